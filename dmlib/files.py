@@ -1,0 +1,50 @@
+"""Files written whole or not at all, and their checksums."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """Give a temporary name beside `path`; move it there when the block ends well, remove it when not.
+
+    A reader never sees a half-written file, and a killed run leaves at most a ``.partial-…`` file that the next
+    write of the same name clears away.
+
+    Parameters
+    ----------
+    path : path
+        Where the file shall be. Its folder is made.
+
+    Yields
+    ------
+    Path
+        Where to write; keeps the suffix of `path`, because writers choose their format by it.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".partial-{os.getpid()}-{path.name}")
+    for stale in path.parent.glob(f".partial-*-{path.name}"):
+        stale.unlink(missing_ok=True)
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write UTF-8 text atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def sha256(path: str | Path) -> str:
+    """Checksum of a file's content, as hexadecimal."""
+    with open(path, "rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()

@@ -1,0 +1,173 @@
+"""Which universe, at which profile, with which seed; and where everything lies on disk.
+
+Physics has no place here: a profile says how many galaxies and how coarse, not what they are like.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, field_validator, model_validator
+
+UniverseName = Literal["embedded", "files", "api"]
+ProfileName = Literal["smoke", "quick", "paper"]
+PhysicsName = Literal["fiducial", "alternative"]
+
+#: Radii of the target profile [kpc]: 20 values from 1 to 100, equal steps in log R (authors' scripts).
+RADII_KPC = np.geomspace(1.0, 100.0, 20)
+RADII_KPC.setflags(write=False)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How much is computed.
+
+    Parameters
+    ----------
+    name : str
+    n_galaxies : int
+        Galaxies of the embedded universe that pass the paper's selection (a target, met within a few per cent).
+    m_dm : float
+        Mass of a dark-matter particle of the embedded universe [Msun].
+    m_baryon : float
+        Target mass of a gas cell and of a star particle of the embedded universe [Msun].
+    """
+
+    name: str
+    n_galaxies: int
+    m_dm: float
+    m_baryon: float
+
+
+#: `quick` has the particle masses of TNG100-2, `paper` those of TNG100-1; `smoke` only shows that all runs.
+PROFILES: dict[str, Profile] = {
+    "smoke": Profile("smoke", n_galaxies=40, m_dm=2.4e8, m_baryon=4.5e7),
+    "quick": Profile("quick", n_galaxies=350, m_dm=5.97e7, m_baryon=1.12e7),
+    "paper": Profile("paper", n_galaxies=2000, m_dm=7.46e6, m_baryon=1.39e6),
+}
+
+
+def repository_root() -> Path:
+    """Folder that holds ``data_manifest.yaml``, looked for from the working directory upwards.
+
+    Falls back to the checkout that this file is part of, then to the working directory (an installed
+    package used elsewhere).
+    """
+    here = Path.cwd()
+    for folder in (here, *here.parents, Path(__file__).resolve().parents[1]):
+        if (folder / "data_manifest.yaml").is_file() and (folder / "notebooks").is_dir():
+            return folder
+    return here
+
+
+class Settings(BaseModel):
+    """The choices that every step shares. Immutable; an unknown name is an error.
+
+    Parameters
+    ----------
+    universe : {"embedded", "files", "api"}
+        Where galaxies come from: written here, a TNG tree on disk, or the TNG web API.
+    profile : {"smoke", "quick", "paper"}
+        How much is computed, see `PROFILES`.
+    seed : int
+        Root of every random number.
+    base_path : str
+        For ``universe="files"``: the simulation's ``output`` folder, as illustris_python wants it.
+    simulation, snapshot : str, int
+        Name of the simulation and number of the snapshot (paper: TNG100-1, 99).
+    physics : {"fiducial", "alternative"}
+        Which galaxy physics the embedded universe is written with.
+    build_root : str
+        Folder of all outputs; default ``$DMLIB_BUILD``, else ``build`` in the repository.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    universe: UniverseName = "embedded"
+    profile: ProfileName = "quick"
+    seed: int = 1
+    base_path: str = ""
+    simulation: str = "TNG100-1"
+    snapshot: int = 99
+    physics: PhysicsName = "fiducial"
+    build_root: str = ""
+
+    @field_validator("base_path", "build_root")
+    @classmethod
+    def _expand(cls, value: str) -> str:
+        # illustris_python does not expand "~", and a relative path would change meaning inside a notebook.
+        return str(Path(value).expanduser().resolve()) if value else ""
+
+    @model_validator(mode="after")
+    def _needs_base_path(self) -> Settings:
+        if self.universe == "files" and not self.base_path:
+            raise ValueError(
+                "universe 'files' needs base_path, the simulation's output folder (…/TNG100-1/output)"
+            )
+        if self.universe != "files" and self.base_path:
+            raise ValueError(f"base_path is for universe 'files', not '{self.universe}'")
+        return self
+
+    @property
+    def sizes(self) -> Profile:
+        """The profile's numbers."""
+        return PROFILES[self.profile]
+
+    @property
+    def build(self) -> Path:
+        """Folder of this universe's and profile's outputs, ``build/<universe>-<profile>``."""
+        root = self.build_root or os.environ.get("DMLIB_BUILD", "")
+        name = f"{self.universe}-{self.profile}"
+        if self.physics != "fiducial":
+            name += f"-{self.physics}"
+        return (Path(root).expanduser().resolve() if root else repository_root() / "build") / name
+
+    @property
+    def universe_dir(self) -> Path:
+        """Folder of the embedded universe; its tree inside follows the TNG release."""
+        return self.build / "universe"
+
+    @property
+    def sample_path(self) -> Path:
+        """The selection table, ``sample.ecsv``."""
+        return self.build / "sample.ecsv"
+
+    @property
+    def targets_path(self) -> Path:
+        """Enclosed-mass profiles of the sample, ``targets.hdf5``."""
+        return self.build / "targets.hdf5"
+
+    @property
+    def figures_dir(self) -> Path:
+        """``figures/<name>.{png,pdf,csv}``."""
+        return self.build / "figures"
+
+    @property
+    def notebooks_dir(self) -> Path:
+        """Executed notebooks."""
+        return self.build / "notebooks"
+
+    @property
+    def results_path(self) -> Path:
+        """``results.json``, every number that the book quotes."""
+        return self.build / "results.json"
+
+    @property
+    def run_path(self) -> Path:
+        """``run.json``, the provenance of the run."""
+        return self.build / "run.json"
+
+    @property
+    def label(self) -> str:
+        """What a figure's caption says of its data, for example ``embedded universe, profile quick``."""
+        where = {
+            "embedded": "embedded universe (written by dmlib; not TNG)",
+            "files": f"{self.simulation}, snapshot {self.snapshot}",
+            "api": f"{self.simulation}, snapshot {self.snapshot} (web API)",
+        }[self.universe]
+        extra = "" if self.physics == "fiducial" else f", {self.physics} physics"
+        return f"{where}{extra}, profile {self.profile}"
