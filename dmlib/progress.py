@@ -16,9 +16,7 @@ def quiet() -> bool:
     return not (sys.stderr.isatty() or "ipykernel" in sys.modules)
 
 
-def bar(
-    iterable: Iterable | None = None, *, total: int | None = None, label: str = "", unit: str = "it"
-) -> tqdm:
+def bar(iterable: Iterable | None = None, *, total: int | None = None, label: str = "", unit: str = "it") -> tqdm:
     """A tqdm bar with rate and time left.
 
     Parameters
@@ -30,6 +28,4 @@ def bar(
     label, unit : str
         What is done, and what is counted (for example ``galaxy``).
     """
-    return tqdm(
-        iterable, total=total, desc=label, unit=unit, disable=quiet(), dynamic_ncols=True, leave=False
-    )
+    return tqdm(iterable, total=total, desc=label, unit=unit, disable=quiet(), dynamic_ncols=True, leave=False)

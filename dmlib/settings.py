@@ -105,9 +105,7 @@ class Settings(BaseModel):
     @model_validator(mode="after")
     def _needs_base_path(self) -> Settings:
         if self.universe == "files" and not self.base_path:
-            raise ValueError(
-                "universe 'files' needs base_path, the simulation's output folder (…/TNG100-1/output)"
-            )
+            raise ValueError("universe 'files' needs base_path, the simulation's output folder (…/TNG100-1/output)")
         if self.universe != "files" and self.base_path:
             raise ValueError(f"base_path is for universe 'files', not '{self.universe}'")
         return self
