@@ -1,0 +1,53 @@
+# Two commands matter: `make book` and `make test`. Everything else is for those who change things.
+PROFILE   ?= quick
+UNIVERSE  ?= embedded
+BASE_PATH ?=
+PYTHON    ?= python3
+# Processes for the tests; `make test JOBS=8` on a larger machine.
+JOBS      ?= 2
+
+VENV := .venv
+BIN  := $(VENV)/bin
+READY := $(VENV)/.installed
+RUN  := $(BIN)/dmlib run --universe $(UNIVERSE) --profile $(PROFILE) $(if $(BASE_PATH),--base-path "$(BASE_PATH)")
+
+.DEFAULT_GOAL := help
+.PHONY: help book status test bench lab lint lock clean
+
+help: ## This list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+# The lock file has hashes of everything, for every platform; the project itself is installed editable.
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one with make PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+book: $(READY) ## Run every chapter and build the book (PROFILE=smoke|quick|paper UNIVERSE=embedded|files|api)
+	$(RUN)
+
+status: $(READY) ## What `make book` would run, and why
+	$(BIN)/dmlib status --universe $(UNIVERSE) --profile $(PROFILE) $(if $(BASE_PATH),--base-path "$(BASE_PATH)")
+
+test: $(READY) ## All tests
+	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadgroup
+
+bench: $(READY) ## Measure speed: ratios within one run
+	$(BIN)/python -m benchmarks
+
+lab: $(READY) ## JupyterLab on the notebooks (each paired .py opens as a notebook)
+	$(BIN)/dmlib notebooks
+	$(BIN)/jupyter lab --notebook-dir notebooks
+
+lint: $(READY) ## Style of the code
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+lock: ## Renew requirements.lock from pyproject.toml (needs uv on the PATH)
+	uv pip compile pyproject.toml --universal --generate-hashes --python-version 3.11 --extra dev --extra interactive \
+		--custom-compile-command "make lock" --quiet --upgrade --output-file requirements.lock
+
+clean: ## Remove all outputs; the environment and downloaded data stay
+	rm -rf build book/_build
