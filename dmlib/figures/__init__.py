@@ -1,0 +1,111 @@
+"""Figures: one function a figure, data in, `Figure` out; and `show`, which saves and displays them."""
+
+from __future__ import annotations
+
+import base64
+import re
+from io import BytesIO
+
+from matplotlib.figure import Figure
+
+from ..files import atomic_path, write_text
+from ..settings import Settings
+from . import style
+
+__all__ = ["show", "style"]
+
+#: Key of the output metadata by which the book finds a figure in an executed notebook.
+METADATA_KEY = "dmlib"
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+# Dates and versions out, so that the same numbers give the same file.
+_PNG = {"Software": None}
+_PDF = {"CreationDate": None, "Creator": None, "Producer": None}
+
+
+def show(
+    fig: Figure,
+    settings: Settings,
+    name: str,
+    *,
+    caption: str,
+    alt: str,
+    n: int | str | None = None,
+    source: str | None = None,
+) -> None:
+    """Save a figure and its numbers, and display it with its caption.
+
+    Writes ``figures/<name>.png``, ``.pdf`` and ``.csv`` (the numbers given to `style.plotted`). In the book the figure
+    is numbered and can be referred to as ``{numref}`fig-<name>```, underscores written as hyphens.
+
+    Parameters
+    ----------
+    fig : Figure
+    settings : Settings
+    name : str
+        File name, lower case with underscores; unique in the book.
+    caption : str
+        MyST text; may hold mathematics and citations. Universe, profile and `n` are appended.
+    alt : str
+        What the picture shows, in words, for those who do not see it.
+    n : int or str, optional
+        Sample size; an int is a number of galaxies, else say what is counted: ``"43 measured radii"``.
+    source : str, optional
+        Where the data are from when they are not of the settings' universe, for example ``"SPARC"``.
+
+    Raises
+    ------
+    ValueError
+        When name, caption or alternative text is missing or cannot be used, or no plotted numbers were given.
+    """
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"a figure's name is lower case with underscores, not {name!r}")
+    if not caption.strip() or not alt.strip():
+        raise ValueError(f"figure {name} needs a caption and an alternative text")
+    if not style._memory(fig):
+        raise ValueError(f"figure {name} has no numbers: give them with style.plotted(fig, series, x=..., y=...)")
+    caption = f"{' '.join(caption.split())} {_data_line(settings, n, source)}"
+    alt = " ".join(alt.split())
+    folder = settings.figures_dir
+    buffer = BytesIO()
+    fig.savefig(buffer, format="png", metadata=_PNG)
+    with atomic_path(folder / f"{name}.png") as path:
+        path.write_bytes(buffer.getvalue())
+    with atomic_path(folder / f"{name}.pdf") as path:
+        fig.savefig(path, format="pdf", metadata=_PDF)
+    write_text(folder / f"{name}.csv", style.csv_text(fig))
+    _display(buffer.getvalue(), name, caption, alt)
+
+
+def _data_line(settings: Settings, n: int | str | None, source: str | None) -> str:
+    parts = [source or settings.label]
+    if isinstance(n, str):
+        parts.append(n)
+    elif n is not None:
+        parts.append(f"n = {n:,} galax{'y' if n == 1 else 'ies'}".replace(",", "\u202f"))
+    return f"*Data: {'; '.join(parts)}.*"
+
+
+def _display(png: bytes, name: str, caption: str, alt: str) -> None:
+    """Display in a notebook; the metadata lets the book turn this output into a numbered figure."""
+    from IPython import get_ipython
+
+    shell = get_ipython()
+    if shell is None:
+        return
+    width = int.from_bytes(png[16:20], "big") // 2
+    shell.display_pub.publish(
+        data={
+            "image/png": base64.b64encode(png).decode(),
+            "text/plain": f"Figure {name}: {alt}",
+        },
+        metadata={
+            METADATA_KEY: {"figure": name, "caption": caption, "alt": alt},
+            "image/png": {"width": width, "alt": alt},
+        },
+    )
+    # Roles are the book's; in a notebook's output their content alone is read.
+    plain = re.sub(r"\{[a-z:]+\}`([^`]*)`", r"\1", caption)
+    shell.display_pub.publish(
+        data={"text/markdown": plain, "text/plain": plain}, metadata={METADATA_KEY: {"caption_of": name}}
+    )

@@ -1,0 +1,245 @@
+"""The numbers that the book quotes: recorded by the chapters, merged into one file, quoted by name.
+
+A chapter records into ``results/<chapter>.json``; `collect` merges the chapters into ``results.json``. No number is
+typed by hand into prose: a page quotes ``{num}`id:.2f``` and the build fails when nobody recorded that id.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any
+
+from astropy import units as u
+
+from .errors import DmlibError
+from .files import write_text
+from .settings import Settings
+
+#: Keys of a row, in this order.
+KEYS = ("id", "chapter", "figure", "statement", "paper", "value", "error", "unit", "universe", "profile", "n")
+
+_ID = re.compile(r"[a-z][a-z0-9_.-]*")
+
+# Files that this process began: the first record of a chapter in a process replaces what an earlier run left.
+_begun: set[Path] = set()
+
+
+class ResultsError(DmlibError):
+    """A result that is missing, recorded twice, or not a number."""
+
+
+def chapter_path(settings: Settings, chapter: str) -> Path:
+    """Where a chapter's rows lie, ``results/<chapter>.json``."""
+    return settings.build / "results" / f"{chapter}.json"
+
+
+def record(
+    settings: Settings,
+    id: str,
+    value: Any,
+    *,
+    chapter: str,
+    statement: str,
+    error: Any = None,
+    unit: str = "",
+    n: int | None = None,
+    figure: str | None = None,
+    paper: str | float | None = None,
+    universe: str | None = None,
+) -> dict:
+    """Record one number, or replace it when the cell runs again.
+
+    Parameters
+    ----------
+    settings : Settings
+    id : str
+        Name by which the text quotes it: lower case, digits, ``_``, ``-``, ``.``; unique in the book.
+    value : int, float or Quantity
+        Finite. A Quantity is converted to `unit`, or gives its own unit.
+    chapter : str
+        ``introduction``, ``embedded_universe``, ``selection``, ``targets``, ...
+    statement : str
+        What the number is, in one sentence.
+    error : float or Quantity, optional
+        One standard deviation, in the unit of `value`.
+    unit : str
+        Empty for a pure number.
+    n : int, optional
+        Sample size (galaxies, unless the statement says otherwise).
+    figure : str, optional
+        Name of the figure that shows it.
+    paper : str or float, optional
+        What the paper says of the same quantity.
+    universe : str, optional
+        Where the number is from when it is not the settings' universe, for example ``"SPARC"`` or
+        ``"TNG100-1 (records/selection.json)"``; the row then has no profile.
+
+    Returns
+    -------
+    dict
+        The row, as it is written.
+
+    Raises
+    ------
+    ResultsError
+        When the id is malformed, or value or error is not finite.
+    """
+    if not _ID.fullmatch(id):
+        raise ResultsError(
+            f"result id {id!r} is not lower-case letters, digits, '_', '-' or '.', beginning with a letter"
+        )
+    if isinstance(value, u.Quantity):
+        unit = unit or value.unit.to_string()
+        value = value.to_value(unit)
+    if isinstance(error, u.Quantity):
+        error = error.to_value(unit)
+    row = {
+        "id": id,
+        "chapter": chapter,
+        "figure": figure,
+        "statement": " ".join(statement.split()),
+        "paper": paper,
+        "value": _number(id, "value", value),
+        "error": None if error is None else _number(id, "error", error),
+        "unit": unit,
+        "universe": universe or settings.universe,
+        "profile": None if universe else settings.profile,
+        "n": None if n is None else int(n),
+    }
+    if row["error"] is not None and row["error"] < 0:
+        raise ResultsError(f"result '{id}' has a negative error, {row['error']}: give one standard deviation")
+    path = chapter_path(settings, chapter)
+    rows = _read(path) if path in _begun and path.exists() else []
+    _begun.add(path)
+    for index, old in enumerate(rows):
+        if old["id"] == id:
+            rows[index] = row
+            break
+    else:
+        rows.append(row)
+    _write(path, rows)
+    return row
+
+
+def collect(settings: Settings) -> list[dict]:
+    """Merge the chapters' rows into ``results.json``, sorted by chapter file and in the order of recording.
+
+    Raises
+    ------
+    ResultsError
+        When two chapters recorded the same id; names both.
+    """
+    rows: dict[str, dict] = {}
+    for path in sorted((settings.build / "results").glob("*.json")):
+        for row in _read(path):
+            if row["id"] in rows:
+                first = rows[row["id"]]["chapter"]
+                both = f"{first} and {row['chapter']}"
+                raise ResultsError(f"result '{row['id']}' is recorded by two chapters, {both}: rename one of them")
+            rows[row["id"]] = row
+    merged = list(rows.values())
+    _write(settings.results_path, merged)
+    return merged
+
+
+def load(settings: Settings) -> dict[str, dict]:
+    """Return the rows of ``results.json`` by id.
+
+    Raises
+    ------
+    ResultsError
+        When the file is missing or damaged.
+    """
+    return load_file(settings.results_path)
+
+
+def load_file(path: str | Path) -> dict[str, dict]:
+    """Return the rows of a results file by id; see `load`."""
+    path = Path(path)
+    if not path.is_file():
+        raise ResultsError(f"{path.name} is missing in {path.parent.name}: run `dmlib run` first")
+    return {row["id"]: row for row in _read(path)}
+
+
+def text(row: dict, format_spec: str = "", *, with_error: bool = False) -> str:
+    """Write a row's number for prose.
+
+    Parameters
+    ----------
+    row : dict
+        A row of ``results.json``.
+    format_spec : str
+        Python format of the number, for example ``.2f``; by default three significant digits, whole numbers in full.
+        Powers of ten are written ``1.4 × 10^11`` with superscript digits.
+    with_error : bool
+        Add ``± error`` in the same format.
+
+    Returns
+    -------
+    str
+        For example ``0.23 ± 0.02 dex``.
+    """
+    if with_error and row["error"] is None:
+        raise ResultsError(f"result '{row['id']}' has no error to quote: record one, or quote it without '±'")
+    written = _format(row["value"], format_spec)
+    if with_error:
+        error = _format(row["error"], format_spec)
+        mantissa, times, power = written.partition(" × ")
+        if times:
+            # One power of ten for both, the value's.
+            exponent = math.floor(math.log10(abs(row["value"]))) if row["value"] else 0
+            error = format(row["error"] / 10.0**exponent, format_spec.replace("e", "f"))
+            written = f"({mantissa} ± {error}) × {power}"
+        else:
+            written = f"{written} ± {error}"
+    unit = row["unit"].replace("Msun", "M☉").replace("solMass", "M☉")
+    if not unit:
+        return written
+    return f"{written}{'' if unit == '%' else ' '}{unit}"
+
+
+_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def _format(value: float, format_spec: str) -> str:
+    if not format_spec:
+        whole = isinstance(value, int) or (float(value).is_integer() and abs(value) < 1e6)
+        if whole:
+            out = f"{int(value):,}".replace(",", "\u202f") if abs(value) >= 10_000 else str(int(value))
+        else:
+            out = format(value, ".3g")
+    else:
+        out = format(value, format_spec)
+    if "e" in out:
+        mantissa, exponent = out.split("e")
+        out = f"{mantissa} × 10{str(int(exponent)).translate(_SUPERSCRIPT)}"
+    return out.replace("-", "−") if out.startswith("-") else out
+
+
+def _number(id: str, what: str, value: Any) -> int | float:
+    if hasattr(value, "item") and getattr(value, "size", 1) == 1:
+        value = value.item()
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise ResultsError(f"the {what} of result '{id}' is not one number but {type(value).__name__}")
+    number = int(value) if isinstance(value, Integral) else float(value)
+    if not math.isfinite(number):
+        raise ResultsError(f"the {what} of result '{id}' is {number}: record finite numbers only")
+    return number
+
+
+def _read(path: Path) -> list[dict]:
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(rows, list) or not all(isinstance(row, dict) and set(KEYS) <= row.keys() for row in rows):
+            raise ValueError("not a list of results")
+    except ValueError as error:
+        raise ResultsError(f"{path.name} is damaged ({error}): remove it and run its chapter again") from error
+    return rows
+
+
+def _write(path: Path, rows: list[dict]) -> None:
+    write_text(path, json.dumps(rows, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
