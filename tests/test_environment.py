@@ -1,0 +1,73 @@
+"""environment.yml, for conda users, asks for the same packages and bounds as pyproject.toml."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+
+import pytest
+import yaml
+
+#: Extras that conda users do not get: the developers' tools come with `pip install -e .[dev]`.
+LEFT_OUT = {"dev"}
+
+#: Names under which the issue's required packages are installed.
+REQUIRED = {
+    "jupyter-book": "jupyter-book",
+    "jupytext": "jupytext",
+    "numpy": "numpy",
+    "h5py": "h5py",
+    "illustris_python": "illustris-python",
+    "martini": "astromartini",
+    "tensorflow": "tensorflow",
+    "matplotlib": "matplotlib",
+    "astropy": "astropy",
+    "papermill": "papermill",
+}
+
+
+def parse(requirement: str) -> tuple[str, frozenset[str]]:
+    """Normalised name and the set of its bounds, ``"Numpy >=2, <3"`` -> ``("numpy", {">=2", "<3"})``.
+
+    Extras in brackets are dropped: conda has none (its ``dask`` is PyPI's ``dask[distributed]`` and more).
+    """
+    name, bounds = re.fullmatch(r"\s*([A-Za-z0-9._-]+)(?:\[.*?\])?\s*(.*?)\s*", requirement).groups()
+    return re.sub(r"[._-]+", "-", name).lower(), frozenset(b.strip() for b in bounds.split(",") if b.strip())
+
+
+@pytest.fixture(scope="module")
+def project(repository) -> dict[str, frozenset[str]]:
+    table = tomllib.loads((repository / "pyproject.toml").read_text())["project"]
+    requirements = list(table["dependencies"])
+    for name, extra in table["optional-dependencies"].items():
+        requirements += [] if name in LEFT_OUT else extra
+    return dict(map(parse, requirements))
+
+
+@pytest.fixture(scope="module")
+def environment(repository) -> dict[str, frozenset[str]]:
+    entries = yaml.safe_load((repository / "environment.yml").read_text())["dependencies"]
+    flat = [r for entry in entries for r in (entry["pip"] if isinstance(entry, dict) else [entry])]
+    names = [parse(r)[0] for r in flat]
+    assert len(names) == len(set(names)), "a package is listed twice"
+    return dict(map(parse, flat))
+
+
+def test_same_packages_and_bounds(project, environment):
+    assert {name: bounds for name, bounds in environment.items() if name not in ("python", "pip")} == project
+
+
+def test_same_python(repository, environment):
+    wanted = tomllib.loads((repository / "pyproject.toml").read_text())["project"]["requires-python"]
+    assert environment["python"] == frozenset({wanted})
+
+
+@pytest.mark.parametrize("name", REQUIRED)
+def test_required_package_is_asked_for(name, environment):
+    assert REQUIRED[name] in environment
+
+
+def test_only_conda_forge(repository):
+    """No mixture of channels, whose binaries do not fit each other."""
+    channels = yaml.safe_load((repository / "environment.yml").read_text())["channels"]
+    assert channels == ["conda-forge", "nodefaults"]
