@@ -35,19 +35,25 @@ class Profile:
         Mass of a dark-matter particle of the embedded universe [Msun].
     m_baryon : float
         Target mass of a gas cell and of a star particle of the embedded universe [Msun].
+    pixels : int
+        Pixels a side of images and HI maps.
+    field_of_view : float
+        Side of images and HI maps [kpc]; argued in `dmlib.observe.grid`.
     """
 
     name: str
     n_galaxies: int
     m_dm: float
     m_baryon: float
+    pixels: int = 64
+    field_of_view: float = 128.0
 
 
 #: `quick` has the particle masses of TNG100-2, `paper` those of TNG100-1; `smoke` only shows that all runs.
 PROFILES: dict[str, Profile] = {
     "smoke": Profile("smoke", n_galaxies=40, m_dm=2.4e8, m_baryon=4.5e7),
     "quick": Profile("quick", n_galaxies=350, m_dm=5.97e7, m_baryon=1.12e7),
-    "paper": Profile("paper", n_galaxies=2000, m_dm=7.46e6, m_baryon=1.39e6),
+    "paper": Profile("paper", n_galaxies=2000, m_dm=7.46e6, m_baryon=1.39e6, pixels=128),
 }
 
 

@@ -1,0 +1,199 @@
+"""Lines of sight: the rotation from the box to the observer, shared by light and HI.
+
+**The observer frame** is right-handed and is the same everywhere in `dmlib.observe`:
+
+- ``x`` points right in the image, which is *West* (right ascension falls to the right, as on any chart of the sky);
+- ``y`` points up, which is *North*;
+- ``z`` points *towards the observer*.
+
+So a particle with larger ``z`` lies in front, and the velocity that a radio telescope calls positive (receding) is
+``-v_z``. Because the frame is right-handed no galaxy is mirrored: trailing spirals stay trailing.
+
+Images are arrays ``[row, column] = [y, x]`` with the origin below and left (``imshow(..., origin="lower")``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import GalaxyError
+
+#: Mixed into the seed, so that orientations share no random stream with anything else seeded by a galaxy's id.
+_STREAM = 0x76696577
+
+Mode = str | Sequence[Sequence[float]]
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """One line of sight to one galaxy.
+
+    Parameters
+    ----------
+    subhalo_id : int
+    index : int
+        Number of the view, from 0.
+    rotation : ndarray, shape (3, 3)
+        Proper rotation from the box frame to the observer frame of this module: ``observer = rotation @ box``.
+    inclination : float
+        Angle between the spin axis and the line of sight [deg], 0 (face-on) to 90 (edge-on). NaN where the galaxy
+        has no spin axis.
+    position_angle : float
+        Where the disc recedes on its major axis, from North through East [deg], 0 to 360. NaN where undefined (no
+        spin axis, or exactly face-on).
+    """
+
+    subhalo_id: int
+    index: int
+    rotation: np.ndarray
+    inclination: float
+    position_angle: float
+
+    def project(self, vectors: np.ndarray) -> np.ndarray:
+        """Turn box-frame vectors, shape (n, 3), into the observer frame (right, up, towards the observer)."""
+        return np.asarray(vectors) @ self.rotation.T
+
+    def line_of_sight_velocity(self, velocities: np.ndarray) -> np.ndarray:
+        """Receding velocity, shape (n,), of box-frame velocities, shape (n, 3), in their unit."""
+        return -(np.asarray(velocities) @ self.rotation[2])
+
+
+def orientation(rotation: np.ndarray, spin_axis: np.ndarray | None) -> tuple[float, float]:
+    """Inclination and position angle of the receding side [deg] of a disc seen under a rotation.
+
+    A disc that turns about the unit vector s (observer frame) has the receding velocity
+    ``-(s x r)_z = s_y x - s_x y``, which rises fastest along ``(s_y, -s_x)``. With North = +y and East = -x that is the
+    position angle ``atan2(-s_y, -s_x)``.
+
+    Parameters
+    ----------
+    rotation : ndarray, shape (3, 3)
+        Box frame to observer frame.
+    spin_axis : ndarray, shape (3,), or None
+        Direction of the angular momentum in the box frame, of any length.
+
+    Returns
+    -------
+    inclination, position_angle : float
+        Degrees, as in `View`.
+    """
+    if spin_axis is None:
+        return float("nan"), float("nan")
+    s = rotation @ _unit(spin_axis)
+    tilt = float(np.hypot(s[0], s[1]))
+    # arctan2 keeps its precision near 0 and 90 degrees, where arccos loses it.
+    inclination = float(np.degrees(np.arctan2(tilt, abs(s[2]))))
+    if tilt < 1e-9:
+        return inclination, float("nan")
+    # Adding 0.0 turns -0.0 into 0.0, which arctan2 would tell apart.
+    return inclination, float(np.degrees(np.arctan2(-s[1] + 0.0, -s[0] + 0.0)) % 360.0)
+
+
+def rotation_to(
+    spin_axis: np.ndarray, inclination: float, position_angle: float = 0.0, azimuth: float = 0.0
+) -> np.ndarray:
+    """Rotation that shows a disc at a given inclination and position angle.
+
+    Parameters
+    ----------
+    spin_axis : ndarray, shape (3,)
+        Direction of the angular momentum in the box frame.
+    inclination : float
+        Degrees. 0: the spin points at the observer, who sees the disc turn anticlockwise; 90: edge-on; values up to
+        180 show the other face.
+    position_angle : float
+        Of the receding side, from North through East [deg].
+    azimuth : float
+        Turn of the galaxy about its spin axis before it is inclined [deg]; it decides which side of a bar is seen.
+
+    Returns
+    -------
+    ndarray, shape (3, 3)
+        Box frame to observer frame.
+    """
+    spin = _unit(spin_axis)
+    # Any fixed direction in the disc will do as the zero of azimuth: the box axis furthest from the spin.
+    e1 = _unit(np.cross(spin, np.eye(3)[np.argmin(np.abs(spin))]))
+    e2 = np.cross(spin, e1)
+    a, i, pa = np.radians([azimuth, inclination, position_angle])
+    galaxy = np.array([np.cos(a) * e1 + np.sin(a) * e2, -np.sin(a) * e1 + np.cos(a) * e2, spin])
+    s = np.array([-np.sin(i) * np.cos(pa), -np.sin(i) * np.sin(pa), np.cos(i)])
+    major = np.array([-np.sin(pa), np.cos(pa), 0.0])
+    return np.column_stack([major, np.cross(s, major), s]) @ galaxy
+
+
+def lines_of_sight(
+    subhalo_id: int, spin_axis: np.ndarray | None, n: int = 3, *, seed: int, mode: Mode = "random"
+) -> list[View]:
+    """Lines of sight to one galaxy; the same for its light and its HI.
+
+    Parameters
+    ----------
+    subhalo_id : int
+    spin_axis : ndarray, shape (3,), or None
+        Direction of the disc's angular momentum in the box frame. May be None for random views, whose inclination
+        and position angle are then NaN.
+    n : int
+        How many; for a list of views its length counts.
+    seed : int
+        Root seed. Random views depend on it and on `subhalo_id` alone, hence not on the order of work or on what
+        else is in the sample, and the first views of a galaxy stay the same when more are asked for.
+    mode : {"random", "face-on", "edge-on"} or sequence
+        ``random``: isotropic in all three angles. ``face-on``, ``edge-on``: the disc turned about its axis in n equal
+        steps, receding side North. A sequence of ``(inclination, position_angle)`` or ``(inclination,
+        position_angle, azimuth)`` [deg] fixes them, see `rotation_to`.
+
+    Returns
+    -------
+    list of View
+
+    Raises
+    ------
+    GalaxyError
+        When a fixed orientation is wanted of a galaxy without a spin axis.
+    ValueError
+        For an unknown mode.
+    """
+    if isinstance(mode, str) and mode == "random":
+        return [_view(subhalo_id, k, rotation, spin_axis) for k, rotation in enumerate(_isotropic(subhalo_id, n, seed))]
+    if isinstance(mode, str):
+        if mode not in ("face-on", "edge-on"):
+            raise ValueError(
+                f"lines of sight: unknown mode '{mode}'; use random, face-on, edge-on, or a list of angles"
+            )
+        inclination = 0.0 if mode == "face-on" else 90.0
+        angles: list[Sequence[float]] = [(inclination, 0.0, 360.0 * k / n) for k in range(n)]
+    else:
+        angles = list(mode)
+    if spin_axis is None or not np.all(np.isfinite(spin_axis)) or not np.any(spin_axis):
+        raise GalaxyError(
+            f"subhalo {subhalo_id} has no spin axis, so it cannot be turned {mode}; ask for random lines of sight"
+        )
+    return [_view(subhalo_id, k, rotation_to(spin_axis, *angle), spin_axis) for k, angle in enumerate(angles)]
+
+
+def _view(subhalo_id: int, index: int, rotation: np.ndarray, spin_axis: np.ndarray | None) -> View:
+    rotation.setflags(write=False)
+    return View(int(subhalo_id), index, rotation, *orientation(rotation, spin_axis))
+
+
+def _isotropic(subhalo_id: int, n: int, seed: int) -> np.ndarray:
+    """Rotations of uniform (Haar) measure, shape (n, 3, 3), from unit quaternions of normal deviates (Shoemake 1992)."""
+    rng = np.random.default_rng([seed, _STREAM, int(subhalo_id)])
+    q = rng.standard_normal((n, 4))
+    w, x, y, z = (q / np.linalg.norm(q, axis=1, keepdims=True)).T
+    return np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+        ]
+    ).transpose(2, 0, 1)
+
+
+def _unit(vector: np.ndarray) -> np.ndarray:
+    vector = np.asarray(vector, dtype=float)
+    return vector / np.linalg.norm(vector)
