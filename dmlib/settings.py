@@ -106,7 +106,8 @@ class Settings(BaseModel):
     @classmethod
     def _expand(cls, value: str) -> str:
         # illustris_python does not expand "~", and a relative path would change meaning inside a notebook.
-        return str(Path(value).expanduser().resolve()) if value else ""
+        # Symbolic links stay: TNG's postprocessing folder lies beside `output` as the user sees it.
+        return os.path.abspath(Path(value).expanduser()) if value else ""
 
     @model_validator(mode="after")
     def _needs_base_path(self) -> Settings:
