@@ -104,7 +104,7 @@ def star_forming_sequence(m_star):
 
 
 def quenched_fraction(m_star):
-    """Fraction of quenched centrals: Peng et al. (2010), their mass-quenching efficiency 1 - exp(-(M*/10^10.56)^0.80)."""
+    """Fraction of quenched centrals, Peng et al. (2010): mass quenching, 1 - exp(-(M*/10^10.56)^0.80)."""
     return 1.0 - np.exp(-((np.asarray(m_star) / 10**10.56) ** 0.80))
 
 
@@ -114,7 +114,7 @@ XGASS_LOG_FRACTION = np.array([-0.092, -0.320, -0.656, -0.854, -1.278, -1.223, -
 
 
 def hi_mass(m_star):
-    """Median HI mass of galaxies of all types [Msun]: xGASS, Catinella et al. (2018), table 1, linear between the bins."""
+    """Median HI mass of galaxies of all types [Msun]: xGASS, Catinella et al. (2018), table 1, linear between bins."""
     log_m = np.log10(m_star)
     return 10 ** (log_m + np.interp(log_m, XGASS_LOG_M_STAR, XGASS_LOG_FRACTION))
 
