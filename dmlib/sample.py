@@ -1,0 +1,272 @@
+"""The selection of galaxies: the paper's table as a funnel of cuts, and the table of what is left.
+
+Source of the criteria: the table in the talk of de los Rios et al. (2023, arXiv:2111.08725).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from astropy import units as u
+from astropy.table import QTable, Table
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from . import __version__
+from .errors import DmlibError
+from .files import atomic_path
+from .products import ensure
+from .settings import Settings
+from .units import PART_TYPE
+from .universe import Universe, open_universe
+
+_GAS, _DM, _STARS, _BH = (PART_TYPE[name] for name in ("gas", "dm", "stars", "bh"))
+
+
+class SampleError(DmlibError):
+    """A selection that leaves nothing, or a table that is not a sample."""
+
+
+class Criteria(BaseModel):
+    """What a galaxy must be to enter the sample; the defaults are the paper's table.
+
+    Parameters
+    ----------
+    m_star_min, m_star_max : float
+        Limits of the stellar mass, both included [Msun, physical, no h].
+    sfr_min : float
+        Least star formation rate of all bound gas, included [Msun/yr].
+    centrals : {"paper", "true", "any"}
+        ``paper``: SubhaloParent = 0, as the paper's table says. ``true``: the first subhalo of its group
+        (GroupFirstSub). ``any``: satellites too.
+    aperture : {"all", "2rhalf"}
+        Stellar mass of all bound stars, SubhaloMassType[:, 4], or within twice the stellar half-mass radius,
+        SubhaloMassInRadType[:, 4]. The paper does not say which.
+    cosmological : bool
+        Keep only subhaloes of cosmological origin, SubhaloFlag = 1.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    m_star_min: float = Field(1e10, gt=0)
+    m_star_max: float = Field(1e12, gt=0)
+    sfr_min: float = Field(0.1, ge=0)
+    centrals: Literal["paper", "true", "any"] = "paper"
+    aperture: Literal["all", "2rhalf"] = "all"
+    cosmological: bool = True
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Criteria:
+        if self.m_star_min >= self.m_star_max:
+            raise ValueError(f"m_star_min {self.m_star_min:g} is not below m_star_max {self.m_star_max:g}")
+        return self
+
+
+@dataclass(frozen=True)
+class Cut:
+    """One row of the funnel: a name, the criterion in words, and how many subhaloes are left after it."""
+
+    name: str
+    criterion: str
+    kept: int
+
+
+@dataclass(frozen=True)
+class Funnel:
+    """How many subhaloes each cut leaves, in the order of the paper's table.
+
+    Parameters
+    ----------
+    simulation : str
+    snapshot : int
+    cuts : tuple of Cut
+        The first row is the whole catalogue.
+    """
+
+    simulation: str
+    snapshot: int
+    cuts: tuple[Cut, ...]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Number left after each cut, by the cut's name (``all``, ``mass``, ``sfr``, ``central``, ``flag``)."""
+        return {cut.name: cut.kept for cut in self.cuts}
+
+    def __str__(self) -> str:
+        wide = max(len(cut.criterion) for cut in self.cuts)
+        lines = [f"{self.simulation}, snapshot {self.snapshot}"]
+        lines += [f"  {cut.criterion:<{wide}}  {cut.kept:>9}" for cut in self.cuts]
+        return "\n".join(lines)
+
+
+#: Catalogue fields that the selection and its table need.
+SUBHALO_FIELDS = (
+    *("SubhaloMassType", "SubhaloMassInRadType", "SubhaloSFR", "SubhaloParent", "SubhaloGrNr", "SubhaloFlag"),
+    *("SubhaloHalfmassRadType", "SubhaloVmax", "SubhaloVmaxRad", "SubhaloLenType", "SubhaloPos", "SubhaloVel"),
+)
+GROUP_FIELDS = ("GroupFirstSub", "Group_M_Crit200", "Group_R_Crit200")
+
+
+def is_true_central(subhalos: QTable, groups: QTable) -> np.ndarray:
+    """Whether each subhalo is the first of its FoF group, which is what "central" means in TNG.
+
+    SubhaloParent is no such flag: it is an index local to the group, and 0 for most satellites.
+
+    Parameters
+    ----------
+    subhalos : QTable
+        With ``subhalo_id`` and ``SubhaloGrNr``.
+    groups : QTable
+        All groups, with ``GroupFirstSub`` (-1 where a group has no subhalo).
+
+    Returns
+    -------
+    ndarray of bool, shape (N,)
+    """
+    return np.asarray(groups["GroupFirstSub"])[np.asarray(subhalos["SubhaloGrNr"])] == np.asarray(
+        subhalos["subhalo_id"]
+    )
+
+
+def select(universe: Universe, criteria: Criteria | None = None) -> tuple[QTable, Funnel]:
+    """Apply the cuts one after the other.
+
+    Parameters
+    ----------
+    universe : Universe
+    criteria : Criteria, optional
+        The paper's when omitted.
+
+    Returns
+    -------
+    table : QTable
+        One row a galaxy, physical units without h: ``subhalo_id``, ``group_id``, ``m_star``, ``m_star_2rhalf``,
+        ``m_dm``, ``m_gas``, ``m_bh`` (bound mass) [Msun], ``sfr`` [Msun/yr], ``m200``, ``r200`` of the group
+        (200 times critical) [Msun, kpc], ``r_half_star``, ``r_half_dm``, ``r_half_gas`` [kpc], ``v_max`` [km/s],
+        ``r_v_max`` [kpc], ``position`` (3, box frame) [kpc], ``velocity`` (3) [km/s], ``n_dm``, ``n_gas``,
+        ``n_stars`` (particles; wind counts as stars), ``subhalo_parent``, ``is_true_central``. The table's ``meta``
+        holds where it is from, the criteria and the funnel.
+    funnel : Funnel
+
+    Raises
+    ------
+    UniverseError
+        When the catalogue lacks a field or a chunk.
+    """
+    criteria = criteria or Criteria()
+    subhalos = universe.subhalos(SUBHALO_FIELDS)
+    groups = universe.groups(GROUP_FIELDS)
+    central = is_true_central(subhalos, groups)
+    m_star = subhalos["SubhaloMassType"][:, _STARS]
+    within = subhalos["SubhaloMassInRadType"][:, _STARS]
+    judged = (m_star if criteria.aperture == "all" else within).to_value(u.Msun)
+    sfr = subhalos["SubhaloSFR"].to_value(u.Msun / u.yr)
+
+    steps = [
+        (
+            "mass",
+            f"{criteria.m_star_min:g} <= M* <= {criteria.m_star_max:g} Msun"
+            + (" (within 2 half-mass radii)" if criteria.aperture == "2rhalf" else ""),
+            (judged >= criteria.m_star_min) & (judged <= criteria.m_star_max),
+        ),
+        ("sfr", f"SFR >= {criteria.sfr_min:g} Msun/yr", sfr >= criteria.sfr_min),
+    ]
+    if criteria.centrals == "paper":
+        steps.append(("central", "SubhaloParent = 0", np.asarray(subhalos["SubhaloParent"]) == 0))
+    elif criteria.centrals == "true":
+        steps.append(("central", "central (GroupFirstSub)", central))
+    if criteria.cosmological:
+        steps.append(("flag", "SubhaloFlag = 1", np.asarray(subhalos["SubhaloFlag"], dtype=bool)))
+
+    keep = np.ones(len(subhalos), dtype=bool)
+    cuts = [Cut("all", "all subhaloes", int(keep.sum()))]
+    for name, criterion, passes in steps:
+        keep &= passes
+        cuts.append(Cut(name, criterion, int(keep.sum())))
+    funnel = Funnel(universe.header.simulation, universe.header.snapshot, tuple(cuts))
+
+    kept, group = subhalos[keep], np.asarray(subhalos["SubhaloGrNr"])[keep]
+    table = QTable(
+        {
+            "subhalo_id": kept["subhalo_id"],
+            "group_id": group,
+            "m_star": m_star[keep],
+            "m_star_2rhalf": within[keep],
+            "m_dm": kept["SubhaloMassType"][:, _DM],
+            "m_gas": kept["SubhaloMassType"][:, _GAS],
+            "m_bh": kept["SubhaloMassType"][:, _BH],
+            "sfr": kept["SubhaloSFR"],
+            "m200": groups["Group_M_Crit200"][group],
+            "r200": groups["Group_R_Crit200"][group],
+            "r_half_star": kept["SubhaloHalfmassRadType"][:, _STARS],
+            "r_half_dm": kept["SubhaloHalfmassRadType"][:, _DM],
+            "r_half_gas": kept["SubhaloHalfmassRadType"][:, _GAS],
+            "v_max": kept["SubhaloVmax"],
+            "r_v_max": kept["SubhaloVmaxRad"],
+            "position": kept["SubhaloPos"],
+            "velocity": kept["SubhaloVel"],
+            "n_dm": kept["SubhaloLenType"][:, _DM],
+            "n_gas": kept["SubhaloLenType"][:, _GAS],
+            "n_stars": kept["SubhaloLenType"][:, _STARS],
+            "subhalo_parent": kept["SubhaloParent"],
+            "is_true_central": central[keep],
+        }
+    )
+    table.meta = {
+        "simulation": universe.header.simulation,
+        "snapshot": universe.header.snapshot,
+        "universe_identity": universe.header.identity,
+        "subhalos_in_catalogue": universe.header.n_subhalos,
+        "criteria": criteria.model_dump(),
+        "funnel": funnel.counts,
+        "dmlib": __version__,
+    }
+    return table, funnel
+
+
+def write_sample(table: QTable, path: str | Path) -> None:
+    """Write a sample as ECSV: plain text with units and provenance, the same bytes for the same galaxies."""
+    # A plain Table: units stand in the column list, where a QTable would add astropy's class of every column.
+    with atomic_path(path) as temporary:
+        Table(table).write(temporary, format="ascii.ecsv", overwrite=True)
+
+
+def select_to_file(settings: Settings, out: str | Path, criteria: Criteria | None = None) -> Funnel:
+    """Select galaxies, write them to `out` (ECSV), and give the funnel to print.
+
+    Raises
+    ------
+    UniverseError
+        When the catalogue cannot be read.
+    SampleError
+        When `out` is not named ``.ecsv``, or no galaxy passes the cuts.
+    """
+    out = Path(out)
+    if out.suffix != ".ecsv":
+        raise SampleError(f"{out} must be named .ecsv, the table format that keeps units.")
+    table, funnel = select(open_universe(settings), criteria)
+    if len(table) == 0:
+        raise SampleError(f"no galaxy of {funnel.simulation} passes the cuts:\n{funnel}\nrelax the criteria.")
+    write_sample(table, out)
+    return funnel
+
+
+def build(settings: Settings) -> None:
+    """Make the product "sample" with the paper's criteria."""
+    select_to_file(settings, settings.sample_path)
+
+
+def load_sample(settings: Settings) -> QTable:
+    """The sample of these settings, made first where it is missing; columns as in `select`."""
+    path = ensure(settings, "sample")
+    table = QTable.read(path, format="ascii.ecsv")
+    if "subhalo_id" not in table.colnames or "criteria" not in table.meta:
+        raise SampleError(f"{path} is not a sample table: remove it and run again.")
+    return table
+
+
+def load_funnel(settings: Settings) -> Funnel:
+    """The funnel of these settings' universe under the paper's criteria, counted afresh from the catalogue."""
+    return select(open_universe(settings))[1]
