@@ -13,6 +13,10 @@ class GalaxyError(DmlibError):
     """One galaxy that cannot be used. A batch sets it aside with this reason and goes on."""
 
 
+class ManifestError(DmlibError):
+    """A `data_manifest.yaml` that is missing or not of its form; names the entry and the field."""
+
+
 class FetchError(DmlibError):
     """Data that could not be had: no network, no key, a wrong checksum, a page where a file was expected."""
 

@@ -1,0 +1,264 @@
+"""Getting one file over HTTP: resume, retry with growing pauses, and the TNG key.
+
+Handed to pooch as its downloader: pooch looks after the temporary name, the checksum and the final move.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import requests
+
+from .. import __version__
+from ..errors import FetchError
+from ..progress import bar
+
+#: Replies after which another try may succeed: too many requests, and a server in trouble.
+TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+#: A server that asks for a longer pause than this is left alone [s].
+LONGEST_PAUSE = 120.0
+
+REGISTER = "https://www.tng-project.org/users/register/"
+
+
+def config_path() -> Path:
+    """The user's own settings, outside every repository: ``$XDG_CONFIG_HOME/dmlib/config.toml``."""
+    root = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    return Path(root) / "dmlib" / "config.toml"
+
+
+def tng_key(label: str) -> str:
+    """The key of a TNG account, from ``TNG_API_KEY`` or from ``[tng] api_key`` in `config_path`.
+
+    It is read when a request is made, put into that request's header, and kept nowhere.
+
+    Parameters
+    ----------
+    label : str
+        Name of the entry that needs it, for the error.
+
+    Raises
+    ------
+    FetchError
+        When there is none; says where to get one and where to put it.
+    """
+    key = os.environ.get("TNG_API_KEY", "").strip()
+    path = config_path()
+    if not key and path.is_file():
+        try:
+            key = str(tomllib.loads(path.read_text(encoding="utf-8")).get("tng", {}).get("api_key", "")).strip()
+        except tomllib.TOMLDecodeError as error:
+            raise FetchError(
+                f"{label}: dmlib/config.toml in your configuration folder is not TOML ({error})."
+            ) from error
+    if not key:
+        raise FetchError(
+            f"{label} needs the key of a TNG account (free, {REGISTER}): set TNG_API_KEY, or write "
+            'api_key = "..." under [tng] in ~/.config/dmlib/config.toml.'
+        )
+    return key
+
+
+def _site(url: str) -> str:
+    """The part of a host name that one owner has: ``data.tng-project.org`` -> ``tng-project.org``."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if host == "localhost" or host.replace(".", "").isdigit():
+        return parts.netloc
+    return ".".join(host.split(".")[-2:])
+
+
+class _Session(requests.Session):
+    """A session that takes the TNG key along to other hosts of the same site only.
+
+    requests drops ``Authorization`` when a redirect leads to another host; it would carry ``api-key`` anywhere.
+    """
+
+    def rebuild_auth(self, prepared_request, response):
+        super().rebuild_auth(prepared_request, response)
+        if _site(prepared_request.url) != _site(response.request.url):
+            prepared_request.headers.pop("api-key", None)
+
+
+class _Transient(Exception):
+    """A failure that may pass; `wait` is the pause that the server asked for [s]."""
+
+    def __init__(self, reason: str, wait: float | None = None):
+        super().__init__(reason)
+        self.wait = wait
+
+
+def _retry_after(response: requests.Response) -> float | None:
+    """Pause asked for by ``Retry-After``, which is a number of seconds or a date [s]."""
+    value = response.headers.get("Retry-After", "").strip()
+    if not value:
+        return None
+    if value.isdigit():
+        return float(value)
+    try:
+        return max((parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds(), 0.0)
+    except (TypeError, ValueError):
+        return None
+
+
+@dataclass(frozen=True)
+class Downloader:
+    """How patiently files are downloaded.
+
+    Parameters
+    ----------
+    attempts : int
+        Tries a URL gets; what has come of the file is kept from one to the next.
+    pause : float
+        First pause between tries [s]; it doubles each time, up to a minute. ``Retry-After`` is obeyed instead.
+    connect_timeout, read_timeout : float
+        Longest wait for a connection, and between two pieces of the answer [s].
+    sleep : callable
+        What waits; tests put a recorder here.
+    """
+
+    attempts: int = 5
+    pause: float = 1.0
+    connect_timeout: float = 10.0
+    read_timeout: float = 60.0
+    sleep: Callable[[float], None] = time.sleep
+
+    def get(self, url: str, part: Path, *, label: str, with_key: bool = False, checksummed: bool = False) -> None:
+        """Download a URL to `part`, going on where an earlier try stopped.
+
+        Parameters
+        ----------
+        url : str
+        part : Path
+            The partial file. It stays when the download fails, and the next call continues it.
+        label : str
+            Name of the entry, for errors and the progress bar.
+        with_key : bool
+            Send the TNG key.
+        checksummed : bool
+            Whether a checksum is compared afterwards: then a part is continued even where the server gives no mark
+            (ETag, Last-Modified) by which to see that its file is still the same.
+
+        Raises
+        ------
+        FetchError
+            When it fails for good, or `attempts` are used up.
+        """
+        host = urlsplit(url).netloc
+        for attempt in range(self.attempts):
+            try:
+                self._try(url, part, label, with_key, checksummed)
+                return
+            except _Transient as error:
+                reason = str(error)
+                wait = min(self.pause * 2**attempt, 60.0) if error.wait is None else error.wait
+                if wait > LONGEST_PAUSE:
+                    raise FetchError(f"{label}: {host} asks to wait {wait:.0f} s; try again after that.") from error
+                if attempt + 1 < self.attempts:
+                    self.sleep(wait)
+        tries = "1 try" if self.attempts == 1 else f"{self.attempts} tries"
+        raise FetchError(f"{label}: {host} failed in {tries} ({reason}); check the network and try again.")
+
+    def _try(self, url: str, part: Path, label: str, with_key: bool, checksummed: bool) -> None:
+        mark_path = part.with_name(part.name + ".mark")
+        mark = mark_path.read_text() if mark_path.is_file() else ""
+        if part.is_file() and not (mark or checksummed):
+            part.unlink()
+        have = part.stat().st_size if part.is_file() else 0
+        # Without "identity" a server may compress on the way: then lengths and ranges would not be the file's.
+        headers = {"Accept-Encoding": "identity", "User-Agent": f"dmlib/{__version__} (pooch)"}
+        if have:
+            headers["Range"] = f"bytes={have}-"
+            headers |= {"If-Range": mark} if mark else {}
+        if with_key:
+            headers["api-key"] = tng_key(label)
+        try:
+            with (
+                _Session() as session,
+                session.get(
+                    url, headers=headers, stream=True, timeout=(self.connect_timeout, self.read_timeout)
+                ) as reply,
+            ):
+                self._check(reply, url, part, label, with_key)
+                if reply.status_code == 206 and not reply.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
+                    part.unlink(missing_ok=True)
+                    raise _Transient("it sent another piece of the file than was asked for")
+                if reply.status_code != 206:
+                    have = 0
+                self._save(reply, part, mark_path, have, label)
+        except requests.RequestException as error:
+            reason, passing = _plain(error)
+            if passing:
+                raise _Transient(reason) from error
+            raise FetchError(f"{label}: {urlsplit(url).netloc} cannot be reached ({reason}).") from error
+        mark_path.unlink(missing_ok=True)
+
+    @staticmethod
+    def _check(reply: requests.Response, url: str, part: Path, label: str, with_key: bool) -> None:
+        """Turn a reply that is not the file into an error."""
+        host, status = urlsplit(url).netloc, reply.status_code
+        if status in TRANSIENT:
+            raise _Transient(f"HTTP {status}", _retry_after(reply))
+        if status == 416:
+            part.unlink(missing_ok=True)
+            raise _Transient("it has no more of the file than is here already")
+        if status in (401, 403) and with_key:
+            raise FetchError(f"{label}: {host} refused the TNG key (HTTP {status}); check TNG_API_KEY.")
+        if status in (404, 410):
+            raise FetchError(
+                f"{label}: {host} has no such file (HTTP {status}); see its source page in data_manifest.yaml."
+            )
+        if status not in (200, 206):
+            raise FetchError(f"{label}: {host} answered HTTP {status} {reply.reason or ''}".rstrip() + ".")
+        if reply.headers.get("Content-Type", "").startswith("text/html"):
+            raise FetchError(
+                f"{label}: {host} sent a web page where a file was expected (a login, an error or a proxy page); "
+                "open its address in a browser."
+            )
+
+    @staticmethod
+    def _save(reply: requests.Response, part: Path, mark_path: Path, have: int, label: str) -> None:
+        """Append the body to the part, and see that it is whole."""
+        etag = reply.headers.get("ETag", "")
+        mark = etag if etag and not etag.startswith("W/") else reply.headers.get("Last-Modified", "")
+        mark_path.write_text(mark)
+        length = reply.headers.get("Content-Length")
+        total = have + int(length) if length is not None else None
+        with open(part, "ab" if have else "wb") as handle, bar(total=total, label=label, unit="B") as progress:
+            progress.unit_scale = True
+            progress.update(have)
+            for piece in reply.iter_content(chunk_size=1 << 16):
+                handle.write(piece)
+                progress.update(len(piece))
+        if total is not None and (got := part.stat().st_size) != total:
+            raise _Transient(f"the file came cut off, {got} of {total} bytes")
+
+
+def _plain(error: requests.RequestException) -> tuple[str, bool]:
+    """A short reason for a failed request, and whether it may pass by itself within a minute.
+
+    The messages of requests hold addresses of objects and whole URLs; a user needs neither.
+    """
+    text = str(error)
+    if isinstance(error, requests.exceptions.ProxyError):
+        return "the proxy does not let the request through", False
+    if isinstance(error, requests.exceptions.SSLError):
+        return "its certificate cannot be verified", False
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        return "the file came cut off", True
+    if isinstance(error, requests.Timeout):
+        return "no answer in time", True
+    if "resolve" in text or "getaddrinfo" in text or "unreachable" in text:
+        return "no network?", False
+    if isinstance(error, requests.ConnectionError):
+        return ("the connection was refused" if "refused" in text else "the connection broke"), True
+    return type(error).__name__, False

@@ -1,0 +1,299 @@
+"""The form of `data_manifest.yaml`, and reading it with errors that name the entry and the field."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+from string import Formatter
+from typing import Annotated, Literal
+from urllib.parse import quote, urlsplit
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
+
+from ..errors import FetchError, ManifestError
+from ..settings import repository_root
+
+#: How an entry is had: by anyone; with a TNG account's key; written here; only from a folder of files, a mirror.
+Access = Literal["open", "tng-key", "generated", "mirror"]
+
+#: What the content must begin with, see `dmlib.manifest.content`. A "tree" is a folder.
+Format = Literal["zip", "fits", "hdf5", "tar", "text", "tree"]
+
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+BibKey = Annotated[str, StringConstraints(pattern=r"^[a-z][A-Za-z0-9_-]*$")]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+
+LOOPBACK = ("127.0.0.1", "localhost")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _relative(path: str | None) -> str | None:
+    """Refuse a path that would leave the folder it is relative to."""
+    if path is not None and (PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts or "\\" in path):
+        raise ValueError(f"'{path}' must be a relative path inside its folder, with forward slashes")
+    return path
+
+
+class Parameter(_Strict):
+    """A blank in an entry's URL, such as the number of a subhalo.
+
+    Parameters
+    ----------
+    meaning : str
+        What it is, with its unit where it has one.
+    pattern : str
+        Regular expression that the whole value must match; the values become part of a URL and of a file name.
+    example : str
+    """
+
+    meaning: str
+    pattern: str
+    example: str
+
+    @model_validator(mode="after")
+    def _example_fits(self) -> Parameter:
+        if not re.fullmatch(self.pattern, self.example):
+            raise ValueError(f"the example '{self.example}' does not match the pattern '{self.pattern}'")
+        return self
+
+
+class Tree(_Strict):
+    """A folder of files, and the checksum of all of them together.
+
+    Parameters
+    ----------
+    path : str
+        Where the folder lies in the cache.
+    members : str
+        Glob pattern of its files.
+    count : int
+        How many there are.
+    sha256 : str
+        Checksum of the list ``<sha256>  <name>`` of the files, sorted by name, one a line.
+    """
+
+    path: str
+    members: str
+    count: Annotated[int, Field(gt=0)]
+    sha256: Sha256
+
+    @field_validator("path")
+    @classmethod
+    def _inside(cls, path: str) -> str:
+        return _relative(path)
+
+
+class Entry(_Strict):
+    """One thing that comes from elsewhere, or is generated here.
+
+    Parameters
+    ----------
+    name : str
+        Its key in the manifest.
+    title, description : str
+    access : {"open", "tng-key", "generated", "mirror"}
+    source : str
+        Page that describes it, or the module that writes it.
+    urls : tuple of str
+        Where it is downloaded from, tried in order; ``{blanks}`` are filled from `parameters`.
+    verified : bool
+        Whether the URL is known to give this content; `evidence` says how it is known, or why it is not.
+    file : str
+        Path in the cache, with the same blanks.
+    format : str
+        What the content must be.
+    size : int or None
+        Bytes.
+    sha256 : str or None
+        Checksum of the file; None with the reason in `no_checksum`.
+    tree : Tree, optional
+        The folder that the archive unpacks to, or that a mirror holds.
+    mirror : str, optional
+        Path inside the folder named by ``DMLIB_MIRROR``, with the same blanks.
+    licence : str
+    citation : tuple of str
+        BibTeX keys in book/references.bib.
+    chapters : tuple of str
+        Chapters (names of notebooks without their number) that read it.
+    records : tuple of str
+        Committed records (records/<name>.json) that were measured on it.
+    generator, version : str, optional
+        For ``access: generated``: the function that writes it, and the version of dmlib.
+    """
+
+    name: Name
+    title: str
+    description: str
+    access: Access
+    source: str
+    urls: tuple[str, ...] = ()
+    verified: bool = False
+    evidence: str = ""
+    parameters: dict[str, Parameter] = {}
+    file: str | None = None
+    format: Format | None = None
+    size: Annotated[int, Field(gt=0)] | None = None
+    sha256: Sha256 | None = None
+    no_checksum: str = ""
+    tree: Tree | None = None
+    mirror: str | None = None
+    licence: str
+    citation: Annotated[tuple[BibKey, ...], Field(min_length=1)]
+    chapters: tuple[str, ...] = ()
+    records: tuple[str, ...] = ()
+    generator: str | None = None
+    version: str | None = None
+
+    @field_validator("urls")
+    @classmethod
+    def _secure(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
+        for url in urls:
+            parts = urlsplit(url)
+            if parts.scheme != "https" and parts.hostname not in LOOPBACK:
+                raise ValueError(f"'{url}' must begin with https://, because a key may travel with the request")
+        return urls
+
+    @field_validator("file", "mirror")
+    @classmethod
+    def _inside(cls, path: str | None) -> str | None:
+        return _relative(path)
+
+    @model_validator(mode="after")
+    def _complete(self) -> Entry:
+        downloaded = self.access in ("open", "tng-key")
+        if downloaded and not (self.urls and self.file and self.format and self.evidence):
+            raise ValueError(f"access '{self.access}' needs urls, file, format and evidence")
+        if downloaded and self.sha256 is None and not self.no_checksum:
+            raise ValueError("a missing sha256 needs its reason in no_checksum")
+        if not downloaded and self.urls:
+            raise ValueError(f"access '{self.access}' has no urls")
+        if self.access == "generated" and not (self.generator and self.version):
+            raise ValueError("access 'generated' needs generator and version")
+        if self.access == "mirror" and not (self.mirror and self.tree):
+            raise ValueError("access 'mirror' needs mirror and tree")
+        if self.tree and self.format not in ("zip", "tree"):
+            raise ValueError("a tree is what a zip archive unpacks to, or a folder (format 'tree')")
+        if self.parameters and (self.tree or self.sha256):
+            raise ValueError("an entry with parameters stands for many files and can have neither tree nor sha256")
+        for template in (*self.urls, self.file or "", self.mirror or ""):
+            blanks = {field for _, field, _, _ in Formatter().parse(template) if field is not None}
+            if blanks - self.parameters.keys():
+                raise ValueError(f"'{template}' has blanks {sorted(blanks - self.parameters.keys())} not in parameters")
+        return self
+
+    def fill(self, template: str, parameters: dict[str, object]) -> str:
+        """Put values into the blanks of a URL, a cache path or a mirror path.
+
+        Raises
+        ------
+        FetchError
+            When a value is missing, not of the form wanted, or unknown.
+        """
+        for unknown in parameters.keys() - self.parameters.keys():
+            raise FetchError(
+                f"{self.name} takes no parameter '{unknown}' (it takes: {', '.join(self.parameters) or 'none'})."
+            )
+        values = {}
+        for key, parameter in self.parameters.items():
+            if key not in parameters:
+                raise FetchError(f"{self.name} needs {key} ({parameter.meaning}), for example {parameter.example}.")
+            value = str(parameters[key])
+            if not re.fullmatch(parameter.pattern, value):
+                raise FetchError(
+                    f"{self.name}: {key} = '{value}' is not {parameter.meaning}; an example is {parameter.example}."
+                )
+            values[key] = quote(value, safe=",")
+        return template.format(**values)
+
+
+class Manifest(_Strict):
+    """All entries.
+
+    Parameters
+    ----------
+    entries : tuple of Entry
+        In the order of the file.
+    """
+
+    entries: tuple[Entry, ...]
+
+    def __getitem__(self, name: str) -> Entry:
+        """The entry of that name; FetchError names the known ones."""
+        for entry in self.entries:
+            if entry.name == name:
+                return entry
+        raise FetchError(
+            f"data_manifest.yaml has no entry '{name}'; it has: {', '.join(e.name for e in self.entries)}."
+        )
+
+    def used_by(self, chapter: str) -> tuple[Entry, ...]:
+        """Entries that a chapter reads.
+
+        Parameters
+        ----------
+        chapter : str
+            Name of a notebook without its number, for example ``introduction``.
+        """
+        return tuple(entry for entry in self.entries if chapter in entry.chapters)
+
+
+def parse(text: str, where: str) -> Manifest:
+    """Read the YAML text of a manifest.
+
+    Parameters
+    ----------
+    text : str
+    where : str
+        Name of the file, for errors.
+
+    Raises
+    ------
+    ManifestError
+        Names the entry, the field and what is wrong.
+    """
+    try:
+        raw = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ManifestError(f"{where} is not YAML: {' '.join(str(error).split())}.") from error
+    if not isinstance(raw, dict) or not all(isinstance(value, dict) for value in raw.values()):
+        raise ManifestError(f"{where} must map names to entries, each with its fields.")
+    entries = []
+    for name, fields in raw.items():
+        try:
+            entries.append(Entry(name=name, **fields))
+        except ValidationError as error:
+            problem = error.errors()[0]
+            field = ".".join(str(part) for part in problem["loc"]) or "entry"
+            raise ManifestError(f"{where}: entry '{name}', {field}: {problem['msg']}.") from error
+    return Manifest(entries=tuple(entries))
+
+
+@lru_cache(maxsize=4)
+def _load(path: Path, modified_ns: int) -> Manifest:
+    return parse(path.read_text(encoding="utf-8"), path.name)
+
+
+def load_manifest(path: str | Path | None = None) -> Manifest:
+    """Read `data_manifest.yaml`.
+
+    Parameters
+    ----------
+    path : path, optional
+        The file; default the one at the root of the repository.
+
+    Raises
+    ------
+    ManifestError
+        When it is not there or not valid.
+    """
+    path = Path(path) if path else repository_root() / "data_manifest.yaml"
+    if not path.is_file():
+        raise ManifestError(
+            f"{path.name} is not in {path.parent.name or 'this folder'}: run dmlib inside its checkout."
+        )
+    return _load(path, path.stat().st_mtime_ns)
