@@ -22,7 +22,7 @@ Access = Literal["open", "tng-key", "generated", "mirror"]
 Format = Literal["zip", "fits", "hdf5", "tar", "text", "tree"]
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-BibKey = Annotated[str, StringConstraints(pattern=r"^[a-z][A-Za-z0-9_-]*$")]
+BibKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$")]
 
 LOOPBACK = ("127.0.0.1", "localhost")
@@ -119,7 +119,7 @@ class Entry(_Strict):
     citation : tuple of str
         BibTeX keys in book/references.bib.
     chapters : tuple of str
-        Chapters (names of notebooks without their number) that read it.
+        Chapters that read it, by their id in book/outline.yml.
     records : tuple of str
         Committed records (records/<name>.json) that were measured on it.
     generator, version : str, optional
@@ -237,7 +237,7 @@ class Manifest(_Strict):
         Parameters
         ----------
         chapter : str
-            Name of a notebook without its number, for example ``introduction``.
+            Its id in book/outline.yml, for example ``introduction``.
         """
         return tuple(entry for entry in self.entries if chapter in entry.chapters)
 
