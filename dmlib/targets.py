@@ -1,0 +1,326 @@
+"""The targets: enclosed-mass profiles of all galaxies of the sample.
+
+The quantity to be predicted is the dark-matter mass within 20 radii, ``geomspace(1, 100, 20)`` kpc, of all dark matter
+of the FoF group about the galaxy's centre (authors' scripts); beside it stand the same for the subhalo alone, and for
+stars and gas. The file is ``targets.hdf5``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+from astropy import units as u
+from astropy.table import QTable
+
+from . import __version__
+from .errors import DmlibError, GalaxyError
+from .files import atomic_path
+from .galaxy import COMPONENTS, Galaxy, enclosed_mass, load_galaxy
+from .products import ensure
+from .progress import bar
+from .sample import load_sample
+from .settings import RADII_KPC, Settings
+from .units import wrap
+from .universe import Universe, open_universe
+from .universe.base import Scope
+
+SCOPES: tuple[Scope, ...] = ("group", "subhalo")
+
+#: Groups between two saves: a killed run loses at most this much work.
+_BLOCK = 16
+
+
+class TargetsError(DmlibError):
+    """A targets file that cannot be used, or a sample of which no galaxy can."""
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Enclosed-mass profiles of a sample; N galaxies, n radii.
+
+    Parameters
+    ----------
+    radii : ndarray, shape (n,)
+        Physical kpc.
+    subhalo_id, group_id : ndarray of int, shape (N,)
+    is_true_central : ndarray of bool, shape (N,)
+    m_star : ndarray, shape (N,)
+        Stellar mass of the catalogue [Msun].
+    masses : dict
+        ``masses[scope][component]``, shape (N, n) [Msun]; scope ``group`` (all matter of the FoF group about the
+        galaxy's centre) or ``subhalo`` (bound to it), component ``dm``, ``stars`` or ``gas``.
+    m_dm_particle : float
+        Mass of a dark-matter particle [Msun].
+    set_aside : dict
+        Subhalo id -> reason, for galaxies of the sample that have no profile.
+    """
+
+    radii: np.ndarray
+    subhalo_id: np.ndarray
+    group_id: np.ndarray
+    is_true_central: np.ndarray
+    m_star: np.ndarray
+    masses: dict[str, dict[str, np.ndarray]]
+    m_dm_particle: float
+    set_aside: dict[int, str]
+
+    def __len__(self) -> int:
+        return len(self.subhalo_id)
+
+    @property
+    def m_dm(self) -> np.ndarray:
+        """The paper's target: dark matter of the FoF group within each radius [Msun], shape (N, n)."""
+        return self.masses["group"]["dm"]
+
+    @property
+    def total(self) -> np.ndarray:
+        """Dark matter, stars and gas of the FoF group within each radius [Msun], shape (N, n)."""
+        return sum(self.masses["group"][name] for name in COMPONENTS)
+
+
+def poisson_error(mass: np.ndarray, m_particle: float) -> np.ndarray:
+    """Relative error of a mass counted in equal particles, ``1 / sqrt(N)``; infinite where there is none.
+
+    Parameters
+    ----------
+    mass : ndarray
+        Msun.
+    m_particle : float
+        Msun.
+    """
+    count = np.asarray(mass, dtype=float) / m_particle
+    return np.divide(1.0, np.sqrt(count), out=np.full(count.shape, np.inf), where=count > 0)
+
+
+def baseline_errors(mass: np.ndarray, seed: int = 1, n_bootstrap: int = 500) -> dict[str, np.ndarray]:
+    """What two predictors reach that look at no galaxy: root mean square error of ln M at each radius.
+
+    Parameters
+    ----------
+    mass : ndarray, shape (N, n)
+        True masses [Msun]; a galaxy without a particle inside a radius has no logarithm there and is left out there.
+    seed : int
+        Of the draws and of the bootstrap.
+    n_bootstrap : int
+        Resamplings of the galaxies.
+
+    Returns
+    -------
+    dict of ndarray, shape (n,)
+        ``mean``: every galaxy is given the mean ln M of all the others. ``random``: it is given a draw from
+        N(mean, std) of the others (authors' scripts), which costs a factor sqrt 2. ``mean_error``, ``random_error``:
+        their bootstrap errors over galaxies. ``used``: galaxies that have a logarithm.
+    """
+    with np.errstate(divide="ignore"):
+        ln_mass = np.where(mass > 0, np.log(mass), np.nan)
+    used = np.sum(np.isfinite(ln_mass), axis=0)
+    if used.min() < 3:
+        raise TargetsError(f"only {used.min()} galaxies have dark matter at every radius: a baseline needs three.")
+    rng = np.random.default_rng([seed, 20])
+    mean, std = np.nanmean(ln_mass, axis=0), np.nanstd(ln_mass, axis=0, ddof=1)
+    of_mean = (ln_mass - mean) * used / (used - 1)  # leaving the galaxy itself out of the mean
+    of_random = of_mean - std * rng.standard_normal(ln_mass.shape)
+    result: dict[str, np.ndarray] = {"used": used}
+    rows = rng.integers(0, len(ln_mass), size=(n_bootstrap, len(ln_mass)))
+    for name, residual in (("mean", of_mean), ("random", of_random)):
+        squared = residual**2
+        result[name] = np.sqrt(np.nanmean(squared, axis=0))
+        result[f"{name}_error"] = np.std([np.sqrt(np.nanmean(squared[row], axis=0)) for row in rows], axis=0, ddof=1)
+    return result
+
+
+def _profiles(galaxy: Galaxy, centre: np.ndarray, box: float) -> np.ndarray:
+    """Enclosed masses about any centre [kpc, box frame], shape (3 components, n)."""
+    shift = galaxy.centre - centre
+    rows = {}
+    for name in (*COMPONENTS, "wind"):
+        part = getattr(galaxy, name)
+        position = part.position if not shift.any() else wrap(part.position + shift, box)
+        if not np.all(np.isfinite(position)):
+            raise GalaxyError(f"{galaxy.name} has {name} positions that are no numbers: read its files again.")
+        rows[name] = enclosed_mass(position, part.mass)
+    rows["gas"] = rows["gas"] + rows.pop("wind")
+    return np.stack([rows[name] for name in COMPONENTS])
+
+
+def measure_group(universe: Universe, rows: QTable) -> tuple[dict[int, np.ndarray], dict[int, str]]:
+    """Profiles of all galaxies of one FoF group, whose particles are read once.
+
+    Parameters
+    ----------
+    universe : Universe
+    rows : QTable
+        Rows of the sample with the same ``group_id``.
+
+    Returns
+    -------
+    profiles : dict
+        Subhalo id -> ndarray, shape (2 scopes, 3 components, n) [Msun].
+    set_aside : dict
+        Subhalo id -> reason.
+    """
+    box = universe.header.units.box_kpc
+    profiles: dict[int, np.ndarray] = {}
+    set_aside: dict[int, str] = {}
+    host = None
+    for row in rows:
+        subhalo_id = int(row["subhalo_id"])
+        try:
+            own = load_galaxy(universe, subhalo_id, scope="subhalo", velocities=False)
+            if host is None:
+                host = load_galaxy(universe, subhalo_id, scope="group", velocities=False)
+            profiles[subhalo_id] = np.stack([_profiles(host, own.centre, box), _profiles(own, own.centre, box)])
+        except GalaxyError as error:
+            set_aside[subhalo_id] = str(error)
+    return profiles, set_aside
+
+
+def build(settings: Settings) -> None:
+    """Make the product "targets", ``targets.hdf5``; goes on where a killed run stopped.
+
+    Raises
+    ------
+    UniverseError
+        When particles cannot be read.
+    TargetsError
+        When no galaxy of the sample has a profile.
+    """
+    universe = open_universe(settings)
+    sample = load_sample(settings)
+    key = _key(universe, sample)
+    parts = settings.build / f"targets.parts-{key[:12]}"
+    for stale in settings.build.glob("targets.parts-*"):
+        if stale != parts:
+            shutil.rmtree(stale)
+    parts.mkdir(parents=True, exist_ok=True)
+    found: dict[int, np.ndarray] = {}
+    set_aside: dict[int, str] = {}
+    group_ids = np.unique(sample["group_id"])
+    with bar(total=len(sample), label="target profiles", unit="galaxy") as progress:
+        for number, block in enumerate(_blocks(group_ids)):
+            part = parts / f"{number:05d}.npz"
+            if not part.exists():
+                _measure_block(universe, sample, block, part)
+            ids, profiles, aside, reasons = _read_part(part)
+            progress.update(len(ids) + len(aside))
+            found.update(zip(ids, profiles, strict=True))
+            set_aside.update(zip(aside, reasons, strict=True))
+    if not found:
+        reason = next(iter(set_aside.values()), "the sample is empty")
+        raise TargetsError(f"no galaxy of {settings.sample_path} has a profile ({reason})")
+    _write(settings.targets_path, universe, sample, found, set_aside, key)
+    shutil.rmtree(parts)
+
+
+def _blocks(group_ids: np.ndarray) -> Iterator[np.ndarray]:
+    for start in range(0, len(group_ids), _BLOCK):
+        yield group_ids[start : start + _BLOCK]
+
+
+def _measure_block(universe: Universe, sample: QTable, block: np.ndarray, part: Path) -> None:
+    profiles: dict[int, np.ndarray] = {}
+    set_aside: dict[int, str] = {}
+    for group_id in block:
+        rows = sample[sample["group_id"] == group_id]
+        new, bad = measure_group(universe, rows)
+        profiles.update(new)
+        set_aside.update(bad)
+    shape = (0, len(SCOPES), len(COMPONENTS), len(RADII_KPC))
+    with atomic_path(part) as temporary:
+        np.savez(
+            temporary,
+            ids=np.array(list(profiles), dtype=np.int64),
+            profiles=np.array(list(profiles.values())) if profiles else np.zeros(shape),
+            aside=np.array(list(set_aside), dtype=np.int64),
+            reasons=np.array(list(set_aside.values()), dtype=str),
+        )
+
+
+def _read_part(part: Path) -> tuple[list[int], np.ndarray, list[int], list[str]]:
+    with np.load(part) as stored:
+        return stored["ids"].tolist(), stored["profiles"], stored["aside"].tolist(), stored["reasons"].tolist()
+
+
+def _key(universe: Universe, sample: QTable) -> str:
+    """Fingerprint of everything that the profiles depend on, the code that measures them included."""
+    digest = hashlib.sha256(f"{__version__} {universe.header.identity}".encode())
+    for function in (load_galaxy, measure_group):
+        digest.update(Path(inspect.getfile(function)).read_bytes())
+    for array in (sample["subhalo_id"], sample["group_id"], RADII_KPC):
+        digest.update(np.ascontiguousarray(np.asarray(array)).tobytes())
+    return digest.hexdigest()
+
+
+def _write(
+    path: Path,
+    universe: Universe,
+    sample: QTable,
+    found: dict[int, np.ndarray],
+    set_aside: dict[int, str],
+    key: str,
+) -> None:
+    kept = sample[np.isin(sample["subhalo_id"], list(found))]
+    profiles = np.stack([found[int(i)] for i in kept["subhalo_id"]])
+    with atomic_path(path) as temporary, h5py.File(temporary, "w") as handle:
+        handle.attrs.update(
+            {
+                "description": "Mass within each radius about SubhaloPos, physical, no h; wind counts as gas",
+                "simulation": universe.header.simulation,
+                "snapshot": universe.header.snapshot,
+                "universe_identity": universe.header.identity,
+                "made_from": key,
+                "dmlib": __version__,
+                "m_dm_particle": universe.header.m_dm,
+                "m_dm_particle_unit": "Msun",
+            }
+        )
+        _dataset(handle, "radii", RADII_KPC, "kpc")
+        _dataset(handle, "m_star", kept["m_star"].to_value(u.Msun), "Msun")
+        for name in ("subhalo_id", "group_id", "is_true_central"):
+            _dataset(handle, name, np.asarray(kept[name]), "")
+        for i, scope in enumerate(SCOPES):
+            for j, name in enumerate(COMPONENTS):
+                _dataset(handle, f"{scope}/{name}", profiles[:, i, j], "Msun")
+        _dataset(handle, "set_aside/subhalo_id", np.array(list(set_aside), dtype=np.int64), "")
+        handle.create_dataset("set_aside/reason", data=list(set_aside.values()), dtype=h5py.string_dtype())
+
+
+def _dataset(handle: h5py.File, name: str, values: np.ndarray, unit: str) -> None:
+    handle.create_dataset(name, data=values).attrs["unit"] = unit
+
+
+def read_targets(path: str | Path) -> Targets:
+    """Read a targets file.
+
+    Raises
+    ------
+    TargetsError
+        When it is damaged or no targets file.
+    """
+    try:
+        with h5py.File(path, "r") as handle:
+            reasons = handle["set_aside/reason"].asstr()[()] if handle["set_aside/reason"].size else []
+            return Targets(
+                radii=handle["radii"][()],
+                subhalo_id=handle["subhalo_id"][()],
+                group_id=handle["group_id"][()],
+                is_true_central=handle["is_true_central"][()].astype(bool),
+                m_star=handle["m_star"][()],
+                masses={scope: {name: handle[f"{scope}/{name}"][()] for name in COMPONENTS} for scope in SCOPES},
+                m_dm_particle=float(handle.attrs["m_dm_particle"]),
+                set_aside=dict(zip(handle["set_aside/subhalo_id"][()].tolist(), reasons, strict=True)),
+            )
+    except (OSError, KeyError) as error:
+        raise TargetsError(f"{path} is not a whole targets file ({error}): remove it and run again.") from error
+
+
+def load_targets(settings: Settings) -> Targets:
+    """The targets of these settings, made first where they are missing."""
+    return read_targets(ensure(settings, "targets"))
