@@ -33,7 +33,7 @@ SELECTION = "selection_tng100_subset"
 _COMMAND = "python -m dmlib.records --base-path PATH"
 
 #: Fingerprint of the rows that the committed record was measured on, and what they are.
-_SUBSET_IDENTITY = "40c516b0d48a3a5bfec137b6ae40b78a78d6e004596b451061bb648b47af86f6"
+_SUBSET_IDENTITY = "c5a2bef31c3ee6542a23edadc444eedb795e69b2ff63903939708306813a4b78"
 _SUBSET = (
     "60 consecutive FoF groups and all their subhaloes of the real TNG100-1 group catalogue, snapshot 99, re-indexed "
     "as a catalogue of their own (SubfindIDs from 399391 on); no particles"

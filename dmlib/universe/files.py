@@ -19,8 +19,12 @@ from .base import Header, Scope
 from .checks import check_run, find_output, open_hdf5
 from .fields import FULL_ONLY, FULL_SNAPSHOTS, VECTOR_LENGTH, catalogue_unit, particle_factor, suggestion
 
-#: Chunks whose masses go into the fingerprint: enough to tell two catalogues apart, few enough to be read at once.
+#: Chunks and fields that go into the fingerprint: enough to tell two catalogues apart, few enough to be read at once.
 _FINGERPRINT_CHUNKS = 16
+_FINGERPRINT_FIELDS = (
+    *("Group/GroupMassType", "Group/GroupPos", "Subhalo/SubhaloMassType", "Subhalo/SubhaloPos"),
+    *("Subhalo/SubhaloHalfmassRadType", "Subhalo/SubhaloSFR"),
+)
 
 #: Magnitudes above this are the sentinel of a subhalo without stars.
 _NO_MAGNITUDE = 1e10
@@ -289,7 +293,9 @@ class FilesUniverse:
         return Path(il.groupcat.gcPath(str(self.base_path), self.snapshot, i))
 
     def _snapshot_chunk(self, i: int) -> Path:
-        return Path(il.snapshot.snapPath(str(self.base_path), self.snapshot, i))
+        path = Path(il.snapshot.snapPath(str(self.base_path), self.snapshot, i))
+        # For a file that is not there the reader gives the older of its two names; messages give the usual one.
+        return path if path.is_file() else path.with_name(f"snap_{self.snapshot:03d}.{i}.hdf5")
 
     @staticmethod
     def _read_attributes(path: Path) -> dict:
@@ -310,19 +316,15 @@ class FilesUniverse:
             raise UniverseError(f"{missing[0]} is missing{more} of {count} {what} chunks: copy or download it again.")
 
     def _fingerprint(self, raw: dict) -> str:
-        """sha256 over the header and the masses of up to 16 catalogue chunks spread over the whole."""
+        """sha256 over the header and `_FINGERPRINT_FIELDS` of up to 16 catalogue chunks spread over the whole."""
         digest = hashlib.sha256()
         for name in ("BoxSize", "HubbleParam", "Omega0", "OmegaLambda", "Time", "NumFiles"):
             digest.update(f"{name}={float(raw[name])!r};".encode())
         chosen = np.unique(np.linspace(0, self.n_catalogue_chunks - 1, _FINGERPRINT_CHUNKS).astype(int))
         for i in chosen:
             with open_hdf5(self._catalogue_chunk(int(i))) as handle:
-                for dataset in ("Group/GroupMassType", "Subhalo/SubhaloMassType", "Subhalo/SubhaloPos"):
+                for dataset in _FINGERPRINT_FIELDS:
                     digest.update(dataset.encode())
                     if dataset in handle:
-                        digest.update(_content(handle[dataset]))
+                        digest.update(np.ascontiguousarray(handle[dataset][()]).tobytes())
         return digest.hexdigest()
-
-
-def _content(dataset: h5py.Dataset) -> bytes:
-    return np.ascontiguousarray(dataset[()]).tobytes()
