@@ -1,10 +1,18 @@
 """Which galaxies the embedded universe holds: groups, subhaloes, and every number that their particles are made from.
 
-An ensemble, not a volume: haloes come from the mass function, but low masses are thinned and groups do not cluster.
-All lengths kpc, masses Msun, velocities km/s, times Gyr, physical and without h; z = 0.
+An ensemble, not a volume. Host haloes follow the mass function of Tinker et al. (2008) between 10^11.3 and 10^13.0
+Msun: below, no central comes near the 1e10 Msun of stars that the selection asks for; above, a few haloes would take
+most of the particles. Hosts are thinned towards both ends, by (M/10^11.7)^2 below 10^11.7 Msun and by
+(M/10^12.5)^-0.6 above 10^12.5 Msun, and of the hosts of quenched centrals every second is left out: they would take
+half of all particles and be dropped by the selection. At given mass and kind, nothing else is left out.
 
-Columns of `Population.groups` and `Population.subhalos` are listed, with their meaning, in `GROUP_COLUMNS` and
-`SUBHALO_COLUMNS`.
+Groups are put into the box at random, without clustering and without touching. A number of objects is planted, so that
+every row of the selection and every trap of the format has something to bite on: a galaxy above 1e12 Msun, fragments
+that only SubhaloFlag removes, sub-subhaloes with SubhaloParent != 0, groups without a subhalo, and a group across the
+periodic boundary.
+
+All lengths kpc, masses Msun, velocities km/s, times Gyr, physical and without h; z = 0. The columns of
+`Population.groups` and `Population.subhalos` are listed, with their meaning, in `GROUP_COLUMNS` and `SUBHALO_COLUMNS`.
 """
 
 from __future__ import annotations
@@ -14,19 +22,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...settings import Profile
-from ...units import BOX_TNG100, HUBBLE
-from . import relations
+from . import galaxies, relations
+from .placement import BOX_KPC, EDGE, place_in_box, place_in_groups
 
-#: Side of the periodic box [kpc]
-BOX_KPC = BOX_TNG100 / HUBBLE
-
-#: Centrals reach out to this multiple of r200 with particles that count as bound.
-EDGE = 1.3
+__all__ = ["BOX_KPC", "EDGE", "GROUP_COLUMNS", "SUBHALO_COLUMNS", "Population", "draw", "passes"]
 
 #: name -> (dtype, shape, meaning) of a column of `Population.groups`
 GROUP_COLUMNS = {
     "group_id": ("i4", (), "row"),
-    "m200": ("f8", (), "mass within r200 (200 times the critical density), all matter [Msun]"),
+    "m200": ("f8", (), "mass within r200 of the halo in a run with gravity only [Msun]"),
     "r200": ("f8", (), "[kpc]"),
     "position": ("f8", (3,), "centre in the box, in [0, BOX_KPC) [kpc]"),
     "velocity": ("f8", (3,), "bulk velocity in the box frame [km/s]"),
@@ -45,7 +49,7 @@ SUBHALO_COLUMNS = {
     "flag": ("?", (), "SubhaloFlag: of cosmological origin"),
     "offset": ("f8", (3,), "centre relative to the group's [kpc]"),
     "velocity_offset": ("f8", (3,), "bulk velocity relative to the group's [km/s]"),
-    "m200": ("f8", (), "all matter within r200; of a satellite: at infall [Msun]"),
+    "m200": ("f8", (), "mass within r200 in a run with gravity only; of a satellite: at infall [Msun]"),
     "r200": ("f8", (), "[kpc]"),
     "c200": ("f8", (), "concentration before contraction"),
     "r_trunc": ("f8", (), "edge of what is bound: EDGE r200 of centrals, tidal radius of satellites [kpc]"),
@@ -139,6 +143,13 @@ class Population:
         )
 
 
+def passes(subhalos: np.ndarray) -> np.ndarray:
+    """Which rows pass the paper's selection, as planned: mass, star formation, SubhaloParent = 0, SubhaloFlag."""
+    s = subhalos
+    mass = (s["m_star"] >= 1e10) & (s["m_star"] <= 1e12)
+    return mass & (s["sfr"] >= 0.1) & (s["parent_rank"] == 0) & s["flag"]
+
+
 def draw(profile: Profile, seed: int, physics: str = "fiducial") -> Population:
     """Draw the population of one embedded universe.
 
@@ -147,6 +158,8 @@ def draw(profile: Profile, seed: int, physics: str = "fiducial") -> Population:
     profile : Profile
     seed : int
     physics : {"fiducial", "alternative"}
+        The alternative shares haloes and stellar masses with the fiducial one, seed for seed; its haloes hardly
+        contract and have cores, and it has half the hot gas and 1.6 times the HI (`galaxies.PHYSICS`).
 
     Returns
     -------
@@ -154,71 +167,194 @@ def draw(profile: Profile, seed: int, physics: str = "fiducial") -> Population:
         The same for the same arguments, on any machine and with any number of workers.
     """
     rng = np.random.default_rng([seed, 0])
-    n = int(profile.n_galaxies * 1.3)
-    log_m = np.linspace(11.2, 13.3, 400)
-    weight = relations.mass_function(10**log_m)
-    cdf = np.concatenate([[0.0], np.cumsum(0.5 * (weight[1:] + weight[:-1]))])
-    m200 = np.sort(10 ** np.interp(rng.random(n), cdf / cdf[-1], log_m))[::-1]
-    subhalos = np.zeros(n, dtype=_dtype(SUBHALO_COLUMNS))
-    s = subhalos
-    s["group_id"] = np.arange(n)
-    s["kind"] = "central"
-    s["flag"] = True
-    s["m200"] = m200
-    s["r200"] = relations.r200_of(m200)
-    s["c200"] = relations.concentration(m200) * 10 ** rng.normal(0, 0.16, n)
-    s["r_trunc"] = EDGE * s["r200"]
-    s["m_star"] = relations.stellar_mass(m200) * 10 ** rng.normal(0, 0.15, n)
-    s["quenched"] = rng.random(n) < relations.quenched_fraction(s["m_star"])
-    s["sfr"] = (
-        relations.star_forming_sequence(s["m_star"]) * 10 ** rng.normal(0, 0.3, n) * np.where(s["quenched"], 0.02, 1)
-    )
-    s["m_hi"] = relations.hi_mass(s["m_star"]) * 10 ** rng.normal(0, 0.3, n)
-    s["m_h2"] = 0.2 * s["m_hi"]
-    s["r_hi"] = relations.hi_radius(s["m_hi"]) * 10 ** rng.normal(0, 0.06, n)
-    s["m_hot"] = 0.06 * m200
-    s["m_dm"] = 1.1 * m200 - s["m_star"] - s["m_hot"]
-    s["axis_ratios"] = [0.9, 0.8]
-    s["halo_axes"] = np.eye(3)
-    s["contraction"] = 1.0
-    s["bulge_fraction"] = rng.uniform(0.1, 0.6, n)
-    s["halo_star_fraction"] = 0.05
-    s["r_half"] = relations.half_mass_radius(s["m_star"], s["quenched"]) * 0.8
-    s["r_disc"] = s["r_half"] / 1.5
-    s["h_disc"] = 0.15 * s["r_disc"]
-    s["r_bulge"] = 0.15 * s["r_half"]
-    axis = rng.normal(size=(n, 3))
-    s["spin_axis"] = axis / np.linalg.norm(axis, axis=1)[:, None]
-    s["z_gas"] = relations.oxygen_to_mass_fraction(relations.gas_metallicity(s["m_star"]))
-    s["z_gas_gradient"] = -0.03
-    s["z_star"] = 0.8 * s["z_gas"]
-    s["z_star_gradient"] = -0.03
-    s["age"] = 7.0
-    s["age_gradient"] = -0.1
-    s["sfh_shape"] = 4.0
-    s["m_bh"] = relations.black_hole_mass(s["bulge_fraction"] * s["m_star"])
-    s["gas_dispersion"] = 10.0
-    s["bar_strength"] = np.where(rng.random(n) < 0.3, 0.3, 0.0)
-    s["bar_length"] = 1.2 * s["r_disc"]
-    s["spiral_amplitude"] = 0.3
-    s["spiral_arms"] = 2
-    s["spiral_pitch"] = 20.0
-    s["warp_radius"] = 0.7 * s["r_hi"]
-    s["warp_amplitude"] = 10.0
-    s["lopsidedness"] = 0.1
-    s["n_dm"] = s["m_dm"] / profile.m_dm
-    s["n_gas"] = (s["m_hot"] + (s["m_hi"] + s["m_h2"]) / 0.75) / profile.m_baryon
-    s["n_star"] = s["m_star"] / (0.6 * profile.m_baryon)
-    s["n_wind"] = np.where(s["quenched"], 0, 3)
-    s["n_bh"] = 1
-    groups = np.zeros(n, dtype=_dtype(GROUP_COLUMNS))
-    groups["group_id"] = np.arange(n)
-    groups["m200"] = m200
-    groups["r200"] = s["r200"]
-    groups["position"] = rng.random((n, 3)) * BOX_KPC
-    groups["velocity"] = rng.normal(0, 250, (n, 3))
-    groups["first_sub"] = np.arange(n)
-    groups["n_subs"] = 1
-    groups["n_dm_fuzz"] = 0.05 * s["n_dm"]
+    hosts, members = _hosts_and_members(rng, profile)
+    s = np.concatenate([hosts, members])
+    _draw_galaxies(rng, s, physics)
+    s = _thin(rng, s, profile)
+    s = np.concatenate([s, _fragments(rng, s, profile)])
+    place_in_groups(rng, s)
+    galaxies.plan_counts(s, profile.m_dm, profile.m_baryon)
+    groups, s = _catalogue_order(rng, s, profile)
+    candidates = s[(s["rank"] == 0) & passes(s) & ~s["quenched"] & (s["disturbed"] == "")]["group_id"]
+    groups["position"] = place_in_box(rng, groups["r200"], across=candidates[candidates.size // 3])
     name = f"embedded-{profile.name}" + ("" if physics == "fiducial" else f"-{physics}")
-    return Population(name, seed, physics, profile.m_dm, profile.m_baryon, groups, subhalos)
+    return Population(name, seed, physics, profile.m_dm, profile.m_baryon, groups, s)
+
+
+#: log10 of the host masses [Msun].
+HOST_RANGE = (11.3, 13.0)
+
+#: Fraction of the hosts of quenched centrals that are left out.
+QUENCHED_LEFT_OUT = 0.5
+
+#: Satellites: smallest mass at infall [Msun]; number, slope and cut-off of their mass function.
+SATELLITE_MINIMUM = 1.5e11
+_SATELLITES = (0.10, 0.9, 0.4)
+
+
+def _host_masses(rng, n):
+    """Masses of `n` hosts, in random order."""
+    log_m = np.linspace(*HOST_RANGE, 400)
+    thinned = np.minimum(1.0, 10 ** (2.0 * (log_m - 11.7))) * np.minimum(1.0, 10 ** (-0.6 * (log_m - 12.5)))
+    weight = relations.mass_function(10**log_m) * thinned
+    cdf = np.concatenate([[0.0], np.cumsum(0.5 * (weight[1:] + weight[:-1]))])
+    return 10 ** np.interp(rng.random(n), cdf / cdf[-1], log_m)
+
+
+def _satellite_masses(rng, m_host):
+    """Infall masses of the surviving satellites of one host.
+
+    dN/dln(x) = 0.10 x^-0.9 exp(-(x/0.4)^3) with x = m/m_host: the slope of subhaloes in simulations (Gao et al. 2004),
+    the number and the cut-off near equal mass our own choice.
+    """
+    number, slope, cut = _SATELLITES
+    x = np.geomspace(SATELLITE_MINIMUM / m_host, 0.7, 200)
+    if x[0] >= 0.5:
+        return np.empty(0)
+    density = number * x**-slope * np.exp(-((x / cut) ** 3))
+    cumulative = np.concatenate([[0.0], np.cumsum(0.5 * (density[1:] + density[:-1]) * np.diff(np.log(x)))])
+    drawn = np.sort(rng.random(rng.poisson(cumulative[-1])))[::-1]
+    return m_host * np.exp(np.interp(drawn, cumulative / cumulative[-1], np.log(x)))
+
+
+def _planted_pairs(profile):
+    """Groups that get a sub-subhalo massive enough for the selection to see it."""
+    return max(2, profile.n_galaxies // 80)
+
+
+def _hosts_and_members(rng, profile):
+    """More hosts than can be needed, and their satellites; masses, kinds and parents only."""
+    n = 3 * profile.n_galaxies
+    m_host = _host_masses(rng, n)
+    # The planted ones: host 0 holds the galaxy above 1e12 Msun, the next have sub-subhaloes massive enough to count.
+    n_nested = _planted_pairs(profile)
+    m_host[0] = 3e13
+    m_host[1 : 1 + n_nested] = 10 ** rng.uniform(12.4, 12.8, n_nested)
+    masses, owner, parent = [], [], []
+    for i, m in enumerate(m_host):
+        infall = _satellite_masses(rng, m)
+        ranks = np.zeros(infall.size, dtype=int)
+        if 1 <= i <= n_nested:
+            # A pair: the second is bound to the first, which stands first among the satellites. See `placement`.
+            infall = np.concatenate([[0.25 * m, 7e11], infall[infall < 0.2 * m]])
+            ranks = np.zeros(infall.size, dtype=int)
+            ranks[1] = 1
+        masses.append(infall)
+        owner.append(np.full(infall.size, i))
+        parent.append(ranks)
+    hosts = _blank(n, "central")
+    hosts["group_id"], hosts["m200"] = np.arange(n), m_host
+    members = _blank(sum(map(len, masses)), "satellite")
+    members["group_id"], members["m200"] = np.concatenate(owner), np.concatenate(masses)
+    members["parent_rank"] = np.concatenate(parent)
+    return hosts, members
+
+
+def _blank(n, kind):
+    s = np.zeros(n, dtype=_dtype(SUBHALO_COLUMNS))
+    s["kind"], s["flag"] = kind, kind != "fragment"
+    return s
+
+
+def _draw_galaxies(rng, s, physics):
+    """All properties that follow from mass and kind."""
+    residual = galaxies.draw_dark_halo(rng, s, physics)
+    galaxies.draw_stars(rng, s, residual)
+    planted = (s["group_id"] == 0) & (s["kind"] == "central")
+    s["m_star"][planted], s["quenched"][planted] = 1.1e12, True
+    nested = s["parent_rank"] != 0
+    s["m_star"][nested], s["quenched"][nested] = np.maximum(s["m_star"][nested], 1.3e10), False
+    galaxies.draw_gas(rng, s, physics)
+    s["sfr"][planted] = np.maximum(s["sfr"][planted], 0.5)
+    s["sfr"][nested] = np.maximum(s["sfr"][nested], 0.2)
+    galaxies.draw_structure(rng, s, physics)
+    galaxies.draw_populations(rng, s)
+    galaxies.draw_asymmetries(rng, s)
+
+
+def _thin(rng, s, profile):
+    """Leave out hosts of quenched centrals, the planted ones excepted, and all beyond the wanted number of galaxies."""
+    n_hosts = s["group_id"].max() + 1
+    dropped = np.zeros(n_hosts, dtype=bool)
+    central = s["kind"] == "central"
+    dropped[s["group_id"][central]] = s["quenched"][central] & (rng.random(n_hosts) < QUENCHED_LEFT_OUT)
+    dropped[: 1 + _planted_pairs(profile)] = False
+    s = s[~dropped[s["group_id"]]]
+    counts = np.cumsum(np.bincount(s["group_id"], weights=passes(s)))
+    s = s[s["group_id"] <= np.searchsorted(counts, profile.n_galaxies)]
+    s["group_id"] = np.unique(s["group_id"], return_inverse=True)[1]
+    return s
+
+
+def _fragments(rng, s, profile):
+    """Clumps of stars and gas in large discs that Subfind lists and SubhaloFlag tells from galaxies.
+
+    A third are above 1e10 Msun and form stars, so that only the flag removes them.
+    """
+    n = max(3, profile.n_galaxies // 35)
+    fit = np.flatnonzero((s["kind"] == "central") & ~s["quenched"] & (s["m_star"] > 4e10) & (s["m_star"] < 5e11))
+    host = s[rng.choice(fit, min(n, fit.size), replace=False)]
+    n = host.size
+    f = _blank(n, "fragment")
+    massive = np.arange(n) < max(1, n // 3)
+    f["group_id"] = host["group_id"]
+    f["m_star"] = np.where(massive, rng.uniform(1.05e10, 1.4e10, n), 10 ** rng.uniform(8.8, 9.6, n))
+    f["m_hi"], f["m_h2"] = 0.10 * f["m_star"], 0.05 * f["m_star"]
+    f["r_hi"] = 0.5 * relations.hi_radius(f["m_hi"])
+    f["sfr"] = f["m_h2"] / 1.5e9
+    f["m200"] = 1.05 * f["m_star"]
+    f["r200"] = relations.r200_of(f["m200"])
+    f["c200"] = 10.0
+    f["axis_ratios"] = 1.0
+    f["halo_axes"] = np.eye(3)
+    f["r_half"] = rng.uniform(0.8, 1.4, n)
+    f["bulge_fraction"] = 1.0
+    f["r_bulge"] = f["r_half"] / (1.0 + np.sqrt(2.0))
+    f["r_disc"] = f["r_half"]
+    f["h_disc"] = 0.3 * f["r_disc"]
+    f["spin_axis"] = host["spin_axis"]
+    for name in ("z_gas", "z_star", "gas_dispersion"):
+        f[name] = host[name]
+    f["age"], f["sfh_shape"] = 3.0, 4.0
+    f["spiral_arms"] = 2
+    f["warp_radius"] = f["bar_length"] = f["r_hi"]
+    return f
+
+
+def _size(s):
+    return sum(s[name].astype(np.int64) for name in ("n_dm", "n_gas", "n_star", "n_wind", "n_bh"))
+
+
+def _catalogue_order(rng, s, profile):
+    """Groups by descending planned size; in a group the central first, then by descending planned size."""
+    n_full = s["group_id"].max() + 1
+    n_empty = max(3, profile.n_galaxies // 40)
+    groups = np.zeros(n_full + n_empty, dtype=_dtype(GROUP_COLUMNS))
+    central = s["kind"] == "central"
+    owner = s["group_id"][central]
+    groups["m200"][owner] = s["m200"][central]
+    # Unbound matter: some four per cent of the central's own, as the outskirts that Subfind leaves out.
+    for fuzz, own in (("n_dm_fuzz", "n_dm"), ("n_gas_fuzz", "n_gas")):
+        groups[fuzz][owner] = np.rint(s[own][central] * rng.uniform(0.02, 0.06, owner.size))
+    # Groups that FoF finds and in which nothing is bound.
+    groups["n_dm_fuzz"][n_full:] = rng.integers(35, 70, n_empty)
+    groups["m200"][n_full:] = groups["n_dm_fuzz"][n_full:] * profile.m_dm
+    groups["r200"] = relations.r200_of(groups["m200"])
+    groups["velocity"] = rng.normal(0.0, 200.0, (len(groups), 3))
+    size = np.bincount(s["group_id"], weights=_size(s), minlength=len(groups))
+    size += groups["n_dm_fuzz"] + groups["n_gas_fuzz"]
+    order = np.argsort(-size, kind="stable")
+    place = np.empty(len(groups), dtype=int)
+    place[order] = np.arange(len(groups))
+    groups = groups[order]
+    groups["group_id"] = np.arange(len(groups))
+    s["group_id"] = place[s["group_id"]]
+    s = s[np.lexsort((-_size(s), s["kind"] != "central", s["group_id"]))]
+    groups["n_subs"] = np.bincount(s["group_id"], minlength=len(groups))
+    first = np.concatenate([[0], np.cumsum(groups["n_subs"])[:-1]])
+    groups["first_sub"] = np.where(groups["n_subs"] > 0, first, -1)
+    s["rank"] = np.arange(s.size) - first[s["group_id"]]
+    for row in np.flatnonzero(s["parent_rank"] != 0):
+        mates = np.flatnonzero((s["group_id"] == s["group_id"][row]) & (s["kind"] == "satellite"))
+        s["parent_rank"][row] = s["rank"][mates[np.argmax(s["m200"][mates])]]
+    return groups, s
