@@ -200,7 +200,7 @@ def _cell(value) -> str:
 
 
 def csv_text(fig: Figure) -> str:
-    """Return what `plotted` remembered as CSV: one row a point, ``series`` first, blank where a series has no such column."""
+    """Return what `plotted` remembered as CSV: one row a point, blank where a series has no such column."""
     memory = _memory(fig)
     names = list(dict.fromkeys(name for _, rows in memory for name in rows))
     out = io.StringIO()

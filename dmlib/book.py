@@ -1,0 +1,281 @@
+"""From executed notebooks to pages: stage, build with Jupyter Book, put in place whole.
+
+Nothing is executed here. The stage copies ``book/``, the executed notebooks, the figures and ``results.json`` into
+``build/<universe>-<profile>/book_source``; a figure shown by `dmlib.figures.show` becomes a MyST figure with number,
+caption and alternative text. A failed notebook or a warning of the builder stops the book.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+
+from . import results
+from .claims import pages_of_toc
+from .errors import DmlibError
+from .figures import METADATA_KEY
+from .files import write_text
+from .settings import Settings, repository_root
+
+#: Lines of the builder's log that stop the book.
+_COMPLAINT = re.compile(r"^(?:(?P<place>[^\n]*?): )?(?P<level>WARNING|ERROR|CRITICAL): (?P<message>.*)$", re.MULTILINE)
+
+
+class BookError(DmlibError):
+    """Pages that cannot be built."""
+
+
+def build(settings: Settings, *, root: Path | None = None, out: Path | None = None) -> Path:
+    """Build the book of one universe and profile.
+
+    Parameters
+    ----------
+    settings : Settings
+    root : Path, optional
+        The repository; found by default.
+    out : Path, optional
+        Folder of the pages; default ``book/_build/html`` of the repository. It is replaced whole, and only by a book
+        that was built without a warning.
+
+    Returns
+    -------
+    Path
+        ``index.html``.
+
+    Raises
+    ------
+    BookError
+        When a notebook of the table of contents was not executed, or failed, or the builder warned; names the page.
+    """
+    root = root or repository_root()
+    out = out or root / "book" / "_build" / "html"
+    source = stage(settings, root=root)
+    work = settings.build / "book_build"
+    shutil.rmtree(work, ignore_errors=True)
+    html = _jupyter_book(source, work)
+    _replace(html, out)
+    shutil.rmtree(work, ignore_errors=True)
+    return out / "index.html"
+
+
+def stage(settings: Settings, *, root: Path | None = None) -> Path:
+    """Put pages, notebooks, figures and numbers together, ready for the builder; see `build`.
+
+    Returns
+    -------
+    Path
+        ``build/<universe>-<profile>/book_source``.
+    """
+    root = root or repository_root()
+    book = root / "book"
+    if not (book / "_toc.yml").is_file():
+        raise BookError(f"there is no book/_toc.yml in {root.name}: run in the repository, or check it out whole")
+    source = settings.build / "book_source"
+    shutil.rmtree(source, ignore_errors=True)
+    shutil.copytree(book, source, ignore=shutil.ignore_patterns("_build", "__pycache__", "*.ipynb"))
+    figures: dict[str, dict] = {}
+    for page in sorted(page for page in pages_of_toc(book / "_toc.yml") if page.startswith("notebooks/")):
+        executed = settings.notebooks_dir / f"{Path(page).name}.ipynb"
+        notebook = _read_executed(executed)
+        for name, figure in stage_notebook(notebook, settings.figures_dir, page).items():
+            if name in figures:
+                raise BookError(
+                    f"figure '{name}' is shown by {figures[name]['page']} and by {page}: rename one of them"
+                )
+            figures[name] = figure
+        target = source / f"{page}.ipynb"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        nbformat.write(notebook, target)
+    for name in figures:
+        for suffix in (".png", ".pdf", ".csv"):
+            (source / "figures").mkdir(exist_ok=True)
+            shutil.copy2(settings.figures_dir / f"{name}{suffix}", source / "figures")
+    data = source / "_data"
+    data.mkdir()
+    rows = results.collect(settings)
+    write_text(data / "results.json", json.dumps(rows, indent=1, ensure_ascii=False))
+    write_text(data / "figures.json", json.dumps(figures, indent=1, ensure_ascii=False))
+    write_text(data / "run.json", json.dumps(_run_facts(settings), indent=1))
+    return source
+
+
+def stage_notebook(notebook: nbformat.NotebookNode, figures_dir: Path, page: str) -> dict[str, dict]:
+    """Turn an executed notebook into a page, in place.
+
+    Figures become MyST figures in a cell of their own below the cell that made them; what an interactive reader needs
+    but a page does not (widgets, progress on stderr, papermill's copy of unchanged parameters) goes.
+
+    Parameters
+    ----------
+    notebook : NotebookNode
+    figures_dir : Path
+        Where `dmlib.figures.show` left the files.
+    page : str
+        Name of the page, for errors and links.
+
+    Returns
+    -------
+    dict
+        Figure name to ``{"caption", "alt", "page"}``.
+    """
+    figures: dict[str, dict] = {}
+    cells = []
+    notebook.metadata.pop("widgets", None)
+    notebook.metadata.pop("papermill", None)
+    defaults = _parameters(notebook, "parameters")
+    for cell in notebook.cells:
+        tags = cell.metadata.get("tags", [])
+        if "injected-parameters" in tags and not _set_parameters(cell, defaults):
+            continue
+        cells.append(cell)
+        if cell.cell_type != "code":
+            continue
+        kept = []
+        for output in cell.outputs:
+            ours = output.get("metadata", {}).get(METADATA_KEY, {})
+            if "figure" in ours:
+                name = ours["figure"]
+                if not (figures_dir / f"{name}.png").is_file():
+                    raise BookError(f"{page} shows figure '{name}', but {name}.png is missing: run that notebook again")
+                figures[name] = {"caption": ours["caption"], "alt": ours["alt"], "page": page}
+                cells.append(_figure_cell(name, ours))
+            elif "caption_of" in ours or _only_for_screens(output):
+                continue
+            else:
+                kept.append(output)
+        cell.outputs = kept
+    notebook.cells = cells
+    return figures
+
+
+def _figure_cell(name: str, shown: dict) -> nbformat.NotebookNode:
+    label = "fig-" + name.replace("_", "-")
+    alt = shown["alt"].replace("\n", " ")
+    downloads = f"{{download}}`PDF </figures/{name}.pdf>` · {{download}}`numbers (CSV) </figures/{name}.csv>`"
+    # Tildes, because captions may hold backticks.
+    text = (
+        f"~~~{{figure}} /figures/{name}.png\n:name: {label}\n:alt: {alt}\n:target: /figures/{name}.png\n\n"
+        f'{shown["caption"]} <span class="downloads">{downloads}</span>\n~~~'
+    )
+    cell = nbformat.v4.new_markdown_cell(text)
+    cell.id = f"figure-{name}"[:64]
+    return cell
+
+
+def _only_for_screens(output: nbformat.NotebookNode) -> bool:
+    if output.output_type == "stream":
+        return output.name == "stderr"
+    return "application/vnd.jupyter.widget-view+json" in output.get("data", {})
+
+
+def _parameters(notebook: nbformat.NotebookNode, tag: str) -> dict:
+    for cell in notebook.cells:
+        if tag in cell.metadata.get("tags", []):
+            return _literals(cell.source)
+    return {}
+
+
+def _literals(code: str) -> dict:
+    found = {}
+    for statement in ast.parse(code).body:
+        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
+            found[statement.targets[0].id] = ast.literal_eval(statement.value)
+    return found
+
+
+def _set_parameters(cell: nbformat.NotebookNode, defaults: dict) -> bool:
+    """Leave in papermill's cell what differs from the notebook's own values; whether anything does."""
+    changed = {name: value for name, value in _literals(cell.source).items() if defaults.get(name) != value}
+    if changed.get("base_path"):
+        # A page does not name the folders of the machine that made it.
+        changed["base_path"] = f"…/{Path(changed['base_path']).name}"
+    lines = [f"{name} = {value!r}" for name, value in changed.items()]
+    cell.source = "\n".join(["# Set for this run", *lines])
+    return bool(changed)
+
+
+def _read_executed(path: Path) -> nbformat.NotebookNode:
+    if not path.is_file():
+        raise BookError(f"notebook {path.stem} has not been executed: run `dmlib run --only {path.stem}`")
+    try:
+        notebook = nbformat.read(path, as_version=4)
+    except (ValueError, KeyError, AttributeError) as error:
+        raise BookError(
+            f"executed notebook {path.name} is damaged: run `dmlib run --only {path.stem} --force`"
+        ) from error
+    for number, cell in enumerate(notebook.cells, start=1):
+        if cell.cell_type != "code" or not cell.source.strip():
+            continue
+        failed = next((output for output in cell.outputs if output.output_type == "error"), None)
+        if failed is not None:
+            raise BookError(f"notebook {path.stem} failed in cell {number} ({failed.ename}): mend it and run it again")
+        if cell.execution_count is None:
+            raise BookError(f"notebook {path.stem} stopped before cell {number}: run `dmlib run --only {path.stem}`")
+    return notebook
+
+
+def _run_facts(settings: Settings) -> dict:
+    """Return what the front page says of the run; commit from ``run.json`` where the pipeline wrote it."""
+    facts = {"universe": settings.universe, "profile": settings.profile, "seed": settings.seed}
+    if settings.run_path.is_file():
+        run = json.loads(settings.run_path.read_text(encoding="utf-8"))
+        facts |= {key: run[key] for key in ("commit", "dirty") if key in run}
+    return facts
+
+
+def _jupyter_book(source: Path, work: Path) -> Path:
+    command = [
+        sys.executable,
+        "-c",
+        "from jupyter_book.cli.main import main; main()",
+        "build",
+        str(source),
+        "--path-output",
+        str(work),
+    ]
+    command += ["--warningiserror", "--keep-going", "--nitpick", "--quiet"]
+    # The builder needs no secrets, and its cache of pages is ours, not the user's.
+    environment = {key: value for key, value in os.environ.items() if not key.endswith("API_KEY")}
+    environment |= {"PYTHONDONTWRITEBYTECODE": "1", "NO_COLOR": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    log = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr)
+    html = work / "_build" / "html"
+    complaints = _complaints(log, source)
+    if done.returncode or complaints or not (html / "index.html").is_file():
+        write_text(source.parent / "book.log", log)
+        first = (
+            complaints[0] if complaints else log.strip().splitlines()[-1] if log.strip() else "the builder said nothing"
+        )
+        more = f" (and {len(complaints) - 1} more in book.log)" if len(complaints) > 1 else " (whole log: book.log)"
+        raise BookError(f"the book was not built: {first}{more}")
+    return html
+
+
+def _complaints(log: str, source: Path) -> list[str]:
+    found = []
+    for match in _COMPLAINT.finditer(log):
+        place = (match["place"] or "").replace(f"{source}{os.sep}", "")
+        found.append(f"{place}: {match['message']}" if place else match["message"])
+    return list(dict.fromkeys(found))
+
+
+def _replace(html: Path, out: Path) -> None:
+    """Move a finished folder into place; a reader sees the old pages or the new ones, not a mixture."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    new, old = out.with_name(f".{out.name}-new"), out.with_name(f".{out.name}-old")
+    for leftover in (new, old):
+        shutil.rmtree(leftover, ignore_errors=True)
+    # The build folder may lie on another disk: copy beside the target first, then rename.
+    shutil.move(html, new)
+    if out.exists():
+        os.replace(out, old)
+    os.replace(new, out)
+    shutil.rmtree(old, ignore_errors=True)

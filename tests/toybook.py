@@ -1,0 +1,109 @@
+"""A small run for tests of the book: notebooks as the pipeline leaves them, with figures and recorded numbers."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import yaml
+
+from dmlib import results
+from dmlib.claims import pages_of_toc
+from dmlib.figures import METADATA_KEY, show, style
+from dmlib.settings import Settings
+
+TEXT = """({name})=
+# A toy chapter, {name}
+
+**Objective** See a figure, a number and an equation on a page.
+
+The mass within $R$ follows from the speed of a circular orbit,
+
+$$M(<R) = \\frac{{V^2 R}}{{G}} .$$
+
+The measured value is {{num}}`{id}.mass:.1e±`, from {{num}}`{id}.n` galaxies; see {{numref}}`fig-toy-{slug}`."""
+
+EXERCISE = """:::{admonition} Exercise
+:class: tip
+What is the mass within 10 kpc at 200 km/s?
+:::
+
+:::{admonition} Solution
+:class: dropdown
+Some $9.3\\times10^{10}\\,M_\\odot$.
+:::"""
+
+
+def executed(code: str, outputs: list, count: int, tags: tuple[str, ...] = ()) -> nbformat.NotebookNode:
+    """A code cell that ran."""
+    cell = nbformat.v4.new_code_cell(code, execution_count=count, outputs=outputs)
+    cell.metadata["tags"] = list(tags)
+    return cell
+
+
+def figure_outputs(settings: Settings, name: str) -> list:
+    """Save a figure as a chapter does; the outputs that `show` leaves in a notebook."""
+    fig, ax = style.new_figure()
+    radius = np.geomspace(1, 100, 20)
+    for role, top in (("total", 220.0), ("dark_matter", 180.0), ("stars", 120.0)):
+        speed = top * np.tanh(radius / 8)
+        ax.plot(radius, speed, label=role.replace("_", " "), **style.line(role))
+        style.plotted(fig, role, radius_kpc=radius, v_circ_km_s=speed)
+    ax.set(xscale="log", xlabel="Radius [kpc]", ylabel=r"Circular velocity [km s$^{-1}$]")
+    ax.legend()
+    caption, alt = (
+        "Circular velocity, $V^2 = GM/R$, of a toy galaxy.",
+        "Three rising curves that turn flat beyond 10 kpc.",
+    )
+    show(fig, settings, name, caption=caption, alt=alt, n=3)
+    # The caption as `show` completes it is tested where a kernel runs; here the page needs only its form.
+    caption = f"{caption} *Data: {settings.label}; n = 3 galaxies.*"
+    shown = {METADATA_KEY: {"figure": name, "caption": caption, "alt": alt}}
+    told = {METADATA_KEY: {"caption_of": name}}
+    return [
+        nbformat.v4.new_output("display_data", data={"text/plain": name}, metadata=shown),
+        nbformat.v4.new_output("display_data", data={"text/plain": caption}, metadata=told),
+    ]
+
+
+def toy_run(settings: Settings, root: Path, repository: Path) -> Path:
+    """Make a repository with the true book folder and one toy notebook for each page of its table of contents."""
+    shutil.copytree(
+        repository / "book", root / "book", ignore=shutil.ignore_patterns("_build", "__pycache__", "*.ipynb")
+    )
+    claims = root / "book" / "claims.yml"
+    rows = yaml.safe_load(claims.read_text())
+    for row in rows:
+        # The toy chapters do not record what the true ones do.
+        row.pop("result", None)
+        row.pop("criterion", None)
+    rows[0] |= {"result": "toy01.mass", "criterion": "<= 2e11", "format": ".1e"}
+    rows[1] |= {"result": "toy02.mass", "criterion": ">= 2e11", "why": "Because it is a toy.", "known_difference": True}
+    claims.write_text(yaml.safe_dump(rows, allow_unicode=True, sort_keys=False))
+    settings.notebooks_dir.mkdir(parents=True)
+    pages = sorted(page for page in pages_of_toc(root / "book" / "_toc.yml") if page.startswith("notebooks/"))
+    for page in pages:
+        name = Path(page).name
+        id = f"toy{name[:2]}"
+        slug = name[:2]
+        statement = "Dynamical mass within 10 kpc of the toy galaxy"
+        results.record(settings, f"{id}.mass", 1.4e11, error=2e10, unit="Msun", chapter=id, statement=statement, n=3)
+        results.record(settings, f"{id}.n", 3, chapter=id, statement="Galaxies of the toy sample")
+        noise = nbformat.v4.new_output("stream", name="stderr", text="100%|####| 3/3")
+        table = nbformat.v4.new_output("stream", name="stdout", text="cut            left\nall               3\n")
+        defaults = 'universe = "embedded"  # where galaxies come from\nseed = 1  # root of every random number'
+        notebook = nbformat.v4.new_notebook(
+            metadata={"language_info": {"name": "python", "pygments_lexer": "ipython3"}}
+        )
+        notebook.cells = [
+            nbformat.v4.new_markdown_cell(TEXT.format(name=name.replace("_", "-"), id=id, slug=slug)),
+            executed(defaults, [], 1, ("parameters",)),
+            executed('# Parameters\nuniverse = "embedded"\nseed = 1\n', [], 2, ("injected-parameters",)),
+            executed("print(funnel)", [noise, table], 3),
+            executed("show(figure, settings)", figure_outputs(settings, f"toy_{slug}"), 4),
+            nbformat.v4.new_markdown_cell(EXERCISE),
+        ]
+        nbformat.write(notebook, settings.notebooks_dir / f"{name}.ipynb")
+    return root
