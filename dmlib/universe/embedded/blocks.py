@@ -1,0 +1,330 @@
+"""Writing the embedded universe block by block: in parallel, resumable, and all at once or one block at a time.
+
+A block is a run of groups in catalogue order. Its content depends on the seed and its groups only, so that neither the
+number of workers nor an interruption changes a byte. Blocks are written into a folder beside the universe's; when all
+are there, the catalogue, the offsets and the totals are put together and the folder is renamed in one step.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import shutil
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+import numpy as np
+from filelock import FileLock
+
+from ...errors import UniverseError
+from ...files import atomic_path, write_text
+from ...progress import bar
+from ...settings import Settings
+from ...units import CodeUnits
+from .catalogue import measure
+from .layout import GROUP_FIELDS, N_TYPES, SUBHALO_FIELDS, Tree, empty_rows
+from .particles import complete, outer_fuzz
+from .plan import SPLIT, Plan, choose_workers
+from .writer import (
+    object_offsets,
+    stamp_totals,
+    write_catalogue,
+    write_index,
+    write_offsets,
+    write_snapshot_chunk,
+    write_snapshot_stub,
+)
+
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+# -- one block ---------------------------------------------------------------------------------------------------------
+
+
+def _part_path(root: Path, block: int) -> Path:
+    return root / "blocks" / f"block-{block:04d}.npz"
+
+
+def _collect(plan: Plan, block: int, catalogue: bool):
+    """Particles of a block by type and data set, in snapshot order, and its catalogue rows."""
+    columns: dict[int, dict[str, list[np.ndarray]]] = {}
+    groups, subhalos = [empty_rows(GROUP_FIELDS, 0)], [empty_rows(SUBHALO_FIELDS, 0)]
+    if block == len(plan.blocks):
+        return outer_fuzz(plan.population), groups, subhalos
+    scale = CodeUnits()
+    for group_id in range(*plan.blocks[block]):
+        row = plan.population.groups[group_id]
+        centre = row["position"] / scale.length
+        made = plan.realise(plan.population, group_id)
+        stored = {
+            part_type: complete(part_type, fields, centre, group_id, float(row["m200"]) / scale.mass)
+            for part_type, fields in made.particles.items()
+            if len(fields["Coordinates"])
+        }
+        if catalogue:
+            group, members = measure(stored, np.asarray(made.lengths), centre, plan.m_dm_code, plan.softening)
+            groups.append(group)
+            subhalos.append(members)
+        for part_type, fields in stored.items():
+            target = columns.setdefault(part_type, {})
+            for name, values in fields.items():
+                target.setdefault(name, []).append(values)
+    particles = {}
+    for part_type, fields in columns.items():
+        particles[part_type] = {}
+        for name in list(fields):
+            particles[part_type][name] = np.concatenate(fields.pop(name))
+    return particles, groups, subhalos
+
+
+def _split(plan: Plan, block: int, particles: dict) -> list[dict]:
+    """The particles of each file of a block. Files part haloes; every other block's second file has no black hole."""
+    if len(plan.files(block)) == 1:
+        return [particles]
+    files: list[dict] = [{}, {}]
+    for part_type, fields in particles.items():
+        n = len(fields["Coordinates"])
+        fraction = SPLIT[part_type] if part_type != 5 or block % 2 else 0.5
+        cut = round(fraction * n)
+        for file, rows in zip(files, (slice(None, cut), slice(cut, None)), strict=True):
+            file[part_type] = {name: values[rows] for name, values in fields.items()}
+    return files
+
+
+def make_block(plan: Plan, block: int, root: Path, particles: bool = True, catalogue: bool = True) -> None:
+    """Make one block: its snapshot files, its part of the catalogue, or both.
+
+    Parameters
+    ----------
+    plan : Plan
+    block : int
+        ``len(plan.blocks)`` is the outer fuzz.
+    root : Path
+        The simulation's folder.
+    particles, catalogue : bool
+        What to write. The catalogue part is written last and says that the block is finished.
+    """
+    tree = Tree(root, plan.snapshot)
+    made, groups, subhalos = _collect(plan, block, catalogue)
+    files = _split(plan, block, made)
+    counts = [[len(file[t]["Coordinates"]) if t in file else 0 for t in range(N_TYPES)] for file in files]
+    sizes = [0 for _ in files]
+    if particles:
+        for i, (j, content) in enumerate(zip(plan.files(block), files, strict=True)):
+            path = tree.snapshot_chunk(j)
+            write_snapshot_chunk(path, content, plan.n_files, plan.m_dm_code, plan.attributes, plan.parameters)
+            sizes[i] = path.stat().st_size
+    if catalogue:
+        part = {"file_counts": np.array(counts, dtype=np.int64), "file_sizes": np.array(sizes, dtype=np.int64)}
+        for rows in (groups, subhalos):
+            part |= {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+        with atomic_path(_part_path(root, block)) as temporary:
+            np.savez(temporary, **part)
+
+
+def _is_finished(plan: Plan, block: int, root: Path, particles: bool) -> bool:
+    """Whether a block of an earlier run is whole: its part is there, and its files open and hold what it says."""
+    path = _part_path(root, block)
+    if not path.is_file():
+        return False
+    with np.load(path) as part:
+        counts, sizes = part["file_counts"], part["file_sizes"]
+    if not particles:
+        return True
+    for j, expected, size in zip(plan.files(block), counts, sizes, strict=True):
+        chunk = Tree(root, plan.snapshot).snapshot_chunk(j)
+        if not chunk.is_file() or chunk.stat().st_size != size:
+            return False
+        try:
+            with h5py.File(chunk, "r") as file:
+                if not np.array_equal(file["Header"].attrs["NumPart_ThisFile"], expected):
+                    return False
+        except (OSError, KeyError):  # killed while its header was stamped: write it again
+            return False
+    return True
+
+
+# -- many blocks -------------------------------------------------------------------------------------------------------
+
+_worker_plan: Plan | None = None
+
+
+def _start_worker(plan: Plan) -> None:
+    global _worker_plan
+    _worker_plan = plan
+    parent = multiprocessing.parent_process()
+
+    def die_with_parent() -> None:
+        # A killed parent cannot tell its workers; without this they would wait, or write, for ever.
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=die_with_parent, daemon=True).start()
+
+
+def _work(block: int, root: Path, particles: bool) -> int:
+    make_block(_worker_plan, block, root, particles)
+    return block
+
+
+@contextmanager
+def _single_threaded() -> Iterator[None]:
+    """Let processes that start now compute with one thread each."""
+    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _make_blocks(plan: Plan, root: Path, particles: bool, workers: int) -> None:
+    todo = [block for block in range(plan.n_tasks) if not _is_finished(plan, block, root, particles)]
+    with bar(total=plan.n_tasks, label=f"universe {plan.name}", unit="block") as progress:
+        progress.update(plan.n_tasks - len(todo))
+        if workers == 1 or len(todo) < 2:
+            for block in todo:
+                make_block(plan, block, root, particles)
+                progress.update()
+            return
+        context = multiprocessing.get_context("spawn")
+        try:
+            with (
+                _single_threaded(),
+                ProcessPoolExecutor(
+                    min(workers, len(todo)), mp_context=context, initializer=_start_worker, initargs=(plan,)
+                ) as pool,
+            ):
+                futures = [pool.submit(_work, block, root, particles) for block in todo]
+                try:
+                    for future in as_completed(futures):
+                        future.result()
+                        progress.update()
+                except BaseException:
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    raise
+        except BrokenProcessPool as error:
+            raise UniverseError(
+                f"a worker that wrote {root.name} was stopped (out of memory, or started from a script without "
+                "'if __name__ == \"__main__\"'): run it again, finished blocks are kept; with DMLIB_WORKERS=1 it needs "
+                "one process and the least memory."
+            ) from error
+
+
+def _assemble(plan: Plan, root: Path, particles: bool) -> None:
+    """Catalogue, offsets, totals, index and marker of a tree whose blocks are all there."""
+    tree = Tree(root, plan.snapshot)
+    parts = []
+    for block in range(plan.n_tasks):
+        with np.load(_part_path(root, block)) as part:
+            parts.append({name: part[name] for name in part.files})
+    chunk_counts = np.concatenate([part["file_counts"] for part in parts])
+    groups = {name: np.concatenate([part[name] for part in parts]) for name in GROUP_FIELDS}
+    subhalos = {name: np.concatenate([part[name] for part in parts]) for name in SUBHALO_FIELDS}
+    n_subs = groups["GroupNsubs"].astype(np.int64)
+    first = np.cumsum(n_subs) - n_subs
+    groups["GroupFirstSub"] = np.where(n_subs > 0, first, -1).astype(np.int32)
+    subhalos["SubhaloGrNr"] = np.repeat(np.arange(len(n_subs)), n_subs).astype(np.int32)
+    subhalos["SubhaloParent"] = plan.population.subhalos["parent_rank"].astype(np.int32)
+    subhalos["SubhaloFlag"] = plan.population.subhalos["flag"].astype(bool)
+
+    totals = chunk_counts.sum(axis=0)
+    for j in range(plan.n_files if particles else 0):
+        stamp_totals(tree.snapshot_chunk(j), totals)
+    if not particles:
+        write_stub(plan, tree, totals)
+    first_group, first_subhalo = write_catalogue(tree, groups, subhalos, plan.attributes, plan.parameters)
+    file_offsets = {
+        "Group": first_group,
+        "Subhalo": first_subhalo,
+        "SnapByType": np.cumsum(chunk_counts, axis=0) - chunk_counts,
+    }
+    write_offsets(tree, file_offsets, *object_offsets(groups, subhalos))
+    write_index(tree, chunk_counts, len(first_group), plan.attributes)
+    shutil.rmtree(root / "blocks")
+    marker = {
+        "identity": plan.identity,
+        "name": plan.name,
+        "not_tng": "drawn by dmlib in the format of TNG, not a simulation run",
+        "seed": plan.population.seed,
+        "physics": plan.population.physics,
+        "dmlib": plan.version,
+        "groups": len(n_subs),
+        "subhalos": len(subhalos["SubhaloLen"]),
+        "particles": {str(t): int(totals[t]) for t in range(N_TYPES) if totals[t]},
+        "snapshot_files": plan.n_files,
+        "particles_on_disk": particles,
+        "bytes": sum(path.stat().st_size for path in root.rglob("*") if path.is_file()),
+    }
+    write_text(tree.marker, json.dumps(marker, indent=1) + "\n")
+
+
+def write_stub(plan: Plan, tree: Tree, totals: np.ndarray) -> None:
+    """Snapshot file 0 without particles, see `write_snapshot_stub`."""
+    write_snapshot_stub(tree.snapshot_chunk(0), totals, plan.n_files, plan.m_dm_code, plan.attributes, plan.parameters)
+
+
+def read_marker(settings: Settings) -> dict | None:
+    """What the universe on disk says of itself; None where there is no complete one."""
+    try:
+        return json.loads(Tree(settings.universe_dir).marker.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+
+
+def is_current(settings: Settings, plan: Plan, particles: bool) -> bool:
+    """Whether the tree in its place is that of the plan, with its particles where they are asked for."""
+    marker = read_marker(settings)
+    return bool(marker and marker["identity"] == plan.identity and (marker["particles_on_disk"] or not particles))
+
+
+def produce(settings: Settings, plan: Plan, particles: bool, workers: int) -> None:
+    """Write a tree into a folder beside its place, and move it there when it is complete."""
+    target = settings.universe_dir
+    staging = target.with_name(f".{target.name}-{'writing' if particles else 'catalogue'}")
+    staging.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{staging}.lock"):
+        if is_current(settings, plan, particles):
+            return
+        stamp = staging / "identity"
+        if staging.exists() and not (stamp.is_file() and stamp.read_text(encoding="utf-8") == plan.identity):
+            shutil.rmtree(staging)
+        write_text(stamp, plan.identity)
+        if not Tree(staging).marker.is_file():
+            _make_blocks(plan, staging, particles, workers)
+            _assemble(plan, staging, particles)
+        stamp.unlink()
+        if target.exists():
+            shutil.rmtree(target)
+        os.rename(staging, target)
+
+
+def write_tree(settings: Settings, plan: Plan, workers: int | None = None) -> None:
+    """Write the whole universe of a plan; see `dmlib.universe.embedded.write`."""
+    workers = workers or choose_workers()
+    if is_current(settings, plan, particles=True):
+        return
+    need = plan.need(workers)
+    settings.build.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(settings.build).free
+    large = need.disk > 5e9
+    if large:
+        print(f"{plan.name} needs {need}; {free / 1e9:.1f} GB of disk are free.", file=sys.stderr, flush=True)
+    if need.disk > 0.95 * free:
+        raise UniverseError(
+            f"{settings.build} has {free / 1e9:.1f} GB free and {plan.name} needs {need.disk / 1e9:.1f} GB: free the "
+            f"disk, set DMLIB_BUILD to a larger one, or take it chunk by chunk ({need.disk_block / 1e9:.1f} GB at a "
+            "time) with dmlib.universe.embedded.iterate."
+        )
+    produce(settings, plan, True, workers)

@@ -1,0 +1,400 @@
+"""The group catalogue of the embedded universe, measured from its particles as Subfind measures it.
+
+Conventions of the TNG data release (Nelson et al. 2019) and of the AREPO code's Subfind (Springel et al. 2001, 2010):
+
+* wind (``PartType4`` with birth time <= 0) counts as type 4 in lengths and as type 0 in masses and radii;
+* centres are the particle of minimum potential; half-mass radii, apertures and circular velocities are about it;
+* spin and velocity dispersion are about the centre of mass and its velocity, with the Hubble flow added;
+* the circular-velocity maximum leaves out the six innermost particles.
+
+Which particles are bound to which subhalo is not searched for: the writer knows it. Units are those of the files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...units import BOX_TNG100, COSMOLOGY, HUBBLE, RHO_CRIT, G, wrap
+from .layout import GROUP_FIELDS, N_TYPES, SUBHALO_FIELDS, empty_rows
+
+#: Newton's constant [ckpc/h (km/s)^2 / (1e10 Msun/h)]
+G_CODE = G * 1e10
+
+#: Critical density [(1e10 Msun/h) / (ckpc/h)^3]
+RHO_CRIT_CODE = RHO_CRIT / (1e10 * HUBBLE**2)
+
+#: Hubble flow [km/s per ckpc/h]
+HUBBLE_FLOW = 0.1
+
+#: Magnitude of what has no stars, in real catalogues too
+NO_MAGNITUDE = 1e37
+
+_K_LIMIT = 20.7  # mag / arcsec^2
+_DIRECTIONS = 15
+_RINGS = 100
+_OMEGA_M = COSMOLOGY.Om0
+_X = _OMEGA_M - 1.0
+
+#: Mean density within Group_R_... in units of the critical density; TopHat200 is Bryan & Norman (1998), eq. 6
+OVERDENSITY = {
+    "Crit200": 200.0,
+    "Crit500": 500.0,
+    "Mean200": 200.0 * _OMEGA_M,
+    "TopHat200": 18.0 * np.pi**2 + 82.0 * _X - 39.0 * _X**2,
+}
+
+
+@dataclass(frozen=True)
+class Members:
+    """Particles of all types of one group or subhalo, in one row each.
+
+    Parameters
+    ----------
+    position : ndarray, shape (n, 3)
+        Relative to the group's centre, periodic wrap undone [ckpc/h].
+    velocity : ndarray, shape (n, 3)
+        [km/s]
+    mass : ndarray
+        [1e10 Msun/h]
+    kind : ndarray of int
+        Type that the mass counts for: 0 gas and wind, 1 dark matter, 4 stars, 5 black holes.
+    wind : ndarray of bool
+    potential, energy : ndarray
+        Potential, and internal energy of gas (else 0) [(km/s)^2].
+    ids : ndarray of uint64
+    sfr : ndarray
+        [Msun/yr], 0 for what is not gas.
+    metals : ndarray, shape (n, 10)
+        Mass fractions, 0 for dark matter and black holes.
+    metallicity : ndarray
+    magnitudes : ndarray, shape (n, 8)
+        Of stars; elsewhere `NO_MAGNITUDE`.
+    bh_mass, bh_mdot : ndarray
+        0 for what is not a black hole.
+    """
+
+    position: np.ndarray
+    velocity: np.ndarray
+    mass: np.ndarray
+    kind: np.ndarray
+    wind: np.ndarray
+    potential: np.ndarray
+    energy: np.ndarray
+    ids: np.ndarray
+    sfr: np.ndarray
+    metals: np.ndarray
+    metallicity: np.ndarray
+    magnitudes: np.ndarray
+    bh_mass: np.ndarray
+    bh_mdot: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.mass)
+
+    def take(self, rows: np.ndarray) -> Members:
+        """A part of the particles."""
+        return Members(**{name: getattr(self, name)[rows] for name in self.__dataclass_fields__})
+
+
+def gather(particles: dict[int, dict[str, np.ndarray]], centre: np.ndarray, m_dm: float) -> Members:
+    """Put the stored data sets of one group into one table, type after type.
+
+    Parameters
+    ----------
+    particles : dict
+        Part type -> data sets, as they are stored.
+    centre : ndarray, shape (3,)
+        The group's centre in the box [ckpc/h].
+    m_dm : float
+        Mass of a dark-matter particle [1e10 Msun/h].
+    """
+    columns: dict[str, list[np.ndarray]] = {name: [] for name in Members.__dataclass_fields__}
+    for part_type in sorted(particles):
+        fields = particles[part_type]
+        n = len(fields["Coordinates"])
+        wind = fields["GFM_StellarFormationTime"] <= 0 if part_type == 4 else np.zeros(n, bool)
+        zeros = np.zeros(n)
+        no_light = np.full((n, 8), NO_MAGNITUDE)
+        row = {
+            "position": wrap(fields["Coordinates"] - centre, BOX_TNG100),
+            "velocity": fields["Velocities"].astype(np.float64),
+            "mass": np.full(n, m_dm) if part_type == 1 else fields["Masses"].astype(np.float64),
+            "kind": np.where(wind, 0, part_type).astype(np.int8),
+            "wind": wind,
+            "potential": fields["Potential"].astype(np.float64),
+            "energy": fields["InternalEnergy"].astype(np.float64) if part_type == 0 else zeros,
+            "ids": fields["ParticleIDs"],
+            "sfr": fields["StarFormationRate"].astype(np.float64) if part_type == 0 else zeros,
+            "metals": fields["GFM_Metals"] if part_type in (0, 4) else np.zeros((n, 10), np.float32),
+            "metallicity": fields["GFM_Metallicity"] if part_type in (0, 4) else np.zeros(n, np.float32),
+            "magnitudes": fields["GFM_StellarPhotometrics"] if part_type == 4 else no_light,
+            "bh_mass": fields["BH_Mass"].astype(np.float64) if part_type == 5 else zeros,
+            "bh_mdot": fields["BH_Mdot"].astype(np.float64) if part_type == 5 else zeros,
+        }
+        for name, values in row.items():
+            columns[name].append(values)
+    return Members(**{name: np.concatenate(values) for name, values in columns.items()})
+
+
+def _by_kind(members: Members, weight: np.ndarray, where: np.ndarray | slice = slice(None)) -> np.ndarray:
+    return np.bincount(members.kind[where], weights=weight[where], minlength=N_TYPES)
+
+
+def half_mass_radius(radius: np.ndarray, mass: np.ndarray) -> float:
+    """Radius that holds half the mass, half-way between the particles on both sides of it; 0 for a single particle.
+
+    Parameters
+    ----------
+    radius, mass : ndarray
+        In order of ascending radius.
+    """
+    if len(mass) < 2:
+        return 0.0
+    enclosed = np.cumsum(mass)
+    i = int(np.searchsorted(enclosed, 0.5 * enclosed[-1]))
+    return float(0.5 * (radius[i - 1] + radius[i])) if i else 0.0
+
+
+def overdensity_sphere(radius: np.ndarray, mass: np.ndarray, overdensity: float) -> tuple[float, float]:
+    """Outermost sphere whose mean density is `overdensity` times the critical density.
+
+    Parameters
+    ----------
+    radius, mass : ndarray
+        In order of ascending radius [ckpc/h, 1e10 Msun/h].
+
+    Returns
+    -------
+    mass, radius : float
+        Consistent with each other to rounding; 0 and 0 when no sphere is as dense.
+    """
+    enclosed = np.cumsum(mass)
+    threshold = 4.0 / 3.0 * np.pi * overdensity * RHO_CRIT_CODE
+    dense = np.flatnonzero(enclosed >= threshold * radius**3)
+    if not dense.size:
+        return 0.0, 0.0
+    inside = float(enclosed[dense[-1]])
+    return inside, (inside / threshold) ** (1.0 / 3.0)
+
+
+def _metal_means(members: Members, weight: np.ndarray, where: np.ndarray) -> tuple[float, np.ndarray]:
+    """Mean metallicity and metal fractions of the rows `where`, 0 when there are none."""
+    weight = weight[where]
+    total = weight.sum()
+    if not total > 0:
+        return 0.0, np.zeros(10)
+    return float(weight @ members.metallicity[where] / total), weight @ members.metals[where] / total
+
+
+def photometric_radius(
+    position: np.ndarray, mass: np.ndarray, m_k: np.ndarray, softening: float
+) -> tuple[float, float]:
+    """Projected radius where the K surface brightness falls below 20.7 mag/arcsec^2, and the stellar mass within.
+
+    As in AREPO: rings between the softening and the outermost star, the outermost ring that is bright enough, median
+    over lines of sight; 15 fixed directions here, 100 random ones there.
+
+    Parameters
+    ----------
+    position : ndarray, shape (n, 3)
+        Of the stars, relative to the subhalo's centre [ckpc/h].
+    mass : ndarray
+        [1e10 Msun/h]
+    m_k : ndarray
+        Absolute K magnitudes.
+    softening : float
+        [ckpc/h]
+    """
+    light = 10 ** (-0.4 * m_k)
+    outer = max(1.01 * np.sqrt((position**2).sum(axis=1).max()), 1.001 * softening)
+    edges = np.concatenate([[0.0], np.geomspace(softening, outer, _RINGS - 1)])
+    step = np.log(edges[2] / edges[1])
+    area_pc2 = np.pi * np.diff(edges**2) * (1000.0 / HUBBLE) ** 2
+    zero = 5.0 * np.log10(180.0 * 3600.0 / np.pi / 10.0)
+    limits = []
+    for direction in _directions():
+        ring = np.sqrt(np.maximum((position**2).sum(axis=1) - (position @ direction) ** 2, 1e-12))
+        ring = np.clip(np.floor(np.log(ring / softening) / step).astype(int) + 1, 0, _RINGS - 2)
+        bright = np.bincount(ring, weights=light, minlength=_RINGS - 1)
+        with np.errstate(divide="ignore"):
+            surface = zero - 2.5 * np.log10(bright) + 2.5 * np.log10(area_pc2)
+        lit = np.flatnonzero(surface[1:] < _K_LIMIT)
+        last = int(lit[-1]) + 1 if lit.size else 0
+        limits.append((edges[last + 1], mass[ring <= last].sum()))
+    limits.sort()
+    return limits[len(limits) // 2]
+
+
+def _directions() -> np.ndarray:
+    """Unit vectors spread evenly over a hemisphere (golden spiral)."""
+    i = np.arange(_DIRECTIONS)
+    z = (i + 0.5) / _DIRECTIONS
+    azimuth = np.pi * (3.0 - np.sqrt(5.0)) * i
+    return np.column_stack([np.sqrt(1 - z**2) * np.cos(azimuth), np.sqrt(1 - z**2) * np.sin(azimuth), z])
+
+
+def _in_box(position: np.ndarray) -> np.ndarray:
+    """A position in [0, box) also after rounding to float32."""
+    return np.mod(np.mod(position, BOX_TNG100).astype(np.float32), np.float32(BOX_TNG100))
+
+
+def measure_subhalo(members: Members, lengths: np.ndarray, centre: np.ndarray, softening: float) -> dict[str, object]:
+    """Catalogue row of one subhalo, except for its group number, parent and flag.
+
+    Parameters
+    ----------
+    members : Members
+        Its particles.
+    lengths : ndarray of int, shape (6,)
+        Particles by type, wind as type 4.
+    centre : ndarray, shape (3,)
+        Of the group, to which `Members.position` is relative [ckpc/h].
+    softening : float
+        Of stars [ckpc/h].
+    """
+    m = members
+    deepest = int(np.argmin(m.potential))
+    total = m.mass.sum()
+    cm = m.mass @ m.position / total
+    bulk = m.mass @ m.velocity / total
+    arm = m.position - cm
+    speed = m.velocity - bulk + HUBBLE_FLOW * arm
+    from_centre = m.position - m.position[deepest]
+    radius = np.sqrt((from_centre**2).sum(axis=1))
+    order = np.argsort(radius, kind="stable")
+    r, mass, kind = radius[order], m.mass[order], m.kind[order]
+    enclosed = np.cumsum(mass)
+    curve = enclosed[6:] / np.maximum(r[6:], 1e-6)
+    peak = 6 + int(np.argmax(curve)) if curve.size else 0
+    half_type = np.array([half_mass_radius(r[kind == t], mass[kind == t]) for t in range(N_TYPES)])
+    energy = m.potential + 0.5 * ((m.velocity - bulk) ** 2).sum(axis=1) + m.energy
+    row: dict[str, object] = {
+        "SubhaloLen": lengths.sum(),
+        "SubhaloLenType": lengths,
+        "SubhaloIDMostbound": m.ids[int(np.argmin(energy))],
+        "SubhaloPos": _in_box(m.position[deepest] + centre),
+        "SubhaloCM": _in_box(cm + centre),
+        "SubhaloVel": bulk,
+        "SubhaloSpin": m.mass @ np.cross(arm, speed) / total,
+        "SubhaloVelDisp": np.sqrt(m.mass @ (speed**2).sum(axis=1) / (3.0 * total)),
+        "SubhaloMass": total,
+        "SubhaloMassType": _by_kind(m, m.mass),
+        "SubhaloHalfmassRad": half_mass_radius(r, mass),
+        "SubhaloHalfmassRadType": half_type,
+        "SubhaloVmax": np.sqrt(G_CODE * curve.max()) if curve.size else 0.0,
+        "SubhaloVmaxRad": r[peak] if curve.size else 0.0,
+        "SubhaloSFR": m.sfr.sum(),
+        "SubhaloBHMass": m.bh_mass.sum(),
+        "SubhaloBHMdot": m.bh_mdot.sum(),
+        "SubhaloWindMass": m.mass[m.wind].sum(),
+    }
+    gas, stars = m.kind == 0, m.kind == 4
+    apertures = {"Rad": 2.0 * half_type[4], "HalfRad": half_type[4], "MaxRad": row["SubhaloVmaxRad"]}
+    for name, edge in apertures.items():
+        inside = radius < edge
+        by_kind = _by_kind(m, m.mass, inside)
+        row[f"SubhaloMassIn{name}"] = by_kind.sum()
+        row[f"SubhaloMassIn{name}Type"] = by_kind
+        row[f"SubhaloSFRin{name}"] = m.sfr[inside].sum()
+        suffix = "" if name == "Rad" else name
+        _set_metals(row, f"Gas{{}}{suffix}", _metal_means(m, m.mass, inside & gas))
+        _set_metals(row, f"Star{{}}{suffix}", _metal_means(m, m.mass, inside & stars))
+    forming = m.sfr > 0
+    _set_metals(row, "Gas{}Sfr", _metal_means(m, m.mass, forming))
+    _set_metals(row, "Gas{}SfrWeighted", _metal_means(m, m.sfr, forming))
+    row["SubhaloStellarPhotometrics"] = np.full(8, NO_MAGNITUDE)
+    if stars.any():
+        light = (10.0 ** (-0.4 * m.magnitudes[stars].astype(np.float64))).sum(axis=0)
+        row["SubhaloStellarPhotometrics"] = -2.5 * np.log10(light)
+        row["SubhaloStellarPhotometricsRad"], row["SubhaloStellarPhotometricsMassInRad"] = photometric_radius(
+            from_centre[stars], m.mass[stars], m.magnitudes[stars, 3].astype(np.float64), softening
+        )
+    return row
+
+
+def _set_metals(row: dict[str, object], name: str, means: tuple[float, np.ndarray]) -> None:
+    row["Subhalo" + name.format("Metallicity")], row["Subhalo" + name.format("MetalFractions")] = means
+
+
+def measure_group(members: Members, lengths: np.ndarray, centre: np.ndarray, position: np.ndarray) -> dict[str, object]:
+    """Catalogue row of one group, except for its subhaloes.
+
+    Parameters
+    ----------
+    members : Members
+        All its particles, fuzz included.
+    lengths : ndarray of int, shape (6,)
+    centre : ndarray, shape (3,)
+        To which `Members.position` is relative [ckpc/h].
+    position : ndarray, shape (3,)
+        Minimum of the potential, relative to `centre` [ckpc/h].
+    """
+    m = members
+    total = m.mass.sum()
+    radius = np.sqrt(((m.position - position) ** 2).sum(axis=1))
+    order = np.argsort(radius, kind="stable")
+    row: dict[str, object] = {
+        "GroupLen": lengths.sum(),
+        "GroupLenType": lengths,
+        "GroupMass": total,
+        "GroupMassType": _by_kind(m, m.mass),
+        "GroupWindMass": m.mass[m.wind].sum(),
+        "GroupBHMass": m.bh_mass.sum(),
+        "GroupBHMdot": m.bh_mdot.sum(),
+        "GroupPos": _in_box(position + centre),
+        "GroupCM": _in_box(m.mass @ m.position / total + centre),
+        "GroupVel": m.mass @ m.velocity / total,
+        "GroupSFR": m.sfr.sum(),
+    }
+    row["GroupGasMetallicity"], row["GroupGasMetalFractions"] = _metal_means(m, m.mass, m.kind == 0)
+    row["GroupStarMetallicity"], row["GroupStarMetalFractions"] = _metal_means(m, m.mass, m.kind == 4)
+    for name, overdensity in OVERDENSITY.items():
+        row[f"Group_M_{name}"], row[f"Group_R_{name}"] = overdensity_sphere(radius[order], m.mass[order], overdensity)
+    return row
+
+
+def measure(
+    particles: dict[int, dict[str, np.ndarray]],
+    lengths: np.ndarray,
+    centre: np.ndarray,
+    m_dm: float,
+    softening: float,
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Catalogue rows of one group and of its subhaloes.
+
+    Parameters
+    ----------
+    particles : dict
+        Part type -> stored data sets; in each type subhalo 0, subhalo 1, ..., then fuzz.
+    lengths : ndarray of int, shape (n_subs, 6)
+        Particles of each subhalo by type.
+    centre : ndarray, shape (3,)
+        [ckpc/h]
+    m_dm, softening : float
+        [1e10 Msun/h, ckpc/h]
+
+    Returns
+    -------
+    group, subhalos : dict of ndarray
+        `GROUP_FIELDS` with 1 row and `SUBHALO_FIELDS` with n_subs rows. GroupFirstSub, SubhaloGrNr, SubhaloParent and
+        SubhaloFlag are left 0: they are not measured.
+    """
+    members = gather(particles, centre, m_dm)
+    counts = np.array([len(particles[t]["Coordinates"]) if t in particles else 0 for t in range(N_TYPES)])
+    first = np.concatenate([[0], np.cumsum(counts)[:-1]])
+    starts = first + np.concatenate([np.zeros((1, N_TYPES), int), np.cumsum(lengths, axis=0)])
+    subhalos = empty_rows(SUBHALO_FIELDS, len(lengths))
+    deepest = int(np.argmin(members.potential))
+    for i, length in enumerate(lengths):
+        rows = np.concatenate([np.arange(starts[i, t], starts[i, t] + length[t]) for t in range(N_TYPES)])
+        for name, value in measure_subhalo(members.take(rows), length, centre, softening).items():
+            subhalos[name][i] = value
+        if i == 0:
+            deepest = int(rows[np.argmin(members.potential[rows])])
+    group = empty_rows(GROUP_FIELDS, 1)
+    for name, value in measure_group(members, counts, centre, members.position[deepest]).items():
+        group[name][0] = value
+    group["GroupNsubs"][0] = len(lengths)
+    return group, subhalos
