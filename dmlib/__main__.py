@@ -1,0 +1,5 @@
+"""``python -m dmlib`` is the command ``dmlib``."""
+
+from .cli import main
+
+main()

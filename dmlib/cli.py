@@ -1,0 +1,365 @@
+"""The command ``dmlib``."""
+
+from __future__ import annotations
+
+import ast
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from .errors import DmlibError
+
+# Imports of what a command needs stand inside it: `dmlib --help` answers at once.
+
+app = typer.Typer(
+    help="The reproduction book of de los Rios et al. (2023), arXiv:2111.08725: run it, ask what would run, and use "
+    "its parts.\n\nFor example: dmlib run --profile smoke",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class UniverseChoice(StrEnum):
+    embedded = "embedded"
+    files = "files"
+    api = "api"
+
+
+class ProfileChoice(StrEnum):
+    smoke = "smoke"
+    quick = "quick"
+    paper = "paper"
+
+
+class CentralChoice(StrEnum):
+    paper = "paper"
+    true = "true"
+
+
+class ApertureChoice(StrEnum):
+    all = "all"
+    two_half = "2rhalf"
+
+
+UniverseOption = Annotated[
+    UniverseChoice,
+    typer.Option("--universe", help="Where galaxies come from: written here, a TNG tree on disk, the TNG web API."),
+]
+ProfileOption = Annotated[
+    ProfileChoice,
+    typer.Option("--profile", help="How much is computed: smoke shows that all runs, quick is the book, paper is all."),
+]
+SeedOption = Annotated[int, typer.Option("--seed", help="Root of every random number.")]
+BasePathOption = Annotated[
+    str, typer.Option("--base-path", help="For --universe files: the simulation's output folder, .../TNG100-1/output.")
+]
+SimulationOption = Annotated[str, typer.Option("--simulation", help="Name of the simulation, for --universe files.")]
+SnapshotOption = Annotated[int, typer.Option("--snapshot", help="Number of the snapshot.")]
+ParametersOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--parameter",
+        "-p",
+        metavar="NAME=VALUE",
+        help="A parameter of the notebooks, or of one: CHAPTER.NAME=VALUE. May be repeated.",
+    ),
+]
+BookOption = Annotated[bool, typer.Option("--book/--no-book", help="Build the pages at the end.")]
+
+
+@app.command()
+def run(
+    universe: UniverseOption = UniverseChoice.embedded,
+    profile: ProfileOption = ProfileChoice.quick,
+    seed: SeedOption = 1,
+    base_path: BasePathOption = "",
+    simulation: SimulationOption = "TNG100-1",
+    snapshot: SnapshotOption = 99,
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", metavar="STEP", help="Only this step and what it needs. May be repeated."),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also what is up to date: everything, or the steps named by --only.")
+    ] = False,
+    keep_going: Annotated[
+        bool, typer.Option("--keep-going", help="After a failure run what does not need it, and report all failures.")
+    ] = False,
+    parameter: ParametersOption = None,
+    book: BookOption = True,
+) -> None:
+    """Make what is missing or out of date: data products, notebooks, the book.
+
+    For example: dmlib run --profile smoke, or dmlib run --only 03 --force
+    """
+    from .pipeline.run import run as run_steps
+
+    settings = _settings(
+        universe=universe.value,
+        profile=profile.value,
+        seed=seed,
+        base_path=base_path,
+        simulation=simulation,
+        snapshot=snapshot,
+    )
+    _say_needs(settings)
+    outcomes = run_steps(
+        settings,
+        parameters=_parameters(parameter),
+        only=only or (),
+        force=force,
+        keep_going=keep_going,
+        book=book,
+        tell=_tell,
+    )
+    ran = sum(outcome.state == "ran" for outcome in outcomes)
+    _tell(f"{ran} of {len(outcomes)} steps ran; outputs are in {_shown(settings.build)}")
+    if any(outcome.step.kind == "book" for outcome in outcomes):
+        _tell("the book is book/_build/html/index.html")
+
+
+@app.command()
+def status(
+    universe: UniverseOption = UniverseChoice.embedded,
+    profile: ProfileOption = ProfileChoice.quick,
+    seed: SeedOption = 1,
+    base_path: BasePathOption = "",
+    simulation: SimulationOption = "TNG100-1",
+    snapshot: SnapshotOption = 99,
+    parameter: ParametersOption = None,
+    book: BookOption = True,
+) -> None:
+    """Say what a run would do, and why. Runs nothing.
+
+    For example: dmlib status --profile smoke
+    """
+    from .pipeline.run import status as status_of_all
+
+    settings = _settings(
+        universe=universe.value,
+        profile=profile.value,
+        seed=seed,
+        base_path=base_path,
+        simulation=simulation,
+        snapshot=snapshot,
+    )
+    rows = [
+        (
+            found.step.name,
+            "up to date" if found.up_to_date else "would run",
+            "; ".join(found.reasons) or _made(found.record),
+        )
+        for found in status_of_all(settings, _parameters(parameter), book=book)
+    ]
+    _table(("step", "state", "why"), rows)
+
+
+@app.command("book")
+def build_book(
+    universe: UniverseOption = UniverseChoice.embedded,
+    profile: ProfileOption = ProfileChoice.quick,
+    seed: SeedOption = 1,
+    base_path: BasePathOption = "",
+) -> None:
+    """Build the pages from the notebooks as they were executed.
+
+    For example: dmlib book --profile smoke
+    """
+    from .pipeline.run import build_book as build
+
+    build(_settings(universe=universe.value, profile=profile.value, seed=seed, base_path=base_path), tell=_tell)
+
+
+@app.command()
+def select(
+    out: Annotated[Path, typer.Option("--out", help="Table to write, FILE.ecsv.")],
+    universe: UniverseOption = UniverseChoice.embedded,
+    base_path: BasePathOption = "",
+    centrals: Annotated[
+        CentralChoice,
+        typer.Option("--centrals", help="paper: SubhaloParent = 0. true: first subhalo of its group (GroupFirstSub)."),
+    ] = CentralChoice.paper,
+    aperture: Annotated[
+        ApertureChoice,
+        typer.Option("--aperture", help="Stars that count: all bound ones, or within twice the stellar half-mass."),
+    ] = ApertureChoice.all,
+    profile: ProfileOption = ProfileChoice.quick,
+    seed: SeedOption = 1,
+    simulation: SimulationOption = "TNG100-1",
+    snapshot: SnapshotOption = 99,
+) -> None:
+    """Select galaxies as the paper does, print how many each cut leaves, and write the table.
+
+    For example: dmlib select --universe files --base-path ~/sims.TNG/TNG100-1/output --out sample.ecsv
+    """
+    from .sample import Criteria, select_to_file
+
+    settings = _settings(
+        universe=universe.value,
+        profile=profile.value,
+        seed=seed,
+        base_path=base_path,
+        simulation=simulation,
+        snapshot=snapshot,
+    )
+    funnel = select_to_file(settings, out, Criteria(central=centrals.value, aperture=aperture.value))
+    typer.echo(str(funnel))
+    _tell(f"written: {out}")
+
+
+@app.command()
+def fetch(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Entries of data_manifest.yaml; all open ones if none.")
+    ] = None,
+    show_list: Annotated[bool, typer.Option("--list", help="Say what there is, and what is here already.")] = False,
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="For entries with blanks, as subhalo_id=6."),
+    ] = None,
+) -> None:
+    """Get data from elsewhere, verified; what is here already is not downloaded again.
+
+    For example: dmlib fetch --list, or dmlib fetch sparc-rotmod
+    """
+    from . import manifest
+
+    if show_list:
+        keys = ("name", "state", "access", "size", "licence", "chapters", "title")
+        _table(keys, [tuple(row[key] for key in keys) for row in manifest.table()])
+        return
+    given = _parameters(parameter)
+    if not names:
+        entries = manifest.load_manifest().entries
+        names = [entry.name for entry in entries if entry.access == "open" and not entry.parameters]
+    failures = []
+    for name in names:
+        try:
+            path = manifest.fetch(name, **given)
+        except DmlibError as error:
+            failures.append(str(error))
+        else:
+            _tell(f"{name}: {path}")
+    if failures:
+        raise DmlibError("\n".join(failures))
+
+
+@app.command("universe")
+def describe_universe(
+    profile: ProfileOption = ProfileChoice.quick,
+    seed: SeedOption = 1,
+) -> None:
+    """Write the embedded universe where it is missing or out of date, and describe it.
+
+    For example: dmlib universe --profile smoke
+    """
+    from .products import ensure
+    from .universe import open_universe
+
+    settings = _settings(universe="embedded", profile=profile.value, seed=seed)
+    folder = ensure(settings, "universe")
+    header = open_universe(settings).header
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    rows = [
+        ("simulation", header.simulation),
+        ("snapshot", f"{header.snapshot} (z = {header.redshift:g})"),
+        ("groups", f"{header.n_groups}"),
+        ("subhaloes", f"{header.n_subhalos}"),
+        ("dark-matter particle", f"{header.m_dm:.3g} Msun"),
+        ("size on disk", f"{size / 1e6:.0f} MB"),
+        ("base path", _shown(folder / "output")),
+        ("identity", header.identity),
+    ]
+    _table(("", ""), rows)
+
+
+@app.command("notebooks")
+def twins() -> None:
+    """Write or renew the .ipynb twin of each notebook; JupyterLab keeps the pair in step.
+
+    For example: dmlib notebooks, then jupyter lab notebooks
+    """
+    import jupytext.cli
+
+    from .pipeline.notebooks import discover
+    from .settings import repository_root
+
+    paths = discover(repository_root())
+    if not paths:
+        raise DmlibError("there are no notebooks/NN_name.py here: run this inside the checkout")
+    for path in paths:
+        jupytext.cli.jupytext(["--quiet", "--sync", str(path)])
+        _tell(f"{path.stem}.ipynb")
+
+
+def main() -> None:
+    """Run the command; an error of dmlib is one sentence on stderr and exit code 1, with no traceback."""
+    try:
+        app()
+    except DmlibError as error:
+        if os.environ.get("DMLIB_DEBUG"):
+            raise
+        typer.echo(f"dmlib: {error}", err=True)
+        sys.exit(1)
+
+
+def _settings(**choices: Any):
+    from pydantic import ValidationError
+
+    from .settings import Settings
+
+    try:
+        return Settings(**choices)
+    except ValidationError as error:
+        raise DmlibError("; ".join(str(e["msg"]).removeprefix("Value error, ") for e in error.errors())) from None
+
+
+def _parameters(given: list[str] | None) -> dict[str, Any]:
+    """``name=value`` as Python sees the value: a number, True, a list; anything else is text."""
+    parameters = {}
+    for item in given or ():
+        name, equals, value = item.partition("=")
+        if not equals or not name:
+            raise DmlibError(f"'{item}' is not NAME=VALUE")
+        try:
+            parameters[name] = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            parameters[name] = value
+    return parameters
+
+
+def _say_needs(settings: Any) -> None:
+    if settings.profile == "paper" and settings.universe == "embedded":
+        _tell("profile paper writes 2,000 galaxies at TNG100-1 resolution; see the table of profiles in README.md")
+
+
+def _made(record: dict[str, Any]) -> str:
+    return f"made {record['finished'][:16].replace('T', ' ')} UTC in {record['seconds']:.1f} s"
+
+
+def _shown(path: Path) -> str:
+    """A path as seen from here, where that is shorter."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def _tell(line: str) -> None:
+    typer.echo(line, err=True)
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    wide = [max(len(str(row[i])) for row in [head, *rows]) for i in range(len(head))]
+    for row in ([head] if any(head) else []) + rows:
+        typer.echo("  ".join(str(cell).ljust(width) for cell, width in zip(row, wide, strict=True)).rstrip())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,226 @@
+"""Executing one notebook: jupytext reads the ``.py``, papermill runs it, the executed copy is put in place whole."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from ..errors import StepError
+from ..files import atomic_path
+from ..progress import quiet
+from ..settings import Settings
+
+#: Attempts to start a kernel; on a busy machine it may be slow to answer, or lose a port to another.
+STARTS = 3
+START_TIMEOUT_S = 180
+
+_CELL = re.compile(r"^# %%(?P<header>.*)$", re.MULTILINE)
+
+
+def discover(root: Path) -> list[Path]:
+    """Notebooks of the book, ``notebooks/NN_name.py``, in order."""
+    return sorted(path for path in (root / "notebooks").glob("*.py") if re.match(r"\d\d_", path.name))
+
+
+def declared_parameters(path: Path) -> dict[str, Any]:
+    """Names and values in a notebook's cell tagged ``parameters``.
+
+    Raises
+    ------
+    StepError
+        When there is no such cell, or it holds anything but plain literals.
+    """
+    return dict(_declared(path, path.stat().st_mtime_ns))
+
+
+@lru_cache(maxsize=64)
+def _declared(path: Path, changed: int) -> dict[str, Any]:
+    text = path.read_text(encoding="utf-8")
+    marks = list(_CELL.finditer(text))
+    for mark, following in zip(marks, [*marks[1:], None], strict=True):
+        if not re.search(r"""tags=\[[^\]]*["']parameters["']""", mark["header"]):
+            continue
+        cell = text[mark.end() : following.start() if following else None]
+        try:
+            return {
+                statement.targets[0].id: ast.literal_eval(statement.value)
+                for statement in ast.parse(cell).body
+                if isinstance(statement, ast.Assign)
+            }
+        except (ValueError, SyntaxError, AttributeError) as error:
+            raise StepError(f"the parameters cell of {path.name} may hold plain literals only, one a line") from error
+    raise StepError(f"{path.name} has no cell tagged 'parameters': begin it with '# %% tags=[\"parameters\"]'")
+
+
+def execute(path: Path, settings: Settings, parameters: dict[str, Any]) -> list[Path]:
+    """Execute a notebook with papermill.
+
+    The executed copy is ``notebooks/<name>.ipynb`` in the build folder. When a cell fails, the copy with the error is
+    ``notebooks/<name>.failed.ipynb`` instead, and an earlier executed copy is removed.
+
+    Parameters
+    ----------
+    path : Path
+        The notebook, jupytext py:percent.
+    settings : Settings
+    parameters : dict
+        Value of each parameter.
+
+    Returns
+    -------
+    list of Path
+        The executed copy, and every figure and result that it wrote.
+
+    Raises
+    ------
+    StepError
+        One sentence that names the notebook, the cell, the error and the executed copy.
+    """
+    import nbformat
+
+    done = settings.notebooks_dir / f"{path.stem}.ipynb"
+    failed = settings.notebooks_dir / f"{path.stem}.failed.ipynb"
+    running = settings.notebooks_dir / f".running-{path.stem}.ipynb"
+    settings.notebooks_dir.mkdir(parents=True, exist_ok=True)
+    before = _written(settings)
+    fault = None
+    try:
+        _run(_read(path), running, path.parent, settings, parameters)
+    except _NotebookFault as error:
+        fault = error
+    finally:
+        if running.is_file():
+            executed = _tidy(nbformat.read(running, as_version=4), path, parameters)
+            target = done if fault is None else failed
+            with atomic_path(target) as temporary:
+                nbformat.write(executed, temporary)
+            running.unlink()
+    if fault is not None:
+        done.unlink(missing_ok=True)
+        copy = f"{settings.build.parent.name}/{settings.build.name}/notebooks/{failed.name}"
+        raise StepError(f"notebook {path.stem} failed {fault}; the executed copy is {copy}")
+    failed.unlink(missing_ok=True)
+    after = _written(settings)
+    return [done, *(item for item in after if after[item] != before.get(item))]
+
+
+class _NotebookFault(Exception):
+    """What went wrong, as the middle part of a sentence."""
+
+
+def _read(path: Path):
+    import jupytext
+
+    notebook = jupytext.read(path)
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    return notebook
+
+
+def _run(notebook, output: Path, folder: Path, settings: Settings, parameters: dict[str, Any]) -> None:
+    import papermill
+    from nbclient.exceptions import DeadKernelError
+    from papermill.exceptions import PapermillExecutionError
+
+    for attempt in range(1, STARTS + 1):
+        try:
+            papermill.execute_notebook(
+                notebook,
+                output,
+                parameters=parameters,
+                kernel_name="python3",
+                kernel_manager_class=_kernel_manager(settings),
+                progress_bar=False if quiet() else {"desc": output.stem.removeprefix(".running-"), "leave": False},
+                start_timeout=START_TIMEOUT_S,
+                cwd=folder,
+            )
+            return
+        except PapermillExecutionError as error:
+            message = next(iter(str(error.evalue).strip().splitlines()), "")
+            raise _NotebookFault(f"in cell [{error.exec_count}]: {error.ename}: {_short(message)}") from error
+        except DeadKernelError as error:
+            if _begun(output):
+                raise _NotebookFault(
+                    f"in cell [{_begun(output)}]: its process died, most often for lack of memory (a smaller --profile "
+                    "needs less)"
+                ) from error
+            fault = error
+        except (RuntimeError, OSError) as error:
+            if _begun(output):
+                raise
+            fault = error
+        if attempt == STARTS:
+            raise _NotebookFault(
+                f"before its first cell: no kernel started in {STARTS} attempts ({_short(str(fault))})"
+            )
+
+
+def _kernel_manager(settings: Settings) -> type:
+    """A kernel manager whose ``python3`` is the interpreter that runs now, whatever kernels the user has installed."""
+    from ipykernel.kernelspec import get_kernel_dict
+    from jupyter_client.kernelspec import KernelSpec
+    from jupyter_client.manager import AsyncKernelManager
+
+    environment = {"DMLIB_QUIET": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1", "PYTHONHASHSEED": "0"}
+    if settings.build_root:
+        environment["DMLIB_BUILD"] = settings.build_root
+
+    class ThisPython(AsyncKernelManager):
+        @property
+        def kernel_spec(self) -> KernelSpec:
+            # Warnings of the kernel itself, which would stand between the lines of the run, are not for its reader.
+            return KernelSpec(**get_kernel_dict(extra_arguments=["--log-level=40"]) | {"env": environment})
+
+    return ThisPython
+
+
+def _begun(output: Path) -> int:
+    """How many code cells began to run, by papermill's running copy."""
+    import nbformat
+
+    if not output.is_file():
+        return 0
+    code = [cell for cell in nbformat.read(output, as_version=4).cells if cell.cell_type == "code"]
+    return sum(bool(cell.metadata.get("papermill", {}).get("start_time")) for cell in code)
+
+
+def _tidy(notebook, path: Path, parameters: dict[str, Any]):
+    """Leave what the source and its outputs say, so that equal runs give equal files; times go to run.json."""
+    notebook.metadata["papermill"] = {
+        "input_path": f"{path.parent.name}/{path.name}",
+        "parameters": {name: value for name, value in parameters.items() if name != "base_path"},
+    }
+    for number, cell in enumerate(notebook.cells):
+        cell["id"] = f"cell-{number}"
+        for key in ("papermill", "execution"):
+            cell.metadata.pop(key, None)
+    key = os.environ.get("TNG_API_KEY", "")
+    if key:
+        _blot_out(notebook, key)
+    return notebook
+
+
+def _blot_out(node: Any, secret: str) -> None:
+    """Replace a secret in every text of a notebook, for an error message may have quoted it."""
+    for name, value in node.items() if isinstance(node, dict) else enumerate(node):
+        if isinstance(value, str):
+            node[name] = value.replace(secret, "***")
+        elif isinstance(value, dict | list):
+            _blot_out(value, secret)
+
+
+def _written(settings: Settings) -> dict[Path, tuple[int, int]]:
+    files = [*settings.figures_dir.glob("*"), *(settings.build / "results").glob("*.json")]
+    return {
+        path: (path.stat().st_mtime_ns, path.stat().st_size)
+        for path in sorted(files)
+        if path.is_file() and not path.name.startswith(".")
+    }
+
+
+def _short(text: str, most: int = 300) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= most else f"{text[: most - 1]}…"

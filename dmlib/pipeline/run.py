@@ -1,0 +1,252 @@
+"""The run: every step in order, what failed, and the account of it."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from .. import provenance
+from ..errors import DmlibError, StepError
+from ..settings import Settings
+from . import engine, steps
+from .engine import Places, Status, Step
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one step of a run ended.
+
+    Parameters
+    ----------
+    step : Step
+    state : {"up to date", "ran", "failed", "left out"}
+    message : str
+        Why it ran, or how it failed.
+    """
+
+    step: Step
+    state: str
+    message: str = ""
+
+
+def status(settings: Settings, parameters: dict[str, Any] | None = None, *, book: bool = True) -> list[Status]:
+    """What a run would do, and why; runs nothing.
+
+    A step after one that would run is listed as running too; it is passed over in the end when what it takes from
+    that step comes out the same.
+    """
+    places = Places.of(settings)
+    found: list[Status] = []
+    stale: set[str] = set()
+    for step in steps.all_steps(settings, parameters, book=book):
+        now = engine.status_of(step, places)
+        # What it needs will run first, and that says more than that its old output is gone.
+        waiting = [need for need in step.needs if need in stale]
+        own = tuple(r for r in now.reasons if not any(r.startswith(f"output of {need} ") for need in waiting))
+        if waiting and now.record:
+            own = (*own, f"after {', '.join(waiting)}")
+        now = Status(step, own, now.record)
+        if now.reasons:
+            stale.add(step.name)
+        found.append(now)
+    return found
+
+
+def run(
+    settings: Settings,
+    *,
+    parameters: dict[str, Any] | None = None,
+    only: Iterable[str] = (),
+    force: bool = False,
+    keep_going: bool = False,
+    book: bool = True,
+    tell: Tell = print,
+) -> list[Outcome]:
+    """Bring everything, or the named steps and what they need, up to date.
+
+    Parameters
+    ----------
+    settings : Settings
+    parameters : dict, optional
+        Chapters' own parameters, see `steps.all_steps`.
+    only : iterable of str
+        Names of steps; the book is then built only when it is named.
+    force : bool
+        Run the named steps, or all, even when they are up to date.
+    keep_going : bool
+        After a failure run the steps that do not need the failed one; the book is not built all the same.
+    book : bool
+        Build the book at the end.
+    tell : callable
+        Receives one line a step.
+
+    Returns
+    -------
+    list of Outcome
+
+    Raises
+    ------
+    StepError
+        When a step failed, one sentence a failure; when another run works in the same folder.
+    """
+    only = tuple(only)
+    everything = steps.all_steps(settings, parameters, book=book or steps.BOOK in only)
+    todo = steps.select(everything, only) if only else everything
+    named = {steps.find(everything, name).name for name in only} if only else {step.name for step in everything}
+    with _alone(settings):
+        journal = _Journal(settings, everything)
+        for number, step in enumerate(todo, start=1):
+            head = f"[{number}/{len(todo)}] {step.name}"
+            outcome = _one(step, settings, journal, head, tell, forced=force and step.name in named)
+            journal.add(outcome)
+            if outcome.state == "failed" and not keep_going:
+                break
+    failures = [outcome.message for outcome in journal.outcomes if outcome.state == "failed"]
+    if failures:
+        raise StepError("\n".join(failures))
+    return journal.outcomes
+
+
+def build_book(settings: Settings, tell: Tell = print) -> None:
+    """Build the pages from the notebooks as they were executed; executes none.
+
+    Raises
+    ------
+    StepError
+        When a notebook was never executed to its end.
+    """
+    places = Places.of(settings)
+    everything = steps.all_steps(settings)
+    for step in everything[:-1]:
+        now = engine.status_of(step, places)
+        if step.kind == "notebook" and not now.record:
+            raise StepError(f"notebook {step.name} has not been executed to its end: `dmlib run` does so")
+        if step.kind == "notebook" and now.reasons:
+            tell(f"note: {step.name} is not up to date ({'; '.join(now.reasons)}); `dmlib run` executes it again")
+    with _alone(settings):
+        journal = _Journal(settings, everything)
+        outcome = _one(everything[-1], settings, journal, steps.BOOK, tell, forced=False)
+        journal.add(outcome)
+    if outcome.state == "failed":
+        raise StepError(outcome.message)
+
+
+class _Journal:
+    """Outcomes so far, and ``run.json``, which is brought up to date after every step that did something."""
+
+    def __init__(self, settings: Settings, everything: list[Step]) -> None:
+        self.settings, self.everything = settings, everything
+        self.places = Places.of(settings)
+        self.outcomes: list[Outcome] = []
+        self.started = _now()
+
+    def add(self, outcome: Outcome) -> None:
+        self.outcomes.append(outcome)
+        if outcome.state in ("ran", "failed") or not self.settings.run_path.is_file():
+            self.write()
+
+    @property
+    def unavailable(self) -> set[str]:
+        return {outcome.step.name for outcome in self.outcomes if outcome.state in ("failed", "left out")}
+
+    def write(self) -> None:
+        ended = {outcome.step.name: outcome for outcome in self.outcomes}
+        rows = []
+        for step in self.everything:
+            record = engine.record_of(step.name, self.places)
+            outcome = ended.get(step.name)
+            state = outcome.state if outcome else ("made earlier" if record else "not run")
+            row: dict[str, Any] = {"name": step.name, "kind": step.kind, "state": state}
+            if outcome and outcome.state == "failed":
+                row["error"] = outcome.message
+            row |= {key: record[key] for key in ("seconds", "memory_mb", "finished") if key in record}
+            depends = record.get("depends", {})
+            row["parameters"] = {k.removeprefix("parameter "): v for k, v in depends.items() if k[:9] == "parameter"}
+            row["inputs"] = engine.sources_of(step.name, self.places)
+            row["inputs"] |= {k: v for k, v in depends.items() if k[:9] != "parameter"}
+            row["outputs"] = {self.places.shown(k): sha for k, (_, _, sha) in record.get("outputs", {}).items()}
+            rows.append(row)
+        content = provenance.describe(self.settings, self.places.root)
+        content["universe_id"] = self._universe_id()
+        content |= {"started": self.started, "finished": _now(), "steps": rows}
+        provenance.write_run(self.settings, content)
+
+    def _universe_id(self) -> str | None:
+        """The fingerprint that the universe states of itself; None while it is not there or cannot be read."""
+        built = self.settings.universe != "embedded" or engine.record_of("universe", self.places)
+        if not built:
+            return None
+        from ..universe import open_universe
+
+        try:
+            # As it lies there: an account of what was done must not begin to build.
+            with engine.building(self.settings, "run.json"):
+                return open_universe(self.settings).header.identity
+        except DmlibError:
+            return None  # the step that needs it says what is wrong with it
+
+
+def _one(step: Step, settings: Settings, journal: _Journal, head: str, tell: Tell, *, forced: bool) -> Outcome:
+    lost = sorted(journal.unavailable.intersection(step.needs))
+    if lost:
+        tell(f"{head}: left out, it needs {', '.join(lost)}")
+        return Outcome(step, "left out")
+    places = journal.places
+    try:
+        now = engine.status_of(step, places)
+        if now.up_to_date and not forced:
+            tell(f"{head}: up to date")
+            return Outcome(step, "up to date")
+        with engine.locked(step, places, tell):
+            now = engine.status_of(step, places)
+            if now.up_to_date and not forced:
+                tell(f"{head}: up to date, made by another process")
+                return Outcome(step, "up to date")
+            why = "; ".join(now.reasons) or "forced"
+            tell(f"{head}: running ({why})")
+            engine.run_step(step, places)
+    except Exception as error:
+        message = _sentence(step, error)
+        tell(f"{head}: failed")
+        return Outcome(step, "failed", message)
+    tell(f"{head}: done in {engine.record_of(step.name, places)['seconds']:.1f} s")
+    return Outcome(step, "ran", why)
+
+
+def _sentence(step: Step, error: Exception) -> str:
+    if os.environ.get("DMLIB_DEBUG"):
+        return "".join(traceback.format_exception(error)).rstrip()
+    text = " ".join(str(error).split())
+    if isinstance(error, DmlibError):
+        return text if step.kind != "product" else f"{step.name}: {text}"
+    return f"{step.name} failed: {type(error).__name__}: {text} (DMLIB_DEBUG=1 shows where)"
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+@contextmanager
+def _alone(settings: Settings) -> Iterator[None]:
+    """One run a build folder; the lock goes with its process, however it ends."""
+    path = settings.build / ".state" / "run.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        folder = f"{settings.build.parent.name}/{settings.build.name}"
+        raise StepError(f"another dmlib run is at work in {folder}: wait until it has ended") from None
+    try:
+        yield
+    finally:
+        lock.release()

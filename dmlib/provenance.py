@@ -1,0 +1,95 @@
+"""``run.json``: with what, from what and when the outputs of a build folder were made."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from .files import sha256, write_text
+from .settings import Settings
+
+#: Packages whose version can change a result or a page.
+PACKAGES = (
+    *("dmlib", "numpy", "scipy", "astropy", "h5py", "matplotlib", "colossus", "pynbody", "illustris_python"),
+    *("astromartini", "numba", "tensorflow", "keras", "jax"),
+    *("doit", "papermill", "jupytext", "nbclient", "ipykernel", "jupyter-book", "sphinx"),
+)
+
+
+def git_state(root: Path) -> tuple[str | None, bool | None]:
+    """Commit of a checkout, and whether tracked files differ from it; (None, None) where there is no git.
+
+    Parameters
+    ----------
+    root : Path
+
+    Returns
+    -------
+    commit : str or None
+    dirty : bool or None
+    """
+    if not (root / ".git").exists():
+        return None, None
+    try:
+        commit = _git(root, "rev-parse", "HEAD")
+        return commit, bool(_git(root, "status", "--porcelain", "--untracked-files=no"))
+    except (OSError, subprocess.CalledProcessError):
+        return None, None
+
+
+def _git(root: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(root), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def versions() -> dict[str, str]:
+    """Version of each package of `PACKAGES` that is installed."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue  # an optional package
+    return found
+
+
+def machine() -> dict[str, Any]:
+    """What kind of machine, without its name or folders: system, processor, cores, memory [GB]."""
+    import psutil
+
+    return {
+        "system": platform.system(),
+        "release": platform.release(),
+        "machine": platform.machine(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
+    }
+
+
+def describe(settings: Settings, root: Path) -> dict[str, Any]:
+    """What a run is made with: commit, lock file, versions, settings, machine. No paths, no environment variables."""
+    commit, dirty = git_state(root)
+    lock = root / "requirements.lock"
+    return {
+        "commit": commit,
+        "dirty": dirty,
+        "lock_sha256": sha256(lock) if lock.is_file() else None,
+        "versions": versions(),
+        "machine": machine(),
+        "universe": settings.universe,
+        "profile": settings.profile,
+        "seed": settings.seed,
+        "physics": settings.physics,
+        "simulation": settings.simulation if settings.universe != "embedded" else None,
+        "snapshot": settings.snapshot,
+    }
+
+
+def write_run(settings: Settings, run: dict[str, Any]) -> None:
+    """Write ``run.json``."""
+    write_text(settings.run_path, json.dumps(run, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
