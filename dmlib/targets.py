@@ -251,8 +251,8 @@ def _read_part(part: Path) -> tuple[list[int], np.ndarray, list[int], list[str]]
 def _key(universe: Universe, sample: QTable) -> str:
     """Fingerprint of everything that the profiles depend on, the code that measures them included."""
     digest = hashlib.sha256(f"{__version__} {universe.header.identity}".encode())
-    for function in (load_galaxy, measure_group):
-        digest.update(Path(inspect.getfile(function)).read_bytes())
+    for code in (__file__, inspect.getfile(Galaxy)):
+        digest.update(Path(code).read_bytes())
     for array in (sample["subhalo_id"], sample["group_id"], RADII_KPC):
         digest.update(np.ascontiguousarray(np.asarray(array)).tobytes())
     return digest.hexdigest()

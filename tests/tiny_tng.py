@@ -199,8 +199,8 @@ def write_tree(
                 }
             )
     with h5py.File(root / "postprocessing" / "offsets" / "offsets_099.hdf5", "w") as handle:
-        handle["FileOffsets/Group"] = np.array([part[0] if len(part) else 0 for part in groups_in], np.int64)
-        handle["FileOffsets/Subhalo"] = np.array([part[0] if len(part) else 0 for part in subhalos_in], np.int64)
+        handle["FileOffsets/Group"] = _firsts(groups_in)
+        handle["FileOffsets/Subhalo"] = _firsts(subhalos_in)
         handle["FileOffsets/SnapByType"] = starts
         handle["Group/SnapByType"] = np.array(group_offsets, np.int64)
         handle["Subhalo/SnapByType"] = np.array(subhalo_offsets, np.int64).reshape(-1, 6)
@@ -210,6 +210,11 @@ def write_tree(
 def _table(handle: h5py.Group, rows: list[dict]) -> None:
     for name in rows[0] if rows else ():
         handle[name] = np.array([row[name] for row in rows])
+
+
+def _firsts(parts: list[np.ndarray]) -> np.ndarray:
+    """Index of the first row of each chunk; an empty chunk begins where the next one does."""
+    return np.concatenate([[0], np.cumsum([len(part) for part in parts])])[:-1].astype(np.int64)
 
 
 def toy_groups(seed: int = 1) -> list[TinyGroup]:
