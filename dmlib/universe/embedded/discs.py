@@ -1,0 +1,156 @@
+"""The shape of thin discs: bars, arms, lopsidedness and warps, and the streaming that goes with them.
+
+Patterns move particles along their circle or tilt their ring and leave the distance from the centre alone, so that
+surface-density profiles and enclosed masses stay what the tables say. Angles are in the disc's own plane, in which it
+rotates towards increasing angle.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .structure import RADIUS
+
+
+def even_points(rng: np.random.Generator, n: int, dimensions: int) -> np.ndarray:
+    """Points that fill the unit cube evenly: a Kronecker sequence with a random shift, (n, dimensions).
+
+    Cells of a moving mesh keep their distance from each other; independent draws would not.
+    """
+    root = 2.0
+    for _ in range(40):
+        root = (1 + root) ** (1 / (dimensions + 1))
+    steps = root ** -np.arange(1, dimensions + 1)
+    return (rng.random(dimensions) + np.arange(1, n + 1)[:, None] * steps) % 1.0
+
+
+def plane_axes(spin_axis) -> np.ndarray:
+    """Rows: two unit vectors in the plane and the spin axis itself, right-handed; the same for the same axis."""
+    third = np.asarray(spin_axis, dtype=float) / np.linalg.norm(spin_axis)
+    helper = np.eye(3)[np.argmin(np.abs(third))]
+    first = np.cross(helper, third)
+    first /= np.linalg.norm(first)
+    return np.stack([first, np.cross(third, first), third])
+
+
+def crowd(angle: np.ndarray, amplitude, m: int, phase) -> tuple[np.ndarray, np.ndarray]:
+    """Gather evenly spread angles around m crests.
+
+    Parameters
+    ----------
+    angle : ndarray
+        Evenly spread [rad].
+    amplitude : ndarray or float
+        Between 0 and 1; the relative amplitude of the density.
+    m : int
+        Number of crests.
+    phase : ndarray or float
+        Where a crest is [rad].
+
+    Returns
+    -------
+    angle, contrast : ndarray
+        New angles, and the density over its mean on the circle there.
+    """
+    beat = m * (angle - phase)
+    return angle - amplitude / m * np.sin(beat), 1 / (1 - amplitude * np.cos(beat))
+
+
+def arm_phase(row, radius: np.ndarray) -> np.ndarray:
+    """Angle of the first arm's crest at each radius: a trailing logarithmic spiral of the row's pitch."""
+    winding = 1 / np.tan(np.deg2rad(max(float(row["spiral_pitch"]), 3.0)))
+    return row["spiral_phase"] - winding * np.log(np.maximum(radius, 1e-3) / row["r_disc"])
+
+
+def arm_amplitude(row, radius: np.ndarray) -> np.ndarray:
+    """Relative amplitude of the arms: none in the middle or inside a bar, full from there to the outer disc."""
+    begin = max(float(row["bar_length"]) if row["bar_strength"] > 0 else 0.0, 0.5 * float(row["r_disc"]))
+    rise = np.clip((radius / max(begin, 1e-3) - 0.7) / 0.6, 0, 1)
+    return row["spiral_amplitude"] * rise * np.exp(-np.maximum(radius / (5 * row["r_disc"]) - 1, 0))
+
+
+def bar_shape(row, radius: np.ndarray) -> np.ndarray:
+    """How far the bar's pull is felt: its strength inside, fading around its end."""
+    if row["bar_strength"] <= 0:
+        return np.zeros_like(radius)
+    return row["bar_strength"] * 0.5 * (1 - np.tanh((radius / row["bar_length"] - 1) / 0.15))
+
+
+def lopsided_amplitude(row, radius: np.ndarray) -> np.ndarray:
+    """m = 1 amplitude of the gas: rises linearly to its value at r_hi, a little beyond it at most."""
+    return row["lopsidedness"] * np.clip(radius / row["r_hi"], 0, 1.2)
+
+
+def streaming(row, radius: np.ndarray, angle: np.ndarray, v_circ: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Velocity that bars, arms and lopsidedness add to circular motion.
+
+    Along a bar the orbits are ellipses, R = R0 (1 + e cos 2 phi) at constant angular momentum, with e up to 0.3 times
+    the bar's strength over one half. Arms pull as in the theory of tightly wound waves: inward on the crest, in
+    azimuth a quarter wave away, about a tenth of the circular speed for an amplitude of one half.
+
+    Returns
+    -------
+    radial, azimuthal : ndarray
+        km/s.
+    """
+    e = 0.6 * bar_shape(row, radius)
+    along = 2 * (angle - row["bar_angle"])
+    radial, azimuthal = -2 * e * v_circ * np.sin(along), -e * v_circ * np.cos(along)
+    wave = row["spiral_arms"] * (angle - arm_phase(row, radius))
+    pull = 0.2 * arm_amplitude(row, radius) * v_circ
+    radial, azimuthal = radial - pull * np.cos(wave), azimuthal + 0.7 * pull * np.sin(wave)
+    lop = 0.3 * lopsided_amplitude(row, radius) * v_circ
+    turn = angle - row["lopsided_phase"]
+    return radial - lop * np.sin(turn), azimuthal - 0.5 * lop * np.cos(turn)
+
+
+def warp(row, radius: np.ndarray, vectors: list[np.ndarray]) -> list[np.ndarray]:
+    """Tilt each ring about the line of nodes by the angle that the warp has at its radius.
+
+    Parameters
+    ----------
+    radius : ndarray (n,)
+        kpc, in the plane before the tilt.
+    vectors : list of ndarray (n, 3)
+        Positions, velocities, ... in the disc's frame.
+
+    Returns
+    -------
+    list of ndarray
+    """
+    if row["warp_amplitude"] == 0 or row["warp_radius"] <= 0:
+        return vectors
+    tilt = np.deg2rad(row["warp_amplitude"]) * np.clip(radius / row["warp_radius"] - 1, 0, 1.5)
+    c, s = np.cos(tilt), np.sin(tilt)
+    cn, sn = np.cos(row["warp_node"]), np.sin(row["warp_node"])
+    out = []
+    for v in vectors:
+        # Rodrigues' rotation about the node n = (cn, sn, 0): only the part across the node mixes with z.
+        along, across = v[:, 0] * cn + v[:, 1] * sn, -v[:, 0] * sn + v[:, 1] * cn
+        across, up = c * across - s * v[:, 2], s * across + c * v[:, 2]
+        out.append(np.stack([along * cn - across * sn, along * sn + across * cn, up], axis=1))
+    return out
+
+
+def cylindrical(radius, angle, z) -> np.ndarray:
+    """Cartesian positions (n, 3) in the disc's frame."""
+    return np.stack([radius * np.cos(angle), radius * np.sin(angle), z], axis=1)
+
+
+def turn_to_box(vectors: np.ndarray, axes: np.ndarray) -> np.ndarray:
+    """From the disc's frame to the box's, (n, 3)."""
+    return vectors @ axes
+
+
+def cartesian_velocity(angle, radial, azimuthal, vertical) -> np.ndarray:
+    """Velocities (n, 3) in the disc's frame from their cylindrical parts."""
+    c, s = np.cos(angle), np.sin(angle)
+    return np.stack([radial * c - azimuthal * s, radial * s + azimuthal * c, vertical], axis=1)
+
+
+def disc_profile(mass: float, scale: float, edge: float = 6.0) -> np.ndarray:
+    """Surface density at `RADIUS` [Msun/kpc^2] of an exponential disc of total `mass` that ends at `edge` scales."""
+    x = RADIUS / scale
+    shape = np.exp(-x) * 0.5 * (1 - np.tanh((x - edge) / 0.3))
+    total = np.sum(2 * np.pi * RADIUS**2 * shape) * np.log(RADIUS[1] / RADIUS[0])
+    return mass * shape / total

@@ -1,0 +1,188 @@
+"""Star particles of one subhalo: disc with bar and arms, bulge, accreted halo; their ages, metals and light."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...units import COSMOLOGY, G
+from . import discs
+from .halo import directions
+from .kinematics import Anisotropy, drift_speed, radial_dispersion, spheroid_velocities, spin_up
+from .photometry import magnitudes, remaining_fraction
+from .structure import RADIUS, MassModel, hernquist_mass, interpolate, radii_of_mass, ring_masses, taper
+
+#: Stars formed in the last 0.5 Gyr follow today's star-formation rate [Gyr].
+RECENT = 0.5
+#: Oldest stars [Gyr]; the rows' age distributions are on (0, 13.5).
+OLDEST = 13.5
+
+
+def components(row) -> dict[str, np.ndarray]:
+    """Stellar mass within `RADIUS` of disc, bulge and accreted halo [Msun]."""
+    m_star = float(row["m_star"])
+    parts = {"bulge": float(row["bulge_fraction"]), "stellar_halo": float(row["halo_star_fraction"])}
+    edge = max(float(row["r_trunc"]), 5 * float(row["r_bulge"]))
+    out = {}
+    scales = {"bulge": row["r_bulge"], "stellar_halo": max(0.04 * row["r200"], 2 * row["r_half"])}
+    for name, share in parts.items():
+        scale = max(float(scales[name]), 0.05)
+        shells = np.diff(hernquist_mass(RADIUS, 1.0, scale), prepend=0.0) * taper(RADIUS / min(edge, 40 * scale))
+        out[name] = share * m_star * np.cumsum(shells) / shells.sum()
+    surface = discs.disc_profile((1 - sum(parts.values())) * m_star, max(float(row["r_disc"]), 0.05))
+    out["disc"] = np.cumsum(ring_masses(surface))
+    return out
+
+
+def ages(rng: np.random.Generator, row, n: int, m_initial: float) -> np.ndarray:
+    """Ages of `n` stars [Gyr], ascending.
+
+    Stars of the last 0.5 Gyr are as many as the star-formation rate asks for; older ones follow the row's Beta
+    distribution, its mean shifted so that the mean of all stays the row's.
+    """
+    young = min(int(rng.poisson(row["sfr"] * RECENT * 1e9 / m_initial)), n)
+    share = young / max(n, 1)
+    mean = np.clip((row["age"] - share * RECENT / 2) / max(1 - share, 1e-3), RECENT + 0.3, OLDEST - 0.2)
+    m = (mean - RECENT) / (OLDEST - RECENT)
+    old = RECENT + (OLDEST - RECENT) * rng.beta(row["sfh_shape"] * m, row["sfh_shape"] * (1 - m), n - young)
+    return np.sort(np.concatenate([RECENT * rng.random(young), old]))
+
+
+def _order_by_radius(rng, row, age: np.ndarray, radius: np.ndarray, offset: np.ndarray) -> np.ndarray:
+    """Deal sorted ages out: they follow the row's gradient, and the component's `offset` [Gyr], with scatter."""
+    trend = row["age_gradient"] * np.minimum(radius, 4 * row["r_half"]) + offset
+    scatter = np.sqrt(max(age.var() - trend.var(), 0.25 * age.var()) + 1e-6)
+    out = np.empty_like(age)
+    out[np.argsort(trend + scatter * rng.standard_normal(len(age)))] = age
+    return out
+
+
+def sample_stars(rng: np.random.Generator, row, model: MassModel, n: int) -> dict[str, np.ndarray]:
+    """Star particles, in the subhalo's frame with the box's axes.
+
+    Parameters
+    ----------
+    rng : Generator
+    row : void
+        Row of `Population.subhalos`.
+    model : MassModel
+        With components ``disc``, ``bulge``, ``stellar_halo``.
+    n : int
+
+    Returns
+    -------
+    dict of ndarray
+        position [kpc], velocity [km/s], mass and initial_mass [Msun], birth (scale factor), metallicity, radius [kpc],
+        alpha [dex], magnitudes (n, 8).
+    """
+    counts = _split(n, [model.enclosed[name][-1] for name in ("disc", "bulge", "stellar_halo")])
+    disc_r = radii_of_mass(model.enclosed["disc"], (np.arange(counts[0]) + rng.random(counts[0])) / max(counts[0], 1))
+    bulge_r = radii_of_mass(model.enclosed["bulge"], rng.random(counts[1]))
+    halo_r = radii_of_mass(model.enclosed["stellar_halo"], rng.random(counts[2]))
+    part = np.repeat([0, 1, 2], counts)
+    radius = np.concatenate([disc_r, bulge_r, halo_r])
+
+    typical = remaining_fraction(row["age"])
+    age = ages(rng, row, n, row["m_star"] / max(n, 1) / typical)
+    age = _order_by_radius(rng, row, age, np.where(part == 1, 0.0, radius), np.choose(part, [0.0, 2.0, 3.0]))
+    left = remaining_fraction(age)
+    initial = np.full(n, row["m_star"] / max(left.sum(), 1e-12))
+    initial *= np.clip(10 ** rng.normal(0, 0.05, n), 0.6, 1.6)
+    initial *= row["m_star"] / max((initial * left).sum(), 1e-12)
+
+    log_z = row["z_star_gradient"] * (np.minimum(radius, 4 * row["r_half"]) - row["r_half"])
+    log_z += np.choose(part, [0.0, 0.05, -0.5]) - 0.03 * (age - row["age"]) + rng.normal(0, 0.12, n)
+    metallicity = 10**log_z
+    metallicity *= row["z_star"] / max(np.average(metallicity, weights=initial) if n else 1.0, 1e-12)
+    metallicity = np.clip(metallicity, 1e-5, 0.06)
+
+    position, velocity = np.empty((n, 3)), np.empty((n, 3))
+    flat = part == 0
+    position[flat], velocity[flat] = _disc_orbits(rng, row, model, radius[flat], age[flat])
+    axes = discs.plane_axes(row["spin_axis"])
+    for index, name, ratios, turning, anisotropy in (
+        (1, "bulge", (0.95, 0.75), 0.35, Anisotropy()),
+        (2, "stellar_halo", (0.9, 0.7), 0.1, Anisotropy(0.5, float(row["r_half"]) + 0.1)),
+    ):
+        mine = part == index
+        x = directions(rng, int(mine.sum()), ratios, axes) * radius[mine][:, None]
+        dispersion = radial_dispersion(model.enclosed[name], model, anisotropy)
+        v = spheroid_velocities(rng, x, radius[mine], dispersion, model, anisotropy)
+        spin_up(rng, x, v, row["spin_axis"], turning)
+        position[mine], velocity[mine] = x, v
+    return {
+        "position": position,
+        "velocity": velocity,
+        "mass": initial * left,
+        "initial_mass": initial,
+        "birth": birth_scale_factor(age),
+        "metallicity": metallicity,
+        "alpha": np.clip(0.03 * (age - 6), 0.0, 0.25),
+        "radius": radius,
+        "magnitudes": magnitudes(age, metallicity, initial),
+    }
+
+
+def _split(n: int, weights) -> np.ndarray:
+    """Whole numbers in proportion to `weights` that add up to `n`."""
+    edges = np.round(n * np.cumsum([0.0, *weights]) / max(sum(weights), 1e-30)).astype(int)
+    return np.diff(edges)
+
+
+def _disc_orbits(rng, row, model: MassModel, radius: np.ndarray, age: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Positions and velocities of disc stars with the box's axes.
+
+    Older stars are in a thicker and hotter layer, as age^(1/2); the youngest trace the arms best.
+    """
+    n = len(radius)
+    thickness = 0.25 + 0.75 * np.sqrt(age / max(float(row["age"]), 0.5))
+    z0 = row["h_disc"] * thickness
+    in_bar = rng.random(n) < discs.bar_shape(row, radius)
+    z = z0 * np.where(in_bar, 1.3, 1.0) * np.arctanh(rng.uniform(-0.999, 0.999, n))
+
+    angle = rng.uniform(0, 2 * np.pi, n)
+    youth = np.clip(1.8 - age / 4, 0.6, 1.8)
+    arms = np.minimum(discs.arm_amplitude(row, radius) * youth, 0.9)
+    angle, _ = discs.crowd(angle, arms, int(row["spiral_arms"]), discs.arm_phase(row, radius))
+    # Bar stars: a circle squeezed to an ellipse of axis ratio 0.3, at unchanged radius.
+    off_bar = angle - row["bar_angle"]
+    squeezed = row["bar_angle"] + np.arctan2(0.3 * np.sin(off_bar), np.cos(off_bar))
+    angle = np.where(in_bar, squeezed, angle)
+
+    surface = np.maximum(np.gradient(model.enclosed["disc"], np.log(RADIUS)), 0) / (2 * np.pi * RADIUS**2)
+    spheres = model.mass - model.enclosed["disc"] - model.enclosed["gas"]
+    # Isothermal layer: pi G Sigma z0 for its own gravity, and the spherical mass's vertical pull on top.
+    vertical2 = (np.pi * G * surface + G * spheres / RADIUS**3 * float(row["h_disc"]) * 0.8) * float(row["h_disc"])
+    radial2 = np.minimum(vertical2 / 0.6**2, (0.5 * model.v_circ) ** 2)
+    drift = drift_speed(model.v_circ, surface * radial2, radial2, model.epicycle_ratio2)
+    heat = interpolate(radius, np.sqrt(radial2)) * np.sqrt(thickness)
+    v_circ = interpolate(radius, model.v_circ)
+    # Lag goes with the square of the dispersion, so with thickness.
+    rotation = v_circ - (v_circ - interpolate(radius, drift)) * np.minimum(thickness, 1.5)
+    radial, azimuthal = discs.streaming(row, radius, angle, 0.7 * v_circ)
+    ratio = np.sqrt(interpolate(radius, model.epicycle_ratio2))
+    velocity = discs.cartesian_velocity(
+        angle,
+        radial + heat * rng.standard_normal(n),
+        rotation + azimuthal + heat * ratio * rng.standard_normal(n),
+        interpolate(radius, np.sqrt(vertical2)) * np.sqrt(thickness) * rng.standard_normal(n),
+    )
+    position = discs.cylindrical(radius, angle, z)
+    axes = discs.plane_axes(row["spin_axis"])
+    return discs.turn_to_box(position, axes), discs.turn_to_box(velocity, axes)
+
+
+def _scale_factor_table() -> tuple[np.ndarray, np.ndarray]:
+    # Flat LCDM: t(a) = 2/(3 H0 sqrt(OL)) asinh(sqrt(OL/Om) a^1.5); radiation is left out.
+    a = np.linspace(1e-3, 1.0, 4000)
+    om = COSMOLOGY.Om0
+    rate = COSMOLOGY.H0.to_value("1/Gyr")
+    t = 2 / (3 * rate * np.sqrt(1 - om)) * np.arcsinh(np.sqrt((1 - om) / om) * a**1.5)
+    return t[-1] - t[::-1], a[::-1]
+
+
+_LOOKBACK, _SCALE = _scale_factor_table()
+
+
+def birth_scale_factor(age: np.ndarray) -> np.ndarray:
+    """Scale factor at which stars of this age [Gyr] were born, for flat LCDM without radiation."""
+    return np.interp(age, _LOOKBACK, _SCALE)
