@@ -1,0 +1,235 @@
+"""What a rotation curve says of mass: visible and dark speeds, enclosed masses, and the two slopes.
+
+Newton's law for circular orbits, ``V^2 / R = dPhi/dR``. The squares of the speeds that several masses would give
+add; the dark matter's is what is missing, ``V_dark^2 = V_obs^2 - V_visible^2``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from astropy import units as u
+from astropy.table import QTable
+
+from ..galaxy import Galaxy
+from ..units import G
+from .sparc import read_rotmod
+
+#: Stellar mass-to-light ratios at 3.6 micron [Msun/Lsun] (McGaugh & Schombert 2014; the bulge's as in
+#: McGaugh, Lelli & Schombert 2016).
+UPSILON_DISK = 0.5
+UPSILON_BULGE = 0.7
+
+#: Between what the DiskMass survey suggests (Lelli et al. 2016, abstract) and what the brightest discs can have at
+#: most, "maximum disc" (Starkman et al. 2018, abstract) [Msun/Lsun].
+UPSILON_RANGE = (0.2, 0.7)
+
+#: Gas cells counted as cold when at least this much of their hydrogen is neutral, or they form stars.
+COLD_NEUTRAL_FRACTION = 0.5
+
+
+def signed_square(speed: np.ndarray) -> np.ndarray:
+    """``v |v|``: the square that keeps the sign by which SPARC marks a pull outwards."""
+    return speed * np.abs(speed)
+
+
+def signed_root(square: np.ndarray) -> np.ndarray:
+    """Inverse of `signed_square`."""
+    return np.sign(square) * np.sqrt(np.abs(square))
+
+
+@dataclass(frozen=True)
+class MassModel:
+    """A rotation curve and the speeds that the visible parts alone would give; lengths kpc, speeds km/s.
+
+    Parameters
+    ----------
+    galaxy : str
+        Name for titles and captions.
+    source : str or None
+        Where the data are from, for example ``"SPARC"``; None when they are of the settings' universe.
+    r_disk : float
+        Exponential scale length of the stellar disc [kpc].
+    radius : ndarray, shape (n,)
+    v_obs, v_err : ndarray, shape (n,)
+        Measured rotation speed and its standard deviation.
+    v_gas, v_disk, v_bulge : ndarray, shape (n,)
+        Signed speeds (see `signed_square`); the stellar ones for a mass-to-light ratio of 1.
+    upsilon_disk, upsilon_bulge : float
+        Mass-to-light ratios [Msun/Lsun].
+    note : str
+        What a reader must know of the data, for example why they are not those asked for.
+    """
+
+    galaxy: str
+    source: str | None
+    r_disk: float
+    radius: np.ndarray
+    v_obs: np.ndarray
+    v_err: np.ndarray
+    v_gas: np.ndarray
+    v_disk: np.ndarray
+    v_bulge: np.ndarray
+    upsilon_disk: float = UPSILON_DISK
+    upsilon_bulge: float = UPSILON_BULGE
+    note: str = ""
+
+    def v_stars(self, upsilon_disk: float | None = None) -> np.ndarray:
+        """Speed that disc and bulge alone would give [km/s], shape (n,)."""
+        upsilon = self.upsilon_disk if upsilon_disk is None else upsilon_disk
+        return signed_root(upsilon * signed_square(self.v_disk) + self.upsilon_bulge * signed_square(self.v_bulge))
+
+    def v_visible(self, upsilon_disk: float | None = None) -> np.ndarray:
+        """Speed that stars and gas alone would give [km/s], shape (n,)."""
+        return signed_root(signed_square(self.v_stars(upsilon_disk)) + signed_square(self.v_gas))
+
+    def v_dark(self, upsilon_disk: float | None = None) -> np.ndarray:
+        """Speed that the missing mass gives [km/s], shape (n,); NaN where the visible mass is more than enough."""
+        square = self.v_obs**2 - signed_square(self.v_visible(upsilon_disk))
+        return np.sqrt(np.where(square >= 0, square, np.nan))
+
+    def m_dynamical(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mass that the orbits need within each radius, ``V^2 R / G``, and its standard deviation [Msun].
+
+        The mass is taken as spherical, which is what "enclosed mass" means in this book; the error is the speed's.
+        """
+        mass = self.v_obs**2 * self.radius / G
+        return mass, 2 * mass * self.v_err / self.v_obs
+
+    def m_visible(self, upsilon_disk: float | None = None) -> np.ndarray:
+        """The same mass for the visible parts, ``V_visible |V_visible| R / G`` [Msun].
+
+        A disc pulls somewhat more in its plane than a sphere of its mass, so this is above the true mass by up to some
+        15 per cent; the ratio to `m_dynamical` is one of accelerations and exact.
+        """
+        return signed_square(self.v_visible(upsilon_disk)) * self.radius / G
+
+    def discrepancy(self, upsilon_disk: float | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Acceleration needed over acceleration of the visible mass, ``V_obs^2 / V_visible^2``, with error, shape (n,).
+
+        1 means that the visible mass suffices; NaN where the visible parts together pull outwards.
+        """
+        visible = signed_square(self.v_visible(upsilon_disk))
+        ratio = np.where(visible > 0, self.v_obs**2 / np.where(visible > 0, visible, 1.0), np.nan)
+        return ratio, 2 * ratio * self.v_err / self.v_obs
+
+
+def outer_slope(model: MassModel, beyond: float) -> tuple[float, float, float, int]:
+    """Slopes ``d ln V / d ln R`` of the measured and of the visible curve in the outer disc.
+
+    A flat curve has 0; outside all mass Kepler's law gives -1/2.
+
+    Parameters
+    ----------
+    model : MassModel
+    beyond : float
+        Radius from which on [kpc].
+
+    Returns
+    -------
+    slope, error : float
+        Of the measured curve, a straight line in the logarithms with weights from `v_err`. The error is the formal
+        one; neighbouring points share a telescope beam and are not independent.
+    visible : float
+        Of the visible parts' curve at the same radii.
+    n : int
+        Radii used.
+
+    Raises
+    ------
+    ValueError
+        With fewer than three radii beyond.
+    """
+    outer = model.radius > beyond
+    n = int(outer.sum())
+    if n < 3:
+        raise ValueError(f"{model.galaxy} has {n} radii beyond {beyond:g} kpc, fewer than the 3 that a slope needs")
+    x = np.log(model.radius[outer])
+    weight = model.v_obs[outer] / model.v_err[outer]
+    (slope, _), covariance = np.polyfit(x, np.log(model.v_obs[outer]), 1, w=weight, cov="unscaled")
+    visible = np.polyfit(x, np.log(model.v_visible()[outer]), 1)[0]
+    return float(slope), float(np.sqrt(covariance[0, 0])), float(visible), n
+
+
+def from_sparc(path: str | Path, table1: QTable) -> MassModel:
+    """The mass model of one SPARC galaxy.
+
+    Parameters
+    ----------
+    path : path
+        Its ``*_rotmod.dat``.
+    table1 : QTable
+        From `dmlib.rotation.sparc.read_table1`.
+
+    Raises
+    ------
+    SparcError
+        When the file cannot be read.
+    """
+    curve = read_rotmod(path)
+    name = curve.meta["galaxy"]
+    row = table1[table1["galaxy"] == name]
+    kms = u.km / u.s
+    return MassModel(
+        galaxy=name.replace("NGC", "NGC ").replace("UGC", "UGC ").replace("DDO", "DDO "),
+        source="SPARC",
+        r_disk=float(row["r_disk"].to_value(u.kpc)[0]),
+        radius=curve["radius"].to_value(u.kpc),
+        **{key: curve[key].to_value(kms) for key in ("v_obs", "v_err", "v_gas", "v_disk", "v_bulge")},
+    )
+
+
+def from_galaxy(galaxy: Galaxy, *, ring: float = 1.5, fewest: int = 8, note: str = "") -> MassModel:
+    """A rotation curve of a simulated galaxy, measured on its cold gas.
+
+    Parameters
+    ----------
+    galaxy : Galaxy
+        Loaded with the gas fields ``NeutralHydrogenAbundance`` and ``StarFormationRate``.
+    ring : float
+        Width of the rings [kpc].
+    fewest : int
+        Rings with fewer cold cells are left out, and all beyond the first such.
+    note : str
+
+    Returns
+    -------
+    MassModel
+        ``v_obs`` is the mean azimuthal speed of the cold gas in a ring, ``v_err`` its standard error; ``v_gas`` and
+        ``v_disk`` are those of spheres with the enclosed mass of gas and of stars, the mass-to-light ratios 1 because
+        the masses are known.
+    """
+    cold = (np.asarray(galaxy.gas.extra["NeutralHydrogenAbundance"]) > COLD_NEUTRAL_FRACTION) | (
+        np.asarray(galaxy.gas.extra["StarFormationRate"]) > 0
+    )
+    gas = galaxy.gas.where(cold)
+    axis = np.sum(gas.mass[:, None] * np.cross(gas.position, gas.velocity), axis=0)
+    axis = axis / np.linalg.norm(axis)
+    height = gas.position @ axis
+    in_plane = gas.position - height[:, None] * axis
+    radius = np.linalg.norm(in_plane, axis=1)
+    v_phi = np.einsum("ij,ij->i", np.cross(axis, in_plane), gas.velocity) / np.maximum(radius, 1e-9)
+    edges = np.arange(0.5 * ring, radius.max() + ring, ring)
+    count = np.histogram(radius, edges)[0]
+    last = int(np.argmax(count < fewest)) if np.any(count < fewest) else len(count)
+    edges, count = edges[: last + 1], count[:last]
+    mean = np.histogram(radius, edges, weights=v_phi)[0] / count
+    spread = np.sqrt(np.maximum(np.histogram(radius, edges, weights=v_phi**2)[0] / count - mean**2, 0.0))
+    middle = 0.5 * (edges[1:] + edges[:-1])
+    speeds = galaxy.v_circ(middle)
+    return MassModel(
+        galaxy=galaxy.name,
+        source=None,
+        r_disk=galaxy.r_half_star / 1.678,  # half-mass radius of an exponential disc in scale lengths
+        radius=middle,
+        v_obs=mean,
+        v_err=np.maximum(spread / np.sqrt(count), 0.5),
+        v_gas=speeds["gas"],
+        v_disk=speeds["stars"],
+        v_bulge=np.zeros_like(middle),
+        upsilon_disk=1.0,
+        upsilon_bulge=1.0,
+        note=note,
+    )
