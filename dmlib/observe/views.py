@@ -181,7 +181,7 @@ def _view(subhalo_id: int, index: int, rotation: np.ndarray, spin_axis: np.ndarr
 
 
 def _isotropic(subhalo_id: int, n: int, seed: int) -> np.ndarray:
-    """Rotations of uniform (Haar) measure, shape (n, 3, 3), from unit quaternions of normal deviates (Shoemake 1992)."""
+    """Rotations of uniform (Haar) measure, shape (n, 3, 3): unit quaternions of normal deviates (Shoemake 1992)."""
     rng = np.random.default_rng([seed, _STREAM, int(subhalo_id)])
     q = rng.standard_normal((n, 4))
     w, x, y, z = (q / np.linalg.norm(q, axis=1, keepdims=True)).T
