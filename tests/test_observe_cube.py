@@ -104,7 +104,7 @@ def test_hubble_flow_within_the_galaxy(ragged):
     face_on = lines_of_sight(1, [0.0, 0.0, 1.0], seed=0, mode=[(0.0, 0.0)])[0]
     gas = replace(
         ragged,
-        positions=face_on.rotation[:1] - 500.0 * face_on.rotation[2:],
+        positions=0.3 * (face_on.rotation[:1] + face_on.rotation[1:2]) - 500.0 * face_on.rotation[2:],
         velocities=np.zeros((1, 3)),
         m_hi=np.array([1e9]),
         fwhm=np.array([1.0]),
