@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 
 from dmlib.settings import Settings
+from dmlib.units import BOX_TNG100, HUBBLE, CodeUnits
 from dmlib.universe.embedded.blocks import write_tree
 from dmlib.universe.embedded.plan import Plan, plan_of
 from dmlib.universe.embedded.population import GROUP_COLUMNS, SUBHALO_COLUMNS, Population
-from dmlib.units import BOX_TNG100, HUBBLE, CodeUnits
 
 M_DM, M_BARYON = 1e9, 2e8
 GROUPS = 9
@@ -86,7 +88,9 @@ def _particles(rng, part_type, n, n_wind, centre, velocity, scale):
 
 
 def toy_realise(population: Population, group_id: int) -> SimpleNamespace:
-    """Spheres of uniform-ish density in place of galaxies; deterministic from seed and group."""
+    """Spheres in place of galaxies; deterministic from seed and group. ``TOY_DELAY`` gives time to be killed in."""
+    if group_id >= GROUPS - 2:
+        time.sleep(float(os.environ.get("TOY_DELAY", "0")))
     rng = np.random.default_rng([population.seed, group_id])
     group, members = population.groups[group_id], population.members(group_id)
     columns: dict[int, dict[str, list]] = {}
@@ -105,23 +109,15 @@ def toy_realise(population: Population, group_id: int) -> SimpleNamespace:
     return SimpleNamespace(group_id=group_id, particles=particles, lengths=lengths)
 
 
-def slow_realise(population: Population, group_id: int) -> SimpleNamespace:
-    """The same, with time to be killed in; and the last two groups take long."""
-    import time
-
-    time.sleep(0.05 if group_id < GROUPS - 2 else 3.0)
-    return toy_realise(population, group_id)
-
-
-def toy_plan(settings: Settings, realise=toy_realise, seed: int = 1) -> Plan:
+def toy_plan(settings: Settings, seed: int = 1) -> Plan:
     """Plan of the toy universe."""
-    return plan_of(toy_population(seed), realise, settings)
+    return plan_of(toy_population(seed), toy_realise, settings)
 
 
 def main(build_root: str, workers: int) -> None:
-    """Write the slow toy universe; a process to kill."""
+    """Write the toy universe; a process to kill."""
     settings = Settings(profile="smoke", build_root=build_root)
-    write_tree(settings, toy_plan(settings, slow_realise), workers)
+    write_tree(settings, toy_plan(settings), workers)
 
 
 if __name__ == "__main__":

@@ -62,7 +62,11 @@ def _collect(plan: Plan, block: int, catalogue: bool):
     for group_id in range(*plan.blocks[block]):
         row = plan.population.groups[group_id]
         centre = row["position"] / scale.length
-        made = plan.realise(plan.population, group_id)
+        try:
+            made = plan.realise(plan.population, group_id)
+        except Exception as error:
+            error.add_note(f"while making group {group_id} of {plan.name}, seed {plan.population.seed}")
+            raise
         stored = {
             part_type: complete(part_type, fields, centre, group_id, float(row["m200"]) / scale.mass)
             for part_type, fields in made.particles.items()

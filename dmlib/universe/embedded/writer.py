@@ -274,6 +274,7 @@ def _virtual(
     dtype: str,
 ) -> None:
     layout = h5py.VirtualLayout(shape=(sum(n for _, n in sources), *trailing), dtype=dtype)
+    layout.dcpl.set_obj_track_times(False)  # time stamps would make each writing differ
     start = 0
     for source, n in sources:
         relative = source.relative_to(tree.root).as_posix()
