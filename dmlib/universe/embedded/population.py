@@ -93,7 +93,7 @@ SUBHALO_COLUMNS = {
     "warp_node": ("f8", (), "line of nodes [rad]"),
     "lopsidedness": ("f8", (), "relative m = 1 amplitude of the outer gas disc"),
     "lopsided_phase": ("f8", (), "[rad]"),
-    "disturbed": ("U15", (), "'' for most; displaced, counter-rotating, tilted or out-of-balance"),
+    "disturbed": ("U16", (), "'' for most; displaced, counter-rotating, tilted or out-of-balance"),
     "n_dm": ("i4", (), "planned dark-matter particles"),
     "n_gas": ("i4", (), "planned gas cells"),
     "n_star": ("i4", (), "planned star particles, wind not included"),
