@@ -334,17 +334,28 @@ def _component(arrays: dict[str, np.ndarray], centre: np.ndarray, bulk: np.ndarr
     )
 
 
-def enclosed_mass(position: np.ndarray, mass: np.ndarray | float, radii: np.ndarray = RADII_KPC) -> np.ndarray:
-    """Mass within each radius about the origin.
+def enclosed_mass(
+    position: np.ndarray,
+    mass: np.ndarray | float,
+    radii: np.ndarray = RADII_KPC,
+    *,
+    centre: np.ndarray | None = None,
+    box: float | None = None,
+) -> np.ndarray:
+    """Mass within each radius about a centre.
 
     Parameters
     ----------
     position : ndarray, shape (N, 3)
-        Offsets from the centre [kpc].
+        kpc.
     mass : ndarray, shape (N,), or float
         Msun; one number for particles of equal mass.
     radii : ndarray, shape (n,)
         Increasing [kpc].
+    centre : ndarray, shape (3,), optional
+        kpc, in the frame of `position`; the origin when omitted.
+    box : float, optional
+        Side of the periodic box [kpc], where the wrap is still to be undone.
 
     Returns
     -------
@@ -354,14 +365,25 @@ def enclosed_mass(position: np.ndarray, mass: np.ndarray | float, radii: np.ndar
     radii = np.asarray(radii, dtype=float)
     if np.any(np.diff(radii) <= 0) or radii[0] < 0:
         raise ValueError("radii must be positive and increasing")
-    position = np.asarray(position, dtype=float).reshape(-1, 3)
-    # Comparing squares spares a root per particle, and most particles of a halo lie outside the last radius.
-    squared = np.einsum("ij,ij->i", position, position)
+    squared = _squared_distance(np.asarray(position, dtype=float).reshape(-1, 3), centre, box)
+    mass = np.asarray(mass, dtype=float)
+    if mass.ndim == 0 or (mass.size and mass.min() == mass.max()):
+        # Equal masses are counted: twenty comparisons of whole arrays cost less than one search per particle.
+        return np.array([np.count_nonzero(squared <= radius**2) for radius in radii]) * mass.reshape(-1)[0]
     inside = squared <= radii[-1] ** 2
     first = np.searchsorted(radii**2, squared[inside], side="left")
-    if np.ndim(mass) == 0:
-        return float(mass) * np.cumsum(np.bincount(first, minlength=len(radii)))
-    return np.cumsum(np.bincount(first, weights=np.asarray(mass, dtype=float)[inside], minlength=len(radii)))
+    return np.cumsum(np.bincount(first, weights=mass[inside], minlength=len(radii)))
+
+
+def _squared_distance(position: np.ndarray, centre: np.ndarray | None, box: float | None) -> np.ndarray:
+    """Squared distances [kpc^2], shape (N,). Column by column: rows of three are too short for fast arithmetic."""
+    squared = np.zeros(len(position))
+    for axis in range(3):
+        offset = position[:, axis] if centre is None else position[:, axis] - centre[axis]
+        if box is not None:
+            offset = wrap(offset, box)
+        squared += offset * offset
+    return squared
 
 
 def angular_momentum(part: Component) -> np.ndarray:

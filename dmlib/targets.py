@@ -27,7 +27,6 @@ from .products import ensure
 from .progress import bar
 from .sample import load_sample
 from .settings import RADII_KPC, Settings
-from .units import wrap
 from .universe import Universe, open_universe
 from .universe.base import Scope
 
@@ -138,14 +137,13 @@ def baseline_errors(mass: np.ndarray, seed: int = 1, n_bootstrap: int = 500) -> 
 
 def _profiles(galaxy: Galaxy, centre: np.ndarray, box: float) -> np.ndarray:
     """Enclosed masses about any centre [kpc, box frame], shape (3 components, n)."""
-    shift = galaxy.centre - centre
+    offset = centre - galaxy.centre
     rows = {}
     for name in (*COMPONENTS, "wind"):
         part = getattr(galaxy, name)
-        position = part.position if not shift.any() else wrap(part.position + shift, box)
-        if not np.all(np.isfinite(position)):
+        if not np.all(np.isfinite(part.position)):
             raise GalaxyError(f"{galaxy.name} has {name} positions that are no numbers: read its files again.")
-        rows[name] = enclosed_mass(position, part.mass)
+        rows[name] = enclosed_mass(part.position, part.mass, centre=offset, box=box if offset.any() else None)
     rows["gas"] = rows["gas"] + rows.pop("wind")
     return np.stack([rows[name] for name in COMPONENTS])
 
