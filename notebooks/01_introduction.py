@@ -1,0 +1,361 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# (introduction)=
+# # Rotation curves and the missing mass
+#
+# **Objective: find out from the rotation of a galaxy how much of its mass cannot be seen, and why one would want a machine to
+# learn it from pictures.**
+#
+# | Prerequisite | Why | Where |
+# |---|---|---|
+# | Newton's law of gravitation, circular orbits | everything here follows from $V^2/R = GM/R^2$ | any first course in mechanics |
+# | Python with NumPy | to read the cells; you can also skip them | [NumPy for beginners](https://numpy.org/doc/stable/user/absolute_beginners.html) |
+# | Astronomy | none; one kiloparsec (kpc) is 3262 light years, and M☉ is the mass of the Sun | |
+#
+# You will be able to
+#
+# 1. take a rotation curve apart into what stars, gas and dark matter contribute;
+# 2. turn a speed into an enclosed mass, and say how far the visible mass falls short;
+# 3. tell which part of that answer is measured, and which part is assumed;
+# 4. say what the paper behind this book predicts, from what, and how this book checks it.
+#
+# Reading takes about 20 minutes, running a few seconds.
+
+# %% [markdown]
+# The settings say where galaxies come from and how much is computed; the same four stand at the top of every chapter.
+
+# %% tags=["parameters"]
+universe = "embedded"  # where galaxies come from: "embedded" (written here) or "files" (a TNG tree on disk)
+profile = "quick"  # how much is computed: "smoke", "quick" or "paper"
+seed = 1  # root of every random number
+base_path = ""  # for universe "files", the simulation's output folder
+galaxy = "NGC6503"  # SPARC name of the galaxy to take apart (the talk's section 1 shows NGC 6503)
+
+# %%
+from dmlib.figures import introduction as figures
+from dmlib.figures import show
+from dmlib.results import record
+from dmlib.rotation.examples import WITHIN, load_example, load_population, relate
+from dmlib.rotation.massmodel import UPSILON_RANGE, outer_slope
+from dmlib.settings import Settings
+
+settings = Settings(universe=universe, profile=profile, seed=seed, base_path=base_path)
+
+# %% [markdown]
+# ## A galaxy that turns too fast
+#
+# A spiral galaxy is a thin disc of stars and gas that goes round its centre.
+# How fast it goes at each distance can be measured: the hydrogen gas shines at a wavelength of 21 cm, and where it comes towards
+# us or recedes, that wavelength is shifted.
+# The speed against the distance from the centre is the **rotation curve**.
+#
+# For a body on a circular orbit, the speed tells the mass inside the orbit:
+#
+# $$ \frac{V^2}{R} = \frac{G\,M(<R)}{R^2} \qquad\Longrightarrow\qquad M(<R) = \frac{V^2 R}{G} . $$ (eq-enclosed-mass)
+#
+# In the Solar System nearly all the mass is in the Sun, so $M$ is the same for every planet and $V \propto R^{-1/2}$: Neptune is
+# slower than the Earth.
+# The light of a galaxy too is gathered at its centre.
+# If mass went with light, the outer gas should orbit like Neptune.
+# It does not, as was seen in galaxy after galaxy from the 1970s on {cite}`Rubin1980,Begeman1987`; the textbook picture of it, which
+# the talk of the paper opens with as well {cite}`Freese2009`, is the curve of **NGC 6503**, a small spiral that lies
+# at a distance of 6 Mpc.
+#
+# Its measurements are part of SPARC, a collection of 175 galaxies with rotation curves and near-infrared photometry
+# {cite}`Lelli2016`.
+# The next line finds them in a local copy or downloads them; the archive is verified by its checksum.
+
+# %%
+example = load_example(settings, galaxy)
+print(example.note or f"{example.galaxy} from {example.source}: {len(example.radius)} measured radii")
+
+# %% [markdown]
+# If the line above says that SPARC could not be had, this copy of the book was made with no network: then the curves below are those
+# of a calm disc galaxy of the {doc}`embedded universe <02_embedded_universe>`, measured on its cold gas, and every caption says so.
+# The argument is the same, and so are the cells.
+
+# %%
+show(
+    figures.rotation_curve(example),
+    settings,
+    "intro_rotation_curve",
+    caption="Rotation curve, and the speeds that stars, gas and the missing mass alone would give. Grey and blue bands: what "
+    "the unknown mass of the stars leaves open.",
+    alt="Rotation speed against radius. The measured points rise steeply and stay level to the last radius; the curve of stars "
+    "and gas peaks inside and falls; the curve of the dark matter rises and carries the outer part.",
+    n=f"{len(example.radius)} measured radii",
+    source=example.source,
+)
+
+# %% [markdown]
+# {numref}`fig-intro-rotation-curve` shows the whole problem.
+# The points rise, and then they stay where they are: the curve is **flat**, out to more than ten times the scale length of the
+# stellar disc (upper axis), where hardly any starlight is left.
+# The dashed grey curve is what stars and gas alone would give. It explains the centre, and then it falls.
+#
+# ## Taking the curve apart
+#
+# Forces add, and each is proportional to a $V^2$; so do the squares of the speeds that each part alone would give:
+#
+# $$ V_\mathrm{obs}^2 = \Upsilon_\mathrm{disc} V_\mathrm{disc}^2 + \Upsilon_\mathrm{bulge} V_\mathrm{bulge}^2
+#    + V_\mathrm{gas}|V_\mathrm{gas}| + V_\mathrm{dark}^2 . $$ (eq-decomposition)
+#
+# $V_\mathrm{gas}$ follows from the measured hydrogen, with helium added; where the gas has a hole it pulls outwards, hence the sign.
+# $V_\mathrm{disc}$ and $V_\mathrm{bulge}$ follow from the measured light if each solar luminosity weighed one solar mass.
+# What it really weighs is the **mass-to-light ratio** $\Upsilon$, and that is not measured here: we take 0.5 for discs and 0.7 for
+# bulges at 3.6 µm, as stellar-population models suggest {cite}`McGaugh2014,McGaugh2016`.
+# The bands in the figure show discs between 0.2 and 0.7, from what a survey of stellar motions suggests {cite}`Lelli2016` to the
+# most that the curves of bright galaxies allow {cite}`Starkman2018`.
+#
+# How flat is flat? We fit $\ln V$ against $\ln R$ beyond three scale lengths, for the points and for the visible matter.
+# A flat curve has a slope of 0; a mass that has ended gives $-1/2$.
+
+# %%
+slope, slope_error, visible_slope, n_outer = outer_slope(example, beyond=3 * example.r_disk)
+print(f"measured: {slope:+.3f} ± {slope_error:.3f}   stars and gas alone: {visible_slope:+.2f}")
+
+# %% [markdown]
+# Each number that the text quotes is recorded together with where it is from, and looked up when these pages are built.
+
+# %%
+here = {"chapter": "introduction", "universe": example.source, "figure": "intro_rotation_curve"}
+record(settings, "intro-radius", example.radius[-1], unit="kpc", statement="Last measured radius", **here)
+record(
+    settings,
+    "intro-speed",
+    example.v_obs[-1],
+    error=example.v_err[-1],
+    unit="km/s",
+    statement="Rotation speed at the last measured radius",
+    **here,
+)
+statement = "Slope d ln V / d ln R of the rotation curve beyond three scale lengths of the stellar disc"
+record(settings, "intro-slope", slope, error=slope_error, n=n_outer, statement=f"{statement} (n: radii)", **here)
+record(settings, "intro-slope-visible", visible_slope, n=n_outer, statement=f"{statement}, stars and gas", **here);
+
+# %% [markdown]
+# Beyond three scale lengths the measured slope is {num}`intro-slope:.3f±`.
+# Stars and gas alone would fall with {num}`intro-slope-visible:.2f`: close to Kepler's $-1/2$, not quite there because the gas disc goes
+# on.
+# The error is the formal one of the fit: neighbouring points share a telescope beam, so the true one is larger.
+#
+# ## How much is missing
+#
+# Equation {eq}`eq-enclosed-mass` turns the same points into masses.
+# It takes the mass as spherical, and so will this book whenever it says "mass within $R$". A disc pulls somewhat more in its own plane than
+# a sphere of equal mass, at most some 15 per cent, so the masses are that good; the *ratio* of needed to seen is one of two
+# accelerations at the same place, and does not depend on the shape.
+
+# %%
+show(
+    figures.enclosed_mass(example),
+    settings,
+    "intro_enclosed_mass",
+    caption="Above: mass within each radius, needed by the orbits, seen, and missing. Below: needed over seen. Bands: discs with "
+    "mass-to-light ratios from 0.2 to 0.7.",
+    alt="Upper panel: enclosed mass against radius; the needed mass grows in proportion to the radius while the seen mass levels "
+    "off, and the missing mass lies between. Lower panel: the ratio of the two rises outwards from about one.",
+    n=f"{len(example.radius)} measured radii",
+    source=example.source,
+)
+
+# %% [markdown]
+# Look at where the two curves of the upper panel of {numref}`fig-intro-enclosed-mass` cross: inside, the stars dominate; outside,
+# what is missing does.
+# The seen mass has all but ended, and the needed mass goes on in proportion to $R$, as a flat curve must.
+
+# %%
+needed, needed_error = example.m_dynamical()
+ratio, ratio_error = example.discrepancy()
+ratio_range = [example.discrepancy(upsilon)[0][-1] for upsilon in reversed(UPSILON_RANGE)]
+here["figure"] = "intro_enclosed_mass"
+
+# %%
+record(
+    settings,
+    "intro-mass",
+    needed[-1],
+    error=needed_error[-1],
+    unit="Msun",
+    statement="Mass that the orbits need within the last measured radius",
+    **here,
+)
+statement = "Mass needed over mass seen within the last measured radius"
+record(settings, "intro-ratio", ratio[-1], error=ratio_error[-1], statement=statement, **here)
+for name, value in zip(("low", "high"), ratio_range, strict=True):
+    record(settings, f"intro-ratio-{name}", value, statement=f"{statement}, {name} end for the stars' mass", **here)
+
+# %% [markdown]
+# Within {num}`intro-radius:.1f`, where the gas still moves at {num}`intro-speed:.0f±`, the orbits need {num}`intro-mass:.1e±`.
+# That is {num}`intro-ratio:.1f±` times what stars and gas provide.
+# The error comes from the speed at that radius alone. The unknown mass of the stars matters as much: the ratio is
+# {num}`intro-ratio-low:.1f` if the disc is as heavy as it can be, {num}`intro-ratio-high:.1f` if it is as light as has been
+# suggested.
+# Either way, most of the mass is not seen.
+#
+# :::{admonition} What is measured, and what is inferred
+# :class: note
+# Measured are wavelengths and brightnesses. The speeds assume circular orbits in a disc of known inclination; the stars'
+# curve assumes one mass-to-light ratio at all radii; the missing mass assumes Newton's law at accelerations near and below
+# $10^{-10}\,\mathrm{m\,s^{-2}}$, far below those of the Solar System.
+# That the missing mass is *matter* is the reading of this book and of the paper, for reasons that lie outside galaxies as well:
+# clusters, gravitational lenses, the cosmic microwave background {cite}`Freese2009`.
+# :::
+#
+# ## Light knows something about the dark
+#
+# One galaxy tells how much is missing there. What about another, of which nobody has a rotation curve?
+# Images exist of very many more galaxies than resolved rotation curves.
+# So here is the question of the paper in its smallest form: **what does the light say about the dark mass?**
+#
+# Take the good rotation curves of SPARC that reach a radius of 10 kpc, and the missing mass inside that radius.
+
+# %%
+population = load_population(settings)
+relation = relate(population["light"].value, population["m_dark"].value, seed=seed)
+
+# %%
+show(
+    figures.light_and_dark(population, relation, highlight=example.galaxy),
+    settings,
+    "intro_light_and_dark",
+    caption="Dark mass against light; the colour is the rotation speed. Dotted: the mean, the best guess of someone who looks at "
+    "nothing. Line and band: the best straight line and the scatter about it.",
+    alt="Dark mass against luminosity, both logarithmic. Brighter galaxies have more dark mass, with a wide scatter about a "
+    "straight line; at one luminosity the faster rotators lie higher.",
+    n=len(population),
+    source=population.meta["source"],
+)
+
+# %% [markdown]
+# A machine that has to guess the dark mass of a galaxy and may look at nothing does best with the mean of all others (dotted line of
+# {numref}`fig-intro-light-and-dark`).
+# One that may look at the luminosity does best with something like the straight line.
+
+# %%
+here = {"chapter": "introduction", "universe": population.meta["source"], "figure": "intro_light_and_dark"}
+statement = "Root mean square error of the logarithm of the dark mass, predicted by"
+for name, value, error, by in (
+    ("intro-spread", relation.spread, relation.spread_error, "the mean"),
+    ("intro-scatter", relation.scatter, relation.scatter_error, "a straight line in the light"),
+):
+    record(settings, name, value, error=error, unit="dex", n=relation.n, statement=f"{statement} {by}", **here)
+
+# %% [markdown]
+# The mean errs by {num}`intro-spread:.2f±`, the line by {num}`intro-scatter:.2f±`; a dex is a factor of ten.
+# So the light *does* know something about the dark, and one number per galaxy uses only little of what an image holds: its shape,
+# its colours, its bulge, bar and arms.
+# And the colours of the points show that motion knows more still, which is no wonder here, where the dark mass was computed from
+# it.
+#
+# This is **supervised learning** in miniature. There are examples with known answers; there is a rule with free numbers (here two); the
+# numbers are chosen such that the answers come out best; and the rule is judged by how much better it does than knowing nothing.
+# Two warnings of this toy hold for the whole book.
+# The line was judged on the galaxies that chose it; with two free numbers that flatters little, with the millions of a
+# neural network it would flatter without bound, which is why all later chapters judge on galaxies that no network has seen.
+# And the answers themselves were inferred, with a mass-to-light ratio that somebody assumed.
+#
+# ## The idea of the paper
+#
+# In a simulation the answers are known. {cite:t}`deLosRios2023` therefore
+#
+# 1. take galaxies from **IllustrisTNG**, a simulation of a piece of the Universe with gas, stars and dark matter
+#    {cite}`Nelson2019`;
+# 2. **observe** them: images as the SDSS would take them, with starlight traced through dust, and maps of the hydrogen as a radio telescope
+#    would make them;
+# 3. know for each the **target**: the dark mass within twenty radii from 1 to 100 kpc;
+# 4. train **convolutional neural networks** to go from the observation to the target, and compare networks, and kinds of observation.
+#
+# No shape of the dark-matter profile is assumed, and no equilibrium. The price is that the rule is only as good as the simulation that
+# taught it.
+# Their conclusions, which this book tests one by one, are that the profile is recovered well at all radii, best at intermediate ones (mean
+# square error below 0.2 with all information, below 0.3 with images alone), with a mean absolute error below about 0.25 everywhere.
+# A follow-up with networks that respect rotations of the image does better than the standard ones {cite}`deLosRios2025`.
+#
+# How {cite:t}`deLosRios2023` compares to the method of this chapter, on the same galaxies, was announced as future work. It is the
+# second half of this book.
+#
+# ## What the book does, and three ways to use it
+#
+# | Part | Question | State |
+# |---|---|---|
+# | The problem | how is dark mass measured today? | this chapter |
+# | The data set | which galaxies, seen how, with which answers? | {doc}`02_embedded_universe`, {doc}`03_simulation_and_selection`, {doc}`04_target_profiles`; images, HI maps and the split are to come |
+# | Neural networks | how well can the answers be learnt, from what, and what do the networks look at? | to come |
+# | The rotation-curve method | how well does this chapter's method do on the same galaxies? | to come |
+# | What follows | does it hold in another simulation, and which claims stand? | to come |
+#
+# **Read it**: every figure and number was made by the code beside it.
+# **Run a chapter**: open it in JupyterLab, change its parameters, run it; what is missing is made.
+# **Regenerate everything**: `make book` runs all chapters in order and builds these pages.
+#
+# Real TNG data need an account and much disk, so the book by default runs on the **embedded universe**, a small simulation that it writes
+# itself, in the format of TNG.
+# Nothing measured there is a result on TNG, and each caption says which of the two it shows.
+#
+# :::{admonition} What we do not know about the paper
+# :class: warning
+# We work from the paper's abstract, its talk, and the authors' public scripts.
+# Not stated in any of them, as far as we could find: how many galaxies were used, the architectures B and C and how ResNet50 was adapted, the
+# field of view of the images, distance, channels, beam and noise of the HI observations, the settings of the
+# radiative transfer, and the error at each single radius.
+# Where a chapter needs one of these, it makes a choice of its own and says that it is ours.
+# :::
+
+# %% [markdown]
+# ## Exercise
+#
+# :::{admonition} Exercise
+# :class: tip
+# A **maximum disc** puts as much mass into the stars as the curve allows: the largest $\Upsilon_\mathrm{disc}$ for which the visible
+# curve exceeds no measured point.
+# Find it for this galaxy with `example.v_visible(upsilon)`. How much mass is then still missing at the last radius?
+# And which galaxies of `load_population` would change their place in {numref}`fig-intro-light-and-dark` the most?
+# :::
+#
+# :::{admonition} Solution
+# :class: dropdown
+# ```python
+# import numpy as np
+#
+# trial = np.linspace(0.1, 1.5, 141)
+# allowed = [upsilon for upsilon in trial if np.all(example.v_visible(upsilon) <= example.v_obs)]
+# maximum = max(allowed)
+# print(maximum, example.discrepancy(maximum)[0][-1])
+# ```
+# For NGC 6503 the limit is set by the third point, near the peak of the stars' curve. It lies not far above our 0.5, so that
+# even the heaviest disc leaves the outer mass missing several times over: near the centre the stars may be all there is, far out they
+# cannot be.
+# In the last figure the bright galaxies move most. Their stars make up much of the mass within 10 kpc, so that the missing mass is a small
+# difference of two large numbers; the faint galaxies hardly notice what their few stars weigh.
+# :::
+#
+# ## Summary
+#
+# - Speeds give masses: $M(<R) = V^2R/G$. A flat curve means a mass that grows in proportion to the radius.
+# - Stars and gas explain the centres of galaxies, and fail outside by a factor of several; what is missing is called dark matter.
+# - The largest uncertainty inside is not the speed but the mass of the stars.
+# - Light and dark mass are related, with scatter. To learn that relation, from whole images and HI maps, is what the paper does.
+#
+# ## What's next
+#
+# {doc}`02_embedded_universe` writes the galaxies that the rest of the book works with, and checks them against what is known
+# of real ones. Readers with TNG data at hand can go on to {doc}`03_simulation_and_selection`.
+#
+# ## References
+#
+# ```{bibliography}
+# :filter: docname in docnames
+# ```
