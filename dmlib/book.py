@@ -146,7 +146,7 @@ def stage_notebook(notebook: nbformat.NotebookNode, figures_dir: Path, page: str
                 if not (figures_dir / f"{name}.png").is_file():
                     raise BookError(f"{page} shows figure '{name}', but {name}.png is missing: run that notebook again")
                 figures[name] = {"caption": ours["caption"], "alt": ours["alt"], "page": page}
-                cells.append(_figure_cell(name, ours))
+                cells.append(_figure_cell(name, ours, page))
             elif "caption_of" in ours or _only_for_screens(output):
                 continue
             else:
@@ -156,13 +156,15 @@ def stage_notebook(notebook: nbformat.NotebookNode, figures_dir: Path, page: str
     return figures
 
 
-def _figure_cell(name: str, shown: dict) -> nbformat.NotebookNode:
+def _figure_cell(name: str, shown: dict, page: str) -> nbformat.NotebookNode:
     label = "fig-" + name.replace("_", "-")
     alt = shown["alt"].replace("\n", " ")
     downloads = f"{{download}}`PDF </figures/{name}.pdf>` · {{download}}`numbers (CSV) </figures/{name}.csv>`"
+    # A press on the figure opens it alone, in full size: the builder puts pictures into _images. A phone needs that.
+    full_size = "../" * page.count("/") + f"_images/{name}.png"
     # Tildes, because captions may hold backticks.
     text = (
-        f"~~~{{figure}} /figures/{name}.png\n:name: {label}\n:alt: {alt}\n:target: /figures/{name}.png\n\n"
+        f"~~~{{figure}} /figures/{name}.png\n:name: {label}\n:alt: {alt}\n:target: {full_size}\n\n"
         f'{shown["caption"]} <span class="downloads">{downloads}</span>\n~~~'
     )
     cell = nbformat.v4.new_markdown_cell(text)

@@ -226,8 +226,10 @@ def _evaluate(claim: Claim, results: Mapping[str, dict], chapters: Container[str
     if claim.result is None or claim.criterion is None:
         return Row(claim, "unmeasured", "not yet measured", "", None)
     if claim.result not in results:
+        if claim.optional:
+            return Row(claim, "unmeasured", "not measured in this copy", "its data were not there", None)
         raise ClaimsError(
-            f"claim '{claim.id}' asks for the number '{claim.result}', which chapter {claim.chapter} did not record"
+            f"claim '{claim.id}' asks chapter {claim.chapter} for '{claim.result}', which it did not record"
         )
     row = results[claim.result]
     value, error = row["value"], row["error"]

@@ -104,7 +104,7 @@ class _Table(SphinxDirective):
 
 
 class ClaimsTable(_Table):
-    """``{claims-table}``: the paper's claims, our numbers, the verdicts; ``:group:`` shows one group, ``:short:`` no reasons."""
+    """``{claims-table}``: claims, our numbers, verdicts. ``:group:`` shows one group, ``:short:`` no reasons."""
 
     option_spec: ClassVar = {"group": directives.unchanged, "short": directives.flag}
 
