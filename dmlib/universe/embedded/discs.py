@@ -8,20 +8,19 @@ rotates towards increasing angle.
 from __future__ import annotations
 
 import numpy as np
+from scipy.stats.qmc import Sobol
 
 from .structure import RADIUS
 
 
 def even_points(rng: np.random.Generator, n: int, dimensions: int) -> np.ndarray:
-    """Points that fill the unit cube evenly: a Kronecker sequence with a random shift, (n, dimensions).
+    """Points that fill the unit cube evenly, (n, dimensions): a Sobol sequence with Owen's scrambling.
 
-    Cells of a moving mesh keep their distance from each other; independent draws would not.
+    Cells of a moving mesh keep their distance from each other; independent draws would clump.
     """
-    root = 2.0
-    for _ in range(40):
-        root = (1 + root) ** (1 / (dimensions + 1))
-    steps = root ** -np.arange(1, dimensions + 1)
-    return (rng.random(dimensions) + np.arange(1, n + 1)[:, None] * steps) % 1.0
+    if n == 0:
+        return np.empty((0, dimensions))
+    return Sobol(dimensions, rng=rng).random_base2(max(int(n - 1).bit_length(), 1))[:n]
 
 
 def plane_axes(spin_axis) -> np.ndarray:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import brentq
 
-from ...units import X_HYDROGEN, G
+from ...units import G
 from . import interstellar
 from .structure import RADIUS, ring_masses
 
@@ -30,10 +30,13 @@ class ColdDisc:
         Gas of all kinds at `RADIUS`, azimuthal mean [Msun/kpc^2].
     height : ndarray
         sech^2 scale height at `RADIUS` [kpc].
+    dispersion2 : ndarray
+        Turbulent and thermal pressure over density in the middle of the layer [(km/s)^2].
     """
 
     surface_density: np.ndarray
     height: np.ndarray
+    dispersion2: np.ndarray
 
     @property
     def mass(self) -> float:
@@ -69,14 +72,14 @@ def hi_profile(mass: float, r_hi: float) -> np.ndarray:
     return profile(brentq(surplus, low, high, xtol=1e-3))
 
 
-def hydrostatic_height(sigma: float, gas_surface: np.ndarray, other_density: np.ndarray) -> np.ndarray:
-    """sech^2 height of a layer of dispersion `sigma` in its own gravity and that of other matter in the plane [kpc].
+def hydrostatic_height(sigma2: np.ndarray, gas_surface: np.ndarray, other_density: np.ndarray) -> np.ndarray:
+    """sech^2 height of a layer of squared dispersion `sigma2` in its own gravity and that of other matter [kpc].
 
     sigma^2 = 2 pi G h^2 (Sigma_gas / 2 h + rho_other), Spitzer's (1942) layer with other mass added, but at least
     `MIN_HEIGHT` (in quadrature).
     """
     a, b = 2 * np.pi * G * other_density, np.pi * G * gas_surface
-    height = 2 * sigma**2 / (b + np.sqrt(b**2 + 4 * a * sigma**2) + 1e-30)
+    height = 2 * sigma2 / (b + np.sqrt(b**2 + 4 * a * sigma2) + 1e-30)
     return np.sqrt(np.minimum(height, 5.0) ** 2 + MIN_HEIGHT**2)
 
 
@@ -99,37 +102,39 @@ def design_cold_disc(row, other_density: np.ndarray) -> ColdDisc:
     ColdDisc
         With no mass where the row has no HI.
     """
+    turbulence2 = np.full_like(RADIUS, float(row["gas_dispersion"]) ** 2)
     if row["m_hi"] <= 0 or row["r_hi"] <= 0:
-        return ColdDisc(np.zeros_like(RADIUS), np.full_like(RADIUS, MIN_HEIGHT))
-    log_n, atomic_share, neutral_share = interstellar.layer_shares(bool(row["sfr"] > 0))
-    sigma = np.hypot(row["gas_dispersion"], 8.2)  # 8.2 km/s: isothermal sound speed at 10^4 K, mu = 1.22
+        return ColdDisc(np.zeros_like(RADIUS), np.full_like(RADIUS, MIN_HEIGHT), turbulence2)
+    log_n, atomic_share, neutral_share, thermal2 = interstellar.layer_table(bool(row["sfr"] > 0))
+    x_hydrogen = interstellar.hydrogen_fraction(row["z_gas"])
     h2_scale = row["r_disc"] if row["r_disc"] > 0 else 0.2 * row["r_hi"]
     h2 = row["m_h2"] * np.exp(-RADIUS / h2_scale) / (2 * np.pi * h2_scale**2)
-    goal_mass, goal_radius, stretch = float(row["m_hi"]), float(row["r_hi"]), 1.0
+    goal_mass, goal_radius = float(row["m_hi"]), float(row["r_hi"])
 
     def layer(hydrogen: np.ndarray, stretch: float):
-        height = stretch * hydrostatic_height(sigma, hydrogen / X_HYDROGEN, other_density)
-        gas = hydrogen / X_HYDROGEN
+        gas, sigma2 = hydrogen / x_hydrogen, turbulence2 + 8.2**2
         for _ in range(4):
-            n = np.log10(np.maximum(interstellar.hydrogen_density(gas / (2 * height)), 1e-6))
+            height = stretch * hydrostatic_height(sigma2, gas, other_density)
+            n = np.log10(np.maximum(interstellar.hydrogen_density(gas / (2 * height), x_hydrogen), 1e-6))
             # Where the background ionises most of it the disc ends rather than needing ten times the gas.
-            gas = hydrogen / X_HYDROGEN / np.maximum(np.interp(n, log_n, neutral_share), 0.4)
-        return gas, height, gas * X_HYDROGEN * np.interp(n, log_n, atomic_share)
+            gas = hydrogen / x_hydrogen / np.maximum(np.interp(n, log_n, neutral_share), 0.4)
+            sigma2 = turbulence2 + np.interp(n, log_n, thermal2)
+        return ColdDisc(gas, height, sigma2), gas * x_hydrogen * np.interp(n, log_n, atomic_share)
 
     for _ in range(5):
         hydrogen = hi_profile(goal_mass, goal_radius) + h2
 
         def surplus(log_stretch: float, hydrogen=hydrogen) -> float:
-            return ring_masses(layer(hydrogen, np.exp(log_stretch))[2]).sum() / row["m_hi"] - 1
+            return ring_masses(layer(hydrogen, np.exp(log_stretch))[1]).sum() / row["m_hi"] - 1
 
         low, high = np.log(0.5), np.log(2.5)
         if surplus(low) * surplus(high) < 0:
             stretch = np.exp(brentq(surplus, low, high, xtol=3e-3))
         else:
             stretch = np.exp(low if surplus(low) > 0 else high)
-        gas, height, atomic = layer(hydrogen, stretch)
+        disc, atomic = layer(hydrogen, stretch)
         goal_mass *= np.clip(row["m_hi"] / ring_masses(atomic).sum(), 0.5, 2.0)
         dense = np.flatnonzero(atomic > _PER_PC2)
         if dense.size:
             goal_radius *= np.clip(row["r_hi"] / RADIUS[dense[-1]], 0.7, 1.4)
-    return ColdDisc(gas, height)
+    return disc

@@ -43,16 +43,17 @@ def cold_cells(rng: np.random.Generator, row, disc: ColdDisc, model: MassModel, 
     quantile = 2 * draw[:, 2] - 1
     z = interpolate(radius, disc.height) * np.arctanh(quantile)
 
+    x_hydrogen = interstellar.hydrogen_fraction(row["z_gas"])
     middle = interpolate(radius, disc.surface_density / (2 * disc.height))
     density = middle * (1 - quantile**2) * lop * crest * bar * 10 ** rng.normal(0, 0.05, n)
-    n_h = interstellar.hydrogen_density(density)
+    n_h = interstellar.hydrogen_density(density, x_hydrogen)
     star_forming = n_h > interstellar.N_THRESHOLD
     if row["sfr"] <= 0:
         star_forming[:] = False
     elif not star_forming.any():
         star_forming[np.argsort(n_h)[-max(n // 50, 1) :]] = True
         n_h[star_forming] = np.maximum(n_h[star_forming], 1.01 * interstellar.N_THRESHOLD)
-        density = n_h / interstellar.hydrogen_density(1.0)
+        density = n_h / interstellar.hydrogen_density(1.0, x_hydrogen)
     neutral, energy = interstellar.cell_state(n_h, star_forming)
     # The run stores what collisions at the effective temperature leave neutral, which readers have to correct.
     weight = interstellar.mean_weight(1.0)
@@ -67,9 +68,8 @@ def cold_cells(rng: np.random.Generator, row, disc: ColdDisc, model: MassModel, 
     rate = np.where(star_forming, np.sqrt(n_h), 0.0)
     sfr = row["sfr"] * rate / max(rate.sum(), 1e-30) if star_forming.any() else rate
 
-    dispersion2 = float(row["gas_dispersion"]) ** 2
-    pressure = disc.surface_density / disc.height
-    rotation = drift_speed(model.v_circ, pressure, np.full_like(RADIUS, dispersion2 + 8.2**2))
+    pressure = disc.surface_density / disc.height * disc.dispersion2
+    rotation = drift_speed(model.v_circ, pressure, disc.dispersion2)
     radial, azimuthal = discs.streaming(row, radius, angle, interpolate(radius, model.v_circ))
     noise = rng.standard_normal((n, 3)) * float(row["gas_dispersion"])
     speed = interpolate(radius, rotation) + azimuthal
@@ -181,7 +181,7 @@ def elements(metallicity: np.ndarray, alpha_excess: np.ndarray | float = 0.0) ->
     taken = metals[..., 6] * (1 - 10 ** -np.asarray(alpha_excess, dtype=float))
     metals[..., 6] -= taken
     metals[..., 2] += taken
-    helium = 0.24 + 1.5 * z
-    parts = np.concatenate([(1 - helium - z)[..., None], helium[..., None], z[..., None] * metals], axis=-1)
+    hydrogen = interstellar.hydrogen_fraction(z)
+    parts = np.concatenate([np.stack([hydrogen, 1 - hydrogen - z], axis=-1), z[..., None] * metals], axis=-1)
     parts = parts.astype(np.float32)
     return np.concatenate([parts, 1 - parts.sum(axis=-1, keepdims=True)], axis=-1)

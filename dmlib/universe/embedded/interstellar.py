@@ -32,6 +32,11 @@ _KELVIN = (constants.k_B / constants.m_p).to_value((u.km / u.s) ** 2 / u.K)
 PER_CM3 = (1 * u.Msun / u.kpc**3 / constants.m_p).to_value(u.cm**-3)
 
 
+def hydrogen_fraction(metallicity):
+    """Hydrogen mass fraction of gas or stars, X = 0.76 - 2.5 Z (helium follows the metals, Y = 0.24 + 1.5 Z)."""
+    return 0.76 - 2.5 * np.asarray(metallicity)
+
+
 def hydrogen_density(rho, x_hydrogen=X_HYDROGEN):
     """Hydrogen nuclei [cm^-3] of a mass density [Msun/kpc^3] with hydrogen mass fraction `x_hydrogen`."""
     return np.asarray(rho) * (x_hydrogen * PER_CM3)
@@ -169,8 +174,8 @@ def molecular_ratio(n_h, energy, neutral, x_hydrogen=X_HYDROGEN):
 
 
 @lru_cache(maxsize=2)
-def layer_shares(star_forming: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Parts of a sech^2 layer's hydrogen that are atomic, and neutral, against the density in its middle.
+def layer_table(star_forming: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """What a sech^2 layer of gas is like, against the density in its middle.
 
     Parameters
     ----------
@@ -179,16 +184,20 @@ def layer_shares(star_forming: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray
 
     Returns
     -------
-    log_n, atomic, neutral : ndarray
-        log10 of the mid-plane n_H [cm^-3], and the shares of all hydrogen.
+    log_n : ndarray
+        log10 of the mid-plane n_H [cm^-3].
+    atomic, neutral : ndarray
+        Shares of all hydrogen in the layer.
+    thermal2 : ndarray
+        Thermal pressure over density in the middle [(km/s)^2].
     """
     log_n = np.linspace(-6.0, 4.0, 201)
     # Equal-mass slices of the layer: at the slice of quantile q the density is 1 - q^2 of the middle's.
     q = (np.arange(20) + 0.5) / 20
     n = 10 ** log_n[:, None] * (1 - q**2)
-    neutral, energy = cell_state(n, (n > N_THRESHOLD) & star_forming)[:2]
+    neutral, energy = cell_state(n, (n > N_THRESHOLD) & star_forming)
     atomic = neutral / (1 + molecular_ratio(n, energy, neutral))
-    return log_n, atomic.mean(axis=1), neutral.mean(axis=1)
+    return log_n, atomic.mean(axis=1), neutral.mean(axis=1), (_GAMMA - 1) * energy[:, 0]
 
 
 def cell_state(n_h, star_forming) -> tuple[np.ndarray, np.ndarray]:

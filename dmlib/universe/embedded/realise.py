@@ -20,7 +20,7 @@ from .gas import ColdDisc, design_cold_disc
 from .halo import halo_mass, sample_fuzz, sample_halo
 from .kinematics import Anisotropy, radial_dispersion
 from .population import Population
-from .structure import RADIUS, MassModel, beta_mass, disc_speed_squared, interpolate, shell_density
+from .structure import RADIUS, MassModel, beta_mass, disc_speed_squared, interpolate, shell_density, surface_density
 
 _UNITS = CodeUnits()
 _TYPES = (0, 1, 4, 5)
@@ -47,7 +47,7 @@ class GroupParticles:
     lengths: np.ndarray
 
 
-def build_model(row, m_dm: float) -> tuple[MassModel, ColdDisc]:
+def build_model(row, m_dm: float, m_baryon: float) -> tuple[MassModel, ColdDisc]:
     """Mass model and cold disc of one subhalo.
 
     Parameters
@@ -56,6 +56,8 @@ def build_model(row, m_dm: float) -> tuple[MassModel, ColdDisc]:
         Row of `Population.subhalos`.
     m_dm : float
         Mass of a dark-matter particle [Msun].
+    m_baryon : float
+        Target mass of a gas cell [Msun].
 
     Returns
     -------
@@ -67,10 +69,12 @@ def build_model(row, m_dm: float) -> tuple[MassModel, ColdDisc]:
     stellar = sum(parts.values())
     dark = halo_mass(row, stellar, row["n_dm"] * m_dm)
     round_density = shell_density(dark + parts["bulge"])
-    surface = np.maximum(np.gradient(parts["disc"], np.log(RADIUS)), 0) / (2 * np.pi * RADIUS**2)
-    disc = design_cold_disc(row, round_density + surface / (2 * max(float(row["h_disc"]), 0.05)))
-    hot_core = max(0.04 * float(row["r200"]), 0.5)
-    hot = beta_mass(RADIUS, float(row["m_hot"]), hot_core, float(row["r_trunc"]), 2.0)
+    flat_density = surface_density(parts["disc"]) / (2 * max(float(row["h_disc"]), 0.05))
+    disc = design_cold_disc(row, round_density + flat_density)
+    # The design may need more gas than HI and H2 (some is ionised); the hot halo gives it, so that the cells keep
+    # their planned mass.
+    m_hot = max(row["n_gas"] * m_baryon - disc.mass, 0.3 * row["m_hot"])
+    hot = beta_mass(RADIUS, m_hot, max(0.04 * float(row["r200"]), 0.5), float(row["r_trunc"]), 2.0)
     dark = halo_mass(row, stellar + disc.enclosed + hot, row["n_dm"] * m_dm)
     rings_stars = np.diff(parts["disc"], prepend=0.0)
     rings_gas = np.diff(disc.enclosed, prepend=0.0)
@@ -98,7 +102,7 @@ def realise_group(population: Population, group_id: int) -> GroupParticles:
     host: MassModel | None = None
     for rank, row in enumerate(members):
         rng = np.random.default_rng([population.seed, 1, int(group_id), rank])
-        model, disc = build_model(row, population.m_dm)
+        model, disc = build_model(row, population.m_dm, population.m_baryon)
         tide = float(host.potential_at(np.linalg.norm(row["offset"]))) if host is not None else 0.0
         host = host or model
         pieces.append(_subhalo(rng, population, group, row, model, disc, tide))
@@ -128,7 +132,7 @@ def _subhalo(rng, population, group, row, model: MassModel, disc: ColdDisc, tide
         out[0] = _gas_fields(frame, _gas(rng, row, disc, model, n_gas))
     blocks = []
     if n_star:
-        blocks.append(_star_fields(frame, stars.sample_stars(rng, row, model, n_star)))
+        blocks.append(_star_fields(frame, stars.sample_stars(rng, row, model, disc, n_star)))
     if row["n_wind"]:
         blocks.append(_wind_fields(rng, frame, row, model, disc, population.m_baryon))
     if blocks:

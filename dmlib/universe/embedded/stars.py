@@ -6,10 +6,21 @@ import numpy as np
 
 from ...units import COSMOLOGY, G
 from . import discs
+from .gas import ColdDisc
 from .halo import directions
+from .interstellar import N_THRESHOLD, hydrogen_density, hydrogen_fraction
 from .kinematics import Anisotropy, drift_speed, radial_dispersion, spheroid_velocities, spin_up
 from .photometry import magnitudes, remaining_fraction
-from .structure import RADIUS, MassModel, hernquist_mass, interpolate, radii_of_mass, ring_masses, taper
+from .structure import (
+    RADIUS,
+    MassModel,
+    hernquist_mass,
+    interpolate,
+    radii_of_mass,
+    ring_masses,
+    surface_density,
+    taper,
+)
 
 #: Stars formed in the last 0.5 Gyr follow today's star-formation rate [Gyr].
 RECENT = 0.5
@@ -33,30 +44,57 @@ def components(row) -> dict[str, np.ndarray]:
     return out
 
 
-def ages(rng: np.random.Generator, row, n: int, m_initial: float) -> np.ndarray:
-    """Ages of `n` stars [Gyr], ascending.
+def _old_ages(rng: np.random.Generator, row, n_young: int, n_old: int) -> np.ndarray:
+    """Ages of the stars older than `RECENT` [Gyr], ascending: the row's Beta distribution.
 
-    Stars of the last 0.5 Gyr are as many as the star-formation rate asks for; older ones follow the row's Beta
-    distribution, its mean shifted so that the mean of all stays the row's.
+    Its mean is shifted so that the mean of all stars, the young ones included, stays the row's.
     """
-    young = min(int(rng.poisson(row["sfr"] * RECENT * 1e9 / m_initial)), n)
-    share = young / max(n, 1)
+    share = n_young / max(n_young + n_old, 1)
     mean = np.clip((row["age"] - share * RECENT / 2) / max(1 - share, 1e-3), RECENT + 0.3, OLDEST - 0.2)
     m = (mean - RECENT) / (OLDEST - RECENT)
-    old = RECENT + (OLDEST - RECENT) * rng.beta(row["sfh_shape"] * m, row["sfh_shape"] * (1 - m), n - young)
-    return np.sort(np.concatenate([RECENT * rng.random(young), old]))
+    return np.sort(RECENT + (OLDEST - RECENT) * rng.beta(row["sfh_shape"] * m, row["sfh_shape"] * (1 - m), n_old))
 
 
-def _order_by_radius(rng, row, age: np.ndarray, radius: np.ndarray, offset: np.ndarray) -> np.ndarray:
-    """Deal sorted ages out: they follow the row's gradient, and the component's `offset` [Gyr], with scatter."""
-    trend = row["age_gradient"] * np.minimum(radius, 4 * row["r_half"]) + offset
-    scatter = np.sqrt(max(age.var() - trend.var(), 0.25 * age.var()) + 1e-6)
-    out = np.empty_like(age)
-    out[np.argsort(trend + scatter * rng.standard_normal(len(age)))] = age
-    return out
+def star_formation(row, disc: ColdDisc) -> np.ndarray:
+    """Star-formation rate per area at `RADIUS`, any unit: gas over the threshold times the square root of density."""
+    n_h = hydrogen_density(disc.surface_density / (2 * disc.height), hydrogen_fraction(row["z_gas"]))
+    rate = np.where(n_h > N_THRESHOLD, disc.surface_density * np.sqrt(n_h), 0.0)
+    if not rate.any():
+        rate = disc.surface_density if disc.surface_density.any() else np.exp(-RADIUS / max(row["r_disc"], 0.05))
+    return rate
 
 
-def sample_stars(rng: np.random.Generator, row, model: MassModel, n: int) -> dict[str, np.ndarray]:
+def _deal_ages(rng, row, model: MassModel, disc: ColdDisc, radius, part, in_bar) -> np.ndarray:
+    """Age of each star [Gyr].
+
+    As many are younger than 0.5 Gyr as today's star-formation rate makes, and they are where it makes them, not in the
+    bar. The other ages follow the row's distribution, and are dealt out along the row's gradient with scatter: the
+    bulge 2 Gyr and the accreted halo 3 Gyr older than the disc.
+    """
+    n = len(radius)
+    m_initial = row["m_star"] / max(n, 1) / remaining_fraction(row["age"])
+    cradle = (part == 0) & ~in_bar
+    n_young = min(int(rng.poisson(row["sfr"] * RECENT * 1e9 / m_initial)), int(cradle.sum()))
+    # Weighted draw without replacement (Efraimidis & Spirakis 2006): the largest of ln u / weight.
+    per_star = star_formation(row, disc) / np.maximum(surface_density(model.enclosed["disc"]), 1e-30)
+    weight = np.where(cradle, np.maximum(interpolate(radius, per_star), 1e-30), 1e-300)
+    chosen = np.argsort(np.log(rng.random(n)) / weight)[n - n_young :]
+    old = np.ones(n, dtype=bool)
+    old[chosen] = False
+
+    age = np.empty(n)
+    age[chosen] = RECENT * rng.random(n_young)
+    values = _old_ages(rng, row, n_young, n - n_young)
+    trend = row["age_gradient"] * np.minimum(np.where(part == 1, 0.0, radius), 4 * row["r_half"])
+    trend = (trend + np.choose(part, [0.0, 2.0, 3.0]) + in_bar)[old]
+    scatter = np.sqrt(max(values.var() - trend.var(), 0.25 * values.var()) + 1e-6) if len(values) else 0.0
+    ranked = np.empty_like(values)
+    ranked[np.argsort(trend + scatter * rng.standard_normal(len(values)))] = values
+    age[old] = ranked
+    return age
+
+
+def sample_stars(rng: np.random.Generator, row, model: MassModel, disc: ColdDisc, n: int) -> dict[str, np.ndarray]:
     """Star particles, in the subhalo's frame with the box's axes.
 
     Parameters
@@ -66,13 +104,15 @@ def sample_stars(rng: np.random.Generator, row, model: MassModel, n: int) -> dic
         Row of `Population.subhalos`.
     model : MassModel
         With components ``disc``, ``bulge``, ``stellar_halo``.
+    disc : ColdDisc
+        Where stars form now.
     n : int
 
     Returns
     -------
     dict of ndarray
-        position [kpc], velocity [km/s], mass and initial_mass [Msun], birth (scale factor), metallicity, radius [kpc],
-        alpha [dex], magnitudes (n, 8).
+        position [kpc], velocity [km/s], mass and initial_mass [Msun], birth (scale factor), metallicity, alpha [dex],
+        magnitudes (n, 8).
     """
     counts = _split(n, [model.enclosed[name][-1] for name in ("disc", "bulge", "stellar_halo")])
     disc_r = radii_of_mass(model.enclosed["disc"], (np.arange(counts[0]) + rng.random(counts[0])) / max(counts[0], 1))
@@ -80,24 +120,22 @@ def sample_stars(rng: np.random.Generator, row, model: MassModel, n: int) -> dic
     halo_r = radii_of_mass(model.enclosed["stellar_halo"], rng.random(counts[2]))
     part = np.repeat([0, 1, 2], counts)
     radius = np.concatenate([disc_r, bulge_r, halo_r])
+    in_bar = (part == 0) & (rng.random(n) < discs.bar_shape(row, radius))
 
-    typical = remaining_fraction(row["age"])
-    age = ages(rng, row, n, row["m_star"] / max(n, 1) / typical)
-    age = _order_by_radius(rng, row, age, np.where(part == 1, 0.0, radius), np.choose(part, [0.0, 2.0, 3.0]))
+    age = _deal_ages(rng, row, model, disc, radius, part, in_bar)
     left = remaining_fraction(age)
-    initial = np.full(n, row["m_star"] / max(left.sum(), 1e-12))
-    initial *= np.clip(10 ** rng.normal(0, 0.05, n), 0.6, 1.6)
+    initial = np.clip(10 ** rng.normal(0, 0.05, n), 0.6, 1.6)
     initial *= row["m_star"] / max((initial * left).sum(), 1e-12)
 
     log_z = row["z_star_gradient"] * (np.minimum(radius, 4 * row["r_half"]) - row["r_half"])
     log_z += np.choose(part, [0.0, 0.05, -0.5]) - 0.03 * (age - row["age"]) + rng.normal(0, 0.12, n)
     metallicity = 10**log_z
-    metallicity *= row["z_star"] / max(np.average(metallicity, weights=initial) if n else 1.0, 1e-12)
+    metallicity *= row["z_star"] / (np.average(metallicity, weights=initial) if n else 1.0)
     metallicity = np.clip(metallicity, 1e-5, 0.06)
 
     position, velocity = np.empty((n, 3)), np.empty((n, 3))
     flat = part == 0
-    position[flat], velocity[flat] = _disc_orbits(rng, row, model, radius[flat], age[flat])
+    position[flat], velocity[flat] = _disc_orbits(rng, row, model, radius[flat], age[flat], in_bar[flat])
     axes = discs.plane_axes(row["spin_axis"])
     for index, name, ratios, turning, anisotropy in (
         (1, "bulge", (0.95, 0.75), 0.35, Anisotropy()),
@@ -117,7 +155,6 @@ def sample_stars(rng: np.random.Generator, row, model: MassModel, n: int) -> dic
         "birth": birth_scale_factor(age),
         "metallicity": metallicity,
         "alpha": np.clip(0.03 * (age - 6), 0.0, 0.25),
-        "radius": radius,
         "magnitudes": magnitudes(age, metallicity, initial),
     }
 
@@ -128,7 +165,7 @@ def _split(n: int, weights) -> np.ndarray:
     return np.diff(edges)
 
 
-def _disc_orbits(rng, row, model: MassModel, radius: np.ndarray, age: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _disc_orbits(rng, row, model: MassModel, radius, age, in_bar) -> tuple[np.ndarray, np.ndarray]:
     """Positions and velocities of disc stars with the box's axes.
 
     Older stars are in a thicker and hotter layer, as age^(1/2); the youngest trace the arms best.
@@ -136,19 +173,19 @@ def _disc_orbits(rng, row, model: MassModel, radius: np.ndarray, age: np.ndarray
     n = len(radius)
     thickness = 0.25 + 0.75 * np.sqrt(age / max(float(row["age"]), 0.5))
     z0 = row["h_disc"] * thickness
-    in_bar = rng.random(n) < discs.bar_shape(row, radius)
     z = z0 * np.where(in_bar, 1.3, 1.0) * np.arctanh(rng.uniform(-0.999, 0.999, n))
 
     angle = rng.uniform(0, 2 * np.pi, n)
     youth = np.clip(1.8 - age / 4, 0.6, 1.8)
     arms = np.minimum(discs.arm_amplitude(row, radius) * youth, 0.9)
     angle, _ = discs.crowd(angle, arms, int(row["spiral_arms"]), discs.arm_phase(row, radius))
-    # Bar stars: a circle squeezed to an ellipse of axis ratio 0.3, at unchanged radius.
+    # Bar stars: directions squeezed to an axis ratio of 0.2, at unchanged radius; the disc around them follows weakly.
     off_bar = angle - row["bar_angle"]
-    squeezed = row["bar_angle"] + np.arctan2(0.3 * np.sin(off_bar), np.cos(off_bar))
+    squeezed = row["bar_angle"] + np.arctan2(0.2 * np.sin(off_bar), np.cos(off_bar))
+    angle, _ = discs.crowd(angle, 0.7 * discs.bar_shape(row, radius), 2, float(row["bar_angle"]))
     angle = np.where(in_bar, squeezed, angle)
 
-    surface = np.maximum(np.gradient(model.enclosed["disc"], np.log(RADIUS)), 0) / (2 * np.pi * RADIUS**2)
+    surface = surface_density(model.enclosed["disc"])
     spheres = model.mass - model.enclosed["disc"] - model.enclosed["gas"]
     # Isothermal layer: pi G Sigma z0 for its own gravity, and the spherical mass's vertical pull on top.
     vertical2 = (np.pi * G * surface + G * spheres / RADIUS**3 * float(row["h_disc"]) * 0.8) * float(row["h_disc"])

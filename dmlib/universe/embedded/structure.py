@@ -197,6 +197,11 @@ def shell_density(enclosed: np.ndarray) -> np.ndarray:
     return np.maximum(np.gradient(enclosed, np.log(RADIUS)), 0.0) / (4 * np.pi * RADIUS**3)
 
 
+def surface_density(enclosed: np.ndarray) -> np.ndarray:
+    """Surface density at `RADIUS` of a disc's mass table [Msun/kpc^2]; never negative."""
+    return np.maximum(np.gradient(enclosed, np.log(RADIUS)), 0.0) / (2 * np.pi * RADIUS**2)
+
+
 @dataclass
 class MassModel:
     """Gravity of one galaxy.
