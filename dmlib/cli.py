@@ -208,7 +208,7 @@ def select(
         simulation=simulation,
         snapshot=snapshot,
     )
-    funnel = select_to_file(settings, out, Criteria(central=centrals.value, aperture=aperture.value))
+    funnel = select_to_file(settings, out, Criteria(centrals=centrals.value, aperture=aperture.value))
     typer.echo(str(funnel))
     _tell(f"written: {out}")
 

@@ -21,6 +21,22 @@ REAL = (
     *("products.py", "provenance.py", "cli.py", "pipeline", "manifest"),
 )
 
+#: What makes JupyterLab pair the file, and papermill start the right language.
+HEADER = """# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+"""
+
 TOY = {
     "dmlib/universe/__init__.py": """
 from types import SimpleNamespace
@@ -170,7 +186,7 @@ class ToyRepository:
             else:
                 shutil.copy(source, target)
         for name, text in TOY.items():
-            self.write(name, text.lstrip("\n"))
+            self.write(name, (HEADER if name.startswith("notebooks/") else "") + text.lstrip("\n"))
 
     @property
     def build(self) -> Path:

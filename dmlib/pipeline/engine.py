@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -33,6 +34,8 @@ from ..files import sha256, write_text
 from ..settings import Settings, repository_root
 from .imports import PACKAGE, package_root
 from .meter import Meter
+
+_HASH = re.compile(r"\b([0-9a-f]{8})[0-9a-f]{56}\b")
 
 
 @dataclass(frozen=True)
@@ -335,8 +338,8 @@ def _differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
         elif name not in old:
             reasons.append(f"{name} is new")
         elif old[name] != new[name]:
-            shown = [json.dumps(value, ensure_ascii=False) for value in (old[name], new[name])]
-            short = name.startswith("parameter ") and max(map(len, shown)) <= 40
+            shown = [_HASH.sub(r"\1…", json.dumps(value, ensure_ascii=False)) for value in (old[name], new[name])]
+            short = not name.startswith("output of ") and max(map(len, shown)) <= 40
             reasons.append(f"{name}: {shown[0]} -> {shown[1]}" if short else f"{name} changed")
     return reasons
 

@@ -281,6 +281,6 @@ def _manifest_data(root: Path, path: Path) -> dict[str, str]:
         if entry.access == "generated":
             continue  # a product, with a step of its own
         here = available(entry.name)
-        said = hashlib.sha256(entry.model_dump_json().encode()).hexdigest()[:8]
-        states[entry.name] = f"{here.sha256 or ('damaged' if here.state == 'damaged' else 'absent')} (entry {said})"
+        states[entry.name] = here.sha256 or ("damaged" if here.state == "damaged" else "absent")
+        states[f"{entry.name} in data_manifest.yaml"] = hashlib.sha256(entry.model_dump_json().encode()).hexdigest()
     return states

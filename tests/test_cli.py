@@ -1,0 +1,86 @@
+"""The command line: help, one-sentence errors, exit codes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from dmlib import cli
+
+COMMANDS = ("run", "status", "book", "select", "fetch", "universe", "notebooks")
+
+
+def dmlib(*arguments: str, cwd=None, **extra: str) -> subprocess.CompletedProcess:
+    """``dmlib ...`` in a process of its own."""
+    command = [sys.executable, "-m", "dmlib", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=os.environ | extra, timeout=300)
+
+
+def test_help_names_every_command():
+    said = CliRunner().invoke(cli.app, ["--help"]).output
+    assert all(name in said for name in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself_with_an_example(command):
+    said = CliRunner().invoke(cli.app, [command, "--help"])
+    assert said.exit_code == 0
+    assert f"For example: dmlib {command}" in " ".join(said.output.split())
+
+
+def test_help_loads_nothing_heavy():
+    code = "import sys, dmlib.cli; print([m for m in ('numpy', 'astropy', 'papermill', 'doit') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("run", "--universe", "files"), "universe 'files' needs base_path, the simulation's output folder"),
+        (("status", "--base-path", "x"), "base_path is for universe 'files', not 'embedded'"),
+        (("status", "--universe", "api"), "universe 'api' cannot be read yet: use 'embedded', or 'files'"),
+        (("run", "-p", "seed"), "'seed' is not NAME=VALUE"),
+        (("fetch", "no-such-entry"), "data_manifest.yaml has no entry 'no-such-entry'"),
+    ],
+)
+def test_errors_are_one_sentence(arguments, sentence):
+    done = dmlib(*arguments, DMLIB_QUIET="1")
+    assert done.returncode == 1
+    assert done.stderr.startswith("dmlib: ") and sentence in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_an_unknown_choice_is_refused():
+    assert dmlib("run", "--profile", "huge").returncode == 2
+
+
+def test_values_of_parameters():
+    given = ["a=1", "b=2.5", "c=True", "d=text", "e=[1, 2]", "f='1'", "g="]
+    assert cli._parameters(given) == {"a": 1, "b": 2.5, "c": True, "d": "text", "e": [1, 2], "f": "1", "g": ""}
+
+
+def test_the_list_of_data():
+    done = dmlib("fetch", "--list")
+    assert done.returncode == 0
+    assert "sparc-rotmod" in done.stdout and "licence" in done.stdout.splitlines()[0]
+
+
+@pytest.mark.parametrize(("centrals", "counts"), [("paper", (101, 56, 55, 55)), ("true", (101, 56, 27, 27))])
+def test_the_funnel_on_real_rows(shared_data, tmp_path, centrals, counts):
+    base = shared_data / "tng100_catalogue_subset" / "output"
+    out = tmp_path / "sample.ecsv"
+    done = dmlib("select", "--universe", "files", "--base-path", str(base), "--centrals", centrals, "--out", str(out))
+    assert done.returncode == 0, done.stderr
+    assert tuple(int(line.split()[-1]) for line in done.stdout.strip().splitlines()[-4:]) == counts
+    assert out.is_file()
+
+
+def test_a_tree_that_is_not_one(tmp_path):
+    done = dmlib("select", "--universe", "files", "--base-path", str(tmp_path), "--out", str(tmp_path / "sample.ecsv"))
+    assert done.returncode == 1 and len(done.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "sample.ecsv").exists()
