@@ -47,7 +47,7 @@ galaxy = "NGC6503"  # SPARC name of the galaxy to take apart (the talk's section
 from dmlib.figures import introduction as figures
 from dmlib.figures import show
 from dmlib.results import record
-from dmlib.rotation.examples import WITHIN, load_example, load_population, relate
+from dmlib.rotation.examples import load_example, load_population, relate
 from dmlib.rotation.massmodel import UPSILON_RANGE, outer_slope
 from dmlib.settings import Settings
 
@@ -131,19 +131,19 @@ print(f"measured: {slope:+.3f} ± {slope_error:.3f}   stars and gas alone: {visi
 
 # %%
 here = {"chapter": "introduction", "universe": example.source, "figure": "intro_rotation_curve"}
-record(settings, "intro-radius", example.radius[-1], unit="kpc", statement="Last measured radius", **here)
-record(
-    settings,
-    "intro-speed",
-    example.v_obs[-1],
-    error=example.v_err[-1],
-    unit="km/s",
-    statement="Rotation speed at the last measured radius",
-    **here,
-)
-statement = "Slope d ln V / d ln R of the rotation curve beyond three scale lengths of the stellar disc"
-record(settings, "intro-slope", slope, error=slope_error, n=n_outer, statement=f"{statement} (n: radii)", **here)
-record(settings, "intro-slope-visible", visible_slope, n=n_outer, statement=f"{statement}, stars and gas", **here);
+for name, value, error, unit, statement in (
+    ("intro-radius", example.radius[-1], None, "kpc", "Last measured radius"),
+    ("intro-speed", example.v_obs[-1], example.v_err[-1], "km/s", "Rotation speed at the last measured radius"),
+):
+    record(settings, name, value, error=error, unit=unit, statement=statement, **here)
+
+# %%
+statement = "Slope d ln V / d ln R beyond three scale lengths of the stellar disc (n: radii)"
+for name, value, error, of in (
+    ("intro-slope", slope, slope_error, "the measured curve"),
+    ("intro-slope-visible", visible_slope, None, "stars and gas alone"),
+):
+    record(settings, name, value, error=error, n=n_outer, statement=f"{statement}: {of}", **here)
 
 # %% [markdown]
 # Beyond three scale lengths the measured slope is {num}`intro-slope:.3f±`.
