@@ -1,4 +1,4 @@
-"""Progress bars: live in a terminal or a notebook, silent in CI, in logs and under papermill."""
+"""Progress bars: live in a terminal or a notebook, silent in CI, in logs and when `dmlib run` executes a notebook."""
 
 from __future__ import annotations
 
@@ -13,7 +13,13 @@ def quiet() -> bool:
     """Whether bars stay silent: ``CI`` or ``DMLIB_QUIET`` is set, or nobody watches the output."""
     if os.environ.get("CI") or os.environ.get("DMLIB_QUIET"):
         return True
-    return not (sys.stderr.isatty() or "ipykernel" in sys.modules)
+    return not (sys.stderr.isatty() or _in_notebook())
+
+
+def _in_notebook() -> bool:
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return getattr(shell, "kernel", None) is not None
 
 
 def bar(iterable: Iterable | None = None, *, total: int | None = None, label: str = "", unit: str = "it") -> tqdm:

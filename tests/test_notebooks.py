@@ -1,0 +1,164 @@
+"""The notebooks as they stand in the repository: paired, clean, short cells, taught and not commented."""
+
+from __future__ import annotations
+
+import ast
+import re
+import statistics
+import subprocess
+from pathlib import Path
+
+import jupytext
+import pytest
+
+from dmlib.claims import load_outline
+from dmlib.pipeline.notebooks import declared_parameters
+from dmlib.pipeline.steps import SHARED_PARAMETERS, chapter_of
+from dmlib.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.py"))
+
+#: Folders of somebody's machine; the TNG JupyterLab's are public and the same for all.
+MACHINE_PATH = re.compile(r"(?<![\w.~/…-])/(?:home(?!/tnguser)|root|work|Users|tmp|mnt|data|scratch|opt)/[\w.-]+")
+KEY = re.compile(r"\b[0-9a-f]{32}\b", re.IGNORECASE)
+NUMBER_ROLE = re.compile(r"\{num\}`([a-z][a-z0-9_.-]*)")
+
+
+@pytest.fixture(scope="module", params=NOTEBOOKS, ids=lambda path: path.stem)
+def path(request) -> Path:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def notebook(path):
+    return jupytext.read(path)
+
+
+def code(notebook) -> list:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def prose(notebook) -> str:
+    return "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+
+
+def has_tag(cell, tag: str) -> bool:
+    return tag in cell.metadata.get("tags", [])
+
+
+def test_there_are_notebooks():
+    assert NOTEBOOKS
+
+
+def test_names_are_those_of_the_outline():
+    planned = [chapter.file for part in load_outline(ROOT / "book" / "outline.yml") for chapter in part.chapters]
+    assert {f"notebooks/{path.stem}" for path in NOTEBOOKS} <= set(planned)
+    assert planned == sorted(planned)
+
+
+def test_only_the_py_is_in_git():
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout")
+    listed = subprocess.run(["git", "-C", str(ROOT), "ls-files", "*.ipynb"], capture_output=True, text=True, check=True)
+    assert listed.stdout == ""
+
+
+def test_header_pairs_and_names_a_kernel(notebook):
+    assert notebook.metadata.jupytext.formats == "ipynb,py:percent"
+    assert notebook.metadata.kernelspec == {"display_name": "Python 3", "language": "python", "name": "python3"}
+
+
+def test_parameters_cell(path, notebook):
+    cells = [cell for cell in code(notebook) if has_tag(cell, "parameters")]
+    assert len(cells) == 1 and cells[0] is code(notebook)[0]
+    declared = declared_parameters(path)
+    fields = Settings.model_fields
+    assert list(declared)[:4] == list(SHARED_PARAMETERS)
+    assert {name: declared[name] for name in SHARED_PARAMETERS} == {n: fields[n].default for n in SHARED_PARAMETERS}
+    for line in cells[0].source.splitlines():
+        assert re.search(r"\s# \w", line), f"say what it is, its unit or the paper's section: {line}"
+
+
+def test_papermill_sees_the_same_parameters(path, notebook, tmp_path):
+    import nbformat
+    import papermill
+
+    nbformat.write(notebook, tmp_path / "notebook.ipynb")
+    assert list(papermill.inspect_notebook(str(tmp_path / "notebook.ipynb"))) == list(declared_parameters(path))
+
+
+def test_settings_come_first(notebook):
+    after = code(notebook)[1].source
+    assert "settings = Settings(universe=universe, profile=profile, seed=seed, base_path=base_path" in after
+
+
+def test_cells_are_short(notebook):
+    lengths = [len(cell.source.splitlines()) for cell in code(notebook)]
+    assert max(lengths) <= 25
+    assert statistics.median(lengths) <= 8
+
+
+def test_prose_stands_before_code(notebook):
+    """A cell without a sentence before it would leave the reader to guess why; the first three cells set things up."""
+    assert prose(notebook).count("\n") > sum(len(cell.source.splitlines()) for cell in code(notebook))
+    first = [cell.cell_type for cell in notebook.cells[:2]]
+    assert "markdown" in first
+
+
+def test_something_is_said_after_each_figure(notebook):
+    """At once, or after the cell that records the figure's numbers."""
+    cells = notebook.cells
+    for number, cell in enumerate(cells):
+        if cell.cell_type == "code" and re.search(r"^show\(", cell.source, re.MULTILINE):
+            following = [later.cell_type for later in cells[number + 1 : number + 3]]
+            assert "markdown" in following, f"say what to see after:\n{cell.source}"
+
+
+def test_notebooks_narrate_and_dmlib_computes(notebook):
+    for cell in code(notebook):
+        tree = ast.parse("\n".join("" if line.startswith(("%", "!")) else line for line in cell.source.splitlines()))
+        long = [n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and n.end_lineno - n.lineno > 5]
+        assert not long and not any(isinstance(node, ast.ClassDef) for node in ast.walk(tree)), cell.source
+        assert "# TODO" not in cell.source and "import matplotlib" not in cell.source
+
+
+def test_opening_and_ending(notebook):
+    opening = notebook.cells[0]
+    assert opening.cell_type == "markdown" and re.match(r"\([a-z0-9-]+\)=\n# \S", opening.source)
+    assert "**Objective" in opening.source and "| Prerequisite" in opening.source
+    assert "You will be able to\n\n1. " in opening.source and "minute" in opening.source
+    text = prose(notebook)
+    assert ":::{admonition} Exercise\n:class: tip" in text and ":::{admonition} Solution\n:class: dropdown" in text
+    for heading in ("## Summary", "## What's next", "```{bibliography}\n:filter: docname in docnames"):
+        assert heading in text
+
+
+def test_no_paths_of_a_machine_and_no_keys(path):
+    text = path.read_text(encoding="utf-8")
+    assert not MACHINE_PATH.search(text), MACHINE_PATH.search(text)
+    assert not KEY.search(text)
+
+
+def test_numbers_quoted_are_recorded_somewhere():
+    """Each ``{num}`id``` occurs in the code of a notebook, whole or as an f-string that can give it."""
+    known: set[str] = set()
+    patterns: list[re.Pattern] = []
+    for path in NOTEBOOKS:
+        for cell in code(jupytext.read(path)):
+            for node in ast.walk(ast.parse(cell.source)):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    known.add(node.value)
+                elif isinstance(node, ast.JoinedStr):
+                    parts = [re.escape(p.value) if isinstance(p, ast.Constant) else ".+" for p in node.values]
+                    patterns.append(re.compile("".join(parts)))
+    for path in NOTEBOOKS:
+        for id in NUMBER_ROLE.findall(prose(jupytext.read(path))):
+            assert id in known or any(p.fullmatch(id) for p in patterns), f"{path.name} quotes {id}, recorded nowhere"
+
+
+def test_chapters_record_under_their_own_id(path, notebook):
+    chapters = set(
+        re.findall(r"""chapter["']?\s*[=:]\s*["']([a-z_]+)["']""", "\n".join(c.source for c in code(notebook)))
+    )
+    assert chapters <= {chapter_of(path)}
