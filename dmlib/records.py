@@ -21,10 +21,10 @@ from astropy import units as u
 
 from . import __version__
 from .errors import DmlibError
+from .faults import mass_limit_as_published, near_planes
 from .files import write_text
 from .sample import Criteria, is_true_central, select
 from .settings import Settings, repository_root
-from .units import HUBBLE
 from .universe import Universe, open_universe
 
 #: Name of the record of the selection on real rows.
@@ -55,17 +55,17 @@ def measure_selection(universe: Universe) -> dict:
         central the counts after each cut; ``parent_zero``: subhaloes with SubhaloParent = 0, how many of them are
         satellites, and how many satellites there are; ``flag_false``: rows with SubhaloFlag = 0, and those among them
         above 1e10 Msun in stars; ``mass_limit``: rows above 1e10 Msun, and above 1e10/h^2 Msun, which is what a query
-        asks for that divides by h where it should multiply.
+        asks for that divides by h where it should multiply; ``torn_by_wrap``: galaxies of the paper's sample that reach
+        across a plane where the wrap of the authors' scripts tears.
     """
-    subhalos = universe.subhalos(
-        ("SubhaloParent", "SubhaloGrNr", "SubhaloMassType", "SubhaloFlag"),
-    )
+    subhalos = universe.subhalos(("SubhaloParent", "SubhaloGrNr", "SubhaloMassType", "SubhaloFlag"))
     groups = universe.groups(("GroupFirstSub", "GroupMass"))
     central = is_true_central(subhalos, groups)
     parent_zero = np.asarray(subhalos["SubhaloParent"]) == 0
     m_star = subhalos["SubhaloMassType"][:, 4].to_value(u.Msun)
     flag = np.asarray(subhalos["SubhaloFlag"])
     mass = groups["GroupMass"].to_value(u.Msun)
+    sample = select(universe)[0]
     return {
         "n_groups": universe.header.n_groups,
         "n_subhalos": universe.header.n_subhalos,
@@ -85,8 +85,9 @@ def measure_selection(universe: Universe) -> dict:
         "flag_false": {"all": int((~flag).sum()), "above_1e10": int((~flag & (m_star >= 1e10)).sum())},
         "mass_limit": {
             "right": int((m_star >= 1e10).sum()),
-            "divided_by_h": int((m_star >= 1e10 / HUBBLE**2).sum()),
+            "divided_by_h": int((m_star >= mass_limit_as_published(1e10)).sum()),
         },
+        "torn_by_wrap": {"paper": int(near_planes(sample["position"].to_value(u.kpc)).sum()), "of": len(sample)},
     }
 
 

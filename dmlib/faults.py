@@ -1,0 +1,118 @@
+"""What the authors' public scripts do otherwise, for demonstration only: nothing else in dmlib uses this.
+
+The functions state the ideas anew, after reading github.com/Martindelosrios/ML4DM (``Download_GalsProps.py``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .galaxy import Galaxy, enclosed_mass
+from .settings import RADII_KPC
+from .units import BOX_TNG100, HUBBLE
+
+#: Numbers of the published wrap. They are in ckpc/h, and are applied to positions in kpc.
+_WRAP_LIMIT, _WRAP_PERIOD = 32500.0, 75000.0
+
+#: Dark-matter particle mass of the scripts [Msun].
+M_DM_PUBLISHED = 7.5e6
+
+
+def wrap_as_published(position: np.ndarray) -> np.ndarray:
+    """Move positions as the scripts do: above 32,500 by -75,000, below -32,500 by +75,000, applied to kpc.
+
+    Parameters
+    ----------
+    position : ndarray
+        Box-frame positions [kpc], from 0 to 110,717.
+
+    Returns
+    -------
+    ndarray
+        Moved positions. Two neighbours on either side of the plane 32,500 kpc end 75,000 kpc apart, and two on either
+        side of the box's face (0 = 110,717 kpc) end 35,717 kpc apart.
+    """
+    position = np.where(position > _WRAP_LIMIT, position - _WRAP_PERIOD, position)
+    return np.where(position < -_WRAP_LIMIT, position + _WRAP_PERIOD, position)
+
+
+def mass_limit_as_published(m_star_min: float, h: float = HUBBLE) -> float:
+    """Physical limit [Msun] that a query has which divides by h where catalogue units ask to multiply, ``m / h^2``."""
+    return m_star_min / h**2
+
+
+@dataclass(frozen=True)
+class TornProfile:
+    """A galaxy's dark-matter profile, and what the published wrap makes of it where the galaxy crosses a plane.
+
+    Parameters
+    ----------
+    distance : float
+        From the galaxy's centre to the plane [kpc].
+    true, torn : ndarray, shape (n,)
+        Mass within each of `RADII_KPC` [Msun], right and as published.
+    """
+
+    distance: float
+    true: np.ndarray
+    torn: np.ndarray
+
+    @property
+    def kept(self) -> np.ndarray:
+        """Fraction of the mass that is left."""
+        return np.divide(self.torn, self.true, out=np.ones_like(self.true), where=self.true > 0)
+
+
+def tear(galaxy: Galaxy, distance: float, box: float = BOX_TNG100 / HUBBLE, plane: float = _WRAP_LIMIT) -> TornProfile:
+    """Put a galaxy near a plane of the box and measure it with the published wrap.
+
+    A periodic box is the same everywhere, so that a galaxy may be moved; only the plane's place matters.
+
+    Parameters
+    ----------
+    galaxy : Galaxy
+    distance : float
+        From the galaxy's centre to the plane, on its lower side [kpc].
+    box : float
+        Side of the box [kpc].
+    plane : float
+        Coordinate of the plane on the x axis [kpc]: 32,500, or 0 for the face of the box.
+
+    Returns
+    -------
+    TornProfile
+    """
+    centre = np.array([(plane - distance) % box, 0.1 * box, 0.1 * box])
+    position = (galaxy.dm.position + centre) % box
+    torn = enclosed_mass(wrap_as_published(position), galaxy.dm.mass, centre=wrap_as_published(centre))
+    return TornProfile(distance, galaxy.dm.enclosed_mass(), torn)
+
+
+def near_planes(position: np.ndarray, reach: float = RADII_KPC[-1], box: float = BOX_TNG100 / HUBBLE) -> np.ndarray:
+    """Which galaxies reach across a plane where the published wrap tears.
+
+    Parameters
+    ----------
+    position : ndarray, shape (N, 3)
+        Box-frame centres [kpc].
+    reach : float
+        Largest radius of the profile [kpc].
+    box : float
+        kpc.
+
+    Returns
+    -------
+    ndarray of bool, shape (N,)
+    """
+    torn = np.zeros(len(position), dtype=bool)
+    for plane in (_WRAP_LIMIT, 0.0):
+        distance = np.abs(position - plane)
+        torn |= np.any(np.minimum(distance, box - distance) < reach, axis=1)
+    return torn
+
+
+def expected_torn(reach: float = RADII_KPC[-1], box: float = BOX_TNG100 / HUBBLE) -> float:
+    """Fraction of galaxies spread evenly over the box that `near_planes` finds: two planes an axis, both sides."""
+    return 1.0 - (1.0 - 4.0 * reach / box) ** 3

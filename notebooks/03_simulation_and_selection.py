@@ -1,0 +1,335 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# (selection)=
+# # The simulation and the selection
+#
+# **Objective: from millions of lumps in a simulated piece of the Universe, choose the galaxies that the paper learns from, and know what
+# every row of its table does.**
+#
+# | Prerequisite | Why | Where |
+# |---|---|---|
+# | What dark matter and stellar mass are | the table is written in them | {doc}`01_introduction` |
+# | What the embedded universe is and is not | most numbers here are counted in it | {doc}`02_embedded_universe` |
+# | NumPy masks | a cut is a mask | [NumPy for beginners](https://numpy.org/doc/stable/user/absolute_beginners.html) |
+#
+# You will be able to
+#
+# 1. say what TNG100 is: box, particles, groups, subhaloes, and the units of its catalogue;
+# 2. read catalogue columns through one interface, whatever tree lies behind it;
+# 3. apply the paper's table as a funnel and tell which row removes what;
+# 4. explain why `SubhaloParent = 0` does not mean *central*, and what a misplaced factor $h$ does to a mass limit.
+#
+# Reading takes about 15 minutes, running a few seconds once the universe is written.
+
+# %% [markdown]
+# The settings are those of every chapter; the two below them are the paper's limits, so that you can move them.
+
+# %% tags=["parameters"]
+universe = "embedded"  # where galaxies come from: "embedded" (written here) or "files" (a TNG tree on disk)
+profile = "quick"  # how much is computed: "smoke", "quick" or "paper"
+seed = 1  # root of every random number
+base_path = ""  # the simulation's output folder, for universe "files"
+m_star_min = 1e10  # least stellar mass [Msun] (the talk's section 2)
+sfr_min = 0.1  # least star formation rate [Msun/yr] (the talk's section 2)
+
+# %%
+import numpy as np
+
+from dmlib.faults import mass_limit_as_published
+from dmlib.figures import selection as figures
+from dmlib.figures import show
+from dmlib.records import load_record, measure_selection
+from dmlib.results import record
+from dmlib.sample import Criteria, load_sample, select
+from dmlib.settings import Settings
+from dmlib.universe import open_universe
+from dmlib.universe.checks import RUNS
+from dmlib.universe.fields import dm_particle_mass
+
+settings = Settings(universe=universe, profile=profile, seed=seed, base_path=base_path)
+
+# %% [markdown]
+# ## A piece of the Universe in a box
+#
+# **IllustrisTNG** follows a cube of the Universe from redshift $z=127$ to today: gravity for everything, gas dynamics with magnetic fields
+# for the gas, and recipes for what is too small to be resolved, the birth of stars, their explosions, and the growth of black holes
+# {cite}`Pillepich2018,Nelson2018,Springel2018`.
+# The paper uses **TNG100**: $1820^3$ particles of dark matter and as many cells of gas to begin with.
+# Opposite faces of the cube are the same place; a galaxy that leaves on the right comes in on the left.
+#
+# Lengths in the files are *comoving* and in units of kpc$/h$, with the Hubble constant $H_0 = 100\,h$ km/s/Mpc and $h = 0.6774$
+# {cite}`Planck2016`; masses are in $10^{10}\,M_\odot/h$.
+# The side of the box is 75000 such units. How long is that, and how heavy is a particle?
+
+# %%
+box, n_side = RUNS["TNG100-1"]
+box_mpc, box_illustris = box / 1000 / 0.6774, box / 1000 / 0.704
+m_dm = dm_particle_mass(omega_m=0.3089, omega_b=0.0486, h=0.6774, box=box, n_side=n_side)
+print(f"side {box_mpc:.1f} Mpc (with the h of the older Illustris {box_illustris:.1f} Mpc), particle {m_dm:.3g} Msun")
+
+# %%
+there = {"chapter": "selection", "universe": "TNG100-1 (from its published parameters)"}
+record(settings, "box-side", box_mpc, unit="Mpc", statement="Side of the TNG100 box", paper=106.5, **there)
+record(settings, "box-illustris", box_illustris, unit="Mpc", statement="75 Mpc/h with the h of Illustris", **there)
+record(settings, "m-dm-tng", m_dm, unit="Msun", statement="Mass of a dark-matter particle", paper=7.5e6, **there)
+# %% [markdown]
+# The side of TNG100 is {num}`box-side:.1f`, and the mass of its dark-matter particles {num}`m-dm-tng:.2e`.
+# The paper's talk gives 106.5 Mpc and 136 snapshots.
+# Both belong to the older **Illustris** simulation, whose box has the same 75 Mpc$/h$ but $h=0.704$
+# ({num}`box-illustris:.1f`) and which stored 136 snapshots {cite}`Vogelsberger2014,Nelson2015`; TNG stored 100, numbered 0 to 99
+# {cite}`Nelson2019`.
+# Nothing in the analysis hangs on it: the scripts ask for snapshot 99 of TNG100-1, the last one, at $z=0$.
+#
+# ## Groups and subhaloes
+#
+# Two programs have looked for structure in each snapshot.
+# *Friends of friends* (FoF) joins particles that are close to each other into **groups**; *Subfind* then finds in each group the lumps that hold
+# themselves together, the **subhaloes**.
+# The first subhalo of a group, in general the most massive, is its **central**; the others are **satellites**.
+# What we call a galaxy is a subhalo with its stars, gas and dark matter.
+#
+# A universe is opened by the settings. Behind this line may lie the embedded universe, which is written first if it is not there yet, or any
+# TNG tree on disk.
+
+# %%
+tree = open_universe(settings)
+header = tree.header
+print(f"{header.simulation}: {header.n_groups} groups, {header.n_subhalos} subhaloes, particle {header.m_dm:.3g} Msun")
+
+# %% [markdown]
+# Columns of the catalogue are asked for by their TNG names and come with units, physical and without $h$.
+# `SubhaloMassType` has six columns: gas, dark matter, one unused, tracers, stars, black holes.
+
+# %%
+fields = ["SubhaloMassType", "SubhaloSFR", "SubhaloParent", "SubhaloGrNr", "SubhaloFlag"]
+subhalos = tree.subhalos(fields)
+subhalos[:4]
+
+# %% [markdown]
+# ## The table of the paper as a funnel
+#
+# | Property | Criterion | Field in the catalogue |
+# |---|---|---|
+# | snapshot | 99 ($z=0$) | |
+# | stellar mass | $10^{10} \le M_\star/M_\odot \le 10^{12}$ | `SubhaloMassType[:, 4]` |
+# | star formation rate | SFR $\ge 0.1\,M_\odot$/yr | `SubhaloSFR` |
+# | central galaxy | `SubhaloParent` = 0 | `SubhaloParent` |
+# | cosmological origin | `SubhaloFlag` = 1 | `SubhaloFlag` |
+#
+# We found nowhere *which* stellar mass is meant. All stars bound to the subhalo are our reading; the stars within twice the
+# half-mass radius are another common one, and an option (`aperture="2rhalf"`).
+# The last row removes lumps that are no galaxies of their own, such as fragments of a disc that Subfind has taken for one.
+
+# %%
+criteria = Criteria(m_star_min=m_star_min, sfr_min=sfr_min)
+table, funnel = select(tree, criteria)
+_, funnel_true = select(tree, criteria.model_copy(update={"centrals": "true"}))
+print(funnel)
+
+# %% [markdown]
+# So much for the universe of this copy of the book. What does the same table do to the real TNG100?
+# The whole catalogue takes an account and some disk, but sixty of its groups, with all their 9002 subhaloes, were at hand when this book was
+# made, and the count on them is kept in the repository, with its date and the command that repeats it.
+
+# %%
+real = load_record()
+print(real["source"], f"({real['date']}; repeat with: {real['command']})", sep="\n")
+
+# %%
+show(
+    figures.funnel(funnel, funnel_true, real),
+    settings,
+    "funnel",
+    caption="What each row of the table leaves. Left: the universe of this book. Right: measured once on real rows of TNG100-1, "
+    "sixty groups around $4\\times10^{12}\\,M_\\odot$; the narrow bars are the true centrals.",
+    alt="Two bar charts of the number of subhaloes left after each cut. In both, the mass limit removes most. On the real rows, "
+    "101 pass the mass limit, 56 also form stars, 55 have SubhaloParent 0 while 27 are true centrals, and the flag removes none.",
+    n=len(table),
+)
+
+# %%
+cuts = {"all": "in the catalogue", "mass": "in the mass range", "sfr": "also forming stars"}
+cuts |= {"central": "also with SubhaloParent = 0", "flag": "also with SubhaloFlag = 1"}
+rows = {"chapter": "selection", "universe": "TNG100-1, 60 groups (records/selection_tng100_subset.json)"}
+measured = real["measured"]
+paper, true = (measured["funnels"]["all"][name] for name in ("paper", "true"))
+for name, statement in cuts.items():
+    here = {"chapter": "selection", "figure": "funnel"}
+    record(settings, f"funnel-{name}", funnel.counts[name], statement=f"Subhaloes {statement}", **here)
+    record(settings, f"real-{name}", paper[name], statement=f"Subhaloes {statement}", figure="funnel", **rows)
+
+# %% [markdown]
+# {numref}`fig-funnel` shows where galaxies are lost.
+# The mass limit removes nearly all subhaloes, since small ones are many.
+# Of the {num}`real-mass` real ones that are left, {num}`real-sfr` form enough stars; the rest are *quenched*.
+# The last two rows do next to nothing on the real rows: {num}`real-central`, then {num}`real-flag`.
+#
+# A word on what must not be compared. The real rows are sixty heavy groups in sequence, so their satellites are many and their low-mass
+# centrals none; the embedded universe is made so that each row has something to remove.
+# The *fractions* left and right of the figure therefore differ, and say nothing about either simulation.
+#
+# ## Who is central?
+#
+# It should give pause that {num}`real-central` of {num}`real-sfr` galaxies pass as central: with sixty groups there can be at most sixty
+# centrals, and many of those are quenched.
+# In the data release, `SubhaloParent` is the index, *counted within the group*, of the subhalo that a subhalo is part of {cite}`Nelson2019`.
+# A satellite that orbits in the central's halo has the parent 0, just like the central itself.
+# Only a satellite of a satellite has another number.
+#
+# What *central* means is kept with the groups: `GroupFirstSub` is the index of a group's first subhalo.
+
+# %%
+counted = measure_selection(tree)
+zero, zero_real = counted["parent_zero"], measured["parent_zero"]
+print(f"SubhaloParent = 0: {zero['all']}, of these satellites: {zero['satellites_among_them']}")
+print(funnel_true)
+
+# %%
+satellites = int((~table["is_true_central"]).sum())
+ours = {"parent_zero": zero["all"], "parent_zero_satellites": zero["satellites_among_them"]}
+ours |= {"kept": len(table), "kept_satellites": satellites}
+
+# %%
+show(
+    figures.centrals(ours, header.simulation, real),
+    settings,
+    "centrals",
+    caption="Centrals and satellites among all subhaloes with `SubhaloParent` = 0 (left) and among the galaxies that the whole "
+    "table keeps (right). Real rows: measured once, as in {numref}`fig-funnel`.",
+    alt="Horizontal bars divided into centrals and satellites. Of the real rows with SubhaloParent 0 nearly all are satellites; of "
+    "those that the table keeps, about half.",
+    n=len(table),
+)
+
+# %%
+record(
+    settings, "real-centrals", true["flag"], statement="True centrals that pass the table", figure="centrals", **rows
+)
+share = 100 * zero_real["satellites_among_them"] / zero_real["satellites"]
+record(settings, "real-parent-zero", share, unit="%", statement="Satellites with SubhaloParent = 0", **rows)
+kept = 100 * (paper["flag"] - true["flag"]) / paper["flag"]
+record(settings, "real-satellites-kept", kept, unit="%", statement="Satellites in the paper's selection", **rows)
+here = {"chapter": "selection", "figure": "centrals", "n": len(table)}
+record(settings, "satellites-kept", satellites, statement="Satellites in the selection", **here)
+# %% [markdown]
+# {numref}`fig-centrals` settles it. On the real rows {num}`real-parent-zero:.0f` of *all* satellites have `SubhaloParent` = 0, so the criterion
+# keeps nearly all of them.
+# Of the {num}`real-flag` galaxies that the table selects there, {num}`real-centrals` are centrals: {num}`real-satellites-kept:.0f` of that
+# sample are satellites.
+# (These rows are rich in satellites; over the whole box the share will be smaller. We have not measured it.)
+# In the universe of this copy, {num}`satellites-kept` of the {num}`funnel-flag` selected galaxies are satellites.
+#
+# This matters for more than tidiness. The target is the dark matter of the *whole group* about the galaxy, and about a satellite that
+# includes its host, as {doc}`04_target_profiles` shows.
+# The book keeps the paper's criterion, marks each galaxy as central or not (`is_true_central`), and gives results for both where they differ.
+#
+# ## A factor $h$ in the wrong place
+#
+# The catalogue's masses are in $10^{10}\,M_\odot/h$. A limit of $10^{10}\,M_\odot$ is therefore $h$ in catalogue units: one multiplies.
+# The authors' download script divides, which asks for $M_\star > 10^{10}\,M_\odot/h^2$.
+
+# %%
+limit = mass_limit_as_published(m_star_min)
+_, funnel_limit = select(tree, Criteria(m_star_min=limit, sfr_min=sfr_min))
+print(f"limit {limit:.3g} Msun: {funnel_limit.counts['mass']} in mass, {funnel_limit.counts['flag']} in all")
+
+# %%
+is_kept = np.isin(subhalos["subhalo_id"], table["subhalo_id"])
+
+# %%
+show(
+    figures.mass_sfr(subhalos, is_kept, criteria, limit),
+    settings,
+    "mass_sfr",
+    caption="Star formation rate against stellar mass. Box: the cuts of the table. Dashed: the mass limit that results when $h$ is divided "
+    "by instead of multiplied with. Galaxies below the lower edge of the figure are drawn on it.",
+    alt="Scatter of star formation rate against stellar mass. A sequence rises from lower left to upper right; the selected galaxies "
+    "are those of it inside a box from 1e10 to 1e12 solar masses and above 0.1 solar masses a year. A dashed vertical line at 2.2e10 "
+    "cuts a part of them off.",
+    n=len(table),
+)
+
+# %%
+here = {"chapter": "selection", "figure": "mass_sfr"}
+record(settings, "limit-h", limit, unit="Msun", statement="Mass limit of the authors' query", paper=1e10, **here)
+left = 100 * (1 - funnel_limit.counts["flag"] / funnel.counts["flag"])
+record(settings, "lost-h", left, unit="%", n=len(table), statement="Galaxies lost by that limit", **here)
+lost = 100 * (1 - measured["mass_limit"]["divided_by_h"] / measured["mass_limit"]["right"])
+record(settings, "real-lost-h", lost, unit="%", statement="Galaxies above 1e10 Msun lost by that limit", **rows)
+# %% [markdown]
+# The wrong limit lies at {num}`limit-h:.2e`, the dashed line of {numref}`fig-mass-sfr`.
+# On the real rows it loses {num}`real-lost-h:.0f` of the galaxies above $10^{10}\,M_\odot$, in the universe of this copy
+# {num}`lost-h:.0f` of the selected ones, all at the low-mass end where galaxies are most numerous.
+# Whether the published sample was cut there we cannot know: the script is one of several, and the paper's table says $10^{10}$.
+#
+# The figure shows two more things. The mass limit cuts straight through the sequence of star-forming galaxies, so small
+# ones just above it dominate the sample, and a network sees few massive galaxies.
+# And the star-formation limit takes out the quenched galaxies: what follows is about galaxies with gas.
+#
+# ## The sample
+#
+# The selected galaxies are kept in one table, `sample.ecsv`, plain text with units and with the criteria in its head. It always holds the
+# paper's limits, whatever the parameters of this chapter; all later chapters start from it.
+
+# %%
+sample = load_sample(settings)
+sample["subhalo_id", "m_star", "m_dm", "sfr", "m200", "r_half_star", "is_true_central"][:5]
+
+# %% [markdown]
+# Any TNG catalogue can be put through the same funnel from the command line, here the real one on the TNG JupyterLab:
+#
+# ```bash
+# dmlib select --universe files --base-path /home/tnguser/sims.TNG/TNG100-1/output --out sample.ecsv
+# ```
+#
+# ## Exercise
+#
+# :::{admonition} Exercise
+# :class: tip
+# The paper does not say which stellar mass it cuts on. Select with the stars within twice the half-mass radius
+# instead (`Criteria(aperture="2rhalf")`). How many galaxies change sides, and at which masses? Then look up in the record what happens on
+# the real rows.
+# :::
+#
+# :::{admonition} Solution
+# :class: dropdown
+# ```python
+# other, funnel_other = select(tree, Criteria(aperture="2rhalf"))
+# lost = set(table["subhalo_id"]) - set(other["subhalo_id"])
+# print(funnel_other, len(lost), [f"{row['m_star'].value:.2e}" for row in table if row["subhalo_id"] in lost])
+# print(measured["funnels"]["2rhalf"])
+# ```
+# The smaller aperture holds less mass, so galaxies can only drop out at the lower limit (and come in at the upper one, where there are hardly
+# any): all that change sides lie just above $10^{10}\,M_\odot$. On the real rows 93 instead of 101 pass the mass limit, and 48 instead of
+# 55 the whole table; the number of true centrals stays 27, for these groups' centrals are far heavier than the limit.
+# :::
+#
+# ## Summary
+#
+# - TNG100 is a periodic box of {num}`box-side:.1f` with particles of {num}`m-dm-tng:.2e`; the talk's 106.5 Mpc and 136 snapshots are those of
+#   Illustris.
+# - Catalogue units carry $h$; in dmlib they end where the catalogue is read.
+# - `SubhaloParent = 0` keeps most satellites. On real rows it leaves {num}`real-flag` galaxies, of which {num}`real-centrals` are central.
+# - Dividing a mass limit by $h$ where it should be multiplied moves it by $1/h^2$, a factor of 2.2.
+#
+# ## What's next
+#
+# {doc}`04_target_profiles` measures what is to be predicted for these galaxies: their dark mass within twenty radii.
+#
+# ## References
+#
+# ```{bibliography}
+# :filter: docname in docnames
+# ```
