@@ -48,7 +48,7 @@ from dmlib.figures import introduction as figures
 from dmlib.figures import show
 from dmlib.results import record
 from dmlib.rotation.examples import load_example, load_population, relate
-from dmlib.rotation.massmodel import UPSILON_RANGE, outer_slope
+from dmlib.rotation.massmodel import outer_slope
 from dmlib.settings import Settings
 
 settings = Settings(universe=universe, profile=profile, seed=seed, base_path=base_path)
@@ -83,16 +83,16 @@ print(example.note or f"{example.galaxy} from {example.source}: {len(example.rad
 
 # %% [markdown]
 # If the line above says that SPARC could not be had, this copy of the book was made with no network: then the curves below are those
-# of a calm disc galaxy of the {doc}`embedded universe <02_embedded_universe>`, measured on its cold gas, and every caption says so.
-# The argument is the same, and so are the cells.
+# of a calm disc galaxy of the {doc}`embedded universe <02_embedded_universe>`, measured on its cold gas, and the last figure shows
+# all the dark matter bound to its galaxies against their stellar mass. Every caption says which it is; the argument is the same.
 
 # %%
 show(
     figures.rotation_curve(example),
     settings,
     "intro_rotation_curve",
-    caption="Rotation curve, and the speeds that stars, gas and the missing mass alone would give. Grey and blue bands: what "
-    "the unknown mass of the stars leaves open.",
+    caption="Rotation curve, and the speeds that stars, gas and the missing mass alone would give. Bands, where there are any: "
+    "what the unknown mass of the stars leaves open.",
     alt="Rotation speed against radius. The measured points rise steeply and stay level to the last radius; the curve of stars "
     "and gas peaks inside and falls; the curve of the dark matter rises and carries the outer part.",
     n=f"{len(example.radius)} measured radii",
@@ -163,8 +163,8 @@ show(
     figures.enclosed_mass(example),
     settings,
     "intro_enclosed_mass",
-    caption="Above: mass within each radius, needed by the orbits, seen, and missing. Below: needed over seen. Bands: discs with "
-    "mass-to-light ratios from 0.2 to 0.7.",
+    caption="Above: mass within each radius, needed by the orbits, seen, and missing. Below: needed over seen. Bands, where "
+    "there are any: what the unknown mass of the stars leaves open.",
     alt="Upper panel: enclosed mass against radius; the needed mass grows in proportion to the radius while the seen mass levels "
     "off, and the missing mass lies between. Lower panel: the ratio of the two rises outwards from about one.",
     n=f"{len(example.radius)} measured radii",
@@ -179,7 +179,7 @@ show(
 # %%
 needed, needed_error = example.m_dynamical()
 ratio, ratio_error = example.discrepancy()
-ratio_range = [example.discrepancy(upsilon)[0][-1] for upsilon in reversed(UPSILON_RANGE)]
+ratio_range = [example.discrepancy(upsilon)[0][-1] for upsilon in reversed(example.upsilon_range)]
 here["figure"] = "intro_enclosed_mass"
 
 # %%

@@ -7,9 +7,10 @@ import pytest
 from astropy import units as u
 from astropy.table import QTable
 
-from dmlib.errors import FetchError
+from dmlib.errors import FetchError, GalaxyError
+from dmlib.galaxy import Component, Galaxy
 from dmlib.rotation import examples
-from dmlib.rotation.massmodel import MassModel, from_sparc, outer_slope, signed_root, signed_square
+from dmlib.rotation.massmodel import MassModel, from_galaxy, from_sparc, outer_slope, signed_root, signed_square
 from dmlib.rotation.sparc import ROTMOD, TABLE1, SparcError, read_rotmod, read_table1
 from dmlib.settings import Settings
 from dmlib.units import G
@@ -174,6 +175,58 @@ class TestMassModel:
         # The flat speed of Table 1 is the curve's own.
         assert model.v_obs[model.radius > 8].mean() == pytest.approx(116.3, abs=2.4)
         assert 5 < model.discrepancy()[0][-1] < 10
+
+
+class TestFromGalaxy:
+    """The stand-in: a galaxy whose gas moves on circles at the speed that its masses give."""
+
+    def galaxy(self, n_gas: int = 4000, tilt: float = 0.7) -> Galaxy:
+        rng = np.random.default_rng(11)
+        radius, phi = 10 * rng.uniform(0.1, 1, n_gas), rng.uniform(0, 2 * np.pi, n_gas)
+        plane = radius[:, None] * np.stack([np.cos(phi), np.sin(phi), 0 * phi], axis=1)
+        # Stars and dark matter so concentrated that M(<R) is constant over the disc.
+        speed = np.sqrt(G * 6e10 / radius)
+        velocity = speed[:, None] * np.stack([-np.sin(phi), np.cos(phi), 0 * phi], axis=1)
+        turn = np.array([[1, 0, 0], [0, np.cos(tilt), -np.sin(tilt)], [0, np.sin(tilt), np.cos(tilt)]])
+        hot = rng.normal(0, 30, (500, 3))
+        gas = Component(
+            np.concatenate([plane @ turn.T, hot]),
+            np.concatenate([velocity @ turn.T, rng.normal(0, 100, (500, 3))]),
+            np.full(n_gas + 500, 1e3),
+            {
+                "NeutralHydrogenAbundance": np.repeat([0.9, 0.0], [n_gas, 500]),
+                "StarFormationRate": np.zeros(n_gas + 500),
+            },
+        )
+        point = np.zeros((1, 3)) + 1e-3
+        masses = {name: Component(point, point, np.array([mass])) for name, mass in (("dm", 4e10), ("stars", 2e10))}
+        nothing = Component(np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0))
+        return Galaxy(
+            subhalo_id=3,
+            group_id=0,
+            scope="subhalo",
+            centre=np.zeros(3),
+            bulk_velocity=np.zeros(3),
+            r_half_star=3.0,
+            m_dm_particle=4e10,
+            gas=gas,
+            wind=nothing,
+            **masses,
+        )
+
+    def test_finds_the_mass_and_the_missing_share(self):
+        model = from_galaxy(self.galaxy())
+        assert model.source is None and "subhalo 3" in model.galaxy
+        assert np.all(np.diff(model.radius) > 0)
+        np.testing.assert_allclose(model.m_dynamical()[0], 6e10, rtol=0.03)
+        np.testing.assert_allclose(model.discrepancy()[0], 3.0, rtol=0.03)
+        assert model.upsilon_range == (1, 1), "the masses of a simulation are known"
+        slope, _, seen, _ = outer_slope(model, 3.0)
+        assert slope == pytest.approx(-0.5, abs=0.01) and seen == pytest.approx(-0.5, abs=0.01)
+
+    def test_too_little_cold_gas(self):
+        with pytest.raises(GalaxyError, match="subhalo 3 has 40 cells"):
+            from_galaxy(self.galaxy(n_gas=40))
 
 
 class TestExamples:

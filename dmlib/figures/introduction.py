@@ -7,15 +7,11 @@ from astropy import units as u
 from astropy.table import QTable
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from ..rotation.examples import WITHIN, Relation
-from ..rotation.massmodel import UPSILON_RANGE, MassModel
+from ..rotation.massmodel import MassModel
 from . import style
-
-
-def _about_stars(model: MassModel) -> tuple[float, float] | None:
-    """The mass-to-light ratios between which the visible mass is drawn as a band; None where the masses are known."""
-    return UPSILON_RANGE if model.source is not None else None
 
 
 def rotation_curve(model: MassModel) -> Figure:
@@ -27,8 +23,8 @@ def rotation_curve(model: MassModel) -> Figure:
     fig, ax = style.new_figure(width="text", height=4.6)
     r = model.radius
     visible, dark = model.v_visible(), model.v_dark()
-    bounds = _about_stars(model)
-    if bounds:
+    bounds = model.upsilon_range
+    if bounds[0] < bounds[1]:
         low, high = (model.v_visible(upsilon) for upsilon in bounds)
         ax.fill_between(r, low, high, color=style.COLOURS["literature"], alpha=0.18, linewidth=0)
         more, less = (model.v_dark(upsilon) for upsilon in bounds)
@@ -79,8 +75,8 @@ def enclosed_mass(model: MassModel) -> Figure:
     visible = model.m_visible()
     ratio, ratio_err = model.discrepancy()
     highest = np.nanmax(ratio + ratio_err)
-    bounds = _about_stars(model)
-    if bounds:
+    bounds = model.upsilon_range
+    if bounds[0] < bounds[1]:
         low, high = (model.m_visible(upsilon) for upsilon in bounds)
         top.fill_between(r, low, high, color=style.COLOURS["stars"], alpha=0.2, linewidth=0)
         most, least = (model.discrepancy(upsilon)[0] for upsilon in bounds)
@@ -146,6 +142,8 @@ def light_and_dark(population: QTable, relation: Relation, highlight: str = "") 
         xlabel=r"luminosity at 3.6 $\mu$m [L$_\odot$]" if measured else r"stellar mass [M$_\odot$]",
         ylabel=rf"dark mass{f' within {WITHIN:g} kpc' if measured else ''} [M$_\odot$]",
     )
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    ax.yaxis.set_minor_formatter(NullFormatter())
     ax.legend(loc="lower right")
     style.plotted(
         fig, "galaxies", galaxy=np.asarray(population["galaxy"]), light=population["light"],

@@ -75,25 +75,32 @@ def load_example(settings: Settings, galaxy: str = "NGC6503") -> MassModel:
 
 
 def _from_universe(settings: Settings, reason: str) -> MassModel:
-    """The calmest gas disc among the slowest rotators of the sample's true centrals, which are most like NGC 6503."""
+    """A rotation curve of the settings' universe in the place of NGC 6503.
+
+    Of the slower half of the sample's true centrals, the few that form most stars, and so are rich in cold gas; of
+    these the one whose gas rotates most orderly.
+    """
     sample = load_sample(settings)
     sample = sample[np.asarray(sample["is_true_central"], dtype=bool)]
-    slowest = sample[np.argsort(sample["v_max"])][:_CANDIDATES]
+    slower = sample[sample["v_max"] <= np.median(sample["v_max"])]
+    candidates = slower[np.argsort(slower["sfr"])[::-1][:_CANDIDATES]]
     universe = open_universe(settings)
-    best, best_kappa = None, -1.0
-    for subhalo_id in slowest["subhalo_id"]:
+    best, best_kappa, refusals = None, -1.0, []
+    for subhalo_id in candidates["subhalo_id"]:
         try:
             galaxy = load_galaxy(
                 universe, int(subhalo_id), extra={"gas": ("NeutralHydrogenAbundance", "StarFormationRate")}
             )
             kappa = galaxy.kappa_rot("gas", 4 * galaxy.r_half_star)
-        except GalaxyError:
-            continue  # too little gas for a rotation curve: the next candidate
+            model = from_galaxy(galaxy, note=f"SPARC could not be had ({reason.rstrip('.')}).")
+        except GalaxyError as refusal:
+            refusals.append(str(refusal))
+            continue
         if kappa > best_kappa:
-            best, best_kappa = galaxy, kappa
+            best, best_kappa = model, kappa
     if best is None:
-        raise GalaxyError(f"none of the {len(slowest)} slowest centrals has a gas disc: fetch SPARC instead.")
-    return from_galaxy(best, note=f"SPARC could not be had ({reason.rstrip('.')}).")
+        raise GalaxyError(f"no galaxy has gas enough for a rotation curve, fetch SPARC instead: {' '.join(refusals)}")
+    return best
 
 
 def load_population(settings: Settings) -> QTable:

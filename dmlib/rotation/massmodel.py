@@ -13,7 +13,8 @@ import numpy as np
 from astropy import units as u
 from astropy.table import QTable
 
-from ..galaxy import Galaxy
+from ..errors import GalaxyError
+from ..galaxy import Galaxy, angular_momentum
 from ..units import G
 from .sparc import read_rotmod
 
@@ -59,6 +60,8 @@ class MassModel:
         Signed speeds (see `signed_square`); the stellar ones for a mass-to-light ratio of 1.
     upsilon_disk, upsilon_bulge : float
         Mass-to-light ratios [Msun/Lsun].
+    upsilon_range : (float, float)
+        Lowest and highest ratio of the disc that is thought possible; equal where the mass is known.
     note : str
         What a reader must know of the data, for example why they are not those asked for.
     """
@@ -74,6 +77,7 @@ class MassModel:
     v_bulge: np.ndarray
     upsilon_disk: float = UPSILON_DISK
     upsilon_bulge: float = UPSILON_BULGE
+    upsilon_range: tuple[float, float] = UPSILON_RANGE
     note: str = ""
 
     def v_stars(self, upsilon_disk: float | None = None) -> np.ndarray:
@@ -181,55 +185,57 @@ def from_sparc(path: str | Path, table1: QTable) -> MassModel:
     )
 
 
-def from_galaxy(galaxy: Galaxy, *, ring: float = 1.5, fewest: int = 8, note: str = "") -> MassModel:
+def from_galaxy(galaxy: Galaxy, *, cells: int = 16, most_rings: int = 25, note: str = "") -> MassModel:
     """A rotation curve of a simulated galaxy, measured on its cold gas.
 
     Parameters
     ----------
     galaxy : Galaxy
         Loaded with the gas fields ``NeutralHydrogenAbundance`` and ``StarFormationRate``.
-    ring : float
-        Width of the rings [kpc].
-    fewest : int
-        Rings with fewer cold cells are left out, and all beyond the first such.
+    cells : int
+        Cold cells that a ring has at least.
+    most_rings : int
+        Rings have equal numbers of cells, and are at most so many.
     note : str
 
     Returns
     -------
     MassModel
-        ``v_obs`` is the mean azimuthal speed of the cold gas in a ring, ``v_err`` its standard error; ``v_gas`` and
-        ``v_disk`` are those of spheres with the enclosed mass of gas and of stars, the mass-to-light ratios 1 because
-        the masses are known.
+        ``v_obs`` is the mean azimuthal speed of the cold gas in a ring, ``v_err`` its standard error, at the median
+        radius of the ring; ``v_gas`` and ``v_disk`` are those of spheres with the enclosed mass of gas and of stars,
+        the mass-to-light ratios 1 because the masses are known.
+
+    Raises
+    ------
+    GalaxyError
+        When the cold cells are too few for three rings.
     """
     cold = (np.asarray(galaxy.gas.extra["NeutralHydrogenAbundance"]) > COLD_NEUTRAL_FRACTION) | (
         np.asarray(galaxy.gas.extra["StarFormationRate"]) > 0
     )
     gas = galaxy.gas.where(cold)
-    axis = np.sum(gas.mass[:, None] * np.cross(gas.position, gas.velocity), axis=0)
+    if len(gas) < 3 * cells:
+        raise GalaxyError(f"{galaxy.name} has {len(gas)} cells of cold gas, fewer than the {3 * cells} of three rings.")
+    axis = angular_momentum(gas)
     axis = axis / np.linalg.norm(axis)
-    height = gas.position @ axis
-    in_plane = gas.position - height[:, None] * axis
+    in_plane = gas.position - (gas.position @ axis)[:, None] * axis
     radius = np.linalg.norm(in_plane, axis=1)
-    v_phi = np.einsum("ij,ij->i", np.cross(axis, in_plane), gas.velocity) / np.maximum(radius, 1e-9)
-    edges = np.arange(0.5 * ring, radius.max() + ring, ring)
-    count = np.histogram(radius, edges)[0]
-    last = int(np.argmax(count < fewest)) if np.any(count < fewest) else len(count)
-    edges, count = edges[: last + 1], count[:last]
-    mean = np.histogram(radius, edges, weights=v_phi)[0] / count
-    spread = np.sqrt(np.maximum(np.histogram(radius, edges, weights=v_phi**2)[0] / count - mean**2, 0.0))
-    middle = 0.5 * (edges[1:] + edges[:-1])
+    v_phi = np.einsum("ij,ij->i", np.cross(axis, in_plane), gas.velocity) / radius
+    rings = np.array_split(np.argsort(radius), min(len(gas) // cells, most_rings))
+    middle = np.array([np.median(radius[ring]) for ring in rings])
     speeds = galaxy.v_circ(middle)
     return MassModel(
-        galaxy=galaxy.name,
+        galaxy=f"Simulated galaxy, {galaxy.name}",
         source=None,
         r_disk=galaxy.r_half_star / 1.678,  # half-mass radius of an exponential disc in scale lengths
         radius=middle,
-        v_obs=mean,
-        v_err=np.maximum(spread / np.sqrt(count), 0.5),
+        v_obs=np.array([v_phi[ring].mean() for ring in rings]),
+        v_err=np.array([v_phi[ring].std(ddof=1) / np.sqrt(len(ring)) for ring in rings]),
         v_gas=speeds["gas"],
         v_disk=speeds["stars"],
         v_bulge=np.zeros_like(middle),
         upsilon_disk=1.0,
         upsilon_bulge=1.0,
+        upsilon_range=(1.0, 1.0),
         note=note,
     )
