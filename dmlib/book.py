@@ -152,6 +152,8 @@ def stage_notebook(notebook: nbformat.NotebookNode, figures_dir: Path, page: str
             else:
                 kept.append(output)
         cell.outputs = kept
+        if _only_presents(cell.source):
+            cell.metadata["tags"] = [*tags, "hide-input"]
     notebook.cells = cells
     return figures
 
@@ -170,6 +172,32 @@ def _figure_cell(name: str, shown: dict, page: str) -> nbformat.NotebookNode:
     cell = nbformat.v4.new_markdown_cell(text)
     cell.id = f"figure-{name}"[:64]
     return cell
+
+
+def _only_presents(code: str) -> bool:
+    """Whether a cell of more than three lines only shows figures or records numbers: a page folds it away.
+
+    Its captions and statements stand in the page anyway. A cell that computes anything stays open.
+    """
+    if code.count("\n") < 3:
+        return False
+    statements = ast.parse(code).body
+    presenting = [statement for statement in statements if _calls(statement, ("show", "record"))]
+    others = [statement for statement in statements if statement not in presenting]
+    plain = all(
+        isinstance(statement, ast.Assign) and not any(isinstance(node, ast.Call) for node in ast.walk(statement))
+        for statement in others
+    )
+    return bool(presenting) and plain
+
+
+def _calls(statement: ast.stmt, names: tuple[str, ...]) -> bool:
+    if isinstance(statement, ast.For):
+        return all(_calls(inner, names) for inner in statement.body)
+    if not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call)):
+        return False
+    function = statement.value.func
+    return (function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")) in names
 
 
 def _only_for_screens(output: nbformat.NotebookNode) -> bool:

@@ -230,6 +230,24 @@ def test_widgets_stay_in_the_notebook():
     assert notebook.cells[0].outputs == [] and "widgets" not in notebook.metadata
 
 
+@pytest.mark.parametrize(
+    ("code", "folded"),
+    [
+        ("show(\n    figure,\n    settings,\n)", True),
+        ("show(figure, settings)", False),
+        ('here = {"n": 3}\nrecord(\n    settings,\n    **here,\n)', True),
+        ("for name in names:\n    record(\n        name,\n    )", True),
+        ("mass = weigh(galaxy)\nrecord(\n    settings,\n    mass,\n)", False),
+        ("a = 1\nb = 2\nc = 3\nd = 4", False),
+        ("results.record(\n    settings,\n    mass,\n)", True),
+    ],
+)
+def test_what_only_presents_is_folded_and_what_computes_stays_open(code, folded):
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+    book.stage_notebook(notebook, Path(), "notebooks/01_toy")
+    assert ("hide-input" in notebook.cells[0].metadata.get("tags", [])) is folded
+
+
 # --- the checker itself ---------------------------------------------------------------------------------------------
 
 

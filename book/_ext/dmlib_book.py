@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import shutil
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
@@ -16,6 +17,9 @@ from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
+from sphinxcontrib.bibtex.plugin import register_plugin
+from sphinxcontrib.bibtex.style.referencing import BracketStyle
+from sphinxcontrib.bibtex.style.referencing.author_year import AuthorYearReferenceStyle
 
 from dmlib import claims, results
 from dmlib.errors import DmlibError
@@ -24,6 +28,22 @@ logger = logging.getLogger(__name__)
 
 #: What a page that shows TeX as HTML can ask for; the rest of MathJax (24 MB) stays out of the book.
 MATHJAX_PARTS = ("tex-chtml.js", "output/chtml/fonts", "input/tex/extensions", "ui", "a11y", "sre")
+
+
+def _round() -> BracketStyle:
+    """Round brackets and semicolons, as the field's journals have them."""
+    return BracketStyle(left="(", right=")", sep="; ")
+
+
+@dataclass
+class AuthorYear(AuthorYearReferenceStyle):
+    """Citations as ``(Rubin et al., 1980; Begeman 1987)`` and ``Rubin et al. (1980)``."""
+
+    bracket_parenthetical: BracketStyle = field(default_factory=_round)
+    bracket_textual: BracketStyle = field(default_factory=_round)
+    bracket_author: BracketStyle = field(default_factory=_round)
+    bracket_label: BracketStyle = field(default_factory=_round)
+    bracket_year: BracketStyle = field(default_factory=_round)
 
 
 def _data(app: Sphinx, name: str):
@@ -246,6 +266,7 @@ def _copy_mathjax(app: Sphinx, exception: Exception | None) -> None:
 
 def setup(app: Sphinx) -> dict:
     """Register roles, directives and the local MathJax."""
+    register_plugin("sphinxcontrib.bibtex.style.referencing", "author_year_round", AuthorYear)
     app.connect("builder-inited", _load)
     app.connect("build-finished", _copy_mathjax)
     app.add_role("num", NumberRole())

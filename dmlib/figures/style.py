@@ -64,7 +64,7 @@ DENSITY = "magma"
 VELOCITY = "RdBu_r"
 
 #: Widths [inch]. ``text`` fills the book's column; type stays legible when a phone shrinks it to 360 pixels.
-WIDTHS = {"single": 4.4, "text": 6.6, "wide": 8.6}
+WIDTHS = {"single": 4.4, "text": 6.2, "wide": 7.8}
 
 _RC = {
     "figure.dpi": 110,
