@@ -42,6 +42,7 @@ from .writer import (
     write_snapshot_stub,
 )
 
+_WORTH_WORKERS = 8.0  # seconds in one process
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -84,7 +85,8 @@ def _collect(plan: Plan, block: int, catalogue: bool):
     for part_type, fields in columns.items():
         particles[part_type] = {}
         for name in list(fields):
-            particles[part_type][name] = np.concatenate(fields.pop(name))
+            parts = fields.pop(name)
+            particles[part_type][name] = np.concatenate(parts) if len(parts) > 1 else parts[0]
     return particles, groups, subhalos
 
 
@@ -316,7 +318,9 @@ def produce(settings: Settings, plan: Plan, particles: bool, workers: int) -> No
 
 def write_tree(settings: Settings, plan: Plan, workers: int | None = None) -> None:
     """Write the whole universe of a plan; see `dmlib.universe.embedded.write`."""
-    workers = workers or choose_workers()
+    if workers is None:
+        # Starting processes takes some seconds: a small universe is written sooner without them.
+        workers = choose_workers() if plan.need(1).seconds > _WORTH_WORKERS else 1
     if is_current(settings, plan, particles=True):
         return
     need = plan.need(workers)

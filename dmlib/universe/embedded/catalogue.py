@@ -7,7 +7,9 @@ Conventions of the TNG data release (Nelson et al. 2019) and of the AREPO code's
 * spin and velocity dispersion are about the centre of mass and its velocity, with the Hubble flow added;
 * the circular-velocity maximum leaves out the six innermost particles.
 
-Which particles are bound to which subhalo is not searched for: the writer knows it. Units are those of the files.
+Two things differ from a real catalogue: which particles are bound to which subhalo is not searched for, because the
+writer knows it; and spherical-overdensity masses count the group's own particles only: no others are near.
+Units are those of the files.
 """
 
 from __future__ import annotations
@@ -16,14 +18,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...units import BOX_TNG100, COSMOLOGY, HUBBLE, RHO_CRIT, G, wrap
+from ...units import BOX_TNG100, COSMOLOGY, G, wrap
 from .layout import GROUP_FIELDS, N_TYPES, SUBHALO_FIELDS, empty_rows
+from .measures import half_mass_radius, overdensity_sphere, photometric_radius, square
 
 #: Newton's constant [ckpc/h (km/s)^2 / (1e10 Msun/h)]
 G_CODE = G * 1e10
-
-#: Critical density [(1e10 Msun/h) / (ckpc/h)^3]
-RHO_CRIT_CODE = RHO_CRIT / (1e10 * HUBBLE**2)
 
 #: Hubble flow [km/s per ckpc/h]
 HUBBLE_FLOW = 0.1
@@ -31,9 +31,6 @@ HUBBLE_FLOW = 0.1
 #: Magnitude of what has no stars, in real catalogues too
 NO_MAGNITUDE = 1e37
 
-_K_LIMIT = 20.7  # mag / arcsec^2
-_DIRECTIONS = 15
-_RINGS = 100
 _OMEGA_M = COSMOLOGY.Om0
 _X = _OMEGA_M - 1.0
 
@@ -44,6 +41,25 @@ OVERDENSITY = {
     "Mean200": 200.0 * _OMEGA_M,
     "TopHat200": 18.0 * np.pi**2 + 82.0 * _X - 39.0 * _X**2,
 }
+
+
+@dataclass(frozen=True)
+class Baryons:
+    """Chemistry and light of a group's gas and stars: gas first, then stars with wind.
+
+    Parameters
+    ----------
+    metals : ndarray, shape (n, 10)
+        Mass fractions.
+    metallicity : ndarray, shape (n,)
+    magnitudes : ndarray, shape (n_stars, 8)
+    n_gas : int
+    """
+
+    metals: np.ndarray
+    metallicity: np.ndarray
+    magnitudes: np.ndarray
+    n_gas: int
 
 
 @dataclass(frozen=True)
@@ -64,15 +80,12 @@ class Members:
     potential, energy : ndarray
         Potential, and internal energy of gas (else 0) [(km/s)^2].
     ids : ndarray of uint64
-    sfr : ndarray
-        [Msun/yr], 0 for what is not gas.
-    metals : ndarray, shape (n, 10)
-        Mass fractions, 0 for dark matter and black holes.
-    metallicity : ndarray
-    magnitudes : ndarray, shape (n, 8)
-        Of stars; elsewhere `NO_MAGNITUDE`.
-    bh_mass, bh_mdot : ndarray
-        0 for what is not a black hole.
+    sfr, bh_mass, bh_mdot : ndarray
+        0 for other types [Msun/yr, 1e10 Msun/h, code].
+    baryon : ndarray of int
+        Row in `baryons`, -1 for dark matter and black holes.
+    baryons : Baryons
+        Shared by all members of a group.
     """
 
     position: np.ndarray
@@ -84,18 +97,17 @@ class Members:
     energy: np.ndarray
     ids: np.ndarray
     sfr: np.ndarray
-    metals: np.ndarray
-    metallicity: np.ndarray
-    magnitudes: np.ndarray
     bh_mass: np.ndarray
     bh_mdot: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.mass)
+    baryon: np.ndarray
+    baryons: Baryons
 
     def take(self, rows: np.ndarray) -> Members:
         """A part of the particles."""
-        return Members(**{name: getattr(self, name)[rows] for name in self.__dataclass_fields__})
+        return Members(**{name: getattr(self, name)[rows] for name in _COLUMNS}, baryons=self.baryons)
+
+
+_COLUMNS = tuple(name for name in Members.__dataclass_fields__ if name != "baryons")
 
 
 def gather(particles: dict[int, dict[str, np.ndarray]], centre: np.ndarray, m_dm: float) -> Members:
@@ -110,129 +122,55 @@ def gather(particles: dict[int, dict[str, np.ndarray]], centre: np.ndarray, m_dm
     m_dm : float
         Mass of a dark-matter particle [1e10 Msun/h].
     """
-    columns: dict[str, list[np.ndarray]] = {name: [] for name in Members.__dataclass_fields__}
+    columns: dict[str, list[np.ndarray]] = {name: [] for name in _COLUMNS}
+    baryons = [particles[part_type] for part_type in (0, 4) if part_type in particles]
+    n_gas = len(particles[0]["Masses"]) if 0 in particles else 0
+    first_baryon = {0: 0, 4: n_gas}
     for part_type in sorted(particles):
         fields = particles[part_type]
         n = len(fields["Coordinates"])
         wind = fields["GFM_StellarFormationTime"] <= 0 if part_type == 4 else np.zeros(n, bool)
-        zeros = np.zeros(n)
-        no_light = np.full((n, 8), NO_MAGNITUDE)
+        zeros = np.zeros(n, np.float32)
+        start = first_baryon.get(part_type)
         row = {
             "position": wrap(fields["Coordinates"] - centre, BOX_TNG100),
-            "velocity": fields["Velocities"].astype(np.float64),
+            "velocity": fields["Velocities"],
             "mass": np.full(n, m_dm) if part_type == 1 else fields["Masses"].astype(np.float64),
             "kind": np.where(wind, 0, part_type).astype(np.int8),
             "wind": wind,
-            "potential": fields["Potential"].astype(np.float64),
-            "energy": fields["InternalEnergy"].astype(np.float64) if part_type == 0 else zeros,
+            "potential": fields["Potential"],
+            "energy": fields.get("InternalEnergy", zeros),
             "ids": fields["ParticleIDs"],
-            "sfr": fields["StarFormationRate"].astype(np.float64) if part_type == 0 else zeros,
-            "metals": fields["GFM_Metals"] if part_type in (0, 4) else np.zeros((n, 10), np.float32),
-            "metallicity": fields["GFM_Metallicity"] if part_type in (0, 4) else np.zeros(n, np.float32),
-            "magnitudes": fields["GFM_StellarPhotometrics"] if part_type == 4 else no_light,
-            "bh_mass": fields["BH_Mass"].astype(np.float64) if part_type == 5 else zeros,
-            "bh_mdot": fields["BH_Mdot"].astype(np.float64) if part_type == 5 else zeros,
+            "sfr": fields.get("StarFormationRate", zeros),
+            "bh_mass": fields.get("BH_Mass", zeros),
+            "bh_mdot": fields.get("BH_Mdot", zeros),
+            "baryon": np.full(n, -1, np.int32) if start is None else np.arange(start, start + n, dtype=np.int32),
         }
         for name, values in row.items():
             columns[name].append(values)
-    return Members(**{name: np.concatenate(values) for name, values in columns.items()})
+    return Members(
+        **{name: np.concatenate(values) for name, values in columns.items()},
+        baryons=Baryons(
+            metals=np.concatenate([np.zeros((0, 10), np.float32), *(f["GFM_Metals"] for f in baryons)]),
+            metallicity=np.concatenate([np.zeros(0, np.float32), *(f["GFM_Metallicity"] for f in baryons)]),
+            magnitudes=particles[4]["GFM_StellarPhotometrics"] if 4 in particles else np.zeros((0, 8), np.float32),
+            n_gas=n_gas,
+        ),
+    )
 
 
 def _by_kind(members: Members, weight: np.ndarray, where: np.ndarray | slice = slice(None)) -> np.ndarray:
     return np.bincount(members.kind[where], weights=weight[where], minlength=N_TYPES)
 
 
-def half_mass_radius(radius: np.ndarray, mass: np.ndarray) -> float:
-    """Radius that holds half the mass, half-way between the particles on both sides of it; 0 for a single particle.
-
-    Parameters
-    ----------
-    radius, mass : ndarray
-        In order of ascending radius.
-    """
-    if len(mass) < 2:
-        return 0.0
-    enclosed = np.cumsum(mass)
-    i = int(np.searchsorted(enclosed, 0.5 * enclosed[-1]))
-    return float(0.5 * (radius[i - 1] + radius[i])) if i else 0.0
-
-
-def overdensity_sphere(radius: np.ndarray, mass: np.ndarray, overdensity: float) -> tuple[float, float]:
-    """Outermost sphere whose mean density is `overdensity` times the critical density.
-
-    Parameters
-    ----------
-    radius, mass : ndarray
-        In order of ascending radius [ckpc/h, 1e10 Msun/h].
-
-    Returns
-    -------
-    mass, radius : float
-        Consistent with each other to rounding; 0 and 0 when no sphere is as dense.
-    """
-    enclosed = np.cumsum(mass)
-    threshold = 4.0 / 3.0 * np.pi * overdensity * RHO_CRIT_CODE
-    dense = np.flatnonzero(enclosed >= threshold * radius**3)
-    if not dense.size:
-        return 0.0, 0.0
-    inside = float(enclosed[dense[-1]])
-    return inside, (inside / threshold) ** (1.0 / 3.0)
-
-
 def _metal_means(members: Members, weight: np.ndarray, where: np.ndarray) -> tuple[float, np.ndarray]:
     """Mean metallicity and metal fractions of the rows `where`, 0 when there are none."""
-    weight = weight[where]
+    weight = weight[where].astype(np.float64)
     total = weight.sum()
     if not total > 0:
         return 0.0, np.zeros(10)
-    return float(weight @ members.metallicity[where] / total), weight @ members.metals[where] / total
-
-
-def photometric_radius(
-    position: np.ndarray, mass: np.ndarray, m_k: np.ndarray, softening: float
-) -> tuple[float, float]:
-    """Projected radius where the K surface brightness falls below 20.7 mag/arcsec^2, and the stellar mass within.
-
-    As in AREPO: rings between the softening and the outermost star, the outermost ring that is bright enough, median
-    over lines of sight; 15 fixed directions here, 100 random ones there.
-
-    Parameters
-    ----------
-    position : ndarray, shape (n, 3)
-        Of the stars, relative to the subhalo's centre [ckpc/h].
-    mass : ndarray
-        [1e10 Msun/h]
-    m_k : ndarray
-        Absolute K magnitudes.
-    softening : float
-        [ckpc/h]
-    """
-    light = 10 ** (-0.4 * m_k)
-    outer = max(1.01 * np.sqrt((position**2).sum(axis=1).max()), 1.001 * softening)
-    edges = np.concatenate([[0.0], np.geomspace(softening, outer, _RINGS - 1)])
-    step = np.log(edges[2] / edges[1])
-    area_pc2 = np.pi * np.diff(edges**2) * (1000.0 / HUBBLE) ** 2
-    zero = 5.0 * np.log10(180.0 * 3600.0 / np.pi / 10.0)
-    limits = []
-    for direction in _directions():
-        ring = np.sqrt(np.maximum((position**2).sum(axis=1) - (position @ direction) ** 2, 1e-12))
-        ring = np.clip(np.floor(np.log(ring / softening) / step).astype(int) + 1, 0, _RINGS - 2)
-        bright = np.bincount(ring, weights=light, minlength=_RINGS - 1)
-        with np.errstate(divide="ignore"):
-            surface = zero - 2.5 * np.log10(bright) + 2.5 * np.log10(area_pc2)
-        lit = np.flatnonzero(surface[1:] < _K_LIMIT)
-        last = int(lit[-1]) + 1 if lit.size else 0
-        limits.append((edges[last + 1], mass[ring <= last].sum()))
-    limits.sort()
-    return limits[len(limits) // 2]
-
-
-def _directions() -> np.ndarray:
-    """Unit vectors spread evenly over a hemisphere (golden spiral)."""
-    i = np.arange(_DIRECTIONS)
-    z = (i + 0.5) / _DIRECTIONS
-    azimuth = np.pi * (3.0 - np.sqrt(5.0)) * i
-    return np.column_stack([np.sqrt(1 - z**2) * np.cos(azimuth), np.sqrt(1 - z**2) * np.sin(azimuth), z])
+    rows, baryons = members.baryon[where], members.baryons
+    return float(weight @ baryons.metallicity[rows] / total), weight @ baryons.metals[rows] / total
 
 
 def _in_box(position: np.ndarray) -> np.ndarray:
@@ -262,14 +200,14 @@ def measure_subhalo(members: Members, lengths: np.ndarray, centre: np.ndarray, s
     arm = m.position - cm
     speed = m.velocity - bulk + HUBBLE_FLOW * arm
     from_centre = m.position - m.position[deepest]
-    radius = np.sqrt((from_centre**2).sum(axis=1))
+    radius = np.sqrt(square(from_centre))
     order = np.argsort(radius, kind="stable")
     r, mass, kind = radius[order], m.mass[order], m.kind[order]
     enclosed = np.cumsum(mass)
     curve = enclosed[6:] / np.maximum(r[6:], 1e-6)
     peak = 6 + int(np.argmax(curve)) if curve.size else 0
     half_type = np.array([half_mass_radius(r[kind == t], mass[kind == t]) for t in range(N_TYPES)])
-    energy = m.potential + 0.5 * ((m.velocity - bulk) ** 2).sum(axis=1) + m.energy
+    energy = m.potential + 0.5 * square(m.velocity - bulk) + m.energy
     row: dict[str, object] = {
         "SubhaloLen": lengths.sum(),
         "SubhaloLenType": lengths,
@@ -278,14 +216,14 @@ def measure_subhalo(members: Members, lengths: np.ndarray, centre: np.ndarray, s
         "SubhaloCM": _in_box(cm + centre),
         "SubhaloVel": bulk,
         "SubhaloSpin": m.mass @ np.cross(arm, speed) / total,
-        "SubhaloVelDisp": np.sqrt(m.mass @ (speed**2).sum(axis=1) / (3.0 * total)),
+        "SubhaloVelDisp": np.sqrt(m.mass @ square(speed) / (3.0 * total)),
         "SubhaloMass": total,
         "SubhaloMassType": _by_kind(m, m.mass),
         "SubhaloHalfmassRad": half_mass_radius(r, mass),
         "SubhaloHalfmassRadType": half_type,
         "SubhaloVmax": np.sqrt(G_CODE * curve.max()) if curve.size else 0.0,
         "SubhaloVmaxRad": r[peak] if curve.size else 0.0,
-        "SubhaloSFR": m.sfr.sum(),
+        "SubhaloSFR": m.sfr.sum(dtype=np.float64),
         "SubhaloBHMass": m.bh_mass.sum(),
         "SubhaloBHMdot": m.bh_mdot.sum(),
         "SubhaloWindMass": m.mass[m.wind].sum(),
@@ -297,7 +235,7 @@ def measure_subhalo(members: Members, lengths: np.ndarray, centre: np.ndarray, s
         by_kind = _by_kind(m, m.mass, inside)
         row[f"SubhaloMassIn{name}"] = by_kind.sum()
         row[f"SubhaloMassIn{name}Type"] = by_kind
-        row[f"SubhaloSFRin{name}"] = m.sfr[inside].sum()
+        row[f"SubhaloSFRin{name}"] = m.sfr[inside].sum(dtype=np.float64)
         suffix = "" if name == "Rad" else name
         _set_metals(row, f"Gas{{}}{suffix}", _metal_means(m, m.mass, inside & gas))
         _set_metals(row, f"Star{{}}{suffix}", _metal_means(m, m.mass, inside & stars))
@@ -306,10 +244,10 @@ def measure_subhalo(members: Members, lengths: np.ndarray, centre: np.ndarray, s
     _set_metals(row, "Gas{}SfrWeighted", _metal_means(m, m.sfr, forming))
     row["SubhaloStellarPhotometrics"] = np.full(8, NO_MAGNITUDE)
     if stars.any():
-        light = (10.0 ** (-0.4 * m.magnitudes[stars].astype(np.float64))).sum(axis=0)
-        row["SubhaloStellarPhotometrics"] = -2.5 * np.log10(light)
+        magnitudes = m.baryons.magnitudes[m.baryon[stars] - m.baryons.n_gas].astype(np.float64)
+        row["SubhaloStellarPhotometrics"] = -2.5 * np.log10((10.0 ** (-0.4 * magnitudes)).sum(axis=0))
         row["SubhaloStellarPhotometricsRad"], row["SubhaloStellarPhotometricsMassInRad"] = photometric_radius(
-            from_centre[stars], m.mass[stars], m.magnitudes[stars, 3].astype(np.float64), softening
+            from_centre[stars], m.mass[stars], magnitudes[:, 3], softening
         )
     return row
 
@@ -333,7 +271,7 @@ def measure_group(members: Members, lengths: np.ndarray, centre: np.ndarray, pos
     """
     m = members
     total = m.mass.sum()
-    radius = np.sqrt(((m.position - position) ** 2).sum(axis=1))
+    radius = np.sqrt(square(m.position - position))
     order = np.argsort(radius, kind="stable")
     row: dict[str, object] = {
         "GroupLen": lengths.sum(),
@@ -346,7 +284,7 @@ def measure_group(members: Members, lengths: np.ndarray, centre: np.ndarray, pos
         "GroupPos": _in_box(position + centre),
         "GroupCM": _in_box(m.mass @ m.position / total + centre),
         "GroupVel": m.mass @ m.velocity / total,
-        "GroupSFR": m.sfr.sum(),
+        "GroupSFR": m.sfr.sum(dtype=np.float64),
     }
     row["GroupGasMetallicity"], row["GroupGasMetalFractions"] = _metal_means(m, m.mass, m.kind == 0)
     row["GroupStarMetallicity"], row["GroupStarMetalFractions"] = _metal_means(m, m.mass, m.kind == 4)

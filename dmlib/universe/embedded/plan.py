@@ -32,8 +32,8 @@ SPLIT = {0: 0.43, 1: 0.57, 4: 0.5, 5: 1.0}
 
 #: Measured on the profile quick (see benchmarks/bench_universe.py): compressed bytes a particle, by type; particles
 #: a second and a worker.
-_BYTES = {0: 80.0, 1: 28.0, 4: 85.0}
-_RATE = 70_000.0
+_BYTES = {0: 51.0, 1: 17.0, 4: 59.0}
+_RATE = 220_000.0
 
 #: Softening of stars in TNG100-1 at z = 0 [ckpc/h]; coarser runs scale with the cube root of the particle mass.
 _SOFTENING = 0.5
@@ -150,12 +150,12 @@ class Plan:
             per_type[column] *= 1.0 + OUTER_FUZZ.get(part_type, 0.0)
         weights = np.array([_BYTES[part_type] for part_type in _COLUMNS])
         blocks = np.array([(counts[a:b] @ weights).sum() for a, b in self.blocks])
-        largest = max(counts[a:b].sum() for a, b in self.blocks)
+        totals = np.array([counts[a:b].sum() for a, b in self.blocks])
         return Need(
             particles={part_type: round(n) for part_type, n in zip(_COLUMNS, per_type, strict=True)},
             disk=float(per_type @ weights),
             disk_block=float(blocks.max()),
-            memory=workers * (0.2e9 + 450.0 * largest),
+            memory=workers * 0.2e9 + 800.0 * np.sort(totals)[-workers:].sum(),
             seconds=float(per_type.sum() / (_RATE * min(workers, len(blocks)))),
         )
 

@@ -1,0 +1,97 @@
+"""Time and disk of writing the embedded universe: the stages of one block, and one process against two.
+
+The stages are those of a block of the profile ``quick``, in one process; the whole is the profile ``smoke``, written
+with one worker and with two in turn, in the same run. The numbers behind the estimate of need in
+`dmlib.universe.embedded.plan` come from here.
+
+Run with ``python benchmarks/bench_universe.py``.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import h5py
+
+from dmlib.settings import Settings
+from dmlib.units import CodeUnits
+from dmlib.universe.embedded.blocks import make_block, write_tree
+from dmlib.universe.embedded.catalogue import measure
+from dmlib.universe.embedded.layout import Tree
+from dmlib.universe.embedded.particles import complete
+from dmlib.universe.embedded.plan import Plan, make_plan
+
+NAMES = {0: "gas", 1: "dark matter", 4: "stars"}
+
+
+def stages(plan: Plan, block: int) -> tuple[dict[str, float], int]:
+    """Seconds of each stage of a block, files excepted, and its particles."""
+    seconds: Counter[str] = Counter()
+    total, scale = 0, CodeUnits()
+    for group_id in range(*plan.blocks[block]):
+        row = plan.population.groups[group_id]
+        centre, m200 = row["position"] / scale.length, float(row["m200"]) / scale.mass
+        begin = time.perf_counter()
+        made = plan.realise(plan.population, group_id)
+        realised = time.perf_counter()
+        stored = {t: complete(t, fields, centre, group_id, m200) for t, fields in made.particles.items()}
+        completed = time.perf_counter()
+        measure(stored, made.lengths, centre, plan.m_dm_code, plan.softening)
+        seconds["particles of the galaxies"] += realised - begin
+        seconds["rounding and placing"] += completed - realised
+        seconds["catalogue"] += time.perf_counter() - completed
+        total += sum(len(fields["Coordinates"]) for fields in stored.values())
+    return dict(seconds), total
+
+
+def bytes_per_particle(paths) -> dict[int, float]:
+    """Stored bytes of a particle of each type in some snapshot files."""
+    stored: Counter[int] = Counter()
+    number: Counter[int] = Counter()
+    for path in paths:
+        with h5py.File(path) as file:
+            for part_type in NAMES:
+                group = file.get(f"PartType{part_type}")
+                if group is not None:
+                    number[part_type] += len(group["ParticleIDs"])
+                    stored[part_type] += sum(dataset.id.get_storage_size() for dataset in group.values())
+    return {part_type: stored[part_type] / number[part_type] for part_type in number}
+
+
+def main() -> None:
+    """Print the tables."""
+    with tempfile.TemporaryDirectory() as folder:
+        plan = make_plan(Settings(profile="quick", build_root=folder))
+        block = len(plan.blocks) // 2
+        seconds, total = stages(plan, block)
+        begin = time.perf_counter()
+        make_block(plan, block, Path(folder) / "block")
+        whole = time.perf_counter() - begin
+        seconds["files"] = whole - sum(seconds.values())
+        print(f"one block of quick: {total:,} particles, one process")
+        for name, value in seconds.items():
+            print(f"  {name:28s} {value:6.2f} s   {total / value / 1e3:8.0f} thousand particles a second")
+        print(f"  {'all':28s} {whole:6.2f} s   {total / whole / 1e3:8.0f} thousand particles a second")
+        files = [Tree(Path(folder) / "block").snapshot_chunk(j) for j in plan.files(block)]
+        for part_type, size in bytes_per_particle(files).items():
+            print(f"  {NAMES[part_type]:28s} {size:6.1f} bytes a particle")
+
+        times = {}
+        for workers in (1, 2):
+            settings = Settings(profile="smoke", build_root=f"{folder}/{workers}")
+            begin = time.perf_counter()
+            write_tree(settings, make_plan(settings), workers)
+            times[workers] = time.perf_counter() - begin
+            print(f"smoke, written with {workers} worker{'s' if workers > 1 else ''}: {times[workers]:.1f} s")
+        print(
+            f"  ratio {times[1] / times[2]:.2f} (two processes pay for their start: near 1 for smoke, near 2 for quick)"
+        )
+        for profile in ("smoke", "quick", "paper"):
+            print(f"need of {profile:6s} with 2 workers: {make_plan(Settings(profile=profile)).need(2)}")
+
+
+if __name__ == "__main__":
+    main()
