@@ -91,7 +91,7 @@ class Claim(_Strict):
     format : str
         Python format of our number.
     why : str
-        Where the two differ: why, as far as we know.
+        Where the two differ, or nothing is measured: why, as far as we know.
     known_difference : bool
         The paper's statement is known to be wrong or about something else: a number that misses the criterion then
         *differs* rather than fails.

@@ -141,7 +141,7 @@ class ClaimsTable(_Table):
                 continue
             chapter = app.dmlib_outline[row.claim.chapter]
             verdict: list[nodes.Node] = [nodes.inline(text=row.verdict, classes=["verdict", f"verdict-{row.kind}"])]
-            explained = row.kind in ("differs", "fails") and "short" not in self.options
+            explained = row.kind in ("differs", "fails", "unmeasured") and "short" not in self.options
             detail = [text for text in (row.where, row.claim.why if explained else "") if text]
             if detail:
                 verdict += [nodes.Text(" "), nodes.inline("", "", *self.inline(". ".join(detail)), classes=["detail"])]
