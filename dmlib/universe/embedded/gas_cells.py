@@ -46,6 +46,8 @@ def cold_cells(rng: np.random.Generator, row, disc: ColdDisc, model: MassModel, 
     x_hydrogen = interstellar.hydrogen_fraction(row["z_gas"])
     middle = interpolate(radius, disc.surface_density / (2 * disc.height))
     density = middle * (1 - quantile**2) * lop * crest * bar * 10 ** rng.normal(0, 0.05, n)
+    torn = _torn_off(rng, row, radius)
+    density[torn] *= 0.2
     n_h = interstellar.hydrogen_density(density, x_hydrogen)
     star_forming = n_h > interstellar.N_THRESHOLD
     if row["sfr"] <= 0:
@@ -78,9 +80,16 @@ def cold_cells(rng: np.random.Generator, row, disc: ColdDisc, model: MassModel, 
     position, velocity = discs.warp(row, radius, [position, velocity])
     position, velocity = _disturb(rng, row, position, velocity, radius)
     axes = discs.plane_axes(row["spin_axis"])
+    position, velocity = discs.turn_to_box(position, axes), discs.turn_to_box(velocity, axes)
+    if torn.any():
+        # A tail behind the satellite, the slower the longer.
+        length = rng.exponential(0.6, int(torn.sum()))[:, None]
+        course = row["velocity_offset"] / max(np.linalg.norm(row["velocity_offset"]), 1e-9)
+        position[torn] -= length * row["r_hi"] * course
+        velocity[torn] -= np.minimum(0.3 * length, 0.6) * row["velocity_offset"]
     return {
-        "position": discs.turn_to_box(position, axes),
-        "velocity": discs.turn_to_box(velocity, axes),
+        "position": position,
+        "velocity": velocity,
         "density": density,
         "energy": energy,
         "neutral": stored,
@@ -88,6 +97,13 @@ def cold_cells(rng: np.random.Generator, row, disc: ColdDisc, model: MassModel, 
         "sfr": sfr,
         "radius": radius,
     }
+
+
+def _torn_off(rng: np.random.Generator, row, radius: np.ndarray) -> np.ndarray:
+    """Cells that ram pressure has taken from a satellite: up to half of those in the outer half of its HI disc."""
+    if row["kind"] != "satellite":
+        return np.zeros(len(radius), dtype=bool)
+    return rng.random(len(radius)) < 0.5 * np.clip(2 * radius / row["r_hi"] - 1, 0, 1)
 
 
 def _disturb(rng: np.random.Generator, row, position, velocity, radius):

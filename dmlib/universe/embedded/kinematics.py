@@ -9,8 +9,10 @@ relax a little.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
+from scipy.special import erf, erfc
 
 from ...units import G
 from .structure import RADIUS, MassModel, interpolate
@@ -58,6 +60,25 @@ def radial_dispersion(tracer: np.ndarray, model: MassModel, anisotropy: Anisotro
     return np.sqrt(np.divide(outward, weight, out=np.zeros_like(outward), where=weight > 1e-12 * weight.max()))
 
 
+#: Speeds stay below this part of the escape speed.
+_ESCAPE = 0.95
+
+
+@lru_cache(maxsize=1)
+def _cut_table() -> tuple[np.ndarray, np.ndarray]:
+    """Width of the Gaussian that has a wanted dispersion after its tail has been put back below a limit.
+
+    Returns (sigma / limit after the cut, before the cut); a speed over the limit is replaced by one spread evenly over
+    the sphere below it, whose mean square is 3/5 of the limit's.
+    """
+    before = np.geomspace(0.02, 20.0, 200)
+    x = 1 / before
+    tail = erfc(x / np.sqrt(2)) + np.sqrt(2 / np.pi) * x * np.exp(-0.5 * x**2)
+    # Second moment of the Gaussian inside: 3 minus that of the tail.
+    inside = 3 * erf(x / np.sqrt(2)) - np.sqrt(2 / np.pi) * np.exp(-0.5 * x**2) * x * (x**2 + 3)
+    return before * np.sqrt((inside + 0.6 * x**2 * tail) / 3), before
+
+
 def spheroid_velocities(
     rng: np.random.Generator,
     positions: np.ndarray,
@@ -87,20 +108,28 @@ def spheroid_velocities(
         km/s, float32.
     """
     n = len(radii)
-    sigma = interpolate(radii, dispersion).astype(np.float32)
-    ratio = np.sqrt(1 - anisotropy.beta(radii)).astype(np.float32)
+    limit = _ESCAPE * np.sqrt(-2 * model.potential_at(radii))
+    beta = anisotropy.beta(radii)
+    sigma = interpolate(radii, dispersion)
+    # The Jeans dispersion is to hold after the cut; the table is for equal dispersions, so it is asked for their mean.
+    mean = np.maximum(sigma * np.sqrt(1 - 2 * beta / 3), 1e-9)
+    sigma = (sigma * (limit * np.interp(mean / limit, *_cut_table()) / mean)).astype(np.float32)
+    ratio = np.sqrt(1 - beta).astype(np.float32)
     radial = (positions / np.maximum(radii, 1e-12)[:, None]).astype(np.float32)
     # Isotropic Gaussian, then the tangential part shrunk (beta > 0): v = ratio g + (1 - ratio) (g.r) r
     velocity = rng.standard_normal((n, 3), dtype=np.float32)
     along = np.einsum("ij,ij->i", velocity, radial)
     velocity = ratio[:, None] * velocity + ((1 - ratio) * along)[:, None] * radial
     velocity *= sigma[:, None]
-    limit = 0.95 * np.sqrt(-2 * model.potential_at(radii)).astype(np.float32)
     speed = np.sqrt(np.einsum("ij,ij->i", velocity, velocity))
     fast = speed > limit
     if fast.any():
         # A uniform draw within the allowed sphere keeps the tail short of escape without piling up at the limit.
-        shrink = limit[fast] / speed[fast] * rng.random(int(fast.sum()), dtype=np.float32) ** np.float32(1 / 3)
+        shrink = (
+            limit[fast].astype(np.float32)
+            / speed[fast]
+            * rng.random(int(fast.sum()), dtype=np.float32) ** np.float32(1 / 3)
+        )
         velocity[fast] *= shrink[:, None]
     return velocity
 

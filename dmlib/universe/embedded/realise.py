@@ -103,7 +103,7 @@ def realise_group(population: Population, group_id: int) -> GroupParticles:
     for rank, row in enumerate(members):
         rng = np.random.default_rng([population.seed, 1, int(group_id), rank])
         model, disc = build_model(row, population.m_dm, population.m_baryon)
-        tide = float(host.potential_at(np.linalg.norm(row["offset"]))) if host is not None else 0.0
+        tide = _depth_in_host(host, model, row) if host is not None else 0.0
         host = host or model
         pieces.append(_subhalo(rng, population, group, row, model, disc, tide))
     lengths = np.zeros((len(members), 6), dtype=np.int64)
@@ -118,6 +118,16 @@ def realise_group(population: Population, group_id: int) -> GroupParticles:
         if blocks:
             particles[kind] = {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
     return GroupParticles(int(group_id), particles, lengths)
+
+
+def _depth_in_host(host: MassModel, model: MassModel, row) -> float:
+    """Potential that the host adds to all of a satellite, taken at its centre [(km/s)^2].
+
+    A compact satellite can be deeper than its host's own centre; it is lifted to stay above it, because the deepest
+    particle of a group is by convention the centre of the group and of its first subhalo.
+    """
+    there = float(host.potential_at(np.linalg.norm(row["offset"])))
+    return max(there, 0.98 * host.potential.min() - model.potential.min())
 
 
 def _subhalo(rng, population, group, row, model: MassModel, disc: ColdDisc, tide: float) -> dict[int, Arrays]:
@@ -240,7 +250,7 @@ def _neighbour_radius(coordinates: np.ndarray, k: int = 32) -> np.ndarray:
     k = min(k, len(coordinates) - 1)
     if k < 1:
         return np.full(len(coordinates), 1.0, dtype=np.float32)
-    distance, _ = cKDTree(coordinates, balanced_tree=False).query(coordinates, k=[k + 1])
+    distance, _ = cKDTree(coordinates, leafsize=32, balanced_tree=False).query(coordinates, k=[k + 1])
     return distance[:, 0].astype(np.float32)
 
 

@@ -1,0 +1,327 @@
+"""Particles of whole groups: they are what the population plans, and agree with each other."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.spatial import cKDTree
+
+from dmlib.observe.hydrogen import HYDROGEN_FIELDS, hydrogen, hydrogen_density
+from dmlib.settings import PROFILES
+from dmlib.units import Z_SUN, CodeUnits
+from dmlib.universe.embedded import discs, population
+from dmlib.universe.embedded.interstellar import N_THRESHOLD
+from dmlib.universe.embedded.realise import GroupParticles, build_model, realise_group
+from dmlib.universe.embedded.structure import RADIUS, interpolate
+
+UNITS = CodeUnits()
+SHARED = {
+    "Coordinates", "Velocities", "Potential", "SubfindDensity", "SubfindDMDensity", "SubfindHsml", "SubfindVelDisp",
+}  # fmt: skip
+OWN = {
+    0: {
+        "Masses", "Density", "InternalEnergy", "ElectronAbundance", "NeutralHydrogenAbundance", "StarFormationRate",
+        "GFM_Metals", "GFM_Metallicity",
+    },
+    1: set(),
+    4: {
+        "Masses", "GFM_InitialMass", "GFM_StellarFormationTime", "GFM_Metals", "GFM_Metallicity",
+        "GFM_StellarPhotometrics", "StellarHsml",
+    },
+    5: {"Masses"},
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def universe() -> population.Population:
+    return population.draw(PROFILES["quick"], 1, "fiducial")
+
+
+def centrals(universe, wanted, n=6) -> list[int]:
+    """Groups whose central fulfils a condition, spread over the catalogue."""
+    rows = universe.subhalos[universe.groups["first_sub"][universe.groups["n_subs"] > 0]]
+    found = rows["group_id"][wanted(rows)]
+    return [int(i) for i in found[np.linspace(0, len(found) - 1, min(n, len(found))).astype(int)]]
+
+
+def quiet_discs(rows):
+    """Undisturbed star-forming discs without bar or strong warp, with enough cells to measure."""
+    calm = (rows["disturbed"] == "") & (rows["bar_strength"] == 0) & (rows["spiral_amplitude"] < 0.35)
+    flat = (rows["warp_amplitude"] < 8) & (rows["lopsidedness"] < 0.25)
+    return calm & flat & (rows["sfr"] > 0.3) & (rows["m_hi"] / universe_m_baryon > 300) & (rows["bulge_fraction"] < 0.5)
+
+
+universe_m_baryon = PROFILES["quick"].m_baryon
+
+
+class Central:
+    """The central galaxy of one group: its row, its model, its particles about its centre in physical units."""
+
+    def __init__(self, universe, group_id: int):
+        self.row = universe.members(group_id)[0]
+        self.model, self.disc = build_model(self.row, universe.m_dm, universe.m_baryon)
+        self.group = realise_group(universe, group_id)
+        self.bulk = universe.groups["velocity"][group_id] + self.row["velocity_offset"]
+
+    def of(self, kind: int) -> dict[str, np.ndarray]:
+        n = self.group.lengths[0, kind]
+        arrays = {name: values[:n] for name, values in self.group.particles[kind].items()}
+        arrays["x"] = arrays["Coordinates"] * UNITS.length - self.row["offset"]
+        arrays["v"] = arrays["Velocities"].astype(float) - self.bulk
+        arrays["r"] = np.linalg.norm(arrays["x"], axis=1)
+        if "Masses" in arrays:
+            arrays["mass"] = arrays["Masses"].astype(float) * UNITS.mass
+        return arrays
+
+    def gas_in_plane(self):
+        """Cylindrical radius, rotation speed and HI mass of the cells."""
+        gas = self.of(0)
+        cells = {name: gas[name] for name in HYDROGEN_FIELDS}
+        cells["Masses"], cells["Density"] = gas["mass"], gas["Density"].astype(float) * UNITS.density
+        hi = hydrogen(cells).m_hi
+        axes = discs.plane_axes(self.row["spin_axis"])
+        x, v = gas["x"] @ axes.T, gas["v"] @ axes.T
+        radius = np.hypot(x[:, 0], x[:, 1])
+        return radius, (x[:, 0] * v[:, 1] - x[:, 1] * v[:, 0]) / np.maximum(radius, 1e-9), hi
+
+
+def test_counts_fields_and_types_are_as_planned(universe):
+    for group_id in (0, 7, len(universe.groups) // 2, len(universe.groups) - 1):
+        group, members = realise_group(universe, group_id), universe.members(group_id)
+        planned = np.zeros((len(members), 6), dtype=int)
+        planned[:, 0], planned[:, 1] = members["n_gas"], members["n_dm"]
+        planned[:, 4], planned[:, 5] = members["n_star"] + members["n_wind"], members["n_bh"]
+        assert (group.lengths == planned).all()
+        fuzz = {1: universe.groups["n_dm_fuzz"][group_id], 0: universe.groups["n_gas_fuzz"][group_id]}
+        for kind in (0, 1, 4, 5):
+            total = planned[:, kind].sum() + fuzz.get(kind, 0)
+            if total == 0:
+                assert kind not in group.particles
+                continue
+            arrays = group.particles[kind]
+            assert set(arrays) == SHARED | OWN[kind]
+            for name, values in arrays.items():
+                assert len(values) == total
+                assert np.isfinite(values).all(), name
+                assert values.dtype == (np.float64 if name == "Coordinates" else np.float32), name
+
+
+def test_a_group_depends_on_nothing_but_its_rows_and_the_seed(universe):
+    first = realise_group(universe, 11)
+    realise_group(universe, 3)
+    again = realise_group(universe, 11)
+    for kind, arrays in first.particles.items():
+        for name, values in arrays.items():
+            assert np.array_equal(values, again.particles[kind][name])
+    other = realise_group(population.draw(PROFILES["quick"], 2, "fiducial"), 11)
+    assert not np.array_equal(other.particles[1]["Coordinates"][:50], first.particles[1]["Coordinates"][:50])
+
+
+def test_dark_matter_follows_the_analytic_mass(universe):
+    for group_id in (2, 50, 200, 400):
+        galaxy = Central(universe, group_id)
+        r = galaxy.of(1)["r"]
+        for radius in np.geomspace(1, 100, 8):
+            expected = interpolate(radius, galaxy.model.enclosed["dm"]) / universe.m_dm
+            assert abs(np.sum(r < radius) - expected) < 3 * np.sqrt(expected) + 1
+
+
+def test_dark_matter_and_stars_are_in_equilibrium(universe):
+    for group_id in (50, 200, 400):
+        galaxy = Central(universe, group_id)
+        for kind, tolerance in ((1, 0.04), (4, 0.12)):
+            # Disc stars feel a flattened disc; the virial of the spherical average is a few per cent less.
+            p = galaxy.of(kind)
+            pull = 4.30091e-6 * np.interp(p["r"], RADIUS, galaxy.model.mass) / np.maximum(p["r"], 0.02)
+            assert np.mean(np.sum(p["v"] ** 2, axis=1)) / np.mean(pull) == pytest.approx(1.0, abs=tolerance)
+            bound = 0.5 * np.sum(p["v"] ** 2, axis=1) + galaxy.model.potential_at(p["r"]) < 0
+            assert bound.mean() > 0.99
+
+
+def test_readers_find_the_planned_hi(universe):
+    for group_id in centrals(universe, quiet_discs):
+        galaxy = Central(universe, group_id)
+        radius, _, hi = galaxy.gas_in_plane()
+        assert hi.sum() == pytest.approx(galaxy.row["m_hi"], rel=0.08)
+        edges = galaxy.row["r_hi"] * np.linspace(0, 2, 31)
+        surface = np.histogram(radius, edges, weights=hi)[0] / (np.pi * np.diff(edges**2)) / 1e6
+        last = np.flatnonzero(surface > 1)[-1]
+        assert edges[last + 1] == pytest.approx(galaxy.row["r_hi"], rel=0.12)
+
+
+def test_gas_turns_at_the_circular_speed_where_it_is_quiet(universe):
+    for group_id in centrals(universe, quiet_discs):
+        galaxy = Central(universe, group_id)
+        radius, speed, hi = galaxy.gas_in_plane()
+        for low, high in ((0.3, 0.5), (0.5, 0.8)):
+            there = (radius > low * galaxy.row["r_hi"]) & (radius < high * galaxy.row["r_hi"]) & (hi > 0.3 * hi.max())
+            expected = interpolate(radius[there], galaxy.model.v_circ)
+            assert np.average(speed[there], weights=hi[there]) / expected.mean() == pytest.approx(1.0, abs=0.05)
+
+
+def test_gas_of_disturbed_galaxies_does_not(universe):
+    for how, low, high in (("counter-rotating", -1.1, -0.9), ("out-of-balance", 0.6, 0.97)):
+        [group_id] = centrals(universe, lambda rows, how=how: (rows["disturbed"] == how) & (rows["m_hi"] > 2e9), n=1)
+        galaxy = Central(universe, group_id)
+        radius, speed, hi = galaxy.gas_in_plane()
+        there = (radius > 0.5 * galaxy.row["r_hi"]) & (radius < 0.8 * galaxy.row["r_hi"])
+        ratio = np.average(speed[there] / interpolate(radius[there], galaxy.model.v_circ), weights=hi[there])
+        assert low < ratio < high
+
+
+def test_gas_cells_are_consistent(universe):
+    for group_id in (20, 120, 300):
+        galaxy = Central(universe, group_id)
+        gas = galaxy.of(0)
+        metals = gas["GFM_Metals"].astype(float)
+        assert metals.sum(axis=1) == pytest.approx(1.0, abs=3e-7)
+        assert (metals >= 0).all()
+        assert gas["GFM_Metallicity"] == pytest.approx(1 - metals[:, 0] - metals[:, 1], abs=1e-6)
+        assert ((gas["mass"] > 0.5 * universe.m_baryon) & (gas["mass"] < 2 * universe.m_baryon)).all()
+        assert gas["StarFormationRate"].sum() == pytest.approx(galaxy.row["sfr"], rel=1e-4)
+        n_h = hydrogen_density(gas["Density"] * UNITS.density, metals[:, 0])
+        forming = gas["StarFormationRate"] > 0
+        # Metallicity scatters cell by cell, the threshold was applied at the mean hydrogen fraction.
+        assert n_h[forming].min() > 0.9 * N_THRESHOLD
+        assert n_h[~forming].max() < 1.1 * N_THRESHOLD
+        neutral = gas["NeutralHydrogenAbundance"]
+        assert ((neutral >= 0) & (neutral <= 1)).all()
+        assert (gas["ElectronAbundance"] >= 0).all() and (gas["ElectronAbundance"] < 1.2).all()
+        hot = gas["InternalEnergy"] > 5000
+        assert neutral[hot & ~forming].max() < 1e-3
+
+
+def test_cell_densities_are_those_of_the_cells_around(universe):
+    galaxy = Central(universe, centrals(universe, quiet_discs)[0])
+    gas = galaxy.of(0)
+    distance = cKDTree(gas["x"]).query(gas["x"], k=[33])[0][:, 0]
+    local = 33 * gas["mass"].mean() / (4 / 3 * np.pi * distance**3)
+    ratio = np.log10(gas["Density"] * UNITS.density / local)
+    # Discs are thinner than the distance to the neighbours, so the sphere's mean is the lower one there.
+    assert np.median(ratio) == pytest.approx(0.0, abs=0.3)
+    assert np.percentile(ratio, 16) > -0.4
+
+
+def test_stars_add_up(universe):
+    for group_id in (20, 120, 300):
+        galaxy = Central(universe, group_id)
+        stars, row = galaxy.of(4), galaxy.row
+        real = stars["GFM_StellarFormationTime"] > 0
+        assert np.sum(~real) == row["n_wind"]
+        assert stars["mass"][real].sum() == pytest.approx(row["m_star"], rel=1e-5)
+        initial = stars["GFM_InitialMass"][real] * UNITS.mass
+        assert (initial > 0.99 * stars["mass"][real]).all()
+        assert initial.mean() == pytest.approx(universe.m_baryon, rel=0.15)
+        order = np.argsort(stars["r"][real])
+        cumulative = np.cumsum(stars["mass"][real][order])
+        half = stars["r"][real][order][np.searchsorted(cumulative, 0.5 * row["m_star"])]
+        assert half == pytest.approx(row["r_half"], rel=0.15)
+        metals = stars["GFM_Metals"].astype(float)
+        assert metals.sum(axis=1) == pytest.approx(1.0, abs=3e-7)
+        metallicity = np.average(stars["GFM_Metallicity"][real], weights=initial)
+        assert metallicity == pytest.approx(row["z_star"], rel=0.1)
+        assert stars["GFM_StellarPhotometrics"][real].max() < 0
+        assert 0.05 < stars["GFM_Metallicity"][real].mean() / Z_SUN < 4
+
+
+def test_ages_follow_the_row_and_the_star_formation_rate(universe):
+    young_expected, young_found = 0.0, 0.0
+    for group_id in centrals(universe, lambda rows: rows["sfr"] > 1, n=8):
+        galaxy = Central(universe, group_id)
+        stars = galaxy.of(4)
+        real = stars["GFM_StellarFormationTime"] > 0
+        a = stars["GFM_StellarFormationTime"][real].astype(float)
+        # Age in flat LCDM, here by the integral rather than by the closed form that dmlib uses.
+        grid = np.linspace(1e-3, 1, 20001)
+        rate = 67.74 / 977.79 * np.sqrt(0.3089 / grid + 0.6911 * grid**2)  # da/dt [1/Gyr]
+        lookback = np.concatenate([[0.0], np.cumsum(0.5 * (1 / rate[1:] + 1 / rate[:-1]) * np.diff(grid))])
+        age = lookback[-1] - np.interp(a, grid, lookback)
+        assert age.min() > -1e-3
+        assert age.mean() == pytest.approx(galaxy.row["age"], abs=0.5)
+        young_expected += galaxy.row["sfr"] * 0.5e9
+        young_found += stars["GFM_InitialMass"][real][age < 0.5].sum() * UNITS.mass
+    assert young_found == pytest.approx(young_expected, rel=0.1)
+
+
+def test_smoothing_length_encloses_32_neighbours(universe):
+    stars = Central(universe, 300).of(4)
+    tree = cKDTree(stars["Coordinates"])
+    for i in (5, 100, 500):
+        inside = tree.query_ball_point(stars["Coordinates"][i], stars["StellarHsml"][i] * (1 + 1e-5))
+        assert len(inside) == 33  # itself and 32 others
+
+
+def test_discs_turn_about_the_spin_axis(universe):
+    for group_id in centrals(universe, quiet_discs):
+        galaxy = Central(universe, group_id)
+        for kind in (0, 4):
+            p = galaxy.of(kind)
+            inner = p["r"] < galaxy.row["r_hi"]
+            momentum = np.sum(np.cross(p["x"], p["v"])[inner] * p["mass"][inner, None], axis=0)
+            assert momentum @ galaxy.row["spin_axis"] / np.linalg.norm(momentum) > 0.97
+
+
+def test_the_potential_is_lowest_at_each_centre(universe):
+    for group_id in (0, 1, 2, 60, 300):
+        group, members = realise_group(universe, group_id), universe.members(group_id)
+        start = dict.fromkeys((0, 1, 4, 5), 0)
+        lowest = []
+        for rank, row in enumerate(members):
+            potential, position = [], []
+            for kind in start:
+                n = group.lengths[rank, kind]
+                if n:
+                    piece = slice(start[kind], start[kind] + n)
+                    potential.append(group.particles[kind]["Potential"][piece])
+                    position.append(group.particles[kind]["Coordinates"][piece])
+                    start[kind] += n
+            potential, position = np.concatenate(potential), np.concatenate(position)
+            assert position[np.argmin(potential)] * UNITS.length == pytest.approx(row["offset"], abs=1e-6)
+            assert np.sum(potential == potential.min()) == 1
+            lowest.append(potential.min())
+        assert np.argmin(lowest) == 0
+
+
+def test_subhaloes_move_as_planned(universe):
+    group_id = int(np.argmax(universe.groups["n_subs"]))
+    group, members = realise_group(universe, group_id), universe.members(group_id)
+    ends = np.cumsum(group.lengths[:, 1])
+    for rank, row in enumerate(members):
+        n = group.lengths[rank, 1]
+        if n < 500:
+            continue
+        v = group.particles[1]["Velocities"][ends[rank] - n : ends[rank]].astype(float)
+        error = v.std(axis=0) / np.sqrt(n)
+        planned = universe.groups["velocity"][group_id] + row["velocity_offset"]
+        assert (np.abs(v.mean(axis=0) - planned) < 4.5 * error).all()
+
+
+def test_a_group_without_subhalo_is_all_fuzz(universe):
+    empty = np.flatnonzero(universe.groups["n_subs"] == 0)
+    assert len(empty)
+    group = realise_group(universe, int(empty[0]))
+    assert isinstance(group, GroupParticles)
+    assert group.lengths.shape == (0, 6)
+    assert len(group.particles[1]["Coordinates"]) == universe.groups["n_dm_fuzz"][empty[0]]
+
+
+def test_fragments_are_stars_and_gas(universe):
+    fragments = universe.subhalos[universe.subhalos["kind"] == "fragment"]
+    row = fragments[0]
+    group = realise_group(universe, int(row["group_id"]))
+    lengths = group.lengths[row["rank"]]
+    assert lengths[4] > 20 * lengths[1]
+
+
+def test_alternative_physics_has_less_dark_matter_in_the_middle(universe):
+    other = population.draw(PROFILES["quick"], 1, "alternative")
+
+    def inner(one, group_id):
+        model, _ = build_model(one.members(group_id)[0], one.m_dm, one.m_baryon)
+        return interpolate(np.array([2.0, 5.0, 100.0]), model.enclosed["dm"])
+
+    groups = range(10, 300, 30)
+    ratio = np.median([inner(other, i) / inner(universe, i) for i in groups], axis=0)
+    assert ratio[0] < 0.7
+    assert ratio[0] < ratio[1] < ratio[2]
+    assert ratio[2] == pytest.approx(1.0, abs=0.25)
