@@ -37,11 +37,11 @@
 # The settings say where galaxies come from and how much is computed; the same four stand at the top of every chapter.
 
 # %% tags=["parameters"]
-universe = "embedded"  # where galaxies come from: "embedded" (written here) or "files" (a TNG tree on disk)
+universe = "embedded"  # written here; or "files", a TNG tree on disk
 profile = "quick"  # how much is computed: "smoke", "quick" or "paper"
 seed = 1  # root of every random number
-base_path = ""  # for universe "files", the simulation's output folder
-galaxy = "NGC6503"  # SPARC name of the galaxy to take apart (the talk's section 1 shows NGC 6503)
+base_path = ""  # for "files", the simulation's output folder
+galaxy = "NGC6503"  # SPARC name; NGC 6503 as in section 1 of the talk
 
 # %%
 from dmlib.figures import introduction as figures
@@ -79,7 +79,7 @@ settings = Settings(universe=universe, profile=profile, seed=seed, base_path=bas
 
 # %%
 example = load_example(settings, galaxy)
-print(example.note or f"{example.galaxy} from {example.source}: {len(example.radius)} measured radii")
+print(example.note or f"{example.galaxy} from {example.source}")
 
 # %% [markdown]
 # If the line above says that SPARC could not be had, this copy of the book was made with no network: then the curves below are those
@@ -107,7 +107,7 @@ show(
 #
 # ## Taking the curve apart
 #
-# Forces add, and each is proportional to a $V^2$; so do the squares of the speeds that each part alone would give:
+# Forces add, and at a given radius each goes with a $V^2$; so the squares of the speeds that each part alone would give add too:
 #
 # $$ V_\mathrm{obs}^2 = \Upsilon_\mathrm{disc} V_\mathrm{disc}^2 + \Upsilon_\mathrm{bulge} V_\mathrm{bulge}^2
 #    + V_\mathrm{gas}|V_\mathrm{gas}| + V_\mathrm{dark}^2 . $$ (eq-decomposition)
@@ -123,8 +123,10 @@ show(
 # A flat curve has a slope of 0; a mass that has ended gives $-1/2$.
 
 # %%
-slope, slope_error, visible_slope, n_outer = outer_slope(example, beyond=3 * example.r_disk)
-print(f"measured: {slope:+.3f} ± {slope_error:.3f}   stars and gas alone: {visible_slope:+.2f}")
+beyond = 3 * example.r_disk
+slope, slope_error, visible_slope, n_outer = outer_slope(example, beyond)
+print(f"measured: {slope:+.3f} ± {slope_error:.3f}")
+print(f"stars and gas alone: {visible_slope:+.2f}")
 
 # %% [markdown]
 # Each number that the text quotes is recorded together with where it is from, and looked up when these pages are built.
@@ -179,7 +181,8 @@ show(
 # %%
 needed, needed_error = example.m_dynamical()
 ratio, ratio_error = example.discrepancy()
-ratio_range = [example.discrepancy(upsilon)[0][-1] for upsilon in reversed(example.upsilon_range)]
+lightest, heaviest = example.upsilon_range
+ratio_range = [example.discrepancy(u)[0][-1] for u in (heaviest, lightest)]
 here["figure"] = "intro_enclosed_mass"
 
 # %%
@@ -224,7 +227,8 @@ for name, value in zip(("low", "high"), ratio_range, strict=True):
 
 # %%
 population = load_population(settings)
-relation = relate(population["light"].value, population["m_dark"].value, seed=seed)
+light, dark = population["light"].value, population["m_dark"].value
+relation = relate(light, dark, seed=seed)
 
 # %%
 show(
@@ -284,8 +288,11 @@ for name, value, error, by in (
 # square error below 0.2 with all information, below 0.3 with images alone), with a mean absolute error below about 0.25 everywhere.
 # A follow-up with networks that respect rotations of the image does better than the standard ones {cite}`deLosRios2025`.
 #
-# How {cite:t}`deLosRios2023` compares to the method of this chapter, on the same galaxies, was announced as future work. It is the
+# How the networks compare with the method of this chapter, on the same galaxies, the authors announced as future work. It is the
 # second half of this book.
+#
+# The talk goes on from here to neural networks, convolutions and pooling. This book explains them where they can be run, in the
+# chapter on networks.
 #
 # ## What the book does, and three ways to use it
 #

@@ -94,8 +94,8 @@ def enclosed_mass(model: MassModel) -> Figure:
     top.legend(loc="lower right")
     bottom.axhline(1.0, **style.line("baseline"))
     bottom.errorbar(r, ratio, yerr=ratio_err, **style.points("dark_matter", marker="o"))
-    bottom.annotate("1: the seen mass suffices", (r[-1], 1.0), xytext=(0, -4), textcoords="offset points", ha="right",
-                    va="top", fontsize=9, color=style.COLOURS["literature"])  # fmt: skip
+    bottom.annotate("1: the seen mass suffices", (r[-1], 1.0), xytext=(0, 3), textcoords="offset points", ha="right",
+                    va="bottom", fontsize=9, color=style.COLOURS["literature"])  # fmt: skip
     bottom.set(xlabel="radius $R$ [kpc]", ylabel="needed / seen", xlim=(0, 1.03 * r.max()))
     bottom.set_ylim(0, 1.05 * highest)
     style.plotted(fig, "needed", radius=r * u.kpc, mass=needed * u.M_sun, error=needed_err * u.M_sun)
