@@ -98,6 +98,29 @@ def poisson_error(mass: np.ndarray, m_particle: float) -> np.ndarray:
     return np.divide(1.0, np.sqrt(count), out=np.full(count.shape, np.inf), where=count > 0)
 
 
+def ln_profile(mass: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation over galaxies of ln M at each radius, both of shape (n,).
+
+    Parameters
+    ----------
+    mass : ndarray, shape (N, n)
+        Msun; a galaxy without a particle inside a radius is left out there.
+    """
+    ln_mass = _ln(mass)
+    return np.nanmean(ln_mass, axis=0), np.nanstd(ln_mass, axis=0, ddof=1)
+
+
+def group_over_subhalo(targets: Targets) -> np.ndarray:
+    """Dark matter of the group over that of the subhalo within each radius, shape (N, n); NaN where there is none."""
+    bound = targets.masses["subhalo"]["dm"]
+    return np.divide(targets.m_dm, bound, out=np.full(bound.shape, np.nan), where=bound > 0)
+
+
+def _ln(mass: np.ndarray) -> np.ndarray:
+    with np.errstate(divide="ignore"):
+        return np.where(mass > 0, np.log(mass), np.nan)
+
+
 def baseline_errors(mass: np.ndarray, seed: int = 1, n_bootstrap: int = 500) -> dict[str, np.ndarray]:
     """What two predictors reach that look at no galaxy: root mean square error of ln M at each radius.
 
@@ -117,13 +140,12 @@ def baseline_errors(mass: np.ndarray, seed: int = 1, n_bootstrap: int = 500) -> 
         N(mean, std) of the others (authors' scripts), which costs a factor sqrt 2. ``mean_error``, ``random_error``:
         their bootstrap errors over galaxies. ``used``: galaxies that have a logarithm.
     """
-    with np.errstate(divide="ignore"):
-        ln_mass = np.where(mass > 0, np.log(mass), np.nan)
+    ln_mass = _ln(mass)
     used = np.sum(np.isfinite(ln_mass), axis=0)
     if used.min() < 3:
         raise TargetsError(f"only {used.min()} galaxies have dark matter at every radius: a baseline needs three.")
     rng = np.random.default_rng([seed, 20])
-    mean, std = np.nanmean(ln_mass, axis=0), np.nanstd(ln_mass, axis=0, ddof=1)
+    mean, std = ln_profile(mass)
     of_mean = (ln_mass - mean) * used / (used - 1)  # leaving the galaxy itself out of the mean
     of_random = of_mean - std * rng.standard_normal(ln_mass.shape)
     result: dict[str, np.ndarray] = {"used": used}

@@ -9,7 +9,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from ..faults import TornProfile
-from ..targets import Targets, poisson_error
+from ..targets import Targets, group_over_subhalo, poisson_error
 from . import style
 
 #: Gravitational softening of TNG100-1 at z = 0 [kpc], 0.5 kpc/h (Nelson et al. 2019, table 1).
@@ -76,8 +76,7 @@ def scopes(targets: Targets) -> Figure:
     centre soon holds the matter of its host.
     """
     fig, ax = style.new_figure(width="text", height=4.0)
-    bound = targets.masses["subhalo"]["dm"]
-    ratio = np.divide(targets.m_dm, bound, out=np.full(bound.shape, np.nan), where=bound > 0)
+    ratio = group_over_subhalo(targets)
     # Satellites are drawn last: they are few.
     for label, mask, role in (
         ("central", targets.is_true_central, "dark_matter"),
