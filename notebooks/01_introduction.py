@@ -149,7 +149,7 @@ for name, value, error, of in (
 
 # %% [markdown]
 # Beyond three scale lengths the measured slope is {num}`intro-slope:.3f±`.
-# Stars and gas alone would fall with {num}`intro-slope-visible:.2f`: close to Kepler's $-1/2$, not quite there because the gas disc goes
+# Stars and gas alone would fall with {num}`intro-slope-visible:.2f`, on the way to Kepler's $-1/2$ and not quite there because the gas disc goes
 # on.
 # The error is the formal one of the fit: neighbouring points share a telescope beam, so the true one is larger.
 #
