@@ -16,12 +16,15 @@ from .units import BOX_TNG100, HUBBLE
 #: Numbers of the published wrap. They are in ckpc/h, and are applied to positions in kpc.
 _WRAP_LIMIT, _WRAP_PERIOD = 32500.0, 75000.0
 
+#: Plane at which it tears [kpc]: positions from 32,500 to here are moved out and, by the second step, back again.
+TEAR = _WRAP_PERIOD - _WRAP_LIMIT
+
 #: Dark-matter particle mass of the scripts [Msun].
 M_DM_PUBLISHED = 7.5e6
 
 
 def wrap_as_published(position: np.ndarray) -> np.ndarray:
-    """Move positions as the scripts do: above 32,500 by -75,000, below -32,500 by +75,000, applied to kpc.
+    """Move positions as the scripts do: above 32,500 by -75,000, then below -32,500 by +75,000, applied to kpc.
 
     Parameters
     ----------
@@ -31,8 +34,8 @@ def wrap_as_published(position: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray
-        Moved positions. Two neighbours on either side of the plane 32,500 kpc end 75,000 kpc apart, and two on either
-        side of the box's face (0 = 110,717 kpc) end 35,717 kpc apart.
+        Moved positions. Two neighbours on either side of the plane `TEAR`, 42,500 kpc, end 75,000 kpc apart, and two on
+        either side of the box's face (0 = 110,717 kpc) end 35,717 kpc apart.
     """
     position = np.where(position > _WRAP_LIMIT, position - _WRAP_PERIOD, position)
     return np.where(position < -_WRAP_LIMIT, position + _WRAP_PERIOD, position)
@@ -65,7 +68,7 @@ class TornProfile:
         return np.divide(self.torn, self.true, out=np.ones_like(self.true), where=self.true > 0)
 
 
-def tear(galaxy: Galaxy, distance: float, box: float = BOX_TNG100 / HUBBLE, plane: float = _WRAP_LIMIT) -> TornProfile:
+def tear(galaxy: Galaxy, distance: float, box: float = BOX_TNG100 / HUBBLE, plane: float = TEAR) -> TornProfile:
     """Put a galaxy near a plane of the box and measure it with the published wrap.
 
     A periodic box is the same everywhere, so that a galaxy may be moved; only the plane's place matters.
@@ -78,7 +81,7 @@ def tear(galaxy: Galaxy, distance: float, box: float = BOX_TNG100 / HUBBLE, plan
     box : float
         Side of the box [kpc].
     plane : float
-        Coordinate of the plane on the x axis [kpc]: 32,500, or 0 for the face of the box.
+        Coordinate of the plane on the x axis [kpc]: `TEAR`, or 0 for the face of the box.
 
     Returns
     -------
@@ -107,7 +110,7 @@ def near_planes(position: np.ndarray, reach: float = RADII_KPC[-1], box: float =
     ndarray of bool, shape (N,)
     """
     torn = np.zeros(len(position), dtype=bool)
-    for plane in (_WRAP_LIMIT, 0.0):
+    for plane in (TEAR, 0.0):
         distance = np.abs(position - plane)
         torn |= np.any(np.minimum(distance, box - distance) < reach, axis=1)
     return torn

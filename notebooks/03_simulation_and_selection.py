@@ -153,7 +153,7 @@ show(
     settings,
     "funnel",
     caption="What each row of the table leaves. Left: the universe of this book. Right: measured once on real rows of TNG100-1, "
-    "sixty groups around $4\\times10^{12}\\,M_\\odot$; the narrow bars are the true centrals.",
+    "sixty groups around $4\\times10^{12}\\,M_\\odot$. Narrow bars: with true centrals instead of `SubhaloParent` = 0.",
     alt="Two bar charts of the number of subhaloes left after each cut. In both, the mass limit removes most. On the real rows, "
     "101 pass the mass limit, 56 also form stars, 55 have SubhaloParent 0 while 27 are true centrals, and the flag removes none.",
     n=len(table),

@@ -90,14 +90,21 @@ show(
     settings,
     "v_circ",
     caption="Circular speed of one galaxy, from the mass within each radius, and what each component contributes.",
-    alt="Circular speed against radius from 1 to 100 kpc for dark matter, stars, gas and their total. Stars lead in the centre; dark "
-    "matter takes over outside; gas adds little.",
+    alt="Circular speed against radius from 1 to 100 kpc for dark matter, stars, gas and their total. The curve of the dark matter rises "
+    "and stays high to the outer radii; those of stars and gas peak inside and fall.",
     n=1,
 )
 
+# %%
+inside = int(np.searchsorted(RADII_KPC, 10.0))
+dark = 100 * (speeds["dm"][inside] / speeds["total"][inside]) ** 2
+statement = f"Dark part of the mass within {RADII_KPC[inside]:.1f} kpc of the galaxy shown"
+here = {"chapter": "targets", "figure": "v_circ", "n": 1}
+record(settings, "dark-part", dark, unit="%", statement=statement, **here)
+record(settings, "dark-radius", RADII_KPC[inside], unit="kpc", statement="First of the radii beyond 10 kpc", **here)
 # %% [markdown]
 # {numref}`fig-v-circ` is the picture of {doc}`01_introduction` from the other side. There the total was measured and the dark matter inferred;
-# here each part is counted, particle by particle.
+# here each part is counted, particle by particle. Within {num}`dark-radius:.1f`, {num}`dark-part:.0f` of this galaxy's mass is dark.
 #
 # ## What is to be predicted
 #
@@ -223,16 +230,17 @@ record(settings, "mass-offset", offset, unit="%", statement=statement, chapter="
 #
 # In a periodic box, the separation of two points is the *shortest* one: $\Delta x \to \Delta x - L\,\mathrm{round}(\Delta x/L)$, with $L$ and
 # $\Delta x$ in the same unit.
-# The authors' scripts instead move each *position* above 32500 by $-75000$.
-# Both numbers are in the catalogue's kpc$/h$, while the positions have been divided by $h$ before, so that the box is 110717 long.
-# A galaxy that lies across the plane at 32500 kpc is torn in two, and one that lies across the box's face is not put together.
+# The authors' scripts instead move each *position* above 32500 by $-75000$, and then each below $-32500$ by $+75000$.
+# Both numbers are meant for the catalogue's kpc$/h$, while the positions have been divided by $h$ before, so that the box is 110717 long.
+# Follow a few positions through the two steps: 32501 goes to $-42499$ and comes back; 42501 goes to $-32499$ and stays there.
+# So a galaxy that lies across the plane at 42500 kpc is torn in two, and one that lies across the box's face is not put together.
 #
 # A periodic box is the same everywhere, so we may put our galaxy where we like. Let us put it near either plane and measure.
 
 # %%
 host = load_galaxy(tree, subhalo_id, scope="group", velocities=False)
 cases = {
-    "plane at 32500 kpc": [faults.tear(host, distance) for distance in (0.5, 10.0, 30.0)],
+    f"plane at {faults.TEAR:.0f} kpc": [faults.tear(host, distance) for distance in (0.5, 10.0, 30.0)],
     "face of the box": [faults.tear(host, distance, plane=0.0) for distance in (0.5, 10.0, 30.0)],
 }
 

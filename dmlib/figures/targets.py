@@ -21,7 +21,7 @@ _RADIUS = "radius $R$ [kpc]"
 def v_circ(radii: np.ndarray, speeds: dict[str, np.ndarray]) -> Figure:
     """Circular speed of one galaxy, taken apart into dark matter, stars and gas.
 
-    To see: stars carry the centre, dark matter the rest; the squares add up to the total.
+    To see: stars and gas matter inside and fade outwards, where the dark matter is nearly all; the squares add up.
     """
     fig, ax = style.new_figure(width="text", height=3.9)
     for name, role, label in (
@@ -105,7 +105,7 @@ def resolution(targets: Targets, m_dm_tng: float) -> Figure:
     """
     fig, ax = style.new_figure(width="text", height=3.9)
     ax.axvspan(1.0, 2.8 * SOFTENING, color=style.COLOURS["literature"], alpha=0.15, linewidth=0)
-    ax.text(1.04, 0.0016, "force softened\nin TNG100-1", fontsize=9.5, va="bottom", color="#444444")
+    ax.text(1.04, 0.0012, "softened force\nof TNG100-1", fontsize=8.5, va="bottom", color="#444444")
     median = np.median(targets.m_dm, axis=0)
     here = targets.m_dm_particle
     for label, particle, role in (
@@ -135,7 +135,7 @@ def torn(radii: np.ndarray, cases: dict[str, list[TornProfile]]) -> Figure:
     colours = ("dark_matter", "gas", "stars")
     for ax, (title, tears) in zip(axes[0], cases.items(), strict=True):
         for role, case in zip(colours, tears, strict=True):
-            ax.plot(radii, case.kept, label=f"{case.distance:g} kpc away", **style.line(role))
+            ax.plot(radii, case.kept, label=f"centre {case.distance:g} kpc away", **style.line(role))
             style.plotted(
                 fig,
                 f"{title}, {case.distance:g} kpc",
@@ -148,7 +148,7 @@ def torn(radii: np.ndarray, cases: dict[str, list[TornProfile]]) -> Figure:
         ax.set(xscale="log", xlabel=_RADIUS, title=title, ylim=(0, 1.15), xlim=(1, 100))
         _plain_ticks(ax)
     axes[0, 0].set_ylabel("dark matter found / true")
-    axes[0, 0].legend(title="plane", loc="lower left")
+    axes[0, 0].legend(loc="lower left")
     return fig
 
 
