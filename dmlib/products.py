@@ -90,6 +90,7 @@ def ensure(settings: Settings, name: str) -> Path:
         # Called by a builder, or by a worker of one: the engine has seen to everything the product is made from.
         return path
     from .pipeline import engine, steps
+    from .pipeline.places import Places
 
-    engine.make(steps.products_for(settings, name), engine.Places.of(settings))
+    engine.make(steps.products_for(settings, name), Places.of(settings))
     return path

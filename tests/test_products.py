@@ -131,6 +131,18 @@ papermill.execute_notebook(notebook, "../out.ipynb", parameters={"profile": "smo
     assert built(toy) == ["universe", "sample"]
 
 
+def test_a_builder_that_resumes_does_not_keep_damaged_files(toy):
+    """The toy's builder leaves alone what is there, as one that resumes does; damage must not pass for progress."""
+    old = '    write_text(settings.universe_dir / "galaxies.txt"'
+    toy.edit(
+        "dmlib/universe/embedded.py", old, '    if not (settings.universe_dir / "galaxies.txt").exists():\n    ' + old
+    )
+    done(toy.python(ENSURE))
+    (toy.build / "universe/galaxies.txt").write_text("7 8 9")
+    out, err = done(toy.python(ENSURE))
+    assert out == "2 3 4" and err == "making universe: universe/galaxies.txt is not as it was written"
+
+
 def test_the_call_is_quick_when_nothing_changed(toy):
     done(toy.python(ENSURE))
     code = ENSURE.replace("print(", "import time; begun = time.perf_counter()\nprint(") + (

@@ -31,54 +31,11 @@ from filelock import FileLock, Timeout
 from .. import products
 from ..errors import StepError
 from ..files import sha256, write_text
-from ..settings import Settings, repository_root
-from .imports import PACKAGE, package_root
+from ..settings import Settings
 from .meter import Meter
+from .places import Places, faults, fingerprints, remove
 
 _HASH = re.compile(r"\b([0-9a-f]{8})[0-9a-f]{56}\b")
-
-
-@dataclass(frozen=True)
-class Places:
-    """Where things lie, and the names under which they are recorded: relative, so that a checkout can be moved.
-
-    Parameters
-    ----------
-    root : Path
-        The checkout.
-    build : Path
-        This universe's and profile's outputs.
-    """
-
-    root: Path
-    build: Path
-
-    @classmethod
-    def of(cls, settings: Settings) -> Places:
-        """Places of these settings."""
-        return cls(repository_root(), settings.build)
-
-    def key(self, path: Path) -> str:
-        """Name of a file: ``sample.ecsv``, ``dmlib/galaxy.py``, ``notebooks/01_introduction.py``, ..."""
-        for folder, prefix in ((self.build, "build"), (package_root(), PACKAGE), (self.root, "")):
-            if path.is_relative_to(folder):
-                return (Path(prefix) / path.relative_to(folder)).as_posix()
-        return path.name
-
-    def path(self, key: str) -> Path:
-        """File of a name that `key` gave."""
-        first, _, rest = key.partition("/")
-        if first == "build":
-            return self.build / rest
-        return package_root() / rest if first == PACKAGE else self.root / key
-
-    def shown(self, key: str) -> str:
-        """Name as a reader wants it: outputs relative to the build folder."""
-        return key.removeprefix("build/")
-
-    def state(self, step: str) -> Path:
-        """Record of a step."""
-        return self.build / ".state" / f"{step}.json"
 
 
 @dataclass(frozen=True)
@@ -101,6 +58,9 @@ class Step:
         Inputs from outside, name -> what is known of their content.
     lock : str
         Steps of the same build folder with the same lock never run at the same time.
+    place : Path, optional
+        File or folder that the step writes and nobody else does: removed first when the step is forced, or when what
+        lies there is not what was written. Otherwise the step may build on what a killed run left.
     """
 
     name: str
@@ -111,6 +71,7 @@ class Step:
     parameters: dict[str, Any] = field(default_factory=dict)
     data: dict[str, str] = field(default_factory=dict)
     lock: str = ""
+    place: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -124,11 +85,14 @@ class Status:
         Empty when it is up to date.
     record : dict
         What was recorded when it last ended well: ``depends``, ``outputs``, ``seconds``, ``memory_mb``, ...
+    damaged : bool
+        Whether outputs are missing or altered.
     """
 
     step: Step
     reasons: tuple[str, ...]
     record: dict[str, Any]
+    damaged: bool = False
 
     @property
     def up_to_date(self) -> bool:
@@ -180,6 +144,8 @@ class _Watcher:
         self.manager = Dependency(Ledger, str(places.state(step.name)), checker_cls=partial(ContentChecker, places))
         self.depends = _depends(step, places)
         self.because: list[str] = []
+        self.faults: list[str] = []
+        self.fresh = False
         self.failure: Exception | None = None
         keys = [places.key(path) for path in step.files]
         for key in keys:
@@ -199,10 +165,11 @@ class _Watcher:
         reasons += [f"{key} changed" for key in sorted(found.reasons["changed_file_dep"]) if key not in new]
         reasons += [f"{key} is now used" for key in new]
         reasons += [f"{key} is no longer used" for key in found.reasons["removed_file_dep"]]
-        return Status(self.step, tuple(reasons), record)
+        return Status(self.step, tuple(reasons), record, bool(self.faults))
 
-    def run(self) -> None:
+    def run(self, fresh: bool) -> None:
         """Run it whatever its state; the record is removed first and written when it ended well."""
+        self.fresh = fresh
         control = TaskControl([self.task])
         control.process(None)
         result = Runner(self.manager, ZeroReporter(sys.stderr, {}), always_execute=True).run_all(
@@ -214,17 +181,19 @@ class _Watcher:
             raise StepError(f"the record of step '{self.step.name}' could not be written: see {self.manager.name}")
 
     def _unchanged(self, task: Task, values: dict) -> bool:
-        self.because = _differences(values.get("depends", {}), self.depends)
-        self.because += _output_faults(values.get("outputs", {}), self.places)
+        self.faults = faults(values.get("outputs", {}), self.places)
+        self.because = _differences(values.get("depends", {}), self.depends) + self.faults
         return not self.because
 
     def _act(self) -> dict | TaskFailed:
         self.manager.remove(self.step.name)
         self.manager.backend.dump()
         try:
+            if self.fresh and self.step.place is not None:
+                remove(self.step.place)
             with Meter() as meter:
                 written = list(self.step.action())
-            outputs = _fingerprints(written, self.places)
+            outputs = fingerprints(written, self.places)
         except Exception as error:
             self.failure = error
             return TaskFailed(str(error))
@@ -242,8 +211,15 @@ def status_of(step: Step, places: Places) -> Status:
     return _Watcher(step, places).status()
 
 
-def run_step(step: Step, places: Places) -> None:
+def run_step(step: Step, places: Places, *, fresh: bool = False) -> None:
     """Run one step now.
+
+    Parameters
+    ----------
+    step : Step
+    places : Places
+    fresh : bool
+        Remove what lies at the step's place first.
 
     Raises
     ------
@@ -251,7 +227,7 @@ def run_step(step: Step, places: Places) -> None:
         What the step's action raised, unchanged.
     """
     _refuse_edited_modules(step, places)
-    _Watcher(step, places).run()
+    _Watcher(step, places).run(fresh)
 
 
 def make(steps: Iterable[Step], places: Places, tell: Callable[[str], None] | None = None) -> None:
@@ -264,7 +240,7 @@ def make(steps: Iterable[Step], places: Places, tell: Callable[[str], None] | No
             status = status_of(step, places)
             if not status.up_to_date:
                 tell(f"making {step.name}: {'; '.join(status.reasons)}")
-                run_step(step, places)
+                run_step(step, places, fresh=status.damaged)
 
 
 @contextmanager
@@ -342,40 +318,6 @@ def _differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
             short = not name.startswith("output of ") and max(map(len, shown)) <= 40
             reasons.append(f"{name}: {shown[0]} -> {shown[1]}" if short else f"{name} changed")
     return reasons
-
-
-def _fingerprints(written: Iterable[Path], places: Places) -> dict[str, list]:
-    """Name -> [size, time of change, sha256] of all files written, those inside folders too."""
-    files: set[Path] = set()
-    for path in written:
-        if path.is_dir():
-            files.update(item for item in path.rglob("*") if item.is_file() and not item.name.startswith("."))
-        elif path.exists():
-            files.add(path)
-        else:
-            raise StepError(f"{places.shown(places.key(path))} should have been written and is not there")
-    prints = {}
-    for path in sorted(files):
-        stat = path.stat()
-        prints[places.key(path)] = [stat.st_size, stat.st_mtime_ns, sha256(path)]
-    return prints
-
-
-def _output_faults(outputs: dict[str, list], places: Places) -> list[str]:
-    """Outputs that are gone, or whose content is not what the step wrote."""
-    faults = []
-    for key, (size, changed, digest) in outputs.items():
-        path = places.path(key)
-        try:
-            stat = path.stat()
-        except FileNotFoundError:
-            faults.append(f"{places.shown(key)} is missing")
-            continue
-        if stat.st_size != size or (stat.st_mtime_ns != changed and sha256(path) != digest):
-            faults.append(f"{places.shown(key)} is not as it was written")
-    if len(faults) > 3:
-        faults = [*faults[:2], f"and {len(faults) - 2} more files"]
-    return faults
 
 
 def _refuse_edited_modules(step: Step, places: Places) -> None:

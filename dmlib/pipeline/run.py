@@ -16,7 +16,8 @@ from .. import provenance
 from ..errors import DmlibError, StepError
 from ..settings import Settings
 from . import engine, steps
-from .engine import Places, Status, Step
+from .engine import Status, Step
+from .places import Places
 
 Tell = Callable[[str], None]
 
@@ -213,7 +214,7 @@ def _one(step: Step, settings: Settings, journal: _Journal, head: str, tell: Tel
                 return Outcome(step, "up to date")
             why = "; ".join(now.reasons) or "forced"
             tell(f"{head}: running ({why})")
-            engine.run_step(step, places)
+            engine.run_step(step, places, fresh=forced or now.damaged)
     except Exception as error:
         message = _sentence(step, error)
         tell(f"{head}: failed")

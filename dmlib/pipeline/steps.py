@@ -101,6 +101,7 @@ def product_step(settings: Settings, product: Product) -> Step:
         parameters=_settings_by_value(settings, _text(modules.values())),
         data=_universe_on_disk(settings, modules),
         lock="products",
+        place=product.location(settings),
     )
 
 
@@ -239,7 +240,7 @@ def _settings_by_value(settings: Settings, sources: str) -> dict[str, Any]:
     make a new universe. Not base_path: a tree that was moved is the same tree."""
     values = settings.model_dump(exclude={"base_path", "build_root"})
     for name, size in vars(settings.sizes).items():
-        if name != "name" and re.search(rf"\b{name}\b", sources):
+        if name != "name" and re.search(rf"\.{name}\b", sources):
             values[f"profile.{name}"] = size
     if "RADII_KPC" in sources:
         digest = hashlib.sha256(RADII_KPC.tobytes()).hexdigest()[:8]

@@ -1,0 +1,98 @@
+"""Where things lie, under which names they are recorded, and whether outputs are what was written."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import StepError
+from ..files import sha256
+from ..settings import Settings, repository_root
+from .imports import PACKAGE, package_root
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where things lie, and the names under which they are recorded: relative, so that a checkout can be moved.
+
+    Parameters
+    ----------
+    root : Path
+        The checkout.
+    build : Path
+        This universe's and profile's outputs.
+    """
+
+    root: Path
+    build: Path
+
+    @classmethod
+    def of(cls, settings: Settings) -> Places:
+        """Places of these settings."""
+        return cls(repository_root(), settings.build)
+
+    def key(self, path: Path) -> str:
+        """Name of a file: ``sample.ecsv``, ``dmlib/galaxy.py``, ``notebooks/01_introduction.py``, ..."""
+        for folder, prefix in ((self.build, "build"), (package_root(), PACKAGE), (self.root, "")):
+            if path.is_relative_to(folder):
+                return (Path(prefix) / path.relative_to(folder)).as_posix()
+        return path.name
+
+    def path(self, key: str) -> Path:
+        """File of a name that `key` gave."""
+        first, _, rest = key.partition("/")
+        if first == "build":
+            return self.build / rest
+        return package_root() / rest if first == PACKAGE else self.root / key
+
+    def shown(self, key: str) -> str:
+        """Name as a reader wants it: outputs relative to the build folder."""
+        return key.removeprefix("build/")
+
+    def state(self, step: str) -> Path:
+        """Record of a step."""
+        return self.build / ".state" / f"{step}.json"
+
+
+def fingerprints(written: Iterable[Path], places: Places) -> dict[str, list]:
+    """Name -> [size, time of change, sha256] of all files written, those inside folders too."""
+    files: set[Path] = set()
+    for path in written:
+        if path.is_dir():
+            files.update(item for item in path.rglob("*") if item.is_file() and not item.name.startswith("."))
+        elif path.exists():
+            files.add(path)
+        else:
+            raise StepError(f"{places.shown(places.key(path))} should have been written and is not there")
+    prints = {}
+    for path in sorted(files):
+        stat = path.stat()
+        prints[places.key(path)] = [stat.st_size, stat.st_mtime_ns, sha256(path)]
+    return prints
+
+
+def faults(outputs: dict[str, list], places: Places) -> list[str]:
+    """Outputs that are gone, or whose content is not what the step wrote."""
+    found = []
+    for key, (size, changed, digest) in outputs.items():
+        path = places.path(key)
+        try:
+            stat = path.stat()
+        except FileNotFoundError:
+            found.append(f"{places.shown(key)} is missing")
+            continue
+        if stat.st_size != size or (stat.st_mtime_ns != changed and sha256(path) != digest):
+            found.append(f"{places.shown(key)} is not as it was written")
+    if len(found) > 3:
+        found = [*found[:2], f"and {len(found) - 2} more files"]
+    return found
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder, if it is there."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

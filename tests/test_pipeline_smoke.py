@@ -1,0 +1,128 @@
+"""The real pipeline at profile `smoke`, in a fresh copy of the repository: outputs, pages, and a second run."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from dmlib import bookcheck
+
+pytestmark = [pytest.mark.pipeline, pytest.mark.xdist_group("smoke")]
+
+ROOT = Path(__file__).resolve().parents[1]
+PARTS = (
+    "dmlib",
+    "notebooks",
+    "book",
+    "records",
+    "data_manifest.yaml",
+    "requirements.lock",
+    "CITATION.cff",
+    "CHANGELOG.md",
+)
+KEY = "fedcba9876543210fedcba9876543210"
+
+
+class Smoke:
+    """A copy of the repository, and commands in it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.build = root / "build" / "embedded-smoke"
+        self.html = root / "book" / "_build" / "html"
+
+    def dmlib(self, *arguments: str) -> subprocess.CompletedProcess:
+        """``dmlib ... --profile smoke`` with no mirror, no network wanted, and a key that nobody may write down."""
+        unwanted = ("DMLIB_MIRROR", "DMLIB_BUILD")
+        environment = {key: value for key, value in os.environ.items() if key not in unwanted} | {
+            "PYTHONPATH": str(self.root),
+            "DMLIB_QUIET": "1",
+            "TNG_API_KEY": KEY,
+        }
+        return subprocess.run(
+            [sys.executable, "-m", "dmlib", *arguments, "--profile", "smoke"],
+            cwd=self.root,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=900,
+        )
+
+
+@pytest.fixture(scope="module")
+def smoke(tmp_path_factory) -> Smoke:
+    """The copy after its first run."""
+    root = tmp_path_factory.mktemp("smoke") / "repository"
+    root.mkdir()
+    unwanted = shutil.ignore_patterns("__pycache__", "_build", "*.ipynb", ".ipynb_checkpoints")
+    for name in PARTS:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, root / name, ignore=unwanted)
+        elif source.is_file():
+            shutil.copy2(source, root / name)
+    copy = Smoke(root)
+    done = copy.dmlib("run")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return copy
+
+
+def test_every_output_of_the_contract(smoke):
+    chapters = sorted(path.stem for path in (smoke.root / "notebooks").glob("[0-9][0-9]_*.py"))
+    assert sorted(path.stem for path in (smoke.build / "notebooks").glob("*.ipynb")) == chapters
+    for name in ("universe/output/groups_099", "sample.ecsv", "targets.hdf5", "results.json", "run.json"):
+        assert (smoke.build / name).exists(), name
+    for picture in (smoke.build / "figures").glob("*.png"):
+        assert picture.with_suffix(".pdf").is_file() and picture.with_suffix(".csv").is_file()
+    assert (smoke.html / "index.html").is_file()
+
+
+def test_no_cell_left_an_error(smoke):
+    for path in (smoke.build / "notebooks").glob("*.ipynb"):
+        for cell in nbformat.read(path, as_version=4).cells:
+            assert not any(output.output_type == "error" for output in cell.get("outputs", []))
+
+
+def test_results_follow_the_contract(smoke):
+    rows = json.loads((smoke.build / "results.json").read_text(encoding="utf-8"))
+    keys = {"id", "chapter", "figure", "statement", "paper", "value", "error", "unit", "universe", "profile", "n"}
+    assert rows and all(row.keys() >= keys for row in rows)
+    assert len({row["id"] for row in rows}) == len(rows)
+    drawn = {path.stem for path in (smoke.build / "figures").glob("*.png")}
+    assert {row["figure"] for row in rows if row["figure"]} <= drawn
+
+
+def test_account_of_the_run(smoke):
+    run = json.loads((smoke.build / "run.json").read_text(encoding="utf-8"))
+    assert run["universe_id"] and run["profile"] == "smoke" and len(run["lock_sha256"]) == 64
+    assert [step["state"] for step in run["steps"]] == ["ran"] * len(run["steps"])
+    assert all(step["outputs"] and step["inputs"] for step in run["steps"])
+
+
+def test_no_folder_of_this_machine_and_no_key(smoke):
+    for name in ("run.json", "results.json", "sample.ecsv"):
+        text = (smoke.build / name).read_text(encoding="utf-8")
+        assert str(smoke.root) not in text and str(Path.home()) + "/" not in text
+    for path in smoke.root.rglob("*"):
+        if path.is_file() and path.stat().st_size < 20e6:
+            assert KEY.encode() not in path.read_bytes(), path
+
+
+def test_pages(smoke):
+    assert bookcheck.check(smoke.html, toc=smoke.root / "book" / "_toc.yml", private=[str(smoke.root)]) == []
+
+
+def test_a_second_run_does_nothing(smoke):
+    before = {path: path.stat().st_mtime_ns for path in smoke.build.rglob("*") if path.is_file()}
+    done = smoke.dmlib("run")
+    assert done.returncode == 0 and "0 of " in done.stderr
+    assert {path: path.stat().st_mtime_ns for path in smoke.build.rglob("*") if path.is_file()} == before
+    states = smoke.dmlib("status").stdout.splitlines()[1:]
+    assert states and all("up to date" in line for line in states)
