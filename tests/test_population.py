@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from dmlib.settings import PROFILES
 from dmlib.units import RHO_CRIT
-from dmlib.universe.embedded import galaxies, population, relations
+from dmlib.universe.embedded import galaxies, overview, population, relations
 
 QUICK = PROFILES["quick"]
 
@@ -214,3 +214,20 @@ def test_r200_encloses_two_hundred_times_the_critical_density():
     r200 = relations.r200_of(1e12)
     assert 1e12 / (4 / 3 * np.pi * r200**3) == pytest.approx(200 * RHO_CRIT)
     assert r200 == pytest.approx(210.8, abs=0.5)
+
+
+def test_census_counts_every_subhalo_once(drawn):
+    table = overview.census(drawn)
+    number = dict(zip(table["kind"], table["number"], strict=True))
+    assert number["FoF groups"] == len(drawn.groups)
+    assert sum(table["number"][2:]) == drawn.subhalos.size
+    assert table["selected"].sum() == population.passes(drawn.subhalos).sum()
+    assert table["selected"][-2:].tolist() == [0, 0]
+
+
+def test_examples_are_what_they_are_called(drawn):
+    s, chosen = drawn.subhalos, overview.examples(drawn.subhalos)
+    assert list(chosen) == ["spiral", "barred spiral", "warped disc", "disturbed", "quenched"]
+    assert s["bar_strength"][chosen["barred spiral"]] > 0.3
+    assert s["disturbed"][chosen["disturbed"]] != ""
+    assert s["quenched"][chosen["quenched"]] and not s["quenched"][chosen["spiral"]]

@@ -7,7 +7,7 @@ import pytest
 
 from dmlib import portraits
 from dmlib.universe import FilesUniverse
-from dmlib.universe.embedded import population
+from dmlib.universe.embedded import overview, population
 
 
 def test_a_map_keeps_the_weight_whatever_the_sizes():
@@ -36,7 +36,7 @@ def test_particles_outside_spread_into_the_map():
 def test_portrait_of_a_written_galaxy(smoke_universe):
     universe = FilesUniverse(smoke_universe.universe_dir / "output", simulation="embedded")
     drawn = population.draw(smoke_universe.sizes, smoke_universe.seed, smoke_universe.physics).subhalos
-    for subhalo_id in population.examples(drawn).values():
+    for subhalo_id in overview.examples(drawn).values():
         p = portraits.take(universe, subhalo_id, n=64)
         assert p.face_on.shape == (64, 64, 3) and p.hi.shape == (64, 64)
         assert (p.face_on >= 0).all() and np.isfinite(p.edge_on).all()

@@ -39,8 +39,10 @@ def gallery(portraits: Mapping[str, Portrait]) -> Figure:
     To see: discs, bulges, arms, bars and warps; velocity fields that are regular in quiet galaxies and twisted in
     warped or disturbed ones; HI that reaches well beyond the stars of star-forming galaxies.
     """
-    fig, axes = style.new_figure(len(portraits), 4, width="wide", height=2.2 * len(portraits) + 0.7, squeeze=False)
-    for row, (title, p) in zip(axes, portraits.items(), strict=True):
+    n = len(portraits)
+    ratios = {"height_ratios": [1.0] * n + [0.05]}
+    fig, axes = style.new_figure(n + 1, 4, width="wide", height=2.1 * n + 0.8, squeeze=False, gridspec_kw=ratios)
+    for row, (title, p) in zip(axes[:n], portraits.items(), strict=True):
         extent = (-p.half_width, p.half_width, -p.half_width, p.half_width)
         for ax, image in zip(row[:2], (p.face_on, p.edge_on), strict=True):
             ax.imshow(_colour(image), extent=extent)
@@ -69,8 +71,10 @@ def gallery(portraits: Mapping[str, Portrait]) -> Figure:
     heads = ("starlight, face-on", "starlight, edge-on", "HI, face-on", "HI velocity, 60°")
     for ax, head in zip(axes[0], heads, strict=True):
         ax.set_title(head, fontsize=10.5)
-    fig.colorbar(gas, ax=axes[:, 2], location="bottom", label=r"M$_\odot$ pc$^{-2}$", aspect=14, pad=0.01)
-    fig.colorbar(speed, ax=axes[:, 3], location="bottom", label=r"km s$^{-1}$", aspect=14, pad=0.01)
+    for ax in axes[n, :2]:
+        ax.remove()
+    fig.colorbar(gas, cax=axes[n, 2], orientation="horizontal", label=r"M$_\odot$ pc$^{-2}$")
+    fig.colorbar(speed, cax=axes[n, 3], orientation="horizontal", label=r"km s$^{-1}$")
     return fig
 
 
@@ -176,7 +180,7 @@ def rotation_agreement(quiet: Sequence[Rotation], disturbed: Sequence[Rotation])
         style.plotted(fig, label, radius_over_r_hi=centres, p16=low, median=middle, p84=high)
     ax.axhline(1.0, color=style.COLOURS["total"], linewidth=0.8)
     ax.set(xlabel=r"$R\,/\,R_{\rm HI}$", ylabel=r"$V_\phi({\rm HI})\,/\,\sqrt{GM/R}$", ylim=(0.65, 1.25))
-    ax.legend(loc="lower left")
+    ax.legend(loc="lower right")
     return fig
 
 

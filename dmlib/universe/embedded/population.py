@@ -25,7 +25,7 @@ from ...settings import Profile
 from . import galaxies, relations
 from .placement import BOX_KPC, EDGE, place_in_box, place_in_groups
 
-__all__ = ["BOX_KPC", "EDGE", "GROUP_COLUMNS", "SUBHALO_COLUMNS", "Population", "draw", "examples", "passes"]
+__all__ = ["BOX_KPC", "EDGE", "GROUP_COLUMNS", "SUBHALO_COLUMNS", "Population", "draw", "passes"]
 
 #: name -> (dtype, shape, meaning) of a column of `Population.groups`
 GROUP_COLUMNS = {
@@ -358,28 +358,3 @@ def _catalogue_order(rng, s, profile):
         mates = np.flatnonzero((s["group_id"] == s["group_id"][row]) & (s["kind"] == "satellite"))
         s["parent_rank"][row] = s["rank"][mates[np.argmax(s["m200"][mates])]]
     return groups, s
-
-
-def examples(subhalos: np.ndarray) -> dict[str, int]:
-    """Rows of galaxies that show the variety: what to look at first.
-
-    Returns
-    -------
-    dict of int
-        Title -> row (the subhalo id): a quiet spiral, a barred, a warped, a disturbed and a quenched galaxy; of each
-        kind the one with the most star particles, below 1.5e11 Msun of stars.
-    """
-    s = subhalos
-    central = (s["kind"] == "central") & (s["m_star"] < 1.5e11)
-    forming = central & ~s["quenched"] & (s["m_hi"] > 2e9) & (s["bulge_fraction"] < 0.5)
-    quiet = forming & (s["disturbed"] == "") & (s["warp_amplitude"] < 5.0)
-    chosen = {
-        "spiral": quiet & (s["bar_strength"] == 0.0) & (s["spiral_amplitude"] > 0.4),
-        "barred spiral": quiet & (s["bar_strength"] > 0.3),
-        "warped disc": forming & (s["disturbed"] == "") & (s["warp_amplitude"] > 10.0),
-        "disturbed": forming & (s["disturbed"] != ""),
-        "quenched": central & s["quenched"] & (s["bulge_fraction"] > 0.5),
-    }
-    return {
-        title: int(np.flatnonzero(mask)[np.argmax(s["n_star"][mask])]) for title, mask in chosen.items() if mask.any()
-    }
