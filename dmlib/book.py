@@ -8,6 +8,7 @@ caption and alternative text. A failed notebook or a warning of the builder stop
 from __future__ import annotations
 
 import ast
+import builtins
 import json
 import os
 import re
@@ -177,27 +178,42 @@ def _figure_cell(name: str, shown: dict, page: str) -> nbformat.NotebookNode:
 def _only_presents(code: str) -> bool:
     """Whether a cell of more than three lines only shows figures or records numbers: a page folds it away.
 
-    Its captions and statements stand in the page anyway. A cell that computes anything stays open.
+    Its captions and statements stand in the page anyway. A cell that computes more than a mean or a length stays open.
     """
     if code.count("\n") < 3:
         return False
     statements = ast.parse(code).body
-    presenting = [statement for statement in statements if _calls(statement, ("show", "record"))]
-    others = [statement for statement in statements if statement not in presenting]
-    plain = all(
-        isinstance(statement, ast.Assign) and not any(isinstance(node, ast.Call) for node in ast.walk(statement))
-        for statement in others
+    return any(_presents(statement) for statement in statements) and all(
+        _presents(statement) or _is_plain(statement) for statement in statements
     )
-    return bool(presenting) and plain
 
 
-def _calls(statement: ast.stmt, names: tuple[str, ...]) -> bool:
+def _presents(statement: ast.stmt) -> bool:
     if isinstance(statement, ast.For):
-        return all(_calls(inner, names) for inner in statement.body)
+        inner = statement.body
+        return any(map(_presents, inner)) and all(_presents(step) or _is_plain(step) for step in inner)
     if not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call)):
         return False
     function = statement.value.func
-    return (function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")) in names
+    return (function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")) in ("show", "record")
+
+
+def _is_plain(statement: ast.stmt) -> bool:
+    """Whether a statement is an assignment that calls nothing beyond numpy and Python's own functions."""
+    if not isinstance(statement, (ast.Assign, ast.AugAssign)):
+        return False
+    for node in ast.walk(statement):
+        if isinstance(node, ast.Call):
+            function = node.func
+            own = isinstance(function, ast.Name) and hasattr(builtins, function.id)
+            numpy = (
+                isinstance(function, ast.Attribute)
+                and isinstance(function.value, ast.Name)
+                and function.value.id == "np"
+            )
+            if not (own or numpy):
+                return False
+    return True
 
 
 def _only_for_screens(output: nbformat.NotebookNode) -> bool:

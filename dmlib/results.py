@@ -50,7 +50,7 @@ def record(
     figure: str | None = None,
     paper: str | float | None = None,
     universe: str | None = None,
-) -> dict:
+) -> None:
     """Record one number, or replace it when the cell runs again.
 
     Parameters
@@ -77,11 +77,6 @@ def record(
     universe : str, optional
         Where the number is from when it is not the settings' universe, for example ``"SPARC"`` or
         ``"TNG100-1 (records/selection.json)"``; the row then has no profile.
-
-    Returns
-    -------
-    dict
-        The row, as it is written.
 
     Raises
     ------
@@ -122,7 +117,6 @@ def record(
     else:
         rows.append(row)
     _write(path, rows)
-    return row
 
 
 def collect(settings: Settings) -> list[dict]:

@@ -237,6 +237,8 @@ def test_widgets_stay_in_the_notebook():
         ("show(figure, settings)", False),
         ('here = {"n": 3}\nrecord(\n    settings,\n    **here,\n)', True),
         ("for name in names:\n    record(\n        name,\n    )", True),
+        ("for a in b:\n    m = np.median(a)\n    record(\n        m)\nn = len(b)", True),
+        ("m = np.median(a)\nn = len(b)\n\nprint(m, n)", False),
         ("mass = weigh(galaxy)\nrecord(\n    settings,\n    mass,\n)", False),
         ("a = 1\nb = 2\nc = 3\nd = 4", False),
         ("results.record(\n    settings,\n    mass,\n)", True),

@@ -19,7 +19,8 @@ def settings(tmp_path):
 
 
 def record(settings, id="a.mass", value=1.5, chapter="one", **kw):
-    return results.record(settings, id, value, chapter=chapter, statement="A mass", **kw)
+    results.record(settings, id, value, chapter=chapter, statement="A mass", **kw)
+    return results.load_file(results.chapter_path(settings, chapter))[id]
 
 
 def test_a_row_has_the_contract_s_keys(settings):
