@@ -25,9 +25,10 @@ from dmlib.files import sha256
 from dmlib.settings import PROFILES, Settings
 from dmlib.units import BOX_TNG100
 from dmlib.universe.embedded import blocks, chunkwise, plan
-from dmlib.universe.embedded.blocks import make_block, read_marker, write_tree
+from dmlib.universe.embedded.blocks import make_block, write_tree
 from dmlib.universe.embedded.chunkwise import iterate_tree
 from dmlib.universe.embedded.layout import Tree
+from dmlib.universe.embedded.marker import read_marker
 from dmlib.universe.embedded.particles import particle_ids, place_in_box, round_mantissa, round_metals
 from dmlib.universe.embedded.plan import divide
 from dmlib.universe.embedded.writer import object_offsets
@@ -62,7 +63,7 @@ def test_a_killed_run_is_taken_up_and_ends_the_same(toy, tmp_path):
     environment = {**os.environ, "TOY_DELAY": "600"}
     process = subprocess.Popen([sys.executable, str(script), str(tmp_path), "2"], env=environment)
     parts = settings.build / ".universe-writing" / "blocks"
-    for _ in range(1200):
+    for _ in range(3600):
         if len(list(parts.glob("block-*.npz"))) >= 2 or process.poll() is not None:
             break
         time.sleep(0.05)
@@ -90,17 +91,47 @@ def test_a_damaged_block_is_written_again(toy, tmp_path):
     planned = toy_plan(settings)
     staging = settings.build / ".universe-writing"
     make_block(planned, 0, staging)
-    (staging / "identity").write_text(planned.identity)
+    staging.with_name(".universe-writing.identity").write_text(planned.identity)
     chunk = Tree(staging).snapshot_chunk(1)
     chunk.write_bytes(chunk.read_bytes()[:-100])
     write_tree(settings, planned, workers=1)
     assert _hashes(settings) == _hashes(toy)
 
 
+@pytest.mark.parametrize("damage", ["gone", "shorter", "changed"])
+def test_a_damaged_tree_is_written_again(toy, tmp_path, damage):
+    settings = _settings(tmp_path)
+    write_tree(settings, toy_plan(settings), workers=1)
+    chunk = Tree(settings.universe_dir).snapshot_chunk(2)
+    content = chunk.read_bytes()
+    if damage == "gone":
+        chunk.unlink()
+    else:
+        chunk.write_bytes(content[:-1] if damage == "shorter" else content[:-1] + bytes([content[-1] ^ 1]))
+    write_tree(settings, toy_plan(settings), workers=1, thorough=True)
+    assert _hashes(settings) == _hashes(toy)
+
+
+@pytest.mark.parametrize("moment", ["stamp_totals", "write_index", "write_marker", "shutil.rmtree", "os.rename"])
+def test_an_interruption_while_the_tree_is_put_together_is_mended(toy, tmp_path, monkeypatch, moment):
+    settings = _settings(tmp_path)
+
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"dmlib.universe.embedded.blocks.{moment}", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            write_tree(settings, toy_plan(settings), workers=1)
+    assert not settings.universe_dir.exists()
+    write_tree(settings, toy_plan(settings), workers=1)
+    assert _hashes(settings) == _hashes(toy)
+
+
 def test_blocks_of_another_universe_are_not_used(toy, tmp_path):
     settings = _settings(tmp_path)
     make_block(toy_plan(settings, seed=2), 0, settings.build / ".universe-writing")
-    (settings.build / ".universe-writing" / "identity").write_text("another")
+    (settings.build / ".universe-writing.identity").write_text("another")
     write_tree(settings, toy_plan(settings), workers=1)
     assert _hashes(settings) == _hashes(toy)
 

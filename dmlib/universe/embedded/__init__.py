@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def write(settings: Settings, workers: int | None = None) -> None:
-    """Write the universe into ``settings.universe_dir``, where it is missing or made from something else.
+    """Write the universe into ``settings.universe_dir``, where it is missing, damaged or made from something else.
 
     Resumable: blocks that an interrupted run finished are kept. Nothing is seen at its place before all is complete.
 
@@ -35,7 +35,7 @@ def write(settings: Settings, workers: int | None = None) -> None:
     from .blocks import write_tree
     from .plan import make_plan
 
-    write_tree(settings, make_plan(settings), workers)
+    write_tree(settings, make_plan(settings), workers, thorough=True)
 
 
 def iterate(

@@ -7,7 +7,6 @@ are there, the catalogue, the offsets and the totals are put together and the fo
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 import shutil
@@ -30,6 +29,7 @@ from ...settings import Settings
 from ...units import CodeUnits
 from .catalogue import measure
 from .layout import GROUP_FIELDS, N_TYPES, SUBHALO_FIELDS, Tree, empty_rows
+from .marker import is_current, write_marker
 from .particles import complete, outer_fuzz
 from .plan import SPLIT, Plan, choose_workers
 from .writer import (
@@ -42,6 +42,7 @@ from .writer import (
     write_snapshot_stub,
 )
 
+_LARGE = 5e9  # bytes: a universe that is announced before it is written
 _WORTH_WORKERS = 8.0  # seconds in one process
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -258,22 +259,13 @@ def _assemble(plan: Plan, root: Path, particles: bool) -> None:
     }
     write_offsets(tree, file_offsets, *object_offsets(groups, subhalos))
     write_index(tree, chunk_counts, len(first_group), plan.attributes)
-    shutil.rmtree(root / "blocks")
-    marker = {
-        "identity": plan.identity,
-        "name": plan.name,
-        "not_tng": "drawn by dmlib in the format of TNG, not a simulation run",
-        "seed": plan.population.seed,
-        "physics": plan.population.physics,
-        "dmlib": plan.version,
+    summary = {
         "groups": len(n_subs),
         "subhalos": len(subhalos["SubhaloLen"]),
         "particles": {str(t): int(totals[t]) for t in range(N_TYPES) if totals[t]},
         "snapshot_files": plan.n_files,
-        "particles_on_disk": particles,
-        "bytes": sum(path.stat().st_size for path in root.rglob("*") if path.is_file()),
     }
-    write_text(tree.marker, json.dumps(marker, indent=1) + "\n")
+    write_marker(plan, tree, summary, particles)
 
 
 def write_stub(plan: Plan, tree: Tree, totals: np.ndarray) -> None:
@@ -281,58 +273,57 @@ def write_stub(plan: Plan, tree: Tree, totals: np.ndarray) -> None:
     write_snapshot_stub(tree.snapshot_chunk(0), totals, plan.n_files, plan.m_dm_code, plan.attributes, plan.parameters)
 
 
-def read_marker(settings: Settings) -> dict | None:
-    """What the universe on disk says of itself; None where there is no complete one."""
-    try:
-        return json.loads(Tree(settings.universe_dir).marker.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-
-
-def is_current(settings: Settings, plan: Plan, particles: bool) -> bool:
-    """Whether the tree in its place is that of the plan, with its particles where they are asked for."""
-    marker = read_marker(settings)
-    return bool(marker and marker["identity"] == plan.identity and (marker["particles_on_disk"] or not particles))
+def staging_folder(settings: Settings, particles: bool) -> Path:
+    """Where a tree is written before it is moved to its place."""
+    target = settings.universe_dir
+    return target.with_name(f".{target.name}-{'writing' if particles else 'catalogue'}")
 
 
 def produce(settings: Settings, plan: Plan, particles: bool, workers: int) -> None:
-    """Write a tree into a folder beside its place, and move it there when it is complete."""
-    target = settings.universe_dir
-    staging = target.with_name(f".{target.name}-{'writing' if particles else 'catalogue'}")
+    """Write a tree into a folder beside its place, and move it there when it is complete.
+
+    May be killed at any point: the next call goes on with what is finished, if it belongs to the same plan.
+    """
+    target, staging = settings.universe_dir, staging_folder(settings, particles)
+    stamp = staging.with_name(f"{staging.name}.identity")
     staging.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{staging}.lock"):
-        if is_current(settings, plan, particles):
+        if is_current(settings, plan, particles, thorough=True):
             return
-        stamp = staging / "identity"
         if staging.exists() and not (stamp.is_file() and stamp.read_text(encoding="utf-8") == plan.identity):
             shutil.rmtree(staging)
         write_text(stamp, plan.identity)
         if not Tree(staging).marker.is_file():
             _make_blocks(plan, staging, particles, workers)
             _assemble(plan, staging, particles)
-        stamp.unlink()
+        shutil.rmtree(staging / "blocks", ignore_errors=True)
         if target.exists():
             shutil.rmtree(target)
         os.rename(staging, target)
+        stamp.unlink()
 
 
-def write_tree(settings: Settings, plan: Plan, workers: int | None = None) -> None:
+def write_tree(settings: Settings, plan: Plan, workers: int | None = None, thorough: bool = False) -> None:
     """Write the whole universe of a plan; see `dmlib.universe.embedded.write`."""
+    if is_current(settings, plan, particles=True, thorough=thorough):
+        return
     if workers is None:
         # Starting processes takes some seconds: a small universe is written sooner without them.
         workers = choose_workers() if plan.need(1).seconds > _WORTH_WORKERS else 1
-    if is_current(settings, plan, particles=True):
-        return
-    need = plan.need(workers)
     settings.build.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(settings.build).free
-    large = need.disk > 5e9
-    if large:
+    _check_disk(settings, plan, workers)
+    produce(settings, plan, True, workers)
+
+
+def _check_disk(settings: Settings, plan: Plan, workers: int) -> None:
+    """State the need of a large universe, and refuse one that does not fit."""
+    need, free = plan.need(workers), shutil.disk_usage(settings.build).free
+    if need.disk > _LARGE:
         print(f"{plan.name} needs {need}; {free / 1e9:.1f} GB of disk are free.", file=sys.stderr, flush=True)
-    if need.disk > 0.95 * free:
+    staged = staging_folder(settings, True).rglob("*.hdf5")
+    if need.disk - sum(path.stat().st_size for path in staged) > 0.95 * free:
         raise UniverseError(
             f"{settings.build} has {free / 1e9:.1f} GB free and {plan.name} needs {need.disk / 1e9:.1f} GB: free the "
             f"disk, set DMLIB_BUILD to a larger one, or take it chunk by chunk ({need.disk_block / 1e9:.1f} GB at a "
             "time) with dmlib.universe.embedded.iterate."
         )
-    produce(settings, plan, True, workers)

@@ -11,8 +11,9 @@ import numpy as np
 from filelock import FileLock
 
 from ...settings import Settings
-from .blocks import is_current, make_block, produce, read_marker, write_stub
+from .blocks import make_block, produce, write_stub
 from .layout import Tree
+from .marker import is_current, read_marker
 from .plan import Plan, choose_workers, make_plan
 from .writer import stamp_totals
 
