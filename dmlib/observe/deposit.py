@@ -3,9 +3,9 @@
 MARTINI is general: it carries units through every step, knows every projection of the sky, searches its pixels with a
 tree, and lays out every particle's spectrum over all channels. Here the geometry is that of one observation, in closed
 form; a particle touches the pixels of its kernel and the channels of its line, and nothing else is visited; the beam,
-being separable, is two matrix products. Particles, kernels, channels, noise (drawn from the same seed in the same
-order) and beam are MARTINI's, so that the cube agrees with `dmlib.observe.cube.observe_with_martini` to rounding:
-tests/test_observe_cube.py compares them voxel by voxel.
+being separable, is applied along one axis after the other. Particles, kernels, channels, noise (drawn from the same
+seed in the same order) and beam are MARTINI's, so that the cube agrees with
+`dmlib.observe.cube.observe_with_martini` to rounding: tests/test_observe_cube.py compares them voxel by voxel.
 """
 
 from __future__ import annotations
@@ -80,14 +80,31 @@ def convolve_separable(cube: np.ndarray, factor: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray, shape (n - 2 p, n - 2 p, k)
+
+    Notes
+    -----
+    Plain loops, compiled: a matrix product would start threads of its own in every worker, and its rounding would
+    depend on their number.
     """
-    n, _, k = cube.shape
-    inner = n - len(factor) + 1
-    band = np.zeros((inner, n))
-    for shift, value in enumerate(factor):
-        band[np.arange(inner), np.arange(inner) + shift] = value
-    rows = (band @ cube.reshape(n, n * k)).reshape(inner, n, k)
-    return np.matmul(band, rows)
+    inner = cube.shape[0] - len(factor) + 1
+    rows = np.zeros((inner, *cube.shape[1:]))
+    _convolve_rows(cube, factor, rows)
+    result = np.zeros((inner, inner, cube.shape[2]))
+    for i in range(inner):
+        _convolve_rows(rows[i], factor, result[i])
+    return result
+
+
+@njit(cache=True)
+def _convolve_rows(cube, factor, out):
+    """Convolve the first axis; whatever axes `cube` and `out` have beside it are run through in order."""
+    flat_in = cube.reshape(cube.shape[0], -1)
+    flat_out = out.reshape(out.shape[0], -1)
+    for i in range(flat_out.shape[0]):
+        for t in range(len(factor)):
+            weight = factor[t]
+            for k in range(flat_out.shape[1]):
+                flat_out[i, k] += weight * flat_in[i + t, k]
 
 
 def _on_the_sky(gas: HIGas, view: View, grid: SkyGrid, settings: HISettings):

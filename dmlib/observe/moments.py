@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 from scipy import ndimage
 
 from .cube import ATOMS_PER_CM2, MSUN_PER_JY_KMS_MPC2, HICube, HISettings, beam_kernel
@@ -128,10 +129,8 @@ def moment_maps(cube: HICube, *, snr: float = 4.0, floor: float = 1e19) -> Momen
     -------
     MomentMaps
     """
-    signal = np.where(find_emission(cube, snr=snr), cube.data, 0.0)
-    n, ny, nx = signal.shape
     v = cube.velocities
-    powers = (np.stack([np.ones(n), v, v**2]) @ signal.reshape(n, ny * nx)).reshape(3, ny, nx)
+    powers = _powers(cube.data, find_emission(cube, snr=snr), v)
     surface_density = powers[0] * cube.surface_density
     seen = surface_density * ATOMS_PER_CM2 > floor
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -143,6 +142,22 @@ def moment_maps(cube: HICube, *, snr: float = 4.0, floor: float = 1e19) -> Momen
     blank = np.where(seen, 0.0, np.nan)
     maps = (surface_density + blank, velocity + blank, dispersion + blank)
     return MomentMaps(*maps, cube.grid, cube.settings, cube.subhalo_id, cube.view)
+
+
+@njit(cache=True)
+def _powers(data, mask, velocities):
+    """Sums over the channels of brightness times velocity to the powers 0, 1, 2, within a mask."""
+    n_channels, ny, nx = data.shape
+    out = np.zeros((3, ny, nx))
+    for c in range(n_channels):
+        v = velocities[c]
+        for y in range(ny):
+            for x in range(nx):
+                if mask[c, y, x]:
+                    out[0, y, x] += data[c, y, x]
+                    out[1, y, x] += data[c, y, x] * v
+                    out[2, y, x] += data[c, y, x] * v * v
+    return out
 
 
 def observe_moments(
