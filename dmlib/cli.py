@@ -37,6 +37,11 @@ class ProfileChoice(StrEnum):
     paper = "paper"
 
 
+class PhysicsChoice(StrEnum):
+    fiducial = "fiducial"
+    alternative = "alternative"
+
+
 class CentralChoice(StrEnum):
     paper = "paper"
     true = "true"
@@ -108,7 +113,6 @@ def run(
         simulation=simulation,
         snapshot=snapshot,
     )
-    _say_needs(settings)
     outcomes = run_steps(
         settings,
         parameters=_parameters(parameter),
@@ -254,29 +258,23 @@ def fetch(
 def describe_universe(
     profile: ProfileOption = ProfileChoice.quick,
     seed: SeedOption = 1,
+    physics: Annotated[
+        PhysicsChoice, typer.Option("--physics", help="alternative: weaker contraction, cores, other gas fractions.")
+    ] = PhysicsChoice.fiducial,
+    plan: Annotated[bool, typer.Option("--plan", help="Write nothing; say what it would be, and need.")] = False,
 ) -> None:
     """Write the embedded universe where it is missing or out of date, and describe it.
 
-    For example: dmlib universe --profile smoke
+    For example: dmlib universe --profile smoke, or dmlib universe --profile paper --plan
     """
     from .products import ensure
-    from .universe import open_universe
+    from .universe.embedded import describe
 
-    settings = _settings(universe="embedded", profile=profile.value, seed=seed)
-    folder = ensure(settings, "universe")
-    header = open_universe(settings).header
-    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    rows = [
-        ("simulation", header.simulation),
-        ("snapshot", f"{header.snapshot} (z = {header.redshift:g})"),
-        ("groups", f"{header.n_groups}"),
-        ("subhaloes", f"{header.n_subhalos}"),
-        ("dark-matter particle", f"{header.m_dm:.3g} Msun"),
-        ("size on disk", f"{size / 1e6:.0f} MB"),
-        ("base path", _shown(folder / "output")),
-        ("identity", header.identity),
-    ]
-    _table(("", ""), rows)
+    settings = _settings(universe="embedded", profile=profile.value, seed=seed, physics=physics.value)
+    if not plan:
+        ensure(settings, "universe")
+    facts = describe(settings) | {"folder": _shown(settings.universe_dir)}
+    _table(("", ""), [(name, _readable(value)) for name, value in facts.items()])
 
 
 @app.command("notebooks")
@@ -334,9 +332,8 @@ def _parameters(given: list[str] | None) -> dict[str, Any]:
     return parameters
 
 
-def _say_needs(settings: Any) -> None:
-    if settings.profile == "paper" and settings.universe == "embedded":
-        _tell("profile paper writes 2,000 galaxies at TNG100-1 resolution; see the table of profiles in README.md")
+def _readable(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def _made(record: dict[str, Any]) -> str:

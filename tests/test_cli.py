@@ -64,6 +64,13 @@ def test_values_of_parameters():
     assert cli._parameters(given) == {"a": 1, "b": 2.5, "c": True, "d": "text", "e": [1, 2], "f": "1", "g": ""}
 
 
+def test_the_plan_of_the_universe_writes_nothing(tmp_path):
+    done = dmlib("universe", "--profile", "paper", "--plan", DMLIB_BUILD=str(tmp_path / "build"))
+    assert done.returncode == 0, done.stderr
+    assert "GB of disk" in done.stdout and "not written" in done.stdout
+    assert not (tmp_path / "build").exists()
+
+
 def test_the_list_of_data():
     done = dmlib("fetch", "--list")
     assert done.returncode == 0

@@ -1,0 +1,94 @@
+"""Starting kernels, and what is left in an executed notebook."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nbformat
+import papermill
+import pytest
+from toy_repository import HEADER
+
+from dmlib.errors import StepError
+from dmlib.pipeline import notebooks
+from dmlib.settings import Settings
+
+TEXT = HEADER + '# %% tags=["parameters"]\nseed = 1\nbase_path = ""\n\n# %%\n1 + 1\n'
+
+
+@pytest.fixture
+def settings(tmp_path) -> Settings:
+    return Settings(profile="smoke", build_root=str(tmp_path / "build"))
+
+
+@pytest.fixture
+def path(tmp_path) -> Path:
+    path = tmp_path / "notebooks" / "01_first.py"
+    path.parent.mkdir()
+    path.write_text(TEXT, encoding="utf-8")
+    return path
+
+
+def failing(monkeypatch, times: int, begun: bool = False) -> list[int]:
+    """Let papermill fail to start a kernel so many times; the list counts its calls."""
+    calls: list[int] = []
+
+    def execute(notebook, output, **options):
+        calls.append(1)
+        if begun:
+            notebook.cells[0].metadata["papermill"] = {"start_time": "now"}
+        nbformat.write(notebook, output)
+        if len(calls) <= times:
+            raise RuntimeError("Kernel didn't respond in 60 seconds")
+        return notebook
+
+    monkeypatch.setattr(papermill, "execute_notebook", execute)
+    return calls
+
+
+def test_a_start_that_failed_is_tried_again(monkeypatch, settings, path):
+    calls = failing(monkeypatch, times=2)
+    assert notebooks.execute(path, settings, {"seed": 2}) == [settings.notebooks_dir / "01_first.ipynb"]
+    assert len(calls) == 3
+
+
+def test_not_for_ever(monkeypatch, settings, path):
+    calls = failing(monkeypatch, times=9)
+    with pytest.raises(
+        StepError, match=r"before its first cell: no kernel started in 3 attempts .Kernel didn't respond"
+    ):
+        notebooks.execute(path, settings, {"seed": 2})
+    assert len(calls) == 3
+
+
+def test_not_after_a_cell_has_run(monkeypatch, settings, path):
+    calls = failing(monkeypatch, times=9, begun=True)
+    with pytest.raises(RuntimeError):
+        notebooks.execute(path, settings, {"seed": 2})
+    assert len(calls) == 1
+
+
+def test_parameters_are_literals_of_any_plain_kind(path):
+    path.write_text(
+        HEADER + '# %% [markdown]\n# # Title\n\n# %% tags=["hide-input", "parameters"]\n'
+        "a = -1  # kpc\nb = [1, 2.5]\nc = None\n\n# %%\nd = 4\n",
+        encoding="utf-8",
+    )
+    assert notebooks.declared_parameters(path) == {"a": -1, "b": [1, 2.5], "c": None}
+
+
+def test_a_notebook_without_parameters_cell(path):
+    path.write_text(HEADER + "# %%\na = 1\n", encoding="utf-8")
+    with pytest.raises(StepError, match=r"01_first\.py has no cell tagged 'parameters'"):
+        notebooks.declared_parameters(path)
+
+
+def test_a_secret_is_blotted_out_everywhere(monkeypatch, path):
+    monkeypatch.setenv("TNG_API_KEY", "sesame")
+    outputs = [
+        nbformat.v4.new_output("stream", name="stdout", text="the key is sesame\n"),
+        nbformat.v4.new_output("error", ename="E", evalue="sesame", traceback=["...", "no sesame here"]),
+        nbformat.v4.new_output("display_data", data={"text/plain": "sesame"}),
+    ]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x", outputs=outputs)])
+    assert "sesame" not in nbformat.writes(notebooks._tidy(notebook, path, {"seed": 1}))
