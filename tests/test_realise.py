@@ -45,13 +45,11 @@ def centrals(universe, wanted, n=6) -> list[int]:
 
 
 def quiet_discs(rows):
-    """Undisturbed star-forming discs without bar or strong warp, with enough cells to measure."""
+    """Undisturbed star-forming discs without bar or strong warp, with enough cells to measure (and not huge)."""
     calm = (rows["disturbed"] == "") & (rows["bar_strength"] == 0) & (rows["spiral_amplitude"] < 0.35)
     flat = (rows["warp_amplitude"] < 8) & (rows["lopsidedness"] < 0.25)
-    return calm & flat & (rows["sfr"] > 0.3) & (rows["m_hi"] / universe_m_baryon > 300) & (rows["bulge_fraction"] < 0.5)
-
-
-universe_m_baryon = PROFILES["quick"].m_baryon
+    sampled = (rows["m_hi"] / PROFILES["quick"].m_baryon > 300) & (rows["m200"] < 3e12)
+    return calm & flat & sampled & (rows["sfr"] > 0.3) & (rows["bulge_fraction"] < 0.5)
 
 
 class Central:
@@ -86,7 +84,7 @@ class Central:
 
 
 def test_counts_fields_and_types_are_as_planned(universe):
-    for group_id in (0, 7, len(universe.groups) // 2, len(universe.groups) - 1):
+    for group_id in (20, 60, len(universe.groups) // 2, len(universe.groups) - 1):
         group, members = realise_group(universe, group_id), universe.members(group_id)
         planned = np.zeros((len(members), 6), dtype=int)
         planned[:, 0], planned[:, 1] = members["n_gas"], members["n_dm"]
@@ -118,7 +116,7 @@ def test_a_group_depends_on_nothing_but_its_rows_and_the_seed(universe):
 
 
 def test_dark_matter_follows_the_analytic_mass(universe):
-    for group_id in (2, 50, 200, 400):
+    for group_id in (50, 200, 400):
         galaxy = Central(universe, group_id)
         r = galaxy.of(1)["r"]
         for radius in np.geomspace(1, 100, 8):
@@ -226,7 +224,7 @@ def test_stars_add_up(universe):
 
 def test_ages_follow_the_row_and_the_star_formation_rate(universe):
     young_expected, young_found = 0.0, 0.0
-    for group_id in centrals(universe, lambda rows: rows["sfr"] > 1, n=8):
+    for group_id in centrals(universe, lambda rows: (rows["sfr"] > 1) & (rows["m200"] < 3e12), n=6):
         galaxy = Central(universe, group_id)
         stars = galaxy.of(4)
         real = stars["GFM_StellarFormationTime"] > 0
@@ -262,7 +260,7 @@ def test_discs_turn_about_the_spin_axis(universe):
 
 
 def test_the_potential_is_lowest_at_each_centre(universe):
-    for group_id in (0, 1, 2, 60, 300):
+    for group_id in (6, 33, 60, 300):
         group, members = realise_group(universe, group_id), universe.members(group_id)
         start = dict.fromkeys((0, 1, 4, 5), 0)
         lowest = []
@@ -283,7 +281,7 @@ def test_the_potential_is_lowest_at_each_centre(universe):
 
 
 def test_subhaloes_move_as_planned(universe):
-    group_id = int(np.argmax(universe.groups["n_subs"]))
+    group_id = 20 + int(np.argmax(universe.groups["n_subs"][20:]))
     group, members = realise_group(universe, group_id), universe.members(group_id)
     ends = np.cumsum(group.lengths[:, 1])
     for rank, row in enumerate(members):

@@ -53,23 +53,24 @@ def hi_profile(mass: float, r_hi: float) -> np.ndarray:
     """Surface density of HI at `RADIUS` [Msun/kpc^2] with given mass and radius of 1 Msun/pc^2.
 
     Outside an exponential of scale 0.2 r_hi, as HI discs have (Wang et al. 2014, MNRAS 441, 2159); inside it levels off
-    at the value that gives the mass.
+    at the value that gives the mass. Discs with so little HI for their radius that they would lie below 1 Msun/pc^2
+    get a steeper edge.
     """
-    outer = np.exp(np.clip(-(RADIUS - r_hi) / (0.2 * r_hi), -60, 60))
-
-    def profile(log_level: float) -> np.ndarray:
-        level = np.exp(log_level)
-        # 1/sqrt(a^-2 + level^-2) is 1 at r_hi when the exponential is scaled by 1/sqrt(1 - level^-2)
-        return _PER_PC2 / np.sqrt(level**-2 + (1 - level**-2) * outer**-2)
-
-    def surplus(log_level: float) -> float:
-        return ring_masses(profile(log_level)).sum() / mass - 1
-
     low, high = np.log(1.05), np.log(140.0)
-    if surplus(low) > 0 or surplus(high) < 0:
-        edge = profile(low if surplus(low) > 0 else high)
+    for scale in (0.2, 0.12, 0.06):
+        outer = np.exp(np.clip(-(RADIUS / r_hi - 1) / scale, -60, 60))
+
+        def profile(log_level: float, outer=outer) -> np.ndarray:
+            level = np.exp(log_level)
+            # 1/sqrt(a^-2 + level^-2) is 1 at r_hi when the exponential is scaled by 1/sqrt(1 - level^-2)
+            return _PER_PC2 / np.sqrt(level**-2 + (1 - level**-2) * outer**-2)
+
+        if ring_masses(profile(low)).sum() < mass:
+            break
+    if not ring_masses(profile(low)).sum() < mass < ring_masses(profile(high)).sum():
+        edge = profile(low if ring_masses(profile(low)).sum() >= mass else high)
         return edge * (mass / ring_masses(edge).sum())
-    return profile(brentq(surplus, low, high, xtol=1e-3))
+    return profile(brentq(lambda log_level: ring_masses(profile(log_level)).sum() / mass - 1, low, high, xtol=1e-3))
 
 
 def hydrostatic_height(sigma2: np.ndarray, gas_surface: np.ndarray, other_density: np.ndarray) -> np.ndarray:
@@ -133,7 +134,10 @@ def design_cold_disc(row, other_density: np.ndarray) -> ColdDisc:
         else:
             stretch = np.exp(low if surplus(low) > 0 else high)
         disc, atomic = layer(hydrogen, stretch)
-        goal_mass *= np.clip(row["m_hi"] / ring_masses(atomic).sum(), 0.5, 2.0)
+        wanted = np.clip(row["m_hi"] / ring_masses(atomic).sum(), 0.5, 2.0)
+        goal_mass *= wanted
+        # Hydrogen that was planned molecular but is not dense enough to read so counts as atomic: lay down less.
+        h2 *= min(wanted, 1.0)
         dense = np.flatnonzero(atomic > _PER_PC2)
         if dense.size:
             goal_radius *= np.clip(row["r_hi"] / RADIUS[dense[-1]], 0.7, 1.4)

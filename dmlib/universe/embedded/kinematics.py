@@ -125,12 +125,8 @@ def spheroid_velocities(
     fast = speed > limit
     if fast.any():
         # A uniform draw within the allowed sphere keeps the tail short of escape without piling up at the limit.
-        shrink = (
-            limit[fast].astype(np.float32)
-            / speed[fast]
-            * rng.random(int(fast.sum()), dtype=np.float32) ** np.float32(1 / 3)
-        )
-        velocity[fast] *= shrink[:, None]
+        shrink = limit[fast] / speed[fast] * np.cbrt(rng.random(int(fast.sum())))
+        velocity[fast] *= shrink.astype(np.float32)[:, None]
     return velocity
 
 

@@ -9,7 +9,7 @@ profiles; SubfindHsml is the radius of 64 dark-matter particles at the local den
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -71,9 +71,12 @@ def build_model(row, m_dm: float, m_baryon: float) -> tuple[MassModel, ColdDisc]
     round_density = shell_density(dark + parts["bulge"])
     flat_density = surface_density(parts["disc"]) / (2 * max(float(row["h_disc"]), 0.05))
     disc = design_cold_disc(row, round_density + flat_density)
-    # The design may need more gas than HI and H2 (some is ionised); the hot halo gives it, so that the cells keep
-    # their planned mass.
-    m_hot = max(row["n_gas"] * m_baryon - disc.mass, 0.3 * row["m_hot"])
+    # The design may need more gas than was planned for HI and H2, because some of it is ionised; the hot halo gives it,
+    # so that cells keep their mass. Where there is no hot halo (satellites, fragments) cells may grow by a third.
+    planned = row["n_gas"] * m_baryon
+    if disc.mass > 1.33 * planned:
+        disc = replace(disc, surface_density=disc.surface_density * (1.33 * planned / disc.mass))
+    m_hot = max(planned - disc.mass, min(0.3 * row["m_hot"], 1.33 * planned - disc.mass), 0.0)
     hot = beta_mass(RADIUS, m_hot, max(0.04 * float(row["r200"]), 0.5), float(row["r_trunc"]), 2.0)
     dark = halo_mass(row, stellar + disc.enclosed + hot, row["n_dm"] * m_dm)
     rings_stars = np.diff(parts["disc"], prepend=0.0)
@@ -186,7 +189,7 @@ def _gas(rng, row, disc: ColdDisc, model: MassModel, n: int) -> Arrays:
     hot = gas_cells.hot_cells(rng, row, model, n - n_cold)
     cells = {name: np.concatenate([cold[name], hot[name]]) for name in cold}
     # Refinement keeps cells within a factor of two of the target.
-    mass = np.clip(10 ** rng.normal(0, 0.08, n), 0.6, 1.6)
+    mass = np.clip(10 ** rng.normal(0, 0.06, n), 0.7, 1.4)
     cells["mass"] = mass * (total / mass.sum())
     cells["metallicity"] = gas_cells.metal_fraction(rng, row, cells["radius"], np.arange(n) >= n_cold)
     return cells
