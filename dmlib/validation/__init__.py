@@ -6,7 +6,7 @@ same functions measure TNG. Only the published medians are shared with the code 
 """
 
 from .compare import QUENCHED_BELOW, Comparison, compare, scaling_relations
-from .measure import Rotation, centrals, measure, rotation
+from .measure import Rotation, centrals, measure, rotation, rotations
 
 __all__ = [
     "QUENCHED_BELOW",
@@ -16,5 +16,6 @@ __all__ = [
     "compare",
     "measure",
     "rotation",
+    "rotations",
     "scaling_relations",
 ]

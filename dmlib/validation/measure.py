@@ -40,12 +40,24 @@ _CATALOGUE = (
 )
 
 
-def centrals(universe: Universe, m_star_min: float = 3e9) -> np.ndarray:
-    """Ids of the central subhaloes (GroupFirstSub) with at least `m_star_min` [Msun] of stars, ascending."""
+def centrals(universe: Universe, m_star_min: float = 3e9, at_most: int | None = None) -> np.ndarray:
+    """Ids of central subhaloes (GroupFirstSub), ascending.
+
+    Parameters
+    ----------
+    universe : Universe
+    m_star_min : float
+        Least mass of stars [Msun].
+    at_most : int, optional
+        How many to take, evenly along the catalogue, which is ordered by size; all when omitted.
+    """
     first = np.asarray(universe.groups(["GroupFirstSub"])["GroupFirstSub"])
     ids = np.sort(first[first >= 0])
     mass = universe.subhalos(["SubhaloMassType"], ids)["SubhaloMassType"][:, 4]
-    return ids[mass.to_value(u.Msun) >= m_star_min]
+    ids = ids[mass.to_value(u.Msun) >= m_star_min]
+    if at_most is None or at_most >= len(ids):
+        return ids
+    return ids[np.linspace(0, len(ids) - 1, at_most).astype(int)]
 
 
 def load_with_gas(universe: Universe, subhalo_id: int) -> Galaxy:
@@ -292,3 +304,14 @@ def rotation(
     middle = 0.5 * (edges[1:] + edges[:-1])
     mass = sum(galaxy.enclosed_masses(middle).values())
     return Rotation(int(subhalo_id), r_hi, middle, v_phi, np.sqrt(G * mass / middle))
+
+
+def rotations(universe: Universe, ids: Sequence[int]) -> list[Rotation]:
+    """Rotation of several galaxies; those without an HI radius are left out."""
+    found = []
+    for subhalo_id in bar(ids, label="rotation curves", unit="galaxy"):
+        try:
+            found.append(rotation(universe, int(subhalo_id)))
+        except GalaxyError:
+            continue
+    return found
