@@ -104,7 +104,7 @@ def streaming(row, radius: np.ndarray, angle: np.ndarray, v_circ: np.ndarray) ->
 
 
 def warp(row, radius: np.ndarray, vectors: list[np.ndarray]) -> list[np.ndarray]:
-    """Tilt each ring about the line of nodes by the angle that the warp has at its radius.
+    """Tilt each ring about the line of nodes: none within the warp radius, all of it from twice that radius on.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ def warp(row, radius: np.ndarray, vectors: list[np.ndarray]) -> list[np.ndarray]
     """
     if row["warp_amplitude"] == 0 or row["warp_radius"] <= 0:
         return vectors
-    tilt = np.deg2rad(row["warp_amplitude"]) * np.clip(radius / row["warp_radius"] - 1, 0, 1.5)
+    tilt = np.deg2rad(row["warp_amplitude"]) * np.clip(radius / row["warp_radius"] - 1, 0, 1)
     c, s = np.cos(tilt), np.sin(tilt)
     cn, sn = np.cos(row["warp_node"]), np.sin(row["warp_node"])
     out = []

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ...units import CodeUnits, G
-from . import gas_cells, interstellar, stars
+from . import discs, gas_cells, interstellar, stars
 from .gas import ColdDisc, design_cold_disc
 from .halo import halo_mass, sample_fuzz, sample_halo
 from .kinematics import Anisotropy, radial_dispersion
@@ -229,10 +229,10 @@ def _wind_fields(rng, frame: _Frame, row, model: MassModel, disc: ColdDisc, m_ba
     reach = max(float(row["r_disc"]), 0.3)
     radius, angle = reach * rng.gamma(2.0, 1.0, n), rng.uniform(0, 2 * np.pi, n)
     side = np.where(rng.random(n) < 0.5, 1.0, -1.0)
-    axes = gas_cells.discs.plane_axes(row["spin_axis"])
-    position = gas_cells.discs.cylindrical(radius, angle, side * rng.uniform(0.5, 5.0, n))
+    axes = discs.plane_axes(row["spin_axis"])
+    position = discs.cylindrical(radius, angle, side * rng.uniform(0.5, 5.0, n))
     launch = rng.uniform(1.0, 2.0, n) * 0.7 * model.v_circ.max()
-    velocity = gas_cells.discs.cartesian_velocity(
+    velocity = discs.cartesian_velocity(
         angle, np.zeros(n), interpolate(radius, model.v_circ), side * np.minimum(launch, 600.0)
     )
     fields = frame.fields(position @ axes, velocity @ axes)

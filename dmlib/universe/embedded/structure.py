@@ -240,11 +240,7 @@ class MassModel:
 
     def potential_at(self, r) -> np.ndarray:
         """Potential at radii `r` [(km/s)^2]; flat within the first grid point, so that the centre is the minimum."""
-        return self.interpolate(r, self.potential)
-
-    def interpolate(self, r, table) -> np.ndarray:
-        """A table on `RADIUS` at radii `r`, linear in ln r; the end values outside."""
-        return interpolate(r, table)
+        return interpolate(r, self.potential)
 
     @cached_property
     def epicycle_ratio2(self) -> np.ndarray:
