@@ -30,7 +30,7 @@
 # 3. say where the motion of gas tells the mass, and where it does not;
 # 4. list what may not be concluded from this universe.
 #
-# Reading takes about 20 minutes, running about two; the universe itself is written in another two when it is not there yet.
+# Reading takes about 20 minutes, running about one; the universe itself is written in another two when it is not there yet.
 
 # %% [markdown]
 # The settings say where galaxies come from and how much is computed; the same four stand at the top of every chapter.
@@ -260,10 +260,11 @@ calm = [c for c in curves if drawn.subhalos["disturbed"][c.subhalo_id] == ""]
 rough = [c for c in curves if drawn.subhalos["disturbed"][c.subhalo_id] != ""]
 
 # %% [markdown]
-# Here are four quiet galaxies, from massive to small, and two of the disturbed ones.
+# Here are four quiet galaxies, from massive to small, and two of the disturbed ones, different in kind.
 
 # %%
-picked = [calm[i] for i in np.linspace(0, len(calm) - 1, 4).astype(int)] + rough[:2]
+kinds = {drawn.subhalos["disturbed"][c.subhalo_id]: c for c in rough}
+picked = [calm[i] for i in np.linspace(0, len(calm) - 1, 4).astype(int)] + list(kinds.values())[:2]
 titles = [f"{c.subhalo_id}, {drawn.subhalos['disturbed'][c.subhalo_id] or 'quiet'}" for c in picked]
 
 # %%
@@ -274,7 +275,7 @@ show(
     caption="Rotation of the HI about its own axis, and the circular speed of all matter, for subhaloes by number. The dotted "
     "line is the radius where the HI falls to 1 M$_\\odot$ pc$^{-2}$.",
     alt="Six small plots of speed against radius. In the quiet galaxies the points lie on the curve of circular speed; "
-    "in the disturbed ones they lie below it in part of the disc.",
+    "in the disturbed ones they lie below it.",
     n=len(picked),
     source=elsewhere,
 )
@@ -288,7 +289,7 @@ show(
     figures.rotation_agreement(calm, rough),
     settings,
     "embedded_agreement",
-    caption="Speed of the HI over the circular speed. Lines are medians, bands hold 68 per cent of the galaxies.",
+    caption="Speed of the HI over the circular speed, ring by ring. Lines are medians, bands hold 68 per cent of the galaxies.",
     alt="Ratio of gas speed to circular speed against radius over HI radius. The quiet galaxies form a narrow band at one; "
     "the disturbed ones lie lower with a wide band, most of all inside.",
     n=len(curves),
@@ -391,7 +392,7 @@ for name, mask in (("forming", ~quenched), ("quenched", quenched)):
 #
 # - The embedded universe is a set of model galaxies in TNG's format, drawn from published relations with their scatter.
 # - Read back like TNG, it follows those relations to a few hundredths of a dex, ages excepted ({num}`embedded.age.offset:+.2f`).
-# - The rotation of its gas gives the circular speed to {num}`embedded.rotation.quiet:.3f±` in quiet galaxies and fails in the disturbed minority.
+# - The rotation of its gas gives the circular speed to {num}`embedded.rotation.quiet:.3f±` in quiet galaxies and less in the disturbed minority.
 # - It is no simulation and not TNG; it shows that the methods run, and what they do when the truth is known.
 #
 # ## What's next

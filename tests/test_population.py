@@ -52,6 +52,14 @@ def test_every_row_of_the_selection_removes_something(profile, seed):
     assert satellites.any(), "SubhaloParent = 0 keeps satellites, as in TNG"
 
 
+@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+def test_even_the_smallest_universe_has_every_kind_of_disturbance(seed):
+    s = population.draw(PROFILES["smoke"], seed).subhalos
+    rich = (s["kind"] == "central") & population.passes(s) & (s["m_hi"] > 2e9)
+    assert set(galaxies.DISTURBANCES) <= set(s["disturbed"][rich])
+    assert (s["disturbed"][rich] != "").mean() < 0.4
+
+
 def test_particles_stay_within_the_budget(drawn):
     s, g = drawn.subhalos, drawn.groups
     assert s["n_dm"].sum() + g["n_dm_fuzz"].sum() < 11.5e6

@@ -41,7 +41,7 @@ def gallery(portraits: Mapping[str, Portrait]) -> Figure:
     """
     n = len(portraits)
     ratios = {"height_ratios": [1.0] * n + [0.05]}
-    fig, axes = style.new_figure(n + 1, 4, width="wide", height=2.1 * n + 0.8, squeeze=False, gridspec_kw=ratios)
+    fig, axes = style.new_figure(n + 1, 4, width="wide", height=2.0 * n + 0.8, squeeze=False, gridspec_kw=ratios)
     for row, (title, p) in zip(axes[:n], portraits.items(), strict=True):
         extent = (-p.half_width, p.half_width, -p.half_width, p.half_width)
         for ax, image in zip(row[:2], (p.face_on, p.edge_on), strict=True):
@@ -171,8 +171,9 @@ def rotation_agreement(quiet: Sequence[Rotation], disturbed: Sequence[Rotation])
         y = np.concatenate([c.v_phi / c.v_circ for c in curves])
         good = np.isfinite(y)
         ax.plot(x[good], y[good], color=colour, alpha=0.22, marker="o", markersize=2.4, linestyle="none", mew=0)
-        centres = np.unique(np.round(x, 6))
-        rows = [np.percentile(y[good & np.isclose(x, v, atol=1e-5)], [16, 50, 84]) for v in centres]
+        at = np.round(x, 5)
+        centres = np.unique(at[good])
+        rows = [np.percentile(y[good & (at == v)], [16, 50, 84]) for v in centres]
         low, middle, high = np.array(rows).T
         ax.fill_between(centres, low, high, color=colour, alpha=0.15, linewidth=0)
         dash = "-" if label == "quiet" else "--"

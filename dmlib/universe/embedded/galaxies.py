@@ -27,6 +27,10 @@ PHYSICS = {
 }
 
 
+#: How the gas of the disturbed minority is out of order.
+DISTURBANCES = ("displaced", "counter-rotating", "tilted", "out-of-balance")
+
+
 def dex(rng, sigma, size):
     """Factors with a log-normal scatter of `sigma` dex."""
     return 10 ** rng.normal(0.0, sigma, size)
@@ -203,8 +207,8 @@ def draw_asymmetries(rng, s):
     s["warp_node"] = rng.uniform(0.0, 2 * np.pi, n)
     s["lopsidedness"] = np.minimum(rng.rayleigh(0.10, n), 0.5)
     s["lopsided_phase"] = rng.uniform(0.0, 2 * np.pi, n)
-    kinds = np.array(["displaced", "counter-rotating", "tilted", "out-of-balance"])
-    s["disturbed"] = np.where(rng.random(n) < 1.0 / 12.0, kinds[rng.integers(0, 4, n)], "")
+    kinds = np.array(DISTURBANCES)[rng.integers(0, len(DISTURBANCES), n)]
+    s["disturbed"] = np.where(rng.random(n) < 1.0 / 12.0, kinds, "")
 
 
 def plan_counts(s, m_dm, m_baryon):

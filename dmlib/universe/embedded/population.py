@@ -171,6 +171,7 @@ def draw(profile: Profile, seed: int, physics: str = "fiducial") -> Population:
     s = np.concatenate([hosts, members])
     _draw_galaxies(rng, s, physics)
     s = _thin(rng, s, profile)
+    _one_of_each_disturbance(s)
     s = np.concatenate([s, _fragments(rng, s, profile)])
     place_in_groups(rng, s)
     galaxies.plan_counts(s, profile.m_dm, profile.m_baryon)
@@ -284,6 +285,15 @@ def _thin(rng, s, profile):
     s = s[s["group_id"] <= np.searchsorted(counts, profile.n_galaxies)]
     s["group_id"] = np.unique(s["group_id"], return_inverse=True)[1]
     return s
+
+
+def _one_of_each_disturbance(s):
+    """In a small universe chance may leave a kind out; give it to a gas-rich galaxy that has none."""
+    rich = (s["kind"] == "central") & passes(s) & (s["m_hi"] > 4e9)
+    for kind in galaxies.DISTURBANCES:
+        calm = np.flatnonzero(rich & (s["disturbed"] == ""))
+        if not (rich & (s["disturbed"] == kind)).any() and calm.size:
+            s["disturbed"][calm[calm.size // 2]] = kind
 
 
 def _fragments(rng, s, profile):
