@@ -59,7 +59,7 @@ def draw_dark_halo(rng, s, physics):
     residual = rng.normal(size=n)
     s["r200"] = relations.r200_of(s["m200"])
     s["c200"] = relations.concentration(s["m200"]) * 10 ** (SCATTER["concentration"] * residual)
-    # Rounder than without baryons: TNG haloes have c/a near 0.75 within the galaxy (Chua et al. 2019, not verified).
+    # Our choice, rounder than the triaxial haloes of simulations without baryons.
     s["axis_ratios"][:, 0] = np.clip(rng.normal(0.90, 0.06, n), 0.65, 1.0)
     s["axis_ratios"][:, 1] = s["axis_ratios"][:, 0] * np.clip(rng.normal(0.85, 0.08, n), 0.60, 1.0)
     mean = PHYSICS[physics]["contraction"]
@@ -90,7 +90,7 @@ def draw_gas(rng, s, physics):
     in TNG. HI and H2 follow the specific star-formation rate (xGASS, xCOLD GASS), with part of the HI residual shared
     by the distance from the sequence through that rate. Satellites have lost 0.3 dex of HI on average and nearly all
     hot gas (our choice). The hot gas within the halo's edge is 0.35 of the cosmic share with 0.15 dex, less by 0.15
-    dex in quenched centrals: the size of the effect in TNG (Davies et al. 2020, read off by eye).
+    dex in quenched ones (our choice; in TNG too, quenched galaxies have lost part of theirs).
     """
     n = s.size
     satellite = s["kind"] == "satellite"
