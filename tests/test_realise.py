@@ -148,13 +148,18 @@ def test_readers_find_the_planned_hi(universe):
 
 
 def test_gas_turns_at_the_circular_speed_where_it_is_quiet(universe):
-    for group_id in centrals(universe, quiet_discs):
+    ratios = []
+    for group_id in centrals(universe, quiet_discs, n=12):
         galaxy = Central(universe, group_id)
         radius, speed, hi = galaxy.gas_in_plane()
         for low, high in ((0.3, 0.5), (0.5, 0.8)):
             there = (radius > low * galaxy.row["r_hi"]) & (radius < high * galaxy.row["r_hi"]) & (hi > 0.3 * hi.max())
             expected = interpolate(radius[there], galaxy.model.v_circ)
-            assert np.average(speed[there], weights=hi[there]) / expected.mean() == pytest.approx(1.0, abs=0.05)
+            ratios.append(np.average(speed[there], weights=hi[there]) / expected.mean())
+    # Each galaxy departs by its own few per cent (IMBALANCE); in the mean only pressure support is left.
+    assert np.median(ratios) == pytest.approx(0.985, abs=0.02)
+    assert 0.01 < np.std(ratios) < 0.05
+    assert np.abs(np.array(ratios) - 1).max() < 0.12
 
 
 def test_gas_of_disturbed_galaxies_does_not(universe):

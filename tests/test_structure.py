@@ -193,6 +193,25 @@ def test_crowding_makes_the_density_it_says():
     assert middle[np.argmax(count)] % np.pi == pytest.approx(0.3, abs=0.1)
 
 
+def test_orbits_lie_across_the_long_axis_of_the_halo():
+    """The disc's plane holds the halo's long (first) and short axis; the orbits are fast along the long one."""
+    row = {"spin_axis": [0.0, 1.0, 0.0], "halo_axes": np.eye(3), "axis_ratios": [0.9, 0.7]}
+    model = hernquist_model()
+    axes = discs.plane_axes(row["spin_axis"])
+    angle = np.array([np.arctan2(axes[1, 0], axes[0, 0]), np.arctan2(axes[1, 2], axes[0, 2])])
+    radial, azimuthal = discs.halo_streaming(row, model, np.full(2, 10.0), angle)
+    v_circ = np.interp(10.0, RADIUS, model.v_circ)
+    assert azimuthal / v_circ == pytest.approx([0.1, -0.1], rel=1e-3)
+    assert radial == pytest.approx(0.0, abs=1e-9)
+
+
+def test_imbalance_has_its_amplitude():
+    rng = np.random.default_rng(0)
+    draws = [discs.imbalance(rng, np.array([3.0, 20.0]), 15.0, 0.03) for _ in range(4000)]
+    assert np.std(draws, axis=0) == pytest.approx(0.03, rel=0.05)
+    assert np.mean(draws, axis=0) == pytest.approx(0.0, abs=0.002)
+
+
 def test_plane_axes_are_right_handed():
     axis = np.array([0.6, -0.64, 0.48])
     axes = discs.plane_axes(axis)

@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats.qmc import Sobol
 
-from .structure import RADIUS
+from ...units import G
+from .structure import RADIUS, MassModel, interpolate
 
 
 def even_points(rng: np.random.Generator, n: int, dimensions: int) -> np.ndarray:
@@ -101,6 +102,41 @@ def streaming(row, radius: np.ndarray, angle: np.ndarray, v_circ: np.ndarray) ->
     lop = 0.3 * lopsided_amplitude(row, radius) * v_circ
     turn = angle - row["lopsided_phase"]
     return radial - lop * np.sin(turn), azimuthal - 0.5 * lop * np.cos(turn)
+
+
+def halo_streaming(row, model: MassModel, radius: np.ndarray, angle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Velocity that a triaxial halo adds to circular motion in the disc's plane.
+
+    Closed orbits are ellipses lying across the halo's long axis. For a potential of ellipticity e and a constant
+    circular speed, v_R = e v_c sin 2 phi and v_phi = v_c (1 + e cos 2 phi) from the long axis (Franx & de Zeeuw 1992;
+    Binney & Tremaine 2008, eq. 3.148 at zero pattern speed). The potential's ellipticity is a third of the density's,
+    times the halo's part in the squared circular speed. The azimuthal mean is left unchanged.
+
+    Returns
+    -------
+    radial, azimuthal : ndarray
+        km/s.
+    """
+    axes = plane_axes(row["spin_axis"])[:2] @ row["halo_axes"].T
+    lengths2 = np.array([1.0, *row["axis_ratios"]]) ** 2
+    across, along = np.linalg.eigh((axes * lengths2) @ axes.T)
+    flattening = 1 - np.sqrt(across[0] / across[1])
+    v_circ = interpolate(radius, model.v_circ)
+    share = interpolate(radius, G * model.enclosed["dm"] / RADIUS) / np.maximum(v_circ**2, 1e-9)
+    e = flattening / 3 * np.clip(share, 0, 1)
+    turn = 2 * (angle - np.arctan2(along[1, 1], along[0, 1]))
+    return e * v_circ * np.sin(turn), e * v_circ * np.cos(turn)
+
+
+def imbalance(rng: np.random.Generator, radius: np.ndarray, scale: float, amplitude: float) -> np.ndarray:
+    """Smooth random departure of the rotation from balance, relative, at each radius.
+
+    A sum of three waves in radius with wavelengths near `scale` and longer; its root mean square over galaxies is
+    `amplitude`.
+    """
+    waves = 2 * np.pi / (scale * np.array([1.0, 1.7, 3.0]))
+    phases, weights = rng.uniform(0, 2 * np.pi, 3), rng.standard_normal(3)
+    return amplitude * np.sqrt(2 / 3) * np.cos(radius[:, None] * waves + phases) @ weights
 
 
 def warp(row, radius: np.ndarray, vectors: list[np.ndarray]) -> list[np.ndarray]:

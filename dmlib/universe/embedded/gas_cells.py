@@ -10,6 +10,9 @@ from .gas import ColdDisc
 from .kinematics import drift_speed
 from .structure import RADIUS, MassModel, interpolate, radii_of_mass, shell_density
 
+#: Relative departure of the gas from balance, even in quiet galaxies (root mean square; our choice: simulated gas is
+#: within a few per cent of the circular speed in massive discs).
+IMBALANCE = 0.03
 #: Electrons per hydrogen nucleus of fully ionised primordial gas.
 FULLY_IONISED = 1.158
 
@@ -73,8 +76,10 @@ def cold_cells(rng: np.random.Generator, row, disc: ColdDisc, model: MassModel, 
     pressure = disc.surface_density / disc.height * disc.dispersion2
     rotation = drift_speed(model.v_circ, pressure, disc.dispersion2)
     radial, azimuthal = discs.streaming(row, radius, angle, interpolate(radius, model.v_circ))
+    halo_radial, halo_azimuthal = discs.halo_streaming(row, model, radius, angle)
     noise = rng.standard_normal((n, 3)) * float(row["gas_dispersion"])
-    speed = interpolate(radius, rotation) + azimuthal
+    speed = interpolate(radius, rotation) * (1 + discs.imbalance(rng, radius, float(row["r_hi"]), IMBALANCE))
+    radial, speed = radial + halo_radial, speed + azimuthal + halo_azimuthal
     position = discs.cylindrical(radius, angle, z)
     velocity = discs.cartesian_velocity(angle, radial, speed, np.zeros(n)) + noise
     position, velocity = discs.warp(row, radius, [position, velocity])

@@ -195,7 +195,9 @@ def _disc_orbits(rng, row, model: MassModel, radius, age, in_bar) -> tuple[np.nd
     v_circ = interpolate(radius, model.v_circ)
     # Lag goes with the square of the dispersion, so with thickness.
     rotation = v_circ - (v_circ - interpolate(radius, drift)) * np.minimum(thickness, 1.5)
-    radial, azimuthal = discs.streaming(row, radius, angle, 0.7 * v_circ)
+    radial, azimuthal = np.add(
+        discs.streaming(row, radius, angle, 0.7 * v_circ), discs.halo_streaming(row, model, radius, angle)
+    )
     ratio = np.sqrt(interpolate(radius, model.epicycle_ratio2))
     velocity = discs.cartesian_velocity(
         angle,
