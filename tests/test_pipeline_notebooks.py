@@ -92,3 +92,15 @@ def test_a_secret_is_blotted_out_everywhere(monkeypatch, path):
     ]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x", outputs=outputs)])
     assert "sesame" not in nbformat.writes(notebooks._tidy(notebook, path, {"seed": 1}))
+
+
+def test_tables_are_not_named_after_memory(path):
+    def executed(first: int, second: int) -> str:
+        html = f'<table id="table{first}"></table><table id="table{second}"></table><script>f("table{first}")</script>'
+        cell = nbformat.v4.new_code_cell(
+            "x", outputs=[nbformat.v4.new_output("display_data", data={"text/html": html})]
+        )
+        return nbformat.writes(notebooks._tidy(nbformat.v4.new_notebook(cells=[cell]), path, {}))
+
+    assert executed(140519911900560, 140519911900999) == executed(139669224138256, 139669224138999)
+    assert executed(140519911900560, 140519911900560) != executed(139669224138256, 139669224138999)

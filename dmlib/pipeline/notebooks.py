@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ from ..settings import Settings
 #: Attempts to start a kernel; on a busy machine it may be slow to answer, or lose a port to another.
 STARTS = 3
 START_TIMEOUT_S = 180
+
+#: astropy names a table shown in a notebook after its address in memory.
+_TABLE_ID = re.compile(r"\btable\d{9,}\b")
 
 _CELL = re.compile(r"^# %%(?P<header>.*)$", re.MULTILINE)
 
@@ -197,19 +201,22 @@ def _tidy(notebook, path: Path, parameters: dict[str, Any]):
         cell["id"] = f"cell-{number}"
         for key in ("papermill", "execution"):
             cell.metadata.pop(key, None)
-    key = os.environ.get("TNG_API_KEY", "")
-    if key:
-        _blot_out(notebook, key)
+    tables: dict[str, str] = {}
+    _rewrite(notebook, lambda text: _TABLE_ID.sub(lambda id: tables.setdefault(id[0], f"table-{len(tables)}"), text))
+    secret = os.environ.get("TNG_API_KEY", "")
+    if secret:
+        # An error message may have quoted it.
+        _rewrite(notebook, lambda text: text.replace(secret, "***"))
     return notebook
 
 
-def _blot_out(node: Any, secret: str) -> None:
-    """Replace a secret in every text of a notebook, for an error message may have quoted it."""
+def _rewrite(node: Any, change: Callable[[str], str]) -> None:
+    """Apply a change to every text of a notebook."""
     for name, value in node.items() if isinstance(node, dict) else enumerate(node):
         if isinstance(value, str):
-            node[name] = value.replace(secret, "***")
+            node[name] = change(value)
         elif isinstance(value, dict | list):
-            _blot_out(value, secret)
+            _rewrite(value, change)
 
 
 def _written(settings: Settings) -> dict[Path, tuple[int, int]]:
