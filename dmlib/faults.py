@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .galaxy import Galaxy, enclosed_mass
+from .galaxy import Galaxy
+from .particles import enclosed_mass
 from .settings import RADII_KPC
 from .units import BOX_TNG100, HUBBLE
 

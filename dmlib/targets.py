@@ -22,7 +22,8 @@ from astropy.table import QTable
 from . import __version__
 from .errors import DmlibError, GalaxyError
 from .files import atomic_path
-from .galaxy import COMPONENTS, Galaxy, enclosed_mass, load_galaxy
+from .galaxy import COMPONENTS, Galaxy, load_galaxy
+from .particles import enclosed_mass
 from .products import ensure
 from .progress import bar
 from .sample import load_sample
@@ -271,7 +272,7 @@ def _read_part(part: Path) -> tuple[list[int], np.ndarray, list[int], list[str]]
 def _key(universe: Universe, sample: QTable) -> str:
     """Fingerprint of everything that the profiles depend on, the code that measures them included."""
     digest = hashlib.sha256(f"{__version__} {universe.header.identity}".encode())
-    for code in (__file__, inspect.getfile(Galaxy)):
+    for code in (__file__, inspect.getfile(Galaxy), inspect.getfile(enclosed_mass)):
         digest.update(Path(code).read_bytes())
     for array in (sample["subhalo_id"], sample["group_id"], RADII_KPC):
         digest.update(np.ascontiguousarray(np.asarray(array)).tobytes())

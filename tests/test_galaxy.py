@@ -15,11 +15,9 @@ from dmlib.galaxy import (
     Component,
     Galaxy,
     angular_momentum,
-    enclosed_mass,
-    inertia_axes,
     load_galaxy,
-    rotation_to,
 )
+from dmlib.particles import enclosed_mass, inertia_axes, rotation_to
 from dmlib.settings import RADII_KPC
 from dmlib.units import G
 from dmlib.universe import FilesUniverse

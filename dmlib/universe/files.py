@@ -312,8 +312,8 @@ class FilesUniverse:
     def _require_chunks(what: str, name, count: int) -> None:
         missing = [name(i) for i in range(count) if not name(i).is_file()]
         if missing:
-            more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-            raise UniverseError(f"{missing[0]} is missing{more} of {count} {what} chunks: copy or download it again.")
+            all_missing = f"{len(missing)} of the {count} {what} chunks are" if len(missing) > 1 else "it is"
+            raise UniverseError(f"{missing[0]} is missing: {all_missing} to be copied or downloaded again.")
 
     def _fingerprint(self, raw: dict) -> str:
         """sha256 over the header and `_FINGERPRINT_FIELDS` of up to 16 catalogue chunks spread over the whole."""
