@@ -37,12 +37,12 @@
 # This chapter is about the embedded universe whatever they say.
 
 # %% tags=["parameters"]
-universe = "embedded"  # where the other chapters' galaxies come from: "embedded" or "files" (a TNG tree on disk)
+universe = "embedded"  # the other chapters' galaxies: "embedded", or "files" (a TNG tree)
 profile = "quick"  # how much is computed: "smoke", "quick" or "paper"
 seed = 1  # root of every random number
 base_path = ""  # for universe "files", the simulation's output folder
-n_measured = 300  # galaxies measured from their particles for the relations (our choice)
-n_rotation = 150  # gas-rich galaxies whose rotation is measured (our choice)
+n_measured = 300  # galaxies measured for the relations (our choice)
+n_rotation = 150  # gas-rich galaxies measured for rotation (our choice)
 
 # %%
 import numpy as np
@@ -79,7 +79,7 @@ here = {"chapter": "embedded_universe", "universe": elsewhere}
 # %%
 tree = open_universe(written)
 drawn = population.draw(written.sizes, written.seed, written.physics)
-overview.census(drawn)
+overview.census(drawn).pprint()
 
 # %% [markdown]
 # Each row of this table is there for a reason.
@@ -154,7 +154,8 @@ table = validation.measure(tree, ids)
 # every second was left out of the universe, because the selection would drop most of them anyway.
 
 # %%
-found = validation.scaling_relations(table, quenched_weight=1 / (1 - population.QUENCHED_LEFT_OUT))
+weight = 1 / (1 - population.QUENCHED_LEFT_OUT)
+found = validation.scaling_relations(table, quenched_weight=weight)
 
 # %% [markdown]
 # A relation has three numbers: where its median lies, how far galaxies scatter about it, and how well the median is known from so
@@ -192,14 +193,14 @@ show(
 # In {numref}`fig-embedded-stars` most panels look as if nothing could go wrong, for these relations were put in. They are a check of
 # the whole chain: drawing, sampling, writing, cataloguing, reading. The offsets that remain can be explained.
 #
-# - **Stars in a halo**: {num}`embedded.stellar_to_halo.offset:+.2f±`. The relation was calibrated on haloes of simulations without gas. Feedback has
+# - **Stars in a halo**: {num}`embedded.stellar_to_halo.offset:.2f±`. The relation was calibrated on haloes of simulations without gas. Feedback has
 #   driven part of the gas out of ours, as it does in TNG, so the measured halo mass is lower, and the points move to the left.
-# - **Concentration**: {num}`embedded.concentration.offset:+.2f±`, fitted beyond a tenth of $R_{200}$, where contraction matters little.
-# - **Size**: {num}`embedded.size.offset:+.2f±`. Mass was distributed to have 0.8 of the published half-light radius; light is more extended than mass,
+# - **Concentration**: {num}`embedded.concentration.offset:.2f±`, fitted beyond a tenth of $R_{200}$, where contraction matters little.
+# - **Size**: {num}`embedded.size.offset:.2f±`. Mass was distributed to have 0.8 of the published half-light radius; light is more extended than mass,
 #   because the young stars are outside.
-# - **Star formation**: {num}`embedded.sequence.offset:+.2f±`.
-# - **Metals in stars**: {num}`embedded.stellar_metallicity.offset:+.2f±`.
-# - **Age**: {num}`embedded.age.offset:+.2f±`, the worst of them. Stars of star-forming galaxies below $10^{10.5}\,M_\odot$ would have to be younger than
+# - **Star formation**: {num}`embedded.sequence.offset:.2f±`.
+# - **Metals in stars**: {num}`embedded.stellar_metallicity.offset:.2f±`.
+# - **Age**: {num}`embedded.age.offset:.2f±`, the worst of them. Stars of star-forming galaxies below $10^{10.5}\,M_\odot$ would have to be younger than
 #   their present star-formation rates allow; we kept the rates.
 #
 # What does contraction do? Fitting from 0.02 $R_{200}$ instead of 0.1 raises the concentration by a median factor that tells.
@@ -208,7 +209,6 @@ show(
 tightening = np.nanmedian(np.asarray(table["c_all"] / table["c_outer"]))
 statement = "Median concentration fitted from 0.02 R200 over that fitted from 0.1 R200"
 record(settings, "embedded.tightening", tightening, statement=statement, n=len(table), **here)
-print(f"{tightening:.2f}")
 
 # %% [markdown]
 # The inner fit finds concentrations {num}`embedded.tightening:.2f` times as high. A rotation curve, which sees the inner halo, will find haloes more
@@ -235,7 +235,7 @@ show(
 # %% [markdown]
 # In {numref}`fig-embedded-gas` the HI fraction at a given stellar mass spreads over two orders of magnitude, as in the survey: star-forming and quenched
 # galaxies differ. At a given star-formation rate the spread is {num}`embedded.hi_at_ssfr.scatter:.2f`, with an offset of
-# {num}`embedded.hi_at_ssfr.offset:+.2f±`. Part of that offset is deliberate: the survey's medians of quenched galaxies lie at its
+# {num}`embedded.hi_at_ssfr.offset:.2f±`. Part of that offset is deliberate: the survey's medians of quenched galaxies lie at its
 # detection limit, and half of ours were drawn below.
 #
 # The size of the HI follows its mass almost without freedom, here ({num}`embedded.hi_size.scatter:.2f`) as in real galaxies ({cite:t}`Wang2016` find 0.06 dex).
@@ -249,7 +249,8 @@ show(
 # Both can be measured here: the mass by counting all particles within $R$, the speed from the HI.
 
 # %%
-rich = ids[(drawn.subhalos["m_hi"][ids] > 2e9) & (drawn.subhalos["m_star"][ids] < 1e12)]
+s = drawn.subhalos[ids]
+rich = ids[(s["m_hi"] > 2e9) & (s["m_star"] < 1e12)]
 curves = validation.rotations(tree, rich[:n_rotation])
 
 # %% [markdown]
@@ -263,9 +264,10 @@ rough = [c for c in curves if drawn.subhalos["disturbed"][c.subhalo_id] != ""]
 # Here are four quiet galaxies, from massive to small, and two of the disturbed ones, different in kind.
 
 # %%
-kinds = {drawn.subhalos["disturbed"][c.subhalo_id]: c for c in rough}
-picked = [calm[i] for i in np.linspace(0, len(calm) - 1, 4).astype(int)] + list(kinds.values())[:2]
-titles = [f"{c.subhalo_id}, {drawn.subhalos['disturbed'][c.subhalo_id] or 'quiet'}" for c in picked]
+kind = drawn.subhalos["disturbed"]
+four = [calm[i] for i in np.linspace(0, len(calm) - 1, 4).astype(int)]
+picked = four + list({kind[c.subhalo_id]: c for c in rough}.values())[:2]
+titles = [f"{c.subhalo_id}, {kind[c.subhalo_id] or 'quiet'}" for c in picked]
 
 # %%
 show(

@@ -39,7 +39,7 @@ def census(population: Population) -> Table:
     Returns
     -------
     astropy.table.Table
-        Columns kind, number, selected.
+        Columns kind, number, selected (masked for groups).
     """
     s, g = population.subhalos, population.groups
     kinds = {
@@ -54,4 +54,7 @@ def census(population: Population) -> Table:
     counts = [int(mask.sum()) if mask is not None else 0 for mask in kinds.values()]
     counts[:2] = len(g), int((g["n_subs"] == 0).sum())
     selected = [int((mask & kept).sum()) if mask is not None else 0 for mask in kinds.values()]
-    return Table({"kind": list(kinds), "number": counts, "selected": selected})
+    table = Table({"kind": list(kinds), "number": counts, "selected": selected}, masked=True)
+    table["kind"].format = "<"
+    table["selected"].mask[:2] = True
+    return table
