@@ -295,8 +295,8 @@ def _jupyter_book(source: Path, work: Path) -> Path:
     log = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr)
     html = work / "_build" / "html"
     complaints = _complaints(log, source)
+    write_text(source.parent / "book.log", log)
     if done.returncode or complaints or not (html / "index.html").is_file():
-        write_text(source.parent / "book.log", log)
         first = (
             complaints[0] if complaints else log.strip().splitlines()[-1] if log.strip() else "the builder said nothing"
         )

@@ -97,6 +97,9 @@ class Claim(_Strict):
         *differs* rather than fails.
     optional : bool
         The number needs data that a reader may not have; without it the row says so.
+    data : str
+        The claim is about these data (beginning of a row's ``universe``, such as ``SPARC``); a number measured on
+        anything else does not judge it.
     """
 
     id: str
@@ -111,6 +114,7 @@ class Claim(_Strict):
     why: str = ""
     known_difference: bool = False
     optional: bool = False
+    data: str = ""
 
 
 @dataclass(frozen=True)
@@ -232,6 +236,10 @@ def _evaluate(claim: Claim, results: Mapping[str, dict], chapters: Container[str
             f"claim '{claim.id}' asks chapter {claim.chapter} for '{claim.result}', which it did not record"
         )
     row = results[claim.result]
+    if not row["universe"].startswith(claim.data):
+        return Row(
+            claim, "unmeasured", "not measured in this copy", f"it needs {claim.data}, which was not there", None
+        )
     value, error = row["value"], row["error"]
     good = holds(claim.criterion, value)
     kind: Kind = "holds" if good else "differs" if claim.known_difference else "fails"

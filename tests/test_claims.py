@@ -76,6 +76,13 @@ def test_a_verdict_says_on_what():
     assert claims.provenance(record.result) == "It (60 real groups of TNG100-1, n = 5)"
 
 
+def test_a_claim_about_other_data_is_not_judged_by_what_stands_in():
+    measured = claim(result="r", criterion="<= 0.2", data="SPARC")
+    assert verdict(measured, result(0.3)).where == "it needs SPARC, which was not there"
+    assert verdict(measured, result(0.3)).kind == "unmeasured"
+    assert verdict(measured, result(0.3, universe="SPARC", profile=None)).kind == "fails"
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [

@@ -80,6 +80,7 @@ def toy_run(settings: Settings, root: Path, repository: Path) -> Path:
         row.pop("result", None)
         row.pop("criterion", None)
         row.pop("format", None)
+        row.pop("data", None)
     rows[0] |= {"result": "toy01.mass", "criterion": "<= 2e11", "format": ".1e"}
     rows[1] |= {"result": "toy02.mass", "criterion": ">= 2e11", "why": "Because it is a toy.", "known_difference": True}
     claims.write_text(yaml.safe_dump(rows, allow_unicode=True, sort_keys=False))
