@@ -24,7 +24,7 @@ from dmlib.errors import UniverseError
 from dmlib.files import sha256
 from dmlib.settings import PROFILES, Settings
 from dmlib.units import BOX_TNG100
-from dmlib.universe.embedded import blocks, chunkwise, plan
+from dmlib.universe.embedded import blocks, chunkwise, iterate, plan
 from dmlib.universe.embedded.blocks import make_block, write_tree
 from dmlib.universe.embedded.chunkwise import iterate_tree
 from dmlib.universe.embedded.layout import Tree
@@ -32,6 +32,7 @@ from dmlib.universe.embedded.marker import read_marker
 from dmlib.universe.embedded.particles import particle_ids, place_in_box, round_mantissa, round_metals
 from dmlib.universe.embedded.plan import divide
 from dmlib.universe.embedded.writer import object_offsets
+from dmlib.universe.files import FilesUniverse
 
 
 def _settings(folder: Path) -> Settings:
@@ -96,6 +97,17 @@ def test_a_damaged_block_is_written_again(toy, tmp_path):
     chunk.write_bytes(chunk.read_bytes()[:-100])
     write_tree(settings, planned, workers=1)
     assert _hashes(settings) == _hashes(toy)
+
+
+def test_a_script_without_guard_is_told_so(tmp_path):
+    script = tmp_path / "careless.py"
+    script.write_text(
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        f"from toy_universe import main; main({str(tmp_path)!r}, 2)\n"
+    )
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=150)
+    assert done.returncode == 1
+    assert done.stderr.rstrip().endswith("put what a script does under 'if __name__ == \"__main__\":'.")
 
 
 @pytest.mark.parametrize("damage", ["gone", "shorter", "changed"])
@@ -200,6 +212,24 @@ def test_block_by_block_reads_as_the_whole(toy, tmp_path):
     for name in chunked:
         if "groups_099" in name or "offsets" in name or name == "simulation.hdf5":
             assert chunked[name] == whole[name], name
+
+
+def test_block_by_block_on_real_galaxies(smoke_universe, tmp_path):
+    settings = _settings(tmp_path)
+    whole = FilesUniverse(smoke_universe.universe_dir / "output", "embedded-smoke")
+    wanted = [0, whole.header.n_subhalos // 2]
+    for view in iterate(settings, subhalo_ids=wanted):
+        here = FilesUniverse(view.base_path, "embedded-smoke")
+        assert here.header == whole.header
+        for subhalo_id in set(wanted) & set(view.subhalo_ids.tolist()):
+            for scope, object_id in (("subhalo", subhalo_id), ("group", view.group_ids[0])):
+                for part_type in ("gas", "dm", "stars"):
+                    fields = ["Coordinates", "Masses", "Velocities"]
+                    expected = whole.particles(object_id, part_type, fields, scope)
+                    for name, values in here.particles(object_id, part_type, fields, scope).items():
+                        np.testing.assert_array_equal(values, expected[name])
+            wanted.remove(subhalo_id)
+    assert wanted == []
 
 
 def test_block_by_block_takes_only_what_is_wanted(toy, tmp_path):

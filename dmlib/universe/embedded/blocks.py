@@ -42,6 +42,8 @@ from .writer import (
     write_snapshot_stub,
 )
 
+_GUARD = "'if __name__ == \"__main__\":'"
+_WRITING = "DMLIB_WRITING"  # environment variable of workers: what they write
 _LARGE = 5e9  # bytes: a universe that is announced before it is written
 _WORTH_WORKERS = 8.0  # seconds in one process
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -182,10 +184,11 @@ def _work(block: int, root: Path, particles: bool) -> int:
 
 
 @contextmanager
-def _single_threaded() -> Iterator[None]:
-    """Let processes that start now compute with one thread each."""
-    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
+def _worker_environment(root: Path) -> Iterator[None]:
+    """Let processes that start now compute with one thread each, and know that they are workers."""
+    changed = {**dict.fromkeys(_THREAD_VARIABLES, "1"), _WRITING: str(root)}
+    before = {name: os.environ.get(name) for name in changed}
+    os.environ.update(changed)
     try:
         yield
     finally:
@@ -208,7 +211,7 @@ def _make_blocks(plan: Plan, root: Path, particles: bool, workers: int) -> None:
         context = multiprocessing.get_context("spawn")
         try:
             with (
-                _single_threaded(),
+                _worker_environment(root),
                 ProcessPoolExecutor(
                     min(workers, len(todo)), mp_context=context, initializer=_start_worker, initargs=(plan,)
                 ) as pool,
@@ -223,9 +226,8 @@ def _make_blocks(plan: Plan, root: Path, particles: bool, workers: int) -> None:
                     raise
         except BrokenProcessPool as error:
             raise UniverseError(
-                f"a worker that wrote {root.name} was stopped (out of memory, or started from a script without "
-                "'if __name__ == \"__main__\"'): run it again, finished blocks are kept; with DMLIB_WORKERS=1 it needs "
-                "one process and the least memory."
+                f"a worker that wrote {root.name} was stopped: where memory is short set DMLIB_WORKERS=1 (finished "
+                f"blocks are kept), and put what a script does under {_GUARD}."
             ) from error
 
 
@@ -285,6 +287,9 @@ def produce(settings: Settings, plan: Plan, particles: bool, workers: int) -> No
     May be killed at any point: the next call goes on with what is finished, if it belongs to the same plan.
     """
     target, staging = settings.universe_dir, staging_folder(settings, particles)
+    if os.environ.get(_WRITING) == str(staging):
+        # A worker imports the script that started it, and would wait here for its own parent for ever.
+        raise UniverseError(f"{staging.name} is being written: put what a script does under {_GUARD}.")
     stamp = staging.with_name(f"{staging.name}.identity")
     staging.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{staging}.lock"):
