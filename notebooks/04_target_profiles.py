@@ -91,7 +91,7 @@ show(
     "v_circ",
     caption="Circular speed of one galaxy, from the mass within each radius, and what each component contributes.",
     alt="Circular speed against radius from 1 to 100 kpc for dark matter, stars, gas and their total. The curve of the dark matter rises "
-    "and stays high to the outer radii; those of stars and gas peak inside and fall.",
+    "and stays high to the outer radii; that of the stars peaks inside and falls; gas adds least where the stars are.",
     n=1,
 )
 
@@ -154,7 +154,7 @@ record(settings, "targets-r-star", rise, statement="Correlation of ln M_DM(<100 
 # ## The group, or the subhalo?
 #
 # Around a central galaxy the difference is small: what belongs to the group but not to the galaxy is mostly far out, in satellites and between
-# them. Around a satellite, 100 kpc reach deep into the halo of its host.
+# them. Around a satellite, 100 kpc can reach deep into the halo of its host.
 
 # %%
 show(
@@ -163,7 +163,7 @@ show(
     "target_scopes",
     caption="Dark matter of the whole group over dark matter bound to the galaxy, within each radius of the galaxy's centre.",
     alt="Ratio of group to subhalo dark mass against radius, one line a galaxy. Lines of centrals stay close to one; lines of satellites "
-    "rise steeply beyond a few kiloparsecs.",
+    "leave it at some radius, and some of them rise steeply.",
     n=len(targets),
 )
 
@@ -173,12 +173,15 @@ here = {"chapter": "targets", "figure": "target_scopes"}
 for name, mask in (("central", targets.is_true_central), ("satellite", ~targets.is_true_central)):
     statement = f"Median ratio of group to subhalo dark mass within 100 kpc, {name}s"
     record(settings, f"scope-{name}", np.median(ratio[mask]), n=int(mask.sum()), statement=statement, **here)
-
+statement = "Largest ratio of group to subhalo dark mass within 100 kpc"
+record(settings, "scope-largest", np.max(ratio), n=len(targets), statement=statement, **here)
 # %% [markdown]
 # Within 100 kpc a central's group holds {num}`scope-central:.2f` times what is bound to the galaxy (median), a satellite's
-# {num}`scope-satellite:.1f` times ({numref}`fig-target-scopes`).
-# So for a satellite the paper's target is, outside, the profile of somebody else's halo about an off-centre point; an image of the satellite
-# can hardly tell.
+# {num}`scope-satellite:.2f` times, and in the worst case {num}`scope-largest:.0f` times ({numref}`fig-target-scopes`).
+# Where a satellite is close to its host, the paper's target is, outside, the profile of somebody else's halo about an off-centre point; an
+# image of the satellite can hardly tell.
+# How many are that close depends on the simulation; the embedded universe puts its satellites where it was told to, so these numbers say nothing
+# about TNG.
 # Since the criterion `SubhaloParent = 0` lets satellites in ({doc}`03_simulation_and_selection`), this is part of the paper's task, and
 # part of its error. Later chapters give errors for centrals and satellites apart.
 #
@@ -337,15 +340,16 @@ record(settings, "baseline-random", np.mean(errors["random"] / errors["mean"]), 
 # for radius, with_stars, mean_error in zip(RADII_KPC, scatter, errors["mean"]):
 #     print(f"{radius:6.1f} kpc  {with_stars:.2f}  {mean_error:.2f}")
 # ```
-# The gain is small where the scatter is not the halo's mass but its concentration or the noise of few particles, as in the centre, and
-# grows outwards, where the enclosed mass follows the mass of the whole halo, which goes with the stars.
+# The gain is least in the centre, where galaxies of one mass still differ in how concentrated their haloes are and where few particles are
+# counted. It grows outwards to some tens of kpc, where the enclosed mass follows the mass of the whole halo, which goes with the stars; at the
+# last radii the neighbours of satellites spoil it a little.
 # A network that sees images must beat *this* line before one may say that it has learnt more than to weigh the stars.
 # :::
 #
 # ## Summary
 #
 # - The target is the dark matter of the whole FoF group within twenty radii from 1 to 100 kpc of the galaxy's centre, learnt as $\ln M$.
-# - For satellites it includes the host, {num}`scope-satellite:.1f` times the bound mass within 100 kpc in this copy's universe.
+# - For satellites it includes the host: up to {num}`scope-largest:.0f` times the bound mass within 100 kpc in this copy's universe.
 # - At 1 kpc the target has a noise of {num}`noise-here:.0f` here and would have {num}`noise-tng:.0f` with the particles of TNG100-1, inside the
 #   softened force.
 # - A wrap of positions in the wrong unit tears galaxies at two planes an axis; separations must be wrapped.
