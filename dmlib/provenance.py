@@ -42,6 +42,12 @@ def git_state(root: Path) -> tuple[str | None, bool | None]:
         return None, None
 
 
+def commit_label(root: Path) -> str | None:
+    """The commit, with ``-dirty`` where tracked files differ from it."""
+    commit, dirty = git_state(root)
+    return f"{commit}-dirty" if dirty else commit
+
+
 def _git(root: Path, *arguments: str) -> str:
     command = ["git", "-C", str(root), *arguments]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()

@@ -68,6 +68,7 @@ class TestFirstRun:
         by_name = {step["name"]: step for step in account["steps"]}
         assert list(by_name) == STEPS
         for step in by_name.values():
+            assert step["commit"] is None  # the toy is in no git
             assert step["state"] == "ran" and step["seconds"] >= 0 and step["memory_mb"] > 0
         assert by_name["01_first"]["parameters"]["factor"] == 3
         assert len(by_name["01_first"]["inputs"]["dmlib/galaxy.py"]) == 64
@@ -241,6 +242,11 @@ class TestFailure:
         assert "dmlib: targets failed: NameError: name 'missing' is not defined" in said and "Traceback" not in said
         assert "Traceback" in toy.run(code=1, DMLIB_DEBUG="1")
         assert toy.status()["targets"] == "never run"
+
+    def test_the_account_of_a_failure_names_no_folder(self, toy):
+        toy.edit("dmlib/targets.py", "write_text(settings", "raise OSError(str(settings.targets_path)) or (settings")
+        assert str(toy.build) in toy.run("--only", "targets", code=1)
+        assert str(toy.root) not in (toy.build / "run.json").read_text()
 
     def test_all_failures_are_told(self, toy):
         toy.edit("dmlib/targets.py", "sum(", "missing(")

@@ -28,7 +28,7 @@ from doit.runner import Runner
 from doit.task import Task
 from filelock import FileLock, Timeout
 
-from .. import products
+from .. import products, provenance
 from ..errors import StepError
 from ..files import sha256, write_text
 from ..settings import Settings
@@ -203,6 +203,7 @@ class _Watcher:
             "seconds": round(meter.seconds, 2),
             "memory_mb": round(meter.memory_mb),
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+            "commit": provenance.commit_label(self.places.root),
         }
 
 
@@ -249,7 +250,9 @@ def locked(step: Step, places: Places, tell: Callable[[str], None]) -> Iterator[
     if not step.lock:
         yield
         return
-    path = places.build / ".state" / f"{step.lock}.lock"
+    # The pages lie outside the build folders, in one place for all.
+    folder = places.build.parent if step.kind == "book" else places.build / ".state"
+    path = folder / f".{step.lock}.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
     try:

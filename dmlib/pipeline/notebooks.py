@@ -144,7 +144,9 @@ def _run(notebook, output: Path, folder: Path, settings: Settings, parameters: d
             return
         except PapermillExecutionError as error:
             message = next(iter(str(error.evalue).strip().splitlines()), "")
-            raise _NotebookFault(f"in cell [{error.exec_count}]: {error.ename}: {_short(message)}") from error
+            raise _NotebookFault(
+                f"in cell [{error.exec_count}]: {error.ename}: {_short(message).rstrip('.')}"
+            ) from error
         except DeadKernelError as error:
             if _begun(output):
                 raise _NotebookFault(
