@@ -3,6 +3,7 @@
 import h5py
 import numpy as np
 import pytest
+from analytic_disc import SPIN, disc
 from astropy import units as u
 from martini.sources import TNGSource
 
@@ -112,6 +113,18 @@ def test_negligible_cells_are_dropped_and_their_mass_kept():
     assert len(lean.m_hi) < len(full.m_hi)
     assert lean.mass == pytest.approx(full.mass, rel=1e-12)
     assert lean.m_hi.max() / full.m_hi.max() == pytest.approx(1.0, abs=0.0102)
+
+
+def test_spin_axis_and_rings_of_a_disc():
+    gas = disc(20000, m_hi=8e9, scale=8.0, r_max=35.0)
+    assert gas.spin_axis() @ SPIN / np.linalg.norm(SPIN) == pytest.approx(1.0, abs=1e-4)
+    edges = np.linspace(0, 34, 18)
+    profile = hi.ring_profile(gas.positions, gas.spin_axis(), gas.m_hi, edges)
+    held = 1.0 - np.exp(-35.0 / 8.0) * (1.0 + 35.0 / 8.0)
+    enclosed = 8e9 / held * (1.0 - np.exp(-edges / 8.0) * (1.0 + edges / 8.0))
+    assert np.allclose(profile, np.diff(enclosed) / (np.pi * np.diff(edges**2) * 1e6), rtol=0.01)
+    with pytest.raises(GalaxyError, match="no turning HI within 1e-06 kpc"):
+        gas.spin_axis(1e-6)
 
 
 def test_galaxies_that_cannot_be_observed():

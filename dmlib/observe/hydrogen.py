@@ -226,6 +226,27 @@ class HIGas:
         """HI mass in all [Msun]."""
         return float(self.m_hi.sum())
 
+    def spin_axis(self, r_max: float = 30.0) -> np.ndarray:
+        """Unit vector of the angular momentum of the HI within `r_max` [kpc] of the centre, shape (3,).
+
+        The axis to which inclination and position angle of an HI disc refer: it is the gas that is seen to turn, and in
+        a warped or disturbed galaxy its axis is not the stars'.
+
+        Raises
+        ------
+        GalaxyError
+            When no HI lies there, or it does not turn.
+        """
+        inside = np.einsum("ij,ij->i", self.positions, self.positions) < r_max**2
+        spin = self.m_hi[inside] @ np.cross(self.positions[inside], self.velocities[inside])
+        length = np.linalg.norm(spin)
+        if not length > 0:
+            raise GalaxyError(
+                f"subhalo {self.subhalo_id} has no turning HI within {r_max:g} kpc, so no axis: ask for random views "
+                "without one"
+            )
+        return spin / length
+
 
 def hi_gas(
     subhalo_id: int,
@@ -288,15 +309,10 @@ def hi_gas(
     )
 
 
-def load_hi_gas(
-    universe: Universe,
-    subhalo_id: int,
-    *,
-    scope: Scope = "group",
-    partition: str = "leroy08",
-    negligible: float = 1e-3,
-) -> HIGas:
-    """Read the gas about one subhalo and find its HI.
+def load_cells(
+    universe: Universe, subhalo_id: int, scope: Scope = "group"
+) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+    """Read the gas cells about one subhalo.
 
     Parameters
     ----------
@@ -305,17 +321,16 @@ def load_hi_gas(
     scope : {"group", "subhalo"}
         All gas of the FoF group, which is what lies in the telescope's beam (MARTINI's TNGSource does the same and says
         why: cutting satellites out leaves holes), or the cells bound to the subhalo alone.
-    partition, negligible
-        See `hi_gas`.
 
     Returns
     -------
-    HIGas
+    positions, velocities : ndarray, shape (n, 3)
+        From the galaxy's centre, the periodic wrap undone [kpc], and relative to its motion [km/s].
+    cells : dict of ndarray
+        The fields of `HYDROGEN_FIELDS`.
 
     Raises
     ------
-    GalaxyError
-        When there is no HI to observe, or a field is damaged.
     UniverseError
         When the tree lacks the fields (a mini snapshot does).
     """
@@ -325,4 +340,55 @@ def load_hi_gas(
     centre = row["SubhaloPos"][0].to_value(u.kpc)
     positions = wrap(cells.pop("Coordinates") - centre, universe.header.units.box_kpc)
     velocities = cells.pop("Velocities") - row["SubhaloVel"][0].to_value(u.km / u.s)
-    return hi_gas(subhalo_id, positions, velocities, cells, partition=partition, negligible=negligible)
+    return positions, velocities, cells
+
+
+def load_hi_gas(
+    universe: Universe,
+    subhalo_id: int,
+    *,
+    scope: Scope = "group",
+    partition: str = "leroy08",
+    negligible: float = 1e-3,
+) -> HIGas:
+    """Read the gas about one subhalo and find its HI; see `load_cells` and `hi_gas` for arguments and errors."""
+    return hi_gas(subhalo_id, *load_cells(universe, subhalo_id, scope), partition=partition, negligible=negligible)
+
+
+def ring_profile(positions: np.ndarray, axis: np.ndarray, mass: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Mass per area of the disc in rings about an axis, seen face-on [Msun/pc^2].
+
+    Parameters
+    ----------
+    positions : ndarray, shape (n, 3)
+        [kpc]
+    axis : ndarray, shape (3,)
+        Unit vector.
+    mass : ndarray, shape (n,)
+        [Msun]
+    edges : ndarray, shape (m + 1,)
+        Of the rings [kpc].
+
+    Returns
+    -------
+    ndarray, shape (m,)
+    """
+    height = positions @ axis
+    radius = np.sqrt(np.maximum(np.einsum("ij,ij->i", positions, positions) - height**2, 0.0))
+    inside, _ = np.histogram(radius, edges, weights=mass)
+    return inside / (np.pi * np.diff(np.asarray(edges) ** 2) * 1e6)
+
+
+def disc_profiles(
+    positions: np.ndarray, axis: np.ndarray, cells: Mapping[str, np.ndarray], edges: np.ndarray
+) -> dict[str, dict[str, np.ndarray]]:
+    """Surface density of HI and of H2 in rings for every pressure law, ``profiles[partition]["HI" or "H2"]``.
+
+    Arguments as `ring_profile` and `hydrogen`; values [Msun/pc^2], shape (m,).
+    """
+    profiles = {}
+    for partition in PARTITIONS:
+        parts = hydrogen(cells, partition)
+        masses = {"HI": parts.m_hi, "H2": parts.m_h2}
+        profiles[partition] = {phase: ring_profile(positions, axis, mass, edges) for phase, mass in masses.items()}
+    return profiles
