@@ -154,8 +154,8 @@ show(
     "funnel",
     caption="What each row of the table leaves. Left: the universe of this book. Right: measured once on real rows of TNG100-1, "
     "sixty groups around $4\\times10^{12}\\,M_\\odot$. Narrow bars: with true centrals instead of `SubhaloParent` = 0.",
-    alt="Two bar charts of the number of subhaloes left after each cut. In both, the mass limit removes most. On the real rows, "
-    "101 pass the mass limit, 56 also form stars, 55 have SubhaloParent 0 while 27 are true centrals, and the flag removes none.",
+    alt="Two bar charts of the number of subhaloes left after each cut. On the real rows the mass limit removes nearly all: "
+    "101 are left, 56 also form stars, 55 have SubhaloParent 0 while 27 are true centrals, and the flag removes none.",
     n=len(table),
 )
 
@@ -172,7 +172,7 @@ for name, statement in cuts.items():
 
 # %% [markdown]
 # {numref}`fig-funnel` shows where galaxies are lost.
-# The mass limit removes nearly all subhaloes, since small ones are many.
+# On the real rows the mass limit removes nearly all subhaloes, since small ones are many; the embedded universe has few of them to begin with.
 # Of the {num}`real-mass` real ones that are left, {num}`real-sfr` form enough stars; the rest are *quenched*.
 # The last two rows do next to nothing on the real rows: {num}`real-central`, then {num}`real-flag`.
 #

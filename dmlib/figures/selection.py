@@ -22,8 +22,8 @@ _LABELS = {
 def funnel(ours: Funnel, ours_true: Funnel, record: dict) -> Figure:
     """What each row of the paper's table leaves, here and on real rows.
 
-    To see: the mass limit removes nearly everything, the next row the quenched galaxies; on the real rows
-    the criterion SubhaloParent = 0 removes next to nothing, the true centrals are half as many.
+    To see: on the real rows the mass limit removes nearly everything, the next row the quenched galaxies; the
+    criterion SubhaloParent = 0 removes next to nothing, the true centrals are half as many.
     """
     fig, axes = style.new_figure(1, 2, width="wide", height=3.7, sharey=True)
     real = record["measured"]["funnels"]["all"]
@@ -48,7 +48,7 @@ def funnel(ours: Funnel, ours_true: Funnel, record: dict) -> Figure:
         for i, name in enumerate(names):
             text = f"{counts[name]:,}".replace(",", "\u202f")
             if true[name] != counts[name]:
-                text += f"  (true centrals: {true[name]})"
+                text += f"  (true: {true[name]})"
             ax.annotate(text, (counts[name], i), (5, 0), textcoords="offset points", va="center", fontsize=10)
         ax.set(xscale="log", xlabel="subhaloes left", title=title)
         ax.set_xlim(8, max(counts.values()) * 20)
