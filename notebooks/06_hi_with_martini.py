@@ -217,6 +217,10 @@ record(settings, "hi-difference", difference, statement=statement, chapter="hi",
 # faster way is used from here on
 # (`make bench` prints by how much).
 #
+# A data set of thousands of views keeps maps only. Where the cube itself is wanted, as for fitting
+# rotation curves, `dmlib.observe.fits.write_fits(fast, "cube.fits")` writes it so that the programs of
+# radio astronomers read it.
+#
 # ## Moment maps
 #
 # Three numbers a pixel sum up its spectrum $S(v)$:

@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from analytic_disc import SPIN, disc, rotation_speed
+from scipy import ndimage
 
-from dmlib.observe.cube import ATOMS_PER_CM2, HISettings, observe_with_martini
-from dmlib.observe.deposit import observe
+from dmlib.observe.cube import ATOMS_PER_CM2, HISettings, beam_kernel, observe_with_martini
+from dmlib.observe.deposit import convolve_separable, observe
 from dmlib.observe.grid import SkyGrid
 from dmlib.observe.moments import (
     BLANK,
@@ -16,6 +17,7 @@ from dmlib.observe.moments import (
     find_emission,
     global_profile,
     moment_maps,
+    noise_after_smoothing,
     normalise,
     observe_moments,
     position_velocity,
@@ -110,6 +112,15 @@ def test_emission_is_found_and_noise_is_not(observed):
     assert np.array_equal(blank.any(axis=-1), blank.all(axis=-1))
     assert np.array_equal(blank[..., 0], ~maps.seen)
     assert np.nanmin(maps.column_density) > 1e19
+
+
+def test_noise_of_the_smoothed_cube_is_the_predicted_one(observed):
+    gas, _, _ = observed
+    cube = observe(replace(gas, m_hi=gas.m_hi * 1e-12), view(), GRID, HISettings(), seed=4)
+    factor = beam_kernel(cube.settings.beam, cube.pixel_arcsec)
+    smooth = ndimage.uniform_filter1d(convolve_separable(cube.data.transpose(1, 2, 0), factor), 3, axis=2)
+    predicted = cube.settings.noise * noise_after_smoothing(cube.settings, cube.pixel_arcsec)
+    assert smooth[:, :, 1:-1].std() == pytest.approx(predicted, rel=0.05)
 
 
 def test_global_profile(observed):
