@@ -86,6 +86,7 @@ def convolve_separable(cube: np.ndarray, factor: np.ndarray) -> np.ndarray:
     Plain loops, compiled: a matrix product would start threads of its own in every worker, and its rounding would
     depend on their number.
     """
+    cube = np.ascontiguousarray(cube)
     inner = cube.shape[0] - len(factor) + 1
     rows = np.zeros((inner, *cube.shape[1:]))
     _convolve_rows(cube, factor, rows)
