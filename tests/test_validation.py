@@ -9,7 +9,7 @@ from dmlib.errors import GalaxyError
 from dmlib.universe import FilesUniverse
 from dmlib.universe.embedded import population
 from dmlib.universe.embedded.galaxies import nfw_shape
-from dmlib.validation import centrals, compare, measure, rotation, scaling_relations
+from dmlib.validation import Rotation, centrals, compare, measure, rotation, scaling_relations
 from dmlib.validation.compare import weighted_median
 from dmlib.validation.measure import hi_radius, nfw_concentration, stellar_ages
 
@@ -119,6 +119,15 @@ def test_gas_of_a_quiet_galaxy_turns_at_the_circular_speed(measured, smoke_unive
     assert rich.size > 0
     ratios = [rotation(universe, int(table["subhalo_id"][i])).agreement() for i in rich]
     np.testing.assert_allclose(ratios, 1.0, atol=0.08)
+
+
+def test_agreement_and_departure_of_a_curve():
+    radius, v_circ = np.array([1.0, 4.0, 7.0, 12.0]), np.full(4, 200.0)
+    curve = Rotation(0, 10.0, radius, np.array([-200.0, 190.0, 210.0, np.nan]), v_circ)
+    assert curve.agreement() == pytest.approx(1.0)
+    assert curve.departure(inner=0.2) == pytest.approx(0.05)
+    assert curve.departure() == pytest.approx(np.sqrt((4 + 0.05**2 + 0.05**2) / 3))
+    assert np.isnan(curve.agreement(inner=1.1, outer=1.3))
 
 
 def test_rotation_of_a_galaxy_without_hi_is_an_error_that_names_it(measured):

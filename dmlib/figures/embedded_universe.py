@@ -135,7 +135,7 @@ def rotation_curves(curves: Mapping[str, Rotation]) -> Figure:
     """HI rotation beside the circular speed of all matter, galaxy by galaxy.
 
     To see: averaged over rings about its own axis, the gas of quiet galaxies turns at the circular speed within a few
-    per cent; disturbed ones fall short of it. The dotted line is the HI radius.
+    per cent; in disturbed ones it may fall short of it, or turn the other way. The dotted line is the HI radius.
     """
     fig, axes = style.new_figure(
         -(-len(curves) // 3), 3, width="wide", height=2.6 * -(-len(curves) // 3), squeeze=False
@@ -161,8 +161,8 @@ def rotation_curves(curves: Mapping[str, Rotation]) -> Figure:
 def rotation_agreement(quiet: Sequence[Rotation], disturbed: Sequence[Rotation]) -> Figure:
     """HI rotation over circular speed against radius, for all galaxies with enough gas.
 
-    To see: the quiet galaxies keep within a few per cent over the whole disc, one or two per cent above unity at middle
-    radii, where the disc's own flattened mass pulls more than a sphere would; the disturbed minority falls short.
+    To see: most galaxies keep within a few per cent over the whole disc, a little above unity at middle radii, where
+    the disc's own flattened mass pulls more than a sphere would; some of the disturbed minority are far off.
     """
     fig, ax = style.new_figure(width="text", height=3.9)
     for curves, role, label in ((disturbed, "reject", "disturbed"), (quiet, "embedded", "quiet")):

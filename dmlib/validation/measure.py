@@ -260,9 +260,17 @@ class Rotation:
 
     def agreement(self, inner: float = 0.2, outer: float = 1.0) -> float:
         """Median of v_phi/v_circ between two radii in units of r_hi; NaN where no ring has enough gas."""
-        ratio = (self.v_phi / self.v_circ)[(self.radius > inner * self.r_hi) & (self.radius < outer * self.r_hi)]
-        ratio = ratio[np.isfinite(ratio)]
+        ratio = self._ratio(inner, outer)
         return float(np.median(ratio)) if ratio.size else np.nan
+
+    def departure(self, inner: float = 0.0, outer: float = 1.0) -> float:
+        """Root mean square of v_phi/v_circ - 1 over the rings between two radii in units of r_hi; NaN without gas."""
+        ratio = self._ratio(inner, outer)
+        return float(np.sqrt(np.mean((ratio - 1.0) ** 2))) if ratio.size else np.nan
+
+    def _ratio(self, inner: float, outer: float) -> np.ndarray:
+        ratio = (self.v_phi / self.v_circ)[(self.radius > inner * self.r_hi) & (self.radius < outer * self.r_hi)]
+        return ratio[np.isfinite(ratio)]
 
 
 def rotation(
