@@ -109,6 +109,7 @@ print(f"{len(positions)} gas cells hold {gas.mass:.2e} Msun of HI; {len(gas.m_hi
 edges = np.linspace(0.0, 40.0, 21)
 axis = gas.spin_axis()
 rings = disc_profiles(positions, axis, cells, edges)
+ratio = hydrogen(cells, "blitz06").m_hi.sum() / hydrogen(cells, "leroy08").m_hi.sum()
 
 # %%
 show(
@@ -123,7 +124,6 @@ show(
 
 # %%
 here = {"chapter": "hi", "figure": "hi_partition", "n": 1}
-ratio = hydrogen(cells, "blitz06").m_hi.sum() / hydrogen(cells, "leroy08").m_hi.sum()
 record(settings, "hi-blitz-leroy", ratio, statement="HI mass by Blitz & Rosolowsky over that by Leroy et al.", **here)
 record(
     settings, "hi-top", rings["leroy08"]["HI"].max(), unit="Msun/pc²", statement="Largest HI surface density", **here
@@ -143,7 +143,7 @@ record(
 
 # %%
 view = lines_of_sight(subhalo_id, axis, seed=seed, mode=[(60.0, 30.0)])[0]
-n_hi = telescope.noise / telescope.beam**2 * 1.106e24 * telescope.channel_width
+n_hi = telescope.noise_column
 print(f"beam {telescope.beam_kpc:.1f} kpc, pixel {grid.pixel_size:g} kpc, noise of a channel {n_hi:.1e} atoms/cm2")
 
 # %%
@@ -183,8 +183,10 @@ print(f"{cube.data.shape} (channels, y, x), brightest voxel {1e3 * cube.data.max
 # A cube is looked at channel by channel: each map shows the gas that moves at one velocity.
 
 # %%
-half_width = 50.0
+half_width = 50.0  # of the maps shown [kpc]
 channel_velocities, maps = channel_maps(cube, 12)
+
+# %%
 show(
     figures.channels(cube, channel_velocities, maps, half_width),
     settings,
@@ -244,6 +246,16 @@ observations = {
     "beam and noise": moment_maps(fast),
 }
 
+# %% [markdown]
+# We note the dispersion in the centre, what the noise does to the velocities, and the mass that there
+# is to find.
+
+# %%
+middle = np.hypot(*grid.mesh()) < 4.0
+sigma = {name: np.nanmedian(maps.dispersion[middle]) for name, maps in observations.items()}
+change = np.nanstd(observations["beam and noise"].velocity - observations["beam"].velocity)
+in_field = gas.m_hi[np.abs(view.project(gas.positions)[:, :2]).max(axis=1) < grid.field_of_view / 2].sum()
+
 # %%
 v_max = 200.0
 show(
@@ -257,22 +269,20 @@ show(
 )
 
 # %%
-sharp, smooth, noisy = observations.values()
 here = {"chapter": "hi", "figure": "hi_moments", "n": 1}
-middle = np.hypot(*grid.mesh()) < 4.0
-for name, observed in (("sharp", sharp), ("smooth", smooth)):
-    sigma = np.nanmedian(observed.dispersion[middle])
-    record(settings, f"hi-sigma-{name}", sigma, unit="km/s", statement=f"Central dispersion, {name} map", **here)
-error = np.nanstd(noisy.velocity - smooth.velocity)
-record(settings, "hi-velocity-error", error, unit="km/s", statement="Change of moment 1 by noise, over the map", **here)
-in_field = gas.m_hi[np.abs(view.project(gas.positions)[:, :2]).max(axis=1) < grid.field_of_view / 2].sum()
-for name, observed in (("present", smooth), ("found", noisy)):
+for name in ("no beam", "beam"):
+    statement = f"Median dispersion within 4 kpc, {name}"
+    record(settings, f"hi-sigma-{name.replace(' ', '-')}", sigma[name], unit="km/s", statement=statement, **here)
+record(
+    settings, "hi-velocity-error", change, unit="km/s", statement="Change of moment 1 by noise, over the map", **here
+)
+for name, id in (("beam", "hi-present"), ("beam and noise", "hi-found")):
     statement = f"HI mass in moment 0 over that in the field, {name}"
-    record(settings, f"hi-{name}", 100 * observed.m_hi / in_field, unit="%", statement=statement, **here)
+    record(settings, id, 100 * observations[name].m_hi / in_field, unit="%", statement=statement, **here)
 # %% [markdown]
 # **The beam** ({numref}`fig-hi-moments`, second row) mixes velocities. Where they change steeply, in
-# the centre, this looks like dispersion: {num}`hi-sigma-sharp:.0f` within 4 kpc become
-# {num}`hi-sigma-smooth:.0f`. And the velocity gradient is flattened: inner rotation curves read off a
+# the centre, this looks like dispersion: {num}`hi-sigma-no-beam:.0f` within 4 kpc become
+# {num}`hi-sigma-beam:.0f`. And the velocity gradient is flattened: inner rotation curves read off a
 # velocity map are too low. This **beam smearing** is the main enemy of the rotation-curve method, and
 # whatever it hides is hidden from a network that is given moment maps as well.
 #
@@ -336,6 +346,8 @@ show(
 
 # %%
 spectra = {name: global_profile(c, find_emission(c)) for name, c in cubes.items()}
+
+# %%
 show(
     figures.spectra(spectra),
     settings,
@@ -379,6 +391,8 @@ views = lines_of_sight(subhalo_id, axis, seed=seed)
 inputs = {
     f"i = {v.inclination:.0f}°": normalise(moment_maps(observe(gas, v, grid, telescope, seed=seed))) for v in views
 }
+
+# %%
 show(
     figures.network_input(inputs),
     settings,
@@ -403,6 +417,10 @@ table, set_aside = recovered(tree, few, grid, telescope, seed=seed)
 print(f"{len(table)} observed, {len(set_aside)} set aside", *set_aside.values(), sep="\n")
 
 # %%
+share = (table["m_hi_found"] / table["m_hi_present"]).value
+rich = table["m_hi_present"].value > 3e9
+
+# %%
 show(
     figures.recovery(table),
     settings,
@@ -415,8 +433,6 @@ show(
 
 # %%
 here = {"chapter": "hi", "figure": "hi_recovery", "n": len(table)}
-share = (table["m_hi_found"] / table["m_hi_present"]).value
-rich = table["m_hi_present"].value > 3e9
 record(settings, "hi-share-rich", np.median(share[rich]), statement="Share found, median above 3e9 Msun", **here)
 record(settings, "hi-share-poor", np.median(share[~rich]), statement="Share found, median below 3e9 Msun", **here)
 record(

@@ -164,6 +164,8 @@ def test_settings():
     settings = HISettings()
     assert settings.without("beam").noise == 0.0
     assert settings.beam_kpc == pytest.approx(5.09, abs=0.01)
+    # N_HI = 1.106e24 S dv / (b_maj b_min), the usual radio formula with Jy/beam, km/s and arcsec.
+    assert settings.noise_column == pytest.approx(1.106e24 * 3e-4 * 10.0 / 15.0**2, rel=5e-3)
     assert settings.velocities[50] == 0.0 and settings.velocities[-1] == 500.0
 
 

@@ -128,6 +128,13 @@ class HISettings(BaseModel):
         return 100.0 * HUBBLE * self.distance
 
     @property
+    def noise_column(self) -> float:
+        """Column density of the noise in one channel [atoms/cm^2]; 0 without noise."""
+        if not self.noise:
+            return 0.0
+        return self.noise * self.channel_width * SURFACE_DENSITY / beam_area(self.beam) * ATOMS_PER_CM2
+
+    @property
     def velocities(self) -> np.ndarray:
         """Channel centres relative to the systemic velocity [km/s], ascending, shape (n_channels,)."""
         return (np.arange(self.n_channels) - (self.n_channels - 1) / 2) * self.channel_width
