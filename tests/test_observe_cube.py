@@ -42,7 +42,7 @@ def ragged():
     "settings",
     [
         HISettings(),
-        HISettings(distance=5.0, beam=200.0, n_channels=51),  # so near that lines of sight diverge
+        HISettings(distance=5.0, beam=200.0, v_max=250.0),  # so near that lines of sight diverge
         HISettings(line_width="thermal").without("noise"),
         HISettings().without("beam"),
     ],
@@ -110,7 +110,7 @@ def test_hubble_flow_within_the_galaxy(ragged):
         fwhm=np.array([1.0]),
         temperature=np.array([8e3]),
     )
-    cube = observe(gas, face_on, GRID, HISettings(channel_width=2.0, n_channels=101).without("noise"), seed=0)
+    cube = observe(gas, face_on, GRID, HISettings(channel_width=2.0, v_max=100.0).without("noise"), seed=0)
     spectrum = cube.data.sum(axis=(1, 2))
     assert np.average(cube.velocities, weights=spectrum) == pytest.approx(33.87, abs=0.05)
 
@@ -157,8 +157,9 @@ def test_martini_l_coords_recede_at_180_degrees_minus_pa(angle):
 
 
 def test_settings():
-    with pytest.raises(ValidationError, match="must be odd"):
-        HISettings(n_channels=100)
+    with pytest.raises(ValidationError, match="less than a channel"):
+        HISettings(v_max=5.0)
+    assert HISettings(channel_width=5.0).n_channels == 201 and HISettings(channel_width=7.0).n_channels == 143
     with pytest.raises(ValidationError, match="noise needs a beam"):
         HISettings(beam=0.0)
     settings = HISettings()

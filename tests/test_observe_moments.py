@@ -7,6 +7,7 @@ import pytest
 from analytic_disc import SPIN, disc, rotation_speed
 from scipy import ndimage
 
+from dmlib.errors import GalaxyError
 from dmlib.observe.cube import ATOMS_PER_CM2, HISettings, beam_kernel, observe_with_martini
 from dmlib.observe.deposit import convolve_separable, observe
 from dmlib.observe.grid import SkyGrid
@@ -25,7 +26,7 @@ from dmlib.observe.moments import (
 from dmlib.observe.views import lines_of_sight
 
 GRID = SkyGrid(128.0, 64)
-SHARP = HISettings(beam=3.0, channel_width=5.0, n_channels=121, line_width=5.0, noise=0.0)
+SHARP = HISettings(beam=3.0, channel_width=5.0, v_max=300.0, line_width=5.0, noise=0.0)
 
 
 def view(inclination=60.0, position_angle=30.0):
@@ -131,6 +132,8 @@ def test_global_profile(observed):
     assert quiet.width(0.5) == pytest.approx(flat, abs=10.0)
     assert quiet.width(0.2) > quiet.width(0.5)
     assert abs(quiet.v_systemic) < 3.0
+    with pytest.raises(GalaxyError, match="without flux"):
+        global_profile(cube, np.zeros(cube.data.shape, dtype=bool)).width(0.5)
     masked = global_profile(cube, find_emission(cube))
     assert masked.width(0.5) == pytest.approx(quiet.width(0.5), abs=10.0)
 

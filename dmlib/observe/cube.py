@@ -68,8 +68,9 @@ class HISettings(BaseModel):
         Root mean square of a channel after the beam [Jy/beam]; 0 leaves it out.
     channel_width : float
         [km/s]
-    n_channels : int
-        Odd, so that a channel is centred on the systemic velocity. 101 channels of 10 km/s reach +-505 km/s.
+    v_max : float
+        Channels are centred up to this velocity on either side of the systemic one [km/s]: 101 channels of 10 km/s.
+        Gas in the group that moves faster is outside the band, as in any observation.
     line_width : float or "thermal"
         Dispersion of the line of one cell [km/s]. 7 km/s, MARTINI's default, is warm neutral gas at 8000 K less a
         little; ``"thermal"`` is sqrt(k T / m_p), which is too wide in star-forming cells, where the simulation's
@@ -92,7 +93,7 @@ class HISettings(BaseModel):
     beam: float = Field(default=15.0, ge=0)
     noise: float = Field(default=3e-4, ge=0)
     channel_width: float = Field(default=10.0, gt=0)
-    n_channels: int = Field(default=101, ge=3)
+    v_max: float = Field(default=500.0, gt=0)
     line_width: float | Literal["thermal"] = 7.0
     scope: Literal["group", "subhalo"] = "group"
     partition: Literal["leroy08", "blitz06"] = "leroy08"
@@ -101,8 +102,8 @@ class HISettings(BaseModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> HISettings:
-        if self.n_channels % 2 == 0:
-            raise ValueError(f"n_channels must be odd, so that one is centred on the galaxy; got {self.n_channels}")
+        if self.v_max < self.channel_width:
+            raise ValueError(f"v_max {self.v_max:g} km/s is less than a channel of {self.channel_width:g} km/s")
         if self.noise > 0 and self.beam == 0:
             raise ValueError("noise needs a beam: it is given in Jy/beam; set noise=0 as well")
         return self
@@ -111,6 +112,11 @@ class HISettings(BaseModel):
         """The same observation without noise, or without beam (and so without noise)."""
         changes = {"noise": 0.0} | ({"beam": 0.0} if "beam" in parts else {})
         return self.model_copy(update=changes)
+
+    @property
+    def n_channels(self) -> int:
+        """Number of channels: odd, so that one is centred on the systemic velocity."""
+        return 2 * int(np.floor(self.v_max / self.channel_width + 1e-9)) + 1
 
     @property
     def arcsec_per_kpc(self) -> float:

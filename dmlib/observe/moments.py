@@ -15,6 +15,7 @@ import numpy as np
 from numba import njit
 from scipy import ndimage
 
+from ..errors import GalaxyError
 from .cube import ATOMS_PER_CM2, MSUN_PER_JY_KMS_MPC2, HICube, HISettings, beam_kernel
 from .deposit import convolve_separable, observe
 from .grid import SkyGrid
@@ -206,8 +207,15 @@ class GlobalProfile:
         """Velocities where the profile first rises over and last falls below ``level`` times its peak [km/s].
 
         Linear between channels; the profile is taken as zero beyond its ends.
+
+        Raises
+        ------
+        GalaxyError
+            When there is no flux.
         """
         v, s = self.velocities, self.flux_density
+        if not s.max() > 0:
+            raise GalaxyError("a global profile without flux has no width; look at galaxies in which HI was found")
         channel = v[1] - v[0]
         v = np.concatenate([[v[0] - channel], v, [v[-1] + channel]])
         s = np.concatenate([[0.0], s, [0.0]])
@@ -309,22 +317,29 @@ VELOCITY_SCALE, DISPERSION_SCALE = 200.0, 50.0
 BLANK = -2.0
 
 
-def normalise(maps: MomentMaps) -> np.ndarray:
+def normalise(maps: MomentMaps | np.ndarray) -> np.ndarray:
     """Maps as a network reads them: fixed scales, the same for every galaxy, so that amplitudes keep their meaning.
+
+    Parameters
+    ----------
+    maps : MomentMaps or ndarray, shape (..., 3)
+        An array is laid out as `MomentMaps.stack`.
 
     Returns
     -------
-    ndarray of float32, shape (y, x, 3)
+    ndarray of float32, shape (..., 3)
         ``log10(surface density / (1 Msun/pc^2))``, ``velocity / 200 km/s``, ``dispersion / 50 km/s``. A blank pixel is
         exactly (-2, 0, 0); no pixel with emission has -2 in the first channel (the floor of `moment_maps` is -1.1).
     """
-    seen = maps.seen
-    out = np.zeros((*seen.shape, 3), dtype=np.float32)
+    stack = maps.stack if isinstance(maps, MomentMaps) else np.asarray(maps)
+    surface_density, velocity, dispersion = np.moveaxis(stack, -1, 0)
+    seen = np.isfinite(surface_density)
+    out = np.zeros(stack.shape, dtype=np.float32)
     with np.errstate(divide="ignore", invalid="ignore"):
-        log_density = np.maximum(np.log10(maps.surface_density), BLANK + 0.01)
+        log_density = np.maximum(np.log10(surface_density), BLANK + 0.01)
     out[..., 0] = np.where(seen, log_density, BLANK)
-    out[..., 1] = np.where(seen, maps.velocity / VELOCITY_SCALE, 0.0)
-    out[..., 2] = np.where(seen, maps.dispersion / DISPERSION_SCALE, 0.0)
+    out[..., 1] = np.where(seen, velocity / VELOCITY_SCALE, 0.0)
+    out[..., 2] = np.where(seen, dispersion / DISPERSION_SCALE, 0.0)
     return out
 
 
