@@ -53,6 +53,7 @@ PRODUCTS: dict[str, Product] = {
         Product("universe", "dmlib.universe.embedded:write", "universe_dir", "dmlib.universe"),
         Product("sample", "dmlib.sample:build", "sample_path", "dmlib.sample"),
         Product("targets", "dmlib.targets:build", "targets_path", "dmlib.targets"),
+        Product("dataset", "dmlib.dataset.build:build", "dataset_path", "dmlib.dataset.read"),
     )
 }
 

@@ -147,6 +147,11 @@ class Settings(BaseModel):
         return self.build / "targets.hdf5"
 
     @property
+    def dataset_path(self) -> Path:
+        """Inputs and targets of all views, split by galaxy, ``dataset.hdf5``."""
+        return self.build / "dataset.hdf5"
+
+    @property
     def figures_dir(self) -> Path:
         """``figures/<name>.{png,pdf,csv}``."""
         return self.build / "figures"

@@ -20,7 +20,7 @@ from astropy import units as u
 from astropy.table import QTable
 
 from . import __version__
-from .errors import DmlibError, GalaxyError
+from .errors import DmlibError, GalaxyError, UniverseError
 from .files import atomic_path
 from .galaxy import COMPONENTS, Galaxy, load_galaxy
 from .particles import enclosed_mass
@@ -198,7 +198,8 @@ def measure_group(universe: Universe, rows: QTable) -> tuple[dict[int, np.ndarra
             if host is None:
                 host = load_galaxy(universe, subhalo_id, scope="group", velocities=False)
             profiles[subhalo_id] = np.stack([_profiles(host, own.centre, box), _profiles(own, own.centre, box)])
-        except GalaxyError as error:
+        except (GalaxyError, UniverseError) as error:
+            # A damaged snapshot file costs the galaxies in it; where it is all of them, `build` says so.
             set_aside[subhalo_id] = str(error)
     return profiles, set_aside
 
@@ -209,9 +210,9 @@ def build(settings: Settings) -> None:
     Raises
     ------
     UniverseError
-        When particles cannot be read.
+        When the catalogue cannot be read.
     TargetsError
-        When no galaxy of the sample has a profile.
+        When no galaxy of the sample has a profile; with the reason of the first.
     """
     universe = open_universe(settings)
     sample = load_sample(settings)

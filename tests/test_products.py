@@ -153,7 +153,7 @@ def test_the_call_is_quick_when_nothing_changed(toy):
 
 
 def test_an_unknown_product():
-    with pytest.raises(StepError, match="no data product 'sapmle'; the products are universe, sample, targets"):
+    with pytest.raises(StepError, match="no data product 'sapmle'; the products are universe, sample, targets, dataset"):
         ensure(Settings(), "sapmle")
 
 

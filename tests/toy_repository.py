@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -187,6 +188,18 @@ class ToyRepository:
                 shutil.copy(source, target)
         for name, text in TOY.items():
             self.write(name, (HEADER if name.startswith("notebooks/") else "") + text.lstrip("\n"))
+        self._drop_products()
+
+    def _drop_products(self) -> None:
+        """Leave out the products that the toy has no builder for: the pipeline is the same with fewer."""
+        path = self.root / "dmlib" / "products.py"
+        kept = []
+        for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
+            builder = re.search(r"Product\(.*\"dmlib\.([\w.]+):", line)
+            module = self.root / "dmlib" / builder[1].replace(".", "/") if builder else None
+            if module is None or module.with_suffix(".py").is_file() or module.is_dir():
+                kept.append(line)
+        path.write_text("".join(kept), encoding="utf-8")
 
     @property
     def build(self) -> Path:

@@ -1,0 +1,282 @@
+"""The way into the data set: which views there are, and their inputs and targets as a network wants them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from astropy import units as u
+from astropy.table import QTable
+
+from ..observe.grid import SkyGrid
+from ..observe.images import normalise as image_scale
+from ..observe.moments import normalise as normalise_hi
+from ..products import ensure
+from ..settings import Settings
+from .recipe import DatasetError, Recipe
+from .split import SPLITS
+
+#: Channels of the HI maps, in the order of the file.
+HI_CHANNELS = ("moment0", "moment1", "moment2")
+
+#: Sets of inputs by name: those of the contract, and the authors' (scripts: ``SDSS_URZ_HI_012`` and so on).
+INPUT_SETS: dict[str, tuple[str, ...]] = {
+    "hi": HI_CHANNELS,
+    "SDSS_I": ("i",),
+    "SDSS_URZ": ("u", "r", "z"),
+    "HI_0": ("moment0",),
+    "HI_1": ("moment1",),
+    "HI_012": HI_CHANNELS,
+    "SDSS_I_HI_012": ("i", *HI_CHANNELS),
+    "SDSS_URZ_HI_012": ("u", "r", "z", *HI_CHANNELS),
+}
+
+_COLUMNS = (
+    *("subhalo_id", "group_id", "view", "split", "inclination", "position_angle"),
+    *("inclination_stars", "position_angle_stars", "m_star", "m_hi", "m200", "sfr", "is_true_central"),
+)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some views, ready for a network.
+
+    Parameters
+    ----------
+    inputs : ndarray of float32, shape (n, y, x, channel)
+        Normalised by fixed scales, see `DataSet.inputs`.
+    m_dm : ndarray, shape (n, 20)
+        Target [Msun].
+    rows : ndarray of int, shape (n,)
+        Rows of the data set.
+    subhalo_id, view : ndarray of int, shape (n,)
+    """
+
+    inputs: np.ndarray
+    m_dm: np.ndarray
+    rows: np.ndarray
+    subhalo_id: np.ndarray
+    view: np.ndarray
+
+    @property
+    def ln_m_dm(self) -> np.ndarray:
+        """What the networks of the paper are trained on, ln(M / Msun), shape (n, 20); NaN where no particle is."""
+        return ln_mass(self.m_dm)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """An open data set: the small columns are in memory, images and maps are read when they are asked for.
+
+    Parameters
+    ----------
+    path : Path
+    table : QTable
+        One row a view: ``subhalo_id``, ``group_id``, ``view``, ``split``, ``inclination``, ``position_angle`` [deg],
+        ``inclination_stars``, ``position_angle_stars`` [deg], ``m_star``, ``m_hi``, ``m200`` [Msun], ``sfr`` [Msun/yr],
+        ``is_true_central``.
+    dm_profile : ndarray, shape (N, 20)
+        Target [Msun].
+    radii : ndarray, shape (20,)
+        [kpc]
+    set_aside : QTable
+        ``subhalo_id``, ``stage`` (``target`` or ``observation``), ``reason`` of the galaxies that are not here.
+    bands : tuple of str
+    image_unit : str
+    grid : SkyGrid
+    recipe : Recipe
+    attributes : dict
+        Of the file: where it is from and what made it.
+    """
+
+    path: Path
+    table: QTable
+    dm_profile: np.ndarray
+    radii: np.ndarray
+    set_aside: QTable
+    bands: tuple[str, ...]
+    image_unit: str
+    grid: SkyGrid
+    recipe: Recipe
+    attributes: dict[str, Any]
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    @property
+    def n_galaxies(self) -> int:
+        """Galaxies, of which each has some views."""
+        return len(np.unique(self.table["subhalo_id"]))
+
+    def channels(self, inputs: str | Sequence[str]) -> tuple[str, ...]:
+        """Names of the channels of a set of inputs.
+
+        Parameters
+        ----------
+        inputs : str or sequence of str
+            ``all``, ``photometry``, ``hi``, a key of `INPUT_SETS`, or channels: bands (``u``) and ``moment0``,
+            ``moment1``, ``moment2``.
+
+        Raises
+        ------
+        DatasetError
+            When the data set has no such input.
+        """
+        if isinstance(inputs, str):
+            sets = {"photometry": self.bands, "all": (*self.bands, *HI_CHANNELS), **INPUT_SETS}
+            names = sets.get(inputs, (inputs,))
+        else:
+            names = tuple(inputs)
+        known = (*self.bands, *HI_CHANNELS)
+        absent = [name for name in names if name not in known]
+        if absent or not names:
+            raise DatasetError(
+                f"{self.path} has no input '{', '.join(absent) or inputs}': choose all, photometry, hi, "
+                f"{', '.join(INPUT_SETS)}, or some of {', '.join(known)}."
+            )
+        return names
+
+    def rows(self, split: str | None = None) -> np.ndarray:
+        """Rows of one side, ``train``, ``validation`` or ``test``; all without it.
+
+        Raises
+        ------
+        DatasetError
+            For another name.
+        """
+        if split is None:
+            return np.arange(len(self))
+        if split not in SPLITS:
+            raise DatasetError(f"a data set has {', '.join(SPLITS)}, not '{split}'.")
+        return np.flatnonzero(np.asarray(self.table["split"]) == SPLITS[split])
+
+    def images(self, rows: np.ndarray | Sequence[int]) -> np.ndarray:
+        """Images in physical units, shape (n, y, x, band) [`image_unit`]."""
+        return self._read("images", rows)
+
+    def hi(self, rows: np.ndarray | Sequence[int]) -> np.ndarray:
+        """HI maps in physical units, shape (n, y, x, 3): Msun/pc^2, km/s, km/s; NaN where blank."""
+        return self._read("hi", rows)
+
+    def inputs(self, rows: np.ndarray | Sequence[int], inputs: str | Sequence[str] = "all") -> np.ndarray:
+        """What a network is given: images and maps on fixed scales, the same for every galaxy.
+
+        The scales are those of `dmlib.observe.images.normalise` and `dmlib.observe.moments.normalise`; nothing is
+        learned from any galaxy, so there is nothing to leak.
+
+        Parameters
+        ----------
+        rows : sequence of int
+        inputs : str or sequence of str
+            See `channels`.
+
+        Returns
+        -------
+        ndarray of float32, shape (n, y, x, channel)
+        """
+        names = self.channels(inputs)
+        parts = {}
+        if any(name in self.bands for name in names):
+            images = image_scale.normalise(self.images(rows), self.image_unit, self.bands, self.grid)
+            parts |= {band: images[..., k] for k, band in enumerate(self.bands)}
+        if any(name in HI_CHANNELS for name in names):
+            maps = normalise_hi(self.hi(rows))
+            parts |= {name: maps[..., k] for k, name in enumerate(HI_CHANNELS)}
+        return np.stack([parts[name] for name in names], axis=-1)
+
+    def batch(self, rows: np.ndarray | Sequence[int], inputs: str | Sequence[str] = "all") -> Batch:
+        """Some views, ready for a network."""
+        rows = np.asarray(rows, dtype=int)
+        ids, views = (np.asarray(self.table[name])[rows] for name in ("subhalo_id", "view"))
+        return Batch(self.inputs(rows, inputs), self.dm_profile[rows], rows, ids, views)
+
+    def load(self, split: str | None = None, inputs: str | Sequence[str] = "all") -> Batch:
+        """One side of the data set, or all of it, in memory; see `rows` and `channels`."""
+        return self.batch(self.rows(split), inputs)
+
+    def batches(
+        self, split: str, inputs: str | Sequence[str] = "all", *, size: int = 32, seed: int | None = None
+    ) -> Iterator[Batch]:
+        """Go once through one side, a batch at a time, for data larger than the memory.
+
+        Parameters
+        ----------
+        split : str
+        inputs : str or sequence of str
+        size : int
+            Views of a batch; the last may have fewer.
+        seed : int, optional
+            Order in which the views come; that of the file without it.
+        """
+        rows = self.rows(split)
+        if seed is not None:
+            rows = np.random.default_rng(seed).permutation(rows)
+        for start in range(0, len(rows), size):
+            yield self.batch(rows[start : start + size], inputs)
+
+    def _read(self, name: str, rows: np.ndarray | Sequence[int]) -> np.ndarray:
+        rows = np.asarray(rows, dtype=int)
+        # HDF5 wants rising rows, each once.
+        wanted, back = np.unique(rows, return_inverse=True)
+        with h5py.File(self.path, "r") as handle:
+            stored = handle[name]
+            if len(wanted) and len(wanted) == wanted[-1] - wanted[0] + 1:
+                values = stored[wanted[0] : wanted[-1] + 1]
+            else:
+                values = np.stack([stored[i] for i in wanted]) if len(wanted) else stored[:0]
+        return values if np.array_equal(back, np.arange(len(wanted))) else values[back]
+
+
+def ln_mass(mass: np.ndarray) -> np.ndarray:
+    """Natural logarithm of masses [Msun]; NaN where there is none."""
+    with np.errstate(divide="ignore"):
+        return np.where(mass > 0, np.log(mass), np.nan)
+
+
+def read_dataset(path: str | Path) -> DataSet:
+    """Open a data set.
+
+    Raises
+    ------
+    DatasetError
+        When it is missing, damaged or no data set.
+    """
+    path = Path(path)
+    try:
+        with h5py.File(path, "r") as handle:
+            table = QTable({name: _column(handle[name]) for name in _COLUMNS})
+            aside = handle["set_aside"]
+            words = {name: aside[name].asstr()[()] if len(aside[name]) else [] for name in ("stage", "reason")}
+            return DataSet(
+                path=path,
+                table=table,
+                dm_profile=handle["dm_profile"][()],
+                radii=handle["radii"][()],
+                set_aside=QTable(
+                    {"subhalo_id": aside["subhalo_id"][()], **{k: np.array(v, str) for k, v in words.items()}}
+                ),
+                bands=tuple(map(str, handle["images"].attrs["bands"])),
+                image_unit=str(handle["images"].attrs["unit"]),
+                grid=SkyGrid(float(handle.attrs["field_of_view"]), int(handle.attrs["pixels"])),
+                recipe=Recipe.model_validate_json(handle.attrs["recipe"]),
+                attributes=dict(handle.attrs),
+            )
+    except (OSError, KeyError, ValueError) as error:
+        raise DatasetError(f"{path} is not a whole data set ({error}): remove it and run again.") from error
+
+
+def _column(stored: h5py.Dataset):
+    values, unit = stored[()], stored.attrs["unit"]
+    return u.Quantity(values, unit) if unit else values
+
+
+def load_dataset(settings: Settings) -> DataSet:
+    """The data set of these settings, made first where it is missing."""
+    return read_dataset(ensure(settings, "dataset"))
