@@ -17,6 +17,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from .errors import DmlibError
+from .results import ARITHMETIC
 
 Grade = Literal["paper", "talk", "abstract", "code", "follow-up"]
 Kind = Literal["holds", "fails", "differs", "unmeasured", "to-come"]
@@ -253,6 +254,8 @@ def _evaluate(claim: Claim, results: Mapping[str, dict], chapters: Container[str
 
 def place(row: Mapping) -> str:
     """Say on which data a number was measured; what is embedded is never TNG."""
+    if row["universe"] == ARITHMETIC:
+        return "by arithmetic"
     if row["universe"] == "embedded":
         return f"on the embedded universe, {row['profile']}; not a statement about TNG"
     if row["profile"] is None:
@@ -263,7 +266,13 @@ def place(row: Mapping) -> str:
 def provenance(row: Mapping) -> str:
     """Write where a number is from in one line, for the tooltip on it."""
     sample = f", n = {row['n']}" if row["n"] is not None else ""
-    where = row["universe"] if row["profile"] is None else f"{row['universe']} universe, profile {row['profile']}"
+    if row["universe"] == ARITHMETIC:
+        where = "arithmetic, measured in no universe"
+    elif row["profile"] is None:
+        where = row["universe"]
+    else:
+        name = {"embedded": "embedded universe", "files": "TNG files", "api": "TNG web API"}[row["universe"]]
+        where = f"{name}, profile {row['profile']}"
     return f"{row['statement']} ({where}{sample})"
 
 

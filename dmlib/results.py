@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Callable
+from functools import partial
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,9 @@ from .settings import Settings
 
 #: Keys of a row, in this order.
 KEYS = ("id", "chapter", "figure", "statement", "paper", "value", "error", "unit", "universe", "profile", "n")
+
+#: Universe of a number that follows from arithmetic alone and was measured in none.
+ARITHMETIC = "none (arithmetic)"
 
 _ID = re.compile(r"[a-z][a-z0-9_.-]*")
 
@@ -35,6 +40,23 @@ class ResultsError(DmlibError):
 def chapter_path(settings: Settings, chapter: str) -> Path:
     """Where a chapter's rows lie, ``results/<chapter>.json``."""
     return settings.build / "results" / f"{chapter}.json"
+
+
+def recorder(settings: Settings, **shared: Any) -> Callable[..., None]:
+    """`record` with what all numbers of a chapter, or of a figure, share.
+
+    Parameters
+    ----------
+    settings : Settings
+    **shared
+        Keywords of `record`, at least ``chapter``; a call may still give them otherwise.
+
+    Returns
+    -------
+    callable
+        ``record(id, value, *, statement, ...)``
+    """
+    return partial(record, settings, **shared)
 
 
 def record(
@@ -75,8 +97,8 @@ def record(
     paper : str or float, optional
         What the paper says of the same quantity.
     universe : str, optional
-        Where the number is from when it is not the settings' universe, for example ``"SPARC"`` or
-        ``"TNG100-1 (records/selection.json)"``; the row then has no profile.
+        Where the number is from when it is not the settings' universe, for example ``"SPARC"``,
+        ``"TNG100-1 (records/selection.json)"`` or `ARITHMETIC`; the row then has no profile.
 
     Raises
     ------
@@ -170,7 +192,7 @@ def text(row: dict, format_spec: str = "", *, with_error: bool = False) -> str:
         Python format of the number, for example ``.2f``; by default three significant digits, whole numbers in full.
         Powers of ten are written ``1.4 × 10^11`` with superscript digits.
     with_error : bool
-        Add ``± error`` in the same format.
+        Add ``± error`` in the same format, without a sign.
 
     Returns
     -------
@@ -181,12 +203,13 @@ def text(row: dict, format_spec: str = "", *, with_error: bool = False) -> str:
         raise ResultsError(f"result '{row['id']}' has no error to quote: record one, or quote it without '±'")
     written = _format(row["value"], format_spec)
     if with_error:
-        error = _format(row["error"], format_spec)
+        unsigned = format_spec.replace("+", "")
+        error = _format(row["error"], unsigned)
         mantissa, times, power = written.partition(" × ")
         if times:
             # One power of ten for both, the value's.
             exponent = math.floor(math.log10(abs(row["value"]))) if row["value"] else 0
-            error = format(row["error"] / 10.0**exponent, format_spec.replace("e", "f"))
+            error = format(row["error"] / 10.0**exponent, unsigned.replace("e", "f"))
             written = f"({mantissa} ± {error}) × {power}"
         else:
             written = f"{written} ± {error}"

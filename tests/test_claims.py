@@ -74,6 +74,9 @@ def test_a_verdict_says_on_what():
     record = verdict(measured, result(0.1, universe="60 real groups of TNG100-1", profile=None))
     assert record.where == "on 60 real groups of TNG100-1"
     assert claims.provenance(record.result) == "It (60 real groups of TNG100-1, n = 5)"
+    arithmetic = verdict(measured, result(0.1, universe="none (arithmetic)", profile=None))
+    assert arithmetic.where == "by arithmetic"
+    assert claims.provenance(arithmetic.result) == "It (arithmetic, measured in no universe, n = 5)"
 
 
 def test_a_claim_about_other_data_is_not_judged_by_what_stands_in():

@@ -37,6 +37,14 @@ def test_numbers_from_elsewhere_have_no_profile(settings):
     assert (row["universe"], row["profile"]) == ("SPARC", None)
 
 
+def test_what_many_numbers_share_is_said_once(settings):
+    record = results.recorder(settings, chapter="one", universe="SPARC")
+    record("a.mass", 1.5, statement="A mass")
+    record("a.sum", 2, statement="A sum", universe=results.ARITHMETIC)
+    rows = results.load_file(results.chapter_path(settings, "one"))
+    assert [row["universe"] for row in rows.values()] == ["SPARC", "none (arithmetic)"]
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, "3", True, [1, 2], np.array([1.0, 2.0]), None])
 def test_only_one_finite_number_is_a_value(settings, value):
     with pytest.raises(ResultsError, match=r"a\.mass"):
@@ -93,6 +101,8 @@ def test_a_missing_or_damaged_file_is_one_sentence(settings):
         (0.2345, 0.0123, "dex", ".2f", "0.23 ± 0.01 dex"),
         (1.44e11, 2.2e10, "Msun", ".1e", "(1.4 ± 0.2) × 10¹¹ M☉"),
         (-0.05, None, "", ".2f", "−0.05"),
+        (0.05, 0.02, "dex", "+.2f", "+0.05 ± 0.02 dex"),
+        (1.44e11, 2.2e10, "Msun", "+.1e", "(+1.4 ± 0.2) × 10¹¹ M☉"),
         (12345, None, "", "", "12\u202f345"),
         (55, None, "", "", "55"),
         (3.14159, None, "kpc", "", "3.14 kpc"),

@@ -201,7 +201,8 @@ class FilesUniverse:
         if not self.has_particles:
             raise UniverseError(
                 f"{self.base_path} holds catalogues only: particles need {self._snapshot_chunk(0).parent.name}, "
-                "which is not there; copy the snapshot, or use universe 'embedded'."
+                "which is not there; copy the snapshot, or use universe 'embedded' (the selection needs no particles: "
+                "`dmlib select`, or `dmlib run --only 03_simulation_and_selection`)."
             )
         return PART_TYPE[part_type]
 
