@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .errors import DmlibError
+from .errors import DmlibError, of_the_system
 
 # Imports of what a command needs stand inside it: `dmlib --help` answers at once.
 
@@ -297,13 +297,13 @@ def twins() -> None:
 
 
 def main() -> None:
-    """Run the command; an error of dmlib is one sentence on stderr and exit code 1, with no traceback."""
+    """Run the command; an error that a user can mend is one sentence on stderr and exit code 1, with no traceback."""
     try:
         app()
-    except DmlibError as error:
+    except (DmlibError, OSError) as error:
         if os.environ.get("DMLIB_DEBUG"):
             raise
-        typer.echo(f"dmlib: {error}", err=True)
+        typer.echo(f"dmlib: {of_the_system(error) if isinstance(error, OSError) else error}", err=True)
         sys.exit(1)
 
 

@@ -91,3 +91,12 @@ def test_a_tree_that_is_not_one(tmp_path):
     done = dmlib("select", "--universe", "files", "--base-path", str(tmp_path), "--out", str(tmp_path / "sample.ecsv"))
     assert done.returncode == 1 and len(done.stderr.strip().splitlines()) == 1
     assert not (tmp_path / "sample.ecsv").exists()
+
+
+def test_a_file_that_cannot_be_written(shared_data, tmp_path):
+    base = shared_data / "tng100_catalogue_subset" / "output"
+    (tmp_path / "file").touch()
+    out = tmp_path / "file" / "sample.ecsv"
+    done = dmlib("select", "--universe", "files", "--base-path", str(base), "--out", str(out))
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert done.stderr.startswith(f"dmlib: {tmp_path / 'file'}") and len(done.stderr.strip().splitlines()) == 1

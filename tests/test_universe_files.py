@@ -172,6 +172,22 @@ def test_truncated_catalogue_chunk(tree):
         FilesUniverse(tree).subhalos(["SubhaloMassType"])
 
 
+def test_damage_inside_a_chunk_that_opens(tree):
+    path = tree / "groups_099" / "fof_subhalo_tab_099.1.hdf5"
+    content = bytearray(path.read_bytes())
+    content[2000:] = bytes(len(content) - 2000)  # the superblock stays, all else is zeros
+    path.write_bytes(content)
+    with pytest.raises(UniverseError, match=r"fof_subhalo_tab_099\.1\.hdf5 .*: copy or download that file again"):
+        FilesUniverse(tree).subhalos(["SubhaloMassType"])
+
+
+def test_header_without_an_attribute(tree):
+    with edit(tree / "groups_099" / "fof_subhalo_tab_099.0.hdf5") as handle:
+        del handle["Header"].attrs["NumFiles"]
+    with pytest.raises(UniverseError, match=r"fof_subhalo_tab_099\.0\.hdf5 has no NumFiles in its Header"):
+        FilesUniverse(tree)
+
+
 def test_page_saved_as_chunk(tree):
     (tree / "groups_099" / "fof_subhalo_tab_099.0.hdf5").write_text("<html>Please log in</html>")
     with pytest.raises(UniverseError, match="cannot be opened as HDF5"):

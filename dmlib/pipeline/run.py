@@ -14,7 +14,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from .. import provenance
-from ..errors import DmlibError, StepError
+from ..errors import DmlibError, StepError, of_the_system
 from ..settings import Settings
 from . import engine, steps
 from .engine import Status, Step
@@ -240,6 +240,8 @@ def _sentence(step: Step, error: Exception) -> str:
     text = " ".join(str(error).split())
     if isinstance(error, DmlibError):
         return text if step.kind != "product" else f"{step.name}: {text}"
+    if isinstance(error, OSError):
+        return f"{step.name} failed: {of_the_system(error)} (DMLIB_DEBUG=1 shows where)"
     return f"{step.name} failed: {type(error).__name__}: {text} (DMLIB_DEBUG=1 shows where)"
 
 

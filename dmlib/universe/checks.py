@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
@@ -61,8 +63,14 @@ def find_output(base_path: str | Path, snapshot: int) -> Path:
     )
 
 
-def open_hdf5(path: Path) -> h5py.File:
-    """Open an HDF5 file for reading; a missing or broken one ends in a sentence that names it.
+@contextmanager
+def open_hdf5(path: Path) -> Iterator[h5py.File]:
+    """Open an HDF5 file for reading; one that is missing or cannot be read ends in a sentence that names it.
+
+    Yields
+    ------
+    h5py.File
+        Errors of reading from it, inside the block, are told in the same way.
 
     Raises
     ------
@@ -70,11 +78,20 @@ def open_hdf5(path: Path) -> h5py.File:
     """
     if not path.is_file():
         raise UniverseError(f"{path} is missing: copy or download that file again.")
+    opened = False
     try:
-        return h5py.File(path, "r")
-    except OSError as error:
-        why = "is truncated" if "truncated" in str(error) else "cannot be opened as HDF5"
-        raise UniverseError(f"{path} {why} ({path.stat().st_size} bytes): copy or download that file again.") from error
+        with h5py.File(path, "r") as handle:
+            opened = True
+            yield handle
+    except (OSError, RuntimeError, KeyError) as error:
+        # h5py raises all three for content that is damaged, by where the damage lies.
+        size = path.stat().st_size
+        why = f"is damaged ({size} bytes; {error})" if opened else f"cannot be opened as HDF5 ({size} bytes)"
+        if "truncated" in str(error):
+            why = f"is truncated ({size} bytes)"
+        if isinstance(error, PermissionError):
+            raise UniverseError(f"{path} may not be read by you: ask for the right to read it.") from error
+        raise UniverseError(f"{path} {why}: copy or download that file again.") from error
 
 
 def check_run(path: Path, header: dict, m_dm: float, simulation: str, snapshot: int) -> str:

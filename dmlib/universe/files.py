@@ -26,6 +26,12 @@ _FINGERPRINT_FIELDS = (
     *("Subhalo/SubhaloHalfmassRadType", "Subhalo/SubhaloSFR"),
 )
 
+#: What the header of a catalogue file must say.
+_CATALOGUE_ATTRIBUTES = (
+    *("Time", "Redshift", "HubbleParam", "BoxSize", "Omega0", "OmegaLambda"),
+    *("NumFiles", "Ngroups_Total", "Nsubgroups_Total"),
+)
+
 #: Magnitudes above this are the sentinel of a subhalo without stars.
 _NO_MAGNITUDE = 1e10
 
@@ -59,13 +65,15 @@ class FilesUniverse:
         self._offsets_checked = False
         self._subsets: dict[tuple[int, Scope], dict] = {}
         self._particle_names: dict[int, tuple[Path, frozenset[str]]] = {}
-        raw = self._read_attributes(self._catalogue_chunk(0))
+        raw = self._read_attributes(self._catalogue_chunk(0), _CATALOGUE_ATTRIBUTES)
         snapshot_chunk = self._snapshot_chunk(0)
         self.has_particles = snapshot_chunk.is_file()
         units = CodeUnits(a=float(raw["Time"]), h=float(raw["HubbleParam"]), box=float(raw["BoxSize"]))
         m_dm = float("nan")
         if self.has_particles:
-            m_dm = float(self._read_attributes(snapshot_chunk)["MassTable"][PART_TYPE["dm"]]) * units.mass
+            m_dm = (
+                float(self._read_attributes(snapshot_chunk, ("MassTable",))["MassTable"][PART_TYPE["dm"]]) * units.mass
+            )
         self.n_catalogue_chunks = int(raw["NumFiles"])
         self._require_chunks("catalogue", self._catalogue_chunk, self.n_catalogue_chunks)
         self.header = Header(
@@ -121,7 +129,7 @@ class FilesUniverse:
         try:
             # One process: the reader's own pool (OMP_NUM_THREADS > 1) forks, and gains nothing on a local disk.
             loaded = il.groupcat.loadObjects(str(self.base_path), self.snapshot, kind, counter, fields, nThreads=1)
-        except OSError as error:
+        except (OSError, RuntimeError, KeyError) as error:
             raise UniverseError(
                 f"{self._catalogue_chunk(0).parent} cannot be read ({error}): copy it again."
             ) from error
@@ -225,16 +233,18 @@ class FilesUniverse:
     def _load_subset(self, number: int, fields: list[str], subset: dict) -> dict[str, np.ndarray]:
         try:
             arrays = il.snapshot.loadSubset(str(self.base_path), self.snapshot, number, fields, subset=subset, sq=False)
-        except OSError as error:
+        except (OSError, RuntimeError, KeyError) as error:
             for i in range(self.n_snapshot_chunks):
-                open_hdf5(self._snapshot_chunk(i)).close()
+                with open_hdf5(self._snapshot_chunk(i)):
+                    pass  # the first that does not open says so
             raise UniverseError(f"{self._snapshot_chunk(0).parent} cannot be read ({error}): copy it again.") from error
         return arrays
 
     @cached_property
     def n_snapshot_chunks(self) -> int:
         """Number of snapshot files, as the first one says."""
-        return int(self._read_attributes(self._snapshot_chunk(0))["NumFilesPerSnapshot"])
+        name = "NumFilesPerSnapshot"
+        return int(self._read_attributes(self._snapshot_chunk(0), (name,))[name])
 
     def _particle_fields(self, number: int) -> tuple[Path, frozenset[str]]:
         """First snapshot file with particles of a type, and the fields it stores for them."""
@@ -299,11 +309,14 @@ class FilesUniverse:
         return path if path.is_file() else path.with_name(f"snap_{self.snapshot:03d}.{i}.hdf5")
 
     @staticmethod
-    def _read_attributes(path: Path) -> dict:
+    def _read_attributes(path: Path, needed: Sequence[str]) -> dict:
         with open_hdf5(path) as handle:
             if "Header" not in handle:
                 raise UniverseError(f"{path} has no Header: it is not a TNG file, copy or download it again.")
             attributes = dict(handle["Header"].attrs)
+            absent = [name for name in needed if name not in attributes]
+            if absent:
+                raise UniverseError(f"{path} has no {absent[0]} in its Header: copy or download that file again.")
             for name in ("Parameters", "Config"):
                 if name in handle and "SimulationName" in handle[name].attrs:
                     attributes["SimulationName"] = handle[name].attrs["SimulationName"]
@@ -313,8 +326,8 @@ class FilesUniverse:
     def _require_chunks(what: str, name, count: int) -> None:
         missing = [name(i) for i in range(count) if not name(i).is_file()]
         if missing:
-            all_missing = f"{len(missing)} of the {count} {what} chunks are" if len(missing) > 1 else "it is"
-            raise UniverseError(f"{missing[0]} is missing: {all_missing} to be copied or downloaded again.")
+            mend = f"{len(missing)} of the {count} {what} chunks are, copy" if len(missing) > 1 else "copy"
+            raise UniverseError(f"{missing[0]} is missing: {mend} or download it again.")
 
     def _fingerprint(self, raw: dict) -> str:
         """sha256 over the header and `_FINGERPRINT_FIELDS` of up to 16 catalogue chunks spread over the whole."""
