@@ -111,8 +111,9 @@ def stage(settings: Settings, *, root: Path | None = None) -> Path:
 def stage_notebook(notebook: nbformat.NotebookNode, figures_dir: Path, page: str) -> dict[str, dict]:
     """Turn an executed notebook into a page, in place.
 
-    Figures become MyST figures in a cell of their own below the cell that made them; what an interactive reader needs
-    but a page does not (widgets, progress on stderr, papermill's copy of unchanged parameters) goes.
+    Figures become MyST figures in a cell of their own below the cell that made them; the parameters cell shows the
+    values of the run. What an interactive reader needs but a page does not (widgets, progress on stderr, papermill's
+    copy of the parameters) goes.
 
     Parameters
     ----------
@@ -131,10 +132,10 @@ def stage_notebook(notebook: nbformat.NotebookNode, figures_dir: Path, page: str
     cells = []
     notebook.metadata.pop("widgets", None)
     notebook.metadata.pop("papermill", None)
-    defaults = _parameters(notebook, "parameters")
+    _merge_parameters(notebook)
     for cell in notebook.cells:
         tags = cell.metadata.get("tags", [])
-        if "injected-parameters" in tags and not _set_parameters(cell, defaults):
+        if "injected-parameters" in tags:
             continue
         cells.append(cell)
         if cell.cell_type != "code":
@@ -222,30 +223,37 @@ def _only_for_screens(output: nbformat.NotebookNode) -> bool:
     return "application/vnd.jupyter.widget-view+json" in output.get("data", {})
 
 
-def _parameters(notebook: nbformat.NotebookNode, tag: str) -> dict:
-    for cell in notebook.cells:
-        if tag in cell.metadata.get("tags", []):
-            return _literals(cell.source)
-    return {}
-
-
-def _literals(code: str) -> dict:
-    found = {}
-    for statement in ast.parse(code).body:
-        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
-            found[statement.targets[0].id] = ast.literal_eval(statement.value)
-    return found
-
-
-def _set_parameters(cell: nbformat.NotebookNode, defaults: dict) -> bool:
-    """Leave in papermill's cell what differs from the notebook's own values; whether anything does."""
-    changed = {name: value for name, value in _literals(cell.source).items() if defaults.get(name) != value}
-    if changed.get("base_path"):
+def _merge_parameters(notebook: nbformat.NotebookNode) -> None:
+    """Write the run's values, which papermill put into a cell of its own, into the cell that explains them."""
+    declared, injected = (_tagged(notebook, tag) for tag in ("parameters", "injected-parameters"))
+    if declared is None or injected is None:
+        return
+    values = {name: ast.literal_eval(node) for name, node in _literals(injected.source)}
+    if values.get("base_path"):
         # A page does not name the folders of the machine that made it.
-        changed["base_path"] = f"…/{Path(changed['base_path']).name}"
-    lines = [f"{name} = {value!r}" for name, value in changed.items()]
-    cell.source = "\n".join(["# Set for this run", *lines])
-    return bool(changed)
+        values["base_path"] = f"…/{Path(values['base_path']).name}"
+    lines = declared.source.split("\n")
+    for name, node in _literals(declared.source):
+        if name in values and values[name] != ast.literal_eval(node):
+            line = lines[node.lineno - 1].encode()
+            value = (
+                json.dumps(values[name], ensure_ascii=False) if isinstance(values[name], str) else repr(values[name])
+            )
+            lines[node.lineno - 1] = (line[: node.col_offset] + value.encode() + line[node.end_col_offset :]).decode()
+    declared.source = "\n".join(lines)
+
+
+def _tagged(notebook: nbformat.NotebookNode, tag: str) -> nbformat.NotebookNode | None:
+    return next((cell for cell in notebook.cells if tag in cell.metadata.get("tags", [])), None)
+
+
+def _literals(code: str) -> list[tuple[str, ast.expr]]:
+    """Names of a cell's assignments, and the places of their values: one line each."""
+    return [
+        (statement.targets[0].id, statement.value)
+        for statement in ast.parse(code).body
+        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name)
+    ]
 
 
 def _read_executed(path: Path) -> nbformat.NotebookNode:

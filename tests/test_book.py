@@ -87,7 +87,9 @@ def test_a_figure_has_number_caption_alt_text_and_its_numbers(pages):
 
 def test_numbers_come_from_the_results(pages):
     number = soup(pages / "notebooks" / "01_introduction.html").find("abbr", class_="num")
-    assert number.get_text() == "(1.4\u00a0±\u00a00.2)\u00a0×\u00a010¹¹\u00a0M☉"
+    # The Sun as mathematics has it.
+    assert number.get_text() == "(1.4\u00a0±\u00a00.2)\u00a0×\u00a010¹¹\u00a0M⊙"
+    assert number.find("em").get_text() == "M" and number.find("sub").get_text() == "⊙"
     assert number["title"].startswith(
         "Dynamical mass within 10 kpc of the toy galaxy (embedded universe, profile smoke"
     )
@@ -206,20 +208,22 @@ def test_pages_are_replaced_whole(tmp_path):
 
 
 def parameters(injected: str) -> list[str]:
+    """Sources of the page's cells, for a notebook that papermill ran with these parameters."""
     notebook = nbformat.v4.new_notebook()
-    cell, copy = (
-        nbformat.v4.new_code_cell(code) for code in ('universe = "embedded"\nseed = 1\nbase_path = ""', injected)
-    )
+    own = 'universe = "embedded"  # where µ galaxies are from\nseed = 1  # root\nbase_path = ""  # a folder'
+    cell, copy = (nbformat.v4.new_code_cell(code) for code in (own, injected))
     cell.metadata["tags"], copy.metadata["tags"] = ["parameters"], ["injected-parameters"]
     notebook.cells = [cell, copy]
     book.stage_notebook(notebook, Path(), "notebooks/01_toy")
-    return [cell.source for cell in notebook.cells[1:]]
+    return [cell.source for cell in notebook.cells]
 
 
-def test_parameters_that_differ_are_shown_without_the_machine_s_folders():
-    assert parameters('# Parameters\nuniverse = "embedded"\nseed = 1\n') == []
-    given = '# Parameters\nuniverse = "files"\nseed = 1\nbase_path = "/data/someone/TNG100-1/output"\n'
-    assert parameters(given) == ["# Set for this run\nuniverse = 'files'\nbase_path = '…/output'"]
+def test_the_parameters_cell_shows_the_run_s_values_without_the_machine_s_folders():
+    own = 'universe = "embedded"  # where µ galaxies are from\nseed = 1  # root\nbase_path = ""  # a folder'
+    assert parameters('# Parameters\nuniverse = "embedded"\nseed = 1\n') == [own]
+    given = '# Parameters\nuniverse = "files"\nseed = 12\nbase_path = "/data/someone/TNG100-1/output"\n'
+    shown = 'universe = "files"  # where µ galaxies are from\nseed = 12  # root\nbase_path = "…/output"  # a folder'
+    assert parameters(given) == [shown]
 
 
 def test_widgets_stay_in_the_notebook():

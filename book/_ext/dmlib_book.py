@@ -51,6 +51,19 @@ def _data(app: Sphinx, name: str):
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
+def _number(written: str, row: dict) -> nodes.Node:
+    """A number as the text's own mathematics would set it, with its origin as a tooltip."""
+    node = nodes.abbreviation(explanation=claims.provenance(row), classes=["num"])
+    before, sun, after = written.replace(" ", "\u00a0").partition("M☉")
+    node += nodes.Text(before)
+    if sun:
+        node += nodes.emphasis(text="M")
+        node += nodes.subscript(text="⊙")
+    if after:
+        node += nodes.Text(after)
+    return node
+
+
 class NumberRole(SphinxRole):
     """``{num}`id:.2f±```: a recorded number with its unit; format and error are optional."""
 
@@ -70,8 +83,7 @@ class NumberRole(SphinxRole):
         except (DmlibError, ValueError) as error:
             logger.warning("number '%s': %s", target, error, location=self.get_location(), type="dmlib", subtype="num")
             return [nodes.inline(text=f"[{id}?]", classes=["num", "num-missing"])], []
-        written = written.replace(" ", "\u00a0")
-        return [nodes.abbreviation(text=written, explanation=claims.provenance(row), classes=["num"])], []
+        return [_number(written, row)], []
 
 
 class _Table(SphinxDirective):
@@ -166,11 +178,7 @@ class ClaimsTable(_Table):
         if row.result is None:
             return [nodes.Text("–")]
         written = results.text(row.result, row.claim.format, with_error=row.result["error"] is not None)
-        return [
-            nodes.abbreviation(
-                text=written.replace(" ", "\u00a0"), explanation=claims.provenance(row.result), classes=["num"]
-            )
-        ]
+        return [_number(written, row.result)]
 
 
 class Outline(_Table):
