@@ -129,7 +129,8 @@ def attenuation(inclination: np.ndarray, a_g: np.ndarray, a_z: np.ndarray) -> Fi
 def colours(panels: Mapping[str, Mapping[str, tuple[np.ndarray, np.ndarray]]]) -> Figure:
     """Colour and absolute magnitude, with the observed red and blue sequences.
 
-    To see: star-forming galaxies about the blue sequence, quiescent ones on the red; dust makes the former redder.
+    To see: stars alone are bluer than the blue sequence, in TNG and here; dust brings them onto it. Quiescent galaxies
+    are on the red sequence.
     """
     fig, axes = style.new_figure(1, len(panels), width="wide", height=4.2, sharey=True, squeeze=False)
     m_r = np.linspace(-24.0, -19.0, 101)
