@@ -134,8 +134,12 @@ def colours(panels: Mapping[str, Mapping[str, tuple[np.ndarray, np.ndarray]]]) -
     """
     fig, axes = style.new_figure(1, len(panels), width="wide", height=4.2, sharey=True, squeeze=False)
     m_r = np.linspace(-24.0, -19.0, 101)
-    looks = {"star-forming": style.points("embedded", markersize=3.2, alpha=0.55, markeredgewidth=0)}
-    looks["quiescent"] = style.points("stars", markersize=4.5, marker="s", markerfacecolor="none")
+    looks = {
+        (role, "star-forming"): style.points(role, marker="o", markersize=3.2, alpha=0.55, markeredgewidth=0)
+        for role in ("embedded", "tng")
+    }
+    looks["embedded", "quiescent"] = style.points("stars", markersize=4.5, marker="s", markerfacecolor="none")
+    looks["tng", "quiescent"] = style.points("tng", markersize=4.5, marker="D", markerfacecolor="none")
     for ax, (title, parts) in zip(axes[0], panels.items(), strict=True):
         for name, role in (("red", "hot_gas"), ("blue", "alternative")):
             mean, spread = sequence(name, m_r)
@@ -144,14 +148,15 @@ def colours(panels: Mapping[str, Mapping[str, tuple[np.ndarray, np.ndarray]]]) -
             style.plotted(fig, f"observed, {name}", m_r=m_r * u.mag, u_r=mean * u.mag, spread=spread * u.mag)
         ax.plot(m_r, divider(m_r), label="divider", **style.line("literature", linewidth=1.1))
         for label, (magnitude, colour) in parts.items():
-            ax.plot(magnitude, colour, label=label, **looks[label])
+            role, note = ("tng", ", TNG") if title.startswith("TNG") else ("embedded", "")
+            ax.plot(magnitude, colour, label=label + note, **looks[role, label])
             style.plotted(fig, f"{title}, {label}", m_r=magnitude * u.mag, u_r=colour * u.mag)
         ax.xaxis.set_major_locator(MultipleLocator(1.0))
         ax.set_title(title)
         ax.set(xlabel="absolute magnitude in r", xlim=(-19.2, -23.2), ylim=(0.7, 2.9))
     axes[0, 0].set_ylabel("u $-$ r [mag]")
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    fig.legend(handles, labels, loc="outside lower center", ncols=5, fontsize=8.5)
+    entries = {label: handle for ax in axes[0] for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
+    fig.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=4, fontsize=8.5)
     return fig
 
 
