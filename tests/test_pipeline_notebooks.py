@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import nbformat
@@ -83,7 +84,7 @@ def test_a_notebook_without_parameters_cell(path):
         notebooks.declared_parameters(path)
 
 
-def test_a_secret_is_blotted_out_everywhere(monkeypatch, path):
+def test_a_secret_is_blotted_out_everywhere(monkeypatch, settings, path):
     monkeypatch.setenv("TNG_API_KEY", "sesame")
     outputs = [
         nbformat.v4.new_output("stream", name="stdout", text="the key is sesame\n"),
@@ -91,16 +92,38 @@ def test_a_secret_is_blotted_out_everywhere(monkeypatch, path):
         nbformat.v4.new_output("display_data", data={"text/plain": "sesame"}),
     ]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x", outputs=outputs)])
-    assert "sesame" not in nbformat.writes(notebooks._tidy(notebook, path, {"seed": 1}))
+    assert "sesame" not in nbformat.writes(notebooks._tidy(notebook, path, settings, {"seed": 1}))
 
 
-def test_tables_are_not_named_after_memory(path):
+def test_tables_are_not_named_after_memory(settings, path):
     def executed(first: int, second: int) -> str:
         html = f'<table id="table{first}"></table><table id="table{second}"></table><script>f("table{first}")</script>'
         cell = nbformat.v4.new_code_cell(
             "x", outputs=[nbformat.v4.new_output("display_data", data={"text/html": html})]
         )
-        return nbformat.writes(notebooks._tidy(nbformat.v4.new_notebook(cells=[cell]), path, {}))
+        return nbformat.writes(notebooks._tidy(nbformat.v4.new_notebook(cells=[cell]), path, settings, {}))
 
     assert executed(140519911900560, 140519911900999) == executed(139669224138256, 139669224138999)
     assert executed(140519911900560, 140519911900560) != executed(139669224138256, 139669224138999)
+
+
+def test_folders_of_this_machine_are_not_named(tmp_path, path):
+    """Warnings name the module that gave them, and the file of the cell, which holds a process number."""
+    tree = tmp_path / "sims" / "TNG100-1" / "output"
+    settings = Settings(universe="files", profile="smoke", base_path=str(tree), build_root=str(tmp_path / "build"))
+
+    def executed(number: int) -> str:
+        said = (
+            f"{sys.prefix}/lib/python/astropy/lupton_rgb.py:645: RuntimeWarning\n"
+            f"/tmp/ipykernel_{number}/{number * 7}.py:1: RuntimeWarning\n"
+            f"{tree}/groups_099 and {settings.build}/sample.ecsv, but {tree}-2 is another\n"
+        )
+        cell = nbformat.v4.new_code_cell("x", outputs=[nbformat.v4.new_output("stream", name="stderr", text=said)])
+        tidy = notebooks._tidy(nbformat.v4.new_notebook(cells=[cell]), path, settings, {})
+        return tidy.cells[0].outputs[0].text
+
+    assert executed(123) == executed(4567)
+    lines = executed(123).splitlines()
+    assert sys.prefix not in lines[0] and lines[0].endswith("/lib/python/astropy/lupton_rgb.py:645: RuntimeWarning")
+    assert lines[1] == "<cell>:1: RuntimeWarning"
+    assert lines[2] == f"BASE_PATH/groups_099 and build/files-smoke/sample.ecsv, but {tree}-2 is another"

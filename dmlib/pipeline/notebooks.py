@@ -14,6 +14,7 @@ from ..errors import StepError
 from ..files import atomic_path
 from ..progress import quiet
 from ..settings import Settings
+from .places import without_folders
 
 #: Attempts to start a kernel; on a busy machine it may be slow to answer, or lose a port to another.
 STARTS = 3
@@ -21,6 +22,9 @@ START_TIMEOUT_S = 180
 
 #: astropy names a table shown in a notebook after its address in memory.
 _TABLE_ID = re.compile(r"\btable\d{9,}\b")
+
+#: What a warning names as the file of a cell: it holds the number of the kernel's process.
+_CELL_FILE = re.compile(r"[^\s'\"]*ipykernel_\d+[/\\]\d+\.py")
 
 _CELL = re.compile(r"^# %%(?P<header>.*)$", re.MULTILINE)
 
@@ -98,7 +102,7 @@ def execute(path: Path, settings: Settings, parameters: dict[str, Any]) -> list[
         fault = error
     finally:
         if running.is_file():
-            executed = _tidy(nbformat.read(running, as_version=4), path, parameters)
+            executed = _tidy(nbformat.read(running, as_version=4), path, settings, parameters)
             target = done if fault is None else failed
             with atomic_path(target) as temporary:
                 nbformat.write(executed, temporary)
@@ -193,8 +197,8 @@ def _begun(output: Path) -> int:
     return sum(bool(cell.metadata.get("papermill", {}).get("start_time")) for cell in code)
 
 
-def _tidy(notebook, path: Path, parameters: dict[str, Any]):
-    """Leave what the source and its outputs say, so that equal runs give equal files; times go to run.json."""
+def _tidy(notebook, path: Path, settings: Settings, parameters: dict[str, Any]):
+    """Leave what the source and its outputs say, so that equal runs give equal files, wherever the checkout lies."""
     notebook.metadata["papermill"] = {
         "input_path": f"{path.parent.name}/{path.name}",
         "parameters": {name: value for name, value in parameters.items() if name != "base_path"},
@@ -204,11 +208,15 @@ def _tidy(notebook, path: Path, parameters: dict[str, Any]):
         for key in ("papermill", "execution"):
             cell.metadata.pop(key, None)
     tables: dict[str, str] = {}
-    _rewrite(notebook, lambda text: _TABLE_ID.sub(lambda id: tables.setdefault(id[0], f"table-{len(tables)}"), text))
-    secret = os.environ.get("TNG_API_KEY", "")
-    if secret:
+
+    def change(text: str) -> str:
+        text = _TABLE_ID.sub(lambda id: tables.setdefault(id[0], f"table-{len(tables)}"), text)
+        text = without_folders(_CELL_FILE.sub("<cell>", text), settings)
+        secret = os.environ.get("TNG_API_KEY", "")
         # An error message may have quoted it.
-        _rewrite(notebook, lambda text: text.replace(secret, "***"))
+        return text.replace(secret, "***") if secret else text
+
+    _rewrite(notebook, change)
     return notebook
 
 

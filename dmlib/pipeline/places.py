@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,3 +98,19 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def without_folders(text: str, settings: Settings) -> str:
+    """A text without the names of this machine's folders: outputs are shown to others, who have other folders."""
+    folders = [
+        (settings.base_path, "BASE_PATH"),
+        (str(settings.build.parent), "build"),
+        (str(repository_root()), "."),
+        (sys.prefix, "PYTHON"),
+        (str(Path.home()), "~"),
+    ]
+    for folder, name in folders:
+        # Not the root folder, which some containers have as home.
+        if len(folder) > 1:
+            text = re.sub(rf"{re.escape(folder)}(?=$|[/\\\s'\":,;)])", lambda _, name=name: name, text)
+    return text

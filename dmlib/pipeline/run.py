@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
@@ -18,7 +17,7 @@ from ..errors import DmlibError, StepError, of_the_system
 from ..settings import Settings
 from . import engine, steps
 from .engine import Status, Step
-from .places import Places
+from .places import Places, without_folders
 
 Tell = Callable[[str], None]
 
@@ -169,7 +168,8 @@ class _Journal:
             state = outcome.state if outcome else ("made earlier" if record else "not run")
             row: dict[str, Any] = {"name": step.name, "kind": step.kind, "state": state}
             if outcome and outcome.state == "failed":
-                row["error"] = self._without_folders(outcome.message)
+                # On the screen the folder may be named, in the account not.
+                row["error"] = without_folders(outcome.message, self.settings)
             row |= {key: record[key] for key in ("seconds", "memory_mb", "finished", "commit") if key in record}
             depends = record.get("depends", {})
             row["parameters"] = {k.removeprefix("parameter "): v for k, v in depends.items() if k[:9] == "parameter"}
@@ -181,16 +181,6 @@ class _Journal:
         content["universe_id"] = self._universe_id()
         content |= {"started": self.started, "finished": _now(), "steps": rows}
         provenance.write_run(self.settings, content)
-
-    def _without_folders(self, message: str) -> str:
-        """The account names no folder of this machine, though the sentence on the screen does."""
-        for folder, name in (
-            (self.settings.base_path, "BASE_PATH"),
-            (str(self.places.root), "."),
-            (str(Path.home()), "~"),
-        ):
-            message = message.replace(folder, name) if folder else message
-        return message
 
     def _universe_id(self) -> str | None:
         """The fingerprint that the universe states of itself; None while it is not there or cannot be read."""
