@@ -412,7 +412,7 @@ record(settings, "sdss-flux", ratio, n=1, statement="Flux in r, SDSS over ideal,
 # %% [markdown]
 # One SDSS pixel has a noise {cite}`Stoughton2002` of {num}`sdss-depth:.1f` in r, and averaging over many goes deeper ({numref}`fig-photometry-survey`). The flux
 # found is {num}`sdss-flux:.3f` of the true one for this galaxy. Other stars and galaxies in the field, which a real image has, are not added.
-# The networks are trained on ideal images by default, as the paper's seem to have been (no noise is mentioned anywhere); realism is an option of the
+# The networks are trained on ideal images by default, as the paper's seem to have been (we found no mention of noise); realism is an option of the
 # data set.
 #
 # ## What a network is given
