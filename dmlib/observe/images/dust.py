@@ -1,6 +1,6 @@
 r"""Dust in front of the stars, from the neutral gas that the simulation puts there.
 
-The model is that of Nelson et al. (2018, section 3.2 and their "Model C"), written for broad bands. For a star behind
+The model is that of Nelson et al. (2018, their "Model C"), written for broad bands. For a star behind
 the column :math:`N_\mathrm{H}` of neutral hydrogen [cm^-2] whose metallicity is :math:`Z_\mathrm{g}`, the optical
 depth for absorption is
 

@@ -12,7 +12,7 @@ Sources of the numbers, and what is ours:
 - sky noise: the softening b of the survey's magnitudes is its typical noise in the aperture of a point source for a
   seeing of 1 arcsec (Stoughton et al. 2002, table 21); for a Gaussian such an aperture is 2.27 arcsec^2;
 - electrons: 1.96e11 Q t 10^(-0.4 m) for a source of AB magnitude m, with t = 53.9 s and the design sensitivities Q of
-  the camera (Fukugita et al. 1996, table 2a). With the median sky of 20.86 mag/arcsec^2 this gives, in r, the sky
+  the camera (Fukugita et al. 1996). With the median sky of 20.86 mag/arcsec^2 this gives, in r, the sky
   noise above to 15%.
 """
 
@@ -40,7 +40,7 @@ SOFTENING = {"u": 1.4e-10, "g": 0.9e-10, "r": 1.2e-10, "i": 1.8e-10, "z": 7.4e-1
 PSF_AREA = 4.0 * np.pi / (8.0 * np.log(2.0))
 
 EXPOSURE = 53.907456  # s
-#: Design sensitivity of the camera (Fukugita et al. 1996, table 2a).
+#: Design sensitivity of the camera (Fukugita et al. 1996).
 SENSITIVITY = {"u": 0.0171, "g": 0.0893, "r": 0.0886, "i": 0.0591, "z": 0.0099}
 
 #: Mixed into the seed, so that sky noise shares no random stream with lines of sight and HI noise.
