@@ -35,6 +35,7 @@ def build(
     scheduler: Any = None,
     workers: int | None = None,
     path: Path | None = None,
+    shard_size: int = shards.GALAXIES_PER_SHARD,
 ) -> None:
     """Make the product "dataset", ``dataset.hdf5``; goes on where a killed run stopped.
 
@@ -51,6 +52,8 @@ def build(
         under the same paths.
     path : Path, optional
         Where the file shall be; by default the product's place.
+    shard_size : int
+        Galaxies that are written together: what a killed run may lose of each worker.
 
     Raises
     ------
@@ -64,8 +67,8 @@ def build(
     grid = SkyGrid.of(settings)
     observer = Observer(universe, recipe, grid, settings.seed)
     key = _key(observer, sample["subhalo_id"], targets)
-    folder = _folder(path, key)
-    todo = shards.plan(targets.subhalo_id, folder)
+    folder = _folder(path, f"{key[:12]}-{shard_size}")
+    todo = shards.plan(targets.subhalo_id, folder, shard_size)
     left = [shard for shard in todo if not shards.is_finished(shard)]
     with bar(total=len(targets), label="data set", unit="galaxy") as progress:
         progress.update(len(targets) - sum(len(shard.subhalo_ids) for shard in left))
@@ -81,7 +84,14 @@ def build(
             f"no galaxy of {settings.sample_path} could be observed ({next(iter(reasons), 'none has a target')})"
         )
     source = recipe.source(settings.seed)
-    split = assign(sample["group_id"], seed=settings.seed, train=recipe.train, validation=recipe.validation)
+    split = assign(
+        sample["group_id"],
+        seed=settings.seed,
+        rank_by=sample["m_star"].to_value("Msun"),
+        apart=~sample["is_true_central"],
+        train=recipe.train,
+        validation=recipe.validation,
+    )
     shards.assemble(
         path,
         todo,
@@ -95,9 +105,9 @@ def build(
     shutil.rmtree(folder)
 
 
-def _folder(path: Path, key: str) -> Path:
+def _folder(path: Path, name: str) -> Path:
     """Where the shards lie; those of another data set that was to be at the same place are removed."""
-    folder = path.with_name(f"{path.stem}.shards-{key[:12]}")
+    folder = path.with_name(f"{path.stem}.shards-{name}")
     for stale in path.parent.glob(f"{path.stem}.shards-*"):
         if stale != folder:
             shutil.rmtree(stale)

@@ -89,7 +89,7 @@ class Content:
     unread: bool
 
 
-def plan(subhalo_ids: Sequence[int], folder: Path, size: int = GALAXIES_PER_SHARD) -> list[Shard]:
+def plan(subhalo_ids: Sequence[int], folder: Path, size: int) -> list[Shard]:
     """Cut a sample into shards, in its order."""
     ids = [int(i) for i in subhalo_ids]
     starts = range(0, len(ids), size)

@@ -4,6 +4,9 @@ The split is by FoF group. All views of a galaxy are on one side, since a view o
 test. And all galaxies of one group are: the target is the dark matter *of the group* about each of them, so that two
 members share much of their target, and, where they are neighbours, of their images. The split is made on the whole
 sample, before anything is observed: a galaxy that is set aside later moves no other.
+
+Within these bounds it is drawn evenly in stellar mass, and for satellites apart: a tenth of some hundred galaxies,
+drawn blindly, may well hold no massive galaxy and no satellite, and its errors would be those of another population.
 """
 
 from __future__ import annotations
@@ -13,34 +16,62 @@ import numpy as np
 #: Value of ``split`` in the data set, by name.
 SPLITS = {"train": 0, "validation": 1, "test": 2}
 
+#: Neighbours in rank among which the three sides are dealt out.
+_DEAL = 10
+
 _STREAM = 0x73706C69  # so that the split shares no random stream with anything else
 
 
-def assign(group_id: np.ndarray, *, seed: int, train: float = 0.7, validation: float = 0.2) -> np.ndarray:
+def assign(
+    group_id: np.ndarray,
+    *,
+    seed: int,
+    rank_by: np.ndarray | None = None,
+    apart: np.ndarray | None = None,
+    train: float = 0.7,
+    validation: float = 0.2,
+) -> np.ndarray:
     """Give each galaxy its side.
 
-    Groups are drawn in random order; the first ones that together hold the share `train` of the galaxies train, and so
-    on. A group across a boundary goes to the side that holds more of it.
+    Groups are ranked, and of every ten neighbours in rank seven train, two validate and one tests (for the default
+    shares), in random order.
 
     Parameters
     ----------
     group_id : ndarray of int, shape (N,)
         FoF group of each galaxy of the sample.
     seed : int
+    rank_by : ndarray, shape (N,), optional
+        Groups are ranked by the largest value among their galaxies, for example the stellar mass; at random without it.
+    apart : ndarray of bool, shape (N,), optional
+        Groups with a galaxy for which this holds, for example a satellite, are ranked and dealt out on their own.
     train, validation : float
-        Shares of the galaxies; the rest is for the test.
+        Shares of the groups; the rest is for the test.
 
     Returns
     -------
     ndarray of int8, shape (N,)
         0 train, 1 validation, 2 test.
     """
-    groups, member_of, size = np.unique(np.asarray(group_id), return_inverse=True, return_counts=True)
-    order = np.random.default_rng([seed, _STREAM]).permutation(len(groups))
-    # The middle of each group in the row of all galaxies, as a share of them.
-    middle = (np.cumsum(size[order]) - 0.5 * size[order]) / size.sum()
+    groups, member_of = np.unique(np.asarray(group_id), return_inverse=True)
+    rng = np.random.default_rng([seed, _STREAM])
+    rank = rng.random(len(groups))
+    if rank_by is not None:
+        rank = np.full(len(groups), -np.inf)
+        np.maximum.at(rank, member_of, np.asarray(rank_by, dtype=float))
+    on_their_own = np.zeros(len(groups), dtype=bool)
+    if apart is not None:
+        np.logical_or.at(on_their_own, member_of, np.asarray(apart, dtype=bool))
     side = np.empty(len(groups), dtype=np.int8)
-    side[order] = np.searchsorted([train, train + validation], middle, side="right")
+    for stratum in (False, True):
+        chosen = np.flatnonzero(on_their_own == stratum)
+        order = chosen[np.argsort(rank[chosen], kind="stable")]
+        for start in range(0, len(order), _DEAL):
+            some = order[start : start + _DEAL]
+            # A random offset, so that shares which are no tenths come out right on average.
+            places = (np.arange(_DEAL) + rng.random()) / _DEAL
+            sides = np.searchsorted([train, train + validation], places, side="right")
+            side[some] = rng.permutation(sides)[: len(some)]
     return side[member_of]
 
 
