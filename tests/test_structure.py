@@ -236,7 +236,8 @@ def test_hydrostatic_height_has_its_two_limits():
 
 def test_equation_of_state_joins_warm_gas_and_stiffens():
     threshold = interstellar.star_forming_energy(interstellar.N_THRESHOLD)
-    warm = interstellar.specific_energy(interstellar.T_WARM, 4 / (1 + 3 * 0.76))
+    # Mean weight of full ionisation, as in AREPO: 4 / (8 - 5 (1 - X)).
+    warm = interstellar.specific_energy(interstellar.T_WARM, 4 / (8 - 5 * (1 - 0.76)))
     assert threshold == pytest.approx(warm, rel=1e-3)
     n = np.geomspace(0.13, 100, 50)
     energy = interstellar.star_forming_energy(n)

@@ -21,7 +21,7 @@ from ...units import X_HYDROGEN
 N_THRESHOLD = 0.13
 #: Two-phase model: cloud evaporation A0, supernova temperature and cold-cloud temperature [K], softening.
 A0, T_SUPERNOVA, T_COLD, SOFTENING = 573.0, 5.73e7, 1000.0, 0.3
-#: Temperature of the warm neutral gas that does not form stars [K].
+#: Temperature of the warm gas that does not form stars, and of the gas that the star-forming model joins [K].
 T_WARM = 1.0e4
 #: Ultraviolet background at z = 0 [1/s] (Faucher-Giguere et al. 2009 gives 4e-14 in its 2011 version).
 UV_BACKGROUND = 4.0e-14
@@ -116,8 +116,9 @@ def _state_table() -> tuple[np.ndarray, np.ndarray]:
     log_n = np.linspace(np.log10(N_THRESHOLD), 5.0, 200)
     n = 10**log_n
     cold, hot = _phase_energies(n)
-    warm = specific_energy(T_WARM, 4 / (1 + 3 * X_HYDROGEN))
-    # At the threshold the model has to join gas at 10^4 K (SH03, eq. 23); this fixes y there, and so everywhere.
+    # Gas of 10^4 K has the mean weight of full ionisation in AREPO, in both places where it enters.
+    warm = specific_energy(T_WARM, 4 / (3 + 5 * X_HYDROGEN))
+    # At the threshold the model has to join that gas (SH03, eq. 23); this fixes y there, and so everywhere.
     share = (hot[0] - warm) / (hot[0] - cold)
     loss = collisional_state(_hot_temperature(n))[2]
     y = share / (1 - share) ** 2 * (n / N_THRESHOLD) ** 0.5 * loss / loss[0]
