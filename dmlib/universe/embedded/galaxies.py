@@ -115,9 +115,10 @@ def draw_gas(rng, s, physics):
 def draw_structure(rng, s, physics):
     """Bulge, disc, sizes and orientation.
 
-    Half-mass radii are 0.8 of half-light radii (Szomoru et al. 2013: 25 per cent smaller), and larger by a third in
-    three dimensions for the part in a spheroid. The bulge's half-mass radius is our choice: a quarter of the galaxy's
-    for a small bulge, the galaxy's own when there is no disc; the disc's scale length then gives the half-mass radius.
+    Half-mass radii are 0.8 of half-light radii (our choice; Szomoru et al. 2013 find 25 per cent smaller ones on the
+    average), and larger by a third in three dimensions for the part in a spheroid. The bulge's half-mass radius is our
+    choice: a quarter of the galaxy's for a small bulge, the galaxy's own when there is no disc; the disc's scale length
+    then gives the half-mass radius.
     """
     n = s.size
     log_m = np.log10(s["m_star"])

@@ -4,11 +4,10 @@ Every function gives the median relation and names its source; the scatter stand
 Msun, lengths in kpc, star-formation rates in Msun/yr, no h; stellar masses are for a Chabrier initial mass function.
 Arguments may be arrays.
 
-The numbers of Moster+2013, van der Wel+2014 (late types), Saintonge & Catinella 2022, Catinella+2018, Saintonge+2017,
-Gallazzi+2005 and Curti+2020 were compared with at least one independent transcription in public analysis code; the
-scatter of Wang+2016 with their abstract. The coefficients of Wang+2016, of van der Wel+2014 for early types and of
-Peng+2010 are quoted without such a second source. For Kormendy & Ho 2013 public code has the exponent 1.16 and the
-scatter 0.29 where we have 1.17 and 0.28.
+The numbers of Moster+2013, van der Wel+2014, Saintonge & Catinella 2022, Catinella+2018, Saintonge+2017, Wang+2016,
+Gallazzi+2005 and Curti+2020 were compared with at least one independent transcription in public analysis code. The
+coefficients of Peng+2010 are quoted without such a second source. For Kormendy & Ho 2013 public code has the exponent
+1.16 and the scatter 0.29 where we have 1.17 and 0.28.
 """
 
 from __future__ import annotations
@@ -87,7 +86,7 @@ def mass_function(m200):
 def stellar_mass(m200):
     """Stellar mass of the central galaxy [Msun]: Moster, Naab & White (2013), eq. 2 with table 1 at z = 0.
 
-    Their M is M200c; scatter 0.15 dex (their section 3.2).
+    Their M is M200c; scatter 0.15 dex, as they assume.
     """
     x = np.asarray(m200, dtype=float) / 10**11.590
     return 2.0 * 0.0351 * np.asarray(m200) / (x**-1.376 + x**0.608)
@@ -97,7 +96,7 @@ def half_light_radius(m_star, quenched):
     """Half-light radius along the major axis at 5000 Angstrom [kpc]: van der Wel et al. (2014), table 1.
 
     log R = log A + alpha log(M*/5e10); late types log A = 0.86, alpha = 0.25, early types 0.60, 0.75, at their lowest
-    redshift, 0.25. Scatter 0.16 and 0.10 dex.
+    redshift, 0.25. Scatter 0.16 and 0.10 dex. Early types were fitted above 2e10 Msun; below, this is an extrapolation.
     """
     quenched = np.asarray(quenched, dtype=bool)
     log_a = np.where(quenched, 0.60, 0.86)
@@ -169,7 +168,7 @@ def hi_radius(m_hi):
 def gas_metallicity(m_star):
     """Oxygen abundance 12 + log(O/H) of star-forming gas: Curti et al. (2020), eq. 2: 8.793, 10^10.02, 0.28, 1.2.
 
-    Scatter 0.07 dex (their table 5).
+    Scatter 0.07 dex.
     """
     x = np.asarray(m_star) / 10**10.02
     return 8.793 - 0.28 / 1.2 * np.log10(1.0 + x**-1.2)

@@ -104,7 +104,7 @@ def contract(m_dm, m_baryon, strength: float = 1.0) -> np.ndarray:
 
 
 def core(r, m_dm, core_radius: float) -> np.ndarray:
-    """Dark matter enclosed when feedback has made a core, ``M tanh(r / r_core)`` (Read et al. 2016, eq. 18, n = 1)."""
+    """Dark matter enclosed when feedback has made a core, ``M tanh(r / r_core)`` (Read et al. 2016, n = 1)."""
     return m_dm * np.tanh(np.asarray(r) / core_radius) if core_radius > 0 else m_dm
 
 
