@@ -79,8 +79,8 @@ def sample_halo(rng: np.random.Generator, row, model: MassModel, n: int) -> tupl
     anisotropy = Anisotropy(0.4, row["r200"] / row["c200"])
     dispersion = radial_dispersion(model.enclosed["dm"], model, anisotropy)
     velocities = spheroid_velocities(rng, positions, radii, dispersion, model, anisotropy)
-    # Spin of cosmological haloes (lambda about 0.035): a slight surplus of prograde orbits.
-    spin_up(rng, positions, velocities, row["spin_axis"], 0.2)
+    # A surplus of prograde orbits, for the median spin of cosmological haloes (lambda 0.035, here without its scatter).
+    spin_up(rng, positions, velocities, row["spin_axis"], 0.35)
     return positions, velocities
 
 
