@@ -144,6 +144,8 @@ def record(
 def collect(settings: Settings) -> list[dict]:
     """Merge the chapters' rows into ``results.json``, sorted by chapter file and in the order of recording.
 
+    The file is not touched where it says so already.
+
     Raises
     ------
     ResultsError
@@ -158,7 +160,9 @@ def collect(settings: Settings) -> list[dict]:
                 raise ResultsError(f"result '{row['id']}' is recorded by two chapters, {both}: rename one of them")
             rows[row["id"]] = row
     merged = list(rows.values())
-    _write(settings.results_path, merged)
+    path = settings.results_path
+    if not path.is_file() or path.read_text(encoding="utf-8") != _written(merged):
+        _write(path, merged)
     return merged
 
 
@@ -258,5 +262,9 @@ def _read(path: Path) -> list[dict]:
     return rows
 
 
+def _written(rows: list[dict]) -> str:
+    return json.dumps(rows, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
 def _write(path: Path, rows: list[dict]) -> None:
-    write_text(path, json.dumps(rows, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text(path, _written(rows))

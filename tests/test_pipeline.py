@@ -157,6 +157,12 @@ class TestUpToDate:
         assert why["sample"] == "sample.ecsv is not as it was written"
         assert toy.ran(toy.run()) == ["sample", "01_first"]
 
+    def test_the_merged_results_come_back(self, toy):
+        before = (toy.build / "results.json").read_bytes()
+        (toy.build / "results.json").unlink()
+        assert toy.ran(toy.run()) == []
+        assert (toy.build / "results.json").read_bytes() == before
+
     def test_a_touched_output_is_the_same_output(self, toy):
         os.utime(toy.build / "sample.ecsv")
         assert set(toy.status().values()) == {""}
@@ -329,5 +335,5 @@ class TestSurroundings:
         assert "universe:" not in toy.run(*arguments, "--only", "sample")
         assert toy.status(*arguments)["sample"] == ""
         chunk.write_text("another catalogue")
-        assert toy.status(*arguments)["sample"].startswith("data TNG100-1 on disk: ")
+        assert toy.status(*arguments)["sample"] == "data TNG100-1 on disk changed"
         assert str(base) not in (toy.root / "build/files-smoke/run.json").read_text()

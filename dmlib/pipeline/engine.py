@@ -317,6 +317,9 @@ def _differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
         elif name not in old:
             reasons.append(f"{name} is new")
         elif old[name] != new[name]:
+            if all(isinstance(value, str) and _HASH.fullmatch(value) for value in (old[name], new[name])):
+                reasons.append(f"{name} changed")
+                continue
             shown = [_HASH.sub(r"\1…", json.dumps(value, ensure_ascii=False)) for value in (old[name], new[name])]
             short = not name.startswith("output of ") and max(map(len, shown)) <= 40
             reasons.append(f"{name}: {shown[0]} -> {shown[1]}" if short else f"{name} changed")

@@ -111,9 +111,14 @@ def run(
             journal.add(outcome)
             if outcome.state == "failed" and not keep_going:
                 break
-    failures = [outcome.message for outcome in journal.outcomes if outcome.state == "failed"]
-    if failures:
-        raise StepError("\n".join(failures))
+        failures = [outcome.message for outcome in journal.outcomes if outcome.state == "failed"]
+        if failures:
+            raise StepError("\n".join(failures))
+        if any(step.kind == "notebook" for step in todo):
+            from ..results import collect
+
+            # It belongs to no single chapter, so no step misses it when it is gone.
+            collect(settings)
     return journal.outcomes
 
 
