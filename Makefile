@@ -12,7 +12,7 @@ READY := $(VENV)/.installed
 RUN  := $(BIN)/dmlib run --universe $(UNIVERSE) --profile $(PROFILE) $(if $(BASE_PATH),--base-path "$(BASE_PATH)")
 
 .DEFAULT_GOAL := help
-.PHONY: help book status test bench lab lint lock clean
+.PHONY: help book status test bench lab lint lock picture clean
 
 help: ## This list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -48,6 +48,9 @@ lint: $(READY) ## Style of the code
 lock: ## Renew requirements.lock from pyproject.toml (needs uv on the PATH)
 	uv pip compile pyproject.toml --universal --generate-hashes --python-version 3.11 --extra dev --extra interactive \
 		--custom-compile-command "make lock" --quiet --upgrade --output-file requirements.lock
+
+picture: $(READY) ## Draw the picture of the README again, from the quick universe
+	$(BIN)/python book/picture.py
 
 clean: ## Remove all outputs; the environment and downloaded data stay
 	rm -rf build book/_build

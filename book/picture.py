@@ -1,0 +1,35 @@
+"""The picture of the README: three galaxies of the embedded universe, seen four ways.
+
+Run with ``make picture`` after ``make book``; it writes ``book/_static/picture.png``, the one figure that is committed,
+because a README is read before anything has run.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from dmlib import portraits
+from dmlib.figures import embedded_universe as figures
+from dmlib.settings import Settings
+from dmlib.universe import open_universe
+from dmlib.universe.embedded import overview, population
+
+SHOWN = ("spiral", "barred spiral", "disturbed")
+
+
+def main() -> None:
+    """Draw the picture from the universe of one profile."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--profile", default="quick")
+    settings = Settings(profile=parser.parse_args().profile)
+    tree = open_universe(settings)
+    chosen = overview.examples(population.draw(settings.sizes, settings.seed, settings.physics).subhalos)
+    figure = figures.gallery({title: portraits.take(tree, chosen[title]) for title in SHOWN})
+    target = Path(__file__).parent / "_static" / "picture.png"
+    figure.savefig(target, dpi=110, metadata={"Software": None})
+    print(f"wrote {target.relative_to(Path.cwd()) if target.is_relative_to(Path.cwd()) else target.name}")
+
+
+if __name__ == "__main__":
+    main()
