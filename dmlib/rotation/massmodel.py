@@ -105,8 +105,9 @@ class MassModel:
     def m_visible(self, upsilon_disk: float | None = None) -> np.ndarray:
         """The same mass for the visible parts, ``V_visible |V_visible| R / G`` [Msun].
 
-        A disc pulls somewhat more in its plane than a sphere of its mass, so this is above the true mass by up to some
-        15 per cent; the ratio to `m_dynamical` is one of accelerations and exact.
+        A disc pulls more in its plane than a sphere of its mass within the radius would: by up to a third for a thin
+        exponential disc (15 per cent in speed), and so far may this lie above the true mass. The ratio to `m_dynamical`
+        is one of accelerations and exact.
         """
         return signed_square(self.v_visible(upsilon_disk)) * self.radius / G
 
