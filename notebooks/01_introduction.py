@@ -22,7 +22,7 @@
 # |---|---|---|
 # | Newton's law of gravitation, circular orbits | everything here follows from $V^2/R = GM/R^2$ | any first course in mechanics |
 # | Python with NumPy | to read the cells; you can also skip them | [NumPy for beginners](https://numpy.org/doc/stable/user/absolute_beginners.html) |
-# | Astronomy | none; one kiloparsec (kpc) is 3262 light years, and M☉ is the mass of the Sun | |
+# | Astronomy | none; one kiloparsec (kpc) is 3262 light years, and $M_\odot$ is the mass of the Sun | |
 #
 # You will be able to
 #
@@ -44,14 +44,18 @@ base_path = ""  # for "files", the simulation's output folder
 galaxy = "NGC6503"  # SPARC name; NGC 6503 as in section 1 of the talk
 
 # %%
+from textwrap import fill
+
 from dmlib.figures import introduction as figures
 from dmlib.figures import show
-from dmlib.results import record
+from dmlib.results import recorder
 from dmlib.rotation.examples import load_example, load_population, relate
 from dmlib.rotation.massmodel import outer_slope
 from dmlib.settings import Settings
 
-settings = Settings(universe=universe, profile=profile, seed=seed, base_path=base_path)
+settings = Settings(
+    universe=universe, profile=profile, seed=seed, base_path=base_path
+)
 
 # %% [markdown]
 # ## A galaxy that turns too fast
@@ -61,9 +65,10 @@ settings = Settings(universe=universe, profile=profile, seed=seed, base_path=bas
 # us or recedes, that wavelength is shifted.
 # The speed against the distance from the centre is the **rotation curve**.
 #
-# For a body on a circular orbit, the speed tells the mass inside the orbit:
+# A body stays on a circle of radius $R$ at the speed $V$ when it falls with $V^2/R$ towards the centre. Gravity supplies that,
+# $G\,M(<R)/R^2$ with the mass $M(<R)$ inside the orbit. So the speed tells the mass:
 #
-# $$ \frac{V^2}{R} = \frac{G\,M(<R)}{R^2} \qquad\Longrightarrow\qquad M(<R) = \frac{V^2 R}{G} . $$ (eq-enclosed-mass)
+# $$ M(<R) = \frac{V^2 R}{G} . $$ (eq-enclosed-mass)
 #
 # In the Solar System nearly all the mass is in the Sun, so $M$ is the same for every planet and $V \propto R^{-1/2}$: Neptune is
 # slower than the Earth.
@@ -79,38 +84,42 @@ settings = Settings(universe=universe, profile=profile, seed=seed, base_path=bas
 
 # %%
 example = load_example(settings, galaxy)
-print(example.note or f"{example.galaxy} from {example.source}")
+source = f"{example.galaxy} from {example.source}"
+print(fill(example.note or source, 79))
 
 # %% [markdown]
-# If the line above says that SPARC could not be had, this copy of the book was made with no network: then the curves below are those
-# of a calm disc galaxy of the {doc}`embedded universe <02_embedded_universe>`, measured on its cold gas, and the last figure shows
-# all the dark matter bound to its galaxies against their stellar mass. Every caption says which it is; the argument is the same.
+# If the line above says that SPARC could not be had, this copy of the book was made with no network. Then the curves below are those
+# of a calm disc galaxy of the universe that the settings name, by default the {doc}`embedded one <02_embedded_universe>`, measured on
+# its cold gas; and the last figure shows all the dark matter bound to its galaxies against their stellar mass.
+# Every caption says which it is. The argument is the same, the numbers are not.
 
 # %%
 show(
     figures.rotation_curve(example),
     settings,
     "intro_rotation_curve",
-    caption="Rotation curve, and the speeds that stars, gas and the missing mass alone would give. Bands, where there are any: "
-    "what the unknown mass of the stars leaves open.",
-    alt="Rotation speed against radius. The measured points rise steeply and stay level to the last radius; the curve of stars "
-    "and gas peaks inside and falls; the curve of the dark matter rises and carries the outer part.",
+    caption="Rotation curve (points), and the speeds that stars, gas and the "
+    "missing mass alone would give. Bands, where there are any: what the "
+    "unknown mass of the stars leaves open.",
+    alt="Rotation speed against radius. The points rise steeply and stay "
+    "high to the last radius; the curve of stars and gas peaks inside and "
+    "falls; the curve of the dark matter carries the outer part.",
     n=f"{len(example.radius)} measured radii",
     source=example.source,
 )
 
 # %% [markdown]
 # {numref}`fig-intro-rotation-curve` shows the whole problem.
-# The points rise, and then they stay where they are: the curve is **flat**, out to more than ten times the scale length of the
-# stellar disc (upper axis), where hardly any starlight is left.
-# The dashed grey curve is what stars and gas alone would give. It explains the centre, and then it falls.
+# Follow the points out to many scale lengths of the stellar disc (upper axis), where hardly any starlight is left: they rise, and then
+# they stay high. In NGC 6503 they stay level to the end: its curve is **flat**.
+# The dashed grey curve is what stars and gas alone would give. It explains much of the centre, and then it falls.
 #
 # ## Taking the curve apart
 #
 # Forces add, and at a given radius each goes with a $V^2$; so the squares of the speeds that each part alone would give add too:
 #
-# $$ V_\mathrm{obs}^2 = \Upsilon_\mathrm{disc} V_\mathrm{disc}^2 + \Upsilon_\mathrm{bulge} V_\mathrm{bulge}^2
-#    + V_\mathrm{gas}|V_\mathrm{gas}| + V_\mathrm{dark}^2 . $$ (eq-decomposition)
+# $$ \begin{aligned} V_\mathrm{obs}^2 = {} & \Upsilon_\mathrm{disc} V_\mathrm{disc}^2 + \Upsilon_\mathrm{bulge} V_\mathrm{bulge}^2 \\
+#    & + V_\mathrm{gas}|V_\mathrm{gas}| + V_\mathrm{dark}^2 . \end{aligned} $$ (eq-decomposition)
 #
 # $V_\mathrm{gas}$ follows from the measured hydrogen, with helium added; where the gas has a hole it pulls outwards, hence the sign.
 # $V_\mathrm{disc}$ and $V_\mathrm{bulge}$ follow from the measured light if each solar luminosity weighed one solar mass.
@@ -132,26 +141,30 @@ print(f"stars and gas alone: {visible_slope:+.2f}")
 # Each number that the text quotes is recorded together with where it is from, and looked up when these pages are built.
 
 # %%
-here = {"chapter": "introduction", "universe": example.source, "figure": "intro_rotation_curve"}
-for name, value, error, unit, statement in (
-    ("intro-radius", example.radius[-1], None, "kpc", "Last measured radius"),
-    ("intro-speed", example.v_obs[-1], example.v_err[-1], "km/s", "Rotation speed at the last measured radius"),
-):
-    record(settings, name, value, error=error, unit=unit, statement=statement, **here)
-
-# %%
-statement = "Slope d ln V / d ln R beyond three scale lengths of the stellar disc (n: radii)"
-for name, value, error, of in (
-    ("intro-slope", slope, slope_error, "the measured curve"),
-    ("intro-slope-visible", visible_slope, None, "stars and gas alone"),
-):
-    record(settings, name, value, error=error, n=n_outer, statement=f"{statement}: {of}", **here)
+record = recorder(settings, chapter="introduction", universe=example.source)
+of = "d ln V / d ln R beyond three scale lengths of the disc (n: radii)"
+record(
+    "intro-slope",
+    slope,
+    error=slope_error,
+    n=n_outer,
+    statement=f"Slope {of}, measured",
+    figure="intro_rotation_curve",
+)
+record(
+    "intro-slope-visible",
+    visible_slope,
+    n=n_outer,
+    statement=f"Slope {of}, of stars and gas alone",
+    figure="intro_rotation_curve",
+)
 
 # %% [markdown]
 # Beyond three scale lengths the measured slope is {num}`intro-slope:.3f±`.
 # Stars and gas alone would fall with {num}`intro-slope-visible:.2f`, on the way to Kepler's $-1/2$ and not quite there because the gas disc goes
 # on.
-# The error is the formal one of the fit: neighbouring points share a telescope beam, so the true one is larger.
+# The error is the formal one of the fit. It takes the points as independent, which they are not: neighbours share a telescope beam
+# or, in a simulation, gas that moves together. The true error is larger.
 #
 # ## How much is missing
 #
@@ -165,47 +178,61 @@ show(
     figures.enclosed_mass(example),
     settings,
     "intro_enclosed_mass",
-    caption="Above: mass within each radius, needed by the orbits, seen, and missing. Below: needed over seen. Bands, where "
-    "there are any: what the unknown mass of the stars leaves open.",
-    alt="Upper panel: enclosed mass against radius; the needed mass grows in proportion to the radius while the seen mass levels "
-    "off, and the missing mass lies between. Lower panel: the ratio of the two rises outwards from about one.",
+    caption="Above: mass within each radius, needed by the orbits, seen, and "
+    "missing. Below: needed over seen. Bands, where there are any: what the "
+    "unknown mass of the stars leaves open.",
+    alt="Upper panel: enclosed mass against radius; the needed mass goes on "
+    "growing with the radius while the seen mass levels off, and the missing "
+    "mass overtakes it. Lower panel: the ratio of needed to seen mass.",
     n=f"{len(example.radius)} measured radii",
     source=example.source,
 )
 
 # %% [markdown]
-# Look at where the two curves of the upper panel of {numref}`fig-intro-enclosed-mass` cross: inside, the stars dominate; outside,
-# what is missing does.
-# The seen mass has all but ended, and the needed mass goes on in proportion to $R$, as a flat curve must.
+# Look in the upper panel of {numref}`fig-intro-enclosed-mass` for where the missing mass overtakes the seen one.
+# Beyond, the seen mass has all but ended, and the needed mass goes on growing; the thin dashed line shows the growth in proportion to $R$
+# that a flat curve means.
 
 # %%
 needed, needed_error = example.m_dynamical()
 ratio, ratio_error = example.discrepancy()
 lightest, heaviest = example.upsilon_range
-ratio_range = [example.discrepancy(u)[0][-1] for u in (heaviest, lightest)]
-here["figure"] = "intro_enclosed_mass"
+low, high = (example.discrepancy(u)[0][-1] for u in (heaviest, lightest))
 
 # %%
+at_end = {"figure": "intro_enclosed_mass"}
+speed, speed_error = example.v_obs[-1], example.v_err[-1]
+end, where = example.radius[-1], "within the last measured radius"
+record("intro-radius", end, unit="kpc", statement="Last radius", **at_end)
 record(
-    settings,
+    "intro-speed",
+    speed,
+    error=speed_error,
+    unit="km/s",
+    statement="Rotation speed at the last measured radius",
+    **at_end,
+)
+record(
     "intro-mass",
     needed[-1],
     error=needed_error[-1],
     unit="Msun",
-    statement="Mass that the orbits need within the last measured radius",
-    **here,
+    statement=f"Mass that the orbits need {where}",
+    **at_end,
 )
-statement = "Mass needed over mass seen within the last measured radius"
-record(settings, "intro-ratio", ratio[-1], error=ratio_error[-1], statement=statement, **here)
-for name, value in zip(("low", "high"), ratio_range, strict=True):
-    record(settings, f"intro-ratio-{name}", value, statement=f"{statement}, {name} end for the stars' mass", **here)
+
+# %%
+of = f"Mass needed over mass seen {where}"
+record("intro-ratio", ratio[-1], error=ratio_error[-1], statement=of, **at_end)
+record("intro-ratio-low", low, statement=f"{of}, heaviest stars", **at_end)
+record("intro-ratio-high", high, statement=f"{of}, lightest stars", **at_end)
 
 # %% [markdown]
 # Within {num}`intro-radius:.1f`, where the gas still moves at {num}`intro-speed:.0f±`, the orbits need {num}`intro-mass:.1e±`.
 # That is {num}`intro-ratio:.1f±` times what stars and gas provide.
-# The error comes from the speed at that radius alone. The unknown mass of the stars matters as much: the ratio is
+# The error comes from the speed at that radius alone. In a real galaxy the unknown mass of the stars matters as much: the ratio is
 # {num}`intro-ratio-low:.1f` if the disc is as heavy as it can be, {num}`intro-ratio-high:.1f` if it is as light as has been
-# suggested.
+# suggested (two equal numbers if a simulated galaxy stands here, whose stars have been weighed).
 # Either way, most of the mass is not seen.
 #
 # :::{admonition} What is measured, and what is inferred
@@ -223,7 +250,8 @@ for name, value in zip(("low", "high"), ratio_range, strict=True):
 # Images exist of very many more galaxies than resolved rotation curves.
 # So here is the question of the paper in its smallest form: **what does the light say about the dark mass?**
 #
-# Take the good rotation curves of SPARC that reach a radius of 10 kpc, and the missing mass inside that radius.
+# Take the good rotation curves of SPARC that reach a radius of 10 kpc, and the missing mass inside that radius
+# (without SPARC, the galaxies of the universe and their dark matter).
 
 # %%
 population = load_population(settings)
@@ -235,10 +263,12 @@ show(
     figures.light_and_dark(population, relation, highlight=example.galaxy),
     settings,
     "intro_light_and_dark",
-    caption="Dark mass against light; the colour is the rotation speed. Dotted: the mean, the best guess of someone who looks at "
-    "nothing. Line and band: the best straight line and the scatter about it.",
-    alt="Dark mass against luminosity, both logarithmic. Brighter galaxies have more dark mass, with a wide scatter about a "
-    "straight line; at one luminosity the faster rotators lie higher.",
+    caption="Dark mass against light; the colour is the rotation speed. "
+    "Dotted: the mean, the best guess of someone who looks at nothing. Line "
+    "and band: the best straight line and the scatter about it.",
+    alt="Dark mass against luminosity, both logarithmic. Brighter galaxies "
+    "have more dark mass, with a wide scatter about a straight line; at one "
+    "luminosity the faster rotators lie higher.",
     n=len(population),
     source=population.meta["source"],
 )
@@ -249,27 +279,36 @@ show(
 # One that may look at the luminosity does best with something like the straight line.
 
 # %%
-here = {"chapter": "introduction", "universe": population.meta["source"], "figure": "intro_light_and_dark"}
-statement = "Root mean square error of the logarithm of the dark mass, predicted by"
-for name, value, error, by in (
-    ("intro-spread", relation.spread, relation.spread_error, "the mean"),
-    ("intro-scatter", relation.scatter, relation.scatter_error, "a straight line in the light"),
-):
-    record(settings, name, value, error=error, unit="dex", n=relation.n, statement=f"{statement} {by}", **here)
+of_all = {"universe": population.meta["source"], "n": relation.n}
+of_all |= {"unit": "dex", "figure": "intro_light_and_dark"}
+of = "Root mean square error of log dark mass, predicted by"
+record(
+    "intro-spread",
+    relation.spread,
+    error=relation.spread_error,
+    statement=f"{of} the mean",
+    **of_all,
+)
+record(
+    "intro-scatter",
+    relation.scatter,
+    error=relation.scatter_error,
+    statement=f"{of} a straight line in the light",
+    **of_all,
+)
 
 # %% [markdown]
 # The mean errs by {num}`intro-spread:.2f±`, the line by {num}`intro-scatter:.2f±`; a dex is a factor of ten.
 # So the light *does* know something about the dark, and one number per galaxy uses only little of what an image holds: its shape,
 # its colours, its bulge, bar and arms.
-# And the colours of the points show that motion knows more still, which is no wonder here, where the dark mass was computed from
-# it.
+# And the colours of the points show that motion knows more still. In SPARC that is no wonder, for the dark mass was computed from it.
 #
 # This is **supervised learning** in miniature. There are examples with known answers; there is a rule with free numbers (here two); the
 # numbers are chosen such that the answers come out best; and the rule is judged by how much better it does than knowing nothing.
 # Two warnings of this toy hold for the whole book.
 # The line was judged on the galaxies that chose it; with two free numbers that flatters little, with the millions of a
 # neural network it would flatter without bound, which is why all later chapters judge on galaxies that no network has seen.
-# And the answers themselves were inferred, with a mass-to-light ratio that somebody assumed.
+# And where the galaxies are real, the answers themselves were inferred, with a mass-to-light ratio that somebody assumed.
 #
 # ## The idea of the paper
 #
@@ -296,13 +335,15 @@ for name, value, error, by in (
 #
 # ## What the book does, and three ways to use it
 #
-# | Part | Question | State |
+# | Part | Question | Chapters |
 # |---|---|---|
-# | The problem | how is dark mass measured today? | this chapter |
-# | The data set | which galaxies, seen how, with which answers? | {doc}`02_embedded_universe`, {doc}`03_simulation_and_selection`, {doc}`04_target_profiles`; images, HI maps and the split are to come |
-# | Neural networks | how well can the answers be learnt, from what, and what do the networks look at? | to come |
-# | The rotation-curve method | how well does this chapter's method do on the same galaxies? | to come |
-# | What follows | does it hold in another simulation, and which claims stand? | to come |
+# | The problem | how is dark mass measured today? | this one |
+# | The data set | which galaxies, seen how, with which answers? | 2 to 7 |
+# | Neural networks | how well can the answers be learnt, from what, and what do the networks look at? | 8 to 11 |
+# | The rotation-curve method | how well does this chapter's method do on the same galaxies? | 12 and 13 |
+# | What follows | does it hold in another simulation, and which claims stand? | 14 and 15 |
+#
+# The {doc}`front page </index>` lists them by name, and marks those that are not written yet.
 #
 # **Read it**: every figure and number was made by the code beside it.
 # **Run a chapter**: open it in JupyterLab, change its parameters, run it; what is missing is made.
@@ -338,7 +379,11 @@ for name, value, error, by in (
 # import numpy as np
 #
 # trial = np.linspace(0.1, 1.5, 141)
-# allowed = [upsilon for upsilon in trial if np.all(example.v_visible(upsilon) <= example.v_obs)]
+# allowed = [
+#     upsilon
+#     for upsilon in trial
+#     if np.all(example.v_visible(upsilon) <= example.v_obs)
+# ]
 # maximum = max(allowed)
 # print(maximum, example.discrepancy(maximum)[0][-1])
 # ```

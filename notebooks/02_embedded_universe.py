@@ -37,10 +37,10 @@
 # This chapter is about the embedded universe whatever they say.
 
 # %% tags=["parameters"]
-universe = "embedded"  # the other chapters' galaxies: "embedded", or "files" (a TNG tree)
+universe = "embedded"  # the other chapters'; or "files", a TNG tree on disk
 profile = "quick"  # how much is computed: "smoke", "quick" or "paper"
 seed = 1  # root of every random number
-base_path = ""  # for universe "files", the simulation's output folder
+base_path = ""  # for "files", the simulation's output folder
 n_measured = 300  # galaxies measured for the relations (our choice)
 n_rotation = 150  # gas-rich galaxies measured for rotation (our choice)
 
@@ -50,12 +50,15 @@ import numpy as np
 from dmlib import portraits, validation
 from dmlib.figures import embedded_universe as figures
 from dmlib.figures import show
-from dmlib.results import record
+from dmlib.figures.tables import show_table
+from dmlib.results import recorder
 from dmlib.settings import Settings
 from dmlib.universe import open_universe
 from dmlib.universe.embedded import overview, population
 
-settings = Settings(universe=universe, profile=profile, seed=seed, base_path=base_path)
+settings = Settings(
+    universe=universe, profile=profile, seed=seed, base_path=base_path
+)
 
 # %% [markdown]
 # `written` names the embedded universe; where the other chapters use another one, this chapter's figures and numbers say so.
@@ -63,7 +66,7 @@ settings = Settings(universe=universe, profile=profile, seed=seed, base_path=bas
 # %%
 written = Settings(universe="embedded", profile=profile, seed=seed)
 elsewhere = None if universe == "embedded" else written.label
-here = {"chapter": "embedded_universe", "universe": elsewhere}
+record = recorder(settings, chapter="embedded_universe", universe=elsewhere)
 
 # %% [markdown]
 # ## Why a universe of our own
@@ -79,7 +82,7 @@ here = {"chapter": "embedded_universe", "universe": elsewhere}
 # %%
 tree = open_universe(written)
 drawn = population.draw(written.sizes, written.seed, written.physics)
-overview.census(drawn).pprint()
+show_table(overview.census(drawn), rows=9)
 
 # %% [markdown]
 # Each row of this table is there for a reason.
@@ -117,18 +120,25 @@ overview.census(drawn).pprint()
 
 # %%
 chosen = overview.examples(drawn.subhalos)
-pictures = {title: portraits.take(tree, subhalo_id) for title, subhalo_id in chosen.items()}
+pictures = {
+    title: portraits.take(tree, subhalo_id)
+    for title, subhalo_id in chosen.items()
+}
 
 # %%
 show(
     figures.gallery(pictures),
     settings,
     "embedded_gallery",
-    caption="Five galaxies of the embedded universe. Starlight is a composite of the $i$, $r$ and $g$ bands; HI velocities are "
-    "those along a line of sight inclined by 60 degrees to the axis of the stars. Each row has its own scale.",
-    alt="Five rows of pictures: a spiral, a barred spiral, a warped disc, a disturbed galaxy and a quenched one. The first "
-    "four have thin discs and extended hydrogen; velocity fields run from blue to red across the disc, twisted in the warped "
-    "galaxy and irregular in the disturbed one; the quenched galaxy is yellow and smooth with little hydrogen.",
+    caption="Galaxies of the embedded universe. Starlight is a composite of "
+    "the $i$, $r$ and $g$ bands; HI velocities are those along a line of "
+    "sight inclined by 60 degrees to the axis of the stars. Each row has its "
+    "own scale.",
+    alt="Rows of pictures: a spiral, a barred spiral, a warped disc, a "
+    "disturbed galaxy and a quenched one. The first have thin discs and "
+    "extended hydrogen, with velocities from blue to red across the disc, "
+    "twisted in the warped galaxy and irregular in the disturbed one; the "
+    "quenched galaxy is yellow and smooth with little hydrogen.",
     n=len(pictures),
     source=elsewhere,
 )
@@ -163,28 +173,44 @@ found = validation.scaling_relations(table, quenched_weight=weight)
 
 # %%
 for name, relation in found.items():
-    what = {
-        "unit": "dex",
-        "n": relation.n,
-        "statement": f"Embedded universe, {name}: median offset from the published relation",
-    }
-    record(settings, f"embedded.{name}.offset", relation.offset, error=relation.offset_error, **what, **here)
-    what["statement"] = f"Embedded universe, {name}: scatter about the published relation"
-    record(settings, f"embedded.{name}.scatter", relation.scatter, **what, **here)
+    record(
+        f"embedded.{name}.offset",
+        relation.offset,
+        error=relation.offset_error,
+        unit="dex",
+        n=relation.n,
+        statement=f"{name}: median offset from the published relation",
+    )
+    record(
+        f"embedded.{name}.scatter",
+        relation.scatter,
+        unit="dex",
+        n=relation.n,
+        statement=f"{name}: scatter about the published relation",
+    )
 
 # %% [markdown]
 # The first six panels compare haloes and stars.
 
 # %%
+stars = ["stellar_to_halo", "concentration", "size"]
+stars += ["sequence", "stellar_metallicity", "age"]
+
+# %%
 show(
-    figures.relations(found, ["stellar_to_halo", "concentration", "size", "sequence", "stellar_metallicity", "age"]),
+    figures.relations(found, stars),
     settings,
     "embedded_stars",
-    caption="Haloes and stars of central galaxies beside published relations: {cite:t}`Moster2013`, {cite:t}`Diemer2019`, "
-    "{cite:t}`vanderWel2014` (two types), {cite:t}`Saintonge2022` (star-forming only), {cite:t}`Gallazzi2005` (two panels).",
-    alt="Six panels of points with a dashed median and a grey band: stellar mass against halo mass, concentration against halo "
-    "mass, size, star-formation rate, stellar metallicity and age against stellar mass. The points follow the dashed lines, except "
-    "for ages, which lie above it at low mass.",
+    caption="Haloes and stars of central galaxies beside published "
+    "relations, in reading order: {cite:t}`Moster2013`, {cite:t}`Diemer2019`, "
+    "{cite:t}`vanderWel2014` (one line a type), {cite:t}`Saintonge2022` "
+    "(star-forming only), {cite:t}`Gallazzi2005` (two panels). Grey band: the "
+    "published scatter, where there is one. Offset and scatter in dex.",
+    alt="Six panels of points with a dashed median and a grey band: stellar "
+    "mass against halo mass, concentration against halo mass, size, "
+    "star-formation rate, stellar metallicity and age against stellar mass. "
+    "The points follow the dashed lines, except for ages, which lie above it "
+    "at low mass.",
     n=len(table),
     source=elsewhere,
 )
@@ -200,15 +226,19 @@ show(
 #   because the young stars are outside.
 # - **Star formation**: {num}`embedded.sequence.offset:.2f±`.
 # - **Metals in stars**: {num}`embedded.stellar_metallicity.offset:.2f±`.
-# - **Age**: {num}`embedded.age.offset:.2f±`, the worst of them. Stars of star-forming galaxies below $10^{10.5}\,M_\odot$ would have to be younger than
+# - **Age**: {num}`embedded.age.offset:.2f±`, and by far more at low mass. Stars of star-forming galaxies below $10^{10.5}\,M_\odot$ would have to be younger than
 #   their present star-formation rates allow; we kept the rates.
 #
 # What does contraction do? Fitting from 0.02 $R_{200}$ instead of 0.1 raises the concentration by a median factor that tells.
 
 # %%
 tightening = np.nanmedian(np.asarray(table["c_all"] / table["c_outer"]))
-statement = "Median concentration fitted from 0.02 R200 over that fitted from 0.1 R200"
-record(settings, "embedded.tightening", tightening, statement=statement, n=len(table), **here)
+record(
+    "embedded.tightening",
+    tightening,
+    n=len(table),
+    statement="Median ratio of concentrations, fit from 0.02 and 0.1 R200",
+)
 
 # %% [markdown]
 # The inner fit finds concentrations {num}`embedded.tightening:.2f` times as high. A rotation curve, which sees the inner halo, will find haloes more
@@ -220,14 +250,22 @@ record(settings, "embedded.tightening", tightening, statement=statement, n=len(t
 # recipe on top, for TNG as for us (star-forming cells by their temperature, then a pressure law for H₂).
 
 # %%
+gas = ["hi_mass", "hi_at_ssfr", "hi_size", "gas_metallicity"]
+
+# %%
 show(
-    figures.relations(found, ["hi_mass", "hi_at_ssfr", "hi_size", "gas_metallicity"]),
+    figures.relations(found, gas),
     settings,
     "embedded_gas",
-    caption="Gas of central galaxies beside published relations: {cite:t}`Catinella2018` (two panels), {cite:t}`Wang2016`, "
-    "{cite:t}`Curti2020` (star-forming only). Quenched galaxies count twice in the first panel's offset, for every second was left out.",
-    alt="Four panels of points with a dashed median: HI mass over stellar mass against stellar mass and against specific "
-    "star-formation rate, HI diameter against HI mass with very small scatter, and gas metallicity against stellar mass.",
+    caption="Gas of central galaxies beside published relations, in reading "
+    "order: {cite:t}`Catinella2018` (two panels), {cite:t}`Wang2016`, "
+    "{cite:t}`Curti2020` (star-forming only). Quenched galaxies count twice "
+    "in the first panel's offset, for every second was left out. Grey band: "
+    "the published scatter, where there is one. Offset and scatter in dex.",
+    alt="Four panels of points with a dashed median: HI mass over stellar "
+    "mass against stellar mass and against specific star-formation rate, HI "
+    "diameter against HI mass with very small scatter, and gas metallicity "
+    "against stellar mass.",
     n=len(table),
     source=elsewhere,
 )
@@ -260,7 +298,8 @@ rich = everyone[(s["m_hi"] > 2e9) & (s["m_star"] < 1e12)]
 # %%
 kind = drawn.subhalos["disturbed"]
 quiet = rich[kind[rich] == ""]
-evenly = np.linspace(0, len(quiet) - 1, min(n_rotation, len(quiet))).astype(int)
+n_quiet = min(n_rotation, len(quiet))
+evenly = np.linspace(0, len(quiet) - 1, n_quiet).astype(int)
 calm = validation.rotations(tree, quiet[evenly])
 rough = validation.rotations(tree, rich[kind[rich] != ""])
 
@@ -277,17 +316,19 @@ show(
     figures.rotation_curves(dict(zip(titles, picked, strict=True))),
     settings,
     "embedded_rotation",
-    caption="Rotation of the HI about its own axis, and the circular speed of all matter, for subhaloes by number. The dotted "
-    "line is the radius where the HI falls to 1 M$_\\odot$ pc$^{-2}$.",
-    alt="Six small plots of speed against radius. In the quiet galaxies the points lie near the curve of circular speed; "
-    "in the disturbed ones they leave it, or lie at negative speeds.",
+    caption="Rotation of the HI about its own axis, and the circular speed "
+    "of all matter, for subhaloes by number. The dotted line is the radius "
+    "where the HI falls to $1\\,M_\\odot\\,\\mathrm{pc}^{-2}$.",
+    alt="Small plots of speed against radius. In the quiet galaxies the "
+    "points lie near the curve of circular speed; in the disturbed ones they "
+    "may leave it, or lie at negative speeds.",
     n=len(picked),
     source=elsewhere,
 )
 
 # %% [markdown]
-# In the quiet galaxies of {numref}`fig-embedded-rotation` the points lie within a few per cent of the line: their velocities were made from that mass,
-# and then disturbed a little, for no real disc is in perfect balance.
+# In the quiet galaxies of {numref}`fig-embedded-rotation` the points follow the line, a few per cent off here and there: their velocities
+# were made from that mass, and then disturbed a little, for no real disc is in perfect balance.
 # The next figure puts all galaxies together, with the radius in units of the HI's own.
 
 # %%
@@ -295,25 +336,41 @@ show(
     figures.rotation_agreement(calm, rough),
     settings,
     "embedded_agreement",
-    caption="Speed of the HI over the circular speed, ring by ring. Lines are medians, bands hold 68 per cent of the galaxies.",
-    alt="Ratio of gas speed to circular speed against radius over HI radius. The quiet galaxies form a narrow band at one; "
-    "the disturbed ones have a wide band that reaches far below, most of all inside.",
+    caption="Speed of the HI over the circular speed, ring by ring, with the "
+    "radius in units of the HI's. Lines are medians, bands hold 68 per cent "
+    "of the galaxies, points are single galaxies.",
+    alt="Ratio of gas speed to circular speed against radius over HI radius. "
+    "The quiet galaxies form a narrow band at one; the disturbed ones have a "
+    "wide band that reaches far below, most of all inside.",
     n=len(calm) + len(rough),
     source=elsewhere,
 )
 
 # %%
 for name, curves in (("quiet", calm), ("disturbed", rough)):
-    ratio, departure = ([getattr(c, what)() for c in curves] for what in ("agreement", "departure"))
-    spread = np.diff(np.nanpercentile(ratio, [16, 84]))[0] / 2
-    statement = f"HI rotation over circular speed between 0.2 and 1 HI radii, {name} galaxies (error: scatter)"
-    shared = {"n": len(curves), "figure": "embedded_agreement", **here}
-    record(settings, f"embedded.rotation.{name}", np.nanmedian(ratio), error=spread, statement=statement, **shared)
-    statement = f"Root mean square departure of HI rotation from circular speed, median of {name} galaxies"
-    record(settings, f"embedded.departure.{name}", np.nanmedian(departure), statement=statement, **shared)
+    ratio = [curve.agreement() for curve in curves]
+    departure = [curve.departure() for curve in curves]
+    low, high = np.nanpercentile(ratio, [16, 84])
+    shared = {"n": len(curves), "figure": "embedded_agreement"}
+    record(
+        f"embedded.rotation.{name}",
+        np.nanmedian(ratio),
+        error=(high - low) / 2,
+        statement="HI rotation over circular speed between 0.2 and 1 HI "
+        f"radii, {name} galaxies (error: scatter)",
+        **shared,
+    )
+    record(
+        f"embedded.departure.{name}",
+        np.nanmedian(departure),
+        statement="Root mean square departure of HI rotation from circular "
+        f"speed, median of {name} galaxies",
+        **shared,
+    )
 
 # %% [markdown]
-# {numref}`fig-embedded-agreement` has the answer. In quiet galaxies the ratio is {num}`embedded.rotation.quiet:.3f±`, where the error is the scatter from
+# {numref}`fig-embedded-agreement` has the answer: the band of the quiet galaxies is narrow and lies at one, that of the disturbed ones is wide
+# inside. In quiet galaxies the ratio is {num}`embedded.rotation.quiet:.3f±`, where the error is the scatter from
 # galaxy to galaxy. At middle radii it lies a little above one, because a disc pulls more in its plane than a sphere of its mass would; in
 # the centre it lies below, because turbulence and pressure carry part of the gas.
 # Ring by ring a quiet galaxy departs from the circular speed by {num}`embedded.departure.quiet:.2f` of it, a disturbed one typically by
@@ -337,24 +394,34 @@ show(
     figures.dark_fraction(table, quenched),
     settings,
     "embedded_dark_fraction",
-    caption="Dark matter's share of the mass within the stellar half-mass radius. Shaded: the medians of TNG are at least 0.5 at "
-    "all masses {cite}`Lovell2018`.",
-    alt="Dark-matter fraction against stellar mass. The points scatter between 0.1 and 0.8 around a median near one half, which is "
-    "lowest near 3e10 solar masses; quenched galaxies lie lower than star-forming ones.",
+    caption="Dark matter's share of the mass within the stellar half-mass "
+    "radius. Shaded: the medians of TNG are at least 0.5 at all masses "
+    "{cite}`Lovell2018`.",
+    alt="Dark-matter fraction against stellar mass. The points scatter "
+    "widely around a median near one half, lower where galaxies are neither "
+    "small nor very massive; quenched galaxies lie lower than star-forming "
+    "ones.",
     n=len(table),
     source=elsewhere,
 )
 
 # %%
 for name, mask in (("forming", ~quenched), ("quenched", quenched)):
-    statement = f"Median dark-matter fraction within the stellar half-mass radius, {name} centrals (error: scatter)"
-    value, spread = np.median(f_dm[mask]), f_dm[mask].std()
-    record(settings, f"embedded.f_dm.{name}", value, error=spread, statement=statement, n=int(mask.sum()), **here)
+    record(
+        f"embedded.f_dm.{name}",
+        np.median(f_dm[mask]),
+        error=f_dm[mask].std(),
+        n=int(mask.sum()),
+        statement="Median dark-matter fraction within the stellar half-mass "
+        f"radius, {name} centrals (error: scatter)",
+        figure="embedded_dark_fraction",
+    )
 
 # %% [markdown]
 # Star-forming galaxies have a dark fraction of {num}`embedded.f_dm.forming:.2f±`, quenched ones of {num}`embedded.f_dm.quenched:.2f±` (errors are the scatter).
-# {numref}`fig-embedded-dark-fraction` shows the same minimum as in TNG, where haloes turn most of their gas into stars.
-# TNG's medians are higher and its scatter, at most 0.1, is smaller {cite}`Lovell2018`: our quenched galaxies are as compact as observed ones, and our haloes
+# In TNG the medians are lowest for galaxies like the Milky Way, whose haloes turn most of their gas into stars {cite}`Lovell2018`; look for
+# that minimum in the black line of {numref}`fig-embedded-dark-fraction`.
+# TNG's medians are higher and its scatter, at most about 0.1, is smaller {cite}`Lovell2018`: our quenched galaxies are as compact as observed ones, and our haloes
 # contract by different amounts. So the profiles to be predicted are *more* diverse here than in TNG.
 #
 # ## What it is not
@@ -384,7 +451,8 @@ for name, mask in (("forming", ~quenched), ("quenched", quenched)):
 # relation = found["stellar_to_halo"]
 # small = (relation.x > 11.4) & (relation.x < 11.6)
 # residual = relation.y - relation.expected
-# print(np.median(residual[small]), np.median(residual[small & (relation.y > 10)]))
+# passing = small & (relation.y > 10)
+# print(np.median(residual[small]), np.median(residual[passing]))
 # ```
 # Near the limit only haloes with more stars than usual pass, so the second number is the larger one.
 # The network sees small haloes with too many stars, and will take a galaxy just above the limit for one in a small halo. The bias is
@@ -394,7 +462,8 @@ for name, mask in (("forming", ~quenched), ("quenched", quenched)):
 # ## Summary
 #
 # - The embedded universe is a set of model galaxies in TNG's format, drawn from published relations with their scatter.
-# - Read back like TNG, it follows those relations to a few hundredths of a dex, ages excepted ({num}`embedded.age.offset:+.2f`).
+# - Read back like TNG, it follows most of those relations to a few hundredths of a dex. The largest offsets are those of the ages
+#   ({num}`embedded.age.offset:+.2f±`) and of the HI at a given stellar mass ({num}`embedded.hi_mass.offset:+.2f±`).
 # - The rotation of its gas gives the circular speed to {num}`embedded.rotation.quiet:.3f±` in quiet galaxies; some of the disturbed minority are far off.
 # - It is no simulation and not TNG; it shows that the methods run, and what they do when the truth is known.
 #

@@ -37,28 +37,33 @@
 # The settings are those of every chapter; the two below them are the paper's limits, so that you can move them.
 
 # %% tags=["parameters"]
-universe = "embedded"  # where galaxies come from: "embedded" (written here) or "files" (a TNG tree on disk)
+universe = "embedded"  # written here; or "files", a TNG tree on disk
 profile = "quick"  # how much is computed: "smoke", "quick" or "paper"
 seed = 1  # root of every random number
-base_path = ""  # the simulation's output folder, for universe "files"
-m_star_min = 1e10  # least stellar mass [Msun] (the talk's section 2)
-sfr_min = 0.1  # least star formation rate [Msun/yr] (the talk's section 2)
+base_path = ""  # for "files", the simulation's output folder
+m_star_min = 1e10  # least stellar mass [Msun] (section 2 of the talk)
+sfr_min = 0.1  # least star formation rate [Msun/yr] (section 2 of the talk)
 
 # %%
+from textwrap import fill
+
 import numpy as np
 
 from dmlib.faults import mass_limit_as_published
 from dmlib.figures import selection as figures
 from dmlib.figures import show
+from dmlib.figures.tables import show_table
 from dmlib.records import load_record, measure_selection
-from dmlib.results import record
+from dmlib.results import ARITHMETIC, recorder
 from dmlib.sample import Criteria, load_sample, select
 from dmlib.settings import Settings
 from dmlib.universe import open_universe
 from dmlib.universe.checks import RUNS
 from dmlib.universe.fields import dm_particle_mass
 
-settings = Settings(universe=universe, profile=profile, seed=seed, base_path=base_path)
+settings = Settings(
+    universe=universe, profile=profile, seed=seed, base_path=base_path
+)
 
 # %% [markdown]
 # ## A piece of the Universe in a box
@@ -76,20 +81,54 @@ settings = Settings(universe=universe, profile=profile, seed=seed, base_path=bas
 # %%
 box, n_side = RUNS["TNG100-1"]
 box_mpc, box_illustris = box / 1000 / 0.6774, box / 1000 / 0.704
-m_dm = dm_particle_mass(omega_m=0.3089, omega_b=0.0486, h=0.6774, box=box, n_side=n_side)
-print(f"side {box_mpc:.1f} Mpc (with the h of the older Illustris {box_illustris:.1f} Mpc), particle {m_dm:.3g} Msun")
+m_dm = dm_particle_mass(
+    omega_m=0.3089, omega_b=0.0486, h=0.6774, box=box, n_side=n_side
+)
+print(f"side {box_mpc:.1f} Mpc, particle {m_dm:.3g} Msun")
+print(f"the same side with the h of Illustris: {box_illustris:.1f} Mpc")
 
 # %%
-there = {"chapter": "selection", "universe": "TNG100-1 (from its published parameters)"}
-record(settings, "box-side", box_mpc, unit="Mpc", statement="Side of the TNG100 box", paper=106.5, **there)
-record(settings, "box-illustris", box_illustris, unit="Mpc", statement="75 Mpc/h with the h of Illustris", **there)
-record(settings, "m-dm-tng", m_dm, unit="Msun", statement="Mass of a dark-matter particle", paper=7.5e6, **there)
+record = recorder(settings, chapter="selection")
+published = {"universe": "TNG100-1 (its published parameters)"}
+record(
+    "box-side",
+    box_mpc,
+    unit="Mpc",
+    statement="Side of the TNG100 box",
+    paper=106.5,
+    **published,
+)
+record(
+    "box-illustris",
+    box_illustris,
+    unit="Mpc",
+    statement="75 Mpc/h with the h of Illustris, 0.704",
+    universe=ARITHMETIC,
+)
+record(
+    "m-dm-tng",
+    m_dm,
+    unit="Msun",
+    statement="Mass of a dark-matter particle",
+    paper=7.5e6,
+    **published,
+)
+
+# %%
+record(
+    "snapshots",
+    100,
+    statement="Snapshots that TNG stores (Nelson et al. 2019)",
+    paper=136,
+    **published,
+)
+
 # %% [markdown]
 # The side of TNG100 is {num}`box-side:.1f`, and the mass of its dark-matter particles {num}`m-dm-tng:.2e`.
 # The paper's talk gives 106.5 Mpc and 136 snapshots.
 # Both belong to the older **Illustris** simulation, whose box has the same 75 Mpc$/h$ but $h=0.704$
-# ({num}`box-illustris:.1f`) and which stored 136 snapshots {cite}`Vogelsberger2014,Nelson2015`; TNG stored 100, numbered 0 to 99
-# {cite}`Nelson2019`.
+# ({num}`box-illustris:.1f`) and which stored 136 snapshots {cite}`Vogelsberger2014,Nelson2015`; TNG stored {num}`snapshots`,
+# numbered 0 to 99 {cite}`Nelson2019`.
 # Nothing in the analysis hangs on it: the scripts ask for snapshot 99 of TNG100-1, the last one, at $z=0$.
 #
 # ## Groups and subhaloes
@@ -106,16 +145,19 @@ record(settings, "m-dm-tng", m_dm, unit="Msun", statement="Mass of a dark-matter
 # %%
 tree = open_universe(settings)
 header = tree.header
-print(f"{header.simulation}: {header.n_groups} groups, {header.n_subhalos} subhaloes, particle {header.m_dm:.3g} Msun")
+print(f"{header.simulation}, particles of {header.m_dm:.3g} Msun:")
+print(f"{header.n_groups} groups, {header.n_subhalos} subhaloes")
 
 # %% [markdown]
 # Columns of the catalogue are asked for by their TNG names and come with units, physical and without $h$.
-# `SubhaloMassType` has six columns: gas, dark matter, one unused, tracers, stars, black holes.
+# `SubhaloMassType` has six columns: gas, dark matter, one unused, tracers, stars, black holes; of such a column, the display shows the
+# first and the last.
 
 # %%
-fields = ["SubhaloMassType", "SubhaloSFR", "SubhaloParent", "SubhaloGrNr", "SubhaloFlag"]
+fields = ["SubhaloMassType", "SubhaloSFR"]
+fields += ["SubhaloParent", "SubhaloGrNr", "SubhaloFlag"]
 subhalos = tree.subhalos(fields)
-subhalos[:4]
+show_table(subhalos, {"SubhaloMassType": ".2e", "SubhaloSFR": ".2f"}, rows=4)
 
 # %% [markdown]
 # ## The table of the paper as a funnel
@@ -135,40 +177,59 @@ subhalos[:4]
 # %%
 criteria = Criteria(m_star_min=m_star_min, sfr_min=sfr_min)
 table, funnel = select(tree, criteria)
-_, funnel_true = select(tree, criteria.model_copy(update={"centrals": "true"}))
+true_centrals = criteria.model_copy(update={"centrals": "true"})
+_, funnel_true = select(tree, true_centrals)
 print(funnel)
 
 # %% [markdown]
 # So much for the universe of this copy of the book. What does the same table do to the real TNG100?
-# The whole catalogue takes an account and some disk, but sixty of its groups, with all their 9002 subhaloes, were at hand when this book was
-# made, and the count on them is kept in the repository, with its date and the command that repeats it.
+# The whole catalogue takes an account and some disk, but {num}`real-groups` of its groups, with all their {num}`real-all` subhaloes, were at
+# hand when this book was made, and the count on them is kept in the repository, with its date and the command that repeats it.
 
 # %%
 real = load_record()
-print(real["source"], f"({real['date']}; repeat with: {real['command']})", sep="\n")
+measured = real["measured"]
+print(fill(real["source"], 79))
+print(f"{real['date']}; repeat with: {real['command']}")
+
+# %%
+cuts = {
+    "all": "Subhaloes in the catalogue",
+    "mass": "Subhaloes in the mass range",
+    "sfr": "Subhaloes in the mass range that form stars",
+    "central": "Of these, with SubhaloParent = 0",
+    "flag": "Of these, with SubhaloFlag = 1",
+}
+paper, true = (measured["funnels"]["all"][key] for key in ("paper", "true"))
+record_real = recorder(
+    settings,
+    chapter="selection",
+    universe="TNG100-1, 60 groups (records/selection_tng100_subset.json)",
+)
 
 # %%
 show(
     figures.funnel(funnel, funnel_true, real),
     settings,
     "funnel",
-    caption="What each row of the table leaves. Left: the universe of this book. Right: measured once on real rows of TNG100-1, "
-    "sixty groups around $4\\times10^{12}\\,M_\\odot$. Narrow bars: with true centrals instead of `SubhaloParent` = 0.",
-    alt="Two bar charts of the number of subhaloes left after each cut. On the real rows the mass limit removes nearly all: "
-    "101 are left, 56 also form stars, 55 have SubhaloParent 0 while 27 are true centrals, and the flag removes none.",
+    caption="What each row of the table leaves. Left: the universe of this "
+    "book. Right: measured once on real rows of TNG100-1, the subhaloes of "
+    f"{measured['n_groups']} groups of 4 to 5 "
+    "$\\times10^{12}\\,M_\\odot$. Narrow bars: with true centrals instead of "
+    "`SubhaloParent` = 0.",
+    alt="Two bar charts of the number of subhaloes left after each cut. On "
+    "the real rows the mass limit removes nearly all; of those left, about "
+    "half form stars; SubhaloParent = 0 removes one of these, true centrals "
+    "would be half of them; the flag removes none.",
     n=len(table),
 )
 
 # %%
-cuts = {"all": "in the catalogue", "mass": "in the mass range", "sfr": "also forming stars"}
-cuts |= {"central": "also with SubhaloParent = 0", "flag": "also with SubhaloFlag = 1"}
-rows = {"chapter": "selection", "universe": "TNG100-1, 60 groups (records/selection_tng100_subset.json)"}
-measured = real["measured"]
-paper, true = (measured["funnels"]["all"][name] for name in ("paper", "true"))
-for name, statement in cuts.items():
-    here = {"chapter": "selection", "figure": "funnel"}
-    record(settings, f"funnel-{name}", funnel.counts[name], statement=f"Subhaloes {statement}", **here)
-    record(settings, f"real-{name}", paper[name], statement=f"Subhaloes {statement}", figure="funnel", **rows)
+for name, what in cuts.items():
+    count, shown = funnel.counts[name], {"figure": "funnel"}
+    record(f"funnel-{name}", count, statement=what, **shown)
+    record_real(f"real-{name}", paper[name], statement=what, **shown)
+record_real("real-groups", measured["n_groups"], statement="Groups")
 
 # %% [markdown]
 # {numref}`fig-funnel` shows where galaxies are lost.
@@ -176,14 +237,14 @@ for name, statement in cuts.items():
 # Of the {num}`real-mass` real ones that are left, {num}`real-sfr` form enough stars; the rest are *quenched*.
 # The last two rows do next to nothing on the real rows: {num}`real-central`, then {num}`real-flag`.
 #
-# A word on what must not be compared. The real rows are sixty heavy groups in sequence, so their satellites are many and their low-mass
+# A word on what must not be compared. The real rows are heavy groups in sequence, so their satellites are many and their low-mass
 # centrals none; the embedded universe is made so that each row has something to remove.
 # The *fractions* left and right of the figure therefore differ, and say nothing about either simulation.
 #
 # ## Who is central?
 #
-# It should give pause that {num}`real-central` of {num}`real-sfr` galaxies pass as central: with sixty groups there can be at most sixty
-# centrals, and many of those are quenched.
+# It should give pause that {num}`real-central` of {num}`real-sfr` galaxies pass as central: {num}`real-groups` groups have at most
+# {num}`real-groups` centrals, and many of those are quenched.
 # In the data release, `SubhaloParent` is the index, *counted within the group*, of the subhalo that a subhalo is part of {cite}`Nelson2019`.
 # A satellite that orbits in the central's halo has the parent 0, just like the central itself.
 # Only a satellite of a satellite has another number.
@@ -193,39 +254,50 @@ for name, statement in cuts.items():
 # %%
 counted = measure_selection(tree)
 zero, zero_real = counted["parent_zero"], measured["parent_zero"]
-print(f"SubhaloParent = 0: {zero['all']}, of these satellites: {zero['satellites_among_them']}")
+print(f"SubhaloParent = 0: {zero['all']}")
+print(f"of these satellites: {zero['satellites_among_them']}")
 print(funnel_true)
 
 # %%
 satellites = int((~table["is_true_central"]).sum())
-ours = {"parent_zero": zero["all"], "parent_zero_satellites": zero["satellites_among_them"]}
-ours |= {"kept": len(table), "kept_satellites": satellites}
+ours = {
+    "parent_zero": zero["all"],
+    "parent_zero_satellites": zero["satellites_among_them"],
+    "kept": len(table),
+    "kept_satellites": satellites,
+}
 
 # %%
 show(
     figures.centrals(ours, header.simulation, real),
     settings,
     "centrals",
-    caption="Centrals and satellites among all subhaloes with `SubhaloParent` = 0 (left) and among the galaxies that the whole "
-    "table keeps (right). Real rows: measured once, as in {numref}`fig-funnel`.",
-    alt="Horizontal bars divided into centrals and satellites. Of the real rows with SubhaloParent 0 nearly all are satellites; of "
-    "those that the table keeps, about half.",
+    caption="Centrals and satellites among all subhaloes with "
+    "`SubhaloParent` = 0 (left) and among the galaxies that the whole table "
+    "keeps (right); the numbers are counts. Real rows: measured once, as in "
+    "{numref}`fig-funnel`.",
+    alt="Horizontal bars divided into centrals and satellites. Of the real "
+    "rows with SubhaloParent 0 nearly all are satellites; of those that the "
+    "table keeps, about half.",
     n=len(table),
 )
 
 # %%
-record(
-    settings, "real-centrals", true["flag"], statement="True centrals that pass the table", figure="centrals", **rows
-)
+shown = {"figure": "centrals"}
 share = 100 * zero_real["satellites_among_them"] / zero_real["satellites"]
-record(settings, "real-parent-zero", share, unit="%", statement="Satellites with SubhaloParent = 0", **rows)
+of = "Share of all satellites that have SubhaloParent = 0"
+record_real("real-parent-zero", share, unit="%", statement=of, **shown)
+of = "True centrals that pass the table"
+record_real("real-centrals", true["flag"], statement=of, **shown)
 kept = 100 * (paper["flag"] - true["flag"]) / paper["flag"]
-record(settings, "real-satellites-kept", kept, unit="%", statement="Satellites in the paper's selection", **rows)
-here = {"chapter": "selection", "figure": "centrals", "n": len(table)}
-record(settings, "satellites-kept", satellites, statement="Satellites in the selection", **here)
+of = "Share of satellites in the paper's selection"
+record_real("real-satellites-kept", kept, unit="%", statement=of, **shown)
+of = "Satellites in the selection"
+record("satellites-kept", satellites, n=len(table), statement=of, **shown)
+
 # %% [markdown]
 # {numref}`fig-centrals` settles it. On the real rows {num}`real-parent-zero:.0f` of *all* satellites have `SubhaloParent` = 0, so the criterion
-# keeps nearly all of them.
+# hardly tells them from centrals.
 # Of the {num}`real-flag` galaxies that the table selects there, {num}`real-centrals` are centrals: {num}`real-satellites-kept:.0f` of that
 # sample are satellites.
 # (These rows are rich in satellites; over the whole box the share will be smaller. We have not measured it.)
@@ -243,7 +315,9 @@ record(settings, "satellites-kept", satellites, statement="Satellites in the sel
 # %%
 limit = mass_limit_as_published(m_star_min)
 _, funnel_limit = select(tree, Criteria(m_star_min=limit, sfr_min=sfr_min))
-print(f"limit {limit:.3g} Msun: {funnel_limit.counts['mass']} in mass, {funnel_limit.counts['flag']} in all")
+counts = funnel_limit.counts
+print(f"above {limit:.3g} Msun: {counts['mass']} galaxies")
+print(f"and by the whole table: {counts['flag']}")
 
 # %%
 is_kept = np.isin(subhalos["subhalo_id"], table["subhalo_id"])
@@ -253,21 +327,34 @@ show(
     figures.mass_sfr(subhalos, is_kept, criteria, limit),
     settings,
     "mass_sfr",
-    caption="Star formation rate against stellar mass. Box: the cuts of the table. Dashed: the mass limit that results when $h$ is divided "
-    "by instead of multiplied with. Galaxies below the lower edge of the figure are drawn on it.",
-    alt="Scatter of star formation rate against stellar mass. A sequence rises from lower left to upper right; the selected galaxies "
-    "are those of it inside a box from 1e10 to 1e12 solar masses and above 0.1 solar masses a year. A dashed vertical line at 2.2e10 "
-    "cuts a part of them off.",
+    caption="Star formation rate against stellar mass. Box: the cuts of the "
+    "table. Dashed: the mass limit that results when $h$ is divided by "
+    "instead of multiplied with. Galaxies that form fewer stars than the "
+    "lowest row shows are drawn there.",
+    alt="Scatter of star formation rate against stellar mass. The selected "
+    "galaxies are those inside a box from 1e10 to 1e12 solar masses and "
+    "above 0.1 solar masses a year. A dashed vertical line at about twice "
+    "the lower mass limit cuts a part of them off.",
     n=len(table),
 )
 
 # %%
-here = {"chapter": "selection", "figure": "mass_sfr"}
-record(settings, "limit-h", limit, unit="Msun", statement="Mass limit of the authors' query", paper=1e10, **here)
-left = 100 * (1 - funnel_limit.counts["flag"] / funnel.counts["flag"])
-record(settings, "lost-h", left, unit="%", n=len(table), statement="Galaxies lost by that limit", **here)
-lost = 100 * (1 - measured["mass_limit"]["divided_by_h"] / measured["mass_limit"]["right"])
-record(settings, "real-lost-h", lost, unit="%", statement="Galaxies above 1e10 Msun lost by that limit", **rows)
+record(
+    "limit-h",
+    limit,
+    unit="Msun",
+    statement="Mass limit of the authors' query",
+    paper=1e10,
+    universe=ARITHMETIC,
+)
+lost = 100 * (1 - counts["flag"] / funnel.counts["flag"])
+of = "Share of the selected galaxies that the wrong limit loses"
+record("lost-h", lost, unit="%", n=len(table), statement=of)
+above = measured["mass_limit"]
+lost = 100 * (1 - above["divided_by_h"] / above["right"])
+of = "Share of the galaxies above 1e10 Msun that the wrong limit loses"
+record_real("real-lost-h", lost, unit="%", n=above["right"], statement=of)
+
 # %% [markdown]
 # The wrong limit lies at {num}`limit-h:.2e`, the dashed line of {numref}`fig-mass-sfr`.
 # On the real rows it loses {num}`real-lost-h:.0f` of the galaxies above $10^{10}\,M_\odot$, in the universe of this copy
@@ -285,15 +372,31 @@ record(settings, "real-lost-h", lost, unit="%", statement="Galaxies above 1e10 M
 
 # %%
 sample = load_sample(settings)
-sample["subhalo_id", "m_star", "m_dm", "sfr", "m200", "r_half_star", "is_true_central"][:5]
+columns = {"subhalo_id": "", "m_star": ".2e", "m_dm": ".2e", "sfr": ".2f"}
+columns |= {"m200": ".2e", "r_half_star": ".1f", "is_true_central": ""}
+show_table(sample[list(columns)], columns)
 
 # %% [markdown]
 # Any TNG catalogue can be put through the same funnel from the command line, here the real one on the TNG JupyterLab:
 #
 # ```bash
-# dmlib select --universe files --base-path /home/tnguser/sims.TNG/TNG100-1/output --out sample.ecsv
+# dmlib select --universe files --out sample.ecsv \
+#     --base-path /home/tnguser/sims.TNG/TNG100-1/output
 # ```
 #
+# For the exercise below, what the other reading of *stellar mass* leaves of the real rows is recorded too.
+
+# %%
+other = measured["funnels"]["2rhalf"]
+of = "With the stars within twice the half-mass radius:"
+for name, count, what in (
+    ("mass", other["paper"]["mass"], "in the mass range"),
+    ("flag", other["paper"]["flag"], "that pass the table"),
+    ("centrals", other["true"]["flag"], "true centrals that pass it"),
+):
+    record_real(f"real-{name}-2rhalf", count, statement=f"{of} {what}")
+
+# %% [markdown]
 # ## Exercise
 #
 # :::{admonition} Exercise
@@ -308,12 +411,14 @@ sample["subhalo_id", "m_star", "m_dm", "sfr", "m200", "r_half_star", "is_true_ce
 # ```python
 # other, funnel_other = select(tree, Criteria(aperture="2rhalf"))
 # lost = set(table["subhalo_id"]) - set(other["subhalo_id"])
-# print(funnel_other, len(lost), [f"{row['m_star'].value:.2e}" for row in table if row["subhalo_id"] in lost])
+# changed = table[np.isin(table["subhalo_id"], list(lost))]
+# print(funnel_other, len(lost), changed["m_star"])
 # print(measured["funnels"]["2rhalf"])
 # ```
 # The smaller aperture holds less mass, so galaxies can only drop out at the lower limit (and come in at the upper one, where there are hardly
-# any): all that change sides lie just above $10^{10}\,M_\odot$. On the real rows 93 instead of 101 pass the mass limit, and 48 instead of
-# 55 the whole table; the number of true centrals stays 27, for these groups' centrals are far heavier than the limit.
+# any): all that change sides lie just above $10^{10}\,M_\odot$. On the real rows {num}`real-mass-2rhalf` instead of {num}`real-mass` pass
+# the mass limit, and {num}`real-flag-2rhalf` instead of {num}`real-flag` the whole table; the number of true centrals is
+# {num}`real-centrals-2rhalf` either way, for these groups' centrals are far heavier than the limit.
 # :::
 #
 # ## Summary
@@ -322,7 +427,7 @@ sample["subhalo_id", "m_star", "m_dm", "sfr", "m200", "r_half_star", "is_true_ce
 #   Illustris.
 # - Catalogue units carry $h$; in dmlib they end where the catalogue is read.
 # - `SubhaloParent = 0` keeps most satellites. On real rows it leaves {num}`real-flag` galaxies, of which {num}`real-centrals` are central.
-# - Dividing a mass limit by $h$ where it should be multiplied moves it by $1/h^2$, a factor of 2.2.
+# - Dividing a mass limit by $h$ where it should be multiplied moves it by $1/h^2$, to {num}`limit-h:.1e`.
 #
 # ## What's next
 #

@@ -35,11 +35,11 @@
 # Reading takes about 20 minutes, running a minute when the targets have to be measured first.
 
 # %% tags=["parameters"]
-universe = "embedded"  # where galaxies come from: "embedded" (written here) or "files" (a TNG tree on disk)
+universe = "embedded"  # written here; or "files", a TNG tree on disk
 profile = "quick"  # how much is computed: "smoke", "quick" or "paper"
 seed = 1  # root of every random number
-base_path = ""  # the simulation's output folder, for universe "files"
-subhalo_id = -1  # galaxy to look at closely; -1 takes a central of median stellar mass
+base_path = ""  # for "files", the simulation's output folder
+subhalo_id = -1  # galaxy to look at; -1: a central of median stellar mass
 
 # %%
 import numpy as np
@@ -49,15 +49,23 @@ from dmlib.figures import show
 from dmlib.figures import targets as figures
 from dmlib.galaxy import load_galaxy
 from dmlib.records import load_record
-from dmlib.results import record
+from dmlib.results import ARITHMETIC, recorder
 from dmlib.sample import load_sample
 from dmlib.settings import RADII_KPC, Settings
-from dmlib.targets import baseline_errors, group_over_subhalo, ln_profile, load_targets, poisson_error
+from dmlib.targets import (
+    baseline_errors,
+    group_over_subhalo,
+    ln_profile,
+    load_targets,
+    poisson_error,
+)
 from dmlib.universe import open_universe
 from dmlib.universe.checks import RUNS
 from dmlib.universe.fields import dm_particle_mass
 
-settings = Settings(universe=universe, profile=profile, seed=seed, base_path=base_path)
+settings = Settings(
+    universe=universe, profile=profile, seed=seed, base_path=base_path
+)
 
 # %% [markdown]
 # ## One galaxy
@@ -72,11 +80,13 @@ tree = open_universe(settings)
 targets = load_targets(settings)
 if subhalo_id < 0:
     centrals = np.flatnonzero(targets.is_true_central)
-    subhalo_id = int(targets.subhalo_id[centrals[np.argsort(targets.m_star[centrals])[len(centrals) // 2]]])
+    by_mass = centrals[np.argsort(targets.m_star[centrals])]
+    subhalo_id = int(targets.subhalo_id[by_mass[len(by_mass) // 2]])
 
 # %%
 galaxy = load_galaxy(tree, subhalo_id)
-print(f"{galaxy.name}: {len(galaxy.dm)} dark, {len(galaxy.stars)} star particles, {len(galaxy.gas)} gas cells")
+print(f"{galaxy.name}: {len(galaxy.dm)} particles of dark matter,")
+print(f"{len(galaxy.stars)} of stars, {len(galaxy.gas)} gas cells")
 
 # %% [markdown]
 # The mass within a radius gives the speed of a circular orbit there, $V_\mathrm{circ} = \sqrt{G M(<R)/R}$, and since masses add, so do the
@@ -85,23 +95,41 @@ print(f"{galaxy.name}: {len(galaxy.dm)} dark, {len(galaxy.stars)} star particles
 
 # %%
 speeds = galaxy.v_circ(RADII_KPC)
+
+# %%
 show(
     figures.v_circ(RADII_KPC, speeds),
     settings,
     "v_circ",
-    caption="Circular speed of one galaxy, from the mass within each radius, and what each component contributes.",
-    alt="Circular speed against radius from 1 to 100 kpc for dark matter, stars, gas and their total. The curve of the dark matter rises "
-    "and stays high to the outer radii; that of the stars peaks inside and falls; gas adds least where the stars are.",
+    caption="Circular speed of one galaxy, from the mass within each radius, "
+    "and what each component contributes.",
+    alt="Circular speed against radius from 1 to 100 kpc for dark matter, "
+    "stars, gas and their total. The curve of the dark matter rises and "
+    "stays high to the outer radii; that of the stars peaks inside and "
+    "falls; gas adds least where the stars are.",
     n=1,
 )
 
 # %%
 inside = int(np.searchsorted(RADII_KPC, 10.0))
 dark = 100 * (speeds["dm"][inside] / speeds["total"][inside]) ** 2
-statement = f"Dark part of the mass within {RADII_KPC[inside]:.1f} kpc of the galaxy shown"
-here = {"chapter": "targets", "figure": "v_circ", "n": 1}
-record(settings, "dark-part", dark, unit="%", statement=statement, **here)
-record(settings, "dark-radius", RADII_KPC[inside], unit="kpc", statement="First of the radii beyond 10 kpc", **here)
+record = recorder(settings, chapter="targets")
+record(
+    "dark-part",
+    dark,
+    unit="%",
+    n=1,
+    statement=f"Dark part of the mass within {RADII_KPC[inside]:.1f} kpc",
+    figure="v_circ",
+)
+record(
+    "dark-radius",
+    RADII_KPC[inside],
+    unit="kpc",
+    statement="First of the twenty radii beyond 10 kpc",
+    universe=ARITHMETIC,
+)
+
 # %% [markdown]
 # {numref}`fig-v-circ` is the picture of {doc}`01_introduction` from the other side. There the total was measured and the dark matter inferred;
 # here each part is counted, particle by particle. Within {num}`dark-radius:.1f`, {num}`dark-part:.0f` of this galaxy's mass is dark.
@@ -119,7 +147,8 @@ record(settings, "dark-radius", RADII_KPC[inside], unit="kpc", statement="First 
 # is the file `targets.hdf5`.
 
 # %%
-print(f"{len(targets)} galaxies, {len(targets.set_aside)} set aside", *targets.set_aside.values(), sep="\n")
+print(f"{len(targets)} galaxies, {len(targets.set_aside)} set aside")
+print(*targets.set_aside.values(), sep="\n")
 mean, spread = ln_profile(targets.m_dm)
 
 # %%
@@ -127,22 +156,29 @@ show(
     figures.profiles(targets, mean, spread),
     settings,
     "target_profiles",
-    caption="The targets: dark matter of the group within each radius, one line a galaxy, coloured by stellar mass. Mean and spread are those of "
+    caption="The targets: dark matter of the group within each radius, one "
+    "line a galaxy, coloured by stellar mass. Mean and spread are those of "
     "$\\ln M$.",
-    alt="Enclosed dark-matter mass against radius, both logarithmic, one line for each galaxy. All lines rise steadily, about parallel; "
-    "galaxies with more stars lie higher. The mean and the spread about it are overlaid.",
+    alt="Enclosed dark-matter mass against radius, both logarithmic, one "
+    "line for each galaxy. All lines rise steadily, about parallel; galaxies "
+    "with more stars lie higher. The mean and the spread about it are "
+    "overlaid.",
     n=len(targets),
 )
 
 # %%
-here = {"chapter": "targets", "figure": "target_profiles", "n": len(targets)}
-record(settings, "targets-aside", len(targets.set_aside), statement="Galaxies of the sample without a profile", **here)
+of_all = {"figure": "target_profiles", "n": len(targets)}
+of = "Galaxies of the sample without a profile"
+record("targets-aside", len(targets.set_aside), statement=of, **of_all)
 for name, i in (("inner", 0), ("outer", -1)):
-    where = f"within {RADII_KPC[i]:.0f} kpc"
-    statement = f"Median dark mass {where}"
-    record(settings, f"targets-{name}", np.median(targets.m_dm[:, i]), unit="Msun", statement=statement, **here)
-rise = np.corrcoef(np.log(targets.m_star), np.log(targets.m_dm[:, -1]))[0, 1]
-record(settings, "targets-r-star", rise, statement="Correlation of ln M_DM(<100 kpc) with ln M_star", **here)
+    middle = np.median(targets.m_dm[:, i])
+    of = f"Median dark mass within {RADII_KPC[i]:.0f} kpc"
+    record(f"targets-{name}", middle, unit="Msun", statement=of, **of_all)
+ln_star, ln_dark = np.log(targets.m_star), np.log(targets.m_dm[:, -1])
+r = np.corrcoef(ln_star, ln_dark)[0, 1]
+of = "Correlation of ln M_DM(<100 kpc) with ln M_star"
+record("targets-r-star", r, statement=of, **of_all)
+
 # %% [markdown]
 # From 1 to 100 kpc the median mass grows from {num}`targets-inner:.1e` to {num}`targets-outer:.1e` ({numref}`fig-target-profiles`).
 # The lines are nearly parallel: what tells galaxies apart is mostly *how much* dark matter there is and less its run with radius.
@@ -161,20 +197,34 @@ show(
     figures.scopes(targets),
     settings,
     "target_scopes",
-    caption="Dark matter of the whole group over dark matter bound to the galaxy, within each radius of the galaxy's centre.",
-    alt="Ratio of group to subhalo dark mass against radius, one line a galaxy. Lines of centrals stay close to one; lines of satellites "
-    "leave it at some radius, and some of them rise steeply.",
+    caption="Dark matter of the whole group over dark matter bound to the "
+    "galaxy, within each radius of the galaxy's centre; one line a galaxy.",
+    alt="Ratio of group to subhalo dark mass against radius, one line a "
+    "galaxy. Lines of centrals stay close to one; lines of satellites leave "
+    "it at some radius, and some of them rise steeply.",
     n=len(targets),
 )
 
 # %%
 ratio = group_over_subhalo(targets)[:, -1]
-here = {"chapter": "targets", "figure": "target_scopes"}
-for name, mask in (("central", targets.is_true_central), ("satellite", ~targets.is_true_central)):
-    statement = f"Median ratio of group to subhalo dark mass within 100 kpc, {name}s"
-    record(settings, f"scope-{name}", np.median(ratio[mask]), n=int(mask.sum()), statement=statement, **here)
-statement = "Largest ratio of group to subhalo dark mass within 100 kpc"
-record(settings, "scope-largest", np.max(ratio), n=len(targets), statement=statement, **here)
+is_central = targets.is_true_central
+of = "ratio of group to subhalo dark mass within 100 kpc"
+for name, mask in (("central", is_central), ("satellite", ~is_central)):
+    record(
+        f"scope-{name}",
+        np.median(ratio[mask]),
+        n=int(mask.sum()),
+        statement=f"Median {of}, {name}s",
+        figure="target_scopes",
+    )
+record(
+    "scope-largest",
+    np.max(ratio),
+    n=len(targets),
+    statement=f"Largest {of}",
+    figure="target_scopes",
+)
+
 # %% [markdown]
 # Within 100 kpc a central's group holds {num}`scope-central:.2f` times what is bound to the galaxy (median), a satellite's
 # {num}`scope-satellite:.2f` times, and in the worst case {num}`scope-largest:.0f` times ({numref}`fig-target-scopes`).
@@ -196,27 +246,45 @@ record(settings, "scope-largest", np.max(ratio), n=len(targets), statement=state
 # {cite}`Power2003`.
 
 # %%
-m_dm_tng = dm_particle_mass(omega_m=0.3089, omega_b=0.0486, h=0.6774, box=RUNS["TNG100-1"][0], n_side=1820)
+box, n_side = RUNS["TNG100-1"]
+m_dm_tng = dm_particle_mass(
+    omega_m=0.3089, omega_b=0.0486, h=0.6774, box=box, n_side=n_side
+)
+
+# %%
 show(
     figures.resolution(targets, m_dm_tng),
     settings,
     "target_resolution",
-    caption="Relative error of the target from the number of particles: median galaxy, and the range of the middle 68 per cent. Shaded on the "
+    caption="Relative error of the target from the number of particles: "
+    "median galaxy, and the range of the middle 68 per cent. Shaded on the "
     "left: radii within the softened force of TNG100-1.",
-    alt="Relative error against radius, falling from tens of per cent at 1 kpc to well below one per cent at 100 kpc, for the particles used "
-    "here and, lower, for those of TNG100-1. The innermost radii are shaded.",
+    alt="Relative error against radius, falling steeply from 1 kpc to 100 "
+    "kpc, for the particles used here and for those of TNG100-1. The "
+    "innermost radii are shaded.",
     n=len(targets),
 )
 
 # %%
 median = np.median(targets.m_dm, axis=0)
-here = {"chapter": "targets", "figure": "target_resolution", "n": len(targets), "unit": "%"}
 for name, particle in (("here", targets.m_dm_particle), ("tng", m_dm_tng)):
-    statement = f"Particle noise of the target at 1 kpc, median galaxy, particles of {particle:.3g} Msun"
-    record(settings, f"noise-{name}", 100 * poisson_error(median, particle)[0], statement=statement, **here)
-offset = 100 * (faults.M_DM_PUBLISHED / m_dm_tng - 1)
-statement = "Excess of the scripts' particle mass over the simulation's"
-record(settings, "mass-offset", offset, unit="%", statement=statement, chapter="targets", universe="TNG100-1")
+    record(
+        f"noise-{name}",
+        100 * poisson_error(median, particle)[0],
+        unit="%",
+        n=len(targets),
+        statement="Particle noise of the target at 1 kpc, median galaxy, "
+        f"particles of {particle:.3g} Msun",
+        figure="target_resolution",
+    )
+record(
+    "mass-offset",
+    100 * (faults.M_DM_PUBLISHED / m_dm_tng - 1),
+    unit="%",
+    statement="Excess of the scripts' particle mass over the simulation's",
+    universe="TNG100-1 (its published parameters)",
+)
+
 # %% [markdown]
 # At 1 kpc the particles leave the target of a median galaxy uncertain by {num}`noise-here:.0f` in this copy; with those of
 # TNG100-1 it would be {num}`noise-tng:.0f` ({numref}`fig-target-resolution`).
@@ -242,9 +310,12 @@ record(settings, "mass-offset", offset, unit="%", statement=statement, chapter="
 
 # %%
 host = load_galaxy(tree, subhalo_id, scope="group", velocities=False)
+distances = (0.5, 10.0, 30.0)  # of the galaxy's centre from the plane [kpc]
+planes = {f"plane at {faults.TEAR:.0f} kpc": faults.TEAR}
+planes["face of the box"] = 0.0
 cases = {
-    f"plane at {faults.TEAR:.0f} kpc": [faults.tear(host, distance) for distance in (0.5, 10.0, 30.0)],
-    "face of the box": [faults.tear(host, distance, plane=0.0) for distance in (0.5, 10.0, 30.0)],
+    title: [faults.tear(host, distance, plane=at) for distance in distances]
+    for title, at in planes.items()
 }
 
 # %%
@@ -252,9 +323,13 @@ show(
     figures.torn(RADII_KPC, cases),
     settings,
     "target_torn",
-    caption="Dark matter that the wrap of the authors' scripts leaves of one galaxy, by the distance of its centre from the plane.",
-    alt="Two panels of the fraction of dark mass found against radius. With the centre half a kiloparsec from the plane about half is lost at "
-    "nearly all radii; at 10 and 30 kiloparsecs the loss begins at that radius.",
+    caption="Dark matter that the wrap of the authors' scripts leaves of one "
+    "galaxy, by the distance of its centre from the plane (left) or from the "
+    "face of the box (right).",
+    alt="Two panels of the fraction of dark mass found against radius. With "
+    "the centre half a kiloparsec from the plane about half is lost at "
+    "nearly all radii; at 10 and 30 kiloparsecs the loss begins at that "
+    "radius.",
     n=1,
 )
 
@@ -262,19 +337,28 @@ show(
 positions = load_sample(settings)["position"].to_value("kpc")
 affected = int(faults.near_planes(positions).sum())
 torn_real = load_record()["measured"]["torn_by_wrap"]
-here = {"chapter": "targets", "figure": "target_torn"}
-record(settings, "torn-here", affected, n=len(positions), statement="Galaxies whose profile the wrap tears", **here)
+of = "Galaxies whose profile the wrap tears"
+record("torn-here", affected, n=len(positions), statement=of)
 record(
-    settings, "torn-expected", 100 * faults.expected_torn(), unit="%", statement="The same, expected in a box", **here
+    "torn-expected",
+    100 * faults.expected_torn(),
+    unit="%",
+    statement=f"{of}: share expected of galaxies spread evenly over a box",
+    universe=ARITHMETIC,
 )
-rows = {"chapter": "targets", "universe": "TNG100-1, 60 groups (records/selection_tng100_subset.json)"}
 record(
-    settings, "torn-real", torn_real["paper"], n=torn_real["of"], statement="Galaxies of 55 torn by the wrap", **rows
+    "torn-real",
+    torn_real["paper"],
+    n=torn_real["of"],
+    statement=f"{of}, of the paper's selection from real rows",
+    universe="TNG100-1, 60 groups (records/selection_tng100_subset.json)",
 )
+
 # %% [markdown]
-# Close to a plane half the galaxy is lost ({numref}`fig-target-torn`); further away the loss begins at the radius that reaches the plane.
+# Close to a plane half the galaxy is lost ({numref}`fig-target-torn`); further away the loss begins at the radius that reaches the plane. The two
+# panels agree, because the tear is the same.
 # Galaxies spread evenly over the box are touched by it with a chance of {num}`torn-expected:.1f`: {num}`torn-here` of this copy's sample
-# would be, and of the 55 real galaxies of {doc}`03_simulation_and_selection` {num}`torn-real` is.
+# would be, and of the {num}`real-flag` real galaxies of {doc}`03_simulation_and_selection` {num}`torn-real` is.
 # Few enough to pass unnoticed in an average, and each of them a wrong answer in the training set.
 # dmlib wraps separations, in one unit, and tests that a halo on the corner of the box has the profile of the same halo in its middle.
 #
@@ -287,27 +371,38 @@ record(
 
 # %%
 errors = baseline_errors(targets.m_dm, seed=seed)
+
+# %%
 show(
     figures.baselines(targets, errors),
     settings,
     "target_baselines",
-    caption="Root mean square error of $\\ln M$ of two predictors that look at nothing, with bootstrap errors over galaxies, and the particle "
-    "noise of the targets.",
-    alt="Error of ln M against radius for the random draw, the mean profile and the particle noise. The random draw lies highest, the "
-    "mean profile lower, the noise falls steeply from the inner radius outwards.",
+    caption="Root mean square error of $\\ln M$ of two predictors that look "
+    "at nothing, with bootstrap errors over galaxies (bands), and the "
+    "particle noise of the targets.",
+    alt="Error of ln M against radius for the random draw, the mean profile "
+    "and the particle noise. The random draw lies highest, the mean profile "
+    "lower, the noise falls steeply from the inner radius outwards.",
     n=len(targets),
 )
 
 # %%
 best = int(np.argmin(errors["mean"]))
-here = {"chapter": "targets", "figure": "target_baselines"}
-record(settings, "baseline-best-radius", RADII_KPC[best], unit="kpc", statement="Radius of the smallest spread", **here)
+radius, shown = RADII_KPC[best], {"figure": "target_baselines"}
+of = "Radius of the smallest spread"
+record("baseline-best-radius", radius, unit="kpc", statement=of, **shown)
 for name, i in (("inner", 0), ("best", best), ("outer", -1)):
-    statement = f"Error of ln M of the mean profile at {RADII_KPC[i]:.1f} kpc"
-    value, error, n = (errors[key][i] for key in ("mean", "mean_error", "used"))
-    record(settings, f"baseline-{name}", value, error=error, n=n, statement=statement, **here)
-statement = "Error of the random draw over that of the mean, all radii"
-record(settings, "baseline-random", np.mean(errors["random"] / errors["mean"]), statement=statement, **here)
+    record(
+        f"baseline-{name}",
+        errors["mean"][i],
+        error=errors["mean_error"][i],
+        n=errors["used"][i],
+        statement=f"Error of ln M of the mean at {RADII_KPC[i]:.1f} kpc",
+        **shown,
+    )
+worse = np.mean(errors["random"] / errors["mean"])
+of = "Error of the random draw over that of the mean, all radii"
+record("baseline-random", worse, statement=of, **shown)
 
 # %% [markdown]
 # The mean profile errs by {num}`baseline-inner:.2f±` at 1 kpc, {num}`baseline-best:.2f±` at {num}`baseline-best-radius:.0f`, where the
@@ -336,9 +431,10 @@ record(settings, "baseline-random", np.mean(errors["random"] / errors["mean"]), 
 # for i in range(len(RADII_KPC)):
 #     used = targets.m_dm[:, i] > 0
 #     y = np.log(targets.m_dm[used, i])
-#     scatter.append(np.std(y - np.polyval(np.polyfit(x[used], y, 1), x[used]), ddof=2))
-# for radius, with_stars, mean_error in zip(RADII_KPC, scatter, errors["mean"]):
-#     print(f"{radius:6.1f} kpc  {with_stars:.2f}  {mean_error:.2f}")
+#     line = np.polyfit(x[used], y, 1)
+#     scatter.append(np.std(y - np.polyval(line, x[used]), ddof=2))
+# for radius, line, mean in zip(RADII_KPC, scatter, errors["mean"]):
+#     print(f"{radius:6.1f} kpc  {line:.2f}  {mean:.2f}")
 # ```
 # The gain is least in the centre, where galaxies of one mass still differ in how concentrated their haloes are and where few particles are
 # counted. It grows outwards to some tens of kpc, where the enclosed mass follows the mass of the whole halo, which goes with the stars; at the
@@ -357,8 +453,8 @@ record(settings, "baseline-random", np.mean(errors["random"] / errors["mean"]), 
 #
 # ## What's next
 #
-# The next chapters observe the galaxies: images of their stars, and maps of their hydrogen. They are to come; until then, the
-# {doc}`embedded universe <02_embedded_universe>` shows what its galaxies look like.
+# The next chapters observe the galaxies: {doc}`images of their stars <05_photometry_with_skirt>`, and
+# {doc}`maps of their hydrogen <06_hi_with_martini>`.
 #
 # ## References
 #

@@ -90,7 +90,8 @@ def test_papermill_sees_the_same_parameters(path, notebook, tmp_path):
 
 def test_settings_come_first(notebook):
     after = code(notebook)[1].source
-    assert "settings = Settings(universe=universe, profile=profile, seed=seed, base_path=base_path" in after
+    call = r"settings = Settings\(\s*universe=universe,\s*profile=profile,\s*seed=seed,\s*base_path=base_path"
+    assert re.search(call, after)
 
 
 def lines_of_code(cell) -> int:
@@ -106,6 +107,13 @@ def lines_of_code(cell) -> int:
 def test_cells_are_short(notebook):
     assert max(len(cell.source.splitlines()) for cell in code(notebook)) <= 25
     assert statistics.median(map(lines_of_code, code(notebook))) <= 5
+
+
+def test_code_fits_the_column_of_a_page(notebook):
+    """79 characters, in cells and in the blocks of code that the text shows; `ruff format` does most of it."""
+    blocks = re.findall(r"^```(?:python|bash)\n(.*?)^```", prose(notebook), re.DOTALL | re.MULTILINE)
+    for line in "\n".join([*(cell.source for cell in code(notebook)), *blocks]).splitlines():
+        assert len(line) <= 79, line
 
 
 def test_prose_outweighs_code(notebook):

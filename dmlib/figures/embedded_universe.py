@@ -11,6 +11,7 @@ from astropy.table import QTable
 from astropy.visualization import make_lupton_rgb
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from ..portraits import Portrait
 from ..validation import Comparison, Rotation
@@ -93,24 +94,43 @@ def relations(comparisons: Mapping[str, Comparison], names: Sequence[str], ncols
     offset from that median and the scatter about it, in dex.
     """
     nrows = -(-len(names) // ncols)
-    fig, axes = style.new_figure(nrows, ncols, width="wide", height=2.75 * nrows, squeeze=False)
+    fig, axes = style.new_figure(nrows, ncols, width="text", height=2.7 * nrows, squeeze=False)
     for ax, name in zip(axes.flat, names, strict=False):
         _relation(fig, ax, comparisons[name])
     for ax in axes.flat[len(names) :]:
         ax.remove()
     handles, labels = axes.flat[0].get_legend_handles_labels()
-    fig.legend(handles, labels, loc="outside lower center", ncols=4)
+    _readable(fig.legend(handles, labels, loc="outside lower center", ncols=3))
     return fig
+
+
+def _cloud(ax, x, y, quenched, size: float) -> None:
+    """Galaxies by type, each type with its own colour and marker."""
+    for chosen, colour, marker, label in (
+        (~quenched, _FORMING, "o", "star-forming"),
+        (quenched, _QUENCHED, "s", "quenched"),
+    ):
+        how = {"color": colour, "marker": marker, "markersize": size, "linestyle": "none", "alpha": 0.75}
+        ax.plot(x[chosen], y[chosen], label=label, markeredgewidth=0.3, markeredgecolor="white", **how)
+
+
+def _readable(legend) -> None:
+    """Markers of a legend at a size and strength that show their colour, however small the points are."""
+    for handle in legend.legend_handles:
+        handle.set_alpha(1.0)
+        if hasattr(handle, "set_markersize"):
+            handle.set_markersize(7.0)
+
+
+def _signed(value: float) -> str:
+    """Two decimals with a sign, a true minus, and no sign on nothing."""
+    return "0.00" if abs(value) < 0.005 else f"{value:+.2f}".replace("-", "\u2212")
 
 
 def _relation(fig, ax, c: Comparison) -> None:
     title, x_label, y_label = _LABELS[c.name]
-    for chosen, colour, marker, label in (
-        (~c.quenched, _FORMING, "o", "star-forming"),
-        (c.quenched, _QUENCHED, "s", "quenched"),
-    ):
-        points = {"color": colour, "marker": marker, "markersize": 2.6, "linestyle": "none", "alpha": 0.45}
-        ax.plot(c.x[chosen], c.y[chosen], label=label, markeredgewidth=0, **points)
+    _cloud(ax, c.x, c.y, c.quenched, 3.8)
+    for chosen, label in ((~c.quenched, "star-forming"), (c.quenched, "quenched")):
         style.plotted(fig, f"{c.name}, {label}", x=c.x[chosen], y=c.y[chosen], published=c.expected[chosen])
     branches = [np.ones(c.n, dtype=bool)]
     if c.name == "size":
@@ -125,10 +145,11 @@ def _relation(fig, ax, c: Comparison) -> None:
     low, high = np.percentile(c.y, [0.5, 99.5])
     left, right = np.percentile(c.x, [0.2, 99.8])
     margin, side = 0.18 * (high - low), 0.04 * (right - left)
-    ax.set(title=title, xlabel=x_label, ylabel=y_label, ylim=(low - margin, high + 1.6 * margin))
+    ax.set(title=title, xlabel=x_label, ylabel=y_label, ylim=(low - margin, high + 3.2 * margin))
     ax.set_xlim(left - side, right + side)
-    note = f"offset {c.offset:+.2f}, scatter {c.scatter:.2f}, n = {c.n}"
-    ax.text(0.03, 0.96, note, transform=ax.transAxes, va="top", fontsize=9, color="#444444")
+    ax.xaxis.set_major_locator(MaxNLocator(5))
+    note = f"offset {_signed(c.offset)}, scatter {c.scatter:.2f}\nn = {c.n}"
+    ax.text(0.03, 0.97, note, transform=ax.transAxes, va="top", fontsize=9.5, color="#444444")
 
 
 def rotation_curves(curves: Mapping[str, Rotation]) -> Figure:
@@ -170,14 +191,18 @@ def rotation_agreement(quiet: Sequence[Rotation], disturbed: Sequence[Rotation])
         x = np.concatenate([c.radius / c.r_hi for c in curves])
         y = np.concatenate([c.v_phi / c.v_circ for c in curves])
         good = np.isfinite(y)
-        ax.plot(x[good], y[good], color=colour, alpha=0.22, marker="o", markersize=2.4, linestyle="none", mew=0)
+        # The disturbed ones beside the quiet ones, not on them.
+        marker, alpha, aside = ("o", 0.25, -0.008) if label == "quiet" else ("^", 0.6, 0.014)
+        how = {"color": colour, "alpha": alpha, "marker": marker, "markersize": 3.6, "linestyle": "none", "mew": 0}
+        ax.plot(x[good] + aside, y[good], **how)
         at = np.round(x, 5)
         centres = np.unique(at[good])
         rows = [np.percentile(y[good & (at == v)], [16, 50, 84]) for v in centres]
         low, middle, high = np.array(rows).T
         ax.fill_between(centres, low, high, color=colour, alpha=0.15, linewidth=0)
         dash = "-" if label == "quiet" else "--"
-        ax.plot(centres, middle, color=colour, linestyle=dash, label=f"{label}, {len(curves)} galaxies")
+        name = f"{label}, {len(curves)} galaxies"
+        ax.plot(centres, middle, color=colour, linestyle=dash, marker=marker, markersize=6, label=name)
         style.plotted(fig, label, radius_over_r_hi=centres, p16=low, median=middle, p84=high)
     ax.axhline(1.0, color=style.COLOURS["total"], linewidth=0.8)
     ax.set(xlabel=r"$R\,/\,R_{\rm HI}$", ylabel=r"$V_\phi({\rm HI})\,/\,\sqrt{GM/R}$", ylim=(0.65, 1.25))
@@ -194,20 +219,16 @@ def dark_fraction(table: QTable, quenched: np.ndarray) -> Figure:
     """
     fig, ax = style.new_figure(width="text", height=3.9)
     x, y = np.log10(table["m_star"].to_value(u.Msun)), np.asarray(table["f_dm"])
-    for chosen, colour, marker, label in (
-        (~quenched, _FORMING, "o", "star-forming"),
-        (quenched, _QUENCHED, "s", "quenched"),
-    ):
-        points = {"color": colour, "marker": marker, "markersize": 3, "linestyle": "none", "alpha": 0.45}
-        ax.plot(x[chosen], y[chosen], label=label, markeredgewidth=0, **points)
+    _cloud(ax, x, y, quenched, 4.2)
+    for chosen, label in ((~quenched, "star-forming"), (quenched, "quenched")):
         style.plotted(fig, label, log_m_star=x[chosen], f_dm=y[chosen])
     edges = np.percentile(x, np.linspace(0, 100, 8))
     middle = 0.5 * (edges[1:] + edges[:-1])
     medians = [np.median(y[(x >= a) & (x <= b)]) for a, b in pairwise(edges)]
     ax.plot(middle, medians, color=style.COLOURS["total"], label="median", linewidth=2.2)
     style.plotted(fig, "median", log_m_star=middle, f_dm=medians)
-    ax.axhspan(0.5, 1.0, color=style.COLOURS["tng"], alpha=0.10, linewidth=0, label="medians of TNG: above 0.5")
-    ax.set(xlabel=r"log $M_\star$ [M$_\odot$]", ylabel=r"$M_{\rm DM}/M$ within $r_{1/2}$", ylim=(0, 1.12))
+    ax.axhspan(0.5, 1.0, color=style.COLOURS["tng"], alpha=0.10, linewidth=0, label="medians of TNG")
+    ax.set(xlabel=r"log $M_\star$ [M$_\odot$]", ylabel=r"$M_{\rm DM}/M$ within $r_{1/2}$", ylim=(0, 1.22))
     ax.set_xlim(*np.percentile(x, [0.2, 99.8]) + np.array([-0.05, 0.05]))
-    ax.legend(loc="upper left", ncols=2)
+    _readable(ax.legend(loc="upper left", ncols=2))
     return fig

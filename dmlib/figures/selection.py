@@ -93,11 +93,15 @@ def centrals(ours: dict[str, int], name: str, record: dict) -> Figure:
                 label="satellite" if not i else None,
             )
             style.plotted(fig, f"{title}: {label}", central=central, satellite=satellite)
-            for count, start, width in ((central, 0, central), (satellite, central, satellite)):
-                if width / total > 0.08:
-                    middle = (start + width / 2) / total
+            for count, start, what in ((central, 0, "central"), (satellite, central, "satellites")):
+                if count / total > 0.15:
+                    middle = (start + count / 2) / total
                     ax.text(middle, i, f"{count}", color="white", ha="center", va="center", weight="bold")
-        ax.set(title=title, xlim=(0, 1), xlabel="fraction")
+                elif count:
+                    # Too narrow a bar for its number.
+                    ax.text(1.02, i, f"{count}\n{what}", va="center", fontsize=9)
+        ax.set(title=title, xlim=(0, 1.28), xlabel="fraction")
+        ax.set_xticks([0, 0.5, 1])
         ax.set_yticks([0, 1], [name.split("-")[0], "real rows"])
         ax.set_ylim(1.6, -0.6)
         ax.grid(axis="y", visible=False)

@@ -105,7 +105,7 @@ def resolution(targets: Targets, m_dm_tng: float) -> Figure:
     """
     fig, ax = style.new_figure(width="text", height=3.9)
     ax.axvspan(1.0, 2.8 * SOFTENING, color=style.COLOURS["literature"], alpha=0.15, linewidth=0)
-    ax.text(1.04, 0.0012, "softened force\nof TNG100-1", fontsize=8.5, va="bottom", color="#444444")
+    ax.text(1.04, 0.0012, "softened\nforce of\nTNG100-1", fontsize=9, va="bottom", color="#444444")
     median = np.median(targets.m_dm, axis=0)
     here = targets.m_dm_particle
     for label, particle, role in (
