@@ -37,6 +37,10 @@ _COMPARE = re.compile(rf"(<=|>=|<|>|==)\s*({_NUMBER})")
 _WITHIN = re.compile(rf"({_NUMBER})\s+within\s+({_NUMBER})\s*(%?)")
 
 
+#: Where a universe names the committed record that its numbers are from.
+_RECORD = re.compile(r"\(records/[^)]*\)")
+
+
 class ClaimsError(DmlibError):
     """A claims or outline file that cannot be used."""
 
@@ -259,7 +263,7 @@ def place(row: Mapping) -> str:
     if row["universe"] == "embedded":
         return f"on the embedded universe, {row['profile']}; not a statement about TNG"
     if row["profile"] is None:
-        return f"on {row['universe']}"
+        return f"on {_RECORD.sub('(a record)', row['universe'])}"
     return f"on TNG100-1 ({row['universe']}, {row['profile']})"
 
 

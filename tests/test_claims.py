@@ -74,6 +74,8 @@ def test_a_verdict_says_on_what():
     record = verdict(measured, result(0.1, universe="60 real groups of TNG100-1", profile=None))
     assert record.where == "on 60 real groups of TNG100-1"
     assert claims.provenance(record.result) == "It (60 real groups of TNG100-1, n = 5)"
+    kept = verdict(measured, result(0.1, universe="TNG100-1, 60 groups (records/selection.json)", profile=None))
+    assert kept.where == "on TNG100-1, 60 groups (a record)"
     arithmetic = verdict(measured, result(0.1, universe="none (arithmetic)", profile=None))
     assert arithmetic.where == "by arithmetic"
     assert claims.provenance(arithmetic.result) == "It (arithmetic, measured in no universe, n = 5)"

@@ -19,7 +19,7 @@ TEXT = """({name})=
 
 **Objective** See a figure, a number and an equation on a page.
 
-The mass within $R$ follows from the speed of a circular orbit,
+The mass within $R$, in the symbols of $M(<R)$, follows from the speed of a circular orbit,
 
 $$M(<R) = \\frac{{V^2 R}}{{G}} .$$
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import ClassVar
 from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
+from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 from sphinxcontrib.bibtex.plugin import register_plugin
@@ -28,6 +30,9 @@ logger = logging.getLogger(__name__)
 
 #: What a page that shows TeX as HTML can ask for; the rest of MathJax (24 MB) stays out of the book.
 MATHJAX_PARTS = ("tex-chtml.js", "output/chtml/fonts", "input/tex/extensions", "ui", "a11y", "sre")
+
+
+_PUNCTUATION = re.compile(r"[,.;:!?)\u2019\u201d]+")
 
 
 def _round() -> BracketStyle:
@@ -242,6 +247,24 @@ class FrontFigure(SphinxDirective):
         return self.parse_text_to_nodes(text)
 
 
+class KeepPunctuation(SphinxPostTransform):
+    """Keep a formula and the punctuation behind it on one line; browsers would break between them."""
+
+    default_priority = 900
+    formats = ("html",)
+
+    def run(self, **kwargs) -> None:
+        for formula in list(self.document.findall(nodes.math)):
+            after = formula.next_node(descend=False, siblings=True)
+            mark = _PUNCTUATION.match(after.astext()) if isinstance(after, nodes.Text) else None
+            if mark is None:
+                continue
+            together = nodes.inline(classes=["formula"])
+            formula.replace_self(together)
+            together += [formula, nodes.Text(mark[0])]
+            after.parent.replace(after, nodes.Text(after.astext()[mark.end() :]))
+
+
 def _load(app: Sphinx) -> None:
     root = Path(app.srcdir)
     rows = _data(app, "results.json") or []
@@ -282,5 +305,6 @@ def setup(app: Sphinx) -> dict:
     app.add_directive("outline", Outline)
     app.add_directive("run-summary", RunSummary)
     app.add_directive("front-figure", FrontFigure)
+    app.add_post_transform(KeepPunctuation)
     app.config.mathjax_path = "mathjax/tex-chtml.js"
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
