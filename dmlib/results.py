@@ -238,6 +238,8 @@ def _format(value: float, format_spec: str) -> str:
     if "e" in out:
         mantissa, exponent = out.split("e")
         out = f"{mantissa} × 10{str(int(exponent)).translate(_SUPERSCRIPT)}"
+    if out.startswith("-") and not re.search("[1-9]", out):
+        out = out[1:]
     return out.replace("-", "−") if out.startswith("-") else out
 
 

@@ -169,9 +169,10 @@ record(
 # ## How much is missing
 #
 # Equation {eq}`eq-enclosed-mass` turns the same points into masses.
-# It takes the mass as spherical, and so will this book whenever it says "mass within $R$". A disc pulls somewhat more in its own plane than
-# a sphere of equal mass, at most some 15 per cent, so the masses are that good; the *ratio* of needed to seen is one of two
-# accelerations at the same place, and does not depend on the shape.
+# It takes the mass as spherical, and so will this book whenever it says "mass within $R$". A disc pulls more in its own plane than
+# a sphere that holds as much within that radius: for a thin exponential disc the speed is up to 15 per cent higher, and the mass that we
+# read from it up to a third. Where the halo dominates the excess is small. The *ratio* of needed to seen is one of two accelerations at the
+# same place, and does not depend on the shape.
 
 # %%
 show(

@@ -227,15 +227,19 @@ class RunSummary(_Table):
 
 
 class FrontFigure(SphinxDirective):
-    """``{front-figure} name ...``: the first of the named figures that this run has made, linked to its chapter."""
+    """``{front-figure} name ...``: the first of the named figures that this run has made, linked to its chapter.
+
+    A book made from TNG does not open with a picture of the embedded universe (``embedded_...``).
+    """
 
     required_arguments = 1
     final_argument_whitespace = True
 
     def run(self):
         known = _data(self.env.app, "figures.json") or {}
+        run = self.env.app.dmlib_run or {}
         for name in self.arguments[0].split():
-            if name in known:
+            if name in known and (run.get("universe") == "embedded" or not name.startswith("embedded_")):
                 break
         else:
             return []
