@@ -69,6 +69,20 @@ def test_not_after_a_cell_has_run(monkeypatch, settings, path):
     assert len(calls) == 1
 
 
+def test_an_interrupted_notebook_does_not_pass_for_an_executed_one(monkeypatch, settings, path):
+    failing(monkeypatch, times=0)
+    notebooks.execute(path, settings, {"seed": 2})
+
+    def interrupted(notebook, output, **options):
+        nbformat.write(notebook, output)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(papermill, "execute_notebook", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        notebooks.execute(path, settings, {"seed": 2})
+    assert sorted(item.name for item in settings.notebooks_dir.iterdir()) == ["01_first.failed.ipynb"]
+
+
 def test_parameters_are_literals_of_any_plain_kind(path):
     path.write_text(
         HEADER + '# %% [markdown]\n# # Title\n\n# %% tags=["hide-input", "parameters"]\n'

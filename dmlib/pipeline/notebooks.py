@@ -95,20 +95,22 @@ def execute(path: Path, settings: Settings, parameters: dict[str, Any]) -> list[
     running = settings.notebooks_dir / f".running-{path.stem}.ipynb"
     settings.notebooks_dir.mkdir(parents=True, exist_ok=True)
     before = _written(settings)
-    fault = None
+    fault, ended = None, False
     try:
         _run(_read(path), running, path.parent, settings, parameters)
+        ended = True
     except _NotebookFault as error:
         fault = error
     finally:
+        # However it ended, an interruption included: what did not come to its end is not taken for an executed copy.
         if running.is_file():
             executed = _tidy(nbformat.read(running, as_version=4), path, settings, parameters)
-            target = done if fault is None else failed
-            with atomic_path(target) as temporary:
+            with atomic_path(done if ended else failed) as temporary:
                 nbformat.write(executed, temporary)
             running.unlink()
+        if not ended:
+            done.unlink(missing_ok=True)
     if fault is not None:
-        done.unlink(missing_ok=True)
         copy = f"{settings.build.parent.name}/{settings.build.name}/notebooks/{failed.name}"
         raise StepError(f"notebook {path.stem} failed {fault}; the executed copy is {copy}")
     failed.unlink(missing_ok=True)
@@ -181,8 +183,9 @@ def _kernel_manager(settings: Settings) -> type:
     class ThisPython(AsyncKernelManager):
         @property
         def kernel_spec(self) -> KernelSpec:
-            # Warnings of the kernel itself, which would stand between the lines of the run, are not for its reader.
-            return KernelSpec(**get_kernel_dict(extra_arguments=["--log-level=40"]) | {"env": environment})
+            # What the kernel says of itself, on Ctrl-C above all, would stand between the lines of the run. Errors of
+            # cells do not come this way.
+            return KernelSpec(**get_kernel_dict(extra_arguments=["--log-level=50"]) | {"env": environment})
 
     return ThisPython
 

@@ -221,6 +221,9 @@ def _one(step: Step, settings: Settings, journal: _Journal, head: str, tell: Tel
             why = "; ".join(now.reasons) or "forced"
             tell(f"{head}: running ({why})")
             engine.run_step(step, places, fresh=forced or now.damaged)
+    except KeyboardInterrupt:
+        tell(f"{head}: interrupted; the next run takes it up")
+        raise
     except Exception as error:
         message = _sentence(step, error)
         tell(f"{head}: failed")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import shutil
+import signal
 import sys
 import threading
 from collections.abc import Iterator
@@ -176,6 +177,8 @@ def _start_worker(plan: Plan) -> None:
         os._exit(1)
 
     threading.Thread(target=die_with_parent, daemon=True).start()
+    # Ctrl-C reaches the workers too: they end without a word, the parent says what there is to say.
+    signal.signal(signal.SIGINT, lambda *_: os._exit(1))
 
 
 def _work(block: int, root: Path, particles: bool) -> int:
