@@ -20,6 +20,9 @@ BARYON_FRACTION = 0.0486 / 0.3089
 #: Hydrogen mass over the mass of cold gas, for metal-rich gas.
 COLD_HYDROGEN = 0.75
 
+#: Largest part of a halo's cosmic share of baryons, less its stars, that cold gas may take (our choice).
+COLD_LIMIT = 0.8
+
 #: What the alternative physics multiplies or replaces: it stands for another simulation in tests of robustness.
 PHYSICS = {
     "fiducial": {"contraction": 1.0, "core": 0.0, "hot": 1.0, "hi": 1.0},
@@ -90,7 +93,9 @@ def draw_gas(rng, s, physics):
     in TNG. HI and H2 follow the specific star-formation rate (xGASS, xCOLD GASS), with part of the HI residual shared
     by the distance from the sequence through that rate. Satellites have lost 0.3 dex of HI on average and nearly all
     hot gas (our choice). The hot gas within the halo's edge is 0.35 of the cosmic share with 0.15 dex, less by 0.15
-    dex in quenched ones (our choice; in TNG too, quenched galaxies have lost part of theirs).
+    dex in quenched ones (our choice; in TNG too, quenched galaxies have lost part of theirs). No halo holds more
+    baryons than its cosmic share: where the draws add up to more, cold gas is cut to `COLD_LIMIT` of what the stars
+    leave, and hot gas to the rest.
     """
     n = s.size
     satellite = s["kind"] == "satellite"
@@ -105,9 +110,13 @@ def draw_gas(rng, s, physics):
     s["m_hi"] = hi * 10**stripped * np.where(below, 10 ** -rng.uniform(0.2, 1.2, n), 1.0) * change["hi"]
     s["m_h2"] = relations.h2_mass_at_ssfr(s["m_star"], s["sfr"]) * dex(rng, SCATTER["h2_mass"], n)
     s["m_h2"] = np.where(s["sfr"] > 0.0, np.minimum(s["m_h2"], 1.5 * s["m_hi"]), 0.0)
+    room = np.maximum(BARYON_FRACTION * s["m200"] - s["m_star"], 0.0)
+    kept = np.minimum(1.0, COLD_LIMIT * room * COLD_HYDROGEN / (s["m_hi"] + s["m_h2"]))
+    s["m_hi"], s["m_h2"] = kept * s["m_hi"], kept * s["m_h2"]
     s["r_hi"] = relations.hi_radius(s["m_hi"]) * dex(rng, SCATTER["hi_radius"], n)
     share = 0.35 * BARYON_FRACTION * s["m200"] * dex(rng, 0.15, n) * change["hot"]
     share *= np.where(s["quenched"], 10**-0.15, 1.0)
+    share = np.minimum(share, room - (s["m_hi"] + s["m_h2"]) / COLD_HYDROGEN)
     s["m_hot"] = np.where(satellite, 0.05, 1.0) * share
     s["gas_dispersion"] = np.clip(rng.normal(9.0, 1.5, n) + 2.5 * np.log10(1.0 + s["sfr"]), 6.0, 20.0)
 
