@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -67,6 +67,9 @@ class Component:
     def enclosed_mass(self, radii: np.ndarray = RADII_KPC) -> np.ndarray:
         """Mass within each radius [Msun], see `enclosed_mass`."""
         return enclosed_mass(self.position, self.mass, radii)
+
+
+_EMPTY = Component(np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0))
 
 
 @dataclass(frozen=True)
@@ -263,6 +266,7 @@ def load_galaxy(
     scope: Scope = "subhalo",
     velocities: bool = True,
     extra: Mapping[ComponentName, Sequence[str]] | None = None,
+    components: Collection[ComponentName] = COMPONENTS,
 ) -> Galaxy:
     """Read one galaxy's particles.
 
@@ -276,6 +280,8 @@ def load_galaxy(
         Masses and positions alone are enough for profiles, and half the reading.
     extra : mapping, optional
         Further TNG fields by component, for example ``{"gas": ["Density"]}``.
+    components : collection of str
+        What is read; the others are left empty. Who looks at light and gas need not read the dark matter of a cluster.
 
     Returns
     -------
@@ -297,8 +303,8 @@ def load_galaxy(
     object_id = int(subhalo_id) if scope == "subhalo" else group_id
     extra = extra or {}
     fields = _BASE_FIELDS if velocities else ("Coordinates", "Masses")
-    components = {}
-    for name in COMPONENTS:
+    read = dict.fromkeys((*COMPONENTS, "wind"), _EMPTY)
+    for name in components:
         wanted = [*fields, *extra.get(name, ())]
         if name == "stars":
             wanted.append("GFM_StellarFormationTime")
@@ -307,10 +313,10 @@ def load_galaxy(
         if name == "stars":
             # Wind-phase gas has a formation time of zero or less.
             real = arrays["GFM_StellarFormationTime"] > 0
-            components["wind"] = whole.where(~real)
+            read["wind"] = whole.where(~real)
             whole = whole.where(real)
-        components[name] = replace(whole, extra={key: whole.extra[key] for key in extra.get(name, ())})
-    if len(components["dm"]) == 0:
+        read[name] = replace(whole, extra={key: whole.extra[key] for key in extra.get(name, ())})
+    if "dm" in components and len(read["dm"]) == 0:
         raise GalaxyError(f"subhalo {subhalo_id} has no dark matter: it is no galaxy in a halo, leave it out.")
     return Galaxy(
         subhalo_id=int(subhalo_id),
@@ -320,7 +326,7 @@ def load_galaxy(
         bulk_velocity=bulk,
         r_half_star=float(row["SubhaloHalfmassRadType"][0, PART_TYPE["stars"]].to_value(u.kpc)),
         m_dm_particle=universe.header.m_dm,
-        **components,
+        **read,
     )
 
 

@@ -329,3 +329,11 @@ def test_embedded_discs_turn(embedded):
     turned = [load_galaxy(embedded, i).oriented("stars") for i in chosen]
     np.testing.assert_allclose([galaxy.spin_axis()[2] for galaxy in turned], 1.0, atol=1e-6)
     assert np.median([galaxy.kappa_rot() for galaxy in turned]) > 0.45
+
+
+def test_only_what_is_asked_for_is_read(tmp_path):
+    universe = FilesUniverse(write_tree(tmp_path, toy_groups()))
+    whole, some = load_galaxy(universe, 0), load_galaxy(universe, 0, components=("stars",))
+    np.testing.assert_array_equal(some.stars.position, whole.stars.position)
+    np.testing.assert_array_equal(some.wind.mass, whole.wind.mass)
+    assert len(some.dm) == len(some.gas) == 0 and some.dm.position.shape == (0, 3)

@@ -39,8 +39,8 @@ def build(
 ) -> None:
     """Make the product "dataset", ``dataset.hdf5``; goes on where a killed run stopped.
 
-    The file is the same, bit for bit, whatever the number and kind of workers, and however often the work was
-    interrupted.
+    Every array is the same, bit for bit, whatever the number and kind of workers, the size of the shards, and however
+    often the work was interrupted.
 
     Parameters
     ----------

@@ -110,7 +110,9 @@ class Observer:
         wanted = {name: tuple(names) for name, names in fields.items()}
         extra = [name for name in HYDROGEN_FIELDS if name != "Masses"]
         wanted["gas"] = tuple(dict.fromkeys((*extra, *wanted.get("gas", ()))))
-        return load_galaxy(self.universe, subhalo_id, scope=self.recipe.scope, extra=wanted)
+        return load_galaxy(
+            self.universe, subhalo_id, scope=self.recipe.scope, extra=wanted, components=("stars", "gas")
+        )
 
     def _gas(self, galaxy: Galaxy) -> HIGas:
         hi = self.recipe.hi
