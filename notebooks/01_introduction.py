@@ -325,7 +325,8 @@ record(
 # No shape of the dark-matter profile is assumed, and no equilibrium. The price is that the rule is only as good as the simulation that
 # taught it.
 # Their conclusions, which this book tests one by one, are that the profile is recovered well at all radii, best at intermediate ones (mean
-# square error below 0.2 with all information, below 0.3 with images alone), with a mean absolute error below about 0.25 everywhere.
+# square error below 0.2 with all information, below 0.3 with images alone), and with a mean absolute error that is always below about
+# 0.25 when both images and HI are given.
 # A follow-up with networks that respect rotations of the image does better than the standard ones {cite}`deLosRios2025`.
 #
 # How the networks compare with the method of this chapter, on the same galaxies, the authors announced as future work. It is the
