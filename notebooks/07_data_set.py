@@ -34,7 +34,7 @@
 # Reading takes about 15 minutes. Running takes a few minutes when the views have to be observed first, otherwise seconds.
 
 # %% tags=["parameters"]
-universe = "embedded"  # where galaxies come from: "embedded" (written here) or "files" (a TNG tree on disk)
+universe = "embedded"  # written here; or "files", a TNG tree on disk
 profile = "quick"  # how much is computed: "smoke", "quick" or "paper"
 seed = 1  # root of every random number: lines of sight, noise, split
 base_path = ""  # the simulation's output folder, for universe "files"
@@ -74,7 +74,8 @@ settings = Settings(
 # %%
 dataset = load_dataset(settings)
 print(
-    f"{len(dataset)} views of {dataset.n_galaxies} galaxies, {dataset.grid.pixels} pixels of {dataset.grid.pixel_size:g} kpc a side"
+    f"{len(dataset)} views of {dataset.n_galaxies} galaxies, "
+    f"{dataset.grid.pixels} pixels of {dataset.grid.pixel_size:g} kpc a side"
 )
 
 # %%
@@ -97,10 +98,12 @@ dataset.table[columns][:3].pprint(max_width=-1)
 row = int(np.argsort(dataset.table["m_hi"])[len(dataset) // 2])
 image, maps = dataset.images([row])[0], dataset.hi([row])[0]
 print(
-    f"image {image.shape} [{dataset.image_unit}], bands {' '.join(dataset.bands)}, brightest {image.max():.2e}"
+    f"image {image.shape} [{dataset.image_unit}], bands "
+    f"{' '.join(dataset.bands)}, brightest {image.max():.2e}"
 )
 print(
-    f"maps {maps.shape}, {np.isfinite(maps[..., 0]).mean():.0%} of the pixels with HI"
+    f"maps {maps.shape}, {np.isfinite(maps[..., 0]).mean():.0%} of the pixels "
+    "with HI"
 )
 
 # %% [markdown]
@@ -157,8 +160,10 @@ show(
     settings,
     "dataset_funnel",
     caption="From the catalogue to views, and how the galaxies are divided.",
-    alt="Left, horizontal bars: the number of subhaloes, of selected galaxies, of those with a target, of those observed, and of views, three "
-    "for each galaxy. Right, galaxies for training, validation and test, of which a small part are satellites.",
+    alt="Left, horizontal bars: the number of subhaloes, of selected "
+    "galaxies, of those with a target, of those observed, and of views, three "
+    "for each galaxy. Right, galaxies for training, validation and test, of "
+    "which a small part are satellites.",
     n=dataset.n_galaxies,
 )
 
@@ -203,7 +208,8 @@ record(
 # %%
 batch = dataset.load("train", "all")
 print(
-    f"{batch.inputs.shape} (view, y, x, channel), {batch.inputs.dtype}; channels {' '.join(dataset.channels('all'))}"
+    f"{batch.inputs.shape} (view, y, x, channel), {batch.inputs.dtype}; "
+    f"channels {' '.join(dataset.channels('all'))}"
 )
 
 # %%
@@ -211,9 +217,13 @@ show(
     figures.channels(dataset, batch.inputs),
     settings,
     "dataset_channels",
-    caption="Values of the eight channels in the training views, on a logarithmic scale: images where brighter than 0.05, maps where HI was found.",
-    alt="Eight histograms with logarithmic height. The five bands fall from zero to about three. Moment 0 is a broad hump between minus one and "
-    "two, moment 1 is symmetric about zero, moment 2 peaks below one half with a tail to larger values.",
+    caption="Values of the eight channels in the training views, on a "
+    "logarithmic scale: images where brighter than 0.05, maps where HI was "
+    "found.",
+    alt="Eight histograms with logarithmic height. The five bands fall from "
+    "zero to about three. Moment 0 is a broad hump between minus one and "
+    "two, moment 1 is symmetric about zero, moment 2 peaks below one half "
+    "with a tail to larger values.",
     n=len(np.unique(batch.subhalo_id)),
 )
 
@@ -244,10 +254,14 @@ show(
     figures.examples(dataset, rows, dataset.inputs(rows)),
     settings,
     "dataset_examples",
-    caption="Views of the data set, one a row, from the least to the most massive galaxy (log stellar mass and inclination on the left): five "
-    "bands, HI column, velocity (blue approaches), dispersion, and the target from 1 to 100 kpc among those of all galaxies (shaded).",
-    alt="Eight rows of nine small panels on the full field of view. In each row the same disc appears in five bands, in HI, and as a velocity "
-    "field with a blue and a red half. The HI reaches further than the stars. The last panel shows a rising curve within a grey band.",
+    caption="Views of the data set, one a row, from the least to the most "
+    "massive galaxy (log stellar mass and inclination on the left): five "
+    "bands, HI column, velocity (blue approaches), dispersion, and the target "
+    "from 1 to 100 kpc among those of all galaxies (shaded).",
+    alt="Eight rows of nine small panels on the full field of view. In each "
+    "row the same disc appears in five bands, in HI, and as a velocity "
+    "field with a blue and a red half. The HI reaches further than the stars. "
+    "The last panel shows a rising curve within a grey band.",
     n=len(rows),
 )
 
@@ -270,9 +284,8 @@ show(
 # %%
 table = dataset.table
 for key in ("subhalo_id", "group_id"):
-    print(
-        f"{key} on two sides: {len(straddling(np.asarray(table[key]), np.asarray(table['split'])))}"
-    )
+    lost = straddling(np.asarray(table[key]), np.asarray(table["split"]))
+    print(f"{key} on two sides: {len(lost)}")
 
 # %%
 here = {"chapter": "dataset", "figure": "dataset_targets"}
@@ -306,9 +319,12 @@ show(
     figures.targets(dataset),
     settings,
     "dataset_targets",
-    caption="Targets of the three sides. Left: dark mass within each radius over the median for training; thick lines are medians, the shading "
-    "and the thin lines the middle 68 per cent. Right: distribution of the mass within 100 kpc.",
-    alt="Left, three lines near one across all radii, with ranges from about two thirds to one and a half. Right, three rising step curves close "
+    caption="Targets of the three sides. Left: dark mass within each radius "
+    "over the median for training; thick lines are medians, the shading "
+    "and the thin lines the middle 68 per cent. Right: distribution of the "
+    "mass within 100 kpc.",
+    alt="Left, three lines near one across all radii, with ranges from about "
+    "two thirds to one and a half. Right, three rising step curves close "
     "to each other.",
     n=dataset.n_galaxies,
 )
@@ -337,10 +353,13 @@ show(
     figures.leak(dataset.radii, errors),
     settings,
     "dataset_leak",
-    caption="Root mean square error of $\\ln M$ of two simple regressors, for three ways to split, and of the mean profile. Bands: standard "
+    caption="Root mean square error of $\\ln M$ of two simple regressors, for "
+    "three ways to split, and of the mean profile. Bands: standard "
     "deviation over splits.",
-    alt="Two panels of error against radius. For the nearest neighbour the error is zero when all views are trained on, intermediate when split by "
-    "view, and largest when split by group, there close to that of the mean profile at small radii. For ridge regression the three lines lie "
+    alt="Two panels of error against radius. For the nearest neighbour the "
+    "error is zero when all views are trained on, intermediate when split by "
+    "view, and largest when split by group, there close to that of the mean "
+    "profile at small radii. For ridge regression the three lines lie "
     "close together, in the same order, well below the mean profile.",
     n=dataset.n_galaxies
     - len(np.unique(dataset.table["subhalo_id"][dataset.rows("test")])),
@@ -395,12 +414,14 @@ for name in (*REGRESSORS, "mean"):
 # :class: dropdown
 # ```python
 # for inputs in ("all", "photometry", "hi"):
-#     error = demonstrate(dataset, seed=seed, inputs=inputs)["group", "ridge"].mean(axis=0)
+#     errors = demonstrate(dataset, seed=seed, inputs=inputs)
+#     error = errors["group", "ridge"].mean(axis=0)
 #     print(f"{inputs:10s}", " ".join(f"{value:.2f}" for value in error[::4]))
 # ```
-# The photometry alone weighs the stars, and that goes far, as the stellar mass did in {doc}`04_target_profiles`. The root mean square of the velocity
-# adds the rotation, with the inclination unknown: compare the columns at small and at large radii. Since rings are blind to the shape of the disc, the formula
-# cannot correct for inclination; a network might.
+# The photometry alone weighs the stars, and that goes far, as the stellar mass did in {doc}`04_target_profiles`; it is worth most at large radii, where
+# the halo's whole mass counts. The HI alone brings the rotation speed. In the embedded universe that is worth about as much as the stars inside some
+# ten kpc, and less beyond the disc. Together they are better than either, by little. Rings are blind to the shape of a disc, so the formula cannot correct
+# for the inclination; a network might.
 # :::
 #
 # ## Summary

@@ -8,6 +8,7 @@ import numpy as np
 from astropy import units as u
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatterSciNotation, LogLocator
 
 from ..dataset.leak import REGRESSORS, WAYS
 from ..dataset.read import HI_CHANNELS, DataSet
@@ -125,6 +126,8 @@ def targets(dataset: DataSet) -> Figure:
         axis.set_minor_formatter(lambda value, _: "")
     axes[1].set(xscale="log", xlabel=r"dark mass within 100 kpc [M$_\odot$]", ylabel="share below", ylim=(0, 1))
     axes[1].set_title("masses")
+    axes[1].xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+    axes[1].xaxis.set_major_formatter(LogFormatterSciNotation(labelOnlyBase=False, minor_thresholds=(np.inf, np.inf)))
     axes[1].xaxis.set_minor_formatter(lambda value, _: "")
     axes[1].legend(loc="lower right")
     return fig
