@@ -39,12 +39,12 @@
 # one interface lets images of either kind stand in for the other.
 
 # %% tags=["parameters"]
-universe = "embedded"  # where galaxies come from: "embedded" (written here) or "files" (a TNG tree on disk)
+universe = "embedded"  # written here; or "files", a TNG tree on disk
 profile = "quick"  # how much is computed: "smoke", "quick" or "paper"
 seed = 1  # root of every random number
-base_path = ""  # the simulation's output folder, for universe "files"
-subhalo_id = -1  # galaxy to look at closely; -1 takes a central with much star formation
-skirt_subhalo = 6  # TNG100-1 subhalo whose published SKIRT image is shown where it is at hand
+base_path = ""  # for "files", the simulation's output folder
+subhalo_id = -1  # galaxy to look at; -1: a central with much star formation
+skirt_subhalo = 6  # TNG100-1 subhalo whose published SKIRT image is shown
 n_gallery = 12  # galaxies in the gallery
 n_colours = 200  # galaxies whose colours with dust are measured
 
@@ -57,21 +57,29 @@ from dmlib.galaxy import load_galaxy
 from dmlib.manifest import available
 from dmlib.observe.grid import SkyGrid
 from dmlib.observe.images import bands
-from dmlib.observe.images.colours import catalogue_magnitudes, divider, dusty_magnitudes, quiescent, sequence
 from dmlib.observe.images.light import ParticleLight
-from dmlib.observe.images.normalise import normalise, softening
+from dmlib.observe.images.normalise import normalise
 from dmlib.observe.images.published import read_broadband
-from dmlib.observe.images.realism import Survey, SurveyLight, sky_noise
+from dmlib.observe.images.realism import (
+    PIXEL,
+    Survey,
+    SurveyLight,
+    patch_noise,
+    sky_noise,
+)
 from dmlib.observe.images.rings import ring_brightness
 from dmlib.observe.views import lines_of_sight
 from dmlib.records import load_record
-from dmlib.results import record
+from dmlib.results import recorder
 from dmlib.sample import load_sample
 from dmlib.settings import Settings
 from dmlib.universe import open_universe
 
-settings = Settings(universe=universe, profile=profile, seed=seed, base_path=base_path)
-grid = SkyGrid.of(settings)
+# %%
+settings = Settings(
+    universe=universe, profile=profile, seed=seed, base_path=base_path
+)
+record = recorder(settings, chapter="photometry")
 
 # %% [markdown]
 # ## What radiative transfer does
@@ -105,9 +113,10 @@ grid = SkyGrid.of(settings)
 # {cite}`Nelson2019`: SDSS g, r, i, z, one view a galaxy along the z axis of the box, as if at redshift {num}`image-redshift:.4f`.
 
 # %%
-record(settings, "image-redshift", bands.REDSHIFT, statement="Redshift of the published images", chapter="photometry")
+redshift = "Redshift of the published images"
+record("image-redshift", bands.REDSHIFT, statement=redshift)
 published = available("tng100-skirt-image", subhalo_id=skirt_subhalo)
-print(f"the published image of subhalo {skirt_subhalo}: {published.state}")
+print(f"published image of subhalo {skirt_subhalo}: {published.state}")
 
 # %% [markdown]
 # Such a file holds counts per second and no zero point. A difference of its bands in magnitudes is not a colour, and we make none of it.
@@ -126,14 +135,22 @@ tree = open_universe(settings)
 sample = load_sample(settings)
 centrals = sample[sample["is_true_central"]]
 if subhalo_id < 0:
-    subhalo_id = int(centrals["subhalo_id"][np.argsort(centrals["sfr"])[int(0.9 * len(centrals))]])
+    by_sfr = centrals["subhalo_id"][np.argsort(centrals["sfr"])]
+    subhalo_id = int(by_sfr[int(0.9 * len(by_sfr))])
+
+# %% [markdown]
+# We read that galaxy with the fields that light and dust need, and choose three lines of sight to it: 50 degrees inclined, face-on and
+# edge-on. Two grids of pixels will do: the common one of the data set, and a closer one for pictures.
 
 # %%
 stars_only, behind_dust = ParticleLight(dust=None), ParticleLight()
 galaxy = load_galaxy(tree, subhalo_id, extra=behind_dust.fields)
 axis = galaxy.spin_axis()
-inclined, face_on, edge_on = lines_of_sight(subhalo_id, axis, seed=seed, mode=[(50, 60), (0, 60), (90, 60)])
-close = SkyGrid(60.0, 120)
+angles = [(50, 60), (0, 60), (90, 60)]  # inclination, position angle [deg]
+inclined, face_on, edge_on = lines_of_sight(
+    subhalo_id, axis, seed=seed, mode=angles
+)
+grid, close = SkyGrid.of(settings), SkyGrid(60.0, 120)
 
 # %% [markdown]
 # Every source of images has the same method, `image(galaxy, view, grid)`, and says its bands and its unit: here the surface
@@ -141,27 +158,53 @@ close = SkyGrid(60.0, 120)
 
 # %%
 image = stars_only.image(galaxy, inclined, close)
-print(f"{len(galaxy.stars)} star particles, image {image.shape} (y, x, band) in {stars_only.unit}")
+print(f"{len(galaxy.stars)} star particles")
+print(f"image {image.shape} (y, x, band) in {stars_only.unit}")
 
 # %%
 show(
     figures.five_bands(image, close),
     settings,
     "photometry_bands",
-    caption="A star-forming galaxy in five bands, starlight only, at 50 degrees inclination; surface brightness as at the redshift of the "
+    caption="A star-forming galaxy in five bands, starlight only, at 50 "
+    "degrees inclination; surface brightness as at the redshift of the "
     "published images.",
-    alt="Five small images of an inclined disc galaxy in u, g, r, i and z. In u it is faint and patchy, in the redder bands smooth and bright "
-    "with a marked centre.",
+    alt="Five small images of an inclined disc galaxy in u, g, r, i and z. "
+    "In u it is faint and patchy, in the redder bands smooth and bright with "
+    "a marked centre.",
     n=1,
 )
 
+# %% [markdown]
+# Is all the light there? We compare the sum of the pixels with the sum of the particles, on a field so wide that it holds the whole group,
+# and on the common field.
+
 # %%
-full = stars_only.luminosities(galaxy, inclined).sum(axis=0)
-lost = np.abs(stars_only.image(galaxy, inclined, SkyGrid(4000.0, 200)).sum((0, 1)) * 400.0 / full - 1).max()
-inside = (stars_only.image(galaxy, inclined, grid).sum((0, 1)) * grid.pixel_area / full)[2]
-here = {"chapter": "photometry", "figure": "photometry_bands", "n": 1}
-record(settings, "light-lost", lost, statement="Relative flux lost between particles and pixels", **here)
-record(settings, "light-inside", 100 * inside, unit="%", statement="Light in r within the common grid", **here)
+light = stars_only.luminosities(galaxy, inclined).sum(axis=0)
+wide = SkyGrid(4000.0, 200)
+kept = {
+    field: stars_only.image(galaxy, inclined, field).sum((0, 1))
+    * field.pixel_area
+    / light
+    for field in (wide, grid)
+}
+
+# %%
+here = {"figure": "photometry_bands", "n": 1}
+record(
+    "light-lost",
+    np.abs(kept[wide] - 1).max(),
+    statement="Relative flux lost between particles and pixels",
+    **here,
+)
+record(
+    "light-inside",
+    100 * kept[grid][2],
+    unit="%",
+    statement="Light in r within the common grid",
+    **here,
+)
+
 # %% [markdown]
 # {numref}`fig-photometry-bands` is one galaxy, five times: u is made by stars of some hundred million years and less, z by all that ever formed.
 # The spots in u are single particles: at this resolution one stands for a whole region of star formation, and for more than one of a real galaxy.
@@ -176,12 +219,14 @@ record(settings, "light-inside", 100 * inside, unit="%", statement="Light in r w
 
 # %%
 order = np.argsort(centrals["m_star"])
-chosen = centrals[order[np.linspace(0, len(order) - 1, n_gallery).round().astype(int)]]
+ranks = np.linspace(0, len(order) - 1, n_gallery).round().astype(int)
 pictures, labels = [], []
-for row in chosen:
-    member = load_galaxy(tree, row["subhalo_id"], extra=behind_dust.fields)
-    view = lines_of_sight(member.subhalo_id, member.spin_axis(), 1, seed=seed, mode="face-on")[0]
-    pictures.append(behind_dust.image(member, view, close))
+for row in centrals[order[ranks]]:
+    one = load_galaxy(tree, row["subhalo_id"], extra=behind_dust.fields)
+    (view,) = lines_of_sight(
+        one.subhalo_id, one.spin_axis(), 1, seed=seed, mode="face-on"
+    )
+    pictures.append(behind_dust.image(one, view, close))
     labels.append(f"log M$_*$ = {np.log10(row['m_star'].value):.1f}")
 
 # %%
@@ -189,8 +234,10 @@ show(
     figures.gallery(pictures, labels, close),
     settings,
     "photometry_gallery",
-    caption="Central galaxies of the sample, equally spaced in the rank of their stellar mass, face-on, with dust.",
-    alt="Twelve face-on galaxies in composite colour: yellowish discs of different sizes, with blue spots, some with bars; the most massive one "
+    caption="Central galaxies of the sample, equally spaced in the rank of "
+    "their stellar mass (in solar masses), face-on, with dust.",
+    alt="Twelve face-on galaxies in composite colour: yellowish discs of "
+    "different sizes, with blue spots, some with bars; the most massive one "
     "is a large smooth yellow glow.",
     n=len(pictures),
 )
@@ -217,9 +264,10 @@ show(
 # Columns are found star by star: from the observer backwards, each gas cell adds to a map of columns, and each star reads the map.
 
 # %%
+sources, sides = (stars_only, behind_dust), (face_on, edge_on)
 pairs = {
-    title: tuple(source.image(galaxy, view, close) for source in (stars_only, behind_dust))
-    for title, view in (("face-on", face_on), ("edge-on", edge_on))
+    title: tuple(source.image(galaxy, view, close) for source in sources)
+    for title, view in zip(("face-on", "edge-on"), sides, strict=True)
 }
 
 # %%
@@ -227,22 +275,48 @@ show(
     figures.dust(pairs, close),
     settings,
     "photometry_dust",
-    caption="The galaxy of {numref}`fig-photometry-bands` without dust and with dust, and the dimming in r, face-on and edge-on.",
-    alt="Two rows of three pictures. Face-on the galaxy hardly changes with dust; edge-on its thin bright disc turns from bluish white to "
-    "orange. The maps of dimming show little face-on, and more than a magnitude along the middle plane edge-on.",
+    caption="The galaxy of {numref}`fig-photometry-bands` without dust and "
+    "with dust, and the dimming in r, face-on and edge-on; white where there "
+    "is no light to dim.",
+    alt="Two rows of three pictures. Face-on the galaxy hardly changes with "
+    "dust; edge-on its thin bright disc turns from bluish white to orange. "
+    "The maps of dimming show little face-on, and more than half a magnitude "
+    "along the middle plane edge-on.",
     n=1,
 )
 
+# %% [markdown]
+# The same for the galaxy as a whole, in magnitudes:
+
+
 # %%
-here = {"chapter": "photometry", "figure": "photometry_dust", "n": 1, "unit": "mag"}
-for name, view in (("face", face_on), ("edge", edge_on)):
-    bare, dusty = (
-        bands.absolute_magnitude(source.luminosities(galaxy, view).sum(axis=0)) for source in (stars_only, behind_dust)
+def whole(source, view):
+    light = source.luminosities(galaxy, view).sum(axis=0)
+    return bands.absolute_magnitude(light)
+
+
+bare = whole(stars_only, face_on)
+dimmings = {
+    "face": whole(behind_dust, face_on) - bare,
+    "edge": whole(behind_dust, edge_on) - bare,
+}
+
+# %%
+for name, dimming in dimmings.items():
+    here = {"figure": "photometry_dust", "n": 1, "unit": "mag"}
+    record(
+        f"dust-{name}-r",
+        dimming[2],
+        statement=f"Dimming in r of the galaxy shown, {name}-on",
+        **here,
     )
-    dimming = dusty - bare
-    record(settings, f"dust-{name}-r", dimming[2], statement=f"Dimming in r of the galaxy shown, {name}-on", **here)
-    statement = f"Reddening in g - r of the galaxy shown, {name}-on"
-    record(settings, f"dust-{name}-red", dimming[1] - dimming[2], statement=statement, **here)
+    record(
+        f"dust-{name}-red",
+        dimming[1] - dimming[2],
+        statement=f"Reddening in g - r of the galaxy shown, {name}-on",
+        **here,
+    )
+
 # %% [markdown]
 # As a whole, this galaxy loses {num}`dust-face-r:.2f` in r face-on and {num}`dust-edge-r:.2f` edge-on ({numref}`fig-photometry-dust`). It reddens by
 # {num}`dust-face-red:.2f` and {num}`dust-edge-red:.2f` in g − r. A cloud of the Milky Way's dust in front of it that dims r by as much would redden it
@@ -254,32 +328,54 @@ for name, view in (("face", face_on), ("edge", edge_on)):
 # How does dust act on the sample? One random view of each galaxy tells.
 
 # %%
+from dmlib.observe.images.colours import (
+    catalogue_magnitudes,
+    divider,
+    dusty_magnitudes,
+    quiescent,
+    sequence,
+)
+
+# %%
 rng = np.random.default_rng(seed)
-ids = np.sort(rng.permutation(np.asarray(sample["subhalo_id"]))[:n_colours])
-table, set_aside = dusty_magnitudes(tree, ids, behind_dust, seed=seed)
+ids = rng.permutation(np.asarray(sample["subhalo_id"]))[:n_colours]
+table, set_aside = dusty_magnitudes(tree, np.sort(ids), behind_dust, seed=seed)
 dimming = table["dusty"] - table["bare"]
+inclination = table["inclination"].to_value("deg")
 print(f"{len(table)} galaxies measured, {len(set_aside)} set aside")
 
 # %%
-inclination = table["inclination"].to_value("deg")
 show(
     figures.attenuation(inclination, dimming[:, 1], dimming[:, 4]),
     settings,
     "photometry_attenuation",
-    caption="Dimming of whole galaxies by dust in g and z against the inclination of a random view.",
-    alt="Scatter of dimming against inclination. Both bands rise towards edge-on; g lies above z throughout, with a wide spread at every "
+    caption="Dimming of whole galaxies by dust in g and z against the "
+    "inclination of a random view; lines are medians in bins.",
+    alt="Scatter of dimming against inclination. Both bands rise towards "
+    "edge-on; g lies above z throughout, with a wide spread at every "
     "inclination.",
     n=len(table),
 )
 
 # %%
-here = {"chapter": "photometry", "figure": "photometry_attenuation", "unit": "mag"}
-for name, which in (("flat", inclination < 50), ("steep", inclination > 75)):
-    statement = f"Median dimming in g, galaxies {'less than 50' if name == 'flat' else 'more than 75'} degrees inclined"
-    record(settings, f"dimming-{name}", np.median(dimming[which, 1]), n=which.sum(), statement=statement, **here)
+ranges = {
+    "flat": ("less than 50 degrees inclined", inclination < 50),
+    "steep": ("more than 75 degrees inclined", inclination > 75),
+}
+for name, (which, mask) in ranges.items():
+    record(
+        f"dimming-{name}",
+        np.median(dimming[mask, 1]),
+        n=mask.sum(),
+        unit="mag",
+        statement=f"Median dimming in g, galaxies {which}",
+        figure="photometry_attenuation",
+    )
+
 # %% [markdown]
 # Galaxies inclined by less than 50 degrees lose {num}`dimming-flat:.2f` in g (median), those beyond 75 degrees {num}`dimming-steep:.2f`
-# ({numref}`fig-photometry-attenuation`). For a network this is a nuisance and a hint at once: an image without dust would give the stellar mass
+# ({numref}`fig-photometry-attenuation`). In spirals of the SDSS the difference between face-on and edge-on is 0.6 mag in g and 0.3 in z
+# {cite}`Masters2010`, so the model has the right size. For a network this is a nuisance and a hint at once: an image without dust would give the stellar mass
 # away more easily than a real one does.
 #
 # ## Are the colours right?
@@ -290,44 +386,84 @@ for name, which in (("flat", inclination < 50), ("steep", inclination > 75)):
 # %%
 passive = quiescent(tree)
 red = catalogue_magnitudes(tree, passive)
-bare, dusty = table["bare"], table["dusty"]
-panels = {
-    "stars only": {"star-forming": (bare[:, 2], bare[:, 0] - bare[:, 2])},
-    "with dust": {"star-forming": (dusty[:, 2], dusty[:, 0] - dusty[:, 2])},
-}
-for parts in panels.values():
-    parts["quiescent"] = (red[:, 2], red[:, 0] - red[:, 2])
 real = load_record("colours_tng100_subset")["measured"]
-panels["TNG100-1, stars only"] = {name: (np.array(rows["m_r"]), np.array(rows["u_r"])) for name, rows in real.items()}
+
+
+def colour(magnitudes):
+    return magnitudes[:, 2], magnitudes[:, 0] - magnitudes[:, 2]
+
+
+# %%
+panels = {
+    title: {"star-forming": colour(blue), "quiescent": colour(red)}
+    for title, blue in (
+        ("stars only", table["bare"]),
+        ("with dust", table["dusty"]),
+    )
+}
+panels["TNG100-1, stars only"] = {
+    name: (np.array(rows["m_r"]), np.array(rows["u_r"]))
+    for name, rows in real.items()
+}
 
 # %%
 show(
     figures.colours(panels),
     settings,
     "photometry_colours",
-    caption="Colour against absolute magnitude: starlight alone, with dust (quiescent galaxies have hardly any, and are shown without), "
-    "and, for real rows of the TNG100-1 catalogue, starlight alone. Bands: mean and dispersion of the observed sequences {cite}`Baldry2004`; "
-    "dashed, the line that parts them.",
-    alt="Three panels of u minus r against absolute magnitude in r with the observed red and blue bands. Squares of quiescent galaxies lie on the "
-    "red band. Points of star-forming galaxies reach below the blue band without dust, here as in TNG100-1, and lie about it with dust.",
-    n=f"{len(table)} galaxies of the sample and {len(passive)} quiescent ones; 100 galaxies of TNG100-1",
+    caption="Colour against absolute magnitude: starlight alone, with dust "
+    "(quiescent galaxies have hardly any, and are shown without), and, for "
+    "real rows of the TNG100-1 catalogue, starlight alone. Bands: mean and "
+    "dispersion of the observed sequences {cite}`Baldry2004`; dashed, the "
+    "line that parts them.",
+    alt="Three panels of u minus r against absolute magnitude in r with the "
+    "observed red and blue bands. Squares of quiescent galaxies lie on the "
+    "red band. Points of star-forming galaxies reach below the blue band "
+    "without dust, here as in TNG100-1, and lie about it with dust.",
+    n=f"{len(table)} galaxies of the sample and {len(passive)} quiescent "
+    "ones; 100 galaxies of TNG100-1",
 )
 
+# %% [markdown]
+# How far from the observed sequences are they?
+
 # %%
-here = {"chapter": "photometry", "figure": "photometry_colours"}
-for name, (magnitude, colour) in {
-    **{key: panels[title]["star-forming"] for key, title in (("bare", "stars only"), ("dusty", "with dust"))},
+compared = {
+    "bare": panels["stars only"]["star-forming"],
+    "dusty": panels["with dust"]["star-forming"],
     "quiet": panels["stars only"]["quiescent"],
     "tng": panels["TNG100-1, stars only"]["star-forming"],
     "tng-quiet": panels["TNG100-1, stars only"]["quiescent"],
-}.items():
-    which = "red" if name.endswith("quiet") else "blue"
-    offset = colour - sequence(which, magnitude)[0]
-    here["universe"] = "TNG100-1, 60 groups (records/colours_tng100_subset.json)" if name.startswith("tng") else None
-    statement = f"Median u - r less that of the {which} sequence, {name}"
-    record(settings, f"colour-{name}", np.median(offset), unit="mag", n=len(offset), statement=statement, **here)
-    share = 100 * np.mean(colour > divider(magnitude))
-    record(settings, f"redder-{name}", share, unit="%", n=len(offset), statement=f"Beyond the divider, {name}", **here)
+}
+nearest = {n: "red" if "quiet" in n else "blue" for n in compared}
+offsets = {
+    name: u_r - sequence(nearest[name], m_r)[0]
+    for name, (m_r, u_r) in compared.items()
+}
+redder = np.mean(compared["dusty"][1] > divider(compared["dusty"][0]))
+
+# %%
+tng = "TNG100-1, 60 groups (records/colours_tng100_subset.json)"
+for name, offset in offsets.items():
+    record(
+        f"colour-{name}",
+        np.median(offset),
+        unit="mag",
+        n=len(offset),
+        statement=f"Median u - r less that of the {nearest[name]} sequence, "
+        f"{name}",
+        figure="photometry_colours",
+        universe=tng if name.startswith("tng") else None,
+    )
+record(
+    "redder-dusty",
+    100 * redder,
+    unit="%",
+    n=len(table),
+    statement="Star-forming galaxies redder than the divider, with dust",
+    figure="photometry_colours",
+)
+
 # %% [markdown]
 # In the median, the star-forming galaxies lie {num}`colour-bare:.2f` from the blue sequence without dust and {num}`colour-dusty:.2f` with it
 # ({numref}`fig-photometry-colours`); {num}`redder-dusty:.0f` of them are on the red side of the dividing line. The quiescent ones are
@@ -348,32 +484,55 @@ for name, (magnitude, colour) in {
 # %%
 skirt = read_broadband(published.path) if published.present else None
 measured = load_record("skirt_tng100_subhalo_6")["measured"]
-wanted = measured["field_of_view"] / 15
-near = sample[np.argmin(np.abs(np.log(sample["r_half_star"].value / wanted)))]
+ratio = sample["r_half_star"].value / (measured["field_of_view"] / 15)
+near = sample["subhalo_id"][np.argmin(np.abs(np.log(ratio)))]
+
+# %%
+other = load_galaxy(tree, near, extra=behind_dust.fields)
+(view,) = lines_of_sight(near, other.spin_axis(), seed=seed, mode=[(60, 60)])
+beside = behind_dust.image(other, view, grid)
 
 # %%
 if skirt is not None:
-    other = load_galaxy(tree, near["subhalo_id"], extra=behind_dust.fields)
-    view = lines_of_sight(other.subhalo_id, other.spin_axis(), 1, seed=seed, mode=[(60, 60)])[0]
-    beside = behind_dust.image(other, view, grid)
     show(
-        figures.published(skirt.data[..., 1], skirt.field_of_view, skirt.on(grid)[..., 1], beside[..., 2], grid),
+        figures.published(
+            skirt.data[..., 1],
+            skirt.field_of_view,
+            skirt.on(grid)[..., 1],
+            beside[..., 2],
+            grid,
+        ),
         settings,
         "photometry_skirt",
-        caption="Left and middle: the published SKIRT image of a TNG100-1 galaxy in r, as stored and on the common grid. Right: "
-        "particle light in r of a galaxy of our sample of about the same half-mass radius. Each over its brightest value.",
-        alt="Three images of large galaxies: an inclined disc with a bright centre, an extended halo and small companions, at fine and at "
-        "coarse sampling, and a smooth inclined disc from our own particles.",
+        caption="Left and middle: the published SKIRT image of a TNG100-1 "
+        "galaxy in r, as stored and on the common grid. Right: particle light "
+        "in r of a galaxy of our sample of about the same half-mass radius. "
+        "Each over its brightest value.",
+        alt="Three images of large galaxies: an inclined disc with a bright "
+        "centre, an extended halo and small companions, at fine and at coarse "
+        "sampling, and a smooth inclined disc from our own particles.",
         n="one galaxy of TNG100-1, one of the sample",
-        source=f"TNG100-1, SKIRT image of subhalo {skirt_subhalo}; {settings.label}",
+        source=f"TNG100-1, SKIRT image of subhalo {skirt_subhalo}; "
+        f"{settings.label}",
     )
 
 # %%
-here = {"chapter": "photometry", "universe": "TNG100-1, subhalo 6 (records/skirt_tng100_subhalo_6.json)"}
-statement = "Change of a published image's flux on a grid that holds it all, largest of four bands"
-record(settings, "skirt-change", measured["flux_change"], statement=statement, **here)
-within = 100 * measured["within_common_grid"]["r"]
-record(settings, "skirt-within", within, unit="%", statement="Its flux in r within the common grid", **here)
+file = "TNG100-1, subhalo 6 (records/skirt_tng100_subhalo_6.json)"
+record(
+    "skirt-change",
+    measured["flux_change"],
+    statement="Change of a published image's flux on a grid that holds it "
+    "all, largest of four bands",
+    universe=file,
+)
+record(
+    "skirt-within",
+    100 * measured["within_common_grid"]["r"],
+    unit="%",
+    statement="Its flux in r within the common grid",
+    universe=file,
+)
+
 # %% [markdown]
 # Measured once on that file (`records/skirt_tng100_subhalo_6.json`): on a grid that holds all of it, the flux changes by {num}`skirt-change:.0e`, which is
 # rounding; on the common grid, 128 kpc wide, {num}`skirt-within:.1f` of the light in r remains, the rest being outside.
@@ -388,27 +547,41 @@ record(settings, "skirt-within", within, unit="%", statement="Its flux in r with
 
 # %%
 camera = SurveyLight(behind_dust, Survey(), seed)
-ideal, seen = (source.image(galaxy, inclined, close) for source in (behind_dust, camera))
+ideal = behind_dust.image(galaxy, inclined, close)
+seen = camera.image(galaxy, inclined, close)
 radius, rings = ring_brightness({"ideal": ideal, "SDSS": seen}, close, bins=15)
-noise = bands.surface_magnitude(softening("Lsun/kpc2", bands.UGRIZ, close))[2] - 2.5 * np.log10(2.0 / close.pixel_size)
+noise = bands.surface_magnitude(patch_noise(close.pixel_size))[2]
 
 # %%
 show(
     figures.survey(ideal, seen, close, radius, rings, noise),
     settings,
     "photometry_survey",
-    caption="One galaxy ideal, and as the SDSS would see it: colours, and brightness in r in rings around the centre.",
-    alt="Two composite pictures, sharp and noisy, of the same inclined galaxy, and a graph of surface brightness against radius in which the "
-    "survey's points follow the ideal line down to the noise and scatter below.",
+    caption="One galaxy ideal, and as the SDSS would see it: colours, and "
+    "brightness in r in rings around the centre. Dotted: noise of a pixel of "
+    "the pictures.",
+    alt="Two composite pictures, sharp and noisy, of the same inclined "
+    "galaxy, and a graph of surface brightness against radius in which the "
+    "survey's points follow the ideal line beyond the noise of a pixel, and "
+    "scatter at the faint end.",
     n=1,
 )
 
 # %%
-here = {"chapter": "photometry", "figure": "photometry_survey"}
-depth = -2.5 * np.log10(sky_noise()[2] / 0.396**2)
-record(settings, "sdss-depth", depth, unit="mag/arcsec2", statement="Noise of one SDSS pixel in r", **here)
-ratio = seen[..., 2].sum() / ideal[..., 2].sum()
-record(settings, "sdss-flux", ratio, n=1, statement="Flux in r, SDSS over ideal, galaxy shown", **here)
+record(
+    "sdss-depth",
+    -2.5 * np.log10(sky_noise()[2] / PIXEL**2),
+    unit="mag/arcsec2",
+    statement="Noise of one SDSS pixel in r",
+)
+record(
+    "sdss-flux",
+    seen[..., 2].sum() / ideal[..., 2].sum(),
+    n=1,
+    statement="Flux in r, SDSS over ideal, galaxy shown",
+    figure="photometry_survey",
+)
+
 # %% [markdown]
 # One SDSS pixel has a noise {cite}`Stoughton2002` of {num}`sdss-depth:.1f` in r, and averaging over many goes deeper ({numref}`fig-photometry-survey`). The flux
 # found is {num}`sdss-flux:.3f` of the true one for this galaxy. Other stars and galaxies in the field, which a real image has, are not added.
@@ -425,21 +598,22 @@ record(settings, "sdss-flux", ratio, n=1, statement="Flux in r, SDSS over ideal,
 # $b$ are fixed in advance and the same for all galaxies: nothing is scaled to a sample, and a bright galaxy stays bright.
 
 # %%
-views = lines_of_sight(subhalo_id, axis, seed=seed)
-arrays = {
-    f"view {view.index}, {view.inclination:.0f}°": normalise(
-        behind_dust.image(galaxy, view, grid), behind_dust.unit, behind_dust.bands, grid
+arrays = {}
+for view in lines_of_sight(subhalo_id, axis, seed=seed):
+    image = behind_dust.image(galaxy, view, grid)
+    arrays[f"view {view.index}, {view.inclination:.0f}°"] = normalise(
+        image, behind_dust.unit, behind_dust.bands, grid
     )
-    for view in views
-}
 
 # %%
 show(
     figures.network_input(arrays),
     settings,
     "photometry_input",
-    caption="The images of the data set: three random views of one galaxy, five bands, common grid, asinh magnitudes.",
-    alt="Three rows of five small images on dark ground, the same galaxy at three inclinations in u, g, r, i and z, brightest in i and r.",
+    caption="The images of the data set: three random views of one galaxy, "
+    "five bands, common grid, asinh magnitudes.",
+    alt="Three rows of five small images on dark ground, the same galaxy at "
+    "three inclinations in u, g, r, i and z, brightest in g, r and i.",
     n=1,
 )
 
@@ -457,11 +631,11 @@ show(
 # :::{admonition} Solution
 # :class: dropdown
 # ```python
+# from dmlib.observe.images.dust import Dust
+#
 # for geometry in ("internal", "screen"):
 #     source = ParticleLight(dust=Dust(geometry=geometry))
-#     light = bands.absolute_magnitude(source.luminosities(galaxy, edge_on).sum(axis=0))
-#     bare = bands.absolute_magnitude(stars_only.luminosities(galaxy, edge_on).sum(axis=0))
-#     dimming = light - bare
+#     dimming = whole(source, edge_on) - bare
 #     print(geometry, dimming[2].round(2), (dimming[1] - dimming[2]).round(2))
 # ```
 # A screen dims each star by $e^{-\tau}$ and reddens it in proportion. In a mixture the light that gets out comes from the front, an optical depth deep,
@@ -480,7 +654,8 @@ show(
 #
 # ## What's next
 #
-# {doc}`06_hi_with_martini` observes the same galaxies, along the same lines of sight, in the line of hydrogen.
+# {doc}`06_hi_with_martini` observes the same galaxies, along the same lines of sight, in the line of hydrogen; {doc}`07_data_set` puts both
+# together.
 #
 # ## References
 #

@@ -22,6 +22,13 @@ def test_sky_noise_has_a_second_source():
     assert np.sqrt(electrons) / realism.electrons_per_maggie()[2] == pytest.approx(realism.sky_noise()[2], rel=0.15)
 
 
+def test_noise_of_a_patch_falls_with_its_side():
+    side = Survey().pixel_size
+    flux = bands.to_maggies(realism.patch_noise(side), side**2)
+    np.testing.assert_allclose(flux, realism.sky_noise())
+    np.testing.assert_allclose(realism.patch_noise(4 * side), realism.patch_noise(side) / 4)
+
+
 def test_seeing_is_worse_in_the_blue():
     width = realism.seeing()
     assert width[2] == 1.32 and np.all(np.diff(width) < 0)

@@ -20,17 +20,11 @@ from __future__ import annotations
 import numpy as np
 
 from ..grid import SkyGrid
-from .bands import UGRIZ, from_maggies, kpc_per_arcsec, maggies_per_lsun
-from .realism import PIXEL, sky_noise
+from .bands import UGRIZ, maggies_per_lsun
+from .realism import patch_noise
 
 #: Side of the patch over which the sky noise is averaged [kpc].
 PATCH = 2.0
-
-
-def _softening_lsun() -> np.ndarray:
-    """Noise of the mean of a patch [Lsun/kpc^2], u g r i z."""
-    pixel_area = (PIXEL * kpc_per_arcsec()) ** 2
-    return from_maggies(sky_noise(), pixel_area) * np.sqrt(pixel_area) / PATCH
 
 
 def softening(unit: str, bands: tuple[str, ...], grid: SkyGrid) -> np.ndarray:
@@ -53,9 +47,9 @@ def softening(unit: str, bands: tuple[str, ...], grid: SkyGrid) -> np.ndarray:
         return np.full(len(bands), 0.1 * grid.pixel_area)
     chosen = [UGRIZ.index(band) for band in bands]
     if unit == "Lsun/kpc2":
-        return _softening_lsun()[chosen]
+        return patch_noise(PATCH)[chosen]
     if unit == "maggies/pixel":
-        return (_softening_lsun() * maggies_per_lsun())[chosen] * grid.pixel_area
+        return (patch_noise(PATCH) * maggies_per_lsun())[chosen] * grid.pixel_area
     raise ValueError(f"no softening is fixed for images in {unit!r}")
 
 

@@ -57,6 +57,18 @@ def sky_noise(bands: tuple[str, ...] = UGRIZ) -> np.ndarray:
     return per_band(SOFTENING, bands) * PIXEL / np.sqrt(PSF_AREA)
 
 
+def patch_noise(side: float) -> np.ndarray:
+    """Noise of the sky in the mean brightness of a square patch at `REDSHIFT` [Lsun/kpc^2], shape (5,) for u g r i z.
+
+    Parameters
+    ----------
+    side : float
+        Of the patch [kpc].
+    """
+    pixel = PIXEL * kpc_per_arcsec()
+    return from_maggies(sky_noise(), pixel**2) * (pixel / side)
+
+
 def electrons_per_maggie(bands: tuple[str, ...] = UGRIZ) -> np.ndarray:
     """Electrons that a source of AB magnitude 0 leaves in an exposure, shape (band,)."""
     return 1.96e11 * EXPOSURE * per_band(SENSITIVITY, bands)
