@@ -193,6 +193,15 @@ def test_bulge_and_disc_together_have_the_half_mass_radius(many):
     np.testing.assert_allclose(inside, 0.5, atol=0.01)
 
 
+@pytest.mark.parametrize("seed", range(1, 9))
+def test_bulge_and_accreted_halo_are_never_more_than_the_galaxy(seed):
+    """Else the disc's mass is negative, and the most massive galaxies of some seeds cannot be made."""
+    for profile in ("smoke", "quick"):
+        s = population.draw(PROFILES[profile], seed).subhalos
+        assert (s["bulge_fraction"] + s["halo_star_fraction"]).max() <= 1.0
+        assert (s["bulge_fraction"] >= 0).all()
+
+
 @given(bulge_fraction=st.floats(0.0, 0.4), r_half=st.floats(0.5, 30.0))
 def test_a_disc_alone_has_its_half_mass_radius_at_1_68_scale_lengths(bulge_fraction, r_half):
     alone = galaxies.disc_scale_length(np.array([r_half]), np.array([0.1 * r_half]), np.array([0.0]))[0]

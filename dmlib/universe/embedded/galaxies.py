@@ -134,6 +134,8 @@ def draw_structure(rng, s, physics):
     mean = np.where(s["quenched"], 0.6, 0.18 + 0.12 * (log_m - 10.5))
     s["bulge_fraction"] = np.clip(rng.normal(mean, np.where(s["quenched"], 0.15, 0.10)), 0.03, 0.90)
     s["halo_star_fraction"] = np.clip(0.04 * 10 ** (0.4 * (log_m - 10.5)) * dex(rng, 0.25, n), 0.005, 0.30)
+    # Drawn apart, the two can come to more than the galaxy in the most massive ellipticals: a trace of disc stays.
+    s["bulge_fraction"] = np.minimum(s["bulge_fraction"], 0.99 - s["halo_star_fraction"])
     scatter = np.where(s["quenched"], SCATTER["size_early"], SCATTER["size_late"])
     light = relations.half_light_radius(s["m_star"], s["quenched"]) * 10 ** (scatter * rng.normal(size=n))
     s["r_half"] = 0.8 * light * (1.0 + s["bulge_fraction"] / 3.0)
