@@ -214,7 +214,9 @@ def _tidy(notebook, path: Path, settings: Settings, parameters: dict[str, Any]):
 
     def change(text: str) -> str:
         text = _TABLE_ID.sub(lambda id: tables.setdefault(id[0], f"table-{len(tables)}"), text)
-        text = without_folders(_CELL_FILE.sub("<cell>", text), settings)
+        if "ipykernel_" in text:  # not in a picture, on whose one long word the search would take minutes
+            text = _CELL_FILE.sub("<cell>", text)
+        text = without_folders(text, settings)
         secret = os.environ.get("TNG_API_KEY", "")
         # An error message may have quoted it.
         return text.replace(secret, "***") if secret else text
