@@ -39,11 +39,11 @@
 # could not be found. All numbers below are **our choice**.
 
 # %% tags=["parameters"]
-universe = "embedded"  # where galaxies come from: "embedded" (written here) or "files" (a TNG tree on disk)
+universe = "embedded"  # written here; or "files", a TNG tree on disk
 profile = "quick"  # how much is computed: "smoke", "quick" or "paper"
 seed = 1  # root of every random number
-base_path = ""  # the simulation's output folder, for universe "files"
-subhalo_id = -1  # galaxy to look at closely; -1 takes a central with much star formation
+base_path = ""  # for "files", the simulation's output folder
+subhalo_id = -1  # galaxy to look at; -1: a central with much star formation
 distance = 70.0  # where the galaxies are put [Mpc] (our choice)
 beam = 15.0  # full width at half maximum of the beam [arcsec] (our choice)
 noise = 3e-4  # noise of a channel [Jy/beam] (our choice)
@@ -60,16 +60,29 @@ from dmlib.observe.cube import ATOMS_PER_CM2, HISettings, observe_with_martini
 from dmlib.observe.deposit import observe
 from dmlib.observe.grid import SkyGrid
 from dmlib.observe.hydrogen import disc_profiles, hi_gas, hydrogen, load_cells
-from dmlib.observe.moments import channel_maps, find_emission, global_profile, moment_maps, normalise, position_velocity
+from dmlib.observe.moments import (
+    channel_maps,
+    find_emission,
+    global_profile,
+    moment_maps,
+    normalise,
+    position_velocity,
+)
 from dmlib.observe.survey import recovered
 from dmlib.observe.views import lines_of_sight
-from dmlib.results import record
+from dmlib.results import recorder
 from dmlib.sample import load_sample
 from dmlib.settings import Settings
 from dmlib.universe import open_universe
 
-settings = Settings(universe=universe, profile=profile, seed=seed, base_path=base_path)
-telescope = HISettings(distance=distance, beam=beam, noise=noise, channel_width=channel_width)
+# %%
+settings = Settings(
+    universe=universe, profile=profile, seed=seed, base_path=base_path
+)
+record = recorder(settings, chapter="hi")
+telescope = HISettings(
+    distance=distance, beam=beam, noise=noise, channel_width=channel_width
+)
 grid = SkyGrid.of(settings)
 
 # %% [markdown]
@@ -94,12 +107,19 @@ tree = open_universe(settings)
 sample = load_sample(settings)
 if subhalo_id < 0:
     centrals = sample[sample["is_true_central"]]
-    subhalo_id = int(centrals["subhalo_id"][np.argsort(centrals["sfr"])[int(0.9 * len(centrals))]])
+    subhalo_id = int(
+        centrals["subhalo_id"][
+            np.argsort(centrals["sfr"])[int(0.9 * len(centrals))]
+        ]
+    )
 
 # %%
 positions, velocities, cells = load_cells(tree, subhalo_id)
 gas = hi_gas(subhalo_id, positions, velocities, cells)
-print(f"{len(positions)} gas cells hold {gas.mass:.2e} Msun of HI; {len(gas.m_hi)} of them hold 99.9% of it")
+print(
+    f"{len(positions)} gas cells hold {gas.mass:.2e} Msun of HI; "
+    f"{len(gas.m_hi)} of them hold 99.9% of it"
+)
 
 # %% [markdown]
 # The pressure law is measured, but not everywhere the same. A second one {cite}`Blitz2006` shows how
@@ -109,24 +129,39 @@ print(f"{len(positions)} gas cells hold {gas.mass:.2e} Msun of HI; {len(gas.m_hi
 edges = np.linspace(0.0, 40.0, 21)
 axis = gas.spin_axis()
 rings = disc_profiles(positions, axis, cells, edges)
-ratio = hydrogen(cells, "blitz06").m_hi.sum() / hydrogen(cells, "leroy08").m_hi.sum()
+ratio = (
+    hydrogen(cells, "blitz06").m_hi.sum()
+    / hydrogen(cells, "leroy08").m_hi.sum()
+)
 
 # %%
 show(
     figures.partition(edges, rings),
     settings,
     "hi_partition",
-    caption="Atomic and molecular hydrogen of one galaxy in rings, seen face-on, for two pressure laws.",
-    alt="Surface density against radius on a logarithmic scale. Molecular hydrogen is highest in the centre and falls steeply; HI is flat "
-    "inside, then falls slowly and dominates outside. The two pressure laws differ in the inner disc only.",
+    caption="Atomic and molecular hydrogen of one galaxy in rings, seen "
+    "face-on, for two pressure laws.",
+    alt="Surface density against radius on a logarithmic scale. Molecular "
+    "hydrogen is highest in the centre and falls steeply; HI is flat "
+    "inside, then falls slowly and dominates outside. The two pressure laws "
+    "differ in the inner disc only.",
     n=1,
 )
 
 # %%
-here = {"chapter": "hi", "figure": "hi_partition", "n": 1}
-record(settings, "hi-blitz-leroy", ratio, statement="HI mass by Blitz & Rosolowsky over that by Leroy et al.", **here)
+here = {"figure": "hi_partition", "n": 1}
 record(
-    settings, "hi-top", rings["leroy08"]["HI"].max(), unit="Msun/pc²", statement="Largest HI surface density", **here
+    "hi-blitz-leroy",
+    ratio,
+    statement="HI mass by Blitz & Rosolowsky over that by Leroy et al.",
+    **here,
+)
+record(
+    "hi-top",
+    rings["leroy08"]["HI"].max(),
+    unit="Msun/pc²",
+    statement="Largest HI surface density",
+    **here,
 )
 # %% [markdown]
 # HI does not pile up beyond {num}`hi-top:.0f` here ({numref}`fig-hi-partition`): more gas means more
@@ -144,13 +179,34 @@ record(
 # %%
 view = lines_of_sight(subhalo_id, axis, seed=seed, mode=[(60.0, 30.0)])[0]
 n_hi = telescope.noise_column
-print(f"beam {telescope.beam_kpc:.1f} kpc, pixel {grid.pixel_size:g} kpc, noise of a channel {n_hi:.1e} atoms/cm2")
+print(
+    f"beam {telescope.beam_kpc:.1f} kpc, pixel {grid.pixel_size:g} kpc, noise "
+    f"of a channel {n_hi:.1e} atoms/cm2"
+)
 
 # %%
-here = {"chapter": "hi"}
-record(settings, "hi-beam", telescope.beam_kpc, unit="kpc", statement="Width of the beam at the galaxy", **here)
-record(settings, "hi-noise", n_hi, unit="cm⁻²", statement="Column density of the noise in a channel", **here)
-record(settings, "hi-noise-sd", n_hi / ATOMS_PER_CM2, unit="Msun/pc²", statement="The same as surface density", **here)
+here = {}
+record(
+    "hi-beam",
+    telescope.beam_kpc,
+    unit="kpc",
+    statement="Width of the beam at the galaxy",
+    **here,
+)
+record(
+    "hi-noise",
+    n_hi,
+    unit="cm⁻²",
+    statement="Column density of the noise in a channel",
+    **here,
+)
+record(
+    "hi-noise-sd",
+    n_hi / ATOMS_PER_CM2,
+    unit="Msun/pc²",
+    statement="The same as surface density",
+    **here,
+)
 # %% [markdown]
 # A beam of {num}`hi-beam:.1f` and a noise of {num}`hi-noise:.1e` ({num}`hi-noise-sd:.2f`) are like
 # those of surveys of many galaxies, WHISP {cite}`vanderHulst2001` or MeerKAT's MIGHTEE
@@ -169,7 +225,10 @@ record(settings, "hi-noise-sd", n_hi / ATOMS_PER_CM2, unit="Msun/pc²", statemen
 
 # %%
 cube = observe_with_martini(gas, view, grid, telescope, seed=seed)
-print(f"{cube.data.shape} (channels, y, x), brightest voxel {1e3 * cube.data.max():.1f} mJy/beam")
+print(
+    f"{cube.data.shape} (channels, y, x), brightest voxel "
+    f"{1e3 * cube.data.max():.1f} mJy/beam"
+)
 
 # %% [markdown]
 # The cube has the unit of the telescope, flux density per beam. The sum of the flux over pixels and
@@ -191,9 +250,12 @@ show(
     figures.channels(cube, channel_velocities, maps, half_width),
     settings,
     "hi_channels",
-    caption="Channel maps of one galaxy; the contour is three times the noise, the hatched circle the beam.",
-    alt="Twelve small maps at velocities from approaching to receding. The emission starts at the lower right end of the disc, opens into "
-    "a bent band through the centre at zero velocity, and ends at the upper left.",
+    caption="Channel maps of one galaxy; the contour is three times the "
+    "noise, the hatched circle the beam.",
+    alt="Twelve small maps at velocities from approaching to receding. The "
+    "emission starts at the lower right end of the disc, opens into "
+    "a bent band through the centre at zero velocity, and ends at the upper "
+    "left.",
     n=1,
 )
 
@@ -212,8 +274,9 @@ show(
 # %%
 fast = observe(gas, view, grid, telescope, seed=seed)
 difference = np.abs(fast.data - cube.data).max() / cube.data.max()
-statement = "Largest difference between a voxel of MARTINI's cube and of ours, over the brightest"
-record(settings, "hi-difference", difference, statement=statement, chapter="hi", n=1)
+statement = "Largest difference between a voxel of MARTINI's cube and of "
+statement += "ours, over the brightest"
+record("hi-difference", difference, statement=statement, n=1)
 # %% [markdown]
 # The largest difference of any voxel is {num}`hi-difference:.0e` of the brightest one: rounding. The
 # faster way is used from here on
@@ -241,8 +304,12 @@ record(settings, "hi-difference", difference, statement=statement, chapter="hi",
 
 # %%
 observations = {
-    "no beam": moment_maps(observe(gas, view, grid, telescope.without("beam"), seed=seed)),
-    "beam": moment_maps(observe(gas, view, grid, telescope.without("noise"), seed=seed)),
+    "no beam": moment_maps(
+        observe(gas, view, grid, telescope.without("beam"), seed=seed)
+    ),
+    "beam": moment_maps(
+        observe(gas, view, grid, telescope.without("noise"), seed=seed)
+    ),
     "beam and noise": moment_maps(fast),
 }
 
@@ -252,33 +319,63 @@ observations = {
 
 # %%
 middle = np.hypot(*grid.mesh()) < 4.0
-sigma = {name: np.nanmedian(maps.dispersion[middle]) for name, maps in observations.items()}
-change = np.nanstd(observations["beam and noise"].velocity - observations["beam"].velocity)
-in_field = gas.m_hi[np.abs(view.project(gas.positions)[:, :2]).max(axis=1) < grid.field_of_view / 2].sum()
+sigma = {
+    name: np.nanmedian(maps.dispersion[middle])
+    for name, maps in observations.items()
+}
+change = np.nanstd(
+    observations["beam and noise"].velocity - observations["beam"].velocity
+)
+in_field = gas.m_hi[
+    np.abs(view.project(gas.positions)[:, :2]).max(axis=1)
+    < grid.field_of_view / 2
+].sum()
 
+# %%
+here = {"figure": "hi_moments", "n": 1}
+for name, id in (("beam", "hi-present"), ("beam and noise", "hi-found")):
+    statement = f"HI mass in moment 0 over that in the field, {name}"
+    record(
+        id,
+        100 * observations[name].m_hi / in_field,
+        unit="%",
+        statement=statement,
+        **here,
+    )
 # %%
 v_max = 200.0
 show(
     figures.moments(observations, half_width, v_max),
     settings,
     "hi_moments",
-    caption="Moments 0, 1 and 2 of one galaxy at 60 degrees inclination; grey is blank.",
-    alt="Three rows of three maps. The surface density is an inclined disc; the velocity is blue on one side and red on the other; the "
-    "dispersion peaks in the centre. With the beam all maps are smoother and the central peak is larger; with noise the outer edge is lost.",
+    caption="Moments 0, 1 and 2 of one galaxy at 60 degrees inclination; grey "
+    "is blank.",
+    alt="Three rows of three maps. The surface density is an inclined disc; "
+    "the velocity is blue on one side and red on the other; the "
+    "dispersion peaks in the centre. With the beam all maps are smoother and "
+    "the central peak is larger; with noise the outer edge is lost.",
     n=1,
 )
 
 # %%
-here = {"chapter": "hi", "figure": "hi_moments", "n": 1}
+here = {"figure": "hi_moments", "n": 1}
 for name in ("no beam", "beam"):
     statement = f"Median dispersion within 4 kpc, {name}"
-    record(settings, f"hi-sigma-{name.replace(' ', '-')}", sigma[name], unit="km/s", statement=statement, **here)
+    record(
+        f"hi-sigma-{name.replace(' ', '-')}",
+        sigma[name],
+        unit="km/s",
+        statement=statement,
+        **here,
+    )
 record(
-    settings, "hi-velocity-error", change, unit="km/s", statement="Change of moment 1 by noise, over the map", **here
+    "hi-velocity-error",
+    change,
+    unit="km/s",
+    statement="Change of moment 1 by noise, over the map",
+    **here,
 )
-for name, id in (("beam", "hi-present"), ("beam and noise", "hi-found")):
-    statement = f"HI mass in moment 0 over that in the field, {name}"
-    record(settings, id, 100 * observations[name].m_hi / in_field, unit="%", statement=statement, **here)
+
 # %% [markdown]
 # **The beam** ({numref}`fig-hi-moments`, second row) mixes velocities. Where they change steeply, in
 # the centre, this looks like dispersion: {num}`hi-sigma-no-beam:.0f` within 4 kpc become
@@ -304,11 +401,15 @@ offsets, diagram = position_velocity(fast, view.position_angle)
 
 # %%
 show(
-    figures.position_velocity(fast, offsets, diagram, radius, speed, half_width),
+    figures.position_velocity(
+        fast, offsets, diagram, radius, speed, half_width
+    ),
     settings,
     "hi_pv",
-    caption="Position-velocity diagram along the major axis. Line: circular speed of the enclosed mass times $\\sin i$.",
-    alt="Brightness against offset and velocity: an S-shaped band through the centre that flattens at both ends. A line runs along "
+    caption="Position-velocity diagram along the major axis. Line: circular "
+    "speed of the enclosed mass times $\\sin i$.",
+    alt="Brightness against offset and velocity: an S-shaped band through the "
+    "centre that flattens at both ends. A line runs along "
     "the band at both ends and rises more steeply in the centre.",
     n=1,
 )
@@ -325,16 +426,25 @@ show(
 
 # %%
 angles = (0.0, 30.0, 60.0, 85.0)
-turned = lines_of_sight(subhalo_id, axis, seed=seed, mode=[(angle, 30.0) for angle in angles])
-cubes = {f"{angle:.0f}°": observe(gas, v, grid, telescope, seed=seed) for angle, v in zip(angles, turned, strict=True)}
+turned = lines_of_sight(
+    subhalo_id, axis, seed=seed, mode=[(angle, 30.0) for angle in angles]
+)
+cubes = {
+    f"{angle:.0f}°": observe(gas, v, grid, telescope, seed=seed)
+    for angle, v in zip(angles, turned, strict=True)
+}
 
 # %%
 show(
-    figures.inclinations({name: moment_maps(c) for name, c in cubes.items()}, half_width, v_max),
+    figures.inclinations(
+        {name: moment_maps(c) for name, c in cubes.items()}, half_width, v_max
+    ),
     settings,
     "hi_inclinations",
-    caption="Surface density (above) and velocity (below) of one galaxy at four inclinations.",
-    alt="Four columns. The round face-on disc becomes an ellipse and then a thin bright band; its velocity map, nearly without contrast face-on, "
+    caption="Surface density (above) and velocity (below) of one galaxy at "
+    "four inclinations.",
+    alt="Four columns. The round face-on disc becomes an ellipse and then a "
+    "thin bright band; its velocity map, nearly without contrast face-on, "
     "shows a growing difference between the two sides.",
     n=1,
 )
@@ -345,24 +455,27 @@ show(
 # 1 falls short of the rotation speed. The spectrum of the whole galaxy tells it in one line.
 
 # %%
-spectra = {name: global_profile(c, find_emission(c)) for name, c in cubes.items()}
+spectra = {
+    name: global_profile(c, find_emission(c)) for name, c in cubes.items()
+}
 
 # %%
 show(
     figures.spectra(spectra),
     settings,
     "hi_spectra",
-    caption="Global HI profiles at four inclinations; dotted lines are the widths at half of the peak.",
-    alt="Flux density against velocity. The face-on profile is one narrow peak; with growing inclination the profiles become wider and "
+    caption="Global HI profiles at four inclinations; dotted lines are the "
+    "widths at half of the peak.",
+    alt="Flux density against velocity. The face-on profile is one narrow "
+    "peak; with growing inclination the profiles become wider and "
     "lower, with two horns at the edges.",
     n=1,
 )
 
 # %%
-here = {"chapter": "hi", "figure": "hi_spectra", "n": 1, "unit": "km/s"}
+here = {"figure": "hi_spectra", "n": 1, "unit": "km/s"}
 for name, angle in (("face-on", "0°"), ("inclined", "60°")):
     record(
-        settings,
         f"hi-w50-{name}",
         spectra[angle].width(0.5),
         statement=f"Line width at half of the peak, {angle}",
@@ -389,7 +502,10 @@ for name, angle in (("face-on", "0°"), ("inclined", "60°")):
 # %%
 views = lines_of_sight(subhalo_id, axis, seed=seed)
 inputs = {
-    f"i = {v.inclination:.0f}°": normalise(moment_maps(observe(gas, v, grid, telescope, seed=seed))) for v in views
+    f"i = {v.inclination:.0f}°": normalise(
+        moment_maps(observe(gas, v, grid, telescope, seed=seed))
+    )
+    for v in views
 }
 
 # %%
@@ -397,8 +513,10 @@ show(
     figures.network_input(inputs),
     settings,
     "hi_network_input",
-    caption="Three random views of one galaxy as the network reads them, blank pixels in grey.",
-    alt="Three rows of three maps of the whole field of view: the galaxy fills the middle of each; the rest is grey.",
+    caption="Three random views of one galaxy as the network reads them, "
+    "blank pixels in grey.",
+    alt="Three rows of three maps of the whole field of view: the galaxy "
+    "fills the middle of each; the rest is grey.",
     n=1,
 )
 
@@ -414,7 +532,11 @@ show(
 # %%
 few = sample["subhalo_id"][:: max(1, len(sample) // n_survey)]
 table, set_aside = recovered(tree, few, grid, telescope, seed=seed)
-print(f"{len(table)} observed, {len(set_aside)} set aside", *set_aside.values(), sep="\n")
+print(
+    f"{len(table)} observed, {len(set_aside)} set aside",
+    *set_aside.values(),
+    sep="\n",
+)
 
 # %%
 share = (table["m_hi_found"] / table["m_hi_present"]).value
@@ -425,18 +547,33 @@ show(
     figures.recovery(table),
     settings,
     "hi_recovery",
-    caption="Share of the HI mass that is found in maps with noise, against the HI mass in the field of view.",
-    alt="Share found against HI mass. Above a few times 1e9 solar masses the points lie just below one; at lower masses they scatter "
+    caption="Share of the HI mass that is found in maps with noise, against "
+    "the HI mass in the field of view.",
+    alt="Share found against HI mass. Above a few times 1e9 solar masses the "
+    "points lie just below one; at lower masses they scatter "
     "downwards, some to zero.",
     n=len(table),
 )
 
 # %%
-here = {"chapter": "hi", "figure": "hi_recovery", "n": len(table)}
-record(settings, "hi-share-rich", np.median(share[rich]), statement="Share found, median above 3e9 Msun", **here)
-record(settings, "hi-share-poor", np.median(share[~rich]), statement="Share found, median below 3e9 Msun", **here)
+here = {"figure": "hi_recovery", "n": len(table)}
 record(
-    settings, "hi-undetected", int((table["seen"] == 0).sum()), statement="Galaxies without any detected pixel", **here
+    "hi-share-rich",
+    np.median(share[rich]),
+    statement="Share found, median above 3e9 Msun",
+    **here,
+)
+record(
+    "hi-share-poor",
+    np.median(share[~rich]),
+    statement="Share found, median below 3e9 Msun",
+    **here,
+)
+record(
+    "hi-undetected",
+    int((table["seen"] == 0).sum()),
+    statement="Galaxies without any detected pixel",
+    **here,
 )
 # %% [markdown]
 # Above $3\times10^9\,M_\odot$ the median share is {num}`hi-share-rich:.2f`, below it
@@ -459,7 +596,8 @@ record(
 # for width in (5.0, 15.0, 45.0):
 #     sight = telescope.model_copy(update={"beam": width, "noise": 0.0})
 #     seen = moment_maps(observe(gas, view, grid, sight, seed=seed))
-#     print(f"{width:2.0f} arcsec = {sight.beam_kpc:4.1f} kpc: {np.nanpercentile(seen.velocity, 99):.0f} km/s")
+#     fastest = np.nanpercentile(seen.velocity, 99)
+#     print(f"{width} arcsec, {sight.beam_kpc:.1f} kpc: {fastest:.0f} km/s")
 # ```
 # The 99th percentile of the velocities falls with the beam, little as long as the beam is small
 # against the disc, then fast. What counts is the number of beams across the disc: at 7 Mpc the same

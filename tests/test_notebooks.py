@@ -89,7 +89,7 @@ def test_papermill_sees_the_same_parameters(path, notebook, tmp_path):
 
 
 def test_settings_come_first(notebook):
-    after = code(notebook)[1].source
+    after = "".join(cell.source for cell in code(notebook)[1:3])
     call = r"settings = Settings\(\s*universe=universe,\s*profile=profile,\s*seed=seed,\s*base_path=base_path"
     assert re.search(call, after)
 
@@ -117,7 +117,9 @@ def test_code_fits_the_column_of_a_page(notebook):
 
 
 def test_prose_outweighs_code(notebook):
-    assert len(prose(notebook)) > sum(len(cell.source) for cell in code(notebook))
+    """By characters without blanks: lines of code are short, and so much of them is indentation."""
+    written, typed = ("".join(text.split()) for text in (prose(notebook), "".join(c.source for c in code(notebook))))
+    assert len(written) > len(typed)
     assert notebook.cells[0].cell_type == "markdown"
 
 
