@@ -107,19 +107,14 @@ tree = open_universe(settings)
 sample = load_sample(settings)
 if subhalo_id < 0:
     centrals = sample[sample["is_true_central"]]
-    subhalo_id = int(
-        centrals["subhalo_id"][
-            np.argsort(centrals["sfr"])[int(0.9 * len(centrals))]
-        ]
-    )
+    by_sfr = centrals["subhalo_id"][np.argsort(centrals["sfr"])]
+    subhalo_id = int(by_sfr[int(0.9 * len(by_sfr))])
 
 # %%
 positions, velocities, cells = load_cells(tree, subhalo_id)
 gas = hi_gas(subhalo_id, positions, velocities, cells)
-print(
-    f"{len(positions)} gas cells hold {gas.mass:.2e} Msun of HI; "
-    f"{len(gas.m_hi)} of them hold 99.9% of it"
-)
+print(f"{len(positions)} gas cells hold {gas.mass:.2e} Msun of HI;")
+print(f"{len(gas.m_hi)} of them hold 99.9% of it")
 
 # %% [markdown]
 # The pressure law is measured, but not everywhere the same. A second one {cite}`Blitz2006` shows how
@@ -129,10 +124,8 @@ print(
 edges = np.linspace(0.0, 40.0, 21)
 axis = gas.spin_axis()
 rings = disc_profiles(positions, axis, cells, edges)
-ratio = (
-    hydrogen(cells, "blitz06").m_hi.sum()
-    / hydrogen(cells, "leroy08").m_hi.sum()
-)
+leroy, blitz = (hydrogen(cells, law) for law in ("leroy08", "blitz06"))
+ratio = blitz.m_hi.sum() / leroy.m_hi.sum()
 
 # %%
 show(
@@ -177,36 +170,31 @@ record(
 # channels.
 
 # %%
-view = lines_of_sight(subhalo_id, axis, seed=seed, mode=[(60.0, 30.0)])[0]
+(view,) = lines_of_sight(subhalo_id, axis, seed=seed, mode=[(60, 30)])
 n_hi = telescope.noise_column
-print(
-    f"beam {telescope.beam_kpc:.1f} kpc, pixel {grid.pixel_size:g} kpc, noise "
-    f"of a channel {n_hi:.1e} atoms/cm2"
-)
+print(f"beam {telescope.beam_kpc:.1f} kpc, pixel {grid.pixel_size:g} kpc,")
+print(f"noise of a channel {n_hi:.1e} atoms/cm2")
 
 # %%
-here = {}
 record(
     "hi-beam",
     telescope.beam_kpc,
     unit="kpc",
     statement="Width of the beam at the galaxy",
-    **here,
 )
 record(
     "hi-noise",
     n_hi,
     unit="cm⁻²",
     statement="Column density of the noise in a channel",
-    **here,
 )
 record(
     "hi-noise-sd",
     n_hi / ATOMS_PER_CM2,
     unit="Msun/pc²",
     statement="The same as surface density",
-    **here,
 )
+
 # %% [markdown]
 # A beam of {num}`hi-beam:.1f` and a noise of {num}`hi-noise:.1e` ({num}`hi-noise-sd:.2f`) are like
 # those of surveys of many galaxies, WHISP {cite}`vanderHulst2001` or MeerKAT's MIGHTEE
@@ -225,10 +213,8 @@ record(
 
 # %%
 cube = observe_with_martini(gas, view, grid, telescope, seed=seed)
-print(
-    f"{cube.data.shape} (channels, y, x), brightest voxel "
-    f"{1e3 * cube.data.max():.1f} mJy/beam"
-)
+print(f"{cube.data.shape} (channels, y, x)")
+print(f"brightest voxel {1e3 * cube.data.max():.1f} mJy/beam")
 
 # %% [markdown]
 # The cube has the unit of the telescope, flux density per beam. The sum of the flux over pixels and
@@ -274,9 +260,16 @@ show(
 # %%
 fast = observe(gas, view, grid, telescope, seed=seed)
 difference = np.abs(fast.data - cube.data).max() / cube.data.max()
-statement = "Largest difference between a voxel of MARTINI's cube and of "
-statement += "ours, over the brightest"
-record("hi-difference", difference, statement=statement, n=1)
+
+# %%
+record(
+    "hi-difference",
+    difference,
+    n=1,
+    statement="Largest difference between a voxel of MARTINI's cube and of "
+    "ours, over the brightest",
+)
+
 # %% [markdown]
 # The largest difference of any voxel is {num}`hi-difference:.0e` of the brightest one: rounding. The
 # faster way is used from here on
@@ -291,8 +284,11 @@ record("hi-difference", difference, statement=statement, n=1)
 # Three numbers a pixel sum up its spectrum $S(v)$:
 #
 # $$
-# M_0 = \int S\,\mathrm{d}v,\qquad M_1 = \frac{\int v\,S\,\mathrm{d}v}{M_0},\qquad
-# M_2 = \left[\frac{\int (v-M_1)^2 S\,\mathrm{d}v}{M_0}\right]^{1/2}:
+# \begin{aligned}
+# M_0 &= \int S\,\mathrm{d}v, \\
+# M_1 &= \frac{1}{M_0}\int v\,S\,\mathrm{d}v, \\
+# M_2 &= \left[\frac{1}{M_0}\int (v-M_1)^2 S\,\mathrm{d}v\right]^{1/2}:
+# \end{aligned}
 # $$
 #
 # how much HI, how fast, with what spread. Most of a cube is empty, and its noise would spoil the
@@ -303,14 +299,14 @@ record("hi-difference", difference, statement=statement, n=1)
 # and with beam and noise.
 
 # %%
+telescopes = {
+    "no beam": telescope.without("beam"),
+    "beam": telescope.without("noise"),
+    "beam and noise": telescope,
+}
 observations = {
-    "no beam": moment_maps(
-        observe(gas, view, grid, telescope.without("beam"), seed=seed)
-    ),
-    "beam": moment_maps(
-        observe(gas, view, grid, telescope.without("noise"), seed=seed)
-    ),
-    "beam and noise": moment_maps(fast),
+    name: moment_maps(observe(gas, view, grid, one, seed=seed))
+    for name, one in telescopes.items()
 }
 
 # %% [markdown]
@@ -323,25 +319,11 @@ sigma = {
     name: np.nanmedian(maps.dispersion[middle])
     for name, maps in observations.items()
 }
-change = np.nanstd(
-    observations["beam and noise"].velocity - observations["beam"].velocity
-)
-in_field = gas.m_hi[
-    np.abs(view.project(gas.positions)[:, :2]).max(axis=1)
-    < grid.field_of_view / 2
-].sum()
+ideal, noisy = observations["beam"], observations["beam and noise"]
+change = np.nanstd(noisy.velocity - ideal.velocity)
+offset = np.abs(view.project(gas.positions)[:, :2]).max(axis=1)
+in_field = gas.m_hi[offset < grid.field_of_view / 2].sum()
 
-# %%
-here = {"figure": "hi_moments", "n": 1}
-for name, id in (("beam", "hi-present"), ("beam and noise", "hi-found")):
-    statement = f"HI mass in moment 0 over that in the field, {name}"
-    record(
-        id,
-        100 * observations[name].m_hi / in_field,
-        unit="%",
-        statement=statement,
-        **here,
-    )
 # %%
 v_max = 200.0
 show(
@@ -368,6 +350,14 @@ for name in ("no beam", "beam"):
         statement=statement,
         **here,
     )
+# %% [markdown]
+# **The beam** ({numref}`fig-hi-moments`, second row) mixes velocities. Where they change steeply, in
+# the centre, this looks like dispersion: {num}`hi-sigma-no-beam:.0f` within 4 kpc become
+# {num}`hi-sigma-beam:.0f`. And the velocity gradient is flattened: inner rotation curves read off a
+# velocity map are too low. This **beam smearing** is the main enemy of the rotation-curve method, and
+# whatever it hides is hidden from a network that is given moment maps as well.
+
+# %%
 record(
     "hi-velocity-error",
     change,
@@ -375,17 +365,22 @@ record(
     statement="Change of moment 1 by noise, over the map",
     **here,
 )
+for id, maps in (("hi-present", ideal), ("hi-found", noisy)):
+    record(
+        id,
+        100 * maps.m_hi / in_field,
+        unit="%",
+        statement="HI mass in moment 0 over that in the field, "
+        f"{'without' if maps is ideal else 'with'} noise",
+        **here,
+    )
 
 # %% [markdown]
-# **The beam** ({numref}`fig-hi-moments`, second row) mixes velocities. Where they change steeply, in
-# the centre, this looks like dispersion: {num}`hi-sigma-no-beam:.0f` within 4 kpc become
-# {num}`hi-sigma-beam:.0f`. And the velocity gradient is flattened: inner rotation curves read off a
-# velocity map are too low. This **beam smearing** is the main enemy of the rotation-curve method, and
-# whatever it hides is hidden from a network that is given moment maps as well.
-#
 # **The noise** cuts the outskirts off and moves velocities by {num}`hi-velocity-error:.0f` (standard
 # deviation over the map). Without noise moment 0 holds {num}`hi-present:.1f` of the HI in the field,
-# with it {num}`hi-found:.1f`.
+# with it {num}`hi-found:.1f`. At the edge only the peak of the line stands out of the noise, so that the
+# dispersion there is too small: dark rims in the third row. It is kept from falling below that of a line
+# within one channel, its width over $\sqrt{12}$.
 #
 # ## Position and velocity
 #
@@ -426,19 +421,17 @@ show(
 
 # %%
 angles = (0.0, 30.0, 60.0, 85.0)
-turned = lines_of_sight(
-    subhalo_id, axis, seed=seed, mode=[(angle, 30.0) for angle in angles]
-)
+mode = [(angle, 30.0) for angle in angles]
+turned = lines_of_sight(subhalo_id, axis, seed=seed, mode=mode)
 cubes = {
-    f"{angle:.0f}°": observe(gas, v, grid, telescope, seed=seed)
-    for angle, v in zip(angles, turned, strict=True)
+    f"{v.inclination:.0f}°": observe(gas, v, grid, telescope, seed=seed)
+    for v in turned
 }
 
 # %%
+seen = {name: moment_maps(c) for name, c in cubes.items()}
 show(
-    figures.inclinations(
-        {name: moment_maps(c) for name, c in cubes.items()}, half_width, v_max
-    ),
+    figures.inclinations(seen, half_width, v_max),
     settings,
     "hi_inclinations",
     caption="Surface density (above) and velocity (below) of one galaxy at "
@@ -456,7 +449,8 @@ show(
 
 # %%
 spectra = {
-    name: global_profile(c, find_emission(c)) for name, c in cubes.items()
+    name: global_profile(cube, find_emission(cube))
+    for name, cube in cubes.items()
 }
 
 # %%
@@ -493,20 +487,17 @@ for name, angle in (("face-on", "0°"), ("inclined", "60°")):
 # and the same for all:
 #
 # $$
-# \log_{10}\frac{\Sigma_\mathrm{HI}}{M_\odot\,\mathrm{pc}^{-2}},\qquad \frac{v}{200\ \mathrm{km/s}},\qquad \frac{\sigma}{50\ \mathrm{km/s}},
+# \log_{10}\frac{\Sigma_\mathrm{HI}}{M_\odot\,\mathrm{pc}^{-2}},\quad \frac{v}{200\ \mathrm{km/s}},\quad \frac{\sigma}{50\ \mathrm{km/s}},
 # $$
 #
 # with $(-2, 0, 0)$ where blank. Dividing each map by its own largest value instead, as one does with
 # photographs, would throw away the amplitudes; and in those lies the mass.
 
 # %%
-views = lines_of_sight(subhalo_id, axis, seed=seed)
-inputs = {
-    f"i = {v.inclination:.0f}°": normalise(
-        moment_maps(observe(gas, v, grid, telescope, seed=seed))
-    )
-    for v in views
-}
+inputs = {}
+for v in lines_of_sight(subhalo_id, axis, seed=seed):
+    maps = moment_maps(observe(gas, v, grid, telescope, seed=seed))
+    inputs[f"i = {v.inclination:.0f}°"] = normalise(maps)
 
 # %%
 show(
@@ -532,11 +523,8 @@ show(
 # %%
 few = sample["subhalo_id"][:: max(1, len(sample) // n_survey)]
 table, set_aside = recovered(tree, few, grid, telescope, seed=seed)
-print(
-    f"{len(table)} observed, {len(set_aside)} set aside",
-    *set_aside.values(),
-    sep="\n",
-)
+print(f"{len(table)} observed, {len(set_aside)} set aside")
+print(*set_aside.values(), sep="\n")
 
 # %%
 share = (table["m_hi_found"] / table["m_hi_present"]).value
@@ -614,8 +602,8 @@ record(
 #
 # ## What's next
 #
-# The HI maps go into the data set together with images of the starlight, taken from the same
-# directions.
+# In {doc}`07_data_set` the HI maps are put together with the images of {doc}`05_photometry_with_skirt`, taken
+# from the same directions.
 #
 # ## References
 #
