@@ -2,6 +2,7 @@
 # jupyter:
 #   jupytext:
 #     formats: ipynb,py:percent
+#     notebook_metadata_filter: -jupytext.text_representation.format_version,-jupytext.text_representation.jupytext_version
 #     text_representation:
 #       extension: .py
 #       format_name: percent
@@ -505,7 +506,7 @@ show(
     settings,
     "hi_network_input",
     caption="Three random views of one galaxy as the network reads them, "
-    "blank pixels in grey.",
+    f"{grid.field_of_view:g} kpc a side, blank pixels in grey.",
     alt="Three rows of three maps of the whole field of view: the galaxy "
     "fills the middle of each; the rest is grey.",
     n=1,

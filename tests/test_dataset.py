@@ -321,6 +321,9 @@ class TestRecipe:
             {"images": "published", "published": "images"},
             {"orientation": "box"},
             {"n_views": 0},
+            {"orientation": [(30.0, 0.0)], "n_views": 3},
+            {"orientation": []},
+            {"orientation": [(30.0,)]},
         ):
             with pytest.raises(ValidationError):
                 Recipe(**wrong)
@@ -336,6 +339,14 @@ class TestRecipe:
         views = observer.views(int(load_sample(small)["subhalo_id"][1]))
         np.testing.assert_allclose(views["inclination"], 90.0)
         assert len(views["images"]) == 2
+
+    def test_fixed_lines_of_sight(self, small):
+        recipe = Recipe(orientation=[(30.0, 120.0), (75.0, 300.0, 45.0)])
+        assert recipe.n_views == 2 and Recipe.model_validate_json(recipe.model_dump_json()) == recipe
+        observer = Observer(open_universe(small), recipe, SkyGrid.of(small), small.seed)
+        views = observer.views(int(load_sample(small)["subhalo_id"][1]))
+        np.testing.assert_allclose(views["inclination"], [30.0, 75.0])
+        np.testing.assert_allclose(views["position_angle"], [120.0, 300.0])
 
     def test_gas_and_stars_of_the_subhalo_alone(self, small):
         sample = load_sample(small)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -27,8 +27,10 @@ class Recipe(BaseModel):
     ----------
     n_views : int
         Lines of sight to each galaxy (paper: 3).
-    orientation : {"random", "face-on", "edge-on", "box"}
-        ``box`` is one view along the box's z axis, that of the published SKIRT images.
+    orientation : {"random", "face-on", "edge-on", "box"} or sequence
+        ``box`` is one view along the box's z axis, that of the published SKIRT images. A sequence of ``(inclination,
+        position angle)`` or ``(inclination, position angle, azimuth)`` [deg] fixes the views, the same for every
+        galaxy; `n_views` is then its length. See `dmlib.observe.views.lines_of_sight`.
     images : {"particles", "sdss", "published"}
         Light of the star particles, the same as the SDSS would have seen it (point-spread function, noise), or the
         published SKIRT images.
@@ -53,7 +55,9 @@ class Recipe(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     n_views: int = Field(3, ge=1)
-    orientation: Literal["random", "face-on", "edge-on", "box"] = "random"
+    orientation: (
+        Literal["random", "face-on", "edge-on", "box"] | tuple[tuple[float, float] | tuple[float, float, float], ...]
+    ) = "random"
     images: Literal["particles", "sdss", "published"] = "particles"
     published: str = ""
     dust: bool = True
@@ -63,6 +67,13 @@ class Recipe(BaseModel):
     min_hi_cells: int = Field(10, ge=1)
     train: float = Field(0.7, gt=0, lt=1)
     validation: float = Field(0.2, gt=0, lt=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fixed_views_are_counted(cls, given: Any) -> Any:
+        if isinstance(given, dict) and isinstance(given.get("orientation"), (list, tuple)):
+            given = {"n_views": len(given["orientation"])} | given
+        return given
 
     @model_validator(mode="after")
     def _consistent(self) -> Recipe:
@@ -74,6 +85,10 @@ class Recipe(BaseModel):
             raise ValueError("the published images are seen along the box's z axis: set orientation='box'")
         if self.orientation == "box" and self.n_views != 1:
             raise ValueError("orientation 'box' is one line of sight: set n_views=1")
+        if not isinstance(self.orientation, str) and len(self.orientation) != self.n_views:
+            raise ValueError(
+                f"{len(self.orientation)} lines of sight are given, but n_views={self.n_views}: leave it out"
+            )
         return self
 
     def source(self, seed: int) -> ImageSource:

@@ -120,6 +120,8 @@ def inclinations(columns: Mapping[str, MomentMaps], half_width: float, v_max: fl
             _bare(ax, half_width)
         _cut(fig, title, maps)
     _scale_bar(axes[0, 0], half_width, colour="#222222")
+    for ax, label in zip(axes[:, 0], ("surface density", "velocity"), strict=True):
+        ax.set_ylabel(label)
     fig.colorbar(top, ax=axes[0], label=_PANELS[0][2], pad=0.01)
     fig.colorbar(bottom, ax=axes[1], label=_PANELS[1][2], pad=0.01)
     return fig
@@ -140,7 +142,8 @@ def position_velocity(
     shown = ax.imshow(1e3 * diagram, extent=extent, aspect="auto", cmap=style.DENSITY, vmin=0)
     for sign in (-1, 1):
         ax.plot(sign * radius, sign * speed, color="white", linewidth=3.2)
-        ax.plot(sign * radius, sign * speed, **style.line("rotation", linewidth=1.8, linestyle="-"))
+        label = r"circular speed $\times\ \sin i$" if sign > 0 else None
+        ax.plot(sign * radius, sign * speed, label=label, **style.line("rotation", linewidth=1.8, linestyle="-"))
         style.plotted(fig, "circular speed", offset=sign * radius * u.kpc, velocity=sign * speed * u.km / u.s)
     ax.axhline(0.0, color="white", linewidth=0.6)
     ax.axvline(0.0, color="white", linewidth=0.6)
@@ -149,6 +152,7 @@ def position_velocity(
     ax.set_xlim(-half_width, half_width)
     v_max = 1.5 * np.max(speed)
     ax.set_ylim(-v_max, v_max)
+    ax.legend(loc="lower right")
     fig.colorbar(shown, ax=ax, label=f"m{cube.unit}", pad=0.02)
     peak = diagram.argmax(axis=0)
     seen = diagram.max(axis=0) > 5 * cube.settings.noise
@@ -213,8 +217,8 @@ def network_input(arrays: Mapping[str, np.ndarray]) -> Figure:
             c1=middle[:, 1],
             c2=middle[:, 2],
         )
-    for i, label in enumerate(labels):
-        fig.colorbar(shown[i], cax=axes[n, i], orientation="horizontal", label=label)
+    for i, (label, ticks) in enumerate(zip(labels, ([-1, 0, 1], [-1, 0, 1], [0.5, 1.0]), strict=True)):
+        fig.colorbar(shown[i], cax=axes[n, i], orientation="horizontal", label=label, ticks=ticks)
     return fig
 
 

@@ -46,7 +46,7 @@ def five_bands(image: np.ndarray, grid: SkyGrid) -> Figure:
 
     To see: u shows where stars form now, one particle a spot; to the red the old stars of disc and bulge take over.
     """
-    fig, axes = style.new_figure(1, 5, width="wide", height=2.35)
+    fig, axes = style.new_figure(1, 5, width="wide", height=1.8)
     mu = surface_magnitude(image)
     for ax, band, values in zip(axes, UGRIZ, np.moveaxis(mu, -1, 0), strict=True):
         shown = ax.imshow(values, extent=grid.extent, cmap="magma_r", vmin=18.5, vmax=27.0)
@@ -54,7 +54,7 @@ def five_bands(image: np.ndarray, grid: SkyGrid) -> Figure:
         ax.set_facecolor("black")
         _profile(fig, band, values, grid)
     _scale_bar(axes[0], grid, 10.0)
-    bar = fig.colorbar(shown, ax=axes, label=r"mag arcsec$^{-2}$", shrink=0.85, pad=0.01)
+    bar = fig.colorbar(shown, ax=axes, label=r"mag arcsec$^{-2}$", pad=0.01, ticks=[20, 22, 24, 26])
     bar.ax.invert_yaxis()
     return fig
 
@@ -95,12 +95,12 @@ def dust(rows: Mapping[str, tuple[np.ndarray, np.ndarray]], grid: SkyGrid) -> Fi
         for ax in line:
             _bare(ax)
         line[0].set_ylabel(title)
-        fig.colorbar(shown, ax=line[2], label="$A_r$ [mag]", extend="max")
         for name, values in (
             ("without dust", surface_magnitude(bare)[..., 2]),
             ("with dust", surface_magnitude(dusty)[..., 2]),
         ):
             _profile(fig, f"{title}, {name}", values, grid)
+    fig.colorbar(shown, ax=axes[:, 2], label="$A_r$ [mag]", extend="max", shrink=0.7)
     for ax, title in zip(axes[0], ("stars only", "behind their dust", "dimming in r"), strict=True):
         ax.set_title(title)
     _scale_bar(axes[0, 0], grid, 10.0)
@@ -199,7 +199,7 @@ def survey(
 
     To see: the survey loses the outer disc in the sky's noise and blurs the centre; in between both agree.
     """
-    fig, axes = style.new_figure(1, 3, width="wide", height=3.2, gridspec_kw={"width_ratios": [1, 1, 1.25]})
+    fig, axes = style.new_figure(1, 3, width="wide", height=2.75, gridspec_kw={"width_ratios": [1, 1, 1.25]})
     for ax, image, title in zip(axes, (ideal, seen), ("ideal", "SDSS at z = 0.0485"), strict=False):
         # Less stretched than elsewhere: the sky would be all coloured noise.
         ax.imshow(composite(image, 3 * _STRETCH), extent=grid.extent)
@@ -229,7 +229,7 @@ def network_input(rows: Mapping[str, np.ndarray]) -> Figure:
         middle = array[array.shape[0] // 2]
         values = {f"band_{band}": middle[:, k] for k, band in enumerate(UGRIZ)}
         style.plotted(fig, f"{title}, middle row", column=np.arange(len(middle)), **values)
-    fig.colorbar(shown, ax=axes, label="asinh magnitude / $-$2.5", shrink=0.85, pad=0.01, extend="max")
+    fig.colorbar(shown, ax=axes, label=r"asinh($I/2b$) / ln 10", shrink=0.85, pad=0.01, extend="max")
     return fig
 
 
