@@ -69,6 +69,13 @@ def test_header_pairs_and_names_a_kernel(notebook):
     assert notebook.metadata.kernelspec == {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
+def test_saving_in_jupyterlab_leaves_the_source_as_it_is(path, notebook):
+    """Neither jupytext's version nor a cell's layout may differ after a save, or the chapter would count as edited."""
+    import jupytext
+
+    assert jupytext.writes(notebook, fmt="py:percent") == path.read_text(encoding="utf-8")
+
+
 def test_parameters_cell(path, notebook):
     cells = [cell for cell in code(notebook) if has_tag(cell, "parameters")]
     assert len(cells) == 1 and cells[0] is code(notebook)[0]
