@@ -1,0 +1,31 @@
+"""Errors of the system as sentences with a mend."""
+
+from __future__ import annotations
+
+import errno
+
+import pytest
+
+from dmlib.errors import of_the_system
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device", "x.hdf5"),
+        OSError("Can't write data (file write failed: errno = 28, error message = 'No space left on device')"),
+    ],
+)
+def test_a_full_disk_names_the_way_out(error):
+    assert "set DMLIB_BUILD to a folder on a larger one" in of_the_system(error)
+
+
+def test_a_folder_that_may_not_be_written(tmp_path):
+    said = of_the_system(PermissionError(errno.EACCES, "Permission denied", str(tmp_path)))
+    assert said.startswith(f"{tmp_path}: permission denied") and "DMLIB_BUILD" in said
+
+
+def test_any_other_names_the_file():
+    assert of_the_system(FileNotFoundError(errno.ENOENT, "No such file or directory", "a.txt")) == (
+        "a.txt: no such file or directory"
+    )
