@@ -2,6 +2,7 @@
 # jupyter:
 #   jupytext:
 #     formats: ipynb,py:percent
+#     notebook_metadata_filter: -jupytext.text_representation.format_version,-jupytext.text_representation.jupytext_version
 #     text_representation:
 #       extension: .py
 #       format_name: percent
@@ -191,7 +192,7 @@ show(
 
 # %% [markdown]
 # Look in the upper panel of {numref}`fig-intro-enclosed-mass` for where the missing mass overtakes the seen one.
-# Beyond, the seen mass has all but ended, and the needed mass goes on growing; the thin dashed line shows the growth in proportion to $R$
+# Beyond, the seen mass grows little more, and the needed mass goes on; the thin dashed line shows the growth in proportion to $R$
 # that a flat curve means.
 
 # %%

@@ -463,8 +463,8 @@ for name, mask in (("forming", ~quenched), ("quenched", quenched)):
 # ## Summary
 #
 # - The embedded universe is a set of model galaxies in TNG's format, drawn from published relations with their scatter.
-# - Read back like TNG, it follows most of those relations to a few hundredths of a dex. The largest offsets are those of the ages
-#   ({num}`embedded.age.offset:+.2f±`) and of the HI at a given stellar mass ({num}`embedded.hi_mass.offset:+.2f±`).
+# - Read back like TNG, it follows most of those relations closely. To be taken with care are the ages, off by
+#   {num}`embedded.age.offset:+.2f±`, and the HI at a given stellar mass, off by {num}`embedded.hi_mass.offset:+.2f±`.
 # - The rotation of its gas gives the circular speed to {num}`embedded.rotation.quiet:.3f±` in quiet galaxies; some of the disturbed minority are far off.
 # - It is no simulation and not TNG; it shows that the methods run, and what they do when the truth is known.
 #

@@ -116,10 +116,8 @@ def _cloud(ax, x, y, quenched, size: float) -> None:
 
 def _readable(legend) -> None:
     """Markers of a legend at a size and strength that show their colour, however small the points are."""
-    for handle in legend.legend_handles:
-        handle.set_alpha(1.0)
-        if hasattr(handle, "set_markersize"):
-            handle.set_markersize(7.0)
+    for handle in legend.get_lines():
+        handle.set(alpha=1.0, markersize=7.0)
 
 
 def _signed(value: float) -> str:
