@@ -200,7 +200,9 @@ record(
 # A beam of {num}`hi-beam:.1f` and a noise of {num}`hi-noise:.1e` ({num}`hi-noise-sd:.2f`) are like
 # those of surveys of many galaxies, WHISP {cite}`vanderHulst2001` or MeerKAT's MIGHTEE
 # {cite}`Maddox2021`. Nearby galaxies can be seen ten times sharper {cite}`Walter2008`, but neither
-# our gas cells nor our pixels would carry that.
+# our gas cells nor our pixels would carry that. (The images of {doc}`05_photometry_with_skirt` are drawn
+# as if further away. Their pixels are the same kpc, so that distance only decides how sharp and how deep
+# either of them is.)
 #
 # **Conventions.** North is up and East is left, as on the sky. Velocities are relative to the
 # galaxy's, and positive where the gas recedes. The inclination is 0 face-on and 90 degrees edge-on;

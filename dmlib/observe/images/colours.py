@@ -18,7 +18,7 @@ from ...galaxy import load_galaxy
 from ...progress import bar
 from ...units import PART_TYPE
 from ...universe.base import Universe
-from ..views import lines_of_sight
+from ..views import Mode, lines_of_sight
 from .bands import absolute_magnitude
 from .light import ParticleLight, star_luminosities, ugriz_magnitudes
 
@@ -79,9 +79,9 @@ def catalogue_magnitudes(universe: Universe, subhalo_ids: np.ndarray) -> np.ndar
 
 
 def dusty_magnitudes(
-    universe: Universe, subhalo_ids: Sequence[int], light: ParticleLight, *, seed: int
+    universe: Universe, subhalo_ids: Sequence[int], light: ParticleLight, *, seed: int, mode: Mode = "random"
 ) -> tuple[QTable, dict[int, str]]:
-    """Magnitudes of whole galaxies with and without dust, seen along the first random line of sight of each.
+    """Magnitudes of whole galaxies with and without dust, seen along one line of sight each.
 
     Parameters
     ----------
@@ -90,6 +90,8 @@ def dusty_magnitudes(
     light : ParticleLight
         With dust.
     seed : int
+    mode : {"random", "face-on", "edge-on"} or sequence
+        Which line of sight, the first of `dmlib.observe.views.lines_of_sight`.
 
     Returns
     -------
@@ -102,7 +104,7 @@ def dusty_magnitudes(
     for subhalo_id in bar(subhalo_ids, label="dust", unit="galaxy"):
         try:
             galaxy = load_galaxy(universe, int(subhalo_id), extra=light.fields)
-            (view,) = lines_of_sight(int(subhalo_id), galaxy.spin_axis(), 1, seed=seed)
+            (view,) = lines_of_sight(int(subhalo_id), galaxy.spin_axis(), 1, seed=seed, mode=mode)
             bare = absolute_magnitude(star_luminosities(galaxy).sum(axis=0))
             dusty = absolute_magnitude(light.luminosities(galaxy, view).sum(axis=0))
         except GalaxyError as error:
