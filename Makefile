@@ -3,7 +3,7 @@ PROFILE   ?= quick
 UNIVERSE  ?= embedded
 BASE_PATH ?=
 PYTHON    ?= python3
-# Processes for the tests; `make test JOBS=8` on a larger machine.
+# Processes for the tests, each of which takes whole files: what a file makes once is made once. `make test JOBS=8` on a larger machine.
 JOBS      ?= 2
 
 VENV := .venv
@@ -32,7 +32,7 @@ status: $(READY) ## What `make book` would run, and why
 	$(BIN)/dmlib status --universe $(UNIVERSE) --profile $(PROFILE) $(if $(BASE_PATH),--base-path "$(BASE_PATH)")
 
 test: $(READY) ## All tests
-	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadgroup
+	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 bench: $(READY) ## Measure speed: ratios within one run
 	$(BIN)/python -m benchmarks

@@ -19,7 +19,6 @@ from dmlib.settings import Settings
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 # The pages are built once: all of this in one process.
-pytestmark = pytest.mark.xdist_group("book")
 
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the PATH to look at the pages with")
 
@@ -98,7 +97,9 @@ def test_numbers_come_from_the_results(pages):
 def test_a_formula_keeps_its_punctuation(pages):
     page = soup(pages / "notebooks" / "01_introduction.html")
     kept = [tag.get_text() for tag in page.find_all(class_="formula")]
-    assert kept[:2] == [r"\(R\),", r"\(M(<R)\),"]
+    assert kept[:3] == [r"\(R\),", r"\(M(<R)\),", r"\(M\)."]
+    # The full stops of one paragraph are equal texts, and each stays where it is.
+    assert r"from here. It goes up to \(M\). Then" in page.get_text()
     assert "The mass within \\(R\\), in the symbols" in page.get_text()
 
 
@@ -253,6 +254,7 @@ def test_widgets_stay_in_the_notebook():
         ("mass = weigh(galaxy)\nrecord(\n    settings,\n    mass,\n)", False),
         ("a = 1\nb = 2\nc = 3\nd = 4", False),
         ("results.record(\n    settings,\n    mass,\n)", True),
+        ('record = recorder(settings, chapter="one")\nrecord(\n    "mass",\n    mass,\n)', True),
     ],
 )
 def test_what_only_presents_is_folded_and_what_computes_stays_open(code, folded):

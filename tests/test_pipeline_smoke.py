@@ -14,7 +14,7 @@ import pytest
 
 from dmlib import bookcheck
 
-pytestmark = [pytest.mark.pipeline, pytest.mark.xdist_group("smoke")]
+pytestmark = pytest.mark.pipeline
 
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = (
@@ -77,7 +77,14 @@ def smoke(tmp_path_factory) -> Smoke:
 def test_every_output_of_the_contract(smoke):
     chapters = sorted(path.stem for path in (smoke.root / "notebooks").glob("[0-9][0-9]_*.py"))
     assert sorted(path.stem for path in (smoke.build / "notebooks").glob("*.ipynb")) == chapters
-    for name in ("universe/output/groups_099", "sample.ecsv", "targets.hdf5", "dataset.hdf5", "results.json", "run.json"):
+    for name in (
+        "universe/output/groups_099",
+        "sample.ecsv",
+        "targets.hdf5",
+        "dataset.hdf5",
+        "results.json",
+        "run.json",
+    ):
         assert (smoke.build / name).exists(), name
     for picture in (smoke.build / "figures").glob("*.png"):
         assert picture.with_suffix(".pdf").is_file() and picture.with_suffix(".csv").is_file()
