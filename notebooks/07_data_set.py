@@ -348,6 +348,8 @@ show(
 
 # %%
 errors = demonstrate(dataset, seed=seed, repeats=n_splits)
+tested = np.unique(dataset.table["subhalo_id"][dataset.rows("test")])
+untested = dataset.n_galaxies - len(tested)
 
 # %%
 show(
@@ -362,16 +364,11 @@ show(
     "view, and largest when split by group, there close to that of the mean "
     "profile at small radii. For ridge regression the three lines lie "
     "close together, in the same order, well below the mean profile.",
-    n=dataset.n_galaxies
-    - len(np.unique(dataset.table["subhalo_id"][dataset.rows("test")])),
+    n=untested,
 )
 
 # %%
-here = {
-    "chapter": "dataset",
-    "figure": "dataset_leak",
-    "n": dataset.n_galaxies,
-}
+here = {"chapter": "dataset", "figure": "dataset_leak", "n": untested}
 for name in (*REGRESSORS, "mean"):
     for way in WAYS:
         values = errors[way, name].mean(axis=1)
