@@ -200,13 +200,13 @@ def _presents(statement: ast.stmt) -> bool:
 
 
 def _is_plain(statement: ast.stmt) -> bool:
-    """Whether a statement is an assignment that calls nothing beyond numpy and Python's own functions."""
+    """Whether a statement is an assignment that calls nothing beyond numpy, Python's own functions and `recorder`."""
     if not isinstance(statement, (ast.Assign, ast.AugAssign)):
         return False
     for node in ast.walk(statement):
         if isinstance(node, ast.Call):
             function = node.func
-            own = isinstance(function, ast.Name) and hasattr(builtins, function.id)
+            own = isinstance(function, ast.Name) and (hasattr(builtins, function.id) or function.id == "recorder")
             numpy = (
                 isinstance(function, ast.Attribute)
                 and isinstance(function.value, ast.Name)

@@ -99,7 +99,7 @@ def test_a_formula_keeps_its_punctuation(pages):
     kept = [tag.get_text() for tag in page.find_all(class_="formula")]
     assert kept[:3] == [r"\(R\),", r"\(M(<R)\),", r"\(M\)."]
     # The full stops of one paragraph are equal texts, and each stays where it is.
-    assert r"from here. It goes up to \(M\). Then" in page.get_text()
+    assert "A sentence ends here.\nAnother goes up to \\(M\\).\n" in page.get_text()
     assert "The mass within \\(R\\), in the symbols" in page.get_text()
 
 

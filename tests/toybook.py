@@ -23,6 +23,9 @@ The mass within $R$, in the symbols of $M(<R)$, follows from the speed of a circ
 
 $$M(<R) = \\frac{{V^2 R}}{{G}} .$$
 
+A sentence ends *here*.
+Another goes up to $M$.
+
 The measured value is {{num}}`{id}.mass:.1e±`, from {{num}}`{id}.n` galaxies; see {{numref}}`fig-toy-{slug}`."""
 
 EXERCISE = """:::{admonition} Exercise

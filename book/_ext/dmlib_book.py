@@ -263,10 +263,13 @@ class KeepPunctuation(SphinxPostTransform):
             mark = _PUNCTUATION.match(after.astext()) if isinstance(after, nodes.Text) else None
             if mark is None:
                 continue
+            # By place: two texts with the same letters are equal, and a search would find the first.
+            parent = formula.parent
+            place = next(i for i, node in enumerate(parent.children) if node is formula)
+            parent[place + 1] = nodes.Text(after.astext()[mark.end() :])
             together = nodes.inline(classes=["formula"])
-            formula.replace_self(together)
+            parent[place] = together
             together += [formula, nodes.Text(mark[0])]
-            after.parent.replace(after, nodes.Text(after.astext()[mark.end() :]))
 
 
 def _load(app: Sphinx) -> None:
