@@ -327,6 +327,7 @@ for name, dimming in dimmings.items():
 # As a whole, this galaxy loses {num}`dust-face-r:.2f` in r face-on and {num}`dust-edge-r:.2f` edge-on ({numref}`fig-photometry-dust`). It reddens by
 # {num}`dust-face-red:.2f` and {num}`dust-edge-red:.2f` in g − r. A cloud of the Milky Way's dust in front of it that dims r by as much would redden it
 # more: where dust is mixed in and thick, what we see are the stars near its front, and these are hardly reddened.
+# Spots in the maps of dimming are particles younger than 10 million years, each within its own cloud.
 #
 # A model is not radiative transfer. It lacks light that is scattered into the line of sight from elsewhere, and all structure below a gas cell;
 # and since simulated discs are thicker than real ones and TNG's neutral gas is plentiful, its dust is uncertain by a good factor. Hence the switch.
@@ -535,7 +536,8 @@ if skirt is not None:
         caption="Left and middle: the published SKIRT image of a TNG100-1 "
         "galaxy in r, as stored and on the common grid. Right: particle light "
         "in r of a galaxy of our sample of about the same half-mass radius. "
-        "Each over its brightest value.",
+        "Brightness over its peak; that of the middle image is the stored "
+        "one's.",
         alt="Three images of large galaxies: an inclined disc with a bright "
         "centre, an extended halo and small companions, at fine and at coarse "
         "sampling, and a smooth inclined disc from our own particles.",

@@ -166,9 +166,9 @@ def published(native: np.ndarray, native_side: float, common: np.ndarray, light:
     To see: the common pixels keep the galaxy's form, at five times coarser sampling; the particles' light is smoother
     than radiative transfer on more particles, and another galaxy.
     """
-    fig, axes = style.new_figure(1, 3, width="wide", height=3.0)
+    fig, axes = style.new_figure(1, 3, width="wide", height=2.75)
     half = native_side / 2
-    titles = ("SKIRT, as published", "SKIRT, common grid", "particle light")
+    titles = ("SKIRT, as published", "SKIRT, common grid", "particles, another galaxy")
     extents = ((-half, half, -half, half), grid.extent, grid.extent)
     cells = ((native_side / len(native)) ** 2, grid.pixel_area, None)
     for ax, image, extent, area, title in zip(axes, (native, common, light), extents, cells, titles, strict=True):
@@ -183,7 +183,7 @@ def published(native: np.ndarray, native_side: float, common: np.ndarray, light:
         middle = values[grid.pixels // 2] / values.max()
         style.plotted(fig, f"{label}, middle row", offset=grid.centres * u.kpc, relative_brightness=middle)
     _scale_bar(axes[0], grid, 20.0)
-    fig.colorbar(shown, ax=axes, label="log brightness / peak", shrink=0.85, pad=0.01)
+    fig.colorbar(shown, ax=axes, label="log brightness / peak", pad=0.01, ticks=range(-4, 1))
     return fig
 
 
@@ -199,7 +199,7 @@ def survey(
 
     To see: the survey loses the outer disc in the sky's noise and blurs the centre; in between both agree.
     """
-    fig, axes = style.new_figure(1, 3, width="wide", height=2.75, gridspec_kw={"width_ratios": [1, 1, 1.25]})
+    fig, axes = style.new_figure(1, 3, width="wide", height=2.95, gridspec_kw={"width_ratios": [1, 1, 1.25]})
     for ax, image, title in zip(axes, (ideal, seen), ("ideal", "SDSS at z = 0.0485"), strict=False):
         # Less stretched than elsewhere: the sky would be all coloured noise.
         ax.imshow(composite(image, 3 * _STRETCH), extent=grid.extent)
@@ -209,6 +209,7 @@ def survey(
         axes[2].plot(radius, values, label=label, **look)
         style.plotted(fig, label, radius=radius * u.kpc, surface_brightness=values * u.mag / u.arcsec**2)
     axes[2].axhline(noise, label="noise of a pixel", **style.line("baseline"))
+    axes[2].set_title("in rings")
     axes[2].set(xlabel="radius on the sky [kpc]", ylabel=r"r [mag arcsec$^{-2}$]", xlim=(0, None))
     axes[2].set_ylim(29.0, np.nanmin(profiles["ideal"]) - 0.5)
     axes[2].legend(fontsize=8.5)
