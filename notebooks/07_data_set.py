@@ -400,6 +400,36 @@ for name in (*REGRESSORS, "mean"):
 # The ridge regression is also a bar to clear. Whoever trains a convolutional network on these data should ask whether it beats eight rings and a
 # linear formula.
 #
+# ## Another data set
+#
+# What was observed, and how, is a recipe, and the file knows its own. Another recipe makes another file: here with three fixed lines of sight,
+# the same for every galaxy (inclination and position angle), and images as the SDSS would have taken them.
+#
+# ```python
+# from dmlib.dataset.build import build
+# from dmlib.dataset.read import read_dataset
+# from dmlib.dataset.recipe import Recipe
+#
+# angles = [(30, 0), (60, 0), (85, 0)]
+# path = settings.build / "fixed_views.hdf5"
+# build(settings, recipe=Recipe(orientation=angles, images="sdss"), path=path)
+# fixed = read_dataset(path)
+# ```
+#
+# `orientation` may also be `"random"`, `"face-on"` or `"edge-on"`; `dust=False` leaves the dust away, `hi=HISettings(...)` takes another
+# telescope, or another pressure law for the molecules. The file holds maps only. Where a full HI cube is wanted, it is made again, noise and
+# all:
+#
+# ```python
+# from dmlib.dataset.views import Observer
+# from dmlib.universe import open_universe
+#
+# observer = Observer(
+#     open_universe(settings), dataset.recipe, dataset.grid, settings.seed
+# )
+# cube = observer.cube(subhalo_id=dataset.table["subhalo_id"][0], view=0)
+# ```
+#
 # ## Exercise
 #
 # :::{admonition} Exercise
