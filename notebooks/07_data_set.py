@@ -284,12 +284,25 @@ show(
 
 # %%
 table = dataset.table
-for key in ("subhalo_id", "group_id"):
-    lost = straddling(np.asarray(table[key]), np.asarray(table["split"]))
-    print(f"{key} on two sides: {len(lost)}")
+sides = np.asarray(table["split"])
+two_sided = {
+    key: len(straddling(np.asarray(table[key]), sides))
+    for key in ("subhalo_id", "group_id")
+}
+print("on two sides:", two_sided)
 
 # %%
 here = {"chapter": "dataset", "figure": "dataset_targets"}
+record(
+    settings,
+    "dataset-two-sides",
+    sum(two_sided.values()),
+    n=len(np.unique(table["subhalo_id"])),
+    statement="Galaxies and groups that are on two sides of the split",
+    **here,
+)
+
+# %%
 for side in SPLITS:
     n = len(np.unique(table["subhalo_id"][dataset.rows(side)]))
     record(
@@ -313,7 +326,8 @@ record(
 )
 
 # %% [markdown]
-# Here {num}`dataset-shared` groups hold more than one galaxy of the data set; in TNG100, with its clusters, there are more.
+# On two sides of the split are {num}`dataset-two-sides` galaxies and groups. Here {num}`dataset-shared` groups hold more than one galaxy of the data
+# set; in TNG100, with its clusters, there are more.
 
 # %%
 show(
