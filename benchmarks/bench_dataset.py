@@ -44,6 +44,9 @@ from dmlib.universe import Universe, open_universe
 #: Galaxies that are timed one by one; the plain loop takes three of them.
 N_GALAXIES, N_PLAIN = 12, 3
 
+#: Views of each galaxy where workers are compared: enough work to outweigh the seconds that processes take to start.
+N_VIEWS = 16
+
 
 def timed(function: Callable[[], object]) -> float:
     """Wall time [s]."""
@@ -132,9 +135,9 @@ def one_by_one(settings: Settings) -> None:
         seconds = timed(lambda grid=grid: [replace(observer, grid=grid).views(i) for i in ids])
         print(f"  {pixels:3d} pixels a side: {n_views / seconds:6.1f} views/s")
 
-    row_of = {int(i): row for row, i in enumerate(sample["subhalo_id"])}
-    rows = [row_of[i] for i in ids]
-    particles = np.asarray(sample["n_stars"])[rows] + np.asarray(sample["n_gas"])[rows]
+    # Of the whole group, which is what is read and in the picture: a small satellite may have a large host.
+    galaxies = [load_galaxy(universe, i, scope=recipe.scope, components=("stars", "gas")) for i in ids]
+    particles = np.array([len(galaxy.stars) + len(galaxy.gas) for galaxy in galaxies])
     seconds = np.array([min(timed(lambda i=i: observer.views(i)) for _ in range(3)) for i in ids]) / recipe.n_views
     third = len(ids) // 3
     for some in (np.argsort(particles)[:third], np.argsort(particles)[-third:]):
@@ -144,10 +147,13 @@ def one_by_one(settings: Settings) -> None:
 def whole_build(settings: Settings, folder: Path) -> None:
     """The product, with one worker and with as many as there are."""
     os.environ[BUILDING] = f"{settings.build}{os.pathsep}dataset"
-    n_views = Recipe().n_views * len(load_sample(settings))
+    recipe = Recipe(n_views=N_VIEWS)
+    n_views = recipe.n_views * len(load_sample(settings))
     before = None
     for workers in dict.fromkeys((1, 2, choose_workers())):
-        seconds = timed(lambda workers=workers: build(settings, workers=workers, path=folder / "dataset.hdf5"))
+        seconds = timed(
+            lambda workers=workers: build(settings, recipe=recipe, workers=workers, path=folder / "dataset.hdf5")
+        )
         before = before or seconds
         rate, gain = n_views / seconds, before / seconds
         print(f"build with {workers} worker(s): {seconds:6.1f} s, {rate:6.1f} views/s, {gain:.2f} times one worker's")
