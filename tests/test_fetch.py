@@ -55,6 +55,8 @@ def answer(body: bytes, status: int = 200, **headers: str):
     def rule(handler):
         handler.send_response(status)
         handler.send_header("Content-Length", headers.pop("length", str(len(body))))
+        # Announced, for a client that keeps the connection for its next request would find it closed or not by luck.
+        handler.send_header("Connection", "close")
         for name, value in headers.items():
             handler.send_header(name, value)
         handler.end_headers()
