@@ -51,7 +51,8 @@ from dmlib.dataset.read import load_dataset
 from dmlib.dataset.split import SPLITS, straddling
 from dmlib.figures import dataset as figures
 from dmlib.figures import show
-from dmlib.results import record
+from dmlib.figures.tables import show_table
+from dmlib.results import recorder
 from dmlib.sample import load_sample
 from dmlib.settings import Settings
 from dmlib.targets import load_targets
@@ -59,6 +60,7 @@ from dmlib.targets import load_targets
 settings = Settings(
     universe=universe, profile=profile, seed=seed, base_path=base_path
 )
+record = recorder(settings, chapter="dataset")
 
 # %% [markdown]
 # ## What a view is
@@ -80,16 +82,16 @@ print(
 )
 
 # %%
-columns = [
-    "subhalo_id",
-    "view",
-    "split",
-    "inclination",
-    "position_angle",
-    "m_star",
-    "m_hi",
-]
-dataset.table[columns][:3].pprint(max_width=-1)
+columns = {
+    "subhalo_id": "d",
+    "view": "d",
+    "split": "d",
+    "inclination": ".0f",
+    "position_angle": ".0f",
+    "m_star": ".2e",
+    "m_hi": ".2e",
+}
+show_table(dataset.table[list(columns)], columns, rows=6)
 
 # %% [markdown]
 # Images and maps are stored in physical units: fluxes in maggies (the flux of magnitude zero), solar masses per square parsec, kilometres
@@ -113,28 +115,17 @@ print(
 
 # %%
 cosine = np.cos(np.radians(dataset.table["inclination"].to_value(u.deg)))
-here = {"chapter": "dataset", "n": dataset.n_galaxies}
+n = dataset.n_galaxies
+
+# %%
+record("dataset-views", len(dataset), n=n, statement="Views in the data set")
+record("dataset-galaxies", n, n=n, statement="Galaxies in the data set")
 record(
-    settings,
-    "dataset-views",
-    len(dataset),
-    statement="Views in the data set",
-    **here,
-)
-record(
-    settings,
-    "dataset-galaxies",
-    dataset.n_galaxies,
-    statement="Galaxies in the data set",
-    **here,
-)
-record(
-    settings,
     "dataset-cosine",
     cosine.mean(),
     error=np.sqrt(1 / 12 / len(cosine)),
+    n=n,
     statement="Mean cos i of all views",
-    **here,
 )
 
 # %% [markdown]
@@ -177,26 +168,29 @@ print(f"{len(dataset.set_aside)} of {len(sample)} galaxies set aside")
 for row in dataset.set_aside[:20]:
     print(f"- {row['stage']}: {row['reason']}")
 
+undetected = dataset.table["subhalo_id"][dataset.table["m_hi"] == 0]
+
 # %%
-aside = len(dataset.set_aside)
 record(
-    settings,
-    "dataset-aside",
-    aside,
-    statement="Galaxies of the sample that are not in the data set",
-    **here,
+    "dataset-sample",
+    len(sample),
+    statement="Galaxies of the sample that were to be observed",
 )
-blank = np.unique(dataset.table["subhalo_id"][dataset.table["m_hi"] == 0]).size
 record(
-    settings,
+    "dataset-aside",
+    len(dataset.set_aside),
+    n=len(sample),
+    statement="Galaxies of the sample that are not in the data set",
+)
+record(
     "dataset-blank",
-    blank,
+    len(np.unique(undetected)),
+    n=dataset.n_galaxies,
     statement="Galaxies with a view in which no HI is detected",
-    **here,
 )
 
 # %% [markdown]
-# {num}`dataset-aside` galaxies are set aside here. A galaxy that has HI too faint to be detected is *not* among them: its maps are blank, and
+# Set aside here: {num}`dataset-aside` of {num}`dataset-sample`. A galaxy that has HI too faint to be detected is *not* among them: its maps are blank, and
 # that is what the telescope saw. There are {num}`dataset-blank` galaxies with such a view.
 #
 # ## What the network is given
@@ -292,37 +286,22 @@ two_sided = {
 print("on two sides:", two_sided)
 
 # %%
-here = {"chapter": "dataset", "figure": "dataset_targets"}
 record(
-    settings,
     "dataset-two-sides",
     sum(two_sided.values()),
-    n=len(np.unique(table["subhalo_id"])),
+    n=dataset.n_galaxies,
     statement="Galaxies and groups that are on two sides of the split",
-    **here,
 )
 
 # %%
 for side in SPLITS:
     n = len(np.unique(table["subhalo_id"][dataset.rows(side)]))
-    record(
-        settings,
-        f"dataset-{side}",
-        n,
-        n=n,
-        statement=f"Galaxies for {side}",
-        **here,
-    )
-shared = (
-    np.unique(table["group_id"], return_counts=True)[1]
-    > dataset.recipe.n_views
-)
+    record(f"dataset-{side}", n, n=n, statement=f"Galaxies for {side}")
+views_of_group = np.unique(table["group_id"], return_counts=True)[1]
 record(
-    settings,
     "dataset-shared",
-    shared.sum(),
+    (views_of_group > dataset.recipe.n_views).sum(),
     statement="Groups that hold several galaxies of the data set",
-    **here,
 )
 
 # %% [markdown]
@@ -382,14 +361,13 @@ show(
 )
 
 # %%
-here = {"chapter": "dataset", "figure": "dataset_leak", "n": untested}
+here = {"figure": "dataset_leak", "n": untested}
 for name in (*REGRESSORS, "mean"):
     for way in WAYS:
         values = errors[way, name].mean(axis=1)
         statement = f"Error of ln M over all radii, {name}, {WAYS[way]}"
         id = f"leak-{name.split()[0]}-{way}"
         record(
-            settings,
             id,
             values.mean(),
             error=values.std(ddof=1),
