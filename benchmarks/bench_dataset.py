@@ -27,7 +27,7 @@ from dmlib.dataset import views as view_module
 from dmlib.dataset.build import build
 from dmlib.dataset.recipe import Recipe
 from dmlib.dataset.views import Observer
-from dmlib.dataset.workers import choose_workers
+from dmlib.dataset.workers import MEMORY
 from dmlib.errors import GalaxyError
 from dmlib.galaxy import load_galaxy
 from dmlib.observe.cube import observe_with_martini
@@ -40,6 +40,7 @@ from dmlib.products import BUILDING, ensure
 from dmlib.sample import load_sample
 from dmlib.settings import Settings
 from dmlib.universe import Universe, open_universe
+from dmlib.workers import choose_workers
 
 #: Galaxies that are timed one by one; the plain loop takes three of them.
 N_GALAXIES, N_PLAIN = 12, 3
@@ -150,7 +151,7 @@ def whole_build(settings: Settings, folder: Path) -> None:
     recipe = Recipe(n_views=N_VIEWS)
     n_views = recipe.n_views * len(load_sample(settings))
     before = None
-    for workers in dict.fromkeys((1, 2, choose_workers())):
+    for workers in dict.fromkeys((1, 2, choose_workers(MEMORY))):
         seconds = timed(
             lambda workers=workers: build(settings, recipe=recipe, workers=workers, path=folder / "dataset.hdf5")
         )

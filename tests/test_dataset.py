@@ -23,7 +23,6 @@ from dmlib.dataset.read import HI_CHANNELS, INPUT_SETS, read_dataset
 from dmlib.dataset.recipe import DatasetError, Recipe
 from dmlib.dataset.split import straddling
 from dmlib.dataset.views import Observer
-from dmlib.dataset.workers import choose_workers
 from dmlib.observe.grid import SkyGrid
 from dmlib.observe.images import normalise as image_scale
 from dmlib.observe.moments import BLANK, denormalise, moment_maps
@@ -360,13 +359,6 @@ class TestRecipe:
 
 
 class TestWorkers:
-    def test_number_of_workers(self, monkeypatch):
-        monkeypatch.setenv("DMLIB_WORKERS", "3")
-        assert choose_workers() == 3
-        monkeypatch.setenv("DMLIB_WORKERS", "many")
-        with pytest.raises(DatasetError, match="DMLIB_WORKERS is 'many'"):
-            choose_workers()
-
     def test_unknown_scheduler(self, mine):
         with pytest.raises(DatasetError, match="no scheduler 'slurm'"):
             build(mine, scheduler="slurm")

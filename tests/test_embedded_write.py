@@ -24,7 +24,7 @@ from dmlib.errors import UniverseError
 from dmlib.files import sha256
 from dmlib.settings import PROFILES, Settings
 from dmlib.units import BOX_TNG100
-from dmlib.universe.embedded import blocks, chunkwise, iterate, plan
+from dmlib.universe.embedded import blocks, chunkwise, iterate
 from dmlib.universe.embedded.blocks import make_block, write_tree
 from dmlib.universe.embedded.chunkwise import iterate_tree
 from dmlib.universe.embedded.layout import Tree
@@ -259,14 +259,6 @@ def test_need_is_stated_for_every_profile():
         assert table["state"] == "not written"
         assert "GB of disk" in table["need"]
     assert table["dark-matter particles"] > 3e8
-
-
-def test_workers_from_the_environment(monkeypatch):
-    monkeypatch.setenv("DMLIB_WORKERS", "3")
-    assert plan.choose_workers() == 3
-    monkeypatch.setenv("DMLIB_WORKERS", "many")
-    with pytest.raises(UniverseError, match="many"):
-        plan.choose_workers()
 
 
 @given(st.lists(st.integers(1, 10**6), min_size=1, max_size=60))

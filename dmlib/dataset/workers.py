@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from typing import Any
 
 import dask
 from dask.callbacks import Callback
 from dask.delayed import Delayed
 
+from ..workers import choose_workers, end_with_parent, worker_environment
 from .recipe import DatasetError
 
 #: Schedulers of this machine, as Dask names them.
@@ -22,27 +21,6 @@ LOCAL = ("processes", "threads", "synchronous")
 
 #: Memory that one worker may need [bytes].
 MEMORY = 2e9
-
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
-
-
-def choose_workers() -> int:
-    """Processes: ``$DMLIB_WORKERS``, else the cores that this process may use, as far as there are 2 GB for each.
-
-    Raises
-    ------
-    DatasetError
-        When the variable is not a positive number.
-    """
-    asked = os.environ.get("DMLIB_WORKERS", "")
-    if asked:
-        if not asked.isdigit() or int(asked) < 1:
-            raise DatasetError(f"DMLIB_WORKERS is '{asked}': set it to a number of processes, 1 or more, or unset it.")
-        return int(asked)
-    import psutil
-
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
-    return max(1, min(cores, int(psutil.virtual_memory().available // MEMORY)))
 
 
 def compute(
@@ -64,7 +42,7 @@ def compute(
         (``tcp://host:8786``); or a client, for example ``Client(dask_jobqueue.SLURMCluster(...))``. Default
         ``$DMLIB_SCHEDULER``, else processes.
     workers : int, optional
-        For this machine; default `choose_workers`.
+        For this machine; default `dmlib.workers.choose_workers`.
 
     Raises
     ------
@@ -80,7 +58,7 @@ def compute(
         with Client(scheduler) as client:
             _on_cluster(client, tasks, done)
     elif scheduler in LOCAL:
-        _here(scheduler, workers or choose_workers(), tasks, done)
+        _here(scheduler, workers or choose_workers(MEMORY), tasks, done)
     else:
         raise DatasetError(
             f"there is no scheduler '{scheduler}': set {', '.join(LOCAL)}, or the address of a dask scheduler such as "
@@ -114,7 +92,7 @@ def _here(scheduler: str, workers: int, tasks: Sequence[Delayed], done: Callable
 
 def _in_processes(workers: int, tasks: Sequence[Delayed]) -> None:
     context = multiprocessing.get_context("spawn")
-    with _one_thread_each(), ProcessPoolExecutor(workers, mp_context=context, initializer=_die_with_parent) as pool:
+    with worker_environment(), ProcessPoolExecutor(workers, mp_context=context, initializer=end_with_parent) as pool:
         try:
             dask.compute(*tasks, scheduler="processes", pool=pool)
         except BrokenProcessPool as error:
@@ -125,29 +103,3 @@ def _in_processes(workers: int, tasks: Sequence[Delayed]) -> None:
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-
-
-def _die_with_parent() -> None:
-    """A killed parent cannot tell its workers; without this they would go on, beside those of the next run."""
-    parent = multiprocessing.parent_process()
-
-    def wait() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()
-
-
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Let processes that start now compute with one thread each."""
-    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value

@@ -10,13 +10,9 @@ from __future__ import annotations
 import multiprocessing
 import os
 import shutil
-import signal
 import sys
-import threading
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
@@ -28,11 +24,12 @@ from ...files import atomic_path, write_text
 from ...progress import bar
 from ...settings import Settings
 from ...units import CodeUnits
+from ...workers import end_with_parent, worker_environment
 from .catalogue import measure
 from .layout import GROUP_FIELDS, N_TYPES, SUBHALO_FIELDS, Tree, empty_rows
 from .marker import is_current, write_marker
 from .particles import complete, outer_fuzz
-from .plan import SPLIT, Plan, choose_workers
+from .plan import SPLIT, Plan, workers_here
 from .writer import (
     object_offsets,
     stamp_totals,
@@ -47,7 +44,6 @@ _GUARD = "'if __name__ == \"__main__\":'"
 _WRITING = "DMLIB_WRITING"  # environment variable of workers: what they write
 _LARGE = 5e9  # bytes: a universe that is announced before it is written
 _WORTH_WORKERS = 8.0  # seconds in one process
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 # -- one block ---------------------------------------------------------------------------------------------------------
@@ -169,37 +165,12 @@ _worker_plan: Plan | None = None
 def _start_worker(plan: Plan) -> None:
     global _worker_plan
     _worker_plan = plan
-    parent = multiprocessing.parent_process()
-
-    def die_with_parent() -> None:
-        # A killed parent cannot tell its workers; without this they would wait, or write, for ever.
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=die_with_parent, daemon=True).start()
-    # Ctrl-C reaches the workers too: they end without a word, the parent says what there is to say.
-    signal.signal(signal.SIGINT, lambda *_: os._exit(1))
+    end_with_parent()
 
 
 def _work(block: int, root: Path, particles: bool) -> int:
     make_block(_worker_plan, block, root, particles)
     return block
-
-
-@contextmanager
-def _worker_environment(root: Path) -> Iterator[None]:
-    """Let processes that start now compute with one thread each, and know that they are workers."""
-    changed = {**dict.fromkeys(_THREAD_VARIABLES, "1"), _WRITING: str(root)}
-    before = {name: os.environ.get(name) for name in changed}
-    os.environ.update(changed)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 def _make_blocks(plan: Plan, root: Path, particles: bool, workers: int) -> None:
@@ -214,7 +185,7 @@ def _make_blocks(plan: Plan, root: Path, particles: bool, workers: int) -> None:
         context = multiprocessing.get_context("spawn")
         try:
             with (
-                _worker_environment(root),
+                worker_environment(**{_WRITING: str(root)}),
                 ProcessPoolExecutor(
                     min(workers, len(todo)), mp_context=context, initializer=_start_worker, initargs=(plan,)
                 ) as pool,
@@ -317,7 +288,7 @@ def write_tree(settings: Settings, plan: Plan, workers: int | None = None, thoro
         return
     if workers is None:
         # Starting processes takes some seconds: a small universe is written sooner without them.
-        workers = choose_workers() if plan.need(1).seconds > _WORTH_WORKERS else 1
+        workers = workers_here() if plan.need(1).seconds > _WORTH_WORKERS else 1
     settings.build.mkdir(parents=True, exist_ok=True)
     _check_disk(settings, plan, workers)
     produce(settings, plan, True, workers)

@@ -14,7 +14,7 @@ from ...settings import Settings
 from .blocks import make_block, produce, write_stub
 from .layout import Tree
 from .marker import is_current, read_marker
-from .plan import Plan, choose_workers, make_plan
+from .plan import Plan, make_plan, workers_here
 from .writer import stamp_totals
 
 
@@ -49,7 +49,7 @@ def iterate_tree(
 ) -> Iterator[BlockView]:
     """Blocks of a plan one after another; see `dmlib.universe.embedded.iterate`."""
     if not is_current(settings, plan, particles=False):
-        produce(settings, plan, False, workers or choose_workers())
+        produce(settings, plan, False, workers or workers_here())
     tree = Tree(settings.universe_dir, plan.snapshot)
     whole = read_marker(settings)["particles_on_disk"]
     wanted = None if subhalo_ids is None else np.asarray(list(subhalo_ids), dtype=np.int64)
@@ -94,7 +94,7 @@ def describe_plan(settings: Settings) -> dict[str, object]:
     """What the universe is or would be; see `dmlib.universe.embedded.describe`."""
     plan = make_plan(settings)
     marker = read_marker(settings)
-    need = plan.need(choose_workers())
+    need = plan.need(workers_here())
     names = {0: "gas cells", 1: "dark-matter particles", 4: "star particles", 5: "black holes"}
     particles = {int(t): n for t, n in marker["particles"].items()} if marker else need.particles
     current = bool(marker and marker["identity"] == plan.identity)

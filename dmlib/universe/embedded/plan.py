@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from ... import units
-from ...errors import UniverseError
 from ...settings import Settings
 from ...units import CodeUnits
+from ...workers import choose_workers
 from .layout import disclaimer, parameter_attributes
 from .particles import OUTER_FUZZ
 
@@ -244,18 +243,6 @@ def _version() -> str:
         return "unknown"
 
 
-def choose_workers() -> int:
-    """Processes: ``$DMLIB_WORKERS``, else the cores that this process may use, at most 8 (each needs up to 0.7 GB).
-
-    Raises
-    ------
-    UniverseError
-        When the variable is not a positive number.
-    """
-    asked = os.environ.get("DMLIB_WORKERS", "")
-    if asked:
-        if not asked.isdigit() or int(asked) < 1:
-            raise UniverseError(f"DMLIB_WORKERS is '{asked}': set it to a number of processes, 1 or more, or unset it.")
-        return int(asked)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
-    return min(cores, 8)
+def workers_here() -> int:
+    """Processes that write here: see `dmlib.workers.choose_workers`; at most 8, each of which needs up to 0.7 GB."""
+    return choose_workers(0.7e9, at_most=8)
