@@ -52,7 +52,7 @@ class Profile:
 #: `quick` has the particle masses of TNG100-2, `paper` those of TNG100-1; `smoke` only shows that all runs.
 PROFILES: dict[str, Profile] = {
     "smoke": Profile("smoke", n_galaxies=40, m_dm=2.4e8, m_baryon=4.5e7),
-    "quick": Profile("quick", n_galaxies=350, m_dm=5.97e7, m_baryon=1.12e7),
+    "quick": Profile("quick", n_galaxies=700, m_dm=5.97e7, m_baryon=1.12e7),
     "paper": Profile("paper", n_galaxies=2000, m_dm=7.46e6, m_baryon=1.39e6, pixels=128),
 }
 
@@ -150,6 +150,21 @@ class Settings(BaseModel):
     def dataset_path(self) -> Path:
         """Inputs and targets of all views, split by galaxy, ``dataset.hdf5``."""
         return self.build / "dataset.hdf5"
+
+    @property
+    def models_dir(self) -> Path:
+        """Trained networks with their cards, ``models/<architecture>/<inputs>/``."""
+        return self.build / "models"
+
+    @property
+    def predictions_path(self) -> Path:
+        """What every network and every plain regression predicts for the test split, ``predictions.hdf5``."""
+        return self.build / "predictions.hdf5"
+
+    @property
+    def rotation_dir(self) -> Path:
+        """The rotation-curve method's results, ``rotation/``."""
+        return self.build / "rotation"
 
     @property
     def figures_dir(self) -> Path:
