@@ -62,9 +62,10 @@ def test_even_the_smallest_universe_has_every_kind_of_disturbance(seed):
 
 def test_particles_stay_within_the_budget(drawn):
     s, g = drawn.subhalos, drawn.groups
-    assert s["n_dm"].sum() + g["n_dm_fuzz"].sum() < 11.5e6
-    assert s["n_gas"].sum() + g["n_gas_fuzz"].sum() < 4.5e6
-    assert s["n_star"].sum() < 3.5e6
+    n = PROFILES["quick"].n_galaxies
+    assert s["n_dm"].sum() + g["n_dm_fuzz"].sum() < 33e3 * n
+    assert s["n_gas"].sum() + g["n_gas_fuzz"].sum() < 13e3 * n
+    assert s["n_star"].sum() < 10e3 * n
 
 
 def test_same_seed_same_population_and_other_seed_another():

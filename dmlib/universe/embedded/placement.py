@@ -55,11 +55,16 @@ def _truncation(s, kept):
     return np.maximum(radius, 4.0 * s["r_half"])
 
 
+def parent_of(s, row: int) -> int:
+    """Row of the satellite that a sub-subhalo is bound to: the most massive of its group that is bound to the host."""
+    mates = np.flatnonzero((s["group_id"] == s["group_id"][row]) & (s["kind"] == "satellite") & (s["parent_rank"] == 0))
+    return int(mates[np.argmax(s["m200"][mates])])
+
+
 def _bind_pairs(rng, s):
     """Put a sub-subhalo beside its parent, the most massive satellite of the group, and let it move with it."""
     for row in np.flatnonzero(s["parent_rank"] != 0):
-        mates = np.flatnonzero((s["group_id"] == s["group_id"][row]) & (s["kind"] == "satellite"))
-        parent = mates[np.argmax(s["m200"][mates])]
+        parent = parent_of(s, row)
         s["offset"][row] = s["offset"][parent] + galaxies.directions(rng, 1)[0] * 0.35 * s["r200"][parent]
         slow = 0.4 * np.sqrt(G * s["m200"][parent] / s["r200"][parent])
         s["velocity_offset"][row] = s["velocity_offset"][parent] + rng.normal(0.0, slow, 3)

@@ -23,7 +23,7 @@ import numpy as np
 
 from ...settings import Profile
 from . import galaxies, relations
-from .placement import BOX_KPC, EDGE, place_in_box, place_in_groups
+from .placement import BOX_KPC, EDGE, parent_of, place_in_box, place_in_groups
 
 __all__ = ["BOX_KPC", "EDGE", "GROUP_COLUMNS", "SUBHALO_COLUMNS", "Population", "draw", "passes"]
 
@@ -237,7 +237,7 @@ def _hosts_and_members(rng, profile):
         ranks = np.zeros(infall.size, dtype=int)
         if 1 <= i <= n_nested:
             # A pair: the second is bound to the first, which stands first among the satellites. See `placement`.
-            infall = np.concatenate([[0.25 * m, 7e11], infall[infall < 0.2 * m]])
+            infall = np.concatenate([[0.25 * m, min(7e11, 0.2 * m)], infall[infall < 0.2 * m]])
             ranks = np.zeros(infall.size, dtype=int)
             ranks[1] = 1
         masses.append(infall)
@@ -365,6 +365,5 @@ def _catalogue_order(rng, s, profile):
     groups["first_sub"] = np.where(groups["n_subs"] > 0, first, -1)
     s["rank"] = np.arange(s.size) - first[s["group_id"]]
     for row in np.flatnonzero(s["parent_rank"] != 0):
-        mates = np.flatnonzero((s["group_id"] == s["group_id"][row]) & (s["kind"] == "satellite"))
-        s["parent_rank"][row] = s["rank"][mates[np.argmax(s["m200"][mates])]]
+        s["parent_rank"][row] = s["rank"][parent_of(s, row)]
     return groups, s
