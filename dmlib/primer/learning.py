@@ -1,0 +1,348 @@
+"""Learning from examples in a few lines of numpy: fitting, gradient descent, overfitting, and what helps against it.
+
+Everything here is a linear formula of features, so that the best fit is known and each method can be checked against
+it. What is shown with it (a loss, its slope, a validation set, early stopping) is the same for a network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.polynomial import legendre
+
+from ..dataset.read import DataSet, ln_mass
+from ..dataset.split import SPLITS
+from ..errors import DmlibError
+from ..sample import load_sample
+from ..settings import Settings
+
+#: Properties that a survey could measure, as `load_galaxies` names them; all are decimal logarithms.
+PROPERTIES = ("m_star", "r_half_star", "sfr", "m_hi")
+
+#: HI mass that a galaxy without detected HI is given, below that of any detection [Msun].
+HI_FLOOR = 1e7
+
+
+class LearningError(DmlibError):
+    """Too few galaxies for what is asked."""
+
+
+@dataclass(frozen=True)
+class Galaxies:
+    """One row a galaxy: what is known and what is asked.
+
+    Parameters
+    ----------
+    properties : ndarray, shape (n, 4)
+        Decimal logarithms of `PROPERTIES`: stellar mass [Msun], stellar half-mass radius [kpc], star formation rate
+        [Msun/yr] (all from the catalogue), HI mass in the maps, mean of the views [Msun].
+    ln_m_dm : ndarray, shape (n, 20)
+        ln of the dark mass within each radius [Msun].
+    radii : ndarray, shape (20,)
+        [kpc]
+    side : ndarray of int, shape (n,)
+        0 training, 1 validation, 2 test: the data set's own split.
+    group_id, subhalo_id : ndarray of int, shape (n,)
+    """
+
+    properties: np.ndarray
+    ln_m_dm: np.ndarray
+    radii: np.ndarray
+    side: np.ndarray
+    group_id: np.ndarray
+    subhalo_id: np.ndarray
+
+    def column(self, name: str) -> np.ndarray:
+        """One property, shape (n,)."""
+        return self.properties[:, PROPERTIES.index(name)]
+
+    def rows(self, split: str) -> np.ndarray:
+        """Rows of one side, ``train``, ``validation`` or ``test``."""
+        return np.flatnonzero(self.side == SPLITS[split])
+
+    def __len__(self) -> int:
+        return len(self.side)
+
+
+def load_galaxies(settings: Settings, dataset: DataSet) -> Galaxies:
+    """The galaxies of the data set with their catalogue properties.
+
+    Galaxies whose target is empty at some radius (no particle) are left out: a logarithm of nothing cannot be fitted.
+    """
+    sample = load_sample(settings)
+    row_of = {int(id): row for row, id in enumerate(sample["subhalo_id"])}
+    ids, first = np.unique(np.asarray(dataset.table["subhalo_id"]), return_index=True)
+    rows = [row_of[int(id)] for id in ids]
+    views = np.asarray(dataset.table["subhalo_id"])
+    m_hi = np.array([dataset.table["m_hi"][views == id].value.mean() for id in ids])
+    columns = [sample[name][rows].value for name in ("m_star", "r_half_star", "sfr")]
+    ln_m = ln_mass(dataset.dm_profile[first])
+    whole = np.isfinite(ln_m).all(axis=1)
+    return Galaxies(
+        properties=np.log10(np.stack([*columns, np.maximum(m_hi, HI_FLOOR)], axis=1))[whole],
+        ln_m_dm=ln_m[whole],
+        radii=dataset.radii,
+        side=np.asarray(dataset.table["split"])[first][whole].astype(int),
+        group_id=np.asarray(dataset.table["group_id"])[first][whole],
+        subhalo_id=ids[whole],
+    )
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Shift and stretch that give the *training* rows mean 0 and spread 1; other rows are moved by the same amount."""
+
+    mean: np.ndarray
+    spread: np.ndarray
+
+    @classmethod
+    def of(cls, values: np.ndarray) -> Scale:
+        """Measure it on training rows, shape (n, ...)."""
+        spread = values.std(axis=0)
+        return cls(values.mean(axis=0), np.where(spread > 0, spread, 1.0))
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        return (values - self.mean) / self.spread
+
+    def back(self, values: np.ndarray) -> np.ndarray:
+        """Undo it."""
+        return values * self.spread + self.mean
+
+
+def rms(difference: np.ndarray, axis: int | None = None) -> np.ndarray:
+    """Root mean square."""
+    return np.sqrt(np.mean(np.square(difference), axis=axis))
+
+
+def with_constant(x: np.ndarray) -> np.ndarray:
+    """Features of a linear formula, a column of ones first; x has shape (n,) or (n, f)."""
+    x = x[:, None] if x.ndim == 1 else x
+    return np.concatenate([np.ones((len(x), 1)), x], axis=1)
+
+
+def polynomials(x: np.ndarray, degree: int, span: tuple[float, float]) -> np.ndarray:
+    """Legendre polynomials up to a degree, shape (n, degree + 1); `span` is mapped to -1 .. 1.
+
+    Any polynomial is a weighted sum of these; unlike the powers of x they are nearly independent of each other, which
+    keeps the arithmetic healthy.
+    """
+    low, high = span
+    return legendre.legvander(2.0 * (x - low) / (high - low) - 1.0, degree)
+
+
+def fit(features: np.ndarray, y: np.ndarray, strength: float = 0.0) -> np.ndarray:
+    """Weights of least mean squared error, plus `strength` times the sum of the squared weights (ridge).
+
+    Parameters
+    ----------
+    features : ndarray, shape (n, f)
+        The first column is the constant, whose weight is not penalised.
+    y : ndarray, shape (n,) or (n, k)
+    strength : float
+        Of the penalty; 0 for plain least squares.
+
+    Returns
+    -------
+    ndarray, shape (f,) or (f, k)
+    """
+    if strength == 0.0:
+        return np.linalg.lstsq(features, y, rcond=None)[0]
+    penalty = strength * np.eye(features.shape[1])
+    penalty[0, 0] = 0.0
+    return np.linalg.solve(features.T @ features / len(features) + penalty, features.T @ y / len(features))
+
+
+def loss(features: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Mean squared error for each of many sets of weights, shape (...,); weights have shape (..., f)."""
+    return np.mean((weights @ features.T - y) ** 2, axis=-1)
+
+
+def gradient(features: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Slope of the mean squared error in each weight, shape (f,)."""
+    return 2.0 * features.T @ (features @ weights - y) / len(y)
+
+
+def descend(
+    features: np.ndarray,
+    y: np.ndarray,
+    *,
+    rate: float,
+    steps: int,
+    start: np.ndarray | None = None,
+    batch: int | None = None,
+    seed: int = 0,
+) -> np.ndarray:
+    """Gradient descent: again and again a step downhill.
+
+    Parameters
+    ----------
+    features, y : ndarray, shapes (n, f) and (n,)
+    rate : float
+        Learning rate: the step is this times the slope.
+    steps : int
+    start : ndarray, shape (f,), optional
+        First weights; zero without it.
+    batch : int, optional
+        Rows, drawn anew at each step, from which the slope is estimated; all rows without it.
+    seed : int
+        Of the draws.
+
+    Returns
+    -------
+    ndarray, shape (steps + 1, f)
+        The path, its start included.
+    """
+    rng = np.random.default_rng(seed)
+    weights = np.zeros(features.shape[1]) if start is None else np.asarray(start, dtype=float)
+    path = [weights]
+    for _ in range(steps):
+        rows = slice(None) if batch is None else rng.choice(len(y), size=min(batch, len(y)), replace=False)
+        weights = weights - rate * gradient(features[rows], y[rows], weights)
+        path.append(weights)
+    return np.array(path)
+
+
+def largest_rate(features: np.ndarray) -> float:
+    """Learning rate beyond which steps overshoot by more than they correct: 2 / the largest curvature of the loss."""
+    return float(1.0 / np.linalg.eigvalsh(features.T @ features / len(features))[-1])
+
+
+def steps_until(losses: np.ndarray, goal: float) -> int:
+    """First step at which the loss is at or below `goal`.
+
+    Raises
+    ------
+    LearningError
+        When it never is.
+    """
+    reached = np.flatnonzero(losses <= goal)
+    if not len(reached):
+        raise LearningError(f"the loss never came down to {goal:.4g} in {len(losses) - 1} steps: take more steps")
+    return int(reached[0])
+
+
+def one_per_group(galaxies: Galaxies) -> np.ndarray:
+    """Rows for experiments: one galaxy of each group, of the training and validation sides only."""
+    allowed = np.flatnonzero(galaxies.side != SPLITS["test"])
+    return allowed[np.unique(galaxies.group_id[allowed], return_index=True)[1]]
+
+
+def draw(n_rows: int, n_train: int, repeats: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Many ways to deal rows into a few for training and the rest.
+
+    Raises
+    ------
+    LearningError
+        When fewer than two would be left.
+    """
+    if not 1 < n_train <= n_rows - 2:
+        raise LearningError(f"{n_train} galaxies cannot be drawn from {n_rows} with two left over: ask for fewer")
+    rng = np.random.default_rng(seed)
+    return [np.split(rng.permutation(n_rows), [n_train]) for _ in range(repeats)]
+
+
+def flexibility(
+    x: np.ndarray, y: np.ndarray, degrees: Sequence[int], *, n_train: int, repeats: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Errors of polynomials of several degrees, each fitted to a few rows and asked about the rest.
+
+    Returns
+    -------
+    seen, unseen : ndarray, shape (repeats, degrees)
+        Root mean square errors on the rows of the fit, and on the others.
+    """
+    span = (x.min(), x.max())
+    errors = np.empty((2, repeats, len(degrees)))
+    for k, (train, rest) in enumerate(draw(len(x), n_train, repeats, seed)):
+        for j, degree in enumerate(degrees):
+            weights = fit(polynomials(x[train], degree, span), y[train])
+            for i, rows in enumerate((train, rest)):
+                errors[i, k, j] = rms(polynomials(x[rows], degree, span) @ weights - y[rows])
+    return errors[0], errors[1]
+
+
+def penalties(
+    x: np.ndarray,
+    y: np.ndarray,
+    strengths: Sequence[float],
+    *,
+    degree: int,
+    n_train: int,
+    repeats: int,
+    seed: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """As `flexibility`, for one degree and several strengths of the penalty."""
+    span = (x.min(), x.max())
+    features = polynomials(x, degree, span)
+    errors = np.empty((2, repeats, len(strengths)))
+    for k, (train, rest) in enumerate(draw(len(x), n_train, repeats, seed)):
+        centre = y[train].mean()
+        for j, strength in enumerate(strengths):
+            weights = fit(features[train], y[train] - centre, strength)
+            for i, rows in enumerate((train, rest)):
+                errors[i, k, j] = rms(features[rows] @ weights + centre - y[rows])
+    return errors[0], errors[1]
+
+
+def stopping(
+    x: np.ndarray, y: np.ndarray, *, degree: int, n_train: int, steps: Sequence[int], repeats: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """As `flexibility`, for one degree, along gradient descent from zero: errors after each number of `steps`.
+
+    The path of gradient descent on a mean squared error is known in closed form in the directions in which the
+    features are independent (the eigenvectors of their covariance), which saves taking the steps one by one.
+    """
+    features = polynomials(x, degree, (x.min(), x.max()))
+    errors = np.empty((2, repeats, len(steps)))
+    for k, (train, rest) in enumerate(draw(len(x), n_train, repeats, seed)):
+        centre = y[train].mean()
+        size, axes = np.linalg.eigh(features[train].T @ features[train] / n_train)
+        size = np.maximum(size, 0.0)
+        slope = axes.T @ features[train].T @ (y[train] - centre) / n_train
+        rate = 0.5 / size[-1]
+        for j, step in enumerate(steps):
+            # After s steps a weight is (1 - (1 - 2 rate size)^s) of what least squares would give it.
+            done = -np.expm1(step * np.log1p(-np.minimum(2.0 * rate * size, 1.0 - 1e-12)))
+            moved = np.where(size > 1e-12, done / np.maximum(size, 1e-12), 2.0 * rate * step)
+            weights = axes @ (moved * slope)
+            for i, rows in enumerate((train, rest)):
+                errors[i, k, j] = rms(features[rows] @ weights + centre - y[rows])
+    return errors[0], errors[1]
+
+
+def more_examples(
+    x: np.ndarray, y: np.ndarray, sizes: Sequence[int], degrees: Sequence[int], *, repeats: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Learning curves: as `flexibility` for several numbers of training rows, shape (degree, size, repeats) each.
+
+    Half of the rows are always asked about and never fitted, so that the curves differ in training alone.
+    """
+    span = (x.min(), x.max())
+    errors = np.empty((2, len(degrees), len(sizes), repeats))
+    for k, (pool, rest) in enumerate(draw(len(x), len(x) // 2, repeats, seed)):
+        for s, size in enumerate(sizes):
+            for d, degree in enumerate(degrees):
+                train = pool[:size]
+                weights = fit(polynomials(x[train], degree, span), y[train])
+                for i, rows in enumerate((train, rest)):
+                    errors[i, d, s, k] = rms(polynomials(x[rows], degree, span) @ weights - y[rows])
+    return errors[0], errors[1]
+
+
+def bootstrap_rms(difference: np.ndarray, *, seed: int, draws: int = 500) -> tuple[np.ndarray, np.ndarray]:
+    """Root mean square over galaxies with its standard error, from galaxies drawn again with replacement.
+
+    Parameters
+    ----------
+    difference : ndarray, shape (n, k)
+
+    Returns
+    -------
+    value, error : ndarray, shape (k,)
+    """
+    rng = np.random.default_rng(seed)
+    squares = difference**2
+    again = np.stack([np.sqrt(squares[rng.integers(len(squares), size=len(squares))].mean(0)) for _ in range(draws)])
+    return np.sqrt(squares.mean(axis=0)), again.std(axis=0, ddof=1)
