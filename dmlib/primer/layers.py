@@ -1,0 +1,311 @@
+"""Layers of a network in a few lines of numpy each, and the arithmetic of their shapes.
+
+Slow and plain on purpose; `tests/test_primer_layers.py` holds them against Keras.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from math import prod
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from ..dataset.read import DataSet
+
+#: Weights of a network of dense layers: one (matrix, constants) a layer.
+Weights = list[tuple[np.ndarray, np.ndarray]]
+
+ACTIVATIONS = {
+    "linear": lambda z: z,
+    "ReLU": lambda z: np.maximum(z, 0.0),
+    "sigmoid": lambda z: 1.0 / (1.0 + np.exp(-z)),
+    "tanh": np.tanh,
+}
+
+#: Small kernels whose effect is easily understood, 3 x 3 and 5 x 5. Row 0 is below, as in all our images.
+KERNELS = {
+    "blur": np.outer([1, 4, 6, 4, 1], [1, 4, 6, 4, 1]) / 256.0,
+    "left-right change": np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]) / 8.0,
+    "up-down change": np.array([[-1, -2, -1], [0, 0, 0], [1, 2, 1]]) / 8.0,
+    "spots": np.array([[-1, -1, -1], [-1, 8, -1], [-1, -1, -1]]) / 8.0,
+}
+
+
+def start_weights(sizes: Sequence[int], seed: int) -> Weights:
+    """Random first weights of dense layers, with a spread that keeps the signal's size from layer to layer (He).
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Numbers of neurons, the inputs first.
+    """
+    rng = np.random.default_rng(seed)
+    return [(rng.normal(0.0, np.sqrt(2.0 / a), (a, b)), rng.normal(0.0, 0.3, b)) for a, b in pairwise(sizes)]
+
+
+def forward(weights: Weights, x: np.ndarray) -> list[np.ndarray]:
+    """What each layer gives, the input itself first; ReLU after every layer but the last.
+
+    Parameters
+    ----------
+    weights : list of (matrix, constants)
+    x : ndarray, shape (n, inputs)
+    """
+    values = [x]
+    for number, (matrix, constants) in enumerate(weights, start=1):
+        z = values[-1] @ matrix + constants
+        values.append(np.maximum(z, 0.0) if number < len(weights) else z)
+    return values
+
+
+def mean_squared_error(weights: Weights, x: np.ndarray, y: np.ndarray) -> float:
+    """Loss of a network of one output; y has shape (n,)."""
+    return float(np.mean((forward(weights, x)[-1][:, 0] - y) ** 2))
+
+
+def backward(weights: Weights, x: np.ndarray, y: np.ndarray) -> Weights:
+    """Backpropagation: the slope of the mean squared error in every weight, laid out as the weights are.
+
+    Each layer receives how much the loss changes with what it *gave*, works out how much it changes with its weights
+    and with what it was *given*, and hands the latter back to the layer before.
+    """
+    values = forward(weights, x)
+    back = 2.0 * (values[-1] - y[:, None]) / len(y)
+    slopes: Weights = []
+    for (matrix, _), given, gave, last in zip(
+        reversed(weights), reversed(values[:-1]), reversed(values[1:]), [True] + [False] * len(weights), strict=False
+    ):
+        if not last:
+            back = back * (gave > 0)  # where ReLU gave nothing, nothing depends on what it was given
+        slopes.append((given.T @ back, back.sum(axis=0)))
+        back = back @ matrix.T
+    return slopes[::-1]
+
+
+def difference_quotients(weights: Weights, x: np.ndarray, y: np.ndarray, step: float) -> np.ndarray:
+    """The same slopes the slow way, one weight at a time a little up and a little down, flattened."""
+    slopes = []
+    for array in (array for layer in weights for array in layer):
+        for index in np.ndindex(array.shape):
+            kept = array[index]
+            array[index] = kept + step
+            above = mean_squared_error(weights, x, y)
+            array[index] = kept - step
+            below = mean_squared_error(weights, x, y)
+            array[index] = kept
+            slopes.append((above - below) / (2.0 * step))
+    return np.array(slopes)
+
+
+def flatten(weights: Weights) -> np.ndarray:
+    """All weights in one row."""
+    return np.concatenate([array.ravel() for layer in weights for array in layer])
+
+
+def train(
+    weights: Weights, x: np.ndarray, y: np.ndarray, *, steps: int, rate: float = 0.01, keep: Sequence[int] = ()
+) -> tuple[dict[int, Weights], np.ndarray]:
+    """Descend with Adam (Kingma & Ba 2015): a running mean of the slope, over the root of that of its square.
+
+    Returns
+    -------
+    kept : dict
+        Step -> weights, for the steps in `keep`.
+    losses : ndarray, shape (steps + 1,)
+    """
+    arrays = [array.copy() for layer in weights for array in layer]
+    mean, square = [np.zeros_like(a) for a in arrays], [np.zeros_like(a) for a in arrays]
+    kept, losses = {}, []
+    for step in range(steps + 1):
+        now = list(zip(arrays[::2], arrays[1::2], strict=True))
+        losses.append(mean_squared_error(now, x, y))
+        if step in keep:
+            kept[step] = [(matrix.copy(), constants.copy()) for matrix, constants in now]
+        slopes = [array for layer in backward(now, x, y) for array in layer]
+        for a, m, s, slope in zip(arrays, mean, square, slopes, strict=True):
+            m += 0.1 * (slope - m)
+            s += 0.001 * (slope**2 - s)
+            a -= rate * (m / (1 - 0.9 ** (step + 1))) / (np.sqrt(s / (1 - 0.999 ** (step + 1))) + 1e-8)
+    return kept, np.array(losses)
+
+
+def convolve(image: np.ndarray, kernel: np.ndarray, *, stride: int = 1, padding: str = "same") -> np.ndarray:
+    """Slide a kernel over an image and sum the products, as a convolution layer does (the kernel is not flipped).
+
+    Parameters
+    ----------
+    image : ndarray, shape (y, x)
+    kernel : ndarray, shape (k, k)
+    stride : int
+        Pixels from one place to the next.
+    padding : {"same", "valid"}
+        ``same``: zeros around the image, so that it keeps its size at stride 1; ``valid``: only where the kernel fits.
+
+    Returns
+    -------
+    ndarray
+    """
+    size = len(kernel)
+    if padding == "same":
+        image = np.pad(image, [_zeros(n, size, stride) for n in image.shape])
+    windows = sliding_window_view(image, kernel.shape)[::stride, ::stride]
+    return np.einsum("yxij,ij->yx", windows, kernel)
+
+
+def pool(image: np.ndarray, size: int = 2, how=np.max) -> np.ndarray:
+    """Largest (or mean) value of each size x size block; what does not fill a block is left out."""
+    ny, nx = (n // size for n in image.shape)
+    return how(image[: ny * size, : nx * size].reshape(ny, size, nx, size), axis=(1, 3))
+
+
+def dropout(values: np.ndarray, rate: float, rng: np.random.Generator) -> np.ndarray:
+    """Set a share of the values to zero by chance and enlarge the others, so that the mean stays."""
+    return values * (rng.random(values.shape) >= rate) / (1.0 - rate)
+
+
+def batch_norm(values: np.ndarray, epsilon: float = 1e-3) -> np.ndarray:
+    """Shift and stretch each channel to mean 0 and spread 1 over the batch and its pixels; channels last."""
+    axes = tuple(range(values.ndim - 1))
+    return (values - values.mean(axis=axes)) / np.sqrt(values.var(axis=axes) + epsilon)
+
+
+def _zeros(length: int, size: int, stride: int) -> tuple[int, int]:
+    total = max((-(-length // stride) - 1) * stride + size - length, 0)
+    return total // 2, total - total // 2
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One row of an architecture's table.
+
+    Parameters
+    ----------
+    kind : {"conv", "pool", "dropout", "norm", "flatten", "dense"}
+    units : int
+        Kernels of a convolution, neurons of a dense layer.
+    size, stride : int
+        Of kernel or pooling window.
+    rate : float
+        Of dropout.
+    """
+
+    kind: str
+    units: int = 0
+    size: int = 1
+    stride: int = 1
+    rate: float = 0.0
+
+    @property
+    def words(self) -> str:
+        """What it is, for a table."""
+        return {
+            "conv": f"convolution {self.size}×{self.size}, stride {self.stride}, ReLU",
+            "pool": f"largest of {self.size}×{self.size}",
+            "dropout": f"dropout {self.rate:.0%}",
+            "norm": "batch normalisation",
+            "flatten": "flatten",
+            "dense": "dense",
+        }[self.kind]
+
+
+def _block(units: int, *, pooled: bool) -> tuple[Layer, ...]:
+    rest = (Layer("pool", size=2, stride=2), Layer("dropout", rate=0.5)) if pooled else ()
+    return (Layer("conv", units, 5, 2), *rest, Layer("norm"))
+
+
+#: The table of the talk, row by row. Its padding is not stated; 'same' is that of the authors' scripts.
+TALK: tuple[Layer, ...] = (
+    *_block(64, pooled=True),
+    *_block(128, pooled=True),
+    *_block(256, pooled=False),
+    Layer("flatten"),
+    *(layer for n in (256, 128, 64) for layer in (Layer("dense", n), Layer("dropout", rate=0.5), Layer("norm"))),
+    Layer("dense", 20),
+)
+
+
+@dataclass(frozen=True)
+class Traced:
+    """A layer of an architecture, with what it makes of its input.
+
+    Parameters
+    ----------
+    layer : Layer
+    shape : tuple of int
+        Of what it gives: (y, x, channel), or (neurons,).
+    weights : int
+        Its trainable numbers.
+    field : int
+        Side of the square of image pixels that one of its outputs depends on; 0 from the first dense layer on, which
+        sees everything.
+    step : int
+        Image pixels from one of its outputs to the next; 0 as above.
+    """
+
+    layer: Layer
+    shape: tuple[int, ...]
+    weights: int
+    field: int
+    step: int
+
+
+def trace(layers: Sequence[Layer], shape: tuple[int, int, int]) -> list[Traced]:
+    """Follow an image of shape (y, x, channel) through the layers of an architecture ('same' padding)."""
+    traced: list[Traced] = []
+    now: tuple[int, ...] = shape
+    field, step = 1, 1
+    for layer in layers:
+        weights = 0
+        if layer.kind == "conv":
+            weights = layer.units * (layer.size**2 * now[2] + 1)
+            now = (-(-now[0] // layer.stride), -(-now[1] // layer.stride), layer.units)
+        elif layer.kind == "pool":
+            now = (now[0] // layer.size, now[1] // layer.size, now[2])
+        elif layer.kind == "norm":
+            weights = 2 * now[-1]
+        elif layer.kind == "flatten":
+            now, field, step = (prod(now),), 0, 0
+        elif layer.kind == "dense":
+            weights = layer.units * (now[0] + 1)
+            now = (layer.units,)
+        if field:
+            field, step = field + (layer.size - 1) * step, step * layer.stride
+        traced.append(Traced(layer, now, weights, field, step))
+    return traced
+
+
+def typical_view(dataset: DataSet, inclination: float = 60.0) -> int:
+    """Row of a training view, rich in gas and stars, seen at about an inclination [deg]."""
+    rows = dataset.rows("train")
+    table = dataset.table[rows]
+    gas, stars = (table[name].value for name in ("m_hi", "m_star"))
+    rich = np.flatnonzero((gas >= np.quantile(gas, 0.6)) & (stars >= np.median(stars)))
+    rich = rich if len(rich) else np.arange(len(rows))
+    nearest = np.abs(table["inclination"].to_value("deg")[rich] - inclination).argmin()
+    return int(rows[rich[nearest]])
+
+
+def major_axis(dataset: DataSet, row: int, width: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    """Velocities of the pixels along the major axis of a view's HI disc.
+
+    Parameters
+    ----------
+    width : float
+        Half width of the strip [pixel].
+
+    Returns
+    -------
+    position, velocity : ndarray, shape (n,)
+        Sorted; [kpc], positive on the receding side, and [km/s].
+    """
+    x, y = dataset.grid.mesh()
+    angle = np.radians(dataset.table["position_angle"][row].to_value("deg"))
+    # From North (+y) through East (-x).
+    along, across = -np.sin(angle) * x + np.cos(angle) * y, np.cos(angle) * x + np.sin(angle) * y
+    velocity = dataset.hi([row])[0, ..., 1]
+    chosen = np.isfinite(velocity) & (np.abs(across) < width * dataset.grid.pixel_size)
+    order = np.argsort(along[chosen])
+    return along[chosen][order], velocity[chosen][order]

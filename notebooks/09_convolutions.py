@@ -1,0 +1,581 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     notebook_metadata_filter: -jupytext.text_representation.format_version,-jupytext.text_representation.jupytext_version
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# (convolutions)=
+# # Neural networks, convolution and pooling
+#
+# **Objective: know every layer of the paper's architecture by what it does to a galaxy, and follow an image through it until 20 numbers are left.**
+#
+# | Prerequisite | Why | Where |
+# |---|---|---|
+# | Loss, gradient descent, overfitting | networks are trained by them | {doc}`08_supervised_learning` |
+# | The channels of the data set | what goes into a network | {doc}`07_data_set` |
+# | The chain rule, matrices | backpropagation is the one, layers are the other | any first course |
+#
+# You will be able to
+#
+# 1. write a neuron, a layer and its backpropagation in numpy, and check the gradient;
+# 2. say what a convolution, its stride and its padding, and a pooling layer do to an image;
+# 3. explain what dropout and batch normalisation are for, and why both behave differently in training and in use;
+# 4. compute shapes, numbers of weights and receptive fields of an architecture by hand;
+# 5. train a small convolutional network and look at what its first layer has become.
+#
+# Reading takes about 25 minutes, running about half a minute, most of it the training at the end.
+
+# %% tags=["parameters"]
+universe = "embedded"  # written here; or "files", a TNG tree on disk
+profile = "quick"  # how much is computed: "smoke", "quick" or "paper"
+seed = 1  # root of every random number
+base_path = ""  # for "files", the simulation's output folder
+n_hidden = 8  # neurons of the network that learns a rotation curve
+n_steps = 4000  # steps of its training
+n_epochs = 12  # epochs of the small convolutional network
+
+# %%
+import numpy as np
+from astropy.table import Table
+
+from dmlib.dataset.read import load_dataset
+from dmlib.figures import convolutions as figures
+from dmlib.figures import show
+from dmlib.figures.tables import show_table
+from dmlib.primer import layers, tiny
+from dmlib.results import ARITHMETIC, recorder
+from dmlib.settings import Settings
+
+settings = Settings(
+    universe=universe, profile=profile, seed=seed, base_path=base_path
+)
+record = recorder(settings, chapter="convolutions")
+exact = recorder(settings, chapter="convolutions", universe=ARITHMETIC)
+
+# %% [markdown]
+# ## A neuron and a layer
+#
+# A neuron multiplies each of its inputs by a weight, adds them up with a constant, and bends the result:
+#
+# $$a = \phi\Big(\sum_k w_k x_k + b\Big).$$
+#
+# Without the bending function $\phi$, its *activation*, this is the straight line of {doc}`08_supervised_learning`.
+
+# %%
+show(
+    figures.neuron(),
+    settings,
+    "convolutions_neuron",
+    caption="Left: a neuron with three inputs. Right: three activations; this "
+    "book uses ReLU, which passes what is positive and nothing else.",
+    alt="Left, three circles with arrows to a sum, which has a constant as "
+    "another input and leads to a bend and an output. Right, three curves: "
+    "ReLU is zero left of zero and a rising line right of it; tanh and "
+    "sigmoid are smooth steps.",
+    source="arithmetic",
+)
+
+# %% [markdown]
+# A **layer** is a row of neurons that all get the same inputs ({numref}`fig-convolutions-neuron`). With the inputs as a row vector it is a product with a matrix and a bend,
+# $\mathbf a=\phi(\mathbf x\,W+\mathbf b)$. A **network** is layers in a row, each with the outputs of the one before as its inputs. That is all.
+#
+# What are the bends for? Two linear layers in a row are one linear layer, since $\mathbf x\,W_1W_2$ is $\mathbf x\,W$. With a bend between them, they can make curves. Let us see it on a curve that we know
+# well: the velocity of HI along the major axis of a galaxy.
+
+# %%
+dataset = load_dataset(settings)
+row = layers.typical_view(dataset)
+position, velocity = layers.major_axis(dataset, row)
+x, y = (position / 32.0)[:, None], velocity / 200.0
+print(f"{len(y)} pixels of view {row}, from {position[0]:.0f} kpc on")
+
+# %% [markdown]
+# One input (where), a layer of a few ReLU neurons, one output (how fast). The weights begin at random and walk downhill.
+
+# %%
+start = layers.start_weights([1, n_hidden, 1], seed)
+kept, losses = layers.train(
+    start, x, y, steps=n_steps, keep=(0, n_steps // 20, n_steps)
+)
+
+# %%
+show(
+    figures.hinges(x[:, 0], y, kept, losses, (32.0, 200.0)),
+    settings,
+    "convolutions_hinges",
+    caption="A network of one hidden layer learns the velocity of HI along "
+    "the major axis of one galaxy. Left: the pixels (grey) and the network "
+    "at three moments of its training. Middle: what each of its neurons adds "
+    "in the end (lines that leave the panel cancel each other). Right: the "
+    "error.",
+    alt="Left, grey points that rise from negative to positive velocity with "
+    "flat ends, and three curves, the last of which follows the points. "
+    "Middle, eight lines that are each zero up to a corner and straight "
+    "beyond it. Right, the error falls with the steps.",
+    n=1,
+)
+
+# %%
+here = {"figure": "convolutions_hinges", "n": 1, "unit": "km/s"}
+rms = 200.0 * np.sqrt(losses)
+record("conv-hidden", n_hidden, statement="Neurons of the hidden layer")
+record("conv-rms-first", rms[0], statement="Error at the start", **here)
+record("conv-rms-last", rms[-1], statement="Error after training", **here)
+
+# %% [markdown]
+# Each neuron is a hinge: nothing up to a point, a straight line beyond ({numref}`fig-convolutions-hinges`). The sum of {num}`conv-hidden` hinges is a curve with as
+# many corners, and training moved the corners to where the rotation curve bends. The error fell from {num}`conv-rms-first:.0f` to {num}`conv-rms-last:.1f`.
+# With enough hinges any continuous curve can be followed as closely as one likes, and the same is true of functions of many inputs. Whether they
+# can be *found* from few examples is another matter, and the rest of this chapter is about that.
+#
+# ## Backpropagation
+#
+# To walk downhill we need the slope of the loss in every weight. The chain rule gives it, layer by layer and *backwards*:
+#
+# 1. Ask the loss: how do you change if the output changes a little? For the mean squared error, by twice the error.
+# 2. Ask the last layer: if its *weights* change a little, how does its output? By what it was given. Multiply, and its slopes are known.
+# 3. Ask it too: if what it was *given* changes a little, how does its output? By its weights. Multiply, and hand that to the layer before.
+# 4. A ReLU in between passes the message where it passed the signal, and stops it where it gave zero.
+#
+# So one pass forwards and one backwards give the slopes in *all* weights, at about three times the cost of a prediction, no matter whether there are ten weights or ten
+# million. This is **backpropagation** {cite}`Rumelhart1986`, and `layers.backward` writes it in a dozen lines.
+#
+# A gradient is easily programmed wrong, and a wrong one often still learns a little. So it is checked: change one weight slightly and see what the loss does.
+
+# %%
+weights = layers.start_weights([1, n_hidden, n_hidden, 1], seed + 1)
+slopes = layers.flatten(layers.backward(weights, x, y))
+step_sizes = np.geomspace(1e-12, 1e-1, 23)
+worst = np.array(
+    [
+        np.linalg.norm(layers.difference_quotients(weights, x, y, h) - slopes)
+        for h in step_sizes
+    ]
+)
+worst /= np.linalg.norm(slopes)
+
+# %%
+show(
+    figures.gradient_check(step_sizes, worst),
+    settings,
+    "convolutions_gradient",
+    caption="Relative difference between the gradient by backpropagation and "
+    "by changing one weight at a time, for all weights of a network of three "
+    "layers, against the size of the change.",
+    alt="A V-shaped curve on logarithmic axes: the disagreement falls as the "
+    "change grows from tiny values, reaches a minimum far below one "
+    "millionth, and rises again for large changes.",
+    n=1,
+)
+
+# %%
+record(
+    "conv-gradient",
+    worst.min(),
+    statement="Least relative difference of gradient and quotients",
+    figure="convolutions_gradient",
+)
+record("conv-n-weights", len(slopes), statement="Weights of that network")
+
+# %% [markdown]
+# The {num}`conv-n-weights` slopes agree to {num}`conv-gradient:.0e` of their size ({numref}`fig-convolutions-gradient`). Keras, TensorFlow and JAX do the same for every layer that there is, and we leave it to them
+# from here on. In *What the networks look at* the message is followed one step further back, beyond the first layer into the *pixels*: how would the prediction change, if this pixel did?
+#
+# ## Convolution
+#
+# An image has many inputs. A dense layer gives each pixel of each channel a weight for each of its neurons, does not know which pixels are neighbours, and has
+# to learn a spiral arm at every place anew. A **convolution** layer looks at a small window, the same few weights at every place. These weights are a *kernel*, and what the kernel makes of an image
+# is a *feature map*. By hand, on a corner of a velocity map:
+
+# %%
+channels = ("r", "moment0", "moment1")
+view = dataset.inputs([row], channels)[0]
+middle = len(view) // 2
+patch = 200.0 * view[middle - 3 : middle + 4, middle - 3 : middle + 4, 2]
+kernel = layers.KERNELS["left-right change"]
+
+# %%
+show(
+    figures.by_hand(patch, kernel, (2, 3)),
+    settings,
+    "convolutions_by_hand",
+    caption="A convolution with a kernel of 3 × 3, at the centre of a "
+    "velocity map [km/s]. The framed pixels, each times the kernel's number "
+    "at the same place, sum to the framed result.",
+    alt="Three grids of numbers: seven by seven pixels with a three by three "
+    "frame, the kernel with minus numbers on the left and plus numbers on the "
+    "right, and five by five results of which one is framed.",
+    n=1,
+)
+
+# %% [markdown]
+# This kernel answers with the change from left to right: on a velocity map, the gradient of the velocity ({numref}`fig-convolutions-by-hand`). Other kernels answer to other things.
+
+# %%
+blank = np.array([0.0, -2.0, 0.0])  # what the channels hold where nothing is
+names = ("starlight, r", "HI column", "velocity")
+pictures = dict(zip(names, np.moveaxis(view - blank, -1, 0), strict=True))
+show(
+    figures.kernels(pictures),
+    settings,
+    "convolutions_kernels",
+    caption="A galaxy's starlight, HI and velocity, and what four kernels "
+    "make of them (insets on top: the kernels; orange and purple are of "
+    "opposite sign).",
+    alt="Three rows of five pictures. In each row the image itself, a "
+    "blurred copy, a map of left-right changes, one of up-down changes, and "
+    "one that is strong at small spots and edges.",
+    n=1,
+)
+
+# %% [markdown]
+# In {numref}`fig-convolutions-kernels` we chose the kernels. In a network they are weights like all others, start at random, and become whatever lowers the loss. A layer has many, 64 in the first one of the paper, and each kernel
+# reaches through *all* channels of its input: it may compare the light with the velocity at the same place. The next layer's kernels run over these 64 feature maps, and so combine edges into arms, arms into
+# discs.
+#
+# How much does the sharing save? For the data set's images and 64 neurons or kernels:
+
+# %%
+pixels, n_channels = dataset.grid.pixels, len(dataset.channels("all"))
+dense = 64 * (pixels**2 * n_channels + 1)
+shared = layers.trace(layers.TALK, (pixels, pixels, n_channels))[0].weights
+exact("conv-dense", dense, statement="Weights of a dense layer on the image")
+exact("conv-shared", shared, statement="Weights of the first convolution")
+
+# %% [markdown]
+# {num}`conv-dense` weights for the dense layer, {num}`conv-shared` for the convolution. Sharing does more than save. *If the galaxy is moved, its feature maps move with it, and are the same otherwise*: nothing has to be learned twice. One can check that, and see
+# what a stride does to it:
+
+# %%
+image = pictures["HI column"]
+moved = {}
+for stride in (1, 2):
+    a = layers.convolve(np.roll(image, 1, axis=1), kernel, stride=stride)
+    b = layers.convolve(image, kernel, stride=stride)
+    b = np.roll(b, 1, axis=1) if stride == 1 else b
+    inner = np.s_[4:-4, 4:-4]
+    moved[stride] = np.linalg.norm((a - b)[inner]) / np.linalg.norm(b[inner])
+
+# %%
+for stride, difference in moved.items():
+    record(
+        f"conv-moved-{stride}",
+        difference,
+        statement=f"Change of maps by a shift of 1 pixel, stride {stride}",
+        n=1,
+    )
+
+# %% [markdown]
+# With stride 1 the shifted image gives the shifted map, to {num}`conv-moved-1:.0e`. With stride 2 every other place is skipped, and a shift by one pixel changes the map by {num}`conv-moved-2:.2f` of its size: the symmetry holds for even shifts
+# only. (Turning is no symmetry of a convolution at all. The follow-up work of the authors uses networks in which it is one {cite}`deLosRios2025`; we show each galaxy turned and mirrored during training
+# instead.)
+#
+# ## Stride, padding, pooling
+#
+# Three knobs decide how large the feature maps are.
+
+# %%
+blur = layers.KERNELS["blur"]
+results = {
+    "image": image,
+    "5×5, no\npadding": layers.convolve(image, blur, padding="valid"),
+    "5×5,\npadded": layers.convolve(image, blur),
+    "5×5, padded,\nstride 2": layers.convolve(image, blur, stride=2),
+    "largest\nof 2×2": layers.pool(image),
+    "mean\nof 2×2": layers.pool(image, how=np.mean),
+    "largest\nof 8×8": layers.pool(image, 8),
+}
+
+# %%
+show(
+    figures.sizes(results),
+    settings,
+    "convolutions_sizes",
+    caption="The HI map of a galaxy after a convolution with several "
+    "paddings and strides, and after pooling; below, the number of pixels.",
+    alt="Seven small pictures of the same galaxy with fewer and fewer pixels.",
+    n=1,
+)
+
+# %% [markdown]
+# - **Padding.** A kernel does not fit at the edge. Either the map shrinks, or the image gets a rim of zeros (`same`).
+# - **Stride.** The kernel moves by two pixels at a time, so that the map has half as many a side.
+# - **Pooling.** Of each block of 2 × 2 only the largest value is kept: *that* there was an edge, not exactly where.
+#
+# Both of the latter make the maps smaller and the view of each later kernel wider ({numref}`fig-convolutions-sizes`). They also make the network a little indifferent to where exactly things are. For a profile with
+# {math}`R` in kpc that is not only welcome, and a network without any would have to be deeper.
+#
+# ## Dropout and batch normalisation
+#
+# Two layers in the paper's table do nothing to the shapes. Both are there to make training work, and both act **differently in training and in use**.
+#
+# **Dropout** {cite}`Srivastava2014` sets, at each training step, a random half of the values to zero and doubles the others. No neuron can rely on another one's being there, so none can specialise in a single galaxy. In use nothing is dropped.
+#
+# **Batch normalisation** {cite}`Ioffe2015` does to each feature map what we did to the input in {doc}`08_supervised_learning`: shift and stretch it to mean 0 and spread 1, over the galaxies of the batch, and then by two learned numbers. In use there is no batch,
+# and running averages from training take its place.
+
+# %%
+rng = np.random.default_rng(seed)
+feature = np.maximum(layers.convolve(image, blur), 0.0)
+draws = np.stack([layers.dropout(feature, 0.5, rng) for _ in range(400)])
+mean = draws.mean(axis=0)
+views = dataset.inputs(dataset.rows("train")[:32], "r")[..., 0]
+random = rng.normal(size=(6, 5, 5)) * np.geomspace(0.02, 0.3, 6)[:, None, None]
+raw = np.stack([[layers.convolve(v, k) for k in random] for v in views])
+raw = np.maximum(np.moveaxis(raw, 1, -1), 0.0)
+
+# %%
+show(
+    figures.chance_and_norm(
+        feature, draws[:3], mean, raw, layers.batch_norm(raw)
+    ),
+    settings,
+    "convolutions_chance",
+    caption="Above: dropout of a half on a feature map, three draws, and the "
+    "mean of many. Below: values of six random kernels on a batch of "
+    "galaxies, before and after batch normalisation.",
+    alt="Above, a galaxy; three copies with half of the pixels black and the "
+    "others brighter; and their mean, which looks like the first. Below left, "
+    "six histograms of very different widths; right, the same with similar "
+    "widths.",
+    n=len(np.unique(dataset.table["subhalo_id"][dataset.rows("train")[:32]])),
+)
+
+# %%
+company = [layers.batch_norm(raw[s])[0] for s in (np.s_[:8], np.s_[:32])]
+record(
+    "conv-dropout",
+    np.linalg.norm(mean - feature) / np.linalg.norm(feature),
+    statement="Relative difference of a feature map and 400 draws of dropout",
+    figure="convolutions_chance",
+)
+record(
+    "conv-company",
+    np.linalg.norm(company[0] - company[1]) / np.linalg.norm(company[1]),
+    statement="Change of a normalised view in a batch of 8 instead of 32",
+    figure="convolutions_chance",
+)
+
+# %% [markdown]
+# The mean of 400 draws differs from the map by {num}`conv-dropout:.2f` of its size, and would by less with more draws: dropout changes nothing on average ({numref}`fig-convolutions-chance`). Each single draw however is a different, thinned network, and training with
+# dropout trains all of them at once, a whole ensemble.
+#
+# Batch normalisation has a side effect that is easily overlooked: in training, a galaxy's values depend on the company that it is in. The same view, in a batch of 8 instead of 32, is normalised to values that differ by
+# {num}`conv-company:.2f` of their size. Where batches are small or the training is short, running averages and batches disagree, and a network is worse in use than it was in training. When a validation loss jumps about while the training loss falls
+# smoothly, look here first.
+#
+# ## The paper's architecture, followed through
+#
+# We can now read the table of the talk. From the image to the 20 numbers, with the shapes computed for our images:
+
+# %%
+traced = layers.trace(layers.TALK, (pixels, pixels, n_channels))
+rows = [
+    (t.layer.words, " × ".join(map(str, t.shape)), t.weights, t.field or "all")
+    for t in traced
+]
+names = ("layer", "gives", "weights", "sees [pixel]")
+show_table(Table(rows=rows, names=names), rows=len(rows))
+
+# %%
+show(
+    figures.volumes(traced, image),
+    settings,
+    "convolutions_volumes",
+    caption="Architecture A of the talk as the sizes of what its layers give: "
+    "pixels × pixels × channels of the convolutions and poolings, neurons of "
+    "the dense layers, and in the end ln M at 20 radii. Padding as in the "
+    "authors' scripts.",
+    alt="A galaxy image followed by boxes that become lower and wider from "
+    "left to right, with their shapes written below, then three tall thin "
+    "bars and a short one for the dense layers.",
+    n=1,
+)
+
+# %%
+total = sum(t.weights for t in traced)
+dense_part = sum(t.weights for t in traced if t.layer.kind == "dense")
+last = [t for t in traced if t.layer.kind == "conv"][-1]
+exact("conv-total", total, statement="Trainable weights of architecture A")
+exact(
+    "conv-dense-part",
+    100 * dense_part / total,
+    unit="%",
+    statement="Share of the dense layers in them",
+)
+exact("conv-left", last.shape[0], statement="Pixels a side that are left")
+exact(
+    "conv-field",
+    last.field * dataset.grid.pixel_size,
+    unit="kpc",
+    statement="Receptive field of the last convolution",
+)
+
+# %% [markdown]
+# Of the image {num}`conv-left` × {num}`conv-left` places are left after the last convolution, with 256 features each ({numref}`fig-convolutions-volumes`). *Flatten* writes them in one row, and dense layers, as in the beginning of this chapter, turn them into 20 numbers. The last layer
+# has no bend, because $\ln M$ may be anything. There are {num}`conv-total` weights, {num}`conv-dense-part:.0f` of them in dense layers, to be found from some hundred galaxies. Without restraint this could be only memory ({doc}`08_supervised_learning`), which is why so much of
+# the table is dropout.
+#
+# How far does each layer see? One output of a 5 × 5 kernel depends on 5 pixels a side. A kernel of the second convolution depends on 5 places of the maps before it, which lie several pixels apart, and so on. The square of the image on which one output depends is its
+# **receptive field**.
+
+# %%
+show(
+    figures.receptive(traced, image, dataset.grid.field_of_view),
+    settings,
+    "convolutions_receptive",
+    caption="Receptive fields of the convolutions and poolings of "
+    "architecture A on one of our galaxies. Dashed: the side of the image.",
+    alt="Left, nested squares on a galaxy, the outermost nearly as large as "
+    "the image or larger. Right, bars with the side of each square in pixels "
+    "and kpc, growing from layer to layer.",
+    n=1,
+)
+
+# %% [markdown]
+# The first kernels see no more than a piece of an arm, those of the last convolution {num}`conv-field:.0f` ({numref}`fig-convolutions-receptive`). To know that one side of a galaxy approaches and the other recedes, a kernel must see both, or a dense layer must
+# compare them. Keep this in mind for *What the networks look at*.
+#
+# ## A small network, from nothing
+#
+# Now let one learn something that no table of fluxes knows: the *inclination* of a disc, from its picture in one band. Its shape must be seen for that, at any angle on the sky. The network has three convolutions with pooling between them, takes the mean of each feature
+# map over what is left of the image, and ends with a single neuron. Each galaxy is shown in another of its eight turned and mirrored forms in each epoch. Training and validation galaxies are those of the data set; the test galaxies take no part.
+
+# %%
+train, validation = (
+    tiny.pictures(dataset, side, ("r",)) for side in ("train", "validation")
+)
+trained = tiny.learn(train, validation, epochs=n_epochs, seed=seed)
+print(f"{trained.model.count_params()} weights, {len(train)} training views")
+
+# %%
+show(
+    figures.tiny(trained, validation),
+    settings,
+    "convolutions_tiny",
+    caption="A small convolutional network learns the inclination of discs "
+    "from r-band images. Left: errors after each epoch, and that of the mean. "
+    "Right: its answers for the validation views.",
+    alt="Left, two curves of error against epoch and a dotted line. Right, "
+    "predicted against true cosine of the inclination with a dashed diagonal.",
+    n=dataset.n_galaxies,
+)
+
+# %%
+here = {"figure": "convolutions_tiny"}
+n = len(np.unique(dataset.table["subhalo_id"][validation.rows]))
+error = float(np.sqrt(np.mean((trained.predicted - validation.cosine) ** 2)))
+record(
+    "conv-tiny-mean",
+    validation.cosine.std(),
+    n=n,
+    statement="Error of cos i of the mean, validation views",
+    **here,
+)
+record("conv-tiny", error, n=n, statement="The same of the network", **here)
+record(
+    "conv-tiny-weights",
+    trained.model.count_params(),
+    statement="Weights of the small network",
+    **here,
+)
+
+# %% [markdown]
+# With {num}`conv-tiny-weights` weights and {num}`dataset-train` training galaxies the error of $\cos i$ is {num}`conv-tiny:.2f`, and {num}`conv-tiny-mean:.2f` for the mean ({numref}`fig-convolutions-tiny`). (At profile `smoke` there are too few galaxies for more than the first glimmer of it. And since
+# we kept the epoch that was best for these very validation views, the number is a little flattering, see the exercise of {doc}`08_supervised_learning`.)
+#
+# What have its kernels become? Here are galaxies from edge-on to face-on through the first layer.
+
+# %%
+by_cosine = np.argsort(validation.cosine)
+some = by_cosine[np.linspace(0, len(by_cosine) - 1, 5).astype(int)]
+maps = tiny.feature_maps(trained.model, validation.inputs[some])
+labels = [f"cos i = {c:.2f}" for c in validation.cosine[some]]
+
+# %%
+show(
+    figures.features(validation.inputs[some], maps, labels),
+    settings,
+    "convolutions_features",
+    caption="Views from edge-on to face-on, and what the eight kernels of the "
+    "trained first layer make of them (after ReLU, each kernel on its own "
+    "scale).",
+    alt="Five rows of nine small pictures: a galaxy and eight feature maps of "
+    "it, some bright at the disc's rim or on one side of it, some at the "
+    "centre, some dark throughout.",
+    n=len(some),
+)
+
+# %% [markdown]
+# Nobody designed these kernels ({numref}`fig-convolutions-features`). Some answer to one side of a disc or to a direction, some to the faint outskirts, some may be of no use at all. One cannot say much more by looking, and should not: which pixels matter for the *answer* depends on all that follows,
+# and has to be asked for by a better method (*What the networks look at*).
+#
+# ## Exercise
+#
+# :::{admonition} Exercise
+# :class: tip
+# **What if neighbours were no neighbours?** Shuffle the pixels of all pictures in the same way (one permutation for all galaxies, training and validation) and train the small network again. No information is lost: one could undo it. Predict what happens before you run it.
+# :::
+#
+# :::{admonition} Solution
+# :class: dropdown
+# ```python
+# order = np.random.default_rng(0).permutation(train.inputs[0].size)
+# mixed = [
+#     tiny.Pictures(
+#         p.inputs.reshape(len(p), -1)[:, order].reshape(p.inputs.shape),
+#         p.cosine,
+#         p.rows,
+#     )
+#     for p in (train, validation)
+# ]
+# again = tiny.learn(*mixed, epochs=n_epochs, seed=seed)
+# print(trained.validation.min(), again.validation.min())
+# ```
+# The network loses most of what made it good, although a dense layer would not even notice the shuffling. A convolution does not merely have fewer weights: it *assumes* that neighbours belong together and that all places are alike. For images that assumption is right,
+# and it is worth more than many galaxies. (What is left can be learned from sums: the mean brightness depends on the inclination through the dust and the faint rim of thin discs.)
+# :::
+#
+# :::{admonition} Exercise
+# :class: tip
+# Compute by hand, for images of 128 pixels a side: the shapes after each convolution and pooling of the talk's table, the number of weights in all, and the receptive field of the last convolution. Which of them depend on the size of the image?
+# :::
+#
+# :::{admonition} Solution
+# :class: dropdown
+# ```python
+# for t in layers.trace(layers.TALK, (128, 128, n_channels)):
+#     print(t.layer.words, t.shape, t.weights, t.field)
+# ```
+# 64, 32, 16, 8 and 4 pixels a side. The convolutions' weights and the receptive field [in pixels] do not depend on the size of the image; the first dense layer does, since there are four times as many numbers in the row: $4\cdot4\cdot256$. In kpc the receptive field halves,
+# when the pixels do: the network with the same table on finer images is *shorter-sighted*.
+# :::
+#
+# ## Summary
+#
+# - A neuron is a weighted sum and a bend; {num}`conv-hidden` of them made a rotation curve, to {num}`conv-rms-last:.1f`.
+# - Backpropagation gives all slopes at the price of about two more predictions; checked here to {num}`conv-gradient:.0e`.
+# - A convolution shares a few weights over all places ({num}`conv-shared` instead of {num}`conv-dense`), and moves with the galaxy.
+# - Strides and poolings shrink the maps and widen the view; dropout and batch normalisation make training work, and act differently in use.
+# - Architecture A turns our images into {num}`conv-left` × {num}`conv-left` × 256 numbers, and these into 20, with {num}`conv-total` weights.
+# - A network with {num}`conv-tiny-weights` weights learned the inclination to {num}`conv-tiny:.2f` in $\cos i$.
+#
+# ## What's next
+#
+# The next chapters train the architectures of the paper on the dark-matter profiles, compare them and their inputs, and ask in *What the networks look at* which pixels they live on.
+# For a broader view of the field see the review by LeCun, Bengio and Hinton {cite}`LeCun2015`.
+#
+# ## References
+#
+# ```{bibliography}
+# :filter: docname in docnames
+# ```
