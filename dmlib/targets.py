@@ -225,6 +225,7 @@ def build(settings: Settings) -> None:
     found: dict[int, np.ndarray] = {}
     set_aside: dict[int, str] = {}
     group_ids = np.unique(sample["group_id"])
+    universe.prepare(group_ids)
     with bar(total=len(sample), label="target profiles", unit="galaxy") as progress:
         for number, block in enumerate(_blocks(group_ids)):
             part = parts / f"{number:05d}.npz"

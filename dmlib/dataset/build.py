@@ -76,6 +76,7 @@ def build(
         make = dask.delayed(shards.make, pure=False)
         who = dask.delayed(observer, traverse=False)
         if left:
+            universe.prepare(sample["group_id"])
             compute([make(shard, who) for shard in left], progress.update, scheduler=scheduler, workers=workers)
     contents = map(shards.read, todo)  # one at a time: all together may be larger than the memory
     if not any(content is not None and len(content.subhalo_ids) for content in contents):

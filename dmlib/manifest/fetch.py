@@ -220,7 +220,7 @@ def _download_any(entry: Entry, parameters: dict[str, object], target: Path, dow
     """Try the sources one after the other."""
     import pooch
 
-    from .download import Downloader, tng_key
+    from .download import TNG_URL, Downloader, tng_key, tng_url
 
     downloader = downloader or Downloader()
     with_key = entry.access == "tng-key"
@@ -239,6 +239,8 @@ def _download_any(entry: Entry, parameters: dict[str, object], target: Path, dow
     failures: list[FetchError] = []
     for template in entry.urls:
         url = entry.fill(template, parameters)
+        if with_key and url.startswith(TNG_URL):
+            url = tng_url() + url.removeprefix(TNG_URL)
         known = f"sha256:{entry.sha256}" if entry.sha256 else None
         try:
             pooch.retrieve(url, known_hash=known, fname=target.name, path=target.parent, downloader=get)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ..errors import UniverseError
 from ..products import ensure
 from ..settings import Settings
 from .base import Header, Scope, Universe
@@ -19,7 +18,8 @@ def open_universe(settings: Settings) -> Universe:
     settings : Settings
         ``universe="embedded"``: written first where it is missing. ``universe="files"``: the TNG tree whose
         ``output`` folder is `Settings.base_path`; on the TNG JupyterLab that is
-        ``/home/tnguser/sims.TNG/TNG100-1/output``.
+        ``/home/tnguser/sims.TNG/TNG100-1/output``. ``universe="api"``: the TNG web API, with the key of a TNG
+        account; what it gives is kept in the cache of downloads.
 
     Returns
     -------
@@ -28,13 +28,14 @@ def open_universe(settings: Settings) -> Universe:
     Raises
     ------
     UniverseError
-        When the tree is not what it should be, or the source is not there yet.
+        When the tree, or what the server gives, is not what it should be.
+    FetchError
+        When the server cannot be asked.
     """
     if settings.universe == "api":
-        raise UniverseError(
-            "Reading galaxies through the TNG web API is not part of this version: use universe 'files' with a TNG "
-            "tree on disk (on the TNG JupyterLab base_path=/home/tnguser/sims.TNG/TNG100-1/output), or 'embedded'."
-        )
+        from .api import ApiUniverse
+
+        return ApiUniverse(settings.simulation, settings.snapshot)
     if settings.universe == "embedded":
         output = ensure(settings, "universe") / "output"
         return FilesUniverse(output, simulation="embedded", snapshot=settings.snapshot)

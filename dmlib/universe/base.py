@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -97,5 +97,19 @@ class Universe(Protocol):
             (peculiar), Masses and GFM_InitialMass Msun, Density Msun/kpc^3, StellarHsml and SubfindHsml kpc,
             Potential (km/s)^2, everything else as stored. Wind particles are part of ``stars``, with
             ``GFM_StellarFormationTime <= 0``: the caller masks them.
+        """
+        ...
+
+    def prepare(self, group_ids: Iterable[int]) -> None:
+        """Say which FoF groups will be read: a universe that has to fetch their particles does so now, many at once.
+
+        Parameters
+        ----------
+        group_ids : iterable of int
+
+        Raises
+        ------
+        FetchError
+            When some of them could not be had.
         """
         ...

@@ -22,6 +22,9 @@ FULL_ONLY = frozenset({"CenterOfMass", "GFM_Metals", "NeutralHydrogenAbundance",
 #: (1e10 Msun/h) / (0.978 Gyr/h) in Msun/yr; h cancels.
 _ACCRETION = 1e10 / 0.978e9
 
+#: Magnitudes above this are the sentinel of a subhalo without stars.
+_NO_MAGNITUDE = 1e10
+
 _MASS = {"SubhaloBHMass", "SubhaloWindMass", "SubhaloStellarPhotometricsMassInRad", "GroupBHMass", "GroupWindMass"}
 _LENGTH = {
     *("SubhaloPos", "SubhaloCM", "SubhaloHalfmassRad", "SubhaloHalfmassRadType", "SubhaloVmaxRad"),
@@ -75,6 +78,28 @@ def catalogue_unit(field: str, units: CodeUnits) -> tuple[float, u.UnitBase | No
     if name == "SubhaloStellarPhotometrics":
         return 1.0, u.mag
     return 1.0, None
+
+
+def physical_column(field: str, values: np.ndarray, units: CodeUnits) -> np.ndarray | u.Quantity:
+    """A catalogue column as stored -> as dmlib gives it, with its physical unit.
+
+    Parameters
+    ----------
+    field : str
+        TNG name.
+    values : ndarray
+        As stored.
+    units : CodeUnits
+    """
+    factor, unit = catalogue_unit(field, units)
+    if field == "GroupFirstSub":
+        # Some files store it unsigned, so that "no subhalo" reads 2^32 - 1.
+        values = values.astype(np.int64).astype(np.int32)
+    if field == "SubhaloFlag":
+        values = values.astype(bool)
+    if unit is u.mag:
+        values = np.where(np.abs(values) > _NO_MAGNITUDE, np.nan, values)
+    return values if unit is None else values.astype(np.float64) * factor * unit
 
 
 def particle_factor(field: str, units: CodeUnits) -> float:

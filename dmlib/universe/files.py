@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 
 import h5py
 import illustris_python as il
 import numpy as np
-from astropy import units as u
 from astropy.table import QTable
 
 from ..errors import UniverseError
 from ..units import PART_TYPE, CodeUnits
 from .base import Header, Scope
 from .checks import check_run, find_output, open_hdf5
-from .fields import FULL_ONLY, FULL_SNAPSHOTS, VECTOR_LENGTH, catalogue_unit, particle_factor, suggestion
+from .fields import FULL_ONLY, FULL_SNAPSHOTS, VECTOR_LENGTH, particle_factor, physical_column, suggestion
 
 #: Chunks and fields that go into the fingerprint: enough to tell two catalogues apart, few enough to be read at once.
 _FINGERPRINT_CHUNKS = 16
@@ -31,9 +30,6 @@ _CATALOGUE_ATTRIBUTES = (
     *("Time", "Redshift", "HubbleParam", "BoxSize", "Omega0", "OmegaLambda"),
     *("NumFiles", "Ngroups_Total", "Nsubgroups_Total"),
 )
-
-#: Magnitudes above this are the sentinel of a subhalo without stars.
-_NO_MAGNITUDE = 1e10
 
 
 class FilesUniverse:
@@ -108,16 +104,7 @@ class FilesUniverse:
         columns = self._read_all(kind, fields) if ids is None else self._read_rows(kind, fields, rows)
         table = QTable({id_name: rows})
         for field in fields:
-            factor, unit = catalogue_unit(field, self.header.units)
-            values = columns[field]
-            if field == "GroupFirstSub":
-                # Some files store it unsigned, so that "no subhalo" reads 2^32 - 1.
-                values = values.astype(np.int64).astype(np.int32)
-            if field == "SubhaloFlag":
-                values = values.astype(bool)
-            if unit is u.mag:
-                values = np.where(np.abs(values) > _NO_MAGNITUDE, np.nan, values)
-            table[field] = values if unit is None else values.astype(np.float64) * factor * unit
+            table[field] = physical_column(field, columns[field], self.header.units)
         return table
 
     def _read_all(self, kind: str, fields: list[str]) -> dict[str, np.ndarray]:
@@ -177,6 +164,9 @@ class FilesUniverse:
                     "are mixed, copy them again."
                 )
         return {kind: np.array(values) for kind, values in counts.items()}
+
+    def prepare(self, group_ids: Iterable[int]) -> None:
+        """Nothing to do: the particles are on disk, see `Universe.prepare`."""
 
     # -- particles -----------------------------------------------------------------------------------------------
 

@@ -1,0 +1,390 @@
+"""TNG through its web API, read like a tree on disk: whole catalogue columns and cutouts, fetched once and kept."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from astropy.table import QTable
+
+from ...errors import FetchError, UniverseError
+from ...manifest.download import Exhausted, Missing, Transient
+from ...manifest.fetch import cache_folder
+from ...progress import bar
+from ...units import PART_TYPE, CodeUnits
+from ..base import Header, Scope
+from ..checks import check_run, open_hdf5
+from ..fields import VECTOR_LENGTH, particle_factor, physical_column
+from . import cutouts, facts
+from .cache import Cache, Held
+from .client import Client, Gate, connections, in_parallel, readable
+
+#: Rows up to which a column is read in pieces and not as a whole.
+_FEW = 2000
+
+
+class ApiUniverse:
+    """A TNG run behind the web API at one snapshot.
+
+    Nothing is asked for twice: catalogue columns come as whole columns, one request each; particles as cutouts of FoF
+    groups (`prepare`) out of which the subhaloes' own are cut by the catalogue's counts, or, where the group is not
+    at hand, as a cutout of the subhalo.
+
+    Parameters
+    ----------
+    simulation : str
+    snapshot : int
+    client : Client, optional
+    folder : path, optional
+        Where downloads are kept; by default ``tng/<host>/<simulation>/snapshot_<n>`` in the cache
+        (``DMLIB_DATA``).
+
+    Attributes
+    ----------
+    header : Header
+
+    Raises
+    ------
+    FetchError
+        When the server cannot be asked and the cache does not have the answer.
+    UniverseError
+        When the server has no such simulation or snapshot, or serves another one.
+    """
+
+    has_particles = True
+
+    def __init__(
+        self,
+        simulation: str = "TNG100-1",
+        snapshot: int = 99,
+        *,
+        client: Client | None = None,
+        folder: str | Path | None = None,
+    ):
+        self.client = client or Client()
+        host = self.client.host.replace(":", "_")
+        self.cache = Cache(folder or cache_folder() / "tng" / host / simulation / f"snapshot_{snapshot:03d}")
+        self.simulation, self.snapshot = simulation, snapshot
+        self._facts = facts.load(self.client, self.cache, simulation, snapshot)
+        raw = facts.header(self)
+        units = CodeUnits(a=float(raw["Time"]), h=float(raw["HubbleParam"]), box=float(raw["BoxSize"]))
+        m_dm = float(raw["MassTable"][PART_TYPE["dm"]]) * units.mass
+        self.header = Header(
+            simulation=check_run(Path(self._place), raw, m_dm, simulation, snapshot),
+            snapshot=snapshot,
+            redshift=float(raw["Redshift"]),
+            units=units,
+            m_dm=m_dm,
+            n_groups=int(self._facts["num_groups_fof"]),
+            n_subhalos=int(self._facts["num_groups_subfind"]),
+            identity=self._identity(raw),
+        )
+
+    @property
+    def _place(self) -> str:
+        """What messages call it."""
+        return f"{self.client.host}/{self.simulation}/snapshots/{self.snapshot}"
+
+    def _identity(self, raw: dict[str, Any]) -> str:
+        """sha256 of what the header says, and of one column: catalogues with other galaxies differ in it."""
+        told = [self.simulation, self.snapshot, *(raw[name] for name in ("Time", "BoxSize", "HubbleParam"))]
+        digest = hashlib.sha256(" ".join(map(repr, [*told, raw["MassTable"].tolist()])).encode())
+        digest.update(np.ascontiguousarray(self._values("Subhalo", "SubhaloSFR", None)).tobytes())
+        return digest.hexdigest()
+
+    # -- catalogue -----------------------------------------------------------------------------------------------
+
+    def subhalos(self, fields: Sequence[str], ids: np.ndarray | None = None) -> QTable:
+        """Catalogue columns of subhaloes, see `Universe.subhalos`."""
+        return self._catalogue("Subhalo", "subhalo_id", list(fields), ids)
+
+    def groups(self, fields: Sequence[str], ids: np.ndarray | None = None) -> QTable:
+        """Catalogue columns of FoF groups, see `Universe.groups`."""
+        return self._catalogue("Group", "group_id", list(fields), ids)
+
+    def _catalogue(self, kind: str, id_name: str, fields: list[str], ids: np.ndarray | None) -> QTable:
+        total = self.header.n_subhalos if kind == "Subhalo" else self.header.n_groups
+        rows = np.arange(total) if ids is None else np.asarray(ids, dtype=np.int64)
+        outside = rows[(rows < 0) | (rows >= total)]
+        if outside.size:
+            raise UniverseError(f"{id_name} {outside[0]} is not in {self._place}: it has 0 to {total - 1}.")
+        self.fetch_columns([(kind, field) for field in fields])
+        table = QTable({id_name: rows})
+        for field in fields:
+            values = self._values(kind, field, None if ids is None else rows)
+            table[field] = physical_column(field, values, self.header.units)
+        return table
+
+    def _values(self, kind: str, field: str, rows: np.ndarray | None) -> np.ndarray:
+        held = self.column(kind, field)
+        with open_hdf5(self.cache.path(held.name)) as handle:
+            dataset = handle[f"{kind}/{field}"]
+            if rows is None:
+                return dataset[()]
+            if rows.size > _FEW:
+                return dataset[()][rows]
+            unique, where = np.unique(rows, return_inverse=True)
+            return dataset[unique][where] if unique.size else dataset[:0]
+
+    def column(self, kind: str, field: str) -> Held:
+        """A column of the catalogue, in the cache; fetched first where it is not.
+
+        Raises
+        ------
+        UniverseError
+            When the catalogue has no such field.
+        """
+        name = f"catalogue/{kind}_{field}.hdf5"
+        held = self.cache.get(name)
+        if held is None:
+            self.fetch_columns([(kind, field)])
+            held = self.cache.get(name)
+        return held
+
+    def fetch_columns(self, columns: Iterable[tuple[str, str]]) -> None:
+        """Have columns of the catalogue in the cache, one request each, over several connections.
+
+        Parameters
+        ----------
+        columns : iterable of (str, str)
+            ``("Subhalo" | "Group", field)``.
+        """
+        wanted = [c for c in columns if self.cache.get(f"catalogue/{c[0]}_{c[1]}.hdf5") is None]
+        if not wanted:
+            return
+        facts.confirm(self)
+        with bar(total=None, label=f"catalogue of {self.simulation}", unit="B") as progress:
+            progress.unit_scale = True
+
+            def one(column: tuple[str, str], gate: Gate) -> None:
+                self._fetch_column(*column, gate, progress.update)
+
+            failed = in_parallel(wanted, one, connections(), "the catalogue")
+        if failed:
+            raise failed[0][1]
+
+    def _fetch_column(self, kind: str, field: str, gate: Gate, received) -> None:
+        name, about = f"catalogue/{kind}_{field}.hdf5", f"{kind}/{field}"
+        total = int(self._facts["num_groups_subfind" if kind == "Subhalo" else "num_groups_fof"])
+
+        def check(path: Path) -> None:
+            try:
+                with h5py.File(path, "r") as handle:
+                    found = handle[about].shape[0]
+            except (OSError, KeyError, RuntimeError) as error:
+                raise Transient("the file cannot be opened as HDF5, or lacks the column") from error
+            if found != total:
+                raise Transient(f"the column has {found} rows of {total}")
+
+        with self.cache.locked(name):
+            if self.cache.get(name) is not None:
+                return
+            try:
+                seconds = self.client.file(
+                    f"{self.simulation}/files/groupcat-{self.snapshot}/",
+                    self.cache.path(name),
+                    query={kind: field},
+                    label=about,
+                    check=check,
+                    gate=gate,
+                    received=received,
+                )
+            except Missing as error:
+                raise UniverseError(
+                    f"the catalogue at {self._place} has no field {about}: see the field tables of the TNG "
+                    "documentation."
+                ) from error
+            self.cache.add(name, about=about, seconds=seconds)
+
+    # -- particles -----------------------------------------------------------------------------------------------
+
+    def particles(
+        self, object_id: int, part_type: str, fields: Sequence[str], scope: Scope = "subhalo"
+    ) -> dict[str, np.ndarray]:
+        """Particles of one object in physical units, see `Universe.particles`."""
+        if part_type not in PART_TYPE:
+            raise ValueError(f"part_type must be one of {', '.join(PART_TYPE)}, not {part_type!r}")
+        about, counts, first = self._where(int(object_id), scope)
+        count = int(counts[PART_TYPE[part_type]])
+        fields = list(fields)
+        stored = [field for field in fields if not (field == "Masses" and part_type == "dm")]
+        if count == 0:
+            arrays = {f: np.zeros((0, VECTOR_LENGTH[f]) if f in VECTOR_LENGTH else 0) for f in stored}
+        else:
+            start = int(first[PART_TYPE[part_type]])
+            arrays = self._read(about, part_type, stored, slice(start, start + count))
+        result = {}
+        for field in fields:
+            if field not in arrays:
+                result[field] = np.full(count, self.header.m_dm)
+                continue
+            factor = particle_factor(field, self.header.units)
+            result[field] = arrays[field] if factor == 1.0 else arrays[field] * factor
+        return result
+
+    def _where(self, object_id: int, scope: Scope) -> tuple[str, np.ndarray, np.ndarray]:
+        """In whose cutout an object's particles are: its name, their numbers, and where they begin, by type."""
+        kind, total = ("Subhalo", self.header.n_subhalos) if scope == "subhalo" else ("Group", self.header.n_groups)
+        if not 0 <= object_id < total:
+            raise UniverseError(f"{scope} {object_id} is not in {self._place}: it has 0 to {total - 1}.")
+        length = f"{kind}LenType"
+        if scope == "group":
+            return f"halo {object_id}", self._values(kind, length, np.array([object_id]))[0], np.zeros(6, np.int64)
+        counts = self._values(kind, length, np.array([object_id]))[0]
+        group_id = int(self._values("Subhalo", "SubhaloGrNr", np.array([object_id]))[0])
+        if self.cache.of(f"halo {group_id}"):
+            # Within a group the subhaloes follow one another in the catalogue's order, each type by itself.
+            first_sub = int(self._values("Group", "GroupFirstSub", np.array([group_id])).astype(np.int32)[0])
+            before = self._values("Subhalo", "SubhaloLenType", np.arange(first_sub, object_id))
+            return f"halo {group_id}", counts, before.sum(axis=0, dtype=np.int64)
+        return f"subhalo {object_id}", counts, np.zeros(6, np.int64)
+
+    def _counts(self, about: str) -> np.ndarray:
+        kind, number = about.split()
+        table = "Group" if kind == "halo" else "Subhalo"
+        return self._values(table, f"{table}LenType", np.array([int(number)]))[0]
+
+    def _read(self, about: str, part_type: str, fields: list[str], rows: slice) -> dict[str, np.ndarray]:
+        held = self._holding(about, part_type)
+        missing = [field for field in fields if field not in held]
+        if missing:
+            wanted = {part_type: tuple(sorted(missing))}
+            if not self.cache.of(about):
+                wanted = cutouts.BASE_FIELDS | {
+                    part_type: tuple(sorted({*cutouts.BASE_FIELDS.get(part_type, ()), *missing}))
+                }
+            self.fetch_cutout(about, wanted)
+            held = self._holding(about, part_type)
+        arrays = {}
+        for name in sorted({held[field] for field in fields}):
+            with open_hdf5(self.cache.path(name)) as handle:
+                part = handle[f"PartType{PART_TYPE[part_type]}"]
+                arrays |= {field: part[field][rows] for field in fields if held[field] == name}
+        return arrays
+
+    def _holding(self, about: str, part_type: str) -> dict[str, str]:
+        """Field -> file of the cache that has it."""
+        return {field: held.name for held in self.cache.of(about) for field in held.fields.get(part_type, ())}
+
+    def fetch_cutout(self, about: str, fields: cutouts.Fields, gate: Gate | None = None, received=None) -> None:
+        """Have fields of one object's particles in the cache: all types in one request.
+
+        Where that fails for good although each try may have worked (large groups time out), one request a type.
+
+        Parameters
+        ----------
+        about : str
+            ``halo ID`` or ``subhalo ID``.
+        fields : mapping
+        gate, received
+            As of `Client.file`.
+
+        Raises
+        ------
+        FetchError
+        UniverseError
+            When the snapshot has no such field.
+        """
+        counts = self._counts(about)
+        present = {kind: tuple(names) for kind, names in fields.items() if counts[PART_TYPE[kind]] > 0}
+        if not present:
+            return
+        facts.confirm(self)
+        try:
+            self._fetch_cutout(about, present, counts, gate, received)
+        except Exhausted:
+            if len(present) == 1:
+                raise
+            for kind, names in present.items():
+                self._fetch_cutout(about, {kind: names}, counts, gate, received)
+
+    def _fetch_cutout(self, about: str, fields: cutouts.Fields, counts: np.ndarray, gate, received) -> None:
+        name = cutouts.file_name(about, fields)
+        kind, number = about.split()
+        with self.cache.locked(name):
+            if self.cache.get(name) is not None:
+                return
+            try:
+                seconds = self.client.file(
+                    f"{self.simulation}/snapshots/{self.snapshot}/{kind}s/{number}/cutout.hdf5",
+                    self.cache.path(name),
+                    query=cutouts.query(fields),
+                    label=about,
+                    check=lambda path: cutouts.check(path, fields, counts, about, self.snapshot),
+                    gate=gate,
+                    received=received,
+                )
+            except Missing as error:
+                asked = "; ".join(f"{key}: {value}" for key, value in cutouts.query(fields).items())
+                raise UniverseError(
+                    f"{self._place} gives no cutout of {about} with these fields ({asked}): is one misspelt, or is "
+                    "this a mini snapshot?"
+                ) from error
+            self.cache.add(name, about=about, fields={k: list(v) for k, v in fields.items()}, seconds=seconds)
+
+    # -- many at once ---------------------------------------------------------------------------------------------
+
+    def missing_groups(self, group_ids: Iterable[int]) -> np.ndarray:
+        """Those of the groups whose cutouts are not in the cache yet."""
+        ids = np.unique(np.asarray(list(group_ids), dtype=np.int64))
+        lengths = self._values("Group", "GroupLenType", ids)
+        keep = []
+        for number, counts in zip(ids, lengths, strict=True):
+            about = f"halo {number}"
+            for kind, names in cutouts.BASE_FIELDS.items():
+                if counts[PART_TYPE[kind]] and not set(names) <= set(self._holding(about, kind)):
+                    keep.append(number)
+                    break
+        return np.array(keep, dtype=np.int64)
+
+    def bytes_of_groups(self, group_ids: np.ndarray) -> np.ndarray:
+        """Size of the cutouts of groups, shape (len(group_ids),) [bytes]."""
+        lengths = self._values("Group", "GroupLenType", np.asarray(group_ids, dtype=np.int64))
+        return lengths @ cutouts.bytes_per_particle(cutouts.BASE_FIELDS) + cutouts.OVERHEAD
+
+    def prepare(self, group_ids: Iterable[int]) -> None:
+        """Have the particles of whole groups in the cache, see `Universe.prepare`.
+
+        Raises
+        ------
+        FetchError
+            When some could not be had. What came is kept: the next call goes on.
+        """
+        todo = self.missing_groups(group_ids)
+        if not todo.size:
+            return
+        sizes = self.bytes_of_groups(todo)
+        self.require_space(float(sizes.sum()))
+        facts.confirm(self)
+        with bar(total=int(sizes.sum()), label=f"particles of {len(todo)} groups", unit="B") as progress:
+            progress.unit_scale = True
+
+            def one(number: int, gate: Gate) -> None:
+                self.fetch_cutout(f"halo {number}", cutouts.BASE_FIELDS, gate, progress.update)
+
+            failed = in_parallel(todo.tolist(), one, connections(), "particles")
+        if failed:
+            raise FetchError(
+                f"{len(failed)} of {len(todo)} groups could not be had ({failed[0][1]}) The others are kept: run "
+                "again to go on."
+            )
+
+    def require_space(self, n_bytes: float) -> None:
+        """Refuse a download that the disk has no room for.
+
+        Raises
+        ------
+        FetchError
+        """
+        self.cache.folder.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(self.cache.folder).free
+        if free < 1.02 * n_bytes:
+            raise FetchError(
+                f"{self.simulation}: {readable(n_bytes)} are to come, and the cache's disk has {readable(free)} free: "
+                "set DMLIB_DATA to a folder on a larger one, or take fewer galaxies with --sample."
+            )

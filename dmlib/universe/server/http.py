@@ -1,0 +1,300 @@
+"""The routes of the TNG web API over HTTP, on this machine's loopback."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
+
+from ...errors import DmlibError, UniverseError
+from .mischief import Mischief
+from .records import Records
+from .tree import BadRequest, NoSuchThing, ServedTree
+
+_ERROR_PAGE = b"<!DOCTYPE html><html><head><title>Error</title></head><body><h1>Something went wrong</h1></body></html>"
+
+_PHRASES = {400: "Bad Request", 403: "Forbidden", 404: "Not Found", 429: "Too Many Requests"}
+
+
+@dataclass
+class Reply:
+    """What is sent back."""
+
+    body: bytes
+    content_type: str
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+def _json(content: object, status: int = 200) -> Reply:
+    # Clients compare this type as a string: no "; charset=utf-8".
+    return Reply(json.dumps(content).encode(), "application/json", status)
+
+
+def _attachment(body: bytes, name: str) -> Reply:
+    return Reply(body, "application/octet-stream", headers={"content-disposition": f"attachment; filename={name}"})
+
+
+class TngServer:
+    """A server that speaks the TNG web API and serves a TNG tree on disk.
+
+    Parameters
+    ----------
+    output : path
+        The simulation's ``output`` folder.
+    simulation : str, optional
+        Name under which it is served; by default what the tree says of itself.
+    also_as : sequence of str
+        Further names at which it answers, for programs that know TNG's names only. Its replies give its true name.
+    snapshot : int
+    key : str, optional
+        The key that clients must send; by default a fresh one, `key`.
+    host, port : str, int
+        Where it listens; port 0 is any free one.
+    mischief : Mischief, optional
+    log : callable, optional
+        Receives a line a request; without keys.
+
+    Attributes
+    ----------
+    url : str
+        Root of the API.
+    requests : list of str
+        Paths asked for, in order.
+
+    Raises
+    ------
+    UniverseError
+        When the tree cannot be read.
+    """
+
+    def __init__(
+        self,
+        output: str | Path,
+        *,
+        simulation: str | None = None,
+        also_as: tuple[str, ...] = (),
+        snapshot: int = 99,
+        key: str | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        mischief: Mischief | None = None,
+        log: Callable[[str], object] | None = None,
+    ):
+        self.tree = ServedTree(output, snapshot)
+        name = self.tree.own_name or simulation
+        if name is None:
+            raise UniverseError(f"{output} does not say which simulation it is: give its name with --simulation.")
+        if simulation is not None and simulation != name:
+            also_as = (*also_as, simulation)
+        self.name, self.names = name, frozenset({name, *also_as})
+        self.records = Records(self.tree, name)
+        self.key = key or secrets.token_hex(16)
+        self.mischief = mischief or Mischief()
+        self.requests: list[str] = []
+        self.log = log or (lambda line: None)
+        self._lock = threading.Lock()
+        handler = type("Handler", (_Handler,), {"tng": self})
+        try:
+            self._http = _Quiet((host, port), handler)
+        except OSError as error:
+            raise DmlibError(f"port {port} of {host} cannot be opened ({error.strerror}): choose another.") from error
+        self.url = f"http://{host}:{self._http.server_port}/api/"
+        self._thread: threading.Thread | None = None
+
+    def serve_forever(self) -> None:
+        """Answer until the process ends."""
+        self._http.serve_forever(0.05)
+
+    def __enter__(self) -> TngServer:
+        self._thread = threading.Thread(target=self.serve_forever, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+        self._thread.join()
+
+    # -- routes ---------------------------------------------------------------------------------------------------
+
+    def answer(self, path: str, query: dict[str, str], base: str) -> Reply:
+        """The reply to a path below ``/api/``, with neither mischief nor key."""
+        with self._lock:  # the readers below are not made for threads
+            try:
+                return self._route(path, query, base)
+            except BadRequest as error:
+                return _json({"detail": f"Invalid input: {error}"}, 400)
+            except NoSuchThing as error:
+                return _json({"detail": f"Not found: {error}"}, 404)
+
+    def _route(self, path: str, query: dict[str, str], base: str) -> Reply:
+        if not path:
+            return _json(self.records.simulations(base))
+        name, _, rest = path.partition("/")
+        if name not in self.names:
+            raise NoSuchThing(f"no simulation {name}")
+        if rest.startswith("files/"):
+            return self._file(rest.removeprefix("files/").rstrip("/"), query)
+        if not rest:
+            return _json(self.records.simulation(base))
+        if rest == "snapshots/":
+            return _json(self.records.snapshots(base))
+        match = re.fullmatch(r"snapshots/(z=)?([\d.]+)/(.*)", rest)
+        if match is None or not self._is_ours(match[1], match[2]):
+            raise NoSuchThing(rest)
+        return self._in_snapshot(match[3], query, base)
+
+    def _is_ours(self, by_redshift: str | None, number: str) -> bool:
+        if by_redshift:
+            return abs(float(number) - float(self.tree.catalogue_header["Redshift"])) < 0.01
+        return number == str(self.tree.snapshot)
+
+    def _in_snapshot(self, rest: str, query: dict[str, str], base: str) -> Reply:
+        if not rest:
+            return _json(self.records.snapshot(base))
+        if rest == "subhalos/":
+            return _json(self.records.subhalos(query, base))
+        match = re.fullmatch(r"(subhalos|halos)/(\d+)/(.*)", rest)
+        if match is None:
+            raise NoSuchThing(rest)
+        kind, number, tail = match[1], int(match[2]), match[3]
+        if not tail:
+            return _json((self.records.subhalo if kind == "subhalos" else self.records.halo)(number, base))
+        if tail == "info.json":
+            return _json(self.records.info(kind, number))
+        if tail == "cutout.hdf5":
+            # The name is the same for haloes and subhaloes: they collide in a client's folder.
+            return _attachment(self.tree.cutout(kind[:-1], number, query), f"cutout_{number}.hdf5")
+        if kind == "subhalos" and tail == "skirt/broadband_sdss.fits":
+            return self._stored(self.tree.skirt_images / f"broadband_{number}.fits")
+        raise NoSuchThing(rest)
+
+    def _file(self, name: str, query: dict[str, str]) -> Reply:
+        number = self.tree.snapshot
+        if name == f"groupcat-{number}" and query:
+            if len(query) != 1:
+                raise BadRequest("one field at a time")
+            kind, column = next(iter(query.items()))
+            return _attachment(
+                self.tree.column_file(kind, column), f"fof_subhalo_tab_{number:03d}.{kind}.{column}.hdf5"
+            )
+        match = re.fullmatch(rf"(groupcat|snapshot)-{number}\.(\d+)\.hdf5", name)
+        if match:
+            chunk = self.tree.catalogue_chunk if match[1] == "groupcat" else self.tree.snapshot_chunk
+            return self._stored(chunk(int(match[2])))
+        if name == f"offsets.{number}.hdf5":
+            return self._stored(self.tree.offsets)
+        if name == "simulation.hdf5":
+            return self._stored(self.tree.root / name)
+        if name == f"skirt_images_sdss.{number}.tar":
+            return self._stored(self.tree.root / "postprocessing" / "skirt_images" / name)
+        raise NoSuchThing(name)
+
+    @staticmethod
+    def _stored(path: Path) -> Reply:
+        """A file as it lies on disk; clients may ask for a part of it."""
+        if not path.is_file():
+            raise NoSuchThing(path.name)
+        stat = path.stat()
+        mark = hashlib.sha256(f"{path.name} {stat.st_size} {stat.st_mtime_ns}".encode()).hexdigest()[:16]
+        reply = _attachment(path.read_bytes(), path.name)
+        reply.headers |= {
+            "ETag": f'"{mark}"',
+            "Last-Modified": formatdate(stat.st_mtime, usegmt=True),
+            "Accept-Ranges": "bytes",
+        }
+        return reply
+
+
+class _Quiet(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request, client_address) -> None:
+        """A client that hangs up is no news."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    tng: TngServer
+    protocol_version = "HTTP/1.1"
+    server_version = "dmlib-tng"
+
+    def log_message(self, *_: object) -> None:
+        """Nothing: the request line may hold what is not to be shown."""
+
+    def do_GET(self) -> None:
+        tng = self.tng
+        # A client behind a proxy setting sends the whole address.
+        parts = urlsplit(self.path)
+        path = re.sub(r"/{2,}", "/", parts.path)
+        query = dict(parse_qsl(parts.query, keep_blank_values=True))
+        host = self.headers.get("Host", "") or parts.netloc
+        base = f"http://{host}/api/"
+        shown = path + (f"?{parts.query}" if parts.query else "")
+        tng.requests.append(shown)
+        mischief = tng.mischief.of(path)
+        if mischief == "drop":
+            tng.log(f"{shown}: connection dropped")
+            self.close_connection = True
+            return
+        if mischief == "slow":
+            time.sleep(tng.mischief.delay)
+        reply = self._misbehave(mischief) or self._reply(path, query, base)
+        tng.log(f"{shown}: {reply.status}" + (f" ({mischief})" if mischief else ""))
+        self._send(reply, cut=mischief == "cut")
+
+    def _misbehave(self, mischief: str | None) -> Reply | None:
+        if mischief == "error":
+            return Reply(_ERROR_PAGE, "text/html", 500)
+        if mischief == "gateway":
+            return Reply(_ERROR_PAGE, "text/html", 504)
+        if mischief == "page":
+            return Reply(_ERROR_PAGE, "text/html; charset=utf-8")
+        if mischief == "busy":
+            retry = {"Retry-After": f"{self.tng.mischief.retry_after:.0f}"}
+            return Reply(b'{"detail": "Request was throttled."}', "application/json", 429, retry)
+        return None
+
+    def _reply(self, path: str, query: dict[str, str], base: str) -> Reply:
+        if path != "/api" and not path.startswith("/api/"):
+            return _json({"detail": "Not found."}, 404)
+        if not secrets.compare_digest(self.headers.get("api-key", "").encode(), self.tng.key.encode()):
+            return _json({"detail": "Authentication credentials were not provided, or are wrong."}, 403)
+        last = path.rsplit("/", 1)[1]
+        if last and not re.search(r"\.(json|hdf5|fits|tar|png)$", last) and "/files/" not in path:
+            asked = urlsplit(self.path).query
+            return Reply(
+                b"", "text/html", 301, {"Location": base[: -len("/api/")] + path + "/" + (f"?{asked}" if asked else "")}
+            )
+        return self.tng.answer(path.removeprefix("/api/"), query, base)
+
+    def _send(self, reply: Reply, *, cut: bool) -> None:
+        body, status, headers = reply.body, reply.status, dict(reply.headers)
+        asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        if asked and "Accept-Ranges" in headers:
+            marks = {headers["ETag"], headers["Last-Modified"]}
+            start = int(asked[1])
+            if start >= len(body):
+                body, status = b"", 416
+            elif self.headers.get("If-Range", headers["ETag"]) in marks:
+                headers["Content-Range"] = f"bytes {start}-{len(body) - 1}/{len(body)}"
+                body, status = body[start:], 206
+        self.send_response(status, _PHRASES.get(status))
+        self.send_header("Content-Type", reply.content_type)
+        self.send_header("Content-Length", str(len(body)))
+        if cut:
+            body, self.close_connection = body[: len(body) // 2], True
+            self.send_header("Connection", "close")
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
