@@ -278,7 +278,7 @@ def _read_executed(path: Path) -> nbformat.NotebookNode:
 
 def _run_facts(settings: Settings) -> dict:
     """Return what the front page says of the run; commit from ``run.json`` where the pipeline wrote it."""
-    facts = {"universe": settings.universe, "profile": settings.profile, "seed": settings.seed}
+    facts = {"universe": settings.origin, "profile": settings.profile, "seed": settings.seed}
     if settings.run_path.is_file():
         run = json.loads(settings.run_path.read_text(encoding="utf-8"))
         facts |= {key: run[key] for key in ("commit", "dirty") if key in run}

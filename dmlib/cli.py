@@ -5,12 +5,29 @@ from __future__ import annotations
 import ast
 import os
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from .cli_options import (
+    ApertureChoice,
+    BasePathOption,
+    BookOption,
+    CentralChoice,
+    ImagesChoice,
+    ParametersOption,
+    PhysicsChoice,
+    ProfileChoice,
+    ProfileOption,
+    SampleOption,
+    SeedOption,
+    SimulationOption,
+    SnapshotOption,
+    UniverseChoice,
+    UniverseOption,
+)
+from .cli_tng import serve
 from .errors import DmlibError, of_the_system
 
 # Imports of what a command needs stand inside it: `dmlib --help` answers at once.
@@ -25,59 +42,6 @@ app = typer.Typer(
 )
 
 
-class UniverseChoice(StrEnum):
-    embedded = "embedded"
-    files = "files"
-    api = "api"
-
-
-class ProfileChoice(StrEnum):
-    smoke = "smoke"
-    quick = "quick"
-    paper = "paper"
-
-
-class PhysicsChoice(StrEnum):
-    fiducial = "fiducial"
-    alternative = "alternative"
-
-
-class CentralChoice(StrEnum):
-    paper = "paper"
-    true = "true"
-
-
-class ApertureChoice(StrEnum):
-    all = "all"
-    two_half = "2rhalf"
-
-
-UniverseOption = Annotated[
-    UniverseChoice,
-    typer.Option("--universe", help="Where galaxies come from: written here, a TNG tree on disk, the TNG web API."),
-]
-ProfileOption = Annotated[
-    ProfileChoice,
-    typer.Option("--profile", help="How much is computed: smoke shows that all runs, quick is the book, paper is all."),
-]
-SeedOption = Annotated[int, typer.Option("--seed", help="Root of every random number.")]
-BasePathOption = Annotated[
-    str, typer.Option("--base-path", help="For --universe files: the simulation's output folder, .../TNG100-1/output.")
-]
-SimulationOption = Annotated[str, typer.Option("--simulation", help="Name of the simulation, for --universe files.")]
-SnapshotOption = Annotated[int, typer.Option("--snapshot", help="Number of the snapshot.")]
-ParametersOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--parameter",
-        "-p",
-        metavar="NAME=VALUE",
-        help="A parameter of the notebooks, or of one: CHAPTER.NAME=VALUE. May be repeated.",
-    ),
-]
-BookOption = Annotated[bool, typer.Option("--book/--no-book", help="Build the pages at the end.")]
-
-
 @app.command()
 def run(
     universe: UniverseOption = UniverseChoice.embedded,
@@ -86,6 +50,7 @@ def run(
     base_path: BasePathOption = "",
     simulation: SimulationOption = "TNG100-1",
     snapshot: SnapshotOption = 99,
+    sample: SampleOption = 0,
     only: Annotated[
         list[str] | None,
         typer.Option("--only", metavar="STEP", help="Only this step and what it needs. May be repeated."),
@@ -112,6 +77,7 @@ def run(
         base_path=base_path,
         simulation=simulation,
         snapshot=snapshot,
+        sample=sample,
     )
     outcomes = run_steps(
         settings,
@@ -136,6 +102,7 @@ def status(
     base_path: BasePathOption = "",
     simulation: SimulationOption = "TNG100-1",
     snapshot: SnapshotOption = 99,
+    sample: SampleOption = 0,
     parameter: ParametersOption = None,
     book: BookOption = True,
 ) -> None:
@@ -152,6 +119,7 @@ def status(
         base_path=base_path,
         simulation=simulation,
         snapshot=snapshot,
+        sample=sample,
     )
     rows = [
         (
@@ -170,6 +138,9 @@ def build_book(
     profile: ProfileOption = ProfileChoice.quick,
     seed: SeedOption = 1,
     base_path: BasePathOption = "",
+    simulation: SimulationOption = "TNG100-1",
+    snapshot: SnapshotOption = 99,
+    sample: SampleOption = 0,
 ) -> None:
     """Build the pages from the notebooks as they were executed.
 
@@ -177,7 +148,16 @@ def build_book(
     """
     from .pipeline.run import build_book as build
 
-    build(_settings(universe=universe.value, profile=profile.value, seed=seed, base_path=base_path), tell=_tell)
+    settings = _settings(
+        universe=universe.value,
+        profile=profile.value,
+        seed=seed,
+        base_path=base_path,
+        simulation=simulation,
+        snapshot=snapshot,
+        sample=sample,
+    )
+    build(settings, tell=_tell)
 
 
 @app.command()
@@ -197,6 +177,7 @@ def select(
     seed: SeedOption = 1,
     simulation: SimulationOption = "TNG100-1",
     snapshot: SnapshotOption = 99,
+    sample: SampleOption = 0,
 ) -> None:
     """Select galaxies as the paper does, print how many each cut leaves, and write the table.
 
@@ -211,6 +192,7 @@ def select(
         base_path=base_path,
         simulation=simulation,
         snapshot=snapshot,
+        sample=sample,
     )
     funnel = select_to_file(settings, out, Criteria(centrals=centrals.value, aperture=aperture.value))
     typer.echo(str(funnel))
@@ -227,12 +209,41 @@ def fetch(
         list[str] | None,
         typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="For entries with blanks, as subhalo_id=6."),
     ] = None,
+    universe: Annotated[
+        UniverseChoice | None,
+        typer.Option("--universe", help="api: all that a run on the TNG web API reads, and no entries."),
+    ] = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="With --universe api: say how many requests, bytes and hours. Fetch nothing.")
+    ] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="With --universe api: read what is here again, remove what is damaged.")
+    ] = False,
+    images: Annotated[
+        ImagesChoice,
+        typer.Option("--images", help="With --universe api: published SKIRT images, one by one or as the archive."),
+    ] = ImagesChoice.none,
+    profile: ProfileOption = ProfileChoice.quick,
+    simulation: SimulationOption = "TNG100-1",
+    snapshot: SnapshotOption = 99,
+    sample: SampleOption = 0,
 ) -> None:
-    """Get data from elsewhere, verified; what is here already is not downloaded again.
+    """Get data from elsewhere, verified; what is here already is not downloaded again. Safe to stop and go on.
 
-    For example: dmlib fetch --list, or dmlib fetch sparc-rotmod
+    For example: dmlib fetch --list, or dmlib fetch sparc-rotmod, or dmlib fetch --universe api --plan
     """
     from . import manifest
+
+    if universe is not None:
+        from .cli_tng import fetch_universe
+
+        settings = _settings(
+            universe=universe.value, profile=profile.value, simulation=simulation, snapshot=snapshot, sample=sample
+        )
+        fetch_universe(settings, plan=plan, verify=verify, pictures=images.value)
+        return
+    if plan or verify or images is not ImagesChoice.none:
+        raise DmlibError("--plan, --verify and --images go with --universe api")
 
     if show_list:
         keys = ("name", "state", "access", "size", "licence", "chapters", "title")
@@ -252,6 +263,9 @@ def fetch(
             _tell(f"{name}: {path}")
     if failures:
         raise DmlibError("\n".join(failures))
+
+
+app.command("serve-tng")(serve)
 
 
 @app.command("universe")

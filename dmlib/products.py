@@ -86,6 +86,8 @@ def ensure(settings: Settings, name: str) -> Path:
         raise StepError(f"there is no data product '{name}'; the products are {', '.join(PRODUCTS)}")
     if name == "universe" and settings.universe != "embedded":
         return Path(settings.base_path)
+    if name == "universe":
+        settings = settings.whole
     path = PRODUCTS[name].location(settings)
     if os.environ.get(BUILDING, "").startswith(f"{settings.build}{os.pathsep}"):
         # Called by a builder, or by a worker of one: the engine has seen to everything the product is made from.
@@ -93,5 +95,13 @@ def ensure(settings: Settings, name: str) -> Path:
     from .pipeline import engine, steps
     from .pipeline.places import Places
 
+    ensure_whole(settings)
     engine.make(steps.products_for(settings, name), Places.of(settings))
     return path
+
+
+def ensure_whole(settings: Settings) -> None:
+    """For a taste of the embedded universe: have the whole of it, which lies in another folder, before anything is
+    judged by it."""
+    if settings.sample and settings.universe == "embedded":
+        ensure(settings.whole, "universe")

@@ -93,6 +93,7 @@ def describe(settings: Settings, root: Path) -> dict[str, Any]:
         "physics": settings.physics,
         "simulation": settings.simulation if settings.universe != "embedded" else None,
         "snapshot": settings.snapshot,
+        "sample": settings.sample or None,
     }
 
 

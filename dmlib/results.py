@@ -123,7 +123,7 @@ def record(
         "value": _number(id, "value", value),
         "error": None if error is None else _number(id, "error", error),
         "unit": unit,
-        "universe": universe or settings.universe,
+        "universe": universe or settings.origin,
         "profile": None if universe else settings.profile,
         "n": None if n is None else int(n),
     }

@@ -249,12 +249,50 @@ def select_to_file(settings: Settings, out: str | Path, criteria: Criteria | Non
     table, funnel = select(open_universe(settings), criteria)
     if len(table) == 0:
         raise SampleError(f"no galaxy of {funnel.simulation} passes the cuts:\n{funnel}\nrelax the criteria.")
-    write_sample(table, out)
+    write_sample(taste(table, settings.sample) if settings.sample else table, out)
     return funnel
 
 
+def evenly(total: int, n: int) -> np.ndarray:
+    """`n` of the numbers 0 to `total` - 1, evenly spaced."""
+    return ((np.arange(n) + 0.5) * total / max(n, 1)).astype(int)
+
+
+def taste(table: QTable, n: int) -> QTable:
+    """A few galaxies of a sample, for a first look: evenly through the ranks of stellar mass, centrals first.
+
+    The particles of a satellite come with those of its whole group, which may be a cluster; so satellites are taken
+    only where there are fewer than `n` centrals, those of the lightest groups first. The few are no fair draw of the
+    sample, and nothing measured on them is a result.
+
+    Parameters
+    ----------
+    table : QTable
+        As `select` gives it.
+    n : int
+        How many; all where the table has no more.
+
+    Returns
+    -------
+    QTable
+        Rows in the order of the table; ``meta["taste"]`` says how many of how many.
+    """
+    if n >= len(table):
+        return table
+    central = np.asarray(table["is_true_central"], dtype=bool)
+    order = np.argsort(table["m_star"].to_value(u.Msun), kind="stable")
+    centrals, satellites = order[central[order]], np.flatnonzero(~central)
+    satellites = satellites[np.argsort(table["m200"][satellites].to_value(u.Msun), kind="stable")]
+    few = min(n, len(centrals))
+    chosen = centrals[evenly(len(centrals), few)]
+    chosen = np.sort(np.concatenate([chosen, satellites[: n - few]]))
+    kept = table[chosen]
+    kept.meta["taste"] = {"galaxies": int(n), "of": len(table)}
+    return kept
+
+
 def build(settings: Settings) -> None:
-    """Make the product "sample" with the paper's criteria."""
+    """Make the product "sample" with the paper's criteria; of a taste, with as many galaxies as the settings say."""
     select_to_file(settings, settings.sample_path)
 
 

@@ -11,11 +11,15 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 UniverseName = Literal["embedded", "files", "api"]
 ProfileName = Literal["smoke", "quick", "paper"]
 PhysicsName = Literal["fiducial", "alternative"]
+
+#: Settings that notebooks do not take as parameters: their defaults come from the environment, and a run hands them on
+#: to the notebooks that it executes.
+ENVIRONMENT = {"simulation": "DMLIB_SIMULATION", "snapshot": "DMLIB_SNAPSHOT", "sample": "DMLIB_SAMPLE"}
 
 #: Radii of the target profile [kpc]: 20 values from 1 to 100, equal steps in log R (authors' scripts).
 RADII_KPC = np.geomspace(1.0, 100.0, 20)
@@ -84,7 +88,11 @@ class Settings(BaseModel):
     base_path : str
         For ``universe="files"``: the simulation's ``output`` folder, as illustris_python wants it.
     simulation, snapshot : str, int
-        Name of the simulation and number of the snapshot (paper: TNG100-1, 99).
+        Name of the simulation and number of the snapshot (paper: TNG100-1, 99). Defaults: ``$DMLIB_SIMULATION``,
+        ``$DMLIB_SNAPSHOT``, else the paper's.
+    sample : int
+        Only so many galaxies of the selection, for a first taste (see `dmlib.sample.taste`); 0 for all of them.
+        Default ``$DMLIB_SAMPLE``, else 0. Outputs of a taste lie in a folder of their own.
     physics : {"fiducial", "alternative"}
         Which galaxy physics the embedded universe is written with.
     build_root : str
@@ -97,8 +105,9 @@ class Settings(BaseModel):
     profile: ProfileName = "quick"
     seed: int = 1
     base_path: str = ""
-    simulation: str = "TNG100-1"
-    snapshot: int = 99
+    simulation: str = Field(default_factory=lambda: os.environ.get("DMLIB_SIMULATION") or "TNG100-1")
+    snapshot: int = Field(default_factory=lambda: os.environ.get("DMLIB_SNAPSHOT") or 99, validate_default=True)
+    sample: int = Field(default_factory=lambda: os.environ.get("DMLIB_SAMPLE") or 0, validate_default=True, ge=0)
     physics: PhysicsName = "fiducial"
     build_root: str = ""
 
@@ -129,12 +138,19 @@ class Settings(BaseModel):
         name = f"{self.universe}-{self.profile}"
         if self.physics != "fiducial":
             name += f"-{self.physics}"
+        if self.sample:
+            name += f"-sample{self.sample}"
         return (Path(root).expanduser().resolve() if root else repository_root() / "build") / name
 
     @property
     def universe_dir(self) -> Path:
-        """Folder of the embedded universe; its tree inside follows the TNG release."""
-        return self.build / "universe"
+        """Folder of the embedded universe; its tree inside follows the TNG release. A taste reads the whole one."""
+        return self.whole.build / "universe"
+
+    @property
+    def whole(self) -> Settings:
+        """The same settings with all galaxies of the selection."""
+        return self.model_copy(update={"sample": 0}) if self.sample else self
 
     @property
     def sample_path(self) -> Path:
@@ -187,12 +203,21 @@ class Settings(BaseModel):
         return self.build / "run.json"
 
     @property
+    def origin(self) -> UniverseName:
+        """Where the galaxies are from in truth: the embedded universe stays that behind a web API or as a tree."""
+        return "embedded" if self.simulation.startswith("embedded") else self.universe
+
+    @property
     def label(self) -> str:
         """What a figure's caption says of its data, for example ``embedded universe, profile quick``."""
+        own = "embedded universe (written by dmlib; not TNG)"
+        if self.origin != self.universe:
+            own += {"files": ", read as files", "api": ", read through the web API of a local server"}[self.universe]
         where = {
-            "embedded": "embedded universe (written by dmlib; not TNG)",
+            "embedded": own,
             "files": f"{self.simulation}, snapshot {self.snapshot}",
             "api": f"{self.simulation}, snapshot {self.snapshot} (web API)",
-        }[self.universe]
+        }[self.origin]
         extra = "" if self.physics == "fiducial" else f", {self.physics} physics"
+        extra += f", only {self.sample} galaxies" if self.sample else ""
         return f"{where}{extra}, profile {self.profile}"

@@ -65,7 +65,7 @@ settings = Settings(
 # `written` names the embedded universe; where the other chapters use another one, this chapter's figures and numbers say so.
 
 # %%
-written = Settings(universe="embedded", profile=profile, seed=seed)
+written = Settings(universe="embedded", profile=profile, seed=seed, sample=0)
 elsewhere = None if universe == "embedded" else written.label
 record = recorder(settings, chapter="embedded_universe", universe=elsewhere)
 

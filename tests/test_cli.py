@@ -43,7 +43,9 @@ def test_help_loads_nothing_heavy():
     [
         (("run", "--universe", "files"), "universe 'files' needs base_path, the simulation's output folder"),
         (("status", "--base-path", "x"), "base_path is for universe 'files', not 'embedded'"),
-        (("status", "--universe", "api"), "universe 'api' cannot be read yet: use 'embedded', or 'files'"),
+        (("fetch", "--plan"), "--plan, --verify and --images go with --universe api"),
+        (("fetch", "--universe", "files", "--plan"), "universe 'files' needs base_path"),
+        (("fetch", "--universe", "embedded", "--plan"), "universe 'embedded' is not downloaded: give --universe api"),
         (("run", "-p", "seed"), "'seed' is not NAME=VALUE"),
         (("fetch", "no-such-entry"), "data_manifest.yaml has no entry 'no-such-entry'"),
     ],

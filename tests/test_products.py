@@ -158,11 +158,6 @@ def test_an_unknown_product():
         ensure(Settings(), "sapmle")
 
 
-def test_the_web_api_is_refused(tmp_path):
-    with pytest.raises(StepError, match="universe 'api' cannot be read yet"):
-        ensure(Settings(universe="api", build_root=str(tmp_path)), "sample")
-
-
 def test_every_product_has_a_place_and_a_builder():
     settings = Settings()
     for product in PRODUCTS.values():

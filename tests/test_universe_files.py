@@ -279,11 +279,6 @@ def test_id_out_of_range(tree):
         universe.subhalos(["SubhaloSFR"], [-1])
 
 
-def test_web_api_says_what_to_use_instead():
-    with pytest.raises(UniverseError, match=r"'files'.*'embedded'"):
-        open_universe(Settings(universe="api"))
-
-
 def test_symbolic_links_of_the_user_are_kept(tree, tmp_path):
     """On the TNG JupyterLab the run's folder is a link; the offsets lie beside `output` as the user sees it."""
     far = tmp_path / "elsewhere"

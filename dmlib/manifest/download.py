@@ -5,11 +5,8 @@ Handed to pooch as its downloader: pooch looks after the temporary name, the che
 
 from __future__ import annotations
 
-import ipaddress
-import os
 import random
 import time
-import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +21,7 @@ import requests
 from .. import __version__
 from ..errors import FetchError
 from ..progress import bar
+from .tng import is_loopback, tng_key
 
 T = TypeVar("T")
 
@@ -33,11 +31,6 @@ TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 #: A server that asks for a longer pause than this is left alone [s].
 LONGEST_PAUSE = 120.0
 
-REGISTER = "https://www.tng-project.org/users/register/"
-
-#: Root of the TNG web API; ``DMLIB_TNG_URL`` names another server that speaks it.
-TNG_URL = "https://www.tng-project.org/api/"
-
 
 class Missing(FetchError):
     """The server says that there is no such thing (404, 410) or that the request makes no sense to it (400)."""
@@ -45,72 +38,6 @@ class Missing(FetchError):
 
 class Exhausted(FetchError):
     """All tries failed, for reasons that may pass: another day it may work."""
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name is this machine talking to itself."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def tng_url() -> str:
-    """Root of the TNG web API, with a slash at its end: `TNG_URL`, else what ``DMLIB_TNG_URL`` says.
-
-    Raises
-    ------
-    FetchError
-        When the variable is no address, or one to which the key would travel unencrypted.
-    """
-    url = os.environ.get("DMLIB_TNG_URL", "").strip() or TNG_URL
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
-        raise FetchError("DMLIB_TNG_URL is no address such as http://127.0.0.1:8099/api/: correct it or unset it.")
-    if parts.scheme == "http" and not is_loopback(parts.hostname):
-        raise FetchError(
-            f"DMLIB_TNG_URL leads to {parts.hostname} without encryption, where your TNG key could be read on the way: "
-            "use https, or unset it."
-        )
-    return url.rstrip("/") + "/"
-
-
-def config_path() -> Path:
-    """The user's own settings, outside every repository: ``$XDG_CONFIG_HOME/dmlib/config.toml``."""
-    root = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
-    return Path(root) / "dmlib" / "config.toml"
-
-
-def tng_key(label: str) -> str:
-    """The key of a TNG account, from ``TNG_API_KEY`` or from ``[tng] api_key`` in `config_path`.
-
-    It is read when a request is made, put into that request's header, and kept nowhere.
-
-    Parameters
-    ----------
-    label : str
-        Name of the entry that needs it, for the error.
-
-    Raises
-    ------
-    FetchError
-        When there is none; says where to get one and where to put it.
-    """
-    key = os.environ.get("TNG_API_KEY", "").strip()
-    path = config_path()
-    if not key and path.is_file():
-        try:
-            key = str(tomllib.loads(path.read_text(encoding="utf-8")).get("tng", {}).get("api_key", "")).strip()
-        except tomllib.TOMLDecodeError as error:
-            raise FetchError(
-                f"{label}: dmlib/config.toml in your configuration folder is not TOML ({error})."
-            ) from error
-    if not key:
-        raise FetchError(
-            f"{label} needs the key of a TNG account (free, {REGISTER}): set TNG_API_KEY, or write "
-            'api_key = "..." under [tng] in ~/.config/dmlib/config.toml.'
-        )
-    return key
 
 
 def _site(url: str) -> str:

@@ -220,7 +220,8 @@ def _download_any(entry: Entry, parameters: dict[str, object], target: Path, dow
     """Try the sources one after the other."""
     import pooch
 
-    from .download import TNG_URL, Downloader, tng_key, tng_url
+    from .download import Downloader
+    from .tng import TNG_URL, tng_key, tng_url
 
     downloader = downloader or Downloader()
     with_key = entry.access == "tng-key"

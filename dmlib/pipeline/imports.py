@@ -20,6 +20,8 @@ PACKAGE = "dmlib"
 INFRASTRUCTURE = (
     "dmlib.book",
     "dmlib.cli",
+    "dmlib.cli_options",
+    "dmlib.cli_tng",
     "dmlib.errors",
     "dmlib.files",
     "dmlib.pipeline",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import os
 import re
 from collections.abc import Callable
 from functools import lru_cache
@@ -12,8 +11,9 @@ from typing import Any
 
 from ..errors import StepError
 from ..files import atomic_path
+from ..manifest.tng import known_keys
 from ..progress import quiet
-from ..settings import Settings
+from ..settings import ENVIRONMENT, Settings
 from .places import without_folders
 
 #: Attempts to start a kernel; on a busy machine it may be slow to answer, or lose a port to another.
@@ -177,6 +177,7 @@ def _kernel_manager(settings: Settings) -> type:
     from jupyter_client.manager import AsyncKernelManager
 
     environment = {"DMLIB_QUIET": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1", "PYTHONHASHSEED": "0"}
+    environment |= {variable: str(getattr(settings, name)) for name, variable in ENVIRONMENT.items()}
     if settings.build_root:
         environment["DMLIB_BUILD"] = settings.build_root
 
@@ -211,15 +212,17 @@ def _tidy(notebook, path: Path, settings: Settings, parameters: dict[str, Any]):
         for key in ("papermill", "execution"):
             cell.metadata.pop(key, None)
     tables: dict[str, str] = {}
+    secrets = known_keys()
 
     def change(text: str) -> str:
         text = _TABLE_ID.sub(lambda id: tables.setdefault(id[0], f"table-{len(tables)}"), text)
         if "ipykernel_" in text:  # not in a picture, on whose one long word the search would take minutes
             text = _CELL_FILE.sub("<cell>", text)
         text = without_folders(text, settings)
-        secret = os.environ.get("TNG_API_KEY", "")
         # An error message may have quoted it.
-        return text.replace(secret, "***") if secret else text
+        for secret in secrets:
+            text = text.replace(secret, "***")
+        return text
 
     _rewrite(notebook, change)
     return notebook

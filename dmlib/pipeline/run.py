@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 
 from .. import provenance
 from ..errors import DmlibError, StepError, of_the_system
+from ..products import ensure_whole
 from ..settings import Settings
 from . import engine, steps
 from .engine import Status, Step
@@ -99,6 +100,7 @@ def run(
     StepError
         When a step failed, one sentence a failure; when another run works in the same folder.
     """
+    ensure_whole(settings)
     only = tuple(only)
     everything = steps.all_steps(settings, parameters, book=book or steps.BOOK in only)
     todo = steps.select(everything, only) if only else everything
@@ -189,7 +191,11 @@ class _Journal:
 
     def _universe_id(self) -> str | None:
         """The fingerprint that the universe states of itself; None while it is not there or cannot be read."""
-        built = self.settings.universe != "embedded" or engine.record_of("universe", self.places)
+        # A tree that was given is there; the others are, in this sense, once the first product was made from them.
+        first = {"embedded": "universe", "api": "sample"}.get(self.settings.universe)
+        if self.settings.sample:
+            first = "sample"
+        built = first is None or engine.record_of(first, self.places)
         if not built:
             return None
         from ..universe import open_universe

@@ -8,13 +8,15 @@ from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from ..errors import StepError
 from ..products import PRODUCTS, Product
-from ..settings import RADII_KPC, Settings, repository_root
+from ..settings import ENVIRONMENT, RADII_KPC, Settings, repository_root
 from . import notebooks
-from .engine import Step, building
+from .engine import Step, building, identity, record_of
 from .imports import closure, data_files, imports_of_source
+from .places import Places
 
 BOOK = "book"
 
@@ -180,7 +182,7 @@ def notebook_parameters(settings: Settings, path: Path, given: dict[str, Any]) -
         value = getattr(settings, name)
         if name in declared:
             values[name] = value
-        elif value != Settings.model_fields[name].default:
+        elif name not in ENVIRONMENT and value != Settings.model_fields[name].default:
             raise StepError(f"{path.name} has no parameter '{name}', so it cannot run with {name}={value!r}; {known}")
     for name, default in declared.items():
         value = given.get(f"{chapter_of(path)}.{name}", given.get(name, default))
@@ -223,9 +225,8 @@ def _refuse_unknown(given: dict[str, Any]) -> None:
 
 
 def _built_products(settings: Settings) -> list[Product]:
-    if settings.universe == "api":
-        raise StepError("universe 'api' cannot be read yet: use 'embedded', or 'files' with --base-path")
-    return [p for p in PRODUCTS.values() if p.name != "universe" or settings.universe == "embedded"]
+    written_here = settings.universe == "embedded" and not settings.sample
+    return [p for p in PRODUCTS.values() if p.name != "universe" or written_here]
 
 
 def _products_read(settings: Settings, modules: dict[str, Path], before: str | None = None) -> tuple[str, ...]:
@@ -253,9 +254,18 @@ def _text(paths: Iterable[Path]) -> str:
 
 
 def _universe_on_disk(settings: Settings, modules: dict[str, Path]) -> dict[str, str]:
-    """Fingerprint of a TNG tree: names, sizes and times of its files, for contents would take hours."""
-    if settings.universe != "files" or PRODUCTS["universe"].reader not in modules:
+    """Fingerprint of a TNG tree: names, sizes and times of its files, for contents would take hours. Behind the web API
+    it is the server's name: what it serves does not change, and `status` asks no network."""
+    if PRODUCTS["universe"].reader not in modules:
         return {}
+    if settings.universe == "embedded":
+        if not settings.sample:
+            return {}  # a product, and so a step of its own
+        return {"the whole universe": identity(record_of("universe", Places.of(settings.whole)))}
+    if settings.universe == "api":
+        from ..manifest.tng import tng_url
+
+        return {f"{settings.simulation} through the web API": urlsplit(tng_url()).netloc}
     base = Path(settings.base_path)
     folders = [f"groups_{settings.snapshot:03d}", f"snapdir_{settings.snapshot:03d}"]
     listing = []

@@ -17,7 +17,8 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from ...errors import FetchError
-from ...manifest.download import Downloader, Exhausted, Transient, tng_url
+from ...manifest.download import Downloader, Exhausted, Transient
+from ...manifest.tng import tng_url
 
 #: Connections at once, unless ``DMLIB_TNG_CONNECTIONS`` says otherwise, and the most that dmlib opens.
 CONNECTIONS, MOST_CONNECTIONS = 4, 8
@@ -111,7 +112,7 @@ class Client:
     Parameters
     ----------
     url : str
-        Root; default `dmlib.manifest.download.tng_url`.
+        Root; default `dmlib.manifest.tng.tng_url`.
     downloader : Downloader
         How patiently.
     """

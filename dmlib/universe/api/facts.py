@@ -116,7 +116,7 @@ def header(universe: ApiUniverse) -> dict[str, Any]:
 
 
 def _small_cutout(universe: ApiUniverse):
-    last = int(universe._facts["num_groups_subfind"]) - 1
+    last = int(universe.facts["num_groups_subfind"]) - 1
     # The last subhaloes have the fewest particles; a fragment among them may lack dark matter.
     tries = [*((number, "dm", "Coordinates") for number in range(last, max(last - 3, -1), -1)), (0, "bh", "Masses")]
     failure: FetchError | None = None

@@ -70,7 +70,7 @@ class ApiUniverse:
         host = self.client.host.replace(":", "_")
         self.cache = Cache(folder or cache_folder() / "tng" / host / simulation / f"snapshot_{snapshot:03d}")
         self.simulation, self.snapshot = simulation, snapshot
-        self._facts = facts.load(self.client, self.cache, simulation, snapshot)
+        self.facts = facts.load(self.client, self.cache, simulation, snapshot)
         raw = facts.header(self)
         units = CodeUnits(a=float(raw["Time"]), h=float(raw["HubbleParam"]), box=float(raw["BoxSize"]))
         m_dm = float(raw["MassTable"][PART_TYPE["dm"]]) * units.mass
@@ -80,8 +80,8 @@ class ApiUniverse:
             redshift=float(raw["Redshift"]),
             units=units,
             m_dm=m_dm,
-            n_groups=int(self._facts["num_groups_fof"]),
-            n_subhalos=int(self._facts["num_groups_subfind"]),
+            n_groups=int(self.facts["num_groups_fof"]),
+            n_subhalos=int(self.facts["num_groups_subfind"]),
             identity=self._identity(raw),
         )
 
@@ -170,7 +170,7 @@ class ApiUniverse:
 
     def _fetch_column(self, kind: str, field: str, gate: Gate, received) -> None:
         name, about = f"catalogue/{kind}_{field}.hdf5", f"{kind}/{field}"
-        total = int(self._facts["num_groups_subfind" if kind == "Subhalo" else "num_groups_fof"])
+        total = int(self.facts["num_groups_subfind" if kind == "Subhalo" else "num_groups_fof"])
 
         def check(path: Path) -> None:
             try:

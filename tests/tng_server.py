@@ -1,0 +1,46 @@
+"""A server that speaks the TNG web API, and an environment in which dmlib talks to it and to nobody else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from dmlib.universe.server import TngServer
+
+#: The key that is to appear nowhere.
+KEY = "5ec2e70fc0ffee5ec2e70fc0ffee5ec2"
+
+
+def environment(server: TngServer, folder: Path) -> dict[str, str]:
+    """Variables for a client of this server that keeps its downloads in `folder`."""
+    return {
+        "DMLIB_TNG_URL": server.url,
+        "TNG_API_KEY": KEY,
+        "DMLIB_DATA": str(folder / "cache"),
+        "XDG_CONFIG_HOME": str(folder / "config"),
+        "DMLIB_TNG_PAUSE": "0.01",
+        "DMLIB_QUIET": "1",
+        "DMLIB_WORKERS": "1",
+        "NO_PROXY": "127.0.0.1",
+    }
+
+
+def arrays_of(path: Path) -> dict[str, tuple]:
+    """Every array and attribute of an HDF5 file, exactly, but for those that say where its content is from."""
+    told = {"@universe", "@data", "@made_from", "@universe_identity"}
+    found: dict[str, tuple] = {}
+
+    def look(name: str, item: h5py.Dataset | h5py.Group) -> None:
+        if isinstance(item, h5py.Dataset):
+            values = item[()]
+            content = tuple(values.tolist()) if values.dtype == object else values.tobytes()
+            found[name] = (item.shape, item.dtype.str, content)
+        for key, value in item.attrs.items():
+            found[f"{name}@{key}"] = (np.asarray(value).tolist(),)
+
+    with h5py.File(path) as handle:
+        look("", handle)
+        handle.visititems(look)
+    return {name: content for name, content in found.items() if name not in told}
