@@ -54,6 +54,8 @@ PRODUCTS: dict[str, Product] = {
         Product("sample", "dmlib.sample:build", "sample_path", "dmlib.sample"),
         Product("targets", "dmlib.targets:build", "targets_path", "dmlib.targets"),
         Product("dataset", "dmlib.dataset.build:build", "dataset_path", "dmlib.dataset.read"),
+        Product("models", "dmlib.networks.train:build", "models_dir", "dmlib.networks.models"),
+        Product("predictions", "dmlib.networks.predict:build", "predictions_path", "dmlib.networks.predictions"),
     )
 }
 

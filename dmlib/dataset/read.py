@@ -30,6 +30,7 @@ INPUT_SETS: dict[str, tuple[str, ...]] = {
     "SDSS_URZ": ("u", "r", "z"),
     "HI_0": ("moment0",),
     "HI_1": ("moment1",),
+    "HI_2": ("moment2",),
     "HI_012": HI_CHANNELS,
     "SDSS_I_HI_012": ("i", *HI_CHANNELS),
     "SDSS_URZ_HI_012": ("u", "r", "z", *HI_CHANNELS),

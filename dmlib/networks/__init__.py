@@ -1,0 +1,12 @@
+"""Networks: what they are, how they are trained, what they predict.
+
+- `architectures`: A, B, C and ResNet50, one module each.
+- `plan`: which networks a profile trains, and for how long.
+- `augment`: rotations and reflections of the sky.
+- `targets`: standardised ln M, by the training galaxies only.
+- `fit`: one member of one ensemble, resumable.
+- `train`: all of them, side by side; builds the product "models".
+- `models`: the way in to trained networks (imports Keras).
+- `predict`: builds the product "predictions".
+- `predictions`: the way in to what was predicted (does not import Keras).
+"""

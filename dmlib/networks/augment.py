@@ -1,0 +1,79 @@
+"""Rotations and reflections of the sky: eight views for one.
+
+**Why they are allowed.** The target, the mass within spheres about the galaxy's centre, does not change when the
+observer turns the camera, nor when the galaxy is replaced by its mirror image. A *rotation* of the picture is another
+roll angle of the camera: pixels move, and the values in them stay. That holds for the velocity map too: a line-of-sight
+velocity points along the axis of the rotation, so that it keeps its value and its sign.
+
+A *reflection* of the picture about a line through the centre is what the same observer would see of the galaxy's mirror
+image in the plane that holds this line and the line of sight. The mirror turns positions and velocities alike: the
+components in the sky normal to the line change sign, and the component along the line of sight, which lies in the
+plane, does not. So again pixels move and values stay. The mirror image is as possible a galaxy: gravity,
+gas dynamics and the emission of light have no handedness (a galaxy of trailing spirals becomes one of trailing spirals
+that turns the other way). What would *not* be allowed is to reflect the picture and to leave out that the velocities
+move with it.
+
+One more symmetry is not used: reflection along the line of sight (velocities change sign, pixels stay) is exact for
+an optically thin line and no dust, but dust in front of a bulge tells near side from far side.
+
+Only the eight elements of the dihedral group D4 are used, quarter turns and reflections, since they move pixels onto
+pixels: nothing is interpolated, so that a blank pixel of a map stays blank.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+#: Number of elements of D4.
+N_ORIENTATIONS = 8
+
+
+def orient(images: np.ndarray, element: int) -> np.ndarray:
+    """Images turned by one element of D4.
+
+    Parameters
+    ----------
+    images : ndarray, shape (..., y, x, channel)
+        Square.
+    element : int
+        0-3: that many quarter turns; 4-7: the same after a reflection left to right.
+
+    Returns
+    -------
+    ndarray
+        A view of `images`, not a copy.
+    """
+    if element & 4:
+        images = images[..., :, ::-1, :]
+    return np.rot90(images, element & 3, axes=(-3, -2))
+
+
+def orient_each(images: np.ndarray, elements: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    """Turn each image by an element of its own.
+
+    Parameters
+    ----------
+    images : ndarray, shape (n, y, x, channel)
+    elements : ndarray of int, shape (n,)
+    out : ndarray, optional
+        Where the result shall be.
+    """
+    out = np.empty_like(images) if out is None else out
+    for image, element, place in zip(images, elements, out, strict=True):
+        place[...] = orient(image, int(element))
+    return out
+
+
+def mean_over_orientations(predict, images: np.ndarray) -> np.ndarray:
+    """Mean of a prediction over the eight orientations of its input, so that it is the same for all of them.
+
+    Parameters
+    ----------
+    predict : callable
+        Images, shape (n, y, x, channel), to an array of shape (n, k).
+    images : ndarray, shape (n, y, x, channel)
+    """
+    total = 0.0
+    for element in range(N_ORIENTATIONS):
+        total = total + np.asarray(predict(np.ascontiguousarray(orient(images, element))), dtype=float)
+    return total / N_ORIENTATIONS

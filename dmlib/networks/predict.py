@@ -1,0 +1,107 @@
+"""What the networks predict for the test galaxies, with honest errors: builds the product "predictions"."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import h5py
+import numpy as np
+
+from ..dataset.read import DataSet, ln_mass, load_dataset
+from ..files import atomic_path
+from ..settings import Settings
+from .calibrate import Spread
+from .models import load_ensemble, load_index
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """Of one network or regression, for the test views.
+
+    Parameters
+    ----------
+    m_dm : ndarray, shape (n, 20)
+        [Msun]; of an ensemble the exponential of the mean of ln M.
+    sigma_ln : ndarray, shape (n, 20), optional
+        Standard deviation of ln M, calibrated on the validation galaxies.
+    members_ln : ndarray, shape (member, n, 20), optional
+        ln(M / Msun) of each member.
+    attributes : dict
+        What else is to be known.
+    """
+
+    m_dm: np.ndarray
+    sigma_ln: np.ndarray | None = None
+    members_ln: np.ndarray | None = None
+    attributes: dict | None = None
+
+
+def build(settings: Settings) -> None:
+    """Make the product "predictions", ``predictions.hdf5``.
+
+    Parameters
+    ----------
+    settings : Settings
+
+    Raises
+    ------
+    NetworkError
+        When a network cannot be read.
+    """
+    dataset = load_dataset(settings)
+    rows = dataset.rows("test")
+    with atomic_path(settings.predictions_path) as temporary, h5py.File(temporary, "w") as handle:
+        write_truth(handle, settings, dataset, rows)
+        for name, entry in load_index(settings).items():
+            write_group(handle, name, predict_ensemble(settings, dataset, rows, name, entry), dataset, rows)
+
+
+def predict_ensemble(settings: Settings, dataset: DataSet, rows: np.ndarray, name: str, entry: dict) -> Predicted:
+    """Mean and calibrated error of an ensemble."""
+    networks = load_ensemble(settings, name)
+    validation = dataset.rows("validation")
+    for network in networks[:1]:
+        network.check_dataset(dataset)
+    channels = networks[0].channels
+    inputs = {"validation": dataset.inputs(validation, channels), "test": dataset.inputs(rows, channels)}
+    members = {side: np.stack([network.predict_ln(x) for network in networks]) for side, x in inputs.items()}
+    truth = ln_mass(dataset.dm_profile[validation])
+    spread = Spread.fit(members["validation"], truth)
+    mean = members["test"].mean(axis=0)
+    about = {
+        "architecture": entry["architecture"],
+        "inputs": entry["inputs"],
+        "galaxies": entry["galaxies"],
+        "parameters": entry["parameters"],
+        "seconds": sum(member["seconds"] for member in entry["members"]),
+        "sigma_floor": spread.floor,
+        "sigma_factor": spread.factor,
+        "validation_rms_ln": np.sqrt(np.nanmean((members["validation"].mean(axis=0) - truth) ** 2, axis=0)),
+    }
+    return Predicted(np.exp(mean), spread.sigma(members["test"]), members["test"], about)
+
+
+def write_truth(handle: h5py.File, settings: Settings, dataset: DataSet, rows: np.ndarray) -> None:
+    """What is the same for all: ``truth``, ``radii``, ``rows``, ``subhalo_id``, ``view``."""
+    handle.attrs.update({"data": settings.label, "made_from": str(dataset.attributes["made_from"]), "split": "test"})
+    handle["truth"] = dataset.dm_profile[rows]
+    handle["truth"].attrs["unit"] = "Msun"
+    handle["radii"] = dataset.radii
+    handle["radii"].attrs["unit"] = "kpc"
+    handle["rows"] = rows
+    for column in ("subhalo_id", "view"):
+        handle[column] = np.asarray(dataset.table[column])[rows]
+
+
+def write_group(handle: h5py.File, name: str, predicted: Predicted, dataset: DataSet, rows: np.ndarray) -> None:
+    """One group, ``m_dm``, ``sigma_ln``, ``members_ln``, ``subhalo_id``, ``view``."""
+    group = handle.create_group(name)
+    group["m_dm"] = predicted.m_dm
+    group["m_dm"].attrs["unit"] = "Msun"
+    for key in ("sigma_ln", "members_ln"):
+        if getattr(predicted, key) is not None:
+            group[key] = getattr(predicted, key)
+    for column in ("subhalo_id", "view"):
+        group[column] = np.asarray(dataset.table[column])[rows]
+    group.attrs.update(predicted.attributes or {})
+    handle.attrs["order"] = [*handle.attrs.get("order", []), name]
