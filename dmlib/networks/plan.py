@@ -4,8 +4,8 @@ The paper's schedule is profile ``paper``'s: Adam at 1e-3, batches of 32, 200 ep
 epochs without a better validation loss, best weights, ensembles of five bagged over galaxies. Profile ``quick`` must
 end within minutes on two cores. It spends them where they count, and says so: fewer epochs with a learning rate that
 falls to zero along half a cosine (a short training at a constant rate ends wherever it happens to be), fewer members,
-and of ResNet50, ten times as dear as A, one member that sees the data a few times only. ``smoke`` trains enough to show that
-everything runs, and nothing else.
+and of ResNet50, ten times as dear as A, one member that sees the data a few times only. ``smoke`` trains enough to show
+that everything runs, and nothing else.
 
 This module knows names and numbers only; figures may import it without Keras.
 """
