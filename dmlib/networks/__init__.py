@@ -9,4 +9,5 @@
 - `models`: the way in to trained networks (imports Keras).
 - `predict`: builds the product "predictions".
 - `predictions`: the way in to what was predicted (does not import Keras).
+- `saliency`: how predictions change with each pixel (imports Keras); `attention`: what such maps tell.
 """
