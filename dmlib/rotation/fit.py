@@ -1,0 +1,375 @@
+"""Fitting mass models to rotation curves: posteriors, evidence, and the dark mass within the twenty radii.
+
+The sampler is emcee's ensemble with differential-evolution moves, all walkers of a step computed in one compiled call;
+dynesty's nested sampling is the alternative, and the check. The evidence of the ensemble's run comes from bridge
+sampling between the posterior and a mixture of Student distributions fitted to it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import emcee
+import numpy as np
+from scipy.special import logsumexp, ndtri
+
+from ..errors import DmlibError
+from ..settings import RADII_KPC
+from . import likelihood
+from .likelihood import Likelihood
+from .massmodel import MassModel
+from .priors import Priors
+
+#: Probability between the ends of the 68 and 95 per cent intervals, and its quantiles.
+_QUANTILES = np.array([0.025, 0.16, 0.5, 0.84, 0.975])
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How long the ensemble walks.
+
+    Parameters
+    ----------
+    walkers : int
+    burn : int
+        Steps of each stage that is thrown away: the first finds the posterior, a later one moves on proposals shaped by
+        the one before.
+    stages : int
+        At most so many of them.
+    accepted : float
+        Share of accepted proposals that is enough to leave them as they are.
+    block : int
+        Steps between two looks at the convergence.
+    most : int
+        Steps at which one gives up.
+    wanted : float
+        Steps in autocorrelation times that a converged chain has at least (emcee's advice is 50).
+    drift : float
+        Most that the mean of a parameter may differ between the halves of a converged chain, in its standard
+        deviations.
+    draws : int
+        Draws that are kept.
+    """
+
+    walkers: int = 48
+    burn: int = 150
+    stages: int = 6
+    accepted: float = 0.25
+    block: int = 400
+    most: int = 4000
+    wanted: float = 50.0
+    drift: float = 0.2
+    draws: int = 1000
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A posterior.
+
+    Parameters
+    ----------
+    galaxy, halo : str
+    names : tuple of str
+        Free parameters.
+    values : dict of ndarray, shape (draws,)
+        Draws of all parameters, the fixed ones too; independent as far as the chain allows.
+    m_dm_draws : ndarray, shape (draws, 20)
+        Dark mass within `radii` of each draw [Msun].
+    quantiles : ndarray, shape (5, 20)
+        Of the dark mass: 2.5, 16, 50, 84 and 97.5 per cent [Msun].
+    radii : ndarray, shape (20,)
+        [kpc]
+    measured : ndarray of bool, shape (20,)
+        Whether the radius lies between the first and the last point of the curve; elsewhere the model extrapolates.
+    log_evidence, log_evidence_error : float
+        Natural logarithm; NaN when it was not asked for.
+    v_model, v_dark : ndarray, shape (3, radii of the curve)
+        16, 50 and 84 per cent of the speeds of model and halo at the measured radii [km/s].
+    chi2 : float
+        Of the draw that fits best, without jitter, over the degrees of freedom; NaN where these are none.
+    converged : bool
+    trouble : str
+        Why it is not.
+    autocorrelation : float
+        Longest of all parameters [steps]; NaN for nested sampling.
+    steps : int
+        Kept steps of each walker, or iterations of nested sampling.
+    """
+
+    galaxy: str
+    halo: str
+    names: tuple[str, ...]
+    values: dict[str, np.ndarray]
+    m_dm_draws: np.ndarray
+    quantiles: np.ndarray
+    radii: np.ndarray
+    measured: np.ndarray
+    log_evidence: float
+    log_evidence_error: float
+    v_model: np.ndarray
+    v_dark: np.ndarray
+    chi2: float
+    converged: bool
+    trouble: str
+    autocorrelation: float
+    steps: int
+
+    @property
+    def m_dm(self) -> np.ndarray:
+        """Median dark mass within the radii [Msun], shape (20,)."""
+        return self.quantiles[2]
+
+    @property
+    def sigma_ln(self) -> np.ndarray:
+        """Half of the 68 per cent interval of ln M, shape (20,)."""
+        return 0.5 * np.log(self.quantiles[3] / self.quantiles[1])
+
+    def interval(self, name: str) -> np.ndarray:
+        """2.5, 16, 50, 84 and 97.5 per cent of a parameter, shape (5,)."""
+        return np.quantile(self.values[name], _QUANTILES)
+
+
+def fit(
+    model: MassModel,
+    halo: str = "nfw",
+    priors: Priors | None = None,
+    *,
+    seed: int = 1,
+    sampling: Sampling | None = None,
+    sampler: str = "emcee",
+    evidence: bool = True,
+    radii: np.ndarray = RADII_KPC,
+) -> Fit:
+    """Fit a halo model to a rotation curve.
+
+    Parameters
+    ----------
+    model : MassModel
+    halo : str
+        A key of `dmlib.rotation.halos.HALOS`.
+    priors : Priors, optional
+        The default has no freedom in distance and inclination.
+    seed : int
+    sampling : Sampling, optional
+    sampler : {"emcee", "dynesty"}
+    evidence : bool
+        Whether emcee's run shall give the evidence too; dynesty's always does.
+    radii : ndarray
+        Where the dark mass is wanted [kpc].
+
+    Raises
+    ------
+    GalaxyError
+        When the curve cannot be fitted.
+    DmlibError
+        When there is no such halo model or sampler.
+    """
+    target = likelihood.of(model, halo, priors or Priors())
+    if sampler == "emcee":
+        found = _ensemble(target, sampling or Sampling(), seed, evidence)
+    elif sampler == "dynesty":
+        found = _nested(target, sampling or Sampling(), seed)
+    else:
+        raise DmlibError(f"there is no sampler '{sampler}'; choose emcee or dynesty.")
+    return _summary(target, np.asarray(radii, dtype=float), found)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Draws in z and what the sampler has to say of them."""
+
+    draws: np.ndarray
+    log_evidence: float
+    log_evidence_error: float
+    trouble: str
+    autocorrelation: float
+    steps: int
+
+
+def _ensemble(target: Likelihood, how: Sampling, seed: int, evidence: bool) -> _Found:
+    """Walk with emcee until the chain is long enough, or as long as it may be."""
+    rng = np.random.default_rng(seed)
+    n = len(target.names)
+    state, moves = _start(target, how.walkers, rng), [(emcee.moves.DEMove(), 1.0)]
+    for stage in range(how.stages):
+        sampler = _sampler(target, how.walkers, moves, rng)
+        state = sampler.run_mcmc(state, how.burn, skip_initial_state_check=True)
+        if stage > 0 and sampler.acceptance_fraction.mean() > how.accepted:
+            break
+        proposal = _Mixture(sampler.get_chain(discard=how.burn // 2, flat=True))
+        moves = [(emcee.moves.MHMove(proposal.propose), 0.6), (emcee.moves.DEMove(), 0.4)]
+    # From here on the proposals stay as they are: a chain that shaped them as it went would not be one of Markov's.
+    sampler = _sampler(target, how.walkers, moves, rng)
+    while True:
+        state = sampler.run_mcmc(state, how.block, skip_initial_state_check=True)
+        chain = sampler.get_chain()
+        moved = chain.std(axis=0).max(axis=1) > 0
+        tau = _autocorrelation(chain[:, moved])
+        halves = np.array_split(chain, 2)
+        spread = chain.std(axis=(0, 1))
+        drift = np.max(np.abs(halves[0].mean(axis=(0, 1)) - halves[1].mean(axis=(0, 1))) / spread)
+        enough = moved.all() and len(chain) >= how.wanted * tau and drift <= how.drift
+        if enough or len(chain) >= how.most:
+            break
+    trouble = ""
+    if not enough:
+        trouble = (
+            f"the chain of {len(chain)} steps has {len(chain) / tau:.0f} autocorrelation times "
+            f"({how.wanted:g} wanted), its halves differ by {drift:.2f} sigma ({how.drift:g} allowed), "
+            f"{(~moved).sum()} of {how.walkers} walkers never moved"
+        )
+    flat, log_p = chain.reshape(-1, n), sampler.get_log_prob().reshape(-1)
+    value = error = math.nan
+    if evidence:
+        value, error = _bridge(target, flat, log_p, tau / how.walkers, rng)
+    keep = rng.choice(len(flat), min(how.draws, len(flat)), replace=False)
+    return _Found(flat[keep], value, error, trouble, tau, len(chain))
+
+
+def _sampler(target: Likelihood, walkers: int, moves: list, rng: np.random.Generator) -> emcee.EnsembleSampler:
+    sampler = emcee.EnsembleSampler(walkers, len(target.names), target.log_posterior, vectorize=True, moves=moves)
+    sampler.random_state = np.random.RandomState(rng.integers(2**31)).get_state()
+    return sampler
+
+
+def _start(target: Likelihood, walkers: int, rng: np.random.Generator) -> np.ndarray:
+    """Where the walkers begin: draws from the prior, drawn again by a flattened likelihood, so that no mode is lost."""
+    z = rng.normal(size=(60 * walkers, len(target.names)))
+    log_l = target.log_likelihood(z)
+    # The likelihood to a power that leaves about five draws for each walker.
+    weight = np.exp(log_l - log_l.max())
+    for power in np.geomspace(1.0, 1e-3, 12):
+        weight = np.exp(power * (log_l - log_l.max()))
+        weight /= weight.sum()
+        if 1 / np.sum(weight**2) > walkers:
+            break
+    chosen = z[rng.choice(len(z), walkers, p=weight)]
+    return chosen + 0.05 * rng.normal(size=chosen.shape)
+
+
+def _autocorrelation(chain: np.ndarray) -> float:
+    """Longest integrated autocorrelation time of all parameters [steps]."""
+    tau = emcee.autocorr.integrated_time(chain, tol=0)
+    return float(np.max(np.where(np.isfinite(tau), tau, len(chain))))
+
+
+def _bridge(
+    target: Likelihood, draws: np.ndarray, log_p: np.ndarray, thinning: float, rng: np.random.Generator
+) -> tuple[float, float]:
+    """Log evidence by bridge sampling (Meng & Wong 1996), and its standard error (Fruehwirth-Schnatter 2004).
+
+    Half of the draws shape the proposal, the other half enter the estimate, so that no draw does both.
+    """
+    half = len(draws) // 2
+    proposal = _Mixture(draws[:half])
+    second, log_p = draws[half:], log_p[half:]
+    few = rng.choice(len(second), min(4000, len(second)), replace=False)
+    second, log_p = second[few], log_p[few]
+    effective = min(len(second), half / max(thinning, 1e-9) if thinning > 1 else len(second))
+    new = proposal.draw(4000, rng)
+    log_q_new, log_q_old = proposal.log_density(new), proposal.log_density(second)
+    ratio_new, ratio_old = target.log_posterior(new) - log_q_new, log_p - log_q_old
+    s1, s2 = effective / (effective + len(new)), len(new) / (effective + len(new))
+    log_z = float(np.median(ratio_old))
+    for _ in range(200):
+        before = log_z
+        top = logsumexp(ratio_new - np.logaddexp(math.log(s1) + ratio_new, math.log(s2) + log_z)) - math.log(len(new))
+        below = logsumexp(-np.logaddexp(math.log(s1) + ratio_old, math.log(s2) + log_z)) - math.log(len(second))
+        log_z = float(top - below)
+        if abs(log_z - before) < 1e-6:
+            break
+    f1 = np.exp(ratio_new - log_z - np.logaddexp(math.log(s1) + ratio_new - log_z, math.log(s2)))
+    f2 = np.exp(-np.logaddexp(math.log(s1) + ratio_old - log_z, math.log(s2)))
+    variance = f1.var() / f1.mean() ** 2 / len(new) + f2.var() / f2.mean() ** 2 / effective
+    return log_z, float(np.sqrt(variance))
+
+
+class _Mixture:
+    """Student distributions with five degrees of freedom, one for each third of the draws along their longest axis."""
+
+    _FREEDOM = 5.0
+
+    def __init__(self, draws: np.ndarray, parts: int = 3):
+        _, axes = np.linalg.eigh(np.cov(draws.T))
+        along, d = draws @ axes[:, -1], draws.shape[1]
+        means, roots = [], []
+        for part in np.array_split(np.argsort(along), parts):
+            # A third of the draws is narrow along the cut; the neighbours shall overlap.
+            covariance = np.cov(draws[part].T) + 1e-10 * np.eye(d)
+            covariance += 0.3 * np.var(along) * np.outer(axes[:, -1], axes[:, -1])
+            means.append(draws[part].mean(axis=0))
+            roots.append(np.linalg.cholesky(covariance))
+        self.means, self.roots, self.inverse = np.array(means), np.array(roots), np.linalg.inv(roots)
+        constant = math.lgamma((self._FREEDOM + d) / 2) - math.lgamma(self._FREEDOM / 2)
+        constant -= 0.5 * d * math.log(self._FREEDOM * math.pi) + math.log(parts)
+        self.norms = constant - np.log(np.diagonal(self.roots, axis1=1, axis2=2)).sum(axis=1)
+
+    def draw(self, n: int, rng) -> np.ndarray:
+        """Draws, shape (n, d); a generator of numpy's, old or new."""
+        which = rng.choice(len(self.means), size=n)
+        z = (
+            rng.normal(size=(n, self.means.shape[1]))
+            / np.sqrt(rng.chisquare(self._FREEDOM, n) / self._FREEDOM)[:, None]
+        )
+        return self.means[which] + np.einsum("nij,nj->ni", self.roots[which], z)
+
+    def propose(self, points: np.ndarray, rng) -> tuple[np.ndarray, np.ndarray]:
+        """A proposal of emcee's that does not look where a walker is, and the log of its densities' ratio."""
+        new = self.draw(len(points), rng)
+        return new, self.log_density(points) - self.log_density(new)
+
+    def log_density(self, points: np.ndarray) -> np.ndarray:
+        """Log of the density, shape (n,)."""
+        y = (points[None] - self.means[:, None]) @ self.inverse.transpose(0, 2, 1)
+        power = 0.5 * (self._FREEDOM + points.shape[1])
+        logs = self.norms[:, None] - power * np.log1p(np.einsum("pnd,pnd->pn", y, y) / self._FREEDOM)
+        return np.logaddexp.reduce(logs, axis=0)
+
+
+def _nested(target: Likelihood, how: Sampling, seed: int) -> _Found:
+    """Nested sampling with dynesty: slower, and independent of how the ensemble starts."""
+    import dynesty
+
+    sampler = dynesty.NestedSampler(
+        lambda z: float(target.log_likelihood(z)[0]),
+        lambda cube: ndtri(np.clip(cube, 1e-12, 1 - 1e-12)),
+        len(target.names),
+        nlive=500,
+        sample="rwalk",
+        rstate=np.random.default_rng(seed),
+    )
+    sampler.run_nested(dlogz=0.05, print_progress=False)
+    found = sampler.results
+    draws = found.samples_equal(rstate=np.random.default_rng(seed))
+    keep = np.random.default_rng(seed).choice(len(draws), min(how.draws, len(draws)), replace=False)
+    return _Found(draws[keep], float(found.logz[-1]), float(found.logzerr[-1]), "", math.nan, int(found.niter))
+
+
+def _summary(target: Likelihood, radii: np.ndarray, found: _Found) -> Fit:
+    model = target.model
+    values = target.parameters(found.draws)
+    some = target.haloes(values)
+    masses = some.m_enclosed(radii)
+    speeds, dark = target.speeds(values)
+    freedom = len(model.radius) - len(target.names) + ("log_jitter" in target.names)
+    best = float(np.min(np.sum(((model.v_obs - speeds) / model.v_err) ** 2, axis=1)))
+    return Fit(
+        galaxy=model.galaxy,
+        halo=target.halo.name,
+        names=target.names,
+        values=values,
+        m_dm_draws=masses,
+        quantiles=np.quantile(masses, _QUANTILES, axis=0),
+        radii=radii,
+        measured=(radii >= model.radius[0]) & (radii <= model.radius[-1]),
+        log_evidence=found.log_evidence,
+        log_evidence_error=found.log_evidence_error,
+        v_model=np.quantile(speeds, _QUANTILES[1:4], axis=0),
+        v_dark=np.quantile(dark, _QUANTILES[1:4], axis=0),
+        chi2=best / freedom if freedom > 0 else math.nan,
+        converged=not found.trouble,
+        trouble=found.trouble,
+        autocorrelation=found.autocorrelation,
+        steps=found.steps,
+    )
