@@ -27,6 +27,7 @@ from .cli_options import (
     UniverseChoice,
     UniverseOption,
 )
+from .cli_skirt import app as skirt
 from .cli_tng import serve
 from .errors import DmlibError, of_the_system
 
@@ -266,6 +267,7 @@ def fetch(
 
 
 app.command("serve-tng")(serve)
+app.add_typer(skirt, name="skirt")
 
 
 @app.command("universe")

@@ -46,6 +46,15 @@ def find_skirt(named: str | Path | None = None) -> Path:
     return Path(found)
 
 
+def skirt_is_here() -> bool:
+    """Whether there is an executable to run, see `find_skirt`."""
+    try:
+        find_skirt()
+    except SkirtError:
+        return False
+    return True
+
+
 def run_skirt(
     ski: str | Path,
     out: str | Path,

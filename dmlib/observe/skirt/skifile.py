@@ -55,9 +55,9 @@ def instrument_angles(rotation: np.ndarray) -> tuple[float, float, float]:
     return float(inclination), float(azimuth), float(roll)
 
 
-def instrument_name(view: View) -> str:
+def instrument_name(index: int) -> str:
     """What SKIRT calls the instrument of a view; its frame is ``PREFIX_NAME_total.fits``."""
-    return f"view{view.index}"
+    return f"view{index}"
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def _instrument(settings: SkirtSettings, view: View, grid: SkyGrid) -> ElementTr
     distance = settings.luminosity_distance if settings.frame == "rest" else 0.0
     return _node(
         "FrameInstrument",
-        instrumentName=instrument_name(view),
+        instrumentName=instrument_name(view.index),
         distance=f"{distance:.9g} Mpc",
         **{name: f"{angle:.12g} deg" for name, angle in angles},
         fieldOfViewX=side,
