@@ -13,6 +13,8 @@ from ..observe.images.dust import Dust
 from ..observe.images.light import ParticleLight
 from ..observe.images.published import PublishedSkirt
 from ..observe.images.realism import Survey, SurveyLight
+from ..observe.skirt.settings import SkirtSettings
+from ..observe.skirt.source import OwnSkirt
 from ..universe.base import Scope
 
 
@@ -31,13 +33,16 @@ class Recipe(BaseModel):
         ``box`` is one view along the box's z axis, that of the published SKIRT images. A sequence of ``(inclination,
         position angle)`` or ``(inclination, position angle, azimuth)`` [deg] fixes the views, the same for every
         galaxy; `n_views` is then its length. See `dmlib.observe.views.lines_of_sight`.
-    images : {"particles", "sdss", "published"}
-        Light of the star particles, the same as the SDSS would have seen it (point-spread function, noise), or the
-        published SKIRT images.
+    images : {"particles", "sdss", "published", "skirt"}
+        Light of the star particles, the same as the SDSS would have seen it (point-spread function, noise), the
+        published SKIRT images, or SKIRT runs of one's own (one thread a worker; for the executable see
+        `dmlib.observe.skirt.run.find_skirt`).
     published : str
         Folder or archive of the published images.
+    skirt : SkirtSettings
+        The recipe of one's own SKIRT runs.
     dust : bool
-        Whether the gas in front takes light (``particles`` and ``sdss``).
+        Whether the gas takes light (all but ``published``).
     scope : {"group", "subhalo"}
         Whose stars are in the image: all of the FoF group, as for a telescope, which sees the neighbours too, or those
         bound to the galaxy alone. For the gas see `HISettings.scope`.
@@ -58,8 +63,9 @@ class Recipe(BaseModel):
     orientation: (
         Literal["random", "face-on", "edge-on", "box"] | tuple[tuple[float, float] | tuple[float, float, float], ...]
     ) = "random"
-    images: Literal["particles", "sdss", "published"] = "particles"
+    images: Literal["particles", "sdss", "published", "skirt"] = "particles"
     published: str = ""
+    skirt: SkirtSettings = SkirtSettings()
     dust: bool = True
     scope: Scope = "group"
     hi: HISettings = HISettings()
@@ -95,5 +101,7 @@ class Recipe(BaseModel):
         """Where images come from; `seed` is the root of their noise."""
         if self.images == "published":
             return PublishedSkirt(self.published)
+        if self.images == "skirt":
+            return OwnSkirt(self.skirt.model_copy(update={"dust": self.dust and self.skirt.dust}))
         light = ParticleLight(Dust() if self.dust else None, unit="maggies/pixel")
         return light if self.images == "particles" else SurveyLight(light, Survey(), seed)

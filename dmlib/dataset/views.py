@@ -12,6 +12,7 @@ from ..observe.cube import HICube
 from ..observe.deposit import observe
 from ..observe.grid import SkyGrid
 from ..observe.hydrogen import HYDROGEN_FIELDS, HIGas, hi_gas, load_hi_gas
+from ..observe.images.base import draw
 from ..observe.images.published import box_view
 from ..observe.moments import observe_moments
 from ..observe.views import View, lines_of_sight, orientation
@@ -64,13 +65,14 @@ class Observer:
         gas = self._gas(galaxy)
         self._check(galaxy, gas)
         star_axis = galaxy.spin_axis("stars")
+        views = self._lines_of_sight(subhalo_id, gas.spin_axis())
         rows = []
-        for view in self._lines_of_sight(subhalo_id, gas.spin_axis()):
+        for view, image in zip(views, draw(source, galaxy, views, self.grid), strict=True):
             maps = observe_moments(gas, view, self.grid, self.recipe.hi, seed=self.seed)
             inclination, position_angle = orientation(view.rotation, star_axis)
             rows.append(
                 {
-                    "images": source.image(galaxy, view, self.grid).astype(np.float32),
+                    "images": image.astype(np.float32),
                     "hi": maps.stack.astype(np.float32),
                     "view": np.int16(view.index),
                     "inclination": view.inclination,

@@ -1,13 +1,13 @@
 """What every source of images offers.
 
-Three sources are foreseen. Two are here: `dmlib.observe.images.light.ParticleLight`, which needs nothing but the
-snapshot, and `dmlib.observe.images.published.PublishedSkirt`, the radiative transfer of the data release. Runs of SKIRT
-of one's own would be a third class with these attributes and this method; nothing downstream would change.
+There are three sources: `dmlib.observe.images.light.ParticleLight`, which needs nothing but the snapshot,
+`dmlib.observe.images.published.PublishedSkirt`, the radiative transfer of the data release, and
+`dmlib.observe.skirt.source.OwnSkirt`, runs of SKIRT of one's own. To what follows it makes no difference which it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -58,3 +58,16 @@ class ImageSource(Protocol):
             When this galaxy has no image along this line of sight, or its data are damaged.
         """
         ...
+
+
+def draw(source: ImageSource, galaxy: Galaxy, views: Sequence[View], grid: SkyGrid) -> Iterator[np.ndarray]:
+    """Images of one galaxy along several lines of sight, in order; see `ImageSource.image`.
+
+    A source that has a method ``images`` of the same arguments draws all of them at once.
+    """
+    together = getattr(source, "images", None)
+    if together is not None:
+        yield from together(galaxy, views, grid)
+    else:
+        for view in views:
+            yield source.image(galaxy, view, grid)
