@@ -5,8 +5,12 @@
 - `population`: spectra of stellar populations, and band curves, for a run without SKIRT's resource packs; `dustmix`:
   the optical properties of dust for the same.
 - `export`: one galaxy as SKIRT's input files; `skifile`: the parameter file that goes with them.
-- `run`: the executable; `read`: its frames as images; `source`: all of it as a source of images.
+- `run`: the executable; `read`: its frames as images; `source`: all of it as a source of images; `compare`: beside
+  particle light.
 
-What is written was checked against the source of SKIRT 9 (github.com/SKIRT/SKIRT9); tests/skirt_schema.py cites it
-item by item.
+**What has been verified.** Names, units, columns and tables were compared with the source of SKIRT 9
+(github.com/SKIRT/SKIRT9; tests/skirt_schema.py cites it item by item), and a stand-in that follows the formulas of that
+source, tests/fake_skirt.py, draws the images that particle light draws. **What has not:** no file written here has gone
+through SKIRT itself, which could not be had where this was written. tests/test_skirt_run.py does that where it finds an
+executable.
 """
