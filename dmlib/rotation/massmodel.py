@@ -64,6 +64,8 @@ class MassModel:
         Lowest and highest ratio of the disc that is thought possible; equal where the mass is known.
     note : str
         What a reader must know of the data, for example why they are not those asked for.
+    inclination, inclination_err : float
+        With which the speeds were corrected, and its standard deviation [deg]; NaN where not known.
     """
 
     galaxy: str
@@ -79,6 +81,8 @@ class MassModel:
     upsilon_bulge: float = UPSILON_BULGE
     upsilon_range: tuple[float, float] = UPSILON_RANGE
     note: str = ""
+    inclination: float = float("nan")
+    inclination_err: float = float("nan")
 
     def v_stars(self, upsilon_disk: float | None = None) -> np.ndarray:
         """Speed that disc and bulge alone would give [km/s], shape (n,)."""

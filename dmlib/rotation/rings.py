@@ -1,0 +1,402 @@
+"""Tilted rings: the rotation curve of a velocity field, with the beam taken into account.
+
+The classic fit (Begeman 1989) gives every ring the speed at which ``V_sys + V_rot sin i cos theta`` comes nearest to
+the measured velocities. A beam mixes neighbouring velocities, in proportion to the emission, and that lowers the inner
+speeds. Here the *model* is blurred before it is compared: with a speed that is linear between rings,
+
+    v(x) = V_sys + sum_k V_k [B * (S sin i cos theta h_k)](x) / [B * S](x),
+
+where B is the beam, S the emission before the beam (Richardson 1972, Lucy 1974) and h_k the interpolation's hat
+functions. For a given geometry that is linear in the V_k, so they are found at once and only the geometry is searched
+for (Golub & Pereyra 1973). The same geometry must reproduce the moment-0 map, which tells the inclination where
+velocities hardly do, as in 3D-Barolo's first guess (Di Teodoro & Fraternali 2015).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from scipy.optimize import least_squares
+
+from ..errors import GalaxyError
+from .curve import RotationCurve, galaxy_reasons, ring_flags
+from .drift import circular_speed
+from .field import Smear, VelocityField
+from .geometry import Tilt, hats
+
+Geometry = Literal["fixed", "constant", "regularised"]
+
+
+@dataclass(frozen=True)
+class RingSettings:
+    """How rings are fitted.
+
+    Parameters
+    ----------
+    geometry : {"fixed", "constant", "regularised"}
+        Whether inclination, position angle and centre are given, are fitted as one value for the disc, or may change
+        with radius, held together by `stiffness`.
+    step : float
+        Distance of rings in beams; not less than a pixel.
+    deblur : bool, optional
+        Whether the model is blurred by the beam; without it where the velocities are moment 1. False gives the classic
+        fit.
+    nodes : int
+        Radii at which a regularised geometry is given.
+    stiffness : (float, float)
+        Standard deviations of the change of inclination and of position angle from node to node [deg].
+    centre_err : float
+        Standard deviation of the given centre, in beams.
+    noncircular : float
+        Scatter of velocities that rings cannot follow [km/s]: streaming and turbulence.
+    clumpy : float
+        Scatter of the emission about axial symmetry, as a share of it.
+    smooth : float
+        Standard deviation of the curve's second difference as a share of its typical speed; keeps rings that the beam
+        cannot tell apart from swinging against each other.
+    """
+
+    geometry: Geometry = "regularised"
+    step: float = 0.5
+    deblur: bool | None = None
+    nodes: int = 4
+    stiffness: tuple[float, float] = (3.0, 6.0)
+    centre_err: float = 0.25
+    noncircular: float = 8.0
+    clumpy: float = 0.3
+    smooth: float = 0.1
+
+
+def fit_rings(
+    field: VelocityField,
+    settings: RingSettings | None = None,
+    *,
+    inclination: float | None = None,
+    position_angle: float | None = None,
+    centre: tuple[float, float] = (0.0, 0.0),
+    prior_inclination: tuple[float, float] | None = None,
+) -> RotationCurve:
+    """Fit rings to a velocity field.
+
+    Parameters
+    ----------
+    field : VelocityField
+    settings : RingSettings, optional
+    inclination, position_angle : float, optional
+        Held fixed where given; needed for ``geometry="fixed"`` [deg].
+    centre : (float, float)
+        Of the galaxy, West and North of the map's centre, for example from an image [kpc].
+    prior_inclination : (float, float), optional
+        Another measurement of the inclination and its standard deviation, for example from an image [deg].
+
+    Returns
+    -------
+    RotationCurve
+        With reasons where the method does not hold.
+
+    Raises
+    ------
+    GalaxyError
+        When there is too little emission for two rings, or a fixed geometry is not given.
+    """
+    settings = settings or RingSettings()
+    if settings.deblur is None:
+        settings = replace(settings, deblur=field.kind == "moment1")
+    if settings.geometry == "fixed" and (inclination is None or position_angle is None):
+        raise GalaxyError(f"{field.galaxy}: a fixed geometry needs an inclination and a position angle")
+    search = _Search(field.about(centre), settings, centre, inclination, position_angle, prior_inclination)
+    tilt, inclination_err = search.geometry()
+    return search.curve(tilt, inclination_err)
+
+
+class _Search:
+    """One galaxy's fit: the data cut to size and weighted, and the model for any geometry."""
+
+    def __init__(self, field, settings, centre, inclination, position_angle, prior):
+        self.field, self.settings, self.centre, self.prior = field, settings, centre, prior
+        self.given = (inclination, position_angle)
+        seen = field.seen
+        if np.count_nonzero(seen) < 12:
+            raise GalaxyError(f"{field.galaxy} has emission in {np.count_nonzero(seen)} pixels only: leave it out")
+        margin = int(np.ceil(field.beam.major / field.pixel)) + 1
+        rows, columns = (np.flatnonzero(seen.any(axis=axis)) for axis in (1, 0))
+        cut = tuple(
+            slice(max(0, where[0] - margin), min(size, where[-1] + margin + 1))
+            for where, size in zip((rows, columns), seen.shape, strict=True)
+        )
+        self.seen = seen[cut]
+        self.x, self.y = (axis[cut] for axis in field.mesh())
+        self.sigma0, self.velocity, self.dispersion = (
+            np.where(self.seen, values[cut], 0.0)
+            for values in (field.surface_density, field.velocity, field.dispersion)
+        )
+        self.smear = Smear(field.beam, self.seen.shape, field.pixel)
+        self.step = max(settings.step * field.beam.fwhm, field.pixel)
+        self.together = max(1.0, field.beam.area / field.pixel**2)  # pixels that share a beam
+        self.source = self._deblurred() if settings.deblur else self.sigma0
+        self.blurred_source = self.smear(self.source) if settings.deblur else self.source
+        noise = 2.0 * field.noise
+        with np.errstate(divide="ignore", invalid="ignore"):
+            thermal = self.dispersion * noise / self.sigma0
+        error = np.hypot(settings.noncircular, np.where(self.seen, thermal, 0.0))
+        self.weight = self.seen / error / np.sqrt(self.together)
+        error0 = np.hypot(noise + 1e-3 * self.sigma0.max(), settings.clumpy * self.sigma0)
+        self.weight0 = 1.0 / error0 / np.sqrt(self.together)
+        seen_velocity = self.velocity[self.seen]
+        self.spread = float(np.percentile(np.abs(seen_velocity - np.median(seen_velocity)), 90))
+        self.rings = 0
+
+    def _deblurred(self, rounds: int = 8) -> np.ndarray:
+        """Emission before the beam, by Richardson's and Lucy's method; zero where the map is blank."""
+        estimate = np.maximum(self.sigma0, 0.0)
+        for _ in range(rounds):
+            blurred = self.smear(estimate)
+            ratio = np.divide(self.sigma0, blurred, out=np.zeros_like(blurred), where=self.seen & (blurred > 0))
+            estimate = np.maximum(estimate * self.smear(np.clip(ratio, 0.0, 5.0)), 0.0) * self.seen
+        return estimate
+
+    # The geometry -----------------------------------------------------------------------------------------------------
+
+    def geometry(self) -> tuple[Tilt, float]:
+        """The tilt that explains both maps best, and the standard deviation of the inclination [deg]."""
+        inclination, angle = self.given
+        if angle is None:
+            angle = self._gradient()
+        if inclination is None:
+            tries = np.array([25.0, 40.0, 52.0, 62.0, 70.0, 78.0])
+            costs = []
+            for value in tries:
+                tilt = Tilt.flat(value, angle, *self.centre)
+                self.rings = self._reach(tilt)
+                costs.append(np.sum(self._residuals(tilt) ** 2) / max(self.rings, 1))
+            inclination = float(tries[int(np.argmin(costs))])
+        tilt = Tilt.flat(inclination, angle, *self.centre)
+        self.rings = self._reach(tilt)
+        if self.settings.geometry == "fixed":
+            return tilt, 0.0
+        tilt, error = self._search(tilt, 1)
+        self.rings = self._reach(tilt)
+        self._leave_out(tilt)
+        if self.settings.geometry == "regularised" and self.rings >= 4:
+            tilt, error = self._search(tilt, self.settings.nodes)
+        else:
+            tilt, error = self._search(tilt, 1)
+        self.rings = self._reach(tilt)
+        return tilt, error
+
+    def _gradient(self) -> float:
+        """Direction in which the velocity rises [deg], from a plane through the field."""
+        use = self.seen & (self.sigma0 > np.median(self.sigma0[self.seen]))
+        columns = np.stack([np.ones(use.sum()), self.x[use], self.y[use]], axis=1)
+        slope = np.linalg.lstsq(columns, self.velocity[use], rcond=None)[0]
+        return float(np.degrees(np.arctan2(-slope[1], slope[2])))
+
+    def _reach(self, tilt: Tilt) -> int:
+        """Number of rings that are at least half filled with emission."""
+        place = tilt.deproject(self.x, self.y)
+        inside = place.radius[self.seen]
+        last = max(2, int(np.ceil(np.quantile(inside, 0.99) / self.step)))
+        coverage = self._coverage(tilt, np.arange(1, last + 1) * self.step)
+        filled = np.flatnonzero(coverage >= 0.5)
+        if len(filled) == 0 or filled[-1] < 1:
+            return 2
+        return int(filled[-1]) + 1
+
+    def _coverage(self, tilt: Tilt, radius: np.ndarray) -> np.ndarray:
+        """Share of each ring where emission is seen."""
+        place = tilt.deproject(self.x, self.y)
+        cos_i = np.cos(np.radians(tilt.at(radius)[0]))
+        area = np.pi * ((radius + self.step / 2) ** 2 - (radius - self.step / 2) ** 2) * cos_i
+        edges = np.concatenate([radius - self.step / 2, [radius[-1] + self.step / 2]])
+        # Half of the azimuth, about the major axis: across it the beam makes an inclined disc look wider.
+        near = self.seen & (np.abs(place.cosine) > np.sqrt(0.5))
+        pixels, _ = np.histogram(place.radius[near], edges)
+        return np.minimum(1.0, pixels * self.field.pixel**2 / (0.5 * area))
+
+    def _leave_out(self, tilt: Tilt) -> None:
+        """Give no weight to velocities far from the rings: what belongs to something else in the field."""
+        fitted, _, _ = self._speeds(tilt, self.weight)
+        off = np.where(self.seen, self.velocity - fitted, np.nan)
+        scatter = 1.4826 * np.nanmedian(np.abs(off - np.nanmedian(off)))
+        self.weight = np.where(np.abs(off) > 4.0 * max(scatter, self.settings.noncircular), 0.0, self.weight)
+
+    def _search(self, start: Tilt, nodes: int) -> tuple[Tilt, float]:
+        """Least squares over centre and angles."""
+        radii = np.zeros(1) if nodes == 1 else np.linspace(0.2, 1.0, nodes) * self.rings * self.step
+        angles = [values if nodes > 1 or len(values) == 1 else values.mean(keepdims=True) for values in start.at(radii)]
+        fixed_i, fixed_angle = (value is not None for value in self.given)
+        spread_i, spread_angle = self.settings.stiffness
+        centre_err = self.settings.centre_err * self.field.beam.fwhm
+
+        def unpack(p: np.ndarray) -> Tilt:
+            k = 2
+            inclination = angles[0]
+            if not fixed_i:
+                inclination, k = p[k : k + nodes], k + nodes
+            angle = angles[1] if fixed_angle else p[k : k + nodes]
+            return Tilt(p[0], p[1], radii, inclination, angle)
+
+        def residuals(p: np.ndarray) -> np.ndarray:
+            tilt = unpack(p)
+            beliefs = [(p[0] - self.centre[0]) / centre_err, (p[1] - self.centre[1]) / centre_err]
+            beliefs += list(np.diff(tilt.inclination) / spread_i) + list(np.diff(tilt.position_angle) / spread_angle)
+            if self.prior is not None:
+                beliefs.append((tilt.inclination.mean() - self.prior[0]) / self.prior[1])
+            return np.concatenate([self._residuals(tilt), beliefs])
+
+        p0 = [start.x, start.y, *([] if fixed_i else angles[0]), *([] if fixed_angle else angles[1])]
+        low, high = np.full(len(p0), -np.inf), np.full(len(p0), np.inf)
+        if not fixed_i:
+            low[2 : 2 + nodes], high[2 : 2 + nodes] = 3.0, 88.0
+        p0 = np.clip(p0, low + 0.1, high - 0.1)
+        scale = np.array([centre_err] * 2 + [5.0] * (len(p0) - 2))
+        found = least_squares(
+            residuals, p0, bounds=(low, high), x_scale=scale, diff_step=1e-3, ftol=1e-3, xtol=1e-3, max_nfev=12
+        )
+        tilt = unpack(found.x)
+        if fixed_i:
+            return tilt, 0.0
+        data = residuals(found.x)
+        worse = max(1.0, float(np.sum(data**2)) * self.together / max(1, 2 * np.count_nonzero(self.seen)))
+        covariance = np.linalg.pinv(found.jac.T @ found.jac) * worse
+        mean = np.zeros(len(p0))
+        mean[2 : 2 + nodes] = 1.0 / nodes
+        return tilt, float(np.sqrt(mean @ covariance @ mean))
+
+    # The model for a given geometry -----------------------------------------------------------------------------------
+
+    def _residuals(self, tilt: Tilt) -> np.ndarray:
+        """Weighted differences of both maps and their best models, with the penalties on roughness."""
+        fitted, penalty, _ = self._speeds(tilt, self.weight)
+        fitted0, penalty0, _ = self._densities(tilt)
+        parts = (
+            ((fitted - self.velocity) * self.weight)[self.seen],
+            penalty,
+            ((fitted0 - self.sigma0) * self.weight0).ravel(),
+            penalty0,
+        )
+        return np.concatenate(parts)
+
+    def _speeds(self, tilt: Tilt, weight: np.ndarray, v_sys: float | None = None):
+        """Model velocities (y, x), the curve's roughness, and (values, covariance) of ``[V_1 .. V_n, V_sys]``."""
+        place = tilt.deproject(self.x, self.y)
+        basis = hats(place.radius, self.step, self.rings)[1:] * (place.sin_i * place.cosine)
+        if self.settings.deblur:
+            basis = self.smear(basis * self.source)
+            basis /= np.maximum(self.blurred_source, 1e-9 * self.blurred_source.max())
+        columns = basis if v_sys is not None else np.concatenate([basis, np.ones((1, *basis.shape[1:]))])
+        data = self.velocity - (v_sys or 0.0)
+        use = weight > 0
+        a, b, w = columns[:, use], data[use], weight[use]
+        typical = max(30.0, self.spread / max(0.3, float(np.median(place.sin_i))))
+        rough = _second_differences(self.rings, len(columns)) / (self.settings.smooth * typical)
+        values, covariance = _solve(a, b, w, rough)
+        fitted = np.tensordot(values, columns, axes=1) + (v_sys or 0.0)
+        return fitted, rough @ values, (values, covariance)
+
+    def _densities(self, tilt: Tilt):
+        """Model of moment 0 (y, x), its roughness, and (values, covariance) of the emission at ``0, step, ...``."""
+        place = tilt.deproject(self.x, self.y)
+        basis = hats(place.radius, self.step, self.rings + 1)
+        basis[-1] = 0.0  # the disc ends one step beyond the last ring
+        basis = self.smear(basis[:-1])
+        flat = basis.reshape(len(basis), -1)
+        level = np.array([np.average(self.sigma0, weights=np.maximum(b, 1e-12)) for b in basis])
+        rough = _second_differences(self.rings + 1, self.rings + 1)
+        rough /= self.settings.clumpy * np.maximum(level[1:-1], 0.01 * level.max())[:, None]
+        values, covariance = _solve(flat, self.sigma0.ravel(), self.weight0.ravel(), rough)
+        return np.tensordot(values, basis, axes=1), rough @ values, (values, covariance)
+
+    # The result -------------------------------------------------------------------------------------------------------
+
+    def curve(self, tilt: Tilt, inclination_err: float) -> RotationCurve:
+        """The rotation curve for the geometry found."""
+        n = self.rings
+        fitted, _, (values, covariance) = self._speeds(tilt, self.weight)
+        speeds, v_sys = values[:n], float(values[n])
+        if np.median(speeds) < 0:  # the search began on the wrong side
+            return self.curve(replace(tilt, position_angle=tilt.position_angle + 180.0), inclination_err)
+        off = (self.velocity - fitted)[self.weight > 0]
+        residual = 1.4826 * float(np.median(np.abs(off - np.median(off))))
+        scaled = ((self.velocity - fitted) * self.weight)[self.weight > 0] * np.sqrt(self.together)
+        worse = max(0.05, (1.4826 * float(np.median(np.abs(scaled)))) ** 2)
+        formal = np.sqrt(np.diag(covariance)[:n] * worse)
+        place = tilt.deproject(self.x, self.y)
+        sides = []
+        for side in (place.cosine < 0, place.cosine > 0):
+            if np.count_nonzero(self.weight * side) < 3:
+                sides.append(np.full(n, np.nan))
+                continue
+            _, _, (one, cov) = self._speeds(tilt, self.weight * side, v_sys)
+            # A speed that the data of this side do not bear on is the smoothing's alone.
+            sides.append(np.where(np.diag(cov) * worse < (0.3 * np.maximum(np.abs(one), 30.0)) ** 2, one, np.nan))
+        radius = np.arange(1, n + 1) * self.step
+        apart = np.where(np.isfinite(sides[0] - sides[1]), sides[0] - sides[1], 0.0)
+        v_err = np.hypot(formal, 0.25 * apart)
+        density = np.maximum(self._densities(tilt)[2][0][1:], 0.0)
+        inclination, angle = tilt.at(radius)
+        dispersion = self._dispersion(tilt, fitted, speeds, v_sys, radius)
+        coverage = self._coverage(tilt, radius)
+        face_on = density * np.cos(np.radians(inclination))
+        wide = radius >= self.field.beam.fwhm
+        asymmetry = np.abs(apart[wide]) / np.maximum(np.abs(speeds[wide]), 1e-9)
+        curve = RotationCurve(
+            galaxy=self.field.galaxy,
+            radius=radius,
+            v_rot=speeds,
+            v_err=v_err,
+            v_approaching=sides[0],
+            v_receding=sides[1],
+            dispersion=dispersion,
+            v_circ=circular_speed(radius, speeds, dispersion, face_on),
+            surface_density=face_on,
+            inclination=inclination,
+            position_angle=angle % 360.0,
+            inclination_err=inclination_err,
+            centre=(float(tilt.x), float(tilt.y)),
+            v_sys=v_sys,
+            beam=self.field.beam.fwhm,
+            coverage=coverage,
+            flags=ring_flags(radius, speeds, v_err, *sides, coverage, face_on, self.field.beam.fwhm),
+            residual=residual,
+            asymmetry=float(np.median(asymmetry)) if asymmetry.size else float("nan"),
+            velocity=self.field.kind,
+        )
+        return replace(curve, reasons=galaxy_reasons(curve))
+
+    def _dispersion(self, tilt, fitted, speeds, v_sys, radius) -> np.ndarray:
+        """Median dispersion of each ring, less what beam and channels add [km/s]."""
+        place = tilt.deproject(self.x, self.y)
+        variance = self.dispersion**2 - self.field.channel_width**2 / 12.0
+        if self.settings.deblur:
+            sharp = np.tensordot(speeds, hats(place.radius, self.step, self.rings)[1:], axes=1)
+            sharp = sharp * place.sin_i * place.cosine + v_sys
+            square = self.smear(self.source * sharp**2) / np.maximum(
+                self.blurred_source, 1e-9 * self.blurred_source.max()
+            )
+            variance = variance - np.maximum(square - fitted**2, 0.0)
+        out = np.full(len(radius), np.nan)
+        for k, r in enumerate(radius):
+            ring = self.seen & (np.abs(place.radius - r) <= 0.5 * self.step)
+            if ring.any():
+                out[k] = np.sqrt(max(0.0, float(np.median(variance[ring]))))
+        return out
+
+
+def _second_differences(rings: int, columns: int) -> np.ndarray:
+    """Second differences of the first `rings` of `columns` values, shape (rings - 2, columns)."""
+    out = np.zeros((max(0, rings - 2), columns))
+    for k, row in enumerate(out):
+        row[k : k + 3] = 1.0, -2.0, 1.0
+    return out
+
+
+def _solve(columns: np.ndarray, data: np.ndarray, weight: np.ndarray, rough: np.ndarray):
+    """Weighted least squares with penalties, shape (k,), and the covariance (k, k)."""
+    weighted = columns * weight
+    normal = weighted @ weighted.T + rough.T @ rough
+    normal[np.diag_indices_from(normal)] += 1e-12 * np.trace(normal) / len(normal) + 1e-30
+    covariance = np.linalg.inv(normal)
+    return covariance @ (weighted @ (data * weight)), covariance
