@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import shutil
 from pathlib import Path
 from typing import Any
@@ -146,7 +147,8 @@ def _key(observer: Observer, sample_ids: np.ndarray, targets: Targets) -> str:
     digest = hashlib.sha256(f"{__version__} {observer.universe.header.identity} {observer.seed}".encode())
     digest.update(f"{observer.recipe.model_dump_json()} {grid.field_of_view} {grid.pixels}".encode())
     package = Path(__file__).parents[1]
-    code = [package / name for name in ("galaxy.py", "particles.py", "units.py", "universe/files.py")]
+    code = [package / name for name in ("galaxy.py", "particles.py", "units.py")]
+    code.append(Path(inspect.getfile(type(observer.universe))))
     code += [path for room in ("observe", "dataset") for path in sorted((package / room).rglob("*.py"))]
     for path in code:
         digest.update(path.read_bytes())

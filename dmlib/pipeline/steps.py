@@ -86,7 +86,7 @@ def products_for(settings: Settings, name: str) -> list[Step]:
 
 def product_step(settings: Settings, product: Product) -> Step:
     """The step that builds one product."""
-    modules = closure([product.builder.split(":")[0]])
+    modules = _with_api(settings, closure([product.builder.split(":")[0]]))
 
     def act() -> list[Path]:
         module, function = product.builder.split(":")
@@ -111,7 +111,7 @@ def notebook_step(settings: Settings, path: Path, parameters: dict[str, Any]) ->
     """The step that executes one notebook."""
     text = path.read_text(encoding="utf-8")
     try:
-        modules = closure(imports_of_source(text))
+        modules = _with_api(settings, closure(imports_of_source(text)))
     except SyntaxError as error:
         raise StepError(f"{path.name}, line {error.lineno}, is not Python: {error.msg}") from error
     sources = text + _text(modules.values())
@@ -247,6 +247,13 @@ def _settings_by_value(settings: Settings, sources: str) -> dict[str, Any]:
         digest = hashlib.sha256(RADII_KPC.tobytes()).hexdigest()[:8]
         values["radii"] = f"{len(RADII_KPC)} from {RADII_KPC[0]:g} to {RADII_KPC[-1]:g} kpc ({digest})"
     return values
+
+
+def _with_api(settings: Settings, modules: dict[str, Path]) -> dict[str, Path]:
+    """The modules, with those that speak the web API where galaxies come through it."""
+    if settings.universe != "api" or PRODUCTS["universe"].reader not in modules:
+        return modules
+    return dict(sorted((modules | closure(["dmlib.universe.api"])).items()))
 
 
 def _text(paths: Iterable[Path]) -> str:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from ..products import ensure
 from ..settings import Settings
 from .base import Header, Scope, Universe
 from .files import FilesUniverse
 
-__all__ = ["FilesUniverse", "Header", "Scope", "Universe", "open_universe"]
+#: The package that speaks the TNG web API.
+API = "dmlib.universe.api"
+
+__all__ = ["API", "FilesUniverse", "Header", "Scope", "Universe", "open_universe"]
 
 
 def open_universe(settings: Settings) -> Universe:
@@ -33,9 +38,8 @@ def open_universe(settings: Settings) -> Universe:
         When the server cannot be asked.
     """
     if settings.universe == "api":
-        from .api import ApiUniverse
-
-        return ApiUniverse(settings.simulation, settings.snapshot)
+        # By name: only what is made through the web API depends on the text of these modules, see `pipeline.steps`.
+        return import_module(API).ApiUniverse(settings.simulation, settings.snapshot)
     if settings.universe == "embedded":
         output = ensure(settings, "universe") / "output"
         return FilesUniverse(output, simulation="embedded", snapshot=settings.snapshot)
