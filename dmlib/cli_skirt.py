@@ -89,8 +89,10 @@ def export_galaxy(
         simulation=simulation,
         snapshot=snapshot,
     )
+    # A mesh restores the cells of TNG; those of the embedded universe were never one.
+    medium = {"medium": "particles"} if settings.origin == "embedded" else {}
     try:
-        recipe = SkirtSettings(library=library.value, dust=dust, packets=packets)
+        recipe = SkirtSettings(library=library.value, dust=dust, packets=packets, **medium)
     except ValidationError as error:
         raise DmlibError("; ".join(f"{e['loc'][0]}: {e['msg']}" for e in error.errors())) from None
     fields = {"stars": STAR_FIELDS, "gas": GAS_FIELDS}

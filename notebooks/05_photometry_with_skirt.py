@@ -631,7 +631,8 @@ if own is not None:
 # %% [markdown]
 # :::{admonition} How to get SKIRT
 # :class: dropdown
-# SKIRT 9 is free software and is built from its source in a quarter of an hour ([skirt.ugent.be](https://skirt.ugent.be)):
+# SKIRT 9 (not 10, whose parameter files are others) is free software and is built from its source in a quarter of an hour
+# ([skirt.ugent.be](https://skirt.ugent.be)):
 #
 # ```bash
 # mkdir SKIRT && cd SKIRT

@@ -196,7 +196,6 @@ def simulate(ski, folder, out):
         if not len(values):
             raise FatalError("there is no medium")
     instruments = simulation.find("instrumentSystem")[0]
-    bands = [band(folder / b.get("filename")) for b in instruments.find("defaultWavelengthGrid")[0].find("bands")]
     rng = np.random.default_rng(int(simulation.find("random")[0].get("seed")))
     sources = system.find("sources")
     n = int(float(simulation.get("numPackets"))) // len(sources)
@@ -205,6 +204,7 @@ def simulate(ski, folder, out):
         distance = quantity(instrument.get("distance"), LENGTHS)
         if not distance > 0:
             raise FatalError("Instrument distance and model redshift are both zero")
+        bands = [band(folder / b.get("filename")) for b in instrument.find("wavelengthGrid")[0].find("bands")]
         cube = []
         for x, transmission, pivot in bands:
             frame = 0.0

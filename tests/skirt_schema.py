@@ -7,8 +7,9 @@ item's attributes are known properties of simple type; a property that holds ite
 ``type`` is the base class, and which holds items that inherit from it; what has neither default nor is optional must be
 there. Conditions between properties (``ATTRIBUTE_RELEVANT_IF``) are not followed.
 
-Where versions differ (2019 to 2026), a property is here only if it has the same name in all that were read: what passes
-here is accepted by all of them. That a run succeeds is another matter, and shown by no schema.
+Where versions of SKIRT 9 differ (2019 to 2026), a property is here only if it has the same name in all that were read.
+SKIRT 10, in development, is not meant: there a tree grid holds its own levels and a list of policies. That a run
+succeeds is another matter, and shown by no schema.
 """
 
 from __future__ import annotations
@@ -216,10 +217,7 @@ ITEMS = {
     "InstrumentSystem": Item(
         "InstrumentSystem.hpp",
         "SimulationItem",
-        {
-            "defaultWavelengthGrid": Property("item", "WavelengthGrid"),
-            "instruments": Property("list", "Instrument"),
-        },
+        {"instruments": Property("list", "Instrument")},
     ),
     "Instrument": Item(
         "Instrument.hpp",

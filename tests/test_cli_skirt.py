@@ -53,7 +53,8 @@ def test_the_published_recipe_along_the_boxs_axis(tree, tmp_path):
     where = ("--universe", "files", "--base-path", output, "--simulation", "embedded", "--out", tmp_path)
     done = dmlib("export", subhalo_id, *where, "--views", "box", "--group")
     assert done.exit_code == 0 and "1 lines of sight" in done.output and "particle light" not in done.output
-    assert skirt_schema.problems(tmp_path / f"subhalo_{subhalo_id}.ski") == []
+    ski = tmp_path / f"subhalo_{subhalo_id}.ski"
+    assert skirt_schema.problems(ski) == [] and "<ParticleMedium" in ski.read_text()
 
 
 def test_errors_are_sentences(tree, tmp_path):

@@ -318,6 +318,7 @@ class TestRecipe:
             {"train": 0.8, "validation": 0.2},
             {"images": "published"},
             {"images": "published", "published": "images"},
+            {"images": "skirt", "skirt": {"redshift": 0.1}},
             {"orientation": "box"},
             {"n_views": 0},
             {"orientation": [(30.0, 0.0)], "n_views": 3},

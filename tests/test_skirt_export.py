@@ -40,9 +40,13 @@ def exported_light(folder):
 
 
 @pytest.fixture(scope="module")
-def real(smoke_universe):
-    """A galaxy of the embedded universe that lies across the edge of the box, or else the first of the sample."""
-    universe = FilesUniverse(smoke_universe.universe_dir / "output", simulation="embedded")
+def universe(smoke_universe):
+    return FilesUniverse(smoke_universe.universe_dir / "output", simulation="embedded")
+
+
+@pytest.fixture(scope="module")
+def real(universe):
+    """The galaxy of the sample that lies nearest to the edge of the box, with its group."""
     sample, _ = select(universe)
     box = universe.header.units.box_kpc
     position = universe.subhalos(["SubhaloPos"], np.asarray(sample["subhalo_id"]))["SubhaloPos"].to_value("kpc")
@@ -71,7 +75,20 @@ def test_another_population_model_shows_in_the_budget(tmp_path, real):
     assert said["light_over_particle_light"]["r"] == pytest.approx(10**-0.04, rel=2e-3)
 
 
-def test_real_stars_only_unwrapped_and_within_the_field(tmp_path, real):
+def test_a_galaxy_across_the_edge_of_the_box_is_whole_and_has_no_wind(tmp_path, universe, real):
+    raw = universe.particles(real.group_id, "stars", ["Coordinates", "GFM_StellarFormationTime"], "group")
+    box = universe.header.units.box_kpc
+    # What the file holds lies on both sides of the box, and some of it is wind: the test would say nothing otherwise.
+    assert np.ptp(raw["Coordinates"], axis=0).max() > 0.9 * box
+    wind = raw["GFM_StellarFormationTime"] <= 0
+    assert wind.any()
+    export(real, some_views(1), SkyGrid(8000.0, 16), OWN, tmp_path)
+    rows = read_columns(tmp_path / "stars.txt")
+    assert len(rows) == (~wind).sum()
+    assert max(np.abs(rows[f"position {axis}"]).max() for axis in "xyz") < 0.1e3 * box
+
+
+def test_stars_that_reach_into_the_field_are_written(tmp_path, real):
     grid = SkyGrid(60.0, 16)
     export(real, [box_view(real.subhalo_id)], grid, OWN, tmp_path)
     rows = read_columns(tmp_path / "stars.txt")

@@ -118,12 +118,25 @@ def test_the_checker_sees_what_skirt_would_refuse(tmp_path, old, new, complaint)
     assert any(complaint in problem for problem in skirt_schema.problems(written.ski))
 
 
+@pytest.mark.parametrize("depth", [10.0, 900.0])
+def test_the_octree_is_as_fine_however_large_its_domain(tmp_path, depth):
+    """A companion far behind stretches the domain, and must not coarsen the galaxy's dust."""
+    cells = gas([[0.0, 0.0, 0.0], [1.0, 0.0, -depth]])
+    toy = galaxy(stars([[0.0, 0.0, 0.0]], 5.0), cells)
+    written = export(toy, [box_view(7)], GRID, SkirtSettings(library="self-contained"), tmp_path)
+    grid = ElementTree.parse(written.ski).getroot().find(".//PolicyTreeSpatialGrid")
+    side = max(float(grid.get(f"max{axis}").split()[0]) - float(grid.get(f"min{axis}").split()[0]) for axis in "XYZ")
+    finest = side / 2 ** int(grid.find(".//DensityTreePolicy").get("maxLevel"))
+    assert side > 1e3 * depth and 125.0 < finest <= 250.0
+
+
 def test_settings_that_do_not_fit_together_are_refused():
     assert SkirtSettings(library="self-contained").medium == "particles"
     for wrong in (
         {"library": "self-contained", "frame": "observer"},
         {"dust_to_metals": 0.0},
         {"packets": 10},
+        {"cell": 0.0},
         {"compactness": 9.0},
         {"grain": "rice"},
     ):

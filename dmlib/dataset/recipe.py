@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ..errors import DmlibError
 from ..observe.cube import HISettings
+from ..observe.images.bands import REDSHIFT
 from ..observe.images.base import ImageSource
 from ..observe.images.dust import Dust
 from ..observe.images.light import ParticleLight
@@ -89,6 +90,10 @@ class Recipe(BaseModel):
             raise ValueError("images 'published' and the path of the published images go together")
         if self.images == "published" and self.orientation != "box":
             raise ValueError("the published images are seen along the box's z axis: set orientation='box'")
+        if self.images == "skirt" and self.skirt.redshift != REDSHIFT:
+            raise ValueError(
+                f"images of a data set are normalised for redshift {REDSHIFT}: leave the redshift of skirt"
+            )
         if self.orientation == "box" and self.n_views != 1:
             raise ValueError("orientation 'box' is one line of sight: set n_views=1")
         if not isinstance(self.orientation, str) and len(self.orientation) != self.n_views:

@@ -22,8 +22,8 @@ _MENDS = (
     ("Could not locate built-in resources", "leave skirt in its build tree (release/SKIRT/main) and link to it"),
     ("Could not locate resource", "install SKIRT's resource pack 'Core', or take library='self-contained'"),
     ("No resources matching", "install SKIRT's resource pack 'Core', or take library='self-contained'"),
-    ("has no property named", "this SKIRT is of another version: take SKIRT 9 of 2023 or later"),
-    ("does not inherit", "this SKIRT is of another version: take SKIRT 9 of 2023 or later"),
+    ("has no property named", "this SKIRT is of another version: take a SKIRT 9 of 2023 or later"),
+    ("does not inherit", "this SKIRT is of another version: take a SKIRT 9 of 2023 or later"),
 )
 
 

@@ -4,7 +4,8 @@ The default is that of the published images of TNG100 (Rodriguez-Gomez et al. 20
 10 Myr by Bruzual & Charlot (2003) with a Chabrier initial mass function, younger ones as star-forming regions by
 MAPPINGS III (Groves et al. 2008) with log C = 5, log (P/k) = 5 [K/cm^3] and a covering factor 0.2; dust in the cells
 that form stars, 0.3 of their metals, of the mix of Zubko et al. (2004); the gas on its own Voronoi mesh; galaxies drawn
-as at z = 0.0485. Ours where the paper is silent: number of photon packets, wavelength range, size of the domain.
+as at z = 0.0485. Galaxies with next to no gas the paper draws by starlight alone; here a galaxy has no dust where no
+cell holds any. Ours where the paper is silent: number of photon packets, wavelength range, size of the domain.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ class SkirtSettings(BaseModel):
         Whether there is dust.
     medium : {"voronoi", "particles"}
         How the gas is handed over: as sites of a Voronoi mesh, all cells of the domain, or the dusty cells as smoothed
-        particles on an octree. Default: ``voronoi`` with the resources, ``particles`` without.
+        particles on an octree. Default: ``voronoi`` with the resources, ``particles`` without. A mesh fits TNG, whose
+        cells it restores; those of the embedded universe are not the cells of a mesh: take ``particles`` there.
     frame : {"observer", "rest"}
         Bands of an observer who sees the galaxy at `redshift`, or those of the galaxy itself, as particle light has
         them. Default: ``observer`` with the resources, ``rest`` without.
@@ -57,8 +59,9 @@ class SkirtSettings(BaseModel):
     dusty : {"star-forming", "cold"}
         Which cells hold dust: those that form stars (Rodriguez-Gomez et al. 2019), or also those below 8000 K (Camps et
         al. 2016).
-    max_level : int
-        Finest level of the octree: cells of the domain's side over ``2**max_level``.
+    cell : float
+        Cells of the octree become as small as this where there is dust [kpc]; about the size of the densest gas cells
+        of TNG100.
     seed : int
         SKIRT repeats a run exactly only with one thread.
     """
@@ -77,7 +80,7 @@ class SkirtSettings(BaseModel):
     covering_factor: float = Field(0.2, gt=0, lt=1)
     dust_to_metals: float = Field(0.3, gt=0, le=1)
     dusty: Literal["star-forming", "cold"] = "star-forming"
-    max_level: int = Field(9, ge=3, le=14)
+    cell: float = Field(0.25, gt=0)
     seed: int = Field(0, ge=0, le=1_000_000)
 
     @model_validator(mode="before")

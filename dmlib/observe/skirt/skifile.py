@@ -11,7 +11,8 @@ and then by the roll :math:`\omega` to the frame's :math:`x' = x''\cos\omega - y
 right-handed, as `dmlib.observe.views` is: the rows of a view's rotation are the frame's x', y' and k, and give the
 three angles.
 
-Only what differs from SKIRT's defaults is written, and what has none; versions of SKIRT 9 differ in the rest.
+Only what differs from SKIRT's defaults is written, and what has none; versions of SKIRT 9 differ in the rest. (SKIRT
+10, in the making in 2026, builds its octrees from other elements and does not read these files.)
 """
 
 from __future__ import annotations
@@ -132,9 +133,20 @@ def _medium(settings: SkirtSettings, contents: Contents) -> ElementTree.Element:
     else:
         kernel = _holds("smoothingKernel", "SmoothingKernel", _node("CubicSplineSmoothingKernel"))
         medium = _node("ParticleMedium", kernel, material, massType="Mass", **common)
-        policy = _node("DensityTreePolicy", minLevel=3, maxLevel=settings.max_level, maxDustFraction=1e-5)
+        level = np.ceil(np.log2(np.ptp(contents.domain, axis=1).max() / settings.cell))
+        policy = _node("DensityTreePolicy", minLevel=3, maxLevel=int(np.clip(level, 3, 20)), maxDustFraction=1e-5)
         grid = _node("PolicyTreeSpatialGrid", _holds("policy", "TreePolicy", policy), treeType="OctTree", **box)
     return _node("MediumSystem", _holds("media", "Medium", medium), _holds("grid", "SpatialGrid", grid))
+
+
+def _bands(settings: SkirtSettings) -> ElementTree.Element:
+    if settings.library == "resources":
+        bands = [_node("BroadBand", bandName=f"SLOAN_SDSS_{band.upper()}") for band in settings.bands]
+    else:
+        bands = [_node("FileBand", filename=band_file(band)) for band in settings.bands]
+    return _holds(
+        "wavelengthGrid", "WavelengthGrid", _node("ConfigurableBandWavelengthGrid", _holds("bands", "Band", *bands))
+    )
 
 
 def _instrument(settings: SkirtSettings, view: View, grid: SkyGrid) -> ElementTree.Element:
@@ -143,6 +155,7 @@ def _instrument(settings: SkirtSettings, view: View, grid: SkyGrid) -> ElementTr
     distance = settings.luminosity_distance if settings.frame == "rest" else 0.0
     return _node(
         "FrameInstrument",
+        _bands(settings),
         instrumentName=instrument_name(view.index),
         distance=f"{distance:.9g} Mpc",
         **{name: f"{angle:.12g} deg" for name, angle in angles},
@@ -193,15 +206,8 @@ def parameter_file(
     if settings.library == "resources":
         source_system.set("minWavelength", f"{0.29 / stretch:.9g} micron")
         source_system.set("maxWavelength", "1.13 micron")
-        bands = [_node("BroadBand", bandName=f"SLOAN_SDSS_{band.upper()}") for band in settings.bands]
-    else:
-        bands = [_node("FileBand", filename=band_file(band)) for band in settings.bands]
-    wavelengths = _node("ConfigurableBandWavelengthGrid", _holds("bands", "Band", *bands))
-    instruments = _node(
-        "InstrumentSystem",
-        _holds("defaultWavelengthGrid", "WavelengthGrid", wavelengths),
-        _holds("instruments", "Instrument", *(_instrument(settings, view, grid) for view in views)),
-    )
+    # Each with wavelengths of its own: where a default for all would stand is not the same in all versions.
+    instruments = _holds("instruments", "Instrument", *(_instrument(settings, view, grid) for view in views))
     simulation = _node(
         "MonteCarloSimulation",
         _holds("random", "Random", _node("Random", seed=settings.seed)),
@@ -209,7 +215,7 @@ def parameter_file(
         _holds("cosmology", "Cosmology", cosmology),
         _holds("sourceSystem", "SourceSystem", source_system),
         *([_holds("mediumSystem", "MediumSystem", _medium(settings, contents))] if dusty else []),
-        _holds("instrumentSystem", "InstrumentSystem", instruments),
+        _holds("instrumentSystem", "InstrumentSystem", _node("InstrumentSystem", instruments)),
         _holds("probeSystem", "ProbeSystem", _node("ProbeSystem")),
         simulationMode="ExtinctionOnly" if dusty else "NoMedium",
         numPackets=settings.packets,
