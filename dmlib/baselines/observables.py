@@ -1,0 +1,331 @@
+"""Catalogue-like observables of a view, measured from its images and HI maps alone.
+
+What an astronomer would write into a catalogue before thinking of a network: fluxes, colours, sizes, concentration, the
+axis ratio of the light, HI mass and size, widths of the HI line. Nothing of the simulation is used: the inclination,
+for instance, is estimated from the image's axis ratio and not from the truth, and a companion in the field disturbs the
+numbers as it would on the sky. Lengths are taken as known, as they are for the networks, whose pixels are in kpc.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from ..dataset.read import DataSet
+from ..observe.grid import SkyGrid
+
+#: Radius of the aperture in which light is summed [kpc]: nearly all light of a galaxy, few of its companions.
+APERTURE = 40.0
+
+#: Axis ratio of a disc seen edge-on (Haynes & Giovanelli 1984 take 0.2).
+EDGE_ON = 0.2
+
+#: Least sine of an inclination by which a line width is divided; face-on discs would be blown up without bound.
+SIN_FLOOR = 0.25
+
+#: Views measured at a time: bounds the memory.
+_CHUNK = 256
+
+#: Channels of the HI line that is put together again from the maps [km/s].
+_VELOCITIES = np.arange(-795.0, 800.0, 10.0)
+_DISPERSIONS = np.array([4.0, 8.0, 12.0, 18.0, 26.0, 38.0, 55.0, 80.0, 120.0])
+
+
+@dataclass(frozen=True)
+class Observables:
+    """A table of what was measured.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Of the columns; ``ln`` quantities are natural logarithms, so that a power law is a linear formula.
+    values : ndarray, shape (n, len(names))
+        NaN where there is nothing to measure, as for the HI of a view in which none is detected.
+    """
+
+    names: tuple[str, ...]
+    values: np.ndarray
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        """One column, shape (n,)."""
+        return self.values[:, self.names.index(name)]
+
+
+def measure(dataset: DataSet, rows: np.ndarray, inputs: str = "all") -> Observables:
+    """Observables of some views.
+
+    Parameters
+    ----------
+    dataset : DataSet
+    rows : ndarray of int
+    inputs : {"all", "photometry", "hi"}
+        What is looked at. With ``hi`` alone the inclination is estimated from the HI map.
+
+    Returns
+    -------
+    Observables
+        In the order of `rows`.
+
+    Raises
+    ------
+    ValueError
+        For other inputs.
+    """
+    if inputs not in ("all", "photometry", "hi"):
+        raise ValueError(f"observables are measured from all, photometry or hi, not '{inputs}'")
+    rows = np.asarray(rows, dtype=int)
+    columns: dict[str, list[np.ndarray]] = {}
+    for start in range(0, len(rows), _CHUNK):
+        some = rows[start : start + _CHUNK]
+        found: dict[str, np.ndarray] = {}
+        if inputs != "hi":
+            found |= of_light(dataset.images(some), dataset.bands, dataset.grid)
+        if inputs != "photometry":
+            found |= of_hydrogen(dataset.hi(some), dataset.grid, found.get("ln sin i"))
+        for name, value in found.items():
+            columns.setdefault(name, []).append(value)
+    stacked = [np.concatenate(values) for values in columns.values()]
+    return Observables(tuple(columns), np.stack(stacked, axis=1) if stacked else np.empty((0, 0)))
+
+
+def of_light(images: np.ndarray, bands: tuple[str, ...], grid: SkyGrid) -> dict[str, np.ndarray]:
+    """Observables of starlight.
+
+    Parameters
+    ----------
+    images : ndarray, shape (n, y, x, band)
+        In a linear unit.
+    bands : tuple of str
+    grid : SkyGrid
+
+    Returns
+    -------
+    dict of ndarray, shape (n,)
+        ``ln flux`` in each band, colours, radii that hold 20, 50 and 80% of the light, concentration, axis ratio and
+        the inclination that it suggests, central brightness, asymmetry, and the share of light beyond the aperture.
+    """
+    n = len(images)
+    flat = np.asarray(images, dtype=float).reshape(n, -1, len(bands))
+    x, y = (axis.ravel() for axis in grid.mesh())
+    radius = np.hypot(x, y)
+    inside = radius < min(APERTURE, grid.field_of_view / 2)
+    flux = flat[:, inside].sum(axis=1)
+    out = {f"ln flux {band}": _ln(flux[:, k]) for k, band in enumerate(bands)}
+    for blue, red in pairwise(bands):
+        out[f"{blue} - {red}"] = -2.5 / np.log(10.0) * (out[f"ln flux {blue}"] - out[f"ln flux {red}"])
+    detection = "r" if "r" in bands else bands[len(bands) // 2]
+    light = flat[..., bands.index(detection)]
+    total = light.sum(axis=1)
+    r20, r50, r80 = growth_radii(light[:, inside], radius[inside], (0.2, 0.5, 0.8))
+    out |= {"ln r20": _ln(r20), "ln r50": _ln(r50), "ln r80": _ln(r80)}
+    out["concentration"] = 5.0 * np.log10(np.maximum(r80, 1e-3) / np.maximum(r20, 1e-3))
+    ratio = axis_ratio(light, x, y, 3.0 * r50)
+    out["ln q"] = _ln(ratio)
+    out["ln sin i"] = np.log(sine_of_inclination(ratio))
+    core = radius < 2.0 * grid.pixel_size
+    out["ln core"] = _ln(light[:, core].mean(axis=1))
+    out["asymmetry"] = asymmetry(light, inside)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        out["light outside"] = np.where(total > 0, light[:, ~inside].sum(axis=1) / total, np.nan)
+    return out
+
+
+def of_hydrogen(maps: np.ndarray, grid: SkyGrid, ln_sin_i: np.ndarray | None = None) -> dict[str, np.ndarray]:
+    """Observables of the HI.
+
+    Parameters
+    ----------
+    maps : ndarray, shape (n, y, x, 3)
+        Surface density [Msun/pc^2], velocity and dispersion [km/s]; NaN where blank.
+    grid : SkyGrid
+    ln_sin_i : ndarray, shape (n,), optional
+        Logarithm of the sine of the inclination, as estimated from the light; from the HI map without it.
+
+    Returns
+    -------
+    dict of ndarray, shape (n,)
+        HI mass, size at 1 Msun/pc^2, half-mass radius, axis ratio, line widths at 50 and 20% of the peak as seen and
+        divided by sin i, spread of the velocities, typical dispersion inside and outside, asymmetry. NaN without HI,
+        but for ``no hi``, which is 1 then and 0 elsewhere.
+    """
+    n = len(maps)
+    flat = np.asarray(maps, dtype=float).reshape(n, -1, 3)
+    x, y = (axis.ravel() for axis in grid.mesh())
+    radius = np.hypot(x, y)
+    sigma = np.nan_to_num(flat[..., 0], nan=0.0)
+    mass = sigma * (grid.pixel_area * 1e6)
+    total = mass.sum(axis=1)
+    empty = total <= 0
+    out = {"ln m_hi": _ln(total)}
+    out["ln r_hi"] = _ln(np.sqrt((sigma > 1.0).sum(axis=1) * grid.pixel_area / np.pi))
+    r50, r90 = growth_radii(sigma, radius, (0.5, 0.9))
+    out |= {"ln r50_hi": _ln(r50), "ln r90_hi": _ln(r90)}
+    ratio = axis_ratio(sigma, x, y, 2.0 * r90)
+    out["ln q_hi"] = _ln(ratio)
+    if ln_sin_i is None:
+        ln_sin_i = np.log(sine_of_inclination(ratio))
+    line = line_profile(mass, flat[..., 1], flat[..., 2])
+    for level, name in ((0.5, "w50"), (0.2, "w20")):
+        width = line_width(line, level)
+        out[f"ln {name}"] = _ln(width)
+        out[f"ln {name} / sin i"] = _ln(width) - ln_sin_i
+    weight = mass / np.where(empty, 1.0, total)[:, None]
+    velocity, dispersion = (np.nan_to_num(flat[..., k], nan=0.0) for k in (1, 2))
+    mean = (weight * velocity).sum(axis=1)
+    spread = np.sqrt((weight * (velocity - mean[:, None]) ** 2).sum(axis=1))
+    out["ln v_rms"] = _ln(spread)
+    out["ln v_rms / sin i"] = _ln(spread) - ln_sin_i
+    near = radius[None, :] < r50[:, None]
+    for name, part in (("inner", near), ("outer", ~near)):
+        share = np.where(part, weight, 0.0)
+        out[f"ln dispersion {name}"] = _ln((share * dispersion).sum(axis=1) / np.maximum(share.sum(axis=1), 1e-12))
+    out["asymmetry hi"] = np.where(empty, np.nan, asymmetry(sigma, np.ones(len(x), dtype=bool)))
+    out = {name: np.where(empty, np.nan, value) for name, value in out.items()}
+    out["no hi"] = empty.astype(float)
+    return out
+
+
+def growth_radii(light: np.ndarray, radius: np.ndarray, shares: tuple[float, ...]) -> list[np.ndarray]:
+    """Radii of circles that hold given shares of the light.
+
+    Parameters
+    ----------
+    light : ndarray, shape (n, pixel)
+    radius : ndarray, shape (pixel,)
+        Of the pixels' centres [kpc].
+    shares : tuple of float
+
+    Returns
+    -------
+    list of ndarray, shape (n,)
+        [kpc]; NaN where there is no light.
+    """
+    rings, ring_of = np.unique(np.round(radius, 6), return_inverse=True)
+    order = np.argsort(ring_of, kind="stable")
+    starts = np.searchsorted(ring_of[order], np.arange(len(rings)))
+    curve = np.cumsum(np.add.reduceat(np.maximum(light, 0.0)[:, order], starts, axis=1), axis=1)
+    out = []
+    for share in shares:
+        found = np.full(len(light), np.nan)
+        for i, line in enumerate(curve):
+            if line[-1] > 0:
+                found[i] = np.interp(share * line[-1], line, rings)
+        out.append(found)
+    return out
+
+
+def axis_ratio(light: np.ndarray, x: np.ndarray, y: np.ndarray, reach: np.ndarray, rounds: int = 4) -> np.ndarray:
+    """Minor over major axis of the light, from its second moments within an ellipse of the light's own shape.
+
+    Moments within a circle would be rounder than the galaxy, so the ellipse is adapted in a few rounds.
+
+    Parameters
+    ----------
+    light : ndarray, shape (n, pixel)
+    x, y : ndarray, shape (pixel,)
+        [kpc]
+    reach : ndarray, shape (n,)
+        Semi-major axis within which light counts [kpc].
+    rounds : int
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        Between 0 and 1; NaN where there is no light.
+    """
+    positive = np.maximum(light, 0.0)
+    ratio, angle = np.ones(len(light)), np.zeros(len(light))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        for _ in range(rounds):
+            along = np.cos(angle)[:, None] * x + np.sin(angle)[:, None] * y
+            across = -np.sin(angle)[:, None] * x + np.cos(angle)[:, None] * y
+            inside = along**2 + (across / np.maximum(ratio, 0.1)[:, None]) ** 2 < reach[:, None] ** 2
+            weight = np.where(inside, positive, 0.0)
+            weight /= weight.sum(axis=1, keepdims=True)
+            dx, dy = x - (weight @ x)[:, None], y - (weight @ y)[:, None]
+            xx, yy, xy = ((weight * product).sum(axis=1) for product in (dx * dx, dy * dy, dx * dy))
+            root = np.hypot(xx - yy, 2.0 * xy)
+            ratio = np.sqrt(np.maximum(xx + yy - root, 0.0) / (xx + yy + root))
+            angle = 0.5 * np.arctan2(2.0 * xy, xx - yy)
+    return ratio
+
+
+def sine_of_inclination(ratio: np.ndarray) -> np.ndarray:
+    """Sine of the inclination of a disc of a given axis ratio, not below `SIN_FLOOR`.
+
+    cos^2 i = (q^2 - q0^2) / (1 - q0^2) with q0 = `EDGE_ON` (Hubble 1926).
+    """
+    cosine2 = np.clip((ratio**2 - EDGE_ON**2) / (1.0 - EDGE_ON**2), 0.0, 1.0)
+    return np.maximum(np.sqrt(1.0 - cosine2), SIN_FLOOR)
+
+
+def asymmetry(light: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """Share of the light that changes when the image is turned by 180 degrees about the galaxy's centre.
+
+    Parameters
+    ----------
+    light : ndarray, shape (n, pixel)
+        Pixels of a square in the order of the file.
+    inside : ndarray of bool, shape (pixel,)
+        Pixels that count; symmetric.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        0 for a symmetric galaxy, 1 for light on one side only; NaN where there is none.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        difference = np.abs(light - light[:, ::-1])[:, inside].sum(axis=1)
+        return difference / (2.0 * np.abs(light)[:, inside].sum(axis=1))
+
+
+def line_profile(mass: np.ndarray, velocity: np.ndarray, dispersion: np.ndarray) -> np.ndarray:
+    """The HI line of the whole galaxy, put together again from its maps.
+
+    Every pixel gives a Gaussian at its velocity, with its dispersion (rounded to one of nine values).
+
+    Parameters
+    ----------
+    mass, velocity, dispersion : ndarray, shape (n, pixel)
+        [Msun, km/s, km/s]; blank pixels have no mass.
+
+    Returns
+    -------
+    ndarray, shape (n, channel)
+        Mass in each channel of 10 km/s between -800 and 800 km/s.
+    """
+    n, channels, kinds = len(mass), len(_VELOCITIES), len(_DISPERSIONS)
+    step = _VELOCITIES[1] - _VELOCITIES[0]
+    seen = mass > 0
+    who = np.nonzero(seen)[0]
+    channel = np.clip(np.round((velocity[seen] - _VELOCITIES[0]) / step), 0, channels - 1).astype(int)
+    kind = np.abs(dispersion[seen][:, None] - _DISPERSIONS).argmin(axis=1)
+    counts = np.bincount((who * kinds + kind) * channels + channel, weights=mass[seen], minlength=n * kinds * channels)
+    counts = counts.reshape(n, kinds, channels)
+    distance = _VELOCITIES[:, None] - _VELOCITIES
+    line = np.zeros((n, channels))
+    for k, width in enumerate(_DISPERSIONS):
+        kernel = np.exp(-0.5 * (distance / width) ** 2)
+        line += counts[:, k] @ (kernel / kernel.sum(axis=0, keepdims=True)).T
+    return line
+
+
+def line_width(line: np.ndarray, level: float) -> np.ndarray:
+    """Full width of lines at a share of their peak, between the outermost crossings [km/s], shape (n,)."""
+    height = level * line.max(axis=1)
+    above = line >= height[:, None]
+    step = _VELOCITIES[1] - _VELOCITIES[0]
+    first, last = above.argmax(axis=1), above.shape[1] - 1 - above[:, ::-1].argmax(axis=1)
+    rows = np.arange(len(line))
+    edges = []
+    for inner, outer in ((first, np.maximum(first - 1, 0)), (last, np.minimum(last + 1, line.shape[1] - 1))):
+        drop = line[rows, inner] - line[rows, outer]
+        edges.append((line[rows, inner] - height) / np.where(drop > 0, drop, np.inf))
+    return step * (last - first + edges[0] + edges[1])
+
+
+def _ln(values: np.ndarray) -> np.ndarray:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(values > 0, np.log(values), np.nan)

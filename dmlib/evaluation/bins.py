@@ -1,0 +1,118 @@
+"""Where predictions fail: errors in bins of what the galaxies are and how they are seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from astropy import units as u
+
+from ..baselines.observables import asymmetry
+from ..dataset.read import DataSet
+from .bootstrap import Bootstrap, Estimate
+
+#: Fewer galaxies than this say nothing in a bin of their own.
+FEWEST = 5
+
+
+@dataclass(frozen=True)
+class Binned:
+    """An error in bins of a property.
+
+    Parameters
+    ----------
+    labels : tuple of str
+        Of the bins that hold enough galaxies.
+    centres : ndarray, shape (b,)
+        Median of the property in each.
+    estimates : list of Estimate, length b
+        Mean of what was binned.
+    n_galaxies : ndarray of int, shape (b,)
+        With at least one view in the bin.
+    """
+
+    labels: tuple[str, ...]
+    centres: np.ndarray
+    estimates: list[Estimate]
+    n_galaxies: np.ndarray
+
+
+def properties(dataset: DataSet, rows: np.ndarray) -> dict[str, np.ndarray]:
+    """What may decide how hard a view is, for each of some rows.
+
+    Parameters
+    ----------
+    dataset : DataSet
+    rows : ndarray of int
+
+    Returns
+    -------
+    dict of ndarray, shape (n,)
+        ``inclination`` [deg], ``log m_star`` [dex, Msun], ``log m200`` [dex, Msun], ``log gas fraction`` (HI in the map
+        over stars; -inf without HI), ``asymmetry hi`` (share of the HI that changes when the map is turned by 180
+        degrees; NaN without HI), ``satellite`` (0 or 1).
+    """
+    rows = np.asarray(rows, dtype=int)
+    table = dataset.table[rows]
+    stars, hydrogen = table["m_star"].to_value(u.Msun), table["m_hi"].to_value(u.Msun)
+    sigma = np.nan_to_num(dataset.hi(rows)[..., 0], nan=0.0).reshape(len(rows), -1).astype(float)
+    with np.errstate(divide="ignore"):
+        return {
+            "inclination": table["inclination"].to_value(u.deg),
+            "log m_star": np.log10(stars),
+            "log m200": np.log10(table["m200"].to_value(u.Msun)),
+            "log gas fraction": np.log10(hydrogen / stars),
+            "asymmetry hi": asymmetry(sigma, np.ones(sigma.shape[1], dtype=bool)),
+            "satellite": 1.0 - np.asarray(table["is_true_central"], dtype=float),
+        }
+
+
+def quantile_edges(values: np.ndarray, bins: int) -> np.ndarray:
+    """Edges of bins with equal numbers of views, shape (bins + 1,)."""
+    finite = values[np.isfinite(values)]
+    edges = np.quantile(finite, np.linspace(0.0, 1.0, bins + 1))
+    edges[0], edges[-1] = -np.inf, np.inf
+    return edges
+
+
+def binned(values: np.ndarray, by: np.ndarray, edges: np.ndarray, bootstrap: Bootstrap) -> Binned:
+    """Mean of `values` in bins of a property; bins with fewer than `FEWEST` galaxies are left out.
+
+    Parameters
+    ----------
+    values, by : ndarray, shape (n,)
+    edges : ndarray, shape (b + 1,)
+        A view is in bin k when ``edges[k] <= by < edges[k + 1]``.
+    bootstrap : Bootstrap
+        Of the same n views.
+    """
+    masks = {}
+    for low, high in pairwise(edges):
+        masks[_range(low, high)] = (by >= low) & (by < high)
+    return in_groups(values, masks, bootstrap, by)
+
+
+def in_groups(
+    values: np.ndarray, masks: Mapping[str, np.ndarray], bootstrap: Bootstrap, by: np.ndarray | None = None
+) -> Binned:
+    """Mean of `values` in groups of views, label -> mask; groups with fewer than `FEWEST` galaxies are left out."""
+    labels, centres, estimates, numbers = [], [], [], []
+    for label, mask in masks.items():
+        count = len(np.unique(bootstrap.subhalo_id[mask & np.isfinite(values)]))
+        if count < FEWEST:
+            continue
+        labels.append(label)
+        centres.append(np.nan if by is None else float(np.median(by[mask])))
+        estimates.append(bootstrap.mean(values, mask))
+        numbers.append(count)
+    return Binned(tuple(labels), np.array(centres), estimates, np.array(numbers, dtype=int))
+
+
+def _range(low: float, high: float) -> str:
+    if not np.isfinite(low):
+        return f"< {high:.3g}"
+    if not np.isfinite(high):
+        return f"> {low:.3g}"
+    return f"{low:.3g} to {high:.3g}"

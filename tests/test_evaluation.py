@@ -1,0 +1,158 @@
+"""Error measures and their uncertainty, on numbers of which the answer is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dmlib.evaluation import MEASURES, Bootstrap, coverage, delta_mse, ln_ratio, per_view
+from dmlib.evaluation.bins import binned, in_groups, quantile_edges
+from dmlib.evaluation.coverage import EXPECTED, pit_histogram
+from dmlib.evaluation.derived import G, bands, circular_velocity, rising, shell_density
+
+TRUTH = np.array([[1e10, 4e10], [2e10, 8e10]])
+PREDICTED = np.array([[1.2e10, 4e10], [1e10, 8.8e10]])
+
+
+def test_delta_mse_is_the_formula_of_the_talk():
+    by_hand = np.sqrt([(0.2**2 + 0.5**2) / 2, (0.0 + 0.1**2) / 2])
+    np.testing.assert_allclose(delta_mse(TRUTH, PREDICTED), by_hand)
+
+
+def test_delta_mse_of_ln_m_is_many_times_smaller():
+    expected = np.sqrt(((np.log(PREDICTED) / np.log(TRUTH) - 1) ** 2).mean(axis=0))
+    np.testing.assert_allclose(delta_mse(TRUTH, PREDICTED, of="ln_m"), expected)
+    assert (delta_mse(TRUTH, PREDICTED, of="ln_m") < 0.1 * delta_mse(TRUTH, PREDICTED)).all()
+
+
+def test_delta_mse_the_other_way_round_divides_by_the_prediction():
+    expected = np.sqrt((((TRUTH - PREDICTED) / PREDICTED) ** 2).mean(axis=0))
+    np.testing.assert_allclose(delta_mse(TRUTH, PREDICTED, relative_to="prediction"), expected)
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_a_perfect_prediction_has_no_error(name):
+    np.testing.assert_allclose(per_view(TRUTH, TRUTH, name), 0.0, atol=1e-15)
+
+
+def test_no_mass_is_left_out_and_not_counted_as_right():
+    truth = np.array([[0.0, 4e10], [2e10, 8e10]])
+    assert np.isnan(per_view(truth, PREDICTED, "relative")[0, 0])
+    assert delta_mse(truth, PREDICTED)[0] == pytest.approx(0.5)
+    assert np.isnan(ln_ratio(TRUTH, np.array([[np.nan, -1.0], [1e10, 1e10]]))[0]).all()
+
+
+def test_shapes_must_agree():
+    with pytest.raises(ValueError, match="not of one shape"):
+        per_view(TRUTH, PREDICTED[:1], "relative")
+    with pytest.raises(ValueError, match="no error measure 'mse'"):
+        per_view(TRUTH, PREDICTED, "mse")
+
+
+def test_bootstrap_of_a_mean_is_the_standard_error_over_galaxies():
+    """Views repeat their galaxy's value: three times the views are no more knowledge."""
+    rng = np.random.default_rng(1)
+    galaxy = rng.standard_normal(400)
+    one = Bootstrap(np.arange(400), draws=2000).mean(galaxy)
+    three = Bootstrap(np.repeat(np.arange(400), 3), draws=2000).mean(np.repeat(galaxy, 3))
+    assert one.error == pytest.approx(galaxy.std() / 20.0, rel=0.08)
+    assert three.error == pytest.approx(one.error, rel=0.08)
+    assert three.value == pytest.approx(galaxy.mean())
+    assert three.low < three.value < three.high
+
+
+def test_paired_differences_cancel_what_is_common():
+    rng = np.random.default_rng(2)
+    ids = np.repeat(np.arange(200), 3)
+    common = np.repeat(rng.standard_normal(200), 3)
+    first, second = common + 0.1 + 0.01 * rng.standard_normal(600), common
+    bootstrap = Bootstrap(ids)
+    found = bootstrap.difference(first, second)
+    assert found.value == pytest.approx(0.1, abs=0.005)
+    assert found.error < 0.1 * bootstrap.mean(first).error
+
+
+def test_quantiles_are_numpys_and_scatter_is_a_standard_deviation():
+    values = np.random.default_rng(3).normal(1.0, 2.0, (3001, 2))
+    bootstrap = Bootstrap(np.arange(3001), draws=50)
+    np.testing.assert_allclose(bootstrap.quantile(values, 0.5).value, np.median(values, axis=0))
+    np.testing.assert_allclose(bootstrap.scatter(values).value, 2.0, rtol=0.05)
+    even = np.array([1.0, 2.0, 4.0, 8.0])
+    assert Bootstrap(np.arange(4), draws=5).quantile(even, 0.5).value == 3.0
+
+
+def test_ratio_and_root_and_worst_radius():
+    values = np.array([[1.0, 9.0], [3.0, 7.0]])
+    bootstrap = Bootstrap(np.array([5, 6]), draws=200)
+    np.testing.assert_allclose(bootstrap.root_mean(values).value, np.sqrt([2.0, 8.0]))
+    np.testing.assert_allclose(bootstrap.ratio(values[:, 1], values[:, 0]).value, 4.0)
+    assert bootstrap.extreme(values).value == 8.0
+    assert bootstrap.extreme(values, slice(0, 1)).value == 2.0
+
+
+def honest(stretch: float, n: int = 600, seed: int = 4):
+    """Truths that scatter about the prediction by `stretch` times what is stated."""
+    rng = np.random.default_rng(seed)
+    sigma = rng.uniform(0.05, 0.3, (n, 3))
+    predicted = np.exp(rng.normal(25.0, 1.0, (n, 3)))
+    truth = predicted * np.exp(stretch * sigma * rng.standard_normal((n, 3)))
+    bootstrap = Bootstrap(np.repeat(np.arange(n // 3), 3), draws=300)
+    return coverage(truth, predicted, sigma, bootstrap), bootstrap
+
+
+def test_honest_uncertainties_cover():
+    found, bootstrap = honest(1.0)
+    for k, share in EXPECTED.items():
+        assert abs(found.overall[k].value - share) < 4 * found.overall[k].error
+    assert found.stretch.value == pytest.approx(1.0, abs=0.05)
+    histogram = pit_histogram(found.pit, bootstrap)
+    assert histogram.value.mean() == pytest.approx(1.0)
+    assert (np.abs(histogram.value - 1.0) < 4 * histogram.error).all()
+
+
+def test_too_small_uncertainties_are_found_out():
+    found, bootstrap = honest(2.0)
+    assert found.overall[1].value < EXPECTED[1] - 5 * found.overall[1].error
+    assert found.stretch.value == pytest.approx(2.0, rel=0.05)
+    histogram = pit_histogram(found.pit, bootstrap).value
+    assert min(histogram[0], histogram[-1]) > 2.0 * histogram[4:6].max()
+
+
+def test_no_stated_uncertainty_is_not_covered_by_accident():
+    found = coverage(TRUTH, PREDICTED, np.zeros_like(TRUTH), Bootstrap(np.array([1, 2]), draws=10))
+    assert np.isnan(found.z).all() and np.isnan(found.overall[1].value)
+
+
+def test_bins_hold_their_means_and_rare_kinds_are_left_out():
+    ids = np.arange(60)
+    by = np.linspace(0.0, 1.0, 60)
+    found = binned(10.0 * (by > 0.5), by, quantile_edges(by, 4), Bootstrap(ids, draws=50))
+    assert [estimate.value for estimate in found.estimates] == [0.0, 0.0, 10.0, 10.0]
+    assert found.n_galaxies.sum() == 60
+    rare = in_groups(by, {"rare": ids < 3, "common": ids >= 3}, Bootstrap(ids, draws=50))
+    assert rare.labels == ("common",)
+
+
+def test_derived_quantities_of_an_isothermal_sphere():
+    """M = v^2 R / G: the circular velocity is v everywhere, and the density falls as R^-2."""
+    radii = np.geomspace(1.0, 100.0, 20)
+    mass = 200.0**2 * radii / G
+    np.testing.assert_allclose(circular_velocity(radii, mass), 200.0)
+    middle, density = shell_density(radii, mass)
+    np.testing.assert_allclose(density, 200.0**2 / (4 * np.pi * G * middle**2), rtol=0.02)
+
+
+def test_uncertainty_is_carried_through_the_members():
+    """A common factor moves mass and density alike, velocity by half as much."""
+    radii = np.geomspace(1.0, 100.0, 20)
+    factors = np.exp(0.1 * np.random.default_rng(5).standard_normal((200, 1)))
+    mass = 1e10 * radii
+    found = bands(radii, mass, mass * factors)
+    np.testing.assert_allclose(found["mass"].sigma_ln, np.log(factors).std(ddof=1))
+    np.testing.assert_allclose(found["density"].sigma_ln, found["mass"].sigma_ln[:-1])
+    np.testing.assert_allclose(found["velocity"].sigma_ln, 0.5 * found["mass"].sigma_ln)
+    assert np.isnan(bands(radii, mass)["mass"].sigma_ln).all()
+
+
+def test_a_profile_that_falls_is_noticed():
+    assert rising(np.array([[1.0, 2.0, 3.0], [1.0, 3.0, 2.0]])).tolist() == [True, False]
