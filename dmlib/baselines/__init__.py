@@ -20,6 +20,9 @@ BASELINES: Mapping[str, Callable[[regress.Task], np.ndarray]] = {
     "boosted": regress.boosted,
 }
 
+#: Those that look at the galaxy.
+REGRESSIONS = ("linear", "boosted")
+
 #: What each is, for tables and legends.
 TITLES = {
     "random": "random draw (authors)",

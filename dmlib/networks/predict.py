@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import h5py
 import numpy as np
 
+from ..baselines import BASELINES, REGRESSIONS, regress
 from ..dataset.read import DataSet, ln_mass, load_dataset
 from ..files import atomic_path
 from ..settings import Settings
 from .calibrate import Spread
 from .models import load_ensemble, load_index
+from .plan import SHARES
+from .train import share_of
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,8 @@ def build(settings: Settings) -> None:
         write_truth(handle, settings, dataset, rows)
         for name, entry in load_index(settings).items():
             write_group(handle, name, predict_ensemble(settings, dataset, rows, name, entry), dataset, rows)
+        for name, predicted in predict_plainly(settings, dataset, rows):
+            write_group(handle, name, predicted, dataset, rows)
 
 
 def predict_ensemble(settings: Settings, dataset: DataSet, rows: np.ndarray, name: str, entry: dict) -> Predicted:
@@ -79,6 +86,40 @@ def predict_ensemble(settings: Settings, dataset: DataSet, rows: np.ndarray, nam
         "validation_rms_ln": np.sqrt(np.nanmean((members["validation"].mean(axis=0) - truth) ** 2, axis=0)),
     }
     return Predicted(np.exp(mean), spread.sigma(members["test"]), members["test"], about)
+
+
+def predict_plainly(settings: Settings, dataset: DataSet, rows: np.ndarray) -> Iterator[tuple[str, Predicted]]:
+    """What is predicted without a network, see `dmlib.baselines`.
+
+    Yields
+    ------
+    name, predicted
+        ``baseline/<name>`` of each baseline from all inputs; ``linear/photometry``, ``boosted/hi`` and so on of the
+        regressions from less; ``linear/learning_curve/<n>`` of the linear one on the galaxies of the networks'
+        learning curve.
+    """
+    train = dataset.rows("train")
+    galaxy = np.asarray(dataset.table["subhalo_id"])[train]
+    about = {"galaxies": len(np.unique(galaxy)), "seconds": np.nan}
+    for inputs in ("all", "photometry", "hi"):
+        task = regress.task(dataset, settings.seed, inputs=inputs, asked=rows)
+        for name, function in BASELINES.items():
+            if inputs == "all" or name in REGRESSIONS:
+                started = time.perf_counter()
+                mass = np.exp(function(task))
+                attributes = about | {"inputs": inputs, "seconds": time.perf_counter() - started}
+                yield (
+                    (f"baseline/{name}" if inputs == "all" else f"{name}/{inputs}"),
+                    Predicted(mass, None, None, attributes),
+                )
+        if inputs == "all":
+            for share in SHARES:
+                some = share_of(galaxy, share, settings.seed)
+                n = len(np.unique(galaxy[some]))
+                if n >= 4:
+                    fewer = regress.Task(task.x[some], task.y[some], task.group[some], task.asked, task.seed)
+                    attributes = about | {"inputs": inputs, "galaxies": n}
+                    yield f"linear/learning_curve/{n}", Predicted(np.exp(regress.linear(fewer)), None, None, attributes)
 
 
 def write_truth(handle: h5py.File, settings: Settings, dataset: DataSet, rows: np.ndarray) -> None:

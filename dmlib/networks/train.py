@@ -111,7 +111,7 @@ def make_jobs(settings: Settings, dataset: DataSet, entries: list[Entry] | None 
     jobs = []
     for entry in entries if entries is not None else plan(settings, len(np.unique(galaxy[train]))):
         channels = dataset.channels(entry.inputs)
-        rows = train[_share(galaxy[train], entry.share, settings.seed)]
+        rows = train[share_of(galaxy[train], entry.share, settings.seed)]
         for member in range(entry.schedule.members):
             seed = int(fingerprint([settings.seed, entry.name, member])[:8], 16)
             content = [entry, seed, channels, about["made_from"], rows.tolist(), code_of(entry.architecture)]
@@ -226,7 +226,7 @@ def train_member(job: Job, told=lambda epochs: None, *, checkpoint_seconds: floa
     return card
 
 
-def _share(galaxy: np.ndarray, share: float, seed: int) -> np.ndarray:
+def share_of(galaxy: np.ndarray, share: float, seed: int) -> np.ndarray:
     """Views of a share of the galaxies, drawn at random; a smaller share is part of a larger one."""
     distinct = np.random.default_rng([seed, 0x736861]).permutation(np.unique(galaxy))
     return np.flatnonzero(np.isin(galaxy, distinct[: round(share * len(distinct))]))
