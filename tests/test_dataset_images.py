@@ -18,6 +18,7 @@ from dmlib.observe.images.light import ParticleLight
 from dmlib.observe.images.published import BANDS, box_view
 from dmlib.observe.skirt.run import VARIABLE
 from dmlib.observe.skirt.settings import SkirtSettings
+from dmlib.pipeline.imports import closure
 from dmlib.sample import load_sample
 from dmlib.universe import open_universe
 
@@ -115,6 +116,12 @@ def test_own_skirt_runs_make_a_data_set(small, tmp_path, monkeypatch):
     for image, expected in zip(made.images(made.rows()), light.images(light.rows()), strict=True):
         np.testing.assert_allclose(image.sum((0, 1)) / expected.sum((0, 1)), 1.0, atol=0.03)
         assert np.corrcoef(image[..., 2].ravel(), expected[..., 2].ravel())[0, 1] > 0.95
+
+
+def test_the_books_data_set_does_not_depend_on_how_skirt_is_run():
+    used = closure(["dmlib.dataset.build"])
+    assert "dmlib.dataset.recipe" in used and "dmlib.observe.skirt.settings" in used
+    assert not {"dmlib.observe.skirt.source", "dmlib.observe.skirt.run", "dmlib.observe.skirt.export"} & set(used)
 
 
 def test_a_galaxy_whose_run_fails_is_set_aside(small, tmp_path, monkeypatch):

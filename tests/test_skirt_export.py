@@ -1,6 +1,7 @@
 """Export: units, wind, wrap, the ages, the young, the dust; and that no light is lost on the way."""
 
 import json
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -149,6 +150,24 @@ def test_dust_is_in_the_cells_that_form_stars(tmp_path):
     cells.extra["InternalEnergy"][:] = 50.0
     export(toy, some_views(1), GRID, SkirtSettings(dusty="cold"), tmp_path)
     np.testing.assert_allclose(read_columns(tmp_path / "gas.txt")["mass density"], density, rtol=1e-6)
+
+
+def test_a_cell_is_as_opaque_as_the_milky_ways_gas_with_as_much_dust(tmp_path):
+    """Mass, size, metals, share of dust and extinction, as SKIRT will put them together, against A_V per hydrogen."""
+    toy = galaxy(stars([[0.0, 0.0, 0.0]], 5.0), gas([[0.0, 0.0, 0.0]], mass=1e8, radius=1.0, metallicity=0.02))
+    written = export(toy, some_views(1), GRID, OWN, tmp_path)
+    cell, mix = read_columns(tmp_path / "gas.txt"), read_columns(tmp_path / "dust.txt")
+    share = float(ElementTree.parse(written.ski).getroot().find(".//ParticleMedium").get("massFraction"))
+    # Through the middle of a cubic spline the column is 6/pi of mass over support squared (columnDensity(0) in
+    # CubicSplineSmoothingKernel.cpp); in kg and m.
+    parsec, sun = 3.08567758e16, 1.98847e30
+    gas_column = 6 / np.pi * cell["mass"][0] * sun / (cell["smoothing length"][0] * parsec) ** 2
+    extinction = np.interp(0.55, mix["wavelength"], mix["extinction mass coefficient"])
+    a_v = 2.5 / np.log(10) * extinction * share * cell["metallicity"][0] * gas_column
+    # The toy is hydrogen only. In the Milky Way 1.87e21 atoms/cm^2 have A_V = 1 and 1.87e-26 g of dust each.
+    atoms = gas_column / 1.6735e-27 * 1e-4
+    dust_per_atom = 0.3 * 0.02 * 1.6735e-24
+    assert a_v == pytest.approx(atoms / 1.87e21 * dust_per_atom / 1.87e-26, rel=0.03)
 
 
 def test_dust_of_a_real_galaxy(tmp_path, real):

@@ -239,6 +239,21 @@ class TestRealSkirt:
         for view, image in zip(views, images, strict=True):
             agree(image, light.image(lopsided(), view, GRID))
 
+    def test_the_published_recipe_where_the_resource_packs_are(self, tmp_path):
+        positions = np.random.default_rng(1).normal(0, 2, (200, 3))
+        ages = np.where(np.arange(200) < 20, 0.005, 3.0)
+        toy = galaxy(stars(positions, ages), gas(positions, mass=1e8))
+        settings = SkirtSettings(packets=1e5)
+        try:
+            image = OwnSkirt(settings, folder=tmp_path, threads=2, timeout=600).image(toy, box_view(7), GRID)
+        except SkirtError as error:
+            if "resource" not in str(error):
+                raise
+            pytest.skip(f"SKIRT is here without its resource packs: {error}")
+        light = ParticleLight(unit="maggies/pixel").image(toy, box_view(7), GRID)
+        # Other spectra, other dust, other bands: within a factor of two.
+        np.testing.assert_allclose(np.log2(image.sum((0, 1)) / light.sum((0, 1))), 0.0, atol=1.0)
+
     def test_dust_dims_blue_more_than_red(self, tmp_path):
         positions = np.random.default_rng(1).normal(0, 2, (200, 3))
         toy = galaxy(stars(positions, 3.0), gas(positions, mass=1e8))

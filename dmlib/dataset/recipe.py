@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -15,7 +16,6 @@ from ..observe.images.light import ParticleLight
 from ..observe.images.published import PublishedSkirt
 from ..observe.images.realism import Survey, SurveyLight
 from ..observe.skirt.settings import SkirtSettings
-from ..observe.skirt.source import OwnSkirt
 from ..universe.base import Scope
 
 
@@ -107,6 +107,8 @@ class Recipe(BaseModel):
         if self.images == "published":
             return PublishedSkirt(self.published)
         if self.images == "skirt":
-            return OwnSkirt(self.skirt.model_copy(update={"dust": self.dust and self.skirt.dust}))
+            # By name: the book's data set does not depend on the text of the modules that run SKIRT.
+            runs = import_module("dmlib.observe.skirt.source")
+            return runs.OwnSkirt(self.skirt.model_copy(update={"dust": self.dust and self.skirt.dust}))
         light = ParticleLight(Dust() if self.dust else None, unit="maggies/pixel")
         return light if self.images == "particles" else SurveyLight(light, Survey(), seed)

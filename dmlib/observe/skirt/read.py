@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
 from astropy import constants
 from astropy import units as u
 from astropy.io import fits
+from astropy.utils.exceptions import AstropyUserWarning
 
 from ..grid import SkyGrid
 from ..images.bands import WAVELENGTH
@@ -56,10 +58,13 @@ def read_frame(path: str | Path, grid: SkyGrid, settings: SkirtSettings) -> np.n
     path = Path(path)
     again = "run SKIRT again"
     try:
-        with fits.open(path, memmap=False) as hdus:
-            header, data = hdus[0].header.copy(), np.asarray(hdus[0].data, dtype=np.float64)
-            found = np.array([float(row[0]) for row in hdus[1].data])
-            unit = str(hdus[1].columns[0].unit or header.get("CUNIT3", "")).strip()
+        with warnings.catch_warnings():
+            # A file that was cut short is refused here; astropy would first warn of it.
+            warnings.simplefilter("ignore", AstropyUserWarning)
+            with fits.open(path, memmap=False) as hdus:
+                header, data = hdus[0].header.copy(), np.asarray(hdus[0].data, dtype=np.float64)
+                found = np.array([float(row[0]) for row in hdus[1].data])
+                unit = str(hdus[1].columns[0].unit or header.get("CUNIT3", "")).strip()
     except FileNotFoundError as error:
         raise SkirtError(f"SKIRT wrote no {path.name}: {again}, and see its log.") from error
     except (OSError, TypeError, ValueError, IndexError) as error:
