@@ -241,7 +241,7 @@ class _Handler(BaseHTTPRequestHandler):
         base = f"http://{host}/api/"
         shown = path + (f"?{parts.query}" if parts.query else "")
         tng.requests.append(shown)
-        mischief = tng.mischief.of(path)
+        mischief = tng.mischief.of(shown)
         if mischief == "drop":
             tng.log(f"{shown}: connection dropped")
             self.close_connection = True

@@ -26,7 +26,7 @@ class Mischief:
     retry_after : float
         Pause that a busy server asks for [s].
     only : str
-        Only requests whose path has this in it count.
+        Only requests whose path and query have this in them count.
     """
 
     every: int = 0
@@ -43,9 +43,9 @@ class Mischief:
         if unknown:
             raise ValueError(f"a server cannot misbehave as {unknown[0]!r}; it can as {', '.join(KINDS)}")
 
-    def of(self, path: str) -> str | None:
-        """What goes wrong with this request, or None."""
-        if not self.every or self.only not in path:
+    def of(self, request: str) -> str | None:
+        """What goes wrong with this request (path and query), or None."""
+        if not self.every or self.only not in request:
             return None
         with self._lock:
             self._asked += 1
