@@ -35,7 +35,7 @@
 # Reading takes about 15 minutes. Running takes a few minutes when the views have to be observed first, otherwise seconds.
 
 # %% tags=["parameters"]
-universe = "embedded"  # written here; or "files", a TNG tree on disk
+universe = "embedded"  # written here; or "files" or "api": the real TNG
 profile = "quick"  # how much is computed: "smoke", "quick" or "paper"
 seed = 1  # root of every random number: lines of sight, noise, split
 base_path = ""  # the simulation's output folder, for universe "files"

@@ -254,15 +254,19 @@ class TestMischief:
                 seen = reply.status_code, reply.headers["content-type"]
             except requests.RequestException as error:
                 seen = type(error).__name__, None
-        assert seen == {
-            "error": (500, "text/html"),
-            "gateway": (504, "text/html"),
-            "busy": (429, "application/json"),
-            "page": (200, "text/html; charset=utf-8"),
-            "slow": (200, "application/json"),
-            "cut": ("ChunkedEncodingError", None),
-            "drop": ("ConnectionError", None),
-        }[kind] and server.mischief.done == 1
+        assert (
+            seen
+            == {
+                "error": (500, "text/html"),
+                "gateway": (504, "text/html"),
+                "busy": (429, "application/json"),
+                "page": (200, "text/html; charset=utf-8"),
+                "slow": (200, "application/json"),
+                "cut": ("ChunkedEncodingError", None),
+                "drop": ("ConnectionError", None),
+            }[kind]
+            and server.mischief.done == 1
+        )
 
     def test_every_third(self):
         mischief = Mischief(3, ("error", "cut"), only="cutout")
@@ -274,7 +278,7 @@ class TestMischief:
             Mischief(1, ("rudely",))
 
     def test_a_port_that_is_taken(self, server, output):
-        with pytest.raises(DmlibError, match="cannot be opened .*: choose another"):
+        with pytest.raises(DmlibError, match=r"cannot be opened .*: choose another"):
             TngServer(output, port=int(server.url.split(":")[2].split("/")[0]))
 
     def test_a_tree_without_a_name(self, tmp_path):

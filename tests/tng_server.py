@@ -6,6 +6,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+from astropy.io import fits
 
 from dmlib.universe.server import TngServer
 
@@ -25,6 +26,16 @@ def environment(server: TngServer, folder: Path) -> dict[str, str]:
         "DMLIB_WORKERS": "1",
         "NO_PROXY": "127.0.0.1",
     }
+
+
+def broadband(path: Path) -> Path:
+    """Write a published image of one colour; gives its path."""
+    hdu = fits.PrimaryHDU(np.full((4, 200, 200), 2.0, ">f4"))
+    hdu.header.update({"BUNIT": "counts/s/pixel", "PIXSCALE": 0.396, "USE_Z": 0.0485236})
+    hdu.header.update({f"CTYPE{i}": "pc" for i in (1, 2)} | {f"CDELT{i}": 388.65 for i in (1, 2)})
+    hdu.header.update({f"FILTER{k}": f"sloan/sdss_{band}" for k, band in enumerate("griz")})
+    hdu.writeto(path)
+    return path
 
 
 def arrays_of(path: Path) -> dict[str, tuple]:

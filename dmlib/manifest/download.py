@@ -91,6 +91,10 @@ def _retry_after(response: requests.Response) -> float | None:
         return None
 
 
+def _nothing(*_: object) -> None:
+    """What is called where nobody wants to be told."""
+
+
 @dataclass(frozen=True)
 class Downloader:
     """How patiently files are downloaded.
@@ -125,8 +129,8 @@ class Downloader:
     sleep: Callable[[float], None] = time.sleep
     jitter: float = 0.0
     pages_pass: bool = False
-    before: Callable[[], None] = lambda: None
-    told_to_wait: Callable[[float], None] = lambda seconds: None
+    before: Callable[[], object] = _nothing
+    told_to_wait: Callable[[float], object] = _nothing
     received: Callable[[int], object] | None = None
 
     def get(self, url: str, part: Path, *, label: str, with_key: bool = False, checksummed: bool = False) -> None:

@@ -249,8 +249,8 @@ class _Handler(BaseHTTPRequestHandler):
         if mischief == "slow":
             time.sleep(tng.mischief.delay)
         reply = self._misbehave(mischief) or self._reply(path, query, base)
-        tng.log(f"{shown}: {reply.status}" + (f" ({mischief})" if mischief else ""))
-        self._send(reply, cut=mischief == "cut")
+        status = self._send(reply, cut=mischief == "cut")
+        tng.log(f"{shown}: {status}" + (f" ({mischief})" if mischief else ""))
 
     def _misbehave(self, mischief: str | None) -> Reply | None:
         if mischief == "error":
@@ -277,7 +277,8 @@ class _Handler(BaseHTTPRequestHandler):
             )
         return self.tng.answer(path.removeprefix("/api/"), query, base)
 
-    def _send(self, reply: Reply, *, cut: bool) -> None:
+    def _send(self, reply: Reply, *, cut: bool) -> int:
+        """Send a reply, or the part of it that was asked for; gives the status."""
         body, status, headers = reply.body, reply.status, dict(reply.headers)
         asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
         if asked and "Accept-Ranges" in headers:
@@ -298,3 +299,4 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
+        return status
