@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 FILE = "facts.json"
 
 #: Facts that tell one simulation, or one snapshot of it, from another.
-_TELLING = ("name", "number", "num_groups_fof", "num_groups_subfind", "num_gas", "num_dm", "num_stars", "boxsize")
+TELLING = ("name", "number", "num_groups_fof", "num_groups_subfind", "num_gas", "num_dm", "num_stars", "boxsize")
 
 _confirmed: set[tuple[str, str, int]] = set()
 
@@ -79,7 +79,7 @@ def confirm(universe: ApiUniverse) -> None:
         return
     now = ask(client, universe.simulation, universe.snapshot)
     kept = load(client, universe.cache, universe.simulation, universe.snapshot)
-    changed = [name for name in _TELLING if now.get(name) != kept.get(name)]
+    changed = [name for name in TELLING if now.get(name) != kept.get(name)]
     if changed:
         raise UniverseError(
             f"{client.host} serves another {universe.simulation} than the one in the cache (its {changed[0]} is "

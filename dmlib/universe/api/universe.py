@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -91,11 +92,10 @@ class ApiUniverse:
         return f"{self.client.host}/{self.simulation}/snapshots/{self.snapshot}"
 
     def _identity(self, raw: dict[str, Any]) -> str:
-        """sha256 of what the header says, and of one column: catalogues with other galaxies differ in it."""
-        told = [self.simulation, self.snapshot, *(raw[name] for name in ("Time", "BoxSize", "HubbleParam"))]
-        digest = hashlib.sha256(" ".join(map(repr, [*told, raw["MassTable"].tolist()])).encode())
-        digest.update(np.ascontiguousarray(self._values("Subhalo", "SubhaloSFR", None)).tobytes())
-        return digest.hexdigest()
+        """sha256 of what the server and a header say: two catalogues alike in all counts of particles are the same."""
+        told = {name: self.facts.get(name) for name in facts.TELLING}
+        told |= {name: np.asarray(value).tolist() for name, value in raw.items()}
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
     # -- catalogue -----------------------------------------------------------------------------------------------
 
