@@ -143,11 +143,7 @@ ITEMS = {
     "MediumSystem": Item(
         "MediumSystem.hpp",
         "SimulationItem",
-        {
-            "photonPacketOptions": Property("item", "PhotonPacketOptions"),
-            "media": Property("list", "Medium"),
-            "grid": Property("item", "SpatialGrid"),
-        },
+        {"media": Property("list", "Medium"), "grid": Property("item", "SpatialGrid")},
     ),
     "Medium": Item("Medium.hpp", "SimulationItem", concrete=False),
     "ImportedMedium": Item(
@@ -260,7 +256,7 @@ ITEMS = {
     "Band": Item("Band.hpp", "SimulationItem", concrete=False),
     "BroadBand": Item("BroadBand.hpp", "Band", {"bandName": Property("string", needed=True)}),
     "FileBand": Item("FileBand.hpp", "Band", _FILE),
-    "ProbeSystem": Item("ProbeSystem.hpp", "SimulationItem", {"probes": Property("list", "Probe")}),
+    "ProbeSystem": Item("ProbeSystem.hpp", "SimulationItem"),
 }
 
 #: Bands of ``BroadBand.hpp`` that dmlib names.
@@ -392,3 +388,63 @@ def _file(item: ElementTree.Element, path: Path):
             yield f"{path.name}: column {number} is '{line}', not {words}"
         if unit not in (UNITS[quantity] if quantity else {"", "1"}):
             yield f"{path.name}: column {number} is in '{unit}', no unit of {quantity or 'a number'}"
+
+
+#: Elements of SKIRT's own schema by our kinds (``PropertyDef`` types, ``SMILE/schema/SchemaDef.cpp``).
+_KINDS = {
+    "StringProperty": "string",
+    "IntProperty": "int",
+    "BoolProperty": "bool",
+    "DoubleProperty": "double",
+    "EnumProperty": "enum",
+    "ItemProperty": "item",
+    "ItemListProperty": "list",
+}
+
+
+def differences(smile: Path) -> list[str]:
+    """Where this schema and that of an executable differ; the latter is what ``skirt -x`` writes, ``skirt.smile``."""
+    types = {item.get("name"): item for item in ElementTree.parse(smile).getroot().iter("Type")}
+    return [line for name, item in ITEMS.items() for line in _differences(name, item, types)]
+
+
+def _chain(name: str | None, types: dict[str, ElementTree.Element]) -> list[str]:
+    chain = []
+    while name in types:
+        chain.append(name)
+        name = types[name].get("base")
+    return chain
+
+
+def _differences(name: str, item: Item, types: dict[str, ElementTree.Element]):
+    if name not in types:
+        yield f"there is no {name}"
+        return
+    chain = _chain(name, types)
+    if item.base in ITEMS and item.base not in chain:
+        yield f"{name} is no {item.base}"
+    if item.concrete and types[name].get("concrete") != "true":
+        yield f"{name} cannot be made"
+    theirs = {
+        found.get("name"): found
+        for base in reversed(chain)
+        for found in (types[base].find("properties") if types[base].find("properties") is not None else [])
+    }
+    ours = properties(name)
+    for key, wanted in ours.items():
+        found = theirs.get(key)
+        if found is None:
+            yield f"{name} has no property {key}"
+        elif _KINDS.get(found.tag) != wanted.kind:
+            yield f"{name}.{key} is a {found.tag}"
+        elif wanted.kind == "double" and found.get("quantity", "") != wanted.of:
+            yield f"{name}.{key} is of '{found.get('quantity', '')}'"
+        elif wanted.kind in ("item", "list") and found.get("base") not in _chain(str(wanted.of), types):
+            yield f"{name}.{key} holds {found.get('base')}"
+        elif wanted.kind == "enum" and not set(wanted.of) <= {value.get("name") for value in found.iter("EnumValue")}:
+            yield f"{name}.{key} lacks one of {wanted.of}"
+    if item.concrete:
+        for key, found in theirs.items():
+            free = found.get("default") or found.get("requiredIf") or found.get("relevantIf")
+            if not free and key not in ours and _KINDS.get(found.tag) not in ("item", "list"):
+                yield f"{name} needs {key}"

@@ -2,10 +2,12 @@
 
 import os
 import shutil
+import subprocess
 import time
 
 import numpy as np
 import pytest
+import skirt_schema
 from astropy.io import fits
 from skirt_toys import GRID, executable, galaxy, gas, lopsided, some_views, stars
 
@@ -230,7 +232,11 @@ class TestFrames:
     reason="SKIRT itself is not here: put its executable on PATH, or name it in DMLIB_SKIRT",
 )
 class TestRealSkirt:
-    """SKIRT itself, with what needs none of its resource packs."""
+    """SKIRT itself."""
+
+    def test_its_own_schema_is_the_one_that_we_write_for(self, tmp_path):
+        subprocess.run([find_skirt(), "-x"], cwd=tmp_path, check=True, timeout=60, stdout=subprocess.DEVNULL)
+        assert skirt_schema.differences(tmp_path / "skirt.smile") == []
 
     def test_without_dust_the_flux_is_the_particle_lights(self, tmp_path):
         views = some_views()

@@ -130,6 +130,52 @@ def test_the_octree_is_as_fine_however_large_its_domain(tmp_path, depth):
     assert side > 1e3 * depth and 125.0 < finest <= 250.0
 
 
+def smile(path, change=lambda text: text):
+    """Our schema as ``skirt -x`` would write it (``SchemaDef::save``)."""
+    kinds = {kind: tag for tag, kind in skirt_schema._KINDS.items()}
+    root = ElementTree.Element("smile-schema", type="Schema")
+    types = ElementTree.SubElement(ElementTree.SubElement(root, "Schema", name="SKIRT"), "types", type="Type")
+    for name, item in skirt_schema.ITEMS.items():
+        one = ElementTree.SubElement(types, "Type", name=name, base=item.base, title="")
+        if item.concrete:
+            one.set("concrete", "true")
+        if item.properties:
+            holder = ElementTree.SubElement(one, "properties", type="Property")
+        for key, wanted in item.properties.items():
+            found = ElementTree.SubElement(holder, kinds[wanted.kind], name=key, title="")
+            if not wanted.needed:
+                found.set("default", "something")
+            if wanted.kind == "enum":
+                values = ElementTree.SubElement(found, "enumValues", type="EnumValue")
+                for value in wanted.of:
+                    ElementTree.SubElement(values, "EnumValue", name=value, title="")
+            elif wanted.of:
+                found.set("quantity" if wanted.kind == "double" else "base", wanted.of)
+    path.write_text(change(ElementTree.tostring(root, encoding="unicode")))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ("", "", None),
+        ('name="roll"', 'name="rollAngle"', "FrameInstrument has no property roll"),
+        ('name="maxDustFraction"', 'name="maxFraction"', "DensityTreePolicy has no property maxDustFraction"),
+        ('<Type name="FileBand"', '<Type name="TextBand"', "there is no FileBand"),
+        ('name="ExtinctionOnly"', 'name="Extinction"', "MonteCarloSimulation.simulationMode lacks one of"),
+        ('quantity="posangle"', 'quantity="angle"', "FrameInstrument.inclination is of 'angle'"),
+        (
+            '<StringProperty name="instrumentName"',
+            '<StringProperty name="label" title="" /><StringProperty name="instrumentName"',
+            "FrameInstrument needs label",
+        ),
+    ],
+)
+def test_another_schema_than_ours_is_told(tmp_path, old, new, complaint):
+    found = skirt_schema.differences(smile(tmp_path / "skirt.smile", lambda text: text.replace(old, new)))
+    assert (found == []) if complaint is None else any(line.startswith(complaint) for line in found)
+
+
 def test_settings_that_do_not_fit_together_are_refused():
     assert SkirtSettings(library="self-contained").medium == "particles"
     for wrong in (
