@@ -97,7 +97,13 @@ def export_galaxy(
         raise DmlibError("; ".join(f"{e['loc'][0]}: {e['msg']}" for e in error.errors())) from None
     fields = {"stars": STAR_FIELDS, "gas": GAS_FIELDS}
     scope = "group" if whole_group else "subhalo"
-    galaxy = load_galaxy(open_universe(settings), subhalo_id, scope=scope, extra=fields, components=("stars", "gas"))
+    opened = open_universe(settings)
+    if abs(opened.header.redshift) > 0.01:
+        raise DmlibError(
+            f"snapshot {snapshot} is at redshift {opened.header.redshift:.2f}, and stars are exported with their ages "
+            "today: take snapshot 99"
+        )
+    galaxy = load_galaxy(opened, subhalo_id, scope=scope, extra=fields, components=("stars", "gas"))
     axis = galaxy.spin_axis()
     seen = (
         [box_view(subhalo_id, axis)]

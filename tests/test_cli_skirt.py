@@ -1,5 +1,8 @@
 """The commands dmlib skirt export and dmlib skirt run."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import pytest
 import skirt_schema
 import skirt_toys
@@ -55,6 +58,14 @@ def test_the_published_recipe_along_the_boxs_axis(tree, tmp_path):
     assert done.exit_code == 0 and "1 lines of sight" in done.output and "particle light" not in done.output
     ski = tmp_path / f"subhalo_{subhalo_id}.ski"
     assert skirt_schema.problems(ski) == [] and "<ParticleMedium" in ski.read_text()
+
+
+def test_an_earlier_snapshot_is_refused(tree, tmp_path, monkeypatch):
+    output, subhalo_id = tree
+    header = replace(FilesUniverse(output, simulation="embedded").header, redshift=0.3)
+    monkeypatch.setattr("dmlib.universe.open_universe", lambda settings: SimpleNamespace(header=header))
+    with pytest.raises(DmlibError, match=r"at redshift 0\.30, and stars are exported with their ages today"):
+        dmlib("export", subhalo_id, "--out", tmp_path)
 
 
 def test_errors_are_sentences(tree, tmp_path):

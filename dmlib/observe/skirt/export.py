@@ -92,7 +92,7 @@ def seen(part: Component, support: np.ndarray, views: Sequence[View], grid: SkyG
 
 
 def ages(stars: Component) -> np.ndarray:
-    """Ages today [yr], shape (n,); a star of the last instant is not younger than 0."""
+    """Ages today [yr], shape (n,), hence for the last snapshot; a star of the last instant is not younger than 0."""
     return np.maximum(age_today(stars.extra["GFM_StellarFormationTime"]), 0.0) * 1e9
 
 
