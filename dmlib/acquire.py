@@ -132,9 +132,8 @@ def plan(settings: Settings, pictures: ImagesChoice = "none") -> Plan:
     FetchError, UniverseError
     """
     universe = _universe(settings)
-    missing = [c for c in COLUMNS if universe.cache.get(f"catalogue/{c[0]}_{c[1]}.hdf5") is None]
-    rows = {"Subhalo": universe.header.n_subhalos, "Group": universe.header.n_groups}
-    columns = float(sum(rows[kind] * _width(field) for kind, field in missing))
+    missing = universe.missing_columns(COLUMNS)
+    columns = float(universe.bytes_of_columns(missing))
     parts = [Part("catalogue columns", len(missing), columns, len(COLUMNS) - len(missing), False)]
     if missing:
         galaxies, n_bytes = _guess(universe, settings)
@@ -174,9 +173,6 @@ def fetch_all(settings: Settings, pictures: ImagesChoice = "none") -> ApiUnivers
     FetchError, UniverseError
     """
     universe = _universe(settings)
-    rows = {"Subhalo": universe.header.n_subhalos, "Group": universe.header.n_groups}
-    missing = [c for c in COLUMNS if universe.cache.get(f"catalogue/{c[0]}_{c[1]}.hdf5") is None]
-    universe.require_space(sum(rows[kind] * _width(field) for kind, field in missing))
     universe.fetch_columns(COLUMNS)
     sample = load_sample(settings)
     universe.prepare(sample["group_id"])
@@ -217,14 +213,6 @@ def _universe(settings: Settings) -> ApiUniverse:
 def _selection(universe: ApiUniverse, settings: Settings):
     table = select(universe)[0]
     return taste(table, settings.sample) if settings.sample else table
-
-
-def _width(field: str) -> int:
-    """Bytes of a row of a catalogue column."""
-    if field.endswith("Type"):
-        return 24
-    widths = {"SubhaloPos": 12, "SubhaloVel": 12, "SubhaloStellarPhotometrics": 32, "SubhaloFlag": 1}
-    return widths.get(field, 4)
 
 
 def _guess(universe: ApiUniverse, settings: Settings) -> tuple[int, float]:

@@ -19,7 +19,8 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 #: What is tested, taken as it is.
 REAL = (
     *("__init__.py", "__main__.py", "errors.py", "files.py", "settings.py", "progress.py", "results.py"),
-    *("products.py", "provenance.py", "cli.py", "cli_options.py", "cli_tng.py", "pipeline", "manifest"),
+    *("products.py", "provenance.py", "pipeline", "manifest"),
+    *(path.name for path in sorted((REPOSITORY / "dmlib").glob("cli*.py"))),
 )
 
 #: What makes JupyterLab pair the file, and papermill start the right language.

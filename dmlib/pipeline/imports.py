@@ -21,6 +21,7 @@ INFRASTRUCTURE = (
     "dmlib.book",
     "dmlib.cli",
     "dmlib.cli_options",
+    "dmlib.cli_skirt",
     "dmlib.cli_tng",
     "dmlib.errors",
     "dmlib.files",

@@ -5,12 +5,12 @@ from __future__ import annotations
 import errno
 import math
 import os
+import queue
 import random
 import shutil
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -242,34 +242,50 @@ def in_parallel(
         Those that failed.
     """
     gate = Gate()
+    todo: queue.SimpleQueue = queue.SimpleQueue()
+    ended: queue.SimpleQueue = queue.SimpleQueue()
+    left = 0
+    for job in jobs:
+        todo.put(job)
+        left += 1
+
+    def connection() -> None:
+        while not gate.stop.is_set():
+            try:
+                job = todo.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                work(job, gate)
+            except BaseException as error:
+                ended.put((job, error))
+            else:
+                ended.put((job, None))
+
+    # Not a pool, whose threads are waited for when the process ends: one that listens to a silent server would keep the
+    # user waiting after Ctrl-C.
+    for _ in range(min(n_connections, left)):
+        threading.Thread(target=connection, name="dmlib-tng", daemon=True).start()
     failed: list[tuple[Any, FetchError]] = []
     in_a_row = 0
-    waiting = iter(list(jobs))
-    pool = ThreadPoolExecutor(n_connections, thread_name_prefix="dmlib-tng")
-    running: dict[Any, Any] = {}
     try:
-        while True:
-            while len(running) < n_connections and (job := next(waiting, None)) is not None:
-                running[pool.submit(work, job, gate)] = job
-            if not running:
-                return failed
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                job = running.pop(future)
-                try:
-                    future.result()
-                    in_a_row = 0
-                except Exhausted as error:
-                    failed.append((job, error))
-                    in_a_row += 1
-                    if in_a_row >= FAILURES:
-                        raise FetchError(
-                            f"{label}: {in_a_row} requests failed one after the other, the last with: {error} What has "
-                            "come is kept; run again later."
-                        ) from error
+        for _ in range(left):
+            job, error = ended.get()
+            if error is None:
+                in_a_row = 0
+                continue
+            if not isinstance(error, Exhausted):
+                raise error
+            failed.append((job, error))
+            in_a_row += 1
+            if in_a_row >= FAILURES:
+                raise FetchError(
+                    f"{label}: {in_a_row} requests failed one after the other, the last with: {error} What has come is "
+                    "kept; run again later."
+                ) from error
     finally:
         gate.stop.set()
-        pool.shutdown(wait=True, cancel_futures=True)
+    return failed
 
 
 def hours(n_bytes: float, n_requests: int, rate: float, latency: float, n_connections: int) -> float:

@@ -28,6 +28,9 @@ from .client import Client, Gate, connections, in_parallel, readable
 #: Rows up to which a column is read in pieces and not as a whole.
 _FEW = 2000
 
+#: Bytes of a row of a catalogue column, where it is neither one number of 4 bytes nor one a particle type.
+_WIDTH = {"SubhaloPos": 12, "SubhaloVel": 12, "GroupPos": 12, "SubhaloStellarPhotometrics": 32, "SubhaloFlag": 1}
+
 
 class ApiUniverse:
     """A TNG run behind the web API at one snapshot.
@@ -41,13 +44,12 @@ class ApiUniverse:
     simulation : str
     snapshot : int
     client : Client, optional
-    folder : path, optional
-        Where downloads are kept; by default ``tng/<host>/<simulation>/snapshot_<n>`` in the cache
-        (``DMLIB_DATA``).
 
     Attributes
     ----------
     header : Header
+    cache : Cache
+        ``tng/<host>/<simulation>/snapshot_<n>`` in the folder of downloads (``DMLIB_DATA``).
 
     Raises
     ------
@@ -57,19 +59,16 @@ class ApiUniverse:
         When the server has no such simulation or snapshot, or serves another one.
     """
 
-    has_particles = True
-
     def __init__(
         self,
         simulation: str = "TNG100-1",
         snapshot: int = 99,
         *,
         client: Client | None = None,
-        folder: str | Path | None = None,
     ):
         self.client = client or Client()
         host = self.client.host.replace(":", "_")
-        self.cache = Cache(folder or cache_folder() / "tng" / host / simulation / f"snapshot_{snapshot:03d}")
+        self.cache = Cache(cache_folder() / "tng" / host / simulation / f"snapshot_{snapshot:03d}")
         self.simulation, self.snapshot = simulation, snapshot
         self.facts = facts.load(self.client, self.cache, simulation, snapshot)
         raw = facts.header(self)
@@ -146,6 +145,15 @@ class ApiUniverse:
             held = self.cache.get(name)
         return held
 
+    def missing_columns(self, columns: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+        """Those of the columns, ``("Subhalo" | "Group", field)``, that are not in the cache yet."""
+        return [(kind, field) for kind, field in columns if self.cache.get(f"catalogue/{kind}_{field}.hdf5") is None]
+
+    def bytes_of_columns(self, columns: Iterable[tuple[str, str]]) -> int:
+        """Size of columns [bytes]; one of a width that is not known counts as plain numbers."""
+        rows = {"Subhalo": int(self.facts["num_groups_subfind"]), "Group": int(self.facts["num_groups_fof"])}
+        return sum(rows[kind] * (24 if field.endswith("Type") else _WIDTH.get(field, 4)) for kind, field in columns)
+
     def fetch_columns(self, columns: Iterable[tuple[str, str]]) -> None:
         """Have columns of the catalogue in the cache, one request each, over several connections.
 
@@ -154,11 +162,13 @@ class ApiUniverse:
         columns : iterable of (str, str)
             ``("Subhalo" | "Group", field)``.
         """
-        wanted = [c for c in columns if self.cache.get(f"catalogue/{c[0]}_{c[1]}.hdf5") is None]
+        wanted = self.missing_columns(columns)
         if not wanted:
             return
+        size = self.bytes_of_columns(wanted)
+        self.require_space(size)
         facts.confirm(self)
-        with bar(total=None, label=f"catalogue of {self.simulation}", unit="B") as progress:
+        with bar(total=size, label=f"catalogue of {self.simulation}", unit="B") as progress:
             progress.unit_scale = True
 
             def one(column: tuple[str, str], gate: Gate) -> None:
