@@ -156,3 +156,38 @@ def test_uncertainty_is_carried_through_the_members():
 
 def test_a_profile_that_falls_is_noticed():
     assert rising(np.array([[1.0, 2.0, 3.0], [1.0, 3.0, 2.0]])).tolist() == [True, False]
+
+
+def some_scores(seed: int = 6):
+    """Two methods on 80 galaxies of 3 views: the second errs twice as much, in the same direction."""
+    from dmlib.evaluation import Scores
+
+    rng = np.random.default_rng(seed)
+    ids = np.repeat(np.arange(80), 3)
+    truth = np.repeat(np.exp(rng.normal(25.0, 1.0, (80, 20))), 3, axis=0)
+    error = 0.1 * rng.standard_normal(truth.shape)
+    masses = {"good": truth * np.exp(error), "bad": truth * np.exp(2.0 * error)}
+    return Scores(np.geomspace(1.0, 100.0, 20), truth, masses, ids, draws=200)
+
+
+def test_scores_over_a_region_and_at_its_worst_radius():
+    scores = some_scores()
+    assert scores.columns("all").all()
+    assert scores.radii[scores.columns("intermediate")].min() > 5.0
+    good = np.abs(scores.masses["good"] / scores.truth - 1.0)[:, scores.columns("intermediate")]
+    assert scores.over("intermediate", "good").value == pytest.approx(good.mean())
+    assert scores.worst("intermediate", "good").value == pytest.approx(good.mean(axis=0).max())
+    assert scores.worst("all", "good", "relative2", root=True).value == pytest.approx(
+        delta_mse(scores.truth, scores.masses["good"]).max()
+    )
+
+
+def test_scores_of_a_pair():
+    from dmlib.evaluation import verdict
+
+    scores = some_scores()
+    assert scores.ratio("all", "bad", "good").value == pytest.approx(4.0)
+    assert scores.worst_ratio("all", "good", "bad").value == pytest.approx(0.25)
+    assert verdict(scores.better("all", "good", "bad")) == "better"
+    assert verdict(scores.better("all", "bad", "good")) == "worse"
+    assert verdict(scores.better("all", "good", "good")) == "not told apart"

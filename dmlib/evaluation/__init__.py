@@ -7,5 +7,17 @@ curves are judged alike.
 from .bootstrap import Bootstrap
 from .coverage import Coverage, coverage
 from .measures import MEASURES, delta_mse, ln_ratio, per_view
+from .scores import REGIONS, Scores, verdict
 
-__all__ = ["MEASURES", "Bootstrap", "Coverage", "coverage", "delta_mse", "ln_ratio", "per_view"]
+__all__ = [
+    "MEASURES",
+    "REGIONS",
+    "Bootstrap",
+    "Coverage",
+    "Scores",
+    "coverage",
+    "delta_mse",
+    "ln_ratio",
+    "per_view",
+    "verdict",
+]

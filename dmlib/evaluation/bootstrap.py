@@ -100,6 +100,10 @@ class Bootstrap:
         """Largest of the means at some radii, `values` of shape (n, r): the worst radius of each draw."""
         return _estimate(self._means(values, None)[:, columns].max(axis=1))
 
+    def ratio_extreme(self, above: np.ndarray, below: np.ndarray) -> Estimate:
+        """Largest over the radii of the ratio of two means, both of shape (n, r)."""
+        return _estimate((self._means(above, None) / self._means(below, None)).max(axis=1))
+
     def _means(self, values: np.ndarray, where: np.ndarray | None) -> np.ndarray:
         values = np.asarray(values, dtype=float)
         weights = self.weights if where is None else self.weights * np.asarray(where, dtype=float)
