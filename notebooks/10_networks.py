@@ -44,6 +44,8 @@ n_steps = 60  # steps on one batch, in the check before the training
 n_batch = 32  # views in that batch (paper: 32)
 
 # %%
+from functools import partial
+
 import numpy as np
 from astropy.table import Table
 
@@ -53,11 +55,10 @@ from dmlib.figures import errors as looks
 from dmlib.figures import networks as figures
 from dmlib.figures import show
 from dmlib.figures.tables import show_table
-from dmlib.networks import architectures, fit
+from dmlib.networks import report
 from dmlib.networks.models import load_histories, load_index
 from dmlib.networks.plan import ARCHITECTURES, BEST_VALUE
 from dmlib.networks.predictions import load_predictions
-from dmlib.networks.targets import Standard
 from dmlib.results import recorder
 from dmlib.settings import Settings
 
@@ -65,6 +66,7 @@ settings = Settings(
     universe=universe, profile=profile, seed=seed, base_path=base_path
 )
 record = recorder(settings, chapter="networks")
+np.set_printoptions(precision=3)
 
 # %% [markdown]
 # ## What is compared
@@ -91,27 +93,7 @@ predictions = load_predictions(settings)
 index = load_index(settings)
 
 # %%
-channels = dataset.channels("all")
-rows = []
-for name in ARCHITECTURES:
-    network, entry = architectures.ARCHITECTURES[name], index[f"{name}/all"]
-    price = architectures.cost(
-        network.build(channels, dataset.grid.pixels, len(dataset.radii))
-    )
-    members = entry["members"]
-    rows.append(
-        {
-            "name": name,
-            "origin": network.origin,
-            "parameters": entry["parameters"],
-            "multiplications": price["multiplications"],
-            "members": len(members),
-            "epochs": max(m["epochs_run"] for m in members),
-            "seconds": np.mean([m["seconds"] for m in members]),
-        }
-    )
-
-# %%
+rows = report.architecture_rows(settings, dataset)
 show_table(
     Table(rows=rows),
     {"multiplications": ".1e", "seconds": ".0f"},
@@ -129,24 +111,8 @@ show_table(
 # shapes, targets that belong to other images, and gradients that reach nothing. Dropout is off, for it is there to prevent just this.
 
 # %%
-train = dataset.rows("train")
-ln_m = np.log(np.maximum(dataset.dm_profile, 1.0))
-standard = Standard.of(ln_m[train])
-some = train[:n_batch]
-batch = fit.Views(
-    dataset.inputs(some),
-    standard.scale(ln_m[some]),
-    np.asarray(dataset.table["subhalo_id"])[some],
-)
-
-# %%
-losses = {
-    name: fit.overfit_one_batch(
-        name, channels, batch, steps=n_steps, seed=seed, every=5
-    )
-    for name in ARCHITECTURES
-    if name != "ResNet50"
-}
+batch = report.one_batch(dataset, n_batch)
+losses = report.overfit_all(dataset, batch, steps=n_steps, seed=seed)
 
 # %%
 show(
@@ -159,8 +125,6 @@ show(
     "axis, from about one downwards.",
     n=len(np.unique(batch.galaxy)),
 )
-for name, (_, loss) in losses.items():
-    print(f"{name:10s} {loss[0]:.2f} -> {loss[-1]:.3f}")
 
 # %%
 record(
@@ -219,15 +183,12 @@ show(
 # - *Is it a mean square error?* It is the *root* of one, of the relative error. Where the conclusions say "mean square error below 0.2", we take it for this quantity.
 
 # %%
-name = f"{BEST_VALUE}/all"
-ours = predictions[name].m_dm
-for label, options in {
-    "of M, relative to the truth": {},
-    "of M, relative to the estimate": {"relative_to": "prediction"},
-    "of ln M": {"of": "ln_m"},
-}.items():
-    values = delta_mse(predictions.truth, ours, **options)
-    print(f"{label:32s}", " ".join(f"{v:.3f}" for v in values[::4]))
+best = f"{BEST_VALUE}/all"
+print("of M   ", delta_mse(predictions.truth, predictions[best].m_dm)[::4])
+print(
+    "of ln M",
+    delta_mse(predictions.truth, predictions[best].m_dm, of="ln_m")[::4],
+)
 
 # %% [markdown]
 # Beside it the scripts compute three more: the means of $|\Delta M/M|$, $(\Delta\mu/\mu)^2$ and $|\Delta\mu/\mu|$. The second is the least upset by a few bad galaxies, and the one of the
@@ -247,6 +208,12 @@ for label, options in {
 
 # %%
 scores = Scores.of(predictions, seed=seed)
+measured = partial(record, n=scores.n_galaxies)
+floor = looks.counting_floor(
+    dataset.radii, predictions.truth, dataset.attributes["m_dm_particle"]
+)
+
+# %%
 names = {
     **{f"{name}/all": name for name in ARCHITECTURES},
     "baseline/boosted": "boosted trees on observables",
@@ -254,9 +221,6 @@ names = {
     "baseline/mean": "mean training profile",
     "baseline/random": "random draw",
 }
-floor = looks.counting_floor(
-    dataset.radii, predictions.truth, dataset.attributes["m_dm_particle"]
-)
 
 # %%
 show(
@@ -279,13 +243,9 @@ for name, label in names.items():
     id = name.replace("/all", "").replace("/", "-").lower()
     for region in ("inner", "intermediate", "outer"):
         found = scores.over(region, name)
-        record(
-            f"net-{id}-{region}",
-            found.value,
-            error=found.error,
-            n=scores.n_galaxies,
-            figure="networks_errors",
-            statement=f"Mean |dM/M| over {region} radii, {label}, all inputs",
+        say = f"Mean |dM/M| over {region} radii, {label}, all inputs"
+        measured(
+            f"net-{id}-{region}", found.value, error=found.error, statement=say
         )
 
 # %% [markdown]
@@ -338,14 +298,9 @@ show(
 for name, label in nets.items():
     for other in ("linear", "boosted"):
         found = scores.better("intermediate", name, f"baseline/{other}")
-        record(
-            f"net-{label.lower()}-less-{other}",
-            found.value,
-            error=found.error,
-            n=scores.n_galaxies,
-            figure="networks_against",
-            statement=f"Mean |dM/M| from 5 to 50 kpc, {label} less {other}",
-        )
+        id = f"net-{label.lower()}-less-{other}"
+        say = f"Mean |dM/M| from 5 to 50 kpc, {label} less {other}"
+        measured(id, found.value, error=found.error, statement=say)
         print(f"{label:10s} against {other:8s} {verdict(found)}")
 
 # %% [markdown]
@@ -358,17 +313,18 @@ for name, label in nets.items():
 # Accuracy has a price, in minutes and in parameters.
 
 # %%
-for row in rows:
-    found = scores.over("intermediate", f"{row['name']}/all")
-    row["error"], row["uncertainty"] = float(found.value), float(found.error)
-plain = {}
-for name in ("baseline/linear", "baseline/boosted"):
-    found = scores.over("intermediate", name)
-    plain[name] = float(found.value), float(found.error)
+ends = {
+    row["name"]: scores.over("intermediate", f"{row['name']}/all")
+    for row in rows
+}
+plain = {
+    name: scores.over("intermediate", name)
+    for name in ("baseline/linear", "baseline/boosted")
+}
 
 # %%
 show(
-    figures.cost(rows, plain),
+    figures.cost(rows, ends, plain),
     settings,
     "networks_cost",
     caption="Mean $|\\Delta M/M|$ from 5 to 50 kpc against the time that one "
@@ -382,19 +338,12 @@ show(
 
 # %%
 for row in rows:
-    id = f"net-{row['name'].lower()}"
+    id, say = f"net-{row['name'].lower()}", f"one member of {row['name']}"
     record(
-        f"{id}-seconds",
-        row["seconds"],
-        unit="s",
-        figure="networks_cost",
-        statement=f"Wall time of training one member of {row['name']}",
+        f"{id}-seconds", row["seconds"], unit="s", statement=f"Time of {say}"
     )
     record(
-        f"{id}-parameters",
-        row["parameters"],
-        figure="networks_cost",
-        statement=f"Trainable parameters of {row['name']}",
+        f"{id}-parameters", row["parameters"], statement=f"Weights of {say}"
     )
 
 # %% [markdown]
@@ -407,13 +356,8 @@ for row in rows:
 # A training is a draw of lots. How much of the differences above is luck? Members of an ensemble differ by nothing but their seeds and, at profile `paper`, by the galaxies they were shown.
 
 # %%
-members = predictions[f"{BEST_VALUE}/all"].members_ln
-columns = scores.columns("intermediate")
-each = [
-    np.nanmean(np.abs(np.exp(m) / predictions.truth - 1.0)[:, columns])
-    for m in members
-]
-print(" ".join(f"{value:.3f}" for value in each))
+each = scores.of_members(predictions[best].members_ln)
+print(each)
 
 # %%
 record(
@@ -434,25 +378,22 @@ record("net-members", len(each), statement="Members of the ensemble of C")
 # The learning curve answers what to do next. The same network is trained on a part of the training galaxies; the linear formula as well.
 
 # %%
-networks = predictions.under("learning_curve")
-formulas = predictions.under("linear/learning_curve")
-n_all = int(index[f"{BEST_VALUE}/all"]["galaxies"])
-numbers = sorted(int(n) for n in networks)
-
-# %%
-curves = {}
-for label, start, end in (
-    (f"network {BEST_VALUE}", "learning_curve", f"{BEST_VALUE}/all"),
-    ("linear formula", "linear/learning_curve", "baseline/linear"),
-):
-    these = [*(f"{start}/{n}" for n in numbers), end]
-    found = [scores.over("intermediate", name) for name in these]
-    curves[label] = (np.array([*numbers, n_all]), found)
-mean = float(scores.over("intermediate", "baseline/mean").value)
+numbers = sorted(map(int, predictions.under("learning_curve")))
+n_all = int(index[best]["galaxies"])
+networks = [*(f"learning_curve/{n}" for n in numbers), best]
+formulas = [f"linear/learning_curve/{n}" for n in numbers]
+curves = {
+    f"network {BEST_VALUE}": scores.curve(networks),
+    "linear formula": scores.curve([*formulas, "baseline/linear"]),
+}
 
 # %%
 show(
-    figures.learning_curve(curves, mean),
+    figures.learning_curve(
+        [*numbers, n_all],
+        curves,
+        scores.over("intermediate", "baseline/mean"),
+    ),
     settings,
     "networks_learning_curve",
     caption="Mean $|\\Delta M/M|$ of the test galaxies from 5 to 50 kpc "
@@ -464,9 +405,7 @@ show(
 )
 
 # %%
-gain = scores.better(
-    "intermediate", f"{BEST_VALUE}/all", f"learning_curve/{numbers[-1]}"
-)
+gain = scores.better("intermediate", best, networks[-2])
 record(
     "net-doubling",
     gain.value,
@@ -490,7 +429,6 @@ record(
 # *The follow-up:* a mean square error *"about three times below its value under the training distribution"*. The value under the training distribution may be that of the mean profile or that of a random draw from it, which is twice as large. We take the first, which is harder.
 
 # %%
-best = f"{BEST_VALUE}/all"
 worst = scores.worst_ratio("all", best, "baseline/mean")
 gains = {
     other: scores.ratio("all", f"baseline/{other}", best)
@@ -508,14 +446,9 @@ record(
     "training profile, at the radius where this is largest",
 )
 for other, found in gains.items():
-    record(
-        f"net-gain-{other}",
-        found.value,
-        error=found.error,
-        n=scores.n_galaxies,
-        paper="about 3 (follow-up)",
-        statement=f"Mean square error of ln M over all radii, {other} of the "
-        "training profiles over C",
+    say = f"Mean square error of ln M over all radii, {other} baseline over C"
+    measured(
+        f"net-gain-{other}", found.value, error=found.error, statement=say
     )
 
 # %% [markdown]

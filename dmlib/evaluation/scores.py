@@ -130,6 +130,15 @@ class Scores:
             rows.append(row)
         return rows
 
+    def curve(self, names: list[str], region: str = "intermediate") -> list[Estimate]:
+        """`over` of several methods, for a learning curve."""
+        return [self.over(region, name) for name in names]
+
+    def of_members(self, members_ln: np.ndarray, region: str = "intermediate") -> np.ndarray:
+        """Mean |dM/M| over a region of each member of an ensemble, `members_ln` of shape (member, n, r)."""
+        errors = np.abs(np.exp(members_ln) / np.where(self.truth > 0, self.truth, np.nan) - 1.0)
+        return np.nanmean(errors[..., self.columns(region)], axis=(1, 2))
+
     def _row_mean(self, name: str, measure: str, region: str) -> np.ndarray:
         values = self.views(name, measure)[:, self.columns(region)]
         good = np.isfinite(values)
@@ -139,6 +148,6 @@ class Scores:
 
 def verdict(difference: Estimate, sigmas: float = 2.0) -> str:
     """What a paired difference of errors says, in words: ``better``, ``worse`` or ``not told apart``."""
-    if abs(difference.value) < sigmas * difference.error:
+    if abs(difference.value) <= sigmas * difference.error:
         return "not told apart"
     return "better" if difference.value < 0 else "worse"

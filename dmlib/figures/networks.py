@@ -9,6 +9,7 @@ from astropy import units as u
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
+from ..evaluation.bootstrap import Estimate
 from ..evaluation.scores import Scores
 from . import style
 from .errors import ARCHITECTURE_LOOKS, against_radius, curve, look
@@ -129,15 +130,17 @@ def against(scores: Scores, names: Mapping[str, str], opponent: str, words: str)
     return fig
 
 
-def cost(rows: Sequence[Mapping[str, object]], plain: Mapping[str, tuple[float, float]]) -> Figure:
+def cost(rows: Sequence[Mapping[str, object]], ends: Mapping[str, Estimate], plain: Mapping[str, Estimate]) -> Figure:
     """Error at intermediate radii against the time of training, and against the number of parameters.
 
     Parameters
     ----------
     rows : sequence of mapping
-        ``name``, ``seconds``, ``parameters``, ``error``, ``uncertainty`` of each network.
-    plain : mapping
-        Label -> error and its uncertainty, drawn as horizontal lines.
+        ``name``, ``seconds``, ``parameters`` of each network.
+    ends : mapping of Estimate
+        Its error by name.
+    plain : mapping of Estimate
+        Errors of regressions, drawn as horizontal lines.
 
     To see: whether more parameters or more minutes buy a smaller error here.
     """
@@ -145,14 +148,15 @@ def cost(rows: Sequence[Mapping[str, object]], plain: Mapping[str, tuple[float, 
     for ax, quantity, label in zip(
         axes, ("seconds", "parameters"), ("training time [s]", "trainable parameters"), strict=True
     ):
-        for name, (error, uncertainty) in plain.items():
-            how = look(name)
+        for name, found in plain.items():
+            how, error, uncertainty = look(name), float(found.value), float(found.error)
             ax.axhline(error, **how, label=f"{name.split('/')[1]} regression" if ax is axes[0] else None)
             ax.axhspan(error - uncertainty, error + uncertainty, color=how["color"], alpha=0.08, linewidth=0)
         for k, row in enumerate(rows):
             colour, _, marker = ARCHITECTURE_LOOKS[str(row["name"])]
-            x, y = float(row[quantity]), float(row["error"])
-            ax.errorbar(x, y, float(row["uncertainty"]), color=colour, marker=marker, markersize=7, linewidth=1.2)
+            found = ends[str(row["name"])]
+            x, y = float(row[quantity]), float(found.value)
+            ax.errorbar(x, y, float(found.error), color=colour, marker=marker, markersize=7, linewidth=1.2)
             ax.annotate(
                 str(row["name"]),
                 (x, y),
@@ -165,43 +169,41 @@ def cost(rows: Sequence[Mapping[str, object]], plain: Mapping[str, tuple[float, 
         ax.set(xscale="log", xlabel=label, xlim=(low / 1.7, high * 4.5))
     axes[0].set_ylabel(r"mean $|\Delta M/M|$, 5 to 50 kpc")
     axes[0].legend(loc="best", fontsize=9)
-    keys = ("seconds", "parameters", "error", "uncertainty")
-    style.plotted(
-        fig,
-        "networks",
-        name=np.array([str(row["name"]) for row in rows]),
-        **{k: [float(row[k]) for row in rows] for k in keys},
-    )
-    for name, (error, uncertainty) in plain.items():
-        style.plotted(fig, name, error=error, uncertainty=uncertainty)
+    for row in rows:
+        found = ends[str(row["name"])]
+        numbers = {key: float(row[key]) for key in ("seconds", "parameters")}
+        style.plotted(fig, str(row["name"]), **numbers, error=found.value, uncertainty=found.error)
+    for name, found in plain.items():
+        style.plotted(fig, name, error=found.value, uncertainty=found.error)
     return fig
 
 
-def learning_curve(curves: Mapping[str, tuple[np.ndarray, list]], mean: float) -> Figure:
+def learning_curve(n: Sequence[int], curves: Mapping[str, Sequence[Estimate]], mean: Estimate) -> Figure:
     """Error at intermediate radii against the number of galaxies that were learned from.
 
     Parameters
     ----------
+    n : sequence of int
+        Numbers of galaxies.
     curves : mapping
-        Label -> numbers of galaxies, and an `Estimate` for each.
-    mean : float
+        Label -> error for each number.
+    mean : Estimate
         Error of the mean profile.
 
     To see: whether the last points still fall: if so, more galaxies would help more than another architecture.
     """
     fig, ax = style.new_figure(width="text", height=3.5)
     looks = {"network": (look("C/all"), "^"), "linear": (look("baseline/linear"), "s")}
-    for label, (n, found) in curves.items():
+    for label, found in curves.items():
         how, marker = looks["network" if "network" in label else "linear"]
         value = np.array([estimate.value for estimate in found])
         error = np.array([estimate.error for estimate in found])
         ax.errorbar(n, value, error, label=label, marker=marker, **how)
         style.plotted(fig, label, galaxies=n, mean_relative=value, error=error)
-    ax.axhline(mean, label="mean training profile", **look("baseline/mean"))
-    style.plotted(fig, "mean training profile", mean_relative=mean)
-    ticks = next(iter(curves.values()))[0]
+    ax.axhline(float(mean.value), label="mean training profile", **look("baseline/mean"))
+    style.plotted(fig, "mean training profile", mean_relative=mean.value)
     ax.set(xscale="log", xlabel="galaxies trained on", ylabel=r"mean $|\Delta M/M|$, 5 to 50 kpc", ylim=(0, None))
-    ax.set_xticks(ticks, [str(n) for n in ticks])
+    ax.set_xticks(list(n), [str(k) for k in n])
     ax.xaxis.set_minor_formatter(lambda value, _: "")
     ax.legend(loc="lower left")
     return fig
