@@ -56,6 +56,7 @@ PRODUCTS: dict[str, Product] = {
         Product("dataset", "dmlib.dataset.build:build", "dataset_path", "dmlib.dataset.read"),
         Product("models", "dmlib.networks.train:build", "models_dir", "dmlib.networks.models"),
         Product("predictions", "dmlib.networks.predict:build", "predictions_path", "dmlib.networks.predictions"),
+        Product("rotation", "dmlib.rotation.benchmark_build:build", "benchmark_path", "dmlib.rotation.benchmark"),
     )
 }
 

@@ -183,6 +183,11 @@ class Settings(BaseModel):
         return self.build / "rotation"
 
     @property
+    def benchmark_path(self) -> Path:
+        """What rotation curves say of the test galaxies, ``rotation/benchmark.hdf5``."""
+        return self.rotation_dir / "benchmark.hdf5"
+
+    @property
     def figures_dir(self) -> Path:
         """``figures/<name>.{png,pdf,csv}``."""
         return self.build / "figures"

@@ -86,6 +86,8 @@ class Fit:
         Natural logarithm; NaN when it was not asked for.
     v_model, v_dark : ndarray, shape (3, radii of the curve)
         16, 50 and 84 per cent of the speeds of model and halo at the measured radii [km/s].
+    log_likelihood : float
+        Of the draw that has most of it.
     chi2 : float
         Of the draw that fits best, without jitter, over the degrees of freedom; NaN where these are none.
     converged : bool
@@ -109,6 +111,7 @@ class Fit:
     log_evidence_error: float
     v_model: np.ndarray
     v_dark: np.ndarray
+    log_likelihood: float
     chi2: float
     converged: bool
     trouble: str
@@ -367,6 +370,7 @@ def _summary(target: Likelihood, radii: np.ndarray, found: _Found) -> Fit:
         log_evidence_error=found.log_evidence_error,
         v_model=np.quantile(speeds, _QUANTILES[1:4], axis=0),
         v_dark=np.quantile(dark, _QUANTILES[1:4], axis=0),
+        log_likelihood=float(target.log_likelihood(found.draws).max()),
         chi2=best / freedom if freedom > 0 else math.nan,
         converged=not found.trouble,
         trouble=found.trouble,

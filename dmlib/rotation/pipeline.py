@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from astropy import units as u
@@ -71,6 +71,7 @@ def mass_model(
     knowledge: Knowledge = "observed",
     velocity: str = "moment1",
     rings: RingSettings | None = None,
+    cube: Any = None,
 ) -> Measured:
     """Cube, moment maps, rings, baryons: the mass model of one view of the data set.
 
@@ -85,6 +86,8 @@ def mass_model(
     velocity : str
         See `dmlib.rotation.velocities`.
     rings : RingSettings, optional
+    cube : optional
+        The view's cube, where the caller has it already; observed again otherwise.
 
     Returns
     -------
@@ -101,7 +104,7 @@ def mass_model(
     dataset, observer = observer_of(settings)
     row = row_of(dataset, subhalo_id, view)
     try:
-        cube = observer.cube(subhalo_id, view)
+        cube = observer.cube(subhalo_id, view) if cube is None else cube
         field = velocity_field(cube, velocity)
         rings = rings or RingSettings(geometry="fixed" if knowledge == "perfect" else "regularised")
         curve = fit_rings(field, rings, **_given(dataset, row, knowledge))

@@ -1,4 +1,4 @@
-"""Many rotation curves at once: SPARC where it can be had, else galaxies of the settings' universe; and their relations."""
+"""Many rotation curves at once, and their relations: SPARC where it can be had, else galaxies of a universe."""
 
 from __future__ import annotations
 
@@ -118,7 +118,9 @@ def _of_universe(settings: Settings, most: int, reason: str) -> Survey:
         end = model.radius[-1]
         mass = {part: float(values[0]) for part, values in galaxy.enclosed_masses(np.array([end])).items()}
         outer = model.v_obs[model.radius > 0.6 * end]
-        rows.append((str(subhalo_id), True, outer.mean(), outer.std(), mass["stars"], mass["stars"] + mass["gas"], 0.02))
+        rows.append(
+            (str(subhalo_id), True, outer.mean(), outer.std(), mass["stars"], mass["stars"] + mass["gas"], 0.02)
+        )
         models.append(model)
     if not models:
         raise GalaxyError(f"no galaxy has gas enough for a rotation curve, fetch SPARC instead: {reason}")
@@ -215,7 +217,9 @@ def tully_fisher(survey: Survey, *, seed: int, draws: int = 200) -> Scaling:
             level, angle, log_scatter = theta
             slope = np.tan(angle)
             away = (y[rows] - level - slope * (x[rows] - pivot)) * np.cos(angle)
-            variance = (y_err[rows] * np.cos(angle)) ** 2 + (x_err[rows] * np.sin(angle)) ** 2 + 10.0 ** (2 * log_scatter)
+            variance = (
+                (y_err[rows] * np.cos(angle)) ** 2 + (x_err[rows] * np.sin(angle)) ** 2 + 10.0 ** (2 * log_scatter)
+            )
             return float(np.sum(away**2 / variance + np.log(variance))) + 1e-3 * log_scatter**2
 
         found = minimize(cost, [y[rows].mean(), np.arctan(3.8), -1.5], method="Nelder-Mead", options={"maxiter": 2000})

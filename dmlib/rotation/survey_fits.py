@@ -23,7 +23,7 @@ HALOS = ("nfw", "burkert")
 _SOURCES = ("fit.py", "halos.py", "likelihood.py", "priors.py", "massmodel.py")
 
 _FIELDS = ("quantiles", "measured", "log_m200", "log_c", "log_upsilon_disk", "log_evidence", "log_evidence_error")
-_FIELDS = (*_FIELDS, "chi2", "converged", "seconds")
+_FIELDS = (*_FIELDS, "log_likelihood", "chi2", "converged", "seconds")
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,8 @@ class SurveyFits:
     columns : dict
         Halo model -> name -> ndarray of length n: ``quantiles`` (n, 5, 20) of the dark mass [Msun], ``measured``
         (n, 20), ``log_m200``, ``log_c``, ``log_upsilon_disk`` (n, 5) quantiles, ``log_evidence``,
-        ``log_evidence_error``, ``chi2``, ``converged``, ``seconds`` (processor time) (n,).
+        ``log_evidence_error``, ``log_likelihood`` (the largest), ``chi2``, ``converged``, ``seconds`` (processor time)
+        (n,).
     reasons : dict
         Number of a galaxy that cannot be fitted -> why.
     """
@@ -52,6 +53,12 @@ class SurveyFits:
     def log_bayes(self) -> np.ndarray:
         """Log of the evidence of the second model over that of the first, shape (n,)."""
         first, second = (self.columns[halo]["log_evidence"] for halo in self.halos[:2])
+        return second - first
+
+    @property
+    def log_ratio(self) -> np.ndarray:
+        """Log of the largest likelihood of the second model over that of the first, shape (n,)."""
+        first, second = (self.columns[halo]["log_likelihood"] for halo in self.halos[:2])
         return second - first
 
     @property
@@ -86,7 +93,7 @@ def fit_survey(
         for halo in halos
     ]
     key = _key(tasks)
-    path = settings.rotation_dir / "survey.npz"
+    path = settings.build / "survey_fits.npz"
     kept = _read(path, key, halos)
     if kept is not None:
         return kept
