@@ -80,8 +80,9 @@ def record(
     settings : Settings
     id : str
         Name by which the text quotes it: lower case, digits, ``_``, ``-``, ``.``; unique in the book.
-    value : int, float or Quantity
-        Finite. A Quantity is converted to `unit`, or gives its own unit.
+    value : int, float, Quantity or Estimate
+        Finite. A Quantity is converted to `unit`, or gives its own unit; an `Estimate` of `dmlib.evaluation` gives its
+        own error.
     chapter : str
         ``introduction``, ``embedded_universe``, ``selection``, ``targets``, ...
     statement : str
@@ -109,6 +110,8 @@ def record(
         raise ResultsError(
             f"result id {id!r} is not lower-case letters, digits, '_', '-' or '.', beginning with a letter"
         )
+    if error is None and hasattr(value, "value") and hasattr(value, "error"):
+        value, error = value.value, value.error
     if isinstance(value, u.Quantity):
         unit = unit or value.unit.to_string()
         value = value.to_value(unit)

@@ -208,7 +208,7 @@ print(
 
 # %%
 scores = Scores.of(predictions, seed=seed)
-measured = partial(record, n=scores.n_galaxies)
+record = partial(record, n=scores.n_galaxies)
 floor = looks.counting_floor(
     dataset.radii, predictions.truth, dataset.attributes["m_dm_particle"]
 )
@@ -244,9 +244,7 @@ for name, label in names.items():
     for region in ("inner", "intermediate", "outer"):
         found = scores.over(region, name)
         say = f"Mean |dM/M| over {region} radii, {label}, all inputs"
-        measured(
-            f"net-{id}-{region}", found.value, error=found.error, statement=say
-        )
+        record(f"net-{id}-{region}", found, statement=say)
 
 # %% [markdown]
 # Averaged from 5 to 50 kpc, which we shall call *intermediate* radii (the talk does not define them), the mean $|\Delta M/M|$ is
@@ -300,7 +298,7 @@ for name, label in nets.items():
         found = scores.better("intermediate", name, f"baseline/{other}")
         id = f"net-{label.lower()}-less-{other}"
         say = f"Mean |dM/M| from 5 to 50 kpc, {label} less {other}"
-        measured(id, found.value, error=found.error, statement=say)
+        record(id, found, statement=say)
         print(f"{label:10s} against {other:8s} {verdict(found)}")
 
 # %% [markdown]
@@ -408,8 +406,7 @@ show(
 gain = scores.better("intermediate", best, networks[-2])
 record(
     "net-doubling",
-    gain.value,
-    error=gain.error,
+    gain,
     n=scores.n_galaxies,
     figure="networks_learning_curve",
     statement="Change of the mean |dM/M| from 5 to 50 kpc of C when the "
@@ -438,8 +435,7 @@ gains = {
 # %%
 record(
     "net-unexplained",
-    worst.value,
-    error=worst.error,
+    worst,
     n=scores.n_galaxies,
     figure="networks_errors",
     statement="Mean square error of ln M of C over that of the mean "
@@ -447,9 +443,7 @@ record(
 )
 for other, found in gains.items():
     say = f"Mean square error of ln M over all radii, {other} baseline over C"
-    measured(
-        f"net-gain-{other}", found.value, error=found.error, statement=say
-    )
+    record(f"net-gain-{other}", found, statement=say)
 
 # %% [markdown]
 # At its worst radius C leaves {num}`net-unexplained:.2f±` of the variance unexplained. Over all radii its mean square error is {num}`net-gain-mean:.1f±` times below that of the mean training profile, and {num}`net-gain-random:.1f±` times below that of the random
@@ -501,7 +495,7 @@ for other, found in gains.items():
 #
 # ## What's next
 #
-# Which inputs carry the information? The next chapter takes them away one by one.
+# Which inputs carry the information? {doc}`11_inputs` takes them away one by one.
 #
 # ## References
 #

@@ -13,7 +13,13 @@ from .measures import MEASURES, per_view
 
 #: Ranges of radii [kpc] that the text speaks of. The talk's "intermediate regions" are not defined there: ours lie
 #: outside the innermost kiloparsecs, where few particles are counted, and inside the radii that no HI reaches.
-REGIONS = {"inner": (1.0, 5.0), "intermediate": (5.0, 50.0), "outer": (50.0, 100.0), "all": (1.0, 100.0)}
+REGIONS = {
+    "inner": (1.0, 5.0),
+    "intermediate": (5.0, 50.0),
+    "outer": (50.0, 100.0),
+    "resolved": (10.0, 100.0),
+    "all": (1.0, 100.0),
+}
 
 
 @dataclass(frozen=True)
