@@ -16,6 +16,7 @@ import numpy as np
 from ..files import atomic_path
 from . import backend
 from .architectures import build
+from .architectures.sky import settle
 from .augment import N_ORIENTATIONS, orient_each
 from .card import NetworkError
 from .losses import masked_mse
@@ -130,6 +131,7 @@ def fit(
         steps_per_execution=min(8, steps),
     )
     model.optimizer.build(model.trainable_variables)
+    settle(model, train.inputs)
     history, best = History(), _weights(model)
     if checkpoint is not None and checkpoint.is_file():
         restored = _restore(checkpoint, key, model)
@@ -237,6 +239,7 @@ def overfit_one_batch(
             layer.rate = 0.0
     model.compile(keras.optimizers.Adam(1e-3), loss=masked_mse, jit_compile=backend.jit())
     inputs = np.ascontiguousarray(batch.inputs)
+    settle(model, inputs)
     shown, losses = [], []
     for step in range(steps + 1):
         loss = float(model.train_on_batch(inputs, batch.targets))
@@ -252,6 +255,8 @@ def _one_epoch(model, train: Views, weights: np.ndarray, schedule: Schedule, see
     whole = schedule.bagging != "bayesian"
     rows = np.repeat(np.arange(len(weights)), weights.astype(int)) if whole else np.arange(len(weights))
     rows = rng.permutation(rows)
+    if len(rows) > 1 and len(rows) % schedule.batch == 1:
+        rows = rows[:-1]  # batch normalisation has no spread of one view
     elements = rng.integers(N_ORIENTATIONS, size=len(rows)) if schedule.augment else np.zeros(len(rows), dtype=int)
     total = 0.0
     for some in _chunks(len(rows), train.inputs, schedule.batch):
@@ -264,8 +269,7 @@ def _one_epoch(model, train: Views, weights: np.ndarray, schedule: Schedule, see
 
 
 def _chunks(n: int, inputs: np.ndarray, batch: int) -> Iterator[slice]:
-    """Whole batches, as many as fit into `CHUNK`. A last batch of one view joins the chunk before: batch normalisation
-    has no spread of one."""
+    """Whole batches, as many as fit into `CHUNK`."""
     one = int(np.prod(inputs.shape[1:])) * 4
     size = max(1, int(CHUNK / one) // batch) * batch
     for start in range(0, n, size):

@@ -100,17 +100,17 @@ class Entry:
 
 
 PAPER = Schedule()
-_QUICK = Schedule(epochs=30, members=2, patience=None, decay="cosine", bagging="none")
-_SMOKE = replace(_QUICK, epochs=2, members=1)
+_QUICK = Schedule(epochs=24, members=1, patience=None, decay="cosine", bagging="none")
+_SMOKE = replace(_QUICK, epochs=2)
 
 SCHEDULES: dict[str, dict[str, Schedule]] = {
     "paper": dict.fromkeys(ARCHITECTURES, PAPER),
     "quick": {
-        "A": replace(_QUICK, epochs=24, members=1),
-        "A_scripts": replace(_QUICK, epochs=24, members=1),
-        "B": replace(_QUICK, epochs=24, members=1),
-        "C": _QUICK,
-        "ResNet50": replace(_QUICK, epochs=3, members=1),
+        "A": _QUICK,
+        "A_scripts": _QUICK,
+        "B": replace(_QUICK, epochs=20, weight_decay=0.1),
+        "C": replace(_QUICK, epochs=30, members=3, weight_decay=0.1),
+        "ResNet50": replace(_QUICK, epochs=3),
     },
     "smoke": {**dict.fromkeys(ARCHITECTURES, _SMOKE), "ResNet50": replace(_SMOKE, epochs=1)},
 }
@@ -142,8 +142,8 @@ def _learning_curve(n_train: int, schedule: Schedule) -> Iterator[Entry]:
     for share in SHARES:
         n = round(share * n_train)
         if n >= 4:
-            # As many steps for few galaxies as for many would take the time of many; twice the epochs for half of them
-            # is the middle way.
+            # As many steps for few galaxies as for many would take as long, as many epochs would be too few steps: the
+            # middle way.
             epochs = schedule.epochs if schedule.patience else round(schedule.epochs * share**-0.5)
             some = replace(schedule, epochs=epochs)
             yield Entry(f"learning_curve/{n}", BEST_VALUE, "all", some, share)

@@ -13,33 +13,29 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
-from .sky import RingMeans, SkySummary
+from .sky import Apertures, RingMeans, Standardise
 
 
 def build(channels: Sequence[str], pixels: int, outputs: int) -> keras.Model:
-    """Stems of 3x3 convolutions for bands and for HI maps, joined at a quarter of the resolution and pooled in rings;
-    beside them `SkySummary` and dense layers; both branches joined by a dense layer."""
+    """A coarse convolution of the bands and one of the HI maps, joined by another and pooled in rings; beside them
+    moments in apertures and dense layers; a linear layer on both, and on the moments themselves."""
     image = keras.Input((pixels, pixels, len(channels)), name="image")
     light = [k for k, name in enumerate(channels) if not name.startswith("moment")]
     gas = [k for k, name in enumerate(channels) if name.startswith("moment")]
     stems = []
     for name, chosen in (("light", light), ("gas", gas)):
         if chosen:
-            x = Channels(chosen, name=name)(image)
-            x = _convolve(x, 16, 2)
-            stems.append(_convolve(x, 32, 2))
+            stems.append(_convolve(Channels(chosen, name=name)(image), 24, 5, 4))
     x = layers.Concatenate()(stems) if len(stems) > 1 else stems[0]
-    x = _convolve(x, 64, 1)
-    x = RingMeans(edges=(0.0, 0.15, 0.3, 0.5, 1.42))(x)
-    x = layers.Dropout(0.3)(layers.Dense(64, activation="gelu")(x))
+    x = RingMeans()(_convolve(x, 64, 3, 2))
+    x = layers.Dropout(0.3)(layers.Dense(32, activation="relu")(x))
 
-    measured = SkySummary(channels, dtype="float32")(image)
-    y = layers.BatchNormalization(momentum=0.95, dtype="float32")(measured)
-    y = layers.Dropout(0.1)(y)
+    y = Standardise(dtype="float32")(Apertures(channels, dtype="float32")(image))
+    y = straight = layers.Dropout(0.05)(y)
     for units in (128, 128):
-        y = layers.Dropout(0.1)(layers.Dense(units, activation="gelu")(y))
-    y = layers.Concatenate()([x, y])
-    y = layers.Dense(64, activation="gelu")(y)
+        y = layers.Dropout(0.2)(layers.Dense(units, activation="gelu")(y))
+    # The straight way is a linear regression on what was measured: the rest learns what it leaves.
+    y = layers.Concatenate()([x, y, straight])
     return keras.Model(image, layers.Dense(outputs, dtype="float32", name="ln_m_dm")(y), name="C")
 
 
@@ -61,6 +57,6 @@ class Channels(layers.Layer):
         return {**super().get_config(), "chosen": list(self.chosen)}
 
 
-def _convolve(x, filters: int, stride: int):
-    x = layers.Conv2D(filters, 3, strides=stride, padding="same", use_bias=False)(x)
-    return layers.Activation("gelu")(layers.BatchNormalization(momentum=0.95)(x))
+def _convolve(x, filters: int, kernel: int, stride: int):
+    x = layers.Conv2D(filters, kernel, strides=stride, padding="same", use_bias=False)(x)
+    return layers.Activation("relu")(layers.BatchNormalization(momentum=0.95)(x))

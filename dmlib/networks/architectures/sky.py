@@ -1,4 +1,4 @@
-"""Layers that know where the galaxy is: pooling in rings about the image's centre, and harmonics within them."""
+"""Layers that know where the galaxy is: pooling in rings about the image's centre, and moments in apertures."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ from keras import ops
 from ...observe.moments import BLANK
 
 #: Edges of the rings as fractions of half the image's side; the last ring holds the corners.
-EDGES = (0.0, 0.03, 0.065, 0.105, 0.15, 0.2, 0.27, 0.36, 0.48, 0.64, 0.84, 1.42)
+EDGES = (0.0, 0.15, 0.3, 0.5, 1.42)
+
+#: Widths of the Gaussian apertures as fractions of half the image's side: 4, 8, 16 and 32 kpc of 64, and everything.
+WIDTHS = (0.06, 0.12, 0.25, 0.5, 9.0)
 
 _LN10 = float(np.log(10.0))
 
 
-def ring_weights(pixels: int, edges: Sequence[float] = EDGES, *, fine: int = 8) -> tuple[np.ndarray, np.ndarray]:
-    """Share of each pixel that lies in each ring, and the position angle of each pixel.
+def ring_weights(pixels: int, edges: Sequence[float] = EDGES, *, fine: int = 8) -> np.ndarray:
+    """Share of each pixel that lies in each ring, shape (pixels**2, rings).
 
     Parameters
     ----------
@@ -27,22 +30,11 @@ def ring_weights(pixels: int, edges: Sequence[float] = EDGES, *, fine: int = 8) 
         In units of half the side.
     fine : int
         Points a side of a pixel with which shares are counted.
-
-    Returns
-    -------
-    weights : ndarray, shape (pixels**2, rings)
-    angle : ndarray, shape (pixels**2,)
-        [rad]
     """
     points = (np.arange(pixels * fine) + 0.5) / (pixels * fine) * 2.0 - 1.0
-    radius = np.hypot(points[:, None], points[None, :])
-    ring = np.digitize(radius, edges) - 1
-    weights = np.stack(
-        [(ring == k).reshape(pixels, fine, pixels, fine).mean(axis=(1, 3)).ravel() for k in range(len(edges) - 1)], -1
-    )
-    centres = (np.arange(pixels) + 0.5) / pixels * 2.0 - 1.0
-    angle = np.arctan2(centres[:, None], centres[None, :]) + np.zeros((pixels, pixels))
-    return weights, angle.ravel()
+    ring = np.digitize(np.hypot(points[:, None], points[None, :]), edges) - 1
+    shares = [(ring == k).reshape(pixels, fine, pixels, fine).mean(axis=(1, 3)) for k in range(len(edges) - 1)]
+    return np.stack(shares, axis=-1).reshape(pixels**2, -1)
 
 
 @keras.saving.register_keras_serializable("dmlib")
@@ -54,7 +46,7 @@ class RingMeans(keras.layers.Layer):
         self.edges = tuple(edges)
 
     def build(self, shape):
-        weights, _ = ring_weights(shape[1], self.edges)
+        weights = ring_weights(shape[1], self.edges)
         total = weights.sum(axis=0)
         used = total > 0
         self._weights = (weights[:, used] / total[used]).astype(np.float32)
@@ -67,7 +59,7 @@ class RingMeans(keras.layers.Layer):
         return ops.reshape(means, (-1, means.shape[1] * means.shape[2]))
 
     def compute_output_shape(self, shape):
-        weights, _ = ring_weights(shape[1], self.edges, fine=2)
+        weights = ring_weights(shape[1], self.edges)
         return (shape[0], int((weights.sum(axis=0) > 0).sum()) * shape[3])
 
     def get_config(self):
@@ -75,49 +67,46 @@ class RingMeans(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("dmlib")
-class SkySummary(keras.layers.Layer):
-    """What a tilted-ring analysis would measure, ring by ring, without fitting anything.
+class Apertures(keras.layers.Layer):
+    """What an astronomer would measure in Gaussian apertures about the centre, without fitting anything.
 
-    In each ring of the image:
+    In each aperture, a Gaussian weight of the distance to the image's centre:
 
-    - of a band: mean asinh magnitude, magnitude of the mean flux, and relative amplitudes of the flux's first and
-      second harmonic in position angle (lopsidedness; flattening, hence the inclination);
-    - of the HI's surface density: the same, and the share of pixels with HI;
-    - of the velocity, over pixels with HI: r.m.s., amplitude of the first harmonic (of a rotating disc: the rotation
-      along the line of sight) and of the third (streaming, warps);
-    - of the dispersion, over pixels with HI: mean.
+    - of each band's flux, of the HI's surface density and of the area with HI: the logarithm of the sum, of the mean
+      square radius, and of the axis ratio that the second moments have (a thin disc shows its inclination there);
+    - of the velocity, weighted by the surface density and by the area: the logarithms of the gradient across the image,
+      of the mean first harmonic in position angle, and of the r.m.s. as it is, weighted by radius, and with the
+      dispersion added; and how far the kinematic axis is from the long axis of the HI;
+    - the same r.m.s. over the sine of the inclination that the axis ratio stands for, and that sine;
+    - the logarithm of the mean dispersion.
 
-    And over the whole image the magnitude of the total flux, the logarithm of the HI's mass, and the r.m.s. velocity.
-    All are smooth in the input, and none changes when the image is turned or reflected.
+    All are smooth in the input and the same for an image that is turned or reflected. Logarithms, because masses are
+    products of powers of such quantities, G M = v^2 r / sin^2 i.
 
     Parameters
     ----------
     channels : sequence of str
         Names in the order of the input: ``moment0``, ``moment1``, ``moment2`` on the scales of
         `dmlib.observe.moments.normalise`, anything else a band on those of `dmlib.observe.images.normalise`.
-    edges : sequence of float
-        See `EDGES`.
+    widths : sequence of float
+        Of the Gaussians, in units of half the image's side; see `WIDTHS`.
     """
 
-    def __init__(self, channels: Sequence[str], edges: Sequence[float] = EDGES, **keywords):
+    def __init__(self, channels: Sequence[str], widths: Sequence[float] = WIDTHS, **keywords):
         super().__init__(**keywords)
         self.channels = tuple(channels)
-        self.edges = tuple(edges)
+        self.widths = tuple(widths)
 
     def build(self, shape):
-        weights, angle = ring_weights(shape[1], self.edges)
-        total = weights.sum(axis=0)
-        weights = weights[:, total > 0] / total[total > 0]
-        basis = [weights]
-        for m in (1, 2, 3):
-            basis += [weights * np.cos(m * angle)[:, None], weights * np.sin(m * angle)[:, None]]
-        self._rings = weights.shape[1]
-        self._basis = np.concatenate(basis, axis=1).astype(np.float32)
-
-    def _harmonics(self, flat):
-        """Means over rings times 1, cos and sin of the angle's multiples: shape (n, 7, rings)."""
-        projected = ops.matmul(flat, ops.convert_to_tensor(self._basis))
-        return ops.reshape(projected, (-1, 7, self._rings))
+        side = (np.arange(shape[1]) + 0.5) / shape[1] * 2.0 - 1.0
+        y, x = side[:, None], side[None, :]
+        r = np.hypot(x, y)
+        # In this order in `_measure`.
+        parts = (1.0 + 0 * r, r**2, x**2 - y**2, 2 * x * y, x + 0 * r, y + 0 * r, x / (r + 0.02), y / (r + 0.02), r)
+        weights = [np.exp(-0.5 * (r / width) ** 2) for width in self.widths]
+        # A sum over pixels of the area of 1/64^2 of the image, whatever the number of pixels.
+        basis = np.stack([[weight * part for weight in weights] for part in parts]) * (64 / shape[1]) ** 2
+        self._basis = basis.reshape(len(parts) * len(weights), -1).T.astype(np.float32)
 
     def call(self, image):
         shape = ops.shape(image)
@@ -126,63 +115,114 @@ class SkySummary(keras.layers.Layer):
         found = []
         for name in self.channels:
             if not name.startswith("moment"):
-                found += self._band(channel[name])
+                # Two exponentials, not sinh, which TensorFlow does not vectorise.
+                x = _LN10 * ops.clip(channel[name], -6.0, 6.0)
+                found += self._shape(self._measure(0.5 * (ops.exp(x) - ops.exp(-x))))[0]
         seen = _seen(channel)
-        if seen is not None:
-            covered = self._harmonics(seen)[:, 0]
-            found += [covered, ops.log(ops.mean(seen, axis=1, keepdims=True) + 1e-3)]
-            if "moment0" in channel:
-                density = seen * ops.exp(_LN10 * ops.clip(channel["moment0"], BLANK, 4.0))
-                found += self._density(density)
-            if "moment1" in channel:
-                found += self._velocity(channel["moment1"], seen, covered)
+        if seen is None:
+            return ops.concatenate(found, axis=-1)
+        weights = [seen]
+        if "moment0" in channel:
+            weights.append(seen * ops.exp(_LN10 * ops.clip(channel["moment0"], BLANK, 4.0)))
+        for weight in weights:
+            h = self._measure(weight)
+            shape_features, ln_q, axis = self._shape(h)
+            found += shape_features
+            total = h[0] + 0.1
             if "moment2" in channel:
-                h = self._harmonics(seen * channel["moment2"])
-                found += [h[:, 0] / (covered + 0.02)]
+                found.append(ops.log(self._measure(weight * channel["moment2"])[0] / total + 0.02))
+            if "moment1" in channel:
+                found += self._velocity(channel, weight, h, ln_q, axis)
         return ops.concatenate(found, axis=-1)
 
-    def _band(self, magnitude):
-        flux = ops.sinh(_LN10 * ops.clip(magnitude, -6.0, 6.0))
-        h = self._harmonics(flux)
-        floor = 0.02
-        return [
-            self._harmonics(magnitude)[:, 0],
-            ops.arcsinh(h[:, 0] / floor) / _LN10,
-            *(_amplitude(h, m) / (ops.abs(h[:, 0]) + floor) for m in (1, 2)),
-            ops.arcsinh(ops.mean(flux, axis=1, keepdims=True) / 1e-3) / _LN10,
-        ]
+    def _measure(self, values):
+        """Sums of a map with each part of the basis: 9 arrays of shape (n, aperture)."""
+        projected = ops.matmul(values, ops.convert_to_tensor(self._basis))
+        n = len(self.widths)
+        return [projected[:, k * n : (k + 1) * n] for k in range(9)]
 
-    def _density(self, density):
-        h = self._harmonics(density)
-        return [
-            ops.log(h[:, 0] + 0.01),
-            *(_amplitude(h, m) / (h[:, 0] + 0.05) for m in (1, 2)),
-            ops.log(ops.mean(density, axis=1, keepdims=True) + 1e-3),
-        ]
+    @staticmethod
+    def _shape(h):
+        total = h[0] + 1e-3
+        size, plus, cross = h[1] / total + 1e-4, h[2] / total, h[3] / total
+        ellipticity = ops.sqrt(plus**2 + cross**2 + 1e-10) / size
+        ln_q = ops.log((1.03 - ellipticity) / (1.03 + ellipticity))
+        return [ops.log(total), ops.log(size), ln_q], ln_q, (plus / size, cross / size)
 
-    def _velocity(self, velocity, seen, covered):
-        h = self._harmonics(seen * velocity)
-        square = self._harmonics(seen * velocity**2)[:, 0]
-        everywhere = ops.sum(seen * velocity**2, axis=1, keepdims=True) / (ops.sum(seen, axis=1, keepdims=True) + 1.0)
-        return [
-            ops.sqrt(square / (covered + 0.02) + 1e-4),
-            *(2.0 * _amplitude(h, m) / (covered + 0.02) for m in (1, 3)),
-            0.5 * ops.log(everywhere + 1e-4),
+    def _velocity(self, channel, weight, h, ln_q, axis):
+        v = channel["moment1"]
+        once, twice = self._measure(weight * v), self._measure(weight * v**2)
+        total, inertia = h[0] + 0.1, h[1] + 1e-2
+        gx, gy = once[4] / inertia, once[5] / inertia
+        square = twice[0] / total
+        ln_v = 0.5 * ops.log(square + 1e-4)
+        found = [
+            0.5 * ops.log(gx**2 + gy**2 + 1e-5),
+            0.5 * ops.log((once[6] ** 2 + once[7] ** 2) / total**2 + 1e-5),
+            ln_v,
+            0.5 * ops.log(twice[8] / total + 1e-4),
+            ((gx**2 - gy**2) * axis[0] + 2.0 * gx * gy * axis[1]) / (gx**2 + gy**2 + 1e-3),
         ]
+        if "moment2" in channel:
+            # 50 km/s over 200 km/s, squared: the dispersion on the scale of the velocity.
+            thermal = self._measure(weight * channel["moment2"] ** 2)[0] / total / 16.0
+            found.append(0.5 * ops.log(square + thermal + 1e-4))
+        sine = 0.5 * ops.log(ops.clip(1.0 - ops.exp(2.0 * ln_q), 0.05, 1.0))
+        return [*found, ln_v - sine, sine]
 
     def compute_output_shape(self, shape):
-        weights, _ = ring_weights(shape[1], self.edges, fine=2)
-        rings = int((weights.sum(axis=0) > 0).sum())
-        n = sum(4 * rings + 1 for name in self.channels if not name.startswith("moment"))
         moments = [name for name in self.channels if name.startswith("moment")]
-        n += (rings + 1) if moments else 0
-        n += {"moment0": 3 * rings + 1}.get("moment0") if "moment0" in moments else 0
-        n += (3 * rings + 1) if "moment1" in moments else 0
-        n += rings if "moment2" in moments else 0
-        return (shape[0], n)
+        one = 3
+        if "moment2" in moments:
+            one += 1
+        if "moment1" in moments:
+            one += 7 + ("moment2" in moments)
+        weights = (1 + ("moment0" in moments)) if moments else 0
+        return (shape[0], len(self.widths) * (3 * (len(self.channels) - len(moments)) + weights * one))
 
     def get_config(self):
-        return {**super().get_config(), "channels": list(self.channels), "edges": list(self.edges)}
+        return {**super().get_config(), "channels": list(self.channels), "widths": list(self.widths)}
+
+
+@keras.saving.register_keras_serializable("dmlib")
+class Standardise(keras.layers.Layer):
+    """Each feature less its mean and over its spread in the training set, and no further from it than `limit`.
+
+    Unlike batch normalisation it is fixed before training, by `settle`: a batch of 32 is too small a sample for
+    features that are much alike. The limit keeps an odd galaxy from being weighed by extrapolation.
+    """
+
+    def __init__(self, limit: float = 6.0, **keywords):
+        super().__init__(**keywords)
+        self.limit = float(limit)
+
+    def build(self, shape):
+        self.mean = self.add_weight(name="mean", shape=(shape[-1],), initializer="zeros", trainable=False)
+        self.scale = self.add_weight(name="scale", shape=(shape[-1],), initializer="ones", trainable=False)
+
+    def call(self, features):
+        return ops.clip((features - self.mean) * self.scale, -self.limit, self.limit)
+
+    def get_config(self):
+        return {**super().get_config(), "limit": self.limit}
+
+
+def settle(model: keras.Model, images: np.ndarray, batch: int = 128) -> None:
+    """Give a network's `Standardise` layers the mean and spread of these images (the training views only).
+
+    Their features must be the same for all orientations of an image, as those of `Apertures` are.
+    """
+    for layer in model.layers:
+        if not isinstance(layer, Standardise):
+            continue
+        before = keras.Model(model.inputs, layer.input)
+        parts = [
+            keras.ops.convert_to_numpy(before.predict_on_batch(np.ascontiguousarray(images[k : k + batch])))
+            for k in range(0, len(images), batch)
+        ]
+        features = np.concatenate(parts).astype(float)
+        layer.mean.assign(features.mean(axis=0))
+        layer.scale.assign(1.0 / (features.std(axis=0) + 1e-3))
 
 
 def _seen(channel):
@@ -193,8 +233,3 @@ def _seen(channel):
         if name in channel:
             return ops.cast(channel[name] != 0.0, "float32")
     return None
-
-
-def _amplitude(h, m: int):
-    # The 1e-6 keeps the gradient finite where there is nothing.
-    return ops.sqrt(h[:, 2 * m - 1] ** 2 + h[:, 2 * m] ** 2 + 1e-6)
