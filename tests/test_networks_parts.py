@@ -138,7 +138,7 @@ def test_ring_means():
     np.testing.assert_allclose(weights.sum(axis=1), 1.0)
     assert weights[:, 0].sum() / 32**2 == pytest.approx(np.pi * 0.25 / 4, rel=0.01)
     image = np.ones((2, 32, 32, 3), dtype=np.float32) * np.array([1.0, 2.0, 3.0], dtype=np.float32)
-    np.testing.assert_allclose(np.asarray(RingMeans((0.0, 0.5, 1.42))(image))[0], [1, 1, 2, 2, 3, 3], rtol=1e-6)
+    np.testing.assert_allclose(np.asarray(RingMeans((0.0, 0.5, 1.42))(image))[0], [1, 1, 2, 2, 3, 3], rtol=1e-5)
 
 
 def test_a_missing_target_neither_counts_nor_spoils_the_gradient():
@@ -173,7 +173,7 @@ def test_calibrated_errors_cover():
     spread = Spread.fit(members[:, :2000], truth[:2000])
     z = (members.mean(axis=0) - truth)[2000:] / spread.sigma(members)[2000:]
     assert np.mean(np.abs(z) < 1.0) == pytest.approx(0.683, abs=0.02)
-    assert spread.factor > 0.7 and (spread.floor < 0.26).all()
+    assert spread.factor > 0.7 and (spread.floor < 0.3).all()
     # The members' spread alone is too small by far.
     naive = (members.mean(axis=0) - truth)[2000:] / members.std(axis=0, ddof=1)[2000:]
     assert np.mean(np.abs(naive) < 1.0) < 0.55

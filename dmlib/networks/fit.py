@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -115,8 +116,15 @@ def fit(
     Raises
     ------
     NetworkError
-        When the loss is not finite.
+        When inputs or the loss are not finite.
     """
+    for side, views in (("training", train), ("validation", validation)):
+        # Asked here, since a rectified unit may turn NaN into 0 and let the loss look well.
+        if not np.isfinite(views.inputs).all():
+            raise NetworkError(
+                f"{name or architecture}: the {side} inputs hold NaN or infinity: make the data set again, or fill "
+                "blank pixels as `dmlib.observe.moments.normalise` does."
+            )
     backend.deterministic(seed)
     pixels, outputs = train.inputs.shape[1], train.targets.shape[1]
     with _policy(backend.precision()):
@@ -320,7 +328,7 @@ def _restore(path: Path, key: str, model: keras.Model) -> tuple[History, list[np
             state = [stored[f"state{k}"] for k in range(len(variables))]
             best = [stored[f"best{k}"] for k in range(len(model.get_weights()))]
             history = History(**json.loads(str(stored["history"])))
-    except (OSError, ValueError, KeyError, EOFError):
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None  # begin again: a checkpoint saves time, nothing else
     for variable, value in zip(variables, state, strict=True):
         variable.assign(value)

@@ -1,0 +1,94 @@
+"""Images a second in training and in prediction: each architecture our way, against plain Keras, and its memory.
+
+``python -m benchmarks networks``; ``KERAS_BACKEND=jax`` measures the JAX backend, ``DMLIB_BENCH_PIXELS=128`` the size
+of profile ``paper``. Inputs are random numbers: the time does not depend on what is in them. "Plain" is Keras as it
+comes, ``model.compile(...); model.fit(...)`` at float32 without augmentation; "ours" is `dmlib.networks.fit` with its
+augmentation and validation. Rates are by wall time, and by processor time, which other work on the machine changes
+less.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+BATCH, CHANNELS = 32, ("u", "g", "r", "i", "z", "moment0", "moment1", "moment2")
+IMAGES = {"A": 768, "A_scripts": 768, "B": 512, "C": 1536, "ResNet50": 128}
+
+
+def measure(name: str) -> None:
+    """Print one architecture's line; in a process of its own, so that memory is its own."""
+    from dmlib.networks import backend
+
+    backend.prepare()
+    import keras
+    import numpy as np
+    import psutil
+
+    from dmlib.networks import architectures, fit
+    from dmlib.networks.losses import masked_mse
+    from dmlib.networks.plan import Schedule
+
+    pixels = int(os.environ.get("DMLIB_BENCH_PIXELS", "64"))
+    rng = np.random.default_rng(1)
+    n = IMAGES[name]
+    inputs = rng.random((n, pixels, pixels, len(CHANNELS)), dtype=np.float32)
+    targets = rng.normal(size=(n, 20)).astype(np.float32)
+
+    model = architectures.build(name, CHANNELS, pixels)
+    model.compile("adam", loss=masked_mse, jit_compile=backend.jit())
+    model.fit(inputs[: 2 * BATCH], targets[: 2 * BATCH], batch_size=BATCH, verbose=0)
+    plain = clocked(lambda: model.fit(inputs, targets, batch_size=BATCH, verbose=0), n)
+
+    # The first epoch compiles; the others are timed by the history, which counts validation too.
+    views = fit.Views(inputs, targets, np.arange(n))
+    few = fit.Views(inputs[:BATCH], targets[:BATCH], np.arange(BATCH))
+    schedule = Schedule(epochs=3, patience=None, bagging="none")
+    before = [0.0]
+    spent: list[float] = []
+
+    def told(epochs: int) -> None:
+        now = time.process_time()
+        spent.append(now - before[0])
+        before[0] = now
+
+    fitted = fit.fit(name, CHANNELS, views, few, schedule, seed=1, told=told)
+    ours = (n / min(fitted.history.seconds[1:]), n / min(spent[1:]))
+    fit.predict(fitted.model, inputs[:128])
+    predicting = clocked(lambda: fit.predict(fitted.model, inputs), n)
+    memory = psutil.Process().memory_info().rss / 1e9
+    cost = architectures.cost(fitted.model)
+    print(
+        f"{name:10s} {cost['parameters']:>11,d} {cost['multiplications'] / 1e6:8.1f} {plain[0]:8.0f} {plain[1]:8.0f} "
+        f"{ours[0]:8.0f} {ours[1]:8.0f} {ours[1] / plain[1]:6.2f} {predicting[1]:9.0f} {memory:7.1f}   "
+        f"{keras.backend.backend()} {keras.version()}, {backend.precision()}",
+        flush=True,
+    )
+
+
+def clocked(work, n: int) -> tuple[float, float]:
+    """Images a second, by wall and by processor time."""
+    wall, processor = time.perf_counter(), time.process_time()
+    work()
+    return n / (time.perf_counter() - wall), n / (time.process_time() - processor)
+
+
+def main() -> None:
+    """A table with one architecture a line."""
+    rates = " ".join(f"{name:>8s}" for name in ("/s", "/cpu s", "/s", "/cpu s"))
+    print(
+        f"{'':10s} {'parameters':>11s} {'MMAC':>8s} {'plain fit':>17s} {'ours':>17s} {'ours/':>6s} {'predict':>9s} GB"
+    )
+    print(f"{'':10s} {'':>11s} {'/image':>8s} {rates} {'plain':>6s} {'/cpu s':>9s}", flush=True)
+    for name in sys.argv[1:] or IMAGES:
+        command = [sys.executable, "-c", f"from benchmarks.bench_networks import measure; measure({name!r})"]
+        subprocess.run(command, check=True, cwd=ROOT, env={"TF_CPP_MIN_LOG_LEVEL": "3"} | os.environ)
+
+
+if __name__ == "__main__":
+    main()
