@@ -188,7 +188,7 @@ record("conv-n-weights", len(slopes), statement="Weights of that network")
 
 # %% [markdown]
 # The {num}`conv-n-weights` slopes agree to {num}`conv-gradient:.0e` of their size ({numref}`fig-convolutions-gradient`). Keras, TensorFlow and JAX do the same for every layer that there is, and we leave it to them
-# from here on. In *What the networks look at* the message is followed one step further back, beyond the first layer into the *pixels*: how would the prediction change, if this pixel did?
+# from here on. In {doc}`13_saliency` the message is followed one step further back, beyond the first layer into the *pixels*: how would the prediction change, if this pixel did?
 #
 # ## Convolution
 #
@@ -443,7 +443,7 @@ show(
 
 # %% [markdown]
 # The first kernels see no more than a piece of an arm, those of the last convolution {num}`conv-field:.0f` ({numref}`fig-convolutions-receptive`). To know that one side of a galaxy approaches and the other recedes, a kernel must see both, or a dense layer must
-# compare them. Keep this in mind for *What the networks look at*.
+# compare them. Keep this in mind for {doc}`13_saliency`.
 #
 # ## A small network, from nothing
 #
@@ -517,7 +517,7 @@ show(
 
 # %% [markdown]
 # Nobody designed these kernels ({numref}`fig-convolutions-features`). Some answer to one side of a disc or to a direction, some to the faint outskirts, some may be of no use at all. One cannot say much more by looking, and should not: which pixels matter for the *answer* depends on all that follows,
-# and has to be asked for by a better method (*What the networks look at*).
+# and has to be asked for by a better method ({doc}`13_saliency`).
 #
 # ## Exercise
 #
@@ -571,7 +571,7 @@ show(
 #
 # ## What's next
 #
-# The next chapters train the architectures of the paper on the dark-matter profiles, compare them and their inputs, and ask in *What the networks look at* which pixels they live on.
+# The next chapters train the architectures of the paper on the dark-matter profiles, compare them and their inputs, and ask in {doc}`13_saliency` which pixels they live on.
 # For a broader view of the field see the review by LeCun, Bengio and Hinton {cite}`LeCun2015`.
 #
 # ## References

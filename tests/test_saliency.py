@@ -14,7 +14,7 @@ from saliency_networks import SHAPE, central, convolutional, linear
 
 keras = pytest.importorskip("keras")
 
-from dmlib.networks import attention, saliency  # noqa: E402
+from dmlib.networks import attention, saliency, skies  # noqa: E402
 from dmlib.networks.saliency import SaliencyError  # noqa: E402
 from dmlib.observe.grid import SkyGrid  # noqa: E402
 
@@ -151,18 +151,46 @@ def test_the_cascade_goes_from_the_output_down_and_leaves_the_model_alone(images
     assert not np.array_equal(saliency.randomised(model, seed=5).get_weights()[0], before[0])
 
 
+def test_slopes_along_the_cascade_are_those_of_its_networks(images):
+    model = convolutional(branch=True)
+    found = list(saliency.cascade_gradients(model, images, [1], seed=4))
+    for (name, slopes), (same, mixed) in zip(found, saliency.cascade(model, seed=4), strict=True):
+        assert name == same
+        np.testing.assert_allclose(slopes, saliency.gradient(mixed, images, [1]), rtol=1e-4, atol=1e-7)
+    assert [name for name, _ in saliency.cascade_gradients(model, images, [1], every=5)] == ["out", "maps"]
+
+
+def test_channels_are_told_apart_by_what_they_show():
+    assert attention.groups(("g", "moment0", "r", "moment1")) == {
+        "starlight": [0, 2],
+        "HI column": [1],
+        "velocity": [3],
+    }
+
+
+def test_typical_spread_is_that_of_views_in_all_orientations():
+    inputs = np.zeros((2, 4, 4, 1))
+    inputs[0, 0, 1] = 8.0
+    spread = attention.typical_spread(inputs)[..., 0]
+    expected = np.std([8.0] + [0.0] * 15)
+    ring = np.zeros((4, 4), bool)
+    ring[[0, 0, 1, 1, 2, 2, 3, 3], [1, 2, 0, 3, 0, 3, 1, 2]] = True
+    np.testing.assert_allclose(spread[ring], expected)
+    assert np.all(spread[~ring] == 0)
+
+
 def test_baselines_of_a_sky():
     channels = ("g", "moment0", "moment1")
     image = np.zeros((1, 2, 2, 3), "float32")
     image[..., 1] = [[-2.0, 0.4], [1.0, -2.0]]
     image[..., 2] = [[0.0, 0.7], [-0.7, 0.0]]
-    np.testing.assert_array_equal(saliency.empty_sky(channels), [0, -2, 0])
-    faint = saliency.faint_sky(image, channels)
+    np.testing.assert_array_equal(skies.empty_sky(channels), [0, -2, 0])
+    faint = skies.faint_sky(image, channels)
     np.testing.assert_array_equal(faint[0, ..., 1], [[-2, -1], [-1, -2]])
     assert np.all(faint[..., [0, 2]] == 0)
-    np.testing.assert_array_equal(saliency.lit(image, channels)[0, ..., 2], [[False, True], [True, False]])
-    assert saliency.lit(image, channels)[..., 0].all()
-    np.testing.assert_array_equal(saliency.lit(image[..., 2:], ("moment1",))[0, ..., 0], [[False, True], [True, False]])
+    np.testing.assert_array_equal(skies.lit(image, channels)[0, ..., 2], [[False, True], [True, False]])
+    assert skies.lit(image, channels)[..., 0].all()
+    np.testing.assert_array_equal(skies.lit(image[..., 2:], ("moment1",))[0, ..., 0], [[False, True], [True, False]])
 
 
 @pytest.mark.parametrize("angle", [0.0, 37.0, 90.0, 200.0])
@@ -260,3 +288,20 @@ np.savez({str(tmp_path / "found.npz")!r}, gradient=saliency.gradient(model, imag
     np.testing.assert_allclose(found["cam"], saliency.grad_cam(model, images, [1]), rtol=1e-3, atol=1e-6)
     integrated = saliency.integrated_gradient(model, images, [0], steps=4)
     np.testing.assert_allclose(found["integrated"], integrated, rtol=1e-3, atol=1e-6)
+
+
+def test_likeness_along_a_cascade_begins_with_one():
+    maps = np.random.default_rng(4).random((3, 8, 8))
+    ranks, likeness = attention.along([maps, maps, np.random.default_rng(5).random((3, 8, 8))])
+    np.testing.assert_allclose(ranks[:2], 1.0)
+    np.testing.assert_allclose(likeness[:2], 1.0)
+    assert abs(ranks[2]) < 0.4 and likeness[2] < 0.4
+
+
+def test_error_of_a_median_counts_galaxies_not_views():
+    rng = np.random.default_rng(6)
+    galaxy = np.repeat(np.arange(80), 3)
+    values = np.repeat(rng.normal(10.0, 2.0, (80, 2)), 3, axis=0)
+    middle, error = attention.bootstrap_median(values, galaxy, seed=1)
+    np.testing.assert_allclose(middle, 10.0, atol=1.0)
+    np.testing.assert_allclose(error, 1.25 * 2.0 / np.sqrt(80), rtol=0.5)

@@ -73,6 +73,26 @@ def align(
     return out
 
 
+def groups(channels: Sequence[str]) -> dict[str, list[int]]:
+    """Channels by what they show: starlight (all bands), HI column, velocity, dispersion; those that there are."""
+    names = {"moment0": "HI column", "moment1": "velocity", "moment2": "dispersion"}
+    found: dict[str, list[int]] = {}
+    for k, channel in enumerate(channels):
+        found.setdefault(names.get(channel, "starlight"), []).append(k)
+    return found
+
+
+def typical_spread(inputs: np.ndarray) -> np.ndarray:
+    """Standard deviation of each pixel and channel over views in all eight orientations, shape (y, x, channel).
+
+    A slope times this is what a typical difference between galaxies in that pixel changes.
+    """
+    mean, square = inputs.mean(axis=0, dtype=float), (inputs**2).mean(axis=0, dtype=float)
+    turned = [np.rot90(m[:, ::s], k) for m in (mean, square) for s in (1, -1) for k in range(4)]
+    mean, square = np.mean(turned[:8], axis=0), np.mean(turned[8:], axis=0)
+    return np.sqrt(np.maximum(square - mean**2, 0.0))
+
+
 def shares(maps: np.ndarray) -> np.ndarray:
     """Absolute maps, each divided by its sum over the last two axes, so that every galaxy weighs the same."""
     size = np.abs(maps)
@@ -108,6 +128,12 @@ def by_ring(maps: np.ndarray, grid: SkyGrid, edges: np.ndarray = RING_EDGES) -> 
     ndarray, shape (..., ring)
     """
     return np.einsum("...yx,ryx->...r", np.abs(maps), ring_masks(grid, edges))
+
+
+def row_shares(rings: np.ndarray) -> np.ndarray:
+    """Each row over its sum, shape (..., ring); 0 where there is nothing."""
+    total = rings.sum(axis=-1, keepdims=True)
+    return rings / np.where(total > 0, total, 1.0)
 
 
 def median_radius(rings: np.ndarray, edges: np.ndarray = RING_EDGES) -> np.ndarray:
@@ -233,3 +259,47 @@ def bootstrap_ratio(
         for _ in range(draws)
     ]
     return float(np.median(ratio)), float(np.std(again, ddof=1)), float(np.percentile(again, 5.0))
+
+
+def bootstrap_median(
+    values: np.ndarray, group: np.ndarray, *, seed: int, draws: int = 300
+) -> tuple[np.ndarray, np.ndarray]:
+    """Median over views and its standard error, drawing galaxies again, each of shape (k,).
+
+    Parameters
+    ----------
+    values : ndarray, shape (n, k)
+    group : ndarray of int, shape (n,)
+        Galaxy of each view.
+    """
+    members = [np.flatnonzero(group == g) for g in np.unique(group)]
+    rng = np.random.default_rng(seed)
+    again = [
+        np.nanmedian(
+            values[np.concatenate([members[k] for k in rng.integers(len(members), size=len(members))])], axis=0
+        )
+        for _ in range(draws)
+    ]
+    return np.nanmedian(values, axis=0), np.std(again, axis=0, ddof=1)
+
+
+def along(steps: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Likeness of maps along a cascade to the first, the learned ones.
+
+    Parameters
+    ----------
+    steps : sequence of ndarray, shape (n, y, x)
+
+    Returns
+    -------
+    rank_correlation, ssim : ndarray, shape (steps,)
+        Means over the n maps; the first are 1.
+    """
+    ranks = [rank_correlation(steps[0], step).mean() for step in steps]
+    likeness = [similarity(steps[0], step).mean() for step in steps]
+    return np.array(ranks), np.array(likeness)
+
+
+def correlation(first: np.ndarray, second: np.ndarray) -> float:
+    """Spearman's rank correlation of two arrays, value by value."""
+    return float(spearmanr(first.ravel(), second.ravel()).statistic)

@@ -17,11 +17,7 @@ import keras
 import numpy as np
 
 from ..errors import DmlibError
-from ..observe.moments import BLANK
 from ..progress import bar
-
-#: HI surface density [log10 Msun/pc^2] of the faintest pixel that counts as seen, where `faint_sky` puts all of them.
-FAINT = -1.0
 
 
 class SaliencyError(DmlibError):
@@ -61,7 +57,7 @@ def gradient(
         that we cannot differentiate with.
     """
     inputs = _checked(model, inputs, outputs)
-    slopes = differentiate(lambda x: model(x, training=False), model.output_shape[-1], outputs)
+    slopes = _of_network(model, outputs)
     found = [slopes(inputs[start : start + batch]) for start in range(0, len(inputs), batch)]
     return _scaled(np.concatenate(found), outputs, scale)
 
@@ -90,7 +86,7 @@ def smooth_gradient(
     seed : int
     where : ndarray of bool, shape of `inputs`, optional
         Pixels that get noise; all without it. A blank pixel of an HI map with noise on it is a pixel with HI, see
-        `lit`.
+        `dmlib.networks.skies.lit`.
 
     Returns
     -------
@@ -99,7 +95,7 @@ def smooth_gradient(
     Other parameters and errors as `gradient`.
     """
     inputs = _checked(model, inputs, outputs)
-    slopes = differentiate(lambda x: model(x, training=False), model.output_shape[-1], outputs)
+    slopes = _of_network(model, outputs)
     rng = np.random.default_rng(seed)
     spread = noise * np.ptp(inputs, axis=(1, 2), keepdims=True)
     touched = np.ones_like(inputs) if where is None else where.astype(np.float32)
@@ -129,7 +125,7 @@ def integrated_gradient(
     Parameters
     ----------
     baseline : ndarray or float
-        Broadcast to the inputs; see `faint_sky`.
+        Broadcast to the inputs; see `dmlib.networks.skies`.
     steps : int
         Points of the integral (midpoint rule).
 
@@ -142,7 +138,7 @@ def integrated_gradient(
     """
     inputs = _checked(model, inputs, outputs)
     base = np.broadcast_to(np.asarray(baseline, dtype=np.float32), inputs.shape)
-    slopes = differentiate(lambda x: model(x, training=False), model.output_shape[-1], outputs)
+    slopes = _of_network(model, outputs)
     total = np.zeros((len(inputs), len(outputs), *inputs.shape[1:]))
     for step in bar(range(steps), label="integrated gradients", unit="step"):
         here = base + np.float32((step + 0.5) / steps) * (inputs - base)
@@ -255,37 +251,33 @@ def cascade(model: keras.Model, *, seed: int = 0) -> Iterator[tuple[str, keras.M
             yield layer.name, mixed
 
 
+def cascade_gradients(
+    model: keras.Model, inputs: np.ndarray, outputs: Sequence[int], *, seed: int = 0, every: int = 1, batch: int = 64
+) -> Iterator[tuple[str, np.ndarray]]:
+    """`gradient` of the networks of the `cascade`, of which each but the first is `every` layers further down.
+
+    Yields
+    ------
+    name : str
+        The layer that was made random last.
+    slopes : ndarray, shape (n, k, y, x, channel)
+        The last ones are those of a network with nothing learned.
+    """
+    inputs = _checked(model, inputs, outputs)
+    left = sum(bool(layer.weights) for layer in model.layers)
+    slopes = None
+    for number, (name, mixed) in enumerate(cascade(model, seed=seed)):
+        if slopes is None or keras.backend.backend() == "jax":  # what JAX has compiled keeps the weights of then
+            slopes = _of_network(mixed, outputs)
+        if number % every == 0 or number == left - 1:
+            parts = [slopes(inputs[start : start + batch]) for start in range(0, len(inputs), batch)]
+            yield name, np.concatenate(parts).astype(np.float32)
+
+
 def randomised(model: keras.Model, *, seed: int = 0) -> keras.Model:
     """The same architecture with nothing learned: the end of the `cascade`."""
     keras.utils.set_random_seed(seed)
     return keras.models.clone_model(model)
-
-
-def lit(inputs: np.ndarray, channels: Sequence[str]) -> np.ndarray:
-    """Pixels that may be perturbed: all of a band, of HI maps those with HI; bool, shape of `inputs`."""
-    where = np.ones(inputs.shape, dtype=bool)
-    seen = _seen(inputs, channels)
-    for k, name in enumerate(channels):
-        if name.startswith("moment"):
-            where[..., k] = seen
-    return where
-
-
-def empty_sky(channels: Sequence[str]) -> np.ndarray:
-    """What each channel holds where nothing is, shape (channel,): no light, blank HI maps."""
-    return np.array([BLANK if name == "moment0" else 0.0 for name in channels], dtype=np.float32)
-
-
-def faint_sky(inputs: np.ndarray, channels: Sequence[str]) -> np.ndarray:
-    """A baseline for integrated gradients: no light, and the same HI pixels at the faintest column, at rest and cold.
-
-    From an `empty_sky` each HI pixel would have to be switched on at some point of the way, and a network that tells
-    blank pixels from others jumps there, which no slope sees.
-    """
-    base = np.zeros_like(inputs)
-    if "moment0" in channels:
-        base[..., list(channels).index("moment0")] = np.where(_seen(inputs, channels), FAINT, BLANK)
-    return base
 
 
 def predicted(model: keras.Model, inputs: np.ndarray, batch: int = 256) -> np.ndarray:
@@ -347,6 +339,10 @@ def differentiate(function: Callable, n_outputs: int, outputs: Sequence[int]) ->
     return slopes
 
 
+def _of_network(model: keras.Model, outputs: Sequence[int]) -> Callable[[np.ndarray], np.ndarray]:
+    return differentiate(lambda x: model(x, training=False), model.output_shape[-1], outputs)
+
+
 def _head(model: keras.Model, layer: keras.layers.Layer) -> Callable[[np.ndarray], Callable]:
     """From a layer's output to the network's: a function of the images that gives a function of the feature maps."""
     try:
@@ -355,17 +351,6 @@ def _head(model: keras.Model, layer: keras.layers.Layer) -> Callable[[np.ndarray
         both = keras.Model([model.input, layer.output], model.output)
         return lambda images: lambda maps: both([keras.ops.convert_to_tensor(images), maps], training=False)
     return lambda images: lambda maps: alone(maps, training=False)
-
-
-def _seen(inputs: np.ndarray, channels: Sequence[str]) -> np.ndarray:
-    """Pixels with HI, shape (n, y, x), by whichever HI map there is."""
-    channels = list(channels)
-    if "moment0" in channels:
-        return inputs[..., channels.index("moment0")] > BLANK + 0.005
-    for name in ("moment2", "moment1"):
-        if name in channels:
-            return inputs[..., channels.index(name)] != 0.0
-    return np.zeros(inputs.shape[:-1], dtype=bool)
 
 
 def _checked(model: keras.Model, inputs: np.ndarray, outputs: Sequence[int]) -> np.ndarray:

@@ -1,0 +1,556 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     notebook_metadata_filter: -jupytext.text_representation.format_version,-jupytext.text_representation.jupytext_version
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# (saliency)=
+# # What the networks look at
+#
+# **Objective: ask a trained network which pixels its prediction hangs on, at small and at large radii, and find out how far the answer is to be trusted.**
+#
+# | Prerequisite | Why | Where |
+# |---|---|---|
+# | Backpropagation, receptive fields | saliency is backpropagation, one step further | {doc}`09_convolutions` |
+# | The channels of the data set | they are what is asked about | {doc}`07_data_set` |
+# | The trained networks | whom we ask | {doc}`10_networks` |
+#
+# You will be able to
+#
+# 1. compute saliency maps by plain gradients, SmoothGrad, integrated gradients and Grad-CAM, and say what each of them means;
+# 2. check a map: does it add up, does it depend on what was learned, does taking the pixels away say the same?
+# 3. stack maps of discs seen from all sides;
+# 4. read a matrix of image radius against profile radius;
+# 5. say which conclusions about galaxies do *not* follow from a saliency map.
+#
+# Reading takes about 20 minutes. Running takes two minutes on two cores once the networks are trained.
+
+# %% tags=["parameters"]
+universe = "embedded"  # written here; or "files", a TNG tree on disk
+profile = "quick"  # how much is computed: "smoke", "quick" or "paper"
+seed = 1  # root of every random number
+base_path = ""  # for "files", the simulation's output folder
+network = "C/all"  # whom we ask
+compared = "A/all"  # and whom else: the architecture of the talk
+r_inner = 6.0  # radius of the first output that is compared [kpc] (talk)
+r_outer = 48.0  # of the second [kpc] (talk)
+n_views = 210  # test views at most that are asked about
+n_close = 24  # of them, for the costly methods
+n_smooth = 24  # noisy copies of SmoothGrad
+n_steps = 64  # steps of integrated gradients
+
+# %%
+import numpy as np
+
+from dmlib.dataset.read import load_dataset
+from dmlib.figures import saliency as figures
+from dmlib.figures import show
+from dmlib.networks import asked as study
+from dmlib.networks import attention, saliency
+from dmlib.networks.models import load_network
+from dmlib.results import recorder
+from dmlib.settings import Settings
+
+settings = Settings(
+    universe=universe, profile=profile, seed=seed, base_path=base_path
+)
+record = recorder(settings, chapter="saliency")
+
+# %% [markdown]
+# ## One step beyond the first layer
+#
+# Training asks how the loss changes with each *weight*. The same backpropagation, carried one step further, tells how an output changes with each *pixel* of the image
+# {cite}`Simonyan2014`,
+#
+# $$S_{ij}=\frac{\partial y}{\partial x_{ij}},$$
+#
+# where $y$ is one of the twenty outputs, $\ln M_\mathrm{DM}(<R)$, and $x_{ij}$ the normalised value of one pixel of one channel. The talk shows such **saliency maps** for the outputs at 6 and 48 kpc, and so do we, for galaxies of the test set.
+# Nothing is fitted here.
+
+# %%
+dataset = load_dataset(settings)
+net = load_network(settings, network)
+asked = study.ask(net, dataset, (r_inner, r_outer), n_views=n_views)
+radii, outputs = asked.radii, asked.outputs
+print(f"slopes (view, output, y, x, channel): {asked.slopes.shape}")
+
+# %%
+record("saliency-inner", radii[0], unit="kpc", statement="The smaller radius")
+record("saliency-outer", radii[1], unit="kpc", statement="The larger radius")
+factor = radii[1] / radii[0]
+record("saliency-factor", factor, statement="Ratio of the two radii")
+
+# %% [markdown]
+# All twenty outputs are asked at once, for they will be needed; the two nearest to the talk's radii lie at {num}`saliency-inner:.1f` and {num}`saliency-outer:.1f`. Here is a single view, with the slope in each of its channels.
+
+# %%
+one = asked.typical(among=n_close)
+slopes = asked.slopes[one, outputs]
+
+# %%
+show(
+    figures.channels(asked.inputs[one], slopes, asked.channels, radii),
+    settings,
+    "saliency_channels",
+    caption="One view, and the slope of the predicted $\\ln M_\\mathrm{DM}$ "
+    "in each of its pixels and channels, for two radii (purple: more in this "
+    "pixel means more dark matter; orange: less). All channels of a row have "
+    "one scale.",
+    alt="Three rows of eight small pictures: the input channels of a galaxy, "
+    "and maps of slopes for the output at small and at large radius, "
+    "with purple and orange patches.",
+    n=1,
+)
+
+# %%
+size = np.abs(slopes).sum(axis=(1, 2))
+bands = size[:, asked.groups["starlight"]].sum(axis=1) / size.sum(axis=1)
+record(
+    "saliency-bands",
+    100 * bands.mean(),
+    n=1,
+    unit="%",
+    statement="Share of the five bands in the sizes of slopes, one view",
+    figure="saliency_channels",
+)
+
+# %% [markdown]
+# Of the sizes of all slopes {num}`saliency-bands:.0f` are in the five bands ({numref}`fig-saliency-channels`). Look at the maps with the layers of the network in mind: strides and poolings leave a checkered texture ({doc}`09_convolutions`), and our C measures in rings about the centre, which are plainly to be seen.
+# That is the network's doing, and not the galaxy's. And a slope is no importance. A pixel far from the galaxy can have a large slope although it is the same, empty, for every galaxy: *if* there were light, the prediction *would* change. Two remedies come below: other
+# methods, and multiplying the slope by how much a pixel typically varies.
+#
+# ## Four methods
+#
+# - **Plain gradient**: as above.
+# - **SmoothGrad** {cite}`Smilkov2017`: the mean of the gradients over many copies of the image with noise on them, since the slope of a network with bends changes abruptly from one image to the next. We put noise on pixels with HI only, because a blank pixel with noise would be one with HI.
+# - **Integrated gradients** {cite}`Sundararajan2017`: the mean slope on the way from a *baseline* to the image, times the difference in each pixel. The parts add up to the whole difference of the two predictions. Our baseline has no light, and HI in the same pixels, but
+#   as faint as can be, and at rest.
+# - **Grad-CAM** {cite}`Selvaraju2017`: the feature maps of the last convolution, each weighted by its mean slope.
+#
+# Each method gives a map a channel, which is much to look at. As in the authors' scripts, we take the largest size over the channels of each pixel, and divide by the largest of the map.
+
+# %%
+maps = study.four_methods(
+    asked, n_close, draws=n_smooth, steps=n_steps, seed=seed
+)
+one_view = {name: m[one] for name, m in maps.items()}
+look = dataset.inputs([asked.rows[one]], ("r", "moment1"))[0]
+pictures = [("starlight", look[..., 0]), ("velocity", look[..., 1])]
+
+# %%
+show(
+    figures.methods(pictures, one_view, radii, dataset.grid, asked.seen[one]),
+    settings,
+    "saliency_methods",
+    caption="Where the dark mass predicted for one view within two radii "
+    "(dashed circles) hangs on the image, by four methods; sizes, largest of "
+    "all channels, each map on its own scale. White: outline of the HI.",
+    alt="Two rows of five pictures: starlight and velocity of a galaxy, and "
+    "for each of two radii maps by gradient, SmoothGrad, integrated "
+    "gradients and Grad-CAM, bright where the prediction is sensitive.",
+    n=1,
+)
+
+# %% [markdown]
+# How alike are the maps of {numref}`fig-saliency-methods`? We compare the ranks of the pixels, view by view, for the first views of the test set.
+
+# %%
+alike = {
+    name: attention.rank_correlation(maps["gradient"], m).mean()
+    for name, m in maps.items()
+}
+n_few = len(np.unique(asked.galaxy[:n_close]))
+coarse = saliency.last_map(net.model).output.shape[1]
+
+# %%
+here = {"figure": "saliency_methods", "n": n_few}
+text = "Rank correlation of gradient maps with those by"
+record(
+    "saliency-alike-smooth",
+    alike["SmoothGrad"],
+    statement=f"{text} SmoothGrad",
+    **here,
+)
+record(
+    "saliency-alike-integrated",
+    alike["integrated"],
+    statement=f"{text} integrated gradients",
+    **here,
+)
+record(
+    "saliency-alike-cam",
+    alike["Grad-CAM"],
+    statement=f"{text} Grad-CAM",
+    **here,
+)
+record("saliency-cam-pixels", coarse, statement="Pixels a side of Grad-CAM")
+
+# %% [markdown]
+# The rank correlation of the plain gradient's maps with those of the other methods is {num}`saliency-alike-smooth:.2f` (SmoothGrad), {num}`saliency-alike-integrated:.2f` (integrated gradients) and {num}`saliency-alike-cam:.2f`
+# (Grad-CAM), on average over views. Where they differ, it is because they answer different questions. The gradient says what a small *change* would do; integrated gradients say what the pixels that are there have *contributed*, and
+# are zero where the image equals the baseline. Grad-CAM is as coarse as its layer, here {num}`saliency-cam-pixels` pixels a side, and where a network has a second branch that goes round the convolutions (our C measures rings directly) it knows nothing of it.
+#
+# ## First check: does it add up?
+#
+# Integrated gradients promise *completeness*: the parts sum to $y(x)-y(x_0)$. That is a theorem for differentiable functions and an exact integral; our integral has {num}`saliency-steps` steps, and a network may have jumps. So we measure it.
+
+# %%
+gap = study.missed(asked, n_close, steps=n_steps)
+gap_empty = study.missed(asked, n_close, steps=n_steps, empty=True)
+
+# %%
+here = {"unit": "%", "n": n_few}
+text = "What the parts miss of the whole, median"
+record("saliency-steps", n_steps, statement="Steps of integrated gradients")
+record("saliency-gap-faint", 100 * gap, statement=f"{text}, faint", **here)
+record(
+    "saliency-gap-empty", 100 * gap_empty, statement=f"{text}, empty", **here
+)
+
+# %% [markdown]
+# From our baseline the parts miss {num}`saliency-gap-faint:.1f` of the difference (median). From an *empty* sky, with blank HI maps, they miss {num}`saliency-gap-empty:.0f`. A network that tells blank pixels from others, as C does on purpose, changes its answer at once when a pixel begins to have HI,
+# and no slope along the way sees that. Where the second number is large, this is the reason. **Do not take completeness for granted: compute it.**
+#
+# ## Second check: does the map know what the network has learned?
+#
+# A map can look right for the wrong reason. Galaxies have edges and centres, and an operation that merely follows the image will highlight them, trained or not. Adebayo and others {cite}`Adebayo2018` proposed a simple test: make the layers of the network random, one after the other from the output
+# down. A map that is about what was learned must be destroyed. For some popular methods it was not.
+
+# %%
+other = load_network(settings, compared)
+talk = study.ask(other, dataset, (r_inner, r_outer), n_views=n_views)
+walks = {
+    network: study.walk(asked, n_close, seed=seed),
+    compared: study.walk(talk, n_close, seed=seed),
+}
+
+# %%
+curves = {
+    f"{name}, {radius:.1f} kpc": attention.along([m[:, k] for _, m in steps])
+    for name, steps in walks.items()
+    for k, radius in enumerate(radii)
+}
+
+# %% [markdown]
+# For comparison: how alike are the maps of two *trained* networks for one galaxy, and those of one network for two different galaxies?
+
+# %%
+learned = {name: steps[0][1] for name, steps in walks.items()}
+moved = np.roll(learned[network], dataset.recipe.n_views, axis=0)
+two = attention.rank_correlation(learned[network], learned[compared]).mean()
+unlike = attention.rank_correlation(learned[network], moved).mean()
+
+# %%
+steps = walks[network]
+chosen = np.linspace(0, len(steps) - 1, 5).astype(int)
+thumbnails = [(steps[k][0], steps[k][1][one, 0]) for k in chosen]
+
+# %%
+ends = np.array([[values[-1] for values in c] for c in curves.values()])
+ends = ends.reshape(2, len(radii), 2).mean(axis=1)
+
+# %%
+show(
+    figures.sanity(
+        thumbnails,
+        curves,
+        {"both networks, same galaxy": two, "other galaxies": unlike},
+    ),
+    settings,
+    "saliency_sanity",
+    caption="The check of {cite:t}`Adebayo2018`. Above: gradient map of one "
+    "view while layers are made random from the output down. Below: likeness "
+    "to the trained network's maps, mean over views, for two networks and "
+    "two radii; dotted and dashed, what two trained networks, and two "
+    "galaxies, have in common.",
+    alt="Above, five small maps, the first of the trained network, the "
+    "others along the cascade. Below, two panels of curves that begin at one "
+    "and fall as layers are made random, with horizontal reference lines on "
+    "the left.",
+    n=n_few,
+)
+
+# %%
+here = {"figure": "saliency_sanity", "n": n_few}
+text = "Likeness of learned maps to those with all layers random"
+record("saliency-rank-net", ends[0, 0], statement=f"{text}, ranks", **here)
+record("saliency-ssim-net", ends[0, 1], statement=f"{text}, SSIM", **here)
+text = f"{text}, other network"
+record(
+    "saliency-rank-compared", ends[1, 0], statement=f"{text}, ranks", **here
+)
+record("saliency-ssim-compared", ends[1, 1], statement=f"{text}, SSIM", **here)
+text = "Rank correlation of learned maps"
+record("saliency-two", two, statement=f"{text}, two networks", **here)
+record("saliency-strangers", unlike, statement=f"{text}, two galaxies", **here)
+
+# %% [markdown]
+# With all layers random the likeness to the learned maps is, in ranks, {num}`saliency-rank-net:.2f` for our main network and {num}`saliency-rank-compared:.2f` for the other, and {num}`saliency-ssim-net:.2f` and {num}`saliency-ssim-compared:.2f` in structural similarity ({numref}`fig-saliency-sanity`).
+# That is to be compared with 1, with the {num}`saliency-two:.2f` that two different trained networks have in common for the same galaxy, and with the {num}`saliency-strangers:.2f` of one network for *different* galaxies.
+#
+# What is left after randomisation is not learned: it is the galaxy's outline and the pattern of the architecture (rings, strides), which any network with these layers shows. A rank correlation over all pixels is a generous measure in this respect, because the empty corners
+# of two maps agree so easily. **So we do not conclude anything from the shape of a single map.** What we do compare below, the same network's maps for two outputs, has all of that in common, and differs in what was learned only.
+#
+# ## Stacked
+#
+# Single maps are noisy. Discs lie at all angles and come in all sizes, so before they are averaged each map is turned until the receding side of the major axis points right, and scaled to the radius at which HI falls to $1\,M_\odot\,\mathrm{pc}^{-2}$ {cite}`Wang2016`. To weigh a slope by what a pixel
+# typically does, it is multiplied by the standard deviation of that pixel over the training views.
+
+# %%
+stack = study.stack(asked)
+ratios = study.axis_ratio(stack["velocity"])
+
+# %%
+show(
+    figures.stacked(stack, radii, 1.5),
+    settings,
+    "saliency_stacked",
+    caption="Size of slope times typical difference, mean over galaxies, each "
+    "turned (major axis horizontal, receding side right) and scaled to its HI "
+    "radius (dashed circle), for the masses within two radii. Below: binary "
+    "logarithm of their ratio, purple where the larger radius looks more.",
+    alt="Three rows of pictures, one column each for starlight, HI column, "
+    "velocity and dispersion. The upper rows are bright towards the centre or "
+    "along the major axis; the lower row shows purple and orange zones.",
+    n=asked.n,
+)
+
+# %%
+here = {"n": asked.n, "figure": "saliency_stacked"}
+text = "Stacked saliency of the velocity, major over minor axis"
+record("saliency-axis-inner", ratios[0], statement=f"{text}, 6 kpc", **here)
+record("saliency-axis-outer", ratios[1], statement=f"{text}, 48 kpc", **here)
+
+# %% [markdown]
+# On the velocity map a rotating disc speaks along its major axis: on the minor axis gas moves across the line of sight. The stacked saliency of the velocity is {num}`saliency-axis-inner:.2f` times as large along the major as along the minor axis for the mass within the small radius, and
+# {num}`saliency-axis-outer:.2f` times for the large ({numref}`fig-saliency-stacked`; strips of the same width). A disc that is seen inclined is also shorter along its minor axis, so part of it is geometry, not kinematics.
+#
+# ## Which radii of the image for which radii of the profile?
+#
+# Now the question of the talk in full: all twenty outputs against all radii of the image. We sum the sizes of the slopes in rings about the centre. A network that read the mass within $R$ off the image within $R$ would light up along the diagonal.
+
+# %%
+rings = attention.by_ring(asked.weighted.sum(axis=-1), dataset.grid)
+plain = attention.by_ring(np.abs(asked.slopes).sum(axis=-1), dataset.grid)
+by_slope = attention.row_shares(rings).mean(axis=0)
+
+# %% [markdown]
+# **Third check: occlusion.** Gradients are one way to ask. Another needs no derivative: replace a ring of the image by the same ring of another galaxy, and see how much each prediction changes. It is a large, real change where the gradient is about infinitesimal ones.
+
+# %%
+change = study.exchange_rings(asked, seed=seed)
+by_occlusion = attention.row_shares(np.sqrt((change**2).mean(axis=0)))
+
+# %%
+matrices = {
+    "slope × typical difference": by_slope,
+    "occlusion": by_occlusion,
+}
+medians = {name: attention.median_radius(m) for name, m in matrices.items()}
+
+# %%
+show(
+    figures.matrices(matrices, attention.RING_EDGES, dataset.radii, medians),
+    settings,
+    "saliency_matrix",
+    caption="Share of each ring of the image in the saliency of each radius "
+    "of the predicted profile, by slopes (left) and by exchanging the ring "
+    "with another galaxy's (right). White: half of a row lies within. "
+    "Dashed: image radius equal to profile radius.",
+    alt="Two matrices of image radius against profile radius, bright where "
+    "the prediction hangs on the image most, each with a white line of "
+    "medians and a dashed diagonal.",
+    n=asked.n,
+)
+
+# %%
+agreement = attention.correlation(
+    study.particular(by_slope), study.particular(by_occlusion)
+)
+record(
+    "saliency-agreement",
+    agreement,
+    n=asked.n,
+    statement="Ranks, matrices by slopes and occlusion, mean ring taken out",
+    figure="saliency_matrix",
+)
+
+# %% [markdown]
+# Do both ways agree on what is *particular* to each output? With the mean over outputs divided out of each ring, the rank correlation of the two matrices is {num}`saliency-agreement:.2f` ({numref}`fig-saliency-matrix`).
+#
+# To one number: the radius of the image within which half of the saliency lies, for each view, its median over galaxies, and the error from drawing galaxies again. Once for all channels together, by several ways to ask, and once for each kind of input.
+
+# %%
+half = {
+    f"{network}, slope × difference": attention.median_radius(rings),
+    f"{network}, plain slope": attention.median_radius(plain),
+    f"{network}, occlusion": attention.median_radius(np.abs(change)),
+    f"{compared}, slope × difference": study.half_radii(talk),
+}
+by_kind = {name: study.half_radii(asked, name) for name in asked.groups}
+
+# %%
+ways, kinds = (
+    {
+        name: attention.bootstrap_median(h, asked.galaxy, seed=seed)
+        for name, h in values.items()
+    }
+    for values in (half, by_kind)
+)
+
+# %%
+ratios = {
+    name: attention.bootstrap_ratio(
+        *h[:, outputs[::-1]].T, asked.galaxy, seed=seed
+    )
+    for name, h in {**half, **by_kind}.items()
+}
+names = ("slope", "plain", "occlusion", "compared", *by_kind)
+
+# %%
+show(
+    figures.reach(dataset.radii, ways, kinds, radii),
+    settings,
+    "saliency_reach",
+    caption="Radius of the image within which half of the saliency lies, "
+    "against the radius of the predicted mass: median over test views, with "
+    "the standard error (bootstrap over galaxies). Left: all channels, by "
+    "several ways to ask. Right: each kind of input by itself (slope times "
+    "typical difference).",
+    alt="Two panels of curves of image radius against profile radius, with a "
+    "dotted line for the radius itself, which rises much more steeply.",
+    n=asked.n,
+)
+
+# %%
+here = {"figure": "saliency_reach", "n": asked.n}
+text = "Half-saliency radius, 48 over 6 kpc"
+for name, (value, error, low) in zip(names, ratios.values(), strict=True):
+    id, said = name.split()[0].lower(), f"{text}, {name}"
+    record(f"saliency-ratio-{id}", value, error=error, statement=said, **here)
+    record(f"saliency-low-{id}", low, statement=f"{said}, 95% above", **here)
+value, error = (v[outputs] for v in ways[f"{network}, slope × difference"])
+here |= {"unit": "kpc", "statement": "Radius with half of the saliency"}
+record("saliency-half-inner", value[0], error=error[0], **here)
+record("saliency-half-outer", value[1], error=error[1], **here)
+
+# %% [markdown]
+# For the mass within the small radius half of the saliency lies within {num}`saliency-half-inner:.1f±`, for the large radius within {num}`saliency-half-outer:.1f±` ({numref}`fig-saliency-reach`). The ratio of the two, view by view, is
+#
+# - {num}`saliency-ratio-slope:.2f±` by slope times typical difference (with 95% confidence above {num}`saliency-low-slope:.2f`),
+# - {num}`saliency-ratio-plain:.2f±` by the plain slope, {num}`saliency-ratio-occlusion:.2f±` by occlusion,
+# - {num}`saliency-ratio-compared:.3f±` for the other network;
+# - and by the kind of input {num}`saliency-ratio-starlight:.2f±` in the starlight, {num}`saliency-ratio-hi:.2f±` in the HI column, {num}`saliency-ratio-velocity:.2f±` in the velocity and {num}`saliency-ratio-dispersion:.2f±` in the dispersion.
+#
+# A ratio of 1 would mean that the network looks equally far out for both. One that read each mass off the image inside its radius would have the ratio of the radii, {num}`saliency-factor:.1f`.
+# The talk's claim is that the network looks at *different parts* of the image. How different is different? Our measure is that the half-saliency radii differ by a tenth at least, with 95% confidence, which one would see in a picture; the verdict is in {doc}`the table of claims </claims>`.
+#
+# Why do the ratios not come near {num}`saliency-factor:.1f`? To first order the profiles of haloes are a family of one parameter (their concentration follows their mass), so whatever weighs a galaxy at one radius tells much about all others. Nobody needs to look at 48 kpc to
+# know much of the mass within 48 kpc. And a network whose last hidden layer is narrow and strongly regularised, like that of the talk, may well use one and the same number for all its outputs: its ratio is then 1 exactly.
+#
+# ## Starlight or gas?
+#
+# Finally, the channels. Once by slopes, once by exchanging a whole kind of input with that of another galaxy.
+
+# %%
+total = asked.weighted.sum(axis=(2, 3)).mean(axis=0)
+groups = asked.groups.items()
+share = {name: total[:, k].sum(-1) / total.sum(-1) for name, k in groups}
+exchanged = study.exchange_groups(asked, seed=seed)
+
+# %%
+show(
+    figures.kinds(dataset.radii, share, exchanged),
+    settings,
+    "saliency_kinds",
+    caption="How much the predicted mass within each radius hangs on each "
+    "kind of input. Left: share in the sum of slope times typical "
+    "difference. Right: change of $\\ln M_\\mathrm{DM}$ when that kind of "
+    "input is exchanged with another galaxy's.",
+    alt="Two panels against radius with one curve each for starlight, HI "
+    "column, velocity and dispersion.",
+    n=asked.n,
+)
+
+# %%
+here = {"figure": "saliency_kinds", "n": asked.n}
+for name, values in exchanged.items():
+    id = f"saliency-exchange-{name.split()[0].lower()}"
+    text = f"Change of ln M with another galaxy's {name}"
+    record(f"{id}-inner", values[outputs[0]], statement=text, **here)
+    record(f"{id}-outer", values[outputs[1]], statement=text, **here)
+
+# %% [markdown]
+# With another galaxy's starlight the prediction changes by {num}`saliency-exchange-starlight-inner:.2f` in $\ln M$ at the small radius and by {num}`saliency-exchange-starlight-outer:.2f` at the large one; with another's velocities by
+# {num}`saliency-exchange-velocity-inner:.2f` and {num}`saliency-exchange-velocity-outer:.2f`, and with another's HI column by {num}`saliency-exchange-hi-inner:.2f` and {num}`saliency-exchange-hi-outer:.2f` ({numref}`fig-saliency-kinds`). What is *gained* by each kind of input is another question, because one may stand in
+# for another; it is answered by training without it ({doc}`11_inputs`).
+#
+# ## What does not follow
+#
+# A saliency map is about the network. It says on which pixels *this* function hangs, trained on *these* galaxies. That the pixels matter to the *galaxy*, physically, is a further step: a network may use a consequence instead of a cause (light instead of mass), it may neglect information that is
+# there, and two networks with the same error may use different pixels. In the embedded universe in particular, everything that ties light to dark matter was written by us, from published relations.
+#
+# ## Exercise
+#
+# :::{admonition} Exercise
+# :class: tip
+# Grad-CAM of architecture A on our images is of little use. Find out why with `saliency.last_map(other.model)`, without looking at any map. What would have to change in the table of the talk?
+# :::
+#
+# :::{admonition} Solution
+# :class: dropdown
+# ```python
+# layer = saliency.last_map(other.model)
+# print(layer.name, layer.output.shape)
+# ```
+# After three convolutions of stride 2 and two poolings an image of 64 pixels has shrunk to 2 × 2. Grad-CAM of that layer has four numbers, and the rest of the map is interpolation. With the `layer` argument one may ask an earlier convolution; or the architecture would
+# need fewer strides before its dense layers, or finer images.
+# :::
+#
+# :::{admonition} Exercise
+# :class: tip
+# The noise of SmoothGrad is a free parameter. Compute the maps for `noise` of 0.02, 0.1 and 0.5, and their rank correlation with the plain gradient. At which level do they become maps of the noise?
+# :::
+#
+# :::{admonition} Solution
+# :class: dropdown
+# ```python
+# from dmlib.networks import skies
+#
+# few = asked.inputs[:n_close]
+# how = {"seed": seed, "where": skies.lit(few, net.channels)}
+# for noise in (0.02, 0.1, 0.5):
+#     smooth = study.largest(
+#         saliency.smooth_gradient(net.model, few, outputs, noise=noise, **how)
+#     )
+#     print(noise, attention.rank_correlation(maps["gradient"], smooth).mean())
+# ```
+# The more noise, the less the map has to do with this galaxy: with half of a channel's range, the copies are no galaxies any more, and the mean is over slopes that the network was never trained to have. Between 0.1 and 0.2, as recommended, is a compromise and not a truth.
+# :::
+#
+# ## Summary
+#
+# - Saliency is the slope of an output in each pixel; four ways to compute it agree in part only, because they answer different questions.
+# - Integrated gradients add up to within {num}`saliency-gap-faint:.1f` from a careful baseline, and miss {num}`saliency-gap-empty:.0f` from an empty sky.
+# - With random weights the maps keep a rank correlation of {num}`saliency-rank-net:.2f` with the learned ones: that much is outline and architecture, not knowledge.
+# - Half of the saliency lies within {num}`saliency-half-inner:.1f` for the mass within the small radius and within {num}`saliency-half-outer:.1f` for the large one; ratio {num}`saliency-ratio-slope:.2f±`.
+# - Exchanging rings with another galaxy's, without any derivative, gives a ratio of {num}`saliency-ratio-occlusion:.2f±`.
+#
+# ## What's next
+#
+# The networks are done. The next part of the book is about their competitor, the rotation-curve method.
+#
+# ## References
+#
+# ```{bibliography}
+# :filter: docname in docnames
+# ```
