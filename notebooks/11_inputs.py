@@ -272,7 +272,7 @@ record(
 #
 # ## What's next
 #
-# Means hide single galaxies. The next chapter looks at them one by one, with their uncertainties, and at where predictions fail.
+# Means hide single galaxies. {doc}`12_profiles` looks at them one by one, with their uncertainties, and at where predictions fail.
 #
 # ## References
 #

@@ -8,7 +8,7 @@ import pytest
 from dmlib.evaluation import MEASURES, Bootstrap, coverage, delta_mse, ln_ratio, per_view
 from dmlib.evaluation.bins import binned, in_groups, quantile_edges
 from dmlib.evaluation.coverage import EXPECTED, pit_histogram
-from dmlib.evaluation.derived import G, bands, circular_velocity, rising, shell_density
+from dmlib.evaluation.derived import G, bands, circular_velocity, draw_profiles, rising, shell_density
 
 TRUTH = np.array([[1e10, 4e10], [2e10, 8e10]])
 PREDICTED = np.array([[1.2e10, 4e10], [1e10, 8.8e10]])
@@ -142,16 +142,25 @@ def test_derived_quantities_of_an_isothermal_sphere():
     np.testing.assert_allclose(density, 200.0**2 / (4 * np.pi * G * middle**2), rtol=0.02)
 
 
-def test_uncertainty_is_carried_through_the_members():
-    """A common factor moves mass and density alike, velocity by half as much."""
+def test_an_error_that_all_radii_share_moves_mass_and_density_alike():
     radii = np.geomspace(1.0, 100.0, 20)
-    factors = np.exp(0.1 * np.random.default_rng(5).standard_normal((200, 1)))
-    mass = 1e10 * radii
-    found = bands(radii, mass, mass * factors)
-    np.testing.assert_allclose(found["mass"].sigma_ln, np.log(factors).std(ddof=1))
-    np.testing.assert_allclose(found["density"].sigma_ln, found["mass"].sigma_ln[:-1])
-    np.testing.assert_allclose(found["velocity"].sigma_ln, 0.5 * found["mass"].sigma_ln)
-    assert np.isnan(bands(radii, mass)["mass"].sigma_ln).all()
+    mass, sigma = 1e10 * radii, np.full(20, 0.1)
+    draws = draw_profiles(mass, sigma, np.ones((20, 20)), draws=4000)
+    found = bands(radii, mass, draws)
+    half = {name: 0.5 * np.log(band.high / band.low) for name, band in found.items()}
+    np.testing.assert_allclose(half["mass"], 0.1, rtol=0.06)
+    np.testing.assert_allclose(half["density"], 0.1, rtol=0.06)
+    np.testing.assert_allclose(half["velocity"], 0.05, rtol=0.06)
+
+
+def test_errors_of_their_own_blow_the_density_up():
+    radii = np.geomspace(1.0, 100.0, 20)
+    mass, sigma = 1e10 * radii, np.full(20, 0.1)
+    draws = draw_profiles(mass, sigma, np.eye(20), draws=4000)
+    np.testing.assert_allclose(np.log(draws).std(axis=0), 0.1, rtol=0.06)
+    assert np.abs(np.corrcoef(np.log(draws).T) - np.eye(20)).max() < 0.08
+    found = bands(radii, mass, draws)["density"]
+    assert ((found.high - found.low) / (2.0 * found.value) > 0.3).all()
 
 
 def test_a_profile_that_falls_is_noticed():

@@ -110,6 +110,57 @@ def in_groups(
     return Binned(tuple(labels), np.array(centres), estimates, np.array(numbers, dtype=int))
 
 
+def panels(
+    values: Mapping[str, np.ndarray],
+    kind: Mapping[str, np.ndarray],
+    labels: Mapping[str, str],
+    bins: int,
+    bootstrap: Bootstrap,
+) -> dict[str, dict[str, Binned]]:
+    """Errors of several methods in bins of several properties with equal numbers of views.
+
+    Parameters
+    ----------
+    values : mapping
+        Method -> error of each view, shape (n,).
+    kind : mapping
+        See `properties`.
+    labels : mapping
+        Property -> how a figure writes it.
+    bins : int
+    bootstrap : Bootstrap
+
+    Returns
+    -------
+    dict
+        Label of the property -> method -> error in bins.
+    """
+    return {
+        label: {
+            method: binned(error, kind[name], quantile_edges(kind[name], bins), bootstrap)
+            for method, error in values.items()
+        }
+        for name, label in labels.items()
+    }
+
+
+def group_panels(
+    values: Mapping[str, np.ndarray], groups: Mapping[str, Mapping[str, np.ndarray]], bootstrap: Bootstrap
+) -> dict[str, dict[str, Binned]]:
+    """The same for kinds of views, title -> label -> mask; titles with one kind only are left out."""
+    found = {
+        title: {method: in_groups(error, masks, bootstrap) for method, error in values.items()}
+        for title, masks in groups.items()
+    }
+    return {title: methods for title, methods in found.items() if len(next(iter(methods.values())).labels) > 1}
+
+
+def upper_less_lower(values: np.ndarray, by: np.ndarray, bootstrap: Bootstrap) -> Estimate:
+    """Mean of `values` where a property is above its median less the mean where it is below, draw by draw."""
+    middle = np.median(by[np.isfinite(by)])
+    return bootstrap.contrast(values, by > middle, by <= middle)
+
+
 def _range(low: float, high: float) -> str:
     if not np.isfinite(low):
         return f"< {high:.3g}"

@@ -87,6 +87,16 @@ class Bootstrap:
         """Mean of `first` less the mean of `second`, on the same galaxies; arguments as `mean`."""
         return _estimate(self._means(np.asarray(first, dtype=float) - np.asarray(second, dtype=float), where))
 
+    def contrast(self, values: np.ndarray, first: np.ndarray, second: np.ndarray) -> Estimate:
+        """Mean of `values` over some views less their mean over others, draw by draw.
+
+        Parameters
+        ----------
+        values : ndarray, shape (n,) or (n, r)
+        first, second : ndarray of bool, shape (n,)
+        """
+        return _estimate(self._means(values, first) - self._means(values, second))
+
     def quantile(self, values: np.ndarray, share: float, where: np.ndarray | None = None) -> Estimate:
         """Quantile over views, for example the median with share 0.5; arguments as `mean`."""
         return _estimate(self._quantiles(values, share, where))

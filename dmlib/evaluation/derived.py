@@ -1,9 +1,10 @@
 """What follows from an enclosed-mass profile: circular velocity and local density, with their uncertainty.
 
 The circular velocity at R needs the mass within R only, and inherits half of its relative error. The density between
-two radii needs the *difference* of two masses, so that independent errors of a few per cent become large, while errors
-that both masses share fall out. The uncertainty must therefore be carried through the ensemble's members, each of
-which is a whole profile, and not through sigma(R) as though radii were independent.
+two radii needs the *difference* of two masses: errors that both masses share fall out, errors of their own are blown
+up. So it matters how errors at different radii go together. We draw whole profiles from a normal distribution of ln M
+with the stated sigma at each radius and with the correlation that the errors of the validation galaxies had, and carry
+each draw through.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from astropy import units as u
 #: Gravitational constant [kpc (km/s)^2 / Msun]
 G = float(constants.G.to_value(u.kpc * (u.km / u.s) ** 2 / u.Msun))
 
-#: Msun/kpc^3 in GeV/cm^3, the unit of direct searches.
+#: One Msun/kpc^3 in GeV/cm^3, the unit of direct searches.
 GEV_PER_CM3 = float((1.0 * u.Msun / u.kpc**3 * constants.c**2).to_value(u.GeV / u.cm**3))
+
+_STREAM = 0x64726177  # so that no random stream is shared with anything else
 
 
 @dataclass(frozen=True)
@@ -30,14 +33,39 @@ class Band:
     radius : ndarray, shape (k,)
         [kpc]
     value : ndarray, shape (k,)
-        Of the ensemble's mean profile.
-    sigma_ln : ndarray, shape (k,)
-        Standard deviation of its logarithm over the members; NaN without an ensemble or where a member is not positive.
+        Of the predicted profile.
+    low, high : ndarray, shape (k,)
+        16th and 84th percentile over the draws.
     """
 
     radius: np.ndarray
     value: np.ndarray
-    sigma_ln: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+
+def draw_profiles(
+    mass: np.ndarray, sigma_ln: np.ndarray, correlation: np.ndarray, *, draws: int = 2000, seed: int = 1
+) -> np.ndarray:
+    """Profiles as likely as the stated uncertainty says.
+
+    Parameters
+    ----------
+    mass, sigma_ln : ndarray, shape (r,)
+        Predicted mass [Msun] and standard deviation of its logarithm.
+    correlation : ndarray, shape (r, r)
+        Of the errors of ln M at two radii.
+    draws, seed : int
+
+    Returns
+    -------
+    ndarray, shape (draws, r)
+        [Msun]
+    """
+    values, vectors = np.linalg.eigh(np.asarray(correlation, dtype=float))
+    root = vectors * np.sqrt(np.maximum(values, 0.0))
+    rng = np.random.default_rng([seed, _STREAM])
+    return mass * np.exp(sigma_ln * (rng.standard_normal((draws, len(mass))) @ root.T))
 
 
 def circular_velocity(radii: np.ndarray, mass: np.ndarray) -> np.ndarray:
@@ -71,7 +99,7 @@ def rising(mass: np.ndarray) -> np.ndarray:
     return (np.diff(np.asarray(mass, dtype=float), axis=-1) > 0).all(axis=-1)
 
 
-def bands(radii: np.ndarray, mass: np.ndarray, members: np.ndarray | None = None) -> dict[str, Band]:
+def bands(radii: np.ndarray, mass: np.ndarray, draws: np.ndarray) -> dict[str, Band]:
     """Enclosed mass, circular velocity and local density of one galaxy.
 
     Parameters
@@ -79,9 +107,9 @@ def bands(radii: np.ndarray, mass: np.ndarray, members: np.ndarray | None = None
     radii : ndarray, shape (r,)
         [kpc]
     mass : ndarray, shape (r,)
-        Of the ensemble [Msun].
-    members : ndarray, shape (k, r), optional
-        Of its members [Msun].
+        Predicted [Msun].
+    draws : ndarray, shape (k, r)
+        See `draw_profiles` [Msun].
 
     Returns
     -------
@@ -89,24 +117,13 @@ def bands(radii: np.ndarray, mass: np.ndarray, members: np.ndarray | None = None
         ``mass`` [Msun], ``velocity`` [km/s], ``density`` [Msun/kpc^3].
     """
     middle, density = shell_density(radii, mass)
-    alone = members is None or len(members) < 2
-    others = (None, None, None)
-    if not alone:
-        others = (members, circular_velocity(radii, members), shell_density(radii, members)[1])
     return {
-        name: Band(where, value, _spread(value, other))
-        for name, where, value, other in zip(
-            ("mass", "velocity", "density"),
-            (radii, radii, middle),
-            (np.asarray(mass, dtype=float), circular_velocity(radii, mass), density),
-            others,
-            strict=True,
-        )
+        "mass": _band(radii, np.asarray(mass, dtype=float), draws),
+        "velocity": _band(radii, circular_velocity(radii, mass), circular_velocity(radii, draws)),
+        "density": _band(middle, density, shell_density(radii, draws)[1]),
     }
 
 
-def _spread(value: np.ndarray, members: np.ndarray | None) -> np.ndarray:
-    if members is None:
-        return np.full(value.shape, np.nan)
-    positive = (members > 0).all(axis=0)
-    return np.where(positive, np.log(np.where(members > 0, members, 1.0)).std(axis=0, ddof=1), np.nan)
+def _band(radius: np.ndarray, value: np.ndarray, draws: np.ndarray) -> Band:
+    low, high = np.percentile(draws, [15.87, 84.13], axis=0)
+    return Band(radius, value, low, high)

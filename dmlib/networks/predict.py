@@ -84,8 +84,28 @@ def predict_ensemble(settings: Settings, dataset: DataSet, rows: np.ndarray, nam
         "sigma_floor": spread.floor,
         "sigma_factor": spread.factor,
         "validation_rms_ln": np.sqrt(np.nanmean((members["validation"].mean(axis=0) - truth) ** 2, axis=0)),
+        "validation_correlation": correlation(members["validation"].mean(axis=0) - truth),
     }
     return Predicted(np.exp(mean), spread.sigma(members["test"]), members["test"], about)
+
+
+def correlation(errors: np.ndarray) -> np.ndarray:
+    """How errors of ln M at two radii go together, shape (20, 20).
+
+    Parameters
+    ----------
+    errors : ndarray, shape (n, 20)
+        Of the validation views; a view with NaN anywhere is left out.
+
+    Returns
+    -------
+    ndarray
+        Correlation about zero, not about the mean: a bias is an error that all radii share. 1 on the diagonal.
+    """
+    whole = errors[np.isfinite(errors).all(axis=1)]
+    moments = whole.T @ whole
+    scale = np.sqrt(np.maximum(np.diag(moments), 1e-300))
+    return moments / np.outer(scale, scale) if len(whole) else np.eye(errors.shape[1])
 
 
 def predict_plainly(settings: Settings, dataset: DataSet, rows: np.ndarray) -> Iterator[tuple[str, Predicted]]:
