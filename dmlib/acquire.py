@@ -132,8 +132,8 @@ def plan(settings: Settings, pictures: ImagesChoice = "none") -> Plan:
     FetchError, UniverseError
     """
     universe = _universe(settings)
-    missing = universe.missing_columns(COLUMNS)
-    columns = float(universe.bytes_of_columns(missing))
+    missing = universe.columns.missing(COLUMNS)
+    columns = float(universe.columns.n_bytes(missing))
     parts = [Part("catalogue columns", len(missing), columns, len(COLUMNS) - len(missing), False)]
     if missing:
         galaxies, n_bytes = _guess(universe, settings)
@@ -173,7 +173,7 @@ def fetch_all(settings: Settings, pictures: ImagesChoice = "none") -> ApiUnivers
     FetchError, UniverseError
     """
     universe = _universe(settings)
-    universe.fetch_columns(COLUMNS)
+    universe.columns.fetch(COLUMNS)
     sample = load_sample(settings)
     universe.prepare(sample["group_id"])
     if pictures == "each":

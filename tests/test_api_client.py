@@ -103,6 +103,16 @@ class TestReading:
         universe.particles(6, "stars", ["Masses"])
         assert len(only(server, "/subhalos/6/cutout")) == 1 and not only(server, "/halos/3/")
 
+    def test_a_group_in_another_order_is_refused(self, serve):
+        serve()
+        universe = ApiUniverse(NAME)
+        universe.prepare([0])
+        path = universe.cache.path("cutouts/halo_0.hdf5")
+        with h5py.File(path, "r+") as file:
+            file["PartType1/Coordinates"][...] = file["PartType1/Coordinates"][()][::-1]
+        with pytest.raises(UniverseError, match="halo 0 are not in the catalogue's order: half of the dark matter"):
+            universe.particles(1, "dm", ["Coordinates"])
+
     def test_one_request_has_all_types_and_what_is_missing_is_asked_for_alone(self, serve):
         server = serve()
         universe = ApiUniverse(NAME)

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from ...errors import FetchError
 from ...files import sha256
+from .client import readable
 
 INDEX = "index.jsonl"
 
@@ -129,6 +132,21 @@ class Cache:
         for name, held in sorted(self._held.items()):
             path = self.path(name)
             yield held, path.is_file() and path.stat().st_size == held.size and sha256(path) == held.sha256
+
+    def require_space(self, n_bytes: float, label: str) -> None:
+        """Refuse a download that the disk has no room for.
+
+        Raises
+        ------
+        FetchError
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(self.folder).free
+        if free < 1.02 * n_bytes:
+            raise FetchError(
+                f"{label}: {readable(n_bytes)} are to come, and the cache's disk has {readable(free)} free: "
+                "set DMLIB_DATA to a folder on a larger one, or take fewer galaxies with --sample."
+            )
 
     def rate(self, last: int = 200) -> tuple[float, int] | None:
         """Bytes per second of one connection over the last downloads, and how many these are; None without any."""

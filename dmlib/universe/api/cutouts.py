@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 
 from ...manifest.download import Transient
-from ...units import PART_TYPE
+from ...units import PART_TYPE, wrap
 from ..fields import VECTOR_LENGTH
 
 #: What the targets, the images and the HI maps read, and so what is asked for at once. Whatever else a notebook wants
@@ -60,6 +60,11 @@ def file_name(about: str, fields: Fields) -> str:
     else:
         mark = "+" + hashlib.sha256(repr(sorted(query(fields).items())).encode()).hexdigest()[:8]
     return f"cutouts/{bare}{mark}.hdf5"
+
+
+def half_mass_radius(positions: np.ndarray, centre: np.ndarray, box: float) -> float:
+    """Radius that holds half of equal particles about a centre, the periodic wrap undone; in the positions' unit."""
+    return float(np.median(np.linalg.norm(wrap(positions - centre, box), axis=1)))
 
 
 def scalar(value: object) -> object:

@@ -15,6 +15,7 @@ from .cache import Cache
 from .client import Client
 
 if TYPE_CHECKING:
+    from .columns import Columns
     from .universe import ApiUniverse
 
 FILE = "facts.json"
@@ -65,7 +66,7 @@ def load(client: Client, cache: Cache, simulation: str, snapshot: int) -> dict[s
     return found
 
 
-def confirm(universe: ApiUniverse) -> None:
+def confirm(universe: ApiUniverse | Columns) -> None:
     """Once a process, before anything is added to the cache: does the server still serve what is in it?
 
     Raises

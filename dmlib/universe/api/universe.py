@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 from astropy.table import QTable
 
 from ...errors import FetchError, UniverseError
-from ...manifest.download import Exhausted, Missing, Transient
+from ...manifest.download import Exhausted, Missing
 from ...manifest.fetch import cache_folder
 from ...progress import bar
 from ...units import PART_TYPE, CodeUnits
@@ -22,14 +20,12 @@ from ..base import Header, Scope
 from ..checks import check_run, open_hdf5
 from ..fields import VECTOR_LENGTH, particle_factor, physical_column
 from . import cutouts, facts
-from .cache import Cache, Held
-from .client import Client, Gate, connections, in_parallel, readable
+from .cache import Cache
+from .client import Client, Gate, connections, in_parallel
+from .columns import Columns
 
-#: Rows up to which a column is read in pieces and not as a whole.
-_FEW = 2000
-
-#: Bytes of a row of a catalogue column, where it is neither one number of 4 bytes nor one a particle type.
-_WIDTH = {"SubhaloPos": 12, "SubhaloVel": 12, "GroupPos": 12, "SubhaloStellarPhotometrics": 32, "SubhaloFlag": 1}
+#: Particles from which on the radius of half of them tells one subhalo from another.
+_MANY = 100
 
 
 class ApiUniverse:
@@ -71,6 +67,7 @@ class ApiUniverse:
         self.cache = Cache(cache_folder() / "tng" / host / simulation / f"snapshot_{snapshot:03d}")
         self.simulation, self.snapshot = simulation, snapshot
         self.facts = facts.load(self.client, self.cache, simulation, snapshot)
+        self.columns = Columns(self.client, self.cache, simulation, snapshot, self.facts)
         raw = facts.header(self)
         units = CodeUnits(a=float(raw["Time"]), h=float(raw["HubbleParam"]), box=float(raw["BoxSize"]))
         m_dm = float(raw["MassTable"][PART_TYPE["dm"]]) * units.mass
@@ -112,104 +109,12 @@ class ApiUniverse:
         outside = rows[(rows < 0) | (rows >= total)]
         if outside.size:
             raise UniverseError(f"{id_name} {outside[0]} is not in {self._place}: it has 0 to {total - 1}.")
-        self.fetch_columns([(kind, field) for field in fields])
+        self.columns.fetch([(kind, field) for field in fields])
         table = QTable({id_name: rows})
         for field in fields:
-            values = self._values(kind, field, None if ids is None else rows)
+            values = self.columns.values(kind, field, None if ids is None else rows)
             table[field] = physical_column(field, values, self.header.units)
         return table
-
-    def _values(self, kind: str, field: str, rows: np.ndarray | None) -> np.ndarray:
-        held = self.column(kind, field)
-        with open_hdf5(self.cache.path(held.name)) as handle:
-            dataset = handle[f"{kind}/{field}"]
-            if rows is None:
-                return dataset[()]
-            if rows.size > _FEW:
-                return dataset[()][rows]
-            unique, where = np.unique(rows, return_inverse=True)
-            return dataset[unique][where] if unique.size else dataset[:0]
-
-    def column(self, kind: str, field: str) -> Held:
-        """A column of the catalogue, in the cache; fetched first where it is not.
-
-        Raises
-        ------
-        UniverseError
-            When the catalogue has no such field.
-        """
-        name = f"catalogue/{kind}_{field}.hdf5"
-        held = self.cache.get(name)
-        if held is None:
-            self.fetch_columns([(kind, field)])
-            held = self.cache.get(name)
-        return held
-
-    def missing_columns(self, columns: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-        """Those of the columns, ``("Subhalo" | "Group", field)``, that are not in the cache yet."""
-        return [(kind, field) for kind, field in columns if self.cache.get(f"catalogue/{kind}_{field}.hdf5") is None]
-
-    def bytes_of_columns(self, columns: Iterable[tuple[str, str]]) -> int:
-        """Size of columns [bytes]; one of a width that is not known counts as plain numbers."""
-        rows = {"Subhalo": int(self.facts["num_groups_subfind"]), "Group": int(self.facts["num_groups_fof"])}
-        return sum(rows[kind] * (24 if field.endswith("Type") else _WIDTH.get(field, 4)) for kind, field in columns)
-
-    def fetch_columns(self, columns: Iterable[tuple[str, str]]) -> None:
-        """Have columns of the catalogue in the cache, one request each, over several connections.
-
-        Parameters
-        ----------
-        columns : iterable of (str, str)
-            ``("Subhalo" | "Group", field)``.
-        """
-        wanted = self.missing_columns(columns)
-        if not wanted:
-            return
-        size = self.bytes_of_columns(wanted)
-        self.require_space(size)
-        facts.confirm(self)
-        with bar(total=size, label=f"catalogue of {self.simulation}", unit="B") as progress:
-            progress.unit_scale = True
-
-            def one(column: tuple[str, str], gate: Gate) -> None:
-                self._fetch_column(*column, gate, progress.update)
-
-            failed = in_parallel(wanted, one, connections(), "the catalogue")
-        if failed:
-            raise failed[0][1]
-
-    def _fetch_column(self, kind: str, field: str, gate: Gate, received) -> None:
-        name, about = f"catalogue/{kind}_{field}.hdf5", f"{kind}/{field}"
-        total = int(self.facts["num_groups_subfind" if kind == "Subhalo" else "num_groups_fof"])
-
-        def check(path: Path) -> None:
-            try:
-                with h5py.File(path, "r") as handle:
-                    found = handle[about].shape[0]
-            except (OSError, KeyError, RuntimeError) as error:
-                raise Transient("the file cannot be opened as HDF5, or lacks the column") from error
-            if found != total:
-                raise Transient(f"the column has {found} rows of {total}")
-
-        with self.cache.locked(name):
-            if self.cache.get(name) is not None:
-                return
-            try:
-                seconds = self.client.file(
-                    f"{self.simulation}/files/groupcat-{self.snapshot}/",
-                    self.cache.path(name),
-                    query={kind: field},
-                    label=about,
-                    check=check,
-                    gate=gate,
-                    received=received,
-                )
-            except Missing as error:
-                raise UniverseError(
-                    f"the catalogue at {self._place} has no field {about}: see the field tables of the TNG "
-                    "documentation."
-                ) from error
-            self.cache.add(name, about=about, seconds=seconds)
 
     # -- particles -----------------------------------------------------------------------------------------------
 
@@ -228,6 +133,8 @@ class ApiUniverse:
         else:
             start = int(first[PART_TYPE[part_type]])
             arrays = self._read(about, part_type, stored, slice(start, start + count))
+            if scope == "subhalo" and about.startswith("halo") and part_type == "dm" and "Coordinates" in arrays:
+                self._see_that_it_is(object_id, about, arrays["Coordinates"])
         result = {}
         for field in fields:
             if field not in arrays:
@@ -244,20 +151,36 @@ class ApiUniverse:
             raise UniverseError(f"{scope} {object_id} is not in {self._place}: it has 0 to {total - 1}.")
         length = f"{kind}LenType"
         if scope == "group":
-            return f"halo {object_id}", self._values(kind, length, np.array([object_id]))[0], np.zeros(6, np.int64)
-        counts = self._values(kind, length, np.array([object_id]))[0]
-        group_id = int(self._values("Subhalo", "SubhaloGrNr", np.array([object_id]))[0])
+            return (
+                f"halo {object_id}",
+                self.columns.values(kind, length, np.array([object_id]))[0],
+                np.zeros(6, np.int64),
+            )
+        counts = self.columns.values(kind, length, np.array([object_id]))[0]
+        group_id = int(self.columns.values("Subhalo", "SubhaloGrNr", np.array([object_id]))[0])
         if self.cache.of(f"halo {group_id}"):
             # Within a group the subhaloes follow one another in the catalogue's order, each type by itself.
-            first_sub = int(self._values("Group", "GroupFirstSub", np.array([group_id])).astype(np.int32)[0])
-            before = self._values("Subhalo", "SubhaloLenType", np.arange(first_sub, object_id))
+            first_sub = int(self.columns.values("Group", "GroupFirstSub", np.array([group_id])).astype(np.int32)[0])
+            before = self.columns.values("Subhalo", "SubhaloLenType", np.arange(first_sub, object_id))
             return f"halo {group_id}", counts, before.sum(axis=0, dtype=np.int64)
         return f"subhalo {object_id}", counts, np.zeros(6, np.int64)
+
+    def _see_that_it_is(self, subhalo_id: int, about: str, positions: np.ndarray) -> None:
+        """Whether what was cut out of a group is the subhalo: the catalogue gives the half-mass radius."""
+        row = np.array([subhalo_id])
+        centre = self.columns.values("Subhalo", "SubhaloPos", row)[0].astype(float)
+        told = float(self.columns.values("Subhalo", "SubhaloHalfmassRadType", row)[0, PART_TYPE["dm"]])
+        found = cutouts.half_mass_radius(positions, centre, self.header.units.box)
+        if len(positions) >= _MANY and not 0.8 * told < found < 1.25 * told:
+            raise UniverseError(
+                f"the particles of {about} are not in the catalogue's order: half of the dark matter of subhalo "
+                f"{subhalo_id} would lie within {found:.3g} ckpc/h, the catalogue says {told:.3g}; please report it."
+            )
 
     def _counts(self, about: str) -> np.ndarray:
         kind, number = about.split()
         table = "Group" if kind == "halo" else "Subhalo"
-        return self._values(table, f"{table}LenType", np.array([int(number)]))[0]
+        return self.columns.values(table, f"{table}LenType", np.array([int(number)]))[0]
 
     def _read(self, about: str, part_type: str, fields: list[str], rows: slice) -> dict[str, np.ndarray]:
         held = self._holding(about, part_type)
@@ -342,7 +265,7 @@ class ApiUniverse:
     def missing_groups(self, group_ids: Iterable[int]) -> np.ndarray:
         """Those of the groups whose cutouts are not in the cache yet."""
         ids = np.unique(np.asarray(list(group_ids), dtype=np.int64))
-        lengths = self._values("Group", "GroupLenType", ids)
+        lengths = self.columns.values("Group", "GroupLenType", ids)
         keep = []
         for number, counts in zip(ids, lengths, strict=True):
             about = f"halo {number}"
@@ -354,7 +277,7 @@ class ApiUniverse:
 
     def bytes_of_groups(self, group_ids: np.ndarray) -> np.ndarray:
         """Size of the cutouts of groups, shape (len(group_ids),) [bytes]."""
-        lengths = self._values("Group", "GroupLenType", np.asarray(group_ids, dtype=np.int64))
+        lengths = self.columns.values("Group", "GroupLenType", np.asarray(group_ids, dtype=np.int64))
         return lengths @ cutouts.bytes_per_particle(cutouts.BASE_FIELDS) + cutouts.OVERHEAD
 
     def prepare(self, group_ids: Iterable[int]) -> None:
@@ -369,7 +292,7 @@ class ApiUniverse:
         if not todo.size:
             return
         sizes = self.bytes_of_groups(todo)
-        self.require_space(float(sizes.sum()))
+        self.cache.require_space(float(sizes.sum()), self.simulation)
         facts.confirm(self)
         with bar(total=int(sizes.sum()), label=f"particles of {len(todo)} groups", unit="B") as progress:
             progress.unit_scale = True
@@ -382,19 +305,4 @@ class ApiUniverse:
             raise FetchError(
                 f"{len(failed)} of {len(todo)} groups could not be had ({failed[0][1]}) The others are kept: run "
                 "again to go on."
-            )
-
-    def require_space(self, n_bytes: float) -> None:
-        """Refuse a download that the disk has no room for.
-
-        Raises
-        ------
-        FetchError
-        """
-        self.cache.folder.mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(self.cache.folder).free
-        if free < 1.02 * n_bytes:
-            raise FetchError(
-                f"{self.simulation}: {readable(n_bytes)} are to come, and the cache's disk has {readable(free)} free: "
-                "set DMLIB_DATA to a folder on a larger one, or take fewer galaxies with --sample."
             )
