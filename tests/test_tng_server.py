@@ -5,6 +5,10 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
+import signal
+import subprocess
+import sys
 
 import h5py
 import illustris_python as il
@@ -288,3 +292,44 @@ class TestMischief:
         with pytest.raises(UniverseError, match="does not say which simulation it is"):
             TngServer(tree)
         assert TngServer(tree, simulation="TNG100-1").name == "TNG100-1"
+
+
+class TestCommand:
+    def test_it_serves_until_interrupted_and_tells_how_to_use_it(self, output):
+        """What it prints is what a user types in another terminal; its log has no key."""
+        command = [sys.executable, "-m", "dmlib", "serve-tng", output, "--port", "0", "--fail-every", "3"]
+        process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"PYTHONUNBUFFERED": "1"},
+        )
+        try:
+            lines = [process.stdout.readline() for _ in range(4)]
+            words = dict(re.findall(r"(DMLIB_TNG_URL|TNG_API_KEY)=(\S+)", lines[1]))
+            assert "embedded-smoke" in lines[0] and "127.0.0.1" in words["DMLIB_TNG_URL"]
+            headers = {"api-key": words["TNG_API_KEY"]}
+            codes = [requests.get(words["DMLIB_TNG_URL"], headers=headers, timeout=20).status_code for _ in range(3)]
+            assert codes == [200, 200, 500]
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=20)
+        finally:
+            process.kill()
+        assert process.returncode == 0 and "(error)" in err and words["TNG_API_KEY"] not in err
+
+    @pytest.mark.parametrize(
+        ("arguments", "sentence"),
+        [
+            (["--fail-as", "rudely"], "--fail-as: a server cannot misbehave as 'rudely'; it can as error"),
+            (["/no/such/folder"], "/no/such/folder does not exist: base_path must be"),
+        ],
+    )
+    def test_errors_are_one_sentence(self, arguments, sentence, output):
+        done = subprocess.run(
+            [sys.executable, "-m", "dmlib", "serve-tng", *([] if arguments[0][0] == "/" else [output]), *arguments],
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 1 and sentence in done.stderr and len(done.stderr.strip().splitlines()) == 1
