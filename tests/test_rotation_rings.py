@@ -9,13 +9,13 @@ import pytest
 from analytic_disc import SPIN, disc, rotation_speed
 
 from dmlib.errors import DmlibError, GalaxyError
+from dmlib.observe.beam import Beam, Smear
 from dmlib.observe.cube import HISettings
 from dmlib.observe.deposit import observe
 from dmlib.observe.grid import SkyGrid
 from dmlib.observe.hydrogen import HIGas
 from dmlib.observe.views import View, orientation, rotation_to
 from dmlib.rotation.drift import circular_speed
-from dmlib.rotation.field import Beam, Smear
 from dmlib.rotation.geometry import Tilt, hats
 from dmlib.rotation.rings import RingSettings, fit_rings
 from dmlib.rotation.velocities import KINDS, velocity_field

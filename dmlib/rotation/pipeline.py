@@ -133,6 +133,12 @@ def row_of(dataset: DataSet, subhalo_id: int, view: int) -> int:
     return int(rows[0])
 
 
+def hi_axis(observer: Observer, subhalo_id: int) -> np.ndarray:
+    """Normal of a galaxy's HI disc in the axes of the box, unit vector, shape (3,)."""
+    hi = observer.recipe.hi
+    return load_hi_gas(observer.universe, subhalo_id, scope=hi.scope, partition=hi.partition).spin_axis()
+
+
 def _given(dataset: DataSet, row: int, knowledge: Knowledge) -> dict[str, float]:
     """What of the geometry is told to the fit."""
     if knowledge == "observed":
@@ -147,9 +153,7 @@ def _visible(dataset: DataSet, observer: Observer, row: int, curve: RotationCurv
     """The mass model with the visible parts as measured, or as they are."""
     if knowledge == "perfect":
         galaxy = load_galaxy(observer.universe, int(dataset.table["subhalo_id"][row]), components=("stars", "gas"))
-        hi = dataset.recipe.hi
-        gas = load_hi_gas(observer.universe, galaxy.subhalo_id, scope=hi.scope, partition=hi.partition)
-        return model_from_particles(curve, galaxy, gas.spin_axis())
+        return model_from_particles(curve, galaxy, hi_axis(observer, galaxy.subhalo_id))
     tilt = Tilt.flat(curve.mean_inclination, float(np.median(curve.position_angle)), *curve.centre)
     stars = weigh_stars(dataset.images([row])[0].astype(float), dataset.image_unit, dataset.bands, dataset.grid, tilt)
     return model_from_maps(curve, stars)

@@ -14,59 +14,19 @@ velocities hardly do, as in 3D-Barolo's first guess (Di Teodoro & Fraternali 201
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
 import numpy as np
 from scipy.optimize import least_squares
 
 from ..errors import GalaxyError
+from ..observe.beam import Smear
 from .curve import RotationCurve, galaxy_reasons, ring_flags
 from .drift import circular_speed
-from .field import Smear, VelocityField
+from .field import VelocityField
 from .geometry import Tilt, hats
-
-Geometry = Literal["fixed", "constant", "regularised"]
-
-
-@dataclass(frozen=True)
-class RingSettings:
-    """How rings are fitted.
-
-    Parameters
-    ----------
-    geometry : {"fixed", "constant", "regularised"}
-        Whether inclination, position angle and centre are given, are fitted as one value for the disc, or may change
-        with radius, held together by `stiffness`.
-    step : float
-        Distance of rings in beams; not less than a pixel.
-    deblur : bool, optional
-        Whether the model is blurred by the beam; without it where the velocities are moment 1. False gives the classic
-        fit.
-    nodes : int
-        Radii at which a regularised geometry is given.
-    stiffness : (float, float)
-        Standard deviations of the change of inclination and of position angle from node to node [deg].
-    centre_err : float
-        Standard deviation of the given centre, in beams.
-    noncircular : float
-        Scatter of velocities that rings cannot follow [km/s]: streaming and turbulence.
-    clumpy : float
-        Scatter of the emission about axial symmetry, as a share of it.
-    smooth : float
-        Standard deviation of the curve's second difference as a share of its typical speed; keeps rings that the beam
-        cannot tell apart from swinging against each other.
-    """
-
-    geometry: Geometry = "regularised"
-    step: float = 0.5
-    deblur: bool | None = None
-    nodes: int = 4
-    stiffness: tuple[float, float] = (3.0, 6.0)
-    centre_err: float = 0.25
-    noncircular: float = 8.0
-    clumpy: float = 0.3
-    smooth: float = 0.1
+from .linear import second_differences, solve
+from .ring_settings import RingSettings
 
 
 def fit_rings(
@@ -111,6 +71,34 @@ def fit_rings(
     return search.curve(tilt, inclination_err)
 
 
+def model_field(curve: RotationCurve, field: VelocityField, settings: RingSettings | None = None) -> np.ndarray:
+    """Velocities that the rings of a curve would show in a field, blurred as the fit blurs them.
+
+    Parameters
+    ----------
+    curve : RotationCurve
+    field : VelocityField
+        The one that `curve` was fitted to.
+    settings : RingSettings, optional
+        Of the fit.
+
+    Returns
+    -------
+    ndarray, shape (y, x)
+        [km/s], NaN where the galaxy is blank.
+    """
+    settings = settings or RingSettings()
+    if settings.deblur is None:
+        settings = replace(settings, deblur=field.kind == "moment1")
+    search = _Search(field.about(curve.centre), settings, curve.centre, None, None, None)
+    turned = np.degrees(np.unwrap(np.radians(curve.position_angle)))
+    search.rings = len(curve)
+    columns = search.columns(Tilt(*curve.centre, curve.radius, curve.inclination, turned))
+    out = np.full(field.velocity.shape, np.nan)
+    out[search.cut] = np.where(search.seen, np.tensordot(curve.v_rot, columns, axes=1) + curve.v_sys, np.nan)
+    return out
+
+
 class _Search:
     """One galaxy's fit: the data cut to size and weighted, and the model for any geometry."""
 
@@ -126,7 +114,7 @@ class _Search:
             slice(max(0, where[0] - margin), min(size, where[-1] + margin + 1))
             for where, size in zip((rows, columns), seen.shape, strict=True)
         )
-        self.seen = seen[cut]
+        self.cut, self.seen = cut, seen[cut]
         self.x, self.y = (axis[cut] for axis in field.mesh())
         self.sigma0, self.velocity, self.dispersion = (
             np.where(self.seen, values[cut], 0.0)
@@ -279,20 +267,25 @@ class _Search:
         )
         return np.concatenate(parts)
 
-    def _speeds(self, tilt: Tilt, weight: np.ndarray, v_sys: float | None = None):
-        """Model velocities (y, x), the curve's roughness, and (values, covariance) of ``[V_1 .. V_n, V_sys]``."""
+    def columns(self, tilt: Tilt) -> np.ndarray:
+        """Velocity in every pixel per km/s of each ring's speed, shape (rings, y, x)."""
         place = tilt.deproject(self.x, self.y)
         basis = hats(place.radius, self.step, self.rings)[1:] * (place.sin_i * place.cosine)
         if self.settings.deblur:
             basis = self.smear(basis * self.source)
             basis /= np.maximum(self.blurred_source, 1e-9 * self.blurred_source.max())
+        return basis
+
+    def _speeds(self, tilt: Tilt, weight: np.ndarray, v_sys: float | None = None):
+        """Model velocities (y, x), the curve's roughness, and (values, covariance) of ``[V_1 .. V_n, V_sys]``."""
+        place, basis = tilt.deproject(self.x, self.y), self.columns(tilt)
         columns = basis if v_sys is not None else np.concatenate([basis, np.ones((1, *basis.shape[1:]))])
         data = self.velocity - (v_sys or 0.0)
         use = weight > 0
         a, b, w = columns[:, use], data[use], weight[use]
         typical = max(30.0, self.spread / max(0.3, float(np.median(place.sin_i))))
-        rough = _second_differences(self.rings, len(columns)) / (self.settings.smooth * typical)
-        values, covariance = _solve(a, b, w, rough)
+        rough = second_differences(self.rings, len(columns)) / (self.settings.smooth * typical)
+        values, covariance = solve(a, b, w, rough)
         fitted = np.tensordot(values, columns, axes=1) + (v_sys or 0.0)
         return fitted, rough @ values, (values, covariance)
 
@@ -304,9 +297,9 @@ class _Search:
         basis = self.smear(basis[:-1])
         flat = basis.reshape(len(basis), -1)
         level = np.array([np.average(self.sigma0, weights=np.maximum(b, 1e-12)) for b in basis])
-        rough = _second_differences(self.rings + 1, self.rings + 1)
+        rough = second_differences(self.rings + 1, self.rings + 1)
         rough /= self.settings.clumpy * np.maximum(level[1:-1], 0.01 * level.max())[:, None]
-        values, covariance = _solve(flat, self.sigma0.ravel(), self.weight0.ravel(), rough)
+        values, covariance = solve(flat, self.sigma0.ravel(), self.weight0.ravel(), rough)
         return np.tensordot(values, basis, axes=1), rough @ values, (values, covariance)
 
     # The result -------------------------------------------------------------------------------------------------------
@@ -383,20 +376,3 @@ class _Search:
             if ring.any():
                 out[k] = np.sqrt(max(0.0, float(np.median(variance[ring]))))
         return out
-
-
-def _second_differences(rings: int, columns: int) -> np.ndarray:
-    """Second differences of the first `rings` of `columns` values, shape (rings - 2, columns)."""
-    out = np.zeros((max(0, rings - 2), columns))
-    for k, row in enumerate(out):
-        row[k : k + 3] = 1.0, -2.0, 1.0
-    return out
-
-
-def _solve(columns: np.ndarray, data: np.ndarray, weight: np.ndarray, rough: np.ndarray):
-    """Weighted least squares with penalties, shape (k,), and the covariance (k, k)."""
-    weighted = columns * weight
-    normal = weighted @ weighted.T + rough.T @ rough
-    normal[np.diag_indices_from(normal)] += 1e-12 * np.trace(normal) / len(normal) + 1e-30
-    covariance = np.linalg.inv(normal)
-    return covariance @ (weighted @ (data * weight)), covariance
