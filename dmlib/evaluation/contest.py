@@ -10,10 +10,13 @@ from itertools import groupby
 
 import numpy as np
 
+from ..dataset.read import DataSet
 from ..errors import DmlibError
 from ..networks.predictions import Predictions
 from ..rotation.benchmark import METHODS, Benchmark
+from .bins import Binned, binned, properties, quantile_edges
 from .bootstrap import Bootstrap, Estimate
+from .coverage import coverage
 from .measures import per_view
 
 #: What a rejection's sentence is about, pattern -> word for figures; the first that fits.
@@ -193,6 +196,47 @@ def within(benchmark: Benchmark, name: str, where: np.ndarray, share: int, seed:
     truth = benchmark.truth[where]
     inside = np.where(np.isfinite(q[:, low]), (q[:, low] < truth) & (truth < q[:, high]), np.nan)
     return Bootstrap(benchmark.subhalo_id[where], seed=seed).mean(inside)
+
+
+def coverages(
+    contest: Contest, benchmark: Benchmark, names: Iterable[str], where: np.ndarray, seed: int
+) -> dict[str, dict[int, Estimate]]:
+    """Share of views whose truth lies within the stated 68 and 95 per cent, at each radius, by method.
+
+    Of a mass model its credible intervals, of a network one and two of its standard deviations; a network without
+    stated errors is left out.
+    """
+    out = {}
+    for name in names:
+        entry = contest.entries[name]
+        if entry.family == "rotation":
+            out[name] = {share: within(benchmark, name, where, share, seed) for share in (68, 95)}
+        elif entry.sigma_ln is not None:
+            honest = coverage(
+                contest.truth[where], entry.m_dm[where], entry.sigma_ln[where], contest.bootstrap(where, seed)
+            )
+            out[name] = {68: honest.within[1], 95: honest.within[2]}
+    return out
+
+
+def biases(
+    contest: Contest, dataset: DataSet, names: Iterable[str], where: np.ndarray, column: int, seed: int, parts: int = 4
+) -> dict[str, dict[str, Binned]]:
+    """Mean ln(predicted / true) at one radius in bins of inclination, gas fraction and asymmetry: trait, method."""
+    traits = properties(dataset, contest.rows)
+    looked_at = {
+        "inclination [deg]": traits["inclination"],
+        "log HI / stars": traits["log gas fraction"],
+        "asymmetry of the HI": traits["asymmetry hi"],
+    }
+    draws = contest.bootstrap(np.ones(len(contest), dtype=bool), seed)
+    values = {name: np.where(where, contest.values(name, "ln_ratio")[:, column], np.nan) for name in names}
+    out = {}
+    for what, trait in looked_at.items():
+        edges = quantile_edges(trait[where], parts)
+        chosen = np.where(where, trait, np.nan)
+        out[what] = {name: binned(error, chosen, edges, draws) for name, error in values.items()}
+    return out
 
 
 def error_table(

@@ -1,0 +1,539 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     notebook_metadata_filter: -jupytext.text_representation.format_version,-jupytext.text_representation.jupytext_version
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# (comparison)=
+# # Networks against rotation curves
+#
+# **Objective: put the networks beside what astronomers do today, on the same galaxies, at the same radii, with the same measure, and say where
+# each of them is better.**
+#
+# | Prerequisite | Why | Where |
+# |---|---|---|
+# | The networks and their inputs | one side of the comparison | {doc}`10_networks` |
+# | Mass models and their priors | the other side | {doc}`15_sparc` |
+# | The split by group | nobody has seen the test galaxies | {doc}`07_data_set` |
+#
+# You will be able to
+#
+# 1. say which galaxies a rotation curve can be had of, and why the others count;
+# 2. compare two methods on the same galaxies without fooling yourself;
+# 3. tell what a rotation curve loses on inclination and baryons from what it loses on the shape of the halo;
+# 4. check whether an error bar is as large as the errors;
+# 5. say what a comparison on simulated galaxies shows, and what it cannot show.
+#
+# Reading takes about 20 minutes. Running takes some minutes the first time, when rotation curves and networks have to be made, then seconds.
+
+# %% tags=["parameters"]
+universe = "embedded"  # written here; for "files", a TNG tree on disk
+profile = "quick"  # how much is computed, smoke, quick or paper
+seed = 1  # of data set, samplers and bootstraps
+base_path = ""  # the simulation's output folder, for universe "files"
+network = "C"  # architecture that takes part
+opponent = "nfw_lcdm"  # rotation-curve variant that claims are judged with
+at_radius = 20.0  # where biases are looked at [kpc]
+sigmas = 2.0  # standard deviations that decide between two methods
+
+# %%
+import time
+
+import numpy as np
+from astropy.table import Table
+
+from dmlib.dataset.read import load_dataset
+from dmlib.evaluation import contest
+from dmlib.figures import comparison as figures
+from dmlib.figures import show
+from dmlib.figures.tables import show_table
+from dmlib.networks.models import load_ensemble
+from dmlib.networks.predictions import load_predictions
+from dmlib.results import recorder
+from dmlib.rotation.benchmark import load_benchmark
+from dmlib.settings import Settings
+
+settings = Settings(
+    universe=universe, profile=profile, seed=seed, base_path=base_path
+)
+record = recorder(settings, chapter="comparison")
+
+# %% [markdown]
+# ## The rules
+#
+# - **Same galaxies.** The test galaxies of the data set, three views of each. No network was trained on them, no prior was tuned on them.
+# - **Same radii, same target.** The dark mass within 20 radii from 1 to 100 kpc.
+# - **Same measure.** The mean of $|\Delta M/M|$, and the talk's $\Delta_\mathrm{MSE}$. Uncertainties are from drawing galaxies anew, with all
+#   their views; differences of two methods are taken draw by draw.
+# - **Rejections count.** The rotation-curve method may refuse a galaxy, *without* looking at the truth. Refusals are listed, not dropped.
+#
+# The rotation-curve side sees the HI cube and the images, as {doc}`14_rotation_curves` explains: tilted rings, stars weighed by their colours, gas
+# by its 21 cm line. It then fits haloes as in {doc}`15_sparc`. Three variants are compared: NFW and Burkert with flat priors on mass and
+# concentration, and NFW with what simulations say of the concentration {cite}`Dutton2014` and of the stellar mass {cite}`Moster2013` of a halo.
+# The networks see the same galaxy as images and moment maps, on their grid.
+
+# %%
+benchmark = load_benchmark(settings)
+predictions = load_predictions(settings)
+dataset = load_dataset(settings)
+
+# %%
+titles = {
+    f"{network}/photometry": f"network {network}, images",
+    f"{network}/hi": f"network {network}, HI maps",
+    f"{network}/all": f"network {network}, all",
+    "baseline/mean": "mean training profile",
+    "baseline/boosted": "boosted trees, on observables",
+}
+match = contest.assemble(benchmark, predictions, network, titles)
+yes, best_network = match.accepted, f"{network}/all"
+galaxies = len(np.unique(match.subhalo_id))
+n_yes = len(np.unique(match.subhalo_id[yes]))
+print(f"{len(match)} views of {galaxies} galaxies; accepted {yes.sum()}")
+
+# %% [markdown]
+# ## Who gets a rotation curve at all
+#
+# A disc that is nearly face-on shows no rotation, one that is edge-on hides it along the line of sight; a small disc is one blur for the beam; a
+# disturbed one does not rotate in circles. An astronomer would leave them out, and so does the code.
+
+# %%
+counts = contest.count_reasons(match)
+show(
+    figures.funnel(match, counts),
+    settings,
+    "comparison_funnel",
+    caption="Left: test views and galaxies, and those with an accepted "
+    "rotation curve. Right: why views are rejected.",
+    alt="Left, bars of the numbers of views and galaxies, all and accepted. "
+    "Right, horizontal bars of rejected views by reason.",
+    n=galaxies,
+)
+
+# %% [markdown]
+# The bars on the right of {numref}`fig-comparison-funnel` are part of the result: for these views a network gives an answer, and a rotation curve
+# does not.
+
+# %%
+here = {"n": galaxies, "figure": "comparison_funnel"}
+record(
+    "contest-views",
+    len(match),
+    statement="Test views",
+    n=galaxies,
+    figure=None,
+)
+record(
+    "contest-accepted",
+    100 * yes.mean(),
+    unit="%",
+    statement="Test views with an accepted rotation curve",
+    **here,
+)
+converged = benchmark[opponent].converged[yes].mean()
+record(
+    "contest-converged",
+    100 * converged,
+    unit="%",
+    statement="Accepted views whose chains converged",
+    **here,
+)
+
+# %% [markdown]
+# Of {num}`contest-views` views {num}`contest-accepted:.0f` have an accepted rotation curve; the chains of {num}`contest-converged:.0f` of those
+# converged.
+#
+# ## Error against radius
+#
+# From here on all errors are those on the accepted views, for every method alike; the networks get no credit for galaxies on which the other side
+# may not play, and no blame. The baselines say what is worth being called a success: the mean of all training profiles is the guess of
+# someone who does not look at the galaxy, and the boosted trees look at a handful of numbers measured on it.
+
+# %%
+panels = {
+    "rotation curves": ("nfw", "burkert", "nfw_lcdm"),
+    "networks and baselines": tuple(titles),
+}
+show(
+    figures.errors(match, panels, yes, seed),
+    settings,
+    "comparison_errors",
+    caption="Error of the enclosed dark mass on the views that have an "
+    "accepted rotation curve. Bands: bootstrap over galaxies, 68 per cent.",
+    alt="Four panels of error against radius on logarithmic axes. Left, "
+    "three variants of the rotation-curve method; right, networks and "
+    "baselines. Upper row mean relative error, lower row root mean square.",
+    n=n_yes,
+)
+
+# %%
+columns = [0, 6, 12, 15, 19]
+names = ["nfw", "burkert", "nfw_lcdm", *titles]
+heads = ("method", *(f"{match.radii[k]:.3g} kpc" for k in columns))
+table = contest.error_table(match, names, yes, seed, columns)
+print("mean |dM/M| in per cent, accepted views")
+show_table(
+    Table(rows=table, names=heads), dict.fromkeys(heads[1:], ".0f"), rows=9
+)
+
+# %% [markdown]
+# In {numref}`fig-comparison-errors` compare the shapes rather than single points. A rotation curve is a measurement of the *total* mass
+# where it is measured; the dark part of it is what is left when stars and gas are subtracted, and in the centre that is a small difference of two large
+# numbers. Outside, the halo model extrapolates. A network interpolates between galaxies that it has seen, at all radii.
+
+# %%
+where = int(np.argmin(np.abs(match.radii - at_radius)))
+shorts = {best_network: "network", "baseline/mean": "mean"}
+for name in ("nfw", "burkert", "nfw_lcdm", best_network, "baseline/mean"):
+    found = match.error(name, yes, seed)
+    short = shorts.get(name, name.replace("_", "-"))
+    for label, k in (("middle", where), ("outside", -1)):
+        record(
+            f"contest-{short}-{label}",
+            found.value[k],
+            error=found.error[k],
+            n=n_yes,
+            statement=f"Mean |dM/M| within {match.radii[k]:.0f} kpc, "
+            f"{match.entries[name].title}, accepted views",
+            figure="comparison_errors",
+        )
+
+# %% [markdown]
+# | mean $\lvert\Delta M/M\rvert$, accepted views | near 20 kpc | 100 kpc |
+# |---|---|---|
+# | NFW, flat priors | {num}`contest-nfw-middle:.2f±` | {num}`contest-nfw-outside:.2f±` |
+# | Burkert, flat priors | {num}`contest-burkert-middle:.2f±` | {num}`contest-burkert-outside:.2f±` |
+# | NFW, simulations' priors | {num}`contest-nfw-lcdm-middle:.2f±` | {num}`contest-nfw-lcdm-outside:.2f±` |
+# | network, all inputs | {num}`contest-network-middle:.2f±` | {num}`contest-network-outside:.2f±` |
+# | mean training profile | {num}`contest-mean-middle:.2f±` | {num}`contest-mean-outside:.2f±` |
+#
+# ## Who wins where
+#
+# Two methods on the same galaxies share most of their luck, so the difference is known better than either error. We call a radius decided when the
+# difference is more than two standard deviations from zero. Twenty radii are not twenty independent decisions: the masses are nested.
+
+# %%
+rivals = ("nfw", "burkert", "nfw_lcdm")
+differences = {
+    name: match.difference(best_network, name, yes, seed) for name in rivals
+}
+won = {
+    name: contest.winners(found, sigmas) for name, found in differences.items()
+}
+
+# %%
+show(
+    figures.duel(match, differences, won),
+    settings,
+    "comparison_duel",
+    caption="Mean relative error of the network with all inputs less that of "
+    "three rotation-curve variants, same views. Filled: more than two "
+    "standard deviations from zero.",
+    alt="Three lines of the difference of mean errors against radius, "
+    "with error bars; below zero the network errs less.",
+    n=n_yes,
+)
+
+# %% [markdown]
+# Filled points of {numref}`fig-comparison-duel` decide. As ranges of radii:
+
+# %%
+for name in rivals:
+    print(f"network {network}, all, against {match.entries[name].title}")
+    for span, who in contest.spans(
+        match.radii, won[name], ("network", "rotation curve")
+    ):
+        print(f"    {span:18s} {who}")
+
+# %%
+for name in rivals:
+    short = name.replace("_", "-")
+    for label, verdict in (("network", -1), ("curve", 1), ("open", 0)):
+        record(
+            f"contest-won-{short}-{label}",
+            int((won[name] == verdict).sum()),
+            n=n_yes,
+            statement=f"Of 20 radii, {label}: mean |dM/M| of network "
+            f"{network}/all against {match.entries[name].title}",
+            figure="comparison_duel",
+        )
+gain = match.bootstrap(yes, seed).ratio(
+    np.nanmean(match.values(best_network)[yes], axis=1),
+    np.nanmean(match.values(opponent)[yes], axis=1),
+)
+
+# %%
+record(
+    "contest-ratio",
+    gain.value,
+    error=gain.error,
+    n=n_yes,
+    statement="Mean |dM/M| over all radii, network with all inputs over the "
+    "rotation curve with simulations' priors, accepted views",
+    figure="comparison_duel",
+)
+
+# %% [markdown]
+# | of the 20 radii, against | network errs less | rotation curve errs less | undecided |
+# |---|---|---|---|
+# | NFW, flat priors | {num}`contest-won-nfw-network` | {num}`contest-won-nfw-curve` | {num}`contest-won-nfw-open` |
+# | Burkert, flat priors | {num}`contest-won-burkert-network` | {num}`contest-won-burkert-curve` | {num}`contest-won-burkert-open` |
+# | NFW, simulations' priors | {num}`contest-won-nfw-lcdm-network` | {num}`contest-won-nfw-lcdm-curve` | {num}`contest-won-nfw-lcdm-open` |
+#
+# Over all radii together the network's mean error is {num}`contest-ratio:.2f±` times that of the NFW halo with the simulations' priors. The list
+# above says at which radii.
+#
+# ## What the rotation curve loses, and where
+#
+# The simulation knows the true inclination and the true gravity of stars and gas. Fitting the *same measured speeds* with both known
+# separates two kinds of loss. One view of each galaxy is enough for that.
+
+# %%
+both = yes & match.perfect
+n_both = len(np.unique(match.subhalo_id[both]))
+pairs = [(name, f"{name}_perfect") for name in rivals]
+show(
+    figures.knowledge(match, pairs, both, seed),
+    settings,
+    "comparison_knowledge",
+    caption="Error of the rotation-curve method as observed, and with "
+    "inclination, position angle and the gravity of stars and gas taken from "
+    "the simulation, on the same views.",
+    alt="Three panels, one a halo model. In each, error against radius as a "
+    "line for what is observed and a dotted line for what is known.",
+    n=n_both,
+)
+
+# %% [markdown]
+# The distance of a line from its dotted partner in {numref}`fig-comparison-knowledge` is what wrong inclinations and badly weighed stars and gas
+# cost. It may be negative: two errors can cancel, and do so by luck.
+
+# %%
+of_pair = match.bootstrap(both, seed).ratio(
+    match.values("nfw_lcdm_perfect")[both], match.values("nfw_lcdm")[both]
+)
+for label, k in (("inside", 6), ("middle", where)):
+    record(
+        f"contest-perfect-{label}",
+        of_pair.value[k],
+        error=of_pair.error[k],
+        n=n_both,
+        statement=f"Mean |dM/M| within {match.radii[k]:.3g} kpc, geometry "
+        "and baryons known over observed, NFW with simulations' priors",
+        figure="comparison_knowledge",
+    )
+
+# %% [markdown]
+# With geometry and baryons known the error is {num}`contest-perfect-inside:.2f±` times what it was at 4.3 kpc, and
+# {num}`contest-perfect-middle:.2f±` times near 20 kpc. What is left then is due to the speeds (beam, noise, streaming,
+# pressure) and to the halo model: the dark matter of these galaxies was drawn inwards by the baryons, which no model of the three has.
+#
+# ## Error bars that mean what they say?
+
+# %%
+shares = contest.coverages(
+    match, benchmark, (*rivals, best_network), yes, seed
+)
+
+# %%
+show(
+    figures.coverage(match, shares),
+    settings,
+    "comparison_coverage",
+    caption="Share of accepted views whose true mass lies in the stated "
+    "interval: credible intervals of the mass models, calibrated one and two "
+    "standard deviations of the network's ensemble.",
+    alt="Two panels of coverage against radius, for 68 and 95 per cent. A "
+    "dashed horizontal line marks the stated share; lines of the methods lie "
+    "at various heights below or near it.",
+    n=n_yes,
+)
+
+# %% [markdown]
+# Where a line of {numref}`fig-comparison-coverage` lies below the dashed one, the truth is outside the interval more often than was said, and an
+# astronomer who trusts it is misled. Where it lies above, the method is more modest than it need be.
+
+# %%
+for name, found in shares.items():
+    short = shorts.get(name, name.replace("_", "-"))
+    record(
+        f"contest-cover-{short}",
+        100 * np.nanmean(found[68].value),
+        error=100 * np.nanmean(found[68].error),
+        unit="%",
+        n=n_yes,
+        statement="Truth within the 68 per cent interval, mean over radii, "
+        f"{match.entries[name].title}",
+        figure="comparison_coverage",
+    )
+
+# %% [markdown]
+# Intervals that should hold 68 per cent hold {num}`contest-cover-nfw:.0f±` (NFW), {num}`contest-cover-burkert:.0f±` (Burkert) and
+# {num}`contest-cover-nfw-lcdm:.0f±` (NFW, simulations' priors), averaged over the radii.
+# The sampler is not to blame: on curves that come from the model it is right ({doc}`15_sparc`). A posterior is conditional on its model; a halo of
+# another shape, gas that does not move in circles, a beam, are not in it, and no scatter parameter can put them there at radii without data.
+#
+# ## What misleads each
+#
+# An error bar that is too small can still be centred on the truth. Is it? We look at the mean of $\ln(M_\mathrm{predicted}/M_\mathrm{true})$ at a
+# radius that most curves reach, in bins of three traits. Inclination enters a rotation curve through $1/\sin i$, twice over in the mass; gas
+# fraction says how far out the curve goes and how much the stars' weight matters; and an asymmetric disc does not rotate in circles.
+
+# %%
+pair = ("nfw", "nfw_lcdm", best_network)
+binned = contest.biases(match, dataset, pair, yes, where, seed)
+
+# %%
+show(
+    figures.biases(match, binned, match.radii[where]),
+    settings,
+    "comparison_biases",
+    caption="Mean of ln(predicted/true) in bins of inclination, gas fraction "
+    "and asymmetry of the HI, accepted views. Bins with few galaxies are left "
+    "out.",
+    alt="Three panels of mean logarithmic error, against inclination, gas "
+    "fraction and asymmetry, for two rotation-curve variants and the "
+    "network, with error bars about zero.",
+    n=n_yes,
+)
+
+# %% [markdown]
+# A line of {numref}`fig-comparison-biases` that is level but off zero is a method that errs alike for all; a slope is a trait that misleads it.
+#
+# ## Without a disc
+#
+# The paper stresses that a network assumes nothing of the shape of the profile, nor that the galaxy is isolated or settled. The first is so by
+# construction: it puts out twenty numbers. For the second there is a test, the views that the rotation-curve method refuses.
+
+# %%
+no = ~yes
+error = np.nanmean(match.values(best_network), axis=1)
+draws = match.bootstrap(np.ones(len(match), bool), seed)
+refused, kept = (draws.mean(error, some) for some in (no, yes))
+spread = np.hypot(refused.error / refused.value, kept.error / kept.value)
+
+# %%
+record(
+    "contest-refused",
+    refused.value,
+    error=refused.error,
+    n=len(np.unique(match.subhalo_id[no])),
+    statement="Mean |dM/M| over all radii, network with all inputs, views "
+    "that the rotation-curve method rejects",
+)
+record(
+    "contest-refused-ratio",
+    refused.value / kept.value,
+    error=spread * refused.value / kept.value,
+    n=galaxies,
+    statement="Mean |dM/M| over all radii, network with all inputs, rejected "
+    "views over accepted ones",
+)
+
+# %% [markdown]
+# On the refused views the network's mean error over all radii is {num}`contest-refused:.2f±`, that is {num}`contest-refused-ratio:.2f±` times its error on the
+# accepted ones.
+#
+# ## What it costs
+#
+# Time is seldom what decides, but surveys to come will have more galaxies than anyone will look at one by one. We count processor time from
+# the cube to the mass model, then the fit of one halo; and for the ensemble of networks the time to answer, and to learn.
+
+# %%
+curve_seconds = np.nanmedian(benchmark.seconds[yes])
+fit_seconds = np.nanmedian(benchmark[opponent].seconds[yes])
+training = float(predictions[best_network].attributes["seconds"])
+
+# %%
+ensemble = load_ensemble(settings, best_network)
+inputs = dataset.inputs(match.rows, ensemble[0].channels)
+for _ in range(2):  # the first round compiles, the second is timed
+    begin = time.perf_counter()
+    answers = [member.predict_ln(inputs) for member in ensemble]
+network_seconds = (time.perf_counter() - begin) / len(match)
+
+# %%
+for id, seconds, what in (
+    ("curve", curve_seconds, "rings and baryons of a view, processor time"),
+    ("fit", fit_seconds, "halo fit of a view, processor time"),
+    ("network", network_seconds, "prediction of a view, wall time"),
+    ("training", training, "training of the ensemble, wall time, once"),
+):
+    record(
+        f"contest-seconds-{id}",
+        seconds,
+        unit="s",
+        n=galaxies,
+        statement=f"Time for {what}",
+    )
+
+# %% [markdown]
+# A rotation curve and its baryons take {num}`contest-seconds-curve:.2g`, a halo fit {num}`contest-seconds-fit:.2g`; the network answers within
+# {num}`contest-seconds-network:.2g` a view, after {num}`contest-seconds-training:.3g` of training. Neither counts what made the answers possible: a telescope's
+# nights for one, a simulation with thousands of galaxies for the other.
+#
+# ## What this shows, and what it does not
+#
+# :::{admonition} Read this before you quote it
+# :class: warning
+# - On the embedded universe these are *not* TNG galaxies, nor real ones. Their haloes are NFW haloes drawn inwards by the baryons, a shape close
+#   to what the NFW variants assume; their gas streams, warps and is lopsided by recipe. How large the errors of the rotation curves are depends on
+#   that recipe.
+# - The network was trained on galaxies of the *same* universe. That is its home ground, and the rotation-curve method has none. What happens to it away
+#   from home is the subject of the chapter on another simulation.
+# - The priors of the third variant come from dark-matter simulations and abundance matching, as the embedded universe's own relations do. That helps it.
+# - The beam, the noise and the field of view are one choice ({doc}`06_hi_with_martini`). With a sharper beam rotation curves gain more than networks.
+# :::
+
+# %% [markdown]
+# ## Exercise
+#
+# :::{admonition} Exercise
+# :class: tip
+# An astronomer who trusts neither could average them. Take the mean of the network's $\ln M$ and of the rotation curve's, weighted by $1/\sigma^2$
+# of each, and compare its mean $|\Delta M/M|$ with both. Where does it help, and what does the coverage above tell you about the weights?
+# :::
+#
+# :::{admonition} Solution
+# :class: dropdown
+# ```python
+# from dmlib.evaluation.measures import per_view
+#
+# one, other = predictions["C/all"], benchmark["nfw_lcdm"]
+# w = [1 / x.sigma_ln[yes] ** 2 for x in (one, other)]
+# logs = [np.log(x.m_dm[yes]) for x in (one, other)]
+# both = np.exp((w[0] * logs[0] + w[1] * logs[1]) / (w[0] + w[1]))
+# draws = match.bootstrap(yes, seed)
+# for m in (one.m_dm[yes], other.m_dm[yes], both):
+#     error = draws.mean(per_view(match.truth[yes], m, "relative"))
+#     print(error.value.round(2))
+# ```
+# Weights from intervals that are too narrow favour the method that is too sure of itself. Stretch each $\sigma$ until its coverage is right, on
+# validation galaxies, before you average.
+# :::
+#
+# ## Summary
+#
+# - Same galaxies, radii and measure; the truth decides, and rejections are counted.
+# - A rotation curve is best where it is measured and the dark matter dominates; elsewhere it is as good as its prior.
+# - A network answers for every galaxy, on the ground that it was trained on.
+# - Credible intervals are conditional on the halo model; the truth shows by how much that is too little.
+#
+# ## What's next
+#
+# {doc}`15_sparc` has the real galaxies; next comes the way from a real HI cube to a dark-matter profile.
+#
+# ## References
+#
+# ```{bibliography}
+# :filter: docname in docnames
+# ```
