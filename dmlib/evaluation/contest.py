@@ -86,6 +86,27 @@ class Contest:
     def __len__(self) -> int:
         return len(self.truth)
 
+    def judged(self, also: np.ndarray | None = None) -> np.ndarray:
+        """Views that methods are compared on: the accepted ones.
+
+        A test set of four galaxies, as of profile ``smoke``, may have none; then all that have a fit, so that there is
+        something to show, and `is_fallback` is true.
+
+        Parameters
+        ----------
+        also : ndarray of bool, shape (n,), optional
+            What must be true besides.
+        """
+        chosen = self.accepted if also is None else self.accepted & also
+        if chosen.any():
+            return chosen
+        return np.all([np.isfinite(entry.m_dm).all(axis=1) for entry in self.of("rotation").values()], axis=0)
+
+    @property
+    def is_fallback(self) -> bool:
+        """Whether no view has an accepted rotation curve."""
+        return not self.accepted.any()
+
     def of(self, family: str) -> dict[str, Entry]:
         """The entries of one family."""
         return {name: entry for name, entry in self.entries.items() if entry.family == family}
@@ -157,6 +178,25 @@ def assemble(benchmark: Benchmark, predictions: Predictions, network: str, title
     )
 
 
+@dataclass(frozen=True)
+class Bias:
+    """An error against a trait of galaxies.
+
+    Parameters
+    ----------
+    trait : ndarray, shape (v,)
+        Of each view that counts.
+    ln_ratio : dict of ndarray, shape (v,)
+        Method -> ln(predicted / true) of each.
+    means : dict of Binned
+        Method -> mean in bins; empty where the galaxies are too few for bins.
+    """
+
+    trait: np.ndarray
+    ln_ratio: dict[str, np.ndarray]
+    means: dict[str, Binned]
+
+
 def count_reasons(contest: Contest) -> dict[str, int]:
     """Rejected views by what was wrong; a view with several reasons counts for each."""
     counts: Counter[str] = Counter()
@@ -221,8 +261,8 @@ def coverages(
 
 def biases(
     contest: Contest, dataset: DataSet, names: Iterable[str], where: np.ndarray, column: int, seed: int, parts: int = 4
-) -> dict[str, dict[str, Binned]]:
-    """Mean ln(predicted / true) at one radius in bins of inclination, gas fraction and asymmetry: trait, method."""
+) -> dict[str, Bias]:
+    """ln(predicted / true) at one radius against inclination, gas fraction and asymmetry, by trait."""
     traits = properties(dataset, contest.rows)
     looked_at = {
         "inclination [deg]": traits["inclination"],
@@ -235,7 +275,8 @@ def biases(
     for what, trait in looked_at.items():
         edges = quantile_edges(trait[where], parts)
         chosen = np.where(where, trait, np.nan)
-        out[what] = {name: binned(error, chosen, edges, draws) for name, error in values.items()}
+        means = {name: binned(error, chosen, edges, draws) for name, error in values.items()}
+        out[what] = Bias(trait[where], {name: error[where] for name, error in values.items()}, means)
     return out
 
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from astropy import units as u
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
-from ..evaluation.bins import Binned
 from ..evaluation.bootstrap import Estimate
-from ..evaluation.contest import Contest
+from ..evaluation.contest import Bias, Contest
 from . import style
 
 #: Colour, line and marker of a method.
@@ -46,14 +46,15 @@ def funnel(contest: Contest, counts: Mapping[str, int]) -> Figure:
     left.bar(places - 0.2, views, 0.38, color=style.COLOURS["embedded"], label="views")
     left.bar(places + 0.2, galaxies, 0.38, color=style.COLOURS["alternative"], label="galaxies, any view")
     left.set_xticks(places, labels=labels)
-    left.set(ylabel="number")
+    left.set(ylabel="number", ylim=(0, 1.35 * max(views)))
     left.legend(loc="upper right")
     words = list(counts)[::-1] or ["none"]
     numbers = [counts.get(word, 0) for word in words]
     right.barh(words, numbers, color=style.COLOURS["reject"])
     for place, number in enumerate(numbers):
         right.text(number, place, f" {number}", va="center", fontsize=9)
-    right.set(xlabel="rejected views (a view may have several reasons)")
+    right.set(xlabel="rejected views, by reason", xlim=(0, 1.12 * max(*numbers, 1)))
+    right.xaxis.set_major_locator(MaxNLocator(integer=True))
     style.plotted(fig, "counts", what=np.array(labels), views=np.array(views), galaxies=np.array(galaxies))
     style.plotted(fig, "reasons", reason=np.array(words), views=np.array(numbers))
     return fig
@@ -167,32 +168,31 @@ def knowledge(contest: Contest, pairs: Sequence[tuple[str, str]], where: np.ndar
         ax.set(xscale="log", yscale="log", xlabel="radius $R$ [kpc]", title=contest.entries[pair[0]].title)
         ax.set_yticks([0.05, 0.1, 0.2, 0.5, 1, 2, 5], labels=["0.05", "0.1", "0.2", "0.5", "1", "2", "5"])
         ax.yaxis.set_minor_formatter("")
-        ax.legend(title="geometry and baryons")
+        ax.legend(title="geometry and baryons", fontsize=8.5, title_fontsize=8.5)
+    np.atleast_1d(axes)[0].set_ylim(bottom=0.02)
     np.atleast_1d(axes)[0].set_ylabel(r"mean $|\Delta M / M|$")
     return fig
 
 
-def biases(contest: Contest, binned: Mapping[str, Mapping[str, Binned]], radius: float) -> Figure:
-    """Mean of ln(predicted / true) at one radius, in bins of what a galaxy is and how it is seen.
+def biases(contest: Contest, found: Mapping[str, Bias], radius: float) -> Figure:
+    """ln(predicted / true) at one radius against what a galaxy is and how it is seen: views, and means in bins.
 
     To see: a slope means that the method is misled by that property; a level off zero that it is off for all.
     """
-    fig, axes = style.new_figure(1, len(binned), width="wide", height=3.5, sharey=True)
-    for ax, (what, methods) in zip(axes, binned.items(), strict=True):
+    fig, axes = style.new_figure(1, len(found), width="wide", height=3.5, sharey=True)
+    for ax, (what, bias) in zip(axes, found.items(), strict=True):
         ax.axhline(0, **style.line("baseline"))
-        for name, found in methods.items():
-            if not len(found.centres):
-                continue
-            how = look(name)
-            value, error = (np.array([float(getattr(e, part)) for e in found.estimates]) for part in ("value", "error"))
-            ax.errorbar(
-                found.centres, value, yerr=error, marker="o", label=contest.entries[name].title, **how, linewidth=1.3
-            )
+        for name, errors in bias.ln_ratio.items():
+            how, mean = look(name), bias.means[name]
+            ax.plot(bias.trait, errors, ".", color=how["color"], markersize=3, alpha=0.35)
+            style.plotted(fig, f"{what}, {name}, views", trait=bias.trait, ln_ratio=errors)
+            value, error = (np.array([float(getattr(e, part)) for e in mean.estimates]) for part in ("value", "error"))
+            title = contest.entries[name].title
+            ax.errorbar(mean.centres, value, yerr=error, marker="o", label=title, **how, linewidth=1.6)
             style.plotted(
-                fig, f"{what}, {name}", centre=found.centres, mean_ln_ratio=value, error=error,
-                galaxies=found.n_galaxies,
-            )  # fmt: skip
+                fig, f"{what}, {name}, bins", trait=mean.centres, ln_ratio=value, error=error, galaxies=mean.n_galaxies
+            )
         ax.set(xlabel=what)
-    axes[0].set_ylabel(f"mean ln(predicted / true)\nwithin {radius:.0f} kpc")
+    axes[0].set_ylabel(f"ln(predicted / true)\nwithin {radius:.0f} kpc")
     axes[0].legend(fontsize=7.5)
     return fig
