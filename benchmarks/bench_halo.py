@@ -1,0 +1,111 @@
+"""Time of halo fits: all of SPARC with NFW and Burkert against the aim of 3 minutes, and one fit against a plain one.
+
+The plain fit is what one writes first: the same mass model, prior and number of walkers, but a likelihood in numpy for
+one set of parameters at a time, and emcee's default moves. Both are timed in the same run, per independent sample of
+the posterior (steps over the autocorrelation time), so that their ratio does not depend on the machine.
+
+Run with ``python benchmarks/bench_halo.py [GALAXIES]``; SPARC comes through the manifest (``DMLIB_MIRROR``). Where it
+cannot be had, curves drawn from the model take its place.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+
+import emcee
+import numpy as np
+
+from dmlib.rotation import likelihood
+from dmlib.rotation.examples import sparc_files
+from dmlib.rotation.fit import Sampling, _autocorrelation, fit
+from dmlib.rotation.halos import r200
+from dmlib.rotation.many import Task, fit_many
+from dmlib.rotation.massmodel import MassModel, from_sparc, signed_square
+from dmlib.rotation.mock import draw, template
+from dmlib.rotation.priors import Priors, sparc_priors
+from dmlib.rotation.sparc import read_table1
+from dmlib.units import G
+
+WALKERS = 48
+AIM = 180.0
+
+
+def curves(most: int) -> list[tuple[MassModel, Priors]]:
+    """SPARC's curves with their priors, or as many drawn from the model."""
+    folder, table, reason = sparc_files()
+    if folder is None:
+        print(f"SPARC is not here ({reason}): curves drawn from the model instead")
+        rng = np.random.default_rng(1)
+        return [(draw(template(), "nfw", Priors(), rng)[0], Priors()) for _ in range(most or 175)]
+    rows = read_table1(table)
+    rows = rows[: most or len(rows)]
+    return [(from_sparc(folder / f"{row['galaxy']}_rotmod.dat", rows), sparc_priors(row)) for row in rows]
+
+
+def plain_log_posterior(z: np.ndarray, model: MassModel, priors: Priors, names: tuple[str, ...]) -> float:
+    """NFW, one set of parameters, straight from the formulas."""
+    values = {name: float(v[0]) for name, v in priors.transform(z[None], names, "nfw").items()}
+    m200, c = 10 ** values["log_m200"], 10 ** values["log_c"]
+    scale = float(r200(np.array(m200))) / c
+    stretch = values.get("distance", 1.0)
+    radius = model.radius * stretch
+    x = radius / scale
+    mass = m200 * (np.log1p(x) - x / (1 + x)) / (math.log1p(c) - c / (1 + c))
+    disk = 10 ** values.get("log_upsilon_disk", math.log10(model.upsilon_disk))
+    bulge = 10 ** values.get("log_upsilon_bulge", math.log10(model.upsilon_bulge))
+    visible = signed_square(model.v_gas) + disk * signed_square(model.v_disk) + bulge * signed_square(model.v_bulge)
+    speed = np.sqrt(np.maximum(G * mass / radius + stretch * visible, 0))
+    if "inclination" in values:
+        nominal = math.sin(math.radians(priors.nominal_inclination))
+        speed = speed * math.sin(math.radians(values["inclination"])) / nominal
+    variance = model.v_err**2 + 10 ** (2 * values["log_jitter"])
+    log_l = -0.5 * np.sum((model.v_obs - speed) ** 2 / variance + np.log(2 * np.pi * variance))
+    return float(log_l - 0.5 * np.sum(z**2) - 0.5 * len(z) * math.log(2 * math.pi))
+
+
+def plain(model: MassModel, priors: Priors, steps: int = 1500) -> tuple[float, float]:
+    """Seconds of a plain run, and independent samples that it gives."""
+    names = priors.names("nfw", model)
+    target = likelihood.of(model, "nfw", priors)
+    z = 0.1 * np.random.default_rng(1).normal(size=(WALKERS, len(names)))
+    np.testing.assert_allclose(
+        plain_log_posterior(z[0], model, priors, names), target.log_posterior(z[:1])[0], rtol=1e-8
+    )
+    begin = time.perf_counter()
+    sampler = emcee.EnsembleSampler(WALKERS, len(names), plain_log_posterior, args=(model, priors, names))
+    sampler.run_mcmc(z, steps)
+    seconds = time.perf_counter() - begin
+    chain = sampler.get_chain(discard=steps // 3)
+    return seconds, chain.shape[0] * WALKERS / _autocorrelation(chain)
+
+
+def main() -> None:
+    """Print the wall time for all galaxies and the ratio for one."""
+    most = int(sys.argv[1]) if len(sys.argv) > 1 else 0
+    some = curves(most)
+    model, priors = some[len(some) // 2]
+    fit(model, "nfw", priors)  # compiles
+    begin = time.perf_counter()
+    found = fit(model, "nfw", priors, sampling=Sampling(walkers=WALKERS), evidence=False)
+    mine = (time.perf_counter() - begin) / (found.steps * WALKERS / found.autocorrelation)
+    seconds, samples = plain(model, priors)
+    print(f"one NFW fit, {model.galaxy}, {len(model.radius)} radii, {len(found.names)} parameters")
+    print(f"  plain emcee, a scalar likelihood  {1e3 * seconds / samples:9.2f} ms per independent sample")
+    print(f"  dmlib.rotation.fit                {1e3 * mine:9.2f} ms per independent sample")
+    print(f"  ratio                             {seconds / samples / mine:9.1f}   (wanted: at least 10)")
+    tasks = [Task((halo, k), m, halo, p, seed=k) for k, (m, p) in enumerate(some) for halo in ("nfw", "burkert")]
+    begin = time.perf_counter()
+    outcomes = list(fit_many(tasks))
+    wall = time.perf_counter() - begin
+    whole = wall * 175 / len(some)
+    good = sum(o.fit is not None and o.fit.converged for o in outcomes)
+    print(f"NFW and Burkert with evidence, {len(some)} galaxies")
+    print(f"  wall time                         {wall:9.1f} s, {good} of {len(tasks)} chains converged")
+    print(f"  processor time                    {sum(o.seconds for o in outcomes):9.1f} s")
+    print(f"  for 175 galaxies                  {whole:9.1f} s   (wanted: at most {AIM:g} on two idle cores)")
+
+
+if __name__ == "__main__":
+    main()
