@@ -107,6 +107,8 @@ class Plan:
             size = "size not known" if np.isnan(part.n_bytes) else readable(part.n_bytes)
             about = "about " if part.estimated and not np.isnan(part.n_bytes) else ""
             lines.append(f"  {part.what:<18} {part.requests:>7} requests  {about}{size}  ({part.here} here already)")
+        if not self.requests:
+            return "\n".join([*lines, "  all is here, nothing is to come"])
         speed = f"{readable(self.rate)}/s a connection"
         how = f"measured on {self.measured} downloads" if self.measured else "assumed: nothing was downloaded yet"
         lines.append(
@@ -263,6 +265,6 @@ def _images_left(universe: ApiUniverse, subhalo_ids) -> list[int]:
 
 
 def _time(n_hours: float) -> str:
-    if n_hours < 1 / 60:
+    if n_hours < 1.5 / 60:
         return "a minute"
     return f"{60 * n_hours:.0f} minutes" if n_hours < 1.5 else f"{n_hours:.1f} hours"
