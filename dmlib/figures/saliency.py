@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from astropy import units as u
 from matplotlib.axes import Axes
+from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 from matplotlib.ticker import NullFormatter
@@ -114,12 +115,12 @@ def stacked(stack: Mapping[str, np.ndarray], radii: Sequence[float], reach: floa
     for column, (name, maps) in zip(axes.T, stack.items(), strict=True):
         most = np.percentile(maps, 99.9)
         for ax, one, radius in zip(column, maps, radii, strict=False):
-            ax.imshow(one, cmap=style.DENSITY, extent=extent, vmin=0, vmax=most)
+            ax.imshow(one, cmap=style.DENSITY, extent=extent, norm=PowerNorm(0.4, 0, most))
             style.plotted(fig, f"{name}, {radius:.0f} kpc, along the major axis", share=one[len(one) // 2])
             style.plotted(fig, f"{name}, {radius:.0f} kpc, along the minor axis", share=one[:, one.shape[1] // 2])
         floor = 0.02 * maps.max()
         ratio = np.log2((maps[1] + floor) / (maps[0] + floor))
-        column[2].imshow(ratio, cmap="PuOr", extent=extent, vmin=-1.5, vmax=1.5)
+        column[2].imshow(ratio, cmap="PuOr", extent=extent, vmin=-1, vmax=1)
         column[0].set_title(name, fontsize=10.5, loc="center")
         for ax in column:
             colour = "#7FD1C7" if ax is not column[2] else "#444444"
@@ -171,7 +172,7 @@ def sanity(
         axes[0].annotate(name, (100, value), (0, below), textcoords="offset points", **how)
         style.plotted(fig, name, rank_correlation=value)
     for ax, title in zip(axes, ("rank correlation", "structural similarity"), strict=True):
-        ax.set(xlabel="layers made random [%]", title=title, ylim=(-0.15, 1.05))
+        ax.set(xlabel="layers made random [%]", title=title, ylim=(-0.3, 1.05))
         ax.axhline(0, color="#444444", linewidth=0.7)
     axes[0].set_ylabel("with the trained network's map")
     axes[1].legend(loc="upper right", fontsize=8.5)
@@ -237,7 +238,7 @@ def reach(
 
     To see: a rising line looks further out for mass further out; a flat one looks at the same for all.
     """
-    fig, axes = style.new_figure(1, 2, width="wide", height=4.3, sharey=True)
+    fig, axes = style.new_figure(1, 2, width="wide", height=4.3)
     roles = ["prediction", "embedded", "stars", "gas"]
     for ax, medians, looks, title in (
         (axes[0], ways, roles, "all channels"),
@@ -252,8 +253,8 @@ def reach(
             ax.axvline(radius, color="#BBBBBB", linewidth=0.9, zorder=0)
         ax.set(xscale="log", xlabel="radius of the predicted mass [kpc]", xlim=(1, 100), title=title)
         ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    highest = max(np.nanmax(value) for value, _ in (*ways.values(), *kinds.values()))
-    axes[0].set_ylim(0, 1.85 * highest)
+    for ax, medians in zip(axes, (ways, kinds), strict=True):
+        ax.set_ylim(0, 1.85 * max(np.nanmax(value) for value, _ in medians.values()))
     axes[0].set_ylabel("half of the saliency\nlies within [kpc]")
     axes[0].legend(loc="upper left", fontsize=8.5)
     axes[1].legend(loc="upper left", fontsize=8.5)

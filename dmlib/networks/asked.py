@@ -11,6 +11,9 @@ from ..dataset.read import DataSet
 from . import attention, saliency, skies
 from .models import Network
 
+#: Training views at most from which the typical spread of a pixel is measured (each in eight orientations).
+SPREAD_VIEWS = 900
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -110,7 +113,8 @@ def ask(
     inputs = dataset.inputs(rows, net.channels)
     outputs = [int(np.abs(dataset.radii - radius).argmin()) for radius in radii]
     slopes = saliency.gradient(net.model, inputs, range(len(dataset.radii)), scale=net.std)
-    spread = attention.typical_spread(dataset.inputs(dataset.rows("train"), net.channels))
+    train = dataset.rows("train")
+    spread = attention.typical_spread(dataset.inputs(train[:: -(-len(train) // SPREAD_VIEWS)], net.channels))
     return Asked(net, dataset, rows, inputs, outputs, slopes, spread)
 
 

@@ -83,14 +83,14 @@ def groups(channels: Sequence[str]) -> dict[str, list[int]]:
 
 
 def typical_spread(inputs: np.ndarray) -> np.ndarray:
-    """Standard deviation of each pixel and channel over views in all eight orientations, shape (y, x, channel).
+    """Half of the range that holds the middle 68% of views in each pixel and channel, shape (y, x, channel).
 
-    A slope times this is what a typical difference between galaxies in that pixel changes.
+    A slope times this is what a typical difference between galaxies in that pixel changes. (A standard deviation would
+    be that of the rare companion in the outskirts of the field.) Root mean square over the eight orientations.
     """
-    mean, square = inputs.mean(axis=0, dtype=float), (inputs**2).mean(axis=0, dtype=float)
-    turned = [np.rot90(m[:, ::s], k) for m in (mean, square) for s in (1, -1) for k in range(4)]
-    mean, square = np.mean(turned[:8], axis=0), np.mean(turned[8:], axis=0)
-    return np.sqrt(np.maximum(square - mean**2, 0.0))
+    low, high = np.percentile(inputs, [16.0, 84.0], axis=0)
+    square = (0.5 * (high - low)) ** 2
+    return np.sqrt(np.mean([np.rot90(square[:, ::side], k) for side in (1, -1) for k in range(4)], axis=0))
 
 
 def shares(maps: np.ndarray) -> np.ndarray:

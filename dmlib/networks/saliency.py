@@ -12,6 +12,7 @@ All functions take normalised inputs, shape (n, y, x, channel), and the numbers 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 
 import keras
 import numpy as np
@@ -80,12 +81,12 @@ def smooth_gradient(
     ----------
     noise : float
         Standard deviation of the noise, as a share of the range of each channel of each image (Smilkov et al.: 0.1 to
-        0.2).
+        0.2). No pixel falls below the least of its channel: light is not negative.
     draws : int
         Noisy copies.
     seed : int
     where : ndarray of bool, shape of `inputs`, optional
-        Pixels that get noise; all without it. A blank pixel of an HI map with noise on it is a pixel with HI, see
+        Pixels that get noise; all without it. An empty pixel with noise on it is a source, see
         `dmlib.networks.skies.lit`.
 
     Returns
@@ -98,10 +99,12 @@ def smooth_gradient(
     slopes = _of_network(model, outputs)
     rng = np.random.default_rng(seed)
     spread = noise * np.ptp(inputs, axis=(1, 2), keepdims=True)
+    darkest = inputs.min(axis=(1, 2), keepdims=True)
     touched = np.ones_like(inputs) if where is None else where.astype(np.float32)
     total = np.zeros((len(inputs), len(outputs), *inputs.shape[1:]))
     for _ in bar(range(draws), label="SmoothGrad", unit="copy"):
         noisy = inputs + spread * touched * rng.standard_normal(inputs.shape, dtype=np.float32)
+        noisy = np.maximum(noisy, darkest)
         for start in range(0, len(inputs), batch):
             total[start : start + batch] += slopes(noisy[start : start + batch])
     return _scaled(total / draws, outputs, scale)
@@ -127,7 +130,8 @@ def integrated_gradient(
     baseline : ndarray or float
         Broadcast to the inputs; see `dmlib.networks.skies`.
     steps : int
-        Points of the integral (midpoint rule).
+        Points of the integral (midpoint rule), closer together near the baseline: a network that takes logarithms of
+        what it sees changes fastest where there is next to nothing.
 
     Returns
     -------
@@ -140,11 +144,12 @@ def integrated_gradient(
     base = np.broadcast_to(np.asarray(baseline, dtype=np.float32), inputs.shape)
     slopes = _of_network(model, outputs)
     total = np.zeros((len(inputs), len(outputs), *inputs.shape[1:]))
-    for step in bar(range(steps), label="integrated gradients", unit="step"):
-        here = base + np.float32((step + 0.5) / steps) * (inputs - base)
+    ends = np.linspace(0.0, 1.0, steps + 1, dtype=np.float32) ** 3
+    for near, far in bar(pairwise(ends), total=steps, label="integrated gradients", unit="step"):
+        here = base + 0.5 * (near + far) * (inputs - base)
         for start in range(0, len(inputs), batch):
-            total[start : start + batch] += slopes(here[start : start + batch])
-    return _scaled(total / steps * (inputs - base)[:, None], outputs, scale)
+            total[start : start + batch] += (far - near) * slopes(here[start : start + batch])
+    return _scaled(total * (inputs - base)[:, None], outputs, scale)
 
 
 def incompleteness(
@@ -369,6 +374,6 @@ def _scaled(slopes: np.ndarray, outputs: Sequence[int], scale: np.ndarray | None
     if bad:
         raise SaliencyError(f"{bad} slopes are not finite: a layer has no derivative at these inputs.")
     if scale is not None:
-        factor = np.asarray(scale, dtype=float)[list(outputs)]
+        factor = np.asarray(scale, dtype=np.float32)[list(outputs)]
         slopes = slopes * factor.reshape(1, -1, *[1] * (slopes.ndim - 2))
     return slopes.astype(np.float32)

@@ -11,10 +11,13 @@ from ..observe.moments import BLANK
 #: HI surface density [log10 Msun/pc^2] of the faintest pixel that counts as seen, where `faint_sky` puts all of them.
 FAINT = -1.0
 
+#: Asinh magnitude above which a pixel of a band counts as lit: a quarter of the softening in surface brightness.
+LIGHT = 0.05
+
 
 def lit(inputs: np.ndarray, channels: Sequence[str]) -> np.ndarray:
-    """Pixels that may be perturbed: all of a band, of HI maps those with HI; bool, shape of `inputs`."""
-    where = np.ones(inputs.shape, dtype=bool)
+    """Pixels that may be perturbed: of a band those with light, of HI maps those with HI; bool, shape of `inputs`."""
+    where = inputs > LIGHT
     seen = _seen(inputs, channels)
     for k, name in enumerate(channels):
         if name.startswith("moment"):
