@@ -55,6 +55,14 @@ def test_references_are_in_the_bibliography(manifest, repository):
     assert {key for entry in manifest.entries for key in entry.citation} <= keys
 
 
+def test_the_bibliography_can_be_read(repository):
+    """A bracket that a merge lost would stop the book at its very end."""
+    from pybtex.database import parse_file
+
+    text = (repository / "book/references.bib").read_text()
+    assert len(parse_file(repository / "book/references.bib").entries) == len(re.findall(r"^@\w+\{", text, flags=re.M))
+
+
 def test_bibliography_is_sorted(repository):
     keys = re.findall(r"^@\w+\{(\S+),", (repository / "book/references.bib").read_text(), flags=re.M)
     assert keys == sorted(keys, key=str.lower)
