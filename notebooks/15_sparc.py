@@ -364,6 +364,9 @@ show(
 expected = priors.log_concentration(found["log_m200"][keep, 2])
 offset = found["log_c"][keep, 2] - expected
 tight = np.ptp(found["log_c"][keep][:, [1, 3]], axis=1) < 0.4
+which = "galaxies that fix c within 0.2 dex"
+if tight.sum() < 3:
+    tight, which = np.isfinite(offset), "all galaxies, few fix c"
 
 # %% [markdown]
 # Take the galaxies whose curve says something of the concentration, and compare.
@@ -376,7 +379,7 @@ record(
     unit="dex",
     n=int(tight.sum()),
     statement="Median of log c less that of simulated haloes, NFW, flat "
-    "priors, galaxies that fix c within 0.2 dex",
+    f"priors, {which}",
     figure="sparc_haloes",
 )
 record(
