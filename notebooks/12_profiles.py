@@ -218,8 +218,7 @@ show(
     "density of the dark matter. Lines and shading: prediction and its "
     "middle 68 per cent; thin lines: members of the ensemble; points: truth.",
     alt="Two columns of three panels each. In each panel a line with a "
-    "shaded band and black points of the truth, which lie closer to the "
-    "line in the left column than in the right.",
+    "shaded band and black points of the truth.",
     n=len(two),
 )
 

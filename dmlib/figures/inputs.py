@@ -64,9 +64,11 @@ def errors(scores: Scores, architecture: str) -> Figure:
             curve(fig, ax, scores.radii, scores.at_radii(name), label, _look(name), band=k == 0)
         mean = scores.at_radii("baseline/mean")
         curve(fig, ax, scores.radii, mean, "mean training profile", look("baseline/mean"), band=False)
-        ax.set(title=title, ylim=(0, None))
+        ax.set(title=title)
         against_radius(ax)
         ax.legend(loc="upper right", fontsize=9)
+    # The panels share this axis: a limit set before the last is drawn would not grow.
+    axes[0].set_ylim(bottom=0)
     axes[0].set_ylabel(r"mean $|\Delta M/M|$")
     return fig
 

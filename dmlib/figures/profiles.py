@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from astropy import units as u
+from matplotlib import colormaps
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
@@ -28,7 +29,7 @@ def true_against_predicted(
     To see: a good prediction lies along the line; a cloud flatter than the line is one that plays safe and answers with
     masses too near to the mean.
     """
-    fig, axes = style.new_figure(1, len(columns), width="wide", height=2.6)
+    fig, axes = style.new_figure(1, len(columns), width="wide", height=2.3)
     for ax, k in zip(np.atleast_1d(axes), columns, strict=True):
         good = (truth[:, k] > 0) & (predicted[:, k] > 0)
         x, y = np.log10(truth[good, k]), np.log10(predicted[good, k])
@@ -56,13 +57,15 @@ def residuals(scores: Scores, name: str, columns: Sequence[int]) -> Figure:
     fig, axes = style.new_figure(1, 2, width="wide", height=3.7)
     ratio, plain = scores.views(name, "ln_ratio"), scores.views("baseline/mean", "ln_ratio")
     reach = float(np.nanpercentile(np.abs(ratio[:, list(columns)]), 99.0))
-    bins = np.linspace(-reach, reach, 25)
-    for k, shade in zip(columns, np.linspace(0.35, 1.0, len(columns)), strict=True):
+    bins = np.linspace(-reach, reach, 20)
+    for k, shade in zip(columns, colormaps["viridis"](np.linspace(0.9, 0.0, len(columns))), strict=True):
         values = np.clip(ratio[np.isfinite(ratio[:, k]), k], -reach, reach)
         density, _ = np.histogram(values, bins=bins, density=True)
-        label = f"{scores.radii[k]:.3g} kpc"
-        axes[0].stairs(density, bins, color=_PREDICTED, alpha=shade, linewidth=1.5, label=label)
-        style.plotted(fig, label, ln_ratio=0.5 * (bins[1:] + bins[:-1]), density=density)
+        # Neighbouring bins are averaged: four outlines of few views each would hide one another.
+        density = np.convolve(np.pad(density, 1, mode="edge"), [0.25, 0.5, 0.25], mode="valid")
+        label, middle = f"{scores.radii[k]:.3g} kpc", 0.5 * (bins[1:] + bins[:-1])
+        axes[0].plot(middle, density, color=shade, linewidth=1.7, label=label)
+        style.plotted(fig, label, ln_ratio=middle, density=density)
     axes[0].axvline(0.0, color=_TRUE, linewidth=1.0)
     axes[0].set(xlabel=r"ln(predicted / true)", ylabel="density", title="at some radii")
     axes[0].legend(loc="upper right")
@@ -142,9 +145,10 @@ def single(galaxies: Mapping[str, tuple[np.ndarray, Mapping[str, Band], np.ndarr
         column[0].plot(radii, true / scale, **style.points("truth", markersize=4.5, label="truth"))
         for ax, name in zip(column[1:], truths, strict=True):
             found, (x, y) = predicted[name], truths[name]
-            floor = 1e-3 * np.abs(found.value).max() if name == "density" else -np.inf
-            low = np.maximum(found.low, floor) if name == "density" else found.low
-            ax.fill_between(found.radius, low, found.high, color=_PREDICTED, alpha=0.22, linewidth=0)
+            # A draw in which the mass falls has no density that a logarithmic axis could show.
+            floor = 0.2 * min(v[v > 0].min(initial=np.inf) for v in (found.value, y)) if name == "density" else -np.inf
+            edges = (np.maximum(edge, floor) for edge in (found.low, found.high))
+            ax.fill_between(found.radius, *edges, color=_PREDICTED, alpha=0.22, linewidth=0)
             shown = found.value > 0
             ax.plot(found.radius[shown], found.value[shown], color=_PREDICTED)
             ax.plot(x[y > 0], y[y > 0], **style.points("truth", markersize=4.5))
@@ -238,12 +242,14 @@ def failures(panels: Mapping[str, Mapping[str, Binned]], groups: Mapping[str, Ma
                 names = [f"{name}\n({n})" for name, n in zip(found.labels, found.n_galaxies, strict=True)]
                 ax.set_xticks(range(len(names)), names)
                 ax.set_xlim(-0.6, len(names) - 0.4)
-        ax.set(xlabel=title, ylim=(0, None))
+        ax.set_xlabel(title)
         if not any(found.labels for found in methods.values()):
             ax.text(0.5, 0.5, "too few galaxies", transform=ax.transAxes, ha="center", color="#555555")
             ax.set(xticks=[])
     for ax in axes.flat[len(everything) :]:
         ax.remove()
+    # At the end: the panels share this axis, and a limit set early would not grow with the later ones.
+    axes[0, 0].set_ylim(bottom=0)
     for ax in axes[:, 0]:
         ax.set_ylabel(r"mean $|\Delta M/M|$")
     fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper right", ncols=2)
