@@ -228,7 +228,7 @@ record(
 
 # %% [markdown]
 # From our baseline the parts miss {num}`saliency-gap-faint:.1f` of the difference (median). From an *empty* sky, with blank HI maps, they miss {num}`saliency-gap-empty:.0f`. A network that tells blank pixels from others, as C does on purpose, changes its answer at once when a pixel begins to have HI,
-# and no slope along the way sees that. Where the second number is large, this is the reason. **Do not take completeness for granted: compute it.**
+# and no slope along the way sees that. Where the second number is the larger, this is the reason. What is missing from the first is the integral's: a network that takes logarithms changes fastest where there is next to nothing, and a finite number of steps cannot follow it there. **Do not take completeness for granted: compute it.**
 #
 # ## Second check: does the map know what the network has learned?
 #
