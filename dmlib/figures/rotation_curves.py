@@ -99,8 +99,8 @@ def curve(
     if truth is not None:
         top.plot(found.radius, truth, label="circular speed, true", **style.line("truth"))
         style.plotted(fig, "true circular speed", radius=found.radius * u.kpc, speed=truth * _KMS)
-    for name, (radius, speed) in (references or {}).items():
-        top.plot(radius, speed, label=name, color=style.COLOURS["literature"], linewidth=1.5)
+    for (name, (radius, speed)), dashes in zip((references or {}).items(), ("-", (0, (4, 2)), ":"), strict=False):
+        top.plot(radius, speed, label=name, color=style.COLOURS["literature"], linewidth=1.5, linestyle=dashes)
         style.plotted(fig, name, radius=radius * u.kpc, speed=speed * _KMS)
     for side, marker, values in (("approaching", "<", found.v_approaching), ("receding", ">", found.v_receding)):
         top.plot(found.radius, values, marker, color=style.COLOURS["rotation"], label=f"{side} side", markersize=4)
