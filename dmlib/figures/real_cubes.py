@@ -15,7 +15,6 @@ from . import style
 from .rotation_curves import curve as curve
 from .rotation_curves import velocity_field as velocity_field
 
-
 _HALO = {"nfw": "NFW", "burkert": "Burkert"}
 
 

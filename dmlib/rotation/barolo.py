@@ -1,0 +1,182 @@
+"""3D-Barolo as a second engine: rings fitted to the whole cube, with beam and channels in the model.
+
+Di Teodoro & Fraternali (2015). It is a program of its own, which ``pip install pyBBarolo`` builds and carries (on
+Debian after ``apt-get install libcfitsio-dev wcslib-dev libfftw3-dev``; never with ``--prefer-binary``, which takes an
+old version). It is run as a program and not through the package's Python layer, which needs modules that Python 3.12 no
+longer has. Known traps, met here: a fit that fails leaves the rings of the run before in its folder, so every run gets
+an empty folder of its own; first guesses of the position angle can be off by 180 deg, so ours are given.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import DmlibError, GalaxyError
+from ..observe.cube import HICube
+from ..observe.fits import write_fits
+from .curve import RotationCurve, galaxy_reasons, ring_flags
+from .drift import circular_speed
+
+#: Variable that names the program where it is neither in pyBBarolo nor on the path.
+PROGRAM = "DMLIB_BAROLO"
+
+#: Columns of the table of rings, by the beginning of their names.
+_COLUMNS = {"arcsec": "RAD(arcs)", "v_rot": "VROT(km/s)", "dispersion": "DISP(km/s)", "inclination": "INC(deg)"}
+_COLUMNS |= {"position_angle": "P.A.(deg)", "v_sys": "VSYS(km/s)"}
+
+
+def find_barolo() -> Path | None:
+    """The program 3D-Barolo, or None where it is not installed."""
+    named = os.environ.get(PROGRAM, "")
+    if named:
+        return Path(named) if os.access(named, os.X_OK) else None
+    package = find_spec("pyBBarolo")
+    if package is not None and package.submodule_search_locations:
+        inside = Path(package.submodule_search_locations[0]) / "BBarolo"
+        if os.access(inside, os.X_OK):
+            return inside
+    on_path = shutil.which("BBarolo")
+    return Path(on_path) if on_path else None
+
+
+def fit_barolo(
+    cube: HICube, guess: RotationCurve, *, program: Path | None = None, limit: float = 600.0
+) -> RotationCurve:
+    """Fit rings to a cube with 3D-Barolo; speed, dispersion, inclination and position angle are free.
+
+    Parameters
+    ----------
+    cube : HICube
+    guess : RotationCurve
+        From `dmlib.rotation.rings.fit_rings`: radii, first geometry, and the surface density for the asymmetric drift.
+    program : Path, optional
+        Default `find_barolo`.
+    limit : float
+        Longest run [s].
+
+    Returns
+    -------
+    RotationCurve
+        With ``engine="barolo"``; the errors are a quarter of the difference of the two sides of `guess` and 5 km/s.
+
+    Raises
+    ------
+    DmlibError
+        When 3D-Barolo is not installed.
+    GalaxyError
+        When its fit fails.
+    """
+    program = program or find_barolo()
+    if program is None:
+        raise DmlibError(
+            "3D-Barolo is not installed: `pip install pyBBarolo` (compiled, with libcfitsio-dev, wcslib-dev and "
+            f"libfftw3-dev), or name the program in {PROGRAM}"
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        write_fits(cube, Path(folder) / "cube.fits")
+        out = Path(folder) / "rings"  # new, so nothing of another run can be in it
+        out.mkdir()
+        card = Path(folder) / "card.par"
+        card.write_text(_parameters(cube, guess, Path(folder) / "cube.fits", out))
+        try:
+            run = subprocess.run(
+                [str(program), "-p", str(card)], cwd=folder, capture_output=True, text=True, timeout=limit, check=False
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise GalaxyError(f"{guess.galaxy}: 3D-Barolo did not finish ({error}): leave it out") from error
+        tables = sorted(out.rglob("rings_final*.txt"))
+        if not tables:
+            said = (run.stderr or run.stdout).strip().splitlines()
+            raise GalaxyError(f"{guess.galaxy}: 3D-Barolo found no rings ({said[-1] if said else 'no word'})")
+        rings = read_rings(tables[-1])
+    return _curve(cube, guess, rings)
+
+
+def _parameters(cube: HICube, guess: RotationCurve, path: Path, out: Path) -> str:
+    """The card of a run."""
+    step = float(guess.radius[1] - guess.radius[0]) * cube.settings.arcsec_per_kpc
+    column, row = (float(cube.grid.to_pixels(offset)) for offset in guess.centre)
+    lines = {
+        "FITSFILE": path,
+        "OUTFOLDER": out,
+        "FIT3D": "true",
+        "NRADII": len(guess),
+        "RADSEP": f"{step:.4f}",
+        "XPOS": f"{column:.3f}",
+        "YPOS": f"{row:.3f}",
+        "VSYS": f"{cube.settings.v_systemic + guess.v_sys:.3f}",
+        "VROT": f"{max(20.0, float(np.median(guess.v_rot))):.2f}",
+        "VDISP": "10",
+        "INC": f"{guess.mean_inclination:.2f}",
+        "PA": f"{float(guess.position_angle[0]):.2f}",
+        "DISTANCE": f"{cube.settings.distance:g}",
+        "FREE": "VROT VDISP INC PA",
+        "MASK": "SMOOTH&SEARCH",
+        "NORM": "LOCAL",
+        "LINEAR": "0.3",
+        "TWOSTAGE": "true",
+        "PLOTS": "false",
+        "SHOWBAR": "false",
+        "VERBOSE": "false",
+        "THREADS": "1",
+    }
+    return "".join(f"{key} {value}\n" for key, value in lines.items())
+
+
+def read_rings(path: Path) -> dict[str, np.ndarray]:
+    """The table of rings that 3D-Barolo writes, columns by our names.
+
+    Raises
+    ------
+    GalaxyError
+        When it has other columns, or no rows.
+    """
+    lines = Path(path).read_text().splitlines()
+    names = lines[0].lstrip("#").split() if lines else []
+    rows = [text.split() for text in lines[1:] if text.strip() and not text.startswith("#")]
+    absent = [name for name in _COLUMNS.values() if name not in names]
+    if absent or not rows:
+        raise GalaxyError(
+            f"{Path(path).name} of 3D-Barolo has no {', '.join(absent) or 'rings'}: another version wrote it"
+        )
+    table = np.array(rows, dtype=float).T
+    return {ours: table[names.index(theirs)] for ours, theirs in _COLUMNS.items()}
+
+
+def _curve(cube: HICube, guess: RotationCurve, rings: dict[str, np.ndarray]) -> RotationCurve:
+    radius = rings["arcsec"] / cube.settings.arcsec_per_kpc
+
+    def at(values: np.ndarray) -> np.ndarray:
+        return np.interp(radius, guess.radius, values)
+
+    sides = at(guess.v_approaching), at(guess.v_receding)
+    apart = np.nan_to_num(sides[0] - sides[1])
+    v_err = np.hypot(5.0, 0.25 * apart)
+    density, coverage = at(guess.surface_density), at(guess.coverage)
+    curve = replace(
+        guess,
+        radius=radius,
+        v_rot=rings["v_rot"],
+        v_err=v_err,
+        v_approaching=sides[0],
+        v_receding=sides[1],
+        dispersion=rings["dispersion"],
+        v_circ=circular_speed(radius, rings["v_rot"], rings["dispersion"], density),
+        surface_density=density,
+        inclination=rings["inclination"],
+        position_angle=rings["position_angle"] % 360.0,
+        v_sys=float(np.median(rings["v_sys"])) - cube.settings.v_systemic,
+        coverage=coverage,
+        flags=ring_flags(radius, rings["v_rot"], v_err, *sides, coverage, density, guess.beam),
+        velocity="cube",
+        engine="barolo",
+    )
+    return replace(curve, reasons=galaxy_reasons(curve))
