@@ -66,7 +66,7 @@ def errors(scores: Scores, architecture: str) -> Figure:
         curve(fig, ax, scores.radii, mean, "mean training profile", look("baseline/mean"), band=False)
         ax.set(title=title)
         against_radius(ax)
-        ax.legend(loc="upper right", fontsize=9)
+        ax.legend(loc="lower left", fontsize=9, ncols=1 if k == 0 else 2)
     # The panels share this axis: a limit set before the last is drawn would not grow.
     axes[0].set_ylim(bottom=0)
     axes[0].set_ylabel(r"mean $|\Delta M/M|$")

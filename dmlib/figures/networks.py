@@ -166,7 +166,7 @@ def cost(rows: Sequence[Mapping[str, object]], ends: Mapping[str, Estimate], pla
                 fontweight="bold",
             )
         low, high = (pick(float(row[quantity]) for row in rows) for pick in (min, max))
-        ax.set(xscale="log", xlabel=label, xlim=(low / 1.7, high * 4.5))
+        ax.set(xscale="log", xlabel=label, xlim=(low / 1.7, high * 9.0))
     axes[0].set_ylabel(r"mean $|\Delta M/M|$, 5 to 50 kpc")
     axes[0].legend(loc="best", fontsize=9)
     for row in rows:
