@@ -22,6 +22,16 @@ MAX_RESIDUAL = 0.15
 #: Turn of the position angle from the inner to the outer disc above which rings are no description [deg].
 MAX_WARP = 40.0
 
+#: The limits in words, in the order in which they are looked at.
+LIMITS = {
+    "inclination as fitted": f"{INCLINATION_RANGE[0]:g} to {INCLINATION_RANGE[1]:g} deg",
+    "beams across the disc": f"at least {MIN_BEAMS:g}",
+    "difference of the two sides, median": f"at most {MAX_ASYMMETRY:.0%} of the speed",
+    "scatter of velocities about the rings": f"at most {MAX_RESIDUAL:.0%} of the projected speed",
+    "turn of the position angle": f"at most {MAX_WARP:g} deg",
+    "rings with nothing against them": "at least 3",
+}
+
 
 @dataclass(frozen=True)
 class RotationCurve:
