@@ -235,8 +235,8 @@ record(
 )
 
 # %% [markdown]
-# The largest mean $|\Delta M/M|$ is {num}`inputs-mae-all:.3f±`, at {num}`inputs-mae-at:.1f`. From 10 kpc outwards the largest is {num}`inputs-mae-resolved:.3f±`. The two differ by what the particles do at the smallest radii: a simulation with lighter particles has a smaller error there without any better network.
-# So this claim is judged here at the resolution of this profile, and not at that of TNG100.
+# The largest mean $|\Delta M/M|$ is {num}`inputs-mae-all:.3f±`, at {num}`inputs-mae-at:.1f`. From 10 kpc outwards the largest is {num}`inputs-mae-resolved:.3f±`. Where the target counts few particles, at the smallest radii, their number scatters, and a simulation with lighter particles has a smaller error there without any better network.
+# So this claim is judged here at the resolution of this profile, and not at that of TNG100 (except at profile `paper`).
 #
 # ## Exercise
 #
@@ -251,15 +251,16 @@ record(
 # for name in ("SDSS_I", "SDSS_I_HI_012", "HI_0", "HI_1"):
 #     print(name, scores.at_radii(f"{network}/{name}").value[::4].round(3))
 # ```
-# The decisive set is light with moment 0 only, against light with moments 0 and 1. Sets of inputs are lists of channels; a network for one of them is an entry of the plan:
+# The decisive set is light with moment 0 only, against light with moments 0 and 1. A set of inputs is a name for some channels, and a network for one of them is an entry of the plan:
 #
 # ```python
+# from dmlib.dataset.read import INPUT_SETS
 # from dmlib.networks.plan import SCHEDULES, Entry
 #
-# entry = Entry(
-#     "C/i+moment0", "C", ("i", "moment0"), SCHEDULES[profile]["C"]
-# )
+# INPUT_SETS["i_HI_0"] = ("i", "moment0")
+# entry = Entry("C/i_HI_0", "C", "i_HI_0", SCHEDULES[profile]["C"])
 # ```
+#
 # and `dmlib.networks.train.build(settings, entries=[entry])` trains it, in a build folder of its own (it removes networks that are not in its list).
 # :::
 #
