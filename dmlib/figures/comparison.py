@@ -123,7 +123,7 @@ def duel(contest: Contest, differences: Mapping[str, Estimate], won: Mapping[str
     ax.yaxis.set_minor_formatter("")
     ax.text(0.02, 0.04, "network errs less", transform=ax.transAxes, fontweight="bold")
     ax.text(0.02, 0.93, "rotation curve errs less", transform=ax.transAxes, fontweight="bold")
-    ax.legend(loc="lower right")
+    ax.legend(loc="upper right", fontsize=8.5)
     return fig
 
 
@@ -147,7 +147,7 @@ def coverage(contest: Contest, shares: Mapping[str, Mapping[int, Estimate]]) -> 
             )  # fmt: skip
         ax.set(xscale="log", xlabel="radius $R$ [kpc]", ylim=(0, 1.02), title=f"{share} per cent interval")
     axes[0].set_ylabel("share of views whose truth is inside")
-    axes[0].legend(loc="lower left", fontsize=8)
+    axes[1].legend(loc="lower right", fontsize=8)
     return fig
 
 
