@@ -55,6 +55,13 @@ def test_references_are_in_the_bibliography(manifest, repository):
     assert {key for entry in manifest.entries for key in entry.citation} <= keys
 
 
+def test_terms_of_the_glossary_stand_there_once(repository):
+    """A term defined twice stops the book."""
+    text = (repository / "book/glossary.md").read_text().partition("{glossary}")[2]
+    terms = re.findall(r"^(\w[^\n]*)\n  \S", text, flags=re.M)
+    assert len(terms) > 30 and sorted({term.lower() for term in terms}) == sorted(term.lower() for term in terms)
+
+
 def test_the_bibliography_can_be_read(repository):
     """A bracket that a merge lost would stop the book at its very end."""
     from pybtex.database import parse_file
