@@ -41,7 +41,7 @@ profile = "quick"  # how much is computed: "smoke", "quick" or "paper"
 seed = 1  # root of every random number
 base_path = ""  # for "files", the simulation's output folder
 subhalo_id = -1  # galaxy to look at; -1: a training galaxy rich in HI
-beams = (10.0, 15.0, 30.0)  # beams through which it is looked at [arcsec]
+wide_beam = 30.0  # widest beam through which it is looked at [arcsec]
 n_survey = 30  # test galaxies, one view each, in the survey at the end
 
 # %%
@@ -206,6 +206,7 @@ else:
 # it does we look at the same galaxy through several beams, and tell the fit the true tilt, so that only the speeds differ.
 
 # %%
+beams = wide_beam / np.array([3.0, 2.0, 1.0])
 curves = through_beams(observer, chosen, view, beams, **tilt)
 show(
     figures.smearing(curves, curve.radius, truth["total"]),
@@ -233,12 +234,11 @@ for beam, pair in curves.items():
         inner[name, beam] = np.mean(one.v_rot[where] / true) - 1
 
 # %%
-widest = max(beams)
-record("rc-smear-beam", widest, unit="arcsec", statement="Widest beam")
+record("rc-smear-beam", wide_beam, unit="arcsec", statement="Widest beam")
 for name in ("classic", "blurred"):
     record(
         f"rc-smear-{name}",
-        100 * inner[name, widest],
+        100 * inner[name, wide_beam],
         unit="%",
         n=1,
         figure="rc_smearing",

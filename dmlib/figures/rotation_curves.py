@@ -116,7 +116,8 @@ def curve(
             label=label if kept.any() else None,
         )
     top.plot(found.radius[good], found.v_circ[good], color=colour, linewidth=1.2, label="with asymmetric drift")
-    top.set(ylabel=r"speed [km s$^{-1}$]", ylim=(0, None))
+    highest = max(found.v_rot[good].max(initial=1.0), 0.0 if truth is None else float(np.max(truth)))
+    top.set(ylabel=r"speed [km s$^{-1}$]", ylim=(0, 1.2 * highest))
     top.legend(ncols=2, loc="lower right")
     bottom.plot(found.radius, found.inclination, label="inclination", **style.line("rotation", linestyle="-"))
     turn = np.degrees(np.unwrap(np.radians(found.position_angle)))
@@ -155,9 +156,11 @@ def smearing(
         for (beam, pair), colour, marker in zip(curves.items(), colours, "osD", strict=False):
             one = pair[k]
             label = f"beam {beam:g} arcsec ({one.beam:.1f} kpc)"
-            ax.plot(one.radius, one.v_rot, marker=marker, color=colour, linewidth=1.1, label=label)
+            # The innermost ring is flagged and shown; rings at the edge are not the beam's story.
+            shown = np.array([flag in ("", "within the beam") for flag in one.flags])
+            ax.plot(one.radius[shown], one.v_rot[shown], marker=marker, color=colour, linewidth=1.1, label=label)
             style.plotted(fig, f"{title}, {beam:g} arcsec", radius=one.radius * u.kpc, v_rot=one.v_rot * _KMS)
-        ax.set(title=title, xlabel="radius [kpc]", xlim=(0, None), ylim=(0, None))
+        ax.set(title=title, xlabel="radius [kpc]", xlim=(0, None), ylim=(0, 1.25 * truth.max()))
     style.plotted(fig, "true circular speed", radius=radius * u.kpc, v_rot=truth * _KMS)
     axes[0].set_ylabel(r"rotation speed [km s$^{-1}$]")
     axes[1].legend(loc="lower right")
