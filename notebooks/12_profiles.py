@@ -379,7 +379,7 @@ record("profiles-views", share, statement=say + "galaxy, 5 to 50 kpc")
 #     band = derived.bands(radii, ours.m_dm[row], drawn)["density"]
 #     print(band.value[k], band.low[k], band.high[k])
 # ```
-# With independent errors the density would be uncertain by more than its value: neighbouring masses differ by some 30 per cent, so that an error of 15 per cent in each of them is most of their difference. In truth neighbouring masses err together, and the difference is much better known than either.
+# With independent errors the density would be uncertain by about as much as its value: neighbouring masses differ by some 30 per cent, so that an error of 15 per cent in each of them is most of their difference. In truth neighbouring masses err together, and the difference is much better known than either.
 # :::
 #
 # :::{admonition} Exercise
