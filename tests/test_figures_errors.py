@@ -117,3 +117,22 @@ def test_what_is_binned_is_drawn_and_an_empty_panel_says_so():
     figure = profiles.failures(panels, groups)
     assert any("too few" in text.get_text() for ax in figure.axes for text in ax.texts)
     assert csv_text(figure).count('"i, network"') == 2
+
+
+def test_the_batch_to_learn_by_heart_spans_the_catalogue():
+    """The file is in the order of the catalogue: the first views would all be of heavy haloes."""
+    report = pytest.importorskip("dmlib.networks.report")
+
+    class Rows:
+        dm_profile = np.exp(np.linspace(30.0, 20.0, 90))[:, None] * np.ones((1, 20))
+        table = {"subhalo_id": np.repeat(np.arange(30), 3)}  # noqa: RUF012
+
+        def rows(self, split):
+            return np.arange(0, 60)
+
+        def inputs(self, rows):
+            return np.zeros((len(rows), 4, 4, 1))
+
+    batch = report.one_batch(Rows(), 12)
+    assert batch.galaxy.min() == 0 and batch.galaxy.max() == 19
+    assert abs(batch.targets.mean()) < 0.1

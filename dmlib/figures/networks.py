@@ -27,7 +27,7 @@ def overfit(losses: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
         style.plotted(fig, name, step=step, mean_square=loss)
     ax.axhline(1.0, **style.line("literature", linewidth=1.2))
     ax.annotate(
-        "mean of the training galaxies", (0.99, 1.0), (0, 4), ("axes fraction", "data"), "offset points", ha="right"
+        "mean of the training galaxies", (0.99, 1.0), (0, -12), ("axes fraction", "data"), "offset points", ha="right"
     )
     ax.set(yscale="log", xlabel="step", ylabel="loss of the batch")
     ax.legend(loc="lower left", ncols=2)

@@ -46,10 +46,14 @@ def architecture_rows(settings: Settings, dataset: DataSet) -> list[dict[str, An
 
 
 def one_batch(dataset: DataSet, n: int) -> Views:
-    """The first `n` training views, with targets on the scale of all training galaxies."""
+    """Some `n` training views, with targets on the scale of all training galaxies.
+
+    They are taken evenly from the whole file, which is in the order of the catalogue, heavy haloes first: the first `n`
+    would all be alike.
+    """
     train = dataset.rows("train")
     ln_m = ln_mass(dataset.dm_profile)
-    some = train[:n]
+    some = train[np.linspace(0, len(train) - 1, min(n, len(train))).astype(int)]
     targets = Standard.of(ln_m[train]).scale(ln_m[some])
     return Views(dataset.inputs(some), targets, np.asarray(dataset.table["subhalo_id"])[some])
 
