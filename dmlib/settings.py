@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -110,6 +110,14 @@ class Settings(BaseModel):
     sample: int = Field(default_factory=lambda: os.environ.get("DMLIB_SAMPLE") or 0, validate_default=True, ge=0)
     physics: PhysicsName = "fiducial"
     build_root: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _embedded_has_one_name(cls, given: Any) -> Any:
+        # The environment names a simulation of files or of the web API; the embedded universe is the same beside it.
+        if isinstance(given, dict) and given.get("universe", "embedded") == "embedded":
+            return {"simulation": "TNG100-1"} | given
+        return given
 
     @field_validator("base_path", "build_root")
     @classmethod

@@ -64,7 +64,7 @@ class TestWhere:
             monkeypatch.setenv(f"DMLIB_{name}", value)
         settings = Settings(universe="api")
         assert (settings.simulation, settings.snapshot, settings.sample) == ("TNG50-1", 67, 5)
-        assert Settings(sample=0).sample == 0
+        assert Settings(sample=0).sample == 0 and Settings().simulation == "TNG100-1"
         monkeypatch.setenv("DMLIB_SAMPLE", "-1")
         with pytest.raises(ValidationError):
             Settings()
