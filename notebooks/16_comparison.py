@@ -76,7 +76,7 @@ record = recorder(settings, chapter="comparison")
 #   their views; differences of two methods are taken draw by draw.
 # - **Rejections count.** The rotation-curve method may refuse a galaxy, *without* looking at the truth. Refusals are listed, not dropped.
 #
-# The rotation-curve side sees the HI cube and the images, as the chapter on rotation curves explains: tilted rings, stars weighed by their colours, gas
+# The rotation-curve side sees the HI cube and the images, as {doc}`14_rotation_curves` explains: tilted rings, stars weighed by their colours, gas
 # by its 21 cm line. It then fits haloes as in {doc}`15_sparc`. Three variants are compared: NFW and Burkert with flat priors on mass and
 # concentration, and NFW with what simulations say of the concentration {cite}`Dutton2014` and of the stellar mass {cite}`Moster2013` of a halo.
 # The networks see the same galaxy as images and moment maps, on their grid.

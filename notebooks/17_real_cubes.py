@@ -332,8 +332,8 @@ for radius in (5.0, 20.0):
 # rotation; it depends on the stars' weight in the middle and on the halo's assumed shape outside the last ring. The network has never been told about rotation or gravity; it
 # answers with what galaxies of such maps had in the universe it was trained on. By default that is the embedded one, written for this book, whose
 # haloes follow published relations by construction. Where the two agree, the simulation's relations and the real galaxy's rotation are compatible. Where they differ, this
-# chapter cannot say which is to blame. To use a network on the sky in earnest takes networks trained on real simulations, more than one of them
-# ({doc}`18_robustness`), and many galaxies whose mass is known by other means.
+# chapter cannot say which is to blame. To use a network on the sky in earnest takes networks trained on real simulations, more than one of them,
+# and many galaxies whose mass is known by other means.
 #
 # :::{admonition} Exercise
 # :class: tip
@@ -375,7 +375,8 @@ for radius in (5.0, 20.0):
 #
 # ## What's next
 #
-# {doc}`18_robustness` asks what happens when the training universe and the test universe differ, where there is a truth.
+# What happens when the training universe and the test universe differ, where there is a truth, is the question of a chapter to come. How the claims of the paper stand so far is on
+# {doc}`a page of its own </claims>`.
 #
 # ## References
 #
