@@ -237,14 +237,17 @@ def test_a_nearby_galaxy_looks_as_it_would_from_afar(tmp_path):
     write_fits(observe(disc(n=20000), view, SkyGrid(100.0, 100), near, seed=1), tmp_path / "near.fits")
     far = HISettings()
     moved = observe_as_survey(read_cube(tmp_path / "near.fits"), 10.0, (0.0, 0.0), near.v_systemic, GRID, far, seed=3)
-    expected, found = moment_maps(observe(disc(n=20000), view, GRID, far, seed=5)), moment_maps(moved.cube)
+    expected, again = (moment_maps(observe(disc(n=20000), view, GRID, far, seed=seed)) for seed in (5, 6))
+    found = moment_maps(moved.cube)
     both = expected.seen & found.seen
     assert both.sum() > 0.85 * max(expected.seen.sum(), found.seen.sum())
     assert found.m_hi == pytest.approx(expected.m_hi, rel=0.03)
     off = (found.velocity - expected.velocity)[both]  # both have noise of their own
     assert np.median(np.abs(off)) < 5.0 and abs(np.median(off)) < 1.0
     bright = both & (expected.surface_density > 1.0)
-    assert np.median(np.abs(found.surface_density / expected.surface_density - 1)[bright]) < 0.08
+    # The same galaxy observed twice from afar differs by its noise alone: the measure of what may differ here.
+    noise = np.nanmedian(np.abs(again.surface_density / expected.surface_density - 1)[bright])
+    assert np.median(np.abs(found.surface_density / expected.surface_density - 1)[bright]) < 1.4 * noise
     assert np.median(np.abs(found.dispersion - expected.dispersion)[bright]) < 3.0
     empty = moved.cube.data[:5]
     assert np.std(empty) == pytest.approx(far.noise, rel=0.1)
