@@ -11,3 +11,11 @@
 - `predictions`: the way in to what was predicted (does not import Keras).
 - `saliency`: how predictions change with each pixel (imports Keras); `attention`: what such maps tell.
 """
+
+import logging
+import os
+
+# TensorFlow reports what its libraries were built with, and how often it traced, as warnings and errors; a reader who
+# sees them among the lines of a run looks for a fault that is none. A level that the user chose stays.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+logging.getLogger("tensorflow").setLevel(logging.ERROR)

@@ -19,7 +19,6 @@ def prepare(threads: int | None = None) -> None:
     threads : int, optional
         Threads that one operation may use.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     if threads:
         os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(threads))
         os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
