@@ -11,7 +11,7 @@ from astropy.io import fits
 from dmlib.universe.server import TngServer
 
 #: The key that is to appear nowhere.
-KEY = "5ec2e70fc0ffee5ec2e70fc0ffee5ec2"
+KEY = 2 * "5ec2e70fc0ffee" + "5ec2"  # made up; of a real key's form, so that outputs can be searched for it
 
 
 def environment(server: TngServer, folder: Path) -> dict[str, str]:
