@@ -208,7 +208,7 @@ def _fragments(rng: np.random.Generator, s: np.ndarray, n_galaxies: int) -> np.n
 
 
 def _size(s: np.ndarray) -> np.ndarray:
-    return sum(s[name].astype(np.int64) for name in ("n_dm", "n_gas", "n_star", "n_wind", "n_bh"))
+    return np.sum([s[name].astype(np.int64) for name in ("n_dm", "n_gas", "n_star", "n_wind", "n_bh")], axis=0)
 
 
 def _catalogue_order(
@@ -243,7 +243,7 @@ def _catalogue_order(
     groups["first_sub"] = np.where(groups["n_subs"] > 0, first, -1)
     s["rank"] = np.arange(s.size) - first[s["group_id"]]
     for row in np.flatnonzero(s["parent_rank"] != 0):
-        s["parent_rank"][row] = s["rank"][_parent_of(s, row)]
+        s["parent_rank"][row] = s["rank"][_parent_of(s, int(row))]
     return groups, s
 
 
@@ -296,7 +296,7 @@ def _parent_of(s: np.ndarray, row: int) -> int:
 def _bind_pairs(rng: np.random.Generator, s: np.ndarray) -> None:
     """Put each sub-subhalo beside its parent, the most massive satellite of the group, moving with it."""
     for row in np.flatnonzero(s["parent_rank"] != 0):
-        parent = _parent_of(s, row)
+        parent = _parent_of(s, int(row))
         s["offset"][row] = s["offset"][parent] + galaxies.directions(rng, 1)[0] * 0.35 * s["r200"][parent]
         slow = 0.4 * np.sqrt(G * s["m200"][parent] / s["r200"][parent])
         s["velocity_offset"][row] = s["velocity_offset"][parent] + rng.normal(0.0, slow, 3)

@@ -66,7 +66,7 @@ def hi_profile(mass: float, r_hi: float) -> np.ndarray:
     for scale in (0.2, 0.12, 0.06):
         outer = np.exp(np.clip(-(RADIUS / r_hi - 1) / scale, -60, 60))
 
-        def profile(log_level: float, outer=outer) -> np.ndarray:
+        def profile(log_level: float, outer: np.ndarray = outer) -> np.ndarray:
             level = np.exp(log_level)
             # 1/sqrt(a^-2 + level^-2) is 1 at r_hi when the exponential is scaled by 1/sqrt(1 - level^-2)
             return _PER_PC2 / np.sqrt(level**-2 + (1 - level**-2) * outer**-2)
@@ -131,7 +131,7 @@ def design_cold_disc(row: np.void, other_density: np.ndarray) -> ColdDisc:
     for _ in range(5):
         hydrogen = hi_profile(goal_mass, goal_radius) + h2
 
-        def surplus(log_stretch: float, hydrogen=hydrogen) -> float:
+        def surplus(log_stretch: float, hydrogen: np.ndarray = hydrogen) -> float:
             return ring_masses(layer(hydrogen, np.exp(log_stretch))[1]).sum() / row["m_hi"] - 1
 
         low, high = np.log(0.5), np.log(2.5)

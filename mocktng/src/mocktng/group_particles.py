@@ -64,7 +64,7 @@ def build_model(row: np.void, m_dm: float, m_baryon: float) -> tuple[MassModel, 
     disc : ColdDisc
     """
     parts = stars.components(row)
-    stellar = sum(parts.values())
+    stellar = np.sum(list(parts.values()), axis=0)
     dark = halo_mass(row, stellar, row["n_dm"] * m_dm)
     round_density = shell_density(dark + parts["bulge"])
     flat_density = surface_density(parts["disc"]) / (2 * max(float(row["h_disc"]), 0.05))

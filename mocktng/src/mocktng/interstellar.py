@@ -15,6 +15,9 @@ import numpy as np
 
 from .units import BOLTZMANN_PER_PROTON, PER_CM3, X_HYDROGEN
 
+#: A number or an array of numbers.
+Numbers = float | np.ndarray
+
 #: Star formation begins here [cm^-3] (TNG: about 0.13).
 N_THRESHOLD = 0.13
 #: Two-phase model: cloud evaporation A0, supernova temperature and cold-cloud temperature [K], softening.
@@ -27,27 +30,27 @@ UV_BACKGROUND = 4.0e-14
 _GAMMA = 5.0 / 3.0
 
 
-def hydrogen_fraction(metallicity):
+def hydrogen_fraction(metallicity: Numbers) -> np.ndarray:
     """Hydrogen mass fraction of gas or stars, X = 0.76 - 2.5 Z (helium follows the metals, Y = 0.24 + 1.5 Z)."""
     return 0.76 - 2.5 * np.asarray(metallicity)
 
 
-def hydrogen_density(rho, x_hydrogen=X_HYDROGEN):
+def hydrogen_density(rho: Numbers, x_hydrogen: Numbers = X_HYDROGEN) -> np.ndarray:
     """Hydrogen nuclei [cm^-3] of a mass density [Msun/kpc^3] with hydrogen mass fraction `x_hydrogen`."""
     return np.asarray(rho) * (x_hydrogen * PER_CM3)
 
 
-def specific_energy(temperature, mean_weight):
+def specific_energy(temperature: Numbers, mean_weight: Numbers) -> np.ndarray:
     """Thermal energy of a monatomic gas [(km/s)^2]; `mean_weight` in proton masses."""
     return BOLTZMANN_PER_PROTON * np.asarray(temperature) / (mean_weight * (_GAMMA - 1))
 
 
-def mean_weight(electron_abundance, x_hydrogen=X_HYDROGEN):
+def mean_weight(electron_abundance: Numbers, x_hydrogen: Numbers = X_HYDROGEN) -> np.ndarray:
     """Mean molecular weight, 4 / (1 + 3 X + 4 X n_e/n_H) (TNG data release)."""
     return 4.0 / (1 + 3 * x_hydrogen + 4 * x_hydrogen * np.asarray(electron_abundance))
 
 
-def collisional_state(temperature) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def collisional_state(temperature: Numbers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Primordial gas in collisional equilibrium (Katz, Weinberg & Hernquist 1996, ApJS 105, 19, tables 1 and 2).
 
     Parameters
@@ -95,12 +98,12 @@ def collisional_state(temperature) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return h0, electrons, electrons * per_electron
 
 
-def _hot_temperature(n_h):
+def _hot_temperature(n_h: Numbers) -> np.ndarray:
     """Temperature of the hot phase [K]: 1000 + 5.73e7/(1 + 573 (n/n_th)^-0.8)."""
     return T_COLD + T_SUPERNOVA / (1 + A0 * np.maximum(n_h / N_THRESHOLD, 1.0) ** -0.8)
 
 
-def _phase_energies(n_h, x_hydrogen=X_HYDROGEN):
+def _phase_energies(n_h: Numbers, x_hydrogen: Numbers = X_HYDROGEN) -> tuple[np.ndarray, np.ndarray]:
     """Specific energies of the cold (neutral) and the hot (ionised) phase."""
     cold = specific_energy(T_COLD, 4 / (1 + 3 * x_hydrogen))
     return cold, specific_energy(_hot_temperature(n_h), 4 / (3 + 5 * x_hydrogen))
@@ -122,7 +125,7 @@ def _state_table() -> tuple[np.ndarray, np.ndarray]:
     return log_n, SOFTENING * two_phase + (1 - SOFTENING) * warm
 
 
-def star_forming_energy(n_h):
+def star_forming_energy(n_h: Numbers) -> np.ndarray:
     """Effective specific energy of star-forming gas of hydrogen density `n_h` [(km/s)^2].
 
     The two-phase model of Springel & Hernquist (2003) with the cooling of a primordial gas, softened as in TNG.
@@ -132,7 +135,7 @@ def star_forming_energy(n_h):
     return np.interp(np.log10(n_h), log_n, energy)
 
 
-def star_forming_neutral_fraction(n_h, energy, x_hydrogen=X_HYDROGEN):
+def star_forming_neutral_fraction(n_h: Numbers, energy: Numbers, x_hydrogen: Numbers = X_HYDROGEN) -> np.ndarray:
     """Neutral fraction of a star-forming cell, (u_h - u)/(u_h - u_c): the cold clouds of the two-phase model.
 
     This is the usual correction of TNG gas (Stevens et al. 2019, MNRAS 483, 5334; Diemer et al. 2018).
@@ -141,7 +144,7 @@ def star_forming_neutral_fraction(n_h, energy, x_hydrogen=X_HYDROGEN):
     return np.clip((hot - energy) / (hot - cold), 0.0, 1.0)
 
 
-def neutral_fraction(n_h, temperature=T_WARM):
+def neutral_fraction(n_h: Numbers, temperature: Numbers = T_WARM) -> np.ndarray:
     """n_HI/n_H of photo-ionised, self-shielded gas: Rahmati et al. (2013), eqs. A1 to A8, at z = 0.
 
     Parameters
@@ -162,7 +165,7 @@ def neutral_fraction(n_h, temperature=T_WARM):
     return (b - np.sqrt(np.maximum(b**2 - 4 * a * recombination, 0.0))) / (2 * a)
 
 
-def molecular_ratio(n_h, energy, neutral, x_hydrogen=X_HYDROGEN):
+def molecular_ratio(n_h: Numbers, energy: Numbers, neutral: Numbers, x_hydrogen: Numbers = X_HYDROGEN) -> np.ndarray:
     """H2 to HI from the pressure of the neutral gas: Leroy et al. (2008), (P/k / 1.7e4 K cm^-3)^0.8."""
     # P/k = (gamma - 1) u rho / k, with rho = n_H m_p / X
     pressure = (_GAMMA - 1) * np.asarray(energy) / BOLTZMANN_PER_PROTON * np.asarray(n_h) / x_hydrogen * neutral
@@ -196,7 +199,7 @@ def layer_table(star_forming: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray,
     return log_n, atomic.mean(axis=1), neutral.mean(axis=1), (_GAMMA - 1) * energy[:, 0]
 
 
-def cell_state(n_h, star_forming) -> tuple[np.ndarray, np.ndarray]:
+def cell_state(n_h: Numbers, star_forming: Numbers) -> tuple[np.ndarray, np.ndarray]:
     """Neutral fraction (as readers correct it) and specific energy of cold cells.
 
     Parameters

@@ -81,7 +81,7 @@ class Tree:
         """Mark the tree as complete, with size and checksum of each file; the last act of writing it."""
         folders = (self.output, self.root / "postprocessing")
         paths = [self.index, *(path for folder in folders for path in folder.rglob("*.hdf5"))]
-        files = {path.relative_to(self.root).as_posix(): [path.stat().st_size, sha256(path)] for path in sorted(paths)}
+        files = {path.relative_to(self.root).as_posix(): (path.stat().st_size, sha256(path)) for path in sorted(paths)}
         marker = facts | {"bytes": sum(size for size, _ in files.values()), "files": files}
         write_text(self.marker, json.dumps(marker, indent=1) + "\n")
 
@@ -97,7 +97,8 @@ class Tree:
         marker = self.read_marker()
         if not marker or marker["identity"] != identity:
             return False
-        for name, (size, checksum) in marker["files"].items():
+        files: dict[str, tuple[int, str]] = marker["files"]
+        for name, (size, checksum) in files.items():
             path = self.root / name
             if not path.is_file() or path.stat().st_size != size or sha256(path) != checksum:
                 return False

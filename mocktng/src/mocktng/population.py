@@ -87,10 +87,6 @@ SUBHALO_COLUMNS = {
 }
 
 
-def _dtype(columns) -> np.dtype:
-    return np.dtype([(name, kind, shape) for name, (kind, shape, _) in columns.items()])
-
-
 def blank_rows(columns: dict[str, tuple[str, tuple[int, ...], str]], n: int) -> np.ndarray:
     """Zeros for `n` rows of `GROUP_COLUMNS` or `SUBHALO_COLUMNS`."""
     return np.zeros(n, np.dtype([(name, kind, shape) for name, (kind, shape, _) in columns.items()]))

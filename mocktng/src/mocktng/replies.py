@@ -151,8 +151,7 @@ class Replies:
         if key == "id":
             return np.arange(tree.n_subhalos)
         if key == "primary_flag":
-            first = tree.column("Group", "GroupFirstSub").astype(np.int32)
-            return (first[tree.column("Subhalo", "SubhaloGrNr")] == np.arange(tree.n_subhalos)).astype(int)
+            return self.primary_flags()
         if key == "mass_log_msun":
             mass = self.values("mass")
             if mass is None and tree.has("Subhalo", "SubhaloMassType"):
@@ -168,6 +167,11 @@ class Replies:
                 return values.astype(int) if values.dtype == bool else values
         return None
 
+    def primary_flags(self) -> np.ndarray:
+        """1 for the central of each group, 0 for other subhaloes."""
+        first = self.tree.column("Group", "GroupFirstSub").astype(np.int32)
+        return (first[self.tree.column("Subhalo", "SubhaloGrNr")] == np.arange(self.tree.n_subhalos)).astype(int)
+
     def subhalo(self, number: int, base: str) -> dict:
         """Reply to ``/subhalos/ID/``."""
         if not 0 <= number < self.tree.n_subhalos:
@@ -181,7 +185,7 @@ class Replies:
         record |= {"prog_snap": -1, "prog_sfid": -1, "desc_snap": -1, "desc_sfid": -1}
         group = tail.get("grnr", -1)
         record |= {key: tail[key] for key in ("parent", "grnr") if key in tail}
-        record["primary_flag"] = int(self.values("primary_flag")[number])
+        record["primary_flag"] = int(self.primary_flags()[number])
         record |= {key: tail[key] for key in ("subhaloflag",) if key in tail}
         logarithm = self.values("mass_log_msun")
         if logarithm is not None and math.isfinite(logarithm[number]):
@@ -274,6 +278,8 @@ class Replies:
             return f"{at}?{urlencode(query | {'limit': limit, 'offset': start})}"
 
         sfr, mass = self.values("sfr"), self.values("mass_log_msun")
+        if sfr is None or mass is None:
+            raise NoSuchObject("the catalogue has no SubhaloSFR or no masses")
         return {
             "count": len(ids),
             "next": link(offset + limit) if offset + limit < len(ids) else None,

@@ -236,4 +236,4 @@ _LOOKBACK, _SCALE = _scale_factor_table()
 
 def birth_scale_factor(age: ArrayLike) -> np.ndarray:
     """Scale factor at the birth of stars of a given age [Gyr], for flat LCDM without radiation."""
-    return np.interp(age, _LOOKBACK, _SCALE)
+    return np.interp(np.asarray(age), _LOOKBACK, _SCALE)

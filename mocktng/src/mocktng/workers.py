@@ -38,7 +38,7 @@ def _available_memory() -> float:
 
 
 def map_in_processes(
-    function: Callable[[int], Any], items: Iterable[int], workers: int, environment: dict[str, str], *arguments: Any
+    function: Callable[..., Any], items: Iterable[int], workers: int, environment: dict[str, str], *arguments: Any
 ) -> Iterator[None]:
     """Call ``function(item, *arguments)`` in processes of one thread each, in any order; yields after each call.
 

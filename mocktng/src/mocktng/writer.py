@@ -138,7 +138,7 @@ def write_catalogue(
         span = {"Group": slice(*group_edges[i : i + 2]), "Subhalo": slice(*subhalo_edges[i : i + 2])}
         sizes = [part.stop - part.start for part in span.values()]
         with atomic_path(tree.catalogue_chunk(i)) as temporary, h5py.File(temporary, "w") as file:
-            header = catalogue_header(*map(int, sizes), (n_groups, n_subhalos), n_files)
+            header = catalogue_header(int(sizes[0]), int(sizes[1]), (n_groups, n_subhalos), n_files)
             _write_common(file, header, identity, parameters)
             for kind, fields, rows in (("Group", GROUP_FIELDS, groups), ("Subhalo", SUBHALO_FIELDS, subhalos)):
                 node = file.create_group(kind)
@@ -199,20 +199,20 @@ def write_offsets(
                 file.create_dataset(f"Subhalo/{tree_name}/{column}", data=none)
 
 
-def write_index(tree: Tree, chunk_counts: Sequence[np.ndarray], n_catalogue_files: int, identity: Attributes) -> None:
+def write_index(tree: Tree, chunk_counts: np.ndarray, n_catalogue_files: int, identity: Attributes) -> None:
     """Write ``simulation.hdf5``: virtual data sets of the whole snapshot and catalogue that refer to the chunk files.
 
     Parameters
     ----------
     tree : Tree
-    chunk_counts : sequence of ndarray, shape (6,)
+    chunk_counts : ndarray, shape (files, 6)
         Particles in each snapshot file.
     n_catalogue_files : int
     identity : dict
         Further attributes.
     """
     number = f"{tree.snapshot}"
-    counts = np.array(chunk_counts, dtype=np.int64)
+    counts = chunk_counts.astype(np.int64)
     with atomic_path(tree.index) as temporary, h5py.File(temporary, "w") as file:
         _write_common(file, common_header(), identity, {})
         _set_attributes(file.create_group(f"Snapshots/{number}/Header"), {"NumPart_Total": counts.sum(axis=0)})
@@ -228,9 +228,9 @@ def write_index(tree: Tree, chunk_counts: Sequence[np.ndarray], n_catalogue_file
                 sizes["Subhalo"].append(int(chunk["Header"].attrs["Nsubgroups_ThisFile"]))
         totals = {"Ngroups_Total": sum(sizes["Group"]), "Nsubgroups_Total": sum(sizes["Subhalo"])}
         _set_attributes(file.create_group(f"Groups/{number}/Header"), totals)
-        for kind, fields in (("Group", GROUP_FIELDS), ("Subhalo", SUBHALO_FIELDS)):
+        for kind, columns_of in (("Group", GROUP_FIELDS), ("Subhalo", SUBHALO_FIELDS)):
             sources = [(tree.catalogue_chunk(i), n) for i, n in enumerate(sizes[kind]) if n]
-            for name, (dtype, columns) in fields.items():
+            for name, (dtype, columns) in columns_of.items():
                 trailing = () if columns == 1 else (columns,)
                 path = f"{kind}/{name}"
                 _virtual(file, tree, f"Groups/{number}/{path}", path, sources, trailing, dtype)
