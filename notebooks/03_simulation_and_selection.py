@@ -46,8 +46,8 @@ base_path = ""  # for "files", the simulation's output folder
 m_star_min = 1e10  # least stellar mass [Msun] (section 2 of the talk)
 m_star_max = 1e12  # largest stellar mass [Msun] (section 2 of the talk)
 sfr_min = 0.1  # least star formation rate [Msun/yr] (section 2 of the talk)
-centrals = "paper"  # SubhaloParent = 0 (the paper's table); or "true": GroupFirstSub, "any": satellites too
-aperture = "all"  # stars that count: all bound ones; or "2rhalf": within twice the half-mass radius
+centrals = "paper"  # SubhaloParent = 0; "true" is GroupFirstSub, "any" keeps satellites
+aperture = "all"  # all bound stars; "2rhalf" is within twice the half-mass radius
 
 # %%
 from textwrap import fill
