@@ -219,7 +219,8 @@ def _differences(old: dict[str, Any], new: dict[str, Any], prefix: str) -> list[
         elif old[key] != new[key]:
             shown = [_HASH.sub(r"\1…", json.dumps(value, ensure_ascii=False)) for value in (old[key], new[key])]
             # Two hashes tell nobody anything.
-            told = prefix and max(map(len, shown)) <= 40
+            hashes = all(isinstance(value, str) and _HASH.fullmatch(value) for value in (old[key], new[key]))
+            told = not hashes and not name.startswith("output of ") and max(map(len, shown)) <= 40
             reasons.append(f"{name}: {shown[0]} -> {shown[1]}" if told else f"{name} changed")
     return reasons
 
