@@ -1,21 +1,21 @@
-"""Pictures of galaxies straight from their particles: starlight, HI and its motion, for the eye.
+"""Portraits of galaxies from their particles: starlight, HI and its motion.
 
-No dust, no noise, no beam: these show what is in the particles. What a telescope would see is made in
-`dmlib.observe`.
+They show the particles without dust, noise or beam; `dmlib.observe` makes what a telescope would see.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from .galaxy import load_galaxy, rotation_to
+from .galaxy import ComponentName, load_galaxy, rotation_to
 from .observe.hydrogen import HYDROGEN_FIELDS, hydrogen
 from .universe import Universe
 
-_EXTRA = {
+_EXTRA: dict[ComponentName, Sequence[str]] = {
     "gas": tuple(name for name in HYDROGEN_FIELDS if name != "Masses"),
     "stars": ("GFM_StellarPhotometrics", "StellarHsml"),
 }
@@ -53,9 +53,9 @@ class Portrait:
 
 
 def smoothed_map(xy: np.ndarray, weights: np.ndarray, size: np.ndarray, half_width: float, n: int) -> np.ndarray:
-    """Surface density of particles, each spread over its own size.
+    """Surface density of particles, each smoothed with its own size.
 
-    Particles are sorted into octaves of size, and each octave's histogram is convolved with one Gaussian.
+    Particles are grouped into octaves of size, and the histogram of each octave is convolved with one Gaussian.
 
     Parameters
     ----------
@@ -87,16 +87,16 @@ def smoothed_map(xy: np.ndarray, weights: np.ndarray, size: np.ndarray, half_wid
     return total[pad:-pad, pad:-pad] / pixel**2
 
 
-def take(universe: Universe, subhalo_id: int, half_width: float | None = None, n: int = 160) -> Portrait:
-    """Make the portrait of one galaxy.
+def portrait(universe: Universe, subhalo_id: int, half_width: float | None = None, n: int = 160) -> Portrait:
+    """Portrait of one galaxy.
 
     Parameters
     ----------
     universe : Universe
     subhalo_id : int
     half_width : float, optional
-        Half the side of the maps [kpc]; default the radius that holds 95 per cent of the HI, at least four half-mass
-        radii of the stars, at most 60 kpc.
+        Half the side of the maps [kpc]; by default the radius that encloses 95 per cent of the HI, at least four
+        half-mass radii of the stars and at most 60 kpc.
     n : int
         Pixels a side.
 
@@ -121,7 +121,7 @@ def take(universe: Universe, subhalo_id: int, half_width: float | None = None, n
     light = 10 ** (-0.4 * stars.extra["GFM_StellarPhotometrics"][:, _COLOURS].astype(float))
     star_size = 0.35 * stars.extra["StellarHsml"]
 
-    def starlight(first, second):
+    def starlight(first: int, second: int) -> np.ndarray:
         xy = stars.position[:, [first, second]]
         return np.stack([smoothed_map(xy, light[:, i], star_size, half_width, n) for i in range(3)], axis=-1)
 
@@ -143,7 +143,7 @@ def take(universe: Universe, subhalo_id: int, half_width: float | None = None, n
     )
 
 
-def _radius_of(radius, mass, fraction):
+def _radius_of(radius: np.ndarray, mass: np.ndarray, fraction: float) -> float:
     order = np.argsort(radius)
     cumulative = np.cumsum(mass[order])
     return radius[order][np.searchsorted(cumulative, fraction * cumulative[-1])] if cumulative[-1:].sum() > 0 else 0.0

@@ -42,7 +42,17 @@ _SOFTENING = 0.5
 _SOFTENING_M_DM = 7.46e6
 
 #: Modules on which the content of a universe does not depend.
-_NOT_CONTENT = {"__init__", "cli", "server", "replies", "served_tree", "fault_injection", "files", "workers"}
+_NOT_CONTENT = {
+    "__init__",
+    "cli",
+    "fault_injection",
+    "files",
+    "replies",
+    "served_tree",
+    "server",
+    "universe",
+    "workers",
+}
 
 
 @dataclass(frozen=True)

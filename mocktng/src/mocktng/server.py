@@ -304,3 +304,46 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
         return status
+
+
+def serve(
+    folder: str | Path,
+    *,
+    simulation: str | None = None,
+    snapshot: int = 99,
+    key: str | None = None,
+    host: str = "127.0.0.1",
+    port: int = 8099,
+    faults: FaultInjection | None = None,
+    log: Callable[[str], object] = print,
+) -> None:
+    """Serve a TNG tree as the TNG web API does, until the process is interrupted.
+
+    `TngServer` is the same as a context manager.
+
+    Parameters
+    ----------
+    folder : path
+        A universe of mocktng, or the ``output`` folder of any TNG tree.
+    simulation : str, optional
+        A further name of the simulation, for programs that know only TNG's names.
+    snapshot : int
+    key : str, optional
+        API key that clients must send; by default a new one, which is logged.
+    host, port : str, int
+        Where it listens; port 0 is any free one.
+    faults : FaultInjection, optional
+        Requests that fail.
+    log : callable
+        Receives a line per request, without keys.
+
+    Raises
+    ------
+    MockError
+        When the tree cannot be read or the port cannot be opened.
+    """
+    server = TngServer(
+        folder, simulation=simulation, snapshot=snapshot, key=key, host=host, port=port, faults=faults, log=log
+    )
+    log(f"serving '{server.name}' at {server.url}" + ("" if key else f" with the key {server.key}"))
+    server.serve_forever()

@@ -5,20 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from dmlib import embedded
 from dmlib.errors import GalaxyError
 from dmlib.universe import FilesUniverse
-from dmlib.universe.embedded import population
-from dmlib.universe.embedded.galaxies import nfw_shape
 from dmlib.validation import Rotation, centrals, compare, measure, rotation, scaling_relations
-from dmlib.validation.compare import weighted_median
-from dmlib.validation.measure import hi_radius, nfw_concentration, stellar_ages
+from dmlib.validation.measure import hi_radius, nfw_concentration, stellar_ages, weighted_median
 
 
 @pytest.mark.parametrize("c", [4.0, 9.0, 18.0])
 def test_concentration_of_an_nfw_halo(c):
     rng = np.random.default_rng(1)
     x = np.geomspace(1e-3, 1.3, 2000)
-    shape = nfw_shape(c * x)
+    shape = embedded.relations.nfw_shape(c * x)
     radius = 200.0 * np.interp(rng.random(30_000) * shape[-1], shape, x)
     assert nfw_concentration(radius, 200.0) == pytest.approx(c, rel=0.08)
     assert nfw_concentration(radius, 200.0, inner=0.02) == pytest.approx(c, rel=0.05)
@@ -113,7 +111,7 @@ def test_dark_matter_fractions_are_fractions_with_scatter(measured):
 
 def test_gas_of_a_quiet_galaxy_turns_at_the_circular_speed(measured, smoke_universe):
     universe, table = measured
-    drawn = population.draw(smoke_universe.sizes, smoke_universe.seed, smoke_universe.physics).subhalos
+    drawn = embedded.population(smoke_universe).subhalos
     quiet = drawn["disturbed"][table["subhalo_id"]] == ""
     rich = np.flatnonzero(quiet & (table["n_hi"] > 150) & np.isfinite(table["r_hi"]))[:5]
     assert rich.size > 0

@@ -1,13 +1,12 @@
-"""Catalogue quantities of the embedded universe against analytic spheres."""
+"""Catalogue quantities against analytic spheres."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-
-from dmlib.units import HUBBLE
-from dmlib.universe.embedded.catalogue import G_CODE, Baryons, Members, measure_subhalo
-from dmlib.universe.embedded.measures import half_mass_radius, overdensity_sphere, photometric_radius
+from mocktng.catalogue import G_CODE, Baryons, Members, measure_subhalo
+from mocktng.measures import half_mass_radius, overdensity_sphere, photometric_radius
+from mocktng.units import HUBBLE
 
 N = 200_000
 

@@ -1,27 +1,22 @@
-"""The embedded galaxies as a dynamicist would judge them: relations that nothing was drawn from."""
+"""Dynamical relations from which nothing was drawn."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-
-from dmlib.settings import PROFILES
-from dmlib.units import COSMOLOGY, G
-from dmlib.universe.embedded import population
-from dmlib.universe.embedded.halo import sample_halo
-from dmlib.universe.embedded.realise import build_model
-from dmlib.universe.embedded.structure import RADIUS, contract, interpolate, nfw_mass
-
-COSMIC = COSMOLOGY.Ob0 / COSMOLOGY.Om0
+from mocktng.group_particles import build_model
+from mocktng.population import passes
+from mocktng.spheroids import sample_halo
+from mocktng.structure import RADIUS, contract, interpolate, nfw_mass
+from mocktng.units import BARYON_FRACTION, G
 
 
 @pytest.fixture(scope="module")
-def discs():
+def discs(population):
     """Rows and models of star-forming centrals of the selection, undisturbed or not."""
-    drawn = population.draw(PROFILES["quick"], 1)
-    s = drawn.subhalos
-    rows = s[(s["kind"] == "central") & population.passes(s) & ~s["quenched"]][::8]
-    return rows, [build_model(row, drawn.m_dm, drawn.m_baryon)[0] for row in rows]
+    s = population.subhalos
+    rows = s[(s["kind"] == "central") & passes(s) & ~s["quenched"]][::8]
+    return rows, [build_model(row, population.m_dm, population.m_baryon)[0] for row in rows]
 
 
 def at(radius, table) -> float:
@@ -63,8 +58,8 @@ def test_haloes_keep_part_of_the_cosmic_baryons(discs):
             for row, model in zip(rows, models, strict=True)
         ]
     )
-    assert 0.5 < np.median(share) / COSMIC < 0.9
-    assert (share < 1.1 * COSMIC).all()
+    assert 0.5 < np.median(share) / BARYON_FRACTION < 0.9
+    assert (share < 1.1 * BARYON_FRACTION).all()
 
 
 def test_contraction_is_the_published_one_times_each_rows_strength(discs):

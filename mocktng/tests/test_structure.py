@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.special import i0, i1, k0, k1
-
-from dmlib.units import G
-from dmlib.universe.embedded import discs, gas, interstellar
-from dmlib.universe.embedded.halo import directions
-from dmlib.universe.embedded.kinematics import Anisotropy, drift_speed, radial_dispersion, spheroid_velocities, spin_up
-from dmlib.universe.embedded.structure import (
+from mocktng.discs import drift_speed
+from mocktng.spheroids import Anisotropy, directions, radial_dispersion, spheroid_velocities, spin_up
+from mocktng.structure import (
     RADIUS,
     MassModel,
     beta_mass,
@@ -25,6 +21,10 @@ from dmlib.universe.embedded.structure import (
     taper,
     truncate,
 )
+from mocktng.units import G
+from scipy.special import i0, i1, k0, k1
+
+from mocktng import discs, gas, interstellar
 
 
 def hernquist_model(mass=1e12, scale=10.0) -> MassModel:

@@ -6,32 +6,30 @@ import io
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import h5py
 import illustris_python as il
 import numpy as np
 import pytest
 import requests
-from tng_server import KEY
+from mocktng.drawing import draw
+from mocktng.replies import rounded
 
-from dmlib.cli_options import ProfileChoice
-from dmlib.cli_tng import serve
-from dmlib.errors import DmlibError, UniverseError
-from dmlib.observe.hydrogen import load_hi_gas
-from dmlib.universe import FilesUniverse
-from dmlib.universe.server import KINDS, Mischief, TngServer
-from dmlib.universe.server.records import rounded
+import mocktng
+from mocktng import FAULTS, FaultInjection, MockError, TngServer
 
+#: Made up, in the form of a real key.
+KEY = 2 * "5ec2e70fc0ffee" + "5ec2"
 HEADERS = {"api-key": KEY}
 
 
 @pytest.fixture(scope="module")
-def output(smoke_universe):
-    return str(smoke_universe.universe_dir / "output")
+def output(small_universe):
+    return str(small_universe / "output")
 
 
 @pytest.fixture(scope="module")
@@ -75,8 +73,8 @@ def idiom(path, params=None, folder="."):
 
 
 class TestReplies:
-    def test_keys_are_those_of_a_real_reply(self, at, shared_data):
-        real = json.loads((shared_data / "tng_api" / "TNG100-1_094_subhalo_31.json").read_text())
+    def test_keys_are_those_of_a_real_reply(self, at, real_data):
+        real = json.loads((real_data / "tng_api" / "TNG100-1_094_subhalo_31.json").read_text())
         ours = ask(f"{at}subhalos/0/").json()
         assert list(ours) == list(real)
         for name in ("related", "cutouts", "meta"):
@@ -96,15 +94,15 @@ class TestReplies:
     def test_simulation_and_snapshot(self, server, at, output):
         header = il.groupcat.loadHeader(output, 99)
         simulation = ask(f"{server.url}{server.name}/").json()
-        assert (simulation["name"], simulation["boxsize"], simulation["hubble"]) == ("embedded-smoke", 75000.0, 0.6774)
+        assert (simulation["name"], simulation["boxsize"], simulation["hubble"]) == ("small", 75000.0, 0.6774)
         snapshot = ask(at).json()
         assert snapshot["num_groups_subfind"] == header["Nsubgroups_Total"] and 0 < snapshot["redshift"] < 1e-10
         assert ask(f"{server.url}{server.name}/snapshots/z=0/").json() == snapshot
         assert isinstance(ask(f"{server.url}{server.name}/snapshots/").json(), list)
-        assert ask(server.url).json()["simulations"][0]["name"] == "embedded-smoke"
+        assert ask(server.url).json()["simulations"][0]["name"] == "small"
 
     def test_it_tells_its_true_name_whatever_it_is_called(self, server):
-        assert ask(f"{server.url}TNG100-1/").json()["name"] == "embedded-smoke"
+        assert ask(f"{server.url}TNG100-1/").json()["name"] == "small"
 
     def test_a_halo_knows_its_subhaloes(self, at, output):
         first = il.groupcat.loadHalos(output, 99, ["GroupFirstSub"])[2]
@@ -191,7 +189,7 @@ class TestFiles:
             assert set(file) == {"Header", "PartType0", "PartType4"}
             assert file["Header"].attrs["NumPart_ThisFile"][0] == len(file["PartType0/Masses"])
             assert file["Header"].attrs["NumPart_ThisFile"][1] == 0
-            assert file["Header"].attrs["SimulationName"] == "embedded-smoke" and "NotTNG" in file["Header"].attrs
+            assert file["Header"].attrs["SimulationName"] == "small" and "NotTNG" in file["Header"].attrs
 
     def test_without_a_query_everything(self, at):
         with h5py.File(io.BytesIO(ask(f"{at}subhalos/1/cutout.hdf5").content)) as file:
@@ -207,9 +205,9 @@ class TestFiles:
         with h5py.File(io.BytesIO(reply.content)) as file:
             np.testing.assert_array_equal(file["Subhalo/SubhaloMassType"][()], catalogue["SubhaloMassType"])
 
-    def test_chunks_as_on_disk(self, server, smoke_universe):
+    def test_chunks_as_on_disk(self, server, small_universe):
         reply = ask(f"{server.url}{server.name}/files/groupcat-99.0.hdf5")
-        stored = smoke_universe.universe_dir / "output" / "groups_099" / "fof_subhalo_tab_099.0.hdf5"
+        stored = small_universe / "output" / "groups_099" / "fof_subhalo_tab_099.0.hdf5"
         assert reply.content == stored.read_bytes()
         assert reply.headers["content-disposition"] == "attachment; filename=fof_subhalo_tab_099.0.hdf5"
 
@@ -230,32 +228,32 @@ class TestOtherPeoplesClients:
         parent = idiom(sub["related"]["parent_halo"])
         assert sub["id"] in [child["id"] for child in parent["child_subhalos"]["results"]]
 
-    def test_martini_weighs_the_hydrogen_that_we_weigh(self, server, output, tmp_path, monkeypatch):
+    def test_martini_reads_its_gas(self, server, small_universe, tmp_path, monkeypatch):
         """`TNGSource` asks www.tng-project.org over a proxy, which is this server; nothing of it is changed."""
-        from astropy import units as u
-        from martini.sources import TNGSource
-
+        u = pytest.importorskip("astropy.units")
+        sources = pytest.importorskip("martini.sources")
         monkeypatch.delenv("NO_PROXY")
         monkeypatch.delenv("no_proxy", raising=False)
         for name in ("HTTP_PROXY", "http_proxy"):
             monkeypatch.setenv(name, server.url.removesuffix("/api/"))
-        universe = FilesUniverse(output, simulation="embedded")
-        star_forming = universe.subhalos(["SubhaloSFR"])["SubhaloSFR"].value
-        subhalo_id = int(np.argsort(star_forming)[-3])
-        asked = len(server.requests)
-        source = TNGSource(
+        planned = draw(40, 1, m_dm=mocktng.M_DM, m_baryon=mocktng.M_BARYON).subhalos
+        quiet = (planned["kind"] == "central") & (planned["disturbed"] == "") & (planned["sfr"] > 1)
+        subhalo_id = int(np.flatnonzero(quiet)[3])
+        output = str(small_universe / "output")
+        group = il.groupcat.loadSingle(output, 99, subhaloID=subhalo_id)["SubhaloGrNr"]
+        requests_before = len(server.requests)
+        source = sources.TNGSource(
             "TNG100-1", 99, subhalo_id, api_key=KEY, cutout_dir=str(tmp_path), distance=10 * u.Mpc, ra=0 * u.deg
         )
-        assert len(server.requests) > asked and any(tmp_path.glob("*.hdf5"))
-        ours = load_hi_gas(universe, subhalo_id, scope="group", negligible=0.0)
-        theirs = source.mHI_g.to_value(u.Msun).sum()
-        assert theirs == pytest.approx(ours.m_hi.sum(), rel=1e-5) and theirs > 1e7
+        assert len(server.requests) > requests_before and any(tmp_path.glob("*.hdf5"))
+        assert source.npart == il.snapshot.loadHalo(output, 99, group, "gas", ["Masses"]).size
+        assert source.mHI_g.to_value(u.Msun).sum() > 0.9 * planned["m_hi"][subhalo_id]
 
 
-class TestMischief:
-    @pytest.mark.parametrize("kind", KINDS)
+class TestFaults:
+    @pytest.mark.parametrize("kind", FAULTS)
     def test_what_a_client_sees(self, output, kind):
-        with TngServer(output, key=KEY, mischief=Mischief(1, (kind,), delay=0.2)) as server:
+        with TngServer(output, key=KEY, faults=FaultInjection(1, (kind,), delay=0.2)) as server:
             try:
                 reply = requests.get(f"{server.url}{server.name}/", headers=HEADERS, timeout=20)
                 seen = reply.status_code, reply.headers["content-type"]
@@ -272,64 +270,80 @@ class TestMischief:
                 "cut": ("ChunkedEncodingError", None),
                 "drop": ("ConnectionError", None),
             }[kind]
-            and server.mischief.done == 1
+            and server.faults.done == 1
         )
 
     def test_every_third(self):
-        mischief = Mischief(3, ("error", "cut"), only="cutout")
-        assert [mischief.of("cutout") for _ in range(7)] == [None, None, "error", None, None, "cut", None]
-        assert mischief.of("catalogue") is None
+        faults = FaultInjection(3, ("error", "cut"), only="cutout")
+        assert [faults.of("cutout") for _ in range(7)] == [None, None, "error", None, None, "cut", None]
+        assert faults.of("catalogue") is None
 
     def test_an_unknown_kind(self):
-        with pytest.raises(ValueError, match="cannot misbehave as 'rudely'; it can as error, busy"):
-            Mischief(1, ("rudely",))
+        with pytest.raises(ValueError, match="rudely"):
+            FaultInjection(1, ("rudely",))
 
     def test_a_port_that_is_taken(self, server, output):
-        with pytest.raises(DmlibError, match=r"cannot be opened .*: choose another"):
+        with pytest.raises(MockError, match="cannot be opened"):
             TngServer(output, port=int(server.url.split(":")[2].split("/")[0]))
 
-    def test_a_tree_without_a_name(self, tmp_path):
-        from tiny_tng import toy_groups, write_tree
-
-        tree = write_tree(tmp_path, toy_groups())
-        with pytest.raises(UniverseError, match="does not say which simulation it is"):
-            TngServer(tree)
-        assert TngServer(tree, simulation="TNG100-1").name == "TNG100-1"
+    def test_a_tree_without_a_name(self, small_universe, tmp_path):
+        """As the runs of TNG, whose headers do not name them."""
+        shutil.copytree(small_universe, tmp_path / "tree")
+        for path in (tmp_path / "tree" / "output").rglob("*.hdf5"):
+            with h5py.File(path, "r+") as file:
+                for group in ("Header", "Parameters"):
+                    del file[group].attrs["SimulationName"]
+        with pytest.raises(MockError, match="name"):
+            TngServer(tmp_path / "tree")
+        assert TngServer(tmp_path / "tree", simulation="TNG100-1").name == "TNG100-1"
 
 
 class TestCommand:
-    def test_it_serves_until_interrupted_and_tells_how_to_use_it(self, output):
-        """What it prints is what a user types in another terminal; its log has no key."""
-        command = [sys.executable, "-m", "dmlib", "serve-tng", output, "--port", "0", "--fail-every", "3"]
-        process = subprocess.Popen(
-            command,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=os.environ | {"PYTHONUNBUFFERED": "1"},
-        )
+    """The command line, in a process of its own."""
+
+    @staticmethod
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "mocktng.cli", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+    def test_serve_until_interrupted(self, small_universe):
+        command = [
+            sys.executable,
+            "-m",
+            "mocktng.cli",
+            "serve",
+            str(small_universe),
+            "--port",
+            "0",
+            "--fail-every",
+            "3",
+        ]
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         try:
-            lines = [process.stdout.readline() for _ in range(4)]
-            words = dict(re.findall(r"(DMLIB_TNG_URL|TNG_API_KEY)=(\S+)", lines[1]))
-            assert "embedded-smoke" in lines[0] and "127.0.0.1" in words["DMLIB_TNG_URL"]
-            headers = {"api-key": words["TNG_API_KEY"]}
-            codes = [requests.get(words["DMLIB_TNG_URL"], headers=headers, timeout=20).status_code for _ in range(3)]
+            url, key = re.search(r"at (\S+) with the key (\w+)", process.stderr.readline()).groups()
+            codes = [requests.get(url, headers={"api-key": key}, timeout=20).status_code for _ in range(3)]
             assert codes == [200, 200, 500]
             process.send_signal(signal.SIGINT)
-            _, err = process.communicate(timeout=120)
+            _, errors = process.communicate(timeout=60)
         finally:
             process.kill()
-        assert process.returncode == 0 and "(error)" in err and words["TNG_API_KEY"] not in err
+        assert process.returncode == 0 and "(error)" in errors and key not in errors
+
+    def test_plan_and_describe(self, small_universe, tmp_path):
+        done = self.run("write", str(tmp_path / "new"), "--galaxies", "100", "--plan")
+        assert done.returncode == 0 and "GB of disk" in done.stdout and not (tmp_path / "new").exists()
+        done = self.run("describe", str(small_universe))
+        assert done.returncode == 0 and "star particles" in done.stdout
 
     @pytest.mark.parametrize(
-        ("changes", "sentence"),
+        ("arguments", "word"),
         [
-            ({"fail_as": "rudely"}, "--fail-as: a server cannot misbehave as 'rudely'; it can as error"),
-            ({"output": Path("/no/such/folder")}, "/no/such/folder does not exist: base_path must be"),
+            (["describe", "/no/such/folder"], "/no/such/folder"),
+            (["serve", "/no/such/folder"], "/no/such/folder"),
+            (["write", "/no/such/folder", "--galaxies", "0"], "n_galaxies"),
+            (["serve", "/no/such/folder", "--fail-as", "rudely"], "rudely"),
         ],
     )
-    def test_what_it_refuses(self, changes, sentence, output):
-        usual = {"output": Path(output), "profile": ProfileChoice.smoke, "seed": 1, "simulation": None, "snapshot": 99}
-        usual |= {"port": 0, "host": "127.0.0.1", "key": "", "fail_every": 0, "fail_as": "error"}
-        with pytest.raises(DmlibError, match=re.escape(sentence)):
-            serve(**(usual | changes))
+    def test_errors_are_one_sentence(self, arguments, word):
+        done = self.run(*arguments)
+        assert done.returncode == 1 and word in done.stderr and done.stderr.count("\n") == 1

@@ -6,30 +6,24 @@ import os
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
-
-from dmlib.settings import Settings
-from dmlib.units import BOX_TNG100, HUBBLE, CodeUnits
-from dmlib.universe.embedded.blocks import write_tree
-from dmlib.universe.embedded.plan import Plan, plan_of
-from dmlib.universe.embedded.population import GROUP_COLUMNS, SUBHALO_COLUMNS, Population
+from mocktng.blocks import write_tree
+from mocktng.group_particles import GroupParticles
+from mocktng.plan import Plan, plan_of
+from mocktng.population import GROUP_COLUMNS, SUBHALO_COLUMNS, Population, blank_rows
+from mocktng.units import BOX_KPC, HUBBLE, MASS
 
 M_DM, M_BARYON = 1e9, 2e8
 GROUPS = 9
 
 
-def _rows(columns, n):
-    return np.zeros(n, np.dtype([(name, kind, shape) for name, (kind, shape, _) in columns.items()]))
-
-
 def toy_population(seed: int = 1) -> Population:
     """Nine groups of descending size; the second straddles the corner of the box, the last has no subhalo."""
-    groups, subhalos = _rows(GROUP_COLUMNS, GROUPS), _rows(SUBHALO_COLUMNS, 2 * (GROUPS - 1))
+    groups, subhalos = blank_rows(GROUP_COLUMNS, GROUPS), blank_rows(SUBHALO_COLUMNS, 2 * (GROUPS - 1))
     groups["group_id"] = np.arange(GROUPS)
     groups["position"] = np.random.default_rng(seed).uniform(1000.0, 9e4, (GROUPS, 3))
-    groups["position"][1] = [1.0, BOX_TNG100 / HUBBLE - 1.0, 3.0]
+    groups["position"][1] = [1.0, BOX_KPC - 1.0, 3.0]
     groups["velocity"] = [100.0, -50.0, 20.0]
     groups["m200"] = 1e12
     groups["n_subs"] = 2
@@ -44,7 +38,7 @@ def toy_population(seed: int = 1) -> Population:
     size = np.where(subhalos["rank"] == 0, 600, 100) - 10 * subhalos["group_id"]
     subhalos["n_dm"], subhalos["n_gas"], subhalos["n_star"], subhalos["n_wind"] = size, size // 2, size // 4, 3
     subhalos["n_bh"] = subhalos["rank"] == 0
-    return Population("embedded-smoke", seed, "fiducial", M_DM, M_BARYON, groups, subhalos)
+    return Population(seed, "fiducial", M_DM, M_BARYON, groups, subhalos)
 
 
 def _clump(rng, n, centre, velocity, scale):
@@ -69,7 +63,7 @@ def _chemistry(rng, n):
 
 def _particles(rng, part_type, n, n_wind, centre, velocity, scale):
     fields = _clump(rng, n, centre, velocity, scale)
-    mass = M_BARYON / CodeUnits().mass
+    mass = M_BARYON / MASS
     if part_type == 0:
         names = ("Density", "InternalEnergy", "ElectronAbundance", "NeutralHydrogenAbundance", "StarFormationRate")
         fields |= {name: rng.random(n).astype("f4") for name in names}
@@ -87,7 +81,7 @@ def _particles(rng, part_type, n, n_wind, centre, velocity, scale):
     return fields
 
 
-def toy_realise(population: Population, group_id: int) -> SimpleNamespace:
+def toy_group(population: Population, group_id: int) -> GroupParticles:
     """Spheres in place of galaxies; deterministic from seed and group. ``TOY_DELAY`` gives time to be killed in."""
     if group_id >= GROUPS - 2:
         time.sleep(float(os.environ.get("TOY_DELAY", "0")))
@@ -106,18 +100,17 @@ def toy_realise(population: Population, group_id: int) -> SimpleNamespace:
     for name, values in _clump(rng, int(group["n_dm_fuzz"]), np.zeros(3), group["velocity"], 120.0).items():
         columns.setdefault(1, {}).setdefault(name, []).append(values)
     particles = {t: {name: np.concatenate(v) for name, v in fields.items()} for t, fields in columns.items()}
-    return SimpleNamespace(group_id=group_id, particles=particles, lengths=lengths)
+    return GroupParticles(group_id, particles, lengths)
 
 
-def toy_plan(settings: Settings, seed: int = 1) -> Plan:
+def toy_plan(seed: int = 1, name: str = "toy") -> Plan:
     """Plan of the toy universe."""
-    return plan_of(toy_population(seed), toy_realise, settings)
+    return plan_of(toy_population(seed), toy_group, name=name)
 
 
-def main(build_root: str, workers: int) -> None:
+def main(folder: str, workers: int) -> None:
     """Write the toy universe; a process to kill."""
-    settings = Settings(profile="smoke", build_root=build_root)
-    write_tree(settings, toy_plan(settings), workers)
+    write_tree(folder, toy_plan(), workers)
 
 
 if __name__ == "__main__":

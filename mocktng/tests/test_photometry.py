@@ -1,11 +1,11 @@
-"""Starlight of the embedded universe against an independent table, and its limits."""
+"""Light of stellar populations against an independent table, and its limits."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from dmlib.universe.embedded import photometry
+from mocktng import photometry
 
 
 def reference_ugriz(path):
@@ -19,9 +19,9 @@ def reference_ugriz(path):
 
 
 @pytest.fixture(scope="module")
-def difference(shared_data):
+def difference(real_data):
     """Ours minus the reference, (Z, age, griz), and the ages [Gyr], for Z = 0.004, 0.008, 0.02."""
-    metallicity, log_age, reference = reference_ugriz(shared_data / "ssp" / "ssp_chabrier_ugriz.dat")
+    metallicity, log_age, reference = reference_ugriz(real_data / "ssp" / "ssp_chabrier_ugriz.dat")
     log_grid = np.arange(6.7, 10.11, 0.05)
     rows = []
     for i in (2, 3, 4):
@@ -62,7 +62,7 @@ def test_old_and_metal_rich_populations_are_redder():
 
 
 def test_values_outside_the_table_are_those_of_its_edge():
-    log_age, log_z, _ = photometry._table()
+    log_age, log_z, _ = photometry.table()
     inside = photometry.magnitudes(10 ** (log_age[[0, -1]] - 9), 10 ** log_z[[-1, 0]], [1.0, 1.0])
     outside = photometry.magnitudes([0.0, 20.0], [0.2, 0.0], [1.0, 1.0])
     np.testing.assert_allclose(outside, inside, atol=1e-5)

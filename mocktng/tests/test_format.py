@@ -1,8 +1,4 @@
-"""The embedded universe is in the TNG format to the letter, and its catalogue says what its particles are.
-
-Read through illustris_python. Numbers of the checks follow the list for writers of TNG-like trees: chunks, offsets,
-fields, consistency, ids.
-"""
+"""The universe follows the TNG format, and its catalogue agrees with its particles, as read by illustris_python."""
 
 from __future__ import annotations
 
@@ -13,18 +9,18 @@ import h5py
 import illustris_python as il
 import numpy as np
 import pytest
-
-from dmlib.units import BOX_TNG100, HUBBLE, RHO_CRIT, wrap
-from dmlib.universe.embedded.catalogue import OVERDENSITY
-from dmlib.universe.embedded.layout import PARTICLE_FIELDS, Tree
+from mocktng.catalogue import OVERDENSITY
+from mocktng.fields import PARTICLE_FIELDS
+from mocktng.layout import Tree
+from mocktng.units import BOX_TNG100, HUBBLE, RHO_CRIT, wrap
 
 TYPES = (0, 1, 4, 5)
 NAMES = {0: "gas", 1: "dm", 4: "stars", 5: "bh"}
 
 
 @pytest.fixture(scope="module")
-def tree(smoke_universe) -> Tree:
-    return Tree(smoke_universe.universe_dir)
+def tree(small_universe) -> Tree:
+    return Tree(small_universe)
 
 
 @pytest.fixture(scope="module")
@@ -119,15 +115,15 @@ def test_there_is_inner_and_outer_fuzz(subhalos, halos, chunks):
     assert (halos["GroupLenType"].sum(axis=0)[:2] < total[:2]).all()
 
 
-def test_headers_are_read_by_illustris_python(base, smoke_universe):
+def test_headers_are_read_by_illustris_python(base):
     header = il.groupcat.loadHeader(base, 99)
     assert header["HubbleParam"] == HUBBLE and header["BoxSize"] == BOX_TNG100
     assert header["Time"] == 0.9999999999999998 and header["Redshift"] == 2.220446049250313e-16
-    assert header["SimulationName"] == "embedded-smoke" and "not a simulation" in header["NotTNG"]
+    assert header["SimulationName"] == "small" and "not a simulation" in header["NotTNG"]
 
 
-def test_headers_and_fields_equal_those_of_a_real_catalogue(tree, shared_data):
-    path = shared_data / "tng100_catalogue_subset" / "output" / "groups_099" / "fof_subhalo_tab_099.0.hdf5"
+def test_headers_and_fields_equal_those_of_a_real_catalogue(tree, real_data):
+    path = real_data / "tng100_catalogue_subset" / "output" / "groups_099" / "fof_subhalo_tab_099.0.hdf5"
     with h5py.File(path) as real, h5py.File(tree.catalogue_chunk(0)) as ours:
         assert set(real["Header"].attrs) <= set(ours["Header"].attrs)
         for name, value in real["Header"].attrs.items():
@@ -142,8 +138,8 @@ def test_headers_and_fields_equal_those_of_a_real_catalogue(tree, shared_data):
                 assert ours[kind][name].shape[1:] == dataset.shape[1:], name
 
 
-def test_unit_attributes_equal_those_of_real_particles(tree, shared_data):
-    path = shared_data / "tng_cutout" / "TNG100-1_078_subhalo_9_sample.hdf5"
+def test_unit_attributes_equal_those_of_real_particles(tree, real_data):
+    path = real_data / "tng_cutout" / "TNG100-1_078_subhalo_9_sample.hdf5"
     with h5py.File(path) as real, h5py.File(tree.snapshot_chunk(0)) as ours:
         for name in ("UnitLength_in_cm", "UnitMass_in_g", "UnitVelocity_in_cm_per_s", "OmegaBaryon", "Omega0"):
             assert ours["Header"].attrs[name] == pytest.approx(real["Header"].attrs[name][0])
@@ -364,6 +360,6 @@ def test_every_file_says_that_it_is_not_tng(tree):
         if path == tree.offsets:
             continue
         with h5py.File(path) as file:
-            assert file["Header"].attrs["SimulationName"] == "embedded-smoke"
+            assert file["Header"].attrs["SimulationName"] == "small"
             assert "not a simulation" in file["Header"].attrs["NotTNG"]
-            assert {"dmlib_version", "dmlib_seed", "dmlib_physics"} <= set(file["Header"].attrs)
+            assert {"mocktng_version", "mocktng_seed", "mocktng_physics"} <= set(file["Header"].attrs)

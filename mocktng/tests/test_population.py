@@ -1,4 +1,4 @@
-"""The population of the embedded universe: its relations, its planted objects, its order, and that it repeats."""
+"""The population: its relations, its planted objects, its order, and that it repeats."""
 
 from __future__ import annotations
 
@@ -6,23 +6,22 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mocktng.population import SUBHALO_COLUMNS, census, examples, passes
+from mocktng.units import BOX_KPC, RHO_CRIT
 
-from dmlib.settings import PROFILES
-from dmlib.units import RHO_CRIT
-from dmlib.universe.embedded import galaxies, overview, population, relations
+from mocktng import drawing, galaxies, relations
 
-QUICK = PROFILES["quick"]
+SMALL, LARGE = 40, 700
 
 
-@pytest.fixture(scope="module")
-def drawn():
-    return population.draw(QUICK, seed=1)
+def draw(n_galaxies, seed, physics="fiducial"):
+    return drawing.draw(n_galaxies, seed, physics, m_dm=5.97e7, m_baryon=1.12e7)
 
 
 @pytest.fixture(scope="module")
 def many():
-    """Subhaloes of the largest profile, for statistics."""
-    return population.draw(PROFILES["paper"], seed=1).subhalos
+    """Subhaloes of a large universe, for statistics."""
+    return draw(2000, 1).subhalos
 
 
 def planned_size(p):
@@ -31,18 +30,17 @@ def planned_size(p):
     return own, np.bincount(s["group_id"], weights=own, minlength=len(g)) + g["n_dm_fuzz"] + g["n_gas_fuzz"]
 
 
-@pytest.mark.parametrize("profile", ["smoke", "quick", "paper"])
+@pytest.mark.parametrize("wanted", [SMALL, LARGE])
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_selection_leaves_the_wanted_number(profile, seed):
-    wanted = PROFILES[profile].n_galaxies
-    left = population.passes(population.draw(PROFILES[profile], seed).subhalos).sum()
+def test_selection_leaves_the_wanted_number(wanted, seed):
+    left = passes(draw(wanted, seed).subhalos).sum()
     assert abs(left - wanted) <= max(2, 0.01 * wanted)
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-@pytest.mark.parametrize("profile", ["smoke", "quick"])
-def test_every_row_of_the_selection_removes_something(profile, seed):
-    s = population.draw(PROFILES[profile], seed).subhalos
+@pytest.mark.parametrize("n_galaxies", [SMALL, LARGE])
+def test_every_row_of_the_selection_removes_something(n_galaxies, seed):
+    s = draw(n_galaxies, seed).subhalos
     left = np.ones(s.size, dtype=bool)
     rows = [s["m_star"] >= 1e10, s["m_star"] <= 1e12, s["sfr"] >= 0.1, s["parent_rank"] == 0, s["flag"]]
     for keeps in rows:
@@ -54,32 +52,32 @@ def test_every_row_of_the_selection_removes_something(profile, seed):
 
 @pytest.mark.parametrize("seed", [1, 2, 3, 4])
 def test_even_the_smallest_universe_has_every_kind_of_disturbance(seed):
-    s = population.draw(PROFILES["smoke"], seed).subhalos
-    rich = (s["kind"] == "central") & population.passes(s) & (s["m_hi"] > 2e9)
+    s = draw(SMALL, seed).subhalos
+    rich = (s["kind"] == "central") & passes(s) & (s["m_hi"] > 2e9)
     assert set(galaxies.DISTURBANCES) <= set(s["disturbed"][rich])
     assert (s["disturbed"][rich] != "").mean() < 0.4
 
 
-def test_particles_stay_within_the_budget(drawn):
-    s, g = drawn.subhalos, drawn.groups
-    n = PROFILES["quick"].n_galaxies
+def test_particles_stay_within_the_budget(population):
+    s, g = population.subhalos, population.groups
+    n = LARGE
     assert s["n_dm"].sum() + g["n_dm_fuzz"].sum() < 33e3 * n
     assert s["n_gas"].sum() + g["n_gas_fuzz"].sum() < 13e3 * n
     assert s["n_star"].sum() < 10e3 * n
 
 
 def test_same_seed_same_population_and_other_seed_another():
-    first, again, other = (population.draw(PROFILES["smoke"], seed) for seed in (5, 5, 6))
+    first, again, other = (draw(SMALL, seed) for seed in (5, 5, 6))
     assert first.subhalos.tobytes() == again.subhalos.tobytes()
     assert first.groups.tobytes() == again.groups.tobytes()
     assert first.subhalos.tobytes() != other.subhalos.tobytes()
 
 
-def test_catalogue_order(drawn):
-    own, total = planned_size(drawn)
+def test_catalogue_order(population):
+    own, total = planned_size(population)
     assert (np.diff(total) <= 0).all()
-    for group in drawn.groups:
-        members = drawn.members(group["group_id"])
+    for group in population.groups:
+        members = population.members(group["group_id"])
         assert (members["rank"] == np.arange(group["n_subs"])).all()
         assert (members["group_id"] == group["group_id"]).all()
         if group["n_subs"]:
@@ -89,50 +87,50 @@ def test_catalogue_order(drawn):
             assert sizes[0] == sizes.max()
 
 
-def test_groups_without_subhalo_come_last_and_hold_only_fuzz(drawn):
-    empty = drawn.groups["n_subs"] == 0
+def test_groups_without_subhalo_come_last_and_hold_only_fuzz(population):
+    empty = population.groups["n_subs"] == 0
     assert 3 <= empty.sum()
-    assert (drawn.groups["first_sub"][empty] == -1).all()
-    assert (drawn.groups["n_dm_fuzz"][empty] >= 32).all(), "FoF keeps groups of 32 particles and more"
+    assert (population.groups["first_sub"][empty] == -1).all()
+    assert (population.groups["n_dm_fuzz"][empty] >= 32).all(), "FoF keeps groups of 32 particles and more"
     assert empty[-empty.sum() :].all()
-    assert drawn.members(int(np.flatnonzero(empty)[0])).size == 0
+    assert population.members(int(np.flatnonzero(empty)[0])).size == 0
 
 
-def test_parents_are_satellites_of_the_same_group(drawn):
-    s = drawn.subhalos
+def test_parents_are_satellites_of_the_same_group(population):
+    s = population.subhalos
     nested = s[s["parent_rank"] != 0]
     assert nested.size >= 2
     for child in nested:
-        parent = drawn.members(child["group_id"])[child["parent_rank"]]
+        parent = population.members(child["group_id"])[child["parent_rank"]]
         assert parent["kind"] == "satellite" and parent["rank"] != child["rank"]
         assert np.linalg.norm(parent["offset"] - child["offset"]) < parent["r200"]
 
 
-def test_positions_lie_in_the_box_and_one_selected_galaxy_is_cut_by_its_faces(drawn):
-    g = drawn.groups
-    assert ((g["position"] >= 0) & (g["position"] < population.BOX_KPC)).all()
-    edge = np.minimum(g["position"], population.BOX_KPC - g["position"])
+def test_positions_lie_in_the_box_and_one_selected_galaxy_is_cut_by_its_faces(population):
+    g = population.groups
+    assert ((g["position"] >= 0) & (g["position"] < BOX_KPC)).all()
+    edge = np.minimum(g["position"], BOX_KPC - g["position"])
     cut = g[(edge < 10.0).sum(axis=1) >= 2]
     assert cut.size == 1
-    central = drawn.members(int(cut["group_id"][0]))[:1]
-    assert population.passes(central)[0]
+    central = population.members(int(cut["group_id"][0]))[:1]
+    assert passes(central)[0]
     assert central["r_hi"][0] > 6.0
 
 
-def test_groups_do_not_touch(drawn):
-    g = drawn.groups
+def test_groups_do_not_touch(population):
+    g = population.groups
     for i in range(1, len(g)):
         gap = g["position"][:i] - g["position"][i]
-        gap -= population.BOX_KPC * np.round(gap / population.BOX_KPC)
+        gap -= BOX_KPC * np.round(gap / BOX_KPC)
         assert (np.linalg.norm(gap, axis=1) > 1.6 * (g["r200"][:i] + g["r200"][i])).all()
 
 
-def test_numbers_are_finite_and_axes_are_unit_vectors(drawn):
-    s = drawn.subhalos
+def test_numbers_are_finite_and_axes_are_unit_vectors(population):
+    s = population.subhalos
     for name in s.dtype.names:
         if s[name].dtype.kind == "f":
             assert np.isfinite(s[name]).all(), name
-    assert set(population.SUBHALO_COLUMNS) == set(s.dtype.names)
+    assert set(SUBHALO_COLUMNS) == set(s.dtype.names)
     np.testing.assert_allclose(np.linalg.norm(s["spin_axis"], axis=1), 1.0)
     np.testing.assert_allclose(
         s["halo_axes"] @ s["halo_axes"].transpose(0, 2, 1), np.broadcast_to(np.eye(3), (s.size, 3, 3)), atol=1e-12
@@ -174,9 +172,7 @@ def test_quenched_centrals_are_half_as_many_as_the_relation_says(many):
 
 
 def test_alternative_physics_keeps_haloes_and_stars_and_changes_the_rest():
-    fiducial, other = (
-        population.draw(PROFILES["smoke"], 1, physics).subhalos for physics in ("fiducial", "alternative")
-    )
+    fiducial, other = (draw(SMALL, 1, physics).subhalos for physics in ("fiducial", "alternative"))
     a, b = (x[x["kind"] == "central"] for x in (fiducial, other))
     shared = np.intersect1d(a["m200"], b["m200"])
     assert shared.size > 0.8 * a.size
@@ -197,8 +193,8 @@ def test_bulge_and_disc_together_have_the_half_mass_radius(many):
 @pytest.mark.parametrize("seed", range(1, 9))
 def test_bulge_and_accreted_halo_are_never_more_than_the_galaxy(seed):
     """Else the disc's mass is negative, and the most massive galaxies of some seeds cannot be made."""
-    for profile in ("smoke", "quick"):
-        s = population.draw(PROFILES[profile], seed).subhalos
+    for n_galaxies in (SMALL, LARGE):
+        s = draw(n_galaxies, seed).subhalos
         assert (s["bulge_fraction"] + s["halo_star_fraction"]).max() <= 1.0
         assert (s["bulge_fraction"] >= 0).all()
 
@@ -234,17 +230,16 @@ def test_r200_encloses_two_hundred_times_the_critical_density():
     assert r200 == pytest.approx(210.8, abs=0.5)
 
 
-def test_census_counts_every_subhalo_once(drawn):
-    table = overview.census(drawn)
-    number = dict(zip(table["kind"], table["number"], strict=True))
-    assert number["FoF groups"] == len(drawn.groups)
-    assert sum(table["number"][2:]) == drawn.subhalos.size
-    assert table["selected"].sum() == population.passes(drawn.subhalos).sum()
-    assert table["selected"][-2:].tolist() == [0, 0]
+def test_census_counts_every_subhalo_once(population):
+    rows = census(population)
+    assert rows[0].kind == "FoF groups" and rows[0].number == len(population.groups)
+    assert sum(row.number for row in rows[2:]) == population.subhalos.size
+    assert sum(row.selected for row in rows[2:]) == passes(population.subhalos).sum()
+    assert [row.selected for row in rows[-2:]] == [0, 0]
 
 
-def test_examples_are_what_they_are_called(drawn):
-    s, chosen = drawn.subhalos, overview.examples(drawn.subhalos)
+def test_examples_are_what_they_are_called(population):
+    s, chosen = population.subhalos, examples(population.subhalos)
     assert list(chosen) == ["spiral", "barred spiral", "warped disc", "disturbed", "quenched"]
     assert s["bar_strength"][chosen["barred spiral"]] > 0.3
     assert s["disturbed"][chosen["disturbed"]] != ""
