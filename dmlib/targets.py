@@ -80,7 +80,7 @@ class Targets:
     @property
     def total(self) -> np.ndarray:
         """Dark matter, stars and gas of the FoF group within each radius [Msun], shape (N, n)."""
-        return sum(self.masses["group"][name] for name in COMPONENTS)
+        return np.sum([self.masses["group"][name] for name in COMPONENTS], axis=0)
 
 
 def poisson_error(mass: np.ndarray, m_particle: float) -> np.ndarray:

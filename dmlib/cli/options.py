@@ -117,7 +117,7 @@ def with_settings(*names: str) -> Callable[[Callable[..., None]], Callable[..., 
         parameters = [*own, *options]
         with_options.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         with_options.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-        del with_options.__wrapped__  # type: ignore[attr-defined]
+        del with_options.__wrapped__
         return with_options
 
     return decorate
@@ -171,5 +171,5 @@ def shown(path: Path) -> str:
 def print_table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     """Print rows of text in columns, under a head unless it is empty."""
     wide = [max(len(str(row[i])) for row in [head, *rows]) for i in range(len(head))]
-    for row in ([head] if any(head) else []) + rows:
+    for row in [head, *rows] if any(head) else rows:
         typer.echo("  ".join(str(cell).ljust(width) for cell, width in zip(row, wide, strict=True)).rstrip())
