@@ -36,7 +36,7 @@
 # chapter takes about a minute.
 
 # %% tags=["parameters"]
-universe = "embedded"  # written here; or "files", a TNG tree on disk
+universe = "embedded"  # generated here; or "files", a TNG tree on disk
 profile = "quick"  # how much is computed: "smoke", "quick" or "paper"
 seed = 1  # root of every random number: weights, batches, bootstrap
 base_path = ""  # the simulation's output folder, for universe "files"

@@ -34,7 +34,7 @@
 # Reading takes about 15 minutes; running takes seconds, once the networks are trained.
 
 # %% tags=["parameters"]
-universe = "embedded"  # written here; or "files", a TNG tree on disk
+universe = "embedded"  # generated here; or "files", a TNG tree on disk
 profile = "quick"  # how much is computed: "smoke", "quick" or "paper"
 seed = 1  # root of every random number: the bootstrap samples
 base_path = ""  # the simulation's output folder, for universe "files"

@@ -14,7 +14,7 @@
 
 # %% [markdown]
 # (profiles)=
-# # Profiles of single galaxies with uncertainty
+# # Profiles of single galaxies with uncertainties
 #
 # **Objective: predict the dark-matter profile of one galaxy with an uncertainty, test whether that uncertainty is correct, and find out where predictions fail.**
 #
@@ -35,7 +35,7 @@
 # Reading takes about 20 minutes; running takes seconds, once the networks are trained.
 
 # %% tags=["parameters"]
-universe = "embedded"  # written here; or "files", a TNG tree on disk
+universe = "embedded"  # generated here; or "files", a TNG tree on disk
 profile = "quick"  # how much is computed: "smoke", "quick" or "paper"
 seed = 1  # root of every random number: bootstrap, drawn profiles
 base_path = ""  # the simulation's output folder, for universe "files"

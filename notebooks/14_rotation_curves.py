@@ -35,7 +35,7 @@
 # Reading takes about 20 minutes, running one to two minutes once the data set is made.
 
 # %% tags=["parameters"]
-universe = "embedded"  # written here; or "files", a TNG tree on disk
+universe = "embedded"  # generated here; or "files", a TNG tree on disk
 profile = "quick"  # how much is computed: "smoke", "quick" or "paper"
 seed = 1  # root of every random number
 base_path = ""  # for "files", the simulation's output folder

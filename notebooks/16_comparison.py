@@ -36,7 +36,7 @@
 # Reading takes about 20 minutes. Running takes some minutes the first time, when rotation curves and networks have to be computed, then seconds.
 
 # %% tags=["parameters"]
-universe = "embedded"  # written here; for "files", a TNG tree on disk
+universe = "embedded"  # generated here; for "files", a TNG tree on disk
 profile = "quick"  # how much is computed, smoke, quick or paper
 seed = 1  # of data set, samplers and bootstraps
 base_path = ""  # the simulation's output folder, for universe "files"

@@ -34,7 +34,7 @@
 # Reading takes about 15 minutes, running about a minute once the data set and the networks are made.
 
 # %% tags=["parameters"]
-universe = "embedded"  # written here; or "files", a TNG tree on disk
+universe = "embedded"  # generated here; or "files", a TNG tree on disk
 profile = "quick"  # how much is computed: "smoke", "quick" or "paper"
 seed = 1  # root of every random number
 base_path = ""  # for "files", the simulation's output folder
