@@ -16,8 +16,7 @@
 # (learning)=
 # # Learning from examples
 #
-# **Objective: understand what machine learning means, how it can fail by fitting too well, and how to detect that, using
-# simple formulas in which nothing is hidden.**
+# **Objective: understand what machine learning means, how it can fail by fitting too well, and how to detect that, using simple formulas in which nothing is hidden.**
 #
 # | Prerequisite | Why | Where |
 # |---|---|---|
@@ -36,8 +35,9 @@
 # Reading takes about 20 minutes, running a few seconds once the data set exists.
 
 # %% [markdown]
-# This chapter contains no network. Everything that it says about one line through a cloud of points also holds for the networks
-# of the later chapters with their hundreds of thousands of weights; with a line it is visible.
+# This chapter contains no network.
+# Everything that it says about one line through a cloud of points also holds for the networks of the later chapters with their hundreds of thousands of
+# weights; with a line it is visible.
 
 # %% tags=["parameters"]
 universe = "embedded"  # written here; or "files" or "api": the real TNG
@@ -67,12 +67,10 @@ record = recorder(settings, chapter="learning")
 # %% [markdown]
 # ## A task, and a loss
 #
-# **Supervised learning** starts from examples: galaxies with a known property, the *input* $x$, and a property that we
-# want to predict, the *target* $y$. A formula $f$ with adjustable numbers, its *weights*, must convert one into the other, also for
-# new galaxies whose target is unknown.
+# **Supervised learning** starts from examples: galaxies with a known property, the *input* $x$, and a property that we want to predict, the *target* $y$.
+# A formula $f$ with adjustable numbers, its *weights*, must convert one into the other, also for new galaxies whose target is unknown.
 #
-# We begin with a single number as input, the stellar mass, and a single number as target: the logarithm of the dark mass within a
-# radius.
+# We begin with a single number as input, the stellar mass, and a single number as target: the logarithm of the dark mass within a radius.
 
 # %%
 dataset = load.dataset(settings)
@@ -87,7 +85,8 @@ y = galaxies.ln_m_dm[train, k]
 print(f"{len(x)} galaxies to learn from, target at {radius:.1f} kpc")
 
 # %% [markdown]
-# To say how good a formula is, we need *one* number, the **loss**. The usual choice is the mean squared error,
+# To say how good a formula is, we need *one* number, the **loss**.
+# The usual choice is the mean squared error,
 #
 # $$L = \frac1N\sum_{j=1}^N\big(f(x_j)-y_j\big)^2 .$$
 #
@@ -129,21 +128,25 @@ record(
 )
 
 # %% [markdown]
-# In {numref}`fig-learning-task` each stick is one galaxy's error. Without any information about the galaxy the error is
-# {num}`learning-mean-error:.2f` in $\ln M$ (root mean square, so about that fraction of the mass); with the line it is {num}`learning-line-error:.2f`.
-# Learning means finding the weights for which the loss on the right is lowest. The loss itself does not depend on the form of the formula.
+# In {numref}`fig-learning-task` each stick is one galaxy's error.
+# Without any information about the galaxy the error is {num}`learning-mean-error:.2f` in $\ln M$ (root mean square, so about that fraction of the
+# mass); with the line it is {num}`learning-line-error:.2f`.
+# Learning means finding the weights for which the loss on the right is lowest.
+# The loss itself does not depend on the form of the formula.
 #
 # ## Gradient descent
 #
-# For a line, the best weights follow from an equation. For a network there is no such equation, so the weights are found step by step: determine the direction in which
-# the loss falls, take a small step in that direction, repeat. The direction is given by the gradient, the vector of the slopes in all weights, and the method is
-# **gradient descent**,
+# For a line, the best weights follow from an equation.
+# For a network there is no such equation, so the weights are found step by step: determine the direction in which the loss falls, take a small step in
+# that direction, repeat.
+# The direction is given by the gradient, the vector of the slopes in all weights, and the method is **gradient descent**,
 #
 # $$\mathbf w \leftarrow \mathbf w - \eta\,\frac{\partial L}{\partial\mathbf w},$$
 #
-# with a *learning rate* $\eta$ that sets the step size. Our line has two weights, a constant $b$ and a slope $w$, so the loss is a
-# surface over a plane. We descend twice: with the raw input ("as it comes"), counted from $10^{10}\,M_\odot$, and with the same input *standardised*, that is,
-# shifted and scaled so that the training galaxies have mean 0 and standard deviation 1.
+# with a *learning rate* $\eta$ that sets the step size.
+# Our line has two weights, a constant $b$ and a slope $w$, so the loss is a surface over a plane.
+# We descend twice: with the raw input ("as it comes"), counted from $10^{10}\,M_\odot$, and with the same input *standardised*, that is, shifted and
+# scaled so that the training galaxies have mean 0 and standard deviation 1.
 
 # %%
 target = learning.Scale.of(y)(y)
@@ -197,23 +200,25 @@ for name in features:
     )
 
 # %% [markdown]
-# Both paths in {numref}`fig-learning-descent` end at the same line, because the task is the same. With the raw input, changing the constant and
-# changing the slope have nearly the same effect on the predictions, and the loss is a long narrow valley. A learning rate that suits its steep walls
-# is far too small for its floor: it takes {num}`learning-steps-as` steps until the loss is within 1% of the minimum, compared with
-# {num}`learning-steps-standardised` for the standardised input. A slightly larger rate would make the descent diverge.
+# Both paths in {numref}`fig-learning-descent` end at the same line, because the task is the same.
+# With the raw input, changing the constant and changing the slope have nearly the same effect on the predictions, and the loss is a long narrow valley.
+# A learning rate that suits its steep walls is far too small for its floor: it takes {num}`learning-steps-as` steps until the loss is within 1% of the
+# minimum, compared with {num}`learning-steps-standardised` for the standardised input.
+# A slightly larger rate would make the descent diverge.
 # **This is why inputs and targets are brought to order one before training** ({doc}`07_data_set`), and why networks contain layers that do the same
 # internally (*batch normalisation*, {doc}`09_convolutions`).
 #
-# The orange path uses only eight galaxies at each step. Its steps are noisy, but each costs a fraction of the work, and the noise averages
-# out along the path. With images it is too expensive to use all galaxies for each step. The method with a few galaxies per step is **stochastic gradient descent**; the few galaxies are a
-# *batch*, and one pass through all of them is an *epoch*. The paper uses batches of 32 and *Adam* {cite}`Kingma2015`, which also adapts a
-# learning rate for each weight, so that long valleys slow it down less.
+# The orange path uses only eight galaxies at each step.
+# Its steps are noisy, but each costs a fraction of the work, and the noise averages out along the path.
+# With images it is too expensive to use all galaxies for each step.
+# The method with a few galaxies per step is **stochastic gradient descent**; the few galaxies are a *batch*, and one pass through all of them is an *epoch*.
+# The paper uses batches of 32 and *Adam* {cite}`Kingma2015`, which also adapts a learning rate for each weight, so that long valleys slow it down less.
 #
 # ## Overfitting
 #
-# Is a straight line the right formula? A polynomial can bend, more so with higher degree. We fit polynomials of several degrees to
-# the same {num}`learning-few` galaxies, and then predict others. We exclude the galaxies of the test set and use only one galaxy per group, so
-# that the other galaxies are independent.
+# Is a straight line the right formula? A polynomial can bend, more so with higher degree.
+# We fit polynomials of several degrees to the same {num}`learning-few` galaxies, and then predict others.
+# We exclude the galaxies of the test set and use only one galaxy per group, so that the other galaxies are independent.
 
 # %%
 rows = learning.one_per_group(galaxies)
@@ -246,8 +251,9 @@ show(
 )
 
 # %% [markdown]
-# The most flexible curve of {numref}`fig-learning-fits` comes closest to the galaxies that it was fitted to, but is useless for all others. Was this an unlucky choice of
-# galaxies? We repeat the experiment with many other choices, and for every degree.
+# The most flexible curve of {numref}`fig-learning-fits` comes closest to the galaxies that it was fitted to, but is useless for all others.
+# Was this an unlucky choice of galaxies?
+# We repeat the experiment with many other choices, and for every degree.
 
 # %%
 degrees = list(range(degree + 1))
@@ -284,19 +290,21 @@ for name, d in (("best", best), ("high", degree)):
         )
 
 # %% [markdown]
-# The flexible curve has not learned how dark mass depends on stellar mass; it has memorised {num}`learning-few` galaxies. This is **overfitting**, and the loss on the training
-# galaxies does not reveal it: in {numref}`fig-learning-flexibility` that loss falls throughout, down to {num}`learning-high-seen:.2f` at the highest degree, where the error
-# on other galaxies is {num}`learning-high-unseen:.2g`. The best degree for the others is {num}`learning-best-degree`, with
-# {num}`learning-best-unseen:.2f`.
+# The flexible curve has not learned how dark mass depends on stellar mass; it has memorised {num}`learning-few` galaxies.
+# This is **overfitting**, and the loss on the training galaxies does not reveal it: in {numref}`fig-learning-flexibility` that loss falls throughout,
+# down to {num}`learning-high-seen:.2f` at the highest degree, where the error on other galaxies is {num}`learning-high-unseen:.2g`.
+# The best degree for the others is {num}`learning-best-degree`, with {num}`learning-best-unseen:.2f`.
 #
-# The opposite also occurs: degree 0, the mean, is too stiff to use its input. It *underfits*, and both errors are high.
+# The opposite also occurs: degree 0, the mean, is too stiff to use its input.
+# It *underfits*, and both errors are high.
 #
-# The quality of a formula must therefore be measured on galaxies that it was not fitted to, the **validation** galaxies. All choices
-# (here the degree; later the layers of a network, its learning rate, the length of its training) are made with them.
+# The quality of a formula must therefore be measured on galaxies that it was not fitted to, the **validation** galaxies.
+# All choices (here the degree; later the layers of a network, its learning rate, the length of its training) are made with them.
 #
 # ## Regularisation
 #
-# We can also keep the flexible formula and restrain it, as is usual for networks. There are two ways:
+# We can also keep the flexible formula and restrain it, as is usual for networks.
+# There are two ways:
 #
 # - **Penalty.** Add to the loss the sum of the squared weights, times a strength. Large weights, which wild swings require, must then reduce the error enough to
 #   outweigh the penalty. In statistics this is *ridge regression*, in networks *weight decay*.
@@ -334,15 +342,16 @@ best_step = steps[np.median(by_step[1], axis=0).argmin()]
 record("learning-best-step", best_step, statement="Steps to stop at", **here)
 
 # %% [markdown]
-# Both panels of {numref}`fig-learning-restraint` show a minimum. With the right penalty the error of the high-degree polynomial on other galaxies is
-# {num}`learning-penalty-least:.2f`, and {num}`learning-stopping-least:.2f` when it is stopped after
-# {num}`learning-best-step` steps, compared with {num}`learning-high-unseen:.2g` without restraint and {num}`learning-best-unseen:.2f` for the best degree.
+# Both panels of {numref}`fig-learning-restraint` show a minimum.
+# With the right penalty the error of the high-degree polynomial on other galaxies is {num}`learning-penalty-least:.2f`, and
+# {num}`learning-stopping-least:.2f` when it is stopped after {num}`learning-best-step` steps, compared with {num}`learning-high-unseen:.2g` without
+# restraint and {num}`learning-best-unseen:.2f` for the best degree.
 # What matters is therefore not how many weights a formula has, but how freely it may use them.
 #
-# Every network in this book shows the behaviour of the right panel: the training loss keeps falling, while the validation loss reaches a minimum and rises. The
-# paper trains for at most 200 epochs, stops when the validation loss has not improved for 30, and keeps the weights of the best epoch. {doc}`09_convolutions` introduces a third kind
-# of regularisation, *dropout*, and the chapters on networks a fourth: rotated and mirrored copies of each image. Anything that makes it
-# harder to memorise single galaxies helps {cite}`Hastie2009`.
+# Every network in this book shows the behaviour of the right panel: the training loss keeps falling, while the validation loss reaches a minimum and rises.
+# The paper trains for at most 200 epochs, stops when the validation loss has not improved for 30, and keeps the weights of the best epoch.
+# {doc}`09_convolutions` introduces a third kind of regularisation, *dropout*, and the chapters on networks a fourth: rotated and mirrored copies of each image.
+# Anything that makes it harder to memorise single galaxies helps {cite}`Hastie2009`.
 #
 # ## More examples
 #
@@ -381,20 +390,23 @@ for d, error in zip(some, last, strict=True):
 record("learning-most", sizes[-1], statement="Most galaxies of the curve")
 
 # %% [markdown]
-# {numref}`fig-learning-curve` is a **learning curve**. It answers a question that arises in every project: more data, or a better model?
-# Where the solid and the dotted curve of a model have met, more galaxies bring no improvement; the model is too stiff, or its input contains
-# no more information. Where they are far apart, more galaxies help. With {num}`learning-most` galaxies the errors are
-# {num}`learning-most-0:.2f` (mean), {num}`learning-most-1:.2f` (line), {num}`learning-most-3:.2f` (degree 3) and
-# {num}`learning-most-8:.2g` (degree 8).
+# {numref}`fig-learning-curve` is a **learning curve**.
+# It answers a question that arises in every project: more data, or a better model?
+# Where the solid and the dotted curve of a model have met, more galaxies bring no improvement; the model is too stiff, or its input contains no more information.
+# Where they are far apart, more galaxies help.
+# With {num}`learning-most` galaxies the errors are {num}`learning-most-0:.2f` (mean), {num}`learning-most-1:.2f` (line), {num}`learning-most-3:.2f`
+# (degree 3) and {num}`learning-most-8:.2g` (degree 8).
 #
-# A flexible formula needs more examples before it pays off. Networks are very flexible formulas.
+# A flexible formula needs more examples before it pays off.
+# Networks are very flexible formulas.
 #
 # ## More inputs, twenty outputs, and one test
 #
-# The scatter about the line is not noise: galaxies of the same stellar mass do have different haloes, and their stellar mass does not distinguish them. Another property
-# may. We therefore give the formula four properties that a survey could measure: stellar mass, size, star formation rate and HI mass. As for the
-# networks, the target is the profile at all 20 radii. The formula is again a straight line, in four dimensions, with a penalty whose strength is
-# chosen on the validation galaxies.
+# The scatter about the line is not noise: galaxies of the same stellar mass do have different haloes, and their stellar mass does not distinguish them.
+# Another property may.
+# We therefore give the formula four properties that a survey could measure: stellar mass, size, star formation rate and HI mass.
+# As for the networks, the target is the profile at all 20 radii.
+# The formula is again a straight line, in four dimensions, with a penalty whose strength is chosen on the validation galaxies.
 
 # %%
 truth, scale = galaxies.ln_m_dm, learning.Scale.of(galaxies.properties[train])
@@ -412,8 +424,10 @@ for name, f in sets.items():
     predicted[name] = trial[min(errors, key=errors.get)]
 
 # %% [markdown]
-# Having chosen among {num}`learning-n-strengths` penalties by the validation error, we can no longer quote that error as the quality of the result: the best of many attempts is
-# partly the luckiest. We therefore need a third set of galaxies, the **test** set. Nothing was fitted to it or chosen with it, and it is used once.
+# Having chosen among {num}`learning-n-strengths` penalties by the validation error, we can no longer quote that error as the quality of the result: the
+# best of many attempts is partly the luckiest.
+# We therefore need a third set of galaxies, the **test** set.
+# Nothing was fitted to it or chosen with it, and it is used once.
 
 # %%
 test = galaxies.rows("test")
@@ -453,18 +467,21 @@ for name, (value, error) in exam.items():
 # {num}`learning-exam-stellar:.2f±` for the stellar mass alone and {num}`learning-exam-four:.2f±` for four properties ({numref}`fig-learning-exam`).
 # A network is useful only if it does better than that.
 #
-# What could a network use that these numbers do not contain? One answer is the *rotation*: the HI velocity map measures the mass within each radius directly
-# ({doc}`01_introduction`). Another is shape: the orientation of the disc, a warp, a companion, the distribution of the light. A table of four
-# columns contains none of this. We could compute more columns from the images by hand. A convolutional network instead learns the columns in training:
-# its first layers turn an image into some hundred numbers, its last layer is the linear formula of this chapter, and *all* weights are found by gradient descent.
+# What could a network use that these numbers do not contain?
+# One answer is the *rotation*: the HI velocity map measures the mass within each radius directly ({doc}`01_introduction`).
+# Another is shape: the orientation of the disc, a warp, a companion, the distribution of the light.
+# A table of four columns contains none of this.
+# We could compute more columns from the images by hand.
+# A convolutional network instead learns the columns in training: its first layers turn an image into some hundred numbers, its last layer is the linear
+# formula of this chapter, and *all* weights are found by gradient descent.
 #
 # ## Exercise
 #
 # :::{admonition} Exercise
 # :class: tip
-# **How lucky is the best of many?** Predict the validation galaxies purely at random: add to the mean of the training targets noise with a standard deviation of
-# 0.02, drawn with 1000 different seeds, and keep the seed with the lowest validation error. By how much does it seem to beat the mean there, and by how much on
-# the *training* galaxies, which these "models" have not seen either?
+# **How lucky is the best of many?** Predict the validation galaxies purely at random: add to the mean of the training targets noise with a standard
+# deviation of 0.02, drawn with 1000 different seeds, and keep the seed with the lowest validation error.
+# By how much does it seem to beat the mean there, and by how much on the *training* galaxies, which these "models" have not seen either?
 # :::
 #
 # :::{admonition} Solution
@@ -484,21 +501,25 @@ for name, (value, error) in exam.items():
 #     plain = learning.rms(mean - truth[part, k])
 #     print(f"{plain:.4f} -> {tries[best, column]:.4f}")
 # ```
-# The best of the thousand beats the mean on the galaxies that selected it, and is no better, in fact slightly worse, on the others. The gain is small here because the
-# noise is, but it grows with the number of attempts and shrinks with the number of validation galaxies. A project that compares dozens of networks on one small validation set
-# makes this gain without noticing. This is why the test set is needed, and used only once.
+# The best of the thousand beats the mean on the galaxies that selected it, and is no better, in fact slightly worse, on the others.
+# The gain is small here because the noise is, but it grows with the number of attempts and shrinks with the number of validation galaxies.
+# A project that compares dozens of networks on one small validation set makes this gain without noticing.
+# This is why the test set is needed, and used only once.
 # :::
 #
 # :::{admonition} Exercise
 # :class: tip
-# Set `n_few` to 200 in the parameters (with profile `quick`) and run the chapter again. What happens to the best degree, and to the minima of the two kinds of regularisation?
+# Set `n_few` to 200 in the parameters (with profile `quick`) and run the chapter again.
+# What happens to the best degree, and to the minima of the two kinds of regularisation?
 # :::
 #
 # :::{admonition} Solution
 # :class: dropdown
-# With more galaxies the data themselves constrain the polynomials of high degree: in the figure of error against degree, the curve of the other galaxies rises later and
-# far less. The minima become shallow, and their lowest errors are those of the straight line, or slightly below. Regularisation matters where examples are few for the
-# flexibility. That is the situation of a network with a million weights and some hundred galaxies.
+# With more galaxies the data themselves constrain the polynomials of high degree: in the figure of error against degree, the curve of the other
+# galaxies rises later and far less.
+# The minima become shallow, and their lowest errors are those of the straight line, or slightly below.
+# Regularisation matters where examples are few for the flexibility.
+# That is the situation of a network with a million weights and some hundred galaxies.
 # :::
 #
 # ## Summary
