@@ -16,8 +16,7 @@
 # (introduction)=
 # # Rotation curves and the missing mass
 #
-# **Objective: use the rotation of a galaxy to measure how much of its mass is invisible, and see why it is worth training a machine to
-# infer that mass from images.**
+# **Objective: use the rotation of a galaxy to measure how much of its mass is invisible, and see why it is worth training a machine to infer that mass from images.**
 #
 # | Prerequisite | Why | Where |
 # |---|---|---|
@@ -62,8 +61,7 @@ settings = Settings(
 # ## A galaxy that rotates too fast
 #
 # A spiral galaxy is a thin disc of stars and gas that rotates about its centre.
-# Its speed at each radius can be measured: hydrogen gas emits at a wavelength of 21 cm, and motion towards us or away from us shifts
-# that wavelength.
+# Its speed at each radius can be measured: hydrogen gas emits at a wavelength of 21 cm, and motion towards us or away from us shifts that wavelength.
 # The speed as a function of radius is the **rotation curve**.
 #
 # A body on a circular orbit of radius $R$ and speed $V$ accelerates towards the centre at $V^2/R$.

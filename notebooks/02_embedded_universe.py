@@ -85,12 +85,10 @@ drawn = population.draw(written.sizes, written.seed, written.physics)
 show_table(overview.census(drawn), rows=9)
 
 # %% [markdown]
-# Each row of this table has a purpose.
-# The centrals are the subject of the paper.
-# Satellites, sub-subhaloes, fragments and groups without any bound subhalo are included because TNG has them, and because a selection
-# that never meets them would never be tested.
-# The column on the right counts how many of each the paper's selection keeps; {doc}`03_simulation_and_selection` explains that selection
-# row by row.
+# Each row of this table has a purpose. The centrals are the subject of the paper.
+# Satellites, sub-subhaloes, fragments and groups without any bound subhalo are included because TNG has them, and because a selection that never meets
+# them would never be tested.
+# The column on the right counts how many of each the paper's selection keeps; {doc}`03_simulation_and_selection` explains that selection row by row.
 #
 # ## How a galaxy is made
 #
@@ -110,13 +108,14 @@ show_table(overview.census(drawn), rows=9)
 #
 # The numbers are then turned into particles.
 # The baryons contract the dark halo as they settle in it {cite}`Cautun2020`, more in some galaxies and less in others.
-# Positions are drawn from the resulting profiles; velocities follow from the gravity of *all* components together, through the Jeans
-# equations for the dark matter and the stars, and through the balance of gravity, rotation and pressure for the gas.
+# Positions are drawn from the resulting profiles; velocities follow from the gravity of *all* components together, through the Jeans equations for the
+# dark matter and the stars, and through the balance of gravity, rotation and pressure for the gas.
 # Bars, spiral arms, warps and lopsided discs are added, and a minority of galaxies is disturbed.
 #
 # ## Look first
 #
-# We start with pictures. They show five galaxies directly from their particles, without dust, noise or a telescope.
+# We start with pictures.
+# They show five galaxies directly from their particles, without dust, noise or a telescope.
 
 # %%
 chosen = overview.examples(drawn.subhalos)
@@ -151,9 +150,9 @@ show(
 #
 # ## Haloes and stars
 #
-# Now we measure. From here on we ignore how the galaxies were made and treat them as TNG: a catalogue and particles on disk.
-# For every galaxy, `measure` fits the dark matter's concentration, finds the radius that contains half of the $r$-band light face-on,
-# converts gas into HI, and so on.
+# Now we measure.
+# From here on we ignore how the galaxies were made and treat them as TNG: a catalogue and particles on disk.
+# For every galaxy, `measure` fits the dark matter's concentration, finds the radius that contains half of the $r$-band light face-on, converts gas into HI, and so on.
 
 # %%
 ids = validation.centrals(tree, at_most=n_measured)
@@ -161,16 +160,16 @@ table = validation.measure(tree, ids)
 
 # %% [markdown]
 # `scaling_relations` compares them with the published medians.
-# Where a relation mixes both types, quenched galaxies count twice: every second one was left out of the universe, because the selection
-# would drop most of them anyway.
+# Where a relation mixes both types, quenched galaxies count twice: every second one was left out of the universe, because the selection would drop most
+# of them anyway.
 
 # %%
 weight = 1 / (1 - population.QUENCHED_LEFT_OUT)
 found = validation.scaling_relations(table, quenched_weight=weight)
 
 # %% [markdown]
-# We record three numbers for each relation: the offset of its median, the scatter of the galaxies about it, and the uncertainty of the
-# median for this number of galaxies (by bootstrap).
+# We record three numbers for each relation: the offset of its median, the scatter of the galaxies about it, and the uncertainty of the median for this
+# number of galaxies (by bootstrap).
 
 # %%
 for name, relation in found.items():
@@ -218,7 +217,8 @@ show(
 
 # %% [markdown]
 # In {numref}`fig-embedded-stars` the agreement in most panels is built in, because the galaxies were drawn from these relations.
-# They test the whole chain: drawing, sampling, writing, cataloguing, reading. The remaining offsets can be explained.
+# They test the whole chain: drawing, sampling, writing, cataloguing, reading.
+# The remaining offsets can be explained.
 #
 # - **Stars in a halo**: {num}`embedded.stellar_to_halo.offset:.2f±`. The relation was calibrated on haloes of simulations without gas. In our haloes,
 #   as in TNG, feedback has expelled part of the gas, so the measured halo mass is lower and the points move to the left.
@@ -230,7 +230,8 @@ show(
 # - **Age**: {num}`embedded.age.offset:.2f±`, and far more at low mass. Stars of star-forming galaxies below $10^{10.5}\,M_\odot$ would have to be younger than
 #   their present star-formation rates allow; we kept the rates.
 #
-# What is the effect of contraction? We compare the concentration fitted from 0.02 $R_{200}$ with that from 0.1.
+# What is the effect of contraction?
+# We compare the concentration fitted from 0.02 $R_{200}$ with that from 0.1.
 
 # %%
 tightening = np.nanmedian(np.asarray(table["c_all"] / table["c_outer"]))
@@ -248,8 +249,8 @@ record(
 # ## Gas
 #
 # The paper's spectroscopic inputs are made from HI.
-# The cells of the simulation do not give the atomic fraction of their gas: that requires a model, for TNG as for the embedded universe
-# (the temperature of star-forming cells, then a pressure law for H₂).
+# The cells of the simulation do not give the atomic fraction of their gas: that requires a model, for TNG as for the embedded universe (the temperature
+# of star-forming cells, then a pressure law for H₂).
 
 # %%
 gas = ["hi_mass", "hi_at_ssfr", "hi_size", "gas_metallicity"]
@@ -274,9 +275,9 @@ show(
 
 # %% [markdown]
 # In {numref}`fig-embedded-gas` the HI fraction at a given stellar mass spreads over two orders of magnitude, as in the survey, because star-forming and
-# quenched galaxies differ. At a given star-formation rate the spread is {num}`embedded.hi_at_ssfr.scatter:.2f`, with an offset of
-# {num}`embedded.hi_at_ssfr.offset:.2f±`. Part of that offset is deliberate: the survey's medians for quenched galaxies are at its
-# detection limit, and half of our quenched galaxies were drawn below it.
+# quenched galaxies differ.
+# At a given star-formation rate the spread is {num}`embedded.hi_at_ssfr.scatter:.2f`, with an offset of {num}`embedded.hi_at_ssfr.offset:.2f±`.
+# Part of that offset is deliberate: the survey's medians for quenched galaxies are at its detection limit, and half of our quenched galaxies were drawn below it.
 #
 # The size of the HI disc is almost fixed by its mass, both here (scatter {num}`embedded.hi_size.scatter:.2f`) and in real galaxies ({cite:t}`Wang2016` find 0.06 dex).
 # For a network this means that the HI extent on the sky gives its mass, but nothing beyond what its flux gives already.
@@ -285,7 +286,8 @@ show(
 #
 # ## Does the gas trace the mass?
 #
-# This test matters most for this book. A rotation curve assumes that the gas moves at the circular speed $\sqrt{GM(<R)/R}$.
+# This test matters most for this book.
+# A rotation curve assumes that the gas moves at the circular speed $\sqrt{GM(<R)/R}$.
 # Here we can measure both: the mass by counting all particles within $R$, and the speed from the HI.
 
 # %%
@@ -329,8 +331,8 @@ show(
 )
 
 # %% [markdown]
-# In the quiet galaxies of {numref}`fig-embedded-rotation` the points follow the line, with deviations of a few per cent: their velocities
-# were computed from that mass, and then slightly perturbed, because no real disc is in perfect balance.
+# In the quiet galaxies of {numref}`fig-embedded-rotation` the points follow the line, with deviations of a few per cent: their velocities were computed
+# from that mass, and then slightly perturbed, because no real disc is in perfect balance.
 # The next figure combines all galaxies, with the radius in units of the HI radius.
 
 # %%
@@ -371,18 +373,18 @@ for name, curves in (("quiet", calm), ("disturbed", rough)):
     )
 
 # %% [markdown]
-# In {numref}`fig-embedded-agreement` the band of the quiet galaxies is narrow and close to one, while that of the disturbed ones is wide
-# at small radii. In quiet galaxies the ratio is {num}`embedded.rotation.quiet:.3f±`, where the error is the scatter from
-# galaxy to galaxy. At intermediate radii it is slightly above one, because in its plane a disc pulls more strongly than a sphere of the same mass;
-# in the centre it is below one, because turbulence and pressure support part of the gas.
+# In {numref}`fig-embedded-agreement` the band of the quiet galaxies is narrow and close to one, while that of the disturbed ones is wide at small radii.
+# In quiet galaxies the ratio is {num}`embedded.rotation.quiet:.3f±`, where the error is the scatter from galaxy to galaxy.
+# At intermediate radii it is slightly above one, because in its plane a disc pulls more strongly than a sphere of the same mass; in the centre it is
+# below one, because turbulence and pressure support part of the gas.
 # Ring by ring, a quiet galaxy departs from the circular speed by a fraction {num}`embedded.departure.quiet:.2f`, a disturbed one typically by
 # {num}`embedded.departure.disturbed:.2f`.
 # The disturbed galaxies fail in two ways: gas that has lost its balance moves at the wrong speed, and some gas counter-rotates.
 # Gas that is merely tilted or displaced still traces the mass, provided that its axis is known.
 #
 # These are averages over whole rings about the gas's own axis, which no observer can measure.
-# An observed curve comes from a single line of sight through arms, bars and warps; a later chapter applies the rotation-curve method to
-# mock observations and shows how much is lost.
+# An observed curve comes from a single line of sight through arms, bars and warps; a later chapter applies the rotation-curve method to mock
+# observations and shows how much is lost.
 #
 # ## How dark is the centre?
 #
@@ -421,10 +423,11 @@ for name, mask in (("forming", ~quenched), ("quenched", quenched)):
 
 # %% [markdown]
 # Star-forming galaxies have a dark fraction of {num}`embedded.f_dm.forming:.2f±`, quenched ones of {num}`embedded.f_dm.quenched:.2f±` (errors are the scatter).
-# In TNG the medians are lowest for galaxies like the Milky Way, whose haloes turn most of their gas into stars {cite}`Lovell2018`; look for
-# that minimum in the black line of {numref}`fig-embedded-dark-fraction`.
-# TNG's medians are higher and its scatter, at most about 0.1, is smaller {cite}`Lovell2018`: our quenched galaxies are as compact as observed ones, and our haloes
-# contract by different amounts. The profiles to be predicted are therefore *more* diverse here than in TNG.
+# In TNG the medians are lowest for galaxies like the Milky Way, whose haloes turn most of their gas into stars {cite}`Lovell2018`; look for that
+# minimum in the black line of {numref}`fig-embedded-dark-fraction`.
+# TNG's medians are higher and its scatter, at most about 0.1, is smaller {cite}`Lovell2018`: our quenched galaxies are as compact as observed ones, and
+# our haloes contract by different amounts.
+# The profiles to be predicted are therefore *more* diverse here than in TNG.
 #
 # ## Limitations
 #
@@ -442,9 +445,9 @@ for name, mask in (("forming", ~quenched), ("quenched", quenched)):
 #
 # :::{admonition} Exercise
 # :class: tip
-# The selection keeps galaxies above $10^{10}\,M_\odot$ in stars. Take haloes between $10^{11.4}$ and $10^{11.6}\,M_\odot$, and compare the offset of
-# the stellar-to-halo relation with and without that cut. Which galaxies pass the cut, and what will a network trained on them
-# infer for small haloes?
+# The selection keeps galaxies above $10^{10}\,M_\odot$ in stars.
+# Take haloes between $10^{11.4}$ and $10^{11.6}\,M_\odot$, and compare the offset of the stellar-to-halo relation with and without that cut.
+# Which galaxies pass the cut, and what will a network trained on them infer for small haloes?
 # :::
 #
 # :::{admonition} Solution

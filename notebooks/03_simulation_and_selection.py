@@ -16,8 +16,8 @@
 # (selection)=
 # # The simulation and the selection
 #
-# **Objective: from millions of subhaloes in a simulated piece of the Universe, select the galaxies that the paper learns from, and understand
-# what each row of its selection table does.**
+# **Objective: from millions of subhaloes in a simulated piece of the Universe, select the galaxies that the paper learns from, and understand what each
+# row of its selection table does.**
 #
 # | Prerequisite | Why | Where |
 # |---|---|---|
@@ -84,14 +84,14 @@ settings = Settings(
 # %% [markdown]
 # ## A piece of the Universe in a box
 #
-# **IllustrisTNG** follows a cube of the Universe from redshift $z=127$ to today. It computes gravity for all matter and gas dynamics with magnetic fields
-# for the gas, and uses recipes for processes too small to be resolved: star formation, supernovae, and the growth of black holes
-# {cite}`Pillepich2018,Nelson2018,Springel2018`.
+# **IllustrisTNG** follows a cube of the Universe from redshift $z=127$ to today.
+# It computes gravity for all matter and gas dynamics with magnetic fields for the gas, and uses recipes for processes too small to be resolved: star
+# formation, supernovae, and the growth of black holes {cite}`Pillepich2018,Nelson2018,Springel2018`.
 # The paper uses **TNG100**, which starts with $1820^3$ particles of dark matter and as many gas cells.
 # The box is periodic: opposite faces of the cube are the same place, and a galaxy that leaves on the right re-enters on the left.
 #
-# Lengths in the files are *comoving* and in units of kpc$/h$, with the Hubble constant $H_0 = 100\,h$ km/s/Mpc and $h = 0.6774$
-# {cite}`Planck2016`; masses are in $10^{10}\,M_\odot/h$.
+# Lengths in the files are *comoving* and in units of kpc$/h$, with the Hubble constant $H_0 = 100\,h$ km/s/Mpc and $h = 0.6774$ {cite}`Planck2016`;
+# masses are in $10^{10}\,M_\odot/h$.
 # The side of the box is 75000 such units. How long is that, and how heavy is a particle?
 
 # %%
@@ -142,21 +142,19 @@ record(
 # %% [markdown]
 # The side of TNG100 is {num}`box-side:.1f`, and the mass of its dark-matter particles {num}`m-dm-tng:.2e`.
 # The paper's talk gives 106.5 Mpc and 136 snapshots.
-# Both belong to the older **Illustris** simulation, whose box has the same 75 Mpc$/h$ but $h=0.704$
-# ({num}`box-illustris:.1f`) and which stored 136 snapshots {cite}`Vogelsberger2014,Nelson2015`; TNG stored {num}`snapshots`,
-# numbered 0 to 99 {cite}`Nelson2019`.
+# Both belong to the older **Illustris** simulation, whose box has the same 75 Mpc$/h$ but $h=0.704$ ({num}`box-illustris:.1f`) and which stored 136
+# snapshots {cite}`Vogelsberger2014,Nelson2015`; TNG stored {num}`snapshots`, numbered 0 to 99 {cite}`Nelson2019`.
 # Nothing in the analysis depends on this: the scripts request snapshot 99 of TNG100-1, the last one, at $z=0$.
 #
 # ## Groups and subhaloes
 #
 # Two programs identify structure in each snapshot.
-# *Friends of friends* (FoF) joins particles that are close to each other into **groups**; within each group *Subfind* then finds the
-# gravitationally bound lumps, the **subhaloes**.
+# *Friends of friends* (FoF) joins particles that are close to each other into **groups**; within each group *Subfind* then finds the gravitationally
+# bound lumps, the **subhaloes**.
 # The first subhalo of a group, usually the most massive, is its **central**; the others are **satellites**.
 # What we call a galaxy is a subhalo with its stars, gas and dark matter.
 #
-# The settings determine which universe is opened: the embedded universe, which is written first if it does not exist, or a TNG
-# simulation on disk.
+# The settings determine which universe is opened: the embedded universe, which is written first if it does not exist, or a TNG simulation on disk.
 
 # %%
 tree = load.universe(settings)
@@ -166,8 +164,7 @@ print(f"{header.n_groups} groups, {header.n_subhalos} subhaloes")
 
 # %% [markdown]
 # Catalogue columns are requested by their TNG names and returned with physical units, without $h$.
-# `SubhaloMassType` has six columns: gas, dark matter, one unused, tracers, stars, black holes; the display shows only the first and the
-# last.
+# `SubhaloMassType` has six columns: gas, dark matter, one unused, tracers, stars, black holes; the display shows only the first and the last.
 
 # %%
 fields = ["SubhaloMassType", "SubhaloSFR"]
@@ -186,8 +183,9 @@ show_table(subhalos, {"SubhaloMassType": ".2e", "SubhaloSFR": ".2f"}, rows=4)
 # | central galaxy | `SubhaloParent` = 0 | `SubhaloParent` |
 # | cosmological origin | `SubhaloFlag` = 1 | `SubhaloFlag` |
 #
-# We could not find *which* stellar mass is meant. We take it to be that of all stars bound to the subhalo; the stars within twice the
-# half-mass radius are another common choice, available as an option (`aperture="2rhalf"`).
+# We could not find *which* stellar mass is meant.
+# We take it to be that of all stars bound to the subhalo; the stars within twice the half-mass radius are another common choice, available as an option
+# (`aperture="2rhalf"`).
 # The last row removes lumps that are not separate galaxies, such as fragments of a disc that Subfind has identified as a subhalo.
 
 # %%
@@ -197,10 +195,11 @@ _, funnel_true = select(tree, true_centrals)
 print(funnel)
 
 # %% [markdown]
-# That was the universe of this copy of the book. What does the same table do to the real TNG100?
+# That was the universe of this copy of the book.
+# What does the same table do to the real TNG100?
 # The whole catalogue requires an account and disk space.
-# When this book was made, {num}`real-groups` of its groups, with all their {num}`real-all` subhaloes, were available; the counts for
-# them are kept in the repository, with their date and the command that repeats them.
+# When this book was made, {num}`real-groups` of its groups, with all their {num}`real-all` subhaloes, were available; the counts for them are kept in
+# the repository, with their date and the command that repeats them.
 
 # %%
 real = load.record("selection_tng100_subset")
@@ -253,14 +252,15 @@ record_real("real-groups", measured["n_groups"], statement="Groups")
 # Of the {num}`real-mass` real ones that remain, {num}`real-sfr` form enough stars; the rest are *quenched*.
 # The last two rows do almost nothing on the real rows: {num}`real-central`, then {num}`real-flag`.
 #
-# Some comparisons are not valid. The real rows are consecutive massive groups, so they contain many satellites and no low-mass
-# centrals; the embedded universe was made so that each row has something to remove.
+# Some comparisons are not valid.
+# The real rows are consecutive massive groups, so they contain many satellites and no low-mass centrals; the embedded universe was made so that each
+# row has something to remove.
 # The *fractions* on the left and right of the figure therefore differ, and say nothing about either simulation.
 #
 # ## Which galaxies are central?
 #
-# It is suspicious that {num}`real-central` of {num}`real-sfr` galaxies pass as central: {num}`real-groups` groups have at most
-# {num}`real-groups` centrals, and many of those are quenched.
+# It is suspicious that {num}`real-central` of {num}`real-sfr` galaxies pass as central: {num}`real-groups` groups have at most {num}`real-groups`
+# centrals, and many of those are quenched.
 # In the data release, `SubhaloParent` is the index, *counted within the group*, of a subhalo's parent subhalo {cite}`Nelson2019`.
 # A satellite that orbits in the central's halo has the parent 0, just like the central itself.
 # Only a satellite of a satellite has another number.
@@ -312,20 +312,21 @@ of = "Satellites in the selection"
 record("satellites-kept", satellites, n=len(table), statement=of, **shown)
 
 # %% [markdown]
-# {numref}`fig-centrals` gives the answer. On the real rows {num}`real-parent-zero:.0f` of *all* satellites have `SubhaloParent` = 0, so the criterion
-# hardly separates them from centrals.
-# Of the {num}`real-flag` galaxies that the table selects there, {num}`real-centrals` are centrals: {num}`real-satellites-kept:.0f` of that
-# sample are satellites.
-# (These rows are rich in satellites; over the whole box the share will be smaller. We have not measured it.)
+# {numref}`fig-centrals` gives the answer.
+# On the real rows {num}`real-parent-zero:.0f` of *all* satellites have `SubhaloParent` = 0, so the criterion hardly separates them from centrals.
+# Of the {num}`real-flag` galaxies that the table selects there, {num}`real-centrals` are centrals: {num}`real-satellites-kept:.0f` of that sample are satellites.
+# (These rows are rich in satellites; over the whole box the share will be smaller.
+# We have not measured it.)
 # In the universe of this copy, {num}`satellites-kept` of the {num}`funnel-flag` selected galaxies are satellites.
 #
-# This affects the results. The target is the dark matter of the *whole group* around the galaxy, and for a satellite that
-# includes its host, as {doc}`04_target_profiles` shows.
+# This affects the results.
+# The target is the dark matter of the *whole group* around the galaxy, and for a satellite that includes its host, as {doc}`04_target_profiles` shows.
 # The book keeps the paper's criterion, marks each galaxy as central or not (`is_true_central`), and gives results for both where they differ.
 #
 # ## A factor $h$ in the wrong place
 #
-# The catalogue's masses are in $10^{10}\,M_\odot/h$. A limit of $10^{10}\,M_\odot$ is therefore $h$ in catalogue units: the limit must be multiplied by $h$.
+# The catalogue's masses are in $10^{10}\,M_\odot/h$.
+# A limit of $10^{10}\,M_\odot$ is therefore $h$ in catalogue units: the limit must be multiplied by $h$.
 # The authors' download script divides instead, which selects $M_\star > 10^{10}\,M_\odot/h^2$.
 
 # %%
@@ -373,18 +374,18 @@ record_real("real-lost-h", lost, unit="%", n=above["right"], statement=of)
 
 # %% [markdown]
 # The wrong limit is {num}`limit-h:.2e`, the dashed line of {numref}`fig-mass-sfr`.
-# On the real rows it loses {num}`real-lost-h:.0f` of the galaxies above $10^{10}\,M_\odot$; in the universe of this copy it loses
-# {num}`lost-h:.0f` of the selected ones, all at the low-mass end where galaxies are most numerous.
+# On the real rows it loses {num}`real-lost-h:.0f` of the galaxies above $10^{10}\,M_\odot$; in the universe of this copy it loses {num}`lost-h:.0f` of
+# the selected ones, all at the low-mass end where galaxies are most numerous.
 # We cannot know whether the published sample was cut there: the script is one of several, and the paper's table says $10^{10}$.
 #
-# The figure shows two more things. The mass limit cuts through the sequence of star-forming galaxies, so small
-# ones just above it dominate the sample, and a network sees few massive galaxies.
+# The figure shows two more things.
+# The mass limit cuts through the sequence of star-forming galaxies, so small ones just above it dominate the sample, and a network sees few massive galaxies.
 # The star-formation limit removes the quenched galaxies, so the rest of the book is about galaxies with gas.
 #
 # ## The sample
 #
-# The selected galaxies are stored in one table, `sample.ecsv`, in plain text with units and with the criteria in its header. It always uses the
-# paper's limits, whatever the parameters of this chapter; all later chapters start from it.
+# The selected galaxies are stored in one table, `sample.ecsv`, in plain text with units and with the criteria in its header.
+# It always uses the paper's limits, whatever the parameters of this chapter; all later chapters start from it.
 
 # %%
 sample = load.sample(settings)
@@ -417,9 +418,10 @@ for name, count, what in (
 #
 # :::{admonition} Exercise
 # :class: tip
-# The paper does not say which stellar mass it cuts on. Select with the stars within twice the half-mass radius
-# instead (`Criteria(aperture="2rhalf")`). How many galaxies enter or leave the sample, and at which masses? Then look up in the record
-# what happens on the real rows.
+# The paper does not say which stellar mass it cuts on.
+# Select with the stars within twice the half-mass radius instead (`Criteria(aperture="2rhalf")`).
+# How many galaxies enter or leave the sample, and at which masses?
+# Then look up in the record what happens on the real rows.
 # :::
 #
 # :::{admonition} Solution
@@ -431,10 +433,10 @@ for name, count, what in (
 # print(funnel_other, len(lost), changed["m_star"])
 # print(measured["funnels"]["2rhalf"])
 # ```
-# The smaller aperture contains less mass, so galaxies can only drop out at the lower limit (and enter at the upper one, where there are hardly
-# any): all that change are just above $10^{10}\,M_\odot$. On the real rows {num}`real-mass-2rhalf` instead of {num}`real-mass` pass
-# the mass limit, and {num}`real-flag-2rhalf` instead of {num}`real-flag` the whole table; the number of true centrals is
-# {num}`real-centrals-2rhalf` in both cases, because the centrals of these groups are far above the limit.
+# The smaller aperture contains less mass, so galaxies can only drop out at the lower limit (and enter at the upper one, where there are hardly any):
+# all that change are just above $10^{10}\,M_\odot$.
+# On the real rows {num}`real-mass-2rhalf` instead of {num}`real-mass` pass the mass limit, and {num}`real-flag-2rhalf` instead of {num}`real-flag` the
+# whole table; the number of true centrals is {num}`real-centrals-2rhalf` in both cases, because the centrals of these groups are far above the limit.
 # :::
 #
 # ## Summary

@@ -16,8 +16,7 @@
 # (targets)=
 # # The target profiles
 #
-# **Objective: measure, from the particles of each galaxy, the numbers that a network will predict, and learn how reliable these numbers
-# are themselves.**
+# **Objective: measure, from the particles of each galaxy, the numbers that a network will predict, and learn how reliable these numbers are themselves.**
 #
 # | Prerequisite | Why | Where |
 # |---|---|---|
@@ -67,10 +66,9 @@ settings = Settings(
 # %% [markdown]
 # ## One galaxy
 #
-# A galaxy is read from the snapshot: the particles bound to its subhalo, with positions relative to its centre (the most bound
-# particle) and velocities relative to the galaxy's own.
-# Some galaxies lie across a face of the periodic box, with one half at each end of the coordinate range; their halves are joined
-# first.
+# A galaxy is read from the snapshot: the particles bound to its subhalo, with positions relative to its centre (the most bound particle) and velocities
+# relative to the galaxy's own.
+# Some galaxies lie across a face of the periodic box, with one half at each end of the coordinate range; their halves are joined first.
 
 # %%
 tree = load.universe(settings)
@@ -86,8 +84,8 @@ print(f"{galaxy.name}: {len(galaxy.dm)} particles of dark matter,")
 print(f"{len(galaxy.stars)} of stars, {len(galaxy.gas)} gas cells")
 
 # %% [markdown]
-# The mass within a radius gives the speed of a circular orbit there, $V_\mathrm{circ} = \sqrt{G M(<R)/R}$. Since masses add, the squares of
-# the speeds of the components add too.
+# The mass within a radius gives the speed of a circular orbit there, $V_\mathrm{circ} = \sqrt{G M(<R)/R}$.
+# Since masses add, the squares of the speeds of the components add too.
 # The twenty radii are the authors': from 1 to 100 kpc in equal steps of $\ln R$.
 
 # %%
@@ -128,20 +126,21 @@ record(
 )
 
 # %% [markdown]
-# {numref}`fig-v-circ` reverses the approach of {doc}`01_introduction`. There the total was measured and the dark matter inferred;
-# here each component is counted, particle by particle. Within {num}`dark-radius:.1f`, {num}`dark-part:.0f` of this galaxy's mass is dark.
+# {numref}`fig-v-circ` reverses the approach of {doc}`01_introduction`.
+# There the total was measured and the dark matter inferred; here each component is counted, particle by particle.
+# Within {num}`dark-radius:.1f`, {num}`dark-part:.0f` of this galaxy's mass is dark.
 #
 # ## The quantity to be predicted
 #
-# According to the authors' scripts, the target of the paper is the **dark-matter mass within twenty radii**
-# $R_i$ of each galaxy's centre. Three details matter:
+# According to the authors' scripts, the target of the paper is the **dark-matter mass within twenty radii** $R_i$ of each galaxy's centre.
+# Three details matter:
 #
 # - it is *enclosed* mass, a sum from the centre outwards, not density;
 # - it counts **all dark matter of the friends-of-friends group**, not only what is bound to the galaxy;
 # - networks are trained on its natural logarithm, $\ln M_i$.
 #
-# We measure it for all galaxies of the sample, for the group and for the subhalo alone, together with stars and gas. The result
-# is the file `targets.hdf5`.
+# We measure it for all galaxies of the sample, for the group and for the subhalo alone, together with stars and gas.
+# The result is the file `targets.hdf5`.
 
 # %%
 print(f"{len(targets)} galaxies, {len(targets.set_aside)} set aside")
@@ -180,14 +179,15 @@ record("targets-r-star", r, statement=of, **of_all)
 # From 1 to 100 kpc the median mass grows from {num}`targets-inner:.1e` to {num}`targets-outer:.1e` ({numref}`fig-target-profiles`).
 # The lines are nearly parallel: galaxies differ mostly in *how much* dark matter they have and less in its dependence on radius.
 # The dark mass also correlates with the stellar mass, with a coefficient of {num}`targets-r-star:.2f` (in logarithms, within 100 kpc).
-# A network can therefore do well just by weighing the stars. Later chapters must show whether it does more.
+# A network can therefore do well just by weighing the stars.
+# Later chapters must show whether it does more.
 #
 # {num}`targets-aside` galaxies had to be set aside because they lack dark matter.
 #
 # ## Group or subhalo?
 #
-# Around a central galaxy the difference is small: most matter that belongs to the group but not to the galaxy is far out, in satellites and between
-# them. Around a satellite, 100 kpc can extend deep into the halo of its host.
+# Around a central galaxy the difference is small: most matter that belongs to the group but not to the galaxy is far out, in satellites and between them.
+# Around a satellite, 100 kpc can extend deep into the halo of its host.
 
 # %%
 show(
@@ -225,22 +225,20 @@ record(
 # %% [markdown]
 # Within 100 kpc the group of a central contains {num}`scope-central:.2f` times the dark mass bound to the galaxy (median), that of a satellite
 # {num}`scope-satellite:.2f` times, and in the worst case {num}`scope-largest:.0f` times ({numref}`fig-target-scopes`).
-# Where a satellite is close to its host, the paper's target at large radii is the profile of the host's halo about an off-centre point; an
-# image of the satellite can hardly show this.
-# How many satellites are that close depends on the simulation; the embedded universe places its satellites by construction, so these numbers say nothing
-# about TNG.
-# Since the criterion `SubhaloParent = 0` includes satellites ({doc}`03_simulation_and_selection`), this is part of the paper's task, and
-# part of its error. Later chapters give errors for centrals and satellites separately.
+# Where a satellite is close to its host, the paper's target at large radii is the profile of the host's halo about an off-centre point; an image of the
+# satellite can hardly show this.
+# How many satellites are that close depends on the simulation; the embedded universe places its satellites by construction, so these numbers say nothing about TNG.
+# Since the criterion `SubhaloParent = 0` includes satellites ({doc}`03_simulation_and_selection`), this is part of the paper's task, and part of its error.
+# Later chapters give errors for centrals and satellites separately.
 #
 # ## How accurate is the target itself?
 #
-# **Particles.** A mass counted from $N$ equal particles has a relative error of $1/\sqrt N$: the simulated halo is one random realisation of a
-# smooth distribution.
+# **Particles.** A mass counted from $N$ equal particles has a relative error of $1/\sqrt N$: the simulated halo is one random realisation of a smooth distribution.
 #
-# **Softening.** Gravity between two particles is weakened below a softening length, 0.74 kpc for dark matter and stars in TNG100-1
-# {cite}`Nelson2019`, because a few particles must not scatter like stars. The force is exact only beyond 2.8 times that length {cite}`Springel2005`,
-# 2.1 kpc, and profiles are commonly trusted only from somewhat further out, where enough particles have had time to relax
-# {cite}`Power2003`.
+# **Softening.** Gravity between two particles is weakened below a softening length, 0.74 kpc for dark matter and stars in TNG100-1 {cite}`Nelson2019`,
+# because a few particles must not scatter like stars.
+# The force is exact only beyond 2.8 times that length {cite}`Springel2005`, 2.1 kpc, and profiles are commonly trusted only from somewhat further out,
+# where enough particles have had time to relax {cite}`Power2003`.
 
 # %%
 box, n_side = RUNS["TNG100-1"]
@@ -283,26 +281,28 @@ record(
 )
 
 # %% [markdown]
-# At 1 kpc the particle noise of a median galaxy's target is {num}`noise-here:.0f` in this copy; with the particles of
-# TNG100-1 it would be {num}`noise-tng:.0f` ({numref}`fig-target-resolution`).
-# No predictor can do better than the noise of the target itself. Keep this in mind when reading errors at the two or three innermost radii.
-# The galaxies of the embedded universe are drawn from smooth profiles without softening; in TNG the shaded radii say more about the code
-# than about galaxies.
+# At 1 kpc the particle noise of a median galaxy's target is {num}`noise-here:.0f` in this copy; with the particles of TNG100-1 it would be
+# {num}`noise-tng:.0f` ({numref}`fig-target-resolution`).
+# No predictor can do better than the noise of the target itself.
+# Keep this in mind when reading errors at the two or three innermost radii.
+# The galaxies of the embedded universe are drawn from smooth profiles without softening; in TNG the shaded radii say more about the code than about galaxies.
 #
-# The authors' scripts count particles of $7.5\times10^6\,M_\odot$ where the simulation has $7.46\times10^6$. All masses are therefore
-# {num}`mass-offset:.1f` too large. This does not affect a comparison of predictions with targets, but it matters for any comparison with
-# other data. We use the mass given in the file.
+# The authors' scripts count particles of $7.5\times10^6\,M_\odot$ where the simulation has $7.46\times10^6$.
+# All masses are therefore {num}`mass-offset:.1f` too large.
+# This does not affect a comparison of predictions with targets, but it matters for any comparison with other data.
+# We use the mass given in the file.
 #
 # ## A periodic box, and a wrap that tears galaxies apart
 #
-# In a periodic box, the separation of two points is the *shortest* one: $\Delta x \to \Delta x - L\,\mathrm{round}(\Delta x/L)$, with $L$ and
-# $\Delta x$ in the same unit.
+# In a periodic box, the separation of two points is the *shortest* one: $\Delta x \to \Delta x - L\,\mathrm{round}(\Delta x/L)$, with $L$ and $\Delta
+# x$ in the same unit.
 # The authors' scripts instead move each *position* above 32500 by $-75000$, and then each below $-32500$ by $+75000$.
 # Both numbers are meant for the catalogue's kpc$/h$, but the positions have already been divided by $h$, so that the box is 110717 long.
 # Follow a few positions through the two steps: 32501 goes to $-42499$ and comes back; 42501 goes to $-32499$ and stays there.
 # A galaxy across the plane at 42500 kpc is therefore torn in two, and one across the face of the box is not joined.
 #
-# A periodic box has no preferred origin, so we may place our galaxy anywhere. We put it near each of the two planes and measure its profile.
+# A periodic box has no preferred origin, so we may place our galaxy anywhere.
+# We put it near each of the two planes and measure its profile.
 
 # %%
 host = load_galaxy(tree, subhalo_id, scope="group", velocities=False)
@@ -351,17 +351,18 @@ record(
 )
 
 # %% [markdown]
-# Close to a plane half the galaxy is lost ({numref}`fig-target-torn`); further away the loss begins at the radius that reaches the plane. The two
-# panels agree, because the tear is the same.
-# For galaxies spread evenly over the box, the probability of being affected is {num}`torn-expected:.1f`. Of this copy's sample {num}`torn-here`
-# would be affected; of the {num}`real-flag` real galaxies of {doc}`03_simulation_and_selection`, {num}`torn-real` is.
-# These are few enough to go unnoticed in an average, but each is a wrong target in the training set.
-# dmlib wraps separations, in one unit, and tests that a halo on the corner of the box has the same profile as in its middle.
+# Close to a plane half the galaxy is lost ({numref}`fig-target-torn`); further away the loss begins at the radius that reaches the plane.
+# The two panels agree, because the tear is the same.
+# For galaxies spread evenly over the box, the probability of being affected is {num}`torn-expected:.1f`.
+# Of this copy's sample {num}`torn-here` would be affected; of the {num}`real-flag` real galaxies of {doc}`03_simulation_and_selection`, {num}`torn-real` is.
+# These are few enough to go unnoticed in an average, but each is a wrong target in the training set. dmlib wraps separations, in one unit, and tests
+# that a halo on the corner of the box has the same profile as in its middle.
 #
 # ## Baselines that look at no galaxy
 #
 # When is a prediction good? Two predictors that look at no galaxy set the scale.
-# One predicts the **mean** $\ln M_i$ of the other galaxies. Its error is the spread of the targets.
+# One predicts the **mean** $\ln M_i$ of the other galaxies.
+# Its error is the spread of the targets.
 # The other, the authors' *random baseline*, predicts a random draw from a normal distribution with that mean and spread; its own scatter adds to the
 # error, so it should be worse by $\sqrt2$.
 
@@ -401,22 +402,24 @@ of = "Error of the random draw over that of the mean, all radii"
 record("baseline-random", worse, statement=of, **shown)
 
 # %% [markdown]
-# The error of the mean profile is {num}`baseline-inner:.2f±` at 1 kpc, {num}`baseline-best:.2f±` at {num}`baseline-best-radius:.0f`, where the
-# galaxies of this copy are most alike, and {num}`baseline-outer:.2f±` at 100 kpc ({numref}`fig-target-baselines`).
+# The error of the mean profile is {num}`baseline-inner:.2f±` at 1 kpc, {num}`baseline-best:.2f±` at {num}`baseline-best-radius:.0f`, where the galaxies
+# of this copy are most alike, and {num}`baseline-outer:.2f±` at 100 kpc ({numref}`fig-target-baselines`).
 # (An error of 0.3 in $\ln M$ is about 30 per cent in $M$.)
 # The random draw is worse by a factor {num}`baseline-random:.2f`, on average over the radii.
 #
-# For this reason the book gives every error together with that of the mean profile. An error of 0.4 may be a great success or worthless: it depends
-# on how different the galaxies are, and that is a property of the *sample*.
-# The paper's "below 0.2" and "below 0.3" at intermediate radii are errors for TNG galaxies. They must be compared with the spread in TNG, which we have not
-# measured because that requires the particles of TNG; the numbers above apply only to the universe of this copy.
+# For this reason the book gives every error together with that of the mean profile.
+# An error of 0.4 may be a great success or worthless: it depends on how different the galaxies are, and that is a property of the *sample*.
+# The paper's "below 0.2" and "below 0.3" at intermediate radii are errors for TNG galaxies.
+# They must be compared with the spread in TNG, which we have not measured because that requires the particles of TNG; the numbers above apply only to
+# the universe of this copy.
 #
 # ## Exercise
 #
 # :::{admonition} Exercise
 # :class: tip
-# How much does a predictor gain from the stellar mass alone? Fit a straight line of $\ln M_i$ against $\ln M_\star$ at
-# each radius, and compare the scatter about the line with the error of the mean profile. At which radii does the stellar mass help most?
+# How much does a predictor gain from the stellar mass alone?
+# Fit a straight line of $\ln M_i$ against $\ln M_\star$ at each radius, and compare the scatter about the line with the error of the mean profile.
+# At which radii does the stellar mass help most?
 # :::
 #
 # :::{admonition} Solution
@@ -432,9 +435,9 @@ record("baseline-random", worse, statement=of, **shown)
 # for radius, line, mean in zip(RADII_KPC, scatter, errors["mean"]):
 #     print(f"{radius:6.1f} kpc  {line:.2f}  {mean:.2f}")
 # ```
-# The gain is smallest in the centre, where galaxies of the same mass still differ in the concentration of their haloes and where few particles are
-# counted. It grows outwards to some tens of kpc, where the enclosed mass follows the mass of the whole halo, which correlates with the stars; at the
-# last radii the neighbours of satellites reduce it slightly.
+# The gain is smallest in the centre, where galaxies of the same mass still differ in the concentration of their haloes and where few particles are counted.
+# It grows outwards to some tens of kpc, where the enclosed mass follows the mass of the whole halo, which correlates with the stars; at the last radii
+# the neighbours of satellites reduce it slightly.
 # A network that sees images must do better than *this* line before we can say that it has learnt more than to weigh the stars.
 # :::
 #

@@ -35,9 +35,9 @@
 # Reading takes about 20 minutes, running about a minute once the universe is written.
 
 # %% [markdown]
-# The paper trains its networks on SDSS-like images made with SKIRT. We could not find which bands, field of view and settings it used;
-# the authors' scripts name inputs `SDSS_I` and `SDSS_URZ`, which suggests the bands u, r, i, z. What follows is **our choice**, and
-# a common interface makes the two kinds of images interchangeable.
+# The paper trains its networks on SDSS-like images made with SKIRT.
+# We could not find which bands, field of view and settings it used; the authors' scripts name inputs `SDSS_I` and `SDSS_URZ`, which suggests the bands u, r, i, z.
+# What follows is **our choice**, and a common interface makes the two kinds of images interchangeable.
 
 # %% tags=["parameters"]
 universe = "embedded"  # written here; or "files" or "api": the real TNG
@@ -83,8 +83,9 @@ record = recorder(settings, chapter="photometry")
 # %% [markdown]
 # ## What radiative transfer does
 #
-# Light from a star does not reach the telescope directly. On its way dust grains absorb part of it, and scatter another part into new
-# directions; the absorbed light warms the grains, which emit in the infrared. Along a ray the brightness $I_\lambda$ follows
+# Light from a star does not reach the telescope directly.
+# On its way dust grains absorb part of it, and scatter another part into new directions; the absorbed light warms the grains, which emit in the infrared.
+# Along a ray the brightness $I_\lambda$ follows
 #
 # $$
 # \frac{\mathrm{d}I_\lambda}{\mathrm{d}s} = j_\lambda - \kappa_\lambda\rho\,I_\lambda
@@ -92,8 +93,9 @@ record = recorder(settings, chapter="photometry")
 # $$
 #
 # with the emission $j_\lambda$ of the stars, the extinction by dust of density $\rho$, and the light scattered in from all directions.
-# The integral couples every ray to every other. **SKIRT** {cite}`Camps2020` solves this equation by Monte Carlo: it launches
-# photon packets from the stars, draws at random where each is scattered or absorbed, and counts those that arrive at the instrument.
+# The integral couples every ray to every other.
+# **SKIRT** {cite}`Camps2020` solves this equation by Monte Carlo: it launches photon packets from the stars, draws at random where each is scattered or
+# absorbed, and counts those that arrive at the instrument.
 #
 # It needs three inputs that a simulation does not provide:
 #
@@ -101,15 +103,16 @@ record = recorder(settings, chapter="photometry")
 # - the light of **newborn stars**, still inside clouds that are smaller than any cell;
 # - **the amount of dust** and the type of grains: the amount is usually a fixed fraction of the metals in cold gas.
 #
-# The first is known to some hundredths of a magnitude, and the second from models of such clouds. The third is the least certain: the simulation does not
-# follow grains, so one number for all galaxies, adjusted by hand until statistics look right, sets how dusty the images are. A network trained on such
-# images is trained on that number too.
+# The first is known to some hundredths of a magnitude, and the second from models of such clouds.
+# The third is the least certain: the simulation does not follow grains, so one number for all galaxies, adjusted by hand until statistics look right,
+# sets how dusty the images are.
+# A network trained on such images is trained on that number too.
 #
-# The resulting image in each band includes all of this: dust lanes and reddening, glowing clouds, and the faint light scattered by dust. The cost is minutes to
-# hours per galaxy, compared with a hundredth of a second for the images that this chapter makes from particles.
+# The resulting image in each band includes all of this: dust lanes and reddening, glowing clouds, and the faint light scattered by dust.
+# The cost is minutes to hours per galaxy, compared with a hundredth of a second for the images that this chapter makes from particles.
 #
-# For TNG100, {cite:t}`RodriguezGomez2019` did this for all larger galaxies, and the images are part of the data release
-# {cite}`Nelson2019`: SDSS g, r, i, z, one view per galaxy along the z axis of the box, as if at redshift {num}`image-redshift:.4f`.
+# For TNG100, {cite:t}`RodriguezGomez2019` did this for all larger galaxies, and the images are part of the data release {cite}`Nelson2019`: SDSS g, r,
+# i, z, one view per galaxy along the z axis of the box, as if at redshift {num}`image-redshift:.4f`.
 
 # %%
 redshift = "Redshift of the published images"
@@ -118,15 +121,17 @@ published = available("tng100-skirt-image", subhalo_id=skirt_subhalo)
 print(f"published image of subhalo {skirt_subhalo}: {published.state}")
 
 # %% [markdown]
-# Such a file contains counts per second and no zero point. A magnitude difference between its bands is therefore not a colour, and we do not use it as one.
-# `read_broadband` checks the header cards of the file, takes the centre of the array as that of the galaxy, and resamples the image to our pixels by area, which
-# conserves the flux.
+# Such a file contains counts per second and no zero point.
+# A magnitude difference between its bands is therefore not a colour, and we do not use it as one.
+# `read_broadband` checks the header cards of the file, takes the centre of the array as that of the galaxy, and resamples the image to our pixels by
+# area, which conserves the flux.
 #
 # ## Starlight from the particles
 #
-# The published images have no u band and only one line of sight. By default we therefore make images from the star particles.
-# For each particle the snapshot contains absolute magnitudes in eight bands, computed from its age and metallicity, without dust. Four are those of the SDSS;
-# we take u from Johnson's U and add 0.79 mag for the AB system.
+# The published images have no u band and only one line of sight.
+# By default we therefore make images from the star particles.
+# For each particle the snapshot contains absolute magnitudes in eight bands, computed from its age and metallicity, without dust.
+# Four are those of the SDSS; we take u from Johnson's U and add 0.79 mag for the AB system.
 # A particle represents a million stars or more, not a point: its light is spread over the distance to its 32nd neighbour.
 
 # %%
@@ -145,8 +150,8 @@ stars_only, behind_dust = ParticleLight(dust=None), ParticleLight()
 galaxy = load_galaxy(tree, subhalo_id, extra=behind_dust.fields)
 
 # %% [markdown]
-# We view it from three directions: 50 degrees inclined, face-on and edge-on. We use two grids of pixels: the common one of the data set, and a
-# finer one for pictures.
+# We view it from three directions: 50 degrees inclined, face-on and edge-on.
+# We use two grids of pixels: the common one of the data set, and a finer one for pictures.
 
 # %%
 axis = galaxy.spin_axis()
@@ -157,8 +162,8 @@ inclined, face_on, edge_on = lines_of_sight(
 grid, close = SkyGrid.of(settings), SkyGrid(60.0, 120)
 
 # %% [markdown]
-# Every source of images has the same method, `image(galaxy, view, grid)`, and states its bands and its unit: here the surface
-# brightness in solar luminosities per kpc$^2$, which does not depend on the distance.
+# Every source of images has the same method, `image(galaxy, view, grid)`, and states its bands and its unit: here the surface brightness in solar
+# luminosities per kpc$^2$, which does not depend on the distance.
 
 # %%
 image = stars_only.image(galaxy, inclined, close)
@@ -180,8 +185,8 @@ show(
 )
 
 # %% [markdown]
-# Is all the light there? We compare the sum of the pixels with the sum of the particles, on a field wide enough for the whole group,
-# and on the common field.
+# Is all the light there?
+# We compare the sum of the pixels with the sum of the particles, on a field wide enough for the whole group, and on the common field.
 
 # %%
 light = stars_only.luminosities(galaxy, inclined).sum(axis=0)
@@ -213,13 +218,12 @@ record(
 # {numref}`fig-photometry-bands` shows one galaxy five times: stars younger than some hundred million years dominate u, while all stars ever formed contribute to z.
 # The spots in u are single particles: at this resolution one particle represents a whole region of star formation, or more than one region of a real galaxy.
 # (SKIRT pipelines replace each young particle by smaller populations; we do not.)
-# On a field that contains every particle, the image reproduces the particles' light to {num}`light-lost:.0e`; the common field of the data set, 128 kpc wide,
-# contains {num}`light-inside:.1f` of it.
+# On a field that contains every particle, the image reproduces the particles' light to {num}`light-lost:.0e`; the common field of the data set, 128 kpc
+# wide, contains {num}`light-inside:.1f` of it.
 #
 # ## A gallery
 #
-# Composite pictures follow {cite:t}`Lupton2004`: i, r and g are shown as red, green and blue, and an asinh compresses brightness without
-# changing the hue.
+# Composite pictures follow {cite:t}`Lupton2004`: i, r and g are shown as red, green and blue, and an asinh compresses brightness without changing the hue.
 
 # %%
 order = np.argsort(centrals["m_star"])
@@ -247,23 +251,24 @@ show(
 )
 
 # %% [markdown]
-# In {numref}`fig-photometry-gallery` old stars give discs and bars a yellow glow, and young stars appear as blue spots, more in some galaxies than in
-# others. At the same mass, sizes differ by factors of a few. Particles of this mass cannot show clusters, arms as fine as real ones,
-# or dust lanes thinner than a gas cell.
+# In {numref}`fig-photometry-gallery` old stars give discs and bars a yellow glow, and young stars appear as blue spots, more in some galaxies than in others.
+# At the same mass, sizes differ by factors of a few.
+# Particles of this mass cannot show clusters, arms as fine as real ones, or dust lanes thinner than a gas cell.
 #
 # ## Dust
 #
-# We use the model with which the TNG collaboration compared its colours to the SDSS {cite}`Nelson2018`. In front of a star there is a column
-# $N_\mathrm{H}$ of neutral hydrogen with metallicity $Z_\mathrm{g}$; its optical depth for absorption is
+# We use the model with which the TNG collaboration compared its colours to the SDSS {cite}`Nelson2018`.
+# In front of a star there is a column $N_\mathrm{H}$ of neutral hydrogen with metallicity $Z_\mathrm{g}$; its optical depth for absorption is
 #
 # $$
 # \tau^a_\lambda = \left(\frac{A_\lambda}{A_V}\right)_{\!\odot}\left(\frac{Z_\mathrm{g}}{Z_\odot}\right)^{1.6}
 # \frac{N_\mathrm{H}}{2.1\times10^{21}\,\mathrm{cm}^{-2}},
 # $$
 #
-# with the extinction curve of the Milky Way {cite}`Cardelli1989`. Scattering returns part of the light, which gives an effective $\tau_\lambda$
-# {cite}`Calzetti1994`, and a fraction $(1-e^{-\tau})/\tau$ of the starlight remains, as for stars and dust that are well mixed. Stars younger
-# than 10 million years are in clouds of their own {cite}`Charlot2000`.
+# with the extinction curve of the Milky Way {cite}`Cardelli1989`.
+# Scattering returns part of the light, which gives an effective $\tau_\lambda$ {cite}`Calzetti1994`, and a fraction $(1-e^{-\tau})/\tau$ of the
+# starlight remains, as for stars and dust that are well mixed.
+# Stars younger than 10 million years are in clouds of their own {cite}`Charlot2000`.
 #
 # The columns are computed star by star: working away from the observer, each gas cell adds to a map of columns, and each star reads the map.
 
@@ -322,13 +327,16 @@ for name, dimming in dimmings.items():
     )
 
 # %% [markdown]
-# As a whole, this galaxy is dimmed by {num}`dust-face-r:.2f` in r face-on and {num}`dust-edge-r:.2f` edge-on ({numref}`fig-photometry-dust`). It reddens by
-# {num}`dust-face-red:.2f` and {num}`dust-edge-red:.2f` in g − r. A foreground cloud of Milky Way dust that dims r by the same amount would redden it
-# more: where dust is mixed with the stars and optically thick, we see the stars near its front, which are hardly reddened.
+# As a whole, this galaxy is dimmed by {num}`dust-face-r:.2f` in r face-on and {num}`dust-edge-r:.2f` edge-on ({numref}`fig-photometry-dust`).
+# It reddens by {num}`dust-face-red:.2f` and {num}`dust-edge-red:.2f` in g − r.
+# A foreground cloud of Milky Way dust that dims r by the same amount would redden it more: where dust is mixed with the stars and optically thick, we
+# see the stars near its front, which are hardly reddened.
 # The spots in the maps of dimming are particles younger than 10 million years, each within its own cloud.
 #
-# This model is not radiative transfer. It lacks light that is scattered into the line of sight from elsewhere, and all structure below a gas cell.
-# Because simulated discs are thicker than real ones and TNG has plenty of neutral gas, its dust is uncertain by a large factor. Dust can therefore be switched off.
+# This model is not radiative transfer.
+# It lacks light that is scattered into the line of sight from elsewhere, and all structure below a gas cell.
+# Because simulated discs are thicker than real ones and TNG has plenty of neutral gas, its dust is uncertain by a large factor.
+# Dust can therefore be switched off.
 #
 # How does dust affect the sample? We take one random view of each galaxy.
 
@@ -379,7 +387,9 @@ for name, (which, mask) in ranges.items():
 
 # %% [markdown]
 # Galaxies inclined by less than 50 degrees lose {num}`dimming-flat:.2f` in g (median), those beyond 75 degrees {num}`dimming-steep:.2f`
-# ({numref}`fig-photometry-attenuation`). Is that realistic? Real galaxies cannot be turned, but we can turn ours from face-on to edge-on.
+# ({numref}`fig-photometry-attenuation`).
+# Is that realistic?
+# Real galaxies cannot be turned, but we can turn ours from face-on to edge-on.
 
 # %%
 some = ids[: len(ids) // 4]
@@ -401,14 +411,14 @@ for band, step in zip(bands.UGRIZ, steps.T, strict=True):
     )
 
 # %% [markdown]
-# They lose {num}`dimming-turned-g:.2f±` in g and {num}`dimming-turned-z:.2f±` in z. For spirals in the SDSS, the statistics over many inclinations
-# give 0.6 and 0.3 mag {cite}`Masters2010`, so the model has the right magnitude. For a network, dust both hides and reveals: an image without
-# dust would show the stellar mass more clearly than a real image does.
+# They lose {num}`dimming-turned-g:.2f±` in g and {num}`dimming-turned-z:.2f±` in z.
+# For spirals in the SDSS, the statistics over many inclinations give 0.6 and 0.3 mag {cite}`Masters2010`, so the model has the right magnitude.
+# For a network, dust both hides and reveals: an image without dust would show the stellar mass more clearly than a real image does.
 #
 # ## Are the colours right?
 #
-# Real galaxies fall into two groups: a **blue sequence** of star-forming and a **red sequence** of quiescent ones {cite}`Baldry2004`. By its third
-# criterion the sample has only star-forming galaxies; we add the quiescent galaxies of the same masses.
+# Real galaxies fall into two groups: a **blue sequence** of star-forming and a **red sequence** of quiescent ones {cite}`Baldry2004`.
+# By its third criterion the sample has only star-forming galaxies; we add the quiescent galaxies of the same masses.
 
 # %%
 passive = quiescent(tree)
@@ -493,20 +503,25 @@ record(
 
 # %% [markdown]
 # The median offset of the star-forming galaxies from the blue sequence is {num}`colour-bare:.2f` without dust and {num}`colour-dusty:.2f` with it
-# ({numref}`fig-photometry-colours`); {num}`redder-dusty:.0f` of them are on the red side of the dividing line. The quiescent ones are
-# {num}`colour-quiet:.2f` from the red sequence.
+# ({numref}`fig-photometry-colours`); {num}`redder-dusty:.0f` of them are on the red side of the dividing line.
+# The quiescent ones are {num}`colour-quiet:.2f` from the red sequence.
 #
-# What about TNG itself? The catalogue contains the light of each subhalo, so no particles are needed. For 60 real groups of TNG100-1
-# (`records/colours_tng100_subset.json`) the offsets without dust are {num}`colour-tng:.2f` and {num}`colour-tng-quiet:.2f`, from the blue and the
-# red sequence. In star-forming galaxies, starlight alone is therefore too blue in TNG as well; the missing ingredient is dust.
+# What about TNG itself?
+# The catalogue contains the light of each subhalo, so no particles are needed.
+# For 60 real groups of TNG100-1 (`records/colours_tng100_subset.json`) the offsets without dust are {num}`colour-tng:.2f` and
+# {num}`colour-tng-quiet:.2f`, from the blue and the red sequence.
+# In star-forming galaxies, starlight alone is therefore too blue in TNG as well; the missing ingredient is dust.
 #
-# Do not trust the last tenth of a magnitude: our u is a Johnson U, which agrees with the SDSS u to 0.1 mag (`tests/test_observe_images_light.py`), and the
-# observed magnitudes are measured in apertures. The dispersions of the sequences are 0.1 to 0.3 mag.
+# Do not trust the last tenth of a magnitude: our u is a Johnson U, which agrees with the SDSS u to 0.1 mag (`tests/test_observe_images_light.py`), and
+# the observed magnitudes are measured in apertures.
+# The dispersions of the sequences are 0.1 to 0.3 mag.
 #
 # ## Comparison with a SKIRT image
 #
-# How does a published image appear on our pixels? We show that of TNG100-1 subhalo 6, if its file is available. Its particles are not, so the
-# particle image next to it is of another galaxy: the one in our sample with the closest half-mass radius (a published image is 15 of these wide).
+# How does a published image appear on our pixels?
+# We show that of TNG100-1 subhalo 6, if its file is available.
+# Its particles are not, so the particle image next to it is of another galaxy: the one in our sample with the closest half-mass radius (a published
+# image is 15 of these wide).
 
 # %%
 skirt = read_broadband(published.path) if published.present else None
@@ -562,18 +577,20 @@ record(
 )
 
 # %% [markdown]
-# We measured once on that file (`records/skirt_tng100_subhalo_6.json`): on a grid that contains all of it, the flux changes by {num}`skirt-change:.0e`, which is
-# rounding; on the common grid, 128 kpc wide, {num}`skirt-within:.1f` of the light in r remains, and the rest is outside.
+# We measured once on that file (`records/skirt_tng100_subhalo_6.json`): on a grid that contains all of it, the flux changes by {num}`skirt-change:.0e`,
+# which is rounding; on the common grid, 128 kpc wide, {num}`skirt-within:.1f` of the light in r remains, and the rest is outside.
 # Without the file no picture appears here; {doc}`/real_data` explains how to download one.
-# The source `dmlib.observe.images.published.PublishedSkirt` provides such images to all later chapters, for every galaxy that has a file;
-# `box_view` then rotates the HI to the same line of sight.
+# The source `dmlib.observe.images.published.PublishedSkirt` provides such images to all later chapters, for every galaxy that has a file; `box_view`
+# then rotates the HI to the same line of sight.
 #
 # ### Running SKIRT yourself
 #
-# The published images have one line of sight each. With SKIRT you can make other views: `dmlib.observe.skirt` writes a galaxy's stars, star-forming
-# regions and dusty gas as input for SKIRT, with our lines of sight as its instruments, and reads its frames back. The recipe is that of the published images
-# {cite}`RodriguezGomez2019`; with `library="self-contained"` dmlib's own tables replace SKIRT's resource packs, and the magnitudes of the particles
-# are converted to spectra. How much of the light do these spectra contain?
+# The published images have one line of sight each.
+# With SKIRT you can make other views: `dmlib.observe.skirt` writes a galaxy's stars, star-forming regions and dusty gas as input for SKIRT, with our
+# lines of sight as its instruments, and reads its frames back.
+# The recipe is that of the published images {cite}`RodriguezGomez2019`; with `library="self-contained"` dmlib's own tables replace SKIRT's resource
+# packs, and the magnitudes of the particles are converted to spectra.
+# How much of the light do these spectra contain?
 
 # %%
 from dmlib.observe.skirt.compare import FIELDS, compare
@@ -592,8 +609,9 @@ record(
 )
 
 # %% [markdown]
-# The largest difference from the particle light is {num}`skirt-budget:.3f`. (For TNG itself, whose magnitudes come from another population model, this
-# number is the difference between the two models.) The SKIRT images are shown if a `skirt` executable is available.
+# The largest difference from the particle light is {num}`skirt-budget:.3f`.
+# (For TNG itself, whose magnitudes come from another population model, this number is the difference between the two models.)
+# The SKIRT images are shown if a `skirt` executable is available.
 
 # %%
 own = compare(both, inclined, close) if skirt_is_here() else None
@@ -640,15 +658,15 @@ if own is not None:
 # export DMLIB_SKIRT=$PWD/../release/SKIRT/main/skirt
 # ```
 #
-# Then run this chapter again, or process one galaxy: `dmlib skirt export 12 --out galaxy` and `dmlib skirt run galaxy`; for a data set with such images, use
-# `Recipe(images="skirt")`. We compared the files that dmlib writes with SKIRT's source, name by name. A stand-in that follows SKIRT's formulas reproduces
-# the particle-light images from these files; SKIRT itself has not yet been run on them.
+# Then run this chapter again, or process one galaxy: `dmlib skirt export 12 --out galaxy` and `dmlib skirt run galaxy`; for a data set with such
+# images, use `Recipe(images="skirt")`.
+# We compared the files that dmlib writes with SKIRT's source, name by name.
+# A stand-in that follows SKIRT's formulas reproduces the particle-light images from these files; SKIRT itself has not yet been run on them.
 # :::
 #
 # ## What the SDSS would have seen
 #
-# A survey adds its pixels of 0.396 arcsec, the blur of the atmosphere, and the noise of the night sky, whose level must then be estimated
-# and subtracted.
+# A survey adds its pixels of 0.396 arcsec, the blur of the atmosphere, and the noise of the night sky, whose level must then be estimated and subtracted.
 
 # %%
 camera = SurveyLight(behind_dust, Survey(), seed)
@@ -688,18 +706,20 @@ record(
 )
 
 # %% [markdown]
-# One SDSS pixel has a noise {cite}`Stoughton2002` of {num}`sdss-depth:.1f` in r, and averaging over many pixels goes deeper ({numref}`fig-photometry-survey`). The flux
-# found is {num}`sdss-flux:.3f` of the true one for this galaxy. We do not add the other stars and galaxies that a real image has in its field.
-# By default the networks are trained on ideal images, as those of the paper seem to have been (we found no mention of noise); realism is an option of the
-# data set.
+# One SDSS pixel has a noise {cite}`Stoughton2002` of {num}`sdss-depth:.1f` in r, and averaging over many pixels goes deeper ({numref}`fig-photometry-survey`).
+# The flux found is {num}`sdss-flux:.3f` of the true one for this galaxy.
+# We do not add the other stars and galaxies that a real image has in its field.
+# By default the networks are trained on ideal images, as those of the paper seem to have been (we found no mention of noise); realism is an option of the data set.
 #
 # ## Network inputs
 #
-# Brightness spans five powers of ten. The network reads asinh magnitudes {cite}`Lupton1999`,
+# Brightness spans five powers of ten.
+# The network reads asinh magnitudes {cite}`Lupton1999`,
 #
 # $$x = \operatorname{asinh}(I/2b)\,/\ln 10 ,$$
 #
-# which are logarithmic where the galaxy is bright and linear where it is fainter than $b$, the noise of the SDSS averaged over (2 kpc)$^2$. The five constants
+# which are logarithmic where the galaxy is bright and linear where it is fainter than $b$, the noise of the SDSS averaged over (2 kpc)$^2$.
+# The five constants
 # $b$ are fixed in advance and the same for all galaxies: nothing is scaled to a sample, and a bright galaxy stays bright.
 
 # %%
@@ -729,8 +749,8 @@ show(
 #
 # :::{admonition} Exercise
 # :class: tip
-# Put all the dust in front of the stars (`Dust(geometry="screen")`) and compare dimming and reddening, edge-on, with those of the mixed model. Which of the
-# two reddens more for the same dimming, and why?
+# Put all the dust in front of the stars (`Dust(geometry="screen")`) and compare dimming and reddening, edge-on, with those of the mixed model.
+# Which of the two reddens more for the same dimming, and why?
 # :::
 #
 # :::{admonition} Solution
@@ -743,9 +763,11 @@ show(
 #     dimming = whole(source, edge_on) - bare
 #     print(geometry, dimming[2].round(2), (dimming[1] - dimming[2]).round(2))
 # ```
-# A screen dims each star by $e^{-\tau}$ and reddens it in proportion. In a mixture the light that escapes comes from the front, down to an optical depth of about one
-# at any wavelength: for thick dust $(1-e^{-\tau})/\tau \to 1/\tau$, and the colour saturates. Behind a thick screen nothing is seen at all, so the
-# galaxy's light is dominated by the stars with little dust in front; this mixture over the *galaxy* then keeps its colour blue.
+# A screen dims each star by $e^{-\tau}$ and reddens it in proportion.
+# In a mixture the light that escapes comes from the front, down to an optical depth of about one at any wavelength: for thick dust $(1-e^{-\tau})/\tau
+# \to 1/\tau$, and the colour saturates.
+# Behind a thick screen nothing is seen at all, so the galaxy's light is dominated by the stars with little dust in front; this mixture over the
+# *galaxy* then keeps its colour blue.
 # :::
 #
 # ## Summary
@@ -759,8 +781,7 @@ show(
 #
 # ## What's next
 #
-# {doc}`06_hi_with_martini` observes the same galaxies, along the same lines of sight, in the hydrogen line; {doc}`07_data_set` combines
-# the two.
+# {doc}`06_hi_with_martini` observes the same galaxies, along the same lines of sight, in the hydrogen line; {doc}`07_data_set` combines the two.
 #
 # ## References
 #

@@ -16,8 +16,7 @@
 # (hi)=
 # # HI observations: from gas to moment maps
 #
-# **Objective: observe the hydrogen of a simulated galaxy as a radio interferometer would, and reduce
-# the data cube to the three maps that a network receives.**
+# **Objective: observe the hydrogen of a simulated galaxy as a radio interferometer would, and reduce the data cube to the three maps that a network receives.**
 #
 # | Prerequisite | Why | Where |
 # |---|---|---|
@@ -36,8 +35,8 @@
 # Reading takes about 20 minutes, running about half a minute once the universe is written.
 
 # %% [markdown]
-# The paper uses MARTINI {cite}`Oman2019,Oman2024` for its HI data, but we could not find its distance, beam, channels and
-# noise. All numbers below are **our choice**.
+# The paper uses MARTINI {cite}`Oman2019,Oman2024` for its HI data, but we could not find its distance, beam, channels and noise.
+# All numbers below are **our choice**.
 
 # %% tags=["parameters"]
 universe = "embedded"  # written here; or "files" or "api": the real TNG
@@ -88,19 +87,18 @@ grid = SkyGrid.of(settings)
 # %% [markdown]
 # ## How much of the gas is HI?
 #
-# Radio telescopes observe neutral atomic hydrogen, **HI**, in its 21 cm line, which arises when the spin of the electron
-# flips relative to that of the proton. Hot gas is ionised and dense cold gas is molecular; neither emits
-# the line. The gas cells of the simulation have a density, an energy and a neutral fraction, but no
-# molecules, and a star-forming cell represents cold clouds and hot medium together
-# {cite}`Springel2003`. The HI mass of a cell therefore takes three steps:
+# Radio telescopes observe neutral atomic hydrogen, **HI**, in its 21 cm line, which arises when the spin of the electron flips relative to that of the proton.
+# Hot gas is ionised and dense cold gas is molecular; neither emits the line.
+# The gas cells of the simulation have a density, an energy and a neutral fraction, but no molecules, and a star-forming cell represents cold clouds and
+# hot medium together {cite}`Springel2003`.
+# The HI mass of a cell therefore takes three steps:
 #
 # 1. where no stars form, use the neutral fraction that the simulation computed;
 # 2. where stars form, compute the fraction in cold clouds from the cell's energy {cite}`Stevens2019,Diemer2018HI`;
 # 3. of the neutral gas, a fraction $1/(1+R)$ is HI, with $R = (P/P_0)^\alpha$, an observed relation with the pressure of the gas
 #    {cite}`Leroy2008`.
 #
-# We take a galaxy with a high star formation rate and read all the gas of its group, because all of it can be
-# in the beam.
+# We take a galaxy with a high star formation rate and read all the gas of its group, because all of it can be in the beam.
 
 # %%
 tree = load.universe(settings)
@@ -117,8 +115,8 @@ print(f"{len(positions)} gas cells hold {gas.mass:.2e} Msun of HI;")
 print(f"{len(gas.m_hi)} of them hold 99.9% of it")
 
 # %% [markdown]
-# The pressure law is measured, but it varies between studies. A second law {cite}`Blitz2006` shows how
-# sensitive the result is.
+# The pressure law is measured, but it varies between studies.
+# A second law {cite}`Blitz2006` shows how sensitive the result is.
 
 # %%
 edges = np.linspace(0.0, 40.0, 21)
@@ -157,17 +155,15 @@ record(
     **here,
 )
 # %% [markdown]
-# Here the HI surface density does not exceed {num}`hi-top:.0f` ({numref}`fig-hi-partition`): more gas means more
-# pressure, and the surplus is molecular. In observed galaxies the same happens near
-# $10\,M_\odot\,\mathrm{pc}^{-2}$ {cite}`Leroy2008`. The second law gives {num}`hi-blitz-leroy:.2f`
-# times the HI mass. That factor is a systematic error of every HI map made from a simulation, and a
-# network trained on one recipe has learned that recipe. (TNG100 itself has about twice the neutral
-# gas that is observed {cite}`Diemer2019HI`.)
+# Here the HI surface density does not exceed {num}`hi-top:.0f` ({numref}`fig-hi-partition`): more gas means more pressure, and the surplus is molecular.
+# In observed galaxies the same happens near $10\,M_\odot\,\mathrm{pc}^{-2}$ {cite}`Leroy2008`.
+# The second law gives {num}`hi-blitz-leroy:.2f` times the HI mass.
+# That factor is a systematic error of every HI map made from a simulation, and a network trained on one recipe has learned that recipe.
+# (TNG100 itself has about twice the neutral gas that is observed {cite}`Diemer2019HI`.)
 #
 # ## The telescope
 #
-# We place the galaxy at a distance, rotate it to the line of sight, and observe it on a grid of pixels and
-# channels.
+# We place the galaxy at a distance, rotate it to the line of sight, and observe it on a grid of pixels and channels.
 
 # %%
 (view,) = lines_of_sight(subhalo_id, axis, seed=seed, mode=[(60, 30)])
@@ -196,22 +192,20 @@ record(
 )
 
 # %% [markdown]
-# A beam of {num}`hi-beam:.1f` and a noise of {num}`hi-noise:.1e` ({num}`hi-noise-sd:.2f`) are typical
-# of surveys of many galaxies, such as WHISP {cite}`vanderHulst2001` or MeerKAT's MIGHTEE
-# {cite}`Maddox2021`. Nearby galaxies can be observed with ten times better resolution {cite}`Walter2008`, but
-# neither our gas cells nor our pixels would support that. (The images of {doc}`05_photometry_with_skirt` are made
-# for a larger distance. Their pixels have the same size in kpc, so the distance only sets the resolution and the depth
-# of each.)
+# A beam of {num}`hi-beam:.1f` and a noise of {num}`hi-noise:.1e` ({num}`hi-noise-sd:.2f`) are typical of surveys of many galaxies, such as WHISP
+# {cite}`vanderHulst2001` or MeerKAT's MIGHTEE {cite}`Maddox2021`.
+# Nearby galaxies can be observed with ten times better resolution {cite}`Walter2008`, but neither our gas cells nor our pixels would support that.
+# (The images of {doc}`05_photometry_with_skirt` are made for a larger distance.
+# Their pixels have the same size in kpc, so the distance only sets the resolution and the depth of each.)
 #
-# **Conventions.** North is up and East is left, as on the sky. Velocities are relative to the
-# galaxy's, and positive where the gas recedes. The inclination is 0 face-on and 90 degrees edge-on;
-# the position angle is that of the receding side of the disc, counted from North through East. Here
-# they are 60 and 30 degrees.
+# **Conventions.** North is up and East is left, as on the sky.
+# Velocities are relative to the galaxy's, and positive where the gas recedes.
+# The inclination is 0 face-on and 90 degrees edge-on; the position angle is that of the receding side of the disc, counted from North through East.
+# Here they are 60 and 30 degrees.
 #
 # The line of each cell has a velocity dispersion of 7 km/s, that of warm neutral gas.
 #
-# MARTINI does four things: it smooths every cell over the pixels around it, spreads its line over the
-# channels, adds noise, and convolves each channel with the beam.
+# MARTINI does four things: it smooths every cell over the pixels around it, spreads its line over the channels, adds noise, and convolves each channel with the beam.
 
 # %%
 cube = observe_with_martini(gas, view, grid, telescope, seed=seed)
@@ -219,8 +213,8 @@ print(f"{cube.data.shape} (channels, y, x)")
 print(f"brightest voxel {1e3 * cube.data.max():.1f} mJy/beam")
 
 # %% [markdown]
-# The cube has the unit of the telescope, flux density per beam. The sum of the flux over pixels and
-# channels gives a mass: HI is nearly always transparent to its own line, so that every atom counts,
+# The cube has the unit of the telescope, flux density per beam.
+# The sum of the flux over pixels and channels gives a mass: HI is nearly always transparent to its own line, so that every atom counts,
 #
 # $$
 # \frac{M_\mathrm{HI}}{M_\odot} = 2.36\times10^5 \left(\frac{D}{\mathrm{Mpc}}\right)^2
@@ -248,16 +242,16 @@ show(
 )
 
 # %% [markdown]
-# In {numref}`fig-hi-channels` the emission moves along the disc from channel to channel. A ring of the disc at inclination
-# $i$ has the velocity $V(R)\sin i\cos\theta$ at the azimuth $\theta$ from the receding side; where
-# the curve $V(R)$ is flat, one velocity corresponds to one azimuth: a narrow wedge. Together the wedges of a cube
-# contain the whole rotation curve.
+# In {numref}`fig-hi-channels` the emission moves along the disc from channel to channel.
+# A ring of the disc at inclination $i$ has the velocity $V(R)\sin i\cos\theta$ at the azimuth $\theta$ from the receding side; where the curve $V(R)$
+# is flat, one velocity corresponds to one azimuth: a narrow wedge.
+# Together the wedges of a cube contain the whole rotation curve.
 #
 # ## The same cube, faster
 #
-# The data set needs a thousand cubes. `dmlib.observe.deposit` makes the same cube with less
-# generality: it visits only the pixels of a cell's kernel and the channels of its line. It uses the same
-# particles, kernels and random numbers. Are the cubes the same?
+# The data set needs a thousand cubes.
+# `dmlib.observe.deposit` makes the same cube with less generality: it visits only the pixels of a cell's kernel and the channels of its line.
+# It uses the same particles, kernels and random numbers. Are the cubes the same?
 
 # %%
 fast = observe(gas, view, grid, telescope, seed=seed)
@@ -273,12 +267,11 @@ record(
 )
 
 # %% [markdown]
-# The largest difference of any voxel is {num}`hi-difference:.0e` of the brightest one, which is rounding. We
-# use the faster method from here on
-# (`make bench` prints how much faster it is).
+# The largest difference of any voxel is {num}`hi-difference:.0e` of the brightest one, which is rounding.
+# We use the faster method from here on (`make bench` prints how much faster it is).
 #
-# A data set of thousands of views stores maps only. If you need the cube itself, for example to fit
-# rotation curves, `dmlib.observe.fits.write_fits(fast, "cube.fits")` writes it in a form that radio
+# A data set of thousands of views stores maps only.
+# If you need the cube itself, for example to fit rotation curves, `dmlib.observe.fits.write_fits(fast, "cube.fits")` writes it in a form that radio
 # astronomy software can read.
 #
 # ## Moment maps
@@ -293,12 +286,11 @@ record(
 # \end{aligned}
 # $$
 #
-# the amount of HI, its mean velocity, and its velocity dispersion. Most of a cube is empty, and its noise would spoil the
-# integrals: $M_1$ and $M_2$ are ratios. We therefore first search for emission in a smoothed cube, and
-# integrate only over what is found; all other pixels are **blank**.
+# the amount of HI, its mean velocity, and its velocity dispersion.
+# Most of a cube is empty, and its noise would spoil the integrals: $M_1$ and $M_2$ are ratios.
+# We therefore first search for emission in a smoothed cube, and integrate only over what is found; all other pixels are **blank**.
 #
-# To see the effects of the instrument, we observe three times: with cells and pixels only, with the beam,
-# and with beam and noise.
+# To see the effects of the instrument, we observe three times: with cells and pixels only, with the beam, and with beam and noise.
 
 # %%
 telescopes = {
@@ -312,8 +304,7 @@ observations = {
 }
 
 # %% [markdown]
-# We record the dispersion in the centre, the effect of the noise on the velocities, and the HI mass in the
-# field.
+# We record the dispersion in the centre, the effect of the noise on the velocities, and the HI mass in the field.
 
 # %%
 middle = np.hypot(*grid.mesh()) < 4.0
@@ -353,11 +344,10 @@ for name in ("no beam", "beam"):
         **here,
     )
 # %% [markdown]
-# **The beam** ({numref}`fig-hi-moments`, second row) mixes velocities. Where they change steeply, in
-# the centre, this looks like dispersion: {num}`hi-sigma-no-beam:.0f` within 4 kpc become
-# {num}`hi-sigma-beam:.0f`. The beam also flattens the velocity gradient: inner rotation curves measured from a
-# velocity map are too low. This **beam smearing** is the main problem of the rotation-curve method, and
-# a network that receives moment maps loses the same information.
+# **The beam** ({numref}`fig-hi-moments`, second row) mixes velocities.
+# Where they change steeply, in the centre, this looks like dispersion: {num}`hi-sigma-no-beam:.0f` within 4 kpc become {num}`hi-sigma-beam:.0f`.
+# The beam also flattens the velocity gradient: inner rotation curves measured from a velocity map are too low.
+# This **beam smearing** is the main problem of the rotation-curve method, and a network that receives moment maps loses the same information.
 
 # %%
 record(
@@ -378,17 +368,15 @@ for id, maps in (("hi-present", ideal), ("hi-found", noisy)):
     )
 
 # %% [markdown]
-# **The noise** removes the outskirts and changes velocities by {num}`hi-velocity-error:.0f` (standard
-# deviation over the map). Without noise moment 0 contains {num}`hi-present:.1f` of the HI in the field,
-# with noise {num}`hi-found:.1f`. At the edge only the peak of the line rises above the noise, so the
-# dispersion there is too small: dark rims in the third row. We set a lower limit to it, the dispersion of a line
-# within one channel, which is the channel width over $\sqrt{12}$.
+# **The noise** removes the outskirts and changes velocities by {num}`hi-velocity-error:.0f` (standard deviation over the map).
+# Without noise moment 0 contains {num}`hi-present:.1f` of the HI in the field, with noise {num}`hi-found:.1f`.
+# At the edge only the peak of the line rises above the noise, so the dispersion there is too small: dark rims in the third row.
+# We set a lower limit to it, the dispersion of a line within one channel, which is the channel width over $\sqrt{12}$.
 #
 # ## Position-velocity diagram
 #
-# A cut through the cube along the major axis keeps what the moments lose: the shape of the line. We overplot
-# the circular speed of the enclosed mass, from the particles
-# ({doc}`04_target_profiles`), times $\sin i$.
+# A cut through the cube along the major axis keeps what the moments lose: the shape of the line.
+# We overplot the circular speed of the enclosed mass, from the particles ({doc}`04_target_profiles`), times $\sin i$.
 
 # %%
 galaxy = load_galaxy(tree, subhalo_id)
@@ -412,10 +400,10 @@ show(
 )
 
 # %% [markdown]
-# The gas follows the curve where the disc is regular ({numref}`fig-hi-pv`). It departs from the curve in
-# the centre, because of the beam; slightly everywhere, because gas has pressure and turbulence and need not move
-# on circles; and where the disc is warped or disturbed. Even perfect data would give the mass only as
-# accurately as the gas orbits are circular.
+# The gas follows the curve where the disc is regular ({numref}`fig-hi-pv`).
+# It departs from the curve in the centre, because of the beam; slightly everywhere, because gas has pressure and turbulence and need not move on
+# circles; and where the disc is warped or disturbed.
+# Even perfect data would give the mass only as accurately as the gas orbits are circular.
 #
 # ## Inclination
 #
@@ -445,9 +433,9 @@ show(
 )
 
 # %% [markdown]
-# Face-on, the velocity map contains no rotation ({numref}`fig-hi-inclinations`): the mass must then
-# be inferred from other properties. Nearly edge-on, each line of sight passes through many radii, and moment
-# 1 is below the rotation speed. The spectrum of the whole galaxy shows the rotation in a single line profile.
+# Face-on, the velocity map contains no rotation ({numref}`fig-hi-inclinations`): the mass must then be inferred from other properties.
+# Nearly edge-on, each line of sight passes through many radii, and moment 1 is below the rotation speed.
+# The spectrum of the whole galaxy shows the rotation in a single line profile.
 
 # %%
 spectra = {
@@ -478,22 +466,20 @@ for name, angle in (("face-on", "0°"), ("inclined", "60°")):
         **here,
     )
 # %% [markdown]
-# The width at half of the peak grows from {num}`hi-w50-face-on:.0f` to {num}`hi-w50-inclined:.0f` at
-# 60 degrees
-# ({numref}`fig-hi-spectra`). Corrected for inclination it gives the rotation speed of galaxies too small to be resolved.
+# The width at half of the peak grows from {num}`hi-w50-face-on:.0f` to {num}`hi-w50-inclined:.0f` at 60 degrees ({numref}`fig-hi-spectra`).
+# Corrected for inclination it gives the rotation speed of galaxies too small to be resolved.
 #
 # ## Network inputs
 #
-# Galaxies are oriented at random relative to us, so we observe every galaxy from three random directions,
-# the same for its images and its HI. The maps are brought to a common scale that is fixed in advance
-# and the same for all:
+# Galaxies are oriented at random relative to us, so we observe every galaxy from three random directions, the same for its images and its HI.
+# The maps are brought to a common scale that is fixed in advance and the same for all:
 #
 # $$
 # \log_{10}\frac{\Sigma_\mathrm{HI}}{M_\odot\,\mathrm{pc}^{-2}},\quad \frac{v}{200\ \mathrm{km/s}},\quad \frac{\sigma}{50\ \mathrm{km/s}},
 # $$
 #
-# with $(-2, 0, 0)$ where blank. Dividing each map by its own largest value instead, as is usual for
-# photographs, would discard the amplitudes, which carry the information about the mass.
+# with $(-2, 0, 0)$ where blank.
+# Dividing each map by its own largest value instead, as is usual for photographs, would discard the amplitudes, which carry the information about the mass.
 
 # %%
 inputs = {}
@@ -514,13 +500,13 @@ show(
 )
 
 # %% [markdown]
-# {numref}`fig-hi-network-input` shows the whole field of view. Around this galaxy most of it is blank;
-# the field was chosen to contain the largest discs, and companions.
+# {numref}`fig-hi-network-input` shows the whole field of view.
+# Around this galaxy most of it is blank; the field was chosen to contain the largest discs, and companions.
 #
 # ## The whole sample
 #
-# Galaxies with little HI may not be detected at all. For galaxies across the sample, in
-# one random view each, we compare the HI mass found with the true mass.
+# Galaxies with little HI may not be detected at all.
+# For galaxies across the sample, in one random view each, we compare the HI mass found with the true mass.
 
 # %%
 few = sample["subhalo_id"][:: max(1, len(sample) // n_survey)]
@@ -566,18 +552,18 @@ record(
     **here,
 )
 # %% [markdown]
-# Above $3\times10^9\,M_\odot$ the median fraction is {num}`hi-share-rich:.2f`, below it
-# {num}`hi-share-poor:.2f`
-# ({numref}`fig-hi-recovery`). The number of undetected galaxies is {num}`hi-undetected`. A blank map is not a missing value: it
-# shows that the galaxy has no HI above the noise, and such views stay in the data set.
+# Above $3\times10^9\,M_\odot$ the median fraction is {num}`hi-share-rich:.2f`, below it {num}`hi-share-poor:.2f` ({numref}`fig-hi-recovery`).
+# The number of undetected galaxies is {num}`hi-undetected`.
+# A blank map is not a missing value: it shows that the galaxy has no HI above the noise, and such views stay in the data set.
 #
 # ## Exercise
 #
 # :::{admonition} Exercise
 # :class: tip
-# How small must the beam be? Observe the galaxy at 60 degrees with beams of 5, 15 and 45 arcsec
-# without noise, and find the largest velocity in each moment-1 map. At which beam does the map lose a
-# tenth of the rotation speed? What would the beams be for a galaxy at 7 Mpc?
+# How small must the beam be?
+# Observe the galaxy at 60 degrees with beams of 5, 15 and 45 arcsec without noise, and find the largest velocity in each moment-1 map.
+# At which beam does the map lose a tenth of the rotation speed?
+# What would the beams be for a galaxy at 7 Mpc?
 # :::
 #
 # :::{admonition} Solution
@@ -589,9 +575,8 @@ record(
 #     fastest = np.nanpercentile(seen.velocity, 99)
 #     print(f"{width} arcsec, {sight.beam_kpc:.1f} kpc: {fastest:.0f} km/s")
 # ```
-# The 99th percentile of the velocities falls with beam size, slowly while the beam is small
-# compared with the disc, then fast. The number of beams across the disc matters: at 7 Mpc the same
-# beams are ten times smaller in kpc, and all three resolve this galaxy.
+# The 99th percentile of the velocities falls with beam size, slowly while the beam is small compared with the disc, then fast.
+# The number of beams across the disc matters: at 7 Mpc the same beams are ten times smaller in kpc, and all three resolve this galaxy.
 # :::
 #
 # ## Summary
@@ -604,8 +589,7 @@ record(
 #
 # ## What's next
 #
-# {doc}`07_data_set` combines the HI maps with the images of {doc}`05_photometry_with_skirt`, taken
-# from the same directions.
+# {doc}`07_data_set` combines the HI maps with the images of {doc}`05_photometry_with_skirt`, taken from the same directions.
 #
 # ## References
 #

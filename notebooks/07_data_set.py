@@ -32,7 +32,8 @@
 # 3. explain why galaxies of one group must be on the same side of the split;
 # 4. recognise a leak between training and test by its effect on a regressor that only memorises.
 #
-# Reading takes about 15 minutes. Running takes a few minutes if the views have to be observed first, otherwise seconds.
+# Reading takes about 15 minutes.
+# Running takes a few minutes if the views have to be observed first, otherwise seconds.
 
 # %% tags=["parameters"]
 universe = "embedded"  # written here; or "files" or "api": the real TNG
@@ -63,14 +64,14 @@ record = recorder(settings, chapter="dataset")
 # %% [markdown]
 # ## Contents of a view
 #
-# The paper observes each galaxy along three lines of sight. For each of them the data set contains what a telescope would see: images of the
-# starlight in five bands, and three maps of the HI line, all seen from the *same* direction and on the same pixels.
+# The paper observes each galaxy along three lines of sight.
+# For each of them the data set contains what a telescope would see: images of the starlight in five bands, and three maps of the HI line, all seen from
+# the *same* direction and on the same pixels.
 # Both use the matter of the whole FoF group, because a telescope cannot distinguish which stars are bound to which galaxy; a companion in the field
 # therefore appears in the image.
 # Each view also records properties that the network does not receive, such as its inclination.
 #
-# `load_dataset` observes the whole sample if necessary, in parallel and one block of galaxies at a time; a run that is
-# killed continues where it stopped.
+# `load_dataset` observes the whole sample if necessary, in parallel and one block of galaxies at a time; a run that is killed continues where it stopped.
 
 # %%
 dataset = load.dataset(settings)
@@ -92,8 +93,8 @@ columns = {
 show_table(dataset.table[list(columns)], columns, rows=6)
 
 # %% [markdown]
-# Images and maps are stored in physical units: fluxes in maggies (the flux of magnitude zero), solar masses per square parsec, kilometres
-# per second. Blank pixels, and only these, are NaN. We show a view with a median amount of HI.
+# Images and maps are stored in physical units: fluxes in maggies (the flux of magnitude zero), solar masses per square parsec, kilometres per second.
+# Blank pixels, and only these, are NaN. We show a view with a median amount of HI.
 
 # %%
 row = int(np.argsort(dataset.table["m_hi"])[len(dataset) // 2])
@@ -108,8 +109,8 @@ print(
 )
 
 # %% [markdown]
-# We draw the lines of sight at random, uniformly over the sphere. The cosine of the inclination is then uniform between 0 and 1:
-# edge-on discs are common and face-on ones rare, as on the real sky.
+# We draw the lines of sight at random, uniformly over the sphere.
+# The cosine of the inclination is then uniform between 0 and 1: edge-on discs are common and face-on ones rare, as on the real sky.
 
 # %%
 cosine = np.cos(np.radians(dataset.table["inclination"].to_value(u.deg)))
@@ -131,8 +132,8 @@ record(
 #
 # ## Which galaxies are included
 #
-# Between the catalogue and the data set galaxies are lost in three steps: the selection, the target, and the observation. The first is the
-# paper's. The other two should lose few galaxies, and must report which.
+# Between the catalogue and the data set galaxies are lost in three steps: the selection, the target, and the observation.
+# The first is the paper's. The other two should lose few galaxies, and must report which.
 
 # %%
 sample, targets = load.sample(settings), load.targets(settings)
@@ -158,8 +159,9 @@ show(
 )
 
 # %% [markdown]
-# The file records why each galaxy was set aside ({numref}`fig-dataset-funnel` has the numbers). A galaxy without gas has no HI
-# maps, one with few gas cells would show the smoothing kernel instead of the galaxy, and a damaged file removes the galaxies in it but does not stop the run.
+# The file records why each galaxy was set aside ({numref}`fig-dataset-funnel` has the numbers).
+# A galaxy without gas has no HI maps, one with few gas cells would show the smoothing kernel instead of the galaxy, and a damaged file removes the
+# galaxies in it but does not stop the run.
 
 # %%
 print(f"{len(dataset.set_aside)} of {len(sample)} galaxies set aside")
@@ -188,15 +190,18 @@ record(
 )
 
 # %% [markdown]
-# {num}`dataset-aside` of {num}`dataset-sample` galaxies are set aside here. A galaxy whose HI is too faint to be detected is *not* among them: its maps are blank,
-# because that is what the telescope saw. There are {num}`dataset-blank` galaxies with such a view.
+# {num}`dataset-aside` of {num}`dataset-sample` galaxies are set aside here.
+# A galaxy whose HI is too faint to be detected is *not* among them: its maps are blank, because that is what the telescope saw.
+# There are {num}`dataset-blank` galaxies with such a view.
 #
 # ## Network inputs
 #
-# The inputs of a network should be of order one. The scaling must be the same for all galaxies and must not be learned from any. Dividing
-# each image by its own maximum would discard the brightness, which measures the stellar mass; subtracting the mean of the training images would be
-# allowed, but the mean must then never include a test image. We use scales fixed in advance: an inverse hyperbolic sine of the brightness
-# {cite}`Lupton1999`, the logarithm of the HI column, velocities over 200 and dispersions over 50 km/s.
+# The inputs of a network should be of order one.
+# The scaling must be the same for all galaxies and must not be learned from any.
+# Dividing each image by its own maximum would discard the brightness, which measures the stellar mass; subtracting the mean of the training images
+# would be allowed, but the mean must then never include a test image.
+# We use scales fixed in advance: an inverse hyperbolic sine of the brightness {cite}`Lupton1999`, the logarithm of the HI column, velocities over 200
+# and dispersions over 50 km/s.
 
 # %%
 batch = dataset.load("train", "all")
@@ -221,10 +226,11 @@ show(
 )
 
 # %% [markdown]
-# In {numref}`fig-dataset-channels` all channels are within a few units of zero. The tails are real: the brightest centres, the fastest edge-on
-# discs, and the pixels where the beam mixes both sides of a steep rotation curve.
+# In {numref}`fig-dataset-channels` all channels are within a few units of zero.
+# The tails are real: the brightest centres, the fastest edge-on discs, and the pixels where the beam mixes both sides of a steep rotation curve.
 #
-# Sets of inputs have names. This book uses `all`, `photometry` and `hi`; the authors' names work too.
+# Sets of inputs have names.
+# This book uses `all`, `photometry` and `hi`; the authors' names work too.
 
 # %%
 for inputs in ("photometry", "hi", "SDSS_I", "SDSS_URZ_HI_012"):
@@ -259,20 +265,23 @@ show(
 )
 
 # %% [markdown]
-# Try to rank the galaxies of {numref}`fig-dataset-examples` by their dark matter from the pictures alone. Brightness is the first clue and the
-# velocity field the second, but inclination confuses it: a face-on disc hides its rotation.
+# Try to rank the galaxies of {numref}`fig-dataset-examples` by their dark matter from the pictures alone.
+# Brightness is the first clue and the velocity field the second, but inclination confuses it: a face-on disc hides its rotation.
 # Part of the dispersion is caused by the beam ({doc}`06_hi_with_martini`).
 #
 # ## Splitting by group
 #
-# The authors use 70, 20 and 10 per cent for training, for the choices made during training, and for the test. But per cent of *what*?
+# The authors use 70, 20 and 10 per cent for training, for the choices made during training, and for the test.
+# But per cent of *what*?
 #
 # - Not of views. Three views of a galaxy have the same target, and nearly the same light.
 # - Not even of galaxies. The target is the dark matter of the whole FoF group, so two galaxies of one group share part of their
 #   targets and, if they are close, each appears in the other's image.
 #
-# We therefore split by **FoF group**. Within this constraint we distribute groups evenly in stellar mass, and treat those with satellites separately, because a
-# random tenth of a small sample can lack massive galaxies or satellites altogether. The split does not use the *targets*.
+# We therefore split by **FoF group**.
+# Within this constraint we distribute groups evenly in stellar mass, and treat those with satellites separately, because a random tenth of a small
+# sample can lack massive galaxies or satellites altogether.
+# The split does not use the *targets*.
 
 # %%
 table = dataset.table
@@ -303,8 +312,8 @@ record(
 )
 
 # %% [markdown]
-# The number of galaxies and groups on two sides of the split is {num}`dataset-two-sides`. Here {num}`dataset-shared` groups contain more than one galaxy of the
-# data set; in TNG100, with its clusters, there are more.
+# The number of galaxies and groups on two sides of the split is {num}`dataset-two-sides`.
+# Here {num}`dataset-shared` groups contain more than one galaxy of the data set; in TNG100, with its clusters, there are more.
 
 # %%
 show(
@@ -322,20 +331,23 @@ show(
 )
 
 # %% [markdown]
-# The {num}`dataset-train` galaxies for training, {num}`dataset-validation` for validation and {num}`dataset-test` for the test have
-# similar targets ({numref}`fig-dataset-targets`). The test set is small, so we give its errors with their uncertainty.
+# The {num}`dataset-train` galaxies for training, {num}`dataset-validation` for validation and {num}`dataset-test` for the test have similar targets
+# ({numref}`fig-dataset-targets`).
+# The test set is small, so we give its errors with their uncertainty.
 #
 # ## The effect of a leak
 #
 # In the authors' scripts the random indices of the split are computed but never used: validation and test galaxies are also training galaxies.
-# What is the effect? We test it on two simple, transparent regressors. Each view is reduced to the mean and the root mean
-# square of every channel in eight rings. Then
+# What is the effect? We test it on two simple, transparent regressors.
+# Each view is reduced to the mean and the root mean square of every channel in eight rings.
+# Then
 #
 # - the **nearest neighbour** predicts the target of the most similar training view: pure memory;
 # - **ridge regression** is a linear formula with a penalty on large coefficients: hardly any memory.
 #
-# We train and test both in three ways, on many random splits. We use only galaxies for training and validation. The real test set is not
-# used, not even for a demonstration.
+# We train and test both in three ways, on many random splits.
+# We use only galaxies for training and validation.
+# The real test set is not used, not even for a demonstration.
 
 # %%
 errors = demonstrate(dataset, seed=seed, repeats=n_splits)
@@ -374,26 +386,29 @@ for name in (*REGRESSORS, "mean"):
         )
 
 # %% [markdown]
-# Consider the left panel of {numref}`fig-dataset-leak`. If every view is trained on, the nearest neighbour makes no error at all: it finds the same view
-# again. That is what a test on training galaxies measures. Split by view, its error is {num}`leak-nearest-view:.2f±` on average
-# over the radii, because it often finds the same galaxy from another direction. Split by group, its error is {num}`leak-nearest-group:.2f±`, hardly better than the
-# {num}`leak-mean-group:.2f±` of the mean profile. All the rest was memory.
+# Consider the left panel of {numref}`fig-dataset-leak`.
+# If every view is trained on, the nearest neighbour makes no error at all: it finds the same view again.
+# That is what a test on training galaxies measures.
+# Split by view, its error is {num}`leak-nearest-view:.2f±` on average over the radii, because it often finds the same galaxy from another direction.
+# Split by group, its error is {num}`leak-nearest-group:.2f±`, hardly better than the {num}`leak-mean-group:.2f±` of the mean profile.
+# All the rest was memory.
 #
-# The linear formula cannot memorise much, and so gains little: {num}`leak-ridge-script:.2f±`, {num}`leak-ridge-view:.2f±` and
-# {num}`leak-ridge-group:.2f±`. With a proper split it is by far the better of the two; with the leak of the scripts, the useless one wins.
+# The linear formula cannot memorise much, and so gains little: {num}`leak-ridge-script:.2f±`, {num}`leak-ridge-view:.2f±` and {num}`leak-ridge-group:.2f±`.
+# With a proper split it is by far the better of the two; with the leak of the scripts, the useless one wins.
 # **A leak not only makes results look too good: it reverses the ranking**, in favour of whichever method memorises best.
 #
-# A deep network is between the two. With dropout and early stopping it memorises less, but early stopping itself fails when the
-# validation galaxies are trained on. We cannot tell how much of the paper's published performance is due to this: we have the
-# script, but do not know which version of it made the figures.
+# A deep network is between the two.
+# With dropout and early stopping it memorises less, but early stopping itself fails when the validation galaxies are trained on.
+# We cannot tell how much of the paper's published performance is due to this: we have the script, but do not know which version of it made the figures.
 #
-# The ridge regression is also a baseline. Any convolutional network trained on these data should be compared with eight rings and a
-# linear formula.
+# The ridge regression is also a baseline.
+# Any convolutional network trained on these data should be compared with eight rings and a linear formula.
 #
 # ## Another data set
 #
-# A recipe defines what is observed, and how, and the file stores its recipe. Another recipe makes another file: here with three fixed lines of sight,
-# the same for every galaxy (inclination and position angle), and images as the SDSS would have taken them.
+# A recipe defines what is observed, and how, and the file stores its recipe.
+# Another recipe makes another file: here with three fixed lines of sight, the same for every galaxy (inclination and position angle), and images as the
+# SDSS would have taken them.
 #
 # ```python
 # from dmlib.dataset.build import build
@@ -406,9 +421,10 @@ for name in (*REGRESSORS, "mean"):
 # fixed = read_dataset(path)
 # ```
 #
-# `orientation` may also be `"random"`, `"face-on"` or `"edge-on"`; `dust=False` omits the dust, and `hi=HISettings(...)` selects another
-# telescope, or another pressure law for the molecules. The file contains maps only. If a full HI cube is needed, it is computed again, including its
-# noise:
+# `orientation` may also be `"random"`, `"face-on"` or `"edge-on"`; `dust=False` omits the dust, and `hi=HISettings(...)` selects another telescope, or
+# another pressure law for the molecules.
+# The file contains maps only.
+# If a full HI cube is needed, it is computed again, including its noise:
 #
 # ```python
 # from dmlib.dataset.views import Observer
@@ -424,8 +440,9 @@ for name in (*REGRESSORS, "mean"):
 #
 # :::{admonition} Exercise
 # :class: tip
-# Which inputs does the linear formula depend on? Run `demonstrate` with `inputs="photometry"` and `inputs="hi"`, and compare the error at each radius with that of
-# all inputs, for the split by group. Where does the HI help?
+# Which inputs does the linear formula depend on?
+# Run `demonstrate` with `inputs="photometry"` and `inputs="hi"`, and compare the error at each radius with that of all inputs, for the split by group.
+# Where does the HI help?
 # :::
 #
 # :::{admonition} Solution
@@ -436,10 +453,12 @@ for name in (*REGRESSORS, "mean"):
 #     error = errors["group", "ridge"].mean(axis=0)
 #     print(f"{inputs:10s}", " ".join(f"{value:.2f}" for value in error[::4]))
 # ```
-# The photometry alone measures the stellar mass, which is already a good predictor, as in {doc}`04_target_profiles`; it is most useful at large radii, where
-# the total mass of the halo matters. The HI alone provides the rotation speed. In the embedded universe it is about as useful as the stars inside some
-# ten kpc, and less useful beyond the disc. Both together are slightly better than either. Rings do not contain the shape of a disc, so the formula cannot correct
-# for the inclination; a network might.
+# The photometry alone measures the stellar mass, which is already a good predictor, as in {doc}`04_target_profiles`; it is most useful at large radii,
+# where the total mass of the halo matters.
+# The HI alone provides the rotation speed.
+# In the embedded universe it is about as useful as the stars inside some ten kpc, and less useful beyond the disc.
+# Both together are slightly better than either.
+# Rings do not contain the shape of a disc, so the formula cannot correct for the inclination; a network might.
 # :::
 #
 # ## Summary
@@ -453,7 +472,8 @@ for name in (*REGRESSORS, "mean"):
 #
 # ## What's next
 #
-# The networks of the paper are trained on these views, and the rotation-curve method reads the HI cubes of the same galaxies. Those chapters are to come.
+# The networks of the paper are trained on these views, and the rotation-curve method reads the HI cubes of the same galaxies.
+# Those chapters are to come.
 #
 # ## References
 #
