@@ -226,7 +226,7 @@ record(
 )
 
 # %%
-of = f"Mass needed over mass seen {where}"
+of = f"Ratio of needed to seen mass {where}"
 record("intro-ratio", ratio[-1], error=ratio_error[-1], statement=of, **at_end)
 record("intro-ratio-low", low, statement=f"{of}, heaviest stars", **at_end)
 record("intro-ratio-high", high, statement=f"{of}, lightest stars", **at_end)

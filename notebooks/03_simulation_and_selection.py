@@ -43,10 +43,10 @@ universe = "embedded"  # written here; or "files" or "api": the real TNG
 profile = "quick"  # how much is computed: "smoke", "quick" or "paper"
 seed = 1  # root of every random number
 base_path = ""  # for "files", the simulation's output folder
-m_star_min = 1e10  # least stellar mass [Msun] (section 2 of the talk)
-m_star_max = 1e12  # largest stellar mass [Msun] (section 2 of the talk)
-sfr_min = 0.1  # least star formation rate [Msun/yr] (section 2 of the talk)
-centrals = "paper"  # SubhaloParent = 0; or "true" (GroupFirstSub), or "any"
+m_star_min = 1e10  # minimum stellar mass [Msun] (section 2 of the talk)
+m_star_max = 1e12  # maximum stellar mass [Msun] (section 2 of the talk)
+sfr_min = 0.1  # minimum star formation rate [Msun/yr] (section 2 of the talk)
+centrals = "paper"  # SubhaloParent is 0; or "true": GroupFirstSub, or "any"
 aperture = "all"  # all bound stars; or "2rhalf": within 2 half-mass radii
 
 # %%
@@ -234,8 +234,8 @@ show(
     "`SubhaloParent` = 0.",
     alt="Two bar charts of the number of subhaloes left after each cut. On "
     "the real rows the mass limit removes nearly all; of the rest, about "
-    "half form stars; SubhaloParent = 0 removes one of these, true centrals "
-    "would be half of them; the flag removes none.",
+    "half form stars; SubhaloParent = 0 removes one of these, while only half "
+    "of them are true centrals; the flag removes none.",
     n=len(table),
 )
 
@@ -301,12 +301,12 @@ show(
 # %%
 shown = {"figure": "centrals"}
 share = 100 * zero_real["satellites_among_them"] / zero_real["satellites"]
-of = "Share of all satellites that have SubhaloParent = 0"
+of = "Fraction of all satellites that have SubhaloParent = 0"
 record_real("real-parent-zero", share, unit="%", statement=of, **shown)
 of = "True centrals that pass the table"
 record_real("real-centrals", true["flag"], statement=of, **shown)
 kept = 100 * (paper["flag"] - true["flag"]) / paper["flag"]
-of = "Share of satellites in the paper's selection"
+of = "Fraction of satellites in the paper's selection"
 record_real("real-satellites-kept", kept, unit="%", statement=of, **shown)
 of = "Satellites in the selection"
 record("satellites-kept", satellites, n=len(table), statement=of, **shown)
@@ -315,7 +315,7 @@ record("satellites-kept", satellites, n=len(table), statement=of, **shown)
 # {numref}`fig-centrals` gives the answer.
 # On the real rows {num}`real-parent-zero:.0f` of *all* satellites have `SubhaloParent` = 0, so the criterion hardly separates them from centrals.
 # Of the {num}`real-flag` galaxies that the table selects there, {num}`real-centrals` are centrals: {num}`real-satellites-kept:.0f` of that sample are satellites.
-# (These rows are rich in satellites; over the whole box the share will be smaller.
+# (These rows are rich in satellites; over the whole box the fraction will be smaller.
 # We have not measured it.)
 # In the universe of this copy, {num}`satellites-kept` of the {num}`funnel-flag` selected galaxies are satellites.
 #
@@ -365,11 +365,11 @@ record(
     universe=ARITHMETIC,
 )
 lost = 100 * (1 - counts["flag"] / funnel.counts["flag"])
-of = "Share of the selected galaxies that the wrong limit loses"
+of = "Fraction of the selected galaxies lost by the wrong limit"
 record("lost-h", lost, unit="%", n=len(table), statement=of)
 above = measured["mass_limit"]
 lost = 100 * (1 - above["divided_by_h"] / above["right"])
-of = "Share of the galaxies above 1e10 Msun that the wrong limit loses"
+of = "Fraction of galaxies above 1e10 Msun lost by the wrong limit"
 record_real("real-lost-h", lost, unit="%", n=above["right"], statement=of)
 
 # %% [markdown]

@@ -39,7 +39,7 @@ universe = "embedded"  # written here; or "files" or "api": the real TNG
 profile = "quick"  # how much is computed: "smoke", "quick" or "paper"
 seed = 1  # root of every random number
 base_path = ""  # for "files", the simulation's output folder
-subhalo_id = -1  # galaxy to look at; -1: a central of median stellar mass
+subhalo_id = -1  # galaxy to show; -1: a central of median stellar mass
 
 # %%
 import numpy as np
@@ -114,7 +114,7 @@ record(
     dark,
     unit="%",
     n=1,
-    statement=f"Dark part of the mass within {RADII_KPC[inside]:.1f} kpc",
+    statement=f"Dark fraction of the mass within {RADII_KPC[inside]:.1f} kpc",
     figure="v_circ",
 )
 record(
@@ -333,20 +333,20 @@ show(
 positions = load.sample(settings)["position"].to_value("kpc")
 affected = int(faults.near_planes(positions).sum())
 torn_real = load.record("selection_tng100_subset")["measured"]["torn_by_wrap"]
-of = "Galaxies whose profile the wrap tears"
+of = "Galaxies whose profile is torn by the wrap"
 record("torn-here", affected, n=len(positions), statement=of)
 record(
     "torn-expected",
     100 * faults.expected_torn(),
     unit="%",
-    statement=f"{of}: share expected of galaxies spread evenly over a box",
+    statement=f"{of}: fraction expected for a uniform distribution in a box",
     universe=ARITHMETIC,
 )
 record(
     "torn-real",
     torn_real["paper"],
     n=torn_real["of"],
-    statement=f"{of}, of the paper's selection from real rows",
+    statement=f"{of}, in the paper's selection of real rows",
     universe="TNG100-1, 60 groups (records/selection_tng100_subset.json)",
 )
 

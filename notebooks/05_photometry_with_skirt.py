@@ -44,7 +44,7 @@ universe = "embedded"  # written here; or "files" or "api": the real TNG
 profile = "quick"  # how much is computed: "smoke", "quick" or "paper"
 seed = 1  # root of every random number
 base_path = ""  # for "files", the simulation's output folder
-subhalo_id = -1  # galaxy to look at; -1: a central with much star formation
+subhalo_id = -1  # galaxy to show; -1: a central with a high SFR
 skirt_subhalo = 6  # TNG100-1 subhalo whose published SKIRT image is shown
 n_gallery = 12  # galaxies in the gallery
 n_colours = 200  # galaxies whose colours with dust are measured
@@ -295,7 +295,7 @@ show(
 )
 
 # %% [markdown]
-# The same for the galaxy as a whole, in magnitudes:
+# The same for the whole galaxy, in magnitudes:
 
 
 # %%
@@ -497,7 +497,7 @@ record(
     100 * redder,
     unit="%",
     n=len(table),
-    statement="Star-forming galaxies redder than the divider, with dust",
+    statement="Star-forming galaxies redder than the dividing line, with dust",
     figure="photometry_colours",
 )
 
@@ -564,8 +564,8 @@ file = "TNG100-1, subhalo 6 (records/skirt_tng100_subhalo_6.json)"
 record(
     "skirt-change",
     measured["flux_change"],
-    statement="Change of a published image's flux on a grid that holds it "
-    "all, largest of four bands",
+    statement="Change of a published image's flux on a grid that contains "
+    "all of it, largest of four bands",
     universe=file,
 )
 record(
@@ -701,7 +701,7 @@ record(
     "sdss-flux",
     seen[..., 2].sum() / ideal[..., 2].sum(),
     n=1,
-    statement="Flux in r, SDSS over ideal, galaxy shown",
+    statement="Ratio of SDSS to ideal flux in r, galaxy shown",
     figure="photometry_survey",
 )
 

@@ -43,8 +43,8 @@ universe = "embedded"  # written here; or "files" or "api": the real TNG
 profile = "quick"  # how much is computed: "smoke", "quick" or "paper"
 seed = 1  # root of every random number
 base_path = ""  # for "files", the simulation's output folder
-subhalo_id = -1  # galaxy to look at; -1: a central with much star formation
-distance = 70.0  # where the galaxies are put [Mpc] (our choice)
+subhalo_id = -1  # galaxy to show; -1: a central with a high SFR
+distance = 70.0  # assumed distance of the galaxies [Mpc] (our choice)
 beam = 15.0  # full width at half maximum of the beam [arcsec] (our choice)
 noise = 3e-4  # noise of a channel [Jy/beam] (our choice)
 channel_width = 10.0  # width of a channel [km/s] (our choice)
@@ -144,7 +144,7 @@ here = {"figure": "hi_partition", "n": 1}
 record(
     "hi-blitz-leroy",
     ratio,
-    statement="HI mass by Blitz & Rosolowsky over that by Leroy et al.",
+    statement="HI mass with Blitz & Rosolowsky over that with Leroy et al.",
     **here,
 )
 record(
@@ -188,7 +188,7 @@ record(
     "hi-noise-sd",
     n_hi / ATOMS_PER_CM2,
     unit="Msun/pc²",
-    statement="The same as surface density",
+    statement="Surface density of the noise in a channel",
 )
 
 # %% [markdown]

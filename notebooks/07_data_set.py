@@ -174,7 +174,7 @@ undetected = dataset.table["subhalo_id"][dataset.table["m_hi"] == 0]
 record(
     "dataset-sample",
     len(sample),
-    statement="Galaxies of the sample that were to be observed",
+    statement="Galaxies of the sample that should be observed",
 )
 record(
     "dataset-aside",
@@ -308,7 +308,7 @@ views_of_group = np.unique(table["group_id"], return_counts=True)[1]
 record(
     "dataset-shared",
     (views_of_group > dataset.recipe.n_views).sum(),
-    statement="Groups that hold several galaxies of the data set",
+    statement="Groups with several galaxies of the data set",
 )
 
 # %% [markdown]

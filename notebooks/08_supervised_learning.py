@@ -45,8 +45,8 @@ profile = "quick"  # how much is computed: "smoke", "quick" or "paper"
 seed = 1  # root of every random number
 base_path = ""  # for "files", the simulation's output folder
 radius = 38.0  # radius whose enclosed dark mass is predicted first [kpc]
-n_few = 20  # galaxies of the experiments on overfitting
-degree = 12  # of the polynomial that is too flexible
+n_few = 20  # galaxies in the experiments on overfitting
+degree = 12  # degree of the polynomial that is too flexible
 n_draws = 100  # repetitions of each experiment with other galaxies
 
 # %%
@@ -113,7 +113,7 @@ line = np.polyfit(x, y, 1)
 error_line = learning.rms(np.polyval(line, x) - y)
 here = {"figure": "learning_task", "n": len(x)}
 record("learning-radius", radius, unit="kpc", statement="Radius of the target")
-record("learning-slope", line[0], statement="Slope, ln M_DM a dex", **here)
+record("learning-slope", line[0], statement="Slope, ln M_DM per dex", **here)
 record(
     "learning-mean-error",
     y.std(),
@@ -194,7 +194,7 @@ for name in features:
     record(
         f"learning-steps-{name.split()[0]}",
         learning.steps_until(losses, goal),
-        statement=f"Steps until the loss is within 1% of the least, {name}",
+        statement=f"Steps until the loss is within 1% of the minimum, {name}",
         figure="learning_descent",
         n=len(x),
     )
@@ -225,7 +225,7 @@ rows = learning.one_per_group(galaxies)
 x, y = galaxies.column("m_star")[rows], galaxies.ln_m_dm[rows, k]
 few, rest = learning.draw(len(rows), n_few, 1, seed)[0]
 record(
-    "learning-few", n_few, statement="Galaxies that polynomials are fitted to"
+    "learning-few", n_few, statement="Number of galaxies in a polynomial fit"
 )
 
 # %%
@@ -336,10 +336,10 @@ show(
 here = {"figure": "learning_restraint", "n": len(rows)}
 for name, (_, others) in (("penalty", by_penalty), ("stopping", by_step)):
     middle = np.median(others, axis=0)
-    statement = f"Least median error on other galaxies, {name}"
+    statement = f"Lowest median error on other galaxies, {name}"
     record(f"learning-{name}-least", middle.min(), statement=statement, **here)
 best_step = steps[np.median(by_step[1], axis=0).argmin()]
-record("learning-best-step", best_step, statement="Steps to stop at", **here)
+record("learning-best-step", best_step, statement="Best stopping step", **here)
 
 # %% [markdown]
 # Both panels of {numref}`fig-learning-restraint` show a minimum.
@@ -387,7 +387,7 @@ for d, error in zip(some, last, strict=True):
         figure="learning_curve",
         n=int(sizes[-1]),
     )
-record("learning-most", sizes[-1], statement="Most galaxies of the curve")
+record("learning-most", sizes[-1], statement="Largest number of galaxies")
 
 # %% [markdown]
 # {numref}`fig-learning-curve` is a **learning curve**.
@@ -532,7 +532,7 @@ for name, (value, error) in exam.items():
 # - The baseline for networks at {num}`learning-radius:.0f`: {num}`learning-exam-four:.2f±` in $\ln M$ with four catalogue properties.
 
 # %%
-record("learning-degree", degree, statement="Degree of the free polynomial")
+record("learning-degree", degree, statement="Highest degree of polynomial")
 
 # %% [markdown]
 # ## What's next

@@ -40,7 +40,7 @@ profile = "quick"  # how much is computed: "smoke", "quick" or "paper"
 seed = 1  # root of every random number
 base_path = ""  # for "files", the simulation's output folder
 n_hidden = 8  # neurons of the network that learns a rotation curve
-n_steps = 4000  # steps of its training
+n_steps = 4000  # steps of that training
 n_epochs = 12  # epochs of the small convolutional network
 
 # %%
@@ -78,9 +78,9 @@ show(
     caption="Left: a neuron with three inputs. Right: three activations; this "
     "book uses ReLU, which passes positive values and sets others to zero.",
     alt="Left, three circles with arrows to a sum, which has a constant as "
-    "another input and leads to a bend and an output. Right, three curves: "
-    "ReLU is zero left of zero and a rising line right of it; tanh and "
-    "sigmoid are smooth steps.",
+    "another input and leads to an activation and an output. Right, three "
+    "curves: ReLU is zero left of zero and a rising line right of it; tanh "
+    "and sigmoid are smooth steps.",
     source="arithmetic",
 )
 
@@ -189,7 +189,7 @@ show(
 record(
     "conv-gradient",
     worst.min(),
-    statement="Least relative difference of gradient and quotients",
+    statement="Smallest relative difference of gradient and quotients",
     figure="convolutions_gradient",
 )
 record("conv-n-weights", len(slopes), statement="Weights of that network")
@@ -436,9 +436,9 @@ exact(
     "conv-dense-part",
     100 * dense_part / total,
     unit="%",
-    statement="Share of the dense layers in them",
+    statement="Fraction of the weights in dense layers",
 )
-exact("conv-left", last.shape[0], statement="Pixels a side that are left")
+exact("conv-left", last.shape[0], statement="Pixels per side that remain")
 exact(
     "conv-field",
     last.field * dataset.grid.pixel_size,
@@ -514,7 +514,7 @@ record(
     statement="Error of cos i of the mean, validation views",
     **here,
 )
-record("conv-tiny", error, n=n, statement="The same of the network", **here)
+record("conv-tiny", error, n=n, statement="The same for the network", **here)
 record(
     "conv-tiny-weights",
     trained.model.count_params(),
