@@ -25,7 +25,6 @@ from ..code import code_hash
 from ..errors import StepError
 from ..files import write_text
 from . import provenance
-from .meter import Meter
 from .places import Places, faults, fingerprints, remove
 
 _HASH = re.compile(r"\b([0-9a-f]{8})[0-9a-f]{56}\b")
@@ -152,7 +151,7 @@ def run_step(step: Step, places: Places, *, fresh: bool = False) -> None:
     places.state(step.name).unlink(missing_ok=True)
     if fresh and step.place is not None:
         remove(step.place)
-    with Meter() as meter:
+    with provenance.Meter() as meter:
         written = list(step.action())
     record = {
         **depends,
