@@ -412,7 +412,7 @@ for band, step in zip(bands.UGRIZ, steps.T, strict=True):
 
 # %% [markdown]
 # They lose {num}`dimming-turned-g:.2f±` in g and {num}`dimming-turned-z:.2f±` in z.
-# For spirals in the SDSS, the statistics over many inclinations give 0.6 and 0.3 mag {cite}`Masters2010`, so the model has the right magnitude.
+# For spirals in the SDSS, the statistics over many inclinations give 0.6 and 0.3 mag {cite}`Masters2010`, so the dimming in the model has the right size.
 # For a network, dust both hides and reveals: an image without dust would show the stellar mass more clearly than a real image does.
 #
 # ## Are the colours right?
