@@ -77,7 +77,7 @@ record = recorder(settings, chapter="embedded_universe", universe=elsewhere)
 #
 # This book therefore writes its own: a set of model galaxies in the file format of the TNG release, field by field.
 # They are read back only through the code that reads TNG, so whatever works here works there.
-# `open_universe` opens them, and writes them first if they do not exist.
+# `load.universe` opens them, and writes them first if they do not exist.
 
 # %%
 tree = load.universe(written)
