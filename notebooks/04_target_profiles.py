@@ -61,8 +61,7 @@ from dmlib.targets import (
     poisson_error,
 )
 from dmlib.universe import open_universe
-from dmlib.universe.checks import RUNS
-from dmlib.universe.fields import dm_particle_mass
+from dmlib.universe.release import RUNS, dm_particle_mass
 
 settings = Settings(
     universe=universe, profile=profile, seed=seed, base_path=base_path

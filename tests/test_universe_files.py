@@ -14,7 +14,7 @@ from dmlib.errors import UniverseError
 from dmlib.settings import Settings
 from dmlib.units import CodeUnits
 from dmlib.universe import FilesUniverse, open_universe
-from dmlib.universe.fields import catalogue_unit, dm_particle_mass, particle_factor
+from dmlib.universe.release import catalogue_unit, dm_particle_mass, particle_factor
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import h5py
 import illustris_python as il
 import numpy as np
 
-from ..checks import find_output, open_hdf5
+from ..files import find_output, open_hdf5
 
 #: Names of the particle types in requests.
 API_TYPES = {"gas": 0, "dm": 1, "stars": 4, "bhs": 5}
