@@ -270,7 +270,7 @@ def _universe_on_disk(settings: Settings, modules: dict[str, Path]) -> dict[str,
             return {}  # a product, and so a step of its own
         return {"the whole universe": identity(record_of("universe", Places.of(settings.whole)))}
     if settings.universe == "api":
-        from ..manifest.tng import tng_url
+        from ..manifest.download import tng_url
 
         return {f"{settings.simulation} through the web API": urlsplit(tng_url()).netloc}
     base = Path(settings.base_path)
