@@ -17,26 +17,26 @@ if TYPE_CHECKING:
 def fetch_universe(
     settings: Settings, *, plan: bool, verify: bool, pictures: Literal["none", "each", "archive"]
 ) -> None:
-    """Say what a download would be, check what is here, or have everything that a run reads.
+    """Estimate a download, check what is here, or download everything that a run reads.
 
     Raises
     ------
     DmlibError
     """
-    from . import acquire
-    from .universe.api.client import readable
+    from . import download_plan
+    from .universe.api.cache import readable
 
     if verify:
-        whole, removed = acquire.verify(settings)
-        typer.echo(f"{whole} files are as they came, {len(removed)} were not and are removed")
+        whole, removed = download_plan.verify(settings)
+        typer.echo(f"{whole} files are undamaged, {len(removed)} were damaged and are removed")
         for name in removed:
             typer.echo(f"  {name}")
         return
-    typer.echo(str(acquire.plan(settings, pictures)))
+    typer.echo(str(download_plan.plan(settings, pictures)))
     if plan:
         return
-    universe = acquire.fetch_all(settings, pictures)
-    _tell(f"all is here: {len(universe.cache)} files, {readable(universe.cache.size)}")
+    universe = download_plan.fetch_all(settings, pictures)
+    _tell(f"everything is here: {len(universe.cache)} files, {readable(universe.cache.size)}")
 
 
 def serve(

@@ -70,9 +70,16 @@ class Stopped(Exception):
 
 
 class Gate:
-    """State shared by all connections to one server: a pause that the server requested, and a request to stop."""
+    """State shared by all connections to one server: a pause that the server requested, and a request to stop.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    progress : tqdm, optional
+        Bar that counts the bytes of all files; without it each file has its own.
+    """
+
+    def __init__(self, progress: tqdm | None = None) -> None:
+        self.progress = progress
         self._closed_until = 0.0
         self.stop = threading.Event()
 
@@ -130,9 +137,8 @@ class Downloader:
         label: str,
         with_key: bool = False,
         checksummed: bool = False,
-        check: Callable[[Path], None] | None = None,
+        check: Callable[[Path], object] | None = None,
         gate: Gate | None = None,
-        progress: tqdm | None = None,
     ) -> None:
         """Download a URL to `part`, resuming an earlier try.
 
@@ -149,11 +155,9 @@ class Downloader:
             Whether the caller compares a checksum: then a part is continued even where the server sent no mark
             (ETag, Last-Modified) by which to see that its file is unchanged.
         check : callable, optional
-            Raises `Transient` for content that a repeated request may improve.
+            Raises `Transient` or FetchError for content that a repeated request may improve.
         gate : Gate, optional
             Shared with other connections.
-        progress : tqdm, optional
-            Bar that counts the bytes of many files; by default this file has its own.
 
         Raises
         ------
@@ -167,13 +171,13 @@ class Downloader:
         gate = gate or Gate()
 
         def attempt() -> None:
-            self._download(url, part, label, with_key, checksummed, gate, progress)
+            self._download(url, part, label, with_key, checksummed, gate)
             try:
                 if check is not None:
                     check(part)
-            except Transient:
+            except (Transient, FetchError) as error:
                 part.unlink(missing_ok=True)
-                raise
+                raise Transient(str(error)) from error
 
         self._retry(attempt, urlsplit(url).netloc, label, gate)
 
@@ -251,9 +255,7 @@ class Downloader:
                 f"{label}: {host} sent a web page where a file was expected ({page}); open its address in a browser."
             )
 
-    def _download(
-        self, url: str, part: Path, label: str, with_key: bool, checksummed: bool, gate: Gate, progress: tqdm | None
-    ) -> None:
+    def _download(self, url: str, part: Path, label: str, with_key: bool, checksummed: bool, gate: Gate) -> None:
         """Append what is missing to the part, and check that it is complete."""
         mark_path = part.with_name(part.name + ".mark")
         mark = mark_path.read_text() if mark_path.is_file() else ""
@@ -275,12 +277,12 @@ class Downloader:
             mark_path.write_text(mark)
             length = reply.headers.get("Content-Length")
             total = have + int(length) if length is not None else None
-            own = bar(total=total, label=label, unit="B") if progress is None else nullcontext(progress)
-            with open(part, "ab" if have else "wb") as handle, own as shown:
+            shown = nullcontext(gate.progress) if gate.progress is not None else bar(total=total, label=label, unit="B")
+            with open(part, "ab" if have else "wb") as handle, shown as progress:
                 for piece in reply.iter_content(chunk_size=1 << 16):
                     gate.check()
                     handle.write(piece)
-                    shown.update(len(piece))
+                    progress.update(len(piece))
             if total is not None and (size := part.stat().st_size) != total:
                 raise Transient(f"the file arrived cut off, {size} of {total} bytes")
         mark_path.unlink(missing_ok=True)

@@ -164,7 +164,7 @@ class FilesUniverse(TngUniverse):
     def _read_all(self, kind: Kind, fields: list[str]) -> dict[str, np.ndarray]:
         """Whole columns, through illustris_python."""
         for i in np.flatnonzero(self._chunk_counts[kind]):
-            with open_hdf5(self._catalogue_chunk(i)) as handle:
+            with open_hdf5(self._catalogue_chunk(int(i))) as handle:
                 self._check_catalogue_fields(handle, kind, fields)
         counter = "subgroups" if kind == "Subhalo" else "groups"
         try:
