@@ -50,29 +50,19 @@ class Header:
 
 
 def make_header(
-    attributes: Mapping[str, Any],
-    where: str | Path,
-    simulation: str,
-    snapshot: int,
-    *,
-    m_dm: float,
-    n_groups: int,
-    n_subhalos: int,
-    identity: str,
+    attributes: Mapping[str, Any], where: str | Path, simulation: str, snapshot: int, identity: str
 ) -> Header:
     """Header of a run, compared with the run that was requested (`check_run`).
 
     Parameters
     ----------
     attributes : mapping
-        Header of a TNG file: ``Time``, ``Redshift``, ``HubbleParam``, ``BoxSize``, ``Omega0``.
+        Header of TNG files: ``Time``, ``Redshift``, ``HubbleParam``, ``BoxSize``, ``Omega0``, ``Ngroups_Total``,
+        ``Nsubgroups_Total``, and ``MassTable`` where there is a snapshot.
     where : path
         File or address of the header, for errors.
     simulation, snapshot : str, int
         What was requested.
-    m_dm : float
-        Mass of a dark-matter particle [code units], NaN when unknown.
-    n_groups, n_subhalos : int
     identity : str
 
     Raises
@@ -80,15 +70,17 @@ def make_header(
     UniverseError
         When the header belongs to another run.
     """
-    units = CodeUnits(a=float(attributes["Time"]), h=float(attributes["HubbleParam"]), box=float(attributes["BoxSize"]))
+    a, h, box = (float(attributes[name]) for name in ("Time", "HubbleParam", "BoxSize"))
+    units = CodeUnits(a=a, h=h, box=box)
+    m_dm = float(attributes["MassTable"][PART_TYPE["dm"]]) * units.mass if "MassTable" in attributes else float("nan")
     return Header(
-        simulation=check_run(where, attributes, m_dm * units.mass, simulation, snapshot),
+        simulation=check_run(where, attributes, m_dm, simulation, snapshot),
         snapshot=snapshot,
         redshift=float(attributes["Redshift"]),
         units=units,
-        m_dm=m_dm * units.mass,
-        n_groups=n_groups,
-        n_subhalos=n_subhalos,
+        m_dm=m_dm,
+        n_groups=int(attributes["Ngroups_Total"]),
+        n_subhalos=int(attributes["Nsubgroups_Total"]),
         identity=identity,
     )
 

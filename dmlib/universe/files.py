@@ -139,18 +139,14 @@ class FilesUniverse(TngUniverse):
         raw = self._read_attributes(self._catalogue_chunk(0), _CATALOGUE_ATTRIBUTES)
         snapshot_chunk = self._snapshot_chunk(0)
         self.has_particles = snapshot_chunk.is_file()
-        masses = self._read_attributes(snapshot_chunk, ("MassTable",))["MassTable"] if self.has_particles else None
         self.n_catalogue_chunks = int(raw["NumFiles"])
         self._require_chunks("catalogue", self._catalogue_chunk, self.n_catalogue_chunks)
+        attributes = dict(raw)
+        attributes.pop("MassTable", None)
+        if self.has_particles:
+            attributes["MassTable"] = self._read_attributes(snapshot_chunk, ("MassTable",))["MassTable"]
         self.header = make_header(
-            raw,
-            self._catalogue_chunk(0),
-            simulation,
-            snapshot,
-            m_dm=float("nan") if masses is None else float(masses[PART_TYPE["dm"]]),
-            n_groups=int(raw["Ngroups_Total"]),
-            n_subhalos=int(raw["Nsubgroups_Total"]),
-            identity=self._fingerprint(raw),
+            attributes, self._catalogue_chunk(0), simulation, snapshot, identity=self._fingerprint(raw)
         )
 
     def prepare(self, group_ids: Iterable[int]) -> None:
@@ -159,36 +155,21 @@ class FilesUniverse(TngUniverse):
     # -- catalogue -----------------------------------------------------------------------------------------------
 
     def _columns(self, kind: Kind, fields: list[str], rows: np.ndarray | None) -> dict[str, np.ndarray]:
-        return self._read_all(kind, fields) if rows is None else self._read_rows(kind, fields, rows)
-
-    def _read_all(self, kind: Kind, fields: list[str]) -> dict[str, np.ndarray]:
-        """Whole columns, through illustris_python."""
-        for i in np.flatnonzero(self._chunk_counts[kind]):
-            with open_hdf5(self._catalogue_chunk(int(i))) as handle:
-                self._check_catalogue_fields(handle, kind, fields)
-        counter = "subgroups" if kind == "Subhalo" else "groups"
-        try:
-            # One process: the reader's own pool (OMP_NUM_THREADS > 1) forks, and is no faster on a local disk.
-            loaded = il.groupcat.loadObjects(str(self.base_path), self.snapshot, kind, counter, fields, nThreads=1)
-        except (OSError, RuntimeError, KeyError) as error:
-            raise UniverseError(
-                f"{self._catalogue_chunk(0).parent} cannot be read ({error}): copy it again."
-            ) from error
-        return {fields[0]: loaded} if len(fields) == 1 else loaded
-
-    def _read_rows(self, kind: Kind, fields: list[str], rows: np.ndarray) -> dict[str, np.ndarray]:
-        """Some rows, from the chunks that hold them: one galaxy must not need a pass over 448 files."""
-        first = np.concatenate([[0], np.cumsum(self._chunk_counts[kind])])
-        chunk = np.searchsorted(first, rows, side="right") - 1
+        """Whole columns chunk by chunk, or rows from the chunks that hold them and no others."""
+        counts = self._chunk_counts[kind]
+        first = np.concatenate([[0], np.cumsum(counts)])
+        wanted = np.arange(first[-1]) if rows is None else rows
+        chunk = np.searchsorted(first, wanted, side="right") - 1
+        chunks = np.unique(chunk) if wanted.size else [np.argmax(counts)]
         columns: dict[str, np.ndarray] = {}
-        for i in np.unique(chunk) if rows.size else [int(np.argmax(self._chunk_counts[kind]))]:
-            here = chunk == i
+        for i in map(int, chunks):
+            here = slice(first[i], first[i + 1]) if rows is None else np.flatnonzero(chunk == i)
             with open_hdf5(self._catalogue_chunk(i)) as handle:
                 self._check_catalogue_fields(handle, kind, fields)
                 for field in fields:
                     values = handle[kind][field][()]
-                    column = columns.setdefault(field, np.empty((len(rows), *values.shape[1:]), values.dtype))
-                    column[here] = values[rows[here] - first[i]]
+                    column = columns.setdefault(field, np.empty((len(wanted), *values.shape[1:]), values.dtype))
+                    column[here] = values if rows is None else values[rows[here] - first[i]]
         return columns
 
     @staticmethod

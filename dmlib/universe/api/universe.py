@@ -92,19 +92,12 @@ class ApiUniverse(TngUniverse):
         self.cache = Cache(cache_folder() / "tng" / host / simulation / f"snapshot_{snapshot:03d}")
         self.source = Source(client, self.cache, simulation, snapshot)
         self.place = self.source.place
-        facts, raw = self.source.facts, _read_header(self.source)
+        facts, attributes = self.source.facts, _read_header(self.source)
         # Two catalogues that agree in all counts of particles are the same.
-        content = {name: facts.get(name) for name in IDENTIFYING} | raw
-        self.header = make_header(
-            raw,
-            self.place,
-            simulation,
-            snapshot,
-            m_dm=float(raw["MassTable"][PART_TYPE["dm"]]),
-            n_groups=int(facts["num_groups_fof"]),
-            n_subhalos=int(facts["num_groups_subfind"]),
-            identity=hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest(),
-        )
+        content = {name: facts.get(name) for name in IDENTIFYING} | attributes
+        identity = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        attributes |= {"Ngroups_Total": facts["num_groups_fof"], "Nsubgroups_Total": facts["num_groups_subfind"]}
+        self.header = make_header(attributes, self.place, simulation, snapshot, identity)
 
     def _columns(self, kind: Kind, fields: list[str], rows: np.ndarray | None) -> dict[str, np.ndarray]:
         self.source.fetch_columns([(kind, field) for field in fields])
