@@ -283,7 +283,7 @@ def describe_universe(
 
     For example: dmlib universe --profile smoke, or dmlib universe --profile paper --plan
     """
-    from .products import ensure
+    from .pipeline.steps import ensure
     from .universe.embedded import describe
 
     settings = _settings(universe="embedded", profile=profile.value, seed=seed, physics=physics.value)

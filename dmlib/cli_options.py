@@ -7,11 +7,10 @@ from typing import Annotated
 
 import typer
 
+from .sources import SOURCES
 
-class UniverseChoice(StrEnum):
-    embedded = "embedded"
-    files = "files"
-    api = "api"
+#: Where galaxies come from.
+UniverseChoice = StrEnum("UniverseChoice", {name: name for name in SOURCES})
 
 
 class ProfileChoice(StrEnum):

@@ -67,7 +67,7 @@ def serve(
     from .universe.server import Mischief, TngServer
 
     if output is None:
-        from .products import ensure
+        from .pipeline.steps import ensure
 
         output = ensure(Settings(profile=profile.value, seed=seed, sample=0), "universe") / "output"
     try:

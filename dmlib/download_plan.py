@@ -13,8 +13,9 @@ import numpy as np
 from astropy.table import QTable
 
 from .errors import DmlibError
-from .sample import GROUP_FIELDS, SUBHALO_FIELDS, Criteria, evenly, load_sample, select, taste
+from .sample import GROUP_FIELDS, SUBHALO_FIELDS, evenly, select, subsample
 from .settings import Settings
+from .universe import open_universe
 from .universe.api import ApiUniverse
 from .universe.api.cache import readable
 from .universe.api.client import connections
@@ -183,7 +184,7 @@ def fetch_all(settings: Settings, pictures: ImagesChoice = "none") -> ApiUnivers
     """
     universe = _universe(settings)
     universe.source.fetch_columns(COLUMNS)
-    sample = load_sample(settings)
+    sample = _selection(universe, settings)
     universe.prepare(sample["group_id"])
     if pictures == "each":
         universe.source.fetch_images(sample["subhalo_id"])
@@ -214,14 +215,15 @@ def verify(settings: Settings) -> tuple[int, list[str]]:
 
 
 def _universe(settings: Settings) -> ApiUniverse:
-    if settings.universe != "api":
+    universe = open_universe(settings)
+    if not isinstance(universe, ApiUniverse):
         raise DmlibError(f"universe '{settings.universe}' is not downloaded: give --universe api.")
-    return ApiUniverse(settings.simulation, settings.snapshot)
+    return universe
 
 
 def _selection(universe: ApiUniverse, settings: Settings) -> QTable:
-    table = select(universe)[0]
-    return taste(table, settings.sample) if settings.sample else table
+    table = select(universe, settings.selection)[0]
+    return subsample(table, settings.sample) if settings.sample else table
 
 
 def _estimate(universe: ApiUniverse, settings: Settings) -> tuple[int, float]:
@@ -230,7 +232,7 @@ def _estimate(universe: ApiUniverse, settings: Settings) -> tuple[int, float]:
     The bytes follow from the galaxies' total masses, assuming the cosmic ratio of dark matter and gas. The rest of a
     satellite's group is not counted, so this tends to be too low.
     """
-    criteria, h = Criteria(), universe.header.units.h
+    criteria, h = settings.selection, universe.header.units.h
     query: dict[str, object] = {
         "mass_stars__gte": criteria.m_star_min * h / 1e10,
         "mass_stars__lte": criteria.m_star_max * h / 1e10,

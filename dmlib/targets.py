@@ -8,7 +8,6 @@ stars and gas. The file is ``targets.hdf5``.
 from __future__ import annotations
 
 import hashlib
-import inspect
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,13 +19,13 @@ from astropy import units as u
 from astropy.table import QTable
 
 from . import __version__
+from .code import fingerprint
 from .errors import DmlibError, GalaxyError, UniverseError
 from .files import atomic_path
 from .galaxy import COMPONENTS, Galaxy, load_galaxy
 from .particles import enclosed_mass
-from .products import ensure
 from .progress import bar
-from .sample import load_sample
+from .sample import read_sample
 from .settings import RADII_KPC, Settings
 from .universe import Universe, open_universe
 from .universe.base import Scope
@@ -215,7 +214,7 @@ def build(settings: Settings) -> None:
         When no galaxy of the sample has a profile; with the reason of the first.
     """
     universe = open_universe(settings)
-    sample = load_sample(settings)
+    sample = read_sample(settings.sample_path)
     key = _key(universe, sample)
     parts = settings.build / f"targets.parts-{key[:12]}"
     for stale in settings.build.glob("targets.parts-*"):
@@ -273,9 +272,7 @@ def _read_part(part: Path) -> tuple[list[int], np.ndarray, list[int], list[str]]
 
 def _key(universe: Universe, sample: QTable) -> str:
     """Fingerprint of everything that the profiles depend on, the code that measures them included."""
-    digest = hashlib.sha256(f"{__version__} {universe.header.identity}".encode())
-    for code in (__file__, inspect.getfile(Galaxy), inspect.getfile(enclosed_mass)):
-        digest.update(Path(code).read_bytes())
+    digest = hashlib.sha256(f"{universe.header.identity} {fingerprint(__name__)}".encode())
     for array in (sample["subhalo_id"], sample["group_id"], RADII_KPC):
         digest.update(np.ascontiguousarray(np.asarray(array)).tobytes())
     return digest.hexdigest()
@@ -342,8 +339,3 @@ def read_targets(path: str | Path) -> Targets:
             )
     except (OSError, KeyError) as error:
         raise TargetsError(f"{path} is not a whole targets file ({error}): remove it and run again.") from error
-
-
-def load_targets(settings: Settings) -> Targets:
-    """The targets of these settings, made first where they are missing."""
-    return read_targets(ensure(settings, "targets"))

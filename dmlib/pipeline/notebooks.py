@@ -177,7 +177,7 @@ def _kernel_manager(settings: Settings) -> type:
     from jupyter_client.manager import AsyncKernelManager
 
     environment = {"DMLIB_QUIET": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1", "PYTHONHASHSEED": "0"}
-    environment |= {variable: str(getattr(settings, name)) for name, variable in ENVIRONMENT.items()}
+    environment |= {variable: settings.environment_value(name) for name, variable in ENVIRONMENT.items()}
     if settings.build_root:
         environment["DMLIB_BUILD"] = settings.build_root
 

@@ -10,13 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from astropy.table import QTable
 from numpy.polynomial import legendre
 
 from ..dataset.read import DataSet, ln_mass
 from ..dataset.split import SPLITS
 from ..errors import DmlibError
-from ..sample import load_sample
-from ..settings import Settings
 
 #: Properties that a survey could measure, as `load_galaxies` names them; all are decimal logarithms.
 PROPERTIES = ("m_star", "r_half_star", "sfr", "m_hi")
@@ -66,12 +65,11 @@ class Galaxies:
         return len(self.side)
 
 
-def load_galaxies(settings: Settings, dataset: DataSet) -> Galaxies:
+def load_galaxies(sample: QTable, dataset: DataSet) -> Galaxies:
     """The galaxies of the data set with their catalogue properties.
 
     Galaxies whose target is empty at some radius (no particle) are left out: a logarithm of nothing cannot be fitted.
     """
-    sample = load_sample(settings)
     row_of = {int(id): row for row, id in enumerate(sample["subhalo_id"])}
     ids, first = np.unique(np.asarray(dataset.table["subhalo_id"]), return_index=True)
     rows = [row_of[int(id)] for id in ids]

@@ -11,6 +11,7 @@ import numpy as np
 from astropy.table import QTable
 
 from ..errors import UniverseError
+from ..sources import simulation_label
 from ..units import PART_TYPE, CodeUnits
 from .release import VECTOR_LENGTH, check_run, particle_factor, physical_column
 
@@ -83,13 +84,6 @@ def make_header(
         n_subhalos=int(attributes["Nsubgroups_Total"]),
         identity=identity,
     )
-
-
-def simulation_label(simulation: str, snapshot: int) -> str:
-    """How captions name a simulation: ``TNG100-1, snapshot 99``; the embedded universe says that it is not TNG."""
-    if simulation.startswith("embedded"):
-        return "embedded universe (written by dmlib; not TNG)"
-    return f"{simulation}, snapshot {snapshot}"
 
 
 class Universe(Protocol):

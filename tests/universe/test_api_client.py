@@ -19,7 +19,7 @@ import pytest
 from tng_server import KEY, broadband, environment
 from toy_universe import toy_plan
 
-from dmlib import download_plan
+from dmlib import download_plan, load
 from dmlib.errors import DmlibError, FetchError, UniverseError
 from dmlib.manifest import load_manifest
 from dmlib.manifest.download import Downloader, Gate, Missing
@@ -436,9 +436,7 @@ class TestFetching:
 
 
 def _sample(settings):
-    from dmlib.sample import load_sample
-
-    return np.asarray(load_sample(settings)["subhalo_id"])
+    return np.asarray(load.sample(settings)["subhalo_id"])
 
 
 def test_missing_is_not_asked_again(serve):

@@ -12,7 +12,7 @@ import psutil
 import pytest
 from tng_server import KEY, arrays_of, environment
 
-from dmlib.products import ensure
+from dmlib.pipeline.steps import ensure
 from dmlib.settings import Settings
 from dmlib.universe.server import KINDS, Mischief, TngServer
 

@@ -10,8 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from .files import sha256, write_text
-from .settings import Settings
+from ..files import sha256, write_text
+from ..settings import Settings
 
 #: Packages whose version can change a result or a page.
 PACKAGES = (
