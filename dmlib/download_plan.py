@@ -15,7 +15,6 @@ from astropy.table import QTable
 from .errors import DmlibError
 from .sample import GROUP_FIELDS, SUBHALO_FIELDS, evenly, select, subsample
 from .settings import Settings
-from .universe import open_universe
 from .universe.api import ApiUniverse
 from .universe.api.cache import readable
 from .universe.api.client import connections
@@ -215,10 +214,9 @@ def verify(settings: Settings) -> tuple[int, list[str]]:
 
 
 def _universe(settings: Settings) -> ApiUniverse:
-    universe = open_universe(settings)
-    if not isinstance(universe, ApiUniverse):
+    if settings.source.name != "api":
         raise DmlibError(f"universe '{settings.universe}' is not downloaded: give --universe api.")
-    return universe
+    return ApiUniverse(settings.simulation, settings.snapshot)
 
 
 def _selection(universe: ApiUniverse, settings: Settings) -> QTable:
