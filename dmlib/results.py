@@ -120,7 +120,7 @@ def record(
         value = value.to_value(unit)
     if isinstance(error, u.Quantity):
         error = error.to_value(unit)
-    row = {
+    row: dict[str, Any] = {
         "id": id,
         "chapter": chapter,
         "figure": figure,
