@@ -76,7 +76,7 @@ def test_a_figure_has_number_caption_alt_text_and_its_numbers(pages):
     assert figure.find("img")["alt"] == "Three rising curves that turn flat beyond 10 kpc."
     told = figure.figcaption.get_text()
     assert told.strip().startswith("Fig. 1.1 ")
-    assert "embedded universe (written by dmlib; not TNG), profile smoke; n = 3 galaxies" in told
+    assert "not TNG), profile smoke; n = 3 galaxies" in told
     kinds = {Path(a["href"]).suffix for a in figure.find_all("a", class_="download")}
     assert kinds == {".pdf", ".csv"}
     # Shown once, and referred to by its number.
