@@ -32,7 +32,7 @@ def check(html: str | Path, *, toc: str | Path | None = None, private: Iterable[
     html : path
         Folder of the pages.
     toc : path, optional
-        ``_toc.yml``, each page of which must exist.
+        ``_toc.yml``; each of its pages must exist.
     private : iterable of str
         Texts that no page may contain, such as folders of the machine that built it; see `machine_paths`.
 

@@ -105,4 +105,4 @@ class TestOrigin:
 
     def test_tng_is(self):
         settings = Settings(universe="api")
-        assert settings.origin == "api" and settings.label.startswith("TNG100-1, snapshot 99 (web API)")
+        assert settings.origin == "TNG100-1" and settings.label.startswith("TNG100-1, snapshot 99 (web API)")

@@ -32,6 +32,11 @@ def test_a_row_has_the_contract_s_keys(settings):
     assert results.read_results(settings.results_path) == {"a.mass": row}
 
 
+def test_a_row_names_the_simulation(tmp_path):
+    settings = Settings(universe="api", simulation="TNG50-1", build_root=str(tmp_path))
+    assert record(settings)["universe"] == "TNG50-1"
+
+
 def test_numbers_from_elsewhere_have_no_profile(settings):
     row = record(settings, universe="SPARC")
     assert (row["universe"], row["profile"]) == ("SPARC", None)

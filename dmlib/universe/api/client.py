@@ -99,7 +99,7 @@ def in_parallel(
     work : callable
         Does one job.
     gate : Gate
-        Shared by the connections; it is told to stop in the end.
+        Shared by the connections; it is stopped in the end.
     label : str
         What the jobs are, for errors.
 
