@@ -118,8 +118,9 @@ class Downloader:
         Longest wait for a connection, and between two pieces of the answer [s].
     jitter : float
         Pauses are lengthened at random by up to this fraction, so that connections do not retry in step.
-    retry_pages : bool
-        Whether a web page in place of a file counts as a server in trouble, and the request is repeated.
+    retry_content : bool
+        Whether wrong content, such as a web page in place of a file, counts as a server in trouble: the request is
+        then repeated.
     """
 
     attempts: int = 5
@@ -127,12 +128,12 @@ class Downloader:
     connect_timeout: float = 10.0
     read_timeout: float = 60.0
     jitter: float = 0.0
-    retry_pages: bool = False
+    retry_content: bool = False
 
     def get(
         self,
         url: str,
-        part: Path,
+        target: Path,
         *,
         label: str,
         with_key: bool = False,
@@ -140,13 +141,14 @@ class Downloader:
         check: Callable[[Path], object] | None = None,
         gate: Gate | None = None,
     ) -> None:
-        """Download a URL to `part`, resuming an earlier try.
+        """Download a URL to `target`, resuming an earlier try.
 
         Parameters
         ----------
         url : str
-        part : Path
-            The partial file. It stays when the download fails, and the next call continues it.
+        target : Path
+            The file gets this name once it is complete and checked. The partial file beside it stays when the download
+            fails, and the next call continues it.
         label : str
             Name of the entry, for errors and the progress bar.
         with_key : bool
@@ -155,7 +157,7 @@ class Downloader:
             Whether the caller compares a checksum: then a part is continued even where the server sent no mark
             (ETag, Last-Modified) by which to see that its file is unchanged.
         check : callable, optional
-            Raises `Transient` or FetchError for content that a repeated request may improve.
+            Raises `Transient` or FetchError when the content of the file is wrong.
         gate : Gate, optional
             Shared with other connections.
 
@@ -169,6 +171,7 @@ class Downloader:
             When another try would not help.
         """
         gate = gate or Gate()
+        part = target.with_name(target.name + ".part")
 
         def attempt() -> None:
             self._download(url, part, label, with_key, checksummed, gate)
@@ -177,7 +180,10 @@ class Downloader:
                     check(part)
             except (Transient, FetchError) as error:
                 part.unlink(missing_ok=True)
+                if isinstance(error, FetchError) and not self.retry_content:
+                    raise
                 raise Transient(str(error)) from error
+            os.replace(part, target)
 
         self._retry(attempt, urlsplit(url).netloc, label, gate)
 
@@ -249,7 +255,7 @@ class Downloader:
         if status not in (200, 206, 416):
             raise FetchError(f"{label}: {host} answered HTTP {status} {reply.reason or ''}".rstrip() + ".")
         if reply.headers.get("Content-Type", "").startswith("text/html"):
-            if self.retry_pages:
+            if self.retry_content:
                 raise Transient(f"it sent a web page in place of the data: {page}")
             raise FetchError(
                 f"{label}: {host} sent a web page where a file was expected ({page}); open its address in a browser."

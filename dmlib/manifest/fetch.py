@@ -151,12 +151,13 @@ def tree_sha256(folder: Path, paths: list[Path]) -> str:
 
 def _verify_file(path: Path, entry: Entry) -> str:
     """Checksum of a file that agrees with the manifest; FetchError when it does not."""
+    name = path.name.removesuffix(".part")
     if entry.size is not None and path.stat().st_size != entry.size:
-        raise FetchError(f"{entry.name}: {path.name} has {path.stat().st_size} bytes, not {entry.size}.")
+        raise FetchError(f"{entry.name}: {name} has {path.stat().st_size} bytes, not {entry.size}.")
     check_content(path, entry.format or "text", entry.name)
     found = file_sha256(path)
     if entry.sha256 is not None and found != entry.sha256:
-        raise FetchError(f"{entry.name}: {path.name} has another checksum than data_manifest.yaml says.")
+        raise FetchError(f"{entry.name}: {name} has another checksum than data_manifest.yaml says.")
     return found
 
 
@@ -271,22 +272,23 @@ def _download(entry: Entry, parameters: dict[str, object], target: Path, downloa
         tng_key(entry.name)
     if entry.size is not None and (free := shutil.disk_usage(target.parent).free) < entry.size:
         raise FetchError(f"{entry.name} needs {entry.size / 1e6:.0f} MB, but the cache has {free / 1e6:.0f} MB free.")
-    part, arrived = (target.with_name(target.name + suffix) for suffix in (".part", ".new"))
     failures: list[FetchError] = []
     for template in entry.urls:
         url = entry.fill(template, parameters)
         if with_key and url.startswith(TNG_URL):
             url = tng_url() + url.removeprefix(TNG_URL)
         try:
-            downloader.get(url, part, label=entry.name, with_key=with_key, checksummed=entry.sha256 is not None)
-            os.replace(part, arrived)
-            _verify_file(arrived, entry)
-            os.replace(arrived, target)
+            downloader.get(
+                url,
+                target,
+                label=entry.name,
+                with_key=with_key,
+                checksummed=entry.sha256 is not None,
+                check=lambda part: _verify_file(part, entry),
+            )
             return
         except FetchError as error:
             failures.append(error)
-        finally:
-            arrived.unlink(missing_ok=True)
     if len(failures) == 1:
         raise failures[0]
     reasons = "; ".join(str(error).removeprefix(f"{entry.name}: ").rstrip(".") for error in failures)

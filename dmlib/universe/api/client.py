@@ -53,7 +53,7 @@ def _downloader() -> Downloader:
         # The server extracts a cutout from files of many GB before it sends the first byte.
         read_timeout=_limit("DMLIB_TNG_TIMEOUT"),
         jitter=0.5,
-        retry_pages=True,
+        retry_content=True,
     )
 
 

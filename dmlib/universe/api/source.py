@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, partial
@@ -172,15 +171,13 @@ class Source:
             Also when the disk is full.
         """
         target, begin = self.cache.path(name), time.monotonic()
-        part = target.with_name(target.name + ".part")
         with self.cache.locked(name):
             if self.cache.get(name) is not None:
                 return
             try:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 url = self.client.address(path, query)
-                self.client.downloader.get(url, part, label=about, with_key=True, check=check, gate=gate)
-                os.replace(part, target)
+                self.client.downloader.get(url, target, label=about, with_key=True, check=check, gate=gate)
             except OSError as error:
                 why = f"cannot be written ({error.strerror or error}): check the cache folder"
                 if error.errno in (errno.ENOSPC, errno.EDQUOT):
