@@ -37,7 +37,7 @@
 # The settings choose the source of the galaxies and the amount of computation; every chapter starts with the same four.
 
 # %% tags=["parameters"]
-universe = "embedded"  # written here; or "files" or "api": the real TNG
+universe = "embedded"  # generated here; or "files" or "api": the real TNG
 profile = "quick"  # how much is computed: "smoke", "quick" or "paper"
 seed = 1  # root of every random number
 base_path = ""  # for "files", the simulation's output folder
@@ -346,9 +346,9 @@ record(
 # |---|---|---|
 # | The problem | how is dark mass measured today? | this one |
 # | The data set | which galaxies, how observed, with which targets? | 2 to 7 |
-# | Neural networks | how well can the targets be learnt, from which data, and what do the networks look at? | 8 to 11 |
-# | The rotation-curve method | how well does this chapter's method do on the same galaxies? | 12 and 13 |
-# | Consequences | does it hold in another simulation, and which claims are confirmed? | 14 and 15 |
+# | Neural networks | how well can the targets be learnt, from which data, and what do the networks look at? | 8 to 13 |
+# | The rotation-curve method | how well does this chapter's method do on the same galaxies? | 14 to 17 |
+# | Consequences | does it hold in another simulation, and which claims are confirmed? | 18 and 19 |
 #
 # The {doc}`front page </index>` lists them by name, and marks those that are not written yet.
 #

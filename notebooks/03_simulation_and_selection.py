@@ -39,7 +39,7 @@
 # They are part of the settings: `dmlib run -p m_star_min=2e10` rebuilds the whole book for another sample, including data set, networks and rotation curves.
 
 # %% tags=["parameters"]
-universe = "embedded"  # written here; or "files" or "api": the real TNG
+universe = "embedded"  # generated here; or "files" or "api": the real TNG
 profile = "quick"  # how much is computed: "smoke", "quick" or "paper"
 seed = 1  # root of every random number
 base_path = ""  # for "files", the simulation's output folder
@@ -65,6 +65,7 @@ from dmlib.sample import select
 from dmlib.settings import Criteria, Settings
 from dmlib.universe.release import RUNS, dm_particle_mass
 
+# %%
 criteria = Criteria(
     m_star_min=m_star_min,
     m_star_max=m_star_max,
@@ -384,7 +385,7 @@ record_real("real-lost-h", lost, unit="%", n=above["right"], statement=of)
 # ## The sample
 #
 # The selected galaxies are stored in one table, `sample.ecsv`, in plain text with units and with the criteria in its header.
-# It always uses the paper's limits, whatever the parameters of this chapter; all later chapters start from it.
+# It follows the criteria at the head of this chapter, and all later chapters start from it.
 
 # %%
 sample = load.sample(settings)

@@ -35,7 +35,7 @@
 # Reading takes about 20 minutes, running a minute if the targets have to be measured first.
 
 # %% tags=["parameters"]
-universe = "embedded"  # written here; or "files" or "api": the real TNG
+universe = "embedded"  # generated here; or "files" or "api": the real TNG
 profile = "quick"  # how much is computed: "smoke", "quick" or "paper"
 seed = 1  # root of every random number
 base_path = ""  # for "files", the simulation's output folder

@@ -40,7 +40,7 @@
 # What follows is **our choice**, and a common interface makes the two kinds of images interchangeable.
 
 # %% tags=["parameters"]
-universe = "embedded"  # written here; or "files" or "api": the real TNG
+universe = "embedded"  # generated here; or "files" or "api": the real TNG
 profile = "quick"  # how much is computed: "smoke", "quick" or "paper"
 seed = 1  # root of every random number
 base_path = ""  # for "files", the simulation's output folder
@@ -512,7 +512,7 @@ record(
 # {num}`colour-tng-quiet:.2f`, from the blue and the red sequence.
 # In star-forming galaxies, starlight alone is therefore too blue in TNG as well; the missing ingredient is dust.
 #
-# Do not trust the last tenth of a magnitude: our u is a Johnson U, which agrees with the SDSS u to 0.1 mag (`tests/test_observe_images_light.py`), and
+# Do not trust the last tenth of a magnitude: our u is a Johnson U, which agrees with the SDSS u to 0.1 mag (`tests/observe`), and
 # the observed magnitudes are measured in apertures.
 # The dispersions of the sequences are 0.1 to 0.3 mag.
 #

@@ -36,7 +36,7 @@
 # Running takes a few minutes if the views have to be observed first, otherwise seconds.
 
 # %% tags=["parameters"]
-universe = "embedded"  # written here; or "files" or "api": the real TNG
+universe = "embedded"  # generated here; or "files" or "api": the real TNG
 profile = "quick"  # how much is computed: "smoke", "quick" or "paper"
 seed = 1  # root of every random number: lines of sight, noise, split
 base_path = ""  # the simulation's output folder, for universe "files"
@@ -71,7 +71,7 @@ record = recorder(settings, chapter="dataset")
 # therefore appears in the image.
 # Each view also records properties that the network does not receive, such as its inclination.
 #
-# `load_dataset` observes the whole sample if necessary, in parallel and one block of galaxies at a time; a run that is killed continues where it stopped.
+# `load.dataset` observes the whole sample if necessary, in parallel and one block of galaxies at a time; a run that is killed continues where it stopped.
 
 # %%
 dataset = load.dataset(settings)
@@ -428,7 +428,6 @@ for name in (*REGRESSORS, "mean"):
 #
 # ```python
 # from dmlib.dataset.views import Observer
-# from dmlib.universe import open_universe
 #
 # observer = Observer(
 #     load.universe(settings), dataset.recipe, dataset.grid, settings.seed
@@ -473,7 +472,6 @@ for name in (*REGRESSORS, "mean"):
 # ## What's next
 #
 # The networks of the paper are trained on these views, and the rotation-curve method reads the HI cubes of the same galaxies.
-# Those chapters are to come.
 #
 # ## References
 #

@@ -35,7 +35,7 @@
 # Reading takes about 25 minutes, running about half a minute, most of it for the training at the end.
 
 # %% tags=["parameters"]
-universe = "embedded"  # written here; or "files" or "api": the real TNG
+universe = "embedded"  # generated here; or "files" or "api": the real TNG
 profile = "quick"  # how much is computed: "smoke", "quick" or "paper"
 seed = 1  # root of every random number
 base_path = ""  # for "files", the simulation's output folder
