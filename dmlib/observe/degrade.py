@@ -1,8 +1,8 @@
-"""A real galaxy as the survey of the data set would have seen it: moved away, blurred, regridded, and made as noisy.
+"""A real cube degraded to the resolution, pixels, channels and noise of the data set.
 
-A network knows one telescope. Before it may look at a real galaxy, the galaxy must look as galaxies did in
-training: the same kpc in a pixel and in a beam, the same channels, noise of the same level, velocities about the
-systemic one. Resolution and depth can be taken away, not given: what the real cube lacks is said.
+A network is trained on one telescope. A real galaxy must be shown to it in the same way: the same kpc in a pixel and in
+a beam, the same channels, noise of the same level, velocities about the systemic one. Resolution and depth can be
+reduced but not gained; what the real cube lacks is noted.
 """
 
 from __future__ import annotations
@@ -13,28 +13,26 @@ import numpy as np
 from scipy import ndimage
 
 from ..errors import GalaxyError
-from .beam import Beam, Smear
-from .cube import HICube, HISettings, beam_kernel, white_noise
-from .deposit import convolve_separable
+from .beam import Beam, Smear, beam_kernel, convolve_separable
+from .cube import Cube, HICube, HISettings, white_noise
 from .grid import SkyGrid
-from .skycube import SkyCube
 
 #: Mixed into the seed of the noise that is added.
 _STREAM = 0x7265616C
 
 
 @dataclass(frozen=True)
-class Moved:
-    """A real galaxy in the place of a simulated one.
+class DegradedCube:
+    """A real galaxy as the telescope of the data set would show it.
 
     Parameters
     ----------
     cube : HICube
-        Its settings are those of the survey; `subhalo_id` is -1.
+        Its settings are those of the data set; `subhalo_id` is -1.
     noise_of_data : float
-        Noise of the real cube at the survey's beam and channels [Jy/beam], before any was added.
+        Noise of the real cube with the beam and channels of the data set [Jy/beam], before any was added.
     notes : tuple of str
-        In what the cube differs from the survey's.
+        How the cube differs from those of the data set.
     """
 
     cube: HICube
@@ -42,8 +40,8 @@ class Moved:
     notes: tuple[str, ...]
 
 
-def observe_as_survey(
-    sky: SkyCube,
+def degrade(
+    sky: Cube,
     distance: float,
     centre: tuple[float, float],
     v_sys: float,
@@ -51,12 +49,12 @@ def observe_as_survey(
     settings: HISettings,
     *,
     seed: int,
-) -> Moved:
-    """Put a real cube on the grid of the data set.
+) -> DegradedCube:
+    """Degrade a real cube to the telescope of the data set.
 
     Parameters
     ----------
-    sky : SkyCube
+    sky : Cube
     distance : float
         Of the galaxy [Mpc].
     centre : (float, float)
@@ -67,16 +65,16 @@ def observe_as_survey(
     settings : HISettings
         Of the data set.
     seed : int
-        Of the noise that is added where the real cube is the less noisy.
+        Of the noise that is added where the real cube has less.
 
     Returns
     -------
-    Moved
+    DegradedCube
 
     Raises
     ------
     GalaxyError
-        When the real beam or its channels are wider than the survey's: detail cannot be invented.
+        When the beam or the channels of the real cube are wider than those of the data set.
     """
     kpc = distance * 1e3 * np.radians(1.0 / 3600.0)  # per arcsec
     notes = []
@@ -91,7 +89,7 @@ def observe_as_survey(
             f"{settings.channel_width:g} km/s of the data set: a network trained on wider channels is needed"
         )
     channels = _rebin(sky.data * sky.surface_density / sky.channel_width, sky.velocities - v_sys, settings)
-    # Round the beam to the survey's: what is missing in squares, along either axis.
+    # Widths add in quadrature: what is missing to the round beam of the data set, along either axis.
     widths = [
         float(np.sqrt(max(0.0, (settings.beam_kpc / kpc) ** 2 - axis**2))) for axis in (sky.beam.major, sky.beam.minor)
     ]
@@ -113,22 +111,22 @@ def observe_as_survey(
         notes.append(
             f"the real cube has {seen.sum()} of the {settings.n_channels} channels; the rest is taken as empty"
         )
-    cube = HICube(data, grid, settings, -1, 0)
-    data = data * settings.channel_width / cube.surface_density  # Msun/pc^2 per km/s -> Jy/beam
+    # Msun/pc^2 per km/s -> Jy/beam
+    data = data * settings.channel_width / HICube.of(data, grid, settings, -1, 0).surface_density
     there = data[seen][:, covered]
     noise = float(1.4826 * np.median(np.abs(there[there < 0]))) if np.any(there < 0) else 0.0
     if noise > 1.1 * settings.noise:
-        notes.append(f"the real cube is {noise / settings.noise:.1f} times as noisy as the survey")
+        notes.append(f"the real cube is {noise / settings.noise:.1f} times as noisy as the data set")
         settings = settings.model_copy(update={"noise": noise})
     added = _noise(data.shape, np.sqrt(max(0.0, settings.noise**2 - noise**2)), grid, settings, seed)
-    # Where the real cube did not look there is the survey's full noise, and no emission.
+    # Where the real cube has no data there is the full noise of the data set, and no emission.
     blind = ~(seen[:, None, None] & covered)
     full = _noise(data.shape, settings.noise, grid, settings, seed + 1)
-    return Moved(HICube(np.where(blind, full, data + added), grid, settings, -1, 0), noise, tuple(notes))
+    return DegradedCube(HICube.of(np.where(blind, full, data + added), grid, settings, -1, 0), noise, tuple(notes))
 
 
 def _rebin(data: np.ndarray, velocities: np.ndarray, settings: HISettings) -> np.ndarray:
-    """Mean over the survey's channels of a spectrum per km/s that is constant within each channel of the cube."""
+    """Mean over the channels of the data set of a spectrum per km/s that is constant within each channel of the cube."""
     step = (velocities[-1] - velocities[0]) / (len(velocities) - 1)
     edges = np.concatenate([velocities - step / 2, [velocities[-1] + step / 2]])
     grown = np.concatenate([np.zeros((1, *data.shape[1:])), np.cumsum(data * step, axis=0)])
@@ -142,7 +140,7 @@ def _rebin(data: np.ndarray, velocities: np.ndarray, settings: HISettings) -> np
 
 
 def _noise(shape: tuple[int, ...], level: float, grid: SkyGrid, settings: HISettings, seed: int) -> np.ndarray:
-    """Noise as the survey has it, correlated by its beam [Jy/beam]."""
+    """Noise as in the data set, correlated by its beam [Jy/beam]."""
     if level <= 0:
         return np.zeros(shape)
     pixel = grid.pixel_size * settings.arcsec_per_kpc
