@@ -148,7 +148,9 @@ class Galaxy:
 
     def enclosed_masses(self, radii: np.ndarray = RADII_KPC) -> dict[ComponentName, np.ndarray]:
         """Mass of each component within each radius [Msun], arrays of shape (len(radii),); wind counts as gas."""
-        masses = {name: self.component(name).enclosed_mass(radii) for name in COMPONENTS}
+        masses: dict[ComponentName, np.ndarray] = {
+            name: self.component(name).enclosed_mass(radii) for name in COMPONENTS
+        }
         return {**masses, "gas": masses["gas"] + self.wind.enclosed_mass(radii)}
 
     def v_circ(self, radii: np.ndarray = RADII_KPC) -> dict[str, np.ndarray]:
@@ -158,7 +160,7 @@ class Galaxy:
         (Binney & Tremaine 2008, section 2.6).
         """
         masses = self.enclosed_masses(radii)
-        speeds = {name: np.sqrt(G * mass / radii) for name, mass in masses.items()}
+        speeds: dict[str, np.ndarray] = {name: np.sqrt(G * mass / radii) for name, mass in masses.items()}
         return {**speeds, "total": np.sqrt(sum(speed**2 for speed in speeds.values()))}
 
     def within(self, name: ComponentName, r_max: float | None = None, minimum: int = MIN_PARTICLES) -> Component:
@@ -174,8 +176,8 @@ class Galaxy:
         chosen = everything.where(everything.radius <= r_max)
         if len(chosen) < minimum:
             raise GalaxyError(
-                f"{self.name} has {len(chosen)} {name} particles within {r_max:.1f} kpc, fewer than the {minimum} needed "
-                "to measure an axis: leave it out, or take a larger radius."
+                f"{self.name} has {len(chosen)} {name} particles within {r_max:.1f} kpc, fewer than the {minimum} that "
+                "an axis needs: leave it out, or take a larger radius."
             )
         return chosen
 

@@ -118,7 +118,7 @@ def read_cube(path: str | Path, *, beam: tuple[float, float, float] | None = Non
     found = Beam(*beam) if beam is not None else _beam(path, header)
     data = np.ascontiguousarray(data) * _to_jansky(path, header, found)
     bad = ~np.isfinite(data)
-    valid = ~bad.all(axis=0)
+    valid = np.asarray(~bad.all(axis=0))
     if not valid.any():
         raise CubeError(f"{path.name} is blank everywhere: fetch it again")
     if found.minor < pixel:
@@ -172,7 +172,8 @@ def _velocities(path: Path, header: fits.Header, axis: int, n: int) -> tuple[np.
     start, at = float(header.get(f"CRVAL{axis}", 0.0)), float(header.get(f"CRPIX{axis}", 1.0))
     values = start + (np.arange(n) + 1 - at) * step
     given = str(header.get(f"CUNIT{axis}", "")).strip()
-    unit, notes = _unit(given), ()
+    unit = _unit(given)
+    notes: tuple[str, ...] = ()
     if str(header[f"CTYPE{axis}"]).upper().startswith("FREQ"):
         unit = unit if given else u.Hz
         if not unit.is_equivalent(u.Hz):

@@ -32,9 +32,14 @@ class ImageSource(Protocol):
         `dmlib.galaxy.load_galaxy`. Empty for a source that uses no particles.
     """
 
-    bands: tuple[str, ...]
-    unit: str
-    fields: Mapping[ComponentName, Sequence[str]]
+    @property
+    def bands(self) -> tuple[str, ...]: ...  # noqa: D102
+
+    @property
+    def unit(self) -> str: ...  # noqa: D102
+
+    @property
+    def fields(self) -> Mapping[ComponentName, Sequence[str]]: ...  # noqa: D102
 
     def image(self, galaxy: Galaxy, view: View, grid: SkyGrid) -> np.ndarray:
         """Image of one galaxy along one line of sight.

@@ -100,16 +100,16 @@ class SkirtSettings(BaseModel):
     dust: bool = True
     medium: Literal["voronoi", "particles"] = "voronoi"
     frame: Literal["observer", "rest"] = "observer"
-    redshift: float = Field(REDSHIFT, gt=0, lt=1)
-    packets: float = Field(5e6, ge=1e3, le=1e12)
-    young_age: float = Field(10.0, gt=0)
-    compactness: float = Field(5.0, gt=4.0, lt=6.5)
-    log_pressure: float = Field(5.0, gt=4.0, lt=8.0)
-    covering_factor: float = Field(0.2, gt=0, lt=1)
-    dust_to_metals: float = Field(0.3, gt=0, le=1)
+    redshift: float = Field(default=REDSHIFT, gt=0, lt=1)
+    packets: float = Field(default=5e6, ge=1e3, le=1e12)
+    young_age: float = Field(default=10.0, gt=0)
+    compactness: float = Field(default=5.0, gt=4.0, lt=6.5)
+    log_pressure: float = Field(default=5.0, gt=4.0, lt=8.0)
+    covering_factor: float = Field(default=0.2, gt=0, lt=1)
+    dust_to_metals: float = Field(default=0.3, gt=0, le=1)
     dusty: Literal["star-forming", "cold"] = "star-forming"
-    cell: float = Field(0.25, gt=0)
-    seed: int = Field(0, ge=0, le=1_000_000)
+    cell: float = Field(default=0.25, gt=0)
+    seed: int = Field(default=0, ge=0, le=1_000_000)
 
     @model_validator(mode="before")
     @classmethod
@@ -208,7 +208,7 @@ def write_parameter_file(
     contents : Contents
         Without dusty cells, or where `settings` wants no dust, the run has no medium.
     """
-    holds = {settings.library, settings.medium, settings.frame}
+    holds: set[str] = {settings.library, settings.medium, settings.frame}
     holds |= {name for name, n in (("old", contents.old), ("young", contents.young)) if n}
     if settings.dust and contents.gas:
         holds.add("dusty")

@@ -88,7 +88,7 @@ class OwnSkirt:
         Seconds for one galaxy.
     """
 
-    settings: SkirtSettings = field(default_factory=SkirtSettings)
+    settings: SkirtSettings = SkirtSettings()
     folder: str | Path | None = None
     executable: str | Path | None = None
     threads: int = 1
