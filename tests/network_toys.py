@@ -9,7 +9,7 @@ import h5py
 import keras
 import numpy as np
 
-from dmlib.dataset.recipe import Recipe
+from dmlib.dataset.views import Recipe
 from dmlib.networks import architectures
 from dmlib.products import BUILDING
 from dmlib.settings import RADII_KPC, Settings

@@ -265,8 +265,8 @@ def _assemble(
         order = sorted(set_aside)
         handle.create_dataset("set_aside/subhalo_id", data=np.array(order, dtype=np.int64))
         for k, name in enumerate(("stage", "reason")):
-            values = [set_aside[i][k] for i in order]
-            handle.create_dataset(f"set_aside/{name}", data=values, dtype=h5py.string_dtype(), shape=(len(order),))
+            words = [set_aside[i][k] for i in order]
+            handle.create_dataset(f"set_aside/{name}", data=words, dtype=h5py.string_dtype(), shape=(len(order),))
 
 
 def _append(handle: h5py.File, name: str, values: np.ndarray) -> None:

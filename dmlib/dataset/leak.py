@@ -77,8 +77,10 @@ def compare(
     """
     errors: dict[tuple[str, str], list[np.ndarray]] = {}
     for repeat in range(repeats):
-        draw = {"seed": seed + 7919 * repeat, "train": _TRAIN, "validation": 0.5 * (1.0 - _TRAIN)}
-        by_view, by_group = assign(np.arange(len(x)), **draw) > 0, assign(group, **draw) > 0
+        by_view, by_group = (
+            assign(ids, seed=seed + 7919 * repeat, train=_TRAIN, validation=0.5 * (1.0 - _TRAIN)) > 0
+            for ids in (np.arange(len(x)), group)
+        )
         everything = np.ones(len(x), dtype=bool)
         for way, train, test in (
             ("script", everything, by_view),

@@ -181,7 +181,7 @@ class DataSet:
         ndarray of float32, shape (n, y, x, channel)
         """
         names = self.channels(inputs)
-        parts = {}
+        parts: dict[str, np.ndarray] = {}
         if any(name in self.bands for name in names):
             images = normalise_images(self.images(rows), self.image_unit, self.bands, self.grid)
             parts |= {band: images[..., k] for k, band in enumerate(self.bands)}

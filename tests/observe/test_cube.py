@@ -13,8 +13,8 @@ from martini.sph_kernels import DiracDeltaKernel
 from pydantic import ValidationError
 
 from dmlib.errors import GalaxyError
-from dmlib.observe.cube import MSUN_PER_JY_KMS_MPC2, HISettings, noise_seed, observe_with_martini
-from dmlib.observe.deposit import observe
+from dmlib.observe.cube import MSUN_PER_JY_KMS_MPC2, HISettings
+from dmlib.observe.deposit import noise_seed, observe, observe_with_martini
 from dmlib.observe.grid import SkyGrid
 from dmlib.observe.views import lines_of_sight
 
@@ -26,7 +26,7 @@ def view(inclination=60.0, position_angle=30.0):
 
 
 def mass_in(cube):
-    jansky_kms = cube.data.sum() * cube.settings.channel_width * cube.pixel_arcsec**2 / cube.area_arcsec2
+    jansky_kms = cube.data.sum() * cube.settings.channel_width * cube.pixel**2 / cube.area
     return MSUN_PER_JY_KMS_MPC2 * cube.settings.distance**2 * jansky_kms
 
 

@@ -12,8 +12,7 @@ from skirt_toys import GRID, galaxy, gas, lopsided, some_views, stars
 
 from dmlib.observe.images.published import box_view
 from dmlib.observe.skirt.export import export
-from dmlib.observe.skirt.settings import SkirtSettings
-from dmlib.observe.skirt.skifile import instrument_angles
+from dmlib.observe.skirt.settings import SkirtSettings, instrument_angles
 from dmlib.observe.views import View, lines_of_sight, rotation_to
 
 DUSTY = gas([[0.0, 0.0, 0.0], [3.0, 1.0, 0.0], [1.0, -4.0, 0.5]], forming=[1, 1, 0])

@@ -8,14 +8,13 @@ import skirt_schema
 from fake_skirt import cut, interpolate, power_law_integrals, read_stored_table
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from skirt_toys import Columns
 
-from dmlib.observe.images.bands import UGRIZ, WAVELENGTH
+from dmlib.observe.images.bands import BANDS, UGRIZ, ab_magnitudes
 from dmlib.observe.images.dust import extinction_curve
-from dmlib.observe.images.light import ugriz_magnitudes
-from dmlib.observe.skirt import dustmix, population
-from dmlib.observe.skirt.columns import Axis, read_columns, write_columns, write_stored_table
+from dmlib.observe.skirt import tables
 from dmlib.observe.skirt.export import within
-from dmlib.observe.skirt.settings import SkirtError
+from dmlib.observe.skirt.settings import PACKET_RANGE, SkirtError, SkirtSettings
 from dmlib.universe.embedded import photometry
 
 #: Flux of AB magnitude 0 at 10 pc as a luminosity, typed anew: 4 pi (3.0856776e17 m)^2 times 3631e-26 W/m^2/Hz.
@@ -25,7 +24,7 @@ C = 2.99792458e8
 
 def measured(wavelength, luminosity, band):
     """AB magnitude of a spectrum [micron, W/m] through one of our bands, by a fine trapezium rule."""
-    x, t = population.band_curve(band)
+    x, t = tables.band_curve(band)
     fine = np.linspace(x[0], x[-1], 4001)
     level = np.exp(np.interp(np.log(fine), np.log(wavelength), np.log(luminosity)))
     response = np.interp(fine, x, t)
@@ -37,29 +36,29 @@ def measured(wavelength, luminosity, band):
 @settings(deadline=None, max_examples=30)
 @given(st.lists(st.floats(-25, 10), min_size=5, max_size=5))
 def test_a_spectrum_has_the_magnitudes_that_it_is_made_from(magnitudes):
-    wavelength, luminosity = population.spectrum(np.array(magnitudes))
+    wavelength, luminosity = tables.spectrum(np.array(magnitudes))
     found = [measured(wavelength, luminosity, band) for band in UGRIZ]
     np.testing.assert_allclose(found, magnitudes, atol=2e-4)
 
 
 def test_bands_have_the_pivots_of_the_sdss_and_do_not_overlap():
-    sides = [population.edges(band) for band in UGRIZ]
+    sides = [tables.edges(band) for band in UGRIZ]
     assert all(low[1] < high[0] for low, high in pairwise(sides))
     for band, (low, high) in zip(UGRIZ, sides, strict=True):
-        assert np.sqrt(low * high) * 1e3 == pytest.approx(WAVELENGTH[band], rel=1e-9)
+        assert np.sqrt(low * high) * 1e3 == pytest.approx(BANDS[band].wavelength, rel=1e-9)
         # As SKIRT measures it on the points of the file.
-        assert population.pivot(*population.band_curve(band)) * 1e3 == pytest.approx(WAVELENGTH[band], rel=1e-5)
-    assert population.PACKET_RANGE[0] < sides[0][0] and population.PACKET_RANGE[1] > sides[-1][1]
-    assert population.SPECTRUM_RANGE[0] < population.PACKET_RANGE[0]
-    assert population.SPECTRUM_RANGE[1] > population.PACKET_RANGE[1]
+        assert tables.pivot(*tables.band_curve(band)) * 1e3 == pytest.approx(BANDS[band].wavelength, rel=1e-5)
+    assert PACKET_RANGE[0] < sides[0][0] and PACKET_RANGE[1] > sides[-1][1]
+    assert tables.SPECTRUM_RANGE[0] < PACKET_RANGE[0]
+    assert tables.SPECTRUM_RANGE[1] > PACKET_RANGE[1]
 
 
 @pytest.fixture(scope="module")
 def table(tmp_path_factory):
     """Axes and values of the table of populations, read by the stand-in's own reader."""
-    path = tmp_path_factory.mktemp("skirt") / "population.stab"
-    population.write_population(path)
-    return read_stored_table(path)
+    folder = tmp_path_factory.mktemp("skirt")
+    tables.write_tables(folder, SkirtSettings(library="self-contained"))
+    return read_stored_table(folder / "population.stab")
 
 
 def test_the_table_gives_the_particle_lights_magnitudes(table):
@@ -67,17 +66,17 @@ def test_the_table_gives_the_particle_lights_magnitudes(table):
     age, metallicity = 10 ** rng.uniform(5, 10.3, 300), 10 ** rng.uniform(-5, -1, 300)
     spectra = interpolate(*table, metallicity, age)
     found = [[measured(table[0][0] * 1e6, row, band) for band in UGRIZ] for row in spectra]
-    expected = ugriz_magnitudes(photometry.magnitudes(age / 1e9, metallicity, np.ones(300)))
+    expected = ab_magnitudes(photometry.magnitudes(age / 1e9, metallicity, np.ones(300)))
     np.testing.assert_allclose(found, expected, atol=1e-3)
 
 
 def test_no_star_that_is_written_is_dark(table):
     extremes = np.array([0.0, 1e-12, 0.02, 1.0])
-    metallicity = within(extremes, population.METALLICITY_LIMITS)
-    for age in within(np.array([0.0, 1e9, 1e12]), population.AGE_LIMITS):
+    metallicity = within(extremes, tables.METALLICITY_LIMITS)
+    for age in within(np.array([0.0, 1e9, 1e12]), tables.AGE_LIMITS):
         assert np.all(interpolate(*table, metallicity, np.full(4, age)) > 0)
     # The limits themselves would be.
-    assert np.all(interpolate(*table, np.array([population.METALLICITY_LIMITS[0]]), np.array([1e9])) == 0)
+    assert np.all(interpolate(*table, np.array([tables.METALLICITY_LIMITS[0]]), np.array([1e9])) == 0)
 
 
 def test_integrals_of_the_stand_in_are_those_of_power_laws():
@@ -91,23 +90,11 @@ def test_integrals_of_the_stand_in_are_those_of_power_laws():
         assert pieces[0, k] == pytest.approx(np.trapezoid(curve, fine), rel=1e-6)
 
 
-def test_a_stored_table_is_refused_that_skirt_would_misread(tmp_path):
-    axis = Axis("x", "m", np.array([1.0, 2.0]))
-    for axes, values in (
-        ([axis], np.ones(3)),
-        ([Axis("x", "m", np.array([2.0, 1.0]))], np.ones(2)),
-        ([Axis("longername", "m", np.array([1.0, 2.0]))], np.ones(2)),
-    ):
-        with pytest.raises(ValueError):
-            write_stored_table(tmp_path / "t.stab", axes, ("q", "1", "log"), values)
-    assert not list(tmp_path.iterdir())
-
-
 def test_columns_come_back_with_units(tmp_path):
     path = tmp_path / "c.txt"
-    write_columns(path, "two of them", {("position x", "pc"): [1.5, -2e-7], ("metallicity", "1"): [0.02, 0.0]})
-    found = read_columns(path)
-    assert found.names == ("position x", "metallicity") and found.units == ("pc", "1") and len(found) == 2
+    tables.write_columns(path, "two of them", {("position x", "pc"): [1.5, -2e-7], ("metallicity", "1"): [0.02, 0.0]})
+    found = Columns(path)
+    assert tuple(found) == ("position x", "metallicity") and found.units == ("pc", "1")
     np.testing.assert_allclose(found["position x"], [1.5, -2e-7])
     lines = path.read_text().splitlines()
     assert [bool(skirt_schema.HEADER.fullmatch(line)) for line in lines[:3]] == [False, True, True]
@@ -115,25 +102,18 @@ def test_columns_come_back_with_units(tmp_path):
 
 def test_values_that_are_not_finite_are_named(tmp_path):
     with pytest.raises(SkirtError, match=r"c\.txt: column 'age' holds values that are not finite"):
-        write_columns(tmp_path / "c.txt", "", {("mass", "Msun"): [1.0, 2.0], ("age", "yr"): [1.0, np.nan]})
-    (tmp_path / "bare.txt").write_text("1 2 3\n")
-    with pytest.raises(SkirtError, match=r"bare\.txt does not describe its columns"):
-        read_columns(tmp_path / "bare.txt")
+        tables.write_columns(tmp_path / "c.txt", "", {("mass", "Msun"): [1.0, 2.0], ("age", "yr"): [1.0, np.nan]})
 
 
 def test_dust_is_that_of_the_milky_way(tmp_path):
-    wavelength, albedo, cosine, section = dustmix.DRAINE03.T
+    wavelength, extinction, albedo, cosine = tables.dust_mix().values()
+    # From m^2 per kg of dust to 1e-22 cm^2 per hydrogen nucleus, which has 1.87e-29 kg of it.
+    section = extinction * 1.87e-29 * 1e4 * 1e22
     assert np.all(np.diff(wavelength) > 0) and np.all((albedo > 0) & (albedo < 1)) and np.all(np.abs(cosine) < 1)
-    assert wavelength[0] < population.PACKET_RANGE[0] and wavelength[-1] > population.PACKET_RANGE[1]
+    assert wavelength[0] < PACKET_RANGE[0] and wavelength[-1] > PACKET_RANGE[1]
     # A_V of 1 mag for 1.87e21 atoms/cm^2 (Bohlin et al. 1978 with R_V = 3.1), and the law of Cardelli et al. (1989).
     a_v = 2.5 / np.log(10) * 1e-22 * np.interp(0.55, wavelength, section)
     assert a_v == pytest.approx(1 / 1.87e21, rel=0.03)
     inside = (wavelength > 0.32) & (wavelength < 1.0)
     law = section[inside] / np.interp(0.55, wavelength, section)
     np.testing.assert_allclose(law, extinction_curve(1e3 * wavelength[inside]), rtol=0.08)
-    dustmix.write_dust_mix(tmp_path / "dust.txt")
-    found = read_columns(tmp_path / "dust.txt")
-    assert found.units == ("micron", "m2/kg", "1", "1")
-    # Back from m^2 per kg of dust to cm^2 per hydrogen nucleus, which has 1.87e-29 kg of it.
-    per_atom = np.interp(0.55, found["wavelength"], found["extinction mass coefficient"]) * 1.87e-29 * 1e4
-    assert per_atom == pytest.approx(1e-22 * np.interp(0.55, wavelength, section), rel=1e-3)

@@ -7,11 +7,12 @@ from astropy import units as u
 from dmlib.errors import GalaxyError
 from dmlib.figures import hi as figures
 from dmlib.figures.style import csv_text
-from dmlib.observe import survey
+from dmlib.galaxy import load_galaxy
+from dmlib.observe import moments as moments_module
 from dmlib.observe.cube import HISettings
 from dmlib.observe.deposit import observe
 from dmlib.observe.grid import SkyGrid
-from dmlib.observe.hydrogen import HYDROGEN_FIELDS, disc_profiles, hydrogen, load_cells, load_hi_gas
+from dmlib.observe.hydrogen import HYDROGEN_FIELDS, HIGas, disc_profiles, hydrogen
 from dmlib.observe.moments import (
     channel_maps,
     find_emission,
@@ -20,6 +21,7 @@ from dmlib.observe.moments import (
     normalise,
     observe_moments,
     position_velocity,
+    recovered_masses,
 )
 from dmlib.observe.views import lines_of_sight
 from dmlib.sample import select
@@ -46,21 +48,23 @@ def rich(sample):
     return int(centrals["subhalo_id"][np.argsort(centrals["sfr"])[-4]])
 
 
+def with_gas(universe, subhalo_id, scope="group"):
+    return load_galaxy(universe, subhalo_id, ["gas"], scope=scope, extra={"gas": HYDROGEN_FIELDS})
+
+
 def test_cells_are_centred_and_complete(universe, rich):
-    positions, velocities, cells = load_cells(universe, rich, "subhalo")
-    assert set(cells) == set(HYDROGEN_FIELDS)
-    assert len(positions) == len(velocities) == len(cells["Masses"])
-    group, _, _ = load_cells(universe, rich, "group")
-    assert len(group) >= len(positions)
+    gas = with_gas(universe, rich, "subhalo").gas
+    assert set(gas.fields) == set(HYDROGEN_FIELDS)
+    assert len(with_gas(universe, rich).gas) >= len(gas)
     # A disc about the centre, not a box length away.
-    assert np.median(np.linalg.norm(positions, axis=1)) < 300.0
-    parts = hydrogen(cells)
+    assert np.median(gas.radius) < 300.0
+    parts = hydrogen(gas.fields)
     assert np.all(parts.m_hi >= 0) and np.all(parts.m_h2 >= 0)
-    assert 0.6 < parts.m_hydrogen.sum() / cells["Masses"].sum() < 0.8
+    assert 0.6 < parts.m_hydrogen.sum() / gas.mass.sum() < 0.8
 
 
 def test_the_receding_side_is_where_the_view_says(universe, rich):
-    gas = load_hi_gas(universe, rich, scope="subhalo")
+    gas = HIGas.of(with_gas(universe, rich, "subhalo"))
     spin = gas.spin_axis()
     for view in lines_of_sight(rich, spin, seed=1, mode=[(60.0, 45.0), (60.0, 160.0)]):
         maps = observe_moments(gas, view, GRID, HISettings().without("noise"), seed=1)
@@ -71,7 +75,7 @@ def test_the_receding_side_is_where_the_view_says(universe, rich):
 
 
 def test_mass_in_the_map_is_the_mass_in_the_field(universe, rich):
-    gas = load_hi_gas(universe, rich)
+    gas = HIGas.of(with_gas(universe, rich))
     (view,) = lines_of_sight(rich, gas.spin_axis(), 1, seed=1)
     maps = observe_moments(gas, view, GRID, HISettings().without("noise"), seed=1, floor=0.0)
     x, y, _ = view.project(gas.positions).T
@@ -80,17 +84,17 @@ def test_mass_in_the_map_is_the_mass_in_the_field(universe, rich):
     assert maps.m_hi == pytest.approx(inside, rel=0.02)
 
 
-def test_survey(universe, sample, monkeypatch):
+def test_recovered_masses(universe, sample, monkeypatch):
     ids = [int(i) for i in sample["subhalo_id"][::8]]
-    real = survey.load_hi_gas
+    real = moments_module.load_hi
 
-    def without_gas(tree, subhalo_id, **kw):
+    def without_gas(tree, subhalo_id, settings):
         if subhalo_id == ids[1]:
             raise GalaxyError(f"subhalo {subhalo_id} has no gas cells")
-        return real(tree, subhalo_id, **kw)
+        return real(tree, subhalo_id, settings)
 
-    monkeypatch.setattr(survey, "load_hi_gas", without_gas)
-    table, set_aside = survey.recovered(universe, ids, GRID, HISettings(), seed=1)
+    monkeypatch.setattr(moments_module, "load_hi", without_gas)
+    table, set_aside = recovered_masses(universe, ids, GRID, HISettings(), seed=1)
     assert set_aside == {ids[1]: f"subhalo {ids[1]} has no gas cells"}
     assert list(table["subhalo_id"]) == [i for i in ids if i != ids[1]]
     assert table["m_hi_present"].unit == u.Msun
@@ -100,13 +104,13 @@ def test_survey(universe, sample, monkeypatch):
 
 
 def test_figures_draw_and_remember(universe, rich):
-    positions, _, cells = load_cells(universe, rich)
-    gas = load_hi_gas(universe, rich)
+    group = with_gas(universe, rich)
+    gas = HIGas.of(group)
     (view,) = lines_of_sight(rich, gas.spin_axis(), seed=1, mode=[(60.0, 30.0)])
     cube = observe(gas, view, GRID, HISettings(), seed=1)
     maps = moment_maps(cube)
     edges = np.linspace(0.0, 40.0, 11)
-    rings = disc_profiles(positions, gas.spin_axis(), cells, edges)
+    rings = disc_profiles(group.gas, gas.spin_axis(), edges)
     radius = np.linspace(1.0, 50.0, 20)
     for figure, series in (
         (figures.partition(edges, rings), "HI, leroy08"),

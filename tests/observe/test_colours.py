@@ -5,15 +5,14 @@ import json
 import numpy as np
 import pytest
 from image_toys import galaxy, stars
-from test_observe_images_published import content, spot
+from test_published import content, spot
 
+from dmlib import load
 from dmlib.observe.grid import SkyGrid
 from dmlib.observe.images import bands, record
 from dmlib.observe.images.colours import catalogue_magnitudes, divider, dusty_magnitudes, quiescent, sequence
 from dmlib.observe.images.light import ParticleLight, star_luminosities
 from dmlib.observe.images.published import box_view
-from dmlib.observe.images.rings import ring_brightness
-from dmlib.records import load_record
 from dmlib.sample import select
 from dmlib.universe import FilesUniverse
 
@@ -64,7 +63,9 @@ def test_a_galaxy_without_an_axis_is_set_aside(universe):
 
 def test_rings_of_an_even_image():
     grid = SkyGrid(40.0, 80)
-    radius, rings = ring_brightness({"even": np.full((80, 80, 5), 1e7), "dark": -np.ones((80, 80, 5))}, grid, bins=8)
+    radius, rings = bands.ring_brightness(
+        {"even": np.full((80, 80, 5), 1e7), "dark": -np.ones((80, 80, 5))}, grid, bins=8
+    )
     assert radius[0] == pytest.approx(1.25) and radius[-1] == pytest.approx(18.75)
     np.testing.assert_allclose(rings["even"], bands.surface_magnitude(np.full((1, 5), 1e7))[0, 2])
     assert np.isnan(rings["dark"]).all()
@@ -89,7 +90,7 @@ def test_record_is_written_by_its_command(tmp_path, capsys):
 
 
 def test_committed_record_is_what_the_real_file_gives(shared_data):
-    kept = load_record("skirt_tng100_subhalo_6")["measured"]
+    kept = load.record("skirt_tng100_subhalo_6")["measured"]
     measured = record.measure_image(shared_data / "tng_skirt" / "TNG100-1_099_broadband_6.fits")
     assert measured.pop("flux_change") < 1e-12 and kept.pop("flux_change") < 1e-12
     assert measured == kept
@@ -98,7 +99,7 @@ def test_committed_record_is_what_the_real_file_gives(shared_data):
 def test_real_galaxies_have_the_colours_of_the_committed_record(shared_data, tmp_path):
     """Stars of real TNG galaxies against the observed sequences; and that ours are like them, see the chapter."""
     path = record.write_colours(shared_data / "tng100_catalogue_subset" / "output", tmp_path / "colours.json")
-    measured, kept = json.loads(path.read_text()), load_record(record.COLOURS)
+    measured, kept = json.loads(path.read_text()), load.record(record.COLOURS)
     assert measured["measured"] == kept["measured"]
     assert measured["universe_identity"] == kept["universe_identity"]
     for name, which, expected in (("star-forming", "blue", -0.25), ("quiescent", "red", 0.0)):

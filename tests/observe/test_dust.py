@@ -65,7 +65,7 @@ def test_metals_dim_and_pristine_gas_does_not():
 def test_optical_depth_by_hand():
     # N_H = N_H0 at solar metallicity: the curve times the share that scattering leaves.
     depth = Dust().optical_depth(np.array([dust.N_H0]), np.array([0.0127]))[0]
-    wavelength = bands.per_band(bands.WAVELENGTH)
+    wavelength = bands.per_band("wavelength")
     np.testing.assert_allclose(depth, dust.extinction_curve(wavelength) * dust.scattering_factor(wavelength))
     twice = Dust(strength=2.0).optical_depth(np.array([dust.N_H0]), np.array([0.0127 * 2]))[0]
     np.testing.assert_allclose(twice / depth, 2.0 * 2.0**1.6)
@@ -83,7 +83,7 @@ def test_extinction_curve_has_published_values():
 
 
 def test_scattering_lets_out_more_than_absorption_alone():
-    factor = dust.scattering_factor(bands.per_band(bands.WAVELENGTH))
+    factor = dust.scattering_factor(bands.per_band("wavelength"))
     assert np.all((factor > 0.4) & (factor < 0.95))
 
 
@@ -104,7 +104,7 @@ def test_the_youngest_stars_are_in_clouds():
     toy = galaxy(stars(np.zeros((2, 3)), born=[young, old]))
     share = Dust().transmission(toy, box_view(7))
     np.testing.assert_allclose(share[1], 1.0)
-    np.testing.assert_allclose(-np.log(share[0]), (bands.per_band(bands.WAVELENGTH) / 550.0) ** -0.7)
+    np.testing.assert_allclose(-np.log(share[0]), (bands.per_band("wavelength") / 550.0) ** -0.7)
     np.testing.assert_allclose(Dust(birth_clouds=False).transmission(toy, box_view(7)), 1.0)
 
 

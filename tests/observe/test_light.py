@@ -5,21 +5,33 @@ import pytest
 from astropy import units as u
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from image_toys import galaxy, stars
-from test_photometry import reference_ugriz
+from image_toys import galaxy, gas, stars
 
 from dmlib.errors import GalaxyError
 from dmlib.observe.grid import SkyGrid
+from dmlib.observe.hydrogen import SPLINE_DISPERSION
 from dmlib.observe.images import bands
-from dmlib.observe.images.light import ParticleLight, star_luminosities, ugriz_magnitudes
-from dmlib.observe.images.project import SPLINE_DISPERSION, project
+from dmlib.observe.images.bands import BANDS, Band, ab_magnitudes
+from dmlib.observe.images.light import ParticleLight, project, star_luminosities
 from dmlib.observe.images.published import box_view
+from dmlib.observe.images.sdss import SdssCamera, SdssLight, normalise
 from dmlib.observe.views import View, lines_of_sight
 from dmlib.units import COSMOLOGY
 from dmlib.universe.embedded import photometry
 
 GRID = SkyGrid(32.0, 16)
 BARE = ParticleLight(dust=None)
+RNG = np.random.default_rng(8)
+
+
+def reference_ugriz(path):
+    """Metallicities, log10 ages [yr] and AB magnitudes (Z, age, 5) of the table in the folder of real data."""
+    raw = path.read_bytes()
+    n_light, n_age, n_z = np.frombuffer(raw, "<i4", 3)
+    values = np.frombuffer(raw, "<f8", offset=12)
+    light = values[n_z + n_age :].reshape(n_z, n_age, n_light)
+    sun = np.array([6.75, 5.33, 4.67, 4.48, 4.42])
+    return values[:n_z], values[n_z : n_z + n_age], sun - 2.5 * light[:, :, 1:6]
 
 
 def one(x, y, size, grid=GRID):
@@ -72,7 +84,7 @@ def test_a_star_of_the_suns_magnitude_has_a_solar_luminosity():
 
 def test_columns_of_tng_photometrics():
     eight = np.arange(8.0)[None]
-    np.testing.assert_allclose(ugriz_magnitudes(eight), [[0.79, 4.0, 5.0, 6.0, 7.0]])
+    np.testing.assert_allclose(ab_magnitudes(eight), [[0.79, 4.0, 5.0, 6.0, 7.0]])
 
 
 def test_units_of_the_image_agree():
@@ -139,10 +151,24 @@ def test_u_made_from_buser_u_against_a_table_of_sdss_u(shared_data):
     grid = np.arange(8.5, 10.11, 0.1)
     differences = []
     for i in (2, 3, 4):
-        ours = ugriz_magnitudes(
+        ours = ab_magnitudes(
             photometry.magnitudes(10 ** (grid - 9), np.full(grid.size, metallicity[i]), np.ones(grid.size))
         )
         theirs = np.column_stack([np.interp(grid, log_age, reference[i, :, band]) for band in range(5)])
         differences.append((ours[:, 0] - ours[:, 2]) - (theirs[:, 0] - theirs[:, 2]))
     assert abs(np.median(differences)) < 0.1
     assert np.abs(differences).max() < 0.3
+
+
+def test_a_band_is_one_row(monkeypatch):
+    """A new band is drawn, dimmed by dust, seen by the SDSS and scaled for the network; only its row is new."""
+    monkeypatch.setitem(BANDS, "V", Band(551.0, 4.81, 2, -0.02, width=88.0, softening=1e-10, sensitivity=0.09))
+    toy = galaxy(stars(RNG.normal(0, 3, (200, 3))), gas(np.zeros((1, 3)), mass=1e8))
+    light = ParticleLight(bands=("u", "V", "z"), unit="maggies/pixel")
+    image = SdssLight(light, SdssCamera(), 1).image(toy, box_view(7), GRID)
+    assert image.shape == (16, 16, 3)
+    bare = ParticleLight(dust=None, bands=light.bands).image(toy, box_view(7), GRID)
+    expected = 200 * 10 ** (-0.4 * (-10.0 - 0.02 - 4.81)) / GRID.pixel_area
+    assert bare[..., 1].sum() == pytest.approx(expected, rel=1e-2)
+    network = normalise(image, light.unit, light.bands, GRID)
+    assert network.shape == image.shape and np.isfinite(network).all()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dmlib.dataset.leak import compare, nearest_neighbour, ridge, ring_features
+from dmlib.dataset.leak import compare, ring_features
 
 
 def test_rings_are_blind_to_how_a_view_is_turned():
@@ -18,19 +18,6 @@ def test_rings_of_a_flat_image():
     features = ring_features(np.full((2, 16, 16, 1), 3.0), n_rings=4)
     assert features.shape == (2, 8)
     np.testing.assert_allclose(features, 3.0)
-
-
-def test_nearest_neighbour_takes_the_closest():
-    x, y = np.array([[0.0], [1.0], [5.0]]), np.array([[10.0], [20.0], [30.0]])
-    np.testing.assert_array_equal(nearest_neighbour(x, y, np.array([[0.9], [4.0]])), [[20.0], [30.0]])
-
-
-def test_ridge_without_penalty_is_least_squares():
-    rng = np.random.default_rng(2)
-    x = rng.standard_normal((50, 3))
-    x -= x.mean(axis=0)
-    y = x @ np.array([[1.0], [-2.0], [0.5]]) + 4.0
-    np.testing.assert_allclose(ridge(x, y, x, strength=0.0), y, atol=1e-10)
 
 
 def test_fingerprints_without_knowledge_help_only_where_there_is_a_leak():

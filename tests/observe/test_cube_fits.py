@@ -1,4 +1,4 @@
-"""Cubes as FITS: sky and velocity axes as other programs read them, and the way back."""
+"""Cubes as FITS: sky and velocity axes as other programs read them."""
 
 import numpy as np
 import pytest
@@ -7,12 +7,10 @@ from astropy import units as u
 from astropy.io import fits
 from astropy.wcs import WCS
 
-from dmlib.errors import DmlibError
 from dmlib.observe.cube import HISettings
+from dmlib.observe.cube_fits import write_fits
 from dmlib.observe.deposit import observe
-from dmlib.observe.fits import read_fits, write_fits
 from dmlib.observe.grid import SkyGrid
-from dmlib.observe.moments import moment_maps
 from dmlib.observe.views import lines_of_sight
 
 
@@ -22,19 +20,12 @@ def cube():
     return observe(disc(3000), view, SkyGrid(128.0, 64), HISettings(), seed=1)
 
 
-def test_round_trip(cube, tmp_path):
-    write_fits(cube, tmp_path / "cube.fits")
-    back = read_fits(tmp_path / "cube.fits")
-    assert (back.settings, back.grid, back.subhalo_id, back.view) == (cube.settings, cube.grid, 1, 0)
-    assert np.array_equal(back.data, cube.data.astype(np.float32))
-    assert moment_maps(back).m_hi == pytest.approx(moment_maps(cube).m_hi, rel=1e-4)
-    assert [p.name for p in tmp_path.iterdir()] == ["cube.fits"]
-
-
 def test_axes_as_astropy_reads_them(cube, tmp_path):
     write_fits(cube, tmp_path / "cube.fits")
     with fits.open(tmp_path / "cube.fits") as file:
         header, data = file[0].header, file[0].data
+    assert np.array_equal(data, cube.data.astype(np.float32))
+    assert [p.name for p in tmp_path.iterdir()] == ["cube.fits"]
     wcs = WCS(header)
     channel, row, column = np.unravel_index(data[60:].argmax(), data[60:].shape)
     world = wcs.wcs_pix2world([[column, row, channel + 60]], 0)[0]
@@ -48,9 +39,3 @@ def test_axes_as_astropy_reads_them(cube, tmp_path):
     assert header["BMAJ"] * u.deg == 15.0 * u.arcsec
     # The centre of the map is the galaxy.
     assert np.allclose(wcs.wcs_pix2world([[31.5, 31.5, 50]], 0)[0], [0.0, 0.0, 1e3 * cube.settings.v_systemic])
-
-
-def test_other_files_are_refused(tmp_path):
-    fits.PrimaryHDU(np.zeros((2, 3, 4))).writeto(tmp_path / "other.fits")
-    with pytest.raises(DmlibError, match=r"other.fits is not an HI cube written by dmlib"):
-        read_fits(tmp_path / "other.fits")

@@ -9,9 +9,8 @@ from astropy.io import fits
 from image_toys import galaxy
 
 from dmlib.errors import FetchError, GalaxyError, UniverseError
-from dmlib.observe.grid import SkyGrid
+from dmlib.observe.grid import SkyGrid, overlap, resample
 from dmlib.observe.images.published import BANDS, PublishedSkirt, box_view, read_broadband
-from dmlib.observe.images.resample import centred_edges, overlap, resample
 from dmlib.observe.views import lines_of_sight
 
 CARDS = {
@@ -63,8 +62,6 @@ def test_a_smaller_field_holds_its_share():
 
 @pytest.mark.parametrize("n", [11, 12])
 def test_the_centre_of_the_array_is_the_centre_of_the_grid(tmp_path, n):
-    edges = centred_edges(n, 2.0)
-    assert edges[0] == -edges[-1]
     (tmp_path / "broadband_3.fits").write_bytes(content(np.ones((4, n, n), ">f4")))
     out = PublishedSkirt(tmp_path).read(3).on(SkyGrid(2.0, 8))
     np.testing.assert_allclose(out, out[::-1, ::-1])

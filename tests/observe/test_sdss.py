@@ -5,11 +5,10 @@ import pytest
 from image_toys import galaxy, stars
 
 from dmlib.observe.grid import SkyGrid
-from dmlib.observe.images import bands, realism
+from dmlib.observe.images import bands, sdss
 from dmlib.observe.images.light import ParticleLight
-from dmlib.observe.images.normalise import denormalise, normalise, softening
 from dmlib.observe.images.published import box_view
-from dmlib.observe.images.realism import Survey, SurveyLight, background
+from dmlib.observe.images.sdss import SdssCamera, SdssLight, background, normalise, softening
 
 GRID = SkyGrid(64.0, 32)
 RNG = np.random.default_rng(6)
@@ -18,24 +17,24 @@ TOY = galaxy(stars(RNG.normal(0, 3, (2000, 3)), magnitude=-15.5, hsml=2.0))
 
 def test_sky_noise_has_a_second_source():
     """Noise from the survey's softening against that of the electrons of a sky of 20.86 mag/arcsec^2, in r."""
-    electrons = 10 ** (-0.4 * 20.86) * realism.PIXEL**2 * realism.electrons_per_maggie()[2]
-    assert np.sqrt(electrons) / realism.electrons_per_maggie()[2] == pytest.approx(realism.sky_noise()[2], rel=0.15)
+    electrons = 10 ** (-0.4 * 20.86) * sdss.PIXEL**2 * sdss.electrons_per_maggie()[2]
+    assert np.sqrt(electrons) / sdss.electrons_per_maggie()[2] == pytest.approx(sdss.sky_noise()[2], rel=0.15)
 
 
 def test_noise_of_a_patch_falls_with_its_side():
-    side = Survey().pixel_size
-    flux = bands.to_maggies(realism.patch_noise(side), side**2)
-    np.testing.assert_allclose(flux, realism.sky_noise())
-    np.testing.assert_allclose(realism.patch_noise(4 * side), realism.patch_noise(side) / 4)
+    side = SdssCamera().pixel_size
+    flux = bands.to_maggies(sdss.patch_noise(side), side**2)
+    np.testing.assert_allclose(flux, sdss.sky_noise())
+    np.testing.assert_allclose(sdss.patch_noise(4 * side), sdss.patch_noise(side) / 4)
 
 
 def test_seeing_is_worse_in_the_blue():
-    width = realism.seeing()
+    width = sdss.seeing()
     assert width[2] == 1.32 and np.all(np.diff(width) < 0)
 
 
 def test_blur_keeps_the_flux_and_has_its_width():
-    survey = Survey(noise=False)
+    survey = SdssCamera(noise=False)
     sky = survey.sky_grid(GRID)
     flux = np.zeros((*sky.shape, 5))
     middle = sky.pixels // 2
@@ -44,28 +43,28 @@ def test_blur_keeps_the_flux_and_has_its_width():
     np.testing.assert_allclose(out.sum(axis=(0, 1)), 1.0, rtol=1e-6)
     offset = np.arange(sky.pixels) - middle
     variance = np.sum(out[..., 2].sum(axis=0) * offset**2)
-    assert np.sqrt(8 * np.log(2) * variance) * realism.PIXEL == pytest.approx(1.32, rel=0.01)
+    assert np.sqrt(8 * np.log(2) * variance) * sdss.PIXEL == pytest.approx(1.32, rel=0.01)
 
 
 def test_noise_is_that_of_the_sky_and_of_the_source():
-    survey = Survey(psf=False)
+    survey = SdssCamera(psf=False)
     dark = survey.observe(np.zeros((300, 300, 5)), seed=1, subhalo_id=7, view=0)
-    np.testing.assert_allclose(dark.std(axis=(0, 1)), realism.sky_noise(), rtol=0.02)
+    np.testing.assert_allclose(dark.std(axis=(0, 1)), sdss.sky_noise(), rtol=0.02)
     bright = np.zeros((300, 300, 5))
     bright[100:200, 100:200] = 1e-8
     lit = survey.observe(bright, seed=1, subhalo_id=7, view=0)[100:200, 100:200]
-    expected = np.sqrt(realism.sky_noise() ** 2 + 1e-8 / realism.electrons_per_maggie())
+    expected = np.sqrt(sdss.sky_noise() ** 2 + 1e-8 / sdss.electrons_per_maggie())
     np.testing.assert_allclose(lit.std(axis=(0, 1)), expected, rtol=0.03)
-    np.testing.assert_allclose(lit.mean(axis=(0, 1)), 1e-8, atol=0.05 * realism.sky_noise().max())
+    np.testing.assert_allclose(lit.mean(axis=(0, 1)), 1e-8, atol=0.05 * sdss.sky_noise().max())
 
 
 def test_noise_depends_on_seed_galaxy_and_view_alone():
-    survey, flux = Survey(), np.zeros((40, 40, 5))
+    survey, flux = SdssCamera(), np.zeros((40, 40, 5))
     first = survey.observe(flux, seed=1, subhalo_id=7, view=0)
     np.testing.assert_array_equal(first, survey.observe(flux, seed=1, subhalo_id=7, view=0))
     for other in ({"seed": 2}, {"subhalo_id": 8}, {"view": 1}):
         changed = survey.observe(flux, **({"seed": 1, "subhalo_id": 7, "view": 0} | other))
-        pair = [(noise / realism.sky_noise()).ravel() for noise in (first, changed)]
+        pair = [(noise / sdss.sky_noise()).ravel() for noise in (first, changed)]
         assert abs(np.corrcoef(pair)[0, 1]) < 0.05
     assert not flux.any()
 
@@ -80,27 +79,15 @@ def test_background_ignores_what_stands_out():
 def test_observed_light_adds_up_to_the_ideal(unit):
     light = ParticleLight(dust=None, unit=unit)
     ideal = light.image(TOY, box_view(7), GRID)
-    clean = SurveyLight(light, Survey(psf=False, noise=False), 1).image(TOY, box_view(7), GRID)
+    clean = SdssLight(light, SdssCamera(psf=False, noise=False), 1).image(TOY, box_view(7), GRID)
     # The survey's pixels of 0.4 kpc do not fit into those of 2 kpc: what lies across an edge is shared by area.
     np.testing.assert_allclose(clean.sum(axis=(0, 1)), ideal.sum(axis=(0, 1)), rtol=1e-9)
     np.testing.assert_allclose(clean, ideal, atol=0.06 * ideal.max())
-    seen = SurveyLight(light, Survey(), 1)
+    seen = SdssLight(light, SdssCamera(), 1)
     assert seen.unit == unit and seen.bands == light.bands and seen.fields == light.fields
     observed = seen.image(TOY, box_view(7), GRID)
     np.testing.assert_allclose(observed.sum(axis=(0, 1)), ideal.sum(axis=(0, 1)), rtol=0.05)
     assert (observed < 0).any()
-
-
-def test_normalisation_is_invertible():
-    image = np.random.default_rng(7).normal(0, 1, (8, 8, 5)) * 10.0 ** np.arange(4, 9)
-    for unit in ("Lsun/kpc2", "maggies/pixel"):
-        back = denormalise(normalise(image, unit, bands.UGRIZ, GRID), unit, bands.UGRIZ, GRID)
-        np.testing.assert_allclose(back, image, rtol=1e-5)
-    counts = image[..., 1:]
-    back = denormalise(
-        normalise(counts, "counts/s/pixel", bands.UGRIZ[1:], GRID), "counts/s/pixel", bands.UGRIZ[1:], GRID
-    )
-    np.testing.assert_allclose(back, counts, rtol=1e-5)
 
 
 def test_bright_pixels_are_magnitudes_and_dark_ones_zero():
