@@ -141,8 +141,9 @@ class Galaxy:
         for field_name in fields:
             bad = int(np.count_nonzero(~np.isfinite(arrays[field_name])))
             if bad:
+                kind = "star" if name == "stars" else name
                 raise GalaxyError(
-                    f"{self.name}: {name.removesuffix('s')} field {field_name} holds {bad} values that are not finite; "
+                    f"{self.name}: {kind} field {field_name} holds {bad} values that are not finite; "
                     "the file is damaged"
                 )
 

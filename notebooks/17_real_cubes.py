@@ -215,7 +215,7 @@ moved = degrade(
     dataset.recipe.hi,
     seed=seed,
 )
-maps = moment_maps(moved.cube)
+maps = moment_maps(moved)
 print("\n".join(moved.notes) or "like the survey in every respect")
 
 # %%
@@ -356,7 +356,7 @@ for radius in (5.0, 20.0):
 #         dataset.recipe.hi,
 #         seed=seed,
 #     )
-#     again = moment_maps(again.cube)
+#     again = moment_maps(again)
 #     ln, _ = predict_all(load.models(settings), network, again.stack)
 #     print(wrong, np.exp(ln.mean(axis=0)[[5, 12]]))
 # ```

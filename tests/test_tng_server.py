@@ -21,7 +21,8 @@ from tng_server import KEY
 from dmlib.cli_options import ProfileChoice
 from dmlib.cli_tng import serve
 from dmlib.errors import DmlibError, UniverseError
-from dmlib.observe.hydrogen import load_hi_gas
+from dmlib.observe.cube import HISettings
+from dmlib.observe.hydrogen import load_hi
 from dmlib.universe import FilesUniverse
 from dmlib.universe.server import KINDS, Mischief, TngServer
 from dmlib.universe.server.records import rounded
@@ -247,7 +248,7 @@ class TestOtherPeoplesClients:
             "TNG100-1", 99, subhalo_id, api_key=KEY, cutout_dir=str(tmp_path), distance=10 * u.Mpc, ra=0 * u.deg
         )
         assert len(server.requests) > asked and any(tmp_path.glob("*.hdf5"))
-        ours = load_hi_gas(universe, subhalo_id, scope="group", negligible=0.0)
+        ours = load_hi(universe, subhalo_id, HISettings(negligible=0.0))
         theirs = source.mHI_g.to_value(u.Msun).sum()
         assert theirs == pytest.approx(ours.m_hi.sum(), rel=1e-5) and theirs > 1e7
 

@@ -119,7 +119,11 @@ def build(
     todo = [
         (f"{n:05d}", tuple(ids[start : start + block_size])) for n, start in enumerate(range(0, len(ids), block_size))
     ]
-    left = [block for block in todo if not _is_finished(blocks, block)]
+    left = []
+    for block in todo:
+        content = _read_block(blocks, block)
+        if content is None or content["unread"]:
+            left.append(block)
     with bar(total=len(ids), label="data set", unit="galaxy") as progress:
         progress.update(len(ids) - sum(len(block[1]) for block in left))
         if left:
@@ -141,7 +145,7 @@ def build(
         validation=recipe.validation,
     )
     # One block at a time: all together may be larger than the memory.
-    contents = (_read_block(blocks, block) for block in todo)
+    contents = (_read_block(blocks, block) or {} for block in todo)
     _assemble(
         path, contents, sample, split, targets, _attributes(settings, observer, key), recipe.source(settings.seed)
     )
@@ -179,21 +183,11 @@ def _observe_block(observer: Observer, blocks: Blocks, block: Block) -> int:
     return len(subhalo_ids)
 
 
-def _is_finished(blocks: Blocks, block: Block) -> bool:
-    """Whether a block is there, of these galaxies, and all of its files could be read."""
+def _read_block(blocks: Blocks, block: Block) -> dict[str, np.ndarray] | None:
+    """What was observed of a block; None where it is missing, damaged, or of other galaxies."""
     content = blocks.read(block[0])
-    return (
-        content is not None
-        and {"ids", "aside", "unread"} <= set(content)
-        and {*content["ids"].tolist(), *content["aside"].tolist()} == set(block[1])
-        and not content["unread"]
-    )
-
-
-def _read_block(blocks: Blocks, block: Block) -> dict[str, np.ndarray]:
-    content = blocks.read(block[0])
-    if content is None:
-        raise DatasetError(f"{blocks.path(block[0])} was removed or damaged while the data set was built: run again.")
+    if content is None or {*content["ids"].tolist(), *content["aside"].tolist()} != set(block[1]):
+        return None
     return content
 
 

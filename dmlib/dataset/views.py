@@ -23,7 +23,7 @@ from ..observe.images.dust import Dust
 from ..observe.images.light import ParticleLight
 from ..observe.images.published import PublishedSkirt, box_view
 from ..observe.images.sdss import SdssCamera, SdssLight
-from ..observe.moments import observe_moments
+from ..observe.moments import moment_maps
 from ..observe.skirt.settings import SkirtSettings
 from ..observe.views import View, lines_of_sight, orientation
 from ..universe.base import Scope, Universe
@@ -178,9 +178,9 @@ class Observer:
         self._check(galaxy, gas)
         star_axis = galaxy.spin_axis("stars")
         views = self._lines_of_sight(subhalo_id, gas.spin_axis())
-        rows = []
+        rows: list[dict[str, Any]] = []
         for view, image in zip(views, draw(source, galaxy, views, self.grid), strict=True):
-            maps = observe_moments(gas, view, self.grid, hi, seed=self.seed)
+            maps = moment_maps(observe(gas, view, self.grid, hi, seed=self.seed))
             inclination, position_angle = orientation(view.rotation, star_axis)
             rows.append(
                 {

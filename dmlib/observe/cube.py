@@ -40,8 +40,8 @@ class HISettings(BaseModel):
     At 70 Mpc the beam of 15 arcsec is 5.1 kpc wide, 2.5 pixels of the `quick` grid: the resolution of WHISP (van der
     Hulst et al. 2001: 12-30 arcsec at some tens of Mpc) or of MeerKAT's MIGHTEE (Maddox et al. 2021: 12 arcsec at some
     hundred Mpc), not of THINGS (Walter et al. 2008: 0.1-0.5 kpc), for which both the gas cells and the pixels are too
-    coarse. A noise of 0.3 mJy/beam in 10 km/s is 1.5e19 atoms/cm^2 (0.12 Msun/pc^2) a channel, as in the deeper of these
-    surveys: the edge of an HI disc, 1 Msun/pc^2, is seen at several times the noise.
+    coarse. A noise of 0.3 mJy/beam in 10 km/s is 1.5e19 atoms/cm^2 (0.12 Msun/pc^2) per channel, as in the deeper of
+    these surveys: the edge of an HI disc, 1 Msun/pc^2, is seen at several times the noise.
 
     Parameters
     ----------
@@ -204,15 +204,11 @@ class Cube:
         smooth = ndimage.uniform_filter1d(smooth, CHANNELS_TOGETHER, axis=0, mode="constant")
         return smooth, _negative_noise(smooth[:, self.valid])
 
-    def position(self, x: float, y: float) -> tuple[float, float]:
-        """Right ascension and declination [deg], in the file's equinox, of an offset West and North [arcsec]."""
-        assert self.wcs is not None, "a simulated cube has no place on the sky"
-        ny, nx = self.data.shape[1:]
-        world = self.wcs.wcs_pix2world([[x / self.pixel + (nx - 1) / 2, y / self.pixel + (ny - 1) / 2]], 0)[0]
-        return float(world[0]), float(world[1])
-
     def offset(self, ra: float, dec: float) -> tuple[float, float]:
-        """Inverse of `position`: West and North of the middle of the map [arcsec]."""
+        """Offset West and North of the middle of the map [arcsec] of a right ascension and declination [deg].
+
+        They are in the equinox of the file.
+        """
         assert self.wcs is not None, "a simulated cube has no place on the sky"
         ny, nx = self.data.shape[1:]
         x, y = self.wcs.wcs_world2pix([[ra, dec]], 0)[0]

@@ -7,7 +7,7 @@ reduced but not gained; what the real cube lacks is noted.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 from scipy import ndimage
@@ -21,25 +21,6 @@ from .grid import SkyGrid
 _STREAM = 0x7265616C
 
 
-@dataclass(frozen=True)
-class DegradedCube:
-    """A real galaxy as the telescope of the data set would show it.
-
-    Parameters
-    ----------
-    cube : HICube
-        Its settings are those of the data set; `subhalo_id` is -1.
-    noise_of_data : float
-        Noise of the real cube with the beam and channels of the data set [Jy/beam], before any was added.
-    notes : tuple of str
-        How the cube differs from those of the data set.
-    """
-
-    cube: HICube
-    noise_of_data: float
-    notes: tuple[str, ...]
-
-
 def degrade(
     sky: Cube,
     distance: float,
@@ -49,7 +30,7 @@ def degrade(
     settings: HISettings,
     *,
     seed: int,
-) -> DegradedCube:
+) -> HICube:
     """Degrade a real cube to the telescope of the data set.
 
     Parameters
@@ -69,7 +50,9 @@ def degrade(
 
     Returns
     -------
-    DegradedCube
+    HICube
+        With the settings of the data set, `subhalo_id` -1, and in `notes` how it differs from the cubes of the data
+        set.
 
     Raises
     ------
@@ -122,11 +105,12 @@ def degrade(
     # Where the real cube has no data there is the full noise of the data set, and no emission.
     blind = ~(seen[:, None, None] & covered)
     full = _noise(data.shape, settings.noise, grid, settings, seed + 1)
-    return DegradedCube(HICube.of(np.where(blind, full, data + added), grid, settings, -1, 0), noise, tuple(notes))
+    cube = HICube.of(np.where(blind, full, data + added), grid, settings, -1, 0)
+    return replace(cube, name=sky.name, notes=tuple(notes))
 
 
 def _rebin(data: np.ndarray, velocities: np.ndarray, settings: HISettings) -> np.ndarray:
-    """Mean over the channels of the data set of a spectrum per km/s that is constant within each channel of the cube."""
+    """A spectrum per km/s, constant within each channel of the cube, averaged over the channels of the data set."""
     step = (velocities[-1] - velocities[0]) / (len(velocities) - 1)
     edges = np.concatenate([velocities - step / 2, [velocities[-1] + step / 2]])
     grown = np.concatenate([np.zeros((1, *data.shape[1:])), np.cumsum(data * step, axis=0)])

@@ -21,11 +21,11 @@ from scipy import ndimage
 from ..errors import GalaxyError
 from ..progress import bar
 from ..universe.base import Universe
-from .cube import ATOMS_PER_CM2, CHANNELS_TOGETHER, MSUN_PER_JY_KMS_MPC2, Cube, HICube, HISettings
+from .cube import ATOMS_PER_CM2, CHANNELS_TOGETHER, Cube, HICube, HISettings
 from .deposit import observe
 from .grid import SkyGrid
-from .hydrogen import HIGas, load_hi
-from .views import View, lines_of_sight
+from .hydrogen import load_hi
+from .views import lines_of_sight
 
 #: Names of the moments, the last axis of `MomentMaps.stack` and of the network's input.
 MOMENTS = ("surface_density", "velocity", "dispersion")
@@ -61,11 +61,6 @@ class MomentMaps:
     def seen(self) -> np.ndarray:
         """True where there is emission, shape (y, x)."""
         return np.isfinite(self.surface_density)
-
-    @property
-    def column_density(self) -> np.ndarray:
-        """HI atoms per cm^2."""
-        return self.surface_density * ATOMS_PER_CM2
 
     @property
     def m_hi(self) -> float:
@@ -162,16 +157,6 @@ def _powers(data, mask, velocities):
     return out
 
 
-def observe_moments(
-    gas: HIGas, view: View, grid: SkyGrid, settings: HISettings, *, seed: int, floor: float = 1e19
-) -> MomentMaps:
-    """Moment maps of one view of a galaxy; the cube is not kept.
-
-    Parameters and errors as `dmlib.observe.deposit.observe_with_martini` and `moment_maps`.
-    """
-    return moment_maps(observe(gas, view, grid, settings, seed=seed), floor=floor)
-
-
 @dataclass(frozen=True)
 class GlobalProfile:
     """Spectrum of the whole galaxy.
@@ -182,19 +167,10 @@ class GlobalProfile:
         Relative to the systemic velocity [km/s].
     flux_density : ndarray, shape (n_channels,)
         [Jy]
-    distance : float
-        [Mpc]
     """
 
     velocities: np.ndarray
     flux_density: np.ndarray
-    distance: float
-
-    @property
-    def m_hi(self) -> float:
-        """HI mass from the integrated flux [Msun]."""
-        channel = self.velocities[1] - self.velocities[0]
-        return float(MSUN_PER_JY_KMS_MPC2 * self.distance**2 * self.flux_density.sum() * channel)
 
     def crossings(self, level: float) -> tuple[float, float]:
         """Velocities where the profile first rises above and last falls below ``level`` times its peak [km/s].
@@ -224,24 +200,19 @@ class GlobalProfile:
         low, high = self.crossings(level)
         return high - low
 
-    @property
-    def v_systemic(self) -> float:
-        """Middle of the profile at 20% of its peak [km/s]."""
-        return sum(self.crossings(0.2)) / 2.0
 
-
-def global_profile(cube: HICube, mask: np.ndarray | None = None) -> GlobalProfile:
+def global_profile(cube: Cube, mask: np.ndarray | None = None) -> GlobalProfile:
     """Flux density of every channel, summed over the map.
 
     Parameters
     ----------
-    cube : HICube
+    cube : Cube
     mask : ndarray of bool, shape (n_channels, y, x), optional
         Voxels to count, for example of `find_emission`; all when omitted.
     """
     data = cube.data if mask is None else np.where(mask, cube.data, 0.0)
     flux = data.sum(axis=(1, 2)) * cube.pixel**2 / cube.area
-    return GlobalProfile(cube.velocities, flux, cube.settings.distance)
+    return GlobalProfile(cube.velocities, flux)
 
 
 def integrated_flux(cube: Cube) -> float:
@@ -368,8 +339,8 @@ def recovered_masses(
         try:
             gas = load_hi(universe, int(subhalo_id), settings)
             (view,) = lines_of_sight(int(subhalo_id), gas.spin_axis(), 1, seed=seed)
-            present = observe_moments(gas, view, grid, settings.without("noise"), seed=seed, floor=0.0)
-            found = observe_moments(gas, view, grid, settings, seed=seed)
+            present = moment_maps(observe(gas, view, grid, settings.without("noise"), seed=seed), floor=0.0)
+            found = moment_maps(observe(gas, view, grid, settings, seed=seed))
         except GalaxyError as error:
             set_aside[int(subhalo_id)] = str(error)
             continue

@@ -56,10 +56,6 @@ class View:
         """Rotate box-frame vectors, shape (n, 3), into the observer frame (right, up, towards the observer)."""
         return np.asarray(vectors) @ self.rotation.T
 
-    def line_of_sight_velocity(self, velocities: np.ndarray) -> np.ndarray:
-        """Receding velocity, shape (n,), of box-frame velocities, shape (n, 3), in their unit."""
-        return -(np.asarray(velocities) @ self.rotation[2])
-
 
 def orientation(rotation: np.ndarray, spin_axis: np.ndarray | None) -> tuple[float, float]:
     """Inclination and position angle of the receding side [deg] of a disc seen under a rotation.
@@ -107,7 +103,8 @@ def rotation_to(
     position_angle : float
         Of the receding side, from North through East [deg].
     azimuth : float
-        Rotation of the galaxy about its spin axis before it is inclined [deg]; it decides from which side a bar is seen.
+        Rotation of the galaxy about its spin axis before it is inclined [deg]; it decides from which side a bar is
+        seen.
 
     Returns
     -------

@@ -50,7 +50,7 @@ def test_a_rotating_disc_recedes_where_the_position_angle_says(inclination, posi
     ring = np.cos(phi)[:, None] * e1 + np.sin(phi)[:, None] * np.cross(spin, e1)
     velocity = 200.0 * np.cross(spin, ring)
     x, y, _ = view.project(ring).T
-    v = view.line_of_sight_velocity(velocity)
+    v = -view.project(velocity)[:, 2]
     top = np.argmax(v)
     assert v[top] == pytest.approx(200.0 * np.sin(np.radians(inclination)), rel=1e-4)
     # East is -x, North is +y; the step of the ring is half a degree.

@@ -33,13 +33,13 @@ class ImageSource(Protocol):
     """
 
     @property
-    def bands(self) -> tuple[str, ...]: ...  # noqa: D102
+    def bands(self) -> tuple[str, ...]: ...
 
     @property
-    def unit(self) -> str: ...  # noqa: D102
+    def unit(self) -> str: ...
 
     @property
-    def fields(self) -> Mapping[ComponentName, Sequence[str]]: ...  # noqa: D102
+    def fields(self) -> Mapping[ComponentName, Sequence[str]]: ...
 
     def image(self, galaxy: Galaxy, view: View, grid: SkyGrid) -> np.ndarray:
         """Image of one galaxy along one line of sight.

@@ -49,7 +49,7 @@ def divider(m_r: np.ndarray) -> np.ndarray:
 
 
 def quiescent(universe: Universe, m_star: tuple[float, float] = (1e10, 1e12), sfr: float = 0.1) -> np.ndarray:
-    """Ids of the subhaloes in a range of stellar mass whose star-formation rate is below that of the sample, shape (n,).
+    """Ids of the subhaloes in a range of stellar mass that form fewer stars than those of the sample, shape (n,).
 
     Parameters
     ----------
@@ -96,7 +96,8 @@ def dusty_magnitudes(
     Returns
     -------
     QTable
-        ``subhalo_id``, ``inclination`` [deg], ``bare`` and ``dusty`` (absolute AB magnitudes in the bands of `light`, shape (n, band)).
+        ``subhalo_id``, ``inclination`` [deg], ``bare`` and ``dusty`` (absolute AB magnitudes in the bands of
+        `light`, shape (n, band)).
     set_aside : dict
         Reason by subhalo id, for galaxies that have no light or no axis.
     """

@@ -15,7 +15,8 @@ with the extinction curve of Cardelli, Clayton & Mathis (1989) for R_V = 3.1, :m
    \tau_\lambda = \tau^a_\lambda \left[h_\lambda \sqrt{1-\omega_\lambda} + (1-h_\lambda)(1-\omega_\lambda)\right],
 
 with the albedo :math:`\omega_\lambda` and the weight of forward scattering :math:`h_\lambda`. The transmitted share of
-the light is :math:`(1-e^{-\tau})/\tau`, as if stars and dust were mixed (``internal``), or :math:`e^{-\tau}` (``screen``).
+the light is :math:`(1-e^{-\tau})/\tau`, as if stars and dust were mixed (``internal``), or :math:`e^{-\tau}`
+(``screen``).
 Stars younger than 10 Myr are also dimmed by their birth cloud:
 :math:`\tau = (\lambda/550\,\mathrm{nm})^{-0.7}` (Charlot & Fall 2000). Where the attenuation
 of Nelson et al. acts on spectra, ours acts at the pivot wavelength of each band.

@@ -1,10 +1,10 @@
 """Starlight from the particles.
 
-Each star particle is a stellar population whose absolute magnitudes are stored in the snapshot (GFM_StellarPhotometrics: U
-B V K of Buser filters as Vega magnitudes, g r i z of the SDSS as AB magnitudes; Bruzual & Charlot 2003 in TNG, rest
-frame, no dust). Its light is spread over a kernel of the size of its surroundings (StellarHsml, the distance that
-holds the 32 nearest stars; the images of Rodriguez-Gomez et al. 2019 smooth by the same number of neighbours) and
-summed along the line of sight.
+Each star particle is a stellar population whose absolute magnitudes are stored in the snapshot
+(GFM_StellarPhotometrics: U B V K of Buser filters as Vega magnitudes, g r i z of the SDSS as AB magnitudes; Bruzual &
+Charlot 2003 in TNG, rest frame, no dust). Its light is spread over a kernel of the size of its surroundings
+(StellarHsml, the distance that holds the 32 nearest stars; the images of Rodriguez-Gomez et al. 2019 smooth by the same
+number of neighbours) and summed along the line of sight.
 
 The kernel is a Gaussian with the dispersion of the cubic spline of the same support, truncated at that support. A
 Gaussian is a product of two functions of one coordinate, so its share of each pixel is known in closed form by error

@@ -74,10 +74,6 @@ class Broadband:
         """Counts per second in each pixel of `grid`, shape (y, x, 4); zero beyond the file's own edge."""
         return resample(self.data, self.pixel_size, grid)
 
-    def coverage(self, grid: SkyGrid) -> float:
-        """Share of the area of the grid that the image covers."""
-        return min(1.0, (self.field_of_view / grid.field_of_view) ** 2)
-
 
 def read_broadband(source: str | Path | BinaryIO, name: str | None = None) -> Broadband:
     """Read and check one published image.

@@ -15,9 +15,9 @@ Sources of the numbers, and our choices:
   the camera (Fukugita et al. 1996). With the median sky of 20.86 mag/arcsec^2 this gives, in r, the sky
   noise above to 15%.
 
-**Network input.** Starlight spans five powers of ten from a galaxy's centre to its edge. A logarithm would compress them but is undefined
-for a dark or, after sky subtraction, negative pixel; the inverse hyperbolic sine (Lupton, Gunn & Szalay 1999) is
-a logarithm for bright pixels and linear below a softening b:
+**Network input.** Starlight spans five powers of ten from a galaxy's centre to its edge. A logarithm would compress
+them but is undefined for a dark or, after sky subtraction, negative pixel; the inverse hyperbolic sine (Lupton, Gunn &
+Szalay 1999) is a logarithm for bright pixels and linear below a softening b:
 
     x = asinh(I / 2b) / ln 10,
 
@@ -25,9 +25,9 @@ so that x grows by 1 for a factor of ten in surface brightness I and is 0 in the
 the same for every galaxy and measured on no sample: nothing is learned from the test set, and the amplitudes, which
 depend on the galaxy's mass, are kept.
 
-For particle light b is the SDSS's sky noise averaged over (2 kpc)^2 at z = 0.0485, the pixel of profile ``quick``: below the
-noise of the survey the scale is linear. The published images have no zero point; for them b is
-0.1 counts/s/kpc^2 in all bands, our choice.
+For particle light b is the SDSS's sky noise averaged over (2 kpc)^2 at z = 0.0485, the pixel of profile ``quick``:
+below the noise of the survey the scale is linear. The published images have no zero point; for them b is 0.1
+counts/s/kpc^2 in all bands, our choice.
 """
 
 from __future__ import annotations

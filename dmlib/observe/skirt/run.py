@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import shutil
@@ -24,15 +25,6 @@ from .settings import SkirtError, SkirtSettings
 VARIABLE = "DMLIB_SKIRT"
 
 _ERROR = re.compile(r"\*\*\* Error: *(.*)")
-
-#: Units of SKIRT's flux styles: per frequency, per wavelength, or integrated over the logarithm of either.
-_BRIGHTNESS = (
-    *("MJy/sr", "Jy/arcsec2", "W/m2/Hz/sr", "W/m2/micron/arcsec2"),
-    *("W/m2/micron/sr", "W/m2/arcsec2", "W/m2/sr"),
-)
-
-#: Units of lengths and angles in the frames' headers.
-_SCALES = ("pc", "kpc", "m", "arcsec", "arcmin", "deg", "rad")
 
 #: Parts of SKIRT's messages, and what to do about them.
 _MENDS = (
@@ -220,28 +212,31 @@ def read_frame(path: str | Path, grid: SkyGrid, settings: SkirtSettings) -> np.n
         raise SkirtError(f"{path.name} holds values that are not finite: {again}.")
     angle = np.arctan(grid.pixel_size / (1e3 * settings.pixel_distance)) * u.rad
     name = str(header.get("BUNIT", "")).strip()
-    if name not in _BRIGHTNESS:
+    first, *divisors = name.split("/")
+    try:
+        # Per frequency, per wavelength, or neither: SKIRT's three flux styles.
+        unit = u.Unit(first) / math.prod(u.Unit(divisor) for divisor in divisors)
+        flux = (np.ones(len(found)) * unit * angle**2).to_value(u.Jy, u.spectral_density(found * u.um))
+    except ValueError as error:
         raise SkirtError(
             f"{path.name} is in '{name}', which dmlib does not read: set ExtragalacticUnits in the .ski file."
-        )
-    first, *divisors = name.split("/")
-    unit = u.Unit(first)
-    for divisor in divisors:
-        unit /= u.Unit(divisor)
-    flux = (np.ones(len(found)) * unit * angle**2).to_value(u.Jy, u.spectral_density(found * u.um))
+        ) from error
     return np.ascontiguousarray(np.moveaxis(data * (flux / 3631.0)[:, None, None], 0, -1))
 
 
 def _check_pixels(path: Path, header: fits.Header, grid: SkyGrid, settings: SkirtSettings) -> None:
     """Refuse a frame whose pixels are not those of the grid; versions of SKIRT give their side in pc or in arcsec."""
     name = str(header.get("CUNIT1", "")).strip()
-    if name not in _SCALES:
-        raise SkirtError(f"{path.name} gives its pixels in '{name}': run SKIRT again with dmlib's parameter file.")
-    scale = float(header.get("CDELT1", np.nan)) * u.Unit(name)
-    if scale.unit.is_equivalent(u.rad):
-        scale = np.tan(scale) * settings.pixel_distance * u.Mpc
-    if not np.isclose(scale.to_value(u.kpc), grid.pixel_size, rtol=1e-3):
+    try:
+        scale = float(header.get("CDELT1", np.nan)) * u.Unit(name)
+        if scale.unit.is_equivalent(u.rad):
+            scale = np.tan(scale) * settings.pixel_distance * u.Mpc
+        found = scale.to_value(u.kpc)
+    except ValueError as error:
         raise SkirtError(
-            f"{path.name} has pixels of {scale.to_value(u.kpc):.4g} kpc where {grid.pixel_size:.4g} kpc are "
-            "expected: run SKIRT again."
+            f"{path.name} gives its pixels in '{name}': run SKIRT again with dmlib's parameter file."
+        ) from error
+    if not np.isclose(found, grid.pixel_size, rtol=1e-3):
+        raise SkirtError(
+            f"{path.name} has pixels of {found:.4g} kpc where {grid.pixel_size:.4g} kpc are expected: run SKIRT again."
         )

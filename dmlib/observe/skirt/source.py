@@ -88,7 +88,7 @@ class OwnSkirt:
         Seconds for one galaxy.
     """
 
-    settings: SkirtSettings = SkirtSettings()
+    settings: SkirtSettings = field(default_factory=SkirtSettings)
     folder: str | Path | None = None
     executable: str | Path | None = None
     threads: int = 1
@@ -161,9 +161,9 @@ class Comparison:
             for name, (bare, dusty) in (("skirt", self.skirt), ("particles", self.particles))
         }
         return (
-            f"Without dust the fluxes of SKIRT and of the particles differ by at most {100 * worst:.1f} per cent in the "
-            f"five bands (criterion {100 * CRITERION:.0f} per cent: {'met' if worst <= CRITERION else 'missed'}). Dust "
-            f"takes {taken['skirt']:.2f} mag in g by SKIRT and {taken['particles']:.2f} mag by our model."
+            f"Without dust the fluxes of SKIRT and of the particles differ by at most {100 * worst:.1f} per cent in "
+            f"the five bands (criterion {100 * CRITERION:.0f} per cent: {'met' if worst <= CRITERION else 'missed'}). "
+            f"Dust takes {taken['skirt']:.2f} mag in g by SKIRT and {taken['particles']:.2f} mag by our model."
         )
 
 

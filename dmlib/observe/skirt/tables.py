@@ -6,15 +6,14 @@ table (``StoredTable.hpp``) is a sequence of items of 8 bytes: a tag, a tag of t
 names, units and scales of the axes, each axis as its length and its values, the same for the quantities, the values
 with the first axis running fastest, and an end tag.
 
-**Spectra.** The population model of the embedded universe (`dmlib.universe.embedded.photometry`) knows broad-band magnitudes, not
-spectra. SKIRT needs a spectrum, and the one built here has these magnitudes: constant :math:`L_\lambda`
+**Spectra.** The population model of the embedded universe (`dmlib.universe.embedded.photometry`) knows broad-band
+magnitudes, not spectra. SKIRT needs a spectrum, and the one built here has these magnitudes: constant :math:`L_\lambda`
 across each band, a power law in the gaps between bands. Its mean over a band curve is that constant, hence the
 magnitude, wherever in the band SKIRT's random wavelengths fall, and dust acts on it across the width of the band.
 
 The band curves are boxes: their pivot wavelengths are those of the SDSS bands, their widths the full widths of these
-(Fukugita et al. 1996), r and i made narrower by a tenth and a fifth: in overlapping boxes a spectrum could not have both
-magnitudes. Curves are of energy, as SKIRT's: for a photon counter, wavelength times
-response.
+(Fukugita et al. 1996), r and i made narrower by a tenth and a fifth: in overlapping boxes a spectrum could not have
+both magnitudes. Curves are of energy, as SKIRT's: for a photon counter, wavelength times response.
 
 SKIRT takes a star whose age or metallicity is outside the table, or on its first value, for dark. The table therefore
 extends beyond the model's range with the values at its edge, as the particle light does.
