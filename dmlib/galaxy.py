@@ -212,7 +212,7 @@ class Galaxy:
         -------
         ndarray, shape (n,)
             Mean v_phi [km/s], positive in the sense of `axis`; NaN where a ring is empty. The authors' scripts average
-            \\|v_phi\\|, which gives a hot component a rotation that it does not have.
+            the absolute value of v_phi, which gives a hot component a rotation that it does not have.
         """
         part = self.component(name)
         radius, v_phi = _azimuthal(part, self.spin_axis(name) if axis is None else np.asarray(axis, dtype=float))

@@ -81,7 +81,7 @@ class SkyGrid:
         return -half, half, -half, half
 
     def mesh(self) -> tuple[np.ndarray, np.ndarray]:
-        """x and y of every pixel's centre [kpc], each shape (pixels, pixels)."""
+        """Coordinates x and y of every pixel's centre [kpc], each shape (pixels, pixels)."""
         x, y = np.meshgrid(self.centres, self.centres)
         return x, y
 

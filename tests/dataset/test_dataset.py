@@ -152,7 +152,7 @@ class TestSameWhoeverMakesIt:
         assert content(tmp_path / "dataset.hdf5") == content(reference)
 
     def test_killed_twice(self, mine, reference):
-        script = Path(__file__).with_name("dataset_tree.py")
+        script = Path(__file__).parents[1] / "dataset_tree.py"
         for wanted in (1, 5):
             process = subprocess.Popen([sys.executable, str(script), str(mine.build.parent), "2"])
             deadline = time.monotonic() + 300

@@ -1,12 +1,11 @@
 """Data sets whose images are not particle light: published SKIRT images, and your own SKIRT runs, end to end."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
+import skirt_toys
 from astropy.io import fits
 from dataset_tree import copy_tree, few_galaxies
+from image_toys import CARDS
 
 from dmlib import targets as target_module
 from dmlib.dataset.build import build
@@ -23,18 +22,6 @@ from dmlib.sample import read_sample
 from dmlib.universe import open_universe
 
 N_GALAXIES = 4
-SIDE = 388.6521247594941  # of a pixel [pc]
-CARDS = {"BUNIT": "counts/s/pixel", "CDELT1": SIDE, "CTYPE1": "pc", "CDELT2": SIDE, "CTYPE2": "pc", "USE_Z": 0.0485236}
-CARDS |= {f"FILTER{k}": f"sloan/sdss_{band}" for k, band in enumerate(BANDS)}
-STAND_IN = Path(__file__).parents[1] / "observe" / "fake_skirt.py"
-
-
-def executable(folder):
-    """The stand-in for SKIRT as a program."""
-    path = folder / "skirt"
-    path.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{STAND_IN}" "$@"\n')
-    path.chmod(0o755)
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +46,7 @@ def pictures(small, tmp_path_factory):
     folder = tmp_path_factory.mktemp("published")
     place = folder / "sdss" / "snapnum_099" / "data"
     place.mkdir(parents=True)
-    side = SIDE / 1e3
+    side = CARDS["CDELT1"] / 1e3
     for subhalo_id in read_sample(small.sample_path)["subhalo_id"][:-1]:
         grid = SkyGrid(301 * side, 301)
         light = light_of(small, int(subhalo_id), box_view(int(subhalo_id)), grid)[..., 1:]
@@ -107,9 +94,9 @@ def test_without_any_published_image_there_is_no_data_set(small, tmp_path):
 
 
 def test_own_skirt_runs_make_a_data_set(small, tmp_path, monkeypatch):
-    """With the stand-in in SKIRT's place (tests/observe/fake_skirt.py), so without dust."""
+    """With the stand-in in SKIRT's place (tests/fake_skirt.py), so without dust."""
     monkeypatch.delenv("FAKE_SKIRT", raising=False)
-    monkeypatch.setenv(VARIABLE, str(executable(tmp_path)))
+    monkeypatch.setenv(VARIABLE, str(skirt_toys.executable(tmp_path)))
     settings = SkirtSettings(library="self-contained", packets=1e5)
     recipe = Recipe(images="skirt", skirt=settings, dust=False, n_views=2)
     assert Recipe.model_validate_json(recipe.model_dump_json()) == recipe
@@ -129,7 +116,7 @@ def test_own_skirt_runs_make_a_data_set(small, tmp_path, monkeypatch):
 
 def test_a_galaxy_whose_run_fails_is_set_aside(small, tmp_path, monkeypatch):
     monkeypatch.setenv("FAKE_SKIRT", "fail")
-    monkeypatch.setenv(VARIABLE, str(executable(tmp_path)))
+    monkeypatch.setenv(VARIABLE, str(skirt_toys.executable(tmp_path)))
     recipe = Recipe(images="skirt", skirt=SkirtSettings(library="self-contained"), n_views=1)
     with pytest.raises(DatasetError, match=r"no galaxy .*Voronoi tessellation failed"):
         build(small, recipe=recipe, workers=1, path=tmp_path / "dataset.hdf5")

@@ -4,8 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from image_toys import galaxy, stars
-from test_published import content, spot
+from image_toys import content, galaxy, spot, stars
 
 from dmlib import load
 from dmlib.observe.grid import SkyGrid

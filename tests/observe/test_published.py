@@ -5,39 +5,12 @@ import tarfile
 
 import numpy as np
 import pytest
-from astropy.io import fits
-from image_toys import galaxy
+from image_toys import content, galaxy, spot
 
 from dmlib.errors import FetchError, GalaxyError, UniverseError
 from dmlib.observe.grid import SkyGrid, overlap, resample
-from dmlib.observe.images.published import BANDS, PublishedSkirt, box_view, read_broadband
+from dmlib.observe.images.published import PublishedSkirt, box_view, read_broadband
 from dmlib.observe.views import lines_of_sight
-
-CARDS = {
-    "BUNIT": "counts/s/pixel",
-    "CDELT1": 388.6521247594941,
-    "CTYPE1": "pc",
-    "CDELT2": 388.6521247594941,
-    "CTYPE2": "pc",
-    "PIXSCALE": 0.396,
-    "USE_Z": 0.0485236,
-    **{f"FILTER{k}": f"sloan/sdss_{band}" for k, band in enumerate(BANDS)},
-}
-
-
-def content(data=None, **cards) -> bytes:
-    data = np.ones((4, 11, 11), ">f4") if data is None else data
-    hdu = fits.PrimaryHDU(data)
-    hdu.header.update({**CARDS, **cards})
-    buffer = io.BytesIO()
-    hdu.writeto(buffer)
-    return buffer.getvalue()
-
-
-def spot(n: int, row: int, column: int) -> np.ndarray:
-    data = np.zeros((4, n, n), ">f4")
-    data[:, row, column] = [1.0, 2.0, 3.0, 4.0]
-    return data
 
 
 def test_shares_of_pixels_are_exact():

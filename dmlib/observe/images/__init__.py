@@ -18,28 +18,29 @@ from ..views import View
 
 
 class ImageSource(Protocol):
-    """A way to make images of galaxies.
-
-    Attributes
-    ----------
-    bands : tuple of str
-        Names of the bands in the order of the image's last axis, blue to red.
-    unit : str
-        Unit of the pixel values: ``Lsun/kpc2`` (surface brightness in solar luminosities of the band),
-        ``maggies/pixel`` or ``counts/s/pixel``. The last two are fluxes per pixel of the grid.
-    fields : mapping
-        TNG fields that the source reads from the galaxy, by component: the argument ``extra`` of
-        `dmlib.galaxy.load_galaxy`. Empty for a source that uses no particles.
-    """
+    """A way to make images of galaxies."""
 
     @property
-    def bands(self) -> tuple[str, ...]: ...
+    def bands(self) -> tuple[str, ...]:
+        """Names of the bands in the order of the image's last axis, blue to red."""
+        ...
 
     @property
-    def unit(self) -> str: ...
+    def unit(self) -> str:
+        """Unit of the pixel values: ``Lsun/kpc2``, ``maggies/pixel`` or ``counts/s/pixel``.
+
+        The first is a surface brightness in solar luminosities of the band, the others are fluxes per pixel of the
+        grid.
+        """
+        ...
 
     @property
-    def fields(self) -> Mapping[ComponentName, Sequence[str]]: ...
+    def fields(self) -> Mapping[ComponentName, Sequence[str]]:
+        """TNG fields that the source reads, by component: the argument ``extra`` of `dmlib.galaxy.load_galaxy`.
+
+        Empty for a source that uses no particles.
+        """
+        ...
 
     def image(self, galaxy: Galaxy, view: View, grid: SkyGrid) -> np.ndarray:
         """Image of one galaxy along one line of sight.

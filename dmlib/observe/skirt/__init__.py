@@ -7,8 +7,8 @@
 - `source`: all of it as a source of images, and its comparison with particle light.
 
 **What has been verified.** Names, units, columns and tables were compared with the source of SKIRT 9
-(github.com/SKIRT/SKIRT9; tests/observe/skirt_schema.py cites it item by item), and a stand-in that follows the formulas
-of that source, tests/observe/fake_skirt.py, draws the images that particle light draws. **What has not:** no file
+(github.com/SKIRT/SKIRT9; tests/skirt_schema.py cites it item by item), and a stand-in that follows the formulas
+of that source, tests/fake_skirt.py, draws the images that particle light draws. **What has not:** no file
 written here has been run through SKIRT itself, which was not available where this was written.
 tests/observe/test_skirt_run.py does so where it finds an executable.
 """

@@ -127,7 +127,7 @@ class SkirtSettings(BaseModel):
 
     @property
     def bands(self) -> tuple[str, ...]:
-        """u g r i z."""
+        """Names of the bands: u g r i z."""
         return UGRIZ
 
     @property

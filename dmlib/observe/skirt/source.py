@@ -97,7 +97,7 @@ class OwnSkirt:
 
     @property
     def bands(self) -> tuple[str, ...]:
-        """u g r i z."""
+        """Names of the bands: u g r i z."""
         return self.settings.bands
 
     @property
