@@ -63,7 +63,6 @@ from dmlib.observe.images.light import ParticleLight
 from dmlib.observe.images.published import read_broadband
 from dmlib.observe.images.sdss import (
     PIXEL,
-    SdssCamera,
     SdssLight,
     normalise,
     patch_noise,
@@ -650,7 +649,7 @@ if own is not None:
 # and to subtract.
 
 # %%
-camera = SdssLight(behind_dust, SdssCamera(), seed)
+camera = SdssLight(behind_dust, seed)
 ideal = behind_dust.image(galaxy, inclined, close)
 seen = camera.image(galaxy, inclined, close)
 both = {"ideal": ideal, "SDSS": seen}

@@ -53,14 +53,11 @@ class Batch:
         Normalised by fixed scales, see `DataSet.inputs`.
     m_dm : ndarray, shape (n, 20)
         Target [Msun].
-    rows : ndarray of int, shape (n,)
-        Rows of the data set.
     subhalo_id, view : ndarray of int, shape (n,)
     """
 
     inputs: np.ndarray
     m_dm: np.ndarray
-    rows: np.ndarray
     subhalo_id: np.ndarray
     view: np.ndarray
 
@@ -68,9 +65,6 @@ class Batch:
     def ln_m_dm(self) -> np.ndarray:
         """Target of the networks of the paper, ln(M / Msun), shape (n, 20); NaN where there is no particle."""
         return ln_mass(self.m_dm)
-
-    def __len__(self) -> int:
-        return len(self.rows)
 
 
 @dataclass(frozen=True)
@@ -190,15 +184,11 @@ class DataSet:
             parts |= {name: maps[..., k] for k, name in enumerate(HI_CHANNELS)}
         return np.stack([parts[name] for name in names], axis=-1)
 
-    def batch(self, rows: np.ndarray | Sequence[int], inputs: str | Sequence[str] = "all") -> Batch:
-        """Some views, ready for a network."""
-        rows = np.asarray(rows, dtype=int)
-        ids, views = (np.asarray(self.table[name])[rows] for name in ("subhalo_id", "view"))
-        return Batch(self.inputs(rows, inputs), self.dm_profile[rows], rows, ids, views)
-
     def load(self, split: str | None = None, inputs: str | Sequence[str] = "all") -> Batch:
         """One part of the data set, or all of it, in memory; see `rows` and `channels`."""
-        return self.batch(self.rows(split), inputs)
+        rows = self.rows(split)
+        ids, views = (np.asarray(self.table[name])[rows] for name in ("subhalo_id", "view"))
+        return Batch(self.inputs(rows, inputs), self.dm_profile[rows], ids, views)
 
     def _read(self, name: str, rows: np.ndarray | Sequence[int]) -> np.ndarray:
         rows = np.asarray(rows, dtype=int)

@@ -22,7 +22,7 @@ from ..observe.images.bands import REDSHIFT
 from ..observe.images.dust import Dust
 from ..observe.images.light import ParticleLight
 from ..observe.images.published import PublishedSkirt, box_view
-from ..observe.images.sdss import SdssCamera, SdssLight
+from ..observe.images.sdss import SdssLight
 from ..observe.moments import moment_maps
 from ..observe.skirt.settings import SkirtSettings
 from ..observe.views import View, lines_of_sight, orientation
@@ -121,7 +121,7 @@ class Recipe(BaseModel):
 
             return OwnSkirt(self.skirt.model_copy(update={"dust": self.dust and self.skirt.dust}))
         light = ParticleLight(Dust() if self.dust else None, unit="maggies/pixel")
-        return light if self.images == "particles" else SdssLight(light, SdssCamera(), seed)
+        return light if self.images == "particles" else SdssLight(light, seed)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from dmlib.observe.images import bands
 from dmlib.observe.images.bands import BANDS, Band, ab_magnitudes
 from dmlib.observe.images.light import ParticleLight, project, star_luminosities
 from dmlib.observe.images.published import box_view
-from dmlib.observe.images.sdss import SdssCamera, SdssLight, normalise
+from dmlib.observe.images.sdss import SdssLight, normalise
 from dmlib.observe.views import View, lines_of_sight
 from dmlib.units import COSMOLOGY
 from dmlib.universe.embedded import photometry
@@ -165,7 +165,7 @@ def test_a_band_is_one_row(monkeypatch):
     monkeypatch.setitem(BANDS, "V", Band(551.0, 4.81, 2, -0.02, width=88.0, softening=1e-10, sensitivity=0.09))
     toy = galaxy(stars(RNG.normal(0, 3, (200, 3))), gas(np.zeros((1, 3)), mass=1e8))
     light = ParticleLight(bands=("u", "V", "z"), unit="maggies/pixel")
-    image = SdssLight(light, SdssCamera(), 1).image(toy, box_view(7), GRID)
+    image = SdssLight(light, 1).image(toy, box_view(7), GRID)
     assert image.shape == (16, 16, 3)
     bare = ParticleLight(dust=None, bands=light.bands).image(toy, box_view(7), GRID)
     expected = 200 * 10 ** (-0.4 * (-10.0 - 0.02 - 4.81)) / GRID.pixel_area

@@ -8,7 +8,7 @@ from dmlib.observe.grid import SkyGrid
 from dmlib.observe.images import bands, sdss
 from dmlib.observe.images.light import ParticleLight
 from dmlib.observe.images.published import box_view
-from dmlib.observe.images.sdss import SdssCamera, SdssLight, background, normalise, softening
+from dmlib.observe.images.sdss import SdssLight, background, normalise, softening
 
 GRID = SkyGrid(64.0, 32)
 RNG = np.random.default_rng(6)
@@ -22,7 +22,7 @@ def test_sky_noise_has_a_second_source():
 
 
 def test_noise_of_a_patch_falls_with_its_side():
-    side = SdssCamera().pixel_size
+    side = sdss.PIXEL * bands.kpc_per_arcsec()
     flux = bands.to_maggies(sdss.patch_noise(side), side**2)
     np.testing.assert_allclose(flux, sdss.sky_noise())
     np.testing.assert_allclose(sdss.patch_noise(4 * side), sdss.patch_noise(side) / 4)
@@ -34,12 +34,12 @@ def test_seeing_is_worse_in_the_blue():
 
 
 def test_blur_keeps_the_flux_and_has_its_width():
-    survey = SdssCamera(noise=False)
+    survey = SdssLight(ParticleLight(), 1, noise=False)
     sky = survey.sky_grid(GRID)
     flux = np.zeros((*sky.shape, 5))
     middle = sky.pixels // 2
     flux[middle, middle] = 1.0
-    out = survey.observe(flux, seed=1, subhalo_id=7, view=0)
+    out = survey.observe(flux, 7, 0)
     np.testing.assert_allclose(out.sum(axis=(0, 1)), 1.0, rtol=1e-6)
     offset = np.arange(sky.pixels) - middle
     variance = np.sum(out[..., 2].sum(axis=0) * offset**2)
@@ -47,23 +47,23 @@ def test_blur_keeps_the_flux_and_has_its_width():
 
 
 def test_noise_is_that_of_the_sky_and_of_the_source():
-    survey = SdssCamera(psf=False)
-    dark = survey.observe(np.zeros((300, 300, 5)), seed=1, subhalo_id=7, view=0)
+    survey = SdssLight(ParticleLight(), 1, psf=False)
+    dark = survey.observe(np.zeros((300, 300, 5)), 7, 0)
     np.testing.assert_allclose(dark.std(axis=(0, 1)), sdss.sky_noise(), rtol=0.02)
     bright = np.zeros((300, 300, 5))
     bright[100:200, 100:200] = 1e-8
-    lit = survey.observe(bright, seed=1, subhalo_id=7, view=0)[100:200, 100:200]
+    lit = survey.observe(bright, 7, 0)[100:200, 100:200]
     expected = np.sqrt(sdss.sky_noise() ** 2 + 1e-8 / sdss.electrons_per_maggie())
     np.testing.assert_allclose(lit.std(axis=(0, 1)), expected, rtol=0.03)
     np.testing.assert_allclose(lit.mean(axis=(0, 1)), 1e-8, atol=0.05 * sdss.sky_noise().max())
 
 
 def test_noise_depends_on_seed_galaxy_and_view_alone():
-    survey, flux = SdssCamera(), np.zeros((40, 40, 5))
-    first = survey.observe(flux, seed=1, subhalo_id=7, view=0)
-    np.testing.assert_array_equal(first, survey.observe(flux, seed=1, subhalo_id=7, view=0))
-    for other in ({"seed": 2}, {"subhalo_id": 8}, {"view": 1}):
-        changed = survey.observe(flux, **({"seed": 1, "subhalo_id": 7, "view": 0} | other))
+    survey, flux = SdssLight(ParticleLight(), 1), np.zeros((40, 40, 5))
+    first = survey.observe(flux, 7, 0)
+    np.testing.assert_array_equal(first, survey.observe(flux, 7, 0))
+    for seed, subhalo_id, view in ((2, 7, 0), (1, 8, 0), (1, 7, 1)):
+        changed = SdssLight(ParticleLight(), seed).observe(flux, subhalo_id, view)
         pair = [(noise / sdss.sky_noise()).ravel() for noise in (first, changed)]
         assert abs(np.corrcoef(pair)[0, 1]) < 0.05
     assert not flux.any()
@@ -79,11 +79,11 @@ def test_background_ignores_what_stands_out():
 def test_observed_light_adds_up_to_the_ideal(unit):
     light = ParticleLight(dust=None, unit=unit)
     ideal = light.image(TOY, box_view(7), GRID)
-    clean = SdssLight(light, SdssCamera(psf=False, noise=False), 1).image(TOY, box_view(7), GRID)
+    clean = SdssLight(light, 1, psf=False, noise=False).image(TOY, box_view(7), GRID)
     # The survey's pixels of 0.4 kpc do not fit into those of 2 kpc: what lies across an edge is shared by area.
     np.testing.assert_allclose(clean.sum(axis=(0, 1)), ideal.sum(axis=(0, 1)), rtol=1e-9)
     np.testing.assert_allclose(clean, ideal, atol=0.06 * ideal.max())
-    seen = SdssLight(light, SdssCamera(), 1)
+    seen = SdssLight(light, 1)
     assert seen.unit == unit and seen.bands == light.bands and seen.fields == light.fields
     observed = seen.image(TOY, box_view(7), GRID)
     np.testing.assert_allclose(observed.sum(axis=(0, 1)), ideal.sum(axis=(0, 1)), rtol=0.05)

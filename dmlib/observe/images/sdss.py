@@ -40,7 +40,7 @@ from scipy.ndimage import gaussian_filter
 from ...galaxy import ComponentName, Galaxy
 from ..grid import SkyGrid, resample
 from ..views import View
-from .bands import BANDS, REDSHIFT, UGRIZ, from_maggies, kpc_per_arcsec, maggies_per_lsun, per_band, to_maggies
+from .bands import BANDS, UGRIZ, from_maggies, kpc_per_arcsec, maggies_per_lsun, per_band, to_maggies
 from .light import ParticleLight
 
 PIXEL = 0.396  # arcsec
@@ -86,44 +86,66 @@ def electrons_per_maggie(bands: tuple[str, ...] = UGRIZ) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class SdssCamera:
-    """The SDSS as a camera for ideal images.
+class SdssLight:
+    """Particle light as the SDSS would observe it; a `dmlib.observe.images.ImageSource`.
 
     Parameters
     ----------
-    redshift : float
-        Of the observed galaxy; it sets the size of a pixel in kpc, and the flux.
+    light : ParticleLight
+        The ideal images; their unit, bands and redshift are those of the result.
+    seed : int
+        Root seed of the noise.
     psf, noise : bool
         Whether to blur, and whether to add noise and subtract the background.
     """
 
-    redshift: float = REDSHIFT
+    light: ParticleLight
+    seed: int
     psf: bool = True
     noise: bool = True
 
     @property
-    def pixel_size(self) -> float:
-        """Side of an SDSS pixel at the galaxy [kpc]."""
-        return PIXEL * kpc_per_arcsec(self.redshift)
+    def bands(self) -> tuple[str, ...]:
+        """Those of `light`."""
+        return self.light.bands
+
+    @property
+    def unit(self) -> str:
+        """The unit of `light`."""
+        return self.light.unit
+
+    @property
+    def fields(self) -> dict[ComponentName, tuple[str, ...]]:
+        """TNG fields for `dmlib.galaxy.load_galaxy`."""
+        return self.light.fields
 
     def sky_grid(self, grid: SkyGrid) -> SkyGrid:
         """SDSS pixels over the field of `grid`, with a margin for the blur all around."""
+        side = PIXEL * kpc_per_arcsec(self.light.redshift)
         margin = 4.0 * seeing().max() / PIXEL
-        pixels = int(np.ceil(grid.field_of_view / self.pixel_size + 2 * margin))
-        return SkyGrid(pixels * self.pixel_size, pixels)
+        pixels = int(np.ceil(grid.field_of_view / side + 2 * margin))
+        return SkyGrid(pixels * side, pixels)
 
-    def observe(
-        self, flux: np.ndarray, *, seed: int, subhalo_id: int, view: int, bands: tuple[str, ...] = UGRIZ
-    ) -> np.ndarray:
+    def image(self, galaxy: Galaxy, view: View, grid: SkyGrid) -> np.ndarray:
+        """Image of one galaxy, shape (y, x, band) in `unit`; see `dmlib.observe.images.ImageSource.image`."""
+        sky, redshift = self.sky_grid(grid), self.light.redshift
+        surface = replace(self.light, unit="Lsun/kpc2").image(galaxy, view, sky)
+        flux = to_maggies(surface, sky.pixel_area, redshift, self.bands)
+        flux = self.observe(flux, galaxy.subhalo_id, view.index)
+        flux = resample(flux, sky.pixel_size, grid)
+        if self.unit == "maggies/pixel":
+            return flux
+        return from_maggies(flux, grid.pixel_area, redshift, self.bands)
+
+    def observe(self, flux: np.ndarray, subhalo_id: int, view: int) -> np.ndarray:
         """Observe an ideal image.
 
         Parameters
         ----------
         flux : ndarray, shape (y, x, band)
             Maggies per SDSS pixel.
-        seed, subhalo_id, view : int
-            The noise depends on these alone.
-        bands : tuple of str
+        subhalo_id, view : int
+            The noise depends on these and on the seed alone.
 
         Returns
         -------
@@ -132,13 +154,13 @@ class SdssCamera:
         """
         out = np.array(flux, dtype=float)
         if self.psf:
-            sigma = seeing(bands) / PIXEL / np.sqrt(8.0 * np.log(2.0))
+            sigma = seeing(self.bands) / PIXEL / np.sqrt(8.0 * np.log(2.0))
             for k in range(out.shape[-1]):
                 out[..., k] = gaussian_filter(out[..., k], sigma[k], mode="constant", truncate=5.0)
         if self.noise:
-            rng = np.random.default_rng([seed, _STREAM, int(subhalo_id), int(view)])
+            rng = np.random.default_rng([self.seed, _STREAM, int(subhalo_id), int(view)])
             # Sky and source are bright enough for Poisson noise to be Gaussian, of their common variance.
-            variance = sky_noise(bands) ** 2 + out / electrons_per_maggie(bands)
+            variance = sky_noise(self.bands) ** 2 + out / electrons_per_maggie(self.bands)
             out += np.sqrt(variance) * rng.standard_normal(out.shape)
             out -= background(out)
         return out
@@ -175,50 +197,6 @@ def background(image: np.ndarray, *, inner: float = 0.85, clip: float = 3.0) -> 
             values = kept
         level[k] = np.median(values)
     return level
-
-
-@dataclass(frozen=True)
-class SdssLight:
-    """Particle light as the SDSS would observe it; a `dmlib.observe.images.ImageSource`.
-
-    Parameters
-    ----------
-    light : ParticleLight
-        The ideal images; their unit and bands are those of the result.
-    camera : SdssCamera
-    seed : int
-        Root seed of the noise.
-    """
-
-    light: ParticleLight
-    camera: SdssCamera
-    seed: int
-
-    @property
-    def bands(self) -> tuple[str, ...]:
-        """Those of `light`."""
-        return self.light.bands
-
-    @property
-    def unit(self) -> str:
-        """The unit of `light`."""
-        return self.light.unit
-
-    @property
-    def fields(self) -> dict[ComponentName, tuple[str, ...]]:
-        """TNG fields for `dmlib.galaxy.load_galaxy`."""
-        return self.light.fields
-
-    def image(self, galaxy: Galaxy, view: View, grid: SkyGrid) -> np.ndarray:
-        """Image of one galaxy, shape (y, x, band) in `unit`; see `dmlib.observe.images.ImageSource.image`."""
-        sky, bands, redshift = self.camera.sky_grid(grid), self.bands, self.camera.redshift
-        surface = replace(self.light, unit="Lsun/kpc2").image(galaxy, view, sky)
-        flux = to_maggies(surface, sky.pixel_area, redshift, bands)
-        flux = self.camera.observe(flux, seed=self.seed, subhalo_id=galaxy.subhalo_id, view=view.index, bands=bands)
-        flux = resample(flux, sky.pixel_size, grid)
-        if self.unit == "maggies/pixel":
-            return flux
-        return from_maggies(flux, grid.pixel_area, redshift, bands)
 
 
 def softening(unit: str, bands: tuple[str, ...], grid: SkyGrid) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import re
@@ -122,26 +123,14 @@ def run_skirt(
                 "photon packets"
             ) from None
         finally:
-            _end(process)
+            # With its children; a run that ended by itself has left none, as a rule.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
     complaints = _complaints(log) or _complaints(console)
     if code or complaints:
         raise _failure(ski, code, complaints, log if log.is_file() else console)
     return log
-
-
-def _end(process: subprocess.Popen) -> None:
-    """End a process and its children: first with SIGTERM, then with SIGKILL."""
-    for number, patience in ((signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0)):
-        if process.poll() is not None and number == signal.SIGTERM:
-            return
-        try:
-            os.killpg(process.pid, number)
-        except ProcessLookupError:
-            return
-        try:
-            process.wait(patience)
-        except subprocess.TimeoutExpired:
-            continue
 
 
 def _complaints(path: Path) -> list[str]:
