@@ -274,6 +274,12 @@ class TestReading:
         with pytest.raises(DatasetError, match="has no input"):
             dataset.channels([])
 
+    def test_a_set_of_inputs_is_one_row(self, reference, monkeypatch):
+        monkeypatch.setitem(INPUT_SETS, "toy", ("bands", "moment1"))
+        dataset = read_dataset(reference)
+        assert dataset.channels("toy") == (*dataset.bands, "moment1")
+        assert dataset.inputs([0], "toy").shape[-1] == 6
+
     def test_rows_come_in_the_order_asked_for(self, reference):
         dataset = read_dataset(reference)
         rows = [5, 2, 2, 9]
