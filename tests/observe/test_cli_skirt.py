@@ -63,7 +63,7 @@ def test_the_published_recipe_along_the_boxs_axis(tree, tmp_path):
 def test_an_earlier_snapshot_is_refused(tree, tmp_path, monkeypatch):
     output, subhalo_id = tree
     header = replace(FilesUniverse(output, simulation="embedded").header, redshift=0.3)
-    monkeypatch.setattr("dmlib.universe.open_universe", lambda settings: SimpleNamespace(header=header))
+    monkeypatch.setattr("dmlib.load.universe", lambda settings: SimpleNamespace(header=header))
     with pytest.raises(DmlibError, match=r"at redshift 0\.30, and stars are exported with their ages today"):
         dmlib("export", subhalo_id, "--out", tmp_path)
 

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from image_toys import galaxy, gas, stars
 
+from dmlib.embedded import photometry
 from dmlib.errors import GalaxyError
 from dmlib.observe.grid import SkyGrid
 from dmlib.observe.hydrogen import SPLINE_DISPERSION
@@ -17,7 +18,6 @@ from dmlib.observe.images.published import box_view
 from dmlib.observe.images.sdss import SdssLight, normalise
 from dmlib.observe.views import View, lines_of_sight
 from dmlib.units import COSMOLOGY
-from dmlib.universe.embedded import photometry
 
 GRID = SkyGrid(32.0, 16)
 BARE = ParticleLight(dust=None)

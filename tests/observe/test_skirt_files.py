@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skirt_toys import Columns
 
+from dmlib.embedded import photometry
 from dmlib.observe.images.bands import BANDS, UGRIZ, ab_magnitudes
 from dmlib.observe.images.dust import extinction_curve
 from dmlib.observe.skirt import tables
 from dmlib.observe.skirt.export import within
 from dmlib.observe.skirt.settings import PACKET_RANGE, SkirtError, SkirtSettings
-from dmlib.universe.embedded import photometry
 
 #: Flux of AB magnitude 0 at 10 pc as a luminosity, typed anew: 4 pi (3.0856776e17 m)^2 times 3631e-26 W/m^2/Hz.
 AB = 4 * np.pi * 3.08567758e17**2 * 3631e-26

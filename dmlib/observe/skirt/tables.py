@@ -6,7 +6,7 @@ table (``StoredTable.hpp``) is a sequence of items of 8 bytes: a tag, a tag of t
 names, units and scales of the axes, each axis as its length and its values, the same for the quantities, the values
 with the first axis running fastest, and an end tag.
 
-**Spectra.** The population model of the embedded universe (`dmlib.universe.embedded.photometry`) knows broad-band
+**Spectra.** The population model of the embedded universe (`mocktng.photometry`) knows broad-band
 magnitudes, not spectra. SKIRT needs a spectrum, and the one built here has these magnitudes: constant :math:`L_\lambda`
 across each band, a power law in the gaps between bands. Its mean over a band curve is that constant, hence the
 magnitude, wherever in the band SKIRT's random wavelengths fall, and dust acts on it across the width of the band.
@@ -31,8 +31,8 @@ import numpy as np
 from astropy import constants
 from astropy import units as u
 
+from ...embedded import photometry
 from ...files import atomic_path
-from ...universe.embedded import photometry
 from ..images.bands import BANDS, UGRIZ, ab_magnitudes
 from .settings import SkirtError, SkirtSettings
 
@@ -175,8 +175,7 @@ def population_grid() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     magnitudes : ndarray, shape (m, n, 5)
         Absolute AB magnitudes u g r i z of one solar mass formed; linear in the logarithms between the points.
     """
-    # The table has no public name there: a change to the text of that module makes every written universe out of date.
-    log_age, log_z, eight = photometry._table()
+    log_age, log_z, eight = photometry.table()
     magnitudes = ab_magnitudes(eight.reshape(-1, 8)).reshape(len(log_z), len(log_age), 5)
     magnitudes = np.pad(magnitudes, ((1, 1), (1, 1), (0, 0)), mode="edge")
     age = np.concatenate([[AGE_LIMITS[0]], 10.0**log_age, [AGE_LIMITS[1]]])
