@@ -73,7 +73,7 @@ def channels(cube: HICube, velocities: np.ndarray, maps: np.ndarray, half_width:
             fontsize=9.5,
         )
         _bare(ax, half_width)
-        flux = image.sum() * cube.pixel_arcsec**2 / cube.area_arcsec2
+        flux = image.sum() * cube.pixel**2 / cube.area
         style.plotted(fig, "flux of the channels shown", velocity=velocity * u.km / u.s, flux=flux * u.Jy)
     for ax in axes.flat[len(maps) :]:
         ax.remove()
