@@ -1,4 +1,4 @@
-"""Figures: one function for each, data in, `Figure` out; `show` saves and displays them, `show_table` displays tables."""
+"""Figures: one function for each, data in, `Figure` out; and `show`, which saves and displays them."""
 
 from __future__ import annotations
 

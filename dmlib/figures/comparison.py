@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from ..evaluation.bootstrap import Estimate
 from ..evaluation.contest import Bias, Contest
 from . import style
-from .panels import ERROR, RADIUS, curve, note, parts, ticks
+from .panels import RADIUS, curve, note, parts, ticks
 
 
 def look(name: str) -> dict:
@@ -31,9 +31,7 @@ def _band(
     y = next(name for name, value in columns.items() if value is None)
     columns = columns | {y: found.value, "low": found.low, "high": found.high}
     edges = (found.low, found.high)
-    curve(
-        fig, ax, series, line, label=label, band=edges, alpha=0.15, ordinate=y, radius=contest.radii * u.kpc, **columns
-    )
+    curve(ax, series, {"radius": contest.radii * u.kpc, **columns}, line, label=label, band=edges, ordinate=y)
 
 
 def _error_axes(ax: Axes) -> None:
@@ -166,11 +164,11 @@ def biases(contest: Contest, found: Mapping[str, Bias], radius: float) -> Figure
         for name, ln_ratio in bias.ln_ratio.items():
             line, mean = look(name), bias.means[name]
             dots = {"color": line["color"], "marker": ".", "linestyle": "none", "markersize": 3, "alpha": 0.35}
-            curve(fig, ax, f"{what}, {name}, views", dots, label="", trait=bias.trait, ln_ratio=ln_ratio)
+            curve(ax, f"{what}, {name}, views", {"trait": bias.trait, "ln_ratio": ln_ratio}, dots, label="")
             value, error = parts(mean.estimates)
             columns = {"trait": mean.centres, "ln_ratio": value, "error": error, "galaxies": mean.n_galaxies}
             title, bars = contest.entries[name].title, line | {"marker": "o", "linewidth": 1.6}
-            curve(fig, ax, f"{what}, {name}, bins", bars, label=title, bars=error, **columns)
+            curve(ax, f"{what}, {name}, bins", columns, bars, label=title, bars=True)
         ax.set(xlabel=what)
     axes[0].set_ylabel(f"ln(predicted / true)\nwithin {radius:.0f} kpc")
     axes[0].legend(fontsize=7.5)

@@ -47,7 +47,9 @@ def neuron() -> Figure:
         ("tanh", "stars", style.DASHED, 1.6),
         ("sigmoid", "literature", (0, (2, 1)), 1.6),
     ):
-        curve(fig, right, name, style.line(role, linestyle=dash, linewidth=width), z=z, a=layers.ACTIVATIONS[name](z))
+        curve(
+            right, name, {"z": z, "a": layers.ACTIVATIONS[name](z)}, style.line(role, linestyle=dash, linewidth=width)
+        )
     right.set(xlabel="sum $z$", ylabel="output of the neuron, $a(z)$", ylim=(-1.1, 2.1), title="ways to bend")
     right.legend(loc="upper left")
     return fig
@@ -80,12 +82,12 @@ def hinges(
     for (step, weights), shade in zip(kept.items(), shades, strict=True):
         velocity = layers.forward(weights, fine)[-1][:, 0] * scales[1] * KMS
         look = {"color": shade, "linewidth": 2}
-        curve(fig, left, f"after {step} steps", look, label=f"{step} steps", position=position, velocity=velocity)
+        curve(left, f"after {step} steps", {"position": position, "velocity": velocity}, look, label=f"{step} steps")
     last = list(kept.values())[-1]
     hidden = layers.forward(last, fine)[1] * last[1][0][:, 0]
     for k, part in enumerate(hidden.T):
         look = {"color": style.CYCLE[k % len(style.CYCLE)], "linewidth": 1.5}
-        curve(fig, middle, f"neuron {k + 1}", look, position=position, velocity=part * scales[1] * KMS)
+        curve(middle, f"neuron {k + 1}", {"position": position, "velocity": part * scales[1] * KMS}, look)
     right.plot(np.arange(len(losses)) + 1, np.sqrt(losses) * scales[1], **style.line("total"))
     for step, shade in zip(kept, shades, strict=True):
         right.plot(step + 1, np.sqrt(losses[step]) * scales[1], "o", color=shade, markersize=7)
@@ -106,7 +108,7 @@ def gradient_check(steps: np.ndarray, worst: np.ndarray) -> Figure:
     data nor so small that rounding errors dominate.
     """
     fig, ax = style.new_figure(width="text", height=3.0)
-    curve(fig, ax, "disagreement", style.line("prediction", marker="o"), step=steps, relative=worst)
+    curve(ax, "disagreement", {"step": steps, "relative": worst}, style.line("prediction", marker="o"))
     ax.set(xscale="log", yscale="log", xlabel="change of a weight in the difference quotient")
     ax.set_ylabel("relative disagreement\nwith backpropagation")
     note(ax, 0.04, 0.25, "rounding errors\ndominate", color=style.COLOURS["literature"])
@@ -293,14 +295,14 @@ def tiny(trained: Trained, validation: Pictures) -> Figure:
         (trained.train, "training views", "embedded"),
         (trained.validation, "validation views", "accent"),
     ):
-        curve(fig, left, name, style.line(role, marker="o"), epoch=epochs, rms_cos_i=values)
+        curve(left, name, {"epoch": epochs, "rms_cos_i": values}, style.line(role, marker="o"))
     left.axhline(validation.cosine.std(), label="mean, ignoring the image", **style.line("baseline", linewidth=2))
     left.set(xlabel="epoch", ylabel=r"rms error of $\cos i$", title="training")
     left.set_ylim(bottom=0)
     left.legend(loc="lower left")
     right.plot([0, 1], [0, 1], **style.line("literature", linewidth=1.2))
     look = style.points("prediction", marker="o", alpha=0.55, markersize=4)
-    curve(fig, right, "answers", look, true=validation.cosine, predicted=trained.predicted)
+    curve(right, "answers", {"true": validation.cosine, "predicted": trained.predicted}, look)
     right.set(xlabel=r"true $\cos i$", ylabel=r"predicted $\cos i$", title="validation views", xlim=(-0.02, 1.02))
     right.set_box_aspect(1)
     note(right, 0.02, 0.94, "edge-on", color=style.COLOURS["literature"])

@@ -13,7 +13,7 @@ from ..dataset.leak import REGRESSORS, WAYS
 from ..dataset.read import HI_CHANNELS, DataSet
 from ..dataset.split import SPLITS
 from . import style
-from .panels import LOG_ERROR, around, bar_axis, curve, grid, picture, plain, positive, radius_axis, thousands, titles
+from .panels import LOG_ERROR, bar_axis, curve, grid, picture, plain, positive, radius_axis, shade, thousands, titles
 
 _SPLIT_LOOKS = {"train": "embedded", "validation": "gas", "test": "accent"}
 _WAY_LOOKS = {"script": "baseline", "view": "rotation", "group": "prediction"}
@@ -93,7 +93,7 @@ def targets(dataset: DataSet) -> Figure:
         edges = np.nanpercentile(positive(dataset.dm_profile[rows]), [16, 50, 84], axis=0)
         low, median, high = edges / reference
         if side == "train":
-            left.fill_between(dataset.radii, low, high, color=style.COLOURS[role], alpha=0.2, linewidth=0)
+            shade(left, dataset.radii, low, high, role)
         else:
             left.plot(dataset.radii, np.transpose([low, high]), **style.line(role, linewidth=0.9))
         left.plot(dataset.radii, median, **style.line(role))
@@ -103,7 +103,7 @@ def targets(dataset: DataSet) -> Figure:
         last = np.sort(dataset.dm_profile[rows, -1])
         share = (np.arange(len(last)) + 0.5) / len(last)
         look, label = style.line(role, drawstyle="steps-mid"), f"{side} ({len(rows)})"
-        curve(fig, right, f"{side}, within 100 kpc", look, label=label, m_dm=last * u.Msun, share_below=share)
+        curve(right, f"{side}, within 100 kpc", {"m_dm": last * u.Msun, "share_below": share}, look, label=label)
     radius_axis(left, yscale="log", ylabel="dark mass / median for training", title="profiles")
     left.set_yticks([0.5, 1.0, 2.0])
     plain(left.yaxis)
@@ -148,12 +148,11 @@ def leak(radii: np.ndarray, errors: Mapping[tuple[str, str], np.ndarray]) -> Fig
     for ax, regressor in zip(axes, REGRESSORS, strict=True):
         for way, role in _WAY_LOOKS.items():
             mean, spread = errors[way, regressor].mean(axis=0), errors[way, regressor].std(axis=0, ddof=1)
-            look, columns = style.line(role), {"radius": radius, "rms_ln_m": mean, "spread": spread}
-            band = around(mean, spread)
-            curve(fig, ax, f"{regressor}, {WAYS[way]}", look, label=WAYS[way], band=band, alpha=0.22, **columns)
+            columns = {"radius": radius, "rms_ln_m": mean, "spread": spread}
+            curve(ax, f"{regressor}, {WAYS[way]}", columns, style.line(role), label=WAYS[way], band=True)
         look, label = style.line("literature", linewidth=1.3), "mean of the training profiles"
         mean = errors["group", "mean"].mean(axis=0)
-        curve(fig, ax, f"{regressor}, mean profile", look, label=label, radius=radius, rms_ln_m=mean)
+        curve(ax, f"{regressor}, mean profile", {"radius": radius, "rms_ln_m": mean}, look, label=label)
         radius_axis(ax, title=regressor)
         ax.set_ylim(bottom=-0.015)
     axes[0].set_ylabel(LOG_ERROR)

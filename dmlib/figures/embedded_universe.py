@@ -18,7 +18,7 @@ from matplotlib.ticker import MaxNLocator
 from ..portraits import Portrait
 from ..validation import Comparison, Rotation
 from . import style
-from .panels import DENSITY, KMS, around, bar_below, curve, grid, note, picture, rows_over_bars, scale_bar, zero
+from .panels import DENSITY, KMS, bar_below, curve, grid, note, picture, rows_over_bars, scale_bar, shade, zero
 
 _LOG_STARS = r"log $M_\star$ [M$_\odot$]"
 
@@ -101,7 +101,7 @@ def _cloud(fig: Figure, ax: Axes, quenched: np.ndarray, size: float, prefix: str
     for label, chosen, role, marker in _types(quenched):
         dots = {"markersize": size, "alpha": 0.75, "markeredgewidth": 0.3, "markeredgecolor": "white"}
         rows = {name: values[chosen] for name, values in columns.items()}
-        curve(fig, ax, prefix + label, style.points(role, marker=marker, **dots), label=label, **rows)
+        curve(ax, prefix + label, rows, style.points(role, marker=marker, **dots), label=label)
 
 
 def _readable(legend: Legend) -> None:
@@ -123,8 +123,7 @@ def _relation(fig: Figure, ax: Axes, c: Comparison) -> None:
         order = np.argsort(c.x[branch])
         x, y = c.x[branch][order], c.expected[branch][order]
         if np.isfinite(c.published_scatter):
-            edges = around(y, c.published_scatter)
-            ax.fill_between(x, *edges, color=style.COLOURS["literature"], alpha=0.18, linewidth=0)
+            shade(ax, x, y - c.published_scatter, y + c.published_scatter, "literature")
         ax.plot(x, y, label="published median" if i == 0 else None, **style.line("literature", linewidth=2.0))
     low, high = np.percentile(c.y, [0.5, 99.5])
     left, right = np.percentile(c.x, [0.2, 99.8])
@@ -179,7 +178,7 @@ def rotation_agreement(quiet: Sequence[Rotation], disturbed: Sequence[Rotation])
         low, middle, high = np.transpose([np.percentile(y[good & (at == v)], [16, 50, 84]) for v in centres])
         look, entry = style.line(role, linestyle=dash, marker=marker, markersize=6), f"{label}, {len(curves)} galaxies"
         columns = {"radius_over_r_hi": centres, "p16": low, "median": middle, "p84": high}
-        curve(fig, ax, label, look, label=entry, band=(low, high), alpha=0.15, ordinate="median", **columns)
+        curve(ax, label, columns, look, label=entry, band=(low, high), ordinate="median")
     zero(ax, 1.0, linewidth=0.8)
     ax.set(xlabel=r"$R\,/\,R_{\rm HI}$", ylabel=r"$V_\phi({\rm HI})\,/\,\sqrt{GM/R}$", ylim=(0.65, 1.25))
     ax.legend(loc="lower right")
@@ -199,7 +198,7 @@ def dark_fraction(table: QTable, quenched: np.ndarray) -> Figure:
     edges = np.percentile(x, np.linspace(0, 100, 8))
     medians = [np.median(y[(x >= a) & (x <= b)]) for a, b in pairwise(edges)]
     columns = {"log_m_star": 0.5 * (edges[1:] + edges[:-1]), "f_dm": medians}
-    curve(fig, ax, "median", style.line("total", linewidth=2.2), **columns)
+    curve(ax, "median", columns, style.line("total", linewidth=2.2))
     ax.axhspan(0.5, 1.0, color=style.COLOURS["tng"], alpha=0.10, linewidth=0, label="medians of TNG")
     ax.set(xlabel=_LOG_STARS, ylabel=r"$M_{\rm DM}/M$ within $r_{1/2}$", ylim=(0, 1.22))
     ax.set_xlim(*np.percentile(x, [0.2, 99.8]) + np.array([-0.05, 0.05]))

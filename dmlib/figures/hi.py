@@ -144,7 +144,7 @@ def position_velocity(
     for sign in (-1, 1):
         ax.plot(sign * radius, sign * speed, color="white", linewidth=3.2)
         columns = {"offset": sign * radius * u.kpc, "velocity": sign * speed * KMS}
-        curve(fig, ax, "circular speed", look, label=label if sign > 0 else "", **columns)
+        curve(ax, "circular speed", columns, look, label=label if sign > 0 else "")
     ax.axhline(0.0, color="white", linewidth=0.6)
     ax.axvline(0.0, color="white", linewidth=0.6)
     ax.grid(visible=False)

@@ -49,7 +49,7 @@ def errors(scores: Scores, architecture: str) -> Figure:
         for name, label in {**{f"{architecture}/{key}": label for key, label in sets.items()}, **_MEAN}.items():
             found = scores.at_radii(name)
             band = (found.low, found.high) if k == 0 and name not in _MEAN else None
-            curve(fig, ax, label, _line(name), band=band, radius=radius, **columns_of(found))
+            curve(ax, label, {"radius": radius, **columns_of(found)}, _line(name), band=band)
         radius_axis(ax, title=title)
         ax.legend(loc="lower left", fontsize=9, ncols=1 if k == 0 else 2)
     # The panels share this axis: a limit set before the last is drawn would not grow.
@@ -118,7 +118,7 @@ def gains(scores: Scores, pairs: Mapping[str, tuple[str, str]]) -> Figure:
     for label, (first, second) in pairs.items():
         found = scores.bootstrap.difference(scores.views(first), scores.views(second))
         columns = {"radius": scores.radii * u.kpc, "difference": found.value, "error": found.error}
-        curve(fig, ax, label, _line(second), band=(found.low, found.high), alpha=0.2, **columns)
+        curve(ax, label, columns, _line(second), band=(found.low, found.high))
     radius_axis(ax, ylabel=r"change of mean $|\Delta M/M|$")
     ax.legend(loc="best")
     return fig

@@ -12,7 +12,7 @@ from matplotlib.ticker import NullFormatter
 from ..rotation.examples import WITHIN, Relation
 from ..rotation.massmodel import MassModel
 from . import style
-from .panels import KMS, RADIUS, STELLAR_MASS, beside, curve, ticks
+from .panels import KMS, RADIUS, STELLAR_MASS, beside, curve, shade, ticks
 
 
 def rotation_curve(model: MassModel) -> Figure:
@@ -26,12 +26,11 @@ def rotation_curve(model: MassModel) -> Figure:
     if model.upsilon_range[0] < model.upsilon_range[1]:
         low, high = (model.v_visible(upsilon) for upsilon in model.upsilon_range)
         more, less = (model.v_dark(upsilon) for upsilon in model.upsilon_range)
-        for name, lower, upper, role, alpha in (
-            ("visible", low, high, "literature", 0.18),
-            ("dark matter", less, more, "dark_matter", 0.13),
+        for name, lower, upper, role in (
+            ("visible", low, high, "literature"),
+            ("dark matter", less, more, "dark_matter"),
         ):
-            colour = style.COLOURS[role]
-            ax.fill_between(r, np.nan_to_num(lower), upper, color=colour, alpha=alpha, linewidth=0)
+            shade(ax, r, np.nan_to_num(lower), upper, role)
             style.plotted(fig, f"{name}, range", radius=radius, low=lower * KMS, high=upper * KMS)
     curves = [
         ("dark matter (missing)", model.v_dark(), style.line("dark_matter", linewidth=2.4)),
@@ -43,10 +42,10 @@ def rotation_curve(model: MassModel) -> Figure:
         bulge = np.sqrt(model.upsilon_bulge) * model.v_bulge
         curves.append(("of the stars: bulge", bulge, style.line("stars", linewidth=1.0, alpha=0.7)))
     for label, speed, how in curves:
-        curve(fig, ax, label, how, radius=radius, speed=speed * KMS)
+        curve(ax, label, {"radius": radius, "speed": speed * KMS}, how)
     measured = "measured" if model.source is not None else "cold gas of the simulated galaxy"
     columns = {"radius": radius, "speed": model.v_obs * KMS, "error": model.v_err * KMS}
-    curve(fig, ax, measured, style.points("observed", zorder=5), bars=model.v_err, **columns)
+    curve(ax, measured, columns, style.points("observed", zorder=5), bars=True)
     ax.set(xlabel=RADIUS, ylabel="rotation speed [km s$^{-1}$]", title=model.galaxy, xlim=(0, 1.03 * r.max()))
     ax.set_ylim(min(0, 1.1 * model.v_gas.min()), 1.35 * model.v_obs.max())
     top = ax.secondary_xaxis("top", functions=(lambda kpc: kpc / model.r_disk, lambda scale: scale * model.r_disk))
@@ -73,8 +72,8 @@ def enclosed_mass(model: MassModel) -> Figure:
         low, high = (model.m_visible(upsilon) for upsilon in model.upsilon_range)
         most, least = (model.discrepancy(upsilon)[0] for upsilon in model.upsilon_range)
         highest = max(highest, np.nanmax(most[1:]))
-        top.fill_between(r, low, high, color=style.COLOURS["stars"], alpha=0.2, linewidth=0)
-        bottom.fill_between(r, least, most, color=style.COLOURS["dark_matter"], alpha=0.15, linewidth=0)
+        shade(top, r, low, high, "stars")
+        shade(bottom, r, least, most, "dark_matter")
         style.plotted(fig, "seen, range", radius=radius, low=low * u.M_sun, high=high * u.M_sun)
         style.plotted(fig, "ratio, range", radius=radius, low=least, high=most)
     for series, label, mass, err, look in (
@@ -83,7 +82,7 @@ def enclosed_mass(model: MassModel) -> Figure:
         ("missing", "missing: dark matter", needed - visible, None, style.line("dark_matter", linewidth=2.2)),
     ):
         errors = {} if err is None else {"error": err * u.M_sun}
-        curve(fig, top, series, look, label=label, bars=err, radius=radius, mass=mass * u.M_sun, **errors)
+        curve(top, series, {"radius": radius, "mass": mass * u.M_sun, **errors}, look, label=label, bars=True)
     flat = needed[-1] * r / r[-1]
     top.plot(r, flat, label=r"a flat curve: $M\propto R$", **style.line("literature", linewidth=1.2))
     top.set(yscale="log", ylabel=r"mass within $R$ [M$_\odot$]", title=model.galaxy)
@@ -91,7 +90,11 @@ def enclosed_mass(model: MassModel) -> Figure:
     top.legend(loc="lower right")
     bottom.axhline(1.0, **style.line("baseline"))
     curve(
-        fig, bottom, "ratio", style.points("dark_matter"), bars=ratio_err, radius=radius, ratio=ratio, error=ratio_err
+        bottom,
+        "ratio",
+        {"radius": radius, "ratio": ratio, "error": ratio_err},
+        style.points("dark_matter"),
+        bars=True,
     )
     how = {"ha": "right", "va": "bottom", "fontsize": 9, "color": style.COLOURS["literature"]}
     beside(bottom, "1: the seen mass suffices", (r[-1], 1.0), (0, 3), **how)
@@ -116,7 +119,7 @@ def light_and_dark(population: QTable, relation: Relation, highlight: str = "") 
     style.plotted(fig, "galaxies", galaxy=np.asarray(population["galaxy"]), **columns)
     look, label = style.line("dark_matter"), "straight line, with its scatter"
     columns = {"light": span * population["light"].unit, "m_dark": line * u.M_sun}
-    curve(fig, ax, "line", look, label=label, band=(line / half, line * half), alpha=0.10, **columns)
+    curve(ax, "line", columns, look, label=label, band=(line / half, line * half))
     ax.axhline(10**relation.level, label="mean, ignoring the light", **style.line("baseline", linewidth=2.2))
     dots = {"cmap": style.SEQUENTIAL, "s": 30, "linewidth": 0.4, "edgecolor": "white", "zorder": 3}
     shown = ax.scatter(light, dark, c=speed, norm=LogNorm(speed.min(), speed.max()), **dots)

@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ..primer import learning
 from . import style
-from .panels import LOG_ERROR, around, beside, curve, note, plain, radius_axis, ticks
+from .panels import LOG_ERROR, beside, curve, note, plain, radius_axis, ticks
 
 _LOG_MASS = r"log$_{10}$ stellar mass [M$_\odot$]"
 _SEEN, _UNSEEN, _GREY = (style.COLOURS[role] for role in ("embedded", "accent", "literature"))
@@ -28,7 +28,7 @@ def task(x: np.ndarray, y: np.ndarray, radius: float, n_sticks: int = 24) -> Fig
     slope, level = np.polyfit(x, y, 1)
     at = np.array([x.min(), x.max()])
     dots = style.points("baseline", markersize=3, alpha=0.75)
-    curve(fig, left, "galaxies", dots, label="", log_m_star=x, ln_m_dm=y)
+    curve(left, "galaxies", {"log_m_star": x, "ln_m_dm": y}, dots, label="")
     order = np.argsort(x)[np.linspace(0, len(x) - 1, min(n_sticks, len(x))).astype(int)]
     left.vlines(x[order], level + slope * x[order], y[order], color=style.COLOURS["prediction"], linewidth=1.1)
     left.plot(x[order], y[order], **style.points("truth", markersize=4))
@@ -43,7 +43,7 @@ def task(x: np.ndarray, y: np.ndarray, radius: float, n_sticks: int = 24) -> Fig
 
     slopes = np.linspace(-0.6 * slope, 2.6 * slope, 121)
     losses = np.array([loss_of(s) for s in slopes])
-    curve(fig, right, "loss", style.line("total"), slope=slopes, mean_squared_error=losses)
+    curve(right, "loss", {"slope": slopes, "mean_squared_error": losses}, style.line("total"))
     for s, role, words in ((0.0, "literature", "mean"), (slope, "prediction", "best line")):
         right.plot(s, loss_of(s), zorder=4, **style.points(role, marker="o", markersize=8))
         beside(right, words, (s, loss_of(s)), (9, 7), color=style.COLOURS[role], fontweight="bold")
@@ -133,7 +133,7 @@ def fits(
     for ax, (title, (weights, seen, unseen)) in zip(axes, curves.items(), strict=True):
         value = learning.polynomials(fine, len(weights) - 1, span) @ weights
         ax.plot(x[rest], y[rest], label="others", **style.points("reject", marker="o", markersize=2.8, alpha=0.8))
-        curve(fig, ax, title, style.line("prediction", linewidth=2), label="", log_m_star=fine, ln_m_dm=value)
+        curve(ax, title, {"log_m_star": fine, "ln_m_dm": value}, style.line("prediction", linewidth=2), label="")
         dots = style.points("embedded", markersize=5.5, markeredgecolor="white")
         ax.plot(x[train], y[train], label="fitted to", **dots)
         ax.set(title=title, ylim=(y.min() - 0.25, y.max() + 0.75))
@@ -203,7 +203,7 @@ def examples_needed(sizes: Sequence[int], degrees: Sequence[int], seen: np.ndarr
         label = {0: "mean", 1: "straight line"}.get(degree, f"degree {degree}")
         look = style.line(role, linestyle="-", marker="o")
         columns = {"galaxies": np.asarray(sizes), "others": middle, "low": low, "high": high, "fitted_to": below}
-        curve(fig, ax, label, look, band=(low, high), alpha=0.14, **columns)
+        curve(ax, label, columns, look, band=True)
         ax.plot(sizes, below, ":", color=look["color"], linewidth=1.4)
     ax.set(xscale="log", xlabel="galaxies to learn from", ylabel=LOG_ERROR, ylim=(0, 2.6 * np.median(unseen[0])))
     ticks(ax.xaxis, sizes)
@@ -220,7 +220,7 @@ def exam(radii: np.ndarray, errors: Mapping[str, tuple[np.ndarray, np.ndarray]])
     fig, ax = style.new_figure(width="text", height=3.8)
     for (name, (value, error)), role in zip(errors.items(), ("literature", "stars", "prediction"), strict=False):
         columns = {"radius": radii * u.kpc, "rms_ln_m": value, "error": error}
-        curve(fig, ax, name, style.line(role), band=around(value, error), alpha=0.18, **columns)
+        curve(ax, name, columns, style.line(role), band=True)
     radius_axis(ax, ylabel=f"{LOG_ERROR}, test galaxies")
     ax.set_ylim(bottom=0)
     ax.legend(loc="lower left")
@@ -232,7 +232,7 @@ def _both(fig: Figure, ax: Axes, x: np.ndarray, seen: np.ndarray, unseen: np.nda
     for label, values, role in (("galaxies of the fit", seen, "embedded"), ("other galaxies", unseen, "accent")):
         low, middle, high = np.percentile(values, [16, 50, 84], axis=0)
         look, columns = style.line(role, marker="o", markersize=3.6), {"median": middle, "low": low, "high": high}
-        curve(fig, ax, f"{name}{label}", look, label=label, band=(low, high), alpha=0.15, x=x, **columns)
+        curve(ax, f"{name}{label}", {"x": x, **columns}, look, label=label, band=True)
     error = np.median(unseen, axis=0)
     ax.set(ylabel=LOG_ERROR, ylim=(0.55 * np.median(seen, axis=0).min(), 40 * error.min()))
     best = (x[error.argmin()], error.min())

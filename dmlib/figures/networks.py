@@ -47,7 +47,7 @@ def overfit(losses: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
     """
     fig, ax = style.new_figure(width="text", height=3.2)
     for name, (step, loss) in losses.items():
-        curve(fig, ax, name, style.line(style.method(name)), step=step, mean_square=loss)
+        curve(ax, name, {"step": step, "mean_square": loss}, style.line(style.method(name)))
     ax.axhline(1.0, **style.line("literature", linewidth=1.2))
     beside(ax, "mean of the training galaxies", (0.99, 1.0), (0, -12), xycoords=("axes fraction", "data"), ha="right")
     ax.set(yscale="log", xlabel="step", ylabel="loss of the batch")
@@ -105,10 +105,10 @@ def errors(scores: Scores, names: Mapping[str, str], floor: np.ndarray) -> Figur
                 continue
             band = (found.low, found.high) if name.startswith("C/") else None
             columns = columns_of(found) | {"measure": measure}
-            curve(fig, ax, label, style.line(style.method(name)), band=band, radius=radius, **columns)
+            curve(ax, label, {"radius": radius, **columns}, style.line(style.method(name)), band=band)
         radius_axis(ax, title=title, ylim=(0, None))
     look = {"color": style.COLOURS["truth"], "linestyle": (0, (1, 1.5)), "linewidth": 1.2}
-    curve(fig, axes[1], "counting particles", look, radius=radius, mean_relative=floor)
+    curve(axes[1], "counting particles", {"radius": radius, "mean_relative": floor}, look)
     fig.legend(*axes[1].get_legend_handles_labels(), loc="outside upper center", ncols=4, fontsize=9)
     return fig
 
@@ -193,7 +193,7 @@ def learning_curve(n: Sequence[int], curves: Mapping[str, Sequence[Estimate]], m
         name = "C" if "network" in label else "baseline/linear"
         value, error = parts(found)
         look = style.line(name, marker=style.LOOKS[name].marker)
-        curve(fig, ax, label, look, bars=error, galaxies=n, mean_relative=value, error=error)
+        curve(ax, label, {"galaxies": n, "mean_relative": value, "error": error}, look, bars=True)
     ax.axhline(float(mean.value), label="mean training profile", **style.line("baseline/mean"))
     style.plotted(fig, "mean training profile", mean_relative=mean.value)
     ax.set(xscale="log", xlabel="galaxies trained on", ylabel=rf"{ERROR}, 5 to 50 kpc", ylim=(0, None))

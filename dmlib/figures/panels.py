@@ -27,59 +27,55 @@ BLANK = "#D8D8D8"
 
 
 def curve(
-    fig: Figure,
     ax: Axes,
     series: str,
+    columns: Mapping[str, Any],
     look: Mapping[str, Any],
     *,
     label: str | None = None,
-    band: tuple[np.ndarray, np.ndarray] | None = None,
-    alpha: float = 0.16,
-    bars: np.ndarray | None = None,
+    band: bool | tuple[np.ndarray, np.ndarray] = False,
+    bars: bool | np.ndarray = False,
     ordinate: str = "",
-    **columns: Any,
 ) -> None:
     """Draw and record a curve or points, with a band or with error bars.
 
     Parameters
     ----------
-    fig, ax : Figure, Axes
+    ax : Axes
     series : str
         Name in the record.
+    columns : mapping
+        What is recorded, see `style.plotted`; the first is drawn horizontally.
     look : mapping
         Arguments of `Axes.plot`, as `style.line` and `style.points` give them.
     label : str, optional
         Entry in the legend; `series` when omitted, none when empty.
-    band : (low, high), optional
-        Edges of a shaded band, each of the shape of y.
-    alpha : float
-        Opacity of the band.
-    bars : ndarray, optional
-        Standard errors of y, drawn as bars.
+    band : bool or (low, high)
+        Shade a band: between the columns ``low`` and ``high``, else one ``error`` or ``spread`` to both sides; or its
+        edges.
+    bars : bool or ndarray
+        Draw error bars: the column ``error``, or these.
     ordinate : str
         Name of the column that is drawn against the first; the second column when omitted.
-    **columns
-        What is recorded, see `style.plotted`; the first is drawn horizontally.
     """
-    names = list(columns)
-    across, up = (_number(columns[name]) for name in (names[0], ordinate or names[1]))
-    if band is not None:
-        ax.fill_between(across, *band, color=look["color"], alpha=alpha, linewidth=0)
+    numbers = {name: values.value if isinstance(values, u.Quantity) else values for name, values in columns.items()}
+    first, second, *_ = numbers
+    x, y, error = numbers[first], numbers[ordinate or second], numbers.get("error", numbers.get("spread"))
+    if band is True:
+        band = (numbers["low"], numbers["high"]) if "low" in numbers else (y - error, y + error)
+    if band:
+        shade(ax, x, *band, look["color"])
     label = (series if label is None else label) or None
-    if bars is None:
-        ax.plot(across, up, label=label, **look)
+    if bars is False:
+        ax.plot(x, y, label=label, **look)
     else:
-        ax.errorbar(across, up, bars, label=label, **look)
-    style.plotted(fig, series, **columns)
+        ax.errorbar(x, y, error if bars is True else bars, label=label, **look)
+    style.plotted(ax.get_figure(root=True), series, **columns)
 
 
-def _number(values: Any) -> np.ndarray:
-    return values.value if isinstance(values, u.Quantity) else np.asarray(values)
-
-
-def around(value: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Edges of a band of one standard error about a curve."""
-    return value - error, value + error
+def shade(ax: Axes, x: np.ndarray, low: np.ndarray, high: np.ndarray, look: str, **kw: Any) -> None:
+    """Shade between two curves, in the colour of a look of the registry or in any other colour."""
+    ax.fill_between(x, low, high, color=style.COLOURS.get(look, look), **{"alpha": 0.18, "linewidth": 0} | kw)
 
 
 def picture(

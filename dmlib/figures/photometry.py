@@ -15,7 +15,7 @@ from ..observe.grid import SkyGrid
 from ..observe.images.bands import UGRIZ, surface_magnitude
 from ..observe.images.colours import divider, sequence
 from . import style
-from .panels import around, curve, grid, note, picture, scale_bar
+from .panels import curve, grid, note, picture, scale_bar
 
 #: Weights of i, r, g as red, green, blue; brightness at which colours begin to be compressed [nanomaggies/arcsec^2].
 _WEIGHTS, _STRETCH, _SOFTENING = (0.8, 1.0, 1.3), 0.35, 8.0
@@ -111,7 +111,7 @@ def attenuation(inclination: np.ndarray, a_g: np.ndarray, a_z: np.ndarray) -> Fi
     middle = [np.median(inclination[rows]) for rows in bins]
     for label, values, role in (("g", a_g, "dark_matter"), ("z", a_z, "stars")):
         look = style.points(role, marker="o", markersize=3, alpha=0.4, markeredgewidth=0)
-        curve(fig, ax, label, look, inclination=inclination * u.deg, dimming=values * u.mag)
+        curve(ax, label, {"inclination": inclination * u.deg, "dimming": values * u.mag}, look)
         ax.plot(middle, [np.median(values[rows]) for rows in bins], label=f"{label}, median", **style.line(role))
     ax.set(xlabel="inclination [deg]", ylabel="dimming [mag]", xlim=(0, 90), ylim=(0, None))
     ax.legend(ncols=2)
@@ -137,14 +137,13 @@ def colours(panels: Mapping[str, Mapping[str, tuple[np.ndarray, np.ndarray]]]) -
     for ax, (title, parts) in zip(axes[0], panels.items(), strict=True):
         for name, role in (("red", "hot_gas"), ("blue", "alternative")):
             mean, spread = sequence(name, m_r)
-            look, columns = style.line(role, linestyle="-"), {"u_r": mean * u.mag, "spread": spread * u.mag}
-            band = around(mean, spread)
-            curve(fig, ax, f"observed, {name}", look, band=band, alpha=0.3, m_r=m_r * u.mag, **columns)
+            columns = {"m_r": m_r * u.mag, "u_r": mean * u.mag, "spread": spread * u.mag}
+            curve(ax, f"observed, {name}", columns, style.line(role, linestyle="-"), band=True)
         ax.plot(m_r, divider(m_r), label="divider", **style.line("literature", linewidth=1.1))
         tng = title.startswith("TNG")
         for label, (magnitude, colour) in parts.items():
             series, entry = f"{title}, {label}", label + ", TNG" * tng
-            curve(fig, ax, series, looks[tng, label], label=entry, m_r=magnitude * u.mag, u_r=colour * u.mag)
+            curve(ax, series, {"m_r": magnitude * u.mag, "u_r": colour * u.mag}, looks[tng, label], label=entry)
         ax.xaxis.set_major_locator(MultipleLocator(1.0))
         ax.set(xlabel="absolute magnitude in r", xlim=(-19.2, -23.2), ylim=(0.7, 2.9), title=title)
     axes[0, 0].set_ylabel("u $-$ r [mag]")
@@ -200,7 +199,7 @@ def survey(
     _scale_bar(axes[0], sky)
     ax = axes[2]
     for (label, values), look in zip(profiles.items(), (style.line("total"), style.points("embedded")), strict=True):
-        curve(fig, ax, label, look, radius=radius * u.kpc, surface_brightness=values * _MU)
+        curve(ax, label, {"radius": radius * u.kpc, "surface_brightness": values * _MU}, look)
     ax.axhline(noise, label="noise of a pixel", **style.line("baseline"))
     ax.set(title="in rings", xlabel="radius on the sky [kpc]", ylabel=r"r [mag arcsec$^{-2}$]", xlim=(0, None))
     ax.set_ylim(29.0, np.nanmin(profiles["ideal"]) - 0.5)

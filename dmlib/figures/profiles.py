@@ -16,7 +16,7 @@ from ..evaluation.coverage import EXPECTED, Coverage
 from ..evaluation.derived import Band, circular_velocity, shell_density
 from ..evaluation.scores import Scores
 from . import style
-from .panels import ERROR, curve, grid, parts, picture, radius_axis, zero
+from .panels import ERROR, curve, grid, parts, picture, radius_axis, shade, zero
 
 _PREDICTED = style.COLOURS["prediction"]
 
@@ -34,7 +34,7 @@ def true_against_predicted(
         good = (truth[:, k] > 0) & (predicted[:, k] > 0)
         x, y = np.log10(truth[good, k]), np.log10(predicted[good, k])
         title, look = f"{radii[k]:.3g} kpc", style.points("prediction", marker="o", markersize=2.6, alpha=0.5, mew=0)
-        curve(fig, ax, title, look, label="", log_m_true=x, log_m_predicted=y)
+        curve(ax, title, {"log_m_true": x, "log_m_predicted": y}, look, label="")
         edges = np.array([min(x.min(), y.min()), max(x.max(), y.max())])
         limits = edges + 0.05 * np.ptp(edges) * np.array([-1.0, 1.0])
         ax.plot(limits, limits, **style.line("truth", linewidth=1.0))
@@ -57,14 +57,14 @@ def residuals(scores: Scores, name: str, columns: Sequence[int]) -> Figure:
     ratio, mean = scores.views(name, "ln_ratio"), scores.views("baseline/mean", "ln_ratio")
     reach = float(np.nanpercentile(np.abs(ratio[:, list(columns)]), 99.0))
     bins = np.linspace(-reach, reach, 20)
-    for k, shade in zip(columns, colormaps["viridis"](np.linspace(0.9, 0.0, len(columns))), strict=True):
+    for k, tone in zip(columns, colormaps["viridis"](np.linspace(0.9, 0.0, len(columns))), strict=True):
         values = np.clip(ratio[np.isfinite(ratio[:, k]), k], -reach, reach)
         density, _ = np.histogram(values, bins=bins, density=True)
         # Neighbouring bins are averaged: four outlines of few views each would hide one another.
         density = np.convolve(np.pad(density, 1, mode="edge"), [0.25, 0.5, 0.25], mode="valid")
         middle = 0.5 * (bins[1:] + bins[:-1])
-        look = {"color": shade, "linewidth": 1.7}
-        curve(fig, left, f"{scores.radii[k]:.3g} kpc", look, ln_ratio=middle, density=density)
+        look = {"color": tone, "linewidth": 1.7}
+        curve(left, f"{scores.radii[k]:.3g} kpc", {"ln_ratio": middle, "density": density}, look)
     left.axvline(0.0, color=style.COLOURS["truth"], linewidth=1.0)
     left.set(xlabel=r"ln(predicted / true)", ylabel="density", title="at some radii")
     for values, look, label in (
@@ -72,10 +72,8 @@ def residuals(scores: Scores, name: str, columns: Sequence[int]) -> Figure:
         (ratio, style.line("C"), "network"),
     ):
         low, middle, high = (scores.bootstrap.quantile(values, share) for share in (0.1587, 0.5, 0.8413))
-        columns_ = {"median": middle.value, "error": middle.error, "low": low.value, "high": high.value}
-        band = (low.value, high.value)
-        radius = scores.radii * u.kpc
-        curve(fig, right, f"{label}, all radii", look, label=label, band=band, alpha=0.25, radius=radius, **columns_)
+        numbers = {"median": middle.value, "error": middle.error, "low": low.value, "high": high.value}
+        curve(right, f"{label}, all radii", {"radius": scores.radii * u.kpc, **numbers}, look, label=label, band=True)
     zero(right)
     radius_axis(right, title="median and middle 68%")
     for ax in (left, right):
@@ -133,7 +131,7 @@ def single(galaxies: Mapping[str, tuple[np.ndarray, Mapping[str, Band], np.ndarr
             # A draw in which the mass falls has no density that a logarithmic axis could show.
             floor = 0.2 * min(v[v > 0].min(initial=np.inf) for v in (found.value, y)) if name == "density" else -np.inf
             low, high = (np.maximum(edge / unit, floor) for edge in (found.low, found.high))
-            ax.fill_between(found.radius, low, high, color=_PREDICTED, alpha=0.22, linewidth=0)
+            shade(ax, found.radius, low, high, "prediction")
             shown, there = found.value > 0, y > 0
             ax.plot(found.radius[shown], (found.value / unit)[shown], color=_PREDICTED, label="predicted")
             ax.plot(x[there], (y / unit)[there], **style.points("truth", label="truth"))
@@ -161,8 +159,8 @@ def coverage(radii: np.ndarray, found: Coverage, histogram: Estimate, bootstrap:
     for k, role in ((1, "prediction"), (2, "dark_matter")):
         within = found.within[k]
         columns = {"radius": radii * u.kpc, "share": within.value, "error": within.error}
-        look, label, band = style.line(role), rf"within {k} $\sigma$", (within.low, within.high)
-        curve(fig, left, f"within {k} sigma", look, label=label, band=band, alpha=0.2, **columns)
+        look, edges = style.line(role), (within.low, within.high)
+        curve(left, f"within {k} sigma", columns, look, label=rf"within {k} $\sigma$", band=edges)
         left.axhline(EXPECTED[k], **style.line(role, linestyle=(0, (5, 2)), linewidth=1.1))
     radius_axis(left, ylim=(0, 1.03), ylabel="share of the test views", title="coverage")
     left.legend(loc="lower right")
@@ -170,7 +168,7 @@ def coverage(radii: np.ndarray, found: Coverage, histogram: Estimate, bootstrap:
     right.stairs(histogram.value, edges, fill=True, color=_PREDICTED, alpha=0.35)
     columns = {"share": 0.5 * (edges[1:] + edges[:-1]), "density": histogram.value, "error": histogram.error}
     look = style.points("prediction", marker="")
-    curve(fig, right, "probability integral", look, bars=histogram.error, **columns)
+    curve(right, "probability integral", columns, look, bars=True)
     right.axhline(1.0, **style.line("literature", linewidth=1.2))
     xlabel = "share of the prediction below the truth"
     right.set(xlabel=xlabel, ylabel="density", title="probability integral", xlim=(0, 1))
@@ -225,7 +223,7 @@ def share_of_views(radii: np.ndarray, shares: Mapping[str, np.ndarray]) -> Figur
     """
     fig, ax = style.new_figure(width="text", height=3.0)
     for k, (label, share) in enumerate(shares.items()):
-        curve(fig, ax, label, style.line("baseline/boosted" if k else "C"), radius=radii * u.kpc, share=share)
+        curve(ax, label, {"radius": radii * u.kpc, "share": share}, style.line("baseline/boosted" if k else "C"))
     radius_axis(ax, ylim=(0, 1), ylabel="share between views")
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     ax.legend(loc="best")

@@ -61,15 +61,15 @@ def profiles(
         low, middle, high = found.quantiles[1:4]
         masses = {"low": low * u.Msun, "median": middle * u.Msun, "high": high * u.Msun}
         look = style.line(role, linestyle=":", linewidth=1.1)
-        draw(fig, ax, name, look, label="", band=(low, high), alpha=0.2, ordinate="median", radius=radius, **masses)
+        draw(ax, name, {"radius": radius, **masses}, look, label="", band=True, ordinate="median")
         measured = np.where(found.measured, middle, np.nan)
         ax.plot(radii, measured, label=f"mass model, {_HALO[name]}", **style.line(role, linestyle="-"))
     if predicted is not None and len(predicted):
         ax.plot(radii, np.exp(predicted).T, color=style.COLOURS["prediction"], linewidth=0.7, alpha=0.7)
         mean, label = np.exp(predicted.mean(axis=0)) * u.Msun, f"network (members: {len(predicted)})"
-        draw(fig, ax, "network, mean", style.points("prediction"), label=label, radius=radius, median=mean)
+        draw(ax, "network, mean", {"radius": radius, "median": mean}, style.points("prediction"), label=label)
     if truth is not None:
-        draw(fig, ax, "truth", style.line("truth"), radius=radius, median=truth * u.Msun)
+        draw(ax, "truth", {"radius": radius, "median": truth * u.Msun}, style.line("truth"))
     ax.set(xscale="log", yscale="log", xlabel=RADIUS, ylabel=r"dark mass within the radius [M$_\odot$]")
     ax.legend(loc="lower right")
     return fig

@@ -84,7 +84,7 @@ def curve(
     for (name, (r, speed)), dashes in zip((references or {}).items(), ("-", style.SHORT, ":"), strict=False):
         curves.append((name, name, style.line("literature", linewidth=1.5, linestyle=dashes), r * u.kpc, speed))
     for name, label, look, r, speed in curves:
-        draw(fig, top, name, look, label=label, radius=r, speed=speed * KMS)
+        draw(top, name, {"radius": r, "speed": speed * KMS}, look, label=label)
     for side, marker, values in (("approaching", "<", found.v_approaching), ("receding", ">", found.v_receding)):
         top.plot(found.radius, values, label=f"{side} side", **style.points("rotation", marker=marker, markersize=4))
     colour = style.COLOURS["accent"]
@@ -149,7 +149,7 @@ def baryons(model: MassModel, truth: Mapping[str, np.ndarray]) -> Figure:
     for key, name, speed, role, marker in parts:
         err = model.v_err if key == "total" else np.zeros_like(speed)
         columns = {"radius": model.radius * u.kpc, "speed": speed * KMS, "true": truth[key] * KMS}
-        draw(fig, ax, name, style.points(role, marker=marker), bars=err, **columns)
+        draw(ax, name, columns, style.points(role, marker=marker), bars=err)
         ax.plot(model.radius, truth[key], **style.line(role, linewidth=1.3))
     ax.set(xlabel=RADIUS, ylabel=r"speed [km s$^{-1}$]", ylim=(0, None), xlim=(0, None))
     ax.legend(ncols=4, loc="upper center", bbox_to_anchor=(0.5, 1.12), frameon=False)

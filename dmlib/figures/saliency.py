@@ -13,7 +13,7 @@ from matplotlib.patches import Circle
 
 from ..observe.grid import SkyGrid
 from . import style
-from .panels import around, bare, beside, curve, picture, plain, radius_axis, titles, zero
+from .panels import bare, beside, curve, picture, plain, radius_axis, titles, zero
 
 _GROUPS = {"starlight": "stars", "HI column": "gas", "velocity": "prediction", "dispersion": "literature"}
 _OUTPUT = "radius of the predicted mass [kpc]"
@@ -152,7 +152,7 @@ def sanity(
         share = np.linspace(0, 100, len(ranks))
         columns = {"layers_random": share * u.percent, "rank_correlation": ranks, "ssim": likeness}
         look = look | {"marker": "o", "markersize": 3.5}
-        curve(fig, left, name, look, **columns)
+        curve(left, name, columns, look)
         right.plot(share, likeness, label=name, **look)
     upper = max(references.values(), default=0.0)
     grey = style.COLOURS["literature"]
@@ -233,7 +233,7 @@ def reach(
         for (name, (value, error)), role in zip(medians.items(), looks, strict=False):
             columns = {"output_radius": radii * u.kpc, "image_radius": value * u.kpc, "error": error * u.kpc}
             look = style.line(role, marker="o", markersize=3.2)
-            curve(fig, ax, name, look, band=around(value, error), alpha=0.2, **columns)
+            curve(ax, name, columns, look, band=True)
         ax.plot(radii, radii, label="the radius itself", **style.line("baseline", linewidth=1.6))
         for radius in marked:
             ax.axvline(radius, color="#BBBBBB", linewidth=0.9, zorder=0)
@@ -263,7 +263,7 @@ def kinds(radii: np.ndarray, by_slope: Mapping[str, np.ndarray], by_occlusion: M
     ):
         for name, value in values.items():
             look, columns = style.line(_GROUPS[name], marker="o", markersize=3.2), {"output_radius": radii * u.kpc}
-            curve(fig, ax, f"{title}, {name}", look, label=name, **columns, value=value)
+            curve(ax, f"{title}, {name}", {**columns, "value": value}, look, label=name)
         radius_axis(ax, label=_OUTPUT, ylabel=label, title=title)
         ax.set_ylim(bottom=0)
     axes[0].legend(loc="best")

@@ -15,7 +15,7 @@ from ..rotation.priors import CONCENTRATION_SCATTER, STELLAR_SCATTER, log_concen
 from ..rotation.survey import Accelerations, Scaling, Survey, expected_acceleration
 from ..rotation.survey_fits import SurveyFits
 from . import style
-from .panels import KMS, RADIUS, STELLAR_MASS, curve, note, ticks
+from .panels import KMS, RADIUS, STELLAR_MASS, curve, note, shade, ticks
 
 
 def decomposition(model: MassModel, fits: Mapping[str, Fit]) -> Figure:
@@ -30,16 +30,15 @@ def decomposition(model: MassModel, fits: Mapping[str, Fit]) -> Figure:
         look = style.line(f"halo/{name}")
         low, middle, high = fit.v_model
         pull = (model.v_obs - middle) / model.v_err
-        columns = {"low": low * KMS, "speed": middle * KMS, "high": high * KMS, "halo": fit.v_dark[1] * KMS}
-        columns["residual_in_errors"] = pull
-        label, band = HALOS[name].label, (low, high)
-        curve(fig, top, name, look, label=label, band=band, alpha=0.18, ordinate="speed", radius=radius, **columns)
+        speeds = {"low": low * KMS, "speed": middle * KMS, "high": high * KMS, "halo": fit.v_dark[1] * KMS}
+        columns = {"radius": radius, **speeds, "residual_in_errors": pull}
+        curve(top, name, columns, look, label=HALOS[name].label, band=True, ordinate="speed")
         top.plot(r, fit.v_dark[1], **look | {"linewidth": 1.0})
         bottom.plot(r, pull, marker="o", markersize=3, **look)
     columns = {"radius": radius, "speed": model.v_obs * KMS, "error": model.v_err * KMS}
     visible, look = model.v_visible(), style.line("literature")
     top.plot(r, visible, label="stars and gas, nominal", **look)
-    curve(fig, top, "measured", style.points("observed", zorder=5), bars=model.v_err, **columns)
+    curve(top, "measured", columns, style.points("observed", zorder=5), bars=True)
     style.plotted(fig, "visible", radius=radius, speed=visible * KMS)
     top.set(ylabel="rotation speed [km s$^{-1}$]", ylim=(0, 1.3 * model.v_obs.max()), title=model.galaxy)
     top.legend(ncols=3, loc="upper left", fontsize=8.5)
@@ -63,11 +62,10 @@ def enclosed(model: MassModel, fits: Mapping[str, Fit]) -> Figure:
         look, q = style.line(f"halo/{name}"), fit.quantiles
         masses = {f"q{p}": row * u.M_sun for p, row in zip((2.5, 16, 50, 84, 97.5), q, strict=True)}
         columns = {"radius": fit.radii * u.kpc, "measured": fit.measured, **masses}
-        curve(fig, left, name, look, label=HALOS[name].label, band=(q[0], q[4]), alpha=0.12, ordinate="q50", **columns)
+        curve(left, name, columns, look, label=HALOS[name].label, band=(q[0], q[4]), ordinate="q50")
         right.plot(fit.radii, q[2] / first.m_dm, **look)
         for low, high, alpha in ((0, 4, 0.12), (1, 3, 0.25)):
-            edges = q[[low, high]] / first.m_dm
-            right.fill_between(fit.radii, *edges, color=look["color"], alpha=alpha, linewidth=0)
+            shade(right, fit.radii, *q[[low, high]] / first.m_dm, look["color"], alpha=alpha)
     left.set(ylabel=r"dark mass within $R$ [M$_\odot$]", title="95 per cent intervals")
     right.set(ylabel=f"over the median of {HALOS[first.halo].label}", title="68 and 95 per cent", ylim=(0.2, 5))
     ticks(right.yaxis, (0.2, 0.5, 1, 2, 5))
@@ -129,8 +127,7 @@ def haloes(survey: Survey, fits: SurveyFits, halo: str = "nfw") -> Figure:
     ):
         ax.set(xscale="log", yscale="log", xlim=(1e9, 1e14), xlabel=r"halo mass $M_{200}$ [M$_\odot$]")
         ax.plot(10**grid, 10**line, **style.line("prediction"), zorder=6)
-        edges = (10 ** (line - half), 10 ** (line + half))
-        ax.fill_between(10**grid, *edges, color=style.COLOURS["prediction"], alpha=0.25, zorder=5)
+        shade(ax, 10**grid, 10 ** (line - half), 10 ** (line + half), "prediction", zorder=5)
     left.set(ylabel="concentration $c_{200}$", ylim=(0.9, 110), title="Dutton & Macciò 2014")
     right.set(ylabel=STELLAR_MASS, ylim=(0.5 * m_star.min(), 3 * m_star.max()), title="Moster et al. 2013")
     masses = {"m200": m[1] * u.M_sun, "m200_low": m[0] * u.M_sun, "m200_high": m[2] * u.M_sun}
@@ -147,7 +144,7 @@ def relations(survey: Survey, points: Accelerations, scale: Scaling, tully_fishe
     fig, (left, right) = style.new_figure(1, 2, width="wide", height=4.0)
     dots = style.points("observed", marker=".", markersize=1.8, alpha=0.4)
     accelerations = {name: getattr(points, name) * u.m / u.s**2 for name in ("g_bar", "g_obs")}
-    curve(fig, left, "accelerations", dots, label="", **accelerations)
+    curve(left, "accelerations", accelerations, dots, label="")
     span = np.geomspace(points.g_bar.min(), points.g_bar.max(), 100)
     left.plot(span, expected_acceleration(span, scale.values["scale"]), label="fit", **style.line("dark_matter"))
     left.plot(span, span, label="no dark matter", **style.line("literature"))

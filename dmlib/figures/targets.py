@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from ..published_script_bugs import TornProfile
 from ..targets import Targets, group_over_subhalo, poisson_error
 from . import style
-from .panels import KMS, LOG_ERROR, STELLAR_MASS, around, curve, plain, positive, radius_axis
+from .panels import KMS, LOG_ERROR, STELLAR_MASS, curve, plain, positive, radius_axis
 
 #: Gravitational softening of TNG100-1 at z = 0 [kpc], 0.5 kpc/h (Nelson et al. 2019, table 1).
 SOFTENING = 0.738
@@ -27,7 +27,7 @@ def v_circ(radii: np.ndarray, speeds: Mapping[str, np.ndarray]) -> Figure:
     """
     fig, ax = style.new_figure(width="text", height=3.9)
     for key, label in (("total", "total"), ("dm", "dark matter"), ("stars", "stars"), ("gas", "gas")):
-        curve(fig, ax, label, style.line(label.replace(" ", "_")), radius=radii * u.kpc, v_circ=speeds[key] * KMS)
+        curve(ax, label, {"radius": radii * u.kpc, "v_circ": speeds[key] * KMS}, style.line(label.replace(" ", "_")))
     radius_axis(ax, xlim=(radii[0], radii[-1]), ylabel="circular speed [km s$^{-1}$]")
     ax.set_ylim(0, 1.25 * np.max(speeds["total"]))
     ax.legend(ncols=2, loc="upper left")
@@ -80,7 +80,7 @@ def scopes(targets: Targets) -> Figure:
         for k, row in enumerate(np.flatnonzero(mask)):
             label = f"{kind}s ({mask.sum()})" if k == 0 else ""
             columns = {"radius": targets.radii * u.kpc, "group_over_subhalo": ratio[row]}
-            curve(fig, ax, f"{kind} {targets.subhalo_id[row]}", look, label=label, **columns)
+            curve(ax, f"{kind} {targets.subhalo_id[row]}", columns, look, label=label)
     radius_axis(ax, yscale="log", ylabel="dark matter, group / subhalo")
     plain(ax.yaxis)
     for handle in ax.legend(loc="upper left").legend_handles:
@@ -106,7 +106,7 @@ def resolution(targets: Targets, m_dm_tng: float) -> Figure:
         low, middle, high = (poisson_error(np.percentile(targets.m_dm, q, axis=0), particle) for q in (84, 50, 16))
         columns = {"radius": targets.radii * u.kpc, "relative_error": middle, "median_mass": median}
         band = (low, np.where(np.isfinite(high), high, 3.0))
-        curve(fig, ax, label, style.line(role), band=band, alpha=0.2, **columns)
+        curve(ax, label, columns, style.line(role), band=band)
     radius_axis(ax, yscale="log", ylabel=r"relative error, $1/\sqrt{N}$", ylim=(1e-3, 2.0))
     ax.legend(loc="upper right")
     return fig
@@ -124,7 +124,7 @@ def torn(radii: np.ndarray, cases: Mapping[str, Sequence[TornProfile]]) -> Figur
             where = f"{case.distance:g} kpc"
             masses = {"m_dm": case.true * u.Msun, "m_dm_torn": case.torn * u.Msun}
             columns = {"radius": radii * u.kpc, "kept": case.kept, **masses}
-            curve(fig, ax, f"{title}, {where}", style.line(role), label=f"centre {where} away", **columns)
+            curve(ax, f"{title}, {where}", columns, style.line(role), label=f"centre {where} away")
         ax.axhline(1.0, **style.line("literature", linewidth=1.0))
         radius_axis(ax, title=title, ylim=(0, 1.15))
     axes[0, 0].set_ylabel("dark matter found / true")
@@ -146,10 +146,10 @@ def baselines(targets: Targets, errors: Mapping[str, np.ndarray]) -> Figure:
     ):
         value, error = errors[name], errors[f"{name}_error"]
         columns = {"radius": radius, "rms_ln_m": value, "error": error}
-        curve(fig, ax, label, style.line(role), band=around(value, error), alpha=0.25, **columns)
+        curve(ax, label, columns, style.line(role), band=True)
     noise = np.sqrt(np.mean(np.minimum(poisson_error(targets.m_dm, targets.m_dm_particle), 1.0) ** 2, axis=0))
     look = style.line("literature", linewidth=1.3)
-    curve(fig, ax, "particle noise", look, label="particle noise of the targets", radius=radius, rms_ln_m=noise)
+    curve(ax, "particle noise", {"radius": radius, "rms_ln_m": noise}, look, label="particle noise of the targets")
     radius_axis(ax, ylabel=LOG_ERROR, ylim=(0, 1.35 * errors["random"].max()))
     ax.legend(loc="upper center", ncols=1)
     return fig
