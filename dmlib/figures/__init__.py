@@ -95,10 +95,7 @@ def _display(png: bytes, name: str, caption: str, alt: str) -> None:
         return
     width = int.from_bytes(png[16:20], "big") // 2
     shell.display_pub.publish(
-        data={
-            "image/png": base64.b64encode(png).decode(),
-            "text/plain": f"Figure {name}: {alt}",
-        },
+        data={"image/png": base64.b64encode(png).decode(), "text/plain": f"Figure {name}: {alt}"},
         metadata={
             METADATA_KEY: {"figure": name, "caption": caption, "alt": alt},
             "image/png": {"width": width, "alt": alt},

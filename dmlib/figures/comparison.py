@@ -14,24 +14,20 @@ from matplotlib.ticker import MaxNLocator
 from ..evaluation.bootstrap import Estimate
 from ..evaluation.contest import Bias, Contest
 from . import style
-from .panels import RADIUS, curve, note, parts, ticks
+from .panels import RADIUS, curve, note, parts, row_labels, ticks
 
 
 def look(name: str) -> dict:
     """Line of a method; dotted when geometry and baryons are known exactly."""
-    method = name.split("/")[-1]
-    exact = method.endswith("_perfect")
-    return style.line(f"comparison/{method.removesuffix('_perfect')}", **({"linestyle": (0, (1, 1))} if exact else {}))
+    line = style.line("comparison/" + name.split("/")[-1].removesuffix("_perfect"))
+    return line | {"linestyle": (0, (1, 1))} if name.endswith("_perfect") else line
 
 
-def _band(
-    fig: Figure, ax: Axes, contest: Contest, series: str, found: Estimate, line: dict, label: str, **columns: Any
-) -> None:
+def _band(ax: Axes, contest: Contest, series: str, found: Estimate, line: dict, label: str, **columns: Any) -> None:
     """Draw an estimate at each radius, the column without a value, with its bootstrap band."""
     y = next(name for name, value in columns.items() if value is None)
-    columns = columns | {y: found.value, "low": found.low, "high": found.high}
-    edges = (found.low, found.high)
-    curve(ax, series, {"radius": contest.radii * u.kpc, **columns}, line, label=label, band=edges, ordinate=y)
+    columns = {"radius": contest.radii * u.kpc, **columns, y: found.value, "low": found.low, "high": found.high}
+    curve(ax, series, columns, line, label=label, band=True, ordinate=y)
 
 
 def _error_axes(ax: Axes) -> None:
@@ -80,13 +76,12 @@ def errors(contest: Contest, panels: Mapping[str, Sequence[str]], where: np.ndar
         for ax, (key, _, measure) in zip(column, rows, strict=True):
             for name in names:
                 found, words = measure(name, where, seed), contest.entries[name].title
-                _band(fig, ax, contest, f"{title}, {name}", found, look(name), words, measure=key, value=None)
+                _band(ax, contest, f"{title}, {name}", found, look(name), words, measure=key, value=None)
             _error_axes(ax)
         column[0].set_title(title)
         column[0].legend(loc="upper center", fontsize=7.5)
         column[1].set_xlabel(RADIUS)
-    for ax, (_, label, _) in zip(axes[:, 0], rows, strict=True):
-        ax.set_ylabel(label)
+    row_labels(axes, [label for _, label, _ in rows])
     low, high = axes[0, 0].get_ylim()
     axes[0, 0].set_ylim(max(low, 0.03), 2.2 * high)
     return fig
@@ -127,7 +122,7 @@ def coverage(contest: Contest, shares: Mapping[str, Mapping[int, Estimate]]) -> 
         ax.axhline(share / 100, **style.line("literature"))
         for name, found in shares.items():
             title = contest.entries[name].title
-            _band(fig, ax, contest, f"{name}, {share}", found[share], look(name), title, share=None)
+            _band(ax, contest, f"{name}, {share}", found[share], look(name), title, share=None)
         ax.set(xscale="log", xlabel=RADIUS, ylim=(0, 1.02), title=f"{share} per cent interval")
     axes[0].set_ylabel("share of views whose truth is inside")
     axes[1].legend(loc="lower right", fontsize=8)
@@ -144,7 +139,7 @@ def knowledge(contest: Contest, pairs: Sequence[tuple[str, str]], where: np.ndar
     for ax, pair in zip(axes[0], pairs, strict=True):
         for name in pair:
             label = "known" if name.endswith("_perfect") else "observed"
-            _band(fig, ax, contest, name, contest.error(name, where, seed), look(name), label, value=None)
+            _band(ax, contest, name, contest.error(name, where, seed), look(name), label, value=None)
         _error_axes(ax)
         ax.set(xlabel=RADIUS, title=contest.entries[pair[0]].title)
         ax.legend(title="geometry and baryons", fontsize=8.5, title_fontsize=8.5)

@@ -66,7 +66,6 @@ def examples(dataset: DataSet, rows: Sequence[int], inputs: np.ndarray) -> Figur
             blank = (values[..., len(dataset.bands)] <= -2.0) & (channel in HI_CHANNELS)
             look = looks.get(channel, (style.SEQUENTIAL, 0.0, 2.6))
             picture(ax, np.where(blank, np.nan, image), *look, extent=dataset.grid.extent)
-            ax.set_facecolor("#DDDDDD")
         galaxy, ax = dataset.table[int(row)], line[-1]
         label = rf"{np.log10(galaxy['m_star'].to_value(u.Msun)):.1f}, {galaxy['inclination'].to_value(u.deg):.0f}°"
         line[0].set_ylabel(label, fontsize=9.5)

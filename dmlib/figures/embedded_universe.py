@@ -18,7 +18,7 @@ from matplotlib.ticker import MaxNLocator
 from ..portraits import Portrait
 from ..validation import Comparison, Rotation
 from . import style
-from .panels import DENSITY, KMS, bar_below, curve, grid, note, picture, rows_over_bars, scale_bar, shade, zero
+from .panels import DENSITY, KMS, bar_below, curve, grid, note, picture, row_labels, rows_over_bars, scale_bar, shade
 
 _LOG_STARS = r"log $M_\star$ [M$_\odot$]"
 
@@ -150,8 +150,7 @@ def rotation_curves(curves: Mapping[str, Rotation]) -> Figure:
         ax.set(title=title, xlabel="$R$ [kpc]", xlim=(0, None), ylim=(low, 1.25 * c.v_circ.max()))
         speeds = {"v_phi": c.v_phi * KMS, "v_circ": c.v_circ * KMS}
         style.plotted(fig, title, subhalo_id=c.subhalo_id, radius=c.radius * u.kpc, **speeds)
-    for ax in axes[:, 0]:
-        ax.set_ylabel("speed [km s$^{-1}$]")
+    row_labels(axes, ["speed [km s$^{-1}$]"] * len(axes))
     fig.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return fig
 
@@ -179,7 +178,7 @@ def rotation_agreement(quiet: Sequence[Rotation], disturbed: Sequence[Rotation])
         look, entry = style.line(role, linestyle=dash, marker=marker, markersize=6), f"{label}, {len(curves)} galaxies"
         columns = {"radius_over_r_hi": centres, "p16": low, "median": middle, "p84": high}
         curve(ax, label, columns, look, label=entry, band=(low, high), ordinate="median")
-    zero(ax, 1.0, linewidth=0.8)
+    ax.axhline(1.0, color=style.COLOURS["total"], linewidth=0.8)
     ax.set(xlabel=r"$R\,/\,R_{\rm HI}$", ylabel=r"$V_\phi({\rm HI})\,/\,\sqrt{GM/R}$", ylim=(0.65, 1.25))
     ax.legend(loc="lower right")
     return fig

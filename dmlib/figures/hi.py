@@ -16,21 +16,7 @@ from matplotlib.patches import Circle
 from ..observe.cube import HICube
 from ..observe.moments import GlobalProfile, MomentMaps
 from . import style
-from .panels import (
-    BLANK,
-    DENSITY,
-    KMS,
-    bar_below,
-    bare,
-    beside,
-    curve,
-    grid,
-    note,
-    picture,
-    positive,
-    rows_over_bars,
-    scale_bar,
-)
+from .panels import DENSITY, KMS, bar_below, curve, grid, note, picture, positive, rows_over_bars, scale_bar
 
 _MAPS = (
     ("surface_density", "moment 0", r"M$_\odot$ pc$^{-2}$"),
@@ -58,7 +44,7 @@ def partition(edges: np.ndarray, profiles: Mapping[str, Mapping[str, np.ndarray]
             ax.plot(radius, positive(parts[phase]), label=label, **style.line(role, **how))
             style.plotted(fig, f"{phase}, {name}", radius=radius * u.kpc, surface_density=parts[phase] * DENSITY)
     ax.axhline(1.0, **style.line("baseline"))
-    beside(ax, "edge of an HI disc", (0.4 * edges[-1], 1.0), (0, 3), fontsize=9)
+    ax.text(0.4 * edges[-1], 1.07, "edge of an HI disc", fontsize=9)
     ax.set(yscale="log", xlabel="radius in the disc [kpc]", ylabel=r"surface density [M$_\odot$ pc$^{-2}$]")
     highest = max(parts[phase].max() for parts in profiles.values() for phase in parts)
     ax.set(xlim=(0, edges[-1]), ylim=(0.03, 8.0 * highest))
@@ -75,9 +61,8 @@ def channels(cube: HICube, velocities: np.ndarray, maps: np.ndarray, half_width:
     fig, axes, panels = grid(len(maps), 4, 1.74)
     peak, extent = 1e3 * maps.max(), cube.grid.extent
     for ax, velocity, image in zip(panels, velocities, maps, strict=True):
-        shown = picture(ax, 1e3 * image, style.DENSITY, -0.1 * peak, peak, half=half_width, extent=extent)
         ax.contour(1e3 * image, [3e3 * cube.settings.noise], colors="white", linewidths=0.7, extent=extent)
-        bare(ax, half=half_width)
+        shown = picture(ax, 1e3 * image, style.DENSITY, -0.1 * peak, peak, half=half_width, extent=extent)
         words = f"{velocity:+.0f} km s$^{{-1}}$".replace("-", "\N{MINUS SIGN}", 1)
         note(ax, 0.04, 0.95, words, va="top", color="white", fontsize=9.5)
         flux = image.sum() * cube.pixel_arcsec**2 / cube.area_arcsec2
@@ -194,8 +179,6 @@ def network_input(arrays: Mapping[str, np.ndarray]) -> Figure:
         blank = array[..., 0] == array[..., 0].min()
         maps = np.moveaxis(np.where(blank[..., None], np.nan, array), -1, 0)
         shown = [picture(ax, one, *look[:3]) for ax, one, look in zip(line, maps, looks, strict=True)]
-        for ax in line:
-            ax.set_facecolor(BLANK)
         line[0].set_ylabel(title)
         middle = array[array.shape[0] // 2]
         columns = {f"c{k}": middle[:, k] for k in range(3)}
@@ -230,7 +213,6 @@ def _map(ax: Axes, maps: MomentMaps, name: str, v_max: float, half: float) -> Ax
         "velocity": {"cmap": style.VELOCITY, "low": -v_max, "high": v_max},
         "dispersion": {"cmap": style.SEQUENTIAL, "low": 0.0, "high": 60.0},
     }
-    ax.set_facecolor(BLANK)
     return picture(ax, getattr(maps, name), half=half, extent=maps.grid.extent, **looks[name])
 
 

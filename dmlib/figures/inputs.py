@@ -9,18 +9,12 @@ from matplotlib.figure import Figure
 
 from ..evaluation.scores import REGIONS, Scores
 from . import style
-from .panels import ERROR, columns_of, curve, radius_axis, zero
+from .panels import ERROR, curve, radius_axis, zero
 
 #: What the panels of `errors` show: sets of inputs and their labels.
 PANELS = {
     "light, gas, both": {"all": "all", "photometry": "photometry (ugriz)", "hi": "HI, moments 0, 1, 2"},
-    "parts of them": {
-        "SDSS_URZ": "u, r, z",
-        "SDSS_I": "i",
-        "HI_0": "moment 0",
-        "HI_1": "moment 1",
-        "HI_2": "moment 2",
-    },
+    "parts of them": {"SDSS_URZ": "u, r, z", "SDSS_I": "i", "HI_0": "moment 0", "HI_1": "moment 1", "HI_2": "moment 2"},
 }
 
 #: Regressions on the same inputs: name of the prediction and its label, in the same order for each.
@@ -44,12 +38,12 @@ def errors(scores: Scores, architecture: str) -> Figure:
     better than either.
     """
     fig, axes = style.new_figure(1, len(PANELS), width="wide", height=4.0, sharey=True)
-    radius = scores.radii * u.kpc
     for k, (ax, (title, sets)) in enumerate(zip(axes, PANELS.items(), strict=True)):
         for name, label in {**{f"{architecture}/{key}": label for key, label in sets.items()}, **_MEAN}.items():
             found = scores.at_radii(name)
-            band = (found.low, found.high) if k == 0 and name not in _MEAN else None
-            curve(ax, label, {"radius": radius, **columns_of(found)}, _line(name), band=band)
+            columns = {"radius": scores.radii * u.kpc, "value": found.value, "error": found.error}
+            band = (found.low, found.high) if k == 0 and name not in _MEAN else False
+            curve(ax, label, columns, _line(name), band=band)
         radius_axis(ax, title=title)
         ax.legend(loc="lower left", fontsize=9, ncols=1 if k == 0 else 2)
     # The panels share this axis: a limit set before the last is drawn would not grow.

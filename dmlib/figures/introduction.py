@@ -90,11 +90,7 @@ def enclosed_mass(model: MassModel) -> Figure:
     top.legend(loc="lower right")
     bottom.axhline(1.0, **style.line("baseline"))
     curve(
-        bottom,
-        "ratio",
-        {"radius": radius, "ratio": ratio, "error": ratio_err},
-        style.points("dark_matter"),
-        bars=True,
+        bottom, "ratio", {"radius": radius, "ratio": ratio, "error": ratio_err}, style.points("dark_matter"), bars=True
     )
     how = {"ha": "right", "va": "bottom", "fontsize": 9, "color": style.COLOURS["literature"]}
     beside(bottom, "1: the seen mass suffices", (r[-1], 1.0), (0, 3), **how)

@@ -13,7 +13,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator
 from ..evaluation.bootstrap import Estimate
 from ..evaluation.scores import Scores
 from . import style
-from .panels import ERROR, beside, columns_of, curve, grid, parts, plain, radius_axis, ticks, zero
+from .panels import ERROR, beside, curve, grid, parts, plain, radius_axis, row_labels, ticks, zero
 
 
 def counting_floor(radii: np.ndarray, truth: np.ndarray, m_particle: float) -> np.ndarray:
@@ -81,8 +81,7 @@ def histories(trained: Mapping[str, Sequence[Mapping[str, Sequence[float]]]]) ->
         ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         plain(ax.yaxis)
         ax.legend(loc="upper right", fontsize=8.5)
-    for ax in axes[:, 0]:
-        ax.set_ylabel("loss")
+    row_labels(axes, ["loss"] * len(axes))
     fig.supxlabel("epoch", fontsize=11)
     return fig
 
@@ -103,9 +102,9 @@ def errors(scores: Scores, names: Mapping[str, str], floor: np.ndarray) -> Figur
             if name == "baseline/random" and root:
                 style.plotted(fig, f"{label}, not drawn", delta_mse=found.value)
                 continue
-            band = (found.low, found.high) if name.startswith("C/") else None
-            columns = columns_of(found) | {"measure": measure}
-            curve(ax, label, {"radius": radius, **columns}, style.line(style.method(name)), band=band)
+            band = (found.low, found.high) if name.startswith("C/") else False
+            columns = {"radius": radius, "value": found.value, "error": found.error, "measure": measure}
+            curve(ax, label, columns, style.line(style.method(name)), band=band)
         radius_axis(ax, title=title, ylim=(0, None))
     look = {"color": style.COLOURS["truth"], "linestyle": (0, (1, 1.5)), "linewidth": 1.2}
     curve(axes[1], "counting particles", {"radius": radius, "mean_relative": floor}, look)
@@ -150,9 +149,8 @@ def cost(rows: Sequence[Mapping[str, Any]], ends: Mapping[str, Estimate], plain:
     To see: whether more parameters or more minutes buy a smaller error here.
     """
     fig, axes = style.new_figure(1, 2, width="wide", height=3.6, sharey=True)
-    for ax, quantity, label in zip(
-        axes, ("seconds", "parameters"), ("training time [s]", "trainable parameters"), strict=True
-    ):
+    quantities = {"seconds": "training time [s]", "parameters": "trainable parameters"}
+    for ax, (quantity, label) in zip(axes, quantities.items(), strict=True):
         for name, found in plain.items():
             look, error, sigma = style.line(style.method(name)), float(found.value), float(found.error)
             ax.axhline(error, label=f"{name.split('/')[1]} regression", **look)
@@ -167,7 +165,7 @@ def cost(rows: Sequence[Mapping[str, Any]], ends: Mapping[str, Estimate], plain:
         ax.set(xscale="log", xlabel=label, xlim=(min(values) / 1.7, max(values) * 9.0))
     axes[0].set_ylabel(rf"{ERROR}, 5 to 50 kpc")
     axes[0].legend(loc="best", fontsize=9)
-    costs = {str(row["name"]): {key: float(row[key]) for key in ("seconds", "parameters")} for row in rows}
+    costs = {str(row["name"]): {key: float(row[key]) for key in quantities} for row in rows}
     for name, found in [(name, ends[name]) for name in costs] + list(plain.items()):
         style.plotted(fig, name, **costs.get(name, {}), error=found.value, uncertainty=found.error)
     return fig

@@ -88,6 +88,7 @@ def picture(
     title: str = "",
     half: float | None = None,
     frame: bool = False,
+    blank: str = BLANK,
     **kw: Any,
 ) -> AxesImage:
     """Show an image or a map without ticks and grid.
@@ -104,6 +105,8 @@ def picture(
         Title of the panel, if any.
     half, frame
         See `bare`.
+    blank : str
+        Colour of pixels without a value.
     **kw
         Passed to `Axes.imshow` (``extent``, ``norm``).
 
@@ -113,6 +116,7 @@ def picture(
         For a colour bar.
     """
     shown = ax.imshow(image, cmap=cmap, vmin=low, vmax=high, **kw)
+    ax.set_facecolor(blank)
     bare(ax, half=half, frame=frame)
     if title:
         ax.set_title(title)
@@ -193,6 +197,12 @@ def titles(axes: Iterable[Axes], words: Iterable[str], size: float = 10.0) -> No
         ax.set_title(title, fontsize=size, loc="center")
 
 
+def row_labels(axes: np.ndarray, words: Iterable[str], size: float = 11.0) -> None:
+    """Label the rows of a grid of panels at the left."""
+    for ax, label in zip(axes[:, 0], words, strict=True):
+        ax.set_ylabel(label, fontsize=size)
+
+
 def plain(*axes: Axis) -> None:
     """Write numbers such as 0.1, 1, 10 at the major ticks instead of powers of ten, and nothing at the minor ones."""
     for axis in axes:
@@ -258,11 +268,6 @@ def thousands(number: int) -> str:
 def positive(values: np.ndarray) -> np.ndarray:
     """Return the values with NaN in place of those that a logarithmic axis cannot show."""
     return np.where(values > 0, values, np.nan)
-
-
-def columns_of(estimate: Any) -> dict[str, np.ndarray]:
-    """Value and error of an `Estimate`, as columns to be recorded."""
-    return {"value": estimate.value, "error": estimate.error}
 
 
 def parts(estimates: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:

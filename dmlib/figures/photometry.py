@@ -52,8 +52,7 @@ def five_bands(image: np.ndarray, sky: SkyGrid) -> Figure:
     """
     fig, axes = style.new_figure(1, 5, width="wide", height=1.8)
     for ax, band, mu in zip(axes, UGRIZ, np.moveaxis(surface_magnitude(image), -1, 0), strict=True):
-        shown = picture(ax, mu, "magma_r", 18.5, 27.0, title=band, extent=sky.extent)
-        ax.set_facecolor("black")
+        shown = picture(ax, mu, "magma_r", 18.5, 27.0, title=band, blank="black", extent=sky.extent)
         _record_row(fig, band, mu, sky)
     _scale_bar(axes[0], sky)
     bar = fig.colorbar(shown, ax=axes, label=r"mag arcsec$^{-2}$", pad=0.01, ticks=[20, 22, 24, 26])
@@ -168,8 +167,8 @@ def published(native: np.ndarray, native_side: float, common: np.ndarray, light:
     )
     for ax, (title, values, extent) in zip(axes, panels, strict=True):
         with np.errstate(divide="ignore"):
-            shown = picture(ax, np.log10(values), style.DENSITY, -4.5, 0.0, title=title, extent=extent)
-        ax.set_facecolor("black")
+            look = (style.DENSITY, -4.5, 0.0)
+            shown = picture(ax, np.log10(values), *look, title=title, blank="black", extent=extent)
         ax.set(xlim=sky.extent[:2], ylim=sky.extent[2:])
     for label, values in (("SKIRT, common grid", common), ("particle light", light)):
         middle = values[sky.pixels // 2] / values.max()

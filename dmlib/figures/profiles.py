@@ -16,7 +16,7 @@ from ..evaluation.coverage import EXPECTED, Coverage
 from ..evaluation.derived import Band, circular_velocity, shell_density
 from ..evaluation.scores import Scores
 from . import style
-from .panels import ERROR, curve, grid, parts, picture, radius_axis, shade, zero
+from .panels import ERROR, curve, grid, parts, picture, radius_axis, row_labels, shade, zero
 
 _PREDICTED = style.COLOURS["prediction"]
 
@@ -95,7 +95,6 @@ def views(chosen: Mapping[str, tuple[np.ndarray, np.ndarray]], extent: tuple[flo
     for (left, right), (title, (image, velocity)) in zip(axes.reshape(-1, 2), chosen.items(), strict=True):
         picture(left, image, style.SEQUENTIAL, title=title, extent=extent)
         picture(right, 200.0 * velocity, style.VELOCITY, -260, 260, extent=extent)
-        right.set_facecolor("#DDDDDD")
         fastest = 200.0 * float(np.nanmax(np.abs(velocity), initial=0))
         style.plotted(fig, title, brightest=float(image.max()), fastest=fastest)
     return fig
@@ -121,12 +120,11 @@ def single(galaxies: Mapping[str, tuple[np.ndarray, Mapping[str, Band], np.ndarr
             label = "members" if k == 0 else None
             column[0].plot(radii, member / scale, color=_PREDICTED, linewidth=0.7, alpha=0.7, label=label)
         middle, density = shell_density(radii, true)
-        truths = {
-            "velocity": (radii, circular_velocity(radii, true), 1.0),
-            "density": (middle, density, 1.0),
-            "mass": (radii, true, scale),
-        }
-        for ax, (name, (x, y, unit)) in zip((column[1], column[2], column[0]), truths.items(), strict=True):
+        for ax, name, x, y, unit in (
+            (column[1], "velocity", radii, circular_velocity(radii, true), 1.0),
+            (column[2], "density", middle, density, 1.0),
+            (column[0], "mass", radii, true, scale),
+        ):
             found = predicted[name]
             # A draw in which the mass falls has no density that a logarithmic axis could show.
             floor = 0.2 * min(v[v > 0].min(initial=np.inf) for v in (found.value, y)) if name == "density" else -np.inf
@@ -142,8 +140,7 @@ def single(galaxies: Mapping[str, tuple[np.ndarray, Mapping[str, Band], np.ndarr
         for ax in column:
             radius_axis(ax, **({} if ax is column[2] else {"label": ""}))
     labels = (r"$M_\mathrm{DM}/R$ [$10^9\,$M$_\odot$/kpc]", r"$V_\mathrm{DM}$ [km/s]", r"density [M$_\odot$/kpc$^3$]")
-    for ax, label in zip(axes[:, 0], labels, strict=True):
-        ax.set_ylabel(label)
+    row_labels(axes, labels)
     axes[0, 0].legend(loc="best", fontsize=9)
     return fig
 
@@ -210,8 +207,7 @@ def failures(panels: Mapping[str, Mapping[str, Binned]], groups: Mapping[str, Ma
             ax.set(xticks=[])
     # At the end: the panels share this axis, and a limit set early would not grow with the later ones.
     axes[0, 0].set_ylim(bottom=0)
-    for ax in axes[:, 0]:
-        ax.set_ylabel(ERROR)
+    row_labels(axes, [ERROR] * len(axes))
     fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper right", ncols=2)
     return fig
 

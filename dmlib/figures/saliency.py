@@ -13,7 +13,7 @@ from matplotlib.patches import Circle
 
 from ..observe.grid import SkyGrid
 from . import style
-from .panels import bare, beside, curve, picture, plain, radius_axis, titles, zero
+from .panels import bare, beside, curve, picture, plain, radius_axis, row_labels, titles, zero
 
 _GROUPS = {"starlight": "stars", "HI column": "gas", "velocity": "prediction", "dispersion": "literature"}
 _OUTPUT = "radius of the predicted mass [kpc]"
@@ -49,7 +49,6 @@ def methods(
         cmap, low = (style.VELOCITY, -most) if signed else ("Greys", 0)
         picture(line[0], image, cmap, low, most, extent=sky.extent)
         line[0].set_title(title, fontsize=10, loc="center")
-        line[0].set_ylabel(f"$M(<{radius:.1f}$ kpc)", fontsize=10.5)
         for ax, (name, both) in zip(line[1:], maps.items(), strict=True):
             size = np.abs(both[i])
             _saliency(ax, size, extent=sky.extent)
@@ -60,6 +59,7 @@ def methods(
             _circle(ax, radius)
             bare(ax)
     titles(axes[0, 1:], maps)
+    row_labels(axes, [f"$M(<{radius:.1f}$ kpc)" for radius in radii], 10.5)
     return fig
 
 
@@ -85,8 +85,7 @@ def channels(inputs: np.ndarray, slopes: np.ndarray, names: Sequence[str], radii
         for ax, one, name in zip(line, np.moveaxis(slope, -1, 0), names, strict=True):
             picture(ax, one, style.SIGNED, -most, most)
             style.plotted(fig, f"{name}, {radius:.0f} kpc", mean=one.mean(), mean_size=np.abs(one).mean())
-    for ax, words in zip(axes[:, 0], ("input", *(f"{radius:.1f} kpc" for radius in radii)), strict=True):
-        ax.set_ylabel(words, fontsize=10)
+    row_labels(axes, ("input", *(f"{radius:.1f} kpc" for radius in radii)), 10)
     return fig
 
 
@@ -116,8 +115,7 @@ def stacked(stack: Mapping[str, np.ndarray], radii: Sequence[float], reach: floa
             _circle(ax, 1.0, linewidth=1.0, edgecolor=colour)
             bare(ax)
     titles(axes[0], stack, 10.5)
-    for ax, words in zip(axes[:, 0], (*(f"{r:.1f} kpc" for r in radii), "ratio"), strict=True):
-        ax.set_ylabel(words, fontsize=10.5)
+    row_labels(axes, (*(f"{r:.1f} kpc" for r in radii), "ratio"), 10.5)
     return fig
 
 

@@ -264,14 +264,7 @@ def flexibility(
 
 
 def penalties(
-    x: np.ndarray,
-    y: np.ndarray,
-    strengths: Sequence[float],
-    *,
-    degree: int,
-    n_train: int,
-    repeats: int,
-    seed: int,
+    x: np.ndarray, y: np.ndarray, strengths: Sequence[float], *, degree: int, n_train: int, repeats: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """As `flexibility`, for one degree and several strengths of the penalty."""
     span = (x.min(), x.max())
