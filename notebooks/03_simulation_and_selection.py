@@ -50,7 +50,7 @@ from textwrap import fill
 
 import numpy as np
 
-from dmlib.faults import mass_limit_as_published
+from dmlib.published_script_bugs import mass_limit_as_published
 from dmlib.figures import selection as figures
 from dmlib.figures import show
 from dmlib.figures.tables import show_table
