@@ -22,7 +22,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from dmlib.products import BUILDING, ensure
 
+from dmlib import load
 from dmlib.dataset import views as view_module
 from dmlib.dataset.build import build
 from dmlib.dataset.recipe import Recipe
@@ -36,10 +38,8 @@ from dmlib.observe.hydrogen import load_hi_gas
 from dmlib.observe.images.light import ParticleLight
 from dmlib.observe.moments import moment_maps
 from dmlib.observe.views import lines_of_sight
-from dmlib.products import BUILDING, ensure
-from dmlib.sample import load_sample
 from dmlib.settings import Settings
-from dmlib.universe import Universe, open_universe
+from dmlib.universe import Universe
 from dmlib.workers import choose_workers
 
 #: Galaxies that are timed one by one; the plain loop takes three of them.
@@ -112,7 +112,7 @@ def meters(names: dict[str, str]):
 
 def one_by_one(settings: Settings) -> None:
     """Everything that is measured in one process."""
-    universe, sample, recipe = open_universe(settings), load_sample(settings), Recipe()
+    universe, sample, recipe = load.universe(settings), load.sample(settings), Recipe()
     observer = Observer(universe, recipe, SkyGrid.of(settings), settings.seed)
     ids = usable(observer, np.asarray(sample["subhalo_id"]))
     n_views = recipe.n_views * len(ids)
@@ -149,7 +149,7 @@ def whole_build(settings: Settings, folder: Path) -> None:
     """The product, with one worker and with as many as there are."""
     os.environ[BUILDING] = f"{settings.build}{os.pathsep}dataset"
     recipe = Recipe(n_views=N_VIEWS)
-    n_views = recipe.n_views * len(load_sample(settings))
+    n_views = recipe.n_views * len(load.sample(settings))
     before = None
     for workers in dict.fromkeys((1, 2, choose_workers(MEMORY))):
         seconds = timed(

@@ -9,10 +9,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from dmlib import portraits
+from dmlib import load, portraits
 from dmlib.figures import embedded_universe as figures
 from dmlib.settings import Settings
-from dmlib.universe import open_universe
 from dmlib.universe.embedded import overview, population
 
 SHOWN = ("spiral", "barred spiral", "disturbed")
@@ -23,7 +22,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--profile", default="quick")
     settings = Settings(profile=parser.parse_args().profile)
-    tree = open_universe(settings)
+    tree = load.universe(settings)
     chosen = overview.examples(population.draw(settings.sizes, settings.seed, settings.physics).subhalos)
     figure = figures.gallery({title: portraits.take(tree, chosen[title]) for title in SHOWN})
     target = Path(__file__).parent / "_static" / "picture.png"

@@ -1,5 +1,9 @@
 """Helper library of the reproduction book of de los Rios et al. (2023), arXiv:2111.08725."""
 
+import time
 from importlib.metadata import version
+
+#: When this process began to load dmlib [ns since the epoch]: a module edited later may be in memory in its old form.
+LOADED_NS = time.time_ns()
 
 __version__ = version("dmlib")

@@ -12,8 +12,9 @@ from typing import Literal
 import numpy as np
 
 from .errors import DmlibError
-from .sample import GROUP_FIELDS, SUBHALO_FIELDS, Criteria, evenly, load_sample, select, taste
+from .sample import GROUP_FIELDS, SUBHALO_FIELDS, evenly, select, subsample
 from .settings import Settings
+from .universe import open_universe
 from .universe.api import ApiUniverse, cutouts, images
 from .universe.api.client import connections, hours, readable
 
@@ -176,7 +177,7 @@ def fetch_all(settings: Settings, pictures: ImagesChoice = "none") -> ApiUnivers
     """
     universe = _universe(settings)
     universe.columns.fetch(COLUMNS)
-    sample = load_sample(settings)
+    sample = _selection(universe, settings)
     universe.prepare(sample["group_id"])
     if pictures == "each":
         images.fetch_images(universe, sample["subhalo_id"])
@@ -207,14 +208,15 @@ def verify(settings: Settings) -> tuple[int, list[str]]:
 
 
 def _universe(settings: Settings) -> ApiUniverse:
-    if settings.universe != "api":
+    universe = open_universe(settings) if settings.universe == "api" else None
+    if not isinstance(universe, ApiUniverse):
         raise DmlibError(f"universe '{settings.universe}' is not downloaded: give --universe api.")
-    return ApiUniverse(settings.simulation, settings.snapshot)
+    return universe
 
 
 def _selection(universe: ApiUniverse, settings: Settings):
-    table = select(universe)[0]
-    return taste(table, settings.sample) if settings.sample else table
+    table = select(universe, settings.selection)[0]
+    return subsample(table, settings.sample) if settings.sample else table
 
 
 def _guess(universe: ApiUniverse, settings: Settings) -> tuple[int, float]:
@@ -223,7 +225,7 @@ def _guess(universe: ApiUniverse, settings: Settings) -> tuple[int, float]:
     The bytes follow from the galaxies' total masses, as if dark matter and gas were mixed as in the universe: what else
     belongs to the group of a satellite is not seen, so this is rather too little.
     """
-    criteria, h = Criteria(), universe.header.units.h
+    criteria, h = settings.selection, universe.header.units.h
     query: dict[str, object] = {
         "mass_stars__gte": criteria.m_star_min * h / 1e10,
         "mass_stars__lte": criteria.m_star_max * h / 1e10,

@@ -114,20 +114,6 @@ def write_selection(base_path: str, out: Path | None = None) -> Path:
     return path
 
 
-def load_record(name: str = SELECTION) -> dict:
-    """Read a committed record.
-
-    Raises
-    ------
-    DmlibError
-        When the record is missing.
-    """
-    path = repository_root() / "records" / f"{name}.json"
-    if not path.is_file():
-        raise DmlibError(f"{path} is missing: it is part of the repository, restore it from git.")
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Command line of ``python -m dmlib.records``."""
     parser = argparse.ArgumentParser(prog="python -m dmlib.records", description=__doc__.split("\n")[0])

@@ -7,18 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from astropy import units as u
 from astropy.table import QTable, Table
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from . import __version__
 from .errors import DmlibError
 from .files import atomic_path
-from .products import ensure
-from .settings import Settings
+from .settings import Criteria, Settings
 from .units import PART_TYPE
 from .universe import Universe, open_universe
 
@@ -27,41 +24,6 @@ _GAS, _DM, _STARS, _BH = (PART_TYPE[name] for name in ("gas", "dm", "stars", "bh
 
 class SampleError(DmlibError):
     """A selection that leaves nothing, or a table that is not a sample."""
-
-
-class Criteria(BaseModel):
-    """What a galaxy must be to enter the sample; the defaults are the paper's table.
-
-    Parameters
-    ----------
-    m_star_min, m_star_max : float
-        Limits of the stellar mass, both included [Msun, physical, no h].
-    sfr_min : float
-        Least star formation rate of all bound gas, included [Msun/yr].
-    centrals : {"paper", "true", "any"}
-        ``paper``: SubhaloParent = 0, as the paper's table says. ``true``: the first subhalo of its group
-        (GroupFirstSub). ``any``: satellites too.
-    aperture : {"all", "2rhalf"}
-        Stellar mass of all bound stars, SubhaloMassType[:, 4], or within twice the stellar half-mass radius,
-        SubhaloMassInRadType[:, 4]. The paper does not say which.
-    cosmological : bool
-        Keep only subhaloes of cosmological origin, SubhaloFlag = 1.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    m_star_min: float = Field(1e10, gt=0)
-    m_star_max: float = Field(1e12, gt=0)
-    sfr_min: float = Field(0.1, ge=0)
-    centrals: Literal["paper", "true", "any"] = "paper"
-    aperture: Literal["all", "2rhalf"] = "all"
-    cosmological: bool = True
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Criteria:
-        if self.m_star_min >= self.m_star_max:
-            raise ValueError(f"m_star_min {self.m_star_min:g} is not below m_star_max {self.m_star_max:g}")
-        return self
 
 
 @dataclass(frozen=True)
@@ -233,8 +195,17 @@ def write_sample(table: QTable, path: str | Path) -> None:
         Table(table).write(temporary, format="ascii.ecsv", overwrite=True)
 
 
-def select_to_file(settings: Settings, out: str | Path, criteria: Criteria | None = None) -> Funnel:
-    """Select galaxies, write them to `out` (ECSV), and give the funnel to print.
+def select_to_file(universe: Universe, out: str | Path, criteria: Criteria, n: int = 0) -> Funnel:
+    """Select galaxies, write them to a file (ECSV), and return the funnel to print.
+
+    Parameters
+    ----------
+    universe : Universe
+    out : path
+        Named ``.ecsv``.
+    criteria : Criteria
+    n : int
+        Write only this many, see `subsample`; 0 for all.
 
     Raises
     ------
@@ -246,10 +217,10 @@ def select_to_file(settings: Settings, out: str | Path, criteria: Criteria | Non
     out = Path(out)
     if out.suffix != ".ecsv":
         raise SampleError(f"{out} must be named .ecsv, the table format that keeps units.")
-    table, funnel = select(open_universe(settings), criteria)
+    table, funnel = select(universe, criteria)
     if len(table) == 0:
         raise SampleError(f"no galaxy of {funnel.simulation} passes the cuts:\n{funnel}\nrelax the criteria.")
-    write_sample(taste(table, settings.sample) if settings.sample else table, out)
+    write_sample(subsample(table, n) if n else table, out)
     return funnel
 
 
@@ -258,12 +229,12 @@ def evenly(total: int, n: int) -> np.ndarray:
     return ((np.arange(n) + 0.5) * total / max(n, 1)).astype(int)
 
 
-def taste(table: QTable, n: int) -> QTable:
-    """A few galaxies of a sample, for a first look: evenly through the ranks of stellar mass, centrals first.
+def subsample(table: QTable, n: int) -> QTable:
+    """A few galaxies of a sample, for a quick trial: evenly through the ranks of stellar mass, centrals first.
 
-    The particles of a satellite come with those of its whole group, which may be a cluster; so satellites are taken
-    only where there are fewer than `n` centrals, those of the lightest groups first. The few are no fair draw of the
-    sample, and nothing measured on them is a result.
+    The particles of a satellite come with those of its whole group, which may be a cluster; so satellites are used
+    only where there are fewer than `n` centrals, those of the lightest groups first. The result is not a fair draw of
+    the sample, and nothing measured on it is a result.
 
     Parameters
     ----------
@@ -275,7 +246,7 @@ def taste(table: QTable, n: int) -> QTable:
     Returns
     -------
     QTable
-        Rows in the order of the table; ``meta["taste"]`` says how many of how many.
+        Rows in the order of the table; ``meta["subsample"]`` says how many of how many.
     """
     if n >= len(table):
         return table
@@ -287,24 +258,29 @@ def taste(table: QTable, n: int) -> QTable:
     chosen = centrals[evenly(len(centrals), few)]
     chosen = np.sort(np.concatenate([chosen, satellites[: n - few]]))
     kept = table[chosen]
-    kept.meta["taste"] = {"galaxies": int(n), "of": len(table)}
+    kept.meta["subsample"] = {"galaxies": int(n), "of": len(table)}
     return kept
 
 
 def build(settings: Settings) -> None:
-    """Make the product "sample" with the paper's criteria; of a taste, with as many galaxies as the settings say."""
-    select_to_file(settings, settings.sample_path)
+    """Make the product "sample", ``sample.ecsv``, with the settings' criteria, of the universe as it lies there."""
+    select_to_file(open_universe(settings), settings.sample_path, settings.selection, settings.sample)
 
 
-def load_sample(settings: Settings) -> QTable:
-    """The sample of these settings, made first where it is missing; columns as in `select`."""
-    path = ensure(settings, "sample")
-    table = QTable.read(path, format="ascii.ecsv")
+def read_sample(path: str | Path) -> QTable:
+    """Read a sample; columns as in `select`.
+
+    Raises
+    ------
+    SampleError
+        When the file is missing or is no sample.
+    """
+    try:
+        table = QTable.read(path, format="ascii.ecsv")
+    except (OSError, ValueError) as error:
+        raise SampleError(
+            f"{path} cannot be read as a sample ({error}): `dmlib run --only sample` makes it."
+        ) from error
     if "subhalo_id" not in table.colnames or "criteria" not in table.meta:
         raise SampleError(f"{path} is not a sample table: remove it and run again.")
     return table
-
-
-def load_funnel(settings: Settings) -> Funnel:
-    """The funnel of these settings' universe under the paper's criteria, counted afresh from the catalogue."""
-    return select(open_universe(settings))[1]

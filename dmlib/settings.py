@@ -5,6 +5,7 @@ Physics has no place here: a profile says how many galaxies and how coarse, not 
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +14,19 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-UniverseName = Literal["embedded", "files", "api"]
+from .sources import SOURCES, Source, simulation_of_path
+
 ProfileName = Literal["smoke", "quick", "paper"]
 PhysicsName = Literal["fiducial", "alternative"]
 
 #: Settings that notebooks do not take as parameters: their defaults come from the environment, and a run hands them on
 #: to the notebooks that it executes.
-ENVIRONMENT = {"simulation": "DMLIB_SIMULATION", "snapshot": "DMLIB_SNAPSHOT", "sample": "DMLIB_SAMPLE"}
+ENVIRONMENT = {
+    "simulation": "DMLIB_SIMULATION",
+    "snapshot": "DMLIB_SNAPSHOT",
+    "sample": "DMLIB_SAMPLE",
+    "selection": "DMLIB_SELECTION",
+}
 
 #: Radii of the target profile [kpc]: 20 values from 1 to 100, equal steps in log R (authors' scripts).
 RADII_KPC = np.geomspace(1.0, 100.0, 20)
@@ -74,13 +81,52 @@ def repository_root() -> Path:
     return here
 
 
+class Criteria(BaseModel):
+    """What a galaxy must be to enter the sample; the defaults are the paper's table.
+
+    Parameters
+    ----------
+    m_star_min, m_star_max : float
+        Limits of the stellar mass, both included [Msun, physical, no h].
+    sfr_min : float
+        Least star formation rate of all bound gas, included [Msun/yr].
+    centrals : {"paper", "true", "any"}
+        ``paper``: SubhaloParent = 0, as the paper's table says. ``true``: the first subhalo of its group
+        (GroupFirstSub). ``any``: satellites too.
+    aperture : {"all", "2rhalf"}
+        Stellar mass of all bound stars, SubhaloMassType[:, 4], or within twice the stellar half-mass radius,
+        SubhaloMassInRadType[:, 4]. The paper does not say which.
+    cosmological : bool
+        Keep only subhaloes of cosmological origin, SubhaloFlag = 1.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    m_star_min: float = Field(1e10, gt=0)
+    m_star_max: float = Field(1e12, gt=0)
+    sfr_min: float = Field(0.1, ge=0)
+    centrals: Literal["paper", "true", "any"] = "paper"
+    aperture: Literal["all", "2rhalf"] = "all"
+    cosmological: bool = True
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Criteria:
+        if self.m_star_min >= self.m_star_max:
+            raise ValueError(f"m_star_min {self.m_star_min:g} is not below m_star_max {self.m_star_max:g}")
+        return self
+
+
+def _from_environment(name: str, default: Any) -> Any:
+    return os.environ.get(ENVIRONMENT[name]) or default
+
+
 class Settings(BaseModel):
     """The choices that every step shares. Immutable; an unknown name is an error.
 
     Parameters
     ----------
     universe : {"embedded", "files", "api"}
-        Where galaxies come from: written here, a TNG tree on disk, or the TNG web API.
+        Where galaxies come from, see `dmlib.sources`: written here, a TNG tree on disk, or the TNG web API.
     profile : {"smoke", "quick", "paper"}
         How much is computed, see `PROFILES`.
     seed : int
@@ -88,11 +134,13 @@ class Settings(BaseModel):
     base_path : str
         For ``universe="files"``: the simulation's ``output`` folder, as illustris_python wants it.
     simulation, snapshot : str, int
-        Name of the simulation and number of the snapshot (paper: TNG100-1, 99). Defaults: ``$DMLIB_SIMULATION``,
-        ``$DMLIB_SNAPSHOT``, else the paper's.
+        Name of the simulation and number of the snapshot (paper: TNG100-1, 99). Defaults: ``$DMLIB_SIMULATION``, else
+        the folder above `base_path` where that is the name of a TNG run, else the paper's; ``$DMLIB_SNAPSHOT``.
     sample : int
-        Only so many galaxies of the selection, for a first taste (see `dmlib.sample.taste`); 0 for all of them.
-        Default ``$DMLIB_SAMPLE``, else 0. Outputs of a taste lie in a folder of their own.
+        Use only this many galaxies of the selection, for a quick trial (see `dmlib.sample.subsample`); 0 for all of
+        them. Default ``$DMLIB_SAMPLE``, else 0. The outputs of a subsample have a folder of their own.
+    selection : Criteria
+        Which galaxies enter the sample; default ``$DMLIB_SELECTION`` (JSON), else the paper's table.
     physics : {"fiducial", "alternative"}
         Which galaxy physics the embedded universe is written with.
     build_root : str
@@ -101,23 +149,34 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    universe: UniverseName = "embedded"
+    universe: str = "embedded"
     profile: ProfileName = "quick"
     seed: int = 1
     base_path: str = ""
-    simulation: str = Field(default_factory=lambda: os.environ.get("DMLIB_SIMULATION") or "TNG100-1")
-    snapshot: int = Field(default_factory=lambda: os.environ.get("DMLIB_SNAPSHOT") or 99, validate_default=True)
-    sample: int = Field(default_factory=lambda: os.environ.get("DMLIB_SAMPLE") or 0, validate_default=True, ge=0)
+    simulation: str = "TNG100-1"
+    snapshot: int = Field(default_factory=lambda: _from_environment("snapshot", 99), validate_default=True)
+    sample: int = Field(default_factory=lambda: _from_environment("sample", 0), validate_default=True, ge=0)
+    selection: Criteria = Field(
+        default_factory=lambda: json.loads(_from_environment("selection", "{}")), validate_default=True
+    )
     physics: PhysicsName = "fiducial"
     build_root: str = ""
 
     @model_validator(mode="before")
     @classmethod
-    def _embedded_has_one_name(cls, given: Any) -> Any:
-        # The environment names a simulation of files or of the web API; the embedded universe is the same beside it.
-        if isinstance(given, dict) and given.get("universe", "embedded") == "embedded":
-            return {"simulation": "TNG100-1"} | given
-        return given
+    def _name_of_the_simulation(cls, given: Any) -> Any:
+        # The environment names a simulation of files or of the web API; the embedded universe beside it keeps its name.
+        if not isinstance(given, dict) or given.get("universe", "embedded") == "embedded" or "simulation" in given:
+            return given
+        named = simulation_of_path(given.get("base_path", ""))
+        return given | {"simulation": _from_environment("simulation", named or "TNG100-1")}
+
+    @field_validator("universe")
+    @classmethod
+    def _known_source(cls, value: str) -> str:
+        if value not in SOURCES:
+            raise ValueError(f"there is no universe '{value}': choose {', '.join(SOURCES)}")
+        return value
 
     @field_validator("base_path", "build_root")
     @classmethod
@@ -127,12 +186,20 @@ class Settings(BaseModel):
         return os.path.abspath(Path(value).expanduser()) if value else ""
 
     @model_validator(mode="after")
-    def _needs_base_path(self) -> Settings:
-        if self.universe == "files" and not self.base_path:
-            raise ValueError("universe 'files' needs base_path, the simulation's output folder (…/TNG100-1/output)")
-        if self.universe != "files" and self.base_path:
+    def _base_path_where_it_belongs(self) -> Settings:
+        source = self.source
+        if source.needs_base_path and not self.base_path:
+            raise ValueError(
+                f"universe '{self.universe}' needs base_path, the simulation's output folder (…/TNG100-1/output)"
+            )
+        if self.base_path and not source.needs_base_path:
             raise ValueError(f"base_path is for universe 'files', not '{self.universe}'")
         return self
+
+    def environment_value(self, name: str) -> str:
+        """A setting of `ENVIRONMENT` as its variable holds it."""
+        value = getattr(self, name)
+        return value.model_dump_json() if isinstance(value, BaseModel) else str(value)
 
     @property
     def sizes(self) -> Profile:
@@ -152,7 +219,7 @@ class Settings(BaseModel):
 
     @property
     def universe_dir(self) -> Path:
-        """Folder of the embedded universe; its tree inside follows the TNG release. A taste reads the whole one."""
+        """Folder of the embedded universe; its tree follows the TNG release. A subsample reads the whole one."""
         return self.whole.build / "universe"
 
     @property
@@ -216,21 +283,31 @@ class Settings(BaseModel):
         return self.build / "run.json"
 
     @property
-    def origin(self) -> UniverseName:
-        """Where the galaxies are from in truth: the embedded universe stays that behind a web API or as a tree."""
-        return "embedded" if self.simulation.startswith("embedded") else self.universe
+    def source(self) -> Source:
+        """The data source that `universe` names."""
+        return SOURCES[self.universe]
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the galaxies are those of the embedded universe, also behind a web API or as a tree on disk."""
+        return self.source.written_here or self.simulation.startswith("embedded")
+
+    @property
+    def origin(self) -> str:
+        """Where the galaxies are from: ``embedded``, or the name of the simulation."""
+        return "embedded" if self.is_embedded else self.simulation
 
     @property
     def label(self) -> str:
-        """What a figure's caption says of its data, for example ``embedded universe, profile quick``."""
-        own = "embedded universe (written by dmlib; not TNG)"
-        if self.origin != self.universe:
-            own += {"files": ", read as files", "api": ", read through the web API of a local server"}[self.universe]
-        where = {
-            "embedded": own,
-            "files": f"{self.simulation}, snapshot {self.snapshot}",
-            "api": f"{self.simulation}, snapshot {self.snapshot} (web API)",
-        }[self.origin]
-        extra = "" if self.physics == "fiducial" else f", {self.physics} physics"
-        extra += f", only {self.sample} galaxies" if self.sample else ""
-        return f"{where}{extra}, profile {self.profile}"
+        """What a figure's caption says of its data, for example ``TNG50-1, snapshot 99, profile quick``."""
+        if not self.is_embedded:
+            where = f"{self.simulation}, snapshot {self.snapshot}{self.source.note}"
+        else:
+            where = "embedded universe (written by mocktng; not TNG)"
+            if not self.source.written_here:
+                where += f", read as universe '{self.universe}'"
+        if self.physics != "fiducial":
+            where += f", {self.physics} physics"
+        if self.sample:
+            where += f", only {self.sample} galaxies"
+        return f"{where}, profile {self.profile}"

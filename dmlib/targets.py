@@ -8,9 +8,6 @@ stars and gas. The file is ``targets.hdf5``.
 from __future__ import annotations
 
 import hashlib
-import inspect
-import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,16 +17,17 @@ from astropy import units as u
 from astropy.table import QTable
 
 from . import __version__
+from .code import fingerprint
 from .errors import DmlibError, GalaxyError, UniverseError
 from .files import atomic_path
 from .galaxy import COMPONENTS, Galaxy, load_galaxy
 from .particles import enclosed_mass
-from .products import ensure
 from .progress import bar
-from .sample import load_sample
+from .sample import read_sample
 from .settings import RADII_KPC, Settings
 from .universe import Universe, open_universe
 from .universe.base import Scope
+from .workers import Blocks
 
 SCOPES: tuple[Scope, ...] = ("group", "subhalo")
 
@@ -82,7 +80,7 @@ class Targets:
     @property
     def total(self) -> np.ndarray:
         """Dark matter, stars and gas of the FoF group within each radius [Msun], shape (N, n)."""
-        return sum(self.masses["group"][name] for name in COMPONENTS)
+        return np.sum([self.masses["group"][name] for name in COMPONENTS], axis=0)
 
 
 def poisson_error(mass: np.ndarray, m_particle: float) -> np.ndarray:
@@ -215,67 +213,51 @@ def build(settings: Settings) -> None:
         When no galaxy of the sample has a profile; with the reason of the first.
     """
     universe = open_universe(settings)
-    sample = load_sample(settings)
+    sample = read_sample(settings.sample_path)
     key = _key(universe, sample)
-    parts = settings.build / f"targets.parts-{key[:12]}"
-    for stale in settings.build.glob("targets.parts-*"):
-        if stale != parts:
-            shutil.rmtree(stale)
-    parts.mkdir(parents=True, exist_ok=True)
+    blocks = Blocks.of(settings.targets_path, key)
     found: dict[int, np.ndarray] = {}
     set_aside: dict[int, str] = {}
     group_ids = np.unique(sample["group_id"])
     universe.prepare(group_ids)
     with bar(total=len(sample), label="target profiles", unit="galaxy") as progress:
-        for number, block in enumerate(_blocks(group_ids)):
-            part = parts / f"{number:05d}.npz"
-            if not part.exists():
-                _measure_block(universe, sample, block, part)
-            ids, profiles, aside, reasons = _read_part(part)
-            progress.update(len(ids) + len(aside))
-            found.update(zip(ids, profiles, strict=True))
-            set_aside.update(zip(aside, reasons, strict=True))
+        for start in range(0, len(group_ids), _BLOCK):
+            name = f"{start:06d}"
+            block = blocks.read(name)
+            if block is None:
+                rows = sample[np.isin(sample["group_id"], group_ids[start : start + _BLOCK])]
+                block = _measure_block(universe, rows)
+                blocks.write(name, **block)
+            progress.update(len(block["ids"]) + len(block["aside"]))
+            found.update(zip(block["ids"].tolist(), block["profiles"], strict=True))
+            set_aside.update(zip(block["aside"].tolist(), block["reasons"].tolist(), strict=True))
     if not found:
         reason = next(iter(set_aside.values()), "the sample is empty")
         raise TargetsError(f"no galaxy of {settings.sample_path} has a profile ({reason})")
     _write(settings.targets_path, universe, sample, found, set_aside, key)
-    shutil.rmtree(parts)
+    blocks.remove()
 
 
-def _blocks(group_ids: np.ndarray) -> Iterator[np.ndarray]:
-    for start in range(0, len(group_ids), _BLOCK):
-        yield group_ids[start : start + _BLOCK]
-
-
-def _measure_block(universe: Universe, sample: QTable, block: np.ndarray, part: Path) -> None:
+def _measure_block(universe: Universe, sample: QTable) -> dict[str, np.ndarray]:
+    """Profiles of the galaxies of some groups, as arrays."""
     profiles: dict[int, np.ndarray] = {}
     set_aside: dict[int, str] = {}
-    for group_id in block:
-        rows = sample[sample["group_id"] == group_id]
-        new, bad = measure_group(universe, rows)
-        profiles.update(new)
-        set_aside.update(bad)
-    shape = (0, len(SCOPES), len(COMPONENTS), len(RADII_KPC))
-    with atomic_path(part) as temporary:
-        np.savez(
-            temporary,
-            ids=np.array(list(profiles), dtype=np.int64),
-            profiles=np.array(list(profiles.values())) if profiles else np.zeros(shape),
-            aside=np.array(list(set_aside), dtype=np.int64),
-            reasons=np.array(list(set_aside.values()), dtype=str),
-        )
-
-
-def _read_part(part: Path) -> tuple[list[int], np.ndarray, list[int], list[str]]:
-    with np.load(part) as stored:
-        return stored["ids"].tolist(), stored["profiles"], stored["aside"].tolist(), stored["reasons"].tolist()
+    for group_id in np.unique(sample["group_id"]):
+        new, bad = measure_group(universe, sample[sample["group_id"] == group_id])
+        profiles |= new
+        set_aside |= bad
+    shape = (-1, len(SCOPES), len(COMPONENTS), len(RADII_KPC))
+    return {
+        "ids": np.array(list(profiles), dtype=np.int64),
+        "profiles": np.array(list(profiles.values()), dtype=float).reshape(shape),
+        "aside": np.array(list(set_aside), dtype=np.int64),
+        "reasons": np.array(list(set_aside.values()), dtype=str),
+    }
 
 
 def _key(universe: Universe, sample: QTable) -> str:
     """Fingerprint of everything that the profiles depend on, the code that measures them included."""
-    digest = hashlib.sha256(f"{__version__} {universe.header.identity}".encode())
-    for code in (__file__, inspect.getfile(Galaxy), inspect.getfile(enclosed_mass)):
-        digest.update(Path(code).read_bytes())
+    digest = hashlib.sha256(f"{universe.header.identity} {fingerprint(__name__)}".encode())
     for array in (sample["subhalo_id"], sample["group_id"], RADII_KPC):
         digest.update(np.ascontiguousarray(np.asarray(array)).tobytes())
     return digest.hexdigest()
@@ -342,8 +324,3 @@ def read_targets(path: str | Path) -> Targets:
             )
     except (OSError, KeyError) as error:
         raise TargetsError(f"{path} is not a whole targets file ({error}): remove it and run again.") from error
-
-
-def load_targets(settings: Settings) -> Targets:
-    """The targets of these settings, made first where they are missing."""
-    return read_targets(ensure(settings, "targets"))

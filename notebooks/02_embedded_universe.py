@@ -48,13 +48,12 @@ n_rotation = 150  # gas-rich galaxies measured for rotation (our choice)
 # %%
 import numpy as np
 
-from dmlib import portraits, validation
+from dmlib import load, portraits, validation
 from dmlib.figures import embedded_universe as figures
 from dmlib.figures import show
 from dmlib.figures.tables import show_table
 from dmlib.results import recorder
 from dmlib.settings import Settings
-from dmlib.universe import open_universe
 from dmlib.universe.embedded import overview, population
 
 settings = Settings(
@@ -81,7 +80,7 @@ record = recorder(settings, chapter="embedded_universe", universe=elsewhere)
 # `open_universe` opens them, and writes them first if they are not there.
 
 # %%
-tree = open_universe(written)
+tree = load.universe(written)
 drawn = population.draw(written.sizes, written.seed, written.physics)
 show_table(overview.census(drawn), rows=9)
 

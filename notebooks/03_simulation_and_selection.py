@@ -35,7 +35,8 @@
 # Reading takes about 15 minutes, running a few seconds once the universe is written.
 
 # %% [markdown]
-# The settings are those of every chapter; the two below them are the paper's limits, so that you can move them.
+# The settings are those of every chapter; the five below them are the criteria of the paper's table, so that you can move them.
+# They are part of the settings: `dmlib run -p m_star_min=2e10` makes the whole book, data set, networks and rotation curves included, of another sample.
 
 # %% tags=["parameters"]
 universe = "embedded"  # written here; or "files" or "api": the real TNG
@@ -43,27 +44,41 @@ profile = "quick"  # how much is computed: "smoke", "quick" or "paper"
 seed = 1  # root of every random number
 base_path = ""  # for "files", the simulation's output folder
 m_star_min = 1e10  # least stellar mass [Msun] (section 2 of the talk)
+m_star_max = 1e12  # largest stellar mass [Msun] (section 2 of the talk)
 sfr_min = 0.1  # least star formation rate [Msun/yr] (section 2 of the talk)
+centrals = "paper"  # SubhaloParent = 0; "true" is GroupFirstSub, "any" keeps satellites
+aperture = "all"  # all bound stars; "2rhalf" is within twice the half-mass radius
 
 # %%
 from textwrap import fill
 
 import numpy as np
 
-from dmlib.published_script_bugs import mass_limit_as_published
+from dmlib import load
 from dmlib.figures import selection as figures
 from dmlib.figures import show
 from dmlib.figures.tables import show_table
-from dmlib.records import load_record, measure_selection
+from dmlib.published_script_bugs import mass_limit_as_published
+from dmlib.records import measure_selection
 from dmlib.results import ARITHMETIC, recorder
-from dmlib.sample import Criteria, load_sample, select
-from dmlib.settings import Settings
-from dmlib.universe import open_universe
+from dmlib.sample import select
+from dmlib.settings import Criteria, Settings
 from dmlib.universe.checks import RUNS
 from dmlib.universe.fields import dm_particle_mass
 
+criteria = Criteria(
+    m_star_min=m_star_min,
+    m_star_max=m_star_max,
+    sfr_min=sfr_min,
+    centrals=centrals,
+    aperture=aperture,
+)
 settings = Settings(
-    universe=universe, profile=profile, seed=seed, base_path=base_path
+    universe=universe,
+    profile=profile,
+    seed=seed,
+    base_path=base_path,
+    selection=criteria,
 )
 
 # %% [markdown]
@@ -144,7 +159,7 @@ record(
 # TNG tree on disk.
 
 # %%
-tree = open_universe(settings)
+tree = load.universe(settings)
 header = tree.header
 print(f"{header.simulation}, particles of {header.m_dm:.3g} Msun:")
 print(f"{header.n_groups} groups, {header.n_subhalos} subhaloes")
@@ -176,7 +191,6 @@ show_table(subhalos, {"SubhaloMassType": ".2e", "SubhaloSFR": ".2f"}, rows=4)
 # The last row removes lumps that are no galaxies of their own, such as fragments of a disc that Subfind has taken for one.
 
 # %%
-criteria = Criteria(m_star_min=m_star_min, sfr_min=sfr_min)
 table, funnel = select(tree, criteria)
 true_centrals = criteria.model_copy(update={"centrals": "true"})
 _, funnel_true = select(tree, true_centrals)
@@ -188,7 +202,7 @@ print(funnel)
 # hand when this book was made, and the count on them is kept in the repository, with its date and the command that repeats it.
 
 # %%
-real = load_record()
+real = load.record("selection_tng100_subset")
 measured = real["measured"]
 print(fill(real["source"], 79))
 print(f"{real['date']}; repeat with: {real['command']}")
@@ -372,7 +386,7 @@ record_real("real-lost-h", lost, unit="%", n=above["right"], statement=of)
 # paper's limits, whatever the parameters of this chapter; all later chapters start from it.
 
 # %%
-sample = load_sample(settings)
+sample = load.sample(settings)
 columns = {"subhalo_id": "", "m_star": ".2e", "m_dm": ".2e", "sfr": ".2f"}
 columns |= {"m200": ".2e", "r_half_star": ".1f", "is_true_central": ""}
 show_table(sample[list(columns)], columns)

@@ -45,22 +45,19 @@ subhalo_id = -1  # galaxy to look at; -1: a central of median stellar mass
 # %%
 import numpy as np
 
+from dmlib import load
 from dmlib import published_script_bugs as bugs
 from dmlib.figures import show
 from dmlib.figures import targets as figures
 from dmlib.galaxy import load_galaxy
-from dmlib.records import load_record
 from dmlib.results import ARITHMETIC, recorder
-from dmlib.sample import load_sample
 from dmlib.settings import RADII_KPC, Settings
 from dmlib.targets import (
     baseline_errors,
     group_over_subhalo,
     ln_profile,
-    load_targets,
     poisson_error,
 )
-from dmlib.universe import open_universe
 from dmlib.universe.checks import RUNS
 from dmlib.universe.fields import dm_particle_mass
 
@@ -77,8 +74,8 @@ settings = Settings(
 # first.
 
 # %%
-tree = open_universe(settings)
-targets = load_targets(settings)
+tree = load.universe(settings)
+targets = load.targets(settings)
 if subhalo_id < 0:
     centrals = np.flatnonzero(targets.is_true_central)
     by_mass = centrals[np.argsort(targets.m_star[centrals])]
@@ -335,9 +332,9 @@ show(
 )
 
 # %%
-positions = load_sample(settings)["position"].to_value("kpc")
+positions = load.sample(settings)["position"].to_value("kpc")
 affected = int(bugs.near_planes(positions).sum())
-torn_real = load_record()["measured"]["torn_by_wrap"]
+torn_real = load.record("selection_tng100_subset")["measured"]["torn_by_wrap"]
 of = "Galaxies whose profile the wrap tears"
 record("torn-here", affected, n=len(positions), statement=of)
 record(

@@ -52,6 +52,7 @@ n_colours = 200  # galaxies whose colours with dust are measured
 # %%
 import numpy as np
 
+from dmlib import load
 from dmlib.figures import photometry as figures
 from dmlib.figures import show
 from dmlib.galaxy import load_galaxy
@@ -70,11 +71,8 @@ from dmlib.observe.images.realism import (
 )
 from dmlib.observe.images.rings import ring_brightness
 from dmlib.observe.views import lines_of_sight
-from dmlib.records import load_record
 from dmlib.results import recorder
-from dmlib.sample import load_sample
 from dmlib.settings import Settings
-from dmlib.universe import open_universe
 
 # %%
 settings = Settings(
@@ -132,8 +130,8 @@ print(f"published image of subhalo {skirt_subhalo}: {published.state}")
 # A particle stands for a million stars or more, and not for a point: its light is spread over the distance to its 32nd neighbour.
 
 # %%
-tree = open_universe(settings)
-sample = load_sample(settings)
+tree = load.universe(settings)
+sample = load.sample(settings)
 centrals = sample[sample["is_true_central"]]
 if subhalo_id < 0:
     by_sfr = centrals["subhalo_id"][np.argsort(centrals["sfr"])]
@@ -415,7 +413,7 @@ for band, step in zip(bands.UGRIZ, steps.T, strict=True):
 # %%
 passive = quiescent(tree)
 red = catalogue_magnitudes(tree, passive)
-real = load_record("colours_tng100_subset")["measured"]
+real = load.record("colours_tng100_subset")["measured"]
 
 
 def colour(magnitudes):
@@ -512,7 +510,7 @@ record(
 
 # %%
 skirt = read_broadband(published.path) if published.present else None
-measured = load_record("skirt_tng100_subhalo_6")["measured"]
+measured = load.record("skirt_tng100_subhalo_6")["measured"]
 ratio = sample["r_half_star"].value / (measured["field_of_view"] / 15)
 near = sample["subhalo_id"][np.argmin(np.abs(np.log(ratio)))]
 

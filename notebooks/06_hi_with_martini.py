@@ -54,6 +54,7 @@ n_survey = 60  # galaxies of the sample whose recovered mass is measured
 # %%
 import numpy as np
 
+from dmlib import load
 from dmlib.figures import hi as figures
 from dmlib.figures import show
 from dmlib.galaxy import load_galaxy
@@ -72,9 +73,7 @@ from dmlib.observe.moments import (
 from dmlib.observe.survey import recovered
 from dmlib.observe.views import lines_of_sight
 from dmlib.results import recorder
-from dmlib.sample import load_sample
 from dmlib.settings import Settings
-from dmlib.universe import open_universe
 
 # %%
 settings = Settings(
@@ -104,8 +103,8 @@ grid = SkyGrid.of(settings)
 # lies in the beam.
 
 # %%
-tree = open_universe(settings)
-sample = load_sample(settings)
+tree = load.universe(settings)
+sample = load.sample(settings)
 if subhalo_id < 0:
     centrals = sample[sample["is_true_central"]]
     by_sfr = centrals["subhalo_id"][np.argsort(centrals["sfr"])]

@@ -46,16 +46,14 @@ n_splits = 20  # times that the split of the demonstration is drawn anew
 import numpy as np
 from astropy import units as u
 
+from dmlib import load
 from dmlib.dataset.leak import REGRESSORS, WAYS, demonstrate
-from dmlib.dataset.read import load_dataset
 from dmlib.dataset.split import SPLITS, straddling
 from dmlib.figures import dataset as figures
 from dmlib.figures import show
 from dmlib.figures.tables import show_table
 from dmlib.results import recorder
-from dmlib.sample import load_sample
 from dmlib.settings import Settings
-from dmlib.targets import load_targets
 
 settings = Settings(
     universe=universe, profile=profile, seed=seed, base_path=base_path
@@ -75,7 +73,7 @@ record = recorder(settings, chapter="dataset")
 # killed goes on where it stopped.
 
 # %%
-dataset = load_dataset(settings)
+dataset = load.dataset(settings)
 print(
     f"{len(dataset)} views of {dataset.n_galaxies} galaxies, "
     f"{dataset.grid.pixels} pixels of {dataset.grid.pixel_size:g} kpc a side"
@@ -137,7 +135,7 @@ record(
 # paper's. The other two should cost little, and must say whom they cost.
 
 # %%
-sample, targets = load_sample(settings), load_targets(settings)
+sample, targets = load.sample(settings), load.targets(settings)
 counts = {
     "subhaloes": sample.meta["subhalos_in_catalogue"],
     "selected": len(sample),
@@ -417,7 +415,7 @@ for name in (*REGRESSORS, "mean"):
 # from dmlib.universe import open_universe
 #
 # observer = Observer(
-#     open_universe(settings), dataset.recipe, dataset.grid, settings.seed
+#     load.universe(settings), dataset.recipe, dataset.grid, settings.seed
 # )
 # cube = observer.cube(subhalo_id=dataset.table["subhalo_id"][0], view=0)
 # ```

@@ -52,7 +52,7 @@ n_draws = 100  # times that each experiment is repeated with other galaxies
 # %%
 import numpy as np
 
-from dmlib.dataset.read import load_dataset
+from dmlib import load
 from dmlib.figures import learning as figures
 from dmlib.figures import show
 from dmlib.primer import learning
@@ -75,8 +75,8 @@ record = recorder(settings, chapter="learning")
 # radius.
 
 # %%
-dataset = load_dataset(settings)
-galaxies = learning.load_galaxies(settings, dataset)
+dataset = load.dataset(settings)
+galaxies = learning.Galaxies.of(load.sample(settings), dataset)
 k = int(np.abs(galaxies.radii - radius).argmin())
 radius = float(galaxies.radii[k])
 

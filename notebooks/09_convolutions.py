@@ -47,7 +47,7 @@ n_epochs = 12  # epochs of the small convolutional network
 import numpy as np
 from astropy.table import Table
 
-from dmlib.dataset.read import load_dataset
+from dmlib import load
 from dmlib.figures import convolutions as figures
 from dmlib.figures import show
 from dmlib.figures.tables import show_table
@@ -92,7 +92,7 @@ show(
 # well: the velocity of HI along the major axis of a galaxy.
 
 # %%
-dataset = load_dataset(settings)
+dataset = load.dataset(settings)
 row = layers.typical_view(dataset)
 position, velocity = layers.major_axis(dataset, row)
 x, y = (position / 32.0)[:, None], velocity / 200.0

@@ -49,15 +49,14 @@ from functools import partial
 import numpy as np
 from astropy.table import Table
 
-from dmlib.dataset.read import load_dataset
+from dmlib import load
 from dmlib.evaluation import Scores, delta_mse, verdict
 from dmlib.figures import networks as figures
 from dmlib.figures import show
 from dmlib.figures.tables import show_table
 from dmlib.networks import report
-from dmlib.networks.models import load_histories, load_index
+from dmlib.networks.models import read_histories, read_index
 from dmlib.networks.plan import ARCHITECTURES, BEST_VALUE
-from dmlib.networks.predictions import load_predictions
 from dmlib.results import recorder
 from dmlib.settings import Settings
 
@@ -87,12 +86,12 @@ np.set_printoptions(precision=3)
 # expensive, only a few passes through the data. **So ResNet50 is not judged fairly at `quick`**; its place in the comparison of costs is.
 
 # %%
-dataset = load_dataset(settings)
-predictions = load_predictions(settings)
-index = load_index(settings)
+dataset = load.dataset(settings)
+predictions = load.predictions(settings)
+index = read_index(load.models(settings))
 
 # %%
-rows = report.architecture_rows(settings, dataset)
+rows = report.architecture_rows(index, dataset)
 show_table(
     Table(rows=rows),
     {"multiplications": ".1e", "seconds": ".0f"},
@@ -146,7 +145,8 @@ record(
 
 # %%
 histories = {
-    name: load_histories(settings, f"{name}/all") for name in ARCHITECTURES
+    name: read_histories(load.models(settings), f"{name}/all")
+    for name in ARCHITECTURES
 }
 
 # %%

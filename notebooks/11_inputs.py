@@ -46,13 +46,12 @@ from functools import partial
 
 import numpy as np
 
-from dmlib.dataset.read import load_dataset
+from dmlib import load
 from dmlib.evaluation import Scores, verdict
 from dmlib.evaluation.bins import properties
 from dmlib.figures import inputs as figures
 from dmlib.figures import show
 from dmlib.networks.plan import BEST_VALUE, INPUTS
-from dmlib.networks.predictions import load_predictions
 from dmlib.results import recorder
 from dmlib.settings import Settings
 
@@ -76,8 +75,8 @@ record = recorder(settings, chapter="inputs")
 # The three moments are not three independent measurements either: wherever there is no HI all are blank, so each of them shows the size of the gas disc.
 
 # %%
-dataset = load_dataset(settings)
-predictions = load_predictions(settings)
+dataset = load.dataset(settings)
+predictions = load.predictions(settings)
 
 # %%
 scores = Scores.of(predictions, seed=seed)

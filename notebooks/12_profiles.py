@@ -48,13 +48,12 @@ from functools import partial
 
 import numpy as np
 
-from dmlib.dataset.read import load_dataset
+from dmlib import load
 from dmlib.evaluation import Scores, bins, coverage, derived, single
 from dmlib.evaluation.coverage import EXPECTED, pit_histogram
 from dmlib.figures import profiles as figures
 from dmlib.figures import show
 from dmlib.networks.plan import BEST_VALUE
-from dmlib.networks.predictions import load_predictions
 from dmlib.results import recorder
 from dmlib.settings import Settings
 
@@ -64,8 +63,8 @@ settings = Settings(
 record = recorder(settings, chapter="profiles")
 
 # %%
-dataset = load_dataset(settings)
-predictions = load_predictions(settings)
+dataset = load.dataset(settings)
+predictions = load.predictions(settings)
 scores = Scores.of(predictions, seed=seed)
 record = partial(record, n=scores.n_galaxies)
 

@@ -51,12 +51,12 @@ n_steps = 64  # steps of integrated gradients
 # %%
 import numpy as np
 
-from dmlib.dataset.read import load_dataset
+from dmlib import load
 from dmlib.figures import saliency as figures
 from dmlib.figures import show
 from dmlib.networks import asked as study
 from dmlib.networks import attention, saliency
-from dmlib.networks.models import load_network
+from dmlib.networks.models import read_network
 from dmlib.results import recorder
 from dmlib.settings import Settings
 
@@ -77,8 +77,8 @@ record = recorder(settings, chapter="saliency")
 # Nothing is fitted here.
 
 # %%
-dataset = load_dataset(settings)
-net = load_network(settings, network)
+dataset = load.dataset(settings)
+net = read_network(load.models(settings), network)
 asked = study.ask(net, dataset, (r_inner, r_outer), n_views=n_views)
 radii, outputs = asked.radii, asked.outputs
 print(f"slopes (view, output, y, x, channel): {asked.slopes.shape}")
@@ -236,7 +236,7 @@ record(
 # down. A map that is about what was learned must be destroyed. For some popular methods it was not.
 
 # %%
-other = load_network(settings, compared)
+other = read_network(load.models(settings), compared)
 talk = study.ask(other, dataset, (r_inner, r_outer), n_views=n_views)
 walks = {
     network: study.walk(asked, n_close, seed=seed),

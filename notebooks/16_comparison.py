@@ -51,15 +51,13 @@ import time
 import numpy as np
 from astropy.table import Table
 
-from dmlib.dataset.read import load_dataset
+from dmlib import load
 from dmlib.evaluation import contest
 from dmlib.figures import comparison as figures
 from dmlib.figures import show
 from dmlib.figures.tables import show_table
-from dmlib.networks.models import load_ensemble
-from dmlib.networks.predictions import load_predictions
+from dmlib.networks.models import read_ensemble
 from dmlib.results import recorder
-from dmlib.rotation.benchmark import load_benchmark
 from dmlib.settings import Settings
 
 settings = Settings(
@@ -82,9 +80,9 @@ record = recorder(settings, chapter="comparison")
 # The networks see the same galaxy as images and moment maps, on their grid.
 
 # %%
-benchmark = load_benchmark(settings)
-predictions = load_predictions(settings)
-dataset = load_dataset(settings)
+benchmark = load.benchmark(settings)
+predictions = load.predictions(settings)
+dataset = load.dataset(settings)
 
 # %%
 titles = {
@@ -459,7 +457,7 @@ fit_seconds = np.nanmedian(benchmark[opponent].seconds[yes])
 training = float(predictions[best_network].attributes["seconds"])
 
 # %%
-ensemble = load_ensemble(settings, best_network)
+ensemble = read_ensemble(load.models(settings), best_network)
 inputs = dataset.inputs(match.rows, ensemble[0].channels)
 for _ in range(2):  # the first round compiles, the second is timed
     begin = time.perf_counter()

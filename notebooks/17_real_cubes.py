@@ -45,7 +45,7 @@ from textwrap import fill
 
 import numpy as np
 
-from dmlib.dataset.read import load_dataset
+from dmlib import load
 from dmlib.figures import rotation_curves as figures
 from dmlib.figures import show
 from dmlib.networks.ask import predict_all
@@ -205,7 +205,7 @@ print(", ".join(fits) or "no stars, no mass model: fetch sparc-rotmod")
 # search for emission. `observe_as_survey` does that, and says what it could not do.
 
 # %%
-dataset = load_dataset(settings)
+dataset = load.dataset(settings)
 moved = observe_as_survey(
     sky,
     galaxy.distance,
@@ -290,7 +290,7 @@ print("inside" if placed.inside else "OUTSIDE", "the training distribution")
 # nature: that link is what the simulation assumes.
 
 # %%
-predicted, reason = predict_all(settings, network, maps.stack)
+predicted, reason = predict_all(load.models(settings), network, maps.stack)
 truth = None
 if galaxy.view is not None:
     ids = np.asarray(dataset.table["subhalo_id"])
@@ -357,7 +357,7 @@ for radius in (5.0, 20.0):
 #         seed=seed,
 #     )
 #     again = moment_maps(again.cube)
-#     ln, _ = predict_all(settings, network, again.stack)
+#     ln, _ = predict_all(load.models(settings), network, again.stack)
 #     print(wrong, np.exp(ln.mean(axis=0)[[5, 12]]))
 # ```
 # Speeds do not depend on the distance, radii go with it, so the dynamical mass within an *angle* goes with it. The network sees an HI

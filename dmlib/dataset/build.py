@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,12 +11,13 @@ import dask
 import numpy as np
 
 from .. import __version__
+from ..code import fingerprint
 from ..observe.grid import SkyGrid
 from ..observe.moments import MOMENTS
 from ..progress import bar
-from ..sample import load_sample
+from ..sample import read_sample
 from ..settings import Settings
-from ..targets import Targets, load_targets
+from ..targets import Targets, read_targets
 from ..universe import open_universe
 from . import shards
 from .recipe import DatasetError, Recipe
@@ -64,7 +64,11 @@ def build(
         When no galaxy could be observed.
     """
     recipe, path = recipe or Recipe(), path or settings.dataset_path
-    universe, sample, targets = open_universe(settings), load_sample(settings), load_targets(settings)
+    universe, sample, targets = (
+        open_universe(settings),
+        read_sample(settings.sample_path),
+        read_targets(settings.targets_path),
+    )
     grid = SkyGrid.of(settings)
     observer = Observer(universe, recipe, grid, settings.seed)
     key = _key(observer, sample["subhalo_id"], targets)
@@ -144,14 +148,9 @@ def _attributes(settings: Settings, observer: Observer, key: str) -> dict[str, A
 def _key(observer: Observer, sample_ids: np.ndarray, targets: Targets) -> str:
     """Fingerprint of everything that the data set depends on, the code that observes included."""
     grid = observer.grid
-    digest = hashlib.sha256(f"{__version__} {observer.universe.header.identity} {observer.seed}".encode())
+    digest = hashlib.sha256(f"{observer.universe.header.identity} {observer.seed}".encode())
     digest.update(f"{observer.recipe.model_dump_json()} {grid.field_of_view} {grid.pixels}".encode())
-    package = Path(__file__).parents[1]
-    code = [package / name for name in ("galaxy.py", "particles.py", "units.py")]
-    code.append(Path(inspect.getfile(type(observer.universe))))
-    code += [path for room in ("observe", "dataset") for path in sorted((package / room).rglob("*.py"))]
-    for path in code:
-        digest.update(path.read_bytes())
+    digest.update(fingerprint(__name__, type(observer.universe).__module__).encode())
     for array in (sample_ids, targets.subhalo_id, targets.m_dm):
         digest.update(np.ascontiguousarray(np.asarray(array)).tobytes())
     return digest.hexdigest()

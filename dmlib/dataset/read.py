@@ -15,8 +15,6 @@ from astropy.table import QTable
 from ..observe.grid import SkyGrid
 from ..observe.images import normalise as image_scale
 from ..observe.moments import normalise as normalise_hi
-from ..products import ensure
-from ..settings import Settings
 from .recipe import DatasetError, Recipe
 from .split import SPLITS
 
@@ -276,8 +274,3 @@ def read_dataset(path: str | Path) -> DataSet:
 def _column(stored: h5py.Dataset):
     values, unit = stored[()], stored.attrs["unit"]
     return u.Quantity(values, unit) if unit else values
-
-
-def load_dataset(settings: Settings) -> DataSet:
-    """The data set of these settings, made first where it is missing."""
-    return read_dataset(ensure(settings, "dataset"))

@@ -7,17 +7,16 @@ from pathlib import Path
 import numpy as np
 
 from ..observe.moments import normalise
-from ..settings import Settings
-from .models import NetworkError, load_network
+from .models import NetworkError, read_network
 
 
-def predict_all(where: Settings | str | Path, name: str, maps: np.ndarray) -> tuple[np.ndarray, str]:
+def predict_all(folder: str | Path, name: str, maps: np.ndarray) -> tuple[np.ndarray, str]:
     """What every member of an ensemble predicts from one galaxy's HI maps.
 
     Parameters
     ----------
-    where : Settings or path
-        See `dmlib.networks.models.load_network`.
+    folder : path
+        See `dmlib.networks.models.read_network`.
     name : str
         For example ``C/hi``.
     maps : ndarray, shape (y, x, 3)
@@ -34,7 +33,7 @@ def predict_all(where: Settings | str | Path, name: str, maps: np.ndarray) -> tu
     inputs = normalise(maps)[None]
     while True:
         try:
-            network = load_network(where, name, len(predictions))
+            network = read_network(folder, name, len(predictions))
         except NetworkError as error:
             reason = "" if predictions else str(error)
             return np.array(predictions).reshape(len(predictions), -1), reason

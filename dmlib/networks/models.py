@@ -11,8 +11,6 @@ import keras
 import numpy as np
 
 from ..dataset.read import DataSet
-from ..products import ensure
-from ..settings import Settings
 from . import architectures as architectures  # registers the layers that saved networks are made of
 from . import losses as losses
 from .augment import mean_over_orientations
@@ -110,13 +108,13 @@ class Network:
             )
 
 
-def load_network(where: Settings | str | Path, name: str, member: int = 0) -> Network:
+def read_network(folder: str | Path, name: str, member: int = 0) -> Network:
     """A trained network.
 
     Parameters
     ----------
-    where : Settings or path
-        Settings, whose networks are trained first if need be; or a folder ``models`` as it lies on disk.
+    folder : path
+        The folder ``models``.
     name : str
         For example ``C/all``, see `dmlib.networks.plan`.
     member : int
@@ -127,7 +125,7 @@ def load_network(where: Settings | str | Path, name: str, member: int = 0) -> Ne
     NetworkError
         When there is no such network or its files are damaged.
     """
-    folder = ensure(where, "models") if isinstance(where, Settings) else Path(where)
+    folder = Path(folder)
     path = folder / name / f"member{member}.keras"
     if not path.is_file():
         raise NetworkError(
@@ -144,14 +142,14 @@ def load_network(where: Settings | str | Path, name: str, member: int = 0) -> Ne
     return Network(model, card, path)
 
 
-def load_ensemble(where: Settings | str | Path, name: str) -> list[Network]:
+def read_ensemble(folder: str | Path, name: str) -> list[Network]:
     """All members of an ensemble."""
-    folder = ensure(where, "models") if isinstance(where, Settings) else Path(where)
+    folder = Path(folder)
     members = len(list((folder / name).glob("member*.keras")))
-    return [load_network(folder, name, member) for member in range(max(members, 1))]
+    return [read_network(folder, name, member) for member in range(max(members, 1))]
 
 
-def load_histories(where: Settings | str | Path, name: str) -> list[dict[str, list[float]]]:
+def read_histories(folder: str | Path, name: str) -> list[dict[str, list[float]]]:
     """How the members' trainings went: of each ``loss``, ``val_loss`` (standardised), ``learning_rate``, ``seconds``,
     one value an epoch.
 
@@ -160,17 +158,17 @@ def load_histories(where: Settings | str | Path, name: str) -> list[dict[str, li
     NetworkError
         When there is no such network.
     """
-    folder = ensure(where, "models") if isinstance(where, Settings) else Path(where)
+    folder = Path(folder)
     paths = sorted((folder / name).glob("member*.history.json"))
     if not paths:
         raise NetworkError(f"there is no network '{name}' in {folder}: there are {', '.join(names(folder)) or 'none'}.")
     return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
 
 
-def load_index(where: Settings | str | Path) -> dict[str, Any]:
+def read_index(folder: str | Path) -> dict[str, Any]:
     """Every ensemble in the order of the plan: ``architecture``, ``inputs``, ``galaxies``, ``parameters``,
     ``schedule``, and of its ``members`` ``seed``, ``epochs_run``, ``best_epoch``, ``best_val_loss``, ``seconds``."""
-    folder = ensure(where, "models") if isinstance(where, Settings) else Path(where)
+    folder = Path(folder)
     path = folder / "index.json"
     try:
         return json.loads(path.read_text(encoding="utf-8"))

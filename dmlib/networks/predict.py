@@ -10,11 +10,11 @@ import h5py
 import numpy as np
 
 from ..baselines import BASELINES, REGRESSIONS, regress
-from ..dataset.read import DataSet, ln_mass, load_dataset
+from ..dataset.read import DataSet, ln_mass, read_dataset
 from ..files import atomic_path
 from ..settings import Settings
 from .calibrate import Spread
-from .models import load_ensemble, load_index
+from .models import read_ensemble, read_index
 from .plan import SHARES
 from .train import share_of
 
@@ -53,11 +53,11 @@ def build(settings: Settings) -> None:
     NetworkError
         When a network cannot be read.
     """
-    dataset = load_dataset(settings)
+    dataset = read_dataset(settings.dataset_path)
     rows = dataset.rows("test")
     with atomic_path(settings.predictions_path) as temporary, h5py.File(temporary, "w") as handle:
         write_truth(handle, settings, dataset, rows)
-        for name, entry in load_index(settings).items():
+        for name, entry in read_index(settings.models_dir).items():
             write_group(handle, name, predict_ensemble(settings, dataset, rows, name, entry), dataset, rows)
         for name, predicted in predict_plainly(settings, dataset, rows):
             write_group(handle, name, predicted, dataset, rows)
@@ -65,7 +65,7 @@ def build(settings: Settings) -> None:
 
 def predict_ensemble(settings: Settings, dataset: DataSet, rows: np.ndarray, name: str, entry: dict) -> Predicted:
     """Mean and calibrated error of an ensemble."""
-    networks = load_ensemble(settings, name)
+    networks = read_ensemble(settings.models_dir, name)
     validation = dataset.rows("validation")
     for network in networks[:1]:
         network.check_dataset(dataset)

@@ -10,8 +10,6 @@ from typing import Any
 import h5py
 import numpy as np
 
-from ..products import ensure
-from ..settings import Settings
 from .card import NetworkError
 
 
@@ -95,15 +93,15 @@ class Predictions:
         return {name.removeprefix(start): found for name, found in self.groups.items() if name.startswith(start)}
 
 
-def load_predictions(where: Settings | str | Path) -> Predictions:
-    """Predictions of these settings' networks, made first where they are missing; or of a file.
+def read_predictions(path: str | Path) -> Predictions:
+    """Read a file of predictions.
 
     Raises
     ------
     NetworkError
         When the file is damaged or is not of its form.
     """
-    path = ensure(where, "predictions") if isinstance(where, Settings) else Path(where)
+    path = Path(path)
     try:
         with h5py.File(path, "r") as handle:
             groups: dict[str, Prediction] = {}

@@ -7,17 +7,21 @@ from typing import Any
 import numpy as np
 
 from ..dataset.read import DataSet, ln_mass
-from ..settings import Settings
 from .architectures import ARCHITECTURES as KNOWN
 from .architectures import cost
 from .fit import Views, overfit_one_batch
-from .models import load_index
 from .plan import ARCHITECTURES
 from .targets import Standard
 
 
-def architecture_rows(settings: Settings, dataset: DataSet) -> list[dict[str, Any]]:
+def architecture_rows(index: dict[str, Any], dataset: DataSet) -> list[dict[str, Any]]:
     """One row for each architecture that was trained on all inputs.
+
+    Parameters
+    ----------
+    index : dict
+        See `dmlib.networks.models.read_index`.
+    dataset : DataSet
 
     Returns
     -------
@@ -25,7 +29,7 @@ def architecture_rows(settings: Settings, dataset: DataSet) -> list[dict[str, An
         ``name``, ``origin``, ``parameters``, ``multiplications`` (one image, forward), ``members``, ``epochs`` (run, at
         most), ``seconds`` (wall time of one member's training, mean).
     """
-    index, channels = load_index(settings), dataset.channels("all")
+    channels = dataset.channels("all")
     rows = []
     for name in ARCHITECTURES:
         entry = index[f"{name}/all"]

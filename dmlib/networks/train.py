@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .. import __version__
-from ..dataset.read import DataSet, ln_mass, load_dataset
+from ..dataset.read import DataSet, ln_mass, read_dataset
 from ..files import atomic_path, write_text
 from ..progress import bar
 from ..settings import Settings
@@ -79,7 +79,7 @@ def build(settings: Settings, *, entries: list[Entry] | None = None, workers: in
     NetworkError
         When a training fails.
     """
-    dataset = load_dataset(settings)
+    dataset = read_dataset(settings.dataset_path)
     jobs = make_jobs(settings, dataset, entries)
     _remove_others(settings.models_dir, jobs)
     left = [job for job in jobs if not is_finished(job)]

@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..code import PACKAGES, package_root
 from ..errors import StepError
 from ..files import sha256
 from ..settings import Settings, repository_root
-from .imports import PACKAGE, package_root
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,9 @@ class Places:
 
     def key(self, path: Path) -> str:
         """Name of a file: ``sample.ecsv``, ``dmlib/galaxy.py``, ``notebooks/01_introduction.py``, ..."""
-        for folder, prefix in ((self.build, "build"), (package_root(), PACKAGE), (self.root, "")):
-            if path.is_relative_to(folder):
+        packages = [(package_root(package), package) for package in PACKAGES]
+        for folder, prefix in ((self.build, "build"), *packages, (self.root, "")):
+            if folder is not None and path.is_relative_to(folder):
                 return (Path(prefix) / path.relative_to(folder)).as_posix()
         return path.name
 
@@ -47,7 +48,8 @@ class Places:
         first, _, rest = key.partition("/")
         if first == "build":
             return self.build / rest
-        return package_root() / rest if first == PACKAGE else self.root / key
+        package = package_root(first) if first in PACKAGES else None
+        return package / rest if package else self.root / key
 
     def shown(self, key: str) -> str:
         """Name as a reader wants it: outputs relative to the build folder."""
@@ -112,5 +114,5 @@ def without_folders(text: str, settings: Settings) -> str:
     for folder, name in folders:
         # Not the root folder, which some containers have as home.
         if len(folder) > 1:
-            text = re.sub(rf"{re.escape(folder)}(?=$|[/\\\s'\":,;)])", lambda _, name=name: name, text)
+            text = re.sub(rf"{re.escape(folder)}(?=$|[/\\\s'\":,;)])", name, text)
     return text

@@ -12,12 +12,12 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from .. import provenance
+from .. import results
 from ..errors import DmlibError, StepError, of_the_system
-from ..products import ensure_whole
 from ..settings import Settings
-from . import engine, steps
-from .engine import Status, Step
+from ..universe import open_universe
+from . import ledger, provenance, steps
+from .ledger import Status, Step
 from .places import Places, without_folders
 
 Tell = Callable[[str], None]
@@ -46,11 +46,12 @@ def status(settings: Settings, parameters: dict[str, Any] | None = None, *, book
     A step after one that would run is listed as running too; it is passed over in the end when what it takes from
     that step comes out the same.
     """
+    settings = steps.with_selection(settings, parameters or {})
     places = Places.of(settings)
     found: list[Status] = []
     stale: set[str] = set()
     for step in steps.all_steps(settings, parameters, book=book):
-        now = engine.status_of(step, places)
+        now = ledger.status_of(step, places)
         # What it needs will run first, and that says more than that its old output is gone.
         waiting = [need for need in step.needs if need in stale]
         own = tuple(r for r in now.reasons if not any(r.startswith(f"output of {need} ") for need in waiting))
@@ -100,7 +101,8 @@ def run(
     StepError
         When a step failed, one sentence a failure; when another run works in the same folder.
     """
-    ensure_whole(settings)
+    settings = steps.with_selection(settings, parameters or {})
+    steps.ensure_whole(settings)
     only = tuple(only)
     everything = steps.all_steps(settings, parameters, book=book or steps.BOOK in only)
     todo = steps.select(everything, only) if only else everything
@@ -117,10 +119,8 @@ def run(
         if failures:
             raise StepError("\n".join(failures))
         if any(step.kind == "notebook" for step in todo):
-            from ..results import collect
-
             # It belongs to no single chapter, so no step misses it when it is gone.
-            collect(settings)
+            results.collect(settings)
     return journal.outcomes
 
 
@@ -135,7 +135,7 @@ def build_book(settings: Settings, tell: Tell = print) -> None:
     places = Places.of(settings)
     everything = steps.all_steps(settings)
     for step in everything[:-1]:
-        now = engine.status_of(step, places)
+        now = ledger.status_of(step, places)
         if step.kind == "notebook" and not now.record:
             raise StepError(f"notebook {step.name} has not been executed to its end: `dmlib run` does so")
         if step.kind == "notebook" and now.reasons:
@@ -170,7 +170,7 @@ class _Journal:
         ended = {outcome.step.name: outcome for outcome in self.outcomes}
         rows = []
         for step in self.everything:
-            record = engine.record_of(step.name, self.places)
+            record = ledger.record_of(step.name, self.places)
             outcome = ended.get(step.name)
             state = outcome.state if outcome else ("made earlier" if record else "not run")
             row: dict[str, Any] = {"name": step.name, "kind": step.kind, "state": state}
@@ -178,10 +178,8 @@ class _Journal:
                 # On the screen the folder may be named, in the account not.
                 row["error"] = without_folders(outcome.message, self.settings)
             row |= {key: record[key] for key in ("seconds", "memory_mb", "finished", "commit") if key in record}
-            depends = record.get("depends", {})
-            row["parameters"] = {k.removeprefix("parameter "): v for k, v in depends.items() if k[:9] == "parameter"}
-            row["inputs"] = engine.sources_of(step.name, self.places)
-            row["inputs"] |= {k: v for k, v in depends.items() if k[:9] != "parameter"}
+            row["parameters"] = record.get("parameters", {})
+            row["inputs"] = record.get("files", {}) | record.get("inputs", {})
             row["outputs"] = {self.places.shown(k): sha for k, (_, _, sha) in record.get("outputs", {}).items()}
             rows.append(row)
         content = provenance.describe(self.settings, self.places.root)
@@ -191,19 +189,12 @@ class _Journal:
 
     def _universe_id(self) -> str | None:
         """The fingerprint that the universe states of itself; None while it is not there or cannot be read."""
-        # A tree that was given is there; the others are, in this sense, once the first product was made from them.
-        first = {"embedded": "universe", "api": "sample"}.get(self.settings.universe)
-        if self.settings.sample:
-            first = "sample"
-        built = first is None or engine.record_of(first, self.places)
-        if not built:
+        # A tree that was given is there; any other is, in this sense, once the first product was made.
+        first = self.everything[0].name
+        if not self.settings.source.needs_base_path and not ledger.record_of(first, self.places):
             return None
-        from ..universe import open_universe
-
         try:
-            # As it lies there: an account of what was done must not begin to build.
-            with engine.building(self.settings, "run.json"):
-                return open_universe(self.settings).header.identity
+            return open_universe(self.settings).header.identity
         except DmlibError:
             return None  # the step that needs it says what is wrong with it
 
@@ -215,18 +206,18 @@ def _one(step: Step, settings: Settings, journal: _Journal, head: str, tell: Tel
         return Outcome(step, "left out")
     places = journal.places
     try:
-        now = engine.status_of(step, places)
+        now = ledger.status_of(step, places)
         if now.up_to_date and not forced:
             tell(f"{head}: up to date")
             return Outcome(step, "up to date")
-        with engine.locked(step, places, tell):
-            now = engine.status_of(step, places)
+        with ledger.locked(step, places, tell):
+            now = ledger.status_of(step, places)
             if now.up_to_date and not forced:
                 tell(f"{head}: up to date, made by another process")
                 return Outcome(step, "up to date")
             why = "; ".join(now.reasons) or "forced"
             tell(f"{head}: running ({why})")
-            engine.run_step(step, places, fresh=forced or now.damaged)
+            ledger.run_step(step, places, fresh=forced or now.damaged)
     except KeyboardInterrupt:
         tell(f"{head}: interrupted; the next run takes it up")
         raise
@@ -234,7 +225,7 @@ def _one(step: Step, settings: Settings, journal: _Journal, head: str, tell: Tel
         message = _sentence(step, error)
         tell(f"{head}: failed")
         return Outcome(step, "failed", message)
-    tell(f"{head}: done in {engine.record_of(step.name, places)['seconds']:.1f} s")
+    tell(f"{head}: done in {ledger.record_of(step.name, places)['seconds']:.1f} s")
     return Outcome(step, "ran", why)
 
 

@@ -1,27 +1,35 @@
-"""The steps of a run: data products, notebooks, the book; and what each of them depends on."""
+"""The steps of a run: data products, notebooks, the pages; and what each of them depends on."""
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import re
 from collections.abc import Iterable
-from importlib import import_module
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
+from pydantic import ValidationError
+
+from .. import book, results
+from ..claims import load_outline
+from ..code import closure, data_files, imports_of_source, parse_script
 from ..errors import StepError
-from ..products import PRODUCTS, Product
-from ..settings import ENVIRONMENT, RADII_KPC, Settings, repository_root
+from ..manifest import available, load_manifest
+from ..settings import ENVIRONMENT, RADII_KPC, Criteria, Settings, repository_root
+from ..sources import call
 from . import notebooks
-from .engine import Step, building, identity, record_of
-from .imports import closure, data_files, imports_of_source
+from .ledger import Step, identity, make, record_of
 from .places import Places
+from .products import PRODUCTS, Product
 
 BOOK = "book"
 
 #: Settings that notebooks take as parameters; the others are the same for all readers unless a notebook declares them.
 SHARED_PARAMETERS = ("universe", "profile", "seed", "base_path")
+
+#: Functions of `dmlib.load` -> the products that they load, where that is not the product of the same name.
+LOADED = {"observer": ("universe", "dataset"), "benchmark": ("rotation",)}
 
 
 def all_steps(settings: Settings, parameters: dict[str, Any] | None = None, *, book: bool = True) -> list[Step]:
@@ -40,13 +48,29 @@ def all_steps(settings: Settings, parameters: dict[str, Any] | None = None, *, b
     StepError
         For a parameter that no notebook declares, or a notebook without the shared ones.
     """
+    _refuse_unknown(parameters or {})
     steps = [product_step(settings, product) for product in _built_products(settings)]
     chapters = [notebook_step(settings, path, parameters or {}) for path in notebooks.discover(repository_root())]
-    _refuse_unknown(parameters or {})
     steps += chapters
     if book:
         steps.append(book_step(settings, [step.name for step in chapters]))
     return steps
+
+
+def with_selection(settings: Settings, parameters: dict[str, Any]) -> Settings:
+    """The settings with those parameters that are criteria of the selection: they concern every step.
+
+    Raises
+    ------
+    StepError
+        When a criterion has no such value.
+    """
+    given = {name: value for name, value in parameters.items() if name in Criteria.model_fields}
+    try:
+        selection = Criteria.model_validate(settings.selection.model_dump() | given)
+    except ValidationError as error:
+        raise StepError("; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())) from None
+    return settings.model_copy(update={"selection": selection})
 
 
 def select(steps: list[Step], names: Iterable[str]) -> list[Step]:
@@ -79,59 +103,89 @@ def find(steps: list[Step], name: str) -> Step:
     raise StepError(f"there is no step '{name}'; the steps are {', '.join(step.name for step in steps)}")
 
 
-def products_for(settings: Settings, name: str) -> list[Step]:
-    """A product's step after those of the products it is made from."""
-    return select([product_step(settings, product) for product in _built_products(settings)], [name])
+def ensure(settings: Settings, name: str) -> Path:
+    """Bring a product, and what it is made from, up to date; return where it lies.
+
+    The run (``dmlib run``) and a notebook opened on its own take the same path and judge by the same records. Takes
+    milliseconds when nothing changed. Otherwise builds, with a line that says why; a second process that wants the same
+    product waits for the first.
+
+    Parameters
+    ----------
+    settings : Settings
+    name : str
+        A key of `PRODUCTS`.
+
+    Raises
+    ------
+    StepError
+        When there is no such product, or it cannot be built as things stand.
+    DmlibError
+        Whatever the builder raises.
+    """
+    if name not in PRODUCTS:
+        raise StepError(f"there is no data product '{name}'; the products are {', '.join(PRODUCTS)}")
+    ensure_whole(settings)
+    products = _built_products(settings)
+    if any(product.name == name for product in products):
+        chain = select([product_step(settings, product) for product in products], [name])
+        make(chain, Places.of(settings))
+    return PRODUCTS[name].location(settings)
+
+
+def ensure_whole(settings: Settings) -> None:
+    """For a subsample of a universe that is written here: make the whole one, which lies in another folder."""
+    if settings.sample and settings.source.written_here:
+        ensure(settings.whole, "universe")
 
 
 def product_step(settings: Settings, product: Product) -> Step:
     """The step that builds one product."""
-    modules = _with_api(settings, closure([product.builder.split(":")[0]]))
+    modules = _code_of(settings, [product.builder.partition(":")[0]], product.needs)
 
     def act() -> list[Path]:
-        module, function = product.builder.split(":")
-        with building(settings, product.name):
-            getattr(import_module(module), function)(settings)
+        call(product.builder, settings)
         return [product.location(settings)]
 
     return Step(
         name=product.name,
         kind="product",
         action=act,
-        needs=_products_read(settings, modules, before=product.name),
+        needs=_built(settings, product.needs),
         files=(*modules.values(), *data_files(modules)),
-        parameters=_settings_by_value(settings, _text(modules.values())),
-        data=_universe_on_disk(settings, modules),
+        parameters=_parameters(settings, product.uses),
+        data=_universe_state(settings, product.needs),
         lock="products",
         place=product.location(settings),
     )
 
 
 def notebook_step(settings: Settings, path: Path, parameters: dict[str, Any]) -> Step:
-    """The step that executes one notebook."""
+    """The step that executes one notebook; what it loads is read from its calls of `dmlib.load`."""
     text = path.read_text(encoding="utf-8")
     try:
-        modules = _with_api(settings, closure(imports_of_source(text)))
+        loaded, records = _loads(text)
+        imported = imports_of_source(text)
     except SyntaxError as error:
         raise StepError(f"{path.name}, line {error.lineno}, is not Python: {error.msg}") from error
-    sources = text + _text(modules.values())
+    modules = _code_of(settings, [*imported, *(PRODUCTS[name].reader for name in loaded)], loaded)
     values = notebook_parameters(settings, path, parameters)
     root = repository_root()
 
     def act() -> list[Path]:
         written = notebooks.execute(path, settings, values)
-        import_module("dmlib.results").collect(settings)
+        results.collect(settings)
         return written
 
     return Step(
         name=path.stem,
         kind="notebook",
         action=act,
-        needs=_products_read(settings, modules),
-        files=(path, *modules.values(), *data_files(modules), *_records_named(root, sources)),
-        parameters=_settings_by_value(settings, sources)
+        needs=_built(settings, loaded),
+        files=(path, *modules.values(), *data_files(modules), *(root / "records" / f"{name}.json" for name in records)),
+        parameters=_parameters(settings, ("selection", "radii", *vars(settings.sizes)))
         | {name: values[name] for name in values if name != "base_path"},
-        data=_universe_on_disk(settings, modules) | _manifest_data(root, path),
+        data=_universe_state(settings, loaded) | _manifest_data(root, path),
         lock=path.stem,
     )
 
@@ -145,10 +199,9 @@ def book_step(settings: Settings, chapters: list[str]) -> Step:
         if path.is_file() and "_build" not in path.parts and "__pycache__" not in path.parts and path.suffix != ".ipynb"
     ]
     modules = closure(["dmlib.book"], with_infrastructure=True)
-    modules = {name: path for name, path in modules.items() if not name.startswith(("dmlib.pipeline", "dmlib.cli"))}
 
     def act() -> list[Path]:
-        import_module("dmlib.book").build(settings)
+        book.build(settings)
         return [root / "book" / "_build" / "html"]
 
     return Step(
@@ -157,7 +210,7 @@ def book_step(settings: Settings, chapters: list[str]) -> Step:
         action=act,
         needs=tuple(chapters),
         files=(*sorted(sources), *modules.values()),
-        parameters=_settings_by_value(settings, ""),
+        parameters=_parameters(settings, ("selection",)),
         lock=BOOK,
     )
 
@@ -178,6 +231,7 @@ def notebook_parameters(settings: Settings, path: Path, given: dict[str, Any]) -
         if name not in declared:
             raise StepError(f"{path.name} has no parameter '{name}' in its cell tagged 'parameters'; {known}")
         values[name] = getattr(settings, name)
+    values |= {name: value for name, value in settings.selection if name in declared}
     for name in ("simulation", "snapshot", "physics"):
         value = getattr(settings, name)
         if name in declared:
@@ -200,13 +254,10 @@ def notebook_parameters(settings: Settings, path: Path, given: dict[str, Any]) -
 def chapter_of(path: Path) -> str:
     """A chapter's id in ``book/outline.yml``; where it has none, the notebook's name without its number."""
     outline = path.parents[1] / "book" / "outline.yml"
-    if outline.is_file():
-        from ..claims import load_outline
-
-        for part in load_outline(outline):
-            for chapter in part.chapters:
-                if Path(chapter.file).name == path.stem:
-                    return chapter.id
+    for part in load_outline(outline) if outline.is_file() else ():
+        for chapter in part.chapters:
+            if Path(chapter.file).name == path.stem:
+                return chapter.id
     return re.sub(r"^\d+_", "", path.stem)
 
 
@@ -214,6 +265,8 @@ def _refuse_unknown(given: dict[str, Any]) -> None:
     paths = notebooks.discover(repository_root())
     own = {path: [n for n in notebooks.declared_parameters(path) if n not in SHARED_PARAMETERS] for path in paths}
     for name in given:
+        if name in Criteria.model_fields:
+            continue  # part of the settings, see `with_selection`
         chapter, _, bare = name.rpartition(".")
         if bare in Settings.model_fields:
             raise StepError(f"'{bare}' is a setting of the whole run: give it as --{bare.replace('_', '-')}")
@@ -225,75 +278,66 @@ def _refuse_unknown(given: dict[str, Any]) -> None:
 
 
 def _built_products(settings: Settings) -> list[Product]:
-    written_here = settings.universe == "embedded" and not settings.sample
-    return [p for p in PRODUCTS.values() if p.name != "universe" or written_here]
+    written_here = settings.source.written_here and not settings.sample
+    return [product for product in PRODUCTS.values() if product.name != "universe" or written_here]
 
 
-def _products_read(settings: Settings, modules: dict[str, Path], before: str | None = None) -> tuple[str, ...]:
-    names = [product.name for product in _built_products(settings)]
-    if before:
-        names = names[: names.index(before)]
-    return tuple(name for name in names if PRODUCTS[name].reader in modules)
+def _built(settings: Settings, names: Iterable[str]) -> tuple[str, ...]:
+    """Those of the named products that are steps of this run, in order."""
+    wanted = set(names)
+    return tuple(product.name for product in _built_products(settings) if product.name in wanted)
 
 
-def _settings_by_value(settings: Settings, sources: str) -> dict[str, Any]:
-    """What results depend on. Of the profile's numbers only those that the sources speak of: a finer image must not
-    make a new universe. Not base_path: a tree that was moved is the same tree."""
-    values = settings.model_dump(exclude={"base_path", "build_root"})
-    for name, size in vars(settings.sizes).items():
-        if name != "name" and re.search(rf"\.{name}\b", sources):
-            values[f"profile.{name}"] = size
-    if "RADII_KPC" in sources:
-        digest = hashlib.sha256(RADII_KPC.tobytes()).hexdigest()[:8]
-        values["radii"] = f"{len(RADII_KPC)} from {RADII_KPC[0]:g} to {RADII_KPC[-1]:g} kpc ({digest})"
+def _code_of(settings: Settings, modules: Iterable[str], products: Iterable[str]) -> dict[str, Path]:
+    """Modules that count: the named ones, what they use, and what reads the universe if they do."""
+    reading = [settings.source.module] if "universe" in products else []
+    return closure([*modules, *reading])
+
+
+def _parameters(settings: Settings, uses: Iterable[str]) -> dict[str, Any]:
+    """Settings that count: the common ones and those named. Not base_path: a tree that was moved is the same tree."""
+    values = settings.model_dump(include={"universe", "profile", "seed", "simulation", "snapshot", "sample", "physics"})
+    for name in uses:
+        if name == "radii":
+            digest = hashlib.sha256(RADII_KPC.tobytes()).hexdigest()[:8]
+            values["radii"] = f"{len(RADII_KPC)} from {RADII_KPC[0]:g} to {RADII_KPC[-1]:g} kpc ({digest})"
+        elif name == "selection":
+            values |= {f"selection.{key}": value for key, value in settings.selection.model_dump().items()}
+        elif name != "name":
+            values[f"profile.{name}"] = getattr(settings.sizes, name)
     return values
 
 
-def _with_api(settings: Settings, modules: dict[str, Path]) -> dict[str, Path]:
-    """The modules, with those that speak the web API where galaxies come through it."""
-    if settings.universe != "api" or PRODUCTS["universe"].reader not in modules:
-        return modules
-    return dict(sorted((modules | closure(["dmlib.universe.api"])).items()))
-
-
-def _text(paths: Iterable[Path]) -> str:
-    return "\n".join(path.read_text(encoding="utf-8") for path in paths)
-
-
-def _universe_on_disk(settings: Settings, modules: dict[str, Path]) -> dict[str, str]:
-    """Fingerprint of a TNG tree: names, sizes and times of its files, for contents would take hours. Behind the web API
-    it is the server's name: what it serves does not change, and `status` asks no network."""
-    if PRODUCTS["universe"].reader not in modules:
+def _universe_state(settings: Settings, products: Iterable[str]) -> dict[str, str]:
+    """What is known of a universe that is no step of this run, without reading it."""
+    if "universe" not in products:
         return {}
-    if settings.universe == "embedded":
-        if not settings.sample:
-            return {}  # a product, and so a step of its own
+    if settings.source.state:
+        return call(settings.source.state, settings)
+    if settings.sample:
         return {"the whole universe": identity(record_of("universe", Places.of(settings.whole)))}
-    if settings.universe == "api":
-        from ..manifest.tng import tng_url
-
-        return {f"{settings.simulation} through the web API": urlsplit(tng_url()).netloc}
-    base = Path(settings.base_path)
-    folders = [f"groups_{settings.snapshot:03d}", f"snapdir_{settings.snapshot:03d}"]
-    listing = []
-    for folder in (*(base / name for name in folders), base.parent / "postprocessing" / "offsets"):
-        for path in sorted(folder.glob("*.hdf5")):
-            stat = path.stat()
-            listing.append(f"{folder.name}/{path.name} {stat.st_size} {stat.st_mtime_ns}")
-    return {f"{settings.simulation} on disk": hashlib.sha256("\n".join(listing).encode()).hexdigest()}
+    return {}
 
 
-def _records_named(root: Path, sources: str) -> list[Path]:
-    """Committed records (``records/*.json``) whose name occurs in the notebook or in a module that it uses."""
-    return [path for path in sorted((root / "records").glob("*.json")) if path.stem in sources]
+def _loads(text: str) -> tuple[list[str], list[str]]:
+    """Products and committed records that a notebook loads, as ``load.sample(settings)`` and ``load.record("name")``.
+
+    A product's own function is one of `dmlib.load`'s; some of those load a product under another name.
+    """
+    products: set[str] = set()
+    records: set[str] = set()
+    for node in ast.walk(parse_script(text)):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "load":
+            products.update(LOADED.get(node.attr, (node.attr,) if node.attr in PRODUCTS else ()))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "load.record" and node.args:
+            records.add(ast.literal_eval(node.args[0]))
+    return [name for name in PRODUCTS if name in products], sorted(records)
 
 
 def _manifest_data(root: Path, path: Path) -> dict[str, str]:
     """State of the manifest's entries for this chapter: what the entry says, and which content is here."""
     if not (root / "data_manifest.yaml").is_file():
         return {}
-    from ..manifest import available, load_manifest
-
     states = {}
     for entry in load_manifest(root / "data_manifest.yaml").used_by(chapter_of(path)):
         if entry.access == "generated":

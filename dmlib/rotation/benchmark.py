@@ -9,8 +9,6 @@ import h5py
 import numpy as np
 
 from ..errors import DmlibError
-from ..products import ensure
-from ..settings import Settings
 
 #: Name of a group -> what it is, in the order of the chapter.
 METHODS: dict[str, str] = {
@@ -103,15 +101,15 @@ class Benchmark:
         return len(self.subhalo_id)
 
 
-def load_benchmark(where: Settings | str | Path) -> Benchmark:
-    """The benchmark of these settings, made first where it is missing; or of a file.
+def read_benchmark(path: str | Path) -> Benchmark:
+    """Read a benchmark file.
 
     Raises
     ------
     DmlibError
         When the file is damaged or not of its form.
     """
-    path = ensure(where, "rotation") if isinstance(where, Settings) else Path(where)
+    path = Path(path)
     try:
         with h5py.File(path, "r") as handle:
             methods = {name: _method(name, handle[name]) for name in METHODS if name in handle}

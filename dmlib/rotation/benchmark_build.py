@@ -15,7 +15,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from ..dataset.read import load_dataset
+from ..dataset.read import read_dataset
 from ..errors import DmlibError, GalaxyError, UniverseError
 from ..files import atomic_path
 from ..progress import bar
@@ -91,7 +91,7 @@ def build(settings: Settings, *, workers: int | None = None) -> None:
     DmlibError
         When a worker was stopped, or no view could be fitted.
     """
-    dataset = load_dataset(settings)
+    dataset = read_dataset(settings.dataset_path)
     rows = dataset.rows("test")
     ids, views = (np.asarray(dataset.table[name])[rows] for name in ("subhalo_id", "view"))
     folder = settings.rotation_dir / f"shards-{_key(settings, dataset.attributes)[:12]}"

@@ -13,7 +13,7 @@ from ..errors import FetchError, GalaxyError
 from ..galaxy import load_galaxy
 from ..manifest import available, fetch
 from ..manifest.download import Downloader
-from ..sample import load_sample
+from ..sample import read_sample
 from ..settings import Settings
 from ..universe import open_universe
 from .massmodel import MassModel, from_galaxy, from_sparc
@@ -80,7 +80,7 @@ def _from_universe(settings: Settings, reason: str) -> MassModel:
     Of the slower half of the sample's true centrals, the few that form most stars, and so are rich in cold gas; of
     these the one whose gas rotates most orderly.
     """
-    sample = load_sample(settings)
+    sample = read_sample(settings.sample_path)
     sample = sample[np.asarray(sample["is_true_central"], dtype=bool)]
     slower = sample[sample["v_max"] <= np.median(sample["v_max"])]
     candidates = slower[np.argsort(slower["sfr"])[::-1][:_CANDIDATES]]
@@ -117,7 +117,7 @@ def load_population(settings: Settings) -> QTable:
     """
     folder, table, _ = sparc_files()
     if folder is None:
-        sample = load_sample(settings)
+        sample = read_sample(settings.sample_path)
         columns = {"light": sample["m_star"], "m_dark": sample["m_dm"], "v_flat": sample["v_max"]}
         return QTable({"galaxy": [str(i) for i in sample["subhalo_id"]], **columns}, meta={"source": None})
     table1 = read_table1(table)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from astropy import units as u
 
-from ..dataset.read import DataSet, load_dataset
+from ..dataset.read import DataSet, read_dataset
 from ..dataset.views import Observer
 from ..errors import GalaxyError
 from ..galaxy import load_galaxy
@@ -59,7 +59,7 @@ class Measured:
 @lru_cache(maxsize=4)
 def observer_of(settings: Settings) -> tuple[DataSet, Observer]:
     """The data set of these settings and the telescope it was made with."""
-    dataset = load_dataset(settings)
+    dataset = read_dataset(settings.dataset_path)
     return dataset, Observer(open_universe(settings), dataset.recipe, dataset.grid, settings.seed)
 
 

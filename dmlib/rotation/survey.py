@@ -12,7 +12,7 @@ from scipy.optimize import minimize
 
 from ..errors import GalaxyError
 from ..galaxy import load_galaxy
-from ..sample import load_sample
+from ..sample import read_sample
 from ..settings import Settings
 from ..universe import open_universe
 from .examples import sparc_files
@@ -103,7 +103,7 @@ def load_survey(settings: Settings, most: int = 0, *, always: str = "NGC6503") -
 
 def _of_universe(settings: Settings, most: int, reason: str) -> Survey:
     """Curves of simulated galaxies, measured on their cold gas; stars, gas and distance are known."""
-    sample = load_sample(settings)
+    sample = read_sample(settings.sample_path)
     sample = sample[np.asarray(sample["is_true_central"], dtype=bool)]
     universe = open_universe(settings)
     models, rows = [], []

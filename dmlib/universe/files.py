@@ -13,6 +13,7 @@ import numpy as np
 from astropy.table import QTable
 
 from ..errors import UniverseError
+from ..settings import Settings
 from ..units import PART_TYPE, CodeUnits
 from .base import Header, Scope
 from .checks import check_run, find_output, open_hdf5
@@ -332,3 +333,22 @@ class FilesUniverse:
                     if dataset in handle:
                         digest.update(np.ascontiguousarray(handle[dataset][()]).tobytes())
         return digest.hexdigest()
+
+
+def open_tree(settings: Settings) -> FilesUniverse:
+    """Open the TNG tree of ``universe="files"``."""
+    return FilesUniverse(settings.base_path, simulation=settings.simulation, snapshot=settings.snapshot)
+
+
+def open_embedded(settings: Settings) -> FilesUniverse:
+    """Open the embedded universe, which must have been written."""
+    return FilesUniverse(settings.universe_dir / "output", simulation="embedded", snapshot=settings.snapshot)
+
+
+def tree_state(settings: Settings) -> dict[str, str]:
+    """Fingerprint of names, sizes and times of the files of a tree: to hash their contents would take hours."""
+    base, snapshot = Path(settings.base_path), f"{settings.snapshot:03d}"
+    folders = (base / f"groups_{snapshot}", base / f"snapdir_{snapshot}", base.parent / "postprocessing" / "offsets")
+    files = [path for folder in folders for path in sorted(folder.glob("*.hdf5"))]
+    listing = [f"{path.parent.name}/{path.name} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in files]
+    return {f"{settings.simulation} on disk": hashlib.sha256("\n".join(listing).encode()).hexdigest()}

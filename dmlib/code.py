@@ -1,0 +1,230 @@
+"""Which source files a result depends on, and a fingerprint of what they compute.
+
+A cached result is only as good as the list of what it depends on. The list is read from import statements, including
+those inside functions, and followed through dmlib and mocktng to the end; nothing is imported. The fingerprint is that
+of the syntax tree without comments and docstrings: an edited formula changes it, an edited sentence does not.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.util
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+#: Packages whose modules are followed.
+PACKAGES = ("dmlib", "mocktng")
+
+#: Modules that decide when and where things are computed, not what comes out; no result depends on their text. The
+#: values of `dmlib.settings` count as parameters instead.
+INFRASTRUCTURE = (
+    *("dmlib.cli", "dmlib.code", "dmlib.errors", "dmlib.files", "dmlib.load", "dmlib.pipeline"),
+    *("dmlib.progress", "dmlib.settings", "dmlib.sources", "dmlib.workers"),
+)
+
+Read = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What one source file imports from `PACKAGES`.
+
+    Parameters
+    ----------
+    at_import : frozenset of str
+        Names imported when the module is; ``dmlib.a.b`` may be a module or an attribute of ``dmlib.a``.
+    in_functions : frozenset of str
+        Names that functions import when they are called.
+    """
+
+    at_import: frozenset[str]
+    in_functions: frozenset[str]
+
+
+def package_root(package: str) -> Path | None:
+    """Folder that holds the source of one of `PACKAGES`; None where it is not installed."""
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.origin or not spec.submodule_search_locations:
+        return None
+    return Path(next(iter(spec.submodule_search_locations)))
+
+
+def is_infrastructure(module: str) -> bool:
+    """Whether results are independent of a module's text, see `INFRASTRUCTURE`."""
+    return module in PACKAGES or any(module == name or module.startswith(f"{name}.") for name in INFRASTRUCTURE)
+
+
+def closure(names: Iterable[str], *, with_infrastructure: bool = False) -> dict[str, Path]:
+    """Modules that the named ones use, directly or through others.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Modules, for example ``["dmlib.sample"]``.
+    with_infrastructure : bool
+        Keep the modules that results do not depend on; the pages depend on them.
+
+    Returns
+    -------
+    dict
+        Module -> source file, sorted by name, the named ones included.
+
+    Notes
+    -----
+    Importing ``dmlib.universe.files`` runs ``dmlib/universe/__init__.py`` too; of a package met only on the way to one
+    of its modules, the imports inside its functions do not count.
+    """
+    found: dict[str, Path] = {}
+    entire: set[str] = set()
+    todo = [(name, True) for name in names]
+    while todo:
+        name, whole = todo.pop()
+        resolved = _resolve(name)
+        if resolved is None:
+            continue
+        module, path = resolved
+        if (is_infrastructure(module) and not with_infrastructure) or module in entire:
+            continue
+        if module in found and not whole:
+            continue
+        found[module] = path
+        if whole:
+            entire.add(module)
+        imported = _imports(path, module, _version(path))
+        todo += [(target, True) for target in imported.at_import]
+        if whole:
+            todo += [(target, True) for target in imported.in_functions]
+        parent = module.rpartition(".")[0]
+        if parent:
+            todo.append((parent, False))
+    return dict(sorted(found.items()))
+
+
+def fingerprint(*modules: str) -> str:
+    """Hash of the code of the named modules and of all that they use.
+
+    Parameters
+    ----------
+    *modules : str
+        For example ``"dmlib.targets"``.
+
+    Returns
+    -------
+    str
+        Sha256, the same after an edit of comments, docstrings or layout.
+    """
+    digest = hashlib.sha256()
+    for module, path in closure(modules).items():
+        digest.update(f"{module} {code_hash(path)}\n".encode())
+    return digest.hexdigest()
+
+
+def code_hash(path: Path) -> str:
+    """Sha256 of a Python file's syntax tree without docstrings; of the bytes of any other file."""
+    if path.suffix != ".py":
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    return _code_hash(path, _version(path))
+
+
+def imports_of_source(text: str) -> frozenset[str]:
+    """Names from `PACKAGES` that a script imports anywhere; lines of IPython magic are ignored.
+
+    Raises
+    ------
+    SyntaxError
+        When the script is not Python.
+    """
+    imported = _collect(parse_script(text), package="")
+    return imported.at_import | imported.in_functions
+
+
+def parse_script(text: str) -> ast.Module:
+    """Syntax tree of a script, without its lines of IPython magic."""
+    lines = ("" if line.lstrip().startswith(("%", "!")) else line for line in text.splitlines())
+    return ast.parse("\n".join(lines))
+
+
+def data_files(modules: dict[str, Path]) -> list[Path]:
+    """Files other than Python source in the folders of the packages among `modules`: tables, style sheets."""
+    files = []
+    for module, path in modules.items():
+        if path.name == "__init__.py" and module not in PACKAGES:
+            files += [
+                item
+                for item in path.parent.iterdir()
+                if item.is_file() and item.suffix not in {".py", ".pyc", ".typed"} and not item.name.startswith(".")
+            ]
+    return sorted(files)
+
+
+def _resolve(name: str) -> tuple[str, Path] | None:
+    """Module and file of ``dmlib.a.b``, or of ``dmlib.a`` when ``b`` is a name inside it."""
+    parts = name.split(".")
+    root = package_root(parts[0]) if parts[0] in PACKAGES else None
+    while root and parts:
+        base = root.joinpath(*parts[1:])
+        for path in (base / "__init__.py", base.with_suffix(".py")):
+            if path.is_file():
+                return ".".join(parts), path
+        parts.pop()
+    return None
+
+
+def _version(path: Path) -> Read:
+    """What tells one state of a file from another within a process."""
+    stat = path.stat()
+    return stat.st_mtime_ns, stat.st_size
+
+
+@lru_cache(maxsize=1024)
+def _imports(path: Path, module: str, version: Read) -> Imported:
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    return _collect(_tree(path, version), package)
+
+
+@lru_cache(maxsize=1024)
+def _code_hash(path: Path, version: Read) -> str:
+    tree = _tree(path, version)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            # A string that stands alone documents what is above it.
+            code: list[ast.stmt] = [part for part in node.body if not _is_text(part)]
+            node.body[:] = code or [ast.Pass()]
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+
+
+def _tree(path: Path, version: Read) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+
+
+def _is_text(node: ast.AST) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+def _collect(tree: ast.AST, package: str) -> Imported:
+    at_import: set[str] = set()
+    in_functions: set[str] = set()
+
+    def visit(node: ast.AST, target: set[str]) -> None:
+        if isinstance(node, ast.Import):
+            target.update(alias.name for alias in node.names if alias.name.split(".")[0] in PACKAGES)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                above = package.split(".")[: len(package.split(".")) - node.level + 1]
+                base = ".".join([*above, base]) if base else ".".join(above)
+            if base.split(".")[0] in PACKAGES:
+                target.update(f"{base}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            for child in node.orelse:
+                visit(child, target)
+        else:
+            inside = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+            for child in ast.iter_child_nodes(node):
+                visit(child, in_functions if inside else target)
+
+    visit(tree, at_import)
+    return Imported(frozenset(at_import), frozenset(in_functions))

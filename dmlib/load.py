@@ -1,0 +1,88 @@
+"""Loading a product for some settings: it is brought up to date first, with everything that it is made from.
+
+These are the calls of notebooks and of the command. `dmlib run` reads from a notebook's source which of them it makes,
+and so knows what the notebook depends on. Code inside dmlib reads products from their paths instead.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from astropy.table import QTable
+
+from . import sample as samples
+from . import targets as profiles
+from .dataset.read import DataSet, read_dataset
+from .dataset.views import Observer
+from .errors import DmlibError
+from .pipeline.steps import ensure
+from .settings import Settings, repository_root
+from .targets import Targets
+from .universe import Universe, open_universe
+
+if TYPE_CHECKING:
+    from .networks.predictions import Predictions
+    from .rotation.benchmark import Benchmark
+
+
+def universe(settings: Settings) -> Universe:
+    """The universe, opened; the embedded one is written first where it is missing."""
+    if settings.source.written_here:
+        ensure(settings.whole, "universe")
+    return open_universe(settings)
+
+
+def sample(settings: Settings) -> QTable:
+    """The selected galaxies; columns as in `dmlib.sample.select`."""
+    return samples.read_sample(ensure(settings, "sample"))
+
+
+def targets(settings: Settings) -> Targets:
+    """The enclosed-mass profiles of the sample."""
+    return profiles.read_targets(ensure(settings, "targets"))
+
+
+def dataset(settings: Settings) -> DataSet:
+    """Inputs and targets of all views, split by galaxy."""
+    return read_dataset(ensure(settings, "dataset"))
+
+
+def observer(settings: Settings) -> Observer:
+    """The virtual telescope with which the data set was made; it observes any view again, with its full HI cube."""
+    made = dataset(settings)
+    return Observer(universe(settings), made.recipe, made.grid, settings.seed)
+
+
+def models(settings: Settings) -> Path:
+    """Folder of the trained networks, for `dmlib.networks.models.read_network` and its companions."""
+    return ensure(settings, "models")
+
+
+def predictions(settings: Settings) -> Predictions:
+    """What every network and every plain regression predicts for the test galaxies."""
+    from .networks.predictions import read_predictions
+
+    return read_predictions(ensure(settings, "predictions"))
+
+
+def benchmark(settings: Settings) -> Benchmark:
+    """What rotation curves say of the test galaxies."""
+    from .rotation.benchmark import read_benchmark
+
+    return read_benchmark(ensure(settings, "rotation"))
+
+
+def record(name: str) -> dict[str, Any]:
+    """A committed record, ``records/<name>.json``: what was measured once on data that a reader may not have.
+
+    Raises
+    ------
+    DmlibError
+        When the record is missing.
+    """
+    path = repository_root() / "records" / f"{name}.json"
+    if not path.is_file():
+        raise DmlibError(f"{path} is missing: it is part of the repository, restore it from git.")
+    return json.loads(path.read_text(encoding="utf-8"))

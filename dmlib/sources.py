@@ -1,0 +1,75 @@
+"""The registry of data sources: where galaxies can come from, one row a source.
+
+To add a source, write a module with a class that follows `dmlib.universe.base.Universe` and a function that opens it,
+and add a row here.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+#: Simulations whose name the folder above a tree's ``output`` tells, such as ``TNG50-1/output``.
+_RUN = re.compile(r"(TNG(50|100|300)-[123]|Illustris-[123])(-Dark)?")
+
+
+@dataclass(frozen=True)
+class Source:
+    """One data source.
+
+    Parameters
+    ----------
+    name : str
+        Value of the setting ``universe``.
+    opener : str
+        ``"module:function"``; the function takes the settings and returns a `dmlib.universe.base.Universe`. Only
+        results made from this source depend on the module's code.
+    note : str
+        Added to the simulation's name in captions, for example ``" (web API)"``.
+    needs_base_path : bool
+        Whether the setting ``base_path`` is required; otherwise it is refused.
+    written_here : bool
+        Whether the universe is a product of the pipeline.
+    state : str
+        ``"module:function"``; the function takes the settings and returns what can be known of the content without
+        reading it, name -> fingerprint, by which `dmlib status` notices a change. Empty for a product of the pipeline.
+    """
+
+    name: str
+    opener: str
+    note: str = ""
+    needs_base_path: bool = False
+    written_here: bool = False
+    state: str = ""
+
+    @property
+    def module(self) -> str:
+        """Module of the opener."""
+        return self.opener.partition(":")[0]
+
+
+SOURCES: dict[str, Source] = {
+    source.name: source
+    for source in (
+        Source("embedded", "dmlib.universe.files:open_embedded", written_here=True),
+        Source(
+            "files", "dmlib.universe.files:open_tree", needs_base_path=True, state="dmlib.universe.files:tree_state"
+        ),
+        Source("api", "dmlib.universe.api:open_api", note=" (web API)", state="dmlib.universe.api:server_state"),
+    )
+}
+
+
+def simulation_of_path(base_path: str) -> str | None:
+    """Name of the simulation whose ``output`` folder this is, told by the folder above it; None if that is no name."""
+    name = Path(base_path).expanduser().absolute().parent.name if base_path else ""
+    return name if _RUN.fullmatch(name) else None
+
+
+def call(target: str, *arguments: Any) -> Any:
+    """Call ``"module:function"``."""
+    module, _, name = target.partition(":")
+    return getattr(import_module(module), name)(*arguments)
