@@ -62,7 +62,7 @@ def show(
         raise ValueError(f"a figure's name is lower case with underscores, not {name!r}")
     if not caption.strip() or not alt.strip():
         raise ValueError(f"figure {name} needs a caption and an alternative text")
-    if not style._memory(fig):
+    if not style.recorded(fig):
         raise ValueError(f"figure {name} has no numbers: give them with style.plotted(fig, series, x=..., y=...)")
     caption = f"{' '.join(caption.split())} {_data_line(settings, n, source)}"
     alt = " ".join(alt.split())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from astropy import units as u
@@ -15,7 +16,7 @@ from ..primer.tiny import Pictures, Trained
 from . import style
 from .panels import KMS, beside, curve, note, picture, plain, titles
 
-_ARROW = {"arrowstyle": "-|>", "mutation_scale": 11, "color": "#555555", "linewidth": 1.3}
+_ARROW: dict[str, Any] = {"arrowstyle": "-|>", "mutation_scale": 11, "color": "#555555", "linewidth": 1.3}
 
 
 def neuron() -> Figure:
@@ -137,7 +138,7 @@ def by_hand(patch: np.ndarray, kernel: np.ndarray, at: tuple[int, int]) -> Figur
             ax.text(column, row, format(value, form).replace("-", "−"), **how)
             style.plotted(fig, title, row=row, column=column, value=value)
     for ax, (row, column), side in ((axes[0], at, size), (axes[1], (0, 0), size), (axes[2], at, 1)):
-        frame = {"fill": False, "edgecolor": style.COLOURS["tng"], "linewidth": 2.6}
+        frame: dict[str, Any] = {"fill": False, "edgecolor": style.COLOURS["tng"], "linewidth": 2.6}
         ax.add_patch(Rectangle((column - 0.5, row - 0.5), side, side, **frame))
     return fig
 
@@ -193,17 +194,18 @@ def chance_and_norm(
     """
     fig = style.new_figure(width="wide", height=4.3)[0]
     fig.clear()
-    top, bottom = fig.subfigures(2, 1, height_ratios=[1, 1.15])
-    panels = top.subplots(1, 2 + len(dropped))
+    halves: Any = fig.subfigures(2, 1, height_ratios=[1, 1.15])
+    panels = halves[0].subplots(1, 2 + len(dropped))
     heads = ["feature map", *(f"draw {k + 1}" for k in range(len(dropped))), "mean of draws"]
     for ax, title, values in zip(panels, heads, [image, *dropped, mean], strict=True):
         picture(ax, values, style.DENSITY, 0, (1.6 if "draw " in title else 1.0) * image.max())
         _record_column(fig, title, values)
     titles(panels, heads)
     for ax, values, title in zip(
-        bottom.subplots(1, 2), (raw, norm), ("before", "after batch normalisation"), strict=True
+        halves[1].subplots(1, 2), (raw, norm), ("before", "after batch normalisation"), strict=True
     ):
-        bins = np.linspace(*np.percentile(values, [0.2, 99.8]), 70)
+        low, high = np.percentile(values, [0.2, 99.8])
+        bins = np.linspace(low, high, 70)
         centre, pixels = 0.5 * (bins[1:] + bins[:-1]), values[..., 0].size
         for k, colour in enumerate(("#332288", "#88CCEE", "#44AA99", "#999933", "#CC6677", "#882255")):
             count, _ = np.histogram(values[..., k], bins=bins)
@@ -236,7 +238,7 @@ def volumes(traced: Sequence[Traced], image: np.ndarray) -> Figure:
             words = f"{t.shape[0]}"
         colour = style.COLOURS[role]
         x += 0.30
-        box = {"facecolor": colour, "edgecolor": "white", "linewidth": 0.8, "zorder": 3}
+        box: dict[str, Any] = {"facecolor": colour, "edgecolor": "white", "linewidth": 0.8, "zorder": 3}
         ax.add_patch(Rectangle((x, -high / 2), deep, high, **box))
         ax.add_patch(FancyArrowPatch((x - 0.27, 0), (x - 0.02, 0), arrowstyle="-|>", mutation_scale=8, color="#777777"))
         centres.append(x + deep / 2)

@@ -68,10 +68,6 @@ def gallery(portraits: Mapping[str, Portrait]) -> Figure:
 
 def _colour(light: np.ndarray) -> np.ndarray:
     """Red, green and blue of i, r, g light: arcsinh stretch (Lupton et al. 2004), white balance of an evolved disc."""
-
-
-def _colour(light):
-    """Red, green and blue of i, r, g light: arcsinh stretch (Lupton et al. 2004), white balance of an evolved disc."""
     balanced = light * np.array([0.78, 1.0, 1.62])
     bright = np.percentile(balanced[..., 1], 99.7)
     return make_lupton_rgb(*(balanced[..., i] / bright for i in range(3)), stretch=0.12, Q=9.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from astropy import units as u
@@ -208,7 +209,7 @@ def recovery(table: QTable) -> Figure:
 
 
 def _map(ax: Axes, maps: MomentMaps, name: str, v_max: float, half: float) -> AxesImage:
-    looks = {
+    looks: dict[str, dict[str, Any]] = {
         "surface_density": {"cmap": style.DENSITY, "norm": LogNorm(0.1, 30.0)},
         "velocity": {"cmap": style.VELOCITY, "low": -v_max, "high": v_max},
         "dispersion": {"cmap": style.SEQUENTIAL, "low": 0.0, "high": 60.0},

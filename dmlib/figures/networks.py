@@ -67,7 +67,7 @@ def histories(trained: Mapping[str, Sequence[Mapping[str, Sequence[float]]]]) ->
         for k, history in enumerate(members):
             epoch = np.arange(1, len(history["loss"]) + 1)
             loss, held = np.array(history["loss"]), np.array(history["val_loss"])
-            how = {"color": colour, "linewidth": 0.8 if k else 1.7}
+            how: dict[str, Any] = {"color": colour, "linewidth": 0.8 if k else 1.7}
             labels = (None, None) if k else ("training", "validation")
             ax.plot(epoch, loss, alpha=0.4, marker="o" if len(epoch) == 1 else "", label=labels[0], **how)
             ax.plot(epoch, held, label=labels[1], **how)

@@ -70,7 +70,9 @@ def curve(
         ax.plot(x, y, label=label, **look)
     else:
         ax.errorbar(x, y, error if bars is True else bars, label=label, **look)
-    style.plotted(ax.get_figure(root=True), series, **columns)
+    fig = ax.get_figure(root=True)
+    assert fig is not None
+    style.plotted(fig, series, **columns)
 
 
 def shade(ax: Axes, x: np.ndarray, low: np.ndarray, high: np.ndarray, look: str, **kw: Any) -> None:
@@ -238,9 +240,9 @@ def bar_axis(ax: Axes, names: Sequence[str]) -> None:
     ax.grid(axis="y", visible=False)
 
 
-def zero(ax: Axes, y: float = 0.0, **kw: Any) -> None:
+def zero(ax: Axes, y: float = 0.0, color: str = style.COLOURS["total"], linewidth: float = 1.0, **kw: Any) -> None:
     """Draw a thin horizontal line at a reference value."""
-    ax.axhline(y, **{"color": style.COLOURS["total"], "linewidth": 1.0} | kw)
+    ax.axhline(y, color=color, linewidth=linewidth, **kw)
 
 
 def note(ax: Axes, x: float, y: float, words: str, **kw: Any) -> None:

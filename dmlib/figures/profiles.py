@@ -16,7 +16,7 @@ from ..evaluation.coverage import EXPECTED, Coverage
 from ..evaluation.derived import Band, circular_velocity, shell_density
 from ..evaluation.scores import Scores
 from . import style
-from .panels import ERROR, curve, grid, parts, picture, radius_axis, row_labels, shade, zero
+from .panels import ERROR, RADIUS, curve, grid, parts, picture, radius_axis, row_labels, shade, zero
 
 _PREDICTED = style.COLOURS["prediction"]
 
@@ -71,8 +71,8 @@ def residuals(scores: Scores, name: str, columns: Sequence[int]) -> Figure:
         (mean, style.line("baseline/mean"), "mean training profile"),
         (ratio, style.line("C"), "network"),
     ):
-        low, middle, high = (scores.bootstrap.quantile(values, share) for share in (0.1587, 0.5, 0.8413))
-        numbers = {"median": middle.value, "error": middle.error, "low": low.value, "high": high.value}
+        low, centre, high = (scores.bootstrap.quantile(values, share) for share in (0.1587, 0.5, 0.8413))
+        numbers = {"median": centre.value, "error": centre.error, "low": low.value, "high": high.value}
         curve(right, f"{label}, all radii", {"radius": scores.radii * u.kpc, **numbers}, look, label=label, band=True)
     zero(right)
     radius_axis(right, title="median and middle 68%")
@@ -90,6 +90,8 @@ def views(chosen: Mapping[str, tuple[np.ndarray, np.ndarray]], extent: tuple[flo
         Title -> normalised image of one band, velocity over 200 km/s with NaN where blank.
     extent : tuple
         [kpc]
+
+    To see: whether the galaxies are seen face-on or edge-on, and whether their velocity fields are regular.
     """
     fig, axes = style.new_figure(1, 2 * len(chosen), width="wide", height=2.3)
     for (left, right), (title, (image, velocity)) in zip(axes.reshape(-1, 2), chosen.items(), strict=True):
@@ -137,8 +139,8 @@ def single(galaxies: Mapping[str, tuple[np.ndarray, Mapping[str, Band], np.ndarr
             style.plotted(fig, f"{title}, {name}", radius=found.radius * u.kpc, true=y, **columns)
         column[0].set(title=title)
         column[2].set(yscale="log")
-        for ax in column:
-            radius_axis(ax, **({} if ax is column[2] else {"label": ""}))
+        for ax, label in zip(column, ("", "", RADIUS), strict=True):
+            radius_axis(ax, label=label)
     labels = (r"$M_\mathrm{DM}/R$ [$10^9\,$M$_\odot$/kpc]", r"$V_\mathrm{DM}$ [km/s]", r"density [M$_\odot$/kpc$^3$]")
     row_labels(axes, labels)
     axes[0, 0].legend(loc="best", fontsize=9)
@@ -156,8 +158,8 @@ def coverage(radii: np.ndarray, found: Coverage, histogram: Estimate, bootstrap:
     for k, role in ((1, "prediction"), (2, "dark_matter")):
         within = found.within[k]
         columns = {"radius": radii * u.kpc, "share": within.value, "error": within.error}
-        look, edges = style.line(role), (within.low, within.high)
-        curve(left, f"within {k} sigma", columns, look, label=rf"within {k} $\sigma$", band=edges)
+        look, band = style.line(role), (within.low, within.high)
+        curve(left, f"within {k} sigma", columns, look, label=rf"within {k} $\sigma$", band=band)
         left.axhline(EXPECTED[k], **style.line(role, linestyle=(0, (5, 2)), linewidth=1.1))
     radius_axis(left, ylim=(0, 1.03), ylabel="share of the test views", title="coverage")
     left.legend(loc="lower right")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from astropy import units as u
@@ -60,7 +61,7 @@ def velocity_field(field: VelocityField, model: np.ndarray, rings: RotationCurve
     return fig
 
 
-def _ellipse(ax: Axes, centre: tuple[float, float], major: float, minor: float, angle: float, **kw) -> None:
+def _ellipse(ax: Axes, centre: tuple[float, float], major: float, minor: float, angle: float, **kw: Any) -> None:
     # The angle of matplotlib runs from x (West) towards y (North); the position angle from North towards East (-x).
     ax.add_patch(Ellipse(centre, major, minor, angle=90.0 + angle, **kw))
 
@@ -248,7 +249,7 @@ def placement(where: Placement) -> Figure:
     """
     fig, _, panels = grid(len(FEATURES), 4, 2.1)
     for ax, name, values, own in zip(panels, FEATURES, where.train.T, where.one, strict=True):
-        bins = np.linspace(min(values.min(), own), max(values.max(), own) + 1e-9, 25)
+        bins = list(np.linspace(min(values.min(), own), max(values.max(), own) + 1e-9, 25))
         counts, edges, _ = ax.hist(values, bins=bins, color=style.COLOURS["embedded"], alpha=0.6)
         ax.axvline(own, color=style.COLOURS["accent"])
         ax.set(xlabel=name, yticks=[])

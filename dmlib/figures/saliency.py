@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from astropy import units as u
@@ -139,12 +140,12 @@ def sanity(
     """
     fig = style.new_figure(width="wide", height=5.0)[0]
     fig.clear()
-    top, bottom = fig.subfigures(2, 1, height_ratios=[1, 1.9])
-    panels = top.subplots(1, len(thumbnails))
+    halves: Any = fig.subfigures(2, 1, height_ratios=[1, 1.9])
+    panels = halves[0].subplots(1, len(thumbnails))
     for ax, (_, one) in zip(panels, thumbnails, strict=True):
         _saliency(ax, np.abs(one))
     titles(panels, [title for title, _ in thumbnails], 8)
-    left, right = bottom.subplots(1, 2, sharey=True)
+    left, right = halves[1].subplots(1, 2, sharey=True)
     looks = [style.points(role, linestyle=dash) for dash in ("-", style.SHORT) for role in ("stars", "dark_matter")]
     for (name, (ranks, likeness)), look in zip(curves.items(), looks, strict=False):
         share = np.linspace(0, 100, len(ranks))
@@ -268,7 +269,7 @@ def kinds(radii: np.ndarray, by_slope: Mapping[str, np.ndarray], by_occlusion: M
     return fig
 
 
-def _saliency(ax: Axes, size: np.ndarray, **kw: tuple[float, float, float, float]) -> None:
+def _saliency(ax: Axes, size: np.ndarray, **kw: Any) -> None:
     """Show absolute gradients, divided by their 99.8th percentile."""
     picture(ax, size / max(np.percentile(size, 99.8), 1e-30), style.DENSITY, 0, 1, **kw)
 

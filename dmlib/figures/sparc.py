@@ -65,7 +65,7 @@ def enclosed(model: MassModel, fits: Mapping[str, Fit]) -> Figure:
         curve(left, name, columns, look, label=HALOS[name].label, band=(q[0], q[4]), ordinate="q50")
         right.plot(fit.radii, q[2] / first.m_dm, **look)
         for low, high, alpha in ((0, 4, 0.12), (1, 3, 0.25)):
-            shade(right, fit.radii, *q[[low, high]] / first.m_dm, look["color"], alpha=alpha)
+            shade(right, fit.radii, q[low] / first.m_dm, q[high] / first.m_dm, look["color"], alpha=alpha)
     left.set(ylabel=r"dark mass within $R$ [M$_\odot$]", title="95 per cent intervals")
     right.set(ylabel=f"over the median of {HALOS[first.halo].label}", title="68 and 95 per cent", ylim=(0.2, 5))
     ticks(right.yaxis, (0.2, 0.5, 1, 2, 5))

@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary
 import matplotlib
 import numpy as np
 from astropy import units as u
+from cycler import cycler
 from matplotlib.figure import Figure
 
 #: Dash patterns, as matplotlib's (offset, (on, off, ...)) in units of the line width.
@@ -120,7 +121,7 @@ SIGNED = "PuOr"
 #: Widths [inch]. ``text`` fills the book's column; type stays legible when a phone shrinks it to 360 pixels.
 WIDTHS = {"single": 4.4, "text": 6.2, "wide": 7.8}
 
-_RC = {
+_RC: dict[Any, Any] = {
     "figure.dpi": 110,
     "savefig.dpi": 200,
     "font.sans-serif": ["DejaVu Sans"],
@@ -138,7 +139,7 @@ _RC = {
     "axes.axisbelow": True,
     "grid.color": "#E4E4E4",
     "grid.linewidth": 0.6,
-    "axes.prop_cycle": matplotlib.cycler(color=["#332288", "#DD7722", "#2A9D8F", "#AA3377", "#66B8E0", "#999933"]),
+    "axes.prop_cycle": cycler(color=["#332288", "#DD7722", "#2A9D8F", "#AA3377", "#66B8E0", "#999933"]),
     "xtick.labelsize": 10,
     "ytick.labelsize": 10,
     "xtick.color": "#444444",

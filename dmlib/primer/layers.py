@@ -5,7 +5,7 @@ Slow and plain on purpose; `tests/primer/test_layers.py` compares them with Kera
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
@@ -18,7 +18,7 @@ from ..dataset.read import DataSet
 #: Weights of a network of dense layers: one (matrix, constants) a layer.
 Weights = list[tuple[np.ndarray, np.ndarray]]
 
-ACTIVATIONS = {
+ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "linear": lambda z: z,
     "ReLU": lambda z: np.maximum(z, 0.0),
     "sigmoid": lambda z: 1.0 / (1.0 + np.exp(-z)),

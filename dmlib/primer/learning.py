@@ -105,6 +105,7 @@ class Scale:
         return cls(values.mean(axis=0), np.where(spread > 0, spread, 1.0))
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
+        """Apply it."""
         return (values - self.mean) / self.spread
 
     def back(self, values: np.ndarray) -> np.ndarray:
@@ -305,7 +306,7 @@ def more_examples(
     """
     splits, predictions = draw(len(x), len(x) // 2, repeats, seed), _polynomial_fits(x, y, degrees)
     errors = [_errors(y, [(pool[:size], rest) for pool, rest in splits], predictions) for size in sizes]
-    seen, unseen = np.moveaxis(errors, 1, 0).transpose(0, 3, 1, 2)
+    seen, unseen = np.array(errors).transpose(1, 3, 0, 2)
     return seen, unseen
 
 
@@ -322,7 +323,7 @@ def _errors(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Errors on the rows of the fit and on the others, shape (splits, predictions) each."""
     errors = [[[rms((p - y)[rows]) for rows in split] for p in predictions(split[0])] for split in splits]
-    seen, unseen = np.moveaxis(errors, -1, 0)
+    seen, unseen = np.moveaxis(np.array(errors), -1, 0)
     return seen, unseen
 
 

@@ -120,7 +120,8 @@ def learn(train: Pictures, validation: Pictures, *, epochs: int, seed: int, rate
             best, kept = now[1], model.get_weights()
     model.set_weights(kept)
     predicted = model.predict(validation.inputs, batch_size=256, verbose=0)[:, 0]
-    return Trained(model, *np.array(errors).T, predicted)
+    seen, unseen = np.array(errors).T
+    return Trained(model, seen, unseen, predicted)
 
 
 def feature_maps(model, inputs: np.ndarray) -> np.ndarray:
