@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from ..evaluation.bootstrap import Estimate
 from ..evaluation.contest import Bias, Contest
 from . import style
-from .panels import RADIUS, curve, note, parts, row_labels, ticks
+from .panels import RADIUS, curve, note, parts, radius_axis, row_labels, ticks
 
 
 def look(name: str) -> dict:
@@ -30,8 +30,8 @@ def _band(ax: Axes, contest: Contest, series: str, found: Estimate, line: dict, 
     curve(ax, series, columns, line, label=label, band=True, ordinate=y)
 
 
-def _error_axes(ax: Axes) -> None:
-    ax.set(xscale="log", yscale="log")
+def _error_axes(ax: Axes, label: str) -> None:
+    radius_axis(ax, label=label, yscale="log")
     ticks(ax.yaxis, (0.05, 0.1, 0.2, 0.5, 1, 2, 5))
 
 
@@ -77,10 +77,9 @@ def errors(contest: Contest, panels: Mapping[str, Sequence[str]], where: np.ndar
             for name in names:
                 found, words = measure(name, where, seed), contest.entries[name].title
                 _band(ax, contest, f"{title}, {name}", found, look(name), words, measure=key, value=None)
-            _error_axes(ax)
+            _error_axes(ax, RADIUS if ax is column[1] else "")
         column[0].set_title(title)
         column[0].legend(loc="upper center", fontsize=7.5)
-        column[1].set_xlabel(RADIUS)
     row_labels(axes, [label for _, label, _ in rows])
     low, high = axes[0, 0].get_ylim()
     axes[0, 0].set_ylim(max(low, 0.03), 2.2 * high)
@@ -103,7 +102,7 @@ def duel(contest: Contest, differences: Mapping[str, Estimate], won: Mapping[str
             ax.plot(r[rows], found.value[rows], "o", color=line["color"], markerfacecolor=face, markersize=5)
         columns = {"difference": found.value, "error": found.error, "verdict": won[name]}
         style.plotted(fig, name, radius=contest.radii * u.kpc, **columns)
-    ax.set(xscale="log", xlabel=RADIUS, ylabel=r"difference of mean $|\Delta M/M|$")
+    radius_axis(ax, xlim=(0.95, 105), ylabel=r"difference of mean $|\Delta M/M|$")
     ax.set_yscale("symlog", linthresh=0.2)
     ticks(ax.yaxis, (-2, -1, -0.5, -0.2, -0.1, 0, 0.1, 0.2))
     note(ax, 0.02, 0.04, "network errs less", fontweight="bold")
@@ -123,7 +122,7 @@ def coverage(contest: Contest, shares: Mapping[str, Mapping[int, Estimate]]) -> 
         for name, found in shares.items():
             title = contest.entries[name].title
             _band(ax, contest, f"{name}, {share}", found[share], look(name), title, share=None)
-        ax.set(xscale="log", xlabel=RADIUS, ylim=(0, 1.02), title=f"{share} per cent interval")
+        radius_axis(ax, ylim=(0, 1.02), title=f"{share} per cent interval")
     axes[0].set_ylabel("share of views whose truth is inside")
     axes[1].legend(loc="lower right", fontsize=8)
     return fig
@@ -140,8 +139,8 @@ def knowledge(contest: Contest, pairs: Sequence[tuple[str, str]], where: np.ndar
         for name in pair:
             label = "known" if name.endswith("_perfect") else "observed"
             _band(ax, contest, name, contest.error(name, where, seed), look(name), label, value=None)
-        _error_axes(ax)
-        ax.set(xlabel=RADIUS, title=contest.entries[pair[0]].title)
+        _error_axes(ax, RADIUS)
+        ax.set_title(contest.entries[pair[0]].title)
         ax.legend(title="geometry and baryons", fontsize=8.5, title_fontsize=8.5)
     axes[0, 0].set_ylim(bottom=0.02)
     axes[0, 0].set_ylabel(r"mean $|\Delta M / M|$")

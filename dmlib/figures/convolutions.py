@@ -48,9 +48,8 @@ def neuron() -> Figure:
         ("tanh", "stars", style.DASHED, 1.6),
         ("sigmoid", "literature", (0, (2, 1)), 1.6),
     ):
-        curve(
-            right, name, {"z": z, "a": layers.ACTIVATIONS[name](z)}, style.line(role, linestyle=dash, linewidth=width)
-        )
+        look = style.line(role, linestyle=dash, linewidth=width)
+        curve(right, name, {"z": z, "a": layers.ACTIVATIONS[name](z)}, look)
     right.set(xlabel="sum $z$", ylabel="output of the neuron, $a(z)$", ylim=(-1.1, 2.1), title="ways to bend")
     right.legend(loc="upper left")
     return fig
@@ -201,9 +200,8 @@ def chance_and_norm(
         picture(ax, values, style.DENSITY, 0, (1.6 if "draw " in title else 1.0) * image.max())
         _record_column(fig, title, values)
     titles(panels, heads)
-    for ax, values, title in zip(
-        halves[1].subplots(1, 2), (raw, norm), ("before", "after batch normalisation"), strict=True
-    ):
+    pair = {"before": raw, "after batch normalisation": norm}
+    for ax, (title, values) in zip(halves[1].subplots(1, 2), pair.items(), strict=True):
         low, high = np.percentile(values, [0.2, 99.8])
         bins = np.linspace(low, high, 70)
         centre, pixels = 0.5 * (bins[1:] + bins[:-1]), values[..., 0].size
@@ -293,10 +291,8 @@ def tiny(trained: Trained, validation: Pictures) -> Figure:
     """
     fig, (left, right) = style.new_figure(1, 2, width="wide", height=3.6)
     epochs = np.arange(1, len(trained.train) + 1)
-    for values, name, role in (
-        (trained.train, "training views", "embedded"),
-        (trained.validation, "validation views", "accent"),
-    ):
+    errors = {"training views": trained.train, "validation views": trained.validation}
+    for (name, values), role in zip(errors.items(), ("embedded", "accent"), strict=True):
         curve(left, name, {"epoch": epochs, "rms_cos_i": values}, style.line(role, marker="o"))
     left.axhline(validation.cosine.std(), label="mean, ignoring the image", **style.line("baseline", linewidth=2))
     left.set(xlabel="epoch", ylabel=r"rms error of $\cos i$", title="training")

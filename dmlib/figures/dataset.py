@@ -96,9 +96,8 @@ def targets(dataset: DataSet) -> Figure:
         else:
             left.plot(dataset.radii, np.transpose([low, high]), **style.line(role, linewidth=0.9))
         left.plot(dataset.radii, median, **style.line(role))
-        masses = dict(zip(("low", "median", "high"), edges * u.Msun, strict=True))
-        columns = {name: masses[name] for name in ("median", "low", "high")}
-        style.plotted(fig, side, radius=dataset.radii * u.kpc, **columns)
+        masses = {name: edges[k] * u.Msun for name, k in (("median", 1), ("low", 0), ("high", 2))}
+        style.plotted(fig, side, radius=dataset.radii * u.kpc, **masses)
         last = np.sort(dataset.dm_profile[rows, -1])
         share = (np.arange(len(last)) + 0.5) / len(last)
         look, label = style.line(role, drawstyle="steps-mid"), f"{side} ({len(rows)})"

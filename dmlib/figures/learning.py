@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ..primer import learning
 from . import style
-from .panels import LOG_ERROR, beside, curve, note, plain, radius_axis, ticks
+from .panels import LOG_ERROR, Arrays, Pairs, beside, curve, note, plain, radius_axis, ticks
 
 _LOG_MASS = r"log$_{10}$ stellar mass [M$_\odot$]"
 _SEEN, _UNSEEN, _GREY = (style.COLOURS[role] for role in ("embedded", "accent", "literature"))
@@ -52,9 +52,7 @@ def task(x: np.ndarray, y: np.ndarray, radius: float, n_sticks: int = 24) -> Fig
     return fig
 
 
-def descent(
-    valleys: Mapping[str, tuple[np.ndarray, np.ndarray]], y: np.ndarray, paths: Mapping[str, Mapping[str, np.ndarray]]
-) -> Figure:
+def descent(valleys: Pairs, y: np.ndarray, paths: Mapping[str, Arrays]) -> Figure:
     """Gradient descent in two loss valleys: for an input as it is, and for the same input standardised.
 
     Parameters
@@ -85,14 +83,8 @@ def descent(
         for name, path in paths[title].items():
             colour, losses = style.COLOURS[looks[name]], learning.loss(features, y, path)
             ax.plot(*path.T, "o-", color=colour, linewidth=1.4, markersize=2.6, zorder=4)
-            right.plot(
-                np.arange(len(losses)) + 1,
-                losses,
-                color=colour,
-                linestyle=dash,
-                linewidth=1.6,
-                label=f"{title}, {name}",
-            )
+            how = {"color": colour, "linestyle": dash, "linewidth": 1.6}
+            right.plot(np.arange(len(losses)) + 1, losses, label=f"{title}, {name}", **how)
             lowest = min(lowest, losses.min())
             columns = {"step": np.arange(len(path)), "constant": path[:, 0], "slope": path[:, 1], "loss": losses}
             style.plotted(fig, f"{title}, {name}", **columns)
@@ -212,7 +204,7 @@ def examples_needed(sizes: Sequence[int], degrees: Sequence[int], seen: np.ndarr
     return fig
 
 
-def exam(radii: np.ndarray, errors: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
+def exam(radii: np.ndarray, errors: Pairs) -> Figure:
     """Error on the test galaxies at each radius, for the mean profile and for linear formulas; bands are one sigma.
 
     To see: the accuracy that a few catalogue numbers give, at which radii, and what is left for images to improve.

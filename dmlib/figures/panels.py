@@ -15,6 +15,9 @@ from matplotlib.ticker import NullFormatter
 
 from . import style
 
+Arrays = Mapping[str, np.ndarray]
+Pairs = Mapping[str, tuple[np.ndarray, np.ndarray]]
+
 RADIUS = "radius $R$ [kpc]"
 ERROR = r"mean $|\Delta M/M|$"
 LOG_ERROR = r"rms error of $\ln M$"

@@ -15,7 +15,7 @@ from ..observe.grid import SkyGrid
 from ..observe.images.bands import UGRIZ, surface_magnitude
 from ..observe.images.colours import divider, sequence
 from . import style
-from .panels import curve, grid, note, picture, scale_bar
+from .panels import Arrays, Pairs, curve, grid, note, picture, scale_bar
 
 #: Weights of i, r, g as red, green, blue; brightness at which colours begin to be compressed [nanomaggies/arcsec^2].
 _WEIGHTS, _STRETCH, _SOFTENING = (0.8, 1.0, 1.3), 0.35, 8.0
@@ -75,7 +75,7 @@ def gallery(images: Sequence[np.ndarray], labels: Sequence[str], sky: SkyGrid) -
     return fig
 
 
-def dust(rows: Mapping[str, tuple[np.ndarray, np.ndarray]], sky: SkyGrid) -> Figure:
+def dust(rows: Pairs, sky: SkyGrid) -> Figure:
     """One galaxy without and with dust, and the attenuation in r.
 
     To see: edge-on the dust is a red lane along the mid-plane; face-on it absorbs little, most of it where stars form.
@@ -117,7 +117,7 @@ def attenuation(inclination: np.ndarray, a_g: np.ndarray, a_z: np.ndarray) -> Fi
     return fig
 
 
-def colours(panels: Mapping[str, Mapping[str, tuple[np.ndarray, np.ndarray]]]) -> Figure:
+def colours(panels: Mapping[str, Pairs]) -> Figure:
     """Colour and absolute magnitude, with the observed red and blue sequences.
 
     To see: stars alone are bluer than the blue sequence, in TNG and here; dust brings them onto it. Quiescent galaxies
@@ -179,12 +179,7 @@ def published(native: np.ndarray, native_side: float, common: np.ndarray, light:
 
 
 def survey(
-    ideal: np.ndarray,
-    seen: np.ndarray,
-    sky: SkyGrid,
-    radius: np.ndarray,
-    profiles: Mapping[str, np.ndarray],
-    noise: float,
+    ideal: np.ndarray, seen: np.ndarray, sky: SkyGrid, radius: np.ndarray, profiles: Arrays, noise: float
 ) -> Figure:
     """One galaxy without noise and as the SDSS would observe it, and both profiles in r.
 
@@ -206,7 +201,7 @@ def survey(
     return fig
 
 
-def network_input(rows: Mapping[str, np.ndarray]) -> Figure:
+def network_input(rows: Arrays) -> Figure:
     """Input of a network: five normalised bands of each view.
 
     To see: one scale for all galaxies, views and bands; the sky is zero, a factor of ten in brightness is one.

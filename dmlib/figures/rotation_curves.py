@@ -20,7 +20,7 @@ from ..rotation.fit import Fit
 from ..rotation.halos import HALOS
 from ..rotation.massmodel import MassModel
 from . import style
-from .panels import DENSITY, KMS, RADIUS, grid, picture
+from .panels import DENSITY, KMS, RADIUS, grid, picture, radius_axis
 from .panels import curve as draw
 
 
@@ -36,12 +36,10 @@ def velocity_field(field: VelocityField, model: np.ndarray, rings: RotationCurve
     v_max = float(np.nanmax(np.abs(model - rings.v_sys)))
     edge = field.pixel / 2
     extent = (x.min() - edge, x.max() + edge, y.min() - edge, y.max() + edge)
-    for ax, title, values, limit in zip(
-        axes,
-        ("measured", "rings, blurred", "difference"),
-        (field.velocity - rings.v_sys, model - rings.v_sys, field.velocity - model),
-        (v_max, v_max, 30.0),
-        strict=True,
+    for ax, title, values, limit in (
+        (axes[0], "measured", field.velocity - rings.v_sys, v_max),
+        (axes[1], "rings, blurred", model - rings.v_sys, v_max),
+        (axes[2], "difference", field.velocity - model, 30.0),
     ):
         shown = ax.imshow(values, extent=extent, cmap=style.VELOCITY, vmin=-limit, vmax=limit)
         ax.set(title=title, xlim=(-half, half), ylim=(-half, half), xlabel="West [kpc]")
@@ -83,13 +81,12 @@ def curve(
     """
     fig, (top, bottom) = style.new_figure(2, 1, width="text", height=5.4, sharex=True, height_ratios=[3.0, 1.3])
     good, radius = found.good, found.radius * u.kpc
-    curves = (
-        [] if truth is None else [("true circular speed", "circular speed, true", style.line("truth"), radius, truth)]
-    )
+    if truth is not None:
+        columns = {"radius": radius, "speed": truth * KMS}
+        draw(top, "true circular speed", columns, style.line("truth"), label="circular speed, true")
     for (name, (r, speed)), dashes in zip((references or {}).items(), ("-", style.SHORT, ":"), strict=False):
-        curves.append((name, name, style.line("literature", linewidth=1.5, linestyle=dashes), r * u.kpc, speed))
-    for name, label, look, r, speed in curves:
-        draw(top, name, {"radius": r, "speed": speed * KMS}, look, label=label)
+        look = style.line("literature", linewidth=1.5, linestyle=dashes)
+        draw(top, name, {"radius": r * u.kpc, "speed": speed * KMS}, look)
     for side, marker, values in (("approaching", "<", found.v_approaching), ("receding", ">", found.v_receding)):
         top.plot(found.radius, values, label=f"{side} side", **style.points("rotation", marker=marker, markersize=4))
     colour = style.COLOURS["accent"]
@@ -236,7 +233,7 @@ def profiles(
         draw(ax, "network, mean", {"radius": radius, "median": mean}, style.points("prediction"), label=label)
     if truth is not None:
         draw(ax, "truth", {"radius": radius, "median": truth * u.Msun}, style.line("truth"))
-    ax.set(xscale="log", yscale="log", xlabel=RADIUS, ylabel=r"dark mass within the radius [M$_\odot$]")
+    radius_axis(ax, yscale="log", ylabel=r"dark mass within $R$ [M$_\odot$]")
     ax.legend(loc="lower right")
     return fig
 

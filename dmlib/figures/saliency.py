@@ -14,18 +14,14 @@ from matplotlib.patches import Circle
 
 from ..observe.grid import SkyGrid
 from . import style
-from .panels import bare, beside, curve, picture, plain, radius_axis, row_labels, titles, zero
+from .panels import Arrays, Pairs, bare, beside, curve, picture, plain, radius_axis, row_labels, titles, zero
 
 _GROUPS = {"starlight": "stars", "HI column": "gas", "velocity": "prediction", "dispersion": "literature"}
 _OUTPUT = "radius of the predicted mass [kpc]"
 
 
 def methods(
-    pictures: Sequence[tuple[str, np.ndarray]],
-    maps: Mapping[str, np.ndarray],
-    radii: Sequence[float],
-    sky: SkyGrid,
-    seen: np.ndarray,
+    pictures: Sequence[tuple[str, np.ndarray]], maps: Arrays, radii: Sequence[float], sky: SkyGrid, seen: np.ndarray
 ) -> Figure:
     """One galaxy, by four methods: on which pixels the predicted mass within two radii depends.
 
@@ -90,7 +86,7 @@ def channels(inputs: np.ndarray, slopes: np.ndarray, names: Sequence[str], radii
     return fig
 
 
-def stacked(stack: Mapping[str, np.ndarray], radii: Sequence[float], reach: float) -> Figure:
+def stacked(stack: Arrays, radii: Sequence[float], reach: float) -> Figure:
     """Absolute gradients of all galaxies, rotated and scaled to their HI discs, for two radii; and their ratio.
 
     Parameters
@@ -120,11 +116,7 @@ def stacked(stack: Mapping[str, np.ndarray], radii: Sequence[float], reach: floa
     return fig
 
 
-def sanity(
-    thumbnails: Sequence[tuple[str, np.ndarray]],
-    curves: Mapping[str, tuple[np.ndarray, np.ndarray]],
-    references: Mapping[str, float],
-) -> Figure:
+def sanity(thumbnails: Sequence[tuple[str, np.ndarray]], curves: Pairs, references: Mapping[str, float]) -> Figure:
     """The test of Adebayo et al.: the weights are randomised layer after layer, from the output down.
 
     Parameters
@@ -167,9 +159,7 @@ def sanity(
     return fig
 
 
-def matrices(
-    matrices: Mapping[str, np.ndarray], edges: np.ndarray, radii: np.ndarray, medians: Mapping[str, np.ndarray]
-) -> Figure:
+def matrices(matrices: Arrays, edges: np.ndarray, radii: np.ndarray, medians: Arrays) -> Figure:
     """Dependence of each radius of the profile on each radius of the image.
 
     Parameters
@@ -205,12 +195,7 @@ def matrices(
     return fig
 
 
-def reach(
-    radii: np.ndarray,
-    ways: Mapping[str, tuple[np.ndarray, np.ndarray]],
-    kinds: Mapping[str, tuple[np.ndarray, np.ndarray]],
-    marked: Sequence[float],
-) -> Figure:
+def reach(radii: np.ndarray, ways: Pairs, kinds: Pairs, marked: Sequence[float]) -> Figure:
     """Radius of the image within which half of the saliency lies, against the radius of the predicted mass.
 
     Parameters
@@ -243,7 +228,7 @@ def reach(
     return fig
 
 
-def kinds(radii: np.ndarray, by_slope: Mapping[str, np.ndarray], by_occlusion: Mapping[str, np.ndarray]) -> Figure:
+def kinds(radii: np.ndarray, by_slope: Arrays, by_occlusion: Arrays) -> Figure:
     """Dependence of the prediction at each radius on each kind of input, by gradients and by occlusion.
 
     Parameters

@@ -158,15 +158,12 @@ _RC: dict[Any, Any] = {
 }
 
 
-def use() -> None:
-    """Make this matplotlib's style for the rest of the process; `new_figure` does so."""
-    matplotlib.rcParams.update(_RC)
-
-
 def new_figure(
     nrows: int = 1, ncols: int = 1, *, width: str = "text", height: float | None = None, **kw: Any
 ) -> tuple[Figure, Any]:
     """Make a figure in the book's style, outside of pyplot (nothing is shown twice, nothing stays open).
+
+    The style becomes that of matplotlib for the rest of the process.
 
     Parameters
     ----------
@@ -192,7 +189,7 @@ def new_figure(
     """
     if width not in WIDTHS:
         raise ValueError(f"width is one of {', '.join(WIDTHS)}, not {width!r}")
-    use()
+    matplotlib.rcParams.update(_RC)
     inches = WIDTHS[width]
     if height is None:
         height = min(nrows * inches / ncols * (0.62 if ncols == 1 else 0.9), 9.5)
