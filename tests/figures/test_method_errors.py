@@ -69,11 +69,11 @@ def test_those_of_the_talk_are_chosen_on_tng_where_they_are_tested():
 
 
 def test_disturbed_galaxies_are_those_of_the_plan():
+    from dmlib import embedded
     from dmlib.settings import Settings
-    from dmlib.universe.embedded import population
 
     settings = Settings(profile="smoke")
-    planned = population.draw(settings.sizes, settings.seed).subhalos["disturbed"]
+    planned = embedded.population(settings).subhalos["disturbed"]
     ids = np.arange(len(planned))
     found = single.disturbed(settings, ids)
     assert found.any() and not found.all()
