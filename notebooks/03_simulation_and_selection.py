@@ -63,8 +63,7 @@ from dmlib.records import measure_selection
 from dmlib.results import ARITHMETIC, recorder
 from dmlib.sample import select
 from dmlib.settings import Criteria, Settings
-from dmlib.universe.checks import RUNS
-from dmlib.universe.fields import dm_particle_mass
+from dmlib.universe.release import RUNS, dm_particle_mass
 
 # %%
 criteria = Criteria(

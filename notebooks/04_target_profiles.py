@@ -57,8 +57,7 @@ from dmlib.targets import (
     ln_profile,
     poisson_error,
 )
-from dmlib.universe.checks import RUNS
-from dmlib.universe.fields import dm_particle_mass
+from dmlib.universe.release import RUNS, dm_particle_mass
 
 settings = Settings(
     universe=universe, profile=profile, seed=seed, base_path=base_path

@@ -66,7 +66,7 @@ def channels(cube: HICube, velocities: np.ndarray, maps: np.ndarray, half_width:
         shown = picture(ax, 1e3 * image, style.DENSITY, -0.1 * peak, peak, half=half_width, extent=extent)
         words = f"{velocity:+.0f} km s$^{{-1}}$".replace("-", "\N{MINUS SIGN}", 1)
         note(ax, 0.04, 0.95, words, va="top", color="white", fontsize=9.5)
-        flux = image.sum() * cube.pixel_arcsec**2 / cube.area_arcsec2
+        flux = image.sum() * cube.pixel**2 / cube.area
         style.plotted(fig, "flux of the channels shown", velocity=velocity * KMS, flux=flux * u.Jy)
     if cube.settings.beam:
         radius = cube.settings.beam_kpc / 2
