@@ -16,15 +16,19 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import nbformat
+import yaml
 
 from . import results
-from .claims import pages_of_toc
+from .claims import pages_of_toc, table_of_contents
 from .errors import DmlibError
 from .figures import METADATA_KEY
 from .files import write_text
 from .settings import Settings, repository_root
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 #: A figure in a page; tildes, because captions may contain backticks. A click opens the picture alone in full size,
 #: which a phone needs: the builder puts pictures into _images.
@@ -96,6 +100,8 @@ def stage(settings: Settings, *, root: Path | None = None) -> Path:
     BookError
         As of `build`.
     """
+    import nbformat  # takes two seconds, which `dmlib status` shall not wait
+
     root = root or repository_root()
     book = root / "book"
     if not (book / "_toc.yml").is_file():
@@ -106,7 +112,8 @@ def stage(settings: Settings, *, root: Path | None = None) -> Path:
     for folder in ("notebooks", "figures", "_data"):
         (source / folder).mkdir(exist_ok=True)
     figures: dict[str, dict] = {}
-    for page in sorted(page for page in pages_of_toc(book / "_toc.yml") if page.startswith("notebooks/")):
+    write_text(source / "_toc.yml", yaml.safe_dump(table_of_contents(root), sort_keys=False))
+    for page in sorted(page for page in pages_of_toc(source / "_toc.yml") if page.startswith("notebooks/")):
         notebook = _read_executed(settings.notebooks_dir / f"{Path(page).name}.ipynb")
         for name, figure in stage_notebook(notebook, settings.figures_dir, page).items():
             if name in figures:
@@ -124,7 +131,7 @@ def stage(settings: Settings, *, root: Path | None = None) -> Path:
     return source
 
 
-def stage_notebook(notebook: nbformat.NotebookNode, figures_dir: Path, page: str) -> dict[str, dict]:
+def stage_notebook(notebook: NotebookNode, figures_dir: Path, page: str) -> dict[str, dict]:
     """Turn an executed notebook into a page, in place.
 
     Figures become MyST figures in a cell of their own below the cell that made them; the parameters cell shows the
@@ -150,7 +157,7 @@ def stage_notebook(notebook: nbformat.NotebookNode, figures_dir: Path, page: str
         When the file of a figure is missing.
     """
     figures: dict[str, dict] = {}
-    cells: list[nbformat.NotebookNode] = []
+    cells: list[NotebookNode] = []
     for key in ("widgets", "papermill"):
         notebook.metadata.pop(key, None)
     _merge_parameters(notebook)
@@ -179,10 +186,12 @@ def stage_notebook(notebook: nbformat.NotebookNode, figures_dir: Path, page: str
     return figures
 
 
-def _figure_cell(name: str, shown: dict, page: str) -> nbformat.NotebookNode:
+def _figure_cell(name: str, shown: dict, page: str) -> NotebookNode:
+    from nbformat.v4 import new_markdown_cell
+
     alt, up = shown["alt"].replace("\n", " "), "../" * page.count("/")
     text = _FIGURE.format(name=name, slug=name.replace("_", "-"), alt=alt, up=up, caption=shown["caption"])
-    cell = nbformat.v4.new_markdown_cell(text)
+    cell = new_markdown_cell(text)
     cell.id = f"figure-{name}"[:64]
     return cell
 
@@ -213,13 +222,13 @@ def _is_plain(statement: ast.stmt) -> bool:
     return isinstance(statement, (ast.Assign, ast.AugAssign)) and plain
 
 
-def _only_for_screens(output: nbformat.NotebookNode) -> bool:
+def _only_for_screens(output: NotebookNode) -> bool:
     if output.output_type == "stream":
         return output.name == "stderr"
     return "application/vnd.jupyter.widget-view+json" in output.get("data", {})
 
 
-def _merge_parameters(notebook: nbformat.NotebookNode) -> None:
+def _merge_parameters(notebook: NotebookNode) -> None:
     """Write the run's values, which papermill put into a separate cell, into the cell that explains them."""
     declared, injected = (_tagged(notebook, tag) for tag in ("parameters", "injected-parameters"))
     if declared is None or injected is None:
@@ -238,7 +247,7 @@ def _merge_parameters(notebook: nbformat.NotebookNode) -> None:
     declared.source = "\n".join(lines)
 
 
-def _tagged(notebook: nbformat.NotebookNode, tag: str) -> nbformat.NotebookNode | None:
+def _tagged(notebook: NotebookNode, tag: str) -> NotebookNode | None:
     return next((cell for cell in notebook.cells if tag in cell.metadata.get("tags", [])), None)
 
 
@@ -251,7 +260,9 @@ def _literals(code: str) -> list[tuple[str, ast.expr]]:
     ]
 
 
-def _read_executed(path: Path) -> nbformat.NotebookNode:
+def _read_executed(path: Path) -> NotebookNode:
+    import nbformat
+
     if not path.is_file():
         raise BookError(f"notebook {path.stem} has not been executed: run `dmlib run --only {path.stem}`")
     try:

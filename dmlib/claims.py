@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -59,7 +59,7 @@ class Chapter(_Strict):
         Name under which it records its numbers.
     title : str
     file : str
-        Page without suffix, as in ``_toc.yml``.
+        Path of its notebook without suffix, ``notebooks/NN_name``.
     """
 
     id: str
@@ -187,17 +187,41 @@ def load_claims(path: str | Path, chapters: Container[str]) -> list[Claim]:
     return claims
 
 
+def table_of_contents(root: Path) -> dict[str, Any]:
+    """Contents of ``book/_toc.yml``, with the chapters of ``book/outline.yml`` in the place of the part ``outline``.
+
+    Parameters
+    ----------
+    root : Path
+        The repository. A chapter is part of the book once its notebook (``<file>.py``) exists.
+
+    Returns
+    -------
+    dict
+        As Jupyter Book reads it.
+    """
+    contents = yaml.safe_load((root / "book" / "_toc.yml").read_text(encoding="utf-8"))
+    parts: list[Any] = []
+    for listed in contents.get("parts", ()):
+        if listed != "outline":
+            parts.append(listed)
+            continue
+        for part in load_outline(root / "book" / "outline.yml"):
+            files = [{"file": chapter.file} for chapter in part.chapters if (root / f"{chapter.file}.py").is_file()]
+            if files:
+                parts.append({"caption": part.part, "numbered": True, "chapters": files})
+    return contents | ({"parts": parts} if parts else {})
+
+
 def pages_of_toc(path: str | Path) -> set[str]:
-    """Return the files that a ``_toc.yml`` lists, the root included."""
+    """Return the files that a table of contents for Jupyter Book lists, the root included."""
 
-    def files(node: Any) -> Iterator[str]:
-        if isinstance(node, list):
-            node = dict(enumerate(node))
-        if isinstance(node, dict):
-            for key, value in node.items():
-                yield from [str(value)] if key in ("file", "root") else files(value)
+    def files(node: Any) -> set[str]:
+        if not isinstance(node, dict):
+            return set().union(*map(files, node)) if isinstance(node, list) else set()
+        return {str(node[key]) for key in ("root", "file") if key in node}.union(*map(files, node.values()))
 
-    return set(files(yaml.safe_load(Path(path).read_text(encoding="utf-8"))))
+    return files(yaml.safe_load(Path(path).read_text(encoding="utf-8")))
 
 
 def holds(criterion: str, value: float) -> bool:
