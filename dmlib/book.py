@@ -117,15 +117,17 @@ def stage(settings: Settings, *, root: Path | None = None) -> Path:
         notebook = _read_executed(settings.notebooks_dir / f"{Path(page).name}.ipynb")
         for name, figure in stage_notebook(notebook, settings.figures_dir, page).items():
             if name in figures:
-                raise BookError(
-                    f"figure '{name}' is shown by {figures[name]['page']} and by {page}: rename one of them"
-                )
+                raise BookError(f"figure '{name}' is shown by {figures[name]['page']} and {page}: rename one of them")
             figures[name] = figure
         nbformat.write(notebook, source / f"{page}.ipynb")
     for name in figures:
         for suffix in (".png", ".pdf", ".csv"):
             shutil.copy2(settings.figures_dir / f"{name}{suffix}", source / "figures")
-    data = {"results": results.collect(settings), "figures": figures, "run": _run_facts(settings)}
+    run = {"universe": settings.origin, "profile": settings.profile, "seed": settings.seed}
+    if settings.run_path.is_file():
+        made = json.loads(settings.run_path.read_text(encoding="utf-8"))
+        run |= {key: made[key] for key in ("commit", "dirty") if key in made}
+    data = {"results": results.collect(settings), "figures": figures, "run": run}
     for name, content in data.items():
         write_text(source / "_data" / f"{name}.json", json.dumps(content, indent=1, ensure_ascii=False))
     return source
@@ -180,7 +182,7 @@ def stage_notebook(notebook: NotebookNode, figures_dir: Path, page: str) -> dict
             elif "caption_of" not in ours and not _only_for_screens(output):
                 kept.append(output)
         cell.outputs = kept
-        if _only_presents(cell.source):
+        if cell.source.count("\n") >= 3 and _presents(ast.parse(cell.source).body):
             cell.metadata["tags"] = [*tags, "hide-input"]
     notebook.cells = cells
     return figures
@@ -196,23 +198,21 @@ def _figure_cell(name: str, shown: dict, page: str) -> NotebookNode:
     return cell
 
 
-def _only_presents(code: str) -> bool:
-    """Whether a cell of more than three lines only shows figures or records numbers: a page folds it away.
+def _presents(steps: list[ast.stmt]) -> bool:
+    """Whether some statements show figures or record numbers, also in a loop, and the others are plain assignments.
 
-    Its captions and statements are on the page anyway. A cell that computes more than a mean or a length stays open.
+    A page folds such a cell away, because its captions and statements are on the page anyway. A cell that computes more
+    than a mean or a length stays open.
     """
-    loop = ast.For(target=ast.Name("_"), iter=ast.Name("_"), body=ast.parse(code).body, orelse=[])
-    return code.count("\n") >= 3 and _presents(loop)
-
-
-def _presents(statement: ast.stmt) -> bool:
-    """Whether a statement shows a figure or records a number, or is a loop that does so."""
-    if isinstance(statement, ast.For):
-        inner = statement.body
-        return any(map(_presents, inner)) and all(_presents(step) or _is_plain(step) for step in inner)
-    if not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call)):
-        return False
-    return ast.unparse(statement.value.func).rpartition(".")[2] in ("show", "record")
+    presenting = [
+        _presents(step.body)
+        if isinstance(step, ast.For)
+        else isinstance(step, ast.Expr)
+        and isinstance(step.value, ast.Call)
+        and ast.unparse(step.value.func).rpartition(".")[2] in ("show", "record")
+        for step in steps
+    ]
+    return any(presenting) and all(shows or _is_plain(step) for shows, step in zip(presenting, steps, strict=True))
 
 
 def _is_plain(statement: ast.stmt) -> bool:
@@ -223,9 +223,7 @@ def _is_plain(statement: ast.stmt) -> bool:
 
 
 def _only_for_screens(output: NotebookNode) -> bool:
-    if output.output_type == "stream":
-        return output.name == "stderr"
-    return "application/vnd.jupyter.widget-view+json" in output.get("data", {})
+    return output.get("name") == "stderr" or "application/vnd.jupyter.widget-view+json" in output.get("data", {})
 
 
 def _merge_parameters(notebook: NotebookNode) -> None:
@@ -284,15 +282,6 @@ def _read_executed(path: Path) -> NotebookNode:
     return notebook
 
 
-def _run_facts(settings: Settings) -> dict:
-    """What the front page says of the run; the commit from ``run.json`` where the pipeline wrote it."""
-    facts = {"universe": settings.origin, "profile": settings.profile, "seed": settings.seed}
-    if settings.run_path.is_file():
-        run = json.loads(settings.run_path.read_text(encoding="utf-8"))
-        facts |= {key: run[key] for key in ("commit", "dirty") if key in run}
-    return facts
-
-
 def _jupyter_book(source: Path, work: Path) -> Path:
     command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(source)]
     command += ["--path-output", str(work), "--warningiserror", "--keep-going", "--nitpick", "--quiet"]
@@ -302,18 +291,14 @@ def _jupyter_book(source: Path, work: Path) -> Path:
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     log = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr)
     html = work / "_build" / "html"
-    complaints = _complaints(log, source)
+    found = _COMPLAINT.finditer(log.replace(f"{source}/", ""))
+    complaints = list(dict.fromkeys(": ".join(filter(None, (match["place"], match["message"]))) for match in found))
     write_text(source.parent / "book.log", log)
     if done.returncode or complaints or not (html / "index.html").is_file():
         first = [*complaints, *log.strip().splitlines()[-1:], "the builder said nothing"][0]
         more = f" (and {len(complaints) - 1} more in book.log)" if len(complaints) > 1 else " (whole log: book.log)"
         raise BookError(f"the book was not built: {first}{more}")
     return html
-
-
-def _complaints(log: str, source: Path) -> list[str]:
-    found = [(match["place"] or "", match["message"]) for match in _COMPLAINT.finditer(log.replace(f"{source}/", ""))]
-    return list(dict.fromkeys(f"{place}: {message}" if place else message for place, message in found))
 
 
 def _replace(html: Path, out: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import operator
 import re
+from collections import Counter
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -175,13 +176,12 @@ def load_claims(path: str | Path, chapters: Container[str]) -> list[Claim]:
     """
     claims = _validated(path, TypeAdapter(list[Claim]))
     _unique(path, (claim.id for claim in claims))
+    name = Path(path).name
     for claim in claims:
         if claim.chapter not in chapters:
-            raise ClaimsError(
-                f"{Path(path).name}: claim '{claim.id}' names chapter '{claim.chapter}', not in outline.yml"
-            )
+            raise ClaimsError(f"{name}: claim '{claim.id}' names chapter '{claim.chapter}', not in outline.yml")
         if (claim.result is None) != (claim.criterion is None):
-            raise ClaimsError(f"{Path(path).name}: claim '{claim.id}' needs both a result and a criterion, or neither")
+            raise ClaimsError(f"{name}: claim '{claim.id}' needs both a result and a criterion, or neither")
         if claim.criterion is not None:
             holds(claim.criterion, 0.0)
     return claims
@@ -247,12 +247,12 @@ def holds(criterion: str, value: float) -> bool:
     raise ClaimsError(f"criterion {criterion!r} is not like '<= 0.2', '== 55' or '106.5 within 1%'")
 
 
-def evaluate(claims: Iterable[Claim], results: Mapping[str, dict], chapters: Container[str]) -> list[Row]:
-    """Give each claim its verdict.
+def evaluate(claim: Claim, results: Mapping[str, dict], chapters: Container[str]) -> Row:
+    """Give a claim its verdict.
 
     Parameters
     ----------
-    claims : iterable of Claim
+    claim : Claim
     results : mapping
         Rows of ``results.json`` by id.
     chapters : container of str
@@ -261,28 +261,20 @@ def evaluate(claims: Iterable[Claim], results: Mapping[str, dict], chapters: Con
     Raises
     ------
     ClaimsError
-        When a chapter of this book does not record the number that a claim asks of it.
+        When a chapter of this book does not record the number that the claim needs.
     """
-    return [_evaluate(claim, results, chapters) for claim in claims]
-
-
-def _evaluate(claim: Claim, results: Mapping[str, dict], chapters: Container[str]) -> Row:
-    def unmeasured(verdict: str, where: str = "", kind: Kind = "unmeasured") -> Row:
-        return Row(claim, kind, verdict, where, None)
-
     if claim.chapter not in chapters:
-        return unmeasured("to come", kind="to-come")
+        return Row(claim, "to-come", "to come", "", None)
     if claim.result is None or claim.criterion is None:
-        return unmeasured("not yet measured")
-    if claim.result not in results:
-        if claim.optional:
-            return unmeasured("not measured in this copy", "its data were not available")
+        return Row(claim, "unmeasured", "not yet measured", "", None)
+    row = results.get(claim.result)
+    if row is None and not claim.optional:
         raise ClaimsError(
             f"claim '{claim.id}' needs '{claim.result}' from chapter {claim.chapter}, which did not record it"
         )
-    row = results[claim.result]
-    if not row["universe"].startswith(claim.data):
-        return unmeasured("not measured in this copy", f"it needs {claim.data}, which was not available")
+    if row is None or not row["universe"].startswith(claim.data):
+        why = f"it needs {claim.data}, which was not available" if row else "its data were not available"
+        return Row(claim, "unmeasured", "not measured in this copy", why, None)
     value, error = row["value"], row["error"]
     good = holds(claim.criterion, value)
     kind: Kind = "holds" if good else "differs" if claim.known_difference else "fails"
@@ -324,11 +316,10 @@ def banner(run: Mapping) -> str:
             "the **embedded universe**, galaxies written by this project in the TNG format. "
             "No number below is a measurement of IllustrisTNG unless it says so"
         )
-    made = [f"profile **{run['profile']}**", f"seed {run['seed']}"]
-    commit = str(run.get("commit") or "")
-    if commit:
-        made.append(f"commit `{commit[:9]}`" + (" with local changes" if run.get("dirty") else ""))
-    return f"This copy of the book was made from {what}. It is {', '.join(made)}."
+    made = f"profile **{run['profile']}**, seed {run['seed']}"
+    if run.get("commit"):
+        made += f", commit `{run['commit'][:9]}`" + (" with local changes" if run.get("dirty") else "")
+    return f"This copy of the book was made from {what}. It is {made}."
 
 
 def _validated(path: str | Path, adapter: TypeAdapter[T]) -> T:
@@ -340,8 +331,6 @@ def _validated(path: str | Path, adapter: TypeAdapter[T]) -> T:
 
 
 def _unique(path: str | Path, ids: Iterable[str]) -> None:
-    seen: set[str] = set()
-    for id in ids:
-        if id in seen:
-            raise ClaimsError(f"{Path(path).name}: id '{id}' occurs twice")
-        seen.add(id)
+    repeated = [id for id, count in Counter(ids).items() if count > 1]
+    if repeated:
+        raise ClaimsError(f"{Path(path).name}: id '{repeated[0]}' occurs twice")

@@ -1,7 +1,7 @@
 """The registry of data sources: where galaxies can come from, one row a source.
 
-To add a source, write a module with a class that follows `dmlib.universe.base.Universe` and a function that opens it,
-and add a row here.
+To add a source, write a module with a subclass of `dmlib.universe.base.Universe` and a function that opens it, and
+add a row here.
 """
 
 from __future__ import annotations
@@ -58,7 +58,12 @@ SOURCES: dict[str, Source] = {
         Source(
             "files", "dmlib.universe.files:open_tree", needs_base_path=True, state="dmlib.universe.files:tree_state"
         ),
-        Source("api", "dmlib.universe.api:open_api", note=" (web API)", state="dmlib.universe.api:server_state"),
+        Source(
+            "api",
+            "dmlib.universe.api.universe:open_api",
+            note=" (web API)",
+            state="dmlib.universe.api.universe:server_state",
+        ),
     )
 }
 

@@ -11,8 +11,8 @@ from astropy.table import QTable
 
 from ..errors import FetchError, GalaxyError
 from ..galaxy import load_galaxy
-from ..manifest import available, fetch
 from ..manifest.download import Downloader
+from ..manifest.fetch import available, fetch
 from ..sample import read_sample
 from ..settings import Settings
 from ..universe import open_universe

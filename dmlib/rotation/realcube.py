@@ -12,7 +12,7 @@ import numpy as np
 from astropy import units as u
 
 from ..errors import FetchError
-from ..manifest import fetch
+from ..manifest.fetch import fetch
 from ..observe.beam import Beam
 from ..observe.cube import Cube
 from ..observe.cube_fits import read_cube, write_fits

@@ -19,7 +19,7 @@ def result(value, error=None, universe="embedded", profile="quick"):
 
 
 def verdict(row, results, chapters=("one",)):
-    return claims.evaluate([row], results, chapters)[0]
+    return claims.evaluate(row, results, chapters)
 
 
 @pytest.mark.parametrize(

@@ -13,21 +13,18 @@ from dmlib import sample, sources
 from dmlib.settings import Settings
 from dmlib.sources import Source
 from dmlib.universe import FilesUniverse, open_universe
-from dmlib.universe.base import TngUniverse, make_header
+from dmlib.universe.base import Universe, make_header
 
 NAME = "EAGLE-toy"
 
 
-class MemoryUniverse(TngUniverse):
+class MemoryUniverse(Universe):
     """Catalogue columns in memory, as another simulation's reader would have converted them."""
 
     def __init__(self, columns: dict[str, dict[str, np.ndarray]], attributes: dict, snapshot: int):
         self.place = "memory"
         self.columns = columns
         self.header = make_header(attributes, self.place, NAME, snapshot, identity="toy")
-
-    def prepare(self, group_ids):
-        """Nothing to do."""
 
     def _columns(self, kind, fields, rows):
         return {name: self.columns[kind][name][... if rows is None else rows] for name in fields}
