@@ -100,7 +100,7 @@ def stage(settings: Settings, *, root: Path | None = None) -> Path:
     BookError
         As of `build`.
     """
-    import nbformat  # takes two seconds, which `dmlib status` shall not wait
+    import nbformat  # takes two seconds: not at the top, where `dmlib status` would wait for it
 
     root = root or repository_root()
     book = root / "book"

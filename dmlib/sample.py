@@ -252,7 +252,7 @@ def subsample(table: QTable, n: int) -> QTable:
 
 
 def build(settings: Settings) -> None:
-    """Make the product "sample", ``sample.ecsv``, with the settings' criteria, of the universe as it lies there."""
+    """Make the product "sample", ``sample.ecsv``: the galaxies of the universe that meet the settings' criteria."""
     select_to_file(open_universe(settings), settings.sample_path, settings.selection, settings.sample)
 
 

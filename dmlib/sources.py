@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-#: Simulations whose name the folder above a tree's ``output`` tells, such as ``TNG50-1/output``.
+#: Names of simulations that are recognised in the path of a tree, such as ``TNG50-1/output``.
 _RUN = re.compile(r"(TNG(50|100|300)-[123]|Illustris-[123])(-Dark)?")
 
 
@@ -76,7 +76,7 @@ def simulation_label(simulation: str, snapshot: int) -> str:
 
 
 def simulation_of_path(base_path: str) -> str | None:
-    """Name of the simulation whose ``output`` folder this is, told by the folder above it; None if that is no name."""
+    """Name of the simulation whose ``output`` folder this is, from the folder above it; None if it is unknown."""
     name = Path(base_path).expanduser().absolute().parent.name if base_path else ""
     return name if _RUN.fullmatch(name) else None
 

@@ -36,7 +36,7 @@ _BLOCK = 16
 
 
 class TargetsError(DmlibError):
-    """A targets file that cannot be used, or a sample of which no galaxy can."""
+    """A targets file that cannot be used, or a sample without a usable galaxy."""
 
 
 @dataclass(frozen=True)
@@ -194,7 +194,7 @@ def _measure(universe: Universe, sample: QTable) -> dict[str, np.ndarray]:
 
 
 def build(settings: Settings) -> None:
-    """Make the product "targets", ``targets.hdf5``; goes on where a killed run stopped.
+    """Make the product "targets", ``targets.hdf5``; resumes where an interrupted run stopped.
 
     Raises
     ------

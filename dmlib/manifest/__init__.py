@@ -185,7 +185,7 @@ class Entry(_Strict):
         if self.tree and self.format not in ("zip", "tree"):
             raise ValueError("a tree is what a zip archive unpacks to, or a folder (format 'tree')")
         if self.parameters and (self.tree or self.sha256):
-            raise ValueError("an entry with parameters stands for many files and can have neither tree nor sha256")
+            raise ValueError("an entry with parameters describes many files and can have neither tree nor sha256")
         if unknown := sorted(blanks - self.parameters.keys()):
             raise ValueError(f"urls, file or mirror have blanks {unknown}, which are not in parameters")
         return self

@@ -1,4 +1,4 @@
-"""Downloads from the TNG web API: over several connections, and the cache of what came.
+"""Downloads from the TNG web API over several connections, and the cache that keeps them.
 
 Requests are few at once, repeated with patience, and carry the key in their header only. The cache is a folder with an
 index of what each file is: one line of JSON per file, appended once the file has its final name. A killed process

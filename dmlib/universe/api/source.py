@@ -10,6 +10,7 @@ import errno
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -97,13 +98,14 @@ class Source:
         UniverseError
             When it has no such simulation or snapshot.
         """
-        path = self.cache.path(FACTS)
-        if path.is_file():
-            try:
-                return json.loads(path.read_text(encoding="utf-8"))
-            except ValueError:
-                path.unlink()
-        found = self._request_facts()
+        return self.kept(FACTS, self._request_facts)
+
+    def kept(self, name: str, request: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """A small JSON file of the cache; where it is missing or damaged, it is written from a request."""
+        path = self.cache.path(name)
+        with suppress(FileNotFoundError, ValueError):
+            return json.loads(path.read_text(encoding="utf-8"))
+        found = request()
         write_text(path, json.dumps(found, indent=1) + "\n")
         return found
 
@@ -307,7 +309,7 @@ class Source:
         return f"skirt_images_sdss.{self.snapshot}.tar"
 
     def missing_images(self, subhalo_ids: Iterable[int]) -> list[int]:
-        """Those subhaloes whose image is not in the cache, without those that have none."""
+        """Subhaloes whose image is not in the cache yet, except those known to have no image."""
         path = self.cache.path(ABSENT)
         absent = set(path.read_text().split()) if path.is_file() else set()
         return [i for i in map(int, subhalo_ids) if str(i) not in absent and self.cache.get(_image_name(i)) is None]

@@ -18,7 +18,6 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from ...errors import UniverseError
-from ...files import write_text
 from ...manifest.download import Exhausted, Gate, Missing, Transient, tng_url
 from ...settings import Settings
 from ...units import PART_TYPE, wrap
@@ -87,7 +86,8 @@ class ApiUniverse(Universe):
     def __init__(self, simulation: str = "TNG100-1", snapshot: int = 99):
         self.source = Source(simulation, snapshot)
         self.cache, self.place = self.source.cache, self.source.place
-        facts, attributes = self.source.facts, _read_header(self.source)
+        facts = self.source.facts
+        attributes = self.source.kept("header.json", partial(_request_header, self.source))
         # Two catalogues that agree in all counts of particles are the same.
         content = {name: facts.get(name) for name in IDENTIFYING} | attributes
         identity = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
@@ -198,7 +198,7 @@ class ApiUniverse(Universe):
     # -- many at once --------------------------------------------------------------------------------------------
 
     def missing_groups(self, group_ids: Iterable[int]) -> np.ndarray:
-        """Those of the groups whose cutouts are not in the cache yet, sorted."""
+        """Groups whose cutouts are not in the cache yet, sorted."""
         ids = np.unique(np.asarray(list(group_ids), dtype=np.int64))
         keep = []
         for number, counts in zip(ids, self.source.column("Group", "GroupLenType", ids), strict=True):
@@ -308,16 +308,8 @@ def check_cutout(path: Path, fields: Fields, counts: np.ndarray | None, about: s
         raise Transient("the file cannot be opened as HDF5") from error
 
 
-def _read_header(source: Source) -> dict[str, Any]:
+def _request_header(source: Source) -> dict[str, Any]:
     """Header of the snapshot, from the smallest cutout that there is: replies in JSON are rounded, a header is not."""
-    path = source.cache.path("header.json")
-    if path.is_file():
-        try:
-            kept = json.loads(path.read_text(encoding="utf-8"))
-            if kept["MassTable"]:
-                return kept
-        except (ValueError, KeyError):
-            path.unlink()
     source.confirm()
     found = cutout_header(_small_cutout(source))
     absent = [key for key in _HEADER if key not in found]
@@ -328,7 +320,6 @@ def _read_header(source: Source) -> dict[str, Any]:
     if name.startswith("embedded"):
         # TNG runs have another name here (L75n1820TNG); an embedded universe keeps its own, and is recognised by it.
         header["SimulationName"] = name
-    write_text(path, json.dumps(header, indent=1) + "\n")
     return header
 
 
