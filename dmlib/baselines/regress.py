@@ -96,7 +96,7 @@ def task(
 
 
 def finite_ln(mass: np.ndarray) -> np.ndarray:
-    """ln of masses; where no particle is counted, half of the least mass found at that radius stands in."""
+    """Ln of masses; where no particle is counted, half of the least mass found at that radius stands in."""
     positive = np.where(mass > 0, mass, np.inf)
     least = np.min(positive, axis=0)
     least = np.where(np.isfinite(least), least, 2.0)

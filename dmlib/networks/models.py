@@ -167,7 +167,8 @@ def read_histories(folder: str | Path, name: str) -> list[dict[str, list[float]]
 
 def read_index(folder: str | Path) -> dict[str, Any]:
     """Every ensemble in the order of the plan: ``architecture``, ``inputs``, ``galaxies``, ``parameters``,
-    ``schedule``, and of its ``members`` ``seed``, ``epochs_run``, ``best_epoch``, ``best_val_loss``, ``seconds``."""
+    ``schedule``, and of its ``members`` ``seed``, ``epochs_run``, ``best_epoch``, ``best_val_loss``, ``seconds``.
+    """
     folder = Path(folder)
     path = folder / "index.json"
     try:

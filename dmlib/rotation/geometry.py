@@ -58,7 +58,8 @@ class Tilt:
 @dataclass(frozen=True)
 class Deprojected:
     """Points of the sky in a disc, arrays of one shape: radius [kpc], cos of the azimuth from the receding major axis,
-    and sin and cos of the inclination there."""
+    and sin and cos of the inclination there.
+    """
 
     radius: np.ndarray
     cosine: np.ndarray

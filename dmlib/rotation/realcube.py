@@ -72,7 +72,7 @@ class RealGalaxy:
 
     @property
     def kpc(self) -> float:
-        """kpc of an arcsec."""
+        """Kpc of an arcsec."""
         return self.distance * 1e3 * math.radians(1.0 / 3600.0)
 
     @property

@@ -18,7 +18,8 @@ from .sky import Apertures, RingMeans, Standardise
 
 def build(channels: Sequence[str], pixels: int, outputs: int) -> keras.Model:
     """A coarse convolution of the bands and one of the HI maps, joined by another and pooled in rings; beside them
-    moments in apertures and dense layers; a linear layer on both, and on the moments themselves."""
+    moments in apertures and dense layers; a linear layer on both, and on the moments themselves.
+    """
     image = keras.Input((pixels, pixels, len(channels)), name="image")
     light = [k for k, name in enumerate(channels) if not name.startswith("moment")]
     gas = [k for k, name in enumerate(channels) if name.startswith("moment")]
