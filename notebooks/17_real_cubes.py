@@ -46,7 +46,7 @@ from textwrap import fill
 import numpy as np
 
 from dmlib import load
-from dmlib.figures import real_cubes as figures
+from dmlib.figures import rotation_curves as figures
 from dmlib.figures import show
 from dmlib.networks.ask import predict_all
 from dmlib.networks.outside import place_among_training

@@ -84,7 +84,7 @@ class TestWhere:
         assert (toy.build / "log.txt").read_text().splitlines() == whole
         assert (toy.build.parent / "embedded-smoke-sample3" / "sample.ecsv").is_file()
         assert toy.ran(toy.run("--only", "targets", "--sample", "3")) == []
-        toy.edit("dmlib/universe/embedded.py", "settings.seed * n", "settings.seed * n + 1")
+        toy.edit("dmlib/embedded.py", "settings.seed * n", "settings.seed * n + 1")
         why = toy.run("--only", "targets", "--sample", "3")
         assert "the whole universe changed" in why and toy.ran(why)[:1] == ["sample"]
 
@@ -100,9 +100,9 @@ class TestOrigin:
         )
         assert settings.origin == "embedded" and "not TNG" in settings.label
         results.record(settings, "a.mass", 1.0, chapter="one", statement="A mass")
-        row = results.load_file(results.chapter_path(settings, "one"))["a.mass"]
+        row = results.read_results(results.chapter_path(settings, "one"))["a.mass"]
         assert row["universe"] == "embedded" and "not a statement about TNG" in place(row)
 
     def test_tng_is(self):
         settings = Settings(universe="api")
-        assert settings.origin == "api" and settings.label.startswith("TNG100-1, snapshot 99 (web API)")
+        assert settings.origin == "TNG100-1" and settings.label.startswith("TNG100-1, snapshot 99 (web API)")

@@ -1,4 +1,4 @@
-"""Figures: one function a figure, data in, `Figure` out; and `show`, which saves and displays them."""
+"""Figures: one function for each, data in, `Figure` out; and `show`, which saves and displays them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["show", "style"]
 METADATA_KEY = "dmlib"
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
-# Dates and versions out, so that the same numbers give the same file.
+# Without dates and versions, the same numbers give the same file.
 _PNG = {"Software": None}
 _PDF = {"CreationDate": None, "Creator": None, "Producer": None}
 
@@ -45,13 +45,13 @@ def show(
     name : str
         File name, lower case with underscores; unique in the book.
     caption : str
-        MyST text; may hold mathematics and citations. Universe, profile and `n` are appended.
+        MyST text; may contain mathematics and citations. Universe, profile and `n` are appended.
     alt : str
-        What the picture shows, in words, for those who do not see it.
+        Description of the picture for readers who cannot see it.
     n : int or str, optional
         Sample size; an int is a number of galaxies, else say what is counted: ``"43 measured radii"``.
     source : str, optional
-        Where the data are from when they are not of the settings' universe, for example ``"SPARC"``.
+        Source of the data when it is not the settings' universe, for example ``"SPARC"``.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def show(
         raise ValueError(f"a figure's name is lower case with underscores, not {name!r}")
     if not caption.strip() or not alt.strip():
         raise ValueError(f"figure {name} needs a caption and an alternative text")
-    if not style._memory(fig):
+    if not style.recorded(fig):
         raise ValueError(f"figure {name} has no numbers: give them with style.plotted(fig, series, x=..., y=...)")
     caption = f"{' '.join(caption.split())} {_data_line(settings, n, source)}"
     alt = " ".join(alt.split())
@@ -95,16 +95,13 @@ def _display(png: bytes, name: str, caption: str, alt: str) -> None:
         return
     width = int.from_bytes(png[16:20], "big") // 2
     shell.display_pub.publish(
-        data={
-            "image/png": base64.b64encode(png).decode(),
-            "text/plain": f"Figure {name}: {alt}",
-        },
+        data={"image/png": base64.b64encode(png).decode(), "text/plain": f"Figure {name}: {alt}"},
         metadata={
             METADATA_KEY: {"figure": name, "caption": caption, "alt": alt},
             "image/png": {"width": width, "alt": alt},
         },
     )
-    # Roles are the book's; in a notebook's output their content alone is read.
+    # Only the book knows roles; the output of a notebook shows their content.
     plain = re.sub(r"\{[a-z:]+\}`([^`]*)`", r"\1", caption)
     shell.display_pub.publish(
         data={"text/markdown": plain, "text/plain": plain}, metadata={METADATA_KEY: {"caption_of": name}}

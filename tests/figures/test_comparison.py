@@ -1,4 +1,4 @@
-"""The comparison's figures draw what they are given, also where there is little."""
+"""The figures of the comparison record what they are given, also where there is little."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def match() -> Contest:
 
 
 def series(fig) -> dict:
-    return dict(style._memory(fig))
+    return dict(style.recorded(fig))
 
 
 def test_errors_are_those_of_the_contest(match):
     fig = comparison.errors(match, {"one": ("nfw",), "two": ("C/all",)}, match.accepted, 1)
-    rows = [rows for name, rows in style._memory(fig) if name == "one, nfw"]
+    rows = [rows for name, rows in style.recorded(fig) if name == "one, nfw"]
     np.testing.assert_allclose(rows[0]["value"], match.error("nfw", match.accepted, 1).value)
     np.testing.assert_allclose(rows[1]["value"], match.delta_mse("nfw", match.accepted, 1).value)
 

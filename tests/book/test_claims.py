@@ -70,7 +70,7 @@ def test_a_verdict_that_its_error_could_turn_says_so():
 def test_a_verdict_says_on_what():
     measured = claim(result="r", criterion="<= 0.2")
     assert verdict(measured, result(0.1)).where == "on the embedded universe, quick; not a statement about TNG"
-    assert verdict(measured, result(0.1, universe="files")).where == "on TNG100-1 (files, quick)"
+    assert verdict(measured, result(0.1, universe="TNG50-1")).where == "on TNG50-1, profile quick"
     record = verdict(measured, result(0.1, universe="60 real groups of TNG100-1", profile=None))
     assert record.where == "on 60 real groups of TNG100-1"
     assert claims.provenance(record.result) == "It (60 real groups of TNG100-1, n = 5)"
@@ -83,7 +83,7 @@ def test_a_verdict_says_on_what():
 
 def test_a_claim_about_other_data_is_not_judged_by_what_stands_in():
     measured = claim(result="r", criterion="<= 0.2", data="SPARC")
-    assert verdict(measured, result(0.3)).where == "it needs SPARC, which was not there"
+    assert verdict(measured, result(0.3)).where.startswith("it needs SPARC")
     assert verdict(measured, result(0.3)).kind == "unmeasured"
     assert verdict(measured, result(0.3, universe="SPARC", profile=None)).kind == "fails"
 
@@ -108,7 +108,7 @@ def test_a_faulty_row_is_named(tmp_path, change, told):
 def test_an_id_stands_there_once(tmp_path):
     path = tmp_path / "claims.yml"
     path.write_text(yaml.safe_dump([claim().model_dump(exclude_none=True)] * 2))
-    with pytest.raises(ClaimsError, match="twice"):
+    with pytest.raises(ClaimsError, match="'c'"):
         claims.load_claims(path, {"one"})
 
 
@@ -127,4 +127,4 @@ def test_the_banner_says_what_the_book_was_made_from():
     run = {"universe": "embedded", "profile": "smoke", "seed": 3, "commit": "0123456789abcdef", "dirty": True}
     told = claims.banner(run)
     assert "embedded universe" in told and "`012345678` with local changes" in told and "seed 3" in told
-    assert "commit" not in claims.banner({"universe": "files", "profile": "quick", "seed": 1, "commit": None})
+    assert "commit" not in claims.banner({"universe": "TNG50-1", "profile": "quick", "seed": 1, "commit": None})

@@ -1,6 +1,6 @@
-"""What the authors' public scripts do otherwise, for demonstration only: nothing else in dmlib uses this.
+"""Bugs in the authors' public scripts, for demonstration only: no result of dmlib depends on this.
 
-The functions state the ideas anew, after reading github.com/Martindelosrios/ML4DM (``Download_GalsProps.py``).
+The functions reimplement them after reading github.com/Martindelosrios/ML4DM (``Download_GalsProps.py``).
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from .particles import enclosed_mass
 from .settings import RADII_KPC
 from .units import BOX_TNG100, HUBBLE
 
-#: Numbers of the published wrap. They are in ckpc/h, and are applied to positions in kpc.
+#: Constants of the published wrap. They are in ckpc/h but applied to positions in kpc.
 _WRAP_LIMIT, _WRAP_PERIOD = 32500.0, 75000.0
 
-#: Plane at which it tears [kpc]: positions from 32,500 to here are moved out and, by the second step, back again.
+#: Plane at which it tears galaxies [kpc]: positions from 32,500 to here are moved out and, in the second step, back.
 TEAR = _WRAP_PERIOD - _WRAP_LIMIT
 
 #: Dark-matter particle mass of the scripts [Msun].
@@ -35,28 +35,28 @@ def wrap_as_published(position: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray
-        Moved positions. Two neighbours on either side of the plane `TEAR`, 42,500 kpc, end 75,000 kpc apart, and two on
-        either side of the box's face (0 = 110,717 kpc) end 35,717 kpc apart.
+        Moved positions. Two neighbours on either side of the plane `TEAR`, 42,500 kpc, end up 75,000 kpc apart, and
+        two on either side of the box's face (0 = 110,717 kpc) 35,717 kpc apart.
     """
     position = np.where(position > _WRAP_LIMIT, position - _WRAP_PERIOD, position)
     return np.where(position < -_WRAP_LIMIT, position + _WRAP_PERIOD, position)
 
 
 def mass_limit_as_published(m_star_min: float, h: float = HUBBLE) -> float:
-    """Physical limit [Msun] that a query has which divides by h where catalogue units ask to multiply, ``m / h^2``."""
+    """Physical mass limit [Msun] of a query that divides by h where it should multiply, ``m / h^2``."""
     return m_star_min / h**2
 
 
 @dataclass(frozen=True)
 class TornProfile:
-    """A galaxy's dark-matter profile, and what the published wrap makes of it where the galaxy crosses a plane.
+    """A galaxy's dark-matter profile, true and with the published wrap where the galaxy crosses a plane.
 
     Parameters
     ----------
     distance : float
         From the galaxy's centre to the plane [kpc].
     true, torn : ndarray, shape (n,)
-        Mass within each of `RADII_KPC` [Msun], right and as published.
+        Mass within each of `RADII_KPC` [Msun], correct and as published.
     """
 
     distance: float
@@ -65,14 +65,14 @@ class TornProfile:
 
     @property
     def kept(self) -> np.ndarray:
-        """Fraction of the mass that is left."""
+        """Fraction of the mass that remains."""
         return np.divide(self.torn, self.true, out=np.ones_like(self.true), where=self.true > 0)
 
 
 def tear(galaxy: Galaxy, distance: float, box: float = BOX_TNG100 / HUBBLE, plane: float = TEAR) -> TornProfile:
-    """Put a galaxy near a plane of the box and measure it with the published wrap.
+    """Place a galaxy near a plane of the box and measure it with the published wrap.
 
-    A periodic box is the same everywhere, so that a galaxy may be moved; only the plane's place matters.
+    The box is periodic, so the galaxy can be moved; only its distance from the plane matters.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def tear(galaxy: Galaxy, distance: float, box: float = BOX_TNG100 / HUBBLE, plan
 
 
 def near_planes(position: np.ndarray, reach: float = RADII_KPC[-1], box: float = BOX_TNG100 / HUBBLE) -> np.ndarray:
-    """Which galaxies reach across a plane where the published wrap tears.
+    """Find the galaxies that extend across a plane where the published wrap tears.
 
     Parameters
     ----------
@@ -118,5 +118,5 @@ def near_planes(position: np.ndarray, reach: float = RADII_KPC[-1], box: float =
 
 
 def expected_torn(reach: float = RADII_KPC[-1], box: float = BOX_TNG100 / HUBBLE) -> float:
-    """Fraction of galaxies spread evenly over the box that `near_planes` finds: two planes an axis, both sides."""
+    """Expected fraction of `near_planes` for uniformly distributed galaxies: two planes per axis, both sides."""
     return 1.0 - (1.0 - 4.0 * reach / box) ** 3

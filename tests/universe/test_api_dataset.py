@@ -10,9 +10,9 @@ import time
 
 import psutil
 import pytest
-from dmlib.products import ensure
 from tng_server import KEY, arrays_of, environment
 
+from dmlib.pipeline.steps import ensure
 from dmlib.settings import Settings
 from mocktng import FAULTS, FaultInjection, TngServer
 

@@ -8,11 +8,13 @@ import subprocess
 from pathlib import Path
 
 import nbformat
+import page_checks
 import pytest
+import yaml
 from bs4 import BeautifulSoup
 from toybook import toy_run
 
-from dmlib import book, bookcheck
+from dmlib import book
 from dmlib.book import BookError
 from dmlib.figures import METADATA_KEY
 from dmlib.settings import Settings
@@ -59,7 +61,7 @@ def first_notebook(settings) -> Path:
 
 
 def test_the_pages_are_sound(pages, repository):
-    assert bookcheck.check(pages, toc=repository / "book" / "_toc.yml", private=bookcheck.machine_paths()) == []
+    assert page_checks.check(pages, toc=repository / "book" / "_toc.yml", private=page_checks.machine_paths()) == []
 
 
 def test_a_built_book_is_sound(repository):
@@ -67,7 +69,7 @@ def test_a_built_book_is_sound(repository):
     html = repository / "book" / "_build" / "html"
     if not (html / "index.html").is_file():
         pytest.skip("no book is built here")
-    assert bookcheck.check(html, private=bookcheck.machine_paths()) == []
+    assert page_checks.check(html, private=page_checks.machine_paths()) == []
 
 
 def test_a_figure_has_number_caption_alt_text_and_its_numbers(pages):
@@ -76,7 +78,7 @@ def test_a_figure_has_number_caption_alt_text_and_its_numbers(pages):
     assert figure.find("img")["alt"] == "Three rising curves that turn flat beyond 10 kpc."
     told = figure.figcaption.get_text()
     assert told.strip().startswith("Fig. 1.1 ")
-    assert "embedded universe (written by dmlib; not TNG), profile smoke; n = 3 galaxies" in told
+    assert "not TNG), profile smoke; n = 3 galaxies" in told
     kinds = {Path(a["href"]).suffix for a in figure.find_all("a", class_="download")}
     assert kinds == {".pdf", ".csv"}
     # Shown once, and referred to by its number.
@@ -118,6 +120,14 @@ def test_the_front_page_says_what_the_book_was_made_from(pages):
     chapters = [item.get_text() for item in page.select("ul.outline li")]
     assert any("to come" in chapter for chapter in chapters)
     assert page.select_one("ul.outline a")["href"] == "notebooks/01_introduction.html"
+
+
+def test_reference_pages_show_docstrings(pages):
+    page = soup(pages / "api" / "dmlib.manifest.html")
+    told = page.find(id="dmlib.manifest.fetch.fetch").find_parent("dl").get_text()
+    assert "verified; downloaded when it is not here yet" in told and "Raises" in told and "subhalo_id=6" in told
+    assert page.find("a", href="#dmlib.manifest.download.Downloader", class_="reference")
+    assert not page.find(id="dmlib.manifest.fetch.fetch_")
 
 
 def test_a_difference_is_explained_on_the_page_of_claims(pages):
@@ -185,15 +195,17 @@ def test_a_number_that_nobody_recorded_stops_the_book_and_the_old_pages_stay(run
     html = root / "book" / "_build" / "html"
     html.mkdir(parents=True)
     (html / "index.html").write_text("the old pages")
+    # Fewer pages, to be quicker: this book fails anyway.
+    few = [{"file": f"notebooks/{name}"} for name in ("01_introduction", "03_simulation_and_selection")]
+    toc = {"format": "jb-book", "root": "index", "chapters": [{"file": "claims"}, *few]}
+    (root / "book" / "_toc.yml").write_text(yaml.safe_dump(toc))
     unknown = nbformat.v4.new_markdown_cell("Nobody knows {num}`toy01.masss` and {num}`toy01.n±`.")
     change(settings, lambda notebook: notebook.cells.append(unknown))
     (settings.build / "results" / "toy02.json").write_text("[]")
     with pytest.raises(BookError) as raised:
         book.build(settings, root=root)
     # The first complaint by its page, all of them in the log.
-    assert re.search(
-        r"^the book was not built: claims\.md:\d+: claim 'box-side' asks chapter selection for", str(raised.value)
-    )
+    assert re.search(r"^the book was not built: claims\.md:\d+: claim 'box-side' needs", str(raised.value))
     assert "more in book.log" in str(raised.value)
     log = (settings.build / "book.log").read_text()
     assert re.search(r"01_introduction\.ipynb:\d+: WARNING: no chapter recorded the number 'toy01\.masss'", log)
@@ -282,15 +294,15 @@ def test_what_only_presents_is_folded_and_what_computes_stays_open(code, folded)
         ('<figure id="f"><img src="a.png" alt="A curve"></figure>', "no number or no caption"),
         (
             '<figure id="f"><figcaption><span class="caption-number">Fig. 1</span> A.</figcaption></figure>',
-            "from which data",
+            "on which data",
         ),
-        ("<p>/secret/folder/</p>", "holds '/secret/folder/'"),
+        ("<p>/secret/folder/</p>", "contains '/secret/folder/'"),
     ],
 )
 def test_the_checker_sees_each_fault(tmp_path, body, told):
     (tmp_path / "a.png").touch()
     (tmp_path / "index.html").write_text(f"<html><body>{body}</body></html>")
-    faults = bookcheck.check(tmp_path, private=["/secret/folder/"])
+    faults = page_checks.check(tmp_path, private=["/secret/folder/"])
     assert len(faults) == 1 and told in faults[0]
 
 
@@ -301,7 +313,7 @@ def test_the_checker_accepts_what_is_right(tmp_path):
         '<figure><img src="a.png" alt="A curve"><figcaption><span class="caption-number">Fig. 1</span> Data: x.'
         "</figcaption></figure>"
     )
-    assert bookcheck.check(tmp_path) == []
+    assert page_checks.check(tmp_path) == []
 
 
 def test_the_checker_reads_style_sheets_and_the_table_of_contents(tmp_path):
@@ -309,7 +321,7 @@ def test_the_checker_reads_style_sheets_and_the_table_of_contents(tmp_path):
     (tmp_path / "a.css").write_text("@font-face { src: url('https://example.org/f.woff') }")
     toc = tmp_path / "_toc.yml"
     toc.write_text("root: index\nparts: [{chapters: [{file: notebooks/one}]}]")
-    missing, font = bookcheck.check(tmp_path, toc=toc)
+    missing, font = page_checks.check(tmp_path, toc=toc)
     assert "notebooks/one.html" in missing and "f.woff" in font
 
 

@@ -20,7 +20,7 @@ def settings(tmp_path):
 
 def record(settings, id="a.mass", value=1.5, chapter="one", **kw):
     results.record(settings, id, value, chapter=chapter, statement="A mass", **kw)
-    return results.load_file(results.chapter_path(settings, chapter))[id]
+    return results.read_results(results.chapter_path(settings, chapter))[id]
 
 
 def test_a_row_has_the_contract_s_keys(settings):
@@ -29,7 +29,12 @@ def test_a_row_has_the_contract_s_keys(settings):
     assert (row["universe"], row["profile"], row["n"]) == ("embedded", "smoke", 7)
     assert results.collect(settings) == [row]
     assert json.loads(settings.results_path.read_text()) == [row]
-    assert results.load(settings) == {"a.mass": row}
+    assert results.read_results(settings.results_path) == {"a.mass": row}
+
+
+def test_a_row_names_the_simulation(tmp_path):
+    settings = Settings(universe="api", simulation="TNG50-1", build_root=str(tmp_path))
+    assert record(settings)["universe"] == "TNG50-1"
 
 
 def test_numbers_from_elsewhere_have_no_profile(settings):
@@ -41,7 +46,7 @@ def test_what_many_numbers_share_is_said_once(settings):
     record = results.recorder(settings, chapter="one", universe="SPARC")
     record("a.mass", 1.5, statement="A mass")
     record("a.sum", 2, statement="A sum", universe=results.ARITHMETIC)
-    rows = results.load_file(results.chapter_path(settings, "one"))
+    rows = results.read_results(results.chapter_path(settings, "one"))
     assert [row["universe"] for row in rows.values()] == ["SPARC", "none (arithmetic)"]
 
 
@@ -74,9 +79,9 @@ def test_a_cell_run_again_replaces_its_row(settings):
 
 def test_a_chapter_run_again_leaves_nothing_of_its_last_run(settings):
     record(settings, id="a.gone")
-    results._begun.clear()  # a new process
+    results._recorded.clear()  # a new process
     record(settings)
-    assert list(results.load_file(results.chapter_path(settings, "one"))) == ["a.mass"]
+    assert list(results.read_results(results.chapter_path(settings, "one"))) == ["a.mass"]
 
 
 def test_two_chapters_cannot_record_the_same_id(settings):
@@ -88,11 +93,11 @@ def test_two_chapters_cannot_record_the_same_id(settings):
 
 def test_a_missing_or_damaged_file_is_one_sentence(settings):
     with pytest.raises(ResultsError, match=r"results\.json is missing"):
-        results.load(settings)
+        results.read_results(settings.results_path)
     settings.results_path.parent.mkdir(parents=True, exist_ok=True)
     settings.results_path.write_text('[{"id": 1')
     with pytest.raises(ResultsError, match="damaged"):
-        results.load(settings)
+        results.read_results(settings.results_path)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 
 from dmlib.errors import FetchError
 from dmlib.manifest import available, fetch
-from dmlib.manifest.download import Downloader
+from dmlib.manifest.download import Downloader, Gate
 from dmlib.manifest.schema import Entry, Manifest
 
 FITS = (b"SIMPLE  =                    T" + b" " * 50 + b"END").ljust(2880) + bytes(range(256)) * 1000
@@ -105,15 +105,18 @@ def cache(tmp_path, monkeypatch):
     return tmp_path / "cache"
 
 
-@pytest.fixture
-def pauses():
-    """What a downloader waited for, in place of waiting."""
-    return []
+@pytest.fixture(autouse=True)
+def pauses(monkeypatch):
+    """The pauses of a downloader [s], recorded instead of waited for."""
+    waited: list[float] = []
+    monkeypatch.setattr(Gate, "sleep", lambda self, seconds: waited.append(seconds))
+    monkeypatch.setattr(Gate, "close_for", lambda self, seconds: None)
+    return waited
 
 
 @pytest.fixture
-def patient(pauses):
-    return Downloader(attempts=4, pause=1.0, connect_timeout=5, read_timeout=5, sleep=pauses.append)
+def patient():
+    return Downloader(attempts=4, pause=1.0, connect_timeout=5, read_timeout=5)
 
 
 def manifest_of(*urls: str, body: bytes | None = FITS, **changes) -> Manifest:
@@ -164,11 +167,11 @@ def test_continues_a_part(server, cache, patient, pauses):
     assert pauses == [1.0]
 
 
-def test_continues_in_another_call(server, cache, pauses):
+def test_continues_in_another_call(server):
     """A killed download goes on where it stopped when the command is given again."""
     server.rules = [cut(FITS, 100_000)]
     manifest = manifest_of(f"{server.address}/a", body=None)
-    once = Downloader(attempts=1, sleep=pauses.append)
+    once = Downloader(attempts=1)
     with pytest.raises(FetchError, match="1 try"):
         fetch("thing", manifest=manifest, downloader=once)
     server.rules = [ranges(FITS)]
@@ -239,7 +242,7 @@ def test_gives_up_with_one_sentence(server, cache, patient, pauses):
     [
         (answer(b"<html><body>Please log in</body></html>", Content_Type="text/html; charset=utf-8"), "web page"),
         (answer(b"\n <!DOCTYPE html><title>Error</title>", Content_Type="application/octet-stream"), "web page"),
-        (answer(b"PK\x03\x04 something else"), "not a FITS file"),
+        (answer(b"PK\x03\x04 something else"), "FITS file"),
         (answer(b""), "empty"),
         (answer(FITS[:-1] + b"x"), "checksum"),
         (answer(b"", 404), "no such file"),

@@ -11,7 +11,7 @@ import yaml
 
 from dmlib.errors import FetchError, ManifestError
 from dmlib.manifest import available, fetch, load_manifest, table
-from dmlib.manifest.content import tree_sha256
+from dmlib.manifest.fetch import tree_sha256
 from dmlib.manifest.schema import parse
 
 ENTRY = """

@@ -20,10 +20,10 @@ from mocktng.blocks import write_tree
 from tng_server import KEY, broadband, environment
 from toy_universe import toy_plan
 
-from dmlib import acquire, load
+from dmlib import download_plan, load
 from dmlib.errors import DmlibError, FetchError, UniverseError
 from dmlib.manifest import load_manifest
-from dmlib.manifest.download import Downloader, Missing
+from dmlib.manifest.download import Downloader, Gate, Missing
 from dmlib.observe.hydrogen import HYDROGEN_FIELDS
 from dmlib.observe.images.dust import Dust
 from dmlib.observe.images.light import ParticleLight
@@ -31,9 +31,10 @@ from dmlib.observe.images.published import PublishedSkirt
 from dmlib.sample import SUBHALO_FIELDS
 from dmlib.settings import Settings
 from dmlib.universe import FilesUniverse
-from dmlib.universe.api import ApiUniverse, cutouts, facts
-from dmlib.universe.api.client import Client, Gate, in_parallel
-from dmlib.universe.api.images import fetch_archive, fetch_images
+from dmlib.universe.api import ApiUniverse
+from dmlib.universe.api import universe as api
+from dmlib.universe.api.client import Client, in_parallel
+from dmlib.universe.api.source import FACTS, Source
 from mocktng import FaultInjection, TngServer
 
 NAME = "embedded-smoke"
@@ -60,7 +61,7 @@ def serve(tree, tmp_path, monkeypatch):
             monkeypatch.setenv(name, value)
         return server
 
-    facts._confirmed.clear()
+    Source._confirmed.clear()
     yield start
     for server in running:
         server.__exit__()
@@ -110,7 +111,7 @@ class TestReading:
         path = universe.cache.path("cutouts/halo_0.hdf5")
         with h5py.File(path, "r+") as file:
             file["PartType1/Coordinates"][...] = file["PartType1/Coordinates"][()][::-1]
-        with pytest.raises(UniverseError, match="halo 0 are not in the catalogue's order: half of the dark matter"):
+        with pytest.raises(UniverseError, match="order"):
             universe.particles(1, "dm", ["Coordinates"])
 
     def test_one_request_has_all_types_and_what_is_missing_is_asked_for_alone(self, serve):
@@ -137,9 +138,9 @@ class TestReading:
 
     def test_the_usual_fields_are_those_that_the_book_reads(self):
         needed = ParticleLight(Dust()).fields
-        assert set(needed["stars"]) | {"Coordinates", "Velocities", "Masses"} <= set(cutouts.BASE_FIELDS["stars"])
-        assert {*needed["gas"], *HYDROGEN_FIELDS} <= set(cutouts.BASE_FIELDS["gas"])
-        query = "&".join(f"{key}={value}" for key, value in cutouts.query(cutouts.BASE_FIELDS).items())
+        assert set(needed["stars"]) | {"Coordinates", "Velocities", "Masses"} <= set(api.BASE_FIELDS["stars"])
+        assert {*needed["gas"], *HYDROGEN_FIELDS} <= set(api.BASE_FIELDS["gas"])
+        query = "&".join(f"{key}={value}" for key, value in api.cutout_query(api.BASE_FIELDS).items())
         for name in ("tng100-halo-cutout", "tng100-subhalo-cutout"):
             assert load_manifest()[name].urls[0].endswith(f"/cutout.hdf5?{query}")
 
@@ -179,7 +180,7 @@ class TestPatience:
     def test_gives_up_in_the_end_and_keeps_what_came(self, serve):
         server = serve(FaultInjection(1, ("error",), only="/halos/3/"))
         universe = ApiUniverse(NAME)
-        with pytest.raises(FetchError, match=r"1 of 9 groups could not be had \(halo 3: .* in 6 tries \(HTTP 500"):
+        with pytest.raises(FetchError, match=r"1 of 9 groups could not be obtained \(halo 3: .* in 6 tries \(HTTP 500"):
             universe.prepare(range(9))
         assert universe.missing_groups(range(9)).tolist() == [3]
         server.faults.every = 0
@@ -190,10 +191,10 @@ class TestPatience:
     def test_a_server_that_is_down_is_not_asked_for_every_group(self, serve, monkeypatch):
         monkeypatch.setenv("DMLIB_TNG_ATTEMPTS", "1")
         server = serve(FaultInjection(1, ("gateway",), only="cutout.hdf5?dm=Coordinates&"))
-        monkeypatch.setattr(cutouts, "BASE_FIELDS", {"gas": ("Masses",)})
+        monkeypatch.setattr(api, "BASE_FIELDS", {"gas": ("Masses",)})
         server.faults.only = "/halos/"
         universe = ApiUniverse(NAME)
-        with pytest.raises(FetchError, match="particles: 5 requests failed one after the other"):
+        with pytest.raises(FetchError, match="5 requests failed one after the other"):
             universe.prepare(range(9))
         assert len(only(server, "/halos/")) <= 9
 
@@ -214,12 +215,13 @@ class TestPatience:
     def test_all_connections_wait_together(self):
         gate, begin = Gate(), time.monotonic()
         gate.close_for(0.3)
-        assert in_parallel(range(3), lambda job, _: gate.pass_through(), 3, "waiting") == []
+        assert in_parallel(range(3), lambda job: gate.pass_through(), gate, "waiting") == []
         assert time.monotonic() - begin >= 0.3
 
-    def test_pauses_grow_and_are_not_all_alike(self):
+    def test_pauses_grow_and_are_not_all_alike(self, monkeypatch):
         pauses = []
-        patient = Downloader(attempts=5, pause=1.0, sleep=pauses.append, jitter=0.5)
+        monkeypatch.setattr(Gate, "sleep", lambda self, seconds: pauses.append(seconds))
+        patient = Downloader(attempts=5, pause=1.0, jitter=0.5)
         with pytest.raises(FetchError):
             patient.json("http://127.0.0.1:9/", label="nobody")
         assert all(base <= pause <= 1.5 * base for base, pause in zip((1, 2, 4, 8), pauses, strict=True))
@@ -244,11 +246,11 @@ class TestPatience:
         lines = []
         serve(FaultInjection(1, ("cut",), only="none"), far, lines.append)
         universe = ApiUniverse(NAME)
-        facts.confirm(universe)
+        universe.source.confirm()
         lines.clear()
         server_cut = serve(FaultInjection(2, ("cut",), only=".tar"), far, lines.append)
         server_cut.faults._requests = 1
-        archive = fetch_archive(ApiUniverse(NAME))
+        archive = ApiUniverse(NAME).source.fetch_archive()
         tar = [line for line in lines if ".tar" in line]
         assert "200 (cut)" in tar[0] and ": 206" in tar[1]
         assert archive.read_bytes() == (folder / archive.name).read_bytes()
@@ -264,10 +266,10 @@ class TestImages:
         broadband(folder / "broadband_2.fits")
         server = serve(folder=far)
         universe = ApiUniverse(NAME)
-        here = fetch_images(universe, [2, 3])
+        here = universe.source.fetch_images([2, 3])
         assert PublishedSkirt(here).read(2).data.shape[2] == 4
         asked = len(server.requests)
-        fetch_images(universe, [2, 3])
+        universe.source.fetch_images([2, 3])
         assert len(server.requests) == asked
 
 
@@ -302,9 +304,9 @@ class TestRefusals:
     def test_another_simulation_under_the_same_name(self, serve):
         serve()
         universe = ApiUniverse(NAME)
-        kept = json.loads(universe.cache.path(facts.FILE).read_text())
-        universe.cache.path(facts.FILE).write_text(json.dumps(kept | {"num_gas": 1}))
-        facts._confirmed.clear()
+        kept = json.loads(universe.cache.path(FACTS).read_text())
+        universe.cache.path(FACTS).write_text(json.dumps(kept | {"num_gas": 1}))
+        Source._confirmed.clear()
         with pytest.raises(UniverseError, match="serves another embedded-smoke than the one in the cache"):
             ApiUniverse(NAME).prepare([0])
 
@@ -317,8 +319,8 @@ class TestRefusals:
         def full(*_):
             raise OSError(errno.ENOSPC, "No space left on device")
 
-        monkeypatch.setattr(Downloader, "_save", full)
-        with pytest.raises(FetchError, match=r"disk of the cache is full .*DMLIB_DATA.* what has come is kept"):
+        monkeypatch.setattr(Downloader, "_download", full)
+        with pytest.raises(FetchError, match=r"full disk .*DMLIB_DATA"):
             universe.prepare(range(9))
         assert len(universe.cache) == held and not universe.missing_groups([0]).size
 
@@ -329,7 +331,7 @@ class TestRefusals:
         asked = len(server.requests)
         usage = shutil.disk_usage("/")
         monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=1000))
-        with pytest.raises(FetchError, match="are to come, and the cache's disk has 1 kB free"):
+        with pytest.raises(FetchError, match="disk has 1 kB free"):
             universe.prepare(range(9))
         assert len(server.requests) == asked
 
@@ -346,10 +348,10 @@ class TestCache:
         content = bytearray(changed.read_bytes())
         content[-50] ^= 1
         changed.write_bytes(content)
-        whole, removed = acquire.verify(settings)
+        whole, removed = download_plan.verify(settings)
         assert sorted(removed) == ["cutouts/halo_0.hdf5", "cutouts/halo_1.hdf5"] and whole == len(universe.cache) - 2
         universe.prepare([0, 1])
-        assert len(only(server, "/halos/")) == 4 and acquire.verify(settings)[1] == []
+        assert len(only(server, "/halos/")) == 4 and download_plan.verify(settings)[1] == []
 
     def test_half_a_line_of_a_killed_process(self, serve):
         serve()
@@ -376,17 +378,17 @@ class TestCache:
         path = universe.cache.path("cutouts/halo_0.hdf5")
         counts = np.zeros(6, int)
         counts[1] = 740
-        cutouts.check(path, DARK, counts, "halo 0", 99)
+        api.check_cutout(path, DARK, counts, "halo 0", 99)
         with pytest.raises(Exception, match="has 740 dm particles of 741"):
-            cutouts.check(path, DARK, counts + 1, "halo 0", 99)
+            api.check_cutout(path, DARK, counts + 1, "halo 0", 99)
         with h5py.File(path, "r+") as file:
             change(file)
         with pytest.raises(Exception, match=why):
-            cutouts.check(path, DARK, counts, "halo 0", 99)
+            api.check_cutout(path, DARK, counts, "halo 0", 99)
 
     def test_headers_with_arrays_of_one(self, shared_data):
         """A real cutout has its header's numbers in arrays of one element, and texts in arrays of objects."""
-        header = cutouts.header_of(shared_data / "tng_cutout" / "TNG100-1_078_subhalo_9_sample.hdf5")
+        header = api.cutout_header(shared_data / "tng_cutout" / "TNG100-1_078_subhalo_9_sample.hdf5")
         assert header["HubbleParam"] == 0.6774 and header["SimulationName"] == "L75n1820TNG"
         assert header["MassTable"][1] == pytest.approx(5.05574e-4, rel=1e-5)
 
@@ -401,10 +403,10 @@ class TestFetching:
         settings = Settings(
             universe="api", simulation=NAME, profile="smoke", sample=6, build_root=str(tmp_path / "build")
         )
-        guess = acquire.plan(settings)
+        guess = download_plan.plan(settings)
         assert guess.galaxies == 6 and not guess.measured < 0 and "estimated" not in str(guess)
         columns, particles = guess.parts
-        universe = acquire.fetch_all(settings)
+        universe = download_plan.fetch_all(settings)
         assert len(only(server, "groupcat")) == columns.requests + columns.here
         assert len(only(server, "/halos/")) == particles.requests == 6
         size = sum(path.stat().st_size for path in universe.cache.path("cutouts").glob("halo_*.hdf5"))
@@ -412,11 +414,11 @@ class TestFetching:
         assert 0.3 < particles.n_bytes / size < 3
         exact = universe.bytes_of_groups(universe.subhalos(["SubhaloGrNr"], _sample(settings))["SubhaloGrNr"])
         assert exact.sum() == pytest.approx(size, rel=0.05)
-        done = acquire.plan(settings)
-        assert done.requests == 0 and done.n_bytes == 0 and done.measured > 6 and "all is here" in str(done)
-        assert [part.here for part in done.parts] == [len(acquire.COLUMNS), 6]
+        done = download_plan.plan(settings)
+        assert done.requests == 0 and done.n_bytes == 0 and done.measured > 6 and "everything is here" in str(done)
+        assert [part.here for part in done.parts] == [len(download_plan.COLUMNS), 6]
         asked = len(server.requests)
-        acquire.fetch_all(settings)
+        download_plan.fetch_all(settings)
         assert len(server.requests) == asked
 
     def test_the_command(self, serve, tmp_path):
@@ -430,11 +432,10 @@ class TestFetching:
 
     def test_only_the_web_api_is_fetched(self):
         with pytest.raises(DmlibError, match="universe 'embedded' is not downloaded"):
-            acquire.plan(Settings())
+            download_plan.plan(Settings())
 
 
 def _sample(settings):
-
     return np.asarray(load.sample(settings)["subhalo_id"])
 
 

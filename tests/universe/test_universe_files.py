@@ -12,9 +12,10 @@ from tiny_tng import BOX, M_DM, H, TinyGroup, TinySubhalo, dm, toy_groups, write
 
 from dmlib.errors import UniverseError
 from dmlib.settings import Settings
+from dmlib.sources import simulation_label
 from dmlib.units import CodeUnits
 from dmlib.universe import FilesUniverse, open_universe
-from dmlib.universe.fields import catalogue_unit, dm_particle_mass, particle_factor
+from dmlib.universe.release import catalogue_unit, dm_particle_mass, particle_factor
 
 
 @pytest.fixture
@@ -34,6 +35,15 @@ def test_header_is_in_physical_units(tree):
     assert (header.n_groups, header.n_subhalos, header.snapshot, header.simulation) == (3, 4, 99, "TNG100-1")
     assert header.m_dm == pytest.approx(M_DM * 1e10 / H)
     assert header.units.box_kpc == pytest.approx(BOX / H)
+
+
+def test_name_and_label_are_those_of_the_simulation(tree):
+    for name in ("TNG100-1", "Illustris-1"):
+        universe = FilesUniverse(tree, simulation=name)
+        assert (universe.name, universe.label) == (name, f"{name}, snapshot 99")
+        assert universe.fingerprint == universe.header.identity
+    assert simulation_label("TNG50-1", 67) == "TNG50-1, snapshot 67"
+    assert "not TNG" in simulation_label("embedded-quick", 99)
 
 
 def test_catalogue_columns_have_units(tree):
