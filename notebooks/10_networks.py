@@ -55,9 +55,9 @@ from dmlib.figures import errors as looks
 from dmlib.figures import networks as figures
 from dmlib.figures import show
 from dmlib.figures.tables import show_table
-from dmlib.networks import report
-from dmlib.networks.models import read_histories, read_index
+from dmlib.networks.models import architecture_rows, read_histories, read_index
 from dmlib.networks.plan import ARCHITECTURES, BEST_VALUE
+from dmlib.networks.train import one_batch, overfit
 from dmlib.results import recorder
 from dmlib.settings import Settings
 
@@ -92,7 +92,7 @@ predictions = load.predictions(settings)
 index = read_index(load.models(settings))
 
 # %%
-rows = report.architecture_rows(index, dataset)
+rows = architecture_rows(index, dataset)
 show_table(
     Table(rows=rows),
     {"multiplications": ".1e", "seconds": ".0f"},
@@ -104,14 +104,15 @@ show_table(
 # copy of the book, several trainings side by side. A has so many parameters because its first dense layer looks at every pixel of the last maps; pooling, as in B
 # and C, does without.
 #
-# ## Before the training: one batch by heart
+# ## Before the training: overfitting one batch
 #
-# A network that cannot learn 32 views by heart will not learn from hundreds. The authors make this check, and so should everyone: it costs seconds, and finds wrong
+# A network that cannot overfit 32 views will not learn from hundreds. The authors make this check, and so should everyone: it takes seconds, and finds wrong
 # shapes, targets that belong to other images, and gradients that reach nothing. Dropout is off, for it is there to prevent just this.
 
 # %%
-batch = report.one_batch(dataset, n_batch)
-losses = report.overfit_all(dataset, batch, steps=n_steps, seed=seed)
+batch = one_batch(dataset, n_batch)
+channels = dataset.channels("all")
+losses = overfit(channels, batch, steps=n_steps, seed=seed)
 
 # %%
 show(
@@ -130,7 +131,7 @@ record(
     "networks-overfit",
     max(loss[-1] / loss[0] for _, loss in losses.values()),
     figure="networks_overfit",
-    statement="Loss of one batch learned by heart over that at the start, "
+    statement="Loss of one batch after overfitting over that at the start, "
     "for the architecture that learns least of it",
 )
 

@@ -8,7 +8,7 @@ import numpy as np
 from astropy import units as u
 from matplotlib.figure import Figure
 
-from ..networks.outside import FEATURES, Placement
+from ..networks.training_domain import FEATURES, Placement
 from ..observe.moments import MomentMaps
 from ..rotation.fit import Fit
 from . import style

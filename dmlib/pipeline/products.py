@@ -66,7 +66,7 @@ PRODUCTS: dict[str, Product] = {
         Product("models", "dmlib.networks.train:build", "models_dir", "dmlib.networks.models", ("dataset",), _IMAGE),
         Product(
             "predictions",
-            "dmlib.networks.predict:build",
+            "dmlib.networks.predictions:build",
             "predictions_path",
             "dmlib.networks.predictions",
             ("dataset", "models"),
