@@ -85,16 +85,6 @@ def test_an_upper_half_that_is_harder_is_found():
     assert found.value == pytest.approx(0.2) and found.error < 1e-12
 
 
-def test_correlation_of_errors_counts_a_common_bias():
-    predict = pytest.importorskip("dmlib.networks.predict")
-    rng = np.random.default_rng(3)
-    own = rng.standard_normal((4000, 3))
-    np.testing.assert_allclose(predict.correlation(own), np.eye(3), atol=0.06)
-    assert predict.correlation(own + 3.0)[0, 1] == pytest.approx(0.9, abs=0.03)
-    own[0, 0] = np.nan
-    assert np.isfinite(predict.correlation(own)).all()
-
-
 def test_single_galaxies_are_remembered_with_truth_and_band():
     radii = np.geomspace(1.0, 100.0, 20)
     mass = 1e10 * radii
@@ -117,22 +107,3 @@ def test_what_is_binned_is_drawn_and_an_empty_panel_says_so():
     figure = profiles.failures(panels, groups)
     assert any("too few" in text.get_text() for ax in figure.axes for text in ax.texts)
     assert csv_text(figure).count('"i, network"') == 2
-
-
-def test_the_batch_to_learn_by_heart_spans_the_catalogue():
-    """The file is in the order of the catalogue: the first views would all be of heavy haloes."""
-    report = pytest.importorskip("dmlib.networks.report")
-
-    class Rows:
-        dm_profile = np.exp(np.linspace(30.0, 20.0, 90))[:, None] * np.ones((1, 20))
-        table = {"subhalo_id": np.repeat(np.arange(30), 3)}  # noqa: RUF012
-
-        def rows(self, split):
-            return np.arange(0, 60)
-
-        def inputs(self, rows):
-            return np.zeros((len(rows), 4, 4, 1))
-
-    batch = report.one_batch(Rows(), 12)
-    assert batch.galaxy.min() == 0 and batch.galaxy.max() == 19
-    assert abs(batch.targets.mean()) < 0.1

@@ -14,6 +14,7 @@ from dmlib.networks import predictions, train
 from dmlib.networks.plan import ARCHITECTURES, Architecture
 from dmlib.settings import Settings
 
+
 def _module(name: str):
     @pytest.fixture(scope="session", name=name.rpartition(".")[2])
     def module() -> ModuleType:
@@ -71,4 +72,3 @@ def built(tmp_path_factory, tiny) -> Settings:
         train.build(settings, entries=ENTRIES, workers=1)
         predictions.build(settings)
     return settings
-

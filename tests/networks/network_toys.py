@@ -45,7 +45,7 @@ def paint(n_galaxies: int, seed: int = 1) -> tuple[np.ndarray, np.ndarray, np.nd
 
 
 def write_dataset(settings: Settings, n_galaxies: int = 20, *, identity: str = "1" * 64, seed: int = 1) -> Path:
-    """Write a file in the format of ``dataset.hdf5`` with painted galaxies; the first has no mass within the first radius."""
+    """Write a data set of painted galaxies; the first has no mass within the first radius."""
     path = settings.dataset_path
     path.parent.mkdir(parents=True, exist_ok=True)
     inputs, ln_m, galaxy = paint(n_galaxies, seed)

@@ -18,6 +18,7 @@ from dmlib.networks import NetworkError, models, predictions, train
 from dmlib.networks.plan import ARCHITECTURES, Schedule, plan
 from dmlib.settings import Settings
 
+
 def views(fit, painted, galaxies, ln_m=None):
     """Views of some galaxies; targets on the scale of the first 20."""
     inputs, truth, galaxy = painted
@@ -79,9 +80,9 @@ def test_values_that_are_not_finite_are_errors(fit, tiny, painted):
     inputs, truth, galaxy = painted
     spoilt = inputs.copy()
     spoilt[3, 5, 5, 0] = np.nan
-    with pytest.raises(NetworkError, match="C/all, member 0.*training inputs"):
+    with pytest.raises(NetworkError, match="training inputs"):
         trained(fit, tiny, (spoilt, truth, galaxy), name="C/all, member 0")
-    with pytest.raises(NetworkError, match="C/all, member 0.*loss"):
+    with pytest.raises(NetworkError, match="loss"):
         trained(fit, tiny, painted, Schedule(epochs=2, learning_rate=1e38, batch=16), name="C/all, member 0")
 
 
@@ -230,7 +231,7 @@ def test_misuse_of_a_network(built):
     with pytest.raises(NetworkError, match="NaN"):
         network.predict_ln(np.full((2, 32, 32, 3), np.nan))
     for read in (models.read_network, models.read_histories):
-        with pytest.raises(NetworkError, match="C/all.*tiny/all, tiny/hi"):
+        with pytest.raises(NetworkError, match="there is no network"):
             read(built.models_dir, "C/all")
 
 
