@@ -90,7 +90,7 @@ def make_task(dataset: DataSet, rows: np.ndarray, seed: int = 1, *, inputs: str 
 
 
 def finite_ln(mass: np.ndarray) -> np.ndarray:
-    """ln of masses; where there is no particle, half of the smallest mass at that radius is used."""
+    """Logarithm of masses; where there is no particle, half of the smallest mass at that radius is used."""
     positive = np.where(mass > 0, mass, np.inf)
     least = np.min(positive, axis=0)
     least = np.where(np.isfinite(least), least, 2.0)

@@ -289,7 +289,7 @@ np.savez({str(tmp_path / "found.npz")!r}, gradient=saliency.Saliency(model, [0, 
     np.save(tmp_path / "images.npy", images)
     environment = os.environ | {
         "KERAS_BACKEND": "jax",
-        "PYTHONPATH": os.pathsep.join([str(here), str(here.parent), os.environ.get("PYTHONPATH", "")]),
+        "PYTHONPATH": os.pathsep.join([str(here.parent), str(here.parents[1]), os.environ.get("PYTHONPATH", "")]),
     }
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
