@@ -161,10 +161,7 @@ def choose_boosting(task: Task) -> tuple[str, int, int]:
 
 #: Name -> function from a `Task` to ln M, from the least informed to the best.
 BASELINES: Mapping[str, Callable[[Task], np.ndarray]] = {
-    "random": random,
-    "mean": mean,
-    "linear": linear,
-    "boosted": boosted,
+    function.__name__: function for function in (random, mean, linear, boosted)
 }
 
 #: Those that use the galaxy's observables.

@@ -183,14 +183,10 @@ def growth_radii(light: np.ndarray, radius: np.ndarray, shares: tuple[float, ...
     order = np.argsort(ring_of, kind="stable")
     starts = np.searchsorted(ring_of[order], np.arange(len(rings)))
     curve = np.cumsum(np.add.reduceat(np.maximum(light, 0.0)[:, order], starts, axis=1), axis=1)
-    out = []
-    for share in shares:
-        found = np.full(len(light), np.nan)
-        for i, line in enumerate(curve):
-            if line[-1] > 0:
-                found[i] = np.interp(share * line[-1], line, rings)
-        out.append(found)
-    return out
+    return [
+        np.array([np.interp(share * line[-1], line, rings) if line[-1] > 0 else np.nan for line in curve])
+        for share in shares
+    ]
 
 
 def axis_ratio(light: np.ndarray, x: np.ndarray, y: np.ndarray, reach: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from ..dataset.read import DataSet
 from ..observe.moments import normalise
@@ -93,11 +93,9 @@ def read_card(path: Path) -> Card:
     """
     try:
         return Card.model_validate_json(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise NetworkError(f"{path} is missing: train again with `dmlib run --only models --force`.") from error
-    except (ValidationError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         first = str(error).splitlines()[0]
-        raise NetworkError(f"{path} is not a model card ({first}): remove it and train again.") from error
+        raise NetworkError(f"{path} is missing or damaged ({first}): remove the network and train again.") from error
 
 
 @dataclass(frozen=True)

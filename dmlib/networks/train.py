@@ -11,6 +11,7 @@ import multiprocessing
 import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,16 +110,8 @@ def build(settings: Settings, *, entries: list[Entry] | None = None, workers: in
         listener = threading.Thread(target=lambda: [progress.update(n) for n in iter(news.get, None)], daemon=True)
         listener.start()
         _hear_through(news)
-        for _ in map_parallel(
-            _train,
-            todo,
-            memory=memory,
-            workers=workers,
-            what="trained networks",
-            initializer=_hear_through,
-            initargs=(news,),
-            environment=backend.single_thread(),
-        ):
+        pool = partial(map_parallel, _train, todo, memory=memory, workers=workers, what="trained networks")
+        for _ in pool(initializer=_hear_through, initargs=(news,), environment=backend.single_thread()):
             pass
         news.put(None)
         listener.join()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..networks.plan import ARCHITECTURES
 from ..settings import Settings
 
 
@@ -26,6 +27,8 @@ class Product:
         Products that it is made from; the universe is read through `dmlib.sources`.
     uses : tuple of str
         Settings that count beside the common ones: ``selection``, ``radii``, or a number of the profile.
+    modules : tuple of str
+        Further modules that count, which the builder knows by name only.
     """
 
     name: str
@@ -34,6 +37,7 @@ class Product:
     reader: str
     needs: tuple[str, ...] = ()
     uses: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
 
     def location(self, settings: Settings) -> Path:
         """Where it lies."""
@@ -63,7 +67,15 @@ PRODUCTS: dict[str, Product] = {
             ("universe", "sample", "targets"),
             (*_IMAGE, "radii"),
         ),
-        Product("models", "dmlib.networks.train:build", "models_dir", "dmlib.networks.models", ("dataset",), _IMAGE),
+        Product(
+            "models",
+            "dmlib.networks.train:build",
+            "models_dir",
+            "dmlib.networks.models",
+            ("dataset",),
+            _IMAGE,
+            tuple(architecture.module for architecture in ARCHITECTURES.values()),
+        ),
         Product(
             "predictions",
             "dmlib.networks.predictions:build",

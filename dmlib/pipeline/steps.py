@@ -141,7 +141,7 @@ def ensure_whole(settings: Settings) -> None:
 
 def product_step(settings: Settings, product: Product) -> Step:
     """The step that builds one product."""
-    modules = _code_of(settings, [product.builder.partition(":")[0]], product.needs)
+    modules = _code_of(settings, [product.builder.partition(":")[0], *product.modules], product.needs)
 
     def act() -> list[Path]:
         call(product.builder, settings)

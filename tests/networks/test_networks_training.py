@@ -16,6 +16,8 @@ from dmlib.code import closure
 from dmlib.dataset.read import read_dataset
 from dmlib.networks import NetworkError, models, predictions, train
 from dmlib.networks.plan import ARCHITECTURES, Schedule, plan
+from dmlib.pipeline.products import PRODUCTS
+from dmlib.pipeline.steps import product_step
 from dmlib.settings import Settings
 
 
@@ -148,6 +150,11 @@ def test_a_network_depends_on_the_code_of_its_own_architecture():
     assert "dmlib.networks.architectures.a" in used["A"] and "dmlib.networks.architectures.c" not in used["A"]
     assert all("dmlib.networks.augment" in modules for modules in used.values())
     assert not any("dmlib.networks.plan" in modules for modules in used.values())
+
+
+def test_an_edited_architecture_makes_the_networks_out_of_date():
+    files = {path.name for path in product_step(Settings(profile="smoke"), PRODUCTS["models"]).files}
+    assert {"a.py", "b.py", "c.py", "resnet50.py", "fit.py"} <= files
 
 
 def test_cards_describe_the_training(fit, built):
