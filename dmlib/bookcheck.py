@@ -1,6 +1,7 @@
 """Check built pages as files: links, anchors, pictures, alt text, figures, and that nothing comes from the web.
 
-Use it on a built book with ``python -m dmlib.bookcheck book/_build/html``; it prints what is wrong, one line each.
+``python -m dmlib.bookcheck book/_build/html`` prints the faults of a built book, one per line. It needs beautifulsoup4,
+which the ``dev`` extra installs.
 """
 
 from __future__ import annotations
@@ -12,41 +13,33 @@ from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from bs4 import BeautifulSoup
+from bs4 import BeautifulSoup, Tag
 
 from .claims import pages_of_toc
 
-#: Elements whose source is loaded when a page is opened, and the attribute that names it.
-_LOADED = {
-    "script": "src",
-    "img": "src",
-    "iframe": "src",
-    "source": "src",
-    "video": "src",
-    "audio": "src",
-    "embed": "src",
-}
+#: Elements whose ``src`` is loaded when a page is opened.
+_LOADED = ["script", "img", "iframe", "source", "video", "audio", "embed"]
 _LOADED_LINKS = {"stylesheet", "preload", "prefetch", "preconnect", "modulepreload", "icon", "dns-prefetch"}
 _CSS_URL = re.compile(r"url\(\s*['\"]?((?:https?:)?//[^'\")]+)|@import\s+['\"]((?:https?:)?//[^'\"]+)")
 _GENERATED = ("search.html", "genindex.html")
 
 
 def check(html: str | Path, *, toc: str | Path | None = None, private: Iterable[str] = ()) -> list[str]:
-    """List what is wrong with a built book.
+    """List the faults of a built book.
 
     Parameters
     ----------
     html : path
         Folder of the pages.
     toc : path, optional
-        ``_toc.yml``, each page of which must exist.
+        ``_toc.yml``; each of its pages must exist.
     private : iterable of str
-        Texts that no page may hold, such as the folders of the machine that built it; see `machine_paths`.
+        Texts that no page may contain, such as folders of the machine that built it; see `machine_paths`.
 
     Returns
     -------
     list of str
-        One sentence a fault; empty for a sound book.
+        One sentence per fault; empty for a book without faults.
     """
     html = Path(html).resolve()
     faults: list[str] = []
@@ -59,12 +52,12 @@ def check(html: str | Path, *, toc: str | Path | None = None, private: Iterable[
         path: BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser") for path in sorted(html.rglob("*.html"))
     }
     pages = {path: soup for path, soup in pages.items() if "_static" not in path.relative_to(html).parts}
-    anchors = {path: {tag["id"] for tag in soup.find_all(id=True)} for path, soup in pages.items()}
+    anchors = {path: {_get(tag, "id") for tag in soup.find_all(id=True)} for path, soup in pages.items()}
     for path, soup in pages.items():
         name = path.relative_to(html).as_posix()
         faults += [f"{name}: {fault}" for fault in _links(path, soup, anchors)]
-        faults += [f"{name}: {fault}" for fault in _loaded(path, soup)]
-        faults += [f"{name}: {fault}" for fault in _mathematics(path, soup)]
+        faults += [f"{name}: {fault}" for fault in _loaded(soup)]
+        faults += [f"{name}: {fault}" for fault in _mathematics(soup)]
         if name not in _GENERATED:
             faults += [f"{name}: {fault}" for fault in _figures(soup)]
     for path in html.rglob("*.css"):
@@ -73,12 +66,12 @@ def check(html: str | Path, *, toc: str | Path | None = None, private: Iterable[
     private = [text for text in private if text]
     for path in _texts(html):
         text = path.read_text(encoding="utf-8", errors="replace")
-        faults += [f"{path.relative_to(html).as_posix()}: holds {secret!r}" for secret in private if secret in text]
+        faults += [f"{path.relative_to(html).as_posix()}: contains {secret!r}" for secret in private if secret in text]
     return faults
 
 
 def machine_paths() -> list[str]:
-    """Return the folders that would tell on which machine a book was built: home, checkout, environment, scratch."""
+    """Return folders that identify the machine that built a book: home, checkout, environment, temporary files."""
     folders = {Path.home(), Path(__file__).resolve().parents[1], Path(sys.prefix), Path(tempfile.gettempdir())}
     # A folder as short as "/" or "/x" would be found in any address.
     return sorted(f"{folder}/" for folder in folders if len(folder.parts) > 1 and len(str(folder)) > 3)
@@ -90,10 +83,14 @@ def _texts(html: Path) -> list[Path]:
     return sorted([*found, *html.glob("searchindex.js")])
 
 
+def _get(tag: Tag, attribute: str) -> str:
+    return str(tag.get(attribute) or "")
+
+
 def _links(path: Path, soup: BeautifulSoup, anchors: dict[Path, set[str]]) -> list[str]:
     faults = []
     for tag in soup.find_all(["a", "link", "img", "script", "source"]):
-        address = tag.get("href") or tag.get("src")
+        address = _get(tag, "href") or _get(tag, "src")
         if not address or address.startswith(("data:", "mailto:", "javascript:")):
             continue
         parts = urlsplit(address)
@@ -109,19 +106,21 @@ def _links(path: Path, soup: BeautifulSoup, anchors: dict[Path, set[str]]) -> li
     return faults
 
 
-def _loaded(path: Path, soup: BeautifulSoup) -> list[str]:
-    addresses = [tag.get(_LOADED[tag.name]) for tag in soup.find_all(list(_LOADED))]
-    addresses += [tag.get("href") for tag in soup.find_all("link") if _LOADED_LINKS.intersection(tag.get("rel") or ())]
-    web = [address for address in addresses if address and re.match(r"(https?:)?//", address)]
+def _loaded(soup: BeautifulSoup) -> list[str]:
+    addresses = [_get(tag, "src") for tag in soup.find_all(_LOADED)]
+    addresses += [
+        _get(tag, "href") for tag in soup.find_all("link") if _LOADED_LINKS.intersection(tag.get("rel") or ())
+    ]
+    web = [address for address in addresses if re.match(r"(https?:)?//", address)]
     scripts = " ".join(tag.get_text() for tag in soup.find_all("script") if not tag.get("src"))
     web += re.findall(r"https?://[^\s\"']+\.(?:m?js|css)\b", scripts)
     return [f"loads {address} from the web" for address in web]
 
 
-def _mathematics(path: Path, soup: BeautifulSoup) -> list[str]:
+def _mathematics(soup: BeautifulSoup) -> list[str]:
     if not soup.find(class_="math"):
         return []
-    sources = [tag["src"] for tag in soup.find_all("script", src=True)]
+    sources = [_get(tag, "src") for tag in soup.find_all("script")]
     if any("mathjax" in source and not re.match(r"(https?:)?//", source) for source in sources):
         return []
     return ["has mathematics, but no MathJax of its own"]
@@ -130,19 +129,19 @@ def _mathematics(path: Path, soup: BeautifulSoup) -> list[str]:
 def _figures(soup: BeautifulSoup) -> list[str]:
     faults = []
     for image in soup.find_all("img"):
-        alt, source = (image.get("alt") or "").strip(), image.get("src", "")
+        alt, source = _get(image, "alt").strip(), _get(image, "src")
         if not alt:
             faults.append(f"picture {Path(source).name or 'embedded'} has no alternative text")
         elif alt in (source, Path(source).name, Path(source).stem) or Path(alt).suffix in (".png", ".svg", ".jpg"):
             faults.append(f"picture {Path(source).name} has its file name for an alternative text")
     for figure in soup.find_all("figure"):
         caption = figure.find("figcaption")
-        told = caption.get_text() if caption else ""
+        text = caption.get_text() if caption else ""
         name = figure.get("id") or "without a name"
         if not caption or not caption.find(class_="caption-number"):
             faults.append(f"figure {name} has no number or no caption")
-        elif "Data: " not in told:
-            faults.append(f"figure {name} does not say from which data it is made")
+        elif "Data: " not in text:
+            faults.append(f"figure {name} does not say on which data it is based")
     return faults
 
 

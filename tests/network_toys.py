@@ -7,7 +7,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from dmlib.dataset.recipe import Recipe
+from dmlib.dataset.views import Recipe
 from dmlib.networks.plan import Entry, Schedule
 from dmlib.settings import RADII_KPC, Settings
 

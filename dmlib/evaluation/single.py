@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .. import embedded
 from ..settings import Settings
 from .scores import Scores
 
@@ -91,10 +92,7 @@ def disturbed(settings: Settings, subhalo_id: np.ndarray) -> np.ndarray | None:
     """
     if settings.universe != "embedded":
         return None
-    from ..universe.embedded import population
-
-    drawn = population.draw(settings.sizes, settings.seed, settings.physics)
-    return drawn.subhalos["disturbed"][np.asarray(subhalo_id, dtype=int)] != ""
+    return embedded.disturbed(settings, subhalo_id)
 
 
 def groups_of_views(settings: Settings, kind: dict[str, np.ndarray], subhalo_id: np.ndarray) -> dict[str, dict]:

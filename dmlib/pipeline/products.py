@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..networks.plan import ARCHITECTURES
 from ..settings import Settings
 
 
@@ -27,8 +26,8 @@ class Product:
         Products that it is made from; the universe is read through `dmlib.sources`.
     uses : tuple of str
         Settings that count beside the common ones: ``selection``, ``radii``, or a number of the profile.
-    modules : tuple of str
-        Further modules that count, which the builder knows by name only.
+    packages : tuple of str
+        Packages of which every module counts, because the builder knows them by name only.
     """
 
     name: str
@@ -37,7 +36,7 @@ class Product:
     reader: str
     needs: tuple[str, ...] = ()
     uses: tuple[str, ...] = ()
-    modules: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
 
     def location(self, settings: Settings) -> Path:
         """Where it lies."""
@@ -52,7 +51,7 @@ PRODUCTS: dict[str, Product] = {
     for product in (
         Product(
             "universe",
-            "dmlib.universe.embedded:write",
+            "dmlib.embedded:build",
             "universe_dir",
             "dmlib.universe",
             uses=("n_galaxies", "m_dm", "m_baryon"),
@@ -74,7 +73,7 @@ PRODUCTS: dict[str, Product] = {
             "dmlib.networks.models",
             ("dataset",),
             _IMAGE,
-            tuple(architecture.module for architecture in ARCHITECTURES.values()),
+            packages=("dmlib.networks.architectures",),
         ),
         Product(
             "predictions",

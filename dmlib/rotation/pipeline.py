@@ -13,7 +13,6 @@ from ..dataset.read import DataSet, read_dataset
 from ..dataset.views import Observer
 from ..errors import GalaxyError
 from ..galaxy import load_galaxy
-from ..observe.hydrogen import load_hi_gas
 from ..settings import Settings
 from ..universe import open_universe
 from .baryons import model_from_maps, model_from_particles, weigh_stars
@@ -135,8 +134,7 @@ def row_of(dataset: DataSet, subhalo_id: int, view: int) -> int:
 
 def hi_axis(observer: Observer, subhalo_id: int) -> np.ndarray:
     """Normal of a galaxy's HI disc in the axes of the box, unit vector, shape (3,)."""
-    hi = observer.recipe.hi
-    return load_hi_gas(observer.universe, subhalo_id, scope=hi.scope, partition=hi.partition).spin_axis()
+    return observer.gas(subhalo_id).spin_axis()
 
 
 def _given(dataset: DataSet, row: int, knowledge: Knowledge) -> dict[str, float]:

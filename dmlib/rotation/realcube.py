@@ -14,8 +14,9 @@ from astropy import units as u
 from ..errors import FetchError
 from ..manifest import fetch
 from ..observe.beam import Beam
-from ..observe.fits import write_fits
-from ..observe.skycube import SkyCube, read_cube
+from ..observe.cube import Cube
+from ..observe.cube_fits import read_cube, write_fits
+from ..observe.moments import moments
 from ..settings import Settings
 from .baryons import GAS_HEIGHT, HELIUM, finely
 from .curve import RotationCurve
@@ -44,7 +45,7 @@ class RealGalaxy:
     name : str
     source : str or None
         Of the cube; None where a simulated galaxy stands in.
-    sky : SkyCube
+    sky : Cube
     distance : float
         [Mpc]
     centre : (float, float)
@@ -61,7 +62,7 @@ class RealGalaxy:
 
     name: str
     source: str | None
-    sky: SkyCube
+    sky: Cube
     distance: float
     centre: tuple[float, float]
     references: dict[str, tuple[np.ndarray, np.ndarray]]
@@ -81,7 +82,7 @@ class RealGalaxy:
 
     def field(self) -> VelocityField:
         """Maps of the cube as rings are fitted to."""
-        surface_density, velocity, dispersion = self.sky.moments()
+        surface_density, velocity, dispersion = moments(self.sky)
         beam = self.sky.beam
         return VelocityField(
             self.name,

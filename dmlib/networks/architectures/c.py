@@ -137,7 +137,7 @@ class Apertures(layers.Layer):
     ----------
     channels : sequence of str
         Names in the order of the input: ``moment0``, ``moment1``, ``moment2`` on the scales of
-        `dmlib.observe.moments.normalise`, anything else a band on those of `dmlib.observe.images.normalise`.
+        `dmlib.observe.moments.normalise`, anything else a band on those of `dmlib.observe.images.sdss.normalise`.
     """
 
     def __init__(self, channels: Sequence[str], **keywords: Any):
