@@ -103,6 +103,12 @@ def closure(names: Iterable[str], *, with_infrastructure: bool = False) -> dict[
     return dict(sorted(found.items()))
 
 
+def modules_of(package: str) -> list[str]:
+    """Names of a package and of the modules in its folder."""
+    found = _resolve(package)
+    return [package, *(f"{package}.{path.stem}" for path in sorted(found[1].parent.glob("[!_]*.py")))] if found else []
+
+
 def fingerprint(*modules: str) -> str:
     """Hash of the code of the named modules, of all modules that they use, and of the tables beside these.
 

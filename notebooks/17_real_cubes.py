@@ -48,8 +48,8 @@ import numpy as np
 from dmlib import load
 from dmlib.figures import rotation_curves as figures
 from dmlib.figures import show
-from dmlib.networks.ask import predict_all
-from dmlib.networks.outside import place_among_training
+from dmlib.networks.models import predict_galaxy
+from dmlib.networks.training_domain import place_among_training
 from dmlib.observe.degrade import degrade
 from dmlib.observe.moments import MomentMaps, integrated_flux, moment_maps
 from dmlib.results import recorder
@@ -290,7 +290,7 @@ print("inside" if placed.inside else "OUTSIDE", "the training distribution")
 # nature: that relation is what the simulation assumes.
 
 # %%
-predicted, reason = predict_all(load.models(settings), network, maps.stack)
+predicted, reason = predict_galaxy(load.models(settings), network, maps.stack)
 truth = None
 if galaxy.view is not None:
     ids = np.asarray(dataset.table["subhalo_id"])
@@ -357,7 +357,7 @@ for radius in (5.0, 20.0):
 #         seed=seed,
 #     )
 #     again = moment_maps(again)
-#     ln, _ = predict_all(load.models(settings), network, again.stack)
+#     ln, _ = predict_galaxy(load.models(settings), network, again.stack)
 #     print(wrong, np.exp(ln.mean(axis=0)[[5, 12]]))
 # ```
 # Speeds do not depend on the distance and radii scale with it, so the dynamical mass within an *angle* scales with the distance. The HI mass in the network's input

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dmlib.errors import DmlibError, FetchError
-from dmlib.networks.outside import FEATURES, features, place
+from dmlib.networks.training_domain import FEATURES, features, place
 from dmlib.rotation import realcube
 from dmlib.rotation.rings import fit_rings
 

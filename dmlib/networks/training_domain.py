@@ -1,8 +1,9 @@
-"""Does a galaxy lie within what a network was trained on?
+"""Whether a galaxy lies within the domain of a network's training.
 
-A network answers whatever it is asked. Whether the answer means anything depends on whether it has seen such galaxies.
-We describe a galaxy's HI maps by a few numbers that an astronomer would look at, and ask how far it lies from the
-training views in units of their own scatter (Mahalanobis 1936), and how far from its nearest neighbours.
+A network gives an answer for any input. Whether the answer means anything depends on whether the network has been
+trained on such galaxies. We describe a galaxy's HI maps by a few numbers that an astronomer would measure, and compute
+how far it lies from the training views in units of their own scatter (Mahalanobis 1936), and how far from its nearest
+neighbours.
 """
 
 from __future__ import annotations
@@ -14,16 +15,14 @@ import numpy as np
 from ..dataset.read import DataSet
 from ..errors import DmlibError
 
-#: What the maps are described by.
+#: Numbers that describe the maps.
 FEATURES = (
-    "log HI mass",
-    "log area",
-    "concentration",
-    "velocity width",
-    "dispersion",
-    "peak density",
-    "filling",
+    *("log HI mass", "log area", "concentration", "velocity width"),
+    *("dispersion", "peak density", "filling"),
 )
+
+#: The distance to this neighbour measures how isolated a galaxy is.
+_NEAREST = 5
 
 
 def features(maps: np.ndarray) -> np.ndarray:
@@ -37,10 +36,10 @@ def features(maps: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray, shape (n, 7)
-        In the order of `FEATURES`: log10 of the summed surface density, log10 of the number of pixels seen, share of
-        the HI in the brightest tenth of the pixels, log10 of the width of velocities (5 to 95 per cent) [km/s], median
-        dispersion [km/s], log10 of the 95th percentile of the density, and the pixels seen over those of the circle
-        that holds them. NaN where nothing is seen.
+        In the order of `FEATURES`: log10 of the summed surface density, log10 of the number of detected pixels, share
+        of the HI in the brightest tenth of the pixels, log10 of the width of velocities (5 to 95 per cent) [km/s],
+        median dispersion [km/s], log10 of the 95th percentile of the density, and the fraction of the enclosing circle
+        that is detected. NaN for views with fewer than ten detected pixels.
     """
     out = np.full((len(maps), len(FEATURES)), np.nan)
     for k, view in enumerate(np.asarray(maps, dtype=float)):
@@ -65,7 +64,7 @@ def features(maps: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a galaxy lies among the training views.
+    """Position of a galaxy relative to the training views.
 
     Parameters
     ----------
@@ -75,8 +74,8 @@ class Placement:
         Mahalanobis distance from the mean of the training views, and distance to the fifth nearest of them, both in
         units of their scatter.
     beyond, beyond_neighbour : float
-        Share of the training views that lie further out by the same measure. A galaxy like the others has any value;
-        one that is outside has a share near 0.
+        Fraction of the training views that lie further out by the same measure: near 0 for a galaxy outside the domain,
+        any value for one inside.
     """
 
     train: np.ndarray
@@ -92,7 +91,7 @@ class Placement:
         return min(self.beyond, self.beyond_neighbour) >= 0.01
 
 
-def place(train: np.ndarray, one: np.ndarray, *, nearest: int = 5) -> Placement:
+def place(train: np.ndarray, one: np.ndarray) -> Placement:
     """Compare one galaxy with the training views.
 
     Parameters
@@ -100,16 +99,17 @@ def place(train: np.ndarray, one: np.ndarray, *, nearest: int = 5) -> Placement:
     train : ndarray, shape (n, 7)
         Rows with NaN are left out.
     one : ndarray, shape (7,)
-    nearest : int
 
     Raises
     ------
     DmlibError
-        When the galaxy, or too many of the training views, show no HI.
+        When the galaxy, or too many of the training views, have no HI.
     """
     train = train[np.isfinite(train).all(axis=1)]
     if not np.isfinite(one).all() or len(train) <= 2 * train.shape[1]:
-        raise DmlibError(f"{len(train)} training views with HI, or a galaxy without: nothing can be compared")
+        raise DmlibError(
+            f"the galaxy has no HI, or too few training views have ({len(train)}): there is nothing to compare."
+        )
     mean, covariance = train.mean(axis=0), np.cov(train.T)
     root = np.linalg.cholesky(np.linalg.inv(covariance))
     white, point = (train - mean) @ root, (one - mean) @ root
@@ -117,7 +117,7 @@ def place(train: np.ndarray, one: np.ndarray, *, nearest: int = 5) -> Placement:
     distance = float(np.linalg.norm(point))
 
     def far(x: np.ndarray, skip: int) -> float:
-        return float(np.partition(np.linalg.norm(white - x, axis=1), nearest - 1 + skip)[nearest - 1 + skip])
+        return float(np.partition(np.linalg.norm(white - x, axis=1), _NEAREST - 1 + skip)[_NEAREST - 1 + skip])
 
     neighbour = far(point, 0)
     others = np.array([far(x, 1) for x in white])
@@ -126,7 +126,7 @@ def place(train: np.ndarray, one: np.ndarray, *, nearest: int = 5) -> Placement:
 
 
 def place_among_training(dataset: DataSet, maps: np.ndarray) -> Placement:
-    """`place` for one galaxy's maps, shape (y, x, 3), among the training side of a data set."""
+    """`place` for one galaxy's maps, shape (y, x, 3), and the training views of a data set."""
     rows = dataset.rows("train")
     train = np.concatenate([features(dataset.hi(rows[k : k + 200])) for k in range(0, len(rows), 200)])
     return place(train, features(maps[None])[0])
