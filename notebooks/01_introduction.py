@@ -47,11 +47,12 @@ galaxy = "NGC6503"  # SPARC name; NGC 6503 as in section 1 of the talk
 # %%
 from textwrap import fill
 
+from dmlib import load
 from dmlib.figures import introduction as figures
 from dmlib.figures import show
 from dmlib.results import recorder
-from dmlib.rotation.examples import load_example, load_population, relate
 from dmlib.rotation.massmodel import outer_slope
+from dmlib.rotation.sparc_sample import load_example, load_population, relate
 from dmlib.settings import Settings
 
 settings = Settings(
@@ -84,12 +85,13 @@ settings = Settings(
 # The next line finds them in a local copy or downloads them; the archive is verified by its checksum.
 
 # %%
-example = load_example(settings, galaxy)
+sample, simulation = load.sample(settings), load.universe(settings)
+example = load_example(sample, simulation, galaxy)
 source = f"{example.galaxy} from {example.source}"
 print(fill(example.note or source, 79))
 
 # %% [markdown]
-# If the line above says that SPARC could not be had, this copy of the book was made with no network. Then the curves below are those
+# If the line above says that SPARC could not be obtained, this copy of the book was made with no network. Then the curves below are those
 # of a calm disc galaxy of the universe that the settings name, by default the {doc}`embedded one <02_embedded_universe>`, measured on
 # its cold gas; and the last figure shows all the dark matter bound to its galaxies against their stellar mass.
 # Every caption says which it is. The argument is the same, the numbers are not.
@@ -256,7 +258,7 @@ record("intro-ratio-high", high, statement=f"{of}, lightest stars", **at_end)
 # (without SPARC, the galaxies of the universe and their dark matter).
 
 # %%
-population = load_population(settings)
+population = load_population(sample)
 light, dark = population["light"].value, population["m_dark"].value
 relation = relate(light, dark, seed=seed)
 

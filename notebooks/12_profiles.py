@@ -149,7 +149,8 @@ record("profiles-scatter", spread, statement=f"Half of the middle 68% {say}")
 # ranked by their mean $|\Delta M/M|$ from 5 to 50 kpc, the one at 20 and the one at 90 per cent; of their three views the middle one. (The rule looks at the truth of test galaxies. That is allowed for an illustration, and for nothing else.)
 
 # %%
-two = single.choose_two(scores, name, universe)
+talk = settings.origin == "TNG100-1"
+two = single.choose_two(scores, name, talk=talk)
 rows = {
     title: single.typical_view(scores, name, number)
     for title, number in two.items()
@@ -291,7 +292,9 @@ labels = {
     "asymmetry hi": "asymmetry of the HI",
 }
 panels = bins.panels(both, kind, labels, n_bins, scores.bootstrap)
-kinds = single.groups_of_views(settings, kind, scores.subhalo_id)
+kinds = single.groups_of_views(
+    kind, scores.subhalo_id, load.disturbed(settings)
+)
 groups = bins.group_panels(both, kinds, scores.bootstrap)
 
 # %%

@@ -48,20 +48,21 @@ n_survey = 30  # test galaxies, one view each, in the survey at the end
 import numpy as np
 from astropy import units as u
 
+from dmlib import load
 from dmlib.figures import rotation_curves as figures
 from dmlib.figures import show
 from dmlib.results import recorder
 from dmlib.rotation.barolo import find_barolo, fit_barolo
-from dmlib.rotation.curve import LIMITS
-from dmlib.rotation.lesson import (
+from dmlib.rotation.measure import (
     choose_view,
-    survey,
+    compare_with_truth,
+    measure_view,
     through_beams,
     truth_of,
 )
-from dmlib.rotation.pipeline import mass_model, observer_of
+from dmlib.rotation.reasons import LIMITS, sentences
 from dmlib.rotation.rings import fit_rings, model_field
-from dmlib.rotation.velocities import velocity_field
+from dmlib.rotation.velocity_field import velocity_field
 from dmlib.settings import Settings
 
 settings = Settings(
@@ -79,7 +80,7 @@ record = recorder(settings, chapter="rotation_curves")
 # neither face-on nor edge-on it is one richer in HI than three quarters of the others.
 
 # %%
-dataset, observer = observer_of(settings)
+dataset, observer = load.dataset(settings), load.observer(settings)
 row = choose_view(dataset, subhalo_id)
 chosen = int(dataset.table["subhalo_id"][row])
 view = int(dataset.table["view"][row])
@@ -297,8 +298,8 @@ record(
 # {cite}`Casertano1983`; the bulge is deprojected as a sphere {cite}`Kent1986`.
 
 # %%
-measured = mass_model(settings, chosen, view)
-print(f"accepted: {measured.accepted}; {'; '.join(measured.reasons)}")
+measured = measure_view(dataset, observer, chosen, view)
+print(f"accepted: {measured.accepted}; {sentences(measured.reasons)}")
 
 # %%
 model = measured.model
@@ -353,7 +354,7 @@ for what, limit in LIMITS.items():
 # %%
 rows = dataset.rows("test")
 rows = rows[np.asarray(dataset.table["view"])[rows] == 0][:n_survey]
-table = survey(settings, rows)
+table = compare_with_truth(dataset, observer, rows)
 
 # %%
 names, counts = np.unique(table["reason"], return_counts=True)

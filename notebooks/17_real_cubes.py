@@ -54,7 +54,8 @@ from dmlib.observe.as_survey import observe_as_survey
 from dmlib.observe.moments import MomentMaps, moment_maps
 from dmlib.results import recorder
 from dmlib.rotation.fit import fit
-from dmlib.rotation.realcube import load_real, priors_for, visible
+from dmlib.rotation.realcube import load_real, mass_model, priors_for
+from dmlib.rotation.reasons import sentences
 from dmlib.rotation.rings import fit_rings, model_field
 from dmlib.settings import Settings
 
@@ -70,11 +71,12 @@ settings = Settings(
 # The next line finds it in a local copy or downloads it.
 
 # %%
-galaxy = load_real(settings)
+dataset, observer = load.dataset(settings), load.observer(settings)
+galaxy = load_real(dataset, observer)
 print(fill(galaxy.note or f"{galaxy.name} from the {galaxy.source}", 79))
 
 # %% [markdown]
-# If the line above says that the cube could not be had, this copy of the book was made with no network: run `dmlib fetch ngc2903-cube`, or name a folder that
+# If the line above says that the cube could not be obtained, this copy of the book was made with no network: run `dmlib fetch ngc2903-cube`, or name a folder that
 # has it in `DMLIB_MIRROR`. Then a simulated galaxy stands in, through a FITS file like any other, and every caption says so. What the text says of NGC 2903
 # in particular does not apply to it.
 #
@@ -109,7 +111,7 @@ record("real-m-hi", m_hi, unit="Msun", statement=f"HI mass {of} in the cube")
 field = galaxy.field()
 curve = fit_rings(field, centre=galaxy.centre_kpc)
 model = model_field(curve, field)
-print(f"accepted: {curve.accepted} {'; '.join(curve.reasons)}")
+print(f"accepted: {curve.accepted} {sentences(curve.reasons)}")
 
 # %%
 show(
@@ -188,7 +190,7 @@ record("real-worst", abs(off).max(), statement=f"{of}, largest", **more)
 # inclination is free within its error and 2 degrees. (Where SPARC cannot be had, no stars are subtracted, and what is called dark is stars as well.)
 
 # %%
-mass = visible(galaxy, curve, settings)
+mass = mass_model(galaxy, curve)
 fits = {}
 if mass is not None:
     for halo in ("nfw", "burkert"):
@@ -205,7 +207,6 @@ print(", ".join(fits) or "no stars, no mass model: fetch sparc-rotmod")
 # search for emission. `observe_as_survey` does that, and says what it could not do.
 
 # %%
-dataset = load.dataset(settings)
 moved = observe_as_survey(
     sky,
     galaxy.distance,

@@ -9,8 +9,8 @@ from astropy import units as u
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ..evaluation.bootstrap import Estimate
-from ..evaluation.contest import Bias, Contest
+from ..bootstrap import Estimate
+from ..evaluation.method_comparison import Bias, MethodComparison
 from . import style
 
 #: Colour, line and marker of a method.
@@ -34,7 +34,7 @@ def look(name: str) -> dict:
     return LOOKS[name.split("/")[-1]]
 
 
-def funnel(contest: Contest, counts: Mapping[str, int]) -> Figure:
+def funnel(contest: MethodComparison, counts: Mapping[str, int]) -> Figure:
     """Which views the rotation-curve method accepts, and why it rejects the others.
 
     To see: the bars on the right are part of the result; a network answers for these views too.
@@ -60,7 +60,7 @@ def funnel(contest: Contest, counts: Mapping[str, int]) -> Figure:
     return fig
 
 
-def errors(contest: Contest, panels: Mapping[str, Sequence[str]], where: np.ndarray, seed: int) -> Figure:
+def errors(contest: MethodComparison, panels: Mapping[str, Sequence[str]], where: np.ndarray, seed: int) -> Figure:
     """Mean relative error of the enclosed dark mass against radius, with bootstrap bands, one panel a measure.
 
     To see: a rotation curve knows most where it is measured, and least in the centre, where stars and beam hide the
@@ -96,7 +96,7 @@ def errors(contest: Contest, panels: Mapping[str, Sequence[str]], where: np.ndar
     return fig
 
 
-def duel(contest: Contest, differences: Mapping[str, Estimate], won: Mapping[str, np.ndarray]) -> Figure:
+def duel(contest: MethodComparison, differences: Mapping[str, Estimate], won: Mapping[str, np.ndarray]) -> Figure:
     """Mean error of a network less that of a rotation-curve variant, on the same views.
 
     To see: below zero the network errs less; only filled points are more than two standard deviations from zero.
@@ -127,7 +127,7 @@ def duel(contest: Contest, differences: Mapping[str, Estimate], won: Mapping[str
     return fig
 
 
-def coverage(contest: Contest, shares: Mapping[str, Mapping[int, Estimate]]) -> Figure:
+def coverage(contest: MethodComparison, shares: Mapping[str, Mapping[int, Estimate]]) -> Figure:
     """How often the truth lies within the stated 68 and 95 per cent, against radius.
 
     To see: a line below its dashed level belongs to a method that is too sure of itself there.
@@ -151,7 +151,7 @@ def coverage(contest: Contest, shares: Mapping[str, Mapping[int, Estimate]]) -> 
     return fig
 
 
-def knowledge(contest: Contest, pairs: Sequence[tuple[str, str]], where: np.ndarray, seed: int) -> Figure:
+def knowledge(contest: MethodComparison, pairs: Sequence[tuple[str, str]], where: np.ndarray, seed: int) -> Figure:
     """Error of the rotation-curve method with what is observed, and with geometry and baryons known, on the same views.
 
     To see: what lies between a line and its dotted partner is lost on inclination, stars and gas; what is left under
@@ -174,7 +174,7 @@ def knowledge(contest: Contest, pairs: Sequence[tuple[str, str]], where: np.ndar
     return fig
 
 
-def biases(contest: Contest, found: Mapping[str, Bias], radius: float) -> Figure:
+def biases(contest: MethodComparison, found: Mapping[str, Bias], radius: float) -> Figure:
     """ln(predicted / true) at one radius against what a galaxy is and how it is seen: views, and means in bins.
 
     To see: a slope means that the method is misled by that property; a level off zero that it is off for all.

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from ..evaluation.bootstrap import Estimate
+from ..bootstrap import Estimate
 from . import style
 
 #: How the plain predictions look in every figure: grey, told apart by their dashes.

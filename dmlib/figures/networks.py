@@ -9,7 +9,7 @@ from astropy import units as u
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from ..evaluation.bootstrap import Estimate
+from ..bootstrap import Estimate
 from ..evaluation.scores import Scores
 from . import style
 from .errors import ARCHITECTURE_LOOKS, against_radius, curve, look

@@ -10,9 +10,10 @@ from astropy.table import QTable
 from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
 
-from ..rotation.curve import INCLINATION_RANGE, RotationCurve
-from ..rotation.field import VelocityField
+from ..rotation.curve import RotationCurve
 from ..rotation.massmodel import MassModel
+from ..rotation.reasons import INCLINATION_RANGE
+from ..rotation.velocity_field import VelocityField
 from . import style
 
 _KMS = u.km / u.s

@@ -8,11 +8,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
 from ..rotation.fit import Fit
-from ..rotation.halos import HALOS
+from ..rotation.halos import CONCENTRATION_SCATTER, HALOS, STELLAR_SCATTER, log_concentration, log_stellar_mass
 from ..rotation.massmodel import MassModel
-from ..rotation.priors import CONCENTRATION_SCATTER, STELLAR_SCATTER, log_concentration, log_stellar_mass
-from ..rotation.survey import Accelerations, Scaling, Survey, expected_acceleration
-from ..rotation.survey_fits import SurveyFits
+from ..rotation.sparc_fits import SampleFits
+from ..rotation.sparc_sample import Accelerations, CurveSample, Scaling, expected_acceleration
 from . import style
 
 #: Colour and line of a halo model, in this chapter and in the comparison.
@@ -100,7 +99,7 @@ def enclosed(model: MassModel, fits: dict[str, Fit]) -> Figure:
     return fig
 
 
-def cusp_or_core(survey: Survey, fits: SurveyFits) -> Figure:
+def cusp_or_core(survey: CurveSample, fits: SampleFits) -> Figure:
     """Evidence for a core against a cusp, of each galaxy, against its baryonic mass.
 
     To see: on either side of the grey band a galaxy's curve decides; within it the data do not say.
@@ -136,7 +135,7 @@ def cusp_or_core(survey: Survey, fits: SurveyFits) -> Figure:
     return fig
 
 
-def haloes(survey: Survey, fits: SurveyFits, halo: str = "nfw") -> Figure:
+def haloes(survey: CurveSample, fits: SampleFits, halo: str = "nfw") -> Figure:
     """Concentration and stellar mass against halo mass, beside what cold dark matter and abundance matching expect.
 
     To see: fitted without a prior from simulations, the haloes lie about the expected lines with far more scatter than
@@ -173,7 +172,7 @@ def haloes(survey: Survey, fits: SurveyFits, halo: str = "nfw") -> Figure:
     return fig
 
 
-def relations(survey: Survey, points: Accelerations, scale: Scaling, tully_fisher: Scaling) -> Figure:
+def relations(survey: CurveSample, points: Accelerations, scale: Scaling, tully_fisher: Scaling) -> Figure:
     """The radial acceleration relation and the baryonic Tully-Fisher relation.
 
     To see: one curve and one line go through galaxies whose masses differ by factors of thousands.

@@ -1,10 +1,10 @@
 """3D-Barolo as a second engine: rings fitted to the whole cube, with beam and channels in the model.
 
-Di Teodoro & Fraternali (2015). It is a program of its own, which ``pip install pyBBarolo`` builds and carries (on
+Di Teodoro & Fraternali (2015). It is a separate program, which ``pip install pyBBarolo`` compiles and installs (on
 Debian after ``apt-get install libcfitsio-dev wcslib-dev libfftw3-dev``; never with ``--prefer-binary``, which takes an
-old version). It is run as a program and not through the package's Python layer, which needs modules that Python 3.12 no
-longer has. Known traps, met here: a fit that fails leaves the rings of the run before in its folder, so every run gets
-an empty folder of its own; first guesses of the position angle can be off by 180 deg, so ours are given.
+old version). We run the program and do not use the package's Python layer, which needs modules that Python 3.12 no
+longer has. Two known problems are avoided: a fit that fails leaves the rings of the previous run in its folder, so every
+run gets an empty folder; its first guess of the position angle can be off by 180 deg, so it is given ours.
 """
 
 from __future__ import annotations
@@ -22,10 +22,9 @@ import numpy as np
 from ..errors import DmlibError, GalaxyError
 from ..observe.cube import HICube
 from ..observe.fits import write_fits
-from .curve import RotationCurve, galaxy_reasons, ring_flags
-from .drift import circular_speed
+from .curve import RotationCurve, circular_speed, galaxy_rejections, ring_flags
 
-#: Variable that names the program where it is neither in pyBBarolo nor on the path.
+#: Environment variable that names the program where it is neither in pyBBarolo nor on the path.
 PROGRAM = "DMLIB_BAROLO"
 
 #: Columns of the table of rings, by the beginning of their names.
@@ -65,7 +64,8 @@ def fit_barolo(
     Returns
     -------
     RotationCurve
-        With ``engine="barolo"``; the errors are a quarter of the difference of the two sides of `guess` and 5 km/s.
+        With ``engine="barolo"``; its errors are a quarter of the difference between the two sides of `guess` and 5 km/s,
+        added in quadrature.
 
     Raises
     ------
@@ -82,7 +82,7 @@ def fit_barolo(
         )
     with tempfile.TemporaryDirectory() as folder:
         write_fits(cube, Path(folder) / "cube.fits")
-        out = Path(folder) / "rings"  # new, so nothing of another run can be in it
+        out = Path(folder) / "rings"  # new, so it cannot hold results of another run
         out.mkdir()
         card = Path(folder) / "card.par"
         card.write_text(_parameters(cube, guess, Path(folder) / "cube.fits", out))
@@ -95,13 +95,13 @@ def fit_barolo(
         tables = sorted(out.rglob("rings_final*.txt"))
         if not tables:
             said = (run.stderr or run.stdout).strip().splitlines()
-            raise GalaxyError(f"{guess.galaxy}: 3D-Barolo found no rings ({said[-1] if said else 'no word'})")
+            raise GalaxyError(f"{guess.galaxy}: 3D-Barolo found no rings ({said[-1] if said else 'no message'})")
         rings = read_rings(tables[-1])
     return _curve(cube, guess, rings)
 
 
 def _parameters(cube: HICube, guess: RotationCurve, path: Path, out: Path) -> str:
-    """The card of a run."""
+    """The parameter file of a run."""
     step = float(guess.radius[1] - guess.radius[0]) * cube.settings.arcsec_per_kpc
     column, row = (float(cube.grid.to_pixels(offset)) for offset in guess.centre)
     lines = {
@@ -132,12 +132,12 @@ def _parameters(cube: HICube, guess: RotationCurve, path: Path, out: Path) -> st
 
 
 def read_rings(path: Path) -> dict[str, np.ndarray]:
-    """The table of rings that 3D-Barolo writes, columns by our names.
+    """Read the table of rings that 3D-Barolo writes, columns by our names.
 
     Raises
     ------
     GalaxyError
-        When it has other columns, or no rows.
+        When it has different columns, or no rows.
     """
     lines = Path(path).read_text().splitlines()
     names = lines[0].lstrip("#").split() if lines else []
@@ -179,4 +179,4 @@ def _curve(cube: HICube, guess: RotationCurve, rings: dict[str, np.ndarray]) -> 
         velocity="cube",
         engine="barolo",
     )
-    return replace(curve, reasons=galaxy_reasons(curve))
+    return replace(curve, reasons=galaxy_rejections(curve))
