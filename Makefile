@@ -12,7 +12,7 @@ READY := $(VENV)/.installed
 RUN  := $(BIN)/dmlib run --universe $(UNIVERSE) --profile $(PROFILE) $(if $(BASE_PATH),--base-path "$(BASE_PATH)")
 
 .DEFAULT_GOAL := help
-.PHONY: help book status test bench lab lint lock picture clean
+.PHONY: help book status check test bench lab lock picture clean
 
 help: ## This list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -31,6 +31,13 @@ book: $(READY) ## Run every chapter and build the book (PROFILE=smoke|quick|pape
 status: $(READY) ## What `make book` would run, and why
 	$(BIN)/dmlib status --universe $(UNIVERSE) --profile $(PROFILE) $(if $(BASE_PATH),--base-path "$(BASE_PATH)")
 
+check: $(READY) ## Style, types, layers and the fast tests, within a minute and a half
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile -m fast
+
 test: $(READY) ## All tests
 	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
@@ -40,10 +47,6 @@ bench: $(READY) ## Measure speed: ratios within one run
 lab: $(READY) ## JupyterLab on the notebooks (each paired .py opens as a notebook)
 	$(BIN)/dmlib notebooks
 	$(BIN)/jupyter lab --notebook-dir notebooks
-
-lint: $(READY) ## Style of the code
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
 
 lock: ## Renew requirements.lock from pyproject.toml (needs uv on the PATH)
 	uv pip compile pyproject.toml --universal --generate-hashes --python-version 3.11 --extra dev --extra interactive \

@@ -208,7 +208,7 @@ def verify(settings: Settings) -> tuple[int, list[str]]:
 
 
 def _universe(settings: Settings) -> ApiUniverse:
-    universe = open_universe(settings)
+    universe = open_universe(settings) if settings.universe == "api" else None
     if not isinstance(universe, ApiUniverse):
         raise DmlibError(f"universe '{settings.universe}' is not downloaded: give --universe api.")
     return universe

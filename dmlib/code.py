@@ -189,10 +189,10 @@ def _imports(path: Path, module: str, version: Read) -> Imported:
 def _code_hash(path: Path, version: Read) -> str:
     tree = _tree(path, version)
     for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list):
-            # A string that stands alone documents what is above it; no statement at all would not be Python.
-            node.body = [part for part in body if not _is_text(part)] or [ast.Pass()]  # type: ignore[attr-defined]
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            # A string that stands alone documents what is above it.
+            code: list[ast.stmt] = [part for part in node.body if not _is_text(part)]
+            node.body[:] = code or [ast.Pass()]
     return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
 
 

@@ -195,8 +195,17 @@ def write_sample(table: QTable, path: str | Path) -> None:
         Table(table).write(temporary, format="ascii.ecsv", overwrite=True)
 
 
-def select_to_file(settings: Settings, out: str | Path, criteria: Criteria | None = None) -> Funnel:
-    """Select galaxies, write them to `out` (ECSV), and give the funnel to print.
+def select_to_file(universe: Universe, out: str | Path, criteria: Criteria, n: int = 0) -> Funnel:
+    """Select galaxies, write them to a file (ECSV), and return the funnel to print.
+
+    Parameters
+    ----------
+    universe : Universe
+    out : path
+        Named ``.ecsv``.
+    criteria : Criteria
+    n : int
+        Write only this many, see `subsample`; 0 for all.
 
     Raises
     ------
@@ -208,10 +217,10 @@ def select_to_file(settings: Settings, out: str | Path, criteria: Criteria | Non
     out = Path(out)
     if out.suffix != ".ecsv":
         raise SampleError(f"{out} must be named .ecsv, the table format that keeps units.")
-    table, funnel = select(open_universe(settings), criteria or settings.selection)
+    table, funnel = select(universe, criteria)
     if len(table) == 0:
         raise SampleError(f"no galaxy of {funnel.simulation} passes the cuts:\n{funnel}\nrelax the criteria.")
-    write_sample(subsample(table, settings.sample) if settings.sample else table, out)
+    write_sample(subsample(table, n) if n else table, out)
     return funnel
 
 
@@ -221,11 +230,11 @@ def evenly(total: int, n: int) -> np.ndarray:
 
 
 def subsample(table: QTable, n: int) -> QTable:
-    """A few galaxies of a sample, for a first look: evenly through the ranks of stellar mass, centrals first.
+    """A few galaxies of a sample, for a quick trial: evenly through the ranks of stellar mass, centrals first.
 
-    The particles of a satellite come with those of its whole group, which may be a cluster; so satellites are taken
-    only where there are fewer than `n` centrals, those of the lightest groups first. The few are no fair draw of the
-    sample, and nothing measured on them is a result.
+    The particles of a satellite come with those of its whole group, which may be a cluster; so satellites are used
+    only where there are fewer than `n` centrals, those of the lightest groups first. The result is not a fair draw of
+    the sample, and nothing measured on it is a result.
 
     Parameters
     ----------
@@ -255,7 +264,7 @@ def subsample(table: QTable, n: int) -> QTable:
 
 def build(settings: Settings) -> None:
     """Make the product "sample", ``sample.ecsv``, with the settings' criteria, of the universe as it lies there."""
-    select_to_file(settings, settings.sample_path)
+    select_to_file(open_universe(settings), settings.sample_path, settings.selection, settings.sample)
 
 
 def read_sample(path: str | Path) -> QTable:

@@ -8,8 +8,6 @@ stars and gas. The file is ``targets.hdf5``.
 from __future__ import annotations
 
 import hashlib
-import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +27,7 @@ from .sample import read_sample
 from .settings import RADII_KPC, Settings
 from .universe import Universe, open_universe
 from .universe.base import Scope
+from .workers import Blocks
 
 SCOPES: tuple[Scope, ...] = ("group", "subhalo")
 
@@ -81,7 +80,7 @@ class Targets:
     @property
     def total(self) -> np.ndarray:
         """Dark matter, stars and gas of the FoF group within each radius [Msun], shape (N, n)."""
-        return sum(self.masses["group"][name] for name in COMPONENTS)
+        return np.sum([self.masses["group"][name] for name in COMPONENTS], axis=0)
 
 
 def poisson_error(mass: np.ndarray, m_particle: float) -> np.ndarray:
@@ -216,58 +215,44 @@ def build(settings: Settings) -> None:
     universe = open_universe(settings)
     sample = read_sample(settings.sample_path)
     key = _key(universe, sample)
-    parts = settings.build / f"targets.parts-{key[:12]}"
-    for stale in settings.build.glob("targets.parts-*"):
-        if stale != parts:
-            shutil.rmtree(stale)
-    parts.mkdir(parents=True, exist_ok=True)
+    blocks = Blocks.of(settings.targets_path, key)
     found: dict[int, np.ndarray] = {}
     set_aside: dict[int, str] = {}
     group_ids = np.unique(sample["group_id"])
     universe.prepare(group_ids)
     with bar(total=len(sample), label="target profiles", unit="galaxy") as progress:
-        for number, block in enumerate(_blocks(group_ids)):
-            part = parts / f"{number:05d}.npz"
-            if not part.exists():
-                _measure_block(universe, sample, block, part)
-            ids, profiles, aside, reasons = _read_part(part)
-            progress.update(len(ids) + len(aside))
-            found.update(zip(ids, profiles, strict=True))
-            set_aside.update(zip(aside, reasons, strict=True))
+        for start in range(0, len(group_ids), _BLOCK):
+            name = f"{start:06d}"
+            block = blocks.read(name)
+            if block is None:
+                rows = sample[np.isin(sample["group_id"], group_ids[start : start + _BLOCK])]
+                block = _measure_block(universe, rows)
+                blocks.write(name, **block)
+            progress.update(len(block["ids"]) + len(block["aside"]))
+            found.update(zip(block["ids"].tolist(), block["profiles"], strict=True))
+            set_aside.update(zip(block["aside"].tolist(), block["reasons"].tolist(), strict=True))
     if not found:
         reason = next(iter(set_aside.values()), "the sample is empty")
         raise TargetsError(f"no galaxy of {settings.sample_path} has a profile ({reason})")
     _write(settings.targets_path, universe, sample, found, set_aside, key)
-    shutil.rmtree(parts)
+    blocks.remove()
 
 
-def _blocks(group_ids: np.ndarray) -> Iterator[np.ndarray]:
-    for start in range(0, len(group_ids), _BLOCK):
-        yield group_ids[start : start + _BLOCK]
-
-
-def _measure_block(universe: Universe, sample: QTable, block: np.ndarray, part: Path) -> None:
+def _measure_block(universe: Universe, sample: QTable) -> dict[str, np.ndarray]:
+    """Profiles of the galaxies of some groups, as arrays."""
     profiles: dict[int, np.ndarray] = {}
     set_aside: dict[int, str] = {}
-    for group_id in block:
-        rows = sample[sample["group_id"] == group_id]
-        new, bad = measure_group(universe, rows)
-        profiles.update(new)
-        set_aside.update(bad)
-    shape = (0, len(SCOPES), len(COMPONENTS), len(RADII_KPC))
-    with atomic_path(part) as temporary:
-        np.savez(
-            temporary,
-            ids=np.array(list(profiles), dtype=np.int64),
-            profiles=np.array(list(profiles.values())) if profiles else np.zeros(shape),
-            aside=np.array(list(set_aside), dtype=np.int64),
-            reasons=np.array(list(set_aside.values()), dtype=str),
-        )
-
-
-def _read_part(part: Path) -> tuple[list[int], np.ndarray, list[int], list[str]]:
-    with np.load(part) as stored:
-        return stored["ids"].tolist(), stored["profiles"], stored["aside"].tolist(), stored["reasons"].tolist()
+    for group_id in np.unique(sample["group_id"]):
+        new, bad = measure_group(universe, sample[sample["group_id"] == group_id])
+        profiles |= new
+        set_aside |= bad
+    shape = (-1, len(SCOPES), len(COMPONENTS), len(RADII_KPC))
+    return {
+        "ids": np.array(list(profiles), dtype=np.int64),
+        "profiles": np.array(list(profiles.values()), dtype=float).reshape(shape),
+        "aside": np.array(list(set_aside), dtype=np.int64),
+        "reasons": np.array(list(set_aside.values()), dtype=str),
+    }
 
 
 def _key(universe: Universe, sample: QTable) -> str:

@@ -197,6 +197,7 @@ def end_with_parent() -> None:
     parent says what there is to say.
     """
     parent = multiprocessing.parent_process()
+    assert parent is not None
 
     def wait() -> None:
         parent.join()

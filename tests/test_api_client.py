@@ -19,6 +19,7 @@ import pytest
 from tng_server import KEY, broadband, environment
 from toy_universe import toy_plan
 
+from dmlib import load
 from dmlib import acquire
 from dmlib.errors import DmlibError, FetchError, UniverseError
 from dmlib.manifest import load_manifest
@@ -436,7 +437,7 @@ class TestFetching:
 def _sample(settings):
     from dmlib.sample import load_sample
 
-    return np.asarray(load_sample(settings)["subhalo_id"])
+    return np.asarray(load.sample(settings)["subhalo_id"])
 
 
 def test_missing_is_not_asked_again(serve):

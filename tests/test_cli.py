@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from dmlib import cli
+from dmlib.cli.options import parameters_of
 
 COMMANDS = ("run", "status", "book", "select", "fetch", "universe", "notebooks")
 
@@ -33,7 +34,7 @@ def test_every_command_explains_itself_with_an_example(command):
 
 
 def test_help_loads_nothing_heavy():
-    code = "import sys, dmlib.cli; print([m for m in ('numpy', 'astropy', 'papermill', 'doit') if m in sys.modules])"
+    code = "import sys, dmlib.cli; print([m for m in ('numpy', 'astropy', 'papermill') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
@@ -63,7 +64,7 @@ def test_an_unknown_choice_is_refused():
 
 def test_values_of_parameters():
     given = ["a=1", "b=2.5", "c=True", "d=text", "e=[1, 2]", "f='1'", "g="]
-    assert cli._parameters(given) == {"a": 1, "b": 2.5, "c": True, "d": "text", "e": [1, 2], "f": "1", "g": ""}
+    assert parameters_of(given) == {"a": 1, "b": 2.5, "c": True, "d": "text", "e": [1, 2], "f": "1", "g": ""}
 
 
 def test_the_plan_of_the_universe_writes_nothing(tmp_path):

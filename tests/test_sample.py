@@ -10,9 +10,10 @@ from astropy import units as u
 from pydantic import ValidationError
 from tiny_tng import toy_groups, write_tree
 
+from dmlib import load
 from dmlib.errors import DmlibError
-from dmlib.records import load_record, main, measure_selection
-from dmlib.sample import Criteria, SampleError, load_sample, select, select_to_file
+from dmlib.records import main, measure_selection
+from dmlib.sample import Criteria, SampleError, select, select_to_file
 from dmlib.settings import Settings
 from dmlib.units import HUBBLE
 from dmlib.universe import FilesUniverse
@@ -60,10 +61,10 @@ def test_wind_is_not_stellar_mass(settings):
 
 def test_file_is_bit_equal_and_keeps_units_and_provenance(settings, tmp_path):
     first, second = tmp_path / "a.ecsv", tmp_path / "b.ecsv"
-    select_to_file(settings, first)
-    select_to_file(settings, second)
+    select_to_file(FilesUniverse(settings.base_path), first, Criteria())
+    select_to_file(FilesUniverse(settings.base_path), second, Criteria())
     assert first.read_bytes() == second.read_bytes()
-    table = load_sample(settings)
+    table = load.sample(settings)
     fresh, funnel = select(FilesUniverse(settings.base_path))
     assert table["m_star"].unit == u.Msun
     assert table["position"].shape == (2, 3)
@@ -76,13 +77,13 @@ def test_file_is_bit_equal_and_keeps_units_and_provenance(settings, tmp_path):
 
 def test_nothing_left_is_an_error_that_shows_the_funnel(settings, tmp_path):
     with pytest.raises(SampleError, match=r"no galaxy of TNG100-1 passes[\s\S]*SFR >= 1e[+]06"):
-        select_to_file(settings, tmp_path / "x.ecsv", Criteria(sfr_min=1e6))
+        select_to_file(FilesUniverse(settings.base_path), tmp_path / "x.ecsv", Criteria(sfr_min=1e6))
     assert not (tmp_path / "x.ecsv").exists()
 
 
 def test_file_must_be_ecsv(settings, tmp_path):
     with pytest.raises(SampleError, match=r"must be named \.ecsv"):
-        select_to_file(settings, tmp_path / "x.csv")
+        select_to_file(FilesUniverse(settings.base_path), tmp_path / "x.csv", Criteria())
 
 
 def test_criteria_are_checked():
@@ -115,13 +116,13 @@ def test_real_true_centrals_are_a_subset_of_the_papers(real):
 
 
 def test_record_equals_a_fresh_measurement(real):
-    record = load_record()
+    record = load.record("selection_tng100_subset")
     assert record["measured"] == measure_selection(real)
     assert record["universe_identity"] == real.header.identity
 
 
 def test_record_says_where_it_is_from():
-    record = load_record()
+    record = load.record("selection_tng100_subset")
     assert record["command"].startswith("python -m dmlib.records")
     assert "Nelson" in record["citation"] and "TNG100-1" in record["source"]
     counts = record["measured"]["funnels"]["all"]
@@ -141,4 +142,4 @@ def test_record_command_writes_what_it_measured(settings, tmp_path, capsys):
 
 def test_missing_record_is_named():
     with pytest.raises(DmlibError, match=r"nothing\.json is missing"):
-        load_record("nothing")
+        load.record("nothing")

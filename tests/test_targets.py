@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from tiny_tng import TinyGroup, TinySubhalo, gas, stars, toy_groups, write_tree
 
+from dmlib import load
 from dmlib import targets as module
 from dmlib.galaxy import load_galaxy
 from dmlib.settings import RADII_KPC, Settings
-from dmlib.targets import TargetsError, baseline_errors, build, load_targets, poisson_error, read_targets
-from dmlib.universe import open_universe
+from dmlib.targets import TargetsError, baseline_errors, build, poisson_error, read_targets
 
 
 def settings_for(tmp_path, groups=None) -> Settings:
@@ -25,8 +25,8 @@ def settings(tmp_path):
 
 
 def test_profiles_are_those_of_the_galaxies(settings):
-    targets = load_targets(settings)
-    universe = open_universe(settings)
+    targets = load.targets(settings)
+    universe = load.universe(settings)
     assert targets.subhalo_id.tolist() == [0, 1]
     assert targets.is_true_central.tolist() == [True, False]
     for row, subhalo_id in enumerate(targets.subhalo_id):
@@ -39,13 +39,13 @@ def test_profiles_are_those_of_the_galaxies(settings):
 
 
 def test_satellite_in_its_group_has_the_hosts_matter_too(settings):
-    targets = load_targets(settings)
+    targets = load.targets(settings)
     ratio = targets.masses["group"]["dm"][1, -1] / targets.masses["subhalo"]["dm"][1, -1]
     assert ratio > 2.0
 
 
 def test_file_says_units_and_origin_and_is_the_same_again(settings):
-    load_targets(settings)
+    load.targets(settings)
     first = settings.targets_path.read_bytes()
     settings.targets_path.unlink()
     build(settings)
@@ -53,12 +53,12 @@ def test_file_says_units_and_origin_and_is_the_same_again(settings):
     with h5py.File(settings.targets_path) as handle:
         assert handle["group/dm"].attrs["unit"] == "Msun"
         assert handle["radii"].attrs["unit"] == "kpc"
-        assert handle.attrs["universe_identity"] == open_universe(settings).header.identity
+        assert handle.attrs["universe_identity"] == load.universe(settings).header.identity
         np.testing.assert_array_equal(handle["radii"][()], RADII_KPC)
 
 
 def test_killed_run_goes_on_where_it_stopped(settings, monkeypatch):
-    load_targets(settings)
+    load.targets(settings)
     whole = settings.targets_path.read_bytes()
     settings.targets_path.unlink()
     monkeypatch.setattr(module, "_BLOCK", 1)
@@ -75,7 +75,7 @@ def test_killed_run_goes_on_where_it_stopped(settings, monkeypatch):
     monkeypatch.setattr(module, "measure_group", lambda *_: pytest.fail("measured again"))
     build(settings)
     assert settings.targets_path.read_bytes() == whole
-    assert not list(settings.build.glob("targets.parts-*"))
+    assert not list(settings.build.glob(".targets.blocks-*"))
 
 
 def test_galaxy_without_dark_matter_is_set_aside_and_counted(tmp_path):
@@ -89,7 +89,7 @@ def test_galaxy_without_dark_matter_is_set_aside_and_counted(tmp_path):
             4: stars(centre + rng.normal(0, 2, (400, 3)), np.full(400, 5e-3)),
         },
     )
-    targets = load_targets(settings_for(tmp_path, [*groups, TinyGroup([bare])]))
+    targets = load.targets(settings_for(tmp_path, [*groups, TinyGroup([bare])]))
     assert targets.subhalo_id.tolist() == [0, 1]
     assert list(targets.set_aside) == [4]
     assert "no dark matter" in targets.set_aside[4]

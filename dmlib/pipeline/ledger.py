@@ -25,7 +25,6 @@ from ..code import code_hash
 from ..errors import StepError
 from ..files import write_text
 from . import provenance
-from .meter import Meter
 from .places import Places, faults, fingerprints, remove
 
 _HASH = re.compile(r"\b([0-9a-f]{8})[0-9a-f]{56}\b")
@@ -152,7 +151,7 @@ def run_step(step: Step, places: Places, *, fresh: bool = False) -> None:
     places.state(step.name).unlink(missing_ok=True)
     if fresh and step.place is not None:
         remove(step.place)
-    with Meter() as meter:
+    with provenance.Meter() as meter:
         written = list(step.action())
     record = {
         **depends,
@@ -219,7 +218,8 @@ def _differences(old: dict[str, Any], new: dict[str, Any], prefix: str) -> list[
         elif old[key] != new[key]:
             shown = [_HASH.sub(r"\1…", json.dumps(value, ensure_ascii=False)) for value in (old[key], new[key])]
             # Two hashes tell nobody anything.
-            told = prefix and max(map(len, shown)) <= 40
+            hashes = all(isinstance(value, str) and _HASH.fullmatch(value) for value in (old[key], new[key]))
+            told = not hashes and not name.startswith("output of ") and max(map(len, shown)) <= 40
             reasons.append(f"{name}: {shown[0]} -> {shown[1]}" if told else f"{name} changed")
     return reasons
 

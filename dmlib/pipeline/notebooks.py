@@ -55,11 +55,11 @@ def _declared(path: Path, changed: int) -> dict[str, Any]:
         cell = text[mark.end() : following.start() if following else None]
         try:
             return {
-                statement.targets[0].id: ast.literal_eval(statement.value)
+                ast.unparse(statement.targets[0]): ast.literal_eval(statement.value)
                 for statement in ast.parse(cell).body
                 if isinstance(statement, ast.Assign)
             }
-        except (ValueError, SyntaxError, AttributeError) as error:
+        except (ValueError, SyntaxError) as error:
             raise StepError(f"the parameters cell of {path.name} may hold plain literals only, one a line") from error
     raise StepError(f"{path.name} has no cell tagged 'parameters': begin it with '# %% tags=[\"parameters\"]'")
 
@@ -135,6 +135,7 @@ def _run(notebook, output: Path, folder: Path, settings: Settings, parameters: d
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
+    fault: Exception
     for attempt in range(1, STARTS + 1):
         try:
             papermill.execute_notebook(

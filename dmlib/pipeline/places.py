@@ -114,5 +114,5 @@ def without_folders(text: str, settings: Settings) -> str:
     for folder, name in folders:
         # Not the root folder, which some containers have as home.
         if len(folder) > 1:
-            text = re.sub(rf"{re.escape(folder)}(?=$|[/\\\s'\":,;)])", lambda _, name=name: name, text)
+            text = re.sub(rf"{re.escape(folder)}(?=$|[/\\\s'\":,;)])", name, text)
     return text

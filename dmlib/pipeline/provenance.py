@@ -1,4 +1,4 @@
-"""``run.json``: with what, from what and when the outputs of a build folder were made."""
+"""Provenance: with what, from what and when the outputs were made (``run.json``), and at what cost."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ import json
 import os
 import platform
 import subprocess
+import threading
+import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from ..files import sha256, write_text
 from ..settings import Settings
@@ -17,7 +21,7 @@ from ..settings import Settings
 PACKAGES = (
     *("dmlib", "numpy", "scipy", "astropy", "h5py", "matplotlib", "colossus", "pynbody", "illustris_python"),
     *("astromartini", "numba", "tensorflow", "keras", "jax"),
-    *("doit", "papermill", "jupytext", "nbclient", "ipykernel", "jupyter-book", "sphinx"),
+    *("mocktng", "papermill", "jupytext", "nbclient", "ipykernel", "jupyter-book", "sphinx"),
 )
 
 
@@ -66,8 +70,6 @@ def versions() -> dict[str, str]:
 
 def machine() -> dict[str, Any]:
     """What kind of machine, without its name or folders: system, processor, cores, memory [GB]."""
-    import psutil
-
     return {
         "system": platform.system(),
         "release": platform.release(),
@@ -100,3 +102,49 @@ def describe(settings: Settings, root: Path) -> dict[str, Any]:
 def write_run(settings: Settings, run: dict[str, Any]) -> None:
     """Write ``run.json``."""
     write_text(settings.run_path, json.dumps(run, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+class Meter:
+    """Context that measures its block.
+
+    Attributes
+    ----------
+    seconds : float
+        Wall time.
+    memory_mb : float
+        Largest memory of this process and all its children [MB = 1e6 bytes], sampled five times a second. Pages that
+        forked workers share are counted once a process, so it is an upper bound.
+    """
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.memory_mb = 0.0
+        self._stop = threading.Event()
+
+    def __enter__(self) -> Meter:
+        self._begun = time.perf_counter()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._stop.set()
+        self._thread.join()
+        self.seconds = time.perf_counter() - self._begun
+
+    def _watch(self) -> None:
+        me = psutil.Process()
+        while True:
+            total = 0
+            try:
+                family = [me, *me.children(recursive=True)]
+            except psutil.Error:
+                family = [me]
+            for process in family:
+                try:
+                    total += process.memory_info().rss
+                except psutil.Error:
+                    continue  # ended between the listing and the look
+            self.memory_mb = max(self.memory_mb, total / 1e6)
+            if self._stop.wait(0.2):
+                return

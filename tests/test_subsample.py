@@ -1,4 +1,4 @@
-"""A taste of N galaxies: which they are, where its outputs lie, and that what is made from it knows so."""
+"""A subsample of N galaxies: which they are, where its outputs lie, and that what is made from it knows so."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from toy_repository import ToyRepository
 
 from dmlib import results
 from dmlib.claims import place
-from dmlib.sample import taste
+from dmlib.sample import subsample
 from dmlib.settings import Settings
 
 
@@ -31,8 +31,8 @@ def table(n_centrals: int, n_satellites: int) -> QTable:
 class TestWhich:
     def test_evenly_through_the_masses_of_centrals(self):
         whole = table(100, 30)
-        few = taste(whole, 10)
-        assert len(few) == 10 and few["is_true_central"].all() and few.meta["taste"] == {"galaxies": 10, "of": 130}
+        few = subsample(whole, 10)
+        assert len(few) == 10 and few["is_true_central"].all() and few.meta["subsample"] == {"galaxies": 10, "of": 130}
         masses = np.sort(whole["m_star"][whole["is_true_central"]])
         np.testing.assert_array_equal(np.sort(few["m_star"]), masses[5::10])
         rows = [np.flatnonzero(whole["subhalo_id"] == i)[0] for i in few["subhalo_id"]]
@@ -40,7 +40,7 @@ class TestWhich:
 
     def test_satellites_of_the_lightest_groups_where_centrals_are_few(self):
         whole = table(5, 20)
-        few = taste(whole, 8)
+        few = subsample(whole, 8)
         satellites = few[~few["is_true_central"]]
         assert len(few) == 8 and few["is_true_central"].sum() == 5
         lightest = np.sort(whole["m200"][~whole["is_true_central"]])[:3]
@@ -49,7 +49,7 @@ class TestWhich:
     @pytest.mark.parametrize("n", [25, 26, 1000])
     def test_all_where_there_are_no_more(self, n):
         whole = table(5, 20)
-        assert taste(whole, n) is whole
+        assert subsample(whole, n) is whole
 
 
 class TestWhere:

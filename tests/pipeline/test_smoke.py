@@ -16,7 +16,7 @@ from dmlib import bookcheck
 
 pytestmark = pytest.mark.pipeline
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PARTS = (
     "dmlib",
     "notebooks",

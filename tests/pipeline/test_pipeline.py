@@ -126,11 +126,29 @@ class TestUpToDate:
     def test_a_new_import(self, toy):
         toy.edit("dmlib/galaxy.py", "def double", "def unused():\n    from .targets import build\n\n\ndef double")
         why = toy.status()["01_first"]
-        assert "dmlib/galaxy.py changed" in why
-        assert "dmlib/targets.py is now used" in why and "output of targets is new" in why
+        assert "dmlib/galaxy.py changed" in why and "dmlib/targets.py is now used" in why
+
+    def test_a_new_product_that_a_notebook_loads(self, toy):
+        toy.edit("notebooks/02_second.py", 'print("no products used")', "load.sample(settings)")
+        toy.edit("notebooks/02_second.py", "from dmlib.settings", "from dmlib import load\nfrom dmlib.settings")
+        why = toy.status()["02_second"]
+        assert "output of sample is now used" in why and "dmlib/sample.py is now used" in why
+
+    def test_a_docstring_or_a_comment_changes_nothing(self, toy):
+        toy.edit("dmlib/galaxy.py", "    return", '    """Twice the mass."""  # a comment\n    return')
+        toy.edit("dmlib/sample.py", "LIMIT = 1", "# least mass\nLIMIT = 1")
+        assert set(toy.status().values()) == {""}
+
+    def test_a_criterion_of_the_selection_concerns_the_whole_run(self, toy):
+        why = toy.status("-p", "m_star_min=2e10")
+        assert (
+            why["universe"] == "" and why["sample"] == "parameter selection.m_star_min: 10000000000.0 -> 20000000000.0"
+        )
+        assert "after sample" in why["01_first"]
+        assert "least" not in toy.dmlib("status", "--profile", "smoke", "-p", "m_star_min=-1", code=1)
 
     def test_equal_content_stops_the_wave(self, toy):
-        toy.edit("dmlib/universe/embedded.py", "def write", "# a remark\ndef write")
+        toy.edit("dmlib/universe/embedded.py", "def write", "UNUSED = 1\n\ndef write")
         assert toy.status()["sample"] == "after universe"
         assert toy.ran(toy.run()) == ["universe"]
 
@@ -327,13 +345,13 @@ class TestSurroundings:
         chunk.parent.mkdir(parents=True)
         chunk.write_text("a catalogue")
         (tmp_path / "TNG100-1/postprocessing").mkdir()
-        toy.edit("dmlib/universe/__init__.py", 'ensure(settings, "universe") / "galaxies.txt"', "settings.tree")
-        toy.edit("dmlib/universe/__init__.py", "    text =", "    from pathlib import Path\n    text =")
-        toy.edit("dmlib/universe/__init__.py", "(settings.tree)", '(Path(settings.base_path) / "numbers.txt")')
-        (base / "numbers.txt").write_text("1 2 3")
+        toy.edit(
+            "dmlib/universe/__init__.py", "(settings.universe_dir", "(__import__('pathlib').Path(settings.base_path)"
+        )
+        (base / "galaxies.txt").write_text("1 2 3")
         arguments = ("--universe", "files", "--base-path", str(base))
         assert "universe:" not in toy.run(*arguments, "--only", "sample")
         assert toy.status(*arguments)["sample"] == ""
         chunk.write_text("another catalogue")
-        assert toy.status(*arguments)["sample"] == "data TNG100-1 on disk changed"
+        assert toy.status(*arguments)["sample"] == 'data toy on disk: "a catalogue" -> "another catalogue"'
         assert str(base) not in (toy.root / "build/files-smoke/run.json").read_text()

@@ -9,12 +9,13 @@ import pytest
 from toy_repository import ToyRepository
 
 from dmlib.errors import StepError
-from dmlib.products import PRODUCTS, ensure
+from dmlib.pipeline.products import PRODUCTS
+from dmlib.pipeline.steps import ensure
 from dmlib.settings import Settings
 
 ENSURE = """
 import sys
-from dmlib.products import ensure
+from dmlib.pipeline.steps import ensure
 from dmlib.settings import Settings
 print(ensure(Settings(profile="smoke", seed=int(sys.argv[1]) if len(sys.argv) > 1 else 1), "sample").read_text())
 """
@@ -106,12 +107,12 @@ def test_a_module_edited_after_it_was_loaded(toy):
     code = """
 import os, time
 from pathlib import Path
-from dmlib.sample import load_sample
+from dmlib import load
 from dmlib.settings import Settings
-print(load_sample(Settings(profile="smoke")))
+print(load.sample(Settings(profile="smoke")))
 path = Path("../dmlib/sample.py")
 path.write_text(path.read_text().replace("LIMIT = 1", "LIMIT = 2"))
-print(load_sample(Settings(profile="smoke")))
+print(load.sample(Settings(profile="smoke")))
 """
     process = toy.python(code)
     out, err = process.communicate(timeout=120)

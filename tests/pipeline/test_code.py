@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dmlib.pipeline import imports
+from dmlib import code
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def package(tmp_path, monkeypatch):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
 
-    monkeypatch.setattr(imports, "package_root", lambda: tmp_path / "dmlib")
+    monkeypatch.setattr(code, "package_root", lambda name: tmp_path / name if name == "dmlib" else None)
     return make
 
 
@@ -35,20 +35,20 @@ def test_every_form_of_import(package):
             "unused.py": "",
         }
     )
-    assert list(imports.closure(["dmlib.a"])) == [f"dmlib.{m}" for m in ("a", "b", "c", "d", "e", "f")] + [
+    assert list(code.closure(["dmlib.a"])) == [f"dmlib.{m}" for m in ("a", "b", "c", "d", "e", "f")] + [
         f"dmlib.{m}" for m in ("f.g", "f.k", "h", "i")
     ]
 
 
 def test_an_import_inside_a_function_counts(package):
     package({"__init__.py": "", "a.py": "def f():\n    def g():\n        from .b import c\n", "b.py": ""})
-    assert list(imports.closure(["dmlib.a"])) == ["dmlib.a", "dmlib.b"]
+    assert list(code.closure(["dmlib.a"])) == ["dmlib.a", "dmlib.b"]
 
 
 def test_an_import_for_the_type_checker_does_not(package):
     text = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .b import c\nelse:\n    from .d import e\n"
     package({"__init__.py": "", "a.py": text, "b.py": "", "d.py": ""})
-    assert list(imports.closure(["dmlib.a"])) == ["dmlib.a", "dmlib.d"]
+    assert list(code.closure(["dmlib.a"])) == ["dmlib.a", "dmlib.d"]
 
 
 def test_of_a_package_on_the_way_only_what_its_import_runs_counts(package):
@@ -59,34 +59,34 @@ def test_of_a_package_on_the_way_only_what_its_import_runs_counts(package):
             **{f"p/{name}.py": "" for name in ("always", "sometimes", "writer")},
         }
     )
-    assert list(imports.closure(["dmlib.p.writer"])) == ["dmlib.p", "dmlib.p.always", "dmlib.p.writer"]
-    assert "dmlib.p.sometimes" in imports.closure(["dmlib.p"])
-    assert "dmlib.p.sometimes" in imports.closure(["dmlib.p.writer", "dmlib.p"])
+    assert list(code.closure(["dmlib.p.writer"])) == ["dmlib.p", "dmlib.p.always", "dmlib.p.writer"]
+    assert "dmlib.p.sometimes" in code.closure(["dmlib.p"])
+    assert "dmlib.p.sometimes" in code.closure(["dmlib.p.writer", "dmlib.p"])
 
 
 def test_circles_end(package):
     package({"__init__.py": "", "a.py": "from .b import x", "b.py": "def f():\n    from .a import y"})
-    assert list(imports.closure(["dmlib.a"])) == ["dmlib.a", "dmlib.b"]
+    assert list(code.closure(["dmlib.a"])) == ["dmlib.a", "dmlib.b"]
 
 
 def test_infrastructure_is_left_out_unless_asked_for(package):
-    package({"__init__.py": "", "a.py": "from .products import ensure", "products.py": "from .b import x", "b.py": ""})
-    assert list(imports.closure(["dmlib.a"])) == ["dmlib.a"]
-    assert "dmlib.b" in imports.closure(["dmlib.a"], with_infrastructure=True)
+    package({"__init__.py": "", "a.py": "from .load import sample", "load.py": "from .b import x", "b.py": ""})
+    assert list(code.closure(["dmlib.a"])) == ["dmlib.a"]
+    assert "dmlib.b" in code.closure(["dmlib.a"], with_infrastructure=True)
 
 
 def test_tables_beside_a_package_count(package, tmp_path):
     package({"__init__.py": "", "p/__init__.py": "", "p/q.py": "", "p/table.csv": "1", "other.csv": "2"})
-    assert imports.data_files(imports.closure(["dmlib.p.q"])) == [tmp_path / "dmlib/p/table.csv"]
+    assert code.data_files(code.closure(["dmlib.p.q"])) == [tmp_path / "dmlib/p/table.csv"]
 
 
 def test_a_notebook_with_magics():
     source = "%matplotlib inline\n!ls\nfrom dmlib.sample import load_sample\nimport numpy\n"
-    assert imports.imports_of_source(source) == {"dmlib.sample.load_sample"}
+    assert code.imports_of_source(source) == {"dmlib.sample.load_sample"}
 
 
 def test_the_real_flow():
     """Data go down the flow: the sample uses the universe's reader, and neither uses the writer or the targets."""
-    sample = imports.closure(["dmlib.sample"])
+    sample = code.closure(["dmlib.sample"])
     assert "dmlib.universe" in sample
-    assert not any(name.startswith(("dmlib.universe.embedded", "dmlib.targets", "dmlib.products")) for name in sample)
+    assert not any(name.startswith(("dmlib.universe.embedded", "dmlib.targets", "dmlib.load")) for name in sample)

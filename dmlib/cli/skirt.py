@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from .cli_options import (
-    BasePathOption,
-    ProfileChoice,
-    ProfileOption,
-    SeedOption,
-    SimulationOption,
-    SnapshotOption,
-    UniverseChoice,
-    UniverseOption,
-)
-from .errors import DmlibError
+from ..errors import DmlibError
+from .options import tell, with_settings
 
-# Imports of what a command needs stand inside it: `dmlib --help` answers at once.
+if TYPE_CHECKING:
+    from ..settings import Settings
 
 app = typer.Typer(
     help="Radiative transfer of one galaxy with SKIRT 9: write its input files, run it.\n\n"
@@ -31,40 +22,26 @@ app = typer.Typer(
 )
 
 
-class LibraryChoice(StrEnum):
-    resources = "resources"
-    self_contained = "self-contained"
-
-
-class ViewChoice(StrEnum):
-    random = "random"
-    face_on = "face-on"
-    edge_on = "edge-on"
-    box = "box"
-
-
 @app.command("export")
+@with_settings("universe", "profile", "seed", "base_path", "simulation", "snapshot")
 def export_galaxy(
+    settings: Settings,
     subhalo_id: Annotated[int, typer.Argument(help="Which subhalo.")],
     out: Annotated[Path, typer.Option("--out", help="Folder to write, made where it is missing.")],
     library: Annotated[
-        LibraryChoice,
-        typer.Option("--library", help="Spectra, bands and dust of SKIRT's resource packs, or dmlib's own tables."),
-    ] = LibraryChoice.resources,
+        Literal["resources", "self-contained"],
+        typer.Option(help="Spectra, bands and dust of SKIRT's resource packs, or dmlib's own tables."),
+    ] = "resources",
     dust: Annotated[bool, typer.Option("--dust/--no-dust", help="Whether there is dust.")] = True,
-    views: Annotated[ViewChoice, typer.Option("--views", help="Lines of sight.")] = ViewChoice.random,
+    views: Annotated[
+        Literal["random", "face-on", "edge-on", "box"], typer.Option("--views", help="Lines of sight.")
+    ] = "random",
     n_views: Annotated[int, typer.Option("--n-views", min=1, help="How many lines of sight.")] = 3,
     packets: Annotated[float, typer.Option("--packets", help="Photon packets.")] = 5e6,
     whole_group: Annotated[
         bool,
         typer.Option("--group/--subhalo", help="All stars and gas of the FoF group, or those bound to the subhalo."),
     ] = False,
-    universe: UniverseOption = UniverseChoice.embedded,
-    profile: ProfileOption = ProfileChoice.quick,
-    seed: SeedOption = 1,
-    base_path: BasePathOption = "",
-    simulation: SimulationOption = "TNG100-1",
-    snapshot: SnapshotOption = 99,
 ) -> None:
     """Write a galaxy's stars, star-forming regions and dusty gas for SKIRT, and the parameter file.
 
@@ -72,43 +49,35 @@ def export_galaxy(
     """
     from pydantic import ValidationError
 
-    from .cli import _settings
-    from .galaxy import load_galaxy
-    from .observe.grid import SkyGrid
-    from .observe.images.published import box_view
-    from .observe.skirt.export import GAS_FIELDS, STAR_FIELDS, export
-    from .observe.skirt.settings import SkirtSettings
-    from .observe.views import lines_of_sight
-    from .universe import open_universe
+    from .. import load
+    from ..galaxy import load_galaxy
+    from ..observe.grid import SkyGrid
+    from ..observe.images.published import box_view
+    from ..observe.skirt.export import GAS_FIELDS, STAR_FIELDS, export
+    from ..observe.skirt.settings import SkirtSettings
+    from ..observe.views import lines_of_sight
 
-    settings = _settings(
-        universe=universe.value,
-        profile=profile.value,
-        seed=seed,
-        base_path=base_path,
-        simulation=simulation,
-        snapshot=snapshot,
-    )
     # A mesh restores the cells of TNG; those of the embedded universe were never one.
-    medium = {"medium": "particles"} if settings.origin == "embedded" else {}
+    medium: Literal["particles", "voronoi"] = "particles" if settings.is_embedded else "voronoi"
     try:
-        recipe = SkirtSettings(library=library.value, dust=dust, packets=packets, **medium)
+        recipe = SkirtSettings(library=library, dust=dust, packets=packets, medium=medium)
     except ValidationError as error:
         raise DmlibError("; ".join(f"{e['loc'][0]}: {e['msg']}" for e in error.errors())) from None
-    fields = {"stars": STAR_FIELDS, "gas": GAS_FIELDS}
-    scope = "group" if whole_group else "subhalo"
-    opened = open_universe(settings)
+    scope: Literal["group", "subhalo"] = "group" if whole_group else "subhalo"
+    opened = load.universe(settings)
     if abs(opened.header.redshift) > 0.01:
         raise DmlibError(
-            f"snapshot {snapshot} is at redshift {opened.header.redshift:.2f}, and stars are exported with their ages "
-            "today: take snapshot 99"
+            f"snapshot {settings.snapshot} is at redshift {opened.header.redshift:.2f}, and stars are exported with "
+            "their ages today: take snapshot 99"
         )
-    galaxy = load_galaxy(opened, subhalo_id, scope=scope, extra=fields, components=("stars", "gas"))
+    galaxy = load_galaxy(
+        opened, subhalo_id, scope=scope, extra={"stars": STAR_FIELDS, "gas": GAS_FIELDS}, components=("stars", "gas")
+    )
     axis = galaxy.spin_axis()
     seen = (
         [box_view(subhalo_id, axis)]
-        if views is ViewChoice.box
-        else lines_of_sight(subhalo_id, axis, n_views, seed=settings.seed, mode=views.value)
+        if views == "box"
+        else lines_of_sight(subhalo_id, axis, n_views, seed=settings.seed, mode=views)
     )
     written = export(galaxy, seen, SkyGrid.of(settings), recipe, out)
     rows = written.contents
@@ -116,7 +85,7 @@ def export_galaxy(
     if written.budget is not None:
         ratios = ", ".join(f"{band} {ratio:.3f}" for band, ratio in zip(recipe.bands, written.budget, strict=True))
         typer.echo(f"light of the spectra over particle light: {ratios}")
-    typer.echo(f"written: {written.ski}", err=True)
+    tell(f"written: {written.ski}")
 
 
 @app.command("run")
@@ -134,8 +103,8 @@ def run_galaxy(
     """
     import numpy as np
 
-    from .observe.skirt.settings import SkirtSettings
-    from .observe.skirt.source import OUT, described, run_folder
+    from ..observe.skirt.settings import SkirtSettings
+    from ..observe.skirt.source import OUT, described, run_folder
 
     images = run_folder(folder, executable=executable, threads=threads, timeout=timeout)
     said = described(folder)
@@ -145,4 +114,4 @@ def run_galaxy(
         with np.errstate(divide="ignore"):
             magnitudes = -2.5 * np.log10(image.sum(axis=(0, 1)))
         typer.echo(f"{view['index']:<4}  " + "  ".join(f"{value:6.2f}" for value in magnitudes))
-    typer.echo(f"frames and logs: {folder / OUT}", err=True)
+    tell(f"frames and logs: {folder / OUT}")

@@ -1,0 +1,41 @@
+"""The command ``dmlib``."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from ..errors import DmlibError, of_the_system
+from . import data, run
+from .skirt import app as skirt
+
+app = typer.Typer(
+    help="The reproduction book of de los Rios et al. (2023), arXiv:2111.08725: run it, see what would run, and use "
+    "its parts.\n\nFor example: dmlib run --profile smoke",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("run")(run.run)
+app.command("status")(run.status)
+app.command("book")(run.book)
+app.command("notebooks")(run.notebooks)
+app.command("select")(data.select)
+app.command("fetch")(data.fetch)
+app.command("universe")(data.universe)
+app.command("serve-tng")(data.serve_tng)
+app.add_typer(skirt, name="skirt")
+
+
+def main() -> None:
+    """Run the command; an error that a user can mend is one sentence on stderr and exit code 1, with no traceback."""
+    try:
+        app()
+    except (DmlibError, OSError) as error:
+        if os.environ.get("DMLIB_DEBUG"):
+            raise
+        typer.echo(f"dmlib: {of_the_system(error) if isinstance(error, OSError) else error}", err=True)
+        sys.exit(1)

@@ -1,0 +1,97 @@
+"""The commands that run the book: ``dmlib run``, ``status``, ``book`` and ``notebooks``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import DmlibError
+from .options import COMMON, BookOption, ParametersOption, parameters_of, print_table, shown, tell, with_settings
+
+if TYPE_CHECKING:
+    from ..settings import Settings
+
+
+@with_settings(*COMMON)
+def run(
+    settings: Settings,
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", metavar="STEP", help="Only this step and what it needs. May be repeated."),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also what is up to date: everything, or the steps named by --only.")
+    ] = False,
+    keep_going: Annotated[
+        bool, typer.Option("--keep-going", help="After a failure run what does not need it, and report all failures.")
+    ] = False,
+    parameter: ParametersOption = None,
+    book: BookOption = True,
+) -> None:
+    """Make what is missing or out of date: data products, notebooks, the book.
+
+    For example: dmlib run --profile smoke, or dmlib run --only 03 --force
+    """
+    from ..pipeline import run as runs
+
+    outcomes = runs.run(
+        settings,
+        parameters=parameters_of(parameter),
+        only=only or (),
+        force=force,
+        keep_going=keep_going,
+        book=book,
+        tell=tell,
+    )
+    ran = sum(outcome.state == "ran" for outcome in outcomes)
+    tell(f"{ran} of {len(outcomes)} steps ran; outputs are in {shown(settings.build)}")
+    if any(outcome.step.kind == "book" for outcome in outcomes):
+        tell("the book is book/_build/html/index.html")
+
+
+@with_settings(*COMMON)
+def status(settings: Settings, parameter: ParametersOption = None, book: BookOption = True) -> None:
+    """Say what a run would do, and why. Runs nothing.
+
+    For example: dmlib status --profile smoke
+    """
+    from ..pipeline import run as runs
+
+    rows = []
+    for found in runs.status(settings, parameters_of(parameter), book=book):
+        made = "made {} UTC in {:.1f} s".format(
+            str(found.record.get("finished"))[:16].replace("T", " "), found.record.get("seconds", 0.0)
+        )
+        state = "up to date" if found.up_to_date else "would run"
+        rows.append((found.step.name, state, "; ".join(found.reasons) or made))
+    print_table(("step", "state", "why"), rows)
+
+
+@with_settings(*COMMON)
+def book(settings: Settings) -> None:
+    """Build the pages from the notebooks as they were executed.
+
+    For example: dmlib book --profile smoke
+    """
+    from ..pipeline import run as runs
+
+    runs.build_book(settings, tell=tell)
+
+
+def notebooks() -> None:
+    """Write or renew the .ipynb twin of each notebook; JupyterLab keeps the pair in step.
+
+    For example: dmlib notebooks, then jupyter lab notebooks
+    """
+    import jupytext.cli
+
+    from ..pipeline.notebooks import discover
+    from ..settings import repository_root
+
+    paths = discover(repository_root())
+    if not paths:
+        raise DmlibError("there are no notebooks/NN_name.py here: run this inside the checkout")
+    for path in paths:
+        jupytext.cli.jupytext(["--quiet", "--sync", str(path)])
+        tell(f"{path.stem}.ipynb")
