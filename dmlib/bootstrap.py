@@ -1,8 +1,8 @@
 """Uncertainties by resampling galaxies.
 
 Views of one galaxy share its target and most of its errors: three views are not three measurements. Whole galaxies are
-therefore drawn with replacement, with all their views. All methods and radii use the same draws, so that two methods are
-compared on the same galaxies, draw by draw: most of the scatter is common to both and cancels in the difference.
+therefore drawn with replacement, with all their views. All methods and radii use the same draws, so that two methods
+are compared on the same galaxies, draw by draw: most of the scatter is common to both and cancels in the difference.
 """
 
 from __future__ import annotations

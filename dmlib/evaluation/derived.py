@@ -90,7 +90,7 @@ def shell_density(radii: np.ndarray, mass: np.ndarray) -> tuple[np.ndarray, np.n
 
 def rising(mass: np.ndarray) -> np.ndarray:
     """Whether each profile increases with radius, shape of `mass` without its last axis."""
-    return (np.diff(np.asarray(mass, dtype=float), axis=-1) > 0).all(axis=-1)
+    return np.all(np.diff(np.asarray(mass, dtype=float), axis=-1) > 0, axis=-1)
 
 
 def bands(radii: np.ndarray, mass: np.ndarray, draws: np.ndarray) -> dict[str, Band]:

@@ -1,4 +1,4 @@
-"""Networks, rotation curves and baselines on the same views: which method has smaller errors at which radius, and when."""
+"""Networks, rotation curves and baselines on the same views: which method has the smaller error, and at which radius."""
 
 from __future__ import annotations
 
@@ -259,7 +259,7 @@ def biases(
         "log HI / stars": traits["log gas fraction"],
         "asymmetry of the HI": traits["asymmetry hi"],
     }
-    draws = match.bootstrap(np.ones(len(contest), dtype=bool), seed)
+    draws = match.bootstrap(np.ones(len(match), dtype=bool), seed)
     values = {name: np.where(where, match.values(name, "ln_ratio")[:, column], np.nan) for name in names}
     out = {}
     for what, trait in shown.items():

@@ -103,7 +103,7 @@ def fit_barolo(
 def _parameters(cube: HICube, guess: RotationCurve, path: Path, out: Path) -> str:
     """The parameter file of a run."""
     step = float(guess.radius[1] - guess.radius[0]) * cube.settings.arcsec_per_kpc
-    column, row = (float(cube.grid.to_pixels(offset)) for offset in guess.centre)
+    column, row = cube.grid.to_pixels(np.array(guess.centre))
     lines = {
         "FITSFILE": path,
         "OUTFOLDER": out,

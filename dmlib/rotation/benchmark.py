@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -191,21 +191,17 @@ def read_benchmark(path: str | Path) -> Benchmark:
     try:
         with h5py.File(path, "r") as handle:
             methods = {name: _method(name, handle[name]) for name in VARIANTS if name in handle}
-            names = ("radii", "truth", "subhalo_id", "view", "rows", "inclination", "inclination_err", "last_radius")
-            return Benchmark(path, *(handle[name][()] for name in (*names, "seconds")), methods)
+            arrays = {item.name: handle[item.name][()] for item in fields(Benchmark) if item.type == "np.ndarray"}
+            return Benchmark(path=path, methods=methods, **arrays)
     except (OSError, KeyError, ValueError) as error:
         raise DmlibError(f"{path} is not a complete benchmark ({error}): remove it and run again.") from error
 
 
 def _method(name: str, group: h5py.Group) -> Method:
-    text = {key: group[key].asstr()[()] for key in ("reason", "reasons")}
-    arrays = ("m_dm", "sigma_ln", "quantiles", "measured", "tried", "accepted", "converged", "seconds")
-    return Method(
-        name=name,
-        reason=text["reason"],
-        reasons=tuple(from_values(one) for one in text["reasons"]),
-        **{key: group[key][()] for key in arrays},
-    )
+    found = {item.name: group[item.name] for item in fields(Method) if item.name != "name"}
+    reason, reasons = (found.pop(key).asstr()[()] for key in ("reason", "reasons"))
+    arrays = {key: item[()] for key, item in found.items()}
+    return Method(name=name, reason=reason, reasons=tuple(map(from_values, reasons)), **arrays)
 
 
 #: Arrays of a variant: name -> shape for one view, and type in the file.

@@ -61,8 +61,8 @@ def log_einasto_alpha(log_m200: np.ndarray) -> np.ndarray:
 class HaloModel:
     """A halo model; one object serves all haloes.
 
-    `mass` and `density` take ``x = r / r_s`` of shape (n, m) and the shape parameters of n haloes, shape (n, 3), of which
-    a model uses as many as it needs.
+    `mass` and `density` take ``x = r / r_s`` of shape (n, m) and the shape parameters of n haloes, shape (n, k), see
+    `shape`.
     """
 
     #: Name in files, and in legends.

@@ -100,7 +100,9 @@ def measure_view(
         cube = observer.cube(subhalo_id, view) if cube is None else cube
         field = velocity_field(cube)
         if knowledge == "perfect":
-            curve = fit_rings(field, RingSettings(geometry="fixed"), **_true_tilt(dataset, row))
+            inclination, angle = _true_tilt(dataset, row)
+            how = RingSettings(geometry="fixed")
+            curve = fit_rings(field, how, inclination=inclination, position_angle=angle)
             galaxy = load_galaxy(observer.universe, subhalo_id, components=("stars", "gas"))
             model = model_from_particles(curve, galaxy, hi_axis(observer, subhalo_id))
         else:
@@ -123,11 +125,12 @@ def _row_of(dataset: DataSet, subhalo_id: int, view: int) -> int:
     return int(rows[0])
 
 
-def _true_tilt(dataset: DataSet, row: int) -> dict[str, float]:
-    """The tilt as arguments of `fit_rings`."""
+def _true_tilt(dataset: DataSet, row: int) -> tuple[float, float]:
+    """Inclination and position angle [deg]."""
     if not np.isfinite(dataset.table["position_angle"][row].value):
         raise GalaxyError(f"subhalo {dataset.table['subhalo_id'][row]} is seen exactly face-on: it shows no rotation")
-    return {name: float(dataset.table[name][row].to_value(u.deg)) for name in ("inclination", "position_angle")}
+    inclination, angle = (dataset.table[name][row].to_value(u.deg) for name in ("inclination", "position_angle"))
+    return float(inclination), float(angle)
 
 
 def hi_axis(observer: Observer, subhalo_id: int) -> np.ndarray:

@@ -176,7 +176,7 @@ def mass_model(galaxy: RealGalaxy, curve: RotationCurve) -> MassModel | None:
     known = galaxy.stars
     if known is None:  # the cube alone
         none = np.zeros(2)
-        known = MassModel(galaxy.name, galaxy.source, 1.0, np.array([0.0, 1e6]), *([none] * 5))
+        known = MassModel(galaxy.name, galaxy.source, 1.0, np.array([0.0, 1e6]), none, none, none, none, none)
     good = curve.good & (curve.radius <= known.radius[-1])
     if good.sum() < MIN_RINGS:
         return None

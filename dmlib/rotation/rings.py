@@ -352,7 +352,8 @@ class _Search:
         data = self.velocity - (v_sys or 0.0)
         use = weight > 0
         a, b, w = columns[:, use], data[use], weight[use]
-        typical = max(30.0, self.spread / max(0.3, float(np.median(place.sin_i))))
+        sin_i: float = max(0.3, float(np.median(place.sin_i)))
+        typical = max(30.0, self.spread / sin_i)
         rough = _second_differences(self.rings, len(columns)) / (self.settings.smooth * typical)
         values, covariance = _solve(a, b, w, rough)
         fitted = np.tensordot(values, columns, axes=1) + (v_sys or 0.0)
@@ -421,7 +422,7 @@ class _Search:
             v_sys=v_sys,
             beam=self.field.beam.fwhm,
             coverage=coverage,
-            flags=ring_flags(radius, speeds, v_err, *sides, coverage, face_on, self.field.beam.fwhm),
+            flags=ring_flags(radius, speeds, v_err, sides[0], sides[1], coverage, face_on, self.field.beam.fwhm),
             residual=residual,
             asymmetry=float(np.median(asymmetry)) if asymmetry.size else float("nan"),
             velocity=self.field.kind,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -118,14 +119,11 @@ def fit_curves(
                 column[number] = outcome.fit.interval(name)
             else:
                 column[number] = outcome.seconds if name == "seconds" else getattr(outcome.fit, name)
-    with atomic_path(path) as temporary, open(temporary, "wb") as handle:
-        np.savez(
-            handle,
-            key=np.array(key),
-            numbers=np.array(list(reasons), dtype=int),
-            reasons=np.array(list(reasons.values()), dtype=str),
-            **{f"{halo}/{name}": values for halo in halos for name, values in columns[halo].items()},
-        )
+    arrays: dict[str, Any] = {"key": key, "numbers": np.array(list(reasons), dtype=int)}
+    arrays["reasons"] = np.array(list(reasons.values()), dtype=str)
+    arrays |= {f"{halo}/{name}": values for halo in halos for name, values in columns[halo].items()}
+    with atomic_path(path) as temporary:
+        np.savez(temporary, **arrays)
     return SampleFits(halos, columns, reasons)
 
 

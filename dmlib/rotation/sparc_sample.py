@@ -1,4 +1,4 @@
-"""Samples of rotation curves and their scaling relations: SPARC, or galaxies of a universe where it is not available."""
+"""Samples of rotation curves and their scaling relations: SPARC, or galaxies of a universe in its place."""
 
 from __future__ import annotations
 
@@ -71,8 +71,8 @@ def load_example(sample: QTable, universe: Universe, galaxy: str = "NGC6503") ->
     Returns
     -------
     MassModel
-        The SPARC galaxy; where SPARC can be neither downloaded nor found in a mirror, a galaxy of the universe, with the
-        reason in its `note`.
+        The SPARC galaxy; where SPARC can be neither downloaded nor found in a mirror, a galaxy of the universe, with
+        the reason in its `note`.
 
     Raises
     ------
@@ -111,8 +111,8 @@ def _true_centrals(sample: QTable) -> QTable:
 
 
 def _with_cold_gas(universe: Universe, subhalo_id: int) -> Galaxy:
-    extra = {"gas": ("NeutralHydrogenAbundance", "StarFormationRate")}
-    return load_galaxy(universe, int(subhalo_id), extra=extra)
+    fields = ("NeutralHydrogenAbundance", "StarFormationRate")
+    return load_galaxy(universe, int(subhalo_id), extra={"gas": fields})
 
 
 def load_population(sample: QTable) -> QTable:

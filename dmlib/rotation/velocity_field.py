@@ -104,16 +104,13 @@ class VelocityField:
         sizes = np.bincount(islands.ravel(), minlength=count + 1)[1:] * self.pixel**2
         x, y = self.mesh()
         distance = np.hypot(x - centre[0], y - centre[1])
-        best, nearest = 0, np.inf
-        for k in np.flatnonzero(sizes >= 2.0 * self.beam.area) + 1:
-            away = distance[islands == k].min()
-            if away < nearest:
-                best, nearest = k, away
-        if best == 0:
+        large = np.flatnonzero(sizes >= 2.0 * self.beam.area) + 1
+        if len(large) == 0:
             raise RejectedGalaxyError(
-                f"{self.galaxy} has no HI emission as large as two beams: its rotation cannot be measured, leave it out",
+                f"{self.galaxy} has no HI emission as large as two beams: its rotation cannot be measured",
                 Reason.NO_HI,
             )
+        best = min(large, key=lambda k: distance[islands == k].min())
         blank = np.where(islands == best, 0.0, np.nan)
         return replace(
             self,
