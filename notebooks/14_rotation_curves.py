@@ -96,9 +96,9 @@ field = velocity_field(cube)
 print(f"{field.galaxy}: {cube.data.shape} voxels, {field.kind}")
 
 # %% [markdown]
-# The velocity of a line of sight can be defined in several ways. `velocity_field` knows four: the intensity-weighted mean (moment 1), the centre of
-# a Gaussian, the peak of a Gauss-Hermite series that follows a skewed line {cite}`vanderMarel1993,deBlok2008`, and the edge of the line's envelope
-# {cite}`Sofue2001`, which is for discs close to edge-on. We use moment 1. It is not the best estimate of the speed *on* the line of sight; but it is
+# The velocity of a line of sight can be defined in several ways. `velocity_field` has two: the intensity-weighted mean (moment 1), and the
+# peak of a Gauss-Hermite series that follows a skewed line {cite}`vanderMarel1993,deBlok2008`. (For discs close to edge-on others use the edge of the line's
+# envelope {cite}`Sofue2001`.) We use moment 1. It is not the best estimate of the speed *on* the line of sight; but it is
 # linear in the light, and that will let us undo the beam.
 #
 # ## Tilted rings

@@ -64,7 +64,7 @@ def fit_barolo(
     Returns
     -------
     RotationCurve
-        With ``engine="barolo"``; its errors are a quarter of the difference between the two sides of `guess` and 5 km/s,
+        Its errors are a quarter of the difference between the two sides of `guess` and 5 km/s,
         added in quadrature.
 
     Raises
@@ -176,7 +176,5 @@ def _curve(cube: HICube, guess: RotationCurve, rings: dict[str, np.ndarray]) -> 
         v_sys=float(np.median(rings["v_sys"])) - cube.settings.v_systemic,
         coverage=coverage,
         flags=ring_flags(radius, rings["v_rot"], v_err, *sides, coverage, density, guess.beam),
-        velocity="cube",
-        engine="barolo",
     )
     return replace(curve, reasons=galaxy_rejections(curve))

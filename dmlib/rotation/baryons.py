@@ -82,15 +82,12 @@ class StellarDisc:
         Of a round bulge, on the sky [Msun/pc^2].
     scale : float
         Exponential scale length of the disc [kpc].
-    mass : float
-        Total [Msun].
     """
 
     radius: np.ndarray
     disc: np.ndarray
     bulge: np.ndarray
     scale: float
-    mass: float
 
 
 def weigh_stars(image: np.ndarray, unit: str, bands: tuple[str, ...], grid: SkyGrid, tilt: Tilt) -> StellarDisc:
@@ -150,10 +147,8 @@ def weigh_stars(image: np.ndarray, unit: str, bands: tuple[str, ...], grid: SkyG
     disc = np.minimum(on_sky, central * np.exp(-radius / scale))
     excess = np.where(radius < 1.5 * scale, on_sky - disc, 0.0)
     disc = np.where(radius < 1.5 * scale, disc, on_sky)
-    edges = np.concatenate([[0.0], 0.5 * (radius[1:] + radius[:-1]), [radius[-1] + 0.5 * step]])
-    mass = float(np.sum((disc * cos_i + excess * cos_i) * np.pi * np.diff(edges**2)) * PER_PC2)
     # A round bulge looks the same from every side: its mean over the elliptical rings is its surface density on the sky.
-    return StellarDisc(radius, disc * cos_i, excess, scale, mass)
+    return StellarDisc(radius, disc * cos_i, excess, scale)
 
 
 def _exponential(radius: np.ndarray, density: np.ndarray) -> tuple[float, float]:

@@ -263,7 +263,7 @@ def build(settings: Settings, *, workers: int | None = None) -> None:
     columns = {name: found[order] for name, found in columns.items()}
     if not np.isfinite(columns["nfw/quantiles"]).all(axis=(1, 2)).any():
         raise DmlibError(f"no view of {dataset.path} gave a rotation curve ({columns['nfw/reason'][0]})")
-    _write(settings, dataset, rows, columns)
+    _write(settings, dataset, rows, {**columns, "subhalo_id": ids, "view": views, "rows": rows})
     blocks.remove()
 
 
@@ -273,8 +273,8 @@ def _write(settings: Settings, dataset: DataSet, rows: np.ndarray, columns: dict
         handle.attrs.update({"data": settings.label, "profile": settings.profile, "seed": settings.seed})
         handle.create_dataset("radii", data=RADII_KPC).attrs["unit"] = "kpc"
         handle.create_dataset("truth", data=dataset.dm_profile[rows]).attrs["unit"] = "Msun"
-        for name, found in (("subhalo_id", columns["subhalo_id"]), ("view", columns["view"]), ("rows", rows)):
-            handle[name] = found
+        for name in ("subhalo_id", "view", "rows"):
+            handle[name] = columns[name]
         for name, unit in _VIEW.items():
             handle.create_dataset(name, data=columns[name]).attrs["unit"] = unit
         for name, variant in VARIANTS.items():

@@ -138,10 +138,6 @@ class RotationCurve:
         Robust standard deviation of the velocities about the rings [km/s].
     asymmetry : float
         Median difference between the speeds of the two sides, relative to the speed.
-    velocity : str
-        Kind of velocities fitted, see `dmlib.rotation.velocity_field`.
-    engine : {"rings", "barolo"}
-        Program that made the fit.
     """
 
     galaxy: str
@@ -164,8 +160,6 @@ class RotationCurve:
     reasons: tuple[Rejection, ...] = ()
     residual: float = float("nan")
     asymmetry: float = float("nan")
-    velocity: str = "moment1"
-    engine: str = "rings"
 
     def __len__(self) -> int:
         return len(self.radius)

@@ -78,8 +78,6 @@ class Fit:
         Free parameters.
     values : dict of ndarray, shape (draws,)
         Draws of all parameters including the fixed ones; independent as far as the chain allows.
-    m_dm_draws : ndarray, shape (draws, 20)
-        Dark mass within `radii` of each draw [Msun].
     quantiles : ndarray, shape (5, 20)
         Of the dark mass: 2.5, 16, 50, 84 and 97.5 per cent [Msun].
     radii : ndarray, shape (20,)
@@ -107,7 +105,6 @@ class Fit:
     halo: str
     names: tuple[str, ...]
     values: dict[str, np.ndarray]
-    m_dm_draws: np.ndarray
     quantiles: np.ndarray
     radii: np.ndarray
     measured: np.ndarray
@@ -419,7 +416,6 @@ def _summary(target: Likelihood, found: _Chain) -> Fit:
         halo=target.halo.name,
         names=target.names,
         values=values,
-        m_dm_draws=masses,
         quantiles=np.quantile(masses, _QUANTILES, axis=0),
         radii=radii,
         measured=(radii >= model.radius[0]) & (radii <= model.radius[-1]),

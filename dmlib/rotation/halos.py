@@ -19,7 +19,7 @@ from numba import vectorize
 from scipy.special import ndtr
 
 from ..errors import DmlibError
-from ..units import HUBBLE, RHO_CRIT, G
+from ..units import HUBBLE, RHO_CRIT
 
 #: Below this x, differences of logarithms lose precision and series replace them.
 _SMALL = 1e-2
@@ -83,8 +83,8 @@ class HaloModel:
         """Density in units of rho_s, shape (n, m)."""
         raise NotImplementedError
 
-    def default_shape(self, z: np.ndarray, log_m200: np.ndarray) -> np.ndarray:
-        """The parameter "shape" under its default prior for standard normal variables z, shape (n,)."""
+    def shape_prior(self, z: np.ndarray, log_m200: np.ndarray) -> np.ndarray:
+        """The parameter "shape" under its prior, for standard normal variables z, shape (n,)."""
         raise NotImplementedError
 
     def shape(
@@ -232,7 +232,7 @@ class Einasto(HaloModel):
     name, label, cored, source = "einasto", "Einasto", False, "Navarro et al. 2004"
     has_shape = True
 
-    def default_shape(self, z: np.ndarray, log_m200: np.ndarray) -> np.ndarray:
+    def shape_prior(self, z: np.ndarray, log_m200: np.ndarray) -> np.ndarray:
         """The relation of Dutton & Macciò (2014) with a scatter of 0.16 dex as in Li et al. (2020)."""
         return log_einasto_alpha(log_m200) + 0.16 * z
 
@@ -296,7 +296,7 @@ class CoreNFW(HaloModel):
     name, label, cored, source = "corenfw", "coreNFW", True, "Read, Agertz & Collins 2016"
     has_shape = True
 
-    def default_shape(self, z: np.ndarray, log_m200: np.ndarray) -> np.ndarray:
+    def shape_prior(self, z: np.ndarray, log_m200: np.ndarray) -> np.ndarray:
         """Uniform between no core and a full one."""
         return ndtr(z)
 
@@ -325,8 +325,6 @@ class Halos:
     Parameters
     ----------
     model : HaloModel
-    m200 : ndarray, shape (n,)
-        Mass within R200, where the mean density is 200 times the critical one [Msun].
     scale : ndarray, shape (n,)
         r_s [kpc].
     norm : ndarray, shape (n,)
@@ -336,7 +334,6 @@ class Halos:
     """
 
     model: HaloModel
-    m200: np.ndarray
     scale: np.ndarray
     norm: np.ndarray
     shape: np.ndarray
@@ -348,10 +345,6 @@ class Halos:
     def m_enclosed(self, radius: np.ndarray) -> np.ndarray:
         """Mass within each radius [Msun], shape (n, len(radius))."""
         return self.norm[:, None] * self.mu(radius)
-
-    def v_circ(self, radius: np.ndarray) -> np.ndarray:
-        """Circular speed due to the halo alone [km/s], shape (n, len(radius))."""
-        return np.sqrt(G * self.m_enclosed(radius) / np.asarray(radius, dtype=float))
 
     def density(self, radius: np.ndarray) -> np.ndarray:
         """Density at each radius [Msun/kpc^3], shape (n, len(radius))."""
@@ -397,4 +390,4 @@ def make(
     size = r200(m200)
     concentration, shape = model.shape(10.0**log_c, extra, size, np.log10(m_star) - log_m200, r_half)
     norm = m200 / model.mass(concentration[:, None], shape)[:, 0]
-    return Halos(model, m200, size / concentration, norm, shape)
+    return Halos(model, size / concentration, norm, shape)

@@ -30,6 +30,9 @@ UPSILON_RANGE = (0.2, 0.7)
 #: Gas cells count as cold when at least this fraction of their hydrogen is neutral, or they form stars.
 COLD_NEUTRAL_FRACTION = 0.5
 
+#: Smallest number of cold cells in a ring, and largest number of rings.
+CELLS, MOST_RINGS = 16, 25
+
 
 def signed_square(speed: np.ndarray) -> np.ndarray:
     """``v |v|``: the square with the sign by which SPARC marks an outward force."""
@@ -190,17 +193,13 @@ def from_sparc(path: str | Path, table1: QTable) -> MassModel:
     )
 
 
-def from_galaxy(galaxy: Galaxy, *, cells: int = 16, most_rings: int = 25, note: str = "") -> MassModel:
+def from_galaxy(galaxy: Galaxy, note: str = "") -> MassModel:
     """Measure the rotation curve of a simulated galaxy from its cold gas particles.
 
     Parameters
     ----------
     galaxy : Galaxy
         Loaded with the gas fields ``NeutralHydrogenAbundance`` and ``StarFormationRate``.
-    cells : int
-        Smallest number of cold cells in a ring.
-    most_rings : int
-        Largest number of rings; all have equal numbers of cells.
     note : str
 
     Returns
@@ -219,14 +218,14 @@ def from_galaxy(galaxy: Galaxy, *, cells: int = 16, most_rings: int = 25, note: 
         np.asarray(galaxy.gas.extra["StarFormationRate"]) > 0
     )
     gas = galaxy.gas.where(cold)
-    if len(gas) < 3 * cells:
-        raise GalaxyError(f"{galaxy.name} has {len(gas)} cells of cold gas, fewer than the {3 * cells} of three rings.")
+    if len(gas) < 3 * CELLS:
+        raise GalaxyError(f"{galaxy.name} has {len(gas)} cells of cold gas, fewer than the {3 * CELLS} of three rings.")
     axis = angular_momentum(gas)
     axis = axis / np.linalg.norm(axis)
     in_plane = gas.position - (gas.position @ axis)[:, None] * axis
     radius = np.linalg.norm(in_plane, axis=1)
     v_phi = np.einsum("ij,ij->i", np.cross(axis, in_plane), gas.velocity) / radius
-    rings = np.array_split(np.argsort(radius), min(len(gas) // cells, most_rings))
+    rings = np.array_split(np.argsort(radius), min(len(gas) // CELLS, MOST_RINGS))
     middle = np.array([np.median(radius[ring]) for ring in rings])
     speeds = galaxy.v_circ(middle)
     return MassModel(

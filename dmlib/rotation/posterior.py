@@ -102,8 +102,6 @@ class Priors:
         log10 of a scatter [km/s] added in quadrature to the errors of the speeds, because no model follows every
         feature of a curve (streaming gas, warps, points that share a beam). Without it the posterior of a curve with
         small errors is far too narrow.
-    shape : Uniform or Normal, optional
-        Of a halo model's third parameter; default `HaloModel.default_shape`.
     """
 
     log_m200: Prior = Uniform(9.0, 14.0)
@@ -115,7 +113,6 @@ class Priors:
     inclination: Normal | None = None
     nominal_inclination: float = math.nan
     log_jitter: Uniform | None = Uniform(-1.0, 1.5)
-    shape: Uniform | Normal | None = None
 
     def __post_init__(self) -> None:
         if self.inclination is not None and not 0 < self.nominal_inclination <= 90:
@@ -151,11 +148,10 @@ class Priors:
         """
         values: dict[str, np.ndarray] = {}
         for k, name in enumerate(names):
-            prior = getattr(self, name)
-            if prior is None:
-                values[name] = halo.default_shape(z[:, k], values["log_m200"])
+            if name == "shape":
+                values[name] = halo.shape_prior(z[:, k], values["log_m200"])
             else:
-                values[name] = prior.transform(z[:, k], values)
+                values[name] = getattr(self, name).transform(z[:, k], values)
         return values
 
 

@@ -74,7 +74,6 @@ def fit_rings(
     inclination: float | None = None,
     position_angle: float | None = None,
     centre: tuple[float, float] = (0.0, 0.0),
-    prior_inclination: tuple[float, float] | None = None,
 ) -> RotationCurve:
     """Fit rings to a velocity field.
 
@@ -86,8 +85,6 @@ def fit_rings(
         Kept fixed where given; required for ``geometry="fixed"`` [deg].
     centre : (float, float)
         Of the galaxy, West and North of the map's centre, for example from an image [kpc].
-    prior_inclination : (float, float), optional
-        Another measurement of the inclination and its standard deviation, for example from an image [deg].
 
     Returns
     -------
@@ -104,7 +101,7 @@ def fit_rings(
     settings = settings or RingSettings()
     if settings.geometry == "fixed" and (inclination is None or position_angle is None):
         raise ValueError(f"{field.galaxy}: a fixed geometry needs an inclination and a position angle")
-    search = _Search(field.about(centre), settings, centre, inclination, position_angle, prior_inclination)
+    search = _Search(field.about(centre), settings, centre, (inclination, position_angle))
     tilt, inclination_err = search.geometry()
     return search.curve(tilt, inclination_err)
 
@@ -125,7 +122,7 @@ def model_field(curve: RotationCurve, field: VelocityField, settings: RingSettin
     ndarray, shape (y, x)
         [km/s], NaN where the galaxy is blank.
     """
-    search = _Search(field.about(curve.centre), settings or RingSettings(), curve.centre, None, None, None)
+    search = _Search(field.about(curve.centre), settings or RingSettings(), curve.centre)
     turned = np.degrees(np.unwrap(np.radians(curve.position_angle)))
     search.rings = len(curve)
     columns = search.columns(Tilt(*curve.centre, curve.radius, curve.inclination, turned))
@@ -163,12 +160,9 @@ class _Search:
         field: VelocityField,
         settings: RingSettings,
         centre: tuple[float, float],
-        inclination: float | None,
-        position_angle: float | None,
-        prior: tuple[float, float] | None,
+        given: tuple[float | None, float | None] = (None, None),
     ):
-        self.field, self.settings, self.centre, self.prior = field, settings, centre, prior
-        self.given = (inclination, position_angle)
+        self.field, self.settings, self.centre, self.given = field, settings, centre, given
         self.deblur = field.kind == "moment1" if settings.deblur is None else settings.deblur
         seen = field.seen
         if np.count_nonzero(seen) < 12:
@@ -297,8 +291,6 @@ class _Search:
             tilt = unpack(p)
             priors = [(p[0] - self.centre[0]) / centre_err, (p[1] - self.centre[1]) / centre_err]
             priors += list(np.diff(tilt.inclination) / spread_i) + list(np.diff(tilt.position_angle) / spread_angle)
-            if self.prior is not None:
-                priors.append((tilt.inclination.mean() - self.prior[0]) / self.prior[1])
             return np.concatenate([self._residuals(tilt), priors])
 
         guess = [start.x, start.y, *([] if fixed_i else angles[0]), *([] if fixed_angle else angles[1])]
@@ -352,8 +344,7 @@ class _Search:
         data = self.velocity - (v_sys or 0.0)
         use = weight > 0
         a, b, w = columns[:, use], data[use], weight[use]
-        sin_i: float = max(0.3, float(np.median(place.sin_i)))
-        typical = max(30.0, self.spread / sin_i)
+        typical = max(30.0, self.spread / np.clip(np.median(place.sin_i), 0.3, None))
         rough = _second_differences(self.rings, len(columns)) / (self.settings.smooth * typical)
         values, covariance = _solve(a, b, w, rough)
         fitted = np.tensordot(values, columns, axes=1) + (v_sys or 0.0)
@@ -425,7 +416,6 @@ class _Search:
             flags=ring_flags(radius, speeds, v_err, sides[0], sides[1], coverage, face_on, self.field.beam.fwhm),
             residual=residual,
             asymmetry=float(np.median(asymmetry)) if asymmetry.size else float("nan"),
-            velocity=self.field.kind,
         )
         return replace(curve, reasons=galaxy_rejections(curve))
 

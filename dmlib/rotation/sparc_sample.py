@@ -86,8 +86,7 @@ def load_example(sample: QTable, universe: Universe, galaxy: str = "NGC6503") ->
 
 
 def _stand_in(sample: QTable, universe: Universe, note: str) -> MassModel:
-    """Of the slower half of the true centrals, the few with the highest star formation rate, and so with much cold gas;
-    of these the one whose gas rotates most regularly."""
+    """The galaxy with the most regular gas rotation among those of the slower half that form the most stars."""
     sample = _true_centrals(sample)
     slower = sample[sample["v_max"] <= np.median(sample["v_max"])]
     best, best_kappa, refusals = None, -1.0, []
@@ -95,7 +94,7 @@ def _stand_in(sample: QTable, universe: Universe, note: str) -> MassModel:
         try:
             galaxy = _with_cold_gas(universe, subhalo_id)
             kappa = galaxy.kappa_rot("gas", 4 * galaxy.r_half_star)
-            model = from_galaxy(galaxy, note=note)
+            model = from_galaxy(galaxy, note)
         except GalaxyError as refusal:
             refusals.append(str(refusal))
             continue
@@ -324,14 +323,14 @@ class Accelerations:
     galaxy: np.ndarray
 
 
-def accelerations(curves: CurveSample, largest_error: float = 0.1) -> Accelerations:
+def accelerations(curves: CurveSample) -> Accelerations:
     """Points of good galaxies with errors of speed below 10 per cent, as in McGaugh, Lelli & Schombert (2016)."""
     parts = []
     for number, model in enumerate(curves.models):
         if not curves.table["good"][number]:
             continue
         square = signed_square(model.v_visible())
-        keep = (model.v_err < largest_error * model.v_obs) & (square > 0)
+        keep = (model.v_err < 0.1 * model.v_obs) & (square > 0)
         r = model.radius[keep]
         parts.append(np.array([square[keep] / r, model.v_obs[keep] ** 2 / r, np.full(keep.sum(), number)]))
     if not parts:

@@ -1,12 +1,9 @@
-"""The maps to which rings are fitted, with the velocity of each line of sight measured in one of four ways.
+"""The maps to which rings are fitted, with the velocity of each line of sight measured in one of two ways.
 
 - ``moment1``: the intensity-weighted mean. It is linear in the cube, so the beam can be included in the model
   (`dmlib.rotation.rings`); taken by itself it is biased towards the systemic velocity where a beam spans a gradient.
-- ``gaussian``: centre of a Gaussian fit.
 - ``hermite``: peak of a Gauss-Hermite series with a third-order term (van der Marel & Franx 1993), which follows an
   asymmetric line (used by de Blok et al. 2008 for THINGS).
-- ``envelope``: the edge of the line on the side away from the systemic velocity, corrected for the width of the gas
-  (Sofue & Rubin 2001, section 2.2.2): for discs close to edge-on, where every line of sight crosses slower gas.
 """
 
 from __future__ import annotations
@@ -16,20 +13,16 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from numba import njit
 from scipy import ndimage
 from scipy.optimize import least_squares
 
 from ..errors import DmlibError
 from ..observe.beam import Beam
 from ..observe.cube import SURFACE_DENSITY, HICube, HISettings
-from ..observe.moments import MomentMaps, find_emission, moment_maps
+from ..observe.moments import MomentMaps, moment_maps
 from .reasons import Reason, RejectedGalaxyError
 
-KINDS = ("moment1", "gaussian", "hermite", "envelope")
-
-#: Level of the envelope's edge relative to the peak of the line, and dispersion of the gas that is subtracted [km/s].
-ENVELOPE_LEVEL, GAS_DISPERSION = 0.2, 10.0
+KINDS = ("moment1", "hermite")
 
 
 @dataclass(frozen=True)
@@ -134,7 +127,7 @@ def velocity_field(cube: HICube, kind: str = "moment1") -> VelocityField:
     Parameters
     ----------
     cube : HICube
-    kind : {"moment1", "gaussian", "hermite", "envelope"}
+    kind : {"moment1", "hermite"}
 
     Returns
     -------
@@ -151,67 +144,28 @@ def velocity_field(cube: HICube, kind: str = "moment1") -> VelocityField:
     field = VelocityField.of(moment_maps(cube))
     if kind == "moment1":
         return field
-    if kind == "envelope":
-        v_sys = float(np.nanmedian(field.velocity))
-        side = np.sign(field.velocity - v_sys)
-        data = np.where(find_emission(cube), cube.data, 0.0)
-        measured = _envelope(data, cube.velocities, np.nan_to_num(side))
-        width = np.sqrt(GAS_DISPERSION**2 + field.channel_width**2 / 12.0)
-        measured = measured - side * width * math.sqrt(2.0 * math.log(1.0 / ENVELOPE_LEVEL))
-    else:
-        measured = np.full(field.velocity.shape, np.nan)
-        for pixel in zip(*np.nonzero(field.seen), strict=True):
-            guess = float(field.velocity[pixel]), float(field.dispersion[pixel])
-            spectrum = cube.data[:, *pixel].astype(float)
-            measured[pixel] = _line_peak(cube.velocities, spectrum, *guess, field.channel_width, kind == "hermite")
-    return replace(field, velocity=np.where(field.seen, measured, np.nan), kind=kind)
+    measured = np.full(field.velocity.shape, np.nan)
+    for pixel in zip(*np.nonzero(field.seen), strict=True):
+        guess = float(field.velocity[pixel]), float(field.dispersion[pixel])
+        measured[pixel] = _line_peak(cube.velocities, cube.data[:, *pixel].astype(float), *guess, field.channel_width)
+    return replace(field, velocity=measured, kind=kind)
 
 
-@njit(cache=True)
-def _envelope(data, velocities, side):
-    """Velocity at which each line falls to the level, coming from outside towards the peak."""
-    n, ny, nx = data.shape
-    out = np.full((ny, nx), np.nan)
-    for y in range(ny):
-        for x in range(nx):
-            step = 1 if side[y, x] > 0 else -1
-            peak = 0
-            for c in range(n):
-                if data[c, y, x] > data[peak, y, x]:
-                    peak = c
-            level = ENVELOPE_LEVEL * data[peak, y, x]
-            if level <= 0.0 or side[y, x] == 0:
-                continue
-            c = 0 if step < 0 else n - 1  # from outside inwards: the last channel above the level
-            while c != peak and data[c, y, x] < level:
-                c -= step
-            beyond = c + step
-            if beyond < 0 or beyond >= n:
-                continue
-            share = (data[c, y, x] - level) / (data[c, y, x] - data[beyond, y, x])
-            out[y, x] = velocities[c] + share * (velocities[beyond] - velocities[c])
-    return out
-
-
-def _line_peak(
-    velocities: np.ndarray, spectrum: np.ndarray, centre: float, width: float, channel: float, hermite: bool
-) -> float:
-    """Peak velocity of a Gaussian or Gauss-Hermite line fitted to a spectrum, NaN where that fails."""
+def _line_peak(velocities: np.ndarray, spectrum: np.ndarray, centre: float, width: float, channel: float) -> float:
+    """Peak velocity of a Gauss-Hermite line fitted to a spectrum, NaN where that fails."""
     # Only the channels around the line: noise beyond them must not be fitted.
     near = np.abs(velocities - centre) <= 4.0 * width + channel
     v, data = velocities[near], spectrum[near]
-    guess = [data.max(initial=0.0), centre, max(width, 0.5 * channel), *([0.0] if hermite else [])]
-    if len(v) < len(guess) + 1:
+    if len(v) < 5:
         return math.nan
 
     def line(p: np.ndarray, at: np.ndarray) -> np.ndarray:
         y = (at - p[1]) / max(abs(p[2]), 0.3 * channel)
-        h3 = np.clip(p[3], -0.3, 0.3) if hermite else 0.0
-        return p[0] * np.exp(-0.5 * y**2) * (1.0 + h3 * (2.0 * y**3 - 3.0 * y) / math.sqrt(3.0))
+        skew = np.clip(p[3], -0.3, 0.3) * (2.0 * y**3 - 3.0 * y) / math.sqrt(3.0)
+        return p[0] * np.exp(-0.5 * y**2) * (1.0 + skew)
 
+    guess = [data.max(), centre, max(width, 0.5 * channel), 0.0]
     found = least_squares(lambda p: line(p, v) - data, guess, method="lm").x
-    peak = float(found[1])
-    if hermite:
-        fine = peak + abs(found[2]) * np.linspace(-1.5, 1.5, 121)
-        peak = float(fine[np.argmax(line(found, fine))])
+    fine = found[1] + abs(found[2]) * np.linspace(-1.5, 1.5, 121)
+    peak = float(fine[np.argmax(line(found, fine))])
     return peak if found[0] > 0 and velocities[0] <= peak <= velocities[-1] else math.nan

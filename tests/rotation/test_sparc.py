@@ -46,7 +46,7 @@ class TestRotmod:
         ("old", "new", "says"),
         [
             ("60.00\t3.00", "sixty\t3.00", "line 5"),
-            ("\t50.00\t0.00\n", "\n", "line 5: 6 numbers, not 8"),
+            ("\t50.00\t0.00\n", "\n", "line 5: 6 entries, not 8"),
             ("60.00", "nan", "line 5"),
             ("# Distance = 3.5 Mpc", "# no distance", "no distance"),
             ("1.00\t60", "0.40\t60", "increasing"),
