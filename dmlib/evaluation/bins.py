@@ -84,13 +84,11 @@ def binned(values: np.ndarray, by: np.ndarray, edges: np.ndarray, bootstrap: Boo
     ----------
     values, by : ndarray, shape (n,)
     edges : ndarray, shape (b + 1,)
-        A view is in bin k when ``edges[k] <= by < edges[k + 1]``.
+        A view lies in bin k if ``edges[k] <= by < edges[k + 1]``.
     bootstrap : Bootstrap
         Of the same n views.
     """
-    masks = {}
-    for low, high in pairwise(edges):
-        masks[_range(low, high)] = (by >= low) & (by < high)
+    masks = {_range(low, high): (by >= low) & (by < high) for low, high in pairwise(edges)}
     return in_groups(values, masks, bootstrap, by)
 
 

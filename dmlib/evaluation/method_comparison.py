@@ -1,4 +1,4 @@
-"""Networks, rotation curves and baselines on the same views: which method has the smaller error, and at which radius."""
+"""Networks, rotation curves and baselines on the same views: which method has the smaller error at which radius."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..rotation.benchmark import VARIANTS, Benchmark
 from ..rotation.reasons import Reason
 from .bins import Binned, binned, properties, quantile_edges
 from .coverage import coverage
-from .scores import Scores, per_view
+from .scores import Scores
 
 
 @dataclass(frozen=True)
@@ -122,9 +122,7 @@ class MethodComparison:
 
     def values(self, name: str, measure: str = "relative") -> np.ndarray:
         """A measure of each view at each radius, see `dmlib.evaluation.scores.per_view`."""
-        if name not in self.entries:
-            raise DmlibError(f"the comparison has no '{name}': it has {', '.join(self.entries)}.")
-        return per_view(self.truth, self.entries[name].m_dm, measure)
+        return self.scores(np.ones(len(self), dtype=bool), seed=1).views(name, measure)
 
 
 def assemble(benchmark: Benchmark, predictions: Predictions, network: str, titles: dict[str, str]) -> MethodComparison:

@@ -201,10 +201,8 @@ class Scores:
 
     def worst_ratio(self, region: str, first: str, second: str, measure: str = "ln_ratio2") -> Estimate:
         """The ratio of the mean errors at the radius of a region where it is largest in each draw."""
-        columns = self.columns(region)
-        return self.bootstrap.ratio_extreme(
-            self.views(first, measure)[:, columns], self.views(second, measure)[:, columns]
-        )
+        above, below = (self.views(name, measure)[:, self.columns(region)] for name in (first, second))
+        return self.bootstrap.ratio_extreme(above, below)
 
     def table(self, names: Mapping[str, str], region: str = "intermediate") -> list[dict[str, object]]:
         """The authors' four measures of several methods over a region, as rows for a table.
@@ -218,10 +216,8 @@ class Scores:
         rows = []
         for name, title in names.items():
             row: dict[str, object] = {"method": title}
-            for measure in list(MEASURES)[:4]:
-                found = self.over(region, name, measure)
-                row[measure] = f"{found.value:.2g} ± {found.error:.1g}"
-            rows.append(row)
+            found = {measure: self.over(region, name, measure) for measure in list(MEASURES)[:4]}
+            rows.append(row | {measure: f"{one.value:.2g} ± {one.error:.1g}" for measure, one in found.items()})
         return rows
 
     def curve(self, names: list[str], region: str = "intermediate") -> list[Estimate]:

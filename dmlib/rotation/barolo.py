@@ -3,8 +3,8 @@
 Di Teodoro & Fraternali (2015). It is a separate program, which ``pip install pyBBarolo`` compiles and installs (on
 Debian after ``apt-get install libcfitsio-dev wcslib-dev libfftw3-dev``; never with ``--prefer-binary``, which takes an
 old version). We run the program and do not use the package's Python layer, which needs modules that Python 3.12 no
-longer has. Two known problems are avoided: a fit that fails leaves the rings of the previous run in its folder, so every
-run gets an empty folder; its first guess of the position angle can be off by 180 deg, so it is given ours.
+longer has. Two known problems are avoided: a fit that fails leaves the rings of the previous run in its folder, so
+every run gets an empty folder; its first guess of the position angle can be off by 180 deg, so it is given ours.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import numpy as np
 from ..errors import DmlibError, GalaxyError
 from ..observe.cube import HICube
 from ..observe.fits import write_fits
-from .curve import RotationCurve, circular_speed, galaxy_rejections, ring_flags
+from .curve import RotationCurve
 
 #: Environment variable that names the program where it is neither in pyBBarolo nor on the path.
 PROGRAM = "DMLIB_BAROLO"
@@ -157,24 +157,18 @@ def _curve(cube: HICube, guess: RotationCurve, rings: dict[str, np.ndarray]) -> 
     def at(values: np.ndarray) -> np.ndarray:
         return np.interp(radius, guess.radius, values)
 
-    sides = at(guess.v_approaching), at(guess.v_receding)
-    apart = np.nan_to_num(sides[0] - sides[1])
-    v_err = np.hypot(5.0, 0.25 * apart)
-    density, coverage = at(guess.surface_density), at(guess.coverage)
-    curve = replace(
+    approaching, receding = at(guess.v_approaching), at(guess.v_receding)
+    return replace(
         guess,
         radius=radius,
         v_rot=rings["v_rot"],
-        v_err=v_err,
-        v_approaching=sides[0],
-        v_receding=sides[1],
+        v_err=np.hypot(5.0, 0.25 * np.nan_to_num(approaching - receding)),
+        v_approaching=approaching,
+        v_receding=receding,
         dispersion=rings["dispersion"],
-        v_circ=circular_speed(radius, rings["v_rot"], rings["dispersion"], density),
-        surface_density=density,
+        surface_density=at(guess.surface_density),
         inclination=rings["inclination"],
         position_angle=rings["position_angle"] % 360.0,
         v_sys=float(np.median(rings["v_sys"])) - cube.settings.v_systemic,
-        coverage=coverage,
-        flags=ring_flags(radius, rings["v_rot"], v_err, *sides, coverage, density, guess.beam),
+        coverage=at(guess.coverage),
     )
-    return replace(curve, reasons=galaxy_rejections(curve))

@@ -147,7 +147,7 @@ def weigh_stars(image: np.ndarray, unit: str, bands: tuple[str, ...], grid: SkyG
     disc = np.minimum(on_sky, central * np.exp(-radius / scale))
     excess = np.where(radius < 1.5 * scale, on_sky - disc, 0.0)
     disc = np.where(radius < 1.5 * scale, disc, on_sky)
-    # A round bulge looks the same from every side: its mean over the elliptical rings is its surface density on the sky.
+    # A round bulge looks the same from every side: the mean over an elliptical ring is its density on the sky.
     return StellarDisc(radius, disc * cos_i, excess, scale)
 
 

@@ -1,4 +1,4 @@
-"""The benchmark: tilted rings, baryons and halo fits of all test views, with the arrays of the networks' predictions."""
+"""The benchmark: tilted rings, baryons and halo fits of all test views, as arrays like the networks' predictions."""
 
 from __future__ import annotations
 
@@ -34,8 +34,7 @@ MEMORY = 2e9
 #: formal error. Our choice.
 INCLINATION_FLOOR = 2.0
 
-#: Views of a galaxy that are also fitted with perfect knowledge; the others would cost three times the work for the same
-#: result.
+#: Views of a galaxy that are also fitted with perfect knowledge; all three would cost more for the same result.
 PERFECT_VIEWS = (0,)
 
 #: A chain long enough for intervals; the evidence is not computed.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -114,8 +115,6 @@ class RotationCurve:
         Speed from one half of the disc alone; NaN where that half is blank.
     dispersion : ndarray
         Velocity dispersion of the gas, corrected for channels and beam smearing [km/s].
-    v_circ : ndarray
-        Circular speed, `v_rot` corrected for asymmetric drift [km/s].
     surface_density : ndarray
         HI, face-on, corrected for the beam [Msun/pc^2].
     inclination, position_angle : ndarray
@@ -130,10 +129,6 @@ class RotationCurve:
         Geometric mean of the beam's axes, full width at half maximum [kpc].
     coverage : ndarray
         Fraction of the ring with emission.
-    flags : tuple of str
-        Why single rings are not used, see `ring_flags`; "" for good rings.
-    reasons : tuple of Rejection
-        Why the method rejects this galaxy; empty where it accepts it.
     residual : float
         Robust standard deviation of the velocities about the rings [km/s].
     asymmetry : float
@@ -147,7 +142,6 @@ class RotationCurve:
     v_approaching: np.ndarray
     v_receding: np.ndarray
     dispersion: np.ndarray
-    v_circ: np.ndarray
     surface_density: np.ndarray
     inclination: np.ndarray
     position_angle: np.ndarray
@@ -156,8 +150,6 @@ class RotationCurve:
     v_sys: float
     beam: float
     coverage: np.ndarray
-    flags: tuple[str, ...]
-    reasons: tuple[Rejection, ...] = ()
     residual: float = float("nan")
     asymmetry: float = float("nan")
 
@@ -186,63 +178,48 @@ class RotationCurve:
         """Median over the rings [deg]."""
         return float(np.median(self.inclination))
 
+    @cached_property
+    def v_circ(self) -> np.ndarray:
+        """Circular speed, `v_rot` corrected for asymmetric drift [km/s], shape (n,)."""
+        return circular_speed(self.radius, self.v_rot, self.dispersion, self.surface_density)
 
-def ring_flags(
-    radius: np.ndarray,
-    v_rot: np.ndarray,
-    v_err: np.ndarray,
-    v_approaching: np.ndarray,
-    v_receding: np.ndarray,
-    coverage: np.ndarray,
-    surface_density: np.ndarray,
-    beam: float,
-) -> tuple[str, ...]:
-    """Why each ring should not be used; arguments as in `RotationCurve`.
+    @cached_property
+    def flags(self) -> tuple[str, ...]:
+        """Why each ring should not be used, "" for good rings.
 
-    A ring with less than 0.3 of the emission of the one inside it lies beyond the edge of the disc, filled by the beam
-    alone.
+        ``"within the beam"``, ``"little emission"``, ``"edge"``, ``"uncertain"`` or ``"sides differ"``. A ring with
+        less than 0.3 of the emission of the one inside it lies beyond the edge of the disc, filled by the beam alone.
+        """
+        v, density = self.v_rot, self.surface_density
+        inside = np.append(-np.inf, density[:-1])  # the first ring has none inside it
+        checks = {
+            "within the beam": self.radius < 0.75 * self.beam,
+            "little emission": self.coverage < 0.5,
+            "edge": density <= 0.3 * inside,
+            "uncertain": ~((v > 0) & np.isfinite(self.v_err)) | (self.v_err > 0.15 * v),
+            "sides differ": ~(np.abs(self.v_approaching - self.v_receding) <= 0.4 * v),
+        }
+        return tuple(str(flag) for flag in np.select(list(checks.values()), list(checks), default=""))
 
-    Returns
-    -------
-    tuple of str
-        ``"within the beam"``, ``"little emission"``, ``"edge"``, ``"sides differ"``, ``"uncertain"``, or "".
-    """
-    flags = []
-    for k in range(len(radius)):
-        apart = abs(v_approaching[k] - v_receding[k])
-        if radius[k] < 0.75 * beam:
-            flags.append("within the beam")
-        elif coverage[k] < 0.5:
-            flags.append("little emission")
-        elif k > 0 and surface_density[k] <= 0.3 * surface_density[k - 1]:
-            flags.append("edge")
-        elif not (v_rot[k] > 0 and np.isfinite(v_err[k])) or v_err[k] > 0.15 * v_rot[k]:
-            flags.append("uncertain")
-        elif not apart <= 0.4 * v_rot[k]:
-            flags.append("sides differ")
-        else:
-            flags.append("")
-    return tuple(flags)
-
-
-def galaxy_rejections(curve: RotationCurve) -> tuple[Rejection, ...]:
-    """Why the method rejects a galaxy, every reason that applies; empty where it is accepted."""
-    low, high = limits.INCLINATION_RANGE
-    inclination = curve.mean_inclination
-    projected = float(np.median(curve.v_rot)) * np.sin(np.radians(inclination))
-    scatter = curve.residual / projected if projected > 0 else float("inf")
-    turn = np.degrees(float(np.ptp(np.unwrap(np.radians(curve.position_angle)))) if len(curve) else 0.0)
-    good = np.count_nonzero(curve.good)
-    checks = (
-        (Reason.FACE_ON, inclination < low, inclination),
-        (Reason.EDGE_ON, inclination > high, inclination),
-        (Reason.FEW_BEAMS, curve.beams_across < limits.MIN_BEAMS, curve.beams_across),
-        (Reason.LOPSIDED, curve.asymmetry > limits.MAX_ASYMMETRY, curve.asymmetry),
-        (Reason.DISTURBED, not curve.residual < limits.MAX_RESIDUAL * projected, scatter),
-        (Reason.WARPED, turn > limits.MAX_WARP, turn),
-        (Reason.FEW_RINGS, good < limits.MIN_RINGS, good),
-    )
-    return tuple(Rejection(reason, float(value)) for reason, fails, value in checks if fails)
+    @cached_property
+    def reasons(self) -> tuple[Rejection, ...]:
+        """Why the method rejects this galaxy, every reason that applies; empty where it is accepted."""
+        low, high = limits.INCLINATION_RANGE
+        inclination = self.mean_inclination
+        projected = float(np.median(self.v_rot)) * np.sin(np.radians(inclination))
+        scatter = self.residual / projected if projected > 0 else float("inf")
+        turn = np.degrees(np.ptp(np.unwrap(np.radians(self.position_angle))))
+        good = np.count_nonzero(self.good)
+        checks = (
+            (Reason.FACE_ON, inclination < low, inclination),
+            (Reason.EDGE_ON, inclination > high, inclination),
+            (Reason.FEW_BEAMS, self.beams_across < limits.MIN_BEAMS, self.beams_across),
+            (Reason.LOPSIDED, self.asymmetry > limits.MAX_ASYMMETRY, self.asymmetry),
+            (Reason.DISTURBED, not self.residual < limits.MAX_RESIDUAL * projected, scatter),
+            (Reason.WARPED, turn > limits.MAX_WARP, turn),
+            (Reason.FEW_RINGS, good < limits.MIN_RINGS, good),
+        )
+        return tuple(Rejection(reason, float(value)) for reason, fails, value in checks if fails)
 
 
 def circular_speed(

@@ -224,16 +224,11 @@ def through_beams(
         hi = observer.recipe.hi.model_copy(update={"beam": float(beam)})
         telescope = replace(observer, recipe=observer.recipe.model_copy(update={"hi": hi}))
         field = velocity_field(telescope.cube(subhalo_id, view))
-        without, with_beam = (
-            fit_rings(
-                field,
-                RingSettings(geometry="fixed", deblur=deblur),
-                inclination=inclination,
-                position_angle=position_angle,
-            )
-            for deblur in (False, True)
+        hows = (RingSettings(geometry="fixed", deblur=deblur) for deblur in (False, True))
+        without, included = (
+            fit_rings(field, how, inclination=inclination, position_angle=position_angle) for how in hows
         )
-        curves[beam] = without, with_beam
+        curves[beam] = without, included
     return curves
 
 

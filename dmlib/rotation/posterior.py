@@ -1,4 +1,4 @@
-"""Priors and likelihood of a mass model: many sets of parameters at once, compiled.
+"""Priors and likelihood of a mass model, for many sets of parameters at once.
 
 Every parameter is a function of a standard normal variable, ``theta = T(z)``. All priors are then the same normal
 distribution in z, whatever their form; a walker cannot leave their range, and a draw from the prior is a draw of z.
@@ -24,8 +24,6 @@ from . import halos
 from .halos import CONCENTRATION_SCATTER, STELLAR_SCATTER, HaloModel, Halos, log_concentration, log_stellar_mass
 from .massmodel import UPSILON_BULGE, UPSILON_DISK, MassModel, signed_square
 from .reasons import Reason, RejectedGalaxyError
-
-_G = float(G)
 
 #: Half-mass radius of an exponential disc in scale lengths.
 _HALF = 1.678
@@ -178,18 +176,13 @@ def known(**changes: Any) -> Priors:
 
 
 @njit(cache=True)
-def _log_likelihood(norm, mu, disk, bulge, distance, tilt, jitter, radius, v_obs, v_err, sq_gas, sq_disk, sq_bulge):
-    """Log of the likelihood of each row of parameters, shape (n,); `mu` is the haloes' mass over `norm`, (n, radii)."""
-    out = np.empty(norm.size)
-    for i in range(norm.size):
+def _log_normal(v_obs, speed, variance):
+    """Log of the normal density of measured speeds, (radii,) about (n, radii), shape (n,)."""
+    out = np.empty(len(speed))
+    for i in range(len(speed)):
         total = 0.0
-        for j in range(radius.size):
-            r = radius[j] * distance[i]
-            square = _G * norm[i] * mu[i, j] / r
-            square += distance[i] * (sq_gas[j] + disk[i] * sq_disk[j] + bulge[i] * sq_bulge[j])
-            speed = math.sqrt(square) * tilt[i] if square > 0 else 0.0
-            variance = v_err[j] ** 2 + jitter[i] ** 2
-            total -= 0.5 * ((v_obs[j] - speed) ** 2 / variance + math.log(2 * math.pi * variance))
+        for j in range(len(v_obs)):
+            total -= 0.5 * ((v_obs[j] - speed[i, j]) ** 2 / variance[i, j] + math.log(2 * math.pi * variance[i, j]))
         out[i] = total
     return out
 
@@ -245,6 +238,7 @@ class Likelihood:
             "log_upsilon_bulge": math.log10(self.model.upsilon_bulge),
             "distance": 1.0,
             "inclination": self.priors.nominal_inclination,
+            "log_jitter": -math.inf,
         }
         return {**{name: np.full(n, value) for name, value in defaults.items() if name not in values}, **values}
 
@@ -275,23 +269,8 @@ class Likelihood:
     def log_likelihood(self, z: np.ndarray) -> np.ndarray:
         """Log of the likelihood [speeds in km/s], shape (n,); it includes the prior on the stellar-to-halo ratio."""
         values = self.parameters(np.atleast_2d(z))
-        some, model = self.haloes(values), self.model
-        jitter = 10.0 ** values["log_jitter"] if "log_jitter" in values else np.zeros(len(some.norm))
-        total = _log_likelihood(
-            some.norm,
-            some.mu(model.radius * values["distance"][:, None]),
-            10.0 ** values["log_upsilon_disk"],
-            10.0 ** values["log_upsilon_bulge"],
-            values["distance"],
-            self.tilt(values),
-            jitter,
-            model.radius,
-            model.v_obs,
-            model.v_err,
-            signed_square(model.v_gas),
-            signed_square(model.v_disk),
-            signed_square(model.v_bulge),
-        )
+        jitter = 10.0 ** values["log_jitter"][:, None]
+        total = _log_normal(self.model.v_obs, self.speeds(values)[0], self.model.v_err**2 + jitter**2)
         if self.priors.stellar_to_halo:
             off = np.log10(self.stellar_mass(values)) - log_stellar_mass(values["log_m200"])
             total -= 0.5 * (off / STELLAR_SCATTER) ** 2 + math.log(math.sqrt(2 * math.pi) * STELLAR_SCATTER)
@@ -371,6 +350,5 @@ def mock_curve(model: MassModel, halo: str, priors: Priors, rng: np.random.Gener
     target = likelihood(replace(model, v_obs=np.zeros_like(model.radius)), halo, priors)
     values = target.parameters(rng.normal(size=(1, len(target.names))))
     speed = target.speeds(values)[0][0]
-    jitter = 10.0 ** values["log_jitter"][0] if "log_jitter" in values else 0.0
-    noise = np.hypot(model.v_err, jitter) * rng.normal(size=len(speed))
+    noise = np.hypot(model.v_err, 10.0 ** values["log_jitter"][0]) * rng.normal(size=len(speed))
     return replace(model, v_obs=speed + noise), target.haloes(values).m_enclosed(RADII_KPC)[0]

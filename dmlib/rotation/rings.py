@@ -22,7 +22,7 @@ import numpy as np
 from scipy.optimize import least_squares
 
 from ..observe.beam import Smear
-from .curve import RotationCurve, Tilt, circular_speed, galaxy_rejections, hats, ring_flags
+from .curve import RotationCurve, Tilt, hats
 from .reasons import Reason, RejectedGalaxyError
 from .velocity_field import VelocityField
 
@@ -183,7 +183,7 @@ class _Search:
         )
         self.smear = Smear(field.beam, self.seen.shape, field.pixel)
         self.step = max(settings.step * field.beam.fwhm, field.pixel)
-        self.per_beam = max(1.0, field.beam.area / field.pixel**2)  # correlated pixels
+        self.per_beam: float = max(1.0, field.beam.area / field.pixel**2)  # correlated pixels
         self.source = self._deblurred() if self.deblur else self.sigma0
         self.blurred_source = self.smear(self.source) if self.deblur else self.source
         noise = 2.0 * field.noise
@@ -306,7 +306,7 @@ class _Search:
         if fixed_i:
             return tilt, 0.0
         data = residuals(found.x)
-        worse = max(1.0, float(np.sum(data**2)) * self.per_beam / max(1, 2 * np.count_nonzero(self.seen)))
+        worse = max(1.0, float(np.sum(data**2)) * self.per_beam / max(1, 2 * int(self.seen.sum())))
         covariance = np.linalg.pinv(found.jac.T @ found.jac) * worse
         mean = np.zeros(len(p0))
         mean[2 : 2 + nodes] = 1.0 / nodes
@@ -331,9 +331,12 @@ class _Search:
         place = tilt.deproject(self.x, self.y)
         basis = hats(place.radius, self.step, self.rings)[1:] * (place.sin_i * place.cosine)
         if self.deblur:
-            basis = self.smear(basis * self.source)
-            basis /= np.maximum(self.blurred_source, 1e-9 * self.blurred_source.max())
+            basis = self._over_source(self.smear(basis * self.source))
         return basis
+
+    def _over_source(self, blurred: np.ndarray) -> np.ndarray:
+        """A blurred map, weighted by the emission, over the blurred emission."""
+        return blurred / np.maximum(self.blurred_source, 1e-9 * self.blurred_source.max())
 
     def _speeds(
         self, tilt: Tilt, weight: np.ndarray, v_sys: float | None = None
@@ -391,33 +394,27 @@ class _Search:
         v_err = np.hypot(formal, 0.25 * apart)
         density = np.maximum(self._densities(tilt)[2][0][1:], 0.0)
         inclination, angle = tilt.at(radius)
-        dispersion = self._dispersion(tilt, fitted, speeds, v_sys, radius)
-        coverage = self._coverage(tilt, radius)
-        face_on = density * np.cos(np.radians(inclination))
         wide = radius >= self.field.beam.fwhm
         asymmetry = np.abs(apart[wide]) / np.maximum(np.abs(speeds[wide]), 1e-9)
-        curve = RotationCurve(
+        return RotationCurve(
             galaxy=self.field.galaxy,
             radius=radius,
             v_rot=speeds,
             v_err=v_err,
             v_approaching=sides[0],
             v_receding=sides[1],
-            dispersion=dispersion,
-            v_circ=circular_speed(radius, speeds, dispersion, face_on),
-            surface_density=face_on,
+            dispersion=self._dispersion(tilt, fitted, speeds, v_sys, radius),
+            surface_density=density * np.cos(np.radians(inclination)),
             inclination=inclination,
             position_angle=angle % 360.0,
             inclination_err=inclination_err,
             centre=(float(tilt.x), float(tilt.y)),
             v_sys=v_sys,
             beam=self.field.beam.fwhm,
-            coverage=coverage,
-            flags=ring_flags(radius, speeds, v_err, sides[0], sides[1], coverage, face_on, self.field.beam.fwhm),
+            coverage=self._coverage(tilt, radius),
             residual=residual,
             asymmetry=float(np.median(asymmetry)) if asymmetry.size else float("nan"),
         )
-        return replace(curve, reasons=galaxy_rejections(curve))
 
     def _dispersion(
         self, tilt: Tilt, fitted: np.ndarray, speeds: np.ndarray, v_sys: float, radius: np.ndarray
@@ -428,9 +425,7 @@ class _Search:
         if self.deblur:
             sharp = np.tensordot(speeds, hats(place.radius, self.step, self.rings)[1:], axes=1)
             sharp = sharp * place.sin_i * place.cosine + v_sys
-            square = self.smear(self.source * sharp**2) / np.maximum(
-                self.blurred_source, 1e-9 * self.blurred_source.max()
-            )
+            square = self._over_source(self.smear(self.source * sharp**2))
             variance = variance - np.maximum(square - fitted**2, 0.0)
         out = np.full(len(radius), np.nan)
         for k, r in enumerate(radius):
