@@ -16,26 +16,26 @@
 # (embedded-universe)=
 # # The embedded universe
 #
-# **Objective: get to know the small universe that this book is made from, and find out how far its galaxies can be trusted.**
+# **Objective: learn what the small universe behind this book is made of, and how far its galaxies can be trusted.**
 #
 # | Prerequisite | Why | Where |
 # |---|---|---|
-# | Rotation curves and circular speed | the test of its gas | {doc}`01_introduction` |
-# | The relations between mass, size, gas and star formation of galaxies | they are what is checked | explained where they come up |
-# | How a group catalogue and a snapshot are laid out | not needed here | {doc}`03_simulation_and_selection` |
+# | Rotation curves and circular speed | to test its gas | {doc}`01_introduction` |
+# | The relations between mass, size, gas and star formation of galaxies | they are what is checked | explained where they are used |
+# | The layout of a group catalogue and a snapshot | not needed here | {doc}`03_simulation_and_selection` |
 #
 # You will be able to
 #
-# 1. say what the embedded universe is made from, and which parts are drawn, which computed;
+# 1. say what the embedded universe consists of, and which parts are drawn at random and which are computed;
 # 2. read a scaling relation: its median, its scatter, its offset from a published one;
-# 3. say where the motion of gas tells the mass, and where it does not;
-# 4. list what may not be concluded from this universe.
+# 3. say where the motion of gas traces the mass, and where it does not;
+# 4. list the conclusions that this universe does not support.
 #
-# Reading takes about 20 minutes, running about one; the universe itself is written in another two when it is not there yet.
+# Reading takes about 20 minutes, running about one; writing the universe takes another two if it does not exist yet.
 
 # %% [markdown]
-# The settings say where galaxies come from and how much is computed; the same four stand at the top of every chapter.
-# This chapter is about the embedded universe whatever they say.
+# The settings choose the source of the galaxies and the amount of computation; every chapter starts with the same four.
+# Whatever they say, this chapter is about the embedded universe.
 
 # %% tags=["parameters"]
 universe = "embedded"  # the other chapters'; or "files", a TNG tree on disk
@@ -61,7 +61,7 @@ settings = Settings(
 )
 
 # %% [markdown]
-# `written` names the embedded universe; where the other chapters use another one, this chapter's figures and numbers say so.
+# `written` names the embedded universe; if the other chapters use a different one, the figures and numbers of this chapter say so.
 
 # %%
 written = Settings(universe="embedded", profile=profile, seed=seed, sample=0)
@@ -69,15 +69,15 @@ elsewhere = None if universe == "embedded" else written.label
 record = recorder(settings, chapter="embedded_universe", universe=elsewhere)
 
 # %% [markdown]
-# ## Why a universe of our own
+# ## Why we write our own universe
 #
 # The paper works with TNG100, a cosmological simulation of a box 110 Mpc wide {cite}`Nelson2019`.
-# Its data are public, but they are large, and reading them takes an account and a network.
-# A book that can be rebuilt by anybody, at any time, needs galaxies that come with it.
+# Its data are public, but they are large, and reading them requires an account and a network.
+# A book that anybody can rebuild at any time needs galaxies that come with it.
 #
-# So this book writes its own: a set of model galaxies in the file format of the TNG release, field by field.
+# This book therefore writes its own: a set of model galaxies in the file format of the TNG release, field by field.
 # They are read back only through the code that reads TNG, so whatever works here works there.
-# `open_universe` opens them, and writes them first if they are not there.
+# `load.universe` opens them, and writes them first if they do not exist.
 
 # %%
 tree = load.universe(written)
@@ -85,17 +85,15 @@ drawn = population.draw(written.sizes, written.seed, written.physics)
 show_table(overview.census(drawn), rows=9)
 
 # %% [markdown]
-# Each row of this table is there for a reason.
-# The centrals are what the paper is about.
-# Satellites, sub-subhaloes, fragments and groups with nothing bound in them are there because TNG has them, and because a selection
-# that never meets them would never be tested.
-# The column on the right counts how many of each the paper's selection keeps, which {doc}`03_simulation_and_selection` goes
-# through row by row.
+# Each row of this table has a purpose. The centrals are the subject of the paper.
+# Satellites, sub-subhaloes, fragments and groups without any bound subhalo are included because TNG has them, and because a selection that never meets
+# them would never be tested.
+# The column on the right counts how many of each the paper's selection keeps; {doc}`03_simulation_and_selection` explains that selection row by row.
 #
 # ## How a galaxy is made
 #
 # A galaxy starts as a halo, with a mass drawn from the halo mass function {cite}`Tinker2008`.
-# From there on everything follows a published relation *with its scatter*:
+# Everything else follows a published relation *with its scatter*:
 #
 # - concentration from mass {cite}`Diemer2019`, computed with colossus {cite}`Diemer2018`;
 # - stellar mass from halo mass {cite}`Moster2013`; at a given mass, more concentrated haloes hold more stars, as they do in EAGLE
@@ -105,18 +103,19 @@ show_table(overview.census(drawn), rows=9)
 # - sizes {cite}`vanderWel2014`, HI {cite}`Catinella2018`, H₂ {cite}`Saintonge2017`, the extent of the HI {cite}`Wang2016`, metals in gas
 #   {cite}`Curti2020` and in stars {cite}`Gallazzi2005`.
 #
-# The scatter is the point.
-# If stellar mass gave away the halo mass exactly, a network would only have to weigh the light, and every method would look perfect.
+# The scatter is essential.
+# If stellar mass determined the halo mass exactly, a network would only have to weigh the light, and every method would look perfect.
 #
-# Then the numbers become particles.
-# The dark halo is contracted by the baryons that have settled in it {cite}`Cautun2020`, more in some galaxies and less in others.
-# Positions are drawn from the resulting profiles; velocities come from the gravity of *all* components together, through the Jeans
-# equations for the dark matter and the stars, and through the balance of gravity, rotation and pressure for the gas.
-# Bars, spiral arms, warps, lopsided discs and a minority of disturbed galaxies are put on top.
+# The numbers are then turned into particles.
+# The baryons contract the dark halo as they settle in it {cite}`Cautun2020`, more in some galaxies and less in others.
+# Positions are drawn from the resulting profiles; velocities follow from the gravity of *all* components together, through the Jeans equations for the
+# dark matter and the stars, and through the balance of gravity, rotation and pressure for the gas.
+# Bars, spiral arms, warps and lopsided discs are added, and a minority of galaxies is disturbed.
 #
 # ## Look first
 #
-# Before measuring anything, look. These are five galaxies as their particles are, with no dust, no noise and no telescope.
+# We start with pictures.
+# They show five galaxies directly from their particles, without dust, noise or a telescope.
 
 # %%
 chosen = overview.examples(drawn.subhalos)
@@ -131,9 +130,9 @@ show(
     settings,
     "embedded_gallery",
     caption="Galaxies of the embedded universe. Starlight is a composite of "
-    "the $i$, $r$ and $g$ bands; HI velocities are those along a line of "
-    "sight inclined by 60 degrees to the axis of the stars. Each row has its "
-    "own scale.",
+    "the $i$, $r$ and $g$ bands; HI velocities are along a line of sight "
+    "inclined by 60 degrees to the axis of the stars. Each row has its own "
+    "scale.",
     alt="Rows of pictures: a spiral, a barred spiral, a warped disc, a "
     "disturbed galaxy and a quenched one. The first have thin discs and "
     "extended hydrogen, with velocities from blue to red across the disc, "
@@ -145,31 +144,32 @@ show(
 
 # %% [markdown]
 # {numref}`fig-embedded-gallery` shows what a network will be given to look at.
-# Star-forming galaxies have blue knots where particles are young, and HI that reaches far beyond the light.
-# In the velocity fields, follow the line where blue turns to red: straight in a quiet disc, bent in a warped one.
-# In the disturbed galaxy the gas does not do what the stars do.
+# Star-forming galaxies have blue knots where particles are young, and HI that extends far beyond the light.
+# In the velocity fields, follow the line where blue turns to red: it is straight in a quiet disc and bent in a warped one.
+# In the disturbed galaxy the gas does not follow the stars.
 #
 # ## Haloes and stars
 #
-# Now measure. From here on we forget how the galaxies were made and treat them as TNG: a catalogue and particles on disk.
-# For every galaxy, `measure` fits the dark matter's concentration, finds the radius that holds half of the $r$-band light face-on,
-# turns gas into HI, and so on.
+# Now we measure.
+# From here on we ignore how the galaxies were made and treat them as TNG: a catalogue and particles on disk.
+# For every galaxy, `measure` fits the dark matter's concentration, finds the radius that contains half of the $r$-band light face-on, converts gas into HI, and so on.
 
 # %%
 ids = validation.centrals(tree, at_most=n_measured)
 table = validation.measure(tree, ids)
 
 # %% [markdown]
-# `scaling_relations` puts the published medians beside them. Where a relation mixes both types, quenched galaxies count twice: of them
-# every second was left out of the universe, because the selection would drop most of them anyway.
+# `scaling_relations` compares them with the published medians.
+# Where a relation mixes both types, quenched galaxies count twice: every second one was left out of the universe, because the selection would drop most
+# of them anyway.
 
 # %%
 weight = 1 / (1 - population.QUENCHED_LEFT_OUT)
 found = validation.scaling_relations(table, quenched_weight=weight)
 
 # %% [markdown]
-# A relation has three numbers: where its median lies, how far galaxies scatter about it, and how well the median is known from so
-# many galaxies (by bootstrap). We keep all three for each.
+# We record three numbers for each relation: the offset of its median, the scatter of the galaxies about it, and the uncertainty of the median for this
+# number of galaxies (by bootstrap).
 
 # %%
 for name, relation in found.items():
@@ -201,11 +201,11 @@ show(
     figures.relations(found, stars),
     settings,
     "embedded_stars",
-    caption="Haloes and stars of central galaxies beside published "
+    caption="Haloes and stars of central galaxies compared with published "
     "relations, in reading order: {cite:t}`Moster2013`, {cite:t}`Diemer2019`, "
-    "{cite:t}`vanderWel2014` (one line a type), {cite:t}`Saintonge2022` "
+    "{cite:t}`vanderWel2014` (one line per type), {cite:t}`Saintonge2022` "
     "(star-forming only), {cite:t}`Gallazzi2005` (two panels). Grey band: the "
-    "published scatter, where there is one. Offset and scatter in dex.",
+    "published scatter, where given. Offset and scatter in dex.",
     alt="Six panels of points with a dashed median and a grey band: stellar "
     "mass against halo mass, concentration against halo mass, size, "
     "star-formation rate, stellar metallicity and age against stellar mass. "
@@ -216,20 +216,22 @@ show(
 )
 
 # %% [markdown]
-# In {numref}`fig-embedded-stars` most panels look as if nothing could go wrong, for these relations were put in. They are a check of
-# the whole chain: drawing, sampling, writing, cataloguing, reading. The offsets that remain can be explained.
+# In {numref}`fig-embedded-stars` the agreement in most panels is built in, because the galaxies were drawn from these relations.
+# They test the whole chain: drawing, sampling, writing, cataloguing, reading.
+# The remaining offsets can be explained.
 #
-# - **Stars in a halo**: {num}`embedded.stellar_to_halo.offset:.2f±`. The relation was calibrated on haloes of simulations without gas. Feedback has
-#   driven part of the gas out of ours, as it does in TNG, so the measured halo mass is lower, and the points move to the left.
+# - **Stars in a halo**: {num}`embedded.stellar_to_halo.offset:.2f±`. The relation was calibrated on haloes of simulations without gas. In our haloes,
+#   as in TNG, feedback has expelled part of the gas, so the measured halo mass is lower and the points move to the left.
 # - **Concentration**: {num}`embedded.concentration.offset:.2f±`, fitted beyond a tenth of $R_{200}$, where contraction matters little.
-# - **Size**: {num}`embedded.size.offset:.2f±`. Mass was distributed to have 0.8 of the published half-light radius; light is more extended than mass,
-#   because the young stars are outside.
+# - **Size**: {num}`embedded.size.offset:.2f±`. Mass was distributed with 0.8 of the published half-light radius; light is more extended than mass,
+#   because the young stars are in the outer parts.
 # - **Star formation**: {num}`embedded.sequence.offset:.2f±`.
 # - **Metals in stars**: {num}`embedded.stellar_metallicity.offset:.2f±`.
-# - **Age**: {num}`embedded.age.offset:.2f±`, and by far more at low mass. Stars of star-forming galaxies below $10^{10.5}\,M_\odot$ would have to be younger than
+# - **Age**: {num}`embedded.age.offset:.2f±`, and far more at low mass. Stars of star-forming galaxies below $10^{10.5}\,M_\odot$ would have to be younger than
 #   their present star-formation rates allow; we kept the rates.
 #
-# What does contraction do? Fitting from 0.02 $R_{200}$ instead of 0.1 raises the concentration by a median factor that tells.
+# What is the effect of contraction?
+# We compare the concentration fitted from 0.02 $R_{200}$ with that from 0.1.
 
 # %%
 tightening = np.nanmedian(np.asarray(table["c_all"] / table["c_outer"]))
@@ -241,13 +243,14 @@ record(
 )
 
 # %% [markdown]
-# The inner fit finds concentrations {num}`embedded.tightening:.2f` times as high. A rotation curve, which sees the inner halo, will find haloes more
-# concentrated than a simulation without baryons has them.
+# The inner fit gives concentrations {num}`embedded.tightening:.2f` times as high.
+# A rotation curve probes the inner halo, so it will find haloes more concentrated than those of a simulation without baryons.
 #
 # ## Gas
 #
-# HI is what the paper's spectroscopic inputs are made of. The simulation's cells do not say how much of their gas is atomic: that is a
-# recipe on top, for TNG as for us (star-forming cells by their temperature, then a pressure law for H₂).
+# The paper's spectroscopic inputs are made from HI.
+# The cells of the simulation do not give the atomic fraction of their gas: that requires a model, for TNG as for the embedded universe (the temperature
+# of star-forming cells, then a pressure law for H₂).
 
 # %%
 gas = ["hi_mass", "hi_at_ssfr", "hi_size", "gas_metallicity"]
@@ -257,11 +260,11 @@ show(
     figures.relations(found, gas),
     settings,
     "embedded_gas",
-    caption="Gas of central galaxies beside published relations, in reading "
-    "order: {cite:t}`Catinella2018` (two panels), {cite:t}`Wang2016`, "
+    caption="Gas of central galaxies compared with published relations, in "
+    "reading order: {cite:t}`Catinella2018` (two panels), {cite:t}`Wang2016`, "
     "{cite:t}`Curti2020` (star-forming only). Quenched galaxies count twice "
-    "in the first panel's offset, for every second was left out. Grey band: "
-    "the published scatter, where there is one. Offset and scatter in dex.",
+    "in the first panel's offset, because every second one was left out. "
+    "Grey band: published scatter, where given. Offset and scatter in dex.",
     alt="Four panels of points with a dashed median: HI mass over stellar "
     "mass against stellar mass and against specific star-formation rate, HI "
     "diameter against HI mass with very small scatter, and gas metallicity "
@@ -271,20 +274,21 @@ show(
 )
 
 # %% [markdown]
-# In {numref}`fig-embedded-gas` the HI fraction at a given stellar mass spreads over two orders of magnitude, as in the survey: star-forming and quenched
-# galaxies differ. At a given star-formation rate the spread is {num}`embedded.hi_at_ssfr.scatter:.2f`, with an offset of
-# {num}`embedded.hi_at_ssfr.offset:.2f±`. Part of that offset is deliberate: the survey's medians of quenched galaxies lie at its
-# detection limit, and half of ours were drawn below.
+# In {numref}`fig-embedded-gas` the HI fraction at a given stellar mass spreads over two orders of magnitude, as in the survey, because star-forming and
+# quenched galaxies differ.
+# At a given star-formation rate the spread is {num}`embedded.hi_at_ssfr.scatter:.2f`, with an offset of {num}`embedded.hi_at_ssfr.offset:.2f±`.
+# Part of that offset is deliberate: the survey's medians for quenched galaxies are at its detection limit, and half of our quenched galaxies were drawn below it.
 #
-# The size of the HI follows its mass almost without freedom, here ({num}`embedded.hi_size.scatter:.2f`) as in real galaxies ({cite:t}`Wang2016` find 0.06 dex).
-# Beware what that means for a network: the HI's extent on the sky gives its mass, but nothing that its flux had not told already.
+# The size of the HI disc is almost fixed by its mass, both here (scatter {num}`embedded.hi_size.scatter:.2f`) and in real galaxies ({cite:t}`Wang2016` find 0.06 dex).
+# For a network this means that the HI extent on the sky gives its mass, but nothing beyond what its flux gives already.
 #
-# TNG itself differs here: it holds about twice the neutral gas that is observed at z = 0 {cite}`Diemer2019HI`.
+# TNG itself differs here: it contains about twice the neutral gas that is observed at z = 0 {cite}`Diemer2019HI`.
 #
-# ## Does the gas feel the mass?
+# ## Does the gas trace the mass?
 #
-# The test that matters most for this book. A rotation curve takes the gas's speed for the circular speed $\sqrt{GM(<R)/R}$.
-# Both can be measured here: the mass by counting all particles within $R$, the speed from the HI.
+# This test matters most for this book.
+# A rotation curve assumes that the gas moves at the circular speed $\sqrt{GM(<R)/R}$.
+# Here we can measure both: the mass by counting all particles within $R$, and the speed from the HI.
 
 # %%
 everyone = validation.centrals(tree)
@@ -292,8 +296,8 @@ s = drawn.subhalos[everyone]
 rich = everyone[(s["m_hi"] > 2e9) & (s["m_star"] < 1e12)]
 
 # %% [markdown]
-# The list of what was drawn tells which of them are disturbed; with real galaxies one would have to find out.
-# We take all of those, and quiet ones evenly along the catalogue.
+# The list of drawn properties shows which galaxies are disturbed; for real galaxies this would have to be inferred.
+# We take all disturbed galaxies, and quiet ones evenly spaced along the catalogue.
 
 # %%
 kind = drawn.subhalos["disturbed"]
@@ -304,7 +308,7 @@ calm = validation.rotations(tree, quiet[evenly])
 rough = validation.rotations(tree, rich[kind[rich] != ""])
 
 # %% [markdown]
-# Here are four quiet galaxies, from massive to small, and two of the disturbed ones, different in kind.
+# We show four quiet galaxies, from massive to small, and two disturbed ones of different kinds.
 
 # %%
 four = [calm[i] for i in np.linspace(0, len(calm) - 1, 4).astype(int)]
@@ -317,31 +321,31 @@ show(
     settings,
     "embedded_rotation",
     caption="Rotation of the HI about its own axis, and the circular speed "
-    "of all matter, for subhaloes by number. The dotted line is the radius "
-    "where the HI falls to $1\\,M_\\odot\\,\\mathrm{pc}^{-2}$.",
+    "from all matter; titles give the subhalo number. The dotted line is the "
+    "radius where the HI falls to $1\\,M_\\odot\\,\\mathrm{pc}^{-2}$.",
     alt="Small plots of speed against radius. In the quiet galaxies the "
     "points lie near the curve of circular speed; in the disturbed ones they "
-    "may leave it, or lie at negative speeds.",
+    "may depart from it, or lie at negative speeds.",
     n=len(picked),
     source=elsewhere,
 )
 
 # %% [markdown]
-# In the quiet galaxies of {numref}`fig-embedded-rotation` the points follow the line, a few per cent off here and there: their velocities
-# were made from that mass, and then disturbed a little, for no real disc is in perfect balance.
-# The next figure puts all galaxies together, with the radius in units of the HI's own.
+# In the quiet galaxies of {numref}`fig-embedded-rotation` the points follow the line, with deviations of a few per cent: their velocities were computed
+# from that mass, and then slightly perturbed, because no real disc is in perfect balance.
+# The next figure combines all galaxies, with the radius in units of the HI radius.
 
 # %%
 show(
     figures.rotation_agreement(calm, rough),
     settings,
     "embedded_agreement",
-    caption="Speed of the HI over the circular speed, ring by ring, with the "
-    "radius in units of the HI's. Lines are medians, bands hold 68 per cent "
+    caption="Speed of the HI over the circular speed, ring by ring, against "
+    "radius over the HI radius. Lines are medians, bands contain 68 per cent "
     "of the galaxies, points are single galaxies.",
     alt="Ratio of gas speed to circular speed against radius over HI radius. "
     "The quiet galaxies form a narrow band at one; the disturbed ones have a "
-    "wide band that reaches far below, most of all inside.",
+    "wide band that extends far below one, mostly at small radii.",
     n=len(calm) + len(rough),
     source=elsewhere,
 )
@@ -369,21 +373,22 @@ for name, curves in (("quiet", calm), ("disturbed", rough)):
     )
 
 # %% [markdown]
-# {numref}`fig-embedded-agreement` has the answer: the band of the quiet galaxies is narrow and lies at one, that of the disturbed ones is wide
-# inside. In quiet galaxies the ratio is {num}`embedded.rotation.quiet:.3f±`, where the error is the scatter from
-# galaxy to galaxy. At middle radii it lies a little above one, because a disc pulls more in its plane than a sphere of its mass would; in
-# the centre it lies below, because turbulence and pressure carry part of the gas.
-# Ring by ring a quiet galaxy departs from the circular speed by {num}`embedded.departure.quiet:.2f` of it, a disturbed one typically by
-# {num}`embedded.departure.disturbed:.2f`. There are two ways to be wrong among the disturbed: gas that has lost its balance and moves at the
-# wrong speed, and gas that turns against the rest. Gas that is merely tilted or displaced still tells the mass, to one who knows its axis.
+# In {numref}`fig-embedded-agreement` the band of the quiet galaxies is narrow and close to one, while that of the disturbed ones is wide at small radii.
+# In quiet galaxies the ratio is {num}`embedded.rotation.quiet:.3f±`, where the error is the scatter from galaxy to galaxy.
+# At intermediate radii it is slightly above one, because in its plane a disc pulls more strongly than a sphere of the same mass; in the centre it is
+# below one, because turbulence and pressure support part of the gas.
+# Ring by ring, a quiet galaxy departs from the circular speed by a fraction {num}`embedded.departure.quiet:.2f`, a disturbed one typically by
+# {num}`embedded.departure.disturbed:.2f`.
+# The disturbed galaxies fail in two ways: gas that has lost its balance moves at the wrong speed, and some gas counter-rotates.
+# Gas that is merely tilted or displaced still traces the mass, provided that its axis is known.
 #
-# These are averages over whole rings about the gas's own axis, which no observer has.
-# A real curve is taken from one line of sight, through arms, bars and warps; how much is lost on the way will be seen when the
-# rotation-curve method is applied to mock observations.
+# These are averages over whole rings about the gas's own axis, which no observer can measure.
+# An observed curve comes from a single line of sight through arms, bars and warps; a later chapter applies the rotation-curve method to mock
+# observations and shows how much is lost.
 #
-# ## How dark is the inside?
+# ## How dark is the centre?
 #
-# Last, the quantity that the paper predicts, at one radius: how much of the mass within the stars' half-mass radius is dark.
+# Last, we measure the quantity that the paper predicts at one radius: the dark fraction of the mass within the stellar half-mass radius.
 
 # %%
 quenched = (table["sfr"] / table["m_star"]).value < validation.QUENCHED_BELOW
@@ -394,13 +399,12 @@ show(
     figures.dark_fraction(table, quenched),
     settings,
     "embedded_dark_fraction",
-    caption="Dark matter's share of the mass within the stellar half-mass "
+    caption="Dark-matter fraction of the mass within the stellar half-mass "
     "radius. Shaded: the medians of TNG are at least 0.5 at all masses "
     "{cite}`Lovell2018`.",
     alt="Dark-matter fraction against stellar mass. The points scatter "
-    "widely around a median near one half, lower where galaxies are neither "
-    "small nor very massive; quenched galaxies lie lower than star-forming "
-    "ones.",
+    "widely around a median near one half, lower at intermediate stellar "
+    "masses; quenched galaxies lie lower than star-forming ones.",
     n=len(table),
     source=elsewhere,
 )
@@ -419,30 +423,31 @@ for name, mask in (("forming", ~quenched), ("quenched", quenched)):
 
 # %% [markdown]
 # Star-forming galaxies have a dark fraction of {num}`embedded.f_dm.forming:.2f±`, quenched ones of {num}`embedded.f_dm.quenched:.2f±` (errors are the scatter).
-# In TNG the medians are lowest for galaxies like the Milky Way, whose haloes turn most of their gas into stars {cite}`Lovell2018`; look for
-# that minimum in the black line of {numref}`fig-embedded-dark-fraction`.
-# TNG's medians are higher and its scatter, at most about 0.1, is smaller {cite}`Lovell2018`: our quenched galaxies are as compact as observed ones, and our haloes
-# contract by different amounts. So the profiles to be predicted are *more* diverse here than in TNG.
+# In TNG the medians are lowest for galaxies like the Milky Way, whose haloes turn most of their gas into stars {cite}`Lovell2018`; look for that
+# minimum in the black line of {numref}`fig-embedded-dark-fraction`.
+# TNG's medians are higher and its scatter, at most about 0.1, is smaller {cite}`Lovell2018`: our quenched galaxies are as compact as observed ones, and
+# our haloes contract by different amounts.
+# The profiles to be predicted are therefore *more* diverse here than in TNG.
 #
-# ## What it is not
+# ## Limitations
 #
-# - It is **not a simulation**. Nothing evolved. No galaxy has merged, no gas has cooled; what is not in a relation above is not there.
-# - It is **not TNG**, and no number of this book that was made from it is a result on TNG.
-# - It is **not a volume**. Haloes are thinned towards both ends of the mass range, and of those with quenched centrals every second was left out, so its
-#   counts are no mass function; its groups do not cluster.
-# - Its correlations are **those we put in**. A real galaxy's halo may show in its light in ways nobody has written down; here it cannot. A network
+# - It is **not a simulation**. Nothing evolved. No galaxy has merged and no gas has cooled; anything not in a relation above is absent.
+# - It is **not TNG**, and no number in this book that was made from it is a result on TNG.
+# - It is **not a volume**. Haloes are thinned out towards both ends of the mass range, and every second halo with a quenched central was left out, so its
+#   counts are not a mass function; its groups do not cluster.
+# - Its correlations are **those we put in**. The halo of a real galaxy may affect its light in ways not yet described; here it cannot. A network
 #   can do better or worse on TNG than here, and the direction is not known beforehand.
-# - Its galaxies are **in equilibrium**, but for the disturbed minority; the rotation-curve method has an easier time here than in TNG.
+# - Its galaxies are **in equilibrium**, except for the disturbed minority; the rotation-curve method has an easier task here than in TNG.
 #
-# What it is good for: every line of code, every figure and every error measure of this book runs on it, with a truth that is known.
+# Its purpose: every line of code, every figure and every error measure of this book runs on it, with a known truth.
 #
 # ## Exercise
 #
 # :::{admonition} Exercise
 # :class: tip
-# The selection keeps galaxies above $10^{10}\,M_\odot$ of stars. Take haloes between $10^{11.4}$ and $10^{11.6}\,M_\odot$, and compare the offset of
-# the stellar-to-halo relation with and without that cut. Which galaxies does the cut let through, and what will a network trained on them
-# believe about small haloes?
+# The selection keeps galaxies above $10^{10}\,M_\odot$ in stars.
+# Take haloes between $10^{11.4}$ and $10^{11.6}\,M_\odot$, and compare the offset of the stellar-to-halo relation with and without that cut.
+# Which galaxies pass the cut, and what will a network trained on them infer for small haloes?
 # :::
 #
 # :::{admonition} Solution
@@ -455,21 +460,21 @@ for name, mask in (("forming", ~quenched), ("quenched", quenched)):
 # print(np.median(residual[small]), np.median(residual[passing]))
 # ```
 # Near the limit only haloes with more stars than usual pass, so the second number is the larger one.
-# The network sees small haloes with too many stars, and will take a galaxy just above the limit for one in a small halo. The bias is
-# part of the training set, in TNG as here; it does no harm as long as the network is used on galaxies that were selected in the same way.
+# The network sees small haloes only with too many stars, and will assign a galaxy just above the limit to a small halo.
+# This bias is part of the training set, in TNG as here; it does no harm as long as the network is used on galaxies selected in the same way.
 # :::
 #
 # ## Summary
 #
 # - The embedded universe is a set of model galaxies in TNG's format, drawn from published relations with their scatter.
-# - Read back like TNG, it follows most of those relations closely. To be taken with care are the ages, off by
-#   {num}`embedded.age.offset:+.2f±`, and the HI at a given stellar mass, off by {num}`embedded.hi_mass.offset:+.2f±`.
-# - The rotation of its gas gives the circular speed to {num}`embedded.rotation.quiet:.3f±` in quiet galaxies; some of the disturbed minority are far off.
-# - It is no simulation and not TNG; it shows that the methods run, and what they do when the truth is known.
+# - Read back like TNG, it follows most of those relations closely. The exceptions are the ages, offset by
+#   {num}`embedded.age.offset:+.2f±`, and the HI at a given stellar mass, offset by {num}`embedded.hi_mass.offset:+.2f±`.
+# - In quiet galaxies the rotation of the gas over the circular speed is {num}`embedded.rotation.quiet:.3f±`; some of the disturbed minority are far off.
+# - It is neither a simulation nor TNG; it shows that the methods run, and what they do when the truth is known.
 #
 # ## What's next
 #
-# {doc}`03_simulation_and_selection` turns to TNG100 itself, and puts both universes through the paper's selection.
+# {doc}`03_simulation_and_selection` turns to TNG100 itself, and applies the paper's selection to both universes.
 #
 # ## References
 #

@@ -16,38 +16,38 @@
 # (selection)=
 # # The simulation and the selection
 #
-# **Objective: from millions of lumps in a simulated piece of the Universe, choose the galaxies that the paper learns from, and know what
-# every row of its table does.**
+# **Objective: from millions of subhaloes in a simulated piece of the Universe, select the galaxies that the paper learns from, and understand what each
+# row of its selection table does.**
 #
 # | Prerequisite | Why | Where |
 # |---|---|---|
-# | What dark matter and stellar mass are | the table is written in them | {doc}`01_introduction` |
+# | What dark matter and stellar mass are | the selection uses them | {doc}`01_introduction` |
 # | What the embedded universe is and is not | most numbers here are counted in it | {doc}`02_embedded_universe` |
 # | NumPy masks | a cut is a mask | [NumPy for beginners](https://numpy.org/doc/stable/user/absolute_beginners.html) |
 #
 # You will be able to
 #
-# 1. say what TNG100 is: box, particles, groups, subhaloes, and the units of its catalogue;
-# 2. read catalogue columns through one interface, whatever tree lies behind it;
-# 3. apply the paper's table as a funnel and tell which row removes what;
-# 4. explain why `SubhaloParent = 0` does not mean *central*, and what a misplaced factor $h$ does to a mass limit.
+# 1. describe TNG100: box, particles, groups, subhaloes, and the units of its catalogue;
+# 2. read catalogue columns through one interface, whatever universe is behind it;
+# 3. apply the paper's table as a sequence of cuts and say what each row removes;
+# 4. explain why `SubhaloParent = 0` does not mean *central*, and how a misplaced factor $h$ changes a mass limit.
 #
 # Reading takes about 15 minutes, running a few seconds once the universe is written.
 
 # %% [markdown]
-# The settings are those of every chapter; the five below them are the criteria of the paper's table, so that you can move them.
-# They are part of the settings: `dmlib run -p m_star_min=2e10` makes the whole book, data set, networks and rotation curves included, of another sample.
+# The first four settings are those of every chapter; the other five are the criteria of the paper's table, and you can change them.
+# They are part of the settings: `dmlib run -p m_star_min=2e10` rebuilds the whole book for another sample, including data set, networks and rotation curves.
 
 # %% tags=["parameters"]
-universe = "embedded"  # written here; or "files" or "api": the real TNG
+universe = "embedded"  # generated here; or "files" or "api": the real TNG
 profile = "quick"  # how much is computed: "smoke", "quick" or "paper"
 seed = 1  # root of every random number
 base_path = ""  # for "files", the simulation's output folder
-m_star_min = 1e10  # least stellar mass [Msun] (section 2 of the talk)
-m_star_max = 1e12  # largest stellar mass [Msun] (section 2 of the talk)
-sfr_min = 0.1  # least star formation rate [Msun/yr] (section 2 of the talk)
-centrals = "paper"  # SubhaloParent = 0; "true" is GroupFirstSub, "any" keeps satellites
-aperture = "all"  # all bound stars; "2rhalf" is within twice the half-mass radius
+m_star_min = 1e10  # minimum stellar mass [Msun] (section 2 of the talk)
+m_star_max = 1e12  # maximum stellar mass [Msun] (section 2 of the talk)
+sfr_min = 0.1  # minimum star formation rate [Msun/yr] (section 2 of the talk)
+centrals = "paper"  # SubhaloParent is 0; or "true": GroupFirstSub, or "any"
+aperture = "all"  # all bound stars; or "2rhalf": within 2 half-mass radii
 
 # %%
 from textwrap import fill
@@ -66,6 +66,7 @@ from dmlib.settings import Criteria, Settings
 from dmlib.universe.checks import RUNS
 from dmlib.universe.fields import dm_particle_mass
 
+# %%
 criteria = Criteria(
     m_star_min=m_star_min,
     m_star_max=m_star_max,
@@ -84,14 +85,14 @@ settings = Settings(
 # %% [markdown]
 # ## A piece of the Universe in a box
 #
-# **IllustrisTNG** follows a cube of the Universe from redshift $z=127$ to today: gravity for everything, gas dynamics with magnetic fields
-# for the gas, and recipes for what is too small to be resolved, the birth of stars, their explosions, and the growth of black holes
-# {cite}`Pillepich2018,Nelson2018,Springel2018`.
-# The paper uses **TNG100**: $1820^3$ particles of dark matter and as many cells of gas to begin with.
-# Opposite faces of the cube are the same place; a galaxy that leaves on the right comes in on the left.
+# **IllustrisTNG** follows a cube of the Universe from redshift $z=127$ to today.
+# It computes gravity for all matter and gas dynamics with magnetic fields for the gas, and uses recipes for processes too small to be resolved: star
+# formation, supernovae, and the growth of black holes {cite}`Pillepich2018,Nelson2018,Springel2018`.
+# The paper uses **TNG100**, which starts with $1820^3$ particles of dark matter and as many gas cells.
+# The box is periodic: opposite faces of the cube are the same place, and a galaxy that leaves on the right re-enters on the left.
 #
-# Lengths in the files are *comoving* and in units of kpc$/h$, with the Hubble constant $H_0 = 100\,h$ km/s/Mpc and $h = 0.6774$
-# {cite}`Planck2016`; masses are in $10^{10}\,M_\odot/h$.
+# Lengths in the files are *comoving* and in units of kpc$/h$, with the Hubble constant $H_0 = 100\,h$ km/s/Mpc and $h = 0.6774$ {cite}`Planck2016`;
+# masses are in $10^{10}\,M_\odot/h$.
 # The side of the box is 75000 such units. How long is that, and how heavy is a particle?
 
 # %%
@@ -142,21 +143,19 @@ record(
 # %% [markdown]
 # The side of TNG100 is {num}`box-side:.1f`, and the mass of its dark-matter particles {num}`m-dm-tng:.2e`.
 # The paper's talk gives 106.5 Mpc and 136 snapshots.
-# Both belong to the older **Illustris** simulation, whose box has the same 75 Mpc$/h$ but $h=0.704$
-# ({num}`box-illustris:.1f`) and which stored 136 snapshots {cite}`Vogelsberger2014,Nelson2015`; TNG stored {num}`snapshots`,
-# numbered 0 to 99 {cite}`Nelson2019`.
-# Nothing in the analysis hangs on it: the scripts ask for snapshot 99 of TNG100-1, the last one, at $z=0$.
+# Both belong to the older **Illustris** simulation, whose box has the same 75 Mpc$/h$ but $h=0.704$ ({num}`box-illustris:.1f`) and which stored 136
+# snapshots {cite}`Vogelsberger2014,Nelson2015`; TNG stored {num}`snapshots`, numbered 0 to 99 {cite}`Nelson2019`.
+# Nothing in the analysis depends on this: the scripts request snapshot 99 of TNG100-1, the last one, at $z=0$.
 #
 # ## Groups and subhaloes
 #
-# Two programs have looked for structure in each snapshot.
-# *Friends of friends* (FoF) joins particles that are close to each other into **groups**; *Subfind* then finds in each group the lumps that hold
-# themselves together, the **subhaloes**.
-# The first subhalo of a group, in general the most massive, is its **central**; the others are **satellites**.
+# Two programs identify structure in each snapshot.
+# *Friends of friends* (FoF) joins particles that are close to each other into **groups**; within each group *Subfind* then finds the gravitationally
+# bound lumps, the **subhaloes**.
+# The first subhalo of a group, usually the most massive, is its **central**; the others are **satellites**.
 # What we call a galaxy is a subhalo with its stars, gas and dark matter.
 #
-# A universe is opened by the settings. Behind this line may lie the embedded universe, which is written first if it is not there yet, or any
-# TNG tree on disk.
+# The settings determine which universe is opened: the embedded universe, which is written first if it does not exist, or a TNG simulation on disk.
 
 # %%
 tree = load.universe(settings)
@@ -165,9 +164,8 @@ print(f"{header.simulation}, particles of {header.m_dm:.3g} Msun:")
 print(f"{header.n_groups} groups, {header.n_subhalos} subhaloes")
 
 # %% [markdown]
-# Columns of the catalogue are asked for by their TNG names and come with units, physical and without $h$.
-# `SubhaloMassType` has six columns: gas, dark matter, one unused, tracers, stars, black holes; of such a column, the display shows the
-# first and the last.
+# Catalogue columns are requested by their TNG names and returned with physical units, without $h$.
+# `SubhaloMassType` has six columns: gas, dark matter, one unused, tracers, stars, black holes; the display shows only the first and the last.
 
 # %%
 fields = ["SubhaloMassType", "SubhaloSFR"]
@@ -176,7 +174,7 @@ subhalos = tree.subhalos(fields)
 show_table(subhalos, {"SubhaloMassType": ".2e", "SubhaloSFR": ".2f"}, rows=4)
 
 # %% [markdown]
-# ## The table of the paper as a funnel
+# ## The paper's selection, cut by cut
 #
 # | Property | Criterion | Field in the catalogue |
 # |---|---|---|
@@ -186,9 +184,10 @@ show_table(subhalos, {"SubhaloMassType": ".2e", "SubhaloSFR": ".2f"}, rows=4)
 # | central galaxy | `SubhaloParent` = 0 | `SubhaloParent` |
 # | cosmological origin | `SubhaloFlag` = 1 | `SubhaloFlag` |
 #
-# We found nowhere *which* stellar mass is meant. All stars bound to the subhalo are our reading; the stars within twice the
-# half-mass radius are another common one, and an option (`aperture="2rhalf"`).
-# The last row removes lumps that are no galaxies of their own, such as fragments of a disc that Subfind has taken for one.
+# We could not find *which* stellar mass is meant.
+# We take it to be that of all stars bound to the subhalo; the stars within twice the half-mass radius are another common choice, available as an option
+# (`aperture="2rhalf"`).
+# The last row removes lumps that are not separate galaxies, such as fragments of a disc that Subfind has identified as a subhalo.
 
 # %%
 table, funnel = select(tree, criteria)
@@ -197,9 +196,11 @@ _, funnel_true = select(tree, true_centrals)
 print(funnel)
 
 # %% [markdown]
-# So much for the universe of this copy of the book. What does the same table do to the real TNG100?
-# The whole catalogue takes an account and some disk, but {num}`real-groups` of its groups, with all their {num}`real-all` subhaloes, were at
-# hand when this book was made, and the count on them is kept in the repository, with its date and the command that repeats it.
+# That was the universe of this copy of the book.
+# What does the same table do to the real TNG100?
+# The whole catalogue requires an account and disk space.
+# When this book was made, {num}`real-groups` of its groups, with all their {num}`real-all` subhaloes, were available; the counts for them are kept in
+# the repository, with their date and the command that repeats them.
 
 # %%
 real = load.record("selection_tng100_subset")
@@ -227,15 +228,15 @@ show(
     figures.funnel(funnel, funnel_true, real),
     settings,
     "funnel",
-    caption="What each row of the table leaves. Left: the universe of this "
-    "book. Right: measured once on real rows of TNG100-1, the subhaloes of "
-    f"{measured['n_groups']} groups of 4 to 5 "
+    caption="Galaxies left after each row of the table. Left: the universe "
+    "of this book. Right: measured once on real rows of TNG100-1, the "
+    f"subhaloes of {measured['n_groups']} groups of 4 to 5 "
     "$\\times10^{12}\\,M_\\odot$. Narrow bars: with true centrals instead of "
     "`SubhaloParent` = 0.",
     alt="Two bar charts of the number of subhaloes left after each cut. On "
-    "the real rows the mass limit removes nearly all; of those left, about "
-    "half form stars; SubhaloParent = 0 removes one of these, true centrals "
-    "would be half of them; the flag removes none.",
+    "the real rows the mass limit removes nearly all; of the rest, about "
+    "half form stars; SubhaloParent = 0 removes one of these, while only half "
+    "of them are true centrals; the flag removes none.",
     n=len(table),
 )
 
@@ -247,24 +248,25 @@ for name, what in cuts.items():
 record_real("real-groups", measured["n_groups"], statement="Groups")
 
 # %% [markdown]
-# {numref}`fig-funnel` shows where galaxies are lost.
-# On the real rows the mass limit removes nearly all subhaloes, since small ones are many; the embedded universe has few of them to begin with.
-# Of the {num}`real-mass` real ones that are left, {num}`real-sfr` form enough stars; the rest are *quenched*.
-# The last two rows do next to nothing on the real rows: {num}`real-central`, then {num}`real-flag`.
+# {numref}`fig-funnel` shows which cuts remove galaxies.
+# On the real rows the mass limit removes nearly all subhaloes, because most are small; the embedded universe has few small ones to begin with.
+# Of the {num}`real-mass` real ones that remain, {num}`real-sfr` form enough stars; the rest are *quenched*.
+# The last two rows do almost nothing on the real rows: {num}`real-central`, then {num}`real-flag`.
 #
-# A word on what must not be compared. The real rows are heavy groups in sequence, so their satellites are many and their low-mass
-# centrals none; the embedded universe is made so that each row has something to remove.
-# The *fractions* left and right of the figure therefore differ, and say nothing about either simulation.
+# Some comparisons are not valid.
+# The real rows are consecutive massive groups, so they contain many satellites and no low-mass centrals; the embedded universe was made so that each
+# row has something to remove.
+# The *fractions* on the left and right of the figure therefore differ, and say nothing about either simulation.
 #
-# ## Who is central?
+# ## Which galaxies are central?
 #
-# It should give pause that {num}`real-central` of {num}`real-sfr` galaxies pass as central: {num}`real-groups` groups have at most
-# {num}`real-groups` centrals, and many of those are quenched.
-# In the data release, `SubhaloParent` is the index, *counted within the group*, of the subhalo that a subhalo is part of {cite}`Nelson2019`.
+# It is suspicious that {num}`real-central` of {num}`real-sfr` galaxies pass as central: {num}`real-groups` groups have at most {num}`real-groups`
+# centrals, and many of those are quenched.
+# In the data release, `SubhaloParent` is the index, *counted within the group*, of a subhalo's parent subhalo {cite}`Nelson2019`.
 # A satellite that orbits in the central's halo has the parent 0, just like the central itself.
 # Only a satellite of a satellite has another number.
 #
-# What *central* means is kept with the groups: `GroupFirstSub` is the index of a group's first subhalo.
+# The definition of *central* is stored with the groups: `GroupFirstSub` is the index of a group's first subhalo.
 
 # %%
 counted = measure_selection(tree)
@@ -293,39 +295,40 @@ show(
     "{numref}`fig-funnel`.",
     alt="Horizontal bars divided into centrals and satellites. Of the real "
     "rows with SubhaloParent 0 nearly all are satellites; of those that the "
-    "table keeps, about half.",
+    "table keeps, about half are.",
     n=len(table),
 )
 
 # %%
 shown = {"figure": "centrals"}
 share = 100 * zero_real["satellites_among_them"] / zero_real["satellites"]
-of = "Share of all satellites that have SubhaloParent = 0"
+of = "Fraction of all satellites that have SubhaloParent = 0"
 record_real("real-parent-zero", share, unit="%", statement=of, **shown)
 of = "True centrals that pass the table"
 record_real("real-centrals", true["flag"], statement=of, **shown)
 kept = 100 * (paper["flag"] - true["flag"]) / paper["flag"]
-of = "Share of satellites in the paper's selection"
+of = "Fraction of satellites in the paper's selection"
 record_real("real-satellites-kept", kept, unit="%", statement=of, **shown)
 of = "Satellites in the selection"
 record("satellites-kept", satellites, n=len(table), statement=of, **shown)
 
 # %% [markdown]
-# {numref}`fig-centrals` settles it. On the real rows {num}`real-parent-zero:.0f` of *all* satellites have `SubhaloParent` = 0, so the criterion
-# hardly tells them from centrals.
-# Of the {num}`real-flag` galaxies that the table selects there, {num}`real-centrals` are centrals: {num}`real-satellites-kept:.0f` of that
-# sample are satellites.
-# (These rows are rich in satellites; over the whole box the share will be smaller. We have not measured it.)
+# {numref}`fig-centrals` gives the answer.
+# On the real rows {num}`real-parent-zero:.0f` of *all* satellites have `SubhaloParent` = 0, so the criterion hardly separates them from centrals.
+# Of the {num}`real-flag` galaxies that the table selects there, {num}`real-centrals` are centrals: {num}`real-satellites-kept:.0f` of that sample are satellites.
+# (These rows are rich in satellites; over the whole box the fraction will be smaller.
+# We have not measured it.)
 # In the universe of this copy, {num}`satellites-kept` of the {num}`funnel-flag` selected galaxies are satellites.
 #
-# This matters for more than tidiness. The target is the dark matter of the *whole group* about the galaxy, and about a satellite that
-# includes its host, as {doc}`04_target_profiles` shows.
+# This affects the results.
+# The target is the dark matter of the *whole group* around the galaxy, and for a satellite that includes its host, as {doc}`04_target_profiles` shows.
 # The book keeps the paper's criterion, marks each galaxy as central or not (`is_true_central`), and gives results for both where they differ.
 #
 # ## A factor $h$ in the wrong place
 #
-# The catalogue's masses are in $10^{10}\,M_\odot/h$. A limit of $10^{10}\,M_\odot$ is therefore $h$ in catalogue units: one multiplies.
-# The authors' download script divides, which asks for $M_\star > 10^{10}\,M_\odot/h^2$.
+# The catalogue's masses are in $10^{10}\,M_\odot/h$.
+# A limit of $10^{10}\,M_\odot$ is therefore $h$ in catalogue units: the limit must be multiplied by $h$.
+# The authors' download script divides instead, which selects $M_\star > 10^{10}\,M_\odot/h^2$.
 
 # %%
 limit = mass_limit_as_published(m_star_min)
@@ -343,13 +346,13 @@ show(
     settings,
     "mass_sfr",
     caption="Star formation rate against stellar mass. Box: the cuts of the "
-    "table. Dashed: the mass limit that results when $h$ is divided by "
-    "instead of multiplied with. Galaxies that form fewer stars than the "
-    "lowest row shows are drawn there.",
+    "table. Dashed: the mass limit that results from dividing by $h$ "
+    "instead of multiplying. Galaxies with star formation rates below the "
+    "lowest row are drawn in that row.",
     alt="Scatter of star formation rate against stellar mass. The selected "
     "galaxies are those inside a box from 1e10 to 1e12 solar masses and "
     "above 0.1 solar masses a year. A dashed vertical line at about twice "
-    "the lower mass limit cuts a part of them off.",
+    "the lower mass limit cuts part of them off.",
     n=len(table),
 )
 
@@ -363,27 +366,27 @@ record(
     universe=ARITHMETIC,
 )
 lost = 100 * (1 - counts["flag"] / funnel.counts["flag"])
-of = "Share of the selected galaxies that the wrong limit loses"
+of = "Fraction of the selected galaxies lost by the wrong limit"
 record("lost-h", lost, unit="%", n=len(table), statement=of)
 above = measured["mass_limit"]
 lost = 100 * (1 - above["divided_by_h"] / above["right"])
-of = "Share of the galaxies above 1e10 Msun that the wrong limit loses"
+of = "Fraction of galaxies above 1e10 Msun lost by the wrong limit"
 record_real("real-lost-h", lost, unit="%", n=above["right"], statement=of)
 
 # %% [markdown]
-# The wrong limit lies at {num}`limit-h:.2e`, the dashed line of {numref}`fig-mass-sfr`.
-# On the real rows it loses {num}`real-lost-h:.0f` of the galaxies above $10^{10}\,M_\odot$, in the universe of this copy
-# {num}`lost-h:.0f` of the selected ones, all at the low-mass end where galaxies are most numerous.
-# Whether the published sample was cut there we cannot know: the script is one of several, and the paper's table says $10^{10}$.
+# The wrong limit is {num}`limit-h:.2e`, the dashed line of {numref}`fig-mass-sfr`.
+# On the real rows it loses {num}`real-lost-h:.0f` of the galaxies above $10^{10}\,M_\odot$; in the universe of this copy it loses {num}`lost-h:.0f` of
+# the selected ones, all at the low-mass end where galaxies are most numerous.
+# We cannot know whether the published sample was cut there: the script is one of several, and the paper's table says $10^{10}$.
 #
-# The figure shows two more things. The mass limit cuts straight through the sequence of star-forming galaxies, so small
-# ones just above it dominate the sample, and a network sees few massive galaxies.
-# And the star-formation limit takes out the quenched galaxies: what follows is about galaxies with gas.
+# The figure shows two more things.
+# The mass limit cuts through the sequence of star-forming galaxies, so small ones just above it dominate the sample, and a network sees few massive galaxies.
+# The star-formation limit removes the quenched galaxies, so the rest of the book is about galaxies with gas.
 #
 # ## The sample
 #
-# The selected galaxies are kept in one table, `sample.ecsv`, plain text with units and with the criteria in its head. It always holds the
-# paper's limits, whatever the parameters of this chapter; all later chapters start from it.
+# The selected galaxies are stored in one table, `sample.ecsv`, in plain text with units and with the criteria in its header.
+# It follows the criteria at the head of this chapter, and all later chapters start from it.
 
 # %%
 sample = load.sample(settings)
@@ -392,14 +395,14 @@ columns |= {"m200": ".2e", "r_half_star": ".1f", "is_true_central": ""}
 show_table(sample[list(columns)], columns)
 
 # %% [markdown]
-# Any TNG catalogue can be put through the same funnel from the command line, here the real one on the TNG JupyterLab:
+# The same selection can be applied to any TNG catalogue from the command line, here to the real one on the TNG JupyterLab:
 #
 # ```bash
 # dmlib select --universe files --out sample.ecsv \
 #     --base-path /home/tnguser/sims.TNG/TNG100-1/output
 # ```
 #
-# For the exercise below, what the other reading of *stellar mass* leaves of the real rows is recorded too.
+# For the exercise below, we also record what the other definition of *stellar mass* leaves of the real rows.
 
 # %%
 other = measured["funnels"]["2rhalf"]
@@ -416,9 +419,10 @@ for name, count, what in (
 #
 # :::{admonition} Exercise
 # :class: tip
-# The paper does not say which stellar mass it cuts on. Select with the stars within twice the half-mass radius
-# instead (`Criteria(aperture="2rhalf")`). How many galaxies change sides, and at which masses? Then look up in the record what happens on
-# the real rows.
+# The paper does not say which stellar mass it cuts on.
+# Select with the stars within twice the half-mass radius instead (`Criteria(aperture="2rhalf")`).
+# How many galaxies enter or leave the sample, and at which masses?
+# Then look up in the record what happens on the real rows.
 # :::
 #
 # :::{admonition} Solution
@@ -430,23 +434,23 @@ for name, count, what in (
 # print(funnel_other, len(lost), changed["m_star"])
 # print(measured["funnels"]["2rhalf"])
 # ```
-# The smaller aperture holds less mass, so galaxies can only drop out at the lower limit (and come in at the upper one, where there are hardly
-# any): all that change sides lie just above $10^{10}\,M_\odot$. On the real rows {num}`real-mass-2rhalf` instead of {num}`real-mass` pass
-# the mass limit, and {num}`real-flag-2rhalf` instead of {num}`real-flag` the whole table; the number of true centrals is
-# {num}`real-centrals-2rhalf` either way, for these groups' centrals are far heavier than the limit.
+# The smaller aperture contains less mass, so galaxies can only drop out at the lower limit (and enter at the upper one, where there are hardly any):
+# all that change are just above $10^{10}\,M_\odot$.
+# On the real rows {num}`real-mass-2rhalf` instead of {num}`real-mass` pass the mass limit, and {num}`real-flag-2rhalf` instead of {num}`real-flag` the
+# whole table; the number of true centrals is {num}`real-centrals-2rhalf` in both cases, because the centrals of these groups are far above the limit.
 # :::
 #
 # ## Summary
 #
-# - TNG100 is a periodic box of {num}`box-side:.1f` with particles of {num}`m-dm-tng:.2e`; the talk's 106.5 Mpc and 136 snapshots are those of
+# - TNG100 is a periodic box of {num}`box-side:.1f` with particles of {num}`m-dm-tng:.2e`; the talk's 106.5 Mpc and 136 snapshots belong to
 #   Illustris.
-# - Catalogue units carry $h$; in dmlib they end where the catalogue is read.
-# - `SubhaloParent = 0` keeps most satellites. On real rows it leaves {num}`real-flag` galaxies, of which {num}`real-centrals` are central.
-# - Dividing a mass limit by $h$ where it should be multiplied moves it by $1/h^2$, to {num}`limit-h:.1e`.
+# - Catalogue units contain $h$; dmlib removes it when it reads the catalogue.
+# - `SubhaloParent = 0` keeps most satellites. On real rows it leaves {num}`real-flag` galaxies, {num}`real-centrals` of them central.
+# - Dividing a mass limit by $h$ instead of multiplying shifts it by $1/h^2$, to {num}`limit-h:.1e`.
 #
 # ## What's next
 #
-# {doc}`04_target_profiles` measures what is to be predicted for these galaxies: their dark mass within twenty radii.
+# {doc}`04_target_profiles` measures the quantity to be predicted for these galaxies: their dark mass within twenty radii.
 #
 # ## References
 #

@@ -16,31 +16,30 @@
 # (targets)=
 # # The target profiles
 #
-# **Objective: measure, from the particles of each galaxy, the numbers that a network will be asked for, and know how far these numbers
-# themselves can be trusted.**
+# **Objective: measure, from the particles of each galaxy, the numbers that a network will predict, and learn how reliable these numbers are themselves.**
 #
 # | Prerequisite | Why | Where |
 # |---|---|---|
-# | Groups, subhaloes, centrals and satellites | whose dark matter is counted | {doc}`03_simulation_and_selection` |
-# | $M(<R) = V^2R/G$ | circular speeds are masses in disguise | {doc}`01_introduction` |
+# | Groups, subhaloes, centrals and satellites | which dark matter is counted | {doc}`03_simulation_and_selection` |
+# | $M(<R) = V^2R/G$ | circular speeds measure mass | {doc}`01_introduction` |
 # | Standard deviation, Poisson noise | errors of counts | any first course in statistics |
 #
 # You will be able to
 #
-# 1. load one galaxy, centred and at rest, and take its circular speed apart;
-# 2. say exactly what the target of the paper is, and how it differs between centrals and satellites;
-# 3. tell at which radii the target is limited by the number of particles or by the softening of gravity;
+# 1. load one galaxy, centred and at rest, and decompose its circular speed;
+# 2. define the target of the paper exactly, and say how it differs between centrals and satellites;
+# 3. say at which radii the number of particles or the softening of gravity limits the target;
 # 4. see what a wrong periodic wrap does to a profile;
-# 5. name the error that a predictor reaches without looking at any galaxy.
+# 5. state the error that a predictor reaches without looking at any galaxy.
 #
-# Reading takes about 20 minutes, running a minute when the targets have to be measured first.
+# Reading takes about 20 minutes, running a minute if the targets have to be measured first.
 
 # %% tags=["parameters"]
-universe = "embedded"  # written here; or "files" or "api": the real TNG
+universe = "embedded"  # generated here; or "files" or "api": the real TNG
 profile = "quick"  # how much is computed: "smoke", "quick" or "paper"
 seed = 1  # root of every random number
 base_path = ""  # for "files", the simulation's output folder
-subhalo_id = -1  # galaxy to look at; -1: a central of median stellar mass
+subhalo_id = -1  # galaxy to show; -1: a central of median stellar mass
 
 # %%
 import numpy as np
@@ -67,10 +66,9 @@ settings = Settings(
 # %% [markdown]
 # ## One galaxy
 #
-# A galaxy is read from the snapshot: the particles that are bound to its subhalo, relative to its centre (the most bound
-# particle), with the galaxy's own velocity taken off.
-# Some galaxies lie across a face of the periodic box, with one half at either end of the coordinate; their halves are put together
-# first.
+# A galaxy is read from the snapshot: the particles bound to its subhalo, with positions relative to its centre (the most bound particle) and velocities
+# relative to the galaxy's own.
+# Some galaxies lie across a face of the periodic box, with one half at each end of the coordinate range; their halves are joined first.
 
 # %%
 tree = load.universe(settings)
@@ -86,8 +84,8 @@ print(f"{galaxy.name}: {len(galaxy.dm)} particles of dark matter,")
 print(f"{len(galaxy.stars)} of stars, {len(galaxy.gas)} gas cells")
 
 # %% [markdown]
-# The mass within a radius gives the speed of a circular orbit there, $V_\mathrm{circ} = \sqrt{G M(<R)/R}$, and since masses add, so do the
-# squares of the speeds of the components.
+# The mass within a radius gives the speed of a circular orbit there, $V_\mathrm{circ} = \sqrt{G M(<R)/R}$.
+# Since masses add, the squares of the speeds of the components add too.
 # The twenty radii are the authors': from 1 to 100 kpc in equal steps of $\ln R$.
 
 # %%
@@ -102,8 +100,8 @@ show(
     "and what each component contributes.",
     alt="Circular speed against radius from 1 to 100 kpc for dark matter, "
     "stars, gas and their total. The curve of the dark matter rises and "
-    "stays high to the outer radii; that of the stars peaks inside and "
-    "falls; gas adds least where the stars are.",
+    "stays high to the outer radii; that of the stars peaks at small radii "
+    "and falls; gas contributes least where the stars are.",
     n=1,
 )
 
@@ -116,7 +114,7 @@ record(
     dark,
     unit="%",
     n=1,
-    statement=f"Dark part of the mass within {RADII_KPC[inside]:.1f} kpc",
+    statement=f"Dark fraction of the mass within {RADII_KPC[inside]:.1f} kpc",
     figure="v_circ",
 )
 record(
@@ -128,20 +126,21 @@ record(
 )
 
 # %% [markdown]
-# {numref}`fig-v-circ` is the picture of {doc}`01_introduction` from the other side. There the total was measured and the dark matter inferred;
-# here each part is counted, particle by particle. Within {num}`dark-radius:.1f`, {num}`dark-part:.0f` of this galaxy's mass is dark.
+# {numref}`fig-v-circ` reverses the approach of {doc}`01_introduction`.
+# There the total was measured and the dark matter inferred; here each component is counted, particle by particle.
+# Within {num}`dark-radius:.1f`, {num}`dark-part:.0f` of this galaxy's mass is dark.
 #
-# ## What is to be predicted
+# ## The quantity to be predicted
 #
-# The target of the paper, as the authors' scripts have it, is for each galaxy the **dark-matter mass within twenty radii**
-# $R_i$ of the galaxy's centre, with three particulars:
+# According to the authors' scripts, the target of the paper is the **dark-matter mass within twenty radii** $R_i$ of each galaxy's centre.
+# Three details matter:
 #
-# - it is *enclosed* mass, a sum from the centre outwards, and not density;
+# - it is *enclosed* mass, a sum from the centre outwards, not density;
 # - it counts **all dark matter of the friends-of-friends group**, not only what is bound to the galaxy;
 # - networks are trained on its natural logarithm, $\ln M_i$.
 #
-# We measure it for all galaxies of the sample, for the group and for the subhalo alone, with stars and gas beside it. The result
-# is the file `targets.hdf5`.
+# We measure it for all galaxies of the sample, for the group and for the subhalo alone, together with stars and gas.
+# The result is the file `targets.hdf5`.
 
 # %%
 print(f"{len(targets)} galaxies, {len(targets.set_aside)} set aside")
@@ -154,12 +153,12 @@ show(
     settings,
     "target_profiles",
     caption="The targets: dark matter of the group within each radius, one "
-    "line a galaxy, coloured by stellar mass. Mean and spread are those of "
+    "line per galaxy, coloured by stellar mass. Mean and spread are those of "
     "$\\ln M$.",
     alt="Enclosed dark-matter mass against radius, both logarithmic, one "
-    "line for each galaxy. All lines rise steadily, about parallel; galaxies "
-    "with more stars lie higher. The mean and the spread about it are "
-    "overlaid.",
+    "line for each galaxy. All lines rise steadily, roughly in parallel; "
+    "galaxies with more stars lie higher. The mean and the spread about it "
+    "are overlaid.",
     n=len(targets),
 )
 
@@ -178,16 +177,17 @@ record("targets-r-star", r, statement=of, **of_all)
 
 # %% [markdown]
 # From 1 to 100 kpc the median mass grows from {num}`targets-inner:.1e` to {num}`targets-outer:.1e` ({numref}`fig-target-profiles`).
-# The lines are nearly parallel: what tells galaxies apart is mostly *how much* dark matter there is and less its run with radius.
-# And it goes with the stars: the correlation with the stellar mass is {num}`targets-r-star:.2f` (in logarithms, within 100 kpc).
-# A network can therefore go far by weighing the stars. Whether it does more is the question to keep in mind in later chapters.
+# The lines are nearly parallel: galaxies differ mostly in *how much* dark matter they have and less in its dependence on radius.
+# The dark mass also correlates with the stellar mass, with a coefficient of {num}`targets-r-star:.2f` (in logarithms, within 100 kpc).
+# A network can therefore do well just by weighing the stars.
+# Later chapters must show whether it does more.
 #
-# {num}`targets-aside` galaxies had to be set aside for want of dark matter.
+# {num}`targets-aside` galaxies had to be set aside because they lack dark matter.
 #
-# ## The group, or the subhalo?
+# ## Group or subhalo?
 #
-# Around a central galaxy the difference is small: what belongs to the group but not to the galaxy is mostly far out, in satellites and between
-# them. Around a satellite, 100 kpc can reach deep into the halo of its host.
+# Around a central galaxy the difference is small: most matter that belongs to the group but not to the galaxy is far out, in satellites and between them.
+# Around a satellite, 100 kpc can extend deep into the halo of its host.
 
 # %%
 show(
@@ -195,10 +195,10 @@ show(
     settings,
     "target_scopes",
     caption="Dark matter of the whole group over dark matter bound to the "
-    "galaxy, within each radius of the galaxy's centre; one line a galaxy.",
-    alt="Ratio of group to subhalo dark mass against radius, one line a "
-    "galaxy. Lines of centrals stay close to one; lines of satellites leave "
-    "it at some radius, and some of them rise steeply.",
+    "galaxy, within each radius of the galaxy's centre; one line per galaxy.",
+    alt="Ratio of group to subhalo dark mass against radius, one line per "
+    "galaxy. Lines of centrals stay close to one; lines of satellites depart "
+    "from it at some radius, and some of them rise steeply.",
     n=len(targets),
 )
 
@@ -223,24 +223,22 @@ record(
 )
 
 # %% [markdown]
-# Within 100 kpc a central's group holds {num}`scope-central:.2f` times what is bound to the galaxy (median), a satellite's
+# Within 100 kpc the group of a central contains {num}`scope-central:.2f` times the dark mass bound to the galaxy (median), that of a satellite
 # {num}`scope-satellite:.2f` times, and in the worst case {num}`scope-largest:.0f` times ({numref}`fig-target-scopes`).
-# Where a satellite is close to its host, the paper's target is, outside, the profile of somebody else's halo about an off-centre point; an
-# image of the satellite can hardly tell.
-# How many are that close depends on the simulation; the embedded universe puts its satellites where it was told to, so these numbers say nothing
-# about TNG.
-# Since the criterion `SubhaloParent = 0` lets satellites in ({doc}`03_simulation_and_selection`), this is part of the paper's task, and
-# part of its error. Later chapters give errors for centrals and satellites apart.
+# Where a satellite is close to its host, the paper's target at large radii is the profile of the host's halo about an off-centre point; an image of the
+# satellite can hardly show this.
+# How many satellites are that close depends on the simulation; the embedded universe places its satellites by construction, so these numbers say nothing about TNG.
+# Since the criterion `SubhaloParent = 0` includes satellites ({doc}`03_simulation_and_selection`), this is part of the paper's task, and part of its error.
+# Later chapters give errors for centrals and satellites separately.
 #
-# ## How well is the target itself known?
+# ## How accurate is the target itself?
 #
-# **Particles.** A mass that is counted in $N$ equal particles has a relative error of $1/\sqrt N$: the simulated halo is one draw of a
-# smooth distribution.
+# **Particles.** A mass counted from $N$ equal particles has a relative error of $1/\sqrt N$: the simulated halo is one random realisation of a smooth distribution.
 #
-# **Softening.** Gravity between two particles is weakened below a softening length, 0.74 kpc for dark matter and stars in TNG100-1
-# {cite}`Nelson2019`, since a few particles must not scatter like stars. The force is exact only beyond 2.8 times that {cite}`Springel2005`,
-# 2.1 kpc, and profiles are commonly trusted from somewhat further out, where enough particles have had time to relax
-# {cite}`Power2003`.
+# **Softening.** Gravity between two particles is weakened below a softening length, 0.74 kpc for dark matter and stars in TNG100-1 {cite}`Nelson2019`,
+# because a few particles must not scatter like stars.
+# The force is exact only beyond 2.8 times that length {cite}`Springel2005`, 2.1 kpc, and profiles are commonly trusted only from somewhat further out,
+# where enough particles have had time to relax {cite}`Power2003`.
 
 # %%
 box, n_side = RUNS["TNG100-1"]
@@ -255,7 +253,7 @@ show(
     "target_resolution",
     caption="Relative error of the target from the number of particles: "
     "median galaxy, and the range of the middle 68 per cent. Shaded on the "
-    "left: radii within the softened force of TNG100-1.",
+    "left: radii where the force in TNG100-1 is softened.",
     alt="Relative error against radius, falling steeply from 1 kpc to 100 "
     "kpc, for the particles used here and for those of TNG100-1. The "
     "innermost radii are shaded.",
@@ -283,27 +281,28 @@ record(
 )
 
 # %% [markdown]
-# At 1 kpc the particles leave the target of a median galaxy uncertain by {num}`noise-here:.0f` in this copy; with those of
-# TNG100-1 it would be {num}`noise-tng:.0f` ({numref}`fig-target-resolution`).
-# No predictor can do better than the target's own noise, so errors at the two or three innermost radii must be read with that
-# in mind.
-# The galaxies of the embedded universe are drawn from smooth profiles and know no softening; in TNG the shaded radii say more about the code
-# than about galaxies.
+# At 1 kpc the particle noise of a median galaxy's target is {num}`noise-here:.0f` in this copy; with the particles of TNG100-1 it would be
+# {num}`noise-tng:.0f` ({numref}`fig-target-resolution`).
+# No predictor can do better than the noise of the target itself.
+# Keep this in mind when reading errors at the two or three innermost radii.
+# The galaxies of the embedded universe are drawn from smooth profiles without softening; in TNG the shaded radii say more about the code than about galaxies.
 #
-# The authors' scripts count particles of $7.5\times10^6\,M_\odot$ where the simulation has $7.46\times10^6$. That makes all masses
-# {num}`mass-offset:.1f` too large, the same for all: harmless for a comparison of predictions with targets, and not to be
-# forgotten when comparing with anything else. We use the mass that stands in the file.
+# The authors' scripts count particles of $7.5\times10^6\,M_\odot$ where the simulation has $7.46\times10^6$.
+# All masses are therefore {num}`mass-offset:.1f` too large.
+# This does not affect a comparison of predictions with targets, but it matters for any comparison with other data.
+# We use the mass given in the file.
 #
-# ## A box without edges, and a wrap that tears
+# ## A periodic box, and a wrap that tears galaxies apart
 #
-# In a periodic box, the separation of two points is the *shortest* one: $\Delta x \to \Delta x - L\,\mathrm{round}(\Delta x/L)$, with $L$ and
-# $\Delta x$ in the same unit.
+# In a periodic box, the separation of two points is the *shortest* one: $\Delta x \to \Delta x - L\,\mathrm{round}(\Delta x/L)$, with $L$ and $\Delta
+# x$ in the same unit.
 # The authors' scripts instead move each *position* above 32500 by $-75000$, and then each below $-32500$ by $+75000$.
-# Both numbers are meant for the catalogue's kpc$/h$, while the positions have been divided by $h$ before, so that the box is 110717 long.
+# Both numbers are meant for the catalogue's kpc$/h$, but the positions have already been divided by $h$, so that the box is 110717 long.
 # Follow a few positions through the two steps: 32501 goes to $-42499$ and comes back; 42501 goes to $-32499$ and stays there.
-# So a galaxy that lies across the plane at 42500 kpc is torn in two, and one that lies across the box's face is not put together.
+# A galaxy across the plane at 42500 kpc is therefore torn in two, and one across the face of the box is not joined.
 #
-# A periodic box is the same everywhere, so we may put our galaxy where we like. Let us put it near either plane and measure.
+# A periodic box has no preferred origin, so we may place our galaxy anywhere.
+# We put it near each of the two planes and measure its profile.
 
 # %%
 host = load_galaxy(tree, subhalo_id, scope="group", velocities=False)
@@ -320,9 +319,9 @@ show(
     figures.torn(RADII_KPC, cases),
     settings,
     "target_torn",
-    caption="Dark matter that the wrap of the authors' scripts leaves of one "
-    "galaxy, by the distance of its centre from the plane (left) or from the "
-    "face of the box (right).",
+    caption="Fraction of a galaxy's dark matter left by the wrap of the "
+    "authors' scripts, for several distances of its centre from the plane "
+    "(left) or from the face of the box (right).",
     alt="Two panels of the fraction of dark mass found against radius. With "
     "the centre half a kiloparsec from the plane about half is lost at "
     "nearly all radii; at 10 and 30 kiloparsecs the loss begins at that "
@@ -334,37 +333,38 @@ show(
 positions = load.sample(settings)["position"].to_value("kpc")
 affected = int(faults.near_planes(positions).sum())
 torn_real = load.record("selection_tng100_subset")["measured"]["torn_by_wrap"]
-of = "Galaxies whose profile the wrap tears"
+of = "Galaxies whose profile is torn by the wrap"
 record("torn-here", affected, n=len(positions), statement=of)
 record(
     "torn-expected",
     100 * faults.expected_torn(),
     unit="%",
-    statement=f"{of}: share expected of galaxies spread evenly over a box",
+    statement=f"{of}: fraction expected for a uniform distribution in a box",
     universe=ARITHMETIC,
 )
 record(
     "torn-real",
     torn_real["paper"],
     n=torn_real["of"],
-    statement=f"{of}, of the paper's selection from real rows",
+    statement=f"{of}, in the paper's selection of real rows",
     universe="TNG100-1, 60 groups (records/selection_tng100_subset.json)",
 )
 
 # %% [markdown]
-# Close to a plane half the galaxy is lost ({numref}`fig-target-torn`); further away the loss begins at the radius that reaches the plane. The two
-# panels agree, because the tear is the same.
-# Galaxies spread evenly over the box are touched by it with a chance of {num}`torn-expected:.1f`: {num}`torn-here` of this copy's sample
-# would be, and of the {num}`real-flag` real galaxies of {doc}`03_simulation_and_selection` {num}`torn-real` is.
-# Few enough to pass unnoticed in an average, and each of them a wrong answer in the training set.
-# dmlib wraps separations, in one unit, and tests that a halo on the corner of the box has the profile of the same halo in its middle.
+# Close to a plane half the galaxy is lost ({numref}`fig-target-torn`); further away the loss begins at the radius that reaches the plane.
+# The two panels agree, because the tear is the same.
+# For galaxies spread evenly over the box, the probability of being affected is {num}`torn-expected:.1f`.
+# Of this copy's sample {num}`torn-here` would be affected; of the {num}`real-flag` real galaxies of {doc}`03_simulation_and_selection`, {num}`torn-real` is.
+# These are few enough to go unnoticed in an average, but each is a wrong target in the training set. dmlib wraps separations, in one unit, and tests
+# that a halo on the corner of the box has the same profile as in its middle.
 #
-# ## What one can do without looking
+# ## Baselines that look at no galaxy
 #
-# How good is a good prediction? Two predictors that look at no galaxy set the scale.
-# One answers with the **mean** $\ln M_i$ of the other galaxies. Its error is the spread of the targets.
-# The other, the authors' *random baseline*, answers with a random draw from a normal distribution of that mean and spread; it errs by its own
-# scatter as well, and so should come out worse by $\sqrt2$.
+# When is a prediction good? Two predictors that look at no galaxy set the scale.
+# One predicts the **mean** $\ln M_i$ of the other galaxies.
+# Its error is the spread of the targets.
+# The other, the authors' *random baseline*, predicts a random draw from a normal distribution with that mean and spread; its own scatter adds to the
+# error, so it should be worse by $\sqrt2$.
 
 # %%
 errors = baseline_errors(targets.m_dm, seed=seed)
@@ -375,11 +375,11 @@ show(
     settings,
     "target_baselines",
     caption="Root mean square error of $\\ln M$ of two predictors that look "
-    "at nothing, with bootstrap errors over galaxies (bands), and the "
+    "at no galaxy, with bootstrap errors over galaxies (bands), and the "
     "particle noise of the targets.",
     alt="Error of ln M against radius for the random draw, the mean profile "
-    "and the particle noise. The random draw lies highest, the mean profile "
-    "lower, the noise falls steeply from the inner radius outwards.",
+    "and the particle noise. The random draw has the largest error, the mean "
+    "profile a smaller one; the noise falls steeply from the inner radius.",
     n=len(targets),
 )
 
@@ -402,22 +402,24 @@ of = "Error of the random draw over that of the mean, all radii"
 record("baseline-random", worse, statement=of, **shown)
 
 # %% [markdown]
-# The mean profile errs by {num}`baseline-inner:.2f±` at 1 kpc, {num}`baseline-best:.2f±` at {num}`baseline-best-radius:.0f`, where the
-# galaxies of this copy are most alike, and {num}`baseline-outer:.2f±` at 100 kpc ({numref}`fig-target-baselines`).
+# The error of the mean profile is {num}`baseline-inner:.2f±` at 1 kpc, {num}`baseline-best:.2f±` at {num}`baseline-best-radius:.0f`, where the galaxies
+# of this copy are most alike, and {num}`baseline-outer:.2f±` at 100 kpc ({numref}`fig-target-baselines`).
 # (An error of 0.3 in $\ln M$ is about 30 per cent in $M$.)
 # The random draw is worse by a factor {num}`baseline-random:.2f`, on average over the radii.
 #
-# This is why the book gives every error next to the mean profile's. An error of 0.4 may be a great success or nothing at all: it depends
-# on how different the galaxies were to begin with, and that is a property of the *sample*.
-# The paper's "below 0.2" and "below 0.3" at intermediate radii are errors of TNG galaxies. Its comparison is the spread there, which we have not
-# measured, as it takes the particles of TNG; the numbers above belong to the universe of this copy and to no other.
+# For this reason the book gives every error together with that of the mean profile.
+# An error of 0.4 may be a great success or worthless: it depends on how different the galaxies are, and that is a property of the *sample*.
+# The paper's "below 0.2" and "below 0.3" at intermediate radii are errors for TNG galaxies.
+# They must be compared with the spread in TNG, which we have not measured because that requires the particles of TNG; the numbers above apply only to
+# the universe of this copy.
 #
 # ## Exercise
 #
 # :::{admonition} Exercise
 # :class: tip
-# How much does a predictor gain that knows the stellar mass and nothing else? Fit a straight line of $\ln M_i$ against $\ln M_\star$ at
-# each radius, and compare the scatter about the line with the error of the mean profile. At which radii does the stellar mass help most?
+# How much does a predictor gain from the stellar mass alone?
+# Fit a straight line of $\ln M_i$ against $\ln M_\star$ at each radius, and compare the scatter about the line with the error of the mean profile.
+# At which radii does the stellar mass help most?
 # :::
 #
 # :::{admonition} Solution
@@ -433,20 +435,20 @@ record("baseline-random", worse, statement=of, **shown)
 # for radius, line, mean in zip(RADII_KPC, scatter, errors["mean"]):
 #     print(f"{radius:6.1f} kpc  {line:.2f}  {mean:.2f}")
 # ```
-# The gain is least in the centre, where galaxies of one mass still differ in how concentrated their haloes are and where few particles are
-# counted. It grows outwards to some tens of kpc, where the enclosed mass follows the mass of the whole halo, which goes with the stars; at the
-# last radii the neighbours of satellites spoil it a little.
-# A network that sees images must beat *this* line before one may say that it has learnt more than to weigh the stars.
+# The gain is smallest in the centre, where galaxies of the same mass still differ in the concentration of their haloes and where few particles are counted.
+# It grows outwards to some tens of kpc, where the enclosed mass follows the mass of the whole halo, which correlates with the stars; at the last radii
+# the neighbours of satellites reduce it slightly.
+# A network that sees images must do better than *this* line before we can say that it has learnt more than to weigh the stars.
 # :::
 #
 # ## Summary
 #
 # - The target is the dark matter of the whole FoF group within twenty radii from 1 to 100 kpc of the galaxy's centre, learnt as $\ln M$.
 # - For satellites it includes the host: up to {num}`scope-largest:.0f` times the bound mass within 100 kpc in this copy's universe.
-# - At 1 kpc the target has a noise of {num}`noise-here:.0f` here and would have {num}`noise-tng:.0f` with the particles of TNG100-1, inside the
-#   softened force.
-# - A wrap of positions in the wrong unit tears galaxies at two planes an axis; separations must be wrapped.
-# - The mean profile, which looks at nothing, errs by {num}`baseline-best:.2f` at best. That is the bar.
+# - At 1 kpc, where the force is softened, the noise of the target is {num}`noise-here:.0f` here and would be {num}`noise-tng:.0f` with the particles of
+#   TNG100-1.
+# - A wrap of positions in the wrong unit tears galaxies at two planes per axis; separations must be wrapped instead.
+# - The mean profile, which looks at no galaxy, has an error of {num}`baseline-best:.2f` at best. Predictions must do better than this.
 #
 # ## What's next
 #

@@ -14,37 +14,37 @@
 
 # %% [markdown]
 # (photometry)=
-# # Photometry: what SKIRT does and what we do by default
+# # Photometry: SKIRT, and our default images
 #
-# **Objective: turn a simulated galaxy into the images that a survey would take of it, and know what each step puts into them.**
+# **Objective: turn a simulated galaxy into the images that a survey would take of it, and understand what each step contributes.**
 #
 # | Prerequisite | Why | Where |
 # |---|---|---|
-# | The sample | whose galaxies are drawn | {doc}`03_simulation_and_selection` |
+# | The sample | these galaxies are imaged | {doc}`03_simulation_and_selection` |
 # | Magnitudes and colours | the language of photometry | any first course in astronomy |
-# | Stars, gas and their ages in the embedded universe | where the light comes from | {doc}`02_embedded_universe` |
+# | Stars, gas and their ages in the embedded universe | the sources of the light | {doc}`02_embedded_universe` |
 #
 # You will be able to
 #
-# 1. say what radiative transfer computes, and read the images of TNG galaxies that were published with it;
-# 2. make an image in five bands from star particles, with no flux lost;
-# 3. put the dust in front of the stars, and say what it does to brightness and colour at each inclination;
-# 4. judge the colours against the observed red and blue sequences;
-# 5. see what the SDSS would have seen, and what a network is given.
+# 1. explain what radiative transfer computes, and read the images of TNG galaxies that were published with it;
+# 2. make an image in five bands from star particles, without losing flux;
+# 3. add dust in front of the stars, and describe its effect on brightness and colour at each inclination;
+# 4. compare the colours with the observed red and blue sequences;
+# 5. show what the SDSS would have seen, and what a network is given.
 #
 # Reading takes about 20 minutes, running about a minute once the universe is written.
 
 # %% [markdown]
-# The paper feeds its networks with SDSS-like images made with SKIRT. Which bands, which field of view and which settings it used could not be
-# found; the authors' scripts name inputs `SDSS_I` and `SDSS_URZ`, hence the bands u, r, i, z. What follows is **our choice**, and
-# one interface lets images of either kind stand in for the other.
+# The paper trains its networks on SDSS-like images made with SKIRT.
+# We could not find which bands, field of view and settings it used; the authors' scripts name inputs `SDSS_I` and `SDSS_URZ`, which suggests the bands u, r, i, z.
+# What follows is **our choice**, and a common interface makes the two kinds of images interchangeable.
 
 # %% tags=["parameters"]
-universe = "embedded"  # written here; or "files" or "api": the real TNG
+universe = "embedded"  # generated here; or "files" or "api": the real TNG
 profile = "quick"  # how much is computed: "smoke", "quick" or "paper"
 seed = 1  # root of every random number
 base_path = ""  # for "files", the simulation's output folder
-subhalo_id = -1  # galaxy to look at; -1: a central with much star formation
+subhalo_id = -1  # galaxy to show; -1: a central with a high SFR
 skirt_subhalo = 6  # TNG100-1 subhalo whose published SKIRT image is shown
 n_gallery = 12  # galaxies in the gallery
 n_colours = 200  # galaxies whose colours with dust are measured
@@ -83,8 +83,9 @@ record = recorder(settings, chapter="photometry")
 # %% [markdown]
 # ## What radiative transfer does
 #
-# Light that leaves a star does not reach the telescope straight. On its way dust grains absorb a part, and scatter another part into new
-# directions; what is absorbed warms the grains, which shine in the infrared. Along a ray the brightness $I_\lambda$ follows
+# Light from a star does not reach the telescope directly.
+# On its way dust grains absorb part of it, and scatter another part into new directions; the absorbed light warms the grains, which emit in the infrared.
+# Along a ray the brightness $I_\lambda$ follows
 #
 # $$
 # \frac{\mathrm{d}I_\lambda}{\mathrm{d}s} = j_\lambda - \kappa_\lambda\rho\,I_\lambda
@@ -92,24 +93,26 @@ record = recorder(settings, chapter="photometry")
 # $$
 #
 # with the emission $j_\lambda$ of the stars, the extinction by dust of density $\rho$, and the light scattered in from all directions.
-# The integral ties every ray to every other. **SKIRT** {cite}`Camps2020` solves this by Monte Carlo: it launches
-# photon packets from the stars, lets chance decide where each is scattered or absorbed, and counts those that arrive at the instrument.
+# The integral couples every ray to every other.
+# **SKIRT** {cite}`Camps2020` solves this equation by Monte Carlo: it launches photon packets from the stars, draws at random where each is scattered or
+# absorbed, and counts those that arrive at the instrument.
 #
-# It needs to be told three things that a simulation does not know:
+# It needs three inputs that a simulation does not provide:
 #
 # - the **spectrum** of each star particle, from its age, metallicity and mass: a template of a whole stellar population;
-# - the light of **stars just born**, still inside clouds that are smaller than any cell;
-# - **how much dust** there is: usually a fixed share of the metals in cold gas, and of what grains.
+# - the light of **newborn stars**, still inside clouds that are smaller than any cell;
+# - **the amount of dust** and the type of grains: the amount is usually a fixed fraction of the metals in cold gas.
 #
-# The first is known to some hundredths of a magnitude, the second by models of such clouds. The third is the weakest: grains are not followed by the
-# simulation, so one number for all galaxies, set by hand until statistics look right, decides how dusty the images are. Whoever trains a network on such
-# images trains it on that number too.
+# The first is known to some hundredths of a magnitude, and the second from models of such clouds.
+# The third is the least certain: the simulation does not follow grains, so one number for all galaxies, adjusted by hand until statistics look right,
+# sets how dusty the images are.
+# A network trained on such images is trained on that number too.
 #
-# The result is an image for each band with all of this in it: lanes and reddening, glowing clouds, the faint light that dust scatters. It costs: minutes to
-# hours a galaxy, against a hundredth of a second for the images that this chapter makes from particles.
+# The resulting image in each band includes all of this: dust lanes and reddening, glowing clouds, and the faint light scattered by dust.
+# The cost is minutes to hours per galaxy, compared with a hundredth of a second for the images that this chapter makes from particles.
 #
-# For TNG100 this was done by {cite:t}`RodriguezGomez2019` for all larger galaxies, and the images are part of the data release
-# {cite}`Nelson2019`: SDSS g, r, i, z, one view a galaxy along the z axis of the box, as if at redshift {num}`image-redshift:.4f`.
+# For TNG100, {cite:t}`RodriguezGomez2019` did this for all larger galaxies, and the images are part of the data release {cite}`Nelson2019`: SDSS g, r,
+# i, z, one view per galaxy along the z axis of the box, as if at redshift {num}`image-redshift:.4f`.
 
 # %%
 redshift = "Redshift of the published images"
@@ -118,16 +121,18 @@ published = available("tng100-skirt-image", subhalo_id=skirt_subhalo)
 print(f"published image of subhalo {skirt_subhalo}: {published.state}")
 
 # %% [markdown]
-# Such a file holds counts per second and no zero point. A difference of its bands in magnitudes is not a colour, and we make none of it.
-# `read_broadband` checks the file's cards, takes the array's centre as the galaxy's, and brings it to our pixels by shares of area, so that no
-# flux is lost.
+# Such a file contains counts per second and no zero point.
+# A magnitude difference between its bands is therefore not a colour, and we do not use it as one.
+# `read_broadband` checks the header cards of the file, takes the centre of the array as that of the galaxy, and resamples the image to our pixels by
+# area, which conserves the flux.
 #
 # ## Starlight from the particles
 #
-# The published images have no u band and one line of sight. By default we therefore draw galaxies from their star particles.
-# For each of them the snapshot holds absolute magnitudes in eight bands, from its age and metallicity, without dust. Four are those of the SDSS;
-# u we take from Johnson's U, 0.79 mag added for the AB system.
-# A particle stands for a million stars or more, and not for a point: its light is spread over the distance to its 32nd neighbour.
+# The published images have no u band and only one line of sight.
+# By default we therefore make images from the star particles.
+# For each particle the snapshot contains absolute magnitudes in eight bands, computed from its age and metallicity, without dust.
+# Four are those of the SDSS; we take u from Johnson's U and add 0.79 mag for the AB system.
+# A particle represents a million stars or more, not a point: its light is spread over the distance to its 32nd neighbour.
 
 # %%
 tree = load.universe(settings)
@@ -138,15 +143,15 @@ if subhalo_id < 0:
     subhalo_id = int(by_sfr[int(0.9 * len(by_sfr))])
 
 # %% [markdown]
-# We read that galaxy with the fields that light and dust need.
+# We read that galaxy with the fields needed for light and dust.
 
 # %%
 stars_only, behind_dust = ParticleLight(dust=None), ParticleLight()
 galaxy = load_galaxy(tree, subhalo_id, extra=behind_dust.fields)
 
 # %% [markdown]
-# We look at it from three sides: 50 degrees inclined, face-on and edge-on. Two grids of pixels will do: the common one of the data set, and a
-# closer one for pictures.
+# We view it from three directions: 50 degrees inclined, face-on and edge-on.
+# We use two grids of pixels: the common one of the data set, and a finer one for pictures.
 
 # %%
 axis = galaxy.spin_axis()
@@ -157,8 +162,8 @@ inclined, face_on, edge_on = lines_of_sight(
 grid, close = SkyGrid.of(settings), SkyGrid(60.0, 120)
 
 # %% [markdown]
-# Every source of images has the same method, `image(galaxy, view, grid)`, and says its bands and its unit: here the surface
-# brightness in solar luminosities per kpc$^2$, which does not depend on the distance.
+# Every source of images has the same method, `image(galaxy, view, grid)`, and states its bands and its unit: here the surface brightness in solar
+# luminosities per kpc$^2$, which does not depend on the distance.
 
 # %%
 image = stars_only.image(galaxy, inclined, close)
@@ -175,13 +180,13 @@ show(
     "published images.",
     alt="Five small images of an inclined disc galaxy in u, g, r, i and z. "
     "In u it is faint and patchy, in the redder bands smooth and bright with "
-    "a marked centre.",
+    "a pronounced centre.",
     n=1,
 )
 
 # %% [markdown]
-# Is all the light there? We compare the sum of the pixels with the sum of the particles, on a field so wide that it holds the whole group,
-# and on the common field.
+# Is all the light there?
+# We compare the sum of the pixels with the sum of the particles, on a field wide enough for the whole group, and on the common field.
 
 # %%
 light = stars_only.luminosities(galaxy, inclined).sum(axis=0)
@@ -210,16 +215,15 @@ record(
 )
 
 # %% [markdown]
-# {numref}`fig-photometry-bands` is one galaxy, five times: u is made by stars of some hundred million years and less, z by all that ever formed.
-# The spots in u are single particles: at this resolution one stands for a whole region of star formation, and for more than one of a real galaxy.
-# (SKIRT pipelines draw smaller populations in place of each young particle; we do not.)
-# On a field that holds every particle, the image has the particles' light to {num}`light-lost:.0e`; the common field of the data set, 128 kpc wide,
-# holds {num}`light-inside:.1f` of it.
+# {numref}`fig-photometry-bands` shows one galaxy five times: stars younger than some hundred million years dominate u, while all stars ever formed contribute to z.
+# The spots in u are single particles: at this resolution one particle represents a whole region of star formation, or more than one region of a real galaxy.
+# (SKIRT pipelines replace each young particle by smaller populations; we do not.)
+# On a field that contains every particle, the image reproduces the particles' light to {num}`light-lost:.0e`; the common field of the data set, 128 kpc
+# wide, contains {num}`light-inside:.1f` of it.
 #
 # ## A gallery
 #
-# Composite pictures follow {cite:t}`Lupton2004`: i, r and g make red, green and blue, and an asinh compresses brightness without
-# touching the hue.
+# Composite pictures follow {cite:t}`Lupton2004`: i, r and g are shown as red, green and blue, and an asinh compresses brightness without changing the hue.
 
 # %%
 order = np.argsort(centrals["m_star"])
@@ -247,25 +251,26 @@ show(
 )
 
 # %% [markdown]
-# In {numref}`fig-photometry-gallery` old stars give discs and bars a yellow glow, and young ones stand in it as blue spots, more in some galaxies than in
-# others. At the same mass, sizes differ by factors. What is missing is what a particle of this mass cannot show: clusters, arms as fine as real ones,
-# and dust lanes thinner than a gas cell.
+# In {numref}`fig-photometry-gallery` old stars give discs and bars a yellow glow, and young stars appear as blue spots, more in some galaxies than in others.
+# At the same mass, sizes differ by factors of a few.
+# Particles of this mass cannot show clusters, arms as fine as real ones, or dust lanes thinner than a gas cell.
 #
 # ## Dust
 #
-# The model is the one with which the TNG collaboration compared its colours to the SDSS {cite}`Nelson2018`. In front of a star lies a column
-# $N_\mathrm{H}$ of neutral hydrogen with metallicity $Z_\mathrm{g}$; its optical depth for absorption is
+# We use the model with which the TNG collaboration compared its colours to the SDSS {cite}`Nelson2018`.
+# In front of a star there is a column $N_\mathrm{H}$ of neutral hydrogen with metallicity $Z_\mathrm{g}$; its optical depth for absorption is
 #
 # $$
 # \tau^a_\lambda = \left(\frac{A_\lambda}{A_V}\right)_{\!\odot}\left(\frac{Z_\mathrm{g}}{Z_\odot}\right)^{1.6}
 # \frac{N_\mathrm{H}}{2.1\times10^{21}\,\mathrm{cm}^{-2}},
 # $$
 #
-# with the extinction curve of the Milky Way {cite}`Cardelli1989`. Scattering gives a part back, which makes an effective $\tau_\lambda$
-# {cite}`Calzetti1994`, and of the starlight there remains $(1-e^{-\tau})/\tau$, as for stars and dust well mixed. Stars younger
-# than 10 million years are in clouds of their own {cite}`Charlot2000`.
+# with the extinction curve of the Milky Way {cite}`Cardelli1989`.
+# Scattering returns part of the light, which gives an effective $\tau_\lambda$ {cite}`Calzetti1994`, and a fraction $(1-e^{-\tau})/\tau$ of the
+# starlight remains, as for stars and dust that are well mixed.
+# Stars younger than 10 million years are in clouds of their own {cite}`Charlot2000`.
 #
-# Columns are found star by star: from the observer backwards, each gas cell adds to a map of columns, and each star reads the map.
+# The columns are computed star by star: working away from the observer, each gas cell adds to a map of columns, and each star reads the map.
 
 # %%
 sources, sides = (stars_only, behind_dust), (face_on, edge_on)
@@ -285,12 +290,12 @@ show(
     alt="Two rows of three pictures. Face-on the galaxy hardly changes with "
     "dust; edge-on its thin bright disc turns from bluish white to orange. "
     "The maps of dimming show little face-on, and more than half a magnitude "
-    "along the middle plane edge-on.",
+    "along the midplane edge-on.",
     n=1,
 )
 
 # %% [markdown]
-# The same for the galaxy as a whole, in magnitudes:
+# The same for the whole galaxy, in magnitudes:
 
 
 # %%
@@ -322,15 +327,18 @@ for name, dimming in dimmings.items():
     )
 
 # %% [markdown]
-# As a whole, this galaxy loses {num}`dust-face-r:.2f` in r face-on and {num}`dust-edge-r:.2f` edge-on ({numref}`fig-photometry-dust`). It reddens by
-# {num}`dust-face-red:.2f` and {num}`dust-edge-red:.2f` in g − r. A cloud of the Milky Way's dust in front of it that dims r by as much would redden it
-# more: where dust is mixed in and thick, what we see are the stars near its front, and these are hardly reddened.
-# Spots in the maps of dimming are particles younger than 10 million years, each within its own cloud.
+# As a whole, this galaxy is dimmed by {num}`dust-face-r:.2f` in r face-on and {num}`dust-edge-r:.2f` edge-on ({numref}`fig-photometry-dust`).
+# It reddens by {num}`dust-face-red:.2f` and {num}`dust-edge-red:.2f` in g − r.
+# A foreground cloud of Milky Way dust that dims r by the same amount would redden it more: where dust is mixed with the stars and optically thick, we
+# see the stars near its front, which are hardly reddened.
+# The spots in the maps of dimming are particles younger than 10 million years, each within its own cloud.
 #
-# A model is not radiative transfer. It lacks light that is scattered into the line of sight from elsewhere, and all structure below a gas cell;
-# and since simulated discs are thicker than real ones and TNG's neutral gas is plentiful, its dust is uncertain by a good factor. Hence the switch.
+# This model is not radiative transfer.
+# It lacks light that is scattered into the line of sight from elsewhere, and all structure below a gas cell.
+# Because simulated discs are thicker than real ones and TNG has plenty of neutral gas, its dust is uncertain by a large factor.
+# Dust can therefore be switched off.
 #
-# How does dust act on the sample? One random view of each galaxy tells.
+# How does dust affect the sample? We take one random view of each galaxy.
 
 # %%
 from dmlib.observe.images.colours import (
@@ -357,7 +365,7 @@ show(
     caption="Dimming of whole galaxies by dust in g and z against the "
     "inclination of a random view; lines are medians in bins.",
     alt="Scatter of dimming against inclination. Both bands rise towards "
-    "edge-on; g lies above z throughout, with a wide spread at every "
+    "edge-on; g is above z throughout, with a wide spread at every "
     "inclination.",
     n=len(table),
 )
@@ -379,7 +387,9 @@ for name, (which, mask) in ranges.items():
 
 # %% [markdown]
 # Galaxies inclined by less than 50 degrees lose {num}`dimming-flat:.2f` in g (median), those beyond 75 degrees {num}`dimming-steep:.2f`
-# ({numref}`fig-photometry-attenuation`). Is that like real galaxies? Nobody can turn those; but ours we turn from face-on to edge-on.
+# ({numref}`fig-photometry-attenuation`).
+# Is that realistic?
+# Real galaxies cannot be turned, but we can turn ours from face-on to edge-on.
 
 # %%
 some = ids[: len(ids) // 4]
@@ -401,14 +411,14 @@ for band, step in zip(bands.UGRIZ, steps.T, strict=True):
     )
 
 # %% [markdown]
-# They lose {num}`dimming-turned-g:.2f±` in g and {num}`dimming-turned-z:.2f±` in z. In spirals of the SDSS, the statistics of many inclinations
-# give 0.6 and 0.3 mag {cite}`Masters2010`: so the model has the right size. For a network, dust is a nuisance and a hint at once: an image without
-# it would give the stellar mass away more easily than a real one does.
+# They lose {num}`dimming-turned-g:.2f±` in g and {num}`dimming-turned-z:.2f±` in z.
+# For spirals in the SDSS, the statistics over many inclinations give 0.6 and 0.3 mag {cite}`Masters2010`, so the dimming in the model has the right size.
+# For a network, dust both hides and reveals: an image without dust would show the stellar mass more clearly than a real image does.
 #
 # ## Are the colours right?
 #
-# Real galaxies fall into two groups: a **blue sequence** of star-forming and a **red sequence** of quiescent ones {cite}`Baldry2004`. The
-# sample has star-forming galaxies only, by its third criterion; we add the quiescent galaxies of the same masses.
+# Real galaxies fall into two groups: a **blue sequence** of star-forming and a **red sequence** of quiescent ones {cite}`Baldry2004`.
+# By its third criterion the sample has only star-forming galaxies; we add the quiescent galaxies of the same masses.
 
 # %%
 passive = quiescent(tree)
@@ -441,12 +451,12 @@ show(
     caption="Colour against absolute magnitude: starlight alone, with dust "
     "(quiescent galaxies have hardly any, and are shown without), and, for "
     "real rows of the TNG100-1 catalogue, starlight alone. Bands: mean and "
-    "dispersion of the observed sequences {cite}`Baldry2004`; dashed, the "
-    "line that parts them.",
+    "dispersion of the observed sequences {cite}`Baldry2004`; dashed: the "
+    "line that separates them.",
     alt="Three panels of u minus r against absolute magnitude in r with the "
     "observed red and blue bands. Squares of quiescent galaxies lie on the "
-    "red band. Points of star-forming galaxies reach below the blue band "
-    "without dust, here as in TNG100-1, and lie about it with dust.",
+    "red band. Points of star-forming galaxies extend below the blue band "
+    "without dust, here as in TNG100-1, and scatter about it with dust.",
     n=f"{len(table)} galaxies of the sample and {len(passive)} quiescent "
     "ones; 100 galaxies of TNG100-1",
 )
@@ -477,7 +487,7 @@ for name, offset in offsets.items():
         np.median(offset),
         unit="mag",
         n=len(offset),
-        statement=f"Median u - r less that of the {nearest[name]} sequence, "
+        statement=f"Median u - r minus that of the {nearest[name]} sequence, "
         f"{name}",
         figure="photometry_colours",
         universe=tng if name.startswith("tng") else None,
@@ -487,26 +497,31 @@ record(
     100 * redder,
     unit="%",
     n=len(table),
-    statement="Star-forming galaxies redder than the divider, with dust",
+    statement="Star-forming galaxies redder than the dividing line, with dust",
     figure="photometry_colours",
 )
 
 # %% [markdown]
-# In the median, the star-forming galaxies lie {num}`colour-bare:.2f` from the blue sequence without dust and {num}`colour-dusty:.2f` with it
-# ({numref}`fig-photometry-colours`); {num}`redder-dusty:.0f` of them are on the red side of the dividing line. The quiescent ones are
-# {num}`colour-quiet:.2f` from the red sequence.
+# The median offset of the star-forming galaxies from the blue sequence is {num}`colour-bare:.2f` without dust and {num}`colour-dusty:.2f` with it
+# ({numref}`fig-photometry-colours`); {num}`redder-dusty:.0f` of them are on the red side of the dividing line.
+# The quiescent ones are {num}`colour-quiet:.2f` from the red sequence.
 #
-# And TNG itself? The catalogue holds the light of each subhalo, so this needs no particles. For 60 real groups of TNG100-1
-# (`records/colours_tng100_subset.json`) the offsets without dust are {num}`colour-tng:.2f` and {num}`colour-tng-quiet:.2f`, from the blue and the
-# red sequence. So where stars form, stars alone are too blue in TNG as well; what is missing is dust.
+# What about TNG itself?
+# The catalogue contains the light of each subhalo, so no particles are needed.
+# For 60 real groups of TNG100-1 (`records/colours_tng100_subset.json`) the offsets without dust are {num}`colour-tng:.2f` and
+# {num}`colour-tng-quiet:.2f`, from the blue and the red sequence.
+# In star-forming galaxies, starlight alone is therefore too blue in TNG as well; the missing ingredient is dust.
 #
-# Beware of the last tenth of a magnitude: our u is a Johnson U, which agrees with the SDSS's to 0.1 mag (`tests/test_observe_images_light.py`), and the
-# observed magnitudes are of apertures. The dispersions of the sequences are 0.1 to 0.3 mag.
+# Do not trust the last tenth of a magnitude: our u is a Johnson U, which agrees with the SDSS u to 0.1 mag (`tests/observe`), and
+# the observed magnitudes are measured in apertures.
+# The dispersions of the sequences are 0.1 to 0.3 mag.
 #
-# ## Beside a SKIRT image
+# ## Comparison with a SKIRT image
 #
-# What do our pixels make of a published image? Here is one of TNG100-1, subhalo 6, where its file is at hand. Its particles are not, so the particle
-# image next to it is of another galaxy: the one of our sample whose half-mass radius is nearest (a published image is 15 of these a side).
+# How does a published image appear on our pixels?
+# We show that of TNG100-1 subhalo 6, if its file is available.
+# Its particles are not, so the particle image next to it is of another galaxy: the one in our sample with the closest half-mass radius (a published
+# image is 15 of these wide).
 
 # %%
 skirt = read_broadband(published.path) if published.present else None
@@ -533,9 +548,9 @@ if skirt is not None:
         "photometry_skirt",
         caption="Left and middle: the published SKIRT image of a TNG100-1 "
         "galaxy in r, as stored and on the common grid. Right: particle light "
-        "in r of a galaxy of our sample of about the same half-mass radius. "
-        "Brightness over its peak; that of the middle image is the stored "
-        "one's.",
+        "in r of a galaxy of our sample with about the same half-mass radius. "
+        "Brightness over its peak; that of the middle image is the peak of "
+        "the stored image.",
         alt="Three images of large galaxies: an inclined disc with a bright "
         "centre, an extended halo and small companions, at fine and at coarse "
         "sampling, and a smooth inclined disc from our own particles.",
@@ -549,8 +564,8 @@ file = "TNG100-1, subhalo 6 (records/skirt_tng100_subhalo_6.json)"
 record(
     "skirt-change",
     measured["flux_change"],
-    statement="Change of a published image's flux on a grid that holds it "
-    "all, largest of four bands",
+    statement="Change of a published image's flux on a grid that contains "
+    "all of it, largest of four bands",
     universe=file,
 )
 record(
@@ -562,18 +577,20 @@ record(
 )
 
 # %% [markdown]
-# Measured once on that file (`records/skirt_tng100_subhalo_6.json`): on a grid that holds all of it, the flux changes by {num}`skirt-change:.0e`, which is
-# rounding; on the common grid, 128 kpc wide, {num}`skirt-within:.1f` of the light in r remains, the rest being outside.
-# A reader without the file sees no picture here; {doc}`/real_data` tells how to fetch one.
-# The source `dmlib.observe.images.published.PublishedSkirt` gives such images to all chapters that follow, for as many galaxies as there are files;
-# `box_view` then turns the HI to the same line of sight.
+# We measured once on that file (`records/skirt_tng100_subhalo_6.json`): on a grid that contains all of it, the flux changes by {num}`skirt-change:.0e`,
+# which is rounding; on the common grid, 128 kpc wide, {num}`skirt-within:.1f` of the light in r remains, and the rest is outside.
+# Without the file no picture appears here; {doc}`/real_data` explains how to download one.
+# The source `dmlib.observe.images.published.PublishedSkirt` provides such images to all later chapters, for every galaxy that has a file; `box_view`
+# then rotates the HI to the same line of sight.
 #
-# ### A SKIRT run of one's own
+# ### Running SKIRT yourself
 #
-# The published images have one line of sight each. Who has SKIRT can have others: `dmlib.observe.skirt` writes a galaxy's stars, star-forming
-# regions and dusty gas as SKIRT reads them, with our lines of sight as its instruments, and reads its frames back. The recipe is that of the published images
-# {cite}`RodriguezGomez2019`; with `library="self-contained"` dmlib's own tables stand in for SKIRT's resource packs, and the particles' magnitudes
-# become spectra. How much of the light do these have?
+# The published images have one line of sight each.
+# With SKIRT you can make other views: `dmlib.observe.skirt` writes a galaxy's stars, star-forming regions and dusty gas as input for SKIRT, with our
+# lines of sight as its instruments, and reads its frames back.
+# The recipe is that of the published images {cite}`RodriguezGomez2019`; with `library="self-contained"` dmlib's own tables replace SKIRT's resource
+# packs, and the magnitudes of the particles are converted to spectra.
+# How much of the light do these spectra contain?
 
 # %%
 from dmlib.observe.skirt.compare import FIELDS, compare
@@ -592,8 +609,9 @@ record(
 )
 
 # %% [markdown]
-# The largest difference from the particle light is {num}`skirt-budget:.3f`. (On TNG itself, whose magnitudes are of another population model, the
-# difference of the two models stands here.) What SKIRT makes of it is shown where there is a `skirt` executable.
+# The largest difference from the particle light is {num}`skirt-budget:.3f`.
+# (For TNG itself, whose magnitudes come from another population model, this number is the difference between the two models.)
+# The SKIRT images are shown if a `skirt` executable is available.
 
 # %%
 own = compare(both, inclined, close) if skirt_is_here() else None
@@ -620,7 +638,7 @@ if own is not None:
         settings,
         "photometry_own_skirt",
         caption="One galaxy by particle light and by SKIRT, without and with "
-        "dust, and what the dust takes in r.",
+        "dust, and the dimming by dust in r.",
         alt="Two rows of three images of the same inclined galaxy, which "
         "agree in form and colour; SKIRT's are grainy.",
         n=1,
@@ -629,7 +647,7 @@ if own is not None:
 # %% [markdown]
 # :::{admonition} How to get SKIRT
 # :class: dropdown
-# SKIRT 9 (not 10, whose parameter files are others) is free software and is built from its source in a quarter of an hour
+# SKIRT 9 (not 10, which uses different parameter files) is free software and takes a quarter of an hour to build from source
 # ([skirt.ugent.be](https://skirt.ugent.be)):
 #
 # ```bash
@@ -640,15 +658,15 @@ if own is not None:
 # export DMLIB_SKIRT=$PWD/../release/SKIRT/main/skirt
 # ```
 #
-# Then run this chapter again, or take one galaxy: `dmlib skirt export 12 --out galaxy` and `dmlib skirt run galaxy`; a data set has such images with
-# `Recipe(images="skirt")`. What dmlib writes was compared name by name with SKIRT's source, and a stand-in that follows its formulas draws from it the images that
-# particle light draws; through SKIRT itself it has not yet gone.
+# Then run this chapter again, or process one galaxy: `dmlib skirt export 12 --out galaxy` and `dmlib skirt run galaxy`; for a data set with such
+# images, use `Recipe(images="skirt")`.
+# We compared the files that dmlib writes with SKIRT's source, name by name.
+# A stand-in that follows SKIRT's formulas reproduces the particle-light images from these files; SKIRT itself has not yet been run on them.
 # :::
 #
 # ## What the SDSS would have seen
 #
-# A survey adds its pixels of 0.396 arcsec, the blur of the atmosphere, and the noise of the night sky, whose level it then has to guess
-# and to subtract.
+# A survey adds its pixels of 0.396 arcsec, the blur of the atmosphere, and the noise of the night sky, whose level must then be estimated and subtracted.
 
 # %%
 camera = SurveyLight(behind_dust, Survey(), seed)
@@ -662,7 +680,7 @@ show(
     figures.survey(ideal, seen, close, radius, rings, noise),
     settings,
     "photometry_survey",
-    caption="One galaxy ideal, and as the SDSS would see it: colours, and "
+    caption="One galaxy, ideal and as the SDSS would see it: colours, and "
     "brightness in r in rings around the centre. Dotted: noise of a pixel of "
     "the pictures.",
     alt="Two composite pictures, sharp and noisy, of the same inclined "
@@ -683,23 +701,25 @@ record(
     "sdss-flux",
     seen[..., 2].sum() / ideal[..., 2].sum(),
     n=1,
-    statement="Flux in r, SDSS over ideal, galaxy shown",
+    statement="Ratio of SDSS to ideal flux in r, galaxy shown",
     figure="photometry_survey",
 )
 
 # %% [markdown]
-# One SDSS pixel has a noise {cite}`Stoughton2002` of {num}`sdss-depth:.1f` in r, and averaging over many goes deeper ({numref}`fig-photometry-survey`). The flux
-# found is {num}`sdss-flux:.3f` of the true one for this galaxy. Other stars and galaxies in the field, which a real image has, are not added.
-# The networks are trained on ideal images by default, as the paper's seem to have been (we found no mention of noise); realism is an option of the
-# data set.
+# One SDSS pixel has a noise {cite}`Stoughton2002` of {num}`sdss-depth:.1f` in r, and averaging over many pixels goes deeper ({numref}`fig-photometry-survey`).
+# The flux found is {num}`sdss-flux:.3f` of the true one for this galaxy.
+# We do not add the other stars and galaxies that a real image has in its field.
+# By default the networks are trained on ideal images, as those of the paper seem to have been (we found no mention of noise); realism is an option of the data set.
 #
-# ## What a network is given
+# ## Network inputs
 #
-# Brightness spans five powers of ten. The network reads asinh magnitudes {cite}`Lupton1999`,
+# Brightness spans five powers of ten.
+# The network reads asinh magnitudes {cite}`Lupton1999`,
 #
 # $$x = \operatorname{asinh}(I/2b)\,/\ln 10 ,$$
 #
-# a logarithm where the galaxy is bright and linear where it is fainter than $b$, the noise of the SDSS averaged over (2 kpc)$^2$. The five constants
+# which are logarithmic where the galaxy is bright and linear where it is fainter than $b$, the noise of the SDSS averaged over (2 kpc)$^2$.
+# The five constants
 # $b$ are fixed in advance and the same for all galaxies: nothing is scaled to a sample, and a bright galaxy stays bright.
 
 # %%
@@ -717,20 +737,20 @@ show(
     "photometry_input",
     caption="The images of the data set: three random views of one galaxy, "
     "five bands, common grid, asinh magnitudes.",
-    alt="Three rows of five small images on dark ground, the same galaxy at "
-    "three inclinations in u, g, r, i and z, brightest in g, r and i.",
+    alt="Three rows of five small images on a dark background, the same "
+    "galaxy at three inclinations in u, g, r, i and z, brightest in g, r, i.",
     n=1,
 )
 
 # %% [markdown]
-# {numref}`fig-photometry-input` is all that a network will know of a galaxy's stars: how bright, how large, what colours, what form.
+# {numref}`fig-photometry-input` is all that a network sees of a galaxy's stars: brightness, size, colours, shape.
 #
 # ## Exercise
 #
 # :::{admonition} Exercise
 # :class: tip
-# Put all the dust in front of the stars (`Dust(geometry="screen")`) and compare dimming and reddening, edge-on, with those of the mixed model. Which of the
-# two reddens more for the same dimming, and why?
+# Put all the dust in front of the stars (`Dust(geometry="screen")`) and compare dimming and reddening, edge-on, with those of the mixed model.
+# Which of the two reddens more for the same dimming, and why?
 # :::
 #
 # :::{admonition} Solution
@@ -743,24 +763,25 @@ show(
 #     dimming = whole(source, edge_on) - bare
 #     print(geometry, dimming[2].round(2), (dimming[1] - dimming[2]).round(2))
 # ```
-# A screen dims each star by $e^{-\tau}$ and reddens it in proportion. In a mixture the light that gets out comes from the front, an optical depth deep,
-# whatever the wavelength: for thick dust $(1-e^{-\tau})/\tau \to 1/\tau$, and the colour saturates. Behind a thick screen nothing is seen at all, so the
-# galaxy's light is left to the stars with little dust in front; the mixture over the *galaxy* is then what keeps its colour blue.
+# A screen dims each star by $e^{-\tau}$ and reddens it in proportion.
+# In a mixture the light that escapes comes from the front, down to an optical depth of about one at any wavelength: for thick dust $(1-e^{-\tau})/\tau
+# \to 1/\tau$, and the colour saturates.
+# Behind a thick screen nothing is seen at all, so the galaxy's light is dominated by the stars with little dust in front; this mixture over the
+# *galaxy* then keeps its colour blue.
 # :::
 #
 # ## Summary
 #
-# - Radiative transfer follows emission, absorption and scattering; the published SKIRT images have g, r, i, z in counts, one view a galaxy.
+# - Radiative transfer follows emission, absorption and scattering; the published SKIRT images have g, r, i, z in counts, with one view per galaxy.
 # - By default light comes from the particles: five bands, any view, flux conserved to rounding.
-# - Dust in front follows the column of neutral gas and its metals; it takes {num}`dimming-flat:.2f` in g from moderately inclined galaxies and
-#   {num}`dimming-steep:.2f` from steep ones.
-# - The galaxies' colours lie {num}`colour-dusty:.2f` from the observed blue and {num}`colour-quiet:.2f` from the red sequence.
+# - The dust in front of a star follows the column of neutral gas and its metals; it dims moderately inclined galaxies by {num}`dimming-flat:.2f` in g and
+#   steeply inclined ones by {num}`dimming-steep:.2f`.
+# - The offset of the galaxies' colours is {num}`colour-dusty:.2f` from the observed blue sequence and {num}`colour-quiet:.2f` from the red one.
 # - A network reads asinh magnitudes with constants fixed in advance; the survey's blur and noise are an option.
 #
 # ## What's next
 #
-# {doc}`06_hi_with_martini` observes the same galaxies, along the same lines of sight, in the line of hydrogen; {doc}`07_data_set` puts both
-# together.
+# {doc}`06_hi_with_martini` observes the same galaxies, along the same lines of sight, in the hydrogen line; {doc}`07_data_set` combines the two.
 #
 # ## References
 #

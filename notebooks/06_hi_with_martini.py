@@ -16,36 +16,35 @@
 # (hi)=
 # # HI observations: from gas to moment maps
 #
-# **Objective: observe the hydrogen of a simulated galaxy as a radio interferometer would, and reduce
-# the data cube to the three maps that a network is shown.**
+# **Objective: observe the hydrogen of a simulated galaxy as a radio interferometer would, and reduce the data cube to the three maps that a network receives.**
 #
 # | Prerequisite | Why | Where |
 # |---|---|---|
-# | Rotation curves | the velocity maps carry them | {doc}`01_introduction` |
-# | The sample | whose gas is observed | {doc}`03_simulation_and_selection` |
-# | Circular speed from enclosed mass | what the gas should show | {doc}`04_target_profiles` |
+# | Rotation curves | the velocity maps contain them | {doc}`01_introduction` |
+# | The sample | its gas is observed | {doc}`03_simulation_and_selection` |
+# | Circular speed from enclosed mass | the expected speed of the gas | {doc}`04_target_profiles` |
 #
 # You will be able to
 #
 # 1. say how much of a gas cell is HI, and which part of that is a model;
 # 2. make a data cube with MARTINI, with a beam, channels and noise, and read channel maps;
-# 3. turn a cube into moment maps, and say what the beam and the noise do to each of them;
+# 3. reduce a cube to moment maps, and describe the effect of beam and noise on each of them;
 # 4. read a position-velocity diagram and a global profile;
-# 5. say what inclination does to the maps, and what the network is given in the end.
+# 5. describe how inclination changes the maps, and what the network receives.
 #
 # Reading takes about 20 minutes, running about half a minute once the universe is written.
 
 # %% [markdown]
-# The paper uses MARTINI {cite}`Oman2019,Oman2024` for its HI data, but its distance, beam, channels and noise
-# could not be found. All numbers below are **our choice**.
+# The paper uses MARTINI {cite}`Oman2019,Oman2024` for its HI data, but we could not find its distance, beam, channels and noise.
+# All numbers below are **our choice**.
 
 # %% tags=["parameters"]
-universe = "embedded"  # written here; or "files" or "api": the real TNG
+universe = "embedded"  # generated here; or "files" or "api": the real TNG
 profile = "quick"  # how much is computed: "smoke", "quick" or "paper"
 seed = 1  # root of every random number
 base_path = ""  # for "files", the simulation's output folder
-subhalo_id = -1  # galaxy to look at; -1: a central with much star formation
-distance = 70.0  # where the galaxies are put [Mpc] (our choice)
+subhalo_id = -1  # galaxy to show; -1: a central with a high SFR
+distance = 70.0  # assumed distance of the galaxies [Mpc] (our choice)
 beam = 15.0  # full width at half maximum of the beam [arcsec] (our choice)
 noise = 3e-4  # noise of a channel [Jy/beam] (our choice)
 channel_width = 10.0  # width of a channel [km/s] (our choice)
@@ -88,19 +87,18 @@ grid = SkyGrid.of(settings)
 # %% [markdown]
 # ## How much of the gas is HI?
 #
-# Radio telescopes see neutral atomic hydrogen, **HI**, by its line at 21 cm: the spin of the electron
-# flips against that of the proton. Hot gas is ionised and dense cold gas is molecular; neither shows
-# the line. The simulation knows gas cells with density, energy and a neutral fraction, but no
-# molecules, and in star-forming cells it stands for clouds and hot medium at once
-# {cite}`Springel2003`. So the HI mass of a cell takes three steps:
+# Radio telescopes observe neutral atomic hydrogen, **HI**, in its 21 cm line, which arises when the spin of the electron flips relative to that of the proton.
+# Hot gas is ionised and dense cold gas is molecular; neither emits the line.
+# The gas cells of the simulation have a density, an energy and a neutral fraction, but no molecules, and a star-forming cell represents cold clouds and
+# hot medium together {cite}`Springel2003`.
+# The HI mass of a cell therefore takes three steps:
 #
-# 1. where no stars form, the neutral fraction that the simulation computed;
-# 2. where stars form, the share of the cold clouds, from the cell's energy {cite}`Stevens2019,Diemer2018HI`;
-# 3. of the neutral gas, a part $1/(1+R)$ is HI, with $R = (P/P_0)^\alpha$, an observed relation with the pressure of the gas
+# 1. where no stars form, use the neutral fraction that the simulation computed;
+# 2. where stars form, compute the fraction in cold clouds from the cell's energy {cite}`Stevens2019,Diemer2018HI`;
+# 3. of the neutral gas, a fraction $1/(1+R)$ is HI, with $R = (P/P_0)^\alpha$, an observed relation with the pressure of the gas
 #    {cite}`Leroy2008`.
 #
-# Let us take a galaxy with much star formation and read all the gas of its group, since that is what
-# lies in the beam.
+# We take a galaxy with a high star formation rate and read all the gas of its group, because all of it can be in the beam.
 
 # %%
 tree = load.universe(settings)
@@ -117,8 +115,8 @@ print(f"{len(positions)} gas cells hold {gas.mass:.2e} Msun of HI;")
 print(f"{len(gas.m_hi)} of them hold 99.9% of it")
 
 # %% [markdown]
-# The pressure law is measured, but not everywhere the same. A second one {cite}`Blitz2006` shows how
-# much hangs on it.
+# The pressure law is measured, but it varies between studies.
+# A second law {cite}`Blitz2006` shows how sensitive the result is.
 
 # %%
 edges = np.linspace(0.0, 40.0, 21)
@@ -135,9 +133,9 @@ show(
     caption="Atomic and molecular hydrogen of one galaxy in rings, seen "
     "face-on, for two pressure laws.",
     alt="Surface density against radius on a logarithmic scale. Molecular "
-    "hydrogen is highest in the centre and falls steeply; HI is flat "
-    "inside, then falls slowly and dominates outside. The two pressure laws "
-    "differ in the inner disc only.",
+    "hydrogen is highest in the centre and falls steeply; HI is flat in the "
+    "inner disc, then falls slowly and dominates further out. The two "
+    "pressure laws differ in the inner disc only.",
     n=1,
 )
 
@@ -146,7 +144,7 @@ here = {"figure": "hi_partition", "n": 1}
 record(
     "hi-blitz-leroy",
     ratio,
-    statement="HI mass by Blitz & Rosolowsky over that by Leroy et al.",
+    statement="HI mass with Blitz & Rosolowsky over that with Leroy et al.",
     **here,
 )
 record(
@@ -157,17 +155,15 @@ record(
     **here,
 )
 # %% [markdown]
-# HI does not pile up beyond {num}`hi-top:.0f` here ({numref}`fig-hi-partition`): more gas means more
-# pressure, and the surplus is molecular. In observed galaxies the same happens near
-# $10\,M_\odot\,\mathrm{pc}^{-2}$ {cite}`Leroy2008`. The second law gives {num}`hi-blitz-leroy:.2f`
-# times the HI. That factor is a systematic error of every HI map made from a simulation, and a
-# network trained on one recipe has learned that recipe. (TNG100 itself has about twice the neutral
-# gas that is observed {cite}`Diemer2019HI`.)
+# Here the HI surface density does not exceed {num}`hi-top:.0f` ({numref}`fig-hi-partition`): more gas means more pressure, and the surplus is molecular.
+# In observed galaxies the same happens near $10\,M_\odot\,\mathrm{pc}^{-2}$ {cite}`Leroy2008`.
+# The second law gives {num}`hi-blitz-leroy:.2f` times the HI mass.
+# That factor is a systematic error of every HI map made from a simulation, and a network trained on one recipe has learned that recipe.
+# (TNG100 itself has about twice the neutral gas that is observed {cite}`Diemer2019HI`.)
 #
-# ## A telescope
+# ## The telescope
 #
-# The galaxy is put at a distance, turned to the line of sight, and observed on a grid of pixels and
-# channels.
+# We place the galaxy at a distance, rotate it to the line of sight, and observe it on a grid of pixels and channels.
 
 # %%
 (view,) = lines_of_sight(subhalo_id, axis, seed=seed, mode=[(60, 30)])
@@ -192,26 +188,24 @@ record(
     "hi-noise-sd",
     n_hi / ATOMS_PER_CM2,
     unit="Msun/pc²",
-    statement="The same as surface density",
+    statement="Surface density of the noise in a channel",
 )
 
 # %% [markdown]
-# A beam of {num}`hi-beam:.1f` and a noise of {num}`hi-noise:.1e` ({num}`hi-noise-sd:.2f`) are like
-# those of surveys of many galaxies, WHISP {cite}`vanderHulst2001` or MeerKAT's MIGHTEE
-# {cite}`Maddox2021`. Nearby galaxies can be seen ten times sharper {cite}`Walter2008`, but neither
-# our gas cells nor our pixels would carry that. (The images of {doc}`05_photometry_with_skirt` are drawn
-# as if further away. Their pixels are the same kpc, so that distance only decides how sharp and how deep
-# either of them is.)
+# A beam of {num}`hi-beam:.1f` and a noise of {num}`hi-noise:.1e` ({num}`hi-noise-sd:.2f`) are typical of surveys of many galaxies, such as WHISP
+# {cite}`vanderHulst2001` or MeerKAT's MIGHTEE {cite}`Maddox2021`.
+# Nearby galaxies can be observed with ten times better resolution {cite}`Walter2008`, but neither our gas cells nor our pixels would support that.
+# (The images of {doc}`05_photometry_with_skirt` are made for a larger distance.
+# Their pixels have the same size in kpc, so the distance only sets the resolution and the depth of each.)
 #
-# **Conventions.** North is up and East is left, as on the sky. Velocities are relative to the
-# galaxy's, and positive where the gas recedes. The inclination is 0 face-on and 90 degrees edge-on;
-# the position angle is that of the receding side of the disc, counted from North through East. Here
-# they are 60 and 30 degrees.
+# **Conventions.** North is up and East is left, as on the sky.
+# Velocities are relative to the galaxy's, and positive where the gas recedes.
+# The inclination is 0 face-on and 90 degrees edge-on; the position angle is that of the receding side of the disc, counted from North through East.
+# Here they are 60 and 30 degrees.
 #
-# The line of one cell is given a dispersion of 7 km/s, that of warm neutral gas: its atoms move.
+# The line of each cell has a velocity dispersion of 7 km/s, that of warm neutral gas.
 #
-# MARTINI does four things: it smooths every cell over the pixels around it, spreads its line over the
-# channels, adds noise, and convolves each channel with the beam.
+# MARTINI does four things: it smooths every cell over the pixels around it, spreads its line over the channels, adds noise, and convolves each channel with the beam.
 
 # %%
 cube = observe_with_martini(gas, view, grid, telescope, seed=seed)
@@ -219,15 +213,15 @@ print(f"{cube.data.shape} (channels, y, x)")
 print(f"brightest voxel {1e3 * cube.data.max():.1f} mJy/beam")
 
 # %% [markdown]
-# The cube has the unit of the telescope, flux density per beam. The sum of the flux over pixels and
-# channels is a mass: HI is nearly always transparent to its own line, so that every atom counts,
+# The cube has the unit of the telescope, flux density per beam.
+# The sum of the flux over pixels and channels gives a mass: HI is nearly always transparent to its own line, so that every atom counts,
 #
 # $$
 # \frac{M_\mathrm{HI}}{M_\odot} = 2.36\times10^5 \left(\frac{D}{\mathrm{Mpc}}\right)^2
 # \int \frac{S(v)}{\mathrm{Jy}}\,\frac{\mathrm{d}v}{\mathrm{km/s}}.
 # $$
 #
-# A cube is looked at channel by channel: each map shows the gas that moves at one velocity.
+# We inspect a cube channel by channel: each map shows the gas at one velocity.
 
 # %%
 half_width = 50.0  # of the maps shown [kpc]
@@ -248,16 +242,16 @@ show(
 )
 
 # %% [markdown]
-# In {numref}`fig-hi-channels` the emission wanders along the disc. A ring of the disc at inclination
-# $i$ has the velocity $V(R)\sin i\cos\theta$ at the azimuth $\theta$ from the receding side; where
-# the curve $V(R)$ is flat, one velocity is one azimuth: a narrow wedge. All the wedges of one cube
-# are a rotation curve, seen whole.
+# In {numref}`fig-hi-channels` the emission moves along the disc from channel to channel.
+# A ring of the disc at inclination $i$ has the velocity $V(R)\sin i\cos\theta$ at the azimuth $\theta$ from the receding side; where the curve $V(R)$
+# is flat, one velocity corresponds to one azimuth: a narrow wedge.
+# Together the wedges of a cube contain the whole rotation curve.
 #
 # ## The same cube, faster
 #
-# The data set will need a thousand cubes. `dmlib.observe.deposit` makes the same cube with less
-# generality: it visits only the pixels of a cell's kernel and the channels of its line. Same
-# particles, same kernels, same random numbers. Are they the same?
+# The data set needs a thousand cubes.
+# `dmlib.observe.deposit` makes the same cube with less generality: it visits only the pixels of a cell's kernel and the channels of its line.
+# It uses the same particles, kernels and random numbers. Are the cubes the same?
 
 # %%
 fast = observe(gas, view, grid, telescope, seed=seed)
@@ -273,17 +267,16 @@ record(
 )
 
 # %% [markdown]
-# The largest difference of any voxel is {num}`hi-difference:.0e` of the brightest one: rounding. The
-# faster way is used from here on
-# (`make bench` prints by how much).
+# The largest difference of any voxel is {num}`hi-difference:.0e` of the brightest one, which is rounding.
+# We use the faster method from here on (`make bench` prints how much faster it is).
 #
-# A data set of thousands of views keeps maps only. Where the cube itself is wanted, as for fitting
-# rotation curves, `dmlib.observe.fits.write_fits(fast, "cube.fits")` writes it so that the programs of
-# radio astronomers read it.
+# A data set of thousands of views stores maps only.
+# If you need the cube itself, for example to fit rotation curves, `dmlib.observe.fits.write_fits(fast, "cube.fits")` writes it in a form that radio
+# astronomy software can read.
 #
 # ## Moment maps
 #
-# Three numbers a pixel sum up its spectrum $S(v)$:
+# Three numbers per pixel summarise its spectrum $S(v)$:
 #
 # $$
 # \begin{aligned}
@@ -293,12 +286,11 @@ record(
 # \end{aligned}
 # $$
 #
-# how much HI, how fast, with what spread. Most of a cube is empty, and its noise would spoil the
-# integrals: $M_1$ and $M_2$ are ratios. So emission is sought first, in a smoothed cube, and the
-# integrals run over what is found; all other pixels are **blank**.
+# the amount of HI, its mean velocity, and its velocity dispersion.
+# Most of a cube is empty, and its noise would spoil the integrals: $M_1$ and $M_2$ are ratios.
+# We therefore first search for emission in a smoothed cube, and integrate only over what is found; all other pixels are **blank**.
 #
-# To see what the instrument does, we observe three times: with cells and pixels only, with the beam,
-# and with beam and noise.
+# To see the effects of the instrument, we observe three times: with cells and pixels only, with the beam, and with beam and noise.
 
 # %%
 telescopes = {
@@ -312,8 +304,7 @@ observations = {
 }
 
 # %% [markdown]
-# We note the dispersion in the centre, what the noise does to the velocities, and the mass that there
-# is to find.
+# We record the dispersion in the centre, the effect of the noise on the velocities, and the HI mass in the field.
 
 # %%
 middle = np.hypot(*grid.mesh()) < 4.0
@@ -353,11 +344,10 @@ for name in ("no beam", "beam"):
         **here,
     )
 # %% [markdown]
-# **The beam** ({numref}`fig-hi-moments`, second row) mixes velocities. Where they change steeply, in
-# the centre, this looks like dispersion: {num}`hi-sigma-no-beam:.0f` within 4 kpc become
-# {num}`hi-sigma-beam:.0f`. And the velocity gradient is flattened: inner rotation curves read off a
-# velocity map are too low. This **beam smearing** is the main enemy of the rotation-curve method, and
-# whatever it hides is hidden from a network that is given moment maps as well.
+# **The beam** ({numref}`fig-hi-moments`, second row) mixes velocities.
+# Where they change steeply, in the centre, this looks like dispersion: {num}`hi-sigma-no-beam:.0f` within 4 kpc become {num}`hi-sigma-beam:.0f`.
+# The beam also flattens the velocity gradient: inner rotation curves measured from a velocity map are too low.
+# This **beam smearing** is the main problem of the rotation-curve method, and a network that receives moment maps loses the same information.
 
 # %%
 record(
@@ -378,17 +368,15 @@ for id, maps in (("hi-present", ideal), ("hi-found", noisy)):
     )
 
 # %% [markdown]
-# **The noise** cuts the outskirts off and moves velocities by {num}`hi-velocity-error:.0f` (standard
-# deviation over the map). Without noise moment 0 holds {num}`hi-present:.1f` of the HI in the field,
-# with it {num}`hi-found:.1f`. At the edge only the peak of the line stands out of the noise, so that the
-# dispersion there is too small: dark rims in the third row. It is kept from falling below that of a line
-# within one channel, its width over $\sqrt{12}$.
+# **The noise** removes the outskirts and changes velocities by {num}`hi-velocity-error:.0f` (standard deviation over the map).
+# Without noise moment 0 contains {num}`hi-present:.1f` of the HI in the field, with noise {num}`hi-found:.1f`.
+# At the edge only the peak of the line rises above the noise, so the dispersion there is too small: dark rims in the third row.
+# We set a lower limit to it, the dispersion of a line within one channel, which is the channel width over $\sqrt{12}$.
 #
-# ## Position and velocity
+# ## Position-velocity diagram
 #
-# A cut through the cube along the major axis keeps what the moments lose: the shape of the line. Over
-# it lies the circular speed of the mass that is there, from the particles
-# ({doc}`04_target_profiles`), times $\sin i$.
+# A cut through the cube along the major axis keeps what the moments lose: the shape of the line.
+# We overplot the circular speed of the enclosed mass, from the particles ({doc}`04_target_profiles`), times $\sin i$.
 
 # %%
 galaxy = load_galaxy(tree, subhalo_id)
@@ -412,14 +400,14 @@ show(
 )
 
 # %% [markdown]
-# The gas keeps to the curve where the disc is regular ({numref}`fig-hi-pv`). It departs from it in
-# the centre, by the beam; a little everywhere, for gas has pressure and turbulence and need not move
-# on circles; and where the disc is warped or disturbed. Even perfect data would give the mass only as
-# well as the gas orbits in circles.
+# The gas follows the curve where the disc is regular ({numref}`fig-hi-pv`).
+# It departs from the curve in the centre, because of the beam; slightly everywhere, because gas has pressure and turbulence and need not move on
+# circles; and where the disc is warped or disturbed.
+# Even perfect data would give the mass only as accurately as the gas orbits are circular.
 #
 # ## Inclination
 #
-# The same galaxy from face-on to edge-on:
+# We observe the same galaxy from face-on to edge-on:
 
 # %%
 angles = (0.0, 30.0, 60.0, 85.0)
@@ -445,9 +433,9 @@ show(
 )
 
 # %% [markdown]
-# Face-on, the velocity map is empty of rotation ({numref}`fig-hi-inclinations`): the mass must then
-# be guessed from other signs. Nearly edge-on, one line of sight passes through many radii, and moment
-# 1 falls short of the rotation speed. The spectrum of the whole galaxy tells it in one line.
+# Face-on, the velocity map contains no rotation ({numref}`fig-hi-inclinations`): the mass must then be inferred from other properties.
+# Nearly edge-on, each line of sight passes through many radii, and moment 1 is below the rotation speed.
+# The spectrum of the whole galaxy shows the rotation in a single line profile.
 
 # %%
 spectra = {
@@ -478,22 +466,20 @@ for name, angle in (("face-on", "0°"), ("inclined", "60°")):
         **here,
     )
 # %% [markdown]
-# The width at half of the peak grows from {num}`hi-w50-face-on:.0f` to {num}`hi-w50-inclined:.0f` at
-# 60 degrees
-# ({numref}`fig-hi-spectra`). Corrected for inclination it gives the rotation speed of galaxies too small to be resolved.
+# The width at half of the peak grows from {num}`hi-w50-face-on:.0f` to {num}`hi-w50-inclined:.0f` at 60 degrees ({numref}`fig-hi-spectra`).
+# Corrected for inclination it gives the rotation speed of galaxies too small to be resolved.
 #
-# ## What the network is given
+# ## Network inputs
 #
-# Galaxies turn their faces to us at random, so every galaxy is observed from three random directions,
-# the same for its images and its HI. The maps are brought to a common scale that is fixed in advance
-# and the same for all:
+# Galaxies are oriented at random relative to us, so we observe every galaxy from three random directions, the same for its images and its HI.
+# The maps are brought to a common scale that is fixed in advance and the same for all:
 #
 # $$
 # \log_{10}\frac{\Sigma_\mathrm{HI}}{M_\odot\,\mathrm{pc}^{-2}},\quad \frac{v}{200\ \mathrm{km/s}},\quad \frac{\sigma}{50\ \mathrm{km/s}},
 # $$
 #
-# with $(-2, 0, 0)$ where blank. Dividing each map by its own largest value instead, as one does with
-# photographs, would throw away the amplitudes; and in those lies the mass.
+# with $(-2, 0, 0)$ where blank.
+# Dividing each map by its own largest value instead, as is usual for photographs, would discard the amplitudes, which carry the information about the mass.
 
 # %%
 inputs = {}
@@ -506,21 +492,21 @@ show(
     figures.network_input(inputs),
     settings,
     "hi_network_input",
-    caption="Three random views of one galaxy as the network reads them, "
-    f"{grid.field_of_view:g} kpc a side, blank pixels in grey.",
+    caption="Three random views of one galaxy as the network receives them, "
+    f"{grid.field_of_view:g} kpc wide, blank pixels in grey.",
     alt="Three rows of three maps of the whole field of view: the galaxy "
     "fills the middle of each; the rest is grey.",
     n=1,
 )
 
 # %% [markdown]
-# {numref}`fig-hi-network-input` shows the whole field of view. Most of it is blank around this
-# galaxy; it was chosen to hold the largest discs, and companions.
+# {numref}`fig-hi-network-input` shows the whole field of view.
+# Around this galaxy most of it is blank; the field was chosen to contain the largest discs, and companions.
 #
-# ## And the whole sample?
+# ## The whole sample
 #
-# Galaxies with little HI may not be detected at all. For galaxies across the sample we compare, in
-# one random view each, the HI mass found with what is there.
+# Galaxies with little HI may not be detected at all.
+# For galaxies across the sample, in one random view each, we compare the HI mass found with the true mass.
 
 # %%
 few = sample["subhalo_id"][:: max(1, len(sample) // n_survey)]
@@ -537,10 +523,10 @@ show(
     figures.recovery(table),
     settings,
     "hi_recovery",
-    caption="Share of the HI mass that is found in maps with noise, against "
-    "the HI mass in the field of view.",
-    alt="Share found against HI mass. Above a few times 1e9 solar masses the "
-    "points lie just below one; at lower masses they scatter "
+    caption="Fraction of the HI mass that is found in maps with noise, "
+    "against the HI mass in the field of view.",
+    alt="Fraction found against HI mass. Above a few times 1e9 solar masses "
+    "the points lie just below one; at lower masses they scatter "
     "downwards, some to zero.",
     n=len(table),
 )
@@ -550,13 +536,13 @@ here = {"figure": "hi_recovery", "n": len(table)}
 record(
     "hi-share-rich",
     np.median(share[rich]),
-    statement="Share found, median above 3e9 Msun",
+    statement="Fraction found, median above 3e9 Msun",
     **here,
 )
 record(
     "hi-share-poor",
     np.median(share[~rich]),
-    statement="Share found, median below 3e9 Msun",
+    statement="Fraction found, median below 3e9 Msun",
     **here,
 )
 record(
@@ -566,18 +552,18 @@ record(
     **here,
 )
 # %% [markdown]
-# Above $3\times10^9\,M_\odot$ the median share is {num}`hi-share-rich:.2f`, below it
-# {num}`hi-share-poor:.2f`
-# ({numref}`fig-hi-recovery`). Galaxies of which nothing is seen: {num}`hi-undetected`. A blank map is not a missing datum: that a galaxy has no HI
-# above the noise is information too, and such views stay in the data set.
+# Above $3\times10^9\,M_\odot$ the median fraction is {num}`hi-share-rich:.2f`, below it {num}`hi-share-poor:.2f` ({numref}`fig-hi-recovery`).
+# The number of undetected galaxies is {num}`hi-undetected`.
+# A blank map is not a missing value: it shows that the galaxy has no HI above the noise, and such views stay in the data set.
 #
 # ## Exercise
 #
 # :::{admonition} Exercise
 # :class: tip
-# How sharp must the beam be? Observe the galaxy at 60 degrees with beams of 5, 15 and 45 arcsec
-# without noise, and find the largest velocity in each moment-1 map. At which beam does the map lose a
-# tenth of the rotation speed? What would the beams be for a galaxy at 7 Mpc?
+# How small must the beam be?
+# Observe the galaxy at 60 degrees with beams of 5, 15 and 45 arcsec without noise, and find the largest velocity in each moment-1 map.
+# At which beam does the map lose a tenth of the rotation speed?
+# What would the beams be for a galaxy at 7 Mpc?
 # :::
 #
 # :::{admonition} Solution
@@ -589,23 +575,21 @@ record(
 #     fastest = np.nanpercentile(seen.velocity, 99)
 #     print(f"{width} arcsec, {sight.beam_kpc:.1f} kpc: {fastest:.0f} km/s")
 # ```
-# The 99th percentile of the velocities falls with the beam, little as long as the beam is small
-# against the disc, then fast. What counts is the number of beams across the disc: at 7 Mpc the same
-# beams are ten times smaller in kpc, and all three resolve this galaxy.
+# The 99th percentile of the velocities falls with beam size, slowly while the beam is small compared with the disc, then fast.
+# The number of beams across the disc matters: at 7 Mpc the same beams are ten times smaller in kpc, and all three resolve this galaxy.
 # :::
 #
 # ## Summary
 #
-# - HI in a simulation is a model on top of it: another pressure law gives {num}`hi-blitz-leroy:.2f` times the mass.
-# - A cube has two axes of sky and one of velocity; channel maps show a rotation curve whole.
-# - Moment maps are taken where emission is found; what is blank is marked as blank.
-# - The beam turns rotation into dispersion in the centre; the noise takes the outskirts.
-# - Inclination decides how much rotation is seen at all. It is recorded with every view, and the network is not told.
+# - The HI in a simulation comes from a model applied to it: another pressure law gives {num}`hi-blitz-leroy:.2f` times the mass.
+# - A cube has two axes on the sky and one of velocity; its channel maps show the whole rotation curve.
+# - Moment maps are computed where emission is found; the other pixels are marked as blank.
+# - The beam turns rotation into dispersion in the centre; the noise removes the outskirts.
+# - Inclination determines how much rotation is visible. It is recorded with every view, but the network does not receive it.
 #
 # ## What's next
 #
-# In {doc}`07_data_set` the HI maps are put together with the images of {doc}`05_photometry_with_skirt`, taken
-# from the same directions.
+# {doc}`07_data_set` combines the HI maps with the images of {doc}`05_photometry_with_skirt`, taken from the same directions.
 #
 # ## References
 #

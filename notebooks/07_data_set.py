@@ -16,31 +16,32 @@
 # (dataset)=
 # # The data set
 #
-# **Objective: put every view of every galaxy into one file, with its target, and divide it so that a test is a test.**
+# **Objective: collect every view of every galaxy in one file, with its target, and split it so that the test set is independent.**
 #
 # | Prerequisite | Why | Where |
 # |---|---|---|
-# | The sample and its funnel | which galaxies are observed | {doc}`03_simulation_and_selection` |
+# | The sample and its selection | these galaxies are observed | {doc}`03_simulation_and_selection` |
 # | The target profiles | what is to be predicted | {doc}`04_target_profiles` |
 # | Images of starlight | five of the eight inputs | {doc}`05_photometry_with_skirt` |
 # | HI moment maps | the other three | {doc}`06_hi_with_martini` |
 #
 # You will be able to
 #
-# 1. say what a view holds, and read views from the file in physical units or as a network reads them;
+# 1. describe the contents of a view, and read views from the file in physical units or as a network reads them;
 # 2. account for every galaxy between the catalogue and the data set;
-# 3. explain why galaxies of one group belong on one side of the split;
-# 4. recognise a leak between training and test by what it does to a regressor that only remembers.
+# 3. explain why galaxies of one group must be on the same side of the split;
+# 4. recognise a leak between training and test by its effect on a regressor that only memorises.
 #
-# Reading takes about 15 minutes. Running takes a few minutes when the views have to be observed first, otherwise seconds.
+# Reading takes about 15 minutes.
+# Running takes a few minutes if the views have to be observed first, otherwise seconds.
 
 # %% tags=["parameters"]
-universe = "embedded"  # written here; or "files" or "api": the real TNG
+universe = "embedded"  # generated here; or "files" or "api": the real TNG
 profile = "quick"  # how much is computed: "smoke", "quick" or "paper"
 seed = 1  # root of every random number: lines of sight, noise, split
 base_path = ""  # the simulation's output folder, for universe "files"
 n_examples = 8  # galaxies on the page of examples
-n_splits = 20  # times that the split of the demonstration is drawn anew
+n_splits = 20  # random splits in the demonstration of a leak
 
 # %%
 import numpy as np
@@ -61,16 +62,16 @@ settings = Settings(
 record = recorder(settings, chapter="dataset")
 
 # %% [markdown]
-# ## What a view is
+# ## Contents of a view
 #
-# The paper looks at each galaxy along three lines of sight. For each of them the data set holds what a telescope would see: images of the
-# starlight in five bands, and three maps of the HI line, all seen from the *same* direction and on the same pixels.
-# Both take the matter of the whole FoF group, because a telescope does not know which stars are bound to what; so a companion in the field
-# is in the picture.
-# Each view also carries what nobody tells the network, such as its inclination.
+# The paper observes each galaxy along three lines of sight.
+# For each of them the data set contains what a telescope would see: images of the starlight in five bands, and three maps of the HI line, all seen from
+# the *same* direction and on the same pixels.
+# Both use the matter of the whole FoF group, because a telescope cannot distinguish which stars are bound to which galaxy; a companion in the field
+# therefore appears in the image.
+# Each view also records properties that the network does not receive, such as its inclination.
 #
-# `load_dataset` observes the whole sample if that has not been done yet, in parallel and a block of galaxies at a time; a run that is
-# killed goes on where it stopped.
+# `load.dataset` observes the whole sample if necessary, in parallel and one block of galaxies at a time; a run that is killed continues where it stopped.
 
 # %%
 dataset = load.dataset(settings)
@@ -92,8 +93,8 @@ columns = {
 show_table(dataset.table[list(columns)], columns, rows=6)
 
 # %% [markdown]
-# Images and maps are stored in physical units: fluxes in maggies (the flux of magnitude zero), solar masses per square parsec, kilometres
-# per second. What is blank is NaN, and nothing else is. Here is a view with a median amount of HI.
+# Images and maps are stored in physical units: fluxes in maggies (the flux of magnitude zero), solar masses per square parsec, kilometres per second.
+# Blank pixels, and only these, are NaN. We show a view with a median amount of HI.
 
 # %%
 row = int(np.argsort(dataset.table["m_hi"])[len(dataset) // 2])
@@ -108,8 +109,8 @@ print(
 )
 
 # %% [markdown]
-# How does one choose lines of sight? At random, evenly over the sphere. Then the cosine of the inclination is spread evenly between 0 and 1:
-# edge-on discs are common and face-on ones rare, as on the real sky.
+# We draw the lines of sight at random, uniformly over the sphere.
+# The cosine of the inclination is then uniform between 0 and 1: edge-on discs are common and face-on ones rare, as on the real sky.
 
 # %%
 cosine = np.cos(np.radians(dataset.table["inclination"].to_value(u.deg)))
@@ -127,12 +128,12 @@ record(
 )
 
 # %% [markdown]
-# The mean of $\cos i$ is {num}`dataset-cosine:.2f±`, where $1/2$ is expected.
+# The mean of $\cos i$ is {num}`dataset-cosine:.2f±`; the expected value is $1/2$.
 #
-# ## Who is in it
+# ## Which galaxies are included
 #
-# Between the catalogue and the data set galaxies are lost in three places: the selection, the target, and the observation. The first is the
-# paper's. The other two should cost little, and must say whom they cost.
+# Between the catalogue and the data set galaxies are lost in three steps: the selection, the target, and the observation.
+# The first is the paper's. The other two should lose few galaxies, and must report which.
 
 # %%
 sample, targets = load.sample(settings), load.targets(settings)
@@ -152,14 +153,15 @@ show(
     caption="From the catalogue to views, and how the galaxies are divided.",
     alt="Left, horizontal bars: the number of subhaloes, of selected "
     "galaxies, of those with a target, of those observed, and of views, three "
-    "for each galaxy. Right, galaxies for training, validation and test, of "
-    "which a small part are satellites.",
+    "for each galaxy. Right, galaxies for training, validation and test; a "
+    "small fraction of each are satellites.",
     n=dataset.n_galaxies,
 )
 
 # %% [markdown]
-# Every galaxy that was set aside has its reason written beside it ({numref}`fig-dataset-funnel` has the numbers). A galaxy without gas has no HI
-# maps, one with few gas cells would show the smoothing kernel and not the galaxy, and a damaged file costs the galaxies in it, not the run.
+# The file records why each galaxy was set aside ({numref}`fig-dataset-funnel` has the numbers).
+# A galaxy without gas has no HI maps, one with few gas cells would show the smoothing kernel instead of the galaxy, and a damaged file removes the
+# galaxies in it but does not stop the run.
 
 # %%
 print(f"{len(dataset.set_aside)} of {len(sample)} galaxies set aside")
@@ -172,7 +174,7 @@ undetected = dataset.table["subhalo_id"][dataset.table["m_hi"] == 0]
 record(
     "dataset-sample",
     len(sample),
-    statement="Galaxies of the sample that were to be observed",
+    statement="Galaxies of the sample that should be observed",
 )
 record(
     "dataset-aside",
@@ -188,15 +190,18 @@ record(
 )
 
 # %% [markdown]
-# Set aside here: {num}`dataset-aside` of {num}`dataset-sample`. A galaxy that has HI too faint to be detected is *not* among them: its maps are blank, and
-# that is what the telescope saw. There are {num}`dataset-blank` galaxies with such a view.
+# {num}`dataset-aside` of {num}`dataset-sample` galaxies are set aside here.
+# A galaxy whose HI is too faint to be detected is *not* among them: its maps are blank, because that is what the telescope saw.
+# There are {num}`dataset-blank` galaxies with such a view.
 #
-# ## What the network is given
+# ## Network inputs
 #
-# A network wants numbers of order one. They must be made by a rule that is the same for all galaxies and learned from none. Dividing
-# each image by its own maximum would throw away the brightness, which weighs the stars; subtracting the mean of the training images would be
-# allowed, but must then never include a test image. We use scales fixed in advance: an inverse hyperbolic sine of the brightness
-# {cite}`Lupton1999`, the logarithm of the column of HI, velocities over 200 and dispersions over 50 km/s.
+# The inputs of a network should be of order one.
+# The scaling must be the same for all galaxies and must not be learned from any.
+# Dividing each image by its own maximum would discard the brightness, which measures the stellar mass; subtracting the mean of the training images
+# would be allowed, but the mean must then never include a test image.
+# We use scales fixed in advance: an inverse hyperbolic sine of the brightness {cite}`Lupton1999`, the logarithm of the HI column, velocities over 200
+# and dispersions over 50 km/s.
 
 # %%
 batch = dataset.load("train", "all")
@@ -221,17 +226,18 @@ show(
 )
 
 # %% [markdown]
-# In {numref}`fig-dataset-channels` all channels lie within a few units of zero. The tails are real: the brightest centres, the fastest edge-on
-# discs, the pixels where the beam mixes both sides of a steep rotation curve.
+# In {numref}`fig-dataset-channels` all channels are within a few units of zero.
+# The tails are real: the brightest centres, the fastest edge-on discs, and the pixels where the beam mixes both sides of a steep rotation curve.
 #
-# Sets of inputs have names. `all`, `photometry` and `hi` are used throughout this book; the authors' names work too.
+# Sets of inputs have names.
+# This book uses `all`, `photometry` and `hi`; the authors' names work too.
 
 # %%
 for inputs in ("photometry", "hi", "SDSS_I", "SDSS_URZ_HI_012"):
     print(f"{inputs:16s} {' '.join(dataset.channels(inputs))}")
 
 # %% [markdown]
-# And this is what it comes down to: everything that a network knows of a galaxy, and what it is asked for.
+# The next figure shows everything that a network receives about a galaxy, and the target that it must predict.
 
 # %%
 first = np.flatnonzero(dataset.table["view"] == 0)
@@ -247,32 +253,35 @@ show(
     figures.examples(dataset, rows, dataset.inputs(rows)),
     settings,
     "dataset_examples",
-    caption="Views of the data set, one a row, from the least to the most "
+    caption="Views of the data set, one per row, from the least to the most "
     "massive galaxy (log stellar mass and inclination on the left): five "
     "bands, HI column, velocity (blue approaches), dispersion, and the target "
-    "from 1 to 100 kpc among those of all galaxies (shaded).",
+    "from 1 to 100 kpc within the range of all galaxies (shaded).",
     alt="Eight rows of nine small panels on the full field of view. In each "
     "row the same disc appears in five bands, in HI, and as a velocity "
-    "field with a blue and a red half. The HI reaches further than the stars. "
-    "The last panel shows a rising curve within a grey band.",
+    "field with a blue and a red half. The HI extends beyond the stars. The "
+    "last panel shows a rising curve within a grey band.",
     n=len(rows),
 )
 
 # %% [markdown]
-# Try to rank the galaxies of {numref}`fig-dataset-examples` by their dark matter from the pictures alone. Brightness is the first clue, the
-# velocity field the second, and inclination spoils it: a face-on disc hides its rotation.
-# Dispersion is partly the beam's doing ({doc}`06_hi_with_martini`).
+# Try to rank the galaxies of {numref}`fig-dataset-examples` by their dark matter from the pictures alone.
+# Brightness is the first clue and the velocity field the second, but inclination confuses it: a face-on disc hides its rotation.
+# Part of the dispersion is caused by the beam ({doc}`06_hi_with_martini`).
 #
-# ## A split that separates
+# ## Splitting by group
 #
-# The authors' 70, 20 and 10 per cent are for training, for the choices made while training, and for the test. The question is, per cent of *what*?
+# The authors use 70, 20 and 10 per cent for training, for the choices made during training, and for the test.
+# But per cent of *what*?
 #
-# - Not of views. Three views of a galaxy have the same target, and much the same light.
-# - Not even of galaxies. The target is the dark matter of the whole FoF group, so that two galaxies of one group share part of their
-#   targets, and, if they are close, each is in the other's picture.
+# - Not of views. Three views of a galaxy have the same target, and nearly the same light.
+# - Not even of galaxies. The target is the dark matter of the whole FoF group, so two galaxies of one group share part of their
+#   targets and, if they are close, each appears in the other's image.
 #
-# So we split by **FoF group**. Within that bound we deal out groups evenly in stellar mass, and those with satellites apart, because a tenth of a
-# small sample drawn blindly can lack massive galaxies or satellites altogether. Nothing of the *targets* is used.
+# We therefore split by **FoF group**.
+# Within this constraint we distribute groups evenly in stellar mass, and treat those with satellites separately, because a random tenth of a small
+# sample can lack massive galaxies or satellites altogether.
+# The split does not use the *targets*.
 
 # %%
 table = dataset.table
@@ -299,12 +308,12 @@ views_of_group = np.unique(table["group_id"], return_counts=True)[1]
 record(
     "dataset-shared",
     (views_of_group > dataset.recipe.n_views).sum(),
-    statement="Groups that hold several galaxies of the data set",
+    statement="Groups with several galaxies of the data set",
 )
 
 # %% [markdown]
-# On two sides of the split are {num}`dataset-two-sides` galaxies and groups. Here {num}`dataset-shared` groups hold more than one galaxy of the data
-# set; in TNG100, with its clusters, there are more.
+# The number of galaxies and groups on two sides of the split is {num}`dataset-two-sides`.
+# Here {num}`dataset-shared` groups contain more than one galaxy of the data set; in TNG100, with its clusters, there are more.
 
 # %%
 show(
@@ -322,20 +331,23 @@ show(
 )
 
 # %% [markdown]
-# The {num}`dataset-train` galaxies for training, {num}`dataset-validation` for validation and {num}`dataset-test` for the test have
-# much the same targets ({numref}`fig-dataset-targets`). The test is small, and its errors will be given with their uncertainty for that reason.
+# The {num}`dataset-train` galaxies for training, {num}`dataset-validation` for validation and {num}`dataset-test` for the test have similar targets
+# ({numref}`fig-dataset-targets`).
+# The test set is small, so we give its errors with their uncertainty.
 #
-# ## What a leak pretends
+# ## The effect of a leak
 #
-# In the authors' scripts the random indices of the split are computed and never used: validation and test galaxies are training galaxies as well.
-# What would that do? Let us try it on regressors so simple that one sees through them. Each view is boiled down to the mean and the root mean
-# square of every channel in eight rings. Then
+# In the authors' scripts the random indices of the split are computed but never used: validation and test galaxies are also training galaxies.
+# What is the effect? We test it on two simple, transparent regressors.
+# Each view is reduced to the mean and the root mean square of every channel in eight rings.
+# Then
 #
-# - the **nearest neighbour** answers with the target of the training view that looks most alike: pure memory;
+# - the **nearest neighbour** predicts the target of the most similar training view: pure memory;
 # - **ridge regression** is a linear formula with a penalty on large coefficients: hardly any memory.
 #
-# We train and test both in three ways, on splits drawn anew many times. Only galaxies for training and validation take part. The real test set is not
-# touched, not even for a demonstration.
+# We train and test both in three ways, on many random splits.
+# We use only galaxies for training and validation.
+# The real test set is not used, not even for a demonstration.
 
 # %%
 errors = demonstrate(dataset, seed=seed, repeats=n_splits)
@@ -374,26 +386,29 @@ for name in (*REGRESSORS, "mean"):
         )
 
 # %% [markdown]
-# Look at the left of {numref}`fig-dataset-leak`. Where every view is trained on, the nearest neighbour makes no error at all: it finds the very view that
-# it is asked about. That is what a test on training galaxies measures. Split by view, it errs by {num}`leak-nearest-view:.2f±` on average
-# over the radii, because it often finds the galaxy from another side. Split by group, it errs by {num}`leak-nearest-group:.2f±`, hardly better than the
-# mean profile with {num}`leak-mean-group:.2f±`. All the rest was memory.
+# Consider the left panel of {numref}`fig-dataset-leak`.
+# If every view is trained on, the nearest neighbour makes no error at all: it finds the same view again.
+# That is what a test on training galaxies measures.
+# Split by view, its error is {num}`leak-nearest-view:.2f±` on average over the radii, because it often finds the same galaxy from another direction.
+# Split by group, its error is {num}`leak-nearest-group:.2f±`, hardly better than the {num}`leak-mean-group:.2f±` of the mean profile.
+# All the rest was memory.
 #
-# The linear formula cannot remember much, and so has little to gain: {num}`leak-ridge-script:.2f±`, {num}`leak-ridge-view:.2f±` and
-# {num}`leak-ridge-group:.2f±`. Split honestly, it is by far the better of the two; with the leak of the scripts, the useless one wins.
-# **A leak does not merely flatter: it reverses the ranking**, in favour of whatever remembers best.
+# The linear formula cannot memorise much, and so gains little: {num}`leak-ridge-script:.2f±`, {num}`leak-ridge-view:.2f±` and {num}`leak-ridge-group:.2f±`.
+# With a proper split it is by far the better of the two; with the leak of the scripts, the useless one wins.
+# **A leak not only makes results look too good: it reverses the ranking**, in favour of whichever method memorises best.
 #
-# A deep network lies somewhere between the two. With dropout and early stopping it remembers less, yet early stopping itself is blind when the
-# validation galaxies are trained on. How much of the paper's published performance is owed to this cannot be said from outside: we know the
-# script, not which version of it made the figures.
+# A deep network is between the two.
+# With dropout and early stopping it memorises less, but early stopping itself fails when the validation galaxies are trained on.
+# We cannot tell how much of the paper's published performance is due to this: we have the script, but do not know which version of it made the figures.
 #
-# The ridge regression is also a bar to clear. Whoever trains a convolutional network on these data should ask whether it beats eight rings and a
-# linear formula.
+# The ridge regression is also a baseline.
+# Any convolutional network trained on these data should be compared with eight rings and a linear formula.
 #
 # ## Another data set
 #
-# What was observed, and how, is a recipe, and the file knows its own. Another recipe makes another file: here with three fixed lines of sight,
-# the same for every galaxy (inclination and position angle), and images as the SDSS would have taken them.
+# A recipe defines what is observed, and how, and the file stores its recipe.
+# Another recipe makes another file: here with three fixed lines of sight, the same for every galaxy (inclination and position angle), and images as the
+# SDSS would have taken them.
 #
 # ```python
 # from dmlib.dataset.build import build
@@ -406,13 +421,13 @@ for name in (*REGRESSORS, "mean"):
 # fixed = read_dataset(path)
 # ```
 #
-# `orientation` may also be `"random"`, `"face-on"` or `"edge-on"`; `dust=False` leaves the dust away, `hi=HISettings(...)` takes another
-# telescope, or another pressure law for the molecules. The file holds maps only. Where a full HI cube is wanted, it is made again, noise and
-# all:
+# `orientation` may also be `"random"`, `"face-on"` or `"edge-on"`; `dust=False` omits the dust, and `hi=HISettings(...)` selects another telescope, or
+# another pressure law for the molecules.
+# The file contains maps only.
+# If a full HI cube is needed, it is computed again, including its noise:
 #
 # ```python
 # from dmlib.dataset.views import Observer
-# from dmlib.universe import open_universe
 #
 # observer = Observer(
 #     load.universe(settings), dataset.recipe, dataset.grid, settings.seed
@@ -424,8 +439,9 @@ for name in (*REGRESSORS, "mean"):
 #
 # :::{admonition} Exercise
 # :class: tip
-# Which inputs does the linear formula live on? Run `demonstrate` with `inputs="photometry"` and `inputs="hi"`, and compare the error at each radius with that of
-# all inputs, for the split by group. Where does the HI help?
+# Which inputs does the linear formula depend on?
+# Run `demonstrate` with `inputs="photometry"` and `inputs="hi"`, and compare the error at each radius with that of all inputs, for the split by group.
+# Where does the HI help?
 # :::
 #
 # :::{admonition} Solution
@@ -436,10 +452,12 @@ for name in (*REGRESSORS, "mean"):
 #     error = errors["group", "ridge"].mean(axis=0)
 #     print(f"{inputs:10s}", " ".join(f"{value:.2f}" for value in error[::4]))
 # ```
-# The photometry alone weighs the stars, and that goes far, as the stellar mass did in {doc}`04_target_profiles`; it is worth most at large radii, where
-# the halo's whole mass counts. The HI alone brings the rotation speed. In the embedded universe that is worth about as much as the stars inside some
-# ten kpc, and less beyond the disc. Together they are better than either, by little. Rings are blind to the shape of a disc, so the formula cannot correct
-# for the inclination; a network might.
+# The photometry alone measures the stellar mass, which is already a good predictor, as in {doc}`04_target_profiles`; it is most useful at large radii,
+# where the total mass of the halo matters.
+# The HI alone provides the rotation speed.
+# In the embedded universe it is about as useful as the stars inside some ten kpc, and less useful beyond the disc.
+# Both together are slightly better than either.
+# Rings do not contain the shape of a disc, so the formula cannot correct for the inclination; a network might.
 # :::
 #
 # ## Summary
@@ -449,11 +467,11 @@ for name in (*REGRESSORS, "mean"):
 # - {num}`dataset-aside` galaxies were set aside, each with its reason.
 # - Inputs are scaled by constants; nothing is learned from any galaxy.
 # - The split is by FoF group; no galaxy and no group is on two sides.
-# - A leak gives the nearest neighbour a perfect score and reverses its rank against an honest method.
+# - A leak gives the nearest neighbour a perfect score and reverses its rank relative to a sound method.
 #
 # ## What's next
 #
-# The networks of the paper are trained on these views, and the rotation-curve method reads the HI cubes of the same galaxies. Those chapters are to come.
+# The networks of the paper are trained on these views, and the rotation-curve method reads the HI cubes of the same galaxies.
 #
 # ## References
 #

@@ -16,38 +16,38 @@
 # (learning)=
 # # Learning from examples
 #
-# **Objective: understand what it means that a machine learns, how it can fail by learning too well, and how one finds out, with
-# formulas so simple that nothing is hidden.**
+# **Objective: understand what machine learning means, how it can fail by fitting too well, and how to detect that, using simple formulas in which nothing is hidden.**
 #
 # | Prerequisite | Why | Where |
 # |---|---|---|
 # | The target profiles | what is to be predicted | {doc}`04_target_profiles` |
-# | The data set and its split | whom to learn from, whom to be tested on | {doc}`07_data_set` |
-# | Fitting a line by least squares, derivatives | learning is that, repeated | any first course |
+# | The data set and its split | which galaxies to learn from, and which to test on | {doc}`07_data_set` |
+# | Fitting a line by least squares, derivatives | learning repeats this many times | any first course |
 #
 # You will be able to
 #
-# 1. say what a loss is, and find its lowest point by walking downhill;
+# 1. define a loss, and find its minimum by gradient descent;
 # 2. explain why inputs are brought to a common scale before any learning;
-# 3. recognise overfitting, and choose how flexible a formula should be, by galaxies that it was not fitted to;
-# 4. hold back a formula that is too flexible, by a penalty or by stopping early;
-# 5. tell training, validation and test apart, and say why the last is used once.
+# 3. recognise overfitting, and choose the flexibility of a formula with galaxies that it was not fitted to;
+# 4. restrain a formula that is too flexible, by a penalty or by early stopping;
+# 5. distinguish training, validation and test sets, and explain why the test set is used once.
 #
-# Reading takes about 20 minutes, running a few seconds once the data set is there.
+# Reading takes about 20 minutes, running a few seconds once the data set exists.
 
 # %% [markdown]
-# No network occurs in this chapter. All that is said here about one line through a cloud of points holds, word for word, for the networks
-# of the later chapters with their hundreds of thousands of weights; with a line one can see it.
+# This chapter contains no network.
+# Everything that it says about one line through a cloud of points also holds for the networks of the later chapters with their hundreds of thousands of
+# weights; with a line it is visible.
 
 # %% tags=["parameters"]
-universe = "embedded"  # written here; or "files" or "api": the real TNG
+universe = "embedded"  # generated here; or "files" or "api": the real TNG
 profile = "quick"  # how much is computed: "smoke", "quick" or "paper"
 seed = 1  # root of every random number
 base_path = ""  # for "files", the simulation's output folder
 radius = 38.0  # radius whose enclosed dark mass is predicted first [kpc]
-n_few = 20  # galaxies of the experiments on overfitting
-degree = 12  # of the polynomial that is too flexible
-n_draws = 100  # times that each experiment is repeated with other galaxies
+n_few = 20  # galaxies in the experiments on overfitting
+degree = 12  # degree of the polynomial that is too flexible
+n_draws = 100  # repetitions of each experiment with other galaxies
 
 # %%
 import numpy as np
@@ -67,12 +67,10 @@ record = recorder(settings, chapter="learning")
 # %% [markdown]
 # ## A task, and a loss
 #
-# In **supervised learning** there are examples: galaxies with something that we know of each, the *input* $x$, and something that we
-# want to know, the *target* $y$. A formula $f$ with adjustable numbers, its *weights*, shall turn the one into the other, also for
-# galaxies that come later and whose target nobody tells.
+# **Supervised learning** starts from examples: galaxies with a known property, the *input* $x$, and a property that we want to predict, the *target* $y$.
+# A formula $f$ with adjustable numbers, its *weights*, must convert one into the other, also for new galaxies whose target is unknown.
 #
-# To begin with, the input is a single number, the stellar mass, and the target a single number too: the logarithm of the dark mass within a
-# radius.
+# We begin with a single number as input, the stellar mass, and a single number as target: the logarithm of the dark mass within a radius.
 
 # %%
 dataset = load.dataset(settings)
@@ -87,11 +85,12 @@ y = galaxies.ln_m_dm[train, k]
 print(f"{len(x)} galaxies to learn from, target at {radius:.1f} kpc")
 
 # %% [markdown]
-# How good is a formula? We need *one* number for that, the **loss**. The usual choice is the mean squared error,
+# To say how good a formula is, we need *one* number, the **loss**.
+# The usual choice is the mean squared error,
 #
 # $$L = \frac1N\sum_{j=1}^N\big(f(x_j)-y_j\big)^2 .$$
 #
-# It is small when the formula's predictions lie close to the targets, and it dislikes one large error more than several small ones.
+# It is small when the predictions of the formula are close to the targets, and it penalises one large error more than several small ones.
 
 # %%
 show(
@@ -100,12 +99,12 @@ show(
     "learning_task",
     caption="Left: the training galaxies with the mean of their targets and "
     "the best straight line; sticks show the errors of the line for some of "
-    "them. Right: the mean of the squared errors when the line is turned "
+    "them. Right: the mean of the squared errors when the line is rotated "
     "about the middle of the cloud.",
     alt="Left, a rising cloud of points with a horizontal dashed line and a "
     "rising line, and short vertical sticks from the line to some points. "
-    "Right, a parabola; the point for the mean lies up on its left flank, "
-    "that of the best line at its bottom.",
+    "Right, a parabola; the point for the mean is high on its left side, "
+    "that of the best line at its minimum.",
     n=len(x),
 )
 
@@ -114,7 +113,7 @@ line = np.polyfit(x, y, 1)
 error_line = learning.rms(np.polyval(line, x) - y)
 here = {"figure": "learning_task", "n": len(x)}
 record("learning-radius", radius, unit="kpc", statement="Radius of the target")
-record("learning-slope", line[0], statement="Slope, ln M_DM a dex", **here)
+record("learning-slope", line[0], statement="Slope, ln M_DM per dex", **here)
 record(
     "learning-mean-error",
     y.std(),
@@ -129,21 +128,25 @@ record(
 )
 
 # %% [markdown]
-# In {numref}`fig-learning-task` each stick is one galaxy's error. Without any knowledge of the galaxy one errs by
-# {num}`learning-mean-error:.2f` in $\ln M$ (root mean square, so about that fraction of the mass); with the line by {num}`learning-line-error:.2f`.
-# Learning means: find the weights for which the loss on the right is lowest. The loss itself does not care what the formula is.
+# In {numref}`fig-learning-task` each stick is one galaxy's error.
+# Without any information about the galaxy the error is {num}`learning-mean-error:.2f` in $\ln M$ (root mean square, so about that fraction of the
+# mass); with the line it is {num}`learning-line-error:.2f`.
+# Learning means finding the weights for which the loss on the right is lowest.
+# The loss itself does not depend on the form of the formula.
 #
-# ## Walking downhill
+# ## Gradient descent
 #
-# For a line there is a formula for the best weights. For a network there is none, so it is done step by step: feel in which direction the
-# loss falls, go a little that way, repeat. The direction is the gradient, the collection of the slopes in all weights, and the method is
-# **gradient descent**,
+# For a line, the best weights follow from an equation.
+# For a network there is no such equation, so the weights are found step by step: determine the direction in which the loss falls, take a small step in
+# that direction, repeat.
+# The direction is given by the gradient, the vector of the slopes in all weights, and the method is **gradient descent**,
 #
 # $$\mathbf w \leftarrow \mathbf w - \eta\,\frac{\partial L}{\partial\mathbf w},$$
 #
-# with a *learning rate* $\eta$ that says how far to go. Our line has two weights, a constant $b$ and a slope $w$, so the loss is a
-# landscape over a plane. We descend twice, with the input counted from $10^{10}\,M_\odot$ as it comes, and with the same input *standardised*,
-# shifted and stretched so that the training galaxies have mean 0 and spread 1.
+# with a *learning rate* $\eta$ that sets the step size.
+# Our line has two weights, a constant $b$ and a slope $w$, so the loss is a surface over a plane.
+# We descend twice: with the raw input ("as it comes"), counted from $10^{10}\,M_\odot$, and with the same input *standardised*, that is, shifted and
+# scaled so that the training galaxies have mean 0 and standard deviation 1.
 
 # %%
 target = learning.Scale.of(y)(y)
@@ -172,14 +175,14 @@ show(
     caption="Gradient descent on the loss of a straight line (dark is low; "
     "the star is the lowest point). Left: input counted from "
     "$10^{10}\\,M_\\odot$. Middle: the same input standardised, with "
-    "the slope of the loss taken from all galaxies, or from eight drawn anew "
-    "at each step. Right: the loss along the paths.",
+    "the slope of the loss computed from all galaxies, or from eight drawn "
+    "anew at each step. Right: the loss along the paths.",
     alt="Left, an elongated valley in which the path jumps between the walls "
-    "and then creeps along the floor. Middle, a round valley in which one "
-    "path goes straight to the star, and a second wanders about it. Right, "
-    "the loss against step on logarithmic axes: the standardised input "
-    "reaches the bottom in fewer steps; with small batches the loss keeps "
-    "jittering.",
+    "and then moves slowly along the floor. Middle, a round valley in which "
+    "one path goes straight to the star, and a second wanders about it. "
+    "Right, the loss against step on logarithmic axes: the standardised input "
+    "reaches the minimum in fewer steps; with small batches the loss keeps "
+    "fluctuating.",
     n=len(x),
 )
 
@@ -191,36 +194,38 @@ for name in features:
     record(
         f"learning-steps-{name.split()[0]}",
         learning.steps_until(losses, goal),
-        statement=f"Steps until the loss is within 1% of the least, {name}",
+        statement=f"Steps until the loss is within 1% of the minimum, {name}",
         figure="learning_descent",
         n=len(x),
     )
 
 # %% [markdown]
-# Both walks in {numref}`fig-learning-descent` end at the same line, because it is the same task. But as the input comes, changing the constant and
-# changing the slope do nearly the same to the predictions, and the loss is a long narrow valley. A learning rate that suits its steep walls
-# is far too small for its floor: {num}`learning-steps-as` steps until the loss is within 1% of the least, where the
-# standardised input takes {num}`learning-steps-standardised`. A rate not much larger than this one would throw the walker out of the valley altogether.
-# **That is why inputs and targets are brought to order one before training** ({doc}`07_data_set`), and why networks hold layers that do so again
-# inside (*batch normalisation*, {doc}`09_convolutions`).
+# Both paths in {numref}`fig-learning-descent` end at the same line, because the task is the same.
+# With the raw input, changing the constant and changing the slope have nearly the same effect on the predictions, and the loss is a long narrow valley.
+# A learning rate that suits its steep walls is far too small for its floor: it takes {num}`learning-steps-as` steps until the loss is within 1% of the
+# minimum, compared with {num}`learning-steps-standardised` for the standardised input.
+# A slightly larger rate would make the descent diverge.
+# **This is why inputs and targets are brought to order one before training** ({doc}`07_data_set`), and why networks contain layers that do the same
+# internally (*batch normalisation*, {doc}`09_convolutions`).
 #
-# The orange path looks at eight galaxies only at each step. Its steps are noisy, but each costs a fraction of the work, and the noise averages
-# out over the walk. With images nobody can afford to look at all galaxies before each step: this is **stochastic gradient descent**, the few galaxies are a
-# *batch*, and once through all of them is an *epoch*. The paper uses batches of 32 and *Adam* {cite}`Kingma2015`, which in addition keeps a
-# learning rate for each weight, to be less at the mercy of long valleys.
+# The orange path uses only eight galaxies at each step.
+# Its steps are noisy, but each costs a fraction of the work, and the noise averages out along the path.
+# With images it is too expensive to use all galaxies for each step.
+# The method with a few galaxies per step is **stochastic gradient descent**; the few galaxies are a *batch*, and one pass through all of them is an *epoch*.
+# The paper uses batches of 32 and *Adam* {cite}`Kingma2015`, which also adapts a learning rate for each weight, so that long valleys slow it down less.
 #
-# ## Learning too well
+# ## Overfitting
 #
-# Is a straight line the right formula? A polynomial can bend, and the higher its degree the more. Let us fit polynomials of several degrees to
-# the same {num}`learning-few` galaxies, and then ask them about others. Galaxies of the test set take no part, and of each group only one does, so
-# that the others really are others.
+# Is a straight line the right formula? A polynomial can bend, more so with higher degree.
+# We fit polynomials of several degrees to the same {num}`learning-few` galaxies, and then predict others.
+# We exclude the galaxies of the test set and use only one galaxy per group, so that the other galaxies are independent.
 
 # %%
 rows = learning.one_per_group(galaxies)
 x, y = galaxies.column("m_star")[rows], galaxies.ln_m_dm[rows, k]
 few, rest = learning.draw(len(rows), n_few, 1, seed)[0]
 record(
-    "learning-few", n_few, statement="Galaxies that polynomials are fitted to"
+    "learning-few", n_few, statement="Number of galaxies in a polynomial fit"
 )
 
 # %%
@@ -237,7 +242,7 @@ show(
     settings,
     "learning_fits",
     caption="Polynomials fitted to the same few galaxies (blue), with the "
-    "other galaxies that they are then asked about (grey). The numbers are "
+    "other galaxies that they must then predict (grey). The numbers are "
     "root mean square errors of $\\ln M$.",
     alt="Three panels of the same cloud of points, with a straight line, a "
     "curve of degree four and one of high degree. The last passes through or "
@@ -246,8 +251,9 @@ show(
 )
 
 # %% [markdown]
-# The most flexible curve of {numref}`fig-learning-fits` comes closest to the galaxies that it was fitted to, and is of no use for any other. Was this an unlucky choice of
-# galaxies? We repeat it with many others, and for every degree.
+# The most flexible curve of {numref}`fig-learning-fits` comes closest to the galaxies that it was fitted to, but is useless for all others.
+# Was this an unlucky choice of galaxies?
+# We repeat the experiment with many other choices, and for every degree.
 
 # %%
 degrees = list(range(degree + 1))
@@ -265,7 +271,7 @@ show(
     "draws of the galaxies. The vertical axis ends below the largest errors.",
     alt="Two curves against degree on a logarithmic axis. The error on the "
     "galaxies of the fit falls slowly. The error on other galaxies falls from "
-    "degree zero to a low degree, then climbs out of the panel.",
+    "degree zero to a low degree, then rises out of the panel.",
     n=len(rows),
 )
 
@@ -284,23 +290,25 @@ for name, d in (("best", best), ("high", degree)):
         )
 
 # %% [markdown]
-# The flexible curve has not learned how dark mass follows stellar mass, it has learned {num}`learning-few` galaxies. This is **overfitting**, and the loss on the training
-# galaxies does not show it: in {numref}`fig-learning-flexibility` that falls all the way, down to {num}`learning-high-seen:.2f` at the highest degree, where the error
-# on other galaxies is {num}`learning-high-unseen:.2g`. The best degree for the others is {num}`learning-best-degree`, with
-# {num}`learning-best-unseen:.2f`.
+# The flexible curve has not learned how dark mass depends on stellar mass; it has memorised {num}`learning-few` galaxies.
+# This is **overfitting**, and the loss on the training galaxies does not reveal it: in {numref}`fig-learning-flexibility` that loss falls throughout,
+# down to {num}`learning-high-seen:.2f` at the highest degree, where the error on other galaxies is {num}`learning-high-unseen:.2g`.
+# The best degree for the others is {num}`learning-best-degree`, with {num}`learning-best-unseen:.2f`.
 #
-# The other side exists too: degree 0, the mean, is too stiff to use what it is told. It *underfits*, and both errors are high.
+# The opposite also occurs: degree 0, the mean, is too stiff to use its input.
+# It *underfits*, and both errors are high.
 #
-# So the quality of a formula is measured on galaxies that it was not fitted to, the **validation** galaxies. Everything that one chooses oneself
-# (here the degree; later the layers of a network, its learning rate, how long it is trained) is chosen there.
+# The quality of a formula must therefore be measured on galaxies that it was not fitted to, the **validation** galaxies.
+# All choices (here the degree; later the layers of a network, its learning rate, the length of its training) are made with them.
 #
-# ## Holding back
+# ## Regularisation
 #
-# One may also keep the flexible formula and restrain it, which is what one does with networks. Two ways:
+# We can also keep the flexible formula and restrain it, as is usual for networks.
+# There are two ways:
 #
-# - **Penalty.** Add to the loss the sum of the squared weights, times a strength. Large weights, without which there are no wild swings, must then earn
-#   their keep. In statistics this is *ridge regression*, in networks *weight decay*.
-# - **Early stopping.** Begin with all weights zero, descend, and stop before the bottom is reached. The broad strokes are learned first, the
+# - **Penalty.** Add to the loss the sum of the squared weights, times a strength. Large weights, which wild swings require, must then reduce the error enough to
+#   outweigh the penalty. In statistics this is *ridge regression*, in networks *weight decay*.
+# - **Early stopping.** Start with all weights zero, descend, and stop before reaching the minimum. The descent learns the broad trend first and the
 #   swings last.
 
 # %%
@@ -315,7 +323,7 @@ show(
     figures.restraint(strengths, by_penalty, steps, by_step, degree),
     settings,
     "learning_restraint",
-    caption="The polynomial that is too flexible, held back by a penalty on "
+    caption="The polynomial that is too flexible, restrained by a penalty on "
     "its weights (left, weaker to the right) or by ending gradient descent "
     "early (right): median and middle 68 per cent over draws.",
     alt="Two panels with the same two kinds of curves. The error on the "
@@ -328,21 +336,22 @@ show(
 here = {"figure": "learning_restraint", "n": len(rows)}
 for name, (_, others) in (("penalty", by_penalty), ("stopping", by_step)):
     middle = np.median(others, axis=0)
-    statement = f"Least median error on other galaxies, {name}"
+    statement = f"Lowest median error on other galaxies, {name}"
     record(f"learning-{name}-least", middle.min(), statement=statement, **here)
 best_step = steps[np.median(by_step[1], axis=0).argmin()]
-record("learning-best-step", best_step, statement="Steps to stop at", **here)
+record("learning-best-step", best_step, statement="Best stopping step", **here)
 
 # %% [markdown]
-# Both panels of {numref}`fig-learning-restraint` are valleys. With the right penalty the polynomial of high degree errs by
-# {num}`learning-penalty-least:.2f` on other galaxies, and by {num}`learning-stopping-least:.2f` when it is stopped after
-# {num}`learning-best-step` steps, compared with {num}`learning-high-unseen:.2g` in full freedom and {num}`learning-best-unseen:.2f` for the best degree.
-# So what counts is not how many weights a formula has, but how freely it may use them.
+# Both panels of {numref}`fig-learning-restraint` show a minimum.
+# With the right penalty the error of the high-degree polynomial on other galaxies is {num}`learning-penalty-least:.2f`, and
+# {num}`learning-stopping-least:.2f` when it is stopped after {num}`learning-best-step` steps, compared with {num}`learning-high-unseen:.2g` without
+# restraint and {num}`learning-best-unseen:.2f` for the best degree.
+# What matters is therefore not how many weights a formula has, but how freely it may use them.
 #
-# The right panel is the picture that you will see of every network in this book: the training loss falls and falls, the validation loss turns. The
-# paper trains for at most 200 epochs, stops when the validation loss has not improved for 30, and keeps the weights of the best epoch. A third kind of restraint,
-# *dropout*, comes in {doc}`09_convolutions`, and a fourth with the networks themselves: turned and mirrored copies of each image. Anything helps that makes it
-# harder to remember single galaxies {cite}`Hastie2009`.
+# Every network in this book shows the behaviour of the right panel: the training loss keeps falling, while the validation loss reaches a minimum and rises.
+# The paper trains for at most 200 epochs, stops when the validation loss has not improved for 30, and keeps the weights of the best epoch.
+# {doc}`09_convolutions` introduces a third kind of regularisation, *dropout*, and the chapters on networks a fourth: rotated and mirrored copies of each image.
+# Anything that makes it harder to memorise single galaxies helps {cite}`Hastie2009`.
 #
 # ## More examples
 #
@@ -358,12 +367,12 @@ show(
     figures.examples_needed(sizes, some, *curves),
     settings,
     "learning_curve",
-    caption="Error against the number of galaxies that were learned from, "
+    caption="Error against the number of galaxies used for the fit, "
     "for polynomials of several degrees. Solid: on other galaxies, with the "
     "middle 68 per cent over draws; dotted: on the galaxies of the fit.",
     alt="Pairs of curves against the number of galaxies. For the mean they "
-    "run together high up; for the straight line they meet far below. For "
-    "the highest degree the solid curve comes down from above the panel "
+    "run together at a high error; for the straight line they meet far below. "
+    "For the highest degree the solid curve comes down from above the panel "
     "while the dotted one rises.",
     n=len(rows),
 )
@@ -378,23 +387,26 @@ for d, error in zip(some, last, strict=True):
         figure="learning_curve",
         n=int(sizes[-1]),
     )
-record("learning-most", sizes[-1], statement="Most galaxies of the curve")
+record("learning-most", sizes[-1], statement="Largest number of galaxies")
 
 # %% [markdown]
-# {numref}`fig-learning-curve` is a **learning curve**, and it answers a question that comes up in every project: get more data, or a better model?
-# Where the solid and the dotted curve of a model have met, more galaxies bring nothing; the model is too stiff, or its input does
-# not say more. Where they are far apart, more galaxies help. With {num}`learning-most` galaxies the errors are
-# {num}`learning-most-0:.2f` (mean), {num}`learning-most-1:.2f` (line), {num}`learning-most-3:.2f` (degree 3) and
-# {num}`learning-most-8:.2g` (degree 8).
+# {numref}`fig-learning-curve` is a **learning curve**.
+# It answers a question that arises in every project: more data, or a better model?
+# Where the solid and the dotted curve of a model have met, more galaxies bring no improvement; the model is too stiff, or its input contains no more information.
+# Where they are far apart, more galaxies help.
+# With {num}`learning-most` galaxies the errors are {num}`learning-most-0:.2f` (mean), {num}`learning-most-1:.2f` (line), {num}`learning-most-3:.2f`
+# (degree 3) and {num}`learning-most-8:.2g` (degree 8).
 #
-# A flexible formula needs more examples before it pays. Networks are very flexible formulas.
+# A flexible formula needs more examples before it pays off.
+# Networks are very flexible formulas.
 #
-# ## More inputs, twenty outputs, and one exam
+# ## More inputs, twenty outputs, and one test
 #
-# What remains after the line is not noise: galaxies of one stellar mass do have different haloes, and their stellar mass does not say which. Something else
-# may. So let us give the formula four properties that a survey could measure: stellar mass, size, star formation rate and HI mass. And let us ask for what the
-# networks are asked for, all 20 radii at once. The formula is a straight line again, in four dimensions, with a penalty whose strength is
-# chosen on the validation galaxies.
+# The scatter about the line is not noise: galaxies of the same stellar mass do have different haloes, and their stellar mass does not distinguish them.
+# Another property may.
+# We therefore give the formula four properties that a survey could measure: stellar mass, size, star formation rate and HI mass.
+# As for the networks, the target is the profile at all 20 radii.
+# The formula is again a straight line, in four dimensions, with a penalty whose strength is chosen on the validation galaxies.
 
 # %%
 truth, scale = galaxies.ln_m_dm, learning.Scale.of(galaxies.properties[train])
@@ -412,8 +424,10 @@ for name, f in sets.items():
     predicted[name] = trial[min(errors, key=errors.get)]
 
 # %% [markdown]
-# Having chosen among {num}`learning-n-strengths` penalties by the validation error, we may no longer quote that error as the quality of the result: the best of many tries is
-# in part the luckiest. For this there is a third set of galaxies, the **test**. It was not fitted, and nothing was chosen by it. It is asked once.
+# Having chosen among {num}`learning-n-strengths` penalties by the validation error, we can no longer quote that error as the quality of the result: the
+# best of many attempts is partly the luckiest.
+# We therefore need a third set of galaxies, the **test** set.
+# Nothing was fitted to it or chosen with it, and it is used once.
 
 # %%
 test = galaxies.rows("test")
@@ -431,7 +445,7 @@ show(
     caption="Error of $\\ln M_\\mathrm{DM}(<R)$ on the test galaxies against "
     "radius: mean profile of the training galaxies, and linear formulas of "
     "catalogue properties. Bands: standard error (bootstrap over galaxies).",
-    alt="Three curves against radius. The mean profile is highest, above all "
+    alt="Three curves against radius. The mean profile is highest, especially "
     "at large radii; the formulas of the stellar mass and of four properties "
     "lie below it.",
     n=len(test),
@@ -451,20 +465,23 @@ for name, (value, error) in exam.items():
 # %% [markdown]
 # At {num}`learning-radius:.0f` the errors on the {num}`dataset-test` galaxies of the test set are {num}`learning-exam-mean:.2f±` for the mean profile,
 # {num}`learning-exam-stellar:.2f±` for the stellar mass alone and {num}`learning-exam-four:.2f±` for four properties ({numref}`fig-learning-exam`).
-# Whatever a network is to be praised for, it must be better than that.
+# A network is useful only if it does better than that.
 #
-# What could it use that these numbers do not have? The *rotation*: the velocity map of the HI weighs the matter in each radius directly
-# ({doc}`01_introduction`). And shapes: from which side the disc is seen, a warp, a companion, where the light lies. None of this is in a table of four
-# columns. One could compute more columns from the images, and be clever about it. The idea of a convolutional network is to let the training choose the columns:
-# its first layers turn an image into some hundred numbers, its last layer is the linear formula that you have just seen, and *all* weights are found by walking downhill.
+# What could a network use that these numbers do not contain?
+# One answer is the *rotation*: the HI velocity map measures the mass within each radius directly ({doc}`01_introduction`).
+# Another is shape: the orientation of the disc, a warp, a companion, the distribution of the light.
+# A table of four columns contains none of this.
+# We could compute more columns from the images by hand.
+# A convolutional network instead learns the columns in training: its first layers turn an image into some hundred numbers, its last layer is the linear
+# formula of this chapter, and *all* weights are found by gradient descent.
 #
 # ## Exercise
 #
 # :::{admonition} Exercise
 # :class: tip
-# **How lucky is the best of many?** Predict the validation galaxies by pure chance: add to the mean of the training targets some noise of standard deviation
-# 0.02, drawn with 1000 different seeds, and keep the seed with the lowest validation error. By how much does it seem to beat the mean there, and by how much on
-# the *training* galaxies, which these "models" have not seen either?
+# **How lucky is the best of many?** Predict the validation galaxies purely at random: add to the mean of the training targets noise with a standard
+# deviation of 0.02, drawn with 1000 different seeds, and keep the seed with the lowest validation error.
+# By how much does it seem to beat the mean there, and by how much on the *training* galaxies, which these "models" have not seen either?
 # :::
 #
 # :::{admonition} Solution
@@ -484,39 +501,43 @@ for name, (value, error) in exam.items():
 #     plain = learning.rms(mean - truth[part, k])
 #     print(f"{plain:.4f} -> {tries[best, column]:.4f}")
 # ```
-# The best of the thousand beats the mean on the galaxies by which it was chosen, and is no better, in fact a trifle worse, on the others. The gain is small here because the
-# noise is, but it grows with the number of tries and shrinks with the number of validation galaxies, and a project that compares dozens of networks by one small validation set
-# collects it without noticing. Hence the test set, once.
+# The best of the thousand beats the mean on the galaxies that selected it, and is no better, in fact slightly worse, on the others.
+# The gain is small here because the noise is, but it grows with the number of attempts and shrinks with the number of validation galaxies.
+# A project that compares dozens of networks on one small validation set makes this gain without noticing.
+# This is why the test set is needed, and used only once.
 # :::
 #
 # :::{admonition} Exercise
 # :class: tip
-# Set `n_few` to 200 in the parameters (with profile `quick`) and run the chapter again. What happens to the best degree, and to the valleys of the two restraints?
+# Set `n_few` to 200 in the parameters (with profile `quick`) and run the chapter again.
+# What happens to the best degree, and to the minima of the two kinds of regularisation?
 # :::
 #
 # :::{admonition} Solution
 # :class: dropdown
-# With more galaxies the polynomials of high degree are tied down by the data themselves: the curve of the other galaxies in the figure of flexibility rises later and
-# far less, and the valleys become shallow basins whose floor lies where the errors of the straight line are, or a little below. Restraint matters where examples are few for the
-# flexibility. That is the situation of a network with a million weights and some hundred galaxies.
+# With more galaxies the data themselves constrain the polynomials of high degree: in the figure of error against degree, the curve of the other
+# galaxies rises later and far less.
+# The minima become shallow, and their lowest errors are those of the straight line, or slightly below.
+# Regularisation matters where examples are few for the flexibility.
+# That is the situation of a network with a million weights and some hundred galaxies.
 # :::
 #
 # ## Summary
 #
-# - A loss says how wrong a formula is on average; learning walks it downhill, by the gradient, a batch at a time.
-# - Standardised inputs make round valleys, in which {num}`learning-steps-standardised` steps do what took {num}`learning-steps-as`.
+# - A loss measures how wrong a formula is on average; learning reduces it by gradient descent, one batch at a time.
+# - Standardised inputs make the valley round: {num}`learning-steps-standardised` steps suffice instead of {num}`learning-steps-as`.
 # - The error on the galaxies of the fit says nothing about others: at degree {num}`learning-degree` it was {num}`learning-high-seen:.2f`, and on others {num}`learning-high-unseen:.2g`.
-# - Choices are made on validation galaxies, and the result is quoted on test galaxies that took part in neither.
-# - A penalty or an early stop make a flexible formula behave; more galaxies make it better.
-# - The bar for networks at {num}`learning-radius:.0f`: {num}`learning-exam-four:.2f±` in $\ln M$ with four catalogue properties.
+# - Choices are made on validation galaxies, and the result is quoted for test galaxies that took part in neither fit nor choice.
+# - A penalty or early stopping makes a flexible formula usable; more galaxies improve it.
+# - The baseline for networks at {num}`learning-radius:.0f`: {num}`learning-exam-four:.2f±` in $\ln M$ with four catalogue properties.
 
 # %%
-record("learning-degree", degree, statement="Degree of the free polynomial")
+record("learning-degree", degree, statement="Highest degree of polynomial")
 
 # %% [markdown]
 # ## What's next
 #
-# {doc}`09_convolutions` replaces the polynomial by layers of neurons, shows how the gradient is found through them, and what a convolution does to an image of a galaxy.
+# {doc}`09_convolutions` replaces the polynomial by layers of neurons, shows how their gradient is computed, and what a convolution does to an image of a galaxy.
 #
 # ## References
 #

@@ -16,31 +16,31 @@
 # (convolutions)=
 # # Neural networks, convolution and pooling
 #
-# **Objective: know every layer of the paper's architecture by what it does to a galaxy, and follow an image through it until 20 numbers are left.**
+# **Objective: understand what each layer of the paper's architecture does to the image of a galaxy, and follow an image through it to the final 20 numbers.**
 #
 # | Prerequisite | Why | Where |
 # |---|---|---|
-# | Loss, gradient descent, overfitting | networks are trained by them | {doc}`08_supervised_learning` |
-# | The channels of the data set | what goes into a network | {doc}`07_data_set` |
-# | The chain rule, matrices | backpropagation is the one, layers are the other | any first course |
+# | Loss, gradient descent, overfitting | the training of networks uses them | {doc}`08_supervised_learning` |
+# | The channels of the data set | the input of a network | {doc}`07_data_set` |
+# | The chain rule, matrices | backpropagation is the first, layers are the second | any first course |
 #
 # You will be able to
 #
 # 1. write a neuron, a layer and its backpropagation in numpy, and check the gradient;
-# 2. say what a convolution, its stride and its padding, and a pooling layer do to an image;
-# 3. explain what dropout and batch normalisation are for, and why both behave differently in training and in use;
+# 2. describe what a convolution, its stride and its padding, and a pooling layer do to an image;
+# 3. explain the purpose of dropout and batch normalisation, and why both behave differently in training and in use;
 # 4. compute shapes, numbers of weights and receptive fields of an architecture by hand;
-# 5. train a small convolutional network and look at what its first layer has become.
+# 5. train a small convolutional network and inspect what its first layer has learned.
 #
-# Reading takes about 25 minutes, running about half a minute, most of it the training at the end.
+# Reading takes about 25 minutes, running about half a minute, most of it for the training at the end.
 
 # %% tags=["parameters"]
-universe = "embedded"  # written here; or "files" or "api": the real TNG
+universe = "embedded"  # generated here; or "files" or "api": the real TNG
 profile = "quick"  # how much is computed: "smoke", "quick" or "paper"
 seed = 1  # root of every random number
 base_path = ""  # for "files", the simulation's output folder
 n_hidden = 8  # neurons of the network that learns a rotation curve
-n_steps = 4000  # steps of its training
+n_steps = 4000  # steps of that training
 n_epochs = 12  # epochs of the small convolutional network
 
 # %%
@@ -64,11 +64,11 @@ exact = recorder(settings, chapter="convolutions", universe=ARITHMETIC)
 # %% [markdown]
 # ## A neuron and a layer
 #
-# A neuron multiplies each of its inputs by a weight, adds them up with a constant, and bends the result:
+# A neuron multiplies each of its inputs by a weight, adds them up with a constant, and applies a nonlinear function:
 #
 # $$a = \phi\Big(\sum_k w_k x_k + b\Big).$$
 #
-# Without the bending function $\phi$, its *activation*, this is the straight line of {doc}`08_supervised_learning`.
+# Without this function $\phi$, its *activation*, the neuron is the straight line of {doc}`08_supervised_learning`.
 
 # %%
 show(
@@ -76,20 +76,23 @@ show(
     settings,
     "convolutions_neuron",
     caption="Left: a neuron with three inputs. Right: three activations; this "
-    "book uses ReLU, which passes what is positive and nothing else.",
+    "book uses ReLU, which passes positive values and sets others to zero.",
     alt="Left, three circles with arrows to a sum, which has a constant as "
-    "another input and leads to a bend and an output. Right, three curves: "
-    "ReLU is zero left of zero and a rising line right of it; tanh and "
-    "sigmoid are smooth steps.",
+    "another input and leads to an activation and an output. Right, three "
+    "curves: ReLU is zero left of zero and a rising line right of it; tanh "
+    "and sigmoid are smooth steps.",
     source="arithmetic",
 )
 
 # %% [markdown]
-# A **layer** is a row of neurons that all get the same inputs ({numref}`fig-convolutions-neuron`). With the inputs as a row vector it is a product with a matrix and a bend,
-# $\mathbf a=\phi(\mathbf x\,W+\mathbf b)$. A **network** is layers in a row, each with the outputs of the one before as its inputs. That is all.
+# A **layer** is a row of neurons that all receive the same inputs ({numref}`fig-convolutions-neuron`).
+# With the inputs as a row vector, it is a product with a matrix followed by the activation, $\mathbf a=\phi(\mathbf x\,W+\mathbf b)$.
+# A **network** is a sequence of layers, each with the outputs of the previous one as its inputs.
 #
-# What are the bends for? Two linear layers in a row are one linear layer, since $\mathbf x\,W_1W_2$ is $\mathbf x\,W$. With a bend between them, they can make curves. Let us see it on a curve that we know
-# well: the velocity of HI along the major axis of a galaxy.
+# Why are activations needed?
+# Two consecutive linear layers are one linear layer, since $\mathbf x\,W_1W_2$ is $\mathbf x\,W$.
+# With an activation between them, they can produce curves.
+# We show this with a familiar curve: the velocity of HI along the major axis of a galaxy.
 
 # %%
 dataset = load.dataset(settings)
@@ -99,7 +102,8 @@ x, y = (position / 32.0)[:, None], velocity / 200.0
 print(f"{len(y)} pixels of view {row}, from {position[0]:.0f} kpc on")
 
 # %% [markdown]
-# One input (where), a layer of a few ReLU neurons, one output (how fast). The weights begin at random and walk downhill.
+# The network has one input (position), a layer of a few ReLU neurons, and one output (velocity).
+# The weights start at random values and are trained by gradient descent.
 
 # %%
 start = layers.start_weights([1, n_hidden, 1], seed)
@@ -114,8 +118,8 @@ show(
     "convolutions_hinges",
     caption="A network of one hidden layer learns the velocity of HI along "
     "the major axis of one galaxy. Left: the pixels (grey) and the network "
-    "at three moments of its training. Middle: what each of its neurons adds "
-    "in the end (lines that leave the panel cancel each other). Right: the "
+    "at three stages of its training. Middle: the final contribution of each "
+    "neuron (lines that leave the panel cancel each other). Right: the "
     "error.",
     alt="Left, grey points that rise from negative to positive velocity with "
     "flat ends, and three curves, the last of which follows the points. "
@@ -132,24 +136,28 @@ record("conv-rms-first", rms[0], statement="Error at the start", **here)
 record("conv-rms-last", rms[-1], statement="Error after training", **here)
 
 # %% [markdown]
-# Each neuron is a hinge: nothing up to a point, a straight line beyond ({numref}`fig-convolutions-hinges`). The sum of {num}`conv-hidden` hinges is a curve with as
-# many corners, and training moved the corners to where the rotation curve bends. The error fell from {num}`conv-rms-first:.0f` to {num}`conv-rms-last:.1f`.
-# With enough hinges any continuous curve can be followed as closely as one likes, and the same is true of functions of many inputs. Whether they
-# can be *found* from few examples is another matter, and the rest of this chapter is about that.
+# Each neuron is a hinge: zero up to a point, a straight line beyond ({numref}`fig-convolutions-hinges`).
+# The sum of {num}`conv-hidden` hinges is a curve with as many corners, and training moved the corners to where the rotation curve bends.
+# The error fell from {num}`conv-rms-first:.0f` to {num}`conv-rms-last:.1f`.
+# With enough hinges a network can approximate any continuous curve to any accuracy, and the same is true of functions of many inputs.
+# Whether the weights can be *found* from few examples is another question, and the subject of the rest of this chapter.
 #
 # ## Backpropagation
 #
-# To walk downhill we need the slope of the loss in every weight. The chain rule gives it, layer by layer and *backwards*:
+# Gradient descent needs the slope of the loss in every weight.
+# The chain rule gives it, layer by layer and *backwards*:
 #
-# 1. Ask the loss: how do you change if the output changes a little? For the mean squared error, by twice the error.
-# 2. Ask the last layer: if its *weights* change a little, how does its output? By what it was given. Multiply, and its slopes are known.
-# 3. Ask it too: if what it was *given* changes a little, how does its output? By its weights. Multiply, and hand that to the layer before.
-# 4. A ReLU in between passes the message where it passed the signal, and stops it where it gave zero.
+# 1. Start at the loss: how does it change if the output changes slightly? For the mean squared error, by twice the error.
+# 2. At the last layer: if its *weights* change slightly, how does its output change? In proportion to its input. Multiply the two to obtain the slopes of this layer.
+# 3. At the same layer: if its *input* changes slightly, how does its output change? In proportion to its weights. Multiply, and pass the result to the previous layer.
+# 4. A ReLU in between passes the gradient where it passed the signal, and stops it where its output was zero.
 #
-# So one pass forwards and one backwards give the slopes in *all* weights, at about three times the cost of a prediction, no matter whether there are ten weights or ten
-# million. This is **backpropagation** {cite}`Rumelhart1986`, and `layers.backward` writes it in a dozen lines.
+# One forward and one backward pass therefore give the slopes in *all* weights, at about three times the cost of a prediction, whether there are ten
+# weights or ten million.
+# This is **backpropagation** {cite}`Rumelhart1986`, and `layers.backward` implements it in a dozen lines.
 #
-# A gradient is easily programmed wrong, and a wrong one often still learns a little. So it is checked: change one weight slightly and see what the loss does.
+# It is easy to program a gradient incorrectly, and a network with a wrong gradient often still learns a little.
+# We therefore check it: we change one weight slightly and compare the change of the loss.
 
 # %%
 weights = layers.start_weights([1, n_hidden, n_hidden, 1], seed + 1)
@@ -171,7 +179,7 @@ show(
     caption="Relative difference between the gradient by backpropagation and "
     "by changing one weight at a time, for all weights of a network of three "
     "layers, against the size of the change.",
-    alt="A V-shaped curve on logarithmic axes: the disagreement falls as the "
+    alt="A V-shaped curve on logarithmic axes: the difference falls as the "
     "change grows from tiny values, reaches a minimum far below one "
     "millionth, and rises again for large changes.",
     n=1,
@@ -181,20 +189,24 @@ show(
 record(
     "conv-gradient",
     worst.min(),
-    statement="Least relative difference of gradient and quotients",
+    statement="Smallest relative difference of gradient and quotients",
     figure="convolutions_gradient",
 )
 record("conv-n-weights", len(slopes), statement="Weights of that network")
 
 # %% [markdown]
-# The {num}`conv-n-weights` slopes agree to {num}`conv-gradient:.0e` of their size ({numref}`fig-convolutions-gradient`). Keras, TensorFlow and JAX do the same for every layer that there is, and we leave it to them
-# from here on. In {doc}`13_saliency` the message is followed one step further back, beyond the first layer into the *pixels*: how would the prediction change, if this pixel did?
+# The {num}`conv-n-weights` slopes agree to {num}`conv-gradient:.0e` of their size ({numref}`fig-convolutions-gradient`).
+# Keras, TensorFlow and JAX compute the gradient for every type of layer, and we use them from here on.
+# {doc}`13_saliency` follows the gradient one step further back, beyond the first layer into the *pixels*: how would the prediction change if this pixel did?
 #
 # ## Convolution
 #
-# An image has many inputs. A dense layer gives each pixel of each channel a weight for each of its neurons, does not know which pixels are neighbours, and has
-# to learn a spiral arm at every place anew. A **convolution** layer looks at a small window, the same few weights at every place. These weights are a *kernel*, and what the kernel makes of an image
-# is a *feature map*. By hand, on a corner of a velocity map:
+# An image has many inputs.
+# A dense layer gives each pixel of each channel a separate weight for each neuron, has no information about which pixels are neighbours, and must learn
+# a spiral arm at every place separately.
+# A **convolution** layer looks at a small window, with the same few weights at every place.
+# These weights are a *kernel*, and the result of applying the kernel to an image is a *feature map*.
+# We show this by hand, on a corner of a velocity map:
 
 # %%
 channels = ("r", "moment0", "moment1")
@@ -213,24 +225,25 @@ show(
     "at the same place, sum to the framed result.",
     alt="Three grids of numbers: seven by seven pixels with a three by three "
     "frame, the kernel with minus numbers on the left and plus numbers on the "
-    "right, and five by five results of which one is framed.",
+    "right, and five by five results, one of them framed.",
     n=1,
 )
 
 # %% [markdown]
-# This kernel answers with the change from left to right: on a velocity map, the gradient of the velocity ({numref}`fig-convolutions-by-hand`). Other kernels answer to other things.
+# This kernel measures the change from left to right: on a velocity map, the velocity gradient ({numref}`fig-convolutions-by-hand`).
+# Other kernels respond to other features.
 
 # %%
-blank = np.array([0.0, -2.0, 0.0])  # what the channels hold where nothing is
+blank = np.array([0.0, -2.0, 0.0])  # values of the channels in blank pixels
 names = ("starlight, r", "HI column", "velocity")
 pictures = dict(zip(names, np.moveaxis(view - blank, -1, 0), strict=True))
 show(
     figures.kernels(pictures),
     settings,
     "convolutions_kernels",
-    caption="A galaxy's starlight, HI and velocity, and what four kernels "
-    "make of them (insets on top: the kernels; orange and purple are of "
-    "opposite sign).",
+    caption="A galaxy's starlight, HI and velocity, and the results of four "
+    "kernels (insets on top: the kernels; orange and purple have opposite "
+    "signs).",
     alt="Three rows of five pictures. In each row the image itself, a "
     "blurred copy, a map of left-right changes, one of up-down changes, and "
     "one that is strong at small spots and edges.",
@@ -238,11 +251,13 @@ show(
 )
 
 # %% [markdown]
-# In {numref}`fig-convolutions-kernels` we chose the kernels. In a network they are weights like all others, start at random, and become whatever lowers the loss. A layer has many, 64 in the first one of the paper, and each kernel
-# reaches through *all* channels of its input: it may compare the light with the velocity at the same place. The next layer's kernels run over these 64 feature maps, and so combine edges into arms, arms into
-# discs.
+# In {numref}`fig-convolutions-kernels` we chose the kernels.
+# In a network they are weights like all others: they start at random values, and training adjusts them to lower the loss.
+# A layer has many kernels, 64 in the first one of the paper, and each kernel covers *all* channels of its input: it can compare the light with the
+# velocity at the same place.
+# The kernels of the next layer act on these 64 feature maps, and so combine edges into arms, arms into discs.
 #
-# How much does the sharing save? For the data set's images and 64 neurons or kernels:
+# How much does this sharing save? For the data set's images and 64 neurons or kernels:
 
 # %%
 pixels, n_channels = dataset.grid.pixels, len(dataset.channels("all"))
@@ -252,8 +267,10 @@ exact("conv-dense", dense, statement="Weights of a dense layer on the image")
 exact("conv-shared", shared, statement="Weights of the first convolution")
 
 # %% [markdown]
-# {num}`conv-dense` weights for the dense layer, {num}`conv-shared` for the convolution. Sharing does more than save. *If the galaxy is moved, its feature maps move with it, and are the same otherwise*: nothing has to be learned twice. One can check that, and see
-# what a stride does to it:
+# The dense layer has {num}`conv-dense` weights, the convolution {num}`conv-shared`.
+# Sharing has another advantage.
+# *If the galaxy is moved, its feature maps move with it, and are otherwise the same*: nothing has to be learned twice.
+# We can check this, and see how a stride affects it:
 
 # %%
 image = pictures["HI column"]
@@ -275,13 +292,14 @@ for stride, difference in moved.items():
     )
 
 # %% [markdown]
-# With stride 1 the shifted image gives the shifted map, to {num}`conv-moved-1:.0e`. With stride 2 every other place is skipped, and a shift by one pixel changes the map by {num}`conv-moved-2:.2f` of its size: the symmetry holds for even shifts
-# only. (Turning is no symmetry of a convolution at all. The follow-up work of the authors uses networks in which it is one {cite}`deLosRios2025`; we show each galaxy turned and mirrored during training
-# instead.)
+# With stride 1 the shifted image gives the shifted map, to {num}`conv-moved-1:.0e`.
+# With stride 2 every other place is skipped, and a shift by one pixel changes the map by {num}`conv-moved-2:.2f` of its size: the symmetry holds only for even shifts.
+# (Rotation is not a symmetry of a convolution at all.
+# The follow-up work of the authors uses networks that have this symmetry {cite}`deLosRios2025`; instead, we show each galaxy rotated and mirrored during training.)
 #
 # ## Stride, padding, pooling
 #
-# Three knobs decide how large the feature maps are.
+# Three settings determine the size of the feature maps.
 
 # %%
 blur = layers.KERNELS["blur"]
@@ -307,21 +325,26 @@ show(
 )
 
 # %% [markdown]
-# - **Padding.** A kernel does not fit at the edge. Either the map shrinks, or the image gets a rim of zeros (`same`).
-# - **Stride.** The kernel moves by two pixels at a time, so that the map has half as many a side.
+# - **Padding.** A kernel does not fit at the edge. Either the map shrinks, or the image is given a border of zeros (`same`).
+# - **Stride.** The kernel moves by two pixels at a time, so that the map has half as many pixels per side.
 # - **Pooling.** Of each block of 2 × 2 only the largest value is kept: *that* there was an edge, not exactly where.
 #
-# Both of the latter make the maps smaller and the view of each later kernel wider ({numref}`fig-convolutions-sizes`). They also make the network a little indifferent to where exactly things are. For a profile with
-# {math}`R` in kpc that is not only welcome, and a network without any would have to be deeper.
+# Stride and pooling make the maps smaller and the field of view of each later kernel larger ({numref}`fig-convolutions-sizes`).
+# They also make the network slightly insensitive to exact positions.
+# For a profile with {math}`R` in kpc that is not always an advantage, but a network without either would have to be deeper.
 #
 # ## Dropout and batch normalisation
 #
-# Two layers in the paper's table do nothing to the shapes. Both are there to make training work, and both act **differently in training and in use**.
+# Two types of layer in the paper's table do not change the shapes.
+# Both make training work, and both behave **differently in training and in use**.
 #
-# **Dropout** {cite}`Srivastava2014` sets, at each training step, a random half of the values to zero and doubles the others. No neuron can rely on another one's being there, so none can specialise in a single galaxy. In use nothing is dropped.
+# **Dropout** {cite}`Srivastava2014` sets, at each training step, a random half of the values to zero and doubles the others.
+# No neuron can rely on the presence of another one, so none can specialise in a single galaxy.
+# In use nothing is dropped.
 #
-# **Batch normalisation** {cite}`Ioffe2015` does to each feature map what we did to the input in {doc}`08_supervised_learning`: shift and stretch it to mean 0 and spread 1, over the galaxies of the batch, and then by two learned numbers. In use there is no batch,
-# and running averages from training take its place.
+# **Batch normalisation** {cite}`Ioffe2015` does to each feature map what we did to the input in {doc}`08_supervised_learning`: it shifts and scales the
+# map to mean 0 and standard deviation 1 over the galaxies of the batch, and then by two learned numbers.
+# In use there is no batch, and running averages from training replace it.
 
 # %%
 rng = np.random.default_rng(seed)
@@ -366,16 +389,19 @@ record(
 )
 
 # %% [markdown]
-# The mean of 400 draws differs from the map by {num}`conv-dropout:.2f` of its size, and would by less with more draws: dropout changes nothing on average ({numref}`fig-convolutions-chance`). Each single draw however is a different, thinned network, and training with
-# dropout trains all of them at once, a whole ensemble.
+# The mean of 400 draws differs from the map by {num}`conv-dropout:.2f` of its size, and the difference shrinks with more draws: dropout changes nothing
+# on average ({numref}`fig-convolutions-chance`).
+# Each single draw, however, is a different, thinned network, so training with dropout trains an ensemble of them at once.
 #
-# Batch normalisation has a side effect that is easily overlooked: in training, a galaxy's values depend on the company that it is in. The same view, in a batch of 8 instead of 32, is normalised to values that differ by
-# {num}`conv-company:.2f` of their size. Where batches are small or the training is short, running averages and batches disagree, and a network is worse in use than it was in training. When a validation loss jumps about while the training loss falls
-# smoothly, look here first.
+# Batch normalisation has a side effect that is easily overlooked: in training, the values of a galaxy depend on the other galaxies in its batch.
+# The same view, in a batch of 8 instead of 32, is normalised to values that differ by {num}`conv-company:.2f` of their size.
+# Where batches are small or the training is short, running averages and batches disagree, and a network performs worse in use than in training.
+# When a validation loss fluctuates strongly while the training loss falls smoothly, check this first.
 #
-# ## The paper's architecture, followed through
+# ## The paper's architecture, layer by layer
 #
-# We can now read the table of the talk. From the image to the 20 numbers, with the shapes computed for our images:
+# We can now read the table of the talk.
+# It lists the layers from the image to the 20 numbers; we compute the shapes for our images:
 
 # %%
 traced = layers.trace(layers.TALK, (pixels, pixels, n_channels))
@@ -391,9 +417,9 @@ show(
     figures.volumes(traced, image),
     settings,
     "convolutions_volumes",
-    caption="Architecture A of the talk as the sizes of what its layers give: "
-    "pixels × pixels × channels of the convolutions and poolings, neurons of "
-    "the dense layers, and in the end ln M at 20 radii. Padding as in the "
+    caption="Architecture A of the talk as the sizes of its layers' outputs: "
+    "pixels × pixels × channels for the convolutions and poolings, neurons "
+    "for the dense layers, and finally ln M at 20 radii. Padding as in the "
     "authors' scripts.",
     alt="A galaxy image followed by boxes that become lower and wider from "
     "left to right, with their shapes written below, then three tall thin "
@@ -410,9 +436,9 @@ exact(
     "conv-dense-part",
     100 * dense_part / total,
     unit="%",
-    statement="Share of the dense layers in them",
+    statement="Fraction of the weights in dense layers",
 )
-exact("conv-left", last.shape[0], statement="Pixels a side that are left")
+exact("conv-left", last.shape[0], statement="Pixels per side that remain")
 exact(
     "conv-field",
     last.field * dataset.grid.pixel_size,
@@ -421,12 +447,15 @@ exact(
 )
 
 # %% [markdown]
-# Of the image {num}`conv-left` × {num}`conv-left` places are left after the last convolution, with 256 features each ({numref}`fig-convolutions-volumes`). *Flatten* writes them in one row, and dense layers, as in the beginning of this chapter, turn them into 20 numbers. The last layer
-# has no bend, because $\ln M$ may be anything. There are {num}`conv-total` weights, {num}`conv-dense-part:.0f` of them in dense layers, to be found from some hundred galaxies. Without restraint this could be only memory ({doc}`08_supervised_learning`), which is why so much of
-# the table is dropout.
+# After the last convolution {num}`conv-left` × {num}`conv-left` places of the image remain, with 256 features each ({numref}`fig-convolutions-volumes`).
+# *Flatten* writes them in one row, and dense layers, as at the beginning of this chapter, turn them into 20 numbers.
+# The last layer has no activation, because $\ln M$ may have any value.
+# Some hundred galaxies must constrain {num}`conv-total` weights, {num}`conv-dense-part:.0f` of them in dense layers.
+# Without regularisation the network could simply memorise them ({doc}`08_supervised_learning`), which is why so much of the table is dropout.
 #
-# How far does each layer see? One output of a 5 × 5 kernel depends on 5 pixels a side. A kernel of the second convolution depends on 5 places of the maps before it, which lie several pixels apart, and so on. The square of the image on which one output depends is its
-# **receptive field**.
+# How far does each layer see? One output of a 5 × 5 kernel depends on 5 pixels per side.
+# A kernel of the second convolution depends on 5 places of the previous maps, which are several pixels apart, and so on.
+# The square of the image on which one output depends is its **receptive field**.
 
 # %%
 show(
@@ -442,13 +471,17 @@ show(
 )
 
 # %% [markdown]
-# The first kernels see no more than a piece of an arm, those of the last convolution {num}`conv-field:.0f` ({numref}`fig-convolutions-receptive`). To know that one side of a galaxy approaches and the other recedes, a kernel must see both, or a dense layer must
-# compare them. Keep this in mind for {doc}`13_saliency`.
+# The first kernels see only a piece of an arm, those of the last convolution {num}`conv-field:.0f` ({numref}`fig-convolutions-receptive`).
+# To detect that one side of a galaxy approaches and the other recedes, a kernel must see both, or a dense layer must compare them.
+# This matters in {doc}`13_saliency`.
 #
-# ## A small network, from nothing
+# ## Training a small network
 #
-# Now let one learn something that no table of fluxes knows: the *inclination* of a disc, from its picture in one band. Its shape must be seen for that, at any angle on the sky. The network has three convolutions with pooling between them, takes the mean of each feature
-# map over what is left of the image, and ends with a single neuron. Each galaxy is shown in another of its eight turned and mirrored forms in each epoch. Training and validation galaxies are those of the data set; the test galaxies take no part.
+# We now train a network to predict a quantity that a table of fluxes does not contain: the *inclination* of a disc, from its image in one band.
+# The network must recognise the shape of the disc, at any angle on the sky.
+# It has three convolutions with pooling between them, takes the mean of each feature map over the remaining image, and ends with a single neuron.
+# In each epoch each galaxy is shown in another of its eight rotated and mirrored forms.
+# Training and validation galaxies are those of the data set; the test galaxies are not used.
 
 # %%
 train, validation = (
@@ -464,7 +497,7 @@ show(
     "convolutions_tiny",
     caption="A small convolutional network learns the inclination of discs "
     "from r-band images. Left: errors after each epoch, and that of the mean. "
-    "Right: its answers for the validation views.",
+    "Right: its predictions for the validation views.",
     alt="Left, two curves of error against epoch and a dotted line. Right, "
     "predicted against true cosine of the inclination with a dashed diagonal.",
     n=dataset.n_galaxies,
@@ -481,7 +514,7 @@ record(
     statement="Error of cos i of the mean, validation views",
     **here,
 )
-record("conv-tiny", error, n=n, statement="The same of the network", **here)
+record("conv-tiny", error, n=n, statement="The same for the network", **here)
 record(
     "conv-tiny-weights",
     trained.model.count_params(),
@@ -490,10 +523,13 @@ record(
 )
 
 # %% [markdown]
-# With {num}`conv-tiny-weights` weights and {num}`dataset-train` training galaxies the error of $\cos i$ is {num}`conv-tiny:.2f`, and {num}`conv-tiny-mean:.2f` for the mean ({numref}`fig-convolutions-tiny`). (At profile `smoke` there are too few galaxies for more than the first glimmer of it. And since
-# we kept the epoch that was best for these very validation views, the number is a little flattering, see the exercise of {doc}`08_supervised_learning`.)
+# With {num}`conv-tiny-weights` weights and {num}`dataset-train` training galaxies the error of $\cos i$ is {num}`conv-tiny:.2f`, compared with
+# {num}`conv-tiny-mean:.2f` for the mean ({numref}`fig-convolutions-tiny`).
+# (In profile `smoke` there are too few galaxies for more than a first sign of learning.
+# Since we kept the epoch that was best for these same validation views, the error is slightly too small; see the exercise of {doc}`08_supervised_learning`.)
 #
-# What have its kernels become? Here are galaxies from edge-on to face-on through the first layer.
+# What have its kernels learned?
+# We pass galaxies from edge-on to face-on through the first layer.
 
 # %%
 by_cosine = np.argsort(validation.cosine)
@@ -506,8 +542,8 @@ show(
     figures.features(validation.inputs[some], maps, labels),
     settings,
     "convolutions_features",
-    caption="Views from edge-on to face-on, and what the eight kernels of the "
-    "trained first layer make of them (after ReLU, each kernel on its own "
+    caption="Views from edge-on to face-on, and the outputs of the eight "
+    "kernels of the trained first layer (after ReLU, each kernel on its own "
     "scale).",
     alt="Five rows of nine small pictures: a galaxy and eight feature maps of "
     "it, some bright at the disc's rim or on one side of it, some at the "
@@ -516,14 +552,18 @@ show(
 )
 
 # %% [markdown]
-# Nobody designed these kernels ({numref}`fig-convolutions-features`). Some answer to one side of a disc or to a direction, some to the faint outskirts, some may be of no use at all. One cannot say much more by looking, and should not: which pixels matter for the *answer* depends on all that follows,
-# and has to be asked for by a better method ({doc}`13_saliency`).
+# These kernels were not designed but learned ({numref}`fig-convolutions-features`).
+# Some respond to one side of a disc or to a direction, some to the faint outskirts, and some may be of no use at all.
+# Visual inspection cannot show much more: which pixels matter for the *prediction* depends on all later layers, and requires a better method ({doc}`13_saliency`).
 #
 # ## Exercise
 #
 # :::{admonition} Exercise
 # :class: tip
-# **What if neighbours were no neighbours?** Shuffle the pixels of all pictures in the same way (one permutation for all galaxies, training and validation) and train the small network again. No information is lost: one could undo it. Predict what happens before you run it.
+# **What if neighbouring pixels were separated?** Shuffle the pixels of all images in the same way (one permutation for all galaxies, training and
+# validation) and train the small network again.
+# No information is lost, because the shuffling can be undone.
+# Predict what happens before you run it.
 # :::
 #
 # :::{admonition} Solution
@@ -541,13 +581,17 @@ show(
 # again = tiny.learn(*mixed, epochs=n_epochs, seed=seed)
 # print(trained.validation.min(), again.validation.min())
 # ```
-# The network loses most of what made it good, although a dense layer would not even notice the shuffling. A convolution does not merely have fewer weights: it *assumes* that neighbours belong together and that all places are alike. For images that assumption is right,
-# and it is worth more than many galaxies. (What is left can be learned from sums: the mean brightness depends on the inclination through the dust and the faint rim of thin discs.)
+# The network loses most of its accuracy, although the shuffling makes no difference to a dense layer.
+# A convolution not only has fewer weights: it *assumes* that neighbours belong together and that all places are alike.
+# For images that assumption is right, and it is worth more than many galaxies.
+# (The remaining accuracy can come from sums: the mean brightness depends on the inclination through the dust and the faint rim of thin discs.)
 # :::
 #
 # :::{admonition} Exercise
 # :class: tip
-# Compute by hand, for images of 128 pixels a side: the shapes after each convolution and pooling of the talk's table, the number of weights in all, and the receptive field of the last convolution. Which of them depend on the size of the image?
+# Compute by hand, for images of 128 × 128 pixels: the shapes after each convolution and pooling of the talk's table, the total number of weights, and
+# the receptive field of the last convolution.
+# Which of them depend on the size of the image?
 # :::
 #
 # :::{admonition} Solution
@@ -556,22 +600,25 @@ show(
 # for t in layers.trace(layers.TALK, (128, 128, n_channels)):
 #     print(t.layer.words, t.shape, t.weights, t.field)
 # ```
-# 64, 32, 16, 8 and 4 pixels a side. The convolutions' weights and the receptive field [in pixels] do not depend on the size of the image; the first dense layer does, since there are four times as many numbers in the row: $4\cdot4\cdot256$. In kpc the receptive field halves,
-# when the pixels do: the network with the same table on finer images is *shorter-sighted*.
+# The maps have 64, 32, 16, 8 and 4 pixels per side.
+# The convolutions' weights and the receptive field [in pixels] do not depend on the size of the image; those of the first dense layer do, since the row
+# has four times as many numbers: $4\cdot4\cdot256$.
+# In kpc the receptive field halves when the pixel size does: the same network sees *less far* on finer images.
 # :::
 #
 # ## Summary
 #
-# - A neuron is a weighted sum and a bend; {num}`conv-hidden` of them made a rotation curve, to {num}`conv-rms-last:.1f`.
-# - Backpropagation gives all slopes at the price of about two more predictions; checked here to {num}`conv-gradient:.0e`.
-# - A convolution shares a few weights over all places ({num}`conv-shared` instead of {num}`conv-dense`), and moves with the galaxy.
-# - Strides and poolings shrink the maps and widen the view; dropout and batch normalisation make training work, and act differently in use.
+# - A neuron is a weighted sum and an activation; {num}`conv-hidden` of them reproduced a rotation curve, to {num}`conv-rms-last:.1f`.
+# - Backpropagation gives all slopes for the cost of about two more predictions; we checked it to {num}`conv-gradient:.0e`.
+# - A convolution shares a few weights over all places ({num}`conv-shared` instead of {num}`conv-dense`), and its feature maps move with the galaxy.
+# - Strides and poolings shrink the maps and enlarge the field of view; dropout and batch normalisation make training work, and behave differently in use.
 # - Architecture A turns our images into {num}`conv-left` × {num}`conv-left` × 256 numbers, and these into 20, with {num}`conv-total` weights.
 # - A network with {num}`conv-tiny-weights` weights learned the inclination to {num}`conv-tiny:.2f` in $\cos i$.
 #
 # ## What's next
 #
-# The next chapters train the architectures of the paper on the dark-matter profiles, compare them and their inputs, and ask in {doc}`13_saliency` which pixels they live on.
+# The next chapters train the architectures of the paper on the dark-matter profiles and compare them and their inputs; {doc}`13_saliency` then examines
+# which pixels they depend on.
 # For a broader view of the field see the review by LeCun, Bengio and Hinton {cite}`LeCun2015`.
 #
 # ## References

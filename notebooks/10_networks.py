@@ -16,31 +16,31 @@
 # (networks)=
 # # Architectures A, B, C and ResNet50
 #
-# **Objective: train the paper's architectures on the same galaxies, and find out how good they are, compared with each other and with formulas that need no network.**
+# **Objective: train the paper's architectures on the same galaxies and measure how accurate they are, compared with each other and with simple regressions that need no network.**
 #
 # | Prerequisite | Why | Where |
 # |---|---|---|
-# | The data set and its split | what is trained on, and what is kept for the test | {doc}`07_data_set` |
+# | The data set and its split | what the networks are trained on, and what is kept for the test | {doc}`07_data_set` |
 # | Fit, validation, overfitting | how to read a training curve | {doc}`08_supervised_learning` |
-# | Convolutions and pooling | what an architecture is made of | {doc}`09_convolutions` |
+# | Convolutions and pooling | the building blocks of an architecture | {doc}`09_convolutions` |
 #
 # You will be able to
 #
-# 1. say what the architectures have in common, and where ours are our own;
-# 2. read training curves, and check a network before it is trained;
+# 1. say what the architectures have in common, and which of them we designed ourselves;
+# 2. read training curves, and check a network before training it;
 # 3. compute the error measure of the talk, and say what it is an error *of*;
-# 4. give an error its uncertainty, and compare two methods on the same galaxies;
-# 5. judge a network by opponents that are hard to beat, and tell whether more galaxies would help more than more layers.
+# 4. attach an uncertainty to an error, and compare two methods on the same galaxies;
+# 5. judge a network against strong baselines, and tell whether more galaxies would help more than more layers.
 #
-# Reading takes about 25 minutes. The first run trains all networks of the book, which takes minutes to a quarter of an hour at profile `quick`; after that the
+# Reading takes about 25 minutes. The first run trains all networks of the book, which takes between a few minutes and a quarter of an hour at profile `quick`; after that the
 # chapter takes about a minute.
 
 # %% tags=["parameters"]
-universe = "embedded"  # written here; or "files", a TNG tree on disk
+universe = "embedded"  # generated here; or "files", a TNG tree on disk
 profile = "quick"  # how much is computed: "smoke", "quick" or "paper"
 seed = 1  # root of every random number: weights, batches, bootstrap
 base_path = ""  # the simulation's output folder, for universe "files"
-n_steps = 60  # steps on one batch, in the check before the training
+n_steps = 60  # training steps on one batch, in the check before training
 n_batch = 32  # views in that batch (paper: 32)
 
 # %%
@@ -68,23 +68,23 @@ record = recorder(settings, chapter="networks")
 np.set_printoptions(precision=3)
 
 # %% [markdown]
-# ## What is compared
+# ## What we compare
 #
-# The talk compares four architectures, A, B, C and ResNet50. Only one of them is written down there. We do the following:
+# The talk compares four architectures, A, B, C and ResNet50, but specifies only one of them. We do the following:
 #
-# - **A** is the talk's table to the letter: three convolutions of 5 × 5 with stride 2, dropout of one half, three dense layers.
+# - **A** follows the table in the talk exactly: three convolutions of 5 × 5 with stride 2, dropout of one half, three dense layers.
 # - **A_scripts** is the variant in the authors' scripts: fewer kernels in the last block, dropout of a quarter.
-# - **B is our own.** It asks what the conventional improvements bring: many small kernels, shortcuts {cite}`He2016`, averages instead of a long row of pixels.
-# - **C is our own**, too. It asks what it brings to tell a network what we know of galaxies: that light and gas are different measurements, and that their
-#   amounts in rings about the centre weigh a disc. Beside these rings it has ordinary convolutions.
-# - **ResNet50** {cite}`He2016`, without weights from photographs, with as many input channels as we have. How the authors adapted it is not known.
+# - **B is our own design.** It tests the conventional improvements: many small kernels, residual connections {cite}`He2016`, and pooling in place of a long flattened row of pixels.
+# - **C is our own design**, too. It tests whether prior knowledge of galaxies helps: light and gas are different measurements, and their
+#   amounts in rings about the centre measure the mass of a disc. It combines these ring sums with ordinary convolutions.
+# - **ResNet50** {cite}`He2016`, without weights pre-trained on photographs, with as many input channels as we have. How the authors adapted it is not known.
 #
-# All of them read the same images and maps and give $\ln M_\mathrm{DM}(<R_i)$ at the 20 radii. All are trained to make the mean square error of these logarithms small, each
-# radius in units of its spread among the training galaxies, so that a loss of 1 is that of the mean profile.
+# All of them read the same images and maps and predict $\ln M_\mathrm{DM}(<R_i)$ at the 20 radii. All are trained to minimise the mean square error of these logarithms, with each
+# radius in units of its spread among the training galaxies, so that predicting the mean profile gives a loss of 1.
 #
-# What differs from the paper is the schedule. The authors train for up to 200 epochs, stop after 30 without an improvement, and repeat this five times on galaxies drawn anew.
-# Profile `paper` does that. Profile `quick` has minutes: fewer epochs with a learning rate that falls to zero, fewer members, and of ResNet50, by far the most
-# expensive, only a few passes through the data. **So ResNet50 is not judged fairly at `quick`**; its place in the comparison of costs is.
+# The training schedule differs from the paper's. The authors train for up to 200 epochs, stop after 30 without an improvement, and repeat this five times on newly drawn galaxies.
+# Profile `paper` does that. Profile `quick` has only minutes: fewer epochs with a learning rate that falls to zero, fewer ensemble members, and for ResNet50, by far the most
+# expensive, only a few epochs. **So `quick` does not judge the accuracy of ResNet50 fairly**, although its cost can be compared.
 
 # %%
 dataset = load.dataset(settings)
@@ -100,14 +100,14 @@ show_table(
 )
 
 # %% [markdown]
-# *Multiplications* are those of one image on its way forward; training takes three times as many. *Seconds* are the wall time of one member on the machine that made this
-# copy of the book, several trainings side by side. A has so many parameters because its first dense layer looks at every pixel of the last maps; pooling, as in B
-# and C, does without.
+# *Multiplications* counts those of one forward pass for one image; training takes three times as many. *Seconds* is the wall time of one member on the machine that made this
+# copy of the book, with several members training in parallel. A has so many parameters because its first dense layer is connected to every pixel of the last maps; pooling, as in B
+# and C, avoids this.
 #
-# ## Before the training: one batch by heart
+# ## Before training: overfitting one batch
 #
-# A network that cannot learn 32 views by heart will not learn from hundreds. The authors make this check, and so should everyone: it costs seconds, and finds wrong
-# shapes, targets that belong to other images, and gradients that reach nothing. Dropout is off, for it is there to prevent just this.
+# A network that cannot memorise 32 views will not learn from hundreds. The authors make this check, and so should everyone: it takes seconds, and reveals wrong
+# shapes, targets paired with the wrong images, and gradients that do not reach the weights. Dropout is off, because its purpose is to prevent exactly this.
 
 # %%
 batch = report.one_batch(dataset, n_batch)
@@ -118,10 +118,10 @@ show(
     figures.overfit(losses),
     settings,
     "networks_overfit",
-    caption="Loss of one batch that is shown again and again. Dashed: what "
-    "the mean of the training galaxies would give on average.",
+    caption="Loss on one batch that is shown repeatedly. Dashed: the "
+    "average loss when predicting the mean of the training galaxies.",
     alt="One falling line for each of four architectures on a logarithmic "
-    "axis, from about one downwards.",
+    "axis, starting at about one.",
     n=len(np.unique(batch.galaxy)),
 )
 
@@ -130,19 +130,19 @@ record(
     "networks-overfit",
     max(loss[-1] / loss[0] for _, loss in losses.values()),
     figure="networks_overfit",
-    statement="Loss of one batch learned by heart over that at the start, "
+    statement="Final loss over initial loss when overfitting one batch, "
     "for the architecture that learns least of it",
 )
 
 # %% [markdown]
-# After {numref}`fig-networks-overfit`'s few steps the slowest of them is down to {num}`networks-overfit:.2g` of its first loss. ResNet50 is left out here only because it takes a
+# After the few steps shown in {numref}`fig-networks-overfit`, the slowest of them has reduced its loss to {num}`networks-overfit:.2g` of the initial value. ResNet50 is left out here only because it takes a
 # minute.
 #
 # ## Training
 #
-# Now the training itself. `load_predictions` above has done it, if it had not been done before. Each epoch shows every training view once, turned and reflected at
-# random: the sky has no preferred direction, so a galaxy turned on the sky has the same halo, and its velocity map stays one, because velocities along the line of sight do not
-# change when the sky is turned. (A reflection turns the sense of rotation, which says nothing of the mass.)
+# Now the training itself. `load.predictions` above has already run it, unless the networks existed. Each epoch shows every training view once, randomly rotated and reflected:
+# the sky has no preferred direction, so a galaxy rotated on the sky has the same halo, and its velocity map remains valid, because line-of-sight velocities do not
+# change when the sky is rotated. (A reflection reverses the sense of rotation, which carries no information on the mass.)
 
 # %%
 histories = {
@@ -155,7 +155,7 @@ show(
     figures.histories(histories),
     settings,
     "networks_histories",
-    caption="Loss of the training and of the validation galaxies against the "
+    caption="Loss of the training and of the validation galaxies against "
     "epoch; thin lines are further members of an ensemble. Dots: the epoch "
     "whose weights are kept. Dashed: the mean training profile.",
     alt="One panel for each architecture with two falling lines, training "
@@ -165,22 +165,22 @@ show(
 )
 
 # %% [markdown]
-# Three things are to be seen in {numref}`fig-networks-histories`. Where both lines still fall at the end, more epochs would help. Where the validation loss stays while the training loss
-# falls, the network begins to remember. And where the training loss lies *above* the other, dropout is at work: it handicaps the network in training only.
-# The validation loss takes part in a choice, that of the epoch, so it is not the number to report. From here on we speak of the test galaxies.
+# Three things can be seen in {numref}`fig-networks-histories`. Where both lines still fall at the end, more epochs would help. Where the validation loss levels off while the training loss
+# falls, the network begins to overfit. Where the training loss lies *above* the validation loss, dropout is at work: it handicaps the network in training only.
+# The validation loss was used to choose the epoch, so it is not the number to report. From here on, all results are for the test galaxies.
 #
-# ## What is an error?
+# ## Which error?
 #
 # The talk gives
 #
 # $$\Delta_\mathrm{MSE}(R_i)=\Big[\frac1N\sum_j\Big(\frac{\mu_j(R_i)-\hat\mu_j(R_i)}{\hat\mu_j(R_i)}\Big)^2\Big]^{1/2}$$
 #
-# at each radius. That leaves three questions, and the answers matter.
+# at each radius. This definition leaves three questions open, and the answers matter.
 #
-# - *Is $\mu$ the mass or its logarithm?* The slides do not say, and the scripts compute both. $\ln(M/M_\odot)$ is about 25, so that an error of 30 per cent in the mass is one of about one per cent
-#   in the logarithm; and that number would change if one weighed in kilograms. We mean the mass, unless we say otherwise.
-# - *Is the hat the truth or the estimate?* Elsewhere a hat is an estimate; in the scripts the denominator is the truth. We divide by the truth.
-# - *Is it a mean square error?* It is the *root* of one, of the relative error. Where the conclusions say "mean square error below 0.2", we take it for this quantity.
+# - *Is $\mu$ the mass or its logarithm?* The slides do not say, and the scripts compute both. $\ln(M/M_\odot)$ is about 25, so an error of 30 per cent in the mass is an error of about one per cent
+#   in the logarithm, and that percentage would change if the mass were given in kilograms. We use the mass, unless we say otherwise.
+# - *Does the hat denote the truth or the estimate?* A hat usually denotes an estimate; in the scripts the denominator is the truth. We divide by the truth.
+# - *Is it a mean square error?* It is the *square root* of one, of the relative error. Where the conclusions say "mean square error below 0.2", we assume that they mean this quantity.
 
 # %%
 best = f"{BEST_VALUE}/all"
@@ -191,21 +191,21 @@ print(
 )
 
 # %% [markdown]
-# Beside it the scripts compute three more: the means of $|\Delta M/M|$, $(\Delta\mu/\mu)^2$ and $|\Delta\mu/\mu|$. The second is the least upset by a few bad galaxies, and the one of the
-# abstract's "mean absolute error"; we use it for comparisons.
+# The scripts compute three further measures: the means of $|\Delta M/M|$, $(\Delta\mu/\mu)^2$ and $|\Delta\mu/\mu|$. The mean of $|\Delta M/M|$ is the least sensitive to a few bad galaxies, and corresponds to the
+# "mean absolute error" of the abstract; we use it for comparisons.
 #
-# **How sure is such a number?** There are few test galaxies, each seen three times, and three views of a galaxy share its halo: they are not three measurements. So we draw *galaxies* with
-# replacement, with all their views, a thousand times, and take the scatter of the result {cite}`Efron1979`. The same draws serve all methods, so that two of them are compared on the same galaxies.
+# **How certain is such a number?** There are few test galaxies, each seen three times, and three views of a galaxy share its halo: they are not three independent measurements. So we resample *galaxies* with
+# replacement, with all their views, a thousand times, and take the scatter of the result {cite}`Efron1979`. All methods use the same resampled galaxies, so that two methods are compared on the same galaxies.
 #
-# ## Opponents
+# ## Baselines
 #
-# The authors compare with a **random draw**: at each radius a number from a normal distribution with the mean and the spread of the training galaxies. It knows no galaxy, and makes an error on
-# top of that. The **mean training profile** knows no galaxy either, and does not gamble. To beat these two is the least.
+# The authors compare with a **random draw**: at each radius, a number from a normal distribution with the mean and the spread of the training galaxies. It uses no information on the galaxy, and adds random
+# scatter. The **mean training profile** uses no information on the galaxy either, but adds no scatter. Any useful method must beat these two.
 #
-# The honest question is another: *is a network needed?* An astronomer would measure what catalogues hold: fluxes, colours, radii that hold half of the light, the axis ratio of the image and
-# the inclination it suggests, HI mass and size, width of the HI line. On these we train a **linear** formula (ridge regression) and **boosted trees**, on the same training galaxies.
-# The strength of the penalty and the size and number of the trees are chosen by cross-validation among them. The trees' learning rate and how many times they are drawn were set by hand, for
-# speed, with the test errors in view; that can only help the opponents.
+# The more demanding question is: *is a network needed?* An astronomer would measure catalogue quantities: fluxes, colours, half-light radii, the axis ratio of the image and
+# the inclination that it implies, HI mass and size, width of the HI line. On these we train a **linear** formula (ridge regression) and **boosted trees**, on the same training galaxies.
+# The strength of the penalty and the size and number of the trees are chosen by cross-validation among them. The learning rate of the trees and the number of folds were set by hand, for
+# speed, with the test errors in view; that can only favour the baselines.
 
 # %%
 scores = Scores.of(predictions, seed=seed)
@@ -230,11 +230,11 @@ show(
     "networks_errors",
     caption="Errors at each radius. Left: $\\Delta_\\mathrm{MSE}$ of the "
     "talk, of the mass. Right: mean of $|\\Delta M/M|$. The shading of C is "
-    "the middle 68 per cent over draws of galaxies. Dotted: what counting "
-    "particles in the target costs at least. The random draw is off the "
-    "left panel's scale.",
+    "the 68 per cent bootstrap interval over galaxies. Dotted: the minimum "
+    "error from counting particles in the target. The random draw is off "
+    "the left panel's scale.",
     alt="Two panels of error against radius from 1 to 100 kpc. Coloured "
-    "lines are networks, grey ones plain predictions. All have their "
+    "lines are networks, grey lines are baselines. All have their "
     "largest errors at small radii, where a dotted floor rises, too.",
     n=scores.n_galaxies,
 )
@@ -248,7 +248,7 @@ for name, label in names.items():
         record(f"net-{id}-{region}", found, statement=say)
 
 # %% [markdown]
-# Averaged from 5 to 50 kpc, which we shall call *intermediate* radii (the talk does not define them), the mean $|\Delta M/M|$ is
+# Averaged from 5 to 50 kpc, which we call *intermediate* radii (the talk does not define them), the mean $|\Delta M/M|$ is
 #
 # | method | 1–5 kpc | 5–50 kpc | 50–100 kpc |
 # |---|---|---|---|
@@ -262,10 +262,10 @@ for name, label in names.items():
 # | mean profile | {num}`net-baseline-mean-inner:.3f±` | {num}`net-baseline-mean-intermediate:.3f±` | {num}`net-baseline-mean-outer:.3f±` |
 # | random draw | {num}`net-baseline-random-inner:.3f±` | {num}`net-baseline-random-intermediate:.3f±` | {num}`net-baseline-random-outer:.3f±` |
 #
-# Two warnings before reading it. The uncertainties are those of the *galaxies*: two rows may differ by less than either's uncertainty and still be told apart, because both meet the same galaxies.
-# And at the smallest radii part of the error belongs to the target: where the mass within $R$ is a few dozen particles, their number scatters, and no method can know how.
+# Two warnings. The uncertainties are sampling uncertainties of the *galaxies*: two rows may differ by less than either uncertainty and still differ significantly, because both are measured on the same galaxies.
+# And at the smallest radii part of the error belongs to the target: where the mass within $R$ consists of a few dozen particles, their number scatters, and no method can predict this scatter.
 #
-# The scripts' other measures, over intermediate radii, for the record:
+# For completeness, the other measures of the scripts, over intermediate radii:
 
 # %%
 show_table(
@@ -274,9 +274,9 @@ show_table(
 )
 
 # %% [markdown]
-# ### On the same galaxies
+# ### Paired comparison
 #
-# So compare pair by pair: for each test view the error of the network less that of the best opponent, and the mean of *that* with its uncertainty.
+# We therefore compare in pairs: for each test view we subtract the error of the best baseline from that of the network, and average *this difference*, with its uncertainty.
 
 # %%
 opponent = "baseline/boosted"
@@ -285,9 +285,9 @@ show(
     figures.against(scores, nets, opponent, "boosted trees"),
     settings,
     "networks_against",
-    caption="Mean $|\\Delta M/M|$ of each network less that of the boosted "
-    "trees, on the same galaxies. Bars: one standard deviation over draws "
-    "of galaxies.",
+    caption="Mean $|\\Delta M/M|$ of each network minus that of the boosted "
+    "trees, on the same galaxies. Bars: one standard deviation from the "
+    "bootstrap over galaxies.",
     alt="Markers with bars about a horizontal line at zero, one series for "
     "each architecture, against radius.",
     n=scores.n_galaxies,
@@ -298,18 +298,18 @@ for name, label in nets.items():
     for other in ("linear", "boosted"):
         found = scores.better("intermediate", name, f"baseline/{other}")
         id = f"net-{label.lower()}-less-{other}"
-        say = f"Mean |dM/M| from 5 to 50 kpc, {label} less {other}"
+        say = f"Mean |dM/M| from 5 to 50 kpc, {label} minus {other}"
         record(id, found, statement=say)
         print(f"{label:10s} against {other:8s} {verdict(found)}")
 
 # %% [markdown]
-# In {numref}`fig-networks-against` a network wins where its bars lie below zero. From 5 to 50 kpc C differs from the boosted trees by {num}`net-c-less-boosted:+.3f±` and from
-# the linear formula by {num}`net-c-less-linear:+.3f±`; A by {num}`net-a-less-boosted:+.3f±` and {num}`net-a-less-linear:+.3f±`. (Negative: the network is better. The cell above says in words
-# which differences exceed twice their uncertainty.) **A network that does not beat a formula on a dozen catalogue numbers has not learned from the pixels**, however well it does against a random draw.
+# In {numref}`fig-networks-against` a network is better where its bars lie below zero. From 5 to 50 kpc C differs from the boosted trees by {num}`net-c-less-boosted:+.3f±` and from
+# the linear formula by {num}`net-c-less-linear:+.3f±`; A by {num}`net-a-less-boosted:+.3f±` and {num}`net-a-less-linear:+.3f±`. (Negative: the network is better. The output of the cell above states
+# which differences exceed twice their uncertainty.) **A network that does not beat a formula based on a dozen catalogue numbers has not learned anything useful from the pixels**, however well it does against a random draw.
 #
-# ## What it costs
+# ## Cost
 #
-# Accuracy has a price, in minutes and in parameters.
+# Accuracy costs training time and parameters.
 
 # %%
 ends = {
@@ -326,11 +326,11 @@ show(
     figures.cost(rows, ends, plain),
     settings,
     "networks_cost",
-    caption="Mean $|\\Delta M/M|$ from 5 to 50 kpc against the time that one "
-    "member's training took, and against its number of parameters. "
+    caption="Mean $|\\Delta M/M|$ from 5 to 50 kpc against the training "
+    "time of one member, and against its number of parameters. "
     "Horizontal lines: the regressions on observables, fitted in seconds.",
-    alt="Two panels with one marker for each architecture, error upwards, "
-    "training time or number of parameters to the right; horizontal lines "
+    alt="Two panels with one marker for each architecture, error against "
+    "training time and against number of parameters; horizontal lines "
     "mark the two regressions.",
     n=scores.n_galaxies,
 )
@@ -346,13 +346,13 @@ for row in rows:
     )
 
 # %% [markdown]
-# One member of C took {num}`net-c-seconds:.0f` and has {num}`net-c-parameters` parameters, A {num}`net-a-seconds:.0f` and {num}`net-a-parameters`, ResNet50 {num}`net-resnet50-seconds:.0f` for the few
-# epochs it was given, and {num}`net-resnet50-parameters`. {numref}`fig-networks-cost` shows whether size buys anything. With hundreds of galaxies one should not expect it: parameters must be pinned down
-# by examples, and ResNet50 was made for a million photographs.
+# One member of C took {num}`net-c-seconds:.0f` and has {num}`net-c-parameters` parameters, A {num}`net-a-seconds:.0f` and {num}`net-a-parameters`, ResNet50 {num}`net-resnet50-seconds:.0f` for its few
+# epochs, and {num}`net-resnet50-parameters`. {numref}`fig-networks-cost` shows whether a larger network is more accurate. With hundreds of galaxies it is not expected to be: examples must constrain the
+# parameters, and ResNet50 was designed for a million photographs.
 #
 # ### Seeds
 #
-# A training is a draw of lots. How much of the differences above is luck? Members of an ensemble differ by nothing but their seeds and, at profile `paper`, by the galaxies they were shown.
+# Training is stochastic. How much of the differences above is due to chance? Members of an ensemble differ only in their seeds and, at profile `paper`, in their training galaxies.
 
 # %%
 each = scores.of_members(predictions[best].members_ln)
@@ -363,18 +363,18 @@ record(
     "net-seeds-range",
     np.ptp(each),
     n=scores.n_galaxies,
-    statement="Largest less least mean |dM/M| from 5 to 50 kpc among the "
-    "members of the ensemble of C",
+    statement="Largest minus smallest mean |dM/M| from 5 to 50 kpc among "
+    "the members of the ensemble of C",
 )
 record("net-members", len(each), statement="Members of the ensemble of C")
 
 # %% [markdown]
-# The ensemble of C has {num}`net-members` member(s), whose errors differ by {num}`net-seeds-range:.3f` at most; the ensemble answers with the mean of their logarithms. Differences of that size
-# between two architectures, each trained once, mean nothing.
+# The ensemble of C has {num}`net-members` member(s), whose errors differ by {num}`net-seeds-range:.3f` at most; the ensemble predicts the mean of their logarithms. Differences of that size
+# between two architectures, each trained once, are not significant.
 #
 # ## More galaxies, or more layers?
 #
-# The learning curve answers what to do next. The same network is trained on a part of the training galaxies; the linear formula as well.
+# The learning curve tells which would help more. The network and the linear formula are both trained on subsets of the training galaxies.
 
 # %%
 numbers = sorted(map(int, predictions.under("learning_curve")))
@@ -396,7 +396,7 @@ show(
     settings,
     "networks_learning_curve",
     caption="Mean $|\\Delta M/M|$ of the test galaxies from 5 to 50 kpc "
-    "against the number of galaxies trained on.",
+    "against the number of training galaxies.",
     alt="Two falling lines with bars, a network and a linear formula, "
     "against the number of galaxies on a logarithmic axis, below the "
     "horizontal line of the mean profile.",
@@ -410,21 +410,21 @@ record(
     gain,
     n=scores.n_galaxies,
     figure="networks_learning_curve",
-    statement="Change of the mean |dM/M| from 5 to 50 kpc of C when the "
-    "number of training galaxies is doubled for the last time",
+    statement="Change of the mean |dM/M| from 5 to 50 kpc of C at the "
+    "last doubling of the number of training galaxies",
 )
 
 # %% [markdown]
-# The last doubling of the number of galaxies changed the error of C by {num}`net-doubling:+.3f±` ({numref}`fig-networks-learning-curve`). (Part of this is the ensemble: the last point has
-# {num}`net-members` member(s), the others one.) A formula with few coefficients is soon as good as it can be; a network goes on learning. That is why a comparison of architectures on few galaxies says
-# little about one on many, and why the paper's TNG100, with its thousands, may rank them differently.
+# The last doubling of the number of galaxies changed the error of C by {num}`net-doubling:+.3f±` ({numref}`fig-networks-learning-curve`). (Part of this is due to the ensemble: the last point has
+# {num}`net-members` member(s), the others one.) A formula with few coefficients soon reaches its best accuracy; a network continues to improve. That is why a comparison of architectures on few galaxies says
+# little about one on many, and why thousands of galaxies of TNG100, as in the paper, may rank them differently.
 #
 # ## The paper's claims
 #
-# *"The dark-matter profile is reconstructed with high performance throughout the galaxy."* To make that a statement which can fail, we ask that at **every** radius the best network explain at least half of the
-# variance of $\ln M$: its mean square error must be at most half of the mean profile's, at the worst radius as well.
+# *"The dark-matter profile is reconstructed with high performance throughout the galaxy."* To make this a testable statement, we require that at **every** radius the best network explain at least half of the
+# variance of $\ln M$: its mean square error must be at most half of the mean profile's, even at the worst radius.
 #
-# *The follow-up:* a mean square error *"about three times below its value under the training distribution"*. The value under the training distribution may be that of the mean profile or that of a random draw from it, which is twice as large. We take the first, which is harder.
+# *The follow-up:* a mean square error *"about three times below its value under the training distribution"*. The value under the training distribution may be that of the mean profile or that of a random draw from it, which is twice as large. We use the first, which is the stricter criterion.
 
 # %%
 worst = scores.worst_ratio("all", best, "baseline/mean")
@@ -448,13 +448,13 @@ for other, found in gains.items():
 
 # %% [markdown]
 # At its worst radius C leaves {num}`net-unexplained:.2f±` of the variance unexplained. Over all radii its mean square error is {num}`net-gain-mean:.1f±` times below that of the mean training profile, and {num}`net-gain-random:.1f±` times below that of the random
-# draw. The claims on intermediate radii belong to the next chapter, where inputs are taken away.
+# draw. The next chapter, which trains with fewer inputs, tests the claims on intermediate radii.
 #
 # ## Exercises
 #
 # :::{admonition} Exercise
 # :class: tip
-# The mean of $|\Delta M/M|$ punishes a prediction that is twice too large by 1 and one that is twice too small by 1/2. Networks minimise the square of $\ln M$, for which both are alike. Compute the median of $\ln(M_\mathrm{pred}/M_\mathrm{true})$ at each radius for C. Would multiplying all its masses by one factor make the mean $|\Delta M/M|$ smaller? Which way?
+# The mean of $|\Delta M/M|$ penalises a prediction that is twice too large by 1 and one that is twice too small by 1/2. Networks minimise the square of the error of $\ln M$, for which both are equal. Compute the median of $\ln(M_\mathrm{pred}/M_\mathrm{true})$ at each radius for C. Would multiplying all its masses by one factor reduce the mean $|\Delta M/M|$? In which direction?
 # :::
 #
 # :::{admonition} Solution
@@ -466,12 +466,12 @@ for other, found in gains.items():
 #     error = np.abs(factor * predictions["C/all"].m_dm / predictions.truth - 1)
 #     print(factor, np.nanmean(error[:, columns]).round(4))
 # ```
-# A factor slightly below one usually helps: large overestimates cost most. It must not be chosen on the test galaxies, of course; it would have to come from the validation galaxies.
+# A factor slightly below one usually helps: large overestimates are penalised most. It must not be chosen on the test galaxies, of course, but on the validation galaxies.
 # :::
 #
 # :::{admonition} Exercise
 # :class: tip
-# Pretend that the three views of each galaxy were independent: give `Bootstrap` a different id for each view. By how much do the error bars of {numref}`fig-networks-errors` shrink? What would you have concluded wrongly from {numref}`fig-networks-against`?
+# Treat the three views of each galaxy as if they were independent: give `Bootstrap` a different id for each view. By how much do the error bars of {numref}`fig-networks-errors` shrink? Which wrong conclusions would you have drawn from {numref}`fig-networks-against`?
 # :::
 #
 # :::{admonition} Solution
@@ -483,20 +483,20 @@ for other, found in gains.items():
 # naive = Bootstrap(np.arange(len(values))).mean(values)
 # print((naive.error / scores.bootstrap.mean(values).error).round(2))
 # ```
-# Between 0.58, which is $1/\sqrt3$, where the views of a galaxy err together, and 1, where each errs on its own. The small bars would turn chance differences into discoveries.
+# The ratio lies between 0.58, which is $1/\sqrt3$, if the errors of a galaxy's views are fully correlated, and 1, if they are independent. The smaller bars would make chance differences look significant.
 # :::
 #
 # ## Summary
 #
-# - A and A_scripts are the authors'; B and C are our own, since the paper's are not known; ResNet50 is adapted plainly.
+# - A and A_scripts are the authors' designs; B and C are our own, because those of the paper are not known; ResNet50 has only the necessary adaptations.
 # - From 5 to 50 kpc the mean $|\Delta M/M|$ is {num}`net-a-intermediate:.3f±` for A, {num}`net-c-intermediate:.3f±` for C, {num}`net-baseline-boosted-intermediate:.3f±` for boosted trees on catalogue observables, {num}`net-baseline-mean-intermediate:.3f±` for the mean profile.
-# - Errors are given with bootstraps over galaxies, and methods compared in pairs.
-# - The talk's measure is a root mean square; of the mass and of its logarithm it differs by a factor of about 25.
-# - None of these numbers is a result on TNG unless this copy of the book was made from TNG.
+# - Uncertainties are bootstraps over galaxies, and methods are compared in pairs.
+# - The talk's measure is a root mean square; its values for the mass and for its logarithm differ by a factor of about 25.
+# - These numbers are results on TNG only if this copy of the book was made from TNG.
 #
 # ## What's next
 #
-# Which inputs carry the information? {doc}`11_inputs` takes them away one by one.
+# Which inputs carry the information? {doc}`11_inputs` removes them one by one.
 #
 # ## References
 #

@@ -14,32 +14,32 @@
 
 # %% [markdown]
 # (profiles)=
-# # Profiles of single galaxies with uncertainty
+# # Profiles of single galaxies with uncertainties
 #
-# **Objective: predict the dark-matter profile of one galaxy, say how sure the prediction is, test whether that is true, and find out where predictions fail.**
+# **Objective: predict the dark-matter profile of one galaxy with an uncertainty, test whether that uncertainty is correct, and find out where predictions fail.**
 #
 # | Prerequisite | Why | Where |
 # |---|---|---|
 # | Target profiles | what is predicted, and how well it is known | {doc}`04_target_profiles` |
 # | Errors and their uncertainty | bootstraps over galaxies | {doc}`10_networks` |
-# | Photometry and HI | what the network has seen | {doc}`11_inputs` |
+# | Photometry and HI | the input of the network | {doc}`11_inputs` |
 #
 # You will be able to
 #
-# 1. recognise bias, scatter and the pull towards the mean in a plot of true against predicted masses;
-# 2. say what an ensemble's spread knows of the error, and what it does not;
+# 1. recognise bias, scatter and regression to the mean in a plot of predicted against true masses;
+# 2. say which part of the error the spread of an ensemble measures, and which it misses;
 # 3. derive the circular velocity and the local density from a predicted profile, with their uncertainties;
 # 4. test a stated uncertainty by its coverage;
-# 5. tell for which galaxies, and from which sides, the predictions are bad, and whether the network is to blame.
+# 5. tell for which galaxies and viewing angles the predictions are poor, and whether the network is to blame.
 #
 # Reading takes about 20 minutes; running takes seconds, once the networks are trained.
 
 # %% tags=["parameters"]
-universe = "embedded"  # written here; or "files", a TNG tree on disk
+universe = "embedded"  # generated here; or "files", a TNG tree on disk
 profile = "quick"  # how much is computed: "smoke", "quick" or "paper"
 seed = 1  # root of every random number: bootstrap, drawn profiles
 base_path = ""  # the simulation's output folder, for universe "files"
-some_radii = "3.4 8.9 18 48"  # radii looked at more closely [kpc]
+some_radii = "3.4 8.9 18 48"  # radii shown in more detail [kpc]
 n_draws = 2000  # profiles drawn from the stated uncertainty
 n_bins = 4  # bins of each property in the search for failures
 
@@ -69,7 +69,7 @@ scores = Scores.of(predictions, seed=seed)
 record = partial(record, n=scores.n_galaxies)
 
 # %% [markdown]
-# All of this chapter is about architecture C with all inputs, the network of the last two chapters, and about galaxies of the test set, which it has never seen.
+# This chapter is about architecture C with all inputs, the network of the last two chapters, and about galaxies of the test set, which were not used in training.
 
 # %%
 name = f"{BEST_VALUE}/all"
@@ -78,24 +78,24 @@ wanted = np.array(some_radii.split(), dtype=float)
 columns = np.abs(np.log(radii[:, None] / wanted)).argmin(axis=0)
 
 # %% [markdown]
-# ## True against predicted
+# ## Predicted against true masses
 
 # %%
 show(
     figures.true_against_predicted(radii, truth, ours.m_dm, columns),
     settings,
     "profiles_true_predicted",
-    caption="Predicted against true dark mass within four radii; one point "
-    "a test view, three for each galaxy. Line: equality.",
+    caption="Predicted against true dark-matter mass within four radii; one "
+    "point for each test view, three for each galaxy. Line: equality.",
     alt="Four square panels, one for each radius, with a cloud of points "
     "along the diagonal line.",
     n=scores.n_galaxies,
 )
 
 # %% [markdown]
-# A perfect network would put all points of {numref}`fig-profiles-true-predicted` on the lines. Look at two things. The *width* of a cloud about the line is the scatter. And a cloud that is *flatter* than the line is the sign of a network that does not know and plays
-# safe: whoever minimises a mean square error answers with the mean of all galaxies that look alike, so that the largest masses come out too small and the smallest too large. It is no fault to be mended, but it must be
-# known by whoever fits a relation to predicted masses.
+# A perfect network would put all points of {numref}`fig-profiles-true-predicted` on the lines. Two features matter. The *width* of a cloud about the line is the scatter. A cloud that is *flatter* than the line is the sign of incomplete information:
+# a predictor that minimises a mean square error returns the mean of all galaxies that look alike, so that the largest masses come out too small and the smallest too large. This regression to the mean is not a fault to be corrected, but anyone who
+# fits a relation to predicted masses must take it into account.
 
 # %%
 x, y = np.log(truth[:, columns]), ours.ln_m_dm[:, columns]
@@ -110,7 +110,7 @@ for k, slope in zip((0, 3), (slopes[0], slopes[-1]), strict=True):
     record(f"profiles-slope-{k}", slope, statement=say)
 
 # %% [markdown]
-# The slope of predicted against true $\ln M$ is {num}`profiles-slope-0:.2f` at the smallest of the four radii and {num}`profiles-slope-3:.2f` at the largest; 1 would be no pull to the mean, 0 nothing but the mean.
+# The slope of predicted against true $\ln M$ is {num}`profiles-slope-0:.2f` at the smallest of the four radii and {num}`profiles-slope-3:.2f` at the largest; a slope of 1 means no regression to the mean, and 0 means that only the mean is predicted.
 #
 # ## Residuals
 
@@ -120,12 +120,12 @@ show(
     settings,
     "profiles_residuals",
     caption="Logarithm of predicted over true mass. Left: distributions at "
-    "four radii, darker outwards; what lies beyond the panel is in the "
+    "four radii, darker outwards; values beyond the panel are in the "
     "outermost bins. Right: median and middle 68 per cent at each radius, "
     "of the network and of the mean training profile.",
     alt="Left, four outlines of distributions around zero. Right, two lines "
-    "near zero with bands, the wide one of the mean profile and the "
-    "narrower one of the network.",
+    "near zero with bands, a wide one for the mean profile and a "
+    "narrower one for the network.",
     n=scores.n_galaxies,
 )
 
@@ -137,16 +137,16 @@ bias = scores.bootstrap.quantile(middle, 0.5)
 spread = scores.bootstrap.scatter(middle)
 say = "of ln(predicted / true), averaged over 5 to 50 kpc"
 record("profiles-bias", bias, statement=f"Median {say}")
-record("profiles-scatter", spread, statement=f"Half of the middle 68% {say}")
+record("profiles-scatter", spread, statement=f"Half width of middle 68% {say}")
 
 # %% [markdown]
-# Averaged over 5 to 50 kpc the median of $\ln(M_\mathrm{pred}/M_\mathrm{true})$ is {num}`profiles-bias:+.3f±` and its scatter {num}`profiles-scatter:.3f±` ({numref}`fig-profiles-residuals`). A bias that is larger than its uncertainty would mean that the test galaxies are another population
-# than those for training, or that the network had stopped too early.
+# Averaged over 5 to 50 kpc the median of $\ln(M_\mathrm{pred}/M_\mathrm{true})$ is {num}`profiles-bias:+.3f±` and its scatter {num}`profiles-scatter:.3f±` ({numref}`fig-profiles-residuals`). A bias larger than its uncertainty would mean that the test galaxies are drawn from a different population
+# than the training galaxies, or that training stopped too early.
 #
 # ## Two galaxies
 #
-# The talk shows two galaxies of TNG100, subhaloes 108013 and 60744, one easy and one hard. Those are shown here if this copy of the book was made from TNG and they are among the tested. Otherwise two others stand for them, by a rule fixed beforehand: of all test galaxies,
-# ranked by their mean $|\Delta M/M|$ from 5 to 50 kpc, the one at 20 and the one at 90 per cent; of their three views the middle one. (The rule looks at the truth of test galaxies. That is allowed for an illustration, and for nothing else.)
+# The talk shows two galaxies of TNG100, subhaloes 108013 and 60744, one easy and one hard. We show those if this copy of the book was made from TNG and they are among the test galaxies. Otherwise two other galaxies replace them, chosen by a rule fixed beforehand: we rank all test galaxies
+# by their mean $|\Delta M/M|$ from 5 to 50 kpc, take those at 20 and at 90 per cent, and of their three views the middle one. (The rule uses the true masses of test galaxies. That is acceptable for an illustration, and for nothing else.)
 
 # %%
 talk = settings.origin == "TNG100-1"
@@ -172,31 +172,31 @@ show(
     figures.views(pictures, dataset.grid.extent),
     settings,
     "profiles_views",
-    caption="What the network saw of the two galaxies: the i band and the "
+    caption="Input of the network for the two galaxies: the i band and the "
     "velocity of the HI (blue approaches).",
     alt="For each of two galaxies an image of starlight and a velocity field.",
     n=len(two),
 )
 
 # %% [markdown]
-# {numref}`fig-profiles-views` shows what the predictions are made from. What makes one of them hard may be visible, or may lie in its halo and in nothing that can be seen.
+# {numref}`fig-profiles-views` shows the input of the predictions. The reason that one of them is hard may be visible, or it may lie in the halo and in nothing that can be observed.
 #
-# ## How sure?
+# ## How certain is a prediction?
 #
-# An **ensemble** is a set of networks that differ by chance only: their seeds, and at profile `paper` the galaxies they were shown {cite}`Lakshminarayanan2017`. Where they disagree, the data did not tell them what to say. Their spread is therefore a part of the error, the part that
-# more galaxies would remove. It knows nothing of the other part: two haloes may differ and host discs that look the same, and all members will then agree on the same wrong answer.
+# An **ensemble** is a set of networks that differ only by chance: in their seeds, and at profile `paper` in their training galaxies {cite}`Lakshminarayanan2017`. Where they disagree, the data did not constrain the prediction. Their spread is therefore a part of the error, the part that
+# more galaxies would remove. It does not measure the other part: two different haloes may host discs that look the same, and all members then agree on the same wrong answer.
 #
-# So the stated uncertainty has two terms,
+# The stated uncertainty therefore has two terms,
 #
 # $$\sigma_{\ln M}^2(R)=\sigma_0^2(R)+f^2\,s^2(R),$$
 #
-# with $s$ the spread of the members for this galaxy, and $\sigma_0$ and $f$ chosen so that the errors of the *validation* galaxies are most likely. The test galaxies have no part in it. With one member there is no spread, and all galaxies get the same uncertainty.
+# with $s$ the spread of the members for this galaxy, and $\sigma_0$ and $f$ chosen to maximise the likelihood of the errors of the *validation* galaxies. The test galaxies are not used. With one member there is no spread, and all galaxies have the same uncertainty.
 #
-# From the enclosed mass follow two quantities that people want to know. The **circular velocity** of the dark matter alone, $\sqrt{GM/R}$, halves the relative error. The **local density**,
+# Two useful quantities follow from the enclosed mass. The **circular velocity** of the dark matter alone, $\sqrt{GM/R}$, has half the relative error. The **local density**,
 #
 # $$\rho(R)\approx\frac{M(<R_{i+1})-M(<R_i)}{\frac{4\pi}{3}(R_{i+1}^3-R_i^3)},$$
 #
-# is a difference: errors that both masses share fall out, those of their own are blown up. Hence the errors at different radii must be treated together. We draw whole profiles with the stated $\sigma$ at each radius, and with the correlation that the validation galaxies' errors had, and carry each one through.
+# is a difference: errors that both masses share cancel, and independent errors are amplified. The errors at different radii must therefore be treated together. We draw whole profiles with the stated $\sigma$ at each radius and with the correlation measured from the errors of the validation galaxies, and propagate each one.
 
 # %%
 linked = ours.attributes["validation_correlation"]
@@ -214,11 +214,11 @@ show(
     figures.single(galaxies, radii),
     settings,
     "profiles_single",
-    caption="Two galaxies: mass over radius, circular velocity and local "
+    caption="Two galaxies: enclosed mass, circular velocity and local "
     "density of the dark matter. Lines and shading: prediction and its "
     "middle 68 per cent; thin lines: members of the ensemble; points: truth.",
     alt="Two columns of three panels each. In each panel a line with a "
-    "shaded band and black points of the truth.",
+    "shaded band and black points for the truth.",
     n=len(two),
 )
 
@@ -232,14 +232,14 @@ say = "Share of predicted profiles in which the mass falls with radius"
 record("profiles-falling", falling, statement=say)
 
 # %% [markdown]
-# In {numref}`fig-profiles-single` the mean $|\Delta M/M|$ of the first galaxy is {num}`profiles-error-first:.2f` and that of the second {num}`profiles-error-second:.2f`. The truth should lie in the shading at about two radii of three; but since the errors at neighbouring radii go together, a single galaxy lies within
-# it everywhere or outside of it over a wide range. That does not say that its uncertainty is wrong. Only many galaxies can say it.
+# In {numref}`fig-profiles-single` the mean $|\Delta M/M|$ of the first galaxy is {num}`profiles-error-first:.2f` and that of the second {num}`profiles-error-second:.2f`. The truth should lie in the shading at about two thirds of the radii; but since the errors at neighbouring radii are correlated, a single galaxy may lie within
+# it everywhere or outside it over a wide range. That does not mean that its uncertainty is wrong. Only a test on many galaxies can show that.
 #
-# Nothing forces a network's 20 numbers to rise with radius. Of the predicted profiles {num}`profiles-falling:.1%` fall somewhere, which no mass can do; there the density is negative and is not drawn. The steps in the density are real in another sense: a target that counts particles has them, too.
+# Nothing forces the 20 predicted numbers to rise with radius. Of the predicted profiles {num}`profiles-falling:.1%` decrease somewhere, which is impossible for an enclosed mass; there the density is negative and is not drawn. The steps in the density, in contrast, are not only an artefact: a target that counts particles has them, too.
 #
-# ## Is the uncertainty true?
+# ## Is the uncertainty correct?
 #
-# A statement like "$\pm\sigma$" can be tested: of many galaxies 68 per cent must lie within, and 95 per cent within twice as much. Better still, ask at which share of the predicted distribution the truth lies (the **probability integral transform** {cite}`Gneiting2007`): it must be as often in the lowest tenth as in any other.
+# A stated "$\pm\sigma$" can be tested: 68 per cent of many galaxies must lie within it, and 95 per cent within twice as much. A stronger test uses the **probability integral transform** {cite}`Gneiting2007`, the fraction of the predicted distribution that lies below the truth: it must fall in the lowest tenth as often as in any other.
 
 # %%
 tested = coverage(truth, ours.m_dm, ours.sigma_ln, scores.bootstrap)
@@ -251,9 +251,9 @@ show(
     settings,
     "profiles_coverage",
     caption="Left: share of the test views within one and two stated "
-    "standard deviations of the prediction; dashed what a normal "
-    "distribution has. Right: where in the predicted distribution the truth "
-    "lies, over all radii. Errors from draws of galaxies.",
+    "standard deviations of the prediction; dashed, the values for a normal "
+    "distribution. Right: position of the truth in the predicted "
+    "distribution, over all radii. Errors from the bootstrap over galaxies.",
     alt="Left, two lines with bands near two dashed levels. Right, a "
     "histogram with error bars around the level one.",
     n=scores.n_galaxies,
@@ -267,16 +267,16 @@ say = "Root mean square of (true - predicted) / sigma of ln M, all radii"
 record("profiles-stretch", tested.stretch, statement=say)
 
 # %% [markdown]
-# Over all radii {num}`profiles-within-1:.1%±` lie within one and {num}`profiles-within-2:.1%±` within two stated standard deviations, where 68.3 and 95.4 are honest. The errors are {num}`profiles-stretch:.2f±` times as large as stated, in the root mean square, which wings affect most ({numref}`fig-profiles-coverage`). The paper shows
-# bands for two galaxies and no such test; we take its claim to be that the bands mean what they seem to.
+# Over all radii {num}`profiles-within-1:.1%±` lie within one and {num}`profiles-within-2:.1%±` within two stated standard deviations; correct uncertainties would give 68.3 and 95.4. The root mean square error is {num}`profiles-stretch:.2f±` times as large as stated; this measure is the most sensitive to the wings ({numref}`fig-profiles-coverage`). The paper shows
+# bands for two galaxies and no such test; we interpret its claim to be that the bands are correct in this sense.
 #
 # ## Where predictions fail
 #
-# Which galaxies are hard? Errors are binned by what the galaxy is and by how it is seen; the boosted trees of {doc}`10_networks` stand beside the network. Where both rise, it is the galaxies that are hard.
+# Which galaxies are hard? We bin the errors by properties of the galaxy and of the view, for the network and for the boosted trees of {doc}`10_networks`. Where both errors rise, the galaxies themselves are hard.
 #
-# - **Inclination**: face-on, the rotation cannot be seen; edge-on, the beam mixes the near and the far side, and dust hides.
-# - **Mass** and **gas content**: small and gas-poor galaxies have little HI to tell the rotation.
-# - **Asymmetry**: gas that is out of order does not rotate on circles.
+# - **Inclination**: face-on, the rotation is not visible; edge-on, the beam mixes the near and the far side, and dust obscures the disc.
+# - **Mass** and **gas content**: small and gas-poor galaxies have little HI to trace the rotation.
+# - **Asymmetry**: disturbed gas does not move on circular orbits.
 
 # %%
 kind = bins.properties(dataset, predictions.rows)
@@ -303,9 +303,9 @@ show(
     settings,
     "profiles_failures",
     caption="Mean $|\\Delta M/M|$ from 5 to 50 kpc in bins with equal "
-    "numbers of views, and for kinds of galaxies with their number. Bars: "
-    "one standard deviation over draws of galaxies. Bins with fewer than "
-    "five galaxies are left out.",
+    "numbers of views, and for types of galaxies with their number. Bars: "
+    "one standard deviation from the bootstrap over galaxies. Bins with "
+    "fewer than five galaxies are left out.",
     alt="Panels of error against inclination, stellar mass, gas content "
     "and asymmetry, and for centrals and satellites, with one line for the "
     "network and one for boosted trees.",
@@ -320,18 +320,18 @@ for id, key in (
     ("asymmetry", "asymmetry hi"),
 ):
     found = bins.upper_less_lower(error, kind[key], scores.bootstrap)
-    say = f"Mean |dM/M| of the upper half in {key} less that of the lower"
+    say = f"Mean |dM/M| of the upper half in {key} minus that of the lower"
     record(f"profiles-by-{id}", found, statement=say)
 
 # %% [markdown]
-# Halves are compared in one number each: the mean $|\Delta M/M|$ of the views above the median of a property less that of the views below it. It is {num}`profiles-by-inclination:+.3f±` for the inclination, {num}`profiles-by-mass:+.3f±` for the stellar mass, {num}`profiles-by-gas:+.3f±` for the gas fraction and {num}`profiles-by-asymmetry:+.3f±` for the asymmetry of
-# the HI (positive: more of it is harder). In {numref}`fig-profiles-failures` the dependence need not be a straight one, so look there before believing a half.
+# One number compares the two halves: the mean $|\Delta M/M|$ of the views above the median of a property minus that of the views below it. It is {num}`profiles-by-inclination:+.3f±` for the inclination, {num}`profiles-by-mass:+.3f±` for the stellar mass, {num}`profiles-by-gas:+.3f±` for the gas fraction and {num}`profiles-by-asymmetry:+.3f±` for the asymmetry of
+# the HI (positive: larger values are harder). The dependence need not be linear, so check {numref}`fig-profiles-failures` before you interpret this number.
 #
-# In the embedded universe we know which galaxies have gas that is out of order, about one in twelve. They are few among the tested, and are shown only if there are at least five.
+# In the embedded universe we know which galaxies have disturbed gas, about one in twelve. Few of them are test galaxies; they are shown only if there are at least five.
 #
 # ### The galaxy or the view?
 #
-# Three views of one galaxy have one truth. If they err alike, something about the galaxy misled the network: more views would not help. If they err each in its own way, the line of sight is to blame, and averaging views would.
+# Three views of one galaxy have the same true profile. If their errors agree, something about the galaxy misled the network, and more views would not help. If their errors differ, they depend on the line of sight, and averaging views would help.
 
 # %%
 shares = {
@@ -349,8 +349,8 @@ show(
     caption="Share of the variance of "
     "$\\ln(M_\\mathrm{pred}/M_\\mathrm{true})$ that lies between the views "
     "of one galaxy.",
-    alt="Two lines of a share against radius, of the network and of the "
-    "boosted trees.",
+    alt="Two lines of this share against radius, for the network and for "
+    "the boosted trees.",
     n=scores.n_galaxies,
 )
 
@@ -360,13 +360,13 @@ say = "Share of the variance of ln(predicted / true) between views of one "
 record("profiles-views", share, statement=say + "galaxy, 5 to 50 kpc")
 
 # %% [markdown]
-# From 5 to 50 kpc {num}`profiles-views:.0%` of the variance lies between the views of one galaxy ({numref}`fig-profiles-views-share`); the rest is the galaxy's. That is why errors in this book are bootstrapped over galaxies.
+# From 5 to 50 kpc {num}`profiles-views:.0%` of the variance lies between the views of one galaxy ({numref}`fig-profiles-views-share`); the rest lies between galaxies. That is why this book bootstraps errors over galaxies.
 #
 # ## Exercises
 #
 # :::{admonition} Exercise
 # :class: tip
-# Predict the uncertainty of the local density at 8 kpc as if the errors at all radii were independent: draw profiles with the unit matrix in place of `linked`. How does it change, and why?
+# Compute the uncertainty of the local density at 8 kpc as if the errors at all radii were independent: draw profiles with the unit matrix instead of `linked`. How does it change, and why?
 # :::
 #
 # :::{admonition} Solution
@@ -381,12 +381,12 @@ record("profiles-views", share, statement=say + "galaxy, 5 to 50 kpc")
 #     band = derived.bands(radii, ours.m_dm[row], drawn)["density"]
 #     print(band.value[k], band.low[k], band.high[k])
 # ```
-# With independent errors the density would be uncertain by about as much as its value: neighbouring masses differ by some 30 per cent, so that an error of 15 per cent in each of them is most of their difference. In truth neighbouring masses err together, and the difference is much better known than either.
+# With independent errors the uncertainty of the density would be about as large as the density itself: neighbouring masses differ by some 30 per cent, so that an error of 15 per cent in each of them is most of their difference. In fact the errors of neighbouring masses are correlated, and the difference is much better known than either mass.
 # :::
 #
 # :::{admonition} Exercise
 # :class: tip
-# Average the predicted $\ln M$ over the three views of each galaxy. By how much should the error fall, by the share of variance above? Try it.
+# Average the predicted $\ln M$ over the three views of each galaxy. By how much should the error fall, given the share of variance above? Try it.
 # :::
 #
 # :::{admonition} Solution
@@ -397,19 +397,19 @@ record("profiles-views", share, statement=say + "galaxy, 5 to 50 kpc")
 # error = np.abs(mean / truth[::3] - 1)[:, inside].mean()
 # print(error, scores.over("intermediate", name).value)
 # ```
-# (The views of a galaxy follow one another in the test set.) With a share $w$ of the variance between views, averaging three leaves $1-\frac23w$ of it. One has one line of sight to a real galaxy, though.
+# (The views of a galaxy follow one another in the test set.) With a share $w$ of the variance between views, averaging three leaves $1-\frac23w$ of it. For a real galaxy, however, we have only one line of sight.
 # :::
 #
 # ## Summary
 #
 # - Averaged over 5 to 50 kpc, the bias in $\ln M$ is {num}`profiles-bias:+.3f±` and the scatter {num}`profiles-scatter:.3f±`.
 # - The spread of an ensemble is only a part of the error; calibrated on the validation galaxies, the stated uncertainty covers {num}`profiles-within-1:.1%±` within one standard deviation.
-# - Circular velocities and densities follow with uncertainties that take account of how errors at different radii go together.
-# - Errors depend on what a galaxy is and how it is seen, as measured above; {num}`profiles-views:.0%` of their variance is due to the line of sight.
+# - Circular velocities and densities follow, with uncertainties that include the correlation of errors at different radii.
+# - Errors depend on the properties of a galaxy and on the view, as measured above; {num}`profiles-views:.0%` of their variance is due to the line of sight.
 #
 # ## What's next
 #
-# What in the images do these predictions come from? {doc}`13_saliency` asks them.
+# Which features of the images lead to these predictions? {doc}`13_saliency` examines this.
 #
 # ## References
 #

@@ -16,35 +16,35 @@
 # (saliency)=
 # # What the networks look at
 #
-# **Objective: ask a trained network which pixels its prediction hangs on, at small and at large radii, and find out how far the answer is to be trusted.**
+# **Objective: find out which pixels the prediction of a trained network depends on, at small and at large radii, and how far this answer can be trusted.**
 #
 # | Prerequisite | Why | Where |
 # |---|---|---|
-# | Backpropagation, receptive fields | saliency is backpropagation, one step further | {doc}`09_convolutions` |
-# | The channels of the data set | they are what is asked about | {doc}`07_data_set` |
-# | The trained networks | whom we ask | {doc}`10_networks` |
+# | Backpropagation, receptive fields | saliency extends backpropagation by one step | {doc}`09_convolutions` |
+# | The channels of the data set | saliency is computed for each of them | {doc}`07_data_set` |
+# | The trained networks | the networks we examine | {doc}`10_networks` |
 #
 # You will be able to
 #
 # 1. compute saliency maps by plain gradients, SmoothGrad, integrated gradients and Grad-CAM, and say what each of them means;
-# 2. check a map: does it add up, does it depend on what was learned, does taking the pixels away say the same?
-# 3. stack maps of discs seen from all sides;
+# 2. check a map: does it add up, does it depend on what was learned, and does occlusion agree with it?
+# 3. stack maps of discs seen from all directions;
 # 4. read a matrix of image radius against profile radius;
 # 5. say which conclusions about galaxies do *not* follow from a saliency map.
 #
 # Reading takes about 20 minutes. Running takes two minutes on two cores once the networks are trained.
 
 # %% tags=["parameters"]
-universe = "embedded"  # written here; or "files", a TNG tree on disk
+universe = "embedded"  # generated here; or "files", a TNG tree on disk
 profile = "quick"  # how much is computed: "smoke", "quick" or "paper"
 seed = 1  # root of every random number
 base_path = ""  # for "files", the simulation's output folder
-network = "C/all"  # whom we ask
-compared = "A/all"  # and whom else: the architecture of the talk
+network = "C/all"  # the network we examine
+compared = "A/all"  # network to compare with: the talk's architecture
 r_inner = 6.0  # radius of the first output that is compared [kpc] (talk)
-r_outer = 48.0  # of the second [kpc] (talk)
-n_views = 210  # test views at most that are asked about
-n_close = 24  # of them, for the costly methods
+r_outer = 48.0  # radius of the second output [kpc] (talk)
+n_views = 210  # maximum number of test views
+n_close = 24  # number of these views for the costly methods
 n_smooth = 24  # noisy copies of SmoothGrad
 n_steps = 64  # steps of integrated gradients
 
@@ -68,12 +68,12 @@ record = recorder(settings, chapter="saliency")
 # %% [markdown]
 # ## One step beyond the first layer
 #
-# Training asks how the loss changes with each *weight*. The same backpropagation, carried one step further, tells how an output changes with each *pixel* of the image
+# Training computes how the loss changes with each *weight*. The same backpropagation, carried one step further, gives the change of an output with each *pixel* of the image
 # {cite}`Simonyan2014`,
 #
 # $$S_{ij}=\frac{\partial y}{\partial x_{ij}},$$
 #
-# where $y$ is one of the twenty outputs, $\ln M_\mathrm{DM}(<R)$, and $x_{ij}$ the normalised value of one pixel of one channel. The talk shows such **saliency maps** for the outputs at 6 and 48 kpc, and so do we, for galaxies of the test set.
+# where $y$ is one of the twenty outputs, $\ln M_\mathrm{DM}(<R)$, and $x_{ij}$ the normalised value of one pixel of one channel. The talk shows such **saliency maps** for the outputs at 6 and 48 kpc. We do the same for galaxies of the test set.
 # Nothing is fitted here.
 
 # %%
@@ -90,7 +90,7 @@ factor = radii[1] / radii[0]
 record("saliency-factor", factor, statement="Ratio of the two radii")
 
 # %% [markdown]
-# All twenty outputs are asked at once, for they will be needed; the two nearest to the talk's radii lie at {num}`saliency-inner:.1f` and {num}`saliency-outer:.1f`. Here is a single view, with the slope in each of its channels.
+# We compute all twenty outputs at once, because later sections need them; the two nearest to the talk's radii lie at {num}`saliency-inner:.1f` and {num}`saliency-outer:.1f`. Here is a single view, with the slope in each of its channels.
 
 # %%
 one = asked.typical(among=n_close)
@@ -102,9 +102,9 @@ show(
     settings,
     "saliency_channels",
     caption="One view, and the slope of the predicted $\\ln M_\\mathrm{DM}$ "
-    "in each of its pixels and channels, for two radii (purple: more in this "
-    "pixel means more dark matter; orange: less). All channels of a row have "
-    "one scale.",
+    "with respect to each pixel and channel, for two radii (purple: more in "
+    "this pixel means more dark matter; orange: less). All channels of a row "
+    "have the same scale.",
     alt="Three rows of eight small pictures: the input channels of a galaxy, "
     "and maps of slopes for the output at small and at large radius, "
     "with purple and orange patches.",
@@ -119,24 +119,24 @@ record(
     100 * bands.mean(),
     n=1,
     unit="%",
-    statement="Share of the five bands in the sizes of slopes, one view",
+    statement="Share of the five bands in the summed |slope|, one view",
     figure="saliency_channels",
 )
 
 # %% [markdown]
-# Of the sizes of all slopes {num}`saliency-bands:.0f` are in the five bands ({numref}`fig-saliency-channels`). Look at the maps with the layers of the network in mind: strides and poolings leave a checkered texture ({doc}`09_convolutions`), and the broad lobes of our C are its apertures about the centre. Where four of them alternate in sign, it is asked how round the disc looks, which tells its inclination.
-# That is the network's doing, and not the galaxy's. And a slope is no importance. A pixel far from the galaxy can have a large slope although it is the same, empty, for every galaxy: *if* there were light, the prediction *would* change. Two remedies come below: other
+# The five bands hold {num}`saliency-bands:.0f` of the summed absolute slopes ({numref}`fig-saliency-channels`). Keep the layers of the network in mind when you look at the maps: strides and poolings leave a chequered texture ({doc}`09_convolutions`), and the broad lobes of our C are its apertures about the centre. Four lobes of alternating sign measure the apparent axis ratio of the disc, which tells its inclination.
+# These patterns belong to the network, not to the galaxy. Moreover, a slope is not an importance. A pixel far from the galaxy can have a large slope although it is empty for every galaxy: *if* it contained light, the prediction *would* change. We use two remedies below: other
 # methods, and multiplying the slope by how much a pixel typically varies.
 #
 # ## Four methods
 #
 # - **Plain gradient**: as above.
-# - **SmoothGrad** {cite}`Smilkov2017`: the mean of the gradients over many copies of the image with noise on them, since the slope of a network with bends changes abruptly from one image to the next. We put noise only on pixels with light or HI, because an empty pixel with noise on it would be a new source, and we let no light become negative.
-# - **Integrated gradients** {cite}`Sundararajan2017`: the mean slope on the way from a *baseline* to the image, times the difference in each pixel. The parts add up to the whole difference of the two predictions. Our baseline has no light, and HI in the same pixels, but
-#   as faint as can be, and at rest.
+# - **SmoothGrad** {cite}`Smilkov2017`: the mean of the gradients over many copies of the image with added noise, because the slope of a piecewise-linear network changes abruptly from one image to the next. We add noise only to pixels with light or HI, because noise in an empty pixel would be a new source, and we do not let the light become negative.
+# - **Integrated gradients** {cite}`Sundararajan2017`: the mean slope on the path from a *baseline* to the image, times the difference in each pixel. The contributions of the pixels add up to the difference of the two predictions. Our baseline has no light, and HI in the same pixels as the image, but
+#   as faint as possible and at rest.
 # - **Grad-CAM** {cite}`Selvaraju2017`: the feature maps of the last convolution, each weighted by its mean slope.
 #
-# Each method gives a map a channel, which is much to look at. As in the authors' scripts, we take the largest size over the channels of each pixel, and divide by the largest of the map.
+# Each method gives one map per channel. As in the authors' scripts, we combine them into one: we take the largest absolute value over the channels of each pixel, and divide by the maximum of the map.
 
 # %%
 maps = study.four_methods(
@@ -151,9 +151,10 @@ show(
     figures.methods(pictures, one_view, radii, dataset.grid, asked.seen[one]),
     settings,
     "saliency_methods",
-    caption="Where the dark mass predicted for one view within two radii "
-    "(dashed circles) hangs on the image, by four methods; sizes, largest of "
-    "all channels, each map on its own scale. White: outline of the HI.",
+    caption="Dependence of the predicted dark-matter mass of one view within "
+    "two radii (dashed circles) on the image, by four methods; absolute "
+    "values, maximum over channels, each map on its own scale. White: outline "
+    "of the HI.",
     alt="Two rows of five pictures: starlight and velocity of a galaxy, and "
     "for each of two radii maps by gradient, SmoothGrad, integrated "
     "gradients and Grad-CAM, bright where the prediction is sensitive.",
@@ -161,7 +162,7 @@ show(
 )
 
 # %% [markdown]
-# How alike are the maps of {numref}`fig-saliency-methods`? We compare the ranks of the pixels, view by view, for the first views of the test set.
+# How similar are the maps of {numref}`fig-saliency-methods`? We correlate the ranks of the pixels, view by view, for the first views of the test set.
 
 # %%
 alike = {
@@ -200,18 +201,18 @@ record(
     "saliency-cam-silent",
     silent,
     unit="%",
-    statement="Share of maps by Grad-CAM that are zero throughout",
+    statement="Share of Grad-CAM maps that are zero everywhere",
     **here,
 )
 
 # %% [markdown]
 # The rank correlation of the plain gradient's maps with those of the other methods is {num}`saliency-alike-smooth:.2f` (SmoothGrad), {num}`saliency-alike-integrated:.2f` (integrated gradients) and {num}`saliency-alike-cam:.2f`
-# (Grad-CAM), on average over views. Where they differ, it is because they answer different questions. The gradient says what a small *change* would do; integrated gradients say what the pixels that are there have *contributed*, and
-# are zero where the image equals the baseline. Grad-CAM is as coarse as its layer, here {num}`saliency-cam-pixels` pixels a side, and where a network has a second branch that goes round the convolutions (our C measures in apertures directly) it knows nothing of it; {num}`saliency-cam-silent:.0f` of its maps here are zero throughout, which means that the convolutions have no say in that prediction at all.
+# (Grad-CAM), on average over views. The methods differ because they answer different questions. The gradient gives the effect of a small *change*; integrated gradients give what the existing pixels have *contributed*, and
+# are zero where the image equals the baseline. Grad-CAM has the coarse resolution of its layer, here {num}`saliency-cam-pixels` pixels a side, and it does not see a second branch that bypasses the convolutions (our C measures in apertures directly); {num}`saliency-cam-silent:.0f` of its maps here are zero everywhere, which means that the convolutions do not contribute to that prediction at all.
 #
 # ## First check: does it add up?
 #
-# Integrated gradients promise *completeness*: the parts sum to $y(x)-y(x_0)$. That is a theorem for differentiable functions and an exact integral; our integral has {num}`saliency-steps` steps, and a network may have jumps. So we measure it.
+# Integrated gradients promise *completeness*: the contributions sum to $y(x)-y(x_0)$. This theorem holds for differentiable functions and an exact integral; our integral has {num}`saliency-steps` steps, and a network may be discontinuous. So we measure it.
 
 # %%
 gap = study.missed(asked, n_close, steps=n_steps)
@@ -219,7 +220,7 @@ gap_empty = study.missed(asked, n_close, steps=n_steps, empty=True)
 
 # %%
 here = {"unit": "%", "n": n_few}
-text = "What the parts miss of the whole, median"
+text = "Share of the difference missed by the contributions, median"
 record("saliency-steps", n_steps, statement="Steps of integrated gradients")
 record("saliency-gap-faint", 100 * gap, statement=f"{text}, faint", **here)
 record(
@@ -227,13 +228,13 @@ record(
 )
 
 # %% [markdown]
-# From our baseline the parts miss {num}`saliency-gap-faint:.1f` of the difference (median). From an *empty* sky, with blank HI maps, they miss {num}`saliency-gap-empty:.0f`. A network that tells blank pixels from others, as C does on purpose, changes its answer at once when a pixel begins to have HI,
-# and no slope along the way sees that. Where the second number is the larger, this is the reason. What is missing from the first is the integral's: a network that takes logarithms changes fastest where there is next to nothing, and a finite number of steps cannot follow it there. **Do not take completeness for granted: compute it.**
+# From our baseline the contributions miss {num}`saliency-gap-faint:.1f` of the difference (median). From an *empty* sky, with blank HI maps, they miss {num}`saliency-gap-empty:.0f`. A network that distinguishes blank pixels from others, as C does by design, changes its answer discontinuously when a pixel first contains HI,
+# and no slope along the path includes this jump. Where the second number is the larger, this is the reason. The first gap is a numerical error of the integral: a network that takes logarithms changes fastest where the signal is close to zero, and a finite number of steps cannot resolve this. **Do not assume completeness: compute it.**
 #
-# ## Second check: does the map know what the network has learned?
+# ## Second check: does the map depend on what the network has learned?
 #
-# A map can look right for the wrong reason. Galaxies have edges and centres, and an operation that merely follows the image will highlight them, trained or not. Adebayo and others {cite}`Adebayo2018` proposed a simple test: make the layers of the network random, one after the other from the output
-# down. A map that is about what was learned must be destroyed. For some popular methods it was not.
+# A map can look right for the wrong reason. Galaxies have edges and centres, and an operation that merely follows the image will highlight them, whether the network is trained or not. {cite:t}`Adebayo2018` proposed a simple test: randomise the layers of the network one after the other, from the output
+# down. A map that shows what was learned must then be destroyed. For some popular methods it was not.
 
 # %%
 other = read_network(load.models(settings), compared)
@@ -251,7 +252,7 @@ curves = {
 }
 
 # %% [markdown]
-# For comparison: how alike are the maps of two *trained* networks for one galaxy, and those of one network for two different galaxies?
+# For comparison: how similar are the maps of two *trained* networks for one galaxy, and those of one network for two different galaxies?
 
 # %%
 learned = {name: steps[0][1] for name, steps in walks.items()}
@@ -278,20 +279,20 @@ show(
     settings,
     "saliency_sanity",
     caption="The check of {cite:t}`Adebayo2018`. Above: gradient map of one "
-    "view while layers are made random from the output down. Below: likeness "
-    "to the trained network's maps, mean over views, for two networks and "
-    "two radii; dotted and dashed, what two trained networks, and two "
-    "galaxies, have in common.",
+    "view while layers are randomised from the output down. Below: "
+    "similarity to the maps of the trained network, mean over views, for two "
+    "networks and two radii; dotted and dashed, the similarity of two "
+    "trained networks and of two galaxies.",
     alt="Above, five small maps, the first of the trained network, the "
     "others along the cascade. Below, two panels of curves that begin at one "
-    "and fall as layers are made random, with horizontal reference lines on "
+    "and fall as layers are randomised, with horizontal reference lines on "
     "the left.",
     n=n_few,
 )
 
 # %%
 here = {"figure": "saliency_sanity", "n": n_few}
-text = "Likeness of learned maps to those with all layers random"
+text = "Similarity of learned maps to those with all layers random"
 record("saliency-rank-net", ends[0, 0], statement=f"{text}, ranks", **here)
 record("saliency-ssim-net", ends[0, 1], statement=f"{text}, SSIM", **here)
 text = f"{text}, other network"
@@ -304,16 +305,16 @@ record("saliency-two", two, statement=f"{text}, two networks", **here)
 record("saliency-strangers", unlike, statement=f"{text}, two galaxies", **here)
 
 # %% [markdown]
-# With all layers random the likeness to the learned maps is, in ranks, {num}`saliency-rank-net:.2f` for our main network and {num}`saliency-rank-compared:.2f` for the other, and {num}`saliency-ssim-net:.2f` and {num}`saliency-ssim-compared:.2f` in structural similarity ({numref}`fig-saliency-sanity`).
-# That is to be compared with 1, with the {num}`saliency-two:.2f` that two different trained networks have in common for the same galaxy, and with the {num}`saliency-strangers:.2f` of one network for *different* galaxies.
+# With all layers random, the similarity to the learned maps is, in ranks, {num}`saliency-rank-net:.2f` for our main network and {num}`saliency-rank-compared:.2f` for the other, and {num}`saliency-ssim-net:.2f` and {num}`saliency-ssim-compared:.2f` in structural similarity ({numref}`fig-saliency-sanity`).
+# Compare this with 1, with the {num}`saliency-two:.2f` of two different trained networks for the same galaxy, and with the {num}`saliency-strangers:.2f` of one network for *different* galaxies.
 #
-# What is left after randomisation is not learned: it is the galaxy's outline and the pattern of the architecture (rings, strides), which any network with these layers shows. A rank correlation over all pixels is a generous measure in this respect, because the empty corners
-# of two maps agree so easily. **So we do not conclude anything from the shape of a single map.** What we do compare below, the same network's maps for two outputs, has all of that in common, and differs in what was learned only.
+# The similarity that remains after randomisation was not learned: it comes from the outline of the galaxy and the pattern of the architecture (rings, strides), and any network with these layers shows it. A rank correlation over all pixels overestimates this similarity, because the empty corners
+# of two maps agree so easily. **We therefore draw no conclusion from the shape of a single map.** Below we compare the maps of the same network for two outputs, which have all of this in common and differ only in what was learned.
 #
-# ## Stacked
+# ## Stacked maps
 #
-# Single maps are noisy. Discs lie at all angles and come in all sizes, so before they are averaged each map is turned until the receding side of the major axis points right, and scaled to the radius at which HI falls to $1\,M_\odot\,\mathrm{pc}^{-2}$ {cite}`Wang2016`. To weigh a slope by what a pixel
-# typically does, it is multiplied by half of the range that holds the middle 68 per cent of the training views in that pixel.
+# Single maps are noisy. Discs have all orientations and sizes, so before averaging we rotate each map until the receding side of the major axis points to the right, and scale it to the radius at which the HI falls to $1\,M_\odot\,\mathrm{pc}^{-2}$ {cite}`Wang2016`. To weight a slope by the typical variation of its
+# pixel, we multiply it by half of the range that holds the middle 68 per cent of the training views in that pixel.
 
 # %%
 stack = study.stack(asked)
@@ -324,11 +325,11 @@ show(
     figures.stacked(stack, radii, 1.5),
     settings,
     "saliency_stacked",
-    caption="Size of slope times typical difference, mean over galaxies, each "
-    "turned (major axis horizontal, receding side right) and scaled to its HI "
-    "radius (dashed circle), for the masses within two radii. Below: binary "
-    "logarithm of their ratio, purple where the larger radius looks more. "
-    "Brightness is the share to the power of 0.4.",
+    caption="|Slope| times typical difference, mean over galaxies, each "
+    "rotated (major axis horizontal, receding side right) and scaled to its "
+    "HI radius (dashed circle), for the masses within two radii. Below: "
+    "binary logarithm of their ratio, purple where the mass within the larger "
+    "radius depends more on the image. Brightness: share to the power 0.4.",
     alt="Three rows of pictures, one column each for starlight, HI column, "
     "velocity and dispersion. The upper rows are bright towards the centre or "
     "along the major axis; the lower row shows purple and orange zones.",
@@ -342,12 +343,12 @@ record("saliency-axis-inner", ratios[0], statement=f"{text}, 6 kpc", **here)
 record("saliency-axis-outer", ratios[1], statement=f"{text}, 48 kpc", **here)
 
 # %% [markdown]
-# On the velocity map a rotating disc speaks along its major axis: on the minor axis gas moves across the line of sight. The stacked saliency of the velocity is {num}`saliency-axis-inner:.2f` times as large along the major as along the minor axis for the mass within the small radius, and
-# {num}`saliency-axis-outer:.2f` times for the large ({numref}`fig-saliency-stacked`; strips of the same width). A disc that is seen inclined is also shorter along its minor axis, so part of it is geometry, not kinematics.
+# In the velocity map the rotation of a disc shows along its major axis: on the minor axis gas moves across the line of sight. The stacked saliency of the velocity is {num}`saliency-axis-inner:.2f` times as large along the major as along the minor axis for the mass within the small radius, and
+# {num}`saliency-axis-outer:.2f` times for the large radius ({numref}`fig-saliency-stacked`; strips of the same width). An inclined disc is also shorter along its minor axis, so part of this is geometry, not kinematics.
 #
 # ## Which radii of the image for which radii of the profile?
 #
-# Now the question of the talk in full: all twenty outputs against all radii of the image. We sum the sizes of the slopes in rings about the centre. A network that read the mass within $R$ off the image within $R$ would light up along the diagonal.
+# We now address the full question of the talk: all twenty outputs against all radii of the image. We sum the absolute slopes in rings about the centre. If a network inferred the mass within $R$ from the image within $R$, the diagonal would light up.
 
 # %%
 rings = attention.by_ring(asked.weighted.sum(axis=-1), dataset.grid)
@@ -355,7 +356,7 @@ plain = attention.by_ring(np.abs(asked.slopes).sum(axis=-1), dataset.grid)
 by_slope = attention.row_shares(rings).mean(axis=0)
 
 # %% [markdown]
-# **Third check: occlusion.** Gradients are one way to ask. Another needs no derivative: replace a ring of the image by the same ring of another galaxy, and see how much each prediction changes. It is a large, real change where the gradient is about infinitesimal ones.
+# **Third check: occlusion.** Gradients are one way to measure the dependence. Another needs no derivative: replace a ring of the image by the same ring of another galaxy, and see how much each prediction changes. This is a large, realistic change, whereas a gradient describes infinitesimal ones.
 
 # %%
 change = study.exchange_rings(asked, seed=seed)
@@ -375,10 +376,10 @@ show(
     "saliency_matrix",
     caption="Share of each ring of the image in the saliency of each radius "
     "of the predicted profile, by slopes (left) and by exchanging the ring "
-    "with another galaxy's (right). White: half of a row lies within. "
-    "Dashed: image radius equal to profile radius.",
+    "with that of another galaxy (right). White: half of the saliency of a "
+    "row lies within. Dashed: image radius equal to profile radius.",
     alt="Two matrices of image radius against profile radius, bright where "
-    "the prediction hangs on the image most, each with a white line of "
+    "the prediction depends on the image most, each with a white line of "
     "medians and a dashed diagonal.",
     n=asked.n,
 )
@@ -391,14 +392,14 @@ record(
     "saliency-agreement",
     agreement,
     n=asked.n,
-    statement="Ranks, matrices by slopes and occlusion, mean ring taken out",
+    statement="Ranks, slope and occlusion matrices, mean ring taken out",
     figure="saliency_matrix",
 )
 
 # %% [markdown]
-# Do both ways agree on what is *particular* to each output? With the mean over outputs divided out of each ring, the rank correlation of the two matrices is {num}`saliency-agreement:.2f` ({numref}`fig-saliency-matrix`).
+# Do both methods agree on what is *specific* to each output? With the mean over outputs divided out of each ring, the rank correlation of the two matrices is {num}`saliency-agreement:.2f` ({numref}`fig-saliency-matrix`).
 #
-# To one number: the radius of the image within which half of the saliency lies, for each view, its median over galaxies, and the error from drawing galaxies again. Once for all channels together, by several ways to ask, and once for each kind of input.
+# We reduce this to one number, the radius of the image within which half of the saliency lies: we compute it for each view, take its median over galaxies, and estimate the error by a bootstrap over galaxies. We do this for all channels together, by several methods, and for each kind of input.
 
 # %%
 half = {
@@ -435,10 +436,10 @@ show(
     caption="Radius of the image within which half of the saliency lies, "
     "against the radius of the predicted mass: median over test views, with "
     "the standard error (bootstrap over galaxies). Left: all channels, by "
-    "several ways to ask. Right: each kind of input by itself (slope times "
+    "several methods. Right: each kind of input separately (slope times "
     "typical difference).",
     alt="Two panels of curves of image radius against profile radius, with a "
-    "dotted line for the radius itself, which rises much more steeply.",
+    "dotted line of equality, which rises much more steeply.",
     n=asked.n,
 )
 
@@ -451,7 +452,7 @@ for name, (value, error, low) in zip(names, ratios.values(), strict=True):
     record(f"saliency-low-{id}", low, statement=f"{said}, 95% above", **here)
 value, error = (v[outputs] for v in ways[f"{network}, slope × difference"])
 least = min(low for _, _, low in list(ratios.values())[:3])
-said = f"{text}, 95% above, by the least favourable of three ways"
+said = f"{text}, 95% above, by the least favourable of three methods"
 record("saliency-low-least", least, statement=said, **here)
 here |= {"unit": "kpc", "statement": "Radius with half of the saliency"}
 record("saliency-half-inner", value[0], error=error[0], **here)
@@ -465,17 +466,17 @@ record("saliency-half-outer", value[1], error=error[1], **here)
 # - {num}`saliency-ratio-compared:.3f±` for the other network;
 # - and by the kind of input {num}`saliency-ratio-starlight:.2f±` in the starlight, {num}`saliency-ratio-hi:.2f±` in the HI column, {num}`saliency-ratio-velocity:.2f±` in the velocity and {num}`saliency-ratio-dispersion:.2f±` in the dispersion.
 #
-# A ratio of 1 would mean that the network looks equally far out for both. One that read each mass off the image inside its radius would have the ratio of the radii, {num}`saliency-factor:.1f`.
-# The talk's claim is that the network looks at *different parts* of the image. How different is different? Our measure is that the half-saliency radii differ by a tenth at least, which one would see in a picture, with 95% confidence and by each of the three ways to ask our main network: slope times difference, plain slope, occlusion. The least of the three lower bounds is {num}`saliency-low-least:.2f`; the verdict is in {doc}`the table of claims </claims>`.
+# A ratio of 1 would mean that the network uses the same extent of the image for both. If it inferred each mass from the image inside the same radius, the ratio would be that of the radii, {num}`saliency-factor:.1f`.
+# The talk's claim is that the network looks at *different parts* of the image. How different is different? Our criterion is that the half-saliency radii differ by at least a tenth, which would be visible in a picture, with 95% confidence and by each of three methods for our main network: slope times difference, plain slope, occlusion. The smallest of the three lower bounds is {num}`saliency-low-least:.2f`; the verdict is in {doc}`the table of claims </claims>`.
 #
-# Look at the kinds of input one by one before you take a single number for the whole truth. All channels together also mix: where the weight shifts from gas to light between two outputs, the radius shifts with it, although neither is looked at elsewhere.
+# Look at each kind of input separately before you draw a conclusion from a single number. The ratio for all channels together also mixes them: where the weight shifts from gas to light between two outputs, the radius shifts with it, even if the radius in each kind stays the same.
 #
-# Why do the ratios not come near {num}`saliency-factor:.1f`? To first order the profiles of haloes are a family of one parameter (their concentration follows their mass), so whatever weighs a galaxy at one radius tells much about all others. Nobody needs to look at 48 kpc to
-# know much of the mass within 48 kpc. And a network whose last hidden layer is narrow and strongly regularised, like that of the talk, may well use one and the same number for all its outputs: its ratio is then close to 1.
+# Why are the ratios so far from {num}`saliency-factor:.1f`? To first order the profiles of haloes are a one-parameter family (their concentration follows their mass), so any estimate of the mass at one radius constrains the masses at all others. A network need not look at 48 kpc to
+# know much about the mass within 48 kpc. And a network whose last hidden layer is narrow and strongly regularised, like that of the talk, may well use the same number for all its outputs: its ratio is then close to 1.
 #
 # ## Starlight or gas?
 #
-# Finally, the channels. Once by slopes, once by exchanging a whole kind of input with that of another galaxy.
+# Finally we compare the channels, first by slopes, then by exchanging a whole kind of input with that of another galaxy.
 
 # %%
 total = asked.weighted.sum(axis=(2, 3)).mean(axis=0)
@@ -488,10 +489,10 @@ show(
     figures.kinds(dataset.radii, share, exchanged),
     settings,
     "saliency_kinds",
-    caption="How much the predicted mass within each radius hangs on each "
+    caption="Dependence of the predicted mass within each radius on each "
     "kind of input. Left: share in the sum of slope times typical "
     "difference. Right: change of $\\ln M_\\mathrm{DM}$ when that kind of "
-    "input is exchanged with another galaxy's.",
+    "input is exchanged with that of another galaxy.",
     alt="Two panels against radius with one curve each for starlight, HI "
     "column, velocity and dispersion.",
     n=asked.n,
@@ -506,20 +507,20 @@ for name, values in exchanged.items():
     record(f"{id}-outer", values[outputs[1]], statement=text, **here)
 
 # %% [markdown]
-# With another galaxy's starlight the prediction changes by {num}`saliency-exchange-starlight-inner:.2f` in $\ln M$ at the small radius and by {num}`saliency-exchange-starlight-outer:.2f` at the large one; with another's velocities by
-# {num}`saliency-exchange-velocity-inner:.2f` and {num}`saliency-exchange-velocity-outer:.2f`, and with another's HI column by {num}`saliency-exchange-hi-inner:.2f` and {num}`saliency-exchange-hi-outer:.2f` ({numref}`fig-saliency-kinds`). What is *gained* by each kind of input is another question, because one may stand in
-# for another; it is answered by training without it ({doc}`11_inputs`).
+# With the starlight of another galaxy the prediction changes by {num}`saliency-exchange-starlight-inner:.2f` in $\ln M$ at the small radius and by {num}`saliency-exchange-starlight-outer:.2f` at the large one; with the velocities of another galaxy by
+# {num}`saliency-exchange-velocity-inner:.2f` and {num}`saliency-exchange-velocity-outer:.2f`, and with its HI column by {num}`saliency-exchange-hi-inner:.2f` and {num}`saliency-exchange-hi-outer:.2f` ({numref}`fig-saliency-kinds`). How much each kind of input *improves* the prediction is another question, because one may replace
+# another; training without it answers that question ({doc}`11_inputs`).
 #
 # ## What does not follow
 #
-# A saliency map is about the network. It says on which pixels *this* function hangs, trained on *these* galaxies. That the pixels matter to the *galaxy*, physically, is a further step: a network may use a consequence instead of a cause (light instead of mass), it may neglect information that is
-# there, and two networks with the same error may use different pixels. In the embedded universe in particular, everything that ties light to dark matter was written by us, from published relations.
+# A saliency map describes the network. It shows on which pixels *this* function depends, trained on *these* galaxies. That the pixels matter to the *galaxy*, physically, is a further step: a network may use a consequence instead of a cause (light instead of mass), it may neglect available
+# information, and two networks with the same error may use different pixels. In the embedded universe in particular, we wrote every relation between light and dark matter ourselves, from published relations.
 #
 # ## Exercise
 #
 # :::{admonition} Exercise
 # :class: tip
-# Grad-CAM of architecture A on our images is of little use. Find out why with `saliency.last_map(other.model)`, without looking at any map. What would have to change in the table of the talk?
+# Grad-CAM of architecture A on our images is of little use. Find out why with `saliency.last_map(other.model)`, without looking at any map. What would have to change in the architecture table of the talk?
 # :::
 #
 # :::{admonition} Solution
@@ -528,13 +529,13 @@ for name, values in exchanged.items():
 # layer = saliency.last_map(other.model)
 # print(layer.name, layer.output.shape)
 # ```
-# After three convolutions of stride 2 and two poolings an image of 64 pixels has shrunk to 2 × 2. Grad-CAM of that layer has four numbers, and the rest of the map is interpolation. With the `layer` argument one may ask an earlier convolution; or the architecture would
-# need fewer strides before its dense layers, or finer images.
+# After three convolutions of stride 2 and two poolings an image of 64 pixels has shrunk to 2 × 2. Grad-CAM of that layer has four numbers, and the rest of the map is interpolation. The `layer` argument selects an earlier convolution; alternatively, the architecture would
+# need fewer strides before its dense layers, or images with more pixels.
 # :::
 #
 # :::{admonition} Exercise
 # :class: tip
-# The noise of SmoothGrad is a free parameter. Compute the maps for `noise` of 0.02, 0.1 and 0.5, and their rank correlation with the plain gradient. At which level do they become maps of the noise?
+# The noise of SmoothGrad is a free parameter. Compute the maps for `noise` of 0.02, 0.1 and 0.5, and their rank correlation with the plain gradient. At which level do they show mostly the noise?
 # :::
 #
 # :::{admonition} Solution
@@ -550,20 +551,20 @@ for name, values in exchanged.items():
 #     )
 #     print(noise, attention.rank_correlation(maps["gradient"], smooth).mean())
 # ```
-# The more noise, the less the map has to do with this galaxy: with half of a channel's range, the copies are no galaxies any more, and the mean is over slopes that the network was never trained to have. Between 0.1 and 0.2, as recommended, is a compromise and not a truth.
+# The larger the noise, the less the map depends on this galaxy: with half of a channel's range, the copies no longer look like galaxies, and the mean includes slopes in a regime where the network was not trained. The recommended range, 0.1 to 0.2, is a compromise.
 # :::
 #
 # ## Summary
 #
-# - Saliency is the slope of an output in each pixel; four ways to compute it agree in part only, because they answer different questions.
+# - Saliency is the slope of an output with respect to each pixel; four ways to compute it agree only in part, because they answer different questions.
 # - Integrated gradients add up to within {num}`saliency-gap-faint:.1f` from a careful baseline, and miss {num}`saliency-gap-empty:.0f` from an empty sky.
-# - With random weights the maps keep a rank correlation of {num}`saliency-rank-net:.2f` with the learned ones: that much is outline and architecture, not knowledge.
+# - With random weights the maps keep a rank correlation of {num}`saliency-rank-net:.2f` with the learned ones: this part reflects the outline and the architecture, not what was learned.
 # - Half of the saliency lies within {num}`saliency-half-inner:.1f` for the mass within the small radius and within {num}`saliency-half-outer:.1f` for the large one; ratio {num}`saliency-ratio-slope:.2f±`.
 # - Exchanging rings with another galaxy's, without any derivative, gives a ratio of {num}`saliency-ratio-occlusion:.2f±`.
 #
 # ## What's next
 #
-# The networks are done. The next part of the book is about their competitor, the rotation-curve method.
+# This completes the part on networks. The next part of the book is about the alternative, the rotation-curve method.
 #
 # ## References
 #

@@ -16,32 +16,31 @@
 # (rotation-curves)=
 # # Rotation curves from HI cubes
 #
-# **Objective: go from the HI cube of one galaxy to the dark matter that its rotation asks for, step by step, with the error of every
-# step in sight.**
+# **Objective: derive the dark matter of one galaxy from its HI cube, step by step, and keep track of the error of every step.**
 #
 # | Prerequisite | Why | Where |
 # |---|---|---|
-# | Rotation curves and mass models | what the curve is for | {doc}`01_introduction` |
-# | HI cubes and moment maps | what the curve is measured on | {doc}`06_hi_with_martini` |
-# | The data set | which galaxies, which side of the split | {doc}`07_data_set` |
+# | Rotation curves and mass models | the purpose of the curve | {doc}`01_introduction` |
+# | HI cubes and moment maps | the data from which the curve is measured | {doc}`06_hi_with_martini` |
+# | The data set | its galaxies and their split | {doc}`07_data_set` |
 #
 # You will be able to
 #
-# 1. fit tilted rings to a velocity field, and read inclination and position angle off the fit;
-# 2. say what the beam does to a rotation curve, and how far in it can be undone;
-# 3. turn a rotation speed into a circular speed, and say when that matters;
-# 4. weigh stars by their colour and gas by its line, and find what is missing;
-# 5. name the galaxies for which the method does not hold, and say how many they are.
+# 1. fit tilted rings to a velocity field, and read inclination and position angle from the fit;
+# 2. say what the beam does to a rotation curve, and down to which radius its effect can be corrected;
+# 3. convert a rotation speed into a circular speed, and say when the difference matters;
+# 4. estimate the stellar mass from colours and the gas mass from the 21 cm line, and find the missing mass;
+# 5. name the galaxies for which the method fails, and say how many they are.
 #
 # Reading takes about 20 minutes, running one to two minutes once the data set is made.
 
 # %% tags=["parameters"]
-universe = "embedded"  # written here; or "files", a TNG tree on disk
+universe = "embedded"  # generated here; or "files", a TNG tree on disk
 profile = "quick"  # how much is computed: "smoke", "quick" or "paper"
 seed = 1  # root of every random number
 base_path = ""  # for "files", the simulation's output folder
-subhalo_id = -1  # galaxy to look at; -1: a training galaxy rich in HI
-wide_beam = 30.0  # widest beam through which it is looked at [arcsec]
+subhalo_id = -1  # galaxy to show; -1: a training galaxy rich in HI
+wide_beam = 30.0  # width of the widest beam [arcsec]
 n_survey = 30  # test galaxies, one view each, in the survey at the end
 
 # %%
@@ -73,11 +72,11 @@ record = recorder(settings, chapter="rotation_curves")
 # %% [markdown]
 # ## From the cube to a velocity field
 #
-# What astronomers do today to find dark matter in a galaxy is what {doc}`01_introduction` told: measure how fast the gas goes round, subtract what
-# the visible matter explains, and call the rest dark. There the curve was given. Here we make one.
+# Today's standard way to find dark matter in a galaxy was introduced in {doc}`01_introduction`: measure the rotation speed of the gas, subtract the contribution of
+# the visible matter, and attribute the rest to dark matter. There the rotation curve was given. Here we measure one.
 #
-# We take a view from the training side of the data set, because nothing may be tried out on the test galaxies. Of those that are
-# neither face-on nor edge-on it is one richer in HI than three quarters of the others.
+# We take a view from the training side of the data set, because test galaxies must not be used for development. Among the views that are
+# neither face-on nor edge-on, we choose one that is richer in HI than three quarters of the others.
 
 # %%
 dataset, observer = load.dataset(settings), load.observer(settings)
@@ -96,21 +95,21 @@ field = velocity_field(cube)
 print(f"{field.galaxy}: {cube.data.shape} voxels, {field.kind}")
 
 # %% [markdown]
-# The velocity of a line of sight can be defined in several ways. `velocity_field` has two: the intensity-weighted mean (moment 1), and the
-# peak of a Gauss-Hermite series that follows a skewed line {cite}`vanderMarel1993,deBlok2008`. (For discs close to edge-on others use the edge of the line's
-# envelope {cite}`Sofue2001`.) We use moment 1. It is not the best estimate of the speed *on* the line of sight; but it is
-# linear in the light, and that will let us undo the beam.
+# The velocity of a line of sight can be defined in several ways. `velocity_field` implements two: the intensity-weighted mean (moment 1), and
+# the peak of a Gauss-Hermite series, which describes a skewed line {cite}`vanderMarel1993,deBlok2008`. (For discs close to edge-on, the edge of the line's envelope
+# is also used {cite}`Sofue2001`.) We use moment 1. It is not the best estimate of the speed *on* the line of sight, but it is
+# linear in the emission, which will allow us to correct for the beam.
 #
 # ## Tilted rings
 #
-# Think of the disc as rings. Gas on a ring of radius $R$ that is inclined by $i$ goes round at $V_\mathrm{rot}$; at the azimuth $\theta$ from the
-# major axis we see of it
+# We model the disc as rings. Gas on a ring of radius $R$ and inclination $i$ rotates at $V_\mathrm{rot}$; at the azimuth $\theta$ from the
+# major axis its line-of-sight velocity is
 #
 # $$ v(R, \theta) = V_\mathrm{sys} + V_\mathrm{rot}(R)\,\sin i\,\cos\theta . $$ (eq-tilted-ring)
 #
-# Each ring may have its own $i$ and position angle, since real discs are warped {cite}`Begeman1987,Begeman1989`. So many free numbers are not all
-# determined by a blurred map, and the trick is in holding them together: our rings are fitted all at once, the tilt may change with radius only
-# slowly, and the same tilt must reproduce the map of the *amount* of gas, whose shape tells the inclination when velocities do not.
+# Each ring may have its own $i$ and position angle, since real discs are warped {cite}`Begeman1987,Begeman1989`. A blurred map does not constrain so many free
+# parameters, so they must be regularised: our rings are fitted all at once, the tilt may change with radius only
+# slowly, and the same tilt must reproduce the map of the *amount* of gas, whose shape constrains the inclination when the velocities do not.
 
 # %%
 curve = fit_rings(field)
@@ -125,9 +124,9 @@ show(
     figures.velocity_field(field, model, curve),
     settings,
     "rc_velocity_field",
-    caption="Velocities of one galaxy about the systemic one: measured, with "
-    "every second ring drawn; of the fitted rings, blurred by the beam "
-    "(grey, lower left); and the difference, on a narrower scale.",
+    caption="Velocities of one galaxy relative to the systemic velocity: "
+    "measured, with every second ring drawn; of the fitted rings, blurred by "
+    "the beam (grey, lower left); and the difference, on a narrower scale.",
     alt="Three maps. The first two show the same pattern: one half of the "
     "disc red, the other blue, and white between them along the minor axis. "
     "The third is pale, with irregular patches.",
@@ -151,11 +150,11 @@ record(
 )
 
 # %% [markdown]
-# The fit finds an inclination of {num}`rc-inclination:.1f±`; the truth is {num}`rc-inclination-true:.1f`. In the right panel of
-# {numref}`fig-rc-velocity-field` is what rings cannot follow, with a scatter of {num}`rc-residual:.1f`: streaming along arms and bar, turbulence, noise.
+# The fit finds an inclination of {num}`rc-inclination:.1f±`; the truth is {num}`rc-inclination-true:.1f`. The right panel of
+# {numref}`fig-rc-velocity-field` shows the motions that rings cannot describe, with a scatter of {num}`rc-residual:.1f`: streaming along arms and bar, turbulence, noise.
 #
-# The inclination is the step to worry about. It enters as $1/\sin i$: at 60 degrees an error of 3 degrees moves the speed by 3 per cent and the
-# mass by 6; at 30 degrees it is 9 and 18.
+# The inclination is the most critical step. It enters as $1/\sin i$: at 60 degrees an error of 3 degrees changes the speed by 3 per cent and the
+# mass by 6; at 30 degrees, by 9 and 18.
 
 # %%
 truth = truth_of(observer, chosen, curve.radius)
@@ -163,7 +162,7 @@ show(
     figures.curve(curve, truth["total"]),
     settings,
     "rc_curve",
-    caption="Above: rotation curve from all of the disc (circles, with "
+    caption="Above: rotation curve from the whole disc (circles, with "
     "errors; open where flagged), from either side alone (triangles), after "
     "the correction for asymmetric drift (line), and the circular speed of "
     "all the mass in the plane of the disc (black). Below: tilt of the rings.",
@@ -174,15 +173,15 @@ show(
 )
 
 # %% [markdown]
-# The error bars in {numref}`fig-rc-curve` add two things in squares: what the residuals of the fit imply, and a quarter of the difference between the two
-# sides, a custom of the field {cite}`Swaters2009`. They do not include the inclination, whose error moves all points together; whoever fits a mass
-# model must let it float.
-# Open circles are flagged: a ring within the beam, a ring at the edge that the beam alone fills, a ring whose sides differ.
+# The error bars in {numref}`fig-rc-curve` add two terms in quadrature: the error from the residuals of the fit, and a quarter of the difference between the two
+# sides, a convention in the field {cite}`Swaters2009`. They do not include the error of the inclination, which moves all points together; a mass
+# model must therefore treat the inclination as a free parameter.
+# Open circles are flagged: a ring within the beam, a ring at the edge that is filled only by the beam, a ring whose two sides differ.
 #
-# ### A second engine
+# ### A second code
 #
-# 3D-Barolo {cite}`DiTeodoro2015` fits rings to the whole cube, with beam and channels in the model, and is what many astronomers use. Where it is installed
-# (`pip install pyBBarolo`) it is asked the same question. It is given our radii and, to begin with, our tilt.
+# 3D-Barolo {cite}`DiTeodoro2015` fits rings to the whole cube, with beam and channels in the model, and is widely used. If it is installed
+# (`pip install pyBBarolo`), the next cell runs it on the same cube. It uses our radii and starts from our tilt.
 
 # %%
 if find_barolo() is None:
@@ -194,17 +193,17 @@ else:
     print(f"its speed over ours: {np.median(second.v_rot / ours):.3f}")
 
 # %% [markdown]
-# `make bench` times both on discs whose rotation is known.
+# `make bench` times both codes on discs with known rotation.
 #
 # ## The beam
 #
-# A beam as wide as a few kiloparsecs mixes gas of many velocities. Near the centre, where the curve is steep, both sides fall
-# into one beam, and the *mean* velocity is drawn to the systemic one. The curve seems to rise gently. Whoever takes that for the truth
-# finds less mass in the centre: this is one of the ways to see a core where there is a cusp.
+# A beam a few kiloparsecs wide mixes gas of many velocities. Near the centre, where the curve is steep, both sides fall
+# into one beam, and the *mean* velocity is biased towards the systemic velocity. The curve then appears to rise gently. An observer who takes this slow rise at face value
+# finds too little mass in the centre: this is one of the ways to infer a core where there is a cusp.
 #
-# Our fit does not correct the data; it blurs the model. The emission before the beam is estimated first {cite}`Richardson1972,Lucy1974`, then the rings'
-# velocities are averaged over the beam with that emission as the weight. Since moment 1 is an average of just this kind, the comparison is fair. To see what
-# it does we look at the same galaxy through several beams, and tell the fit the true tilt, so that only the speeds differ.
+# Our fit does not correct the data; it blurs the model. We first estimate the emission before blurring {cite}`Richardson1972,Lucy1974`, then average the velocities
+# of the rings over the beam with that emission as the weight. Since moment 1 is exactly such an average, model and data can be compared directly. To show the effect,
+# we observe the same galaxy through several beams, and fix the tilt to its true value, so that only the speeds differ.
 
 # %%
 beams = wide_beam / np.array([3.0, 2.0, 1.0])
@@ -214,17 +213,17 @@ show(
     settings,
     "rc_smearing",
     caption="Rotation speeds of the same galaxy through beams of different "
-    "width. Left: the classic fit, which takes the velocities as they are. "
-    "Right: rings that are blurred before they are compared.",
+    "width. Left: the classic fit, which ignores the beam. "
+    "Right: the model rings are blurred before they are compared.",
     alt="Two panels of rotation speed against radius with a black line for "
-    "the truth. Left, the curves rise the more slowly, the wider the beam. "
+    "the truth. Left, the wider the beam, the more slowly the curves rise. "
     "Right, they follow the black line from smaller radii on.",
     n=1,
 )
 
 # %% [markdown]
-# On the left of {numref}`fig-rc-smearing` follow the curves inwards: each beam has its own. On the right compare how far in they stay together.
-# Let us put a number on the rings between 0.75 and 2 beams from the centre.
+# On the left of {numref}`fig-rc-smearing`, follow the curves inwards: they diverge, one for each beam. On the right, see down to which radius they agree.
+# We now quantify this for the rings between 0.75 and 2 beams from the centre.
 
 # %%
 inner = {}
@@ -243,23 +242,23 @@ for name in ("classic", "blurred"):
         unit="%",
         n=1,
         figure="rc_smearing",
-        statement=f"Error within two beams, widest beam, {name} rings",
+        statement=f"Speed error within two beams, widest beam, {name} rings",
     )
 
 # %% [markdown]
 # Between 0.75 and 2 beams from the centre, with the widest beam ({num}`rc-smear-beam:.0f`), the classic fit is off by
-# {num}`rc-smear-classic:.0f` and the one that knows the beam by {num}`rc-smear-blurred:.0f`.
-# Something remains, for two reasons: gas cells of a simulation have a width of their own, which blurs like a second beam of which the fit knows nothing;
-# and a pixel is not small beside the beam.
+# {num}`rc-smear-classic:.0f` and the fit that models the beam by {num}`rc-smear-blurred:.0f`.
+# An error remains, for two reasons: the gas cells of a simulation have a finite size, which acts like a second beam that the fit does not include;
+# and a pixel is not small compared with the beam.
 #
 # ## From rotation to circular speed
 #
-# Gas is held up against gravity by its rotation and, a little, by its random motion. Where the dispersion is $\sigma$,
+# Rotation supports the gas against gravity and, to a small extent, random motion does as well. Where the dispersion is $\sigma$,
 #
 # $$ V_\mathrm{circ}^2 = V_\mathrm{rot}^2 - \sigma^2\,\frac{\mathrm{d}\ln(\Sigma\sigma^2)}{\mathrm{d}\ln R} , $$ (eq-drift)
 #
-# the **asymmetric drift** {cite}`Iorio2017`. The dispersion of the map holds the beam's smearing too; the blurred model says how much of it, and that is
-# taken off. The line in {numref}`fig-rc-curve` is the corrected curve.
+# which corrects for the **asymmetric drift** {cite}`Iorio2017`. The measured dispersion also includes beam smearing; the blurred model predicts this part, and we
+# subtract it. The line in {numref}`fig-rc-curve` is the corrected curve.
 
 # %%
 good = curve.good
@@ -276,25 +275,25 @@ record(
     unit="%",
     n=int(good.sum()),
     figure="rc_curve",
-    statement=f"Circular speed {of} over the true one less 1, median (n: "
+    statement=f"Circular speed {of} over the true one minus 1, median (n: "
     "rings)",
 )
 
 # %% [markdown]
-# With a dispersion of {num}`rc-sigma:.0f` the correction is {num}`rc-drift:.1f` of the speed. In a dwarf that turns at
-# 50 km/s the same dispersion would be everything.
+# With a dispersion of {num}`rc-sigma:.0f` the correction is {num}`rc-drift:.1f` of the speed. In a dwarf that rotates at
+# 50 km/s the same dispersion would dominate.
 # In the median over the good rings the circular speed is off by {num}`rc-error:.1f`.
 #
-# ## What is seen
+# ## Visible matter
 #
-# **Gas.** Moment 0, made face-on by the tilt and freed of the beam by the same fit, times 1.33 for helium. Molecules and ionised gas do not
-# shine at 21 cm; they are missing from this budget, as they are from most.
+# **Gas.** We deproject moment 0 with the fitted tilt, use the same fit to correct for the beam, and multiply by 1.33 for helium. Molecular and ionised gas do not
+# emit at 21 cm; this budget, like most, omits them.
 #
-# **Stars.** Two bands tell the colour, and the colour tells how much a star's light weighs:
-# $\log M_* = 1.15 + 0.70\,(g-i) - 0.4\,M_i$ {cite}`Taylor2011`. It comes with a scatter of 0.1 dex, and with the systematic error
-# that our stars need not be those it was made for. Light above the outer exponential is taken as a round bulge.
+# **Stars.** Two bands give the colour, and the colour gives the mass-to-light ratio:
+# $\log M_* = 1.15 + 0.70\,(g-i) - 0.4\,M_i$ {cite}`Taylor2011`. The relation has a scatter of 0.1 dex, and a systematic error,
+# because our stars may differ from those for which it was calibrated. We treat light in excess of the outer exponential as a spherical bulge.
 #
-# **Their pull.** A disc does not pull like a sphere. `thick_disc_speed` integrates over a disc of any surface density and finite thickness
+# **Their gravity.** The gravity of a disc differs from that of a sphere. `thick_disc_speed` integrates over a disc of any surface density and finite thickness
 # {cite}`Casertano1983`; the bulge is deprojected as a sphere {cite}`Kent1986`.
 
 # %%
@@ -307,8 +306,8 @@ show(
     figures.baryons(model, truth_of(observer, chosen, model.radius)),
     settings,
     "rc_mass_model",
-    caption="Mass model of the galaxy: what an observer finds (points) and "
-    "what the particles give (lines of the same colour).",
+    caption="Mass model of the galaxy: as measured by an observer (points) "
+    "and as computed from the particles (lines of the same colour).",
     alt="Speed against radius. Black points on a black line; orange squares "
     "for stars and green diamonds for gas somewhat below their lines; blue "
     "triangles for the missing part somewhat above the blue line.",
@@ -331,25 +330,25 @@ for name, value in (("stars", stars), ("gas", gas), ("dark", dark)):
     )
 
 # %% [markdown]
-# Speeds go with the root of the mass. The stars' speed comes out {num}`rc-stars:.2f` times the true one, the gas's {num}`rc-gas:.2f` times: what is not
-# seen is not weighed. What the visible parts lack goes to the missing part, which is {num}`rc-dark:.2f` times that of the dark matter.
-# This is the subtraction at the heart of the method, and its weakness: an error of the stars becomes one of the dark matter, largest where the stars
+# Speeds scale as the square root of the mass. The speed due to the stars comes out {num}`rc-stars:.2f` times the true one, that due to the gas {num}`rc-gas:.2f` times: matter that
+# is not seen is not included. What the visible parts lack is assigned to the missing part, whose speed is {num}`rc-dark:.2f` times that of the dark matter.
+# This subtraction is the heart of the method, and its weakness: an error of the stellar mass becomes an error of the dark matter, which is largest where the stars
 # dominate.
 #
-# In a simulation we can also hand the method what it cannot measure: the true tilt, the true pull of stars and gas. We call that **perfect knowledge**;
-# {doc}`16_comparison` uses it to separate what is lost where.
+# In a simulation we can also give the method what it cannot measure: the true tilt and the true gravity of stars and gas. We call this **perfect knowledge**;
+# {doc}`16_comparison` uses it to separate the sources of error.
 #
-# ## Where the method does not hold
+# ## Where the method fails
 #
-# Nothing above works for a galaxy seen face-on, where there is no rotation to see; for one seen edge-on, where every line of sight crosses
-# the whole disc; for one that is a few beams across; for one that is disturbed. `fit_rings` says so, with the reason, from what an observer has:
+# The method fails for a galaxy that is face-on, because no rotation is visible; for one that is edge-on, because every line of sight crosses
+# the whole disc; for one that is only a few beams across; and for one that is disturbed. `fit_rings` rejects such galaxies and gives the reason. It uses only what an observer can measure:
 
 # %%
 for what, limit in LIMITS.items():
     print(f"{what:40s} {limit}")
 
 # %% [markdown]
-# How many galaxies remain? We run the method over galaxies of the test, one view each. No choice here was made on them.
+# How many galaxies remain? We run the method on the test galaxies, one view each. No choice here was based on them.
 
 # %%
 rows = dataset.rows("test")
@@ -366,12 +365,12 @@ show(
     figures.survey(table),
     settings,
     "rc_survey",
-    caption="The method over the test galaxies. Left: inclination found "
-    "against the true one; the band is where the method stands by its "
+    caption="The method on the test galaxies. Left: fitted against true "
+    "inclination; the band is the range in which the method accepts a "
     "result. Right: error of the circular speed (median over the rings) of "
     "galaxies that the method accepts (circles), of the same with the true "
-    "tilt (plus signs), and of those that it rejects (crosses, as far as "
-    "they lie on the axes).",
+    "tilt (plus signs), and of those that it rejects (crosses, where they "
+    "lie within the axes).",
     alt="Left, points along the diagonal that fall below it for discs close "
     "to edge-on. Right, circles near zero; crosses far from it at small "
     "inclinations.",
@@ -379,7 +378,7 @@ show(
 )
 
 # %% [markdown]
-# The left panel of {numref}`fig-rc-survey` compares inclinations, the right one speeds. What do they come to for the galaxies that are accepted?
+# The left panel of {numref}`fig-rc-survey` compares inclinations, the right one speeds. How large are the errors for the galaxies that are accepted?
 
 # %%
 kept = np.asarray(table["reason"]) == ""
@@ -407,19 +406,19 @@ for name, values in columns.items():
     )
 
 # %% [markdown]
-# Of {num}`rc-tried` views the method accepts {num}`rc-accepted`; the printed list has the reasons. It has to be kept in mind when the network, which predicts for every
-# galaxy, is compared with a method that declines some.
-# For those accepted the inclination is off by {num}`rc-survey-tilt:.1f` degrees in the median (scatter {num}`rc-spread-tilt:.1f`), the circular speed by
+# Of {num}`rc-tried` views the method accepts {num}`rc-accepted`; the list above gives the reasons for rejection. Keep this in mind when the network, which predicts for every
+# galaxy, is compared with a method that rejects some.
+# For the accepted views the inclination is off by {num}`rc-survey-tilt:.1f` degrees in the median (scatter {num}`rc-spread-tilt:.1f`), the circular speed by
 # {num}`rc-survey-error:.1f` per cent (scatter {num}`rc-spread-error:.1f`), and with the true tilt by {num}`rc-survey-error_perfect:.1f` per cent (scatter
 # {num}`rc-spread-error_perfect:.1f`).
 #
-# Two things stand out in {numref}`fig-rc-survey`. Discs close to edge-on look less inclined than they are, because the layer of gas is thick (in a simulation with
-# large cells, thicker than in nature), so that some of them pass as acceptable. And the stars' speed comes out {num}`rc-survey-stars:.2f` times the true one
-# in the median: the published colour relation does not know the stars and the dust of this universe. An observer has no way to notice.
+# {numref}`fig-rc-survey` shows that discs close to edge-on appear less inclined than they are, because the gas layer is thick (in a simulation with
+# large cells, thicker than in nature); some of them are therefore accepted. Moreover, the speed due to the stars comes out {num}`rc-survey-stars:.2f` times the true one
+# in the median: the published colour relation was not calibrated for the stars and the dust of this universe. An observer could not detect this error.
 #
 # :::{admonition} Exercise
 # :class: tip
-# Fit the rings with the classic method (`RingSettings(deblur=False)`) and the true tilt. By how much is the innermost good ring off? Then try
+# Fit the rings with the classic method (`RingSettings(deblur=False)`) and the true tilt. What is the error of the innermost good ring? Then try
 # `velocity_field(cube, "hermite")`.
 # :::
 #
@@ -434,13 +433,13 @@ for name, values in columns.items():
 #     true = truth_of(observer, chosen, one.radius)["total"][k]
 #     print(kind, one.radius[k], one.v_rot[k] / true - 1)
 # ```
-# The peak of a skewed line lies nearer to the rotation speed than its mean, so the Gauss-Hermite velocities lose less in the centre. Neither
-# undoes the beam.
+# The peak of a skewed line lies closer to the rotation speed than its mean, so the Gauss-Hermite velocities lose less in the centre. Neither
+# corrects for the beam.
 # :::
 #
 # :::{admonition} Exercise
 # :class: tip
-# How large an error of the inclination (in degrees) makes an error of 20% in the mass within a radius, at $i$ = 35, 50 and 70 degrees?
+# Which error of the inclination (in degrees) causes an error of 20% in the mass within a radius, at $i$ = 35, 50 and 70 degrees?
 # :::
 #
 # :::{admonition} Solution
@@ -451,16 +450,16 @@ for name, values in columns.items():
 # %% [markdown]
 # ## Summary
 #
-# - Rings turn a velocity field into a curve: here {num}`rc-error:.1f` from the truth, with an inclination of {num}`rc-inclination:.1f±` for a true
+# - Tilted rings turn a velocity field into a rotation curve: here {num}`rc-error:.1f` from the truth, with an inclination of {num}`rc-inclination:.1f±` for a true
 #   {num}`rc-inclination-true:.1f`.
-# - The beam slows the centre down; a model that is blurred likewise gets back most of it.
-# - The missing part inherits the errors of the stars and of the gas that does not shine.
-# - The method stands by {num}`rc-accepted` of {num}`rc-tried` test views, and says why not by the others.
+# - The beam lowers the measured speeds near the centre; a model that is blurred in the same way recovers most of the difference.
+# - The missing part inherits the errors of the stellar mass and the gas that does not emit at 21 cm.
+# - The method accepts {num}`rc-accepted` of {num}`rc-tried` test views, and gives the reason for each rejection.
 #
 # ## What's next
 #
-# {doc}`15_sparc` fits haloes to real curves; {doc}`16_comparison` fits them to the curves made here, and sets the result beside the networks'.
-# {doc}`17_real_cubes` does with a real cube what this chapter did with a simulated one.
+# {doc}`15_sparc` fits haloes to real curves; {doc}`16_comparison` fits them to the curves measured here, and compares the result with the networks.
+# {doc}`17_real_cubes` applies the steps of this chapter to a real cube.
 #
 # ## References
 #

@@ -16,26 +16,26 @@
 # (sparc)=
 # # Mass models of real rotation curves: SPARC
 #
-# **Objective: turn a rotation curve into dark matter with an error bar, on real galaxies, and check the code against what others found with
-# the same data.**
+# **Objective: derive the dark-matter mass, with uncertainty, from the rotation curves of real galaxies, and check the code against published results
+# from the same data.**
 #
 # | Prerequisite | Why | Where |
 # |---|---|---|
-# | Speeds and masses, mass-to-light ratio | what is fitted | {doc}`01_introduction` |
-# | Bayes' theorem | posteriors and evidence | any first course |
+# | Speeds and masses, mass-to-light ratio | the quantities that are fitted | {doc}`01_introduction` |
+# | Bayes' theorem | posteriors and evidence | any introductory course |
 #
 # You will be able to
 #
-# 1. name the six halo models that are in use, and what they have in common;
-# 2. say what is assumed before a curve is looked at, and what each assumption is worth;
-# 3. read a posterior of the enclosed dark mass, and tell measurement from extrapolation;
-# 4. compare a cusp with a core by their evidence, and know when a curve does not decide;
+# 1. name the six common halo models, and what they have in common;
+# 2. say which assumptions are made before a curve is fitted, and how each affects the result;
+# 3. read a posterior of the enclosed dark-matter mass, and distinguish measurement from extrapolation;
+# 4. compare a cusp with a core by their evidence, and recognise when a curve does not decide;
 # 5. reproduce two published relations of rotating galaxies.
 #
 # Reading takes about 20 minutes. Running takes two to five minutes for all of SPARC the first time, seconds afterwards.
 
 # %% tags=["parameters"]
-universe = "embedded"  # only used where SPARC cannot be had
+universe = "embedded"  # used only if SPARC cannot be obtained
 profile = "quick"  # how many galaxies are fitted: few at "smoke", else all
 seed = 1  # of the samplers and bootstraps
 base_path = ""  # the simulation's output folder, for universe "files"
@@ -72,9 +72,9 @@ settings = Settings(
 # %% [markdown]
 # ## The galaxies
 #
-# SPARC holds the rotation curves of 175 disc galaxies with the speeds that their gas and their stars would give {cite}`Lelli2016`.
-# It is found in a local copy or downloaded; where neither works, the next line says so, and everything below is done on curves of a few
-# simulated galaxies, whose captions say it. `dmlib fetch sparc-rotmod sparc-table` gets the files once there is a network.
+# SPARC holds the rotation curves of 175 disc galaxies, and the rotation speeds that their gas and their stars alone would produce {cite}`Lelli2016`.
+# The next line finds it in a local copy or downloads it. If neither works, the line says so, and the chapter uses the curves of a few
+# simulated galaxies instead, as the captions state. `dmlib fetch sparc-rotmod sparc-table` downloads the files once there is a network.
 
 # %%
 sample, simulation = load.sample(settings), load.universe(settings)
@@ -88,18 +88,18 @@ example = survey.index(galaxy)
 model, belief = survey.models[example], survey.priors[example]
 
 # %% [markdown]
-# ## What a halo is allowed to be
+# ## Halo models
 #
-# A halo model says how the mass grows with radius. All of ours have two parameters in common: the mass $M_{200}$, within the radius
-# $R_{200}$ where the mean density is 200 times the critical one, and the concentration $c = R_{200}/r_\mathrm{s}$. The scale $r_\mathrm{s}$ is
-# where the profile bends.
+# A halo model describes how the mass grows with radius. All of ours have two parameters in common: the mass $M_{200}$ within the radius
+# $R_{200}$, where the mean density is 200 times the critical density, and the concentration $c = R_{200}/r_\mathrm{s}$. The slope of the density profile
+# changes at the scale radius $r_\mathrm{s}$.
 #
 # $$ M(<r) = M_{200}\,\frac{\mu(r/r_\mathrm{s})}{\mu(c)}, \qquad \mu_\mathrm{NFW}(x) = \ln(1+x) - \frac{x}{1+x} . $$ (eq-halo)
 #
-# - **NFW** {cite}`Navarro1997` is what cold dark matter alone makes in simulations: a *cusp*, with the density rising as $1/r$ to the centre.
-#   **Einasto** {cite}`Navarro2004` describes the same haloes with one more number.
-# - **Burkert** {cite}`Burkert1995` and the **pseudo-isothermal** sphere {cite}`Begeman1991` have a *core* of constant density. They were made to
-#   fit curves of dwarf galaxies.
+# - **NFW** {cite}`Navarro1997` describes the haloes in simulations of cold dark matter alone: a *cusp*, with the density rising as $1/r$ towards the centre.
+#   **Einasto** {cite}`Navarro2004` describes the same haloes with one more parameter.
+# - **Burkert** {cite}`Burkert1995` and the **pseudo-isothermal** sphere {cite}`Begeman1991` have a *core* of constant density. They were introduced to
+#   fit the rotation curves of dwarf galaxies.
 # - **DC14** {cite}`DiCintio2014` and **coreNFW** {cite}`Read2016` start from NFW and let supernovae flatten the cusp, depending on how many
 #   stars have formed.
 
@@ -110,10 +110,10 @@ rows = [
 show_table(Table(rows=rows, names=("model", "centre", "proposed by")), rows=9)
 
 # %% [markdown]
-# ## What is believed before
+# ## Priors
 #
-# A curve alone does not determine a halo: heavier stars leave room for less dark matter, a nearer galaxy is smaller, a disc that is more
-# face-on turns faster than it seems. Each of these is a **prior**, with its source.
+# A curve alone does not determine a halo: a higher stellar mass leaves less room for dark matter, a nearer galaxy is smaller, and a disc that is more
+# face-on rotates faster than it appears to. Each of these parameters has a **prior**, with its source.
 #
 # | parameter | prior | source |
 # |---|---|---|
@@ -123,15 +123,15 @@ show_table(Table(rows=rows, names=("model", "centre", "proposed by")), rows=9)
 # | distance, inclination | Table 1 of SPARC with its errors | {cite:t}`Lelli2016` |
 # | extra scatter of the speeds | $\log$ flat, 0.1 to 30 km/s | ours |
 #
-# The last one is there because no axisymmetric model follows every arm and bar. Without it, points with tiny errors would make an interval
-# absurdly narrow, and wrong.
-# Where models are to be compared, all get the *same* flat priors on $M_{200}$ and $c$.
+# The last one is needed because no axisymmetric model follows every arm and bar. Without it, points with tiny errors would make the intervals
+# far too narrow.
+# When we compare models, all have the *same* flat priors on $M_{200}$ and $c$.
 #
 # ## One galaxy, six haloes
 #
-# The sampler is an ensemble of walkers {cite}`ForemanMackey2013`. It goes on until it has walked fifty autocorrelation times, and says so when
-# it could not. The **evidence** is the probability of the curve under the whole model, priors included; it rewards a fit and punishes freedom
-# that was not needed. We take it by bridge sampling {cite}`Meng1996`; the tests compare it with a brute-force integral.
+# The sampler is an ensemble of walkers {cite}`ForemanMackey2013`. It runs until the chain is fifty autocorrelation times long, and reports a failure to reach
+# this length. The **evidence** is the probability of the curve under the whole model, priors included; it rewards a good fit and penalises unnecessary
+# freedom. We compute it by bridge sampling {cite}`Meng1996`; the tests compare it with a brute-force integral.
 
 # %%
 fits = {name: fit(model, name, belief, seed=seed) for name in HALOS}
@@ -157,7 +157,7 @@ show(
     settings,
     "sparc_decomposition",
     caption="A rotation curve under two halo models: median and 68 per cent "
-    "band of the whole model, thin lines the halo alone. Below: residuals.",
+    "band of the whole model; thin lines: the halo alone. Below: residuals.",
     alt="Upper panel, rotation speed against radius with the measured points "
     "and two model curves with narrow bands through them; the thin halo "
     "curves rise from the centre. Lower panel, residuals of both models "
@@ -167,25 +167,25 @@ show(
 )
 
 # %% [markdown]
-# In {numref}`fig-sparc-decomposition` look at the residuals: a model that is wrong in shape leaves a wave, not noise.
-# And this is what the book is about, the mass of dark matter within each radius:
+# In {numref}`fig-sparc-decomposition` look at the residuals: a model of the wrong shape leaves a wave, not noise.
+# The next figure shows the subject of this book, the mass of dark matter within each radius:
 
 # %%
 show(
     figures.enclosed(model, two),
     settings,
     "sparc_enclosed",
-    caption="Dark mass within the twenty radii of the book. Grey: where the "
-    "curve is measured; outside it the model extrapolates.",
-    alt="Left, enclosed dark mass rising with radius for two models, close "
-    "together in a grey range. Right, the same divided by the first model's "
-    "median: narrow bands within the grey range, opening to both sides.",
+    caption="Dark-matter mass within the twenty radii of the book. Grey: the "
+    "measured range of the curve; outside it the model extrapolates.",
+    alt="Left, enclosed dark-matter mass rising with radius for two models, "
+    "close together in a grey range. Right, the same divided by the median "
+    "of the first: narrow bands in the grey range, opening to both sides.",
     n=f"{len(model.radius)} measured radii",
     source=survey.source,
 )
 
 # %% [markdown]
-# Read {numref}`fig-sparc-enclosed` from the grey range outwards: inside it the bands are as narrow as the curve is good.
+# Read {numref}`fig-sparc-enclosed` from the grey range outwards: inside it, the width of the bands reflects the quality of the curve.
 
 # %%
 nfw, burkert = two.values()
@@ -217,7 +217,7 @@ record(
     "sparc-models-last",
     100 * parted[last],
     unit="%",
-    statement=f"ln M of Burkert less NFW at the last measured of the twenty "
+    statement=f"ln M of Burkert minus NFW at the last measured of the twenty "
     f"radii, {model.galaxy}",
     **here,
 )
@@ -225,26 +225,26 @@ record(
     "sparc-models-outside",
     100 * parted[-1],
     unit="%",
-    statement=f"ln M of Burkert less NFW within 100 kpc, {model.galaxy}",
+    statement=f"ln M of Burkert minus NFW within 100 kpc, {model.galaxy}",
     **here,
 )
 
 # %% [markdown]
 # Within the measured range the interval of the NFW halo is {num}`sparc-sigma-inside:.0f` of the mass (half of the 68 per cent range of $\ln M$),
-# at 100 kpc {num}`sparc-sigma-outside:.0f`.
-# But the models differ by {num}`sparc-models-last:.0f` at the last measured of the radii and by {num}`sparc-models-outside:.0f` at 100 kpc.
-# No interval of a single model holds that: **beyond the last point the shape is an assumption**, and the interval says how well one
-# knows its parameters, not whether the shape is right.
+# and at 100 kpc {num}`sparc-sigma-outside:.0f`.
+# But the models differ by {num}`sparc-models-last:.0f` at the last measured radius and by {num}`sparc-models-outside:.0f` at 100 kpc.
+# The interval of a single model does not include this difference: **beyond the last point the shape is an assumption**, and the interval describes how well
+# the parameters are known, not whether the shape is right.
 #
-# ## Are the intervals honest?
+# ## Are the intervals correct?
 #
-# If a curve really comes from the model, a 68 per cent interval should hold the truth in 68 per cent of the cases. The tests draw 200
-# curves from the priors, with noise, fit each, and count; the count must lie within 5 per cent of 68. That says the *sampler* is right.
-# Whether real haloes are of one of these shapes is another question, and {doc}`16_comparison` asks it where the truth is known.
+# If a curve really comes from the model, a 68 per cent interval should contain the truth in 68 per cent of the cases. The tests draw 200
+# curves from the priors, add noise, fit each, and count; the fraction must lie within 5 per cent of 68. This shows that the *sampler* is correct.
+# Whether real haloes have one of these shapes is another question; {doc}`16_comparison` tests this where the truth is known.
 #
 # ## All galaxies: cusp or core?
 #
-# Every galaxy with NFW and with Burkert, both with the same priors.
+# We fit every galaxy with NFW and with Burkert, both with the same priors.
 
 # %%
 fitted = survey
@@ -271,9 +271,9 @@ show(
     figures.cusp_or_core(fitted, haloes),
     settings,
     "sparc_cusp_core",
-    caption="Evidence of Burkert's core over NFW's cusp. Grey: the curve does "
-    "not decide (less than 3). The scale is linear near zero and logarithmic "
-    "beyond.",
+    caption="Evidence for the core of Burkert over the cusp of NFW. Grey: the "
+    "curve does not decide (less than 3). The scale is linear near zero and "
+    "logarithmic beyond.",
     alt="Left, log evidence ratio against baryonic mass, points on both "
     "sides of zero with many in the grey band around it. Right, histogram "
     "of the same with a peak near zero.",
@@ -282,7 +282,7 @@ show(
 )
 
 # %% [markdown]
-# In {numref}`fig-sparc-cusp-core` the points outside the grey band are galaxies whose curves decide, above for the core, below for the cusp.
+# In {numref}`fig-sparc-cusp-core` the curves of the galaxies outside the grey band decide: above it for the core, below it for the cusp.
 
 # %%
 here = {"n": int(usable.sum()), "figure": "sparc_cusp_core"}
@@ -325,21 +325,21 @@ record(
 )
 
 # %% [markdown]
-# Of {num}`sparc-fitted` galaxies, {num}`sparc-core:.0f±` decide for the core, {num}`sparc-cusp:.0f±` for the cusp, and
+# Of {num}`sparc-fitted` galaxies, {num}`sparc-core:.0f±` favour the core, {num}`sparc-cusp:.0f±` the cusp, and
 # {num}`sparc-open:.0f±` do not decide. The chains of {num}`sparc-converged:.0f` of the galaxies met the criterion of
 # convergence; a fit took {num}`sparc-seconds:.2f` of processor time.
 # The *best fit* is better with Burkert in {num}`sparc-core-fits:.0f±` of them.
-# Why is that not the same? Evidence asks how much of what a model allowed beforehand survives the data. Where a curve still rises at its end, many NFW
-# haloes (heavy and loose) fit about equally well, and few Burkert haloes do, a little better; the prior on $M_{200}$ and $c$ decides what that is worth.
+# Why do these shares differ? The evidence measures how much of the prior volume of a model is compatible with the data. Where a curve still rises at its end, many NFW
+# haloes (massive, with low concentration) fit about equally well, and few Burkert haloes do, slightly better; the prior on $M_{200}$ and $c$ decides how these two are balanced.
 #
 # :::{admonition} What this does not show
 # :class: warning
-# Preferring Burkert over NFW is not a proof of cores in the dark matter. Gas that streams, a centre seen through a wide beam, a
-# mass-to-light ratio that changes with radius, or a warp all act where cusp and core differ. And evidence compares two models; both may be wrong.
+# A preference for Burkert over NFW does not prove that the dark matter has cores. Streaming gas, a centre seen through a wide beam, a
+# mass-to-light ratio that changes with radius, or a warp all affect the radii where cusp and core differ. Moreover, evidence compares two models, and both may be wrong.
 # {cite:t}`Li2020` fit seven models to the same galaxies, with similar priors, and find that cored ones describe the curves better in general.
 # :::
 #
-# ## Haloes as expected?
+# ## Do the haloes agree with simulations?
 
 # %%
 found = haloes["nfw"]
@@ -351,8 +351,7 @@ show(
     settings,
     "sparc_haloes",
     caption="NFW haloes with flat priors. Lines: concentrations of simulated "
-    "haloes, and the stellar masses that abundance matching gives them, with "
-    "their scatter.",
+    "haloes, and stellar masses from abundance matching, with their scatter.",
     alt="Left, concentration against halo mass with long error bars about a "
     "gently falling line. Right, stellar mass against halo mass following a "
     "steep curve.",
@@ -369,7 +368,7 @@ if tight.sum() < 3:
     tight, which = np.isfinite(offset), "all galaxies, few fix c"
 
 # %% [markdown]
-# Take the galaxies whose curve says something of the concentration, and compare.
+# We now compare the galaxies whose curves constrain the concentration with the relation.
 
 # %%
 record(
@@ -378,7 +377,7 @@ record(
     error=1.25 * offset[tight].std() / np.sqrt(tight.sum()),
     unit="dex",
     n=int(tight.sum()),
-    statement="Median of log c less that of simulated haloes, NFW, flat "
+    statement="Median of log c minus that of simulated haloes, NFW, flat "
     f"priors, {which}",
     figure="sparc_haloes",
 )
@@ -392,18 +391,18 @@ record(
 )
 
 # %% [markdown]
-# Where the curve fixes the concentration to within 0.2 dex, it lies {num}`sparc-c-offset:+.2f±` from the relation of simulated haloes, with a
-# scatter of {num}`sparc-c-scatter:.2f`, where simulations have 0.11 dex ({numref}`fig-sparc-haloes`). A prior that knows the relation would pull
-# all of them onto it; that is why it is an option here and not the default.
+# Where the curve constrains the concentration to within 0.2 dex, it lies {num}`sparc-c-offset:+.2f±` from the relation of simulated haloes, with a
+# scatter of {num}`sparc-c-scatter:.2f`, compared with 0.11 dex in simulations ({numref}`fig-sparc-haloes`). A prior based on this relation would pull
+# all galaxies onto it; it is therefore an option here and not the default.
 #
 # ## Two checks against published numbers
 #
-# Neither needs a halo. The **radial acceleration relation** {cite}`McGaugh2016` puts the acceleration that the orbits need against
-# the one that stars and gas provide. One function with one parameter goes through all points,
+# Neither check needs a halo model. The **radial acceleration relation** {cite}`McGaugh2016` compares the acceleration required by the orbits with
+# the acceleration due to stars and gas. One function with one parameter describes all points,
 #
 # $$ g_\mathrm{obs} = \frac{g_\mathrm{bar}}{1 - e^{-\sqrt{g_\mathrm{bar}/g_\dagger}}} . $$ (eq-rar)
 #
-# The **baryonic Tully-Fisher relation** {cite}`Lelli2019` puts the mass of stars and gas against the speed of the flat part.
+# The **baryonic Tully-Fisher relation** {cite}`Lelli2019` relates the mass of stars and gas to the speed of the flat part.
 
 # %%
 points = accelerations(survey)
@@ -427,7 +426,7 @@ show(
 )
 
 # %% [markdown]
-# In {numref}`fig-sparc-relations` the left cloud leaves the dashed line where accelerations are small, at the same place in all galaxies.
+# In the left panel of {numref}`fig-sparc-relations` the points depart from the dashed line at small accelerations, at the same value in all galaxies.
 
 # %%
 here = {"figure": "sparc_relations"}
@@ -465,7 +464,7 @@ record(
     error=line.errors["scatter"],
     unit="dex",
     n=line.n,
-    statement="Intrinsic scatter at right angles to the baryonic Tully-Fisher "
+    statement="Intrinsic orthogonal scatter of the baryonic Tully-Fisher "
     "relation",
     **here,
 )
@@ -476,21 +475,21 @@ record(
 # | $g_\dagger$ | 1.20 ± 0.02 (random) ± 0.24 (systematic) in $10^{-10}\,\mathrm{m\,s^{-2}}$ {cite}`McGaugh2016` | {num}`sparc-rar-scale:.2f±` |
 # | scatter about it | 0.13 dex {cite}`McGaugh2016` | {num}`sparc-rar-scatter:.3f±` |
 # | slope of the Tully-Fisher relation | 3.85 ± 0.09 {cite}`Lelli2019` | {num}`sparc-btfr-slope:.2f±` |
-# | its intrinsic scatter, at right angles | about 6 per cent, 0.026 dex {cite}`Lelli2019` | {num}`sparc-btfr-scatter:.3f±` |
+# | its intrinsic orthogonal scatter | about 6 per cent, 0.026 dex {cite}`Lelli2019` | {num}`sparc-btfr-scatter:.3f±` |
 #
-# The published values are for SPARC. If the captions of this copy name another source, the last column is about simulated galaxies,
-# and no agreement is to be expected of it.
-# Our errors are from drawing galaxies anew. {cite:t}`Lelli2019` gives bulges a mass-to-light ratio of their own; our masses for the Tully-Fisher
-# relation take 0.5 for all stars.
+# The published values are for SPARC. If the captions of this copy name another source, the last column describes simulated galaxies,
+# and no agreement is expected.
+# Our errors are from a bootstrap over galaxies. {cite:t}`Lelli2019` use a separate mass-to-light ratio for bulges; our masses for the Tully-Fisher
+# relation use 0.5 for all stars.
 
 # %% [markdown]
 # ## Exercise
 #
 # :::{admonition} Exercise
 # :class: tip
-# Give the NFW halo of the example the concentration that simulations expect (`log_c=ConcentrationRelation()`), and
-# then also the stellar mass that abundance matching expects (`stellar_to_halo=True`). How much narrower does the mass within 100 kpc become?
-# Is it now better measured?
+# Give the NFW halo of the example a prior with the concentration of simulated haloes (`log_c=ConcentrationRelation()`), and
+# then also the stellar mass from abundance matching (`stellar_to_halo=True`). How much narrower does the interval of the mass within 100 kpc become?
+# Is the mass now measured better?
 # :::
 #
 # :::{admonition} Solution
@@ -505,20 +504,20 @@ record(
 #     again = fit(model, "nfw", given, seed=seed)
 #     print(again.sigma_ln[-1], again.m_dm[-1], again.log_evidence)
 # ```
-# The interval at 100 kpc shrinks, without a new measurement: what has narrowed it is a belief about other galaxies. Whether the belief
-# fits this galaxy shows in the evidence.
+# The interval at 100 kpc shrinks without a new measurement: it is prior knowledge of other galaxies that narrows it. The evidence shows whether this knowledge
+# applies to this galaxy.
 # :::
 #
 # ## Summary
 #
-# - A mass model is a curve, a halo shape, and priors on everything else that moves the curve.
-# - Within the measured radii halo models agree about the enclosed mass; beyond them each says what its shape says.
+# - A mass model consists of a rotation curve, a halo shape, and priors on everything else that affects the curve.
+# - Within the measured radii halo models agree on the enclosed mass; beyond them each extrapolates according to its shape.
 # - Evidence compares shapes. For many galaxies the curve does not decide between cusp and core.
-# - The same code returns published relations of SPARC.
+# - The same code reproduces published relations of SPARC.
 #
 # ## What's next
 #
-# {doc}`16_comparison` puts this method beside the networks, on simulated galaxies whose dark matter is known.
+# {doc}`16_comparison` compares this method with the networks, on simulated galaxies whose dark matter is known.
 #
 # ## References
 #

@@ -16,33 +16,33 @@
 # (comparison)=
 # # Networks against rotation curves
 #
-# **Objective: put the networks beside what astronomers do today, on the same galaxies, at the same radii, with the same measure, and say where
+# **Objective: compare the networks with today's standard method, on the same galaxies, at the same radii, with the same error measure, and say where
 # each of them is better.**
 #
 # | Prerequisite | Why | Where |
 # |---|---|---|
 # | The networks and their inputs | one side of the comparison | {doc}`10_networks` |
 # | Mass models and their priors | the other side | {doc}`15_sparc` |
-# | The split by group | nobody has seen the test galaxies | {doc}`07_data_set` |
+# | The split by group | no method was trained or tuned on the test galaxies | {doc}`07_data_set` |
 #
 # You will be able to
 #
-# 1. say which galaxies a rotation curve can be had of, and why the others count;
-# 2. compare two methods on the same galaxies without fooling yourself;
-# 3. tell what a rotation curve loses on inclination and baryons from what it loses on the shape of the halo;
+# 1. say for which galaxies a rotation curve can be measured, and why the others matter;
+# 2. compare two methods fairly on the same galaxies;
+# 3. separate the error of a rotation-curve fit due to inclination and baryons from the error due to the shape of the halo;
 # 4. check whether an error bar is as large as the errors;
 # 5. say what a comparison on simulated galaxies shows, and what it cannot show.
 #
-# Reading takes about 20 minutes. Running takes some minutes the first time, when rotation curves and networks have to be made, then seconds.
+# Reading takes about 20 minutes. Running takes some minutes the first time, when rotation curves and networks have to be computed, then seconds.
 
 # %% tags=["parameters"]
-universe = "embedded"  # written here; for "files", a TNG tree on disk
+universe = "embedded"  # generated here; for "files", a TNG tree on disk
 profile = "quick"  # how much is computed, smoke, quick or paper
 seed = 1  # of data set, samplers and bootstraps
 base_path = ""  # the simulation's output folder, for universe "files"
-network = "C"  # architecture that takes part
-opponent = "nfw_lcdm"  # rotation-curve variant that claims are judged with
-at_radius = 20.0  # where biases are looked at [kpc]
+network = "C"  # architecture of the networks
+opponent = "nfw_lcdm"  # rotation-curve variant used to judge the claims
+at_radius = 20.0  # radius at which biases are measured [kpc]
 sigmas = 2.0  # standard deviations that decide between two methods
 
 # %%
@@ -68,16 +68,16 @@ record = recorder(settings, chapter="comparison")
 # %% [markdown]
 # ## The rules
 #
-# - **Same galaxies.** The test galaxies of the data set, three views of each. No network was trained on them, no prior was tuned on them.
-# - **Same radii, same target.** The dark mass within 20 radii from 1 to 100 kpc.
-# - **Same measure.** The mean of $|\Delta M/M|$, and the talk's $\Delta_\mathrm{MSE}$. Uncertainties are from drawing galaxies anew, with all
-#   their views; differences of two methods are taken draw by draw.
-# - **Rejections count.** The rotation-curve method may refuse a galaxy, *without* looking at the truth. Refusals are listed, not dropped.
+# - **Same galaxies.** The test galaxies of the data set, three views of each. No network was trained and no prior was tuned on them.
+# - **Same radii, same target.** The dark-matter mass within 20 radii from 1 to 100 kpc.
+# - **Same error measure.** The mean of $|\Delta M/M|$, and the talk's $\Delta_\mathrm{MSE}$. Uncertainties are from a bootstrap over galaxies, with all
+#   their views; differences between two methods are computed in each bootstrap sample.
+# - **Rejections count.** The rotation-curve method may reject a galaxy, *without* using the truth. Rejections are listed, not dropped.
 #
-# The rotation-curve side sees the HI cube and the images, as {doc}`14_rotation_curves` explains: tilted rings, stars weighed by their colours, gas
-# by its 21 cm line. It then fits haloes as in {doc}`15_sparc`. Three variants are compared: NFW and Burkert with flat priors on mass and
-# concentration, and NFW with what simulations say of the concentration {cite}`Dutton2014` and of the stellar mass {cite}`Moster2013` of a halo.
-# The networks see the same galaxy as images and moment maps, on their grid.
+# The rotation-curve method uses the HI cube and the images, as {doc}`14_rotation_curves` explains: tilted rings, stellar masses from colours, gas mass
+# from the 21 cm line. It then fits haloes as in {doc}`15_sparc`. We compare three variants: NFW and Burkert with flat priors on mass and
+# concentration, and NFW with priors from simulations on the concentration {cite}`Dutton2014` and from abundance matching on the stellar mass {cite}`Moster2013` of a halo.
+# The networks use images and moment maps of the same galaxy, on their grid.
 
 # %%
 benchmark = load.benchmark(settings)
@@ -102,10 +102,10 @@ n_accepted = int(match.accepted.sum())
 print(f"{len(match)} views of {galaxies} galaxies, {n_accepted} accepted")
 
 # %% [markdown]
-# ## Who gets a rotation curve at all
+# ## Which galaxies have a rotation curve?
 #
-# A disc that is nearly face-on shows no rotation, one that is edge-on hides it along the line of sight; a small disc is one blur for the beam; a
-# disturbed one does not rotate in circles. An astronomer would leave them out, and so does the code.
+# A disc that is nearly face-on shows no rotation, and one that is edge-on mixes many radii along each line of sight; a small disc is not resolved by the beam; a
+# disturbed one does not rotate in circles. An astronomer would exclude them, and so does the code.
 
 # %%
 counts = comparison.count_reasons(match)
@@ -114,15 +114,15 @@ show(
     settings,
     "comparison_funnel",
     caption="Left: test views and galaxies, and those with an accepted "
-    "rotation curve. Right: why views are rejected; one may have several "
-    "reasons.",
+    "rotation curve. Right: reasons for rejecting views; one view may have "
+    "several reasons.",
     alt="Left, bars of the numbers of views and galaxies, all and accepted. "
     "Right, horizontal bars of rejected views by reason.",
     n=galaxies,
 )
 
 # %% [markdown]
-# The bars on the right of {numref}`fig-comparison-funnel` are part of the result: for these views a network gives an answer, and a rotation curve
+# The rejected views on the right of {numref}`fig-comparison-funnel` are part of the result: for them a network makes a prediction, and the rotation-curve method
 # does not.
 
 # %%
@@ -156,9 +156,9 @@ record(
 #
 # ## Error against radius
 #
-# From here on all errors are those on the accepted views, for every method alike; the networks get no credit for galaxies on which the other side
-# may not play, and no blame. The baselines say what is worth being called a success: the mean of all training profiles is the guess of
-# someone who does not look at the galaxy, and the boosted trees look at a handful of numbers measured on it.
+# From here on all errors are for the accepted views, for every method; the networks get neither credit nor blame for galaxies that the
+# rotation-curve method rejects. The baselines set the standard for success: the mean of all training profiles is the best guess
+# without any observation of the galaxy, and the boosted trees use a handful of numbers measured on it.
 
 # %%
 panels = {
@@ -169,7 +169,7 @@ show(
     figures.errors(match, panels, yes, seed),
     settings,
     "comparison_errors",
-    caption="Error of the enclosed dark mass on the views that have an "
+    caption="Error of the enclosed dark-matter mass on the views with an "
     "accepted rotation curve. Bands: bootstrap over galaxies, 68 per cent.",
     alt="Four panels of error against radius on logarithmic axes. Left, "
     "three variants of the rotation-curve method; right, networks and "
@@ -188,9 +188,9 @@ show_table(
 )
 
 # %% [markdown]
-# In {numref}`fig-comparison-errors` compare the shapes rather than single points. A rotation curve is a measurement of the *total* mass
-# where it is measured; the dark part of it is what is left when stars and gas are subtracted, and in the centre that is a small difference of two large
-# numbers. Outside, the halo model extrapolates. A network interpolates between galaxies that it has seen, at all radii.
+# In {numref}`fig-comparison-errors` compare the shapes rather than single points. A rotation curve measures the *total* mass
+# over the radii that it covers; the dark matter is what remains after stars and gas are subtracted, and in the centre this is a small difference between two large
+# numbers. Outside, the halo model extrapolates. A network interpolates between its training galaxies, at all radii.
 
 # %%
 where = int(np.argmin(np.abs(match.radii - at_radius)))
@@ -218,10 +218,10 @@ for name in ("nfw", "burkert", "nfw_lcdm", best_network, "baseline/mean"):
 # | network, all inputs | {num}`contest-network-middle:.2f±` | {num}`contest-network-outside:.2f±` |
 # | mean training profile | {num}`contest-mean-middle:.2f±` | {num}`contest-mean-outside:.2f±` |
 #
-# ## Who wins where
+# ## Which method is better at which radius?
 #
-# Two methods on the same galaxies share most of their luck, so the difference is known better than either error. We call a radius decided when the
-# difference is more than two standard deviations from zero. Twenty radii are not twenty independent decisions: the masses are nested.
+# The errors of two methods on the same galaxies are correlated, so their difference is known better than either error. We call a radius decided when the
+# difference is more than two standard deviations from zero. Twenty radii are not twenty independent decisions, because the masses are nested.
 
 # %%
 rivals = ("nfw", "burkert", "nfw_lcdm")
@@ -237,16 +237,16 @@ show(
     figures.duel(match, differences, won),
     settings,
     "comparison_duel",
-    caption="Mean relative error of the network with all inputs less that of "
+    caption="Mean relative error of the network with all inputs minus that of "
     "three rotation-curve variants, same views. Filled: more than two "
     "standard deviations from zero.",
     alt="Three lines of the difference of mean errors against radius, "
-    "with error bars; below zero the network errs less.",
+    "with error bars; below zero the error of the network is smaller.",
     n=n_yes,
 )
 
 # %% [markdown]
-# Filled points of {numref}`fig-comparison-duel` decide. As ranges of radii:
+# Filled points of {numref}`fig-comparison-duel` mark decided radii. As ranges of radii:
 
 # %%
 for name in rivals:
@@ -285,19 +285,19 @@ record(
 )
 
 # %% [markdown]
-# | of the 20 radii, against | network errs less | rotation curve errs less | undecided |
+# | of the 20 radii, against | network is better | rotation curve is better | undecided |
 # |---|---|---|---|
 # | NFW, flat priors | {num}`contest-won-nfw-network` | {num}`contest-won-nfw-curve` | {num}`contest-won-nfw-open` |
 # | Burkert, flat priors | {num}`contest-won-burkert-network` | {num}`contest-won-burkert-curve` | {num}`contest-won-burkert-open` |
 # | NFW, simulations' priors | {num}`contest-won-nfw-lcdm-network` | {num}`contest-won-nfw-lcdm-curve` | {num}`contest-won-nfw-lcdm-open` |
 #
 # Over all radii together the network's mean error is {num}`contest-ratio:.2f±` times that of the NFW halo with the simulations' priors. The list
-# above says at which radii.
+# above shows at which radii each is better.
 #
-# ## What the rotation curve loses, and where
+# ## Sources of error of the rotation-curve method
 #
-# The simulation knows the true inclination and the true gravity of stars and gas. Fitting the *same measured speeds* with both known
-# separates two kinds of loss. One view of each galaxy is enough for that.
+# In the simulation the true inclination and the true gravity of stars and gas are known. Fitting the *same measured speeds* with both known
+# separates two sources of error. One view of each galaxy is enough for this.
 
 # %%
 both = match.judged(match.perfect)
@@ -310,14 +310,14 @@ show(
     caption="Error of the rotation-curve method as observed, and with "
     "inclination, position angle and the gravity of stars and gas taken from "
     "the simulation, on the same views.",
-    alt="Three panels, one a halo model. In each, error against radius as a "
-    "line for what is observed and a dotted line for what is known.",
+    alt="Three panels, one for each halo model. In each, error against radius "
+    "as a line for the observed case and a dotted line for the known case.",
     n=n_both,
 )
 
 # %% [markdown]
-# The distance of a line from its dotted partner in {numref}`fig-comparison-knowledge` is what wrong inclinations and badly weighed stars and gas
-# cost. It may be negative: two errors can cancel, and do so by luck.
+# The distance of a line from its dotted counterpart in {numref}`fig-comparison-knowledge` is the error due to wrong inclinations and wrong masses of stars and gas.
+# It may be negative: two errors can cancel by chance.
 
 # %%
 of_pair = match.bootstrap(both, seed).ratio(
@@ -335,11 +335,11 @@ for label, k in (("inside", 6), ("middle", where)):
     )
 
 # %% [markdown]
-# With geometry and baryons known the error is {num}`contest-perfect-inside:.2f±` times what it was at 4.3 kpc, and
-# {num}`contest-perfect-middle:.2f±` times near 20 kpc. What is left then is due to the speeds (beam, noise, streaming,
-# pressure) and to the halo model: the dark matter of these galaxies was drawn inwards by the baryons, which no model of the three has.
+# With geometry and baryons known the error is {num}`contest-perfect-inside:.2f±` times the observed error at 4.3 kpc, and
+# {num}`contest-perfect-middle:.2f±` times near 20 kpc. The remaining error is due to the speeds (beam, noise, streaming,
+# pressure) and to the halo model: the baryons have contracted the dark matter of these galaxies, which none of the three models includes.
 #
-# ## Error bars that mean what they say?
+# ## Are the error bars correct?
 
 # %%
 shares = comparison.coverages(
@@ -355,14 +355,14 @@ show(
     "interval: credible intervals of the mass models, calibrated one and two "
     "standard deviations of the network's ensemble.",
     alt="Two panels of coverage against radius, for 68 and 95 per cent. A "
-    "dashed horizontal line marks the stated share; lines of the methods lie "
+    "dashed horizontal line marks the stated share; lines of the methods are "
     "at various heights below or near it.",
     n=n_yes,
 )
 
 # %% [markdown]
-# Where a line of {numref}`fig-comparison-coverage` lies below the dashed one, the truth is outside the interval more often than was said, and an
-# astronomer who trusts it is misled. Where it lies above, the method is more modest than it need be.
+# Where a line of {numref}`fig-comparison-coverage` is below the dashed one, the truth lies outside the interval more often than stated: the method
+# underestimates its uncertainty. Where it is above, the method overestimates it.
 
 # %%
 for name, found in shares.items():
@@ -379,16 +379,16 @@ for name, found in shares.items():
     )
 
 # %% [markdown]
-# Intervals that should hold 68 per cent hold {num}`contest-cover-nfw:.0f±` (NFW), {num}`contest-cover-burkert:.0f±` (Burkert) and
+# Intervals that should contain 68 per cent contain {num}`contest-cover-nfw:.0f±` (NFW), {num}`contest-cover-burkert:.0f±` (Burkert) and
 # {num}`contest-cover-nfw-lcdm:.0f±` (NFW, simulations' priors), averaged over the radii.
-# The sampler is not to blame: on curves that come from the model it is right ({doc}`15_sparc`). A posterior is conditional on its model; a halo of
-# another shape, gas that does not move in circles, a beam, are not in it, and no scatter parameter can put them there at radii without data.
+# The sampler is not the cause: on curves that come from the model its intervals are correct ({doc}`15_sparc`). A posterior is conditional on its model. The models do not include a halo of
+# another shape, non-circular motions or the beam, and no scatter parameter can account for these at radii without data.
 #
-# ## What misleads each
+# ## What biases each method?
 #
-# An error bar that is too small can still be centred on the truth. Is it? We look at the mean of $\ln(M_\mathrm{predicted}/M_\mathrm{true})$ at a
-# radius that most curves reach, in bins of three traits. Inclination enters a rotation curve through $1/\sin i$, twice over in the mass; gas
-# fraction says how far out the curve goes and how much the stars' weight matters; and an asymmetric disc does not rotate in circles.
+# An error bar that is too small can still be centred on the truth. We test this with the mean of $\ln(M_\mathrm{predicted}/M_\mathrm{true})$ at a
+# radius that most curves reach, in bins of three properties. Inclination affects a rotation curve through $1/\sin i$, and the mass through its square; the gas
+# fraction is related to the extent of the curve and to the importance of the stellar mass; and an asymmetric disc does not rotate in circles.
 
 # %%
 pair = ("nfw", "nfw_lcdm", best_network)
@@ -400,8 +400,8 @@ show(
     settings,
     "comparison_biases",
     caption="Logarithmic error against inclination, gas fraction and "
-    "asymmetry of the HI. Dots: views; circles: means in bins of galaxies, "
-    "where these are five or more.",
+    "asymmetry of the HI. Dots: views; circles: means in bins with five or "
+    "more galaxies.",
     alt="Three panels of logarithmic error, against inclination, gas "
     "fraction and asymmetry: dots for views of two rotation-curve variants "
     "and the network, scattered about zero, and lines of means with error "
@@ -410,12 +410,12 @@ show(
 )
 
 # %% [markdown]
-# A line of {numref}`fig-comparison-biases` that is level but off zero is a method that errs alike for all; a slope is a trait that misleads it.
+# In {numref}`fig-comparison-biases` a constant offset from zero is a global bias; a slope is a dependence on that property.
 #
-# ## Without a disc
+# ## Galaxies without a regular disc
 #
-# The paper stresses that a network assumes nothing of the shape of the profile, nor that the galaxy is isolated or settled. The first is so by
-# construction: it puts out twenty numbers. For the second there is a test, the views that the rotation-curve method refuses.
+# The paper stresses that a network makes no assumption about the shape of the profile, nor about the isolation or dynamical state of the galaxy. The first is true by
+# construction: the network returns twenty numbers. The second can be tested on the views that the rotation-curve method rejects.
 
 # %%
 no = ~yes if (~yes).any() else yes
@@ -443,13 +443,13 @@ record(
 )
 
 # %% [markdown]
-# On the refused views the network's mean error over all radii is {num}`contest-refused:.2f±`, that is {num}`contest-refused-ratio:.2f±` times its error on the
+# On the rejected views the network's mean error over all radii is {num}`contest-refused:.2f±`, which is {num}`contest-refused-ratio:.2f±` times its error on the
 # accepted ones.
 #
-# ## What it costs
+# ## Computing time
 #
-# Time is seldom what decides, but surveys to come will have more galaxies than anyone will look at one by one. We count processor time from
-# the cube to the mass model, then the fit of one halo; and for the ensemble of networks the time to answer, and to learn.
+# Computing time seldom decides which method to use, but future surveys will have more galaxies than anyone can inspect individually. We measure the processor time from
+# the cube to the mass model and the time to fit one halo; for the ensemble of networks, we measure the time to predict and the time to train.
 
 # %%
 curve_seconds = np.nanmedian(benchmark.seconds[yes])
@@ -480,21 +480,22 @@ for id, seconds, what in (
     )
 
 # %% [markdown]
-# A rotation curve and its baryons take {num}`contest-seconds-curve:.2g`, a halo fit {num}`contest-seconds-fit:.2g`; the network answers within
-# {num}`contest-seconds-network:.2g` a view, after {num}`contest-seconds-training:.3g` of training. Neither counts what made the answers possible: a telescope's
-# nights for one, a simulation with thousands of galaxies for the other.
+# A rotation curve and its baryons take {num}`contest-seconds-curve:.2g`, a halo fit {num}`contest-seconds-fit:.2g`; the network takes
+# {num}`contest-seconds-network:.2g` per view, after {num}`contest-seconds-training:.3g` of training. Neither includes the cost of the data: nights at a
+# telescope for one, a simulation with thousands of galaxies for the other.
 #
 # ## What this shows, and what it does not
 #
-# :::{admonition} Read this before you quote it
+# :::{admonition} Read this before you quote the result
 # :class: warning
-# - On the embedded universe these are *not* TNG galaxies, nor real ones. Their haloes are NFW haloes drawn inwards by the baryons, a shape close
-#   to what the NFW variants assume; their gas streams, warps and is lopsided by recipe. How large the errors of the rotation curves are depends on
+# - In the embedded universe these are *not* TNG galaxies, nor real ones. Their haloes are NFW haloes contracted by the baryons, a shape close
+#   to the assumption of the NFW variants; a recipe makes their gas streaming, warped and lopsided. The errors of the rotation curves depend on
 #   that recipe.
-# - The network was trained on galaxies of the *same* universe. That is its home ground, and the rotation-curve method has none. What happens to it away
-#   from home is the subject of the chapter on another simulation.
-# - The priors of the third variant come from dark-matter simulations and abundance matching, as the embedded universe's own relations do. That helps it.
-# - The beam, the noise and the field of view are one choice ({doc}`06_hi_with_martini`). With a sharper beam rotation curves gain more than networks.
+# - The network was trained on galaxies of the *same* universe, which is an advantage that the rotation-curve method does not have. The chapter on another
+#   simulation examines its performance on galaxies of a different universe.
+# - The priors of the third variant come from dark-matter simulations and abundance matching, as do the relations of the embedded universe itself. That favours this variant.
+# - The beam, the noise and the field of view are one choice ({doc}`06_hi_with_martini`). A sharper beam improves rotation curves more than networks.
+# :::
 # :::
 
 # %% [markdown]
@@ -502,8 +503,8 @@ for id, seconds, what in (
 #
 # :::{admonition} Exercise
 # :class: tip
-# An astronomer who trusts neither could average them. Take the mean of the network's $\ln M$ and of the rotation curve's, weighted by $1/\sigma^2$
-# of each, and compare its mean $|\Delta M/M|$ with both. Where does it help, and what does the coverage above tell you about the weights?
+# An astronomer who fully trusts neither method could average them. Take the mean of the network's $\ln M$ and of the rotation curve's, weighted by $1/\sigma^2$
+# of each, and compare its mean $|\Delta M/M|$ with that of both. Where does averaging help, and what does the coverage above tell you about the weights?
 # :::
 #
 # :::{admonition} Solution
@@ -520,20 +521,20 @@ for id, seconds, what in (
 #     error = draws.mean(per_view(match.truth[yes], m, "relative"))
 #     print(error.value.round(2))
 # ```
-# Weights from intervals that are too narrow favour the method that is too sure of itself. Stretch each $\sigma$ until its coverage is right, on
-# validation galaxies, before you average.
+# Weights from intervals that are too narrow favour the overconfident method. Before averaging, rescale each $\sigma$ until its coverage is correct on
+# validation galaxies.
 # :::
 #
 # ## Summary
 #
-# - Same galaxies, radii and measure; the truth decides, and rejections are counted.
-# - A rotation curve is best where it is measured and the dark matter dominates; elsewhere it is as good as its prior.
-# - A network answers for every galaxy, on the ground that it was trained on.
-# - Credible intervals are conditional on the halo model; the truth shows by how much that is too little.
+# - Both methods are compared with the truth on the same galaxies and radii with the same measure, and rejections are counted.
+# - A rotation curve is most accurate over the radii that it covers and where the dark matter dominates; elsewhere it is as good as its prior.
+# - A network makes a prediction for every galaxy, within the universe on which it was trained.
+# - Credible intervals are conditional on the halo model; comparison with the truth shows by how much they are too narrow.
 #
 # ## What's next
 #
-# {doc}`15_sparc` has the real galaxies; next comes the way from a real HI cube to a dark-matter profile.
+# {doc}`15_sparc` treats real galaxies; the next chapter goes from a real HI cube to a dark-matter profile.
 #
 # ## References
 #

@@ -16,29 +16,29 @@
 # (real-cubes)=
 # # A real HI cube: NGC 2903
 #
-# **Objective: go from a real telescope's cube to a dark-matter profile, and ask a network that has only seen simulations for its opinion.**
+# **Objective: go from a real telescope's cube to a dark-matter profile, and compare it with the prediction of a network trained only on simulations.**
 #
 # | Prerequisite | Why | Where |
 # |---|---|---|
 # | Rings, beams, mass models | the same steps on a simulated galaxy | {doc}`14_rotation_curves` |
-# | Haloes and posteriors | what is fitted in the end | {doc}`15_sparc` |
-# | Networks on HI maps | whose opinion is asked | {doc}`11_inputs` |
+# | Haloes and posteriors | the final fit | {doc}`15_sparc` |
+# | Networks on HI maps | the network whose prediction we compare | {doc}`11_inputs` |
 #
 # You will be able to
 #
-# 1. read an HI cube of any telescope and say what has to be known of it;
+# 1. read an HI cube of any telescope, and name the metadata that it must provide;
 # 2. measure its rotation curve and compare it with published ones;
-# 3. make a real galaxy look as the galaxies of a training set looked;
-# 4. test whether a galaxy lies within what a network was trained on, and say what its prediction is then worth.
+# 3. convert a real observation to the format and quality of a training set;
+# 4. test whether a galaxy lies within the training distribution of a network, and say how far its prediction can then be trusted.
 #
 # Reading takes about 15 minutes, running about a minute once the data set and the networks are made.
 
 # %% tags=["parameters"]
-universe = "embedded"  # written here; or "files", a TNG tree on disk
+universe = "embedded"  # generated here; or "files", a TNG tree on disk
 profile = "quick"  # how much is computed: "smoke", "quick" or "paper"
 seed = 1  # root of every random number
 base_path = ""  # for "files", the simulation's output folder
-network = "C/hi"  # architecture and inputs of the ensemble that is asked
+network = "C/hi"  # architecture and inputs of the ensemble that is used
 
 # %%
 from textwrap import fill
@@ -66,8 +66,8 @@ settings = Settings(
 # %% [markdown]
 # ## The cube
 #
-# NGC 2903 is a barred spiral at about 7 Mpc. Its HI was observed for WHISP with the Westerbork array {cite}`vanderHulst2001`, and the cube is
-# carried by a public tilted-ring program as its test case {cite}`Kamphuis2015`.
+# NGC 2903 is a barred spiral at about 7 Mpc. Its HI was observed for WHISP with the Westerbork array {cite}`vanderHulst2001`, and a public tilted-ring program
+# distributes the cube as its test case {cite}`Kamphuis2015`.
 # The next line finds it in a local copy or downloads it.
 
 # %%
@@ -76,12 +76,12 @@ galaxy = load_real(dataset, observer)
 print(fill(galaxy.note or f"{galaxy.name} from the {galaxy.source}", 79))
 
 # %% [markdown]
-# If the line above says that the cube could not be obtained, this copy of the book was made with no network: run `dmlib fetch ngc2903-cube`, or name a folder that
-# has it in `DMLIB_MIRROR`. Then a simulated galaxy stands in, through a FITS file like any other, and every caption says so. What the text says of NGC 2903
-# in particular does not apply to it.
+# If the line above says that the cube could not be obtained, this copy of the book was made without a network connection: run `dmlib fetch ngc2903-cube`, or set `DMLIB_MIRROR` to a folder that
+# contains it. In that case a simulated galaxy replaces it, read from a FITS file like any other, and every caption says so. The statements about NGC 2903
+# in the text then do not apply.
 #
-# Every telescope writes its cubes in its own way. `read_cube` takes Jy/beam or kelvin, velocities or frequencies, in any unit and order, with or
-# without an axis of polarisation; where the file does not tell its beam it asks. What it had to assume it notes.
+# Every telescope writes its cubes in its own way. `read_cube` accepts Jy/beam or kelvin, velocities or frequencies, in any unit and order, with or
+# without a polarisation axis; if the file does not give the beam, it must be passed as an argument. `read_cube` lists all assumptions that it had to make.
 
 # %%
 sky = galaxy.sky
@@ -101,11 +101,11 @@ record("real-beam", beam, unit="kpc", statement=f"Beam's major axis {of}")
 record("real-m-hi", m_hi, unit="Msun", statement=f"HI mass {of} in the cube")
 
 # %% [markdown]
-# At {num}`real-distance:.1f` the beam is {num}`real-beam:.1f` wide; channels have {num}`real-channel:.1f`. The line holds {num}`real-m-hi:.2e` of HI.
+# At {num}`real-distance:.1f` the beam is {num}`real-beam:.1f` wide; the channels are {num}`real-channel:.1f` wide. The flux of the line corresponds to {num}`real-m-hi:.2e` of HI.
 #
 # ## The rotation curve
 #
-# The steps are those of {doc}`14_rotation_curves`, without a change.
+# The steps are the same as in {doc}`14_rotation_curves`.
 
 # %%
 field = galaxy.field()
@@ -118,8 +118,8 @@ show(
     figures.velocity_field(field, model, curve),
     settings,
     "real_velocity_field",
-    caption="Velocities about the systemic one: measured, of the rings after "
-    "the beam, and their difference.",
+    caption="Velocities relative to the systemic velocity: measured, of the "
+    "fitted rings blurred by the beam, and their difference.",
     alt="Three maps. A disc with one red and one blue half, the same from "
     "the rings, and a pale difference with patches along arms and bar.",
     n=1,
@@ -137,17 +137,17 @@ record(
 record("real-v-sys", curve.v_sys, unit="km/s", statement=f"V_sys {of}")
 
 # %% [markdown]
-# The rings find an inclination of {num}`real-inclination:.1f±` and a systemic velocity of {num}`real-v-sys:.0f`. SPARC has 66 degrees for NGC 2903,
-# and the published model of this very cube 69 degrees and 556 km/s.
-# In the difference of {numref}`fig-real-velocity-field` look at the centre: a bar makes gas stream along it, and rings cannot do that.
+# The rings find an inclination of {num}`real-inclination:.1f±` and a systemic velocity of {num}`real-v-sys:.0f`. SPARC gives 66 degrees for NGC 2903,
+# and the published model of this same cube 69 degrees and 556 km/s.
+# In the difference map of {numref}`fig-real-velocity-field` look at the centre: the bar makes gas stream along it, which rings cannot describe.
 
 # %%
 show(
     figures.curve(curve, references=galaxy.references),
     settings,
     "real_curve",
-    caption="Rotation curve from the cube, beside published ones of the same "
-    "galaxy where they can be had (grey). Below, the tilt of the rings.",
+    caption="Rotation curve from the cube, with published curves of the same "
+    "galaxy where available (grey). Below, the tilt of the rings.",
     alt="Points with errors that rise steeply and stay high; grey curves run "
     "close to them outside the innermost kiloparsecs.",
     n=1,
@@ -155,8 +155,8 @@ show(
 )
 
 # %% [markdown]
-# Follow the grey curves of {numref}`fig-real-curve`, if there are any, from outside inwards, and see where they part from the points. The rings that
-# can be compared are those without a flag beyond two beams. We take the published curves at the radii of our rings and print, for each, the
+# Follow the grey curves of {numref}`fig-real-curve`, if there are any, from the outside inwards, and see where they depart from the points. We compare the unflagged rings
+# beyond two beams. We interpolate the published curves to the radii of our rings and print, for each, the
 # median difference and the largest.
 
 # %%
@@ -177,17 +177,17 @@ record("real-agree", np.median(off), statement=of, **more)
 record("real-worst", abs(off).max(), statement=f"{of}, largest", **more)
 
 # %% [markdown]
-# Beyond two beams the curve differs from the first of these, SPARC's where it can be had, by {num}`real-agree:.1f` in the median and {num}`real-worst:.1f` at
-# most (two zeros where there was nothing to compare with).
-# SPARC's curve was measured with a smaller beam by others {cite}`Begeman1987`, so the agreement is one of methods and of data. The other published model
-# is of this very cube. It has few rings that nothing holds together, and swings by tens of km/s between neighbours; that is where its largest differences
-# from ours and from SPARC come from. Within two beams, where the bar is, curves of different resolution need not agree, and do not.
+# Beyond two beams the curve differs from the first of these, that of SPARC where available, by {num}`real-agree:.1f` in the median and {num}`real-worst:.1f` at
+# most (both are zero if there was nothing to compare with).
+# Another team measured SPARC's curve with a smaller beam {cite}`Begeman1987`, so the comparison tests both methods and data. The other published model
+# is of this same cube. It has few rings without regularisation, and varies by tens of km/s between neighbours; this causes its largest differences
+# from our curve and from SPARC. Within two beams, where the bar is, curves of different resolution need not agree, and do not.
 #
 # ## Dark matter
 #
-# What is left when the visible matter is subtracted? The gas is weighed from this cube, with helium added, and made face-on by the tilt of the rings; its pull is that of a
-# disc of finite thickness. Stars need an image: we take the speeds that SPARC computed from its photometry at 3.6 µm, with a mass-to-light ratio of 0.5 known to 0.1 dex. The
-# inclination is free within its error and 2 degrees. (Where SPARC cannot be had, no stars are subtracted, and what is called dark is stars as well.)
+# What is left when the visible matter is subtracted? The gas mass comes from this cube, with helium added, deprojected with the tilt of the rings; its gravity is that of a
+# disc of finite thickness. Stars need an image: we use the speeds that SPARC computed from its photometry at 3.6 µm, with a mass-to-light ratio of 0.5 known to 0.1 dex. The
+# inclination is free within its error and 2 degrees. (Where SPARC cannot be obtained, no stars are subtracted, and the dark component includes the stars.)
 
 # %%
 mass = mass_model(galaxy, curve)
@@ -200,11 +200,11 @@ if mass is not None:
 print(", ".join(fits) or "no stars, no mass model: fetch sparc-rotmod")
 
 # %% [markdown]
-# ## In the eyes of a network
+# ## The prediction of a network
 #
-# The network has learned on simulated galaxies seen by one telescope. Before it may look at this galaxy, the galaxy has to look as they did: at
-# their distance, blurred to their beam, in their channels and pixels, with velocities about the systemic one, as noisy as they were, and cut out by the same
-# search for emission. `observe_as_survey` does that, and says what it could not do.
+# The network was trained on simulated galaxies observed with one telescope. Before it can be applied to this galaxy, the observation must match the training data: the same
+# distance, beam, channels and pixels, velocities relative to the systemic velocity, the same noise, and the same source finding. `observe_as_survey` does this,
+# and lists what it could not match.
 
 # %%
 moved = observe_as_survey(
@@ -233,7 +233,7 @@ show(
     figures.as_survey(maps, other),
     settings,
     "real_as_survey",
-    caption="Above, the galaxy as the network gets it; below, the training "
+    caption="Above, the galaxy as input to the network; below, the training "
     "view that is nearest in HI mass, from the universe of these settings.",
     alt="Two rows of three small maps, column of HI, velocity and "
     "dispersion. Both rows show a blurred disc with one red and one blue "
@@ -243,9 +243,9 @@ show(
 )
 
 # %% [markdown]
-# What a person can tell apart in {numref}`fig-real-as-survey` a network can, too: arms, bars, the sharpness of an edge. So we ask: **is this galaxy like those of
-# the training?** Seven numbers describe each view's maps. The Mahalanobis distance counts how far the galaxy lies from the mean of the training views, in
-# units of their scatter and with correlations taken into account; the distance to the fifth nearest neighbour sees holes in the cloud as well.
+# Differences that a person can see in {numref}`fig-real-as-survey`, a network can detect as well: arms, bars, the sharpness of an edge. We therefore test **whether this galaxy is similar to the
+# training galaxies**. Seven numbers describe the maps of each view. The Mahalanobis distance measures how far the galaxy lies from the mean of the training views, in
+# units of their scatter and with correlations taken into account; the distance to the fifth nearest neighbour is also sensitive to gaps in the distribution.
 
 # %%
 placed = place_among_training(dataset, maps.stack)
@@ -279,16 +279,16 @@ record(
     "real-beyond-near",
     100 * placed.beyond_neighbour,
     unit="%",
-    statement="Training views that are lonelier than the galaxy",
+    statement="Training views that are more isolated than the galaxy",
     **where,
 )
 print("inside" if placed.inside else "OUTSIDE", "the training distribution")
 
 # %% [markdown]
-# The galaxy lies at {num}`real-mahalanobis:.1f` scatters; {num}`real-beyond:.1f` of the training views lie further out, and {num}`real-beyond-near:.1f` have neighbours
-# further away. We call a galaxy inside when both are at least 1 per cent; the line printed above has the verdict.
-# A "yes" is weaker than it sounds. Seven numbers are not the maps, and being inside the *inputs* of a simulation does not make its link from inputs to dark matter that of
-# nature: that link is what the simulation assumes.
+# The galaxy lies at a Mahalanobis distance of {num}`real-mahalanobis:.1f`; {num}`real-beyond:.1f` of the training views lie further out, and {num}`real-beyond-near:.1f` have a more distant
+# fifth neighbour. We call a galaxy inside when both are at least 1 per cent; the line printed above gives the verdict.
+# Being inside means less than it seems. Seven numbers do not describe the maps completely, and even if the *inputs* lie within a simulation, its relation between inputs and dark matter need not be that of
+# nature: that relation is what the simulation assumes.
 
 # %%
 predicted, reason = predict_all(load.models(settings), network, maps.stack)
@@ -303,9 +303,9 @@ show(
     figures.profiles(dataset.radii, fits, predicted, truth),
     settings,
     "real_profiles",
-    caption="Dark mass within each radius: mass models (68% intervals; "
-    "dotted where extrapolated), and what the members of the network's "
-    "ensemble say (thin lines, mean: triangles).",
+    caption="Dark-matter mass within each radius: mass models (68% intervals; "
+    "dotted where extrapolated), and predictions of the members of the "
+    "network's ensemble (thin lines; mean: triangles).",
     alt="Rising curves of mass against radius on logarithmic axes, bands for "
     "two mass models and a bundle of lines for the network.",
     n=1,
@@ -327,19 +327,19 @@ for radius in (5.0, 20.0):
     )
 
 # %% [markdown]
-# Near 5 kpc the network's dark mass is {num}`real-ratio-5:.2f` times that of the NFW mass model, near 20 kpc {num}`real-ratio-20:.2f` times (0 where one of them is missing).
+# Near 5 kpc the network's dark-matter mass is {num}`real-ratio-5:.2f` times that of the NFW mass model, near 20 kpc {num}`real-ratio-20:.2f` times (0 where one of them is missing).
 #
-# What does {numref}`fig-real-profiles` show? **Not** that either is right: nobody knows the dark mass of a real galaxy. The mass model has measured this galaxy's
-# rotation; it depends on the stars' weight in the middle and on the halo's assumed shape outside the last ring. The network has never been told about rotation or gravity; it
-# answers with what galaxies of such maps had in the universe it was trained on. By default that is the embedded one, written for this book, whose
+# What does {numref}`fig-real-profiles` show? **Not** that either is right: the true dark-matter mass of a real galaxy is unknown. The mass model is based on the measured
+# rotation of this galaxy; it depends on the stellar mass in the centre and on the assumed shape of the halo outside the last ring. The network contains no explicit information on rotation or gravity; it
+# predicts what galaxies with similar maps had in its training universe. By default that is the embedded one, written for this book, whose
 # haloes follow published relations by construction. Where the two agree, the simulation's relations and the real galaxy's rotation are compatible. Where they differ, this
-# chapter cannot say which is to blame. To use a network on the sky in earnest takes networks trained on real simulations, more than one of them,
+# chapter cannot say which is wrong. A serious application to real galaxies requires networks trained on real simulations, more than one of them,
 # and many galaxies whose mass is known by other means.
 #
 # :::{admonition} Exercise
 # :class: tip
-# Put the galaxy at a distance that is wrong by 30 per cent (SPARC's error for NGC 2903). What happens to the network's prediction, and what to the rotation
-# curve's?
+# Place the galaxy at a distance that is wrong by 30 per cent (SPARC's error for NGC 2903). What happens to the network's prediction, and to
+# the rotation curve?
 # :::
 #
 # :::{admonition} Solution
@@ -361,22 +361,22 @@ for radius in (5.0, 20.0):
 #     ln, _ = predict_all(load.models(settings), network, again.stack)
 #     print(wrong, np.exp(ln.mean(axis=0)[[5, 12]]))
 # ```
-# Speeds do not depend on the distance, radii go with it, so the dynamical mass within an *angle* goes with it. The network sees an HI
-# mass that goes with its square.
+# Speeds do not depend on the distance and radii scale with it, so the dynamical mass within an *angle* scales with the distance. The HI mass in the network's input
+# scales with its square.
 # :::
 
 # %% [markdown]
 # ## Summary
 #
-# - A real cube takes the same steps as a simulated one: inclination {num}`real-inclination:.1f±`, and a curve
+# - A real cube requires the same steps as a simulated one: inclination {num}`real-inclination:.1f±`, and a curve
 #   {num}`real-agree:.1f` from the published one beyond two beams.
-# - A network must be shown a real galaxy as its own telescope would have seen it, and asked whether it knows such galaxies:
+# - Before a network is applied, a real galaxy must be converted to the observations of its training set, and compared with the training distribution:
 #   {num}`real-beyond:.1f` of the training views lie further out.
-# - Its answer on one real galaxy is a prediction, not a measurement, and there is no truth to hold it against.
+# - The network's result for one real galaxy is a prediction, not a measurement, and there is no known truth to compare it with.
 #
 # ## What's next
 #
-# What happens when the training universe and the test universe differ, where there is a truth, is the question of a chapter to come. How the claims of the paper stand so far is on
+# A later chapter examines what happens when the training universe and the test universe differ, where the truth is known. The status of the paper's claims is on
 # {doc}`a page of its own </claims>`.
 #
 # ## References
