@@ -68,7 +68,7 @@ class RealGalaxy:
 
     @property
     def kpc(self) -> float:
-        """Kpc per arcsec."""
+        """Scale [kpc per arcsec]."""
         return self.distance * 1e3 * math.radians(1.0 / 3600.0)
 
     @property
