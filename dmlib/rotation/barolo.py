@@ -104,31 +104,20 @@ def _parameters(cube: HICube, guess: RotationCurve, path: Path, out: Path) -> st
     """The parameter file of a run."""
     step = float(guess.radius[1] - guess.radius[0]) * cube.settings.arcsec_per_kpc
     column, row = cube.grid.to_pixels(np.array(guess.centre))
-    lines = {
-        "FITSFILE": path,
-        "OUTFOLDER": out,
-        "FIT3D": "true",
-        "NRADII": len(guess),
-        "RADSEP": f"{step:.4f}",
-        "XPOS": f"{column:.3f}",
-        "YPOS": f"{row:.3f}",
-        "VSYS": f"{cube.settings.v_systemic + guess.v_sys:.3f}",
-        "VROT": f"{max(20.0, float(np.median(guess.v_rot))):.2f}",
-        "VDISP": "10",
-        "INC": f"{guess.mean_inclination:.2f}",
-        "PA": f"{float(guess.position_angle[0]):.2f}",
-        "DISTANCE": f"{cube.settings.distance:g}",
-        "FREE": "VROT VDISP INC PA",
-        "MASK": "SMOOTH&SEARCH",
-        "NORM": "LOCAL",
-        "LINEAR": "0.3",
-        "TWOSTAGE": "true",
-        "PLOTS": "false",
-        "SHOWBAR": "false",
-        "VERBOSE": "false",
-        "THREADS": "1",
-    }
-    return "".join(f"{key} {value}\n" for key, value in lines.items())
+    template = Path(__file__).with_suffix(".par").read_text(encoding="utf-8")
+    return template.format(
+        cube=path,
+        out=out,
+        rings=len(guess),
+        step=step,
+        column=column,
+        row=row,
+        v_sys=cube.settings.v_systemic + guess.v_sys,
+        v_rot=max(20.0, float(np.median(guess.v_rot))),
+        inclination=guess.mean_inclination,
+        position_angle=float(guess.position_angle[0]),
+        distance=cube.settings.distance,
+    )
 
 
 def read_rings(path: Path) -> dict[str, np.ndarray]:

@@ -269,7 +269,4 @@ def compare_with_truth(dataset: DataSet, observer: Observer, rows: Sequence[int]
         found["reason"] = observed.reasons[0].reason.label if observed.reasons else ""
         for name, column in columns.items():
             column.append(found.get(name, np.nan))
-    table = QTable({name: np.array(column) for name, column in columns.items()})
-    for name, unit in units.items():
-        table[name] = table[name] * unit
-    return table
+    return QTable({name: np.array(column) for name, column in columns.items()}, units=units)

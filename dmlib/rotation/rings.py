@@ -228,10 +228,8 @@ class _Search:
         tilt, error = self._search(tilt, 1)
         self.rings = self._reach(tilt)
         self._leave_out(tilt)
-        if self.settings.geometry == "regularised" and self.rings >= 4:
-            tilt, error = self._search(tilt, self.settings.nodes)
-        else:
-            tilt, error = self._search(tilt, 1)
+        warped = self.settings.geometry == "regularised" and self.rings >= 4
+        tilt, error = self._search(tilt, self.settings.nodes if warped else 1)
         self.rings = self._reach(tilt)
         return tilt, error
 

@@ -244,9 +244,8 @@ def _curves_of_universe(sample: QTable, universe: Universe, most: int, reason: s
     if not models:
         raise GalaxyError(f"no galaxy has enough gas for a rotation curve, fetch SPARC instead: {reason}")
     names = ("galaxy", "good", "v_flat", "v_flat_err", "m_star", "m_bar", "log_m_bar_err")
-    table = QTable(rows=rows, names=names)
-    for name, unit in (("v_flat", "km/s"), ("v_flat_err", "km/s"), ("m_star", "Msun"), ("m_bar", "Msun")):
-        table[name] = table[name] * u.Unit(unit)
+    units = {"v_flat": "km/s", "v_flat_err": "km/s", "m_star": "Msun", "m_bar": "Msun"}
+    table = QTable(rows=rows, names=names, units=units)
     return CurveSample(tuple(models), (known(),) * len(models), table, None, reason)
 
 

@@ -64,6 +64,7 @@ def test_some_of_sparc_has_the_example(sparc, shared_data, monkeypatch):
 
 def test_fits_are_stored_and_repeated_for_other_priors(shared_data, tmp_path, monkeypatch):
     monkeypatch.setenv("DMLIB_MIRROR", str(shared_data))
+    monkeypatch.setenv("DMLIB_WORKERS", "1")
     path = tmp_path / "fits.npz"
     few = load_curves(QTable(), None, 2)
     short = Sampling(walkers=24, burn=40, block=100, most=100, stages=2)
