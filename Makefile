@@ -17,12 +17,12 @@ RUN  := $(BIN)/dmlib run --universe $(UNIVERSE) --profile $(PROFILE) $(if $(BASE
 help: ## This list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-# The lock file has hashes of everything, for every platform; the project itself is installed editable.
-$(READY): requirements.lock pyproject.toml
+# The lock file has hashes of everything, for every platform; the two packages of the project are installed editable.
+$(READY): requirements.lock pyproject.toml mocktng/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one with make PYTHON=...")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e ./mocktng -e .
 	@touch $@
 
 book: $(READY) ## Run every chapter and build the book (PROFILE=smoke|quick|paper UNIVERSE=embedded|files|api)

@@ -1,8 +1,7 @@
-"""Time and disk of writing the embedded universe: the stages of one block, and one process against two.
+"""Time and disk of writing a universe: the stages of one block, and one process against two.
 
 The stages are those of a block of the profile ``quick``, in one process; the whole is the profile ``smoke``, written
-with one worker and with two in turn, in the same run. The numbers behind the estimate of need in
-`dmlib.universe.embedded.plan` come from here.
+with one worker and with two in turn, in the same run. They are the source of the estimates in `mocktng.plan`.
 
 Run with ``python benchmarks/bench_universe.py``.
 """
@@ -15,14 +14,14 @@ from collections import Counter
 from pathlib import Path
 
 import h5py
-
-from dmlib.settings import Settings
-from dmlib.units import CodeUnits
 from dmlib.universe.embedded.blocks import make_block, write_tree
 from dmlib.universe.embedded.catalogue import measure
 from dmlib.universe.embedded.layout import Tree
 from dmlib.universe.embedded.particles import complete
 from dmlib.universe.embedded.plan import Plan, make_plan
+
+from dmlib.settings import Settings
+from dmlib.units import CodeUnits
 
 NAMES = {0: "gas", 1: "dark matter", 4: "stars"}
 
@@ -30,18 +29,18 @@ NAMES = {0: "gas", 1: "dark matter", 4: "stars"}
 def stages(plan: Plan, block: int) -> tuple[dict[str, float], int]:
     """Seconds of each stage of a block, files excepted, and its particles."""
     seconds: Counter[str] = Counter()
-    total, scale = 0, CodeUnits()
+    total = 0
     for group_id in range(*plan.blocks[block]):
         row = plan.population.groups[group_id]
-        centre, m200 = row["position"] / scale.length, float(row["m200"]) / scale.mass
+        centre, m200 = row["position"] / LENGTH, float(row["m200"]) / MASS
         begin = time.perf_counter()
-        made = plan.realise(plan.population, group_id)
-        realised = time.perf_counter()
+        made = plan.make_group(plan.population, group_id)
+        drawn = time.perf_counter()
         stored = {t: complete(t, fields, centre, group_id, m200) for t, fields in made.particles.items()}
         completed = time.perf_counter()
         measure(stored, made.lengths, centre, plan.m_dm_code, plan.softening)
-        seconds["particles of the galaxies"] += realised - begin
-        seconds["rounding and placing"] += completed - realised
+        seconds["particles of the galaxies"] += drawn - begin
+        seconds["rounding and placing"] += completed - drawn
         seconds["catalogue"] += time.perf_counter() - completed
         total += sum(len(fields["Coordinates"]) for fields in stored.values())
     return dict(seconds), total
@@ -61,14 +60,23 @@ def bytes_per_particle(paths) -> dict[int, float]:
     return {part_type: stored[part_type] / number[part_type] for part_type in number}
 
 
+def plan_of(profile: str) -> Plan:
+    """The plan of a profile's universe."""
+    sizes = PROFILES[profile]
+    masses = {"m_dm": sizes.m_dm, "m_baryon": sizes.m_baryon}
+    return make_plan(
+        n_galaxies=sizes.n_galaxies, seed=1, physics="fiducial", **masses, name=f"embedded-{profile}", snapshot=99
+    )
+
+
 def main() -> None:
     """Print the tables."""
     with tempfile.TemporaryDirectory() as folder:
-        plan = make_plan(Settings(profile="quick", build_root=folder))
+        plan = plan_of("quick")
         block = len(plan.blocks) // 2
         seconds, total = stages(plan, block)
         begin = time.perf_counter()
-        make_block(plan, block, Path(folder) / "block")
+        make_block(block, plan, Path(folder) / "block")
         whole = time.perf_counter() - begin
         seconds["files"] = whole - sum(seconds.values())
         print(f"one block of quick: {total:,} particles, one process")
@@ -81,16 +89,15 @@ def main() -> None:
 
         times = {}
         for workers in (1, 2):
-            settings = Settings(profile="smoke", build_root=f"{folder}/{workers}")
             begin = time.perf_counter()
-            write_tree(settings, make_plan(settings), workers)
+            write_tree(f"{folder}/{workers}", plan_of("smoke"), workers)
             times[workers] = time.perf_counter() - begin
             print(f"smoke, written with {workers} worker{'s' if workers > 1 else ''}: {times[workers]:.1f} s")
         print(
             f"  ratio {times[1] / times[2]:.2f} (two processes pay for their start: near 1 for smoke, near 2 for quick)"
         )
         for profile in ("smoke", "quick", "paper"):
-            print(f"need of {profile:6s} with 2 workers: {make_plan(Settings(profile=profile)).need(2)}")
+            print(f"need of {profile:6s} with 2 workers: {plan_of(profile).need(2)}")
 
 
 if __name__ == "__main__":

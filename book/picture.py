@@ -9,10 +9,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from dmlib import load, portraits
+from dmlib import embedded, gallery, load
 from dmlib.figures import embedded_universe as figures
 from dmlib.settings import Settings
-from dmlib.universe.embedded import overview, population
 
 SHOWN = ("spiral", "barred spiral", "disturbed")
 
@@ -23,8 +22,8 @@ def main() -> None:
     parser.add_argument("--profile", default="quick")
     settings = Settings(profile=parser.parse_args().profile)
     tree = load.universe(settings)
-    chosen = overview.examples(population.draw(settings.sizes, settings.seed, settings.physics).subhalos)
-    figure = figures.gallery({title: portraits.take(tree, chosen[title]) for title in SHOWN})
+    chosen = embedded.examples(embedded.population(settings).subhalos)
+    figure = figures.gallery({title: gallery.portrait(tree, chosen[title]) for title in SHOWN})
     target = Path(__file__).parent / "_static" / "picture.png"
     figure.savefig(target, dpi=110, metadata={"Software": None})
     print(f"wrote {target.relative_to(Path.cwd()) if target.is_relative_to(Path.cwd()) else target.name}")

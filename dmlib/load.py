@@ -82,10 +82,9 @@ def disturbed(settings: Settings) -> np.ndarray | None:
     """
     if not settings.source.written_here:
         return None
-    from .universe.embedded import population
+    from . import embedded
 
-    drawn = population.draw(settings.sizes, settings.seed, settings.physics)
-    return np.asarray(drawn.subhalos["disturbed"] != "")
+    return embedded.disturbed(settings)
 
 
 def record(name: str) -> dict[str, Any]:

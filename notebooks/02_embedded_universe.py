@@ -48,13 +48,12 @@ n_rotation = 150  # gas-rich galaxies measured for rotation (our choice)
 # %%
 import numpy as np
 
-from dmlib import load, portraits, validation
+from dmlib import embedded, gallery, load, validation
 from dmlib.figures import embedded_universe as figures
 from dmlib.figures import show
 from dmlib.figures.tables import show_table
 from dmlib.results import recorder
 from dmlib.settings import Settings
-from dmlib.universe.embedded import overview, population
 
 settings = Settings(
     universe=universe, profile=profile, seed=seed, base_path=base_path
@@ -81,8 +80,8 @@ record = recorder(settings, chapter="embedded_universe", universe=elsewhere)
 
 # %%
 tree = load.universe(written)
-drawn = population.draw(written.sizes, written.seed, written.physics)
-show_table(overview.census(drawn), rows=9)
+drawn = embedded.population(written)
+show_table(embedded.census(drawn), rows=9)
 
 # %% [markdown]
 # Each row of this table has a purpose. The centrals are the subject of the paper.
@@ -118,9 +117,9 @@ show_table(overview.census(drawn), rows=9)
 # They show five galaxies directly from their particles, without dust, noise or a telescope.
 
 # %%
-chosen = overview.examples(drawn.subhalos)
+chosen = embedded.examples(drawn.subhalos)
 pictures = {
-    title: portraits.take(tree, subhalo_id)
+    title: gallery.portrait(tree, subhalo_id)
     for title, subhalo_id in chosen.items()
 }
 
@@ -164,7 +163,7 @@ table = validation.measure(tree, ids)
 # of them anyway.
 
 # %%
-weight = 1 / (1 - population.QUENCHED_LEFT_OUT)
+weight = 1 / (1 - embedded.QUENCHED_LEFT_OUT)
 found = validation.scaling_relations(table, quenched_weight=weight)
 
 # %% [markdown]

@@ -35,16 +35,14 @@ def smoke_universe(request, tmp_path_factory) -> Settings:
     Kept in pytest's cache under the identity of what made it, so that it is written once for all workers and for all
     sessions between which the sources do not change; ``pytest --cache-clear`` removes it.
     """
-    from dmlib.universe.embedded.blocks import write_tree
-    from dmlib.universe.embedded.plan import make_plan
+    from dmlib import embedded
 
     cache = getattr(request.config, "cache", None)
     root = Path(cache.mkdir("dmlib-universe")) if cache else tmp_path_factory.mktemp("dmlib-universe")
-    plan = make_plan(Settings(profile="smoke", build_root=str(root)))
-    folder = root / plan.identity[:16]
+    folder = root / embedded.identity(Settings(profile="smoke"))[:16]
     for old in sorted(root.glob("*"), key=lambda path: path.stat().st_mtime)[:-4]:
         if old != folder:
             shutil.rmtree(old, ignore_errors=True)
     settings = Settings(profile="smoke", build_root=str(folder))
-    write_tree(settings, plan)
+    embedded.build(settings)
     return settings

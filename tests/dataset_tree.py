@@ -9,10 +9,10 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+from dmlib.products import BUILDING
 
 from dmlib import sample as samples
 from dmlib.dataset.build import build
-from dmlib.products import BUILDING
 from dmlib.settings import Settings
 from dmlib.universe.files import FilesUniverse
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import h5py
 import keras
 import numpy as np
+from dmlib.products import BUILDING
 
 from dmlib.dataset.recipe import Recipe
 from dmlib.networks import architectures
-from dmlib.products import BUILDING
 from dmlib.settings import RADII_KPC, Settings
 
 BANDS = ("u", "g", "r", "i", "z")

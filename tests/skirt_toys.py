@@ -9,12 +9,12 @@ from pathlib import Path
 import image_toys
 import numpy as np
 
+from dmlib.embedded import photometry
 from dmlib.galaxy import Component, Galaxy
 from dmlib.observe.grid import SkyGrid
 from dmlib.observe.images.dust import age
 from dmlib.observe.skirt.population import photometry_of
 from dmlib.observe.views import View, lines_of_sight
-from dmlib.universe.embedded import photometry
 
 GRID = SkyGrid(32.0, 16)
 STAND_IN = Path(__file__).with_name("fake_skirt.py")

@@ -16,11 +16,11 @@ import time
 import h5py
 import numpy as np
 import pytest
+from mocktng.blocks import write_tree
 from tng_server import KEY, broadband, environment
 from toy_universe import toy_plan
 
-from dmlib import load
-from dmlib import acquire
+from dmlib import acquire, load
 from dmlib.errors import DmlibError, FetchError, UniverseError
 from dmlib.manifest import load_manifest
 from dmlib.manifest.download import Downloader, Missing
@@ -34,8 +34,7 @@ from dmlib.universe import FilesUniverse
 from dmlib.universe.api import ApiUniverse, cutouts, facts
 from dmlib.universe.api.client import Client, Gate, in_parallel
 from dmlib.universe.api.images import fetch_archive, fetch_images
-from dmlib.universe.embedded.blocks import write_tree
-from dmlib.universe.server import Mischief, TngServer
+from mocktng import FaultInjection, TngServer
 
 NAME = "embedded-smoke"
 DARK = {"dm": ("Coordinates",)}
@@ -44,9 +43,9 @@ DARK = {"dm": ("Coordinates",)}
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory):
     """A universe of nine small spheres."""
-    settings = Settings(profile="smoke", build_root=str(tmp_path_factory.mktemp("toy")))
-    write_tree(settings, toy_plan(settings))
-    return settings.universe_dir
+    folder = tmp_path_factory.mktemp("toy") / "universe"
+    write_tree(folder, toy_plan(name="embedded-smoke"))
+    return folder
 
 
 @pytest.fixture
@@ -54,8 +53,8 @@ def serve(tree, tmp_path, monkeypatch):
     """Start servers of the tree, with an environment for clients."""
     running = []
 
-    def start(mischief=None, folder=None, log=None):
-        server = TngServer((folder or tree) / "output", key=KEY, mischief=mischief, log=log).__enter__()
+    def start(faults=None, folder=None, log=None):
+        server = TngServer((folder or tree) / "output", key=KEY, faults=faults, log=log).__enter__()
         running.append(server)
         for name, value in environment(server, tmp_path).items():
             monkeypatch.setenv(name, value)
@@ -171,28 +170,28 @@ class TestReading:
 class TestPatience:
     @pytest.mark.parametrize("kind", ["error", "busy", "gateway", "cut", "drop", "page"])
     def test_every_second_request_fails(self, serve, kind):
-        server = serve(Mischief(2, (kind,)))
+        server = serve(FaultInjection(2, (kind,)))
         universe = ApiUniverse(NAME)
         universe.prepare(range(9))
-        assert server.mischief.done > 9 and not universe.missing_groups(range(9)).size
+        assert server.faults.done > 9 and not universe.missing_groups(range(9)).size
         assert not list(universe.cache.folder.rglob("*.part*"))
 
     def test_gives_up_in_the_end_and_keeps_what_came(self, serve):
-        server = serve(Mischief(1, ("error",), only="/halos/3/"))
+        server = serve(FaultInjection(1, ("error",), only="/halos/3/"))
         universe = ApiUniverse(NAME)
         with pytest.raises(FetchError, match=r"1 of 9 groups could not be had \(halo 3: .* in 6 tries \(HTTP 500"):
             universe.prepare(range(9))
         assert universe.missing_groups(range(9)).tolist() == [3]
-        server.mischief.every = 0
+        server.faults.every = 0
         before = len(server.requests)
         universe.prepare(range(9))
         assert len(server.requests) == before + 1
 
     def test_a_server_that_is_down_is_not_asked_for_every_group(self, serve, monkeypatch):
         monkeypatch.setenv("DMLIB_TNG_ATTEMPTS", "1")
-        server = serve(Mischief(1, ("gateway",), only="cutout.hdf5?dm=Coordinates&"))
+        server = serve(FaultInjection(1, ("gateway",), only="cutout.hdf5?dm=Coordinates&"))
         monkeypatch.setattr(cutouts, "BASE_FIELDS", {"gas": ("Masses",)})
-        server.mischief.only = "/halos/"
+        server.faults.only = "/halos/"
         universe = ApiUniverse(NAME)
         with pytest.raises(FetchError, match="particles: 5 requests failed one after the other"):
             universe.prepare(range(9))
@@ -200,17 +199,17 @@ class TestPatience:
 
     def test_a_group_too_large_for_one_answer_comes_by_type(self, serve, monkeypatch):
         monkeypatch.setenv("DMLIB_TNG_ATTEMPTS", "2")
-        server = serve(Mischief(1, ("gateway",), only="dm=Coordinates&gas"))
+        server = serve(FaultInjection(1, ("gateway",), only="dm=Coordinates&gas"))
         universe = ApiUniverse(NAME)
         universe.prepare([0])
         asked = [request.partition("?")[2].partition("=")[0] for request in only(server, "/halos/0/")]
         assert asked == ["dm", "dm", "dm", "gas", "stars"] and not universe.missing_groups([0]).size
 
     def test_a_pause_that_the_server_asks_for(self, serve):
-        server = serve(Mischief(3, ("busy",), retry_after=1))
+        server = serve(FaultInjection(3, ("busy",), retry_after=1))
         begin = time.monotonic()
         ApiUniverse(NAME)
-        assert time.monotonic() - begin >= 1.0 and server.mischief.done == 1
+        assert time.monotonic() - begin >= 1.0 and server.faults.done == 1
 
     def test_all_connections_wait_together(self):
         gate, begin = Gate(), time.monotonic()
@@ -243,12 +242,12 @@ class TestPatience:
             info.size = len(body)
             archive.addfile(info, io.BytesIO(body))
         lines = []
-        serve(Mischief(1, ("cut",), only="none"), far, lines.append)
+        serve(FaultInjection(1, ("cut",), only="none"), far, lines.append)
         universe = ApiUniverse(NAME)
         facts.confirm(universe)
         lines.clear()
-        server_cut = serve(Mischief(2, ("cut",), only=".tar"), far, lines.append)
-        server_cut.mischief._asked = 1
+        server_cut = serve(FaultInjection(2, ("cut",), only=".tar"), far, lines.append)
+        server_cut.faults._requests = 1
         archive = fetch_archive(ApiUniverse(NAME))
         tar = [line for line in lines if ".tar" in line]
         assert "200 (cut)" in tar[0] and ": 206" in tar[1]
@@ -435,7 +434,6 @@ class TestFetching:
 
 
 def _sample(settings):
-    from dmlib.sample import load_sample
 
     return np.asarray(load.sample(settings)["subhalo_id"])
 

@@ -10,11 +10,11 @@ import time
 
 import psutil
 import pytest
+from dmlib.products import ensure
 from tng_server import KEY, arrays_of, environment
 
-from dmlib.products import ensure
 from dmlib.settings import Settings
-from dmlib.universe.server import KINDS, Mischief, TngServer
+from mocktng import FAULTS, FaultInjection, TngServer
 
 N_GALAXIES = 3
 
@@ -76,17 +76,17 @@ def test_the_data_set_is_the_same_bit_for_bit(output, from_files, tmp_path, monk
 
 
 def test_a_server_that_fails_one_request_in_five(output, from_files, tmp_path, monkeypatch):
-    mischief = Mischief(5, tuple(kind for kind in KINDS if kind != "slow"))
-    with TngServer(output, key=KEY, mischief=mischief) as server:
+    faults = FaultInjection(5, tuple(kind for kind in FAULTS if kind != "slow"))
+    with TngServer(output, key=KEY, faults=faults) as server:
         settings = through_api(server, tmp_path, monkeypatch)
         ensure(settings, "dataset")
-        assert mischief.done >= 4
+        assert faults.done >= 4
     assert arrays_of(settings.dataset_path) == arrays_of(from_files.dataset_path)
 
 
 def test_killed_in_the_middle(output, from_files, tmp_path, monkeypatch):
-    mischief = Mischief(1, ("slow",), delay=0.15)
-    with TngServer(output, key=KEY, mischief=mischief) as server:
+    faults = FaultInjection(1, ("slow",), delay=0.15)
+    with TngServer(output, key=KEY, faults=faults) as server:
         settings = through_api(server, tmp_path, monkeypatch)
         monkeypatch.setenv("DMLIB_TNG_CONNECTIONS", "1")
         command = [sys.executable, "-m", "dmlib", "run", "--universe", "api", "--simulation", "embedded-smoke"]
@@ -103,7 +103,7 @@ def test_killed_in_the_middle(output, from_files, tmp_path, monkeypatch):
         process.kill()
         assert process.wait() == -signal.SIGKILL and not settings.dataset_path.exists()
         before = len(server.requests)
-        mischief.every = 0
+        faults.every = 0
         ensure(settings, "dataset")
         again = server.requests[before:]
     # The column that came last, and the group that was under way, may be asked for twice; nothing else.

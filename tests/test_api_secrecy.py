@@ -9,7 +9,7 @@ import sys
 import pytest
 from tng_server import KEY, environment
 
-from dmlib.universe.server import Mischief, TngServer
+from mocktng import FaultInjection, TngServer
 
 COMMON = ("--universe", "api", "--simulation", "embedded-smoke", "--profile", "smoke", "--sample", "4")
 
@@ -29,13 +29,13 @@ def said(smoke_universe, tmp_path_factory):
         told[name] = f"exit {done.returncode}\n{done.stdout}{done.stderr}"
 
     lines: list[str] = []
-    with TngServer(output, key=KEY, mischief=Mischief(4, ("cut", "error", "page")), log=lines.append) as server:
+    with TngServer(output, key=KEY, faults=FaultInjection(4, ("cut", "error", "page")), log=lines.append) as server:
         dmlib("plan", "fetch", *COMMON, "--plan")
         dmlib("run", "run", *COMMON, "--only", "03_simulation_and_selection")
         dmlib("traceback", "run", *COMMON, "--only", "targets", DMLIB_DEBUG="1", DMLIB_TNG_ATTEMPTS="1")
-        server.mischief.every, server.mischief.kinds = 1, ("error",)
+        server.faults.every, server.faults.kinds = 1, ("error",)
         dmlib("down", "fetch", *COMMON, DMLIB_TNG_ATTEMPTS="2", DMLIB_DATA=str(folder / "other"))
-        server.mischief.every, server.key = 0, "f" * 32
+        server.faults.every, server.key = 0, "f" * 32
         dmlib("refused", "fetch", *COMMON, DMLIB_DATA=str(folder / "third"), DMLIB_DEBUG="1")
     told["server"] = "\n".join(lines)
     return folder, told

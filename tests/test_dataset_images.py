@@ -5,6 +5,7 @@ import pytest
 import skirt_toys
 from astropy.io import fits
 from dataset_tree import copy_tree, few_galaxies, inside
+from dmlib.pipeline.imports import closure
 from test_observe_images_published import CARDS
 
 from dmlib import targets as target_module
@@ -18,7 +19,6 @@ from dmlib.observe.images.light import ParticleLight
 from dmlib.observe.images.published import BANDS, box_view
 from dmlib.observe.skirt.run import VARIABLE
 from dmlib.observe.skirt.settings import SkirtSettings
-from dmlib.pipeline.imports import closure
 from dmlib.sample import load_sample
 from dmlib.universe import open_universe
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from image_toys import galaxy, stars
 from test_photometry import reference_ugriz
 
+from dmlib.embedded import photometry
 from dmlib.errors import GalaxyError
 from dmlib.observe.grid import SkyGrid
 from dmlib.observe.images import bands
@@ -16,7 +17,6 @@ from dmlib.observe.images.project import SPLINE_DISPERSION, project
 from dmlib.observe.images.published import box_view
 from dmlib.observe.views import View, lines_of_sight
 from dmlib.units import COSMOLOGY
-from dmlib.universe.embedded import photometry
 
 GRID = SkyGrid(32.0, 16)
 BARE = ParticleLight(dust=None)

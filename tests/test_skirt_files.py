@@ -9,6 +9,7 @@ from fake_skirt import cut, interpolate, power_law_integrals, read_stored_table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dmlib.embedded import photometry
 from dmlib.observe.images.bands import UGRIZ, WAVELENGTH
 from dmlib.observe.images.dust import extinction_curve
 from dmlib.observe.images.light import ugriz_magnitudes
@@ -16,7 +17,6 @@ from dmlib.observe.skirt import dustmix, population
 from dmlib.observe.skirt.columns import Axis, read_columns, write_columns, write_stored_table
 from dmlib.observe.skirt.export import within
 from dmlib.observe.skirt.settings import SkirtError
-from dmlib.universe.embedded import photometry
 
 #: Flux of AB magnitude 0 at 10 pc as a luminosity, typed anew: 4 pi (3.0856776e17 m)^2 times 3631e-26 W/m^2/Hz.
 AB = 4 * np.pi * 3.08567758e17**2 * 3631e-26

@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 from astropy.io import fits
 
-from dmlib.universe.server import TngServer
+from mocktng import TngServer
 
 #: The key that is to appear nowhere.
 KEY = 2 * "5ec2e70fc0ffee" + "5ec2"  # made up; of a real key's form, so that outputs can be searched for it

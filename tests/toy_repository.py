@@ -58,10 +58,10 @@ def open_universe(settings):
     text = (settings.universe_dir / "galaxies.txt").read_text()
     return SimpleNamespace(header=SimpleNamespace(identity=f"toy-{len(text)}"), masses=[int(x) for x in text.split()])
 """,
-    "dmlib/universe/embedded.py": """
-from ..files import write_text
+    "dmlib/embedded.py": """
+from .files import write_text
 
-def write(settings):
+def build(settings):
     with open(settings.build / "log.txt", "a") as log:
         log.write("universe\\n")
     write_text(settings.universe_dir / "galaxies.txt", " ".join(str(settings.seed * n) for n in range(5)))

@@ -129,7 +129,7 @@ def universe(
     For example: dmlib universe --profile smoke, or dmlib universe --profile paper --plan
     """
     from .. import load
-    from ..universe.embedded import describe
+    from ..embedded import describe
 
     if not plan:
         load.universe(settings)
@@ -165,23 +165,20 @@ def serve_tng(
     For example: dmlib serve-tng --profile smoke --fail-every 5 --fail-as error,cut,busy
     """
     from .. import load
-    from ..universe.server import Mischief, TngServer
+    from ..embedded import tng_server
 
     if output is None:
         load.universe(settings)
         output = settings.universe_dir / "output"
-    try:
-        mischief = Mischief(fail_every, tuple(fail_as.split(",")))
-    except ValueError as error:
-        raise DmlibError(f"--fail-as: {error}.") from error
-    server = TngServer(
+    server = tng_server(
         output,
+        fail_every=fail_every,
+        fail_as=fail_as,
         simulation=simulation,
         snapshot=settings.snapshot,
         key=key or None,
         host=host,
         port=port,
-        mischief=mischief,
         log=tell,
     )
     typer.echo(f"serving '{server.name}' at {server.url}; in another terminal:")

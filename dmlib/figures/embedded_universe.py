@@ -13,7 +13,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ..portraits import Portrait
+from ..gallery import Portrait
 from ..validation import Comparison, Rotation
 from . import style
 

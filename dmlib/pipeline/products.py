@@ -48,7 +48,7 @@ PRODUCTS: dict[str, Product] = {
     for product in (
         Product(
             "universe",
-            "dmlib.universe.embedded:write",
+            "dmlib.embedded:build",
             "universe_dir",
             "dmlib.universe",
             uses=("n_galaxies", "m_dm", "m_baryon"),

@@ -19,7 +19,7 @@ from ..settings import Settings
 
 #: Packages whose version can change a result or a page.
 PACKAGES = (
-    *("dmlib", "numpy", "scipy", "astropy", "h5py", "matplotlib", "colossus", "pynbody", "illustris_python"),
+    *("dmlib", "numpy", "scipy", "astropy", "h5py", "matplotlib", "colossus", "illustris_python"),
     *("astromartini", "numba", "tensorflow", "keras", "jax"),
     *("mocktng", "papermill", "jupytext", "nbclient", "ipykernel", "jupyter-book", "sphinx"),
 )

@@ -1,4 +1,4 @@
-"""Galaxies measured one by one, from the catalogue and the particles as they are read."""
+"""Measure galaxies one by one from the catalogue and their particles."""
 
 from __future__ import annotations
 
@@ -8,36 +8,39 @@ from dataclasses import dataclass
 import numpy as np
 from astropy import units as u
 from astropy.table import QTable
+from numpy.typing import ArrayLike
 
+from ..embedded import relations
 from ..errors import GalaxyError
-from ..galaxy import Galaxy, load_galaxy
+from ..galaxy import ComponentName, Galaxy, load_galaxy
 from ..observe.hydrogen import HYDROGEN_FIELDS, hydrogen
 from ..progress import bar
 from ..units import COSMOLOGY, G
 from ..universe import Universe
-from ..universe.embedded.galaxies import nfw_shape
-from .compare import weighted_median
 
-#: Most rings of an HI profile: more would let noise decide where it crosses a density for the last time.
+#: Most rings of an HI profile; with more, noise decides where it crosses a density for the last time.
 MAX_RINGS = 25
 
 # Column of TNG's GFM_StellarPhotometrics (U B V K g r i z).
 _R_BAND = 5
 
-_EXTRA = {
+_EXTRA: dict[ComponentName, Sequence[str]] = {
     "gas": tuple(name for name in HYDROGEN_FIELDS if name != "Masses"),
     "stars": ("GFM_StellarPhotometrics", "GFM_StellarFormationTime"),
 }
 
 _CATALOGUE = (
-    "SubhaloGrNr",
-    "SubhaloFlag",
-    "SubhaloMassType",
-    "SubhaloHalfmassRadType",
-    "SubhaloSFR",
-    "SubhaloGasMetallicitySfrWeighted",
-    "SubhaloStarMetallicity",
+    *("SubhaloGrNr", "SubhaloMassType", "SubhaloHalfmassRadType", "SubhaloSFR"),
+    *("SubhaloGasMetallicitySfrWeighted", "SubhaloStarMetallicity"),
 )
+
+
+def weighted_median(values: ArrayLike, weights: ArrayLike) -> float:
+    """Value below which half of the weight lies."""
+    values = np.asarray(values)
+    order = np.argsort(values)
+    cumulative = np.cumsum(np.asarray(weights, dtype=float)[order])
+    return float(values[order][np.searchsorted(cumulative, 0.5 * cumulative[-1])])
 
 
 def centrals(universe: Universe, m_star_min: float = 3e9, at_most: int | None = None) -> np.ndarray:
@@ -47,9 +50,9 @@ def centrals(universe: Universe, m_star_min: float = 3e9, at_most: int | None = 
     ----------
     universe : Universe
     m_star_min : float
-        Least mass of stars [Msun].
+        Minimum mass of stars [Msun].
     at_most : int, optional
-        How many to take, evenly along the catalogue, which is ordered by size; all when omitted.
+        Number of galaxies, evenly along the catalogue, which is ordered by size; by default all.
     """
     first = np.asarray(universe.groups(["GroupFirstSub"])["GroupFirstSub"])
     ids = np.sort(first[first >= 0])
@@ -89,13 +92,13 @@ def hi_radius(radius: np.ndarray, m_hi: np.ndarray, cells_per_ring: int = 10) ->
     m_hi : ndarray, shape (N,)
         Msun.
     cells_per_ring : int
-        Rings hold equal HI mass, on average at least this many cells that carry HI. The outermost two per cent of the
-        mass are left out: a few cells in the halo would make a ring as wide as the halo.
+        Rings have equal HI mass, with on average at least this many cells that contain HI. The outermost two per cent
+        of the mass are left out: a few cells in the halo would make a ring as wide as the halo.
 
     Returns
     -------
     float
-        NaN with fewer than five rings, or where the density does not cross 1 Msun/pc^2.
+        NaN with fewer than five rings, or if the density does not cross 1 Msun/pc^2.
     """
     order = np.argsort(radius)
     mass = np.concatenate([[0.0], np.cumsum(m_hi[order])])
@@ -121,7 +124,7 @@ def _effective_number(mass: np.ndarray) -> float:
 
 
 def nfw_concentration(radius: np.ndarray, r200: float, inner: float = 0.1, outer: float = 1.0) -> float:
-    """Concentration of the NFW profile that makes the particles most likely.
+    """Maximum-likelihood concentration of an NFW profile.
 
     Parameters
     ----------
@@ -130,7 +133,7 @@ def nfw_concentration(radius: np.ndarray, r200: float, inner: float = 0.1, outer
     r200 : float
         [kpc]
     inner, outer : float
-        Range of the fit in units of r200. From 0.1 outwards the contraction by the baryons is small.
+        Range of the fit in units of r200. Beyond 0.1 the contraction by the baryons is small.
 
     Returns
     -------
@@ -142,7 +145,7 @@ def nfw_concentration(radius: np.ndarray, r200: float, inner: float = 0.1, outer
     if counts.sum() < 100:
         return np.nan
     c = np.geomspace(1.0, 60.0, 400)[:, None]
-    shells = np.diff(nfw_shape(c * edges), axis=1)
+    shells = np.diff(relations.nfw_shape(c * edges), axis=1)
     likelihood = (counts * np.log(shells / shells.sum(axis=1, keepdims=True))).sum(axis=1)
     best = int(np.argmax(likelihood))
     return float(c[best, 0])
@@ -155,7 +158,7 @@ def measure(universe: Universe, ids: Sequence[int]) -> QTable:
     ----------
     universe : Universe
     ids : sequence of int
-        Subhaloes; centrals, since the mass of the group is taken as that of the halo.
+        Central subhaloes, because the mass of the group is taken as that of the halo.
 
     Returns
     -------
@@ -163,10 +166,10 @@ def measure(universe: Universe, ids: Sequence[int]) -> QTable:
         subhalo_id, m200 and r200 (of the group, critical), m_star, sfr, r_half (3-D, mass), r_light (face-on, r band),
         z_gas (SFR-weighted, NaN without star formation), z_star (within two half-mass radii), age (r-band weighted),
         m_hi, m_h2, r_hi, c_outer and c_all (NFW fits from 0.1 and from 0.02 r200), f_dm (dark matter's share of the
-        mass within r_half), n_hi (cells with HI, effective number). NaN where something cannot be measured.
+        mass within r_half), n_hi (effective number of cells with HI). NaN where a quantity cannot be measured.
     """
-    ids = np.asarray(ids)
-    catalogue = universe.subhalos(_CATALOGUE, ids)
+    subhalo_ids = np.asarray(ids)
+    catalogue = universe.subhalos(_CATALOGUE, subhalo_ids)
     group_ids = np.asarray(catalogue["SubhaloGrNr"])
     groups = universe.groups(["Group_M_Crit200", "Group_R_Crit200"], np.unique(group_ids))
     row = np.searchsorted(np.unique(group_ids), group_ids)
@@ -174,7 +177,7 @@ def measure(universe: Universe, ids: Sequence[int]) -> QTable:
     z_gas = np.asarray(u.Quantity(catalogue["SubhaloGasMetallicitySfrWeighted"]).value, dtype=float)
     table = QTable(
         {
-            "subhalo_id": ids,
+            "subhalo_id": subhalo_ids,
             "m200": groups["Group_M_Crit200"][row].to(u.Msun),
             "r200": groups["Group_R_Crit200"][row].to(u.kpc),
             "m_star": catalogue["SubhaloMassType"][:, 4].to(u.Msun),
@@ -185,7 +188,7 @@ def measure(universe: Universe, ids: Sequence[int]) -> QTable:
         }
     )
     rows = []
-    for i, subhalo_id in enumerate(bar(ids, label="measuring galaxies", unit="galaxy")):
+    for i, subhalo_id in enumerate(bar(subhalo_ids, label="measuring galaxies", unit="galaxy")):
         galaxy = load_with_gas(universe, subhalo_id)
         rows.append(_from_particles(galaxy, table["r200"][i].value, table["r_half"][i].value))
     names = ("r_light", "age", "m_hi", "m_h2", "n_hi", "r_hi", "c_outer", "c_all", "f_dm")
@@ -211,8 +214,8 @@ def _from_particles(galaxy: Galaxy, r200: float, r_half: float) -> tuple[float, 
     m_hi, n_hi = gas.m_hi.sum(), _effective_number(gas.m_hi)
     try:
         star_axis = galaxy.spin_axis("stars")
-        r_light = weighted_median(_cylindrical(galaxy.stars.position, star_axis), light)
-        r_hi = hi_radius(_cylindrical(galaxy.gas.position, hi_axis(galaxy, gas.m_hi)), gas.m_hi)
+        r_light = weighted_median(np.linalg.norm(_across(galaxy.stars.position, star_axis), axis=1), light)
+        r_hi = hi_radius(np.linalg.norm(_across(galaxy.gas.position, hi_axis(galaxy, gas.m_hi)), axis=1), gas.m_hi)
     except GalaxyError:
         r_light = r_hi = np.nan
     dm_radius = galaxy.dm.radius
@@ -230,14 +233,14 @@ def _from_particles(galaxy: Galaxy, r200: float, r_half: float) -> tuple[float, 
     )
 
 
-def _cylindrical(position, axis):
-    """Distance from an axis through the origin [kpc]."""
-    return np.linalg.norm(position - (position @ axis)[:, None] * axis, axis=1)
+def _across(position: np.ndarray, axis: np.ndarray) -> np.ndarray:
+    """Component of positions perpendicular to an axis through the origin, shape (n, 3) [kpc]."""
+    return position - (position @ axis)[:, None] * axis
 
 
 @dataclass(frozen=True)
 class Rotation:
-    """Rotation of a galaxy's HI beside the circular speed of all its matter.
+    """Rotation of a galaxy's HI and the circular speed of all its matter.
 
     Parameters
     ----------
@@ -247,7 +250,7 @@ class Rotation:
     radius : ndarray, shape (n,)
         Middles of the rings [kpc], about the angular momentum of the HI.
     v_phi : ndarray, shape (n,)
-        HI-weighted mean azimuthal speed [km/s]; NaN where there is too little gas.
+        HI-weighted mean azimuthal speed [km/s]; NaN with too little gas.
     v_circ : ndarray, shape (n,)
         sqrt(G M(<R)/R) of all particles of the subhalo [km/s], as if all matter were spherical.
     """
@@ -259,7 +262,7 @@ class Rotation:
     v_circ: np.ndarray
 
     def agreement(self, inner: float = 0.2, outer: float = 1.0) -> float:
-        """Median of v_phi/v_circ between two radii in units of r_hi; NaN where no ring has enough gas."""
+        """Median of v_phi/v_circ between two radii in units of r_hi; NaN without a ring of enough gas."""
         ratio = self._ratio(inner, outer)
         return float(np.median(ratio)) if ratio.size else np.nan
 
@@ -286,7 +289,7 @@ def rotation(
         Rings of equal width out to `reach` HI radii.
     reach : float
     min_cells : int
-        Fewest cells (effective number, weighted by HI) in a ring.
+        Minimum number of cells in a ring (effective number, weighted by HI).
 
     Raises
     ------
@@ -296,7 +299,7 @@ def rotation(
     galaxy = load_with_gas(universe, subhalo_id)
     m_hi = hydrogen({"Masses": galaxy.gas.mass, **galaxy.gas.extra}).m_hi
     axis = hi_axis(galaxy, m_hi)
-    across = galaxy.gas.position - (galaxy.gas.position @ axis)[:, None] * axis
+    across = _across(galaxy.gas.position, axis)
     radius = np.linalg.norm(across, axis=1)
     r_hi = hi_radius(radius, m_hi)
     if not np.isfinite(r_hi):

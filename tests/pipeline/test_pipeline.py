@@ -148,7 +148,7 @@ class TestUpToDate:
         assert "least" not in toy.dmlib("status", "--profile", "smoke", "-p", "m_star_min=-1", code=1)
 
     def test_equal_content_stops_the_wave(self, toy):
-        toy.edit("dmlib/universe/embedded.py", "def write", "UNUSED = 1\n\ndef write")
+        toy.edit("dmlib/embedded.py", "def build", "UNUSED = 1\n\ndef build")
         assert toy.status()["sample"] == "after universe"
         assert toy.ran(toy.run()) == ["universe"]
 
@@ -303,9 +303,9 @@ class TestKilled:
     def test_in_a_product(self, tmp_path, built):
         toy = ToyRepository(tmp_path / "toy")
         toy.edit(
-            "dmlib/universe/embedded.py",
-            "def write(settings):\n",
-            "def write(settings):\n"
+            "dmlib/embedded.py",
+            "def build(settings):\n",
+            "def build(settings):\n"
             "    import os, time\n"
             "    write_text(settings.build / 'begun', '')\n"
             "    while os.environ.get('TOY_STOP'):\n"

@@ -71,9 +71,7 @@ def test_another_seed_renews_all(toy):
 
 
 def test_two_processes_build_once(toy):
-    toy.edit(
-        "dmlib/universe/embedded.py", "def write(settings):", "def write(settings):\n    import time\n    time.sleep(2)"
-    )
+    toy.edit("dmlib/embedded.py", "def build(settings):", "def build(settings):\n    import time\n    time.sleep(2)")
     first, second = toy.python(ENSURE), toy.python(ENSURE)
     (out1, err1), (out2, err2) = done(first), done(second)
     assert out1 == out2 == "2 3 4"
@@ -135,9 +133,7 @@ papermill.execute_notebook(notebook, "../out.ipynb", parameters={"profile": "smo
 def test_a_builder_that_resumes_does_not_keep_damaged_files(toy):
     """The toy's builder leaves alone what is there, as one that resumes does; damage must not pass for progress."""
     old = '    write_text(settings.universe_dir / "galaxies.txt"'
-    toy.edit(
-        "dmlib/universe/embedded.py", old, '    if not (settings.universe_dir / "galaxies.txt").exists():\n    ' + old
-    )
+    toy.edit("dmlib/embedded.py", old, '    if not (settings.universe_dir / "galaxies.txt").exists():\n    ' + old)
     done(toy.python(ENSURE))
     (toy.build / "universe/galaxies.txt").write_text("7 8 9")
     out, err = done(toy.python(ENSURE))

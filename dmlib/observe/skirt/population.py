@@ -1,6 +1,6 @@
 r"""Spectra of stellar populations and band curves for a run without SKIRT's resource packs.
 
-The population model of the embedded universe (`dmlib.universe.embedded.photometry`) knows broad-band magnitudes, not
+The population model of the embedded universe (`mocktng.photometry`) knows broad-band magnitudes, not
 spectra. SKIRT needs a spectrum. The one built here has the magnitudes and nothing else: constant :math:`L_\lambda`
 across each band, a power law in the gaps between bands. Its mean over a band curve is that constant, hence the
 magnitude, wherever in the band SKIRT's random wavelengths fall, and dust acts on it across the width of the band.
@@ -22,7 +22,7 @@ import numpy as np
 from astropy import constants
 from astropy import units as u
 
-from ...universe.embedded import photometry
+from ...embedded import photometry
 from ..images.bands import UGRIZ, WAVELENGTH
 from ..images.light import ugriz_magnitudes
 from .columns import Axis, write_columns, write_stored_table
@@ -101,8 +101,7 @@ def population_grid() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     magnitudes : ndarray, shape (m, n, 5)
         Absolute AB magnitudes u g r i z of one solar mass formed; linear in the logarithms between the points.
     """
-    # The table has no public name there: a change to the text of that module makes every written universe out of date.
-    log_age, log_z, eight = photometry._table()
+    log_age, log_z, eight = photometry.table()
     magnitudes = ugriz_magnitudes(eight.reshape(-1, 8)).reshape(len(log_z), len(log_age), 5)
     magnitudes = np.pad(magnitudes, ((1, 1), (1, 1), (0, 0)), mode="edge")
     age = np.concatenate([[AGE_LIMITS[0]], 10.0**log_age, [AGE_LIMITS[1]]])

@@ -1,0 +1,177 @@
+"""The embedded universe: the one module of dmlib that uses mocktng, which writes and serves it.
+
+It re-exports the published scaling relations (`relations`) and the light of stellar populations (`photometry`) from
+which the universe is made.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from functools import lru_cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.table import Table
+from mocktng.drawing import QUENCHED_LEFT_OUT
+from mocktng.files import MockError
+from mocktng.population import Population, examples
+
+from mocktng import drawing, photometry, relations, universe
+from mocktng import population as populations
+
+from .errors import DmlibError, UniverseError
+from .progress import bar
+from .settings import Settings
+from .workers import choose_workers
+
+__all__ = [
+    "QUENCHED_LEFT_OUT",
+    "Population",
+    "build",
+    "census",
+    "describe",
+    "disturbed",
+    "examples",
+    "identity",
+    "photometry",
+    "population",
+    "relations",
+    "tng_server",
+]
+
+
+def _parameters(settings: Settings) -> dict[str, Any]:
+    sizes = settings.sizes
+    return {
+        "n_galaxies": sizes.n_galaxies,
+        "seed": settings.seed,
+        "physics": settings.physics,
+        "m_dm": sizes.m_dm,
+        "m_baryon": sizes.m_baryon,
+        "name": f"embedded-{settings.profile}",
+        "snapshot": settings.snapshot,
+    }
+
+
+def build(settings: Settings, workers: int | None = None) -> None:
+    """Write the universe into ``settings.universe_dir`` where it is missing, damaged or out of date.
+
+    Resumable: an interrupted run is continued and gives the same bytes.
+
+    Parameters
+    ----------
+    settings : Settings
+        Profile, seed, physics and snapshot count.
+    workers : int, optional
+        Processes; default ``$DMLIB_WORKERS``, else as many as cores and memory allow.
+
+    Raises
+    ------
+    UniverseError
+        When the disk is too small or a worker was killed.
+    """
+    folder = settings.universe_dir
+    if workers is None and os.environ.get("DMLIB_WORKERS"):
+        workers = choose_workers(0.0)
+    if folder.is_dir() and not (folder / "complete.json").is_file():
+        shutil.rmtree(folder)  # mocktng replaces only what it wrote; everything in the build folder is ours
+    name = f"universe embedded-{settings.profile}"
+    with bar(total=1, label=name, unit="block") as shown:
+
+        def progress(done: int, total: int) -> None:
+            shown.total = total
+            shown.update(done - shown.n)
+
+        try:
+            universe.write(folder, **_parameters(settings), workers=workers, progress=progress)
+        except MockError as error:
+            raise UniverseError(f"{error} (DMLIB_BUILD names another folder for outputs.)") from error
+
+
+def describe(settings: Settings) -> dict[str, Any]:
+    """Table of the content, the state and the need of the universe of these settings, written or not."""
+    facts = universe.estimate(**_parameters(settings))
+    need, state = facts.pop("need"), "not written"
+    try:
+        written = universe.describe(settings.universe_dir)
+    except MockError:
+        pass
+    else:
+        state = "complete" if written["identity"] == facts["identity"] else "out of date"
+        facts = written if state == "complete" else facts
+    return facts | {"state": state, "need": need, "folder": str(settings.universe_dir)}
+
+
+def identity(settings: Settings) -> str:
+    """Hash of everything that determines the content of the universe of these settings."""
+    return universe.estimate(**_parameters(settings))["identity"]
+
+
+def population(settings: Settings) -> Population:
+    """All groups and subhaloes of the universe with their true properties, before particles are drawn."""
+    sizes = settings.sizes
+    return _population(sizes.n_galaxies, settings.seed, settings.physics, sizes.m_dm, sizes.m_baryon)
+
+
+@lru_cache(maxsize=2)
+def _population(n_galaxies: int, seed: int, physics: str, m_dm: float, m_baryon: float) -> Population:
+    return drawing.draw(n_galaxies, seed, physics, m_dm=m_dm, m_baryon=m_baryon)
+
+
+def census(drawn: Population) -> Table:
+    """Number of objects of each kind, and how many of them the paper's selection keeps (as planned).
+
+    Returns
+    -------
+    astropy.table.Table
+        Columns kind, number, selected (masked for groups).
+    """
+    rows = populations.census(drawn)
+    selected = np.ma.masked_equal([-1 if row.selected is None else row.selected for row in rows], -1)
+    table = Table({"kind": [row.kind for row in rows], "number": [row.number for row in rows], "selected": selected})
+    table["kind"].format = "<"
+    return table
+
+
+def disturbed(settings: Settings) -> np.ndarray:
+    """Whether each subhalo of the catalogue has disturbed gas, as planned, bool of shape (n,).
+
+    No method uses this. In real data such galaxies would have to be recognised by their asymmetry.
+    """
+    return np.asarray(population(settings).subhalos["disturbed"] != "")
+
+
+def tng_server(folder: str | Path, *, fail_every: int = 0, fail_as: str = "error", **choices: Any) -> Any:
+    """A server that answers as the TNG web API, see `mocktng.server.TngServer`.
+
+    Parameters
+    ----------
+    folder : path
+        The ``output`` folder of a TNG tree.
+    fail_every : int
+        Every n-th request fails; 0 for none.
+    fail_as : str
+        Kinds of failure, in turn, separated by commas.
+    **choices
+        Of `mocktng.server.TngServer`.
+
+    Raises
+    ------
+    DmlibError
+        For an unknown kind of failure.
+    UniverseError
+        When the tree cannot be read or the port cannot be opened.
+    """
+    # By name: no result depends on the code of the server.
+    server = import_module("mocktng.server")
+    try:
+        faults = server.FaultInjection(fail_every, tuple(fail_as.split(",")))
+    except ValueError as error:
+        raise DmlibError(f"--fail-as: {error}.") from error
+    try:
+        return server.TngServer(folder, faults=faults, **choices)
+    except MockError as error:
+        raise UniverseError(str(error)) from error

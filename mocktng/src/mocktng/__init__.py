@@ -1,0 +1,32 @@
+"""A mock of the IllustrisTNG public data release: a small universe in its format, and a server of its web API.
+
+The universe is an ensemble of equilibrium-like galaxies, drawn from published relations. It is not TNG and not the
+result of a simulation, and every file says so.
+
+>>> import mocktng
+>>> mocktng.write("universe", n_galaxies=40, seed=1)
+>>> mocktng.describe("universe")["subhaloes"]
+131
+>>> with mocktng.TngServer("universe/output") as server:
+...     print(server.url, server.key)
+"""
+
+from __future__ import annotations
+
+from .fault_injection import FAULTS, FaultInjection
+from .files import MockError
+from .server import TngServer, serve
+from .universe import M_BARYON, M_DM, describe, estimate, write
+
+__all__ = [
+    "FAULTS",
+    "M_BARYON",
+    "M_DM",
+    "FaultInjection",
+    "MockError",
+    "TngServer",
+    "describe",
+    "estimate",
+    "serve",
+    "write",
+]

@@ -1,0 +1,319 @@
+"""Particles of one FoF group, made from its rows of the population, under TNG's names and in code units.
+
+The particles of a group depend only on the seed and on its own rows, not on the process or the order of groups.
+
+These fields come from the analytic model and are not measured on the particles: Density (the mean profile with arms and
+a little scatter), Potential (spherical average of all components), and the fields of Subfind (density and dispersion of
+the profiles; SubfindHsml is the radius of 64 dark-matter particles at the local density).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from . import discs, gas, interstellar, stars
+from .gas import ColdDisc, design_cold_disc
+from .population import Population
+from .spheroids import Anisotropy, halo_mass, radial_dispersion, sample_fuzz, sample_halo
+from .structure import RADIUS, MassModel, beta_mass, disc_speed_squared, interpolate, shell_density, surface_density
+from .units import DENSITY, LENGTH, MASS, G
+
+_TYPES = (0, 1, 4, 5)
+Arrays = dict[str, np.ndarray]
+
+
+@dataclass
+class GroupParticles:
+    """Particles of one FoF group.
+
+    Parameters
+    ----------
+    group_id : int
+    particles : dict
+        PartType 0, 1, 4, 5 -> TNG field name -> array, in TNG code units at a = 1: masses 1e10 Msun/h, lengths ckpc/h,
+        velocities km/s. Coordinates (float64) are relative to the centre of the group, velocities to the box. Order:
+        subhaloes as in the population, then the inner fuzz.
+    lengths : ndarray, shape (n_subs, 6)
+        Number of particles of each type bound to each subhalo; the rest of a type is inner fuzz.
+    """
+
+    group_id: int
+    particles: dict[int, Arrays]
+    lengths: np.ndarray
+
+
+def build_model(row: np.void, m_dm: float, m_baryon: float) -> tuple[MassModel, ColdDisc]:
+    """Mass model and cold disc of one subhalo.
+
+    Parameters
+    ----------
+    row : void
+        Row of `Population.subhalos`.
+    m_dm : float
+        Mass of a dark-matter particle [Msun].
+    m_baryon : float
+        Target mass of a gas cell [Msun].
+
+    Returns
+    -------
+    model : MassModel
+        Components dm, disc, bulge, stellar_halo, gas (the cold disc) and hot.
+    disc : ColdDisc
+    """
+    parts = stars.components(row)
+    stellar = np.sum(list(parts.values()), axis=0)
+    dark = halo_mass(row, stellar, row["n_dm"] * m_dm)
+    round_density = shell_density(dark + parts["bulge"])
+    flat_density = surface_density(parts["disc"]) / (2 * max(float(row["h_disc"]), 0.05))
+    disc = design_cold_disc(row, round_density + flat_density)
+    # The design may need more gas than planned for HI and H2, because some of it is ionised. It is taken from the hot
+    # halo, so that cells keep their mass; without a hot halo (satellites, fragments) cells may grow by a third.
+    planned = row["n_gas"] * m_baryon
+    if disc.mass > 1.33 * planned:
+        disc = replace(disc, surface_density=disc.surface_density * (1.33 * planned / disc.mass))
+    m_hot = max(planned - disc.mass, min(0.3 * row["m_hot"], 1.33 * planned - disc.mass), 0.0)
+    hot = beta_mass(RADIUS, m_hot, max(0.04 * float(row["r200"]), 0.5), float(row["r_trunc"]), 2.0)
+    dark = halo_mass(row, stellar + disc.enclosed + hot, row["n_dm"] * m_dm)
+    rings_stars = np.diff(parts["disc"], prepend=0.0)
+    rings_gas = np.diff(disc.enclosed, prepend=0.0)
+    speed2 = disc_speed_squared(rings_stars, max(float(row["h_disc"]), 0.02))
+    speed2 = speed2 + disc_speed_squared(rings_gas, disc.height)
+    return MassModel({"dm": dark, **parts, "gas": disc.enclosed, "hot": hot}, speed2), disc
+
+
+def make_group(population: Population, group_id: int) -> GroupParticles:
+    """Make the particles of one group.
+
+    Parameters
+    ----------
+    population : Population
+    group_id : int
+
+    Returns
+    -------
+    GroupParticles
+        With the planned number of particles of each type.
+    """
+    group = population.groups[group_id]
+    members = population.members(group_id)
+    pieces: list[dict[int, Arrays]] = []
+    host: MassModel | None = None
+    for rank, row in enumerate(members):
+        rng = np.random.default_rng([population.seed, 1, int(group_id), rank])
+        model, disc = build_model(row, population.m_dm, population.m_baryon)
+        tide = _depth_in_host(host, model, row) if host is not None else 0.0
+        host = host or model
+        pieces.append(_subhalo(rng, population, group, row, model, disc, tide))
+    lengths = np.zeros((len(members), 6), dtype=np.int64)
+    for rank, piece in enumerate(pieces):
+        for kind, arrays in piece.items():
+            lengths[rank, kind] = len(arrays["Coordinates"])
+    rng = np.random.default_rng([population.seed, 2, int(group_id)])
+    pieces.append(_fuzz(rng, population, group, host))
+    particles = {}
+    for kind in _TYPES:
+        blocks = [piece[kind] for piece in pieces if kind in piece and len(piece[kind]["Coordinates"])]
+        if blocks:
+            particles[kind] = {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
+    return GroupParticles(int(group_id), particles, lengths)
+
+
+def _depth_in_host(host: MassModel, model: MassModel, row: np.void) -> float:
+    """Potential of the host at the centre of a satellite, added to all of it [(km/s)^2].
+
+    The potential of a compact satellite can be deeper than the centre of its host. It is raised above it, because the
+    particle of lowest potential is by convention the centre of the group and of its first subhalo.
+    """
+    there = float(host.potential_at(np.linalg.norm(row["offset"])))
+    return max(there, 0.98 * host.potential.min() - model.potential.min())
+
+
+def _subhalo(
+    rng: np.random.Generator,
+    population: Population,
+    group: np.void,
+    row: np.void,
+    model: MassModel,
+    disc: ColdDisc,
+    tide: float,
+) -> dict[int, Arrays]:
+    """All particles of one subhalo, by type, in code units."""
+    frame = _Frame(model, row["offset"], group["velocity"] + row["velocity_offset"], tide, population.m_dm)
+    out: dict[int, Arrays] = {}
+    n_dm, n_gas, n_star = int(row["n_dm"]), int(row["n_gas"]), int(row["n_star"])
+    if n_dm:
+        position, velocity = sample_halo(rng, row, model, n_dm)
+        out[1] = frame.fields(position, velocity)
+    if n_gas:
+        out[0] = _gas_fields(frame, _gas(rng, row, disc, model, n_gas))
+    blocks = []
+    if n_star:
+        blocks.append(_star_fields(frame, stars.sample_stars(rng, row, model, disc, n_star)))
+    if row["n_wind"]:
+        blocks.append(_wind_fields(rng, frame, row, model, population.m_baryon))
+    if blocks:
+        out[4] = {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
+        out[4]["StellarHsml"] = _neighbour_radius(out[4]["Coordinates"])
+    _mark_centre(out, frame, row)
+    return out
+
+
+class _Frame:
+    """Position and velocity of a subhalo, and the fields that all particle types share."""
+
+    def __init__(self, model: MassModel, offset: np.ndarray, velocity: np.ndarray, tide: float, m_dm: float):
+        self.model, self.offset, self.velocity, self.tide, self.m_dm = model, offset, velocity, tide, m_dm
+        anisotropy = Anisotropy()
+        self._dark_density = shell_density(model.enclosed["dm"])
+        self._density = shell_density(model.mass)
+        self._dispersion = np.sqrt(3) * radial_dispersion(model.enclosed["dm"], model, anisotropy)
+
+    def fields(self, position: np.ndarray, velocity: np.ndarray) -> Arrays:
+        """Coordinates, Velocities, Potential and Subfind's fields of particles around the centre of the subhalo."""
+        r = np.sqrt(np.einsum("ij,ij->i", position, position))
+        dark = np.maximum(interpolate(r, self._dark_density), 1.0)
+        return {
+            "Coordinates": (position + self.offset) / LENGTH,
+            "Velocities": (velocity + self.velocity).astype(np.float32),
+            "Potential": (self.model.potential_at(r) + self.tide).astype(np.float32),
+            "SubfindDMDensity": (dark / DENSITY).astype(np.float32),
+            "SubfindDensity": (np.maximum(interpolate(r, self._density), 1.0) / DENSITY).astype(np.float32),
+            "SubfindHsml": (np.cbrt(3 * 64 * self.m_dm / (4 * np.pi * dark)) / LENGTH).astype(np.float32),
+            "SubfindVelDisp": interpolate(r, self._dispersion).astype(np.float32),
+        }
+
+
+def _gas(rng: np.random.Generator, row: np.void, disc: ColdDisc, model: MassModel, n: int) -> Arrays:
+    """Cold and hot cells with their masses and metals."""
+    m_hot = model.enclosed["hot"][-1]
+    total = disc.mass + m_hot
+    n_cold = round(n * disc.mass / total) if total > 0 else 0
+    cold = gas.cold_cells(rng, row, disc, model, n_cold)
+    hot = gas.hot_cells(rng, row, model, n - n_cold)
+    cells = {name: np.concatenate([cold[name], hot[name]]) for name in cold}
+    # Refinement keeps cells within a factor of two of the target.
+    mass = np.clip(10 ** rng.normal(0, 0.06, n), 0.7, 1.4)
+    cells["mass"] = mass * (total / mass.sum())
+    cells["metallicity"] = gas.metal_fraction(rng, row, cells["radius"], np.arange(n) >= n_cold)
+    return cells
+
+
+def _gas_fields(frame: _Frame, cells: Arrays) -> Arrays:
+    metals = gas.elements(cells["metallicity"])
+    return {
+        **frame.fields(cells["position"], cells["velocity"]),
+        "Masses": (cells["mass"] / MASS).astype(np.float32),
+        "Density": (cells["density"] / DENSITY).astype(np.float32),
+        "InternalEnergy": cells["energy"].astype(np.float32),
+        "ElectronAbundance": cells["electrons"].astype(np.float32),
+        "NeutralHydrogenAbundance": cells["neutral"].astype(np.float32),
+        "StarFormationRate": cells["sfr"].astype(np.float32),
+        "GFM_Metals": metals,
+        "GFM_Metallicity": (1 - metals[:, 0].astype(float) - metals[:, 1]).astype(np.float32),
+    }
+
+
+def _star_fields(frame: _Frame, sample: Arrays) -> Arrays:
+    metals = gas.elements(sample["metallicity"], sample["alpha"])
+    return {
+        **frame.fields(sample["position"], sample["velocity"]),
+        "Masses": (sample["mass"] / MASS).astype(np.float32),
+        "GFM_InitialMass": (sample["initial_mass"] / MASS).astype(np.float32),
+        "GFM_StellarFormationTime": sample["birth"].astype(np.float32),
+        "GFM_Metals": metals,
+        "GFM_Metallicity": (1 - metals[:, 0].astype(float) - metals[:, 1]).astype(np.float32),
+        "GFM_StellarPhotometrics": sample["magnitudes"].astype(np.float32),
+    }
+
+
+def _wind_fields(rng: np.random.Generator, frame: _Frame, row: np.void, model: MassModel, m_baryon: float) -> Arrays:
+    """Gas leaving the disc as wind particles: PartType4 with a birth time of zero or less and no light."""
+    n = int(row["n_wind"])
+    reach = max(float(row["r_disc"]), 0.3)
+    radius, angle = reach * rng.gamma(2.0, 1.0, n), rng.uniform(0, 2 * np.pi, n)
+    side = np.where(rng.random(n) < 0.5, 1.0, -1.0)
+    axes = discs.plane_axes(row["spin_axis"])
+    position = discs.cylindrical(radius, angle, side * rng.uniform(0.5, 5.0, n))
+    launch = rng.uniform(1.0, 2.0, n) * 0.7 * model.v_circ.max()
+    velocity = discs.cartesian_velocity(
+        angle, np.zeros(n), interpolate(radius, model.v_circ), side * np.minimum(launch, 600.0)
+    )
+    fields = frame.fields(position @ axes, velocity @ axes)
+    metals = gas.elements(np.full(n, 0.4 * row["z_gas"]))
+    return {
+        **fields,
+        "Masses": np.full(n, m_baryon / MASS, dtype=np.float32),
+        "GFM_InitialMass": np.full(n, m_baryon / MASS, dtype=np.float32),
+        "GFM_StellarFormationTime": (-rng.uniform(0.0, 0.02, n)).astype(np.float32),
+        "GFM_Metals": metals,
+        "GFM_Metallicity": (1 - metals[:, 0].astype(float) - metals[:, 1]).astype(np.float32),
+        "GFM_StellarPhotometrics": np.zeros((n, 8), dtype=np.float32),
+    }
+
+
+def _neighbour_radius(coordinates: np.ndarray, k: int = 32) -> np.ndarray:
+    """Distance to the k-th nearest other star, or to the farthest where there are fewer [ckpc/h]."""
+    k = min(k, len(coordinates) - 1)
+    if k < 1:
+        return np.full(len(coordinates), 1.0, dtype=np.float32)
+    distance, _ = cKDTree(coordinates, leafsize=32, balanced_tree=False).query(coordinates, k=[k + 1])
+    return distance[:, 0].astype(np.float32)
+
+
+def _mark_centre(out: dict[int, Arrays], frame: _Frame, row: np.void) -> None:
+    """Put one particle at rest at the centre, at the unique minimum of the potential.
+
+    It is the black hole, or else the first particle of stars, dark matter or gas.
+    """
+    centre = frame.fields(np.zeros((1, 3)), np.zeros((1, 3)))
+    depth = np.float32(1 + 1e-4) * centre["Potential"] - np.float32(0.1)
+    if row["n_bh"]:
+        out[5] = {**centre, "Masses": np.array([row["m_bh"] / MASS], dtype=np.float32), "Potential": depth}
+        return
+    for kind in (4, 1, 0):
+        if kind in out:
+            for name in ("Coordinates", "Velocities"):
+                out[kind][name][0] = centre[name][0]
+            out[kind]["Potential"][0] = depth[0]
+            return
+
+
+def _fuzz(
+    rng: np.random.Generator, population: Population, group: np.void, host: MassModel | None
+) -> dict[int, Arrays]:
+    """Dark matter and gas of the group that are bound to no subhalo."""
+    n_dm, n_gas = int(group["n_dm_fuzz"]), int(group["n_gas_fuzz"])
+    r200, m200 = float(group["r200"]), float(group["m200"])
+    v200 = np.sqrt(G * m200 / r200)
+    if host is None:
+        # A group without subhaloes is a loose cloud of fuzz.
+        dark = m200 * np.clip(RADIUS / r200, 0, 1)
+        host = MassModel({"dm": dark}, np.zeros_like(RADIUS), discs=())
+        inner = 0.02
+    else:
+        inner = 0.9
+    frame = _Frame(host, np.zeros(3), group["velocity"], 0.0, population.m_dm)
+    out = {}
+    if n_dm:
+        out[1] = frame.fields(*sample_fuzz(rng, r200, v200, n_dm, inner))
+    if n_gas:
+        position, velocity = sample_fuzz(rng, r200, v200, n_gas, inner)
+        r = np.linalg.norm(position, axis=1)
+        density = 0.1 * m200 / (4 * np.pi * np.log(2.0 / inner) * r**3)
+        temperature = 10 ** rng.normal(5.5, 0.3, n_gas)
+        cells = {
+            "position": position,
+            "velocity": velocity,
+            "density": density,
+            "energy": interstellar.specific_energy(temperature, 0.588),
+            "neutral": interstellar.neutral_fraction(interstellar.hydrogen_density(density), temperature),
+            "electrons": np.full(n_gas, gas.FULLY_IONISED),
+            "sfr": np.zeros(n_gas),
+            "mass": np.full(n_gas, population.m_baryon),
+            "metallicity": 10 ** rng.normal(-3.0, 0.2, n_gas),
+        }
+        out[0] = _gas_fields(frame, cells)
+    return out

@@ -1,0 +1,296 @@
+"""JSON replies of the server: their keys, and the rounding of their numbers.
+
+Keys and order are those of real replies of the TNG web API, without merger trees and pictures, which are not served.
+Catalogue values are in catalogue units, rounded to six significant digits.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+from urllib.parse import urlencode
+
+import numpy as np
+
+from .served_tree import API_TYPES, BadRequest, NoSuchObject, ServedTree
+
+
+def _vector(name: str, field: str) -> list[tuple[str, str, int | None]]:
+    return [(f"{name}_{axis}", field, k) for k, axis in enumerate("xyz")]
+
+
+def _by_type(name: str, field: str, typed: str) -> list[tuple[str, str, int | None]]:
+    return [(name, field, None)] + [(f"{name}_{kind}", typed, k) for kind, k in API_TYPES.items()]
+
+
+#: Reply for a subhalo: key, field of the catalogue, column of the field.
+SUBHALO_KEYS: tuple[tuple[str, str, int | None], ...] = (
+    ("bhmdot", "SubhaloBHMdot", None),
+    *_vector("cm", "SubhaloCM"),
+    *(
+        (f"gasmetallicity{suffix.lower()}", f"SubhaloGasMetallicity{suffix}", None)
+        for suffix in ("", "HalfRad", "MaxRad", "Sfr", "SfrWeighted")
+    ),
+    *_vector("pos", "SubhaloPos"),
+    *_by_type("halfmassrad", "SubhaloHalfmassRad", "SubhaloHalfmassRadType"),
+    *_by_type("len", "SubhaloLen", "SubhaloLenType"),
+    *_by_type("mass", "SubhaloMass", "SubhaloMassType"),
+    *_by_type("massinhalfrad", "SubhaloMassInHalfRad", "SubhaloMassInHalfRadType"),
+    *_by_type("massinmaxrad", "SubhaloMassInMaxRad", "SubhaloMassInMaxRadType"),
+    *_by_type("massinrad", "SubhaloMassInRad", "SubhaloMassInRadType"),
+    ("sfr", "SubhaloSFR", None),
+    *((f"sfrin{radius.lower()}", f"SubhaloSFRin{radius}", None) for radius in ("HalfRad", "MaxRad", "Rad")),
+    *_vector("spin", "SubhaloSpin"),
+    *(
+        (f"starmetallicity{suffix.lower()}", f"SubhaloStarMetallicity{suffix}", None)
+        for suffix in ("", "HalfRad", "MaxRad")
+    ),
+    *((f"stellarphotometrics_{band}", "SubhaloStellarPhotometrics", k) for k, band in enumerate("ubvkgriz")),
+    ("stellarphotometricsmassinrad", "SubhaloStellarPhotometricsMassInRad", None),
+    ("stellarphotometricsrad", "SubhaloStellarPhotometricsRad", None),
+    *_vector("vel", "SubhaloVel"),
+    ("veldisp", "SubhaloVelDisp", None),
+    ("vmax", "SubhaloVmax", None),
+    ("vmaxrad", "SubhaloVmaxRad", None),
+    ("windmass", "SubhaloWindMass", None),
+    ("parent", "SubhaloParent", None),
+    ("grnr", "SubhaloGrNr", None),
+    ("subhaloflag", "SubhaloFlag", None),
+)
+
+_OPERATORS = {
+    "": np.equal,
+    "gt": np.greater,
+    "gte": np.greater_equal,
+    "lt": np.less,
+    "lte": np.less_equal,
+}
+
+
+def rounded(value: Any) -> Any:
+    """Round a number as the API does: floats to six significant digits."""
+    if isinstance(value, (bool, np.bool_)):
+        return int(value)
+    if isinstance(value, (int, np.integer)):
+        return int(value)
+    return float(f"{float(value):.6g}")
+
+
+class Replies:
+    """The replies for one tree.
+
+    Parameters
+    ----------
+    tree : ServedTree
+    name : str
+        Name of the simulation.
+    """
+
+    def __init__(self, tree: ServedTree, name: str):
+        self.tree, self.name = tree, name
+
+    # -- the simulation ------------------------------------------------------------------------------------------
+
+    def simulations(self, base: str) -> dict:
+        """Reply to ``/api/``."""
+        return {"simulations": [{"name": self.name, "num_snapshots": 100, "url": f"{base}{self.name}/"}]}
+
+    def simulation(self, base: str) -> dict:
+        """Reply to ``/api/SIM/``."""
+        catalogue, snapshot = self.tree.catalogue_header, self.tree.snapshot_header
+        url = f"{base}{self.name}/"
+        files = ("groupcat-{n}", "snapshot-{n}", "offsets.{n}.hdf5", "simulation.hdf5")
+        return {
+            "name": self.name,
+            "num_snapshots": 100,
+            "boxsize": float(catalogue["BoxSize"]),
+            "hubble": float(catalogue["HubbleParam"]),
+            "omega_0": float(catalogue["Omega0"]),
+            "omega_L": float(catalogue["OmegaLambda"]),
+            "omega_B": float(snapshot.get("OmegaBaryon", 0.0486)),
+            "mass_dm": float(np.asarray(snapshot["MassTable"])[1]),
+            "num_dm": int(self.tree.totals[1]),
+            "num_files_snapshot": int(snapshot["NumFilesPerSnapshot"]),
+            "num_files_groupcat": int(catalogue["NumFiles"]),
+            "snapshots": f"{url}snapshots/",
+            "files": {
+                name.format(n=self.tree.snapshot): f"{url}files/{name.format(n=self.tree.snapshot)}" for name in files
+            },
+            "url": url,
+        }
+
+    def snapshots(self, base: str) -> list[dict]:
+        """Reply to ``/api/SIM/snapshots/``: a list without pages."""
+        whole = self.snapshot(base)
+        return [{key: whole[key] for key in ("number", "redshift", "num_groups_subfind", "url")}]
+
+    def snapshot(self, base: str) -> dict:
+        """Reply to ``/api/SIM/snapshots/N/``."""
+        url = f"{base}{self.name}/snapshots/{self.tree.snapshot}/"
+        gas, dm, _, trmc, stars, bhs = (int(n) for n in self.tree.totals)
+        return {
+            "number": self.tree.snapshot,
+            "redshift": float(self.tree.catalogue_header["Redshift"]),
+            "num_gas": gas,
+            "num_dm": dm,
+            "num_trmc": trmc,
+            "num_stars": stars,
+            "num_bhs": bhs,
+            "num_groups_fof": self.tree.n_groups,
+            "num_groups_subfind": self.tree.n_subhalos,
+            "subhalos": f"{url}subhalos/",
+            "halos": f"{url}halos/",
+            "url": url,
+        }
+
+    # -- subhaloes and haloes --------------------------------------------------------------------------------------
+
+    def values(self, key: str) -> np.ndarray | None:
+        """One scalar of all subhaloes, by its key; None where the tree lacks it."""
+        tree = self.tree
+        if key == "id":
+            return np.arange(tree.n_subhalos)
+        if key == "primary_flag":
+            return self.primary_flags()
+        if key == "mass_log_msun":
+            mass = self.values("mass")
+            if mass is None and tree.has("Subhalo", "SubhaloMassType"):
+                mass = tree.column("Subhalo", "SubhaloMassType").sum(axis=1)
+            if mass is None:
+                return None
+            with np.errstate(divide="ignore"):
+                return np.log10(mass.astype(float) * 1e10 / float(tree.catalogue_header["HubbleParam"]))
+        for name, field, column in SUBHALO_KEYS:
+            if name == key and tree.has("Subhalo", field):
+                values = tree.column("Subhalo", field)
+                values = values if column is None else values[:, column]
+                return values.astype(int) if values.dtype == bool else values
+        return None
+
+    def primary_flags(self) -> np.ndarray:
+        """1 for the central of each group, 0 for other subhaloes."""
+        first = self.tree.column("Group", "GroupFirstSub").astype(np.int32)
+        return (first[self.tree.column("Subhalo", "SubhaloGrNr")] == np.arange(self.tree.n_subhalos)).astype(int)
+
+    def subhalo(self, number: int, base: str) -> dict:
+        """Reply to ``/subhalos/ID/``."""
+        if not 0 <= number < self.tree.n_subhalos:
+            raise NoSuchObject(f"no subhalo {number}")
+        record: dict[str, Any] = {"snap": self.tree.snapshot, "id": number}
+        tail: dict[str, Any] = {}
+        for key, _, _ in SUBHALO_KEYS:
+            values = self.values(key)
+            if values is not None:
+                (tail if key in ("parent", "grnr", "subhaloflag") else record)[key] = rounded(values[number])
+        record |= {"prog_snap": -1, "prog_sfid": -1, "desc_snap": -1, "desc_sfid": -1}
+        group = tail.get("grnr", -1)
+        record |= {key: tail[key] for key in ("parent", "grnr") if key in tail}
+        record["primary_flag"] = int(self.primary_flags()[number])
+        record |= {key: tail[key] for key in ("subhaloflag",) if key in tail}
+        logarithm = self.values("mass_log_msun")
+        if logarithm is not None and math.isfinite(logarithm[number]):
+            record["mass_log_msun"] = float(logarithm[number])
+        at = f"{base}{self.name}/snapshots/{self.tree.snapshot}/"
+        url, halo = f"{at}subhalos/{number}/", f"{at}halos/{group}/"
+        supplementary = {}
+        if (self.tree.skirt_images / f"broadband_{number}.fits").is_file():
+            supplementary = {"skirt_images": {"fits_sdss": f"{url}skirt/broadband_sdss.fits"}}
+        return record | {
+            "related": {"sublink_progenitor": None, "sublink_descendant": None, "parent_halo": halo},
+            "cutouts": {"subhalo": f"{url}cutout.hdf5", "parent_halo": f"{halo}cutout.hdf5"},
+            "trees": {},
+            "supplementary_data": supplementary,
+            "vis": {},
+            "meta": {
+                "url": url,
+                "snapshot": at,
+                "simulation": f"{base}{self.name}/",
+                "info": f"{url}info.json",
+            },
+        }
+
+    def halo(self, number: int, base: str) -> dict:
+        """Reply to ``/halos/ID/``."""
+        if not 0 <= number < self.tree.n_groups:
+            raise NoSuchObject(f"no halo {number}")
+        at = f"{base}{self.name}/snapshots/{self.tree.snapshot}/"
+        members = np.flatnonzero(self.tree.column("Subhalo", "SubhaloGrNr") == number)
+        url = f"{at}halos/{number}/"
+        return {
+            "snap": self.tree.snapshot,
+            "id": number,
+            "child_subhalos": {
+                "count": len(members),
+                "results": [{"id": int(i), "url": f"{at}subhalos/{i}/"} for i in members],
+            },
+            "cutouts": {"halo": f"{url}cutout.hdf5"},
+            "meta": {"url": url, "snapshot": at, "simulation": f"{base}{self.name}/", "info": f"{url}info.json"},
+        }
+
+    def info(self, kind: str, number: int) -> dict:
+        """Reply to ``info.json``: the catalogue row under its names on disk."""
+        table, total = ("Group", self.tree.n_groups) if kind == "halos" else ("Subhalo", self.tree.n_subhalos)
+        if not 0 <= number < total:
+            raise NoSuchObject(f"no {kind} {number}")
+        row = {"SimulationName": self.name, "SnapshotNumber": self.tree.snapshot, "InfoType": table, "InfoID": number}
+        for field in sorted(self.tree.fields[table]):
+            value = np.asarray(self.tree.column(table, field)[number])
+            row[field] = value.tolist() if value.dtype != bool else int(value)
+        return row
+
+    def subhalos(self, query: dict[str, str], base: str) -> dict:
+        """Reply to ``/subhalos/?...``: one page of the subhaloes that pass the filters.
+
+        Raises
+        ------
+        BadRequest
+            For a parameter that is not a filter, or a value that is not a number.
+        """
+        query = dict(query)
+        try:
+            limit, offset = int(query.pop("limit", 100)), int(query.pop("offset", 0))
+        except ValueError:
+            raise BadRequest("limit and offset are whole numbers") from None
+        order = query.pop("order_by", "")
+        keep = np.ones(self.tree.n_subhalos, dtype=bool)
+        for parameter, text in query.items():
+            key, _, operator = parameter.partition("__")
+            values = self.values(key)
+            if values is None or operator not in _OPERATORS:
+                raise BadRequest(f"unknown parameter {parameter}")
+            try:
+                keep &= _OPERATORS[operator](values, float(text))
+            except ValueError:
+                raise BadRequest(f"{parameter} is not a number") from None
+        ids = np.flatnonzero(keep)
+        if order:
+            values = self.values(order.lstrip("-"))
+            if values is None:
+                raise BadRequest(f"cannot order by {order}")
+            by = values[ids].astype(float)
+            ids = ids[np.argsort(-by if order.startswith("-") else by, kind="stable")]
+        return self._page(ids, limit, offset, query | ({"order_by": order} if order else {}), base)
+
+    def _page(self, ids: np.ndarray, limit: int, offset: int, query: dict[str, str], base: str) -> dict:
+        at = f"{base}{self.name}/snapshots/{self.tree.snapshot}/subhalos/"
+
+        def link(start: int) -> str:
+            return f"{at}?{urlencode(query | {'limit': limit, 'offset': start})}"
+
+        sfr, mass = self.values("sfr"), self.values("mass_log_msun")
+        if sfr is None or mass is None:
+            raise NoSuchObject("the catalogue has no SubhaloSFR or no masses")
+        return {
+            "count": len(ids),
+            "next": link(offset + limit) if offset + limit < len(ids) else None,
+            "previous": link(max(offset - limit, 0)) if offset > 0 else None,
+            "results": [
+                {
+                    "id": int(i),
+                    "sfr": rounded(sfr[i]),
+                    "mass_log_msun": float(mass[i]) if math.isfinite(mass[i]) else None,
+                    "url": f"{at}{i}/",
+                }
+                for i in ids[offset : offset + limit]
+            ],
+        }

@@ -1,0 +1,271 @@
+"""Mass and gravity of one model galaxy: haloes, spheroids and discs tabulated on one radial grid.
+
+Gravity is computed from the enclosed mass M(<r), a table on the grid `RADIUS`. Spheroids are spherical here (their
+shape enters through the directions of the particles, see `spheroids`). The circular speed in the plane of a disc is
+summed over rings of the right thickness; elsewhere (escape speed, Jeans equation, potential) discs enter as spherical
+averages. Units: kpc, Msun, km/s.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.integrate import cumulative_simpson
+from scipy.optimize import brentq
+from scipy.special import ellipe, ellipk
+
+from .units import G
+
+#: Grid of all radial tables [kpc]; logarithmic, so that the ring kernel depends on index differences only.
+RADIUS = np.geomspace(0.02, 4000.0, 300)
+RADIUS.setflags(write=False)
+_DLNR = float(np.log(RADIUS[1] / RADIUS[0]))
+
+#: Cosmic baryon fraction that Cautun et al. (2020) calibrated their contraction with.
+COSMIC_BARYON_FRACTION = 0.157
+
+
+def nfw_mass(r: ArrayLike, m200: float, r200: float, c200: float) -> np.ndarray:
+    """Mass of a Navarro, Frenk & White (1997) halo within `r`, continued beyond r200.
+
+    Parameters
+    ----------
+    r : array_like
+        Radius [kpc].
+    m200, r200, c200 : float
+        Mass [Msun] and radius [kpc] of 200 times the critical density, and concentration.
+
+    Returns
+    -------
+    ndarray
+        Msun.
+    """
+    x = np.asarray(r) * (c200 / r200)
+    shape = np.log1p(x) - x / (1 + x)
+    return m200 * shape / (np.log1p(c200) - c200 / (1 + c200))
+
+
+def hernquist_mass(r: ArrayLike, mass: float, scale: float) -> np.ndarray:
+    """Mass of a Hernquist (1990) sphere within `r` [Msun]; `scale` [kpc] is 0.414 of its half-mass radius."""
+    r = np.asarray(r)
+    return mass * (r / (r + scale)) ** 2
+
+
+def beta_mass(r: np.ndarray, mass: float, core: float, edge: float, slope: float) -> np.ndarray:
+    """Mass within `r` of a cored power law, rho ~ (1 + (r/core)^2)^(-slope/2), tapered smoothly at `edge`.
+
+    Parameters
+    ----------
+    r : ndarray
+        Increasing radii [kpc], starting well inside the core.
+    mass : float
+        Total mass [Msun].
+    core, edge : float
+        Core radius and outer end [kpc].
+    slope : float
+        Logarithmic slope well outside the core (a beta model has slope 3 beta).
+    """
+    density = (1 + (r / core) ** 2) ** (-0.5 * slope) * taper(r / edge)
+    enclosed = cumulative_simpson(density * r**3, x=np.log(r), initial=0.0) + density[0] * r[0] ** 3 / 3
+    return mass * enclosed / enclosed[-1]
+
+
+def taper(x: ArrayLike, width: float = 0.15) -> np.ndarray:
+    """Smooth cut-off: 1 below 1 - width, 0 above 1 + width, half a cosine between."""
+    t = np.clip((np.asarray(x) - (1 - width)) / (2 * width), 0.0, 1.0)
+    return 0.5 * (1 + np.cos(np.pi * t))
+
+
+def contract(m_dm: np.ndarray, m_baryon: np.ndarray, strength: float = 1.0) -> np.ndarray:
+    """Dark matter enclosed after the condensation of the baryons (Cautun et al. 2020, MNRAS 494, 4291, eq. 11).
+
+    ``M = M_dmo (0.45 + 0.38 (eta + 1.16)^0.53)`` with eta the baryonic mass within r over the baryonic mass that
+    the dark-matter-only halo would have there at the cosmic fraction.
+
+    Parameters
+    ----------
+    m_dm : ndarray
+        Dark matter enclosed before, without its baryons (the dark-matter-only halo times 1 - 0.157) [Msun].
+    m_baryon : ndarray
+        Baryons enclosed at the same radii [Msun].
+    strength : float
+        1 is the published mean relation, 0 no contraction; the scatter between haloes enters here.
+
+    Returns
+    -------
+    ndarray
+        Msun; never decreasing with radius.
+    """
+    eta = m_baryon / m_dm * (1 - COSMIC_BARYON_FRACTION) / COSMIC_BARYON_FRACTION
+    ratio = 0.45 + 0.38 * (eta + 1.16) ** 0.53
+    return np.maximum.accumulate(m_dm * (1 + strength * (ratio - 1)))
+
+
+def core(r: ArrayLike, m_dm: np.ndarray, core_radius: float) -> np.ndarray:
+    """Dark matter enclosed when feedback has made a core, ``M tanh(r / r_core)`` (Read et al. 2016, n = 1)."""
+    return m_dm * np.tanh(np.asarray(r) / core_radius) if core_radius > 0 else m_dm
+
+
+def truncate(m_enclosed: np.ndarray, total: float) -> np.ndarray:
+    """Cut off a mass profile smoothly so that its total mass is `total`.
+
+    Parameters
+    ----------
+    m_enclosed : ndarray
+        Mass within `RADIUS` without a cut-off [Msun].
+    total : float
+        Mass to keep [Msun].
+
+    Returns
+    -------
+    ndarray
+        Mass within `RADIUS`; its last value is `total`. Equal to `m_enclosed` well inside the cut-off.
+    """
+    shells = np.diff(m_enclosed, prepend=0.0)
+
+    def surplus(log_edge: float) -> float:
+        return float(np.sum(shells * taper(RADIUS / np.exp(log_edge)))) - total
+
+    low, high = np.log(RADIUS[4]), np.log(RADIUS[-1])
+    edge = np.exp(brentq(surplus, low, high, xtol=1e-4)) if surplus(high) > 0 > surplus(low) else RADIUS[-1]
+    kept = np.cumsum(shells * taper(RADIUS / edge))
+    return kept * (total / kept[-1])
+
+
+@lru_cache(maxsize=1)
+def _ring_kernel() -> tuple[np.ndarray, np.ndarray]:
+    """Squared circular speed, per G m / R', in the plane of a thick ring of radius R', against ln(R/R').
+
+    Returns the natural logarithms of the thicknesses z0/R' and the kernel (n_thickness, 2 N - 1). The ring's mass
+    is spread over one grid step in ln R and over a sech^2(z/z0) layer, each sampled at a few points, because the
+    singularity of a thin ring would lie on the grid.
+    """
+    thickness = np.geomspace(0.005, 20.0, 14)
+    n = RADIUS.size
+    log_ratio = (np.arange(2 * n - 1) - (n - 1)) * _DLNR
+    within_step = (np.arange(6) + 0.5) / 6 - 0.5
+    height = np.arctanh((np.arange(6) + 0.5) / 6)
+    x = np.exp(log_ratio[:, None, None] - within_step[:, None] * _DLNR)
+    kernel = np.empty((thickness.size, log_ratio.size))
+    for i, z0 in enumerate(thickness):
+        z = (z0 * height)[None, None, :]
+        plus, minus = (x + 1) ** 2 + z**2, (x - 1) ** 2 + z**2
+        k2 = 4 * x / plus
+        v2 = (ellipk(k2) - (1 - x**2 + z**2) / minus * ellipe(k2)) / (np.pi * np.sqrt(plus))
+        kernel[i] = v2.mean(axis=(1, 2))
+    return np.log(thickness), kernel
+
+
+def disc_speed_squared(ring_mass: np.ndarray, z0: ArrayLike) -> np.ndarray:
+    """Squared circular speed in the plane of a disc of any surface density.
+
+    Parameters
+    ----------
+    ring_mass : ndarray (n,)
+        Mass of the disc in each logarithmic bin around `RADIUS` [Msun].
+    z0 : float or ndarray (n,)
+        Scale height of its sech^2(z/z0) layer [kpc].
+
+    Returns
+    -------
+    ndarray (n,)
+        (km/s)^2 at `RADIUS`; negative inside a central hole, where the pull is outward.
+    """
+    log_thickness, kernel = _ring_kernel()
+    used = np.flatnonzero(ring_mass > 0)
+    n = RADIUS.size
+    if used.size == 0:
+        return np.zeros(n)
+    t = np.log(np.broadcast_to(z0, (n,))[used] / RADIUS[used])
+    t = np.clip((t - log_thickness[0]) / (log_thickness[1] - log_thickness[0]), 0, log_thickness.size - 1.001)
+    low = t.astype(int)
+    high_share = t - low
+    rows = np.arange(n)[:, None] - used[None, :] + (n - 1)
+    weight = G * ring_mass[used] / RADIUS[used]
+    return kernel[low, rows] @ (weight * (1 - high_share)) + kernel[low + 1, rows] @ (weight * high_share)
+
+
+def ring_masses(surface_density: np.ndarray) -> np.ndarray:
+    """Mass in each logarithmic bin of `RADIUS` [Msun] of a surface density there [Msun/kpc^2]."""
+    return 2 * np.pi * RADIUS**2 * surface_density * _DLNR
+
+
+def shell_density(enclosed: np.ndarray) -> np.ndarray:
+    """Density at `RADIUS` of a spherical mass table [Msun/kpc^3]; never negative."""
+    return np.maximum(np.gradient(enclosed, np.log(RADIUS)), 0.0) / (4 * np.pi * RADIUS**3)
+
+
+def surface_density(enclosed: np.ndarray) -> np.ndarray:
+    """Surface density at `RADIUS` of a disc's mass table [Msun/kpc^2]; never negative."""
+    return np.maximum(np.gradient(enclosed, np.log(RADIUS)), 0.0) / (2 * np.pi * RADIUS**2)
+
+
+@dataclass
+class MassModel:
+    """Gravity of one galaxy.
+
+    Parameters
+    ----------
+    enclosed : dict of str to ndarray
+        Component name -> mass within `RADIUS` [Msun]; for discs, within the cylinder.
+    disc_speed2 : ndarray
+        Squared circular speed of all discs in their plane [(km/s)^2].
+    discs : tuple of str
+        Components whose contribution is in `disc_speed2`; all others are spheres.
+    """
+
+    enclosed: dict[str, np.ndarray]
+    disc_speed2: np.ndarray
+    discs: tuple[str, ...] = ("disc", "gas")
+
+    @cached_property
+    def mass(self) -> np.ndarray:
+        """Total mass within `RADIUS` [Msun]."""
+        return np.sum(list(self.enclosed.values()), axis=0)
+
+    @cached_property
+    def v_circ(self) -> np.ndarray:
+        """Circular speed in the plane of the discs [km/s], flattened discs included."""
+        spheres = sum(m for name, m in self.enclosed.items() if name not in self.discs)
+        return np.sqrt(np.maximum(G * spheres / RADIUS + self.disc_speed2, 0.0))
+
+    @cached_property
+    def potential(self) -> np.ndarray:
+        """Potential at `RADIUS` [(km/s)^2], zero at infinity; discs as their spherical average."""
+        pull = G * self.mass / RADIUS
+        inward = cumulative_simpson(pull, x=np.log(RADIUS), initial=0.0)
+        return inward - inward[-1] - pull[-1]
+
+    def potential_at(self, r: ArrayLike) -> np.ndarray:
+        """Potential at radii `r` [(km/s)^2]; constant within the first grid point, so the centre is the minimum."""
+        return interpolate(r, self.potential)
+
+    @cached_property
+    def epicycle_ratio2(self) -> np.ndarray:
+        """(sigma_phi / sigma_R)^2 = kappa^2 / (4 Omega^2) of nearly circular orbits."""
+        slope = np.gradient(np.log(np.maximum(self.v_circ, 1e-3)), np.log(RADIUS))
+        return np.clip(0.5 * (1 + slope), 0.25, 1.0)
+
+
+def interpolate(r: ArrayLike, table: np.ndarray) -> np.ndarray:
+    """Interpolate a table on `RADIUS` at radii `r` [kpc], linearly in ln r; the end values outside the grid.
+
+    The grid is uniform in ln r, so the index is computed, not searched for.
+    """
+    t = (np.log(np.maximum(r, RADIUS[0])) - np.log(RADIUS[0])) / _DLNR
+    low = np.minimum(t.astype(np.int32), RADIUS.size - 2)
+    share = np.minimum(t - low, 1.0)
+    return table[low] * (1 - share) + table[low + 1] * share
+
+
+def radii_of_mass(enclosed: np.ndarray, fraction: np.ndarray) -> np.ndarray:
+    """Radii [kpc] within which the given fractions (0 to 1) of a tabulated mass lie: inverse-transform sampling."""
+    if np.size(fraction) == 0:
+        return np.zeros(0)
+    cumulative = np.concatenate([[0.0], enclosed / enclosed[-1]])
+    keep = np.concatenate([[True], np.diff(cumulative) > 0])
+    radii = np.concatenate([[0.0], RADIUS])[keep]
+    return np.interp(fraction, cumulative[keep], radii)

@@ -1,0 +1,101 @@
+"""Processes: how many, and how they start and end."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from typing import Any
+
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+def choose_workers(memory: float, at_most: int) -> int:
+    """Choose the number of processes: the cores that this process may use, as far as the memory suffices.
+
+    Parameters
+    ----------
+    memory : float
+        Bytes that one worker needs.
+    at_most : int
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+    return max(1, min(cores, at_most, int(_available_memory() // memory)))
+
+
+def _available_memory() -> float:
+    """Bytes, from Linux; elsewhere unlimited."""
+    try:
+        with open("/proc/meminfo") as lines:
+            kilobytes = next(line.split()[1] for line in lines if line.startswith("MemAvailable"))
+    except (OSError, StopIteration):
+        return float("inf")
+    return 1024.0 * int(kilobytes)
+
+
+def map_in_processes(
+    function: Callable[..., Any], items: Iterable[int], workers: int, environment: dict[str, str], *arguments: Any
+) -> Iterator[None]:
+    """Call ``function(item, *arguments)`` in processes of one thread each, in any order; yields after each call.
+
+    Workers end with this process. When a call raises, the others are cancelled.
+
+    Raises
+    ------
+    BrokenProcessPool
+        When a worker was killed.
+    """
+    context = multiprocessing.get_context("spawn")
+    with (
+        _environment(dict.fromkeys(_THREAD_VARIABLES, "1") | environment),
+        ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=(function, arguments)) as pool,
+    ):
+        futures = [pool.submit(_call, item) for item in items]
+        try:
+            for future in as_completed(futures):
+                future.result()
+                yield
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+_task: tuple[Callable[..., Any], tuple[Any, ...]]
+
+
+def _start(function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    global _task
+    _task = (function, arguments)
+    parent = multiprocessing.parent_process()
+
+    def wait() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    # A killed parent cannot stop its workers: they stop themselves. On Ctrl-C only the parent prints a message.
+    threading.Thread(target=wait, daemon=True).start()
+    signal.signal(signal.SIGINT, lambda *_: os._exit(1))
+
+
+def _call(item: int) -> None:
+    function, arguments = _task
+    function(item, *arguments)
+
+
+@contextmanager
+def _environment(changed: dict[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in changed}
+    os.environ.update(changed)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

@@ -1,0 +1,76 @@
+"""The server of mocktng under dmlib: the HI that MARTINI finds, and ``dmlib serve-tng``."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import requests
+from tng_server import KEY
+
+from dmlib import embedded
+from dmlib.errors import DmlibError, UniverseError
+from dmlib.observe.hydrogen import load_hi_gas
+from dmlib.universe import FilesUniverse
+
+
+@pytest.fixture(scope="module")
+def output(smoke_universe):
+    return str(smoke_universe.universe_dir / "output")
+
+
+def test_martini_finds_our_hi_mass(output, tmp_path, monkeypatch):
+    """`TNGSource` asks www.tng-project.org over a proxy, which is this server; nothing of it is changed."""
+    from astropy import units as u
+    from martini.sources import TNGSource
+
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    universe = FilesUniverse(output, simulation="embedded")
+    star_forming = universe.subhalos(["SubhaloSFR"])["SubhaloSFR"].value
+    subhalo_id = int(np.argsort(star_forming)[-3])
+    with embedded.tng_server(output, key=KEY, simulation="TNG100-1") as server:
+        for name in ("HTTP_PROXY", "http_proxy"):
+            monkeypatch.setenv(name, server.url.removesuffix("/api/"))
+        source = TNGSource(
+            "TNG100-1", 99, subhalo_id, api_key=KEY, cutout_dir=str(tmp_path), distance=10 * u.Mpc, ra=0 * u.deg
+        )
+    ours = load_hi_gas(universe, subhalo_id, scope="group", negligible=0.0)
+    theirs = source.mHI_g.to_value(u.Msun).sum()
+    assert theirs == pytest.approx(ours.m_hi.sum(), rel=1e-5) and theirs > 1e7
+
+
+def test_it_serves_until_interrupted_and_tells_how_to_use_it(output):
+    """What it prints is what a user types in another terminal; its log has no key."""
+    command = [sys.executable, "-m", "dmlib", "serve-tng", output, "--port", "0", "--fail-every", "3"]
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+    )
+    try:
+        lines = [process.stdout.readline() for _ in range(4)]
+        words = dict(re.findall(r"(DMLIB_TNG_URL|TNG_API_KEY)=(\S+)", lines[1]))
+        assert "embedded-smoke" in lines[0] and "127.0.0.1" in words["DMLIB_TNG_URL"]
+        headers = {"api-key": words["TNG_API_KEY"]}
+        codes = [requests.get(words["DMLIB_TNG_URL"], headers=headers, timeout=20).status_code for _ in range(3)]
+        assert codes == [200, 200, 500]
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    assert process.returncode == 0 and "(error)" in err and words["TNG_API_KEY"] not in err
+
+
+def test_unknown_faults_and_folders_are_refused(output):
+    with pytest.raises(DmlibError, match="rudely"):
+        embedded.tng_server(output, fail_as="rudely")
+    with pytest.raises(UniverseError, match="/no/such/folder"):
+        embedded.tng_server("/no/such/folder")
