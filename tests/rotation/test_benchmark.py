@@ -27,8 +27,7 @@ IDS = np.repeat([3, 5, 8], 2)
 VIEWS = np.tile([0, 1], 3)
 
 
-@pytest.fixture
-def world(monkeypatch, tmp_path):
+def make_world(monkeypatch, root):
     """A data set of three galaxies, two views each, whose curves are drawn from NFW haloes."""
     curves, truth = {}, np.ones((6, 20))
     made = known(log_m200=Uniform(11.5, 12.5), log_c=Uniform(0.8, 1.1))
@@ -60,13 +59,20 @@ def world(monkeypatch, tmp_path):
     monkeypatch.setattr(builder, "_opened", lambda settings: (dataset, SimpleNamespace(cube=cube)))
     monkeypatch.setattr(builder, "measure_view", measure_view)
     monkeypatch.setattr(builder, "SAMPLING", Sampling(walkers=24, burn=40, block=60, most=60, stages=2, draws=200))
-    return SimpleNamespace(settings=Settings(build_root=str(tmp_path)), measured=measured, truth=truth)
+    return SimpleNamespace(settings=Settings(build_root=str(root)), measured=measured, truth=truth)
 
 
 @pytest.fixture
-def built(world):
-    builder.build(world.settings, workers=1)
-    return read_benchmark(world.settings.benchmark_path)
+def world(monkeypatch, tmp_path):
+    return make_world(monkeypatch, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        made = make_world(patch, tmp_path_factory.mktemp("benchmark"))
+        builder.build(made.settings, workers=1)
+        return read_benchmark(made.settings.benchmark_path)
 
 
 def test_every_view_has_a_row_and_every_refusal_a_reason(built):
@@ -103,13 +109,12 @@ def test_a_killed_run_goes_on(world, monkeypatch):
 
 
 def test_the_same_seed_gives_the_same_numbers(world, built):
-    world.settings.benchmark_path.unlink()
     builder.build(world.settings, workers=1)
     again = read_benchmark(world.settings.benchmark_path)
     np.testing.assert_array_equal(again["burkert"].quantiles, built["burkert"].quantiles)
 
 
-def test_priors_of_the_variants(built):
+def test_priors_of_the_variants():
     model = replace(mock_galaxy(), inclination=50.0, inclination_err=3.0)
     observed, perfect, told = (VARIANTS[name].priors(model) for name in ("nfw", "nfw_perfect", "nfw_lcdm"))
     assert observed.inclination.sigma == pytest.approx(np.hypot(3, builder.INCLINATION_FLOOR))
