@@ -1,6 +1,6 @@
-"""Views a second: the data set's way against a plain loop, and how it scales with workers, pixels and particles.
+"""Views per second of the data set, compared with a plain loop; scaling with workers, pixels and particles.
 
-The *plain loop* does what one would write first: for every view read the galaxy, hand all its gas cells to MARTINI, and
+The *plain loop* is the obvious first program: for every view read the galaxy, give all its gas cells to MARTINI, and
 project its stars. *dmlib* reads a galaxy once for its views, leaves out cells without HI, caps the widest kernels, and
 makes the cube by `dmlib.observe.deposit`; tests/test_observe_cube.py holds it equal to MARTINI's for equal cells. Both
 run in one process on the same galaxies, after everything is compiled.
@@ -22,19 +22,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from dmlib.products import BUILDING, ensure
 
 from dmlib import load
 from dmlib.dataset import views as view_module
-from dmlib.dataset.build import build
-from dmlib.dataset.recipe import Recipe
-from dmlib.dataset.views import Observer
-from dmlib.dataset.workers import MEMORY
+from dmlib.dataset.build import MEMORY, build
+from dmlib.dataset.views import Observer, Recipe
 from dmlib.errors import GalaxyError
 from dmlib.galaxy import load_galaxy
-from dmlib.observe.cube import observe_with_martini
+from dmlib.observe.deposit import observe_with_martini
 from dmlib.observe.grid import SkyGrid
-from dmlib.observe.hydrogen import load_hi_gas
+from dmlib.observe.hydrogen import load_hi
 from dmlib.observe.images.light import ParticleLight
 from dmlib.observe.moments import moment_maps
 from dmlib.observe.views import lines_of_sight
@@ -60,7 +57,7 @@ def plain_view(universe: Universe, subhalo_id: int, k: int, recipe: Recipe, grid
     """One view as a plain loop makes it: read, MARTINI with all cells, light with dust."""
     source: ParticleLight = recipe.source(seed)
     galaxy = load_galaxy(universe, subhalo_id, scope=recipe.scope, extra=source.fields)
-    gas = load_hi_gas(universe, subhalo_id, scope=recipe.hi.scope, negligible=0.0)
+    gas = load_hi(universe, subhalo_id, recipe.hi.model_copy(update={"negligible": 0.0}))
     view = lines_of_sight(subhalo_id, gas.spin_axis(), recipe.n_views, seed=seed)[k]
     everything = recipe.hi.model_copy(update={"max_fwhm": 1e4, "negligible": 0.0})
     with warnings.catch_warnings():
@@ -125,7 +122,7 @@ def one_by_one(settings: Settings) -> None:
     same = timed(lambda: [observer.views(i) for i in few]) / (3 * len(few))
     print(f"plain loop {1 / plain:6.1f} views/s, dmlib {1 / same:6.1f} views/s: {plain / same:.0f} times as many")
 
-    names = {"load_galaxy": "reading", "hi_gas": "HI of cells", "observe_moments": "HI maps", "image": "images"}
+    names = {"load_galaxy": "reading", "moment_maps": "moments", "observe": "HI cubes", "image": "images"}
     with meters(names) as spent:
         whole = timed(lambda: [observer.views(i) for i in ids])
     parts = ", ".join(f"{label} {seconds / whole:.0%}" for label, seconds in spent.items())
@@ -147,7 +144,6 @@ def one_by_one(settings: Settings) -> None:
 
 def whole_build(settings: Settings, folder: Path) -> None:
     """The product, with one worker and with as many as there are."""
-    os.environ[BUILDING] = f"{settings.build}{os.pathsep}dataset"
     recipe = Recipe(n_views=N_VIEWS)
     n_views = recipe.n_views * len(load.sample(settings))
     before = None
@@ -165,7 +161,7 @@ def main() -> None:
     profile = sys.argv[1] if len(sys.argv) > 1 else "smoke"
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(profile=profile, build_root="" if os.environ.get("DMLIB_BUILD") else folder)
-        ensure(settings, "targets")
+        load.targets(settings)
         print(f"{settings.label}, {settings.sizes.pixels} pixels a side, 5 bands and 3 moments")
         one_by_one(settings)
         whole_build(settings, Path(folder))

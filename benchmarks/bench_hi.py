@@ -1,9 +1,9 @@
 """Time of the HI maps of one view: a plain call of MARTINI against `dmlib.observe`, in one run and one process.
 
 The galaxy is an analytic disc with a hot halo about it, whose cells are many, wide, and nearly empty of HI, as in a
-simulation. *Plain MARTINI* is given all cells as they are. *MARTINI, our cells* is given what `hi_gas` and `HISettings`
+simulation. *Plain MARTINI* takes all cells as they are. *MARTINI, our cells* takes what `HIGas.of` and `HISettings`
 leave of them: the poorest cells dropped with their mass kept, the widest kernels cut. *dmlib* makes the same cube from
-the same cells by its own way. All three end in the same moment maps. Compilation is done before the clock starts.
+the same cells in its own way. All three end in the same moment maps. Compilation is done before the clock starts.
 
 Run with ``python benchmarks/bench_hi.py``.
 """
@@ -17,8 +17,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from dmlib.observe.cube import HICube, HISettings, observe_with_martini
-from dmlib.observe.deposit import observe
+from dmlib.observe.cube import HICube, HISettings
+from dmlib.observe.deposit import observe, observe_with_martini
 from dmlib.observe.grid import SkyGrid
 from dmlib.observe.hydrogen import HIGas
 from dmlib.observe.moments import moment_maps
@@ -51,7 +51,7 @@ def galaxy(n_disc: int, n_halo: int, seed: int = 1) -> HIGas:
 
 
 def cells_that_matter(gas: HIGas, n_disc: int) -> HIGas:
-    """The disc without the halo, as `hi_gas` would leave it."""
+    """The disc without the halo, as `HIGas.of` would leave it."""
     kept = {name: getattr(gas, name)[:n_disc] for name in ("positions", "velocities", "fwhm", "temperature")}
     return replace(gas, m_hi=gas.m_hi[:n_disc] * gas.mass / gas.m_hi[:n_disc].sum(), **kept)
 

@@ -1,4 +1,4 @@
-"""Time of the images of one view: particle light, dust, and the SDSS's eye, against plain loops in the same run.
+"""Time of the images of one view: particle light, dust, and the SDSS, against plain loops in the same run.
 
 The galaxy is an analytic disc of stars and gas. *Loop over stars* lays down one star after the other with NumPy, by the
 same kernel; both images must agree. *Loop* for the dust sums, for each star, the kernels of all gas cells in front of
@@ -18,10 +18,10 @@ from scipy.special import erf
 
 from dmlib.galaxy import Component, Galaxy
 from dmlib.observe.grid import SkyGrid
+from dmlib.observe.hydrogen import SPLINE_DISPERSION
 from dmlib.observe.images.dust import Dust, columns_in_front
-from dmlib.observe.images.light import ParticleLight
-from dmlib.observe.images.project import SPLINE_DISPERSION, project
-from dmlib.observe.images.realism import Survey, SurveyLight
+from dmlib.observe.images.light import ParticleLight, project
+from dmlib.observe.images.sdss import SdssLight
 from dmlib.observe.views import View, lines_of_sight
 
 #: Stars and gas cells of a galaxy of profile `quick`, about the mean of its sample.
@@ -133,7 +133,7 @@ def scale(view: View) -> None:
     print("\n  stars    gas  pixels   light [ms]   with dust [ms]   as by SDSS [ms]")
     for n_stars, n_gas, pixels in ((4000, 3000, 64), (4000, 3000, 128), (16000, 12000, 64), (64000, 48000, 128)):
         toy, grid = galaxy(n_stars, n_gas), SkyGrid(128.0, pixels)
-        sources = (ParticleLight(dust=None), ParticleLight(), SurveyLight(ParticleLight(), Survey(), 1))
+        sources = (ParticleLight(dust=None), ParticleLight(), SdssLight(ParticleLight(), 1))
         times = [best_of(lambda source=source: source.image(toy, view, grid), 3) for source in sources]  # noqa: B023
         print(f"{n_stars:7d} {n_gas:6d} {pixels:7d}" + "".join(f"{1e3 * t:13.1f}   " for t in times))
 

@@ -1,4 +1,4 @@
-"""From executed notebooks to pages: stage, build with Jupyter Book, put in place whole.
+"""From executed notebooks to pages: stage them, build them with Jupyter Book, and replace the old pages.
 
 Nothing is executed here. The stage copies ``book/``, the executed notebooks, the figures and ``results.json`` into
 ``build/<universe>-<profile>/book_source``; a figure shown by `dmlib.figures.show` becomes a MyST figure with number,
@@ -25,6 +25,17 @@ from .errors import DmlibError
 from .figures import METADATA_KEY
 from .files import write_text
 from .settings import Settings, repository_root
+
+#: A figure in a page; tildes, because captions may contain backticks. A click opens the picture alone in full size,
+#: which a phone needs: the builder puts pictures into _images.
+_FIGURE = """~~~{{figure}} /figures/{name}.png
+:name: fig-{slug}
+:alt: {alt}
+:target: {up}_images/{name}.png
+
+{caption} <span class="downloads">{{download}}`PDF </figures/{name}.pdf>` · \
+{{download}}`numbers (CSV) </figures/{name}.csv>`</span>
+~~~"""
 
 #: Lines of the builder's log that stop the book.
 _COMPLAINT = re.compile(r"^(?:(?P<place>[^\n]*?): )?(?P<level>WARNING|ERROR|CRITICAL): (?P<message>.*)$", re.MULTILINE)
@@ -68,12 +79,22 @@ def build(settings: Settings, *, root: Path | None = None, out: Path | None = No
 
 
 def stage(settings: Settings, *, root: Path | None = None) -> Path:
-    """Put pages, notebooks, figures and numbers together, ready for the builder; see `build`.
+    """Put pages, notebooks, figures and numbers together for the builder.
+
+    Parameters
+    ----------
+    settings, root
+        As of `build`.
 
     Returns
     -------
     Path
         ``build/<universe>-<profile>/book_source``.
+
+    Raises
+    ------
+    BookError
+        As of `build`.
     """
     root = root or repository_root()
     book = root / "book"
@@ -82,29 +103,24 @@ def stage(settings: Settings, *, root: Path | None = None) -> Path:
     source = settings.build / "book_source"
     shutil.rmtree(source, ignore_errors=True)
     shutil.copytree(book, source, ignore=shutil.ignore_patterns("_build", "__pycache__", "*.ipynb"))
+    for folder in ("notebooks", "figures", "_data"):
+        (source / folder).mkdir(exist_ok=True)
     figures: dict[str, dict] = {}
     for page in sorted(page for page in pages_of_toc(book / "_toc.yml") if page.startswith("notebooks/")):
-        executed = settings.notebooks_dir / f"{Path(page).name}.ipynb"
-        notebook = _read_executed(executed)
+        notebook = _read_executed(settings.notebooks_dir / f"{Path(page).name}.ipynb")
         for name, figure in stage_notebook(notebook, settings.figures_dir, page).items():
             if name in figures:
                 raise BookError(
                     f"figure '{name}' is shown by {figures[name]['page']} and by {page}: rename one of them"
                 )
             figures[name] = figure
-        target = source / f"{page}.ipynb"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        nbformat.write(notebook, target)
+        nbformat.write(notebook, source / f"{page}.ipynb")
     for name in figures:
         for suffix in (".png", ".pdf", ".csv"):
-            (source / "figures").mkdir(exist_ok=True)
             shutil.copy2(settings.figures_dir / f"{name}{suffix}", source / "figures")
-    data = source / "_data"
-    data.mkdir()
-    rows = results.collect(settings)
-    write_text(data / "results.json", json.dumps(rows, indent=1, ensure_ascii=False))
-    write_text(data / "figures.json", json.dumps(figures, indent=1, ensure_ascii=False))
-    write_text(data / "run.json", json.dumps(_run_facts(settings), indent=1))
+    data = {"results": results.collect(settings), "figures": figures, "run": _run_facts(settings)}
+    for name, content in data.items():
+        write_text(source / "_data" / f"{name}.json", json.dumps(content, indent=1, ensure_ascii=False))
     return source
 
 
@@ -112,8 +128,8 @@ def stage_notebook(notebook: nbformat.NotebookNode, figures_dir: Path, page: str
     """Turn an executed notebook into a page, in place.
 
     Figures become MyST figures in a cell of their own below the cell that made them; the parameters cell shows the
-    values of the run. What an interactive reader needs but a page does not (widgets, progress on stderr, papermill's
-    copy of the parameters) goes.
+    values of the run. What only an interactive reader needs (widgets, progress on stderr, papermill's copy of the
+    parameters) is removed.
 
     Parameters
     ----------
@@ -127,11 +143,16 @@ def stage_notebook(notebook: nbformat.NotebookNode, figures_dir: Path, page: str
     -------
     dict
         Figure name to ``{"caption", "alt", "page"}``.
+
+    Raises
+    ------
+    BookError
+        When the file of a figure is missing.
     """
     figures: dict[str, dict] = {}
-    cells = []
-    notebook.metadata.pop("widgets", None)
-    notebook.metadata.pop("papermill", None)
+    cells: list[nbformat.NotebookNode] = []
+    for key in ("widgets", "papermill"):
+        notebook.metadata.pop(key, None)
     _merge_parameters(notebook)
     for cell in notebook.cells:
         tags = cell.metadata.get("tags", [])
@@ -149,9 +170,7 @@ def stage_notebook(notebook: nbformat.NotebookNode, figures_dir: Path, page: str
                     raise BookError(f"{page} shows figure '{name}', but {name}.png is missing: run that notebook again")
                 figures[name] = {"caption": ours["caption"], "alt": ours["alt"], "page": page}
                 cells.append(_figure_cell(name, ours, page))
-            elif "caption_of" in ours or _only_for_screens(output):
-                continue
-            else:
+            elif "caption_of" not in ours and not _only_for_screens(output):
                 kept.append(output)
         cell.outputs = kept
         if _only_presents(cell.source):
@@ -161,16 +180,8 @@ def stage_notebook(notebook: nbformat.NotebookNode, figures_dir: Path, page: str
 
 
 def _figure_cell(name: str, shown: dict, page: str) -> nbformat.NotebookNode:
-    label = "fig-" + name.replace("_", "-")
-    alt = shown["alt"].replace("\n", " ")
-    downloads = f"{{download}}`PDF </figures/{name}.pdf>` · {{download}}`numbers (CSV) </figures/{name}.csv>`"
-    # A press on the figure opens it alone, in full size: the builder puts pictures into _images. A phone needs that.
-    full_size = "../" * page.count("/") + f"_images/{name}.png"
-    # Tildes, because captions may hold backticks.
-    text = (
-        f"~~~{{figure}} /figures/{name}.png\n:name: {label}\n:alt: {alt}\n:target: {full_size}\n\n"
-        f'{shown["caption"]} <span class="downloads">{downloads}</span>\n~~~'
-    )
+    alt, up = shown["alt"].replace("\n", " "), "../" * page.count("/")
+    text = _FIGURE.format(name=name, slug=name.replace("_", "-"), alt=alt, up=up, caption=shown["caption"])
     cell = nbformat.v4.new_markdown_cell(text)
     cell.id = f"figure-{name}"[:64]
     return cell
@@ -179,42 +190,27 @@ def _figure_cell(name: str, shown: dict, page: str) -> nbformat.NotebookNode:
 def _only_presents(code: str) -> bool:
     """Whether a cell of more than three lines only shows figures or records numbers: a page folds it away.
 
-    Its captions and statements stand in the page anyway. A cell that computes more than a mean or a length stays open.
+    Its captions and statements are on the page anyway. A cell that computes more than a mean or a length stays open.
     """
-    if code.count("\n") < 3:
-        return False
-    statements = ast.parse(code).body
-    return any(_presents(statement) for statement in statements) and all(
-        _presents(statement) or _is_plain(statement) for statement in statements
-    )
+    loop = ast.For(target=ast.Name("_"), iter=ast.Name("_"), body=ast.parse(code).body, orelse=[])
+    return code.count("\n") >= 3 and _presents(loop)
 
 
 def _presents(statement: ast.stmt) -> bool:
+    """Whether a statement shows a figure or records a number, or is a loop that does so."""
     if isinstance(statement, ast.For):
         inner = statement.body
         return any(map(_presents, inner)) and all(_presents(step) or _is_plain(step) for step in inner)
     if not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call)):
         return False
-    function = statement.value.func
-    return (function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")) in ("show", "record")
+    return ast.unparse(statement.value.func).rpartition(".")[2] in ("show", "record")
 
 
 def _is_plain(statement: ast.stmt) -> bool:
-    """Whether a statement is an assignment that calls nothing beyond numpy, Python's own functions and `recorder`."""
-    if not isinstance(statement, (ast.Assign, ast.AugAssign)):
-        return False
-    for node in ast.walk(statement):
-        if isinstance(node, ast.Call):
-            function = node.func
-            own = isinstance(function, ast.Name) and (hasattr(builtins, function.id) or function.id == "recorder")
-            numpy = (
-                isinstance(function, ast.Attribute)
-                and isinstance(function.value, ast.Name)
-                and function.value.id == "np"
-            )
-            if not (own or numpy):
-                return False
-    return True
+    """Whether a statement is an assignment that calls nothing but numpy, Python's own functions and `recorder`."""
+    called = [ast.unparse(node.func) for node in ast.walk(statement) if isinstance(node, ast.Call)]
+    plain = all(name.startswith("np.") or hasattr(builtins, name) or name == "recorder" for name in called)
+    return isinstance(statement, (ast.Assign, ast.AugAssign)) and plain
 
 
 def _only_for_screens(output: nbformat.NotebookNode) -> bool:
@@ -224,7 +220,7 @@ def _only_for_screens(output: nbformat.NotebookNode) -> bool:
 
 
 def _merge_parameters(notebook: nbformat.NotebookNode) -> None:
-    """Write the run's values, which papermill put into a cell of its own, into the cell that explains them."""
+    """Write the run's values, which papermill put into a separate cell, into the cell that explains them."""
     declared, injected = (_tagged(notebook, tag) for tag in ("parameters", "injected-parameters"))
     if declared is None or injected is None:
         return
@@ -235,11 +231,10 @@ def _merge_parameters(notebook: nbformat.NotebookNode) -> None:
     lines = declared.source.split("\n")
     for name, node in _literals(declared.source):
         if name in values and values[name] != ast.literal_eval(node):
+            value = values[name]
+            shown = json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
             line = lines[node.lineno - 1].encode()
-            value = (
-                json.dumps(values[name], ensure_ascii=False) if isinstance(values[name], str) else repr(values[name])
-            )
-            lines[node.lineno - 1] = (line[: node.col_offset] + value.encode() + line[node.end_col_offset :]).decode()
+            lines[node.lineno - 1] = (line[: node.col_offset] + shown.encode() + line[node.end_col_offset :]).decode()
     declared.source = "\n".join(lines)
 
 
@@ -270,14 +265,16 @@ def _read_executed(path: Path) -> nbformat.NotebookNode:
             continue
         failed = next((output for output in cell.outputs if output.output_type == "error"), None)
         if failed is not None:
-            raise BookError(f"notebook {path.stem} failed in cell {number} ({failed.ename}): mend it and run it again")
+            raise BookError(
+                f"notebook {path.stem} failed in cell {number} ({failed.ename}): correct it and run it again"
+            )
         if cell.execution_count is None:
             raise BookError(f"notebook {path.stem} stopped before cell {number}: run `dmlib run --only {path.stem}`")
     return notebook
 
 
 def _run_facts(settings: Settings) -> dict:
-    """Return what the front page says of the run; commit from ``run.json`` where the pipeline wrote it."""
+    """What the front page says of the run; the commit from ``run.json`` where the pipeline wrote it."""
     facts = {"universe": settings.origin, "profile": settings.profile, "seed": settings.seed}
     if settings.run_path.is_file():
         run = json.loads(settings.run_path.read_text(encoding="utf-8"))
@@ -286,17 +283,9 @@ def _run_facts(settings: Settings) -> dict:
 
 
 def _jupyter_book(source: Path, work: Path) -> Path:
-    command = [
-        sys.executable,
-        "-c",
-        "from jupyter_book.cli.main import main; main()",
-        "build",
-        str(source),
-        "--path-output",
-        str(work),
-    ]
-    command += ["--warningiserror", "--keep-going", "--nitpick", "--quiet"]
-    # The builder needs no secrets, and its cache of pages is ours, not the user's.
+    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(source)]
+    command += ["--path-output", str(work), "--warningiserror", "--keep-going", "--nitpick", "--quiet"]
+    # The builder needs no secrets.
     environment = {key: value for key, value in os.environ.items() if not key.endswith("API_KEY")}
     environment |= {"PYTHONDONTWRITEBYTECODE": "1", "NO_COLOR": "1"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
@@ -305,20 +294,15 @@ def _jupyter_book(source: Path, work: Path) -> Path:
     complaints = _complaints(log, source)
     write_text(source.parent / "book.log", log)
     if done.returncode or complaints or not (html / "index.html").is_file():
-        first = (
-            complaints[0] if complaints else log.strip().splitlines()[-1] if log.strip() else "the builder said nothing"
-        )
+        first = [*complaints, *log.strip().splitlines()[-1:], "the builder said nothing"][0]
         more = f" (and {len(complaints) - 1} more in book.log)" if len(complaints) > 1 else " (whole log: book.log)"
         raise BookError(f"the book was not built: {first}{more}")
     return html
 
 
 def _complaints(log: str, source: Path) -> list[str]:
-    found = []
-    for match in _COMPLAINT.finditer(log):
-        place = (match["place"] or "").replace(f"{source}{os.sep}", "")
-        found.append(f"{place}: {match['message']}" if place else match["message"])
-    return list(dict.fromkeys(found))
+    found = [(match["place"] or "", match["message"]) for match in _COMPLAINT.finditer(log.replace(f"{source}/", ""))]
+    return list(dict.fromkeys(f"{place}: {message}" if place else message for place, message in found))
 
 
 def _replace(html: Path, out: Path) -> None:

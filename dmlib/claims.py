@@ -1,17 +1,17 @@
 """The paper's claims as rows: what it says, what we measured, whether that holds, and on which universe.
 
 The rows are ``book/claims.yml``, the chapters ``book/outline.yml``. A verdict is computed from ``results.json`` and a
-criterion; nobody writes it by hand. A claim that fails is printed as failing, one without a number as not yet measured.
+criterion, never written by hand. A claim that fails is printed as failing, one without a number as not yet measured.
 """
 
 from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
@@ -19,10 +19,12 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from .errors import DmlibError
 from .results import ARITHMETIC
 
+T = TypeVar("T")
+
 Grade = Literal["paper", "talk", "abstract", "code", "follow-up"]
 Kind = Literal["holds", "fails", "differs", "unmeasured", "to-come"]
 
-#: Where we know from what the paper says.
+#: Sources for what the paper says.
 GRADES: dict[str, str] = {
     "paper": "the paper's text",
     "talk": "the slides of the authors' talk on the same work",
@@ -36,8 +38,7 @@ _NUMBER = r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?"
 _COMPARE = re.compile(rf"(<=|>=|<|>|==)\s*({_NUMBER})")
 _WITHIN = re.compile(rf"({_NUMBER})\s+within\s+({_NUMBER})\s*(%?)")
 
-
-#: Where a universe names the committed record that its numbers are from.
+#: The committed record in a universe's name.
 _RECORD = re.compile(r"\(records/[^)]*\)")
 
 
@@ -86,25 +87,25 @@ class Claim(_Strict):
     paper : str
         What the paper says, as a value (MyST).
     grade : str
-        How we know what the paper says, see `GRADES`.
+        Source for what the paper says, see `GRADES`.
     chapter : str
         Chapter that tests it.
     result : str, optional
-        Id of the recorded number; none where no chapter measures it yet.
+        Id of the recorded number; None if no chapter measures it yet.
     criterion : str, optional
-        When it holds: ``<= 0.2``, ``== 55`` or ``106.5 within 1%``.
+        Condition under which the claim holds: ``<= 0.2``, ``== 55`` or ``106.5 within 1%``.
     format : str
         Python format of our number.
     why : str
-        Where the two differ, or nothing is measured: why, as far as we know.
+        Why the two differ, or why nothing is measured, as far as we know.
     known_difference : bool
-        The paper's statement is known to be wrong or about something else: a number that misses the criterion then
-        *differs* rather than fails.
+        Whether the paper's statement is known to be wrong or about something else: a number that misses the criterion
+        then *differs* rather than fails.
     optional : bool
-        The number needs data that a reader may not have; without it the row says so.
+        Whether the number needs data that a reader may not have; without them the row says so.
     data : str
-        The claim is about these data (beginning of a row's ``universe``, such as ``SPARC``); a number measured on
-        anything else does not judge it.
+        The data that the claim is about (beginning of a row's ``universe``, such as ``SPARC``); a number measured on
+        other data does not judge it.
     """
 
     id: str
@@ -124,7 +125,19 @@ class Claim(_Strict):
 
 @dataclass(frozen=True)
 class Row:
-    """A claim with its verdict."""
+    """A claim with its verdict.
+
+    Parameters
+    ----------
+    claim : Claim
+    kind : {"holds", "fails", "differs", "unmeasured", "to-come"}
+    verdict : str
+        The same in words.
+    where : str
+        On which data it was measured, or why it was not.
+    result : dict or None
+        Row of ``results.json``.
+    """
 
     claim: Claim
     kind: Kind
@@ -134,7 +147,13 @@ class Row:
 
 
 def load_outline(path: str | Path) -> list[Part]:
-    """Read ``outline.yml``; an unknown key or a chapter named twice is an error."""
+    """Read ``outline.yml``.
+
+    Raises
+    ------
+    ClaimsError
+        For an unknown key, or a chapter that is listed twice.
+    """
     parts = _validated(path, TypeAdapter(list[Part]))
     _unique(path, (chapter.id for part in parts for chapter in part.chapters))
     return parts
@@ -170,21 +189,15 @@ def load_claims(path: str | Path, chapters: Container[str]) -> list[Claim]:
 
 def pages_of_toc(path: str | Path) -> set[str]:
     """Return the files that a ``_toc.yml`` lists, the root included."""
-    toc = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    pages = {toc["root"]}
 
-    def walk(node) -> None:
-        if isinstance(node, Mapping):
-            if "file" in node:
-                pages.add(str(node["file"]))
-            for value in node.values():
-                walk(value)
-        elif isinstance(node, list):
-            for value in node:
-                walk(value)
+    def files(node: Any) -> Iterator[str]:
+        if isinstance(node, list):
+            node = dict(enumerate(node))
+        if isinstance(node, dict):
+            for key, value in node.items():
+                yield from [str(value)] if key in ("file", "root") else files(value)
 
-    walk(toc)
-    return pages
+    return set(files(yaml.safe_load(Path(path).read_text(encoding="utf-8"))))
 
 
 def holds(criterion: str, value: float) -> bool:
@@ -230,64 +243,63 @@ def evaluate(claims: Iterable[Claim], results: Mapping[str, dict], chapters: Con
 
 
 def _evaluate(claim: Claim, results: Mapping[str, dict], chapters: Container[str]) -> Row:
+    def unmeasured(verdict: str, where: str = "", kind: Kind = "unmeasured") -> Row:
+        return Row(claim, kind, verdict, where, None)
+
     if claim.chapter not in chapters:
-        return Row(claim, "to-come", "to come", "", None)
+        return unmeasured("to come", kind="to-come")
     if claim.result is None or claim.criterion is None:
-        return Row(claim, "unmeasured", "not yet measured", "", None)
+        return unmeasured("not yet measured")
     if claim.result not in results:
         if claim.optional:
-            return Row(claim, "unmeasured", "not measured in this copy", "its data were not there", None)
+            return unmeasured("not measured in this copy", "its data were not available")
         raise ClaimsError(
-            f"claim '{claim.id}' asks chapter {claim.chapter} for '{claim.result}', which it did not record"
+            f"claim '{claim.id}' needs '{claim.result}' from chapter {claim.chapter}, which did not record it"
         )
     row = results[claim.result]
     if not row["universe"].startswith(claim.data):
-        return Row(
-            claim, "unmeasured", "not measured in this copy", f"it needs {claim.data}, which was not there", None
-        )
+        return unmeasured("not measured in this copy", f"it needs {claim.data}, which was not available")
     value, error = row["value"], row["error"]
     good = holds(claim.criterion, value)
     kind: Kind = "holds" if good else "differs" if claim.known_difference else "fails"
-    # Whether one standard deviation either way would turn the verdict.
-    close = (
-        error is not None and not holds(claim.criterion, value - error) == holds(claim.criterion, value + error) == good
-    )
-    where = place(row) + (", undecided within the error" if close else "")
-    return Row(claim, kind, kind, where, row)
+    # Whether a change by one standard deviation either way would change the verdict.
+    close = error is not None and {holds(claim.criterion, value + step) for step in (-error, error)} != {good}
+    return Row(claim, kind, kind, place(row) + (", undecided within the error" if close else ""), row)
 
 
 def place(row: Mapping) -> str:
-    """Say on which data a number was measured; what is embedded is never TNG."""
-    if row["universe"] == ARITHMETIC:
+    """Say on which data a number was measured; the embedded universe is never called TNG."""
+    universe, profile = row["universe"], row["profile"]
+    if universe == ARITHMETIC:
         return "by arithmetic"
-    if row["universe"] == "embedded":
-        return f"on the embedded universe, {row['profile']}; not a statement about TNG"
-    if row["profile"] is None:
-        return f"on {_RECORD.sub('(a record)', row['universe'])}"
-    return f"on TNG100-1 ({row['universe']}, {row['profile']})"
+    if universe == "embedded":
+        return f"on the embedded universe, {profile}; not a statement about TNG"
+    return f"on {_RECORD.sub('(a record)', universe)}" + (f", profile {profile}" if profile else "")
 
 
 def provenance(row: Mapping) -> str:
-    """Write where a number is from in one line, for the tooltip on it."""
-    sample = f", n = {row['n']}" if row["n"] is not None else ""
-    if row["universe"] == ARITHMETIC:
-        where = "arithmetic, measured in no universe"
-    elif row["profile"] is None:
-        where = row["universe"]
-    else:
-        name = {"embedded": "embedded universe", "files": "TNG files", "api": "TNG web API"}[row["universe"]]
-        where = f"{name}, profile {row['profile']}"
-    return f"{row['statement']} ({where}{sample})"
+    """Write the source of a number in one line, for its tooltip."""
+    universe, profile, n = row["universe"], row["profile"], row["n"]
+    where = {ARITHMETIC: "arithmetic, measured in no universe", "embedded": "embedded universe"}.get(universe, universe)
+    where += f", profile {profile}" if profile else ""
+    return f"{row['statement']} ({where}{'' if n is None else f', n = {n}'})"
 
 
 def banner(run: Mapping) -> str:
-    """Write what a copy of the book was made from (MyST), from ``run.json``."""
-    what = {
-        "embedded": "the **embedded universe**, galaxies written by this project in the TNG format. "
-        "No number below is a measurement of IllustrisTNG unless it says so",
-        "files": "**TNG files** on disk",
-        "api": "the **TNG web API**",
-    }[run["universe"]]
+    """Write what a copy of the book was made from (MyST).
+
+    Parameters
+    ----------
+    run : mapping
+        ``universe`` (``embedded``, or the simulation's name), ``profile``, ``seed``, and, where known, ``commit`` and
+        ``dirty``.
+    """
+    what = f"**{run['universe']}**"
+    if run["universe"] == "embedded":
+        what = (
+            "the **embedded universe**, galaxies written by this project in the TNG format. "
+            "No number below is a measurement of IllustrisTNG unless it says so"
+        )
     made = [f"profile **{run['profile']}**", f"seed {run['seed']}"]
     commit = str(run.get("commit") or "")
     if commit:
@@ -295,7 +307,7 @@ def banner(run: Mapping) -> str:
     return f"This copy of the book was made from {what}. It is {', '.join(made)}."
 
 
-def _validated(path: str | Path, adapter: TypeAdapter):
+def _validated(path: str | Path, adapter: TypeAdapter[T]) -> T:
     path = Path(path)
     try:
         return adapter.validate_python(yaml.safe_load(path.read_text(encoding="utf-8")))
@@ -307,5 +319,5 @@ def _unique(path: str | Path, ids: Iterable[str]) -> None:
     seen: set[str] = set()
     for id in ids:
         if id in seen:
-            raise ClaimsError(f"{Path(path).name}: id '{id}' stands there twice")
+            raise ClaimsError(f"{Path(path).name}: id '{id}' occurs twice")
         seen.add(id)

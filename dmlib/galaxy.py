@@ -1,4 +1,4 @@
-"""One galaxy: its particles in physical units, centred, unwrapped, at rest; its orientation and its mass profiles."""
+"""One galaxy: its particles in physical units, centred, unwrapped and at rest; its spin, speeds and mass profiles."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import numpy as np
 from astropy import units as u
 
 from .errors import GalaxyError
-from .particles import enclosed_mass, inertia_axes, rotation_to
+from .particles import enclosed_mass, rotation_to_z
 from .settings import RADII_KPC
 from .units import PART_TYPE, G, wrap
 from .universe.base import Scope, Universe
 
 ComponentName = Literal["dm", "stars", "gas"]
 
-#: The components whose masses a galaxy's profile has, in this order.
+#: Components of a galaxy, in the order of its mass profile.
 COMPONENTS: tuple[ComponentName, ...] = ("dm", "stars", "gas")
 
-#: Fewest particles from which an axis is taken.
+#: Fewest particles from which an axis is measured.
 MIN_PARTICLES = 50
 
 _BASE_FIELDS = ("Coordinates", "Velocities", "Masses")
@@ -35,7 +35,7 @@ class Component:
     position : ndarray, shape (N, 3)
         Physical kpc from the centre, periodic wrap undone.
     velocity : ndarray, shape (N, 3)
-        km/s in the galaxy's rest frame; shape (0, 3) where velocities were not asked for.
+        km/s in the galaxy's rest frame; shape (0, 3) where velocities were not read.
     mass : ndarray, shape (N,)
         Msun.
     extra : dict of ndarray
@@ -51,12 +51,17 @@ class Component:
         return len(self.mass)
 
     @property
+    def fields(self) -> dict[str, np.ndarray]:
+        """Masses and further fields under their TNG names."""
+        return {"Masses": self.mass, **self.extra}
+
+    @property
     def radius(self) -> np.ndarray:
         """Distance from the centre [kpc], shape (N,)."""
         return np.sqrt(np.einsum("ij,ij->i", self.position, self.position))
 
     def where(self, mask: np.ndarray) -> Component:
-        """The particles that a boolean mask chooses."""
+        """The particles that a boolean mask selects."""
         velocity = self.velocity[mask] if len(self.velocity) == len(self) else self.velocity
         return Component(self.position[mask], velocity, self.mass[mask], {k: v[mask] for k, v in self.extra.items()})
 
@@ -90,8 +95,8 @@ class Galaxy:
     m_dm_particle : float
         Mass of a dark-matter particle [Msun].
     dm, stars, gas, wind : Component
-        Wind particles (gas in transit, stored among the stars) are no stars; like the catalogue, the profiles count
-        their mass as gas. Black holes, at most some 1e9 Msun, are left out.
+        Wind particles are gas in transit that the snapshot stores among the stars; the profiles count their mass as
+        gas, as the catalogue does. Black holes, at most some 1e9 Msun, are left out.
     """
 
     subhalo_id: int
@@ -108,7 +113,7 @@ class Galaxy:
 
     @property
     def name(self) -> str:
-        """What messages call it."""
+        """Its name in messages."""
         return f"subhalo {self.subhalo_id}"
 
     def component(self, name: ComponentName) -> Component:
@@ -117,9 +122,36 @@ class Galaxy:
             raise ValueError(f"component must be one of {', '.join(COMPONENTS)}, not {name!r}")
         return getattr(self, name)
 
+    def require_finite(self, name: ComponentName, fields: Sequence[str]) -> None:
+        """Refuse damaged particle data.
+
+        Parameters
+        ----------
+        name : {"stars", "gas", "dm"}
+        fields : sequence of str
+            TNG names: Coordinates, Velocities, Masses, or keys of `Component.extra`.
+
+        Raises
+        ------
+        GalaxyError
+            When a field holds values that are not finite.
+        """
+        part = self.component(name)
+        arrays = {"Coordinates": part.position, "Velocities": part.velocity, **part.fields}
+        for field_name in fields:
+            bad = int(np.count_nonzero(~np.isfinite(arrays[field_name])))
+            if bad:
+                kind = "star" if name == "stars" else name
+                raise GalaxyError(
+                    f"{self.name}: {kind} field {field_name} holds {bad} values that are not finite; "
+                    "the file is damaged"
+                )
+
     def enclosed_masses(self, radii: np.ndarray = RADII_KPC) -> dict[ComponentName, np.ndarray]:
         """Mass of each component within each radius [Msun], arrays of shape (len(radii),); wind counts as gas."""
-        masses = {name: self.component(name).enclosed_mass(radii) for name in COMPONENTS}
+        masses: dict[ComponentName, np.ndarray] = {
+            name: self.component(name).enclosed_mass(radii) for name in COMPONENTS
+        }
         return {**masses, "gas": masses["gas"] + self.wind.enclosed_mass(radii)}
 
     def v_circ(self, radii: np.ndarray = RADII_KPC) -> dict[str, np.ndarray]:
@@ -129,7 +161,7 @@ class Galaxy:
         (Binney & Tremaine 2008, section 2.6).
         """
         masses = self.enclosed_masses(radii)
-        speeds = {name: np.sqrt(G * mass / radii) for name, mass in masses.items()}
+        speeds: dict[str, np.ndarray] = {name: np.sqrt(G * mass / radii) for name, mass in masses.items()}
         return {**speeds, "total": np.sqrt(sum(speed**2 for speed in speeds.values()))}
 
     def within(self, name: ComponentName, r_max: float | None = None, minimum: int = MIN_PARTICLES) -> Component:
@@ -162,64 +194,8 @@ class Galaxy:
         momentum = angular_momentum(part)
         length = np.linalg.norm(momentum)
         if not length > 0:
-            raise GalaxyError(f"{self.name} has {name} without angular momentum: orient it by inertia instead.")
+            raise GalaxyError(f"{self.name}: its {name} have no angular momentum, so no spin axis: leave it out.")
         return momentum / length
-
-    def inertia_axes(self, name: ComponentName = "stars", r_max: float | None = None) -> np.ndarray:
-        """Principal axes of the mass distribution, rows from the longest to the shortest; see `inertia_axes`.
-
-        The shortest axis is turned to the side of the angular momentum; the rows are right-handed.
-
-        Raises
-        ------
-        GalaxyError
-            When there are too few particles.
-        """
-        part = self.within(name, r_max)
-        axes = inertia_axes(part.position, part.mass)
-        if axes[2] @ angular_momentum(part) < 0:
-            axes[2] *= -1.0
-        axes[1] = np.cross(axes[2], axes[0])
-        return axes
-
-    def oriented(
-        self,
-        by: Literal["stars", "gas", "inertia"] = "stars",
-        view: Literal["face-on", "edge-on"] = "face-on",
-        r_max: float | None = None,
-    ) -> Galaxy:
-        """The galaxy in axes of its own; the line of sight is the new z axis.
-
-        Parameters
-        ----------
-        by : {"stars", "gas", "inertia"}
-            Normal of the disc: angular momentum of the stars or of the gas, or the shortest principal axis of the
-            stars' mass (authors' scripts; they take a row of the eigenvector matrix where the column is meant).
-        view : {"face-on", "edge-on"}
-            The normal along z, or along y.
-        r_max : float, optional
-            Radius within which the axis is measured [kpc]; default twice the stellar half-mass radius.
-
-        Returns
-        -------
-        Galaxy
-
-        Raises
-        ------
-        GalaxyError
-            When there are too few particles.
-        """
-        if by == "inertia":
-            face_on = self.inertia_axes("stars", r_max)
-        elif by in ("stars", "gas"):
-            face_on = rotation_to(self.spin_axis(by, r_max))
-        else:
-            raise ValueError(f"by must be stars, gas or inertia, not {by!r}")
-        if view not in ("face-on", "edge-on"):
-            raise ValueError(f"view must be face-on or edge-on, not {view!r}")
-        # Edge-on: x stays, the normal becomes y, and the line of sight lies in the disc.
-        rotation = face_on if view == "face-on" else np.stack([face_on[0], face_on[2], -face_on[1]])
-        return replace(self, **{name: getattr(self, name).rotated(rotation) for name in (*COMPONENTS, "wind")})
 
     def rotation_curve(self, name: ComponentName, edges: np.ndarray, axis: np.ndarray | None = None) -> np.ndarray:
         """Mass-weighted mean azimuthal speed in rings of cylindrical radius.
@@ -236,7 +212,7 @@ class Galaxy:
         -------
         ndarray, shape (n,)
             Mean v_phi [km/s], positive in the sense of `axis`; NaN where a ring is empty. The authors' scripts average
-            \\|v_phi\\|, which gives a hot component a rotation that it does not have.
+            the absolute value of v_phi, which gives a hot component a rotation that it does not have.
         """
         part = self.component(name)
         radius, v_phi = _azimuthal(part, self.spin_axis(name) if axis is None else np.asarray(axis, dtype=float))
@@ -262,11 +238,11 @@ class Galaxy:
 def load_galaxy(
     universe: Universe,
     subhalo_id: int,
+    components: Collection[ComponentName] = COMPONENTS,
     *,
     scope: Scope = "subhalo",
     velocities: bool = True,
     extra: Mapping[ComponentName, Sequence[str]] | None = None,
-    components: Collection[ComponentName] = COMPONENTS,
 ) -> Galaxy:
     """Read one galaxy's particles.
 
@@ -274,14 +250,14 @@ def load_galaxy(
     ----------
     universe : Universe
     subhalo_id : int
+    components : collection of str
+        Components to read; the others are left empty. Callers that need only light and gas can skip the dark matter.
     scope : {"subhalo", "group"}
-        The particles bound to the subhalo, or the whole FoF group about it.
+        The particles bound to the subhalo, or those of its whole FoF group.
     velocities : bool
-        Masses and positions alone are enough for profiles, and half the reading.
+        False halves the reading where masses and positions are enough, as for mass profiles.
     extra : mapping, optional
         Further TNG fields by component, for example ``{"gas": ["Density"]}``.
-    components : collection of str
-        What is read; the others are left empty. Who looks at light and gas need not read the dark matter of a cluster.
 
     Returns
     -------
@@ -290,9 +266,9 @@ def load_galaxy(
     Raises
     ------
     UniverseError
-        When the tree lacks what is asked for.
+        When the tree lacks a field or a file.
     GalaxyError
-        When the subhalo has no dark matter at all (not a galaxy in a halo).
+        When the dark matter is read and the subhalo has none: it is no galaxy in a halo.
     """
     row = universe.subhalos(
         ("SubhaloPos", "SubhaloVel", "SubhaloGrNr", "SubhaloHalfmassRadType"), np.array([subhalo_id])
@@ -301,21 +277,23 @@ def load_galaxy(
     bulk = row["SubhaloVel"][0].to_value(u.km / u.s)
     group_id = int(row["SubhaloGrNr"][0])
     object_id = int(subhalo_id) if scope == "subhalo" else group_id
-    extra = extra or {}
-    fields = _BASE_FIELDS if velocities else ("Coordinates", "Masses")
+    base = _BASE_FIELDS if velocities else ("Coordinates", "Masses")
     read = dict.fromkeys((*COMPONENTS, "wind"), _EMPTY)
     for name in components:
-        wanted = [*fields, *extra.get(name, ())]
-        if name == "stars":
-            wanted.append("GFM_StellarFormationTime")
-        arrays = universe.particles(object_id, name, list(dict.fromkeys(wanted)), scope)
-        whole = _component(arrays, centre, bulk, universe.header.units.box_kpc)
+        further = [key for key in (extra or {}).get(name, ()) if key not in _BASE_FIELDS]
+        also = ["GFM_StellarFormationTime"] if name == "stars" else []
+        arrays = universe.particles(object_id, name, list(dict.fromkeys([*base, *further, *also])), scope)
+        whole = Component(
+            position=wrap(arrays["Coordinates"] - centre, universe.header.units.box_kpc),
+            velocity=arrays["Velocities"].astype(float) - bulk if velocities else np.zeros((0, 3)),
+            mass=arrays["Masses"].astype(float),
+            extra={key: arrays[key] for key in further},
+        )
         if name == "stars":
             # Wind-phase gas has a formation time of zero or less.
             real = arrays["GFM_StellarFormationTime"] > 0
-            read["wind"] = whole.where(~real)
-            whole = whole.where(real)
-        read[name] = replace(whole, extra={key: whole.extra[key] for key in extra.get(name, ())})
+            read["wind"], whole = whole.where(~real), whole.where(real)
+        read[name] = whole
     if "dm" in components and len(read["dm"]) == 0:
         raise GalaxyError(f"subhalo {subhalo_id} has no dark matter: it is no galaxy in a halo, leave it out.")
     return Galaxy(
@@ -330,17 +308,6 @@ def load_galaxy(
     )
 
 
-def _component(arrays: dict[str, np.ndarray], centre: np.ndarray, bulk: np.ndarray, box: float) -> Component:
-    """Centre one particle type; the box and the positions are both physical kpc."""
-    velocity = arrays["Velocities"].astype(float) - bulk if "Velocities" in arrays else np.zeros((0, 3))
-    return Component(
-        position=wrap(arrays["Coordinates"] - centre, box),
-        velocity=velocity,
-        mass=arrays["Masses"].astype(float),
-        extra={key: value for key, value in arrays.items() if key not in _BASE_FIELDS},
-    )
-
-
 def angular_momentum(part: Component) -> np.ndarray:
     """Total angular momentum about the centre [Msun kpc km/s], shape (3,)."""
     return part.mass @ np.cross(part.position, part.velocity)
@@ -348,7 +315,7 @@ def angular_momentum(part: Component) -> np.ndarray:
 
 def _azimuthal(part: Component, axis: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Cylindrical radius [kpc] and azimuthal speed [km/s] about an axis through the centre."""
-    turned = part.rotated(rotation_to(axis))
+    turned = part.rotated(rotation_to_z(axis))
     x, y = turned.position[:, 0], turned.position[:, 1]
     radius = np.hypot(x, y)
     moment = x * turned.velocity[:, 1] - y * turned.velocity[:, 0]

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from .galaxy import ComponentName, load_galaxy, rotation_to
+from .galaxy import ComponentName, load_galaxy
 from .observe.hydrogen import HYDROGEN_FIELDS, hydrogen
+from .particles import rotation_to_z
 from .universe import Universe
 
 _EXTRA: dict[ComponentName, Sequence[str]] = {
@@ -115,7 +116,7 @@ def portrait(universe: Universe, subhalo_id: int, half_width: float | None = Non
     gas_size = 0.8 * np.cbrt(3.0 / (4.0 * np.pi) * galaxy.gas.mass / cells["Density"])
     if half_width is None:
         half_width = float(np.clip(_radius_of(galaxy.gas.radius, m_hi, 0.95), 4.0 * galaxy.r_half_star, 60.0))
-    axes = rotation_to(galaxy.spin_axis("stars"))
+    axes = rotation_to_z(galaxy.spin_axis("stars"))
     stars = galaxy.stars.rotated(axes)
     gas = galaxy.gas.rotated(axes)
     light = 10 ** (-0.4 * stars.extra["GFM_StellarPhotometrics"][:, _COLOURS].astype(float))

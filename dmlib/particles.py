@@ -1,4 +1,4 @@
-"""Arithmetic on arrays of particles: mass within radii, principal axes, rotations."""
+"""Arithmetic on arrays of particles: mass within radii, rotation to an axis."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def enclosed_mass(
     centre : ndarray, shape (3,), optional
         kpc, in the frame of `position`; the origin when omitted.
     box : float, optional
-        Side of the periodic box [kpc], where the wrap is still to be undone.
+        Side of the periodic box [kpc]; give it where positions may lie across the edge of the box.
 
     Returns
     -------
@@ -50,7 +50,7 @@ def enclosed_mass(
 
 
 def _squared_distance(position: np.ndarray, centre: np.ndarray | None, box: float | None) -> np.ndarray:
-    """Squared distances [kpc^2], shape (N,). Column by column: rows of three are too short for fast arithmetic."""
+    """Squared distances [kpc^2], shape (N,). Column by column, which is faster than rows of three."""
     squared = np.zeros(len(position))
     for axis in range(3):
         offset = position[:, axis] if centre is None else position[:, axis] - centre[axis]
@@ -60,27 +60,8 @@ def _squared_distance(position: np.ndarray, centre: np.ndarray | None, box: floa
     return squared
 
 
-def inertia_axes(position: np.ndarray, mass: np.ndarray) -> np.ndarray:
-    """Principal axes of the mass tensor ``sum m x_i x_j``.
-
-    Parameters
-    ----------
-    position : ndarray, shape (N, 3)
-    mass : ndarray, shape (N,)
-
-    Returns
-    -------
-    ndarray, shape (3, 3)
-        Rows are unit vectors from the longest axis to the shortest.
-    """
-    tensor = np.einsum("n,ni,nj->ij", mass, position, position)
-    # eigh returns the eigenvectors as columns, eigenvalues ascending.
-    _, columns = np.linalg.eigh(tensor)
-    return columns.T[::-1].copy()
-
-
-def rotation_to(axis: np.ndarray) -> np.ndarray:
-    """Rotation matrix whose rows are new axes, the last along `axis`.
+def rotation_to_z(axis: np.ndarray) -> np.ndarray:
+    """Rotation that turns `axis` to the z axis; its rows are the new axes.
 
     Parameters
     ----------

@@ -21,7 +21,7 @@ from astropy import units as u
 
 from . import __version__
 from .errors import DmlibError
-from .faults import mass_limit_as_published, near_planes
+from .published_script_bugs import mass_limit_as_published, near_planes
 from .files import write_text
 from .sample import Criteria, is_true_central, select
 from .settings import Settings, repository_root

@@ -1,7 +1,7 @@
 """The numbers that the book quotes: recorded by the chapters, merged into one file, quoted by name.
 
 A chapter records into ``results/<chapter>.json``; `collect` merges the chapters into ``results.json``. No number is
-typed by hand into prose: a page quotes ``{num}`id:.2f``` and the build fails when nobody recorded that id.
+typed by hand into the text: a page quotes ``{num}`id:.2f```, and the build fails when no chapter recorded that id.
 """
 
 from __future__ import annotations
@@ -24,13 +24,15 @@ from .settings import Settings
 #: Keys of a row, in this order.
 KEYS = ("id", "chapter", "figure", "statement", "paper", "value", "error", "unit", "universe", "profile", "n")
 
-#: Universe of a number that follows from arithmetic alone and was measured in none.
+#: Universe of a number that follows from arithmetic alone.
 ARITHMETIC = "none (arithmetic)"
 
 _ID = re.compile(r"[a-z][a-z0-9_.-]*")
 
-# Files that this process began: the first record of a chapter in a process replaces what an earlier run left.
-_begun: set[Path] = set()
+# Rows by chapter file, as recorded by this process: its first record of a chapter discards those of an earlier run.
+_recorded: dict[Path, dict[str, dict]] = {}
+
+_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 class ResultsError(DmlibError):
@@ -43,13 +45,13 @@ def chapter_path(settings: Settings, chapter: str) -> Path:
 
 
 def recorder(settings: Settings, **shared: Any) -> Callable[..., None]:
-    """`record` with what all numbers of a chapter, or of a figure, share.
+    """`record` with the keywords that all numbers of a chapter share.
 
     Parameters
     ----------
     settings : Settings
     **shared
-        Keywords of `record`, at least ``chapter``; a call may still give them otherwise.
+        Keywords of `record`, at least ``chapter``; a call may override them.
 
     Returns
     -------
@@ -96,10 +98,11 @@ def record(
     figure : str, optional
         Name of the figure that shows it.
     paper : str or float, optional
-        What the paper says of the same quantity.
+        The paper's value of the same quantity.
     universe : str, optional
-        Where the number is from when it is not the settings' universe, for example ``"SPARC"``,
-        ``"TNG100-1 (records/selection.json)"`` or `ARITHMETIC`; the row then has no profile.
+        Source of a number that was not measured on the settings' universe, for example ``"SPARC"``,
+        ``"TNG100-1 (records/selection.json)"`` or `ARITHMETIC`; the row then has no profile. Default: ``"embedded"``,
+        or the name of the simulation.
 
     Raises
     ------
@@ -117,7 +120,7 @@ def record(
         value = value.to_value(unit)
     if isinstance(error, u.Quantity):
         error = error.to_value(unit)
-    row = {
+    row: dict[str, Any] = {
         "id": id,
         "chapter": chapter,
         "figure": figure,
@@ -133,21 +136,15 @@ def record(
     if row["error"] is not None and row["error"] < 0:
         raise ResultsError(f"result '{id}' has a negative error, {row['error']}: give one standard deviation")
     path = chapter_path(settings, chapter)
-    rows = _read(path) if path in _begun and path.exists() else []
-    _begun.add(path)
-    for index, old in enumerate(rows):
-        if old["id"] == id:
-            rows[index] = row
-            break
-    else:
-        rows.append(row)
-    _write(path, rows)
+    rows = _recorded.setdefault(path, {})
+    rows[id] = row
+    _write(path, list(rows.values()))
 
 
 def collect(settings: Settings) -> list[dict]:
     """Merge the chapters' rows into ``results.json``, sorted by chapter file and in the order of recording.
 
-    The file is not touched where it says so already.
+    The file is left alone when it has these rows already.
 
     Raises
     ------
@@ -164,24 +161,19 @@ def collect(settings: Settings) -> list[dict]:
             rows[row["id"]] = row
     merged = list(rows.values())
     path = settings.results_path
-    if not path.is_file() or path.read_text(encoding="utf-8") != _written(merged):
+    if not path.is_file() or path.read_text(encoding="utf-8") != _json(merged):
         _write(path, merged)
     return merged
 
 
-def load(settings: Settings) -> dict[str, dict]:
-    """Return the rows of ``results.json`` by id.
+def read_results(path: str | Path) -> dict[str, dict]:
+    """Return the rows of a results file by id.
 
     Raises
     ------
     ResultsError
         When the file is missing or damaged.
     """
-    return load_file(settings.results_path)
-
-
-def load_file(path: str | Path) -> dict[str, dict]:
-    """Return the rows of a results file by id; see `load`."""
     path = Path(path)
     if not path.is_file():
         raise ResultsError(f"{path.name} is missing in {path.parent.name}: run `dmlib run` first")
@@ -189,7 +181,7 @@ def load_file(path: str | Path) -> dict[str, dict]:
 
 
 def text(row: dict, format_spec: str = "", *, with_error: bool = False) -> str:
-    """Write a row's number for prose.
+    """Write a row's number as the text quotes it.
 
     Parameters
     ----------
@@ -205,6 +197,11 @@ def text(row: dict, format_spec: str = "", *, with_error: bool = False) -> str:
     -------
     str
         For example ``0.23 ± 0.02 dex``.
+
+    Raises
+    ------
+    ResultsError
+        When an error is requested and none was recorded.
     """
     if with_error and row["error"] is None:
         raise ResultsError(f"result '{row['id']}' has no error to quote: record one, or quote it without '±'")
@@ -226,24 +223,18 @@ def text(row: dict, format_spec: str = "", *, with_error: bool = False) -> str:
     return f"{written}{'' if unit == '%' else ' '}{unit}"
 
 
-_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-
-
 def _format(value: float, format_spec: str) -> str:
-    if not format_spec:
-        whole = isinstance(value, int) or (float(value).is_integer() and abs(value) < 1e6)
-        if whole:
-            out = f"{int(value):,}".replace(",", "\u202f") if abs(value) >= 10_000 else str(int(value))
-        else:
-            out = format(value, ".3g")
+    whole = float(value).is_integer() and (isinstance(value, int) or abs(value) < 1e6)
+    if whole and not format_spec:
+        out = f"{int(value):,}".replace(",", "\u202f") if abs(value) >= 10_000 else str(int(value))
     else:
-        out = format(value, format_spec)
-    if "e" in out:
-        mantissa, exponent = out.split("e")
+        out = format(value, format_spec or ".3g")
+    mantissa, e, exponent = out.partition("e")
+    if e:
         out = f"{mantissa} × 10{str(int(exponent)).translate(_SUPERSCRIPT)}"
-    if out.startswith("-") and not re.search("[1-9]", out):
-        out = out[1:]
-    return out.replace("-", "−") if out.startswith("-") else out
+    if out.startswith("-"):
+        out = out.replace("-", "−") if re.search("[1-9]", out) else out[1:]
+    return out
 
 
 def _number(id: str, what: str, value: Any) -> int | float:
@@ -267,9 +258,9 @@ def _read(path: Path) -> list[dict]:
     return rows
 
 
-def _written(rows: list[dict]) -> str:
+def _json(rows: list[dict]) -> str:
     return json.dumps(rows, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _write(path: Path, rows: list[dict]) -> None:
-    write_text(path, _written(rows))
+    write_text(path, _json(rows))

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from .sources import SOURCES, Source, simulation_of_path
+from .sources import SOURCES, Source, simulation_label, simulation_of_path
 
 ProfileName = Literal["smoke", "quick", "paper"]
 PhysicsName = Literal["fiducial", "alternative"]
@@ -300,12 +300,11 @@ class Settings(BaseModel):
     @property
     def label(self) -> str:
         """What a figure's caption says of its data, for example ``TNG50-1, snapshot 99, profile quick``."""
+        where = simulation_label(self.origin, self.snapshot)
         if not self.is_embedded:
-            where = f"{self.simulation}, snapshot {self.snapshot}{self.source.note}"
-        else:
-            where = "embedded universe (written by mocktng; not TNG)"
-            if not self.source.written_here:
-                where += f", read as universe '{self.universe}'"
+            where += self.source.note
+        elif not self.source.written_here:
+            where += f", read as universe '{self.universe}'"
         if self.physics != "fiducial":
             where += f", {self.physics} physics"
         if self.sample:

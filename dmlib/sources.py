@@ -63,6 +63,13 @@ SOURCES: dict[str, Source] = {
 }
 
 
+def simulation_label(simulation: str, snapshot: int) -> str:
+    """How captions name a simulation: ``TNG100-1, snapshot 99``; the embedded universe says that it is not TNG."""
+    if simulation.startswith("embedded"):
+        return "embedded universe (written by mocktng; not TNG)"
+    return f"{simulation}, snapshot {snapshot}"
+
+
 def simulation_of_path(base_path: str) -> str | None:
     """Name of the simulation whose ``output`` folder this is, told by the folder above it; None if that is no name."""
     name = Path(base_path).expanduser().absolute().parent.name if base_path else ""

@@ -55,16 +55,15 @@ from textwrap import fill
 import numpy as np
 
 from dmlib import load
-from dmlib.faults import mass_limit_as_published
 from dmlib.figures import selection as figures
 from dmlib.figures import show
 from dmlib.figures.tables import show_table
+from dmlib.published_script_bugs import mass_limit_as_published
 from dmlib.records import measure_selection
 from dmlib.results import ARITHMETIC, recorder
 from dmlib.sample import select
 from dmlib.settings import Criteria, Settings
-from dmlib.universe.checks import RUNS
-from dmlib.universe.fields import dm_particle_mass
+from dmlib.universe.release import RUNS, dm_particle_mass
 
 # %%
 criteria = Criteria(

@@ -44,7 +44,8 @@ subhalo_id = -1  # galaxy to show; -1: a central of median stellar mass
 # %%
 import numpy as np
 
-from dmlib import faults, load
+from dmlib import load
+from dmlib import published_script_bugs as bugs
 from dmlib.figures import show
 from dmlib.figures import targets as figures
 from dmlib.galaxy import load_galaxy
@@ -56,8 +57,7 @@ from dmlib.targets import (
     ln_profile,
     poisson_error,
 )
-from dmlib.universe.checks import RUNS
-from dmlib.universe.fields import dm_particle_mass
+from dmlib.universe.release import RUNS, dm_particle_mass
 
 settings = Settings(
     universe=universe, profile=profile, seed=seed, base_path=base_path
@@ -274,7 +274,7 @@ for name, particle in (("here", targets.m_dm_particle), ("tng", m_dm_tng)):
     )
 record(
     "mass-offset",
-    100 * (faults.M_DM_PUBLISHED / m_dm_tng - 1),
+    100 * (bugs.M_DM_PUBLISHED / m_dm_tng - 1),
     unit="%",
     statement="Excess of the scripts' particle mass over the simulation's",
     universe="TNG100-1 (its published parameters)",
@@ -307,10 +307,10 @@ record(
 # %%
 host = load_galaxy(tree, subhalo_id, scope="group", velocities=False)
 distances = (0.5, 10.0, 30.0)  # of the galaxy's centre from the plane [kpc]
-planes = {f"plane at {faults.TEAR:.0f} kpc": faults.TEAR}
+planes = {f"plane at {bugs.TEAR:.0f} kpc": bugs.TEAR}
 planes["face of the box"] = 0.0
 cases = {
-    title: [faults.tear(host, distance, plane=at) for distance in distances]
+    title: [bugs.tear(host, distance, plane=at) for distance in distances]
     for title, at in planes.items()
 }
 
@@ -331,13 +331,13 @@ show(
 
 # %%
 positions = load.sample(settings)["position"].to_value("kpc")
-affected = int(faults.near_planes(positions).sum())
+affected = int(bugs.near_planes(positions).sum())
 torn_real = load.record("selection_tng100_subset")["measured"]["torn_by_wrap"]
 of = "Galaxies whose profile is torn by the wrap"
 record("torn-here", affected, n=len(positions), statement=of)
 record(
     "torn-expected",
-    100 * faults.expected_torn(),
+    100 * bugs.expected_torn(),
     unit="%",
     statement=f"{of}: fraction expected for a uniform distribution in a box",
     universe=ARITHMETIC,

@@ -60,16 +60,14 @@ from dmlib.manifest import available
 from dmlib.observe.grid import SkyGrid
 from dmlib.observe.images import bands
 from dmlib.observe.images.light import ParticleLight
-from dmlib.observe.images.normalise import normalise
 from dmlib.observe.images.published import read_broadband
-from dmlib.observe.images.realism import (
+from dmlib.observe.images.sdss import (
     PIXEL,
-    Survey,
-    SurveyLight,
+    SdssLight,
+    normalise,
     patch_noise,
     sky_noise,
 )
-from dmlib.observe.images.rings import ring_brightness
 from dmlib.observe.views import lines_of_sight
 from dmlib.results import recorder
 from dmlib.settings import Settings
@@ -593,9 +591,9 @@ record(
 # How much of the light do these spectra contain?
 
 # %%
-from dmlib.observe.skirt.compare import FIELDS, compare
 from dmlib.observe.skirt.export import light_budget
 from dmlib.observe.skirt.run import skirt_is_here
+from dmlib.observe.skirt.source import FIELDS, compare
 
 # %%
 both = load_galaxy(tree, subhalo_id, extra=FIELDS)
@@ -669,10 +667,11 @@ if own is not None:
 # A survey adds its pixels of 0.396 arcsec, the blur of the atmosphere, and the noise of the night sky, whose level must then be estimated and subtracted.
 
 # %%
-camera = SurveyLight(behind_dust, Survey(), seed)
+camera = SdssLight(behind_dust, seed)
 ideal = behind_dust.image(galaxy, inclined, close)
 seen = camera.image(galaxy, inclined, close)
-radius, rings = ring_brightness({"ideal": ideal, "SDSS": seen}, close, bins=15)
+both = {"ideal": ideal, "SDSS": seen}
+radius, rings = bands.ring_brightness(both, close, bins=15)
 noise = bands.surface_magnitude(patch_noise(close.pixel_size))[2]
 
 # %%

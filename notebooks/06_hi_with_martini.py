@@ -57,10 +57,15 @@ from dmlib import load
 from dmlib.figures import hi as figures
 from dmlib.figures import show
 from dmlib.galaxy import load_galaxy
-from dmlib.observe.cube import ATOMS_PER_CM2, HISettings, observe_with_martini
-from dmlib.observe.deposit import observe
+from dmlib.observe.cube import ATOMS_PER_CM2, HISettings
+from dmlib.observe.deposit import observe, observe_with_martini
 from dmlib.observe.grid import SkyGrid
-from dmlib.observe.hydrogen import disc_profiles, hi_gas, hydrogen, load_cells
+from dmlib.observe.hydrogen import (
+    HYDROGEN_FIELDS,
+    HIGas,
+    disc_profiles,
+    hydrogen,
+)
 from dmlib.observe.moments import (
     channel_maps,
     find_emission,
@@ -68,8 +73,8 @@ from dmlib.observe.moments import (
     moment_maps,
     normalise,
     position_velocity,
+    recovered_masses,
 )
-from dmlib.observe.survey import recovered
 from dmlib.observe.views import lines_of_sight
 from dmlib.results import recorder
 from dmlib.settings import Settings
@@ -109,9 +114,11 @@ if subhalo_id < 0:
     subhalo_id = int(by_sfr[int(0.9 * len(by_sfr))])
 
 # %%
-positions, velocities, cells = load_cells(tree, subhalo_id)
-gas = hi_gas(subhalo_id, positions, velocities, cells)
-print(f"{len(positions)} gas cells hold {gas.mass:.2e} Msun of HI;")
+group = load_galaxy(
+    tree, subhalo_id, ["gas"], scope="group", extra={"gas": HYDROGEN_FIELDS}
+)
+cells, gas = group.gas, HIGas.of(group)
+print(f"{len(cells)} gas cells hold {gas.mass:.2e} Msun of HI;")
 print(f"{len(gas.m_hi)} of them hold 99.9% of it")
 
 # %% [markdown]
@@ -121,8 +128,8 @@ print(f"{len(gas.m_hi)} of them hold 99.9% of it")
 # %%
 edges = np.linspace(0.0, 40.0, 21)
 axis = gas.spin_axis()
-rings = disc_profiles(positions, axis, cells, edges)
-leroy, blitz = (hydrogen(cells, law) for law in ("leroy08", "blitz06"))
+rings = disc_profiles(cells, axis, edges)
+leroy, blitz = (hydrogen(cells.fields, p) for p in ("leroy08", "blitz06"))
 ratio = blitz.m_hi.sum() / leroy.m_hi.sum()
 
 # %%
@@ -271,7 +278,7 @@ record(
 # We use the faster method from here on (`make bench` prints how much faster it is).
 #
 # A data set of thousands of views stores maps only.
-# If you need the cube itself, for example to fit rotation curves, `dmlib.observe.fits.write_fits(fast, "cube.fits")` writes it in a form that radio
+# If you need the cube itself, for example to fit rotation curves, `dmlib.observe.cube_fits.write_fits(fast, "cube.fits")` writes it in a form that radio
 # astronomy software can read.
 #
 # ## Moment maps
@@ -510,7 +517,9 @@ show(
 
 # %%
 few = sample["subhalo_id"][:: max(1, len(sample) // n_survey)]
-table, set_aside = recovered(tree, few, grid, telescope, seed=seed)
+table, set_aside = recovered_masses(
+    tree, few, grid, telescope, seed=seed
+)
 print(f"{len(table)} observed, {len(set_aside)} set aside")
 print(*set_aside.values(), sep="\n")
 

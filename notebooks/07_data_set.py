@@ -413,7 +413,7 @@ for name in (*REGRESSORS, "mean"):
 # ```python
 # from dmlib.dataset.build import build
 # from dmlib.dataset.read import read_dataset
-# from dmlib.dataset.recipe import Recipe
+# from dmlib.dataset.views import Recipe
 #
 # angles = [(30, 0), (60, 0), (85, 0)]
 # path = settings.build / "fixed_views.hdf5"

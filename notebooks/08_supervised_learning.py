@@ -74,7 +74,7 @@ record = recorder(settings, chapter="learning")
 
 # %%
 dataset = load.dataset(settings)
-galaxies = learning.load_galaxies(load.sample(settings), dataset)
+galaxies = learning.Galaxies.of(load.sample(settings), dataset)
 k = int(np.abs(galaxies.radii - radius).argmin())
 radius = float(galaxies.radii[k])
 

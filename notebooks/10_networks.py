@@ -51,7 +51,6 @@ from astropy.table import Table
 
 from dmlib import load
 from dmlib.evaluation import Scores, delta_mse, verdict
-from dmlib.figures import errors as looks
 from dmlib.figures import networks as figures
 from dmlib.figures import show
 from dmlib.figures.tables import show_table
@@ -210,7 +209,7 @@ print(
 # %%
 scores = Scores.of(predictions, seed=seed)
 record = partial(record, n=scores.n_galaxies)
-floor = looks.counting_floor(
+floor = figures.counting_floor(
     dataset.radii, predictions.truth, dataset.attributes["m_dm_particle"]
 )
 

@@ -46,12 +46,12 @@ from textwrap import fill
 import numpy as np
 
 from dmlib import load
-from dmlib.figures import real_cubes as figures
+from dmlib.figures import rotation_curves as figures
 from dmlib.figures import show
 from dmlib.networks.ask import predict_all
 from dmlib.networks.outside import place_among_training
-from dmlib.observe.as_survey import observe_as_survey
-from dmlib.observe.moments import MomentMaps, moment_maps
+from dmlib.observe.degrade import degrade
+from dmlib.observe.moments import MomentMaps, integrated_flux, moment_maps
 from dmlib.results import recorder
 from dmlib.rotation.fit import fit
 from dmlib.rotation.realcube import load_real, mass_model, priors_for
@@ -86,7 +86,7 @@ print(fill(galaxy.note or f"{galaxy.name} from the {galaxy.source}", 79))
 # %%
 sky = galaxy.sky
 record = recorder(settings, chapter="real_cubes", universe=galaxy.source)
-m_hi = 2.36e5 * galaxy.distance**2 * sky.flux()
+m_hi = 2.36e5 * galaxy.distance**2 * integrated_flux(sky)
 print(f"{sky.data.shape} (velocity, y, x), beam {sky.beam.major:.0f} arcsec")
 print("; ".join(sky.notes) or "nothing had to be assumed")
 
@@ -203,11 +203,11 @@ print(", ".join(fits) or "no stars, no mass model: fetch sparc-rotmod")
 # ## The prediction of a network
 #
 # The network was trained on simulated galaxies observed with one telescope. Before it can be applied to this galaxy, the observation must match the training data: the same
-# distance, beam, channels and pixels, velocities relative to the systemic velocity, the same noise, and the same source finding. `observe_as_survey` does this,
+# distance, beam, channels and pixels, velocities relative to the systemic velocity, the same noise, and the same source finding. `degrade` does this,
 # and lists what it could not match.
 
 # %%
-moved = observe_as_survey(
+moved = degrade(
     sky,
     galaxy.distance,
     tuple(np.array(curve.centre) / galaxy.kpc),
@@ -216,7 +216,7 @@ moved = observe_as_survey(
     dataset.recipe.hi,
     seed=seed,
 )
-maps = moment_maps(moved.cube)
+maps = moment_maps(moved)
 print("\n".join(moved.notes) or "like the survey in every respect")
 
 # %%
@@ -348,7 +348,7 @@ for radius in (5.0, 20.0):
 # for wrong in (0.7, 1.0, 1.3):
 #     at = wrong * galaxy.distance
 #     offset = tuple(np.array(curve.centre) / galaxy.kpc)
-#     again = observe_as_survey(
+#     again = degrade(
 #         sky,
 #         at,
 #         offset,
@@ -357,7 +357,7 @@ for radius in (5.0, 20.0):
 #         dataset.recipe.hi,
 #         seed=seed,
 #     )
-#     again = moment_maps(again.cube)
+#     again = moment_maps(again)
 #     ln, _ = predict_all(load.models(settings), network, again.stack)
 #     print(wrong, np.exp(ln.mean(axis=0)[[5, 12]]))
 # ```

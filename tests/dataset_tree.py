@@ -9,7 +9,6 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-from dmlib.products import BUILDING
 
 from dmlib import sample as samples
 from dmlib.dataset.build import build
@@ -91,16 +90,10 @@ def remove_gas(settings: Settings, subhalo_id: int, group_id: int) -> None:
             row -= here
 
 
-def inside(settings: Settings) -> dict[str, str]:
-    """Environment in which products are taken as they lie."""
-    return {BUILDING: f"{settings.build}{os.pathsep}dataset"}
-
-
 def main(build_root: str, workers: int) -> None:
-    """Build the data set with one galaxy a shard; a process to kill."""
+    """Build the data set with one galaxy per block; a process to kill."""
     settings = Settings(profile="smoke", build_root=build_root)
-    os.environ.update(inside(settings))
-    build(settings, workers=workers, shard_size=1)
+    build(settings, workers=workers, block_size=1)
 
 
 if __name__ == "__main__":

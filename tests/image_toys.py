@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
+from astropy.io import fits
 
 from dmlib.galaxy import Component, Galaxy
+from dmlib.observe.images.published import BANDS
 
 EMPTY = Component(np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0), {})
 
@@ -55,3 +59,33 @@ def galaxy(star_part: Component = EMPTY, gas_part: Component = EMPTY, subhalo_id
         gas=gas_part,
         wind=EMPTY,
     )
+
+
+#: Header of a published SKIRT image.
+CARDS = {
+    "BUNIT": "counts/s/pixel",
+    "CDELT1": 388.6521247594941,
+    "CTYPE1": "pc",
+    "CDELT2": 388.6521247594941,
+    "CTYPE2": "pc",
+    "PIXSCALE": 0.396,
+    "USE_Z": 0.0485236,
+    **{f"FILTER{k}": f"sloan/sdss_{band}" for k, band in enumerate(BANDS)},
+}
+
+
+def content(data=None, **cards) -> bytes:
+    """A published SKIRT image as a file."""
+    data = np.ones((4, 11, 11), ">f4") if data is None else data
+    hdu = fits.PrimaryHDU(data)
+    hdu.header.update({**CARDS, **cards})
+    buffer = io.BytesIO()
+    hdu.writeto(buffer)
+    return buffer.getvalue()
+
+
+def spot(n: int, row: int, column: int) -> np.ndarray:
+    """Four bands with light in one pixel."""
+    data = np.zeros((4, n, n), ">f4")
+    data[:, row, column] = [1.0, 2.0, 3.0, 4.0]
+    return data

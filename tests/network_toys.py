@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from dmlib.products import BUILDING
 
-from dmlib.dataset.recipe import Recipe
+from dmlib.dataset.views import Recipe
 from dmlib.networks import architectures
 from dmlib.settings import RADII_KPC, Settings
 

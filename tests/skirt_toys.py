@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from dmlib.embedded import photometry
 from dmlib.galaxy import Component, Galaxy
 from dmlib.observe.grid import SkyGrid
 from dmlib.observe.images.dust import age
-from dmlib.observe.skirt.population import photometry_of
+from dmlib.observe.skirt.tables import photometry_of
 from dmlib.observe.views import View, lines_of_sight
 
 GRID = SkyGrid(32.0, 16)
@@ -78,3 +79,13 @@ def executable(folder: Path) -> Path:
     path.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{STAND_IN}" "$@"\n')
     path.chmod(0o755)
     return path
+
+
+class Columns(dict):
+    """Text columns by name, with their units in `units`."""
+
+    def __init__(self, path: Path):
+        described = re.findall(r"^# column \d+: (.*) \((.*)\)$", path.read_text(), re.MULTILINE)
+        values = np.loadtxt(path, ndmin=2).reshape(-1, len(described))
+        super().__init__(zip([name for name, _ in described], values.T, strict=True))
+        self.units, self.values_of_rows = tuple(unit for _, unit in described), values

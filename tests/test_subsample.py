@@ -100,9 +100,9 @@ class TestOrigin:
         )
         assert settings.origin == "embedded" and "not TNG" in settings.label
         results.record(settings, "a.mass", 1.0, chapter="one", statement="A mass")
-        row = results.load_file(results.chapter_path(settings, "one"))["a.mass"]
+        row = results.read_results(results.chapter_path(settings, "one"))["a.mass"]
         assert row["universe"] == "embedded" and "not a statement about TNG" in place(row)
 
     def test_tng_is(self):
         settings = Settings(universe="api")
-        assert settings.origin == "api" and settings.label.startswith("TNG100-1, snapshot 99 (web API)")
+        assert settings.origin == "TNG100-1" and settings.label.startswith("TNG100-1, snapshot 99 (web API)")

@@ -76,6 +76,9 @@ def toy_run(settings: Settings, root: Path, repository: Path) -> Path:
     shutil.copytree(
         repository / "book", root / "book", ignore=shutil.ignore_patterns("_build", "__pycache__", "*.ipynb")
     )
+    config = root / "book" / "_config.yml"
+    # One room's reference pages show that they work; all of them take half a minute.
+    config.write_text(config.read_text().replace("api_packages: [dmlib, mocktng]", "api_packages: [dmlib.manifest]"))
     claims = root / "book" / "claims.yml"
     rows = yaml.safe_load(claims.read_text())
     for row in rows:

@@ -104,19 +104,19 @@ def _fetch_universe(
     settings: Settings, *, plan: bool, verify: bool, pictures: Literal["none", "each", "archive"]
 ) -> None:
     """Estimate a download from the TNG web API, check what is here, or download everything that a run reads."""
-    from .. import acquire
-    from ..universe.api.client import readable
+    from .. import download_plan
+    from ..universe.api.cache import readable
 
     if verify:
-        whole, removed = acquire.verify(settings)
+        whole, removed = download_plan.verify(settings)
         typer.echo(f"{whole} files are whole, {len(removed)} were damaged and are removed")
         for name in removed:
             typer.echo(f"  {name}")
         return
-    typer.echo(str(acquire.plan(settings, pictures)))
+    typer.echo(str(download_plan.plan(settings, pictures)))
     if not plan:
-        universe = acquire.fetch_all(settings, pictures)
-        tell(f"all is here: {len(universe.cache)} files, {readable(universe.cache.size)}")
+        universe = download_plan.fetch_all(settings, pictures)
+        tell(f"everything is here: {len(universe.cache)} files, {readable(universe.cache.size)}")
 
 
 @with_settings("profile", "seed", "physics")

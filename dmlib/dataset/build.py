@@ -1,46 +1,90 @@
-"""Making the data set: all galaxies of the sample, observed in parallel, put into one file."""
+"""Building the data set: all galaxies of the sample, observed in parallel, in one file.
+
+Galaxies are observed in blocks, each written whole or not at all; the content of a block depends on its galaxies alone,
+so neither the number of workers nor an interruption changes a bit of the data set. The file is then assembled from the
+blocks.
+
+**On a cluster.** Set ``DMLIB_SCHEDULER`` to the address of a dask scheduler (``tcp://host:8786``) whose workers see the
+build folder and the universe under the same paths; it needs ``pip install 'dmlib[cluster]'``.
+"""
 
 from __future__ import annotations
 
+import copy
 import hashlib
-import shutil
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import dask
+import h5py
 import numpy as np
+from astropy.table import QTable
 
 from .. import __version__
 from ..code import fingerprint
+from ..errors import DmlibError, GalaxyError, UniverseError
+from ..files import atomic_path
 from ..observe.grid import SkyGrid
+from ..observe.images import ImageSource
 from ..observe.moments import MOMENTS
 from ..progress import bar
 from ..sample import read_sample
-from ..settings import Settings
+from ..settings import RADII_KPC, Settings
 from ..targets import Targets, read_targets
 from ..universe import open_universe
-from . import shards
-from .recipe import DatasetError, Recipe
-from .split import assign
-from .views import Observer
-from .workers import compute
+from ..workers import Blocks, map_parallel
+from .split import SPLITS, assign
+from .views import DatasetError, Observer, Recipe
+
+#: Galaxies of a block: some seconds of work, the most that each worker loses when a run is killed.
+GALAXIES_PER_BLOCK = 8
+
+#: Memory that one worker may need [bytes].
+MEMORY = 2e9
+
+#: Observed arrays in addition to images and maps, one row per view: unit and meaning.
+OBSERVED = {
+    "view": ("", "number of the line of sight"),
+    "inclination": ("deg", "of the HI disc within 30 kpc: 0 face-on, 90 edge-on"),
+    "position_angle": ("deg", "of the receding side of the HI disc, from North through East"),
+    "inclination_stars": ("deg", "of the stars within two half-mass radii"),
+    "position_angle_stars": ("deg", "of the receding side of the stars, from North through East"),
+    "rotation": ("", "rows: right (West), up (North), towards the observer, in the axes of the box"),
+    "m_hi": ("Msun", "HI mass in the map of moment 0"),
+}
+
+#: Arrays of the galaxy from the catalogue, one row per view as well.
+CATALOGUE = {
+    "subhalo_id": ("", "SUBFIND id"),
+    "group_id": ("", "FoF group"),
+    "split": ("", "0 train, 1 validation, 2 test"),
+    "m_star": ("Msun", "stellar mass of the catalogue"),
+    "sfr": ("Msun / yr", "star formation rate of the catalogue"),
+    "m200": ("Msun", "mass of the group within 200 times the critical density"),
+    "is_true_central": ("", "whether the galaxy is the first subhalo of its group"),
+}
 
 _MAP_AXES = "view, y (rows upwards, North), x (columns to the right, West)"
-_HI_UNITS = ("Msun / pc2", "km / s", "km / s")
+
+#: A block: its name and its subhalo ids.
+Block = tuple[str, tuple[int, ...]]
 
 
 def build(
     settings: Settings,
     *,
     recipe: Recipe | None = None,
-    scheduler: Any = None,
+    scheduler: str | None = None,
     workers: int | None = None,
     path: Path | None = None,
-    shard_size: int = shards.GALAXIES_PER_SHARD,
+    block_size: int = GALAXIES_PER_BLOCK,
 ) -> None:
-    """Make the product "dataset", ``dataset.hdf5``; goes on where a killed run stopped.
+    """Build the product "dataset", ``dataset.hdf5``, or continue after an interruption.
 
-    Every array is the same, bit for bit, whatever the number and kind of workers, the size of the shards, and however
+    Every array is the same, bit for bit, whatever the number and kind of workers, the size of the blocks, and however
     often the work was interrupted.
 
     Parameters
@@ -48,48 +92,50 @@ def build(
     settings : Settings
     recipe : Recipe, optional
         What is observed; the book's when omitted.
-    scheduler, workers
-        Who computes, see `dmlib.dataset.workers.compute`. Workers elsewhere need the build folder and the universe
-        under the same paths.
+    scheduler : str, optional
+        Address of a dask scheduler; default ``$DMLIB_SCHEDULER``, else processes on this machine.
+    workers : int, optional
+        Processes on this machine; default `dmlib.workers.choose_workers`.
     path : Path, optional
-        Where the file shall be; by default the product's place.
-    shard_size : int
-        Galaxies that are written together: what a killed run may lose of each worker.
+        Of the file; default the product's place.
+    block_size : int
+        Galaxies that are written together.
 
     Raises
     ------
     UniverseError
-        When the catalogue cannot be read. (A galaxy whose particles cannot is set aside.)
+        When the catalogue cannot be read. (A galaxy whose particles cannot be read is set aside.)
     DatasetError
         When no galaxy could be observed.
+    DmlibError
+        When a worker was stopped from outside.
     """
     recipe, path = recipe or Recipe(), path or settings.dataset_path
-    universe, sample, targets = (
-        open_universe(settings),
-        read_sample(settings.sample_path),
-        read_targets(settings.targets_path),
-    )
-    grid = SkyGrid.of(settings)
-    observer = Observer(universe, recipe, grid, settings.seed)
+    sample, targets = read_sample(settings.sample_path), read_targets(settings.targets_path)
+    observer = Observer(open_universe(settings), recipe, SkyGrid.of(settings), settings.seed)
     key = _key(observer, sample["subhalo_id"], targets)
-    folder = _folder(path, f"{key[:12]}-{shard_size}")
-    todo = shards.plan(targets.subhalo_id, folder, shard_size)
-    left = [shard for shard in todo if not shards.is_finished(shard)]
-    with bar(total=len(targets), label="data set", unit="galaxy") as progress:
-        progress.update(len(targets) - sum(len(shard.subhalo_ids) for shard in left))
-        # Not pure: a shard is known by its file, and must be made when Dask thinks that it remembers it.
-        make = dask.delayed(shards.make, pure=False)
-        who = dask.delayed(observer, traverse=False)
+    blocks = Blocks.of(path, hashlib.sha256(f"{key} {block_size}".encode()).hexdigest())
+    ids = [int(i) for i in targets.subhalo_id]
+    todo = [
+        (f"{n:05d}", tuple(ids[start : start + block_size])) for n, start in enumerate(range(0, len(ids), block_size))
+    ]
+    left = []
+    for block in todo:
+        content = _read_block(blocks, block)
+        if content is None or content["unread"]:
+            left.append(block)
+    with bar(total=len(ids), label="data set", unit="galaxy") as progress:
+        progress.update(len(ids) - sum(len(block[1]) for block in left))
         if left:
-            universe.prepare(sample["group_id"])
-            compute([make(shard, who) for shard in left], progress.update, scheduler=scheduler, workers=workers)
-    contents = map(shards.read, todo)  # one at a time: all together may be larger than the memory
-    if not any(content is not None and len(content.subhalo_ids) for content in contents):
-        reasons = [reason for content in map(shards.read, todo) for reason in content.set_aside.values()]
-        raise DatasetError(
-            f"no galaxy of {settings.sample_path} could be observed ({next(iter(reasons), 'none has a target')})"
-        )
-    source = recipe.source(settings.seed)
+            observer.universe.prepare(sample["group_id"])
+        observe = partial(_observe_block, observer, blocks)
+        scheduler = scheduler or os.environ.get("DMLIB_SCHEDULER")
+        for done in (
+            _map_on_cluster(observe, left, scheduler)
+            if scheduler
+            else map_parallel(observe, left, memory=MEMORY, workers=workers, what="observed galaxies")
+        ):
+            progress.update(done)
     split = assign(
         sample["group_id"],
         seed=settings.seed,
@@ -98,27 +144,140 @@ def build(
         train=recipe.train,
         validation=recipe.validation,
     )
-    shards.assemble(
-        path,
-        todo,
-        sample,
-        split,
-        targets,
-        _attributes(settings, observer, key),
-        {"unit": source.unit, "bands": list(source.bands), "axes": f"{_MAP_AXES}, band"},
-        {"unit": list(_HI_UNITS), "moments": list(MOMENTS), "axes": f"{_MAP_AXES}, moment", "blank": "NaN"},
+    # One block at a time: all together may be larger than the memory.
+    contents = (_read_block(blocks, block) or {} for block in todo)
+    _assemble(
+        path, contents, sample, split, targets, _attributes(settings, observer, key), recipe.source(settings.seed)
     )
-    shutil.rmtree(folder)
+    blocks.remove()
 
 
-def _folder(path: Path, name: str) -> Path:
-    """Where the shards lie; those of another data set that was to be at the same place are removed."""
-    folder = path.with_name(f"{path.stem}.shards-{name}")
-    for stale in path.parent.glob(f"{path.stem}.shards-*"):
-        if stale != folder:
-            shutil.rmtree(stale)
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+def _observe_block(observer: Observer, blocks: Blocks, block: Block) -> int:
+    """Observe the galaxies of a block and write it; the number of galaxies worked through."""
+    name, subhalo_ids = block
+    # Threads of a cluster's worker share the universe, and it remembers where it read last.
+    observer = replace(observer, universe=copy.copy(observer.universe))
+    found: dict[int, dict[str, np.ndarray]] = {}
+    set_aside: dict[int, str] = {}
+    unread = False
+    for subhalo_id in subhalo_ids:
+        try:
+            found[subhalo_id] = observer.views(subhalo_id)
+        except (GalaxyError, UniverseError) as error:
+            set_aside[subhalo_id] = str(error)
+            # What could not be read is tried again on resuming.
+            unread |= isinstance(error, UniverseError)
+        except Exception as error:
+            error.add_note(f"while observing subhalo {subhalo_id}")
+            raise
+    blocks.write(
+        name,
+        ids=np.array(list(found), dtype=np.int64),
+        aside=np.array(list(set_aside), dtype=np.int64),
+        reasons=np.array(list(set_aside.values()), dtype=str),
+        unread=unread,
+        **{
+            f"array_{key}": np.stack([views[key] for views in found.values()]) for key in next(iter(found.values()), {})
+        },
+    )
+    return len(subhalo_ids)
+
+
+def _read_block(blocks: Blocks, block: Block) -> dict[str, np.ndarray] | None:
+    """What was observed of a block; None where it is missing, damaged, or of other galaxies."""
+    content = blocks.read(block[0])
+    if content is None or {*content["ids"].tolist(), *content["aside"].tolist()} != set(block[1]):
+        return None
+    return content
+
+
+def _map_on_cluster(function: Callable[[Block], int], items: Sequence[Block], address: str) -> Iterator[int]:
+    """Apply a function to every item on the workers of a dask scheduler; results come as they are done."""
+    try:
+        from distributed import Client, as_completed
+    except ImportError as error:
+        raise DmlibError("DMLIB_SCHEDULER is set, but dask is missing: pip install 'dmlib[cluster]'.") from error
+    with Client(address) as client:
+        # Not pure: a block must be made again although dask remembers its result.
+        for _, result in as_completed(client.map(function, items, pure=False), with_results=True):
+            yield result
+
+
+def _assemble(
+    path: Path,
+    contents: Iterable[dict[str, np.ndarray]],
+    sample: QTable,
+    split: np.ndarray,
+    targets: Targets,
+    attributes: dict[str, Any],
+    source: ImageSource,
+) -> None:
+    """Assemble the blocks' contents into the data set, one file, written whole or not at all."""
+    row_of = {int(i): row for row, i in enumerate(sample["subhalo_id"])}
+    target_of = {int(i): row for row, i in enumerate(targets.subhalo_id)}
+    catalogue = {name: np.asarray(sample[name]) for name in CATALOGUE if name != "split"} | {"split": split}
+    set_aside = {i: ("target", reason) for i, reason in targets.set_aside.items()}
+    with atomic_path(path) as temporary, h5py.File(temporary, "w") as handle:
+        handle.attrs.update(attributes)
+        for content in contents:
+            reasons = zip(content["aside"].tolist(), content["reasons"].tolist(), strict=True)
+            set_aside |= {i: ("observation", reason) for i, reason in reasons}
+            ids = content["ids"].tolist()
+            if not ids:
+                continue
+            arrays = {name.removeprefix("array_"): content[name] for name in content if name.startswith("array_")}
+            n_views = arrays["view"].shape[1]
+            for name, values in arrays.items():
+                _append(handle, name, values.reshape(-1, *values.shape[2:]))
+            rows = np.repeat([row_of[i] for i in ids], n_views)
+            for name, values in catalogue.items():
+                _append(handle, name, values[rows])
+            profiles = targets.m_dm[[target_of[i] for i in ids]]
+            _append(handle, "dm_profile", np.repeat(profiles, n_views, axis=0))
+        if "images" not in handle:
+            reason = next(
+                (reason for stage, reason in set_aside.values() if stage == "observation"), "none has a target"
+            )
+            raise DatasetError(f"no galaxy of the sample could be observed ({reason}); the data set is not written.")
+        for name, (unit, meaning) in {**OBSERVED, **CATALOGUE}.items():
+            handle[name].attrs.update({"unit": unit, "description": meaning})
+        handle["split"].attrs.update(SPLITS)
+        handle["images"].attrs.update({"unit": source.unit, "bands": list(source.bands), "axes": f"{_MAP_AXES}, band"})
+        handle["hi"].attrs.update(
+            {
+                "unit": ["Msun / pc2", "km / s", "km / s"],
+                "moments": list(MOMENTS),
+                "axes": f"{_MAP_AXES}, moment",
+                "blank": "NaN",
+            }
+        )
+        handle["dm_profile"].attrs.update(
+            {"unit": "Msun", "description": "dark matter of the FoF group within each radius of the galaxy's centre"}
+        )
+        handle.create_dataset("radii", data=RADII_KPC).attrs["unit"] = "kpc"
+        handle.attrs["n_galaxies"] = len(np.unique(handle["subhalo_id"][()]))
+        order = sorted(set_aside)
+        handle.create_dataset("set_aside/subhalo_id", data=np.array(order, dtype=np.int64))
+        for k, name in enumerate(("stage", "reason")):
+            words = [set_aside[i][k] for i in order]
+            handle.create_dataset(f"set_aside/{name}", data=words, dtype=h5py.string_dtype(), shape=(len(order),))
+
+
+def _append(handle: h5py.File, name: str, values: np.ndarray) -> None:
+    """Add rows to a data set of the file; maps are compressed, one chunk a view."""
+    if name not in handle:
+        big = values.ndim == 4
+        handle.create_dataset(
+            name,
+            data=values,
+            maxshape=(None, *values.shape[1:]),
+            chunks=(1, *values.shape[1:]) if big else (1024, *values.shape[1:]),
+            **({"compression": "gzip", "compression_opts": 4, "shuffle": True} if big else {}),
+        )
+        return
+    stored = handle[name]
+    stored.resize(len(stored) + len(values), axis=0)
+    stored[-len(values) :] = values
 
 
 def _attributes(settings: Settings, observer: Observer, key: str) -> dict[str, Any]:

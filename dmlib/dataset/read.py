@@ -1,8 +1,8 @@
-"""The way into the data set: which views there are, and their inputs and targets as a network wants them."""
+"""Reading the data set: its views, and their inputs and targets as a network takes them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,16 +13,19 @@ from astropy import units as u
 from astropy.table import QTable
 
 from ..observe.grid import SkyGrid
-from ..observe.images import normalise as image_scale
+from ..observe.images.sdss import normalise as normalise_images
 from ..observe.moments import normalise as normalise_hi
-from .recipe import DatasetError, Recipe
 from .split import SPLITS
+from .views import DatasetError, Recipe
 
 #: Channels of the HI maps, in the order of the file.
 HI_CHANNELS = ("moment0", "moment1", "moment2")
 
-#: Sets of inputs by name: those of the contract, and the authors' (scripts: ``SDSS_URZ_HI_012`` and so on).
+#: Sets of inputs by name: those of the contract, and the authors' (scripts: ``SDSS_URZ_HI_012`` and so on). The entry
+#: ``bands`` stands for all bands of the data set.
 INPUT_SETS: dict[str, tuple[str, ...]] = {
+    "all": ("bands", *HI_CHANNELS),
+    "photometry": ("bands",),
     "hi": HI_CHANNELS,
     "SDSS_I": ("i",),
     "SDSS_URZ": ("u", "r", "z"),
@@ -50,35 +53,29 @@ class Batch:
         Normalised by fixed scales, see `DataSet.inputs`.
     m_dm : ndarray, shape (n, 20)
         Target [Msun].
-    rows : ndarray of int, shape (n,)
-        Rows of the data set.
     subhalo_id, view : ndarray of int, shape (n,)
     """
 
     inputs: np.ndarray
     m_dm: np.ndarray
-    rows: np.ndarray
     subhalo_id: np.ndarray
     view: np.ndarray
 
     @property
     def ln_m_dm(self) -> np.ndarray:
-        """What the networks of the paper are trained on, ln(M / Msun), shape (n, 20); NaN where no particle is."""
+        """Target of the networks of the paper, ln(M / Msun), shape (n, 20); NaN where there is no particle."""
         return ln_mass(self.m_dm)
-
-    def __len__(self) -> int:
-        return len(self.rows)
 
 
 @dataclass(frozen=True)
 class DataSet:
-    """An open data set: the small columns are in memory, images and maps are read when they are asked for.
+    """An open data set: the small columns are in memory, images and maps are read when needed.
 
     Parameters
     ----------
     path : Path
     table : QTable
-        One row a view: ``subhalo_id``, ``group_id``, ``view``, ``split``, ``inclination``, ``position_angle`` [deg],
+        One row per view: ``subhalo_id``, ``group_id``, ``view``, ``split``, ``inclination``, ``position_angle`` [deg],
         ``inclination_stars``, ``position_angle_stars`` [deg], ``m_star``, ``m_hi``, ``m200`` [Msun], ``sfr`` [Msun/yr],
         ``is_true_central``.
     dm_profile : ndarray, shape (N, 20)
@@ -86,13 +83,13 @@ class DataSet:
     radii : ndarray, shape (20,)
         [kpc]
     set_aside : QTable
-        ``subhalo_id``, ``stage`` (``target`` or ``observation``), ``reason`` of the galaxies that are not here.
+        ``subhalo_id``, ``stage`` (``target`` or ``observation``), ``reason`` of the galaxies that were left out.
     bands : tuple of str
     image_unit : str
     grid : SkyGrid
     recipe : Recipe
     attributes : dict
-        Of the file: where it is from and what made it.
+        Of the file: its origin and what made it.
     """
 
     path: Path
@@ -111,7 +108,7 @@ class DataSet:
 
     @property
     def n_galaxies(self) -> int:
-        """Galaxies, of which each has some views."""
+        """Number of galaxies."""
         return len(np.unique(self.table["subhalo_id"]))
 
     def channels(self, inputs: str | Sequence[str]) -> tuple[str, ...]:
@@ -120,7 +117,7 @@ class DataSet:
         Parameters
         ----------
         inputs : str or sequence of str
-            ``all``, ``photometry``, ``hi``, a key of `INPUT_SETS`, or channels: bands (``u``) and ``moment0``,
+            A key of `INPUT_SETS`, or channels: bands (``u``) and ``moment0``,
             ``moment1``, ``moment2``.
 
         Raises
@@ -128,22 +125,19 @@ class DataSet:
         DatasetError
             When the data set has no such input.
         """
-        if isinstance(inputs, str):
-            sets = {"photometry": self.bands, "all": (*self.bands, *HI_CHANNELS), **INPUT_SETS}
-            names = sets.get(inputs, (inputs,))
-        else:
-            names = tuple(inputs)
+        chosen = INPUT_SETS.get(inputs, (inputs,)) if isinstance(inputs, str) else tuple(inputs)
+        names = tuple(name for entry in chosen for name in (self.bands if entry == "bands" else (entry,)))
         known = (*self.bands, *HI_CHANNELS)
         absent = [name for name in names if name not in known]
         if absent or not names:
             raise DatasetError(
-                f"{self.path} has no input '{', '.join(absent) or inputs}': choose all, photometry, hi, "
+                f"{self.path} has no input '{', '.join(absent) or inputs}': choose "
                 f"{', '.join(INPUT_SETS)}, or some of {', '.join(known)}."
             )
         return names
 
     def rows(self, split: str | None = None) -> np.ndarray:
-        """Rows of one side, ``train``, ``validation`` or ``test``; all without it.
+        """Rows of one part, ``train``, ``validation`` or ``test``; all when omitted.
 
         Raises
         ------
@@ -153,7 +147,7 @@ class DataSet:
         if split is None:
             return np.arange(len(self))
         if split not in SPLITS:
-            raise DatasetError(f"a data set has {', '.join(SPLITS)}, not '{split}'.")
+            raise DatasetError(f"a data set has the parts {', '.join(SPLITS)}, not '{split}'.")
         return np.flatnonzero(np.asarray(self.table["split"]) == SPLITS[split])
 
     def images(self, rows: np.ndarray | Sequence[int]) -> np.ndarray:
@@ -165,9 +159,9 @@ class DataSet:
         return self._read("hi", rows)
 
     def inputs(self, rows: np.ndarray | Sequence[int], inputs: str | Sequence[str] = "all") -> np.ndarray:
-        """What a network is given: images and maps on fixed scales, the same for every galaxy.
+        """Input of a network: images and maps on fixed scales, the same for every galaxy.
 
-        The scales are those of `dmlib.observe.images.normalise` and `dmlib.observe.moments.normalise`; nothing is
+        The scales are those of `dmlib.observe.images.sdss.normalise` and `dmlib.observe.moments.normalise`; nothing is
         learned from any galaxy, so there is nothing to leak.
 
         Parameters
@@ -181,48 +175,24 @@ class DataSet:
         ndarray of float32, shape (n, y, x, channel)
         """
         names = self.channels(inputs)
-        parts = {}
+        parts: dict[str, np.ndarray] = {}
         if any(name in self.bands for name in names):
-            images = image_scale.normalise(self.images(rows), self.image_unit, self.bands, self.grid)
+            images = normalise_images(self.images(rows), self.image_unit, self.bands, self.grid)
             parts |= {band: images[..., k] for k, band in enumerate(self.bands)}
         if any(name in HI_CHANNELS for name in names):
             maps = normalise_hi(self.hi(rows))
             parts |= {name: maps[..., k] for k, name in enumerate(HI_CHANNELS)}
         return np.stack([parts[name] for name in names], axis=-1)
 
-    def batch(self, rows: np.ndarray | Sequence[int], inputs: str | Sequence[str] = "all") -> Batch:
-        """Some views, ready for a network."""
-        rows = np.asarray(rows, dtype=int)
-        ids, views = (np.asarray(self.table[name])[rows] for name in ("subhalo_id", "view"))
-        return Batch(self.inputs(rows, inputs), self.dm_profile[rows], rows, ids, views)
-
     def load(self, split: str | None = None, inputs: str | Sequence[str] = "all") -> Batch:
-        """One side of the data set, or all of it, in memory; see `rows` and `channels`."""
-        return self.batch(self.rows(split), inputs)
-
-    def batches(
-        self, split: str, inputs: str | Sequence[str] = "all", *, size: int = 32, seed: int | None = None
-    ) -> Iterator[Batch]:
-        """Go once through one side, a batch at a time, for data larger than the memory.
-
-        Parameters
-        ----------
-        split : str
-        inputs : str or sequence of str
-        size : int
-            Views of a batch; the last may have fewer.
-        seed : int, optional
-            Order in which the views come; that of the file without it.
-        """
+        """One part of the data set, or all of it, in memory; see `rows` and `channels`."""
         rows = self.rows(split)
-        if seed is not None:
-            rows = np.random.default_rng(seed).permutation(rows)
-        for start in range(0, len(rows), size):
-            yield self.batch(rows[start : start + size], inputs)
+        ids, views = (np.asarray(self.table[name])[rows] for name in ("subhalo_id", "view"))
+        return Batch(self.inputs(rows, inputs), self.dm_profile[rows], ids, views)
 
     def _read(self, name: str, rows: np.ndarray | Sequence[int]) -> np.ndarray:
         rows = np.asarray(rows, dtype=int)
-        # HDF5 wants rising rows, each once.
+        # HDF5 needs increasing rows, each once.
         wanted, back = np.unique(rows, return_inverse=True)
         with h5py.File(self.path, "r") as handle:
             stored = handle[name]
@@ -245,7 +215,7 @@ def read_dataset(path: str | Path) -> DataSet:
     Raises
     ------
     DatasetError
-        When it is missing, damaged or no data set.
+        When it is missing, damaged or not a data set.
     """
     path = Path(path)
     try:
@@ -268,9 +238,9 @@ def read_dataset(path: str | Path) -> DataSet:
                 attributes=dict(handle.attrs),
             )
     except (OSError, KeyError, ValueError) as error:
-        raise DatasetError(f"{path} is not a whole data set ({error}): remove it and run again.") from error
+        raise DatasetError(f"{path} is not a complete data set ({error}): remove it and run again.") from error
 
 
-def _column(stored: h5py.Dataset):
+def _column(stored: h5py.Dataset) -> np.ndarray | u.Quantity:
     values, unit = stored[()], stored.attrs["unit"]
     return u.Quantity(values, unit) if unit else values

@@ -1,12 +1,12 @@
 """Which galaxies are for training, for validation and for the test.
 
-The split is by FoF group. All views of a galaxy are on one side, since a view of a galaxy seen in training would be no
-test. And all galaxies of one group are: the target is the dark matter *of the group* about each of them, so that two
-members share much of their target, and, where they are neighbours, of their images. The split is made on the whole
-sample, before anything is observed: a galaxy that is set aside later moves no other.
+The split is by FoF group. All views of a galaxy are in one part: a view of a galaxy seen in training is no test. The
+same holds for all galaxies of a group: the target is the dark matter *of the group* around each of them, so two members
+share much of their target, and, if they are neighbours, of their images. The split is made on the whole sample, before
+anything is observed: a galaxy that is set aside later does not move any other.
 
-Within these bounds it is drawn evenly in stellar mass, and for satellites apart: a tenth of some hundred galaxies,
-drawn blindly, may well hold no massive galaxy and no satellite, and its errors would be those of another population.
+The split is stratified in stellar mass, and separately for satellites: a random tenth of some hundred galaxies may
+contain no massive galaxy and no satellite, and its errors would be those of another population.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ import numpy as np
 #: Value of ``split`` in the data set, by name.
 SPLITS = {"train": 0, "validation": 1, "test": 2}
 
-#: Neighbours in rank among which the three sides are dealt out.
+#: Neighbours in rank among which the three parts are distributed.
 _DEAL = 10
 
-_STREAM = 0x73706C69  # so that the split shares no random stream with anything else
+#: Mixed into the seed to give the split a random stream of its own.
+_STREAM = 0x73706C69
 
 
 def assign(
@@ -31,7 +32,7 @@ def assign(
     train: float = 0.7,
     validation: float = 0.2,
 ) -> np.ndarray:
-    """Give each galaxy its side.
+    """Assign each galaxy to a part.
 
     Groups are ranked, and of every ten neighbours in rank seven train, two validate and one tests (for the default
     shares), in random order.
@@ -44,7 +45,7 @@ def assign(
     rank_by : ndarray, shape (N,), optional
         Groups are ranked by the largest value among their galaxies, for example the stellar mass; at random without it.
     apart : ndarray of bool, shape (N,), optional
-        Groups with a galaxy for which this holds, for example a satellite, are ranked and dealt out on their own.
+        Groups with a galaxy for which this holds, for example a satellite, are ranked and distributed separately.
     train, validation : float
         Shares of the groups; the rest is for the test.
 
@@ -68,7 +69,7 @@ def assign(
         order = chosen[np.argsort(rank[chosen], kind="stable")]
         for start in range(0, len(order), _DEAL):
             some = order[start : start + _DEAL]
-            # A random offset, so that shares which are no tenths come out right on average.
+            # A random offset, so that shares that are not multiples of a tenth come out right on average.
             places = (np.arange(_DEAL) + rng.random()) / _DEAL
             sides = np.searchsorted([train, train + validation], places, side="right")
             side[some] = rng.permutation(sides)[: len(some)]
@@ -76,7 +77,7 @@ def assign(
 
 
 def straddling(group_id: np.ndarray, split: np.ndarray) -> np.ndarray:
-    """Ids (of groups, or of galaxies) that are on more than one side; empty as it should be.
+    """Ids (of groups, or of galaxies) that are in more than one part; empty for a valid split.
 
     Parameters
     ----------

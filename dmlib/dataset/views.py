@@ -1,28 +1,132 @@
-"""One galaxy along its lines of sight: the same for its light and its HI."""
+"""What the data set observes: the recipe, stored with the data, and one galaxy along its lines of sight.
+
+Images and HI of a galaxy are observed along the same lines of sight.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from ..errors import GalaxyError
+from ..errors import DmlibError, GalaxyError
 from ..galaxy import Galaxy, load_galaxy
-from ..observe.cube import HICube
+from ..observe.cube import HICube, HISettings
 from ..observe.deposit import observe
 from ..observe.grid import SkyGrid
-from ..observe.hydrogen import HYDROGEN_FIELDS, HIGas, hi_gas, load_hi_gas
-from ..observe.images.base import draw
-from ..observe.images.published import box_view
-from ..observe.moments import observe_moments
+from ..observe.hydrogen import HYDROGEN_FIELDS, HIGas, load_hi
+from ..observe.images import ImageSource, draw
+from ..observe.images.bands import REDSHIFT
+from ..observe.images.dust import Dust
+from ..observe.images.light import ParticleLight
+from ..observe.images.published import PublishedSkirt, box_view
+from ..observe.images.sdss import SdssLight
+from ..observe.moments import moment_maps
+from ..observe.skirt.settings import SkirtSettings
 from ..observe.views import View, lines_of_sight, orientation
-from ..universe.base import Universe
-from .recipe import Recipe
+from ..universe.base import Scope, Universe
+
+
+class DatasetError(DmlibError):
+    """A data set that cannot be built, or a file that is not a data set."""
+
+
+class Recipe(BaseModel):
+    """How galaxies are observed; the defaults are the data set of the book, and our choice where the paper is silent.
+
+    Parameters
+    ----------
+    n_views : int
+        Lines of sight to each galaxy (paper: 3).
+    orientation : {"random", "face-on", "edge-on", "box"} or sequence
+        ``box`` is one view along the box's z axis, that of the published SKIRT images. A sequence of ``(inclination,
+        position angle)`` or ``(inclination, position angle, azimuth)`` [deg] fixes the views, the same for every
+        galaxy; `n_views` is then its length. See `dmlib.observe.views.lines_of_sight`.
+    images : {"particles", "sdss", "published", "skirt"}
+        Light of the star particles, the same as observed by the SDSS (point-spread function, noise), the
+        published SKIRT images, or your own SKIRT runs (one thread per worker; for the executable see
+        `dmlib.observe.skirt.run.find_skirt`).
+    published : str
+        Folder or archive of the published images.
+    skirt : SkirtSettings
+        Settings of your own SKIRT runs.
+    dust : bool
+        Whether dust attenuates the light (all but ``published``).
+    scope : {"group", "subhalo"}
+        Whose stars are in the image: all of the FoF group, as for a telescope, which sees the neighbours too, or only
+        those bound to the galaxy. For the gas see `HISettings.scope`.
+    hi : HISettings
+        The HI observation.
+    min_stars : int
+        Galaxies with fewer star particles are set aside.
+    min_hi_cells : int
+        Galaxies with fewer gas cells with HI in the field of view are set aside: their maps would show smoothing
+        kernels.
+    train, validation : float
+        Shares of the galaxies; the rest is for the test (authors' scripts: 0.7 and 0.2).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    n_views: int = Field(default=3, ge=1)
+    orientation: (
+        Literal["random", "face-on", "edge-on", "box"] | tuple[tuple[float, float] | tuple[float, float, float], ...]
+    ) = "random"
+    images: Literal["particles", "sdss", "published", "skirt"] = "particles"
+    published: str = ""
+    skirt: SkirtSettings = SkirtSettings()
+    dust: bool = True
+    scope: Scope = "group"
+    hi: HISettings = HISettings()
+    min_stars: int = Field(default=50, ge=1)
+    min_hi_cells: int = Field(default=10, ge=1)
+    train: float = Field(default=0.7, gt=0, lt=1)
+    validation: float = Field(default=0.2, gt=0, lt=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fixed_views_are_counted(cls, given: Any) -> Any:
+        if isinstance(given, dict) and isinstance(given.get("orientation"), (list, tuple)):
+            given = {"n_views": len(given["orientation"])} | given
+        return given
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Recipe:
+        if self.train + self.validation >= 1:
+            raise ValueError("train and validation leave nothing for the test: their sum must be below 1")
+        if (self.images == "published") != bool(self.published):
+            raise ValueError("images 'published' and the path of the published images go together")
+        if self.images == "published" and self.orientation != "box":
+            raise ValueError("the published images are seen along the box's z axis: set orientation='box'")
+        if self.images == "skirt" and self.skirt.redshift != REDSHIFT:
+            raise ValueError(
+                f"images of a data set are normalised for redshift {REDSHIFT}: leave the redshift of skirt"
+            )
+        if self.orientation == "box" and self.n_views != 1:
+            raise ValueError("orientation 'box' is one line of sight: set n_views=1")
+        if not isinstance(self.orientation, str) and len(self.orientation) != self.n_views:
+            raise ValueError(
+                f"{len(self.orientation)} lines of sight are given, but n_views={self.n_views}: leave it out"
+            )
+        return self
+
+    def source(self, seed: int) -> ImageSource:
+        """The source of images; `seed` is the root of their noise."""
+        if self.images == "published":
+            return PublishedSkirt(self.published)
+        if self.images == "skirt":
+            from ..observe.skirt.source import OwnSkirt
+
+            return OwnSkirt(self.skirt.model_copy(update={"dust": self.dust and self.skirt.dust}))
+        light = ParticleLight(Dust() if self.dust else None, unit="maggies/pixel")
+        return light if self.images == "particles" else SdssLight(light, seed)
 
 
 @dataclass(frozen=True)
 class Observer:
-    """Everything that observing one galaxy of the data set takes.
+    """The virtual telescope: observes any galaxy of a universe as the data set does.
 
     Parameters
     ----------
@@ -37,6 +141,7 @@ class Observer:
     recipe: Recipe
     grid: SkyGrid
     seed: int
+    _kept: dict[int, HIGas] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def views(self, subhalo_id: int) -> dict[str, np.ndarray]:
         """All views of one galaxy.
@@ -61,14 +166,21 @@ class Observer:
             When its files cannot be read.
         """
         source = self.recipe.source(self.seed)
-        galaxy = self._load(subhalo_id, source.fields)
-        gas = self._gas(galaxy)
+        hi, fields = self.recipe.hi, dict(source.fields)
+        if hi.scope == self.recipe.scope:
+            # The image and the HI need the same cells: they are read once.
+            fields["gas"] = tuple(dict.fromkeys((*HYDROGEN_FIELDS, *fields.get("gas", ()))))
+        galaxy = load_galaxy(self.universe, subhalo_id, ("stars", "gas"), scope=self.recipe.scope, extra=fields)
+        if hi.scope == self.recipe.scope:
+            gas = HIGas.of(galaxy, partition=hi.partition, negligible=hi.negligible)
+        else:
+            gas = load_hi(self.universe, subhalo_id, hi)
         self._check(galaxy, gas)
         star_axis = galaxy.spin_axis("stars")
         views = self._lines_of_sight(subhalo_id, gas.spin_axis())
-        rows = []
+        rows: list[dict[str, Any]] = []
         for view, image in zip(views, draw(source, galaxy, views, self.grid), strict=True):
-            maps = observe_moments(gas, view, self.grid, self.recipe.hi, seed=self.seed)
+            maps = moment_maps(observe(gas, view, self.grid, hi, seed=self.seed))
             inclination, position_angle = orientation(view.rotation, star_axis)
             rows.append(
                 {
@@ -90,7 +202,7 @@ class Observer:
         return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
 
     def cube(self, subhalo_id: int, view: int) -> HICube:
-        """The full HI cube of one view, the one whose moments are in the data set.
+        """The full HI cube of a view whose moments are in the data set.
 
         Parameters
         ----------
@@ -103,45 +215,26 @@ class Observer:
         GalaxyError, UniverseError
             As `views`.
         """
-        gas = self._gas(self._load(subhalo_id, {}))
-        return observe(
-            gas, self._lines_of_sight(subhalo_id, gas.spin_axis())[view], self.grid, self.recipe.hi, seed=self.seed
-        )
+        gas = self.gas(subhalo_id)
+        line_of_sight = self._lines_of_sight(subhalo_id, gas.spin_axis())[view]
+        return observe(gas, line_of_sight, self.grid, self.recipe.hi, seed=self.seed)
 
-    def _load(self, subhalo_id: int, fields) -> Galaxy:
-        wanted = {name: tuple(names) for name, names in fields.items()}
-        extra = [name for name in HYDROGEN_FIELDS if name != "Masses"]
-        wanted["gas"] = tuple(dict.fromkeys((*extra, *wanted.get("gas", ()))))
-        return load_galaxy(
-            self.universe, subhalo_id, scope=self.recipe.scope, extra=wanted, components=("stars", "gas")
-        )
+    def gas(self, subhalo_id: int) -> HIGas:
+        """The HI of a galaxy, with its own spin axis; that of the galaxy used last is kept.
 
-    def _gas(self, galaxy: Galaxy) -> HIGas:
-        hi = self.recipe.hi
-        if hi.scope != galaxy.scope:
-            return load_hi_gas(
-                self.universe, galaxy.subhalo_id, scope=hi.scope, partition=hi.partition, negligible=hi.negligible
-            )
-        # The image needs the same cells: they are read once.
-        part = galaxy.gas
-        cells = {"Masses": part.mass, **{name: part.extra[name] for name in HYDROGEN_FIELDS if name != "Masses"}}
-        return hi_gas(
-            galaxy.subhalo_id,
-            part.position,
-            part.velocity,
-            cells,
-            partition=hi.partition,
-            negligible=hi.negligible,
-        )
+        Raises
+        ------
+        GalaxyError, UniverseError
+            As `views`.
+        """
+        if subhalo_id not in self._kept:
+            self._kept.clear()
+            self._kept[subhalo_id] = load_hi(self.universe, subhalo_id, self.recipe.hi)
+        return self._kept[subhalo_id]
 
     def _check(self, galaxy: Galaxy, gas: HIGas) -> None:
-        # The HI recipe looks at every field of the gas, the image source at the stars' light.
-        for name, values in (("Coordinates", galaxy.stars.position), ("Velocities", galaxy.stars.velocity)):
-            bad = int(np.count_nonzero(~np.isfinite(values)))
-            if bad:
-                raise GalaxyError(
-                    f"{galaxy.name}: star field {name} holds {bad} values that are not finite; the file is damaged"
-                )
+        # The fields of the gas and of the stars' light are checked where they are used.
+        galaxy.require_finite("stars", ("Coordinates", "Velocities"))
         stars = len(galaxy.within("stars", 0.5 * self.grid.field_of_view, minimum=0))
         if stars < self.recipe.min_stars:
             raise GalaxyError(

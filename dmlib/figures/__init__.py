@@ -1,4 +1,4 @@
-"""Figures: one function a figure, data in, `Figure` out; and `show`, which saves and displays them."""
+"""Figures: one function for each, data in, `Figure` out; and `show`, which saves and displays them."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def show(
         raise ValueError(f"a figure's name is lower case with underscores, not {name!r}")
     if not caption.strip() or not alt.strip():
         raise ValueError(f"figure {name} needs a caption and an alternative text")
-    if not style._memory(fig):
+    if not style.recorded(fig):
         raise ValueError(f"figure {name} has no numbers: give them with style.plotted(fig, series, x=..., y=...)")
     caption = f"{' '.join(caption.split())} {_data_line(settings, n, source)}"
     alt = " ".join(alt.split())
@@ -95,10 +95,7 @@ def _display(png: bytes, name: str, caption: str, alt: str) -> None:
         return
     width = int.from_bytes(png[16:20], "big") // 2
     shell.display_pub.publish(
-        data={
-            "image/png": base64.b64encode(png).decode(),
-            "text/plain": f"Figure {name}: {alt}",
-        },
+        data={"image/png": base64.b64encode(png).decode(), "text/plain": f"Figure {name}: {alt}"},
         metadata={
             METADATA_KEY: {"figure": name, "caption": caption, "alt": alt},
             "image/png": {"width": width, "alt": alt},

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from astropy import units as u
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatterSciNotation, LogLocator
 
@@ -14,193 +13,161 @@ from ..dataset.leak import REGRESSORS, WAYS
 from ..dataset.read import HI_CHANNELS, DataSet
 from ..dataset.split import SPLITS
 from . import style
+from .panels import LOG_ERROR, bar_axis, curve, grid, picture, plain, positive, radius_axis, shade, thousands, titles
 
-#: How the three sides look.
-_SIDES = {"train": "embedded", "validation": "gas", "test": "accent"}
+_SPLIT_LOOKS = {"train": "embedded", "validation": "gas", "test": "accent"}
 _WAY_LOOKS = {"script": "baseline", "view": "rotation", "group": "prediction"}
-_RADIUS = "radius [kpc]"
 
 
 def funnel(counts: Mapping[str, int], sides: Mapping[str, Mapping[str, int]]) -> Figure:
-    """From the catalogue to views: what is left after each step, and how it is divided.
+    """Numbers from the catalogue to the views, and the split of the galaxies.
 
-    To see: nearly all of the sample reaches the data set; each galaxy gives three views, and the sides differ in size
+    To see: nearly all of the sample reaches the data set; each galaxy gives three views, and the splits differ in size
     only.
     """
-    fig, axes = style.new_figure(1, 2, width="wide", height=3.1, gridspec_kw={"width_ratios": [1.25, 1]})
-    names = list(counts)
+    fig, (left, right) = style.new_figure(1, 2, width="wide", height=3.1, width_ratios=[1.25, 1])
     values = np.array(list(counts.values()))
-    y = np.arange(len(names))
-    axes[0].barh(y, values, color=style.COLOURS["embedded"], height=0.62, alpha=0.9)
-    for i, value in enumerate(values):
-        text = f"{value:,}".replace(",", "\u202f")
-        axes[0].annotate(text, (value, i), (5, 0), textcoords="offset points", va="center")
-    axes[0].set(xlabel="number", title="from catalogue to views", xlim=(0, 1.22 * values.max()))
-    axes[0].set_yticks(y, names)
-    axes[0].invert_yaxis()
-    axes[0].grid(axis="y", visible=False)
-    style.plotted(fig, "funnel", step=np.array(names), left=values)
-    for i, (side, kinds) in enumerate(sides.items()):
-        start = 0
-        for kind, role in (("central", "dark_matter"), ("satellite", "stars")):
-            label = kind if i == 0 else None
-            axes[1].barh(i, kinds[kind], left=start, color=style.COLOURS[role], height=0.55, label=label)
-            start += kinds[kind]
-        axes[1].annotate(f"{start}", (start, i), (5, 0), textcoords="offset points", va="center")
+    bars = left.barh(range(len(counts)), values, color=style.COLOURS["embedded"], height=0.62, alpha=0.9)
+    left.bar_label(bars, [thousands(value) for value in values], padding=5)
+    left.set(xlabel="number", title="from catalogue to views", xlim=(0, 1.22 * values.max()))
+    bar_axis(left, list(counts))
+    style.plotted(fig, "funnel", step=np.array(list(counts)), left=values)
+    start = np.zeros(len(sides), dtype=int)
+    for kind, role in (("central", "dark_matter"), ("satellite", "stars")):
+        numbers = np.array([kinds[kind] for kinds in sides.values()])
+        bars = right.barh(range(len(sides)), numbers, left=start, color=style.COLOURS[role], height=0.55, label=kind)
+        start = start + numbers
+    right.bar_label(bars, [f"{number}" for number in start], padding=5)
+    for side, kinds in sides.items():
         style.plotted(fig, f"galaxies for {side}", central=kinds["central"], satellite=kinds["satellite"])
-    axes[1].set(xlabel="galaxies", title="the three sides")
-    axes[1].set_xlim(0, 1.2 * max(sum(kinds.values()) for kinds in sides.values()))
-    axes[1].set_yticks(range(len(sides)), list(sides))
-    axes[1].invert_yaxis()
-    axes[1].grid(axis="y", visible=False)
-    axes[1].legend(loc="lower right")
+    right.set(xlabel="galaxies", title="the three sides", xlim=(0, 1.2 * start.max()))
+    bar_axis(right, list(sides))
+    right.legend(loc="lower right")
     return fig
 
 
 def examples(dataset: DataSet, rows: Sequence[int], inputs: np.ndarray) -> Figure:
-    """Everything that a network is given of some views, and what it is asked for.
+    """All inputs of a network for some views, and the target.
 
-    To see: image and maps show the same disc at the same angle; more massive galaxies are brighter, turn faster, and
+    To see: image and maps show the same disc at the same angle; more massive galaxies are brighter, rotate faster, and
     have more dark matter at every radius.
     """
     channels = (*dataset.bands, *HI_CHANNELS)
-    titles = [*dataset.bands, "HI", "velocity", "disp.", "target"]
-    fig, axes = style.new_figure(len(rows), len(titles), width="wide", height=0.9 * len(rows) + 0.3, squeeze=False)
-    ranges = {"moment0": (-1.0, 1.6), "moment1": (-1.3, 1.3), "moment2": (0.0, 1.2)}
+    heads = [*dataset.bands, "HI", "velocity", "disp.", "target"]
+    fig, axes, _ = grid(len(rows) * len(heads), len(heads), 0.9, extra=0.3)
+    looks = {
+        "moment0": (style.DENSITY, -1.0, 1.6),
+        "moment1": (style.VELOCITY, -1.3, 1.3),
+        "moment2": (style.SEQUENTIAL, 0.0, 1.2),
+    }
+    spread = np.percentile(dataset.dm_profile, [2, 98], axis=0)
     for line, row, values in zip(axes, rows, inputs, strict=True):
         for ax, channel, image in zip(line, channels, np.moveaxis(values, -1, 0), strict=False):
-            low, high = ranges.get(channel, (0.0, 2.6))
             blank = (values[..., len(dataset.bands)] <= -2.0) & (channel in HI_CHANNELS)
-            cmap = {"moment1": style.VELOCITY, "moment0": style.DENSITY}.get(channel, style.SEQUENTIAL)
-            ax.imshow(np.where(blank, np.nan, image), cmap=cmap, vmin=low, vmax=high, extent=dataset.grid.extent)
-            ax.set_facecolor("#DDDDDD")
-            _bare(ax)
-        galaxy = dataset.table[int(row)]
+            look = looks.get(channel, (style.SEQUENTIAL, 0.0, 2.6))
+            picture(ax, np.where(blank, np.nan, image), *look, extent=dataset.grid.extent)
+        galaxy, ax = dataset.table[int(row)], line[-1]
         label = rf"{np.log10(galaxy['m_star'].to_value(u.Msun)):.1f}, {galaxy['inclination'].to_value(u.deg):.0f}°"
         line[0].set_ylabel(label, fontsize=9.5)
         mass = dataset.dm_profile[int(row)]
-        others = np.percentile(dataset.dm_profile, [2, 98], axis=0)
-        line[-1].fill_between(dataset.radii, *np.maximum(others, 1.0), color="#DDDDDD", linewidth=0)
-        line[-1].plot(dataset.radii, np.where(mass > 0, mass, np.nan), **style.line("dark_matter"))
-        line[-1].set(xscale="log", yscale="log", xlim=(1, 100), ylim=(2e8, 5e12))
-        line[-1].set_box_aspect(1)
-        line[-1].tick_params(which="both", length=0, labelbottom=False, labelleft=False)
+        ax.fill_between(dataset.radii, *np.maximum(spread, 1.0), color="#DDDDDD", linewidth=0)
+        ax.plot(dataset.radii, positive(mass), **style.line("dark_matter"))
+        ax.set(xscale="log", yscale="log", xlim=(1, 100), ylim=(2e8, 5e12), box_aspect=1)
+        ax.tick_params(which="both", length=0, labelbottom=False, labelleft=False)
         name = f"subhalo {galaxy['subhalo_id']}, view {galaxy['view']}"
         style.plotted(fig, name, radius=dataset.radii * u.kpc, m_dm=mass * u.Msun)
-    for ax, title in zip(axes[0], titles, strict=True):
-        ax.set_title(title, fontsize=10, loc="center")
+    titles(axes[0], heads)
     return fig
 
 
 def targets(dataset: DataSet) -> Figure:
-    """Targets of the three sides: the profiles, and the masses within the last radius.
+    """Targets of the three splits: the profiles, and the masses within the last radius.
 
-    To see: the sides are alike within what their sizes allow.
+    To see: the splits agree as well as their sizes allow.
     """
-    fig, axes = style.new_figure(1, 2, width="wide", height=3.5)
-    middle = np.nanmedian(_positive(dataset.dm_profile[dataset.rows("train")]), axis=0)
-    for side, role in _SIDES.items():
-        rows = dataset.rows(side)
-        rows = rows[np.asarray(dataset.table["view"])[rows] == 0]
-        low, median, high = np.nanpercentile(_positive(dataset.dm_profile[rows]), [16, 50, 84], axis=0)
+    fig, (left, right) = style.new_figure(1, 2, width="wide", height=3.5)
+    reference = np.nanmedian(positive(dataset.dm_profile[dataset.rows("train")]), axis=0)
+    for side, role in _SPLIT_LOOKS.items():
+        rows = _first_views(dataset, side)
+        edges = np.nanpercentile(positive(dataset.dm_profile[rows]), [16, 50, 84], axis=0)
+        low, median, high = edges / reference
         if side == "train":
-            colour = style.COLOURS[role]
-            axes[0].fill_between(dataset.radii, low / middle, high / middle, color=colour, alpha=0.2, linewidth=0)
+            shade(left, dataset.radii, low, high, role)
         else:
-            for edge in (low, high):
-                axes[0].plot(dataset.radii, edge / middle, **style.line(role, linewidth=0.9))
-        axes[0].plot(dataset.radii, median / middle, **style.line(role))
-        style.plotted(
-            fig, side, radius=dataset.radii * u.kpc, median=median * u.Msun, low=low * u.Msun, high=high * u.Msun
-        )
+            left.plot(dataset.radii, np.transpose([low, high]), **style.line(role, linewidth=0.9))
+        left.plot(dataset.radii, median, **style.line(role))
+        masses = {name: edges[k] * u.Msun for name, k in (("median", 1), ("low", 0), ("high", 2))}
+        style.plotted(fig, side, radius=dataset.radii * u.kpc, **masses)
         last = np.sort(dataset.dm_profile[rows, -1])
         share = (np.arange(len(last)) + 0.5) / len(last)
-        axes[1].plot(last, share, label=f"{side} ({len(rows)})", drawstyle="steps-mid", **style.line(role))
-        style.plotted(fig, f"{side}, within 100 kpc", m_dm=last * u.Msun, share_below=share)
-    axes[0].set(xscale="log", yscale="log", xlabel=_RADIUS, xlim=(1, 100))
-    axes[0].set_ylabel("dark mass / median for training")
-    axes[0].set_title("profiles")
-    axes[0].set_yticks([0.5, 1.0, 2.0])
-    for axis in (axes[0].xaxis, axes[0].yaxis):
-        axis.set_major_formatter(lambda value, _: f"{value:g}")
-        axis.set_minor_formatter(lambda value, _: "")
-    axes[1].set(xscale="log", xlabel=r"dark mass within 100 kpc [M$_\odot$]", ylabel="share below", ylim=(0, 1))
-    axes[1].set_title("masses")
-    axes[1].xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
-    axes[1].xaxis.set_major_formatter(LogFormatterSciNotation(labelOnlyBase=False, minor_thresholds=(np.inf, np.inf)))
-    axes[1].xaxis.set_minor_formatter(lambda value, _: "")
-    axes[1].legend(loc="lower right")
+        look, label = style.line(role, drawstyle="steps-mid"), f"{side} ({len(rows)})"
+        curve(right, f"{side}, within 100 kpc", {"m_dm": last * u.Msun, "share_below": share}, look, label=label)
+    radius_axis(left, yscale="log", ylabel="dark mass / median for training", title="profiles")
+    left.set_yticks([0.5, 1.0, 2.0])
+    plain(left.yaxis)
+    right.set(xscale="log", xlabel=r"dark mass within 100 kpc [M$_\odot$]", ylabel="share below", ylim=(0, 1))
+    right.set_title("masses")
+    right.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+    right.xaxis.set_major_formatter(LogFormatterSciNotation(labelOnlyBase=False, minor_thresholds=(np.inf, np.inf)))
+    right.xaxis.set_minor_formatter("")
+    right.legend(loc="lower right")
     return fig
 
 
 def channels(dataset: DataSet, inputs: np.ndarray) -> Figure:
-    """Values that a network reads in each channel, over pixels with something in them.
+    """Distribution of the normalised inputs in each channel, over pixels with signal.
 
-    To see: all channels are of order one, without anything having been learned from the galaxies.
+    To see: all channels are of order one, although the normalisation uses fixed constants and no statistics of the
+    galaxies.
     """
     names = (*dataset.bands, *HI_CHANNELS)
-    n_columns = 4
-    n_rows = -(-len(names) // n_columns)
-    fig, axes = style.new_figure(n_rows, n_columns, width="wide", height=1.75 * n_rows, sharey=True, squeeze=False)
+    fig, _, panels = grid(len(names), 4, 1.75, sharey=True)
     seen = inputs[..., len(dataset.bands)] > -2.0
-    for ax, name, values in zip(axes.flat, names, np.moveaxis(inputs, -1, 0), strict=False):
+    for ax, name, values in zip(panels, names, np.moveaxis(inputs, -1, 0), strict=True):
         hi = name in HI_CHANNELS
-        shown = values[seen] if hi else values[values > 0.05]
-        count, edges = np.histogram(shown, bins=60)
+        count, edges = np.histogram(values[seen] if hi else values[values > 0.05], bins=60)
         centre, density = 0.5 * (edges[1:] + edges[:-1]), count / max(count.max(), 1)
         ax.fill_between(centre, density, 1e-4, step="mid", color=style.COLOURS["gas" if hi else "stars"], alpha=0.85)
         ax.set(yscale="log", ylim=(1e-4, 2.0))
         ax.set_title(name.replace("moment", "moment "), fontsize=10)
         ax.tick_params(axis="y", which="both", length=0, labelleft=False)
         style.plotted(fig, name, value=centre, pixels=count)
-    for ax in axes.flat[len(names) :]:
-        ax.remove()
     return fig
 
 
 def leak(radii: np.ndarray, errors: Mapping[tuple[str, str], np.ndarray]) -> Figure:
-    """Error of two simple regressors when the split leaks and when it does not; bands are the spread over splits.
+    """Error of two simple regressors with and without a leak in the split; bands are the spread over splits.
 
-    To see: with a leak the nearest neighbour seems nearly perfect, because it finds the tested galaxy itself; split by
-    group, it is no better than its knowledge. The stiff linear model has less to gain from a leak.
+    To see: with a leak the nearest neighbour looks nearly perfect, because it finds the test galaxy itself; split by
+    group, it does far worse. The rigid linear model gains less from a leak.
     """
     fig, axes = style.new_figure(1, len(REGRESSORS), width="wide", height=4.1, sharey=True)
+    radius = radii * u.kpc
     for ax, regressor in zip(axes, REGRESSORS, strict=True):
         for way, role in _WAY_LOOKS.items():
-            values = errors[way, regressor]
-            mean, spread = values.mean(axis=0), values.std(axis=0, ddof=1)
-            ax.fill_between(radii, mean - spread, mean + spread, color=style.COLOURS[role], alpha=0.22, linewidth=0)
-            ax.plot(radii, mean, label=WAYS[way], **style.line(role))
-            style.plotted(fig, f"{regressor}, {WAYS[way]}", radius=radii * u.kpc, rms_ln_m=mean, spread=spread)
+            mean, spread = errors[way, regressor].mean(axis=0), errors[way, regressor].std(axis=0, ddof=1)
+            columns = {"radius": radius, "rms_ln_m": mean, "spread": spread}
+            curve(ax, f"{regressor}, {WAYS[way]}", columns, style.line(role), label=WAYS[way], band=True)
+        look, label = style.line("literature", linewidth=1.3), "mean of the training profiles"
         mean = errors["group", "mean"].mean(axis=0)
-        ax.plot(radii, mean, label="mean of the training profiles", **style.line("literature", linewidth=1.3))
-        style.plotted(fig, f"{regressor}, mean profile", radius=radii * u.kpc, rms_ln_m=mean)
-        ax.set(xscale="log", xlabel=_RADIUS, title=regressor, xlim=(1, 100))
+        curve(ax, f"{regressor}, mean profile", {"radius": radius, "rms_ln_m": mean}, look, label=label)
+        radius_axis(ax, title=regressor)
         ax.set_ylim(bottom=-0.015)
-        ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        ax.xaxis.set_minor_formatter(lambda value, _: "")
-    axes[0].set_ylabel(r"rms error of $\ln M$")
+    axes[0].set_ylabel(LOG_ERROR)
     fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=2)
     return fig
 
 
 def sides(dataset: DataSet) -> dict[str, dict[str, int]]:
-    """Galaxies of each side, centrals and satellites, for `funnel`."""
+    """Count the centrals and satellites of each split, for `funnel`."""
     counted = {}
     for side in SPLITS:
-        rows = dataset.rows(side)
-        rows = rows[np.asarray(dataset.table["view"])[rows] == 0]
-        central = np.asarray(dataset.table["is_true_central"])[rows]
+        central = np.asarray(dataset.table["is_true_central"])[_first_views(dataset, side)]
         counted[side] = {"central": int(central.sum()), "satellite": int((~central).sum())}
     return counted
 
 
-def _positive(mass: np.ndarray) -> np.ndarray:
-    return np.where(mass > 0, mass, np.nan)
-
-
-def _bare(ax: Axes) -> None:
-    ax.set(xticks=[], yticks=[])
-    ax.grid(visible=False)
-    for spine in ax.spines.values():
-        spine.set_visible(False)
+def _first_views(dataset: DataSet, side: str) -> np.ndarray:
+    """Rows of a split, one a galaxy."""
+    rows = dataset.rows(side)
+    return rows[np.asarray(dataset.table["view"])[rows] == 0]

@@ -3,32 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from astropy import units as u
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator
 
 from ..bootstrap import Estimate
 from ..evaluation.scores import Scores
 from . import style
-from .errors import ARCHITECTURE_LOOKS, against_radius, curve, look
+from .panels import ERROR, beside, curve, grid, parts, plain, radius_axis, row_labels, ticks, zero
+
+
+def counting_floor(radii: np.ndarray, truth: np.ndarray, m_particle: float) -> np.ndarray:
+    """Mean |dM/M| of a perfect prediction of the smooth halo, because the target counts particles.
+
+    A count N scatters by sqrt(N) about its expectation; the mean absolute deviation of a normal variable is
+    sqrt(2 / pi) times its standard deviation.
+
+    Parameters
+    ----------
+    radii : ndarray, shape (r,)
+        [kpc]
+    truth : ndarray, shape (n, r)
+        Enclosed masses [Msun].
+    m_particle : float
+        Mass of a particle [Msun].
+
+    Returns
+    -------
+    ndarray, shape (r,)
+    """
+    counts = np.where(truth > 0, truth, np.nan) / m_particle
+    return np.sqrt(2.0 / np.pi) * np.nanmean(1.0 / np.sqrt(counts), axis=0)
 
 
 def overfit(losses: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
-    """Loss of one batch that is shown again and again, for several architectures.
+    """Loss of several architectures that are trained on one batch only.
 
-    To see: every line must fall far below 1, the loss of knowing nothing: gradients then reach all weights, and targets
-    belong to their images.
+    To see: every line must fall far below 1, the loss of the mean prediction: then gradients reach all weights, and
+    the targets belong to their images.
     """
     fig, ax = style.new_figure(width="text", height=3.2)
     for name, (step, loss) in losses.items():
-        ax.plot(step, loss, label=name, **look(name))
-        style.plotted(fig, name, step=step, mean_square=loss)
+        curve(ax, name, {"step": step, "mean_square": loss}, style.line(style.method(name)))
     ax.axhline(1.0, **style.line("literature", linewidth=1.2))
-    ax.annotate(
-        "mean of the training galaxies", (0.99, 1.0), (0, -12), ("axes fraction", "data"), "offset points", ha="right"
-    )
+    beside(ax, "mean of the training galaxies", (0.99, 1.0), (0, -12), xycoords=("axes fraction", "data"), ha="right")
     ax.set(yscale="log", xlabel="step", ylabel="loss of the batch")
     ax.legend(loc="lower left", ncols=2)
     return fig
@@ -37,100 +58,83 @@ def overfit(losses: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
 def histories(trained: Mapping[str, Sequence[Mapping[str, Sequence[float]]]]) -> Figure:
     """Training and validation loss of each architecture against the epoch; thin lines are further members.
 
-    To see: where the validation loss (dark) rises or stays while the training loss (light) falls, the network begins to
-    remember; the dot is the epoch whose weights are kept.
+    To see: where the validation loss (dark) rises or stays constant while the training loss (light) falls, the network
+    overfits; the dot marks the epoch whose weights are kept.
     """
-    columns = min(3, len(trained))
-    rows = -(-len(trained) // columns)
-    fig, axes = style.new_figure(rows, columns, width="wide", height=2.35 * rows, sharey=True, squeeze=False)
-    for ax, (name, members) in zip(axes.flat, trained.items(), strict=False):
-        colour = ARCHITECTURE_LOOKS.get(name, ("#999933",))[0]
+    fig, axes, panels = grid(len(trained), min(3, len(trained)), 2.35, sharey=True)
+    for ax, (name, members) in zip(panels, trained.items(), strict=True):
+        colour = style.COLOURS[style.method(name)]
         for k, history in enumerate(members):
             epoch = np.arange(1, len(history["loss"]) + 1)
-            width = 1.7 if k == 0 else 0.8
             loss, held = np.array(history["loss"]), np.array(history["val_loss"])
-            ax.plot(
-                epoch,
-                loss,
-                color=colour,
-                alpha=0.4,
-                linewidth=width,
-                marker="o" if len(epoch) == 1 else "",
-                label="training" if k == 0 else None,
-            )
-            ax.plot(epoch, held, color=colour, linewidth=width, label="validation" if k == 0 else None)
+            how: dict[str, Any] = {"color": colour, "linewidth": 0.8 if k else 1.7}
+            labels = (None, None) if k else ("training", "validation")
+            ax.plot(epoch, loss, alpha=0.4, marker="o" if len(epoch) == 1 else "", label=labels[0], **how)
+            ax.plot(epoch, held, label=labels[1], **how)
             best = int(np.argmin(held))
-            ax.plot(epoch[best], held[best], "o", color="#222222", markersize=4.5, zorder=4)
+            ax.plot(epoch[best], held[best], "o", color=style.COLOURS["truth"], zorder=4)
             style.plotted(fig, f"{name}, member {k}", epoch=epoch, training=loss, validation=held)
         ax.axhline(1.0, **style.line("literature", linewidth=1.0))
-        ax.set(title=name, yscale="log")
         last = max(len(history["loss"]) for history in members)
-        ax.set_xlim(0.5, max(last, 2) + 0.5)
+        ax.set(title=name, yscale="log", xlim=(0.5, max(last, 2) + 0.5))
         ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        ax.yaxis.set_minor_formatter(NullFormatter())
+        plain(ax.yaxis)
         ax.legend(loc="upper right", fontsize=8.5)
-    for ax in axes.flat[len(trained) :]:
-        ax.remove()
-    for ax in axes[:, 0]:
-        ax.set_ylabel("loss")
+    row_labels(axes, ["loss"] * len(axes))
     fig.supxlabel("epoch", fontsize=11)
     return fig
 
 
 def errors(scores: Scores, names: Mapping[str, str], floor: np.ndarray) -> Figure:
-    """Delta_MSE and the mean relative error at each radius, of networks and of plain predictions.
+    """Delta_MSE and the mean relative error at each radius, of networks and of predictions without a network.
 
-    To see: all networks and both regressions lie far below the mean profile; how far a network lies below the
-    regressions is what the pixels are worth. Below the dotted floor nothing can come, for the target counts particles.
+    To see: all networks and both regressions lie far below the mean profile; the gap between a network and the
+    regressions is the information in the pixels. No prediction can lie below the dotted floor, because the target
+    counts particles.
     """
     fig, axes = style.new_figure(1, 2, width="wide", height=4.5)
-    panels = (("relative2", True, r"$\Delta_\mathrm{MSE}(R)$, of $M$"), ("relative", False, r"mean $|\Delta M/M|$"))
+    radius = scores.radii * u.kpc
+    panels = (("relative2", True, r"$\Delta_\mathrm{MSE}(R)$, of $M$"), ("relative", False, ERROR))
     for ax, (measure, root, title) in zip(axes, panels, strict=True):
         for name, label in names.items():
-            if name == "baseline/random" and measure == "relative2":
-                style.plotted(fig, f"{label}, not drawn", delta_mse=scores.at_radii(name, measure, root=True).value)
-                continue
             found = scores.at_radii(name, measure, root=root)
-            curve(fig, ax, scores.radii, found, label, look(name), band=name.startswith("C/"), measure=measure)
-        ax.set(title=title, ylim=(0, None))
-        against_radius(ax)
-    axes[1].plot(
-        scores.radii, floor, color="#222222", linestyle=(0, (1, 1.5)), linewidth=1.2, label="counting particles"
-    )
-    style.plotted(fig, "counting particles", radius=scores.radii * u.kpc, mean_relative=floor)
-    handles, labels = axes[1].get_legend_handles_labels()
-    fig.legend(handles, labels, loc="outside upper center", ncols=4, fontsize=9)
+            if name == "baseline/random" and root:
+                style.plotted(fig, f"{label}, not drawn", delta_mse=found.value)
+                continue
+            band = (found.low, found.high) if name.startswith("C/") else False
+            columns = {"radius": radius, "value": found.value, "error": found.error, "measure": measure}
+            curve(ax, label, columns, style.line(style.method(name)), band=band)
+        radius_axis(ax, title=title, ylim=(0, None))
+    look = {"color": style.COLOURS["truth"], "linestyle": (0, (1, 1.5)), "linewidth": 1.2}
+    curve(axes[1], "counting particles", {"radius": radius, "mean_relative": floor}, look)
+    fig.legend(*axes[1].get_legend_handles_labels(), loc="outside upper center", ncols=4, fontsize=9)
     return fig
 
 
 def against(scores: Scores, names: Mapping[str, str], opponent: str, words: str) -> Figure:
-    """Error of each network less that of an opponent at each radius, on the same galaxies.
+    """Error of each network minus that of another prediction at each radius, on the same galaxies.
 
     To see: a network is better where its bar lies wholly below zero. The bars are smaller than the difference of two
-    bands in the figure before, because the same galaxies are hard for both.
+    bands in the figure before, because the same galaxies are difficult for both.
     """
     fig, ax = style.new_figure(width="text", height=3.7)
-    ax.axhline(0.0, color="#222222", linewidth=1.0)
+    zero(ax)
     other = scores.views(opponent)
     for k, (name, label) in enumerate(names.items()):
         found = scores.bootstrap.difference(scores.views(name), other)
-        colour, _, marker = ARCHITECTURE_LOOKS[name.split("/")[0]]
         x = scores.radii * 1.035 ** (k - 0.5 * (len(names) - 1))
-        bars = {"color": colour, "marker": marker, "markersize": 4.5, "linewidth": 1.1, "linestyle": "none"}
-        ax.errorbar(x, found.value, found.error, label=label, **bars)
+        ax.errorbar(x, found.value, found.error, label=label, linewidth=1.1, **style.points(style.method(name)))
         style.plotted(fig, label, radius=scores.radii * u.kpc, difference=found.value, error=found.error)
     low = min(-0.05, ax.get_ylim()[0])
     ax.annotate("network better", (1.08, low), va="bottom", color="#555555", fontsize=9)
+    radius_axis(ax, ylabel=rf"$|\Delta M/M|$, network less {words}")
     ax.set_ylim(bottom=low)
-    ax.set_ylabel(rf"$|\Delta M/M|$, network less {words}")
-    against_radius(ax)
     ax.legend(loc="upper center", ncols=3, fontsize=9)
     return fig
 
 
-def cost(rows: Sequence[Mapping[str, object]], ends: Mapping[str, Estimate], plain: Mapping[str, Estimate]) -> Figure:
+def cost(rows: Sequence[Mapping[str, Any]], ends: Mapping[str, Estimate], plain: Mapping[str, Estimate]) -> Figure:
     """Error at intermediate radii against the time of training, and against the number of parameters.
 
     Parameters
@@ -145,41 +149,30 @@ def cost(rows: Sequence[Mapping[str, object]], ends: Mapping[str, Estimate], pla
     To see: whether more parameters or more minutes buy a smaller error here.
     """
     fig, axes = style.new_figure(1, 2, width="wide", height=3.6, sharey=True)
-    for ax, quantity, label in zip(
-        axes, ("seconds", "parameters"), ("training time [s]", "trainable parameters"), strict=True
-    ):
+    quantities = {"seconds": "training time [s]", "parameters": "trainable parameters"}
+    for ax, (quantity, label) in zip(axes, quantities.items(), strict=True):
         for name, found in plain.items():
-            how, error, uncertainty = look(name), float(found.value), float(found.error)
-            ax.axhline(error, **how, label=f"{name.split('/')[1]} regression" if ax is axes[0] else None)
-            ax.axhspan(error - uncertainty, error + uncertainty, color=how["color"], alpha=0.08, linewidth=0)
+            look, error, sigma = style.line(style.method(name)), float(found.value), float(found.error)
+            ax.axhline(error, label=f"{name.split('/')[1]} regression", **look)
+            ax.axhspan(error - sigma, error + sigma, color=look["color"], alpha=0.08, linewidth=0)
         for k, row in enumerate(rows):
-            colour, _, marker = ARCHITECTURE_LOOKS[str(row["name"])]
-            found = ends[str(row["name"])]
-            x, y = float(row[quantity]), float(found.value)
-            ax.errorbar(x, y, float(found.error), color=colour, marker=marker, markersize=7, linewidth=1.2)
-            ax.annotate(
-                str(row["name"]),
-                (x, y),
-                (7, 6 if k % 2 else -13),
-                textcoords="offset points",
-                color=colour,
-                fontweight="bold",
-            )
-        low, high = (pick(float(row[quantity]) for row in rows) for pick in (min, max))
-        ax.set(xscale="log", xlabel=label, xlim=(low / 1.7, high * 9.0))
-    axes[0].set_ylabel(r"mean $|\Delta M/M|$, 5 to 50 kpc")
+            name, x = str(row["name"]), float(row[quantity])
+            value, sigma = float(ends[name].value), float(ends[name].error)
+            look = style.points(style.method(name), markersize=7, linewidth=1.2)
+            ax.errorbar(x, value, sigma, **look)
+            beside(ax, name, (x, value), (7, 6 if k % 2 else -13), color=look["color"], fontweight="bold")
+        values = [float(row[quantity]) for row in rows]
+        ax.set(xscale="log", xlabel=label, xlim=(min(values) / 1.7, max(values) * 9.0))
+    axes[0].set_ylabel(rf"{ERROR}, 5 to 50 kpc")
     axes[0].legend(loc="best", fontsize=9)
-    for row in rows:
-        found = ends[str(row["name"])]
-        numbers = {key: float(row[key]) for key in ("seconds", "parameters")}
-        style.plotted(fig, str(row["name"]), **numbers, error=found.value, uncertainty=found.error)
-    for name, found in plain.items():
-        style.plotted(fig, name, error=found.value, uncertainty=found.error)
+    costs = {str(row["name"]): {key: float(row[key]) for key in quantities} for row in rows}
+    for name, found in [(name, ends[name]) for name in costs] + list(plain.items()):
+        style.plotted(fig, name, **costs.get(name, {}), error=found.value, uncertainty=found.error)
     return fig
 
 
 def learning_curve(n: Sequence[int], curves: Mapping[str, Sequence[Estimate]], mean: Estimate) -> Figure:
-    """Error at intermediate radii against the number of galaxies that were learned from.
+    """Error at intermediate radii against the number of training galaxies.
 
     Parameters
     ----------
@@ -190,20 +183,18 @@ def learning_curve(n: Sequence[int], curves: Mapping[str, Sequence[Estimate]], m
     mean : Estimate
         Error of the mean profile.
 
-    To see: whether the last points still fall: if so, more galaxies would help more than another architecture.
+    To see: whether the curves still fall at the last points; if so, more galaxies would help more than another
+    architecture.
     """
     fig, ax = style.new_figure(width="text", height=3.5)
-    looks = {"network": (look("C/all"), "^"), "linear": (look("baseline/linear"), "s")}
     for label, found in curves.items():
-        how, marker = looks["network" if "network" in label else "linear"]
-        value = np.array([estimate.value for estimate in found])
-        error = np.array([estimate.error for estimate in found])
-        ax.errorbar(n, value, error, label=label, marker=marker, **how)
-        style.plotted(fig, label, galaxies=n, mean_relative=value, error=error)
-    ax.axhline(float(mean.value), label="mean training profile", **look("baseline/mean"))
+        name = "C" if "network" in label else "baseline/linear"
+        value, error = parts(found)
+        look = style.line(name, marker=style.LOOKS[name].marker)
+        curve(ax, label, {"galaxies": n, "mean_relative": value, "error": error}, look, bars=True)
+    ax.axhline(float(mean.value), label="mean training profile", **style.line("baseline/mean"))
     style.plotted(fig, "mean training profile", mean_relative=mean.value)
-    ax.set(xscale="log", xlabel="galaxies trained on", ylabel=r"mean $|\Delta M/M|$, 5 to 50 kpc", ylim=(0, None))
-    ax.set_xticks(list(n), [str(k) for k in n])
-    ax.xaxis.set_minor_formatter(lambda value, _: "")
+    ax.set(xscale="log", xlabel="galaxies trained on", ylabel=rf"{ERROR}, 5 to 50 kpc", ylim=(0, None))
+    ticks(ax.xaxis, list(n))
     ax.legend(loc="lower left")
     return fig

@@ -8,7 +8,7 @@ import numpy as np
 from astropy import units as u
 from matplotlib import colormaps
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from ..bootstrap import Bootstrap, Estimate
 from ..evaluation.bins import Binned
@@ -16,9 +16,9 @@ from ..evaluation.coverage import EXPECTED, Coverage
 from ..evaluation.derived import Band, circular_velocity, shell_density
 from ..evaluation.scores import Scores
 from . import style
-from .errors import against_radius, look
+from .panels import ERROR, RADIUS, curve, grid, parts, picture, radius_axis, row_labels, shade, zero
 
-_PREDICTED, _TRUE = style.COLOURS["prediction"], style.COLOURS["truth"]
+_PREDICTED = style.COLOURS["prediction"]
 
 
 def true_against_predicted(
@@ -26,70 +26,58 @@ def true_against_predicted(
 ) -> Figure:
     """Predicted against true mass at several radii.
 
-    To see: a good prediction lies along the line; a cloud flatter than the line is one that plays safe and answers with
-    masses too near to the mean.
+    To see: a good prediction lies along the line; a cloud with a slope below one is a prediction that is drawn towards
+    the mean.
     """
-    fig, axes = style.new_figure(1, len(columns), width="wide", height=2.3)
-    for ax, k in zip(np.atleast_1d(axes), columns, strict=True):
+    fig, _, panels = grid(len(columns), len(columns), 2.3)
+    for ax, k in zip(panels, columns, strict=True):
         good = (truth[:, k] > 0) & (predicted[:, k] > 0)
         x, y = np.log10(truth[good, k]), np.log10(predicted[good, k])
-        ax.plot(x, y, "o", color=_PREDICTED, markersize=2.6, alpha=0.5, markeredgewidth=0)
+        title, look = f"{radii[k]:.3g} kpc", style.points("prediction", marker="o", markersize=2.6, alpha=0.5, mew=0)
+        curve(ax, title, {"log_m_true": x, "log_m_predicted": y}, look, label="")
         edges = np.array([min(x.min(), y.min()), max(x.max(), y.max())])
-        pad = 0.05 * np.ptp(edges)
-        limits = edges + np.array([-pad, pad])
-        ax.plot(limits, limits, color=_TRUE, linewidth=1.0)
-        ax.set(title=f"{radii[k]:.3g} kpc", xlim=limits, ylim=limits)
-        ax.set_box_aspect(1)
+        limits = edges + 0.05 * np.ptp(edges) * np.array([-1.0, 1.0])
+        ax.plot(limits, limits, **style.line("truth", linewidth=1.0))
+        ax.set(title=title, xlim=limits, ylim=limits, box_aspect=1)
         for axis in (ax.xaxis, ax.yaxis):
             axis.set_major_locator(MaxNLocator(3))
-        style.plotted(fig, f"{radii[k]:.3g} kpc", log_m_true=x, log_m_predicted=y)
     fig.supxlabel(r"log$_{10}$ true mass [M$_\odot$]", fontsize=11)
     fig.supylabel(r"predicted", fontsize=11)
     return fig
 
 
 def residuals(scores: Scores, name: str, columns: Sequence[int]) -> Figure:
-    """Distribution of ln(predicted / true) at several radii, and its middle and width at all of them.
+    """Distribution of ln(predicted / true) at several radii, and its median and width at all radii.
 
-    To see: left, whether the distributions are centred on zero, and whether they have wings that no normal distribution
-    has; right, the median (bias) and the middle 68 per cent, beside those of the mean training profile.
+    To see: left, whether the distributions are centred on zero, and whether their wings are wider than those of a
+    normal distribution; right, the median (bias) and the central 68 per cent, beside those of the mean training
+    profile.
     """
-    fig, axes = style.new_figure(1, 2, width="wide", height=3.7)
-    ratio, plain = scores.views(name, "ln_ratio"), scores.views("baseline/mean", "ln_ratio")
+    fig, (left, right) = style.new_figure(1, 2, width="wide", height=3.7)
+    ratio, mean = scores.views(name, "ln_ratio"), scores.views("baseline/mean", "ln_ratio")
     reach = float(np.nanpercentile(np.abs(ratio[:, list(columns)]), 99.0))
     bins = np.linspace(-reach, reach, 20)
-    for k, shade in zip(columns, colormaps["viridis"](np.linspace(0.9, 0.0, len(columns))), strict=True):
+    for k, tone in zip(columns, colormaps["viridis"](np.linspace(0.9, 0.0, len(columns))), strict=True):
         values = np.clip(ratio[np.isfinite(ratio[:, k]), k], -reach, reach)
         density, _ = np.histogram(values, bins=bins, density=True)
         # Neighbouring bins are averaged: four outlines of few views each would hide one another.
         density = np.convolve(np.pad(density, 1, mode="edge"), [0.25, 0.5, 0.25], mode="valid")
-        label, middle = f"{scores.radii[k]:.3g} kpc", 0.5 * (bins[1:] + bins[:-1])
-        axes[0].plot(middle, density, color=shade, linewidth=1.7, label=label)
-        style.plotted(fig, label, ln_ratio=middle, density=density)
-    axes[0].axvline(0.0, color=_TRUE, linewidth=1.0)
-    axes[0].set(xlabel=r"ln(predicted / true)", ylabel="density", title="at some radii")
-    axes[0].legend(loc="upper right")
-    for values, how, label in (
-        (plain, look("baseline/mean"), "mean training profile"),
-        (ratio, look("C/all"), "network"),
+        middle = 0.5 * (bins[1:] + bins[:-1])
+        look = {"color": tone, "linewidth": 1.7}
+        curve(left, f"{scores.radii[k]:.3g} kpc", {"ln_ratio": middle, "density": density}, look)
+    left.axvline(0.0, color=style.COLOURS["truth"], linewidth=1.0)
+    left.set(xlabel=r"ln(predicted / true)", ylabel="density", title="at some radii")
+    for values, look, label in (
+        (mean, style.line("baseline/mean"), "mean training profile"),
+        (ratio, style.line("C"), "network"),
     ):
-        parts = {share: scores.bootstrap.quantile(values, share) for share in (0.1587, 0.5, 0.8413)}
-        low, middle, high = (part.value for part in parts.values())
-        axes[1].fill_between(scores.radii, low, high, color=how["color"], alpha=0.25, linewidth=0)
-        axes[1].plot(scores.radii, middle, label=label, **how)
-        style.plotted(
-            fig,
-            f"{label}, all radii",
-            radius=scores.radii * u.kpc,
-            median=middle,
-            error=parts[0.5].error,
-            low=low,
-            high=high,
-        )
-    axes[1].axhline(0.0, color=_TRUE, linewidth=1.0)
-    axes[1].set(title="median and middle 68%")
-    against_radius(axes[1])
-    axes[1].legend(loc="upper right")
+        low, centre, high = (scores.bootstrap.quantile(values, share) for share in (0.1587, 0.5, 0.8413))
+        numbers = {"median": centre.value, "error": centre.error, "low": low.value, "high": high.value}
+        curve(right, f"{label}, all radii", {"radius": scores.radii * u.kpc, **numbers}, look, label=label, band=True)
+    zero(right)
+    radius_axis(right, title="median and middle 68%")
+    for ax in (left, right):
+        ax.legend(loc="upper right")
     return fig
 
 
@@ -102,19 +90,15 @@ def views(chosen: Mapping[str, tuple[np.ndarray, np.ndarray]], extent: tuple[flo
         Title -> normalised image of one band, velocity over 200 km/s with NaN where blank.
     extent : tuple
         [kpc]
+
+    To see: whether the galaxies are seen face-on or edge-on, and whether their velocity fields are regular.
     """
     fig, axes = style.new_figure(1, 2 * len(chosen), width="wide", height=2.3)
-    for k, (title, (image, velocity)) in enumerate(chosen.items()):
-        axes[2 * k].imshow(image, cmap=style.SEQUENTIAL, extent=extent)
-        axes[2 * k + 1].imshow(200.0 * velocity, cmap=style.VELOCITY, vmin=-260, vmax=260, extent=extent)
-        axes[2 * k + 1].set_facecolor("#DDDDDD")
-        axes[2 * k].set_title(title)
-        for ax in axes[2 * k : 2 * k + 2]:
-            ax.set(xticks=[], yticks=[])
-            ax.grid(visible=False)
-        style.plotted(
-            fig, title, brightest=float(image.max()), fastest=200.0 * float(np.nanmax(np.abs(velocity), initial=0))
-        )
+    for (left, right), (title, (image, velocity)) in zip(axes.reshape(-1, 2), chosen.items(), strict=True):
+        picture(left, image, style.SEQUENTIAL, title=title, extent=extent)
+        picture(right, 200.0 * velocity, style.VELOCITY, -260, 260, extent=extent)
+        fastest = 200.0 * float(np.nanmax(np.abs(velocity), initial=0))
+        style.plotted(fig, title, brightest=float(image.max()), fastest=fastest)
     return fig
 
 
@@ -128,85 +112,70 @@ def single(galaxies: Mapping[str, tuple[np.ndarray, Mapping[str, Band], np.ndarr
     radii : ndarray
         [kpc]
 
-    To see: whether the truth (points) lies within the shading, which should hold it in two of three cases. The mass is
-    drawn over the radius, for otherwise two decades of rise would hide every difference.
+    To see: whether the truth (points) lies within the shading, as it should in two of three cases. The mass is divided
+    by the radius; otherwise its rise over two decades would hide every difference.
     """
     fig, axes = style.new_figure(3, len(galaxies), width="wide", height=8.2, sharex=True, sharey="row", squeeze=False)
     for column, (title, (true, predicted, members)) in zip(axes.T, galaxies.items(), strict=True):
-        band = predicted["mass"]
         scale = 1e9 * radii
-        column[0].fill_between(radii, band.low / scale, band.high / scale, color=_PREDICTED, alpha=0.22, linewidth=0)
         for k, member in enumerate(members):
             label = "members" if k == 0 else None
             column[0].plot(radii, member / scale, color=_PREDICTED, linewidth=0.7, alpha=0.7, label=label)
         middle, density = shell_density(radii, true)
-        truths = {"velocity": (radii, circular_velocity(radii, true)), "density": (middle, density)}
-        column[0].plot(radii, band.value / scale, color=_PREDICTED, label="predicted")
-        column[0].plot(radii, true / scale, **style.points("truth", markersize=4.5, label="truth"))
-        for ax, name in zip(column[1:], truths, strict=True):
-            found, (x, y) = predicted[name], truths[name]
+        for ax, name, x, y, unit in (
+            (column[1], "velocity", radii, circular_velocity(radii, true), 1.0),
+            (column[2], "density", middle, density, 1.0),
+            (column[0], "mass", radii, true, scale),
+        ):
+            found = predicted[name]
             # A draw in which the mass falls has no density that a logarithmic axis could show.
             floor = 0.2 * min(v[v > 0].min(initial=np.inf) for v in (found.value, y)) if name == "density" else -np.inf
-            edges = (np.maximum(edge, floor) for edge in (found.low, found.high))
-            ax.fill_between(found.radius, *edges, color=_PREDICTED, alpha=0.22, linewidth=0)
-            shown = found.value > 0
-            ax.plot(found.radius[shown], found.value[shown], color=_PREDICTED)
-            ax.plot(x[y > 0], y[y > 0], **style.points("truth", markersize=4.5))
-            style.plotted(
-                fig,
-                f"{title}, {name}",
-                radius=found.radius * u.kpc,
-                true=y,
-                predicted=found.value,
-                low=found.low,
-                high=found.high,
-            )
-        style.plotted(
-            fig, f"{title}, mass", radius=radii * u.kpc, true=true, predicted=band.value, low=band.low, high=band.high
-        )
+            low, high = (np.maximum(edge / unit, floor) for edge in (found.low, found.high))
+            shade(ax, found.radius, low, high, "prediction")
+            shown, there = found.value > 0, y > 0
+            ax.plot(found.radius[shown], (found.value / unit)[shown], color=_PREDICTED, label="predicted")
+            ax.plot(x[there], (y / unit)[there], **style.points("truth", label="truth"))
+            columns = {"predicted": found.value, "low": found.low, "high": found.high}
+            style.plotted(fig, f"{title}, {name}", radius=found.radius * u.kpc, true=y, **columns)
         column[0].set(title=title)
         column[2].set(yscale="log")
-        against_radius(column[2])
-        for ax in column[:2]:
-            against_radius(ax, label=False)
-    axes[0, 0].set_ylabel(r"$M_\mathrm{DM}/R$ [$10^9\,$M$_\odot$/kpc]")
-    axes[1, 0].set_ylabel(r"$V_\mathrm{DM}$ [km/s]")
-    axes[2, 0].set_ylabel(r"density [M$_\odot$/kpc$^3$]")
+        for ax, label in zip(column, ("", "", RADIUS), strict=True):
+            radius_axis(ax, label=label)
+    labels = (r"$M_\mathrm{DM}/R$ [$10^9\,$M$_\odot$/kpc]", r"$V_\mathrm{DM}$ [km/s]", r"density [M$_\odot$/kpc$^3$]")
+    row_labels(axes, labels)
     axes[0, 0].legend(loc="best", fontsize=9)
     return fig
 
 
 def coverage(radii: np.ndarray, found: Coverage, histogram: Estimate, bootstrap: Bootstrap) -> Figure:
-    """How often the truth lies within the stated uncertainty, and the distribution of its place in it.
+    """Fraction of views whose truth lies within the stated uncertainty, and the probability integral transform.
 
-    To see: left, lines above the dashed ones mean that the uncertainty is stated too large, below too small; right, a
-    flat histogram is honest, a valley says too small, a hill too large, a slope that predictions lean to one side.
+    To see: left, lines above the dashed ones mean that the uncertainty is overestimated, lines below that it is
+    underestimated; right, a flat histogram means calibrated uncertainties, a U shape underestimated and a hump
+    overestimated ones, a slope a bias.
     """
-    fig, axes = style.new_figure(1, 2, width="wide", height=3.6)
-    for k, colour in ((1, _PREDICTED), (2, style.COLOURS["dark_matter"])):
+    fig, (left, right) = style.new_figure(1, 2, width="wide", height=3.6)
+    for k, role in ((1, "prediction"), (2, "dark_matter")):
         within = found.within[k]
-        axes[0].fill_between(radii, within.low, within.high, color=colour, alpha=0.2, linewidth=0)
-        axes[0].plot(radii, within.value, color=colour, label=rf"within {k} $\sigma$")
-        axes[0].axhline(EXPECTED[k], color=colour, linestyle=(0, (5, 2)), linewidth=1.1)
-        style.plotted(fig, f"within {k} sigma", radius=radii * u.kpc, share=within.value, error=within.error)
-    axes[0].set(ylim=(0, 1.03), ylabel="share of the test views", title="coverage")
-    against_radius(axes[0])
-    axes[0].legend(loc="lower right")
-    bins = len(histogram.value)
-    edges = np.linspace(0.0, 1.0, bins + 1)
-    middle = 0.5 * (edges[1:] + edges[:-1])
-    axes[1].stairs(histogram.value, edges, fill=True, color=_PREDICTED, alpha=0.35)
-    axes[1].errorbar(middle, histogram.value, histogram.error, color=_PREDICTED, linestyle="none")
-    axes[1].axhline(1.0, **style.line("literature", linewidth=1.2))
-    axes[1].set(
-        xlabel="share of the prediction below the truth", ylabel="density", title="probability integral", xlim=(0, 1)
-    )
-    style.plotted(fig, "probability integral", share=middle, density=histogram.value, error=histogram.error)
+        columns = {"radius": radii * u.kpc, "share": within.value, "error": within.error}
+        look, band = style.line(role), (within.low, within.high)
+        curve(left, f"within {k} sigma", columns, look, label=rf"within {k} $\sigma$", band=band)
+        left.axhline(EXPECTED[k], **style.line(role, linestyle=(0, (5, 2)), linewidth=1.1))
+    radius_axis(left, ylim=(0, 1.03), ylabel="share of the test views", title="coverage")
+    left.legend(loc="lower right")
+    edges = np.linspace(0.0, 1.0, len(histogram.value) + 1)
+    right.stairs(histogram.value, edges, fill=True, color=_PREDICTED, alpha=0.35)
+    columns = {"share": 0.5 * (edges[1:] + edges[:-1]), "density": histogram.value, "error": histogram.error}
+    look = style.points("prediction", marker="")
+    curve(right, "probability integral", columns, look, bars=True)
+    right.axhline(1.0, **style.line("literature", linewidth=1.2))
+    xlabel = "share of the prediction below the truth"
+    right.set(xlabel=xlabel, ylabel="density", title="probability integral", xlim=(0, 1))
     return fig
 
 
 def failures(panels: Mapping[str, Mapping[str, Binned]], groups: Mapping[str, Mapping[str, Binned]]) -> Figure:
-    """Error at intermediate radii in bins of what galaxies are and how they are seen.
+    """Error at intermediate radii in bins of properties of the galaxies and of the views.
 
     Parameters
     ----------
@@ -215,30 +184,22 @@ def failures(panels: Mapping[str, Mapping[str, Binned]], groups: Mapping[str, Ma
     groups : mapping
         Title -> method -> error of kinds of galaxies.
 
-    To see: where a curve rises, galaxies of that kind are harder; where the network's and the regression's rise
-    together, it is the galaxies that are hard and not the method that is bad.
+    To see: where a curve rises, galaxies of that kind are more difficult; where those of network and regression rise
+    together, the galaxies are the reason and not the method.
     """
     everything = [*panels.items(), *groups.items()]
-    columns = min(3, len(everything))
-    rows = -(-len(everything) // columns)
-    fig, axes = style.new_figure(rows, columns, width="wide", height=2.6 * rows, sharey=True, squeeze=False)
-    for ax, (title, methods) in zip(axes.flat, everything, strict=False):
+    fig, axes, cells = grid(len(everything), min(3, len(everything)), 2.6, sharey=True)
+    for ax, (title, methods) in zip(cells, everything, strict=True):
+        grouped = title in groups
         for k, (label, found) in enumerate(methods.items()):
-            how = look("C/all") if k == 0 else look("baseline/boosted")
-            x = np.arange(len(found.labels)) + 0.12 * (k - 0.5) if title in groups else found.centres
-            value = np.array([estimate.value for estimate in found.estimates])
-            error = np.array([estimate.error for estimate in found.estimates])
-            line = {"linestyle": "none"} if title in groups else {"linestyle": how["linestyle"]}
-            ax.errorbar(x, value, error, color=how["color"], marker="^" if k == 0 else "D", label=label, **line)
-            style.plotted(
-                fig,
-                f"{title}, {label}",
-                bin=np.array(found.labels),
-                galaxies=found.n_galaxies,
-                mean_relative=value,
-                error=error,
-            )
-            if title in groups:
+            name = "baseline/boosted" if k else "C"
+            x = np.arange(len(found.labels)) + 0.12 * (k - 0.5) if grouped else found.centres
+            value, error = parts(found.estimates)
+            line = "none" if grouped else style.LOOKS[name].line
+            ax.errorbar(x, value, error, label=label, **style.points(name, linestyle=line))
+            columns = {"bin": np.array(found.labels), "galaxies": found.n_galaxies, "mean_relative": value}
+            style.plotted(fig, f"{title}, {label}", **columns, error=error)
+            if grouped:
                 names = [f"{name}\n({n})" for name, n in zip(found.labels, found.n_galaxies, strict=True)]
                 ax.set_xticks(range(len(names)), names)
                 ax.set_xlim(-0.6, len(names) - 0.4)
@@ -246,27 +207,22 @@ def failures(panels: Mapping[str, Mapping[str, Binned]], groups: Mapping[str, Ma
         if not any(found.labels for found in methods.values()):
             ax.text(0.5, 0.5, "too few galaxies", transform=ax.transAxes, ha="center", color="#555555")
             ax.set(xticks=[])
-    for ax in axes.flat[len(everything) :]:
-        ax.remove()
     # At the end: the panels share this axis, and a limit set early would not grow with the later ones.
     axes[0, 0].set_ylim(bottom=0)
-    for ax in axes[:, 0]:
-        ax.set_ylabel(r"mean $|\Delta M/M|$")
+    row_labels(axes, [ERROR] * len(axes))
     fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper right", ncols=2)
     return fig
 
 
 def share_of_views(radii: np.ndarray, shares: Mapping[str, np.ndarray]) -> Figure:
-    """How much of the variance of an error lies between the views of one galaxy.
+    """Share of the variance of an error that lies between the views of one galaxy.
 
-    To see: near 0 the galaxy is to blame, its views err alike; near 1 the view is.
+    To see: near 0 the error depends on the galaxy, and its views err alike; near 1 it depends on the view.
     """
     fig, ax = style.new_figure(width="text", height=3.0)
     for k, (label, share) in enumerate(shares.items()):
-        ax.plot(radii, share, label=label, **(look("C/all") if k == 0 else look("baseline/boosted")))
-        style.plotted(fig, label, radius=radii * u.kpc, share=share)
-    ax.set(ylim=(0, 1), ylabel="share between views")
-    against_radius(ax)
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0%}"))
+        curve(ax, label, {"radius": radii * u.kpc, "share": share}, style.line("baseline/boosted" if k else "C"))
+    radius_axis(ax, ylim=(0, 1), ylabel="share between views")
+    ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     ax.legend(loc="best")
     return fig

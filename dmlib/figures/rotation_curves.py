@@ -1,121 +1,99 @@
-"""Figures of the chapter on rotation curves from HI cubes."""
+"""Figures of the chapters on rotation curves from simulated and from real HI cubes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from astropy import units as u
 from astropy.table import QTable
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
 
+from ..networks.outside import FEATURES, Placement
+from ..observe.moments import MomentMaps
 from ..rotation.curve import RotationCurve
+from ..rotation.fit import Fit
+from ..rotation.halos import HALOS
 from ..rotation.massmodel import MassModel
 from ..rotation.reasons import INCLINATION_RANGE
 from ..rotation.velocity_field import VelocityField
 from . import style
+from .panels import DENSITY, KMS, RADIUS, grid, picture, radius_axis
+from .panels import curve as draw
 
-_KMS = u.km / u.s
 
+def velocity_field(field: VelocityField, model: np.ndarray, rings: RotationCurve) -> Figure:
+    """Measured velocities with the rings, the model velocities, and their difference.
 
-def velocity_field(field: VelocityField, model: np.ndarray, curve: RotationCurve) -> Figure:
-    """Measured velocities with the rings, those of the model, and their difference.
-
-    To see: the model has the spider pattern of the measured field; what it leaves is small and has structure of its
-    own: streaming, spiral arms, noise at the edge.
+    To see: the model has the spider pattern of the measured field; the residuals are small and structured: streaming,
+    spiral arms, noise at the edge.
     """
     fig, axes = style.new_figure(1, 3, width="wide", height=3.3, sharey=True)
     x, y = field.mesh()
     half = 1.15 * float(np.hypot(x, y)[field.seen & np.isfinite(model)].max())
-    off = field.velocity - model
-    v_max = float(np.nanmax(np.abs(model - curve.v_sys)))
-    extent = (
-        x.min() - field.pixel / 2,
-        x.max() + field.pixel / 2,
-        y.min() - field.pixel / 2,
-        y.max() + field.pixel / 2,
-    )
-    panels = (("measured", field.velocity - curve.v_sys, v_max), ("rings, blurred", model - curve.v_sys, v_max))
-    for ax, (title, values, limit) in zip(axes, (*panels, ("difference", off, 30.0)), strict=True):
+    v_max = float(np.nanmax(np.abs(model - rings.v_sys)))
+    edge = field.pixel / 2
+    extent = (x.min() - edge, x.max() + edge, y.min() - edge, y.max() + edge)
+    for ax, title, values, limit in (
+        (axes[0], "measured", field.velocity - rings.v_sys, v_max),
+        (axes[1], "rings, blurred", model - rings.v_sys, v_max),
+        (axes[2], "difference", field.velocity - model, 30.0),
+    ):
         shown = ax.imshow(values, extent=extent, cmap=style.VELOCITY, vmin=-limit, vmax=limit)
         ax.set(title=title, xlim=(-half, half), ylim=(-half, half), xlabel="West [kpc]")
-        ax.grid(False)
+        ax.grid(visible=False)
         fig.colorbar(shown, ax=ax, orientation="horizontal", label=r"km s$^{-1}$", shrink=0.9)
     axes[0].set_ylabel("North [kpc]")
-    for k in range(0, len(curve), 2):
-        _ring(axes[0], curve, k)
-    _beam(axes[0], field, half)
+    for k in range(0, len(rings), 2):
+        minor = 2 * rings.radius[k] * np.cos(np.radians(rings.inclination[k]))
+        ring = {"fill": False, "edgecolor": "#222222", "linewidth": 0.7}
+        _ellipse(axes[0], rings.centre, 2 * rings.radius[k], minor, rings.position_angle[k], **ring)
+    beam = field.beam
+    _ellipse(axes[0], (-0.82 * half, -0.82 * half), beam.major, beam.minor, beam.position_angle, color="#444444")
     for name, values in (("measured", field.velocity), ("model", model)):
         here = np.isfinite(values) & np.isfinite(model)
-        style.plotted(
-            fig,
-            f"velocity, {name}",
-            west=x[here] * u.kpc,
-            north=y[here] * u.kpc,
-            velocity=values[here] * _KMS,
-        )
+        columns = {"west": x[here] * u.kpc, "north": y[here] * u.kpc, "velocity": values[here] * KMS}
+        style.plotted(fig, f"velocity, {name}", **columns)
     return fig
 
 
-def _ring(ax, curve: RotationCurve, k: int) -> None:
-    radius, inclination = curve.radius[k], np.radians(curve.inclination[k])
+def _ellipse(ax: Axes, centre: tuple[float, float], major: float, minor: float, angle: float, **kw: Any) -> None:
     # The angle of matplotlib runs from x (West) towards y (North); the position angle from North towards East (-x).
-    ellipse = Ellipse(
-        curve.centre,
-        2 * radius,
-        2 * radius * np.cos(inclination),
-        angle=90.0 + curve.position_angle[k],
-        fill=False,
-        edgecolor="#222222",
-        linewidth=0.7,
-    )
-    ax.add_patch(ellipse)
-
-
-def _beam(ax, field: VelocityField, half: float) -> None:
-    beam = field.beam
-    centre = (-0.82 * half, -0.82 * half)
-    ax.add_patch(Ellipse(centre, beam.major, beam.minor, angle=90.0 + beam.position_angle, color="#444444"))
+    ax.add_patch(Ellipse(centre, major, minor, angle=90.0 + angle, **kw))
 
 
 def curve(
     found: RotationCurve, truth: np.ndarray | None = None, references: Mapping[str, tuple] | None = None
 ) -> Figure:
-    """The rotation curve of a galaxy, from both sides and from each; below, the tilt of the rings.
+    """The rotation curve of a galaxy, from both sides and from each; below, the orientation of the rings.
 
     Parameters
     ----------
     found : RotationCurve
     truth : ndarray, shape (n,), optional
-        Circular speed at the rings' radii [km/s].
+        Circular velocity at the rings' radii [km/s].
     references : mapping, optional
         Further curves: name -> (radius [kpc], speed [km/s]).
 
-    To see: the two sides agree but for streaming; rings that are flagged (open) lie within the beam or at the edge.
+    To see: the two sides agree except for streaming; rings that are flagged (open) lie within the beam or at the edge.
     """
-    fig, axes = style.new_figure(2, 1, width="text", height=5.4, sharex=True, gridspec_kw={"height_ratios": [3.0, 1.3]})
-    top, bottom = axes
-    good = found.good
+    fig, (top, bottom) = style.new_figure(2, 1, width="text", height=5.4, sharex=True, height_ratios=[3.0, 1.3])
+    good, radius = found.good, found.radius * u.kpc
     if truth is not None:
-        top.plot(found.radius, truth, label="circular speed, true", **style.line("truth"))
-        style.plotted(fig, "true circular speed", radius=found.radius * u.kpc, speed=truth * _KMS)
-    for (name, (radius, speed)), dashes in zip((references or {}).items(), ("-", (0, (4, 2)), ":"), strict=False):
-        top.plot(radius, speed, label=name, color=style.COLOURS["literature"], linewidth=1.5, linestyle=dashes)
-        style.plotted(fig, name, radius=radius * u.kpc, speed=speed * _KMS)
+        columns = {"radius": radius, "speed": truth * KMS}
+        draw(top, "true circular speed", columns, style.line("truth"), label="circular speed, true")
+    for (name, (r, speed)), dashes in zip((references or {}).items(), ("-", style.SHORT, ":"), strict=False):
+        look = style.line("literature", linewidth=1.5, linestyle=dashes)
+        draw(top, name, {"radius": r * u.kpc, "speed": speed * KMS}, look)
     for side, marker, values in (("approaching", "<", found.v_approaching), ("receding", ">", found.v_receding)):
-        top.plot(found.radius, values, marker, color=style.COLOURS["rotation"], label=f"{side} side", markersize=4)
+        top.plot(found.radius, values, label=f"{side} side", **style.points("rotation", marker=marker, markersize=4))
     colour = style.COLOURS["accent"]
     for kept, face, label in ((good, colour, "both sides"), (~good, "white", "flagged")):
-        top.errorbar(
-            found.radius[kept],
-            found.v_rot[kept],
-            found.v_err[kept],
-            fmt="o",
-            color=colour,
-            markerfacecolor=face,
-            label=label if kept.any() else None,
-        )
+        look = style.points("accent", markerfacecolor=face, label=label if kept.any() else None)
+        top.errorbar(found.radius[kept], found.v_rot[kept], found.v_err[kept], **look)
     top.plot(found.radius[good], found.v_circ[good], color=colour, linewidth=1.2, label="with asymmetric drift")
     highest = max(found.v_rot[good].max(initial=1.0), 0.0 if truth is None else float(np.max(truth)))
     top.set(ylabel=r"speed [km s$^{-1}$]", ylim=(0, 1.2 * highest))
@@ -123,56 +101,46 @@ def curve(
     bottom.plot(found.radius, found.inclination, label="inclination", **style.line("rotation", linestyle="-"))
     turn = np.degrees(np.unwrap(np.radians(found.position_angle)))
     bottom.plot(found.radius, turn - turn[0], label="position angle less that of the first ring", **style.line("gas"))
-    bottom.set(xlabel="radius [kpc]", ylabel="deg", xlim=(0, None), ylim=(-25, 125))
+    bottom.set(xlabel=RADIUS, ylabel="deg", xlim=(0, None), ylim=(-25, 125))
     bottom.legend(loc="upper center", ncols=2)
-    style.plotted(
-        fig,
-        "rings",
-        radius=found.radius * u.kpc,
-        v_rot=found.v_rot * _KMS,
-        v_err=found.v_err * _KMS,
-        v_circ=found.v_circ * _KMS,
-        v_approaching=found.v_approaching * _KMS,
-        v_receding=found.v_receding * _KMS,
-        dispersion=found.dispersion * _KMS,
-        inclination=found.inclination * u.deg,
-        position_angle=found.position_angle * u.deg,
-        flag=np.array([flag or "good" for flag in found.flags]),
-    )
+    speeds = ("v_rot", "v_err", "v_circ", "v_approaching", "v_receding", "dispersion")
+    columns = {name: getattr(found, name) * KMS for name in speeds}
+    columns |= {name: getattr(found, name) * u.deg for name in ("inclination", "position_angle")}
+    style.plotted(fig, "rings", radius=radius, **columns, flag=np.array([flag or "good" for flag in found.flags]))
     return fig
 
 
 def smearing(
     curves: Mapping[float, tuple[RotationCurve, RotationCurve]], radius: np.ndarray, truth: np.ndarray
 ) -> Figure:
-    """Rotation speeds through beams of several widths: classic rings left, rings that know the beam right.
+    """Rotation speeds through beams of several widths: classic rings left, rings that model the beam right.
 
-    To see: left, the wider the beam, the slower the centre seems to turn; right, the curves lie together as far in as
-    the beam allows.
+    To see: left, the wider the beam, the slower the centre seems to rotate; right, the curves agree as far in as the
+    beam allows.
     """
     fig, axes = style.new_figure(1, 2, width="wide", height=3.6, sharey=True)
-    colours = (style.COLOURS["rotation"], style.COLOURS["gas"], style.COLOURS["accent"])
     for k, (ax, title) in enumerate(zip(axes, ("classic rings", "rings that know the beam"), strict=True)):
         ax.plot(radius, truth, label="circular speed, true", **style.line("truth"))
-        for (beam, pair), colour, marker in zip(curves.items(), colours, "osD", strict=False):
+        for (beam, pair), role, marker in zip(curves.items(), ("rotation", "gas", "accent"), "osD", strict=False):
             one = pair[k]
             label = f"beam {beam:g} arcsec ({one.beam:.1f} kpc)"
-            # The innermost ring is flagged and shown; rings at the edge are not the beam's story.
+            # The innermost ring is shown although it is flagged; rings at the edge have nothing to do with the beam.
             shown = np.array([flag in ("", "within the beam") for flag in one.flags])
-            ax.plot(one.radius[shown], one.v_rot[shown], marker=marker, color=colour, linewidth=1.1, label=label)
-            style.plotted(fig, f"{title}, {beam:g} arcsec", radius=one.radius * u.kpc, v_rot=one.v_rot * _KMS)
-        ax.set(title=title, xlabel="radius [kpc]", xlim=(0, None), ylim=(0, 1.25 * truth.max()))
-    style.plotted(fig, "true circular speed", radius=radius * u.kpc, v_rot=truth * _KMS)
+            look = style.line(role, linestyle="-", marker=marker, linewidth=1.1)
+            ax.plot(one.radius[shown], one.v_rot[shown], label=label, **look)
+            style.plotted(fig, f"{title}, {beam:g} arcsec", radius=one.radius * u.kpc, v_rot=one.v_rot * KMS)
+        ax.set(title=title, xlabel=RADIUS, xlim=(0, None), ylim=(0, 1.25 * truth.max()))
+    style.plotted(fig, "true circular speed", radius=radius * u.kpc, v_rot=truth * KMS)
     axes[0].set_ylabel(r"rotation speed [km s$^{-1}$]")
     axes[1].legend(loc="lower right")
     return fig
 
 
 def baryons(model: MassModel, truth: Mapping[str, np.ndarray]) -> Figure:
-    """The mass model: what was measured, what gas and stars would give, and what is missing; lines are the truth.
+    """The mass model: measured speeds, contributions of gas and stars, and the missing part; lines are the truth.
 
-    To see: how far the weighed stars and gas (points) are from what the particles give (lines), and what that does to
-    the missing part.
+    To see: how far the measured stars and gas (points) are from those of the particles (lines), and the effect on the
+    missing part.
     """
     fig, ax = style.new_figure(width="text", height=4.2)
     parts = (
@@ -182,12 +150,11 @@ def baryons(model: MassModel, truth: Mapping[str, np.ndarray]) -> Figure:
         ("dm", "missing", model.v_dark(), "dark_matter", "^"),
     )
     for key, name, speed, role, marker in parts:
-        colour = style.COLOURS[role]
-        err = model.v_err if key == "total" else None
-        ax.errorbar(model.radius, speed, err, fmt=marker, color=colour, label=name)
+        err = model.v_err if key == "total" else np.zeros_like(speed)
+        columns = {"radius": model.radius * u.kpc, "speed": speed * KMS, "true": truth[key] * KMS}
+        draw(ax, name, columns, style.points(role, marker=marker), bars=err)
         ax.plot(model.radius, truth[key], **style.line(role, linewidth=1.3))
-        style.plotted(fig, name, radius=model.radius * u.kpc, speed=speed * _KMS, true=truth[key] * _KMS)
-    ax.set(xlabel="radius [kpc]", ylabel=r"speed [km s$^{-1}$]", ylim=(0, None), xlim=(0, None))
+    ax.set(xlabel=RADIUS, ylabel=r"speed [km s$^{-1}$]", ylim=(0, None), xlim=(0, None))
     ax.legend(ncols=4, loc="upper center", bbox_to_anchor=(0.5, 1.12), frameon=False)
     return fig
 
@@ -195,33 +162,94 @@ def baryons(model: MassModel, truth: Mapping[str, np.ndarray]) -> Figure:
 def survey(table: QTable) -> Figure:
     """The method over a sample: fitted against true inclination, and the error of the speed against the true one.
 
-    To see: which galaxies the method stands by, and what of the error is the inclination's.
+    To see: which galaxies pass the quality cuts, and how much of the error is due to the inclination.
     """
-    fig, axes = style.new_figure(1, 2, width="wide", height=3.9)
-    left, right = axes
+    fig, (left, right) = style.new_figure(1, 2, width="wide", height=3.9)
     true, fitted = table["inclination"].to_value(u.deg), table["fitted"].to_value(u.deg)
     kept = np.asarray(table["reason"]) == ""
-    error = 100 * np.asarray(table["error"])
-    low, high = INCLINATION_RANGE
-    for ax, values in ((left, fitted), (right, error)):
-        ax.plot(true[~kept], values[~kept], "x", color=style.COLOURS["reject"], label="rejected")
-        ax.plot(true[kept], values[kept], "o", color=style.COLOURS["rotation"], label="accepted")
+    errors = {name: np.asarray(table[name]) for name in ("error", "error_perfect")}
+    for ax, values in ((left, fitted), (right, 100 * errors["error"])):
+        ax.plot(true[~kept], values[~kept], label="rejected", **style.points("reject"))
+        ax.plot(true[kept], values[kept], label="accepted", **style.points("rotation", marker="o"))
         ax.set(xlabel="true inclination [deg]", xlim=(0, 90))
     left.plot([0, 90], [0, 90], **style.line("baseline"))
-    left.axhspan(low, high, color=style.COLOURS["rotation"], alpha=0.1, linewidth=0)
+    left.axhspan(*INCLINATION_RANGE, color=style.COLOURS["rotation"], alpha=0.1, linewidth=0)
     left.set(ylabel="fitted inclination [deg]", ylim=(0, 90))
-    perfect = 100 * np.asarray(table["error_perfect"])
-    right.plot(true[kept], perfect[kept], "+", color=style.COLOURS["truth"], label="accepted, tilt given")
+    perfect = 100 * errors["error_perfect"]
+    right.plot(true[kept], perfect[kept], label="accepted, tilt given", **style.points("truth", marker="+"))
     right.axhline(0, **style.line("baseline"))
     right.set(ylabel="error of the circular speed [%]", ylim=(-50, 60))
     right.legend(loc="upper right")
-    style.plotted(
-        fig,
-        "views",
-        inclination=table["inclination"],
-        fitted=table["fitted"],
-        error=np.asarray(table["error"]),
-        error_perfect=np.asarray(table["error_perfect"]),
-        reason=np.asarray(table["reason"]),
+    angles = {name: table[name] for name in ("inclination", "fitted")}
+    style.plotted(fig, "views", **angles, **errors, reason=np.asarray(table["reason"]))
+    return fig
+
+
+def as_survey(real: MomentMaps, other: MomentMaps) -> Figure:
+    """The galaxy's maps as the network receives them, above those of a training view of similar HI mass.
+
+    To see: both rows have the same pixels, beam and noise, so that only the galaxy differs.
+    """
+    fig, axes = style.new_figure(2, 3, width="wide", height=5.4)
+    rows = (("this galaxy", real), ("a training view", other))
+    v_max = max(float(np.nanpercentile(np.abs(maps.velocity), 98)) for _, maps in rows)
+    looks = (
+        (style.DENSITY, -1.2, 1.3, r"log M$_\odot$ pc$^{-2}$"),
+        (style.VELOCITY, -v_max, v_max, r"velocity [km s$^{-1}$]"),
+        (style.SEQUENTIAL, 0, 60, r"dispersion [km s$^{-1}$]"),
     )
+    for line, (name, maps) in zip(axes, rows, strict=True):
+        values = (np.log10(maps.surface_density), maps.velocity, maps.dispersion)
+        shown = [
+            picture(ax, image, *look[:3], half=45.0, extent=maps.grid.extent)
+            for ax, image, look in zip(line, values, looks, strict=True)
+        ]
+        line[0].set_ylabel(name)
+        units = {"surface_density": DENSITY, "velocity": KMS, "dispersion": KMS}
+        style.plotted(fig, name, **{key: getattr(maps, key)[maps.seen] * unit for key, unit in units.items()})
+    for image, column, (*_, label) in zip(shown, axes.T, looks, strict=True):
+        fig.colorbar(image, ax=list(column), orientation="horizontal", label=label, shrink=0.9)
+    return fig
+
+
+def profiles(
+    radii: np.ndarray, fits: Mapping[str, Fit], predicted: np.ndarray | None, truth: np.ndarray | None = None
+) -> Figure:
+    """Dark mass within each radius: mass models with their 68 per cent intervals, and the network's members.
+
+    To see: where they agree within their errors and where not; the network does not use the data of the mass models.
+    """
+    fig, ax = style.new_figure(width="text", height=4.3)
+    radius = radii * u.kpc
+    for (name, found), role in zip(fits.items(), ("dark_matter", "accent"), strict=False):
+        low, middle, high = found.quantiles[1:4]
+        masses = {"low": low * u.Msun, "median": middle * u.Msun, "high": high * u.Msun}
+        look = style.line(role, linestyle=":", linewidth=1.1)
+        draw(ax, name, {"radius": radius, **masses}, look, label="", band=True, ordinate="median")
+        measured = np.where(found.measured, middle, np.nan)
+        ax.plot(radii, measured, label=f"mass model, {HALOS[name].label}", **style.line(role, linestyle="-"))
+    if predicted is not None and len(predicted):
+        ax.plot(radii, np.exp(predicted).T, color=style.COLOURS["prediction"], linewidth=0.7, alpha=0.7)
+        mean, label = np.exp(predicted.mean(axis=0)) * u.Msun, f"network (members: {len(predicted)})"
+        draw(ax, "network, mean", {"radius": radius, "median": mean}, style.points("prediction"), label=label)
+    if truth is not None:
+        draw(ax, "truth", {"radius": radius, "median": truth * u.Msun}, style.line("truth"))
+    radius_axis(ax, yscale="log", ylabel=r"dark mass within $R$ [M$_\odot$]")
+    ax.legend(loc="lower right")
+    return fig
+
+
+def placement(where: Placement) -> Figure:
+    """Features of the galaxy's maps (line) among those of the training views (histograms).
+
+    To see: each feature alone may look ordinary while the combination does not; the two distances test the
+    combination.
+    """
+    fig, _, panels = grid(len(FEATURES), 4, 2.1)
+    for ax, name, values, own in zip(panels, FEATURES, where.train.T, where.one, strict=True):
+        bins = list(np.linspace(min(values.min(), own), max(values.max(), own) + 1e-9, 25))
+        counts, edges, _ = ax.hist(values, bins=bins, color=style.COLOURS["embedded"], alpha=0.6)
+        ax.axvline(own, color=style.COLOURS["accent"])
+        ax.set(xlabel=name, yticks=[])
+        style.plotted(fig, name, left=edges[:-1], count=counts, galaxy=float(own))
     return fig

@@ -1,7 +1,7 @@
-"""The one style of all figures: size, type, colours with fixed meanings, and the memory of what was plotted.
+"""The style of all figures: sizes, type, the looks of methods and quantities, and the record of what was plotted.
 
-Colours are taken from Paul Tol's qualitative schemes (SRON/EPS/TN/09-002), which stay apart for the common kinds of
-colour blindness; a role also has a line style and a marker of its own, so that no meaning hangs on colour alone.
+Colours come from Paul Tol's qualitative schemes (SRON/EPS/TN/09-002), which stay distinct for the common kinds of
+colour blindness. Looks also differ in line style and marker, so that nothing depends on colour alone.
 """
 
 from __future__ import annotations
@@ -9,78 +9,128 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import matplotlib
 import numpy as np
 from astropy import units as u
+from cycler import cycler
 from matplotlib.figure import Figure
 
-#: What a colour means, in every figure of the book.
-COLOURS: dict[str, str] = {
-    "total": "#222222",
-    "dark_matter": "#332288",
-    "stars": "#DD7722",
-    "gas": "#2A9D8F",
-    "hot_gas": "#CC6677",
-    "embedded": "#3B6FB0",
-    "alternative": "#66B8E0",
-    "tng": "#C2410C",
-    "literature": "#6B6B6B",
-    "observed": "#222222",
-    "truth": "#222222",
-    "prediction": "#AA3377",
-    "baseline": "#A6A6A6",
-    "rotation": "#999933",
-    "accent": "#882255",
-    "reject": "#B8B8B8",
+#: Dash patterns, as matplotlib's (offset, (on, off, ...)) in units of the line width.
+DOTTED, DASHED, DASHDOT = (0, (1, 1.2)), (0, (5, 1.5)), (0, (3, 1.2, 1, 1.2))
+SHORT, LONG, DASHDOTDOT = (0, (4, 2)), (0, (6, 2)), (0, (4, 1.5, 1, 1.5, 1, 1.5))
+FINE = (0, (2, 1.2))
+
+
+@dataclass(frozen=True)
+class Look:
+    """How one method or quantity is drawn in every figure.
+
+    Parameters
+    ----------
+    colour : str
+    line : str or (offset, dashes)
+    marker : str
+    width : float, optional
+        Line width [point]; that of the style when omitted.
+    """
+
+    colour: str
+    line: str | tuple = "-"
+    marker: str = "o"
+    width: float | None = None
+
+
+#: The looks of quantities, data sources and methods. A new architecture or set of inputs needs an entry here only to
+#: get a look of its own; without one it is drawn as ``other``.
+LOOKS: dict[str, Look] = {
+    # Matter.
+    "total": Look("#222222"),
+    "dark_matter": Look("#332288"),
+    "stars": Look("#DD7722", DASHED),
+    "gas": Look("#2A9D8F", DASHDOT),
+    "hot_gas": Look("#CC6677", (0, (1, 1))),
+    # Sources of data.
+    "embedded": Look("#3B6FB0"),
+    "alternative": Look("#66B8E0", SHORT, "P"),
+    "tng": Look("#C2410C", marker="s"),
+    "literature": Look("#6B6B6B", LONG, "D"),
+    "observed": Look("#222222"),
+    # Truth and answers.
+    "truth": Look("#222222"),
+    "prediction": Look("#AA3377", marker="^"),
+    "baseline": Look("#A6A6A6", DOTTED),
+    "rotation": Look("#999933", DASHDOTDOT, "v"),
+    "accent": Look("#882255"),
+    "reject": Look("#B8B8B8", marker="x"),
+    # Architectures.
+    "A": Look("#332288", "-", "o", 1.9),
+    "A_scripts": Look("#66B8E0", DASHED, "s", 1.9),
+    "B": Look("#2A9D8F", DASHDOT, "D", 1.9),
+    "C": Look("#AA3377", "-", "^", 1.9),
+    "ResNet50": Look("#DD7722", DASHDOTDOT, "v", 1.9),
+    "other": Look("#999933", "-", "P", 1.9),
+    # Predictions without a network: greys, told apart by their dashes.
+    "baseline/random": Look("#BBBBBB", DOTTED, width=1.4),
+    "baseline/mean": Look("#8A8A8A", width=1.4),
+    "baseline/linear": Look("#555555", (0, (5, 2)), "s", 1.4),
+    "baseline/boosted": Look("#222222", DASHDOT, "D", 1.4),
+    # Sets of inputs: light in oranges, HI in greens, both in purples.
+    "inputs/all": Look("#AA3377", "-", "^", 1.9),
+    "inputs/SDSS_URZ_HI_012": Look("#C45A93", DASHED, "v", 1.9),
+    "inputs/SDSS_I_HI_012": Look("#DFA0C0", FINE, "<", 1.9),
+    "inputs/photometry": Look("#B3520B", "-", "o", 1.9),
+    "inputs/SDSS_URZ": Look("#DD7722", DASHED, "s", 1.9),
+    "inputs/SDSS_I": Look("#EFA968", FINE, "D", 1.9),
+    "inputs/hi": Look("#17695F", "-", "P", 1.9),
+    "inputs/HI_0": Look("#2A9D8F", DASHED, "X", 1.9),
+    "inputs/HI_1": Look("#6CC4B8", DASHDOT, "d", 1.9),
+    "inputs/HI_2": Look("#9AA84B", FINE, "h", 1.9),
+    # Halo models.
+    "halo/nfw": Look("#332288"),
+    "halo/burkert": Look("#882255", DASHED),
+    "halo/isothermal": Look("#CC6677", (0, (1, 1))),
+    "halo/einasto": Look("#3B6FB0", DASHDOT),
+    "halo/dc14": Look("#2A9D8F", LONG),
+    "halo/corenfw": Look("#DD7722", (0, (4, 1.5, 1, 1.5))),
+    # The comparison of networks with rotation curves.
+    "comparison/nfw": Look("#999933"),
+    "comparison/burkert": Look("#DD7722", DASHED),
+    "comparison/nfw_lcdm": Look("#2A9D8F", DASHDOT),
+    "comparison/all": Look("#AA3377"),
+    "comparison/hi": Look("#3B6FB0", DASHED),
+    "comparison/photometry": Look("#66B8E0", DASHDOT),
+    "comparison/mean": Look("#A6A6A6", DOTTED),
+    "comparison/boosted": Look("#6B6B6B", LONG),
 }
 
-LINES: dict[str, str | tuple] = {
-    "total": "-",
-    "dark_matter": "-",
-    "stars": (0, (5, 1.5)),
-    "gas": (0, (3, 1.2, 1, 1.2)),
-    "hot_gas": (0, (1, 1)),
-    "literature": (0, (6, 2)),
-    "baseline": (0, (1, 1.2)),
-    "rotation": (0, (4, 1.5, 1, 1.5, 1, 1.5)),
-    "alternative": (0, (4, 2)),
-}
+COLOURS: dict[str, str] = {name: look.colour for name, look in LOOKS.items()}
 
-MARKERS: dict[str, str] = {
-    "observed": "o",
-    "embedded": "o",
-    "tng": "s",
-    "literature": "D",
-    "prediction": "^",
-    "rotation": "v",
-    "alternative": "P",
-    "reject": "x",
-}
+#: Colours of things that have no meaning of their own, such as the neurons of a layer.
+CYCLE = ("#332288", "#88CCEE", "#44AA99", "#117733", "#999933", "#DDCC77", "#CC6677", "#882255")
 
-#: Colour maps by what they show: an ordered quantity, a surface density, a velocity about zero.
+#: Colour maps: an ordered quantity, a surface density, a velocity about zero, a signed weight about zero.
 SEQUENTIAL = "cividis"
 DENSITY = "magma"
 VELOCITY = "RdBu_r"
+SIGNED = "PuOr"
 
 #: Widths [inch]. ``text`` fills the book's column; type stays legible when a phone shrinks it to 360 pixels.
 WIDTHS = {"single": 4.4, "text": 6.2, "wide": 7.8}
 
-_RC = {
+_RC: dict[Any, Any] = {
     "figure.dpi": 110,
     "savefig.dpi": 200,
-    "figure.facecolor": "white",
-    "savefig.facecolor": "white",
-    "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 11,
-    "mathtext.fontset": "dejavusans",
     "axes.labelsize": 11,
     "axes.titlesize": 11,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
     "axes.titlepad": 7,
-    "axes.linewidth": 0.8,
     "axes.edgecolor": "#444444",
     "axes.labelcolor": "#222222",
     "axes.spines.top": False,
@@ -89,22 +139,18 @@ _RC = {
     "axes.axisbelow": True,
     "grid.color": "#E4E4E4",
     "grid.linewidth": 0.6,
-    "axes.prop_cycle": matplotlib.cycler(color=["#332288", "#DD7722", "#2A9D8F", "#AA3377", "#66B8E0", "#999933"]),
+    "axes.prop_cycle": cycler(color=["#332288", "#DD7722", "#2A9D8F", "#AA3377", "#66B8E0", "#999933"]),
     "xtick.labelsize": 10,
     "ytick.labelsize": 10,
     "xtick.color": "#444444",
     "ytick.color": "#444444",
-    "xtick.direction": "out",
-    "ytick.direction": "out",
     "legend.fontsize": 9.5,
-    "legend.frameon": True,
     "legend.framealpha": 0.85,
     "legend.edgecolor": "none",
     "legend.facecolor": "white",
     "legend.handlelength": 2.4,
     "lines.linewidth": 1.8,
     "lines.markersize": 4.5,
-    "errorbar.capsize": 0,
     "image.origin": "lower",
     "image.interpolation": "nearest",
     "image.cmap": SEQUENTIAL,
@@ -112,13 +158,12 @@ _RC = {
 }
 
 
-def use() -> None:
-    """Make this style matplotlib's own for the rest of the process; `new_figure` does it for you."""
-    matplotlib.rcParams.update(_RC)
-
-
-def new_figure(nrows: int = 1, ncols: int = 1, *, width: str = "text", height: float | None = None, **kw):
+def new_figure(
+    nrows: int = 1, ncols: int = 1, *, width: str = "text", height: float | None = None, **kw: Any
+) -> tuple[Figure, Any]:
     """Make a figure in the book's style, outside of pyplot (nothing is shown twice, nothing stays open).
+
+    The style becomes that of matplotlib for the rest of the process.
 
     Parameters
     ----------
@@ -129,47 +174,80 @@ def new_figure(nrows: int = 1, ncols: int = 1, *, width: str = "text", height: f
     height : float, optional
         Height [inch]; chosen from the panels' shape when omitted.
     **kw
-        Passed to `matplotlib.figure.Figure.subplots` (``sharex``, ``gridspec_kw``, ``squeeze``, ...).
+        Passed to `matplotlib.figure.Figure.subplots` (``sharex``, ``width_ratios``, ``squeeze``, ...).
 
     Returns
     -------
     fig : matplotlib.figure.Figure
     axes : Axes or ndarray of Axes
         As `Figure.subplots` returns them.
+
+    Raises
+    ------
+    ValueError
+        When the width is unknown.
     """
     if width not in WIDTHS:
         raise ValueError(f"width is one of {', '.join(WIDTHS)}, not {width!r}")
-    use()
+    matplotlib.rcParams.update(_RC)
     inches = WIDTHS[width]
     if height is None:
-        panel = inches / ncols
-        height = min(nrows * panel * (0.62 if ncols == 1 else 0.9), 9.5)
+        height = min(nrows * inches / ncols * (0.62 if ncols == 1 else 0.9), 9.5)
     fig = Figure(figsize=(inches, height), layout="constrained")
-    axes = fig.subplots(nrows, ncols, **kw)
-    return fig, axes
+    return fig, fig.subplots(nrows, ncols, **kw)
 
 
-def line(role: str, **kw) -> dict:
-    """Keyword arguments that draw a line in a role, for example ``ax.plot(r, v, **style.line("stars"))``."""
-    return {"color": COLOURS[role], "linestyle": LINES.get(role, "-"), **kw}
+def method(name: str, family: str = "") -> str:
+    """Find the name of the look of a prediction.
+
+    Parameters
+    ----------
+    name : str
+        As in ``predictions.hdf5``: ``"<architecture>/<inputs>"`` or ``"baseline/<name>"``.
+    family : str
+        Family of looks in which the part after the stroke is searched first, for example ``"inputs"``.
+
+    Returns
+    -------
+    str
+        A key of `LOOKS`; ``"other"`` when there is none.
+    """
+    first, _, last = name.partition("/")
+    keys = (name, first) if not family or first == "baseline" else (f"{family}/{last}", name, first)
+    return next((key for key in keys if key in LOOKS), "other")
 
 
-def points(role: str, **kw) -> dict:
-    """Keyword arguments that draw markers in a role, for `Axes.plot` and `Axes.errorbar`."""
-    return {"color": COLOURS[role], "marker": MARKERS.get(role, "o"), "linestyle": "none", **kw}
+def line(name: str, **kw: Any) -> dict[str, Any]:
+    """Keyword arguments that draw a line in a look, for example ``ax.plot(r, v, **style.line("stars"))``."""
+    look = LOOKS[name]
+    width = {} if look.width is None else {"linewidth": look.width}
+    return {"color": look.colour, "linestyle": look.line, **width, **kw}
 
 
-def plotted(fig: Figure, series: str, **columns) -> None:
-    """Remember the numbers behind one series of a figure; `show` writes them beside it.
+def points(name: str, **kw: Any) -> dict[str, Any]:
+    """Keyword arguments that draw markers in a look, for `Axes.plot` and `Axes.errorbar`."""
+    return {"color": LOOKS[name].colour, "marker": LOOKS[name].marker, "linestyle": "none", **kw}
+
+
+_PLOTTED: WeakKeyDictionary[Figure, list[tuple[str, Mapping[str, np.ndarray]]]] = WeakKeyDictionary()
+
+
+def plotted(fig: Figure, series: str, **columns: Any) -> None:
+    """Record the numbers behind one series of a figure; `show` writes them beside it.
 
     Parameters
     ----------
     fig : Figure
     series : str
-        What the series is, for example ``"dark matter"``; a name may come again and adds rows.
+        What the series is, for example ``"dark matter"``; a repeated name adds rows.
     **columns
-        One-dimensional arrays of equal length, or scalars that are repeated. A Quantity's unit
+        One-dimensional arrays of equal length, or scalars that are repeated. The unit of a Quantity
         goes into the column's name.
+
+    Raises
+    ------
+    ValueError
+        When the columns are not one-dimensional or differ in length.
     """
     table: dict[str, np.ndarray] = {}
     for name, values in columns.items():
@@ -184,30 +262,29 @@ def plotted(fig: Figure, series: str, **columns) -> None:
         raise ValueError(f"the columns of series '{series}' are not one-dimensional and of equal length: {shapes}")
     length = lengths.pop() if lengths else 1
     rows = {name: np.broadcast_to(values, (length,)) for name, values in table.items()}
-    _memory(fig).append((series, rows))
+    _PLOTTED.setdefault(fig, []).append((series, rows))
 
 
-def _memory(fig: Figure) -> list[tuple[str, Mapping[str, np.ndarray]]]:
-    if not hasattr(fig, "_dmlib_plotted"):
-        fig._dmlib_plotted = []
-    return fig._dmlib_plotted
+def recorded(fig: Figure) -> list[tuple[str, Mapping[str, np.ndarray]]]:
+    """Return what `plotted` recorded: the name of each series and its columns."""
+    return _PLOTTED.get(fig, [])
 
 
-def _cell(value) -> str:
-    if isinstance(value, (float, np.floating)):
+def _cell(value: Any) -> str:
+    if isinstance(value, float | np.floating):
         return format(float(value), ".7g") if np.isfinite(value) else ""
     return str(value)
 
 
 def csv_text(fig: Figure) -> str:
-    """Return what `plotted` remembered as CSV: one row a point, blank where a series has no such column."""
-    memory = _memory(fig)
-    names = list(dict.fromkeys(name for _, rows in memory for name in rows))
+    """Return what `plotted` recorded as CSV: one row a point, blank where a series has no such column."""
+    series = recorded(fig)
+    names = list(dict.fromkeys(name for _, rows in series for name in rows))
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["series", *names])
-    for series, rows in memory:
+    for title, rows in series:
         length = len(next(iter(rows.values()))) if rows else 0
         for i in range(length):
-            writer.writerow([series, *(_cell(rows[name][i]) if name in rows else "" for name in names)])
+            writer.writerow([title, *(_cell(rows[name][i]) if name in rows else "" for name in names)])
     return out.getvalue()

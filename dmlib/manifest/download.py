@@ -1,43 +1,311 @@
-"""Getting one file over HTTP: resume, retry with growing pauses, and the TNG key.
+"""HTTP downloads: resume, retries with growing pauses, checks of what arrives, and the TNG key.
 
-Handed to pooch as its downloader: pooch looks after the temporary name, the checksum and the final move.
+One loop does all retries. urllib3's ``Retry`` alone does not suffice: it cannot resume a body that was cut off, see
+that a web page came in place of the data, or let all connections keep a pause that the server requested of one.
 """
 
 from __future__ import annotations
 
+import ipaddress
+import os
 import random
+import threading
 import time
+import tomllib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import requests
+from tqdm.auto import tqdm
+from urllib3.exceptions import InvalidHeader
+from urllib3.util import Retry
 
 from .. import __version__
 from ..errors import FetchError
 from ..progress import bar
-from .tng import is_loopback, tng_key
 
 T = TypeVar("T")
 
-#: Replies after which another try may succeed: too many requests, and a server in trouble.
+REGISTER = "https://www.tng-project.org/users/register/"
+
+#: Root of the TNG web API; ``DMLIB_TNG_URL`` names another server with the same API.
+TNG_URL = "https://www.tng-project.org/api/"
+
+#: HTTP statuses after which another try may succeed: too many requests, and a server in trouble.
 TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 
-#: A server that asks for a longer pause than this is left alone [s].
+#: dmlib gives up on a server that requests a longer pause than this [s].
 LONGEST_PAUSE = 120.0
 
 
 class Missing(FetchError):
-    """The server says that there is no such thing (404, 410) or that the request makes no sense to it (400)."""
+    """The server has no such file (404, 410), or does not understand the request (400)."""
 
 
 class Exhausted(FetchError):
-    """All tries failed, for reasons that may pass: another day it may work."""
+    """All tries failed, for reasons that may pass: a later run may succeed."""
+
+
+class Transient(Exception):
+    """A failure that may pass.
+
+    Parameters
+    ----------
+    reason : str
+    wait : float, optional
+        Pause that the server requested [s].
+    """
+
+    def __init__(self, reason: str, wait: float | None = None):
+        super().__init__(reason)
+        self.wait = wait
+
+
+class Stopped(Exception):
+    """Another connection failed for good, or the user interrupted the download."""
+
+
+class Gate:
+    """State shared by all connections to one server: a pause that the server requested, and a request to stop.
+
+    Parameters
+    ----------
+    progress : tqdm, optional
+        Bar that counts the bytes of all files; without it each file has its own.
+    """
+
+    def __init__(self, progress: tqdm | None = None) -> None:
+        self.progress = progress
+        self._closed_until = 0.0
+        self.stop = threading.Event()
+
+    def close_for(self, seconds: float) -> None:
+        """Allow no request for so long [s]."""
+        self._closed_until = max(self._closed_until, time.monotonic() + seconds)
+
+    def check(self) -> None:
+        """Raise `Stopped` when all connections are to stop."""
+        if self.stop.is_set():
+            raise Stopped
+
+    def pass_through(self) -> None:
+        """Wait until requests are allowed again; raises `Stopped`."""
+        self.check()
+        while (left := self._closed_until - time.monotonic()) > 0:
+            self.sleep(left + random.uniform(0.0, 0.2))  # not all at the same instant
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep [s]; raises `Stopped` at once when all connections are to stop."""
+        if self.stop.wait(seconds):
+            raise Stopped
+
+
+@dataclass(frozen=True)
+class Downloader:
+    """Downloads with retries.
+
+    Parameters
+    ----------
+    attempts : int
+        Tries per URL; what has arrived of a file is kept from one to the next.
+    pause : float
+        First pause between tries [s]; it doubles each time, up to a minute. ``Retry-After`` takes precedence.
+    connect_timeout, read_timeout : float
+        Longest wait for a connection, and between two pieces of the answer [s].
+    jitter : float
+        Pauses are lengthened at random by up to this fraction, so that connections do not retry in step.
+    retry_content : bool
+        Whether wrong content, such as a web page in place of a file, counts as a server in trouble: the request is
+        then repeated.
+    """
+
+    attempts: int = 5
+    pause: float = 1.0
+    connect_timeout: float = 10.0
+    read_timeout: float = 60.0
+    jitter: float = 0.0
+    retry_content: bool = False
+
+    def get(
+        self,
+        url: str,
+        target: Path,
+        *,
+        label: str,
+        with_key: bool = False,
+        checksummed: bool = False,
+        check: Callable[[Path], object] | None = None,
+        gate: Gate | None = None,
+    ) -> None:
+        """Download a URL to `target`, resuming an earlier try.
+
+        Parameters
+        ----------
+        url : str
+        target : Path
+            The file gets this name once it is complete and checked. The partial file beside it stays when the download
+            fails, and the next call continues it.
+        label : str
+            Name of the entry, for errors and the progress bar.
+        with_key : bool
+            Send the TNG key.
+        checksummed : bool
+            Whether the caller compares a checksum: then a part is continued even where the server sent no mark
+            (ETag, Last-Modified) by which to see that its file is unchanged.
+        check : callable, optional
+            Raises `Transient` or FetchError when the content of the file is wrong.
+        gate : Gate, optional
+            Shared with other connections.
+
+        Raises
+        ------
+        Missing
+            When there is no such file.
+        Exhausted
+            When all tries failed.
+        FetchError
+            When another try would not help.
+        """
+        gate = gate or Gate()
+        part = target.with_name(target.name + ".part")
+
+        def attempt() -> None:
+            self._download(url, part, label, with_key, checksummed, gate)
+            try:
+                if check is not None:
+                    check(part)
+            except (Transient, FetchError) as error:
+                part.unlink(missing_ok=True)
+                if isinstance(error, FetchError) and not self.retry_content:
+                    raise
+                raise Transient(str(error)) from error
+            os.replace(part, target)
+
+        self._retry(attempt, urlsplit(url).netloc, label, gate)
+
+    def json(self, url: str, *, label: str, with_key: bool = False) -> Any:
+        """Return the JSON reply of a URL; raises as `get`."""
+
+        def attempt() -> Any:
+            with self._reply(url, label, with_key, {"Accept": "application/json"}) as reply:
+                return reply.json()
+
+        return self._retry(attempt, urlsplit(url).netloc, label, Gate())
+
+    def _retry(self, attempt: Callable[[], T], host: str, label: str, gate: Gate) -> T:
+        reason, wait = "", 0.0
+        for number in range(self.attempts):
+            if number:
+                gate.sleep(wait)
+            gate.pass_through()
+            try:
+                return attempt()
+            except Transient as error:
+                reason = str(error)
+                wait = min(self.pause * 2**number, 60.0) * (1.0 + self.jitter * random.random())
+                if error.wait is not None:
+                    wait = error.wait
+                    if wait > LONGEST_PAUSE:
+                        raise Exhausted(f"{label}: {host} asks to wait {wait:.0f} s; try again after that.") from error
+                    gate.close_for(wait)
+        tries = "1 try" if self.attempts == 1 else f"{self.attempts} tries"
+        raise Exhausted(f"{label}: {host} failed in {tries} ({reason}); check the network and try again.")
+
+    @contextmanager
+    def _reply(self, url: str, label: str, with_key: bool, headers: dict[str, str]) -> Iterator[requests.Response]:
+        """Reply to a request; failures, also of reading it, become `Transient` or `FetchError`."""
+        # Without "identity" a server may compress the body: then lengths and ranges would not be the file's.
+        headers = {"Accept-Encoding": "identity", "User-Agent": f"dmlib/{__version__}"} | headers
+        if with_key:
+            headers["api-key"] = tng_key(label)
+        try:
+            with _Session() as session:
+                # A proxy of the environment leads out of this machine.
+                session.trust_env = not is_loopback(urlsplit(url).hostname or "")
+                timeout = (self.connect_timeout, self.read_timeout)
+                with session.get(url, headers=headers, stream=True, timeout=timeout) as reply:
+                    self._check_reply(reply, label, with_key)
+                    yield reply
+        except requests.exceptions.JSONDecodeError as error:
+            raise Transient("its answer is not JSON") from error
+        except requests.RequestException as error:
+            reason, passing = _reason(error)
+            if passing:
+                raise Transient(reason) from error
+            raise FetchError(f"{label}: {urlsplit(url).netloc} cannot be reached ({reason}).") from error
+
+    def _check_reply(self, reply: requests.Response, label: str, with_key: bool) -> None:
+        host, status = urlsplit(reply.url).netloc, reply.status_code
+        page = "a login, an error or a proxy page"
+        if status in TRANSIENT:
+            try:  # a number of seconds, or a date
+                wait = Retry().parse_retry_after(reply.headers.get("Retry-After", ""))
+            except InvalidHeader:
+                wait = None
+            raise Transient(f"HTTP {status}", wait)
+        if status in (400, 404, 410):
+            why = "does not understand the request" if status == 400 else "has no such file"
+            raise Missing(f"{label}: {host} {why} (HTTP {status}); see its source page in data_manifest.yaml.")
+        if status in (401, 403) and with_key:
+            raise FetchError(f"{label}: {host} refused the TNG key (HTTP {status}); check TNG_API_KEY.")
+        if status not in (200, 206, 416):
+            raise FetchError(f"{label}: {host} answered HTTP {status} {reply.reason or ''}".rstrip() + ".")
+        if reply.headers.get("Content-Type", "").startswith("text/html"):
+            if self.retry_content:
+                raise Transient(f"it sent a web page in place of the data: {page}")
+            raise FetchError(
+                f"{label}: {host} sent a web page where a file was expected ({page}); open its address in a browser."
+            )
+
+    def _download(self, url: str, part: Path, label: str, with_key: bool, checksummed: bool, gate: Gate) -> None:
+        """Append what is missing to the part, and check that it is complete."""
+        mark_path = part.with_name(part.name + ".mark")
+        mark = mark_path.read_text() if mark_path.is_file() else ""
+        if not (mark or checksummed):
+            part.unlink(missing_ok=True)
+        have = part.stat().st_size if part.is_file() else 0
+        headers = {"Range": f"bytes={have}-"} if have else {}
+        if have and mark:
+            headers["If-Range"] = mark
+        with self._reply(url, label, with_key, headers) as reply:
+            resumes = reply.headers.get("Content-Range", "").startswith(f"bytes {have}-")
+            if reply.status_code == 416 or (reply.status_code == 206 and not resumes):
+                part.unlink(missing_ok=True)
+                raise Transient("it sent another piece of the file than was requested")
+            if reply.status_code == 200:
+                have = 0
+            etag = reply.headers.get("ETag", "")
+            mark = etag if etag and not etag.startswith("W/") else reply.headers.get("Last-Modified", "")
+            mark_path.write_text(mark)
+            length = reply.headers.get("Content-Length")
+            total = have + int(length) if length is not None else None
+            shown = nullcontext(gate.progress) if gate.progress is not None else bar(total=total, label=label, unit="B")
+            with open(part, "ab" if have else "wb") as handle, shown as progress:
+                for piece in reply.iter_content(chunk_size=1 << 16):
+                    gate.check()
+                    handle.write(piece)
+                    progress.update(len(piece))
+            if total is not None and (size := part.stat().st_size) != total:
+                raise Transient(f"the file arrived cut off, {size} of {total} bytes")
+        mark_path.unlink(missing_ok=True)
+
+
+class _Session(requests.Session):
+    """A session that sends the TNG key on to other hosts of the same site only.
+
+    requests drops ``Authorization`` when a redirect leads to another host; it would send ``api-key`` anywhere, and
+    from an encrypted connection to an open one.
+    """
+
+    def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
+        super().rebuild_auth(prepared_request, response)
+        before, after = str(response.request.url), str(prepared_request.url)
+        if _site(after) != _site(before) or (before.startswith("https:") and not after.startswith("https:")):
+            prepared_request.headers.pop("api-key", None)
 
 
 def _site(url: str) -> str:
@@ -49,281 +317,97 @@ def _site(url: str) -> str:
     return ".".join(host.split(".")[-2:])
 
 
-class _Session(requests.Session):
-    """A session that takes the TNG key along to other hosts of the same site only.
-
-    requests drops ``Authorization`` when a redirect leads to another host; it would carry ``api-key`` anywhere, and
-    from an encrypted connection to an open one.
-    """
-
-    def rebuild_auth(self, prepared_request, response):
-        super().rebuild_auth(prepared_request, response)
-        before, after = response.request.url, prepared_request.url
-        if _site(after) != _site(before) or (before.startswith("https:") and not after.startswith("https:")):
-            prepared_request.headers.pop("api-key", None)
+#: Failed requests: what a user reads of them, and whether they may pass by themselves.
+_REASONS: tuple[tuple[type[Exception], str, bool], ...] = (
+    (requests.exceptions.ProxyError, "the proxy does not let the request through", False),
+    (requests.exceptions.SSLError, "its certificate cannot be verified", False),
+    (requests.exceptions.ChunkedEncodingError, "the file arrived cut off", True),
+    (requests.Timeout, "no answer in time", True),
+)
 
 
-def _session(url: str) -> _Session:
-    session = _Session()
-    # A proxy of the environment leads out of this machine.
-    session.trust_env = not is_loopback(urlsplit(url).hostname or "")
-    return session
-
-
-class Transient(Exception):
-    """A failure that may pass; `wait` is the pause that the server asked for [s]."""
-
-    def __init__(self, reason: str, wait: float | None = None):
-        super().__init__(reason)
-        self.wait = wait
-
-
-def _retry_after(response: requests.Response) -> float | None:
-    """Pause asked for by ``Retry-After``, which is a number of seconds or a date [s]."""
-    value = response.headers.get("Retry-After", "").strip()
-    if not value:
-        return None
-    if value.isdigit():
-        return float(value)
-    try:
-        return max((parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds(), 0.0)
-    except (TypeError, ValueError):
-        return None
-
-
-def _nothing(*_: object) -> None:
-    """What is called where nobody wants to be told."""
-
-
-@dataclass(frozen=True)
-class Downloader:
-    """How patiently files are downloaded.
-
-    Parameters
-    ----------
-    attempts : int
-        Tries a URL gets; what has come of the file is kept from one to the next.
-    pause : float
-        First pause between tries [s]; it doubles each time, up to a minute. ``Retry-After`` is obeyed instead.
-    connect_timeout, read_timeout : float
-        Longest wait for a connection, and between two pieces of the answer [s].
-    sleep : callable
-        What waits; tests put a recorder here.
-    jitter : float
-        Pauses are lengthened at random by up to this share, so that many connections do not come back in step.
-    pages_pass : bool
-        Whether a web page in the place of a file is taken for a server in trouble, and asked again.
-    before : callable
-        Called before each try: it may wait, or raise to give up.
-    told_to_wait : callable
-        Called with the seconds when the server asks for a pause.
-    received : callable or None
-        Called with the number of bytes that came (negative where they are to come again), in place of a bar; what it
-        raises ends the download.
-    """
-
-    attempts: int = 5
-    pause: float = 1.0
-    connect_timeout: float = 10.0
-    read_timeout: float = 60.0
-    sleep: Callable[[float], None] = time.sleep
-    jitter: float = 0.0
-    pages_pass: bool = False
-    before: Callable[[], object] = _nothing
-    told_to_wait: Callable[[float], object] = _nothing
-    received: Callable[[int], object] | None = None
-
-    def get(self, url: str, part: Path, *, label: str, with_key: bool = False, checksummed: bool = False) -> None:
-        """Download a URL to `part`, going on where an earlier try stopped.
-
-        Parameters
-        ----------
-        url : str
-        part : Path
-            The partial file. It stays when the download fails, and the next call continues it.
-        label : str
-            Name of the entry, for errors and the progress bar.
-        with_key : bool
-            Send the TNG key.
-        checksummed : bool
-            Whether a checksum is compared afterwards: then a part is continued even where the server gives no mark
-            (ETag, Last-Modified) by which to see that its file is still the same.
-
-        Raises
-        ------
-        FetchError
-            When it fails for good, or `attempts` are used up.
-        """
-        self.patiently(lambda: self._try(url, part, label, with_key, checksummed), urlsplit(url).netloc, label)
-
-    def attempt(self, url: str, part: Path, *, label: str, with_key: bool = False) -> None:
-        """One try of `get`, which raises `Transient` for what may pass; for callers with checks of their own."""
-        self._try(url, part, label, with_key, checksummed=False)
-
-    def json(self, url: str, *, label: str, with_key: bool = False) -> Any:
-        """The JSON that a URL gives, with the same patience.
-
-        Raises
-        ------
-        FetchError
-            As `get`; also when the answer is no JSON.
-        """
-        return self.patiently(lambda: self._try_json(url, label, with_key), urlsplit(url).netloc, label)
-
-    def patiently(self, action: Callable[[], T], host: str, label: str) -> T:
-        """What `action` gives, tried again while it fails for reasons that may pass.
-
-        Raises
-        ------
-        Exhausted
-            When `attempts` are used up.
-        """
-        for attempt in range(self.attempts):
-            self.before()
-            try:
-                return action()
-            except Transient as error:
-                reason = str(error)
-                if error.wait is None:
-                    wait = min(self.pause * 2**attempt, 60.0) * (1.0 + self.jitter * random.random())
-                else:
-                    wait = error.wait
-                    if wait > LONGEST_PAUSE:
-                        raise Exhausted(f"{label}: {host} asks to wait {wait:.0f} s; try again after that.") from error
-                    self.told_to_wait(wait)
-                if attempt + 1 < self.attempts:
-                    self.sleep(wait)
-        tries = "1 try" if self.attempts == 1 else f"{self.attempts} tries"
-        raise Exhausted(f"{label}: {host} failed in {tries} ({reason}); check the network and try again.")
-
-    def _try_json(self, url: str, label: str, with_key: bool) -> Any:
-        headers = self._headers(label, with_key) | {"Accept": "application/json"}
-        try:
-            with _session(url) as session:
-                reply = session.get(url, headers=headers, timeout=(self.connect_timeout, self.read_timeout))
-                self._check(reply, label, with_key)
-                return reply.json()
-        except requests.exceptions.JSONDecodeError as error:
-            raise Transient("its answer is no JSON") from error
-        except requests.RequestException as error:
-            raise self._failure(error, url, label) from error
-
-    @staticmethod
-    def _headers(label: str, with_key: bool) -> dict[str, str]:
-        # Without "identity" a server may compress on the way: then lengths and ranges would not be the file's.
-        headers = {"Accept-Encoding": "identity", "User-Agent": f"dmlib/{__version__} (pooch)"}
-        return headers | ({"api-key": tng_key(label)} if with_key else {})
-
-    @staticmethod
-    def _failure(error: requests.RequestException, url: str, label: str) -> Exception:
-        reason, passing = _plain(error)
-        if passing:
-            return Transient(reason)
-        return FetchError(f"{label}: {urlsplit(url).netloc} cannot be reached ({reason}).")
-
-    def _try(self, url: str, part: Path, label: str, with_key: bool, checksummed: bool) -> None:
-        mark_path = part.with_name(part.name + ".mark")
-        mark = mark_path.read_text() if mark_path.is_file() else ""
-        if part.is_file() and not (mark or checksummed):
-            part.unlink()
-        have = part.stat().st_size if part.is_file() else 0
-        headers = self._headers(label, with_key)
-        if have:
-            headers["Range"] = f"bytes={have}-"
-            headers |= {"If-Range": mark} if mark else {}
-        try:
-            with (
-                _session(url) as session,
-                session.get(
-                    url, headers=headers, stream=True, timeout=(self.connect_timeout, self.read_timeout)
-                ) as reply,
-            ):
-                if reply.status_code == 416:
-                    part.unlink(missing_ok=True)
-                    raise Transient("it has no more of the file than is here already")
-                self._check(reply, label, with_key)
-                if reply.status_code == 206 and not reply.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
-                    part.unlink(missing_ok=True)
-                    raise Transient("it sent another piece of the file than was asked for")
-                if reply.status_code != 206:
-                    have = 0
-                self._save(reply, part, mark_path, have, label)
-        except requests.RequestException as error:
-            raise self._failure(error, url, label) from error
-        mark_path.unlink(missing_ok=True)
-
-    def _check(self, reply: requests.Response, label: str, with_key: bool) -> None:
-        """Turn a reply that is not what was asked for into an error."""
-        host, status = urlsplit(reply.url).netloc, reply.status_code
-        if status in TRANSIENT:
-            raise Transient(f"HTTP {status}", _retry_after(reply))
-        if status in (401, 403) and with_key:
-            raise FetchError(f"{label}: {host} refused the TNG key (HTTP {status}); check TNG_API_KEY.")
-        if status in (404, 410):
-            raise Missing(
-                f"{label}: {host} has no such file (HTTP {status}); see its source page in data_manifest.yaml."
-            )
-        if status == 400:
-            raise Missing(f"{label}: {host} does not understand the request (HTTP 400).")
-        if status not in (200, 206):
-            raise FetchError(f"{label}: {host} answered HTTP {status} {reply.reason or ''}".rstrip() + ".")
-        if reply.headers.get("Content-Type", "").startswith("text/html"):
-            if self.pages_pass:
-                raise Transient("it sent a web page in place of the data: a login, an error or a proxy page")
-            raise FetchError(
-                f"{label}: {host} sent a web page where a file was expected (a login, an error or a proxy page); "
-                "open its address in a browser."
-            )
-
-    def _save(self, reply: requests.Response, part: Path, mark_path: Path, have: int, label: str) -> None:
-        """Append the body to the part, and see that it is whole."""
-        etag = reply.headers.get("ETag", "")
-        mark = etag if etag and not etag.startswith("W/") else reply.headers.get("Last-Modified", "")
-        mark_path.write_text(mark)
-        length = reply.headers.get("Content-Length")
-        total = have + int(length) if length is not None else None
-        came = 0
-        try:
-            with open(part, "ab" if have else "wb") as handle, self._told(total, label) as tell:
-                tell(have if self.received is None else 0)
-                for piece in reply.iter_content(chunk_size=1 << 16):
-                    handle.write(piece)
-                    came += len(piece)
-                    tell(len(piece))
-            if total is not None and (got := part.stat().st_size) != total:
-                raise Transient(f"the file came cut off, {got} of {total} bytes")
-        except BaseException:
-            if self.received is not None and not mark:
-                self.received(-came)  # without a mark the next try begins afresh
-            raise
-
-    @contextmanager
-    def _told(self, total: int | None, label: str) -> Iterator[Callable[[int], object]]:
-        """What is told of the bytes that come: a bar of this file's own, or whoever counts for many files."""
-        if self.received is not None:
-            yield self.received
-            return
-        with bar(total=total, label=label, unit="B") as progress:
-            progress.unit_scale = True
-            yield progress.update
-
-
-def _plain(error: requests.RequestException) -> tuple[str, bool]:
+def _reason(error: requests.RequestException) -> tuple[str, bool]:
     """A short reason for a failed request, and whether it may pass by itself within a minute.
 
-    The messages of requests hold addresses of objects and whole URLs; a user needs neither.
+    The messages of requests contain addresses of objects and whole URLs; a user needs neither.
     """
+    for kind, reason, passing in _REASONS:
+        if isinstance(error, kind):
+            return reason, passing
     text = str(error)
-    if isinstance(error, requests.exceptions.ProxyError):
-        return "the proxy does not let the request through", False
-    if isinstance(error, requests.exceptions.SSLError):
-        return "its certificate cannot be verified", False
-    if isinstance(error, requests.exceptions.ChunkedEncodingError):
-        return "the file came cut off", True
-    if isinstance(error, requests.Timeout):
-        return "no answer in time", True
     if "resolve" in text or "getaddrinfo" in text or "unreachable" in text:
         return "no network?", False
     if isinstance(error, requests.ConnectionError):
         return ("the connection was refused" if "refused" in text else "the connection broke"), True
     return type(error).__name__, False
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name is this machine's own loopback."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def tng_url() -> str:
+    """Root of the TNG web API, with a slash at its end: ``DMLIB_TNG_URL``, else `TNG_URL`.
+
+    Raises
+    ------
+    FetchError
+        When the variable is not an address, or one to which the key would travel unencrypted.
+    """
+    url = os.environ.get("DMLIB_TNG_URL", "").strip() or TNG_URL
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
+        raise FetchError("DMLIB_TNG_URL is not an address such as http://127.0.0.1:8099/api/: correct it or unset it.")
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        raise FetchError(
+            f"DMLIB_TNG_URL leads to {parts.hostname} without encryption, where your TNG key could be read on the way: "
+            "use https, or unset it."
+        )
+    return url.rstrip("/") + "/"
+
+
+def _config_key() -> str:
+    """The user's own setting, outside every repository: ``[tng] api_key``; raises tomllib.TOMLDecodeError."""
+    path = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "dmlib" / "config.toml"
+    tng = tomllib.loads(path.read_text(encoding="utf-8")).get("tng") if path.is_file() else None
+    return str(tng.get("api_key", "")).strip() if isinstance(tng, dict) else ""
+
+
+def known_keys() -> list[str]:
+    """All TNG keys of this user, which must not appear in anything that is written."""
+    keys = [os.environ.get("TNG_API_KEY", "").strip()]
+    with suppress(tomllib.TOMLDecodeError):
+        keys.append(_config_key())
+    return [key for key in keys if key]
+
+
+def tng_key(label: str) -> str:
+    """The user's TNG key, from ``TNG_API_KEY`` or ``~/.config/dmlib/config.toml``.
+
+    It is read when a request is made, put into that request's header, and stored nowhere.
+
+    Parameters
+    ----------
+    label : str
+        Name of the entry that needs it, for the error.
+
+    Raises
+    ------
+    FetchError
+        When there is none; says where to get one and where to put it.
+    """
+    try:
+        key = os.environ.get("TNG_API_KEY", "").strip() or _config_key()
+    except tomllib.TOMLDecodeError as error:
+        # Not the parser's message, which quotes the line.
+        raise FetchError(f"{label}: dmlib/config.toml in your configuration folder is not TOML.") from error
+    if not key:
+        raise FetchError(
+            f"{label} needs the key of a TNG account (free, {REGISTER}): set TNG_API_KEY, or write "
+            'api_key = "..." under [tng] in ~/.config/dmlib/config.toml.'
+        )
+    return key

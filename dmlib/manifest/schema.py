@@ -10,44 +10,55 @@ from typing import Annotated, Literal
 from urllib.parse import quote, urlsplit
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from ..errors import FetchError, ManifestError
 from ..settings import repository_root
+from .download import is_loopback
 
-#: How an entry is had: by anyone; with a TNG account's key; written here; only from a folder of files, a mirror.
+#: How an entry is obtained: by anyone; with the key of a TNG account; written here; only from a folder, the mirror.
 Access = Literal["open", "tng-key", "generated", "mirror"]
 
-#: What the content must begin with, see `dmlib.manifest.content`. A "tree" is a folder.
+#: What the content must begin with, see `dmlib.manifest.fetch.MARKS`. A "tree" is a folder.
 Format = Literal["zip", "fits", "hdf5", "tar", "text", "tree"]
+
+
+def _inside(path: str) -> str:
+    """Refuse a path that would leave the folder it is relative to."""
+    if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts or "\\" in path:
+        raise ValueError(f"'{path}' must be a relative path inside its folder, with forward slashes")
+    return path
+
+
+def _secure(url: str) -> str:
+    """Refuse an address to which a key would travel in the open."""
+    parts = urlsplit(url)
+    if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
+        raise ValueError(f"'{url}' must begin with https://, because a key may travel with the request")
+    return url
+
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 BibKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$")]
-
-LOOPBACK = ("127.0.0.1", "localhost")
+RelativePath = Annotated[str, AfterValidator(_inside)]
+Url = Annotated[str, AfterValidator(_secure)]
+Count = Annotated[int, Field(gt=0)]
 
 
 class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-def _relative(path: str | None) -> str | None:
-    """Refuse a path that would leave the folder it is relative to."""
-    if path is not None and (PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts or "\\" in path):
-        raise ValueError(f"'{path}' must be a relative path inside its folder, with forward slashes")
-    return path
-
-
 class Parameter(_Strict):
-    """A blank in an entry's URL, such as the number of a subhalo.
+    """A blank in an entry's URL, for example a subhalo's id.
 
     Parameters
     ----------
     meaning : str
-        What it is, with its unit where it has one.
+        What it is, with its unit if it has one.
     pattern : str
-        Regular expression that the whole value must match; the values become part of a URL and of a file name.
+        Regular expression that the whole value must match, because values become part of a URL and a file name.
     example : str
     """
 
@@ -77,19 +88,14 @@ class Tree(_Strict):
         Checksum of the list ``<sha256>  <name>`` of the files, sorted by name, one a line.
     """
 
-    path: str
+    path: RelativePath
     members: str
-    count: Annotated[int, Field(gt=0)]
+    count: Count
     sha256: Sha256
-
-    @field_validator("path")
-    @classmethod
-    def _inside(cls, path: str) -> str:
-        return _relative(path)
 
 
 class Entry(_Strict):
-    """One thing that comes from elsewhere, or is generated here.
+    """One data set that comes from elsewhere, or is generated here.
 
     Parameters
     ----------
@@ -131,17 +137,17 @@ class Entry(_Strict):
     description: str
     access: Access
     source: str
-    urls: tuple[str, ...] = ()
+    urls: tuple[Url, ...] = ()
     verified: bool = False
     evidence: str = ""
     parameters: dict[str, Parameter] = {}
-    file: str | None = None
+    file: RelativePath | None = None
     format: Format | None = None
-    size: Annotated[int, Field(gt=0)] | None = None
+    size: Count | None = None
     sha256: Sha256 | None = None
     no_checksum: str = ""
     tree: Tree | None = None
-    mirror: str | None = None
+    mirror: RelativePath | None = None
     licence: str
     citation: Annotated[tuple[BibKey, ...], Field(min_length=1)]
     chapters: tuple[str, ...] = ()
@@ -149,23 +155,12 @@ class Entry(_Strict):
     generator: str | None = None
     version: str | None = None
 
-    @field_validator("urls")
-    @classmethod
-    def _secure(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
-        for url in urls:
-            parts = urlsplit(url)
-            if parts.scheme != "https" and parts.hostname not in LOOPBACK:
-                raise ValueError(f"'{url}' must begin with https://, because a key may travel with the request")
-        return urls
-
-    @field_validator("file", "mirror")
-    @classmethod
-    def _inside(cls, path: str | None) -> str | None:
-        return _relative(path)
-
     @model_validator(mode="after")
     def _complete(self) -> Entry:
         downloaded = self.access in ("open", "tng-key")
+        templates = (*self.urls, self.file or "", self.mirror or "")
+        blanks = {field for text in templates for _, field, _, _ in Formatter().parse(text) if field is not None}
+        unknown = sorted(blanks - self.parameters.keys())
         if downloaded and not (self.urls and self.file and self.format and self.evidence):
             raise ValueError(f"access '{self.access}' needs urls, file, format and evidence")
         if downloaded and self.sha256 is None and not self.no_checksum:
@@ -180,19 +175,27 @@ class Entry(_Strict):
             raise ValueError("a tree is what a zip archive unpacks to, or a folder (format 'tree')")
         if self.parameters and (self.tree or self.sha256):
             raise ValueError("an entry with parameters stands for many files and can have neither tree nor sha256")
-        for template in (*self.urls, self.file or "", self.mirror or ""):
-            blanks = {field for _, field, _, _ in Formatter().parse(template) if field is not None}
-            if blanks - self.parameters.keys():
-                raise ValueError(f"'{template}' has blanks {sorted(blanks - self.parameters.keys())} not in parameters")
+        if unknown:
+            raise ValueError(f"urls, file or mirror have blanks {unknown}, which are not in parameters")
         return self
 
     def fill(self, template: str, parameters: dict[str, object]) -> str:
         """Put values into the blanks of a URL, a cache path or a mirror path.
 
+        Parameters
+        ----------
+        template : str
+        parameters : dict
+            A value for each of the entry's parameters.
+
+        Returns
+        -------
+        str
+
         Raises
         ------
         FetchError
-            When a value is missing, not of the form wanted, or unknown.
+            When a value is missing, malformed, or unknown.
         """
         for unknown in parameters.keys() - self.parameters.keys():
             raise FetchError(
@@ -223,7 +226,7 @@ class Manifest(_Strict):
     entries: tuple[Entry, ...]
 
     def __getitem__(self, name: str) -> Entry:
-        """The entry of that name; FetchError names the known ones."""
+        """Return the entry of that name; FetchError names the known ones."""
         for entry in self.entries:
             if entry.name == name:
                 return entry

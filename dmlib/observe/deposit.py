@@ -1,11 +1,17 @@
-"""The same cube as MARTINI's, made in hundredths of a second.
+"""HI cubes of simulated galaxies: with MARTINI, the reference, and the same cube made in hundredths of a second.
 
-MARTINI is general: it carries units through every step, knows every projection of the sky, searches its pixels with a
-tree, and lays out every particle's spectrum over all channels. Here the geometry is that of one observation, in closed
-form; a particle touches the pixels of its kernel and the channels of its line, and nothing else is visited; the beam,
-being separable, is applied along one axis after the other. Particles, kernels, channels, noise (drawn from the same
-seed in the same order) and beam are MARTINI's, so that the cube agrees with
-`dmlib.observe.cube.observe_with_martini` to rounding: tests/test_observe_cube.py compares them voxel by voxel.
+MARTINI (Oman 2019, 2024) turns particles into a cube as an interferometer would deliver it. It is general: it carries
+units through every step, knows every projection of the sky, searches its pixels with a tree, and lays out the spectrum
+of every particle over all channels. In `observe` the geometry is that of one observation, in closed form; only the
+pixels of a particle's kernel and the channels of its line are visited; and the beam, which is separable, is applied
+along one axis after the other. Particles, kernels, channels, noise (drawn from the same seed in the same order) and
+beam are MARTINI's, so that both cubes agree to rounding: the tests compare them voxel by voxel.
+
+MARTINI's conventions, and how they are met here: it looks along its x axis, with y East and z North; its first array
+axis is right ascension, which falls with the index, so the transpose of a channel is an image with West to the right;
+its velocity axis descends, about the Hubble velocity of the distance. A cube here has axes (velocity, y, x),
+velocities ascend, and are relative to the systemic velocity. MARTINI also adds the Hubble flow within the galaxy (0.07
+km/s per kpc of depth), as it should for the peculiar velocities of a simulation.
 """
 
 from __future__ import annotations
@@ -17,17 +23,10 @@ from astropy import constants
 from astropy import units as u
 from numba import njit
 
+from ..errors import GalaxyError
 from ..units import HUBBLE
-from .cube import (
-    MSUN_PER_JY_KMS_MPC2,
-    HICube,
-    HISettings,
-    beam_area,
-    beam_kernel,
-    noise_seed,
-    nothing_in_cube,
-    white_noise,
-)
+from .beam import BEAM_TRUNCATION, beam_kernel, convolve_separable
+from .cube import MSUN_PER_JY_KMS_MPC2, HICube, HISettings, white_noise
 from .grid import SkyGrid
 from .hydrogen import SPLINE_FWHM, HIGas
 from .views import View
@@ -38,9 +37,105 @@ _BOLTZMANN_PER_PROTON = (constants.k_B / constants.m_p).to_value(u.km**2 / u.s**
 #: A line is followed to this many dispersions; beyond lie 2e-9 of it.
 _LINE_REACH = 6.0
 
+#: Observer frame (right, up, towards the observer) to MARTINI's frame (away, East, North).
+TO_MARTINI = np.array([[0.0, 0.0, -1.0], [-1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+
+#: Mixed into the seed to give the noise a random stream of its own.
+_STREAM = 0x6E6F6973
+
+
+def noise_seed(seed: int, subhalo_id: int, view: int) -> int:
+    """Seed of the noise of one view; it does not depend on the order of work."""
+    return int(np.random.SeedSequence([seed, _STREAM, subhalo_id, view]).generate_state(1, np.uint64)[0])
+
+
+def observe_with_martini(gas: HIGas, view: View, grid: SkyGrid, settings: HISettings, *, seed: int) -> HICube:
+    """Observe a galaxy with MARTINI.
+
+    Parameters
+    ----------
+    gas : HIGas
+    view : View
+    grid : SkyGrid
+    settings : HISettings
+    seed : int
+        Root seed of the noise, see `noise_seed`.
+
+    Returns
+    -------
+    HICube
+
+    Raises
+    ------
+    GalaxyError
+        When no HI lies within the cube.
+    """
+    from martini import DataCube, Martini
+    from martini.beams import GaussianBeam
+    from martini.noise import GaussianNoise
+    from martini.sources import SPHSource
+    from martini.spectral_models import GaussianSpectrum
+    from martini.sph_kernels import CubicSplineKernel
+
+    rotation = TO_MARTINI @ view.rotation
+    source = SPHSource(
+        distance=settings.distance * u.Mpc,
+        h=HUBBLE,
+        T_g=gas.temperature * u.K,
+        mHI_g=gas.m_hi * u.Msun,
+        xyz_g=gas.positions @ rotation.T * u.kpc,
+        vxyz_g=gas.velocities @ rotation.T * u.km / u.s,
+        hsm_g=np.minimum(gas.fwhm, settings.max_fwhm) * u.kpc,
+        coordinate_axis=1,
+    )
+    pixel = grid.pixel_size * settings.arcsec_per_kpc
+    cube = DataCube(
+        n_px_x=grid.pixels,
+        n_px_y=grid.pixels,
+        n_channels=settings.n_channels,
+        px_size=pixel * u.arcsec,
+        channel_width=settings.channel_width * u.km / u.s,
+        spectral_centre=source.vsys,
+    )
+    beam = None
+    if settings.beam:
+        width = settings.beam * u.arcsec
+        beam = GaussianBeam(bmaj=width, bmin=width, truncate=BEAM_TRUNCATION)
+    noise = None
+    if settings.noise:
+        sigma = settings.beam / np.sqrt(8.0 * np.log(2.0)) / pixel
+        # Undo MARTINI's estimate of what the beam does to the noise, to reach the exact level.
+        rms = white_noise(settings, pixel) / (2.19568 * np.sqrt(np.pi) * sigma)
+        noise = GaussianNoise(rms=rms * u.Jy / u.beam, seed=noise_seed(seed, gas.subhalo_id, view.index))
+    line = settings.line_width
+    try:
+        martini = Martini(
+            source=source,
+            datacube=cube,
+            beam=beam,
+            noise=noise,
+            sph_kernel=CubicSplineKernel(),
+            spectral_model=GaussianSpectrum(sigma=line if line == "thermal" else line * u.km / u.s),
+            quiet=True,
+        )
+    except RuntimeError as error:
+        if "No non-zero mHI" not in str(error):
+            raise
+        raise _no_hi(gas, grid, settings) from error
+    martini.insert_source_in_cube(progressbar=False)
+    if noise is not None:
+        martini.add_noise()
+    if beam is not None:
+        martini.convolve_beam()
+        data = martini.datacube._array.to_value(u.Jy / u.beam)
+    else:
+        data = martini.datacube._array.to_value(u.Jy / u.arcsec**2) * pixel**2
+    # (right ascension, declination, velocity descending) -> (velocity ascending, y, x)
+    return HICube.of(np.ascontiguousarray(data.T[::-1]), grid, settings, gas.subhalo_id, view.index)
+
 
 def observe(gas: HIGas, view: View, grid: SkyGrid, settings: HISettings, *, seed: int) -> HICube:
-    """Observe a galaxy; arguments, result and errors as `dmlib.observe.cube.observe_with_martini`."""
+    """Observe a galaxy; arguments, result and errors as `observe_with_martini`."""
     pixel = grid.pixel_size * settings.arcsec_per_kpc
     factor = beam_kernel(settings.beam, pixel) if settings.beam else np.ones(1)
     pad = len(factor) // 2
@@ -56,56 +151,16 @@ def observe(gas: HIGas, view: View, grid: SkyGrid, settings: HISettings, *, seed
     first_edge = settings.velocities[0] - 0.5 * settings.channel_width
     touched = _deposit(padded, column + pad, row + pad, fwhm, velocity, width, flux, first_edge, settings.channel_width)
     if touched == 0:
-        raise nothing_in_cube(gas, grid, settings)
+        raise _no_hi(gas, grid, settings)
     if settings.noise:
         # MARTINI draws (right ascension, declination, velocity descending), in the unit of the cube before the beam.
         rng = np.random.default_rng(noise_seed(seed, gas.subhalo_id, view.index))
         noise = rng.standard_normal(padded.shape)
-        scale = white_noise(settings, pixel) / beam_area(settings.beam) * pixel**2
+        scale = white_noise(settings, pixel) / settings.round_beam.area * pixel**2
         padded += scale * noise.transpose(1, 0, 2)[:, :, ::-1]
     if settings.beam:
-        padded = convolve_separable(padded, factor) * (beam_area(settings.beam) / pixel**2)
-    return HICube(np.ascontiguousarray(padded.transpose(2, 0, 1)), grid, settings, gas.subhalo_id, view.index)
-
-
-def convolve_separable(cube: np.ndarray, factor: np.ndarray) -> np.ndarray:
-    """Convolve the first two axes with ``outer(factor, factor)``, keeping the part without edge effects.
-
-    Parameters
-    ----------
-    cube : ndarray, shape (n, n, k)
-    factor : ndarray, shape (2 p + 1,)
-        Symmetric.
-
-    Returns
-    -------
-    ndarray, shape (n - 2 p, n - 2 p, k)
-
-    Notes
-    -----
-    Plain loops, compiled: a matrix product would start threads of its own in every worker, and its rounding would
-    depend on their number.
-    """
-    cube = np.ascontiguousarray(cube)
-    inner = cube.shape[0] - len(factor) + 1
-    rows = np.zeros((inner, *cube.shape[1:]))
-    _convolve_rows(cube, factor, rows)
-    result = np.zeros((inner, inner, cube.shape[2]))
-    for i in range(inner):
-        _convolve_rows(rows[i], factor, result[i])
-    return result
-
-
-@njit(cache=True)
-def _convolve_rows(cube, factor, out):
-    """Convolve the first axis; whatever axes `cube` and `out` have beside it are run through in order."""
-    flat_in = cube.reshape(cube.shape[0], -1)
-    flat_out = out.reshape(out.shape[0], -1)
-    for i in range(flat_out.shape[0]):
-        for t in range(len(factor)):
-            weight = factor[t]
-            for k in range(flat_out.shape[1]):
-                flat_out[i, k] += weight * flat_in[i + t, k]
+        padded = convolve_separable(padded, factor) * (settings.round_beam.area / pixel**2)
+    return HICube.of(np.ascontiguousarray(padded.transpose(2, 0, 1)), grid, settings, gas.subhalo_id, view.index)
 
 
 def _on_the_sky(gas: HIGas, view: View, grid: SkyGrid, settings: HISettings):
@@ -126,9 +181,9 @@ def _on_the_sky(gas: HIGas, view: View, grid: SkyGrid, settings: HISettings):
 
 @njit(cache=True)
 def _spline_column(r2: float) -> float:
-    """Line integral of the cubic spline of unit support radius at squared distance r2 in units of the support.
+    """Line integral of the cubic spline of unit support radius at squared distance r2, in units of the support.
 
-    The closed form of MARTINI, written for a kernel of support 2 and rescaled.
+    MARTINI's closed form, which is for a kernel of support 2, rescaled.
     """
     q2 = 4.0 * r2
     if q2 > 4.0:
@@ -219,7 +274,7 @@ def _deposit(cube, column, row, fwhm, velocity, width, flux, first_edge, channel
 
 @njit(cache=True)
 def _gaussian_pixel(dx: float, dy: float, sigma: float) -> float:
-    """Integral over a pixel of a Gaussian truncated at 6 sigma, as MARTINI has it."""
+    """Integral over a pixel of a Gaussian truncated at 6 sigma, as in MARTINI."""
     s = math.sqrt(2.0) * sigma
     zmax2 = 36.0 - (dx * dx + dy * dy) / (sigma * sigma)
     depth = math.erf(math.sqrt(zmax2) / math.sqrt(2.0)) if zmax2 > 0.0 else 0.0
@@ -227,3 +282,11 @@ def _gaussian_pixel(dx: float, dy: float, sigma: float) -> float:
     x = math.erf((dx + 0.5) / s) - math.erf((dx - 0.5) / s)
     y = math.erf((dy + 0.5) / s) - math.erf((dy - 0.5) / s)
     return 0.25 * depth * x * y / norm
+
+
+def _no_hi(gas: HIGas, grid: SkyGrid, settings: HISettings) -> GalaxyError:
+    """Error for a galaxy whose HI lies outside the cube."""
+    half = (settings.n_channels * settings.channel_width) / 2
+    return GalaxyError(
+        f"subhalo {gas.subhalo_id} has no HI within {grid.field_of_view:g} kpc and +-{half:g} km/s of its centre"
+    )

@@ -1,8 +1,8 @@
 """How much neutral and atomic hydrogen a gas cell holds.
 
-The simulation does not follow molecules, and its star-forming cells carry the temperature of an effective equation of
-state, so the HI mass is a model on top of it. The recipe is the one of MARTINI (>= 2.1.16) for TNG, written here once
-more as pure functions on arrays, so that it runs on any universe, after the periodic wrap, and can be tested alone:
+The simulation does not follow molecules, and the temperature of its star-forming cells is that of an effective
+equation of state, so the HI mass is modelled afterwards. The recipe is that of MARTINI (>= 2.1.16) for TNG, written
+here as pure functions on arrays, so that it runs on any universe, after the periodic wrap, and can be tested alone:
 
 1. Cells that form no stars keep the simulation's own ``NeutralHydrogenAbundance`` (ultraviolet background with the
    self-shielding of Rahmati et al. 2013).
@@ -12,8 +12,8 @@ more as pure functions on arrays, so that it runs on any universe, after the per
 3. Neutral gas divides into HI and H2 by a pressure law, R_mol = (P/P0)^alpha, with the partial pressure of the neutral
    gas (Diemer et al. 2018, eq. 6; Marinacci et al. 2017).
 
-Another recipe gives another HI mass: on the same cells two versions of MARTINI differ by factors of a few, and TNG100
-holds about twice the neutral gas observed at z = 0 (Diemer et al. 2019). The network learns whatever is chosen here.
+Another recipe gives another HI mass: for the same cells two versions of MARTINI differ by factors of a few, and TNG100
+has about twice the neutral gas observed at z = 0 (Diemer et al. 2019). The network learns whatever is chosen here.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ from astropy import constants
 from astropy import units as u
 
 from ..errors import GalaxyError
-from ..units import wrap
-from ..universe.base import Scope, Universe
+from ..galaxy import Component, Galaxy, load_galaxy
+from ..universe.base import Universe
+from .cube import HISettings
 
 GAMMA = 5.0 / 3.0
 #: Density threshold of star formation of the TNG model [hydrogen atoms / cm^3]
@@ -46,7 +47,11 @@ SPLINE_FWHM = 0.7223517244643763
 #: Support radius of a cell's kernel, in cell radii (as MARTINI's TNGSource).
 SUPPORT_IN_CELL_RADII = 2.5
 
-#: Gas fields that the recipe needs, beside positions and velocities.
+#: Dispersion along one axis of the cubic spline in three dimensions, in units of its support radius: half the inverse
+#: of H/h = 1.825742 in table 1 of Dehnen & Aly (2012).
+SPLINE_DISPERSION = 0.5 / 1.825742
+
+#: Gas fields that the recipe needs in addition to positions and velocities.
 HYDROGEN_FIELDS = (
     "Masses",
     "Density",
@@ -122,7 +127,7 @@ def cloud_fraction(internal_energy: np.ndarray, n_hydrogen: np.ndarray, x_hydrog
     -------
     ndarray
         f = (u_hot - u) / (u_hot - u_cold), within 0 and 1. (MARTINI does not bound it; a cell outside the model's
-        range of energies would have a negative mass.)
+        range of energies would get a negative mass.)
 
     Notes
     -----
@@ -151,12 +156,12 @@ def atomic_fraction(neutral_pressure: np.ndarray, partition: str = "leroy08") ->
 
 
 def hydrogen(cells: Mapping[str, np.ndarray], partition: str = "leroy08") -> Hydrogen:
-    """Hydrogen in all its forms, cell by cell.
+    """Hydrogen in all its phases, cell by cell.
 
     Parameters
     ----------
     cells : mapping of ndarray
-        The fields of `HYDROGEN_FIELDS` by their TNG names, physical units: Masses [Msun], Density [Msun/kpc^3],
+        The fields of `HYDROGEN_FIELDS`, see `dmlib.galaxy.Component.fields`: Masses [Msun], Density [Msun/kpc^3],
         InternalEnergy [(km/s)^2], StarFormationRate [Msun/yr], GFM_Metals shape (n, 10) with hydrogen in column 0.
     partition : {"leroy08", "blitz06"}
         Pressure law that divides the neutral hydrogen.
@@ -221,174 +226,108 @@ class HIGas:
     fwhm: np.ndarray
     temperature: np.ndarray
 
+    @classmethod
+    def of(cls, galaxy: Galaxy, *, partition: str = "leroy08", negligible: float = 1e-3) -> HIGas:
+        """The HI of a galaxy's gas cells.
+
+        Parameters
+        ----------
+        galaxy : Galaxy
+            Loaded with ``extra={"gas": HYDROGEN_FIELDS}``; its scope decides whose gas this is. All gas of the FoF
+            group is what lies in the telescope's beam (MARTINI's TNGSource also takes it: without the satellites there
+            would be holes).
+        partition : {"leroy08", "blitz06"}
+            Pressure law, see `PARTITIONS`.
+        negligible : float
+            The cells poorest in HI that together hold at most this share of the HI are left out, and the HI of the
+            others is raised to keep the total. They are the cells of the hot halo: most of the gas in number, with the
+            widest kernels and nothing to see.
+
+        Raises
+        ------
+        GalaxyError
+            When there is no gas, no HI, or a value that is not finite.
+        """
+        gas = galaxy.gas
+        if len(gas) == 0:
+            raise GalaxyError(f"{galaxy.name} has no gas cells, so there is no HI to observe")
+        galaxy.require_finite("gas", ("Coordinates", "Velocities", *HYDROGEN_FIELDS))
+        parts = hydrogen(gas.fields, partition)
+        total = parts.m_hi.sum()
+        if not total > 0:
+            raise GalaxyError(f"{galaxy.name} has {len(gas)} gas cells but no HI")
+        order = np.argsort(parts.m_hi)
+        lost = np.searchsorted(np.cumsum(parts.m_hi[order]), negligible * total)
+        # Back to the order of the file, so that floating-point sums do not depend on how cells rank by mass.
+        keep = np.sort(order[lost:])
+        m_hi = parts.m_hi[keep]
+        return cls(
+            galaxy.subhalo_id,
+            gas.position[keep],
+            gas.velocity[keep],
+            m_hi * (total / m_hi.sum()),
+            cell_fwhm(gas.mass[keep], gas.extra["Density"][keep]),
+            parts.temperature[keep],
+        )
+
     @property
     def mass(self) -> float:
-        """HI mass in all [Msun]."""
+        """Total HI mass [Msun]."""
         return float(self.m_hi.sum())
 
     def spin_axis(self, r_max: float = 30.0) -> np.ndarray:
         """Unit vector of the angular momentum of the HI within `r_max` [kpc] of the centre, shape (3,).
 
-        The axis to which inclination and position angle of an HI disc refer: it is the gas that is seen to turn, and in
-        a warped or disturbed galaxy its axis is not the stars'.
+        Inclination and position angle of an HI disc refer to this axis: an HI map shows the rotation of the gas, whose
+        axis differs from that of the stars in a warped or disturbed galaxy.
 
         Raises
         ------
         GalaxyError
-            When no HI lies there, or it does not turn.
+            When there is no HI within `r_max`, or it has no angular momentum.
         """
         inside = np.einsum("ij,ij->i", self.positions, self.positions) < r_max**2
         spin = self.m_hi[inside] @ np.cross(self.positions[inside], self.velocities[inside])
         length = np.linalg.norm(spin)
         if not length > 0:
             raise GalaxyError(
-                f"subhalo {self.subhalo_id} has no turning HI within {r_max:g} kpc, so no axis: ask for random views "
-                "without one"
+                f"subhalo {self.subhalo_id} has no rotating HI within {r_max:g} kpc, so no spin axis: leave it out, or "
+                "take random views without an axis"
             )
         return spin / length
 
 
-def hi_gas(
-    subhalo_id: int,
-    positions: np.ndarray,
-    velocities: np.ndarray,
-    cells: Mapping[str, np.ndarray],
-    *,
-    partition: str = "leroy08",
-    negligible: float = 1e-3,
-) -> HIGas:
-    """HI of a galaxy from its gas cells.
+def load_hi(universe: Universe, subhalo_id: int, settings: HISettings) -> HIGas:
+    """Read the gas of a galaxy, and find its HI as the settings of the observation say; errors as `HIGas.of`."""
+    galaxy = load_galaxy(universe, subhalo_id, ["gas"], scope=settings.scope, extra={"gas": HYDROGEN_FIELDS})
+    return HIGas.of(galaxy, partition=settings.partition, negligible=settings.negligible)
+
+
+def disc_profiles(gas: Component, axis: np.ndarray, edges: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
+    """Face-on surface density of HI and of H2 in rings about an axis, for every pressure law.
 
     Parameters
     ----------
-    subhalo_id : int
-        Named in errors.
-    positions, velocities : ndarray, shape (n, 3)
-        Relative to the galaxy [physical kpc, km/s].
-    cells : mapping of ndarray
-        See `hydrogen`.
-    partition : {"leroy08", "blitz06"}
-    negligible : float
-        The cells poorest in HI are left out as long as together they hold no more than this share of it; the HI of the
-        others is raised by what is lost, so that the total is kept. These are the cells of the hot halo: most of the
-        gas in number, the widest kernels, and nothing to see.
-
-    Returns
-    -------
-    HIGas
-
-    Raises
-    ------
-    GalaxyError
-        When there is no gas, no HI, or a value that is not a finite number.
-    """
-    if len(positions) == 0:
-        raise GalaxyError(f"subhalo {subhalo_id} has no gas cells, so there is no HI to observe")
-    for name, values in (("Coordinates", positions), ("Velocities", velocities), *cells.items()):
-        bad = int(np.count_nonzero(~np.isfinite(values)))
-        if bad:
-            raise GalaxyError(
-                f"subhalo {subhalo_id}: gas field {name} holds {bad} values that are not finite; the file is damaged"
-            )
-    parts = hydrogen(cells, partition)
-    total = parts.m_hi.sum()
-    if not total > 0:
-        raise GalaxyError(f"subhalo {subhalo_id} has {len(positions)} gas cells but no HI")
-    order = np.argsort(parts.m_hi)
-    lost = np.searchsorted(np.cumsum(parts.m_hi[order]), negligible * total)
-    # Back to the order of the file: sums in floating point shall not depend on how cells rank by mass.
-    keep = np.sort(order[lost:])
-    m_hi = parts.m_hi[keep]
-    return HIGas(
-        int(subhalo_id),
-        np.asarray(positions, dtype=float)[keep],
-        np.asarray(velocities, dtype=float)[keep],
-        m_hi * (total / m_hi.sum()),
-        cell_fwhm(cells["Masses"][keep], cells["Density"][keep]),
-        parts.temperature[keep],
-    )
-
-
-def load_cells(
-    universe: Universe, subhalo_id: int, scope: Scope = "group"
-) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
-    """Read the gas cells about one subhalo.
-
-    Parameters
-    ----------
-    universe : Universe
-    subhalo_id : int
-    scope : {"group", "subhalo"}
-        All gas of the FoF group, which is what lies in the telescope's beam (MARTINI's TNGSource does the same and says
-        why: cutting satellites out leaves holes), or the cells bound to the subhalo alone.
-
-    Returns
-    -------
-    positions, velocities : ndarray, shape (n, 3)
-        From the galaxy's centre, the periodic wrap undone [kpc], and relative to its motion [km/s].
-    cells : dict of ndarray
-        The fields of `HYDROGEN_FIELDS`.
-
-    Raises
-    ------
-    UniverseError
-        When the tree lacks the fields (a mini snapshot does).
-    """
-    row = universe.subhalos(("SubhaloPos", "SubhaloVel", "SubhaloGrNr"), np.array([subhalo_id]))
-    object_id = int(subhalo_id) if scope == "subhalo" else int(row["SubhaloGrNr"][0])
-    cells = universe.particles(object_id, "gas", ["Coordinates", "Velocities", *HYDROGEN_FIELDS], scope)
-    centre = row["SubhaloPos"][0].to_value(u.kpc)
-    positions = wrap(cells.pop("Coordinates") - centre, universe.header.units.box_kpc)
-    velocities = cells.pop("Velocities") - row["SubhaloVel"][0].to_value(u.km / u.s)
-    return positions, velocities, cells
-
-
-def load_hi_gas(
-    universe: Universe,
-    subhalo_id: int,
-    *,
-    scope: Scope = "group",
-    partition: str = "leroy08",
-    negligible: float = 1e-3,
-) -> HIGas:
-    """Read the gas about one subhalo and find its HI; see `load_cells` and `hi_gas` for arguments and errors."""
-    return hi_gas(subhalo_id, *load_cells(universe, subhalo_id, scope), partition=partition, negligible=negligible)
-
-
-def ring_profile(positions: np.ndarray, axis: np.ndarray, mass: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """Mass per area of the disc in rings about an axis, seen face-on [Msun/pc^2].
-
-    Parameters
-    ----------
-    positions : ndarray, shape (n, 3)
-        [kpc]
+    gas : Component
+        With the fields of `HYDROGEN_FIELDS`.
     axis : ndarray, shape (3,)
-        Unit vector.
-    mass : ndarray, shape (n,)
-        [Msun]
+        Unit vector, normal of the disc.
     edges : ndarray, shape (m + 1,)
-        Of the rings [kpc].
+        Edges of the rings [kpc].
 
     Returns
     -------
-    ndarray, shape (m,)
+    dict
+        ``profiles[partition]["HI" or "H2"]``, shape (m,) [Msun/pc^2].
     """
-    height = positions @ axis
-    radius = np.sqrt(np.maximum(np.einsum("ij,ij->i", positions, positions) - height**2, 0.0))
-    inside, _ = np.histogram(radius, edges, weights=mass)
-    return inside / (np.pi * np.diff(np.asarray(edges) ** 2) * 1e6)
-
-
-def disc_profiles(
-    positions: np.ndarray, axis: np.ndarray, cells: Mapping[str, np.ndarray], edges: np.ndarray
-) -> dict[str, dict[str, np.ndarray]]:
-    """Surface density of HI and of H2 in rings for every pressure law, ``profiles[partition]["HI" or "H2"]``.
-
-    Arguments as `ring_profile` and `hydrogen`; values [Msun/pc^2], shape (m,).
-    """
+    height = gas.position @ axis
+    radius = np.sqrt(np.maximum(np.einsum("ij,ij->i", gas.position, gas.position) - height**2, 0.0))
+    area = np.pi * np.diff(np.asarray(edges) ** 2) * 1e6
     profiles = {}
     for partition in PARTITIONS:
-        parts = hydrogen(cells, partition)
+        parts = hydrogen(gas.fields, partition)
         masses = {"HI": parts.m_hi, "H2": parts.m_h2}
-        profiles[partition] = {phase: ring_profile(positions, axis, mass, edges) for phase, mass in masses.items()}
+        profiles[partition] = {
+            phase: np.histogram(radius, edges, weights=mass)[0] / area for phase, mass in masses.items()
+        }
     return profiles

@@ -1,32 +1,34 @@
-"""From a cube to what is read off it: moment maps, the global profile, a position-velocity diagram, channel maps.
+"""What is measured on an HI cube: moment maps, the global profile, a position-velocity diagram, channel maps.
 
 Moment maps are blank (NaN, and False in `MomentMaps.seen`) where no emission was found. Emission is sought in a cube
-smoothed once more with its own beam and over three channels, as surveys do (Walter et al. 2008; SoFiA, Serra et al.
-2015): there the outer disc stands out of the noise, and the moments are then taken from the voxels of the original cube
-about what was found. Taking moments over all channels instead would let the noise of the empty channels into every
-pixel, and the velocity, a ratio, would be the worst hit.
+smoothed again with its own beam and over three channels, as in surveys (Walter et al. 2008; SoFiA, Serra et al. 2015):
+there the outer disc stands out from the noise. The moments are then taken from the original voxels in and around the
+emission. Moments over all channels would include the noise of the empty channels in every pixel, and the velocity,
+which is a ratio, would suffer most.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from astropy import units as u
+from astropy.table import QTable
 from numba import njit
 from scipy import ndimage
 
 from ..errors import GalaxyError
-from .cube import ATOMS_PER_CM2, MSUN_PER_JY_KMS_MPC2, HICube, HISettings, beam_kernel
-from .deposit import convolve_separable, observe
+from ..progress import bar
+from ..universe.base import Universe
+from .cube import ATOMS_PER_CM2, CHANNELS_TOGETHER, Cube, HICube, HISettings
+from .deposit import observe
 from .grid import SkyGrid
-from .hydrogen import HIGas
-from .views import View
+from .hydrogen import load_hi
+from .views import lines_of_sight
 
 #: Names of the moments, the last axis of `MomentMaps.stack` and of the network's input.
 MOMENTS = ("surface_density", "velocity", "dispersion")
-
-#: Channels over which the cube is smoothed before emission is sought.
-_CHANNELS_TOGETHER = 3
 
 
 @dataclass(frozen=True)
@@ -61,11 +63,6 @@ class MomentMaps:
         return np.isfinite(self.surface_density)
 
     @property
-    def column_density(self) -> np.ndarray:
-        """HI atoms per cm^2."""
-        return self.surface_density * ATOMS_PER_CM2
-
-    @property
     def m_hi(self) -> float:
         """HI mass in the map [Msun]."""
         return float(np.nansum(self.surface_density) * self.grid.pixel_area * 1e6)
@@ -76,21 +73,14 @@ class MomentMaps:
         return np.stack([self.surface_density, self.velocity, self.dispersion], axis=-1)
 
 
-def noise_after_smoothing(settings: HISettings, pixel: float) -> float:
-    """Noise of the smoothed cube over that of the cube: exact for MARTINI's noise, white before the beam."""
-    beam = beam_kernel(settings.beam, pixel)
-    twice = np.convolve(beam, beam)
-    return float(np.sum(twice**2) / np.sum(beam**2)) / np.sqrt(_CHANNELS_TOGETHER)
-
-
-def find_emission(cube: HICube, *, snr: float = 4.0) -> np.ndarray:
+def find_emission(cube: Cube, *, snr: float = 4.0) -> np.ndarray:
     """Voxels that hold emission.
 
     Parameters
     ----------
-    cube : HICube
+    cube : Cube
     snr : float
-        Least signal-to-noise in the smoothed cube. Islands smaller than a beam by three channels are taken for noise;
+        Least signal-to-noise in `Cube.smoothed`. Islands smaller than a beam by three channels are taken for noise;
         the others are grown by one voxel, for the flux at their edges (2% of the HI of a typical disc is then missed,
         7% without).
 
@@ -99,50 +89,56 @@ def find_emission(cube: HICube, *, snr: float = 4.0) -> np.ndarray:
     ndarray of bool, shape (n_channels, y, x)
         Everything above zero where the cube has no noise.
     """
-    if not cube.settings.noise:
+    if not cube.noise:
         return cube.data > 0
-    factor = beam_kernel(cube.settings.beam, cube.pixel_arcsec)
-    pad = len(factor) // 2
-    padded = np.pad(cube.data.transpose(1, 2, 0), ((pad, pad), (pad, pad), (0, 0)))
-    smooth = convolve_separable(padded, factor)
-    smooth = ndimage.uniform_filter1d(smooth, _CHANNELS_TOGETHER, axis=2, mode="constant")
-    level = snr * cube.settings.noise * noise_after_smoothing(cube.settings, cube.pixel_arcsec)
-    islands, _ = ndimage.label(smooth > level)
-    smallest = _CHANNELS_TOGETHER * cube.area_arcsec2 / cube.pixel_arcsec**2
-    large = np.bincount(islands.ravel()) >= smallest
+    smooth, noise = cube.smoothed()
+    islands, _ = ndimage.label((smooth > snr * noise) & cube.valid)
+    large = np.bincount(islands.ravel()) >= CHANNELS_TOGETHER * cube.area / cube.pixel**2
     large[0] = False
-    return ndimage.binary_dilation(large[islands]).transpose(2, 0, 1)
+    return ndimage.binary_dilation(large[islands]) & cube.valid
 
 
-def moment_maps(cube: HICube, *, snr: float = 4.0, floor: float = 1e19) -> MomentMaps:
+def moments(cube: Cube, *, floor: float | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Moments 0, 1 and 2 of a cube.
 
     Parameters
     ----------
-    cube : HICube
-    snr : float
-        See `find_emission`.
-    floor : float
-        Pixels below this column density are blank too [atoms/cm^2], with or without noise, so that a map without noise
-        ends about where a deep survey would lose it.
+    cube : Cube
+    floor : float, optional
+        Pixels below this column density are blank [atoms/cm^2]; default three times the noise of one channel.
 
     Returns
     -------
-    MomentMaps
+    surface_density, velocity, dispersion : ndarray, shape (y, x)
+        [Msun/pc^2], [km/s], [km/s], as in `MomentMaps`; NaN where blank.
     """
     v = cube.velocities
-    powers = _powers(cube.data, find_emission(cube, snr=snr), v)
+    powers = _powers(cube.data, find_emission(cube), v)
     surface_density = powers[0] * cube.surface_density
+    if floor is None:
+        floor = 3.0 * cube.noise * cube.surface_density * ATOMS_PER_CM2
     seen = surface_density * ATOMS_PER_CM2 > floor
     with np.errstate(divide="ignore", invalid="ignore"):
         velocity = powers[1] / powers[0]
         variance = powers[2] / powers[0] - velocity**2
-    dispersion = np.sqrt(np.maximum(variance, cube.settings.channel_width**2 / 12.0))
+    dispersion = np.sqrt(np.maximum(variance, cube.channel_width**2 / 12.0))
     # Negative noise in a weak pixel can throw its mean velocity out of the band.
-    seen &= np.abs(velocity) <= v[-1]
+    seen &= (velocity >= v[0]) & (velocity <= v[-1])
     blank = np.where(seen, 0.0, np.nan)
-    maps = (surface_density + blank, velocity + blank, dispersion + blank)
-    return MomentMaps(*maps, cube.grid, cube.settings, cube.subhalo_id, cube.view)
+    return surface_density + blank, velocity + blank, dispersion + blank
+
+
+def moment_maps(cube: HICube, *, floor: float = 1e19) -> MomentMaps:
+    """Moment maps of a simulated galaxy.
+
+    Parameters
+    ----------
+    cube : HICube
+    floor : float
+        Pixels below this column density are blank too [atoms/cm^2], with or without noise, so that a map without noise
+        ends about where a deep survey would lose it.
+    """
+    return MomentMaps(*moments(cube, floor=floor), cube.grid, cube.settings, cube.subhalo_id, cube.view)
 
 
 @njit(cache=True)
@@ -161,24 +157,6 @@ def _powers(data, mask, velocities):
     return out
 
 
-def observe_moments(
-    gas: HIGas,
-    view: View,
-    grid: SkyGrid,
-    settings: HISettings,
-    *,
-    seed: int,
-    snr: float = 4.0,
-    floor: float = 1e19,
-) -> MomentMaps:
-    """Moment maps of a view, the cube not kept.
-
-    The cube of one view is small (3 MB at 64 pixels and 101 channels) and is made in passing: noise, beam and the
-    search for emission need it. Arguments and errors as `dmlib.observe.cube.observe_with_martini` and `moment_maps`.
-    """
-    return moment_maps(observe(gas, view, grid, settings, seed=seed), snr=snr, floor=floor)
-
-
 @dataclass(frozen=True)
 class GlobalProfile:
     """Spectrum of the whole galaxy.
@@ -189,22 +167,13 @@ class GlobalProfile:
         Relative to the systemic velocity [km/s].
     flux_density : ndarray, shape (n_channels,)
         [Jy]
-    distance : float
-        [Mpc]
     """
 
     velocities: np.ndarray
     flux_density: np.ndarray
-    distance: float
-
-    @property
-    def m_hi(self) -> float:
-        """HI mass from the integrated flux [Msun]."""
-        channel = self.velocities[1] - self.velocities[0]
-        return float(MSUN_PER_JY_KMS_MPC2 * self.distance**2 * self.flux_density.sum() * channel)
 
     def crossings(self, level: float) -> tuple[float, float]:
-        """Velocities where the profile first rises over and last falls below ``level`` times its peak [km/s].
+        """Velocities where the profile first rises above and last falls below ``level`` times its peak [km/s].
 
         Linear between channels; the profile is taken as zero beyond its ends.
 
@@ -215,7 +184,7 @@ class GlobalProfile:
         """
         v, s = self.velocities, self.flux_density
         if not s.max() > 0:
-            raise GalaxyError("a global profile without flux has no width; look at galaxies in which HI was found")
+            raise GalaxyError("a global profile without flux has no width: choose a galaxy in which HI was found")
         channel = v[1] - v[0]
         v = np.concatenate([[v[0] - channel], v, [v[-1] + channel]])
         s = np.concatenate([[0.0], s, [0.0]])
@@ -231,24 +200,25 @@ class GlobalProfile:
         low, high = self.crossings(level)
         return high - low
 
-    @property
-    def v_systemic(self) -> float:
-        """Middle of the profile at 20% of its peak [km/s]."""
-        return sum(self.crossings(0.2)) / 2.0
 
-
-def global_profile(cube: HICube, mask: np.ndarray | None = None) -> GlobalProfile:
+def global_profile(cube: Cube, mask: np.ndarray | None = None) -> GlobalProfile:
     """Flux density of every channel, summed over the map.
 
     Parameters
     ----------
-    cube : HICube
+    cube : Cube
     mask : ndarray of bool, shape (n_channels, y, x), optional
         Voxels to count, for example of `find_emission`; all when omitted.
     """
     data = cube.data if mask is None else np.where(mask, cube.data, 0.0)
-    flux = data.sum(axis=(1, 2)) * cube.pixel_arcsec**2 / cube.area_arcsec2
-    return GlobalProfile(cube.velocities, flux, cube.settings.distance)
+    flux = data.sum(axis=(1, 2)) * cube.pixel**2 / cube.area
+    return GlobalProfile(cube.velocities, flux)
+
+
+def integrated_flux(cube: Cube) -> float:
+    """Flux of the emission integrated over the line [Jy km/s]."""
+    total = cube.data[find_emission(cube)].sum() * cube.channel_width
+    return float(total * cube.pixel**2 / cube.area)
 
 
 def position_velocity(
@@ -292,14 +262,14 @@ def channel_maps(cube: HICube, n: int = 9, v_max: float | None = None) -> tuple[
     ----------
     cube : HICube
     n : int
-        How many.
+        Number of channels.
     v_max : float, optional
         Largest velocity shown on either side [km/s]; default half the width of the global profile at 20%.
 
     Returns
     -------
     velocities : ndarray, shape (n,)
-        Of the channels chosen [km/s].
+        Of the chosen channels [km/s].
     maps : ndarray, shape (n, y, x)
         In the unit of the cube.
     """
@@ -310,7 +280,7 @@ def channel_maps(cube: HICube, n: int = 9, v_max: float | None = None) -> tuple[
     return cube.velocities[nearest], cube.data[nearest]
 
 
-#: What the network is given: log10 of the surface density [Msun/pc^2], velocity and dispersion over these [km/s].
+#: Scales of the network's input [km/s].
 VELOCITY_SCALE, DISPERSION_SCALE = 200.0, 50.0
 
 #: Value of the first channel where a map is blank; real pixels are kept above it.
@@ -318,12 +288,12 @@ BLANK = -2.0
 
 
 def normalise(maps: MomentMaps | np.ndarray) -> np.ndarray:
-    """Maps as a network reads them: fixed scales, the same for every galaxy, so that amplitudes keep their meaning.
+    """Maps as network input, on fixed scales that are the same for every galaxy, so that amplitudes keep their meaning.
 
     Parameters
     ----------
     maps : MomentMaps or ndarray, shape (..., 3)
-        An array is laid out as `MomentMaps.stack`.
+        As `MomentMaps.stack`.
 
     Returns
     -------
@@ -343,19 +313,42 @@ def normalise(maps: MomentMaps | np.ndarray) -> np.ndarray:
     return out
 
 
-def denormalise(array: np.ndarray) -> np.ndarray:
-    """Inverse of `normalise`.
+def recovered_masses(
+    universe: Universe, subhalo_ids: Sequence[int], grid: SkyGrid, settings: HISettings, *, seed: int
+) -> tuple[QTable, dict[int, str]]:
+    """HI mass found in the first random view of each galaxy, beside the mass that is in the field.
 
     Parameters
     ----------
-    array : ndarray, shape (..., 3)
+    universe : Universe
+    subhalo_ids : sequence of int
+    grid : SkyGrid
+    settings : HISettings
+    seed : int
 
     Returns
     -------
-    ndarray, shape (..., 3)
-        Surface density [Msun/pc^2], velocity and dispersion [km/s]; NaN where blank.
+    QTable
+        ``subhalo_id``, ``inclination`` [deg], ``m_hi_present`` [Msun] (in the same map without noise), ``m_hi_found``
+        [Msun], ``seen`` (share of the pixels that are not blank).
+    set_aside : dict
+        Reason by subhalo id, for galaxies that could not be observed.
     """
-    array = np.asarray(array, dtype=float)
-    seen = array[..., 0] > BLANK
-    out = np.stack([10.0 ** array[..., 0], array[..., 1] * VELOCITY_SCALE, array[..., 2] * DISPERSION_SCALE], axis=-1)
-    return np.where(seen[..., None], out, np.nan)
+    rows, set_aside = [], {}
+    for subhalo_id in bar(subhalo_ids, label="observing", unit="galaxy"):
+        try:
+            gas = load_hi(universe, int(subhalo_id), settings)
+            (view,) = lines_of_sight(int(subhalo_id), gas.spin_axis(), 1, seed=seed)
+            present = moment_maps(observe(gas, view, grid, settings.without("noise"), seed=seed), floor=0.0)
+            found = moment_maps(observe(gas, view, grid, settings, seed=seed))
+        except GalaxyError as error:
+            set_aside[int(subhalo_id)] = str(error)
+            continue
+        rows.append((int(subhalo_id), view.inclination, present.m_hi, found.m_hi, found.seen.mean()))
+    names = ("subhalo_id", "inclination", "m_hi_present", "m_hi_found", "seen")
+    columns = np.array(rows, dtype=float).reshape(-1, len(names)).T
+    table = QTable(dict(zip(names, columns, strict=True)))
+    table["subhalo_id"] = table["subhalo_id"].astype(int)
+    for name, unit in (("inclination", u.deg), ("m_hi_present", u.Msun), ("m_hi_found", u.Msun)):
+        table[name] = table[name] * unit
+    return table, set_aside

@@ -1,4 +1,4 @@
-"""Lines of sight: the rotation from the box to the observer, shared by light and HI.
+"""Lines of sight: rotations from the box to the observer, shared by images and HI.
 
 **The observer frame** is right-handed and is the same everywhere in `dmlib.observe`:
 
@@ -21,7 +21,7 @@ import numpy as np
 
 from ..errors import GalaxyError
 
-#: Mixed into the seed, so that orientations share no random stream with anything else seeded by a galaxy's id.
+#: Mixed into the seed to give orientations a random stream of their own.
 _STREAM = 0x76696577
 
 Mode = str | Sequence[Sequence[float]]
@@ -53,19 +53,15 @@ class View:
     position_angle: float
 
     def project(self, vectors: np.ndarray) -> np.ndarray:
-        """Turn box-frame vectors, shape (n, 3), into the observer frame (right, up, towards the observer)."""
+        """Rotate box-frame vectors, shape (n, 3), into the observer frame (right, up, towards the observer)."""
         return np.asarray(vectors) @ self.rotation.T
-
-    def line_of_sight_velocity(self, velocities: np.ndarray) -> np.ndarray:
-        """Receding velocity, shape (n,), of box-frame velocities, shape (n, 3), in their unit."""
-        return -(np.asarray(velocities) @ self.rotation[2])
 
 
 def orientation(rotation: np.ndarray, spin_axis: np.ndarray | None) -> tuple[float, float]:
     """Inclination and position angle of the receding side [deg] of a disc seen under a rotation.
 
-    A disc that turns about the unit vector s (observer frame) has the receding velocity
-    ``-(s x r)_z = s_y x - s_x y``, which rises fastest along ``(s_y, -s_x)``. With North = +y and East = -x that is the
+    A disc that rotates about the unit vector s (observer frame) has the receding velocity
+    ``-(s x r)_z = s_y x - s_x y``, which rises fastest along ``(s_y, -s_x)``. With North = +y and East = -x this is the
     position angle ``atan2(-s_y, -s_x)``.
 
     Parameters
@@ -102,12 +98,13 @@ def rotation_to(
     spin_axis : ndarray, shape (3,)
         Direction of the angular momentum in the box frame.
     inclination : float
-        Degrees. 0: the spin points at the observer, who sees the disc turn anticlockwise; 90: edge-on; values up to
+        Degrees. 0: the spin points at the observer, who sees the disc rotate anticlockwise; 90: edge-on; values up to
         180 show the other face.
     position_angle : float
         Of the receding side, from North through East [deg].
     azimuth : float
-        Turn of the galaxy about its spin axis before it is inclined [deg]; it decides which side of a bar is seen.
+        Rotation of the galaxy about its spin axis before it is inclined [deg]; it decides from which side a bar is
+        seen.
 
     Returns
     -------
@@ -115,7 +112,7 @@ def rotation_to(
         Box frame to observer frame.
     """
     spin = _unit(spin_axis)
-    # Any fixed direction in the disc will do as the zero of azimuth: the box axis furthest from the spin.
+    # Azimuth is counted from a fixed direction in the disc, given by the box axis furthest from the spin.
     e1 = _unit(np.cross(spin, np.eye(3)[np.argmin(np.abs(spin))]))
     e2 = np.cross(spin, e1)
     a, i, pa = np.radians([azimuth, inclination, position_angle])
@@ -137,12 +134,12 @@ def lines_of_sight(
         Direction of the disc's angular momentum in the box frame. May be None for random views, whose inclination
         and position angle are then NaN.
     n : int
-        How many; for a list of views its length counts.
+        Number of views; a list of angles has its own length.
     seed : int
-        Root seed. Random views depend on it and on `subhalo_id` alone, hence not on the order of work or on what
-        else is in the sample, and the first views of a galaxy stay the same when more are asked for.
+        Root seed. Random views depend on it and on `subhalo_id` alone, not on the order of work or on the rest of the
+        sample, and the first views of a galaxy stay the same when more are drawn.
     mode : {"random", "face-on", "edge-on"} or sequence
-        ``random``: isotropic in all three angles. ``face-on``, ``edge-on``: the disc turned about its axis in n equal
+        ``random``: isotropic in all three angles. ``face-on``, ``edge-on``: the disc rotated about its axis in n equal
         steps, receding side North. A sequence of ``(inclination, position_angle)`` or ``(inclination,
         position_angle, azimuth)`` [deg] fixes them, see `rotation_to`.
 
@@ -153,7 +150,7 @@ def lines_of_sight(
     Raises
     ------
     GalaxyError
-        When a fixed orientation is wanted of a galaxy without a spin axis.
+        When the mode needs a spin axis and the galaxy has none.
     ValueError
         For an unknown mode.
     """
@@ -170,7 +167,7 @@ def lines_of_sight(
         angles = list(mode)
     if spin_axis is None or not np.all(np.isfinite(spin_axis)) or not np.any(spin_axis):
         raise GalaxyError(
-            f"subhalo {subhalo_id} has no spin axis, so it cannot be turned {mode}; ask for random lines of sight"
+            f"subhalo {subhalo_id} has no spin axis, so it cannot be seen {mode}: take random lines of sight"
         )
     return [_view(subhalo_id, k, rotation_to(spin_axis, *angle), spin_axis) for k, angle in enumerate(angles)]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..errors import StepError
 from ..files import atomic_path
-from ..manifest.tng import known_keys
+from ..manifest.download import known_keys
 from ..progress import quiet
 from ..settings import ENVIRONMENT, Settings
 from .places import without_folders

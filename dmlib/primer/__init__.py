@@ -1,1 +1,1 @@
-"""What the chapters that teach need: learning and layers in a few lines of numpy each, made to be read."""
+"""Material of the teaching chapters: learning and layers in a few lines of numpy each, written to be read."""

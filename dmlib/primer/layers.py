@@ -1,11 +1,11 @@
 """Layers of a network in a few lines of numpy each, and the arithmetic of their shapes.
 
-Slow and plain on purpose; `tests/test_primer_layers.py` holds them against Keras.
+Slow and plain on purpose; `tests/primer/test_layers.py` compares them with Keras.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
@@ -18,7 +18,7 @@ from ..dataset.read import DataSet
 #: Weights of a network of dense layers: one (matrix, constants) a layer.
 Weights = list[tuple[np.ndarray, np.ndarray]]
 
-ACTIVATIONS = {
+ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "linear": lambda z: z,
     "ReLU": lambda z: np.maximum(z, 0.0),
     "sigmoid": lambda z: 1.0 / (1.0 + np.exp(-z)),
@@ -35,7 +35,7 @@ KERNELS = {
 
 
 def start_weights(sizes: Sequence[int], seed: int) -> Weights:
-    """Random first weights of dense layers, with a spread that keeps the signal's size from layer to layer (He).
+    """Random initial weights of dense layers, with a spread that keeps the signal constant from layer to layer (He).
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def start_weights(sizes: Sequence[int], seed: int) -> Weights:
 
 
 def forward(weights: Weights, x: np.ndarray) -> list[np.ndarray]:
-    """What each layer gives, the input itself first; ReLU after every layer but the last.
+    """Compute the output of each layer, the input itself first; ReLU after every layer but the last.
 
     Parameters
     ----------
@@ -62,31 +62,29 @@ def forward(weights: Weights, x: np.ndarray) -> list[np.ndarray]:
 
 
 def mean_squared_error(weights: Weights, x: np.ndarray, y: np.ndarray) -> float:
-    """Loss of a network of one output; y has shape (n,)."""
+    """Loss of a network with one output; y has shape (n,)."""
     return float(np.mean((forward(weights, x)[-1][:, 0] - y) ** 2))
 
 
 def backward(weights: Weights, x: np.ndarray, y: np.ndarray) -> Weights:
-    """Backpropagation: the slope of the mean squared error in every weight, laid out as the weights are.
+    """Backpropagation: the gradient of the mean squared error, laid out as the weights are.
 
-    Each layer receives how much the loss changes with what it *gave*, works out how much it changes with its weights
-    and with what it was *given*, and hands the latter back to the layer before.
+    Each layer receives the gradient with respect to its *output*, computes that with respect to its weights and its
+    *input*, and passes the latter back to the layer before.
     """
     values = forward(weights, x)
     back = 2.0 * (values[-1] - y[:, None]) / len(y)
     slopes: Weights = []
-    for (matrix, _), given, gave, last in zip(
-        reversed(weights), reversed(values[:-1]), reversed(values[1:]), [True] + [False] * len(weights), strict=False
-    ):
-        if not last:
-            back = back * (gave > 0)  # where ReLU gave nothing, nothing depends on what it was given
-        slopes.append((given.T @ back, back.sum(axis=0)))
-        back = back @ matrix.T
+    for number in reversed(range(len(weights))):
+        if number < len(weights) - 1:
+            back = back * (values[number + 1] > 0)  # where ReLU gave zero, the output does not depend on the input
+        slopes.append((values[number].T @ back, back.sum(axis=0)))
+        back = back @ weights[number][0].T
     return slopes[::-1]
 
 
 def difference_quotients(weights: Weights, x: np.ndarray, y: np.ndarray, step: float) -> np.ndarray:
-    """The same slopes the slow way, one weight at a time a little up and a little down, flattened."""
+    """Compute the same gradient slowly, changing one weight at a time a little up and down; flattened."""
     slopes = []
     for array in (array for layer in weights for array in layer):
         for index in np.ndindex(array.shape):
@@ -101,14 +99,14 @@ def difference_quotients(weights: Weights, x: np.ndarray, y: np.ndarray, step: f
 
 
 def flatten(weights: Weights) -> np.ndarray:
-    """All weights in one row."""
+    """All weights in one array."""
     return np.concatenate([array.ravel() for layer in weights for array in layer])
 
 
 def train(
     weights: Weights, x: np.ndarray, y: np.ndarray, *, steps: int, rate: float = 0.01, keep: Sequence[int] = ()
 ) -> tuple[dict[int, Weights], np.ndarray]:
-    """Descend with Adam (Kingma & Ba 2015): a running mean of the slope, over the root of that of its square.
+    """Descend with Adam (Kingma & Ba 2015): a running mean of the gradient, over the root of that of its square.
 
     Returns
     -------
@@ -140,7 +138,7 @@ def convolve(image: np.ndarray, kernel: np.ndarray, *, stride: int = 1, padding:
     image : ndarray, shape (y, x)
     kernel : ndarray, shape (k, k)
     stride : int
-        Pixels from one place to the next.
+        Pixels from one position to the next.
     padding : {"same", "valid"}
         ``same``: zeros around the image, so that it keeps its size at stride 1; ``valid``: only where the kernel fits.
 
@@ -156,18 +154,18 @@ def convolve(image: np.ndarray, kernel: np.ndarray, *, stride: int = 1, padding:
 
 
 def pool(image: np.ndarray, size: int = 2, how=np.max) -> np.ndarray:
-    """Largest (or mean) value of each size x size block; what does not fill a block is left out."""
+    """Largest (or mean) value of each size x size block; incomplete blocks are dropped."""
     ny, nx = (n // size for n in image.shape)
     return how(image[: ny * size, : nx * size].reshape(ny, size, nx, size), axis=(1, 3))
 
 
 def dropout(values: np.ndarray, rate: float, rng: np.random.Generator) -> np.ndarray:
-    """Set a share of the values to zero by chance and enlarge the others, so that the mean stays."""
+    """Set a random fraction of the values to zero and scale up the others, so that the mean is kept."""
     return values * (rng.random(values.shape) >= rate) / (1.0 - rate)
 
 
 def batch_norm(values: np.ndarray, epsilon: float = 1e-3) -> np.ndarray:
-    """Shift and stretch each channel to mean 0 and spread 1 over the batch and its pixels; channels last."""
+    """Shift and scale each channel to mean 0 and spread 1 over the batch and its pixels; channels last."""
     axes = tuple(range(values.ndim - 1))
     return (values - values.mean(axis=axes)) / np.sqrt(values.var(axis=axes) + epsilon)
 
@@ -200,7 +198,7 @@ class Layer:
 
     @property
     def words(self) -> str:
-        """What it is, for a table."""
+        """Description for a table."""
         return {
             "conv": f"convolution {self.size}×{self.size}, stride {self.stride}, ReLU",
             "pool": f"largest of {self.size}×{self.size}",
@@ -229,20 +227,20 @@ TALK: tuple[Layer, ...] = (
 
 @dataclass(frozen=True)
 class Traced:
-    """A layer of an architecture, with what it makes of its input.
+    """A layer of an architecture with the shape of its output and its receptive field.
 
     Parameters
     ----------
     layer : Layer
     shape : tuple of int
-        Of what it gives: (y, x, channel), or (neurons,).
+        Of the output: (y, x, channel), or (neurons,).
     weights : int
-        Its trainable numbers.
+        Number of its trainable weights.
     field : int
-        Side of the square of image pixels that one of its outputs depends on; 0 from the first dense layer on, which
-        sees everything.
+        Side of the receptive field of one of its outputs [image pixels]; 0 from the first dense layer on, which
+        depends on all pixels.
     step : int
-        Image pixels from one of its outputs to the next; 0 as above.
+        Distance between neighbouring outputs [image pixels]; 0 as above.
     """
 
     layer: Layer
@@ -278,7 +276,7 @@ def trace(layers: Sequence[Layer], shape: tuple[int, int, int]) -> list[Traced]:
 
 
 def typical_view(dataset: DataSet, inclination: float = 60.0) -> int:
-    """Row of a training view, rich in gas and stars, seen at about an inclination [deg]."""
+    """Row of a gas-rich and massive training view at about an inclination [deg]."""
     rows = dataset.rows("train")
     table = dataset.table[rows]
     gas, stars = (table[name].value for name in ("m_hi", "m_star"))

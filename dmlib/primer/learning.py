@@ -1,12 +1,12 @@
-"""Learning from examples in a few lines of numpy: fitting, gradient descent, overfitting, and what helps against it.
+"""Learning from examples in a few lines of numpy: fitting, gradient descent, overfitting and its remedies.
 
-Everything here is a linear formula of features, so that the best fit is known and each method can be checked against
-it. What is shown with it (a loss, its slope, a validation set, early stopping) is the same for a network.
+All models here are linear formulas of features, so that the best fit is known and each method can be checked against
+it. The concepts (a loss, its gradient, a validation set, early stopping) are the same for a network.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,20 +17,23 @@ from ..dataset.read import DataSet, ln_mass
 from ..dataset.split import SPLITS
 from ..errors import DmlibError
 
-#: Properties that a survey could measure, as `load_galaxies` names them; all are decimal logarithms.
+#: Properties that a survey could measure, as columns of `Galaxies.properties`; all are decimal logarithms.
 PROPERTIES = ("m_star", "r_half_star", "sfr", "m_hi")
 
-#: HI mass that a galaxy without detected HI is given, below that of any detection [Msun].
+#: HI mass assigned to a galaxy without detected HI, below that of any detection [Msun].
 HI_FLOOR = 1e7
+
+#: Rows of the fit, and the others.
+Split = tuple[np.ndarray, np.ndarray]
 
 
 class LearningError(DmlibError):
-    """Too few galaxies for what is asked."""
+    """An experiment needs more galaxies or more steps."""
 
 
 @dataclass(frozen=True)
 class Galaxies:
-    """One row a galaxy: what is known and what is asked.
+    """Inputs and targets, one row for each galaxy.
 
     Parameters
     ----------
@@ -53,44 +56,44 @@ class Galaxies:
     group_id: np.ndarray
     subhalo_id: np.ndarray
 
+    @classmethod
+    def of(cls, sample: QTable, dataset: DataSet) -> Galaxies:
+        """Collect the galaxies of the data set with their properties in the sample.
+
+        Galaxies without a particle within some radius are left out: the logarithm of zero cannot be fitted.
+        """
+        views = np.asarray(dataset.table["subhalo_id"])
+        ids, first = np.unique(views, return_index=True)
+        row_of = {int(id): row for row, id in enumerate(sample["subhalo_id"])}
+        rows = [row_of[int(id)] for id in ids]
+        m_hi = np.array([dataset.table["m_hi"][views == id].value.mean() for id in ids])
+        columns = [sample[name][rows].value for name in PROPERTIES[:3]]
+        ln_m = ln_mass(dataset.dm_profile[first])
+        whole = np.isfinite(ln_m).all(axis=1)
+        return cls(
+            properties=np.log10(np.stack([*columns, np.maximum(m_hi, HI_FLOOR)], axis=1))[whole],
+            ln_m_dm=ln_m[whole],
+            radii=dataset.radii,
+            side=np.asarray(dataset.table["split"])[first][whole].astype(int),
+            group_id=np.asarray(dataset.table["group_id"])[first][whole],
+            subhalo_id=ids[whole],
+        )
+
     def column(self, name: str) -> np.ndarray:
         """One property, shape (n,)."""
         return self.properties[:, PROPERTIES.index(name)]
 
     def rows(self, split: str) -> np.ndarray:
-        """Rows of one side, ``train``, ``validation`` or ``test``."""
+        """Rows of one split, ``train``, ``validation`` or ``test``."""
         return np.flatnonzero(self.side == SPLITS[split])
 
     def __len__(self) -> int:
         return len(self.side)
 
 
-def load_galaxies(sample: QTable, dataset: DataSet) -> Galaxies:
-    """The galaxies of the data set with their catalogue properties.
-
-    Galaxies whose target is empty at some radius (no particle) are left out: a logarithm of nothing cannot be fitted.
-    """
-    row_of = {int(id): row for row, id in enumerate(sample["subhalo_id"])}
-    ids, first = np.unique(np.asarray(dataset.table["subhalo_id"]), return_index=True)
-    rows = [row_of[int(id)] for id in ids]
-    views = np.asarray(dataset.table["subhalo_id"])
-    m_hi = np.array([dataset.table["m_hi"][views == id].value.mean() for id in ids])
-    columns = [sample[name][rows].value for name in ("m_star", "r_half_star", "sfr")]
-    ln_m = ln_mass(dataset.dm_profile[first])
-    whole = np.isfinite(ln_m).all(axis=1)
-    return Galaxies(
-        properties=np.log10(np.stack([*columns, np.maximum(m_hi, HI_FLOOR)], axis=1))[whole],
-        ln_m_dm=ln_m[whole],
-        radii=dataset.radii,
-        side=np.asarray(dataset.table["split"])[first][whole].astype(int),
-        group_id=np.asarray(dataset.table["group_id"])[first][whole],
-        subhalo_id=ids[whole],
-    )
-
-
 @dataclass(frozen=True)
 class Scale:
-    """Shift and stretch that give the *training* rows mean 0 and spread 1; other rows are moved by the same amount."""
+    """Shift and scale that give the *training* rows mean 0 and spread 1; other rows are transformed alike."""
 
     mean: np.ndarray
     spread: np.ndarray
@@ -102,6 +105,7 @@ class Scale:
         return cls(values.mean(axis=0), np.where(spread > 0, spread, 1.0))
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
+        """Apply it."""
         return (values - self.mean) / self.spread
 
     def back(self, values: np.ndarray) -> np.ndarray:
@@ -115,7 +119,7 @@ def rms(difference: np.ndarray, axis: int | None = None) -> np.ndarray:
 
 
 def with_constant(x: np.ndarray) -> np.ndarray:
-    """Features of a linear formula, a column of ones first; x has shape (n,) or (n, f)."""
+    """Features of a linear formula: a column of ones, then x of shape (n,) or (n, f)."""
     x = x[:, None] if x.ndim == 1 else x
     return np.concatenate([np.ones((len(x), 1)), x], axis=1)
 
@@ -124,14 +128,14 @@ def polynomials(x: np.ndarray, degree: int, span: tuple[float, float]) -> np.nda
     """Legendre polynomials up to a degree, shape (n, degree + 1); `span` is mapped to -1 .. 1.
 
     Any polynomial is a weighted sum of these; unlike the powers of x they are nearly independent of each other, which
-    keeps the arithmetic healthy.
+    avoids rounding errors.
     """
     low, high = span
     return legendre.legvander(2.0 * (x - low) / (high - low) - 1.0, degree)
 
 
 def fit(features: np.ndarray, y: np.ndarray, strength: float = 0.0) -> np.ndarray:
-    """Weights of least mean squared error, plus `strength` times the sum of the squared weights (ridge).
+    """Weights that minimise the mean squared error plus `strength` times the sum of the squared weights (ridge).
 
     Parameters
     ----------
@@ -158,7 +162,7 @@ def loss(features: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray
 
 
 def gradient(features: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Slope of the mean squared error in each weight, shape (f,)."""
+    """Gradient of the mean squared error with respect to the weights, shape (f,)."""
     return 2.0 * features.T @ (features @ weights - y) / len(y)
 
 
@@ -172,18 +176,18 @@ def descend(
     batch: int | None = None,
     seed: int = 0,
 ) -> np.ndarray:
-    """Gradient descent: again and again a step downhill.
+    """Gradient descent: repeated steps down the gradient of the loss.
 
     Parameters
     ----------
     features, y : ndarray, shapes (n, f) and (n,)
     rate : float
-        Learning rate: the step is this times the slope.
+        Learning rate: the step is this times the gradient.
     steps : int
     start : ndarray, shape (f,), optional
-        First weights; zero without it.
+        First weights; zero when omitted.
     batch : int, optional
-        Rows, drawn anew at each step, from which the slope is estimated; all rows without it.
+        Number of rows, drawn anew at each step, from which the gradient is estimated; all rows when omitted.
     seed : int
         Of the draws.
 
@@ -203,7 +207,7 @@ def descend(
 
 
 def largest_rate(features: np.ndarray) -> float:
-    """Learning rate beyond which steps overshoot by more than they correct: 2 / the largest curvature of the loss."""
+    """Learning rate beyond which gradient descent diverges: 2 / the largest curvature of the loss."""
     return float(1.0 / np.linalg.eigvalsh(features.T @ features / len(features))[-1])
 
 
@@ -217,18 +221,18 @@ def steps_until(losses: np.ndarray, goal: float) -> int:
     """
     reached = np.flatnonzero(losses <= goal)
     if not len(reached):
-        raise LearningError(f"the loss never came down to {goal:.4g} in {len(losses) - 1} steps: take more steps")
+        raise LearningError(f"the loss did not reach {goal:.4g} in {len(losses) - 1} steps: take more steps")
     return int(reached[0])
 
 
 def one_per_group(galaxies: Galaxies) -> np.ndarray:
-    """Rows for experiments: one galaxy of each group, of the training and validation sides only."""
+    """Rows for experiments: one galaxy of each group, from the training and validation splits only."""
     allowed = np.flatnonzero(galaxies.side != SPLITS["test"])
     return allowed[np.unique(galaxies.group_id[allowed], return_index=True)[1]]
 
 
-def draw(n_rows: int, n_train: int, repeats: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Many ways to deal rows into a few for training and the rest.
+def draw(n_rows: int, n_train: int, repeats: int, seed: int) -> list[Split]:
+    """Draw several random divisions of the rows into a few for training and the rest.
 
     Raises
     ------
@@ -236,52 +240,36 @@ def draw(n_rows: int, n_train: int, repeats: int, seed: int) -> list[tuple[np.nd
         When fewer than two would be left.
     """
     if not 1 < n_train <= n_rows - 2:
-        raise LearningError(f"{n_train} galaxies cannot be drawn from {n_rows} with two left over: ask for fewer")
+        raise LearningError(f"{n_train} galaxies cannot be drawn from {n_rows} with two left over: draw fewer")
     rng = np.random.default_rng(seed)
-    return [np.split(rng.permutation(n_rows), [n_train]) for _ in range(repeats)]
+    orders = [rng.permutation(n_rows) for _ in range(repeats)]
+    return [(order[:n_train], order[n_train:]) for order in orders]
 
 
 def flexibility(
     x: np.ndarray, y: np.ndarray, degrees: Sequence[int], *, n_train: int, repeats: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Errors of polynomials of several degrees, each fitted to a few rows and asked about the rest.
+    """Errors of polynomials of several degrees, each fitted to a few rows and tested on the rest.
 
     Returns
     -------
     seen, unseen : ndarray, shape (repeats, degrees)
         Root mean square errors on the rows of the fit, and on the others.
     """
-    span = (x.min(), x.max())
-    errors = np.empty((2, repeats, len(degrees)))
-    for k, (train, rest) in enumerate(draw(len(x), n_train, repeats, seed)):
-        for j, degree in enumerate(degrees):
-            weights = fit(polynomials(x[train], degree, span), y[train])
-            for i, rows in enumerate((train, rest)):
-                errors[i, k, j] = rms(polynomials(x[rows], degree, span) @ weights - y[rows])
-    return errors[0], errors[1]
+    return _errors(y, draw(len(x), n_train, repeats, seed), _polynomial_fits(x, y, degrees))
 
 
 def penalties(
-    x: np.ndarray,
-    y: np.ndarray,
-    strengths: Sequence[float],
-    *,
-    degree: int,
-    n_train: int,
-    repeats: int,
-    seed: int,
+    x: np.ndarray, y: np.ndarray, strengths: Sequence[float], *, degree: int, n_train: int, repeats: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """As `flexibility`, for one degree and several strengths of the penalty."""
-    span = (x.min(), x.max())
-    features = polynomials(x, degree, span)
-    errors = np.empty((2, repeats, len(strengths)))
-    for k, (train, rest) in enumerate(draw(len(x), n_train, repeats, seed)):
+    features = polynomials(x, degree, (x.min(), x.max()))
+
+    def predictions(train: np.ndarray) -> Iterable[np.ndarray]:
         centre = y[train].mean()
-        for j, strength in enumerate(strengths):
-            weights = fit(features[train], y[train] - centre, strength)
-            for i, rows in enumerate((train, rest)):
-                errors[i, k, j] = rms(features[rows] @ weights + centre - y[rows])
-    return errors[0], errors[1]
+        return (features @ fit(features[train], y[train] - centre, strength) + centre for strength in strengths)
+
+    return _errors(y, draw(len(x), n_train, repeats, seed), predictions)
 
 
 def stopping(
@@ -290,24 +278,23 @@ def stopping(
     """As `flexibility`, for one degree, along gradient descent from zero: errors after each number of `steps`.
 
     The path of gradient descent on a mean squared error is known in closed form in the directions in which the
-    features are independent (the eigenvectors of their covariance), which saves taking the steps one by one.
+    features are independent (the eigenvectors of their covariance), so the steps need not be taken one by one.
     """
     features = polynomials(x, degree, (x.min(), x.max()))
-    errors = np.empty((2, repeats, len(steps)))
-    for k, (train, rest) in enumerate(draw(len(x), n_train, repeats, seed)):
+
+    def predictions(train: np.ndarray) -> Iterable[np.ndarray]:
         centre = y[train].mean()
         size, axes = np.linalg.eigh(features[train].T @ features[train] / n_train)
         size = np.maximum(size, 0.0)
         slope = axes.T @ features[train].T @ (y[train] - centre) / n_train
         rate = 0.5 / size[-1]
-        for j, step in enumerate(steps):
-            # After s steps a weight is (1 - (1 - 2 rate size)^s) of what least squares would give it.
+        for step in steps:
+            # After s steps a weight is (1 - (1 - 2 rate size)^s) of its value in least squares.
             done = -np.expm1(step * np.log1p(-np.minimum(2.0 * rate * size, 1.0 - 1e-12)))
             moved = np.where(size > 1e-12, done / np.maximum(size, 1e-12), 2.0 * rate * step)
-            weights = axes @ (moved * slope)
-            for i, rows in enumerate((train, rest)):
-                errors[i, k, j] = rms(features[rows] @ weights + centre - y[rows])
-    return errors[0], errors[1]
+            yield features @ (axes @ (moved * slope)) + centre
+
+    return _errors(y, draw(len(x), n_train, repeats, seed), predictions)
 
 
 def more_examples(
@@ -315,22 +302,33 @@ def more_examples(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Learning curves: as `flexibility` for several numbers of training rows, shape (degree, size, repeats) each.
 
-    Half of the rows are always asked about and never fitted, so that the curves differ in training alone.
+    Half of the rows are only used for testing, so that the curves differ in training alone.
     """
-    span = (x.min(), x.max())
-    errors = np.empty((2, len(degrees), len(sizes), repeats))
-    for k, (pool, rest) in enumerate(draw(len(x), len(x) // 2, repeats, seed)):
-        for s, size in enumerate(sizes):
-            for d, degree in enumerate(degrees):
-                train = pool[:size]
-                weights = fit(polynomials(x[train], degree, span), y[train])
-                for i, rows in enumerate((train, rest)):
-                    errors[i, d, s, k] = rms(polynomials(x[rows], degree, span) @ weights - y[rows])
-    return errors[0], errors[1]
+    splits, predictions = draw(len(x), len(x) // 2, repeats, seed), _polynomial_fits(x, y, degrees)
+    errors = [_errors(y, [(pool[:size], rest) for pool, rest in splits], predictions) for size in sizes]
+    seen, unseen = np.array(errors).transpose(1, 3, 0, 2)
+    return seen, unseen
+
+
+def _polynomial_fits(
+    x: np.ndarray, y: np.ndarray, degrees: Sequence[int]
+) -> Callable[[np.ndarray], Iterable[np.ndarray]]:
+    """From training rows to the predictions, for all rows, of a least-squares polynomial of each degree."""
+    features = [polynomials(x, degree, (x.min(), x.max())) for degree in degrees]
+    return lambda train: (f @ fit(f[train], y[train]) for f in features)
+
+
+def _errors(
+    y: np.ndarray, splits: Sequence[Split], predictions: Callable[[np.ndarray], Iterable[np.ndarray]]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Errors on the rows of the fit and on the others, shape (splits, predictions) each."""
+    errors = [[[rms((p - y)[rows]) for rows in split] for p in predictions(split[0])] for split in splits]
+    seen, unseen = np.moveaxis(np.array(errors), -1, 0)
+    return seen, unseen
 
 
 def bootstrap_rms(difference: np.ndarray, *, seed: int, draws: int = 500) -> tuple[np.ndarray, np.ndarray]:
-    """Root mean square over galaxies with its standard error, from galaxies drawn again with replacement.
+    """Root mean square over galaxies with its standard error, by bootstrap over galaxies.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A convolutional network small enough to train while one waits: the inclination of a disc from its picture."""
+"""A convolutional network that trains in seconds: the inclination of a disc from its image."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Pictures:
 
 
 def pictures(dataset: DataSet, side: str, channels: tuple[str, ...]) -> Pictures:
-    """All views of one side, 2 x 2 pixels averaged."""
+    """All views of one split, 2 x 2 pixels averaged."""
     rows = dataset.rows(side)
     values = dataset.inputs(rows, channels)
     n, ny, nx, k = values.shape
@@ -41,7 +41,7 @@ def pictures(dataset: DataSet, side: str, channels: tuple[str, ...]) -> Pictures
 
 
 def turned(inputs: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Each picture in one of its eight turned and mirrored forms, which all have the same inclination."""
+    """Each picture in one of its eight rotated and mirrored forms, which all have the same inclination."""
     out = np.empty_like(inputs)
     which = rng.integers(8, size=len(inputs))
     for k in range(8):
@@ -51,7 +51,7 @@ def turned(inputs: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def network(shape: tuple[int, int, int]):
-    """The network: three convolutions with pooling, the mean over what is left of the image, one linear neuron."""
+    """Build the network: three convolutions with pooling, a mean over the remaining pixels, one linear neuron."""
     import keras
 
     layers = keras.layers
@@ -71,7 +71,7 @@ def network(shape: tuple[int, int, int]):
 
 @dataclass(frozen=True)
 class Trained:
-    """The network with the best validation error, and how it came about.
+    """The network with the best validation error, and its training history.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def learn(train: Pictures, validation: Pictures, *, epochs: int, seed: int, rate
     train, validation : Pictures
     epochs : int
     seed : int
-        Of first weights, order of the views and turns.
+        Of initial weights, order of the views and rotations.
     rate : float
         Adam's learning rate; it falls to a tenth along half a cosine.
     """
@@ -120,11 +120,12 @@ def learn(train: Pictures, validation: Pictures, *, epochs: int, seed: int, rate
             best, kept = now[1], model.get_weights()
     model.set_weights(kept)
     predicted = model.predict(validation.inputs, batch_size=256, verbose=0)[:, 0]
-    return Trained(model, *np.array(errors).T, predicted)
+    seen, unseen = np.array(errors).T
+    return Trained(model, seen, unseen, predicted)
 
 
 def feature_maps(model, inputs: np.ndarray) -> np.ndarray:
-    """What the first layer's kernels make of pictures, shape (n, y, x, kernel)."""
+    """Feature maps of the first layer, shape (n, y, x, kernel)."""
     import keras
 
     first = keras.Model(model.inputs, model.get_layer("first").output)

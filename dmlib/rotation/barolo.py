@@ -21,7 +21,7 @@ import numpy as np
 
 from ..errors import DmlibError, GalaxyError
 from ..observe.cube import HICube
-from ..observe.fits import write_fits
+from ..observe.cube_fits import write_fits
 from .curve import RotationCurve
 
 #: Environment variable that names the program where it is neither in pyBBarolo nor on the path.

@@ -15,7 +15,6 @@ from ..dataset.views import Observer
 from ..errors import GalaxyError
 from ..galaxy import Galaxy, load_galaxy
 from ..observe.cube import HICube
-from ..observe.hydrogen import load_hi_gas
 from ..progress import bar
 from ..units import G
 from .baryons import model_from_maps, model_from_particles, particle_speeds, weigh_stars
@@ -135,8 +134,7 @@ def _true_tilt(dataset: DataSet, row: int) -> tuple[float, float]:
 
 def hi_axis(observer: Observer, subhalo_id: int) -> np.ndarray:
     """Normal of a galaxy's HI disc in the axes of the box, unit vector, shape (3,)."""
-    hi = observer.recipe.hi
-    return load_hi_gas(observer.universe, subhalo_id, scope=hi.scope, partition=hi.partition).spin_axis()
+    return observer.gas(subhalo_id).spin_axis()
 
 
 def choose_view(dataset: DataSet, subhalo_id: int = -1, inclinations: tuple[float, float] = (50.0, 65.0)) -> int:

@@ -16,8 +16,9 @@ from ..dataset.views import Observer
 from ..errors import FetchError
 from ..manifest import fetch
 from ..observe.beam import Beam
-from ..observe.fits import write_fits
-from ..observe.skycube import SkyCube, read_cube
+from ..observe.cube import Cube
+from ..observe.cube_fits import read_cube, write_fits
+from ..observe.moments import moments
 from .baryons import gas_speed, speeds_of
 from .curve import RotationCurve
 from .massmodel import UPSILON_DISK, MassModel, from_sparc
@@ -44,7 +45,7 @@ class RealGalaxy:
     name : str
     source : str or None
         Of the cube; None for a simulated galaxy.
-    sky : SkyCube
+    sky : Cube
     distance : float
         [Mpc]
     centre : (float, float)
@@ -59,7 +60,7 @@ class RealGalaxy:
 
     name: str
     source: str | None
-    sky: SkyCube
+    sky: Cube
     distance: float
     centre: tuple[float, float]
     references: dict[str, tuple[np.ndarray, np.ndarray]]
@@ -78,7 +79,7 @@ class RealGalaxy:
 
     def field(self) -> VelocityField:
         """Maps of the cube for fitting rings."""
-        surface_density, velocity, dispersion = self.sky.moments()
+        surface_density, velocity, dispersion = moments(self.sky)
         beam = self.sky.beam
         return VelocityField(
             self.name,

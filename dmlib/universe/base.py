@@ -1,17 +1,24 @@
-"""The one interface through which galaxies are read, whatever universe they come from."""
+"""The interface through which galaxies are read from any universe, and what the two readers of TNG data share."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from pathlib import Path
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from astropy.table import QTable
 
-from ..units import CodeUnits
+from ..errors import UniverseError
+from ..sources import simulation_label
+from ..units import PART_TYPE, CodeUnits
+from .release import VECTOR_LENGTH, check_run, particle_factor, physical_column
 
 Scope = Literal["group", "subhalo"]
+
+#: Tables of the group catalogue, as the TNG files name them.
+Kind = Literal["Group", "Subhalo"]
 
 
 @dataclass(frozen=True)
@@ -43,12 +50,63 @@ class Header:
     identity: str
 
 
+def make_header(
+    attributes: Mapping[str, Any], where: str | Path, simulation: str, snapshot: int, identity: str
+) -> Header:
+    """Header of a run, compared with the run that was requested (`check_run`).
+
+    Parameters
+    ----------
+    attributes : mapping
+        Header of TNG files: ``Time``, ``Redshift``, ``HubbleParam``, ``BoxSize``, ``Omega0``, ``Ngroups_Total``,
+        ``Nsubgroups_Total``, and ``MassTable`` where there is a snapshot.
+    where : path
+        File or address of the header, for errors.
+    simulation, snapshot : str, int
+        What was requested.
+    identity : str
+
+    Raises
+    ------
+    UniverseError
+        When the header belongs to another run.
+    """
+    a, h, box = (float(attributes[name]) for name in ("Time", "HubbleParam", "BoxSize"))
+    units = CodeUnits(a=a, h=h, box=box)
+    m_dm = float(attributes["MassTable"][PART_TYPE["dm"]]) * units.mass if "MassTable" in attributes else float("nan")
+    return Header(
+        simulation=check_run(where, attributes, m_dm, simulation, snapshot),
+        snapshot=snapshot,
+        redshift=float(attributes["Redshift"]),
+        units=units,
+        m_dm=m_dm,
+        n_groups=int(attributes["Ngroups_Total"]),
+        n_subhalos=int(attributes["Nsubgroups_Total"]),
+        identity=identity,
+    )
+
+
 class Universe(Protocol):
     """A simulation at one snapshot, in physical units."""
 
     header: Header
 
-    def subhalos(self, fields: Sequence[str], ids: np.ndarray | None = None) -> QTable:
+    @property
+    def name(self) -> str:
+        """Name of the simulation, for example ``TNG100-1``."""
+        ...
+
+    @property
+    def label(self) -> str:
+        """Name for captions, for example ``TNG100-1, snapshot 99``."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Checksum that differs between catalogues; equal fingerprints mean equal galaxies."""
+        ...
+
+    def subhalos(self, fields: Sequence[str], ids: np.ndarray | Sequence[int] | None = None) -> QTable:
         """Catalogue columns of subhaloes under their TNG names, with physical units.
 
         Parameters
@@ -61,7 +119,7 @@ class Universe(Protocol):
         Returns
         -------
         QTable
-            One row a subhalo, column ``subhalo_id`` first; masses Msun, lengths physical kpc (positions in the box
+            One row per subhalo, column ``subhalo_id`` first; masses Msun, lengths physical kpc (positions in the box
             frame), velocities km/s, SFR Msun/yr.
 
         Raises
@@ -71,8 +129,8 @@ class Universe(Protocol):
         """
         ...
 
-    def groups(self, fields: Sequence[str], ids: np.ndarray | None = None) -> QTable:
-        """The same for FoF groups; first column ``group_id``."""
+    def groups(self, fields: Sequence[str], ids: np.ndarray | Sequence[int] | None = None) -> QTable:
+        """Catalogue columns of FoF groups, as `subhalos`; the first column is ``group_id``."""
         ...
 
     def particles(
@@ -86,7 +144,7 @@ class Universe(Protocol):
             Subhalo id for ``scope="subhalo"``, group id for ``scope="group"``.
         part_type : {"gas", "dm", "stars", "bh"}
         fields : sequence of str
-            TNG field names. ``Masses`` of dark matter is made from the header's MassTable.
+            TNG field names. ``Masses`` of dark matter comes from the header's MassTable.
         scope : {"subhalo", "group"}
             The particles bound to one subhalo, or the whole FoF group (other subhaloes and fuzz included).
 
@@ -97,11 +155,16 @@ class Universe(Protocol):
             (peculiar), Masses and GFM_InitialMass Msun, Density Msun/kpc^3, StellarHsml and SubfindHsml kpc,
             Potential (km/s)^2, everything else as stored. Wind particles are part of ``stars``, with
             ``GFM_StellarFormationTime <= 0``: the caller masks them.
+
+        Raises
+        ------
+        UniverseError
+            When a file or a field is missing, or there is no such object.
         """
         ...
 
     def prepare(self, group_ids: Iterable[int]) -> None:
-        """Say which FoF groups will be read: a universe that has to fetch their particles does so now, many at once.
+        """Announce which FoF groups will be read; a universe that must download their particles does so now.
 
         Parameters
         ----------
@@ -110,6 +173,98 @@ class Universe(Protocol):
         Raises
         ------
         FetchError
-            When some of them could not be had.
+            When some of them could not be obtained.
         """
         ...
+
+
+class TngUniverse:
+    """A `Universe` in the TNG format, but for where its columns and particles are stored.
+
+    A reader sets `header` and `place`, and gives stored values through `_columns` and `_particles`.
+
+    Attributes
+    ----------
+    header : Header
+    place : str
+        Folder or address of the simulation, for errors.
+    """
+
+    header: Header
+    place: str
+
+    @property
+    def name(self) -> str:
+        """Name of the simulation, see `Universe.name`."""
+        return self.header.simulation
+
+    @property
+    def label(self) -> str:
+        """Name for captions, see `Universe.label`."""
+        return simulation_label(self.header.simulation, self.header.snapshot)
+
+    @property
+    def fingerprint(self) -> str:
+        """Checksum of the catalogue, see `Universe.fingerprint`."""
+        return self.header.identity
+
+    def subhalos(self, fields: Sequence[str], ids: np.ndarray | Sequence[int] | None = None) -> QTable:
+        """Catalogue columns of subhaloes, see `Universe.subhalos`."""
+        return self._table("Subhalo", fields, ids)
+
+    def groups(self, fields: Sequence[str], ids: np.ndarray | Sequence[int] | None = None) -> QTable:
+        """Catalogue columns of FoF groups, see `Universe.groups`."""
+        return self._table("Group", fields, ids)
+
+    def particles(
+        self, object_id: int, part_type: str, fields: Sequence[str], scope: Scope = "subhalo"
+    ) -> dict[str, np.ndarray]:
+        """Particles of one object in physical units, see `Universe.particles`."""
+        if part_type not in PART_TYPE:
+            raise ValueError(f"part_type must be one of {', '.join(PART_TYPE)}, not {part_type!r}")
+        kind: Kind = "Subhalo" if scope == "subhalo" else "Group"
+        self._check_rows(kind, scope, np.array([object_id]))
+        stored = [field for field in fields if not (field == "Masses" and part_type == "dm")]
+        count, arrays = self._particles(kind, int(object_id), part_type, stored)
+        result = {}
+        for field in fields:
+            if field not in stored:
+                result[field] = np.full(count, self.header.m_dm)
+            elif count == 0:
+                result[field] = np.zeros((0, VECTOR_LENGTH[field]) if field in VECTOR_LENGTH else 0)
+            else:
+                factor = particle_factor(field, self.header.units)
+                result[field] = arrays[field] if factor == 1.0 else arrays[field] * factor
+        return result
+
+    def _table(self, kind: Kind, fields: Sequence[str], ids: np.ndarray | Sequence[int] | None) -> QTable:
+        total = self._n_rows(kind)
+        if total == 0:
+            raise UniverseError(f"the catalogue of {self.place} has no {kind.lower()} at all.")
+        id_name = f"{kind.lower()}_id"
+        rows = np.arange(total) if ids is None else np.asarray(ids, dtype=np.int64)
+        self._check_rows(kind, id_name, rows)
+        columns = self._columns(kind, list(fields), None if ids is None else rows)
+        table = QTable({id_name: rows})
+        for field in fields:
+            table[field] = physical_column(field, columns[field], self.header.units)
+        return table
+
+    def _n_rows(self, kind: Kind) -> int:
+        return self.header.n_subhalos if kind == "Subhalo" else self.header.n_groups
+
+    def _check_rows(self, kind: Kind, what: str, rows: np.ndarray) -> None:
+        total = self._n_rows(kind)
+        outside = rows[(rows < 0) | (rows >= total)]
+        if outside.size:
+            raise UniverseError(f"{what} {outside[0]} is not in {self.place}: it has 0 to {total - 1}.")
+
+    def _columns(self, kind: Kind, fields: list[str], rows: np.ndarray | None) -> dict[str, np.ndarray]:
+        """Catalogue columns as stored, of some rows or of all."""
+        raise NotImplementedError
+
+    def _particles(
+        self, kind: Kind, object_id: int, part_type: str, fields: list[str]
+    ) -> tuple[int, dict[str, np.ndarray]]:
+        """Number of particles of one object, and their fields as stored (none where the number is 0)."""
+        raise NotImplementedError

@@ -3,47 +3,121 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import h5py
 import illustris_python as il
 import numpy as np
-from astropy.table import QTable
 
 from ..errors import UniverseError
 from ..settings import Settings
-from ..units import PART_TYPE, CodeUnits
-from .base import Header, Scope
-from .checks import check_run, find_output, open_hdf5
-from .fields import FULL_ONLY, FULL_SNAPSHOTS, VECTOR_LENGTH, particle_factor, physical_column, suggestion
+from ..units import PART_TYPE
+from .base import Kind, TngUniverse, make_header
+from .release import FULL_ONLY, FULL_SNAPSHOTS, suggestion
 
-#: Chunks and fields that go into the fingerprint: enough to tell two catalogues apart, few enough to be read at once.
+#: Chunks and fields that go into the fingerprint: enough to distinguish two catalogues, few enough to be read quickly.
 _FINGERPRINT_CHUNKS = 16
 _FINGERPRINT_FIELDS = (
     *("Group/GroupMassType", "Group/GroupPos", "Subhalo/SubhaloMassType", "Subhalo/SubhaloPos"),
     *("Subhalo/SubhaloHalfmassRadType", "Subhalo/SubhaloSFR"),
 )
 
-#: What the header of a catalogue file must say.
+#: Attributes that the header of a catalogue file must have.
 _CATALOGUE_ATTRIBUTES = (
     *("Time", "Redshift", "HubbleParam", "BoxSize", "Omega0", "OmegaLambda"),
     *("NumFiles", "Ngroups_Total", "Nsubgroups_Total"),
 )
 
 
-class FilesUniverse:
+def find_output(base_path: str | Path, snapshot: int) -> Path:
+    """The ``output`` folder; the error names the right one when the path is a level too high or too low.
+
+    Parameters
+    ----------
+    base_path : path
+        The folder that the user gave.
+    snapshot : int
+
+    Returns
+    -------
+    Path
+        Absolute path that holds ``groups_NNN``.
+
+    Raises
+    ------
+    UniverseError
+    """
+    # Not resolve(): the postprocessing folder lies beside `output` as the user sees it, symbolic links included.
+    base = Path(os.path.abspath(Path(base_path).expanduser()))
+    wanted = f"groups_{snapshot:03d}"
+    if (base / wanted).is_dir():
+        return base
+    if not base.exists():
+        raise UniverseError(f"{base} does not exist: base_path must be the simulation's output folder.")
+    candidates = [base / "output", base.parent, base.parent / "output"]
+    candidates += sorted(base.glob("*/output")) if base.is_dir() else []
+    for folder in candidates:
+        if (folder / wanted).is_dir():
+            raise UniverseError(f"{base} has no folder {wanted}, but {folder} has: give base_path={folder}.")
+    others = sorted(folder.name for folder in base.glob("groups_*") if folder.is_dir())
+    if others:
+        raise UniverseError(
+            f"{base} has no folder {wanted} for snapshot {snapshot}; it has {', '.join(others[:5])}: "
+            "choose one of those snapshots or copy the missing folder."
+        )
+    raise UniverseError(
+        f"{base} has no folder {wanted}: base_path must be the simulation's output folder, which holds {wanted} and "
+        f"snapdir_{snapshot:03d}."
+    )
+
+
+@contextmanager
+def open_hdf5(path: Path) -> Iterator[h5py.File]:
+    """Open an HDF5 file for reading.
+
+    Yields
+    ------
+    h5py.File
+
+    Raises
+    ------
+    UniverseError
+        When the file is missing or cannot be read, also inside the block; names the file.
+    """
+    if not path.is_file():
+        raise UniverseError(f"{path} is missing: copy or download that file again.")
+    opened = False
+    try:
+        with h5py.File(path, "r") as handle:
+            opened = True
+            yield handle
+    except (OSError, RuntimeError, KeyError) as error:
+        # h5py raises any of the three for damaged content, depending on where the damage lies.
+        size = path.stat().st_size
+        why = f"is damaged ({size} bytes; {error})" if opened else f"cannot be opened as HDF5 ({size} bytes)"
+        if "truncated" in str(error):
+            why = f"is truncated ({size} bytes)"
+        if isinstance(error, PermissionError):
+            raise UniverseError(f"{path} cannot be read: ask its owner for permission.") from error
+        raise UniverseError(f"{path} {why}: copy or download that file again.") from error
+
+
+class FilesUniverse(TngUniverse):
     """A TNG tree on disk at one snapshot: the embedded universe, a copy of TNG, or the TNG JupyterLab.
 
     Parameters
     ----------
     base_path : path
-        The ``output`` folder, as illustris_python wants it. It holds ``groups_NNN`` and, for particles,
-        ``snapdir_NNN``; the offsets lie in ``../postprocessing/offsets``. A catalogue without snapshot is fine
-        as long as no particles are asked for.
+        The ``output`` folder, as illustris_python expects it. It holds ``groups_NNN`` and, for particles,
+        ``snapdir_NNN``; the offsets lie in ``../postprocessing/offsets``. A catalogue without snapshot suffices as
+        long as no particles are read.
     simulation : str
-        Which run it should be; box, cosmology and particle mass are compared with it.
+        The run that it should be; box, cosmology and particle mass are compared with it.
     snapshot : int
 
     Attributes
@@ -53,89 +127,50 @@ class FilesUniverse:
     Raises
     ------
     UniverseError
-        When the folder is not a TNG tree, or a different run.
+        When the folder is not a TNG tree, or belongs to a different run.
     """
 
     def __init__(self, base_path: str | Path, simulation: str = "TNG100-1", snapshot: int = 99):
         self.base_path = find_output(base_path, snapshot)
+        self.place = str(self.base_path)
         self.snapshot = snapshot
         self._offsets_checked = False
-        self._subsets: dict[tuple[int, Scope], dict] = {}
+        self._subsets: dict[tuple[int, Kind], dict] = {}
         self._particle_names: dict[int, tuple[Path, frozenset[str]]] = {}
         raw = self._read_attributes(self._catalogue_chunk(0), _CATALOGUE_ATTRIBUTES)
         snapshot_chunk = self._snapshot_chunk(0)
         self.has_particles = snapshot_chunk.is_file()
-        units = CodeUnits(a=float(raw["Time"]), h=float(raw["HubbleParam"]), box=float(raw["BoxSize"]))
-        m_dm = float("nan")
-        if self.has_particles:
-            m_dm = (
-                float(self._read_attributes(snapshot_chunk, ("MassTable",))["MassTable"][PART_TYPE["dm"]]) * units.mass
-            )
         self.n_catalogue_chunks = int(raw["NumFiles"])
         self._require_chunks("catalogue", self._catalogue_chunk, self.n_catalogue_chunks)
-        self.header = Header(
-            simulation=check_run(self._catalogue_chunk(0), raw, m_dm, simulation, snapshot),
-            snapshot=snapshot,
-            redshift=float(raw["Redshift"]),
-            units=units,
-            m_dm=m_dm,
-            n_groups=int(raw["Ngroups_Total"]),
-            n_subhalos=int(raw["Nsubgroups_Total"]),
-            identity=self._fingerprint(raw),
+        attributes = dict(raw)
+        attributes.pop("MassTable", None)
+        if self.has_particles:
+            attributes["MassTable"] = self._read_attributes(snapshot_chunk, ("MassTable",))["MassTable"]
+        self.header = make_header(
+            attributes, self._catalogue_chunk(0), simulation, snapshot, identity=self._fingerprint(raw)
         )
+
+    def prepare(self, group_ids: Iterable[int]) -> None:
+        """Nothing to do: the particles are on disk, see `Universe.prepare`."""
 
     # -- catalogue -----------------------------------------------------------------------------------------------
 
-    def subhalos(self, fields: Sequence[str], ids: np.ndarray | None = None) -> QTable:
-        """Catalogue columns of subhaloes, see `Universe.subhalos`."""
-        return self._catalogue("Subhalo", "subhalo_id", list(fields), ids)
-
-    def groups(self, fields: Sequence[str], ids: np.ndarray | None = None) -> QTable:
-        """Catalogue columns of FoF groups, see `Universe.groups`."""
-        return self._catalogue("Group", "group_id", list(fields), ids)
-
-    def _catalogue(self, kind: str, id_name: str, fields: list[str], ids: np.ndarray | None) -> QTable:
-        total = self.header.n_subhalos if kind == "Subhalo" else self.header.n_groups
-        if total == 0:
-            raise UniverseError(f"{self._catalogue_chunk(0)} says that the catalogue has no {kind.lower()} at all.")
-        rows = np.arange(total) if ids is None else np.asarray(ids, dtype=np.int64)
-        outside = rows[(rows < 0) | (rows >= total)]
-        if outside.size:
-            raise UniverseError(f"{id_name} {outside[0]} is not in {self.base_path}: it has 0 to {total - 1}.")
-        columns = self._read_all(kind, fields) if ids is None else self._read_rows(kind, fields, rows)
-        table = QTable({id_name: rows})
-        for field in fields:
-            table[field] = physical_column(field, columns[field], self.header.units)
-        return table
-
-    def _read_all(self, kind: str, fields: list[str]) -> dict[str, np.ndarray]:
-        """Whole columns, through illustris_python."""
-        for i in np.flatnonzero(self._chunk_counts[kind]):
-            with open_hdf5(self._catalogue_chunk(i)) as handle:
-                self._check_catalogue_fields(handle, kind, fields)
-        counter = "subgroups" if kind == "Subhalo" else "groups"
-        try:
-            # One process: the reader's own pool (OMP_NUM_THREADS > 1) forks, and gains nothing on a local disk.
-            loaded = il.groupcat.loadObjects(str(self.base_path), self.snapshot, kind, counter, fields, nThreads=1)
-        except (OSError, RuntimeError, KeyError) as error:
-            raise UniverseError(
-                f"{self._catalogue_chunk(0).parent} cannot be read ({error}): copy it again."
-            ) from error
-        return {fields[0]: loaded} if len(fields) == 1 else loaded
-
-    def _read_rows(self, kind: str, fields: list[str], rows: np.ndarray) -> dict[str, np.ndarray]:
-        """Some rows, from the chunks that hold them: a galaxy must not cost a pass over 448 files."""
-        first = np.concatenate([[0], np.cumsum(self._chunk_counts[kind])])
-        chunk = np.searchsorted(first, rows, side="right") - 1
+    def _columns(self, kind: Kind, fields: list[str], rows: np.ndarray | None) -> dict[str, np.ndarray]:
+        """Whole columns chunk by chunk, or rows from the chunks that hold them and no others."""
+        counts = self._chunk_counts[kind]
+        first = np.concatenate([[0], np.cumsum(counts)])
+        wanted = np.arange(first[-1]) if rows is None else rows
+        chunk = np.searchsorted(first, wanted, side="right") - 1
+        chunks = np.unique(chunk) if wanted.size else [np.argmax(counts)]
         columns: dict[str, np.ndarray] = {}
-        for i in np.unique(chunk) if rows.size else [int(np.argmax(self._chunk_counts[kind]))]:
-            here = chunk == i
+        for i in map(int, chunks):
+            here = slice(first[i], first[i + 1]) if rows is None else np.flatnonzero(chunk == i)
             with open_hdf5(self._catalogue_chunk(i)) as handle:
                 self._check_catalogue_fields(handle, kind, fields)
                 for field in fields:
                     values = handle[kind][field][()]
-                    column = columns.setdefault(field, np.empty((len(rows), *values.shape[1:]), values.dtype))
-                    column[here] = values[rows[here] - first[i]]
+                    column = columns.setdefault(field, np.empty((len(wanted), *values.shape[1:]), values.dtype))
+                    column[here] = values if rows is None else values[rows[here] - first[i]]
         return columns
 
     @staticmethod
@@ -150,7 +185,7 @@ class FilesUniverse:
 
     @cached_property
     def _chunk_counts(self) -> dict[str, np.ndarray]:
-        """Rows of each catalogue chunk. Opens them all once: is each whole, and do the counts add up?"""
+        """Rows of each catalogue chunk; opens each once, and checks that the counts add up."""
         counts: dict[str, list[int]] = {"Group": [], "Subhalo": []}
         for i in range(self.n_catalogue_chunks):
             with open_hdf5(self._catalogue_chunk(i)) as handle:
@@ -166,74 +201,43 @@ class FilesUniverse:
                 )
         return {kind: np.array(values) for kind, values in counts.items()}
 
-    def prepare(self, group_ids: Iterable[int]) -> None:
-        """Nothing to do: the particles are on disk, see `Universe.prepare`."""
-
     # -- particles -----------------------------------------------------------------------------------------------
 
-    def particles(
-        self, object_id: int, part_type: str, fields: Sequence[str], scope: Scope = "subhalo"
-    ) -> dict[str, np.ndarray]:
-        """Particles of one object in physical units, see `Universe.particles`."""
-        number = self._part_number(part_type)
-        subset = self._subset(int(object_id), scope)
-        count = int(subset["lenType"][number])
-        fields = list(fields)
-        stored = [field for field in fields if not (field == "Masses" and part_type == "dm")]
-        if count == 0:
-            arrays = {field: np.zeros((0, *self._trailing(field))) for field in stored}
-        else:
-            self._check_particle_fields(number, stored)
-            arrays = self._load_subset(number, stored, subset)
-        result = {}
-        for field in fields:
-            if field not in arrays:
-                result[field] = np.full(count, self.header.m_dm)
-                continue
-            factor = particle_factor(field, self.header.units)
-            result[field] = arrays[field] if factor == 1.0 else arrays[field] * factor
-        return result
-
-    def _part_number(self, part_type: str) -> int:
-        if part_type not in PART_TYPE:
-            raise ValueError(f"part_type must be one of {', '.join(PART_TYPE)}, not {part_type!r}")
+    def _particles(
+        self, kind: Kind, object_id: int, part_type: str, fields: list[str]
+    ) -> tuple[int, dict[str, np.ndarray]]:
         if not self.has_particles:
             raise UniverseError(
                 f"{self.base_path} holds catalogues only: particles need {self._snapshot_chunk(0).parent.name}, "
                 "which is not there; copy the snapshot, or use universe 'embedded' (the selection needs no particles: "
                 "`dmlib select`, or `dmlib run --only 03_simulation_and_selection`)."
             )
-        return PART_TYPE[part_type]
-
-    @staticmethod
-    def _trailing(field: str) -> tuple[int, ...]:
-        return (VECTOR_LENGTH[field],) if field in VECTOR_LENGTH else ()
-
-    def _subset(self, object_id: int, scope: Scope) -> dict:
-        """Where an object's particles lie, as illustris_python wants it; the last one is kept for its other types."""
-        key = (object_id, scope)
-        if key not in self._subsets:
-            kind, total = ("Subhalo", self.header.n_subhalos) if scope == "subhalo" else ("Group", self.header.n_groups)
-            if not 0 <= object_id < total:
-                raise UniverseError(f"{scope} {object_id} is not in {self.base_path}: it has 0 to {total - 1}.")
-            self._check_offsets()
-            found = il.snapshot.getSnapOffsets(str(self.base_path), self.snapshot, object_id, kind)
-            self._subsets = {key: found}
-        return self._subsets[key]
-
-    def _load_subset(self, number: int, fields: list[str], subset: dict) -> dict[str, np.ndarray]:
+        number, subset = PART_TYPE[part_type], self._subset(kind, object_id)
+        count = int(subset["lenType"][number])
+        if count == 0 or not fields:
+            return count, {}
+        self._check_particle_fields(number, fields)
         try:
             arrays = il.snapshot.loadSubset(str(self.base_path), self.snapshot, number, fields, subset=subset, sq=False)
         except (OSError, RuntimeError, KeyError) as error:
             for i in range(self.n_snapshot_chunks):
                 with open_hdf5(self._snapshot_chunk(i)):
-                    pass  # the first that does not open says so
+                    pass  # the first that does not open raises
             raise UniverseError(f"{self._snapshot_chunk(0).parent} cannot be read ({error}): copy it again.") from error
-        return arrays
+        return count, arrays
+
+    def _subset(self, kind: Kind, object_id: int) -> dict:
+        """Where an object's particles lie, as illustris_python wants it; the last one is kept for its other types."""
+        key = (object_id, kind)
+        if key not in self._subsets:
+            self._check_offsets()
+            found = il.snapshot.getSnapOffsets(str(self.base_path), self.snapshot, object_id, kind)
+            self._subsets = {key: found}
+        return self._subsets[key]
 
     @cached_property
     def n_snapshot_chunks(self) -> int:
-        """Number of snapshot files, as the first one says."""
+        """Number of snapshot files, from the header of the first one."""
         name = "NumFilesPerSnapshot"
         return int(self._read_attributes(self._snapshot_chunk(0), (name,))[name])
 
@@ -270,7 +274,7 @@ class FilesUniverse:
         )
 
     def _check_offsets(self) -> None:
-        """The particle offsets exist, are signed, and belong to this catalogue."""
+        """Check that the particle offsets exist, are signed, and belong to this catalogue."""
         if self._offsets_checked or "fof_subhalo" not in self._catalogue_chunk(0).name:
             return  # old layout: the offsets are inside the catalogue
         path = Path(il.groupcat.offsetPath(str(self.base_path), self.snapshot))
@@ -296,11 +300,11 @@ class FilesUniverse:
 
     def _snapshot_chunk(self, i: int) -> Path:
         path = Path(il.snapshot.snapPath(str(self.base_path), self.snapshot, i))
-        # For a file that is not there the reader gives the older of its two names; messages give the usual one.
+        # For a missing file the reader gives the older of its two names; errors give the usual one.
         return path if path.is_file() else path.with_name(f"snap_{self.snapshot:03d}.{i}.hdf5")
 
     @staticmethod
-    def _read_attributes(path: Path, needed: Sequence[str]) -> dict:
+    def _read_attributes(path: Path, needed: Sequence[str]) -> dict[str, Any]:
         with open_hdf5(path) as handle:
             if "Header" not in handle:
                 raise UniverseError(f"{path} has no Header: it is not a TNG file, copy or download it again.")
@@ -314,13 +318,13 @@ class FilesUniverse:
         return attributes
 
     @staticmethod
-    def _require_chunks(what: str, name, count: int) -> None:
+    def _require_chunks(what: str, name: Callable[[int], Path], count: int) -> None:
         missing = [name(i) for i in range(count) if not name(i).is_file()]
         if missing:
             mend = f"{len(missing)} of the {count} {what} chunks are, copy" if len(missing) > 1 else "copy"
             raise UniverseError(f"{missing[0]} is missing: {mend} or download it again.")
 
-    def _fingerprint(self, raw: dict) -> str:
+    def _fingerprint(self, raw: dict[str, Any]) -> str:
         """sha256 over the header and `_FINGERPRINT_FIELDS` of up to 16 catalogue chunks spread over the whole."""
         digest = hashlib.sha256()
         for name in ("BoxSize", "HubbleParam", "Omega0", "OmegaLambda", "Time", "NumFiles"):

@@ -87,7 +87,7 @@ class Apertures(keras.layers.Layer):
     ----------
     channels : sequence of str
         Names in the order of the input: ``moment0``, ``moment1``, ``moment2`` on the scales of
-        `dmlib.observe.moments.normalise`, anything else a band on those of `dmlib.observe.images.normalise`.
+        `dmlib.observe.moments.normalise`, anything else a band on those of `dmlib.observe.images.sdss.normalise`.
     widths : sequence of float
         Of the Gaussians, in units of half the image's side; see `WIDTHS`.
     """

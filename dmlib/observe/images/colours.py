@@ -1,4 +1,4 @@
-"""Colours of a sample, and the observed sequences that they are compared with.
+"""Colours of a sample, and the observed sequences with which they are compared.
 
 The sequences are those of Baldry et al. (2004): the colour u - r of galaxies of the SDSS (z < 0.08, K-corrected to z =
 0, H0 = 70 km/s/Mpc) is the sum of two Gaussians at every absolute magnitude, whose means and dispersions are a
@@ -19,8 +19,8 @@ from ...progress import bar
 from ...units import PART_TYPE
 from ...universe.base import Universe
 from ..views import Mode, lines_of_sight
-from .bands import absolute_magnitude
-from .light import ParticleLight, star_luminosities, ugriz_magnitudes
+from .bands import ab_magnitudes, absolute_magnitude
+from .light import ParticleLight, star_luminosities
 
 #: p0, p1, q0, q1, q2 of T(M) = p0 + p1 (M + 20) + q0 tanh((M - q1) / q2): mean and dispersion of u - r.
 _SEQUENCES = {
@@ -44,12 +44,12 @@ def sequence(name: str, m_r: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def divider(m_r: np.ndarray) -> np.ndarray:
-    """Colour u - r that best tells the two sequences apart (Baldry et al. 2004, equation 11)."""
+    """Colour u - r that best separates the two sequences (Baldry et al. 2004, equation 11)."""
     return 2.06 - 0.244 * np.tanh((np.asarray(m_r, dtype=float) + 20.07) / 1.09)
 
 
 def quiescent(universe: Universe, m_star: tuple[float, float] = (1e10, 1e12), sfr: float = 0.1) -> np.ndarray:
-    """Subhaloes within limits of stellar mass that form fewer stars than the sample asks for; ids, shape (n,).
+    """Ids of the subhaloes in a range of stellar mass that form fewer stars than those of the sample, shape (n,).
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def quiescent(universe: Universe, m_star: tuple[float, float] = (1e10, 1e12), sf
     m_star : tuple of float
         Limits of the stellar mass [Msun], both included.
     sfr : float
-        Star-formation rate that is not reached [Msun/yr].
+        Upper limit of the star-formation rate [Msun/yr].
     """
     rows = universe.subhalos(["SubhaloMassType", "SubhaloSFR", "SubhaloFlag"])
     mass = rows["SubhaloMassType"][:, PART_TYPE["stars"]].to_value(u.Msun)
@@ -75,7 +75,7 @@ def catalogue_magnitudes(universe: Universe, subhalo_ids: np.ndarray) -> np.ndar
         When the catalogue lacks SubhaloStellarPhotometrics.
     """
     eight = universe.subhalos(["SubhaloStellarPhotometrics"], np.asarray(subhalo_ids))["SubhaloStellarPhotometrics"]
-    return ugriz_magnitudes(u.Quantity(eight).value)
+    return ab_magnitudes(u.Quantity(eight).value)
 
 
 def dusty_magnitudes(
@@ -96,26 +96,30 @@ def dusty_magnitudes(
     Returns
     -------
     QTable
-        ``subhalo_id``, ``inclination`` [deg], ``bare`` and ``dusty`` (absolute AB magnitudes u g r i z, shape (n, 5)).
+        ``subhalo_id``, ``inclination`` [deg], ``bare`` and ``dusty`` (absolute AB magnitudes in the bands of
+        `light`, shape (n, band)).
     set_aside : dict
         Reason by subhalo id, for galaxies that have no light or no axis.
     """
     rows, set_aside = [], {}
     for subhalo_id in bar(subhalo_ids, label="dust", unit="galaxy"):
         try:
-            galaxy = load_galaxy(universe, int(subhalo_id), extra=light.fields)
+            galaxy = load_galaxy(universe, int(subhalo_id), ("stars", "gas"), extra=light.fields)
             (view,) = lines_of_sight(int(subhalo_id), galaxy.spin_axis(), 1, seed=seed, mode=mode)
-            bare = absolute_magnitude(star_luminosities(galaxy).sum(axis=0))
-            dusty = absolute_magnitude(light.luminosities(galaxy, view).sum(axis=0))
+            bare = absolute_magnitude(star_luminosities(galaxy, light.bands).sum(axis=0), light.bands)
+            dusty = absolute_magnitude(light.luminosities(galaxy, view).sum(axis=0), light.bands)
         except GalaxyError as error:
             set_aside[int(subhalo_id)] = str(error)
             continue
         rows.append((int(subhalo_id), view.inclination, bare, dusty))
-    return QTable(
+    ids, inclinations, bare_rows, dusty_rows = zip(*rows, strict=True) if rows else ((), (), (), ())
+    shape = (-1, len(light.bands))
+    table = QTable(
         {
-            "subhalo_id": np.array([row[0] for row in rows], dtype=int),
-            "inclination": np.array([row[1] for row in rows], dtype=float) * u.deg,
-            "bare": np.array([row[2] for row in rows], dtype=float).reshape(-1, 5),
-            "dusty": np.array([row[3] for row in rows], dtype=float).reshape(-1, 5),
+            "subhalo_id": np.array(ids, dtype=int),
+            "inclination": np.array(inclinations, dtype=float) * u.deg,
+            "bare": np.array(bare_rows, dtype=float).reshape(shape),
+            "dusty": np.array(dusty_rows, dtype=float).reshape(shape),
         }
-    ), set_aside
+    )
+    return table, set_aside

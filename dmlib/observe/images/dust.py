@@ -1,4 +1,4 @@
-r"""Dust in front of the stars, from the neutral gas that the simulation puts there.
+r"""Dust in front of the stars, from the neutral gas of the simulation.
 
 The model is that of Nelson et al. (2018, their "Model C"), written for broad bands. For a star behind
 the column :math:`N_\mathrm{H}` of neutral hydrogen [cm^-2] whose metallicity is :math:`Z_\mathrm{g}`, the optical
@@ -14,19 +14,20 @@ with the extinction curve of Cardelli, Clayton & Mathis (1989) for R_V = 3.1, :m
 .. math::
    \tau_\lambda = \tau^a_\lambda \left[h_\lambda \sqrt{1-\omega_\lambda} + (1-h_\lambda)(1-\omega_\lambda)\right],
 
-with the albedo :math:`\omega_\lambda` and the weight of forward scattering :math:`h_\lambda`, and of the light there
-remains :math:`(1-e^{-\tau})/\tau`, as if stars and dust were mixed (``internal``), or :math:`e^{-\tau}` (``screen``).
-Stars younger than 10 Myr are dimmed besides by the cloud they were born in:
+with the albedo :math:`\omega_\lambda` and the weight of forward scattering :math:`h_\lambda`. The transmitted share of
+the light is :math:`(1-e^{-\tau})/\tau`, as if stars and dust were mixed (``internal``), or :math:`e^{-\tau}`
+(``screen``).
+Stars younger than 10 Myr are also dimmed by their birth cloud:
 :math:`\tau = (\lambda/550\,\mathrm{nm})^{-0.7}` (Charlot & Fall 2000). Where the attenuation
 of Nelson et al. acts on spectra, ours acts at the pivot wavelength of each band.
 
 The coefficients were compared with the public code of that paper's first author (dnelson/temet,
 ``cosmo/stellarPop.py``).
 
-What this leaves out and SKIRT has: light scattered from elsewhere into the line of sight, a cloud's dust being warmed,
-and clumps below the size of a gas cell. The column in front of each star is found in one pass: stars and gas cells are
+Unlike SKIRT, the model leaves out light scattered into the line of sight from elsewhere, emission of heated dust, and
+clumps smaller than a gas cell. The column in front of each star is found in one pass: stars and gas cells are
 sorted along the line of sight, and, from the observer backwards, a cell adds its kernel to a map of columns and a star
-reads the map where it stands. A cell thus counts as a sheet at the depth of its centre.
+reads the map where it stands. A cell thus acts as a sheet at the depth of its centre.
 """
 
 from __future__ import annotations
@@ -39,13 +40,11 @@ from astropy import constants
 from astropy import units as u
 from numba import njit
 
-from ...errors import GalaxyError
 from ...galaxy import Galaxy
 from ...units import COSMOLOGY, Z_SUN
-from ..hydrogen import HYDROGEN_FIELDS, SPLINE_FWHM, cell_fwhm, hydrogen
+from ..hydrogen import HYDROGEN_FIELDS, SPLINE_DISPERSION, SPLINE_FWHM, cell_fwhm, hydrogen
 from ..views import View
-from .bands import WAVELENGTH, per_band
-from .project import SPLINE_DISPERSION
+from .bands import UGRIZ, per_band
 
 #: Column of hydrogen that has A_V = 1 times the metallicity term [cm^-2] (Nelson et al. 2018).
 N_H0 = 2.1e21
@@ -123,14 +122,14 @@ def columns_in_front(
     out = np.zeros((len(stars), weights.shape[1]))
     if len(stars) == 0 or len(gas) == 0:
         return out
-    # The map need not be larger than the stars; gas beyond its edge hides nothing.
+    # The map need not be larger than the stars; gas beyond its edge hides none of them.
     half = min(np.abs(stars[:, :2]).max(), np.abs(gas[:, :2]).max() + support.max()) + 2.0 * pixel_size
     n = 2 * int(np.ceil(half / pixel_size))
     depth = np.concatenate([gas[:, 2], stars[:, 2]])
     order = np.argsort(-depth, kind="stable")
     scaled_gas = gas[:, :2] / pixel_size + n / 2
     scaled_stars = stars[:, :2] / pixel_size + n / 2
-    # Cells are laid down as products of parabolas with the spline's dispersion, a fifth of the half width squared.
+    # A cell is a product of two parabolas with the dispersion of the spline, half width over sqrt(5).
     half_width = np.sqrt(5.0) * SPLINE_DISPERSION * support / pixel_size
     _sweep(out, order, scaled_stars, scaled_gas, half_width, np.ascontiguousarray(weights), n)
     return out / pixel_size**2
@@ -189,13 +188,13 @@ class Dust:
     geometry : {"internal", "screen"}
         Stars and dust mixed, as in Nelson et al. (2018), or all the dust in front.
     birth_clouds : bool
-        Whether stars younger than 10 Myr are in clouds of their own.
+        Whether stars younger than 10 Myr are inside birth clouds.
     strength : float
         Factor on the optical depth of the resolved dust; 1 is the published model.
     pixel_size : float
         Side of the pixels in which columns are summed [kpc]; cells are larger than this nearly everywhere.
     redshift : float
-        Of the snapshot; dust was scarcer for its metals at earlier times.
+        Of the snapshot; at earlier times there was less dust per metal mass.
     """
 
     geometry: Literal["internal", "screen"] = "internal"
@@ -211,7 +210,7 @@ class Dust:
     @property
     def fields(self) -> tuple[str, ...]:
         """TNG fields of the gas that the model reads."""
-        return (*(name for name in HYDROGEN_FIELDS if name != "Masses"), "GFM_Metallicity")
+        return (*HYDROGEN_FIELDS, "GFM_Metallicity")
 
     def columns(self, galaxy: Galaxy, view: View) -> tuple[np.ndarray, np.ndarray]:
         """Neutral hydrogen in front of each star and its metallicity.
@@ -231,15 +230,9 @@ class Dust:
         gas = galaxy.gas
         if len(gas) == 0:
             return np.zeros(len(galaxy.stars)), np.zeros(len(galaxy.stars))
-        for name in ("Coordinates", *self.fields):
-            values = gas.position if name == "Coordinates" else gas.extra[name]
-            bad = int(np.count_nonzero(~np.isfinite(values)))
-            if bad:
-                raise GalaxyError(
-                    f"{galaxy.name}: gas field {name} holds {bad} values that are not finite; the file is damaged"
-                )
-        neutral = hydrogen({"Masses": gas.mass, **gas.extra}).m_neutral
-        # The hot halo: most of the cells, and a thousandth of the column.
+        galaxy.require_finite("gas", ("Coordinates", *self.fields))
+        neutral = hydrogen(gas.fields).m_neutral
+        # Skip the hot halo: most of the cells, but a thousandth of the column.
         seen = neutral > 1e-3 * neutral.mean()
         weights = np.stack([neutral, neutral * gas.extra["GFM_Metallicity"]], axis=1)[seen]
         support = cell_fwhm(gas.mass[seen], gas.extra["Density"][seen]) / SPLINE_FWHM
@@ -248,8 +241,8 @@ class Dust:
         ).T
         return column * _ATOMS, np.divide(metals, column, out=np.zeros_like(metals), where=column > 0)
 
-    def optical_depth(self, n_h: np.ndarray, metallicity: np.ndarray) -> np.ndarray:
-        """Optical depth of the resolved dust, scattering included, shape (n, 5), for u g r i z.
+    def optical_depth(self, n_h: np.ndarray, metallicity: np.ndarray, bands: tuple[str, ...] = UGRIZ) -> np.ndarray:
+        """Optical depth of the resolved dust, scattering included, shape (n, band).
 
         Parameters
         ----------
@@ -258,20 +251,20 @@ class Dust:
         metallicity : ndarray, shape (n,)
             Mass fraction of metals.
         """
-        wavelength = per_band(WAVELENGTH)
+        wavelength = per_band("wavelength", bands)
         curve = extinction_curve(wavelength) * scattering_factor(wavelength)
         metals = (np.asarray(metallicity) / Z_SUN) ** GAMMA * (1.0 + self.redshift) ** BETA
         return self.strength * (metals * np.asarray(n_h) / N_H0)[:, None] * curve
 
-    def transmission(self, galaxy: Galaxy, view: View) -> np.ndarray:
-        """Share of each star's light that gets out towards the observer, shape (n, 5), for u g r i z.
+    def transmission(self, galaxy: Galaxy, view: View, bands: tuple[str, ...] = UGRIZ) -> np.ndarray:
+        """Share of each star's light that reaches the observer, shape (n, band).
 
         Raises
         ------
         GalaxyError
             When a gas field is damaged.
         """
-        depth = self.optical_depth(*self.columns(galaxy, view))
+        depth = self.optical_depth(*self.columns(galaxy, view), bands)
         if self.geometry == "screen":
             share = np.exp(-depth)
         else:
@@ -279,6 +272,6 @@ class Dust:
             share = np.divide(-np.expm1(-depth), depth, out=np.ones_like(depth), where=depth > 0)
         if self.birth_clouds:
             young = age(galaxy.stars.extra["GFM_StellarFormationTime"]) < BIRTH_CLOUD_AGE
-            cloud = BIRTH_CLOUD_DEPTH * (per_band(WAVELENGTH) / 550.0) ** BIRTH_CLOUD_SLOPE
+            cloud = BIRTH_CLOUD_DEPTH * (per_band("wavelength", bands) / 550.0) ** BIRTH_CLOUD_SLOPE
             share[young] *= np.exp(-cloud)
         return share

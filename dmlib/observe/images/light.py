@@ -1,117 +1,159 @@
-"""Starlight straight from the particles.
+"""Starlight from the particles.
 
-Each star particle is a stellar population whose absolute magnitudes stand in the snapshot (GFM_StellarPhotometrics: U
-B V K of Buser filters as Vega magnitudes, g r i z of the SDSS as AB magnitudes; Bruzual & Charlot 2003 in TNG, rest
-frame, no dust). Its light is spread over a kernel of the size of its surroundings (StellarHsml, the distance that
-holds the 32 nearest stars; the images of Rodriguez-Gomez et al. 2019 smooth by the same number of neighbours) and
-summed along the line of sight.
+Each star particle is a stellar population whose absolute magnitudes are stored in the snapshot
+(GFM_StellarPhotometrics: U B V K of Buser filters as Vega magnitudes, g r i z of the SDSS as AB magnitudes; Bruzual &
+Charlot 2003 in TNG, rest frame, no dust). Its light is spread over a kernel of the size of its surroundings
+(StellarHsml, the distance that holds the 32 nearest stars; the images of Rodriguez-Gomez et al. 2019 smooth by the same
+number of neighbours) and summed along the line of sight.
 
-How the kernels are laid on the pixels is told in `dmlib.observe.images.project`.
+The kernel is a Gaussian with the dispersion of the cubic spline of the same support, truncated at that support. A
+Gaussian is a product of two functions of one coordinate, so its share of each pixel is known in closed form by error
+functions, however small the kernel is compared with the pixel. The shares are normalised to the truncated kernel: the
+flux of every particle is conserved to rounding inside the field, and of a particle that reaches over the edge exactly
+the part inside is kept.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
+from numba import njit
 
 from ...errors import GalaxyError
-from ...galaxy import Galaxy
+from ...galaxy import ComponentName, Galaxy
 from ..grid import SkyGrid
+from ..hydrogen import SPLINE_DISPERSION
 from ..views import View
-from .bands import REDSHIFT, U_VEGA_TO_AB, UGRIZ, luminosity, maggies_per_lsun
+from .bands import REDSHIFT, UGRIZ, ab_magnitudes, luminosity, maggies_per_lsun
 from .dust import Dust
-from .project import project
-
-#: Columns of GFM_StellarPhotometrics for u (from U), g, r, i, z.
-_COLUMNS = (0, 4, 5, 6, 7)
 
 STAR_FIELDS = ("GFM_StellarPhotometrics", "StellarHsml", "GFM_StellarFormationTime")
 
 
-def ugriz_magnitudes(photometrics: np.ndarray) -> np.ndarray:
-    """Absolute AB magnitudes u g r i z from TNG's eight bands.
-
-    Parameters
-    ----------
-    photometrics : ndarray, shape (n, 8)
-        GFM_StellarPhotometrics: U B V K g r i z.
-
-    Returns
-    -------
-    ndarray, shape (n, 5)
-        u is U + 0.79 (see `dmlib.observe.images.bands.U_VEGA_TO_AB`).
-    """
-    magnitudes = np.asarray(photometrics, dtype=float)[:, _COLUMNS]
-    magnitudes[:, 0] += U_VEGA_TO_AB
-    return magnitudes
-
-
-def star_luminosities(galaxy: Galaxy) -> np.ndarray:
-    """Luminosity of each star particle without dust [Lsun of the band], shape (n, 5).
+def star_luminosities(galaxy: Galaxy, bands: tuple[str, ...] = UGRIZ) -> np.ndarray:
+    """Luminosity of each star particle without dust [Lsun of the band], shape (n, band).
 
     Raises
     ------
     GalaxyError
         When the galaxy has no stars, or a field holds values that are not finite.
     """
-    stars = galaxy.stars
-    if len(stars) == 0:
+    if len(galaxy.stars) == 0:
         raise GalaxyError(f"{galaxy.name} has no stars, so there is no light to draw")
-    for name in ("Coordinates", *STAR_FIELDS):
-        values = stars.position if name == "Coordinates" else stars.extra[name]
-        bad = int(np.count_nonzero(~np.isfinite(values)))
-        if bad:
-            raise GalaxyError(
-                f"{galaxy.name}: star field {name} holds {bad} values that are not finite; the file is damaged"
-            )
-    return luminosity(ugriz_magnitudes(stars.extra["GFM_StellarPhotometrics"]))
+    galaxy.require_finite("stars", ("Coordinates", *STAR_FIELDS))
+    return luminosity(ab_magnitudes(galaxy.stars.extra["GFM_StellarPhotometrics"], bands), bands)
 
 
 @dataclass(frozen=True)
 class ParticleLight:
-    """Images from the star particles; an `dmlib.observe.images.base.ImageSource`.
+    """Images from the star particles; a `dmlib.observe.images.ImageSource`.
 
     Parameters
     ----------
     dust : Dust or None
-        What the gas in front takes; None leaves the light as it is emitted.
+        Attenuation by the gas in front; None for the light as it is emitted.
     unit : {"Lsun/kpc2", "maggies/pixel"}
         Surface brightness in solar luminosities of the band, or flux as at `redshift`.
     redshift : float
         For ``maggies/pixel``; default that of the published SKIRT images.
+    bands : tuple of str
+        Names in `dmlib.observe.images.bands.BANDS`.
     """
 
     dust: Dust | None = field(default_factory=Dust)
     unit: str = "Lsun/kpc2"
     redshift: float = REDSHIFT
-    bands: tuple[str, ...] = field(default=UGRIZ, init=False)
+    bands: tuple[str, ...] = UGRIZ
 
     def __post_init__(self) -> None:
         if self.unit not in ("Lsun/kpc2", "maggies/pixel"):
             raise ValueError(f"particle light is in Lsun/kpc2 or maggies/pixel, not in {self.unit!r}")
 
     @property
-    def fields(self) -> dict[str, tuple[str, ...]]:
+    def fields(self) -> dict[ComponentName, tuple[str, ...]]:
         """TNG fields for `dmlib.galaxy.load_galaxy`."""
-        return {"stars": STAR_FIELDS} | ({"gas": self.dust.fields} if self.dust else {})
+        return {"stars": STAR_FIELDS, "gas": self.dust.fields} if self.dust else {"stars": STAR_FIELDS}
 
     def luminosities(self, galaxy: Galaxy, view: View) -> np.ndarray:
-        """Light of each star particle that leaves towards the observer [Lsun of the band], shape (n, 5).
+        """Light of each star particle that reaches the observer [Lsun of the band], shape (n, band).
 
         Raises
         ------
         GalaxyError
             When the galaxy has no stars, or a field is damaged.
         """
-        light = star_luminosities(galaxy)
-        return light * self.dust.transmission(galaxy, view) if self.dust else light
+        light = star_luminosities(galaxy, self.bands)
+        return light * self.dust.transmission(galaxy, view, self.bands) if self.dust else light
 
     def image(self, galaxy: Galaxy, view: View, grid: SkyGrid) -> np.ndarray:
-        """Image of one galaxy, shape (y, x, 5) in `unit`; see `dmlib.observe.images.base.ImageSource.image`."""
+        """Image of one galaxy, shape (y, x, band) in `unit`; see `dmlib.observe.images.ImageSource.image`."""
         light = self.luminosities(galaxy, view)
         x, y, _ = view.project(galaxy.stars.position).T
         image = project(x, y, galaxy.stars.extra["StellarHsml"], light, grid)
         if self.unit == "maggies/pixel":
-            return image * maggies_per_lsun(self.redshift)
+            return image * maggies_per_lsun(self.redshift, self.bands)
         return image / grid.pixel_area
+
+
+def project(x: np.ndarray, y: np.ndarray, size: np.ndarray, weights: np.ndarray, grid: SkyGrid) -> np.ndarray:
+    """Sum of smoothed particles in each pixel.
+
+    Parameters
+    ----------
+    x, y : ndarray, shape (n,)
+        Position on the sky [kpc].
+    size : ndarray, shape (n,)
+        Support radius of each kernel [kpc]; zero is a point.
+    weights : ndarray, shape (n, k)
+        What is summed, for example luminosities.
+    grid : SkyGrid
+
+    Returns
+    -------
+    ndarray, shape (grid.pixels, grid.pixels, k)
+        In the unit of `weights`, per pixel.
+    """
+    image = np.zeros((*grid.shape, weights.shape[1]))
+    # From the lower edge of the first pixel, in pixels.
+    scale, offset = 1.0 / grid.pixel_size, grid.pixels / 2
+    columns, rows = np.asarray(x) * scale + offset, np.asarray(y) * scale + offset
+    _deposit(image, columns, rows, np.asarray(size, dtype=float) * scale, np.ascontiguousarray(weights, dtype=float))
+    return image
+
+
+@njit(cache=True)
+def _shares(shares, centre, support, first, last):
+    """Share of a truncated Gaussian in each of the pixels `first` to `last`."""
+    if first == last and centre - support >= first and centre + support <= last + 1:
+        shares[0] = 1.0
+        return
+    width = math.sqrt(2.0) * SPLINE_DISPERSION * support
+    whole = 2.0 * math.erf(support / width)
+    below = math.erf((max(first, centre - support) - centre) / width)
+    for k in range(first, last + 1):
+        above = math.erf((min(k + 1.0, centre + support) - centre) / width)
+        shares[k - first] = (above - below) / whole
+        below = above
+
+
+@njit(cache=True)
+def _deposit(image, columns, rows, support, weights):
+    n_rows, n_columns, n_bands = image.shape
+    share_x, share_y = np.empty(n_columns), np.empty(n_rows)
+    for p in range(len(columns)):
+        # Below a hundredth of a pixel a kernel is a point, and differences of error functions would lose digits.
+        h = max(support[p], 1e-2)
+        x, y = columns[p], rows[p]
+        x0, x1 = max(0, math.floor(x - h)), min(n_columns - 1, math.floor(x + h))
+        y0, y1 = max(0, math.floor(y - h)), min(n_rows - 1, math.floor(y + h))
+        if x0 > x1 or y0 > y1:
+            continue
+        _shares(share_x, x, h, x0, x1)
+        _shares(share_y, y, h, y0, y1)
+        for j in range(y0, y1 + 1):
+            for i in range(x0, x1 + 1):
+                share = share_y[j - y0] * share_x[i - x0]
+                for k in range(n_bands):
+                    image[j, i, k] += share * weights[p, k]

@@ -4,11 +4,11 @@ One FITS file a subhalo, ``broadband_ID.fits``: an array (band, y, x) of SDSS g,
 pixels of 0.396 arcsec as if the galaxy were at z = 0.0485 (0.39 kpc), 15 stellar half-mass radii a side, centred on the
 subhalo's centre, seen along the z axis of the box (x right, y up). No sky, no noise, no point-spread function.
 
-The file has no zero point: counts of two bands do not make a colour, and dmlib does not pretend one. The redshift is in
-the file's header and the pixel scale in its CDELT cards, as a length; no cosmology is assumed here.
+The file has no zero point, so the counts of two bands do not make a colour. The redshift is in the file's header and
+the pixel scale in its CDELT cards, as a length; no cosmology is assumed here.
 
-**The line of sight is fixed.** There is one image a galaxy, along the box's z axis: see `box_view`. An image along
-another line of sight has to come from the particles or from a SKIRT run of one's own.
+**The line of sight is fixed.** There is one image per galaxy, along the box's z axis: see `box_view`. Images along
+other lines of sight come from the particles or from your own SKIRT runs.
 """
 
 from __future__ import annotations
@@ -28,9 +28,8 @@ from astropy.utils.exceptions import AstropyUserWarning
 
 from ...errors import FetchError, GalaxyError, UniverseError
 from ...galaxy import ComponentName, Galaxy
-from ..grid import SkyGrid
+from ..grid import SkyGrid, resample
 from ..views import View, orientation
-from .resample import coverage, resample
 
 BANDS = ("g", "r", "i", "z")
 UNIT = "counts/s/pixel"
@@ -56,7 +55,7 @@ class Broadband:
     pixel_size : float
         Side of a pixel [kpc].
     redshift : float
-        As at which the galaxy is drawn.
+        At which the galaxy is drawn.
     name : str
         The file's name, for messages.
     """
@@ -75,10 +74,6 @@ class Broadband:
         """Counts per second in each pixel of `grid`, shape (y, x, 4); zero beyond the file's own edge."""
         return resample(self.data, self.pixel_size, grid)
 
-    def coverage(self, grid: SkyGrid) -> float:
-        """Share of the grid's area of which the file says anything."""
-        return coverage(self.data.shape[0], self.pixel_size, grid)
-
 
 def read_broadband(source: str | Path | BinaryIO, name: str | None = None) -> Broadband:
     """Read and check one published image.
@@ -87,7 +82,7 @@ def read_broadband(source: str | Path | BinaryIO, name: str | None = None) -> Br
     ----------
     source : path or binary file
     name : str, optional
-        What messages call it; by default the file's name.
+        Name in messages; by default the file's name.
 
     Returns
     -------
@@ -102,7 +97,7 @@ def read_broadband(source: str | Path | BinaryIO, name: str | None = None) -> Br
     again = "remove it and fetch it again"
     try:
         with warnings.catch_warnings():
-            # A file that was cut short is refused here; astropy would first warn of it.
+            # A truncated file is refused below; astropy would warn first.
             warnings.simplefilter("ignore", AstropyUserWarning)
             with fits.open(source, memmap=False) as hdus:
                 header, data = hdus[0].header.copy(), hdus[0].data
@@ -149,7 +144,7 @@ def box_view(subhalo_id: int, spin_axis: np.ndarray | None = None) -> View:
 
 @dataclass(frozen=True)
 class PublishedSkirt:
-    """Published images from a folder or from the archive; an `dmlib.observe.images.base.ImageSource`.
+    """Published images from a folder or from the archive; a `dmlib.observe.images.ImageSource`.
 
     Parameters
     ----------
@@ -183,7 +178,9 @@ class PublishedSkirt:
                     if (path / folder / name).is_file():
                         return read_broadband(path / folder / name)
         elif path.is_file():
-            return self._from_archive(path, subhalo_id)
+            image = self._from_archive(path, subhalo_id)
+            if image is not None:
+                return image
         else:
             raise UniverseError(
                 f"There are no published images at {path}: fetch tng100-skirt-images, or name its folder."
@@ -193,7 +190,7 @@ class PublishedSkirt:
         )
 
     def image(self, galaxy: Galaxy, view: View, grid: SkyGrid) -> np.ndarray:
-        """Image of one galaxy, shape (y, x, 4) in counts/s/pixel; see `dmlib.observe.images.base.ImageSource.image`.
+        """Image of one galaxy, shape (y, x, 4) in counts/s/pixel; see `dmlib.observe.images.ImageSource.image`.
 
         Raises
         ------
@@ -207,7 +204,7 @@ class PublishedSkirt:
             )
         return self.read(galaxy.subhalo_id).on(grid)
 
-    def _from_archive(self, path: Path, subhalo_id: int) -> Broadband:
+    def _from_archive(self, path: Path, subhalo_id: int) -> Broadband | None:
         try:
             with tarfile.open(path) as archive:
                 if not self._members:
@@ -215,11 +212,10 @@ class PublishedSkirt:
                     found = ((re.search(r"broadband_(\d+)\.fits$", member.name), member) for member in archive)
                     self._members.update({int(match[1]): member for match, member in found if match})
                 member = self._members.get(subhalo_id)
-                content = archive.extractfile(member).read() if member else None
+                handle = archive.extractfile(member) if member else None
+                content = handle.read() if handle else None
         except (tarfile.TarError, OSError, EOFError) as error:
             raise UniverseError(f"{path.name} is no whole tar archive ({error}): fetch it again.") from error
-        if content is None:
-            raise GalaxyError(
-                f"subhalo {subhalo_id} has no published SKIRT image in {path.name}: use its particles' light."
-            )
+        if member is None or content is None:
+            return None
         return read_broadband(BytesIO(content), Path(member.name).name)

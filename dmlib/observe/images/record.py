@@ -28,7 +28,7 @@ from ...settings import PROFILES, Settings, repository_root
 from ...units import PART_TYPE
 from ...universe import Universe, open_universe
 from ..grid import SkyGrid
-from .bands import M_SUN
+from .bands import BANDS as SDSS
 from .colours import catalogue_magnitudes, quiescent
 from .published import BANDS, read_broadband
 
@@ -93,12 +93,12 @@ def measure_colours(universe: Universe) -> dict:
     measured = {}
     chosen = {"star-forming": np.asarray(select(universe)[0]["subhalo_id"]), "quiescent": quiescent(universe)}
     for name, ids in chosen.items():
-        magnitudes = catalogue_magnitudes(universe, ids)
+        u_band, _, r, *_ = catalogue_magnitudes(universe, ids).T
         mass = universe.subhalos(["SubhaloMassType"], ids)["SubhaloMassType"][:, PART_TYPE["stars"]].to_value(u.Msun)
         columns = {
-            "m_r": magnitudes[:, 2],
-            "u_r": magnitudes[:, 0] - magnitudes[:, 2],
-            "log_ml_r": np.log10(mass) - 0.4 * (M_SUN["r"] - magnitudes[:, 2]),
+            "m_r": r,
+            "u_r": u_band - r,
+            "log_ml_r": np.log10(mass) - 0.4 * (SDSS["r"].m_sun - r),
         }
         measured[name] = {key: [round(float(value), 3) for value in values] for key, values in columns.items()}
     return measured

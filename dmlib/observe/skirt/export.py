@@ -1,8 +1,8 @@
 """One galaxy as the input files of SKIRT.
 
 Positions are those of `dmlib.galaxy`: proper, from the galaxy's centre, in the axes of the box, the periodic wrap
-undone; wind particles are no stars. Lengths are written in pc and ages in yr, SKIRT's own units, and so stated in the
-headers: a reader that loses the header reads the same.
+undone; wind particles are left out. Lengths are written in pc and ages in yr, which are SKIRT's default units, and are
+stated in the headers as well.
 
 Stars whose age or metallicity is outside a table of SKIRT's, or on its edge, emit nothing there
 (``BruzualCharlotSEDFamily.cpp``, ``MappingsSEDFamily.cpp`` and ``FileSSPSEDFamily.cpp`` open their tables without
@@ -29,10 +29,8 @@ from ..images.bands import luminosity
 from ..images.dust import age as age_today
 from ..images.light import star_luminosities
 from ..views import View
-from .columns import write_columns
-from .population import AGE_LIMITS, METALLICITY_LIMITS, photometry_of
-from .settings import SkirtSettings
-from .skifile import GAS, STARS, YOUNG, Contents, instrument_angles, parameter_file, write_parameter_file, write_tables
+from .settings import Contents, SkirtSettings, instrument_angles, write_parameter_file
+from .tables import AGE_LIMITS, METALLICITY_LIMITS, photometry_of, write_columns, write_tables
 
 STAR_FIELDS = (
     "GFM_InitialMass",
@@ -41,6 +39,9 @@ STAR_FIELDS = (
     "GFM_StellarPhotometrics",
     "StellarHsml",
 )
+#: Names of the particle files, as in ``template.ski``.
+STARS, YOUNG, GAS = "stars.txt", "young.txt", "gas.txt"
+
 GAS_FIELDS = ("Density", "GFM_Metallicity", "GFM_Metals", "StarFormationRate", "InternalEnergy", "ElectronAbundance")
 
 #: Ranges of SKIRT's libraries: metallicities 1e-4 to 0.05 of Bruzual & Charlot (2003, table 1; Padova 1994), 0.05 to 2
@@ -57,7 +58,7 @@ _PASCAL = float((u.K / u.cm**3 * constants.k_B).to_value(u.Pa))
 
 @dataclass(frozen=True)
 class Export:
-    """A galaxy that was written for SKIRT.
+    """The input files of a galaxy for SKIRT.
 
     Parameters
     ----------
@@ -78,7 +79,7 @@ class Export:
 
 
 def within(values: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
-    """Values put inside limits, by a thousandth of them: SKIRT's tables are dark on their first point."""
+    """Values clipped to just inside limits: at its first point a table of SKIRT's gives no light."""
     return np.clip(values, limits[0] * 1.001, limits[1] * 0.999)
 
 
@@ -92,7 +93,7 @@ def seen(part: Component, support: np.ndarray, views: Sequence[View], grid: SkyG
 
 
 def ages(stars: Component) -> np.ndarray:
-    """Ages today [yr], shape (n,), hence for the last snapshot; a star of the last instant is not younger than 0."""
+    """Ages at redshift 0 [yr], at least 0, shape (n,)."""
     return np.maximum(age_today(stars.extra["GFM_StellarFormationTime"]), 0.0) * 1e9
 
 
@@ -105,79 +106,76 @@ def dusty_cells(gas: Component, settings: SkirtSettings) -> np.ndarray:
     return dusty
 
 
-def _place(part: Component) -> dict[tuple[str, str], np.ndarray]:
-    return {(f"position {axis}", "pc"): 1e3 * part.position[:, k] for k, axis in enumerate("xyz")}
+def _columns(part: Component, size: np.ndarray | None = None) -> dict[tuple[str, str], np.ndarray]:
+    columns = {(f"position {axis}", "pc"): 1e3 * part.position[:, k] for k, axis in enumerate("xyz")}
+    return columns if size is None else {**columns, ("smoothing length", "pc"): 1e3 * size}
 
 
-def _write_old(path: Path, name: str, stars: Component, settings: SkirtSettings) -> None:
+def _write_stars(folder: Path, name: str, stars: Component, young: np.ndarray, settings: SkirtSettings) -> None:
+    """Write the old stars as populations and the young ones as star-forming regions."""
     self_contained = settings.library == "self-contained"
-    columns = {
-        **_place(stars),
-        ("smoothing length", "pc"): 1e3 * stars.extra["StellarHsml"],
-        ("initial mass", "Msun"): stars.extra["GFM_InitialMass"],
-        ("metallicity", "1"): within(
-            stars.extra["GFM_Metallicity"], METALLICITY_LIMITS if self_contained else _LIBRARY_Z
-        ),
-        ("age", "yr"): within(ages(stars), AGE_LIMITS if self_contained else _LIBRARY_AGE),
-    }
-    write_columns(path, f"stars of {name}", columns)
+    if not young.all():
+        part = stars.where(~young)
+        metallicity = within(part.extra["GFM_Metallicity"], METALLICITY_LIMITS if self_contained else _LIBRARY_Z)
+        columns = {
+            **_columns(part, part.extra["StellarHsml"]),
+            ("initial mass", "Msun"): part.extra["GFM_InitialMass"],
+            ("metallicity", "1"): metallicity,
+            ("age", "yr"): within(ages(part), AGE_LIMITS if self_contained else _LIBRARY_AGE),
+        }
+        write_columns(folder / STARS, f"stars of {name}", columns)
+    if young.any():
+        part = stars.where(young)
+        same = np.ones(len(part))
+        columns = {
+            **_columns(part, part.extra["StellarHsml"]),
+            # The templates assume a constant rate over 10 Myr, whatever the age that separates young from old.
+            ("star formation rate", "Msun/yr"): part.extra["GFM_InitialMass"] / 1e7,
+            ("metallicity", "1"): within(part.extra["GFM_Metallicity"], _MAPPINGS_Z),
+            ("compactness", "1"): settings.compactness * same,
+            ("pressure", "Pa"): 10.0**settings.log_pressure * _PASCAL * same,
+            ("covering factor", "1"): settings.covering_factor * same,
+        }
+        write_columns(folder / YOUNG, f"star-forming regions of {name}", columns)
 
 
-def _write_young(path: Path, name: str, stars: Component, settings: SkirtSettings) -> None:
-    same = np.ones(len(stars))
-    columns = {
-        **_place(stars),
-        ("smoothing length", "pc"): 1e3 * stars.extra["StellarHsml"],
-        # The templates are of a constant rate over 10 Myr, whatever the age that parts young from old.
-        ("star formation rate", "Msun/yr"): stars.extra["GFM_InitialMass"] / 1e7,
-        ("metallicity", "1"): within(stars.extra["GFM_Metallicity"], _MAPPINGS_Z),
-        ("compactness", "1"): settings.compactness * same,
-        ("pressure", "Pa"): 10.0**settings.log_pressure * _PASCAL * same,
-        ("covering factor", "1"): settings.covering_factor * same,
-    }
-    write_columns(path, f"star-forming regions of {name}", columns)
-
-
-def _gas(
-    gas: Component, views: Sequence[View], grid: SkyGrid, settings: SkirtSettings
-) -> tuple[Component, np.ndarray, np.ndarray]:
-    """Cells to be written, which of them hold dust, and the domain [kpc], shape (3, 2)."""
+def _write_gas(
+    folder: Path, galaxy: Galaxy, views: Sequence[View], grid: SkyGrid, settings: SkirtSettings
+) -> tuple[int, np.ndarray]:
+    """Write the gas; how many cells were written (0 where none holds dust), and the domain [kpc], shape (3, 2)."""
+    gas = galaxy.gas
+    nothing = 0, np.zeros((3, 2))
+    if not settings.dust or not len(gas):
+        return nothing
     dusty = dusty_cells(gas, settings)
+    support = cell_fwhm(gas.mass, gas.extra["Density"]) / SPLINE_FWHM
     if settings.medium == "voronoi":
         # A cube that holds the field of every line of sight; the mesh needs the cells without dust too.
         half = 0.5 * grid.field_of_view * np.sqrt(3.0)
-        inside = np.abs(gas.position).max(axis=1, initial=0.0) < half
-        return gas.where(inside), dusty[inside], half * np.array([[-1.0, 1.0]] * 3)
-    support = _support(gas)
-    chosen = dusty & seen(gas, support, views, grid)
-    part, support = gas.where(chosen), support[chosen]
-    if not len(part):
-        return part, dusty[chosen], np.array([[-1.0, 1.0]] * 3)
-    low = (part.position - support[:, None]).min(axis=0)
-    high = (part.position + support[:, None]).max(axis=0)
-    return part, dusty[chosen], np.column_stack([low, high])
-
-
-def _support(gas: Component) -> np.ndarray:
-    return cell_fwhm(gas.mass, gas.extra["Density"]) / SPLINE_FWHM
-
-
-def _write_gas(path: Path, name: str, gas: Component, dusty: np.ndarray, settings: SkirtSettings) -> None:
-    columns = _place(gas)
-    if settings.medium == "voronoi":
-        columns[("mass density", "Msun/pc3")] = np.where(dusty, gas.extra["Density"] * 1e-9, 0.0)
+        chosen = np.abs(gas.position).max(axis=1, initial=0.0) < half
+        domain = half * np.array([[-1.0, 1.0]] * 3)
     else:
-        columns[("smoothing length", "pc")] = 1e3 * _support(gas)
-        columns[("mass", "Msun")] = gas.mass
-    columns[("metallicity", "1")] = gas.extra["GFM_Metallicity"]
-    write_columns(path, f"gas of {name}", columns)
+        chosen = dusty & seen(gas, support, views, grid)
+    if not (dusty & chosen).any():
+        return nothing
+    part, support = gas.where(chosen), support[chosen]
+    if settings.medium == "voronoi":
+        columns = _columns(part)
+        columns[("mass density", "Msun/pc3")] = np.where(dusty[chosen], part.extra["Density"] * 1e-9, 0.0)
+    else:
+        columns = {**_columns(part, support), ("mass", "Msun"): part.mass}
+        low, high = part.position - support[:, None], part.position + support[:, None]
+        domain = np.column_stack([low.min(axis=0), high.max(axis=0)])
+    columns[("metallicity", "1")] = part.extra["GFM_Metallicity"]
+    write_columns(folder / GAS, f"gas of {galaxy.name}", columns)
+    return len(part), domain
 
 
 def light_budget(galaxy: Galaxy) -> np.ndarray:
     """Light of a galaxy's stars by the spectra of a self-contained run, over their particle light, shape (5,).
 
-    1 on the embedded universe, whose particle light is from the same model. On TNG itself, whose light is by Bruzual &
-    Charlot (2003), the difference of the two models.
+    It is 1 on the embedded universe, whose particle light is from the same model. For TNG, whose light is by Bruzual &
+    Charlot (2003), it shows how the two models differ.
     """
     stars = galaxy.stars
     light = star_luminosities(galaxy).sum(axis=0)
@@ -192,12 +190,12 @@ def export(galaxy: Galaxy, views: Sequence[View], grid: SkyGrid, settings: Skirt
     Parameters
     ----------
     galaxy : Galaxy
-        With `STAR_FIELDS`, and `GAS_FIELDS` where there is to be dust, in the axes of the box.
+        With `STAR_FIELDS`, and `GAS_FIELDS` for dust, in the axes of the box.
     views : sequence of View
     grid : SkyGrid
     settings : SkirtSettings
     folder : path
-        Made where it is missing. What is in it of the same names is replaced.
+        Created if missing; files of the same names are replaced.
 
     Returns
     -------
@@ -212,7 +210,7 @@ def export(galaxy: Galaxy, views: Sequence[View], grid: SkyGrid, settings: Skirt
     """
     folder = Path(folder).resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    # It refuses a galaxy without stars, and damaged ones.
+    # Refuses a galaxy without stars, or with damaged fields.
     star_luminosities(galaxy)
     stars = galaxy.stars.where(seen(galaxy.stars, galaxy.stars.extra["StellarHsml"], views, grid))
     if not len(stars):
@@ -220,35 +218,18 @@ def export(galaxy: Galaxy, views: Sequence[View], grid: SkyGrid, settings: Skirt
     young = ages(stars) < settings.young_age * 1e6
     if settings.library == "self-contained":
         young[:] = False
-    gas, dusty, domain = _gas(galaxy.gas, views, grid, settings) if settings.dust and len(galaxy.gas) else (None,) * 3
-    cells = len(gas) if gas is not None and dusty.any() else 0
-    contents = Contents(int((~young).sum()), int(young.sum()), cells, domain if cells else np.zeros((3, 2)))
     for name in (STARS, YOUNG, GAS):
         (folder / name).unlink(missing_ok=True)
-    if contents.old:
-        _write_old(folder / STARS, galaxy.name, stars.where(~young), settings)
-    if contents.young:
-        _write_young(folder / YOUNG, galaxy.name, stars.where(young), settings)
-    if cells:
-        _write_gas(folder / GAS, galaxy.name, gas, dusty, settings)
+    _write_stars(folder, galaxy.name, stars, young, settings)
+    contents = Contents(int((~young).sum()), int(young.sum()), *_write_gas(folder, galaxy, views, grid, settings))
     write_tables(folder, settings)
     ski = folder / f"subhalo_{galaxy.subhalo_id}.ski"
-    write_parameter_file(ski, parameter_file(settings, views, grid, contents))
+    write_parameter_file(ski, settings, views, grid, contents)
     budget = light_budget(galaxy) if settings.library == "self-contained" else None
-    written = Export(folder, ski, contents, budget)
-    write_text(folder / "export.json", json.dumps(_description(galaxy, views, grid, settings, written), indent=1))
-    return written
-
-
-def _description(
-    galaxy: Galaxy, views: Sequence[View], grid: SkyGrid, settings: SkirtSettings, written: Export
-) -> dict:
-    """What the folder holds, for who reads the frames later."""
-    budget = None if written.budget is None else dict(zip(settings.bands, written.budget.tolist(), strict=True))
-    return {
+    description = {
         "subhalo_id": galaxy.subhalo_id,
         "scope": galaxy.scope,
-        "ski": written.ski.name,
+        "ski": ski.name,
         "settings": settings.model_dump(),
         "field_of_view_kpc": grid.field_of_view,
         "pixels": grid.pixels,
@@ -260,6 +241,10 @@ def _description(
             }
             for view in views
         ],
-        "rows": {"stars": written.contents.old, "young": written.contents.young, "gas": written.contents.gas},
-        "light_over_particle_light": budget,
+        "rows": {"stars": contents.old, "young": contents.young, "gas": contents.gas},
+        "light_over_particle_light": (
+            None if budget is None else dict(zip(settings.bands, budget.tolist(), strict=True))
+        ),
     }
+    write_text(folder / "export.json", json.dumps(description, indent=1))
+    return Export(folder, ski, contents, budget)

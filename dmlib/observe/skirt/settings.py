@@ -1,49 +1,77 @@
-"""The recipe of a SKIRT run.
+r"""The settings of a SKIRT run, and the parameter file (``.ski``) made from them.
 
 The default is that of the published images of TNG100 (Rodriguez-Gomez et al. 2019, section 3.1): populations older than
 10 Myr by Bruzual & Charlot (2003) with a Chabrier initial mass function, younger ones as star-forming regions by
 MAPPINGS III (Groves et al. 2008) with log C = 5, log (P/k) = 5 [K/cm^3] and a covering factor 0.2; dust in the cells
 that form stars, 0.3 of their metals, of the mix of Zubko et al. (2004); the gas on its own Voronoi mesh; galaxies drawn
-as at z = 0.0485. Galaxies with next to no gas the paper draws by starlight alone; here a galaxy has no dust where no
-cell holds any. Ours where the paper is silent: number of photon packets, wavelength range, size of the domain.
+as at z = 0.0485. The paper draws galaxies with next to no gas by starlight alone; here a galaxy has no dust where no
+cell holds any. Our choices where the paper is silent: number of photon packets, wavelength range, size of the domain.
+
+**Lines of sight.** SKIRT's distant instruments look from the direction :math:`k = (\sin\theta\cos\varphi,
+\sin\theta\sin\varphi, \cos\theta)`; a position is first turned to
+
+.. math::
+   x'' = -x\sin\varphi + y\cos\varphi, \qquad y'' = -x\cos\varphi\cos\theta - y\sin\varphi\cos\theta + z\sin\theta,
+
+and then by the roll :math:`\omega` to the frame's :math:`x' = x''\cos\omega - y''\sin\omega`, right, and
+:math:`y' = x''\sin\omega + y''\cos\omega`, up (``FrameInstrument.cpp``). With k towards the observer that is
+right-handed, as `dmlib.observe.views` is: the rows of a view's rotation are the frame's x', y' and k, and give the
+three angles.
+
+The parameter file is ``template.ski``, filled in. Versions of SKIRT 9 differ in what it leaves to the defaults. (SKIRT
+10, in development in 2026, builds its octrees from other elements and does not read these files.)
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
 from typing import Any, Literal
+from xml.etree import ElementTree
 
+import numpy as np
 from astropy import units as u
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ...errors import DmlibError
+from ...files import write_text
 from ...units import COSMOLOGY
+from ..grid import SkyGrid
 from ..images.bands import REDSHIFT, UGRIZ
+from ..views import View
+
+#: Wavelengths of the photon packets of a self-contained run [micron].
+PACKET_RANGE = (0.32, 0.98)
+
+_ENDS = ((0, "min"), (1, "max"))
 
 
 class SkirtError(DmlibError):
-    """SKIRT is not here, lacks its resources, or wrote what cannot be read."""
+    """SKIRT is not installed, lacks its resources, or wrote a file that cannot be read."""
 
 
 class SkirtSettings(BaseModel):
-    """What SKIRT is to compute.
+    """What SKIRT computes.
 
     Parameters
     ----------
     library : {"resources", "self-contained"}
-        Spectra, bands and dust of SKIRT's resource packs, or tables that dmlib writes, for which SKIRT needs no pack:
-        the population model of the embedded universe, `dmlib.observe.skirt.population.BANDS` and the dust of Draine
-        (2003). There, young stars are drawn like the others.
+        Spectra, bands and dust of SKIRT's resource packs, or tables that dmlib writes, for which SKIRT needs no pack
+        (see `dmlib.observe.skirt.tables`): the population model of the embedded universe, box-shaped bands and the dust
+        of Draine (2003). Young stars are then drawn like the others.
     dust : bool
         Whether there is dust.
     medium : {"voronoi", "particles"}
-        How the gas is handed over: as sites of a Voronoi mesh, all cells of the domain, or the dusty cells as smoothed
-        particles on an octree. Default: ``voronoi`` with the resources, ``particles`` without. A mesh fits TNG, whose
-        cells it restores; those of the embedded universe are not the cells of a mesh: take ``particles`` there.
+        How the gas is written: all cells of the domain as sites of a Voronoi mesh, or the dusty cells as smoothed
+        particles on an octree. Default: ``voronoi`` with the resources, ``particles`` without. A mesh restores the
+        cells of TNG; the gas of the embedded universe has no mesh: take ``particles`` there.
     frame : {"observer", "rest"}
         Bands of an observer who sees the galaxy at `redshift`, or those of the galaxy itself, as particle light has
         them. Default: ``observer`` with the resources, ``rest`` without.
     redshift : float
-        As at which the galaxy is drawn.
+        At which the galaxy is drawn.
     packets : float
         Photon packets.
     young_age : float
@@ -55,7 +83,7 @@ class SkirtSettings(BaseModel):
     covering_factor : float
         Of the photodissociation regions, f_PDR.
     dust_to_metals : float
-        Share of the metals that is dust.
+        Mass of dust over mass of metals.
     dusty : {"star-forming", "cold"}
         Which cells hold dust: those that form stars (Rodriguez-Gomez et al. 2019), or also those below 8000 K (Camps et
         al. 2016).
@@ -72,16 +100,16 @@ class SkirtSettings(BaseModel):
     dust: bool = True
     medium: Literal["voronoi", "particles"] = "voronoi"
     frame: Literal["observer", "rest"] = "observer"
-    redshift: float = Field(REDSHIFT, gt=0, lt=1)
-    packets: float = Field(5e6, ge=1e3, le=1e12)
-    young_age: float = Field(10.0, gt=0)
-    compactness: float = Field(5.0, gt=4.0, lt=6.5)
-    log_pressure: float = Field(5.0, gt=4.0, lt=8.0)
-    covering_factor: float = Field(0.2, gt=0, lt=1)
-    dust_to_metals: float = Field(0.3, gt=0, le=1)
+    redshift: float = Field(default=REDSHIFT, gt=0, lt=1)
+    packets: float = Field(default=5e6, ge=1e3, le=1e12)
+    young_age: float = Field(default=10.0, gt=0)
+    compactness: float = Field(default=5.0, gt=4.0, lt=6.5)
+    log_pressure: float = Field(default=5.0, gt=4.0, lt=8.0)
+    covering_factor: float = Field(default=0.2, gt=0, lt=1)
+    dust_to_metals: float = Field(default=0.3, gt=0, le=1)
     dusty: Literal["star-forming", "cold"] = "star-forming"
-    cell: float = Field(0.25, gt=0)
-    seed: int = Field(0, ge=0, le=1_000_000)
+    cell: float = Field(default=0.25, gt=0)
+    seed: int = Field(default=0, ge=0, le=1_000_000)
 
     @model_validator(mode="before")
     @classmethod
@@ -99,7 +127,7 @@ class SkirtSettings(BaseModel):
 
     @property
     def bands(self) -> tuple[str, ...]:
-        """u g r i z."""
+        """Names of the bands: u g r i z."""
         return UGRIZ
 
     @property
@@ -118,3 +146,112 @@ class SkirtSettings(BaseModel):
         if self.frame == "rest":
             return self.luminosity_distance
         return float(COSMOLOGY.angular_diameter_distance(self.redshift).to_value(u.Mpc))
+
+
+def instrument_angles(rotation: np.ndarray) -> tuple[float, float, float]:
+    """Inclination, azimuth and roll [deg] of the instrument that sees what a view's rotation shows.
+
+    Parameters
+    ----------
+    rotation : ndarray, shape (3, 3)
+        Box frame to observer frame, see `dmlib.observe.views.View`.
+    """
+    right, _, towards = np.asarray(rotation, dtype=float)
+    tilt = np.hypot(towards[0], towards[1])
+    theta = np.arctan2(tilt, towards[2])
+    # Along the z axis of the box the azimuth is arbitrary; the roll compensates for it.
+    phi = np.arctan2(towards[1], towards[0]) if tilt > 1e-12 else 0.0
+    axis_x = np.array([-np.sin(phi), np.cos(phi), 0.0])
+    axis_y = np.array([-np.cos(phi) * np.cos(theta), -np.sin(phi) * np.cos(theta), np.sin(theta)])
+    omega = np.arctan2(-(right @ axis_y), right @ axis_x)
+    inclination, azimuth, roll = np.degrees([theta, phi, omega])
+    return float(inclination), float(azimuth), float(roll)
+
+
+def instrument_name(index: int) -> str:
+    """SKIRT's name of the instrument of a view; its frame is ``PREFIX_NAME_total.fits``."""
+    return f"view{index}"
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What the input files of a galaxy hold.
+
+    Parameters
+    ----------
+    old, young, gas : int
+        Rows of the files of stars, of star-forming regions and of gas; 0 where there is no such file.
+    domain : ndarray, shape (3, 2)
+        Edges of the box that holds the dust [kpc].
+    """
+
+    old: int
+    young: int
+    gas: int
+    domain: np.ndarray
+
+
+def write_parameter_file(
+    path: Path, settings: SkirtSettings, views: Sequence[View], grid: SkyGrid, contents: Contents
+) -> None:
+    """Write the parameter file of a run.
+
+    Parameters
+    ----------
+    path : Path
+        Ends in ``.ski``.
+    settings : SkirtSettings
+    views : sequence of View
+        One instrument each.
+    grid : SkyGrid
+        Their pixels.
+    contents : Contents
+        Without dusty cells, or where `settings` wants no dust, the run has no medium.
+    """
+    holds: set[str] = {settings.library, settings.medium, settings.frame}
+    holds |= {name for name, n in (("old", contents.old), ("young", contents.young)) if n}
+    if settings.dust and contents.gas:
+        holds.add("dusty")
+    # The bands of the resource packs are wider than our boxes.
+    shortest, longest = PACKET_RANGE if settings.library == "self-contained" else (0.29, 1.13)
+    if settings.frame == "observer":
+        shortest /= 1.0 + settings.redshift
+    levels = np.ceil(np.log2(max(np.ptp(contents.domain, axis=1).max(), settings.cell) / settings.cell))
+    values = settings.model_dump() | {
+        "mode": "ExtinctionOnly" if "dusty" in holds else "NoMedium",
+        "h": float(COSMOLOGY.h),
+        "omega_m": float(COSMOLOGY.Om0),
+        "shortest": shortest,
+        "longest": longest,
+        "distance": settings.luminosity_distance if settings.frame == "rest" else 0.0,
+        "side": 1e3 * grid.field_of_view,
+        "pixels": grid.pixels,
+        "max_level": int(np.clip(levels, 3, 20)),
+        **{f"{end}_{axis}": 1e3 * contents.domain[k, j] for k, axis in enumerate("xyz") for j, end in _ENDS},
+    }
+    lists: dict[str | None, list[dict[str, Any]]] = {
+        "view": [
+            dict(zip(("inclination", "azimuth", "roll"), instrument_angles(view.rotation), strict=True))
+            | {"name": instrument_name(view.index)}
+            for view in views
+        ],
+        "band": [{"band": band, "upper": band.upper()} for band in settings.bands],
+    }
+
+    def fill(element: ElementTree.Element, values: dict[str, Any]) -> list[ElementTree.Element]:
+        if element.get("when", settings.library) not in holds:
+            return []
+        filled = []
+        for further in lists.get(element.get("each"), [{}]):
+            here = values | further
+            attributes = {k: v.format(**here) for k, v in element.items() if k not in ("when", "each")}
+            filled.append(ElementTree.Element(element.tag, attributes))
+            for child in element:
+                filled[-1].extend(fill(child, here))
+        return filled
+
+    template = ElementTree.fromstring(files(__package__).joinpath("template.ski").read_text(encoding="utf-8"))
+    (root,) = fill(template, values)
+    ElementTree.indent(root, space="    ")
+    text = ElementTree.tostring(root, encoding="unicode")
+    write_text(path, f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n')

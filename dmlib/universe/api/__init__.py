@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from ...manifest.tng import tng_url
+from ...manifest.download import tng_url
 from ...settings import Settings
 from .universe import ApiUniverse
 

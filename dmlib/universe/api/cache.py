@@ -1,29 +1,30 @@
-"""What was downloaded already: files under a folder, and an index that says what each is.
+"""Files that were downloaded, in a folder with an index of what each one is.
 
-The index is one line of JSON a file, appended when the file has its final name: a killed process leaves at most a file
-without a line (looked at again, and checked) or half a line (passed over).
+The index has one line of JSON per file, appended once the file has its final name: a killed process leaves at most a
+file without a line (checked again) or half a line (skipped).
 """
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
 
 from ...errors import FetchError
 from ...files import sha256
-from .client import readable
 
 INDEX = "index.jsonl"
 
 
 @dataclass(frozen=True)
-class Held:
+class CachedFile:
     """One file of the cache.
 
     Parameters
@@ -33,14 +34,14 @@ class Held:
     size : int
         Bytes.
     sha256 : str
-        Of the content as it was checked.
+        Checksum of the content when it was checked.
     seconds : float
-        What the download took; 0 where that is not known.
+        Duration of the download; 0 where that is not known.
     finished : float
-        When it ended [s since the epoch].
+        End of the download [s since the epoch].
     about : str
-        What it is of: ``halo 12``, ``subhalo 5``, ``Subhalo/SubhaloSFR``.
-    fields : dict
+        What it contains: ``halo 12``, ``subhalo 5``, ``Subhalo/SubhaloSFR``.
+    fields : mapping
         For a cutout: particle type -> fields.
     """
 
@@ -50,7 +51,7 @@ class Held:
     seconds: float = 0.0
     finished: float = 0.0
     about: str = ""
-    fields: dict[str, list[str]] = field(default_factory=dict)
+    fields: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 class Cache:
@@ -59,138 +60,121 @@ class Cache:
     Parameters
     ----------
     folder : path
-        Made when the first file is kept.
+        Created with the first file.
     """
 
     def __init__(self, folder: str | Path):
         self.folder = Path(folder)
-        self._held: dict[str, Held] = {}
+        self._files: dict[str, CachedFile] = {}
         self._about: dict[str, list[str]] = {}
         self._read = 0
 
-    def __getstate__(self) -> dict:
+    def __reduce__(self) -> tuple[Any, ...]:
         # A worker reads the index itself: it may have grown, and it is long.
-        return {"folder": self.folder}
-
-    def __setstate__(self, state: dict) -> None:
-        self.__init__(state["folder"])
+        return Cache, (self.folder,)
 
     def __len__(self) -> int:
-        self._refresh()
-        return len(self._held)
+        return len(self._index())
 
     @property
     def size(self) -> int:
-        """Bytes of all files held."""
-        self._refresh()
-        return sum(held.size for held in self._held.values())
+        """Total size of the files [bytes]."""
+        return sum(file.size for file in self._index().values())
 
     def path(self, name: str) -> Path:
-        """Where a file of that name lies, or shall lie."""
+        """Where a file of that name lies, or will lie."""
         return self.folder / name
 
-    def get(self, name: str) -> Held | None:
-        """What the index says of a file that is there with its size; None for any other."""
-        self._refresh()
-        held = self._held.get(name)
-        if held is None:
-            return None
+    def get(self, name: str) -> CachedFile | None:
+        """Entry of a file, or None when the file is missing or has another size."""
+        file = self._index().get(name)
         try:
-            return held if self.path(name).stat().st_size == held.size else None
+            return file if file is not None and self.path(name).stat().st_size == file.size else None
         except OSError:
             return None
 
-    def of(self, about: str) -> list[Held]:
-        """All files that are of one object or column."""
-        self._refresh()
+    def of(self, about: str) -> list[CachedFile]:
+        """All files about one object or column."""
+        self._index()
         found = (self.get(name) for name in self._about.get(about, ()))
-        return [held for held in found if held is not None]
+        return [file for file in found if file is not None]
 
-    def add(self, name: str, *, about: str = "", fields: dict | None = None, seconds: float = 0.0) -> Held:
+    def add(
+        self,
+        name: str,
+        *,
+        about: str = "",
+        fields: Mapping[str, Sequence[str]] | None = None,
+        seconds: float = 0.0,
+    ) -> None:
         """Enter a file that has its final name and was checked."""
         path = self.path(name)
-        held = Held(name, path.stat().st_size, sha256(path), round(seconds, 3), time.time(), about, fields or {})
-        line = (json.dumps(asdict(held)) + "\n").encode()
-        descriptor = os.open(self.folder / INDEX, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        try:
-            size = os.fstat(descriptor).st_size
-            # One write a line: lines of two processes do not mix. After half a line of a killed one, begin afresh.
-            ended = size == 0 or self._last_byte(size) == b"\n"
-            os.write(descriptor, line if ended else b"\n" + line)
-        finally:
-            os.close(descriptor)
-        self._refresh()
-        return held
+        file = CachedFile(name, path.stat().st_size, sha256(path), round(seconds, 3), time.time(), about, fields or {})
+        # A new line also after half a line of a killed process; one write, so that lines of two processes do not mix.
+        with open(self.folder / INDEX, "ab", buffering=0) as index:
+            index.write(f"\n{json.dumps(asdict(file))}\n".encode())
 
     def remove(self, name: str) -> None:
-        """Forget a file, and delete it."""
+        """Delete a file."""
         self.path(name).unlink(missing_ok=True)
 
-    def verify(self) -> Iterator[tuple[Held, bool]]:
-        """Every file of the index, with whether its content is what was checked when it came."""
-        self._refresh()
-        for name, held in sorted(self._held.items()):
-            path = self.path(name)
-            yield held, path.is_file() and path.stat().st_size == held.size and sha256(path) == held.sha256
+    def verify(self) -> Iterator[tuple[CachedFile, bool]]:
+        """Each file of the index, with whether its content is still what was checked."""
+        for name, file in sorted(self._index().items()):
+            yield file, self.get(name) is not None and sha256(self.path(name)) == file.sha256
 
     def require_space(self, n_bytes: float, label: str) -> None:
-        """Refuse a download that the disk has no room for.
-
-        Raises
-        ------
-        FetchError
-        """
+        """Raise FetchError when the disk has no room for a download."""
         self.folder.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(self.folder).free
         if free < 1.02 * n_bytes:
             raise FetchError(
-                f"{label}: {readable(n_bytes)} are to come, and the cache's disk has {readable(free)} free: "
-                "set DMLIB_DATA to a folder on a larger one, or take fewer galaxies with --sample."
+                f"{label}: the download needs {readable(n_bytes)}, and the cache's disk has {readable(free)} free: set "
+                "DMLIB_DATA to a folder on a larger one, or take fewer galaxies with --sample."
             )
 
     def rate(self, last: int = 200) -> tuple[float, int] | None:
-        """Bytes per second of one connection over the last downloads, and how many these are; None without any."""
-        self._refresh()
-        timed = sorted((held for held in self._held.values() if held.seconds > 0), key=lambda held: held.finished)
-        timed = timed[-last:]
+        """Speed of one connection in the latest downloads [bytes/s], and their number; None without any."""
+        # The first, small cutout (`ApiUniverse`) takes its time for waiting.
+        files = (file for file in self._index().values() if file.seconds > 0 and not file.about.startswith("header"))
+        timed = sorted(files, key=lambda file: file.finished)[-last:]
         if not timed:
             return None
-        return sum(held.size for held in timed) / sum(held.seconds for held in timed), len(timed)
+        return sum(file.size for file in timed) / sum(file.seconds for file in timed), len(timed)
 
     @contextmanager
     def locked(self, name: str) -> Iterator[None]:
-        """One process at a time downloads a file; the others find it there."""
-        from filelock import FileLock
-
+        """Let one process at a time download a file; the others then find it."""
         folder = self.folder / ".locks"
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / (name.replace("/", "_") + ".lock")):
             yield
 
-    def _last_byte(self, size: int) -> bytes:
-        with open(self.folder / INDEX, "rb") as handle:
-            handle.seek(size - 1)
-            return handle.read(1)
-
-    def _refresh(self) -> None:
-        """Read what was appended to the index since it was read last."""
+    def _index(self) -> dict[str, CachedFile]:
+        """All entries; reads the lines appended since the last call."""
         path = self.folder / INDEX
-        try:
-            if path.stat().st_size <= self._read:
-                return
-            with open(path, "rb") as handle:
-                handle.seek(self._read)
-                lines = handle.read()
-        except OSError:
-            return
-        whole = lines[: lines.rfind(b"\n") + 1]
-        for line in whole.splitlines():
-            try:
-                held = Held(**json.loads(line))
-            except (ValueError, TypeError):
-                continue  # half a line of a killed process
-            self._held[held.name] = held
-            names = self._about.setdefault(held.about, [])
-            if held.name not in names:
-                names.append(held.name)
-        self._read += len(whole)
+        if path.is_file() and path.stat().st_size > self._read:
+            with open(path, "rb") as index:
+                index.seek(self._read)
+                lines = index.read()
+            whole = lines[: lines.rfind(b"\n") + 1]
+            self._read += len(whole)
+            for line in whole.splitlines():
+                try:
+                    file = CachedFile(**json.loads(line))
+                except (ValueError, TypeError):
+                    continue  # empty, or half a line of a killed process
+                self._files[file.name] = file
+                names = self._about.setdefault(file.about, [])
+                if file.name not in names:
+                    names.append(file.name)
+        return self._files
+
+
+def readable(n_bytes: float) -> str:
+    """Size for a reader, for example ``4.2 GB``."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if n_bytes < 999.5:
+            return f"{n_bytes:.3g} {unit}"
+        n_bytes /= 1e3
+    return f"{n_bytes:.3g} TB"

@@ -1,39 +1,69 @@
-"""TNG through its web API, read like a tree on disk: whole catalogue columns and cutouts, fetched once and kept."""
+"""TNG through its web API, read like a tree on disk: whole catalogue columns and cutouts, downloaded once and kept.
+
+A cutout has the particles of one FoF group or one subhalo in one HDF5 file, with the fields that were requested.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
-from astropy.table import QTable
+from tqdm.auto import tqdm
 
-from ...errors import FetchError, UniverseError
-from ...manifest.download import Exhausted, Missing
+from ...errors import UniverseError
+from ...files import write_text
+from ...manifest.download import Exhausted, Gate, Missing, Transient
 from ...manifest.fetch import cache_folder
-from ...progress import bar
-from ...units import PART_TYPE, CodeUnits
-from ..base import Header, Scope
-from ..checks import check_run, open_hdf5
-from ..fields import VECTOR_LENGTH, particle_factor, physical_column
-from . import cutouts, facts
+from ...units import PART_TYPE, wrap
+from ..base import Kind, TngUniverse, make_header
+from ..files import open_hdf5
+from ..release import VECTOR_LENGTH
 from .cache import Cache
-from .client import Client, Gate, connections, in_parallel
-from .columns import Columns
+from .client import Client
+from .source import IDENTIFYING, Source
 
-#: Particles from which on the radius of half of them tells one subhalo from another.
+#: Particle type -> fields.
+Fields = Mapping[str, tuple[str, ...]]
+
+#: The fields that targets, images and HI maps read, and so the fields that are requested at once. Whatever else a
+#: notebook needs of one galaxy is downloaded for that galaxy.
+BASE_FIELDS: dict[str, tuple[str, ...]] = {
+    "dm": ("Coordinates",),
+    "gas": (
+        *("Coordinates", "Density", "ElectronAbundance", "GFM_Metallicity", "GFM_Metals", "InternalEnergy", "Masses"),
+        *("NeutralHydrogenAbundance", "StarFormationRate", "Velocities"),
+    ),
+    "stars": (
+        *("Coordinates", "GFM_InitialMass", "GFM_Metallicity", "GFM_StellarFormationTime", "GFM_StellarPhotometrics"),
+        *("Masses", "StellarHsml", "Velocities"),
+    ),
+}
+
+#: Names of the particle types in a request, by those of dmlib.
+API_TYPE = {"gas": "gas", "dm": "dm", "stars": "stars", "bh": "bhs"}
+
+#: Bytes of a cutout that are not particles.
+OVERHEAD = 20_000
+
+#: Attributes of a cutout's header that are kept.
+_HEADER = ("Time", "Redshift", "HubbleParam", "BoxSize", "Omega0", "OmegaLambda", "MassTable")
+
+#: Particles that a half-mass radius needs to identify a subhalo.
 _MANY = 100
 
 
-class ApiUniverse:
+class ApiUniverse(TngUniverse):
     """A TNG run behind the web API at one snapshot.
 
-    Nothing is asked for twice: catalogue columns come as whole columns, one request each; particles as cutouts of FoF
-    groups (`prepare`) out of which the subhaloes' own are cut by the catalogue's counts, or, where the group is not
-    at hand, as a cutout of the subhalo.
+    Nothing is requested twice: catalogue columns come whole, one request each; particles as cutouts of FoF groups
+    (`prepare`), from which those of a subhalo are selected by the catalogue's counts, or, where the group is not in
+    the cache, as a cutout of the subhalo.
 
     Parameters
     ----------
@@ -44,265 +74,287 @@ class ApiUniverse:
     Attributes
     ----------
     header : Header
+    source : Source
     cache : Cache
         ``tng/<host>/<simulation>/snapshot_<n>`` in the folder of downloads (``DMLIB_DATA``).
 
     Raises
     ------
     FetchError
-        When the server cannot be asked and the cache does not have the answer.
+        When the server cannot be reached and the cache does not have the answer.
     UniverseError
         When the server has no such simulation or snapshot, or serves another one.
     """
 
-    def __init__(
-        self,
-        simulation: str = "TNG100-1",
-        snapshot: int = 99,
-        *,
-        client: Client | None = None,
-    ):
-        self.client = client or Client()
-        host = self.client.host.replace(":", "_")
+    def __init__(self, simulation: str = "TNG100-1", snapshot: int = 99, *, client: Client | None = None):
+        client = client or Client()
+        host = client.host.replace(":", "_")
         self.cache = Cache(cache_folder() / "tng" / host / simulation / f"snapshot_{snapshot:03d}")
-        self.simulation, self.snapshot = simulation, snapshot
-        self.facts = facts.load(self.client, self.cache, simulation, snapshot)
-        self.columns = Columns(self.client, self.cache, simulation, snapshot, self.facts)
-        raw = facts.header(self)
-        units = CodeUnits(a=float(raw["Time"]), h=float(raw["HubbleParam"]), box=float(raw["BoxSize"]))
-        m_dm = float(raw["MassTable"][PART_TYPE["dm"]]) * units.mass
-        self.header = Header(
-            simulation=check_run(Path(self._place), raw, m_dm, simulation, snapshot),
-            snapshot=snapshot,
-            redshift=float(raw["Redshift"]),
-            units=units,
-            m_dm=m_dm,
-            n_groups=int(self.facts["num_groups_fof"]),
-            n_subhalos=int(self.facts["num_groups_subfind"]),
-            identity=self._identity(raw),
-        )
+        self.source = Source(client, self.cache, simulation, snapshot)
+        self.place = self.source.place
+        facts, attributes = self.source.facts, _read_header(self.source)
+        # Two catalogues that agree in all counts of particles are the same.
+        content = {name: facts.get(name) for name in IDENTIFYING} | attributes
+        identity = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        attributes |= {"Ngroups_Total": facts["num_groups_fof"], "Nsubgroups_Total": facts["num_groups_subfind"]}
+        self.header = make_header(attributes, self.place, simulation, snapshot, identity)
 
-    @property
-    def _place(self) -> str:
-        """What messages call it."""
-        return f"{self.client.host}/{self.simulation}/snapshots/{self.snapshot}"
-
-    def _identity(self, raw: dict[str, Any]) -> str:
-        """sha256 of what the server and a header say: two catalogues alike in all counts of particles are the same."""
-        told = {name: self.facts.get(name) for name in facts.TELLING}
-        told |= {name: np.asarray(value).tolist() for name, value in raw.items()}
-        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
-
-    # -- catalogue -----------------------------------------------------------------------------------------------
-
-    def subhalos(self, fields: Sequence[str], ids: np.ndarray | None = None) -> QTable:
-        """Catalogue columns of subhaloes, see `Universe.subhalos`."""
-        return self._catalogue("Subhalo", "subhalo_id", list(fields), ids)
-
-    def groups(self, fields: Sequence[str], ids: np.ndarray | None = None) -> QTable:
-        """Catalogue columns of FoF groups, see `Universe.groups`."""
-        return self._catalogue("Group", "group_id", list(fields), ids)
-
-    def _catalogue(self, kind: str, id_name: str, fields: list[str], ids: np.ndarray | None) -> QTable:
-        total = self.header.n_subhalos if kind == "Subhalo" else self.header.n_groups
-        rows = np.arange(total) if ids is None else np.asarray(ids, dtype=np.int64)
-        outside = rows[(rows < 0) | (rows >= total)]
-        if outside.size:
-            raise UniverseError(f"{id_name} {outside[0]} is not in {self._place}: it has 0 to {total - 1}.")
-        self.columns.fetch([(kind, field) for field in fields])
-        table = QTable({id_name: rows})
-        for field in fields:
-            values = self.columns.values(kind, field, None if ids is None else rows)
-            table[field] = physical_column(field, values, self.header.units)
-        return table
+    def _columns(self, kind: Kind, fields: list[str], rows: np.ndarray | None) -> dict[str, np.ndarray]:
+        self.source.fetch_columns([(kind, field) for field in fields])
+        return {field: self.source.column(kind, field, rows) for field in fields}
 
     # -- particles -----------------------------------------------------------------------------------------------
 
-    def particles(
-        self, object_id: int, part_type: str, fields: Sequence[str], scope: Scope = "subhalo"
-    ) -> dict[str, np.ndarray]:
-        """Particles of one object in physical units, see `Universe.particles`."""
-        if part_type not in PART_TYPE:
-            raise ValueError(f"part_type must be one of {', '.join(PART_TYPE)}, not {part_type!r}")
-        about, counts, first = self._where(int(object_id), scope)
-        count = int(counts[PART_TYPE[part_type]])
-        fields = list(fields)
-        stored = [field for field in fields if not (field == "Masses" and part_type == "dm")]
+    def _particles(
+        self, kind: Kind, object_id: int, part_type: str, fields: list[str]
+    ) -> tuple[int, dict[str, np.ndarray]]:
+        number = PART_TYPE[part_type]
+        count = int(self._counts(kind, object_id)[number])
         if count == 0:
-            arrays = {f: np.zeros((0, VECTOR_LENGTH[f]) if f in VECTOR_LENGTH else 0) for f in stored}
-        else:
-            start = int(first[PART_TYPE[part_type]])
-            arrays = self._read(about, part_type, stored, slice(start, start + count))
-            if scope == "subhalo" and about.startswith("halo") and part_type == "dm" and "Coordinates" in arrays:
-                self._see_that_it_is(object_id, about, arrays["Coordinates"])
-        result = {}
-        for field in fields:
-            if field not in arrays:
-                result[field] = np.full(count, self.header.m_dm)
-                continue
-            factor = particle_factor(field, self.header.units)
-            result[field] = arrays[field] if factor == 1.0 else arrays[field] * factor
-        return result
+            return 0, {}
+        about, first = self._location(kind, object_id)
+        start = int(first[number])
+        arrays = self._read(about, part_type, fields, slice(start, start + count))
+        if kind == "Subhalo" and about.startswith("halo") and part_type == "dm" and "Coordinates" in arrays:
+            self._check_order(object_id, about, arrays["Coordinates"])
+        return count, arrays
 
-    def _where(self, object_id: int, scope: Scope) -> tuple[str, np.ndarray, np.ndarray]:
-        """In whose cutout an object's particles are: its name, their numbers, and where they begin, by type."""
-        kind, total = ("Subhalo", self.header.n_subhalos) if scope == "subhalo" else ("Group", self.header.n_groups)
-        if not 0 <= object_id < total:
-            raise UniverseError(f"{scope} {object_id} is not in {self._place}: it has 0 to {total - 1}.")
-        length = f"{kind}LenType"
-        if scope == "group":
-            return (
-                f"halo {object_id}",
-                self.columns.values(kind, length, np.array([object_id]))[0],
-                np.zeros(6, np.int64),
-            )
-        counts = self.columns.values(kind, length, np.array([object_id]))[0]
-        group_id = int(self.columns.values("Subhalo", "SubhaloGrNr", np.array([object_id]))[0])
-        if self.cache.of(f"halo {group_id}"):
-            # Within a group the subhaloes follow one another in the catalogue's order, each type by itself.
-            first_sub = int(self.columns.values("Group", "GroupFirstSub", np.array([group_id])).astype(np.int32)[0])
-            before = self.columns.values("Subhalo", "SubhaloLenType", np.arange(first_sub, object_id))
-            return f"halo {group_id}", counts, before.sum(axis=0, dtype=np.int64)
-        return f"subhalo {object_id}", counts, np.zeros(6, np.int64)
+    def _counts(self, kind: Kind, object_id: int) -> np.ndarray:
+        return self.source.column(kind, f"{kind}LenType", np.array([object_id]))[0]
 
-    def _see_that_it_is(self, subhalo_id: int, about: str, positions: np.ndarray) -> None:
-        """Whether what was cut out of a group is the subhalo: the catalogue gives the half-mass radius."""
+    def _location(self, kind: Kind, object_id: int) -> tuple[str, np.ndarray]:
+        """Name of the cutout with an object's particles, and the index of the first one of each type."""
+        if kind == "Group":
+            return f"halo {object_id}", np.zeros(6, np.int64)
+        group_id = int(self.source.column("Subhalo", "SubhaloGrNr", np.array([object_id]))[0])
+        if not self.cache.of(f"halo {group_id}"):
+            return f"subhalo {object_id}", np.zeros(6, np.int64)
+        # Within a group the subhaloes follow one another in the catalogue's order, separately for each type.
+        first_sub = int(self.source.column("Group", "GroupFirstSub", np.array([group_id])).astype(np.int32)[0])
+        before = self.source.column("Subhalo", "SubhaloLenType", np.arange(first_sub, object_id))
+        return f"halo {group_id}", before.sum(axis=0, dtype=np.int64)
+
+    def _check_order(self, subhalo_id: int, about: str, positions: np.ndarray) -> None:
+        """Compare the half-mass radius of particles selected from a group with the catalogue's."""
         row = np.array([subhalo_id])
-        centre = self.columns.values("Subhalo", "SubhaloPos", row)[0].astype(float)
-        told = float(self.columns.values("Subhalo", "SubhaloHalfmassRadType", row)[0, PART_TYPE["dm"]])
-        found = cutouts.half_mass_radius(positions, centre, self.header.units.box)
-        if len(positions) >= _MANY and not 0.8 * told < found < 1.25 * told:
+        centre = self.source.column("Subhalo", "SubhaloPos", row)[0].astype(float)
+        expected = float(self.source.column("Subhalo", "SubhaloHalfmassRadType", row)[0, PART_TYPE["dm"]])
+        found = float(np.median(np.linalg.norm(wrap(positions - centre, self.header.units.box), axis=1)))
+        if len(positions) >= _MANY and not 0.8 * expected < found < 1.25 * expected:
             raise UniverseError(
                 f"the particles of {about} are not in the catalogue's order: half of the dark matter of subhalo "
-                f"{subhalo_id} would lie within {found:.3g} ckpc/h, the catalogue says {told:.3g}; please report it."
+                f"{subhalo_id} would lie within {found:.3g} ckpc/h, not {expected:.3g}; please report it."
             )
 
-    def _counts(self, about: str) -> np.ndarray:
-        kind, number = about.split()
-        table = "Group" if kind == "halo" else "Subhalo"
-        return self.columns.values(table, f"{table}LenType", np.array([int(number)]))[0]
-
     def _read(self, about: str, part_type: str, fields: list[str], rows: slice) -> dict[str, np.ndarray]:
-        held = self._holding(about, part_type)
-        missing = [field for field in fields if field not in held]
+        missing = [field for field in fields if field not in self._files(about, part_type)]
         if missing:
-            wanted = {part_type: tuple(sorted(missing))}
+            wanted: Fields = {part_type: tuple(sorted(missing))}
             if not self.cache.of(about):
-                wanted = cutouts.BASE_FIELDS | {
-                    part_type: tuple(sorted({*cutouts.BASE_FIELDS.get(part_type, ()), *missing}))
-                }
-            self.fetch_cutout(about, wanted)
-            held = self._holding(about, part_type)
-        arrays = {}
-        for name in sorted({held[field] for field in fields}):
+                wanted = BASE_FIELDS | {part_type: tuple(sorted({*BASE_FIELDS.get(part_type, ()), *missing}))}
+            self._fetch_cutout(about, wanted)
+        files = self._files(about, part_type)
+        arrays: dict[str, np.ndarray] = {}
+        for name in sorted({files[field] for field in fields}):
             with open_hdf5(self.cache.path(name)) as handle:
                 part = handle[f"PartType{PART_TYPE[part_type]}"]
-                arrays |= {field: part[field][rows] for field in fields if held[field] == name}
+                arrays |= {field: part[field][rows] for field in fields if files[field] == name}
         return arrays
 
-    def _holding(self, about: str, part_type: str) -> dict[str, str]:
+    def _files(self, about: str, part_type: str) -> dict[str, str]:
         """Field -> file of the cache that has it."""
-        return {field: held.name for held in self.cache.of(about) for field in held.fields.get(part_type, ())}
+        return {field: file.name for file in self.cache.of(about) for field in file.fields.get(part_type, ())}
 
-    def fetch_cutout(self, about: str, fields: cutouts.Fields, gate: Gate | None = None, received=None) -> None:
-        """Have fields of one object's particles in the cache: all types in one request.
+    def _fetch_cutout(self, about: str, fields: Fields, gate: Gate | None = None) -> None:
+        """Download fields of one object's particles: all types in one request.
 
-        Where that fails for good although each try may have worked (large groups time out), one request a type.
-
-        Parameters
-        ----------
-        about : str
-            ``halo ID`` or ``subhalo ID``.
-        fields : mapping
-        gate, received
-            As of `Client.file`.
-
-        Raises
-        ------
-        FetchError
-        UniverseError
-            When the snapshot has no such field.
+        Where that fails although each try might have worked (large groups time out), one request per type.
         """
-        counts = self._counts(about)
-        present = {kind: tuple(names) for kind, names in fields.items() if counts[PART_TYPE[kind]] > 0}
+        word, number = about.split()
+        counts = self._counts("Group" if word == "halo" else "Subhalo", int(number))
+        present = {kind: names for kind, names in fields.items() if counts[PART_TYPE[kind]] > 0}
         if not present:
             return
-        facts.confirm(self)
+        self.source.confirm()
         try:
-            self._fetch_cutout(about, present, counts, gate, received)
+            self._request_cutout(about, present, counts, gate)
         except Exhausted:
             if len(present) == 1:
                 raise
             for kind, names in present.items():
-                self._fetch_cutout(about, {kind: names}, counts, gate, received)
+                self._request_cutout(about, {kind: names}, counts, gate)
 
-    def _fetch_cutout(self, about: str, fields: cutouts.Fields, counts: np.ndarray, gate, received) -> None:
-        name = cutouts.file_name(about, fields)
-        kind, number = about.split()
-        with self.cache.locked(name):
-            if self.cache.get(name) is not None:
-                return
-            try:
-                seconds = self.client.file(
-                    f"{self.simulation}/snapshots/{self.snapshot}/{kind}s/{number}/cutout.hdf5",
-                    self.cache.path(name),
-                    query=cutouts.query(fields),
-                    label=about,
-                    check=lambda path: cutouts.check(path, fields, counts, about, self.snapshot),
-                    gate=gate,
-                    received=received,
-                )
-            except Missing as error:
-                asked = "; ".join(f"{key}: {value}" for key, value in cutouts.query(fields).items())
-                raise UniverseError(
-                    f"{self._place} gives no cutout of {about} with these fields ({asked}): is one misspelt, or is "
-                    "this a mini snapshot?"
-                ) from error
-            self.cache.add(name, about=about, fields={k: list(v) for k, v in fields.items()}, seconds=seconds)
+    def _request_cutout(self, about: str, fields: Fields, counts: np.ndarray, gate: Gate | None) -> None:
+        word, number = about.split()
+        query = cutout_query(fields)
+        try:
+            self.source.download(
+                cutout_name(about, fields),
+                f"{self.source.path}/{word}s/{number}/cutout.hdf5",
+                about=about,
+                check=lambda path: check_cutout(path, fields, counts, about, self.source.snapshot),
+                query=query,
+                fields=fields,
+                gate=gate,
+            )
+        except Missing as error:
+            requested = "; ".join(f"{kind}: {names}" for kind, names in query.items())
+            raise UniverseError(
+                f"{self.place} gives no cutout of {about} with these fields ({requested}): is one misspelt, or is this "
+                "a mini snapshot?"
+            ) from error
 
-    # -- many at once ---------------------------------------------------------------------------------------------
+    # -- many at once --------------------------------------------------------------------------------------------
 
     def missing_groups(self, group_ids: Iterable[int]) -> np.ndarray:
-        """Those of the groups whose cutouts are not in the cache yet."""
+        """Those of the groups whose cutouts are not in the cache yet, sorted."""
         ids = np.unique(np.asarray(list(group_ids), dtype=np.int64))
-        lengths = self.columns.values("Group", "GroupLenType", ids)
         keep = []
-        for number, counts in zip(ids, lengths, strict=True):
-            about = f"halo {number}"
-            for kind, names in cutouts.BASE_FIELDS.items():
-                if counts[PART_TYPE[kind]] and not set(names) <= set(self._holding(about, kind)):
-                    keep.append(number)
-                    break
+        for number, counts in zip(ids, self.source.column("Group", "GroupLenType", ids), strict=True):
+            present = [kind for kind in BASE_FIELDS if counts[PART_TYPE[kind]]]
+            if any(not self._files(f"halo {number}", kind).keys() >= set(BASE_FIELDS[kind]) for kind in present):
+                keep.append(number)
         return np.array(keep, dtype=np.int64)
 
     def bytes_of_groups(self, group_ids: np.ndarray) -> np.ndarray:
         """Size of the cutouts of groups, shape (len(group_ids),) [bytes]."""
-        lengths = self.columns.values("Group", "GroupLenType", np.asarray(group_ids, dtype=np.int64))
-        return lengths @ cutouts.bytes_per_particle(cutouts.BASE_FIELDS) + cutouts.OVERHEAD
+        lengths = self.source.column("Group", "GroupLenType", np.asarray(group_ids, dtype=np.int64))
+        return lengths @ bytes_per_particle(BASE_FIELDS) + OVERHEAD
 
     def prepare(self, group_ids: Iterable[int]) -> None:
-        """Have the particles of whole groups in the cache, see `Universe.prepare`.
+        """Download the particles of whole groups, see `Universe.prepare`.
 
         Raises
         ------
         FetchError
-            When some could not be had. What came is kept: the next call goes on.
+            When some could not be obtained. What arrived is kept: the next call continues.
         """
         todo = self.missing_groups(group_ids)
-        if not todo.size:
-            return
-        sizes = self.bytes_of_groups(todo)
-        self.cache.require_space(float(sizes.sum()), self.simulation)
-        facts.confirm(self)
-        with bar(total=int(sizes.sum()), label=f"particles of {len(todo)} groups", unit="B") as progress:
-            progress.unit_scale = True
-
-            def one(number: int, gate: Gate) -> None:
-                self.fetch_cutout(f"halo {number}", cutouts.BASE_FIELDS, gate, progress.update)
-
-            failed = in_parallel(todo.tolist(), one, connections(), "particles")
-        if failed:
-            raise FetchError(
-                f"{len(failed)} of {len(todo)} groups could not be had ({failed[0][1]}) The others are kept: run "
-                "again to go on."
+        if todo.size:
+            self.source.download_all(
+                todo.tolist(),
+                lambda number, gate: self._fetch_cutout(f"halo {number}", BASE_FIELDS, gate),
+                what="groups",
+                n_bytes=float(self.bytes_of_groups(todo).sum()),
             )
+
+
+def cutout_query(fields: Fields) -> dict[str, str]:
+    """Query for particle types and their fields: ``dm=Coordinates&gas=Coordinates,Density``."""
+    return {API_TYPE[kind]: ",".join(sorted(names)) for kind, names in sorted(fields.items()) if names}
+
+
+def bytes_per_particle(fields: Fields) -> np.ndarray:
+    """Size of one particle of each type in a cutout of a full snapshot, shape (6,) [bytes]."""
+    size = np.zeros(6)
+    for kind, names in fields.items():
+        for name in names:
+            # Full snapshots store coordinates in double precision, identities in 64 bits, and everything else in 32.
+            width = 8 if name in ("Coordinates", "ParticleIDs") else 4
+            size[PART_TYPE[kind]] += width * VECTOR_LENGTH.get(name, 1)
+    return size
+
+
+def cutout_name(about: str, fields: Fields) -> str:
+    """Name of a cutout in the cache: ``cutouts/halo_12.hdf5``, with a suffix for other fields than `BASE_FIELDS`."""
+    suffix = ""
+    if any(BASE_FIELDS.get(kind, ()) != names for kind, names in fields.items()):
+        suffix = "+" + hashlib.sha256(repr(sorted(cutout_query(fields).items())).encode()).hexdigest()[:8]
+    elif set(fields) != set(BASE_FIELDS):
+        suffix = "+" + "+".join(sorted(fields))
+    return f"cutouts/{about.replace(' ', '_')}{suffix}.hdf5"
+
+
+def cutout_header(path: Path) -> dict[str, Any]:
+    """Attributes of a cutout's header; the server writes some numbers as arrays of one element, and texts as bytes."""
+    with h5py.File(path, "r") as handle:
+        attributes = dict(handle["Header"].attrs)
+    found: dict[str, Any] = {}
+    for name, value in attributes.items():
+        values = np.asarray(value).ravel().tolist()
+        if values:
+            first = values[0].decode() if isinstance(values[0], bytes) else values[0]
+            found[name] = first if len(values) == 1 else values
+    return found
+
+
+def check_cutout(path: Path, fields: Fields, counts: np.ndarray | None, about: str, snapshot: int) -> None:
+    """Check that a cutout opens, and holds everything that was requested.
+
+    Parameters
+    ----------
+    path : Path
+    fields : mapping
+        What was requested.
+    counts : ndarray of int, shape (6,), optional
+        Particles of each type that the object has according to the catalogue.
+    about : str
+        The object, for errors.
+    snapshot : int
+
+    Raises
+    ------
+    Transient
+        When it does not: cutouts that arrive cut off or empty are known, and arrive whole another time.
+    """
+    try:
+        header = cutout_header(path)
+        if int(header.get("SnapshotNumber", snapshot)) != snapshot:
+            raise Transient(f"the file is of snapshot {header['SnapshotNumber']}")
+        expected = header["NumPart_ThisFile"] if counts is None else counts
+        with h5py.File(path, "r") as handle:
+            for kind, names in fields.items():
+                part = PART_TYPE[kind]
+                for name in names:
+                    dataset = handle.get(f"PartType{part}/{name}")
+                    if dataset is None and expected[part]:
+                        raise Transient(f"the file of {about} has no {name} of the {kind}")
+                    if dataset is not None and dataset.shape[0] != expected[part]:
+                        raise Transient(
+                            f"the file of {about} has {dataset.shape[0]} {kind} particles of {expected[part]} ({name})"
+                        )
+    except (OSError, KeyError, RuntimeError) as error:
+        raise Transient("the file cannot be opened as HDF5") from error
+
+
+def _read_header(source: Source) -> dict[str, Any]:
+    """Header of the snapshot, from the smallest cutout that there is: replies in JSON are rounded, a header is not."""
+    path = source.cache.path("header.json")
+    if path.is_file():
+        try:
+            kept = json.loads(path.read_text(encoding="utf-8"))
+            if kept["MassTable"]:
+                return kept
+        except (ValueError, KeyError):
+            path.unlink()
+    source.confirm()
+    found = cutout_header(_small_cutout(source))
+    absent = [key for key in _HEADER if key not in found]
+    if absent:
+        raise UniverseError(f"cutouts of {source.simulation} have no {absent[0]} in their header.")
+    header = {key: found[key] for key in _HEADER}
+    name = str(found.get("SimulationName", ""))
+    if name.startswith("embedded"):
+        # TNG runs have another name here (L75n1820TNG); an embedded universe keeps its own, and is recognised by it.
+        header["SimulationName"] = name
+    write_text(path, json.dumps(header, indent=1) + "\n")
+    return header
+
+
+def _small_cutout(source: Source) -> Path:
+    last = int(source.facts["num_groups_subfind"]) - 1
+    # The last subhaloes have the fewest particles; a fragment among them may lack dark matter.
+    tries = [*((number, "dm", "Coordinates") for number in range(last, max(last - 3, -1), -1)), (0, "bh", "Masses")]
+    for number, kind, field in tries:
+        fields, about = {kind: (field,)}, f"header {number}"
+        name = cutout_name(about, fields)
+        check = partial(check_cutout, fields=fields, counts=None, about=about, snapshot=source.snapshot)
+        path = f"{source.path}/subhalos/{number}/cutout.hdf5"
+        try:
+            source.download(
+                name, path, about=about, check=check, query=cutout_query(fields), gate=Gate(tqdm(disable=True))
+            )
+            return source.cache.path(name)
+        except Missing:
+            continue
+    raise UniverseError(f"no subhalo of {source.simulation} gives a cutout: is its catalogue empty?")

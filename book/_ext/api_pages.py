@@ -1,0 +1,86 @@
+"""Sphinx extension: reference pages of the Python packages, one page per room, from their docstrings.
+
+The pages are written before the table of contents is read, which lists them with a ``glob``. Heavy libraries are not
+imported: autodoc replaces the modules of ``autodoc_mock_imports`` by stand-ins.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+import pkgutil
+import re
+from pathlib import Path
+
+from sphinx.application import Sphinx
+from sphinx.config import Config
+
+#: Set in the tests: then a docstring that is not valid reStructuredText stops the book.
+STRICT = "DMLIB_STRICT_DOCSTRINGS"
+
+_MODULE = """
+## `{module}`
+
+```{{eval-rst}}
+.. automodule:: {module}
+   :members:
+   :ignore-module-all:
+   :member-order: bysource
+   :exclude-members: model_config
+```
+"""
+
+
+class _Docstrings(logging.Filter):
+    """Keep a slip in the markup of a docstring from stopping a reader's book."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return "docstring of" not in str(getattr(record, "location", ""))
+
+
+def plain_marks(app: Sphinx, what: str, name: str, of: object, options: object, lines: list[str]) -> None:
+    """Escape ``|x|`` and ``name_`` outside literals, which reStructuredText would take for references."""
+    for number, line in enumerate(lines):
+        parts = re.split(r"(`+[^`]+`+)", line)
+        parts[::2] = [re.sub(r"\||(?<=\w)_(?=\W|$)", r"\\\g<0>", part) for part in parts[::2]]
+        lines[number] = "".join(parts)
+
+
+def rooms(package: str) -> dict[str, list[str]]:
+    """Public modules of a package by room: the package's own modules, then one room per subpackage."""
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        return {}
+    found: dict[str, list[str]] = {package: []}
+    for module in pkgutil.iter_modules(spec.submodule_search_locations, f"{package}."):
+        if module.name.rpartition(".")[2].startswith("_"):
+            continue
+        if module.ispkg:
+            found[module.name] = [module.name, *(name for part in rooms(module.name).values() for name in part)]
+        else:
+            found[package].append(module.name)
+    return {room: list(dict.fromkeys(modules)) for room, modules in found.items() if modules}
+
+
+def write_pages(app: Sphinx, config: Config) -> None:
+    """Write ``api/<room>.md`` for each package that is installed."""
+    folder = Path(app.srcdir) / "api"
+    folder.mkdir(exist_ok=True)
+    for package in config.api_packages:
+        for room, modules in rooms(package).items():
+            text = f"(api-{room.replace('.', '-')})=\n# `{room}`\n" + "".join(
+                _MODULE.format(module=module) for module in modules
+            )
+            (folder / f"{room}.md").write_text(text, encoding="utf-8")
+
+
+def setup(app: Sphinx) -> dict:
+    """Register the setting ``api_packages`` and what writes the pages."""
+    app.add_config_value("api_packages", [], "env", list)
+    app.connect("config-inited", write_pages, priority=100)
+    app.connect("autodoc-process-docstring", plain_marks, priority=900)
+    if not os.environ.get(STRICT):
+        for handler in logging.getLogger("sphinx").handlers:
+            handler.addFilter(_Docstrings())
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

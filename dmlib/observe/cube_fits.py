@@ -1,0 +1,262 @@
+"""HI cubes as FITS files: written for other programs (3D-Barolo, CASA, SoFiA), and read from any telescope.
+
+Radio astronomers' cubes differ in all that the FITS standard leaves open: the axis may be frequency or velocity, in
+m/s or km/s, rising or falling, the brightness Jy/beam or kelvin, and there may be a fourth axis with one polarisation.
+`read_cube` brings a file to one form, with rising velocities [km/s], Jy/beam, North up and East to the left, or refuses
+it and says why.
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+from astropy import units as u
+from astropy.io import fits
+from astropy.wcs import WCS, FITSFixedWarning
+from astropy.wcs.utils import proj_plane_pixel_scales
+
+from ..errors import DmlibError
+from ..files import atomic_path
+from .beam import Beam
+from .cube import Cube, HICube
+
+#: Rest frequency of the line [Hz]
+HI_FREQUENCY = 1.420405751e9
+
+_AXIS_CARDS = ("CTYPE", "CUNIT", "CRVAL", "CRPIX", "CDELT")
+_VELOCITY_AXES = ("VELO", "VRAD", "VOPT", "FELO", "VELOCITY")
+
+#: Units in headers that astropy does not know as they are spelled; keys in lower case.
+_SPELLINGS = {
+    **{name.lower(): name for name in ("Hz", "kHz", "MHz", "GHz", "m/s", "km/s", "deg", "arcsec", "arcmin", "K", "mK")},
+    **{"degree": "deg", "degrees": "deg", "kelvin": "K", "metre/second": "m/s", "ms-1": "m/s", "kms-1": "km/s"},
+    **{"jy/beam": "Jy/beam", "mjy/beam": "mJy/beam", "jy.beam-1": "Jy/beam", "jybeam-1": "Jy/beam"},
+}
+
+
+class CubeError(DmlibError):
+    """A FITS file that cannot be read as an HI cube; names the file, what is wrong, and the mend."""
+
+
+def write_fits(cube: HICube, path: str | Path) -> None:
+    """Write the cube of a simulated galaxy, whole or not at all.
+
+    The file has axes (right ascension, declination, velocity), gnomonic about RA = Dec = 0, the position of the galaxy;
+    velocities are in the radio convention and include the systemic velocity [m/s]. Settings, galaxy and view
+    are in the header.
+
+    Parameters
+    ----------
+    cube : HICube
+    path : path
+        Its name ends in ``.fits``.
+    """
+    pixel, middle = cube.pixel / 3600.0, (cube.grid.pixels + 1) / 2.0
+    first = 1e3 * (cube.settings.v_systemic + cube.velocities[0])
+    axes = (
+        ("RA---TAN", "deg", 0.0, middle, -pixel),
+        ("DEC--TAN", "deg", 0.0, middle, pixel),
+        ("VRAD", "m/s", first, 1.0, 1e3 * cube.channel_width),
+    )
+    header = fits.Header()
+    header["OBJECT"], header["BUNIT"] = cube.name, cube.unit
+    for axis, cards in enumerate(axes, start=1):
+        header.update({f"{card}{axis}": value for card, value in zip(_AXIS_CARDS, cards, strict=True)})
+    header["RADESYS"], header["SPECSYS"] = "ICRS", "BARYCENT"
+    header["RESTFRQ"] = (HI_FREQUENCY, "[Hz]")
+    if cube.settings.beam:
+        header["BMAJ"] = header["BMIN"] = cube.settings.beam / 3600.0
+        header["BPA"] = 0.0
+    header["VSYS"] = (cube.settings.v_systemic, "systemic velocity [km/s]")
+    header["SUBHALO"], header["VIEW"] = cube.subhalo_id, cube.view
+    header["FOVKPC"] = (cube.grid.field_of_view, "side of the map [kpc]")
+    header["HISET"] = cube.settings.model_dump_json()
+    header["HISTORY"] = "Made from a simulation by dmlib with the conventions of MARTINI; not an observation."
+    with atomic_path(path) as temporary:
+        fits.PrimaryHDU(cube.data.astype(np.float32), header).writeto(temporary)
+
+
+def read_cube(path: str | Path, *, beam: tuple[float, float, float] | None = None) -> Cube:
+    """Read an HI cube.
+
+    Parameters
+    ----------
+    path : path
+        FITS file; the cube is in its first image.
+    beam : (float, float, float), optional
+        Major and minor axis [arcsec] and position angle [deg], where those of the file are missing or wrong.
+
+    Raises
+    ------
+    CubeError
+        When it is not a cube of the sky in the HI line, or lacks what cannot be guessed.
+    """
+    path = Path(path)
+    try:
+        with fits.open(path) as file:
+            image = next((hdu for hdu in file if getattr(hdu, "data", None) is not None and hdu.is_image), None)
+            if image is None:
+                raise CubeError(f"{path.name} holds no image: give an HI cube in FITS")
+            header, data = image.header.copy(), np.asarray(image.data, dtype=float)
+    except OSError as error:
+        raise CubeError(f"{path.name} cannot be read as FITS ({error}): fetch it again") from error
+    data, axes = _three_axes(path, header, data)
+    velocities, notes = _velocities(path, header, axes[2], data.shape[0])
+    if len(velocities) < 3:
+        raise CubeError(f"{path.name} has {len(velocities)} channels, too few for moments: give the whole cube")
+    wcs = _sky(path, header, axes)
+    pixel, flips = _pixels(path, wcs)
+    for k, flip in enumerate(flips):
+        if flip:
+            data = np.flip(data, 2 - k)
+            wcs.wcs.crpix[k] = data.shape[2 - k] + 1 - wcs.wcs.crpix[k]
+            wcs.wcs.cdelt[k] *= -1.0
+    if velocities[0] > velocities[-1]:
+        velocities, data = velocities[::-1], data[::-1]
+    found = Beam(*beam) if beam is not None else _beam(path, header)
+    data = np.ascontiguousarray(data) * _to_jansky(path, header, found)
+    bad = ~np.isfinite(data)
+    valid = np.asarray(~bad.all(axis=0))
+    if not valid.any():
+        raise CubeError(f"{path.name} is blank everywhere: fetch it again")
+    if found.minor < pixel:
+        notes += (f"the beam ({found.minor:.3g} arcsec) is narrower than a pixel ({pixel:.3g} arcsec)",)
+    return Cube(
+        name=str(header.get("OBJECT", path.stem)).strip() or path.stem,
+        data=np.where(bad, 0.0, data),
+        valid=valid,
+        velocities=velocities,
+        pixel=pixel,
+        beam=found,
+        wcs=wcs,
+        notes=notes,
+    )
+
+
+def _three_axes(path: Path, header: fits.Header, data: np.ndarray) -> tuple[np.ndarray, tuple[int, int, int]]:
+    """Data as (velocity, declination, right ascension), and the FITS numbers of the axes (ra, dec, velocity)."""
+    kinds = {number: str(header.get(f"CTYPE{number}", "")).upper() for number in range(1, data.ndim + 1)}
+
+    def find(what: str, *names: str) -> int:
+        for number, kind in kinds.items():
+            if kind.startswith(names):
+                return number
+        listed = ", ".join(kind or "(none)" for kind in kinds.values())
+        raise CubeError(f"{path.name} has no {what} axis (its axes: {listed}): give a cube with sky and velocity axes")
+
+    axes = (
+        find("right ascension", "RA", "GLON"),
+        find("declination", "DEC", "GLAT"),
+        find("velocity or frequency", "FREQ", *_VELOCITY_AXES),
+    )
+    for number in kinds:
+        length = data.shape[data.ndim - number]
+        if number not in axes and length != 1:
+            raise CubeError(
+                f"{path.name} has {length} planes along {kinds[number] or f'axis {number}'}: choose one, for example "
+                "Stokes I, and write it to a file of its own"
+            )
+    order = [data.ndim - number for number in (axes[2], axes[1], axes[0])]
+    rest = [k for k in range(data.ndim) if k not in order]
+    data = np.transpose(data, [*rest, *order])
+    return data.reshape(data.shape[len(rest) :]), axes
+
+
+def _velocities(path: Path, header: fits.Header, axis: int, n: int) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Velocities of the channels [km/s], in the file's order, and what had to be assumed."""
+    step = float(header.get(f"CDELT{axis}", header.get(f"CD{axis}_{axis}", 0.0)))
+    if not np.isfinite(step) or step == 0:
+        raise CubeError(f"{path.name} does not say how wide its channels are: set CDELT{axis}")
+    start, at = float(header.get(f"CRVAL{axis}", 0.0)), float(header.get(f"CRPIX{axis}", 1.0))
+    values = start + (np.arange(n) + 1 - at) * step
+    given = str(header.get(f"CUNIT{axis}", "")).strip()
+    unit = _unit(given)
+    notes: tuple[str, ...] = ()
+    if str(header[f"CTYPE{axis}"]).upper().startswith("FREQ"):
+        unit = unit if given else u.Hz
+        if not unit.is_equivalent(u.Hz):
+            raise CubeError(f"{path.name}: its frequencies are in '{given}': set CUNIT{axis} to Hz")
+        rest = float(header.get("RESTFRQ", header.get("RESTFREQ", 0.0))) or HI_FREQUENCY
+        if "RESTFRQ" not in header and "RESTFREQ" not in header:
+            notes = ("no rest frequency is given; that of HI is taken",)
+        if abs(rest / HI_FREQUENCY - 1) > 1e-3:
+            raise CubeError(f"{path.name} is of a line at {rest / 1e9:.4f} GHz, not of HI (1.4204 GHz)")
+        return (values * unit).to_value(u.km / u.s, u.doppler_radio(rest * u.Hz)), notes
+    if not given:
+        # No HI channel is 100 km/s wide, and none is narrower than 0.1 km/s.
+        given = "m/s" if abs(step) >= 100.0 else "km/s"
+        unit, notes = _unit(given), (f"no unit of velocity is given; {given} is taken, from the channel width",)
+    if not unit.is_equivalent(u.km / u.s):
+        raise CubeError(f"{path.name}: its velocities are in '{given}': set CUNIT{axis} to m/s or km/s")
+    return (values * unit).to_value(u.km / u.s), notes
+
+
+def _unit(text: str) -> u.UnitBase:
+    """A unit of a header; one that is equivalent to no other where it cannot be read."""
+    known = _SPELLINGS.get(text.strip().lower().replace(" ", ""), text.strip())
+    return u.Unit(known, parse_strict="silent")
+
+
+def _sky(path: Path, header: fits.Header, axes: tuple[int, int, int]) -> WCS:
+    """World coordinates of the two sky axes [deg]."""
+    two = fits.Header()
+    for k, axis in enumerate(axes[:2], start=1):
+        kind = str(header[f"CTYPE{axis}"]).upper().strip()
+        # A header without a projection ("RA") is a small field on the tangent plane.
+        two[f"CTYPE{k}"] = kind if "-" in kind else f"{kind:-<5}TAN"
+        unit = _unit(str(header.get(f"CUNIT{axis}", "")) or "deg")
+        if not unit.is_equivalent(u.deg):
+            raise CubeError(f"{path.name}: its pixels are in '{unit}': set CUNIT{axis} to deg")
+        step = float(header.get(f"CDELT{axis}", header.get(f"CD{axis}_{axis}", 0.0)))
+        if step == 0:
+            raise CubeError(f"{path.name} does not say how large its pixels are: set CDELT{axis}")
+        turned = float(header.get(f"CROTA{axis}", 0.0)) if axis == axes[1] else 0.0
+        if 0.5 < abs(turned) < 359.5:
+            raise CubeError(f"{path.name} is turned by {turned:.1f} deg against North: regrid it with North up")
+        two[f"CDELT{k}"] = step * unit.to(u.deg)
+        two[f"CRVAL{k}"] = float(header.get(f"CRVAL{axis}", 0.0)) * unit.to(u.deg)
+        two[f"CRPIX{k}"] = float(header.get(f"CRPIX{axis}", 1.0))
+    with warnings.catch_warnings():
+        # wcslib says that it translates the old projection to the north celestial pole, NCP.
+        warnings.simplefilter("ignore", FITSFixedWarning)
+        return WCS(two)
+
+
+def _pixels(path: Path, wcs: WCS) -> tuple[float, tuple[bool, bool]]:
+    """Side of a pixel [arcsec], and whether x and y are to be flipped so that x goes West and y North."""
+    width, height = 3600.0 * proj_plane_pixel_scales(wcs)
+    if abs(width / height - 1) > 0.01:
+        raise CubeError(f"{path.name} has pixels of {width:.3g} by {height:.3g} arcsec: regrid it to square ones")
+    return float(height), (wcs.wcs.cdelt[0] > 0, wcs.wcs.cdelt[1] < 0)
+
+
+def _beam(path: Path, header: fits.Header) -> Beam:
+    """The beam of the header [arcsec], from BMAJ, or from the history that AIPS and Miriad write."""
+    major, minor = (float(header.get(key, 0.0) or 0.0) * 3600.0 for key in ("BMAJ", "BMIN"))
+    if major > 0:
+        return Beam(major, minor if minor > 0 else major, float(header.get("BPA", 0.0) or 0.0))
+    for line in reversed(list(header.get("HISTORY", []))):
+        words = str(line).replace("=", " ").split()
+        if "BMAJ" in words and "BMIN" in words:
+            try:
+                major, minor = (float(words[words.index(key) + 1]) * 3600.0 for key in ("BMAJ", "BMIN"))
+                angle = float(words[words.index("BPA") + 1]) if "BPA" in words else 0.0
+            except (ValueError, IndexError):
+                continue
+            return Beam(major, minor, angle)
+    raise CubeError(
+        f"{path.name} does not give its beam: call read_cube(path, beam=(major, minor, angle)), in arcsec and deg"
+    )
+
+
+def _to_jansky(path: Path, header: fits.Header, beam: Beam) -> float:
+    """Jy/beam per unit of the data."""
+    unit = _unit(str(header.get("BUNIT", "")))
+    if unit.is_equivalent(u.K):
+        area = u.brightness_temperature(HI_FREQUENCY * u.Hz, beam.area * u.arcsec**2)
+        return float((1.0 * unit).to_value(u.Jy, area))
+    if unit.is_equivalent(u.Jy / u.beam):
+        return float(unit.to(u.Jy / u.beam))
+    raise CubeError(f"{path.name} is in '{header.get('BUNIT', '')}': Jy/beam or K is needed; set BUNIT if it is that")

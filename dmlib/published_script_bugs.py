@@ -1,0 +1,122 @@
+"""Bugs in the authors' public scripts, for demonstration only: no result of dmlib depends on this.
+
+The functions reimplement them after reading github.com/Martindelosrios/ML4DM (``Download_GalsProps.py``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .galaxy import Galaxy
+from .particles import enclosed_mass
+from .settings import RADII_KPC
+from .units import BOX_TNG100, HUBBLE
+
+#: Constants of the published wrap. They are in ckpc/h but applied to positions in kpc.
+_WRAP_LIMIT, _WRAP_PERIOD = 32500.0, 75000.0
+
+#: Plane at which it tears galaxies [kpc]: positions from 32,500 to here are moved out and, in the second step, back.
+TEAR = _WRAP_PERIOD - _WRAP_LIMIT
+
+#: Dark-matter particle mass of the scripts [Msun].
+M_DM_PUBLISHED = 7.5e6
+
+
+def wrap_as_published(position: np.ndarray) -> np.ndarray:
+    """Move positions as the scripts do: above 32,500 by -75,000, then below -32,500 by +75,000, applied to kpc.
+
+    Parameters
+    ----------
+    position : ndarray
+        Box-frame positions [kpc], from 0 to 110,717.
+
+    Returns
+    -------
+    ndarray
+        Moved positions. Two neighbours on either side of the plane `TEAR`, 42,500 kpc, end up 75,000 kpc apart, and
+        two on either side of the box's face (0 = 110,717 kpc) 35,717 kpc apart.
+    """
+    position = np.where(position > _WRAP_LIMIT, position - _WRAP_PERIOD, position)
+    return np.where(position < -_WRAP_LIMIT, position + _WRAP_PERIOD, position)
+
+
+def mass_limit_as_published(m_star_min: float, h: float = HUBBLE) -> float:
+    """Physical mass limit [Msun] of a query that divides by h where it should multiply, ``m / h^2``."""
+    return m_star_min / h**2
+
+
+@dataclass(frozen=True)
+class TornProfile:
+    """A galaxy's dark-matter profile, true and with the published wrap where the galaxy crosses a plane.
+
+    Parameters
+    ----------
+    distance : float
+        From the galaxy's centre to the plane [kpc].
+    true, torn : ndarray, shape (n,)
+        Mass within each of `RADII_KPC` [Msun], correct and as published.
+    """
+
+    distance: float
+    true: np.ndarray
+    torn: np.ndarray
+
+    @property
+    def kept(self) -> np.ndarray:
+        """Fraction of the mass that remains."""
+        return np.divide(self.torn, self.true, out=np.ones_like(self.true), where=self.true > 0)
+
+
+def tear(galaxy: Galaxy, distance: float, box: float = BOX_TNG100 / HUBBLE, plane: float = TEAR) -> TornProfile:
+    """Place a galaxy near a plane of the box and measure it with the published wrap.
+
+    The box is periodic, so the galaxy can be moved; only its distance from the plane matters.
+
+    Parameters
+    ----------
+    galaxy : Galaxy
+    distance : float
+        From the galaxy's centre to the plane, on its lower side [kpc].
+    box : float
+        Side of the box [kpc].
+    plane : float
+        Coordinate of the plane on the x axis [kpc]: `TEAR`, or 0 for the face of the box.
+
+    Returns
+    -------
+    TornProfile
+    """
+    centre = np.array([(plane - distance) % box, 0.1 * box, 0.1 * box])
+    position = (galaxy.dm.position + centre) % box
+    torn = enclosed_mass(wrap_as_published(position), galaxy.dm.mass, centre=wrap_as_published(centre))
+    return TornProfile(distance, galaxy.dm.enclosed_mass(), torn)
+
+
+def near_planes(position: np.ndarray, reach: float = RADII_KPC[-1], box: float = BOX_TNG100 / HUBBLE) -> np.ndarray:
+    """Find the galaxies that extend across a plane where the published wrap tears.
+
+    Parameters
+    ----------
+    position : ndarray, shape (N, 3)
+        Box-frame centres [kpc].
+    reach : float
+        Largest radius of the profile [kpc].
+    box : float
+        kpc.
+
+    Returns
+    -------
+    ndarray of bool, shape (N,)
+    """
+    torn = np.zeros(len(position), dtype=bool)
+    for plane in (TEAR, 0.0):
+        distance = np.abs(position - plane)
+        torn |= np.any(np.minimum(distance, box - distance) < reach, axis=1)
+    return torn
+
+
+def expected_torn(reach: float = RADII_KPC[-1], box: float = BOX_TNG100 / HUBBLE) -> float:
+    """Expected fraction of `near_planes` for uniformly distributed galaxies: two planes per axis, both sides."""
+    return 1.0 - (1.0 - 4.0 * reach / box) ** 3

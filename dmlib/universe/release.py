@@ -1,0 +1,216 @@
+"""The TNG data release: its runs, its fields, their units in the files, and the physical units that dmlib gives them.
+
+Source: Nelson et al. 2019 and the field tables at https://www.tng-project.org/data/docs/.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy import units as u
+
+from ..errors import UniverseError
+from ..units import CodeUnits
+
+#: (box [ckpc/h], particles along a side) of the TNG runs (Nelson et al. 2019, table 1).
+RUNS = {
+    **{f"TNG50-{i}": (35000.0, n) for i, n in enumerate((2160, 1080, 540, 270), 1)},
+    **{f"TNG100-{i}": (75000.0, n) for i, n in enumerate((1820, 910, 455), 1)},
+    **{f"TNG300-{i}": (205000.0, n) for i, n in enumerate((2500, 1250, 625), 1)},
+}
+
+#: Snapshots of the TNG runs that are stored in full; the others ("mini") lack the fields in `FULL_ONLY`.
+FULL_SNAPSHOTS = (2, 3, 4, 6, 8, 11, 13, 17, 21, 25, 33, 40, 50, 59, 67, 72, 78, 84, 91, 99)
+
+#: Particle fields that mini snapshots lack.
+FULL_ONLY = frozenset({"CenterOfMass", "GFM_Metals", "NeutralHydrogenAbundance", "StellarHsml", "GFM_MetalsTagged"})
+
+#: (1e10 Msun/h) / (0.978 Gyr/h) in Msun/yr; h cancels.
+_ACCRETION = 1e10 / 0.978e9
+
+#: Magnitudes larger than this mark a subhalo without stars.
+_NO_MAGNITUDE = 1e10
+
+_MASS = {"SubhaloBHMass", "SubhaloWindMass", "SubhaloStellarPhotometricsMassInRad", "GroupBHMass", "GroupWindMass"}
+_LENGTH = {
+    *("SubhaloPos", "SubhaloCM", "SubhaloHalfmassRad", "SubhaloHalfmassRadType", "SubhaloVmaxRad"),
+    *("SubhaloStellarPhotometricsRad", "GroupPos", "GroupCM"),
+}
+_PARTICLE_LENGTH = {"Coordinates", "CenterOfMass", "BirthPos", "StellarHsml", "SubfindHsml", "BH_Hsml"}
+_PARTICLE_MASS = {"Masses", "GFM_InitialMass", "BH_Mass", "GFM_WindHostHaloMass", "BH_HostHaloMass"}
+_PARTICLE_DENSITY = {"Density", "SubfindDensity", "SubfindDMDensity", "BH_Density"}
+
+#: Second dimension of the vector fields, needed for an object without particles of a type.
+VECTOR_LENGTH = {
+    **dict.fromkeys(("Coordinates", "Velocities", "CenterOfMass", "BirthPos", "BirthVel", "MagneticField"), 3),
+    "GFM_Metals": 10,
+    "GFM_MetalsTagged": 6,
+    "GFM_StellarPhotometrics": 8,
+}
+
+
+def catalogue_unit(name: str, units: CodeUnits) -> tuple[float, u.UnitBase | None]:
+    """Factor and physical unit of a group-catalogue field.
+
+    Parameters
+    ----------
+    name : str
+        TNG field, for example ``SubhaloMassType``.
+    units : CodeUnits
+
+    Returns
+    -------
+    factor : float
+        Stored value times `factor` is in the returned unit.
+    unit : astropy unit or None
+        Msun, physical kpc, km/s, kpc km/s, Msun/yr or mag; None for counts, indices, flags, fractions, and for
+        the magnetic field, which stays in code units.
+    """
+    if name in _MASS or name.startswith(("SubhaloMass", "GroupMass", "Group_M_")):
+        return units.mass, u.Msun
+    if name in _LENGTH or name.startswith("Group_R_"):
+        return units.length, u.kpc
+    if name == "GroupVel":
+        return 1.0 / units.a, u.km / u.s
+    if name in {"SubhaloVel", "SubhaloVmax", "SubhaloVelDisp"}:
+        return 1.0, u.km / u.s
+    if name == "SubhaloSpin":
+        return 1.0 / units.h, u.kpc * u.km / u.s
+    if name in {"SubhaloBHMdot", "GroupBHMdot"}:
+        return _ACCRETION, u.Msun / u.yr
+    if name == "GroupSFR" or name.startswith("SubhaloSFR"):
+        return 1.0, u.Msun / u.yr
+    if name == "SubhaloStellarPhotometrics":
+        return 1.0, u.mag
+    return 1.0, None
+
+
+def physical_column(field: str, values: np.ndarray, units: CodeUnits) -> np.ndarray | u.Quantity:
+    """Convert a stored catalogue column to its physical unit.
+
+    Parameters
+    ----------
+    field : str
+        TNG name.
+    values : ndarray
+        As stored.
+    units : CodeUnits
+
+    Returns
+    -------
+    ndarray or Quantity
+        A Quantity where `catalogue_unit` gives a unit. ``GroupFirstSub`` is -1 for a group without subhalo,
+        ``SubhaloFlag`` is boolean, and magnitudes of subhaloes without stars are NaN.
+    """
+    factor, unit = catalogue_unit(field, units)
+    if field == "GroupFirstSub":
+        # Some files store it unsigned, so that "no subhalo" reads 2^32 - 1.
+        values = values.astype(np.int64).astype(np.int32)
+    if field == "SubhaloFlag":
+        values = values.astype(bool)
+    if unit is u.mag:
+        values = np.where(np.abs(values) > _NO_MAGNITUDE, np.nan, values)
+    return values if unit is None else values.astype(np.float64) * factor * unit
+
+
+def particle_factor(field: str, units: CodeUnits) -> float:
+    """Factor that converts a stored particle field to physical units (kpc, Msun, km/s, Msun/kpc^3, (km/s)^2).
+
+    Fields without h or scale factor (star formation rate, abundances, internal energy, formation time) give 1.
+    """
+    if field in _PARTICLE_LENGTH:
+        return units.length
+    if field in _PARTICLE_MASS:
+        return units.mass
+    if field in _PARTICLE_DENSITY:
+        return units.density
+    if field == "Velocities":
+        return units.velocity
+    if field == "Potential":
+        return 1.0 / units.a
+    if field.startswith("BH_Mdot"):
+        return _ACCRETION
+    return 1.0
+
+
+def suggestion(field: str, known: Collection[str]) -> str:
+    """A clause that names the known fields most similar to this one; empty when none is."""
+    near = difflib.get_close_matches(field, sorted(known), n=3, cutoff=0.6)
+    return f" (did you mean {', '.join(near)}?)" if near else ""
+
+
+def dm_particle_mass(omega_m: float, omega_b: float, h: float, box: float, n_side: int) -> float:
+    """Mass of a dark-matter particle, ``rho_crit (Om - Ob) V / n_side^3`` [Msun].
+
+    Parameters
+    ----------
+    omega_m, omega_b, h : float
+        Cosmology.
+    box : float
+        Side of the box [ckpc/h].
+    n_side : int
+        Particles along a side (1820 for TNG100-1).
+    """
+    rho_crit = 277.5366  # Msun h^2 / kpc^3, 3 (100 km/s/Mpc)^2 / (8 pi G)
+    return float((omega_m - omega_b) * rho_crit * np.float64(box) ** 3 / n_side**3 / h)
+
+
+def check_run(path: str | Path, header: Mapping[str, Any], m_dm: float, simulation: str, snapshot: int) -> str:
+    """Compare a header with the run that was requested.
+
+    Parameters
+    ----------
+    path : path
+        File or address of the header, for the error.
+    header : mapping
+        Attributes of the header of a group catalogue.
+    m_dm : float
+        Mass of a dark-matter particle [Msun]; NaN without snapshot.
+    simulation, snapshot : str, int
+        The run requested; ``embedded`` stands for every embedded universe.
+
+    Returns
+    -------
+    str
+        Name of the simulation: the tree's own (``SimulationName``, which the embedded universe writes), else
+        `simulation`.
+
+    Raises
+    ------
+    UniverseError
+        When box, cosmology, particle mass or redshift belong to another run. Without snapshot files, runs with the
+        same box and cosmology cannot be distinguished.
+    """
+    own = header.get("SimulationName")
+    if own is not None:
+        own = own.decode() if isinstance(own, bytes) else str(own)
+        if own != simulation and not (simulation == "embedded" and own.startswith("embedded-")):
+            raise UniverseError(f"{path} belongs to '{own}', not to '{simulation}': set simulation='{own}' to use it.")
+        return own
+    if simulation == "embedded":
+        raise UniverseError(
+            f"{path} does not say that it is the embedded universe: remove that folder and write it again."
+        )
+    if simulation not in RUNS:
+        return simulation
+    box, n_side = RUNS[simulation]
+    expected = {"BoxSize": box, "HubbleParam": 0.6774, "Omega0": 0.3089}
+    for name, value in expected.items():
+        if not np.isclose(header[name], value, rtol=1e-3):
+            raise UniverseError(
+                f"{path} does not belong to {simulation}: its {name} is {float(header[name]):g}, {simulation} has "
+                f"{value:g}; give the base_path of that simulation, or its true name as `simulation`."
+            )
+    expected_m_dm = dm_particle_mass(0.3089, 0.0486, 0.6774, box, n_side)
+    if np.isfinite(m_dm) and not np.isclose(m_dm, expected_m_dm, rtol=0.02):
+        raise UniverseError(
+            f"{path} does not belong to {simulation}: its dark-matter particle has {m_dm:.3g} Msun, {simulation} has "
+            f"{expected_m_dm:.3g} Msun (another resolution, or the dark-matter-only run)."
+        )
+    if snapshot == 99 and abs(header["Redshift"]) > 1e-3:
+        raise UniverseError(f"{path} is at redshift {header['Redshift']:.3g}, but snapshot 99 is redshift 0.")
+    return simulation

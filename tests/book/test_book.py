@@ -1,0 +1,361 @@
+"""The book is built from executed notebooks or not at all; its pages are sound, as files and in a browser."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import nbformat
+import page_checks
+import pytest
+import yaml
+from bs4 import BeautifulSoup
+from toybook import toy_run
+
+from dmlib import book
+from dmlib.book import BookError
+from dmlib.figures import METADATA_KEY
+from dmlib.settings import Settings
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+# The pages are built once: all of this in one process.
+
+needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the PATH to look at the pages with")
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory, repository):
+    """Folder with a repository in ``checkout`` and a run of its toy chapters in ``build``."""
+    folder = tmp_path_factory.mktemp("toy")
+    toy_run(Settings(profile="smoke", build_root=str(folder / "build")), folder / "checkout", repository)
+    return folder
+
+
+@pytest.fixture
+def run(toy, tmp_path):
+    """Settings and repository of a copy of the toy run, not built yet, free to be spoilt."""
+    shutil.copytree(toy, tmp_path / "toy")
+    return Settings(profile="smoke", build_root=str(tmp_path / "toy" / "build")), tmp_path / "toy" / "checkout"
+
+
+@pytest.fixture(scope="module")
+def pages(toy, tmp_path_factory):
+    """The pages of the toy run, built once."""
+    folder = tmp_path_factory.mktemp("pages")
+    shutil.copytree(toy, folder / "toy")
+    settings = Settings(profile="smoke", build_root=str(folder / "toy" / "build"))
+    return book.build(settings, root=folder / "toy" / "checkout").parent
+
+
+def soup(path: Path) -> BeautifulSoup:
+    return BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+
+
+def first_notebook(settings) -> Path:
+    return min(settings.notebooks_dir.glob("*.ipynb"))
+
+
+# --- the pages, as files -------------------------------------------------------------------------------------------
+
+
+def test_the_pages_are_sound(pages, repository):
+    assert page_checks.check(pages, toc=repository / "book" / "_toc.yml", private=page_checks.machine_paths()) == []
+
+
+def test_a_built_book_is_sound(repository):
+    """The true book, where one lies in this checkout (the pipeline's test builds one of its own)."""
+    html = repository / "book" / "_build" / "html"
+    if not (html / "index.html").is_file():
+        pytest.skip("no book is built here")
+    assert page_checks.check(html, private=page_checks.machine_paths()) == []
+
+
+def test_a_figure_has_number_caption_alt_text_and_its_numbers(pages):
+    page = soup(pages / "notebooks" / "01_introduction.html")
+    figure = page.find("figure", id="fig-toy-01")
+    assert figure.find("img")["alt"] == "Three rising curves that turn flat beyond 10 kpc."
+    told = figure.figcaption.get_text()
+    assert told.strip().startswith("Fig. 1.1 ")
+    assert "not TNG), profile smoke; n = 3 galaxies" in told
+    kinds = {Path(a["href"]).suffix for a in figure.find_all("a", class_="download")}
+    assert kinds == {".pdf", ".csv"}
+    # Shown once, and referred to by its number.
+    assert len(page.find_all("img", alt=figure.find("img")["alt"])) == 1
+    assert page.find("a", href="#fig-toy-01", class_="reference").get_text() == "Fig. 1.1"
+
+
+def test_numbers_come_from_the_results(pages):
+    number = soup(pages / "notebooks" / "01_introduction.html").find("abbr", class_="num")
+    # The Sun as mathematics has it.
+    assert number.get_text() == "(1.4\u00a0±\u00a00.2)\u00a0×\u00a010¹¹\u00a0M⊙"
+    assert number.find("em").get_text() == "M" and number.find("sub").get_text() == "⊙"
+    assert number["title"].startswith(
+        "Dynamical mass within 10 kpc of the toy galaxy (embedded universe, profile smoke"
+    )
+
+
+def test_a_formula_keeps_its_punctuation(pages):
+    page = soup(pages / "notebooks" / "01_introduction.html")
+    kept = [tag.get_text() for tag in page.find_all(class_="formula")]
+    assert kept[:3] == [r"\(R\),", r"\(M(<R)\),", r"\(M\)."]
+    # The full stops of one paragraph are equal texts, and each stays where it is.
+    assert "A sentence ends here.\nAnother goes up to \\(M\\).\n" in page.get_text()
+    assert "The mass within \\(R\\), in the symbols" in page.get_text()
+
+
+def test_what_is_for_screens_only_stays_out(pages):
+    told = soup(pages / "notebooks" / "01_introduction.html").get_text()
+    assert "###" not in told and "# Parameters" not in told
+    assert "all               3" in told
+
+
+def test_the_front_page_says_what_the_book_was_made_from(pages):
+    page = soup(pages / "index.html")
+    assert "embedded universe" in page.find(class_="run-summary").get_text()
+    table = page.find("table", class_="claims")
+    assert "holds on the embedded universe, smoke; not a statement about TNG" in table.get_text()
+    assert table.find(class_="verdict-to-come")
+    chapters = [item.get_text() for item in page.select("ul.outline li")]
+    assert any("to come" in chapter for chapter in chapters)
+    assert page.select_one("ul.outline a")["href"] == "notebooks/01_introduction.html"
+
+
+def test_reference_pages_show_docstrings(pages):
+    page = soup(pages / "api" / "dmlib.manifest.html")
+    told = page.find(id="dmlib.manifest.fetch.fetch").find_parent("dl").get_text()
+    assert "verified; downloaded when it is not here yet" in told and "Raises" in told and "subhalo_id=6" in told
+    assert page.find("a", href="#dmlib.manifest.download.Downloader", class_="reference")
+    assert not page.find(id="dmlib.manifest.fetch.fetch_")
+
+
+def test_a_difference_is_explained_on_the_page_of_claims(pages):
+    assert "Because it is a toy." in soup(pages / "claims.html").get_text()
+    assert "Because it is a toy." not in soup(pages / "index.html").get_text()
+
+
+# --- no book from a faulty run --------------------------------------------------------------------------------------
+
+
+def change(settings, edit):
+    """Edit the first executed notebook."""
+    path = first_notebook(settings)
+    notebook = nbformat.read(path, as_version=4)
+    edit(notebook)
+    nbformat.write(notebook, path)
+    return path.stem
+
+
+def test_a_notebook_that_was_not_executed_stops_the_book(run):
+    settings, root = run
+    first_notebook(settings).unlink()
+    with pytest.raises(BookError, match="01_introduction has not been executed"):
+        book.build(settings, root=root)
+
+
+def test_a_failed_notebook_stops_the_book(run):
+    settings, root = run
+    error = nbformat.v4.new_output("error", ename="ValueError", evalue="no", traceback=[])
+    change(settings, lambda notebook: notebook.cells[3].outputs.append(error))
+    with pytest.raises(BookError, match=r"01_introduction failed in cell 4 \(ValueError\)"):
+        book.build(settings, root=root)
+
+
+def test_a_notebook_that_stopped_half_way_stops_the_book(run):
+    settings, root = run
+    change(settings, lambda notebook: notebook.cells[4].update(execution_count=None))
+    with pytest.raises(BookError, match="stopped before cell 5"):
+        book.build(settings, root=root)
+
+
+def test_a_damaged_notebook_stops_the_book(run):
+    settings, root = run
+    first_notebook(settings).write_text("{")
+    with pytest.raises(BookError, match="damaged"):
+        book.build(settings, root=root)
+
+
+def test_a_figure_s_name_is_used_once(run):
+    settings, root = run
+
+    def rename(notebook):
+        for cell in notebook.cells:
+            for output in cell.get("outputs", []):
+                if "figure" in output.get("metadata", {}).get(METADATA_KEY, {}):
+                    output.metadata[METADATA_KEY]["figure"] = "toy_02"
+
+    change(settings, rename)
+    with pytest.raises(BookError, match=r"toy_02.*01_introduction.*02_embedded_universe"):
+        book.build(settings, root=root)
+
+
+def test_a_number_that_nobody_recorded_stops_the_book_and_the_old_pages_stay(run):
+    settings, root = run
+    html = root / "book" / "_build" / "html"
+    html.mkdir(parents=True)
+    (html / "index.html").write_text("the old pages")
+    # Fewer pages, to be quicker: this book fails anyway.
+    few = [{"file": f"notebooks/{name}"} for name in ("01_introduction", "03_simulation_and_selection")]
+    toc = {"format": "jb-book", "root": "index", "chapters": [{"file": "claims"}, *few]}
+    (root / "book" / "_toc.yml").write_text(yaml.safe_dump(toc))
+    unknown = nbformat.v4.new_markdown_cell("Nobody knows {num}`toy01.masss` and {num}`toy01.n±`.")
+    change(settings, lambda notebook: notebook.cells.append(unknown))
+    (settings.build / "results" / "toy02.json").write_text("[]")
+    with pytest.raises(BookError) as raised:
+        book.build(settings, root=root)
+    # The first complaint by its page, all of them in the log.
+    assert re.search(r"^the book was not built: claims\.md:\d+: claim 'box-side' needs", str(raised.value))
+    assert "more in book.log" in str(raised.value)
+    log = (settings.build / "book.log").read_text()
+    assert re.search(r"01_introduction\.ipynb:\d+: WARNING: no chapter recorded the number 'toy01\.masss'", log)
+    assert "(there are: toy01.mass, toy01.n)" in log
+    assert "result 'toy01.n' has no error to quote" in log
+    assert (html / "index.html").read_text() == "the old pages"
+
+
+def test_pages_are_replaced_whole(tmp_path):
+    new, out = tmp_path / "work" / "html", tmp_path / "book" / "html"
+    for folder, name in ((new, "new.html"), (out, "old.html")):
+        folder.mkdir(parents=True)
+        (folder / name).touch()
+    book._replace(new, out)
+    assert [path.name for path in out.iterdir()] == ["new.html"]
+    assert [path.name for path in out.parent.iterdir()] == ["html"]
+
+
+# --- staging --------------------------------------------------------------------------------------------------------
+
+
+def parameters(injected: str) -> list[str]:
+    """Sources of the page's cells, for a notebook that papermill ran with these parameters."""
+    notebook = nbformat.v4.new_notebook()
+    own = 'universe = "embedded"  # where µ galaxies are from\nseed = 1  # root\nbase_path = ""  # a folder'
+    cell, copy = (nbformat.v4.new_code_cell(code) for code in (own, injected))
+    cell.metadata["tags"], copy.metadata["tags"] = ["parameters"], ["injected-parameters"]
+    notebook.cells = [cell, copy]
+    book.stage_notebook(notebook, Path(), "notebooks/01_toy")
+    return [cell.source for cell in notebook.cells]
+
+
+def test_the_parameters_cell_shows_the_run_s_values_without_the_machine_s_folders():
+    own = 'universe = "embedded"  # where µ galaxies are from\nseed = 1  # root\nbase_path = ""  # a folder'
+    assert parameters('# Parameters\nuniverse = "embedded"\nseed = 1\n') == [own]
+    given = '# Parameters\nuniverse = "files"\nseed = 12\nbase_path = "/data/someone/TNG100-1/output"\n'
+    shown = 'universe = "files"  # where µ galaxies are from\nseed = 12  # root\nbase_path = "…/output"  # a folder'
+    assert parameters(given) == [shown]
+
+
+def test_widgets_stay_in_the_notebook():
+    widget = nbformat.v4.new_output("display_data", data={"application/vnd.jupyter.widget-view+json": {}})
+    cell = nbformat.v4.new_code_cell("bar()", outputs=[widget])
+    notebook = nbformat.v4.new_notebook(cells=[cell], metadata={"widgets": {}})
+    book.stage_notebook(notebook, Path(), "notebooks/01_toy")
+    assert notebook.cells[0].outputs == [] and "widgets" not in notebook.metadata
+
+
+@pytest.mark.parametrize(
+    ("code", "folded"),
+    [
+        ("show(\n    figure,\n    settings,\n)", True),
+        ("show(figure, settings)", False),
+        ('here = {"n": 3}\nrecord(\n    settings,\n    **here,\n)', True),
+        ("for name in names:\n    record(\n        name,\n    )", True),
+        ("for a in b:\n    m = np.median(a)\n    record(\n        m)\nn = len(b)", True),
+        ("m = np.median(a)\nn = len(b)\n\nprint(m, n)", False),
+        ("mass = weigh(galaxy)\nrecord(\n    settings,\n    mass,\n)", False),
+        ("a = 1\nb = 2\nc = 3\nd = 4", False),
+        ("results.record(\n    settings,\n    mass,\n)", True),
+        ('record = recorder(settings, chapter="one")\nrecord(\n    "mass",\n    mass,\n)', True),
+    ],
+)
+def test_what_only_presents_is_folded_and_what_computes_stays_open(code, folded):
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+    book.stage_notebook(notebook, Path(), "notebooks/01_toy")
+    assert ("hide-input" in notebook.cells[0].metadata.get("tags", [])) is folded
+
+
+# --- the checker itself ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ('<a href="gone.html">x</a>', "gone.html, which is not there"),
+        ('<a href="index.html#gone">x</a>', "no such anchor"),
+        ('<a href="#gone">x</a>', "no such anchor"),
+        ('<img src="a.png">', "no alternative text"),
+        ('<img src="a.png" alt="a.png">', "file name for an alternative text"),
+        ('<img src="https://example.org/a.png" alt="A">', "loads https://example.org/a.png from the web"),
+        ('<script src="//example.org/a.js"></script>', "from the web"),
+        ('<script>const u = "https://example.org/a.js"</script>', "from the web"),
+        ('<link rel="stylesheet" href="https://example.org/a.css">', "from the web"),
+        ('<span class="math">x</span>', "no MathJax"),
+        ('<figure id="f"><img src="a.png" alt="A curve"></figure>', "no number or no caption"),
+        (
+            '<figure id="f"><figcaption><span class="caption-number">Fig. 1</span> A.</figcaption></figure>',
+            "on which data",
+        ),
+        ("<p>/secret/folder/</p>", "contains '/secret/folder/'"),
+    ],
+)
+def test_the_checker_sees_each_fault(tmp_path, body, told):
+    (tmp_path / "a.png").touch()
+    (tmp_path / "index.html").write_text(f"<html><body>{body}</body></html>")
+    faults = page_checks.check(tmp_path, private=["/secret/folder/"])
+    assert len(faults) == 1 and told in faults[0]
+
+
+def test_the_checker_accepts_what_is_right(tmp_path):
+    (tmp_path / "a.png").touch()
+    (tmp_path / "index.html").write_text(
+        '<a href="https://example.org">x</a><a href="#here">x</a><p id="here"></p><a href="mailto:a@b.c">x</a>'
+        '<figure><img src="a.png" alt="A curve"><figcaption><span class="caption-number">Fig. 1</span> Data: x.'
+        "</figcaption></figure>"
+    )
+    assert page_checks.check(tmp_path) == []
+
+
+def test_the_checker_reads_style_sheets_and_the_table_of_contents(tmp_path):
+    (tmp_path / "index.html").touch()
+    (tmp_path / "a.css").write_text("@font-face { src: url('https://example.org/f.woff') }")
+    toc = tmp_path / "_toc.yml"
+    toc.write_text("root: index\nparts: [{chapters: [{file: notebooks/one}]}]")
+    missing, font = page_checks.check(tmp_path, toc=toc)
+    assert "notebooks/one.html" in missing and "f.woff" in font
+
+
+# --- the pages, in a browser with no network --------------------------------------------------------------------------
+
+
+def opened(address: str, scratch: Path) -> str:
+    """The page as Chromium has it after its scripts ran; every host name is unknown to it."""
+    command = [CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    command += ["--host-resolver-rules=MAP * ~NOTFOUND", "--allow-file-access-from-files", f"--user-data-dir={scratch}"]
+    command += ["--virtual-time-budget=20000", "--dump-dom", address]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    return done.stdout
+
+
+@needs_browser
+def test_mathematics_is_shown_without_a_network(pages, tmp_path):
+    page = BeautifulSoup(opened((pages / "notebooks" / "01_introduction.html").as_uri(), tmp_path), "html.parser")
+    written = page.find_all(class_="math")
+    assert len(written) >= 3
+    assert all(tag.find("mjx-container") for tag in written)
+    assert not page.find("mjx-merror")
+
+
+@needs_browser
+@pytest.mark.parametrize("name", ["index", "claims", "how_to_use", "notebooks/01_introduction"])
+def test_a_page_fits_a_phone(pages, tmp_path, name):
+    address = (pages / f"{name}.html").as_uri()
+    frame = tmp_path / "phone.html"
+    frame.write_text(
+        f'<iframe src="{address}" width="390" height="844" onload="const d = this.contentDocument.documentElement;'
+        "document.title = 'width ' + d.scrollWidth + ' of ' + d.clientWidth\"></iframe>"
+    )
+    shown = opened(frame.as_uri(), tmp_path / "user")
+    needed, there = re.search(r"<title>width (\d+) of (\d+)</title>", shown).groups()
+    assert int(there) > 300
+    assert int(needed) <= int(there)

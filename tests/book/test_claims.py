@@ -1,0 +1,130 @@
+"""Verdicts follow from numbers and criteria; what is embedded is never called TNG."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from dmlib import claims
+from dmlib.claims import Claim, ClaimsError
+
+
+def claim(**kw):
+    base = {"id": "c", "group": "g", "statement": "s", "paper": "p", "grade": "talk", "chapter": "one"}
+    return Claim(**base | kw)
+
+
+def result(value, error=None, universe="embedded", profile="quick"):
+    return {"r": {"value": value, "error": error, "universe": universe, "profile": profile, "n": 5, "statement": "It"}}
+
+
+def verdict(row, results, chapters=("one",)):
+    return claims.evaluate([row], results, chapters)[0]
+
+
+@pytest.mark.parametrize(
+    ("criterion", "value", "good"),
+    [
+        ("<= 0.2", 0.2, True),
+        ("<0.2", 0.2, False),
+        (">= 1e10", 2.2e10, True),
+        ("> -1", -2, False),
+        ("== 55", 55, True),
+        ("106.5 within 1%", 107.0, True),
+        ("106.5 within 1%", 110.7, False),
+        ("7.5e6 within 1e5", 7.46e6, True),
+        ("-2 within 10%", -2.1, True),
+    ],
+)
+def test_criteria(criterion, value, good):
+    assert claims.holds(criterion, value) is good
+
+
+@pytest.mark.parametrize("criterion", ["about 3", "<= ", "3", "0.2 <= x", "3 within"])
+def test_a_criterion_that_cannot_be_read(criterion):
+    with pytest.raises(ClaimsError, match="criterion"):
+        claims.holds(criterion, 1.0)
+
+
+def test_verdicts():
+    measured = {"result": "r", "criterion": "<= 0.2"}
+    assert verdict(claim(), {}, ()).kind == "to-come"
+    assert verdict(claim(), {}).kind == "unmeasured"
+    assert verdict(claim(**measured), result(0.1)).kind == "holds"
+    assert verdict(claim(**measured), result(0.3)).kind == "fails"
+    assert verdict(claim(**measured, known_difference=True), result(0.3)).kind == "differs"
+    assert verdict(claim(**measured, optional=True), {}).verdict == "not measured in this copy"
+    with pytest.raises(ClaimsError, match="did not record"):
+        verdict(claim(**measured), {})
+
+
+def test_a_verdict_that_its_error_could_turn_says_so():
+    measured = claim(result="r", criterion="<= 0.2")
+    assert "undecided" in verdict(measured, result(0.19, error=0.03)).where
+    assert "undecided" in verdict(measured, result(0.21, error=0.03)).where
+    assert "undecided" not in verdict(measured, result(0.1, error=0.03)).where
+    between = claim(result="r", criterion="1 within 0.1")
+    assert "undecided" in verdict(between, result(1.0, error=0.5)).where
+
+
+def test_a_verdict_says_on_what():
+    measured = claim(result="r", criterion="<= 0.2")
+    assert verdict(measured, result(0.1)).where == "on the embedded universe, quick; not a statement about TNG"
+    assert verdict(measured, result(0.1, universe="TNG50-1")).where == "on TNG50-1, profile quick"
+    record = verdict(measured, result(0.1, universe="60 real groups of TNG100-1", profile=None))
+    assert record.where == "on 60 real groups of TNG100-1"
+    assert claims.provenance(record.result) == "It (60 real groups of TNG100-1, n = 5)"
+    kept = verdict(measured, result(0.1, universe="TNG100-1, 60 groups (records/selection.json)", profile=None))
+    assert kept.where == "on TNG100-1, 60 groups (a record)"
+    arithmetic = verdict(measured, result(0.1, universe="none (arithmetic)", profile=None))
+    assert arithmetic.where == "by arithmetic"
+    assert claims.provenance(arithmetic.result) == "It (arithmetic, measured in no universe, n = 5)"
+
+
+def test_a_claim_about_other_data_is_not_judged_by_what_stands_in():
+    measured = claim(result="r", criterion="<= 0.2", data="SPARC")
+    assert verdict(measured, result(0.3)).where.startswith("it needs SPARC")
+    assert verdict(measured, result(0.3)).kind == "unmeasured"
+    assert verdict(measured, result(0.3, universe="SPARC", profile=None)).kind == "fails"
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"chapter": "nine"}, "nine"),
+        ({"result": "r"}, "both a result and a criterion"),
+        ({"result": "r", "criterion": "roughly"}, "criterion"),
+        ({"grade": "hearsay"}, "grade"),
+        ({"colour": "blue"}, "colour"),
+    ],
+)
+def test_a_faulty_row_is_named(tmp_path, change, told):
+    path = tmp_path / "claims.yml"
+    path.write_text(yaml.safe_dump([claim().model_dump(exclude_none=True) | change]))
+    with pytest.raises(ClaimsError, match=told):
+        claims.load_claims(path, {"one"})
+
+
+def test_an_id_stands_there_once(tmp_path):
+    path = tmp_path / "claims.yml"
+    path.write_text(yaml.safe_dump([claim().model_dump(exclude_none=True)] * 2))
+    with pytest.raises(ClaimsError, match="'c'"):
+        claims.load_claims(path, {"one"})
+
+
+def test_the_book_s_own_files_fit_together(repository):
+    book = repository / "book"
+    outline = claims.load_outline(book / "outline.yml")
+    chapters = {chapter.id: chapter for part in outline for chapter in part.chapters}
+    assert claims.load_claims(book / "claims.yml", chapters)
+    files = [chapter.file for chapter in chapters.values()]
+    notebooks = {page for page in claims.pages_of_toc(book / "_toc.yml") if page.startswith("notebooks/")}
+    assert notebooks <= set(files), "a chapter of _toc.yml is missing in outline.yml"
+    assert files == sorted(files), "chapters are numbered in the order of the outline"
+
+
+def test_the_banner_says_what_the_book_was_made_from():
+    run = {"universe": "embedded", "profile": "smoke", "seed": 3, "commit": "0123456789abcdef", "dirty": True}
+    told = claims.banner(run)
+    assert "embedded universe" in told and "`012345678` with local changes" in told and "seed 3" in told
+    assert "commit" not in claims.banner({"universe": "TNG50-1", "profile": "quick", "seed": 1, "commit": None})

@@ -1,0 +1,126 @@
+"""Numbers are recorded once, finite, and come back as they were written."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from astropy import units as u
+
+from dmlib import results
+from dmlib.results import ResultsError
+from dmlib.settings import Settings
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return Settings(profile="smoke", build_root=str(tmp_path))
+
+
+def record(settings, id="a.mass", value=1.5, chapter="one", **kw):
+    results.record(settings, id, value, chapter=chapter, statement="A mass", **kw)
+    return results.read_results(results.chapter_path(settings, chapter))[id]
+
+
+def test_a_row_has_the_contract_s_keys(settings):
+    row = record(settings, error=0.1, unit="Msun", n=7, figure="masses", paper="2")
+    assert tuple(row) == results.KEYS
+    assert (row["universe"], row["profile"], row["n"]) == ("embedded", "smoke", 7)
+    assert results.collect(settings) == [row]
+    assert json.loads(settings.results_path.read_text()) == [row]
+    assert results.read_results(settings.results_path) == {"a.mass": row}
+
+
+def test_a_row_names_the_simulation(tmp_path):
+    settings = Settings(universe="api", simulation="TNG50-1", build_root=str(tmp_path))
+    assert record(settings)["universe"] == "TNG50-1"
+
+
+def test_numbers_from_elsewhere_have_no_profile(settings):
+    row = record(settings, universe="SPARC")
+    assert (row["universe"], row["profile"]) == ("SPARC", None)
+
+
+def test_what_many_numbers_share_is_said_once(settings):
+    record = results.recorder(settings, chapter="one", universe="SPARC")
+    record("a.mass", 1.5, statement="A mass")
+    record("a.sum", 2, statement="A sum", universe=results.ARITHMETIC)
+    rows = results.read_results(results.chapter_path(settings, "one"))
+    assert [row["universe"] for row in rows.values()] == ["SPARC", "none (arithmetic)"]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, "3", True, [1, 2], np.array([1.0, 2.0]), None])
+def test_only_one_finite_number_is_a_value(settings, value):
+    with pytest.raises(ResultsError, match=r"a\.mass"):
+        record(settings, value=value)
+    assert not results.chapter_path(settings, "one").exists()
+
+
+def test_numpy_and_quantities_are_numbers(settings):
+    assert record(settings, value=np.float32(0.5))["value"] == 0.5
+    assert isinstance(record(settings, value=np.int64(3))["value"], int)
+    row = record(settings, value=2 * u.Mpc, error=3 * u.kpc, unit="kpc")
+    assert (row["value"], row["error"], row["unit"]) == (2000.0, 3.0, "kpc")
+
+
+@pytest.mark.parametrize("id", ["", "Mass", "1st", "a b", "a`b", "a:b"])
+def test_an_id_can_be_quoted(settings, id):
+    with pytest.raises(ResultsError):
+        record(settings, id=id)
+
+
+def test_a_cell_run_again_replaces_its_row(settings):
+    record(settings, value=1)
+    record(settings, id="a.other", value=2)
+    record(settings, value=3)
+    assert [(row["id"], row["value"]) for row in results.collect(settings)] == [("a.mass", 3), ("a.other", 2)]
+
+
+def test_a_chapter_run_again_leaves_nothing_of_its_last_run(settings):
+    record(settings, id="a.gone")
+    results._recorded.clear()  # a new process
+    record(settings)
+    assert list(results.read_results(results.chapter_path(settings, "one"))) == ["a.mass"]
+
+
+def test_two_chapters_cannot_record_the_same_id(settings):
+    record(settings)
+    record(settings, chapter="two")
+    with pytest.raises(ResultsError, match="one and two"):
+        results.collect(settings)
+
+
+def test_a_missing_or_damaged_file_is_one_sentence(settings):
+    with pytest.raises(ResultsError, match=r"results\.json is missing"):
+        results.read_results(settings.results_path)
+    settings.results_path.parent.mkdir(parents=True, exist_ok=True)
+    settings.results_path.write_text('[{"id": 1')
+    with pytest.raises(ResultsError, match="damaged"):
+        results.read_results(settings.results_path)
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "unit", "spec", "written"),
+    [
+        (0.2345, 0.0123, "dex", ".2f", "0.23 ± 0.01 dex"),
+        (1.44e11, 2.2e10, "Msun", ".1e", "(1.4 ± 0.2) × 10¹¹ M☉"),
+        (-0.05, None, "", ".2f", "−0.05"),
+        (-0.004, 0.02, "dex", ".2f", "0.00 ± 0.02 dex"),
+        (0.05, 0.02, "dex", "+.2f", "+0.05 ± 0.02 dex"),
+        (1.44e11, 2.2e10, "Msun", "+.1e", "(+1.4 ± 0.2) × 10¹¹ M☉"),
+        (12345, None, "", "", "12\u202f345"),
+        (55, None, "", "", "55"),
+        (3.14159, None, "kpc", "", "3.14 kpc"),
+        (12.5, None, "%", ".0f", "12%"),
+        (7.46e6, None, "Msun", "", "7.46 × 10⁶ M☉"),
+    ],
+)
+def test_a_number_is_written_for_prose(settings, value, error, unit, spec, written):
+    row = record(settings, value=value, error=error, unit=unit)
+    assert results.text(row, spec, with_error=error is not None) == written
+
+
+def test_an_error_that_is_not_there_cannot_be_quoted(settings):
+    with pytest.raises(ResultsError, match="no error"):
+        results.text(record(settings), with_error=True)

@@ -1,0 +1,59 @@
+"""The figures of the comparison record what they are given, also where there is little."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dmlib.evaluation.method_comparison import Entry, MethodComparison
+from dmlib.figures import comparison, style
+from dmlib.rotation.reasons import Reason
+from dmlib.settings import RADII_KPC
+
+
+@pytest.fixture
+def match() -> MethodComparison:
+    rng = np.random.default_rng(2)
+    truth = np.exp(rng.normal(26, 0.3, (6, 20)))
+
+    def entry(name, family):
+        return Entry(name, name, family, truth * np.exp(rng.normal(0, 0.2, truth.shape)), np.full(truth.shape, 0.2))
+
+    entries = {name: entry(name, "rotation") for name in ("nfw", "nfw_perfect")} | {"C/all": entry("C/all", "network")}
+    accepted = np.array([True, True, False, True, True, False])
+    reasons = ((), (), (Reason.FACE_ON,), (), (), (Reason.LOPSIDED,))
+    ids = np.repeat([1, 2, 3], 2)
+    return MethodComparison(
+        truth, RADII_KPC, ids, np.tile([0, 1], 3), np.arange(6), entries, accepted, accepted, reasons
+    )
+
+
+def series(fig) -> dict:
+    return dict(style.recorded(fig))
+
+
+def test_errors_are_those_of_the_comparison(match):
+    fig = comparison.errors(match, {"one": ("nfw",), "two": ("C/all",)}, match.accepted, 1)
+    rows = [rows for name, rows in style.recorded(fig) if name == "one, nfw"]
+    np.testing.assert_allclose(rows[0]["value"], match.error("nfw", match.accepted, 1).value)
+    np.testing.assert_allclose(rows[1]["value"], match.delta_mse("nfw", match.accepted, 1).value)
+
+
+def test_funnel_counts(match):
+    found = series(comparison.funnel(match, {"too face-on": 1, "lopsided": 1}))
+    assert found["counts"]["views"].tolist() == [6, 4] and found["counts"]["galaxies"].tolist() == [3, 3]
+    assert series(comparison.funnel(match, {}))["reasons"]["views"].tolist() == [0]
+
+
+def test_knowledge_and_duel(match):
+    pair = series(comparison.knowledge(match, [("nfw", "nfw_perfect")], match.accepted, 1))
+    assert set(pair) == {"nfw", "nfw_perfect"}
+    difference = match.difference("C/all", "nfw", match.accepted, 1)
+    drawn = series(comparison.duel(match, {"nfw": difference}, {"nfw": np.zeros(20, int)}))
+    np.testing.assert_allclose(drawn["nfw"]["difference"], difference.value)
+
+
+def test_judged_falls_back_to_all_with_a_fit(match):
+    assert match.judged().sum() == 4 and not match.is_fallback
+    none = MethodComparison(**{**vars(match), "accepted": np.zeros(6, bool)})
+    assert none.is_fallback and none.judged().all()

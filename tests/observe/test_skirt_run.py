@@ -1,0 +1,272 @@
+"""Running an executable, and reading what it wrote. The executable is a stand-in (tests/fake_skirt.py), not SKIRT."""
+
+import os
+import shutil
+import subprocess
+import time
+
+import numpy as np
+import pytest
+import skirt_schema
+from astropy.io import fits
+from skirt_toys import GRID, executable, galaxy, gas, lopsided, some_views, stars
+
+from dmlib.errors import GalaxyError
+from dmlib.observe.images.bands import REDSHIFT, maggies_per_lsun
+from dmlib.observe.images.light import ParticleLight, star_luminosities
+from dmlib.observe.images.published import box_view
+from dmlib.observe.images.sdss import normalise
+from dmlib.observe.skirt.export import export
+from dmlib.observe.skirt.run import VARIABLE, find_skirt, read_frame, run_skirt
+from dmlib.observe.skirt.settings import SkirtError, SkirtSettings
+from dmlib.observe.skirt.source import OwnSkirt
+
+OWN = SkirtSettings(library="self-contained", dust=False, packets=2e5)
+
+
+@pytest.fixture()
+def skirt(tmp_path, monkeypatch):
+    """The stand-in, well-behaved."""
+    monkeypatch.delenv("FAKE_SKIRT", raising=False)
+    return executable(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def frames(tmp_path_factory):
+    """Folder, settings and views of a run that went well."""
+    folder = tmp_path_factory.mktemp("frames")
+    views = some_views()
+    written = export(lopsided(), views, GRID, OWN, folder)
+    run_skirt(written.ski, folder / "out", executable=executable(folder), timeout=60)
+    return folder / "out", views
+
+
+def agree(image, expected):
+    """Total flux within 3 per cent in each band, and the light in the same places."""
+    np.testing.assert_allclose(image.sum((0, 1)) / expected.sum((0, 1)), 1.0, atol=0.03)
+    x = GRID.centres
+    for k in range(image.shape[-1]):
+        for axis in (0, 1):
+            where = [np.sum(x * one[..., k].sum(axis=1 - axis)) / one[..., k].sum() for one in (image, expected)]
+            assert abs(where[0] - where[1]) < 0.1
+
+
+def test_images_without_dust_are_the_particle_light(frames):
+    out, views = frames
+    light = ParticleLight(dust=None, unit="maggies/pixel")
+    for view in views:
+        image = read_frame(out / f"subhalo_7_view{view.index}_total.fits", GRID, OWN)
+        expected = light.image(lopsided(), view, GRID)
+        agree(image, expected)
+        # Pixel by pixel, to the noise of the packets and the different kernel.
+        assert np.corrcoef(image[..., 2].ravel(), expected[..., 2].ravel())[0, 1] > 0.99
+        # Turned or mirrored it would not fit.
+        for wrong in (image[::-1], image[:, ::-1], image.swapaxes(0, 1)):
+            assert np.corrcoef(wrong[..., 2].ravel(), expected[..., 2].ravel())[0, 1] < 0.9
+
+
+def test_the_source_gives_what_the_recipe_needs(skirt):
+    source = OwnSkirt(OWN, executable=skirt, timeout=60)
+    assert source.unit == "maggies/pixel" and source.bands == ("u", "g", "r", "i", "z")
+    assert set(source.fields) == {"stars"} and set(OwnSkirt().fields) == {"stars", "gas"}
+    view = some_views(1)[0]
+    image = source.image(lopsided(), view, GRID)
+    assert image.shape == (16, 16, 5)
+    total = star_luminosities(lopsided()).sum(axis=0) * maggies_per_lsun(REDSHIFT)
+    np.testing.assert_allclose(image.sum((0, 1)), total, rtol=0.03)
+    assert np.isfinite(normalise(image, source.unit, source.bands, GRID)).all()
+
+
+def test_files_are_kept_where_they_are_wanted(tmp_path, skirt):
+    toy = galaxy(stars([[0.0, 0.0, 0.0]], 5.0), gas([[0.0, 0.0, 0.0]]))
+    source = OwnSkirt(OWN.model_copy(update={"dust": True}), folder=tmp_path / "kept", executable=skirt, timeout=60)
+    source.images(toy, [box_view(7)], GRID)
+    kept = {path.name for path in (tmp_path / "kept" / "subhalo_7").iterdir()}
+    assert {"stars.txt", "gas.txt", "dust.txt", "population.stab", "export.json", "out", "subhalo_7.ski"} <= kept
+
+
+def test_a_run_that_takes_too_long_is_ended_with_all_it_started(tmp_path, skirt, monkeypatch):
+    monkeypatch.setenv("FAKE_SKIRT", "hang")
+    written = export(lopsided(), some_views(1), GRID, OWN, tmp_path / "in")
+    start = time.monotonic()
+    with pytest.raises(GalaxyError, match=r"ended after 3 s with subhalo_7\.ski: give it more time"):
+        run_skirt(written.ski, tmp_path / "out", executable=skirt, timeout=3)
+    assert time.monotonic() - start < 20
+    pids = [int(pid) for pid in (tmp_path / "out" / "pids.txt").read_text().split()]
+    assert len(pids) == 2
+    deadline = time.monotonic() + 5
+    while any(running(pid) for pid in pids) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(running(pid) for pid in pids)
+
+
+def running(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    stat = f"/proc/{pid}/stat"
+    # A zombie that its new parent has not collected is no longer running.
+    return not (os.path.exists(stat) and open(stat).read().rsplit(")", 1)[1].split()[0] == "Z")
+
+
+def test_a_failed_run_says_what_skirt_said(tmp_path, skirt, monkeypatch):
+    monkeypatch.setenv("FAKE_SKIRT", "fail")
+    written = export(lopsided(), some_views(1), GRID, OWN, tmp_path / "in")
+    with pytest.raises(GalaxyError, match=r"subhalo_7\.ski \(Voronoi tessellation failed\): see .*_log\.txt"):
+        run_skirt(written.ski, tmp_path / "out", executable=skirt, timeout=60)
+
+
+def test_missing_resources_are_told_with_the_mend(tmp_path, skirt):
+    written = export(lopsided(), some_views(1), GRID, SkirtSettings(frame="rest", dust=False), tmp_path / "in")
+    # The stand-in has no bands but those from files, as SKIRT without its packs.
+    written.ski.write_text(written.ski.read_text().replace("BroadBand", "FileBand").replace("bandName", "filename"))
+    for band in "UGRIZ":
+        shutil.copy(export_of_own(tmp_path) / f"band_{band.lower()}.txt", written.folder / f"SLOAN_SDSS_{band}")
+    with pytest.raises(SkirtError, match=r"Could not locate resource .*library='self-contained'"):
+        run_skirt(written.ski, tmp_path / "out", executable=skirt, timeout=60)
+
+
+def export_of_own(tmp_path):
+    return export(lopsided(), some_views(1), GRID, OWN, tmp_path / "own").folder
+
+
+def test_no_executable_is_told_with_the_mend(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv(VARIABLE, raising=False)
+    with pytest.raises(SkirtError, match=r"no skirt executable on PATH: build SKIRT 9 .* DMLIB_SKIRT"):
+        find_skirt()
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "elsewhere"))
+    with pytest.raises(SkirtError, match=r"no skirt executable at .*elsewhere"):
+        find_skirt()
+    monkeypatch.setenv(VARIABLE, str(executable(tmp_path)))
+    assert find_skirt() == tmp_path / "skirt"
+    with pytest.raises(SkirtError, match="no parameter file"):
+        run_skirt(tmp_path / "none.ski", tmp_path)
+
+
+def test_what_cannot_be_executed_is_told(tmp_path):
+    broken = tmp_path / "skirt"
+    broken.write_text("no program\n")
+    broken.chmod(0o755)
+    written = export(lopsided(), some_views(1), GRID, OWN, tmp_path / "in")
+    with pytest.raises(SkirtError, match="cannot be run"):
+        run_skirt(written.ski, tmp_path / "out", executable=broken)
+
+
+@pytest.mark.parametrize(("mode", "complaint"), [("silent", "wrote no subhalo_7_view0_total"), ("cut", "cut short")])
+def test_frames_that_are_missing_or_cut_are_refused(skirt, monkeypatch, mode, complaint):
+    monkeypatch.setenv("FAKE_SKIRT", mode)
+    with pytest.raises(SkirtError, match=complaint):
+        OwnSkirt(OWN, executable=skirt, timeout=60).image(lopsided(), some_views(1)[0], GRID)
+
+
+class TestFrames:
+    """Frames with other headers, made from one that the stand-in wrote."""
+
+    def frame(self, frames, tmp_path, change):
+        source = frames[0] / "subhalo_7_view0_total.fits"
+        tmp_path.mkdir(exist_ok=True)
+        target = tmp_path / "other.fits"
+        with fits.open(source) as hdus:
+            change(hdus)
+            hdus.writeto(target)
+        return target, read_frame(source, GRID, OWN)
+
+    def test_other_flux_styles_give_the_same_image(self, frames, tmp_path):
+        c = 2.99792458e8
+        for unit, factor in (
+            # lambda F_lambda in W/m2/sr, then per arcsec2; F_lambda in W/m2/micron/arcsec2.
+            ("W/m2/sr", lambda x: 1e-20 * c / (x * 1e-6)),
+            ("W/m2/arcsec2", lambda x: 1e-20 * c / (x * 1e-6) * (np.pi / 648000) ** 2),
+            ("W/m2/micron/arcsec2", lambda x: 1e-20 * c / (x * 1e-6) / x * (np.pi / 648000) ** 2),
+        ):
+
+            def change(hdus, unit=unit, factor=factor):
+                x = np.array([float(row[0]) for row in hdus[1].data])
+                hdus[0].data = (hdus[0].data.astype(float) * factor(x)[:, None, None]).astype(">f8")
+                hdus[0].header["BUNIT"] = unit
+
+            path, expected = self.frame(frames, tmp_path / unit.replace("/", "_"), change)
+            np.testing.assert_allclose(read_frame(path, GRID, OWN), expected, rtol=1e-5)
+
+    def test_pixels_in_parsec_are_read_too(self, frames, tmp_path):
+        def change(hdus):
+            hdus[0].header.update({"CUNIT1": "pc", "CDELT1": 2000.0})
+
+        path, expected = self.frame(frames, tmp_path, change)
+        np.testing.assert_array_equal(read_frame(path, GRID, OWN), expected)
+
+    @pytest.mark.parametrize(
+        ("card", "value", "complaint"),
+        [
+            ("BUNIT", "counts", "is in 'counts'"),
+            ("CDELT1", 9.0, "pixels of .* kpc where 2 kpc are expected"),
+            ("CUNIT1", "furlong", "pixels in 'furlong'"),
+        ],
+    )
+    def test_other_frames_are_refused(self, frames, tmp_path, card, value, complaint):
+        path, _ = self.frame(frames, tmp_path, lambda hdus: hdus[0].header.set(card, value))
+        with pytest.raises(SkirtError, match=complaint):
+            read_frame(path, GRID, OWN)
+
+    def test_frames_of_other_bands_and_pixels_are_refused(self, frames, tmp_path):
+        def shift(hdus):
+            hdus[1].data["GRID_POINTS"] = hdus[1].data["GRID_POINTS"] * 1.05
+
+        with pytest.raises(SkirtError, match=r"has frames at .* where the SDSS bands are at"):
+            read_frame(self.frame(frames, tmp_path / "a", shift)[0], GRID, OWN)
+
+        def poison(hdus):
+            hdus[0].data[2, 3, 4] = np.nan
+
+        with pytest.raises(SkirtError, match="not finite"):
+            read_frame(self.frame(frames, tmp_path / "b", poison)[0], GRID, OWN)
+        with pytest.raises(SkirtError, match=r"shape"):
+            read_frame(frames[0] / "subhalo_7_view0_total.fits", type(GRID)(32.0, 32), OWN)
+
+
+@pytest.mark.skipif(
+    not os.environ.get(VARIABLE) and shutil.which("skirt") is None,
+    reason="SKIRT itself is not here: put its executable on PATH, or name it in DMLIB_SKIRT",
+)
+class TestRealSkirt:
+    """SKIRT itself."""
+
+    def test_its_own_schema_is_the_one_that_we_write_for(self, tmp_path):
+        subprocess.run([find_skirt(), "-x"], cwd=tmp_path, check=True, timeout=60, stdout=subprocess.DEVNULL)
+        assert skirt_schema.differences(tmp_path / "skirt.smile") == []
+
+    def test_without_dust_the_flux_is_the_particle_lights(self, tmp_path):
+        views = some_views()
+        images = OwnSkirt(OWN, folder=tmp_path, threads=2, timeout=600).images(lopsided(), views, GRID)
+        light = ParticleLight(dust=None, unit="maggies/pixel")
+        for view, image in zip(views, images, strict=True):
+            agree(image, light.image(lopsided(), view, GRID))
+
+    def test_the_published_recipe_where_the_resource_packs_are(self, tmp_path):
+        positions = np.random.default_rng(1).normal(0, 2, (200, 3))
+        ages = np.where(np.arange(200) < 20, 0.005, 3.0)
+        toy = galaxy(stars(positions, ages), gas(positions, mass=1e8))
+        settings = SkirtSettings(packets=1e5)
+        try:
+            image = OwnSkirt(settings, folder=tmp_path, threads=2, timeout=600).image(toy, box_view(7), GRID)
+        except SkirtError as error:
+            if "resource" not in str(error):
+                raise
+            pytest.skip(f"SKIRT is here without its resource packs: {error}")
+        light = ParticleLight(unit="maggies/pixel").image(toy, box_view(7), GRID)
+        # Other spectra, other dust, other bands: within a factor of two.
+        np.testing.assert_allclose(np.log2(image.sum((0, 1)) / light.sum((0, 1))), 0.0, atol=1.0)
+
+    def test_dust_dims_blue_more_than_red(self, tmp_path):
+        positions = np.random.default_rng(1).normal(0, 2, (200, 3))
+        toy = galaxy(stars(positions, 3.0), gas(positions, mass=1e8))
+        bare, dusty = (
+            OwnSkirt(OWN.model_copy(update={"dust": dust}), folder=tmp_path / str(dust), timeout=600)
+            .image(toy, box_view(7), GRID)
+            .sum((0, 1))
+            for dust in (False, True)
+        )
+        share = dusty / bare
+        assert np.all(share < 1) and np.all(np.diff(share) > 0)

@@ -1,0 +1,51 @@
+"""The door between dmlib and mocktng: same constants, errors and states in dmlib's words."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from mocktng.files import MockError
+
+from dmlib import embedded, units
+from dmlib.errors import UniverseError
+from dmlib.settings import Settings
+from mocktng import units as theirs
+
+
+def test_both_packages_have_the_same_constants():
+    for name in ("G", "RHO_CRIT", "HUBBLE", "BOX_TNG100", "X_HYDROGEN"):
+        assert getattr(theirs, name) == getattr(units, name), name
+    code = units.CodeUnits()
+    assert (theirs.LENGTH, theirs.MASS, theirs.DENSITY) == (code.length, code.mass, code.density)
+    assert (theirs.OMEGA_M, theirs.OMEGA_B) == (units.COSMOLOGY.Om0, units.COSMOLOGY.Ob0)
+    assert units.COSMOLOGY.H0.to_value("1/Gyr") == theirs.H0_PER_GYR
+
+
+def test_description_states_the_need_and_the_state(smoke_universe, tmp_path):
+    assert embedded.describe(smoke_universe)["state"] == "complete"
+    missing = embedded.describe(Settings(profile="paper", build_root=str(tmp_path)))
+    assert missing["state"] == "not written" and "GB of disk" in missing["need"]
+    other = smoke_universe.model_copy(update={"seed": 2})
+    assert embedded.describe(other)["state"] == "out of date"
+
+
+def test_census_is_a_table_of_kinds(smoke_universe):
+    table = embedded.census(embedded.population(smoke_universe))
+    assert table.colnames == ["kind", "number", "selected"]
+    assert table["selected"].mask.tolist() == [True, True, False, False, False, False]
+
+
+def test_disturbed_galaxies_are_those_of_the_population(smoke_universe):
+    planned = embedded.population(smoke_universe).subhalos["disturbed"]
+    found = embedded.disturbed(smoke_universe, np.arange(len(planned)))
+    assert found.any() and not found.all()
+    np.testing.assert_array_equal(found, planned != "")
+
+
+def test_errors_are_those_of_dmlib(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise MockError("the disk is full.")
+
+    monkeypatch.setattr("mocktng.universe.write", refuse)
+    with pytest.raises(UniverseError, match="DMLIB_BUILD"):
+        embedded.build(Settings(profile="smoke", build_root=str(tmp_path)))
