@@ -198,7 +198,8 @@ def _code_hash(path: Path, version: Read) -> str:
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             # A string that stands alone documents what is above it.
-            code: list[ast.stmt] = [part for part in node.body if not _is_text(part)]
+            code: list[ast.stmt] = []
+            code += [part for part in node.body if not _is_text(part)]
             node.body[:] = code or [ast.Pass()]
     return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
 
