@@ -110,7 +110,7 @@ def modules_of(package: str) -> list[str]:
 
 
 def fingerprint(*modules: str) -> str:
-    """Hash of the code of the named modules and of all that they use.
+    """Hash of the code of the named modules, of all modules that they use, and of the tables beside these.
 
     Parameters
     ----------
@@ -123,8 +123,9 @@ def fingerprint(*modules: str) -> str:
         Sha256, the same after an edit of comments, docstrings or layout.
     """
     digest = hashlib.sha256()
-    for module, path in closure(modules).items():
-        digest.update(f"{module} {code_hash(path)}\n".encode())
+    used = closure(modules)
+    for path in (*used.values(), *data_files(used)):
+        digest.update(f"{path.name} {code_hash(path)}\n".encode())
     return digest.hexdigest()
 
 

@@ -84,7 +84,7 @@ class TestWhere:
         assert (toy.build / "log.txt").read_text().splitlines() == whole
         assert (toy.build.parent / "embedded-smoke-sample3" / "sample.ecsv").is_file()
         assert toy.ran(toy.run("--only", "targets", "--sample", "3")) == []
-        toy.edit("dmlib/universe/embedded.py", "settings.seed * n", "settings.seed * n + 1")
+        toy.edit("dmlib/embedded.py", "settings.seed * n", "settings.seed * n + 1")
         why = toy.run("--only", "targets", "--sample", "3")
         assert "the whole universe changed" in why and toy.ran(why)[:1] == ["sample"]
 

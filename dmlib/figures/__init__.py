@@ -18,7 +18,7 @@ __all__ = ["show", "style"]
 METADATA_KEY = "dmlib"
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
-# Dates and versions out, so that the same numbers give the same file.
+# Without dates and versions, the same numbers give the same file.
 _PNG = {"Software": None}
 _PDF = {"CreationDate": None, "Creator": None, "Producer": None}
 
@@ -45,13 +45,13 @@ def show(
     name : str
         File name, lower case with underscores; unique in the book.
     caption : str
-        MyST text; may hold mathematics and citations. Universe, profile and `n` are appended.
+        MyST text; may contain mathematics and citations. Universe, profile and `n` are appended.
     alt : str
-        What the picture shows, in words, for those who do not see it.
+        Description of the picture for readers who cannot see it.
     n : int or str, optional
         Sample size; an int is a number of galaxies, else say what is counted: ``"43 measured radii"``.
     source : str, optional
-        Where the data are from when they are not of the settings' universe, for example ``"SPARC"``.
+        Source of the data when it is not the settings' universe, for example ``"SPARC"``.
 
     Raises
     ------
@@ -101,7 +101,7 @@ def _display(png: bytes, name: str, caption: str, alt: str) -> None:
             "image/png": {"width": width, "alt": alt},
         },
     )
-    # Roles are the book's; in a notebook's output their content alone is read.
+    # Only the book knows roles; the output of a notebook shows their content.
     plain = re.sub(r"\{[a-z:]+\}`([^`]*)`", r"\1", caption)
     shell.display_pub.publish(
         data={"text/markdown": plain, "text/plain": plain}, metadata={METADATA_KEY: {"caption_of": name}}

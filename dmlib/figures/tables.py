@@ -1,4 +1,4 @@
-"""Tables in a page: rounded for the eye, with units, without the types of their columns."""
+"""Tables for display: rounded, with units, without the types of the columns."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from astropy.table import Table
 
 
 def show_table(table: Table, formats: Mapping[str, str] | None = None, *, rows: int = 5) -> None:
-    """Display the first rows of a table; the table itself is left as it is.
+    """Display the first rows of a table; the table itself is not changed.
 
     Parameters
     ----------
     table : Table or QTable
     formats : mapping, optional
         Column name to Python format, for example ``{"m_star": ".2e"}``; columns without one are shown as they are.
-        The unit stands below the column's name.
+        The unit is shown below the column's name.
     rows : int
         How many rows.
 

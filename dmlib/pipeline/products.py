@@ -84,7 +84,7 @@ PRODUCTS: dict[str, Product] = {
         ),
         Product(
             "rotation",
-            "dmlib.rotation.benchmark_build:build",
+            "dmlib.rotation.benchmark:build",
             "benchmark_path",
             "dmlib.rotation.benchmark",
             ("universe", "dataset"),

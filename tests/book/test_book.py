@@ -8,12 +8,13 @@ import subprocess
 from pathlib import Path
 
 import nbformat
+import page_checks
 import pytest
 import yaml
 from bs4 import BeautifulSoup
 from toybook import toy_run
 
-from dmlib import book, bookcheck
+from dmlib import book
 from dmlib.book import BookError
 from dmlib.figures import METADATA_KEY
 from dmlib.settings import Settings
@@ -60,7 +61,7 @@ def first_notebook(settings) -> Path:
 
 
 def test_the_pages_are_sound(pages, repository):
-    assert bookcheck.check(pages, toc=repository / "book" / "_toc.yml", private=bookcheck.machine_paths()) == []
+    assert page_checks.check(pages, toc=repository / "book" / "_toc.yml", private=page_checks.machine_paths()) == []
 
 
 def test_a_built_book_is_sound(repository):
@@ -68,7 +69,7 @@ def test_a_built_book_is_sound(repository):
     html = repository / "book" / "_build" / "html"
     if not (html / "index.html").is_file():
         pytest.skip("no book is built here")
-    assert bookcheck.check(html, private=bookcheck.machine_paths()) == []
+    assert page_checks.check(html, private=page_checks.machine_paths()) == []
 
 
 def test_a_figure_has_number_caption_alt_text_and_its_numbers(pages):
@@ -301,7 +302,7 @@ def test_what_only_presents_is_folded_and_what_computes_stays_open(code, folded)
 def test_the_checker_sees_each_fault(tmp_path, body, told):
     (tmp_path / "a.png").touch()
     (tmp_path / "index.html").write_text(f"<html><body>{body}</body></html>")
-    faults = bookcheck.check(tmp_path, private=["/secret/folder/"])
+    faults = page_checks.check(tmp_path, private=["/secret/folder/"])
     assert len(faults) == 1 and told in faults[0]
 
 
@@ -312,7 +313,7 @@ def test_the_checker_accepts_what_is_right(tmp_path):
         '<figure><img src="a.png" alt="A curve"><figcaption><span class="caption-number">Fig. 1</span> Data: x.'
         "</figcaption></figure>"
     )
-    assert bookcheck.check(tmp_path) == []
+    assert page_checks.check(tmp_path) == []
 
 
 def test_the_checker_reads_style_sheets_and_the_table_of_contents(tmp_path):
@@ -320,7 +321,7 @@ def test_the_checker_reads_style_sheets_and_the_table_of_contents(tmp_path):
     (tmp_path / "a.css").write_text("@font-face { src: url('https://example.org/f.woff') }")
     toc = tmp_path / "_toc.yml"
     toc.write_text("root: index\nparts: [{chapters: [{file: notebooks/one}]}]")
-    missing, font = bookcheck.check(tmp_path, toc=toc)
+    missing, font = page_checks.check(tmp_path, toc=toc)
     assert "notebooks/one.html" in missing and "f.woff" in font
 
 

@@ -31,12 +31,12 @@ from dmlib.targets import read_targets
 from dmlib.universe import open_universe
 from dmlib.workers import Blocks
 
-N_GALAXIES = 7
+N_GALAXIES = 10
 
 
 @pytest.fixture(scope="module")
 def small(smoke_universe, tmp_path_factory):
-    """Settings of seven galaxies with their targets, products taken as they lie."""
+    """Settings of ten galaxies with their targets, products taken as they lie."""
     settings = copy_tree(smoke_universe, tmp_path_factory.mktemp("dataset"))
     few_galaxies(settings, N_GALAXIES)
     target_module.build(settings)
@@ -293,7 +293,7 @@ class TestReading:
 
     def test_a_damaged_file_is_named(self, tmp_path):
         (tmp_path / "dataset.hdf5").write_bytes(b"not hdf5")
-        with pytest.raises(DatasetError, match=r"dataset\.hdf5 is not"):
+        with pytest.raises(DatasetError, match=r"dataset\.hdf5 cannot be read"):
             read_dataset(tmp_path / "dataset.hdf5")
 
 

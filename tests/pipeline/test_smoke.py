@@ -10,9 +10,8 @@ import sys
 from pathlib import Path
 
 import nbformat
+import page_checks
 import pytest
-
-from dmlib import bookcheck
 
 pytestmark = pytest.mark.pipeline
 
@@ -123,7 +122,7 @@ def test_no_folder_of_this_machine_and_no_key(smoke):
 
 
 def test_pages(smoke):
-    assert bookcheck.check(smoke.html, toc=smoke.root / "book" / "_toc.yml", private=[str(smoke.root)]) == []
+    assert page_checks.check(smoke.html, toc=smoke.root / "book" / "_toc.yml", private=[str(smoke.root)]) == []
 
 
 def test_a_second_run_does_nothing(smoke):

@@ -1,7 +1,7 @@
 """Check built pages as files: links, anchors, pictures, alt text, figures, and that nothing comes from the web.
 
-``python -m dmlib.bookcheck book/_build/html`` prints the faults of a built book, one per line. It needs beautifulsoup4,
-which the ``dev`` extra installs.
+``python tests/page_checks.py book/_build/html`` prints the faults of a built book, one per line. It needs
+beautifulsoup4, which the ``dev`` extra installs.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 from bs4 import BeautifulSoup, Tag
 
-from .claims import pages_of_toc
+from dmlib.claims import pages_of_toc
 
 #: Elements whose ``src`` is loaded when a page is opened.
 _LOADED = ["script", "img", "iframe", "source", "video", "audio", "embed"]
@@ -149,7 +149,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Check the folder named on the command line; exit code 1 when something is wrong."""
     arguments = sys.argv[1:] if arguments is None else arguments
     if len(arguments) != 1:
-        print("usage: python -m dmlib.bookcheck FOLDER_OF_PAGES", file=sys.stderr)
+        print("usage: python tests/page_checks.py FOLDER_OF_PAGES", file=sys.stderr)
         return 2
     faults = check(arguments[0], private=machine_paths())
     print("\n".join(faults) or "the pages are sound")

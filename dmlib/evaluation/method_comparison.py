@@ -1,8 +1,7 @@
-"""Networks, rotation curves and baselines on the same views: who errs less at which radius, and when."""
+"""Networks, rotation curves and baselines on the same views: which method has the smaller error at which radius."""
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,38 +9,27 @@ from itertools import groupby
 
 import numpy as np
 
+from ..bootstrap import Bootstrap, Estimate
 from ..dataset.read import DataSet
 from ..errors import DmlibError
 from ..networks.predictions import Predictions
-from ..rotation.benchmark import METHODS, Benchmark
+from ..rotation.benchmark import VARIANTS, Benchmark
+from ..rotation.reasons import Reason
 from .bins import Binned, binned, properties, quantile_edges
-from .bootstrap import Bootstrap, Estimate
 from .coverage import coverage
-from .measures import per_view
-
-#: What a rejection's sentence is about, pattern -> word for figures; the first that fits.
-REASONS = {
-    r"inclination .* below": "too face-on",
-    r"inclination .* above": "too edge-on",
-    r"beams across": "too small for the beam",
-    r"sides differ": "lopsided",
-    r"velocities scatter": "no orderly rotation",
-    r"position angle turns": "warped",
-    r"good rings|measured radii": "too few good rings",
-    r"light in": "stars cannot be weighed",
-}
+from .scores import Scores
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One method on the contest's views.
+    """One method of the comparison.
 
     Parameters
     ----------
     name, title : str
     family : {"rotation", "network", "baseline"}
     m_dm : ndarray, shape (n, 20)
-        [Msun]; NaN where it gives nothing.
+        [Msun]; NaN where it has no result.
     sigma_ln : ndarray, shape (n, 20), or None
     """
 
@@ -53,7 +41,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Contest:
+class MethodComparison:
     """All methods on the test views.
 
     Parameters
@@ -66,11 +54,11 @@ class Contest:
     entries : dict
         Name -> Entry.
     accepted : ndarray of bool, shape (n,)
-        Whether the rotation-curve method stands by its result, which it decides without the truth.
+        Whether the rotation curve passes the quality cuts, which do not use the truth.
     perfect : ndarray of bool, shape (n,)
-        Whether that holds for the variant that knows geometry and baryons too.
-    reasons : tuple of str
-        Why not, "" where accepted.
+        The same for the variant that knows geometry and baryons.
+    reasons : tuple of tuple of Reason, length n
+        Why not.
     """
 
     truth: np.ndarray
@@ -81,21 +69,21 @@ class Contest:
     entries: dict[str, Entry]
     accepted: np.ndarray
     perfect: np.ndarray
-    reasons: tuple[str, ...]
+    reasons: tuple[tuple[Reason, ...], ...]
 
     def __len__(self) -> int:
         return len(self.truth)
 
     def judged(self, also: np.ndarray | None = None) -> np.ndarray:
-        """Views that methods are compared on: the accepted ones.
+        """Views on which methods are compared: the accepted ones, bool of shape (n,).
 
-        A test set of four galaxies, as of profile ``smoke``, may have none; then all that have a fit, so that there is
+        A test set of four galaxies, as in profile ``smoke``, may have none; then all that have a fit, so that there is
         something to show, and `is_fallback` is true.
 
         Parameters
         ----------
         also : ndarray of bool, shape (n,), optional
-            What must be true besides.
+            A further condition.
         """
         chosen = self.accepted if also is None else self.accepted & also
         if chosen.any():
@@ -111,32 +99,34 @@ class Contest:
         """The entries of one family."""
         return {name: entry for name, entry in self.entries.items() if entry.family == family}
 
+    def scores(self, where: np.ndarray, seed: int) -> Scores:
+        """Errors of all methods on some views, with the bootstrap of their galaxies."""
+        masses = {name: entry.m_dm[where] for name, entry in self.entries.items()}
+        return Scores(self.radii, self.truth[where], masses, self.subhalo_id[where], seed=seed)
+
     def bootstrap(self, where: np.ndarray, seed: int) -> Bootstrap:
         """Draws of the galaxies of some views."""
-        return Bootstrap(self.subhalo_id[where], seed=seed)
+        return self.scores(where, seed).bootstrap
 
-    def error(self, name: str, where: np.ndarray, seed: int, measure: str = "relative") -> Estimate:
-        """Mean of an error measure over some views at each radius."""
-        return self.bootstrap(where, seed).mean(self.values(name, measure)[where])
+    def error(self, name: str, where: np.ndarray, seed: int) -> Estimate:
+        """Mean |dM/M| over some views at each radius."""
+        return self.scores(where, seed).at_radii(name)
 
     def delta_mse(self, name: str, where: np.ndarray, seed: int) -> Estimate:
         """The talk's Delta_MSE, the root mean square of the relative error, over some views at each radius."""
-        return self.bootstrap(where, seed).root_mean(self.values(name, "relative2")[where])
+        return self.scores(where, seed).at_radii(name, "relative2", root=True)
 
     def difference(self, first: str, second: str, where: np.ndarray, seed: int) -> Estimate:
-        """Mean |dM/M| of one method less that of another, on the same views, draw by draw."""
-        one, other = (self.values(name, "relative")[where] for name in (first, second))
-        return self.bootstrap(where, seed).difference(one, other)
+        """Mean |dM/M| of one method minus that of another, on the same views, draw by draw."""
+        return self.scores(where, seed).difference(first, second)
 
     def values(self, name: str, measure: str = "relative") -> np.ndarray:
-        """A measure of each view at each radius, see `dmlib.evaluation.measures.per_view`."""
-        if name not in self.entries:
-            raise DmlibError(f"the contest has no '{name}': it has {', '.join(self.entries)}.")
-        return per_view(self.truth, self.entries[name].m_dm, measure)
+        """A measure of each view at each radius, see `dmlib.evaluation.scores.per_view`."""
+        return self.scores(np.ones(len(self), dtype=bool), seed=1).views(name, measure)
 
 
-def assemble(benchmark: Benchmark, predictions: Predictions, network: str, titles: dict[str, str]) -> Contest:
-    """Put what was predicted and what was measured side by side.
+def assemble(benchmark: Benchmark, predictions: Predictions, network: str, titles: dict[str, str]) -> MethodComparison:
+    """Combine the benchmark and the predictions.
 
     Parameters
     ----------
@@ -145,27 +135,26 @@ def assemble(benchmark: Benchmark, predictions: Predictions, network: str, title
     network : str
         Architecture, for example ``C``.
     titles : dict
-        Names in `predictions`, and how they are called: networks and baselines that shall take part.
+        Name in `predictions` -> title, of the networks and baselines to include.
 
     Raises
     ------
     DmlibError
-        When the two are not of the same views.
+        When the two do not have the same views.
     """
     if not np.array_equal(benchmark.rows, predictions.rows):
         raise DmlibError(
-            f"{benchmark.path.name} and {predictions.path.name} are not of the same views: remove both and run again."
+            f"{benchmark.path.name} and {predictions.path.name} do not have the same views: remove both and run again."
         )
     entries = {}
-    for name in METHODS:
-        method = benchmark[name]
-        entries[name] = Entry(name, METHODS[name], "rotation", method.m_dm, method.sigma_ln)
+    for name, variant in VARIANTS.items():
+        entries[name] = Entry(name, variant.title, "rotation", benchmark[name].m_dm, benchmark[name].sigma_ln)
     for name, title in titles.items():
         found = predictions[name]
         family = "network" if name.startswith(f"{network}/") else "baseline"
         entries[name] = Entry(name, title, family, found.m_dm, found.sigma_ln)
-    first, knowing = benchmark["nfw"], benchmark["nfw_perfect"]
-    return Contest(
+    first, perfect = benchmark["nfw"], benchmark["nfw_perfect"]
+    return MethodComparison(
         truth=predictions.truth,
         radii=predictions.radii,
         subhalo_id=predictions.subhalo_id,
@@ -173,23 +162,23 @@ def assemble(benchmark: Benchmark, predictions: Predictions, network: str, title
         rows=predictions.rows,
         entries=entries,
         accepted=first.accepted & np.isfinite(first.m_dm).all(axis=1),
-        perfect=knowing.accepted & np.isfinite(knowing.m_dm).all(axis=1),
-        reasons=tuple(str(reason) for reason in first.reason),
+        perfect=perfect.accepted & np.isfinite(perfect.m_dm).all(axis=1),
+        reasons=first.reasons,
     )
 
 
 @dataclass(frozen=True)
 class Bias:
-    """An error against a trait of galaxies.
+    """An error against a property of galaxies.
 
     Parameters
     ----------
     trait : ndarray, shape (v,)
-        Of each view that counts.
+        The property of each view used.
     ln_ratio : dict of ndarray, shape (v,)
         Method -> ln(predicted / true) of each.
     means : dict of Binned
-        Method -> mean in bins; empty where the galaxies are too few for bins.
+        Method -> mean in bins; empty where there are too few galaxies.
     """
 
     trait: np.ndarray
@@ -197,29 +186,24 @@ class Bias:
     means: dict[str, Binned]
 
 
-def count_reasons(contest: Contest) -> dict[str, int]:
-    """Rejected views by what was wrong; a view with several reasons counts for each."""
+def count_reasons(match: MethodComparison) -> dict[str, int]:
+    """Number of rejected views by label of the reason; a view with several reasons counts for each."""
     counts: Counter[str] = Counter()
-    for reason, accepted in zip(contest.reasons, contest.accepted, strict=True):
-        if accepted:
-            continue
-        words = {
-            next((word for pattern, word in REASONS.items() if re.search(pattern, part)), "other")
-            for part in reason.split("; ")
-        }
-        counts.update(words)
+    for reasons, accepted in zip(match.reasons, match.accepted, strict=True):
+        if not accepted:
+            counts.update({reason.label for reason in reasons or (Reason.OTHER,)})
     return dict(counts.most_common())
 
 
 def winners(difference: Estimate, sigmas: float = 2.0) -> np.ndarray:
-    """-1 where the first method errs less by so many standard deviations, 1 where the second, 0 where it is open."""
+    """-1 where the first method has the smaller error by that many standard deviations, 1 where the second, else 0."""
     with np.errstate(invalid="ignore"):
-        sure = np.abs(difference.value) > sigmas * difference.error
-    return np.where(sure, np.sign(difference.value), 0).astype(int)
+        decided = np.abs(difference.value) > sigmas * difference.error
+    return np.where(decided, np.sign(difference.value), 0).astype(int)
 
 
 def spans(radii: np.ndarray, won: np.ndarray, names: tuple[str, str]) -> list[tuple[str, str]]:
-    """Ranges of radii with one verdict, for a table: ``("1 to 3.4 kpc", "C/all")``."""
+    """Ranges of radii with the same verdict, for a table: ``("1 to 3.4 kpc", "C/all")``."""
     words = {-1: names[0], 1: names[1], 0: "undecided"}
     out = []
     for verdict, group in groupby(range(len(radii)), key=lambda k: int(won[k])):
@@ -230,7 +214,7 @@ def spans(radii: np.ndarray, won: np.ndarray, names: tuple[str, str]) -> list[tu
 
 
 def within(benchmark: Benchmark, name: str, where: np.ndarray, share: int, seed: int) -> Estimate:
-    """How often the truth lies in the credible interval of 68 or 95 per cent, at each radius."""
+    """Fraction of views whose truth lies in the credible interval of 68 or 95 per cent, at each radius."""
     low, high = {68: (1, 3), 95: (0, 4)}[share]
     q = benchmark[name].quantiles[where]
     truth = benchmark.truth[where]
@@ -239,40 +223,44 @@ def within(benchmark: Benchmark, name: str, where: np.ndarray, share: int, seed:
 
 
 def coverages(
-    contest: Contest, benchmark: Benchmark, names: Iterable[str], where: np.ndarray, seed: int
+    match: MethodComparison, benchmark: Benchmark, names: Iterable[str], where: np.ndarray, seed: int
 ) -> dict[str, dict[int, Estimate]]:
-    """Share of views whose truth lies within the stated 68 and 95 per cent, at each radius, by method.
+    """Fraction of views whose truth lies within the stated 68 and 95 per cent, at each radius, by method.
 
-    Of a mass model its credible intervals, of a network one and two of its standard deviations; a network without
-    stated errors is left out.
+    For a mass model its credible intervals, for a network one and two standard deviations; a network without stated
+    errors is left out.
     """
     out = {}
     for name in names:
-        entry = contest.entries[name]
+        entry = match.entries[name]
         if entry.family == "rotation":
             out[name] = {share: within(benchmark, name, where, share, seed) for share in (68, 95)}
         elif entry.sigma_ln is not None:
-            honest = coverage(
-                contest.truth[where], entry.m_dm[where], entry.sigma_ln[where], contest.bootstrap(where, seed)
-            )
-            out[name] = {68: honest.within[1], 95: honest.within[2]}
+            found = coverage(match.truth[where], entry.m_dm[where], entry.sigma_ln[where], match.bootstrap(where, seed))
+            out[name] = {68: found.within[1], 95: found.within[2]}
     return out
 
 
 def biases(
-    contest: Contest, dataset: DataSet, names: Iterable[str], where: np.ndarray, column: int, seed: int, parts: int = 4
+    match: MethodComparison,
+    dataset: DataSet,
+    names: Iterable[str],
+    where: np.ndarray,
+    column: int,
+    seed: int,
+    parts: int = 4,
 ) -> dict[str, Bias]:
-    """ln(predicted / true) at one radius against inclination, gas fraction and asymmetry, by trait."""
-    traits = properties(dataset, contest.rows)
-    looked_at = {
+    """ln(predicted / true) at one radius against inclination, gas fraction and asymmetry, by property."""
+    traits = properties(dataset, match.rows)
+    shown = {
         "inclination [deg]": traits["inclination"],
         "log HI / stars": traits["log gas fraction"],
         "asymmetry of the HI": traits["asymmetry hi"],
     }
-    draws = contest.bootstrap(np.ones(len(contest), dtype=bool), seed)
-    values = {name: np.where(where, contest.values(name, "ln_ratio")[:, column], np.nan) for name in names}
+    draws = match.bootstrap(np.ones(len(match), dtype=bool), seed)
+    values = {name: np.where(where, match.values(name, "ln_ratio")[:, column], np.nan) for name in names}
     out = {}
-    for what, trait in looked_at.items():
+    for what, trait in shown.items():
         edges = quantile_edges(trait[where], parts)
         chosen = np.where(where, trait, np.nan)
         means = {name: binned(error, chosen, edges, draws) for name, error in values.items()}
@@ -281,11 +269,8 @@ def biases(
 
 
 def error_table(
-    contest: Contest, names: Iterable[str], where: np.ndarray, seed: int, columns: list[int]
+    match: MethodComparison, names: Iterable[str], where: np.ndarray, seed: int, columns: list[int]
 ) -> list[tuple]:
     """Rows of a table: title, then mean |dM/M| at some radii in per cent."""
-    rows = []
-    for name in names:
-        error = contest.error(name, where, seed)
-        rows.append((contest.entries[name].title, *(100 * error.value[k] for k in columns)))
-    return rows
+    scores = match.scores(where, seed)
+    return [(match.entries[name].title, *(100 * scores.at_radii(name).value[columns])) for name in names]

@@ -1,23 +1,23 @@
-"""SPARC as a survey: published relations come back, fits are kept, and without SPARC there is something to show."""
+"""The SPARC sample: published relations are recovered, fits are stored, and simulated galaxies can replace it."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 from astropy import units as u
+from astropy.table import QTable
 
-from dmlib.rotation import survey as module
+from dmlib.rotation import sparc_sample as module
 from dmlib.rotation.fit import Sampling
-from dmlib.rotation.survey import acceleration_scale, accelerations, load_survey, tully_fisher
-from dmlib.rotation.survey_fits import fit_survey
-from dmlib.settings import Settings
+from dmlib.rotation.sparc_fits import fit_curves
+from dmlib.rotation.sparc_sample import acceleration_scale, accelerations, load_curves, tully_fisher
 
 
 @pytest.fixture(scope="module")
-def sparc(shared_data, tmp_path_factory):
+def sparc(shared_data):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DMLIB_MIRROR", str(shared_data))
-        yield load_survey(Settings(build_root=str(tmp_path_factory.mktemp("build"))))
+        yield load_curves(QTable(), None)
 
 
 def test_all_of_sparc(sparc):
@@ -57,29 +57,30 @@ def test_a_scale_that_was_put_in_comes_back(sparc):
 
 def test_some_of_sparc_has_the_example(sparc, shared_data, monkeypatch):
     monkeypatch.setenv("DMLIB_MIRROR", str(shared_data))
-    few = load_survey(Settings(), 5)
+    few = load_curves(QTable(), None, 5)
     assert 5 <= len(few) <= 6 and "NGC6503" in few.table["galaxy"]
     assert few.index("NGC0000") == 0
 
 
-def test_fits_are_kept_and_made_anew_for_other_priors(shared_data, tmp_path, monkeypatch):
+def test_fits_are_stored_and_repeated_for_other_priors(shared_data, tmp_path, monkeypatch):
     monkeypatch.setenv("DMLIB_MIRROR", str(shared_data))
-    settings = Settings(build_root=str(tmp_path))
-    few = load_survey(settings, 2)
+    monkeypatch.setenv("DMLIB_WORKERS", "1")
+    path = tmp_path / "fits.npz"
+    few = load_curves(QTable(), None, 2)
     short = Sampling(walkers=24, burn=40, block=100, most=100, stages=2)
-    first = fit_survey(settings, few, sampling=short)
+    first = fit_curves(few, path, sampling=short)
     assert np.isfinite(first.log_bayes).all() and first["nfw"]["quantiles"].shape == (len(few), 5, 20)
     assert not first.settled.all()
-    monkeypatch.setattr("dmlib.rotation.survey_fits.fit_many", lambda *a, **k: pytest.fail("fitted again"))
-    again = fit_survey(settings, few, sampling=short)
+    monkeypatch.setattr("dmlib.rotation.sparc_fits.fit_many", lambda *a, **k: pytest.fail("fitted again"))
+    again = fit_curves(few, path, sampling=short)
     np.testing.assert_array_equal(again["burkert"]["quantiles"], first["burkert"]["quantiles"])
     with pytest.raises(pytest.fail.Exception):
-        fit_survey(settings, few, sampling=short, seed=2)
+        fit_curves(few, path, sampling=short, seed=2)
 
 
-def test_without_sparc_simulated_galaxies_take_its_place(smoke_universe, monkeypatch):
-    monkeypatch.setattr(module, "sparc_files", lambda: (None, None, "sparc-rotmod: no network."))
-    found = load_survey(smoke_universe, 4)
+def test_without_sparc_simulated_galaxies_take_its_place(opened, monkeypatch):
+    monkeypatch.setattr(module, "sparc_files", lambda: "sparc-rotmod: no network.")
+    found = load_curves(opened.sample, opened.universe, 4)
     assert found.source is None and "no network" in found.reason
     assert 1 <= len(found) <= 4 and len(found.priors) == len(found)
     assert np.all(found.table["m_bar"] > found.table["m_star"]) and found.table["v_flat"].unit == u.km / u.s

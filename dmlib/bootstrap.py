@@ -1,18 +1,41 @@
 """Uncertainties by resampling galaxies.
 
-Views of one galaxy share its target and most of its errors: three views are not three measurements. So whole galaxies
-are drawn with replacement, with all their views. One set of draws serves all methods and radii, so that two methods are
-compared on the same galaxies, draw by draw: most of the scatter is common to both and falls out of the difference.
+Views of one galaxy share its target and most of its errors: three views are not three measurements. Whole galaxies are
+therefore drawn with replacement, with all their views. All methods and radii use the same draws, so that two methods
+are compared on the same galaxies, draw by draw: most of the scatter is common to both and cancels in the difference.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 
-_STREAM = 0x626F6F74  # so that no random stream is shared with anything else
+_STREAM = 0x626F6F74  # a random stream of its own
+
+Result = TypeVar("Result")
+
+
+def resample(statistic: Callable[[np.ndarray], Result], n: int, *, seed: int, draws: int) -> list[Result]:
+    """A statistic of bootstrap samples of n objects.
+
+    Parameters
+    ----------
+    statistic : callable
+        Of the indices of a sample, shape (n,).
+    n : int
+    seed : int
+    draws : int
+
+    Returns
+    -------
+    list, length draws
+    """
+    rng = np.random.default_rng(seed)
+    return [statistic(rng.integers(0, n, n)) for _ in range(draws)]
 
 
 @dataclass(frozen=True)
@@ -22,7 +45,7 @@ class Estimate:
     Parameters
     ----------
     value : ndarray
-        On the sample as it is.
+        Of the whole sample.
     error : ndarray
         Standard deviation over the draws.
     low, high : ndarray
@@ -53,25 +76,25 @@ class Bootstrap:
 
     @cached_property
     def n_galaxies(self) -> int:
-        """Galaxies among the views."""
+        """Number of galaxies."""
         return len(np.unique(self.subhalo_id))
 
     @cached_property
     def weights(self) -> np.ndarray:
-        """How often each view is in each draw, shape (draws + 1, n); the first row is the sample as it is."""
+        """How often each view is in each draw, shape (draws + 1, n); the first row is the whole sample."""
         galaxies, member = np.unique(self.subhalo_id, return_inverse=True)
         rng = np.random.default_rng([self.seed, _STREAM])
         counts = rng.multinomial(len(galaxies), np.full(len(galaxies), 1.0 / len(galaxies)), size=self.draws)
         return np.concatenate([np.ones((1, len(member))), counts[:, member]])
 
     def mean(self, values: np.ndarray, where: np.ndarray | None = None) -> Estimate:
-        """Mean over views, of `values` with shape (n,) or (n, r); NaN is left out.
+        """Mean over views of `values`, shape (n,) or (n, r); NaN is left out.
 
         Parameters
         ----------
         values : ndarray
         where : ndarray of bool, shape (n,), optional
-            Views that count.
+            Views to use.
         """
         return _estimate(self._means(values, where))
 
@@ -84,11 +107,11 @@ class Bootstrap:
         return _estimate(self._means(above, where) / self._means(below, where))
 
     def difference(self, first: np.ndarray, second: np.ndarray, where: np.ndarray | None = None) -> Estimate:
-        """Mean of `first` less the mean of `second`, on the same galaxies; arguments as `mean`."""
+        """Mean of `first` minus the mean of `second`, on the same galaxies; arguments as `mean`."""
         return _estimate(self._means(np.asarray(first, dtype=float) - np.asarray(second, dtype=float), where))
 
     def contrast(self, values: np.ndarray, first: np.ndarray, second: np.ndarray) -> Estimate:
-        """Mean of `values` over some views less their mean over others, draw by draw.
+        """Mean of `values` over some views minus their mean over others, draw by draw.
 
         Parameters
         ----------
@@ -102,12 +125,12 @@ class Bootstrap:
         return _estimate(self._quantiles(values, share, where))
 
     def scatter(self, values: np.ndarray, where: np.ndarray | None = None) -> Estimate:
-        """Half of the range of the middle 68 per cent, a standard deviation that outliers do not move."""
+        """Half of the range of the middle 68 per cent, a standard deviation that is robust to outliers."""
         high, low = (self._quantiles(values, share, where) for share in (0.8413, 0.1587))
         return _estimate(0.5 * (high - low))
 
     def extreme(self, values: np.ndarray, columns: np.ndarray | slice = slice(None)) -> Estimate:
-        """Largest of the means at some radii, `values` of shape (n, r): the worst radius of each draw."""
+        """Largest of the means at some radii, `values` of shape (n, r), in each draw."""
         return _estimate(self._means(values, None)[:, columns].max(axis=1))
 
     def ratio_extreme(self, above: np.ndarray, below: np.ndarray) -> Estimate:
@@ -119,7 +142,7 @@ class Bootstrap:
         weights = self.weights if where is None else self.weights * np.asarray(where, dtype=float)
         good = np.isfinite(values)
         with np.errstate(invalid="ignore", divide="ignore"):
-            # A draw may hold none of a rare kind; it then says nothing.
+            # A draw may contain no galaxy of a rare kind; it is then left out.
             return (weights @ np.where(good, values, 0.0)) / (weights @ good.astype(float))
 
     def _quantiles(self, values: np.ndarray, share: float, where: np.ndarray | None) -> np.ndarray:
@@ -141,7 +164,7 @@ class Bootstrap:
 
 
 def _estimate(draws: np.ndarray) -> Estimate:
-    """First the sample itself, then the draws."""
+    """An estimate from its value for the whole sample and for each draw."""
     some = draws[1:]
     if not np.isfinite(some).any(axis=0).all():
         some = np.where(np.isfinite(some).any(axis=0), some, 0.0) + np.where(np.isfinite(draws[0]), 0.0, np.nan)
