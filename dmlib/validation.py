@@ -15,6 +15,7 @@ from astropy import units as u
 from astropy.table import QTable
 from numpy.typing import ArrayLike
 
+from .bootstrap import resample
 from .embedded import relations
 from .errors import GalaxyError
 from .galaxy import ComponentName, Galaxy, load_galaxy
@@ -355,7 +356,6 @@ def compare(
     quenched: np.ndarray,
     published_scatter: float = np.nan,
     weights: ArrayLike = 1.0,
-    seed: int = 1,
 ) -> Comparison:
     """Measure the offset of a relation from the published median.
 
@@ -365,13 +365,16 @@ def compare(
     x, y = np.asarray(x), np.asarray(y)
     good = np.isfinite(x) & np.isfinite(y) & np.isfinite(expected)
     weight = np.broadcast_to(np.asarray(weights, dtype=float), len(x))[good]
-    x, y, expected, quenched = x[good], y[good], expected[good], quenched[good]
-    residual = y - expected
-    draws = np.random.default_rng(seed).integers(0, len(x), (400, len(x)))
-    error = float(np.std([weighted_median(residual[d], weight[d]) for d in draws]))
+    residual = y[good] - expected[good]
+
+    def offset(rows: np.ndarray | slice) -> float:
+        return weighted_median(residual[rows], weight[rows])
+
+    error = float(np.std(resample(offset, len(residual), seed=1, draws=400)))
     low, high = np.percentile(residual, [16, 84])
-    offset = weighted_median(residual, weight)
-    return Comparison(name, x, y, expected, quenched, published_scatter, offset, error, 0.5 * (high - low))
+    x, y, expected, quenched = (array[good] for array in (x, y, expected, quenched))
+    middle = offset(slice(None))
+    return Comparison(name, x, y, expected, quenched, published_scatter, middle, error, 0.5 * (high - low))
 
 
 def scaling_relations(table: QTable, quenched_weight: float = 1.0) -> dict[str, Comparison]:

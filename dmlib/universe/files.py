@@ -65,15 +65,10 @@ def find_output(base_path: str | Path, snapshot: int) -> Path:
         if (folder / wanted).is_dir():
             raise UniverseError(f"{base} has no folder {wanted}, but {folder} has: give base_path={folder}.")
     others = sorted(folder.name for folder in base.glob("groups_*") if folder.is_dir())
+    mend = f"base_path must be the simulation's output folder, which holds {wanted} and snapdir_{snapshot:03d}"
     if others:
-        raise UniverseError(
-            f"{base} has no folder {wanted} for snapshot {snapshot}; it has {', '.join(others[:5])}: "
-            "choose one of those snapshots or copy the missing folder."
-        )
-    raise UniverseError(
-        f"{base} has no folder {wanted}: base_path must be the simulation's output folder, which holds {wanted} and "
-        f"snapdir_{snapshot:03d}."
-    )
+        mend = f"it has {', '.join(others[:5])}, choose one of those snapshots or copy the missing folder"
+    raise UniverseError(f"{base} has no folder {wanted} for snapshot {snapshot}: {mend}.")
 
 
 @contextmanager
