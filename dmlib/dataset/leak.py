@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from . import assign
 from .read import DataSet, ln_mass
-from .split import assign
 
 #: Ways to split, with their labels in the figure.
 WAYS = {

@@ -11,7 +11,7 @@ from matplotlib.ticker import LogFormatterSciNotation, LogLocator
 
 from ..dataset.leak import REGRESSORS, WAYS
 from ..dataset.read import HI_CHANNELS, DataSet
-from ..dataset.split import SPLITS
+from ..dataset import SPLITS
 from . import style
 from .panels import LOG_ERROR, bar_axis, curve, grid, picture, plain, positive, radius_axis, shade, thousands, titles
 

@@ -84,7 +84,7 @@ class Network:
         if shape[3] != len(card.channels):
             raise NetworkError(
                 f"network {card.name} takes {len(card.channels)} channels ({', '.join(card.channels)}), "
-                f"not {shape[3]}: load them with `dataset.load(split, {card.inputs!r})`."
+                f"not {shape[3]}: read them with `dataset.inputs(rows, {card.inputs!r})`."
             )
         if not np.isfinite(inputs).all():
             raise NetworkError(
