@@ -47,7 +47,7 @@ class Recipe(BaseModel):
     images : {"particles", "sdss", "published", "skirt"}
         Light of the star particles, the same as observed by the SDSS (point-spread function, noise), the
         published SKIRT images, or your own SKIRT runs (one thread per worker; for the executable see
-        `dmlib.observe.skirt.run.find_skirt`).
+        `dmlib.observe.skirt.source.find_skirt`).
     published : str
         Folder or archive of the published images.
     skirt : SkirtSettings

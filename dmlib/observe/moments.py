@@ -13,19 +13,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from astropy import units as u
 from astropy.table import QTable
 from numba import njit
 from scipy import ndimage
 
 from ..errors import GalaxyError
-from ..progress import bar
 from ..universe.base import Universe
 from .cube import ATOMS_PER_CM2, CHANNELS_TOGETHER, Cube, HICube, HISettings
 from .deposit import observe
 from .grid import SkyGrid
 from .hydrogen import load_hi
-from .views import lines_of_sight
+from .views import lines_of_sight, tabulate
 
 #: Names of the moments, the last axis of `MomentMaps.stack` and of the network's input.
 MOMENTS = ("surface_density", "velocity", "dispersion")
@@ -334,21 +332,13 @@ def recovered_masses(
     set_aside : dict
         Reason by subhalo id, for galaxies that could not be observed.
     """
-    rows, set_aside = [], {}
-    for subhalo_id in bar(subhalo_ids, label="observing", unit="galaxy"):
-        try:
-            gas = load_hi(universe, int(subhalo_id), settings)
-            (view,) = lines_of_sight(int(subhalo_id), gas.spin_axis(), 1, seed=seed)
-            present = moment_maps(observe(gas, view, grid, settings.without("noise"), seed=seed), floor=0.0)
-            found = moment_maps(observe(gas, view, grid, settings, seed=seed))
-        except GalaxyError as error:
-            set_aside[int(subhalo_id)] = str(error)
-            continue
-        rows.append((int(subhalo_id), view.inclination, present.m_hi, found.m_hi, found.seen.mean()))
-    names = ("subhalo_id", "inclination", "m_hi_present", "m_hi_found", "seen")
-    columns = np.array(rows, dtype=float).reshape(-1, len(names)).T
-    table = QTable(dict(zip(names, columns, strict=True)))
-    table["subhalo_id"] = table["subhalo_id"].astype(int)
-    for name, unit in (("inclination", u.deg), ("m_hi_present", u.Msun), ("m_hi_found", u.Msun)):
-        table[name] = table[name] * unit
-    return table, set_aside
+
+    def measure(subhalo_id: int) -> tuple:
+        gas = load_hi(universe, subhalo_id, settings)
+        (view,) = lines_of_sight(subhalo_id, gas.spin_axis(), 1, seed=seed)
+        present = moment_maps(observe(gas, view, grid, settings.without("noise"), seed=seed), floor=0.0)
+        found = moment_maps(observe(gas, view, grid, settings, seed=seed))
+        return view.inclination, present.m_hi, found.m_hi, found.seen.mean()
+
+    columns = {"inclination": "deg", "m_hi_present": "Msun", "m_hi_found": "Msun", "seen": None}
+    return tabulate(measure, subhalo_ids, columns, label="observing")

@@ -1,4 +1,4 @@
-"""Lines of sight: rotations from the box to the observer, shared by images and HI.
+"""Lines of sight: rotations from the box to the observer, shared by images and HI; and galaxies seen one by one.
 
 **The observer frame** is right-handed and is the same everywhere in `dmlib.observe`:
 
@@ -14,12 +14,15 @@ Images are arrays ``[row, column] = [y, x]`` with the origin below and left (``i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from astropy import units as u
+from astropy.table import QTable
 
 from ..errors import GalaxyError
+from ..progress import bar
 
 #: Mixed into the seed to give orientations a random stream of their own.
 _STREAM = 0x76696577
@@ -170,6 +173,41 @@ def lines_of_sight(
             f"subhalo {subhalo_id} has no spin axis, so it cannot be seen {mode}: take random lines of sight"
         )
     return [_view(subhalo_id, k, rotation_to(spin_axis, *angle), spin_axis) for k, angle in enumerate(angles)]
+
+
+def tabulate(
+    measure: Callable[[int], tuple], subhalo_ids: Iterable[int], columns: Mapping[str, str | None], *, label: str
+) -> tuple[QTable, dict[int, str]]:
+    """Measure galaxies one by one.
+
+    Parameters
+    ----------
+    measure : callable
+        From a subhalo id to the values of `columns`; raises `GalaxyError` where there are none.
+    subhalo_ids : iterable of int
+    columns : mapping
+        Unit by name; None for numbers.
+    label : str
+        Of the progress bar.
+
+    Returns
+    -------
+    QTable
+        ``subhalo_id`` and the columns.
+    set_aside : dict
+        Reason by subhalo id, for the galaxies that could not be measured.
+    """
+    found, set_aside = {}, {}
+    for subhalo_id in bar([int(one) for one in subhalo_ids], label=label, unit="galaxy"):
+        try:
+            found[subhalo_id] = measure(subhalo_id)
+        except GalaxyError as error:
+            set_aside[subhalo_id] = str(error)
+    table = QTable({"subhalo_id": np.array(list(found), dtype=int)})
+    for k, (name, unit) in enumerate(columns.items()):
+        values = np.array([row[k] for row in found.values()], dtype=float)
+        table[name] = u.Quantity(values, unit) if unit else values
+    return table, set_aside
 
 
 def _view(subhalo_id: int, index: int, rotation: np.ndarray, spin_axis: np.ndarray | None) -> View:

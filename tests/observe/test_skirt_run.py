@@ -12,14 +12,13 @@ from astropy.io import fits
 from skirt_toys import GRID, executable, galaxy, gas, lopsided, some_views, stars
 
 from dmlib.errors import GalaxyError
-from dmlib.observe.images.bands import REDSHIFT, maggies_per_lsun
+from dmlib.observe.images.bands import maggies_per_lsun
 from dmlib.observe.images.light import ParticleLight, star_luminosities
 from dmlib.observe.images.published import box_view
 from dmlib.observe.images.sdss import normalise
 from dmlib.observe.skirt.export import export
-from dmlib.observe.skirt.run import VARIABLE, find_skirt, read_frame, run_skirt
 from dmlib.observe.skirt.settings import SkirtError, SkirtSettings
-from dmlib.observe.skirt.source import OwnSkirt
+from dmlib.observe.skirt.source import VARIABLE, OwnSkirt, find_skirt, read_frame, run_skirt
 
 OWN = SkirtSettings(library="self-contained", dust=False, packets=2e5)
 
@@ -72,7 +71,7 @@ def test_the_source_gives_what_the_recipe_needs(skirt):
     view = some_views(1)[0]
     image = source.image(lopsided(), view, GRID)
     assert image.shape == (16, 16, 5)
-    total = star_luminosities(lopsided()).sum(axis=0) * maggies_per_lsun(REDSHIFT)
+    total = star_luminosities(lopsided()).sum(axis=0) * maggies_per_lsun()
     np.testing.assert_allclose(image.sum((0, 1)), total, rtol=0.03)
     assert np.isfinite(normalise(image, source.unit, source.bands, GRID)).all()
 
@@ -122,13 +121,13 @@ def test_missing_resources_are_told_with_the_mend(tmp_path, skirt):
     # The stand-in has no bands but those from files, as SKIRT without its packs.
     written.ski.write_text(written.ski.read_text().replace("BroadBand", "FileBand").replace("bandName", "filename"))
     for band in "UGRIZ":
-        shutil.copy(export_of_own(tmp_path) / f"band_{band.lower()}.txt", written.folder / f"SLOAN_SDSS_{band}")
+        shutil.copy(export_of_own(tmp_path) / f"band_{band.lower()}.txt", written.ski.parent / f"SLOAN_SDSS_{band}")
     with pytest.raises(SkirtError, match=r"Could not locate resource .*library='self-contained'"):
         run_skirt(written.ski, tmp_path / "out", executable=skirt, timeout=60)
 
 
 def export_of_own(tmp_path):
-    return export(lopsided(), some_views(1), GRID, OWN, tmp_path / "own").folder
+    return export(lopsided(), some_views(1), GRID, OWN, tmp_path / "own").ski.parent
 
 
 def test_no_executable_is_told_with_the_mend(tmp_path, monkeypatch):
