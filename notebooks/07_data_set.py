@@ -48,8 +48,8 @@ import numpy as np
 from astropy import units as u
 
 from dmlib import load
-from dmlib.dataset.leak import REGRESSORS, WAYS, demonstrate
 from dmlib.dataset import SPLITS, straddling
+from dmlib.dataset.leak import REGRESSORS, WAYS, demonstrate
 from dmlib.figures import dataset as figures
 from dmlib.figures import show
 from dmlib.figures.tables import show_table

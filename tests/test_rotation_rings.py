@@ -9,8 +9,7 @@ import pytest
 from analytic_disc import SPIN, disc, rotation_speed
 
 from dmlib.errors import DmlibError, GalaxyError
-from dmlib.observe.beam import Beam, Smear
-from dmlib.observe.cube import HISettings
+from dmlib.observe.cube import Beam, HISettings, Smear
 from dmlib.observe.deposit import observe
 from dmlib.observe.grid import SkyGrid
 from dmlib.observe.hydrogen import HIGas

@@ -167,10 +167,7 @@ class Observer:
             # The image and the HI need the same cells: they are read once.
             fields["gas"] = tuple(dict.fromkeys((*HYDROGEN_FIELDS, *fields.get("gas", ()))))
         galaxy = load_galaxy(self.universe, subhalo_id, ("stars", "gas"), scope=self.recipe.scope, extra=fields)
-        if hi.scope == self.recipe.scope:
-            gas = HIGas.of(galaxy, partition=hi.partition, negligible=hi.negligible)
-        else:
-            gas = load_hi(self.universe, subhalo_id, hi)
+        gas = HIGas.of(galaxy, hi) if hi.scope == self.recipe.scope else load_hi(self.universe, subhalo_id, hi)
         self._check(galaxy, gas)
         star_axis = galaxy.spin_axis("stars")
         views = self._lines_of_sight(subhalo_id, gas.spin_axis())

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from astropy.table import QTable
-from numba import njit
 from scipy import ndimage
 
 from ..errors import GalaxyError
@@ -111,7 +110,12 @@ def moments(cube: Cube, *, floor: float | None = None) -> tuple[np.ndarray, np.n
         [Msun/pc^2], [km/s], [km/s], as in `MomentMaps`; NaN where blank.
     """
     v = cube.velocities
-    powers = _powers(cube.data, find_emission(cube), v)
+    kept = np.where(find_emission(cube), cube.data, 0.0)
+    # Sums over the channels of brightness times velocity to the powers 0, 1, 2.
+    powers = [kept.sum(axis=0)]
+    for _ in range(2):
+        kept *= v[:, None, None]
+        powers.append(kept.sum(axis=0))
     surface_density = powers[0] * cube.surface_density
     if floor is None:
         floor = 3.0 * cube.noise * cube.surface_density * ATOMS_PER_CM2
@@ -137,22 +141,6 @@ def moment_maps(cube: HICube, *, floor: float = 1e19) -> MomentMaps:
         ends about where a deep survey would lose it.
     """
     return MomentMaps(*moments(cube, floor=floor), cube.grid, cube.settings, cube.subhalo_id, cube.view)
-
-
-@njit(cache=True)
-def _powers(data, mask, velocities):
-    """Sums over the channels of brightness times velocity to the powers 0, 1, 2, within a mask."""
-    n_channels, ny, nx = data.shape
-    out = np.zeros((3, ny, nx))
-    for c in range(n_channels):
-        v = velocities[c]
-        for y in range(ny):
-            for x in range(nx):
-                if mask[c, y, x]:
-                    out[0, y, x] += data[c, y, x]
-                    out[1, y, x] += data[c, y, x] * v
-                    out[2, y, x] += data[c, y, x] * v * v
-    return out
 
 
 @dataclass(frozen=True)

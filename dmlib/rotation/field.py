@@ -9,8 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from ..errors import GalaxyError
-from ..observe.beam import Beam
-from ..observe.cube import SURFACE_DENSITY, HISettings
+from ..observe.cube import SURFACE_DENSITY, Beam, HISettings
 from ..observe.moments import MomentMaps
 
 

@@ -13,8 +13,7 @@ from astropy import units as u
 
 from ..errors import FetchError
 from ..manifest import fetch
-from ..observe.beam import Beam
-from ..observe.cube import Cube
+from ..observe.cube import Beam, Cube
 from ..observe.cube_fits import read_cube, write_fits
 from ..observe.moments import moments
 from ..settings import Settings
@@ -72,7 +71,7 @@ class RealGalaxy:
 
     @property
     def kpc(self) -> float:
-        """kpc of an arcsec."""
+        """Kpc of an arcsec."""
         return self.distance * 1e3 * math.radians(1.0 / 3600.0)
 
     @property

@@ -20,7 +20,7 @@ import numpy as np
 from scipy.optimize import least_squares
 
 from ..errors import GalaxyError
-from ..observe.beam import Smear
+from ..observe.cube import Smear
 from .curve import RotationCurve, galaxy_reasons, ring_flags
 from .drift import circular_speed
 from .field import VelocityField

@@ -159,7 +159,8 @@ def ring_brightness(
     brightness : dict of ndarray, shape (bins,)
         [AB mag/arcsec^2] at the redshift of the published images; NaN where the mean of a noisy image is not positive.
     """
-    radius, ring = grid.rings(bins)
+    edges = np.linspace(0.0, grid.field_of_view / 2, bins + 1)
+    ring = np.digitize(np.hypot(*grid.mesh()), edges) - 1
     inside = ring < bins
     counts = np.bincount(ring[inside], minlength=bins)
     brightness = {}
@@ -167,4 +168,4 @@ def ring_brightness(
         mean = np.bincount(ring[inside], image[..., UGRIZ.index(band)][inside], bins) / np.maximum(counts, 1)
         mean[mean <= 0] = np.nan
         brightness[name] = surface_magnitude(mean[:, None], bands=(band,))[:, 0]
-    return radius, brightness
+    return 0.5 * (edges[1:] + edges[:-1]), brightness
