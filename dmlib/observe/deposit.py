@@ -108,8 +108,8 @@ def observe_with_martini(gas: HIGas, view: View, grid: SkyGrid, settings: HISett
     beam = GaussianBeam(bmaj=width, bmin=width, truncate=BEAM_TRUNCATION) if settings.beam else None
     noise = None
     if settings.noise:
-        sigma = settings.beam / np.sqrt(8.0 * np.log(2.0)) / pixel
         # Undo MARTINI's estimate of what the beam does to the noise, to reach the exact level.
+        sigma = settings.beam / np.sqrt(8.0 * np.log(2.0)) / pixel
         rms = white_noise(settings, pixel) / (2.19568 * np.sqrt(np.pi) * sigma)
         noise = GaussianNoise(rms=rms * u.Jy / u.beam, seed=noise_seed(seed, gas.subhalo_id, view.index))
     line = settings.line_width

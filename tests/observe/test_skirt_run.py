@@ -76,14 +76,6 @@ def test_the_source_gives_what_the_recipe_needs(skirt):
     assert np.isfinite(normalise(image, source.unit, source.bands, GRID)).all()
 
 
-def test_files_are_kept_where_they_are_wanted(tmp_path, skirt):
-    toy = galaxy(stars([[0.0, 0.0, 0.0]], 5.0), gas([[0.0, 0.0, 0.0]]))
-    source = OwnSkirt(OWN.model_copy(update={"dust": True}), folder=tmp_path / "kept", executable=skirt, timeout=60)
-    source.images(toy, [box_view(7)], GRID)
-    kept = {path.name for path in (tmp_path / "kept" / "subhalo_7").iterdir()}
-    assert {"stars.txt", "gas.txt", "dust.txt", "population.stab", "export.json", "out", "subhalo_7.ski"} <= kept
-
-
 def test_a_run_that_takes_too_long_is_ended_with_all_it_started(tmp_path, skirt, monkeypatch):
     monkeypatch.setenv("FAKE_SKIRT", "hang")
     written = export(lopsided(), some_views(1), GRID, OWN, tmp_path / "in")
@@ -238,7 +230,7 @@ class TestRealSkirt:
 
     def test_without_dust_the_flux_is_the_particle_lights(self, tmp_path):
         views = some_views()
-        images = OwnSkirt(OWN, folder=tmp_path, threads=2, timeout=600).images(lopsided(), views, GRID)
+        images = OwnSkirt(OWN, threads=2, timeout=600).images(lopsided(), views, GRID)
         light = ParticleLight(dust=None, unit="maggies/pixel")
         for view, image in zip(views, images, strict=True):
             agree(image, light.image(lopsided(), view, GRID))
@@ -249,7 +241,7 @@ class TestRealSkirt:
         toy = galaxy(stars(positions, ages), gas(positions, mass=1e8))
         settings = SkirtSettings(packets=1e5)
         try:
-            image = OwnSkirt(settings, folder=tmp_path, threads=2, timeout=600).image(toy, box_view(7), GRID)
+            image = OwnSkirt(settings, threads=2, timeout=600).image(toy, box_view(7), GRID)
         except SkirtError as error:
             if "resource" not in str(error):
                 raise
@@ -262,9 +254,7 @@ class TestRealSkirt:
         positions = np.random.default_rng(1).normal(0, 2, (200, 3))
         toy = galaxy(stars(positions, 3.0), gas(positions, mass=1e8))
         bare, dusty = (
-            OwnSkirt(OWN.model_copy(update={"dust": dust}), folder=tmp_path / str(dust), timeout=600)
-            .image(toy, box_view(7), GRID)
-            .sum((0, 1))
+            OwnSkirt(OWN.model_copy(update={"dust": dust}), timeout=600).image(toy, box_view(7), GRID).sum((0, 1))
             for dust in (False, True)
         )
         share = dusty / bare

@@ -86,11 +86,8 @@ def within(values: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
 
 def seen(part: Component, support: np.ndarray, views: Sequence[View], grid: SkyGrid) -> np.ndarray:
     """Particles whose kernels reach into the field along at least one line of sight, boolean, shape (n,)."""
-    half = 0.5 * grid.field_of_view
-    found = np.zeros(len(part), dtype=bool)
-    for view in views:
-        found |= (np.abs(view.project(part.position)[:, :2]).max(axis=1, initial=0.0) - support) < half
-    return found
+    reach = [np.abs(view.project(part.position)[:, :2]).max(axis=1, initial=0.0) for view in views]
+    return np.min(reach, axis=0) - support < 0.5 * grid.field_of_view
 
 
 def ages(stars: Component) -> np.ndarray:

@@ -154,11 +154,6 @@ def instrument_angles(rotation: np.ndarray) -> tuple[float, float, float]:
     return float(inclination), float(azimuth), float(roll)
 
 
-def instrument_name(index: int) -> str:
-    """SKIRT's name of the instrument of a view; its frame is ``PREFIX_NAME_total.fits``."""
-    return f"view{index}"
-
-
 def write_parameter_file(
     path: Path,
     settings: SkirtSettings,
@@ -200,16 +195,13 @@ def write_parameter_file(
         "side": 1e3 * grid.field_of_view,
         "pixels": grid.pixels,
         "max_level": int(np.clip(levels, 3, 20)),
-        **{
-            f"{end}_{axis}": 1e3 * edge
-            for axis, ends in zip("xyz", domain, strict=True)
-            for end, edge in zip(("min", "max"), ends, strict=True)
-        },
+        **dict(zip(("min_x", "max_x", "min_y", "max_y", "min_z", "max_z"), 1e3 * domain.ravel(), strict=True)),
     }
     lists: dict[str | None, list[dict[str, Any]]] = {
         "view": [
-            dict(zip(("inclination", "azimuth", "roll"), instrument_angles(view.rotation), strict=True))
-            | {"name": instrument_name(view.index)}
+            dict(
+                zip(("inclination", "azimuth", "roll"), instrument_angles(view.rotation), strict=True), index=view.index
+            )
             for view in views
         ],
         "band": [{"band": band, "upper": band.upper()} for band in UGRIZ],

@@ -25,10 +25,11 @@ from ...errors import GalaxyError
 from ...galaxy import ComponentName, Galaxy
 from ..grid import SkyGrid
 from ..images.bands import UGRIZ, from_maggies, per_band
+from ..images.dust import Dust
 from ..images.light import ParticleLight
 from ..views import View
 from .export import GAS_FIELDS, STAR_FIELDS, export
-from .settings import SkirtError, SkirtSettings, instrument_name
+from .settings import SkirtError, SkirtSettings
 
 #: Folder of the frames and logs, within that of the input files.
 OUT = "out"
@@ -38,14 +39,12 @@ VARIABLE = "DMLIB_SKIRT"
 
 _ERROR = re.compile(r"\*\*\* Error: *(.*)")
 
-#: Parts of SKIRT's messages, and what to do about them.
-_MENDS = (
-    ("Could not locate built-in resources", "leave skirt in its build tree (release/SKIRT/main) and link to it"),
-    ("Could not locate resource", "install SKIRT's resource pack 'Core', or take library='self-contained'"),
-    ("No resources matching", "install SKIRT's resource pack 'Core', or take library='self-contained'"),
-    ("has no property named", "this SKIRT is of another version: take a SKIRT 9 of 2023 or later"),
-    ("does not inherit", "this SKIRT is of another version: take a SKIRT 9 of 2023 or later"),
-)
+#: Patterns of SKIRT's messages, and what to do about them.
+_MENDS = {
+    "Could not locate built-in resources": "leave skirt in its build tree (release/SKIRT/main) and link to it",
+    "Could not locate resource|No resources matching": "install its pack Core, or set library='self-contained'",
+    "has no property named|does not inherit": "this SKIRT is of another version: take a SKIRT 9 of 2023 or later",
+}
 
 
 def find_skirt(named: str | Path | None = None) -> Path:
@@ -126,10 +125,8 @@ def run_skirt(
         try:
             code = process.wait(timeout)
         except subprocess.TimeoutExpired:
-            raise GalaxyError(
-                f"SKIRT was ended after {timeout:g} s with {ski.name}: give it more time, more threads, or fewer "
-                "photon packets"
-            ) from None
+            mend = "give it more time, more threads, or fewer photon packets"
+            raise GalaxyError(f"SKIRT was ended after {timeout:g} s with {ski.name}: {mend}") from None
         finally:
             # With its children; a run that ended by itself has left none, as a rule.
             with contextlib.suppress(ProcessLookupError):
@@ -137,25 +134,19 @@ def run_skirt(
             process.wait()
     complaints = _complaints(log) or _complaints(console)
     if code or complaints:
-        raise _failure(ski, code, complaints, log if log.is_file() else console)
+        said = "; ".join(complaints[:3]) or f"it ended with code {code} and no message"
+        for pattern, mend in _MENDS.items():
+            if re.search(pattern, said):
+                raise SkirtError(f"SKIRT failed with {ski.name} ({said}): {mend}.")
+        raise GalaxyError(f"SKIRT failed with {ski.name} ({said}): see {log if log.is_file() else console}")
     return log
 
 
 def _complaints(path: Path) -> list[str]:
     """Error messages of a log, without SKIRT's remarks on their place in its source."""
-    if not path.is_file():
-        return []
-    lines = [match[1].strip() for match in _ERROR.finditer(path.read_text(encoding="utf-8", errors="replace"))]
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
     idle = ("On line", "In function", "Call stack", "A fatal error occurred", "From ski file")
-    return [line for line in lines if line and not line.startswith(idle)]
-
-
-def _failure(ski: Path, code: int, complaints: list[str], log: Path) -> Exception:
-    said = "; ".join(complaints[:3]) or f"it ended with code {code} and no message"
-    for part, mend in _MENDS:
-        if part in said:
-            return SkirtError(f"SKIRT failed with {ski.name} ({said}): {mend}.")
-    return GalaxyError(f"SKIRT failed with {ski.name} ({said}): see {log}")
+    return [line for match in _ERROR.finditer(text) if (line := match[1].strip()) and not line.startswith(idle)]
 
 
 def read_frame(path: str | Path, grid: SkyGrid, settings: SkirtSettings) -> np.ndarray:
@@ -213,9 +204,7 @@ def read_frame(path: str | Path, grid: SkyGrid, settings: SkirtSettings) -> np.n
         unit = u.Unit(first) / math.prod(u.Unit(divisor) for divisor in divisors)
         flux = (np.ones(len(found)) * unit * angle**2).to_value(u.Jy, u.spectral_density(found * u.um))
     except ValueError as error:
-        raise SkirtError(
-            f"{path.name} is in '{name}', which dmlib does not read: set ExtragalacticUnits in the .ski file."
-        ) from error
+        raise SkirtError(f"{path.name} is in '{name}': set ExtragalacticUnits in the .ski file.") from error
     return np.ascontiguousarray(np.moveaxis(data * (flux / 3631.0)[:, None, None], 0, -1))
 
 
@@ -278,7 +267,7 @@ def run_folder(
     settings, grid = SkirtSettings(**said["settings"]), SkyGrid(said["field_of_view_kpc"], said["pixels"])
     run_skirt(folder / said["ski"], folder / OUT, executable=executable, threads=threads, timeout=timeout)
     stem = Path(said["ski"]).stem
-    names = [f"{stem}_{instrument_name(view['index'])}_total.fits" for view in said["views"]]
+    names = [f"{stem}_view{view['index']}_total.fits" for view in said["views"]]
     return [read_frame(folder / OUT / name, grid, settings) for name in names]
 
 
@@ -289,8 +278,6 @@ class OwnSkirt:
     Parameters
     ----------
     settings : SkirtSettings
-    folder : path, optional
-        Where files are kept, one folder per galaxy; without it they are removed after reading.
     executable : path, optional
         See `find_skirt`.
     threads : int
@@ -300,7 +287,6 @@ class OwnSkirt:
     """
 
     settings: SkirtSettings = field(default_factory=SkirtSettings)
-    folder: str | Path | None = None
     executable: str | Path | None = None
     threads: int = 1
     timeout: float = 3600.0
@@ -322,8 +308,7 @@ class OwnSkirt:
         GalaxyError
             When this galaxy has no stars, or its run fails or takes too long.
         """
-        with tempfile.TemporaryDirectory(prefix="dmlib-skirt-") as temporary:
-            folder = Path(self.folder or temporary) / f"subhalo_{galaxy.subhalo_id}"
+        with tempfile.TemporaryDirectory(prefix="dmlib-skirt-") as folder:
             export(galaxy, views, grid, self.settings, folder)
             return run_folder(folder, executable=self.executable, threads=self.threads, timeout=self.timeout)
 
@@ -374,16 +359,7 @@ class Comparison:
         )
 
 
-def compare(
-    galaxy: Galaxy,
-    view: View,
-    grid: SkyGrid,
-    *,
-    packets: float = 1e6,
-    folder: str | Path | None = None,
-    executable: str | Path | None = None,
-    threads: int = 2,
-) -> Comparison:
+def compare(galaxy: Galaxy, view: View, grid: SkyGrid) -> Comparison:
     """Draw one galaxy by particle light and by a self-contained SKIRT run, without and with dust.
 
     Parameters
@@ -392,21 +368,15 @@ def compare(
         With `FIELDS`.
     view : View
     grid : SkyGrid
-    packets : float
-        Photon packets of each run.
-    folder, executable, threads
-        See `OwnSkirt`.
 
     Raises
     ------
     SkirtError, GalaxyError
         As `OwnSkirt.images`.
     """
-    drawn = []
+    particles, skirt = [], []
     for dust in (False, True):
-        settings = SkirtSettings(library="self-contained", dust=dust, packets=packets)
-        place = None if folder is None else Path(folder) / ("dust" if dust else "stars")
-        source = OwnSkirt(settings, folder=place, executable=executable, threads=threads)
-        drawn.append(from_maggies(source.image(galaxy, view, grid), grid.pixel_area))
-    particles = (ParticleLight(dust=None).image(galaxy, view, grid), ParticleLight().image(galaxy, view, grid))
-    return Comparison(particles, (drawn[0], drawn[1]))
+        source = OwnSkirt(SkirtSettings(library="self-contained", dust=dust, packets=1e6), threads=2)
+        skirt.append(from_maggies(source.image(galaxy, view, grid), grid.pixel_area))
+        particles.append(ParticleLight(Dust() if dust else None).image(galaxy, view, grid))
+    return Comparison((particles[0], particles[1]), (skirt[0], skirt[1]))
