@@ -33,7 +33,6 @@ ATOMS_PER_CM2 = (u.Msun / u.pc**2 / (1.00784 * u.u)).to_value(u.cm**-2)
 #: Channels over which a cube is smoothed before emission is sought.
 CHANNELS_TOGETHER = 3
 
-
 _FWHM = np.sqrt(8.0 * np.log(2.0))
 
 #: MARTINI's beam is cut off at this many FWHM.

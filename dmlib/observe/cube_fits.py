@@ -12,6 +12,7 @@ reduced but not gained; what the real cube lacks is noted.
 
 from __future__ import annotations
 
+import re
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -43,6 +44,10 @@ _SPELLINGS = {
     **{"degree": "deg", "degrees": "deg", "kelvin": "K", "metre/second": "m/s", "ms-1": "m/s", "kms-1": "km/s"},
     **{"jy/beam": "Jy/beam", "mjy/beam": "mJy/beam", "jy.beam-1": "Jy/beam", "jybeam-1": "Jy/beam"},
 }
+
+
+_NUMBER = r"[ =]+([-+]?\d*\.?\d+(?:E[-+]?\d+)?)"
+_BEAM_HISTORY = re.compile(rf"BMAJ{_NUMBER}.*BMIN{_NUMBER}(?:.*BPA{_NUMBER})?")
 
 
 class CubeError(DmlibError):
@@ -113,8 +118,11 @@ def read_cube(path: str | Path, *, beam: tuple[float, float, float] | None = Non
     if len(velocities) < 3:
         raise CubeError(f"{path.name} has {len(velocities)} channels, too few for moments: give the whole cube")
     wcs = _sky(path, header, axes)
-    pixel, flips = _pixels(path, wcs)
-    for k, flip in enumerate(flips):
+    width, pixel = (float(side) for side in 3600.0 * proj_plane_pixel_scales(wcs))
+    if abs(width / pixel - 1) > 0.01:
+        raise CubeError(f"{path.name} has pixels of {width:.3g} by {pixel:.3g} arcsec: regrid it to square ones")
+    # x goes West, y goes North.
+    for k, flip in enumerate((wcs.wcs.cdelt[0] > 0, wcs.wcs.cdelt[1] < 0)):
         if flip:
             data = np.flip(data, 2 - k)
             wcs.wcs.crpix[k] = data.shape[2 - k] + 1 - wcs.wcs.crpix[k]
@@ -182,26 +190,24 @@ def _velocities(path: Path, header: fits.Header, axis: int, n: int) -> tuple[np.
     if not np.isfinite(step) or step == 0:
         raise CubeError(f"{path.name} does not say how wide its channels are: set CDELT{axis}")
     values = start + (np.arange(n) + 1 - at) * step
-    given = str(header.get(f"CUNIT{axis}", "")).strip()
-    unit = _unit(given)
+    frequency = str(header[f"CTYPE{axis}"]).upper().startswith("FREQ")
+    given = str(header.get(f"CUNIT{axis}", "")).strip() or ("Hz" if frequency else "")
     notes: tuple[str, ...] = ()
-    if str(header[f"CTYPE{axis}"]).upper().startswith("FREQ"):
-        unit = unit if given else u.Hz
-        if not unit.is_equivalent(u.Hz):
-            raise CubeError(f"{path.name}: its frequencies are in '{given}': set CUNIT{axis} to Hz")
-        rest = float(header.get("RESTFRQ", header.get("RESTFREQ", 0.0))) or HI_FREQUENCY
-        if "RESTFRQ" not in header and "RESTFREQ" not in header:
-            notes = ("no rest frequency is given; that of HI is taken",)
-        if abs(rest / HI_FREQUENCY - 1) > 1e-3:
-            raise CubeError(f"{path.name} is of a line at {rest / 1e9:.4f} GHz, not of HI (1.4204 GHz)")
-        return (values * unit).to_value(u.km / u.s, u.doppler_radio(rest * u.Hz)), notes
     if not given:
         # No HI channel is 100 km/s wide, and none is narrower than 0.1 km/s.
         given = "m/s" if abs(step) >= 100.0 else "km/s"
-        unit, notes = _unit(given), (f"no unit of velocity is given; {given} is taken, from the channel width",)
-    if not unit.is_equivalent(u.km / u.s):
-        raise CubeError(f"{path.name}: its velocities are in '{given}': set CUNIT{axis} to m/s or km/s")
-    return (values * unit).to_value(u.km / u.s), notes
+        notes = (f"no unit of velocity is given; {given} is taken, from the channel width",)
+    unit, wanted = _unit(given), u.Hz if frequency else u.km / u.s
+    if not unit.is_equivalent(wanted):
+        raise CubeError(f"{path.name}: its channels are in '{given}': set CUNIT{axis} to {wanted}")
+    if not frequency:
+        return (values * unit).to_value(u.km / u.s), notes
+    rest = float(header.get("RESTFRQ", header.get("RESTFREQ", 0.0))) or HI_FREQUENCY
+    if "RESTFRQ" not in header and "RESTFREQ" not in header:
+        notes = ("no rest frequency is given; that of HI is taken",)
+    if abs(rest / HI_FREQUENCY - 1) > 1e-3:
+        raise CubeError(f"{path.name} is of a line at {rest / 1e9:.4f} GHz, not of HI (1.4204 GHz)")
+    return (values * unit).to_value(u.km / u.s, u.doppler_radio(rest * u.Hz)), notes
 
 
 def _unit(text: str) -> u.UnitBase:
@@ -233,28 +239,15 @@ def _sky(path: Path, header: fits.Header, axes: tuple[int, int, int]) -> WCS:
         return WCS(two)
 
 
-def _pixels(path: Path, wcs: WCS) -> tuple[float, tuple[bool, bool]]:
-    """Side of a pixel [arcsec], and whether x and y are to be flipped so that x goes West and y North."""
-    width, height = 3600.0 * proj_plane_pixel_scales(wcs)
-    if abs(width / height - 1) > 0.01:
-        raise CubeError(f"{path.name} has pixels of {width:.3g} by {height:.3g} arcsec: regrid it to square ones")
-    return float(height), (wcs.wcs.cdelt[0] > 0, wcs.wcs.cdelt[1] < 0)
-
-
 def _beam(path: Path, header: fits.Header) -> Beam:
     """The beam of the header [arcsec], from BMAJ, or from the history that AIPS and Miriad write."""
     major, minor = (float(header.get(key, 0.0) or 0.0) * 3600.0 for key in ("BMAJ", "BMIN"))
     if major > 0:
         return Beam(major, minor if minor > 0 else major, float(header.get("BPA", 0.0) or 0.0))
     for line in reversed(list(header.get("HISTORY", []))):
-        words = str(line).replace("=", " ").split()
-        if "BMAJ" in words and "BMIN" in words:
-            try:
-                major, minor = (float(words[words.index(key) + 1]) * 3600.0 for key in ("BMAJ", "BMIN"))
-                angle = float(words[words.index("BPA") + 1]) if "BPA" in words else 0.0
-            except (ValueError, IndexError):
-                continue
-            return Beam(major, minor, angle)
+        if found := _BEAM_HISTORY.search(str(line)):
+            major, minor, angle = (float(value or 0.0) for value in found.groups())
+            return Beam(major * 3600.0, minor * 3600.0, angle)
     raise CubeError(
         f"{path.name} does not give its beam: call read_cube(path, beam=(major, minor, angle)), in arcsec and deg"
     )
@@ -263,11 +256,12 @@ def _beam(path: Path, header: fits.Header) -> Beam:
 def _to_jansky(path: Path, header: fits.Header, beam: Beam) -> float:
     """Jy/beam per unit of the data."""
     unit = _unit(str(header.get("BUNIT", "")))
-    if unit.is_equivalent(u.K):
-        area = u.brightness_temperature(HI_FREQUENCY * u.Hz, beam.area * u.arcsec**2)
-        return float((1.0 * unit).to_value(u.Jy, area))
     if unit.is_equivalent(u.Jy / u.beam):
         return float(unit.to(u.Jy / u.beam))
+    if unit.is_equivalent(u.K):
+        return float(
+            unit.to(u.Jy, equivalencies=u.brightness_temperature(HI_FREQUENCY * u.Hz, beam.area * u.arcsec**2))
+        )
     raise CubeError(f"{path.name} is in '{header.get('BUNIT', '')}': Jy/beam or K is needed; set BUNIT if it is that")
 
 

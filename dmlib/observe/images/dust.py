@@ -121,7 +121,7 @@ def columns_in_front(
         Unit of `weights` per kpc^2, interpolated between pixels.
     """
     out = np.zeros((len(stars), weights.shape[1]))
-    if len(stars) == 0 or len(gas) == 0:
+    if not len(stars) or not len(gas):
         return out
     # The map need not be larger than the stars; gas beyond its edge hides none of them.
     half = min(np.abs(stars[:, :2]).max(), np.abs(gas[:, :2]).max() + support.max()) + 2.0 * pixel_size
