@@ -161,20 +161,20 @@ class Galaxy:
         speeds: dict[str, np.ndarray] = {name: np.sqrt(G * mass / radii) for name, mass in masses.items()}
         return {**speeds, "total": np.sqrt(sum(speed**2 for speed in speeds.values()))}
 
-    def within(self, name: ComponentName, r_max: float | None = None, minimum: int = MIN_PARTICLES) -> Component:
+    def within(self, name: ComponentName, r_max: float | None = None) -> Component:
         """Particles of a component within `r_max` [kpc], by default twice the stellar half-mass radius.
 
         Raises
         ------
         GalaxyError
-            When they are fewer than `minimum`.
+            When they are fewer than `MIN_PARTICLES`.
         """
         r_max = 2.0 * self.r_half_star if r_max is None else r_max
         everything = self.component(name)
         chosen = everything.where(everything.radius <= r_max)
-        if len(chosen) < minimum:
+        if len(chosen) < MIN_PARTICLES:
             raise GalaxyError(
-                f"{self.name} has {len(chosen)} {name} particles within {r_max:.1f} kpc, fewer than the {minimum} that "
+                f"{self.name} has {len(chosen)} {name} particles within {r_max:.1f} kpc, fewer than the {MIN_PARTICLES} that "
                 "an axis needs: leave it out, or take a larger radius."
             )
         return chosen

@@ -71,7 +71,7 @@ CATALOGUE = {
 _MAP_AXES = "view, y (rows upwards, North), x (columns to the right, West)"
 
 #: A block: its name and its subhalo ids.
-Block = tuple[str, tuple[int, ...]]
+Block = tuple[str, list[int]]
 
 
 def build(
@@ -114,10 +114,9 @@ def build(
     key = _key(observer, sample["subhalo_id"], targets)
     blocks = Blocks.of(path, hashlib.sha256(f"{key} {block_size}".encode()).hexdigest())
     ids = [int(i) for i in targets.subhalo_id]
-    todo = [
-        (f"{n:05d}", tuple(ids[start : start + block_size])) for n, start in enumerate(range(0, len(ids), block_size))
-    ]
-    left = [block for block in todo if (content := _read_block(blocks, block)) is None or content["unread"]]
+    # The key says which galaxies are in which block.
+    todo = [(f"{start:06d}", ids[start : start + block_size]) for start in range(0, len(ids), block_size)]
+    left = [block for block in todo if (content := blocks.read(block[0])) is None or content["unread"]]
     with bar(total=len(ids), label="data set", unit="galaxy") as progress:
         progress.update(len(ids) - sum(len(block[1]) for block in left))
         if left:
@@ -138,7 +137,7 @@ def build(
         validation=recipe.validation,
     )
     # One block at a time: all together may be larger than the memory.
-    contents = (_read_block(blocks, block) or {} for block in todo)
+    contents = (blocks.read(name) or {} for name, _ in todo)
     attributes = _attributes(settings, observer, key)
     _assemble(path, contents, sample, split, targets, attributes, recipe.source(settings.seed))
     blocks.remove()
@@ -171,14 +170,6 @@ def _observe_block(observer: Observer, blocks: Blocks, block: Block) -> int:
         **{f"array_{key}": np.stack([one[key] for one in found.values()]) for key in next(iter(found.values()), {})},
     )
     return len(subhalo_ids)
-
-
-def _read_block(blocks: Blocks, block: Block) -> dict[str, np.ndarray] | None:
-    """What was observed of a block; None where it is missing, damaged, or of other galaxies."""
-    content = blocks.read(block[0])
-    if content is None or {*content["ids"].tolist(), *content["aside"].tolist()} != set(block[1]):
-        return None
-    return content
 
 
 def _map_on_cluster(function: Callable[[Block], int], items: Sequence[Block], address: str) -> Iterator[int]:
@@ -215,15 +206,14 @@ def _assemble(
             ids = content["ids"].tolist()
             if not ids:
                 continue
-            arrays = {name.removeprefix("array_"): content[name] for name in content if name.startswith("array_")}
-            n_views = arrays["view"].shape[1]
-            for name, values in arrays.items():
-                _append(handle, name, values.reshape(-1, *values.shape[2:]))
+            n_views = content["array_view"].shape[1]
+            for name, values in content.items():
+                if name.startswith("array_"):
+                    _append(handle, name.removeprefix("array_"), values.reshape(-1, *values.shape[2:]))
             rows = np.repeat([row_of[i] for i in ids], n_views)
             for name, values in catalogue.items():
                 _append(handle, name, values[rows])
-            profiles = targets.m_dm[[target_of[i] for i in ids]]
-            _append(handle, "dm_profile", np.repeat(profiles, n_views, axis=0))
+            _append(handle, "dm_profile", np.repeat(targets.m_dm[[target_of[i] for i in ids]], n_views, axis=0))
         if "images" not in handle:
             reasons = (reason for stage, reason in set_aside.values() if stage == "observation")
             why = next(reasons, "none has a target")

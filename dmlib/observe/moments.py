@@ -207,18 +207,14 @@ def integrated_flux(cube: Cube) -> float:
     return float(total * cube.pixel**2 / cube.area)
 
 
-def position_velocity(
-    cube: HICube, position_angle: float, *, width: float | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Cut through the cube along a line through the galaxy's centre.
+def position_velocity(cube: HICube, position_angle: float) -> tuple[np.ndarray, np.ndarray]:
+    """Cut through the cube along a line through the galaxy's centre, averaged over a slit as wide as the beam.
 
     Parameters
     ----------
     cube : HICube
     position_angle : float
         Direction of positive offsets, from North through East [deg]; a disc's receding side for a major-axis cut.
-    width : float, optional
-        Width of the slit over which the brightness is averaged [kpc]; default the beam, at least a pixel.
 
     Returns
     -------
@@ -228,8 +224,7 @@ def position_velocity(
         In the unit of the cube.
     """
     grid = cube.grid
-    if width is None:
-        width = max(cube.settings.beam_kpc, grid.pixel_size)
+    width = max(cube.settings.beam_kpc, grid.pixel_size)
     offsets = grid.centres
     across = np.linspace(-0.5, 0.5, 2 * int(np.ceil(width / grid.pixel_size)) + 1) * width
     angle = np.radians(position_angle)
