@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ..evaluation.bootstrap import Estimate
-from ..evaluation.contest import Bias, Contest
+from ..bootstrap import Estimate
+from ..evaluation.method_comparison import Bias, MethodComparison
 from . import style
 from .panels import RADIUS, curve, note, parts, radius_axis, row_labels, ticks
 
@@ -23,7 +23,9 @@ def look(name: str) -> dict:
     return line | {"linestyle": (0, (1, 1))} if name.endswith("_perfect") else line
 
 
-def _band(ax: Axes, contest: Contest, series: str, found: Estimate, line: dict, label: str, **columns: Any) -> None:
+def _band(
+    ax: Axes, contest: MethodComparison, series: str, found: Estimate, line: dict, label: str, **columns: Any
+) -> None:
     """Draw an estimate at each radius, the column without a value, with its bootstrap band."""
     y = next(name for name, value in columns.items() if value is None)
     columns = {"radius": contest.radii * u.kpc, **columns, y: found.value, "low": found.low, "high": found.high}
@@ -35,7 +37,7 @@ def _error_axes(ax: Axes, label: str) -> None:
     ticks(ax.yaxis, (0.05, 0.1, 0.2, 0.5, 1, 2, 5))
 
 
-def funnel(contest: Contest, counts: Mapping[str, int]) -> Figure:
+def funnel(contest: MethodComparison, counts: Mapping[str, int]) -> Figure:
     """Views that the rotation-curve method accepts, and the reasons for which it rejects the others.
 
     To see: the rejections (right) are part of the result; a network gives an answer for these views too.
@@ -60,7 +62,7 @@ def funnel(contest: Contest, counts: Mapping[str, int]) -> Figure:
     return fig
 
 
-def errors(contest: Contest, panels: Mapping[str, Sequence[str]], where: np.ndarray, seed: int) -> Figure:
+def errors(contest: MethodComparison, panels: Mapping[str, Sequence[str]], where: np.ndarray, seed: int) -> Figure:
     """Mean relative error of the enclosed dark mass against radius, with bootstrap bands, one row for each measure.
 
     To see: a rotation curve is most accurate where it is measured, and least in the centre, where stars and beam hide
@@ -86,7 +88,7 @@ def errors(contest: Contest, panels: Mapping[str, Sequence[str]], where: np.ndar
     return fig
 
 
-def duel(contest: Contest, differences: Mapping[str, Estimate], won: Mapping[str, np.ndarray]) -> Figure:
+def duel(contest: MethodComparison, differences: Mapping[str, Estimate], won: Mapping[str, np.ndarray]) -> Figure:
     """Mean error of a network minus that of a rotation-curve variant, on the same views.
 
     To see: below zero the network has the smaller error; only filled points are more than two standard deviations from
@@ -111,7 +113,7 @@ def duel(contest: Contest, differences: Mapping[str, Estimate], won: Mapping[str
     return fig
 
 
-def coverage(contest: Contest, shares: Mapping[str, Mapping[int, Estimate]]) -> Figure:
+def coverage(contest: MethodComparison, shares: Mapping[str, Mapping[int, Estimate]]) -> Figure:
     """Fraction of views whose truth lies within the stated 68 and 95 per cent intervals, against radius.
 
     To see: where a line lies below its dashed level, the method understates its uncertainty.
@@ -128,7 +130,7 @@ def coverage(contest: Contest, shares: Mapping[str, Mapping[int, Estimate]]) -> 
     return fig
 
 
-def knowledge(contest: Contest, pairs: Sequence[tuple[str, str]], where: np.ndarray, seed: int) -> Figure:
+def knowledge(contest: MethodComparison, pairs: Sequence[tuple[str, str]], where: np.ndarray, seed: int) -> Figure:
     """Error of the rotation-curve method as observed, and with geometry and baryons known, on the same views.
 
     To see: the distance between a line and its dotted counterpart is due to inclination, stars and gas; what remains
@@ -147,7 +149,7 @@ def knowledge(contest: Contest, pairs: Sequence[tuple[str, str]], where: np.ndar
     return fig
 
 
-def biases(contest: Contest, found: Mapping[str, Bias], radius: float) -> Figure:
+def biases(contest: MethodComparison, found: Mapping[str, Bias], radius: float) -> Figure:
     """ln(predicted / true) at one radius against properties of a galaxy and its view: views, and means in bins.
 
     To see: a slope is a dependence on that property; a constant offset is a global bias.

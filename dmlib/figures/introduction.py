@@ -9,8 +9,8 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from ..rotation.examples import WITHIN, Relation
 from ..rotation.massmodel import MassModel
+from ..rotation.sparc_sample import WITHIN, Relation
 from . import style
 from .panels import KMS, RADIUS, STELLAR_MASS, beside, curve, shade, ticks
 

@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from astropy import units as u
 from astropy.table import QTable
 
 from ..errors import GalaxyError
@@ -197,17 +196,14 @@ def tabulate(
     set_aside : dict
         Reason by subhalo id, for the galaxies that could not be measured.
     """
-    found, set_aside = {}, {}
+    rows, set_aside = [], {}
     for subhalo_id in bar([int(one) for one in subhalo_ids], label=label, unit="galaxy"):
         try:
-            found[subhalo_id] = measure(subhalo_id)
+            rows.append((subhalo_id, *measure(subhalo_id)))
         except GalaxyError as error:
             set_aside[subhalo_id] = str(error)
-    table = QTable({"subhalo_id": np.array(list(found), dtype=int)})
-    for k, (name, unit) in enumerate(columns.items()):
-        values = np.array([row[k] for row in found.values()], dtype=float)
-        table[name] = u.Quantity(values, unit) if unit else values
-    return table, set_aside
+    units = {name: unit for name, unit in columns.items() if unit}
+    return QTable(rows=rows, names=("subhalo_id", *columns), units=units), set_aside
 
 
 def _view(subhalo_id: int, index: int, rotation: np.ndarray, spin_axis: np.ndarray | None) -> View:
