@@ -146,9 +146,7 @@ class Galaxy:
 
     def enclosed_masses(self, radii: np.ndarray = RADII_KPC) -> dict[ComponentName, np.ndarray]:
         """Mass of each component within each radius [Msun], arrays of shape (len(radii),); wind counts as gas."""
-        masses: dict[ComponentName, np.ndarray] = {
-            name: self.component(name).enclosed_mass(radii) for name in COMPONENTS
-        }
+        masses = {name: self.component(name).enclosed_mass(radii) for name in COMPONENTS}
         return {**masses, "gas": masses["gas"] + self.wind.enclosed_mass(radii)}
 
     def v_circ(self, radii: np.ndarray = RADII_KPC) -> dict[str, np.ndarray]:

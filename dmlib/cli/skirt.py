@@ -53,7 +53,6 @@ def export_galaxy(
     from ..galaxy import load_galaxy
     from ..observe.grid import SkyGrid
     from ..observe.images.bands import UGRIZ
-    from ..observe.images.published import box_view
     from ..observe.skirt.export import GAS_FIELDS, STAR_FIELDS, export
     from ..observe.skirt.settings import SkirtSettings
     from ..observe.views import lines_of_sight
@@ -74,12 +73,7 @@ def export_galaxy(
     galaxy = load_galaxy(
         opened, subhalo_id, scope=scope, extra={"stars": STAR_FIELDS, "gas": GAS_FIELDS}, components=("stars", "gas")
     )
-    axis = galaxy.spin_axis()
-    seen = (
-        [box_view(subhalo_id, axis)]
-        if views == "box"
-        else lines_of_sight(subhalo_id, axis, n_views, seed=settings.seed, mode=views)
-    )
+    seen = lines_of_sight(subhalo_id, galaxy.spin_axis(), n_views, seed=settings.seed, mode=views)
     written = export(galaxy, seen, SkyGrid.of(settings), recipe, out)
     stars, young, gas = written.rows.values()
     typer.echo(f"{stars} stars, {young} star-forming regions, {gas} gas cells, {len(seen)} lines of sight")

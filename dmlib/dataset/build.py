@@ -128,14 +128,9 @@ def build(
             done = map_parallel(observe, left, memory=MEMORY, workers=workers, what="observed galaxies")
         for n_galaxies in done:
             progress.update(n_galaxies)
-    split = assign(
-        sample["group_id"],
-        seed=settings.seed,
-        rank_by=sample["m_star"].to_value("Msun"),
-        apart=~sample["is_true_central"],
-        train=recipe.train,
-        validation=recipe.validation,
-    )
+    mass, satellite = sample["m_star"].to_value("Msun"), ~sample["is_true_central"]
+    shares = {"train": recipe.train, "validation": recipe.validation}
+    split = assign(sample["group_id"], seed=settings.seed, rank_by=mass, apart=satellite, **shares)
     # One block at a time: all together may be larger than the memory.
     contents = (blocks.read(name) or {} for name, _ in todo)
     attributes = _attributes(settings, observer, key)
@@ -272,10 +267,9 @@ def _attributes(settings: Settings, observer: Observer, key: str) -> dict[str, A
 
 def _key(observer: Observer, sample_ids: np.ndarray, targets: Targets) -> str:
     """Fingerprint of everything that the data set depends on, the code that observes included."""
-    grid = observer.grid
-    digest = hashlib.sha256(f"{observer.universe.header.identity} {observer.seed}".encode())
-    digest.update(f"{observer.recipe.model_dump_json()} {grid.field_of_view} {grid.pixels}".encode())
-    digest.update(fingerprint(__name__, type(observer.universe).__module__).encode())
+    grid, code = observer.grid, fingerprint(__name__, type(observer.universe).__module__)
+    parts = (observer.universe.header.identity, observer.seed, observer.recipe.model_dump_json())
+    digest = hashlib.sha256(f"{parts} {grid.field_of_view} {grid.pixels} {code}".encode())
     for array in (sample_ids, targets.subhalo_id, targets.m_dm):
         digest.update(np.ascontiguousarray(np.asarray(array)).tobytes())
     return digest.hexdigest()

@@ -21,7 +21,7 @@ from ..observe.images import ImageSource, draw
 from ..observe.images.bands import REDSHIFT
 from ..observe.images.dust import Dust
 from ..observe.images.light import ParticleLight
-from ..observe.images.published import PublishedSkirt, box_view
+from ..observe.images.published import PublishedSkirt
 from ..observe.images.sdss import SdssLight
 from ..observe.moments import moment_maps
 from ..observe.skirt.settings import SkirtSettings
@@ -236,6 +236,4 @@ class Observer:
                 )
 
     def _lines_of_sight(self, subhalo_id: int, axis: np.ndarray) -> list[View]:
-        if self.recipe.orientation == "box":
-            return [box_view(subhalo_id, axis)]
         return lines_of_sight(subhalo_id, axis, self.recipe.n_views, seed=self.seed, mode=self.recipe.orientation)

@@ -23,6 +23,7 @@ from astropy.io import fits
 from astropy.wcs import WCS, FITSFixedWarning
 from astropy.wcs.utils import proj_plane_pixel_scales
 from scipy import ndimage
+from scipy.interpolate import make_interp_spline
 
 from ..errors import DmlibError, GalaxyError
 from ..files import atomic_path
@@ -356,10 +357,8 @@ def _rebin(data: np.ndarray, velocities: np.ndarray, settings: HISettings) -> np
     grown = np.concatenate([np.zeros((1, *data.shape[1:])), np.cumsum(data * step, axis=0)])
     width = settings.channel_width
     wanted = np.concatenate([settings.velocities - width / 2, [settings.velocities[-1] + width / 2]])
-    place = np.interp(wanted, edges, np.arange(len(edges)))  # constant, so without flux, beyond the ends
-    low = np.minimum(place.astype(int), len(edges) - 2)
-    part = (place - low)[:, None, None]
-    at = grown[low] * (1 - part) + grown[low + 1] * part
+    # Beyond the ends the sum is constant, so there is no flux.
+    at = make_interp_spline(edges, grown, k=1)(np.clip(wanted, edges[0], edges[-1]))
     return np.diff(at, axis=0) / width
 
 

@@ -133,17 +133,18 @@ def lines_of_sight(
     ----------
     subhalo_id : int
     spin_axis : ndarray, shape (3,), or None
-        Direction of the disc's angular momentum in the box frame. May be None for random views, whose inclination
-        and position angle are then NaN.
+        Direction of the disc's angular momentum in the box frame. May be None for random and box views, whose
+        inclination and position angle are then NaN.
     n : int
         Number of views; a list of angles has its own length.
     seed : int
         Root seed. Random views depend on it and on `subhalo_id` alone, not on the order of work or on the rest of the
         sample, and the first views of a galaxy stay the same when more are drawn.
-    mode : {"random", "face-on", "edge-on"} or sequence
+    mode : {"random", "face-on", "edge-on", "box"} or sequence
         ``random``: isotropic in all three angles. ``face-on``, ``edge-on``: the disc rotated about its axis in n equal
-        steps, receding side North. A sequence of ``(inclination, position_angle)`` or ``(inclination,
-        position_angle, azimuth)`` [deg] fixes them, see `rotation_to`.
+        steps, receding side North. ``box``: one view along the box's z axis, x right, y up. A sequence of
+        ``(inclination, position_angle)`` or ``(inclination, position_angle, azimuth)`` [deg] fixes them, see
+        `rotation_to`.
 
     Returns
     -------
@@ -156,13 +157,12 @@ def lines_of_sight(
     ValueError
         For an unknown mode.
     """
-    if isinstance(mode, str) and mode == "random":
-        return [_view(subhalo_id, k, rotation, spin_axis) for k, rotation in enumerate(_isotropic(subhalo_id, n, seed))]
+    if isinstance(mode, str) and mode in ("random", "box"):
+        rotations = [np.eye(3)] if mode == "box" else _isotropic(subhalo_id, n, seed)
+        return [_view(subhalo_id, k, rotation, spin_axis) for k, rotation in enumerate(rotations)]
     if isinstance(mode, str):
         if mode not in ("face-on", "edge-on"):
-            raise ValueError(
-                f"lines of sight: unknown mode '{mode}'; use random, face-on, edge-on, or a list of angles"
-            )
+            raise ValueError(f"lines of sight: unknown mode '{mode}'; use random, box, face-on, edge-on, or angles")
         inclination = 0.0 if mode == "face-on" else 90.0
         angles: list[Sequence[float]] = [(inclination, 0.0, 360.0 * k / n) for k in range(n)]
     else:

@@ -29,7 +29,7 @@ from astropy.utils.exceptions import AstropyUserWarning
 from ...errors import FetchError, GalaxyError, UniverseError
 from ...galaxy import ComponentName, Galaxy
 from ..grid import SkyGrid, resample
-from ..views import View, orientation
+from ..views import View, lines_of_sight
 
 BANDS = ("g", "r", "i", "z")
 UNIT = "counts/s/pixel"
@@ -137,9 +137,7 @@ def box_view(subhalo_id: int, spin_axis: np.ndarray | None = None) -> View:
     spin_axis : ndarray, shape (3,), optional
         For inclination and position angle; NaN without it.
     """
-    rotation = np.eye(3)
-    rotation.setflags(write=False)
-    return View(int(subhalo_id), 0, rotation, *orientation(rotation, spin_axis))
+    return lines_of_sight(subhalo_id, spin_axis, seed=0, mode="box")[0]
 
 
 @dataclass(frozen=True)

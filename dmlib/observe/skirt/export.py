@@ -29,7 +29,7 @@ from ..images.bands import UGRIZ, luminosity
 from ..images.dust import age as age_today
 from ..images.light import star_luminosities
 from ..views import View
-from .settings import SkirtSettings, instrument_angles, write_parameter_file
+from .settings import SkirtSettings, write_parameter_file
 from .tables import AGE_LIMITS, METALLICITY_LIMITS, photometry_of, write_columns, write_tables
 
 STAR_FIELDS = (
@@ -226,14 +226,7 @@ def export(galaxy: Galaxy, views: Sequence[View], grid: SkyGrid, settings: Skirt
         "settings": settings.model_dump(),
         "field_of_view_kpc": grid.field_of_view,
         "pixels": grid.pixels,
-        "views": [
-            {
-                "index": view.index,
-                "rotation": np.asarray(view.rotation).tolist(),
-                "inclination_azimuth_roll_deg": instrument_angles(view.rotation),
-            }
-            for view in views
-        ],
+        "views": [{"index": view.index, "rotation": np.asarray(view.rotation).tolist()} for view in views],
         "rows": rows,
         "light_over_particle_light": None if budget is None else dict(zip(UGRIZ, budget.tolist(), strict=True)),
     }
