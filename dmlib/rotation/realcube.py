@@ -15,8 +15,7 @@ from ..dataset.read import DataSet
 from ..dataset.views import Observer
 from ..errors import FetchError
 from ..manifest.fetch import fetch
-from ..observe.beam import Beam
-from ..observe.cube import Cube
+from ..observe.cube import Beam, Cube
 from ..observe.cube_fits import read_cube, write_fits
 from ..observe.moments import moments
 from .baryons import gas_speed, speeds_of

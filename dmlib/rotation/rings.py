@@ -21,7 +21,7 @@ from typing import Literal
 import numpy as np
 from scipy.optimize import least_squares
 
-from ..observe.beam import Smear
+from ..observe.cube import Smear
 from .curve import RotationCurve, Tilt, hats
 from .reasons import Reason, RejectedGalaxyError
 from .velocity_field import VelocityField
