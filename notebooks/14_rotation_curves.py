@@ -52,6 +52,7 @@ from dmlib.figures import rotation_curves as figures
 from dmlib.figures import show
 from dmlib.results import recorder
 from dmlib.rotation.barolo import find_barolo, fit_barolo
+from dmlib.rotation.curve import LIMITS, sentences
 from dmlib.rotation.measure import (
     choose_view,
     compare_with_truth,
@@ -59,7 +60,6 @@ from dmlib.rotation.measure import (
     through_beams,
     truth_of,
 )
-from dmlib.rotation.reasons import LIMITS, sentences
 from dmlib.rotation.rings import fit_rings, model_field
 from dmlib.rotation.velocity_field import velocity_field
 from dmlib.settings import Settings

@@ -14,10 +14,9 @@ from ..dataset.read import DataSet
 from ..errors import DmlibError
 from ..networks.predictions import Predictions
 from ..rotation.benchmark import VARIANTS, Benchmark
-from ..rotation.reasons import Reason
+from ..rotation.curve import Reason
 from .bins import Binned, binned, properties, quantile_edges
-from .coverage import coverage
-from .scores import Scores
+from .scores import Scores, coverage
 
 
 @dataclass(frozen=True)

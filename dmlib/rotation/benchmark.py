@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, fields
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,11 @@ from ..settings import RADII_KPC, Settings
 from ..universe import open_universe
 from ..workers import Blocks, map_parallel
 from .baryons import TAYLOR_SCATTER
+from .curve import Reason, Rejection, from_values, rejection, sentences, values
 from .fit import Sampling, fit
 from .massmodel import MassModel
 from .measure import Knowledge, ViewMeasurement, measure_view
 from .posterior import ConcentrationRelation, Normal, Priors, Uniform
-from .reasons import Reason, Rejection, from_values, rejection, sentences, values
 
 #: Memory that one worker may need [bytes].
 MEMORY = 2e9
@@ -149,8 +149,6 @@ class Benchmark:
         ``rows`` of the data set.
     inclination, inclination_err : ndarray, shape (n,)
         As fitted by the rings [deg]; NaN without a curve.
-    last_radius : ndarray, shape (n,)
-        Of the measured curve [kpc].
     seconds : ndarray, shape (n,)
         Processor time from the cube to the mass model; the cube itself, which a telescope makes, is not counted.
     methods : dict
@@ -165,7 +163,6 @@ class Benchmark:
     rows: np.ndarray
     inclination: np.ndarray
     inclination_err: np.ndarray
-    last_radius: np.ndarray
     seconds: np.ndarray
     methods: dict[str, Method]
 
@@ -218,16 +215,6 @@ _TEXTS = ("reason", "reasons")
 _VIEW = {"inclination": "deg", "inclination_err": "deg", "last_radius": "kpc", "seconds": "s"}
 
 
-@dataclass(frozen=True)
-class _Galaxy:
-    """The views of one galaxy, and where their results are stored."""
-
-    settings: Settings
-    subhalo_id: int
-    views: tuple[int, ...]
-    blocks: Blocks
-
-
 def build(settings: Settings, *, workers: int | None = None) -> None:
     """Make the product "rotation", ``rotation/benchmark.hdf5``; resumes an interrupted run.
 
@@ -247,15 +234,14 @@ def build(settings: Settings, *, workers: int | None = None) -> None:
     ids, views = (np.asarray(dataset.table[name])[rows] for name in ("subhalo_id", "view"))
     code = fingerprint("dmlib.rotation.benchmark")
     blocks = Blocks.of(settings.benchmark_path, f"{dataset.attributes['made_from']} {settings.seed} {code}")
-    work = [
-        _Galaxy(settings, int(i), tuple(int(v) for v in views[ids == i]), blocks) for i in dict.fromkeys(ids.tolist())
-    ]
-    todo = [one for one in work if blocks.read(str(one.subhalo_id)) is None]
+    work = {galaxy: views[ids == galaxy].tolist() for galaxy in ids.tolist()}
+    todo = [galaxy for galaxy in work.items() if blocks.read(str(galaxy[0])) is None]
+    measure = partial(_measure, settings, blocks)
     with bar(total=len(work), label="rotation curves", unit="galaxy") as progress:
         progress.update(len(work) - len(todo))
-        for _ in map_parallel(_measure, todo, memory=MEMORY, workers=workers, what="fitted rotation curves"):
+        for _ in map_parallel(measure, todo, memory=MEMORY, workers=workers, what="fitted rotation curves"):
             progress.update()
-    parts = [blocks.read(str(one.subhalo_id)) or {} for one in work]
+    parts = [blocks.read(str(galaxy)) or {} for galaxy in work]
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     keys = list(zip(columns["subhalo_id"].tolist(), columns["view"].tolist(), strict=True))
     order = [keys.index(key) for key in zip(ids.tolist(), views.tolist(), strict=True)]
@@ -295,10 +281,11 @@ def _opened(settings: Settings) -> tuple[DataSet, Observer]:
     return dataset, Observer(open_universe(settings), dataset.recipe, dataset.grid, settings.seed)
 
 
-def _measure(galaxy: _Galaxy) -> None:
+def _measure(settings: Settings, blocks: Blocks, galaxy: tuple[int, list[int]]) -> None:
     """Measure and fit all views of one galaxy, and store the results; failures are stored with their reason."""
-    found = [_view(galaxy.settings, galaxy.subhalo_id, view) for view in galaxy.views]
-    galaxy.blocks.write(str(galaxy.subhalo_id), **{name: np.array([one[name] for one in found]) for name in found[0]})
+    subhalo_id, views = galaxy
+    found = [_view(settings, subhalo_id, view) for view in views]
+    blocks.write(str(subhalo_id), **{name: np.array([one[name] for one in found]) for name in found[0]})
 
 
 def _view(settings: Settings, subhalo_id: int, view: int) -> dict[str, Any]:

@@ -92,9 +92,8 @@ class Fit:
         Largest of all draws.
     chi2 : float
         Of the draw that fits best, without jitter, per degree of freedom; NaN where there are none.
-    converged : bool
     trouble : str
-        Why it is not converged.
+        Why it is not converged; "" where it is.
     autocorrelation : float
         Longest autocorrelation time of all parameters [steps].
     steps : int
@@ -114,10 +113,14 @@ class Fit:
     v_dark: np.ndarray
     log_likelihood: float
     chi2: float
-    converged: bool
     trouble: str
     autocorrelation: float
     steps: int
+
+    @property
+    def converged(self) -> bool:
+        """Whether the chain has converged."""
+        return not self.trouble
 
     @property
     def m_dm(self) -> np.ndarray:
@@ -165,8 +168,8 @@ def fit(
         When there is no such halo model.
     """
     target = likelihood(model, halo, priors or Priors())
-    chain = _sample(target, sampling or Sampling(), seed, evidence)
-    return _summary(target, chain)
+    draws, diagnostics = _sample(target, sampling or Sampling(), seed, evidence)
+    return _summary(target, draws, diagnostics)
 
 
 @dataclass(frozen=True)
@@ -249,20 +252,8 @@ def fit_many(tasks: Sequence[Task], *, label: str = "mass models", workers: int 
             progress.update()
 
 
-@dataclass(frozen=True)
-class _Chain:
-    """Draws in z, and diagnostics of the sampler."""
-
-    draws: np.ndarray
-    log_evidence: float
-    log_evidence_error: float
-    trouble: str
-    autocorrelation: float
-    steps: int
-
-
-def _sample(target: Likelihood, how: Sampling, seed: int, evidence: bool) -> _Chain:
-    """Sample until the chain has converged or reached its largest length."""
+def _sample(target: Likelihood, how: Sampling, seed: int, evidence: bool) -> tuple[np.ndarray, dict[str, Any]]:
+    """Sample until the chain has converged or reached its largest length: draws in z, and fields of `Fit`."""
     rng = np.random.default_rng(seed)
     n = len(target.names)
     state, moves = _start(target, how.walkers, rng), [(emcee.moves.DEMove(), 1.0)]
@@ -294,11 +285,10 @@ def _sample(target: Likelihood, how: Sampling, seed: int, evidence: bool) -> _Ch
             f"{(~moved).sum()} of {how.walkers} walkers never moved"
         )
     flat, log_p = chain.reshape(-1, n), sampler.get_log_prob().reshape(-1)
-    value = error = math.nan
-    if evidence:
-        value, error = _bridge(target, flat, log_p, tau / how.walkers, rng)
+    value, error = _bridge(target, flat, log_p, tau / how.walkers, rng) if evidence else (math.nan, math.nan)
     keep = rng.choice(len(flat), min(how.draws, len(flat)), replace=False)
-    return _Chain(flat[keep], value, error, trouble, tau, len(chain))
+    diagnostics = {"log_evidence": value, "log_evidence_error": error}
+    return flat[keep], diagnostics | {"trouble": trouble, "autocorrelation": tau, "steps": len(chain)}
 
 
 def _sampler(target: Likelihood, walkers: int, moves: list, rng: np.random.Generator) -> emcee.EnsembleSampler:
@@ -382,10 +372,8 @@ class _Mixture:
     def draw(self, n: int, rng: Any) -> np.ndarray:
         """Draws, shape (n, d); `rng` is a numpy Generator or RandomState."""
         which = rng.choice(len(self.means), size=n)
-        z = (
-            rng.normal(size=(n, self.means.shape[1]))
-            / np.sqrt(rng.chisquare(self._FREEDOM, n) / self._FREEDOM)[:, None]
-        )
+        normal, chi2 = rng.normal(size=(n, self.means.shape[1])), rng.chisquare(self._FREEDOM, n)
+        z = normal / np.sqrt(chi2 / self._FREEDOM)[:, None]
         return self.means[which] + np.einsum("nij,nj->ni", self.roots[which], z)
 
     def propose(self, points: np.ndarray, rng: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -401,13 +389,11 @@ class _Mixture:
         return np.logaddexp.reduce(logs, axis=0)
 
 
-def _summary(target: Likelihood, found: _Chain) -> Fit:
+def _summary(target: Likelihood, draws: np.ndarray, diagnostics: dict[str, Any]) -> Fit:
     """What is reported of a chain."""
-    model = target.model
-    values = target.parameters(found.draws)
-    some = target.haloes(values)
-    radii = RADII_KPC
-    masses = some.m_enclosed(radii)
+    model, radii = target.model, RADII_KPC
+    values = target.parameters(draws)
+    masses = target.haloes(values).m_enclosed(radii)
     speeds, dark = target.speeds(values)
     freedom = len(model.radius) - len(target.names) + ("log_jitter" in target.names)
     best = float(np.min(np.sum(((model.v_obs - speeds) / model.v_err) ** 2, axis=1)))
@@ -419,14 +405,9 @@ def _summary(target: Likelihood, found: _Chain) -> Fit:
         quantiles=np.quantile(masses, _QUANTILES, axis=0),
         radii=radii,
         measured=(radii >= model.radius[0]) & (radii <= model.radius[-1]),
-        log_evidence=found.log_evidence,
-        log_evidence_error=found.log_evidence_error,
         v_model=np.quantile(speeds, _QUANTILES[1:4], axis=0),
         v_dark=np.quantile(dark, _QUANTILES[1:4], axis=0),
-        log_likelihood=float(target.log_likelihood(found.draws).max()),
+        log_likelihood=float(target.log_likelihood(draws).max()),
         chi2=best / freedom if freedom > 0 else math.nan,
-        converged=not found.trouble,
-        trouble=found.trouble,
-        autocorrelation=found.autocorrelation,
-        steps=found.steps,
+        **diagnostics,
     )

@@ -18,9 +18,8 @@ from ..observe.cube import HICube
 from ..progress import bar
 from ..units import G
 from .baryons import model_from_maps, model_from_particles, particle_speeds, weigh_stars
-from .curve import RotationCurve, Tilt
+from .curve import Rejection, RotationCurve, Tilt, rejection
 from .massmodel import MassModel, signed_root, signed_square
-from .reasons import Rejection, rejection
 from .rings import RingSettings, fit_rings
 from .velocity_field import velocity_field
 
@@ -33,9 +32,6 @@ class ViewMeasurement:
 
     Parameters
     ----------
-    subhalo_id, view : int
-    knowledge : {"observed", "perfect"}
-        Whether geometry and visible masses were measured, or taken from the simulation.
     curve : RotationCurve or None
         None where the rings could not be fitted.
     model : MassModel or None
@@ -44,9 +40,6 @@ class ViewMeasurement:
         Why the method rejects the view; empty where it accepts it.
     """
 
-    subhalo_id: int
-    view: int
-    knowledge: Knowledge
     curve: RotationCurve | None
     model: MassModel | None
     reasons: tuple[Rejection, ...]
@@ -111,8 +104,8 @@ def measure_view(
             model = model_from_maps(curve, weigh_stars(image, dataset.image_unit, dataset.bands, dataset.grid, tilt))
     except GalaxyError as error:
         reasons = (curve.reasons if curve is not None else ()) or (rejection(error),)
-        return ViewMeasurement(subhalo_id, view, knowledge, curve, None, reasons)
-    return ViewMeasurement(subhalo_id, view, knowledge, curve, model, curve.reasons)
+        return ViewMeasurement(curve, None, reasons)
+    return ViewMeasurement(curve, model, curve.reasons)
 
 
 def _row_of(dataset: DataSet, subhalo_id: int, view: int) -> int:

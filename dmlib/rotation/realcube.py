@@ -20,13 +20,11 @@ from ..observe.cube import Cube
 from ..observe.cube_fits import read_cube, write_fits
 from ..observe.moments import moments
 from .baryons import gas_speed, speeds_of
-from .curve import RotationCurve
-from .massmodel import UPSILON_DISK, MassModel, from_sparc
+from .curve import MIN_RINGS, RotationCurve
+from .massmodel import UPSILON_DISK, MassModel
 from .measure import choose_view, measure_view
 from .posterior import Normal, Priors
-from .reasons import MIN_RINGS
-from .sparc import read_table1
-from .sparc_sample import IMPATIENT, sparc_files
+from .sparc import IMPATIENT, from_sparc, read_table1, sparc_files
 from .velocity_field import VelocityField
 
 #: Pointing centre of the observation, taken for the galaxy's centre (header cards PCRA and PCDEC) [deg, B1950].
@@ -56,6 +54,8 @@ class RealGalaxy:
         A model with the stellar speeds from other data; of a simulated galaxy the whole mass model.
     note : str
         What is missing and why; "" where nothing is.
+    view : (int, int) or None
+        Subhalo and view of a simulated galaxy.
     """
 
     name: str
@@ -66,6 +66,7 @@ class RealGalaxy:
     references: dict[str, tuple[np.ndarray, np.ndarray]]
     stars: MassModel | None
     note: str = ""
+    view: tuple[int, int] | None = None
 
     @property
     def kpc(self) -> float:
@@ -155,7 +156,7 @@ def _stand_in(dataset: DataSet, observer: Observer, reason: str) -> RealGalaxy:
         sky = read_cube(path)
     model = measure_view(dataset, observer, *key, cube=cube).model
     name = f"Simulated galaxy, subhalo {key[0]}"
-    return RealGalaxy(name, None, sky, dataset.recipe.hi.distance, (0.0, 0.0), {}, model, reason)
+    return RealGalaxy(name, None, sky, dataset.recipe.hi.distance, (0.0, 0.0), {}, model, reason, key)
 
 
 def mass_model(galaxy: RealGalaxy, curve: RotationCurve) -> MassModel | None:

@@ -22,8 +22,7 @@ import numpy as np
 from scipy.optimize import least_squares
 
 from ..observe.beam import Smear
-from .curve import RotationCurve, Tilt, hats
-from .reasons import Reason, RejectedGalaxyError
+from .curve import Reason, RejectedGalaxyError, RotationCurve, Tilt, hats
 from .velocity_field import VelocityField
 
 
@@ -211,8 +210,7 @@ class _Search:
     def geometry(self) -> tuple[Tilt, float]:
         """The tilt that fits both maps best, and the standard deviation of the inclination [deg]."""
         inclination, angle = self.given
-        if angle is None:
-            angle = self._gradient()
+        angle = self._gradient() if angle is None else angle
         if inclination is None:
             tries = np.array([25.0, 40.0, 52.0, 62.0, 70.0, 78.0])
             costs = []
@@ -247,9 +245,7 @@ class _Search:
         last = max(2, int(np.ceil(np.quantile(inside, 0.99) / self.step)))
         coverage = self._coverage(tilt, np.arange(1, last + 1) * self.step)
         filled = np.flatnonzero(coverage >= 0.5)
-        if len(filled) == 0 or filled[-1] < 1:
-            return 2
-        return int(filled[-1]) + 1
+        return max(2, int(filled[-1]) + 1) if len(filled) else 2
 
     def _coverage(self, tilt: Tilt, radius: np.ndarray) -> np.ndarray:
         """Fraction of each ring with emission."""
@@ -278,12 +274,8 @@ class _Search:
         centre_err = self.settings.centre_err * self.field.beam.fwhm
 
         def unpack(p: np.ndarray) -> Tilt:
-            k = 2
-            inclination = angles[0]
-            if not fixed_i:
-                inclination, k = p[k : k + nodes], k + nodes
-            angle = angles[1] if fixed_angle else p[k : k + nodes]
-            return Tilt(p[0], p[1], radii, inclination, angle)
+            inclination = angles[0] if fixed_i else p[2 : 2 + nodes]
+            return Tilt(p[0], p[1], radii, inclination, angles[1] if fixed_angle else p[-nodes:])
 
         def residuals(p: np.ndarray) -> np.ndarray:
             tilt = unpack(p)
@@ -316,13 +308,9 @@ class _Search:
         """Weighted differences between both maps and their best models, and the penalties on roughness."""
         fitted, penalty, _ = self._speeds(tilt, self.weight)
         fitted0, penalty0, _ = self._densities(tilt)
-        parts = (
-            ((fitted - self.velocity) * self.weight)[self.seen],
-            penalty,
-            ((fitted0 - self.sigma0) * self.weight0).ravel(),
-            penalty0,
-        )
-        return np.concatenate(parts)
+        velocity = ((fitted - self.velocity) * self.weight)[self.seen]
+        density = ((fitted0 - self.sigma0) * self.weight0).ravel()
+        return np.concatenate([velocity, penalty, density, penalty0])
 
     def columns(self, tilt: Tilt) -> np.ndarray:
         """Velocity in every pixel per km/s of each ring's speed, shape (rings, y, x)."""

@@ -20,7 +20,7 @@ from ..errors import DmlibError
 from ..observe.beam import Beam
 from ..observe.cube import SURFACE_DENSITY, HICube, HISettings
 from ..observe.moments import MomentMaps, moment_maps
-from .reasons import Reason, RejectedGalaxyError
+from .curve import Reason, RejectedGalaxyError
 
 KINDS = ("moment1", "hermite")
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from mock_curves import mock_curve, mock_galaxy
 
 from dmlib.errors import DmlibError, GalaxyError
 from dmlib.rotation.fit import Sampling, Task, fit, fit_many
@@ -16,8 +17,6 @@ from dmlib.rotation.posterior import (
     Uniform,
     known,
     likelihood,
-    mock_curve,
-    mock_galaxy,
 )
 from dmlib.settings import RADII_KPC
 

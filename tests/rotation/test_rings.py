@@ -12,8 +12,7 @@ from dmlib.observe.beam import Beam, Smear
 from dmlib.observe.cube import HISettings
 from dmlib.observe.hydrogen import HIGas
 from dmlib.observe.views import rotation_to
-from dmlib.rotation.curve import Tilt, circular_speed, hats
-from dmlib.rotation.reasons import Reason
+from dmlib.rotation.curve import Reason, Tilt, circular_speed, hats
 from dmlib.rotation.rings import RingSettings, fit_rings
 from dmlib.rotation.velocity_field import KINDS, velocity_field
 
