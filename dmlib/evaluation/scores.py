@@ -13,7 +13,7 @@ factor of 1.3 in the mass is one per cent in ln(M / Msun), and that percentage d
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
@@ -81,14 +81,8 @@ def ln_ratio(truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     return per_view(truth, predicted, "ln_ratio")
 
 
-def delta_mse(
-    truth: np.ndarray,
-    predicted: np.ndarray,
-    *,
-    of: Literal["m", "ln_m"] = "m",
-    relative_to: Literal["truth", "prediction"] = "truth",
-) -> np.ndarray:
-    """Delta_MSE of the talk at each radius, shape (r,).
+def delta_mse(truth: np.ndarray, predicted: np.ndarray, *, of: Literal["m", "ln_m"] = "m") -> np.ndarray:
+    """Delta_MSE of the talk relative to the truth, as in the authors' scripts, at each radius, shape (r,).
 
     Parameters
     ----------
@@ -96,11 +90,7 @@ def delta_mse(
         [Msun]
     of : {"m", "ln_m"}
         Meaning of mu.
-    relative_to : {"truth", "prediction"}
-        Denominator: the truth as in the authors' scripts, or the prediction, the other reading of the formula's hat.
     """
-    if relative_to == "prediction":
-        truth, predicted = predicted, truth
     name = {"m": "relative2", "ln_m": "ln_relative2"}[of]
     return np.sqrt(np.nanmean(per_view(truth, predicted, name), axis=0))
 
@@ -128,7 +118,6 @@ class Scores:
     subhalo_id: np.ndarray
     draws: int = 1000
     seed: int = 1
-    _known: dict = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(cls, predictions: Predictions, *, where: np.ndarray | None = None, seed: int = 1) -> Scores:
@@ -164,9 +153,7 @@ class Scores:
         """A measure of each view at each radius, see `per_view`."""
         if name not in self.masses:
             raise DmlibError(f"there is no method '{name}' among {', '.join(self.masses)}.")
-        if (name, measure) not in self._known:
-            self._known[name, measure] = per_view(self.truth, self.masses[name], measure)
-        return self._known[name, measure]
+        return per_view(self.truth, self.masses[name], measure)
 
     def at_radii(self, name: str, measure: str = "relative", *, root: bool = False) -> Estimate:
         """Mean of a measure at each radius, or its root (Delta_MSE of the talk for ``relative2``)."""
@@ -259,7 +246,8 @@ class Coverage:
     Parameters
     ----------
     z : ndarray, shape (n, r)
-        Deviation of the truth from the prediction in units of the stated sigma.
+        Deviation of the truth from the prediction in units of the stated sigma; NaN where a mass is zero or sigma is
+        not positive.
     within : dict of Estimate
         1 and 2 -> fraction of the views within that many sigma, at each radius.
     overall : dict of Estimate
@@ -277,12 +265,6 @@ class Coverage:
     pit: np.ndarray
 
 
-def z_scores(truth: np.ndarray, predicted: np.ndarray, sigma_ln: np.ndarray) -> np.ndarray:
-    """Deviations of the truth in units of sigma, shape (n, r); NaN where the mass is zero or sigma is not positive."""
-    sigma = np.where(np.asarray(sigma_ln, dtype=float) > 0, sigma_ln, np.nan)
-    return -ln_ratio(truth, predicted) / sigma
-
-
 def coverage(truth: np.ndarray, predicted: np.ndarray, sigma_ln: np.ndarray, bootstrap: Bootstrap) -> Coverage:
     """Compare stated uncertainties with the errors.
 
@@ -295,16 +277,15 @@ def coverage(truth: np.ndarray, predicted: np.ndarray, sigma_ln: np.ndarray, boo
     bootstrap : Bootstrap
         Of the same n views.
     """
-    z = z_scores(truth, predicted, sigma_ln)
+    z = -ln_ratio(truth, predicted) / np.where(np.asarray(sigma_ln, dtype=float) > 0, sigma_ln, np.nan)
     inside = {k: np.where(np.isfinite(z), np.abs(z) < k, np.nan) for k in EXPECTED}
     with np.errstate(invalid="ignore"):
         pit = 0.5 * (1.0 + erf(z / np.sqrt(2.0)))
-    # First the mean over the radii of a view, so that radii without mass are left out.
-    some = {k: row_mean(values) for k, values in inside.items()}
     return Coverage(
         z=z,
         within={k: bootstrap.mean(values) for k, values in inside.items()},
-        overall={k: bootstrap.mean(values) for k, values in some.items()},
+        # First the mean over the radii of a view, so that radii without mass are left out.
+        overall={k: bootstrap.mean(row_mean(values)) for k, values in inside.items()},
         stretch=bootstrap.root_mean(row_mean(z**2)),
         pit=pit,
     )

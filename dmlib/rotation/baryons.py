@@ -18,16 +18,13 @@ from ..observe.grid import SkyGrid
 from ..observe.images.bands import absolute_magnitude, from_maggies
 from ..units import G
 from .curve import MIN_RINGS, Reason, RejectedGalaxyError, RotationCurve, Tilt
-from .massmodel import HALF_MASS, MASSES_KNOWN, MassModel, signed_root, signed_square
+from .massmodel import HALF_MASS, MASS_SCATTER, MASSES_KNOWN, MassModel, signed_root, signed_square
 
 #: Msun/kpc^2 in a Msun/pc^2.
 PER_PC2 = 1e6
 
 #: Mass of the gas over that of its HI, for primordial helium (as in SPARC, Lelli et al. 2016).
 HELIUM = 1.33
-
-#: Scatter of masses from `stellar_mass` [dex] (Taylor et al. 2011, section 5.3).
-TAYLOR_SCATTER = 0.1
 
 #: sech^2 scale height of the gas [kpc]: thin compared with the ring step; our choice.
 GAS_HEIGHT = 0.3
@@ -215,7 +212,7 @@ def model_from_maps(curve: RotationCurve, stars: StellarDisc) -> MassModel:
     model = _without_baryons(curve)
     radius = model.radius
     disc = interpolate_profile(stars.radius, stars.disc)
-    spread = 10.0**TAYLOR_SCATTER
+    spread = 10.0**MASS_SCATTER
     return replace(
         model,
         r_disk=stars.scale,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -20,19 +20,14 @@ from ..progress import bar
 from ..settings import RADII_KPC, Settings
 from ..universe import open_universe
 from ..workers import Blocks, map_parallel
-from .baryons import TAYLOR_SCATTER
 from .curve import Reason, Rejection, from_values, rejection, sentences, values
 from .fit import Sampling, fit
 from .massmodel import MassModel
 from .measure import Knowledge, ViewMeasurement, measure_view
-from .posterior import ConcentrationRelation, Normal, Priors, Uniform
+from .posterior import ConcentrationRelation, Priors, known, observed_priors
 
 #: Memory that one worker may need [bytes].
 MEMORY = 2e9
-
-#: Added in quadrature to the rings' error of the inclination [deg]: a warp or an arm changes the tilt by more than the
-#: formal error. Our choice.
-INCLINATION_FLOOR = 2.0
 
 #: Views of a galaxy that are also fitted with perfect knowledge; all three would cost more for the same result.
 PERFECT_VIEWS = (0,)
@@ -65,21 +60,10 @@ class Variant:
     def priors(self, model: MassModel) -> Priors:
         """Priors of an observer for a simulated galaxy.
 
-        The distance is known. Stellar masses from colours are accurate to `TAYLOR_SCATTER`, the inclination to the
-        error of the rings; with perfect knowledge both are exact.
+        With perfect knowledge stellar masses and inclination are exact.
         """
-        stars = tilt = None
-        if self.knowledge == "observed":
-            stars = Normal(0.0, TAYLOR_SCATTER)
-            tilt = Normal(model.inclination, float(np.hypot(model.inclination_err, INCLINATION_FLOOR)), 5.0, 90.0)
-        return Priors(
-            log_c=ConcentrationRelation() if self.simulations else Uniform(0.0, 2.0),
-            stellar_to_halo=self.simulations,
-            log_upsilon_disk=stars,
-            log_upsilon_bulge=stars,
-            inclination=tilt,
-            nominal_inclination=model.inclination,
-        )
+        priors = observed_priors(model) if self.knowledge == "observed" else known()
+        return replace(priors, log_c=ConcentrationRelation(), stellar_to_halo=True) if self.simulations else priors
 
 
 #: Name of a group -> variant, in the order of the chapter.

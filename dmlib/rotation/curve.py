@@ -159,8 +159,6 @@ class Tilt:
 
     def at(self, radius: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Inclination and position angle at radii [deg]."""
-        if len(self.nodes) == 1:
-            return np.full(np.shape(radius), self.inclination[0]), np.full(np.shape(radius), self.position_angle[0])
         return np.interp(radius, self.nodes, self.inclination), np.interp(radius, self.nodes, self.position_angle)
 
     def deproject(self, x: np.ndarray, y: np.ndarray) -> Deprojected:

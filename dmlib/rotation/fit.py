@@ -302,7 +302,6 @@ def _start(target: Likelihood, walkers: int, rng: np.random.Generator) -> np.nda
     z = rng.normal(size=(60 * walkers, len(target.names)))
     log_l = target.log_likelihood(z)
     # The likelihood to a power that leaves at least as many effective draws as walkers.
-    weight = np.exp(log_l - log_l.max())
     for power in np.geomspace(1.0, 1e-3, 12):
         weight = np.exp(power * (log_l - log_l.max()))
         weight /= weight.sum()

@@ -24,6 +24,10 @@ UPSILON_BULGE = 0.7
 #: discs allow, "maximum disc" (Starkman et al. 2018, abstract) [Msun/Lsun].
 UPSILON_RANGE = (0.2, 0.7)
 
+#: Scatter of stellar masses from colours or from light at 3.6 micron [dex] (Taylor et al. 2011, section 5.3; Li et al.
+#: 2018).
+MASS_SCATTER = 0.1
+
 #: Fields of a `MassModel` whose stellar masses are known.
 MASSES_KNOWN: dict[str, Any] = {"upsilon_disk": 1.0, "upsilon_bulge": 1.0, "upsilon_range": (1.0, 1.0)}
 

@@ -13,7 +13,7 @@ from astropy.table import QTable
 from ..dataset.read import DataSet
 from ..dataset.views import Observer
 from ..errors import GalaxyError
-from ..galaxy import Galaxy, load_galaxy
+from ..galaxy import load_galaxy
 from ..observe.cube import HICube
 from ..progress import bar
 from ..units import G
@@ -161,15 +161,13 @@ def choose_view(dataset: DataSet, subhalo_id: int = -1, inclinations: tuple[floa
     return int(best[np.argsort(mass)[int(0.75 * (len(mass) - 1))]])
 
 
-def true_speeds(galaxy: Galaxy, axis: np.ndarray, radii: np.ndarray) -> dict[str, np.ndarray]:
-    """Circular speeds due to the particles in the plane of the disc [km/s], each shape (n,).
+def truth_of(observer: Observer, subhalo_id: int, radii: np.ndarray) -> dict[str, np.ndarray]:
+    """Circular speeds due to the particles of a galaxy in the plane of its HI disc [km/s], each shape (n,).
 
     Parameters
     ----------
-    galaxy : Galaxy
-        With all components.
-    axis : ndarray, shape (3,)
-        Normal of the disc.
+    observer : Observer
+    subhalo_id : int
     radii : ndarray, shape (n,)
         Increasing [kpc].
 
@@ -178,17 +176,12 @@ def true_speeds(galaxy: Galaxy, axis: np.ndarray, radii: np.ndarray) -> dict[str
     dict
         ``stars`` and ``gas`` by direct sum, ``dm`` as for a sphere with the enclosed mass, and ``total``.
     """
+    galaxy, axis = load_galaxy(observer.universe, subhalo_id), hi_axis(observer, subhalo_id)
     stars, gas, wind = (particle_speeds(part, axis, radii) for part in (galaxy.stars, galaxy.gas, galaxy.wind))
     gas = signed_root(signed_square(gas) + signed_square(wind))
     dm = np.sqrt(G * galaxy.dm.enclosed_mass(radii) / radii)
     total = signed_root(signed_square(stars) + signed_square(gas) + dm**2)
     return {"stars": stars, "gas": gas, "dm": dm, "total": total}
-
-
-def truth_of(observer: Observer, subhalo_id: int, radii: np.ndarray) -> dict[str, np.ndarray]:
-    """`true_speeds` of a galaxy of the data set in the plane of its HI disc."""
-    galaxy = load_galaxy(observer.universe, subhalo_id)
-    return true_speeds(galaxy, hi_axis(observer, subhalo_id), radii)
 
 
 def through_beams(

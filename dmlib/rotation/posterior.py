@@ -22,7 +22,11 @@ from ..units import G
 from . import halos
 from .curve import Reason, RejectedGalaxyError
 from .halos import CONCENTRATION_SCATTER, STELLAR_SCATTER, HaloModel, Halos, log_concentration, log_stellar_mass
-from .massmodel import HALF_MASS, UPSILON_BULGE, UPSILON_DISK, MassModel, signed_square
+from .massmodel import HALF_MASS, MASS_SCATTER, UPSILON_BULGE, UPSILON_DISK, MassModel, signed_square
+
+#: Added in quadrature to the rings' error of the inclination [deg]: a warp or an arm changes the tilt by more than the
+#: formal error. Our choice.
+INCLINATION_FLOOR = 2.0
 
 Values = Mapping[str, np.ndarray]
 
@@ -101,8 +105,8 @@ class Priors:
     log_m200: Prior = Uniform(9.0, 14.0)
     log_c: Prior = Uniform(0.0, 2.0)
     stellar_to_halo: bool = False
-    log_upsilon_disk: Normal | None = Normal(math.log10(UPSILON_DISK), 0.1)
-    log_upsilon_bulge: Normal | None = Normal(math.log10(UPSILON_BULGE), 0.1)
+    log_upsilon_disk: Normal | None = Normal(math.log10(UPSILON_DISK), MASS_SCATTER)
+    log_upsilon_bulge: Normal | None = Normal(math.log10(UPSILON_BULGE), MASS_SCATTER)
     distance: Normal | None = None
     inclination: Normal | None = None
     nominal_inclination: float = math.nan
@@ -163,6 +167,20 @@ def sparc_priors(row: Row) -> Priors:
         distance=Normal(1.0, distance_err / distance, 0.1, 3.0) if distance_err > 0 else None,
         inclination=Normal(angle, angle_err, 5.0, 90.0) if angle_err > 0 else None,
         nominal_inclination=float(angle),
+    )
+
+
+def observed_priors(model: MassModel) -> Priors:
+    """Priors of an observer: stellar masses to `MASS_SCATTER`, the inclination to the error of the rings.
+
+    `INCLINATION_FLOOR` is added in quadrature to that error. The distance is known.
+    """
+    error = float(np.hypot(model.inclination_err, INCLINATION_FLOOR))
+    return Priors(
+        log_upsilon_disk=Normal(math.log10(model.upsilon_disk), MASS_SCATTER),
+        log_upsilon_bulge=Normal(math.log10(model.upsilon_bulge), MASS_SCATTER),
+        inclination=Normal(model.inclination, error, 5.0, 90.0),
+        nominal_inclination=model.inclination,
     )
 
 

@@ -105,11 +105,7 @@ def read_rotmod(path: str | Path) -> QTable:
         When the file is missing or empty, or a line has another format; names file and line.
     """
     path = Path(path)
-    if not path.is_file():
-        raise SparcError(
-            f"{path.name} is not in {path.parent.name}: SPARC has no galaxy of that name, or it is incomplete."
-        )
-    lines = path.read_text(encoding="ascii", errors="replace").splitlines()
+    lines = _lines(path, "SPARC has no galaxy of that name, or it is incomplete")
     distance = re.search(r"^#\s*Distance\s*=\s*([0-9.]+)\s*Mpc", "\n".join(lines), re.MULTILINE)
     if distance is None:
         raise SparcError(f"{path.name} has no distance; fetch the file again.")
@@ -143,9 +139,7 @@ def read_table1(path: str | Path) -> QTable:
         When the file is missing, or a line has another format; names file and line.
     """
     path = Path(path)
-    if not path.is_file():
-        raise SparcError(f"{path.name} is not in {path.parent.name}: run `dmlib fetch sparc-table`.")
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    lines = _lines(path, "run `dmlib fetch sparc-table`")
     rules = [number for number, text in enumerate(lines) if text.startswith("----")]
     if not rules:
         raise SparcError(f"{path.name} is not a machine-readable table (no ruled lines); fetch it again.")
@@ -153,6 +147,12 @@ def read_table1(path: str | Path) -> QTable:
     for name in _ZERO_IS_MISSING:
         table[name][table[name] == 0] = np.nan
     return table
+
+
+def _lines(path: Path, mend: str) -> list[str]:
+    if not path.is_file():
+        raise SparcError(f"{path.name} is not in {path.parent.name}: {mend}.")
+    return path.read_text(encoding="utf-8", errors="replace").splitlines()
 
 
 def _table(path: Path, lines: list[str], first: int, columns: dict[str, Any]) -> QTable:

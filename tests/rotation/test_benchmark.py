@@ -20,7 +20,7 @@ from dmlib.rotation.benchmark import VARIANTS, read_benchmark
 from dmlib.rotation.curve import Reason, Rejection
 from dmlib.rotation.fit import Sampling
 from dmlib.rotation.measure import ViewMeasurement
-from dmlib.rotation.posterior import ConcentrationRelation, Uniform, known
+from dmlib.rotation.posterior import INCLINATION_FLOOR, ConcentrationRelation, Uniform, known
 from dmlib.settings import RADII_KPC, Settings
 
 #: Galaxy 3 shows no gas, view 1 of galaxy 5 is refused though it has a curve.
@@ -116,9 +116,9 @@ def test_the_same_seed_gives_the_same_numbers(world, built):
 
 
 def test_priors_of_the_variants():
-    model = replace(mock_galaxy(), inclination=50.0, inclination_err=3.0)
+    model = replace(mock_galaxy(), upsilon_disk=1.0, inclination=50.0, inclination_err=3.0)
     observed, perfect, told = (VARIANTS[name].priors(model) for name in ("nfw", "nfw_perfect", "nfw_lcdm"))
-    assert observed.inclination.sigma == pytest.approx(np.hypot(3, builder.INCLINATION_FLOOR))
+    assert observed.inclination.sigma == pytest.approx(np.hypot(3, INCLINATION_FLOOR))
     assert observed.log_upsilon_disk.mean == 0 and observed.log_upsilon_disk.sigma == 0.1
     assert perfect.inclination is None and perfect.log_upsilon_disk is None
     assert told.log_c == ConcentrationRelation() and told.stellar_to_halo and not observed.stellar_to_halo
