@@ -14,12 +14,13 @@ import math
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 
 import emcee
 import numpy as np
 
 from dmlib.embedded import relations
-from dmlib.rotation.fit import Sampling, Task, _autocorrelation, fit, fit_many
+from dmlib.rotation.fit import Sampling, _autocorrelation, fit, fit_many
 from dmlib.rotation.halos import halo_model
 from dmlib.rotation.massmodel import MassModel, signed_square
 from dmlib.rotation.posterior import Priors, known, likelihood, sparc_priors
@@ -104,7 +105,8 @@ def main() -> None:
     print(f"  plain emcee, a scalar likelihood  {1e3 * seconds / samples:9.2f} ms per independent sample")
     print(f"  dmlib.rotation.fit                {1e3 * mine:9.2f} ms per independent sample")
     print(f"  ratio                             {seconds / samples / mine:9.1f}   (wanted: at least 10)")
-    tasks = [Task((halo, k), m, halo, p, seed=k) for k, (m, p) in enumerate(some) for halo in ("nfw", "burkert")]
+    pairs = [(halo, k) for k in range(len(some)) for halo in ("nfw", "burkert")]
+    tasks = [((halo, k), partial(fit, some[k][0], halo, some[k][1], seed=k)) for halo, k in pairs]
     begin = time.perf_counter()
     outcomes = list(fit_many(tasks))
     wall = time.perf_counter() - begin

@@ -418,7 +418,7 @@ for name, values in columns.items():
 #
 # :::{admonition} Exercise
 # :class: tip
-# Fit the rings with the classic method (`RingSettings(deblur=False)`) and the true tilt. What is the error of the innermost good ring? Then try
+# Fit the rings with the classic method (`deblur=False`) and the true tilt. What is the error of the innermost good ring? Then try
 # `velocity_field(cube, "hermite")`.
 # :::
 #
@@ -427,8 +427,7 @@ for name, values in columns.items():
 # ```python
 # for kind in ("moment1", "hermite"):
 #     maps = velocity_field(cube, kind)
-#     how = RingSettings(geometry="fixed", deblur=False)
-#     one = fit_rings(maps, how, **tilt)
+#     one = fit_rings(maps, geometry="fixed", deblur=False, **tilt)
 #     k = int(np.flatnonzero(one.good)[0])
 #     true = truth_of(observer, chosen, one.radius)["total"][k]
 #     print(kind, one.radius[k], one.v_rot[k] / true - 1)

@@ -20,8 +20,8 @@ from ..progress import bar
 from ..settings import RADII_KPC, Settings
 from ..universe import open_universe
 from ..workers import Blocks, map_parallel
-from .curve import Reason, Rejection, from_values, rejection, sentences, values
-from .fit import Sampling, fit
+from .curve import Reason, Rejection, from_values, sentences, values
+from .fit import Sampling, attempt, fit
 from .massmodel import MassModel
 from .measure import Knowledge, ViewMeasurement, measure_view
 from .posterior import ConcentrationRelation, Priors, known, observed_priors
@@ -308,15 +308,12 @@ def _fit(found: ViewMeasurement, variant: Variant, seeds: list[int]) -> dict[str
     out: dict[str, Any] = {"tried": 1.0}
     reasons = found.reasons
     if found.model is not None:
-        begin = time.process_time()
         seed = int(np.random.default_rng(seeds).integers(2**31))
-        try:
-            made = fit(
-                found.model, variant.halo, variant.priors(found.model), seed=seed, sampling=SAMPLING, evidence=False
-            )
-        except GalaxyError as error:
-            reasons = (*reasons, rejection(error))
+        make = partial(fit, found.model, variant.halo, variant.priors(found.model), sampling=SAMPLING, evidence=False)
+        outcome = attempt((variant, partial(make, seed=seed)))
+        if outcome.rejection is not None:
+            reasons = (*reasons, outcome.rejection)
         else:
-            out |= {"seconds": time.process_time() - begin, "accepted": float(found.accepted)}
-            out |= {key: getattr(made, key) for key in ("quantiles", "measured", "converged")}
+            out |= {"seconds": outcome.seconds, "accepted": float(found.accepted)}
+            out |= {key: getattr(outcome.fit, key) for key in ("quantiles", "measured", "converged")}
     return {**out, "reason": sentences(reasons), "reasons": values(reasons)}

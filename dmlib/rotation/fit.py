@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from ..errors import GalaxyError
 from ..progress import bar
 from ..settings import RADII_KPC
 from ..workers import map_parallel
+from .curve import Rejection, rejection
 from .massmodel import MassModel
 from .posterior import Likelihood, Priors, likelihood
 
@@ -172,29 +173,8 @@ def fit(
     return _summary(target, draws, diagnostics)
 
 
-@dataclass(frozen=True)
-class Task:
-    """One fit of many; arguments as for `fit`.
-
-    Parameters
-    ----------
-    key : tuple
-        Identifies the task.
-    model : MassModel
-    halo : str
-    priors : Priors
-    seed : int
-    sampling : Sampling
-    evidence : bool
-    """
-
-    key: tuple
-    model: MassModel
-    halo: str
-    priors: Priors
-    seed: int = 1
-    sampling: Sampling = Sampling()
-    evidence: bool = True
+#: What identifies a fit of many, and how to make it, for example ``partial(fit, model, "nfw")``.
+Task = tuple[Any, Callable[[], Fit]]
 
 
 @dataclass(frozen=True)
@@ -203,29 +183,31 @@ class Outcome:
 
     Parameters
     ----------
-    key : tuple
+    key : object
+        Of the task.
     fit : Fit or None
-    reason : str
+    rejection : Rejection or None
         Why there is no fit.
     seconds : float
         Processor time of the fit.
     """
 
-    key: tuple
+    key: Any
     fit: Fit | None
-    reason: str
+    rejection: Rejection | None
     seconds: float
 
 
-def run(task: Task) -> Outcome:
+def attempt(task: Task) -> Outcome:
     """Make one fit; a galaxy that cannot be fitted gives an outcome with the reason."""
     begin = time.process_time()
-    made, reason = None, ""
+    key, make = task
+    made = refused = None
     try:
-        made = fit(task.model, task.halo, task.priors, seed=task.seed, sampling=task.sampling, evidence=task.evidence)
+        made = make()
     except GalaxyError as error:
-        reason = str(error)
-    return Outcome(task.key, made, reason, time.process_time() - begin)
+        refused = rejection(error)
+    return Outcome(key, made, refused, time.process_time() - begin)
 
 
 def fit_many(tasks: Sequence[Task], *, label: str = "mass models", workers: int | None = None) -> Iterator[Outcome]:
@@ -247,7 +229,7 @@ def fit_many(tasks: Sequence[Task], *, label: str = "mass models", workers: int 
         When a worker was stopped.
     """
     with bar(total=len(tasks), label=label, unit="fit") as progress:
-        for outcome in map_parallel(run, tasks, memory=MEMORY, workers=workers, what="fitted rotation curves"):
+        for outcome in map_parallel(attempt, tasks, memory=MEMORY, workers=workers, what="fitted rotation curves"):
             yield outcome
             progress.update()
 

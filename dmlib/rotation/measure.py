@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -20,7 +21,7 @@ from ..units import G
 from .baryons import model_from_maps, model_from_particles, particle_speeds, weigh_stars
 from .curve import Rejection, RotationCurve, Tilt, rejection
 from .massmodel import MassModel, signed_root, signed_square
-from .rings import RingSettings, fit_rings
+from .rings import fit_rings
 from .velocity_field import velocity_field
 
 Knowledge = Literal["observed", "perfect"]
@@ -93,8 +94,7 @@ def measure_view(
         field = velocity_field(cube)
         if knowledge == "perfect":
             inclination, angle = _true_tilt(dataset, row)
-            how = RingSettings(geometry="fixed")
-            curve = fit_rings(field, how, inclination=inclination, position_angle=angle)
+            curve = fit_rings(field, geometry="fixed", inclination=inclination, position_angle=angle)
             galaxy = load_galaxy(observer.universe, subhalo_id, components=("stars", "gas"))
             model = model_from_particles(curve, galaxy, hi_axis(observer, subhalo_id))
         else:
@@ -208,11 +208,8 @@ def through_beams(
         hi = observer.recipe.hi.model_copy(update={"beam": float(beam)})
         telescope = replace(observer, recipe=observer.recipe.model_copy(update={"hi": hi}))
         field = velocity_field(telescope.cube(subhalo_id, view))
-        hows = (RingSettings(geometry="fixed", deblur=deblur) for deblur in (False, True))
-        without, included = (
-            fit_rings(field, how, inclination=inclination, position_angle=position_angle) for how in hows
-        )
-        curves[beam] = without, included
+        fixed = partial(fit_rings, field, geometry="fixed", inclination=inclination, position_angle=position_angle)
+        curves[beam] = fixed(deblur=False), fixed(deblur=True)
     return curves
 
 

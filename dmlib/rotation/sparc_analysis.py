@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from ..code import fingerprint
 from ..errors import GalaxyError
 from ..settings import RADII_KPC
 from ..workers import Blocks
-from .fit import Sampling, Task, fit_many
+from .fit import Sampling, Task, fit, fit_many
 from .massmodel import signed_square
 from .sparc import CurveSample
 
@@ -235,29 +236,29 @@ def fit_curves(
     seed : int
     sampling : Sampling, optional
     """
-    tasks = [
-        Task((halo, number), model, halo, priors, seed=seed + number, sampling=sampling or Sampling())
-        for number, (model, priors) in enumerate(zip(curves.models, curves.priors, strict=True))
-        for halo in halos
-    ]
-    key, blocks = _key(tasks), Blocks(path.parent)
+    sampling = sampling or Sampling()
+    key, blocks = _key(curves, halos, seed, sampling), Blocks(path.parent)
     stored = blocks.read(path.stem)
     if stored is None or str(stored.get("key")) != key:
-        stored = {"key": np.array(key), **_fit(tasks, len(curves))}
+        stored = {"key": np.array(key), **_fit(curves, halos, seed, sampling)}
         blocks.write(path.stem, **stored)
     columns = {halo: {name: stored[f"{halo}/{name}"] for name in _SHAPES} for halo in halos}
     return SampleFits(halos, columns, dict(zip(stored["numbers"].tolist(), stored["reasons"].tolist(), strict=True)))
 
 
-def _fit(tasks: list[Task], n: int) -> dict[str, np.ndarray]:
-    """Columns ``halo/name`` of n galaxies, and the ``numbers`` of those that cannot be fitted with the ``reasons``."""
-    halos = dict.fromkeys(task.halo for task in tasks)
+def _fit(curves: CurveSample, halos: tuple[str, ...], seed: int, sampling: Sampling) -> dict[str, np.ndarray]:
+    """Columns ``halo/name``, and the ``numbers`` of galaxies that cannot be fitted with the ``reasons``."""
+    tasks: list[Task] = [
+        ((halo, number), partial(fit, model, halo, priors, seed=seed + number, sampling=sampling))
+        for number, (model, priors) in enumerate(zip(curves.models, curves.priors, strict=True))
+        for halo in halos
+    ]
+    n, reasons = len(curves), dict[int, str]()
     arrays = {f"{halo}/{name}": np.full((n, *shape), np.nan) for halo in halos for name, shape in _SHAPES.items()}
-    reasons: dict[int, str] = {}
     for outcome in fit_many(tasks, label="rotation curves"):
         halo, number = outcome.key
         if outcome.fit is None:
-            reasons[number] = outcome.reason
+            reasons[number] = str(outcome.rejection)
             continue
         found = vars(outcome.fit) | {"converged": outcome.fit.converged, "seconds": outcome.seconds}
         found |= {name: outcome.fit.interval(name) for name in _SHAPES if name in outcome.fit.values}
@@ -266,11 +267,11 @@ def _fit(tasks: list[Task], n: int) -> dict[str, np.ndarray]:
     return arrays | {"numbers": np.array([*reasons], dtype=int), "reasons": np.array([*reasons.values()], dtype=str)}
 
 
-def _key(tasks: list[Task]) -> str:
+def _key(curves: CurveSample, halos: tuple[str, ...], seed: int, sampling: Sampling) -> str:
     """Fingerprint of data, priors, settings of the sampler and the code."""
     digest = hashlib.sha256(fingerprint("dmlib.rotation.fit").encode())
-    for task in tasks:
-        for value in vars(task.model).values():
+    digest.update(repr((halos, curves.priors, seed, sampling)).encode())
+    for model in curves.models:
+        for value in vars(model).values():
             digest.update(value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode())
-        digest.update(repr((task.key, task.priors, task.seed, task.sampling)).encode())
     return digest.hexdigest()
