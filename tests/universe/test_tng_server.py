@@ -15,7 +15,8 @@ from tng_server import KEY
 
 from dmlib import embedded
 from dmlib.errors import DmlibError, UniverseError
-from dmlib.observe.hydrogen import load_hi_gas
+from dmlib.observe.cube import HISettings
+from dmlib.observe.hydrogen import load_hi
 from dmlib.universe import FilesUniverse
 
 
@@ -40,7 +41,7 @@ def test_martini_finds_our_hi_mass(output, tmp_path, monkeypatch):
         source = TNGSource(
             "TNG100-1", 99, subhalo_id, api_key=KEY, cutout_dir=str(tmp_path), distance=10 * u.Mpc, ra=0 * u.deg
         )
-    ours = load_hi_gas(universe, subhalo_id, scope="group", negligible=0.0)
+    ours = load_hi(universe, subhalo_id, HISettings(scope="group", negligible=0.0))
     theirs = source.mHI_g.to_value(u.Msun).sum()
     assert theirs == pytest.approx(ours.m_hi.sum(), rel=1e-5) and theirs > 1e7
 
