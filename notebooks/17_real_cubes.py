@@ -293,9 +293,9 @@ print("inside" if placed.inside else "OUTSIDE", "the training distribution")
 # %%
 predicted, reason = predict_galaxy(load.models(settings), network, maps.stack)
 truth = None
-if galaxy.view is not None:
+if galaxy.subhalo_id is not None:
     ids = np.asarray(dataset.table["subhalo_id"])
-    truth = dataset.dm_profile[np.flatnonzero(ids == galaxy.view[0])[0]]
+    truth = dataset.dm_profile[np.argmax(ids == galaxy.subhalo_id)]
 print(reason or f"{len(predicted)} members of {network}")
 
 # %%

@@ -56,6 +56,8 @@ class RealGalaxy:
         A model with the stellar speeds from other data; of a simulated galaxy the whole mass model.
     note : str
         What is missing and why; "" where nothing is.
+    subhalo_id : int or None
+        Of a simulated galaxy.
     """
 
     name: str
@@ -66,6 +68,7 @@ class RealGalaxy:
     references: dict[str, tuple[np.ndarray, np.ndarray]]
     stars: MassModel | None
     note: str = ""
+    subhalo_id: int | None = None
 
     @property
     def kpc(self) -> float:
@@ -155,7 +158,7 @@ def _stand_in(dataset: DataSet, observer: Observer, reason: str) -> RealGalaxy:
         sky = read_cube(path)
     model = measure_view(dataset, observer, *key, cube=cube).model
     name = f"Simulated galaxy, subhalo {key[0]}"
-    return RealGalaxy(name, None, sky, dataset.recipe.hi.distance, (0.0, 0.0), {}, model, reason)
+    return RealGalaxy(name, None, sky, dataset.recipe.hi.distance, (0.0, 0.0), {}, model, reason, key[0])
 
 
 def mass_model(galaxy: RealGalaxy, curve: RotationCurve) -> MassModel | None:
