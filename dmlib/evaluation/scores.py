@@ -131,7 +131,7 @@ class Scores:
         seed : int
         """
         some = slice(None) if where is None else np.asarray(where, dtype=bool)
-        masses = {name: predictions[name].m_dm[some] for name in predictions.names}
+        masses = {name: predictions[name].m_dm[some] for name in predictions.groups}
         return cls(predictions.radii, predictions.truth[some], masses, predictions.subhalo_id[some], seed=seed)
 
     @cached_property
