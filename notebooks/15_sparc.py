@@ -49,9 +49,8 @@ from textwrap import fill
 import numpy as np
 from astropy.table import Table
 
-from dmlib.figures import show
+from dmlib.figures import show, show_table
 from dmlib.figures import sparc as figures
-from dmlib.figures.tables import show_table
 from dmlib.results import recorder
 from dmlib.rotation import priors
 from dmlib.rotation.fit import fit
