@@ -5,7 +5,7 @@ one set of parameters at a time, and emcee's default moves. Both are timed in th
 the posterior (steps over the autocorrelation time), so that their ratio does not depend on the machine.
 
 Run with ``python benchmarks/bench_halo.py [GALAXIES]``; SPARC comes through the manifest (``DMLIB_MIRROR``). Where it
-cannot be had, curves drawn from the model take its place.
+is not available, curves drawn from the model take its place.
 """
 
 from __future__ import annotations
@@ -17,15 +17,12 @@ import time
 import emcee
 import numpy as np
 
-from dmlib.rotation import likelihood
-from dmlib.rotation.examples import sparc_files
-from dmlib.rotation.fit import Sampling, _autocorrelation, fit
-from dmlib.rotation.halos import r200
-from dmlib.rotation.many import Task, fit_many
+from dmlib.rotation.fit import Sampling, Task, _autocorrelation, fit, fit_many
+from dmlib.rotation.halos import halo_model, r200
 from dmlib.rotation.massmodel import MassModel, from_sparc, signed_square
-from dmlib.rotation.mock import draw, template
-from dmlib.rotation.priors import Priors, sparc_priors
+from dmlib.rotation.posterior import Priors, likelihood, mock_curve, mock_galaxy, sparc_priors
 from dmlib.rotation.sparc import read_table1
+from dmlib.rotation.sparc_sample import sparc_files
 from dmlib.units import G
 
 WALKERS = 48
@@ -34,19 +31,19 @@ AIM = 180.0
 
 def curves(most: int) -> list[tuple[MassModel, Priors]]:
     """SPARC's curves with their priors, or as many drawn from the model."""
-    folder, table, reason = sparc_files()
-    if folder is None:
-        print(f"SPARC is not here ({reason}): curves drawn from the model instead")
+    files = sparc_files()
+    if isinstance(files, str):
+        print(f"SPARC is not available ({files}): curves drawn from the model instead")
         rng = np.random.default_rng(1)
-        return [(draw(template(), "nfw", Priors(), rng)[0], Priors()) for _ in range(most or 175)]
-    rows = read_table1(table)
+        return [(mock_curve(mock_galaxy(), "nfw", Priors(), rng)[0], Priors()) for _ in range(most or 175)]
+    rows = read_table1(files[1])
     rows = rows[: most or len(rows)]
-    return [(from_sparc(folder / f"{row['galaxy']}_rotmod.dat", rows), sparc_priors(row)) for row in rows]
+    return [(from_sparc(files[0] / f"{row['galaxy']}_rotmod.dat", rows), sparc_priors(row)) for row in rows]
 
 
 def plain_log_posterior(z: np.ndarray, model: MassModel, priors: Priors, names: tuple[str, ...]) -> float:
     """NFW, one set of parameters, straight from the formulas."""
-    values = {name: float(v[0]) for name, v in priors.transform(z[None], names, "nfw").items()}
+    values = {name: float(v[0]) for name, v in priors.transform(z[None], names, halo_model("nfw")).items()}
     m200, c = 10 ** values["log_m200"], 10 ** values["log_c"]
     scale = float(r200(np.array(m200))) / c
     stretch = values.get("distance", 1.0)
@@ -67,8 +64,8 @@ def plain_log_posterior(z: np.ndarray, model: MassModel, priors: Priors, names: 
 
 def plain(model: MassModel, priors: Priors, steps: int = 1500) -> tuple[float, float]:
     """Seconds of a plain run, and independent samples that it gives."""
-    names = priors.names("nfw", model)
-    target = likelihood.of(model, "nfw", priors)
+    names = priors.names(halo_model("nfw"), model)
+    target = likelihood(model, "nfw", priors)
     z = 0.1 * np.random.default_rng(1).normal(size=(WALKERS, len(names)))
     np.testing.assert_allclose(
         plain_log_posterior(z[0], model, priors, names), target.log_posterior(z[:1])[0], rtol=1e-8

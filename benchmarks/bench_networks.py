@@ -23,16 +23,13 @@ IMAGES = {"A": 768, "A_scripts": 768, "B": 512, "C": 1536, "ResNet50": 128}
 
 def measure(name: str) -> None:
     """Print one architecture's line; in a process of its own, so that memory is its own."""
-    from dmlib.networks import backend
-
-    backend.prepare()
     import keras
     import numpy as np
     import psutil
 
-    from dmlib.networks import architectures, fit
-    from dmlib.networks.losses import masked_mse
-    from dmlib.networks.plan import Schedule
+    from dmlib.networks import backend, fit
+    from dmlib.networks.models import multiplications
+    from dmlib.networks.plan import Schedule, architecture
 
     pixels = int(os.environ.get("DMLIB_BENCH_PIXELS", "64"))
     rng = np.random.default_rng(1)
@@ -40,8 +37,9 @@ def measure(name: str) -> None:
     inputs = rng.random((n, pixels, pixels, len(CHANNELS)), dtype=np.float32)
     targets = rng.normal(size=(n, 20)).astype(np.float32)
 
-    model = architectures.build(name, CHANNELS, pixels)
-    model.compile("adam", loss=masked_mse, jit_compile=backend.jit())
+    entry = architecture(name)
+    model = entry.build(CHANNELS, pixels)
+    model.compile("adam", loss=fit.masked_mse, jit_compile=backend.jit())
     model.fit(inputs[: 2 * BATCH], targets[: 2 * BATCH], batch_size=BATCH, verbose=0)
     plain = clocked(lambda: model.fit(inputs, targets, batch_size=BATCH, verbose=0), n)
 
@@ -57,14 +55,14 @@ def measure(name: str) -> None:
         spent.append(now - before[0])
         before[0] = now
 
-    fitted = fit.fit(name, CHANNELS, views, few, schedule, seed=1, told=told)
-    ours = (n / min(fitted.history.seconds[1:]), n / min(spent[1:]))
-    fit.predict(fitted.model, inputs[:128])
-    predicting = clocked(lambda: fit.predict(fitted.model, inputs), n)
+    model, history = fit.fit(entry, CHANNELS, views, few, schedule, seed=1, told=told)
+    ours = (n / min(history["seconds"][1:]), n / min(spent[1:3]))
+    fit.predict(model, inputs[:128])
+    predicting = clocked(lambda: fit.predict(model, inputs), n)
+    parameters = sum(weight.size for weight in map(np.asarray, model.trainable_weights))
     memory = psutil.Process().memory_info().rss / 1e9
-    cost = architectures.cost(fitted.model)
     print(
-        f"{name:10s} {cost['parameters']:>11,d} {cost['multiplications'] / 1e6:8.1f} {plain[0]:8.0f} {plain[1]:8.0f} "
+        f"{name:10s} {parameters:>11,d} {multiplications(model) / 1e6:8.1f} {plain[0]:8.0f} {plain[1]:8.0f} "
         f"{ours[0]:8.0f} {ours[1]:8.0f} {ours[1] / plain[1]:6.2f} {predicting[1]:9.0f} {memory:7.1f}   "
         f"{keras.backend.backend()} {keras.version()}, {backend.precision()}",
         flush=True,

@@ -24,7 +24,7 @@ from dmlib.observe.views import View, orientation, rotation_to
 from dmlib.rotation.barolo import find_barolo, fit_barolo
 from dmlib.rotation.curve import RotationCurve
 from dmlib.rotation.rings import RingSettings, fit_rings
-from dmlib.rotation.velocities import velocity_field
+from dmlib.rotation.velocity_field import velocity_field
 
 SPIN = np.array([0.3, -0.8, 0.5])
 END = 35.0  # of the disc [kpc]

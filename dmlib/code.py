@@ -103,8 +103,14 @@ def closure(names: Iterable[str], *, with_infrastructure: bool = False) -> dict[
     return dict(sorted(found.items()))
 
 
+def modules_of(package: str) -> list[str]:
+    """Names of a package and of the modules in its folder."""
+    found = _resolve(package)
+    return [package, *(f"{package}.{path.stem}" for path in sorted(found[1].parent.glob("[!_]*.py")))] if found else []
+
+
 def fingerprint(*modules: str) -> str:
-    """Hash of the code of the named modules and of all that they use.
+    """Hash of the code of the named modules, of all modules that they use, and of the tables beside these.
 
     Parameters
     ----------
@@ -117,8 +123,9 @@ def fingerprint(*modules: str) -> str:
         Sha256, the same after an edit of comments, docstrings or layout.
     """
     digest = hashlib.sha256()
-    for module, path in closure(modules).items():
-        digest.update(f"{module} {code_hash(path)}\n".encode())
+    used = closure(modules)
+    for path in (*used.values(), *data_files(used)):
+        digest.update(f"{path.name} {code_hash(path)}\n".encode())
     return digest.hexdigest()
 
 
@@ -191,8 +198,7 @@ def _code_hash(path: Path, version: Read) -> str:
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             # A string that stands alone documents what is above it.
-            code: list[ast.stmt] = [part for part in node.body if not _is_text(part)]
-            node.body[:] = code or [ast.Pass()]
+            node.body[:] = [part for part in node.body if not _is_text(part)] or [ast.Pass()]
     return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
 
 
@@ -219,8 +225,8 @@ def _collect(tree: ast.AST, package: str) -> Imported:
             if base.split(".")[0] in PACKAGES:
                 target.update(f"{base}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-            for child in node.orelse:
-                visit(child, target)
+            for statement in node.orelse:
+                visit(statement, target)
         else:
             inside = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
             for child in ast.iter_child_nodes(node):

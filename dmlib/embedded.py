@@ -136,12 +136,12 @@ def census(drawn: Population) -> Table:
     return table
 
 
-def disturbed(settings: Settings, subhalo_id: np.ndarray) -> np.ndarray:
-    """Which galaxies have disturbed gas, as planned, shape (n,) bool.
+def disturbed(settings: Settings) -> np.ndarray:
+    """Whether each subhalo of the catalogue has disturbed gas, as planned, bool of shape (n,).
 
-    No method is told. In real data such galaxies would have to be recognised by their asymmetry.
+    No method uses this. In real data such galaxies would have to be recognised by their asymmetry.
     """
-    return population(settings).subhalos["disturbed"][np.asarray(subhalo_id, dtype=int)] != ""
+    return np.asarray(population(settings).subhalos["disturbed"] != "")
 
 
 def tng_server(folder: str | Path, *, fail_every: int = 0, fail_as: str = "error", **choices: Any) -> Any:

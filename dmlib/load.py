@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from astropy.table import QTable
 
 from . import sample as samples
@@ -72,6 +73,18 @@ def benchmark(settings: Settings) -> Benchmark:
     from .rotation.benchmark import read_benchmark
 
     return read_benchmark(ensure(settings, "rotation"))
+
+
+def disturbed(settings: Settings) -> np.ndarray | None:
+    """Whether each subhalo of the embedded universe has disturbed gas, from its plan; None for other universes.
+
+    Networks do not get this information. In real data such galaxies would have to be recognised by their asymmetry.
+    """
+    if not settings.source.written_here:
+        return None
+    from . import embedded
+
+    return embedded.disturbed(settings)
 
 
 def record(name: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
-"""Bugs in the authors' public scripts, for demonstration only: no result of dmlib depends on this.
+"""Bugs in the authors' public scripts and ambiguities of the paper's selection, for demonstration only.
 
-The functions reimplement them after reading github.com/Martindelosrios/ML4DM (``Download_GalsProps.py``).
+The functions reimplement them after reading github.com/Martindelosrios/ML4DM (``Download_GalsProps.py``). No result of
+dmlib depends on this.
 """
 
 from __future__ import annotations
@@ -8,11 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from astropy import units as u
 
 from .galaxy import Galaxy
 from .particles import enclosed_mass
-from .settings import RADII_KPC
+from .sample import is_true_central, select
+from .settings import RADII_KPC, Criteria
 from .units import BOX_TNG100, HUBBLE
+from .universe import Universe
 
 #: Constants of the published wrap. They are in ckpc/h but applied to positions in kpc.
 _WRAP_LIMIT, _WRAP_PERIOD = 32500.0, 75000.0
@@ -120,3 +124,53 @@ def near_planes(position: np.ndarray, reach: float = RADII_KPC[-1], box: float =
 def expected_torn(reach: float = RADII_KPC[-1], box: float = BOX_TNG100 / HUBBLE) -> float:
     """Expected fraction of `near_planes` for uniformly distributed galaxies: two planes per axis, both sides."""
     return 1.0 - (1.0 - 4.0 * reach / box) ** 3
+
+
+def selection_readings(universe: Universe) -> dict:
+    """Count what the cuts leave, in every reading of the paper's table.
+
+    Parameters
+    ----------
+    universe : Universe
+
+    Returns
+    -------
+    dict
+        ``n_groups``, ``n_subhalos``, ``group_mass_range`` [Msun]; ``funnels``: for each aperture and each meaning of
+        central the counts after each cut; ``parent_zero``: subhaloes with SubhaloParent = 0, how many of them are
+        satellites, and how many satellites there are; ``flag_false``: rows with SubhaloFlag = 0, and those among them
+        above 1e10 Msun in stars; ``mass_limit``: rows above 1e10 Msun, and above 1e10/h^2 Msun, which is what a query
+        asks for that divides by h where it should multiply; ``torn_by_wrap``: galaxies of the paper's sample that reach
+        across a plane where the wrap of the authors' scripts tears.
+    """
+    subhalos = universe.subhalos(("SubhaloParent", "SubhaloGrNr", "SubhaloMassType", "SubhaloFlag"))
+    groups = universe.groups(("GroupFirstSub", "GroupMass"))
+    central = is_true_central(subhalos, groups)
+    parent_zero = np.asarray(subhalos["SubhaloParent"]) == 0
+    m_star = subhalos["SubhaloMassType"][:, 4].to_value(u.Msun)
+    flag = np.asarray(subhalos["SubhaloFlag"])
+    mass = groups["GroupMass"].to_value(u.Msun)
+    sample = select(universe)[0]
+    return {
+        "n_groups": universe.header.n_groups,
+        "n_subhalos": universe.header.n_subhalos,
+        "group_mass_range": [float(f"{mass.min():.4g}"), float(f"{mass.max():.4g}")],
+        "funnels": {
+            aperture: {
+                centrals: select(universe, Criteria(aperture=aperture, centrals=centrals))[1].counts
+                for centrals in ("paper", "true")
+            }
+            for aperture in ("all", "2rhalf")
+        },
+        "parent_zero": {
+            "all": int(parent_zero.sum()),
+            "satellites_among_them": int((parent_zero & ~central).sum()),
+            "satellites": int((~central).sum()),
+        },
+        "flag_false": {"all": int((~flag).sum()), "above_1e10": int((~flag & (m_star >= 1e10)).sum())},
+        "mass_limit": {
+            "right": int((m_star >= 1e10).sum()),
+            "divided_by_h": int((m_star >= mass_limit_as_published(1e10)).sum()),
+        },
+        "torn_by_wrap": {"paper": int(near_planes(sample["position"].to_value(u.kpc)).sum()), "of": len(sample)},
+    }

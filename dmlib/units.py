@@ -55,7 +55,7 @@ class CodeUnits:
 
     @property
     def length(self) -> float:
-        """kpc per ckpc/h."""
+        """Kpc per ckpc/h."""
         return self.a / self.h
 
     @property

@@ -46,11 +46,12 @@ galaxy = "NGC6503"  # SPARC name; NGC 6503 as in section 1 of the talk
 # %%
 from textwrap import fill
 
+from dmlib import load
 from dmlib.figures import show
 from dmlib.figures import sparc as figures
 from dmlib.results import recorder
-from dmlib.rotation.examples import load_example, load_population, relate
 from dmlib.rotation.massmodel import outer_slope
+from dmlib.rotation.sparc_sample import load_example, load_population, relate
 from dmlib.settings import Settings
 
 settings = Settings(
@@ -83,7 +84,8 @@ settings = Settings(
 # The next cell reads them from a local copy or downloads them, and verifies the archive by its checksum.
 
 # %%
-example = load_example(settings, galaxy)
+sample, simulation = load.sample(settings), load.universe(settings)
+example = load_example(sample, simulation, galaxy)
 source = f"{example.galaxy} from {example.source}"
 print(fill(example.note or source, 79))
 
@@ -259,7 +261,7 @@ record("intro-ratio-high", high, statement=f"{of}, lightest stars", **at_end)
 # (without SPARC, the galaxies of the universe and their dark matter).
 
 # %%
-population = load_population(settings)
+population = load_population(sample)
 light, dark = population["light"].value, population["m_dark"].value
 relation = relate(light, dark, seed=seed)
 

@@ -57,8 +57,10 @@ import numpy as np
 from dmlib import load
 from dmlib.figures import sample as figures
 from dmlib.figures import show, show_table
-from dmlib.published_script_bugs import mass_limit_as_published
-from dmlib.records import measure_selection
+from dmlib.published_script_bugs import (
+    mass_limit_as_published,
+    selection_readings,
+)
 from dmlib.results import ARITHMETIC, recorder
 from dmlib.sample import select
 from dmlib.settings import Criteria, Settings
@@ -267,7 +269,7 @@ record_real("real-groups", measured["n_groups"], statement="Groups")
 # The definition of *central* is stored with the groups: `GroupFirstSub` is the index of a group's first subhalo.
 
 # %%
-counted = measure_selection(tree)
+counted = selection_readings(tree)
 zero, zero_real = counted["parent_zero"], measured["parent_zero"]
 print(f"SubhaloParent = 0: {zero['all']}")
 print(f"of these satellites: {zero['satellites_among_them']}")

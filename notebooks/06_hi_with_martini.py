@@ -517,9 +517,7 @@ show(
 
 # %%
 few = sample["subhalo_id"][:: max(1, len(sample) // n_survey)]
-table, set_aside = recovered_masses(
-    tree, few, grid, telescope, seed=seed
-)
+table, set_aside = recovered_masses(tree, few, grid, telescope, seed=seed)
 print(f"{len(table)} observed, {len(set_aside)} set aside")
 print(*set_aside.values(), sep="\n")
 

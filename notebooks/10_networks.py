@@ -53,9 +53,9 @@ from dmlib import load
 from dmlib.evaluation import Scores, delta_mse, verdict
 from dmlib.figures import networks as figures
 from dmlib.figures import show, show_table
-from dmlib.networks import report
-from dmlib.networks.models import read_histories, read_index
+from dmlib.networks.models import architecture_rows, read_histories, read_index
 from dmlib.networks.plan import ARCHITECTURES, BEST_VALUE
+from dmlib.networks.train import one_batch, overfit
 from dmlib.results import recorder
 from dmlib.settings import Settings
 
@@ -90,7 +90,7 @@ predictions = load.predictions(settings)
 index = read_index(load.models(settings))
 
 # %%
-rows = report.architecture_rows(index, dataset)
+rows = architecture_rows(index, dataset)
 show_table(
     Table(rows=rows),
     {"multiplications": ".1e", "seconds": ".0f"},
@@ -108,8 +108,9 @@ show_table(
 # shapes, targets paired with the wrong images, and gradients that do not reach the weights. Dropout is off, because its purpose is to prevent exactly this.
 
 # %%
-batch = report.one_batch(dataset, n_batch)
-losses = report.overfit_all(dataset, batch, steps=n_steps, seed=seed)
+batch = one_batch(dataset, n_batch)
+channels = dataset.channels("all")
+losses = overfit(channels, batch, steps=n_steps, seed=seed)
 
 # %%
 show(

@@ -254,10 +254,11 @@ record(
 #
 # ```python
 # from dmlib.dataset.read import INPUT_SETS
-# from dmlib.networks.plan import SCHEDULES, Entry
+# from dmlib.networks.plan import ARCHITECTURES, Entry
 #
 # INPUT_SETS["i_HI_0"] = ("i", "moment0")
-# entry = Entry("C/i_HI_0", "C", "i_HI_0", SCHEDULES[profile]["C"])
+# schedule = ARCHITECTURES["C"].schedule(profile)
+# entry = Entry("C/i_HI_0", "C", "i_HI_0", schedule)
 # ```
 #
 # `dmlib.networks.train.build(settings, entries=[entry])` then trains it. Use a separate build folder, because `build` removes networks that are not in its list.

@@ -149,7 +149,8 @@ record("profiles-scatter", spread, statement=f"Half width of middle 68% {say}")
 # by their mean $|\Delta M/M|$ from 5 to 50 kpc, take those at 20 and at 90 per cent, and of their three views the middle one. (The rule uses the true masses of test galaxies. That is acceptable for an illustration, and for nothing else.)
 
 # %%
-two = single.choose_two(scores, name, universe)
+talk = settings.origin == "TNG100-1"
+two = single.choose_two(scores, name, talk=talk)
 rows = {
     title: single.typical_view(scores, name, number)
     for title, number in two.items()
@@ -291,7 +292,9 @@ labels = {
     "asymmetry hi": "asymmetry of the HI",
 }
 panels = bins.panels(both, kind, labels, n_bins, scores.bootstrap)
-kinds = single.groups_of_views(settings, kind, scores.subhalo_id)
+kinds = single.groups_of_views(
+    kind, scores.subhalo_id, load.disturbed(settings)
+)
 groups = bins.group_panels(both, kinds, scores.bootstrap)
 
 # %%

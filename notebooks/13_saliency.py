@@ -54,8 +54,8 @@ import numpy as np
 from dmlib import load
 from dmlib.figures import saliency as figures
 from dmlib.figures import show
-from dmlib.networks import asked as study
-from dmlib.networks import attention, saliency
+from dmlib.networks import saliency
+from dmlib.networks import saliency_summary as summary
 from dmlib.networks.models import read_network
 from dmlib.results import recorder
 from dmlib.settings import Settings
@@ -79,9 +79,11 @@ record = recorder(settings, chapter="saliency")
 # %%
 dataset = load.dataset(settings)
 net = read_network(load.models(settings), network)
-asked = study.ask(net, dataset, (r_inner, r_outer), n_views=n_views)
-radii, outputs = asked.radii, asked.outputs
-print(f"slopes (view, output, y, x, channel): {asked.slopes.shape}")
+main = summary.Sensitivity.of(
+    net, dataset, (r_inner, r_outer), n_views=n_views
+)
+radii, outputs = main.radii, main.outputs
+print(f"slopes (view, output, y, x, channel): {main.slopes.shape}")
 
 # %%
 record("saliency-inner", radii[0], unit="kpc", statement="The smaller radius")
@@ -93,12 +95,12 @@ record("saliency-factor", factor, statement="Ratio of the two radii")
 # We compute all twenty outputs at once, because later sections need them; the two nearest to the talk's radii lie at {num}`saliency-inner:.1f` and {num}`saliency-outer:.1f`. Here is a single view, with the slope in each of its channels.
 
 # %%
-one = asked.typical(among=n_close)
-slopes = asked.slopes[one, outputs]
+one = main.typical(among=n_close)
+slopes = main.slopes[one, outputs]
 
 # %%
 show(
-    figures.channels(asked.inputs[one], slopes, asked.channels, radii),
+    figures.channels(main.inputs[one], slopes, net.channels, radii),
     settings,
     "saliency_channels",
     caption="One view, and the slope of the predicted $\\ln M_\\mathrm{DM}$ "
@@ -113,7 +115,7 @@ show(
 
 # %%
 size = np.abs(slopes).sum(axis=(1, 2))
-bands = size[:, asked.groups["starlight"]].sum(axis=1) / size.sum(axis=1)
+bands = size[:, main.groups["starlight"]].sum(axis=1) / size.sum(axis=1)
 record(
     "saliency-bands",
     100 * bands.mean(),
@@ -139,16 +141,16 @@ record(
 # Each method gives one map per channel. As in the authors' scripts, we combine them into one: we take the largest absolute value over the channels of each pixel, and divide by the maximum of the map.
 
 # %%
-maps = study.four_methods(
-    asked, n_close, draws=n_smooth, steps=n_steps, seed=seed
+maps = summary.four_methods(
+    main, n_close, draws=n_smooth, steps=n_steps, seed=seed
 )
 one_view = {name: m[one] for name, m in maps.items()}
-look = dataset.inputs([asked.rows[one]], ("r", "moment1"))[0]
+look = dataset.inputs([main.rows[one]], ("r", "moment1"))[0]
 pictures = [("starlight", look[..., 0]), ("velocity", look[..., 1])]
 
 # %%
 show(
-    figures.methods(pictures, one_view, radii, dataset.grid, asked.seen[one]),
+    figures.methods(pictures, one_view, radii, dataset.grid, main.seen[one]),
     settings,
     "saliency_methods",
     caption="Dependence of the predicted dark-matter mass of one view within "
@@ -166,10 +168,10 @@ show(
 
 # %%
 alike = {
-    name: attention.rank_correlation(maps["gradient"], m).mean()
+    name: summary.rank_correlation(maps["gradient"], m).mean()
     for name, m in maps.items()
 }
-n_few = len(np.unique(asked.galaxy[:n_close]))
+n_few = len(np.unique(main.galaxy[:n_close]))
 coarse = saliency.last_map(net.model).output.shape[1]
 silent = 100 * np.mean(~maps["Grad-CAM"].any(axis=(2, 3)))
 
@@ -215,8 +217,8 @@ record(
 # Integrated gradients promise *completeness*: the contributions sum to $y(x)-y(x_0)$. This theorem holds for differentiable functions and an exact integral; our integral has {num}`saliency-steps` steps, and a network may be discontinuous. So we measure it.
 
 # %%
-gap = study.missed(asked, n_close, steps=n_steps)
-gap_empty = study.missed(asked, n_close, steps=n_steps, empty=True)
+gap = summary.missed(main, n_close, steps=n_steps)
+gap_empty = summary.missed(main, n_close, steps=n_steps, empty=True)
 
 # %%
 here = {"unit": "%", "n": n_few}
@@ -238,15 +240,17 @@ record(
 
 # %%
 other = read_network(load.models(settings), compared)
-talk = study.ask(other, dataset, (r_inner, r_outer), n_views=n_views)
+talk = summary.Sensitivity.of(
+    other, dataset, (r_inner, r_outer), n_views=n_views
+)
 walks = {
-    network: study.walk(asked, n_close, seed=seed),
-    compared: study.walk(talk, n_close, seed=seed),
+    network: summary.randomised(main, n_close, seed=seed),
+    compared: summary.randomised(talk, n_close, seed=seed),
 }
 
 # %%
 curves = {
-    f"{name}, {radius:.1f} kpc": attention.along([m[:, k] for _, m in steps])
+    f"{name}, {radius:.1f} kpc": summary.likeness([m[:, k] for _, m in steps])
     for name, steps in walks.items()
     for k, radius in enumerate(radii)
 }
@@ -257,8 +261,8 @@ curves = {
 # %%
 learned = {name: steps[0][1] for name, steps in walks.items()}
 moved = np.roll(learned[network], dataset.recipe.n_views, axis=0)
-two = attention.rank_correlation(learned[network], learned[compared]).mean()
-unlike = attention.rank_correlation(learned[network], moved).mean()
+two = summary.rank_correlation(learned[network], learned[compared]).mean()
+unlike = summary.rank_correlation(learned[network], moved).mean()
 
 # %%
 steps = walks[network]
@@ -317,8 +321,8 @@ record("saliency-strangers", unlike, statement=f"{text}, two galaxies", **here)
 # pixel, we multiply it by half of the range that holds the middle 68 per cent of the training views in that pixel.
 
 # %%
-stack = study.stack(asked)
-ratios = study.axis_ratio(stack["velocity"])
+stack = summary.stack(main)
+ratios = summary.axis_ratio(stack["velocity"])
 
 # %%
 show(
@@ -333,11 +337,11 @@ show(
     alt="Three rows of pictures, one column each for starlight, HI column, "
     "velocity and dispersion. The upper rows are bright towards the centre or "
     "along the major axis; the lower row shows purple and orange zones.",
-    n=asked.n,
+    n=main.n,
 )
 
 # %%
-here = {"n": asked.n, "figure": "saliency_stacked"}
+here = {"n": main.n, "figure": "saliency_stacked"}
 text = "Stacked saliency of the velocity, major over minor axis"
 record("saliency-axis-inner", ratios[0], statement=f"{text}, 6 kpc", **here)
 record("saliency-axis-outer", ratios[1], statement=f"{text}, 48 kpc", **here)
@@ -351,27 +355,27 @@ record("saliency-axis-outer", ratios[1], statement=f"{text}, 48 kpc", **here)
 # We now address the full question of the talk: all twenty outputs against all radii of the image. We sum the absolute slopes in rings about the centre. If a network inferred the mass within $R$ from the image within $R$, the diagonal would light up.
 
 # %%
-rings = attention.by_ring(asked.weighted.sum(axis=-1), dataset.grid)
-plain = attention.by_ring(np.abs(asked.slopes).sum(axis=-1), dataset.grid)
-by_slope = attention.row_shares(rings).mean(axis=0)
+rings = summary.by_ring(main.weighted.sum(axis=-1), dataset.grid)
+plain = summary.by_ring(np.abs(main.slopes).sum(axis=-1), dataset.grid)
+by_slope = summary.shares(rings).mean(axis=0)
 
 # %% [markdown]
 # **Third check: occlusion.** Gradients are one way to measure the dependence. Another needs no derivative: replace a ring of the image by the same ring of another galaxy, and see how much each prediction changes. This is a large, realistic change, whereas a gradient describes infinitesimal ones.
 
 # %%
-change = study.exchange_rings(asked, seed=seed)
-by_occlusion = attention.row_shares(np.sqrt((change**2).mean(axis=0)))
+change = summary.exchange_rings(main, seed=seed)
+by_occlusion = summary.shares(np.sqrt((change**2).mean(axis=0)))
 
 # %%
 matrices = {
     "slope × typical difference": by_slope,
     "occlusion": by_occlusion,
 }
-medians = {name: attention.median_radius(m) for name, m in matrices.items()}
+medians = {name: summary.median_radius(m) for name, m in matrices.items()}
 
 # %%
 show(
-    figures.matrices(matrices, attention.RING_EDGES, dataset.radii, medians),
+    figures.matrices(matrices, summary.RING_EDGES, dataset.radii, medians),
     settings,
     "saliency_matrix",
     caption="Share of each ring of the image in the saliency of each radius "
@@ -381,17 +385,16 @@ show(
     alt="Two matrices of image radius against profile radius, bright where "
     "the prediction depends on the image most, each with a white line of "
     "medians and a dashed diagonal.",
-    n=asked.n,
+    n=main.n,
 )
 
 # %%
-agreement = attention.correlation(
-    study.particular(by_slope), study.particular(by_occlusion)
-)
+specific = [summary.relative_to_mean(m) for m in (by_slope, by_occlusion)]
+agreement = summary.rank_correlation(*(m[None] for m in specific))[0]
 record(
     "saliency-agreement",
     agreement,
-    n=asked.n,
+    n=main.n,
     statement="Ranks, slope and occlusion matrices, mean ring taken out",
     figure="saliency_matrix",
 )
@@ -403,17 +406,17 @@ record(
 
 # %%
 half = {
-    f"{network}, slope × difference": attention.median_radius(rings),
-    f"{network}, plain slope": attention.median_radius(plain),
-    f"{network}, occlusion": attention.median_radius(np.abs(change)),
-    f"{compared}, slope × difference": study.half_radii(talk),
+    f"{network}, slope × difference": summary.median_radius(rings),
+    f"{network}, plain slope": summary.median_radius(plain),
+    f"{network}, occlusion": summary.median_radius(np.abs(change)),
+    f"{compared}, slope × difference": summary.half_radii(talk),
 }
-by_kind = {name: study.half_radii(asked, name) for name in asked.groups}
+by_kind = {name: summary.half_radii(main, name) for name in main.groups}
 
 # %%
 ways, kinds = (
     {
-        name: attention.bootstrap_median(h, asked.galaxy, seed=seed)
+        name: summary.bootstrap_median(h, main.galaxy, seed=seed)
         for name, h in values.items()
     }
     for values in (half, by_kind)
@@ -421,8 +424,8 @@ ways, kinds = (
 
 # %%
 ratios = {
-    name: attention.bootstrap_ratio(
-        *h[:, outputs[::-1]].T, asked.galaxy, seed=seed
+    name: summary.bootstrap_ratio(
+        *h[:, outputs[::-1]].T, main.galaxy, seed=seed
     )
     for name, h in {**half, **by_kind}.items()
 }
@@ -440,11 +443,11 @@ show(
     "typical difference).",
     alt="Two panels of curves of image radius against profile radius, with a "
     "dotted line of equality, which rises much more steeply.",
-    n=asked.n,
+    n=main.n,
 )
 
 # %%
-here = {"figure": "saliency_reach", "n": asked.n}
+here = {"figure": "saliency_reach", "n": main.n}
 text = "Half-saliency radius, 48 over 6 kpc"
 for name, (value, error, low) in zip(names, ratios.values(), strict=True):
     id, said = name.split()[0].lower(), f"{text}, {name}"
@@ -479,10 +482,10 @@ record("saliency-half-outer", value[1], error=error[1], **here)
 # Finally we compare the channels, first by slopes, then by exchanging a whole kind of input with that of another galaxy.
 
 # %%
-total = asked.weighted.sum(axis=(2, 3)).mean(axis=0)
-groups = asked.groups.items()
+total = main.weighted.sum(axis=(2, 3)).mean(axis=0)
+groups = main.groups.items()
 share = {name: total[:, k].sum(-1) / total.sum(-1) for name, k in groups}
-exchanged = study.exchange_groups(asked, seed=seed)
+exchanged = summary.exchange_groups(main, seed=seed)
 
 # %%
 show(
@@ -495,11 +498,11 @@ show(
     "input is exchanged with that of another galaxy.",
     alt="Two panels against radius with one curve each for starlight, HI "
     "column, velocity and dispersion.",
-    n=asked.n,
+    n=main.n,
 )
 
 # %%
-here = {"figure": "saliency_kinds", "n": asked.n}
+here = {"figure": "saliency_kinds", "n": main.n}
 for name, values in exchanged.items():
     id = f"saliency-exchange-{name.split()[0].lower()}"
     text = f"Change of ln M with another galaxy's {name}"
@@ -541,15 +544,13 @@ for name, values in exchanged.items():
 # :::{admonition} Solution
 # :class: dropdown
 # ```python
-# from dmlib.networks import skies
-#
-# few = asked.inputs[:n_close]
-# how = {"seed": seed, "where": skies.lit(few, net.channels)}
+# few, method = main.inputs[:n_close], main.of_outputs
+# how = {"draws": n_smooth, "seed": seed}
+# how["where"] = saliency.lit(few, net.channels)
 # for noise in (0.02, 0.1, 0.5):
-#     smooth = study.largest(
-#         saliency.smooth_gradient(net.model, few, outputs, noise=noise, **how)
-#     )
-#     print(noise, attention.rank_correlation(maps["gradient"], smooth).mean())
+#     smooth = method.smooth_gradient(few, noise=noise, **how)
+#     smooth = summary.largest(smooth)
+#     print(noise, summary.rank_correlation(maps["gradient"], smooth).mean())
 # ```
 # The larger the noise, the less the map depends on this galaxy: with half of a channel's range, the copies no longer look like galaxies, and the mean includes slopes in a regime where the network was not trained. The recommended range, 0.1 to 0.2, is a compromise.
 # :::

@@ -47,20 +47,21 @@ n_survey = 30  # test galaxies, one view each, in the survey at the end
 import numpy as np
 from astropy import units as u
 
+from dmlib import load
 from dmlib.figures import rotation_curves as figures
 from dmlib.figures import show
 from dmlib.results import recorder
 from dmlib.rotation.barolo import find_barolo, fit_barolo
-from dmlib.rotation.curve import LIMITS
-from dmlib.rotation.lesson import (
+from dmlib.rotation.measure import (
     choose_view,
-    survey,
+    compare_with_truth,
+    measure_view,
     through_beams,
     truth_of,
 )
-from dmlib.rotation.pipeline import mass_model, observer_of
+from dmlib.rotation.reasons import LIMITS, sentences
 from dmlib.rotation.rings import fit_rings, model_field
-from dmlib.rotation.velocities import velocity_field
+from dmlib.rotation.velocity_field import velocity_field
 from dmlib.settings import Settings
 
 settings = Settings(
@@ -78,7 +79,7 @@ record = recorder(settings, chapter="rotation_curves")
 # neither face-on nor edge-on, we choose one that is richer in HI than three quarters of the others.
 
 # %%
-dataset, observer = observer_of(settings)
+dataset, observer = load.dataset(settings), load.observer(settings)
 row = choose_view(dataset, subhalo_id)
 chosen = int(dataset.table["subhalo_id"][row])
 view = int(dataset.table["view"][row])
@@ -94,9 +95,9 @@ field = velocity_field(cube)
 print(f"{field.galaxy}: {cube.data.shape} voxels, {field.kind}")
 
 # %% [markdown]
-# The velocity of a line of sight can be defined in several ways. `velocity_field` implements four: the intensity-weighted mean (moment 1), the centre of
-# a Gaussian, the peak of a Gauss-Hermite series, which describes a skewed line {cite}`vanderMarel1993,deBlok2008`, and the edge of the line's envelope
-# {cite}`Sofue2001`, which is for discs close to edge-on. We use moment 1. It is not the best estimate of the speed *on* the line of sight, but it is
+# The velocity of a line of sight can be defined in several ways. `velocity_field` implements two: the intensity-weighted mean (moment 1), and
+# the peak of a Gauss-Hermite series, which describes a skewed line {cite}`vanderMarel1993,deBlok2008`. (For discs close to edge-on, the edge of the line's envelope
+# is also used {cite}`Sofue2001`.) We use moment 1. It is not the best estimate of the speed *on* the line of sight, but it is
 # linear in the emission, which will allow us to correct for the beam.
 #
 # ## Tilted rings
@@ -296,8 +297,8 @@ record(
 # {cite}`Casertano1983`; the bulge is deprojected as a sphere {cite}`Kent1986`.
 
 # %%
-measured = mass_model(settings, chosen, view)
-print(f"accepted: {measured.accepted}; {'; '.join(measured.reasons)}")
+measured = measure_view(dataset, observer, chosen, view)
+print(f"accepted: {measured.accepted}; {sentences(measured.reasons)}")
 
 # %%
 model = measured.model
@@ -352,7 +353,7 @@ for what, limit in LIMITS.items():
 # %%
 rows = dataset.rows("test")
 rows = rows[np.asarray(dataset.table["view"])[rows] == 0][:n_survey]
-table = survey(settings, rows)
+table = compare_with_truth(dataset, observer, rows)
 
 # %%
 names, counts = np.unique(table["reason"], return_counts=True)

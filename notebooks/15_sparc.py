@@ -49,19 +49,19 @@ from textwrap import fill
 import numpy as np
 from astropy.table import Table
 
+from dmlib import load
 from dmlib.figures import show, show_table
 from dmlib.figures import sparc as figures
 from dmlib.results import recorder
-from dmlib.rotation import priors
 from dmlib.rotation.fit import fit
-from dmlib.rotation.halos import HALOS
-from dmlib.rotation.survey import (
+from dmlib.rotation.halos import HALOS, log_concentration
+from dmlib.rotation.sparc_fits import fit_curves
+from dmlib.rotation.sparc_sample import (
     acceleration_scale,
     accelerations,
-    load_survey,
+    load_curves,
     tully_fisher,
 )
-from dmlib.rotation.survey_fits import fit_survey
 from dmlib.settings import Settings
 
 settings = Settings(
@@ -76,7 +76,8 @@ settings = Settings(
 # simulated galaxies instead, as the captions state. `dmlib fetch sparc-rotmod sparc-table` downloads the files once there is a network.
 
 # %%
-survey = load_survey(settings)
+sample, simulation = load.sample(settings), load.universe(settings)
+survey = load_curves(sample, simulation)
 source = survey.source or settings.label
 print(fill(survey.reason or f"{len(survey)} rotation curves: {source}", 79))
 
@@ -129,8 +130,7 @@ show_table(Table(rows=rows, names=("model", "centre", "proposed by")), rows=9)
 #
 # The sampler is an ensemble of walkers {cite}`ForemanMackey2013`. It runs until the chain is fifty autocorrelation times long, and reports a failure to reach
 # this length. The **evidence** is the probability of the curve under the whole model, priors included; it rewards a good fit and penalises unnecessary
-# freedom. We compute it by bridge sampling {cite}`Meng1996`; the tests compare it with nested sampling {cite}`Speagle2020` and
-# with a brute-force integral.
+# freedom. We compute it by bridge sampling {cite}`Meng1996`; the tests compare it with a brute-force integral.
 
 # %%
 fits = {name: fit(model, name, belief, seed=seed) for name in HALOS}
@@ -248,8 +248,8 @@ record(
 # %%
 fitted = survey
 if profile == "smoke":
-    fitted = load_survey(settings, n_smoke, always=galaxy)
-haloes = fit_survey(settings, fitted, seed=seed)
+    fitted = load_curves(sample, simulation, n_smoke, always=galaxy)
+haloes = fit_curves(fitted, settings.build / "survey_fits.npz", seed=seed)
 n = len(fitted)
 
 # %%
@@ -359,7 +359,7 @@ show(
 )
 
 # %%
-expected = priors.log_concentration(found["log_m200"][keep, 2])
+expected = log_concentration(found["log_m200"][keep, 2])
 offset = found["log_c"][keep, 2] - expected
 tight = np.ptp(found["log_c"][keep][:, [1, 3]], axis=1) < 0.4
 which = "galaxies that fix c within 0.2 dex"
@@ -486,7 +486,7 @@ record(
 #
 # :::{admonition} Exercise
 # :class: tip
-# Give the NFW halo of the example a prior with the concentration of simulated haloes (`priors.Priors.log_c = "dutton2014"`), and
+# Give the NFW halo of the example a prior with the concentration of simulated haloes (`log_c=ConcentrationRelation()`), and
 # then also the stellar mass from abundance matching (`stellar_to_halo=True`). How much narrower does the interval of the mass within 100 kpc become?
 # Is the mass now measured better?
 # :::
@@ -495,8 +495,9 @@ record(
 # :class: dropdown
 # ```python
 # from dataclasses import replace
+# from dmlib.rotation.posterior import ConcentrationRelation
 #
-# told = replace(belief, log_c="dutton2014")
+# told = replace(belief, log_c=ConcentrationRelation())
 # more = replace(told, stellar_to_halo=True)
 # for given in (belief, told, more):
 #     again = fit(model, "nfw", given, seed=seed)

@@ -52,7 +52,7 @@ import numpy as np
 from astropy.table import Table
 
 from dmlib import load
-from dmlib.evaluation import contest
+from dmlib.evaluation import method_comparison
 from dmlib.figures import comparison as figures
 from dmlib.figures import show, show_table
 from dmlib.networks.models import read_ensemble
@@ -91,7 +91,7 @@ titles = {
     "baseline/mean": "mean training profile",
     "baseline/boosted": "boosted trees, on observables",
 }
-match = contest.assemble(benchmark, predictions, network, titles)
+match = method_comparison.assemble(benchmark, predictions, network, titles)
 yes, best_network = match.judged(), f"{network}/all"
 if match.is_fallback:
     print("No view is accepted: below, all that have a fit.")
@@ -107,7 +107,7 @@ print(f"{len(match)} views of {galaxies} galaxies, {n_accepted} accepted")
 # disturbed one does not rotate in circles. An astronomer would exclude them, and so does the code.
 
 # %%
-counts = contest.count_reasons(match)
+counts = method_comparison.count_reasons(match)
 show(
     figures.funnel(match, counts),
     settings,
@@ -180,7 +180,7 @@ show(
 columns = [0, 6, 12, 15, 19]
 names = ["nfw", "burkert", "nfw_lcdm", *titles]
 heads = ("method", *(f"{match.radii[k]:.3g} kpc" for k in columns))
-table = contest.error_table(match, names, yes, seed, columns)
+table = method_comparison.error_table(match, names, yes, seed, columns)
 print("mean |dM/M| in per cent, accepted views")
 show_table(
     Table(rows=table, names=heads), dict.fromkeys(heads[1:], ".0f"), rows=9
@@ -228,7 +228,8 @@ differences = {
     name: match.difference(best_network, name, yes, seed) for name in rivals
 }
 won = {
-    name: contest.winners(found, sigmas) for name, found in differences.items()
+    name: method_comparison.winners(found, sigmas)
+    for name, found in differences.items()
 }
 
 # %%
@@ -250,7 +251,7 @@ show(
 # %%
 for name in rivals:
     print(f"network {network}, all, against {match.entries[name].title}")
-    for span, who in contest.spans(
+    for span, who in method_comparison.spans(
         match.radii, won[name], ("network", "rotation curve")
     ):
         print(f"    {span:18s} {who}")
@@ -341,7 +342,7 @@ for label, k in (("inside", 6), ("middle", where)):
 # ## Are the error bars correct?
 
 # %%
-shares = contest.coverages(
+shares = method_comparison.coverages(
     match, benchmark, (*rivals, best_network), yes, seed
 )
 
@@ -391,7 +392,7 @@ for name, found in shares.items():
 
 # %%
 pair = ("nfw", "nfw_lcdm", best_network)
-bias = contest.biases(match, dataset, pair, yes, where, seed)
+bias = method_comparison.biases(match, dataset, pair, yes, where, seed)
 
 # %%
 show(
@@ -509,7 +510,7 @@ for id, seconds, what in (
 # :::{admonition} Solution
 # :class: dropdown
 # ```python
-# from dmlib.evaluation.measures import per_view
+# from dmlib.evaluation import per_view
 #
 # one, other = predictions["C/all"], benchmark["nfw_lcdm"]
 # w = [1 / x.sigma_ln[yes] ** 2 for x in (one, other)]

@@ -48,13 +48,14 @@ import numpy as np
 from dmlib import load
 from dmlib.figures import rotation_curves as figures
 from dmlib.figures import show
-from dmlib.networks.ask import predict_all
-from dmlib.networks.outside import place_among_training
+from dmlib.networks.models import predict_galaxy
+from dmlib.networks.training_domain import place_among_training
 from dmlib.observe.degrade import degrade
 from dmlib.observe.moments import MomentMaps, integrated_flux, moment_maps
 from dmlib.results import recorder
 from dmlib.rotation.fit import fit
-from dmlib.rotation.realcube import load_real, priors_for, visible
+from dmlib.rotation.realcube import load_real, mass_model, priors_for
+from dmlib.rotation.reasons import sentences
 from dmlib.rotation.rings import fit_rings, model_field
 from dmlib.settings import Settings
 
@@ -70,7 +71,8 @@ settings = Settings(
 # The next line finds it in a local copy or downloads it.
 
 # %%
-galaxy = load_real(settings)
+dataset, observer = load.dataset(settings), load.observer(settings)
+galaxy = load_real(dataset, observer)
 print(fill(galaxy.note or f"{galaxy.name} from the {galaxy.source}", 79))
 
 # %% [markdown]
@@ -109,7 +111,7 @@ record("real-m-hi", m_hi, unit="Msun", statement=f"HI mass {of} in the cube")
 field = galaxy.field()
 curve = fit_rings(field, centre=galaxy.centre_kpc)
 model = model_field(curve, field)
-print(f"accepted: {curve.accepted} {'; '.join(curve.reasons)}")
+print(f"accepted: {curve.accepted} {sentences(curve.reasons)}")
 
 # %%
 show(
@@ -188,7 +190,7 @@ record("real-worst", abs(off).max(), statement=f"{of}, largest", **more)
 # inclination is free within its error and 2 degrees. (Where SPARC cannot be obtained, no stars are subtracted, and the dark component includes the stars.)
 
 # %%
-mass = visible(galaxy, curve, settings)
+mass = mass_model(galaxy, curve)
 fits = {}
 if mass is not None:
     for halo in ("nfw", "burkert"):
@@ -201,11 +203,10 @@ print(", ".join(fits) or "no stars, no mass model: fetch sparc-rotmod")
 # ## The prediction of a network
 #
 # The network was trained on simulated galaxies observed with one telescope. Before it can be applied to this galaxy, the observation must match the training data: the same
-# distance, beam, channels and pixels, velocities relative to the systemic velocity, the same noise, and the same source finding. `observe_as_survey` does this,
+# distance, beam, channels and pixels, velocities relative to the systemic velocity, the same noise, and the same source finding. `degrade` does this,
 # and lists what it could not match.
 
 # %%
-dataset = load.dataset(settings)
 moved = degrade(
     sky,
     galaxy.distance,
@@ -290,11 +291,11 @@ print("inside" if placed.inside else "OUTSIDE", "the training distribution")
 # nature: that relation is what the simulation assumes.
 
 # %%
-predicted, reason = predict_all(load.models(settings), network, maps.stack)
+predicted, reason = predict_galaxy(load.models(settings), network, maps.stack)
 truth = None
-if galaxy.view is not None:
+if galaxy.subhalo_id is not None:
     ids = np.asarray(dataset.table["subhalo_id"])
-    truth = dataset.dm_profile[np.flatnonzero(ids == galaxy.view[0])[0]]
+    truth = dataset.dm_profile[np.argmax(ids == galaxy.subhalo_id)]
 print(reason or f"{len(predicted)} members of {network}")
 
 # %%
@@ -357,7 +358,7 @@ for radius in (5.0, 20.0):
 #         seed=seed,
 #     )
 #     again = moment_maps(again)
-#     ln, _ = predict_all(load.models(settings), network, again.stack)
+#     ln, _ = predict_galaxy(load.models(settings), network, again.stack)
 #     print(wrong, np.exp(ln.mean(axis=0)[[5, 12]]))
 # ```
 # Speeds do not depend on the distance and radii scale with it, so the dynamical mass within an *angle* scales with the distance. The HI mass in the network's input

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from dmlib.observe.cube import HISettings
+from dmlib.observe.deposit import observe
+from dmlib.observe.grid import SkyGrid
 from dmlib.observe.hydrogen import HIGas
+from dmlib.observe.views import View, orientation, rotation_to
 
 SPIN = np.array([0.3, -0.8, 0.5])
+ANGLE = 40.0
+END = 35.0  # of `disc` [kpc]
 
 
 def rotation_speed(radius, v_flat=180.0, r_turn=4.0):
@@ -40,3 +46,10 @@ def disc(n=20000, m_hi=8e9, scale=8.0, r_max=35.0, fwhm=1.5, thickness=0.05, spi
         fwhm=np.full(n, float(fwhm)),
         temperature=np.full(n, 8000.0),
     )
+
+
+def observed_disc(inclination, settings=None, gas=None, angle=ANGLE, seed=1):
+    """HI cube of a disc at an inclination and a position angle [deg]."""
+    rotation = rotation_to(SPIN, inclination, angle)
+    view = View(1, 0, rotation, *orientation(rotation, SPIN))
+    return observe(gas or disc(n=30000), view, SkyGrid(128.0, 64), settings or HISettings(), seed=seed)

@@ -1,28 +1,31 @@
-"""A data set of a dozen painted galaxies, and a network so small that training it takes a second."""
+"""A data set of a few painted galaxies."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import h5py
-import keras
 import numpy as np
-from dmlib.products import BUILDING
 
 from dmlib.dataset.views import Recipe
-from dmlib.networks import architectures
+from dmlib.networks.plan import Entry, Schedule
 from dmlib.settings import RADII_KPC, Settings
 
 BANDS = ("u", "g", "r", "i", "z")
 CHANNELS = (*BANDS, "moment0", "moment1", "moment2")
 PIXELS = 32
 
+SHORT = Schedule(epochs=4, members=2, patience=None, decay="cosine", batch=16)
+ENTRIES = [
+    Entry("tiny/all", "tiny", "all", SHORT),
+    Entry("tiny/hi", "tiny", "hi", Schedule(epochs=2, members=1, patience=None, batch=16), share=0.5),
+]
+
 
 def paint(n_galaxies: int, seed: int = 1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Normalised inputs (3 n, 32, 32, 8), ln M (3 n, 20) and the galaxies' numbers.
 
-    A galaxy of mass M is a Gaussian blob: its light is as M, its velocity gradient as the root of M.
+    A galaxy of mass M is a Gaussian blob: its light is proportional to M, its velocity gradient to the root of M.
     """
     rng = np.random.default_rng(seed)
     galaxy = np.repeat(np.arange(n_galaxies), 3)
@@ -42,7 +45,7 @@ def paint(n_galaxies: int, seed: int = 1) -> tuple[np.ndarray, np.ndarray, np.nd
 
 
 def write_dataset(settings: Settings, n_galaxies: int = 20, *, identity: str = "1" * 64, seed: int = 1) -> Path:
-    """A file of the form of ``dataset.hdf5`` with painted galaxies; the first has no mass within the first radius."""
+    """Write a data set of painted galaxies; the first has no mass within the first radius."""
     path = settings.dataset_path
     path.parent.mkdir(parents=True, exist_ok=True)
     inputs, ln_m, galaxy = paint(n_galaxies, seed)
@@ -74,20 +77,3 @@ def write_dataset(settings: Settings, n_galaxies: int = 20, *, identity: str = "
         handle.attrs.update({"made_from": identity[::-1], "universe_identity": identity})
         handle.attrs.update({"data": "painted galaxies", "profile": "smoke"})
     return path
-
-
-def tiny(channels, pixels: int, outputs: int) -> keras.Model:
-    """One convolution, an average and a dense layer, with dropout so that there is something to be seeded."""
-    image = keras.Input((pixels, pixels, len(channels)))
-    x = keras.layers.Conv2D(8, 3, strides=4, padding="same", activation="relu")(image)
-    x = keras.layers.Dropout(0.1)(keras.layers.GlobalAveragePooling2D()(x))
-    x = keras.layers.BatchNormalization(momentum=0.8)(x)
-    return keras.Model(image, keras.layers.Dense(outputs)(x))
-
-
-TINY = architectures.Architecture("tiny", tiny, "for tests", ("architectures/a.py",))
-
-
-def inside(settings: Settings) -> dict[str, str]:
-    """Environment in which products are taken as they lie."""
-    return {BUILDING: f"{settings.build}{os.pathsep}test"}

@@ -1,7 +1,7 @@
 """Check built pages as files: links, anchors, pictures, alt text, figures, and that nothing comes from the web.
 
-``python tests/page_checks.py book/_build/html`` prints the faults of a built book, one per line. It needs beautifulsoup4,
-which the ``dev`` extra installs.
+``python tests/page_checks.py book/_build/html`` prints the faults of a built book, one per line. It needs
+beautifulsoup4, which the ``dev`` extra installs.
 """
 
 from __future__ import annotations

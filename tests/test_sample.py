@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 from astropy import units as u
@@ -11,8 +9,6 @@ from pydantic import ValidationError
 from tiny_tng import toy_groups, write_tree
 
 from dmlib import load
-from dmlib.errors import DmlibError
-from dmlib.records import main, measure_selection
 from dmlib.sample import Criteria, SampleError, select, select_to_file
 from dmlib.settings import Settings
 from dmlib.units import HUBBLE
@@ -113,33 +109,3 @@ def test_real_true_centrals_are_a_subset_of_the_papers(real):
     paper, _ = select(real)
     true, _ = select(real, Criteria(centrals="true"))
     assert set(true["subhalo_id"]) == set(paper["subhalo_id"][paper["is_true_central"]])
-
-
-def test_record_equals_a_fresh_measurement(real):
-    record = load.record("selection_tng100_subset")
-    assert record["measured"] == measure_selection(real)
-    assert record["universe_identity"] == real.header.identity
-
-
-def test_record_says_where_it_is_from():
-    record = load.record("selection_tng100_subset")
-    assert record["command"].startswith("python -m dmlib.records")
-    assert "Nelson" in record["citation"] and "TNG100-1" in record["source"]
-    counts = record["measured"]["funnels"]["all"]
-    assert [counts["paper"][k] for k in ("mass", "sfr", "central", "flag")] == [101, 56, 55, 55]
-    assert [counts["true"][k] for k in ("central", "flag")] == [27, 27]
-
-
-def test_record_command_writes_what_it_measured(settings, tmp_path, capsys):
-    out = tmp_path / "record.json"
-    assert main(["--base-path", settings.base_path, "--out", str(out)]) == 0
-    record = json.loads(out.read_text())
-    assert record["measured"]["funnels"]["all"]["paper"]["flag"] == 2
-    assert "60 consecutive" not in record["source"]
-    assert main(["--base-path", str(tmp_path / "nowhere"), "--out", str(out)]) == 1
-    assert "does not exist" in capsys.readouterr().err
-
-
-def test_missing_record_is_named():
-    with pytest.raises(DmlibError, match=r"nothing\.json is missing"):
-        load.record("nothing")

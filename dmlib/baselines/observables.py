@@ -1,14 +1,13 @@
 """Catalogue-like observables of a view, measured from its images and HI maps alone.
 
-What an astronomer would write into a catalogue before thinking of a network: fluxes, colours, sizes, concentration, the
-axis ratio of the light, HI mass and size, widths of the HI line. Nothing of the simulation is used: the inclination,
-for instance, is estimated from the image's axis ratio and not from the truth, and a companion in the field disturbs the
-numbers as it would on the sky. Lengths are taken as known, as they are for the networks, whose pixels are in kpc.
+An astronomer would list these in a catalogue before thinking of a network: fluxes, colours, sizes, concentration, the
+axis ratio of the light, HI mass and size, widths of the HI line. Nothing else from the simulation is used: the
+inclination, for instance, is estimated from the image's axis ratio, and a companion in the field disturbs the numbers
+as it would on the sky. Lengths are assumed to be known, as they are for the networks, whose pixels are in kpc.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -16,57 +15,38 @@ import numpy as np
 from ..dataset.read import DataSet
 from ..observe.grid import SkyGrid
 
-#: Radius of the aperture in which light is summed [kpc]: nearly all light of a galaxy, few of its companions.
+#: Radius of the aperture for fluxes [kpc]: it contains nearly all the light of a galaxy, and few companions.
 APERTURE = 40.0
 
 #: Axis ratio of a disc seen edge-on (Haynes & Giovanelli 1984 take 0.2).
 EDGE_ON = 0.2
 
-#: Least sine of an inclination by which a line width is divided; face-on discs would be blown up without bound.
+#: Smallest sine of an inclination by which a line width is divided; widths of face-on discs would diverge.
 SIN_FLOOR = 0.25
 
 #: Views measured at a time: bounds the memory.
 _CHUNK = 256
 
-#: Channels of the HI line that is put together again from the maps [km/s].
+#: Channels of the HI line that is reconstructed from the maps, and dispersions that are distinguished [km/s].
 _VELOCITIES = np.arange(-795.0, 800.0, 10.0)
 _DISPERSIONS = np.array([4.0, 8.0, 12.0, 18.0, 26.0, 38.0, 55.0, 80.0, 120.0])
 
 
-@dataclass(frozen=True)
-class Observables:
-    """A table of what was measured.
-
-    Parameters
-    ----------
-    names : tuple of str
-        Of the columns; ``ln`` quantities are natural logarithms, so that a power law is a linear formula.
-    values : ndarray, shape (n, len(names))
-        NaN where there is nothing to measure, as for the HI of a view in which none is detected.
-    """
-
-    names: tuple[str, ...]
-    values: np.ndarray
-
-    def __getitem__(self, name: str) -> np.ndarray:
-        """One column, shape (n,)."""
-        return self.values[:, self.names.index(name)]
-
-
-def measure(dataset: DataSet, rows: np.ndarray, inputs: str = "all") -> Observables:
+def measure(dataset: DataSet, rows: np.ndarray, inputs: str = "all") -> dict[str, np.ndarray]:
     """Observables of some views.
 
     Parameters
     ----------
     dataset : DataSet
-    rows : ndarray of int
+    rows : ndarray of int, shape (n,)
     inputs : {"all", "photometry", "hi"}
-        What is looked at. With ``hi`` alone the inclination is estimated from the HI map.
+        What they are measured from. With ``hi`` alone the inclination is estimated from the HI map.
 
     Returns
     -------
-    Observables
-        In the order of `rows`.
+    dict
+        Name -> ndarray, shape (n,). ``ln`` quantities are natural logarithms, so that a power law is a linear formula.
+        NaN where there is nothing to measure, as for the HI of a view in which none is detected.
 
     Raises
     ------
@@ -75,8 +55,7 @@ def measure(dataset: DataSet, rows: np.ndarray, inputs: str = "all") -> Observab
     """
     if inputs not in ("all", "photometry", "hi"):
         raise ValueError(f"observables are measured from all, photometry or hi, not '{inputs}'")
-    rows = np.asarray(rows, dtype=int)
-    columns: dict[str, list[np.ndarray]] = {}
+    chunks = []
     for start in range(0, len(rows), _CHUNK):
         some = rows[start : start + _CHUNK]
         found: dict[str, np.ndarray] = {}
@@ -84,10 +63,8 @@ def measure(dataset: DataSet, rows: np.ndarray, inputs: str = "all") -> Observab
             found |= of_light(dataset.images(some), dataset.bands, dataset.grid)
         if inputs != "photometry":
             found |= of_hydrogen(dataset.hi(some), dataset.grid, found.get("ln sin i"))
-        for name, value in found.items():
-            columns.setdefault(name, []).append(value)
-    stacked = [np.concatenate(values) for values in columns.values()]
-    return Observables(tuple(columns), np.stack(stacked, axis=1) if stacked else np.empty((0, 0)))
+        chunks.append(found)
+    return {name: np.concatenate([found[name] for found in chunks]) for name in chunks[0]}
 
 
 def of_light(images: np.ndarray, bands: tuple[str, ...], grid: SkyGrid) -> dict[str, np.ndarray]:
@@ -146,9 +123,9 @@ def of_hydrogen(maps: np.ndarray, grid: SkyGrid, ln_sin_i: np.ndarray | None = N
     Returns
     -------
     dict of ndarray, shape (n,)
-        HI mass, size at 1 Msun/pc^2, half-mass radius, axis ratio, line widths at 50 and 20% of the peak as seen and
-        divided by sin i, spread of the velocities, typical dispersion inside and outside, asymmetry. NaN without HI,
-        but for ``no hi``, which is 1 then and 0 elsewhere.
+        HI mass, size at 1 Msun/pc^2, half-mass radius, axis ratio, line widths at 50 and 20% of the peak, as observed
+        and divided by sin i, r.m.s. velocity, mean dispersion inside and outside, asymmetry. NaN without HI, except for
+        ``no hi``, which is then 1 and otherwise 0.
     """
     n = len(maps)
     flat = np.asarray(maps, dtype=float).reshape(n, -1, 3)
@@ -206,20 +183,16 @@ def growth_radii(light: np.ndarray, radius: np.ndarray, shares: tuple[float, ...
     order = np.argsort(ring_of, kind="stable")
     starts = np.searchsorted(ring_of[order], np.arange(len(rings)))
     curve = np.cumsum(np.add.reduceat(np.maximum(light, 0.0)[:, order], starts, axis=1), axis=1)
-    out = []
-    for share in shares:
-        found = np.full(len(light), np.nan)
-        for i, line in enumerate(curve):
-            if line[-1] > 0:
-                found[i] = np.interp(share * line[-1], line, rings)
-        out.append(found)
-    return out
+    return [
+        np.array([np.interp(share * line[-1], line, rings) if line[-1] > 0 else np.nan for line in curve])
+        for share in shares
+    ]
 
 
-def axis_ratio(light: np.ndarray, x: np.ndarray, y: np.ndarray, reach: np.ndarray, rounds: int = 4) -> np.ndarray:
+def axis_ratio(light: np.ndarray, x: np.ndarray, y: np.ndarray, reach: np.ndarray) -> np.ndarray:
     """Minor over major axis of the light, from its second moments within an ellipse of the light's own shape.
 
-    Moments within a circle would be rounder than the galaxy, so the ellipse is adapted in a few rounds.
+    Moments within a circle would be rounder than the galaxy, so the ellipse is adapted in a few iterations.
 
     Parameters
     ----------
@@ -228,7 +201,6 @@ def axis_ratio(light: np.ndarray, x: np.ndarray, y: np.ndarray, reach: np.ndarra
         [kpc]
     reach : ndarray, shape (n,)
         Semi-major axis within which light counts [kpc].
-    rounds : int
 
     Returns
     -------
@@ -238,7 +210,7 @@ def axis_ratio(light: np.ndarray, x: np.ndarray, y: np.ndarray, reach: np.ndarra
     positive = np.maximum(light, 0.0)
     ratio, angle = np.ones(len(light)), np.zeros(len(light))
     with np.errstate(invalid="ignore", divide="ignore"):
-        for _ in range(rounds):
+        for _ in range(4):
             along = np.cos(angle)[:, None] * x + np.sin(angle)[:, None] * y
             across = -np.sin(angle)[:, None] * x + np.cos(angle)[:, None] * y
             inside = along**2 + (across / np.maximum(ratio, 0.1)[:, None]) ** 2 < reach[:, None] ** 2
@@ -262,7 +234,7 @@ def sine_of_inclination(ratio: np.ndarray) -> np.ndarray:
 
 
 def asymmetry(light: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """Share of the light that changes when the image is turned by 180 degrees about the galaxy's centre.
+    """Fraction of the light that changes when the image is turned by 180 degrees about the galaxy's centre.
 
     Parameters
     ----------
@@ -282,9 +254,9 @@ def asymmetry(light: np.ndarray, inside: np.ndarray) -> np.ndarray:
 
 
 def line_profile(mass: np.ndarray, velocity: np.ndarray, dispersion: np.ndarray) -> np.ndarray:
-    """The HI line of the whole galaxy, put together again from its maps.
+    """The HI line of the whole galaxy, reconstructed from its maps.
 
-    Every pixel gives a Gaussian at its velocity, with its dispersion (rounded to one of nine values).
+    Every pixel contributes a Gaussian at its velocity, with its dispersion (rounded to one of nine values).
 
     Parameters
     ----------

@@ -238,7 +238,7 @@ def read_dataset(path: str | Path) -> DataSet:
                 attributes=dict(handle.attrs),
             )
     except (OSError, KeyError, ValueError) as error:
-        raise DatasetError(f"{path} is not a complete data set ({error}): remove it and run again.") from error
+        raise DatasetError(f"{path} cannot be read as a data set ({error}): remove it and run again.") from error
 
 
 def _column(stored: h5py.Dataset) -> np.ndarray | u.Quantity:

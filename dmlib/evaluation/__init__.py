@@ -1,19 +1,19 @@
-"""How good a predicted profile is: error measures, their uncertainty, and whether a stated uncertainty is honest.
+"""How accurate a predicted profile is: error measures, their uncertainty, and the calibration of stated uncertainties.
 
-Everything here takes masses and knows nothing of who predicted them, so that networks, plain regressions and rotation
-curves are judged alike.
+All functions take masses, whatever method predicted them, so that networks, regressions and rotation curves are treated
+alike.
 """
 
-from .bootstrap import Bootstrap
+from ..bootstrap import Bootstrap, Estimate
 from .coverage import Coverage, coverage
-from .measures import MEASURES, delta_mse, ln_ratio, per_view
-from .scores import REGIONS, Scores, verdict
+from .scores import MEASURES, REGIONS, Scores, delta_mse, ln_ratio, per_view, verdict
 
 __all__ = [
     "MEASURES",
     "REGIONS",
     "Bootstrap",
     "Coverage",
+    "Estimate",
     "Scores",
     "coverage",
     "delta_mse",

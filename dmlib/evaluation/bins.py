@@ -1,4 +1,4 @@
-"""Where predictions fail: errors in bins of what the galaxies are and how they are seen."""
+"""Where predictions fail: errors in bins of the properties of galaxies and of the line of sight."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import numpy as np
 from astropy import units as u
 
 from ..baselines.observables import asymmetry
+from ..bootstrap import Bootstrap, Estimate
 from ..dataset.read import DataSet
-from .bootstrap import Bootstrap, Estimate
 
-#: Fewer galaxies than this say nothing in a bin of their own.
+#: Fewest galaxies in a bin.
 FEWEST = 5
 
 
@@ -24,11 +24,11 @@ class Binned:
     Parameters
     ----------
     labels : tuple of str
-        Of the bins that hold enough galaxies.
+        Of the bins with enough galaxies.
     centres : ndarray, shape (b,)
         Median of the property in each.
     estimates : list of Estimate, length b
-        Mean of what was binned.
+        Mean of the error in each.
     n_galaxies : ndarray of int, shape (b,)
         With at least one view in the bin.
     """
@@ -40,7 +40,7 @@ class Binned:
 
 
 def properties(dataset: DataSet, rows: np.ndarray) -> dict[str, np.ndarray]:
-    """What may decide how hard a view is, for each of some rows.
+    """Properties that may affect the error of a view.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def properties(dataset: DataSet, rows: np.ndarray) -> dict[str, np.ndarray]:
     -------
     dict of ndarray, shape (n,)
         ``inclination`` [deg], ``log m_star`` [dex, Msun], ``log m200`` [dex, Msun], ``log gas fraction`` (HI in the map
-        over stars; -inf without HI), ``asymmetry hi`` (share of the HI that changes when the map is turned by 180
+        over stars; -inf without HI), ``asymmetry hi`` (fraction of the HI that changes when the map is rotated by 180
         degrees; NaN without HI), ``satellite`` (0 or 1).
     """
     rows = np.asarray(rows, dtype=int)
@@ -84,13 +84,11 @@ def binned(values: np.ndarray, by: np.ndarray, edges: np.ndarray, bootstrap: Boo
     ----------
     values, by : ndarray, shape (n,)
     edges : ndarray, shape (b + 1,)
-        A view is in bin k when ``edges[k] <= by < edges[k + 1]``.
+        A view lies in bin k if ``edges[k] <= by < edges[k + 1]``.
     bootstrap : Bootstrap
         Of the same n views.
     """
-    masks = {}
-    for low, high in pairwise(edges):
-        masks[_range(low, high)] = (by >= low) & (by < high)
+    masks = {_range(low, high): (by >= low) & (by < high) for low, high in pairwise(edges)}
     return in_groups(values, masks, bootstrap, by)
 
 
@@ -126,7 +124,7 @@ def panels(
     kind : mapping
         See `properties`.
     labels : mapping
-        Property -> how a figure writes it.
+        Property -> label.
     bins : int
     bootstrap : Bootstrap
 
@@ -147,7 +145,7 @@ def panels(
 def group_panels(
     values: Mapping[str, np.ndarray], groups: Mapping[str, Mapping[str, np.ndarray]], bootstrap: Bootstrap
 ) -> dict[str, dict[str, Binned]]:
-    """The same for kinds of views, title -> label -> mask; titles with one kind only are left out."""
+    """The same for groups of views, title -> label -> mask; titles with a single group are left out."""
     found = {
         title: {method: in_groups(error, masks, bootstrap) for method, error in values.items()}
         for title, masks in groups.items()
@@ -156,7 +154,7 @@ def group_panels(
 
 
 def upper_less_lower(values: np.ndarray, by: np.ndarray, bootstrap: Bootstrap) -> Estimate:
-    """Mean of `values` where a property is above its median less the mean where it is below, draw by draw."""
+    """Mean of `values` where a property is above its median minus the mean where it is below, draw by draw."""
     middle = np.median(by[np.isfinite(by)])
     return bootstrap.contrast(values, by > middle, by <= middle)
 

@@ -1,10 +1,10 @@
-"""What follows from an enclosed-mass profile: circular velocity and local density, with their uncertainty.
+"""Quantities derived from an enclosed-mass profile: circular velocity and local density, with their uncertainty.
 
-The circular velocity at R needs the mass within R only, and inherits half of its relative error. The density between
-two radii needs the *difference* of two masses: errors that both masses share fall out, errors of their own are blown
-up. So it matters how errors at different radii go together. We draw whole profiles from a normal distribution of ln M
-with the stated sigma at each radius and with the correlation that the errors of the validation galaxies had, and carry
-each draw through.
+The circular velocity at R depends on the mass within R only, and has half of its relative error. The density between
+two radii depends on the *difference* between two masses: common errors cancel, independent errors are amplified. The
+correlation between errors at different radii therefore matters. We draw whole profiles from a normal distribution of
+ln M with the stated sigma at each radius and the correlation of the errors of the validation galaxies, and compute the
+quantities for each draw.
 """
 
 from __future__ import annotations
@@ -12,16 +12,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from astropy import constants
-from astropy import units as u
 
-#: Gravitational constant [kpc (km/s)^2 / Msun]
-G = float(constants.G.to_value(u.kpc * (u.km / u.s) ** 2 / u.Msun))
+from ..units import G
 
-#: One Msun/kpc^3 in GeV/cm^3, the unit of direct searches.
-GEV_PER_CM3 = float((1.0 * u.Msun / u.kpc**3 * constants.c**2).to_value(u.GeV / u.cm**3))
-
-_STREAM = 0x64726177  # so that no random stream is shared with anything else
+_STREAM = 0x64726177  # a random stream of its own
 
 
 @dataclass(frozen=True)
@@ -47,14 +41,14 @@ class Band:
 def draw_profiles(
     mass: np.ndarray, sigma_ln: np.ndarray, correlation: np.ndarray, *, draws: int = 2000, seed: int = 1
 ) -> np.ndarray:
-    """Profiles as likely as the stated uncertainty says.
+    """Draw profiles from the stated uncertainty.
 
     Parameters
     ----------
     mass, sigma_ln : ndarray, shape (r,)
         Predicted mass [Msun] and standard deviation of its logarithm.
     correlation : ndarray, shape (r, r)
-        Of the errors of ln M at two radii.
+        Between the errors of ln M at two radii.
     draws, seed : int
 
     Returns
@@ -88,15 +82,15 @@ def shell_density(radii: np.ndarray, mass: np.ndarray) -> tuple[np.ndarray, np.n
     middle : ndarray, shape (r - 1,)
         Geometric middle of each shell [kpc].
     density : ndarray, shape (..., r - 1)
-        [Msun/kpc^3]; negative where a predicted mass falls with radius, which is no physical profile.
+        [Msun/kpc^3]; negative where a predicted mass decreases with radius, which is unphysical.
     """
     volume = 4.0 / 3.0 * np.pi * np.diff(np.asarray(radii, dtype=float) ** 3)
     return np.sqrt(radii[1:] * radii[:-1]), np.diff(np.asarray(mass, dtype=float), axis=-1) / volume
 
 
 def rising(mass: np.ndarray) -> np.ndarray:
-    """Whether each profile rises with radius, shape of `mass` without its last axis."""
-    return (np.diff(np.asarray(mass, dtype=float), axis=-1) > 0).all(axis=-1)
+    """Whether each profile increases with radius, shape of `mass` without its last axis."""
+    return np.all(np.diff(np.asarray(mass, dtype=float), axis=-1) > 0, axis=-1)
 
 
 def bands(radii: np.ndarray, mass: np.ndarray, draws: np.ndarray) -> dict[str, Band]:

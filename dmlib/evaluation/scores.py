@@ -1,18 +1,30 @@
-"""Scores of several methods on the same galaxies and radii, each with its bootstrap error."""
+"""Error measures at each radius, and scores of several methods on the same galaxies with bootstrap errors.
+
+The talk's formula is
+
+    Delta_MSE(R_i) = [ (1/N) sum_j ( (mu_j(R_i) - muhat_j(R_i)) / muhat_j(R_i) )^2 ]^(1/2),
+
+a root mean square of the relative error, although it is called MSE. The talk does not say whether mu is M or ln M, or
+which of the two is the truth. The authors' scripts compute four means, of (dM/M)^2, |dM/M|, (dmu/mu)^2 and |dmu/mu|
+with mu = ln M, all relative to the truth. We follow the scripts, with M unless stated otherwise: ln M is about 25, so a
+factor of 1.3 in the mass is one per cent in ln(M / Msun), and that percentage depends on the unit of mass.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 
-from .bootstrap import Bootstrap, Estimate
-from .measures import MEASURES, per_view
+from ..bootstrap import Bootstrap, Estimate
+from ..errors import DmlibError
+from ..networks.predictions import Predictions
 
-#: Ranges of radii [kpc] that the text speaks of. The talk's "intermediate regions" are not defined there: ours lie
-#: outside the innermost kiloparsecs, where few particles are counted, and inside the radii that no HI reaches.
+#: Ranges of radii [kpc]. The talk does not define its "intermediate regions": ours lie outside the innermost
+#: kiloparsecs, which contain few particles, and inside the radii beyond the HI.
 REGIONS = {
     "inner": (1.0, 5.0),
     "intermediate": (5.0, 50.0),
@@ -20,6 +32,76 @@ REGIONS = {
     "resolved": (10.0, 100.0),
     "all": (1.0, 100.0),
 }
+
+
+def per_view(truth: np.ndarray, predicted: np.ndarray, measure: str) -> np.ndarray:
+    """A measure of each view at each radius.
+
+    Parameters
+    ----------
+    truth, predicted : ndarray, shape (n, r)
+        [Msun]
+    measure : str
+        A key of `MEASURES`.
+
+    Returns
+    -------
+    ndarray, shape (n, r)
+        NaN where the true mass is zero, or the prediction is not positive.
+
+    Raises
+    ------
+    ValueError
+        For an unknown measure, or different shapes.
+    """
+    if measure not in MEASURES:
+        raise ValueError(f"there is no error measure '{measure}'; choose {', '.join(MEASURES)}")
+    truth, predicted = np.asarray(truth, dtype=float), np.asarray(predicted, dtype=float)
+    if truth.shape != predicted.shape:
+        raise ValueError(f"truth {truth.shape} and prediction {predicted.shape} have different shapes")
+    good = (truth > 0) & (predicted > 0) & np.isfinite(predicted)
+    truth, predicted = np.where(good, truth, np.nan), np.where(good, predicted, np.nan)
+    return MEASURES[measure](truth, predicted)
+
+
+#: Name -> function of truth and prediction. The first four are the authors'; networks minimise ``ln_ratio2``.
+MEASURES: Mapping[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
+    "relative2": lambda truth, predicted: (predicted / truth - 1.0) ** 2,
+    "relative": lambda truth, predicted: np.abs(predicted / truth - 1.0),
+    "ln_relative2": lambda truth, predicted: (np.log(predicted) / np.log(truth) - 1.0) ** 2,
+    "ln_relative": lambda truth, predicted: np.abs(np.log(predicted) / np.log(truth) - 1.0),
+    "ln_ratio2": lambda truth, predicted: np.log(predicted / truth) ** 2,
+    "ln_ratio": lambda truth, predicted: np.log(predicted / truth),
+}
+
+
+def ln_ratio(truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """ln(predicted / truth), shape (n, r); NaN where either mass is zero."""
+    return per_view(truth, predicted, "ln_ratio")
+
+
+def delta_mse(
+    truth: np.ndarray,
+    predicted: np.ndarray,
+    *,
+    of: Literal["m", "ln_m"] = "m",
+    relative_to: Literal["truth", "prediction"] = "truth",
+) -> np.ndarray:
+    """Delta_MSE of the talk at each radius, shape (r,).
+
+    Parameters
+    ----------
+    truth, predicted : ndarray, shape (n, r)
+        [Msun]
+    of : {"m", "ln_m"}
+        Meaning of mu.
+    relative_to : {"truth", "prediction"}
+        Denominator: the truth as in the authors' scripts, or the prediction, the other reading of the formula's hat.
+    """
+    if relative_to == "prediction":
+        truth, predicted = predicted, truth
+    name = {"m": "relative2", "ln_m": "ln_relative2"}[of]
+    return np.sqrt(np.nanmean(per_view(truth, predicted, name), axis=0))
 
 
 @dataclass(frozen=True)
@@ -48,14 +130,14 @@ class Scores:
     _known: dict = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
-    def of(cls, predictions, *, where: np.ndarray | None = None, seed: int = 1) -> Scores:
-        """Scores of everything in a `Predictions`.
+    def of(cls, predictions: Predictions, *, where: np.ndarray | None = None, seed: int = 1) -> Scores:
+        """Scores of all methods in a file of predictions.
 
         Parameters
         ----------
-        predictions : dmlib.networks.predictions.Predictions
+        predictions : Predictions
         where : ndarray of bool, shape (n,), optional
-            Views that count.
+            Views to use.
         seed : int
         """
         some = slice(None) if where is None else np.asarray(where, dtype=bool)
@@ -64,12 +146,12 @@ class Scores:
 
     @cached_property
     def bootstrap(self) -> Bootstrap:
-        """The draws of galaxies that all methods share."""
+        """The draws of galaxies, the same for all methods."""
         return Bootstrap(self.subhalo_id, self.draws, self.seed)
 
     @property
     def n_galaxies(self) -> int:
-        """Galaxies among the views."""
+        """Number of galaxies."""
         return self.bootstrap.n_galaxies
 
     def columns(self, region: str) -> np.ndarray:
@@ -78,7 +160,9 @@ class Scores:
         return (self.radii >= low * (1 - 1e-9)) & (self.radii <= high * (1 + 1e-9))
 
     def views(self, name: str, measure: str = "relative") -> np.ndarray:
-        """A measure of each view at each radius, see `measures.per_view`."""
+        """A measure of each view at each radius, see `per_view`."""
+        if name not in self.masses:
+            raise DmlibError(f"there is no method '{name}' among {', '.join(self.masses)}.")
         if (name, measure) not in self._known:
             self._known[name, measure] = per_view(self.truth, self.masses[name], measure)
         return self._known[name, measure]
@@ -94,15 +178,19 @@ class Scores:
         return self.bootstrap.root_mean(values) if root else self.bootstrap.mean(values)
 
     def worst(self, region: str, name: str, measure: str = "relative", *, root: bool = False) -> Estimate:
-        """Mean of a measure at the radius of a region where it is largest, found anew in each draw."""
+        """Mean of a measure at the radius of a region where it is largest in each draw."""
         found = self.bootstrap.extreme(self.views(name, measure), self.columns(region))
         if not root:
             return found
         value, low, high = np.sqrt(found.value), np.sqrt(found.low), np.sqrt(found.high)
         return Estimate(value, found.error / (2.0 * value), low, high)
 
+    def difference(self, first: str, second: str, measure: str = "relative") -> Estimate:
+        """Mean error of `first` minus that of `second` at each radius, on the same galaxies, draw by draw."""
+        return self.bootstrap.difference(self.views(first, measure), self.views(second, measure))
+
     def better(self, region: str, first: str, second: str, measure: str = "relative") -> Estimate:
-        """Mean error of `first` less that of `second` on the same galaxies: negative where the first is better."""
+        """Mean error of `first` minus that of `second` on the same galaxies: negative where the first is better."""
         return self.bootstrap.difference(
             self._row_mean(first, measure, region), self._row_mean(second, measure, region)
         )
@@ -112,11 +200,9 @@ class Scores:
         return self.bootstrap.ratio(self._row_mean(first, measure, region), self._row_mean(second, measure, region))
 
     def worst_ratio(self, region: str, first: str, second: str, measure: str = "ln_ratio2") -> Estimate:
-        """The ratio of the mean errors at the radius of a region where it is largest, found anew in each draw."""
-        columns = self.columns(region)
-        return self.bootstrap.ratio_extreme(
-            self.views(first, measure)[:, columns], self.views(second, measure)[:, columns]
-        )
+        """The ratio of the mean errors at the radius of a region where it is largest in each draw."""
+        above, below = (self.views(name, measure)[:, self.columns(region)] for name in (first, second))
+        return self.bootstrap.ratio_extreme(above, below)
 
     def table(self, names: Mapping[str, str], region: str = "intermediate") -> list[dict[str, object]]:
         """The authors' four measures of several methods over a region, as rows for a table.
@@ -124,16 +210,14 @@ class Scores:
         Parameters
         ----------
         names : mapping
-            Method -> what the table calls it.
+            Method -> title.
         region : str
         """
         rows = []
         for name, title in names.items():
             row: dict[str, object] = {"method": title}
-            for measure in list(MEASURES)[:4]:
-                found = self.over(region, name, measure)
-                row[measure] = f"{found.value:.2g} ± {found.error:.1g}"
-            rows.append(row)
+            found = {measure: self.over(region, name, measure) for measure in list(MEASURES)[:4]}
+            rows.append(row | {measure: f"{one.value:.2g} ± {one.error:.1g}" for measure, one in found.items()})
         return rows
 
     def curve(self, names: list[str], region: str = "intermediate") -> list[Estimate]:
@@ -146,14 +230,18 @@ class Scores:
         return np.nanmean(errors[..., self.columns(region)], axis=(1, 2))
 
     def _row_mean(self, name: str, measure: str, region: str) -> np.ndarray:
-        values = self.views(name, measure)[:, self.columns(region)]
-        good = np.isfinite(values)
-        count = good.sum(axis=1)
-        return np.where(count > 0, np.where(good, values, 0.0).sum(axis=1) / np.maximum(count, 1), np.nan)
+        return row_mean(self.views(name, measure)[:, self.columns(region)])
+
+
+def row_mean(values: np.ndarray) -> np.ndarray:
+    """Mean over the finite values of each row, (n, r) -> (n,); NaN for a row without any."""
+    good = np.isfinite(values)
+    count = good.sum(axis=1)
+    return np.where(count > 0, np.where(good, values, 0.0).sum(axis=1) / np.maximum(count, 1), np.nan)
 
 
 def verdict(difference: Estimate, sigmas: float = 2.0) -> str:
-    """What a paired difference of errors says, in words: ``better``, ``worse`` or ``not told apart``."""
+    """A paired difference of errors in words: ``better``, ``worse`` or ``not told apart``."""
     if abs(difference.value) <= sigmas * difference.error:
         return "not told apart"
     return "better" if difference.value < 0 else "worse"

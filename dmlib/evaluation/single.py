@@ -1,17 +1,15 @@
-"""Single galaxies: which to show, whether views of one agree, and which are out of order."""
+"""Single galaxies: which to show, whether the views of one agree, and groups of views."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from .. import embedded
-from ..settings import Settings
 from .scores import Scores
 
 #: Subhaloes of TNG100-1 whose profiles the talk shows.
 OF_THE_TALK = (108013, 60744)
 
-#: Ranks of the galaxies that stand for them elsewhere: the error of a good and of a hard one among all tested.
+#: Ranks of the galaxies shown for other simulations, by error among all test galaxies: an easy and a hard one.
 GOOD, HARD = 0.2, 0.9
 
 
@@ -27,27 +25,27 @@ def errors_of_galaxies(scores: Scores, name: str, region: str = "intermediate") 
     return ids, np.bincount(member, values) / np.bincount(member)
 
 
-def choose_two(scores: Scores, name: str, universe: str) -> dict[str, int]:
-    """Two galaxies to look at, by a rule.
+def choose_two(scores: Scores, name: str, *, talk: bool) -> dict[str, int]:
+    """Choose two galaxies to show.
 
-    On TNG those of the talk where both are among the tested; otherwise the galaxies at ranks `GOOD` and `HARD` of the
-    mean |dM/M| at intermediate radii. The rule uses the truth of test galaxies, for nothing but this illustration.
+    Those of the talk where both are among the test galaxies; otherwise the galaxies at ranks `GOOD` and `HARD` of the
+    mean |dM/M| at intermediate radii. The rule uses the truth of test galaxies, only for this illustration.
 
     Parameters
     ----------
     scores : Scores
     name : str
-        Prediction by whose error galaxies are ranked.
-    universe : str
-        ``embedded``, ``files`` or ``api``.
+        Prediction whose error ranks the galaxies.
+    talk : bool
+        Whether the simulation is the talk's, TNG100-1.
 
     Returns
     -------
     dict of int
-        What the galaxy is, and its subhalo id.
+        Description of the galaxy -> subhalo id.
     """
     ids, error = errors_of_galaxies(scores, name)
-    if universe != "embedded" and np.isin(OF_THE_TALK, ids).all():
+    if talk and np.isin(OF_THE_TALK, ids).all():
         return {f"subhalo {number} of the talk": number for number in OF_THE_TALK}
     order = ids[np.argsort(error)]
     ranks = {"a good one": GOOD, "a hard one": HARD}
@@ -55,14 +53,14 @@ def choose_two(scores: Scores, name: str, universe: str) -> dict[str, int]:
 
 
 def typical_view(scores: Scores, name: str, subhalo_id: int) -> int:
-    """Row of the view of a galaxy whose error at intermediate radii is in the middle of its views."""
+    """Row of the view of a galaxy with the median error at intermediate radii."""
     rows = np.flatnonzero(scores.subhalo_id == subhalo_id)
     error = np.nanmean(scores.views(name)[rows][:, scores.columns("intermediate")], axis=1)
     return int(rows[np.argsort(error)[len(rows) // 2]])
 
 
 def share_of_views(values: np.ndarray, subhalo_id: np.ndarray) -> np.ndarray:
-    """Share of the variance of an error that lies between the views of one galaxy, the rest between galaxies.
+    """Fraction of the variance of an error between the views of one galaxy; the rest is between galaxies.
 
     Parameters
     ----------
@@ -72,8 +70,8 @@ def share_of_views(values: np.ndarray, subhalo_id: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray, shape (r,)
-        0 when the views of a galaxy always err alike (the galaxy is to blame), 1 when they have nothing in common (the
-        view is). From the one-way analysis of variance; may leave these bounds by chance.
+        0 when all views of a galaxy have the same error (due to the galaxy), 1 when they have nothing in common (due to
+        the view). From a one-way analysis of variance.
     """
     ids, member, count = np.unique(subhalo_id, return_inverse=True, return_counts=True)
     sums = np.zeros((len(ids), values.shape[1]))
@@ -85,34 +83,28 @@ def share_of_views(values: np.ndarray, subhalo_id: np.ndarray) -> np.ndarray:
     return within / (within + galaxies)
 
 
-def disturbed(settings: Settings, subhalo_id: np.ndarray) -> np.ndarray | None:
-    """Which galaxies have gas that is out of order, from the plan of the embedded universe; None for other universes.
-
-    The network is never told. In real data such galaxies would have to be recognised by their asymmetry.
-    """
-    if settings.universe != "embedded":
-        return None
-    return embedded.disturbed(settings, subhalo_id)
-
-
-def groups_of_views(settings: Settings, kind: dict[str, np.ndarray], subhalo_id: np.ndarray) -> dict[str, dict]:
-    """Kinds of views among which errors are compared.
+def groups_of_views(
+    kind: dict[str, np.ndarray], subhalo_id: np.ndarray, disturbed: np.ndarray | None = None
+) -> dict[str, dict[str, np.ndarray]]:
+    """Groups of views whose errors are compared.
 
     Parameters
     ----------
-    settings : Settings
     kind : dict of ndarray
         See `bins.properties`.
     subhalo_id : ndarray of int
+        Of each view.
+    disturbed : ndarray of bool, optional
+        Whether each subhalo of the catalogue has disturbed gas, where that is known.
 
     Returns
     -------
     dict
-        Title -> label -> mask: by satellite, and, where known, by disturbance.
+        Title -> label -> mask: satellites and centrals, and, where known, disturbed and regular gas.
     """
     satellite = kind["satellite"] > 0
     groups = {"place in the group": {"central": ~satellite, "satellite": satellite}}
-    upset = disturbed(settings, subhalo_id)
-    if upset is not None:
+    if disturbed is not None:
+        upset = disturbed[subhalo_id]
         groups["gas (truth)"] = {"in order": ~upset, "disturbed": upset}
     return groups

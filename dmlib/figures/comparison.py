@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ..evaluation.bootstrap import Estimate
-from ..evaluation.contest import Bias, Contest
+from ..bootstrap import Estimate
+from ..evaluation.method_comparison import Bias, MethodComparison
 from . import style
 from .panels import RADIUS, curve, grid, note, parts, radius_axis, row_labels, ticks
 
@@ -24,11 +24,11 @@ def look(name: str) -> dict:
 
 
 def _band(
-    ax: Axes, contest: Contest, name: str, found: Estimate, series: str, y: str = "value", label: str = "", **more: Any
+    ax: Axes, contest: MethodComparison, name: str, found: Estimate, series: str, y: str = "value", **more: Any
 ) -> None:
     """Draw a method's estimate at each radius, recorded as column `y`, with its bootstrap band."""
     columns = {"radius": contest.radii * u.kpc, **more, y: found.value, "low": found.low, "high": found.high}
-    curve(ax, series, columns, look(name), label=label or contest.entries[name].title, band=True, ordinate=y)
+    curve(ax, series, columns, look(name), label=contest.entries[name].title, band=True, ordinate=y)
 
 
 def _error_axes(ax: Axes, label: str) -> None:
@@ -36,7 +36,7 @@ def _error_axes(ax: Axes, label: str) -> None:
     ticks(ax.yaxis, (0.05, 0.1, 0.2, 0.5, 1, 2, 5))
 
 
-def funnel(contest: Contest, counts: Mapping[str, int]) -> Figure:
+def funnel(contest: MethodComparison, counts: Mapping[str, int]) -> Figure:
     """Views that the rotation-curve method accepts, and the reasons for which it rejects the others.
 
     To see: the rejections (right) are part of the result; a network gives an answer for these views too.
@@ -61,7 +61,7 @@ def funnel(contest: Contest, counts: Mapping[str, int]) -> Figure:
     return fig
 
 
-def errors(contest: Contest, panels: Mapping[str, Sequence[str]], where: np.ndarray, seed: int) -> Figure:
+def errors(contest: MethodComparison, panels: Mapping[str, Sequence[str]], where: np.ndarray, seed: int) -> Figure:
     """Mean relative error of the enclosed dark mass against radius, with bootstrap bands, one row for each measure.
 
     To see: a rotation curve is most accurate where it is measured, and least in the centre, where stars and beam hide
@@ -86,7 +86,7 @@ def errors(contest: Contest, panels: Mapping[str, Sequence[str]], where: np.ndar
     return fig
 
 
-def duel(contest: Contest, differences: Mapping[str, Estimate], won: Mapping[str, np.ndarray]) -> Figure:
+def duel(contest: MethodComparison, differences: Mapping[str, Estimate], won: Mapping[str, np.ndarray]) -> Figure:
     """Mean error of a network minus that of a rotation-curve variant, on the same views.
 
     To see: below zero the network has the smaller error; only filled points are more than two standard deviations from
@@ -111,7 +111,7 @@ def duel(contest: Contest, differences: Mapping[str, Estimate], won: Mapping[str
     return fig
 
 
-def coverage(contest: Contest, shares: Mapping[str, Mapping[int, Estimate]]) -> Figure:
+def coverage(contest: MethodComparison, shares: Mapping[str, Mapping[int, Estimate]]) -> Figure:
     """Fraction of views whose truth lies within the stated 68 and 95 per cent intervals, against radius.
 
     To see: where a line lies below its dashed level, the method understates its uncertainty.
@@ -126,7 +126,7 @@ def coverage(contest: Contest, shares: Mapping[str, Mapping[int, Estimate]]) -> 
     return fig
 
 
-def knowledge(contest: Contest, pairs: Sequence[tuple[str, str]], where: np.ndarray, seed: int) -> Figure:
+def knowledge(contest: MethodComparison, pairs: Sequence[tuple[str, str]], where: np.ndarray, seed: int) -> Figure:
     """Error of the rotation-curve method as observed, and with geometry and baryons known, on the same views.
 
     To see: the distance between a line and its dotted counterpart is due to inclination, stars and gas; what remains
@@ -135,16 +135,16 @@ def knowledge(contest: Contest, pairs: Sequence[tuple[str, str]], where: np.ndar
     fig, _, panels = grid(len(pairs), len(pairs), 3.7, sharey=True, ylabel=r"mean $|\Delta M / M|$")
     for ax, pair in zip(panels, pairs, strict=True):
         for name in pair:
-            label = "known" if name.endswith("_perfect") else "observed"
-            _band(ax, contest, name, contest.error(name, where, seed), name, label=label)
+            _band(ax, contest, name, contest.error(name, where, seed), name)
         _error_axes(ax, RADIUS)
         ax.set_title(contest.entries[pair[0]].title)
-        ax.legend(title="geometry and baryons", fontsize=8.5, title_fontsize=8.5)
+        labels = ["known" if name.endswith("_perfect") else "observed" for name in pair]
+        ax.legend(ax.lines, labels, title="geometry and baryons", fontsize=8.5, title_fontsize=8.5)
     panels[0].set_ylim(bottom=0.02)
     return fig
 
 
-def biases(contest: Contest, found: Mapping[str, Bias], radius: float) -> Figure:
+def biases(contest: MethodComparison, found: Mapping[str, Bias], radius: float) -> Figure:
     """ln(predicted / true) at one radius against properties of a galaxy and its view: views, and means in bins.
 
     To see: a slope is a dependence on that property; a constant offset is a global bias.

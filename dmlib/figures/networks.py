@@ -10,7 +10,7 @@ from astropy import units as u
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator
 
-from ..evaluation.bootstrap import Estimate
+from ..bootstrap import Estimate
 from ..evaluation.scores import REGIONS, Scores
 from . import style
 from .panels import ERROR, beside, curve, grid, parts, plain, radius_axis, ticks, zero

@@ -10,8 +10,8 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from ..bootstrap import Bootstrap, Estimate
 from ..evaluation.bins import Binned
-from ..evaluation.bootstrap import Bootstrap, Estimate
 from ..evaluation.coverage import EXPECTED, Coverage
 from ..evaluation.derived import Band, circular_velocity, shell_density
 from ..evaluation.scores import Scores

@@ -12,13 +12,11 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from ..rotation.examples import WITHIN, Relation
 from ..rotation.fit import Fit
-from ..rotation.halos import HALOS
+from ..rotation.halos import CONCENTRATION_SCATTER, HALOS, STELLAR_SCATTER, log_concentration, log_stellar_mass
 from ..rotation.massmodel import MassModel
-from ..rotation.priors import CONCENTRATION_SCATTER, STELLAR_SCATTER, log_concentration, log_stellar_mass
-from ..rotation.survey import Accelerations, Scaling, Survey, expected_acceleration
-from ..rotation.survey_fits import SurveyFits
+from ..rotation.sparc_fits import SampleFits
+from ..rotation.sparc_sample import WITHIN, Accelerations, CurveSample, Relation, Scaling, expected_acceleration
 from . import style
 from .panels import KMS, RADIUS, STELLAR_MASS, beside, curve, note, shade, ticks
 
@@ -199,7 +197,7 @@ def enclosed(model: MassModel, fits: Mapping[str, Fit]) -> Figure:
     return fig
 
 
-def cusp_or_core(survey: Survey, fits: SurveyFits) -> Figure:
+def cusp_or_core(survey: CurveSample, fits: SampleFits) -> Figure:
     """Evidence for a core against a cusp, of each galaxy, against its baryonic mass.
 
     To see: outside the grey band the curve of a galaxy favours one model; within it the data do not decide.
@@ -227,7 +225,7 @@ def cusp_or_core(survey: Survey, fits: SurveyFits) -> Figure:
     return fig
 
 
-def haloes(survey: Survey, fits: SurveyFits) -> Figure:
+def haloes(survey: CurveSample, fits: SampleFits) -> Figure:
     """Concentration and stellar mass against halo mass, beside the expectations from simulations of cold dark matter.
 
     To see: fitted without a prior from simulations, the haloes lie around the expected lines with far more scatter
@@ -256,7 +254,7 @@ def haloes(survey: Survey, fits: SurveyFits) -> Figure:
     return fig
 
 
-def relations(survey: Survey, points: Accelerations, scale: Scaling, tully_fisher: Scaling) -> Figure:
+def relations(survey: CurveSample, points: Accelerations, scale: Scaling, tully_fisher: Scaling) -> Figure:
     """The radial acceleration relation and the baryonic Tully-Fisher relation.
 
     To see: one curve and one line describe galaxies whose masses differ by factors of thousands.

@@ -1,21 +1,27 @@
-"""Networks: what they are, how they are trained, what they predict.
+"""Networks: what they are, how they are trained, and what they predict.
 
+- `plan`: the registry of architectures, and which networks a profile trains for how long (does not import Keras).
 - `architectures`: A, B, C and ResNet50, one module each.
-- `plan`: which networks a profile trains, and for how long.
 - `augment`: rotations and reflections of the sky.
-- `targets`: standardised ln M, by the training galaxies only.
-- `fit`: one member of one ensemble, resumable.
-- `train`: all of them, side by side; builds the product "models".
-- `models`: the way in to trained networks (imports Keras).
-- `predict`: builds the product "predictions".
-- `predictions`: the way in to what was predicted (does not import Keras).
-- `saliency`: how predictions change with each pixel (imports Keras); `attention`: what such maps tell.
+- `backend`: set-up of Keras's backend.
+- `fit`: training of one network, resumable.
+- `train`: all trainings of a profile in parallel; builds the product "models".
+- `models`: reading and applying trained networks.
+- `predictions`: what networks and regressions predict for the test galaxies; builds and reads "predictions".
+- `saliency`: how predictions change with each pixel; `saliency_summary`: averages of such maps.
+- `training_domain`: whether a galaxy resembles those of the training.
 """
 
 import logging
 import os
 
-# TensorFlow reports what its libraries were built with, and how often it traced, as warnings and errors; a reader who
-# sees them among the lines of a run looks for a fault that is none. A level that the user chose stays.
+from ..errors import DmlibError
+
+# TensorFlow reports how it was built, and each retracing, as warnings and errors, which look like faults of the run.
+# A level that the user has set stays.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 logging.getLogger("tensorflow").setLevel(logging.ERROR)
+
+
+class NetworkError(DmlibError):
+    """A network that cannot be trained, read or applied."""

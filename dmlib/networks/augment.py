@@ -1,26 +1,27 @@
-"""Rotations and reflections of the sky: eight views for one.
+"""Rotations and reflections of the sky: eight orientations of each view.
 
 **Why they are allowed.** The target, the mass within spheres about the galaxy's centre, does not change when the
 observer turns the camera, nor when the galaxy is replaced by its mirror image. A *rotation* of the picture is another
-roll angle of the camera: pixels move, and the values in them stay. That holds for the velocity map too: a line-of-sight
-velocity points along the axis of the rotation, so that it keeps its value and its sign.
+roll angle of the camera: pixels move, and their values stay. That holds for the velocity map too: a line-of-sight
+velocity points along the axis of the rotation, so it keeps its value and its sign.
 
 A *reflection* of the picture about a line through the centre is what the same observer would see of the galaxy's mirror
 image in the plane that holds this line and the line of sight. The mirror turns positions and velocities alike: the
 components in the sky normal to the line change sign, and the component along the line of sight, which lies in the
-plane, does not. So again pixels move and values stay. The mirror image is as possible a galaxy: gravity,
-gas dynamics and the emission of light have no handedness (a galaxy of trailing spirals becomes one of trailing spirals
-that turns the other way). What would *not* be allowed is to reflect the picture and to leave out that the velocities
-move with it.
+plane, does not. So again pixels move and values stay. The mirror image is just as possible a galaxy: gravity, gas
+dynamics and the emission of light have no handedness (a galaxy with trailing spirals becomes one with trailing spirals
+that turns the other way). It would *not* be allowed to reflect the picture without moving the velocities with it.
 
 One more symmetry is not used: reflection along the line of sight (velocities change sign, pixels stay) is exact for
-an optically thin line and no dust, but dust in front of a bulge tells near side from far side.
+an optically thin line without dust, but dust in front of a bulge distinguishes the near side from the far side.
 
-Only the eight elements of the dihedral group D4 are used, quarter turns and reflections, since they move pixels onto
-pixels: nothing is interpolated, so that a blank pixel of a map stays blank.
+Only the eight elements of the dihedral group D4 are used, quarter turns and reflections. They move pixels onto pixels,
+so nothing is interpolated, and a blank pixel of a map stays blank.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 
@@ -48,23 +49,21 @@ def orient(images: np.ndarray, element: int) -> np.ndarray:
     return np.rot90(images, element & 3, axes=(-3, -2))
 
 
-def orient_each(images: np.ndarray, elements: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-    """Turn each image by an element of its own.
+def orient_each(images: np.ndarray, elements: np.ndarray) -> np.ndarray:
+    """Turn each image by its own element.
 
     Parameters
     ----------
     images : ndarray, shape (n, y, x, channel)
     elements : ndarray of int, shape (n,)
-    out : ndarray, optional
-        Where the result shall be.
     """
-    out = np.empty_like(images) if out is None else out
+    out = np.empty_like(images)
     for image, element, place in zip(images, elements, out, strict=True):
         place[...] = orient(image, int(element))
     return out
 
 
-def mean_over_orientations(predict, images: np.ndarray) -> np.ndarray:
+def mean_over_orientations(predict: Callable[[np.ndarray], np.ndarray], images: np.ndarray) -> np.ndarray:
     """Mean of a prediction over the eight orientations of its input, so that it is the same for all of them.
 
     Parameters
@@ -73,7 +72,5 @@ def mean_over_orientations(predict, images: np.ndarray) -> np.ndarray:
         Images, shape (n, y, x, channel), to an array of shape (n, k).
     images : ndarray, shape (n, y, x, channel)
     """
-    total = 0.0
-    for element in range(N_ORIENTATIONS):
-        total = total + np.asarray(predict(np.ascontiguousarray(orient(images, element))), dtype=float)
-    return total / N_ORIENTATIONS
+    turned = (np.ascontiguousarray(orient(images, element)) for element in range(N_ORIENTATIONS))
+    return sum((np.asarray(predict(some), dtype=float) for some in turned), np.zeros(())) / N_ORIENTATIONS

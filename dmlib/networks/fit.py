@@ -1,47 +1,95 @@
-"""Training one member of an ensemble: seeded, resumable after any epoch, with the same result as if undisturbed."""
+"""Training of one network: seeded, resumable after any epoch, with the same result as an uninterrupted training.
+
+The loss is the mean square error of the standardised ln M: ln M at each radius, minus its mean and over its standard
+deviation in the training set. Architectures are passed as objects, so that the code on which a trained network depends
+is this module and that of its architecture.
+"""
 
 from __future__ import annotations
 
 import json
 import time
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
+from keras import ops
 
-from ..files import atomic_path
-from . import backend
-from .architectures import build
-from .architectures.sky import settle
+from ..workers import Blocks
+from . import NetworkError, backend
 from .augment import N_ORIENTATIONS, orient_each
-from .card import NetworkError
-from .losses import masked_mse
-from .plan import Schedule
 
-#: Least time between two checkpoints [s].
+if TYPE_CHECKING:
+    from .plan import Architecture, Schedule
+
+#: Minimum time between two checkpoints [s].
 CHECKPOINT_SECONDS = 15.0
 
 #: Inputs that are prepared at a time [bytes].
 CHUNK = 256e6
 
+#: Of each epoch: loss and validation loss (of the standardised target), learning rate and wall time [s].
+History = dict[str, list[float]]
+
+
+@dataclass(frozen=True)
+class Standard:
+    """Scales of the target.
+
+    Parameters
+    ----------
+    mean, std : ndarray, shape (20,)
+        Of ln(M / Msun) over the training views.
+    """
+
+    mean: np.ndarray
+    std: np.ndarray
+
+    @classmethod
+    def of(cls, ln_m: np.ndarray) -> Standard:
+        """From the training views' targets, shape (n, 20); NaN (no particle within R) is left out.
+
+        Raises
+        ------
+        NetworkError
+            When a radius has fewer than two finite targets or all of them are equal.
+        """
+        n = np.isfinite(ln_m).sum(axis=0)
+        if (n < 2).any():
+            raise NetworkError(
+                f"radius {int(np.argmin(n))} has {n.min()} training targets: a network needs more galaxies "
+                "(or radii that hold particles)."
+            )
+        mean, std = np.nanmean(ln_m, axis=0), np.nanstd(ln_m, axis=0)
+        if not (std > 0).all():
+            raise NetworkError(f"all training targets at radius {int(np.argmin(std))} are equal: nothing to learn.")
+        return cls(mean, std)
+
+    def scale(self, ln_m: np.ndarray) -> np.ndarray:
+        """From ln M to the standardised target, float32."""
+        return ((ln_m - self.mean) / self.std).astype(np.float32)
+
+    def unscale(self, scaled: np.ndarray) -> np.ndarray:
+        """From the network's output to ln M."""
+        return np.asarray(scaled, dtype=float) * self.std + self.mean
+
 
 @dataclass(frozen=True)
 class Views:
-    """What is trained or validated on.
+    """Views for training or validation.
 
     Parameters
     ----------
     inputs : ndarray, shape (n, y, x, channel)
-        Normalised; may be a memory map.
+        Normalised.
     targets : ndarray of float32, shape (n, 20)
         Standardised ln M, NaN where there is none.
     galaxy : ndarray of int, shape (n,)
-        Whose views they are.
+        Galaxy of each view.
     """
 
     inputs: np.ndarray
@@ -49,173 +97,12 @@ class Views:
     galaxy: np.ndarray
 
 
-@dataclass
-class History:
-    """What is recorded, one value an epoch; losses are of the standardised target."""
-
-    loss: list[float] = field(default_factory=list)
-    val_loss: list[float] = field(default_factory=list)
-    learning_rate: list[float] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
-
-    @property
-    def best(self) -> int:
-        """Index of the epoch with the least validation loss."""
-        return int(np.argmin(self.val_loss))
-
-    def as_dict(self) -> dict[str, list[float]]:
-        """For JSON."""
-        return {name: list(values) for name, values in vars(self).items()}
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """A trained network (float32, with the best weights) and how it went."""
-
-    model: keras.Model
-    history: History
-
-
-def fit(
-    architecture: str,
-    channels: tuple[str, ...],
-    train: Views,
-    validation: Views,
-    schedule: Schedule,
-    seed: int,
-    *,
-    name: str = "",
-    checkpoint: Path | None = None,
-    key: str = "",
-    told: Callable[[int], object] = lambda epochs: None,
-    checkpoint_seconds: float = CHECKPOINT_SECONDS,
-) -> Fitted:
-    """Train one network.
-
-    Parameters
-    ----------
-    architecture : str
-    channels : tuple of str
-    train, validation : Views
-    schedule : Schedule
-    seed : int
-        Of everything random. The order of the views, their orientations and the galaxies drawn are functions of the
-        seed and the epoch, so that they need not be stored.
-    name : str
-        Named in errors.
-    checkpoint : Path, optional
-        File in which the state is kept while the training goes on (``.npz``); taken up if it is there and has the same
-        `key`.
-    key : str
-        Fingerprint of what is trained.
-    told : callable
-        Called with the number of epochs done, after each.
-    checkpoint_seconds : float
-        Least time between two checkpoints.
-
-    Raises
-    ------
-    NetworkError
-        When inputs or the loss are not finite.
-    """
-    for side, views in (("training", train), ("validation", validation)):
-        # Asked here, since a rectified unit may turn NaN into 0 and let the loss look well.
-        if not np.isfinite(views.inputs).all():
-            raise NetworkError(
-                f"{name or architecture}: the {side} inputs hold NaN or infinity: make the data set again, or fill "
-                "blank pixels as `dmlib.observe.moments.normalise` does."
-            )
-    backend.deterministic(seed)
-    pixels, outputs = train.inputs.shape[1], train.targets.shape[1]
-    with _policy(backend.precision()):
-        model = build(architecture, channels, pixels, outputs)
-    steps = max(1, -(-len(train.inputs) // schedule.batch))
-    model.compile(
-        optimizer=keras.optimizers.AdamW(schedule.learning_rate, weight_decay=schedule.weight_decay)
-        if schedule.weight_decay
-        else keras.optimizers.Adam(schedule.learning_rate),
-        loss=masked_mse,
-        jit_compile=backend.jit(),
-        steps_per_execution=min(8, steps),
-    )
-    model.optimizer.build(model.trainable_variables)
-    settle(model, train.inputs)
-    history, best = History(), _weights(model)
-    if checkpoint is not None and checkpoint.is_file():
-        restored = _restore(checkpoint, key, model)
-        if restored is not None:
-            history, best = restored
-            told(len(history.loss))
-    weights = galaxy_weights(train.galaxy, schedule.bagging, seed)
-    saved = time.monotonic()
-    while not _over(history, schedule):
-        epoch = len(history.loss)
-        start = time.monotonic()
-        rate = learning_rate(schedule, epoch)
-        model.optimizer.learning_rate.assign(rate)
-        loss = _one_epoch(model, train, weights, schedule, seed, epoch)
-        val_loss = masked_rms(predict(model, validation.inputs), validation.targets) ** 2
-        if not (np.isfinite(loss) and np.isfinite(val_loss)):
-            raise NetworkError(
-                f"{name or architecture}: the loss is {loss} in epoch {epoch + 1} (validation {val_loss}): look for "
-                "NaN in the inputs, or lower the learning rate."
-            )
-        for values, value in zip(vars(history).values(), (loss, val_loss, rate, time.monotonic() - start), strict=True):
-            values.append(float(value))
-        if history.best == epoch:
-            best = _weights(model)
-        told(epoch + 1)
-        if checkpoint is not None and time.monotonic() - saved >= checkpoint_seconds:
-            _save(checkpoint, key, model, history, best)
-            saved = time.monotonic()
-    with _policy("float32"):
-        final = build(architecture, channels, pixels, outputs)
-    final.set_weights(best)
-    return Fitted(final, history)
-
-
-def learning_rate(schedule: Schedule, epoch: int) -> float:
-    """Of one epoch, counted from 0."""
-    if schedule.decay == "constant":
-        return schedule.learning_rate
-    rate = 0.5 * schedule.learning_rate * (1.0 + np.cos(np.pi * epoch / schedule.epochs))
-    return float(rate)
-
-
-def galaxy_weights(galaxy: np.ndarray, bagging: str, seed: int) -> np.ndarray:
-    """How often (or with which weight) each view counts in an epoch; the views of a galaxy count alike.
-
-    Parameters
-    ----------
-    galaxy : ndarray of int, shape (n,)
-    bagging : str
-        See `Schedule`.
-    seed : int
-
-    Returns
-    -------
-    ndarray, shape (n,)
-        For ``bootstrap`` whole numbers.
-    """
-    if bagging == "none":
-        return np.ones(len(galaxy))
-    distinct, which = np.unique(galaxy, return_inverse=True)
-    rng = np.random.default_rng([seed, 0x626167])
-    if bagging == "bootstrap":
-        return np.bincount(rng.integers(len(distinct), size=len(distinct)), minlength=len(distinct))[which].astype(
-            float
-        )
-    drawn = rng.exponential(size=len(distinct))
-    return (drawn / drawn.mean())[which]
-
-
-def predict(model: keras.Model, inputs: np.ndarray, batch: int = 128) -> np.ndarray:
-    """Standardised ln M, shape (n, 20), in inference mode."""
-    parts = [
-        keras.ops.convert_to_numpy(model.predict_on_batch(np.ascontiguousarray(inputs[start : start + batch])))
-        for start in range(0, len(inputs), batch)
-    ]
-    return np.concatenate(parts).astype(np.float32)
+def masked_mse(y_true, y_pred):
+    """Mean squared error over finite targets, shape (n,); NaN targets (no particle within R) have no gradient."""
+    known = ops.isfinite(y_true)
+    # Not just error * mask: the gradient of NaN * 0 is NaN.
+    error = ops.where(known, y_pred - ops.where(known, y_true, 0.0), 0.0)
+    return ops.sum(error**2, axis=-1) / ops.maximum(ops.sum(ops.cast(known, error.dtype), axis=-1), 1.0)
 
 
 def masked_rms(predicted: np.ndarray, targets: np.ndarray) -> float:
@@ -225,75 +112,152 @@ def masked_rms(predicted: np.ndarray, targets: np.ndarray) -> float:
     return float(np.sqrt(np.mean(square.sum(axis=1) / np.maximum(known.sum(axis=1), 1))))
 
 
-def overfit_one_batch(
-    architecture: str, channels: tuple[str, ...], batch: Views, *, steps: int = 200, seed: int = 1, every: int = 10
-) -> tuple[np.ndarray, np.ndarray]:
-    """The check before any training (authors' scripts): can the network learn one batch by heart?
+def fit(
+    architecture: Architecture,
+    channels: tuple[str, ...],
+    train: Views,
+    validation: Views,
+    schedule: Schedule,
+    seed: int,
+    *,
+    name: str = "",
+    checkpoint: Path | None = None,
+    told: Callable[[int], object] = lambda epochs: None,
+) -> tuple[keras.Model, History]:
+    """Train one network.
 
-    It must, if gradients reach its weights and the loss is that of these targets; dropout is switched off, because
-    noise is there to prevent just this.
+    Parameters
+    ----------
+    architecture : Architecture
+    channels : tuple of str
+    train, validation : Views
+    schedule : Schedule
+    seed : int
+        Of everything random. The order of the views, their orientations and the galaxies drawn are functions of the
+        seed and the epoch, so that they need not be stored.
+    name : str
+        Named in errors.
+    checkpoint : Path, optional
+        File for the state of this training while it is unfinished, without its suffix (``.npz``); training resumes from
+        it if it is there.
+    told : callable
+        Called after each epoch with the number of epochs done since the last call; in total that of the schedule.
 
     Returns
     -------
-    step : ndarray of int
-    loss : ndarray
-        MSE of the standardised targets of the batch, in training mode.
+    model : keras.Model
+        In float32, with the best weights.
+    history : dict
+        See `History`.
+
+    Raises
+    ------
+    NetworkError
+        When inputs or the loss are not finite.
     """
+    name = name or architecture.name
+    for side, views in (("training", train), ("validation", validation)):
+        # Checked here, since a rectified unit may turn NaN into 0, and the loss would look normal.
+        if not np.isfinite(views.inputs).all():
+            raise NetworkError(
+                f"{name}: the {side} inputs hold NaN or infinity: make the data set again, or fill blank pixels as "
+                "`dmlib.observe.moments.normalise` does."
+            )
     backend.deterministic(seed)
-    with _policy("float32"):
-        model = build(architecture, channels, batch.inputs.shape[1], batch.targets.shape[1])
+    shape = channels, train.inputs.shape[1], train.targets.shape[1]
+    with precision(backend.precision()):
+        model = architecture.build(*shape)
+    compile_model(model, schedule.learning_rate, schedule.weight_decay, -(-len(train.inputs) // schedule.batch))
+    adapt(model, train.inputs)
+    history: History = {key: [] for key in ("loss", "val_loss", "learning_rate", "seconds")}
+    best = [np.array(weight) for weight in model.get_weights()]
+    restored = _restore(checkpoint, model) if checkpoint else None
+    if restored:
+        history, best = restored
+        told(len(history["loss"]))
+    counts = galaxy_counts(train.galaxy, schedule.bagging, seed)
+    saved = time.monotonic()
+    while not _is_finished(history, schedule):
+        epoch, start = len(history["loss"]), time.monotonic()
+        rate = learning_rate(schedule, epoch)
+        model.optimizer.learning_rate.assign(rate)
+        loss = _one_epoch(model, train, counts, schedule, seed, epoch)
+        val_loss = masked_rms(predict(model, validation.inputs), validation.targets) ** 2
+        if not (np.isfinite(loss) and np.isfinite(val_loss)):
+            raise NetworkError(
+                f"{name}: the loss is {loss} in epoch {epoch + 1} (validation {val_loss}): look for NaN in the inputs, "
+                "or lower the learning rate."
+            )
+        for column, value in zip(history, (loss, val_loss, rate, time.monotonic() - start), strict=True):
+            history[column].append(float(value))
+        if best_epoch(history) == epoch:
+            best = [np.array(weight) for weight in model.get_weights()]
+        told(1)
+        if checkpoint and time.monotonic() - saved >= CHECKPOINT_SECONDS:
+            _save(checkpoint, model, history, best)
+            saved = time.monotonic()
+    told(schedule.epochs - len(history["loss"]))
+    with precision("float32"):
+        final = architecture.build(*shape)
+    final.set_weights(best)
+    return final, history
+
+
+def compile_model(model: keras.Model, rate: float, weight_decay: float = 0.0, steps: int = 1) -> None:
+    """Compile a network for training, with at most 8 steps per call of the backend."""
+    adam = keras.optimizers.AdamW(rate, weight_decay=weight_decay) if weight_decay else keras.optimizers.Adam(rate)
+    model.compile(adam, loss=masked_mse, jit_compile=backend.jit(), steps_per_execution=min(8, max(1, steps)))
+    model.optimizer.build(model.trainable_variables)
+
+
+def adapt(model: keras.Model, images: np.ndarray, batch: int = 128) -> None:
+    """Call ``adapt`` of each layer that has this method with its input for these images (the training views only)."""
     for layer in model.layers:
-        if isinstance(layer, keras.layers.Dropout):
-            layer.rate = 0.0
-    model.compile(keras.optimizers.Adam(1e-3), loss=masked_mse, jit_compile=backend.jit())
-    inputs = np.ascontiguousarray(batch.inputs)
-    settle(model, inputs)
-    shown, losses = [], []
-    for step in range(steps + 1):
-        loss = float(model.train_on_batch(inputs, batch.targets))
-        model.reset_metrics()
-        if step % every == 0:
-            shown.append(step)
-            losses.append(loss)
-    return np.array(shown), np.array(losses)
+        if hasattr(layer, "adapt"):
+            layer.adapt(predict(keras.Model(model.inputs, layer.input), images, batch).astype(float))
 
 
-def _one_epoch(model, train: Views, weights: np.ndarray, schedule: Schedule, seed: int, epoch: int) -> float:
-    rng = np.random.default_rng([seed, 0x65706F, epoch])
-    whole = schedule.bagging != "bayesian"
-    rows = np.repeat(np.arange(len(weights)), weights.astype(int)) if whole else np.arange(len(weights))
-    rows = rng.permutation(rows)
-    if len(rows) > 1 and len(rows) % schedule.batch == 1:
-        rows = rows[:-1]  # batch normalisation has no spread of one view
-    elements = rng.integers(N_ORIENTATIONS, size=len(rows)) if schedule.augment else np.zeros(len(rows), dtype=int)
-    total = 0.0
-    for some in _chunks(len(rows), train.inputs, schedule.batch):
-        chosen = rows[some]
-        x = orient_each(train.inputs[chosen], elements[some])
-        extra = {} if whole else {"sample_weight": weights[chosen].astype(np.float32)}
-        log = model.fit(x, train.targets[chosen], batch_size=schedule.batch, shuffle=False, verbose=0, **extra)
-        total += log.history["loss"][0] * len(chosen)
-    return total / len(rows)
+def best_epoch(history: History) -> int:
+    """Index of the epoch with the smallest validation loss."""
+    return int(np.argmin(history["val_loss"]))
 
 
-def _chunks(n: int, inputs: np.ndarray, batch: int) -> Iterator[slice]:
-    """Whole batches, as many as fit into `CHUNK`."""
-    one = int(np.prod(inputs.shape[1:])) * 4
-    size = max(1, int(CHUNK / one) // batch) * batch
-    for start in range(0, n, size):
-        yield slice(start, min(start + size, n))
+def learning_rate(schedule: Schedule, epoch: int) -> float:
+    """Learning rate of one epoch, counted from 0."""
+    if schedule.decay == "constant":
+        return schedule.learning_rate
+    return float(0.5 * schedule.learning_rate * (1.0 + np.cos(np.pi * epoch / schedule.epochs)))
 
 
-def _over(history: History, schedule: Schedule) -> bool:
-    done = len(history.loss)
-    if done >= schedule.epochs:
-        return True
-    return bool(schedule.patience and done and done - 1 - history.best >= schedule.patience)
+def galaxy_counts(galaxy: np.ndarray, bagging: str, seed: int) -> np.ndarray:
+    """Number of times each view counts in an epoch, shape (n,); the same for all views of a galaxy.
+
+    Parameters
+    ----------
+    galaxy : ndarray of int, shape (n,)
+    bagging : str
+        See `Schedule`.
+    seed : int
+    """
+    if bagging == "none":
+        return np.ones(len(galaxy), dtype=int)
+    distinct, which = np.unique(galaxy, return_inverse=True)
+    drawn = np.random.default_rng([seed, 0x626167]).integers(len(distinct), size=len(distinct))
+    return np.bincount(drawn, minlength=len(distinct))[which]
+
+
+def predict(model: keras.Model, inputs: np.ndarray, batch: int = 128) -> np.ndarray:
+    """Output of a network in inference mode, for a trained one the standardised ln M, shape (n, 20)."""
+    parts = [
+        ops.convert_to_numpy(model.predict_on_batch(np.ascontiguousarray(inputs[start : start + batch])))
+        for start in range(0, len(inputs), batch)
+    ]
+    return np.concatenate(parts).astype(np.float32)
 
 
 @contextmanager
-def _policy(name: str) -> Iterator[None]:
-    """A dtype policy for the layers made inside the block."""
+def precision(name: str) -> Iterator[None]:
+    """A dtype policy for the layers created inside the block."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(name)
     try:
@@ -302,8 +266,29 @@ def _policy(name: str) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
-def _weights(model: keras.Model) -> list[np.ndarray]:
-    return [np.array(weight) for weight in model.get_weights()]
+def _one_epoch(
+    model: keras.Model, train: Views, counts: np.ndarray, schedule: Schedule, seed: int, epoch: int
+) -> float:
+    rng = np.random.default_rng([seed, 0x65706F, epoch])
+    rows = rng.permutation(np.repeat(np.arange(len(counts)), counts))
+    if len(rows) > 1 and len(rows) % schedule.batch == 1:
+        rows = rows[:-1]  # batch normalisation is undefined for one view
+    elements = rng.integers(N_ORIENTATIONS, size=len(rows)) if schedule.augment else np.zeros(len(rows), dtype=int)
+    # Whole batches, as many as fit into the chunk.
+    size = max(1, int(CHUNK / (4 * np.prod(train.inputs.shape[1:]))) // schedule.batch) * schedule.batch
+    total = 0.0
+    for start in range(0, len(rows), size):
+        chosen = rows[start : start + size]
+        x = orient_each(train.inputs[chosen], elements[start : start + size])
+        log = model.fit(x, train.targets[chosen], batch_size=schedule.batch, shuffle=False, verbose=0)
+        total += log.history["loss"][0] * len(chosen)
+    return total / len(rows)
+
+
+def _is_finished(history: History, schedule: Schedule) -> bool:
+    done = len(history["loss"])
+    stopped = schedule.patience and done and done - 1 - best_epoch(history) >= schedule.patience
+    return done >= schedule.epochs or bool(stopped)
 
 
 def _state(model: keras.Model) -> list[Any]:
@@ -311,25 +296,17 @@ def _state(model: keras.Model) -> list[Any]:
     return [*model.variables, *model.optimizer.variables]
 
 
-def _save(path: Path, key: str, model: keras.Model, history: History, best: list[np.ndarray]) -> None:
-    arrays = {f"state{k}": keras.ops.convert_to_numpy(v) for k, v in enumerate(_state(model))}
+def _save(path: Path, model: keras.Model, history: History, best: list[np.ndarray]) -> None:
+    arrays = {f"state{k}": ops.convert_to_numpy(v) for k, v in enumerate(_state(model))}
     arrays |= {f"best{k}": weight for k, weight in enumerate(best)}
-    with atomic_path(path) as temporary, open(temporary, "wb") as handle:
-        np.savez(handle, key=np.array(key), history=np.array(json.dumps(history.as_dict())), **arrays)
+    Blocks(path.parent).write(path.name, history=np.array(json.dumps(history)), **arrays)
 
 
-def _restore(path: Path, key: str, model: keras.Model) -> tuple[History, list[np.ndarray]] | None:
-    """History and best weights, with the model's state set; None for another training's or a damaged file."""
-    variables = _state(model)
-    try:
-        with np.load(path) as stored:
-            if str(stored["key"]) != key:
-                return None
-            state = [stored[f"state{k}"] for k in range(len(variables))]
-            best = [stored[f"best{k}"] for k in range(len(model.get_weights()))]
-            history = History(**json.loads(str(stored["history"])))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        return None  # begin again: a checkpoint saves time, nothing else
-    for variable, value in zip(variables, state, strict=True):
-        variable.assign(value)
-    return history, best
+def _restore(path: Path, model: keras.Model) -> tuple[History, list[np.ndarray]] | None:
+    """History and best weights, with the model's state set; None if there is no complete checkpoint."""
+    stored = Blocks(path.parent).read(path.name)
+    if stored is None:
+        return None
+    for k, variable in enumerate(_state(model)):
+        variable.assign(stored[f"state{k}"])
+    return json.loads(str(stored["history"])), [stored[f"best{k}"] for k in range(len(model.get_weights()))]

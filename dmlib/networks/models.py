@@ -1,22 +1,101 @@
-"""The way in to trained networks."""
+"""Trained networks: their cards, reading and applying them, and what they cost. Keras is imported when it is needed."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
+from pydantic import BaseModel, ConfigDict
 
 from ..dataset.read import DataSet
-from . import architectures as architectures  # registers the layers that saved networks are made of
-from . import losses as losses
+from ..observe.moments import normalise
+from . import NetworkError
 from .augment import mean_over_orientations
-from .card import Card, NetworkError, read_card
-from .fit import predict
-from .targets import Standard
+from .plan import ARCHITECTURES, architecture
+
+if TYPE_CHECKING:
+    import keras
+
+
+class Card(BaseModel):
+    """What a member of an ensemble was made from, and how its training went: the JSON file beside its ``.keras`` file.
+
+    Parameters
+    ----------
+    name : str
+        ``<architecture>/<inputs>``, for example ``C/all``.
+    architecture, inputs, member
+        Key of the registry, set of inputs, number within the ensemble.
+    channels : tuple of str
+        Channels of the input, in order.
+    pixels : int
+        Side of the input images.
+    key : str
+        Fingerprint of everything on which the result depends: a member with this key needs no new training.
+    dataset : dict
+        ``made_from`` (fingerprint of the data set), ``universe_identity``, ``data`` (label), ``profile``.
+    schedule : dict
+        See `dmlib.networks.plan.Schedule`.
+    share : float
+        Of the training galaxies.
+    seed : int
+        Of this member: initial weights, order of batches, augmentation, dropout, and the galaxies drawn.
+    galaxies : dict
+        ``train``, ``validation`` (galaxies), ``distinct`` (different galaxies among those drawn), ``train_views``.
+    mean, std : tuple of float
+        Scales of the target, ln(M / Msun), from the training galaxies.
+    parameters : int
+        Trainable parameters.
+    epochs_run, best_epoch : int
+    best_val_loss : float
+        MSE of the standardised target over the validation views.
+    seconds : float
+        Wall time of the training.
+    code : dict
+        ``dmlib``, ``keras``, ``backend``, ``precision``, ``sources`` (fingerprint).
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    architecture: str
+    inputs: str
+    member: int
+    channels: tuple[str, ...]
+    pixels: int
+    key: str
+    dataset: dict[str, str]
+    schedule: dict[str, Any]
+    share: float
+    seed: int
+    galaxies: dict[str, int]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    parameters: int
+    epochs_run: int
+    best_epoch: int
+    best_val_loss: float
+    seconds: float
+    code: dict[str, str]
+
+
+def read_card(path: Path) -> Card:
+    """Read a card.
+
+    Raises
+    ------
+    NetworkError
+        When it is missing or malformed.
+    """
+    try:
+        return Card.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        first = str(error).splitlines()[0]
+        raise NetworkError(f"{path} is missing or damaged ({first}): remove the network and train again.") from error
 
 
 @dataclass(frozen=True)
@@ -28,22 +107,14 @@ class Network:
     model : keras.Model
         Normalised inputs (n, y, x, channel), see `DataSet.inputs`, to standardised ln M (n, 20).
     card : Card
-        What it was made from.
-    path : Path
     """
 
     model: keras.Model
     card: Card
-    path: Path
-
-    @property
-    def mean(self) -> np.ndarray:
-        """Mean of the training galaxies' ln(M / Msun), shape (20,)."""
-        return np.array(self.card.mean)
 
     @property
     def std(self) -> np.ndarray:
-        """Their spread, shape (20,)."""
+        """Standard deviation of the training galaxies' ln M, shape (20,): one unit of the network's outputs."""
         return np.array(self.card.std)
 
     @property
@@ -51,65 +122,54 @@ class Network:
         """Channels of the input, in order."""
         return self.card.channels
 
-    def predict_ln(self, inputs: np.ndarray, *, orientations: bool = True) -> np.ndarray:
-        """ln(M_DM(<R) / Msun), shape (n, 20).
+    def predict_ln(self, inputs: np.ndarray) -> np.ndarray:
+        """ln(M_DM(<R) / Msun), mean over the eight rotations and reflections of the input, shape (n, 20).
 
         Parameters
         ----------
         inputs : ndarray, shape (n, y, x, channel)
             Normalised, with this network's channels.
-        orientations : bool
-            Take the mean over the eight rotations and reflections of the input.
 
         Raises
         ------
         NetworkError
             For another shape, another number of channels, or inputs that are not finite.
         """
-        self.check(inputs)
-        inputs = np.asarray(inputs, dtype=np.float32)
+        from .fit import Standard, predict
 
-        def once(images: np.ndarray) -> np.ndarray:
-            return predict(self.model, images)
-
-        scaled = mean_over_orientations(once, inputs) if orientations else once(inputs)
-        return Standard(self.mean, self.std).unscale(scaled)
-
-    def check(self, inputs: np.ndarray) -> None:
-        """Refuse inputs that are not this network's; see `predict_ln`."""
         shape, card = np.shape(inputs), self.card
-        wanted = f"(n, {card.pixels}, {card.pixels}, {len(card.channels)})"
-        if len(shape) != 4 or shape[1:3] != (card.pixels, card.pixels):
-            raise NetworkError(f"network {card.name} takes images of shape {wanted}, not {shape}: resample them.")
-        if shape[3] != len(card.channels):
+        if len(shape) != 4 or shape[1:] != (card.pixels, card.pixels, len(card.channels)):
             raise NetworkError(
-                f"network {card.name} takes {len(card.channels)} channels ({', '.join(card.channels)}), "
-                f"not {shape[3]}: load them with `dataset.load(split, {card.inputs!r})`."
+                f"network {card.name} takes images of shape (n, {card.pixels}, {card.pixels}, {len(card.channels)}) "
+                f"with channels {', '.join(card.channels)}, not {shape}: resample them, or load them with "
+                f"`dataset.load(split, {card.inputs!r})`."
             )
         if not np.isfinite(inputs).all():
             raise NetworkError(
                 f"inputs of network {card.name} hold NaN or infinity: normalise maps with "
                 "`dmlib.observe.moments.normalise`, which fills blank pixels."
             )
+        images = np.asarray(inputs, dtype=np.float32)
+        scaled = mean_over_orientations(lambda turned: predict(self.model, turned), images)
+        return Standard(np.array(card.mean), self.std).unscale(scaled)
 
     def check_dataset(self, dataset: DataSet) -> None:
-        """Refuse a data set of another universe than the network was trained on.
+        """Refuse a data set of another universe than the one that the network was trained on.
 
         Raises
         ------
         NetworkError
         """
-        theirs = str(dataset.attributes["universe_identity"])
-        if theirs != self.card.dataset["universe_identity"]:
+        theirs, ours = str(dataset.attributes["universe_identity"]), self.card.dataset["universe_identity"]
+        if theirs != ours:
             raise NetworkError(
-                f"network {self.card.name} was trained on {self.card.dataset['data']} "
-                f"({self.card.dataset['universe_identity'][:8]}), and {dataset.path} is of another universe "
-                f"({theirs[:8]}): train again with `dmlib run --only models`, or say that this is meant."
+                f"network {self.card.name} was trained on {self.card.dataset['data']} ({ours[:8]}), but {dataset.path} "
+                f"is from another universe ({theirs[:8]}): train again with `dmlib run --only models`."
             )
 
 
 def read_network(folder: str | Path, name: str, member: int = 0) -> Network:
-    """A trained network.
+    """Read a trained network.
 
     Parameters
     ----------
@@ -118,64 +178,142 @@ def read_network(folder: str | Path, name: str, member: int = 0) -> Network:
     name : str
         For example ``C/all``, see `dmlib.networks.plan`.
     member : int
-        Of the ensemble.
+        Number within the ensemble.
 
     Raises
     ------
     NetworkError
         When there is no such network or its files are damaged.
     """
-    folder = Path(folder)
-    path = folder / name / f"member{member}.keras"
+    import keras
+
+    path = Path(folder) / name / f"member{member}.keras"
     if not path.is_file():
-        raise NetworkError(
-            f"there is no network '{name}' with a member {member} in {folder}: there are "
-            f"{', '.join(names(folder)) or 'none'}."
-        )
+        raise NetworkError(f"there is no network '{name}' with a member {member} in {folder}{_names(folder)}")
     card = read_card(path.with_suffix(".json"))
+    import_module(architecture(card.architecture).module)  # registers its layers, needed to read the file
     try:
         model = keras.saving.load_model(path, compile=False)
-    except Exception as error:  # Keras, zipfile and h5py raise whatever they come across
+    except Exception as error:  # Keras, zipfile and h5py raise errors of any type
         raise NetworkError(
-            f"{path} is no whole Keras model ({type(error).__name__}): remove it and run `dmlib run --only models`."
+            f"{path} is damaged ({type(error).__name__}): remove it and run `dmlib run --only models`."
         ) from error
-    return Network(model, card, path)
+    return Network(model, card)
 
 
 def read_ensemble(folder: str | Path, name: str) -> list[Network]:
-    """All members of an ensemble."""
-    folder = Path(folder)
-    members = len(list((folder / name).glob("member*.keras")))
+    """All members of an ensemble; errors as `read_network`."""
+    members = len(list((Path(folder) / name).glob("member*.keras")))
     return [read_network(folder, name, member) for member in range(max(members, 1))]
 
 
 def read_histories(folder: str | Path, name: str) -> list[dict[str, list[float]]]:
-    """How the members' trainings went: of each ``loss``, ``val_loss`` (standardised), ``learning_rate``, ``seconds``,
-    one value an epoch.
+    """``loss``, ``val_loss`` (standardised), ``learning_rate`` and ``seconds`` of each member's epochs.
 
     Raises
     ------
     NetworkError
         When there is no such network.
     """
-    folder = Path(folder)
-    paths = sorted((folder / name).glob("member*.history.json"))
+    paths = sorted((Path(folder) / name).glob("member*.history.json"))
     if not paths:
-        raise NetworkError(f"there is no network '{name}' in {folder}: there are {', '.join(names(folder)) or 'none'}.")
+        raise NetworkError(f"there is no network '{name}' in {folder}{_names(folder)}")
     return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
 
 
 def read_index(folder: str | Path) -> dict[str, Any]:
-    """Every ensemble in the order of the plan: ``architecture``, ``inputs``, ``galaxies``, ``parameters``,
-    ``schedule``, and of its ``members`` ``seed``, ``epochs_run``, ``best_epoch``, ``best_val_loss``, ``seconds``."""
-    folder = Path(folder)
-    path = folder / "index.json"
+    """Summary of every ensemble, in the order of the plan.
+
+    Returns
+    -------
+    dict
+        Name -> ``architecture``, ``inputs``, ``galaxies``, ``parameters``, ``schedule``, and ``members`` with ``seed``,
+        ``epochs_run``, ``best_epoch``, ``best_val_loss``, ``seconds``.
+
+    Raises
+    ------
+    NetworkError
+        When the index is missing or damaged.
+    """
+    path = Path(folder) / "index.json"
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise NetworkError(f"{path} cannot be read: run `dmlib run --only models` again.") from error
 
 
-def names(folder: Path) -> list[str]:
-    """Networks that lie in a folder."""
-    return sorted({str(path.parent.relative_to(folder)) for path in folder.rglob("member*.keras")})
+def predict_galaxy(folder: str | Path, name: str, maps: np.ndarray) -> tuple[np.ndarray, str]:
+    """Predictions of every member of an ensemble for a galaxy that is not in the data set.
+
+    Parameters
+    ----------
+    folder : path
+        The folder ``models``.
+    name : str
+        For example ``C/hi``.
+    maps : ndarray, shape (y, x, 3)
+        HI maps in physical units.
+
+    Returns
+    -------
+    ln_m_dm : ndarray, shape (members, 20)
+        Without rows if there is no such network.
+    reason : str
+        Why there is none.
+    """
+    try:
+        networks = read_ensemble(folder, name)
+    except NetworkError as error:
+        return np.empty((0, 0)), str(error)
+    return np.array([network.predict_ln(normalise(maps)[None])[0] for network in networks]), ""
+
+
+def architecture_rows(index: dict[str, Any], dataset: DataSet) -> list[dict[str, Any]]:
+    """One row for each architecture that was trained on all inputs.
+
+    Parameters
+    ----------
+    index : dict
+        See `read_index`.
+    dataset : DataSet
+
+    Returns
+    -------
+    list of dict
+        ``name``, ``origin``, ``parameters``, ``multiplications`` (one image, forward), ``members``, ``epochs`` (maximum
+        run), ``seconds`` (wall time of one member's training, mean).
+    """
+    rows = []
+    for name, entry in ARCHITECTURES.items():
+        trained = index[f"{name}/all"]
+        members = trained["members"]
+        model = entry.build(dataset.channels("all"), dataset.grid.pixels, len(dataset.radii))
+        rows.append(
+            {
+                "name": name,
+                "origin": entry.origin,
+                "parameters": trained["parameters"],
+                "multiplications": multiplications(model),
+                "members": len(members),
+                "epochs": max(member["epochs_run"] for member in members),
+                "seconds": float(np.mean([member["seconds"] for member in members])),
+            }
+        )
+    return rows
+
+
+def multiplications(model: keras.Model) -> int:
+    """Multiply-adds of convolutions and dense layers for one image, forward only (three times as many in training)."""
+    from keras import layers
+
+    total = 0
+    for layer in model.layers:
+        if isinstance(layer, layers.Conv2D | layers.Dense):
+            pixels = layer.output.shape[1:3] if isinstance(layer, layers.Conv2D) else ()
+            total += int(np.prod(pixels)) * int(np.prod(layer.kernel.shape))
+    return total
+
+
+def _names(folder: str | Path) -> str:
+    found = sorted({str(path.parent.relative_to(folder)) for path in Path(folder).rglob("member*.keras")})
+    return f": there are {', '.join(found) or 'none'}."

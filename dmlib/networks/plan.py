@@ -1,39 +1,44 @@
-"""Which networks a profile trains, on which inputs, for how long.
+"""Which architectures there are, and which networks a profile trains, on which inputs, for how long.
 
-The paper's schedule is profile ``paper``'s: Adam at 1e-3, batches of 32, 200 epochs at most, early stopping after 30
-epochs without a better validation loss, best weights, ensembles of five bagged over galaxies. Profile ``quick`` must
-end within minutes on two cores. It spends them where they count, and says so: fewer epochs with a learning rate that
-falls to zero along half a cosine (a short training at a constant rate ends wherever it happens to be), fewer members,
-and of ResNet50, ten times as dear as A, one member that sees the data a few times only. ``smoke`` trains enough to show
-that everything runs, and nothing else.
+The schedule of the paper is that of profile ``paper``: Adam at 1e-3, batches of 32, at most 200 epochs, early stopping
+after 30 epochs without a better validation loss, best weights, ensembles of five bagged over galaxies. Profile
+``quick`` must end within minutes on two cores: fewer epochs, with a learning rate that falls to zero along half a
+cosine (a short training at a constant rate ends wherever it happens to be), fewer members, and only a few epochs of
+ResNet50, which costs ten times as much as A. ``smoke`` only shows that everything runs.
 
-This module knows names and numbers only; figures may import it without Keras.
+This module does not import Keras; figures may import it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
 
 from ..settings import Settings
+from . import NetworkError
 
-#: Architectures that are compared, on all inputs.
-ARCHITECTURES = ("A", "A_scripts", "B", "C", "ResNet50")
+if TYPE_CHECKING:
+    import keras
 
-#: The network that inputs are compared with, and whose learning curve is drawn: the best for its cost on the
-#: validation galaxies.
+#: Network used to compare inputs and for the learning curve: the best for its cost on the validation galaxies.
 BEST_VALUE = "C"
 
-#: Sets of inputs that are compared beside ``all``.
+#: Sets of inputs that are compared with ``all``.
 INPUTS = (
     *("photometry", "SDSS_URZ", "SDSS_I"),
     *("hi", "HI_0", "HI_1", "HI_2"),
     *("SDSS_URZ_HI_012", "SDSS_I_HI_012"),
 )
 
-#: Shares of the training galaxies of the learning curve; the last point is the network trained on all of them.
+#: Shares of the training galaxies in the learning curve; its last point is the network trained on all of them.
 SHARES = (0.125, 0.25, 0.5)
+
+#: Smallest side of the images [pixel].
+SMALLEST = 32
 
 
 @dataclass(frozen=True)
@@ -43,22 +48,21 @@ class Schedule:
     Parameters
     ----------
     epochs : int
-        At most.
+        Maximum number.
     members : int
-        Of the ensemble.
+        Size of the ensemble.
     patience : int or None
-        Epochs without a better validation loss after which the training ends; the best weights are kept in any case.
+        Epochs without a better validation loss after which training ends; the best weights are kept in any case.
     learning_rate : float
-        At the start.
+        Initial value.
     decay : {"constant", "cosine"}
-        Of the learning rate: none, or to zero at the last epoch.
+        Whether the learning rate stays, or falls to zero at the last epoch.
     batch : int
-        Views of a step.
+        Views per step.
     weight_decay : float
         Decoupled (AdamW); 0 is Adam.
-    bagging : {"none", "bootstrap", "bayesian"}
-        What makes members differ beside their seeds: nothing; galaxies drawn with replacement; or random weights of the
-        galaxies (exponential, the Bayesian bootstrap of Rubin 1981), which leaves no galaxy out.
+    bagging : {"none", "bootstrap"}
+        How members differ apart from their seeds: not at all, or by galaxies drawn with replacement.
     augment : bool
         Rotations and reflections, see `dmlib.networks.augment`.
     """
@@ -70,17 +74,126 @@ class Schedule:
     decay: Literal["constant", "cosine"] = "constant"
     batch: int = 32
     weight_decay: float = 0.0
-    bagging: Literal["none", "bootstrap", "bayesian"] = "bootstrap"
+    bagging: Literal["none", "bootstrap"] = "bootstrap"
     augment: bool = True
 
-    def as_dict(self) -> dict[str, Any]:
-        """Of plain numbers and words."""
-        return asdict(self)
+
+_QUICK = Schedule(epochs=24, members=1, patience=None, decay="cosine", bagging="none")
+
+#: Schedule of each profile; architectures may change it, see `Architecture.changes`.
+SCHEDULES = {"paper": Schedule(), "quick": _QUICK, "smoke": replace(_QUICK, epochs=2)}
+
+#: Members of the ensembles for the comparison of inputs and for the learning curve.
+_MEMBERS_ELSEWHERE = {"paper": 5, "quick": 1, "smoke": 1}
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """One architecture.
+
+    Parameters
+    ----------
+    name : str
+        Name of its networks' folders and groups.
+    builder : str
+        ``"module:function"``, see `dmlib.networks.architectures`; the module is imported when a network is built.
+    title : str
+        Name in tables and figures.
+    origin : str
+        Source of its definition.
+    cost : float
+        Approximate time of one epoch, relative to C; the longest trainings start first.
+    changes : mapping
+        Profile -> fields of the `Schedule` in which it differs from the profile's.
+    """
+
+    name: str
+    builder: str
+    title: str
+    origin: str
+    cost: float = 1.0
+    changes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def module(self) -> str:
+        """Module of the builder."""
+        return self.builder.partition(":")[0]
+
+    def schedule(self, profile: str) -> Schedule:
+        """How it is trained in a profile."""
+        return replace(SCHEDULES[profile], **self.changes.get(profile, {}))
+
+    def build(self, channels: Sequence[str], pixels: int, outputs: int = 20) -> keras.Model:
+        """A network with random weights.
+
+        Parameters
+        ----------
+        channels : sequence of str
+            Names of the input's channels, bands and ``moment0`` ...; C treats light and HI separately.
+        pixels : int
+            Side of the images, at least `SMALLEST`.
+        outputs : int
+            Number of radii.
+
+        Returns
+        -------
+        keras.Model
+            Normalised images, shape (n, pixels, pixels, channel), to standardised ln M, shape (n, outputs).
+
+        Raises
+        ------
+        NetworkError
+            For no channel, or images that are too small.
+        """
+        if pixels < SMALLEST:
+            raise NetworkError(
+                f"images of {pixels} pixels a side are too small for a network: use at least {SMALLEST}."
+            )
+        if not len(channels):
+            raise NetworkError(f"network {self.name} needs at least one channel.")
+        return getattr(import_module(self.module), self.builder.partition(":")[2])(tuple(channels), pixels, outputs)
+
+
+_HERE = "dmlib.networks.architectures"
+
+#: The registry, in the order of the book. To add an architecture, write a module with its builder and add a row.
+ARCHITECTURES: dict[str, Architecture] = {
+    architecture.name: architecture
+    for architecture in (
+        Architecture("A", f"{_HERE}.a:talk", "A", "the talk's table, to the letter", 1.5),
+        Architecture("A_scripts", f"{_HERE}.a:scripts", "A (scripts)", "the authors' scripts", 1.3),
+        Architecture(
+            *("B", f"{_HERE}.b:build", "B", "our own: residual, 3x3, global pooling", 2.0),
+            changes={"quick": {"epochs": 20, "weight_decay": 0.1}},
+        ),
+        Architecture(
+            *("C", f"{_HERE}.c:build", "C", "our own: stems for light and HI, rings about the centre"),
+            changes={"quick": {"epochs": 30, "members": 3, "weight_decay": 0.1}},
+        ),
+        Architecture(
+            *("ResNet50", f"{_HERE}.resnet50:build", "ResNet50", "He et al. 2016, with minimal changes", 12.0),
+            changes={"quick": {"epochs": 3}, "smoke": {"epochs": 1}},
+        ),
+    )
+}
+
+
+def architecture(name: str) -> Architecture:
+    """Entry of the registry.
+
+    Raises
+    ------
+    NetworkError
+        For an unknown name.
+    """
+    if name not in ARCHITECTURES:
+        raise NetworkError(f"there is no architecture '{name}': choose {', '.join(ARCHITECTURES)}.")
+    return ARCHITECTURES[name]
 
 
 @dataclass(frozen=True)
 class Entry:
-    """An ensemble that is trained.
+    """An ensemble to be trained.
 
     Parameters
     ----------
@@ -99,26 +212,6 @@ class Entry:
     share: float = 1.0
 
 
-PAPER = Schedule()
-_QUICK = Schedule(epochs=24, members=1, patience=None, decay="cosine", bagging="none")
-_SMOKE = replace(_QUICK, epochs=2)
-
-SCHEDULES: dict[str, dict[str, Schedule]] = {
-    "paper": dict.fromkeys(ARCHITECTURES, PAPER),
-    "quick": {
-        "A": _QUICK,
-        "A_scripts": _QUICK,
-        "B": replace(_QUICK, epochs=20, weight_decay=0.1),
-        "C": replace(_QUICK, epochs=30, members=3, weight_decay=0.1),
-        "ResNet50": replace(_QUICK, epochs=3),
-    },
-    "smoke": {**dict.fromkeys(ARCHITECTURES, _SMOKE), "ResNet50": replace(_SMOKE, epochs=1)},
-}
-
-#: Members of the ensembles of the comparison of inputs and of the learning curve.
-_MEMBERS_ELSEWHERE = {"paper": 5, "quick": 1, "smoke": 1}
-
-
 def plan(settings: Settings, n_train: int | None = None) -> list[Entry]:
     """The ensembles of a profile, in the order of the book.
 
@@ -126,15 +219,15 @@ def plan(settings: Settings, n_train: int | None = None) -> list[Entry]:
     ----------
     settings : Settings
     n_train : int, optional
-        Training galaxies there are, by which the points of the learning curve are named; without it the learning curve
-        is left out.
+        Number of training galaxies, which names the points of the learning curve; without it there is no learning
+        curve.
     """
-    schedules = SCHEDULES[settings.profile]
-    entries = [Entry(f"{name}/all", name, "all", schedules[name]) for name in ARCHITECTURES]
-    lean = replace(schedules[BEST_VALUE], members=_MEMBERS_ELSEWHERE[settings.profile])
+    profile = settings.profile
+    entries = [Entry(f"{name}/all", name, "all", each.schedule(profile)) for name, each in ARCHITECTURES.items()]
+    lean = replace(ARCHITECTURES[BEST_VALUE].schedule(profile), members=_MEMBERS_ELSEWHERE[profile])
     entries += [Entry(f"{BEST_VALUE}/{inputs}", BEST_VALUE, inputs, lean) for inputs in INPUTS]
     if n_train:
-        entries += list(_learning_curve(n_train, lean))
+        entries += _learning_curve(n_train, lean)
     return entries
 
 
@@ -142,8 +235,13 @@ def _learning_curve(n_train: int, schedule: Schedule) -> Iterator[Entry]:
     for share in SHARES:
         n = round(share * n_train)
         if n >= 4:
-            # As many steps for few galaxies as for many would take as long, as many epochs would be too few steps: the
-            # middle way.
+            # Equal steps for few and for many galaxies would take too long, equal epochs would be too few steps: a
+            # compromise.
             epochs = schedule.epochs if schedule.patience else round(schedule.epochs * share**-0.5)
-            some = replace(schedule, epochs=epochs)
-            yield Entry(f"learning_curve/{n}", BEST_VALUE, "all", some, share)
+            yield Entry(f"learning_curve/{n}", BEST_VALUE, "all", replace(schedule, epochs=epochs), share)
+
+
+def share_of(galaxy: np.ndarray, share: float, seed: int) -> np.ndarray:
+    """Views of a random share of the galaxies; a smaller share is part of a larger one."""
+    distinct = np.random.default_rng([seed, 0x736861]).permutation(np.unique(galaxy))
+    return np.flatnonzero(np.isin(galaxy, distinct[: round(share * len(distinct))]))

@@ -1,21 +1,44 @@
-"""The way in to what networks and regressions predict for the test galaxies. Does not import Keras."""
+"""What networks and regressions predict for the test galaxies, with calibrated errors; Keras is imported to build only.
+
+Members of an ensemble differ by their seeds and by the galaxies that they were trained on. Their spread is the part of
+the error that more training would remove; it does not include the scatter that the inputs leave open (two haloes with
+the same disc), and so is too small. We combine both as
+
+    sigma^2(i, R) = floor(R)^2 + factor^2 * spread^2(i, R),
+
+with the floor at each radius and one factor chosen to maximise the likelihood of the errors of the *validation*
+galaxies (Gaussian). The test galaxies have no part in it. The validation galaxies also decide which epoch is best, so
+that sigma may be slightly too small; the coverage on the test galaxies tells by how much.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 
-from .card import NetworkError
+from ..dataset.read import DataSet, ln_mass, read_dataset
+from ..files import atomic_path
+from ..settings import Settings
+from . import NetworkError
+from .plan import SHARES, share_of
+
+#: Factors that are tried.
+_FACTORS = np.concatenate([[0.0], np.geomspace(0.25, 4.0, 17)])
+
+#: Smallest floor in ln M, below the noise of the target itself.
+_LEAST = 0.02
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What one network or regression says of the test views.
+    """Prediction of one network or regression for the test views.
 
     Parameters
     ----------
@@ -23,7 +46,7 @@ class Prediction:
     m_dm : ndarray, shape (n, 20)
         M_DM(<R) [Msun]; of an ensemble exp of the mean of ln M.
     sigma_ln : ndarray, shape (n, 20), or None
-        Standard deviation of ln M, calibrated on the validation galaxies, see `dmlib.networks.calibrate`.
+        Standard deviation of ln M, calibrated on the validation galaxies.
     members_ln : ndarray, shape (member, n, 20), or None
         ln(M / Msun) of each member of an ensemble.
     attributes : dict
@@ -32,9 +55,9 @@ class Prediction:
 
     name: str
     m_dm: np.ndarray
-    sigma_ln: np.ndarray | None
-    members_ln: np.ndarray | None
-    attributes: dict[str, Any]
+    sigma_ln: np.ndarray | None = None
+    members_ln: np.ndarray | None = None
+    attributes: dict[str, Any] = field(default_factory=dict)
 
     @property
     def ln_m_dm(self) -> np.ndarray:
@@ -44,7 +67,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Predictions:
-    """All that was predicted for the test views.
+    """All predictions for the test views.
 
     Parameters
     ----------
@@ -78,17 +101,8 @@ class Predictions:
             raise NetworkError(f"{self.path} has no prediction '{name}': it has {', '.join(self.names)}.")
         return self.groups[name]
 
-    def __contains__(self, name: str) -> bool:
-        return name in self.groups
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.groups)
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
     def under(self, prefix: str) -> dict[str, Prediction]:
-        """Those whose name begins so, by the rest of it: ``under("C")["all"]``."""
+        """Predictions whose name begins with a prefix, by the rest of the name: ``under("C")["all"]``."""
         start = f"{prefix.rstrip('/')}/"
         return {name.removeprefix(start): found for name, found in self.groups.items() if name.startswith(start)}
 
@@ -99,22 +113,200 @@ def read_predictions(path: str | Path) -> Predictions:
     Raises
     ------
     NetworkError
-        When the file is damaged or is not of its form.
+        When the file is damaged or malformed.
     """
     path = Path(path)
     try:
         with h5py.File(path, "r") as handle:
-            groups: dict[str, Prediction] = {}
-
-            def visit(name: str, item: Any) -> None:
-                if isinstance(item, h5py.Group) and "m_dm" in item:
-                    extra = [item[key][()] if key in item else None for key in ("sigma_ln", "members_ln")]
-                    groups[name] = Prediction(name, item["m_dm"][()], *extra, dict(item.attrs))
-
-            handle.visititems(visit)
-            order = [str(name) for name in handle.attrs.get("order", [])]
-            names = [*(name for name in order if name in groups), *(name for name in groups if name not in order)]
-            columns = [handle[name][()] for name in ("truth", "radii", "subhalo_id", "view", "rows")]
-            return Predictions(path, *columns, {name: groups[name] for name in names})
+            groups = {}
+            for name in map(str, handle.attrs["order"]):
+                group = handle[name]
+                sigma, members = (group[key][()] if key in group else None for key in ("sigma_ln", "members_ln"))
+                groups[name] = Prediction(name, group["m_dm"][()], sigma, members, dict(group.attrs))
+            columns = {name: handle[name][()] for name in ("truth", "radii", "subhalo_id", "view", "rows")}
+            return Predictions(path=path, groups=groups, **columns)
     except (OSError, KeyError) as error:
-        raise NetworkError(f"{path} holds no whole predictions ({error}): remove it and run again.") from error
+        raise NetworkError(
+            f"{path} is not a complete file of predictions ({error}): remove it and run again."
+        ) from error
+
+
+def build(settings: Settings) -> None:
+    """Make the product "predictions", ``predictions.hdf5``.
+
+    Parameters
+    ----------
+    settings : Settings
+
+    Raises
+    ------
+    NetworkError
+        When a network cannot be read.
+    """
+    from .models import read_index
+
+    dataset = read_dataset(settings.dataset_path)
+    rows = dataset.rows("test")
+    names = []
+    with atomic_path(settings.predictions_path) as temporary, h5py.File(temporary, "w") as handle:
+        handle.attrs.update(
+            {"data": settings.label, "made_from": str(dataset.attributes["made_from"]), "split": "test"}
+        )
+        _write(handle, "truth", dataset.dm_profile[rows], "Msun")
+        _write(handle, "radii", dataset.radii, "kpc")
+        _write(handle, "rows", rows)
+        columns = {column: np.asarray(dataset.table[column])[rows] for column in ("subhalo_id", "view")}
+        for column, values in columns.items():
+            _write(handle, column, values)
+        ensembles = (
+            predict_ensemble(settings.models_dir, dataset, rows, name, entry)
+            for name, entry in read_index(settings.models_dir).items()
+        )
+        for found in chain(ensembles, predict_baselines(dataset, rows, settings.seed)):
+            group = handle.create_group(found.name)
+            _write(group, "m_dm", found.m_dm, "Msun")
+            for key, values in (("sigma_ln", found.sigma_ln), ("members_ln", found.members_ln), *columns.items()):
+                _write(group, key, values)
+            group.attrs.update(found.attributes)
+            names.append(found.name)
+        handle.attrs["order"] = names
+
+
+def predict_ensemble(folder: Path, dataset: DataSet, rows: np.ndarray, name: str, entry: dict[str, Any]) -> Prediction:
+    """Mean and calibrated error of an ensemble.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder ``models``.
+    dataset : DataSet
+    rows : ndarray of int, shape (n,)
+    name : str
+    entry : dict
+        Of `dmlib.networks.models.read_index`.
+    """
+    from .models import read_ensemble
+
+    networks = read_ensemble(folder, name)
+    networks[0].check_dataset(dataset)
+
+    def members_ln(some: np.ndarray) -> np.ndarray:
+        inputs = dataset.inputs(some, networks[0].channels)
+        return np.stack([network.predict_ln(inputs) for network in networks])
+
+    validation = dataset.rows("validation")
+    known, test = members_ln(validation), members_ln(rows)
+    truth = ln_mass(dataset.dm_profile[validation])
+    floor, factor = calibrate(known, truth)
+    errors = known.mean(axis=0) - truth
+    attributes = {key: entry[key] for key in ("architecture", "inputs", "galaxies", "parameters")} | {
+        "seconds": sum(member["seconds"] for member in entry["members"]),
+        "sigma_floor": floor,
+        "sigma_factor": factor,
+        "validation_rms_ln": np.sqrt(np.nanmean(errors**2, axis=0)),
+        "validation_correlation": correlation(errors),
+    }
+    return Prediction(name, np.exp(test.mean(axis=0)), sigma_ln(test, floor, factor), test, attributes)
+
+
+def predict_baselines(dataset: DataSet, rows: np.ndarray, seed: int) -> Iterator[Prediction]:
+    """Predictions without a network, see `dmlib.baselines`.
+
+    Yields
+    ------
+    Prediction
+        ``baseline/<name>`` of each baseline from all inputs, ``linear/photometry``, ``boosted/hi`` and so on of the
+        regressions from fewer inputs, and ``linear/learning_curve/<n>`` of the linear one for the galaxies of the
+        networks' learning curve.
+    """
+    from ..baselines import BASELINES, REGRESSIONS, linear, make_task
+
+    galaxy = np.asarray(dataset.table["subhalo_id"])[dataset.rows("train")]
+    for inputs in ("all", "photometry", "hi"):
+        task = make_task(dataset, rows, seed, inputs=inputs)
+        about = {"galaxies": len(np.unique(galaxy)), "inputs": inputs}
+        for name in BASELINES if inputs == "all" else REGRESSIONS:
+            start = time.perf_counter()
+            mass = np.exp(BASELINES[name](task))
+            seconds = {"seconds": time.perf_counter() - start}
+            yield Prediction(
+                f"baseline/{name}" if inputs == "all" else f"{name}/{inputs}", mass, attributes=about | seconds
+            )
+        for share in SHARES if inputs == "all" else ():
+            some = share_of(galaxy, share, seed)
+            n = len(np.unique(galaxy[some]))
+            if n >= 4:
+                fewer = replace(task, x=task.x[some], y=task.y[some], group=task.group[some])
+                attributes = about | {"galaxies": n, "seconds": np.nan}
+                yield Prediction(f"linear/learning_curve/{n}", np.exp(linear(fewer)), attributes=attributes)
+
+
+def correlation(errors: np.ndarray) -> np.ndarray:
+    """Correlation of the errors of ln M between radii, shape (20, 20).
+
+    Parameters
+    ----------
+    errors : ndarray, shape (n, 20)
+        Of the validation views; a view with any NaN is left out.
+
+    Returns
+    -------
+    ndarray
+        Correlation about zero, not about the mean: a bias is an error common to all radii. 1 on the diagonal.
+    """
+    whole = errors[np.isfinite(errors).all(axis=1)]
+    moments = whole.T @ whole
+    scale = np.sqrt(np.maximum(np.diag(moments), 1e-300))
+    return moments / np.outer(scale, scale) if len(whole) else np.eye(errors.shape[1])
+
+
+def calibrate(members_ln: np.ndarray, truth_ln: np.ndarray) -> tuple[np.ndarray, float]:
+    """Most likely floor and factor of the error, see the text of this module.
+
+    Parameters
+    ----------
+    members_ln : ndarray, shape (member, n, 20)
+        Predicted ln M of the validation galaxies.
+    truth_ln : ndarray, shape (n, 20)
+        NaN is left out.
+
+    Returns
+    -------
+    floor : ndarray, shape (20,)
+    factor : float
+        0 for a single member.
+    """
+    square = (members_ln.mean(axis=0) - truth_ln) ** 2
+    spread2 = _variance(members_ln)
+    tried = [
+        _most_likely_floor(square, factor**2 * spread2) for factor in _FACTORS[: None if len(members_ln) > 1 else 1]
+    ]
+    best = int(np.argmin([cost for _, cost in tried]))
+    return np.sqrt(tried[best][0]), float(_FACTORS[best])
+
+
+def sigma_ln(members_ln: np.ndarray, floor: np.ndarray, factor: float) -> np.ndarray:
+    """Standard deviation of ln M, shape (n, 20); arguments as those and the results of `calibrate`."""
+    return np.sqrt(floor**2 + factor**2 * _variance(members_ln))
+
+
+def _variance(members_ln: np.ndarray) -> np.ndarray:
+    return members_ln.var(axis=0, ddof=1) if len(members_ln) > 1 else np.zeros(members_ln.shape[1:])
+
+
+def _most_likely_floor(square: np.ndarray, variance: np.ndarray) -> tuple[np.ndarray, float]:
+    """Squared floor at each radius, from a fine grid about the r.m.s. error; and the sum of -2 ln likelihood."""
+    rms2 = np.nanmean(square, axis=0)
+    tried = np.maximum(np.linspace(0.0, 1.2, 61)[:, None] ** 2 * rms2, _LEAST**2)
+    total = tried[:, None, :] + variance
+    costs = np.nansum(square / total + np.where(np.isfinite(square), np.log(total), 0.0), axis=1)
+    best = costs.argmin(axis=0)
+    columns = np.arange(len(best))
+    return tried[best, columns], float(costs[best, columns].sum())
+
+
+def _write(group: h5py.Group, name: str, values: np.ndarray | None, unit: str = "") -> None:
+    if values is not None:
+        group[name] = values
+        if unit:
+            group[name].attrs["unit"] = unit

@@ -1,68 +1,87 @@
-"""All trainings of a profile, side by side on the cores there are: builds the product "models"."""
+"""All trainings of a profile, in parallel on the available cores: builds the product "models".
+
+Also the check that precedes any training: can a network overfit a single batch?
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import multiprocessing
-import queue
-import shutil
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import __version__
+from ..code import fingerprint
 from ..dataset.read import DataSet, ln_mass, read_dataset
 from ..files import atomic_path, write_text
 from ..progress import bar
 from ..settings import Settings
-from ..workers import choose_workers, end_with_parent, worker_environment
-from . import backend
-from .card import Card, NetworkError, fingerprint, read_card, sources
-from .plan import Entry, plan
-from .targets import Standard
+from ..workers import map_parallel
+from . import NetworkError, backend
+from .models import Card, read_card
+from .plan import ARCHITECTURES, Entry, architecture, plan, share_of
 
-#: Memory that one worker needs beside its data [bytes].
+if TYPE_CHECKING:
+    from .fit import Views
+
+#: Memory that one worker needs besides its data [bytes].
 MEMORY = 2.0e9
 
-#: Name of the folder in which normalised inputs lie while networks are trained.
-_INPUTS = ".inputs"
+#: Architectures that cost more are not checked by `overfit`.
+_CHEAP = 10.0
 
 
 @dataclass(frozen=True)
 class Job:
-    """One member of one ensemble, as a worker is given it."""
+    """One member of one ensemble.
+
+    Parameters
+    ----------
+    entry : Entry
+    member, seed : int
+    key : str
+        See `dmlib.networks.models.Card`.
+    channels : tuple of str
+    rows : ndarray of int
+        Training views in the data set.
+    code : dict
+        See `code_of`.
+    dataset_path : Path
+    stem : Path
+        Its files without their suffix.
+    """
 
     entry: Entry
     member: int
     seed: int
     key: str
     channels: tuple[str, ...]
-    columns: tuple[int, ...]
     rows: np.ndarray
-    validation: np.ndarray
-    folder: Path
-    inputs: Path
-    ln_m: np.ndarray
-    galaxy: np.ndarray
-    dataset: dict[str, Any]
+    code: dict[str, str]
+    dataset_path: Path
+    stem: Path
 
     @property
-    def label(self) -> str:
-        """For people."""
-        return f"{self.entry.name}, member {self.member}"
-
-
-def member_stem(member: int) -> str:
-    """Name of a member's files without their suffix."""
-    return f"member{member}"
+    def is_finished(self) -> bool:
+        """Whether the member has been trained with this key."""
+        card = self.stem.with_suffix(".json")
+        if not (card.is_file() and self.stem.with_suffix(".keras").is_file()):
+            return False
+        try:
+            return read_card(card).key == self.key
+        except NetworkError:
+            return False
 
 
 def build(settings: Settings, *, entries: list[Entry] | None = None, workers: int | None = None) -> None:
-    """Make the product "models": train what is not there yet; goes on where a killed run stopped.
+    """Make the product "models": train what is missing, resuming where an interrupted run stopped.
 
     A member that was trained with the same data, code, schedule and seed is kept.
 
@@ -70,9 +89,9 @@ def build(settings: Settings, *, entries: list[Entry] | None = None, workers: in
     ----------
     settings : Settings
     entries : list of Entry, optional
-        What is trained; by default the profile's plan.
+        What is trained; default the profile's plan.
     workers : int, optional
-        Processes; one with an accelerator, else `dmlib.workers.choose_workers`.
+        Processes; default one with an accelerator, otherwise `dmlib.workers.choose_workers`.
 
     Raises
     ------
@@ -82,14 +101,21 @@ def build(settings: Settings, *, entries: list[Entry] | None = None, workers: in
     dataset = read_dataset(settings.dataset_path)
     jobs = make_jobs(settings, dataset, entries)
     _remove_others(settings.models_dir, jobs)
-    left = [job for job in jobs if not is_finished(job)]
-    if left:
-        _write_inputs(dataset, left[0].inputs)
-        try:
-            _run(left, workers)
-        finally:
-            shutil.rmtree(settings.models_dir / _INPUTS, ignore_errors=True)
-    _write_index(settings, jobs)
+    todo = sorted((job for job in jobs if not job.is_finished), key=_expected_time, reverse=True)
+    memory = MEMORY + 8.0 * len(dataset) * dataset.grid.pixels**2 * len(dataset.channels("all"))
+    if todo and backend.has_accelerator():
+        workers = workers or 1
+    news = multiprocessing.get_context("spawn").SimpleQueue()
+    with bar(total=sum(job.entry.schedule.epochs for job in todo), label="networks", unit="epoch") as progress:
+        listener = threading.Thread(target=lambda: [progress.update(n) for n in iter(news.get, None)], daemon=True)
+        listener.start()
+        _hear_through(news)
+        pool = partial(map_parallel, _train, todo, memory=memory, workers=workers, what="trained networks")
+        for _ in pool(initializer=_hear_through, initargs=(news,), environment=backend.single_thread()):
+            pass
+        news.put(None)
+        listener.join()
+    _write_index(settings.models_dir, jobs)
 
 
 def make_jobs(settings: Settings, dataset: DataSet, entries: list[Entry] | None = None) -> list[Job]:
@@ -100,270 +126,199 @@ def make_jobs(settings: Settings, dataset: DataSet, entries: list[Entry] | None 
     settings : Settings
     dataset : DataSet
     entries : list of Entry, optional
+        Default the profile's plan.
     """
     train, validation = dataset.rows("train"), dataset.rows("validation")
-    galaxy = np.asarray(dataset.table["subhalo_id"])
+    galaxy = np.asarray(dataset.table["subhalo_id"])[train]
     if not len(train) or not len(validation):
-        raise NetworkError(f"{dataset.path} has no galaxies to train or to validate with: it needs about ten.")
-    ln_m = ln_mass(dataset.dm_profile)
-    about = {name: dataset.attributes[name] for name in ("made_from", "universe_identity", "data", "profile")}
-    everything = dataset.channels("all")
+        raise NetworkError(f"{dataset.path} has no galaxies for training or validation: it needs about ten.")
     jobs = []
-    for entry in entries if entries is not None else plan(settings, len(np.unique(galaxy[train]))):
+    for entry in entries if entries is not None else plan(settings, len(np.unique(galaxy))):
         channels = dataset.channels(entry.inputs)
-        rows = train[share_of(galaxy[train], entry.share, settings.seed)]
+        rows = train[share_of(galaxy, entry.share, settings.seed)]
+        code = code_of(entry.architecture)
         for member in range(entry.schedule.members):
-            seed = int(fingerprint([settings.seed, entry.name, member])[:8], 16)
-            content = [entry, seed, channels, about["made_from"], rows.tolist(), code_of(entry.architecture)]
-            jobs.append(
-                Job(
-                    entry=entry,
-                    member=member,
-                    seed=seed,
-                    key=fingerprint(content),
-                    channels=channels,
-                    columns=tuple(everything.index(name) for name in channels),
-                    rows=rows,
-                    validation=validation,
-                    folder=settings.models_dir / entry.name,
-                    inputs=settings.models_dir / _INPUTS / "inputs.npy",
-                    ln_m=ln_m,
-                    galaxy=galaxy,
-                    dataset={name: str(value) for name, value in about.items()},
-                )
-            )
+            seed = int(_hash([settings.seed, entry.name, member])[:8], 16)
+            key = _hash([entry, seed, channels, dataset.attributes["made_from"], rows.tolist(), code])
+            stem = settings.models_dir / entry.name / f"member{member}"
+            jobs.append(Job(entry, member, seed, key, channels, rows, code, dataset.path, stem))
     return jobs
 
 
-def code_of(architecture: str) -> dict[str, str]:
-    """What of the code decides a trained network."""
+def code_of(name: str) -> dict[str, str]:
+    """Versions and fingerprint of the code on which a trained network of an architecture depends."""
     import keras
 
-    from .architectures import ARCHITECTURES
-
-    modules = ("fit.py", "augment.py", "losses.py", "targets.py", *ARCHITECTURES[architecture].modules)
     return {
         "dmlib": __version__,
         "keras": keras.__version__,
         "backend": backend.name(),
         "precision": backend.precision(),
-        "sources": sources(*modules),
+        "sources": fingerprint("dmlib.networks.fit", architecture(name).module),
     }
 
 
-def is_finished(job: Job) -> bool:
-    """Whether a member is there and is the one that is wanted."""
-    stem = job.folder / member_stem(job.member)
-    card = stem.with_suffix(".json")
-    if not (card.is_file() and stem.with_suffix(".keras").is_file()):
-        return False
-    try:
-        return read_card(card).key == job.key
-    except NetworkError:
-        return False
-
-
-def train_member(job: Job, told=lambda epochs: None, *, checkpoint_seconds: float | None = None) -> Card:
+def train_member(job: Job, told: Callable[[int], object] = lambda epochs: None) -> None:
     """Train one member and write it: ``member0.keras``, ``member0.history.json``, and last its card."""
     from . import fit as fitting
-    from .architectures import cost
 
-    stored = np.load(job.inputs, mmap_mode="r")
+    dataset = read_dataset(job.dataset_path)
+    galaxy, ln_m = np.asarray(dataset.table["subhalo_id"]), ln_mass(dataset.dm_profile)
+    standard = fitting.Standard.of(ln_m[job.rows])
+    validation = dataset.rows("validation")
+    entry = job.entry
 
-    def views(rows: np.ndarray, standard: Standard) -> fitting.Views:
-        inputs = np.ascontiguousarray(stored[rows][..., list(job.columns)])
-        return fitting.Views(inputs, standard.scale(job.ln_m[rows]), job.galaxy[rows])
+    def views(rows: np.ndarray) -> Views:
+        inputs = np.empty((len(rows), dataset.grid.pixels, dataset.grid.pixels, len(job.channels)), dtype=np.float32)
+        for start in range(0, len(rows), 256):
+            inputs[start : start + 256] = dataset.inputs(rows[start : start + 256], job.channels)
+        return fitting.Views(inputs, standard.scale(ln_m[rows]), galaxy[rows])
 
-    standard = Standard.of(job.ln_m[job.rows])
-    stem = job.folder / member_stem(job.member)
-    checkpoint = stem.with_suffix(".checkpoint.npz")
-    fitted = fitting.fit(
-        job.entry.architecture,
+    model, history = fitting.fit(
+        architecture(entry.architecture),
         job.channels,
-        views(job.rows, standard),
-        views(job.validation, standard),
-        job.entry.schedule,
+        views(job.rows),
+        views(validation),
+        entry.schedule,
         job.seed,
-        name=job.label,
-        checkpoint=checkpoint,
-        key=job.key,
+        name=f"{entry.name}, member {job.member}",
+        checkpoint=job.stem.with_name(f"{job.stem.name}.checkpoint-{job.key[:12]}"),
         told=told,
-        checkpoint_seconds=fitting.CHECKPOINT_SECONDS if checkpoint_seconds is None else checkpoint_seconds,
     )
-    history = fitted.history
-    drawn = fitting.galaxy_weights(job.galaxy[job.rows], job.entry.schedule.bagging, job.seed)
+    best = fitting.best_epoch(history)
+    drawn = fitting.galaxy_counts(galaxy[job.rows], entry.schedule.bagging, job.seed)
+    about = ("made_from", "universe_identity", "data", "profile")
     card = Card(
-        name=job.entry.name,
-        architecture=job.entry.architecture,
-        inputs=job.entry.inputs,
+        **asdict(entry),
         member=job.member,
         channels=job.channels,
-        pixels=stored.shape[1],
+        pixels=dataset.grid.pixels,
         key=job.key,
-        dataset=job.dataset,
-        schedule=job.entry.schedule.as_dict(),
+        dataset={name: str(dataset.attributes[name]) for name in about},
         seed=job.seed,
         galaxies={
-            "train": len(np.unique(job.galaxy[job.rows])),
-            "validation": len(np.unique(job.galaxy[job.validation])),
-            "distinct": len(np.unique(job.galaxy[job.rows][drawn > 0])),
+            "train": len(np.unique(galaxy[job.rows])),
+            "validation": len(np.unique(galaxy[validation])),
+            "distinct": len(np.unique(galaxy[job.rows][drawn > 0])),
             "train_views": len(job.rows),
         },
         mean=tuple(standard.mean),
         std=tuple(standard.std),
-        parameters=cost(fitted.model)["parameters"],
-        epochs_run=len(history.loss),
-        best_epoch=history.best + 1,
-        best_val_loss=history.val_loss[history.best],
-        seconds=sum(history.seconds),
-        code=code_of(job.entry.architecture),
+        parameters=sum(int(np.prod(weight.shape)) for weight in model.trainable_weights),
+        epochs_run=len(history["loss"]),
+        best_epoch=best + 1,
+        best_val_loss=history["val_loss"][best],
+        seconds=sum(history["seconds"]),
+        code=job.code,
     )
-    with atomic_path(stem.with_suffix(".keras")) as temporary:
-        fitted.model.save(temporary)
-    write_text(stem.with_suffix(".history.json"), json.dumps(history.as_dict()) + "\n")
-    write_text(stem.with_suffix(".json"), card.model_dump_json(indent=1) + "\n")
-    checkpoint.unlink(missing_ok=True)
-    return card
+    with atomic_path(job.stem.with_suffix(".keras")) as temporary:
+        model.save(temporary)
+    write_text(job.stem.with_suffix(".history.json"), json.dumps(history) + "\n")
+    write_text(job.stem.with_suffix(".json"), card.model_dump_json(indent=1) + "\n")
+    for checkpoint in job.stem.parent.glob(f"{job.stem.name}.checkpoint-*"):
+        checkpoint.unlink()
 
 
-def share_of(galaxy: np.ndarray, share: float, seed: int) -> np.ndarray:
-    """Views of a share of the galaxies, drawn at random; a smaller share is part of a larger one."""
-    distinct = np.random.default_rng([seed, 0x736861]).permutation(np.unique(galaxy))
-    return np.flatnonzero(np.isin(galaxy, distinct[: round(share * len(distinct))]))
+def one_batch(dataset: DataSet, n: int) -> Views:
+    """`n` training views for `overfit`, with targets on the scale of all training galaxies.
+
+    They are spread evenly over the file, which is in the order of the catalogue, most massive haloes first: the first
+    `n` would all be alike.
+    """
+    from .fit import Standard, Views
+
+    train = dataset.rows("train")
+    ln_m = ln_mass(dataset.dm_profile)
+    some = train[np.linspace(0, len(train) - 1, min(n, len(train))).astype(int)]
+    targets = Standard.of(ln_m[train]).scale(ln_m[some])
+    return Views(dataset.inputs(some), targets, np.asarray(dataset.table["subhalo_id"])[some])
+
+
+def overfit(
+    channels: tuple[str, ...], batch: Views, *, steps: int, seed: int, every: int = 5
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Train each architecture (but the most expensive) on one batch only, as in the authors' scripts.
+
+    The loss must fall if gradients reach the weights and the targets belong to the images. Dropout is off, since its
+    purpose is to prevent overfitting.
+
+    Parameters
+    ----------
+    channels : tuple of str
+    batch : Views
+    steps, seed : int
+    every : int
+        Steps between two recorded losses.
+
+    Returns
+    -------
+    dict
+        Name -> steps and losses (MSE of the standardised targets of the batch, in training mode).
+    """
+    from keras import layers
+
+    from . import fit as fitting
+
+    found = {}
+    for name, entry in ARCHITECTURES.items():
+        if entry.cost > _CHEAP:
+            continue
+        backend.deterministic(seed)
+        with fitting.precision("float32"):
+            model = entry.build(channels, batch.inputs.shape[1], batch.targets.shape[1])
+        for layer in model.layers:
+            if isinstance(layer, layers.Dropout):
+                layer.rate = 0.0
+        fitting.compile_model(model, 1e-3)
+        fitting.adapt(model, batch.inputs)
+        losses = []
+        for _ in range(steps + 1):
+            losses.append(float(model.train_on_batch(batch.inputs, batch.targets)))
+            model.reset_metrics()
+        found[name] = np.arange(0, steps + 1, every), np.array(losses[::every])
+    return found
 
 
 def _remove_others(folder: Path, jobs: list[Job]) -> None:
-    """Members that no plan wants any more."""
-    wanted = {job.folder / member_stem(job.member) for job in jobs}
-    for path in folder.rglob("member*") if folder.is_dir() else ():
-        if path.parent / path.name.split(".")[0] not in wanted:
-            path.unlink()
+    """Remove members that are not among the jobs, and empty folders."""
+    wanted = {job.stem for job in jobs}
     for path in sorted(folder.rglob("*"), reverse=True) if folder.is_dir() else ():
         if path.is_dir() and not any(path.iterdir()):
             path.rmdir()
+        elif path.name.startswith("member") and path.with_name(path.name.partition(".")[0]) not in wanted:
+            path.unlink()
 
 
-def _write_inputs(dataset: DataSet, path: Path) -> None:
-    """Normalised inputs of all views in one array, which workers map instead of each making their own."""
-    pixels, channels = dataset.grid.pixels, dataset.channels("all")
-    with atomic_path(path) as temporary:
-        shape = (len(dataset), pixels, pixels, len(channels))
-        out = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float32, shape=shape)
-        for start in range(0, len(dataset), 256):
-            rows = np.arange(start, min(start + 256, len(dataset)))
-            out[rows] = dataset.inputs(rows, "all")
-        out.flush()
-        del out
+def _expected_time(job: Job) -> float:
+    """Expected time of a training in arbitrary units, so that the longest start first."""
+    return architecture(job.entry.architecture).cost * job.entry.schedule.epochs * len(job.rows)
 
 
-def _run(jobs: list[Job], workers: int | None) -> None:
-    jobs = sorted(jobs, key=_expected, reverse=True)
-    total = sum(job.entry.schedule.epochs for job in jobs)
-    workers = min(len(jobs), workers or _workers(jobs[0].inputs))
-    with bar(total=total, label="networks", unit="epoch") as progress:
-        if workers == 1:
-            _in_this_process(jobs, progress)
-        else:
-            _in_processes(jobs, workers, progress)
-
-
-def _workers(inputs: Path) -> int:
-    # Asked without importing the backend's devices into this process when the processor is all there is.
-    if backend.has_accelerator():
-        return 1
-    return choose_workers(MEMORY + 2.0 * inputs.stat().st_size)
-
-
-def _expected(job: Job) -> float:
-    """Something like the time that a member takes, so that the longest start first."""
-    price = {"ResNet50": 12.0, "B": 2.0, "A": 1.5, "A_scripts": 1.3}.get(job.entry.architecture, 1.0)
-    return price * job.entry.schedule.epochs * len(job.rows)
-
-
-def _in_this_process(jobs: list[Job], progress) -> None:
-    for job in jobs:
-        done = [0]
-
-        def told(epochs: int, done=done) -> None:
-            progress.update(epochs - done[0])
-            done[0] = epochs
-
-        train_member(job, told)
-        progress.update(job.entry.schedule.epochs - done[0])
-
-
-def _in_processes(jobs: list[Job], workers: int, progress) -> None:
-    context = multiprocessing.get_context("spawn")
-    news = context.Queue()
-    threads = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
-    with (
-        worker_environment(**threads),
-        ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=(news,)) as pool,
-    ):
-        futures: dict[Future, Job] = {pool.submit(_work, k, job): job for k, job in enumerate(jobs)}
-        epochs = np.zeros(len(jobs), dtype=int)
-        try:
-            todo = set(futures)
-            while todo:
-                finished, todo = wait(todo, timeout=0.5, return_when=FIRST_COMPLETED)
-                _hear(news, epochs, progress)
-                for future in finished:
-                    future.result()
-                    k = jobs.index(futures[future])
-                    progress.update(futures[future].entry.schedule.epochs - int(epochs[k]))
-                    epochs[k] = futures[future].entry.schedule.epochs
-        except BrokenProcessPool as error:
-            raise NetworkError(
-                "a process that trained networks was stopped: where memory is short set DMLIB_WORKERS=1 (finished "
-                "members and epochs are kept), and put what a script does under 'if __name__ == \"__main__\":'."
-            ) from error
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _hear(news, epochs: np.ndarray, progress) -> None:
-    while True:
-        try:
-            k, done = news.get_nowait()
-        except queue.Empty:
-            return
-        if done > epochs[k]:
-            progress.update(done - int(epochs[k]))
-            epochs[k] = done
-
-
+#: Queue through which the bar hears of epochs from this process.
 _NEWS: list[Any] = []
 
 
-def _start(news) -> None:
-    end_with_parent()
-    backend.prepare(threads=1)
+def _hear_through(news: Any) -> None:
     _NEWS[:] = [news]
 
 
-def _work(k: int, job: Job) -> None:
-    train_member(job, lambda epochs: _NEWS[0].put((k, epochs)))
+def _train(job: Job) -> None:
+    train_member(job, _NEWS[0].put)
 
 
-def _write_index(settings: Settings, jobs: list[Job]) -> None:
-    """``index.json``: the ensembles in the order of the plan, with their members' cards in short."""
+def _write_index(folder: Path, jobs: list[Job]) -> None:
+    """Write ``index.json``: the ensembles in the order of the plan, each with a summary of its members' cards."""
     index: dict[str, Any] = {}
     for job in jobs:
-        card = read_card((job.folder / member_stem(job.member)).with_suffix(".json"))
-        entry = index.setdefault(
-            job.entry.name,
-            {
-                "architecture": card.architecture,
-                "inputs": card.inputs,
-                "channels": list(card.channels),
-                "galaxies": card.galaxies["train"],
-                "parameters": card.parameters,
-                "schedule": card.schedule,
-                "members": [],
-            },
-        )
+        card = read_card(job.stem.with_suffix(".json"))
+        about = card.model_dump(include={"architecture", "inputs", "channels", "parameters", "schedule"})
+        entry = index.setdefault(job.entry.name, {**about, "galaxies": card.galaxies["train"], "members": []})
         entry["members"].append(
-            {name: getattr(card, name) for name in ("seed", "epochs_run", "best_epoch", "best_val_loss", "seconds")}
+            card.model_dump(include={"seed", "epochs_run", "best_epoch", "best_val_loss", "seconds"})
         )
-    write_text(settings.models_dir / "index.json", json.dumps(index, indent=1) + "\n")
+    write_text(folder / "index.json", json.dumps(index, indent=1) + "\n")
+
+
+def _hash(content: Any) -> str:
+    """Sha256 of a JSON-like object."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()

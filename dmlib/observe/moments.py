@@ -346,9 +346,5 @@ def recovered_masses(
             continue
         rows.append((int(subhalo_id), view.inclination, present.m_hi, found.m_hi, found.seen.mean()))
     names = ("subhalo_id", "inclination", "m_hi_present", "m_hi_found", "seen")
-    columns = np.array(rows, dtype=float).reshape(-1, len(names)).T
-    table = QTable(dict(zip(names, columns, strict=True)))
-    table["subhalo_id"] = table["subhalo_id"].astype(int)
-    for name, unit in (("inclination", u.deg), ("m_hi_present", u.Msun), ("m_hi_found", u.Msun)):
-        table[name] = table[name] * unit
-    return table, set_aside
+    units = {"inclination": u.deg, "m_hi_present": u.Msun, "m_hi_found": u.Msun}
+    return QTable(rows=rows, names=names, units=units), set_aside

@@ -26,6 +26,8 @@ class Product:
         Products that it is made from; the universe is read through `dmlib.sources`.
     uses : tuple of str
         Settings that count beside the common ones: ``selection``, ``radii``, or a number of the profile.
+    packages : tuple of str
+        Packages of which every module counts, because the builder knows them by name only.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Product:
     reader: str
     needs: tuple[str, ...] = ()
     uses: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
 
     def location(self, settings: Settings) -> Path:
         """Where it lies."""
@@ -63,17 +66,25 @@ PRODUCTS: dict[str, Product] = {
             ("universe", "sample", "targets"),
             (*_IMAGE, "radii"),
         ),
-        Product("models", "dmlib.networks.train:build", "models_dir", "dmlib.networks.models", ("dataset",), _IMAGE),
+        Product(
+            "models",
+            "dmlib.networks.train:build",
+            "models_dir",
+            "dmlib.networks.models",
+            ("dataset",),
+            _IMAGE,
+            packages=("dmlib.networks.architectures",),
+        ),
         Product(
             "predictions",
-            "dmlib.networks.predict:build",
+            "dmlib.networks.predictions:build",
             "predictions_path",
             "dmlib.networks.predictions",
             ("dataset", "models"),
         ),
         Product(
             "rotation",
-            "dmlib.rotation.benchmark_build:build",
+            "dmlib.rotation.benchmark:build",
             "benchmark_path",
             "dmlib.rotation.benchmark",
             ("universe", "dataset"),

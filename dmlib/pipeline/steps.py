@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from .. import book, results
 from ..claims import load_outline
-from ..code import closure, data_files, imports_of_source, parse_script
+from ..code import closure, data_files, imports_of_source, modules_of, parse_script
 from ..errors import StepError
 from ..manifest import available, load_manifest
 from ..settings import ENVIRONMENT, RADII_KPC, Criteria, Settings, repository_root
@@ -141,7 +141,8 @@ def ensure_whole(settings: Settings) -> None:
 
 def product_step(settings: Settings, product: Product) -> Step:
     """The step that builds one product."""
-    modules = _code_of(settings, [product.builder.partition(":")[0]], product.needs)
+    named = [module for package in product.packages for module in modules_of(package)]
+    modules = _code_of(settings, [product.builder.partition(":")[0], *named], product.needs)
 
     def act() -> list[Path]:
         call(product.builder, settings)

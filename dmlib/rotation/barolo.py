@@ -1,10 +1,10 @@
 """3D-Barolo as a second engine: rings fitted to the whole cube, with beam and channels in the model.
 
-Di Teodoro & Fraternali (2015). It is a program of its own, which ``pip install pyBBarolo`` builds and carries (on
+Di Teodoro & Fraternali (2015). It is a separate program, which ``pip install pyBBarolo`` compiles and installs (on
 Debian after ``apt-get install libcfitsio-dev wcslib-dev libfftw3-dev``; never with ``--prefer-binary``, which takes an
-old version). It is run as a program and not through the package's Python layer, which needs modules that Python 3.12 no
-longer has. Known traps, met here: a fit that fails leaves the rings of the run before in its folder, so every run gets
-an empty folder of its own; first guesses of the position angle can be off by 180 deg, so ours are given.
+old version). We run the program and do not use the package's Python layer, which needs modules that Python 3.12 no
+longer has. Two known problems are avoided: a fit that fails leaves the rings of the previous run in its folder, so
+every run gets an empty folder; its first guess of the position angle can be off by 180 deg, so it is given ours.
 """
 
 from __future__ import annotations
@@ -22,10 +22,9 @@ import numpy as np
 from ..errors import DmlibError, GalaxyError
 from ..observe.cube import HICube
 from ..observe.cube_fits import write_fits
-from .curve import RotationCurve, galaxy_reasons, ring_flags
-from .drift import circular_speed
+from .curve import RotationCurve
 
-#: Variable that names the program where it is neither in pyBBarolo nor on the path.
+#: Environment variable that names the program where it is neither in pyBBarolo nor on the path.
 PROGRAM = "DMLIB_BAROLO"
 
 #: Columns of the table of rings, by the beginning of their names.
@@ -65,7 +64,8 @@ def fit_barolo(
     Returns
     -------
     RotationCurve
-        With ``engine="barolo"``; the errors are a quarter of the difference of the two sides of `guess` and 5 km/s.
+        Its errors are a quarter of the difference between the two sides of `guess` and 5 km/s,
+        added in quadrature.
 
     Raises
     ------
@@ -82,7 +82,7 @@ def fit_barolo(
         )
     with tempfile.TemporaryDirectory() as folder:
         write_fits(cube, Path(folder) / "cube.fits")
-        out = Path(folder) / "rings"  # new, so nothing of another run can be in it
+        out = Path(folder) / "rings"  # new, so it cannot hold results of another run
         out.mkdir()
         card = Path(folder) / "card.par"
         card.write_text(_parameters(cube, guess, Path(folder) / "cube.fits", out))
@@ -95,49 +95,38 @@ def fit_barolo(
         tables = sorted(out.rglob("rings_final*.txt"))
         if not tables:
             said = (run.stderr or run.stdout).strip().splitlines()
-            raise GalaxyError(f"{guess.galaxy}: 3D-Barolo found no rings ({said[-1] if said else 'no word'})")
+            raise GalaxyError(f"{guess.galaxy}: 3D-Barolo found no rings ({said[-1] if said else 'no message'})")
         rings = read_rings(tables[-1])
     return _curve(cube, guess, rings)
 
 
 def _parameters(cube: HICube, guess: RotationCurve, path: Path, out: Path) -> str:
-    """The card of a run."""
+    """The parameter file of a run."""
     step = float(guess.radius[1] - guess.radius[0]) * cube.settings.arcsec_per_kpc
-    column, row = (float(cube.grid.to_pixels(offset)) for offset in guess.centre)
-    lines = {
-        "FITSFILE": path,
-        "OUTFOLDER": out,
-        "FIT3D": "true",
-        "NRADII": len(guess),
-        "RADSEP": f"{step:.4f}",
-        "XPOS": f"{column:.3f}",
-        "YPOS": f"{row:.3f}",
-        "VSYS": f"{cube.settings.v_systemic + guess.v_sys:.3f}",
-        "VROT": f"{max(20.0, float(np.median(guess.v_rot))):.2f}",
-        "VDISP": "10",
-        "INC": f"{guess.mean_inclination:.2f}",
-        "PA": f"{float(guess.position_angle[0]):.2f}",
-        "DISTANCE": f"{cube.settings.distance:g}",
-        "FREE": "VROT VDISP INC PA",
-        "MASK": "SMOOTH&SEARCH",
-        "NORM": "LOCAL",
-        "LINEAR": "0.3",
-        "TWOSTAGE": "true",
-        "PLOTS": "false",
-        "SHOWBAR": "false",
-        "VERBOSE": "false",
-        "THREADS": "1",
-    }
-    return "".join(f"{key} {value}\n" for key, value in lines.items())
+    column, row = cube.grid.to_pixels(np.array(guess.centre))
+    template = Path(__file__).with_suffix(".par").read_text(encoding="utf-8")
+    return template.format(
+        cube=path,
+        out=out,
+        rings=len(guess),
+        step=step,
+        column=column,
+        row=row,
+        v_sys=cube.settings.v_systemic + guess.v_sys,
+        v_rot=max(20.0, float(np.median(guess.v_rot))),
+        inclination=guess.mean_inclination,
+        position_angle=float(guess.position_angle[0]),
+        distance=cube.settings.distance,
+    )
 
 
 def read_rings(path: Path) -> dict[str, np.ndarray]:
-    """The table of rings that 3D-Barolo writes, columns by our names.
+    """Read the table of rings that 3D-Barolo writes, columns by our names.
 
     Raises
     ------
     GalaxyError
-        When it has other columns, or no rows.
+        When it has different columns, or no rows.
     """
     lines = Path(path).read_text().splitlines()
     names = lines[0].lstrip("#").split() if lines else []
@@ -157,26 +146,18 @@ def _curve(cube: HICube, guess: RotationCurve, rings: dict[str, np.ndarray]) -> 
     def at(values: np.ndarray) -> np.ndarray:
         return np.interp(radius, guess.radius, values)
 
-    sides = at(guess.v_approaching), at(guess.v_receding)
-    apart = np.nan_to_num(sides[0] - sides[1])
-    v_err = np.hypot(5.0, 0.25 * apart)
-    density, coverage = at(guess.surface_density), at(guess.coverage)
-    curve = replace(
+    approaching, receding = at(guess.v_approaching), at(guess.v_receding)
+    return replace(
         guess,
         radius=radius,
         v_rot=rings["v_rot"],
-        v_err=v_err,
-        v_approaching=sides[0],
-        v_receding=sides[1],
+        v_err=np.hypot(5.0, 0.25 * np.nan_to_num(approaching - receding)),
+        v_approaching=approaching,
+        v_receding=receding,
         dispersion=rings["dispersion"],
-        v_circ=circular_speed(radius, rings["v_rot"], rings["dispersion"], density),
-        surface_density=density,
+        surface_density=at(guess.surface_density),
         inclination=rings["inclination"],
         position_angle=rings["position_angle"] % 360.0,
         v_sys=float(np.median(rings["v_sys"])) - cube.settings.v_systemic,
-        coverage=coverage,
-        flags=ring_flags(radius, rings["v_rot"], v_err, *sides, coverage, density, guess.beam),
-        velocity="cube",
-        engine="barolo",
+        coverage=at(guess.coverage),
     )
-    return replace(curve, reasons=galaxy_reasons(curve))

@@ -1,50 +1,57 @@
-"""What is seen, weighed: stars from colours, gas from the 21 cm line, and the speeds they would give alone."""
+"""The gravity of visible matter: stars weighed by their colours, gas by its 21 cm line, and the speeds they give alone.
+
+Contains the circular speeds of discs of any surface density, thin or thick, of round bulges, and of particles.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numba import njit
+from scipy.special import ellipe, ellipk
 
-from ..errors import GalaxyError
 from ..galaxy import Component, Galaxy
 from ..observe.grid import SkyGrid
 from ..observe.images.bands import absolute_magnitude, from_maggies
 from ..units import G
-from .curve import RotationCurve
-from .disc import PER_PC2, sphere_speed, thick_disc_speed
-from .geometry import Tilt
+from .curve import RotationCurve, Tilt
 from .massmodel import MassModel, signed_root, signed_square
+from .reasons import MIN_RINGS, Reason, RejectedGalaxyError
 
-#: Mass of the gas over that of its HI: helium of the primordial mixture (as SPARC, Lelli et al. 2016).
+#: Msun/kpc^2 in a Msun/pc^2.
+PER_PC2 = 1e6
+
+#: Mass of the gas over that of its HI, for primordial helium (as in SPARC, Lelli et al. 2016).
 HELIUM = 1.33
 
 #: Scatter of masses from `stellar_mass` [dex] (Taylor et al. 2011, section 5.3).
 TAYLOR_SCATTER = 0.1
 
-#: sech^2 scale height of the gas [kpc]: thin beside the ring step; our choice.
+#: sech^2 scale height of the gas [kpc]: thin compared with the ring step; our choice.
 GAS_HEIGHT = 0.3
 
-#: Softening of the stars' and the gas's gravity in `particle_speeds` [kpc], that of TNG100's stars.
+#: Softening of the gravity in `particle_speeds` [kpc], that of TNG100's stars.
 SOFTENING = 0.74
 
 
 def stellar_mass(luminosity_g: np.ndarray, luminosity_i: np.ndarray) -> np.ndarray:
     """Stellar mass from light in two bands (Taylor et al. 2011, equation 8) [Msun].
 
-    ``log M = 1.15 + 0.70 (g - i) - 0.4 M_i``, AB magnitudes at rest, stars of the Chabrier initial mass function; the
-    relation was made with dust in the galaxies, whose reddening and dimming move them nearly along it.
+    ``log M = 1.15 + 0.70 (g - i) - 0.4 M_i``, with rest-frame AB magnitudes and a Chabrier initial mass function. The
+    relation was calibrated on dusty galaxies; reddening and extinction move a galaxy nearly along it.
 
     Parameters
     ----------
     luminosity_g, luminosity_i : ndarray
-        [Lsun of the band]; or surface brightnesses per area, for a mass per that area.
+        [Lsun of the band]; or surface brightnesses, for a mass per area.
 
     Returns
     -------
     ndarray
-        0 where either is not positive.
+        [Msun]; 0 where either is not positive.
     """
     lit = (luminosity_g > 0) & (luminosity_i > 0)
     safe = [np.where(lit, values, 1.0) for values in (luminosity_g, luminosity_i)]
@@ -55,8 +62,8 @@ def stellar_mass(luminosity_g: np.ndarray, luminosity_i: np.ndarray) -> np.ndarr
 def disc_height(scale: float) -> float:
     """sech^2 scale height of a stellar disc of exponential scale length `scale` [kpc].
 
-    Twice the exponential height ``0.196 R_d^0.633`` of edge-on discs (Bershady et al. 2010), which SPARC takes too:
-    both laws then fall alike far from the plane.
+    Twice the exponential height ``0.196 R_d^0.633`` of edge-on discs (Bershady et al. 2010), as in SPARC: the two laws
+    then agree far from the plane.
     """
     return 2.0 * 0.196 * scale**0.633
 
@@ -72,22 +79,19 @@ class StellarDisc:
     disc : ndarray
         Face-on [Msun/pc^2].
     bulge : ndarray
-        On the sky, of a round bulge [Msun/pc^2].
+        Of a round bulge, on the sky [Msun/pc^2].
     scale : float
         Exponential scale length of the disc [kpc].
-    mass : float
-        In all [Msun].
     """
 
     radius: np.ndarray
     disc: np.ndarray
     bulge: np.ndarray
     scale: float
-    mass: float
 
 
 def weigh_stars(image: np.ndarray, unit: str, bands: tuple[str, ...], grid: SkyGrid, tilt: Tilt) -> StellarDisc:
-    """Surface density of the stars in rings, divided into disc and bulge.
+    """Surface density of the stars in rings, decomposed into disc and bulge.
 
     Parameters
     ----------
@@ -95,7 +99,7 @@ def weigh_stars(image: np.ndarray, unit: str, bands: tuple[str, ...], grid: SkyG
     unit : str
         ``maggies/pixel``.
     bands : tuple of str
-        With ``g`` and ``i`` among them.
+        Must include ``g`` and ``i``.
     grid : SkyGrid
     tilt : Tilt
         Of the disc.
@@ -110,7 +114,10 @@ def weigh_stars(image: np.ndarray, unit: str, bands: tuple[str, ...], grid: SkyG
         When the image has no absolute calibration, lacks a band, or shows no light.
     """
     if unit != "maggies/pixel" or not {"g", "i"} <= set(bands):
-        raise GalaxyError(f"images in {unit} of {', '.join(bands)} weigh no stars: g and i in maggies/pixel are needed")
+        raise RejectedGalaxyError(
+            f"images in {unit} of {', '.join(bands)} cannot weigh stars: g and i in maggies/pixel are needed",
+            Reason.NO_STARS,
+        )
     chosen = [bands.index(band) for band in ("g", "i")]
     light = from_maggies(image[..., chosen], grid.pixel_area, bands=("g", "i"))
     place = tilt.deproject(*grid.mesh())
@@ -123,7 +130,7 @@ def weigh_stars(image: np.ndarray, unit: str, bands: tuple[str, ...], grid: SkyG
         if here.sum() < 2:
             continue
         values = light.reshape(-1, 2)[here]
-        # Companions and foreground are far above the ring's median; the disc's own structure is not.
+        # Companions and foreground objects lie far above the ring's median, the structure of the disc does not.
         values = np.minimum(values, 5.0 * np.maximum(np.median(values, axis=0), 0.0) + 1e-30)
         rows.append((place.radius.ravel()[here].mean(), *values.mean(axis=0)))
     radius, g, i = np.array(rows).T
@@ -131,17 +138,17 @@ def weigh_stars(image: np.ndarray, unit: str, bands: tuple[str, ...], grid: SkyG
     lit = on_sky > 1e-3 * on_sky.max()
     end = int(np.argmin(lit)) if not lit.all() else len(lit)
     if end < 4:
-        raise GalaxyError(f"the image shows light in {end} rings, fewer than the 4 of a disc: leave it out")
+        raise RejectedGalaxyError(
+            f"the image shows light in {end} rings, fewer than the 4 of a disc: leave it out", Reason.NO_STARS
+        )
     radius, on_sky = radius[:end], on_sky[:end]
     cos_i = float(np.cos(np.radians(np.median(tilt.inclination))))
     scale, central = _exponential(radius, on_sky)
     disc = np.minimum(on_sky, central * np.exp(-radius / scale))
     excess = np.where(radius < 1.5 * scale, on_sky - disc, 0.0)
     disc = np.where(radius < 1.5 * scale, disc, on_sky)
-    edges = np.concatenate([[0.0], 0.5 * (radius[1:] + radius[:-1]), [radius[-1] + 0.5 * step]])
-    mass = float(np.sum((disc * cos_i + excess * cos_i) * np.pi * np.diff(edges**2)) * PER_PC2)
-    # A round bulge looks the same from everywhere: its light in the rings' ellipses is that of its sky.
-    return StellarDisc(radius, disc * cos_i, excess, scale, mass)
+    # A round bulge looks the same from every side: the mean over an elliptical ring is its density on the sky.
+    return StellarDisc(radius, disc * cos_i, excess, scale)
 
 
 def _exponential(radius: np.ndarray, density: np.ndarray) -> tuple[float, float]:
@@ -156,10 +163,23 @@ def _exponential(radius: np.ndarray, density: np.ndarray) -> tuple[float, float]
     return scale, float(np.exp(level))
 
 
-def finely(radius: np.ndarray, density: np.ndarray, step: float = 0.25) -> tuple[np.ndarray, np.ndarray]:
-    """A profile on a fine grid from zero to its end, straight lines in the logarithm between values.
+def interpolate_profile(radius: np.ndarray, density: np.ndarray, step: float = 0.25) -> tuple[np.ndarray, np.ndarray]:
+    """Interpolate a surface density linearly in its logarithm.
 
-    Exponential discs are curved between rings as wide as a beam; the line of the first two rings goes on to the centre.
+    An exponential disc is far from linear between rings as wide as a beam.
+
+    Parameters
+    ----------
+    radius, density : ndarray, shape (n,)
+        [kpc, any unit]
+    step : float
+        [kpc]
+
+    Returns
+    -------
+    radius, density : ndarray, shape (m,)
+        From zero to the last radius with a positive density; the line through the first two rings is extended to the
+        centre.
     """
     keep = density > 0
     if keep.sum() < 2:
@@ -173,73 +193,82 @@ def finely(radius: np.ndarray, density: np.ndarray, step: float = 0.25) -> tuple
     return fine, np.exp(values)
 
 
-def model_from_maps(curve: RotationCurve, stars: StellarDisc, note: str = "") -> MassModel:
-    """The mass model of a galaxy as an observer has it: good rings, gas and stars as weighed.
+def model_from_maps(curve: RotationCurve, stars: StellarDisc) -> MassModel:
+    """The mass model that an observer derives: good rings, gas and stars as weighed.
 
     Parameters
     ----------
     curve : RotationCurve
     stars : StellarDisc
-    note : str
 
     Returns
     -------
     MassModel
-        ``v_obs`` is the circular speed, corrected for asymmetric drift; half of that correction is added in squares to
-        its error. The mass-to-light ratios are 1, because colours have given masses; their range is the scatter of
-        that method.
+        ``v_obs`` is the circular speed, corrected for asymmetric drift; half of that correction is added in quadrature
+        to its error. The mass-to-light ratios are 1, because the colours already gave masses; their range is the
+        scatter of that method.
 
     Raises
     ------
     GalaxyError
         With fewer than three good rings.
     """
-    good = _good(curve)
-    radius = curve.radius[good]
-    gas = finely(curve.radius, HELIUM * curve.surface_density)
-    disc = finely(stars.radius, stars.disc)
+    model = _without_baryons(curve)
+    radius = model.radius
+    disc = interpolate_profile(stars.radius, stars.disc)
     spread = 10.0**TAYLOR_SCATTER
     return replace(
-        _measured(curve, good, note),
+        model,
         r_disk=stars.scale,
-        v_gas=thick_disc_speed(radius, *gas, GAS_HEIGHT),
+        v_gas=gas_speed(curve, radius),
         v_disk=thick_disc_speed(radius, *disc, disc_height(stars.scale)),
         v_bulge=sphere_speed(radius, stars.radius, stars.bulge),
         upsilon_range=(1.0 / spread, spread),
     )
 
 
-def _good(curve: RotationCurve) -> np.ndarray:
+def gas_speed(curve: RotationCurve, radius: np.ndarray) -> np.ndarray:
+    """Circular speed due to the gas of a curve's rings, with helium [km/s], shape of `radius` [kpc]."""
+    profile = interpolate_profile(curve.radius, HELIUM * curve.surface_density)
+    return thick_disc_speed(radius, *profile, GAS_HEIGHT)
+
+
+def speeds_of(curve: RotationCurve, rings: np.ndarray) -> dict[str, Any]:
+    """Fields of a `MassModel` that follow from some rings of a curve, `rings` of bool and shape (n,)."""
+    return {
+        "radius": curve.radius[rings],
+        "v_obs": curve.v_circ[rings],
+        "v_err": np.hypot(curve.v_err, 0.5 * (curve.v_circ - curve.v_rot))[rings],
+        "inclination": curve.mean_inclination,
+        "inclination_err": curve.inclination_err,
+    }
+
+
+def _without_baryons(curve: RotationCurve) -> MassModel:
+    """A mass model with the good rings of a curve and no visible mass."""
     good = curve.good
-    if good.sum() < 3:
-        raise GalaxyError(f"{curve.galaxy} has {good.sum()} good rings, fewer than the 3 of a mass model: leave it out")
-    return good
-
-
-def _measured(curve: RotationCurve, good: np.ndarray, note: str) -> MassModel:
-    """A mass model with the measured curve and no visible mass."""
+    if good.sum() < MIN_RINGS:
+        raise RejectedGalaxyError(
+            f"{curve.galaxy} has {good.sum()} good rings, fewer than the {MIN_RINGS} of a mass model: leave it out",
+            Reason.FEW_RINGS,
+        )
     none = np.zeros(int(good.sum()))
     return MassModel(
         galaxy=curve.galaxy,
         source=None,
         r_disk=float("nan"),
-        radius=curve.radius[good],
-        v_obs=curve.v_circ[good],
-        v_err=np.hypot(curve.v_err, 0.5 * (curve.v_circ - curve.v_rot))[good],
         v_gas=none,
         v_disk=none,
         v_bulge=none,
         upsilon_disk=1.0,
         upsilon_bulge=1.0,
         upsilon_range=(1.0, 1.0),
-        note=note,
-        inclination=curve.mean_inclination,
-        inclination_err=curve.inclination_err,
+        **speeds_of(curve, good),
     )
 
 
-def model_from_particles(curve: RotationCurve, galaxy: Galaxy, axis: np.ndarray, note: str = "") -> MassModel:
-    """The same measured curve with the true gravity of gas and stars, for the variant of perfect knowledge.
+def model_from_particles(curve: RotationCurve, galaxy: Galaxy, axis: np.ndarray) -> MassModel:
+    """The same measured curve with the true gravity of gas and stars, for the variant with perfect knowledge.
 
     Parameters
     ----------
@@ -247,30 +276,121 @@ def model_from_particles(curve: RotationCurve, galaxy: Galaxy, axis: np.ndarray,
     galaxy : Galaxy
     axis : ndarray, shape (3,)
         Normal of the disc in the galaxy's axes, unit vector.
-    note : str
 
     Raises
     ------
     GalaxyError
         With fewer than three good rings.
     """
-    good = _good(curve)
-    radius = curve.radius[good]
+    model = _without_baryons(curve)
+    radius = model.radius
     gas = signed_square(particle_speeds(galaxy.gas, axis, radius)) + signed_square(
         particle_speeds(galaxy.wind, axis, radius)
     )
     return replace(
-        _measured(curve, good, note),
+        model,
         r_disk=galaxy.r_half_star / 1.678,  # half-mass radius of an exponential disc in scale lengths
         v_gas=signed_root(gas),
         v_disk=particle_speeds(galaxy.stars, axis, radius),
     )
 
 
-def particle_speeds(part: Component, axis: np.ndarray, radii: np.ndarray, azimuths: int = 24) -> np.ndarray:
-    """Circular speed that particles give in the plane of a disc, mean over azimuth [km/s], shape (n,).
+def thick_disc_speed(
+    radii: np.ndarray, radius: np.ndarray, surface_density: np.ndarray, height: float = 0.0
+) -> np.ndarray:
+    """Circular speed in the plane of a disc (Casertano 1983, equations 4 and 5).
 
-    Direct sum with Plummer softening `SOFTENING`; no symmetry is assumed. Negative where the mean pull is outwards.
+    ``V^2(R) = -8 G R int du int dz [K(p) - E(p)] sqrt(u / (R p)) drho/du``, with ``p = x - sqrt(x^2 - 1)`` and
+    ``x = (R^2 + u^2 + z^2) / (2 R u)``; K and E are complete elliptic integrals of modulus p. The density falls as
+    sech^2(z / height).
+
+    Parameters
+    ----------
+    radii : ndarray, shape (n,)
+        Radii of the speeds, positive [kpc].
+    radius, surface_density : ndarray, shape (m,)
+        Face-on surface density [Msun/pc^2] at increasing radii [kpc]. Linear between them; constant within the first
+        radius; the disc ends at the last radius, where it falls to zero within a step.
+    height : float
+        Scale height of the sech^2 [kpc]; at least a thousandth of the disc's radius is used, which is thin.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        [km/s], negative where the disc pulls outwards (as in `dmlib.rotation.massmodel.signed_square`).
+    """
+    radii = np.asarray(radii, dtype=float)
+    radius, density = np.asarray(radius, dtype=float), np.asarray(surface_density, dtype=float)
+    step = radius[-1] - radius[-2] if len(radius) > 1 else radius[-1]
+    radius = np.append(radius, radius[-1] + step)
+    density = np.append(density, 0.0)
+    if radius[0] > 0:
+        radius, density = np.insert(radius, 0, 0.0), np.insert(density, 0, density[0])
+    edges = np.unique(np.concatenate([np.linspace(0.0, radius[-1], 401), radius]))
+    middle = 0.5 * (edges[1:] + edges[:-1])
+    fall = np.diff(np.interp(edges, radius, density))  # the density is linear within each piece
+    height = max(height, 1e-3 * radius[-1])
+    z, weight = _layer()
+    z = z * height
+    big_r, u = radii[:, None, None], middle[None, :, None]
+    x = (big_r**2 + u**2 + z**2) / (2.0 * big_r * u)
+    p = x - np.sqrt(x**2 - 1.0)
+    kernel = (ellipk(p**2) - ellipe(p**2)) * np.sqrt(u / (big_r * p))
+    square = -8.0 * G * radii * PER_PC2 * ((kernel @ weight) @ fall)
+    return signed_root(square)
+
+
+@lru_cache(maxsize=1)
+def _layer(n: int = 24) -> tuple[np.ndarray, np.ndarray]:
+    """Heights and weights for an integral over z > 0 of a sech^2 layer of unit height and unit surface density.
+
+    Nodes at equal steps of mass would sample the plane, where the kernel is steepest, too sparsely: the quantiles are
+    squared.
+    """
+    t, w = np.polynomial.legendre.leggauss(n)
+    t, w = 0.5 * (t + 1.0), 0.5 * w
+    quantile, slope = t**2, 2.0 * t
+    return np.arctanh(quantile), 0.5 * w * slope  # half of the layer lies above the plane
+
+
+def sphere_speed(radii: np.ndarray, radius: np.ndarray, surface_density: np.ndarray) -> np.ndarray:
+    """Circular speed of a round bulge from its surface density on the sky (Kent 1986, equation 1).
+
+    ``M(r) = 2 pi int_0^r S R dR + 4 int_r^oo [arcsin(r/R) - r / sqrt(R^2 - r^2)] S R dR``.
+
+    Parameters
+    ----------
+    radii : ndarray, shape (n,)
+        [kpc]
+    radius, surface_density : ndarray, shape (m,)
+        [kpc, Msun/pc^2]; zero beyond the last radius.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        [km/s]
+    """
+    radii = np.asarray(radii, dtype=float)
+    mass = np.empty(len(radii))
+    for k, r in enumerate(radii):
+        inner = np.linspace(0.0, r, 200)
+        within = 2.0 * np.pi * np.trapezoid(inner * np.interp(inner, radius, surface_density, right=0.0), inner)
+        # R = r / cos t removes the root's pole at R = r.
+        end = np.arccos(min(1.0, r / radius[-1]))
+        t = np.linspace(0.0, end, 400)
+        cosine = np.cos(t)
+        outer = r / cosine
+        value = np.interp(outer, radius, surface_density, right=0.0) * outer
+        # dR = r sin t / cos^2 t dt and r / sqrt(R^2 - r^2) = cos t / sin t
+        integrand = (0.5 * np.pi - t) * np.sin(t) / cosine**2 - 1.0 / cosine
+        mass[k] = PER_PC2 * (within + 4.0 * r * np.trapezoid(integrand * value, t))
+    return np.sqrt(G * np.maximum(mass, 0.0) / radii)
+
+
+def particle_speeds(part: Component, axis: np.ndarray, radii: np.ndarray, azimuths: int = 24) -> np.ndarray:
+    """Circular speed due to particles in the plane of a disc, mean over azimuth [km/s], shape (n,).
+
+    Direct sum with Plummer softening `SOFTENING`; no symmetry is assumed. Negative where the mean force is outwards.
 
     Parameters
     ----------
@@ -296,7 +416,7 @@ def particle_speeds(part: Component, axis: np.ndarray, radii: np.ndarray, azimut
 
 @njit(cache=True)
 def _pull(position, mass, radii, outwards, softening2):
-    """Mean over directions of the inward acceleration over G at every radius [Msun/kpc^2]."""
+    """Mean over directions of the inward acceleration divided by G at each radius [Msun/kpc^2]."""
     out = np.zeros(len(radii))
     for k in range(len(radii)):
         for d in range(len(outwards)):

@@ -1,29 +1,103 @@
-"""The way in to what rotation curves say of the test galaxies: the same arrays as the networks' predictions."""
+"""The benchmark: tilted rings, baryons and halo fits of all test views, as arrays like the networks' predictions."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, fields
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 
-from ..errors import DmlibError
+from ..code import fingerprint
+from ..dataset.read import DataSet, read_dataset
+from ..dataset.views import Observer
+from ..errors import DmlibError, GalaxyError, UniverseError
+from ..files import atomic_path
+from ..progress import bar
+from ..settings import RADII_KPC, Settings
+from ..universe import open_universe
+from ..workers import Blocks, map_parallel
+from .baryons import TAYLOR_SCATTER
+from .fit import Sampling, fit
+from .massmodel import MassModel
+from .measure import Knowledge, ViewMeasurement, measure_view
+from .posterior import ConcentrationRelation, Normal, Priors, Uniform
+from .reasons import Reason, Rejection, from_values, rejection, sentences, values
 
-#: Name of a group -> what it is, in the order of the chapter.
-METHODS: dict[str, str] = {
-    "nfw": "NFW",
-    "burkert": "Burkert",
-    "nfw_lcdm": "NFW, simulations' priors",
-    "nfw_perfect": "NFW, geometry and baryons known",
-    "burkert_perfect": "Burkert, geometry and baryons known",
-    "nfw_lcdm_perfect": "NFW, simulations' priors, geometry and baryons known",
+#: Memory that one worker may need [bytes].
+MEMORY = 2e9
+
+#: Added in quadrature to the rings' error of the inclination [deg]: a warp or an arm changes the tilt by more than the
+#: formal error. Our choice.
+INCLINATION_FLOOR = 2.0
+
+#: Views of a galaxy that are also fitted with perfect knowledge; all three would cost more for the same result.
+PERFECT_VIEWS = (0,)
+
+#: A chain long enough for intervals; the evidence is not computed.
+SAMPLING = Sampling(walkers=40, burn=120, block=300, most=1800, wanted=40, draws=800)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to fit a halo to a measured view.
+
+    Parameters
+    ----------
+    title : str
+    halo : str
+        A key of `dmlib.rotation.halos.HALOS`.
+    simulations : bool
+        Whether the priors are those of simulations: the concentration-mass relation, and the stellar mass of a halo.
+        Otherwise halo mass and concentration are free.
+    knowledge : {"observed", "perfect"}
+        See `dmlib.rotation.measure.measure_view`.
+    """
+
+    title: str
+    halo: str
+    simulations: bool = False
+    knowledge: Knowledge = "observed"
+
+    def priors(self, model: MassModel) -> Priors:
+        """Priors of an observer for a simulated galaxy.
+
+        The distance is known. Stellar masses from colours are accurate to `TAYLOR_SCATTER`, the inclination to the
+        error of the rings; with perfect knowledge both are exact.
+        """
+        stars = tilt = None
+        if self.knowledge == "observed":
+            stars = Normal(0.0, TAYLOR_SCATTER)
+            tilt = Normal(model.inclination, float(np.hypot(model.inclination_err, INCLINATION_FLOOR)), 5.0, 90.0)
+        return Priors(
+            log_c=ConcentrationRelation() if self.simulations else Uniform(0.0, 2.0),
+            stellar_to_halo=self.simulations,
+            log_upsilon_disk=stars,
+            log_upsilon_bulge=stars,
+            inclination=tilt,
+            nominal_inclination=model.inclination,
+        )
+
+
+#: Name of a group -> variant, in the order of the chapter.
+VARIANTS: dict[str, Variant] = {
+    "nfw": Variant("NFW", "nfw"),
+    "burkert": Variant("Burkert", "burkert"),
+    "nfw_lcdm": Variant("NFW, simulations' priors", "nfw", simulations=True),
+    "nfw_perfect": Variant("NFW, geometry and baryons known", "nfw", knowledge="perfect"),
+    "burkert_perfect": Variant("Burkert, geometry and baryons known", "burkert", knowledge="perfect"),
+    "nfw_lcdm_perfect": Variant(
+        "NFW, simulations' priors, geometry and baryons known", "nfw", simulations=True, knowledge="perfect"
+    ),
 }
 
 
 @dataclass(frozen=True)
 class Method:
-    """What one halo model says of the test views; NaN where there is no fit.
+    """Results of one variant for the test views; NaN where there is no fit.
 
     Parameters
     ----------
@@ -37,9 +111,11 @@ class Method:
     measured : ndarray of bool, shape (n, 20)
         Whether the radius lies within the measured curve.
     tried, accepted : ndarray of bool, shape (n,)
-        Whether this variant was asked for the view; whether the method stands by its result.
+        Whether this variant was applied to the view; whether the result passes the quality cuts.
     reason : ndarray of str, shape (n,)
-        Why not.
+        Why not, in words.
+    reasons : tuple of tuple of Reason, length n
+        The same as values.
     converged : ndarray of bool, shape (n,)
     seconds : ndarray, shape (n,)
         Processor time of the fit.
@@ -53,6 +129,7 @@ class Method:
     tried: np.ndarray
     accepted: np.ndarray
     reason: np.ndarray
+    reasons: tuple[tuple[Reason, ...], ...]
     converged: np.ndarray
     seconds: np.ndarray
 
@@ -71,13 +148,13 @@ class Benchmark:
     subhalo_id, view, rows : ndarray of int, shape (n,)
         ``rows`` of the data set.
     inclination, inclination_err : ndarray, shape (n,)
-        As the rings found them [deg]; NaN without a curve.
+        As fitted by the rings [deg]; NaN without a curve.
     last_radius : ndarray, shape (n,)
         Of the measured curve [kpc].
     seconds : ndarray, shape (n,)
-        Processor time from the cube to the mass model; the making of the cube, which a telescope does, not counted.
+        Processor time from the cube to the mass model; the cube itself, which a telescope makes, is not counted.
     methods : dict
-        Name -> Method, see `METHODS`.
+        Name -> Method, see `VARIANTS`.
     """
 
     path: Path
@@ -107,18 +184,168 @@ def read_benchmark(path: str | Path) -> Benchmark:
     Raises
     ------
     DmlibError
-        When the file is damaged or not of its form.
+        When the file is damaged or has another format.
     """
     path = Path(path)
     try:
         with h5py.File(path, "r") as handle:
-            methods = {name: _method(name, handle[name]) for name in METHODS if name in handle}
-            names = ("radii", "truth", "subhalo_id", "view", "rows", "inclination", "inclination_err", "last_radius")
-            return Benchmark(path, *(handle[name][()] for name in (*names, "seconds")), methods)
-    except (OSError, KeyError) as error:
-        raise DmlibError(f"{path} is not a whole benchmark ({error}): remove it and run again.") from error
+            methods = {name: _method(name, handle[name]) for name in VARIANTS if name in handle}
+            arrays = {item.name: handle[item.name][()] for item in fields(Benchmark) if item.type == "np.ndarray"}
+            return Benchmark(path=path, methods=methods, **arrays)
+    except (OSError, KeyError, ValueError) as error:
+        raise DmlibError(f"{path} is not a complete benchmark ({error}): remove it and run again.") from error
 
 
 def _method(name: str, group: h5py.Group) -> Method:
-    columns = {key: group[key][()] for key in Method.__dataclass_fields__ if key not in ("name", "reason")}
-    return Method(name=name, reason=group["reason"].asstr()[()], **columns)
+    found = {item.name: group[item.name] for item in fields(Method) if item.name != "name"}
+    reason, reasons = (found.pop(key).asstr()[()] for key in ("reason", "reasons"))
+    arrays = {key: item[()] for key, item in found.items()}
+    return Method(name=name, reason=reason, reasons=tuple(map(from_values, reasons)), **arrays)
+
+
+#: Arrays of a variant: name -> shape for one view, and type in the file.
+_ARRAYS: dict[str, tuple[tuple[int, ...], type]] = {
+    "quantiles": ((5, len(RADII_KPC)), float),
+    "measured": ((len(RADII_KPC),), bool),
+    "tried": ((), bool),
+    "accepted": ((), bool),
+    "converged": ((), bool),
+    "seconds": ((), float),
+}
+_TEXTS = ("reason", "reasons")
+
+#: Numbers of a view: name -> unit.
+_VIEW = {"inclination": "deg", "inclination_err": "deg", "last_radius": "kpc", "seconds": "s"}
+
+
+@dataclass(frozen=True)
+class _Galaxy:
+    """The views of one galaxy, and where their results are stored."""
+
+    settings: Settings
+    subhalo_id: int
+    views: tuple[int, ...]
+    blocks: Blocks
+
+
+def build(settings: Settings, *, workers: int | None = None) -> None:
+    """Make the product "rotation", ``rotation/benchmark.hdf5``; resumes an interrupted run.
+
+    Parameters
+    ----------
+    settings : Settings
+    workers : int, optional
+        Default `dmlib.workers.choose_workers`.
+
+    Raises
+    ------
+    DmlibError
+        When a worker was stopped, or no view could be fitted.
+    """
+    dataset = read_dataset(settings.dataset_path)
+    rows = dataset.rows("test")
+    ids, views = (np.asarray(dataset.table[name])[rows] for name in ("subhalo_id", "view"))
+    code = fingerprint("dmlib.rotation.benchmark")
+    blocks = Blocks.of(settings.benchmark_path, f"{dataset.attributes['made_from']} {settings.seed} {code}")
+    work = [
+        _Galaxy(settings, int(i), tuple(int(v) for v in views[ids == i]), blocks) for i in dict.fromkeys(ids.tolist())
+    ]
+    todo = [one for one in work if blocks.read(str(one.subhalo_id)) is None]
+    with bar(total=len(work), label="rotation curves", unit="galaxy") as progress:
+        progress.update(len(work) - len(todo))
+        for _ in map_parallel(_measure, todo, memory=MEMORY, workers=workers, what="fitted rotation curves"):
+            progress.update()
+    parts = [blocks.read(str(one.subhalo_id)) or {} for one in work]
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    keys = list(zip(columns["subhalo_id"].tolist(), columns["view"].tolist(), strict=True))
+    order = [keys.index(key) for key in zip(ids.tolist(), views.tolist(), strict=True)]
+    columns = {name: found[order] for name, found in columns.items()}
+    if not np.isfinite(columns["nfw/quantiles"]).all(axis=(1, 2)).any():
+        raise DmlibError(f"no view of {dataset.path} gave a rotation curve ({columns['nfw/reason'][0]})")
+    _write(settings, dataset, rows, {**columns, "subhalo_id": ids, "view": views, "rows": rows})
+    blocks.remove()
+
+
+def _write(settings: Settings, dataset: DataSet, rows: np.ndarray, columns: dict[str, np.ndarray]) -> None:
+    """Write the product."""
+    with atomic_path(settings.benchmark_path) as temporary, h5py.File(temporary, "w") as handle:
+        handle.attrs.update({"data": settings.label, "profile": settings.profile, "seed": settings.seed})
+        handle.create_dataset("radii", data=RADII_KPC).attrs["unit"] = "kpc"
+        handle.create_dataset("truth", data=dataset.dm_profile[rows]).attrs["unit"] = "Msun"
+        for name in ("subhalo_id", "view", "rows"):
+            handle[name] = columns[name]
+        for name, unit in _VIEW.items():
+            handle.create_dataset(name, data=columns[name]).attrs["unit"] = unit
+        for name, variant in VARIANTS.items():
+            group = handle.create_group(name)
+            group.attrs["title"] = variant.title
+            for key, (_, kind) in _ARRAYS.items():
+                group[key] = columns[f"{name}/{key}"].astype(kind)
+            group.create_dataset("m_dm", data=group["quantiles"][:, 2]).attrs["unit"] = "Msun"
+            with np.errstate(invalid="ignore"):
+                group["sigma_ln"] = 0.5 * np.log(group["quantiles"][:, 3] / group["quantiles"][:, 1])
+            for key in _TEXTS:
+                group.create_dataset(key, data=columns[f"{name}/{key}"].astype(object), dtype=h5py.string_dtype())
+
+
+@lru_cache(maxsize=2)
+def _opened(settings: Settings) -> tuple[DataSet, Observer]:
+    """The data set, and the telescope that made it; opened once per process."""
+    dataset = read_dataset(settings.dataset_path)
+    return dataset, Observer(open_universe(settings), dataset.recipe, dataset.grid, settings.seed)
+
+
+def _measure(galaxy: _Galaxy) -> None:
+    """Measure and fit all views of one galaxy, and store the results; failures are stored with their reason."""
+    found = [_view(galaxy.settings, galaxy.subhalo_id, view) for view in galaxy.views]
+    galaxy.blocks.write(str(galaxy.subhalo_id), **{name: np.array([one[name] for one in found]) for name in found[0]})
+
+
+def _view(settings: Settings, subhalo_id: int, view: int) -> dict[str, Any]:
+    """All columns of one view."""
+    dataset, observer = _opened(settings)
+    row: dict[str, Any] = {"subhalo_id": subhalo_id, "view": view, **dict.fromkeys(_VIEW, np.nan)}
+    for name in VARIANTS:
+        for key, (shape, kind) in _ARRAYS.items():
+            row[f"{name}/{key}"] = np.full(shape, 0.0 if kind is bool else np.nan)
+        row |= {f"{name}/reason": str(Rejection(Reason.OTHER)), f"{name}/reasons": ""}
+    try:
+        cube = observer.cube(subhalo_id, view)
+    except (GalaxyError, UniverseError) as error:
+        for name in VARIANTS:
+            row |= {f"{name}/reason": str(error), f"{name}/reasons": Reason.OTHER.value, f"{name}/tried": 1.0}
+        return row
+    levels: tuple[Knowledge, ...] = ("observed", "perfect") if view in PERFECT_VIEWS else ("observed",)
+    for knowledge in levels:
+        begin = time.process_time()
+        found = measure_view(dataset, observer, subhalo_id, view, knowledge=knowledge, cube=cube)
+        if knowledge == "observed":
+            row["seconds"] = time.process_time() - begin
+            if found.curve is not None:
+                row["inclination"], row["inclination_err"] = found.curve.mean_inclination, found.curve.inclination_err
+            if found.model is not None:
+                row["last_radius"] = found.model.radius[-1]
+        for number, (name, variant) in enumerate(VARIANTS.items()):
+            if variant.knowledge == knowledge:
+                fitted = _fit(found, variant, [settings.seed, subhalo_id, view, number])
+                row |= {f"{name}/{key}": value for key, value in fitted.items()}
+    return row
+
+
+def _fit(found: ViewMeasurement, variant: Variant, seeds: list[int]) -> dict[str, Any]:
+    """Columns of one variant for a measured view."""
+    out: dict[str, Any] = {"tried": 1.0}
+    reasons = found.reasons
+    if found.model is not None:
+        begin = time.process_time()
+        seed = int(np.random.default_rng(seeds).integers(2**31))
+        try:
+            made = fit(
+                found.model, variant.halo, variant.priors(found.model), seed=seed, sampling=SAMPLING, evidence=False
+            )
+        except GalaxyError as error:
+            reasons = (*reasons, rejection(error))
+        else:
+            out |= {"seconds": time.process_time() - begin, "accepted": float(found.accepted)}
+            out |= {key: getattr(made, key) for key in ("quantiles", "measured", "converged")}
+    return {**out, "reason": sentences(reasons), "reasons": values(reasons)}

@@ -1,41 +1,104 @@
-"""What a tilted-ring fit finds: the rotation curve, its errors, the geometry, and why it may not be believed."""
+"""Discs on the sky, from pixels to radius and azimuth, and the rotation curve that tilted rings give."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-#: Inclinations between which a velocity field gives a rotation curve [deg]. Below, sin i is so small that a few degrees
-#: move the speed by tens of per cent; above, lines of sight run through the whole disc (Di Teodoro & Fraternali 2015).
-INCLINATION_RANGE = (30.0, 80.0)
+from . import reasons as limits
+from .reasons import Reason, Rejection
 
-#: Fewest beams across the disc that the rings need.
-MIN_BEAMS = 4.0
+#: Iterations that make the radius of a pixel consistent with the tilt at that radius.
+_ROUNDS = 4
 
-#: Median difference of the two sides over the speed above which a galaxy counts as lopsided.
-MAX_ASYMMETRY = 0.1
 
-#: Root mean square of the velocities about the rings' model over the projected speed above which it is disturbed.
-MAX_RESIDUAL = 0.15
+@dataclass(frozen=True)
+class Tilt:
+    """Centre and tilt of a disc.
 
-#: Turn of the position angle from the inner to the outer disc above which rings are no description [deg].
-MAX_WARP = 40.0
+    Parameters
+    ----------
+    x, y : float
+        Centre of the disc, West and North of the centre of the map [kpc].
+    nodes : ndarray, shape (m,)
+        Radii at which the angles are given; linear between them, constant beyond [kpc].
+    inclination, position_angle : ndarray, shape (m,)
+        [deg], the position angle that of the receding side, continuous over 360.
+    """
 
-#: The limits in words, in the order in which they are looked at.
-LIMITS = {
-    "inclination as fitted": f"{INCLINATION_RANGE[0]:g} to {INCLINATION_RANGE[1]:g} deg",
-    "beams across the disc": f"at least {MIN_BEAMS:g}",
-    "difference of the two sides, median": f"at most {MAX_ASYMMETRY:.0%} of the speed",
-    "scatter of velocities about the rings": f"at most {MAX_RESIDUAL:.0%} of the projected speed",
-    "turn of the position angle": f"at most {MAX_WARP:g} deg",
-    "rings with nothing against them": "at least 3",
-}
+    x: float
+    y: float
+    nodes: np.ndarray
+    inclination: np.ndarray
+    position_angle: np.ndarray
+
+    @classmethod
+    def flat(cls, inclination: float, position_angle: float, x: float = 0.0, y: float = 0.0) -> Tilt:
+        """A disc without a warp."""
+        return cls(x, y, np.zeros(1), np.array([float(inclination)]), np.array([float(position_angle)]))
+
+    def at(self, radius: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Inclination and position angle at radii [deg]."""
+        if len(self.nodes) == 1:
+            return np.full(np.shape(radius), self.inclination[0]), np.full(np.shape(radius), self.position_angle[0])
+        return np.interp(radius, self.nodes, self.inclination), np.interp(radius, self.nodes, self.position_angle)
+
+    def deproject(self, x: np.ndarray, y: np.ndarray) -> Deprojected:
+        """Radius and azimuth in the disc of points on the sky [kpc]."""
+        x, y = x - self.x, y - self.y
+        radius = np.hypot(x, y)
+        for _ in range(1 if len(self.nodes) == 1 else _ROUNDS):
+            inclination, angle = (np.radians(values) for values in self.at(radius))
+            along = -np.sin(angle) * x + np.cos(angle) * y  # East is -x
+            across = (np.cos(angle) * x + np.sin(angle) * y) / np.cos(inclination)
+            radius = np.hypot(along, across)
+        cosine = np.divide(along, radius, out=np.zeros_like(radius), where=radius > 0)
+        return Deprojected(radius, cosine, np.sin(inclination), np.cos(inclination))
+
+
+@dataclass(frozen=True)
+class Deprojected:
+    """Points of the sky projected into a disc, arrays of one shape.
+
+    Parameters
+    ----------
+    radius : ndarray
+        [kpc]
+    cosine : ndarray
+        Of the azimuth from the receding major axis.
+    sin_i, cos_i : ndarray
+        Of the inclination at that radius.
+    """
+
+    radius: np.ndarray
+    cosine: np.ndarray
+    sin_i: np.ndarray
+    cos_i: np.ndarray
+
+
+def hats(radius: np.ndarray, step: float, n: int) -> np.ndarray:
+    """Basis of linear interpolation between values at ``0, step, ..., n step``; the last is constant beyond.
+
+    Parameters
+    ----------
+    radius : ndarray, shape (...)
+    step : float
+    n : int
+
+    Returns
+    -------
+    ndarray, shape (n + 1, ...)
+    """
+    place = np.minimum(radius / step, float(n))
+    k = np.arange(n + 1).reshape(-1, *([1] * np.ndim(radius)))
+    return np.maximum(0.0, 1.0 - np.abs(place[None] - k))
 
 
 @dataclass(frozen=True)
 class RotationCurve:
-    """A rotation curve and what the rings were like; arrays of shape (n,), one value a ring.
+    """A rotation curve and its rings; arrays of shape (n,), one value per ring.
 
     Parameters
     ----------
@@ -45,14 +108,13 @@ class RotationCurve:
     v_rot : ndarray
         Speed of rotation, corrected for inclination and, where the fit does so, for the beam [km/s].
     v_err : ndarray
-        Standard deviation of `v_rot`: the fit's residuals and a quarter of the difference of the two sides, added in
-        squares (Swaters et al. 2009). The inclination's error is not in it: it moves all rings together.
+        Standard deviation of `v_rot`: the fit's residuals and a quarter of the difference between the two sides, added
+        in quadrature (Swaters et al. 2009). It does not include the error of the inclination, which shifts all rings
+        together.
     v_approaching, v_receding : ndarray
-        The same speed from one half of the disc alone; NaN where that half is blank.
+        Speed from one half of the disc alone; NaN where that half is blank.
     dispersion : ndarray
         Velocity dispersion of the gas, corrected for channels and beam smearing [km/s].
-    v_circ : ndarray
-        Circular speed, `v_rot` corrected for asymmetric drift [km/s].
     surface_density : ndarray
         HI, face-on, corrected for the beam [Msun/pc^2].
     inclination, position_angle : ndarray
@@ -66,18 +128,11 @@ class RotationCurve:
     beam : float
         Geometric mean of the beam's axes, full width at half maximum [kpc].
     coverage : ndarray
-        Share of the ring where there is emission.
-    flags : tuple of str
-        What speaks against single rings, "" where nothing does.
-    reasons : tuple of str
-        Why the method does not hold for this galaxy; empty where it does.
+        Fraction of the ring with emission.
     residual : float
         Robust standard deviation of the velocities about the rings [km/s].
     asymmetry : float
-        Median difference of the two sides over the speed.
-    velocity : str
-        Which velocities were fitted, see `dmlib.rotation.velocities`.
-    engine : str
+        Median difference between the speeds of the two sides, relative to the speed.
     """
 
     galaxy: str
@@ -87,7 +142,6 @@ class RotationCurve:
     v_approaching: np.ndarray
     v_receding: np.ndarray
     dispersion: np.ndarray
-    v_circ: np.ndarray
     surface_density: np.ndarray
     inclination: np.ndarray
     position_angle: np.ndarray
@@ -96,29 +150,25 @@ class RotationCurve:
     v_sys: float
     beam: float
     coverage: np.ndarray
-    flags: tuple[str, ...]
-    reasons: tuple[str, ...] = field(default=())
     residual: float = float("nan")
     asymmetry: float = float("nan")
-    velocity: str = "moment1"
-    engine: str = "rings"
 
     def __len__(self) -> int:
         return len(self.radius)
 
     @property
     def accepted(self) -> bool:
-        """Whether the method holds for this galaxy."""
+        """Whether the result passes the quality cuts."""
         return not self.reasons
 
     @property
     def good(self) -> np.ndarray:
-        """Rings that nothing speaks against, bool of shape (n,)."""
+        """Rings without a flag, bool of shape (n,)."""
         return np.array([not flag for flag in self.flags], dtype=bool)
 
     @property
     def beams_across(self) -> float:
-        """Diameter of the measured disc in beams, the beam's own width taken off in squares."""
+        """Diameter of the measured disc in beams, with the beam's own width subtracted in quadrature."""
         if not self.beam > 0:
             return float("inf")
         return float(np.sqrt(max(0.0, (2.0 * self.radius[-1] / self.beam) ** 2 - 1.0)))
@@ -128,65 +178,81 @@ class RotationCurve:
         """Median over the rings [deg]."""
         return float(np.median(self.inclination))
 
+    @cached_property
+    def v_circ(self) -> np.ndarray:
+        """Circular speed, `v_rot` corrected for asymmetric drift [km/s], shape (n,)."""
+        return circular_speed(self.radius, self.v_rot, self.dispersion, self.surface_density)
 
-def ring_flags(
-    radius: np.ndarray,
-    v_rot: np.ndarray,
-    v_err: np.ndarray,
-    v_approaching: np.ndarray,
-    v_receding: np.ndarray,
-    coverage: np.ndarray,
-    surface_density: np.ndarray,
-    beam: float,
-) -> tuple[str, ...]:
-    """What speaks against each ring; arguments as in `RotationCurve`.
+    @cached_property
+    def flags(self) -> tuple[str, ...]:
+        """Why each ring should not be used, "" for good rings.
 
-    A ring with less than 0.3 of the emission of the one inside it lies beyond the disc's edge: the beam alone fills it.
+        ``"within the beam"``, ``"little emission"``, ``"edge"``, ``"uncertain"`` or ``"sides differ"``. A ring with
+        less than 0.3 of the emission of the one inside it lies beyond the edge of the disc, filled by the beam alone.
+        """
+        v, density = self.v_rot, self.surface_density
+        inside = np.append(-np.inf, density[:-1])  # the first ring has none inside it
+        checks = {
+            "within the beam": self.radius < 0.75 * self.beam,
+            "little emission": self.coverage < 0.5,
+            "edge": density <= 0.3 * inside,
+            "uncertain": ~((v > 0) & np.isfinite(self.v_err)) | (self.v_err > 0.15 * v),
+            "sides differ": ~(np.abs(self.v_approaching - self.v_receding) <= 0.4 * v),
+        }
+        return tuple(str(flag) for flag in np.select(list(checks.values()), list(checks), default=""))
+
+    @cached_property
+    def reasons(self) -> tuple[Rejection, ...]:
+        """Why the method rejects this galaxy, every reason that applies; empty where it is accepted."""
+        low, high = limits.INCLINATION_RANGE
+        inclination = self.mean_inclination
+        projected = float(np.median(self.v_rot)) * np.sin(np.radians(inclination))
+        scatter = self.residual / projected if projected > 0 else float("inf")
+        turn = np.degrees(np.ptp(np.unwrap(np.radians(self.position_angle))))
+        good = np.count_nonzero(self.good)
+        checks = (
+            (Reason.FACE_ON, inclination < low, inclination),
+            (Reason.EDGE_ON, inclination > high, inclination),
+            (Reason.FEW_BEAMS, self.beams_across < limits.MIN_BEAMS, self.beams_across),
+            (Reason.LOPSIDED, self.asymmetry > limits.MAX_ASYMMETRY, self.asymmetry),
+            (Reason.DISTURBED, not self.residual < limits.MAX_RESIDUAL * projected, scatter),
+            (Reason.WARPED, turn > limits.MAX_WARP, turn),
+            (Reason.FEW_RINGS, good < limits.MIN_RINGS, good),
+        )
+        return tuple(Rejection(reason, float(value)) for reason, fails, value in checks if fails)
+
+
+def circular_speed(
+    radius: np.ndarray, v_rot: np.ndarray, dispersion: np.ndarray, surface_density: np.ndarray
+) -> np.ndarray:
+    """Circular speed of a disc that rotates with `v_rot`, corrected for asymmetric drift.
+
+    Gas that is partly supported by its random motion rotates more slowly than a circular orbit.
+
+    ``V_c^2 = V_rot^2 - s^2 dln(S s^2)/dlnR``: the pressure's gradient for a layer whose thickness does not change
+    with radius and whose dispersion s is the same in all directions (Binney & Tremaine 2008, section 4.8.2; Iorio et
+    al. 2017, equation 6). The gradient is that of a parabola in R fitted to ``ln(S s^2)``, because differences between
+    neighbouring rings are too noisy.
+
+    Parameters
+    ----------
+    radius : ndarray, shape (n,)
+        [kpc]
+    v_rot, dispersion : ndarray, shape (n,)
+        [km/s]; a dispersion of NaN is replaced by the median of the others.
+    surface_density : ndarray, shape (n,)
+        Face-on, any unit.
 
     Returns
     -------
-    tuple of str
-        ``"within the beam"``, ``"little emission"``, ``"edge"``, ``"sides differ"``, ``"uncertain"``, or "".
+    ndarray, shape (n,)
+        [km/s], never below `v_rot` where that is positive; `v_rot` itself where fewer than four rings have emission.
     """
-    flags = []
-    for k in range(len(radius)):
-        apart = abs(v_approaching[k] - v_receding[k])
-        if radius[k] < 0.75 * beam:
-            flags.append("within the beam")
-        elif coverage[k] < 0.5:
-            flags.append("little emission")
-        elif k > 0 and surface_density[k] <= 0.3 * surface_density[k - 1]:
-            flags.append("edge")
-        elif not (v_rot[k] > 0 and np.isfinite(v_err[k])) or v_err[k] > 0.15 * v_rot[k]:
-            flags.append("uncertain")
-        elif not apart <= 0.4 * v_rot[k]:
-            flags.append("sides differ")
-        else:
-            flags.append("")
-    return tuple(flags)
-
-
-def galaxy_reasons(curve: RotationCurve) -> tuple[str, ...]:
-    """Why the method does not hold for a galaxy, one short phrase a reason; empty where it does."""
-    reasons = []
-    low, high = INCLINATION_RANGE
-    inclination = curve.mean_inclination
-    if inclination < low:
-        reasons.append(f"inclination {inclination:.0f} deg, below {low:g}")
-    if inclination > high:
-        reasons.append(f"inclination {inclination:.0f} deg, above {high:g}")
-    if curve.beams_across < MIN_BEAMS:
-        reasons.append(f"{curve.beams_across:.1f} beams across, fewer than {MIN_BEAMS:g}")
-    speed = float(np.median(curve.v_rot))
-    projected = speed * np.sin(np.radians(inclination))
-    if curve.asymmetry > MAX_ASYMMETRY:
-        reasons.append(f"sides differ by {curve.asymmetry:.0%} of the speed, more than {MAX_ASYMMETRY:.0%}")
-    if not curve.residual < MAX_RESIDUAL * projected:
-        share = curve.residual / projected if projected > 0 else float("inf")
-        reasons.append(f"velocities scatter by {share:.0%} of the projected speed, more than {MAX_RESIDUAL:.0%}")
-    turn = float(np.ptp(np.unwrap(np.radians(curve.position_angle)))) if len(curve) else 0.0
-    if np.degrees(turn) > MAX_WARP:
-        reasons.append(f"position angle turns by {np.degrees(turn):.0f} deg, more than {MAX_WARP:g}")
-    if np.count_nonzero(curve.good) < 3:
-        reasons.append(f"{np.count_nonzero(curve.good)} good rings, fewer than 3")
-    return tuple(reasons)
+    usable = np.isfinite(dispersion) & (dispersion > 0) & (surface_density > 0)
+    if np.count_nonzero(usable) < 4:
+        return np.array(v_rot, dtype=float)
+    sigma = np.where(usable, dispersion, np.median(dispersion[usable]))
+    pressure = np.log(surface_density[usable] * sigma[usable] ** 2)
+    curve = np.polynomial.Polynomial.fit(radius[usable], pressure, 2)
+    slope = np.minimum(0.0, radius * curve.deriv()(radius))
+    return np.sign(v_rot) * np.sqrt(v_rot**2 - sigma**2 * slope)

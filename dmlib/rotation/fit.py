@@ -1,25 +1,30 @@
 """Fitting mass models to rotation curves: posteriors, evidence, and the dark mass within the twenty radii.
 
-The sampler is emcee's ensemble with differential-evolution moves, all walkers of a step computed in one compiled call;
-dynesty's nested sampling is the alternative, and the check. The evidence of the ensemble's run comes from bridge
-sampling between the posterior and a mixture of Student distributions fitted to it.
+The sampler is emcee's ensemble with differential-evolution moves; all walkers of a step are computed in one compiled
+call. The evidence comes from bridge sampling between the posterior and a mixture of Student distributions fitted to it.
 """
 
 from __future__ import annotations
 
 import math
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import emcee
 import numpy as np
-from scipy.special import logsumexp, ndtri
+from scipy.special import logsumexp
 
-from ..errors import DmlibError
+from ..errors import GalaxyError
+from ..progress import bar
 from ..settings import RADII_KPC
-from . import likelihood
-from .likelihood import Likelihood
+from ..workers import map_parallel
 from .massmodel import MassModel
-from .priors import Priors
+from .posterior import Likelihood, Priors, likelihood
+
+#: Memory that one worker may need [bytes].
+MEMORY = 6e8
 
 #: Probability between the ends of the 68 and 95 per cent intervals, and its quantiles.
 _QUANTILES = np.array([0.025, 0.16, 0.5, 0.84, 0.975])
@@ -27,26 +32,25 @@ _QUANTILES = np.array([0.025, 0.16, 0.5, 0.84, 0.975])
 
 @dataclass(frozen=True)
 class Sampling:
-    """How long the ensemble walks.
+    """Length of the chains.
 
     Parameters
     ----------
     walkers : int
     burn : int
-        Steps of each stage that is thrown away: the first finds the posterior, a later one moves on proposals shaped by
-        the one before.
+        Steps of each burn-in stage: the first finds the posterior, later ones use proposals fitted to the stage before.
     stages : int
-        At most so many of them.
+        Largest number of burn-in stages.
     accepted : float
-        Share of accepted proposals that is enough to leave them as they are.
+        Acceptance fraction above which the proposals are no longer changed.
     block : int
-        Steps between two looks at the convergence.
+        Steps between two tests of convergence.
     most : int
-        Steps at which one gives up.
+        Largest number of steps.
     wanted : float
-        Steps in autocorrelation times that a converged chain has at least (emcee's advice is 50).
+        Length of a converged chain in autocorrelation times, at least (emcee recommends 50).
     drift : float
-        Most that the mean of a parameter may differ between the halves of a converged chain, in its standard
+        Largest difference between the means of a parameter in the halves of a converged chain, in its standard
         deviations.
     draws : int
         Draws that are kept.
@@ -73,9 +77,7 @@ class Fit:
     names : tuple of str
         Free parameters.
     values : dict of ndarray, shape (draws,)
-        Draws of all parameters, the fixed ones too; independent as far as the chain allows.
-    m_dm_draws : ndarray, shape (draws, 20)
-        Dark mass within `radii` of each draw [Msun].
+        Draws of all parameters including the fixed ones; independent as far as the chain allows.
     quantiles : ndarray, shape (5, 20)
         Of the dark mass: 2.5, 16, 50, 84 and 97.5 per cent [Msun].
     radii : ndarray, shape (20,)
@@ -83,27 +85,26 @@ class Fit:
     measured : ndarray of bool, shape (20,)
         Whether the radius lies between the first and the last point of the curve; elsewhere the model extrapolates.
     log_evidence, log_evidence_error : float
-        Natural logarithm; NaN when it was not asked for.
+        Natural logarithm; NaN when it was not computed.
     v_model, v_dark : ndarray, shape (3, radii of the curve)
         16, 50 and 84 per cent of the speeds of model and halo at the measured radii [km/s].
     log_likelihood : float
-        Of the draw that has most of it.
+        Largest of all draws.
     chi2 : float
-        Of the draw that fits best, without jitter, over the degrees of freedom; NaN where these are none.
+        Of the draw that fits best, without jitter, per degree of freedom; NaN where there are none.
     converged : bool
     trouble : str
-        Why it is not.
+        Why it is not converged.
     autocorrelation : float
-        Longest of all parameters [steps]; NaN for nested sampling.
+        Longest autocorrelation time of all parameters [steps].
     steps : int
-        Kept steps of each walker, or iterations of nested sampling.
+        Kept steps of each walker.
     """
 
     galaxy: str
     halo: str
     names: tuple[str, ...]
     values: dict[str, np.ndarray]
-    m_dm_draws: np.ndarray
     quantiles: np.ndarray
     radii: np.ndarray
     measured: np.ndarray
@@ -140,9 +141,7 @@ def fit(
     *,
     seed: int = 1,
     sampling: Sampling | None = None,
-    sampler: str = "emcee",
     evidence: bool = True,
-    radii: np.ndarray = RADII_KPC,
 ) -> Fit:
     """Fit a halo model to a rotation curve.
 
@@ -152,35 +151,107 @@ def fit(
     halo : str
         A key of `dmlib.rotation.halos.HALOS`.
     priors : Priors, optional
-        The default has no freedom in distance and inclination.
+        The default fixes distance and inclination.
     seed : int
     sampling : Sampling, optional
-    sampler : {"emcee", "dynesty"}
     evidence : bool
-        Whether emcee's run shall give the evidence too; dynesty's always does.
-    radii : ndarray
-        Where the dark mass is wanted [kpc].
+        Whether to compute the evidence too.
 
     Raises
     ------
     GalaxyError
         When the curve cannot be fitted.
     DmlibError
-        When there is no such halo model or sampler.
+        When there is no such halo model.
     """
-    target = likelihood.of(model, halo, priors or Priors())
-    if sampler == "emcee":
-        found = _ensemble(target, sampling or Sampling(), seed, evidence)
-    elif sampler == "dynesty":
-        found = _nested(target, sampling or Sampling(), seed)
-    else:
-        raise DmlibError(f"there is no sampler '{sampler}'; choose emcee or dynesty.")
-    return _summary(target, np.asarray(radii, dtype=float), found)
+    target = likelihood(model, halo, priors or Priors())
+    chain = _sample(target, sampling or Sampling(), seed, evidence)
+    return _summary(target, chain)
 
 
 @dataclass(frozen=True)
-class _Found:
-    """Draws in z and what the sampler has to say of them."""
+class Task:
+    """One fit of many; arguments as for `fit`.
+
+    Parameters
+    ----------
+    key : tuple
+        Identifies the task.
+    model : MassModel
+    halo : str
+    priors : Priors
+    seed : int
+    sampling : Sampling
+    evidence : bool
+    """
+
+    key: tuple
+    model: MassModel
+    halo: str
+    priors: Priors
+    seed: int = 1
+    sampling: Sampling = Sampling()
+    evidence: bool = True
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Result of a task.
+
+    Parameters
+    ----------
+    key : tuple
+    fit : Fit or None
+    reason : str
+        Why there is no fit.
+    seconds : float
+        Processor time of the fit.
+    """
+
+    key: tuple
+    fit: Fit | None
+    reason: str
+    seconds: float
+
+
+def run(task: Task) -> Outcome:
+    """Make one fit; a galaxy that cannot be fitted gives an outcome with the reason."""
+    begin = time.process_time()
+    made, reason = None, ""
+    try:
+        made = fit(task.model, task.halo, task.priors, seed=task.seed, sampling=task.sampling, evidence=task.evidence)
+    except GalaxyError as error:
+        reason = str(error)
+    return Outcome(task.key, made, reason, time.process_time() - begin)
+
+
+def fit_many(tasks: Sequence[Task], *, label: str = "mass models", workers: int | None = None) -> Iterator[Outcome]:
+    """Make many fits in parallel; outcomes come in the order in which they finish.
+
+    A fit depends on its task alone, not on the number of processes.
+
+    Parameters
+    ----------
+    tasks : sequence of Task
+    label : str
+        Of the progress bar.
+    workers : int, optional
+        Default `dmlib.workers.choose_workers`.
+
+    Raises
+    ------
+    DmlibError
+        When a worker was stopped.
+    """
+    with bar(total=len(tasks), label=label, unit="fit") as progress:
+        for outcome in map_parallel(run, tasks, memory=MEMORY, workers=workers, what="fitted rotation curves"):
+            yield outcome
+            progress.update()
+
+
+@dataclass(frozen=True)
+class _Chain:
+    """Draws in z, and diagnostics of the sampler."""
 
     draws: np.ndarray
     log_evidence: float
@@ -190,8 +261,8 @@ class _Found:
     steps: int
 
 
-def _ensemble(target: Likelihood, how: Sampling, seed: int, evidence: bool) -> _Found:
-    """Walk with emcee until the chain is long enough, or as long as it may be."""
+def _sample(target: Likelihood, how: Sampling, seed: int, evidence: bool) -> _Chain:
+    """Sample until the chain has converged or reached its largest length."""
     rng = np.random.default_rng(seed)
     n = len(target.names)
     state, moves = _start(target, how.walkers, rng), [(emcee.moves.DEMove(), 1.0)]
@@ -202,7 +273,7 @@ def _ensemble(target: Likelihood, how: Sampling, seed: int, evidence: bool) -> _
             break
         proposal = _Mixture(sampler.get_chain(discard=how.burn // 2, flat=True))
         moves = [(emcee.moves.MHMove(proposal.propose), 0.6), (emcee.moves.DEMove(), 0.4)]
-    # From here on the proposals stay as they are: a chain that shaped them as it went would not be one of Markov's.
+    # From here on the proposals are fixed: a chain that adapts them would not be a Markov chain.
     sampler = _sampler(target, how.walkers, moves, rng)
     while True:
         state = sampler.run_mcmc(state, how.block, skip_initial_state_check=True)
@@ -227,7 +298,7 @@ def _ensemble(target: Likelihood, how: Sampling, seed: int, evidence: bool) -> _
     if evidence:
         value, error = _bridge(target, flat, log_p, tau / how.walkers, rng)
     keep = rng.choice(len(flat), min(how.draws, len(flat)), replace=False)
-    return _Found(flat[keep], value, error, trouble, tau, len(chain))
+    return _Chain(flat[keep], value, error, trouble, tau, len(chain))
 
 
 def _sampler(target: Likelihood, walkers: int, moves: list, rng: np.random.Generator) -> emcee.EnsembleSampler:
@@ -237,10 +308,10 @@ def _sampler(target: Likelihood, walkers: int, moves: list, rng: np.random.Gener
 
 
 def _start(target: Likelihood, walkers: int, rng: np.random.Generator) -> np.ndarray:
-    """Where the walkers begin: draws from the prior, drawn again by a flattened likelihood, so that no mode is lost."""
+    """First positions: draws from the prior, resampled by a flattened likelihood so that no mode is lost."""
     z = rng.normal(size=(60 * walkers, len(target.names)))
     log_l = target.log_likelihood(z)
-    # The likelihood to a power that leaves about five draws for each walker.
+    # The likelihood to a power that leaves at least as many effective draws as walkers.
     weight = np.exp(log_l - log_l.max())
     for power in np.geomspace(1.0, 1e-3, 12):
         weight = np.exp(power * (log_l - log_l.max()))
@@ -262,7 +333,7 @@ def _bridge(
 ) -> tuple[float, float]:
     """Log evidence by bridge sampling (Meng & Wong 1996), and its standard error (Fruehwirth-Schnatter 2004).
 
-    Half of the draws shape the proposal, the other half enter the estimate, so that no draw does both.
+    Half of the draws define the proposal, the other half enter the estimate, so that no draw is used for both.
     """
     half = len(draws) // 2
     proposal = _Mixture(draws[:half])
@@ -298,7 +369,7 @@ class _Mixture:
         along, d = draws @ axes[:, -1], draws.shape[1]
         means, roots = [], []
         for part in np.array_split(np.argsort(along), parts):
-            # A third of the draws is narrow along the cut; the neighbours shall overlap.
+            # A third of the draws is narrow along the cut; widened, the thirds overlap.
             covariance = np.cov(draws[part].T) + 1e-10 * np.eye(d)
             covariance += 0.3 * np.var(along) * np.outer(axes[:, -1], axes[:, -1])
             means.append(draws[part].mean(axis=0))
@@ -308,8 +379,8 @@ class _Mixture:
         constant -= 0.5 * d * math.log(self._FREEDOM * math.pi) + math.log(parts)
         self.norms = constant - np.log(np.diagonal(self.roots, axis1=1, axis2=2)).sum(axis=1)
 
-    def draw(self, n: int, rng) -> np.ndarray:
-        """Draws, shape (n, d); a generator of numpy's, old or new."""
+    def draw(self, n: int, rng: Any) -> np.ndarray:
+        """Draws, shape (n, d); `rng` is a numpy Generator or RandomState."""
         which = rng.choice(len(self.means), size=n)
         z = (
             rng.normal(size=(n, self.means.shape[1]))
@@ -317,8 +388,8 @@ class _Mixture:
         )
         return self.means[which] + np.einsum("nij,nj->ni", self.roots[which], z)
 
-    def propose(self, points: np.ndarray, rng) -> tuple[np.ndarray, np.ndarray]:
-        """A proposal of emcee's that does not look where a walker is, and the log of its densities' ratio."""
+    def propose(self, points: np.ndarray, rng: Any) -> tuple[np.ndarray, np.ndarray]:
+        """A proposal for emcee, independent of the position, and the log of the ratio of its densities."""
         new = self.draw(len(points), rng)
         return new, self.log_density(points) - self.log_density(new)
 
@@ -330,29 +401,12 @@ class _Mixture:
         return np.logaddexp.reduce(logs, axis=0)
 
 
-def _nested(target: Likelihood, how: Sampling, seed: int) -> _Found:
-    """Nested sampling with dynesty: slower, and independent of how the ensemble starts."""
-    import dynesty
-
-    sampler = dynesty.NestedSampler(
-        lambda z: float(target.log_likelihood(z)[0]),
-        lambda cube: ndtri(np.clip(cube, 1e-12, 1 - 1e-12)),
-        len(target.names),
-        nlive=500,
-        sample="rwalk",
-        rstate=np.random.default_rng(seed),
-    )
-    sampler.run_nested(dlogz=0.05, print_progress=False)
-    found = sampler.results
-    draws = found.samples_equal(rstate=np.random.default_rng(seed))
-    keep = np.random.default_rng(seed).choice(len(draws), min(how.draws, len(draws)), replace=False)
-    return _Found(draws[keep], float(found.logz[-1]), float(found.logzerr[-1]), "", math.nan, int(found.niter))
-
-
-def _summary(target: Likelihood, radii: np.ndarray, found: _Found) -> Fit:
+def _summary(target: Likelihood, found: _Chain) -> Fit:
+    """What is reported of a chain."""
     model = target.model
     values = target.parameters(found.draws)
     some = target.haloes(values)
+    radii = RADII_KPC
     masses = some.m_enclosed(radii)
     speeds, dark = target.speeds(values)
     freedom = len(model.radius) - len(target.names) + ("log_jitter" in target.names)
@@ -362,7 +416,6 @@ def _summary(target: Likelihood, radii: np.ndarray, found: _Found) -> Fit:
         halo=target.halo.name,
         names=target.names,
         values=values,
-        m_dm_draws=masses,
         quantiles=np.quantile(masses, _QUANTILES, axis=0),
         radii=radii,
         measured=(radii >= model.radius[0]) & (radii <= model.radius[-1]),

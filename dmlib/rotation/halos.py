@@ -1,71 +1,124 @@
-"""Halo models: how the mass of dark matter grows with radius.
+"""Halo models: how the mass of dark matter grows with radius, and what simulations predict for their parameters.
 
-All of them have two parameters in common, ``M200`` and the concentration ``c = R200 / r_s``, so that one prior can be
-put on all and their evidences compared: the mass within ``r`` is ``M200 mu(r / r_s) / mu(c)``. What differs is the
-dimensionless ``mu(x)``; some have a parameter of shape more. Masses in Msun, lengths in kpc, speeds in km/s, physical.
+All models share two parameters, ``M200`` and the concentration ``c = R200 / r_s``, so that they can have the same prior
+and their evidences can be compared: the mass within ``r`` is ``M200 mu(r / r_s) / mu(c)``. They differ in the
+dimensionless ``mu(x)``, and some have one more parameter. Masses in Msun, lengths in kpc, speeds in km/s, physical.
 
-The functions ``mu`` are compiled, because a fit asks for them some hundred thousand times.
+A new model is a subclass of `HaloModel`, added with `register`. The functions ``mu`` are compiled here because a fit
+evaluates them some hundred thousand times; plain numpy works too.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
-from numba import njit
+from numba import vectorize
+from scipy.special import ndtr
 
 from ..errors import DmlibError
-from ..units import RHO_CRIT, G
+from ..units import HUBBLE, RHO_CRIT
 
-NFW, BURKERT, ISOTHERMAL, EINASTO, DC14, CORE_NFW = range(6)
-
-#: Below this x, differences of logarithms lose digits, and series take their place.
+#: Below this x, differences of logarithms lose precision and series replace them.
 _SMALL = 1e-2
 
-# Nodes for the masses that have no closed form; s = x t^2 puts more of them where the density is steep.
+# Nodes for the masses without a closed form; s = x t^2 places more of them where the density is steep.
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(32)
 _NODES, _WEIGHTS = 0.5 * (_NODES + 1), 0.5 * _WEIGHTS
 
 
-@dataclass(frozen=True)
-class HaloModel:
-    """A halo model by name.
+#: Scatter of log10 c200 of relaxed haloes at one mass [dex] (Dutton & Macciò 2014, section 3).
+CONCENTRATION_SCATTER = 0.11
 
-    Parameters
-    ----------
-    name, label : str
-        For files, and for legends.
-    kind : int
-        Which of the compiled functions.
-    cored : bool
-        Whether the density is level in the centre.
-    source : str
-        Who proposed it.
+#: Scatter of log10 of the stellar mass at one halo mass [dex] (Moster, Naab & White 2013, section 4).
+STELLAR_SCATTER = 0.15
+
+
+def log_concentration(log_m200: np.ndarray) -> np.ndarray:
+    """Mean log10 c200 of haloes without baryons at z = 0 (Dutton & Macciò 2014, equation 8, NFW, Planck cosmology)."""
+    return 0.905 - 0.101 * (log_m200 - 12 + math.log10(HUBBLE))
+
+
+def log_stellar_mass(log_m200: np.ndarray) -> np.ndarray:
+    """Mean log10 stellar mass [Msun] at z = 0 (Moster, Naab & White 2013, equation 2 and table 1)."""
+    x = 10.0 ** (log_m200 - 11.590)
+    return log_m200 + np.log10(2 * 0.0351 / (x**-1.376 + x**0.608))
+
+
+def log_einasto_alpha(log_m200: np.ndarray) -> np.ndarray:
+    """Mean log10 of Einasto's alpha at z = 0 (Dutton & Macciò 2014, equations 12 and 13).
+
+    Their mass is the virial one; M200, about 0.1 dex smaller, is used instead, which changes alpha by less than 2 per
+    cent.
+    """
+    m = log_m200 - 12 + math.log10(HUBBLE)
+    nu = 10 ** (-0.11 + 0.146 * m + 0.0138 * m**2 + 0.00123 * m**3)
+    return np.log10(0.155 + 0.0095 * nu**2)
+
+
+class HaloModel:
+    """A halo model; one object serves all haloes.
+
+    `mass` and `density` take ``x = r / r_s`` of shape (n, m) and the shape parameters of n haloes, shape (n, k), see
+    `shape`.
     """
 
-    name: str
-    label: str
-    kind: int
-    cored: bool
-    source: str
+    #: Name in files, and in legends.
+    name: ClassVar[str]
+    label: ClassVar[str]
+    #: Whether the density is constant in the centre.
+    cored: ClassVar[bool]
+    #: Who proposed it.
+    source: ClassVar[str]
+    #: Whether there is a third parameter, "shape".
+    has_shape: ClassVar[bool] = False
+
+    def mass(self, x: np.ndarray, shape: np.ndarray) -> np.ndarray:
+        """Mass within x in units of 4 pi rho_s r_s^3, shape (n, m)."""
+        raise NotImplementedError
+
+    def density(self, x: np.ndarray, shape: np.ndarray) -> np.ndarray:
+        """Density in units of rho_s, shape (n, m)."""
+        raise NotImplementedError
+
+    def shape_prior(self, z: np.ndarray, log_m200: np.ndarray) -> np.ndarray:
+        """The parameter "shape" under its prior, for standard normal variables z, shape (n,)."""
+        raise NotImplementedError
+
+    def shape(
+        self, concentration: np.ndarray, extra: np.ndarray, size: np.ndarray, log_ratio: np.ndarray, r_half: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Concentration ``R200 / r_s`` and shape parameters of haloes.
+
+        Parameters
+        ----------
+        concentration : ndarray, shape (n,)
+            The fitted parameter.
+        extra : ndarray, shape (n,)
+            The parameter "shape".
+        size : ndarray, shape (n,)
+            R200 [kpc].
+        log_ratio : ndarray, shape (n,)
+            log10 of stellar over halo mass.
+        r_half : float
+            Half-mass radius of the stars [kpc].
+        """
+        return concentration, np.zeros((len(concentration), 3))
 
 
-HALOS: dict[str, HaloModel] = {
-    halo.name: halo
-    for halo in (
-        HaloModel("nfw", "NFW", NFW, False, "Navarro, Frenk & White 1997"),
-        HaloModel("burkert", "Burkert", BURKERT, True, "Burkert 1995"),
-        HaloModel("isothermal", "pseudo-isothermal", ISOTHERMAL, True, "Begeman, Broeils & Sanders 1991"),
-        HaloModel("einasto", "Einasto", EINASTO, False, "Navarro et al. 2004"),
-        HaloModel("dc14", "DC14", DC14, True, "Di Cintio et al. 2014"),
-        HaloModel("corenfw", "coreNFW", CORE_NFW, True, "Read, Agertz & Collins 2016"),
-    )
-}
+HALOS: dict[str, HaloModel] = {}
+
+
+def register(model: type[HaloModel]) -> type[HaloModel]:
+    """Add a halo model to `HALOS`; a class decorator."""
+    HALOS[model.name] = model()
+    return model
 
 
 def halo_model(name: str) -> HaloModel:
-    """The halo model of that name.
+    """The halo model with that name.
 
     Raises
     ------
@@ -77,107 +130,225 @@ def halo_model(name: str) -> HaloModel:
     return HALOS[name]
 
 
-@njit(cache=True)
-def mass_shape(kind: int, x: float, shape: np.ndarray) -> float:
-    """Mass within ``x = r / r_s`` in units of 4 pi rho_s r_s^3.
+@vectorize(cache=True)
+def _nfw_mass(x):
+    if x < _SMALL:
+        return x * x * (0.5 - x * (2.0 / 3.0 - x * (0.75 - 0.8 * x)))
+    return math.log1p(x) - x / (1.0 + x)
 
-    Parameters
-    ----------
-    kind : int
-    x : float
-    shape : ndarray, shape (3,)
-        Einasto: alpha. DC14: alpha, beta, gamma. coreNFW: n, r_s / r_c. Else unused.
-    """
-    if kind == NFW or kind == CORE_NFW:
-        if x < _SMALL:
-            mass = x * x * (0.5 - x * (2.0 / 3.0 - x * (0.75 - 0.8 * x)))
-        else:
-            mass = math.log1p(x) - x / (1.0 + x)
-        if kind == CORE_NFW:
-            mass *= math.tanh(x * shape[1]) ** shape[0]
-        return mass
-    if kind == BURKERT:
-        if x < _SMALL:
-            return x**3 * (1.0 / 3.0 - x / 4.0 + x**4 * (1.0 / 7.0 - x / 8.0))
-        return 0.25 * math.log1p(x * x) + 0.5 * (math.log1p(x) - math.atan(x))
-    if kind == ISOTHERMAL:
-        if x < _SMALL:
-            return x**3 * (1.0 / 3.0 - x * x * (0.2 - x * x / 7.0))
-        return x - math.atan(x)
+
+@vectorize(cache=True)
+def _core_nfw_mass(x, n, ratio):
+    if x < _SMALL:
+        mass = x * x * (0.5 - x * (2.0 / 3.0 - x * (0.75 - 0.8 * x)))
+    else:
+        mass = math.log1p(x) - x / (1.0 + x)
+    return mass * math.tanh(x * ratio) ** n
+
+
+@vectorize(cache=True)
+def _burkert_mass(x):
+    if x < _SMALL:
+        return x**3 * (1.0 / 3.0 - x / 4.0 + x**4 * (1.0 / 7.0 - x / 8.0))
+    return 0.25 * math.log1p(x * x) + 0.5 * (math.log1p(x) - math.atan(x))
+
+
+@vectorize(cache=True)
+def _isothermal_mass(x):
+    if x < _SMALL:
+        return x**3 * (1.0 / 3.0 - x * x * (0.2 - x * x / 7.0))
+    return x - math.atan(x)
+
+
+@vectorize(cache=True)
+def _einasto_mass(x, alpha):
     mass = 0.0
     for k in range(_NODES.size):
         t = _NODES[k]
         s = x * t * t
-        if kind == EINASTO:
-            density = math.exp(-2.0 / shape[0] * (s ** shape[0] - 1.0))
-        else:
-            density = s ** (-shape[2]) * (1.0 + s ** shape[0]) ** ((shape[2] - shape[1]) / shape[0])
-        mass += _WEIGHTS[k] * t * s * s * density
+        mass += _WEIGHTS[k] * t * s * s * math.exp(-2.0 / alpha * (s**alpha - 1.0))
     return 2.0 * x * mass
 
 
-@njit(cache=True)
-def _mass_shapes(kind: int, x: np.ndarray, shape: np.ndarray) -> np.ndarray:
-    """`mass_shape` of each row: x (n, m), shape (n, 3) -> (n, m)."""
-    out = np.empty_like(x)
-    for i in range(x.shape[0]):
-        for j in range(x.shape[1]):
-            out[i, j] = mass_shape(kind, x[i, j], shape[i])
-    return out
+@vectorize(cache=True)
+def _dc14_mass(x, alpha, beta, gamma):
+    mass = 0.0
+    for k in range(_NODES.size):
+        t = _NODES[k]
+        s = x * t * t
+        mass += _WEIGHTS[k] * t * s * s * (s ** (-gamma) * (1.0 + s**alpha) ** ((gamma - beta) / alpha))
+    return 2.0 * x * mass
+
+
+@register
+class NFW(HaloModel):
+    """The cusp of cold dark matter without baryons."""
+
+    name, label, cored, source = "nfw", "NFW", False, "Navarro, Frenk & White 1997"
+
+    def mass(self, x: np.ndarray, shape: np.ndarray) -> np.ndarray:
+        """``ln(1 + x) - x / (1 + x)``."""
+        return _nfw_mass(x)
+
+    def density(self, x: np.ndarray, shape: np.ndarray) -> np.ndarray:
+        """``1 / (x (1 + x)^2)``."""
+        return 1 / (x * (1 + x) ** 2)
+
+
+@register
+class Burkert(HaloModel):
+    """A core that fits dwarf galaxies."""
+
+    name, label, cored, source = "burkert", "Burkert", True, "Burkert 1995"
+
+    def mass(self, x: np.ndarray, shape: np.ndarray) -> np.ndarray:
+        """``ln(1 + x^2) / 4 + (ln(1 + x) - arctan x) / 2``."""
+        return _burkert_mass(x)
+
+    def density(self, x: np.ndarray, shape: np.ndarray) -> np.ndarray:
+        """``1 / ((1 + x) (1 + x^2))``."""
+        return 1 / ((1 + x) * (1 + x**2))
+
+
+@register
+class Isothermal(HaloModel):
+    """The pseudo-isothermal sphere."""
+
+    name, label, cored, source = "isothermal", "pseudo-isothermal", True, "Begeman, Broeils & Sanders 1991"
+
+    def mass(self, x: np.ndarray, shape: np.ndarray) -> np.ndarray:
+        """``x - arctan x``."""
+        return _isothermal_mass(x)
+
+    def density(self, x: np.ndarray, shape: np.ndarray) -> np.ndarray:
+        """``1 / (1 + x^2)``."""
+        return 1 / (1 + x**2)
+
+
+@register
+class Einasto(HaloModel):
+    """Haloes of cold dark matter with one more parameter, log10 alpha."""
+
+    name, label, cored, source = "einasto", "Einasto", False, "Navarro et al. 2004"
+    has_shape = True
+
+    def shape_prior(self, z: np.ndarray, log_m200: np.ndarray) -> np.ndarray:
+        """The relation of Dutton & Macciò (2014) with a scatter of 0.16 dex as in Li et al. (2020)."""
+        return log_einasto_alpha(log_m200) + 0.16 * z
+
+    def mass(self, x: np.ndarray, shape: np.ndarray) -> np.ndarray:
+        """By quadrature."""
+        return _einasto_mass(x, shape[:, :1])
+
+    def density(self, x: np.ndarray, shape: np.ndarray) -> np.ndarray:
+        """``exp(-2 / alpha (x^alpha - 1))``."""
+        alpha = shape[:, :1]
+        return np.exp(-2 / alpha * (x**alpha - 1))
+
+    def shape(
+        self, concentration: np.ndarray, extra: np.ndarray, size: np.ndarray, log_ratio: np.ndarray, r_half: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Shape parameter alpha."""
+        return concentration, 10.0 ** extra[:, None]
+
+
+@register
+class DC14(HaloModel):
+    """NFW haloes reshaped by supernovae, depending on the stellar-to-halo mass ratio.
+
+    The fitted concentration is that of the run without baryons, which Di Cintio et al. (2014) convert into the halo's
+    own.
+    """
+
+    name, label, cored, source = "dc14", "DC14", True, "Di Cintio et al. 2014"
+
+    def mass(self, x: np.ndarray, shape: np.ndarray) -> np.ndarray:
+        """By quadrature."""
+        return _dc14_mass(x, *(shape[:, k, None] for k in range(3)))
+
+    def density(self, x: np.ndarray, shape: np.ndarray) -> np.ndarray:
+        """``x^-gamma (1 + x^alpha)^((gamma - beta) / alpha)``."""
+        alpha, beta, gamma = (shape[:, k, None] for k in range(3))
+        return x**-gamma * (1 + x**alpha) ** ((gamma - beta) / alpha)
+
+    def shape(
+        self, concentration: np.ndarray, extra: np.ndarray, size: np.ndarray, log_ratio: np.ndarray, r_half: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Concentration and (alpha, beta, gamma).
+
+        Notes
+        -----
+        Di Cintio et al. 2014, MNRAS 441, 2986: equation 3 for the slopes, 6 for the concentration at the radius where
+        the slope is -2. Outside the simulated range of the ratio, -4.1 to -1.3, the values at its ends are used.
+        """
+        x = np.clip(log_ratio, -4.1, -1.3)
+        alpha = 2.94 - np.log10((10 ** (x + 2.33)) ** -1.08 + (10 ** (x + 2.33)) ** 2.29)
+        beta = 4.23 + 1.34 * x + 0.26 * x**2
+        gamma = -0.06 + np.log10((10 ** (x + 2.56)) ** -0.68 + 10 ** (x + 2.56))
+        at_slope_two = concentration * (1.0 + 0.00003 * np.exp(3.4 * (x + 4.5)))
+        return at_slope_two * ((2 - gamma) / (beta - 2)) ** (1 / alpha), np.stack([alpha, beta, gamma], axis=1)
+
+
+@register
+class CoreNFW(HaloModel):
+    """An NFW halo with a core; the parameter n is 0 for no core and 1 for a full one."""
+
+    name, label, cored, source = "corenfw", "coreNFW", True, "Read, Agertz & Collins 2016"
+    has_shape = True
+
+    def shape_prior(self, z: np.ndarray, log_m200: np.ndarray) -> np.ndarray:
+        """Uniform between no core and a full one."""
+        return ndtr(z)
+
+    def mass(self, x: np.ndarray, shape: np.ndarray) -> np.ndarray:
+        """``mu_NFW f^n``, with ``f = tanh(x r_s / r_c)``."""
+        return _core_nfw_mass(x, shape[:, :1], shape[:, 1:2])
+
+    def density(self, x: np.ndarray, shape: np.ndarray) -> np.ndarray:
+        """``d(mu_NFW f^n)/dx / x^2`` (Read et al. 2016, their equation for rho_cNFW)."""
+        n, ratio = shape[:, :1], shape[:, 1:2]
+        f = np.tanh(x * ratio)
+        mass = np.log1p(x) - x / (1 + x)
+        return f**n / (x * (1 + x) ** 2) + n * f ** (n - 1) * (1 - f**2) * ratio * mass / x**2
+
+    def shape(
+        self, concentration: np.ndarray, extra: np.ndarray, size: np.ndarray, log_ratio: np.ndarray, r_half: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Shape parameters n and ``r_s / r_c``, with r_c = 1.75 R_1/2 (Read et al. 2016, equation 15)."""
+        return concentration, np.stack([extra, (size / concentration) / (1.75 * r_half)], axis=1)
 
 
 @dataclass(frozen=True)
 class Halos:
-    """Some haloes of one model, for example the draws from a posterior.
+    """Haloes of one model, for example the draws from a posterior.
 
     Parameters
     ----------
     model : HaloModel
-    m200 : ndarray, shape (n,)
-        Mass within R200, where the mean density is 200 times the critical one [Msun].
     scale : ndarray, shape (n,)
         r_s [kpc].
     norm : ndarray, shape (n,)
         4 pi rho_s r_s^3 [Msun].
-    shape : ndarray, shape (n, 3)
-        See `mass_shape`.
+    shape : ndarray, shape (n, k)
+        See `HaloModel.shape`.
     """
 
     model: HaloModel
-    m200: np.ndarray
     scale: np.ndarray
     norm: np.ndarray
     shape: np.ndarray
 
+    def mu(self, radius: np.ndarray) -> np.ndarray:
+        """Dimensionless mass within radii of shape (m,) or (n, m) [kpc], shape (n, m)."""
+        return self.model.mass(np.asarray(radius, dtype=float) / self.scale[:, None], self.shape)
+
     def m_enclosed(self, radius: np.ndarray) -> np.ndarray:
         """Mass within each radius [Msun], shape (n, len(radius))."""
-        x = np.atleast_1d(np.asarray(radius, dtype=float)) / self.scale[:, None]
-        return self.norm[:, None] * _mass_shapes(self.model.kind, x, self.shape)
-
-    def v_circ(self, radius: np.ndarray) -> np.ndarray:
-        """Circular speed that the halo alone gives [km/s], shape (n, len(radius))."""
-        return np.sqrt(G * self.m_enclosed(radius) / np.asarray(radius, dtype=float))
+        return self.norm[:, None] * self.mu(radius)
 
     def density(self, radius: np.ndarray) -> np.ndarray:
         """Density at each radius [Msun/kpc^3], shape (n, len(radius))."""
-        x = np.atleast_1d(np.asarray(radius, dtype=float)) / self.scale[:, None]
-        a, b, c = (self.shape[:, k, None] for k in range(3))
-        kind = self.model.kind
-        if kind == NFW:
-            rho = 1 / (x * (1 + x) ** 2)
-        elif kind == BURKERT:
-            rho = 1 / ((1 + x) * (1 + x**2))
-        elif kind == ISOTHERMAL:
-            rho = 1 / (1 + x**2)
-        elif kind == EINASTO:
-            rho = np.exp(-2 / a * (x**a - 1))
-        elif kind == DC14:
-            rho = x**-c * (1 + x**a) ** ((c - b) / a)
-        else:
-            # d(mu_NFW f^n)/dx / x^2, with f = tanh(x r_s / r_c) (Read et al. 2016, their equation for rho_cNFW).
-            f = np.tanh(x * b)
-            mass = np.log1p(x) - x / (1 + x)
-            rho = f**a / (x * (1 + x) ** 2) + a * f ** (a - 1) * (1 - f**2) * b * mass / x**2
+        rho = self.model.density(np.asarray(radius, dtype=float) / self.scale[:, None], self.shape)
         return (self.norm / (4 * np.pi * self.scale**3))[:, None] * rho
 
 
@@ -203,10 +374,9 @@ def make(
     log_m200 : ndarray, shape (n,)
         log10 of M200 [Msun].
     log_c : ndarray, shape (n,)
-        log10 of the concentration R200 / r_s. DC14: that of the run without baryons, which Di Cintio et al. (2014)
-        turn into the halo's own. coreNFW: of the NFW halo that the core is cut into.
+        log10 of the concentration R200 / r_s; for DC14 and coreNFW that of the halo before the baryons changed it.
     extra : ndarray, shape (n,)
-        Einasto: log10 alpha. coreNFW: n, 0 for no core and 1 for a full one. Else unused.
+        The parameter "shape" of models that have one. Einasto: log10 alpha. coreNFW: n.
     m_star : ndarray, shape (n,), or float
         Stellar mass, for DC14 [Msun].
     r_half : float
@@ -216,39 +386,8 @@ def make(
     log_m200, log_c, extra, m_star = np.broadcast_arrays(
         *(np.atleast_1d(np.asarray(values, dtype=float)) for values in (log_m200, log_c, extra, m_star))
     )
-    m200, concentration = 10.0**log_m200, 10.0**log_c
+    m200 = 10.0**log_m200
     size = r200(m200)
-    shape = np.zeros((len(m200), 3))
-    if model.kind == EINASTO:
-        shape[:, 0] = 10.0**extra
-    elif model.kind == CORE_NFW:
-        shape[:, 0] = extra
-        shape[:, 1] = (size / concentration) / (1.75 * r_half)  # r_c = 1.75 R_1/2 (Read et al. 2016, eq. 15)
-    elif model.kind == DC14:
-        concentration, shape = _dc14(concentration, np.log10(m_star) - log_m200)
-    scale = size / concentration
-    norm = m200 / _mass_shapes(model.kind, concentration[:, None], shape)[:, 0]
-    return Halos(model, m200, scale, norm, shape)
-
-
-def _dc14(concentration: np.ndarray, ratio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Concentration R200/r_s and (alpha, beta, gamma) of the DC14 model.
-
-    Parameters
-    ----------
-    concentration : ndarray
-        Of the halo without baryons.
-    ratio : ndarray
-        X = log10(M_star / M_halo); outside the simulated range -4.1 to -1.3 the values at its ends are taken.
-
-    Notes
-    -----
-    Di Cintio et al. 2014, MNRAS 441, 2986: equation 3 for the slopes, 6 for the concentration at the radius where the
-    slope is -2.
-    """
-    x = np.clip(ratio, -4.1, -1.3)
-    alpha = 2.94 - np.log10((10 ** (x + 2.33)) ** -1.08 + (10 ** (x + 2.33)) ** 2.29)
-    beta = 4.23 + 1.34 * x + 0.26 * x**2
-    gamma = -0.06 + np.log10((10 ** (x + 2.56)) ** -0.68 + 10 ** (x + 2.56))
-    at_slope_two = concentration * (1.0 + 0.00003 * np.exp(3.4 * (x + 4.5)))
-    return at_slope_two * ((2 - gamma) / (beta - 2)) ** (1 / alpha), np.stack([alpha, beta, gamma], axis=1)
+    concentration, shape = model.shape(10.0**log_c, extra, size, np.log10(m_star) - log_m200, r_half)
+    norm = m200 / model.mass(concentration[:, None], shape)[:, 0]
+    return Halos(model, size / concentration, norm, shape)

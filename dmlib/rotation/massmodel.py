@@ -1,7 +1,7 @@
-"""What a rotation curve says of mass: visible and dark speeds, enclosed masses, and the two slopes.
+"""The mass implied by a rotation curve: visible and dark speeds, enclosed masses, and the outer slopes.
 
 Newton's law for circular orbits, ``V^2 / R = dPhi/dR``. The squares of the speeds that several masses would give
-add; the dark matter's is what is missing, ``V_dark^2 = V_obs^2 - V_visible^2``.
+add; the dark matter accounts for the rest, ``V_dark^2 = V_obs^2 - V_visible^2``.
 """
 
 from __future__ import annotations
@@ -23,16 +23,19 @@ from .sparc import read_rotmod
 UPSILON_DISK = 0.5
 UPSILON_BULGE = 0.7
 
-#: Between what the DiskMass survey suggests (Lelli et al. 2016, abstract) and what the brightest discs can have at
-#: most, "maximum disc" (Starkman et al. 2018, abstract) [Msun/Lsun].
+#: Range of the disc's ratio: from the DiskMass survey (Lelli et al. 2016, abstract) to the largest that the brightest
+#: discs allow, "maximum disc" (Starkman et al. 2018, abstract) [Msun/Lsun].
 UPSILON_RANGE = (0.2, 0.7)
 
-#: Gas cells counted as cold when at least this much of their hydrogen is neutral, or they form stars.
+#: Gas cells count as cold when at least this fraction of their hydrogen is neutral, or they form stars.
 COLD_NEUTRAL_FRACTION = 0.5
+
+#: Smallest number of cold cells in a ring, and largest number of rings.
+CELLS, MOST_RINGS = 16, 25
 
 
 def signed_square(speed: np.ndarray) -> np.ndarray:
-    """``v |v|``: the square that keeps the sign by which SPARC marks a pull outwards."""
+    """``v |v|``: the square with the sign by which SPARC marks an outward force."""
     return speed * np.abs(speed)
 
 
@@ -43,14 +46,14 @@ def signed_root(square: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class MassModel:
-    """A rotation curve and the speeds that the visible parts alone would give; lengths kpc, speeds km/s.
+    """A rotation curve and the speeds due to the visible components alone; lengths in kpc, speeds in km/s.
 
     Parameters
     ----------
     galaxy : str
         Name for titles and captions.
     source : str or None
-        Where the data are from, for example ``"SPARC"``; None when they are of the settings' universe.
+        Source of the data, for example ``"SPARC"``; None for galaxies of the settings' universe.
     r_disk : float
         Exponential scale length of the stellar disc [kpc].
     radius : ndarray, shape (n,)
@@ -61,11 +64,11 @@ class MassModel:
     upsilon_disk, upsilon_bulge : float
         Mass-to-light ratios [Msun/Lsun].
     upsilon_range : (float, float)
-        Lowest and highest ratio of the disc that is thought possible; equal where the mass is known.
+        Lowest and highest plausible ratio of the disc; equal where the mass is known.
     note : str
-        What a reader must know of the data, for example why they are not those asked for.
+        What a reader must know about the data, for example why a stand-in is shown.
     inclination, inclination_err : float
-        With which the speeds were corrected, and its standard deviation [deg]; NaN where not known.
+        Inclination used to correct the speeds, and its standard deviation [deg]; NaN where not known.
     """
 
     galaxy: str
@@ -85,40 +88,40 @@ class MassModel:
     inclination_err: float = float("nan")
 
     def v_stars(self, upsilon_disk: float | None = None) -> np.ndarray:
-        """Speed that disc and bulge alone would give [km/s], shape (n,)."""
+        """Speed due to disc and bulge alone [km/s], shape (n,)."""
         upsilon = self.upsilon_disk if upsilon_disk is None else upsilon_disk
         return signed_root(upsilon * signed_square(self.v_disk) + self.upsilon_bulge * signed_square(self.v_bulge))
 
     def v_visible(self, upsilon_disk: float | None = None) -> np.ndarray:
-        """Speed that stars and gas alone would give [km/s], shape (n,)."""
+        """Speed due to stars and gas alone [km/s], shape (n,)."""
         return signed_root(signed_square(self.v_stars(upsilon_disk)) + signed_square(self.v_gas))
 
     def v_dark(self, upsilon_disk: float | None = None) -> np.ndarray:
-        """Speed that the missing mass gives [km/s], shape (n,); NaN where the visible mass is more than enough."""
+        """Speed due to the missing mass [km/s], shape (n,); NaN where the visible mass exceeds the measured one."""
         square = self.v_obs**2 - signed_square(self.v_visible(upsilon_disk))
         return np.sqrt(np.where(square >= 0, square, np.nan))
 
     def m_dynamical(self) -> tuple[np.ndarray, np.ndarray]:
-        """Mass that the orbits need within each radius, ``V^2 R / G``, and its standard deviation [Msun].
+        """Mass within each radius that the orbits require, ``V^2 R / G``, and its standard deviation [Msun].
 
-        The mass is taken as spherical, which is what "enclosed mass" means in this book; the error is the speed's.
+        The mass is assumed to be spherical, as everywhere in this book; the error is that of the speed.
         """
         mass = self.v_obs**2 * self.radius / G
         return mass, 2 * mass * self.v_err / self.v_obs
 
     def m_visible(self, upsilon_disk: float | None = None) -> np.ndarray:
-        """The same mass for the visible parts, ``V_visible |V_visible| R / G`` [Msun].
+        """The same mass for the visible components, ``V_visible |V_visible| R / G`` [Msun].
 
-        A disc pulls more in its plane than a sphere of its mass within the radius would: by up to a third for a thin
-        exponential disc (15 per cent in speed), and so far may this lie above the true mass. The ratio to `m_dynamical`
-        is one of accelerations and exact.
+        The force of a disc in its plane exceeds that of a sphere with the same enclosed mass, by up to a third for a
+        thin exponential disc (15 per cent in speed); this mass may exceed the true one by as much. The ratio to
+        `m_dynamical` is a ratio of accelerations and exact.
         """
         return signed_square(self.v_visible(upsilon_disk)) * self.radius / G
 
     def discrepancy(self, upsilon_disk: float | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Acceleration needed over acceleration of the visible mass, ``V_obs^2 / V_visible^2``, with error, shape (n,).
+        """Required acceleration over that of the visible mass, ``V_obs^2 / V_visible^2``, and its error, shape (n,).
 
-        1 means that the visible mass suffices; NaN where the visible parts together pull outwards.
+        1 means that the visible mass suffices; NaN where the net force of the visible components is outward.
         """
         visible = signed_square(self.v_visible(upsilon_disk))
         ratio = np.where(visible > 0, self.v_obs**2 / np.where(visible > 0, visible, 1.0), np.nan)
@@ -128,23 +131,23 @@ class MassModel:
 def outer_slope(model: MassModel, beyond: float) -> tuple[float, float, float, int]:
     """Slopes ``d ln V / d ln R`` of the measured and of the visible curve in the outer disc.
 
-    A flat curve has 0; outside all mass Kepler's law gives -1/2.
+    A flat curve has slope 0; outside all mass Kepler's law gives -1/2.
 
     Parameters
     ----------
     model : MassModel
     beyond : float
-        Radius from which on [kpc].
+        Smallest radius [kpc].
 
     Returns
     -------
     slope, error : float
-        Of the measured curve, a straight line in the logarithms with weights from `v_err`. The error is the formal
-        one; neighbouring points share a telescope beam and are not independent.
+        Of the measured curve: a straight line in the logarithms, weighted by `v_err`. The error is formal;
+        neighbouring points share a telescope beam and are not independent.
     visible : float
-        Of the visible parts' curve at the same radii.
+        Slope of the visible components' curve at the same radii.
     n : int
-        Radii used.
+        Number of radii used.
 
     Raises
     ------
@@ -168,7 +171,7 @@ def from_sparc(path: str | Path, table1: QTable) -> MassModel:
     Parameters
     ----------
     path : path
-        Its ``*_rotmod.dat``.
+        File ``*_rotmod.dat`` of the galaxy.
     table1 : QTable
         From `dmlib.rotation.sparc.read_table1`.
 
@@ -190,43 +193,39 @@ def from_sparc(path: str | Path, table1: QTable) -> MassModel:
     )
 
 
-def from_galaxy(galaxy: Galaxy, *, cells: int = 16, most_rings: int = 25, note: str = "") -> MassModel:
-    """A rotation curve of a simulated galaxy, measured on its cold gas.
+def from_galaxy(galaxy: Galaxy, note: str = "") -> MassModel:
+    """Measure the rotation curve of a simulated galaxy from its cold gas particles.
 
     Parameters
     ----------
     galaxy : Galaxy
         Loaded with the gas fields ``NeutralHydrogenAbundance`` and ``StarFormationRate``.
-    cells : int
-        Cold cells that a ring has at least.
-    most_rings : int
-        Rings have equal numbers of cells, and are at most so many.
     note : str
 
     Returns
     -------
     MassModel
         ``v_obs`` is the mean azimuthal speed of the cold gas in a ring, ``v_err`` its standard error, at the median
-        radius of the ring; ``v_gas`` and ``v_disk`` are those of spheres with the enclosed mass of gas and of stars,
-        the mass-to-light ratios 1 because the masses are known.
+        radius of the ring; ``v_gas`` and ``v_disk`` are those of spheres with the enclosed mass of gas and of stars.
+        The mass-to-light ratios are 1, because the masses are known.
 
     Raises
     ------
     GalaxyError
-        When the cold cells are too few for three rings.
+        When there are too few cold cells for three rings.
     """
     cold = (np.asarray(galaxy.gas.extra["NeutralHydrogenAbundance"]) > COLD_NEUTRAL_FRACTION) | (
         np.asarray(galaxy.gas.extra["StarFormationRate"]) > 0
     )
     gas = galaxy.gas.where(cold)
-    if len(gas) < 3 * cells:
-        raise GalaxyError(f"{galaxy.name} has {len(gas)} cells of cold gas, fewer than the {3 * cells} of three rings.")
+    if len(gas) < 3 * CELLS:
+        raise GalaxyError(f"{galaxy.name} has {len(gas)} cells of cold gas, fewer than the {3 * CELLS} of three rings.")
     axis = angular_momentum(gas)
     axis = axis / np.linalg.norm(axis)
     in_plane = gas.position - (gas.position @ axis)[:, None] * axis
     radius = np.linalg.norm(in_plane, axis=1)
     v_phi = np.einsum("ij,ij->i", np.cross(axis, in_plane), gas.velocity) / radius
-    rings = np.array_split(np.argsort(radius), min(len(gas) // cells, most_rings))
+    rings = np.array_split(np.argsort(radius), min(len(gas) // CELLS, MOST_RINGS))
     middle = np.array([np.median(radius[ring]) for ring in rings])
     speeds = galaxy.v_circ(middle)
     return MassModel(

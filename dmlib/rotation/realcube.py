@@ -1,4 +1,4 @@
-"""A galaxy with a real HI cube: NGC 2903, or, where its cube cannot be had, a simulated galaxy in its place."""
+"""A galaxy with a real HI cube: NGC 2903, or a simulated galaxy where its cube is not available."""
 
 from __future__ import annotations
 
@@ -11,40 +11,40 @@ from pathlib import Path
 import numpy as np
 from astropy import units as u
 
+from ..dataset.read import DataSet
+from ..dataset.views import Observer
 from ..errors import FetchError
 from ..manifest import fetch
 from ..observe.beam import Beam
 from ..observe.cube import Cube
 from ..observe.cube_fits import read_cube, write_fits
 from ..observe.moments import moments
-from ..settings import Settings
-from .baryons import GAS_HEIGHT, HELIUM, finely
+from .baryons import gas_speed, speeds_of
 from .curve import RotationCurve
-from .disc import thick_disc_speed
-from .examples import IMPATIENT, sparc_files
-from .field import VelocityField
-from .lesson import choose_view
 from .massmodel import UPSILON_DISK, MassModel, from_sparc
-from .pipeline import mass_model, observer_of
-from .priors import Normal, Priors
+from .measure import choose_view, measure_view
+from .posterior import Normal, Priors
+from .reasons import MIN_RINGS
 from .sparc import read_table1
+from .sparc_sample import IMPATIENT, sparc_files
+from .velocity_field import VelocityField
 
 #: Pointing centre of the observation, taken for the galaxy's centre (header cards PCRA and PCDEC) [deg, B1950].
 _CENTRE = (142.3329, 21.72194)
 
-#: SPARC's distance [Mpc], for when its table is not at hand (Lelli et al. 2016).
+#: SPARC's distance [Mpc], used where its table is not available (Lelli et al. 2016).
 _DISTANCE = 6.6
 
 
 @dataclass(frozen=True)
 class RealGalaxy:
-    """A cube and what is known of the galaxy from elsewhere.
+    """A cube, and what other data say about the galaxy.
 
     Parameters
     ----------
     name : str
     source : str or None
-        Of the cube; None where a simulated galaxy stands in.
+        Of the cube; None for a simulated galaxy.
     sky : Cube
     distance : float
         [Mpc]
@@ -53,11 +53,11 @@ class RealGalaxy:
     references : dict
         Published rotation curves: name -> (radius [kpc], speed [km/s]).
     stars : MassModel or None
-        A model whose stellar speeds are known from elsewhere.
+        A model with the stellar speeds from other data; of a simulated galaxy the whole mass model.
     note : str
-        What is missing and how to get it; "" where nothing is.
-    view : (int, int) or None
-        Subhalo and view of a stand-in.
+        What is missing and why; "" where nothing is.
+    subhalo_id : int or None
+        Of a simulated galaxy.
     """
 
     name: str
@@ -68,11 +68,11 @@ class RealGalaxy:
     references: dict[str, tuple[np.ndarray, np.ndarray]]
     stars: MassModel | None
     note: str = ""
-    view: tuple[int, int] | None = None
+    subhalo_id: int | None = None
 
     @property
     def kpc(self) -> float:
-        """kpc of an arcsec."""
+        """Scale [kpc per arcsec]."""
         return self.distance * 1e3 * math.radians(1.0 / 3600.0)
 
     @property
@@ -81,7 +81,7 @@ class RealGalaxy:
         return self.centre[0] * self.kpc, self.centre[1] * self.kpc
 
     def field(self) -> VelocityField:
-        """Maps of the cube as rings are fitted to."""
+        """Maps of the cube for fitting rings."""
         surface_density, velocity, dispersion = moments(self.sky)
         beam = self.sky.beam
         return VelocityField(
@@ -96,26 +96,28 @@ class RealGalaxy:
         )
 
 
-def load_real(settings: Settings) -> RealGalaxy:
-    """NGC 2903 with its WHISP cube; a simulated galaxy where the cube can be neither fetched nor found in a mirror.
+def load_real(dataset: DataSet, observer: Observer) -> RealGalaxy:
+    """NGC 2903 with its WHISP cube; a simulated galaxy where the cube can be neither downloaded nor found in a mirror.
 
     Parameters
     ----------
-    settings : Settings
-        Of the stand-in.
+    dataset : DataSet
+        Its training galaxies include the stand-in.
+    observer : Observer
+        The one that made the data set.
     """
     try:
         sky = read_cube(fetch("ngc2903-cube", downloader=IMPATIENT))
     except FetchError as error:
-        return _stand_in(settings, f"The cube of NGC 2903 could not be had ({str(error).rstrip('.')}).")
+        return _stand_in(dataset, observer, f"The cube of NGC 2903 could not be obtained ({str(error).rstrip('.')}).")
     references: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     stars, distance, notes = None, _DISTANCE, []
-    folder, table, reason = sparc_files()
-    if folder is None:
-        notes.append(f"SPARC could not be had ({reason.rstrip('.')}).")
+    files = sparc_files()
+    if isinstance(files, str):
+        notes.append(f"SPARC could not be obtained ({files.rstrip('.')}).")
     else:
-        rows = read_table1(table)
-        stars = from_sparc(folder / "NGC2903_rotmod.dat", rows)
+        rows = read_table1(files[1])
+        stars = from_sparc(files[0] / "NGC2903_rotmod.dat", rows)
         distance = float(rows["distance"][rows["galaxy"] == "NGC2903"].to_value(u.Mpc)[0])
         references["SPARC"] = (stars.radius, stars.v_obs)
     try:
@@ -123,83 +125,78 @@ def load_real(settings: Settings) -> RealGalaxy:
         kept = (radius > 0) & (speed > 0)
         references["pyFAT"] = (radius[kept] * distance * 1e3 * math.radians(1 / 3600), speed[kept])
     except FetchError as error:
-        notes.append(f"The published model could not be had ({str(error).rstrip('.')}).")
+        notes.append(f"The published model could not be obtained ({str(error).rstrip('.')}).")
     source = "WHISP cube of NGC 2903 (WSRT)"
     return RealGalaxy("NGC 2903", source, sky, distance, sky.offset(*_CENTRE), references, stars, " ".join(notes))
 
 
 def read_tirific(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
-    """Radii [arcsec] and rotation speeds [km/s] of a tilted-ring model in the form of TiRiFiC.
+    """Radii [arcsec] and rotation speeds [km/s] of a tilted-ring model in TiRiFiC's format.
 
     Raises
     ------
     FetchError
-        When the file has no such lists of equal length.
+        When the file does not have both lists with equal lengths.
     """
     lists = {}
     for name in ("RADI", "VROT"):
         match = re.search(rf"^\s*{name}\s*=\s*(.+)$", Path(path).read_text(errors="replace"), re.MULTILINE)
         lists[name] = np.array(match[1].split(), dtype=float) if match else np.zeros(0)
     if len(lists["RADI"]) < 2 or len(lists["RADI"]) != len(lists["VROT"]):
-        raise FetchError(f"{Path(path).name} is no tilted-ring model with RADI and VROT: fetch it again")
+        raise FetchError(f"{Path(path).name} is not a tilted-ring model with RADI and VROT: fetch it again")
     return lists["RADI"], lists["VROT"]
 
 
-def _stand_in(settings: Settings, reason: str) -> RealGalaxy:
-    """A training galaxy of the settings' universe, through a FITS file like any other."""
-    dataset, observer = observer_of(settings)
+def _stand_in(dataset: DataSet, observer: Observer, reason: str) -> RealGalaxy:
+    """A training galaxy, written to a FITS file and read like any other cube."""
     row = choose_view(dataset)
     key = int(dataset.table["subhalo_id"][row]), int(dataset.table["view"][row])
+    cube = observer.cube(*key)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "cube.fits"
-        write_fits(observer.cube(*key), path)
+        write_fits(cube, path)
         sky = read_cube(path)
+    model = measure_view(dataset, observer, *key, cube=cube).model
     name = f"Simulated galaxy, subhalo {key[0]}"
-    return RealGalaxy(name, None, sky, dataset.recipe.hi.distance, (0.0, 0.0), {}, None, reason, key)
+    return RealGalaxy(name, None, sky, dataset.recipe.hi.distance, (0.0, 0.0), {}, model, reason, key[0])
 
 
-def visible(galaxy: RealGalaxy, curve: RotationCurve, settings: Settings) -> MassModel | None:
-    """The mass model: gas from the cube, stars from SPARC's photometry (or, of a stand-in, from its image).
+def mass_model(galaxy: RealGalaxy, curve: RotationCurve) -> MassModel | None:
+    """The mass model: gas from the cube, stars from SPARC's photometry (of a simulated galaxy, from its image).
 
     Parameters
     ----------
     galaxy : RealGalaxy
     curve : RotationCurve
         Of its cube.
-    settings : Settings
 
     Returns
     -------
     MassModel or None
-        None where fewer than three rings are good. Without SPARC there are no stars in it.
+        None where fewer than three rings are good. Without SPARC it has no stars.
     """
-    if galaxy.view is not None:
-        return mass_model(settings, *galaxy.view).model
+    if galaxy.source is None:
+        return galaxy.stars
     known = galaxy.stars
-    if known is None:  # only what the cube itself tells
+    if known is None:  # the cube alone
         none = np.zeros(2)
-        known = MassModel(galaxy.name, galaxy.source, 1.0, np.array([0.0, 1e6]), *([none] * 5))
+        known = MassModel(galaxy.name, galaxy.source, 1.0, np.array([0.0, 1e6]), none, none, none, none, none)
     good = curve.good & (curve.radius <= known.radius[-1])
-    if good.sum() < 3:
+    if good.sum() < MIN_RINGS:
         return None
     radius = curve.radius[good]
-    gas = finely(curve.radius, HELIUM * curve.surface_density)
     return replace(
         known,
         source=galaxy.source,
-        radius=radius,
-        v_obs=curve.v_circ[good],
-        v_err=np.hypot(curve.v_err, 0.5 * (curve.v_circ - curve.v_rot))[good],
-        v_gas=thick_disc_speed(radius, *gas, GAS_HEIGHT),
+        v_gas=gas_speed(curve, radius),
         v_disk=np.interp(radius, known.radius, known.v_disk),
         v_bulge=np.interp(radius, known.radius, known.v_bulge),
-        inclination=curve.mean_inclination,
-        inclination_err=curve.inclination_err,
+        **speeds_of(curve, good),
     )
 
 
 def priors_for(model: MassModel) -> Priors:
-    """What is believed before the fit: the stars' weight to 0.1 dex, the inclination to its error and 2 deg."""
+    """Priors of the fit: the stellar mass to 0.1 dex, the inclination to its error and 2 deg in quadrature."""
     stars = Normal(math.log10(UPSILON_DISK if model.source else 1.0), 0.1)
     error = float(np.hypot(model.inclination_err, 2.0))
     return Priors(

@@ -1,32 +1,70 @@
-"""Tilted rings: the rotation curve of a velocity field, with the beam taken into account.
+"""Tilted rings: the rotation curve of a velocity field, with the beam in the model.
 
-The classic fit (Begeman 1989) gives every ring the speed at which ``V_sys + V_rot sin i cos theta`` comes nearest to
-the measured velocities. A beam mixes neighbouring velocities, in proportion to the emission, and that lowers the inner
+The classic fit (Begeman 1989) gives each ring the speed for which ``V_sys + V_rot sin i cos theta`` is closest to the
+measured velocities. A beam mixes neighbouring velocities, weighted by the emission, and that lowers the inner
 speeds. Here the *model* is blurred before it is compared: with a speed that is linear between rings,
 
     v(x) = V_sys + sum_k V_k [B * (S sin i cos theta h_k)](x) / [B * S](x),
 
-where B is the beam, S the emission before the beam (Richardson 1972, Lucy 1974) and h_k the interpolation's hat
-functions. For a given geometry that is linear in the V_k, so they are found at once and only the geometry is searched
-for (Golub & Pereyra 1973). The same geometry must reproduce the moment-0 map, which tells the inclination where
-velocities hardly do, as in 3D-Barolo's first guess (Di Teodoro & Fraternali 2015).
+where B is the beam, S the emission before the beam (Richardson 1972, Lucy 1974) and h_k the basis functions of linear
+interpolation. For a given geometry this is linear in the V_k, which therefore follow from linear least squares, and
+only the geometry is searched for (Golub & Pereyra 1973). The same geometry must reproduce the moment-0 map, which
+constrains the inclination where velocities hardly do, as in the first guess of 3D-Barolo (Di Teodoro & Fraternali
+2015).
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from scipy.optimize import least_squares
 
-from ..errors import GalaxyError
 from ..observe.beam import Smear
-from .curve import RotationCurve, galaxy_reasons, ring_flags
-from .drift import circular_speed
-from .field import VelocityField
-from .geometry import Tilt, hats
-from .linear import second_differences, solve
-from .ring_settings import RingSettings
+from .curve import RotationCurve, Tilt, hats
+from .reasons import Reason, RejectedGalaxyError
+from .velocity_field import VelocityField
+
+
+@dataclass(frozen=True)
+class RingSettings:
+    """How rings are fitted.
+
+    Parameters
+    ----------
+    geometry : {"fixed", "constant", "regularised"}
+        Whether inclination, position angle and centre are given, are fitted as one value for the disc, or may change
+        with radius, restricted by `stiffness`.
+    step : float
+        Distance between rings in beams; not less than a pixel.
+    deblur : bool, optional
+        Whether the model is blurred by the beam; by default if the velocities are moment 1. False gives the classic
+        fit.
+    nodes : int
+        Number of radii at which a regularised geometry is given.
+    stiffness : (float, float)
+        Standard deviations of the change of inclination and of position angle from node to node [deg].
+    centre_err : float
+        Standard deviation of the given centre, in beams.
+    noncircular : float
+        Scatter of velocities that rings cannot follow, streaming and turbulence [km/s].
+    clumpy : float
+        Scatter of the emission about axial symmetry, relative to the emission.
+    smooth : float
+        Standard deviation of the curve's second difference relative to its typical speed; it prevents oscillations
+        between rings that the beam does not resolve.
+    """
+
+    geometry: Literal["fixed", "constant", "regularised"] = "regularised"
+    step: float = 0.5
+    deblur: bool | None = None
+    nodes: int = 4
+    stiffness: tuple[float, float] = (3.0, 6.0)
+    centre_err: float = 0.25
+    noncircular: float = 8.0
+    clumpy: float = 0.3
+    smooth: float = 0.1
 
 
 def fit_rings(
@@ -36,7 +74,6 @@ def fit_rings(
     inclination: float | None = None,
     position_angle: float | None = None,
     centre: tuple[float, float] = (0.0, 0.0),
-    prior_inclination: tuple[float, float] | None = None,
 ) -> RotationCurve:
     """Fit rings to a velocity field.
 
@@ -45,40 +82,38 @@ def fit_rings(
     field : VelocityField
     settings : RingSettings, optional
     inclination, position_angle : float, optional
-        Held fixed where given; needed for ``geometry="fixed"`` [deg].
+        Kept fixed where given; required for ``geometry="fixed"`` [deg].
     centre : (float, float)
         Of the galaxy, West and North of the map's centre, for example from an image [kpc].
-    prior_inclination : (float, float), optional
-        Another measurement of the inclination and its standard deviation, for example from an image [deg].
 
     Returns
     -------
     RotationCurve
-        With reasons where the method does not hold.
+        With the reasons for which it is rejected, if any.
 
     Raises
     ------
     GalaxyError
-        When there is too little emission for two rings, or a fixed geometry is not given.
+        When there is too little emission for two rings.
+    ValueError
+        When the geometry is to be fixed and is not given.
     """
     settings = settings or RingSettings()
-    if settings.deblur is None:
-        settings = replace(settings, deblur=field.kind == "moment1")
     if settings.geometry == "fixed" and (inclination is None or position_angle is None):
-        raise GalaxyError(f"{field.galaxy}: a fixed geometry needs an inclination and a position angle")
-    search = _Search(field.about(centre), settings, centre, inclination, position_angle, prior_inclination)
+        raise ValueError(f"{field.galaxy}: a fixed geometry needs an inclination and a position angle")
+    search = _Search(field.about(centre), settings, centre, (inclination, position_angle))
     tilt, inclination_err = search.geometry()
     return search.curve(tilt, inclination_err)
 
 
 def model_field(curve: RotationCurve, field: VelocityField, settings: RingSettings | None = None) -> np.ndarray:
-    """Velocities that the rings of a curve would show in a field, blurred as the fit blurs them.
+    """Velocities of a curve's rings in the pixels of a field, blurred as in the fit.
 
     Parameters
     ----------
     curve : RotationCurve
     field : VelocityField
-        The one that `curve` was fitted to.
+        The field to which `curve` was fitted.
     settings : RingSettings, optional
         Of the fit.
 
@@ -87,10 +122,7 @@ def model_field(curve: RotationCurve, field: VelocityField, settings: RingSettin
     ndarray, shape (y, x)
         [km/s], NaN where the galaxy is blank.
     """
-    settings = settings or RingSettings()
-    if settings.deblur is None:
-        settings = replace(settings, deblur=field.kind == "moment1")
-    search = _Search(field.about(curve.centre), settings, curve.centre, None, None, None)
+    search = _Search(field.about(curve.centre), settings or RingSettings(), curve.centre)
     turned = np.degrees(np.unwrap(np.radians(curve.position_angle)))
     search.rings = len(curve)
     columns = search.columns(Tilt(*curve.centre, curve.radius, curve.inclination, turned))
@@ -99,15 +131,44 @@ def model_field(curve: RotationCurve, field: VelocityField, settings: RingSettin
     return out
 
 
-class _Search:
-    """One galaxy's fit: the data cut to size and weighted, and the model for any geometry."""
+#: Values of a linear fit, shape (k,), and their covariance, shape (k, k).
+_Solution = tuple[np.ndarray, np.ndarray]
 
-    def __init__(self, field, settings, centre, inclination, position_angle, prior):
-        self.field, self.settings, self.centre, self.prior = field, settings, centre, prior
-        self.given = (inclination, position_angle)
+
+def _second_differences(rings: int, columns: int) -> np.ndarray:
+    """Second differences of the first `rings` of `columns` values, shape (rings - 2, columns)."""
+    out = np.zeros((max(0, rings - 2), columns))
+    for k, row in enumerate(out):
+        row[k : k + 3] = 1.0, -2.0, 1.0
+    return out
+
+
+def _solve(columns: np.ndarray, data: np.ndarray, weight: np.ndarray, rough: np.ndarray) -> _Solution:
+    """Weighted linear least squares with a penalty on roughness."""
+    weighted = columns * weight
+    normal = weighted @ weighted.T + rough.T @ rough
+    normal[np.diag_indices_from(normal)] += 1e-12 * np.trace(normal) / len(normal) + 1e-30
+    covariance = np.linalg.inv(normal)
+    return covariance @ (weighted @ (data * weight)), covariance
+
+
+class _Search:
+    """The fit of one galaxy: data cut to the emission and weighted, and the model for any geometry."""
+
+    def __init__(
+        self,
+        field: VelocityField,
+        settings: RingSettings,
+        centre: tuple[float, float],
+        given: tuple[float | None, float | None] = (None, None),
+    ):
+        self.field, self.settings, self.centre, self.given = field, settings, centre, given
+        self.deblur = field.kind == "moment1" if settings.deblur is None else settings.deblur
         seen = field.seen
         if np.count_nonzero(seen) < 12:
-            raise GalaxyError(f"{field.galaxy} has emission in {np.count_nonzero(seen)} pixels only: leave it out")
+            raise RejectedGalaxyError(
+                f"{field.galaxy} has emission in {np.count_nonzero(seen)} pixels only: leave it out", Reason.NO_HI
+            )
         margin = int(np.ceil(field.beam.major / field.pixel)) + 1
         rows, columns = (np.flatnonzero(seen.any(axis=axis)) for axis in (1, 0))
         cut = tuple(
@@ -122,22 +183,22 @@ class _Search:
         )
         self.smear = Smear(field.beam, self.seen.shape, field.pixel)
         self.step = max(settings.step * field.beam.fwhm, field.pixel)
-        self.together = max(1.0, field.beam.area / field.pixel**2)  # pixels that share a beam
-        self.source = self._deblurred() if settings.deblur else self.sigma0
-        self.blurred_source = self.smear(self.source) if settings.deblur else self.source
+        self.per_beam: float = max(1.0, field.beam.area / field.pixel**2)  # correlated pixels
+        self.source = self._deblurred() if self.deblur else self.sigma0
+        self.blurred_source = self.smear(self.source) if self.deblur else self.source
         noise = 2.0 * field.noise
         with np.errstate(divide="ignore", invalid="ignore"):
             thermal = self.dispersion * noise / self.sigma0
         error = np.hypot(settings.noncircular, np.where(self.seen, thermal, 0.0))
-        self.weight = self.seen / error / np.sqrt(self.together)
+        self.weight = self.seen / error / np.sqrt(self.per_beam)
         error0 = np.hypot(noise + 1e-3 * self.sigma0.max(), settings.clumpy * self.sigma0)
-        self.weight0 = 1.0 / error0 / np.sqrt(self.together)
+        self.weight0 = 1.0 / error0 / np.sqrt(self.per_beam)
         seen_velocity = self.velocity[self.seen]
         self.spread = float(np.percentile(np.abs(seen_velocity - np.median(seen_velocity)), 90))
         self.rings = 0
 
     def _deblurred(self, rounds: int = 8) -> np.ndarray:
-        """Emission before the beam, by Richardson's and Lucy's method; zero where the map is blank."""
+        """Emission before the beam by Richardson-Lucy deconvolution; zero where the map is blank."""
         estimate = np.maximum(self.sigma0, 0.0)
         for _ in range(rounds):
             blurred = self.smear(estimate)
@@ -148,7 +209,7 @@ class _Search:
     # The geometry -----------------------------------------------------------------------------------------------------
 
     def geometry(self) -> tuple[Tilt, float]:
-        """The tilt that explains both maps best, and the standard deviation of the inclination [deg]."""
+        """The tilt that fits both maps best, and the standard deviation of the inclination [deg]."""
         inclination, angle = self.given
         if angle is None:
             angle = self._gradient()
@@ -167,15 +228,13 @@ class _Search:
         tilt, error = self._search(tilt, 1)
         self.rings = self._reach(tilt)
         self._leave_out(tilt)
-        if self.settings.geometry == "regularised" and self.rings >= 4:
-            tilt, error = self._search(tilt, self.settings.nodes)
-        else:
-            tilt, error = self._search(tilt, 1)
+        warped = self.settings.geometry == "regularised" and self.rings >= 4
+        tilt, error = self._search(tilt, self.settings.nodes if warped else 1)
         self.rings = self._reach(tilt)
         return tilt, error
 
     def _gradient(self) -> float:
-        """Direction in which the velocity rises [deg], from a plane through the field."""
+        """Position angle of the velocity gradient [deg], from a plane fitted to the field."""
         use = self.seen & (self.sigma0 > np.median(self.sigma0[self.seen]))
         columns = np.stack([np.ones(use.sum()), self.x[use], self.y[use]], axis=1)
         slope = np.linalg.lstsq(columns, self.velocity[use], rcond=None)[0]
@@ -193,18 +252,18 @@ class _Search:
         return int(filled[-1]) + 1
 
     def _coverage(self, tilt: Tilt, radius: np.ndarray) -> np.ndarray:
-        """Share of each ring where emission is seen."""
+        """Fraction of each ring with emission."""
         place = tilt.deproject(self.x, self.y)
         cos_i = np.cos(np.radians(tilt.at(radius)[0]))
         area = np.pi * ((radius + self.step / 2) ** 2 - (radius - self.step / 2) ** 2) * cos_i
         edges = np.concatenate([radius - self.step / 2, [radius[-1] + self.step / 2]])
-        # Half of the azimuth, about the major axis: across it the beam makes an inclined disc look wider.
+        # Half of the azimuth, about the major axis: along the minor axis the beam widens an inclined disc.
         near = self.seen & (np.abs(place.cosine) > np.sqrt(0.5))
         pixels, _ = np.histogram(place.radius[near], edges)
         return np.minimum(1.0, pixels * self.field.pixel**2 / (0.5 * area))
 
     def _leave_out(self, tilt: Tilt) -> None:
-        """Give no weight to velocities far from the rings: what belongs to something else in the field."""
+        """Give zero weight to velocities far from the rings, which belong to something else in the field."""
         fitted, _, _ = self._speeds(tilt, self.weight)
         off = np.where(self.seen, self.velocity - fitted, np.nan)
         scatter = 1.4826 * np.nanmedian(np.abs(off - np.nanmedian(off)))
@@ -228,17 +287,15 @@ class _Search:
 
         def residuals(p: np.ndarray) -> np.ndarray:
             tilt = unpack(p)
-            beliefs = [(p[0] - self.centre[0]) / centre_err, (p[1] - self.centre[1]) / centre_err]
-            beliefs += list(np.diff(tilt.inclination) / spread_i) + list(np.diff(tilt.position_angle) / spread_angle)
-            if self.prior is not None:
-                beliefs.append((tilt.inclination.mean() - self.prior[0]) / self.prior[1])
-            return np.concatenate([self._residuals(tilt), beliefs])
+            priors = [(p[0] - self.centre[0]) / centre_err, (p[1] - self.centre[1]) / centre_err]
+            priors += list(np.diff(tilt.inclination) / spread_i) + list(np.diff(tilt.position_angle) / spread_angle)
+            return np.concatenate([self._residuals(tilt), priors])
 
-        p0 = [start.x, start.y, *([] if fixed_i else angles[0]), *([] if fixed_angle else angles[1])]
-        low, high = np.full(len(p0), -np.inf), np.full(len(p0), np.inf)
+        guess = [start.x, start.y, *([] if fixed_i else angles[0]), *([] if fixed_angle else angles[1])]
+        low, high = np.full(len(guess), -np.inf), np.full(len(guess), np.inf)
         if not fixed_i:
             low[2 : 2 + nodes], high[2 : 2 + nodes] = 3.0, 88.0
-        p0 = np.clip(p0, low + 0.1, high - 0.1)
+        p0 = np.clip(guess, low + 0.1, high - 0.1)
         scale = np.array([centre_err] * 2 + [5.0] * (len(p0) - 2))
         found = least_squares(
             residuals, p0, bounds=(low, high), x_scale=scale, diff_step=1e-3, ftol=1e-3, xtol=1e-3, max_nfev=12
@@ -247,7 +304,7 @@ class _Search:
         if fixed_i:
             return tilt, 0.0
         data = residuals(found.x)
-        worse = max(1.0, float(np.sum(data**2)) * self.together / max(1, 2 * np.count_nonzero(self.seen)))
+        worse = max(1.0, float(np.sum(data**2)) * self.per_beam / max(1, 2 * int(self.seen.sum())))
         covariance = np.linalg.pinv(found.jac.T @ found.jac) * worse
         mean = np.zeros(len(p0))
         mean[2 : 2 + nodes] = 1.0 / nodes
@@ -256,7 +313,7 @@ class _Search:
     # The model for a given geometry -----------------------------------------------------------------------------------
 
     def _residuals(self, tilt: Tilt) -> np.ndarray:
-        """Weighted differences of both maps and their best models, with the penalties on roughness."""
+        """Weighted differences between both maps and their best models, and the penalties on roughness."""
         fitted, penalty, _ = self._speeds(tilt, self.weight)
         fitted0, penalty0, _ = self._densities(tilt)
         parts = (
@@ -271,25 +328,30 @@ class _Search:
         """Velocity in every pixel per km/s of each ring's speed, shape (rings, y, x)."""
         place = tilt.deproject(self.x, self.y)
         basis = hats(place.radius, self.step, self.rings)[1:] * (place.sin_i * place.cosine)
-        if self.settings.deblur:
-            basis = self.smear(basis * self.source)
-            basis /= np.maximum(self.blurred_source, 1e-9 * self.blurred_source.max())
+        if self.deblur:
+            basis = self._over_source(self.smear(basis * self.source))
         return basis
 
-    def _speeds(self, tilt: Tilt, weight: np.ndarray, v_sys: float | None = None):
+    def _over_source(self, blurred: np.ndarray) -> np.ndarray:
+        """A blurred map, weighted by the emission, over the blurred emission."""
+        return blurred / np.maximum(self.blurred_source, 1e-9 * self.blurred_source.max())
+
+    def _speeds(
+        self, tilt: Tilt, weight: np.ndarray, v_sys: float | None = None
+    ) -> tuple[np.ndarray, np.ndarray, _Solution]:
         """Model velocities (y, x), the curve's roughness, and (values, covariance) of ``[V_1 .. V_n, V_sys]``."""
         place, basis = tilt.deproject(self.x, self.y), self.columns(tilt)
         columns = basis if v_sys is not None else np.concatenate([basis, np.ones((1, *basis.shape[1:]))])
         data = self.velocity - (v_sys or 0.0)
         use = weight > 0
         a, b, w = columns[:, use], data[use], weight[use]
-        typical = max(30.0, self.spread / max(0.3, float(np.median(place.sin_i))))
-        rough = second_differences(self.rings, len(columns)) / (self.settings.smooth * typical)
-        values, covariance = solve(a, b, w, rough)
+        typical = max(30.0, self.spread / np.clip(np.median(place.sin_i), 0.3, None))
+        rough = _second_differences(self.rings, len(columns)) / (self.settings.smooth * typical)
+        values, covariance = _solve(a, b, w, rough)
         fitted = np.tensordot(values, columns, axes=1) + (v_sys or 0.0)
         return fitted, rough @ values, (values, covariance)
 
-    def _densities(self, tilt: Tilt):
+    def _densities(self, tilt: Tilt) -> tuple[np.ndarray, np.ndarray, _Solution]:
         """Model of moment 0 (y, x), its roughness, and (values, covariance) of the emission at ``0, step, ...``."""
         place = tilt.deproject(self.x, self.y)
         basis = hats(place.radius, self.step, self.rings + 1)
@@ -297,9 +359,9 @@ class _Search:
         basis = self.smear(basis[:-1])
         flat = basis.reshape(len(basis), -1)
         level = np.array([np.average(self.sigma0, weights=np.maximum(b, 1e-12)) for b in basis])
-        rough = second_differences(self.rings + 1, self.rings + 1)
+        rough = _second_differences(self.rings + 1, self.rings + 1)
         rough /= self.settings.clumpy * np.maximum(level[1:-1], 0.01 * level.max())[:, None]
-        values, covariance = solve(flat, self.sigma0.ravel(), self.weight0.ravel(), rough)
+        values, covariance = _solve(flat, self.sigma0.ravel(), self.weight0.ravel(), rough)
         return np.tensordot(values, basis, axes=1), rough @ values, (values, covariance)
 
     # The result -------------------------------------------------------------------------------------------------------
@@ -313,7 +375,7 @@ class _Search:
             return self.curve(replace(tilt, position_angle=tilt.position_angle + 180.0), inclination_err)
         off = (self.velocity - fitted)[self.weight > 0]
         residual = 1.4826 * float(np.median(np.abs(off - np.median(off))))
-        scaled = ((self.velocity - fitted) * self.weight)[self.weight > 0] * np.sqrt(self.together)
+        scaled = ((self.velocity - fitted) * self.weight)[self.weight > 0] * np.sqrt(self.per_beam)
         worse = max(0.05, (1.4826 * float(np.median(np.abs(scaled)))) ** 2)
         formal = np.sqrt(np.diag(covariance)[:n] * worse)
         place = tilt.deproject(self.x, self.y)
@@ -323,52 +385,45 @@ class _Search:
                 sides.append(np.full(n, np.nan))
                 continue
             _, _, (one, cov) = self._speeds(tilt, self.weight * side, v_sys)
-            # A speed that the data of this side do not bear on is the smoothing's alone.
+            # A speed that the data of this side do not constrain comes from the smoothing alone.
             sides.append(np.where(np.diag(cov) * worse < (0.3 * np.maximum(np.abs(one), 30.0)) ** 2, one, np.nan))
         radius = np.arange(1, n + 1) * self.step
         apart = np.where(np.isfinite(sides[0] - sides[1]), sides[0] - sides[1], 0.0)
         v_err = np.hypot(formal, 0.25 * apart)
         density = np.maximum(self._densities(tilt)[2][0][1:], 0.0)
         inclination, angle = tilt.at(radius)
-        dispersion = self._dispersion(tilt, fitted, speeds, v_sys, radius)
-        coverage = self._coverage(tilt, radius)
-        face_on = density * np.cos(np.radians(inclination))
         wide = radius >= self.field.beam.fwhm
         asymmetry = np.abs(apart[wide]) / np.maximum(np.abs(speeds[wide]), 1e-9)
-        curve = RotationCurve(
+        return RotationCurve(
             galaxy=self.field.galaxy,
             radius=radius,
             v_rot=speeds,
             v_err=v_err,
             v_approaching=sides[0],
             v_receding=sides[1],
-            dispersion=dispersion,
-            v_circ=circular_speed(radius, speeds, dispersion, face_on),
-            surface_density=face_on,
+            dispersion=self._dispersion(tilt, fitted, speeds, v_sys, radius),
+            surface_density=density * np.cos(np.radians(inclination)),
             inclination=inclination,
             position_angle=angle % 360.0,
             inclination_err=inclination_err,
             centre=(float(tilt.x), float(tilt.y)),
             v_sys=v_sys,
             beam=self.field.beam.fwhm,
-            coverage=coverage,
-            flags=ring_flags(radius, speeds, v_err, *sides, coverage, face_on, self.field.beam.fwhm),
+            coverage=self._coverage(tilt, radius),
             residual=residual,
             asymmetry=float(np.median(asymmetry)) if asymmetry.size else float("nan"),
-            velocity=self.field.kind,
         )
-        return replace(curve, reasons=galaxy_reasons(curve))
 
-    def _dispersion(self, tilt, fitted, speeds, v_sys, radius) -> np.ndarray:
-        """Median dispersion of each ring, less what beam and channels add [km/s]."""
+    def _dispersion(
+        self, tilt: Tilt, fitted: np.ndarray, speeds: np.ndarray, v_sys: float, radius: np.ndarray
+    ) -> np.ndarray:
+        """Median dispersion of each ring, corrected for beam smearing and channel width [km/s]."""
         place = tilt.deproject(self.x, self.y)
         variance = self.dispersion**2 - self.field.channel_width**2 / 12.0
-        if self.settings.deblur:
+        if self.deblur:
             sharp = np.tensordot(speeds, hats(place.radius, self.step, self.rings)[1:], axes=1)
             sharp = sharp * place.sin_i * place.cosine + v_sys
-            square = self.smear(self.source * sharp**2) / np.maximum(
-                self.blurred_source, 1e-9 * self.blurred_source.max()
-            )
+            square = self._over_source(self.smear(self.source * sharp**2))
             variance = variance - np.maximum(square - fitted**2, 0.0)
         out = np.full(len(radius), np.nan)
         for k, r in enumerate(radius):

@@ -1,12 +1,14 @@
 """Reading SPARC: rotation curves and mass models of 175 disc galaxies (Lelli, McGaugh & Schombert 2016).
 
-Only reading; where the files come from is `dmlib.manifest` (entries ``sparc-rotmod`` and ``sparc-table``).
+Only reading; `dmlib.manifest` provides the files (entries ``sparc-rotmod`` and ``sparc-table``).
 """
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from astropy import units as u
@@ -29,8 +31,8 @@ ROTMOD = {
     "sb_bulge": _SURFACE_BRIGHTNESS,
 }
 
-#: Columns of Table 1, in the order of the file: name -> unit (None: a bare number, str: text).
-TABLE1 = {
+#: Columns of Table 1, in the order of the file: name -> unit (int: a number without unit, str: text).
+TABLE1: dict[str, Any] = {
     "galaxy": str,
     "hubble_type": int,
     "distance": u.Mpc,
@@ -57,7 +59,7 @@ _ZERO_IS_MISSING = ("r_hi", "v_flat", "v_flat_err")
 
 
 class SparcError(DmlibError):
-    """A SPARC file that is missing or not of its form; names the file and the line."""
+    """A SPARC file that is missing or has another format; names the file and the line."""
 
 
 def read_rotmod(path: str | Path) -> QTable:
@@ -71,53 +73,38 @@ def read_rotmod(path: str | Path) -> QTable:
     Returns
     -------
     QTable
-        One row a measured radius: ``radius`` [kpc]; ``v_obs`` and its error ``v_err``, the rotation speed corrected for
-        inclination [km/s]; ``v_gas``, ``v_disk``, ``v_bulge``, the speeds that the gas (helium included), the stellar
-        disc and the bulge alone would give [km/s], the stellar ones for a mass-to-light ratio of 1 Msun/Lsun at
-        3.6 micron; ``sb_disk``, ``sb_bulge`` [Lsun/pc^2]. A negative speed stands for a pull outwards, as inside a gas
-        ring with a hole: it enters squares as ``v |v|``. ``meta`` holds ``galaxy`` and ``distance`` [Mpc].
+        One row per measured radius: ``radius`` [kpc]; ``v_obs`` and its error ``v_err``, the rotation speed corrected
+        for inclination [km/s]; ``v_gas``, ``v_disk``, ``v_bulge``, the speeds due to the gas (with helium), the stellar
+        disc and the bulge alone [km/s], the stellar ones for a mass-to-light ratio of 1 Msun/Lsun at 3.6 micron;
+        ``sb_disk``, ``sb_bulge`` [Lsun/pc^2]. A negative speed means an outward force, as inside a gas ring with a
+        hole: its square is ``v |v|``. ``meta`` has ``galaxy`` and ``distance`` [Mpc].
 
     Raises
     ------
     SparcError
-        When the file is missing, empty or has a line of another form; names file and line.
+        When the file is missing or empty, or a line has another format; names file and line.
     """
     path = Path(path)
     if not path.is_file():
         raise SparcError(
             f"{path.name} is not in {path.parent.name}: SPARC has no galaxy of that name, or it is incomplete."
         )
-    distance, rows = None, []
-    for number, text in enumerate(path.read_text(encoding="ascii", errors="replace").splitlines(), start=1):
-        if text.startswith("#"):
-            match = re.match(r"#\s*Distance\s*=\s*([0-9.]+)\s*Mpc", text)
-            distance = float(match[1]) * u.Mpc if match else distance
-            continue
-        if not text.strip():
-            continue
-        try:
-            row = [float(word) for word in text.split()]
-        except ValueError as error:
-            raise SparcError(f"{path.name}, line {number}: not a row of numbers; fetch the file again.") from error
-        if len(row) != len(ROTMOD) or not np.all(np.isfinite(row)):
-            raise SparcError(
-                f"{path.name}, line {number}: {len(row)} numbers, not {len(ROTMOD)}; fetch the file again."
-            )
-        rows.append(row)
-    if not rows or distance is None:
-        raise SparcError(f"{path.name} has no {'rows' if distance is not None else 'distance'}; fetch the file again.")
-    columns = np.array(rows).T
-    if np.any(np.diff(columns[0]) <= 0) or columns[0][0] <= 0:
+    lines = path.read_text(encoding="ascii", errors="replace").splitlines()
+    distance = re.search(r"^#\s*Distance\s*=\s*([0-9.]+)\s*Mpc", "\n".join(lines), re.MULTILINE)
+    if distance is None:
+        raise SparcError(f"{path.name} has no distance; fetch the file again.")
+    table = _table(path, lines, 0, ROTMOD)
+    radius = table["radius"].value
+    if np.any(np.diff(radius) <= 0) or radius[0] <= 0:
         raise SparcError(f"{path.name}: radii are not positive and increasing; fetch the file again.")
-    table = QTable({name: values * unit for (name, unit), values in zip(ROTMOD.items(), columns, strict=True)})
-    table.meta = {"galaxy": path.name.removesuffix("_rotmod.dat"), "distance": distance}
+    table.meta = {"galaxy": path.name.removesuffix("_rotmod.dat"), "distance": float(distance[1]) * u.Mpc}
     return table
 
 
 def read_table1(path: str | Path) -> QTable:
     """Read Table 1, the sample of galaxies.
 
-    The rows are split at blanks: they do not keep to the byte positions that the file's own header gives.
+    Rows are split at blanks: they do not follow the byte positions given in the file's own header.
 
     Parameters
     ----------
@@ -127,13 +114,13 @@ def read_table1(path: str | Path) -> QTable:
     Returns
     -------
     QTable
-        One row a galaxy, columns as in `TABLE1`, with units; ``quality`` is 1 high, 2 medium, 3 low. ``r_hi``,
-        ``v_flat`` and ``v_flat_err`` are NaN where the file has 0, which stands for "not measured".
+        One row per galaxy, columns as in `TABLE1`, with units; ``quality`` is 1 high, 2 medium, 3 low. ``r_hi``,
+        ``v_flat`` and ``v_flat_err`` are NaN where the file has 0, which means "not measured".
 
     Raises
     ------
     SparcError
-        When the file is missing or has a line of another form; names file and line.
+        When the file is missing, or a line has another format; names file and line.
     """
     path = Path(path)
     if not path.is_file():
@@ -142,39 +129,40 @@ def read_table1(path: str | Path) -> QTable:
     rules = [number for number, text in enumerate(lines) if text.startswith("----")]
     if not rules:
         raise SparcError(f"{path.name} is not a machine-readable table (no ruled lines); fetch it again.")
-    start = rules[-1] + 1
-    rows = []
-    for number, text in enumerate(lines[start:], start=start + 1):
-        if not text.strip():
-            continue
-        words = text.split()
-        if len(words) != len(TABLE1):
-            raise SparcError(
-                f"{path.name}, line {number}: {len(words)} entries, not {len(TABLE1)}; fetch the file again."
-            )
-        rows.append((number, words))
-    if not rows:
-        raise SparcError(f"{path.name} has no rows after its header; fetch it again.")
-    table = QTable()
-    for index, (name, unit) in enumerate(TABLE1.items()):
-        table[name] = _column(name, unit, [(number, words[index]) for number, words in rows], path)
+    table = _table(path, lines, rules[-1] + 1, TABLE1)
+    for name in _ZERO_IS_MISSING:
+        table[name][table[name] == 0] = np.nan
     return table
 
 
-def _column(name: str, unit, cells: list[tuple[int, str]], path: Path):
-    """One column of Table 1 with its unit."""
-    if unit is str:
-        return [word for _, word in cells]
-    values = []
-    for number, word in cells:
-        try:
-            values.append(int(word) if unit is int else float(word))
-        except ValueError as error:
-            raise SparcError(f"{path.name}, line {number}: {name} is '{word}', not a number.") from error
-    if unit is int:
-        return np.array(values)
-    column = np.array(values)
-    if name in _ZERO_IS_MISSING:
-        column[column == 0] = np.nan
-    # "1e9 Lsun" is a Quantity: the product has its values multiplied and the plain unit Lsun.
-    return column * unit
+def _table(path: Path, lines: list[str], first: int, columns: dict[str, Any]) -> QTable:
+    """Rows separated by blanks, from line `first` on; comments and empty lines are skipped."""
+    rows = []
+    for number, text in enumerate(lines[first:], start=first + 1):
+        words = text.split()
+        if not words or text.startswith("#"):
+            continue
+        where = f"{path.name}, line {number}"
+        if len(words) != len(columns):
+            raise SparcError(f"{where}: {len(words)} entries, not {len(columns)}; fetch the file again.")
+        rows.append([_value(*cell, where) for cell in zip(words, columns.items(), strict=True)])
+    if not rows:
+        raise SparcError(f"{path.name} has no rows; fetch the file again.")
+    table = QTable()
+    for (name, kind), cells in zip(columns.items(), zip(*rows, strict=True), strict=True):
+        # "1e9 Lsun" gives a Quantity with its values multiplied and the plain unit Lsun.
+        table[name] = np.array(cells) if kind in (int, str) else np.array(cells) * kind
+    return table
+
+
+def _value(word: str, column: tuple[str, Any], where: str) -> str | int | float:
+    name, kind = column
+    if kind is str:
+        return word
+    try:
+        value = int(word) if kind is int else float(word)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise SparcError(f"{where}: {name} is '{word}', not a number; fetch the file again.")
+    return value

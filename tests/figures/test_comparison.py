@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dmlib.evaluation.contest import Contest, Entry
+from dmlib.evaluation.method_comparison import Entry, MethodComparison
 from dmlib.figures import comparison, style
+from dmlib.rotation.reasons import Reason
 from dmlib.settings import RADII_KPC
 
 
 @pytest.fixture
-def match() -> Contest:
+def match() -> MethodComparison:
     rng = np.random.default_rng(2)
     truth = np.exp(rng.normal(26, 0.3, (6, 20)))
 
@@ -20,16 +21,18 @@ def match() -> Contest:
 
     entries = {name: entry(name, "rotation") for name in ("nfw", "nfw_perfect")} | {"C/all": entry("C/all", "network")}
     accepted = np.array([True, True, False, True, True, False])
-    reasons = ("", "", "inclination 20 deg, below 30", "", "", "sides differ by 20%")
+    reasons = ((), (), (Reason.FACE_ON,), (), (), (Reason.LOPSIDED,))
     ids = np.repeat([1, 2, 3], 2)
-    return Contest(truth, RADII_KPC, ids, np.tile([0, 1], 3), np.arange(6), entries, accepted, accepted, reasons)
+    return MethodComparison(
+        truth, RADII_KPC, ids, np.tile([0, 1], 3), np.arange(6), entries, accepted, accepted, reasons
+    )
 
 
 def series(fig) -> dict:
     return dict(style.recorded(fig))
 
 
-def test_errors_are_those_of_the_contest(match):
+def test_errors_are_those_of_the_comparison(match):
     fig = comparison.errors(match, {"one": ("nfw",), "two": ("C/all",)}, match.accepted, 1)
     rows = [rows for name, rows in style.recorded(fig) if name == "one, nfw"]
     np.testing.assert_allclose(rows[0]["value"], match.error("nfw", match.accepted, 1).value)
@@ -52,5 +55,5 @@ def test_knowledge_and_duel(match):
 
 def test_judged_falls_back_to_all_with_a_fit(match):
     assert match.judged().sum() == 4 and not match.is_fallback
-    none = Contest(**{**vars(match), "accepted": np.zeros(6, bool)})
+    none = MethodComparison(**{**vars(match), "accepted": np.zeros(6, bool)})
     assert none.is_fallback and none.judged().all()

@@ -51,7 +51,7 @@ def test_views_or_galaxies_are_told_apart():
 def test_two_galaxies_are_chosen_by_rank():
     scores = architectures()
     ids, error = single.errors_of_galaxies(scores, "C/all")
-    chosen = single.choose_two(scores, "C/all", "embedded")
+    chosen = single.choose_two(scores, "C/all", talk=False)
     ranks = [float((error < error[ids == number]).mean()) for number in chosen.values()]
     assert ranks == pytest.approx([single.GOOD, single.HARD], abs=0.02)
     row = single.typical_view(scores, "C/all", chosen["a hard one"])
@@ -63,22 +63,23 @@ def test_those_of_the_talk_are_chosen_on_tng_where_they_are_tested():
     ids = scores.subhalo_id.copy()
     ids[:3], ids[3:6] = single.OF_THE_TALK[0], single.OF_THE_TALK[1]
     there = type(scores)(scores.radii, scores.truth, scores.masses, ids, draws=20)
-    assert tuple(single.choose_two(there, "C/all", "api").values()) == single.OF_THE_TALK
-    assert set(single.choose_two(there, "C/all", "embedded").values()) != set(single.OF_THE_TALK)
-    assert set(single.choose_two(scores, "C/all", "files").values()).isdisjoint(single.OF_THE_TALK)
+    assert tuple(single.choose_two(there, "C/all", talk=True).values()) == single.OF_THE_TALK
+    assert set(single.choose_two(there, "C/all", talk=False).values()) != set(single.OF_THE_TALK)
+    assert set(single.choose_two(scores, "C/all", talk=True).values()).isdisjoint(single.OF_THE_TALK)
 
 
 def test_disturbed_galaxies_are_those_of_the_plan():
-    from dmlib import embedded
+    from dmlib import load
     from dmlib.settings import Settings
 
-    settings = Settings(profile="smoke")
-    planned = embedded.population(settings).subhalos["disturbed"]
-    ids = np.arange(len(planned))
-    found = single.disturbed(settings, ids)
+    found = load.disturbed(Settings(profile="smoke"))
     assert found.any() and not found.all()
-    np.testing.assert_array_equal(found, planned != "")
-    assert single.disturbed(Settings(universe="files", base_path="elsewhere"), ids) is None
+    ids = np.array([0, 1, 1])
+    kind = {"satellite": np.array([0.0, 1.0, 1.0])}
+    groups = single.groups_of_views(kind, ids, found)
+    np.testing.assert_array_equal(groups["gas (truth)"]["disturbed"], found[ids])
+    assert list(single.groups_of_views(kind, ids)) == ["place in the group"]
+    assert load.disturbed(Settings(universe="files", base_path="elsewhere")) is None
 
 
 def test_an_upper_half_that_is_harder_is_found():

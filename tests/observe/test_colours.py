@@ -1,14 +1,12 @@
 """Observed sequences, colours of the embedded galaxies, rings, and the committed record of a real image."""
 
-import json
-
 import numpy as np
 import pytest
-from image_toys import content, galaxy, spot, stars
+from image_toys import galaxy, stars
 
 from dmlib import load
 from dmlib.observe.grid import SkyGrid
-from dmlib.observe.images import bands, record
+from dmlib.observe.images import bands
 from dmlib.observe.images.colours import catalogue_magnitudes, divider, dusty_magnitudes, quiescent, sequence
 from dmlib.observe.images.light import ParticleLight, star_luminosities
 from dmlib.observe.images.published import box_view
@@ -77,30 +75,9 @@ def test_a_field_that_holds_all_holds_all_light():
     np.testing.assert_allclose(image.sum(axis=(0, 1)) * grid.pixel_area, star_luminosities(toy).sum(axis=0), rtol=1e-12)
 
 
-def test_record_is_written_by_its_command(tmp_path, capsys):
-    (tmp_path / "broadband_9.fits").write_bytes(content(spot(21, 10, 10)))
-    arguments = ["image", str(tmp_path / "broadband_9.fits"), "--subhalo-id", "9", "--out", str(tmp_path / "r.json")]
-    assert record.main(arguments) == 0
-    written = (tmp_path / "r.json").read_text()
-    assert '"skirt_tng100_subhalo_9"' in written and '"counts_per_second"' in written
-    assert str(tmp_path) not in written
-    assert record.main(["image", str(tmp_path / "none.fits"), "--subhalo-id", "9"]) == 1
-    assert "none.fits" in capsys.readouterr().err
-
-
-def test_committed_record_is_what_the_real_file_gives(shared_data):
-    kept = load.record("skirt_tng100_subhalo_6")["measured"]
-    measured = record.measure_image(shared_data / "tng_skirt" / "TNG100-1_099_broadband_6.fits")
-    assert measured.pop("flux_change") < 1e-12 and kept.pop("flux_change") < 1e-12
-    assert measured == kept
-
-
-def test_real_galaxies_have_the_colours_of_the_committed_record(shared_data, tmp_path):
+def test_real_galaxies_have_the_colours_of_the_observed_sequences():
     """Stars of real TNG galaxies against the observed sequences; and that ours are like them, see the chapter."""
-    path = record.write_colours(shared_data / "tng100_catalogue_subset" / "output", tmp_path / "colours.json")
-    measured, kept = json.loads(path.read_text()), load.record(record.COLOURS)
-    assert measured["measured"] == kept["measured"]
-    assert measured["universe_identity"] == kept["universe_identity"]
+    kept = load.record("colours_tng100_subset")
     for name, which, expected in (("star-forming", "blue", -0.25), ("quiescent", "red", 0.0)):
         rows = {key: np.array(values) for key, values in kept["measured"][name].items()}
         offset = np.median(rows["u_r"] - sequence(which, rows["m_r"])[0])

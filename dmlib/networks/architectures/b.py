@@ -1,7 +1,7 @@
-"""Architecture B, our own: deeper, kernels of 3x3, residual, and no flattening.
+"""Architecture B, our own: deeper, kernels of 3x3, residual, and without flattening.
 
-The talk names B but does not define it. Ours asks what the conventional improvements on A bring: many small kernels
-instead of few large ones, shortcuts, global average pooling (a galaxy is the same wherever a feature lies), and light
+The talk names B but does not define it. Ours tests what the conventional improvements on A bring: many small kernels
+instead of few large ones, shortcuts, global average pooling (a feature counts the same wherever it lies), and light
 regularisation. Unlike C it knows nothing of galaxies.
 """
 
@@ -14,10 +14,9 @@ from keras import layers
 
 
 def build(channels: Sequence[str], pixels: int, outputs: int) -> keras.Model:
-    """A stem of stride 2, three stages of residual blocks, averages and maxima over the sky, two dense layers."""
+    """A stem of stride 2, four residual blocks, averages and maxima over the sky, two dense layers."""
     image = keras.Input((pixels, pixels, len(channels)), name="image")
-    x = layers.Conv2D(32, 3, strides=2, padding="same", use_bias=False)(image)
-    x = layers.Activation("relu")(layers.BatchNormalization(momentum=0.95)(x))
+    x = layers.Activation("relu")(_convolve(image, 32, 3, 2))
     for filters, stride in ((32, 1), (64, 2), (128, 2), (128, 2)):
         x = _residual(x, filters, stride)
     x = layers.Concatenate()([layers.GlobalAveragePooling2D()(x), layers.GlobalMaxPooling2D()(x)])
@@ -25,14 +24,16 @@ def build(channels: Sequence[str], pixels: int, outputs: int) -> keras.Model:
     return keras.Model(image, layers.Dense(outputs, dtype="float32", name="ln_m_dm")(x), name="B")
 
 
-def _residual(x, filters: int, stride: int):
+def _residual(x: keras.KerasTensor, filters: int, stride: int) -> keras.KerasTensor:
     short = x
-    x = layers.Conv2D(filters, 3, strides=stride, padding="same", use_bias=False)(x)
-    x = layers.Activation("relu")(layers.BatchNormalization(momentum=0.95)(x))
-    x = layers.Conv2D(filters, 3, padding="same", use_bias=False)(x)
-    x = layers.BatchNormalization(momentum=0.95)(x)
+    x = layers.Activation("relu")(_convolve(x, filters, 3, stride))
+    x = _convolve(x, filters, 3, 1)
     if stride > 1 or short.shape[-1] != filters:
         short = layers.AveragePooling2D(stride, padding="same")(short) if stride > 1 else short
-        short = layers.Conv2D(filters, 1, use_bias=False)(short)
-        short = layers.BatchNormalization(momentum=0.95)(short)
+        short = _convolve(short, filters, 1, 1)
     return layers.Activation("relu")(layers.Add()([x, short]))
+
+
+def _convolve(x: keras.KerasTensor, filters: int, kernel: int, stride: int) -> keras.KerasTensor:
+    x = layers.Conv2D(filters, kernel, strides=stride, padding="same", use_bias=False)(x)
+    return layers.BatchNormalization(momentum=0.95)(x)

@@ -1,4 +1,4 @@
-"""ResNet50 (He et al. 2016) with n channels and one linear output a radius, from random weights."""
+"""ResNet50 (He et al. 2016) with any number of channels and one linear output per radius, from random weights."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from keras import layers
 def build(channels: Sequence[str], pixels: int, outputs: int) -> keras.Model:
     """`keras.applications.ResNet50` without its head, global average pooling, a linear layer.
 
-    How the authors adapted it is unknown: this is the plainest way. The running means of its batch normalisation
-    follow within some ten batches instead of some hundred, so that a short training too has means that belong to its
-    weights.
+    How the authors adapted it is not known: this is the simplest way. The running means of its batch normalisation
+    follow within about ten batches instead of about a hundred, so that they match the weights of a short training too.
     """
     image = keras.Input((pixels, pixels, len(channels)), name="image")
     trunk = keras.applications.ResNet50(include_top=False, weights=None, input_tensor=image, pooling="avg")

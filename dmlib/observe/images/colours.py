@@ -112,14 +112,5 @@ def dusty_magnitudes(
             set_aside[int(subhalo_id)] = str(error)
             continue
         rows.append((int(subhalo_id), view.inclination, bare, dusty))
-    ids, inclinations, bare_rows, dusty_rows = zip(*rows, strict=True) if rows else ((), (), (), ())
-    shape = (-1, len(light.bands))
-    table = QTable(
-        {
-            "subhalo_id": np.array(ids, dtype=int),
-            "inclination": np.array(inclinations, dtype=float) * u.deg,
-            "bare": np.array(bare_rows, dtype=float).reshape(shape),
-            "dusty": np.array(dusty_rows, dtype=float).reshape(shape),
-        }
-    )
-    return table, set_aside
+    names = ("subhalo_id", "inclination", "bare", "dusty")
+    return QTable(rows=rows, names=names, units={"inclination": u.deg}), set_aside

@@ -1,0 +1,173 @@
+"""Uncertainties by resampling galaxies.
+
+Views of one galaxy share its target and most of its errors: three views are not three measurements. Whole galaxies are
+therefore drawn with replacement, with all their views. All methods and radii use the same draws, so that two methods
+are compared on the same galaxies, draw by draw: most of the scatter is common to both and cancels in the difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeVar
+
+import numpy as np
+
+_STREAM = 0x626F6F74  # a random stream of its own
+
+Result = TypeVar("Result")
+
+
+def resample(statistic: Callable[[np.ndarray], Result], n: int, *, seed: int, draws: int) -> list[Result]:
+    """A statistic of bootstrap samples of n objects.
+
+    Parameters
+    ----------
+    statistic : callable
+        Of the indices of a sample, shape (n,).
+    n : int
+    seed : int
+    draws : int
+
+    Returns
+    -------
+    list, length draws
+    """
+    rng = np.random.default_rng(seed)
+    return [statistic(rng.integers(0, n, n)) for _ in range(draws)]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number, or one at each radius, with its uncertainty.
+
+    Parameters
+    ----------
+    value : ndarray
+        Of the whole sample.
+    error : ndarray
+        Standard deviation over the draws.
+    low, high : ndarray
+        16th and 84th percentile over the draws.
+    """
+
+    value: np.ndarray
+    error: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """Draws of galaxies.
+
+    Parameters
+    ----------
+    subhalo_id : ndarray of int, shape (n,)
+        Galaxy of each view.
+    draws : int
+    seed : int
+    """
+
+    subhalo_id: np.ndarray
+    draws: int = 1000
+    seed: int = 1
+
+    @cached_property
+    def n_galaxies(self) -> int:
+        """Number of galaxies."""
+        return len(np.unique(self.subhalo_id))
+
+    @cached_property
+    def weights(self) -> np.ndarray:
+        """How often each view is in each draw, shape (draws + 1, n); the first row is the whole sample."""
+        galaxies, member = np.unique(self.subhalo_id, return_inverse=True)
+        rng = np.random.default_rng([self.seed, _STREAM])
+        counts = rng.multinomial(len(galaxies), np.full(len(galaxies), 1.0 / len(galaxies)), size=self.draws)
+        return np.concatenate([np.ones((1, len(member))), counts[:, member]])
+
+    def mean(self, values: np.ndarray, where: np.ndarray | None = None) -> Estimate:
+        """Mean over views of `values`, shape (n,) or (n, r); NaN is left out.
+
+        Parameters
+        ----------
+        values : ndarray
+        where : ndarray of bool, shape (n,), optional
+            Views to use.
+        """
+        return _estimate(self._means(values, where))
+
+    def root_mean(self, squares: np.ndarray, where: np.ndarray | None = None) -> Estimate:
+        """Root of the mean over views; arguments as `mean`."""
+        return _estimate(np.sqrt(self._means(squares, where)))
+
+    def ratio(self, above: np.ndarray, below: np.ndarray, where: np.ndarray | None = None) -> Estimate:
+        """Mean of `above` over the mean of `below`, draw by draw; arguments as `mean`."""
+        return _estimate(self._means(above, where) / self._means(below, where))
+
+    def difference(self, first: np.ndarray, second: np.ndarray, where: np.ndarray | None = None) -> Estimate:
+        """Mean of `first` minus the mean of `second`, on the same galaxies; arguments as `mean`."""
+        return _estimate(self._means(np.asarray(first, dtype=float) - np.asarray(second, dtype=float), where))
+
+    def contrast(self, values: np.ndarray, first: np.ndarray, second: np.ndarray) -> Estimate:
+        """Mean of `values` over some views minus their mean over others, draw by draw.
+
+        Parameters
+        ----------
+        values : ndarray, shape (n,) or (n, r)
+        first, second : ndarray of bool, shape (n,)
+        """
+        return _estimate(self._means(values, first) - self._means(values, second))
+
+    def quantile(self, values: np.ndarray, share: float, where: np.ndarray | None = None) -> Estimate:
+        """Quantile over views, for example the median with share 0.5; arguments as `mean`."""
+        return _estimate(self._quantiles(values, share, where))
+
+    def scatter(self, values: np.ndarray, where: np.ndarray | None = None) -> Estimate:
+        """Half of the range of the middle 68 per cent, a standard deviation that is robust to outliers."""
+        high, low = (self._quantiles(values, share, where) for share in (0.8413, 0.1587))
+        return _estimate(0.5 * (high - low))
+
+    def extreme(self, values: np.ndarray, columns: np.ndarray | slice = slice(None)) -> Estimate:
+        """Largest of the means at some radii, `values` of shape (n, r), in each draw."""
+        return _estimate(self._means(values, None)[:, columns].max(axis=1))
+
+    def ratio_extreme(self, above: np.ndarray, below: np.ndarray) -> Estimate:
+        """Largest over the radii of the ratio of two means, both of shape (n, r)."""
+        return _estimate((self._means(above, None) / self._means(below, None)).max(axis=1))
+
+    def _means(self, values: np.ndarray, where: np.ndarray | None) -> np.ndarray:
+        values = np.asarray(values, dtype=float)
+        weights = self.weights if where is None else self.weights * np.asarray(where, dtype=float)
+        good = np.isfinite(values)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            # A draw may contain no galaxy of a rare kind; it is then left out.
+            return (weights @ np.where(good, values, 0.0)) / (weights @ good.astype(float))
+
+    def _quantiles(self, values: np.ndarray, share: float, where: np.ndarray | None) -> np.ndarray:
+        values = np.asarray(values, dtype=float)
+        columns = values[:, None] if values.ndim == 1 else values
+        weights = self.weights if where is None else self.weights * np.asarray(where, dtype=float)
+        out = np.full((len(weights), columns.shape[1]), np.nan)
+        for k, column in enumerate(columns.T):
+            order = np.argsort(column)
+            order = order[np.isfinite(column[order])]
+            if not len(order):
+                continue
+            total = np.cumsum(weights[:, order], axis=1)
+            # Half-way where the share falls between two views, as the median of an even number does.
+            edges = [(total < share * total[:, -1:] + tiny).sum(axis=1) for tiny in (-1e-9, 1e-9)]
+            picked = sum(column[order][np.minimum(edge, len(order) - 1)] for edge in edges) / 2.0
+            out[:, k] = np.where(total[:, -1] > 0, picked, np.nan)
+        return out[:, 0] if values.ndim == 1 else out
+
+
+def _estimate(draws: np.ndarray) -> Estimate:
+    """An estimate from its value for the whole sample and for each draw."""
+    some = draws[1:]
+    if not np.isfinite(some).any(axis=0).all():
+        some = np.where(np.isfinite(some).any(axis=0), some, 0.0) + np.where(np.isfinite(draws[0]), 0.0, np.nan)
+    low, high = np.nanpercentile(some, [15.87, 84.13], axis=0) if np.isfinite(some).any() else (draws[0], draws[0])
+    spread = np.nanstd(some, axis=0, ddof=1) if np.isfinite(some).any() else np.full_like(draws[0], np.nan)
+    return Estimate(draws[0], spread, low, high)

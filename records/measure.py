@@ -1,0 +1,177 @@
+"""Measure the committed records again: what was measured once on data that a reader may not have.
+
+A record is a small JSON file in this folder with its source, date and command. It is written by this command, never by
+hand::
+
+    python records/measure.py selection PATH
+    python records/measure.py colours PATH
+    python records/measure.py image PATH --subhalo-id 6
+
+PATH is the ``output`` folder of a tree with rows of the real TNG100-1 group catalogue, or the published SKIRT image
+``broadband_6.fits``. Chapters read a record with `dmlib.load.record`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+from astropy import units as u
+
+from dmlib import __version__
+from dmlib.errors import DmlibError
+from dmlib.files import sha256, write_text
+from dmlib.observe.grid import SkyGrid
+from dmlib.observe.images.bands import BANDS as SDSS
+from dmlib.observe.images.colours import catalogue_magnitudes, quiescent
+from dmlib.observe.images.published import BANDS, read_broadband
+from dmlib.published_script_bugs import selection_readings
+from dmlib.sample import select
+from dmlib.settings import PROFILES, Settings
+from dmlib.units import PART_TYPE
+from dmlib.universe import Universe, open_universe
+
+_TNG = "Nelson et al. 2019, Computational Astrophysics and Cosmology 6, 2 (the IllustrisTNG data release)"
+
+#: Fingerprint of the rows on which the committed record of the selection was measured, and what they are.
+_SUBSET_IDENTITY = "c5a2bef31c3ee6542a23edadc444eedb795e69b2ff63903939708306813a4b78"
+_SUBSET = (
+    "60 consecutive FoF groups and all their subhaloes of the real TNG100-1 group catalogue, snapshot 99, re-indexed "
+    "as a catalogue of their own (SubfindIDs from 399391 on); no particles"
+)
+
+
+def measure_image(path: str | Path) -> dict:
+    """What resampling does to the flux of one published image.
+
+    Parameters
+    ----------
+    path : path
+        A ``broadband_ID.fits``.
+
+    Returns
+    -------
+    dict
+        ``pixels`` a side, ``pixel_size`` and ``field_of_view`` [kpc], ``redshift``, ``counts_per_second`` by band,
+        ``flux_change``: largest relative change in a band on a grid (pixels of profile quick) that holds the whole
+        image, ``within_common_grid``: share of the flux by band within the field of view of profile quick.
+
+    Raises
+    ------
+    FetchError
+        When the file is missing or damaged.
+    """
+    image = read_broadband(path)
+    total = image.data.sum(axis=(0, 1))
+    quick = PROFILES["quick"]
+    whole = SkyGrid(1.1 * image.field_of_view, quick.pixels)
+    common = SkyGrid(quick.field_of_view, quick.pixels)
+    change = np.abs(image.on(whole).sum(axis=(0, 1)) / total - 1.0).max()
+    within = image.on(common).sum(axis=(0, 1)) / total
+    return {
+        "pixels": image.data.shape[0],
+        "pixel_size": round(image.pixel_size, 6),
+        "field_of_view": round(image.field_of_view, 3),
+        "redshift": image.redshift,
+        "counts_per_second": {band: round(float(value), 2) for band, value in zip(BANDS, total, strict=True)},
+        "flux_change": float(f"{change:.1e}"),
+        "within_common_grid": {band: round(float(value), 5) for band, value in zip(BANDS, within, strict=True)},
+    }
+
+
+def measure_colours(universe: Universe) -> dict:
+    """Magnitude and colour of the galaxies of the paper's sample and of quiescent ones, without dust.
+
+    Parameters
+    ----------
+    universe : Universe
+
+    Returns
+    -------
+    dict
+        ``star-forming`` and ``quiescent``, each with lists ``m_r``, ``u_r`` (u from U + 0.79) [mag] and ``log_ml_r``
+        (stellar mass over luminosity in r, log10 in solar units).
+    """
+    measured = {}
+    chosen = {"star-forming": np.asarray(select(universe)[0]["subhalo_id"]), "quiescent": quiescent(universe)}
+    for name, ids in chosen.items():
+        u_band, _, r, *_ = catalogue_magnitudes(universe, ids).T
+        mass = universe.subhalos(["SubhaloMassType"], ids)["SubhaloMassType"][:, PART_TYPE["stars"]].to_value(u.Msun)
+        columns = {
+            "m_r": r,
+            "u_r": u_band - r,
+            "log_ml_r": np.log10(mass) - 0.4 * (SDSS["r"].m_sun - r),
+        }
+        measured[name] = {key: [round(float(value), 3) for value in values] for key, values in columns.items()}
+    return measured
+
+
+def record_of(what: str, path: Path, subhalo_id: int) -> dict:
+    """Measure one record, with its source, citation and the command that repeats it."""
+    shared = {"date": datetime.date.today().isoformat(), "dmlib": __version__}
+    if what == "image":
+        measured = measure_image(path)
+        return {
+            "id": f"skirt_tng100_subhalo_{subhalo_id}",
+            "statement": "What resampling does to the flux of a published SKIRT image",
+            "simulation": "TNG100-1",
+            "snapshot": 99,
+            "source": f"published SKIRT image broadband_{subhalo_id}.fits (SDSS g r i z) of TNG100-1, snapshot 99",
+            "citation": f"Rodriguez-Gomez et al. 2019, MNRAS 483, 4140; {_TNG}",
+            "sha256": sha256(path),
+            "command": f"python records/measure.py image PATH --subhalo-id {subhalo_id}",
+            **shared,
+            "measured": measured,
+        }
+    universe = open_universe(Settings(universe="files", base_path=str(path)))
+    header = universe.header
+    shared |= {
+        "simulation": header.simulation,
+        "snapshot": header.snapshot,
+        "citation": _TNG,
+        "universe_identity": header.identity,
+        "command": f"python records/measure.py {what} PATH",
+    }
+    if what == "colours":
+        return {
+            "id": "colours_tng100_subset",
+            "statement": "Magnitudes and colours, without dust, of real galaxies of the TNG100-1 group catalogue",
+            "source": f"{header.n_groups} FoF groups and all their {header.n_subhalos} subhaloes",
+            **shared,
+            "measured": measure_colours(universe),
+        }
+    whole = f"{header.simulation} group catalogue, snapshot {header.snapshot}: {header.n_subhalos} subhaloes"
+    return {
+        "id": "selection_tng100_subset",
+        "statement": "What the paper's cuts leave of real rows of the TNG100-1 group catalogue",
+        "source": _SUBSET if header.identity == _SUBSET_IDENTITY else whole,
+        **shared,
+        "measured": selection_readings(universe),
+    }
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure a record and write it."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("what", choices=("selection", "colours", "image"), help="which record")
+    parser.add_argument("path", type=Path, help="an output folder with a group catalogue, or a published image")
+    parser.add_argument("--subhalo-id", type=int, default=6, help="subhalo of the image")
+    parser.add_argument("--out", type=Path, help="file to write; default records/<id>.json")
+    given = parser.parse_args(arguments)
+    try:
+        record = record_of(given.what, given.path, given.subhalo_id)
+    except DmlibError as error:
+        print(error, file=sys.stderr)
+        return 1
+    out = given.out or Path(__file__).parent / f"{record['id']}.json"
+    write_text(out, json.dumps(record, indent=1) + "\n")
+    print(out)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

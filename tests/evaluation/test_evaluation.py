@@ -1,0 +1,206 @@
+"""Error measures and their uncertainty, on numbers with a known answer."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dmlib.bootstrap import resample
+from dmlib.evaluation import MEASURES, Bootstrap, Scores, coverage, delta_mse, ln_ratio, per_view, verdict
+from dmlib.evaluation.bins import binned, in_groups, quantile_edges
+from dmlib.evaluation.coverage import EXPECTED, pit_histogram
+from dmlib.evaluation.derived import bands, circular_velocity, draw_profiles, rising, shell_density
+from dmlib.units import G
+
+TRUTH = np.array([[1e10, 4e10], [2e10, 8e10]])
+PREDICTED = np.array([[1.2e10, 4e10], [1e10, 8.8e10]])
+
+
+def test_delta_mse_is_the_formula_of_the_talk():
+    by_hand = np.sqrt([(0.2**2 + 0.5**2) / 2, (0.0 + 0.1**2) / 2])
+    np.testing.assert_allclose(delta_mse(TRUTH, PREDICTED), by_hand)
+
+
+def test_delta_mse_of_ln_m_is_many_times_smaller():
+    expected = np.sqrt(((np.log(PREDICTED) / np.log(TRUTH) - 1) ** 2).mean(axis=0))
+    np.testing.assert_allclose(delta_mse(TRUTH, PREDICTED, of="ln_m"), expected)
+    assert (delta_mse(TRUTH, PREDICTED, of="ln_m") < 0.1 * delta_mse(TRUTH, PREDICTED)).all()
+
+
+def test_delta_mse_the_other_way_round_divides_by_the_prediction():
+    expected = np.sqrt((((TRUTH - PREDICTED) / PREDICTED) ** 2).mean(axis=0))
+    np.testing.assert_allclose(delta_mse(TRUTH, PREDICTED, relative_to="prediction"), expected)
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_a_perfect_prediction_has_no_error(name):
+    np.testing.assert_allclose(per_view(TRUTH, TRUTH, name), 0.0, atol=1e-15)
+
+
+def test_no_mass_is_left_out_and_not_counted_as_right():
+    truth = np.array([[0.0, 4e10], [2e10, 8e10]])
+    assert np.isnan(per_view(truth, PREDICTED, "relative")[0, 0])
+    assert delta_mse(truth, PREDICTED)[0] == pytest.approx(0.5)
+    assert np.isnan(ln_ratio(TRUTH, np.array([[np.nan, -1.0], [1e10, 1e10]]))[0]).all()
+
+
+def test_shapes_must_agree():
+    with pytest.raises(ValueError, match="shapes"):
+        per_view(TRUTH, PREDICTED[:1], "relative")
+    with pytest.raises(ValueError, match="mse"):
+        per_view(TRUTH, PREDICTED, "mse")
+
+
+def test_bootstrap_of_a_mean_is_the_standard_error_over_galaxies():
+    """Views repeat their galaxy's value: three times the views are no more knowledge."""
+    rng = np.random.default_rng(1)
+    galaxy = rng.standard_normal(400)
+    one = Bootstrap(np.arange(400), draws=2000).mean(galaxy)
+    three = Bootstrap(np.repeat(np.arange(400), 3), draws=2000).mean(np.repeat(galaxy, 3))
+    assert one.error == pytest.approx(galaxy.std() / 20.0, rel=0.08)
+    assert three.error == pytest.approx(one.error, rel=0.08)
+    assert three.value == pytest.approx(galaxy.mean())
+    assert three.low < three.value < three.high
+
+
+def test_paired_differences_cancel_what_is_common():
+    rng = np.random.default_rng(2)
+    ids = np.repeat(np.arange(200), 3)
+    common = np.repeat(rng.standard_normal(200), 3)
+    first, second = common + 0.1 + 0.01 * rng.standard_normal(600), common
+    bootstrap = Bootstrap(ids)
+    found = bootstrap.difference(first, second)
+    assert found.value == pytest.approx(0.1, abs=0.005)
+    assert found.error < 0.1 * bootstrap.mean(first).error
+
+
+def test_quantiles_are_numpys_and_scatter_is_a_standard_deviation():
+    values = np.random.default_rng(3).normal(1.0, 2.0, (3001, 2))
+    bootstrap = Bootstrap(np.arange(3001), draws=50)
+    np.testing.assert_allclose(bootstrap.quantile(values, 0.5).value, np.median(values, axis=0))
+    np.testing.assert_allclose(bootstrap.scatter(values).value, 2.0, rtol=0.05)
+    even = np.array([1.0, 2.0, 4.0, 8.0])
+    assert Bootstrap(np.arange(4), draws=5).quantile(even, 0.5).value == 3.0
+
+
+def test_ratio_and_root_and_worst_radius():
+    values = np.array([[1.0, 9.0], [3.0, 7.0]])
+    bootstrap = Bootstrap(np.array([5, 6]), draws=200)
+    np.testing.assert_allclose(bootstrap.root_mean(values).value, np.sqrt([2.0, 8.0]))
+    np.testing.assert_allclose(bootstrap.ratio(values[:, 1], values[:, 0]).value, 4.0)
+    assert bootstrap.extreme(values).value == 8.0
+    assert bootstrap.extreme(values, slice(0, 1)).value == 2.0
+
+
+def honest(stretch: float, n: int = 600, seed: int = 4):
+    """Truths that scatter about the prediction by `stretch` times what is stated."""
+    rng = np.random.default_rng(seed)
+    sigma = rng.uniform(0.05, 0.3, (n, 3))
+    predicted = np.exp(rng.normal(25.0, 1.0, (n, 3)))
+    truth = predicted * np.exp(stretch * sigma * rng.standard_normal((n, 3)))
+    bootstrap = Bootstrap(np.repeat(np.arange(n // 3), 3), draws=300)
+    return coverage(truth, predicted, sigma, bootstrap), bootstrap
+
+
+def test_honest_uncertainties_cover():
+    found, bootstrap = honest(1.0)
+    for k, share in EXPECTED.items():
+        assert abs(found.overall[k].value - share) < 4 * found.overall[k].error
+    assert found.stretch.value == pytest.approx(1.0, abs=0.05)
+    histogram = pit_histogram(found.pit, bootstrap)
+    assert histogram.value.mean() == pytest.approx(1.0)
+    assert (np.abs(histogram.value - 1.0) < 4 * histogram.error).all()
+
+
+def test_too_small_uncertainties_are_found_out():
+    found, bootstrap = honest(2.0)
+    assert found.overall[1].value < EXPECTED[1] - 5 * found.overall[1].error
+    assert found.stretch.value == pytest.approx(2.0, rel=0.05)
+    histogram = pit_histogram(found.pit, bootstrap).value
+    assert min(histogram[0], histogram[-1]) > 2.0 * histogram[4:6].max()
+
+
+def test_no_stated_uncertainty_is_not_covered_by_accident():
+    found = coverage(TRUTH, PREDICTED, np.zeros_like(TRUTH), Bootstrap(np.array([1, 2]), draws=10))
+    assert np.isnan(found.z).all() and np.isnan(found.overall[1].value)
+
+
+def test_bins_hold_their_means_and_rare_kinds_are_left_out():
+    ids = np.arange(60)
+    by = np.linspace(0.0, 1.0, 60)
+    found = binned(10.0 * (by > 0.5), by, quantile_edges(by, 4), Bootstrap(ids, draws=50))
+    assert [estimate.value for estimate in found.estimates] == [0.0, 0.0, 10.0, 10.0]
+    assert found.n_galaxies.sum() == 60
+    rare = in_groups(by, {"rare": ids < 3, "common": ids >= 3}, Bootstrap(ids, draws=50))
+    assert rare.labels == ("common",)
+
+
+def test_derived_quantities_of_an_isothermal_sphere():
+    """M = v^2 R / G: the circular velocity is v everywhere, and the density falls as R^-2."""
+    radii = np.geomspace(1.0, 100.0, 20)
+    mass = 200.0**2 * radii / G
+    np.testing.assert_allclose(circular_velocity(radii, mass), 200.0)
+    middle, density = shell_density(radii, mass)
+    np.testing.assert_allclose(density, 200.0**2 / (4 * np.pi * G * middle**2), rtol=0.02)
+
+
+def test_an_error_that_all_radii_share_moves_mass_and_density_alike():
+    radii = np.geomspace(1.0, 100.0, 20)
+    mass, sigma = 1e10 * radii, np.full(20, 0.1)
+    draws = draw_profiles(mass, sigma, np.ones((20, 20)), draws=4000)
+    found = bands(radii, mass, draws)
+    half = {name: 0.5 * np.log(band.high / band.low) for name, band in found.items()}
+    np.testing.assert_allclose(half["mass"], 0.1, rtol=0.06)
+    np.testing.assert_allclose(half["density"], 0.1, rtol=0.06)
+    np.testing.assert_allclose(half["velocity"], 0.05, rtol=0.06)
+
+
+def test_errors_of_their_own_blow_the_density_up():
+    radii = np.geomspace(1.0, 100.0, 20)
+    mass, sigma = 1e10 * radii, np.full(20, 0.1)
+    draws = draw_profiles(mass, sigma, np.eye(20), draws=4000)
+    np.testing.assert_allclose(np.log(draws).std(axis=0), 0.1, rtol=0.06)
+    assert np.abs(np.corrcoef(np.log(draws).T) - np.eye(20)).max() < 0.08
+    found = bands(radii, mass, draws)["density"]
+    assert ((found.high - found.low) / (2.0 * found.value) > 0.3).all()
+
+
+def test_a_profile_that_falls_is_noticed():
+    assert rising(np.array([[1.0, 2.0, 3.0], [1.0, 3.0, 2.0]])).tolist() == [True, False]
+
+
+def some_scores(seed: int = 6):
+    """Two methods on 80 galaxies of 3 views: the second errs twice as much, in the same direction."""
+    rng = np.random.default_rng(seed)
+    ids = np.repeat(np.arange(80), 3)
+    truth = np.repeat(np.exp(rng.normal(25.0, 1.0, (80, 20))), 3, axis=0)
+    error = 0.1 * rng.standard_normal(truth.shape)
+    masses = {"good": truth * np.exp(error), "bad": truth * np.exp(2.0 * error)}
+    return Scores(np.geomspace(1.0, 100.0, 20), truth, masses, ids, draws=200)
+
+
+def test_scores_over_a_region_and_at_its_worst_radius():
+    scores = some_scores()
+    assert scores.columns("all").all()
+    assert scores.radii[scores.columns("intermediate")].min() > 5.0
+    good = np.abs(scores.masses["good"] / scores.truth - 1.0)[:, scores.columns("intermediate")]
+    assert scores.over("intermediate", "good").value == pytest.approx(good.mean())
+    assert scores.worst("intermediate", "good").value == pytest.approx(good.mean(axis=0).max())
+    assert scores.worst("all", "good", "relative2", root=True).value == pytest.approx(
+        delta_mse(scores.truth, scores.masses["good"]).max()
+    )
+
+
+def test_scores_of_a_pair():
+    scores = some_scores()
+    assert scores.ratio("all", "bad", "good").value == pytest.approx(4.0)
+    assert scores.worst_ratio("all", "good", "bad").value == pytest.approx(0.25)
+    assert verdict(scores.better("all", "good", "bad")) == "better"
+    assert verdict(scores.better("all", "bad", "good")) == "worse"
+    assert verdict(scores.better("all", "good", "good")) == "not told apart"
+
+
+def test_resampling_gives_the_standard_error():
+    values = np.random.default_rng(5).standard_normal(300)
+    means = resample(lambda rows: values[rows].mean(), len(values), seed=1, draws=500)
+    assert np.std(means) == pytest.approx(values.std() / np.sqrt(300), rel=0.1)

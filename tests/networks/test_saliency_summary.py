@@ -1,0 +1,102 @@
+"""Summaries of saliency, for a toy data set and networks whose slopes are known."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+from astropy import units as u
+from astropy.table import QTable
+from saliency_networks import SHAPE, central, linear
+
+from dmlib.observe.grid import SkyGrid
+
+CHANNELS = ("r", "moment0")
+
+
+def toy(summary, model, n_outputs):
+    """Eight galaxies of three views each, all for the test and for training."""
+    rng = np.random.default_rng(1)
+    images = rng.standard_normal((24, *SHAPE)).astype("float32")
+    table = QTable(
+        {
+            "subhalo_id": np.repeat(np.arange(8), 3),
+            "inclination": np.tile([20.0, 56.0, 80.0], 8) * u.deg,
+            "position_angle": rng.uniform(0, 360, 24) * u.deg,
+            "m_hi": np.repeat([0.0, 1e9, 2e9, 5e9, 1e10, 1e10, 2e10, 3e10], 3) * u.Msun,
+        }
+    )
+    dataset = SimpleNamespace(
+        rows=lambda split: np.arange(24),
+        inputs=lambda rows, channels: images[rows],
+        table=table,
+        radii=np.geomspace(1, 100, n_outputs),
+        grid=SkyGrid(24.0, 12),
+    )
+    net = SimpleNamespace(model=model, channels=CHANNELS, std=np.ones(n_outputs), check_dataset=lambda dataset: None)
+    return summary.Sensitivity.of(net, dataset, (1.0, 100.0))
+
+
+def test_the_nearest_outputs_are_compared(saliency_summary):
+    question = toy(saliency_summary, linear()[0], 3)
+    assert question.outputs == [0, 2] and question.n == 8
+    assert question.slopes.shape == (24, 3, *SHAPE)
+    assert question.groups == {"starlight": [0], "HI column": [1]}
+
+
+def test_strangers_are_views_of_other_galaxies(saliency_summary):
+    question = toy(saliency_summary, linear()[0], 3)
+    other = saliency_summary.strangers(question, seed=2)
+    which = [int(np.flatnonzero((question.inputs == image).all(axis=(1, 2, 3)))[0]) for image in other]
+    assert np.all(question.galaxy[which] != question.galaxy)
+
+
+def test_exchanging_an_unused_kind_of_input_changes_nothing(saliency_summary):
+    model, _ = linear()
+    kernel, constants = model.get_weights()
+    kernel.reshape(*SHAPE, 3)[..., 1, :] = 0.0
+    model.set_weights([kernel, constants])
+    changes = saliency_summary.exchange_groups(toy(saliency_summary, model, 3), seed=1)
+    assert np.all(changes["HI column"] < 1e-5) and np.all(changes["starlight"] > 1.0)
+
+
+def test_half_radii_tell_an_inner_from_an_outer_output(saliency_summary):
+    question = toy(saliency_summary, central()[0], 2)
+    for group in (None, "starlight", "HI column"):
+        half = saliency_summary.half_radii(question, group)
+        assert half.shape == (24, 2)
+        assert np.all(half[:, 0] < 5.0) and np.all(half[:, 1] > 6.0)
+    ratio, _, low = saliency_summary.bootstrap_ratio(half[:, 1], half[:, 0], question.galaxy, seed=1)
+    assert 1.5 < low < ratio
+    change = saliency_summary.exchange_rings(question, seed=1)
+    assert change.shape == (24, 2, len(saliency_summary.RING_EDGES) - 1)
+    assert np.all(
+        saliency_summary.median_radius(np.abs(change))[:, 0] < saliency_summary.median_radius(np.abs(change))[:, 1]
+    )
+
+
+def test_stacks_leave_out_views_without_hi_and_share_out_the_rest(saliency_summary):
+    stack = saliency_summary.stack(toy(saliency_summary, central()[0], 2))
+    assert list(stack) == ["starlight", "HI column"]
+    for maps in stack.values():
+        assert maps.shape == (2, 48, 48)
+        assert np.all(maps.sum(axis=(1, 2)) <= 1.0 + 1e-6) and np.all(maps.sum(axis=(1, 2)) > 0.5)
+
+
+def test_the_typical_view_is_inclined_and_has_gas(saliency_summary):
+    question = toy(saliency_summary, linear()[0], 3)
+    row = question.dataset.table[question.typical()]
+    assert row["inclination"].value == 56.0 and row["m_hi"].value >= 5e9
+    assert question.typical(among=3) == 1
+
+
+def test_along_an_axis(saliency_summary):
+    maps = np.zeros((1, 20, 20))
+    maps[0, 8:12] = 2.0
+    assert saliency_summary.axis_ratio(maps)[0] > 2.0
+    assert saliency_summary.axis_ratio(np.swapaxes(maps, 1, 2))[0] < 0.5
+
+
+def test_what_is_particular_to_an_output(saliency_summary):
+    matrix = np.array([[1.0, 1.0, 2.0], [1.0, 1.0, 2.0]])
+    np.testing.assert_allclose(saliency_summary.relative_to_mean(3 * matrix), 1.0)

@@ -1,0 +1,187 @@
+"""Halo models against colossus, closed forms and numerical integration; and the relations that the priors quote."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.integrate import quad
+from scipy.special import gamma, gammainc
+
+from dmlib.errors import DmlibError
+from dmlib.rotation import halos
+from dmlib.rotation.fit import Sampling, fit
+from dmlib.rotation.halos import HALOS, HaloModel, log_concentration, log_einasto_alpha, log_stellar_mass, make, r200
+from dmlib.rotation.posterior import Normal, Priors, Uniform, known, mock_curve, mock_galaxy
+from dmlib.units import HUBBLE, RHO_CRIT
+
+RADII = np.geomspace(0.05, 300.0, 25)
+LOG_M = np.array([10.3, 11.8, 13.1])
+LOG_C = np.array([1.3, 0.9, 0.6])
+EXTRA = {"einasto": np.log10([0.15, 0.2, 0.6]), "corenfw": np.array([0.2, 0.7, 1.0])}
+
+
+def some(name: str):
+    return make(name, LOG_M, LOG_C, extra=EXTRA.get(name, 0.0), m_star=10.0 ** (LOG_M - 2.2), r_half=3.0)
+
+
+@pytest.mark.parametrize("name", HALOS)
+def test_mass_is_the_integral_of_the_density(name):
+    found = some(name)
+    mass = found.m_enclosed(RADII)
+    for row in range(len(LOG_M)):
+        one = make(
+            name,
+            LOG_M[row : row + 1],
+            LOG_C[row : row + 1],
+            extra=np.broadcast_to(EXTRA.get(name, 0.0), 3)[row],
+            m_star=10.0 ** (LOG_M[row] - 2.2),
+            r_half=3.0,
+        )
+
+        def shell(log_r, one=one):
+            r = np.exp(log_r)
+            return 4 * np.pi * r**3 * one.density(np.array([r]))[0, 0]
+
+        for k in (0, 8, 16, 24):
+            expected = quad(shell, np.log(1e-6), np.log(RADII[k]), limit=200, epsrel=1e-9)[0]
+            assert mass[row, k] == pytest.approx(expected, rel=3e-5)
+
+
+@pytest.mark.parametrize("name", HALOS)
+def test_m200_lies_within_r200(name):
+    """What M200 means: the mean density within R200 is 200 times the critical one, whatever the model."""
+    found = some(name)
+    size = r200(10.0**LOG_M)
+    for row in range(3):
+        mass = found.m_enclosed(size[row : row + 1])[row, 0]
+        assert mass == pytest.approx(10.0 ** LOG_M[row], rel=1e-9)
+        assert mass / (4 / 3 * np.pi * size[row] ** 3) == pytest.approx(200 * RHO_CRIT, rel=1e-9)
+
+
+@pytest.mark.parametrize("name", ["nfw", "einasto"])
+def test_against_colossus(name):
+    """Their masses are in Msun/h and lengths in kpc/h; the cosmology is TNG's."""
+    from colossus.cosmology import cosmology
+    from colossus.halo import profile_einasto, profile_nfw
+
+    cosmology.setCosmology("tng", flat=True, H0=67.74, Om0=0.3089, Ob0=0.0486, sigma8=0.8159, ns=0.9667)
+    found = some(name)
+    for row in range(3):
+        shape = {"M": 10.0 ** LOG_M[row] * HUBBLE, "c": 10.0 ** LOG_C[row], "z": 0.0, "mdef": "200c"}
+        if name == "nfw":
+            theirs = profile_nfw.NFWProfile(**shape)
+        else:
+            theirs = profile_einasto.EinastoProfile(**shape, alpha=10.0 ** EXTRA["einasto"][row])
+        np.testing.assert_allclose(
+            found.m_enclosed(RADII)[row], theirs.enclosedMass(RADII * HUBBLE) / HUBBLE, rtol=2e-3
+        )
+        np.testing.assert_allclose(found.density(RADII)[row], theirs.density(RADII * HUBBLE) * HUBBLE**2, rtol=2e-3)
+
+
+def test_einasto_against_the_gamma_function():
+    alpha, x = 0.17, np.geomspace(0.01, 40, 12)
+    total = np.exp(2 / alpha) / alpha * (2 / alpha) ** (-3 / alpha) * gamma(3 / alpha)
+    expected = total * gammainc(3 / alpha, 2 / alpha * x**alpha)
+    np.testing.assert_allclose(HALOS["einasto"].mass(x[None], np.array([[alpha]]))[0], expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["nfw", "burkert", "isothermal"])
+def test_series_and_closed_form_meet(name):
+    x = halos._SMALL * np.array([[1 - 1e-9, 1 + 1e-9]])
+    below, above = HALOS[name].mass(x, np.zeros((1, 1)))[0]
+    assert below == pytest.approx(above, rel=1e-7)
+
+
+def test_a_new_model_is_one_class(monkeypatch):
+    """Plummer's sphere, in plain numpy, is fitted by its name like the others."""
+    monkeypatch.setattr(halos, "HALOS", dict(HALOS))
+
+    @halos.register
+    class Plummer(HaloModel):
+        name, label, cored, source = "plummer", "Plummer", True, "Plummer 1911"
+
+        def mass(self, x, shape):
+            return x**3 / (1 + x**2) ** 1.5 / 3
+
+        def density(self, x, shape):
+            return (1 + x**2) ** -2.5
+
+    size = r200(10.0**LOG_M)
+    np.testing.assert_allclose(np.diag(make("plummer", LOG_M, LOG_C).m_enclosed(size)), 10.0**LOG_M)
+    model, truth = mock_curve(mock_galaxy(), "plummer", known(log_m200=Uniform(11.0, 11.5)), np.random.default_rng(1))
+    found = fit(model, "plummer", known(), sampling=Sampling(walkers=24, burn=60, block=200, most=200), evidence=False)
+    assert found.halo == "plummer"
+    assert np.all(np.abs(np.log(found.m_dm / truth))[found.measured][-3:] < 0.3)
+
+
+def test_central_slopes():
+    """-1 for NFW, 0 for the cored models; DC14's is its gamma."""
+    r = np.array([1e-4, 1e-3])
+    slopes = {name: np.diff(np.log(some(name).density(r)), axis=1)[:, 0] / np.log(10) for name in HALOS}
+    np.testing.assert_allclose(slopes["nfw"], -1, atol=0.01)
+    for name in ("burkert", "isothermal"):
+        np.testing.assert_allclose(slopes[name], 0, atol=0.01)
+    np.testing.assert_allclose(slopes["dc14"], -some("dc14").shape[:, 2], atol=0.01)
+    assert slopes["corenfw"][2] == pytest.approx(0, abs=0.01)  # a full core
+
+
+def test_dc14_has_a_core_where_stars_are_few_but_not_too_few():
+    """Di Cintio et al. 2014: the inner slope is shallowest at log M*/Mhalo of about -2.6, and steep at -1.3."""
+    ratio = np.array([-4.1, -2.6, -1.3])
+    gammas = make("dc14", np.full(3, 11.0), np.full(3, 1.0), m_star=10.0 ** (11 + ratio)).shape[:, 2]
+    assert gammas[1] < 0.3 and gammas[0] > 0.9 and gammas[2] > 1.0
+
+
+def test_core_nfw_without_a_core_is_nfw():
+    cored = make("corenfw", LOG_M, LOG_C, extra=0.0, r_half=3.0)
+    np.testing.assert_allclose(cored.m_enclosed(RADII), some("nfw").m_enclosed(RADII), rtol=1e-12)
+
+
+def test_unknown_halo_is_named():
+    with pytest.raises(DmlibError, match="hernquist"):
+        make("hernquist", LOG_M, LOG_C)
+
+
+def test_concentration_relation_is_that_of_colossus():
+    from colossus.cosmology import cosmology
+    from colossus.halo import concentration
+
+    cosmology.setCosmology("planck13")
+    masses = np.array([1e10, 1e12, 1e14])
+    theirs = concentration.concentration(masses, "200c", 0.0, model="dutton14")
+    np.testing.assert_allclose(10 ** log_concentration(np.log10(masses / HUBBLE)), theirs, rtol=2e-3)
+
+
+def test_einasto_shape_is_that_of_the_peak_height():
+    """Dutton & Macciò's fit of the peak height against colossus' own, alpha against Gao et al. (2008)."""
+    from colossus.cosmology import cosmology
+    from colossus.lss import peaks
+
+    cosmology.setCosmology("planck13")
+    masses = np.array([1e11, 1e12, 1e13])
+    alpha = 0.155 + 0.0095 * peaks.peakHeight(masses, 0.0) ** 2
+    np.testing.assert_allclose(10 ** log_einasto_alpha(np.log10(masses / HUBBLE)), alpha, rtol=0.03)
+
+
+def test_stellar_mass_relation_peaks_where_it_should():
+    """Moster et al. (2013): the largest share of stars, about 3.5 per cent, in haloes of about 10^11.8 Msun."""
+    masses = np.linspace(10, 14, 401)
+    share = log_stellar_mass(masses) - masses
+    assert masses[share.argmax()] == pytest.approx(11.8, abs=0.15)
+    assert 10 ** share.max() == pytest.approx(0.035, abs=0.003)
+
+
+def test_priors_are_drawn_as_they_say():
+    z = np.random.default_rng(1).normal(size=200_000)
+    flat, cut = Uniform(2.0, 5.0).transform(z), Normal(80.0, 10.0, 5.0, 90.0).transform(z)
+    assert flat.min() > 2 and flat.max() < 5 and flat.mean() == pytest.approx(3.5, abs=0.01)
+    assert flat.var() == pytest.approx(9 / 12, rel=0.01)
+    plain = 80 + 10 * np.random.default_rng(2).normal(size=400_000)
+    plain = plain[(plain > 5) & (plain < 90)]
+    assert cut.max() <= 90 and cut.mean() == pytest.approx(plain.mean(), abs=0.1)
+    assert cut.std() == pytest.approx(plain.std(), abs=0.1)
+
+
+def test_a_wrong_prior_is_refused():
+    with pytest.raises(DmlibError, match="nominal_inclination"):
+        Priors(inclination=Normal(60, 5))
