@@ -171,9 +171,10 @@ def cost(rows: Sequence[Mapping[str, Any]], ends: Mapping[str, Estimate], plain:
             ax.axhspan(error - sigma, error + sigma, color=look["color"], alpha=0.08, linewidth=0)
         for k, row in enumerate(rows):
             name, x, found = row["name"], float(row[quantity]), ends[row["name"]]
+            at = x, float(found.value)
             look = style.points(style.method(name), markersize=7, linewidth=1.2)
             ax.errorbar(x, found.value, found.error, **look)
-            beside(ax, name, (x, found.value), (7, 6 if k % 2 else -13), color=look["color"], fontweight="bold")
+            beside(ax, name, at, (7, 6 if k % 2 else -13), color=look["color"], fontweight="bold")
         values = [float(row[quantity]) for row in rows]
         ax.set(xscale="log", xlabel=label, xlim=(min(values) / 1.7, max(values) * 9.0))
     axes[0].legend(loc="best", fontsize=9)

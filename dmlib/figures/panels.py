@@ -186,7 +186,7 @@ def rows_over_bars(nrows: int, ncols: int, row: float, extra: float, bar: float)
     axes : ndarray of Axes, shape (nrows, ncols)
     bars : ndarray of Axes, shape (ncols,)
     """
-    how = {"height": row * nrows + extra, "height_ratios": [1.0] * nrows + [bar], "squeeze": False}
+    how: dict[str, Any] = {"height": row * nrows + extra, "height_ratios": [1.0] * nrows + [bar], "squeeze": False}
     fig, axes = style.new_figure(nrows + 1, ncols, **how)
     return fig, axes[:nrows], axes[nrows]
 
@@ -195,7 +195,8 @@ def two_rows(height: float, ratio: float, above: int, **kw: Any) -> tuple[Figure
     """Make a row of small panels above two panels whose height is `ratio` times theirs."""
     fig = style.new_figure(width=style.WIDE, height=height)[0]
     fig.clear()
-    upper, lower = fig.subfigures(2, 1, height_ratios=[1, ratio])
+    halves: Any = fig.subfigures(2, 1, height_ratios=[1, ratio])
+    upper, lower = halves
     return fig, upper.subplots(1, above), lower.subplots(1, 2, **kw)
 
 

@@ -107,9 +107,9 @@ def attenuation(inclination: np.ndarray, a_g: np.ndarray, a_z: np.ndarray) -> Fi
     which = np.digitize(inclination, [0.0, 30.0, 45.0, 60.0, 72.0, 81.0, 90.0])
     bins = [which == k for k in range(1, 7) if np.count_nonzero(which == k) >= 3]
     middle = [np.median(inclination[rows]) for rows in bins]
-    dots = {"marker": "o", "markersize": 3, "alpha": 0.4, "markeredgewidth": 0, "linestyle": "none"}
     for label, values, role in (("g", a_g, "dark_matter"), ("z", a_z, "stars")):
-        curve(ax, label, {"inclination": inclination * u.deg, "dimming": values * u.mag}, role, **dots)
+        dots = style.points(role, marker="o", markersize=3, alpha=0.4, markeredgewidth=0)
+        curve(ax, label, {"inclination": inclination * u.deg, "dimming": values * u.mag}, dots)
         ax.plot(middle, [np.median(values[rows]) for rows in bins], label=f"{label}, median", **style.line(role))
     ax.set(xlabel="inclination [deg]", ylabel="dimming [mag]", xlim=(0, 90), ylim=(0, None))
     ax.legend(ncols=2)

@@ -63,8 +63,8 @@ def residuals(scores: Scores, name: str, columns: Sequence[int]) -> Figure:
         # Neighbouring bins are averaged: four outlines of few views each would hide one another.
         density = np.convolve(np.pad(density, 1, mode="edge"), [0.25, 0.5, 0.25], mode="valid")
         middle = 0.5 * (bins[1:] + bins[:-1])
-        columns = {"ln_ratio": middle, "density": density}
-        curve(left, f"{scores.radii[k]:.3g} kpc", columns, color=tone, linewidth=1.7)
+        numbers = {"ln_ratio": middle, "density": density}
+        curve(left, f"{scores.radii[k]:.3g} kpc", numbers, color=tone, linewidth=1.7)
     left.axvline(0.0, color=style.COLOURS["truth"], linewidth=1.0)
     left.set(xlabel=r"ln(predicted / true)", ylabel="density", title="at some radii")
     for values, look, label in ((mean, "baseline/mean", "mean training profile"), (ratio, "C", "network")):

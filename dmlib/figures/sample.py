@@ -146,8 +146,8 @@ def profiles(targets: Targets, mean: np.ndarray, spread: np.ndarray) -> Figure:
         ax.plot(targets.radii, positive(mass), color=colour, linewidth=0.7, alpha=0.55)
         style.plotted(fig, f"subhalo {targets.subhalo_id[row]}", radius=radius, m_dm=mass * u.Msun)
     for sign, label in ((0, "mean of ln M"), (1, r"mean $\pm$ spread"), (-1, None)):
-        mass, wide, width, dash = np.exp(mean + sign * spread), *((3.0, 1.3, style.SHORT) if sign else (4.2, 2.2, "-"))
-        ax.plot(targets.radii, mass, color="white", linewidth=wide)
+        mass, width, dash = np.exp(mean + sign * spread), 1.3 if sign else 2.2, style.SHORT if sign else "-"
+        ax.plot(targets.radii, mass, color="white", linewidth=3.0 if sign else 4.2)
         ax.plot(targets.radii, mass, label=label, **style.line("prediction", linewidth=width, linestyle=dash))
     style.plotted(fig, "mean of ln M", radius=radius, m_dm=np.exp(mean) * u.Msun, ln_spread=spread)
     radius_axis(ax, yscale="log", ylabel=r"dark matter within $R$ [M$_\odot$]")

@@ -123,7 +123,7 @@ SIGNED = "PuOr"
 TEXT, WIDE = 6.2, 7.8
 
 # Groups of matplotlib's settings.
-_RC: dict[str, dict[str, Any]] = {
+_RC: dict[Any, dict[str, Any]] = {
     "figure": {"dpi": 110},
     "savefig": {"dpi": 200},
     "font": {"sans-serif": ["DejaVu Sans"], "size": 11},

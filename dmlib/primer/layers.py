@@ -407,7 +407,8 @@ def learn(train: Pictures, validation: Pictures, *, epochs: int, seed: int) -> T
         if errors[-1][1] < best:
             best, kept = errors[-1][1], model.get_weights()
     model.set_weights(kept)
-    return Trained(model, *np.array(errors).T, cosine(validation))
+    seen, unseen = np.array(errors).T
+    return Trained(model, seen, unseen, cosine(validation))
 
 
 def feature_maps(model, inputs: np.ndarray) -> np.ndarray:
