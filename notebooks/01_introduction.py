@@ -47,8 +47,8 @@ galaxy = "NGC6503"  # SPARC name; NGC 6503 as in section 1 of the talk
 from textwrap import fill
 
 from dmlib import load
-from dmlib.figures import introduction as figures
 from dmlib.figures import show
+from dmlib.figures import sparc as figures
 from dmlib.results import recorder
 from dmlib.rotation.massmodel import outer_slope
 from dmlib.rotation.sparc import load_example, load_population

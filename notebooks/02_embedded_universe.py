@@ -50,8 +50,7 @@ import numpy as np
 
 from dmlib import embedded, gallery, load, validation
 from dmlib.figures import embedded_universe as figures
-from dmlib.figures import show
-from dmlib.figures.tables import show_table
+from dmlib.figures import show, show_table
 from dmlib.results import recorder
 from dmlib.settings import Settings
 

@@ -55,9 +55,8 @@ from textwrap import fill
 import numpy as np
 
 from dmlib import load
-from dmlib.figures import selection as figures
-from dmlib.figures import show
-from dmlib.figures.tables import show_table
+from dmlib.figures import sample as figures
+from dmlib.figures import show, show_table
 from dmlib.published_script_bugs import (
     mass_limit_as_published,
     selection_readings,

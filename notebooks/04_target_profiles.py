@@ -46,8 +46,8 @@ import numpy as np
 
 from dmlib import load
 from dmlib import published_script_bugs as bugs
+from dmlib.figures import sample as figures
 from dmlib.figures import show
-from dmlib.figures import targets as figures
 from dmlib.galaxy import load_galaxy
 from dmlib.results import ARITHMETIC, recorder
 from dmlib.settings import RADII_KPC, Settings

@@ -51,8 +51,7 @@ from dmlib import load
 from dmlib.dataset import SPLITS, straddling
 from dmlib.dataset.leak import REGRESSORS, WAYS, demonstrate
 from dmlib.figures import dataset as figures
-from dmlib.figures import show
-from dmlib.figures.tables import show_table
+from dmlib.figures import show, show_table
 from dmlib.results import recorder
 from dmlib.settings import Settings
 

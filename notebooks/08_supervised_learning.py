@@ -149,10 +149,10 @@ record(
 # scaled so that the training galaxies have mean 0 and standard deviation 1.
 
 # %%
-target = learning.Scale.of(y)(y)
+target = learning.standardise(y, y)
 inputs = {
     "as it comes": x - 10.0,
-    "standardised": learning.Scale.of(x)(x),
+    "standardised": learning.standardise(x, x),
 }
 features = {name: learning.with_constant(v) for name, v in inputs.items()}
 
@@ -409,8 +409,10 @@ record("learning-most", sizes[-1], statement="Largest number of galaxies")
 # The formula is again a straight line, in four dimensions, with a penalty whose strength is chosen on the validation galaxies.
 
 # %%
-truth, scale = galaxies.ln_m_dm, learning.Scale.of(galaxies.properties[train])
-everything = learning.with_constant(scale(galaxies.properties))
+truth, properties = galaxies.ln_m_dm, galaxies.properties
+everything = learning.with_constant(
+    learning.standardise(properties, properties[train])
+)
 sets = {"stellar mass": everything[:, :2], "four properties": everything}
 
 # %%

@@ -49,9 +49,8 @@ from astropy.table import Table
 
 from dmlib import load
 from dmlib.figures import convolutions as figures
-from dmlib.figures import show
-from dmlib.figures.tables import show_table
-from dmlib.primer import layers, tiny
+from dmlib.figures import show, show_table
+from dmlib.primer import layers
 from dmlib.results import ARITHMETIC, recorder
 from dmlib.settings import Settings
 
@@ -485,9 +484,9 @@ show(
 
 # %%
 train, validation = (
-    tiny.pictures(dataset, side, ("r",)) for side in ("train", "validation")
+    layers.pictures(dataset, side, ("r",)) for side in ("train", "validation")
 )
-trained = tiny.learn(train, validation, epochs=n_epochs, seed=seed)
+trained = layers.learn(train, validation, epochs=n_epochs, seed=seed)
 print(f"{trained.model.count_params()} weights, {len(train)} training views")
 
 # %%
@@ -534,7 +533,7 @@ record(
 # %%
 by_cosine = np.argsort(validation.cosine)
 some = by_cosine[np.linspace(0, len(by_cosine) - 1, 5).astype(int)]
-maps = tiny.feature_maps(trained.model, validation.inputs[some])
+maps = layers.feature_maps(trained.model, validation.inputs[some])
 labels = [f"cos i = {c:.2f}" for c in validation.cosine[some]]
 
 # %%
@@ -571,14 +570,14 @@ show(
 # ```python
 # order = np.random.default_rng(0).permutation(train.inputs[0].size)
 # mixed = [
-#     tiny.Pictures(
+#     layers.Pictures(
 #         p.inputs.reshape(len(p), -1)[:, order].reshape(p.inputs.shape),
 #         p.cosine,
 #         p.rows,
 #     )
 #     for p in (train, validation)
 # ]
-# again = tiny.learn(*mixed, epochs=n_epochs, seed=seed)
+# again = layers.learn(*mixed, epochs=n_epochs, seed=seed)
 # print(trained.validation.min(), again.validation.min())
 # ```
 # The network loses most of its accuracy, although the shuffling makes no difference to a dense layer.

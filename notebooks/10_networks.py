@@ -52,8 +52,7 @@ from astropy.table import Table
 from dmlib import load
 from dmlib.evaluation import Scores, delta_mse, verdict
 from dmlib.figures import networks as figures
-from dmlib.figures import show
-from dmlib.figures.tables import show_table
+from dmlib.figures import show, show_table
 from dmlib.networks.models import architecture_rows, read_histories, read_index
 from dmlib.networks.plan import ARCHITECTURES, BEST_VALUE
 from dmlib.networks.train import one_batch, overfit

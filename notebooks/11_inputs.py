@@ -49,7 +49,7 @@ import numpy as np
 from dmlib import load
 from dmlib.evaluation import Scores, verdict
 from dmlib.evaluation.bins import properties
-from dmlib.figures import inputs as figures
+from dmlib.figures import networks as figures
 from dmlib.figures import show
 from dmlib.networks.plan import BEST_VALUE, INPUTS
 from dmlib.results import recorder
@@ -85,7 +85,7 @@ record = partial(record, n=scores.n_galaxies)
 
 # %%
 show(
-    figures.errors(scores, network),
+    figures.input_errors(scores, network),
     settings,
     "inputs_errors",
     caption="Mean $|\\Delta M/M|$ at each radius of architecture C, trained "

@@ -50,9 +50,8 @@ import numpy as np
 from astropy.table import Table
 
 from dmlib import load
-from dmlib.figures import show
+from dmlib.figures import show, show_table
 from dmlib.figures import sparc as figures
-from dmlib.figures.tables import show_table
 from dmlib.results import recorder
 from dmlib.rotation.fit import fit
 from dmlib.rotation.halos import HALOS, log_concentration

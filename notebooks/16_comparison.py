@@ -54,8 +54,7 @@ from astropy.table import Table
 from dmlib import load
 from dmlib.evaluation import method_comparison
 from dmlib.figures import comparison as figures
-from dmlib.figures import show
-from dmlib.figures.tables import show_table
+from dmlib.figures import show, show_table
 from dmlib.networks.models import read_ensemble
 from dmlib.results import recorder
 from dmlib.settings import Settings

@@ -1,18 +1,21 @@
-"""Figures: one function for each, data in, `Figure` out; and `show`, which saves and displays them."""
+"""Figures: one function for each, data in, `Figure` out; and how a notebook saves and displays them and its tables."""
 
 from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Mapping
 from io import BytesIO
 
+from astropy.table import Table
 from matplotlib.figure import Figure
 
 from ..files import atomic_path, write_text
 from ..settings import Settings
 from . import style
+from .panels import thousands
 
-__all__ = ["show", "style"]
+__all__ = ["show", "show_table", "style"]
 
 #: Key of the output metadata by which the book finds a figure in an executed notebook.
 METADATA_KEY = "dmlib"
@@ -82,7 +85,7 @@ def _data_line(settings: Settings, n: int | str | None, source: str | None) -> s
     if isinstance(n, str):
         parts.append(n)
     elif n is not None:
-        parts.append(f"n = {n:,} galax{'y' if n == 1 else 'ies'}".replace(",", "\u202f"))
+        parts.append(f"n = {thousands(n)} galax{'y' if n == 1 else 'ies'}")
     return f"*Data: {'; '.join(parts)}.*"
 
 
@@ -106,3 +109,33 @@ def _display(png: bytes, name: str, caption: str, alt: str) -> None:
     shell.display_pub.publish(
         data={"text/markdown": plain, "text/plain": plain}, metadata={METADATA_KEY: {"caption_of": name}}
     )
+
+
+def show_table(table: Table, formats: Mapping[str, str] | None = None, *, rows: int = 5) -> None:
+    """Display the first rows of a table; the table itself is not changed.
+
+    Parameters
+    ----------
+    table : Table or QTable
+    formats : mapping, optional
+        Column name to Python format, for example ``{"m_star": ".2e"}``; columns without one are shown as they are.
+        The unit is shown below the column's name.
+    rows : int
+        How many rows.
+
+    Raises
+    ------
+    KeyError
+        When `formats` names a column that the table does not have.
+    """
+    from IPython.display import HTML, display
+
+    display(HTML(table_html(table, formats, rows=rows)))
+
+
+def table_html(table: Table, formats: Mapping[str, str] | None = None, *, rows: int = 5) -> str:
+    """Write the first rows of a table as HTML; see `show_table`."""
+    short = table[:rows].copy()
+    for name, how in (formats or {}).items():
+        short[name].info.format = how
+    return "".join(short.pformat(html=True, show_dtype=False, max_lines=-1, max_width=-1))

@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from ..bootstrap import Estimate
 from ..evaluation.method_comparison import Bias, MethodComparison
 from . import style
-from .panels import RADIUS, curve, note, parts, radius_axis, row_labels, ticks
+from .panels import RADIUS, curve, grid, note, parts, radius_axis, row_labels, ticks
 
 
 def look(name: str) -> dict:
@@ -24,12 +24,11 @@ def look(name: str) -> dict:
 
 
 def _band(
-    ax: Axes, contest: MethodComparison, series: str, found: Estimate, line: dict, label: str, **columns: Any
+    ax: Axes, contest: MethodComparison, name: str, found: Estimate, series: str, y: str = "value", **more: Any
 ) -> None:
-    """Draw an estimate at each radius, the column without a value, with its bootstrap band."""
-    y = next(name for name, value in columns.items() if value is None)
-    columns = {"radius": contest.radii * u.kpc, **columns, y: found.value, "low": found.low, "high": found.high}
-    curve(ax, series, columns, line, label=label, band=True, ordinate=y)
+    """Draw a method's estimate at each radius, recorded as column `y`, with its bootstrap band."""
+    columns = {"radius": contest.radii * u.kpc, **more, y: found.value, "low": found.low, "high": found.high}
+    curve(ax, series, columns, look(name), label=contest.entries[name].title, band=True, ordinate=y)
 
 
 def _error_axes(ax: Axes, label: str) -> None:
@@ -42,10 +41,10 @@ def funnel(contest: MethodComparison, counts: Mapping[str, int]) -> Figure:
 
     To see: the rejections (right) are part of the result; a network gives an answer for these views too.
     """
-    fig, (left, right) = style.new_figure(1, 2, width="wide", height=3.3, width_ratios=[1, 1.6])
+    fig, (left, right) = style.new_figure(1, 2, height=3.3, width_ratios=[1, 1.6])
     views = [len(contest), int(contest.accepted.sum())]
     galaxies = [len(np.unique(contest.subhalo_id)), len(np.unique(contest.subhalo_id[contest.accepted]))]
-    places, labels = np.arange(2), ["all", "accepted"]
+    places, labels = np.arange(2), np.array(["all", "accepted"])
     left.bar(places - 0.2, views, 0.38, color=style.COLOURS["embedded"], label="views")
     left.bar(places + 0.2, galaxies, 0.38, color=style.COLOURS["alternative"], label="galaxies, any view")
     left.set_xticks(places, labels=labels)
@@ -57,8 +56,8 @@ def funnel(contest: MethodComparison, counts: Mapping[str, int]) -> Figure:
     right.bar_label(bars, padding=3, fontsize=9)
     right.set(xlabel="rejected views, by reason", xlim=(0, 1.12 * max(*numbers, 1)))
     right.xaxis.set_major_locator(MaxNLocator(integer=True))
-    style.plotted(fig, "counts", what=np.array(labels), views=np.array(views), galaxies=np.array(galaxies))
-    style.plotted(fig, "reasons", reason=np.array(words), views=np.array(numbers))
+    style.plotted(fig, "counts", what=labels, views=views, galaxies=galaxies)
+    style.plotted(fig, "reasons", reason=words, views=numbers)
     return fig
 
 
@@ -69,7 +68,7 @@ def errors(contest: MethodComparison, panels: Mapping[str, Sequence[str]], where
     the dark matter, and at large radii, where nothing is measured; there a network relies on what it learned from
     other galaxies.
     """
-    fig, axes = style.new_figure(2, len(panels), width="wide", height=6.4, sharex=True, sharey="row")
+    fig, axes = style.new_figure(2, len(panels), height=6.4, sharex=True, sharey="row")
     rows = (
         ("mean |dM/M|", r"mean $|\Delta M / M|$", contest.error),
         ("delta_mse", r"$\Delta_\mathrm{MSE}$ (root mean square)", contest.delta_mse),
@@ -77,8 +76,7 @@ def errors(contest: MethodComparison, panels: Mapping[str, Sequence[str]], where
     for column, (title, names) in zip(axes.T, panels.items(), strict=True):
         for ax, (key, _, measure) in zip(column, rows, strict=True):
             for name in names:
-                found, words = measure(name, where, seed), contest.entries[name].title
-                _band(ax, contest, f"{title}, {name}", found, look(name), words, measure=key, value=None)
+                _band(ax, contest, name, measure(name, where, seed), f"{title}, {name}", measure=key)
             _error_axes(ax, RADIUS if ax is column[1] else "")
         column[0].set_title(title)
         column[0].legend(loc="upper center", fontsize=7.5)
@@ -94,7 +92,7 @@ def duel(contest: MethodComparison, differences: Mapping[str, Estimate], won: Ma
     To see: below zero the network has the smaller error; only filled points are more than two standard deviations from
     zero.
     """
-    fig, ax = style.new_figure(width="text", height=3.9)
+    fig, ax = style.new_figure(height=3.9)
     ax.axhline(0, **style.line("baseline"))
     shift = np.linspace(0.98, 1.02, len(differences))
     for factor, (name, found) in zip(shift, differences.items(), strict=True):
@@ -118,14 +116,12 @@ def coverage(contest: MethodComparison, shares: Mapping[str, Mapping[int, Estima
 
     To see: where a line lies below its dashed level, the method understates its uncertainty.
     """
-    fig, axes = style.new_figure(1, 2, width="wide", height=3.6, sharey=True)
+    fig, axes = style.new_figure(1, 2, height=3.6, sharey=True, ylabel="share of views whose truth is inside")
     for ax, share in zip(axes, (68, 95), strict=True):
         ax.axhline(share / 100, **style.line("literature"))
         for name, found in shares.items():
-            title = contest.entries[name].title
-            _band(ax, contest, f"{name}, {share}", found[share], look(name), title, share=None)
+            _band(ax, contest, name, found[share], f"{name}, {share}", y="share")
         radius_axis(ax, ylim=(0, 1.02), title=f"{share} per cent interval")
-    axes[0].set_ylabel("share of views whose truth is inside")
     axes[1].legend(loc="lower right", fontsize=8)
     return fig
 
@@ -136,16 +132,15 @@ def knowledge(contest: MethodComparison, pairs: Sequence[tuple[str, str]], where
     To see: the distance between a line and its dotted counterpart is due to inclination, stars and gas; what remains
     below the dotted line is due to the speeds, the assumption of circular motion, and the shape of the halo.
     """
-    fig, axes = style.new_figure(1, len(pairs), width="wide", height=3.7, sharey=True, squeeze=False)
-    for ax, pair in zip(axes[0], pairs, strict=True):
+    fig, _, panels = grid(len(pairs), len(pairs), 3.7, sharey=True, ylabel=r"mean $|\Delta M / M|$")
+    for ax, pair in zip(panels, pairs, strict=True):
         for name in pair:
-            label = "known" if name.endswith("_perfect") else "observed"
-            _band(ax, contest, name, contest.error(name, where, seed), look(name), label, value=None)
+            _band(ax, contest, name, contest.error(name, where, seed), name)
         _error_axes(ax, RADIUS)
         ax.set_title(contest.entries[pair[0]].title)
-        ax.legend(title="geometry and baryons", fontsize=8.5, title_fontsize=8.5)
-    axes[0, 0].set_ylim(bottom=0.02)
-    axes[0, 0].set_ylabel(r"mean $|\Delta M / M|$")
+        labels = ["known" if name.endswith("_perfect") else "observed" for name in pair]
+        ax.legend(ax.lines, labels, title="geometry and baryons", fontsize=8.5, title_fontsize=8.5)
+    panels[0].set_ylim(bottom=0.02)
     return fig
 
 
@@ -154,7 +149,8 @@ def biases(contest: MethodComparison, found: Mapping[str, Bias], radius: float) 
 
     To see: a slope is a dependence on that property; a constant offset is a global bias.
     """
-    fig, axes = style.new_figure(1, len(found), width="wide", height=3.5, sharey=True)
+    ylabel = f"ln(predicted / true)\nwithin {radius:.0f} kpc"
+    fig, axes = style.new_figure(1, len(found), height=3.5, sharey=True, ylabel=ylabel)
     for ax, (what, bias) in zip(axes, found.items(), strict=True):
         ax.axhline(0, **style.line("baseline"))
         for name, ln_ratio in bias.ln_ratio.items():
@@ -166,6 +162,5 @@ def biases(contest: MethodComparison, found: Mapping[str, Bias], radius: float) 
             title, bars = contest.entries[name].title, line | {"marker": "o", "linewidth": 1.6}
             curve(ax, f"{what}, {name}, bins", columns, bars, label=title, bars=True)
         ax.set(xlabel=what)
-    axes[0].set_ylabel(f"ln(predicted / true)\nwithin {radius:.0f} kpc")
     axes[0].legend(fontsize=7.5)
     return fig

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyArrowPatch, Rectangle
 
 from ..primer import layers
-from ..primer.layers import Traced
-from ..primer.tiny import Pictures, Trained
+from ..primer.layers import Pictures, Traced, Trained
 from . import style
-from .panels import KMS, beside, curve, note, picture, plain, titles
+from .panels import KMS, beside, curve, note, picture, plain, titles, two_rows
 
 _ARROW: dict[str, Any] = {"arrowstyle": "-|>", "mutation_scale": 11, "color": "#555555", "linewidth": 1.3}
 
@@ -25,7 +25,7 @@ def neuron() -> Figure:
     To see: the weighted inputs and a constant are summed, and the sum passes a non-linear function; without it, any
     number of layers would still be a linear function.
     """
-    fig, (ax, right) = style.new_figure(1, 2, width="wide", height=3.1, width_ratios=[1.45, 1])
+    fig, (ax, right) = style.new_figure(1, 2, height=3.1, width_ratios=[1.45, 1])
     ax.set(xlim=(-0.6, 6.6), ylim=(-0.9, 3.4), aspect="equal", title="a neuron")
     ax.axis("off")
     weight = {"ha": "center", "color": style.COLOURS["prediction"]}
@@ -43,13 +43,13 @@ def neuron() -> Figure:
     ax.text(3.7, 1.75, "$z$", ha="center")
     ax.text(6.15, 1.3, "$a(z)$", ha="center", va="center")
     z = np.linspace(-3, 3, 241)
-    for name, role, dash, width in (
-        ("ReLU", "gas", "-", 2.6),
-        ("tanh", "stars", style.DASHED, 1.6),
-        ("sigmoid", "literature", (0, (2, 1)), 1.6),
-    ):
-        look = style.line(role, linestyle=dash, linewidth=width)
-        curve(right, name, {"z": z, "a": layers.ACTIVATIONS[name](z)}, look)
+    looks = {
+        "ReLU": ("gas", "-", 2.6),
+        "tanh": ("stars", style.DASHED, 1.6),
+        "sigmoid": ("literature", (0, (2, 1)), 1.6),
+    }
+    for name, (role, dash, width) in looks.items():
+        curve(right, name, {"z": z, "a": layers.ACTIVATIONS[name](z)}, role, linestyle=dash, linewidth=width)
     right.set(xlabel="sum $z$", ylabel="output of the neuron, $a(z)$", ylim=(-1.1, 2.1), title="ways to bend")
     right.legend(loc="upper left")
     return fig
@@ -74,20 +74,19 @@ def hinges(
     To see: each neuron is a straight line that is cut off at one point; the sum of a few is a curve with as many
     corners, and training moves the corners to where the data bend.
     """
-    fig, (left, middle, right) = style.new_figure(1, 3, width="wide", height=3.3, width_ratios=[1.25, 1.25, 1])
+    fig, (left, middle, right) = style.new_figure(1, 3, height=3.3, width_ratios=[1.25, 1.25, 1])
     fine = np.linspace(x.min(), x.max(), 300)[:, None]
-    position = fine[:, 0] * scales[0] * u.kpc
+    position = {"position": fine[:, 0] * scales[0] * u.kpc}
     left.plot(x * scales[0], y * scales[1], **style.points("reject", marker=".", markersize=4))
     shades = ["#C9B7D8", "#A47BB0", style.COLOURS["prediction"]]
     for (step, weights), shade in zip(kept.items(), shades, strict=True):
         velocity = layers.forward(weights, fine)[-1][:, 0] * scales[1] * KMS
-        look = {"color": shade, "linewidth": 2}
-        curve(left, f"after {step} steps", {"position": position, "velocity": velocity}, look, label=f"{step} steps")
+        columns, label = {**position, "velocity": velocity}, f"{step} steps"
+        curve(left, f"after {step} steps", columns, label=label, color=shade, linewidth=2)
     last = list(kept.values())[-1]
     hidden = layers.forward(last, fine)[1] * last[1][0][:, 0]
-    for k, part in enumerate(hidden.T):
-        look = {"color": style.CYCLE[k % len(style.CYCLE)], "linewidth": 1.5}
-        curve(middle, f"neuron {k + 1}", {"position": position, "velocity": part * scales[1] * KMS}, look)
+    for k, (part, colour) in enumerate(zip(hidden.T, cycle(style.CYCLE), strict=False)):
+        curve(middle, f"neuron {k + 1}", {**position, "velocity": part * scales[1] * KMS}, color=colour, linewidth=1.5)
     right.plot(np.arange(len(losses)) + 1, np.sqrt(losses) * scales[1], **style.line("total"))
     for step, shade in zip(kept, shades, strict=True):
         right.plot(step + 1, np.sqrt(losses[step]) * scales[1], "o", color=shade, markersize=7)
@@ -107,10 +106,9 @@ def gradient_check(steps: np.ndarray, worst: np.ndarray) -> Figure:
     To see: they agree to many digits where the step is neither so large that the corner of a ReLU crosses one of the
     data nor so small that rounding errors dominate.
     """
-    fig, ax = style.new_figure(width="text", height=3.0)
-    curve(ax, "disagreement", {"step": steps, "relative": worst}, style.line("prediction", marker="o"))
+    fig, ax = style.new_figure(height=3.0, ylabel="relative disagreement\nwith backpropagation")
+    curve(ax, "disagreement", {"step": steps, "relative": worst}, "prediction", marker="o")
     ax.set(xscale="log", yscale="log", xlabel="change of a weight in the difference quotient")
-    ax.set_ylabel("relative disagreement\nwith backpropagation")
     note(ax, 0.04, 0.25, "rounding errors\ndominate", color=style.COLOURS["literature"])
     note(ax, 0.97, 0.5, "hinges move\nacross pixels", ha="right", color=style.COLOURS["literature"])
     return fig
@@ -122,7 +120,7 @@ def by_hand(patch: np.ndarray, kernel: np.ndarray, at: tuple[int, int]) -> Figur
     To see: the nine numbers in the frame, each times the number of the kernel at the same place, add up to the number
     in the frame on the right.
     """
-    fig, axes = style.new_figure(1, 3, width="wide", height=2.9, width_ratios=[len(patch), 5, len(patch)])
+    fig, axes = style.new_figure(1, 3, height=2.9, width_ratios=[len(patch), 5, len(patch)])
     result = layers.convolve(patch, kernel, padding="valid")
     size = len(kernel)
     for ax, values, title, form, cmap, most in (
@@ -148,11 +146,9 @@ def kernels(pictures: Mapping[str, np.ndarray]) -> Figure:
     To see: the result is large where the image resembles the kernel: blurring keeps broad structure, differences
     respond to edges and to the gradient of the velocity, the last kernel to spots.
     """
-    n_columns = 1 + len(layers.KERNELS)
-    fig, axes = style.new_figure(len(pictures), n_columns, width="wide", height=1.62 * len(pictures) + 0.25)
+    fig, axes = style.new_figure(len(pictures), 1 + len(layers.KERNELS), height=1.62 * len(pictures) + 0.25)
     for line, (name, image) in zip(axes, pictures.items(), strict=True):
-        signed = image.min() < -0.3 * image.max()
-        most = np.abs(image).max()
+        signed, most = image.min() < -0.3 * image.max(), np.abs(image).max()
         look = (style.VELOCITY, -most, most) if signed else (style.DENSITY, image.min(), image.max())
         picture(line[0], image, *look)
         line[0].set_ylabel(name, fontsize=10)
@@ -174,7 +170,7 @@ def sizes(results: Mapping[str, np.ndarray]) -> Figure:
 
     To see: how each option changes the number of pixels; the image remains recognisable in all of them.
     """
-    fig, axes = style.new_figure(1, len(results), width="wide", height=1.95)
+    fig, axes = style.new_figure(1, len(results), height=1.95)
     for ax, (title, image) in zip(axes, results.items(), strict=True):
         picture(ax, image, style.DENSITY)
         ax.set_xlabel(f"{image.shape[0]} × {image.shape[1]}", fontsize=10)
@@ -191,24 +187,19 @@ def chance_and_norm(
     To see: each draw of dropout removes other pixels, and the mean over many draws is the map again; after batch
     normalisation all kernels have the same mean and spread.
     """
-    fig = style.new_figure(width="wide", height=4.3)[0]
-    fig.clear()
-    halves: Any = fig.subfigures(2, 1, height_ratios=[1, 1.15])
-    panels = halves[0].subplots(1, 2 + len(dropped))
+    fig, panels, pair = two_rows(4.3, 1.15, 2 + len(dropped))
     heads = ["feature map", *(f"draw {k + 1}" for k in range(len(dropped))), "mean of draws"]
     for ax, title, values in zip(panels, heads, [image, *dropped, mean], strict=True):
         picture(ax, values, style.DENSITY, 0, (1.6 if "draw " in title else 1.0) * image.max())
         _record_column(fig, title, values)
     titles(panels, heads)
-    pair = {"before": raw, "after batch normalisation": norm}
-    for ax, (title, values) in zip(halves[1].subplots(1, 2), pair.items(), strict=True):
+    for ax, title, values in zip(pair, ("before", "after batch normalisation"), (raw, norm), strict=True):
         low, high = np.percentile(values, [0.2, 99.8])
         bins = np.linspace(low, high, 70)
         centre, pixels = 0.5 * (bins[1:] + bins[:-1]), values[..., 0].size
         for k, colour in enumerate(("#332288", "#88CCEE", "#44AA99", "#999933", "#CC6677", "#882255")):
             count, _ = np.histogram(values[..., k], bins=bins)
-            look = {"color": colour, "drawstyle": "steps-mid", "linewidth": 1.5}
-            ax.plot(centre, np.maximum(count, 0.5) / pixels, **look)
+            ax.plot(centre, np.maximum(count, 0.5) / pixels, color=colour, drawstyle="steps-mid", linewidth=1.5)
             style.plotted(fig, f"kernel {k + 1}, {title}", value=centre, share=count / pixels)
         ax.set(yscale="log", xlabel="value", ylabel="share of pixels", title=title)
     return fig
@@ -219,22 +210,20 @@ def volumes(traced: Sequence[Traced], image: np.ndarray) -> Figure:
 
     To see: step by step the image loses pixels and gains channels, until only a list of numbers is left.
     """
-    fig, ax = style.new_figure(width="wide", height=3.5)
+    fig, ax = style.new_figure(width=style.WIDE, height=3.5)
     shown = [t for t in traced if t.layer.kind in ("conv", "pool", "dense")]
     ax.imshow(image, cmap=style.DENSITY, extent=(0, 1.6, -0.8, 0.8), zorder=3)
     words = f"{image.shape[0]} × {image.shape[1]}\n{_channels(traced)} channels"
     ax.text(0.8, -1.0, words, ha="center", va="top", fontsize=9)
     x, centres = 1.75, []
+    roles = {"conv": "embedded", "pool": "alternative", "dense": "dark_matter"}
     for t in shown:
         if len(t.shape) == 3:
             high, deep = max(1.6 * t.shape[0] / image.shape[0], 0.05), 0.10 + 0.0042 * t.shape[2]
-            role = "embedded" if t.layer.kind == "conv" else "alternative"
             words = f"{t.shape[0]}×{t.shape[1]}\n×{t.shape[2]}"
         else:
-            high, deep = 0.10 + 0.0058 * t.shape[0], 0.16
-            role = "prediction" if t is shown[-1] else "dark_matter"
-            words = f"{t.shape[0]}"
-        colour = style.COLOURS[role]
+            high, deep, words = 0.10 + 0.0058 * t.shape[0], 0.16, f"{t.shape[0]}"
+        colour = style.COLOURS["prediction" if t is shown[-1] else roles[t.layer.kind]]
         x += 0.30
         box: dict[str, Any] = {"facecolor": colour, "edgecolor": "white", "linewidth": 0.8, "zorder": 3}
         ax.add_patch(Rectangle((x, -high / 2), deep, high, **box))
@@ -262,7 +251,7 @@ def receptive(traced: Sequence[Traced], image: np.ndarray, field_of_view: float)
     To see: the first kernels cover a few kpc, those of the last convolution nearly the whole galaxy; pixels further
     apart are only combined by the dense layers.
     """
-    fig, (left, right) = style.new_figure(1, 2, width="wide", height=3.7, width_ratios=[1, 1.15])
+    fig, (left, right) = style.new_figure(1, 2, height=3.7, width_ratios=[1, 1.15])
     half, pixel = field_of_view / 2, field_of_view / image.shape[0]
     left.imshow(image, cmap="Greys", extent=(-half, half, -half, half), vmin=-0.2, vmax=3.4)
     chosen = [t for t in traced if t.layer.kind in ("conv", "pool")]
@@ -289,20 +278,19 @@ def tiny(trained: Trained, validation: Pictures) -> Figure:
 
     To see: how the two errors decrease together, from that of the mean (dotted); and where the errors are largest.
     """
-    fig, (left, right) = style.new_figure(1, 2, width="wide", height=3.6)
+    fig, (left, right) = style.new_figure(1, 2, height=3.6)
     epochs = np.arange(1, len(trained.train) + 1)
     errors = {"training views": trained.train, "validation views": trained.validation}
     for (name, values), role in zip(errors.items(), ("embedded", "accent"), strict=True):
-        curve(left, name, {"epoch": epochs, "rms_cos_i": values}, style.line(role, marker="o"))
+        curve(left, name, {"epoch": epochs, "rms_cos_i": values}, role, marker="o")
     left.axhline(validation.cosine.std(), label="mean, ignoring the image", **style.line("baseline", linewidth=2))
-    left.set(xlabel="epoch", ylabel=r"rms error of $\cos i$", title="training")
-    left.set_ylim(bottom=0)
+    left.set(xlabel="epoch", ylabel=r"rms error of $\cos i$", title="training", ylim=(0, None))
     left.legend(loc="lower left")
     right.plot([0, 1], [0, 1], **style.line("literature", linewidth=1.2))
     look = style.points("prediction", marker="o", alpha=0.55, markersize=4)
     curve(right, "answers", {"true": validation.cosine, "predicted": trained.predicted}, look)
-    right.set(xlabel=r"true $\cos i$", ylabel=r"predicted $\cos i$", title="validation views", xlim=(-0.02, 1.02))
-    right.set_box_aspect(1)
+    right.set(xlabel=r"true $\cos i$", ylabel=r"predicted $\cos i$", title="validation views")
+    right.set(xlim=(-0.02, 1.02), box_aspect=1)
     note(right, 0.02, 0.94, "edge-on", color=style.COLOURS["literature"])
     note(right, 0.98, 0.03, "face-on", ha="right", color=style.COLOURS["literature"])
     return fig
@@ -314,7 +302,7 @@ def features(pictures: np.ndarray, maps: np.ndarray, labels: Sequence[str]) -> F
     To see: kernels that nobody designed; some respond to one side of a disc or to one direction, some to nothing.
     """
     n_kernels = maps.shape[-1]
-    fig, axes = style.new_figure(len(pictures), 1 + n_kernels, width="wide", height=0.93 * len(pictures) + 0.3)
+    fig, axes = style.new_figure(len(pictures), 1 + n_kernels, height=0.93 * len(pictures) + 0.3)
     most = np.maximum(maps.max(axis=(0, 1, 2)), 1e-6)
     for line, image, answer, label in zip(axes, pictures, maps, labels, strict=True):
         picture(line[0], image[..., 0], style.DENSITY, 0, 2.4)

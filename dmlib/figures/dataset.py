@@ -25,13 +25,13 @@ def funnel(counts: Mapping[str, int], sides: Mapping[str, Mapping[str, int]]) ->
     To see: nearly all of the sample reaches the data set; each galaxy gives three views, and the splits differ in size
     only.
     """
-    fig, (left, right) = style.new_figure(1, 2, width="wide", height=3.1, width_ratios=[1.25, 1])
-    values = np.array(list(counts.values()))
-    bars = left.barh(range(len(counts)), values, color=style.COLOURS["embedded"], height=0.62, alpha=0.9)
+    fig, (left, right) = style.new_figure(1, 2, height=3.1, width_ratios=[1.25, 1])
+    steps, values = list(counts), np.array(list(counts.values()))
+    bars = left.barh(range(len(steps)), values, color=style.COLOURS["embedded"], height=0.62, alpha=0.9)
     left.bar_label(bars, [thousands(value) for value in values], padding=5)
     left.set(xlabel="number", title="from catalogue to views", xlim=(0, 1.22 * values.max()))
-    bar_axis(left, list(counts))
-    style.plotted(fig, "funnel", step=np.array(list(counts)), left=values)
+    bar_axis(left, steps)
+    style.plotted(fig, "funnel", step=steps, left=values)
     start = np.zeros(len(sides), dtype=int)
     for kind, role in (("central", "dark_matter"), ("satellite", "stars")):
         numbers = np.array([kinds[kind] for kinds in sides.values()])
@@ -52,20 +52,16 @@ def examples(dataset: DataSet, rows: Sequence[int], inputs: np.ndarray) -> Figur
     To see: image and maps show the same disc at the same angle; more massive galaxies are brighter, rotate faster, and
     have more dark matter at every radius.
     """
-    channels = (*dataset.bands, *HI_CHANNELS)
     heads = [*dataset.bands, "HI", "velocity", "disp.", "target"]
     fig, axes, _ = grid(len(rows) * len(heads), len(heads), 0.9, extra=0.3)
-    looks = {
-        "moment0": (style.DENSITY, -1.0, 1.6),
-        "moment1": (style.VELOCITY, -1.3, 1.3),
-        "moment2": (style.SEQUENTIAL, 0.0, 1.2),
-    }
+    gas_looks = ((style.DENSITY, -1.0, 1.6), (style.VELOCITY, -1.3, 1.3), (style.SEQUENTIAL, 0.0, 1.2))
+    looks = [(style.SEQUENTIAL, 0.0, 2.6)] * len(dataset.bands) + list(gas_looks)
     spread = np.percentile(dataset.dm_profile, [2, 98], axis=0)
     for line, row, values in zip(axes, rows, inputs, strict=True):
-        for ax, channel, image in zip(line, channels, np.moveaxis(values, -1, 0), strict=False):
-            blank = (values[..., len(dataset.bands)] <= -2.0) & (channel in HI_CHANNELS)
-            look = looks.get(channel, (style.SEQUENTIAL, 0.0, 2.6))
-            picture(ax, np.where(blank, np.nan, image), *look, extent=dataset.grid.extent)
+        blank = values[..., len(dataset.bands)] <= -2.0
+        for k, (ax, image, look) in enumerate(zip(line, np.moveaxis(values, -1, 0), looks, strict=False)):
+            shown = np.where(blank, np.nan, image) if k >= len(dataset.bands) else image
+            picture(ax, shown, *look, extent=dataset.grid.extent)
         galaxy, ax = dataset.table[int(row)], line[-1]
         label = rf"{np.log10(galaxy['m_star'].to_value(u.Msun)):.1f}, {galaxy['inclination'].to_value(u.deg):.0f}°"
         line[0].set_ylabel(label, fontsize=9.5)
@@ -85,7 +81,7 @@ def targets(dataset: DataSet) -> Figure:
 
     To see: the splits agree as well as their sizes allow.
     """
-    fig, (left, right) = style.new_figure(1, 2, width="wide", height=3.5)
+    fig, (left, right) = style.new_figure(1, 2, height=3.5)
     reference = np.nanmedian(positive(dataset.dm_profile[dataset.rows("train")]), axis=0)
     for side, role in _SPLIT_LOOKS.items():
         rows = _first_views(dataset, side)
@@ -100,13 +96,12 @@ def targets(dataset: DataSet) -> Figure:
         style.plotted(fig, side, radius=dataset.radii * u.kpc, **masses)
         last = np.sort(dataset.dm_profile[rows, -1])
         share = (np.arange(len(last)) + 0.5) / len(last)
-        look, label = style.line(role, drawstyle="steps-mid"), f"{side} ({len(rows)})"
-        curve(right, f"{side}, within 100 kpc", {"m_dm": last * u.Msun, "share_below": share}, look, label=label)
-    radius_axis(left, yscale="log", ylabel="dark mass / median for training", title="profiles")
-    left.set_yticks([0.5, 1.0, 2.0])
+        columns, label = {"m_dm": last * u.Msun, "share_below": share}, f"{side} ({len(rows)})"
+        curve(right, f"{side}, within 100 kpc", columns, role, label=label, drawstyle="steps-mid")
+    radius_axis(left, yscale="log", ylabel="dark mass / median for training", title="profiles", yticks=[0.5, 1.0, 2.0])
     plain(left.yaxis)
-    right.set(xscale="log", xlabel=r"dark mass within 100 kpc [M$_\odot$]", ylabel="share below", ylim=(0, 1))
-    right.set_title("masses")
+    right.set(xscale="log", xlabel=r"dark mass within 100 kpc [M$_\odot$]")
+    right.set(ylabel="share below", ylim=(0, 1), title="masses")
     right.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
     right.xaxis.set_major_formatter(LogFormatterSciNotation(labelOnlyBase=False, minor_thresholds=(np.inf, np.inf)))
     right.xaxis.set_minor_formatter("")
@@ -141,19 +136,17 @@ def leak(radii: np.ndarray, errors: Mapping[tuple[str, str], np.ndarray]) -> Fig
     To see: with a leak the nearest neighbour looks nearly perfect, because it finds the test galaxy itself; split by
     group, it does far worse. The rigid linear model gains less from a leak.
     """
-    fig, axes = style.new_figure(1, len(REGRESSORS), width="wide", height=4.1, sharey=True)
+    fig, axes = style.new_figure(1, len(REGRESSORS), height=4.1, sharey=True, ylabel=LOG_ERROR)
     radius = radii * u.kpc
     for ax, regressor in zip(axes, REGRESSORS, strict=True):
         for way, role in _WAY_LOOKS.items():
             mean, spread = errors[way, regressor].mean(axis=0), errors[way, regressor].std(axis=0, ddof=1)
             columns = {"radius": radius, "rms_ln_m": mean, "spread": spread}
-            curve(ax, f"{regressor}, {WAYS[way]}", columns, style.line(role), label=WAYS[way], band=True)
-        look, label = style.line("literature", linewidth=1.3), "mean of the training profiles"
-        mean = errors["group", "mean"].mean(axis=0)
-        curve(ax, f"{regressor}, mean profile", {"radius": radius, "rms_ln_m": mean}, look, label=label)
-        radius_axis(ax, title=regressor)
-        ax.set_ylim(bottom=-0.015)
-    axes[0].set_ylabel(LOG_ERROR)
+            curve(ax, f"{regressor}, {WAYS[way]}", columns, role, label=WAYS[way], band=True)
+        columns = {"radius": radius, "rms_ln_m": errors["group", "mean"].mean(axis=0)}
+        label = "mean of the training profiles"
+        curve(ax, f"{regressor}, mean profile", columns, "literature", label=label, linewidth=1.3)
+        radius_axis(ax, title=regressor, ylim=(-0.015, None))
     fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=2)
     return fig
 

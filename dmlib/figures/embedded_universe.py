@@ -18,7 +18,7 @@ from matplotlib.ticker import MaxNLocator
 from ..gallery import Portrait
 from ..validation import Comparison, Rotation
 from . import style
-from .panels import DENSITY, KMS, bar_below, curve, grid, note, picture, row_labels, rows_over_bars, scale_bar, shade
+from .panels import DENSITY, KMS, bar_below, curve, grid, note, picture, rows_over_bars, scale_bar, shade
 
 _LOG_STARS = r"log $M_\star$ [M$_\odot$]"
 
@@ -59,8 +59,8 @@ def gallery(portraits: Mapping[str, Portrait]) -> Figure:
     heads = ("starlight, face-on", "starlight, edge-on", "HI, face-on", "HI velocity, 60°")
     for ax, head in zip(axes[0], heads, strict=True):
         ax.set_title(head, fontsize=10.5)
-    for bar in bars[:2]:
-        bar.remove()
+    bars[0].remove()
+    bars[1].remove()
     bar_below(fig, gas, bars[2], r"M$_\odot$ pc$^{-2}$")
     bar_below(fig, speed, bars[3], r"km s$^{-1}$")
     return fig
@@ -73,29 +73,25 @@ def _colour(light: np.ndarray) -> np.ndarray:
     return make_lupton_rgb(*(balanced[..., i] / bright for i in range(3)), stretch=0.12, Q=9.0)
 
 
-def relations(comparisons: Mapping[str, Comparison], names: Sequence[str], ncols: int = 2) -> Figure:
+def relations(comparisons: Mapping[str, Comparison], names: Sequence[str]) -> Figure:
     """Measured relations beside the published ones, one in each panel.
 
     To see: points are galaxies, the dashed grey line is the published median, with its scatter as a band where the
     source gives one; where the relation depends on the type, its two branches are drawn. The numbers are the median
     offset from the published median and the scatter about it, in dex.
     """
-    fig, _, panels = grid(len(names), ncols, 2.7, width="text")
+    fig, _, panels = grid(len(names), 2, 2.7, width=style.TEXT)
     for ax, name in zip(panels, names, strict=True):
-        _relation(fig, ax, comparisons[name])
+        _relation(ax, comparisons[name])
     _readable(fig.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3))
     return fig
 
 
-def _types(quenched: np.ndarray) -> tuple[tuple[str, np.ndarray, str, str], ...]:
-    """Label, galaxies, look and marker of each type."""
-    return ("star-forming", ~quenched, "embedded", "o"), ("quenched", quenched, "stars", "s")
-
-
-def _cloud(fig: Figure, ax: Axes, quenched: np.ndarray, size: float, prefix: str, **columns: np.ndarray) -> None:
+def _cloud(ax: Axes, quenched: np.ndarray, size: float, prefix: str, **columns: np.ndarray) -> None:
     """Draw and record galaxies by type, each type with its own colour and marker."""
-    for label, chosen, role, marker in _types(quenched):
-        dots = {"markersize": size, "alpha": 0.75, "markeredgewidth": 0.3, "markeredgecolor": "white"}
+    dots = {"markersize": size, "alpha": 0.75, "markeredgewidth": 0.3, "markeredgecolor": "white"}
+    types = ("star-forming", ~quenched, "embedded", "o"), ("quenched", quenched, "stars", "s")
+    for label, chosen, role, marker in types:
         rows = {name: values[chosen] for name, values in columns.items()}
         curve(ax, prefix + label, rows, style.points(role, marker=marker, **dots), label=label)
 
@@ -111,13 +107,13 @@ def _signed(value: float) -> str:
     return "0.00" if abs(value) < 0.005 else f"{value:+.2f}".replace("-", "\u2212")
 
 
-def _relation(fig: Figure, ax: Axes, c: Comparison) -> None:
+def _relation(ax: Axes, c: Comparison) -> None:
     title, x_label, y_label = _LABELS[c.name]
-    _cloud(fig, ax, c.quenched, 3.8, f"{c.name}, ", x=c.x, y=c.y, published=c.expected)
+    _cloud(ax, c.quenched, 3.8, f"{c.name}, ", x=c.x, y=c.y, published=c.expected)
     branches = [~c.quenched, c.quenched] if c.name == "size" else [np.ones(c.n, dtype=bool)]
     for i, branch in enumerate(branches):
-        order = np.argsort(c.x[branch])
-        x, y = c.x[branch][order], c.expected[branch][order]
+        x, y = c.x[branch], c.expected[branch]
+        x, y = x[np.argsort(x)], y[np.argsort(x)]
         if np.isfinite(c.published_scatter):
             shade(ax, x, y - c.published_scatter, y + c.published_scatter, "literature")
         ax.plot(x, y, label="published median" if i == 0 else None, **style.line("literature", linewidth=2.0))
@@ -137,16 +133,15 @@ def rotation_curves(curves: Mapping[str, Rotation]) -> Figure:
     To see: averaged over rings about its own axis, the gas of undisturbed galaxies rotates at the circular velocity to
     within a few per cent; in disturbed ones it may be slower or counter-rotate. The dotted line is the HI radius.
     """
-    fig, axes, panels = grid(len(curves), 3, 2.6)
+    fig, _, panels = grid(len(curves), 3, 2.6, ylabel="speed [km s$^{-1}$]")
     for ax, (title, c) in zip(panels, curves.items(), strict=True):
         ax.plot(c.radius, c.v_circ, label=r"$\sqrt{GM/R}$, all matter", **style.line("total"))
         ax.plot(c.radius, c.v_phi, label="HI rotation", **style.points("embedded", markersize=5))
         ax.axvline(c.r_hi, color=style.COLOURS["reject"], linewidth=1.0, linestyle=":")
-        low = min(0.0, 1.1 * np.nanmin(c.v_phi)) if np.isfinite(c.v_phi).any() else 0.0
+        low = min(0.0, 1.1 * np.min(c.v_phi[np.isfinite(c.v_phi)], initial=0.0))
         ax.set(title=title, xlabel="$R$ [kpc]", xlim=(0, None), ylim=(low, 1.25 * c.v_circ.max()))
         speeds = {"v_phi": c.v_phi * KMS, "v_circ": c.v_circ * KMS}
         style.plotted(fig, title, subhalo_id=c.subhalo_id, radius=c.radius * u.kpc, **speeds)
-    row_labels(axes, ["speed [km s$^{-1}$]"] * len(axes))
     fig.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return fig
 
@@ -158,7 +153,7 @@ def rotation_agreement(quiet: Sequence[Rotation], disturbed: Sequence[Rotation])
     where the flattened mass of the disc attracts more than a sphere would; some of the disturbed minority deviate
     strongly.
     """
-    fig, ax = style.new_figure(width="text", height=3.9)
+    fig, ax = style.new_figure(height=3.9)
     # The points of disturbed galaxies are drawn beside those of the quiet ones, not on them.
     for curves, role, label, marker, dash, alpha, aside in (
         (disturbed, "accent", "disturbed", "^", "--", 0.6, 0.014),
@@ -187,13 +182,12 @@ def dark_fraction(table: QTable, quenched: np.ndarray) -> Figure:
     stars; quenched galaxies, which are smaller at a given mass, have less. Shaded: the range of the medians of TNG
     (Lovell et al. 2018).
     """
-    fig, ax = style.new_figure(width="text", height=3.9)
+    fig, ax = style.new_figure(height=3.9)
     x, y = np.log10(table["m_star"].to_value(u.Msun)), np.asarray(table["f_dm"])
-    _cloud(fig, ax, quenched, 4.2, "", log_m_star=x, f_dm=y)
+    _cloud(ax, quenched, 4.2, "", log_m_star=x, f_dm=y)
     edges = np.percentile(x, np.linspace(0, 100, 8))
-    medians = [np.median(y[(x >= a) & (x <= b)]) for a, b in pairwise(edges)]
-    columns = {"log_m_star": 0.5 * (edges[1:] + edges[:-1]), "f_dm": medians}
-    curve(ax, "median", columns, style.line("total", linewidth=2.2))
+    medians = [np.median(y[(x >= low) & (x <= high)]) for low, high in pairwise(edges)]
+    curve(ax, "median", {"log_m_star": 0.5 * (edges[1:] + edges[:-1]), "f_dm": medians}, "total", linewidth=2.2)
     ax.axhspan(0.5, 1.0, color=style.COLOURS["tng"], alpha=0.10, linewidth=0, label="medians of TNG")
     ax.set(xlabel=_LOG_STARS, ylabel=r"$M_{\rm DM}/M$ within $r_{1/2}$", ylim=(0, 1.22))
     ax.set_xlim(*np.percentile(x, [0.2, 99.8]) + np.array([-0.05, 0.05]))

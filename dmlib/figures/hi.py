@@ -19,11 +19,12 @@ from ..observe.moments import GlobalProfile, MomentMaps
 from . import style
 from .panels import DENSITY, KMS, bar_below, curve, grid, note, picture, positive, rows_over_bars, scale_bar
 
-_MAPS = (
-    ("surface_density", "moment 0", r"M$_\odot$ pc$^{-2}$"),
-    ("velocity", "moment 1", r"km s$^{-1}$"),
-    ("dispersion", "moment 2", r"km s$^{-1}$"),
-)
+#: Maps of an observation: title, unit, and unit as written at the colour bar.
+_MAPS = {
+    "surface_density": ("moment 0", DENSITY, r"M$_\odot$ pc$^{-2}$"),
+    "velocity": ("moment 1", KMS, r"km s$^{-1}$"),
+    "dispersion": ("moment 2", KMS, r"km s$^{-1}$"),
+}
 
 
 def partition(edges: np.ndarray, profiles: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
@@ -32,22 +33,19 @@ def partition(edges: np.ndarray, profiles: Mapping[str, Mapping[str, np.ndarray]
     To see: in the centre, where the pressure is high, the hydrogen is molecular and HI saturates near 10 Msun/pc^2; at
     large radii all neutral gas is HI, whatever the recipe.
     """
-    fig, ax = style.new_figure(width="text", height=3.9)
+    fig, ax = style.new_figure(height=3.9)
     radius = 0.5 * (edges[1:] + edges[:-1])
-    looks = {
-        "leroy08": ("Leroy et al. (2008)", {"linewidth": 2.2, "linestyle": "-"}),
-        "blitz06": ("Blitz & Rosolowsky (2006)", {"linewidth": 1.4, "linestyle": style.SHORT}),
-    }
+    looks = {"leroy08": ("Leroy et al. (2008)", 2.2, "-"), "blitz06": ("Blitz & Rosolowsky (2006)", 1.4, style.SHORT)}
     for name, parts in profiles.items():
-        recipe, how = looks[name]
+        recipe, width, dash = looks[name]
         for phase, role in (("HI", "gas"), ("H2", "dark_matter")):
-            label = f"{phase.replace('2', '$_2$')}, {recipe}"
-            ax.plot(radius, positive(parts[phase]), label=label, **style.line(role, **how))
+            label, look = f"{phase.replace('2', '$_2$')}, {recipe}", style.line(role, linewidth=width, linestyle=dash)
+            ax.plot(radius, positive(parts[phase]), label=label, **look)
             style.plotted(fig, f"{phase}, {name}", radius=radius * u.kpc, surface_density=parts[phase] * DENSITY)
     ax.axhline(1.0, **style.line("baseline"))
     ax.text(0.4 * edges[-1], 1.07, "edge of an HI disc", fontsize=9)
+    highest = max(density.max() for parts in profiles.values() for density in parts.values())
     ax.set(yscale="log", xlabel="radius in the disc [kpc]", ylabel=r"surface density [M$_\odot$ pc$^{-2}$]")
-    highest = max(parts[phase].max() for parts in profiles.values() for phase in parts)
     ax.set(xlim=(0, edges[-1]), ylim=(0.03, 8.0 * highest))
     ax.legend(ncols=2, fontsize=9)
     return fig
@@ -85,13 +83,12 @@ def moments(rows: Mapping[str, MomentMaps], half_width: float, v_max: float) -> 
     """
     fig, axes, bars = rows_over_bars(len(rows), 3, 2.5, 0.9, 0.06)
     for line, (title, maps) in zip(axes, rows.items(), strict=True):
-        shown = [_map(ax, maps, name, v_max, half_width) for ax, (name, _, _) in zip(line, _MAPS, strict=True)]
+        shown = _maps(line, title, maps, v_max, half_width)
         line[0].set_ylabel(title)
-        _record_cut(fig, title, maps)
     _scale_bar(axes[0, 0], half_width)
-    for ax, bar, image, (_, title, unit) in zip(axes[0], bars, shown, _MAPS, strict=True):
+    for ax, bar, image, (title, _, label) in zip(axes[0], bars, shown, _MAPS.values(), strict=True):
         ax.set_title(title)
-        bar_below(fig, image, bar, unit)
+        bar_below(fig, image, bar, label)
     return fig
 
 
@@ -102,15 +99,14 @@ def inclinations(columns: Mapping[str, MomentMaps], half_width: float, v_max: fl
     no rotation is visible.
     """
     n = len(columns)
-    fig, axes = style.new_figure(2, n, width="wide", height=13.4 / n + 0.35, squeeze=False)
+    fig, axes, _ = grid(2 * n, n, 6.7 / n, extra=0.35)
     for column, (title, maps) in zip(axes.T, columns.items(), strict=True):
-        shown = [_map(ax, maps, name, v_max, half_width) for ax, (name, _, _) in zip(column, _MAPS, strict=False)]
+        shown = _maps(column, title, maps, v_max, half_width)
         column[0].set_title(title)
-        _record_cut(fig, title, maps)
     _scale_bar(axes[0, 0], half_width)
-    for line, image, (name, _, unit) in zip(axes, shown, _MAPS, strict=False):
+    for line, image, (name, (_, _, label)) in zip(axes, shown, _MAPS.items(), strict=False):
         line[0].set_ylabel(name.replace("_", " "))
-        fig.colorbar(image, ax=line, label=unit, pad=0.01)
+        fig.colorbar(image, ax=line, label=label, pad=0.01)
     return fig
 
 
@@ -122,21 +118,19 @@ def position_velocity(
     To see: the emission follows the curve in the outer disc; in the centre the beam smears the steep curve into a wide
     range of velocities.
     """
-    fig, ax = style.new_figure(width="text", height=4.2)
+    fig, ax = style.new_figure(height=4.2)
     half, step = cube.settings.channel_width / 2, cube.grid.pixel_size / 2
     extent = (offsets[0] - step, offsets[-1] + step, cube.velocities[0] - half, cube.velocities[-1] + half)
     shown = ax.imshow(1e3 * diagram, extent=extent, aspect="auto", cmap=style.DENSITY, vmin=0)
-    look, label = style.line("rotation", linestyle="-"), r"circular speed $\times\ \sin i$"
-    for sign in (-1, 1):
+    for sign, label in ((-1, ""), (1, r"circular speed $\times\ \sin i$")):
         ax.plot(sign * radius, sign * speed, color="white", linewidth=3.2)
         columns = {"offset": sign * radius * u.kpc, "velocity": sign * speed * KMS}
-        curve(ax, "circular speed", columns, look, label=label if sign > 0 else "")
+        curve(ax, "circular speed", columns, "rotation", label=label, linestyle="-")
     ax.axhline(0.0, color="white", linewidth=0.6)
     ax.axvline(0.0, color="white", linewidth=0.6)
     ax.grid(visible=False)
-    v_max = 1.5 * np.max(speed)
-    ax.set(xlabel="offset along the major axis [kpc]", ylabel=r"velocity [km s$^{-1}$]")
-    ax.set(xlim=(-half_width, half_width), ylim=(-v_max, v_max))
+    ax.set(xlabel="offset along the major axis [kpc]", xlim=(-half_width, half_width))
+    ax.set(ylabel=r"velocity [km s$^{-1}$]", ylim=1.5 * np.max(speed) * np.array([-1, 1]))
     ax.legend(loc="lower right")
     fig.colorbar(shown, ax=ax, label=f"m{cube.unit}", pad=0.02)
     seen = diagram.max(axis=0) > 5 * cube.settings.noise
@@ -151,12 +145,11 @@ def spectra(profiles: Mapping[str, GlobalProfile]) -> Figure:
     To see: an inclined disc has two horns, because much of its gas is on the flat part of the rotation curve; face-on
     the line is as narrow as the dispersion of the gas. The area, hence the HI mass, is the same.
     """
-    fig, ax = style.new_figure(width="text", height=3.6)
+    fig, ax = style.new_figure(height=3.6)
     for (label, profile), role in zip(profiles.items(), ("literature", "gas", "embedded", "dark_matter"), strict=False):
         colour, flux = style.COLOURS[role], profile.flux_density
         ax.step(profile.velocities, 1e3 * flux, where="mid", label=label, color=colour)
-        level = [500 * flux.max()] * 2
-        ax.plot(profile.crossings(0.5), level, color=colour, linewidth=0.8, linestyle=(0, (2, 1.5)))
+        ax.hlines(500 * flux.max(), *profile.crossings(0.5), color=colour, linewidth=0.8, linestyle=(0, (2, 1.5)))
         style.plotted(fig, label, velocity=profile.velocities * KMS, flux_density=flux * u.Jy)
     reach = 1.25 * max(abs(v) for profile in profiles.values() for v in profile.crossings(0.2))
     ax.set(xlabel=r"velocity [km s$^{-1}$]", ylabel="flux density [mJy]", xlim=(-reach, reach))
@@ -181,9 +174,8 @@ def network_input(arrays: Mapping[str, np.ndarray]) -> Figure:
         maps = np.moveaxis(np.where(blank[..., None], np.nan, array), -1, 0)
         shown = [picture(ax, one, *look[:3]) for ax, one, look in zip(line, maps, looks, strict=True)]
         line[0].set_ylabel(title)
-        middle = array[array.shape[0] // 2]
-        columns = {f"c{k}": middle[:, k] for k in range(3)}
-        style.plotted(fig, f"{title}, middle row", column=np.arange(len(middle)), **columns)
+        columns = {f"c{k}": values for k, values in enumerate(array[len(array) // 2].T)}
+        style.plotted(fig, f"{title}, middle row", column=np.arange(array.shape[1]), **columns)
     for bar, image, (*_, label, ticks) in zip(bars, shown, looks, strict=True):
         bar_below(fig, image, bar, label, ticks=ticks)
     return fig
@@ -195,7 +187,7 @@ def recovery(table: QTable) -> Figure:
     To see: above about 1e9 Msun nearly all is found; at lower masses the search for emission first loses the faint
     outskirts, then the galaxy.
     """
-    fig, ax = style.new_figure(width="text", height=3.7)
+    fig, ax = style.new_figure(height=3.7)
     present = table["m_hi_present"].to_value(u.Msun)
     share = (table["m_hi_found"] / table["m_hi_present"]).to_value(u.one)
     inclination = table["inclination"].to_value(u.deg)
@@ -208,20 +200,20 @@ def recovery(table: QTable) -> Figure:
     return fig
 
 
-def _map(ax: Axes, maps: MomentMaps, name: str, v_max: float, half: float) -> AxesImage:
-    looks: dict[str, dict[str, Any]] = {
-        "surface_density": {"cmap": style.DENSITY, "norm": LogNorm(0.1, 30.0)},
-        "velocity": {"cmap": style.VELOCITY, "low": -v_max, "high": v_max},
-        "dispersion": {"cmap": style.SEQUENTIAL, "low": 0.0, "high": 60.0},
-    }
-    return picture(ax, getattr(maps, name), half=half, extent=maps.grid.extent, **looks[name])
+def _maps(axes: np.ndarray, title: str, maps: MomentMaps, v_max: float, half: float) -> list[AxesImage]:
+    """Show the maps of an observation, as many as there are panels, and record the row through their centre."""
+    looks: list[dict[str, Any]] = [
+        {"cmap": style.DENSITY, "norm": LogNorm(0.1, 30.0)},
+        {"cmap": style.VELOCITY, "low": -v_max, "high": v_max},
+        {"cmap": style.SEQUENTIAL, "low": 0.0, "high": 60.0},
+    ]
+    columns = {name: getattr(maps, name)[maps.grid.pixels // 2] * unit for name, (_, unit, _) in _MAPS.items()}
+    style.plotted(axes[0].get_figure(), f"{title}, row through the centre", x=maps.grid.centres * u.kpc, **columns)
+    return [
+        picture(ax, getattr(maps, name), half=half, extent=maps.grid.extent, **look)
+        for ax, name, look in zip(axes, _MAPS, looks, strict=False)
+    ]
 
 
 def _scale_bar(ax: Axes, half: float, colour: str = "#222222") -> None:
     scale_bar(ax, half, 20.0 if half > 30.0 else 10.0, colour, corner=0.94)
-
-
-def _record_cut(fig: Figure, title: str, maps: MomentMaps) -> None:
-    units = {"surface_density": DENSITY, "velocity": KMS, "dispersion": KMS}
-    columns = {name: getattr(maps, name)[maps.grid.pixels // 2] * unit for name, unit in units.items()}
-    style.plotted(fig, f"{title}, row through the centre", x=maps.grid.centres * u.kpc, **columns)

@@ -24,7 +24,7 @@ def task(x: np.ndarray, y: np.ndarray, radius: float, n_sticks: int = 24) -> Fig
     To see: left, the residuals (vertical lines) from the straight line are shorter than those from the mean; right,
     the mean squared residual as the line is turned about the centre of the points: a valley with a single minimum.
     """
-    fig, (left, right) = style.new_figure(1, 2, width="wide", height=3.7, width_ratios=[1.35, 1])
+    fig, (left, right) = style.new_figure(1, 2, height=3.7, width_ratios=[1.35, 1])
     slope, level = np.polyfit(x, y, 1)
     at = np.array([x.min(), x.max()])
     dots = style.points("baseline", markersize=3, alpha=0.75)
@@ -37,16 +37,12 @@ def task(x: np.ndarray, y: np.ndarray, radius: float, n_sticks: int = 24) -> Fig
     left.set(xlabel=_LOG_MASS, ylabel=rf"$\ln M_\mathrm{{DM}}(<{radius:.0f}\,\mathrm{{kpc}})$ [M$_\odot$]")
     left.set_title("examples, and two formulas")
     left.legend(loc="lower right")
-
-    def loss_of(slope: float) -> float:
-        return float(np.mean((y.mean() + slope * (x - x.mean()) - y) ** 2))
-
-    slopes = np.linspace(-0.6 * slope, 2.6 * slope, 121)
-    losses = np.array([loss_of(s) for s in slopes])
-    curve(right, "loss", {"slope": slopes, "mean_squared_error": losses}, style.line("total"))
-    for s, role, words in ((0.0, "literature", "mean"), (slope, "prediction", "best line")):
-        right.plot(s, loss_of(s), zorder=4, **style.points(role, marker="o", markersize=8))
-        beside(right, words, (s, loss_of(s)), (9, 7), color=style.COLOURS[role], fontweight="bold")
+    slopes = np.array([*np.linspace(-0.6 * slope, 2.6 * slope, 121), 0.0, slope])
+    losses = np.mean((y.mean() + slopes[:, None] * (x - x.mean()) - y) ** 2, axis=1)
+    curve(right, "loss", {"slope": slopes[:-2], "mean_squared_error": losses[:-2]}, "total")
+    for k, role, words in ((-2, "literature", "mean"), (-1, "prediction", "best line")):
+        right.plot(slopes[k], losses[k], zorder=4, **style.points(role, marker="o", markersize=8))
+        beside(right, words, (slopes[k], losses[k]), (9, 7), color=style.COLOURS[role], fontweight="bold")
     right.set(xlabel="slope of the line", ylabel="mean squared error", ylim=(0, None))
     right.set_title("the loss as the line turns")
     return fig
@@ -66,7 +62,7 @@ def descent(valleys: Pairs, y: np.ndarray, paths: Mapping[str, Arrays]) -> Figur
     To see: in the elongated valley the path zigzags between the walls and creeps along the floor; in the round one
     each step points at the minimum.
     """
-    fig, axes = style.new_figure(1, 3, width="wide", height=3.4, width_ratios=[1, 1, 1.05])
+    fig, axes = style.new_figure(1, 3, height=3.4, width_ratios=[1, 1, 1.05], ylabel="slope $w$")
     looks = {"all examples": "prediction", "batches of 8": "stars"}
     right, lowest = axes[2], np.inf
     for ax, (title, (features, best)), dash in zip(axes, valleys.items(), ((0, (2, 1)), "-"), strict=False):
@@ -81,19 +77,17 @@ def descent(valleys: Pairs, y: np.ndarray, paths: Mapping[str, Arrays]) -> Figur
         ax.contour(*grid, excess, levels=levels, colors="white", linewidths=0.7)
         ax.plot(*best, "*", color=style.COLOURS["total"], markersize=13, zorder=5)
         for name, path in paths[title].items():
-            colour, losses = style.COLOURS[looks[name]], learning.loss(features, y, path)
+            series, steps, losses = f"{title}, {name}", np.arange(len(path)), learning.loss(features, y, path)
+            colour = style.COLOURS[looks[name]]
             ax.plot(*path.T, "o-", color=colour, linewidth=1.4, markersize=2.6, zorder=4)
-            how = {"color": colour, "linestyle": dash, "linewidth": 1.6}
-            right.plot(np.arange(len(losses)) + 1, losses, label=f"{title}, {name}", **how)
+            right.plot(steps + 1, losses, label=series, color=colour, linestyle=dash, linewidth=1.6)
             lowest = min(lowest, losses.min())
-            columns = {"step": np.arange(len(path)), "constant": path[:, 0], "slope": path[:, 1], "loss": losses}
-            style.plotted(fig, f"{title}, {name}", **columns)
+            style.plotted(fig, series, step=steps, constant=path[:, 0], slope=path[:, 1], loss=losses)
         ax.set(xlabel="constant $b$", title=title, aspect="equal")
         ax.grid(visible=False)
-    axes[0].set_ylabel("slope $w$")
     right.axhline(lowest, **style.line("baseline"))
-    right.set(yscale="log", xscale="log", xlabel="step", ylabel="mean squared error", title="on the way down")
-    right.set_ylim(top=14)
+    right.set(xscale="log", xlabel="step", title="on the way down")
+    right.set(yscale="log", ylabel="mean squared error", ylim=(None, 14))
     plain(right.yaxis)
     right.legend(loc="upper right", fontsize=7.6, handlelength=1.8, borderpad=0.1)
     return fig
@@ -119,13 +113,14 @@ def fits(
     To see: the more flexible the curve, the closer it comes to the galaxies that it was fitted to, and beyond some
     degree the further from all others.
     """
-    fig, axes = style.new_figure(1, len(curves), width="wide", height=3.5, sharex=True, sharey=True)
+    ylabel = r"$\ln M_\mathrm{DM}$ [M$_\odot$]"
+    fig, axes = style.new_figure(1, len(curves), height=3.5, sharex=True, sharey=True, ylabel=ylabel)
     span = (x.min(), x.max())
     fine = np.linspace(*span, 400)
     for ax, (title, (weights, seen, unseen)) in zip(axes, curves.items(), strict=True):
         value = learning.polynomials(fine, len(weights) - 1, span) @ weights
         ax.plot(x[rest], y[rest], label="others", **style.points("reject", marker="o", markersize=2.8, alpha=0.8))
-        curve(ax, title, {"log_m_star": fine, "ln_m_dm": value}, style.line("prediction", linewidth=2), label="")
+        curve(ax, title, {"log_m_star": fine, "ln_m_dm": value}, "prediction", label="", linewidth=2)
         dots = style.points("embedded", markersize=5.5, markeredgecolor="white")
         ax.plot(x[train], y[train], label="fitted to", **dots)
         ax.set(title=title, ylim=(y.min() - 0.25, y.max() + 0.75))
@@ -133,7 +128,6 @@ def fits(
         for k, (name, error, colour) in enumerate((("fitted to", seen, _SEEN), ("others", unseen, _UNSEEN))):
             text = f"{name}: {error:.2f}" if error < 100 else f"{name}: {error:.0e}"
             note(ax, 0.04, 0.96 - 0.09 * k, text, va="top", color=colour, fontweight="bold", fontsize=9.5)
-    axes[0].set_ylabel(r"$\ln M_\mathrm{DM}$ [M$_\odot$]")
     for name, rows in (("fitted to", train), ("others", rest)):
         style.plotted(fig, name, log_m_star=x[rows], ln_m_dm=y[rows])
     return fig
@@ -144,7 +138,7 @@ def flexibility(degrees: Sequence[int], seen: np.ndarray, unseen: np.ndarray) ->
 
     To see: the error on the galaxies of the fit keeps falling; that on other galaxies falls, then rises steeply.
     """
-    fig, ax = style.new_figure(width="text", height=3.6)
+    fig, ax = style.new_figure(height=3.6)
     _both(fig, ax, np.asarray(degrees), seen, unseen)
     ax.set(yscale="log", xlabel="degree of the polynomial", xlim=(min(degrees), max(degrees)))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -166,7 +160,7 @@ def restraint(
     To see: both curves for other galaxies are valleys; their minima are about equally low, and far below the error
     without regularisation.
     """
-    fig, axes = style.new_figure(1, 2, width="wide", height=3.7, sharey=True)
+    fig, axes = style.new_figure(1, 2, height=3.7, sharey=True)
     for ax, x, errors, name, title, xlabel in (
         (axes[0], strengths, by_penalty, "penalty, ", "penalty (ridge)", "strength of the penalty"),
         (axes[1], steps, by_step, "steps, ", "early stopping", "steps of gradient descent"),
@@ -187,16 +181,15 @@ def examples_needed(sizes: Sequence[int], degrees: Sequence[int], seen: np.ndarr
     To see: for each formula the two errors converge; those of the low degrees meet early at a large error, those of
     the high degrees late, and a high degree pays only with the most galaxies.
     """
-    fig, ax = style.new_figure(width="text", height=3.8)
+    fig, ax = style.new_figure(height=3.8)
     roles = ("literature", "gas", "embedded", "prediction", "stars")
     for degree, role, on_seen, on_unseen in zip(degrees, roles, seen, unseen, strict=False):
         low, middle, high = np.percentile(on_unseen, [16, 50, 84], axis=-1)
         below = np.median(on_seen, axis=-1)
         label = {0: "mean", 1: "straight line"}.get(degree, f"degree {degree}")
-        look = style.line(role, linestyle="-", marker="o")
         columns = {"galaxies": np.asarray(sizes), "others": middle, "low": low, "high": high, "fitted_to": below}
-        curve(ax, label, columns, look, band=True)
-        ax.plot(sizes, below, ":", color=look["color"], linewidth=1.4)
+        curve(ax, label, columns, role, band=True, linestyle="-", marker="o")
+        ax.plot(sizes, below, ":", color=style.COLOURS[role], linewidth=1.4)
     ax.set(xscale="log", xlabel="galaxies to learn from", ylabel=LOG_ERROR, ylim=(0, 2.6 * np.median(unseen[0])))
     ticks(ax.xaxis, sizes)
     title = "solid: other galaxies; dotted: galaxies of the fit"
@@ -209,12 +202,10 @@ def exam(radii: np.ndarray, errors: Pairs) -> Figure:
 
     To see: the accuracy that a few catalogue numbers give, at which radii, and what is left for images to improve.
     """
-    fig, ax = style.new_figure(width="text", height=3.8)
+    fig, ax = style.new_figure(height=3.8)
     for (name, (value, error)), role in zip(errors.items(), ("literature", "stars", "prediction"), strict=False):
-        columns = {"radius": radii * u.kpc, "rms_ln_m": value, "error": error}
-        curve(ax, name, columns, style.line(role), band=True)
-    radius_axis(ax, ylabel=f"{LOG_ERROR}, test galaxies")
-    ax.set_ylim(bottom=0)
+        curve(ax, name, {"radius": radii * u.kpc, "rms_ln_m": value, "error": error}, role, band=True)
+    radius_axis(ax, ylabel=f"{LOG_ERROR}, test galaxies", ylim=(0, None))
     ax.legend(loc="lower left")
     return fig
 
@@ -223,8 +214,8 @@ def _both(fig: Figure, ax: Axes, x: np.ndarray, seen: np.ndarray, unseen: np.nda
     """Draw medians and bands of both errors, and mark the smallest error on other galaxies."""
     for label, values, role in (("galaxies of the fit", seen, "embedded"), ("other galaxies", unseen, "accent")):
         low, middle, high = np.percentile(values, [16, 50, 84], axis=0)
-        look, columns = style.line(role, marker="o", markersize=3.6), {"median": middle, "low": low, "high": high}
-        curve(ax, f"{name}{label}", {"x": x, **columns}, look, label=label, band=True)
+        columns = {"x": x, "median": middle, "low": low, "high": high}
+        curve(ax, f"{name}{label}", columns, role, label=label, band=True, marker="o", markersize=3.6)
     error = np.median(unseen, axis=0)
     ax.set(ylabel=LOG_ERROR, ylim=(0.55 * np.median(seen, axis=0).min(), 40 * error.min()))
     best = (x[error.argmin()], error.min())

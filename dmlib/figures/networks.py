@@ -1,4 +1,4 @@
-"""Figures of the chapter that compares architectures."""
+"""Figures of the chapters that compare architectures and inputs."""
 
 from __future__ import annotations
 
@@ -11,9 +11,25 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator
 
 from ..bootstrap import Estimate
-from ..evaluation.scores import Scores
+from ..evaluation.scores import REGIONS, Scores
 from . import style
-from .panels import ERROR, beside, curve, grid, parts, plain, radius_axis, row_labels, ticks, zero
+from .panels import ERROR, beside, curve, grid, parts, plain, radius_axis, ticks, zero
+
+#: What the panels of `input_errors` show: sets of inputs and their labels.
+PANELS = {
+    "light, gas, both": {"all": "all", "photometry": "photometry (ugriz)", "hi": "HI, moments 0, 1, 2"},
+    "parts of them": {"SDSS_URZ": "u, r, z", "SDSS_I": "i", "HI_0": "moment 0", "HI_1": "moment 1", "HI_2": "moment 2"},
+}
+
+_BETWEEN = f"{ERROR}, 5 to 50 kpc"
+_MEAN = {"baseline/mean": "mean training profile"}
+
+#: Regressions on the same inputs: name of the prediction and its label, in the same order for each.
+PLAIN = {
+    "all": {"baseline/linear": "linear formula", "baseline/boosted": "boosted trees"},
+    "photometry": {"linear/photometry": "linear formula", "boosted/photometry": "boosted trees"},
+    "hi": {"linear/hi": "linear formula", "boosted/hi": "boosted trees"},
+}
 
 
 def counting_floor(radii: np.ndarray, truth: np.ndarray, m_particle: float) -> np.ndarray:
@@ -45,9 +61,9 @@ def overfit(losses: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
     To see: every line must fall far below 1, the loss of the mean prediction: then gradients reach all weights, and
     the targets belong to their images.
     """
-    fig, ax = style.new_figure(width="text", height=3.2)
+    fig, ax = style.new_figure(height=3.2)
     for name, (step, loss) in losses.items():
-        curve(ax, name, {"step": step, "mean_square": loss}, style.line(style.method(name)))
+        curve(ax, name, {"step": step, "mean_square": loss}, style.method(name))
     ax.axhline(1.0, **style.line("literature", linewidth=1.2))
     beside(ax, "mean of the training galaxies", (0.99, 1.0), (0, -12), xycoords=("axes fraction", "data"), ha="right")
     ax.set(yscale="log", xlabel="step", ylabel="loss of the batch")
@@ -61,27 +77,25 @@ def histories(trained: Mapping[str, Sequence[Mapping[str, Sequence[float]]]]) ->
     To see: where the validation loss (dark) rises or stays constant while the training loss (light) falls, the network
     overfits; the dot marks the epoch whose weights are kept.
     """
-    fig, axes, panels = grid(len(trained), min(3, len(trained)), 2.35, sharey=True)
+    fig, _, panels = grid(len(trained), min(3, len(trained)), 2.35, sharey=True, ylabel="loss")
     for ax, (name, members) in zip(panels, trained.items(), strict=True):
         colour = style.COLOURS[style.method(name)]
         for k, history in enumerate(members):
-            epoch = np.arange(1, len(history["loss"]) + 1)
             loss, held = np.array(history["loss"]), np.array(history["val_loss"])
+            epoch, best = np.arange(1, len(loss) + 1), int(np.argmin(held))
             how: dict[str, Any] = {"color": colour, "linewidth": 0.8 if k else 1.7}
-            labels = (None, None) if k else ("training", "validation")
-            ax.plot(epoch, loss, alpha=0.4, marker="o" if len(epoch) == 1 else "", label=labels[0], **how)
-            ax.plot(epoch, held, label=labels[1], **how)
-            best = int(np.argmin(held))
+            marker = "o" if len(epoch) == 1 else ""
+            ax.plot(epoch, loss, alpha=0.4, marker=marker, label=None if k else "training", **how)
+            ax.plot(epoch, held, label=None if k else "validation", **how)
             ax.plot(epoch[best], held[best], "o", color=style.COLOURS["truth"], zorder=4)
             style.plotted(fig, f"{name}, member {k}", epoch=epoch, training=loss, validation=held)
         ax.axhline(1.0, **style.line("literature", linewidth=1.0))
-        last = max(len(history["loss"]) for history in members)
-        ax.set(title=name, yscale="log", xlim=(0.5, max(last, 2) + 0.5))
+        last = max(2, *(len(history["loss"]) for history in members))
+        ax.set(title=name, yscale="log", xlim=(0.5, last + 0.5))
         ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         plain(ax.yaxis)
         ax.legend(loc="upper right", fontsize=8.5)
-    row_labels(axes, ["loss"] * len(axes))
     fig.supxlabel("epoch", fontsize=11)
     return fig
 
@@ -93,7 +107,7 @@ def errors(scores: Scores, names: Mapping[str, str], floor: np.ndarray) -> Figur
     regressions is the information in the pixels. No prediction can lie below the dotted floor, because the target
     counts particles.
     """
-    fig, axes = style.new_figure(1, 2, width="wide", height=4.5)
+    fig, axes = style.new_figure(1, 2, height=4.5)
     radius = scores.radii * u.kpc
     panels = (("relative2", True, r"$\Delta_\mathrm{MSE}(R)$, of $M$"), ("relative", False, ERROR))
     for ax, (measure, root, title) in zip(axes, panels, strict=True):
@@ -104,10 +118,10 @@ def errors(scores: Scores, names: Mapping[str, str], floor: np.ndarray) -> Figur
                 continue
             band = (found.low, found.high) if name.startswith("C/") else False
             columns = {"radius": radius, "value": found.value, "error": found.error, "measure": measure}
-            curve(ax, label, columns, style.line(style.method(name)), band=band)
+            curve(ax, label, columns, style.method(name), band=band)
         radius_axis(ax, title=title, ylim=(0, None))
-    look = {"color": style.COLOURS["truth"], "linestyle": (0, (1, 1.5)), "linewidth": 1.2}
-    curve(axes[1], "counting particles", {"radius": radius, "mean_relative": floor}, look)
+    columns = {"radius": radius, "mean_relative": floor}
+    curve(axes[1], "counting particles", columns, "truth", linestyle=(0, (1, 1.5)), linewidth=1.2)
     fig.legend(*axes[1].get_legend_handles_labels(), loc="outside upper center", ncols=4, fontsize=9)
     return fig
 
@@ -118,7 +132,7 @@ def against(scores: Scores, names: Mapping[str, str], opponent: str, words: str)
     To see: a network is better where its bar lies wholly below zero. The bars are smaller than the difference of two
     bands in the figure before, because the same galaxies are difficult for both.
     """
-    fig, ax = style.new_figure(width="text", height=3.7)
+    fig, ax = style.new_figure(height=3.7)
     zero(ax)
     other = scores.views(opponent)
     for k, (name, label) in enumerate(names.items()):
@@ -148,7 +162,7 @@ def cost(rows: Sequence[Mapping[str, Any]], ends: Mapping[str, Estimate], plain:
 
     To see: whether more parameters or more minutes buy a smaller error here.
     """
-    fig, axes = style.new_figure(1, 2, width="wide", height=3.6, sharey=True)
+    fig, axes = style.new_figure(1, 2, height=3.6, sharey=True, ylabel=_BETWEEN)
     quantities = {"seconds": "training time [s]", "parameters": "trainable parameters"}
     for ax, (quantity, label) in zip(axes, quantities.items(), strict=True):
         for name, found in plain.items():
@@ -156,18 +170,19 @@ def cost(rows: Sequence[Mapping[str, Any]], ends: Mapping[str, Estimate], plain:
             ax.axhline(error, label=f"{name.split('/')[1]} regression", **look)
             ax.axhspan(error - sigma, error + sigma, color=look["color"], alpha=0.08, linewidth=0)
         for k, row in enumerate(rows):
-            name, x = str(row["name"]), float(row[quantity])
-            value, sigma = float(ends[name].value), float(ends[name].error)
+            name, x, found = row["name"], float(row[quantity]), ends[row["name"]]
+            at = x, float(found.value)
             look = style.points(style.method(name), markersize=7, linewidth=1.2)
-            ax.errorbar(x, value, sigma, **look)
-            beside(ax, name, (x, value), (7, 6 if k % 2 else -13), color=look["color"], fontweight="bold")
+            ax.errorbar(x, found.value, found.error, **look)
+            beside(ax, name, at, (7, 6 if k % 2 else -13), color=look["color"], fontweight="bold")
         values = [float(row[quantity]) for row in rows]
         ax.set(xscale="log", xlabel=label, xlim=(min(values) / 1.7, max(values) * 9.0))
-    axes[0].set_ylabel(rf"{ERROR}, 5 to 50 kpc")
     axes[0].legend(loc="best", fontsize=9)
-    costs = {str(row["name"]): {key: float(row[key]) for key in quantities} for row in rows}
-    for name, found in [(name, ends[name]) for name in costs] + list(plain.items()):
-        style.plotted(fig, name, **costs.get(name, {}), error=found.value, uncertainty=found.error)
+    for row in rows:
+        found, costs = ends[row["name"]], {key: float(row[key]) for key in quantities}
+        style.plotted(fig, row["name"], **costs, error=found.value, uncertainty=found.error)
+    for name, found in plain.items():
+        style.plotted(fig, name, error=found.value, uncertainty=found.error)
     return fig
 
 
@@ -186,15 +201,106 @@ def learning_curve(n: Sequence[int], curves: Mapping[str, Sequence[Estimate]], m
     To see: whether the curves still fall at the last points; if so, more galaxies would help more than another
     architecture.
     """
-    fig, ax = style.new_figure(width="text", height=3.5)
+    fig, ax = style.new_figure(height=3.5)
     for label, found in curves.items():
-        name = "C" if "network" in label else "baseline/linear"
-        value, error = parts(found)
-        look = style.line(name, marker=style.LOOKS[name].marker)
-        curve(ax, label, {"galaxies": n, "mean_relative": value, "error": error}, look, bars=True)
+        name, (value, error) = "C" if "network" in label else "baseline/linear", parts(found)
+        columns = {"galaxies": n, "mean_relative": value, "error": error}
+        curve(ax, label, columns, name, bars=True, marker=style.LOOKS[name].marker)
     ax.axhline(float(mean.value), label="mean training profile", **style.line("baseline/mean"))
     style.plotted(fig, "mean training profile", mean_relative=mean.value)
-    ax.set(xscale="log", xlabel="galaxies trained on", ylabel=rf"{ERROR}, 5 to 50 kpc", ylim=(0, None))
+    ax.set(xscale="log", xlabel="galaxies trained on", ylabel=_BETWEEN, ylim=(0, None))
     ticks(ax.xaxis, list(n))
     ax.legend(loc="lower left")
+    return fig
+
+
+def input_errors(scores: Scores, architecture: str) -> Figure:
+    """Mean relative error at each radius for sets of inputs, see `PANELS`.
+
+    Parameters
+    ----------
+    scores : Scores
+    architecture : str
+        Network that was trained on each.
+
+    To see: how accurate the prediction is from light alone and from HI alone, and at which radii the two together are
+    better than either.
+    """
+    fig, axes = style.new_figure(1, len(PANELS), height=4.0, sharey=True, ylabel=ERROR)
+    for k, (ax, (title, sets)) in enumerate(zip(axes, PANELS.items(), strict=True)):
+        for name, label in {**{f"{architecture}/{key}": label for key, label in sets.items()}, **_MEAN}.items():
+            found = scores.at_radii(name)
+            columns = {"radius": scores.radii * u.kpc, "value": found.value, "error": found.error}
+            band = (found.low, found.high) if k == 0 and name not in _MEAN else False
+            curve(ax, label, columns, style.method(name, "inputs"), band=band)
+        radius_axis(ax, title=title)
+        ax.legend(loc="lower left", fontsize=9, ncols=1 if k == 0 else 2)
+    # The panels share this axis: a limit set before the last is drawn would not grow.
+    axes[0].set_ylim(bottom=0)
+    return fig
+
+
+def regions(scores: Scores, sets: Sequence[str], architecture: str) -> Figure:
+    """Mean relative error over three ranges of radii, one row for each set of inputs.
+
+    Parameters
+    ----------
+    scores : Scores
+    sets : sequence of str
+        Sets of inputs, from the top.
+    architecture : str
+        Network that was trained on each.
+
+    To see: rows that lie within each other's error bars do not differ significantly; where a hollow marker lies left
+    of the filled one, a regression beats the network on the same input.
+    """
+    shown = ("inner", "intermediate", "outer")
+    fig, axes = style.new_figure(1, len(shown), height=0.34 * len(sets) + 1.3, sharey=True)
+    place = {name: k for k, name in enumerate(sets)}
+    for ax, region in zip(axes, shown, strict=True):
+        for name, k in place.items():
+            found = scores.over(region, f"{architecture}/{name}")
+            how = style.points(f"inputs/{name}", marker="o", markersize=6.5, linewidth=1.6)
+            ax.errorbar(found.value, k, xerr=found.error, **how)
+            style.plotted(fig, f"{architecture}, {name}", region=region, mean_relative=found.value, error=found.error)
+        for name, others in PLAIN.items():
+            for shift, marker, (other, label) in zip((-0.22, 0.22), "sD", others.items(), strict=True):
+                found = scores.over(region, other)
+                entry = label if name == next(iter(PLAIN)) else None
+                how = {"color": "#333333", "markerfacecolor": "white", "linestyle": "none", "markersize": 4.5}
+                ax.plot(found.value, place[name] + shift, marker=marker, label=entry, **how)
+                style.plotted(fig, f"{label}, {name}", region=region, mean_relative=found.value, error=found.error)
+        mean = float(scores.over(region, "baseline/mean").value)
+        ax.axvline(mean, label="mean profile", **style.line("baseline/mean"))
+        style.plotted(fig, "mean training profile", region=region, mean_relative=mean)
+        low, high = REGIONS[region]
+        ax.set(title=f"{low:.0f} to {high:.0f} kpc", xlim=(0, None))
+        ax.grid(axis="y", visible=False)
+    axes[0].set_yticks(list(place.values()), [name.replace("_", " ") for name in place])
+    axes[0].invert_yaxis()
+    fig.supxlabel(ERROR, fontsize=11)
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=3, fontsize=9)
+    return fig
+
+
+def gains(scores: Scores, pairs: Mapping[str, tuple[str, str]]) -> Figure:
+    """Change of the error at each radius when something is added to the input.
+
+    Parameters
+    ----------
+    scores : Scores
+    pairs : mapping
+        Label -> prediction with it, prediction without it.
+
+    To see: where a curve lies below zero, the added input helps; the shading is the uncertainty of the difference on
+    the same galaxies.
+    """
+    fig, ax = style.new_figure(height=3.6)
+    zero(ax)
+    for label, (first, second) in pairs.items():
+        found = scores.bootstrap.difference(scores.views(first), scores.views(second))
+        columns = {"radius": scores.radii * u.kpc, "difference": found.value, "error": found.error}
+        curve(ax, label, columns, style.method(second, "inputs"), band=(found.low, found.high))
+    radius_axis(ax, ylabel=r"change of mean $|\Delta M/M|$")
+    ax.legend(loc="best")
     return fig

@@ -33,12 +33,13 @@ def curve(
     ax: Axes,
     series: str,
     columns: Mapping[str, Any],
-    look: Mapping[str, Any],
+    look: str | Mapping[str, Any] = "",
     *,
     label: str | None = None,
     band: bool | tuple[np.ndarray, np.ndarray] = False,
     bars: bool | np.ndarray = False,
     ordinate: str = "",
+    **kw: Any,
 ) -> None:
     """Draw and record a curve or points, with a band or with error bars.
 
@@ -49,8 +50,8 @@ def curve(
         Name in the record.
     columns : mapping
         What is recorded, see `style.plotted`; the first is drawn horizontally.
-    look : mapping
-        Arguments of `Axes.plot`, as `style.line` and `style.points` give them.
+    look : str or mapping
+        Line of the registry of looks, or arguments of `Axes.plot`, as `style.points` gives them.
     label : str, optional
         Entry in the legend; `series` when omitted, none when empty.
     band : bool or (low, high)
@@ -60,7 +61,10 @@ def curve(
         Draw error bars: the column ``error``, or these.
     ordinate : str
         Name of the column that is drawn against the first; the second column when omitted.
+    **kw
+        Further arguments of `Axes.plot`, which take precedence over the look's.
     """
+    look = {**(style.line(look) if isinstance(look, str) else look), **kw}
     numbers = {name: values.value if isinstance(values, u.Quantity) else values for name, values in columns.items()}
     first, second, *_ = numbers
     x, y, error = numbers[first], numbers[ordinate or second], numbers.get("error", numbers.get("spread"))
@@ -108,8 +112,10 @@ def picture(
         Values at the ends of the colour map.
     title : str
         Title of the panel, if any.
-    half, frame
-        See `bare`.
+    half : float, optional
+        Show -`half` to `half` in both directions.
+    frame : bool
+        Draw a frame.
     blank : str
         Colour of pixels without a value.
     **kw
@@ -121,20 +127,14 @@ def picture(
         For a colour bar.
     """
     shown = ax.imshow(image, cmap=cmap, vmin=low, vmax=high, **kw)
-    ax.set_facecolor(blank)
-    bare(ax, half=half, frame=frame)
-    if title:
-        ax.set_title(title)
-    return shown
-
-
-def bare(ax: Axes, *, half: float | None = None, frame: bool = False) -> None:
-    """Remove ticks, grid and frame; show -`half` to `half` in both directions if given."""
-    ax.set(xticks=[], yticks=[])
+    ax.set(facecolor=blank, xticks=[], yticks=[])
     if half is not None:
         ax.set(xlim=(-half, half), ylim=(-half, half))
     ax.grid(visible=False)
     ax.spines[:].set_visible(frame)
+    if title:
+        ax.set_title(title)
+    return shown
 
 
 def grid(n: int, ncols: int, height: float, *, extra: float = 0.0, **kw: Any) -> tuple[Figure, np.ndarray, list[Axes]]:
@@ -161,7 +161,9 @@ def grid(n: int, ncols: int, height: float, *, extra: float = 0.0, **kw: Any) ->
         The same, row by row.
     """
     nrows = -(-n // ncols)
-    fig, axes = style.new_figure(nrows, ncols, height=height * nrows + extra, squeeze=False, **{"width": "wide"} | kw)
+    fig, axes = style.new_figure(
+        nrows, ncols, **{"height": height * nrows + extra, "width": style.WIDE} | kw, squeeze=False
+    )
     for ax in axes.flat[n:]:
         ax.remove()
     return fig, axes, list(axes.flat[:n])
@@ -184,11 +186,18 @@ def rows_over_bars(nrows: int, ncols: int, row: float, extra: float, bar: float)
     axes : ndarray of Axes, shape (nrows, ncols)
     bars : ndarray of Axes, shape (ncols,)
     """
-    ratios = [1.0] * nrows + [bar]
-    fig, axes = style.new_figure(
-        nrows + 1, ncols, width="wide", height=row * nrows + extra, squeeze=False, height_ratios=ratios
-    )
+    how: dict[str, Any] = {"height": row * nrows + extra, "height_ratios": [1.0] * nrows + [bar], "squeeze": False}
+    fig, axes = style.new_figure(nrows + 1, ncols, **how)
     return fig, axes[:nrows], axes[nrows]
+
+
+def two_rows(height: float, ratio: float, above: int, **kw: Any) -> tuple[Figure, np.ndarray, np.ndarray]:
+    """Make a row of small panels above two panels whose height is `ratio` times theirs."""
+    fig = style.new_figure(width=style.WIDE, height=height)[0]
+    fig.clear()
+    halves: Any = fig.subfigures(2, 1, height_ratios=[1, ratio])
+    upper, lower = halves
+    return fig, upper.subplots(1, above), lower.subplots(1, 2, **kw)
 
 
 def bar_below(fig: Figure, shown: Any, ax: Axes, label: str, **kw: Any) -> None:
@@ -258,7 +267,7 @@ def beside(ax: Axes, words: str, at: tuple[float, float], by: tuple[float, float
     ax.annotate(words, at, by, textcoords="offset points", **kw)
 
 
-def scale_bar(ax: Axes, half: float, length: float, colour: str = "white", *, corner: float = 0.88) -> None:
+def scale_bar(ax: Axes, half: float, length: float = 10.0, colour: str = "white", *, corner: float = 0.88) -> None:
     """Draw a bar of some length [kpc] in the lower left corner of a map of half side `half` [kpc]."""
     left, low = -corner * half, -(corner - 0.02) * half
     ax.plot([left, left + length], [low, low], color=colour, linewidth=2.4, solid_capstyle="butt")

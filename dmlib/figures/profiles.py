@@ -31,15 +31,15 @@ def true_against_predicted(
     fig, _, panels = grid(len(columns), len(columns), 2.3)
     for ax, k in zip(panels, columns, strict=True):
         good = (truth[:, k] > 0) & (predicted[:, k] > 0)
-        x, y = np.log10(truth[good, k]), np.log10(predicted[good, k])
-        title, look = f"{radii[k]:.3g} kpc", style.points("prediction", marker="o", markersize=2.6, alpha=0.5, mew=0)
-        curve(ax, title, {"log_m_true": x, "log_m_predicted": y}, look, label="")
+        x, y, title = np.log10(truth[good, k]), np.log10(predicted[good, k]), f"{radii[k]:.3g} kpc"
+        dots = style.points("prediction", marker="o", markersize=2.6, alpha=0.5, mew=0)
+        curve(ax, title, {"log_m_true": x, "log_m_predicted": y}, dots, label="")
         edges = np.array([min(x.min(), y.min()), max(x.max(), y.max())])
         limits = edges + 0.05 * np.ptp(edges) * np.array([-1.0, 1.0])
         ax.plot(limits, limits, **style.line("truth", linewidth=1.0))
         ax.set(title=title, xlim=limits, ylim=limits, box_aspect=1)
-        for axis in (ax.xaxis, ax.yaxis):
-            axis.set_major_locator(MaxNLocator(3))
+        ax.xaxis.set_major_locator(MaxNLocator(3))
+        ax.yaxis.set_major_locator(MaxNLocator(3))
     fig.supxlabel(r"log$_{10}$ true mass [M$_\odot$]", fontsize=11)
     fig.supylabel(r"predicted", fontsize=11)
     return fig
@@ -52,7 +52,7 @@ def residuals(scores: Scores, name: str, columns: Sequence[int]) -> Figure:
     normal distribution; right, the median (bias) and the central 68 per cent, beside those of the mean training
     profile.
     """
-    fig, (left, right) = style.new_figure(1, 2, width="wide", height=3.7)
+    fig, (left, right) = style.new_figure(1, 2, height=3.7)
     ratio, mean = scores.views(name, "ln_ratio"), scores.views("baseline/mean", "ln_ratio")
     reach = float(np.nanpercentile(np.abs(ratio[:, list(columns)]), 99.0))
     bins = np.linspace(-reach, reach, 20)
@@ -62,14 +62,11 @@ def residuals(scores: Scores, name: str, columns: Sequence[int]) -> Figure:
         # Neighbouring bins are averaged: four outlines of few views each would hide one another.
         density = np.convolve(np.pad(density, 1, mode="edge"), [0.25, 0.5, 0.25], mode="valid")
         middle = 0.5 * (bins[1:] + bins[:-1])
-        look = {"color": tone, "linewidth": 1.7}
-        curve(left, f"{scores.radii[k]:.3g} kpc", {"ln_ratio": middle, "density": density}, look)
+        numbers = {"ln_ratio": middle, "density": density}
+        curve(left, f"{scores.radii[k]:.3g} kpc", numbers, color=tone, linewidth=1.7)
     left.axvline(0.0, color=style.COLOURS["truth"], linewidth=1.0)
     left.set(xlabel=r"ln(predicted / true)", ylabel="density", title="at some radii")
-    for values, look, label in (
-        (mean, style.line("baseline/mean"), "mean training profile"),
-        (ratio, style.line("C"), "network"),
-    ):
+    for values, look, label in ((mean, "baseline/mean", "mean training profile"), (ratio, "C", "network")):
         low, centre, high = (scores.bootstrap.quantile(values, share) for share in (0.1587, 0.5, 0.8413))
         numbers = {"median": centre.value, "error": centre.error, "low": low.value, "high": high.value}
         curve(right, f"{label}, all radii", {"radius": scores.radii * u.kpc, **numbers}, look, label=label, band=True)
@@ -92,7 +89,7 @@ def views(chosen: Mapping[str, tuple[np.ndarray, np.ndarray]], extent: tuple[flo
 
     To see: whether the galaxies are seen face-on or edge-on, and whether their velocity fields are regular.
     """
-    fig, axes = style.new_figure(1, 2 * len(chosen), width="wide", height=2.3)
+    fig, axes = style.new_figure(1, 2 * len(chosen), height=2.3)
     for (left, right), (title, (image, velocity)) in zip(axes.reshape(-1, 2), chosen.items(), strict=True):
         picture(left, image, style.SEQUENTIAL, title=title, extent=extent)
         picture(right, 200.0 * velocity, style.VELOCITY, -260, 260, extent=extent)
@@ -114,7 +111,9 @@ def single(galaxies: Mapping[str, tuple[np.ndarray, Mapping[str, Band], np.ndarr
     To see: whether the truth (points) lies within the shading, as it should in two of three cases. The mass is divided
     by the radius; otherwise its rise over two decades would hide every difference.
     """
-    fig, axes = style.new_figure(3, len(galaxies), width="wide", height=8.2, sharex=True, sharey="row", squeeze=False)
+    labels = (r"$M_\mathrm{DM}/R$ [$10^9\,$M$_\odot$/kpc]", r"$V_\mathrm{DM}$ [km/s]", r"density [M$_\odot$/kpc$^3$]")
+    fig, axes = style.new_figure(3, len(galaxies), height=8.2, sharex=True, sharey="row", squeeze=False)
+    row_labels(axes, labels)
     for column, (title, (true, predicted, members)) in zip(axes.T, galaxies.items(), strict=True):
         scale = 1e9 * radii
         for k, member in enumerate(members):
@@ -136,12 +135,10 @@ def single(galaxies: Mapping[str, tuple[np.ndarray, Mapping[str, Band], np.ndarr
             ax.plot(x[there], (y / unit)[there], **style.points("truth", label="truth"))
             columns = {"predicted": found.value, "low": found.low, "high": found.high}
             style.plotted(fig, f"{title}, {name}", radius=found.radius * u.kpc, true=y, **columns)
-        column[0].set(title=title)
-        column[2].set(yscale="log")
+        column[0].set_title(title)
+        column[2].set_yscale("log")
         for ax, label in zip(column, ("", "", RADIUS), strict=True):
             radius_axis(ax, label=label)
-    labels = (r"$M_\mathrm{DM}/R$ [$10^9\,$M$_\odot$/kpc]", r"$V_\mathrm{DM}$ [km/s]", r"density [M$_\odot$/kpc$^3$]")
-    row_labels(axes, labels)
     axes[0, 0].legend(loc="best", fontsize=9)
     return fig
 
@@ -153,23 +150,22 @@ def coverage(radii: np.ndarray, found: Coverage, histogram: Estimate, bootstrap:
     underestimated; right, a flat histogram means calibrated uncertainties, a U shape underestimated and a hump
     overestimated ones, a slope a bias.
     """
-    fig, (left, right) = style.new_figure(1, 2, width="wide", height=3.6)
+    fig, (left, right) = style.new_figure(1, 2, height=3.6)
     for k, role in ((1, "prediction"), (2, "dark_matter")):
         within = found.within[k]
         columns = {"radius": radii * u.kpc, "share": within.value, "error": within.error}
-        look, band = style.line(role), (within.low, within.high)
-        curve(left, f"within {k} sigma", columns, look, label=rf"within {k} $\sigma$", band=band)
+        label, band = rf"within {k} $\sigma$", (within.low, within.high)
+        curve(left, f"within {k} sigma", columns, role, label=label, band=band)
         left.axhline(EXPECTED[k], **style.line(role, linestyle=(0, (5, 2)), linewidth=1.1))
     radius_axis(left, ylim=(0, 1.03), ylabel="share of the test views", title="coverage")
     left.legend(loc="lower right")
     edges = np.linspace(0.0, 1.0, len(histogram.value) + 1)
     right.stairs(histogram.value, edges, fill=True, color=_PREDICTED, alpha=0.35)
     columns = {"share": 0.5 * (edges[1:] + edges[:-1]), "density": histogram.value, "error": histogram.error}
-    look = style.points("prediction", marker="")
-    curve(right, "probability integral", columns, look, bars=True)
+    curve(right, "probability integral", columns, "prediction", bars=True, linestyle="none")
     right.axhline(1.0, **style.line("literature", linewidth=1.2))
-    xlabel = "share of the prediction below the truth"
-    right.set(xlabel=xlabel, ylabel="density", title="probability integral", xlim=(0, 1))
+    right.set(xlabel="share of the prediction below the truth", xlim=(0, 1))
+    right.set(ylabel="density", title="probability integral")
     return fig
 
 
@@ -187,7 +183,7 @@ def failures(panels: Mapping[str, Mapping[str, Binned]], groups: Mapping[str, Ma
     together, the galaxies are the reason and not the method.
     """
     everything = [*panels.items(), *groups.items()]
-    fig, axes, cells = grid(len(everything), min(3, len(everything)), 2.6, sharey=True)
+    fig, _, cells = grid(len(everything), min(3, len(everything)), 2.6, sharey=True, ylabel=ERROR)
     for ax, (title, methods) in zip(cells, everything, strict=True):
         grouped = title in groups
         for k, (label, found) in enumerate(methods.items()):
@@ -196,8 +192,8 @@ def failures(panels: Mapping[str, Mapping[str, Binned]], groups: Mapping[str, Ma
             value, error = parts(found.estimates)
             line = "none" if grouped else style.LOOKS[name].line
             ax.errorbar(x, value, error, label=label, **style.points(name, linestyle=line))
-            columns = {"bin": np.array(found.labels), "galaxies": found.n_galaxies, "mean_relative": value}
-            style.plotted(fig, f"{title}, {label}", **columns, error=error)
+            columns = {"bin": found.labels, "galaxies": found.n_galaxies, "mean_relative": value, "error": error}
+            style.plotted(fig, f"{title}, {label}", **columns)
             if grouped:
                 names = [f"{name}\n({n})" for name, n in zip(found.labels, found.n_galaxies, strict=True)]
                 ax.set_xticks(range(len(names)), names)
@@ -207,9 +203,8 @@ def failures(panels: Mapping[str, Mapping[str, Binned]], groups: Mapping[str, Ma
             ax.text(0.5, 0.5, "too few galaxies", transform=ax.transAxes, ha="center", color="#555555")
             ax.set(xticks=[])
     # At the end: the panels share this axis, and a limit set early would not grow with the later ones.
-    axes[0, 0].set_ylim(bottom=0)
-    row_labels(axes, [ERROR] * len(axes))
-    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper right", ncols=2)
+    cells[0].set_ylim(bottom=0)
+    fig.legend(*cells[0].get_legend_handles_labels(), loc="outside upper right", ncols=2)
     return fig
 
 
@@ -218,9 +213,9 @@ def share_of_views(radii: np.ndarray, shares: Mapping[str, np.ndarray]) -> Figur
 
     To see: near 0 the error depends on the galaxy, and its views err alike; near 1 it depends on the view.
     """
-    fig, ax = style.new_figure(width="text", height=3.0)
+    fig, ax = style.new_figure(height=3.0)
     for k, (label, share) in enumerate(shares.items()):
-        curve(ax, label, {"radius": radii * u.kpc, "share": share}, style.line("baseline/boosted" if k else "C"))
+        curve(ax, label, {"radius": radii * u.kpc, "share": share}, "baseline/boosted" if k else "C")
     radius_axis(ax, ylim=(0, 1), ylabel="share between views")
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     ax.legend(loc="best")

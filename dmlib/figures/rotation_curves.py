@@ -23,6 +23,8 @@ from . import style
 from .panels import DENSITY, KMS, RADIUS, grid, picture, radius_axis
 from .panels import curve as draw
 
+_SPEED = r"speed [km s$^{-1}$]"
+
 
 def velocity_field(field: VelocityField, model: np.ndarray, rings: RotationCurve) -> Figure:
     """Measured velocities with the rings, the model velocities, and their difference.
@@ -30,32 +32,28 @@ def velocity_field(field: VelocityField, model: np.ndarray, rings: RotationCurve
     To see: the model has the spider pattern of the measured field; the residuals are small and structured: streaming,
     spiral arms, noise at the edge.
     """
-    fig, axes = style.new_figure(1, 3, width="wide", height=3.3, sharey=True)
+    fig, axes = style.new_figure(1, 3, height=3.3, sharey=True, ylabel="North [kpc]")
     x, y = field.mesh()
     half = 1.15 * float(np.hypot(x, y)[field.seen & np.isfinite(model)].max())
-    v_max = float(np.nanmax(np.abs(model - rings.v_sys)))
-    edge = field.pixel / 2
+    v_max, edge = float(np.nanmax(np.abs(model - rings.v_sys))), field.pixel / 2
     extent = (x.min() - edge, x.max() + edge, y.min() - edge, y.max() + edge)
-    for ax, title, values, limit in (
-        (axes[0], "measured", field.velocity - rings.v_sys, v_max),
-        (axes[1], "rings, blurred", model - rings.v_sys, v_max),
-        (axes[2], "difference", field.velocity - model, 30.0),
-    ):
+    maps = {"measured": field.velocity - rings.v_sys, "rings, blurred": model - rings.v_sys}
+    maps["difference"] = field.velocity - model
+    for ax, (title, values), limit in zip(axes, maps.items(), (v_max, v_max, 30.0), strict=True):
         shown = ax.imshow(values, extent=extent, cmap=style.VELOCITY, vmin=-limit, vmax=limit)
         ax.set(title=title, xlim=(-half, half), ylim=(-half, half), xlabel="West [kpc]")
         ax.grid(visible=False)
         fig.colorbar(shown, ax=ax, orientation="horizontal", label=r"km s$^{-1}$", shrink=0.9)
-    axes[0].set_ylabel("North [kpc]")
+    ring = {"fill": False, "edgecolor": "#222222", "linewidth": 0.7}
     for k in range(0, len(rings), 2):
         minor = 2 * rings.radius[k] * np.cos(np.radians(rings.inclination[k]))
-        ring = {"fill": False, "edgecolor": "#222222", "linewidth": 0.7}
         _ellipse(axes[0], rings.centre, 2 * rings.radius[k], minor, rings.position_angle[k], **ring)
     beam = field.beam
     _ellipse(axes[0], (-0.82 * half, -0.82 * half), beam.major, beam.minor, beam.position_angle, color="#444444")
     for name, values in (("measured", field.velocity), ("model", model)):
         here = np.isfinite(values) & np.isfinite(model)
-        columns = {"west": x[here] * u.kpc, "north": y[here] * u.kpc, "velocity": values[here] * KMS}
-        style.plotted(fig, f"velocity, {name}", **columns)
+        west, north, speed = x[here] * u.kpc, y[here] * u.kpc, values[here] * KMS
+        style.plotted(fig, f"velocity, {name}", west=west, north=north, velocity=speed)
     return fig
 
 
@@ -79,14 +77,14 @@ def curve(
 
     To see: the two sides agree except for streaming; rings that are flagged (open) lie within the beam or at the edge.
     """
-    fig, (top, bottom) = style.new_figure(2, 1, width="text", height=5.4, sharex=True, height_ratios=[3.0, 1.3])
+    fig, (top, bottom) = style.new_figure(2, 1, height=5.4, sharex=True, height_ratios=[3.0, 1.3])
     good, radius = found.good, found.radius * u.kpc
     if truth is not None:
         columns = {"radius": radius, "speed": truth * KMS}
-        draw(top, "true circular speed", columns, style.line("truth"), label="circular speed, true")
-    for (name, (r, speed)), dashes in zip((references or {}).items(), ("-", style.SHORT, ":"), strict=False):
-        look = style.line("literature", linewidth=1.5, linestyle=dashes)
-        draw(top, name, {"radius": r * u.kpc, "speed": speed * KMS}, look)
+        draw(top, "true circular speed", columns, "truth", label="circular speed, true")
+    for (name, (r, speed)), dash in zip((references or {}).items(), ("-", style.SHORT, ":"), strict=False):
+        columns = {"radius": r * u.kpc, "speed": speed * KMS}
+        draw(top, name, columns, "literature", linewidth=1.5, linestyle=dash)
     for side, marker, values in (("approaching", "<", found.v_approaching), ("receding", ">", found.v_receding)):
         top.plot(found.radius, values, label=f"{side} side", **style.points("rotation", marker=marker, markersize=4))
     colour = style.COLOURS["accent"]
@@ -94,8 +92,8 @@ def curve(
         look = style.points("accent", markerfacecolor=face, label=label if kept.any() else None)
         top.errorbar(found.radius[kept], found.v_rot[kept], found.v_err[kept], **look)
     top.plot(found.radius[good], found.v_circ[good], color=colour, linewidth=1.2, label="with asymmetric drift")
-    highest = max(found.v_rot[good].max(initial=1.0), 0.0 if truth is None else float(np.max(truth)))
-    top.set(ylabel=r"speed [km s$^{-1}$]", ylim=(0, 1.2 * highest))
+    highest = max(1.0, *found.v_rot[good], *([] if truth is None else truth))
+    top.set(ylabel=_SPEED, ylim=(0, 1.2 * highest))
     top.legend(ncols=2, loc="lower right")
     bottom.plot(found.radius, found.inclination, label="inclination", **style.line("rotation", linestyle="-"))
     turn = np.degrees(np.unwrap(np.radians(found.position_angle)))
@@ -117,20 +115,17 @@ def smearing(
     To see: left, the wider the beam, the slower the centre seems to rotate; right, the curves agree as far in as the
     beam allows.
     """
-    fig, axes = style.new_figure(1, 2, width="wide", height=3.6, sharey=True)
+    fig, axes = style.new_figure(1, 2, height=3.6, sharey=True, ylabel=f"rotation {_SPEED}")
     for k, (ax, title) in enumerate(zip(axes, ("classic rings", "rings that know the beam"), strict=True)):
         ax.plot(radius, truth, label="circular speed, true", **style.line("truth"))
         for (beam, pair), role, marker in zip(curves.items(), ("rotation", "gas", "accent"), "osD", strict=False):
-            one = pair[k]
-            label = f"beam {beam:g} arcsec ({one.beam:.1f} kpc)"
+            one, look = pair[k], style.line(role, linestyle="-", marker=marker, linewidth=1.1)
             # The innermost ring is shown although it is flagged; rings at the edge have nothing to do with the beam.
-            shown = np.array([flag in ("", "within the beam") for flag in one.flags])
-            look = style.line(role, linestyle="-", marker=marker, linewidth=1.1)
-            ax.plot(one.radius[shown], one.v_rot[shown], label=label, **look)
+            shown = np.isin(one.flags, ["", "within the beam"])
+            ax.plot(one.radius[shown], one.v_rot[shown], label=f"beam {beam:g} arcsec ({one.beam:.1f} kpc)", **look)
             style.plotted(fig, f"{title}, {beam:g} arcsec", radius=one.radius * u.kpc, v_rot=one.v_rot * KMS)
         ax.set(title=title, xlabel=RADIUS, xlim=(0, None), ylim=(0, 1.25 * truth.max()))
     style.plotted(fig, "true circular speed", radius=radius * u.kpc, v_rot=truth * KMS)
-    axes[0].set_ylabel(r"rotation speed [km s$^{-1}$]")
     axes[1].legend(loc="lower right")
     return fig
 
@@ -141,19 +136,18 @@ def baryons(model: MassModel, truth: Mapping[str, np.ndarray]) -> Figure:
     To see: how far the measured stars and gas (points) are from those of the particles (lines), and the effect on the
     missing part.
     """
-    fig, ax = style.new_figure(width="text", height=4.2)
-    parts = (
-        ("total", "measured", model.v_obs, "total", "o"),
-        ("stars", "stars", model.v_stars(), "stars", "s"),
-        ("gas", "gas", model.v_gas, "gas", "D"),
-        ("dm", "missing", model.v_dark(), "dark_matter", "^"),
-    )
-    for key, name, speed, role, marker in parts:
-        err = model.v_err if key == "total" else np.zeros_like(speed)
+    fig, ax = style.new_figure(height=4.2)
+    zero = np.zeros_like(model.v_obs)
+    for key, name, speed, error, role, marker in (
+        ("total", "measured", model.v_obs, model.v_err, "total", "o"),
+        ("stars", "stars", model.v_stars(), zero, "stars", "s"),
+        ("gas", "gas", model.v_gas, zero, "gas", "D"),
+        ("dm", "missing", model.v_dark(), zero, "dark_matter", "^"),
+    ):
         columns = {"radius": model.radius * u.kpc, "speed": speed * KMS, "true": truth[key] * KMS}
-        draw(ax, name, columns, style.points(role, marker=marker), bars=err)
+        draw(ax, name, columns, style.points(role, marker=marker), bars=error)
         ax.plot(model.radius, truth[key], **style.line(role, linewidth=1.3))
-    ax.set(xlabel=RADIUS, ylabel=r"speed [km s$^{-1}$]", ylim=(0, None), xlim=(0, None))
+    ax.set(xlabel=RADIUS, ylabel=_SPEED, ylim=(0, None), xlim=(0, None))
     ax.legend(ncols=4, loc="upper center", bbox_to_anchor=(0.5, 1.12), frameon=False)
     return fig
 
@@ -163,10 +157,10 @@ def survey(table: QTable) -> Figure:
 
     To see: which galaxies pass the quality cuts, and how much of the error is due to the inclination.
     """
-    fig, (left, right) = style.new_figure(1, 2, width="wide", height=3.9)
-    true, fitted = table["inclination"].to_value(u.deg), table["fitted"].to_value(u.deg)
-    kept = np.asarray(table["reason"]) == ""
+    fig, (left, right) = style.new_figure(1, 2, height=3.9)
+    true, fitted = (table[name].to_value(u.deg) for name in ("inclination", "fitted"))
     errors = {name: np.asarray(table[name]) for name in ("error", "error_perfect")}
+    kept = table["reason"] == ""
     for ax, values in ((left, fitted), (right, 100 * errors["error"])):
         ax.plot(true[~kept], values[~kept], label="rejected", **style.points("reject"))
         ax.plot(true[kept], values[kept], label="accepted", **style.points("rotation", marker="o"))
@@ -174,13 +168,12 @@ def survey(table: QTable) -> Figure:
     left.plot([0, 90], [0, 90], **style.line("baseline"))
     left.axhspan(*INCLINATION_RANGE, color=style.COLOURS["rotation"], alpha=0.1, linewidth=0)
     left.set(ylabel="fitted inclination [deg]", ylim=(0, 90))
-    perfect = 100 * errors["error_perfect"]
-    right.plot(true[kept], perfect[kept], label="accepted, tilt given", **style.points("truth", marker="+"))
+    look = style.points("truth", marker="+")
+    right.plot(true[kept], 100 * errors["error_perfect"][kept], label="accepted, tilt given", **look)
     right.axhline(0, **style.line("baseline"))
     right.set(ylabel="error of the circular speed [%]", ylim=(-50, 60))
     right.legend(loc="upper right")
-    angles = {name: table[name] for name in ("inclination", "fitted")}
-    style.plotted(fig, "views", **angles, **errors, reason=np.asarray(table["reason"]))
+    style.plotted(fig, "views", inclination=true * u.deg, fitted=fitted * u.deg, **errors, reason=table["reason"])
     return fig
 
 
@@ -189,7 +182,7 @@ def as_survey(real: MomentMaps, other: MomentMaps) -> Figure:
 
     To see: both rows have the same pixels, beam and noise, so that only the galaxy differs.
     """
-    fig, axes = style.new_figure(2, 3, width="wide", height=5.4)
+    fig, axes = style.new_figure(2, 3, height=5.4)
     rows = (("this galaxy", real), ("a training view", other))
     v_max = max(float(np.nanpercentile(np.abs(maps.velocity), 98)) for _, maps in rows)
     looks = (
@@ -218,21 +211,20 @@ def profiles(
 
     To see: where they agree within their errors and where not; the network does not use the data of the mass models.
     """
-    fig, ax = style.new_figure(width="text", height=4.3)
+    fig, ax = style.new_figure(height=4.3)
     radius = radii * u.kpc
     for (name, found), role in zip(fits.items(), ("dark_matter", "accent"), strict=False):
-        low, middle, high = found.quantiles[1:4]
-        masses = {"low": low * u.Msun, "median": middle * u.Msun, "high": high * u.Msun}
+        masses = dict(zip(("low", "median", "high"), found.quantiles[1:4] * u.Msun, strict=True))
         look = style.line(role, linestyle=":", linewidth=1.1)
         draw(ax, name, {"radius": radius, **masses}, look, label="", band=True, ordinate="median")
-        measured = np.where(found.measured, middle, np.nan)
+        measured = np.where(found.measured, found.quantiles[2], np.nan)
         ax.plot(radii, measured, label=f"mass model, {HALOS[name].label}", **style.line(role, linestyle="-"))
     if predicted is not None and len(predicted):
         ax.plot(radii, np.exp(predicted).T, color=style.COLOURS["prediction"], linewidth=0.7, alpha=0.7)
         mean, label = np.exp(predicted.mean(axis=0)) * u.Msun, f"network (members: {len(predicted)})"
         draw(ax, "network, mean", {"radius": radius, "median": mean}, style.points("prediction"), label=label)
     if truth is not None:
-        draw(ax, "truth", {"radius": radius, "median": truth * u.Msun}, style.line("truth"))
+        draw(ax, "truth", {"radius": radius, "median": truth * u.Msun}, "truth")
     radius_axis(ax, yscale="log", ylabel=r"dark mass within $R$ [M$_\odot$]")
     ax.legend(loc="lower right")
     return fig

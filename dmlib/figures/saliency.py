@@ -14,7 +14,7 @@ from matplotlib.patches import Circle
 
 from ..observe.grid import SkyGrid
 from . import style
-from .panels import Arrays, Pairs, bare, beside, curve, picture, plain, radius_axis, row_labels, titles, zero
+from .panels import Arrays, Pairs, beside, curve, grid, picture, plain, radius_axis, row_labels, titles, two_rows, zero
 
 _GROUPS = {"starlight": "stars", "HI column": "gas", "velocity": "prediction", "dispersion": "literature"}
 _OUTPUT = "radius of the predicted mass [kpc]"
@@ -39,22 +39,20 @@ def methods(
 
     To see: whether the methods agree on the important pixels; and whether the two rows differ.
     """
-    fig, axes = style.new_figure(len(radii), 1 + len(maps), width="wide", height=1.72 * len(radii) + 0.35)
+    fig, axes = style.new_figure(len(radii), 1 + len(maps), height=1.72 * len(radii) + 0.35)
     for i, (line, radius, (title, image)) in enumerate(zip(axes, radii, pictures, strict=True)):
         most = np.abs(image).max()
-        signed = image.min() < -0.2 * most
-        cmap, low = (style.VELOCITY, -most) if signed else ("Greys", 0)
+        cmap, low = (style.VELOCITY, -most) if image.min() < -0.2 * most else ("Greys", 0)
         picture(line[0], image, cmap, low, most, extent=sky.extent)
         line[0].set_title(title, fontsize=10, loc="center")
         for ax, (name, both) in zip(line[1:], maps.items(), strict=True):
             size = np.abs(both[i])
             _saliency(ax, size, extent=sky.extent)
             ax.contour(sky.centres, sky.centres, seen.astype(float), [0.5], colors="white", linewidths=0.7, alpha=0.8)
-            middle = size[:, size.shape[1] // 2]
-            style.plotted(fig, f"{name}, {radius:.0f} kpc, middle column", y=sky.centres * u.kpc, size=middle)
+            series, middle = f"{name}, {radius:.0f} kpc, middle column", size[:, size.shape[1] // 2]
+            style.plotted(fig, series, y=sky.centres * u.kpc, size=middle)
         for ax in line:
             _circle(ax, radius)
-            bare(ax)
     titles(axes[0, 1:], maps)
     row_labels(axes, [f"$M(<{radius:.1f}$ kpc)" for radius in radii], 10.5)
     return fig
@@ -71,7 +69,7 @@ def channels(inputs: np.ndarray, slopes: np.ndarray, names: Sequence[str], radii
     To see: in which channels and where the prediction depends on the pixels, and with which sign.
     """
     rows = 1 + len(radii)
-    fig, axes = style.new_figure(rows, len(names), width="wide", height=1.06 * rows + 0.3)
+    fig, axes = style.new_figure(rows, len(names), height=1.06 * rows + 0.3)
     for ax, name, image in zip(axes[0], names, np.moveaxis(inputs, -1, 0), strict=True):
         most = max(np.abs(image).max(), 1e-9)
         cmap, low = (style.VELOCITY, -most) if name == "moment1" else (style.DENSITY, None)
@@ -98,7 +96,7 @@ def stacked(stack: Arrays, radii: Sequence[float], reach: float) -> Figure:
 
     To see: along which axis and how far out the prediction depends on each kind of input.
     """
-    fig, axes = style.new_figure(3, len(stack), width="wide", height=5.4)
+    fig, axes = style.new_figure(3, len(stack), height=5.4)
     extent = (-reach, reach, -reach, reach)
     for column, (name, maps) in zip(axes.T, stack.items(), strict=True):
         norm = PowerNorm(0.4, 0, np.percentile(maps, 99.9))
@@ -110,7 +108,6 @@ def stacked(stack: Arrays, radii: Sequence[float], reach: float) -> Figure:
         picture(column[2], np.log2((maps[1] + floor) / (maps[0] + floor)), style.SIGNED, -1, 1, extent=extent)
         for ax, colour in zip(column, ("#7FD1C7", "#7FD1C7", "#444444"), strict=True):
             _circle(ax, 1.0, linewidth=1.0, edgecolor=colour)
-            bare(ax)
     titles(axes[0], stack, 10.5)
     row_labels(axes, (*(f"{r:.1f} kpc" for r in radii), "ratio"), 10.5)
     return fig
@@ -130,23 +127,17 @@ def sanity(thumbnails: Sequence[tuple[str, np.ndarray]], curves: Pairs, referenc
 
     To see: how soon the map of the trained network is lost, and how much similarity remains that was not learned.
     """
-    fig = style.new_figure(width="wide", height=5.0)[0]
-    fig.clear()
-    halves: Any = fig.subfigures(2, 1, height_ratios=[1, 1.9])
-    panels = halves[0].subplots(1, len(thumbnails))
+    fig, panels, (left, right) = two_rows(5.0, 1.9, len(thumbnails), sharey=True)
     for ax, (_, one) in zip(panels, thumbnails, strict=True):
         _saliency(ax, np.abs(one))
     titles(panels, [title for title, _ in thumbnails], 8)
-    left, right = halves[1].subplots(1, 2, sharey=True)
-    looks = [style.points(role, linestyle=dash) for dash in ("-", style.SHORT) for role in ("stars", "dark_matter")]
-    for (name, (ranks, likeness)), look in zip(curves.items(), looks, strict=False):
+    looks = [(role, dash) for dash in ("-", style.SHORT) for role in ("stars", "dark_matter")]
+    for (name, (ranks, likeness)), (role, dash) in zip(curves.items(), looks, strict=False):
+        look = style.line(role, linestyle=dash, marker="o", markersize=3.5)
         share = np.linspace(0, 100, len(ranks))
-        columns = {"layers_random": share * u.percent, "rank_correlation": ranks, "ssim": likeness}
-        look = look | {"marker": "o", "markersize": 3.5}
-        curve(left, name, columns, look)
+        curve(left, name, {"layers_random": share * u.percent, "rank_correlation": ranks, "ssim": likeness}, look)
         right.plot(share, likeness, label=name, **look)
-    upper = max(references.values(), default=0.0)
-    grey = style.COLOURS["literature"]
+    upper, grey = max(references.values(), default=0.0), style.COLOURS["literature"]
     for (name, value), dash in zip(references.items(), ((0, (1, 1)), (0, (5, 2))), strict=False):
         zero(left, value, color=grey, linestyle=dash, linewidth=1.3)
         beside(left, name, (100, value), (0, 3 if value == upper else -11), ha="right", fontsize=8.5, color=grey)
@@ -173,13 +164,13 @@ def matrices(matrices: Arrays, edges: np.ndarray, radii: np.ndarray, medians: Ar
 
     To see: if a network inferred the mass within R from the image within R, the dashed diagonal would be bright.
     """
-    fig, axes = style.new_figure(1, len(matrices), width="wide", height=4.0, sharey=True, squeeze=False)
+    fig, _, panels = grid(len(matrices), len(matrices), 4.0, sharey=True, ylabel=_OUTPUT)
     steps = np.sqrt(radii[1:] * radii[:-1])
     rows = np.concatenate([[radii[0] ** 2 / steps[0]], steps, [radii[-1] ** 2 / steps[-1]]])
     first = np.array([0.7 * edges[1], *edges[1:]]) if edges[0] == 0 else edges
     densities = {title: matrix / np.log(first[1:] / first[:-1]) for title, matrix in matrices.items()}
     most = max(np.percentile(d, 99.5) for d in densities.values())
-    for ax, (title, density) in zip(axes[0], densities.items(), strict=True):
+    for ax, (title, density) in zip(panels, densities.items(), strict=True):
         shown = ax.pcolormesh(first, rows, density, cmap=style.SEQUENTIAL, vmin=0, vmax=most)
         ax.plot(medians[title], radii, "o-", color="white", markersize=3.5, linewidth=1.3)
         ax.plot([1, 100], [1, 100], color="#F4A261", linestyle=style.SHORT, linewidth=1.4)
@@ -190,8 +181,7 @@ def matrices(matrices: Arrays, edges: np.ndarray, radii: np.ndarray, medians: Ar
         rings = {"ring_inner": edges[:-1] * u.kpc, "ring_outer": edges[1:] * u.kpc}
         for radius, row, middle in zip(radii, matrices[title], medians[title], strict=True):
             style.plotted(fig, title, output_radius=radius * u.kpc, **rings, share=row, median=middle * u.kpc)
-    axes[0, 0].set_ylabel(_OUTPUT)
-    fig.colorbar(shown, ax=axes[0].tolist(), label="share of a row per ln R", pad=0.02, shrink=0.9)
+    fig.colorbar(shown, ax=panels, label="share of a row per ln R", pad=0.02, shrink=0.9)
     return fig
 
 
@@ -208,23 +198,18 @@ def reach(radii: np.ndarray, ways: Pairs, kinds: Pairs, marked: Sequence[float])
     To see: where a line rises, mass further out depends on pixels further out; a flat line uses the same pixels for
     all radii.
     """
-    fig, axes = style.new_figure(1, 2, width="wide", height=4.3)
-    roles = ["prediction", "embedded", "stars", "gas"]
-    for ax, medians, looks, title in (
-        (axes[0], ways, roles, "all channels"),
-        (axes[1], kinds, [_GROUPS[name] for name in kinds], "kind of input"),
-    ):
-        for (name, (value, error)), role in zip(medians.items(), looks, strict=False):
+    fig, axes = style.new_figure(1, 2, height=4.3, ylabel="half of the saliency\nlies within [kpc]")
+    roles = dict(zip(ways, ("prediction", "embedded", "stars", "gas"), strict=False)) | _GROUPS
+    for ax, medians, title in ((axes[0], ways, "all channels"), (axes[1], kinds, "kind of input")):
+        for name, (value, error) in medians.items():
             columns = {"output_radius": radii * u.kpc, "image_radius": value * u.kpc, "error": error * u.kpc}
-            look = style.line(role, marker="o", markersize=3.2)
-            curve(ax, name, columns, look, band=True)
+            curve(ax, name, columns, roles[name], band=True, marker="o", markersize=3.2)
         ax.plot(radii, radii, label="the radius itself", **style.line("baseline", linewidth=1.6))
         for radius in marked:
             ax.axvline(radius, color="#BBBBBB", linewidth=0.9, zorder=0)
-        radius_axis(ax, label=_OUTPUT, title=title)
-        ax.set_ylim(0, 1.85 * max(np.nanmax(value) for value, _ in medians.values()))
+        highest = max(np.nanmax(value) for value, _ in medians.values())
+        radius_axis(ax, label=_OUTPUT, title=title, ylim=(0, 1.85 * highest))
         ax.legend(loc="upper left", fontsize=8.5)
-    axes[0].set_ylabel("half of the saliency\nlies within [kpc]")
     return fig
 
 
@@ -240,16 +225,15 @@ def kinds(radii: np.ndarray, by_slope: Arrays, by_occlusion: Arrays) -> Figure:
 
     To see: where the prediction relies on starlight and where on the gas, and whether both methods agree.
     """
-    fig, axes = style.new_figure(1, 2, width="wide", height=3.6)
+    fig, axes = style.new_figure(1, 2, height=3.6)
     for ax, values, title, label in (
         (axes[0], by_slope, "slope × typical difference", "share"),
         (axes[1], by_occlusion, "exchanged with another galaxy's", r"rms change of $\ln M$"),
     ):
         for name, value in values.items():
-            look, columns = style.line(_GROUPS[name], marker="o", markersize=3.2), {"output_radius": radii * u.kpc}
-            curve(ax, f"{title}, {name}", {**columns, "value": value}, look, label=name)
-        radius_axis(ax, label=_OUTPUT, ylabel=label, title=title)
-        ax.set_ylim(bottom=0)
+            columns = {"output_radius": radii * u.kpc, "value": value}
+            curve(ax, f"{title}, {name}", columns, _GROUPS[name], label=name, marker="o", markersize=3.2)
+        radius_axis(ax, label=_OUTPUT, ylabel=label, title=title, ylim=(0, None))
     axes[0].legend(loc="best")
     return fig
 

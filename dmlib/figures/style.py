@@ -118,48 +118,31 @@ DENSITY = "magma"
 VELOCITY = "RdBu_r"
 SIGNED = "PuOr"
 
-#: Widths [inch]. ``text`` fills the book's column; type stays legible when a phone shrinks it to 360 pixels.
-WIDTHS = {"single": 4.4, "text": 6.2, "wide": 7.8}
+#: Widths [inch] of one panel and of several. The first fills the book's column; type stays legible when a phone shrinks
+#: it to 360 pixels.
+TEXT, WIDE = 6.2, 7.8
 
-_RC: dict[Any, Any] = {
-    "figure.dpi": 110,
-    "savefig.dpi": 200,
-    "font.sans-serif": ["DejaVu Sans"],
-    "font.size": 11,
-    "axes.labelsize": 11,
-    "axes.titlesize": 11,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.titlepad": 7,
-    "axes.edgecolor": "#444444",
-    "axes.labelcolor": "#222222",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": "#E4E4E4",
-    "grid.linewidth": 0.6,
-    "axes.prop_cycle": cycler(color=["#332288", "#DD7722", "#2A9D8F", "#AA3377", "#66B8E0", "#999933"]),
-    "xtick.labelsize": 10,
-    "ytick.labelsize": 10,
-    "xtick.color": "#444444",
-    "ytick.color": "#444444",
-    "legend.fontsize": 9.5,
-    "legend.framealpha": 0.85,
-    "legend.edgecolor": "none",
-    "legend.facecolor": "white",
-    "legend.handlelength": 2.4,
-    "lines.linewidth": 1.8,
-    "lines.markersize": 4.5,
-    "image.origin": "lower",
-    "image.interpolation": "nearest",
-    "image.cmap": SEQUENTIAL,
-    "pdf.fonttype": 42,
+# Groups of matplotlib's settings.
+_RC: dict[Any, dict[str, Any]] = {
+    "figure": {"dpi": 110},
+    "savefig": {"dpi": 200},
+    "font": {"sans-serif": ["DejaVu Sans"], "size": 11},
+    "axes": {"labelsize": 11, "titlesize": 11, "titleweight": "bold", "titlelocation": "left", "titlepad": 7},
+    "axes.spines": {"top": False, "right": False},
+    "grid": {"color": "#E4E4E4", "linewidth": 0.6},
+    "xtick": {"labelsize": 10, "color": "#444444"},
+    "ytick": {"labelsize": 10, "color": "#444444"},
+    "legend": {"fontsize": 9.5, "framealpha": 0.85, "edgecolor": "none", "facecolor": "white", "handlelength": 2.4},
+    "lines": {"linewidth": 1.8, "markersize": 4.5},
+    "image": {"origin": "lower", "interpolation": "nearest", "cmap": SEQUENTIAL},
+    "pdf": {"fonttype": 42},
 }
+_RC["axes"] |= {"edgecolor": "#444444", "labelcolor": "#222222", "grid": True, "axisbelow": True}
+_RC["axes"]["prop_cycle"] = cycler(color=["#332288", "#DD7722", "#2A9D8F", "#AA3377", "#66B8E0", "#999933"])
 
 
 def new_figure(
-    nrows: int = 1, ncols: int = 1, *, width: str = "text", height: float | None = None, **kw: Any
+    nrows: int = 1, ncols: int = 1, *, height: float = 3.7, width: float = 0.0, ylabel: str = "", **kw: Any
 ) -> tuple[Figure, Any]:
     """Make a figure in the book's style, outside of pyplot (nothing is shown twice, nothing stays open).
 
@@ -169,10 +152,10 @@ def new_figure(
     ----------
     nrows, ncols : int
         Panels.
-    width : {"text", "wide", "single"}
-        See `WIDTHS`.
-    height : float, optional
-        Height [inch]; chosen from the panels' shape when omitted.
+    height, width : float
+        [inch]; the width is `TEXT` for one column of panels and `WIDE` for several when omitted.
+    ylabel : str
+        Label of the vertical axes of the first column.
     **kw
         Passed to `matplotlib.figure.Figure.subplots` (``sharex``, ``width_ratios``, ``squeeze``, ...).
 
@@ -182,19 +165,14 @@ def new_figure(
     axes : Axes or ndarray of Axes
         As `Figure.subplots` returns them.
 
-    Raises
-    ------
-    ValueError
-        When the width is unknown.
     """
-    if width not in WIDTHS:
-        raise ValueError(f"width is one of {', '.join(WIDTHS)}, not {width!r}")
-    matplotlib.rcParams.update(_RC)
-    inches = WIDTHS[width]
-    if height is None:
-        height = min(nrows * inches / ncols * (0.62 if ncols == 1 else 0.9), 9.5)
-    fig = Figure(figsize=(inches, height), layout="constrained")
-    return fig, fig.subplots(nrows, ncols, **kw)
+    for group, values in _RC.items():
+        matplotlib.rc(group, **values)
+    fig = Figure(figsize=(width or (TEXT if ncols == 1 else WIDE), height), layout="constrained")
+    axes = fig.subplots(nrows, ncols, **kw)
+    for ax in fig.axes[::ncols]:
+        ax.set_ylabel(ylabel)
+    return fig, axes
 
 
 def method(name: str, family: str = "") -> str:
@@ -219,6 +197,8 @@ def method(name: str, family: str = "") -> str:
 
 def line(name: str, **kw: Any) -> dict[str, Any]:
     """Keyword arguments that draw a line in a look, for example ``ax.plot(r, v, **style.line("stars"))``."""
+    if not name:
+        return kw
     look = LOOKS[name]
     width = {} if look.width is None else {"linewidth": look.width}
     return {"color": look.colour, "linestyle": look.line, **width, **kw}

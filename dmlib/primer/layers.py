@@ -1,6 +1,7 @@
-"""Layers of a network in a few lines of numpy each, and the arithmetic of their shapes.
+"""Layers of a network in a few lines of numpy each, the arithmetic of their shapes, and a small convolutional network.
 
-Slow and plain on purpose; `tests/primer/test_layers.py` compares them with Keras.
+The layers are slow and plain on purpose; `tests/primer/test_keras.py` compares them with Keras. The network, in Keras,
+finds the inclination of a disc from its image and trains in seconds.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from ..dataset.read import DataSet
+from .learning import rms
 
 #: Weights of a network of dense layers: one (matrix, constants) a layer.
 Weights = list[tuple[np.ndarray, np.ndarray]]
 
 ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "linear": lambda z: z,
     "ReLU": lambda z: np.maximum(z, 0.0),
     "sigmoid": lambda z: 1.0 / (1.0 + np.exp(-z)),
     "tanh": np.tanh,
@@ -275,24 +276,19 @@ def trace(layers: Sequence[Layer], shape: tuple[int, int, int]) -> list[Traced]:
     return traced
 
 
-def typical_view(dataset: DataSet, inclination: float = 60.0) -> int:
-    """Row of a gas-rich and massive training view at about an inclination [deg]."""
+def typical_view(dataset: DataSet) -> int:
+    """Row of a gas-rich and massive training view at an inclination of about 60 degrees."""
     rows = dataset.rows("train")
     table = dataset.table[rows]
     gas, stars = (table[name].value for name in ("m_hi", "m_star"))
     rich = np.flatnonzero((gas >= np.quantile(gas, 0.6)) & (stars >= np.median(stars)))
     rich = rich if len(rich) else np.arange(len(rows))
-    nearest = np.abs(table["inclination"].to_value("deg")[rich] - inclination).argmin()
+    nearest = np.abs(table["inclination"].to_value("deg")[rich] - 60.0).argmin()
     return int(rows[rich[nearest]])
 
 
-def major_axis(dataset: DataSet, row: int, width: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
-    """Velocities of the pixels along the major axis of a view's HI disc.
-
-    Parameters
-    ----------
-    width : float
-        Half width of the strip [pixel].
+def major_axis(dataset: DataSet, row: int) -> tuple[np.ndarray, np.ndarray]:
+    """Velocities of the pixels within one pixel of the major axis of a view's HI disc.
 
     Returns
     -------
@@ -304,6 +300,120 @@ def major_axis(dataset: DataSet, row: int, width: float = 1.0) -> tuple[np.ndarr
     # From North (+y) through East (-x).
     along, across = -np.sin(angle) * x + np.cos(angle) * y, np.cos(angle) * x + np.sin(angle) * y
     velocity = dataset.hi([row])[0, ..., 1]
-    chosen = np.isfinite(velocity) & (np.abs(across) < width * dataset.grid.pixel_size)
+    chosen = np.isfinite(velocity) & (np.abs(across) < dataset.grid.pixel_size)
     order = np.argsort(along[chosen])
     return along[chosen][order], velocity[chosen][order]
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Views at half the resolution, and the cosine of the inclination.
+
+    Parameters
+    ----------
+    inputs : ndarray of float32, shape (n, y/2, x/2, channel)
+    cosine : ndarray, shape (n,)
+    rows : ndarray of int, shape (n,)
+        Rows of the data set.
+    """
+
+    inputs: np.ndarray
+    cosine: np.ndarray
+    rows: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def pictures(dataset: DataSet, side: str, channels: tuple[str, ...]) -> Pictures:
+    """All views of one split, 2 x 2 pixels averaged."""
+    rows = dataset.rows(side)
+    values = dataset.inputs(rows, channels)
+    n, ny, nx, k = values.shape
+    values = values[:, : ny // 2 * 2, : nx // 2 * 2].reshape(n, ny // 2, 2, nx // 2, 2, k).mean(axis=(2, 4))
+    cosine = np.cos(np.radians(dataset.table["inclination"][rows].to_value("deg")))
+    return Pictures(values.astype(np.float32), cosine.astype(np.float32), rows)
+
+
+def turned(inputs: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Each picture in one of its eight rotated and mirrored forms, which all have the same inclination."""
+    out = np.empty_like(inputs)
+    which = rng.integers(8, size=len(inputs))
+    for k in range(8):
+        some = np.rot90(inputs[which == k], k % 4, axes=(1, 2))
+        out[which == k] = some[:, :, ::-1] if k >= 4 else some
+    return out
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The network with the best validation error, and its training history.
+
+    Parameters
+    ----------
+    model : keras.Model
+    train, validation : ndarray, shape (epochs,)
+        Root mean square errors of the cosine after each epoch, without augmentation.
+    predicted : ndarray, shape (n,)
+        For the validation views.
+    """
+
+    model: object
+    train: np.ndarray
+    validation: np.ndarray
+    predicted: np.ndarray
+
+
+def learn(train: Pictures, validation: Pictures, *, epochs: int, seed: int) -> Trained:
+    """Train three convolutions with pooling, a mean over the remaining pixels and one linear neuron; keep the best.
+
+    The learning rate falls to a tenth along half a cosine.
+
+    Parameters
+    ----------
+    train, validation : Pictures
+    epochs : int
+    seed : int
+        Of initial weights, order of the views and rotations.
+    """
+    import keras
+
+    keras.utils.set_random_seed(seed)
+    rng = np.random.default_rng(seed)
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input(train.inputs.shape[1:]),
+            layers.Conv2D(8, 5, padding="same", activation="relu", name="first"),
+            layers.MaxPooling2D(2),
+            layers.Conv2D(16, 3, padding="same", activation="relu"),
+            layers.MaxPooling2D(2),
+            layers.Conv2D(32, 3, padding="same", activation="relu"),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(1),
+        ]
+    )
+    model.compile(optimizer=keras.optimizers.Adam(3e-3), loss="mse")
+
+    def cosine(part: Pictures) -> np.ndarray:
+        return model.predict(part.inputs, batch_size=256, verbose=0)[:, 0]
+
+    errors, best, kept = [], np.inf, model.get_weights()
+    for epoch in range(epochs):
+        fall = 0.5 * (1.0 + np.cos(np.pi * epoch / epochs))
+        model.optimizer.learning_rate = 3e-3 * (0.1 + 0.9 * fall)
+        model.fit(turned(train.inputs, rng), train.cosine, batch_size=32, verbose=0)
+        errors.append([float(rms(cosine(part) - part.cosine)) for part in (train, validation)])
+        if errors[-1][1] < best:
+            best, kept = errors[-1][1], model.get_weights()
+    model.set_weights(kept)
+    seen, unseen = np.array(errors).T
+    return Trained(model, seen, unseen, cosine(validation))
+
+
+def feature_maps(model, inputs: np.ndarray) -> np.ndarray:
+    """Feature maps of the first layer, shape (n, y, x, kernel)."""
+    import keras
+
+    first = keras.Model(model.inputs, model.get_layer("first").output)
+    return first.predict(inputs, verbose=0)

@@ -46,7 +46,7 @@ class Galaxies:
         [kpc]
     side : ndarray of int, shape (n,)
         0 training, 1 validation, 2 test: the data set's own split.
-    group_id, subhalo_id : ndarray of int, shape (n,)
+    group_id : ndarray of int, shape (n,)
     """
 
     properties: np.ndarray
@@ -54,7 +54,6 @@ class Galaxies:
     radii: np.ndarray
     side: np.ndarray
     group_id: np.ndarray
-    subhalo_id: np.ndarray
 
     @classmethod
     def of(cls, sample: QTable, dataset: DataSet) -> Galaxies:
@@ -64,8 +63,7 @@ class Galaxies:
         """
         views = np.asarray(dataset.table["subhalo_id"])
         ids, first = np.unique(views, return_index=True)
-        row_of = {int(id): row for row, id in enumerate(sample["subhalo_id"])}
-        rows = [row_of[int(id)] for id in ids]
+        _, rows, _ = np.intersect1d(sample["subhalo_id"], ids, return_indices=True)
         m_hi = np.array([dataset.table["m_hi"][views == id].value.mean() for id in ids])
         columns = [sample[name][rows].value for name in PROPERTIES[:3]]
         ln_m = ln_mass(dataset.dm_profile[first])
@@ -76,7 +74,6 @@ class Galaxies:
             radii=dataset.radii,
             side=np.asarray(dataset.table["split"])[first][whole].astype(int),
             group_id=np.asarray(dataset.table["group_id"])[first][whole],
-            subhalo_id=ids[whole],
         )
 
     def column(self, name: str) -> np.ndarray:
@@ -87,30 +84,11 @@ class Galaxies:
         """Rows of one split, ``train``, ``validation`` or ``test``."""
         return np.flatnonzero(self.side == SPLITS[split])
 
-    def __len__(self) -> int:
-        return len(self.side)
 
-
-@dataclass(frozen=True)
-class Scale:
-    """Shift and scale that give the *training* rows mean 0 and spread 1; other rows are transformed alike."""
-
-    mean: np.ndarray
-    spread: np.ndarray
-
-    @classmethod
-    def of(cls, values: np.ndarray) -> Scale:
-        """Measure it on training rows, shape (n, ...)."""
-        spread = values.std(axis=0)
-        return cls(values.mean(axis=0), np.where(spread > 0, spread, 1.0))
-
-    def __call__(self, values: np.ndarray) -> np.ndarray:
-        """Apply it."""
-        return (values - self.mean) / self.spread
-
-    def back(self, values: np.ndarray) -> np.ndarray:
-        """Undo it."""
-        return values * self.spread + self.mean
+def standardise(values: np.ndarray, training: np.ndarray) -> np.ndarray:
+    """Shift and scale values as gives the *training* rows mean 0 and spread 1; both have shape (n, ...)."""
+    spread = training.std(axis=0)
+    return (values - training.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
 
 
 def rms(difference: np.ndarray, axis: int | None = None) -> np.ndarray:
@@ -120,8 +98,7 @@ def rms(difference: np.ndarray, axis: int | None = None) -> np.ndarray:
 
 def with_constant(x: np.ndarray) -> np.ndarray:
     """Features of a linear formula: a column of ones, then x of shape (n,) or (n, f)."""
-    x = x[:, None] if x.ndim == 1 else x
-    return np.concatenate([np.ones((len(x), 1)), x], axis=1)
+    return np.column_stack([np.ones(len(x)), x])
 
 
 def polynomials(x: np.ndarray, degree: int, span: tuple[float, float]) -> np.ndarray:

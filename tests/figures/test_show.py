@@ -66,11 +66,6 @@ def test_a_figure_without_name_words_or_numbers_is_refused(settings, fault):
     assert not settings.figures_dir.exists()
 
 
-def test_an_unknown_width_is_refused():
-    with pytest.raises(ValueError, match="single"):
-        style.new_figure(width="huge")
-
-
 def test_a_notebook_shows_picture_and_caption_and_marks_them(settings, monkeypatch):
     published = []
     shell = SimpleNamespace(display_pub=SimpleNamespace(publish=lambda **output: published.append(output)))

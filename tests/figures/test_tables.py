@@ -7,7 +7,7 @@ import pytest
 from astropy import units as u
 from astropy.table import QTable
 
-from dmlib.figures.tables import html
+from dmlib.figures import table_html
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def table():
 
 
 def test_numbers_are_rounded_and_units_stand_below_the_names(table):
-    told = html(table, {"m": ".2e", "pair": ".1f"}, rows=2)
+    told = table_html(table, {"m": ".2e", "pair": ".1f"}, rows=2)
     assert told.count("<tr>") == 2 + 2
     assert "<th>solMass</th>" in told or "<th>Msun</th>" in told
     assert "1.23e+10" in told and "1.2345" not in told
@@ -26,4 +26,4 @@ def test_numbers_are_rounded_and_units_stand_below_the_names(table):
 
 def test_a_format_for_no_column_is_an_error(table):
     with pytest.raises(KeyError):
-        html(table, {"mass": ".2e"})
+        table_html(table, {"mass": ".2e"})

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from dmlib.primer import layers, tiny
+from dmlib.primer import layers
 from dmlib.primer.layers import Layer
 
 
@@ -97,18 +97,18 @@ def test_the_tiny_network_learns_what_shape_tells():
         radius = np.hypot(x * c + y * s, (y * c - x * s) / ratio[:, None, None])
         image = np.exp(-0.5 * (radius / 4.0) ** 2)
         image /= image.mean(axis=(1, 2), keepdims=True)
-        return tiny.Pictures(image[..., None].astype("float32"), ratio.astype("float32"), np.arange(n))
+        return layers.Pictures(image[..., None].astype("float32"), ratio.astype("float32"), np.arange(n))
 
     train, validation = ellipses(256), ellipses(64)
-    trained = tiny.learn(train, validation, epochs=9, seed=1)
+    trained = layers.learn(train, validation, epochs=9, seed=1)
     assert trained.validation.min() < 0.5 * validation.cosine.std()
     again = np.sqrt(np.mean((trained.predicted - validation.cosine) ** 2))
     assert again == pytest.approx(trained.validation.min(), rel=1e-4)
-    assert tiny.feature_maps(trained.model, validation.inputs[:2]).shape == (2, 16, 16, 8)
+    assert layers.feature_maps(trained.model, validation.inputs[:2]).shape == (2, 16, 16, 8)
 
 
 def test_turned_pictures_are_the_same_pictures():
     inputs = np.random.default_rng(7).random((40, 6, 6, 2))
-    turned = tiny.turned(inputs, np.random.default_rng(8))
+    turned = layers.turned(inputs, np.random.default_rng(8))
     assert not np.array_equal(turned, inputs)
     np.testing.assert_allclose(np.sort(turned.reshape(40, -1)), np.sort(inputs.reshape(40, -1)))
