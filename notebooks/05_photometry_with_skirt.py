@@ -592,8 +592,7 @@ record(
 
 # %%
 from dmlib.observe.skirt.export import light_budget
-from dmlib.observe.skirt.run import skirt_is_here
-from dmlib.observe.skirt.source import FIELDS, compare
+from dmlib.observe.skirt.source import FIELDS, compare, skirt_is_here
 
 # %%
 both = load_galaxy(tree, subhalo_id, extra=FIELDS)
