@@ -48,9 +48,9 @@ lab: $(READY) ## JupyterLab on the notebooks (each paired .py opens as a noteboo
 	$(BIN)/dmlib notebooks
 	$(BIN)/jupyter lab --notebook-dir notebooks
 
-lock: ## Renew requirements.lock from pyproject.toml (needs uv on the PATH)
+lock: ## Renew requirements.lock from pyproject.toml (needs uv on the PATH; UPGRADE=--upgrade for newer versions)
 	uv pip compile pyproject.toml --universal --generate-hashes --python-version 3.11 --extra dev --extra interactive \
-		--custom-compile-command "make lock" --quiet --upgrade --output-file requirements.lock
+		--custom-compile-command "make lock" --quiet $(UPGRADE) --output-file requirements.lock
 
 picture: $(READY) ## Draw the picture of the README again, from the quick universe
 	$(BIN)/python book/picture.py

@@ -198,9 +198,7 @@ def _code_hash(path: Path, version: Read) -> str:
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             # A string that stands alone documents what is above it.
-            code: list[ast.stmt] = []
-            code += [part for part in node.body if not _is_text(part)]
-            node.body[:] = code or [ast.Pass()]
+            node.body[:] = [part for part in node.body if not _is_text(part)] or [ast.Pass()]
     return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
 
 
@@ -227,8 +225,8 @@ def _collect(tree: ast.AST, package: str) -> Imported:
             if base.split(".")[0] in PACKAGES:
                 target.update(f"{base}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-            for child in node.orelse:
-                visit(child, target)
+            for statement in node.orelse:
+                visit(statement, target)
         else:
             inside = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
             for child in ast.iter_child_nodes(node):

@@ -50,7 +50,7 @@ from dmlib.figures import rotation_curves as figures
 from dmlib.figures import show
 from dmlib.networks.models import predict_galaxy
 from dmlib.networks.training_domain import place_among_training
-from dmlib.observe.degrade import degrade
+from dmlib.observe.cube_fits import degrade
 from dmlib.observe.moments import MomentMaps, integrated_flux, moment_maps
 from dmlib.results import recorder
 from dmlib.rotation.curve import sentences
@@ -293,9 +293,9 @@ print("inside" if placed.inside else "OUTSIDE", "the training distribution")
 # %%
 predicted, reason = predict_galaxy(load.models(settings), network, maps.stack)
 truth = None
-if galaxy.view is not None:
+if galaxy.subhalo_id is not None:
     ids = np.asarray(dataset.table["subhalo_id"])
-    truth = dataset.dm_profile[np.flatnonzero(ids == galaxy.view[0])[0]]
+    truth = dataset.dm_profile[np.argmax(ids == galaxy.subhalo_id)]
 print(reason or f"{len(predicted)} members of {network}")
 
 # %%

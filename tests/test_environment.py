@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 #: Extras that conda users do not get: the developers' tools, and what is optional, come with `pip install -e .[dev]`.
-LEFT_OUT = {"dev", "jax", "barolo"}
+LEFT_OUT = {"dev", "jax", "barolo", "cluster"}
 
 #: Names under which the issue's required packages are installed.
 REQUIRED = {

@@ -14,9 +14,8 @@ from astropy import units as u
 from ..dataset.read import DataSet
 from ..dataset.views import Observer
 from ..errors import FetchError
-from ..manifest import fetch
-from ..observe.beam import Beam
-from ..observe.cube import Cube
+from ..manifest.fetch import fetch
+from ..observe.cube import Beam, Cube
 from ..observe.cube_fits import read_cube, write_fits
 from ..observe.moments import moments
 from .baryons import gas_speed, speeds_of
@@ -54,8 +53,8 @@ class RealGalaxy:
         A model with the stellar speeds from other data; of a simulated galaxy the whole mass model.
     note : str
         What is missing and why; "" where nothing is.
-    view : (int, int) or None
-        Subhalo and view of a simulated galaxy.
+    subhalo_id : int or None
+        Of a simulated galaxy.
     """
 
     name: str
@@ -66,7 +65,7 @@ class RealGalaxy:
     references: dict[str, tuple[np.ndarray, np.ndarray]]
     stars: MassModel | None
     note: str = ""
-    view: tuple[int, int] | None = None
+    subhalo_id: int | None = None
 
     @property
     def kpc(self) -> float:
@@ -155,7 +154,7 @@ def _stand_in(dataset: DataSet, observer: Observer, reason: str) -> RealGalaxy:
         sky = read_cube(path)
     model = measure_view(dataset, observer, *key, cube=cube).model
     name = f"Simulated galaxy, subhalo {key[0]}"
-    return RealGalaxy(name, None, sky, dataset.recipe.hi.distance, (0.0, 0.0), {}, model, reason, key)
+    return RealGalaxy(name, None, sky, dataset.recipe.hi.distance, (0.0, 0.0), {}, model, reason, key[0])
 
 
 def mass_model(galaxy: RealGalaxy, curve: RotationCurve) -> MassModel | None:

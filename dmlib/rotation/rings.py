@@ -22,7 +22,7 @@ import numpy as np
 from scipy import ndimage
 from scipy.optimize import least_squares
 
-from ..observe.beam import Smear
+from ..observe.cube import Smear
 from .curve import Reason, RejectedGalaxyError, RotationCurve, Tilt, hats
 from .velocity_field import VelocityField
 

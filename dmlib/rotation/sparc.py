@@ -17,8 +17,8 @@ from astropy.table import QTable
 
 from ..errors import DmlibError, FetchError, GalaxyError
 from ..galaxy import Galaxy, load_galaxy
-from ..manifest import available, fetch
 from ..manifest.download import Downloader
+from ..manifest.fetch import available, fetch
 from ..universe import Universe
 from .baryons import HELIUM
 from .massmodel import UPSILON_DISK, MassModel, from_galaxy

@@ -8,8 +8,7 @@ from analytic_disc import ANGLE, END, SPIN, disc, rotation_speed
 from analytic_disc import observed_disc as cube
 
 from dmlib.errors import DmlibError, GalaxyError
-from dmlib.observe.beam import Beam, Smear
-from dmlib.observe.cube import HISettings
+from dmlib.observe.cube import Beam, HISettings, Smear
 from dmlib.observe.hydrogen import HIGas
 from dmlib.observe.views import rotation_to
 from dmlib.rotation.curve import Reason, Tilt, circular_speed, hats
