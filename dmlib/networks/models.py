@@ -141,8 +141,8 @@ class Network:
         if len(shape) != 4 or shape[1:] != (card.pixels, card.pixels, len(card.channels)):
             raise NetworkError(
                 f"network {card.name} takes images of shape (n, {card.pixels}, {card.pixels}, {len(card.channels)}) "
-                f"with channels {', '.join(card.channels)}, not {shape}: resample them, or load them with "
-                f"`dataset.load(split, {card.inputs!r})`."
+                f"with channels {', '.join(card.channels)}, not {shape}: resample them, or read them with "
+                f"`dataset.inputs(rows, {card.inputs!r})`."
             )
         if not np.isfinite(inputs).all():
             raise NetworkError(
