@@ -56,7 +56,7 @@ from dmlib import load
 from dmlib.figures import photometry as figures
 from dmlib.figures import show
 from dmlib.galaxy import load_galaxy
-from dmlib.manifest import available
+from dmlib.manifest.fetch import available
 from dmlib.observe.grid import SkyGrid
 from dmlib.observe.images import bands
 from dmlib.observe.images.light import ParticleLight

@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
 from ..rotation.massmodel import MassModel
-from ..rotation.sparc_sample import WITHIN, Relation
+from ..rotation.sparc import WITHIN
+from ..rotation.sparc_analysis import Scaling
 from . import style
 from .panels import KMS, RADIUS, STELLAR_MASS, beside, curve, shade, ticks
 
@@ -98,7 +99,7 @@ def enclosed_mass(model: MassModel) -> Figure:
     return fig
 
 
-def light_and_dark(population: QTable, relation: Relation, highlight: str = "") -> Figure:
+def light_and_dark(population: QTable, relation: Scaling, highlight: str = "") -> Figure:
     """Dark mass of many galaxies against their light.
 
     To see: brighter galaxies have more dark matter, so the line predicts it better than the mean does (dotted);
@@ -109,14 +110,15 @@ def light_and_dark(population: QTable, relation: Relation, highlight: str = "") 
     speed = population["v_flat"].to_value(u.km / u.s)
     measured = population.meta["source"] is not None
     span = np.array([0.7 * light.min(), 1.4 * light.max()])
-    line = 10 ** (relation.level + relation.slope * (np.log10(span) - relation.pivot))
-    half = 10**relation.scatter
+    slope, pivot, level, scatter = (relation.values[name] for name in ("slope", "pivot", "level", "scatter"))
+    line = 10 ** (level + slope * (np.log10(span) - pivot))
+    half = 10**scatter
     columns = {key: population[key] for key in ("light", "m_dark", "v_flat")}
     style.plotted(fig, "galaxies", galaxy=np.asarray(population["galaxy"]), **columns)
     look, label = style.line("dark_matter"), "straight line, with its scatter"
     columns = {"light": span * population["light"].unit, "m_dark": line * u.M_sun}
     curve(ax, "line", columns, look, label=label, band=(line / half, line * half))
-    ax.axhline(10**relation.level, label="mean, ignoring the light", **style.line("baseline", linewidth=2.2))
+    ax.axhline(10**level, label="mean, ignoring the light", **style.line("baseline", linewidth=2.2))
     dots = {"cmap": style.SEQUENTIAL, "s": 30, "linewidth": 0.4, "edgecolor": "white", "zorder": 3}
     shown = ax.scatter(light, dark, c=speed, norm=LogNorm(speed.min(), speed.max()), **dots)
     bar = fig.colorbar(shown, ax=ax, label="rotation speed [km s$^{-1}$]", pad=0.02)

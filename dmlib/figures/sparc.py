@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from ..rotation.fit import Fit
 from ..rotation.halos import CONCENTRATION_SCATTER, HALOS, STELLAR_SCATTER, log_concentration, log_stellar_mass
 from ..rotation.massmodel import MassModel
-from ..rotation.sparc_fits import SampleFits
-from ..rotation.sparc_sample import Accelerations, CurveSample, Scaling, expected_acceleration
+from ..rotation.sparc import CurveSample
+from ..rotation.sparc_analysis import Accelerations, SampleFits, Scaling, expected_acceleration
 from . import style
 from .panels import KMS, RADIUS, STELLAR_MASS, curve, note, shade, ticks
 

@@ -19,7 +19,7 @@ from scipy.optimize import least_squares
 from ..errors import DmlibError
 from ..observe.cube import SURFACE_DENSITY, Beam, HICube, HISettings
 from ..observe.moments import MomentMaps, moment_maps
-from .reasons import Reason, RejectedGalaxyError
+from .curve import Reason, RejectedGalaxyError
 
 KINDS = ("moment1", "hermite")
 

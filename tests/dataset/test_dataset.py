@@ -31,12 +31,12 @@ from dmlib.targets import read_targets
 from dmlib.universe import open_universe
 from dmlib.workers import Blocks
 
-N_GALAXIES = 10
+N_GALAXIES = 7
 
 
 @pytest.fixture(scope="module")
 def small(smoke_universe, tmp_path_factory):
-    """Settings of ten galaxies with their targets, products taken as they lie."""
+    """Settings of a few galaxies with their targets, products taken as they lie."""
     settings = copy_tree(smoke_universe, tmp_path_factory.mktemp("dataset"))
     few_galaxies(settings, N_GALAXIES)
     target_module.build(settings)
