@@ -10,7 +10,6 @@ import os
 import shutil
 from functools import lru_cache
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,7 @@ from mocktng.population import Population, examples
 from mocktng import drawing, photometry, relations, universe
 from mocktng import population as populations
 
-from .errors import DmlibError, UniverseError
+from .errors import UniverseError
 from .progress import bar
 from .settings import Settings
 from .workers import choose_workers
@@ -39,7 +38,7 @@ __all__ = [
     "photometry",
     "population",
     "relations",
-    "tng_server",
+    "serve",
 ]
 
 
@@ -144,34 +143,13 @@ def disturbed(settings: Settings) -> np.ndarray:
     return np.asarray(population(settings).subhalos["disturbed"] != "")
 
 
-def tng_server(folder: str | Path, *, fail_every: int = 0, fail_as: str = "error", **choices: Any) -> Any:
-    """A server that answers as the TNG web API, see `mocktng.server.TngServer`.
+def serve(settings: Settings, options: list[str]) -> int:
+    """Run ``mocktng serve`` on the universe of these settings, with further options of that command.
 
-    Parameters
-    ----------
-    folder : path
-        The ``output`` folder of a TNG tree.
-    fail_every : int
-        Every n-th request fails; 0 for none.
-    fail_as : str
-        Kinds of failure, in turn, separated by commas.
-    **choices
-        Of `mocktng.server.TngServer`.
-
-    Raises
-    ------
-    DmlibError
-        For an unknown kind of failure.
-    UniverseError
-        When the tree cannot be read or the port cannot be opened.
+    Returns
+    -------
+    int
+        Its exit code.
     """
     # By name: no result depends on the code of the server.
-    server = import_module("mocktng.server")
-    try:
-        faults = server.FaultInjection(fail_every, tuple(fail_as.split(",")))
-    except ValueError as error:
-        raise DmlibError(f"--fail-as: {error}.") from error
-    try:
-        return server.TngServer(folder, faults=faults, **choices)
-    except MockError as error:
-        raise UniverseError(str(error)) from error
+    return import_module("mocktng.cli").main(["serve", str(settings.universe_dir), *options])

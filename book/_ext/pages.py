@@ -1,9 +1,9 @@
 """From executed notebooks to pages: stage them, build them with Jupyter Book, and replace the old pages.
 
 ``python book/_ext/pages.py SETTINGS`` builds the book of some settings, given as JSON; ``dmlib book`` and ``dmlib run``
-call it so. Nothing is executed here. The stage copies ``book/``, the executed notebooks, the figures and ``results.json`` into
-``build/<universe>-<profile>/book_source``; a figure shown by `dmlib.figures.show` becomes a MyST figure with number,
-caption and alternative text. A failed notebook or a warning of the builder stops the book.
+call it so. Nothing is executed here. The stage copies ``book/``, the executed notebooks, the figures and
+``results.json`` into ``build/<universe>-<profile>/book_source``; a figure shown by `dmlib.figures.show` becomes a MyST
+figure with number, caption and alternative text. A failed notebook or a warning of the builder stops the book.
 """
 
 from __future__ import annotations

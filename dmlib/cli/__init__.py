@@ -26,7 +26,7 @@ app.command("notebooks")(run.notebooks)
 app.command("select")(data.select)
 app.command("fetch")(data.fetch)
 app.command("universe")(data.universe)
-app.command("serve-tng")(data.serve_tng)
+app.command("serve-tng", context_settings={"ignore_unknown_options": True})(data.serve_tng)
 app.add_typer(skirt, name="skirt")
 
 

@@ -142,51 +142,21 @@ def _readable(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-@with_settings("profile", "seed", "snapshot")
+@with_settings("profile", "seed")
 def serve_tng(
     settings: Settings,
-    output: Annotated[
-        Path | None, typer.Argument(help="A TNG tree's output folder; the embedded universe of --profile if none.")
+    options: Annotated[
+        list[str] | None, typer.Argument(help="Options of `mocktng serve`: --port, --key, --fail-every, ...")
     ] = None,
-    simulation: Annotated[str | None, typer.Option("--simulation", help="A name at which it answers too.")] = None,
-    port: Annotated[int, typer.Option("--port", help="Port; 0 is any free one.")] = 8099,
-    host: Annotated[
-        str, typer.Option("--host", help="Address on which it listens; leave it at this machine's loopback.")
-    ] = "127.0.0.1",
-    key: Annotated[
-        str, typer.Option("--key", envvar="DMLIB_SERVE_KEY", help="Key that clients must send; a fresh one if none.")
-    ] = "",
-    fail_every: Annotated[int, typer.Option("--fail-every", help="Let every n-th request fail; 0: none.")] = 0,
-    fail_as: Annotated[
-        str, typer.Option("--fail-as", help="How, in turn: error, busy, gateway, cut, drop, page, slow.")
-    ] = "error",
 ) -> None:
-    """Serve a TNG tree as the TNG web API does, on this machine: for teaching and trials without an account.
+    """Serve the embedded universe as the TNG web API does, on this machine: for teaching and trials without an account.
 
     For example: dmlib serve-tng --profile smoke --fail-every 5 --fail-as error,cut,busy
     """
-    from .. import load
-    from ..embedded import tng_server
+    from .. import embedded, load
 
-    if output is None:
-        load.universe(settings)
-        output = settings.universe_dir / "output"
-    server = tng_server(
-        output,
-        fail_every=fail_every,
-        fail_as=fail_as,
-        simulation=simulation,
-        snapshot=settings.snapshot,
-        key=key or None,
-        host=host,
-        port=port,
-        log=tell,
-    )
-    typer.echo(f"serving '{server.name}' at {server.url}; in another terminal:")
-    typer.echo(f"  export DMLIB_TNG_URL={server.url} TNG_API_KEY={server.key if not key else '<the key you gave>'}")
-    typer.echo(f"  dmlib run --universe api --simulation {server.name} --profile {settings.profile}")
-    typer.echo("Ctrl-C ends it.")
-    try:
-        server.serve_forever()
-    except KeyboardInterrupt:
-        tell("ended")
+    name = load.universe(settings).name
+    typer.echo("in another terminal, with the address and the key that follow:")
+    typer.echo("  export DMLIB_TNG_URL=ADDRESS TNG_API_KEY=KEY")
+    typer.echo(f"  dmlib run --universe api --simulation {name} --profile {settings.profile}")
+    raise typer.Exit(embedded.serve(settings, options or []))

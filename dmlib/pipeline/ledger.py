@@ -126,6 +126,8 @@ def status_of(step: Step, places: Places) -> Status:
         *_differences(record["inputs"], now["inputs"], ""),
         *_differences(record["files"], now["files"], ""),
     ]
+    if len(reasons) > 4:
+        reasons = [*reasons[:3], f"and {len(reasons) - 3} more"]
     bad = faults(record["outputs"], places)
     return Status(step, (*reasons, *bad), record, bool(bad))
 

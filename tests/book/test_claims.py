@@ -7,6 +7,8 @@ import pytest
 import yaml
 from claims import Claim, ClaimsError
 
+from dmlib.results import ResultsError
+
 
 def claim(**kw):
     base = {"id": "c", "group": "g", "statement": "s", "paper": "p", "grade": "talk", "chapter": "one"}

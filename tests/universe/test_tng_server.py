@@ -14,7 +14,6 @@ import requests
 from tng_server import KEY
 
 from dmlib import embedded
-from dmlib.errors import DmlibError, UniverseError
 from dmlib.galaxy import load_galaxy
 from dmlib.observe.hydrogen import HYDROGEN_FIELDS, HIGas
 from dmlib.universe import FilesUniverse
@@ -47,15 +46,15 @@ def test_martini_finds_our_hi_mass(output, tmp_path, monkeypatch):
     assert theirs == pytest.approx(ours.m_hi.sum(), rel=1e-5) and theirs > 1e7
 
 
-def test_it_serves_until_interrupted_and_tells_how_to_use_it(output):
+def test_it_serves_until_interrupted_and_tells_how_to_use_it(smoke_universe):
     """What it prints is what a user types in another terminal; its log has no key."""
-    command = [sys.executable, "-m", "dmlib", "serve-tng", output, "--port", "0", "--fail-every", "3"]
+    command = [sys.executable, "-m", "dmlib", "serve-tng", "--profile", "smoke", "--port", "0", "--fail-every", "3"]
     process = subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+        env=os.environ | {"PYTHONUNBUFFERED": "1", "DMLIB_BUILD": smoke_universe.build_root},
     )
     try:
         lines = [process.stdout.readline() for _ in range(4)]
@@ -69,10 +68,3 @@ def test_it_serves_until_interrupted_and_tells_how_to_use_it(output):
     finally:
         process.kill()
     assert process.returncode == 0 and "(error)" in err and words["TNG_API_KEY"] not in err
-
-
-def test_unknown_faults_and_folders_are_refused(output):
-    with pytest.raises(DmlibError, match="rudely"):
-        embedded.tng_server(output, fail_as="rudely")
-    with pytest.raises(UniverseError, match="/no/such/folder"):
-        embedded.tng_server("/no/such/folder")
