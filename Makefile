@@ -36,7 +36,7 @@ check: $(READY) ## Style, types, layers and the fast tests, within a minute and 
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile -m fast
+	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile -m "not slow and not pipeline"
 
 test: $(READY) ## All tests
 	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile --no-loadscope-reorder

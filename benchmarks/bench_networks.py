@@ -27,7 +27,7 @@ def measure(name: str) -> None:
     import numpy as np
     import psutil
 
-    from dmlib.networks import backend, fit
+    from dmlib.networks import fit
     from dmlib.networks.models import multiplications
     from dmlib.networks.plan import Schedule, architecture
 
@@ -39,7 +39,7 @@ def measure(name: str) -> None:
 
     entry = architecture(name)
     model = entry.build(CHANNELS, pixels)
-    model.compile("adam", loss=fit.masked_mse, jit_compile=backend.jit())
+    model.compile("adam", loss=fit.masked_mse, jit_compile=fit.compiles())
     model.fit(inputs[: 2 * BATCH], targets[: 2 * BATCH], batch_size=BATCH, verbose=0)
     plain = clocked(lambda: model.fit(inputs, targets, batch_size=BATCH, verbose=0), n)
 
@@ -64,7 +64,7 @@ def measure(name: str) -> None:
     print(
         f"{name:10s} {parameters:>11,d} {multiplications(model) / 1e6:8.1f} {plain[0]:8.0f} {plain[1]:8.0f} "
         f"{ours[0]:8.0f} {ours[1]:8.0f} {ours[1] / plain[1]:6.2f} {predicting[1]:9.0f} {memory:7.1f}   "
-        f"{keras.backend.backend()} {keras.version()}, {backend.precision()}",
+        f"{keras.backend.backend()} {keras.version()}, {fit.training_precision()}",
         flush=True,
     )
 

@@ -23,7 +23,7 @@ from dmlib.observe.hydrogen import HIGas
 from dmlib.observe.views import View, orientation, rotation_to
 from dmlib.rotation.barolo import find_barolo, fit_barolo
 from dmlib.rotation.curve import RotationCurve
-from dmlib.rotation.rings import RingSettings, fit_rings
+from dmlib.rotation.rings import fit_rings
 from dmlib.rotation.velocity_field import velocity_field
 
 SPIN = np.array([0.3, -0.8, 0.5])
@@ -79,7 +79,7 @@ def main() -> None:
         field = velocity_field(cube)
         fit_rings(field)  # compiles and warms up
         print(f"inclination {inclination:g} deg: wall time, inclination found, error of the speed (median, largest)")
-        report("classic", *timed(lambda f=field: fit_rings(f, RingSettings(geometry="constant", deblur=False)), 3))
+        report("classic", *timed(lambda f=field: fit_rings(f, geometry="constant", deblur=False), 3))
         ours, took = timed(lambda f=field: fit_rings(f), 3)
         report("rings", ours, took)
         if program is not None:

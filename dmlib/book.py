@@ -16,15 +16,19 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import nbformat
+import yaml
 
 from . import results
-from .claims import pages_of_toc
+from .claims import pages_of_toc, table_of_contents
 from .errors import DmlibError
 from .figures import METADATA_KEY
 from .files import write_text
 from .settings import Settings, repository_root
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 #: A figure in a page; tildes, because captions may contain backticks. A click opens the picture alone in full size,
 #: which a phone needs: the builder puts pictures into _images.
@@ -96,6 +100,8 @@ def stage(settings: Settings, *, root: Path | None = None) -> Path:
     BookError
         As of `build`.
     """
+    import nbformat  # takes two seconds: not at the top, where `dmlib status` would wait for it
+
     root = root or repository_root()
     book = root / "book"
     if not (book / "_toc.yml").is_file():
@@ -106,25 +112,28 @@ def stage(settings: Settings, *, root: Path | None = None) -> Path:
     for folder in ("notebooks", "figures", "_data"):
         (source / folder).mkdir(exist_ok=True)
     figures: dict[str, dict] = {}
-    for page in sorted(page for page in pages_of_toc(book / "_toc.yml") if page.startswith("notebooks/")):
+    write_text(source / "_toc.yml", yaml.safe_dump(table_of_contents(root), sort_keys=False))
+    for page in sorted(page for page in pages_of_toc(source / "_toc.yml") if page.startswith("notebooks/")):
         notebook = _read_executed(settings.notebooks_dir / f"{Path(page).name}.ipynb")
         for name, figure in stage_notebook(notebook, settings.figures_dir, page).items():
             if name in figures:
-                raise BookError(
-                    f"figure '{name}' is shown by {figures[name]['page']} and by {page}: rename one of them"
-                )
+                raise BookError(f"figure '{name}' is shown by {figures[name]['page']} and {page}: rename one of them")
             figures[name] = figure
         nbformat.write(notebook, source / f"{page}.ipynb")
     for name in figures:
         for suffix in (".png", ".pdf", ".csv"):
             shutil.copy2(settings.figures_dir / f"{name}{suffix}", source / "figures")
-    data = {"results": results.collect(settings), "figures": figures, "run": _run_facts(settings)}
+    run = {"universe": settings.origin, "profile": settings.profile, "seed": settings.seed}
+    if settings.run_path.is_file():
+        made = json.loads(settings.run_path.read_text(encoding="utf-8"))
+        run |= {key: made[key] for key in ("commit", "dirty") if key in made}
+    data = {"results": results.collect(settings), "figures": figures, "run": run}
     for name, content in data.items():
         write_text(source / "_data" / f"{name}.json", json.dumps(content, indent=1, ensure_ascii=False))
     return source
 
 
-def stage_notebook(notebook: nbformat.NotebookNode, figures_dir: Path, page: str) -> dict[str, dict]:
+def stage_notebook(notebook: NotebookNode, figures_dir: Path, page: str) -> dict[str, dict]:
     """Turn an executed notebook into a page, in place.
 
     Figures become MyST figures in a cell of their own below the cell that made them; the parameters cell shows the
@@ -150,7 +159,7 @@ def stage_notebook(notebook: nbformat.NotebookNode, figures_dir: Path, page: str
         When the file of a figure is missing.
     """
     figures: dict[str, dict] = {}
-    cells: list[nbformat.NotebookNode] = []
+    cells: list[NotebookNode] = []
     for key in ("widgets", "papermill"):
         notebook.metadata.pop(key, None)
     _merge_parameters(notebook)
@@ -173,37 +182,37 @@ def stage_notebook(notebook: nbformat.NotebookNode, figures_dir: Path, page: str
             elif "caption_of" not in ours and not _only_for_screens(output):
                 kept.append(output)
         cell.outputs = kept
-        if _only_presents(cell.source):
+        if cell.source.count("\n") >= 3 and _presents(ast.parse(cell.source).body):
             cell.metadata["tags"] = [*tags, "hide-input"]
     notebook.cells = cells
     return figures
 
 
-def _figure_cell(name: str, shown: dict, page: str) -> nbformat.NotebookNode:
+def _figure_cell(name: str, shown: dict, page: str) -> NotebookNode:
+    from nbformat.v4 import new_markdown_cell
+
     alt, up = shown["alt"].replace("\n", " "), "../" * page.count("/")
     text = _FIGURE.format(name=name, slug=name.replace("_", "-"), alt=alt, up=up, caption=shown["caption"])
-    cell = nbformat.v4.new_markdown_cell(text)
+    cell = new_markdown_cell(text)
     cell.id = f"figure-{name}"[:64]
     return cell
 
 
-def _only_presents(code: str) -> bool:
-    """Whether a cell of more than three lines only shows figures or records numbers: a page folds it away.
+def _presents(steps: list[ast.stmt]) -> bool:
+    """Whether some statements show figures or record numbers, also in a loop, and the others are plain assignments.
 
-    Its captions and statements are on the page anyway. A cell that computes more than a mean or a length stays open.
+    A page folds such a cell away, because its captions and statements are on the page anyway. A cell that computes more
+    than a mean or a length stays open.
     """
-    loop = ast.For(target=ast.Name("_"), iter=ast.Name("_"), body=ast.parse(code).body, orelse=[])
-    return code.count("\n") >= 3 and _presents(loop)
-
-
-def _presents(statement: ast.stmt) -> bool:
-    """Whether a statement shows a figure or records a number, or is a loop that does so."""
-    if isinstance(statement, ast.For):
-        inner = statement.body
-        return any(map(_presents, inner)) and all(_presents(step) or _is_plain(step) for step in inner)
-    if not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call)):
-        return False
-    return ast.unparse(statement.value.func).rpartition(".")[2] in ("show", "record")
+    presenting = [
+        _presents(step.body)
+        if isinstance(step, ast.For)
+        else isinstance(step, ast.Expr)
+        and isinstance(step.value, ast.Call)
+        and ast.unparse(step.value.func).rpartition(".")[2] in ("show", "record")
+        for step in steps
+    ]
+    return any(presenting) and all(shows or _is_plain(step) for shows, step in zip(presenting, steps, strict=True))
 
 
 def _is_plain(statement: ast.stmt) -> bool:
@@ -213,13 +222,11 @@ def _is_plain(statement: ast.stmt) -> bool:
     return isinstance(statement, (ast.Assign, ast.AugAssign)) and plain
 
 
-def _only_for_screens(output: nbformat.NotebookNode) -> bool:
-    if output.output_type == "stream":
-        return output.name == "stderr"
-    return "application/vnd.jupyter.widget-view+json" in output.get("data", {})
+def _only_for_screens(output: NotebookNode) -> bool:
+    return output.get("name") == "stderr" or "application/vnd.jupyter.widget-view+json" in output.get("data", {})
 
 
-def _merge_parameters(notebook: nbformat.NotebookNode) -> None:
+def _merge_parameters(notebook: NotebookNode) -> None:
     """Write the run's values, which papermill put into a separate cell, into the cell that explains them."""
     declared, injected = (_tagged(notebook, tag) for tag in ("parameters", "injected-parameters"))
     if declared is None or injected is None:
@@ -238,7 +245,7 @@ def _merge_parameters(notebook: nbformat.NotebookNode) -> None:
     declared.source = "\n".join(lines)
 
 
-def _tagged(notebook: nbformat.NotebookNode, tag: str) -> nbformat.NotebookNode | None:
+def _tagged(notebook: NotebookNode, tag: str) -> NotebookNode | None:
     return next((cell for cell in notebook.cells if tag in cell.metadata.get("tags", [])), None)
 
 
@@ -251,7 +258,9 @@ def _literals(code: str) -> list[tuple[str, ast.expr]]:
     ]
 
 
-def _read_executed(path: Path) -> nbformat.NotebookNode:
+def _read_executed(path: Path) -> NotebookNode:
+    import nbformat
+
     if not path.is_file():
         raise BookError(f"notebook {path.stem} has not been executed: run `dmlib run --only {path.stem}`")
     try:
@@ -273,15 +282,6 @@ def _read_executed(path: Path) -> nbformat.NotebookNode:
     return notebook
 
 
-def _run_facts(settings: Settings) -> dict:
-    """What the front page says of the run; the commit from ``run.json`` where the pipeline wrote it."""
-    facts = {"universe": settings.origin, "profile": settings.profile, "seed": settings.seed}
-    if settings.run_path.is_file():
-        run = json.loads(settings.run_path.read_text(encoding="utf-8"))
-        facts |= {key: run[key] for key in ("commit", "dirty") if key in run}
-    return facts
-
-
 def _jupyter_book(source: Path, work: Path) -> Path:
     command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(source)]
     command += ["--path-output", str(work), "--warningiserror", "--keep-going", "--nitpick", "--quiet"]
@@ -291,18 +291,14 @@ def _jupyter_book(source: Path, work: Path) -> Path:
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     log = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr)
     html = work / "_build" / "html"
-    complaints = _complaints(log, source)
+    found = _COMPLAINT.finditer(log.replace(f"{source}/", ""))
+    complaints = list(dict.fromkeys(": ".join(filter(None, (match["place"], match["message"]))) for match in found))
     write_text(source.parent / "book.log", log)
     if done.returncode or complaints or not (html / "index.html").is_file():
         first = [*complaints, *log.strip().splitlines()[-1:], "the builder said nothing"][0]
         more = f" (and {len(complaints) - 1} more in book.log)" if len(complaints) > 1 else " (whole log: book.log)"
         raise BookError(f"the book was not built: {first}{more}")
     return html
-
-
-def _complaints(log: str, source: Path) -> list[str]:
-    found = [(match["place"] or "", match["message"]) for match in _COMPLAINT.finditer(log.replace(f"{source}/", ""))]
-    return list(dict.fromkeys(f"{place}: {message}" if place else message for place, message in found))
 
 
 def _replace(html: Path, out: Path) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -59,7 +60,7 @@ class Chapter(_Strict):
         Name under which it records its numbers.
     title : str
     file : str
-        Page without suffix, as in ``_toc.yml``.
+        Path of its notebook without suffix, ``notebooks/NN_name``.
     """
 
     id: str
@@ -175,29 +176,52 @@ def load_claims(path: str | Path, chapters: Container[str]) -> list[Claim]:
     """
     claims = _validated(path, TypeAdapter(list[Claim]))
     _unique(path, (claim.id for claim in claims))
+    name = Path(path).name
     for claim in claims:
         if claim.chapter not in chapters:
-            raise ClaimsError(
-                f"{Path(path).name}: claim '{claim.id}' names chapter '{claim.chapter}', not in outline.yml"
-            )
+            raise ClaimsError(f"{name}: claim '{claim.id}' names chapter '{claim.chapter}', not in outline.yml")
         if (claim.result is None) != (claim.criterion is None):
-            raise ClaimsError(f"{Path(path).name}: claim '{claim.id}' needs both a result and a criterion, or neither")
+            raise ClaimsError(f"{name}: claim '{claim.id}' needs both a result and a criterion, or neither")
         if claim.criterion is not None:
             holds(claim.criterion, 0.0)
     return claims
 
 
+def table_of_contents(root: Path) -> dict[str, Any]:
+    """Contents of ``book/_toc.yml``, with the chapters of ``book/outline.yml`` in the place of the part ``outline``.
+
+    Parameters
+    ----------
+    root : Path
+        The repository. A chapter is part of the book once its notebook (``<file>.py``) exists.
+
+    Returns
+    -------
+    dict
+        As Jupyter Book reads it.
+    """
+    contents = yaml.safe_load((root / "book" / "_toc.yml").read_text(encoding="utf-8"))
+    parts: list[Any] = []
+    for listed in contents.get("parts", ()):
+        if listed != "outline":
+            parts.append(listed)
+            continue
+        for part in load_outline(root / "book" / "outline.yml"):
+            files = [{"file": chapter.file} for chapter in part.chapters if (root / f"{chapter.file}.py").is_file()]
+            if files:
+                parts.append({"caption": part.part, "numbered": True, "chapters": files})
+    return contents | ({"parts": parts} if parts else {})
+
+
 def pages_of_toc(path: str | Path) -> set[str]:
-    """Return the files that a ``_toc.yml`` lists, the root included."""
+    """Return the files that a table of contents for Jupyter Book lists, the root included."""
 
-    def files(node: Any) -> Iterator[str]:
-        if isinstance(node, list):
-            node = dict(enumerate(node))
-        if isinstance(node, dict):
-            for key, value in node.items():
-                yield from [str(value)] if key in ("file", "root") else files(value)
+    def files(node: Any) -> set[str]:
+        if not isinstance(node, dict):
+            return set().union(*map(files, node)) if isinstance(node, list) else set()
+        return {str(node[key]) for key in ("root", "file") if key in node}.union(*map(files, node.values()))
 
-    return set(files(yaml.safe_load(Path(path).read_text(encoding="utf-8"))))
+    return files(yaml.safe_load(Path(path).read_text(encoding="utf-8")))
 
 
 def holds(criterion: str, value: float) -> bool:
@@ -223,12 +247,12 @@ def holds(criterion: str, value: float) -> bool:
     raise ClaimsError(f"criterion {criterion!r} is not like '<= 0.2', '== 55' or '106.5 within 1%'")
 
 
-def evaluate(claims: Iterable[Claim], results: Mapping[str, dict], chapters: Container[str]) -> list[Row]:
-    """Give each claim its verdict.
+def evaluate(claim: Claim, results: Mapping[str, dict], chapters: Container[str]) -> Row:
+    """Give a claim its verdict.
 
     Parameters
     ----------
-    claims : iterable of Claim
+    claim : Claim
     results : mapping
         Rows of ``results.json`` by id.
     chapters : container of str
@@ -237,28 +261,20 @@ def evaluate(claims: Iterable[Claim], results: Mapping[str, dict], chapters: Con
     Raises
     ------
     ClaimsError
-        When a chapter of this book does not record the number that a claim asks of it.
+        When a chapter of this book does not record the number that the claim needs.
     """
-    return [_evaluate(claim, results, chapters) for claim in claims]
-
-
-def _evaluate(claim: Claim, results: Mapping[str, dict], chapters: Container[str]) -> Row:
-    def unmeasured(verdict: str, where: str = "", kind: Kind = "unmeasured") -> Row:
-        return Row(claim, kind, verdict, where, None)
-
     if claim.chapter not in chapters:
-        return unmeasured("to come", kind="to-come")
+        return Row(claim, "to-come", "to come", "", None)
     if claim.result is None or claim.criterion is None:
-        return unmeasured("not yet measured")
-    if claim.result not in results:
-        if claim.optional:
-            return unmeasured("not measured in this copy", "its data were not available")
+        return Row(claim, "unmeasured", "not yet measured", "", None)
+    row = results.get(claim.result)
+    if row is None and not claim.optional:
         raise ClaimsError(
             f"claim '{claim.id}' needs '{claim.result}' from chapter {claim.chapter}, which did not record it"
         )
-    row = results[claim.result]
-    if not row["universe"].startswith(claim.data):
-        return unmeasured("not measured in this copy", f"it needs {claim.data}, which was not available")
+    if row is None or not row["universe"].startswith(claim.data):
+        why = f"it needs {claim.data}, which was not available" if row else "its data were not available"
+        return Row(claim, "unmeasured", "not measured in this copy", why, None)
     value, error = row["value"], row["error"]
     good = holds(claim.criterion, value)
     kind: Kind = "holds" if good else "differs" if claim.known_difference else "fails"
@@ -300,11 +316,10 @@ def banner(run: Mapping) -> str:
             "the **embedded universe**, galaxies written by this project in the TNG format. "
             "No number below is a measurement of IllustrisTNG unless it says so"
         )
-    made = [f"profile **{run['profile']}**", f"seed {run['seed']}"]
-    commit = str(run.get("commit") or "")
-    if commit:
-        made.append(f"commit `{commit[:9]}`" + (" with local changes" if run.get("dirty") else ""))
-    return f"This copy of the book was made from {what}. It is {', '.join(made)}."
+    made = f"profile **{run['profile']}**, seed {run['seed']}"
+    if run.get("commit"):
+        made += f", commit `{run['commit'][:9]}`" + (" with local changes" if run.get("dirty") else "")
+    return f"This copy of the book was made from {what}. It is {made}."
 
 
 def _validated(path: str | Path, adapter: TypeAdapter[T]) -> T:
@@ -316,8 +331,6 @@ def _validated(path: str | Path, adapter: TypeAdapter[T]) -> T:
 
 
 def _unique(path: str | Path, ids: Iterable[str]) -> None:
-    seen: set[str] = set()
-    for id in ids:
-        if id in seen:
-            raise ClaimsError(f"{Path(path).name}: id '{id}' occurs twice")
-        seen.add(id)
+    repeated = [id for id, count in Counter(ids).items() if count > 1]
+    if repeated:
+        raise ClaimsError(f"{Path(path).name}: id '{repeated[0]}' occurs twice")

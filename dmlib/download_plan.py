@@ -5,7 +5,6 @@ The steps of a run download what they need by themselves; here it is done before
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,11 +14,9 @@ from astropy.table import QTable
 from .errors import DmlibError
 from .sample import GROUP_FIELDS, SUBHALO_FIELDS, evenly, select, subsample
 from .settings import Settings
-from .universe.api import ApiUniverse
-from .universe.api.cache import readable
-from .universe.api.client import connections
+from .universe.api.downloads import connections, readable
 from .universe.api.source import IMAGE
-from .universe.api.universe import BASE_FIELDS, OVERHEAD, bytes_per_particle
+from .universe.api.universe import BASE_FIELDS, OVERHEAD, ApiUniverse, bytes_per_particle
 from .universe.base import Kind
 
 #: Catalogue columns that the book reads: those of the selection, the counts that cutouts are compared with, and the
@@ -140,8 +137,9 @@ def plan(settings: Settings, pictures: ImagesChoice = "none") -> Plan:
     universe = _universe(settings)
     source, cache = universe.source, universe.cache
     missing = source.missing_columns(COLUMNS)
-    size = float(source.bytes_of_columns(missing))
-    parts = [Part("catalogue columns", len(missing), size, len(COLUMNS) - len(missing))]
+    parts = [
+        Part("catalogue columns", len(missing), source.bytes_of_columns(missing), len(COLUMNS) - len(missing)),
+    ]
     if missing:
         galaxies, size = _estimate(universe, settings)
         images = galaxies
@@ -158,10 +156,7 @@ def plan(settings: Settings, pictures: ImagesChoice = "none") -> Plan:
         parts.append(Part("published images", int(not here), 0.0 if here else np.nan, int(here), estimated=True))
     elif pictures == "each":
         parts.append(Part("published images", images, images * IMAGE, galaxies - images, estimated=True))
-    rate, measured = cache.rate() or (RATE, 0)
-    cache.folder.mkdir(parents=True, exist_ok=True)
-    free = float(shutil.disk_usage(cache.folder).free)
-    return Plan(universe.name, galaxies, tuple(parts), rate, measured, free)
+    return Plan(universe.name, galaxies, tuple(parts), *(cache.rate() or (RATE, 0)), cache.free_space())
 
 
 def fetch_all(settings: Settings, pictures: ImagesChoice = "none") -> ApiUniverse:
@@ -203,14 +198,11 @@ def verify(settings: Settings) -> tuple[int, list[str]]:
         Names of the others; the next download requests them again.
     """
     cache = _universe(settings).cache
-    whole, removed = 0, []
-    for file, good in cache.verify():
-        if good:
-            whole += 1
-        else:
-            cache.remove(file.name)
-            removed.append(file.name)
-    return whole, removed
+    state = {file.name: good for file, good in cache.verify()}
+    removed = [name for name, good in state.items() if not good]
+    for name in removed:
+        cache.remove(name)
+    return len(state) - len(removed), removed
 
 
 def _universe(settings: Settings) -> ApiUniverse:
@@ -240,13 +232,12 @@ def _estimate(universe: ApiUniverse, settings: Settings) -> tuple[int, float]:
         "order_by": "mass_stars",
     } | ({"primary_flag": 1} if settings.sample else {})
     rows: list[dict] = []
-    count = 1
-    while len(rows) < count:
-        page = universe.source.client.json(
-            f"{universe.source.path}/subhalos/", query | {"limit": 5000, "offset": len(rows)}, label="galaxy search"
-        )
-        count = int(page["count"]) if page["results"] else 0
+    while True:
+        query |= {"limit": 5000, "offset": len(rows)}
+        page = universe.source.json(f"{universe.source.path}/subhalos/", query, label="galaxy search")
         rows += page["results"]
+        if not page["results"] or len(rows) >= int(page["count"]):
+            break
     logs = np.array([row["mass_log_msun"] for row in rows if row["mass_log_msun"] is not None], dtype=float)
     if settings.sample and settings.sample < len(logs):
         logs = logs[evenly(len(logs), settings.sample)]

@@ -141,17 +141,12 @@ class Galaxy:
         for field_name in fields:
             bad = int(np.count_nonzero(~np.isfinite(arrays[field_name])))
             if bad:
-                kind = "star" if name == "stars" else name
-                raise GalaxyError(
-                    f"{self.name}: {kind} field {field_name} holds {bad} values that are not finite; "
-                    "the file is damaged"
-                )
+                what = f"{'star' if name == 'stars' else name} field {field_name}"
+                raise GalaxyError(f"{self.name}: {what} holds {bad} values that are not finite; the file is damaged")
 
     def enclosed_masses(self, radii: np.ndarray = RADII_KPC) -> dict[ComponentName, np.ndarray]:
         """Mass of each component within each radius [Msun], arrays of shape (len(radii),); wind counts as gas."""
-        masses: dict[ComponentName, np.ndarray] = {
-            name: self.component(name).enclosed_mass(radii) for name in COMPONENTS
-        }
+        masses = {name: self.component(name).enclosed_mass(radii) for name in COMPONENTS}
         return {**masses, "gas": masses["gas"] + self.wind.enclosed_mass(radii)}
 
     def v_circ(self, radii: np.ndarray = RADII_KPC) -> dict[str, np.ndarray]:
@@ -164,21 +159,21 @@ class Galaxy:
         speeds: dict[str, np.ndarray] = {name: np.sqrt(G * mass / radii) for name, mass in masses.items()}
         return {**speeds, "total": np.sqrt(sum(speed**2 for speed in speeds.values()))}
 
-    def within(self, name: ComponentName, r_max: float | None = None, minimum: int = MIN_PARTICLES) -> Component:
+    def within(self, name: ComponentName, r_max: float | None = None) -> Component:
         """Particles of a component within `r_max` [kpc], by default twice the stellar half-mass radius.
 
         Raises
         ------
         GalaxyError
-            When they are fewer than `minimum`.
+            When they are fewer than `MIN_PARTICLES`.
         """
         r_max = 2.0 * self.r_half_star if r_max is None else r_max
         everything = self.component(name)
         chosen = everything.where(everything.radius <= r_max)
-        if len(chosen) < minimum:
+        if len(chosen) < MIN_PARTICLES:
             raise GalaxyError(
-                f"{self.name} has {len(chosen)} {name} particles within {r_max:.1f} kpc, fewer than the {minimum} that "
-                "an axis needs: leave it out, or take a larger radius."
+                f"{self.name} has {len(chosen)} {name} particles within {r_max:.1f} kpc, fewer than the "
+                f"{MIN_PARTICLES} that an axis needs: leave it out, or take a larger radius."
             )
         return chosen
 
@@ -197,29 +192,6 @@ class Galaxy:
             raise GalaxyError(f"{self.name}: its {name} have no angular momentum, so no spin axis: leave it out.")
         return momentum / length
 
-    def rotation_curve(self, name: ComponentName, edges: np.ndarray, axis: np.ndarray | None = None) -> np.ndarray:
-        """Mass-weighted mean azimuthal speed in rings of cylindrical radius.
-
-        Parameters
-        ----------
-        name : {"stars", "gas", "dm"}
-        edges : ndarray, shape (n + 1,)
-            Ring edges [kpc].
-        axis : ndarray, shape (3,), optional
-            Axis of rotation; the component's own spin axis when omitted.
-
-        Returns
-        -------
-        ndarray, shape (n,)
-            Mean v_phi [km/s], positive in the sense of `axis`; NaN where a ring is empty. The authors' scripts average
-            the absolute value of v_phi, which gives a hot component a rotation that it does not have.
-        """
-        part = self.component(name)
-        radius, v_phi = _azimuthal(part, self.spin_axis(name) if axis is None else np.asarray(axis, dtype=float))
-        weight, _ = np.histogram(radius, edges, weights=part.mass)
-        total, _ = np.histogram(radius, edges, weights=part.mass * v_phi)
-        return np.divide(total, weight, out=np.full(len(weight), np.nan), where=weight > 0)
-
     def kappa_rot(self, name: ComponentName = "stars", r_max: float | None = None) -> float:
         """Fraction of a component's kinetic energy in ordered rotation, ``sum m v_phi^2 / sum m v^2``.
 
@@ -231,7 +203,11 @@ class Galaxy:
             When there are too few particles within `r_max` [kpc] (default 2 half-mass radii).
         """
         part = self.within(name, r_max)
-        _, v_phi = _azimuthal(part, self.spin_axis(name, r_max))
+        turned = part.rotated(rotation_to_z(self.spin_axis(name, r_max)))
+        x, y = turned.position[:, 0], turned.position[:, 1]
+        radius = np.hypot(x, y)
+        moment = x * turned.velocity[:, 1] - y * turned.velocity[:, 0]
+        v_phi = np.divide(moment, radius, out=np.zeros_like(moment), where=radius > 0)
         return float(np.sum(part.mass * v_phi**2) / np.sum(part.mass * np.sum(part.velocity**2, axis=1)))
 
 
@@ -311,12 +287,3 @@ def load_galaxy(
 def angular_momentum(part: Component) -> np.ndarray:
     """Total angular momentum about the centre [Msun kpc km/s], shape (3,)."""
     return part.mass @ np.cross(part.position, part.velocity)
-
-
-def _azimuthal(part: Component, axis: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Cylindrical radius [kpc] and azimuthal speed [km/s] about an axis through the centre."""
-    turned = part.rotated(rotation_to_z(axis))
-    x, y = turned.position[:, 0], turned.position[:, 1]
-    radius = np.hypot(x, y)
-    moment = x * turned.velocity[:, 1] - y * turned.velocity[:, 0]
-    return radius, np.divide(moment, radius, out=np.zeros_like(moment), where=radius > 0)

@@ -16,8 +16,8 @@ from .observe.hydrogen import HYDROGEN_FIELDS, hydrogen
 from .particles import rotation_to_z
 from .universe import Universe
 
-_EXTRA: dict[ComponentName, Sequence[str]] = {
-    "gas": tuple(name for name in HYDROGEN_FIELDS if name != "Masses"),
+_FIELDS: dict[ComponentName, Sequence[str]] = {
+    "gas": HYDROGEN_FIELDS,
     "stars": ("GFM_StellarPhotometrics", "StellarHsml"),
 }
 
@@ -88,16 +88,16 @@ def smoothed_map(xy: np.ndarray, weights: np.ndarray, size: np.ndarray, half_wid
     return total[pad:-pad, pad:-pad] / pixel**2
 
 
-def portrait(universe: Universe, subhalo_id: int, half_width: float | None = None, n: int = 160) -> Portrait:
+def portrait(universe: Universe, subhalo_id: int, n: int = 160) -> Portrait:
     """Portrait of one galaxy.
+
+    Half the side of the maps is the radius that encloses 95 per cent of the HI, at least four half-mass radii of the
+    stars and at most 60 kpc.
 
     Parameters
     ----------
     universe : Universe
     subhalo_id : int
-    half_width : float, optional
-        Half the side of the maps [kpc]; by default the radius that encloses 95 per cent of the HI, at least four
-        half-mass radii of the stars and at most 60 kpc.
     n : int
         Pixels a side.
 
@@ -110,15 +110,15 @@ def portrait(universe: Universe, subhalo_id: int, half_width: float | None = Non
     GalaxyError
         When the galaxy has too few stars for an axis.
     """
-    galaxy = load_galaxy(universe, subhalo_id, extra=_EXTRA)
-    cells = {"Masses": galaxy.gas.mass, **galaxy.gas.extra}
-    m_hi = hydrogen(cells).m_hi
-    gas_size = 0.8 * np.cbrt(3.0 / (4.0 * np.pi) * galaxy.gas.mass / cells["Density"])
-    if half_width is None:
-        half_width = float(np.clip(_radius_of(galaxy.gas.radius, m_hi, 0.95), 4.0 * galaxy.r_half_star, 60.0))
+    galaxy = load_galaxy(universe, subhalo_id, extra=_FIELDS)
+    m_hi = hydrogen(galaxy.gas.fields).m_hi
+    gas_size = 0.8 * np.cbrt(3.0 / (4.0 * np.pi) * galaxy.gas.mass / galaxy.gas.extra["Density"])
+    order = np.argsort(galaxy.gas.radius)
+    cumulative = np.cumsum(m_hi[order])
+    reach = galaxy.gas.radius[order][np.searchsorted(cumulative, 0.95 * cumulative[-1])] if m_hi.sum() > 0 else 0.0
+    half_width = float(np.clip(reach, 4.0 * galaxy.r_half_star, 60.0))
     axes = rotation_to_z(galaxy.spin_axis("stars"))
-    stars = galaxy.stars.rotated(axes)
-    gas = galaxy.gas.rotated(axes)
+    stars, gas = galaxy.stars.rotated(axes), galaxy.gas.rotated(axes)
     light = 10 ** (-0.4 * stars.extra["GFM_StellarPhotometrics"][:, _COLOURS].astype(float))
     star_size = 0.35 * stars.extra["StellarHsml"]
 
@@ -127,12 +127,12 @@ def portrait(universe: Universe, subhalo_id: int, half_width: float | None = Non
         return np.stack([smoothed_map(xy, light[:, i], star_size, half_width, n) for i in range(3)], axis=-1)
 
     inclination = np.radians(Portrait.inclination)
-    tilted = np.column_stack(
-        [gas.position[:, 0], gas.position[:, 1] * np.cos(inclination) - gas.position[:, 2] * np.sin(inclination)]
+    cos, sin = np.cos(inclination), np.sin(inclination)
+    tilted = gas.rotated(np.array([[1.0, 0.0, 0.0], [0.0, cos, -sin], [0.0, sin, cos]]))
+    column, moment = (
+        smoothed_map(tilted.position[:, :2], weights, gas_size, half_width, n)
+        for weights in (m_hi, m_hi * tilted.velocity[:, 2])
     )
-    speed = gas.velocity[:, 1] * np.sin(inclination) + gas.velocity[:, 2] * np.cos(inclination)
-    column = smoothed_map(tilted, m_hi, gas_size, half_width, n)
-    moment = smoothed_map(tilted, m_hi * speed, gas_size, half_width, n)
     seen = column > 0.3e6
     return Portrait(
         subhalo_id=int(subhalo_id),
@@ -142,9 +142,3 @@ def portrait(universe: Universe, subhalo_id: int, half_width: float | None = Non
         hi=smoothed_map(gas.position[:, :2], m_hi, gas_size, half_width, n) / 1e6,
         velocity=np.divide(moment, column, out=np.full_like(column, np.nan), where=seen),
     )
-
-
-def _radius_of(radius: np.ndarray, mass: np.ndarray, fraction: float) -> float:
-    order = np.argsort(radius)
-    cumulative = np.cumsum(mass[order])
-    return radius[order][np.searchsorted(cumulative, fraction * cumulative[-1])] if cumulative[-1:].sum() > 0 else 0.0

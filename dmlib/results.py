@@ -110,9 +110,7 @@ def record(
         When the id is malformed, or value or error is not finite.
     """
     if not _ID.fullmatch(id):
-        raise ResultsError(
-            f"result id {id!r} is not lower-case letters, digits, '_', '-' or '.', beginning with a letter"
-        )
+        raise ResultsError(f"result id {id!r} must be lower-case letters, digits, '_', '-' and '.', a letter first")
     if error is None and hasattr(value, "value") and hasattr(value, "error"):
         value, error = value.value, value.error
     if isinstance(value, u.Quantity):
@@ -136,9 +134,8 @@ def record(
     if row["error"] is not None and row["error"] < 0:
         raise ResultsError(f"result '{id}' has a negative error, {row['error']}: give one standard deviation")
     path = chapter_path(settings, chapter)
-    rows = _recorded.setdefault(path, {})
-    rows[id] = row
-    _write(path, list(rows.values()))
+    _recorded.setdefault(path, {})[id] = row
+    write_text(path, _json(list(_recorded[path].values())))
 
 
 def collect(settings: Settings) -> list[dict]:
@@ -154,15 +151,13 @@ def collect(settings: Settings) -> list[dict]:
     rows: dict[str, dict] = {}
     for path in sorted((settings.build / "results").glob("*.json")):
         for row in _read(path):
-            if row["id"] in rows:
-                first = rows[row["id"]]["chapter"]
-                both = f"{first} and {row['chapter']}"
+            if rows.setdefault(row["id"], row) is not row:
+                both = f"{rows[row['id']]['chapter']} and {row['chapter']}"
                 raise ResultsError(f"result '{row['id']}' is recorded by two chapters, {both}: rename one of them")
-            rows[row["id"]] = row
     merged = list(rows.values())
-    path = settings.results_path
-    if not path.is_file() or path.read_text(encoding="utf-8") != _json(merged):
-        _write(path, merged)
+    path, written = settings.results_path, _json(merged)
+    if not path.is_file() or path.read_text(encoding="utf-8") != written:
+        write_text(path, written)
     return merged
 
 
@@ -218,9 +213,7 @@ def text(row: dict, format_spec: str = "", *, with_error: bool = False) -> str:
         else:
             written = f"{written} ± {error}"
     unit = row["unit"].replace("Msun", "M☉").replace("solMass", "M☉")
-    if not unit:
-        return written
-    return f"{written}{'' if unit == '%' else ' '}{unit}"
+    return f"{written}{'' if unit in ('', '%') else ' '}{unit}"
 
 
 def _format(value: float, format_spec: str) -> str:
@@ -260,7 +253,3 @@ def _read(path: Path) -> list[dict]:
 
 def _json(rows: list[dict]) -> str:
     return json.dumps(rows, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def _write(path: Path, rows: list[dict]) -> None:
-    write_text(path, _json(rows))

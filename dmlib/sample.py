@@ -19,7 +19,7 @@ from .settings import Criteria, Settings
 from .units import PART_TYPE
 from .universe import Universe, open_universe
 
-_GAS, _DM, _STARS, _BH = (PART_TYPE[name] for name in ("gas", "dm", "stars", "bh"))
+_STARS = PART_TYPE["stars"]
 
 
 class SampleError(DmlibError):
@@ -87,9 +87,8 @@ def is_true_central(subhalos: QTable, groups: QTable) -> np.ndarray:
     -------
     ndarray of bool, shape (N,)
     """
-    return np.asarray(groups["GroupFirstSub"])[np.asarray(subhalos["SubhaloGrNr"])] == np.asarray(
-        subhalos["subhalo_id"]
-    )
+    first = np.asarray(groups["GroupFirstSub"])
+    return first[np.asarray(subhalos["SubhaloGrNr"])] == np.asarray(subhalos["subhalo_id"])
 
 
 def select(universe: Universe, criteria: Criteria | None = None) -> tuple[QTable, Funnel]:
@@ -126,13 +125,10 @@ def select(universe: Universe, criteria: Criteria | None = None) -> tuple[QTable
     judged = (m_star if criteria.aperture == "all" else within).to_value(u.Msun)
     sfr = subhalos["SubhaloSFR"].to_value(u.Msun / u.yr)
 
+    aperture = " (within 2 half-mass radii)" if criteria.aperture == "2rhalf" else ""
+    mass_range = f"{criteria.m_star_min:g} <= M* <= {criteria.m_star_max:g} Msun{aperture}"
     steps = [
-        (
-            "mass",
-            f"{criteria.m_star_min:g} <= M* <= {criteria.m_star_max:g} Msun"
-            + (" (within 2 half-mass radii)" if criteria.aperture == "2rhalf" else ""),
-            (judged >= criteria.m_star_min) & (judged <= criteria.m_star_max),
-        ),
+        ("mass", mass_range, (judged >= criteria.m_star_min) & (judged <= criteria.m_star_max)),
         ("sfr", f"SFR >= {criteria.sfr_min:g} Msun/yr", sfr >= criteria.sfr_min),
     ]
     if criteria.centrals == "paper":
@@ -156,22 +152,17 @@ def select(universe: Universe, criteria: Criteria | None = None) -> tuple[QTable
             "group_id": group,
             "m_star": m_star[keep],
             "m_star_2rhalf": within[keep],
-            "m_dm": kept["SubhaloMassType"][:, _DM],
-            "m_gas": kept["SubhaloMassType"][:, _GAS],
-            "m_bh": kept["SubhaloMassType"][:, _BH],
+            **{f"m_{name}": kept["SubhaloMassType"][:, PART_TYPE[name]] for name in ("dm", "gas", "bh")},
             "sfr": kept["SubhaloSFR"],
             "m200": groups["Group_M_Crit200"][group],
             "r200": groups["Group_R_Crit200"][group],
             "r_half_star": kept["SubhaloHalfmassRadType"][:, _STARS],
-            "r_half_dm": kept["SubhaloHalfmassRadType"][:, _DM],
-            "r_half_gas": kept["SubhaloHalfmassRadType"][:, _GAS],
+            **{f"r_half_{name}": kept["SubhaloHalfmassRadType"][:, PART_TYPE[name]] for name in ("dm", "gas")},
             "v_max": kept["SubhaloVmax"],
             "r_v_max": kept["SubhaloVmaxRad"],
             "position": kept["SubhaloPos"],
             "velocity": kept["SubhaloVel"],
-            "n_dm": kept["SubhaloLenType"][:, _DM],
-            "n_gas": kept["SubhaloLenType"][:, _GAS],
-            "n_stars": kept["SubhaloLenType"][:, _STARS],
+            **{f"n_{name}": kept["SubhaloLenType"][:, PART_TYPE[name]] for name in ("dm", "gas", "stars")},
             "subhalo_parent": kept["SubhaloParent"],
             "is_true_central": central[keep],
         }
@@ -255,15 +246,13 @@ def subsample(table: QTable, n: int) -> QTable:
     centrals, satellites = order[central[order]], np.flatnonzero(~central)
     satellites = satellites[np.argsort(table["m200"][satellites].to_value(u.Msun), kind="stable")]
     few = min(n, len(centrals))
-    chosen = centrals[evenly(len(centrals), few)]
-    chosen = np.sort(np.concatenate([chosen, satellites[: n - few]]))
-    kept = table[chosen]
+    kept = table[np.sort(np.concatenate([centrals[evenly(len(centrals), few)], satellites[: n - few]]))]
     kept.meta["subsample"] = {"galaxies": int(n), "of": len(table)}
     return kept
 
 
 def build(settings: Settings) -> None:
-    """Make the product "sample", ``sample.ecsv``, with the settings' criteria, of the universe as it lies there."""
+    """Make the product "sample", ``sample.ecsv``: the galaxies of the universe that meet the settings' criteria."""
     select_to_file(open_universe(settings), settings.sample_path, settings.selection, settings.sample)
 
 
@@ -278,9 +267,7 @@ def read_sample(path: str | Path) -> QTable:
     try:
         table = QTable.read(path, format="ascii.ecsv")
     except (OSError, ValueError) as error:
-        raise SampleError(
-            f"{path} cannot be read as a sample ({error}): `dmlib run --only sample` makes it."
-        ) from error
+        raise SampleError(f"{path} cannot be read as a sample ({error}): run `dmlib run --only sample`.") from error
     if "subhalo_id" not in table.colnames or "criteria" not in table.meta:
         raise SampleError(f"{path} is not a sample table: remove it and run again.")
     return table

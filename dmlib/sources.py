@@ -1,7 +1,7 @@
 """The registry of data sources: where galaxies can come from, one row a source.
 
-To add a source, write a module with a class that follows `dmlib.universe.base.Universe` and a function that opens it,
-and add a row here.
+To add a source, write a module with a subclass of `dmlib.universe.base.Universe` and a function that opens it, and
+add a row here.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-#: Simulations whose name the folder above a tree's ``output`` tells, such as ``TNG50-1/output``.
+#: Names of simulations that are recognised in the path of a tree, such as ``TNG50-1/output``.
 _RUN = re.compile(r"(TNG(50|100|300)-[123]|Illustris-[123])(-Dark)?")
 
 
@@ -58,7 +58,12 @@ SOURCES: dict[str, Source] = {
         Source(
             "files", "dmlib.universe.files:open_tree", needs_base_path=True, state="dmlib.universe.files:tree_state"
         ),
-        Source("api", "dmlib.universe.api:open_api", note=" (web API)", state="dmlib.universe.api:server_state"),
+        Source(
+            "api",
+            "dmlib.universe.api.universe:open_api",
+            note=" (web API)",
+            state="dmlib.universe.api.universe:server_state",
+        ),
     )
 }
 
@@ -71,7 +76,7 @@ def simulation_label(simulation: str, snapshot: int) -> str:
 
 
 def simulation_of_path(base_path: str) -> str | None:
-    """Name of the simulation whose ``output`` folder this is, told by the folder above it; None if that is no name."""
+    """Name of the simulation whose ``output`` folder this is, from the folder above it; None if it is unknown."""
     name = Path(base_path).expanduser().absolute().parent.name if base_path else ""
     return name if _RUN.fullmatch(name) else None
 

@@ -25,7 +25,7 @@ from .particles import enclosed_mass
 from .progress import bar
 from .sample import read_sample
 from .settings import RADII_KPC, Settings
-from .universe import Universe, open_universe
+from .universe import Header, Universe, open_universe
 from .universe.base import Scope
 from .workers import Blocks
 
@@ -36,7 +36,7 @@ _BLOCK = 16
 
 
 class TargetsError(DmlibError):
-    """A targets file that cannot be used, or a sample of which no galaxy can."""
+    """A targets file that cannot be used, or a sample without a usable galaxy."""
 
 
 @dataclass(frozen=True)
@@ -77,11 +77,6 @@ class Targets:
         """The paper's target: dark matter of the FoF group within each radius [Msun], shape (N, n)."""
         return self.masses["group"]["dm"]
 
-    @property
-    def total(self) -> np.ndarray:
-        """Dark matter, stars and gas of the FoF group within each radius [Msun], shape (N, n)."""
-        return np.sum([self.masses["group"][name] for name in COMPONENTS], axis=0)
-
 
 def poisson_error(mass: np.ndarray, m_particle: float) -> np.ndarray:
     """Relative error of a mass counted in equal particles, ``1 / sqrt(N)``; infinite where there is none.
@@ -95,6 +90,10 @@ def poisson_error(mass: np.ndarray, m_particle: float) -> np.ndarray:
     """
     count = np.asarray(mass, dtype=float) / m_particle
     return np.divide(1.0, np.sqrt(count), out=np.full(count.shape, np.inf), where=count > 0)
+
+
+def _ln(mass: np.ndarray) -> np.ndarray:
+    return np.log(mass, out=np.full(mass.shape, np.nan), where=mass > 0)
 
 
 def ln_profile(mass: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -113,11 +112,6 @@ def group_over_subhalo(targets: Targets) -> np.ndarray:
     """Dark matter of the group over that of the subhalo within each radius, shape (N, n); NaN where there is none."""
     bound = targets.masses["subhalo"]["dm"]
     return np.divide(targets.m_dm, bound, out=np.full(bound.shape, np.nan), where=bound > 0)
-
-
-def _ln(mass: np.ndarray) -> np.ndarray:
-    with np.errstate(divide="ignore"):
-        return np.where(mass > 0, np.log(mass), np.nan)
 
 
 def baseline_errors(mass: np.ndarray, seed: int = 1, n_bootstrap: int = 500) -> dict[str, np.ndarray]:
@@ -146,11 +140,10 @@ def baseline_errors(mass: np.ndarray, seed: int = 1, n_bootstrap: int = 500) -> 
     rng = np.random.default_rng([seed, 20])
     mean, std = ln_profile(mass)
     of_mean = (ln_mass - mean) * used / (used - 1)  # leaving the galaxy itself out of the mean
-    of_random = of_mean - std * rng.standard_normal(ln_mass.shape)
-    result: dict[str, np.ndarray] = {"used": used}
+    squares = {"mean": of_mean**2, "random": (of_mean - std * rng.standard_normal(ln_mass.shape)) ** 2}
     rows = rng.integers(0, len(ln_mass), size=(n_bootstrap, len(ln_mass)))
-    for name, residual in (("mean", of_mean), ("random", of_random)):
-        squared = residual**2
+    result: dict[str, np.ndarray] = {"used": used}
+    for name, squared in squares.items():
         result[name] = np.sqrt(np.nanmean(squared, axis=0))
         result[f"{name}_error"] = np.std([np.sqrt(np.nanmean(squared[row], axis=0)) for row in rows], axis=0, ddof=1)
     return result
@@ -169,41 +162,39 @@ def _profiles(galaxy: Galaxy, centre: np.ndarray, box: float) -> np.ndarray:
     return np.stack([rows[name] for name in COMPONENTS])
 
 
-def measure_group(universe: Universe, rows: QTable) -> tuple[dict[int, np.ndarray], dict[int, str]]:
-    """Profiles of all galaxies of one FoF group, whose particles are read once.
-
-    Parameters
-    ----------
-    universe : Universe
-    rows : QTable
-        Rows of the sample with the same ``group_id``.
+def _measure(universe: Universe, sample: QTable) -> dict[str, np.ndarray]:
+    """Profiles of the galaxies of some FoF groups; the particles of each group are read once.
 
     Returns
     -------
-    profiles : dict
-        Subhalo id -> ndarray, shape (2 scopes, 3 components, n) [Msun].
-    set_aside : dict
-        Subhalo id -> reason.
+    dict of ndarray
+        ``ids`` and ``profiles``, shape (N, 2 scopes, 3 components, n) [Msun]; ``aside`` and ``reasons`` of the galaxies
+        that have none.
     """
     box = universe.header.units.box_kpc
     profiles: dict[int, np.ndarray] = {}
     set_aside: dict[int, str] = {}
-    host = None
-    for row in rows:
-        subhalo_id = int(row["subhalo_id"])
-        try:
-            own = load_galaxy(universe, subhalo_id, scope="subhalo", velocities=False)
-            if host is None:
-                host = load_galaxy(universe, subhalo_id, scope="group", velocities=False)
-            profiles[subhalo_id] = np.stack([_profiles(host, own.centre, box), _profiles(own, own.centre, box)])
-        except (GalaxyError, UniverseError) as error:
-            # A damaged snapshot file costs the galaxies in it; where it is all of them, `build` says so.
-            set_aside[subhalo_id] = str(error)
-    return profiles, set_aside
+    for group_id in np.unique(sample["group_id"]):
+        host = None
+        for subhalo_id in sample["subhalo_id"][sample["group_id"] == group_id].tolist():
+            try:
+                own = load_galaxy(universe, subhalo_id, scope="subhalo", velocities=False)
+                host = host or load_galaxy(universe, subhalo_id, scope="group", velocities=False)
+                profiles[subhalo_id] = np.stack([_profiles(host, own.centre, box), _profiles(own, own.centre, box)])
+            except (GalaxyError, UniverseError) as error:
+                # A damaged snapshot file costs the galaxies in it; where it is all of them, `build` says so.
+                set_aside[subhalo_id] = str(error)
+    shape = (-1, len(SCOPES), len(COMPONENTS), len(RADII_KPC))
+    return {
+        "ids": np.array(list(profiles), dtype=np.int64),
+        "profiles": np.array(list(profiles.values()), dtype=float).reshape(shape),
+        "aside": np.array(list(set_aside), dtype=np.int64),
+        "reasons": np.array(list(set_aside.values()), dtype=str),
+    }
 
 
 def build(settings: Settings) -> None:
-    """Make the product "targets", ``targets.hdf5``; goes on where a killed run stopped.
+    """Make the product "targets", ``targets.hdf5``; resumes where an interrupted run stopped.
 
     Raises
     ------
@@ -226,7 +217,7 @@ def build(settings: Settings) -> None:
             block = blocks.read(name)
             if block is None:
                 rows = sample[np.isin(sample["group_id"], group_ids[start : start + _BLOCK])]
-                block = _measure_block(universe, rows)
+                block = _measure(universe, rows)
                 blocks.write(name, **block)
             progress.update(len(block["ids"]) + len(block["aside"]))
             found.update(zip(block["ids"].tolist(), block["profiles"], strict=True))
@@ -234,25 +225,10 @@ def build(settings: Settings) -> None:
     if not found:
         reason = next(iter(set_aside.values()), "the sample is empty")
         raise TargetsError(f"no galaxy of {settings.sample_path} has a profile ({reason})")
-    _write(settings.targets_path, universe, sample, found, set_aside, key)
+    kept = sample[np.isin(sample["subhalo_id"], list(found))]
+    profiles = np.stack([found[int(i)] for i in kept["subhalo_id"]])
+    _write(settings.targets_path, universe.header, kept, profiles, set_aside, key)
     blocks.remove()
-
-
-def _measure_block(universe: Universe, sample: QTable) -> dict[str, np.ndarray]:
-    """Profiles of the galaxies of some groups, as arrays."""
-    profiles: dict[int, np.ndarray] = {}
-    set_aside: dict[int, str] = {}
-    for group_id in np.unique(sample["group_id"]):
-        new, bad = measure_group(universe, sample[sample["group_id"] == group_id])
-        profiles |= new
-        set_aside |= bad
-    shape = (-1, len(SCOPES), len(COMPONENTS), len(RADII_KPC))
-    return {
-        "ids": np.array(list(profiles), dtype=np.int64),
-        "profiles": np.array(list(profiles.values()), dtype=float).reshape(shape),
-        "aside": np.array(list(set_aside), dtype=np.int64),
-        "reasons": np.array(list(set_aside.values()), dtype=str),
-    }
 
 
 def _key(universe: Universe, sample: QTable) -> str:
@@ -263,26 +239,17 @@ def _key(universe: Universe, sample: QTable) -> str:
     return digest.hexdigest()
 
 
-def _write(
-    path: Path,
-    universe: Universe,
-    sample: QTable,
-    found: dict[int, np.ndarray],
-    set_aside: dict[int, str],
-    key: str,
-) -> None:
-    kept = sample[np.isin(sample["subhalo_id"], list(found))]
-    profiles = np.stack([found[int(i)] for i in kept["subhalo_id"]])
+def _write(path: Path, header: Header, kept: QTable, profiles: np.ndarray, set_aside: dict[int, str], key: str) -> None:
     with atomic_path(path) as temporary, h5py.File(temporary, "w") as handle:
         handle.attrs.update(
             {
                 "description": "Mass within each radius about SubhaloPos, physical, no h; wind counts as gas",
-                "simulation": universe.header.simulation,
-                "snapshot": universe.header.snapshot,
-                "universe_identity": universe.header.identity,
+                "simulation": header.simulation,
+                "snapshot": header.snapshot,
+                "universe_identity": header.identity,
                 "made_from": key,
                 "dmlib": __version__,
-                "m_dm_particle": universe.header.m_dm,
+                "m_dm_particle": header.m_dm,
                 "m_dm_particle_unit": "Msun",
             }
         )

@@ -51,7 +51,8 @@ from dmlib.figures import show
 from dmlib.figures import sparc as figures
 from dmlib.results import recorder
 from dmlib.rotation.massmodel import outer_slope
-from dmlib.rotation.sparc_sample import load_example, load_population, relate
+from dmlib.rotation.sparc import load_example, load_population
+from dmlib.rotation.sparc_analysis import relate
 from dmlib.settings import Settings
 
 settings = Settings(
@@ -291,15 +292,15 @@ of_all |= {"unit": "dex", "figure": "intro_light_and_dark"}
 of = "Root mean square error of log dark mass, predicted by"
 record(
     "intro-spread",
-    relation.spread,
-    error=relation.spread_error,
+    relation.values["spread"],
+    error=relation.errors["spread"],
     statement=f"{of} the mean",
     **of_all,
 )
 record(
     "intro-scatter",
-    relation.scatter,
-    error=relation.scatter_error,
+    relation.values["scatter"],
+    error=relation.errors["scatter"],
     statement=f"{of} a straight line in the light",
     **of_all,
 )

@@ -56,7 +56,7 @@ from dmlib import load
 from dmlib.figures import photometry as figures
 from dmlib.figures import show
 from dmlib.galaxy import load_galaxy
-from dmlib.manifest import available
+from dmlib.manifest.fetch import available
 from dmlib.observe.grid import SkyGrid
 from dmlib.observe.images import bands
 from dmlib.observe.images.light import ParticleLight
@@ -592,8 +592,7 @@ record(
 
 # %%
 from dmlib.observe.skirt.export import light_budget
-from dmlib.observe.skirt.run import skirt_is_here
-from dmlib.observe.skirt.source import FIELDS, compare
+from dmlib.observe.skirt.source import FIELDS, compare, skirt_is_here
 
 # %%
 both = load_galaxy(tree, subhalo_id, extra=FIELDS)

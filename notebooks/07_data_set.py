@@ -48,8 +48,8 @@ import numpy as np
 from astropy import units as u
 
 from dmlib import load
+from dmlib.dataset import SPLITS, straddling
 from dmlib.dataset.leak import REGRESSORS, WAYS, demonstrate
-from dmlib.dataset.split import SPLITS, straddling
 from dmlib.figures import dataset as figures
 from dmlib.figures import show, show_table
 from dmlib.results import recorder
@@ -203,15 +203,16 @@ record(
 # and dispersions over 50 km/s.
 
 # %%
-batch = dataset.load("train", "all")
+train = dataset.rows("train")
+inputs = dataset.inputs(train)
 print(
-    f"{batch.inputs.shape} (view, y, x, channel), {batch.inputs.dtype}; "
+    f"{inputs.shape} (view, y, x, channel), {inputs.dtype}; "
     f"channels {' '.join(dataset.channels('all'))}"
 )
 
 # %%
 show(
-    figures.channels(dataset, batch.inputs),
+    figures.channels(dataset, inputs),
     settings,
     "dataset_channels",
     caption="Values of the eight channels in the training views, on a "
@@ -221,7 +222,7 @@ show(
     "zero to about three. Moment 0 is a broad hump between minus one and "
     "two, moment 1 is symmetric about zero, moment 2 peaks below one half "
     "with a tail to larger values.",
-    n=len(np.unique(batch.subhalo_id)),
+    n=len(np.unique(dataset.table["subhalo_id"][train])),
 )
 
 # %% [markdown]
@@ -232,8 +233,8 @@ show(
 # This book uses `all`, `photometry` and `hi`; the authors' names work too.
 
 # %%
-for inputs in ("photometry", "hi", "SDSS_I", "SDSS_URZ_HI_012"):
-    print(f"{inputs:16s} {' '.join(dataset.channels(inputs))}")
+for name in ("photometry", "hi", "SDSS_I", "SDSS_URZ_HI_012"):
+    print(f"{name:16s} {' '.join(dataset.channels(name))}")
 
 # %% [markdown]
 # The next figure shows everything that a network receives about a galaxy, and the target that it must predict.

@@ -79,9 +79,7 @@ record = recorder(settings, chapter="saliency")
 # %%
 dataset = load.dataset(settings)
 net = read_network(load.models(settings), network)
-main = summary.Sensitivity.of(
-    net, dataset, (r_inner, r_outer), n_views=n_views
-)
+main = summary.Sensitivity(net, dataset, (r_inner, r_outer), n_views=n_views)
 radii, outputs = main.radii, main.outputs
 print(f"slopes (view, output, y, x, channel): {main.slopes.shape}")
 
@@ -240,9 +238,7 @@ record(
 
 # %%
 other = read_network(load.models(settings), compared)
-talk = summary.Sensitivity.of(
-    other, dataset, (r_inner, r_outer), n_views=n_views
-)
+talk = summary.Sensitivity(other, dataset, (r_inner, r_outer), n_views=n_views)
 walks = {
     network: summary.randomised(main, n_close, seed=seed),
     compared: summary.randomised(talk, n_close, seed=seed),

@@ -52,6 +52,7 @@ from dmlib.figures import rotation_curves as figures
 from dmlib.figures import show
 from dmlib.results import recorder
 from dmlib.rotation.barolo import find_barolo, fit_barolo
+from dmlib.rotation.curve import LIMITS, sentences
 from dmlib.rotation.measure import (
     choose_view,
     compare_with_truth,
@@ -59,7 +60,6 @@ from dmlib.rotation.measure import (
     through_beams,
     truth_of,
 )
-from dmlib.rotation.reasons import LIMITS, sentences
 from dmlib.rotation.rings import fit_rings, model_field
 from dmlib.rotation.velocity_field import velocity_field
 from dmlib.settings import Settings
@@ -418,7 +418,7 @@ for name, values in columns.items():
 #
 # :::{admonition} Exercise
 # :class: tip
-# Fit the rings with the classic method (`RingSettings(deblur=False)`) and the true tilt. What is the error of the innermost good ring? Then try
+# Fit the rings with the classic method (`deblur=False`) and the true tilt. What is the error of the innermost good ring? Then try
 # `velocity_field(cube, "hermite")`.
 # :::
 #
@@ -427,8 +427,7 @@ for name, values in columns.items():
 # ```python
 # for kind in ("moment1", "hermite"):
 #     maps = velocity_field(cube, kind)
-#     how = RingSettings(geometry="fixed", deblur=False)
-#     one = fit_rings(maps, how, **tilt)
+#     one = fit_rings(maps, geometry="fixed", deblur=False, **tilt)
 #     k = int(np.flatnonzero(one.good)[0])
 #     true = truth_of(observer, chosen, one.radius)["total"][k]
 #     print(kind, one.radius[k], one.v_rot[k] / true - 1)

@@ -55,11 +55,11 @@ from dmlib.figures import sparc as figures
 from dmlib.results import recorder
 from dmlib.rotation.fit import fit
 from dmlib.rotation.halos import HALOS, log_concentration
-from dmlib.rotation.sparc_fits import fit_curves
-from dmlib.rotation.sparc_sample import (
+from dmlib.rotation.sparc import load_curves
+from dmlib.rotation.sparc_analysis import (
     acceleration_scale,
     accelerations,
-    load_curves,
+    fit_curves,
     tully_fisher,
 )
 from dmlib.settings import Settings

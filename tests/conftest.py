@@ -12,6 +12,36 @@ from dmlib.settings import Settings
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
+#: Fixtures that take long to make or that load TensorFlow: a test that uses one of them, however indirectly, is slow.
+SLOW_FIXTURES = {"smoke_universe", "small_universe", "keras", "built", "toy"}
+
+#: Where all tests are slow: they train, sample, build pages or start processes.
+SLOW_PLACES = (
+    "tests/book/test_book.py",
+    "tests/book/test_docstrings.py",
+    "tests/networks/",
+    "tests/primer/test_keras.py",
+    "tests/rotation/test_barolo.py",
+    "tests/rotation/test_fit.py",
+    "tests/observe/test_skirt_run.py",
+    "tests/universe/test_api_",
+    "mocktng/tests/test_write.py",
+    "mocktng/tests/test_server.py",
+)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark slow tests, and put their files first, the run of the book before all: the longest must not start last."""
+    rank: dict[Path, int] = {}
+    for item in items:
+        place = item.path.relative_to(REPOSITORY).as_posix()
+        if place.startswith(SLOW_PLACES) or not SLOW_FIXTURES.isdisjoint(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
+        own = 0 if item.get_closest_marker("pipeline") else 1 if item.get_closest_marker("slow") else 2
+        rank[item.path] = min(own, rank.get(item.path, 2))
+    items.sort(key=lambda item: rank[item.path])
+
 
 @pytest.fixture(scope="session")
 def repository() -> Path:

@@ -10,7 +10,7 @@ import numpy as np
 import yaml
 
 from dmlib import results
-from dmlib.claims import pages_of_toc
+from dmlib.claims import load_outline
 from dmlib.figures import METADATA_KEY, show, style
 from dmlib.settings import Settings
 
@@ -91,27 +91,32 @@ def toy_run(settings: Settings, root: Path, repository: Path) -> Path:
     rows[1] |= {"result": "toy02.mass", "criterion": ">= 2e11", "why": "Because it is a toy.", "known_difference": True}
     claims.write_text(yaml.safe_dump(rows, allow_unicode=True, sort_keys=False))
     settings.notebooks_dir.mkdir(parents=True)
-    pages = sorted(page for page in pages_of_toc(root / "book" / "_toc.yml") if page.startswith("notebooks/"))
-    for page in pages:
-        name = Path(page).name
-        id = f"toy{name[:2]}"
-        slug = name[:2]
-        statement = "Dynamical mass within 10 kpc of the toy galaxy"
-        results.record(settings, f"{id}.mass", 1.4e11, error=2e10, unit="Msun", chapter=id, statement=statement, n=3)
-        results.record(settings, f"{id}.n", 3, chapter=id, statement="Galaxies of the toy sample")
-        noise = nbformat.v4.new_output("stream", name="stderr", text="100%|####| 3/3")
-        table = nbformat.v4.new_output("stream", name="stdout", text="cut            left\nall               3\n")
-        defaults = 'universe = "embedded"  # where galaxies come from\nseed = 1  # root of every random number'
-        notebook = nbformat.v4.new_notebook(
-            metadata={"language_info": {"name": "python", "pygments_lexer": "ipython3"}}
-        )
-        notebook.cells = [
-            nbformat.v4.new_markdown_cell(TEXT.format(name=name.replace("_", "-"), id=id, slug=slug)),
-            executed(defaults, [], 1, ("parameters",)),
-            executed('# Parameters\nuniverse = "embedded"\nseed = 1\n', [], 2, ("injected-parameters",)),
-            executed("print(funnel)", [noise, table], 3),
-            executed("show(figure, settings)", figure_outputs(settings, f"toy_{slug}"), 4),
-            nbformat.v4.new_markdown_cell(EXERCISE),
-        ]
-        nbformat.write(notebook, settings.notebooks_dir / f"{name}.ipynb")
+    for part in load_outline(root / "book" / "outline.yml"):
+        for chapter in part.chapters:
+            if (repository / f"{chapter.file}.py").is_file():
+                toy_chapter(settings, root, Path(chapter.file).name)
     return root
+
+
+def toy_chapter(settings: Settings, root: Path, name: str) -> None:
+    """Write a chapter's notebook, and run it as the pipeline would."""
+    (root / "notebooks").mkdir(exist_ok=True)
+    (root / "notebooks" / f"{name}.py").touch()
+    id = f"toy{name[:2]}"
+    slug = name[:2]
+    statement = "Dynamical mass within 10 kpc of the toy galaxy"
+    results.record(settings, f"{id}.mass", 1.4e11, error=2e10, unit="Msun", chapter=id, statement=statement, n=3)
+    results.record(settings, f"{id}.n", 3, chapter=id, statement="Galaxies of the toy sample")
+    noise = nbformat.v4.new_output("stream", name="stderr", text="100%|####| 3/3")
+    table = nbformat.v4.new_output("stream", name="stdout", text="cut            left\nall               3\n")
+    defaults = 'universe = "embedded"  # where galaxies come from\nseed = 1  # root of every random number'
+    notebook = nbformat.v4.new_notebook(metadata={"language_info": {"name": "python", "pygments_lexer": "ipython3"}})
+    notebook.cells = [
+        nbformat.v4.new_markdown_cell(TEXT.format(name=name.replace("_", "-"), id=id, slug=slug)),
+        executed(defaults, [], 1, ("parameters",)),
+        executed('# Parameters\nuniverse = "embedded"\nseed = 1\n', [], 2, ("injected-parameters",)),
+        executed("print(funnel)", [noise, table], 3),
+        executed("show(figure, settings)", figure_outputs(settings, f"toy_{slug}"), 4),
+        nbformat.v4.new_markdown_cell(EXERCISE),
+    ]
+    nbformat.write(notebook, settings.notebooks_dir / f"{name}.ipynb")

@@ -148,7 +148,7 @@ class ClaimsTable(_Table):
     def run(self):
         app = self.env.app
         try:
-            rows = claims.evaluate(app.dmlib_claims, app.dmlib_results, app.dmlib_chapters)
+            rows = [claims.evaluate(claim, app.dmlib_results, app.dmlib_chapters) for claim in app.dmlib_claims]
         except DmlibError as error:
             raise self.error(str(error)) from error
         group = self.options.get("group")

@@ -25,7 +25,7 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from ..dataset.read import DataSet
-from .observables import measure
+from .observables import Inputs, measure
 
 #: Strengths of the ridge penalty that are tried, for observables of unit variance.
 PENALTIES = tuple(np.geomspace(0.1, 1000.0, 17))
@@ -71,7 +71,7 @@ class Task:
     seed: int = 1
 
 
-def make_task(dataset: DataSet, rows: np.ndarray, seed: int = 1, *, inputs: str = "all") -> Task:
+def make_task(dataset: DataSet, rows: np.ndarray, seed: int = 1, *, inputs: Inputs = "all") -> Task:
     """Measure the observables of the training views and of some other views of a data set.
 
     Parameters
@@ -91,10 +91,8 @@ def make_task(dataset: DataSet, rows: np.ndarray, seed: int = 1, *, inputs: str 
 
 def finite_ln(mass: np.ndarray) -> np.ndarray:
     """Logarithm of masses; where there is no particle, half of the smallest mass at that radius is used."""
-    positive = np.where(mass > 0, mass, np.inf)
-    least = np.min(positive, axis=0)
-    least = np.where(np.isfinite(least), least, 2.0)
-    return np.log(np.where(mass > 0, mass, 0.5 * least))
+    least = np.min(mass, axis=0, where=mass > 0, initial=np.inf)
+    return np.log(np.where(mass > 0, mass, np.where(np.isfinite(least), 0.5 * least, 1.0)))
 
 
 def mean(task: Task) -> np.ndarray:
@@ -152,9 +150,8 @@ def choose_boosting(task: Task) -> tuple[str, int, int]:
             for j, leaves in enumerate(LEAVES):
                 pca, forests = _grow(task.x[fit], task.y[fit] - training, leaves, _TREES, task.seed)
                 stages = np.stack([list(forest.staged_predict(task.x[held])) for forest in forests], axis=2)
-                errors[i, j, 0] += (residual**2).sum()
-                for k, parts in enumerate(stages):
-                    errors[i, j, k + 1] += ((residual - pca.inverse_transform(parts)) ** 2).sum()
+                left = (residual - pca.inverse_transform(parts) for parts in stages)
+                errors[i, j] += [(values**2).sum() for values in (residual, *left)]
     best = np.unravel_index(errors.argmin(), errors.shape)
     return STARTS[best[0]], LEAVES[best[1]], int(best[2])
 
@@ -205,21 +202,15 @@ def _grow(
     x: np.ndarray, y: np.ndarray, leaves: int, trees: int, seed: int
 ) -> tuple[PCA, list[HistGradientBoostingRegressor]]:
     pca = PCA(min(_COMPONENTS, *y.shape), svd_solver="full").fit(y)
-    common = {
-        "max_iter": trees,
-        "learning_rate": _RATE,
-        "max_leaf_nodes": leaves,
-        "min_samples_leaf": min(20, max(2, len(x) // 10)),
-        "l2_regularization": 1.0,
-        "early_stopping": False,
-        "max_bins": 63,
-        "random_state": seed,
-    }
+    options = {"max_iter": trees, "learning_rate": _RATE, "max_leaf_nodes": leaves, "random_state": seed}
+    options |= {"min_samples_leaf": min(20, max(2, len(x) // 10)), "l2_regularization": 1.0, "max_bins": 63}
     # So small a task is slower on two threads than on one, by a factor of 200 where another process uses one of them.
     with warnings.catch_warnings(), threadpool_limits(1):
         # A column without any value (no HI in a tiny sample) is not split on; that needs no warning.
         warnings.filterwarnings("ignore", category=RuntimeWarning)
-        return pca, [HistGradientBoostingRegressor(**common).fit(x, part) for part in pca.transform(y).T]
+        return pca, [
+            HistGradientBoostingRegressor(early_stopping=False, **options).fit(x, part) for part in pca.transform(y).T
+        ]
 
 
 def _split(x: np.ndarray, group: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -9,11 +9,15 @@ as it would on the sky. Lengths are assumed to be known, as they are for the net
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Literal
 
 import numpy as np
 
 from ..dataset.read import DataSet
 from ..observe.grid import SkyGrid
+
+#: What observables are measured from.
+Inputs = Literal["all", "photometry", "hi"]
 
 #: Radius of the aperture for fluxes [kpc]: it contains nearly all the light of a galaxy, and few companions.
 APERTURE = 40.0
@@ -28,11 +32,12 @@ SIN_FLOOR = 0.25
 _CHUNK = 256
 
 #: Channels of the HI line that is reconstructed from the maps, and dispersions that are distinguished [km/s].
-_VELOCITIES = np.arange(-795.0, 800.0, 10.0)
+_STEP = 10.0
+_VELOCITIES = np.arange(-795.0, 800.0, _STEP)
 _DISPERSIONS = np.array([4.0, 8.0, 12.0, 18.0, 26.0, 38.0, 55.0, 80.0, 120.0])
 
 
-def measure(dataset: DataSet, rows: np.ndarray, inputs: str = "all") -> dict[str, np.ndarray]:
+def measure(dataset: DataSet, rows: np.ndarray, inputs: Inputs = "all") -> dict[str, np.ndarray]:
     """Observables of some views.
 
     Parameters
@@ -47,14 +52,7 @@ def measure(dataset: DataSet, rows: np.ndarray, inputs: str = "all") -> dict[str
     dict
         Name -> ndarray, shape (n,). ``ln`` quantities are natural logarithms, so that a power law is a linear formula.
         NaN where there is nothing to measure, as for the HI of a view in which none is detected.
-
-    Raises
-    ------
-    ValueError
-        For other inputs.
     """
-    if inputs not in ("all", "photometry", "hi"):
-        raise ValueError(f"observables are measured from all, photometry or hi, not '{inputs}'")
     chunks = []
     for start in range(0, len(rows), _CHUNK):
         some = rows[start : start + _CHUNK]
@@ -269,10 +267,9 @@ def line_profile(mass: np.ndarray, velocity: np.ndarray, dispersion: np.ndarray)
         Mass in each channel of 10 km/s between -800 and 800 km/s.
     """
     n, channels, kinds = len(mass), len(_VELOCITIES), len(_DISPERSIONS)
-    step = _VELOCITIES[1] - _VELOCITIES[0]
     seen = mass > 0
     who = np.nonzero(seen)[0]
-    channel = np.clip(np.round((velocity[seen] - _VELOCITIES[0]) / step), 0, channels - 1).astype(int)
+    channel = np.clip(np.round((velocity[seen] - _VELOCITIES[0]) / _STEP), 0, channels - 1).astype(int)
     kind = np.abs(dispersion[seen][:, None] - _DISPERSIONS).argmin(axis=1)
     counts = np.bincount((who * kinds + kind) * channels + channel, weights=mass[seen], minlength=n * kinds * channels)
     counts = counts.reshape(n, kinds, channels)
@@ -288,14 +285,13 @@ def line_width(line: np.ndarray, level: float) -> np.ndarray:
     """Full width of lines at a share of their peak, between the outermost crossings [km/s], shape (n,)."""
     height = level * line.max(axis=1)
     above = line >= height[:, None]
-    step = _VELOCITIES[1] - _VELOCITIES[0]
     first, last = above.argmax(axis=1), above.shape[1] - 1 - above[:, ::-1].argmax(axis=1)
     rows = np.arange(len(line))
     edges = []
     for inner, outer in ((first, np.maximum(first - 1, 0)), (last, np.minimum(last + 1, line.shape[1] - 1))):
         drop = line[rows, inner] - line[rows, outer]
         edges.append((line[rows, inner] - height) / np.where(drop > 0, drop, np.inf))
-    return step * (last - first + edges[0] + edges[1])
+    return _STEP * (last - first + edges[0] + edges[1])
 
 
 def _ln(values: np.ndarray) -> np.ndarray:

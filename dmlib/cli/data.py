@@ -70,7 +70,7 @@ def fetch(
 
     For example: dmlib fetch --list, or dmlib fetch sparc-rotmod, or dmlib fetch --universe api --plan
     """
-    from .. import manifest
+    from ..manifest.fetch import table
 
     if universe is not None:
         chosen = settings.model_dump(include={"profile", "simulation", "snapshot", "sample"})
@@ -79,21 +79,22 @@ def fetch(
         raise DmlibError("--plan, --verify and --images go with --universe api")
     elif show_list:
         keys = ("name", "state", "access", "size", "licence", "chapters", "title")
-        print_table(keys, [tuple(row[key] for key in keys) for row in manifest.table()])
+        print_table(keys, [tuple(row[key] for key in keys) for row in table()])
     else:
         _fetch_entries(names or [], parameters_of(parameter))
 
 
 def _fetch_entries(names: list[str], parameters: dict[str, Any]) -> None:
-    from .. import manifest
+    from ..manifest import load_manifest
+    from ..manifest.fetch import fetch
 
     if not names:
-        entries = manifest.load_manifest().entries
+        entries = load_manifest().entries
         names = [entry.name for entry in entries if entry.access == "open" and not entry.parameters]
     failures = []
     for name in names:
         try:
-            tell(f"{name}: {manifest.fetch(name, **parameters)}")
+            tell(f"{name}: {fetch(name, **parameters)}")
         except DmlibError as error:
             failures.append(str(error))
     if failures:
@@ -105,7 +106,7 @@ def _fetch_universe(
 ) -> None:
     """Estimate a download from the TNG web API, check what is here, or download everything that a run reads."""
     from .. import download_plan
-    from ..universe.api.cache import readable
+    from ..universe.api.downloads import readable
 
     if verify:
         whole, removed = download_plan.verify(settings)

@@ -52,7 +52,7 @@ def export_galaxy(
     from .. import load
     from ..galaxy import load_galaxy
     from ..observe.grid import SkyGrid
-    from ..observe.images.published import box_view
+    from ..observe.images.bands import UGRIZ
     from ..observe.skirt.export import GAS_FIELDS, STAR_FIELDS, export
     from ..observe.skirt.settings import SkirtSettings
     from ..observe.views import lines_of_sight
@@ -73,17 +73,12 @@ def export_galaxy(
     galaxy = load_galaxy(
         opened, subhalo_id, scope=scope, extra={"stars": STAR_FIELDS, "gas": GAS_FIELDS}, components=("stars", "gas")
     )
-    axis = galaxy.spin_axis()
-    seen = (
-        [box_view(subhalo_id, axis)]
-        if views == "box"
-        else lines_of_sight(subhalo_id, axis, n_views, seed=settings.seed, mode=views)
-    )
+    seen = lines_of_sight(subhalo_id, galaxy.spin_axis(), n_views, seed=settings.seed, mode=views)
     written = export(galaxy, seen, SkyGrid.of(settings), recipe, out)
-    rows = written.contents
-    typer.echo(f"{rows.old} stars, {rows.young} star-forming regions, {rows.gas} gas cells, {len(seen)} lines of sight")
+    stars, young, gas = written.rows.values()
+    typer.echo(f"{stars} stars, {young} star-forming regions, {gas} gas cells, {len(seen)} lines of sight")
     if written.budget is not None:
-        ratios = ", ".join(f"{band} {ratio:.3f}" for band, ratio in zip(recipe.bands, written.budget, strict=True))
+        ratios = ", ".join(f"{band} {ratio:.3f}" for band, ratio in zip(UGRIZ, written.budget, strict=True))
         typer.echo(f"light of the spectra over particle light: {ratios}")
     tell(f"written: {written.ski}")
 
@@ -103,13 +98,13 @@ def run_galaxy(
     """
     import numpy as np
 
-    from ..observe.skirt.settings import SkirtSettings
+    from ..observe.images.bands import UGRIZ
     from ..observe.skirt.source import OUT, described, run_folder
 
     images = run_folder(folder, executable=executable, threads=threads, timeout=timeout)
     said = described(folder)
     typer.echo("apparent AB magnitudes within the field")
-    typer.echo("view  " + "  ".join(f"{band:>6}" for band in SkirtSettings(**said["settings"]).bands))
+    typer.echo("view  " + "  ".join(f"{band:>6}" for band in UGRIZ))
     for view, image in zip(said["views"], images, strict=True):
         with np.errstate(divide="ignore"):
             magnitudes = -2.5 * np.log10(image.sum(axis=(0, 1)))

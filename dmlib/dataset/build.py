@@ -36,7 +36,7 @@ from ..settings import RADII_KPC, Settings
 from ..targets import Targets, read_targets
 from ..universe import open_universe
 from ..workers import Blocks, map_parallel
-from .split import SPLITS, assign
+from . import SPLITS, assign
 from .views import DatasetError, Observer, Recipe
 
 #: Galaxies of a block: some seconds of work, the most that each worker loses when a run is killed.
@@ -45,8 +45,9 @@ GALAXIES_PER_BLOCK = 8
 #: Memory that one worker may need [bytes].
 MEMORY = 2e9
 
-#: Observed arrays in addition to images and maps, one row per view: unit and meaning.
+#: Target, and observed arrays in addition to images and maps, one row per view: unit and meaning.
 OBSERVED = {
+    "dm_profile": ("Msun", "dark matter of the FoF group within each radius of the galaxy's centre"),
     "view": ("", "number of the line of sight"),
     "inclination": ("deg", "of the HI disc within 30 kpc: 0 face-on, 90 edge-on"),
     "position_angle": ("deg", "of the receding side of the HI disc, from North through East"),
@@ -70,14 +71,13 @@ CATALOGUE = {
 _MAP_AXES = "view, y (rows upwards, North), x (columns to the right, West)"
 
 #: A block: its name and its subhalo ids.
-Block = tuple[str, tuple[int, ...]]
+Block = tuple[str, list[int]]
 
 
 def build(
     settings: Settings,
     *,
     recipe: Recipe | None = None,
-    scheduler: str | None = None,
     workers: int | None = None,
     path: Path | None = None,
     block_size: int = GALAXIES_PER_BLOCK,
@@ -92,10 +92,8 @@ def build(
     settings : Settings
     recipe : Recipe, optional
         What is observed; the book's when omitted.
-    scheduler : str, optional
-        Address of a dask scheduler; default ``$DMLIB_SCHEDULER``, else processes on this machine.
     workers : int, optional
-        Processes on this machine; default `dmlib.workers.choose_workers`.
+        Processes on this machine, where ``$DMLIB_SCHEDULER`` names no cluster; default `dmlib.workers.choose_workers`.
     path : Path, optional
         Of the file; default the product's place.
     block_size : int
@@ -116,39 +114,27 @@ def build(
     key = _key(observer, sample["subhalo_id"], targets)
     blocks = Blocks.of(path, hashlib.sha256(f"{key} {block_size}".encode()).hexdigest())
     ids = [int(i) for i in targets.subhalo_id]
-    todo = [
-        (f"{n:05d}", tuple(ids[start : start + block_size])) for n, start in enumerate(range(0, len(ids), block_size))
-    ]
-    left = []
-    for block in todo:
-        content = _read_block(blocks, block)
-        if content is None or content["unread"]:
-            left.append(block)
+    # The key says which galaxies are in which block.
+    todo = [(f"{start:06d}", ids[start : start + block_size]) for start in range(0, len(ids), block_size)]
+    left = [block for block in todo if (content := blocks.read(block[0])) is None or content["unread"]]
     with bar(total=len(ids), label="data set", unit="galaxy") as progress:
         progress.update(len(ids) - sum(len(block[1]) for block in left))
         if left:
             observer.universe.prepare(sample["group_id"])
         observe = partial(_observe_block, observer, blocks)
-        scheduler = scheduler or os.environ.get("DMLIB_SCHEDULER")
-        for done in (
-            _map_on_cluster(observe, left, scheduler)
-            if scheduler
-            else map_parallel(observe, left, memory=MEMORY, workers=workers, what="observed galaxies")
-        ):
-            progress.update(done)
-    split = assign(
-        sample["group_id"],
-        seed=settings.seed,
-        rank_by=sample["m_star"].to_value("Msun"),
-        apart=~sample["is_true_central"],
-        train=recipe.train,
-        validation=recipe.validation,
-    )
+        if scheduler := os.environ.get("DMLIB_SCHEDULER"):
+            done = _map_on_cluster(observe, left, scheduler)
+        else:
+            done = map_parallel(observe, left, memory=MEMORY, workers=workers, what="observed galaxies")
+        for n_galaxies in done:
+            progress.update(n_galaxies)
+    mass, satellite = sample["m_star"].to_value("Msun"), ~sample["is_true_central"]
+    shares = {"train": recipe.train, "validation": recipe.validation}
+    split = assign(sample["group_id"], seed=settings.seed, rank_by=mass, apart=satellite, **shares)
     # One block at a time: all together may be larger than the memory.
-    contents = (_read_block(blocks, block) or {} for block in todo)
-    _assemble(
-        path, contents, sample, split, targets, _attributes(settings, observer, key), recipe.source(settings.seed)
-    )
+    contents = (blocks.read(name) or {} for name, _ in todo)
+    attributes = _attributes(settings, observer, key)
+    _assemble(path, contents, sample, split, targets, attributes, recipe.source(settings.seed))
     blocks.remove()
 
 
@@ -176,19 +162,9 @@ def _observe_block(observer: Observer, blocks: Blocks, block: Block) -> int:
         aside=np.array(list(set_aside), dtype=np.int64),
         reasons=np.array(list(set_aside.values()), dtype=str),
         unread=unread,
-        **{
-            f"array_{key}": np.stack([views[key] for views in found.values()]) for key in next(iter(found.values()), {})
-        },
+        **{f"array_{key}": np.stack([one[key] for one in found.values()]) for key in next(iter(found.values()), {})},
     )
     return len(subhalo_ids)
-
-
-def _read_block(blocks: Blocks, block: Block) -> dict[str, np.ndarray] | None:
-    """What was observed of a block; None where it is missing, damaged, or of other galaxies."""
-    content = blocks.read(block[0])
-    if content is None or {*content["ids"].tolist(), *content["aside"].tolist()} != set(block[1]):
-        return None
-    return content
 
 
 def _map_on_cluster(function: Callable[[Block], int], items: Sequence[Block], address: str) -> Iterator[int]:
@@ -220,40 +196,29 @@ def _assemble(
     with atomic_path(path) as temporary, h5py.File(temporary, "w") as handle:
         handle.attrs.update(attributes)
         for content in contents:
-            reasons = zip(content["aside"].tolist(), content["reasons"].tolist(), strict=True)
-            set_aside |= {i: ("observation", reason) for i, reason in reasons}
+            aside = zip(content["aside"].tolist(), content["reasons"].tolist(), strict=True)
+            set_aside |= {i: ("observation", reason) for i, reason in aside}
             ids = content["ids"].tolist()
             if not ids:
                 continue
-            arrays = {name.removeprefix("array_"): content[name] for name in content if name.startswith("array_")}
-            n_views = arrays["view"].shape[1]
-            for name, values in arrays.items():
-                _append(handle, name, values.reshape(-1, *values.shape[2:]))
+            n_views = content["array_view"].shape[1]
+            for name, values in content.items():
+                if name.startswith("array_"):
+                    _append(handle, name.removeprefix("array_"), values.reshape(-1, *values.shape[2:]))
             rows = np.repeat([row_of[i] for i in ids], n_views)
             for name, values in catalogue.items():
                 _append(handle, name, values[rows])
-            profiles = targets.m_dm[[target_of[i] for i in ids]]
-            _append(handle, "dm_profile", np.repeat(profiles, n_views, axis=0))
+            _append(handle, "dm_profile", np.repeat(targets.m_dm[[target_of[i] for i in ids]], n_views, axis=0))
         if "images" not in handle:
-            reason = next(
-                (reason for stage, reason in set_aside.values() if stage == "observation"), "none has a target"
-            )
-            raise DatasetError(f"no galaxy of the sample could be observed ({reason}); the data set is not written.")
+            reasons = (reason for stage, reason in set_aside.values() if stage == "observation")
+            why = next(reasons, "none has a target")
+            raise DatasetError(f"no galaxy of the sample could be observed ({why}); the data set is not written.")
         for name, (unit, meaning) in {**OBSERVED, **CATALOGUE}.items():
-            handle[name].attrs.update({"unit": unit, "description": meaning})
+            handle[name].attrs.update(unit=unit, description=meaning)
         handle["split"].attrs.update(SPLITS)
-        handle["images"].attrs.update({"unit": source.unit, "bands": list(source.bands), "axes": f"{_MAP_AXES}, band"})
-        handle["hi"].attrs.update(
-            {
-                "unit": ["Msun / pc2", "km / s", "km / s"],
-                "moments": list(MOMENTS),
-                "axes": f"{_MAP_AXES}, moment",
-                "blank": "NaN",
-            }
-        )
-        handle["dm_profile"].attrs.update(
-            {"unit": "Msun", "description": "dark matter of the FoF group within each radius of the galaxy's centre"}
-        )
+        handle["images"].attrs.update(unit=source.unit, bands=list(source.bands), axes=f"{_MAP_AXES}, band")
+        units = ["Msun / pc2", "km / s", "km / s"]
+        handle["hi"].attrs.update(unit=units, moments=list(MOMENTS), axes=f"{_MAP_AXES}, moment", blank="NaN")
         handle.create_dataset("radii", data=RADII_KPC).attrs["unit"] = "kpc"
         handle.attrs["n_galaxies"] = len(np.unique(handle["subhalo_id"][()]))
         order = sorted(set_aside)
@@ -266,14 +231,10 @@ def _assemble(
 def _append(handle: h5py.File, name: str, values: np.ndarray) -> None:
     """Add rows to a data set of the file; maps are compressed, one chunk a view."""
     if name not in handle:
-        big = values.ndim == 4
-        handle.create_dataset(
-            name,
-            data=values,
-            maxshape=(None, *values.shape[1:]),
-            chunks=(1, *values.shape[1:]) if big else (1024, *values.shape[1:]),
-            **({"compression": "gzip", "compression_opts": 4, "shuffle": True} if big else {}),
-        )
+        shape, big = values.shape[1:], values.ndim == 4
+        packing: dict[str, Any] = {"compression": "gzip", "compression_opts": 4, "shuffle": True} if big else {}
+        chunks = (1 if big else 1024, *shape)
+        handle.create_dataset(name, data=values, maxshape=(None, *shape), chunks=chunks, **packing)
         return
     stored = handle[name]
     stored.resize(len(stored) + len(values), axis=0)
@@ -306,10 +267,9 @@ def _attributes(settings: Settings, observer: Observer, key: str) -> dict[str, A
 
 def _key(observer: Observer, sample_ids: np.ndarray, targets: Targets) -> str:
     """Fingerprint of everything that the data set depends on, the code that observes included."""
-    grid = observer.grid
-    digest = hashlib.sha256(f"{observer.universe.header.identity} {observer.seed}".encode())
-    digest.update(f"{observer.recipe.model_dump_json()} {grid.field_of_view} {grid.pixels}".encode())
-    digest.update(fingerprint(__name__, type(observer.universe).__module__).encode())
+    grid, code = observer.grid, fingerprint(__name__, type(observer.universe).__module__)
+    parts = (observer.universe.header.identity, observer.seed, observer.recipe.model_dump_json())
+    digest = hashlib.sha256(f"{parts} {grid.field_of_view} {grid.pixels} {code}".encode())
     for array in (sample_ids, targets.subhalo_id, targets.m_dm):
         digest.update(np.ascontiguousarray(np.asarray(array)).tobytes())
     return digest.hexdigest()

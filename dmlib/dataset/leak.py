@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from . import assign
 from .read import DataSet, ln_mass
-from .split import assign
 
 #: Ways to split, with their labels in the figure.
 WAYS = {
@@ -81,12 +81,8 @@ def compare(
             assign(ids, seed=seed + 7919 * repeat, train=_TRAIN, validation=0.5 * (1.0 - _TRAIN)) > 0
             for ids in (np.arange(len(x)), group)
         )
-        everything = np.ones(len(x), dtype=bool)
-        for way, train, test in (
-            ("script", everything, by_view),
-            ("view", ~by_view, by_view),
-            ("group", ~by_group, by_group),
-        ):
+        ways = {"script": (by_view | True, by_view), "view": (~by_view, by_view), "group": (~by_group, by_group)}
+        for way, (train, test) in ways.items():
             for name, predicted in _predict(x[train], y[train], x[test]).items():
                 error = np.sqrt(np.nanmean((predicted - y[test]) ** 2, axis=0))
                 errors.setdefault((way, name), []).append(error)
@@ -116,10 +112,5 @@ def demonstrate(
     """`compare` on the views of the data set that are for training and validation."""
     rows = np.concatenate([dataset.rows("train"), dataset.rows("validation")])
     features = np.concatenate([ring_features(dataset.inputs(some, inputs)) for some in np.array_split(rows, 8)])
-    return compare(
-        features,
-        ln_mass(dataset.dm_profile[rows]),
-        np.asarray(dataset.table["group_id"])[rows],
-        seed=seed,
-        repeats=repeats,
-    )
+    group = np.asarray(dataset.table["group_id"])[rows]
+    return compare(features, ln_mass(dataset.dm_profile[rows]), group, seed=seed, repeats=repeats)

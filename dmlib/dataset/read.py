@@ -15,7 +15,7 @@ from astropy.table import QTable
 from ..observe.grid import SkyGrid
 from ..observe.images.sdss import normalise as normalise_images
 from ..observe.moments import normalise as normalise_hi
-from .split import SPLITS
+from . import SPLITS
 from .views import DatasetError, Recipe
 
 #: Channels of the HI maps, in the order of the file.
@@ -41,30 +41,6 @@ _COLUMNS = (
     *("subhalo_id", "group_id", "view", "split", "inclination", "position_angle"),
     *("inclination_stars", "position_angle_stars", "m_star", "m_hi", "m200", "sfr", "is_true_central"),
 )
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Some views, ready for a network.
-
-    Parameters
-    ----------
-    inputs : ndarray of float32, shape (n, y, x, channel)
-        Normalised by fixed scales, see `DataSet.inputs`.
-    m_dm : ndarray, shape (n, 20)
-        Target [Msun].
-    subhalo_id, view : ndarray of int, shape (n,)
-    """
-
-    inputs: np.ndarray
-    m_dm: np.ndarray
-    subhalo_id: np.ndarray
-    view: np.ndarray
-
-    @property
-    def ln_m_dm(self) -> np.ndarray:
-        """Target of the networks of the paper, ln(M / Msun), shape (n, 20); NaN where there is no particle."""
-        return ln_mass(self.m_dm)
 
 
 @dataclass(frozen=True)
@@ -176,19 +152,13 @@ class DataSet:
         """
         names = self.channels(inputs)
         parts: dict[str, np.ndarray] = {}
-        if any(name in self.bands for name in names):
+        if set(names) & set(self.bands):
             images = normalise_images(self.images(rows), self.image_unit, self.bands, self.grid)
-            parts |= {band: images[..., k] for k, band in enumerate(self.bands)}
-        if any(name in HI_CHANNELS for name in names):
+            parts |= dict(zip(self.bands, np.moveaxis(images, -1, 0), strict=True))
+        if set(names) & set(HI_CHANNELS):
             maps = normalise_hi(self.hi(rows))
-            parts |= {name: maps[..., k] for k, name in enumerate(HI_CHANNELS)}
+            parts |= dict(zip(HI_CHANNELS, np.moveaxis(maps, -1, 0), strict=True))
         return np.stack([parts[name] for name in names], axis=-1)
-
-    def load(self, split: str | None = None, inputs: str | Sequence[str] = "all") -> Batch:
-        """One part of the data set, or all of it, in memory; see `rows` and `channels`."""
-        rows = self.rows(split)
-        ids, views = (np.asarray(self.table[name])[rows] for name in ("subhalo_id", "view"))
-        return Batch(self.inputs(rows, inputs), self.dm_profile[rows], ids, views)
 
     def _read(self, name: str, rows: np.ndarray | Sequence[int]) -> np.ndarray:
         rows = np.asarray(rows, dtype=int)
@@ -220,17 +190,15 @@ def read_dataset(path: str | Path) -> DataSet:
     path = Path(path)
     try:
         with h5py.File(path, "r") as handle:
-            table = QTable({name: _column(handle[name]) for name in _COLUMNS})
-            aside = handle["set_aside"]
-            words = {name: aside[name].asstr()[()] if len(aside[name]) else [] for name in ("stage", "reason")}
+            aside = {"subhalo_id": handle["set_aside/subhalo_id"][()]}
+            for name in ("stage", "reason"):
+                aside[name] = np.array(handle[f"set_aside/{name}"].asstr()[()], str)
             return DataSet(
                 path=path,
-                table=table,
+                table=QTable({name: _column(handle[name]) for name in _COLUMNS}),
                 dm_profile=handle["dm_profile"][()],
                 radii=handle["radii"][()],
-                set_aside=QTable(
-                    {"subhalo_id": aside["subhalo_id"][()], **{k: np.array(v, str) for k, v in words.items()}}
-                ),
+                set_aside=QTable(aside),
                 bands=tuple(map(str, handle["images"].attrs["bands"])),
                 image_unit=str(handle["images"].attrs["unit"]),
                 grid=SkyGrid(float(handle.attrs["field_of_view"]), int(handle.attrs["pixels"])),

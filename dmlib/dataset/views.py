@@ -21,7 +21,7 @@ from ..observe.images import ImageSource, draw
 from ..observe.images.bands import REDSHIFT
 from ..observe.images.dust import Dust
 from ..observe.images.light import ParticleLight
-from ..observe.images.published import PublishedSkirt, box_view
+from ..observe.images.published import PublishedSkirt
 from ..observe.images.sdss import SdssLight
 from ..observe.moments import moment_maps
 from ..observe.skirt.settings import SkirtSettings
@@ -47,7 +47,7 @@ class Recipe(BaseModel):
     images : {"particles", "sdss", "published", "skirt"}
         Light of the star particles, the same as observed by the SDSS (point-spread function, noise), the
         published SKIRT images, or your own SKIRT runs (one thread per worker; for the executable see
-        `dmlib.observe.skirt.run.find_skirt`).
+        `dmlib.observe.skirt.source.find_skirt`).
     published : str
         Folder or archive of the published images.
     skirt : SkirtSettings
@@ -101,15 +101,11 @@ class Recipe(BaseModel):
         if self.images == "published" and self.orientation != "box":
             raise ValueError("the published images are seen along the box's z axis: set orientation='box'")
         if self.images == "skirt" and self.skirt.redshift != REDSHIFT:
-            raise ValueError(
-                f"images of a data set are normalised for redshift {REDSHIFT}: leave the redshift of skirt"
-            )
+            raise ValueError(f"images of a data set are normalised for redshift {REDSHIFT}: leave that of skirt")
         if self.orientation == "box" and self.n_views != 1:
             raise ValueError("orientation 'box' is one line of sight: set n_views=1")
         if not isinstance(self.orientation, str) and len(self.orientation) != self.n_views:
-            raise ValueError(
-                f"{len(self.orientation)} lines of sight are given, but n_views={self.n_views}: leave it out"
-            )
+            raise ValueError(f"{len(self.orientation)} lines of sight, but n_views={self.n_views}: leave it out")
         return self
 
     def source(self, seed: int) -> ImageSource:
@@ -171,35 +167,26 @@ class Observer:
             # The image and the HI need the same cells: they are read once.
             fields["gas"] = tuple(dict.fromkeys((*HYDROGEN_FIELDS, *fields.get("gas", ()))))
         galaxy = load_galaxy(self.universe, subhalo_id, ("stars", "gas"), scope=self.recipe.scope, extra=fields)
-        if hi.scope == self.recipe.scope:
-            gas = HIGas.of(galaxy, partition=hi.partition, negligible=hi.negligible)
-        else:
-            gas = load_hi(self.universe, subhalo_id, hi)
+        gas = HIGas.of(galaxy, hi) if hi.scope == self.recipe.scope else load_hi(self.universe, subhalo_id, hi)
         self._check(galaxy, gas)
         star_axis = galaxy.spin_axis("stars")
         views = self._lines_of_sight(subhalo_id, gas.spin_axis())
-        rows: list[dict[str, Any]] = []
-        for view, image in zip(views, draw(source, galaxy, views, self.grid), strict=True):
-            maps = moment_maps(observe(gas, view, self.grid, hi, seed=self.seed))
-            inclination, position_angle = orientation(view.rotation, star_axis)
-            rows.append(
-                {
-                    "images": image.astype(np.float32),
-                    "hi": maps.stack.astype(np.float32),
-                    "view": np.int16(view.index),
-                    "inclination": view.inclination,
-                    "position_angle": view.position_angle,
-                    "inclination_stars": inclination,
-                    "position_angle_stars": position_angle,
-                    "rotation": view.rotation,
-                    "m_hi": maps.m_hi,
-                }
-            )
-        if not all(np.isfinite(row["images"]).all() for row in rows):
-            raise GalaxyError(
-                f"{galaxy.name} has pixels that are not finite: its particle data are damaged, leave it out"
-            )
-        return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+        images = np.stack(list(draw(source, galaxy, views, self.grid))).astype(np.float32)
+        if not np.isfinite(images).all():
+            raise GalaxyError(f"{galaxy.name} has pixels that are not finite: its particles are damaged, leave it out")
+        maps = [moment_maps(observe(gas, view, self.grid, hi, seed=self.seed)) for view in views]
+        stars = np.array([orientation(view.rotation, star_axis) for view in views])
+        return {
+            "images": images,
+            "hi": np.stack([one.stack for one in maps]).astype(np.float32),
+            "view": np.array([view.index for view in views], dtype=np.int16),
+            "inclination": np.array([view.inclination for view in views]),
+            "position_angle": np.array([view.position_angle for view in views]),
+            "inclination_stars": stars[:, 0],
+            "position_angle_stars": stars[:, 1],
+            "rotation": np.stack([view.rotation for view in views]),
+            "m_hi": np.array([one.m_hi for one in maps]),
+        }
 
     def cube(self, subhalo_id: int, view: int) -> HICube:
         """The full HI cube of a view whose moments are in the data set.
@@ -235,21 +222,18 @@ class Observer:
     def _check(self, galaxy: Galaxy, gas: HIGas) -> None:
         # The fields of the gas and of the stars' light are checked where they are used.
         galaxy.require_finite("stars", ("Coordinates", "Velocities"))
-        stars = len(galaxy.within("stars", 0.5 * self.grid.field_of_view, minimum=0))
-        if stars < self.recipe.min_stars:
-            raise GalaxyError(
-                f"{galaxy.name} has {stars} star particles in the field, fewer than {self.recipe.min_stars}: leave it "
-                "out, or take a finer simulation"
-            )
         half = 0.5 * self.grid.field_of_view
-        cells = int(np.count_nonzero(np.einsum("ij,ij->i", gas.positions, gas.positions) < half**2))
-        if cells < self.recipe.min_hi_cells:
-            raise GalaxyError(
-                f"{galaxy.name} has {cells} gas cells with HI in the field, fewer than {self.recipe.min_hi_cells}: "
-                "leave it out, or take a finer simulation"
-            )
+        stars = np.count_nonzero(galaxy.stars.radius <= half)
+        cells = np.count_nonzero(np.einsum("ij,ij->i", gas.positions, gas.positions) < half**2)
+        for number, least, what in (
+            (stars, self.recipe.min_stars, "star particles"),
+            (cells, self.recipe.min_hi_cells, "gas cells with HI"),
+        ):
+            if number < least:
+                raise GalaxyError(
+                    f"{galaxy.name} has {number} {what} in the field, fewer than {least}: leave it out, or take a "
+                    "finer simulation"
+                )
 
     def _lines_of_sight(self, subhalo_id: int, axis: np.ndarray) -> list[View]:
-        if self.recipe.orientation == "box":
-            return [box_view(subhalo_id, axis)]
         return lines_of_sight(subhalo_id, axis, self.recipe.n_views, seed=self.seed, mode=self.recipe.orientation)

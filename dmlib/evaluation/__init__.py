@@ -5,8 +5,7 @@ alike.
 """
 
 from ..bootstrap import Bootstrap, Estimate
-from .coverage import Coverage, coverage
-from .scores import MEASURES, REGIONS, Scores, delta_mse, ln_ratio, per_view, verdict
+from .scores import MEASURES, REGIONS, Coverage, Scores, coverage, delta_mse, ln_ratio, per_view, verdict
 
 __all__ = [
     "MEASURES",

@@ -69,25 +69,21 @@ def properties(dataset: DataSet, rows: np.ndarray) -> dict[str, np.ndarray]:
         }
 
 
-def quantile_edges(values: np.ndarray, bins: int) -> np.ndarray:
-    """Edges of bins with equal numbers of views, shape (bins + 1,)."""
-    finite = values[np.isfinite(values)]
-    edges = np.quantile(finite, np.linspace(0.0, 1.0, bins + 1))
-    edges[0], edges[-1] = -np.inf, np.inf
-    return edges
+def binned(values: np.ndarray, by: np.ndarray, bins: int, bootstrap: Bootstrap) -> Binned:
+    """Mean of `values` in bins of a property with equal numbers of views.
 
-
-def binned(values: np.ndarray, by: np.ndarray, edges: np.ndarray, bootstrap: Bootstrap) -> Binned:
-    """Mean of `values` in bins of a property; bins with fewer than `FEWEST` galaxies are left out.
+    Bins with fewer than `FEWEST` galaxies are left out.
 
     Parameters
     ----------
     values, by : ndarray, shape (n,)
-    edges : ndarray, shape (b + 1,)
-        A view lies in bin k if ``edges[k] <= by < edges[k + 1]``.
+        A view with a property of NaN lies in no bin.
+    bins : int
     bootstrap : Bootstrap
         Of the same n views.
     """
+    edges = np.quantile(by[np.isfinite(by)], np.linspace(0.0, 1.0, bins + 1))
+    edges[0], edges[-1] = -np.inf, np.inf
     masks = {_range(low, high): (by >= low) & (by < high) for low, high in pairwise(edges)}
     return in_groups(values, masks, bootstrap, by)
 
@@ -134,10 +130,7 @@ def panels(
         Label of the property -> method -> error in bins.
     """
     return {
-        label: {
-            method: binned(error, kind[name], quantile_edges(kind[name], bins), bootstrap)
-            for method, error in values.items()
-        }
+        label: {method: binned(error, kind[name], bins, bootstrap) for method, error in values.items()}
         for name, label in labels.items()
     }
 

@@ -14,10 +14,9 @@ from ..dataset.read import DataSet
 from ..errors import DmlibError
 from ..networks.predictions import Predictions
 from ..rotation.benchmark import VARIANTS, Benchmark
-from ..rotation.reasons import Reason
-from .bins import Binned, binned, properties, quantile_edges
-from .coverage import coverage
-from .scores import Scores
+from ..rotation.curve import Reason
+from .bins import Binned, binned, properties
+from .scores import Scores, coverage
 
 
 @dataclass(frozen=True)
@@ -213,15 +212,6 @@ def spans(radii: np.ndarray, won: np.ndarray, names: tuple[str, str]) -> list[tu
     return out
 
 
-def within(benchmark: Benchmark, name: str, where: np.ndarray, share: int, seed: int) -> Estimate:
-    """Fraction of views whose truth lies in the credible interval of 68 or 95 per cent, at each radius."""
-    low, high = {68: (1, 3), 95: (0, 4)}[share]
-    q = benchmark[name].quantiles[where]
-    truth = benchmark.truth[where]
-    inside = np.where(np.isfinite(q[:, low]), (q[:, low] < truth) & (truth < q[:, high]), np.nan)
-    return Bootstrap(benchmark.subhalo_id[where], seed=seed).mean(inside)
-
-
 def coverages(
     match: MethodComparison, benchmark: Benchmark, names: Iterable[str], where: np.ndarray, seed: int
 ) -> dict[str, dict[int, Estimate]]:
@@ -230,13 +220,16 @@ def coverages(
     For a mass model its credible intervals, for a network one and two standard deviations; a network without stated
     errors is left out.
     """
-    out = {}
+    out, truth, draws = {}, match.truth[where], match.bootstrap(where, seed)
     for name in names:
         entry = match.entries[name]
         if entry.family == "rotation":
-            out[name] = {share: within(benchmark, name, where, share, seed) for share in (68, 95)}
+            q = benchmark[name].quantiles[where]
+            inside = {68: (q[:, 1] < truth) & (truth < q[:, 3]), 95: (q[:, 0] < truth) & (truth < q[:, 4])}
+            fitted = np.isfinite(q[:, 2])
+            out[name] = {share: draws.mean(np.where(fitted, hit, np.nan)) for share, hit in inside.items()}
         elif entry.sigma_ln is not None:
-            found = coverage(match.truth[where], entry.m_dm[where], entry.sigma_ln[where], match.bootstrap(where, seed))
+            found = coverage(truth, entry.m_dm[where], entry.sigma_ln[where], draws)
             out[name] = {68: found.within[1], 95: found.within[2]}
     return out
 
@@ -261,9 +254,8 @@ def biases(
     values = {name: np.where(where, match.values(name, "ln_ratio")[:, column], np.nan) for name in names}
     out = {}
     for what, trait in shown.items():
-        edges = quantile_edges(trait[where], parts)
         chosen = np.where(where, trait, np.nan)
-        means = {name: binned(error, chosen, edges, draws) for name, error in values.items()}
+        means = {name: binned(error, chosen, parts, draws) for name, error in values.items()}
         out[what] = Bias(trait[where], {name: error[where] for name, error in values.items()}, means)
     return out
 

@@ -13,11 +13,12 @@ factor of 1.3 in the mass is one per cent in ln(M / Msun), and that percentage d
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
 import numpy as np
+from scipy.special import erf
 
 from ..bootstrap import Bootstrap, Estimate
 from ..errors import DmlibError
@@ -80,14 +81,8 @@ def ln_ratio(truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     return per_view(truth, predicted, "ln_ratio")
 
 
-def delta_mse(
-    truth: np.ndarray,
-    predicted: np.ndarray,
-    *,
-    of: Literal["m", "ln_m"] = "m",
-    relative_to: Literal["truth", "prediction"] = "truth",
-) -> np.ndarray:
-    """Delta_MSE of the talk at each radius, shape (r,).
+def delta_mse(truth: np.ndarray, predicted: np.ndarray, *, of: Literal["m", "ln_m"] = "m") -> np.ndarray:
+    """Delta_MSE of the talk relative to the truth, as in the authors' scripts, at each radius, shape (r,).
 
     Parameters
     ----------
@@ -95,11 +90,7 @@ def delta_mse(
         [Msun]
     of : {"m", "ln_m"}
         Meaning of mu.
-    relative_to : {"truth", "prediction"}
-        Denominator: the truth as in the authors' scripts, or the prediction, the other reading of the formula's hat.
     """
-    if relative_to == "prediction":
-        truth, predicted = predicted, truth
     name = {"m": "relative2", "ln_m": "ln_relative2"}[of]
     return np.sqrt(np.nanmean(per_view(truth, predicted, name), axis=0))
 
@@ -127,7 +118,6 @@ class Scores:
     subhalo_id: np.ndarray
     draws: int = 1000
     seed: int = 1
-    _known: dict = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(cls, predictions: Predictions, *, where: np.ndarray | None = None, seed: int = 1) -> Scores:
@@ -141,7 +131,7 @@ class Scores:
         seed : int
         """
         some = slice(None) if where is None else np.asarray(where, dtype=bool)
-        masses = {name: predictions[name].m_dm[some] for name in predictions.names}
+        masses = {name: predictions[name].m_dm[some] for name in predictions.groups}
         return cls(predictions.radii, predictions.truth[some], masses, predictions.subhalo_id[some], seed=seed)
 
     @cached_property
@@ -163,9 +153,7 @@ class Scores:
         """A measure of each view at each radius, see `per_view`."""
         if name not in self.masses:
             raise DmlibError(f"there is no method '{name}' among {', '.join(self.masses)}.")
-        if (name, measure) not in self._known:
-            self._known[name, measure] = per_view(self.truth, self.masses[name], measure)
-        return self._known[name, measure]
+        return per_view(self.truth, self.masses[name], measure)
 
     def at_radii(self, name: str, measure: str = "relative", *, root: bool = False) -> Estimate:
         """Mean of a measure at each radius, or its root (Delta_MSE of the talk for ``relative2``)."""
@@ -245,3 +233,69 @@ def verdict(difference: Estimate, sigmas: float = 2.0) -> str:
     if abs(difference.value) <= sigmas * difference.error:
         return "not told apart"
     return "better" if difference.value < 0 else "worse"
+
+
+#: Fraction of a normal distribution within 1 and 2 standard deviations.
+EXPECTED = {1: float(erf(1 / np.sqrt(2))), 2: float(erf(2 / np.sqrt(2)))}
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How often the truth lies within the stated uncertainty.
+
+    Parameters
+    ----------
+    z : ndarray, shape (n, r)
+        Deviation of the truth from the prediction in units of the stated sigma; NaN where a mass is zero or sigma is
+        not positive.
+    within : dict of Estimate
+        1 and 2 -> fraction of the views within that many sigma, at each radius.
+    overall : dict of Estimate
+        The same over all radii.
+    stretch : Estimate
+        Root mean square of z over all views and radii: the factor by which sigma is too small.
+    pit : ndarray, shape (n, r)
+        Between 0 and 1.
+    """
+
+    z: np.ndarray
+    within: dict[int, Estimate]
+    overall: dict[int, Estimate]
+    stretch: Estimate
+    pit: np.ndarray
+
+
+def coverage(truth: np.ndarray, predicted: np.ndarray, sigma_ln: np.ndarray, bootstrap: Bootstrap) -> Coverage:
+    """Compare stated uncertainties with the errors.
+
+    Parameters
+    ----------
+    truth, predicted : ndarray, shape (n, r)
+        [Msun]
+    sigma_ln : ndarray, shape (n, r)
+        Stated standard deviation of ln M.
+    bootstrap : Bootstrap
+        Of the same n views.
+    """
+    z = -ln_ratio(truth, predicted) / np.where(np.asarray(sigma_ln, dtype=float) > 0, sigma_ln, np.nan)
+    inside = {k: np.where(np.isfinite(z), np.abs(z) < k, np.nan) for k in EXPECTED}
+    with np.errstate(invalid="ignore"):
+        pit = 0.5 * (1.0 + erf(z / np.sqrt(2.0)))
+    return Coverage(
+        z=z,
+        within={k: bootstrap.mean(values) for k, values in inside.items()},
+        # First the mean over the radii of a view, so that radii without mass are left out.
+        overall={k: bootstrap.mean(row_mean(values)) for k, values in inside.items()},
+        stretch=bootstrap.root_mean(row_mean(z**2)),
+        pit=pit,
+    )
+
+
+def pit_histogram(pit: np.ndarray, bootstrap: Bootstrap, bins: int = 10) -> Estimate:
+    """Density of the PIT in equal bins, 1 everywhere for calibrated uncertainties; value and error of shape (bins,)."""
+    number = np.minimum((pit * bins).astype(int, casting="unsafe"), bins - 1)
+    number = np.where(np.isfinite(pit), number, -1)
+    shares = np.stack([(number == k).sum(axis=1) for k in range(bins)], axis=1)
+    total = np.repeat((number >= 0).sum(axis=1)[:, None], bins, axis=1)
+    found = bootstrap.ratio(shares, total)
+    return Estimate(*(bins * part for part in (found.value, found.error, found.low, found.high)))

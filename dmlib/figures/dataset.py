@@ -9,9 +9,9 @@ from astropy import units as u
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatterSciNotation, LogLocator
 
+from ..dataset import SPLITS
 from ..dataset.leak import REGRESSORS, WAYS
 from ..dataset.read import HI_CHANNELS, DataSet
-from ..dataset.split import SPLITS
 from . import style
 from .panels import LOG_ERROR, bar_axis, curve, grid, picture, plain, positive, radius_axis, shade, thousands, titles
 

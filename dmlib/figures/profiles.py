@@ -12,9 +12,8 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from ..bootstrap import Bootstrap, Estimate
 from ..evaluation.bins import Binned
-from ..evaluation.coverage import EXPECTED, Coverage
 from ..evaluation.derived import Band, circular_velocity, shell_density
-from ..evaluation.scores import Scores
+from ..evaluation.scores import EXPECTED, Coverage, Scores
 from . import style
 from .panels import ERROR, RADIUS, curve, grid, parts, picture, radius_axis, row_labels, shade, zero
 

@@ -14,11 +14,10 @@ from matplotlib.patches import Ellipse
 
 from ..networks.training_domain import FEATURES, Placement
 from ..observe.moments import MomentMaps
-from ..rotation.curve import RotationCurve
+from ..rotation.curve import INCLINATION_RANGE, RotationCurve
 from ..rotation.fit import Fit
 from ..rotation.halos import HALOS
 from ..rotation.massmodel import MassModel
-from ..rotation.reasons import INCLINATION_RANGE
 from ..rotation.velocity_field import VelocityField
 from . import style
 from .panels import DENSITY, KMS, RADIUS, grid, picture, radius_axis

@@ -15,8 +15,8 @@ from matplotlib.ticker import NullFormatter
 from ..rotation.fit import Fit
 from ..rotation.halos import CONCENTRATION_SCATTER, HALOS, STELLAR_SCATTER, log_concentration, log_stellar_mass
 from ..rotation.massmodel import MassModel
-from ..rotation.sparc_fits import SampleFits
-from ..rotation.sparc_sample import WITHIN, Accelerations, CurveSample, Relation, Scaling, expected_acceleration
+from ..rotation.sparc import WITHIN, CurveSample
+from ..rotation.sparc_analysis import Accelerations, SampleFits, Scaling, expected_acceleration
 from . import style
 from .panels import KMS, RADIUS, STELLAR_MASS, beside, curve, note, shade, ticks
 
@@ -101,7 +101,7 @@ def enclosed_mass(model: MassModel) -> Figure:
     return fig
 
 
-def light_and_dark(population: QTable, relation: Relation, highlight: str) -> Figure:
+def light_and_dark(population: QTable, relation: Scaling, highlight: str) -> Figure:
     """Dark mass of many galaxies against their light.
 
     To see: brighter galaxies have more dark matter, so the line predicts it better than the mean does (dotted);
@@ -112,12 +112,13 @@ def light_and_dark(population: QTable, relation: Relation, highlight: str) -> Fi
     light, dark, speed = (column.value for column in columns.values())
     measured = population.meta["source"] is not None
     span = np.array([0.7 * light.min(), 1.4 * light.max()])
-    line = 10 ** (relation.level + relation.slope * (np.log10(span) - relation.pivot))
-    half = 10**relation.scatter
+    slope, pivot, level, scatter = (relation.values[name] for name in ("slope", "pivot", "level", "scatter"))
+    line = 10 ** (level + slope * (np.log10(span) - pivot))
+    half = 10**scatter
     style.plotted(fig, "galaxies", galaxy=np.asarray(population["galaxy"]), **columns)
     columns = {"light": span * population["light"].unit, "m_dark": line * u.M_sun}
     curve(ax, "line", columns, "dark_matter", label="straight line, with its scatter", band=(line / half, line * half))
-    ax.axhline(10**relation.level, label="mean, ignoring the light", **style.line("baseline", linewidth=2.2))
+    ax.axhline(10**level, label="mean, ignoring the light", **style.line("baseline", linewidth=2.2))
     dots = {"cmap": style.SEQUENTIAL, "s": 30, "linewidth": 0.4, "edgecolor": "white", "zorder": 3}
     shown = ax.scatter(light, dark, c=speed, norm=LogNorm(speed.min(), speed.max()), **dots)
     bar = fig.colorbar(shown, ax=ax, label="rotation speed [km s$^{-1}$]", pad=0.02)

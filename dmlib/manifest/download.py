@@ -1,7 +1,7 @@
 """HTTP downloads: resume, retries with growing pauses, checks of what arrives, and the TNG key.
 
-One loop does all retries. urllib3's ``Retry`` alone does not suffice: it cannot resume a body that was cut off, see
-that a web page came in place of the data, or let all connections keep a pause that the server requested of one.
+One loop does all retries. urllib3's ``Retry`` alone does not suffice: it cannot resume a truncated
+body, recognise a web page sent instead of the data, or make all connections respect a pause requested from one.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ class Downloader:
     jitter : float
         Pauses are lengthened at random by up to this fraction, so that connections do not retry in step.
     retry_content : bool
-        Whether wrong content, such as a web page in place of a file, counts as a server in trouble: the request is
+        Whether wrong content, such as a web page instead of a file, counts as a server error: the request is
         then repeated.
     """
 
@@ -256,7 +256,7 @@ class Downloader:
             raise FetchError(f"{label}: {host} answered HTTP {status} {reply.reason or ''}".rstrip() + ".")
         if reply.headers.get("Content-Type", "").startswith("text/html"):
             if self.retry_content:
-                raise Transient(f"it sent a web page in place of the data: {page}")
+                raise Transient(f"it sent a web page instead of the data: {page}")
             raise FetchError(
                 f"{label}: {host} sent a web page where a file was expected ({page}); open its address in a browser."
             )

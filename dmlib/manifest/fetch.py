@@ -14,7 +14,7 @@ import shutil
 import tempfile
 import zipfile
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
@@ -23,8 +23,8 @@ from platformdirs import user_cache_dir
 
 from ..errors import FetchError
 from ..files import sha256
+from . import Entry, Manifest, Tree, load_manifest
 from .download import TNG_URL, Downloader, tng_key, tng_url
-from .schema import Entry, Manifest, Tree, load_manifest
 
 #: Format -> (offset of its mark, the mark).
 MARKS = {
@@ -193,16 +193,15 @@ def available(name: str, *, manifest: Manifest | None = None, **parameters: obje
     entry = (manifest or load_manifest())[name]
     if entry.access == "generated":
         return State(name, "generated", detail=f"by {entry.generator}, dmlib {entry.version}")
-    mirror = mirror_folder()
-    inside = entry.tree.path if entry.tree else entry.file
-    places: list[tuple[Literal["mirror", "cache"], Path, str]] = []
-    if mirror is not None and entry.mirror is not None:
-        places.append(("mirror", mirror, entry.mirror))
-    if entry.file is not None and inside is not None:
-        places.append(("cache", cache_folder(), inside))
+    places: list[tuple[Literal["mirror", "cache"], Path | None, str | None]] = [
+        ("mirror", mirror_folder(), entry.mirror),
+        ("cache", cache_folder(), entry.tree.path if entry.tree and entry.file else entry.file),
+    ]
     for place, root, template in places:
+        if root is None or template is None:
+            continue
         if entry.parameters and not parameters:
-            paths = [path for path in root.glob(template.format(**dict.fromkeys(entry.parameters, "*")))]
+            paths = list(root.glob(template.format(**dict.fromkeys(entry.parameters, "*"))))
             if paths:
                 return State(name, place, None, tree_sha256(root, paths), f"files: {len(paths)}")
             continue
@@ -284,7 +283,7 @@ def _download(entry: Entry, parameters: dict[str, object], target: Path, downloa
                 label=entry.name,
                 with_key=with_key,
                 checksummed=entry.sha256 is not None,
-                check=lambda part: _verify_file(part, entry),
+                check=partial(_verify_file, entry=entry),
             )
             return
         except FetchError as error:
@@ -325,15 +324,9 @@ def table(*, manifest: Manifest | None = None) -> list[dict[str, str]]:
     for entry in (manifest or load_manifest()).entries:
         state = available(entry.name, manifest=manifest)
         size = "-" if entry.access in ("generated", "mirror") else f"{entry.size / 1e6:.2f} MB" if entry.size else "?"
-        rows.append(
-            {
-                "name": entry.name,
-                "state": state.state + (f" ({state.detail})" if state.detail and entry.parameters else ""),
-                "access": entry.access,
-                "size": "per file" if entry.parameters else size,
-                "licence": entry.licence,
-                "chapters": ", ".join(entry.chapters) or "-",
-                "title": entry.title,
-            }
-        )
+        row = entry.model_dump(include={"name", "access", "licence", "title"})
+        row["state"] = state.state + (f" ({state.detail})" if state.detail and entry.parameters else "")
+        row["size"] = "per file" if entry.parameters else size
+        row["chapters"] = ", ".join(entry.chapters) or "-"
+        rows.append(row)
     return rows

@@ -1,10 +1,9 @@
 """Networks: what they are, how they are trained, and what they predict.
 
 - `plan`: the registry of architectures, and which networks a profile trains for how long (does not import Keras).
-- `architectures`: A, B, C and ResNet50, one module each.
+- `architectures`: A, B, C and ResNet50.
 - `augment`: rotations and reflections of the sky.
-- `backend`: set-up of Keras's backend.
-- `fit`: training of one network, resumable.
+- `fit`: training of one network, resumable, and the set-up of Keras's backend.
 - `train`: all trainings of a profile in parallel; builds the product "models".
 - `models`: reading and applying trained networks.
 - `predictions`: what networks and regressions predict for the test galaxies; builds and reads "predictions".

@@ -1,5 +1,7 @@
 """Training of one network: seeded, resumable after any epoch, with the same result as an uninterrupted training.
 
+Also how Keras's backend is set up for it: number of threads, deterministic operations, precision.
+
 The loss is the mean square error of the standardised ln M: ln M at each radius, minus its mean and over its standard
 deviation in the training set. Architectures are passed as objects, so that the code on which a trained network depends
 is this module and that of its architecture.
@@ -8,6 +10,7 @@ is this module and that of its architecture.
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,7 +23,7 @@ import numpy as np
 from keras import ops
 
 from ..workers import Blocks
-from . import NetworkError, backend
+from . import NetworkError
 from .augment import N_ORIENTATIONS, orient_each
 
 if TYPE_CHECKING:
@@ -163,9 +166,9 @@ def fit(
                 f"{name}: the {side} inputs hold NaN or infinity: make the data set again, or fill blank pixels as "
                 "`dmlib.observe.moments.normalise` does."
             )
-    backend.deterministic(seed)
+    make_deterministic(seed)
     shape = channels, train.inputs.shape[1], train.targets.shape[1]
-    with precision(backend.precision()):
+    with precision(training_precision()):
         model = architecture.build(*shape)
     compile_model(model, schedule.learning_rate, schedule.weight_decay, -(-len(train.inputs) // schedule.batch))
     adapt(model, train.inputs)
@@ -206,7 +209,7 @@ def fit(
 def compile_model(model: keras.Model, rate: float, weight_decay: float = 0.0, steps: int = 1) -> None:
     """Compile a network for training, with at most 8 steps per call of the backend."""
     adam = keras.optimizers.AdamW(rate, weight_decay=weight_decay) if weight_decay else keras.optimizers.Adam(rate)
-    model.compile(adam, loss=masked_mse, jit_compile=backend.jit(), steps_per_execution=min(8, max(1, steps)))
+    model.compile(adam, loss=masked_mse, jit_compile=compiles(), steps_per_execution=min(8, max(1, steps)))
     model.optimizer.build(model.trainable_variables)
 
 
@@ -253,6 +256,48 @@ def predict(model: keras.Model, inputs: np.ndarray, batch: int = 128) -> np.ndar
         for start in range(0, len(inputs), batch)
     ]
     return np.concatenate(parts).astype(np.float32)
+
+
+def single_thread() -> dict[str, str]:
+    """Environment variables of a process in which each operation uses one thread; they must precede Keras's import.
+
+    Members trained in parallel share the machine, and a seed must give the same result twice.
+    """
+    flags = os.environ.get("XLA_FLAGS", "")
+    if "multi_thread_eigen" not in flags:
+        flags = f"{flags} --xla_cpu_multi_thread_eigen=false".strip()
+    return {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "XLA_FLAGS": flags}
+
+
+def make_deterministic(seed: int) -> None:
+    """Seed every generator, and restrict TensorFlow to deterministic operations."""
+    keras.utils.set_random_seed(seed)
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
+
+
+def has_accelerator() -> bool:
+    """Whether the backend computes on an accelerator."""
+    return keras.backend.backend() != "torch" and bool(keras.distribution.list_devices("gpu"))
+
+
+def compiles() -> bool:
+    """Whether to compile with XLA, which slows these networks with TensorFlow on a processor; JAX always compiles."""
+    return has_accelerator() or keras.backend.backend() == "jax"
+
+
+def training_precision() -> str:
+    """Dtype policy of training: ``mixed_bfloat16`` where the hardware supports it well, otherwise ``float32``.
+
+    ``$DMLIB_PRECISION`` overrides it. Weights are float32 in either case, and so is the saved network.
+    """
+    if chosen := os.environ.get("DMLIB_PRECISION"):
+        return chosen
+    cpuinfo = Path("/proc/cpuinfo")
+    amx = cpuinfo.is_file() and "amx_bf16" in cpuinfo.read_text(encoding="utf-8", errors="replace")
+    return "mixed_bfloat16" if has_accelerator() or amx else "float32"
 
 
 @contextmanager

@@ -141,8 +141,8 @@ class Network:
         if len(shape) != 4 or shape[1:] != (card.pixels, card.pixels, len(card.channels)):
             raise NetworkError(
                 f"network {card.name} takes images of shape (n, {card.pixels}, {card.pixels}, {len(card.channels)}) "
-                f"with channels {', '.join(card.channels)}, not {shape}: resample them, or load them with "
-                f"`dataset.load(split, {card.inputs!r})`."
+                f"with channels {', '.join(card.channels)}, not {shape}: resample them, or read them with "
+                f"`dataset.inputs(rows, {card.inputs!r})`."
             )
         if not np.isfinite(inputs).all():
             raise NetworkError(
@@ -306,12 +306,8 @@ def multiplications(model: keras.Model) -> int:
     """Multiply-adds of convolutions and dense layers for one image, forward only (three times as many in training)."""
     from keras import layers
 
-    total = 0
-    for layer in model.layers:
-        if isinstance(layer, layers.Conv2D | layers.Dense):
-            pixels = layer.output.shape[1:3] if isinstance(layer, layers.Conv2D) else ()
-            total += int(np.prod(pixels)) * int(np.prod(layer.kernel.shape))
-    return total
+    weighted = [layer for layer in model.layers if isinstance(layer, layers.Conv2D | layers.Dense)]
+    return sum(int(np.prod(layer.output.shape[1:-1])) * int(np.prod(layer.kernel.shape)) for layer in weighted)
 
 
 def _names(folder: str | Path) -> str:

@@ -160,8 +160,8 @@ _HERE = "dmlib.networks.architectures"
 ARCHITECTURES: dict[str, Architecture] = {
     architecture.name: architecture
     for architecture in (
-        Architecture("A", f"{_HERE}.a:talk", "A", "the talk's table, to the letter", 1.5),
-        Architecture("A_scripts", f"{_HERE}.a:scripts", "A (scripts)", "the authors' scripts", 1.3),
+        Architecture("A", f"{_HERE}.published:talk", "A", "the talk's table, to the letter", 1.5),
+        Architecture("A_scripts", f"{_HERE}.published:scripts", "A (scripts)", "the authors' scripts", 1.3),
         Architecture(
             *("B", f"{_HERE}.b:build", "B", "our own: residual, 3x3, global pooling", 2.0),
             changes={"quick": {"epochs": 20, "weight_decay": 0.1}},
@@ -171,7 +171,7 @@ ARCHITECTURES: dict[str, Architecture] = {
             changes={"quick": {"epochs": 30, "members": 3, "weight_decay": 0.1}},
         ),
         Architecture(
-            *("ResNet50", f"{_HERE}.resnet50:build", "ResNet50", "He et al. 2016, with minimal changes", 12.0),
+            *("ResNet50", f"{_HERE}.published:resnet50", "ResNet50", "He et al. 2016, with minimal changes", 12.0),
             changes={"quick": {"epochs": 3}, "smoke": {"epochs": 1}},
         ),
     )

@@ -80,7 +80,8 @@ class Predictions:
     rows : ndarray of int, shape (n,)
         Rows of the data set.
     groups : dict
-        Name -> Prediction, in the order of the plan.
+        Name -> Prediction, in the order of the plan: ``A/all``, ``C/photometry``, ``learning_curve/123``,
+        ``baseline/mean``, ...
     """
 
     path: Path
@@ -91,14 +92,9 @@ class Predictions:
     rows: np.ndarray
     groups: dict[str, Prediction]
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """``A/all``, ``C/photometry``, ``learning_curve/123``, ``baseline/mean``, ..."""
-        return tuple(self.groups)
-
     def __getitem__(self, name: str) -> Prediction:
         if name not in self.groups:
-            raise NetworkError(f"{self.path} has no prediction '{name}': it has {', '.join(self.names)}.")
+            raise NetworkError(f"{self.path} has no prediction '{name}': it has {', '.join(self.groups)}.")
         return self.groups[name]
 
     def under(self, prefix: str) -> dict[str, Prediction]:

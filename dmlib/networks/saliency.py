@@ -54,13 +54,13 @@ class Saliency:
         From one image to a row of outputs.
     outputs : sequence of int
         Indices of k outputs.
-    scale : ndarray, shape (all outputs,), optional
+    scale : ndarray, shape (all outputs,), or float
         Factor of each output, which converts standardised outputs into ln M.
     """
 
     model: keras.Model
     outputs: Sequence[int]
-    scale: np.ndarray | None = None
+    scale: np.ndarray | float = 1.0
 
     def gradient(self, inputs: np.ndarray) -> np.ndarray:
         """Slope with respect to every pixel, the saliency of the talk, shape (n, k, y, x, channel)."""
@@ -134,14 +134,13 @@ class Saliency:
         baseline : ndarray or float
         """
         base = np.broadcast_to(np.asarray(baseline, dtype=np.float32), inputs.shape)
-        chosen = list(self.outputs)
-        difference = predicted(self.model, inputs)[:, chosen] - predicted(self.model, base)[:, chosen]
-        if self.scale is not None:
-            difference = difference * np.asarray(self.scale)[chosen]
+        difference = (predicted(self.model, inputs) - predicted(self.model, base))[
+            :, list(self.outputs)
+        ] * self._factors
         return np.abs(parts.sum(axis=(2, 3, 4), dtype=float) - difference) / np.maximum(np.abs(difference), 1e-9)
 
-    def grad_cam(self, inputs: np.ndarray, *, layer: str | None = None) -> np.ndarray:
-        """Grad-CAM: the feature maps of the last layer that still is an image, each weighted by its mean slope.
+    def grad_cam(self, inputs: np.ndarray) -> np.ndarray:
+        """Grad-CAM: the feature maps of `last_map`, each weighted by its mean slope.
 
         Maps keep their sign, as suits a regression; for classes only positive values are kept. Branches of the network
         that bypass the layer do not contribute.
@@ -149,8 +148,6 @@ class Saliency:
         Parameters
         ----------
         inputs : ndarray, shape (n, y, x, channel)
-        layer : str, optional
-            Name of the layer; default `last_map`.
 
         Returns
         -------
@@ -158,7 +155,7 @@ class Saliency:
             As coarse as the layer, enlarged to the size of the input by bilinear interpolation.
         """
         inputs = self._checked(inputs)
-        chosen = self.model.get_layer(layer) if layer else last_map(self.model)
+        chosen = last_map(self.model)
         features = keras.Model(self.model.input, chosen.output)
         head = _head(self.model, chosen)
         found = []
@@ -188,6 +185,10 @@ class Saliency:
             if number % every == 0 or number == left - 1:
                 yield name, slopes(inputs)
 
+    @property
+    def _factors(self) -> np.ndarray:
+        return np.broadcast_to(np.asarray(self.scale, dtype=float), self.model.output_shape[-1])[list(self.outputs)]
+
     @cached_property
     def _slopes(self) -> Slopes:
         model = self.model
@@ -206,10 +207,8 @@ class Saliency:
         bad = int(np.count_nonzero(~np.isfinite(slopes)))
         if bad:
             raise SaliencyError(f"{bad} slopes are not finite: a layer has no derivative at these inputs.")
-        if self.scale is not None:
-            factor = np.asarray(self.scale, dtype=np.float32)[list(self.outputs)]
-            slopes = slopes * factor.reshape(1, -1, *[1] * (slopes.ndim - 2))
-        return slopes.astype(np.float32)
+        factors = self._factors.astype(np.float32).reshape(1, -1, *[1] * (slopes.ndim - 2))
+        return (slopes * factors).astype(np.float32)
 
 
 def last_map(model: keras.Model) -> keras.layers.Layer:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
 import keras
@@ -11,7 +11,9 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, map_coordinates
 from scipy.stats import spearmanr
 
+from ..bootstrap import resample
 from ..dataset.read import DataSet
+from ..embedded import relations
 from ..observe.grid import SkyGrid
 from . import saliency
 from .architectures.c import ring_weights
@@ -25,81 +27,64 @@ SPREAD_VIEWS = 900
 RING_EDGES = np.array([0.0, 2.0, 4.0, 6.0, 8.5, 12.0, 16.5, 22.0, 29.0, 38.0, 50.0, 64.0])
 
 
-@dataclass(frozen=True)
 class Sensitivity:
-    """A network's slopes for some views.
+    """A network's slopes for the test views.
 
     Parameters
     ----------
     net : Network
     dataset : DataSet
+    radii : sequence of float
+        The outputs nearest to these radii [kpc] are compared.
+    n_views : int, optional
+        Only the first views; default all.
+
+    Attributes
+    ----------
     rows : ndarray of int, shape (n,)
         Rows of the data set.
     inputs : ndarray, shape (n, y, x, channel)
     outputs : list of int
         Indices of the outputs that are compared.
+    of_outputs : Saliency
+        Saliency of these outputs.
     slopes : ndarray, shape (n, all outputs, y, x, channel)
         d(ln M)/d(input).
     spread : ndarray, shape (y, x, channel)
         Typical difference between galaxies in each pixel, see `typical_spread`.
+    groups : dict
+        Indices of the channels by kind of input, see `kinds`.
+    galaxy : ndarray of int, shape (n,)
+        Galaxy of each view.
+    n : int
+        Number of galaxies.
+
+    Raises
+    ------
+    NetworkError
+        When network and data set do not belong together.
+    SaliencyError
+        See `Saliency`.
     """
 
-    net: Network
-    dataset: DataSet
-    rows: np.ndarray
-    inputs: np.ndarray
-    outputs: list[int]
-    slopes: np.ndarray
-    spread: np.ndarray
-
-    @classmethod
-    def of(cls, net: Network, dataset: DataSet, radii: Sequence[float], *, n_views: int | None = None) -> Sensitivity:
-        """Differentiate a network for the test views.
-
-        Parameters
-        ----------
-        net : Network
-        dataset : DataSet
-        radii : sequence of float
-            The outputs nearest to these radii [kpc] are compared.
-        n_views : int, optional
-            Only the first views; default all.
-
-        Raises
-        ------
-        NetworkError
-            When network and data set do not belong together.
-        SaliencyError
-            See `Saliency`.
-        """
+    def __init__(self, net: Network, dataset: DataSet, radii: Sequence[float], *, n_views: int | None = None) -> None:
         net.check_dataset(dataset)
-        rows = dataset.rows("test")[:n_views]
-        inputs = dataset.inputs(rows, net.channels)
-        outputs = [int(np.abs(dataset.radii - radius).argmin()) for radius in radii]
-        slopes = Saliency(net.model, range(len(dataset.radii)), net.std).gradient(inputs)
+        self.net, self.dataset = net, dataset
+        self.rows = dataset.rows("test")[:n_views]
+        self.inputs = dataset.inputs(self.rows, net.channels)
+        self.outputs = [int(np.abs(dataset.radii - radius).argmin()) for radius in radii]
+        self.of_outputs = Saliency(net.model, self.outputs, net.std)
+        self.slopes = Saliency(net.model, range(len(dataset.radii)), net.std).gradient(self.inputs)
         train = dataset.rows("train")
-        spread = typical_spread(dataset.inputs(train[:: -(-len(train) // SPREAD_VIEWS)], net.channels))
-        return cls(net, dataset, rows, inputs, outputs, slopes, spread)
+        self.spread = typical_spread(dataset.inputs(train[:: -(-len(train) // SPREAD_VIEWS)], net.channels))
+        self.groups = kinds(net.channels)
+        self.galaxy = np.asarray(dataset.table["subhalo_id"])[self.rows]
+        self.n = len(np.unique(self.galaxy))
 
     @property
     def radii(self) -> np.ndarray:
         """Radii of the outputs that are compared [kpc]."""
         return self.dataset.radii[self.outputs]
-
-    @property
-    def galaxy(self) -> np.ndarray:
-        """Galaxy of each view."""
-        return np.asarray(self.dataset.table["subhalo_id"])[self.rows]
-
-    @property
-    def n(self) -> int:
-        """Number of galaxies."""
-        return len(np.unique(self.galaxy))
-
-    @property
-    def groups(self) -> dict[str, list[int]]:
-        """Indices of the channels by kind of input, see `kinds`."""
-        return kinds(self.net.channels)
 
     @property
     def weighted(self) -> np.ndarray:
@@ -110,11 +95,6 @@ class Sensitivity:
     def seen(self) -> np.ndarray:
         """Pixels with HI, shape (n, y, x)."""
         return self.dataset.hi(self.rows)[..., 0] > 0
-
-    @property
-    def of_outputs(self) -> Saliency:
-        """Saliency of the outputs that are compared."""
-        return Saliency(self.net.model, self.outputs, self.net.std)
 
     def typical(self, among: int | None = None) -> int:
         """Index of a view with much HI and an inclination near 55 degrees, among the first ones."""
@@ -169,8 +149,10 @@ def missed(sensitivity: Sensitivity, n: int, *, steps: int, empty: bool = False)
     return float(np.median(maps.incompleteness(few, parts, baseline=base)))
 
 
-def randomised(sensitivity: Sensitivity, n: int, *, seed: int, every: int = 2) -> list[tuple[str, np.ndarray]]:
+def randomised(sensitivity: Sensitivity, n: int, *, seed: int) -> list[tuple[str, np.ndarray]]:
     """Gradient maps of `n` views as layers are randomised from the output down, starting with the learned ones.
+
+    Every second step is shown, and the last.
 
     Returns
     -------
@@ -178,7 +160,7 @@ def randomised(sensitivity: Sensitivity, n: int, *, seed: int, every: int = 2) -
         Maps of shape (n, outputs, y, x), see `largest`.
     """
     learned = largest(sensitivity.slopes[:n, sensitivity.outputs])
-    steps = sensitivity.of_outputs.cascade_gradients(sensitivity.inputs[:n], seed=seed, every=every)
+    steps = sensitivity.of_outputs.cascade_gradients(sensitivity.inputs[:n], seed=seed, every=2)
     return [("learned", learned), *((name, largest(slopes)) for name, slopes in steps)]
 
 
@@ -186,7 +168,7 @@ def stack(sensitivity: Sensitivity) -> dict[str, np.ndarray]:
     """Weighted slopes by kind of input, aligned with the HI disc, mean share over views; (outputs, y, x) each."""
     table = sensitivity.dataset.table[sensitivity.rows]
     angle, m_hi = table["position_angle"].to_value("deg"), table["m_hi"].to_value("Msun")
-    size = np.where(m_hi > 0, hi_radius(np.maximum(m_hi, 1.0)), 0.0)
+    size = np.where(m_hi > 0, relations.hi_radius(np.maximum(m_hi, 1.0)), 0.0)
     good = np.isfinite(angle) & (size > 3.0)
     weighted = sensitivity.weighted[good][:, sensitivity.outputs]
     stacks = {}
@@ -194,11 +176,6 @@ def stack(sensitivity: Sensitivity) -> dict[str, np.ndarray]:
         turned = align(weighted[..., k].sum(axis=-1), sensitivity.dataset.grid, angle[good], size[good])
         stacks[name] = shares(turned, axis=(-2, -1)).mean(axis=0)
     return stacks
-
-
-def hi_radius(m_hi: np.ndarray) -> np.ndarray:
-    """Radius [kpc] at which the HI falls to 1 Msun/pc^2, from its mass [Msun] (Wang et al. 2016)."""
-    return 0.5 * 10.0 ** (0.506 * np.log10(m_hi) - 3.293)
 
 
 def align(
@@ -219,7 +196,7 @@ def align(
     position_angle : ndarray, shape (n,)
         Of the receding side, from North through East [deg].
     radius : ndarray, shape (n,)
-        Length that becomes 1 [kpc], for example `hi_radius`.
+        Length that becomes 1 [kpc], for example the radius of the HI.
     reach : float
         Half side of the result in these lengths; 0 outside the image.
     pixels : int
@@ -381,10 +358,7 @@ def similarity(first: np.ndarray, second: np.ndarray, *, width: float = 1.5) -> 
     width : float
         Of the Gaussian window [pixel].
     """
-
-    def smooth(values: np.ndarray) -> np.ndarray:
-        return gaussian_filter(values, width)
-
+    smooth = partial(gaussian_filter, sigma=width)
     found = []
     for pair in zip(first, second, strict=True):
         a, b = (np.clip(np.abs(m) / max(np.percentile(np.abs(m), 99.0), 1e-30), 0.0, 1.0) for m in pair)
@@ -444,6 +418,8 @@ def bootstrap_median(
 def _medians(values: np.ndarray, group: np.ndarray, seed: int, draws: int) -> np.ndarray:
     """Medians over views of samples of galaxies drawn with replacement, shape (draws, ...)."""
     members = [np.flatnonzero(group == one) for one in np.unique(group)]
-    n, rng = len(members), np.random.default_rng(seed)
-    drawn = (np.concatenate([members[k] for k in rng.integers(n, size=n)]) for _ in range(draws))
-    return np.array([np.nanmedian(values[rows], axis=0) for rows in drawn])
+
+    def median(drawn: np.ndarray) -> np.ndarray:
+        return np.nanmedian(values[np.concatenate([members[k] for k in drawn])], axis=0)
+
+    return np.array(resample(median, len(members), seed=seed, draws=draws))

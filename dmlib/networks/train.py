@@ -24,7 +24,7 @@ from ..files import atomic_path, write_text
 from ..progress import bar
 from ..settings import Settings
 from ..workers import map_parallel
-from . import NetworkError, backend
+from . import NetworkError
 from .models import Card, read_card
 from .plan import ARCHITECTURES, Entry, architecture, plan, share_of
 
@@ -71,11 +71,10 @@ class Job:
     @property
     def is_finished(self) -> bool:
         """Whether the member has been trained with this key."""
-        card = self.stem.with_suffix(".json")
-        if not (card.is_file() and self.stem.with_suffix(".keras").is_file()):
-            return False
         try:
-            return read_card(card).key == self.key
+            return (
+                self.stem.with_suffix(".keras").is_file() and read_card(self.stem.with_suffix(".json")).key == self.key
+            )
         except NetworkError:
             return False
 
@@ -98,12 +97,14 @@ def build(settings: Settings, *, entries: list[Entry] | None = None, workers: in
     NetworkError
         When a training fails.
     """
+    from . import fit
+
     dataset = read_dataset(settings.dataset_path)
     jobs = make_jobs(settings, dataset, entries)
     _remove_others(settings.models_dir, jobs)
     todo = sorted((job for job in jobs if not job.is_finished), key=_expected_time, reverse=True)
     memory = MEMORY + 8.0 * len(dataset) * dataset.grid.pixels**2 * len(dataset.channels("all"))
-    if todo and backend.has_accelerator():
+    if todo and fit.has_accelerator():
         workers = workers or 1
     news = multiprocessing.get_context("spawn").SimpleQueue()
     with bar(total=sum(job.entry.schedule.epochs for job in todo), label="networks", unit="epoch") as progress:
@@ -111,7 +112,7 @@ def build(settings: Settings, *, entries: list[Entry] | None = None, workers: in
         listener.start()
         _hear_through(news)
         pool = partial(map_parallel, _train, todo, memory=memory, workers=workers, what="trained networks")
-        for _ in pool(initializer=_hear_through, initargs=(news,), environment=backend.single_thread()):
+        for _ in pool(initializer=_hear_through, initargs=(news,), environment=fit.single_thread()):
             pass
         news.put(None)
         listener.join()
@@ -149,22 +150,24 @@ def code_of(name: str) -> dict[str, str]:
     """Versions and fingerprint of the code on which a trained network of an architecture depends."""
     import keras
 
+    from .fit import training_precision
+
     return {
         "dmlib": __version__,
         "keras": keras.__version__,
-        "backend": backend.name(),
-        "precision": backend.precision(),
+        "backend": keras.backend.backend(),
+        "precision": training_precision(),
         "sources": fingerprint("dmlib.networks.fit", architecture(name).module),
     }
 
 
 def train_member(job: Job, told: Callable[[int], object] = lambda epochs: None) -> None:
     """Train one member and write it: ``member0.keras``, ``member0.history.json``, and last its card."""
-    from . import fit as fitting
+    from . import fit
 
     dataset = read_dataset(job.dataset_path)
     galaxy, ln_m = np.asarray(dataset.table["subhalo_id"]), ln_mass(dataset.dm_profile)
-    standard = fitting.Standard.of(ln_m[job.rows])
+    standard = fit.Standard.of(ln_m[job.rows])
     validation = dataset.rows("validation")
     entry = job.entry
 
@@ -172,9 +175,9 @@ def train_member(job: Job, told: Callable[[int], object] = lambda epochs: None) 
         inputs = np.empty((len(rows), dataset.grid.pixels, dataset.grid.pixels, len(job.channels)), dtype=np.float32)
         for start in range(0, len(rows), 256):
             inputs[start : start + 256] = dataset.inputs(rows[start : start + 256], job.channels)
-        return fitting.Views(inputs, standard.scale(ln_m[rows]), galaxy[rows])
+        return fit.Views(inputs, standard.scale(ln_m[rows]), galaxy[rows])
 
-    model, history = fitting.fit(
+    model, history = fit.fit(
         architecture(entry.architecture),
         job.channels,
         views(job.rows),
@@ -185,8 +188,8 @@ def train_member(job: Job, told: Callable[[int], object] = lambda epochs: None) 
         checkpoint=job.stem.with_name(f"{job.stem.name}.checkpoint-{job.key[:12]}"),
         told=told,
     )
-    best = fitting.best_epoch(history)
-    drawn = fitting.galaxy_counts(galaxy[job.rows], entry.schedule.bagging, job.seed)
+    best = fit.best_epoch(history)
+    drawn = fit.galaxy_counts(galaxy[job.rows], entry.schedule.bagging, job.seed)
     about = ("made_from", "universe_identity", "data", "profile")
     card = Card(
         **asdict(entry),
@@ -240,7 +243,7 @@ def overfit(
     """Train each architecture (but the most expensive) on one batch only, as in the authors' scripts.
 
     The loss must fall if gradients reach the weights and the targets belong to the images. Dropout is off, since its
-    purpose is to prevent overfitting.
+    purpose is to prevent overfit.
 
     Parameters
     ----------
@@ -257,20 +260,20 @@ def overfit(
     """
     from keras import layers
 
-    from . import fit as fitting
+    from . import fit
 
     found = {}
     for name, entry in ARCHITECTURES.items():
         if entry.cost > _CHEAP:
             continue
-        backend.deterministic(seed)
-        with fitting.precision("float32"):
+        fit.make_deterministic(seed)
+        with fit.precision("float32"):
             model = entry.build(channels, batch.inputs.shape[1], batch.targets.shape[1])
         for layer in model.layers:
             if isinstance(layer, layers.Dropout):
                 layer.rate = 0.0
-        fitting.compile_model(model, 1e-3)
-        fitting.adapt(model, batch.inputs)
+        fit.compile_model(model, 1e-3)
+        fit.adapt(model, batch.inputs)
         losses = []
         for _ in range(steps + 1):
             losses.append(float(model.train_on_batch(batch.inputs, batch.targets)))

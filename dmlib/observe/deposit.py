@@ -25,8 +25,15 @@ from numba import njit
 
 from ..errors import GalaxyError
 from ..units import HUBBLE
-from .beam import BEAM_TRUNCATION, beam_kernel, convolve_separable
-from .cube import MSUN_PER_JY_KMS_MPC2, HICube, HISettings, white_noise
+from .cube import (
+    BEAM_TRUNCATION,
+    MSUN_PER_JY_KMS_MPC2,
+    HICube,
+    HISettings,
+    beam_kernel,
+    convolve_separable,
+    white_noise,
+)
 from .grid import SkyGrid
 from .hydrogen import SPLINE_FWHM, HIGas
 from .views import View
@@ -97,14 +104,12 @@ def observe_with_martini(gas: HIGas, view: View, grid: SkyGrid, settings: HISett
         channel_width=settings.channel_width * u.km / u.s,
         spectral_centre=source.vsys,
     )
-    beam = None
-    if settings.beam:
-        width = settings.beam * u.arcsec
-        beam = GaussianBeam(bmaj=width, bmin=width, truncate=BEAM_TRUNCATION)
+    width = settings.beam * u.arcsec
+    beam = GaussianBeam(bmaj=width, bmin=width, truncate=BEAM_TRUNCATION) if settings.beam else None
     noise = None
     if settings.noise:
-        sigma = settings.beam / np.sqrt(8.0 * np.log(2.0)) / pixel
         # Undo MARTINI's estimate of what the beam does to the noise, to reach the exact level.
+        sigma = settings.beam / np.sqrt(8.0 * np.log(2.0)) / pixel
         rms = white_noise(settings, pixel) / (2.19568 * np.sqrt(np.pi) * sigma)
         noise = GaussianNoise(rms=rms * u.Jy / u.beam, seed=noise_seed(seed, gas.subhalo_id, view.index))
     line = settings.line_width
@@ -146,8 +151,7 @@ def observe(gas: HIGas, view: View, grid: SkyGrid, settings: HISettings, *, seed
         width = np.sqrt(_BOLTZMANN_PER_PROTON * gas.temperature)
     else:
         width = np.full(len(flux), float(settings.line_width))
-    n = grid.pixels + 2 * pad
-    padded = np.zeros((n, n, settings.n_channels))
+    padded = np.zeros((grid.pixels + 2 * pad, grid.pixels + 2 * pad, settings.n_channels))
     first_edge = settings.velocities[0] - 0.5 * settings.channel_width
     touched = _deposit(padded, column + pad, row + pad, fwhm, velocity, width, flux, first_edge, settings.channel_width)
     if touched == 0:
@@ -231,15 +235,13 @@ def _deposit(cube, column, row, fwhm, velocity, width, flux, first_edge, channel
     line = np.empty(n_channels)
     for p in range(len(flux)):
         support = fwhm[p] / SPLINE_FWHM
-        kind = 0
-        if support < 1.16:
-            kind = 1 if fwhm[p] <= 0.5 else 2
         sigma = fwhm[p] / math.sqrt(8.0 * math.log(2.0))
-        reach = support
-        if kind == 1:
-            reach = fwhm[p]
-        elif kind == 2:
-            reach = 6.0 * sigma
+        if support >= 1.16:
+            kind, reach = 0, support
+        elif fwhm[p] <= 0.5:
+            kind, reach = 1, fwhm[p]
+        else:
+            kind, reach = 2, 6.0 * sigma
         reach = max(reach, half)
         x0, x1 = max(0, math.ceil(column[p] - reach)), min(n_columns - 1, math.floor(column[p] + reach))
         y0, y1 = max(0, math.ceil(row[p] - reach)), min(n_rows - 1, math.floor(row[p] + reach))

@@ -89,19 +89,6 @@ class SkyGrid:
         """Position along an axis [kpc] as a pixel coordinate: the centre of pixel k is at k."""
         return np.asarray(offset) / self.pixel_size + (self.pixels - 1) / 2
 
-    def rings(self, bins: int) -> tuple[np.ndarray, np.ndarray]:
-        """Circular rings around the centre out to the edge of the field.
-
-        Returns
-        -------
-        radius : ndarray, shape (bins,)
-            Middle of each ring [kpc].
-        ring : ndarray of int, shape (pixels, pixels)
-            Ring of each pixel; `bins` or more in the corners.
-        """
-        edges = np.linspace(0.0, self.field_of_view / 2, bins + 1)
-        return 0.5 * (edges[1:] + edges[:-1]), np.digitize(np.hypot(*self.mesh()), edges) - 1
-
 
 def overlap(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Share of each source pixel that lies within each target pixel, along one axis.

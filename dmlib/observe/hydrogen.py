@@ -227,7 +227,7 @@ class HIGas:
     temperature: np.ndarray
 
     @classmethod
-    def of(cls, galaxy: Galaxy, *, partition: str = "leroy08", negligible: float = 1e-3) -> HIGas:
+    def of(cls, galaxy: Galaxy, settings: HISettings | None = None) -> HIGas:
         """The HI of a galaxy's gas cells.
 
         Parameters
@@ -236,28 +236,26 @@ class HIGas:
             Loaded with ``extra={"gas": HYDROGEN_FIELDS}``; its scope decides whose gas this is. All gas of the FoF
             group is what lies in the telescope's beam (MARTINI's TNGSource also takes it: without the satellites there
             would be holes).
-        partition : {"leroy08", "blitz06"}
-            Pressure law, see `PARTITIONS`.
-        negligible : float
-            The cells poorest in HI that together hold at most this share of the HI are left out, and the HI of the
-            others is raised to keep the total. They are the cells of the hot halo: most of the gas in number, with the
-            widest kernels and nothing to see.
+        settings : HISettings, optional
+            Of the observation: its pressure law, and the share of the HI that is `negligible`. The cells poorest in HI
+            that together hold at most this share are left out, and the HI of the others is raised to keep the total.
+            They are the cells of the hot halo: most of the gas in number, with the widest kernels and nothing to see.
 
         Raises
         ------
         GalaxyError
             When there is no gas, no HI, or a value that is not finite.
         """
-        gas = galaxy.gas
+        settings, gas = settings or HISettings(), galaxy.gas
         if len(gas) == 0:
             raise GalaxyError(f"{galaxy.name} has no gas cells, so there is no HI to observe")
         galaxy.require_finite("gas", ("Coordinates", "Velocities", *HYDROGEN_FIELDS))
-        parts = hydrogen(gas.fields, partition)
+        parts = hydrogen(gas.fields, settings.partition)
         total = parts.m_hi.sum()
         if not total > 0:
             raise GalaxyError(f"{galaxy.name} has {len(gas)} gas cells but no HI")
         order = np.argsort(parts.m_hi)
-        lost = np.searchsorted(np.cumsum(parts.m_hi[order]), negligible * total)
+        lost = np.searchsorted(np.cumsum(parts.m_hi[order]), settings.negligible * total)
         # Back to the order of the file, so that floating-point sums do not depend on how cells rank by mass.
         keep = np.sort(order[lost:])
         m_hi = parts.m_hi[keep]
@@ -300,7 +298,7 @@ class HIGas:
 def load_hi(universe: Universe, subhalo_id: int, settings: HISettings) -> HIGas:
     """Read the gas of a galaxy, and find its HI as the settings of the observation say; errors as `HIGas.of`."""
     galaxy = load_galaxy(universe, subhalo_id, ["gas"], scope=settings.scope, extra={"gas": HYDROGEN_FIELDS})
-    return HIGas.of(galaxy, partition=settings.partition, negligible=settings.negligible)
+    return HIGas.of(galaxy, settings)
 
 
 def disc_profiles(gas: Component, axis: np.ndarray, edges: np.ndarray) -> dict[str, dict[str, np.ndarray]]:

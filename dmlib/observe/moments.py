@@ -13,19 +13,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from astropy import units as u
 from astropy.table import QTable
-from numba import njit
 from scipy import ndimage
 
 from ..errors import GalaxyError
-from ..progress import bar
 from ..universe.base import Universe
 from .cube import ATOMS_PER_CM2, CHANNELS_TOGETHER, Cube, HICube, HISettings
 from .deposit import observe
 from .grid import SkyGrid
 from .hydrogen import load_hi
-from .views import lines_of_sight
+from .views import lines_of_sight, tabulate
 
 #: Names of the moments, the last axis of `MomentMaps.stack` and of the network's input.
 MOMENTS = ("surface_density", "velocity", "dispersion")
@@ -113,7 +110,12 @@ def moments(cube: Cube, *, floor: float | None = None) -> tuple[np.ndarray, np.n
         [Msun/pc^2], [km/s], [km/s], as in `MomentMaps`; NaN where blank.
     """
     v = cube.velocities
-    powers = _powers(cube.data, find_emission(cube), v)
+    kept = np.where(find_emission(cube), cube.data, 0.0)
+    # Sums over the channels of brightness times velocity to the powers 0, 1, 2.
+    powers = [kept.sum(axis=0)]
+    for _ in range(2):
+        kept *= v[:, None, None]
+        powers.append(kept.sum(axis=0))
     surface_density = powers[0] * cube.surface_density
     if floor is None:
         floor = 3.0 * cube.noise * cube.surface_density * ATOMS_PER_CM2
@@ -139,22 +141,6 @@ def moment_maps(cube: HICube, *, floor: float = 1e19) -> MomentMaps:
         ends about where a deep survey would lose it.
     """
     return MomentMaps(*moments(cube, floor=floor), cube.grid, cube.settings, cube.subhalo_id, cube.view)
-
-
-@njit(cache=True)
-def _powers(data, mask, velocities):
-    """Sums over the channels of brightness times velocity to the powers 0, 1, 2, within a mask."""
-    n_channels, ny, nx = data.shape
-    out = np.zeros((3, ny, nx))
-    for c in range(n_channels):
-        v = velocities[c]
-        for y in range(ny):
-            for x in range(nx):
-                if mask[c, y, x]:
-                    out[0, y, x] += data[c, y, x]
-                    out[1, y, x] += data[c, y, x] * v
-                    out[2, y, x] += data[c, y, x] * v * v
-    return out
 
 
 @dataclass(frozen=True)
@@ -221,18 +207,14 @@ def integrated_flux(cube: Cube) -> float:
     return float(total * cube.pixel**2 / cube.area)
 
 
-def position_velocity(
-    cube: HICube, position_angle: float, *, width: float | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Cut through the cube along a line through the galaxy's centre.
+def position_velocity(cube: HICube, position_angle: float) -> tuple[np.ndarray, np.ndarray]:
+    """Cut through the cube along a line through the galaxy's centre, averaged over a slit as wide as the beam.
 
     Parameters
     ----------
     cube : HICube
     position_angle : float
         Direction of positive offsets, from North through East [deg]; a disc's receding side for a major-axis cut.
-    width : float, optional
-        Width of the slit over which the brightness is averaged [kpc]; default the beam, at least a pixel.
 
     Returns
     -------
@@ -242,8 +224,7 @@ def position_velocity(
         In the unit of the cube.
     """
     grid = cube.grid
-    if width is None:
-        width = max(cube.settings.beam_kpc, grid.pixel_size)
+    width = max(cube.settings.beam_kpc, grid.pixel_size)
     offsets = grid.centres
     across = np.linspace(-0.5, 0.5, 2 * int(np.ceil(width / grid.pixel_size)) + 1) * width
     angle = np.radians(position_angle)
@@ -334,17 +315,13 @@ def recovered_masses(
     set_aside : dict
         Reason by subhalo id, for galaxies that could not be observed.
     """
-    rows, set_aside = [], {}
-    for subhalo_id in bar(subhalo_ids, label="observing", unit="galaxy"):
-        try:
-            gas = load_hi(universe, int(subhalo_id), settings)
-            (view,) = lines_of_sight(int(subhalo_id), gas.spin_axis(), 1, seed=seed)
-            present = moment_maps(observe(gas, view, grid, settings.without("noise"), seed=seed), floor=0.0)
-            found = moment_maps(observe(gas, view, grid, settings, seed=seed))
-        except GalaxyError as error:
-            set_aside[int(subhalo_id)] = str(error)
-            continue
-        rows.append((int(subhalo_id), view.inclination, present.m_hi, found.m_hi, found.seen.mean()))
-    names = ("subhalo_id", "inclination", "m_hi_present", "m_hi_found", "seen")
-    units = {"inclination": u.deg, "m_hi_present": u.Msun, "m_hi_found": u.Msun}
-    return QTable(rows=rows, names=names, units=units), set_aside
+
+    def measure(subhalo_id: int) -> tuple:
+        gas = load_hi(universe, subhalo_id, settings)
+        (view,) = lines_of_sight(subhalo_id, gas.spin_axis(), 1, seed=seed)
+        present = moment_maps(observe(gas, view, grid, settings.without("noise"), seed=seed), floor=0.0)
+        found = moment_maps(observe(gas, view, grid, settings, seed=seed))
+        return view.inclination, present.m_hi, found.m_hi, found.seen.mean()
+
+    columns = {"inclination": "deg", "m_hi_present": "Msun", "m_hi_found": "Msun", "seen": None}
+    return tabulate(measure, subhalo_ids, columns, label="observing")

@@ -1,4 +1,4 @@
-"""Lines of sight: rotations from the box to the observer, shared by images and HI.
+"""Lines of sight: rotations from the box to the observer, shared by images and HI; and galaxies seen one by one.
 
 **The observer frame** is right-handed and is the same everywhere in `dmlib.observe`:
 
@@ -14,12 +14,14 @@ Images are arrays ``[row, column] = [y, x]`` with the origin below and left (``i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from astropy.table import QTable
 
 from ..errors import GalaxyError
+from ..progress import bar
 
 #: Mixed into the seed to give orientations a random stream of their own.
 _STREAM = 0x76696577
@@ -131,17 +133,18 @@ def lines_of_sight(
     ----------
     subhalo_id : int
     spin_axis : ndarray, shape (3,), or None
-        Direction of the disc's angular momentum in the box frame. May be None for random views, whose inclination
-        and position angle are then NaN.
+        Direction of the disc's angular momentum in the box frame. May be None for random and box views, whose
+        inclination and position angle are then NaN.
     n : int
         Number of views; a list of angles has its own length.
     seed : int
         Root seed. Random views depend on it and on `subhalo_id` alone, not on the order of work or on the rest of the
         sample, and the first views of a galaxy stay the same when more are drawn.
-    mode : {"random", "face-on", "edge-on"} or sequence
+    mode : {"random", "face-on", "edge-on", "box"} or sequence
         ``random``: isotropic in all three angles. ``face-on``, ``edge-on``: the disc rotated about its axis in n equal
-        steps, receding side North. A sequence of ``(inclination, position_angle)`` or ``(inclination,
-        position_angle, azimuth)`` [deg] fixes them, see `rotation_to`.
+        steps, receding side North. ``box``: one view along the box's z axis, x right, y up. A sequence of
+        ``(inclination, position_angle)`` or ``(inclination, position_angle, azimuth)`` [deg] fixes them, see
+        `rotation_to`.
 
     Returns
     -------
@@ -154,13 +157,12 @@ def lines_of_sight(
     ValueError
         For an unknown mode.
     """
-    if isinstance(mode, str) and mode == "random":
-        return [_view(subhalo_id, k, rotation, spin_axis) for k, rotation in enumerate(_isotropic(subhalo_id, n, seed))]
+    if isinstance(mode, str) and mode in ("random", "box"):
+        rotations = [np.eye(3)] if mode == "box" else _isotropic(subhalo_id, n, seed)
+        return [_view(subhalo_id, k, rotation, spin_axis) for k, rotation in enumerate(rotations)]
     if isinstance(mode, str):
         if mode not in ("face-on", "edge-on"):
-            raise ValueError(
-                f"lines of sight: unknown mode '{mode}'; use random, face-on, edge-on, or a list of angles"
-            )
+            raise ValueError(f"lines of sight: unknown mode '{mode}'; use random, box, face-on, edge-on, or angles")
         inclination = 0.0 if mode == "face-on" else 90.0
         angles: list[Sequence[float]] = [(inclination, 0.0, 360.0 * k / n) for k in range(n)]
     else:
@@ -170,6 +172,38 @@ def lines_of_sight(
             f"subhalo {subhalo_id} has no spin axis, so it cannot be seen {mode}: take random lines of sight"
         )
     return [_view(subhalo_id, k, rotation_to(spin_axis, *angle), spin_axis) for k, angle in enumerate(angles)]
+
+
+def tabulate(
+    measure: Callable[[int], tuple], subhalo_ids: Iterable[int], columns: Mapping[str, str | None], *, label: str
+) -> tuple[QTable, dict[int, str]]:
+    """Measure galaxies one by one.
+
+    Parameters
+    ----------
+    measure : callable
+        From a subhalo id to the values of `columns`; raises `GalaxyError` where there are none.
+    subhalo_ids : iterable of int
+    columns : mapping
+        Unit by name; None for numbers.
+    label : str
+        Of the progress bar.
+
+    Returns
+    -------
+    QTable
+        ``subhalo_id`` and the columns.
+    set_aside : dict
+        Reason by subhalo id, for the galaxies that could not be measured.
+    """
+    rows, set_aside = [], {}
+    for subhalo_id in bar([int(one) for one in subhalo_ids], label=label, unit="galaxy"):
+        try:
+            rows.append((subhalo_id, *measure(subhalo_id)))
+        except GalaxyError as error:
+            set_aside[subhalo_id] = str(error)
+    units = {name: unit for name, unit in columns.items() if unit}
+    return QTable(rows=rows, names=("subhalo_id", *columns), units=units), set_aside
 
 
 def _view(subhalo_id: int, index: int, rotation: np.ndarray, spin_axis: np.ndarray | None) -> View:

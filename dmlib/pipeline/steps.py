@@ -15,7 +15,8 @@ from .. import book, results
 from ..claims import load_outline
 from ..code import closure, data_files, imports_of_source, modules_of, parse_script
 from ..errors import StepError
-from ..manifest import available, load_manifest
+from ..manifest import load_manifest
+from ..manifest.fetch import available
 from ..settings import ENVIRONMENT, RADII_KPC, Criteria, Settings, repository_root
 from ..sources import call
 from . import notebooks

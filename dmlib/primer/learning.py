@@ -13,8 +13,8 @@ import numpy as np
 from astropy.table import QTable
 from numpy.polynomial import legendre
 
+from ..dataset import SPLITS
 from ..dataset.read import DataSet, ln_mass
-from ..dataset.split import SPLITS
 from ..errors import DmlibError
 
 #: Properties that a survey could measure, as columns of `Galaxies.properties`; all are decimal logarithms.

@@ -34,16 +34,10 @@ _COLUMNS |= {"position_angle": "P.A.(deg)", "v_sys": "VSYS(km/s)"}
 
 def find_barolo() -> Path | None:
     """The program 3D-Barolo, or None where it is not installed."""
-    named = os.environ.get(PROGRAM, "")
-    if named:
-        return Path(named) if os.access(named, os.X_OK) else None
-    package = find_spec("pyBBarolo")
-    if package is not None and package.submodule_search_locations:
-        inside = Path(package.submodule_search_locations[0]) / "BBarolo"
-        if os.access(inside, os.X_OK):
-            return inside
-    on_path = shutil.which("BBarolo")
-    return Path(on_path) if on_path else None
+    package, named = find_spec("pyBBarolo"), os.environ.get(PROGRAM)
+    inside = [f"{folder}/BBarolo" for folder in (package.submodule_search_locations or ())] if package else []
+    candidates = [named] if named else [*inside, "BBarolo"]
+    return next((Path(found) for found in map(shutil.which, candidates) if found), None)
 
 
 def fit_barolo(

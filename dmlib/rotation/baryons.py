@@ -17,18 +17,14 @@ from ..galaxy import Component, Galaxy
 from ..observe.grid import SkyGrid
 from ..observe.images.bands import absolute_magnitude, from_maggies
 from ..units import G
-from .curve import RotationCurve, Tilt
-from .massmodel import MassModel, signed_root, signed_square
-from .reasons import MIN_RINGS, Reason, RejectedGalaxyError
+from .curve import MIN_RINGS, Reason, RejectedGalaxyError, RotationCurve, Tilt
+from .massmodel import HALF_MASS, MASS_SCATTER, MASSES_KNOWN, MassModel, signed_root, signed_square
 
 #: Msun/kpc^2 in a Msun/pc^2.
 PER_PC2 = 1e6
 
 #: Mass of the gas over that of its HI, for primordial helium (as in SPARC, Lelli et al. 2016).
 HELIUM = 1.33
-
-#: Scatter of masses from `stellar_mass` [dex] (Taylor et al. 2011, section 5.3).
-TAYLOR_SCATTER = 0.1
 
 #: sech^2 scale height of the gas [kpc]: thin compared with the ring step; our choice.
 GAS_HEIGHT = 0.3
@@ -216,7 +212,7 @@ def model_from_maps(curve: RotationCurve, stars: StellarDisc) -> MassModel:
     model = _without_baryons(curve)
     radius = model.radius
     disc = interpolate_profile(stars.radius, stars.disc)
-    spread = 10.0**TAYLOR_SCATTER
+    spread = 10.0**MASS_SCATTER
     return replace(
         model,
         r_disk=stars.scale,
@@ -260,9 +256,7 @@ def _without_baryons(curve: RotationCurve) -> MassModel:
         v_gas=none,
         v_disk=none,
         v_bulge=none,
-        upsilon_disk=1.0,
-        upsilon_bulge=1.0,
-        upsilon_range=(1.0, 1.0),
+        **MASSES_KNOWN,
         **speeds_of(curve, good),
     )
 
@@ -283,15 +277,12 @@ def model_from_particles(curve: RotationCurve, galaxy: Galaxy, axis: np.ndarray)
         With fewer than three good rings.
     """
     model = _without_baryons(curve)
-    radius = model.radius
-    gas = signed_square(particle_speeds(galaxy.gas, axis, radius)) + signed_square(
-        particle_speeds(galaxy.wind, axis, radius)
-    )
+    gas, wind = (signed_square(particle_speeds(part, axis, model.radius)) for part in (galaxy.gas, galaxy.wind))
     return replace(
         model,
-        r_disk=galaxy.r_half_star / 1.678,  # half-mass radius of an exponential disc in scale lengths
-        v_gas=signed_root(gas),
-        v_disk=particle_speeds(galaxy.stars, axis, radius),
+        r_disk=galaxy.r_half_star / HALF_MASS,
+        v_gas=signed_root(gas + wind),
+        v_disk=particle_speeds(galaxy.stars, axis, model.radius),
     )
 
 
@@ -322,8 +313,7 @@ def thick_disc_speed(
     radii = np.asarray(radii, dtype=float)
     radius, density = np.asarray(radius, dtype=float), np.asarray(surface_density, dtype=float)
     step = radius[-1] - radius[-2] if len(radius) > 1 else radius[-1]
-    radius = np.append(radius, radius[-1] + step)
-    density = np.append(density, 0.0)
+    radius, density = np.append(radius, radius[-1] + step), np.append(density, 0.0)
     if radius[0] > 0:
         radius, density = np.insert(radius, 0, 0.0), np.insert(density, 0, density[0])
     edges = np.unique(np.concatenate([np.linspace(0.0, radius[-1], 401), radius]))
@@ -408,9 +398,8 @@ def particle_speeds(part: Component, axis: np.ndarray, radii: np.ndarray, azimut
     first /= np.linalg.norm(first)
     phi = 2.0 * np.pi * np.arange(azimuths) / azimuths
     outwards = np.cos(phi)[:, None] * first + np.sin(phi)[:, None] * np.cross(axis, first)
-    pull = _pull(
-        np.ascontiguousarray(part.position, dtype=float), part.mass.astype(float), radii, outwards, SOFTENING**2
-    )
+    position = np.ascontiguousarray(part.position, dtype=float)
+    pull = _pull(position, part.mass.astype(float), radii, outwards, SOFTENING**2)
     return signed_root(G * radii * pull)
 
 

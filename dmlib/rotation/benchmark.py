@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, fields
-from functools import lru_cache
+from dataclasses import dataclass, fields, replace
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -20,19 +20,14 @@ from ..progress import bar
 from ..settings import RADII_KPC, Settings
 from ..universe import open_universe
 from ..workers import Blocks, map_parallel
-from .baryons import TAYLOR_SCATTER
-from .fit import Sampling, fit
+from .curve import Reason, Rejection, from_values, sentences, values
+from .fit import Sampling, attempt, fit
 from .massmodel import MassModel
 from .measure import Knowledge, ViewMeasurement, measure_view
-from .posterior import ConcentrationRelation, Normal, Priors, Uniform
-from .reasons import Reason, Rejection, from_values, rejection, sentences, values
+from .posterior import ConcentrationRelation, Priors, known, observed_priors
 
 #: Memory that one worker may need [bytes].
 MEMORY = 2e9
-
-#: Added in quadrature to the rings' error of the inclination [deg]: a warp or an arm changes the tilt by more than the
-#: formal error. Our choice.
-INCLINATION_FLOOR = 2.0
 
 #: Views of a galaxy that are also fitted with perfect knowledge; all three would cost more for the same result.
 PERFECT_VIEWS = (0,)
@@ -65,21 +60,10 @@ class Variant:
     def priors(self, model: MassModel) -> Priors:
         """Priors of an observer for a simulated galaxy.
 
-        The distance is known. Stellar masses from colours are accurate to `TAYLOR_SCATTER`, the inclination to the
-        error of the rings; with perfect knowledge both are exact.
+        With perfect knowledge stellar masses and inclination are exact.
         """
-        stars = tilt = None
-        if self.knowledge == "observed":
-            stars = Normal(0.0, TAYLOR_SCATTER)
-            tilt = Normal(model.inclination, float(np.hypot(model.inclination_err, INCLINATION_FLOOR)), 5.0, 90.0)
-        return Priors(
-            log_c=ConcentrationRelation() if self.simulations else Uniform(0.0, 2.0),
-            stellar_to_halo=self.simulations,
-            log_upsilon_disk=stars,
-            log_upsilon_bulge=stars,
-            inclination=tilt,
-            nominal_inclination=model.inclination,
-        )
+        priors = observed_priors(model) if self.knowledge == "observed" else known()
+        return replace(priors, log_c=ConcentrationRelation(), stellar_to_halo=True) if self.simulations else priors
 
 
 #: Name of a group -> variant, in the order of the chapter.
@@ -149,8 +133,6 @@ class Benchmark:
         ``rows`` of the data set.
     inclination, inclination_err : ndarray, shape (n,)
         As fitted by the rings [deg]; NaN without a curve.
-    last_radius : ndarray, shape (n,)
-        Of the measured curve [kpc].
     seconds : ndarray, shape (n,)
         Processor time from the cube to the mass model; the cube itself, which a telescope makes, is not counted.
     methods : dict
@@ -165,7 +147,6 @@ class Benchmark:
     rows: np.ndarray
     inclination: np.ndarray
     inclination_err: np.ndarray
-    last_radius: np.ndarray
     seconds: np.ndarray
     methods: dict[str, Method]
 
@@ -218,16 +199,6 @@ _TEXTS = ("reason", "reasons")
 _VIEW = {"inclination": "deg", "inclination_err": "deg", "last_radius": "kpc", "seconds": "s"}
 
 
-@dataclass(frozen=True)
-class _Galaxy:
-    """The views of one galaxy, and where their results are stored."""
-
-    settings: Settings
-    subhalo_id: int
-    views: tuple[int, ...]
-    blocks: Blocks
-
-
 def build(settings: Settings, *, workers: int | None = None) -> None:
     """Make the product "rotation", ``rotation/benchmark.hdf5``; resumes an interrupted run.
 
@@ -247,15 +218,14 @@ def build(settings: Settings, *, workers: int | None = None) -> None:
     ids, views = (np.asarray(dataset.table[name])[rows] for name in ("subhalo_id", "view"))
     code = fingerprint("dmlib.rotation.benchmark")
     blocks = Blocks.of(settings.benchmark_path, f"{dataset.attributes['made_from']} {settings.seed} {code}")
-    work = [
-        _Galaxy(settings, int(i), tuple(int(v) for v in views[ids == i]), blocks) for i in dict.fromkeys(ids.tolist())
-    ]
-    todo = [one for one in work if blocks.read(str(one.subhalo_id)) is None]
+    work = {galaxy: views[ids == galaxy].tolist() for galaxy in ids.tolist()}
+    todo = [galaxy for galaxy in work.items() if blocks.read(str(galaxy[0])) is None]
+    measure = partial(_measure, settings, blocks)
     with bar(total=len(work), label="rotation curves", unit="galaxy") as progress:
         progress.update(len(work) - len(todo))
-        for _ in map_parallel(_measure, todo, memory=MEMORY, workers=workers, what="fitted rotation curves"):
+        for _ in map_parallel(measure, todo, memory=MEMORY, workers=workers, what="fitted rotation curves"):
             progress.update()
-    parts = [blocks.read(str(one.subhalo_id)) or {} for one in work]
+    parts = [blocks.read(str(galaxy)) or {} for galaxy in work]
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     keys = list(zip(columns["subhalo_id"].tolist(), columns["view"].tolist(), strict=True))
     order = [keys.index(key) for key in zip(ids.tolist(), views.tolist(), strict=True)]
@@ -295,10 +265,11 @@ def _opened(settings: Settings) -> tuple[DataSet, Observer]:
     return dataset, Observer(open_universe(settings), dataset.recipe, dataset.grid, settings.seed)
 
 
-def _measure(galaxy: _Galaxy) -> None:
+def _measure(settings: Settings, blocks: Blocks, galaxy: tuple[int, list[int]]) -> None:
     """Measure and fit all views of one galaxy, and store the results; failures are stored with their reason."""
-    found = [_view(galaxy.settings, galaxy.subhalo_id, view) for view in galaxy.views]
-    galaxy.blocks.write(str(galaxy.subhalo_id), **{name: np.array([one[name] for one in found]) for name in found[0]})
+    subhalo_id, views = galaxy
+    found = [_view(settings, subhalo_id, view) for view in views]
+    blocks.write(str(subhalo_id), **{name: np.array([one[name] for one in found]) for name in found[0]})
 
 
 def _view(settings: Settings, subhalo_id: int, view: int) -> dict[str, Any]:
@@ -337,15 +308,12 @@ def _fit(found: ViewMeasurement, variant: Variant, seeds: list[int]) -> dict[str
     out: dict[str, Any] = {"tried": 1.0}
     reasons = found.reasons
     if found.model is not None:
-        begin = time.process_time()
         seed = int(np.random.default_rng(seeds).integers(2**31))
-        try:
-            made = fit(
-                found.model, variant.halo, variant.priors(found.model), seed=seed, sampling=SAMPLING, evidence=False
-            )
-        except GalaxyError as error:
-            reasons = (*reasons, rejection(error))
+        make = partial(fit, found.model, variant.halo, variant.priors(found.model), sampling=SAMPLING, evidence=False)
+        outcome = attempt((variant, partial(make, seed=seed)))
+        if outcome.rejection is not None:
+            reasons = (*reasons, outcome.rejection)
         else:
-            out |= {"seconds": time.process_time() - begin, "accepted": float(found.accepted)}
-            out |= {key: getattr(made, key) for key in ("quantiles", "measured", "converged")}
+            out |= {"seconds": outcome.seconds, "accepted": float(found.accepted)}
+            out |= {key: getattr(outcome.fit, key) for key in ("quantiles", "measured", "converged")}
     return {**out, "reason": sentences(reasons), "reasons": values(reasons)}

@@ -1,14 +1,132 @@
-"""Discs on the sky, from pixels to radius and azimuth, and the rotation curve that tilted rings give."""
+"""Tilted discs on the sky, the rotation curve that rings give, and why a curve or a ring is rejected."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cached_property
 
 import numpy as np
 
-from . import reasons as limits
-from .reasons import Reason, Rejection
+from ..errors import GalaxyError
+
+#: Inclinations between which a velocity field gives a rotation curve [deg]. Below, sin i is so small that a few degrees
+#: change the speed by tens of per cent; above, lines of sight cross the whole disc (Di Teodoro & Fraternali 2015).
+INCLINATION_RANGE = (30.0, 80.0)
+
+#: Fewest beams across the disc.
+MIN_BEAMS = 4.0
+
+#: Largest median difference between the speeds of the two sides, relative to the speed; larger is lopsided.
+MAX_ASYMMETRY = 0.1
+
+#: Largest root mean square of the velocities about the rings' model, relative to the projected speed.
+MAX_RESIDUAL = 0.15
+
+#: Largest change of the position angle from the inner to the outer disc [deg].
+MAX_WARP = 40.0
+
+#: Fewest rings without a flag.
+MIN_RINGS = 3
+
+#: The limits in words, in the order in which they are checked.
+LIMITS = {
+    "inclination as fitted": f"{INCLINATION_RANGE[0]:g} to {INCLINATION_RANGE[1]:g} deg",
+    "beams across the disc": f"at least {MIN_BEAMS:g}",
+    "difference of the two sides, median": f"at most {MAX_ASYMMETRY:.0%} of the speed",
+    "scatter of velocities about the rings": f"at most {MAX_RESIDUAL:.0%} of the projected speed",
+    "change of the position angle": f"at most {MAX_WARP:g} deg",
+    "rings without a flag": f"at least {MIN_RINGS}",
+}
+
+
+class Reason(StrEnum):
+    """Why the rotation-curve method rejects a galaxy."""
+
+    FACE_ON = "face_on"
+    EDGE_ON = "edge_on"
+    FEW_BEAMS = "few_beams"
+    LOPSIDED = "lopsided"
+    DISTURBED = "disturbed"
+    WARPED = "warped"
+    FEW_RINGS = "few_rings"
+    NO_HI = "no_hi"
+    NO_STARS = "no_stars"
+    OTHER = "other"
+
+    @property
+    def label(self) -> str:
+        """A few words for figures and lists."""
+        return _WORDING[self][0]
+
+
+#: Label, and sentence with the measured value.
+_WORDING: dict[Reason, tuple[str, str]] = {
+    Reason.FACE_ON: ("too face-on", f"inclination {{:.0f}} deg, below {INCLINATION_RANGE[0]:g}"),
+    Reason.EDGE_ON: ("too edge-on", f"inclination {{:.0f}} deg, above {INCLINATION_RANGE[1]:g}"),
+    Reason.FEW_BEAMS: ("too small for the beam", f"{{:.1f}} beams across, fewer than {MIN_BEAMS:g}"),
+    Reason.LOPSIDED: ("lopsided", f"sides differ by {{:.0%}} of the speed, more than {MAX_ASYMMETRY:.0%}"),
+    Reason.DISTURBED: (
+        "no orderly rotation",
+        f"velocities scatter by {{:.0%}} of the projected speed, more than {MAX_RESIDUAL:.0%}",
+    ),
+    Reason.WARPED: ("warped", f"position angle turns by {{:.0f}} deg, more than {MAX_WARP:g}"),
+    Reason.FEW_RINGS: ("too few good rings", f"{{:.0f}} good rings, fewer than {MIN_RINGS}"),
+    Reason.NO_HI: ("no HI detected", "no HI emission"),
+    Reason.NO_STARS: ("stars cannot be weighed", "stars cannot be weighed"),
+    Reason.OTHER: ("other", "not tried"),
+}
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """One reason for one galaxy, with the value that exceeds the limit; ``str`` gives the sentence.
+
+    Parameters
+    ----------
+    reason : Reason
+    value : float
+        In the unit of the limit.
+    detail : str
+        The sentence, where it is not the reason's own.
+    """
+
+    reason: Reason
+    value: float = math.nan
+    detail: str = ""
+
+    def __str__(self) -> str:
+        return self.detail or _WORDING[self.reason][1].format(self.value)
+
+
+class RejectedGalaxyError(GalaxyError):
+    """A galaxy without a rotation curve or a mass model, with the reason as a value."""
+
+    def __init__(self, message: str, reason: Reason = Reason.OTHER):
+        super().__init__(message)
+        self.reason = reason
+
+
+def rejection(error: GalaxyError) -> Rejection:
+    """The rejection that an error stands for."""
+    return Rejection(getattr(error, "reason", Reason.OTHER), detail=str(error))
+
+
+def sentences(rejections: tuple[Rejection, ...]) -> str:
+    """All rejections in words, separated by semicolons; "" where there is none."""
+    return "; ".join(map(str, rejections))
+
+
+def values(rejections: tuple[Rejection, ...]) -> str:
+    """The reasons' values, separated by blanks, each once; `from_values` reads them."""
+    return " ".join(dict.fromkeys(one.reason for one in rejections))
+
+
+def from_values(text: str) -> tuple[Reason, ...]:
+    """Reasons written by `values`."""
+    return tuple(Reason(word) for word in text.split())
+
 
 #: Iterations that make the radius of a pixel consistent with the tilt at that radius.
 _ROUNDS = 4
@@ -41,8 +159,6 @@ class Tilt:
 
     def at(self, radius: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Inclination and position angle at radii [deg]."""
-        if len(self.nodes) == 1:
-            return np.full(np.shape(radius), self.inclination[0]), np.full(np.shape(radius), self.position_angle[0])
         return np.interp(radius, self.nodes, self.inclination), np.interp(radius, self.nodes, self.position_angle)
 
     def deproject(self, x: np.ndarray, y: np.ndarray) -> Deprojected:
@@ -204,7 +320,7 @@ class RotationCurve:
     @cached_property
     def reasons(self) -> tuple[Rejection, ...]:
         """Why the method rejects this galaxy, every reason that applies; empty where it is accepted."""
-        low, high = limits.INCLINATION_RANGE
+        low, high = INCLINATION_RANGE
         inclination = self.mean_inclination
         projected = float(np.median(self.v_rot)) * np.sin(np.radians(inclination))
         scatter = self.residual / projected if projected > 0 else float("inf")
@@ -213,11 +329,11 @@ class RotationCurve:
         checks = (
             (Reason.FACE_ON, inclination < low, inclination),
             (Reason.EDGE_ON, inclination > high, inclination),
-            (Reason.FEW_BEAMS, self.beams_across < limits.MIN_BEAMS, self.beams_across),
-            (Reason.LOPSIDED, self.asymmetry > limits.MAX_ASYMMETRY, self.asymmetry),
-            (Reason.DISTURBED, not self.residual < limits.MAX_RESIDUAL * projected, scatter),
-            (Reason.WARPED, turn > limits.MAX_WARP, turn),
-            (Reason.FEW_RINGS, good < limits.MIN_RINGS, good),
+            (Reason.FEW_BEAMS, self.beams_across < MIN_BEAMS, self.beams_across),
+            (Reason.LOPSIDED, self.asymmetry > MAX_ASYMMETRY, self.asymmetry),
+            (Reason.DISTURBED, not self.residual < MAX_RESIDUAL * projected, scatter),
+            (Reason.WARPED, turn > MAX_WARP, turn),
+            (Reason.FEW_RINGS, good < MIN_RINGS, good),
         )
         return tuple(Rejection(reason, float(value)) for reason, fails, value in checks if fails)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from ..errors import GalaxyError
 from ..progress import bar
 from ..settings import RADII_KPC
 from ..workers import map_parallel
+from .curve import Rejection, rejection
 from .massmodel import MassModel
 from .posterior import Likelihood, Priors, likelihood
 
@@ -92,9 +93,8 @@ class Fit:
         Largest of all draws.
     chi2 : float
         Of the draw that fits best, without jitter, per degree of freedom; NaN where there are none.
-    converged : bool
     trouble : str
-        Why it is not converged.
+        Why it is not converged; "" where it is.
     autocorrelation : float
         Longest autocorrelation time of all parameters [steps].
     steps : int
@@ -114,10 +114,14 @@ class Fit:
     v_dark: np.ndarray
     log_likelihood: float
     chi2: float
-    converged: bool
     trouble: str
     autocorrelation: float
     steps: int
+
+    @property
+    def converged(self) -> bool:
+        """Whether the chain has converged."""
+        return not self.trouble
 
     @property
     def m_dm(self) -> np.ndarray:
@@ -165,33 +169,12 @@ def fit(
         When there is no such halo model.
     """
     target = likelihood(model, halo, priors or Priors())
-    chain = _sample(target, sampling or Sampling(), seed, evidence)
-    return _summary(target, chain)
+    draws, diagnostics = _sample(target, sampling or Sampling(), seed, evidence)
+    return _summary(target, draws, diagnostics)
 
 
-@dataclass(frozen=True)
-class Task:
-    """One fit of many; arguments as for `fit`.
-
-    Parameters
-    ----------
-    key : tuple
-        Identifies the task.
-    model : MassModel
-    halo : str
-    priors : Priors
-    seed : int
-    sampling : Sampling
-    evidence : bool
-    """
-
-    key: tuple
-    model: MassModel
-    halo: str
-    priors: Priors
-    seed: int = 1
-    sampling: Sampling = Sampling()
-    evidence: bool = True
+#: What identifies a fit of many, and how to make it, for example ``partial(fit, model, "nfw")``.
+Task = tuple[Any, Callable[[], Fit]]
 
 
 @dataclass(frozen=True)
@@ -200,29 +183,31 @@ class Outcome:
 
     Parameters
     ----------
-    key : tuple
+    key : object
+        Of the task.
     fit : Fit or None
-    reason : str
+    rejection : Rejection or None
         Why there is no fit.
     seconds : float
         Processor time of the fit.
     """
 
-    key: tuple
+    key: Any
     fit: Fit | None
-    reason: str
+    rejection: Rejection | None
     seconds: float
 
 
-def run(task: Task) -> Outcome:
+def attempt(task: Task) -> Outcome:
     """Make one fit; a galaxy that cannot be fitted gives an outcome with the reason."""
     begin = time.process_time()
-    made, reason = None, ""
+    key, make = task
+    made = refused = None
     try:
-        made = fit(task.model, task.halo, task.priors, seed=task.seed, sampling=task.sampling, evidence=task.evidence)
+        made = make()
     except GalaxyError as error:
-        reason = str(error)
-    return Outcome(task.key, made, reason, time.process_time() - begin)
+        refused = rejection(error)
+    return Outcome(key, made, refused, time.process_time() - begin)
 
 
 def fit_many(tasks: Sequence[Task], *, label: str = "mass models", workers: int | None = None) -> Iterator[Outcome]:
@@ -244,25 +229,13 @@ def fit_many(tasks: Sequence[Task], *, label: str = "mass models", workers: int 
         When a worker was stopped.
     """
     with bar(total=len(tasks), label=label, unit="fit") as progress:
-        for outcome in map_parallel(run, tasks, memory=MEMORY, workers=workers, what="fitted rotation curves"):
+        for outcome in map_parallel(attempt, tasks, memory=MEMORY, workers=workers, what="fitted rotation curves"):
             yield outcome
             progress.update()
 
 
-@dataclass(frozen=True)
-class _Chain:
-    """Draws in z, and diagnostics of the sampler."""
-
-    draws: np.ndarray
-    log_evidence: float
-    log_evidence_error: float
-    trouble: str
-    autocorrelation: float
-    steps: int
-
-
-def _sample(target: Likelihood, how: Sampling, seed: int, evidence: bool) -> _Chain:
-    """Sample until the chain has converged or reached its largest length."""
+def _sample(target: Likelihood, how: Sampling, seed: int, evidence: bool) -> tuple[np.ndarray, dict[str, Any]]:
+    """Sample until the chain has converged or reached its largest length: draws in z, and fields of `Fit`."""
     rng = np.random.default_rng(seed)
     n = len(target.names)
     state, moves = _start(target, how.walkers, rng), [(emcee.moves.DEMove(), 1.0)]
@@ -294,11 +267,10 @@ def _sample(target: Likelihood, how: Sampling, seed: int, evidence: bool) -> _Ch
             f"{(~moved).sum()} of {how.walkers} walkers never moved"
         )
     flat, log_p = chain.reshape(-1, n), sampler.get_log_prob().reshape(-1)
-    value = error = math.nan
-    if evidence:
-        value, error = _bridge(target, flat, log_p, tau / how.walkers, rng)
+    value, error = _bridge(target, flat, log_p, tau / how.walkers, rng) if evidence else (math.nan, math.nan)
     keep = rng.choice(len(flat), min(how.draws, len(flat)), replace=False)
-    return _Chain(flat[keep], value, error, trouble, tau, len(chain))
+    diagnostics = {"log_evidence": value, "log_evidence_error": error}
+    return flat[keep], diagnostics | {"trouble": trouble, "autocorrelation": tau, "steps": len(chain)}
 
 
 def _sampler(target: Likelihood, walkers: int, moves: list, rng: np.random.Generator) -> emcee.EnsembleSampler:
@@ -312,7 +284,6 @@ def _start(target: Likelihood, walkers: int, rng: np.random.Generator) -> np.nda
     z = rng.normal(size=(60 * walkers, len(target.names)))
     log_l = target.log_likelihood(z)
     # The likelihood to a power that leaves at least as many effective draws as walkers.
-    weight = np.exp(log_l - log_l.max())
     for power in np.geomspace(1.0, 1e-3, 12):
         weight = np.exp(power * (log_l - log_l.max()))
         weight /= weight.sum()
@@ -382,10 +353,8 @@ class _Mixture:
     def draw(self, n: int, rng: Any) -> np.ndarray:
         """Draws, shape (n, d); `rng` is a numpy Generator or RandomState."""
         which = rng.choice(len(self.means), size=n)
-        z = (
-            rng.normal(size=(n, self.means.shape[1]))
-            / np.sqrt(rng.chisquare(self._FREEDOM, n) / self._FREEDOM)[:, None]
-        )
+        normal, chi2 = rng.normal(size=(n, self.means.shape[1])), rng.chisquare(self._FREEDOM, n)
+        z = normal / np.sqrt(chi2 / self._FREEDOM)[:, None]
         return self.means[which] + np.einsum("nij,nj->ni", self.roots[which], z)
 
     def propose(self, points: np.ndarray, rng: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -401,13 +370,11 @@ class _Mixture:
         return np.logaddexp.reduce(logs, axis=0)
 
 
-def _summary(target: Likelihood, found: _Chain) -> Fit:
+def _summary(target: Likelihood, draws: np.ndarray, diagnostics: dict[str, Any]) -> Fit:
     """What is reported of a chain."""
-    model = target.model
-    values = target.parameters(found.draws)
-    some = target.haloes(values)
-    radii = RADII_KPC
-    masses = some.m_enclosed(radii)
+    model, radii = target.model, RADII_KPC
+    values = target.parameters(draws)
+    masses = target.haloes(values).m_enclosed(radii)
     speeds, dark = target.speeds(values)
     freedom = len(model.radius) - len(target.names) + ("log_jitter" in target.names)
     best = float(np.min(np.sum(((model.v_obs - speeds) / model.v_err) ** 2, axis=1)))
@@ -419,14 +386,9 @@ def _summary(target: Likelihood, found: _Chain) -> Fit:
         quantiles=np.quantile(masses, _QUANTILES, axis=0),
         radii=radii,
         measured=(radii >= model.radius[0]) & (radii <= model.radius[-1]),
-        log_evidence=found.log_evidence,
-        log_evidence_error=found.log_evidence_error,
         v_model=np.quantile(speeds, _QUANTILES[1:4], axis=0),
         v_dark=np.quantile(dark, _QUANTILES[1:4], axis=0),
-        log_likelihood=float(target.log_likelihood(found.draws).max()),
+        log_likelihood=float(target.log_likelihood(draws).max()),
         chi2=best / freedom if freedom > 0 else math.nan,
-        converged=not found.trouble,
-        trouble=found.trouble,
-        autocorrelation=found.autocorrelation,
-        steps=found.steps,
+        **diagnostics,
     )

@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from numba import vectorize
+from numba import njit, vectorize
 from scipy.special import ndtr
 
+from ..embedded import relations
 from ..errors import DmlibError
-from ..units import HUBBLE, RHO_CRIT
+from ..units import HUBBLE
 
 #: Below this x, differences of logarithms lose precision and series replace them.
 _SMALL = 1e-2
@@ -130,20 +131,21 @@ def halo_model(name: str) -> HaloModel:
     return HALOS[name]
 
 
-@vectorize(cache=True)
-def _nfw_mass(x):
+@njit(cache=True)
+def _nfw(x):
     if x < _SMALL:
         return x * x * (0.5 - x * (2.0 / 3.0 - x * (0.75 - 0.8 * x)))
     return math.log1p(x) - x / (1.0 + x)
 
 
 @vectorize(cache=True)
+def _nfw_mass(x):
+    return _nfw(x)
+
+
+@vectorize(cache=True)
 def _core_nfw_mass(x, n, ratio):
-    if x < _SMALL:
-        mass = x * x * (0.5 - x * (2.0 / 3.0 - x * (0.75 - 0.8 * x)))
-    else:
-        mass = math.log1p(x) - x / (1.0 + x)
-    return mass * math.tanh(x * ratio) ** n
+    return _nfw(x) * math.tanh(x * ratio) ** n
 
 
 @vectorize(cache=True)
@@ -352,11 +354,6 @@ class Halos:
         return (self.norm / (4 * np.pi * self.scale**3))[:, None] * rho
 
 
-def r200(m200: np.ndarray) -> np.ndarray:
-    """Radius within which the mean density is 200 times the critical density at z = 0 [kpc]."""
-    return np.cbrt(3 * np.asarray(m200) / (800 * np.pi * RHO_CRIT))
-
-
 def make(
     model: HaloModel | str,
     log_m200: np.ndarray,
@@ -387,7 +384,7 @@ def make(
         *(np.atleast_1d(np.asarray(values, dtype=float)) for values in (log_m200, log_c, extra, m_star))
     )
     m200 = 10.0**log_m200
-    size = r200(m200)
+    size = relations.r200_of(m200)
     concentration, shape = model.shape(10.0**log_c, extra, size, np.log10(m_star) - log_m200, r_half)
     norm = m200 / model.mass(concentration[:, None], shape)[:, 0]
     return Halos(model, size / concentration, norm, shape)

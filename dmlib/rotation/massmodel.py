@@ -7,16 +7,13 @@ add; the dark matter accounts for the rest, ``V_dark^2 = V_obs^2 - V_visible^2``
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import numpy as np
-from astropy import units as u
-from astropy.table import QTable
 
 from ..errors import GalaxyError
 from ..galaxy import Galaxy, angular_momentum
 from ..units import G
-from .sparc import read_rotmod
 
 #: Stellar mass-to-light ratios at 3.6 micron [Msun/Lsun] (McGaugh & Schombert 2014; the bulge's as in
 #: McGaugh, Lelli & Schombert 2016).
@@ -26,6 +23,16 @@ UPSILON_BULGE = 0.7
 #: Range of the disc's ratio: from the DiskMass survey (Lelli et al. 2016, abstract) to the largest that the brightest
 #: discs allow, "maximum disc" (Starkman et al. 2018, abstract) [Msun/Lsun].
 UPSILON_RANGE = (0.2, 0.7)
+
+#: Scatter of stellar masses from colours or from light at 3.6 micron [dex] (Taylor et al. 2011, section 5.3; Li et al.
+#: 2018).
+MASS_SCATTER = 0.1
+
+#: Fields of a `MassModel` whose stellar masses are known.
+MASSES_KNOWN: dict[str, Any] = {"upsilon_disk": 1.0, "upsilon_bulge": 1.0, "upsilon_range": (1.0, 1.0)}
+
+#: Half-mass radius of an exponential disc in scale lengths.
+HALF_MASS = 1.678
 
 #: Gas cells count as cold when at least this fraction of their hydrogen is neutral, or they form stars.
 COLD_NEUTRAL_FRACTION = 0.5
@@ -165,34 +172,6 @@ def outer_slope(model: MassModel, beyond: float) -> tuple[float, float, float, i
     return float(slope), float(np.sqrt(covariance[0, 0])), float(visible), n
 
 
-def from_sparc(path: str | Path, table1: QTable) -> MassModel:
-    """The mass model of one SPARC galaxy.
-
-    Parameters
-    ----------
-    path : path
-        File ``*_rotmod.dat`` of the galaxy.
-    table1 : QTable
-        From `dmlib.rotation.sparc.read_table1`.
-
-    Raises
-    ------
-    SparcError
-        When the file cannot be read.
-    """
-    curve = read_rotmod(path)
-    name = curve.meta["galaxy"]
-    row = table1[table1["galaxy"] == name]
-    kms = u.km / u.s
-    return MassModel(
-        galaxy=name.replace("NGC", "NGC ").replace("UGC", "UGC ").replace("DDO", "DDO "),
-        source="SPARC",
-        r_disk=float(row["r_disk"].to_value(u.kpc)[0]),
-        radius=curve["radius"].to_value(u.kpc),
-        **{key: curve[key].to_value(kms) for key in ("v_obs", "v_err", "v_gas", "v_disk", "v_bulge")},
-    )
-
-
 def from_galaxy(galaxy: Galaxy, note: str = "") -> MassModel:
     """Measure the rotation curve of a simulated galaxy from its cold gas particles.
 
@@ -231,15 +210,13 @@ def from_galaxy(galaxy: Galaxy, note: str = "") -> MassModel:
     return MassModel(
         galaxy=f"Simulated galaxy, {galaxy.name}",
         source=None,
-        r_disk=galaxy.r_half_star / 1.678,  # half-mass radius of an exponential disc in scale lengths
+        r_disk=galaxy.r_half_star / HALF_MASS,
         radius=middle,
         v_obs=np.array([v_phi[ring].mean() for ring in rings]),
         v_err=np.array([v_phi[ring].std(ddof=1) / np.sqrt(len(ring)) for ring in rings]),
         v_gas=speeds["gas"],
         v_disk=speeds["stars"],
         v_bulge=np.zeros_like(middle),
-        upsilon_disk=1.0,
-        upsilon_bulge=1.0,
-        upsilon_range=(1.0, 1.0),
         note=note,
+        **MASSES_KNOWN,
     )

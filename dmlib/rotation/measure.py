@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -13,15 +14,14 @@ from astropy.table import QTable
 from ..dataset.read import DataSet
 from ..dataset.views import Observer
 from ..errors import GalaxyError
-from ..galaxy import Galaxy, load_galaxy
+from ..galaxy import load_galaxy
 from ..observe.cube import HICube
 from ..progress import bar
 from ..units import G
 from .baryons import model_from_maps, model_from_particles, particle_speeds, weigh_stars
-from .curve import RotationCurve, Tilt
+from .curve import Rejection, RotationCurve, Tilt, rejection
 from .massmodel import MassModel, signed_root, signed_square
-from .reasons import Rejection, rejection
-from .rings import RingSettings, fit_rings
+from .rings import fit_rings
 from .velocity_field import velocity_field
 
 Knowledge = Literal["observed", "perfect"]
@@ -33,9 +33,6 @@ class ViewMeasurement:
 
     Parameters
     ----------
-    subhalo_id, view : int
-    knowledge : {"observed", "perfect"}
-        Whether geometry and visible masses were measured, or taken from the simulation.
     curve : RotationCurve or None
         None where the rings could not be fitted.
     model : MassModel or None
@@ -44,9 +41,6 @@ class ViewMeasurement:
         Why the method rejects the view; empty where it accepts it.
     """
 
-    subhalo_id: int
-    view: int
-    knowledge: Knowledge
     curve: RotationCurve | None
     model: MassModel | None
     reasons: tuple[Rejection, ...]
@@ -100,8 +94,7 @@ def measure_view(
         field = velocity_field(cube)
         if knowledge == "perfect":
             inclination, angle = _true_tilt(dataset, row)
-            how = RingSettings(geometry="fixed")
-            curve = fit_rings(field, how, inclination=inclination, position_angle=angle)
+            curve = fit_rings(field, geometry="fixed", inclination=inclination, position_angle=angle)
             galaxy = load_galaxy(observer.universe, subhalo_id, components=("stars", "gas"))
             model = model_from_particles(curve, galaxy, hi_axis(observer, subhalo_id))
         else:
@@ -111,8 +104,8 @@ def measure_view(
             model = model_from_maps(curve, weigh_stars(image, dataset.image_unit, dataset.bands, dataset.grid, tilt))
     except GalaxyError as error:
         reasons = (curve.reasons if curve is not None else ()) or (rejection(error),)
-        return ViewMeasurement(subhalo_id, view, knowledge, curve, None, reasons)
-    return ViewMeasurement(subhalo_id, view, knowledge, curve, model, curve.reasons)
+        return ViewMeasurement(curve, None, reasons)
+    return ViewMeasurement(curve, model, curve.reasons)
 
 
 def _row_of(dataset: DataSet, subhalo_id: int, view: int) -> int:
@@ -168,15 +161,13 @@ def choose_view(dataset: DataSet, subhalo_id: int = -1, inclinations: tuple[floa
     return int(best[np.argsort(mass)[int(0.75 * (len(mass) - 1))]])
 
 
-def true_speeds(galaxy: Galaxy, axis: np.ndarray, radii: np.ndarray) -> dict[str, np.ndarray]:
-    """Circular speeds due to the particles in the plane of the disc [km/s], each shape (n,).
+def truth_of(observer: Observer, subhalo_id: int, radii: np.ndarray) -> dict[str, np.ndarray]:
+    """Circular speeds due to the particles of a galaxy in the plane of its HI disc [km/s], each shape (n,).
 
     Parameters
     ----------
-    galaxy : Galaxy
-        With all components.
-    axis : ndarray, shape (3,)
-        Normal of the disc.
+    observer : Observer
+    subhalo_id : int
     radii : ndarray, shape (n,)
         Increasing [kpc].
 
@@ -185,17 +176,12 @@ def true_speeds(galaxy: Galaxy, axis: np.ndarray, radii: np.ndarray) -> dict[str
     dict
         ``stars`` and ``gas`` by direct sum, ``dm`` as for a sphere with the enclosed mass, and ``total``.
     """
+    galaxy, axis = load_galaxy(observer.universe, subhalo_id), hi_axis(observer, subhalo_id)
     stars, gas, wind = (particle_speeds(part, axis, radii) for part in (galaxy.stars, galaxy.gas, galaxy.wind))
     gas = signed_root(signed_square(gas) + signed_square(wind))
     dm = np.sqrt(G * galaxy.dm.enclosed_mass(radii) / radii)
     total = signed_root(signed_square(stars) + signed_square(gas) + dm**2)
     return {"stars": stars, "gas": gas, "dm": dm, "total": total}
-
-
-def truth_of(observer: Observer, subhalo_id: int, radii: np.ndarray) -> dict[str, np.ndarray]:
-    """`true_speeds` of a galaxy of the data set in the plane of its HI disc."""
-    galaxy = load_galaxy(observer.universe, subhalo_id)
-    return true_speeds(galaxy, hi_axis(observer, subhalo_id), radii)
 
 
 def through_beams(
@@ -222,11 +208,8 @@ def through_beams(
         hi = observer.recipe.hi.model_copy(update={"beam": float(beam)})
         telescope = replace(observer, recipe=observer.recipe.model_copy(update={"hi": hi}))
         field = velocity_field(telescope.cube(subhalo_id, view))
-        hows = (RingSettings(geometry="fixed", deblur=deblur) for deblur in (False, True))
-        without, included = (
-            fit_rings(field, how, inclination=inclination, position_angle=position_angle) for how in hows
-        )
-        curves[beam] = without, included
+        fixed = partial(fit_rings, field, geometry="fixed", inclination=inclination, position_angle=position_angle)
+        curves[beam] = fixed(deblur=False), fixed(deblur=True)
     return curves
 
 

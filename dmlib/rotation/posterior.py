@@ -18,15 +18,15 @@ from numba import njit
 from scipy.special import ndtr, ndtri
 
 from ..errors import DmlibError, GalaxyError
-from ..settings import RADII_KPC
 from ..units import G
 from . import halos
+from .curve import Reason, RejectedGalaxyError
 from .halos import CONCENTRATION_SCATTER, STELLAR_SCATTER, HaloModel, Halos, log_concentration, log_stellar_mass
-from .massmodel import UPSILON_BULGE, UPSILON_DISK, MassModel, signed_square
-from .reasons import Reason, RejectedGalaxyError
+from .massmodel import HALF_MASS, MASS_SCATTER, UPSILON_BULGE, UPSILON_DISK, MassModel, signed_square
 
-#: Half-mass radius of an exponential disc in scale lengths.
-_HALF = 1.678
+#: Added in quadrature to the rings' error of the inclination [deg]: a warp or an arm changes the tilt by more than the
+#: formal error. Our choice.
+INCLINATION_FLOOR = 2.0
 
 Values = Mapping[str, np.ndarray]
 
@@ -105,8 +105,8 @@ class Priors:
     log_m200: Prior = Uniform(9.0, 14.0)
     log_c: Prior = Uniform(0.0, 2.0)
     stellar_to_halo: bool = False
-    log_upsilon_disk: Normal | None = Normal(math.log10(UPSILON_DISK), 0.1)
-    log_upsilon_bulge: Normal | None = Normal(math.log10(UPSILON_BULGE), 0.1)
+    log_upsilon_disk: Normal | None = Normal(math.log10(UPSILON_DISK), MASS_SCATTER)
+    log_upsilon_bulge: Normal | None = Normal(math.log10(UPSILON_BULGE), MASS_SCATTER)
     distance: Normal | None = None
     inclination: Normal | None = None
     nominal_inclination: float = math.nan
@@ -167,6 +167,20 @@ def sparc_priors(row: Row) -> Priors:
         distance=Normal(1.0, distance_err / distance, 0.1, 3.0) if distance_err > 0 else None,
         inclination=Normal(angle, angle_err, 5.0, 90.0) if angle_err > 0 else None,
         nominal_inclination=float(angle),
+    )
+
+
+def observed_priors(model: MassModel) -> Priors:
+    """Priors of an observer: stellar masses to `MASS_SCATTER`, the inclination to the error of the rings.
+
+    `INCLINATION_FLOOR` is added in quadrature to that error. The distance is known.
+    """
+    error = float(np.hypot(model.inclination_err, INCLINATION_FLOOR))
+    return Priors(
+        log_upsilon_disk=Normal(math.log10(model.upsilon_disk), MASS_SCATTER),
+        log_upsilon_bulge=Normal(math.log10(model.upsilon_bulge), MASS_SCATTER),
+        inclination=Normal(model.inclination, error, 5.0, 90.0),
+        nominal_inclination=model.inclination,
     )
 
 
@@ -257,7 +271,7 @@ class Likelihood:
             values["log_c"],
             extra=values["shape"],
             m_star=self.stellar_mass(values),
-            r_half=_HALF * self.model.r_disk,
+            r_half=HALF_MASS * self.model.r_disk,
         )
 
     def tilt(self, values: dict[str, np.ndarray]) -> np.ndarray:
@@ -297,58 +311,3 @@ class Likelihood:
 def likelihood(model: MassModel, halo: str, priors: Priors) -> Likelihood:
     """The likelihood for a halo model given by name."""
     return Likelihood(model, halos.halo_model(halo), priors)
-
-
-def mock_galaxy(points: int = 14, reach: float = 18.0, v_err: float = 5.0) -> MassModel:
-    """A disc galaxy for mock curves, without speeds: a stellar and a gas disc of 2.5 and 6 kpc.
-
-    Parameters
-    ----------
-    points : int
-    reach : float
-        Last radius [kpc].
-    v_err : float
-        Error of each speed [km/s].
-    """
-    radius = np.linspace(reach / points, reach, points)
-
-    def disc(peak: float, length: float) -> np.ndarray:
-        """Speed that rises, peaks at 2.2 lengths and falls like that of an exponential disc."""
-        x = radius / length
-        return peak * 1.6 * np.sqrt(x**2 / (1 + 0.45 * x**2) ** 1.5)
-
-    return MassModel(
-        galaxy="mock",
-        source=None,
-        r_disk=2.5,
-        radius=radius,
-        v_obs=np.zeros(points),
-        v_err=np.full(points, v_err),
-        v_gas=disc(30.0, 6.0),
-        v_disk=disc(110.0, 2.5),
-        v_bulge=np.zeros(points),
-    )
-
-
-def mock_curve(model: MassModel, halo: str, priors: Priors, rng: np.random.Generator) -> tuple[MassModel, np.ndarray]:
-    """A curve with noise whose parameters are drawn from the prior, and its true dark mass.
-
-    Parameters
-    ----------
-    model : MassModel
-        Radii, errors and visible speeds, for example a `mock_galaxy`.
-    halo : str
-    priors : Priors
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    MassModel
-    m_dm : ndarray, shape (20,)
-        [Msun]
-    """
-    target = likelihood(replace(model, v_obs=np.zeros_like(model.radius)), halo, priors)
-    values = target.parameters(rng.normal(size=(1, len(target.names))))
-    speed = target.speeds(values)[0][0]
-    noise = np.hypot(model.v_err, 10.0 ** values["log_jitter"][0]) * rng.normal(size=len(speed))
-    return replace(model, v_obs=speed + noise), target.haloes(values).m_enclosed(RADII_KPC)[0]

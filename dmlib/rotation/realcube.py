@@ -14,19 +14,16 @@ from astropy import units as u
 from ..dataset.read import DataSet
 from ..dataset.views import Observer
 from ..errors import FetchError
-from ..manifest import fetch
-from ..observe.beam import Beam
-from ..observe.cube import Cube
+from ..manifest.fetch import fetch
+from ..observe.cube import Beam, Cube
 from ..observe.cube_fits import read_cube, write_fits
 from ..observe.moments import moments
 from .baryons import gas_speed, speeds_of
-from .curve import RotationCurve
-from .massmodel import UPSILON_DISK, MassModel, from_sparc
+from .curve import MIN_RINGS, RotationCurve
+from .massmodel import MassModel
 from .measure import choose_view, measure_view
-from .posterior import Normal, Priors
-from .reasons import MIN_RINGS
-from .sparc import read_table1
-from .sparc_sample import IMPATIENT, sparc_files
+from .posterior import Priors, observed_priors
+from .sparc import IMPATIENT, from_sparc, read_table1, sparc_files
 from .velocity_field import VelocityField
 
 #: Pointing centre of the observation, taken for the galaxy's centre (header cards PCRA and PCDEC) [deg, B1950].
@@ -196,12 +193,6 @@ def mass_model(galaxy: RealGalaxy, curve: RotationCurve) -> MassModel | None:
 
 
 def priors_for(model: MassModel) -> Priors:
-    """Priors of the fit: the stellar mass to 0.1 dex, the inclination to its error and 2 deg in quadrature."""
-    stars = Normal(math.log10(UPSILON_DISK if model.source else 1.0), 0.1)
-    error = float(np.hypot(model.inclination_err, 2.0))
-    return Priors(
-        log_upsilon_disk=stars,
-        log_upsilon_bulge=None if model.source else stars,
-        inclination=Normal(model.inclination, error, 5.0, 90.0),
-        nominal_inclination=model.inclination,
-    )
+    """Priors of the fit: `observed_priors`, with a fixed mass-to-light ratio of the bulge where it is SPARC's."""
+    priors = observed_priors(model)
+    return replace(priors, log_upsilon_bulge=None) if model.source else priors

@@ -15,62 +15,46 @@ constrains the inclination where velocities hardly do, as in the first guess of 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 from scipy.optimize import least_squares
 
-from ..observe.beam import Smear
-from .curve import RotationCurve, Tilt, hats
-from .reasons import Reason, RejectedGalaxyError
+from ..observe.cube import Smear
+from .curve import Reason, RejectedGalaxyError, RotationCurve, Tilt, hats
 from .velocity_field import VelocityField
 
+Geometry = Literal["fixed", "constant", "regularised"]
 
-@dataclass(frozen=True)
-class RingSettings:
-    """How rings are fitted.
+#: Distance between rings in beams; not less than a pixel.
+STEP = 0.5
 
-    Parameters
-    ----------
-    geometry : {"fixed", "constant", "regularised"}
-        Whether inclination, position angle and centre are given, are fitted as one value for the disc, or may change
-        with radius, restricted by `stiffness`.
-    step : float
-        Distance between rings in beams; not less than a pixel.
-    deblur : bool, optional
-        Whether the model is blurred by the beam; by default if the velocities are moment 1. False gives the classic
-        fit.
-    nodes : int
-        Number of radii at which a regularised geometry is given.
-    stiffness : (float, float)
-        Standard deviations of the change of inclination and of position angle from node to node [deg].
-    centre_err : float
-        Standard deviation of the given centre, in beams.
-    noncircular : float
-        Scatter of velocities that rings cannot follow, streaming and turbulence [km/s].
-    clumpy : float
-        Scatter of the emission about axial symmetry, relative to the emission.
-    smooth : float
-        Standard deviation of the curve's second difference relative to its typical speed; it prevents oscillations
-        between rings that the beam does not resolve.
-    """
+#: Number of radii at which a regularised geometry is given.
+NODES = 4
 
-    geometry: Literal["fixed", "constant", "regularised"] = "regularised"
-    step: float = 0.5
-    deblur: bool | None = None
-    nodes: int = 4
-    stiffness: tuple[float, float] = (3.0, 6.0)
-    centre_err: float = 0.25
-    noncircular: float = 8.0
-    clumpy: float = 0.3
-    smooth: float = 0.1
+#: Standard deviations of the change of inclination and of position angle from node to node [deg].
+STIFFNESS = (3.0, 6.0)
+
+#: Standard deviation of the given centre, in beams.
+CENTRE_ERROR = 0.25
+
+#: Scatter of velocities that rings cannot follow, streaming and turbulence [km/s].
+NONCIRCULAR = 8.0
+
+#: Scatter of the emission about axial symmetry, relative to the emission.
+CLUMPY = 0.3
+
+#: Standard deviation of the curve's second difference relative to its typical speed; it prevents oscillations between
+#: rings that the beam does not resolve.
+SMOOTH = 0.1
 
 
 def fit_rings(
     field: VelocityField,
-    settings: RingSettings | None = None,
     *,
+    geometry: Geometry = "regularised",
+    deblur: bool | None = None,
     inclination: float | None = None,
     position_angle: float | None = None,
     centre: tuple[float, float] = (0.0, 0.0),
@@ -80,7 +64,12 @@ def fit_rings(
     Parameters
     ----------
     field : VelocityField
-    settings : RingSettings, optional
+    geometry : {"fixed", "constant", "regularised"}
+        Whether inclination, position angle and centre are given, are fitted as one value for the disc, or may change
+        with radius, restricted by `STIFFNESS`.
+    deblur : bool, optional
+        Whether the model is blurred by the beam; by default if the velocities are moment 1. False gives the classic
+        fit.
     inclination, position_angle : float, optional
         Kept fixed where given; required for ``geometry="fixed"`` [deg].
     centre : (float, float)
@@ -98,15 +87,14 @@ def fit_rings(
     ValueError
         When the geometry is to be fixed and is not given.
     """
-    settings = settings or RingSettings()
-    if settings.geometry == "fixed" and (inclination is None or position_angle is None):
+    if geometry == "fixed" and (inclination is None or position_angle is None):
         raise ValueError(f"{field.galaxy}: a fixed geometry needs an inclination and a position angle")
-    search = _Search(field.about(centre), settings, centre, (inclination, position_angle))
-    tilt, inclination_err = search.geometry()
+    search = _Search(field.about(centre), deblur, centre, (inclination, position_angle))
+    tilt, inclination_err = search.geometry(geometry)
     return search.curve(tilt, inclination_err)
 
 
-def model_field(curve: RotationCurve, field: VelocityField, settings: RingSettings | None = None) -> np.ndarray:
+def model_field(curve: RotationCurve, field: VelocityField) -> np.ndarray:
     """Velocities of a curve's rings in the pixels of a field, blurred as in the fit.
 
     Parameters
@@ -114,15 +102,13 @@ def model_field(curve: RotationCurve, field: VelocityField, settings: RingSettin
     curve : RotationCurve
     field : VelocityField
         The field to which `curve` was fitted.
-    settings : RingSettings, optional
-        Of the fit.
 
     Returns
     -------
     ndarray, shape (y, x)
         [km/s], NaN where the galaxy is blank.
     """
-    search = _Search(field.about(curve.centre), settings or RingSettings(), curve.centre)
+    search = _Search(field.about(curve.centre), None, curve.centre)
     turned = np.degrees(np.unwrap(np.radians(curve.position_angle)))
     search.rings = len(curve)
     columns = search.columns(Tilt(*curve.centre, curve.radius, curve.inclination, turned))
@@ -158,12 +144,12 @@ class _Search:
     def __init__(
         self,
         field: VelocityField,
-        settings: RingSettings,
+        deblur: bool | None,
         centre: tuple[float, float],
         given: tuple[float | None, float | None] = (None, None),
     ):
-        self.field, self.settings, self.centre, self.given = field, settings, centre, given
-        self.deblur = field.kind == "moment1" if settings.deblur is None else settings.deblur
+        self.field, self.centre, self.given = field, centre, given
+        self.deblur = field.kind == "moment1" if deblur is None else deblur
         seen = field.seen
         if np.count_nonzero(seen) < 12:
             raise RejectedGalaxyError(
@@ -182,16 +168,16 @@ class _Search:
             for values in (field.surface_density, field.velocity, field.dispersion)
         )
         self.smear = Smear(field.beam, self.seen.shape, field.pixel)
-        self.step = max(settings.step * field.beam.fwhm, field.pixel)
+        self.step = max(STEP * field.beam.fwhm, field.pixel)
         self.per_beam: float = max(1.0, field.beam.area / field.pixel**2)  # correlated pixels
         self.source = self._deblurred() if self.deblur else self.sigma0
         self.blurred_source = self.smear(self.source) if self.deblur else self.source
         noise = 2.0 * field.noise
         with np.errstate(divide="ignore", invalid="ignore"):
             thermal = self.dispersion * noise / self.sigma0
-        error = np.hypot(settings.noncircular, np.where(self.seen, thermal, 0.0))
+        error = np.hypot(NONCIRCULAR, np.where(self.seen, thermal, 0.0))
         self.weight = self.seen / error / np.sqrt(self.per_beam)
-        error0 = np.hypot(noise + 1e-3 * self.sigma0.max(), settings.clumpy * self.sigma0)
+        error0 = np.hypot(noise + 1e-3 * self.sigma0.max(), CLUMPY * self.sigma0)
         self.weight0 = 1.0 / error0 / np.sqrt(self.per_beam)
         seen_velocity = self.velocity[self.seen]
         self.spread = float(np.percentile(np.abs(seen_velocity - np.median(seen_velocity)), 90))
@@ -208,11 +194,10 @@ class _Search:
 
     # The geometry -----------------------------------------------------------------------------------------------------
 
-    def geometry(self) -> tuple[Tilt, float]:
+    def geometry(self, kind: Geometry) -> tuple[Tilt, float]:
         """The tilt that fits both maps best, and the standard deviation of the inclination [deg]."""
         inclination, angle = self.given
-        if angle is None:
-            angle = self._gradient()
+        angle = self._gradient() if angle is None else angle
         if inclination is None:
             tries = np.array([25.0, 40.0, 52.0, 62.0, 70.0, 78.0])
             costs = []
@@ -223,13 +208,13 @@ class _Search:
             inclination = float(tries[int(np.argmin(costs))])
         tilt = Tilt.flat(inclination, angle, *self.centre)
         self.rings = self._reach(tilt)
-        if self.settings.geometry == "fixed":
+        if kind == "fixed":
             return tilt, 0.0
         tilt, error = self._search(tilt, 1)
         self.rings = self._reach(tilt)
         self._leave_out(tilt)
-        warped = self.settings.geometry == "regularised" and self.rings >= 4
-        tilt, error = self._search(tilt, self.settings.nodes if warped else 1)
+        warped = kind == "regularised" and self.rings >= 4
+        tilt, error = self._search(tilt, NODES if warped else 1)
         self.rings = self._reach(tilt)
         return tilt, error
 
@@ -247,9 +232,7 @@ class _Search:
         last = max(2, int(np.ceil(np.quantile(inside, 0.99) / self.step)))
         coverage = self._coverage(tilt, np.arange(1, last + 1) * self.step)
         filled = np.flatnonzero(coverage >= 0.5)
-        if len(filled) == 0 or filled[-1] < 1:
-            return 2
-        return int(filled[-1]) + 1
+        return max(2, int(filled[-1]) + 1) if len(filled) else 2
 
     def _coverage(self, tilt: Tilt, radius: np.ndarray) -> np.ndarray:
         """Fraction of each ring with emission."""
@@ -267,23 +250,19 @@ class _Search:
         fitted, _, _ = self._speeds(tilt, self.weight)
         off = np.where(self.seen, self.velocity - fitted, np.nan)
         scatter = 1.4826 * np.nanmedian(np.abs(off - np.nanmedian(off)))
-        self.weight = np.where(np.abs(off) > 4.0 * max(scatter, self.settings.noncircular), 0.0, self.weight)
+        self.weight = np.where(np.abs(off) > 4.0 * max(scatter, NONCIRCULAR), 0.0, self.weight)
 
     def _search(self, start: Tilt, nodes: int) -> tuple[Tilt, float]:
         """Least squares over centre and angles."""
         radii = np.zeros(1) if nodes == 1 else np.linspace(0.2, 1.0, nodes) * self.rings * self.step
         angles = [values if nodes > 1 or len(values) == 1 else values.mean(keepdims=True) for values in start.at(radii)]
         fixed_i, fixed_angle = (value is not None for value in self.given)
-        spread_i, spread_angle = self.settings.stiffness
-        centre_err = self.settings.centre_err * self.field.beam.fwhm
+        spread_i, spread_angle = STIFFNESS
+        centre_err = CENTRE_ERROR * self.field.beam.fwhm
 
         def unpack(p: np.ndarray) -> Tilt:
-            k = 2
-            inclination = angles[0]
-            if not fixed_i:
-                inclination, k = p[k : k + nodes], k + nodes
-            angle = angles[1] if fixed_angle else p[k : k + nodes]
-            return Tilt(p[0], p[1], radii, inclination, angle)
+            inclination = angles[0] if fixed_i else p[2 : 2 + nodes]
+            return Tilt(p[0], p[1], radii, inclination, angles[1] if fixed_angle else p[-nodes:])
 
         def residuals(p: np.ndarray) -> np.ndarray:
             tilt = unpack(p)
@@ -316,13 +295,9 @@ class _Search:
         """Weighted differences between both maps and their best models, and the penalties on roughness."""
         fitted, penalty, _ = self._speeds(tilt, self.weight)
         fitted0, penalty0, _ = self._densities(tilt)
-        parts = (
-            ((fitted - self.velocity) * self.weight)[self.seen],
-            penalty,
-            ((fitted0 - self.sigma0) * self.weight0).ravel(),
-            penalty0,
-        )
-        return np.concatenate(parts)
+        velocity = ((fitted - self.velocity) * self.weight)[self.seen]
+        density = ((fitted0 - self.sigma0) * self.weight0).ravel()
+        return np.concatenate([velocity, penalty, density, penalty0])
 
     def columns(self, tilt: Tilt) -> np.ndarray:
         """Velocity in every pixel per km/s of each ring's speed, shape (rings, y, x)."""
@@ -346,7 +321,7 @@ class _Search:
         use = weight > 0
         a, b, w = columns[:, use], data[use], weight[use]
         typical = max(30.0, self.spread / np.clip(np.median(place.sin_i), 0.3, None))
-        rough = _second_differences(self.rings, len(columns)) / (self.settings.smooth * typical)
+        rough = _second_differences(self.rings, len(columns)) / (SMOOTH * typical)
         values, covariance = _solve(a, b, w, rough)
         fitted = np.tensordot(values, columns, axes=1) + (v_sys or 0.0)
         return fitted, rough @ values, (values, covariance)
@@ -360,7 +335,7 @@ class _Search:
         flat = basis.reshape(len(basis), -1)
         level = np.array([np.average(self.sigma0, weights=np.maximum(b, 1e-12)) for b in basis])
         rough = _second_differences(self.rings + 1, self.rings + 1)
-        rough /= self.settings.clumpy * np.maximum(level[1:-1], 0.01 * level.max())[:, None]
+        rough /= CLUMPY * np.maximum(level[1:-1], 0.01 * level.max())[:, None]
         values, covariance = _solve(flat, self.sigma0.ravel(), self.weight0.ravel(), rough)
         return np.tensordot(values, basis, axes=1), rough @ values, (values, covariance)
 

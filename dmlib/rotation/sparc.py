@@ -1,12 +1,13 @@
-"""Reading SPARC: rotation curves and mass models of 175 disc galaxies (Lelli, McGaugh & Schombert 2016).
+"""SPARC, rotation curves of 175 disc galaxies (Lelli, McGaugh & Schombert 2016), or simulated galaxies in its place.
 
-Only reading; `dmlib.manifest` provides the files (entries ``sparc-rotmod`` and ``sparc-table``).
+`dmlib.manifest` provides the files (entries ``sparc-rotmod`` and ``sparc-table``).
 """
 
 from __future__ import annotations
 
 import math
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,26 @@ import numpy as np
 from astropy import units as u
 from astropy.table import QTable
 
-from ..errors import DmlibError
+from ..errors import DmlibError, FetchError, GalaxyError
+from ..galaxy import Galaxy, load_galaxy
+from ..manifest.download import Downloader
+from ..manifest.fetch import available, fetch
+from ..universe import Universe
+from .baryons import HELIUM
+from .massmodel import UPSILON_DISK, MassModel, from_galaxy
+from .posterior import Priors, known, sparc_priors
+
+#: One attempt per source: a book built without a network must not wait for it.
+IMPATIENT = Downloader(attempts=1, connect_timeout=5.0, read_timeout=20.0)
+
+#: Radius within which the dark mass of many galaxies is compared [kpc].
+WITHIN = 10.0
+
+#: Number of galaxies among which the most regularly rotating one is chosen as a stand-in.
+_CANDIDATES = 5
+
+#: Error of log10 of the stellar mass-to-light ratio [dex], and relative error of an HI mass (Lelli et al. 2016).
+_UPSILON_ERROR, _HYDROGEN_ERROR = 0.11, 0.10
 
 # Solar luminosities are those of the 3.6 micron band.
 _SURFACE_BRIGHTNESS = u.L_sun / u.pc**2
@@ -85,11 +105,7 @@ def read_rotmod(path: str | Path) -> QTable:
         When the file is missing or empty, or a line has another format; names file and line.
     """
     path = Path(path)
-    if not path.is_file():
-        raise SparcError(
-            f"{path.name} is not in {path.parent.name}: SPARC has no galaxy of that name, or it is incomplete."
-        )
-    lines = path.read_text(encoding="ascii", errors="replace").splitlines()
+    lines = _lines(path, "SPARC has no galaxy of that name, or it is incomplete")
     distance = re.search(r"^#\s*Distance\s*=\s*([0-9.]+)\s*Mpc", "\n".join(lines), re.MULTILINE)
     if distance is None:
         raise SparcError(f"{path.name} has no distance; fetch the file again.")
@@ -123,9 +139,7 @@ def read_table1(path: str | Path) -> QTable:
         When the file is missing, or a line has another format; names file and line.
     """
     path = Path(path)
-    if not path.is_file():
-        raise SparcError(f"{path.name} is not in {path.parent.name}: run `dmlib fetch sparc-table`.")
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    lines = _lines(path, "run `dmlib fetch sparc-table`")
     rules = [number for number, text in enumerate(lines) if text.startswith("----")]
     if not rules:
         raise SparcError(f"{path.name} is not a machine-readable table (no ruled lines); fetch it again.")
@@ -133,6 +147,12 @@ def read_table1(path: str | Path) -> QTable:
     for name in _ZERO_IS_MISSING:
         table[name][table[name] == 0] = np.nan
     return table
+
+
+def _lines(path: Path, mend: str) -> list[str]:
+    if not path.is_file():
+        raise SparcError(f"{path.name} is not in {path.parent.name}: {mend}.")
+    return path.read_text(encoding="utf-8", errors="replace").splitlines()
 
 
 def _table(path: Path, lines: list[str], first: int, columns: dict[str, Any]) -> QTable:
@@ -166,3 +186,242 @@ def _value(word: str, column: tuple[str, Any], where: str) -> str | int | float:
     if not math.isfinite(value):
         raise SparcError(f"{where}: {name} is '{word}', not a number; fetch the file again.")
     return value
+
+
+def from_sparc(path: str | Path, table1: QTable) -> MassModel:
+    """The mass model of one SPARC galaxy.
+
+    Parameters
+    ----------
+    path : path
+        File ``*_rotmod.dat`` of the galaxy.
+    table1 : QTable
+        From `read_table1`.
+
+    Raises
+    ------
+    SparcError
+        When the file cannot be read.
+    """
+    curve = read_rotmod(path)
+    name = curve.meta["galaxy"]
+    row = table1[table1["galaxy"] == name]
+    kms = u.km / u.s
+    return MassModel(
+        galaxy=name.replace("NGC", "NGC ").replace("UGC", "UGC ").replace("DDO", "DDO "),
+        source="SPARC",
+        r_disk=float(row["r_disk"].to_value(u.kpc)[0]),
+        radius=curve["radius"].to_value(u.kpc),
+        **{key: curve[key].to_value(kms) for key in ("v_obs", "v_err", "v_gas", "v_disk", "v_bulge")},
+    )
+
+
+def sparc_files() -> tuple[Path, Path] | str:
+    """Folder of the mass models and path of Table 1; or the reason why SPARC is not available.
+
+    Raises
+    ------
+    FetchError
+        When a copy exists but is damaged: it must be repaired, not ignored.
+    """
+    names = ("sparc-rotmod", "sparc-table")
+    for name in names:
+        if available(name).state == "damaged":
+            fetch(name, downloader=IMPATIENT)
+    try:
+        folder, table = (fetch(name, downloader=IMPATIENT) for name in names)
+    except FetchError as error:
+        return str(error)
+    return folder, table
+
+
+def load_example(sample: QTable, universe: Universe, galaxy: str = "NGC6503") -> MassModel:
+    """The rotation curve of the introduction.
+
+    Parameters
+    ----------
+    sample : QTable
+    universe : Universe
+        With the galaxies of `sample`, one of which is shown where SPARC is not available.
+    galaxy : str
+        SPARC name.
+
+    Returns
+    -------
+    MassModel
+        The SPARC galaxy; where SPARC can be neither downloaded nor found in a mirror, a galaxy of the universe, with
+        the reason in its `note`.
+
+    Raises
+    ------
+    SparcError
+        When SPARC has no such galaxy.
+    """
+    files = sparc_files()
+    if isinstance(files, str):
+        return _stand_in(sample, universe, f"SPARC could not be obtained ({files.rstrip('.')}).")
+    return from_sparc(files[0] / f"{galaxy}_rotmod.dat", read_table1(files[1]))
+
+
+def _stand_in(sample: QTable, universe: Universe, note: str) -> MassModel:
+    """The galaxy with the most regular gas rotation among those of the slower half that form the most stars."""
+    sample = _true_centrals(sample)
+    slower = sample[sample["v_max"] <= np.median(sample["v_max"])]
+    best, best_kappa, refusals = None, -1.0, []
+    for subhalo_id in slower[np.argsort(slower["sfr"])[::-1][:_CANDIDATES]]["subhalo_id"]:
+        try:
+            galaxy = _with_cold_gas(universe, subhalo_id)
+            kappa = galaxy.kappa_rot("gas", 4 * galaxy.r_half_star)
+            model = from_galaxy(galaxy, note)
+        except GalaxyError as refusal:
+            refusals.append(str(refusal))
+            continue
+        if kappa > best_kappa:
+            best, best_kappa = model, kappa
+    if best is None:
+        raise GalaxyError(f"no galaxy has enough gas for a rotation curve, fetch SPARC instead: {' '.join(refusals)}")
+    return best
+
+
+def _true_centrals(sample: QTable) -> QTable:
+    return sample[np.asarray(sample["is_true_central"], dtype=bool)]
+
+
+def _with_cold_gas(universe: Universe, subhalo_id: int) -> Galaxy:
+    fields = ("NeutralHydrogenAbundance", "StarFormationRate")
+    return load_galaxy(universe, int(subhalo_id), extra={"gas": fields})
+
+
+def load_population(sample: QTable) -> QTable:
+    """Dark mass, light and speed of many galaxies.
+
+    Parameters
+    ----------
+    sample : QTable
+        Used where SPARC is not available.
+
+    Returns
+    -------
+    QTable
+        ``galaxy``; ``light``; ``m_dark`` [Msun]; ``v_flat`` [km/s]. From SPARC: luminosity at 3.6 micron [Lsun],
+        missing mass within `WITHIN`, speed of the flat part, of the galaxies with quality 1 or 2, inclination of at
+        least 30 deg (both after McGaugh, Lelli & Schombert 2016), a measured flat part, and a curve that reaches
+        `WITHIN`. Otherwise, from `sample`: stellar mass [Msun], bound dark matter, maximum circular speed.
+        ``meta["source"]`` is ``"SPARC"`` or None.
+    """
+    files = sparc_files()
+    if isinstance(files, str):
+        columns = {"light": sample["m_star"], "m_dark": sample["m_dm"], "v_flat": sample["v_max"]}
+        return QTable({"galaxy": [str(i) for i in sample["subhalo_id"]], **columns}, meta={"source": None})
+    table1 = read_table1(files[1])
+    rows = []
+    for row in table1[_good(table1) & np.isfinite(table1["v_flat"])]:
+        model = from_sparc(files[0] / f"{row['galaxy']}_rotmod.dat", table1)
+        if model.radius[-1] < WITHIN:
+            continue
+        dark = float(np.interp(WITHIN, model.radius, model.m_dynamical()[0] - model.m_visible()))
+        if dark > 0:
+            rows.append((model.galaxy, row["l36"], dark * u.Msun, row["v_flat"]))
+    return QTable(rows=rows, names=("galaxy", "light", "m_dark", "v_flat"), meta={"source": "SPARC"})
+
+
+def _good(table1: QTable) -> np.ndarray:
+    """Quality 1 or 2 and inclination of at least 30 deg."""
+    return (table1["quality"] < 3) & (table1["inclination"] >= 30 * u.deg)
+
+
+@dataclass(frozen=True)
+class CurveSample:
+    """Rotation curves with the priors of each, and the columns of the scaling relations.
+
+    Parameters
+    ----------
+    models : tuple of MassModel
+    priors : tuple of Priors
+    table : QTable
+        One row per model: ``galaxy``; ``good``, whether it has quality 1 or 2 and an inclination of at least 30 deg;
+        ``v_flat`` and ``v_flat_err`` [km/s], NaN where the curve is not flat; ``m_star``, ``m_bar`` [Msun], for the
+        nominal mass-to-light ratio; ``log_m_bar_err`` [dex].
+    source : str or None
+        ``"SPARC"``, or None for a universe.
+    reason : str
+        Why it is not SPARC.
+    """
+
+    models: tuple[MassModel, ...]
+    priors: tuple[Priors, ...]
+    table: QTable
+    source: str | None
+    reason: str
+
+    def __len__(self) -> int:
+        return len(self.models)
+
+    def index(self, galaxy: str) -> int:
+        """Index of a galaxy by its SPARC name; 0 where it is not in the sample."""
+        found = np.flatnonzero(np.asarray(self.table["galaxy"]) == galaxy)
+        return int(found[0]) if len(found) else 0
+
+
+def load_curves(sample: QTable, universe: Universe, most: int = 0, *, always: str = "NGC6503") -> CurveSample:
+    """SPARC, or galaxies of a universe instead.
+
+    Parameters
+    ----------
+    sample : QTable
+    universe : Universe
+        With the galaxies of `sample`, used where SPARC is not available.
+    most : int
+        Largest number of galaxies, evenly spaced in SPARC's alphabetical order; 0 for all (12 of a universe).
+    always : str
+        SPARC galaxy that is always included.
+    """
+    files = sparc_files()
+    if isinstance(files, str):
+        return _curves_of_universe(sample, universe, most or 12, files)
+    table1 = read_table1(files[1])
+    names = np.asarray(table1["galaxy"])
+    if 0 < most < len(names):
+        chosen = np.union1d(np.linspace(0, len(names) - 1, most).astype(int), np.flatnonzero(names == always))
+        table1 = table1[chosen]
+    models = [from_sparc(files[0] / f"{row['galaxy']}_rotmod.dat", table1) for row in table1]
+    stars, gas = UPSILON_DISK * table1["l36"].value, HELIUM * table1["m_hi"].value
+    m_bar = stars + gas
+    part = np.hypot(stars * (np.log(10) * _UPSILON_ERROR), gas * _HYDROGEN_ERROR) / m_bar
+    distance = 2 * (table1["distance_err"] / table1["distance"]).value
+    table = QTable(
+        {
+            "galaxy": np.asarray(table1["galaxy"]),
+            "good": _good(table1),
+            "v_flat": table1["v_flat"],
+            "v_flat_err": table1["v_flat_err"],
+            "m_star": stars * u.Msun,
+            "m_bar": m_bar * u.Msun,
+            "log_m_bar_err": np.hypot(part, distance) / np.log(10),
+        }
+    )
+    return CurveSample(tuple(models), tuple(sparc_priors(row) for row in table1), table, "SPARC", "")
+
+
+def _curves_of_universe(sample: QTable, universe: Universe, most: int, reason: str) -> CurveSample:
+    """Curves of simulated galaxies, measured from their cold gas; stars, gas and distance are known."""
+    sample = _true_centrals(sample)
+    models, rows = [], []
+    for subhalo_id in sample["subhalo_id"][np.linspace(0, len(sample) - 1, min(most, len(sample))).astype(int)]:
+        try:
+            galaxy = _with_cold_gas(universe, subhalo_id)
+            model = from_galaxy(galaxy)
+        except GalaxyError:
+            continue  # no cold gas, so no curve
+        end = model.radius[-1]
+        mass = {part: float(values[0]) for part, values in galaxy.enclosed_masses(np.array([end])).items()}
+        outer = model.v_obs[model.radius > 0.6 * end]
+        baryons = mass["stars"], mass["stars"] + mass["gas"]
+        rows.append((str(subhalo_id), True, outer.mean(), outer.std(), *baryons, 0.02))
+        models.append(model)
+    if not models:
+        raise GalaxyError(f"no galaxy has enough gas for a rotation curve, fetch SPARC instead: {reason}")
+    names = ("galaxy", "good", "v_flat", "v_flat_err", "m_star", "m_bar", "log_m_bar_err")
+    units = {"v_flat": "km/s", "v_flat_err": "km/s", "m_star": "Msun", "m_bar": "Msun"}
+    table = QTable(rows=rows, names=names, units=units)
+    return CurveSample(tuple(models), (known(),) * len(models), table, None, reason)

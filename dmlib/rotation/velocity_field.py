@@ -17,10 +17,9 @@ from scipy import ndimage
 from scipy.optimize import least_squares
 
 from ..errors import DmlibError
-from ..observe.beam import Beam
-from ..observe.cube import SURFACE_DENSITY, HICube, HISettings
+from ..observe.cube import SURFACE_DENSITY, Beam, HICube, HISettings
 from ..observe.moments import MomentMaps, moment_maps
-from .reasons import Reason, RejectedGalaxyError
+from .curve import Reason, RejectedGalaxyError
 
 KINDS = ("moment1", "hermite")
 

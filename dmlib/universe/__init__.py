@@ -11,7 +11,7 @@ __all__ = ["FilesUniverse", "Header", "Scope", "Universe", "open_universe"]
 
 
 def open_universe(settings: Settings) -> Universe:
-    """Open the universe that the settings name, as it lies there; `dmlib.load.universe` writes it first if need be.
+    """Open the universe that the settings name. It must exist: `dmlib.load.universe` writes it first if necessary.
 
     Parameters
     ----------

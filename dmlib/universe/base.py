@@ -1,11 +1,11 @@
-"""The interface through which galaxies are read from any universe, and what the two readers of TNG data share."""
+"""The interface through which galaxies are read from any universe."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 from astropy.table import QTable
@@ -86,25 +86,36 @@ def make_header(
     )
 
 
-class Universe(Protocol):
-    """A simulation at one snapshot, in physical units."""
+class Universe:
+    """A simulation at one snapshot, in physical units: the interface of every data source.
+
+    A reader sets `header` and `place`, and gives stored values under their TNG names and in TNG's code units through
+    `_columns` and `_particles`. Here they are checked and converted.
+
+    Attributes
+    ----------
+    header : Header
+    place : str
+        Folder or address of the simulation, for errors.
+    """
 
     header: Header
+    place: str
 
     @property
     def name(self) -> str:
         """Name of the simulation, for example ``TNG100-1``."""
-        ...
+        return self.header.simulation
 
     @property
     def label(self) -> str:
         """Name for captions, for example ``TNG100-1, snapshot 99``."""
-        ...
+        return simulation_label(self.header.simulation, self.header.snapshot)
 
     @property
     def fingerprint(self) -> str:
         """Checksum that differs between catalogues; equal fingerprints mean equal galaxies."""
-        ...
+        return self.header.identity
 
     def subhalos(self, fields: Sequence[str], ids: np.ndarray | Sequence[int] | None = None) -> QTable:
         """Catalogue columns of subhaloes under their TNG names, with physical units.
@@ -127,11 +138,11 @@ class Universe(Protocol):
         UniverseError
             When a chunk or a field is missing; names it.
         """
-        ...
+        return self._table("Subhalo", fields, ids)
 
     def groups(self, fields: Sequence[str], ids: np.ndarray | Sequence[int] | None = None) -> QTable:
         """Catalogue columns of FoF groups, as `subhalos`; the first column is ``group_id``."""
-        ...
+        return self._table("Group", fields, ids)
 
     def particles(
         self, object_id: int, part_type: str, fields: Sequence[str], scope: Scope = "subhalo"
@@ -161,65 +172,6 @@ class Universe(Protocol):
         UniverseError
             When a file or a field is missing, or there is no such object.
         """
-        ...
-
-    def prepare(self, group_ids: Iterable[int]) -> None:
-        """Announce which FoF groups will be read; a universe that must download their particles does so now.
-
-        Parameters
-        ----------
-        group_ids : iterable of int
-
-        Raises
-        ------
-        FetchError
-            When some of them could not be obtained.
-        """
-        ...
-
-
-class TngUniverse:
-    """A `Universe` in the TNG format, but for where its columns and particles are stored.
-
-    A reader sets `header` and `place`, and gives stored values through `_columns` and `_particles`.
-
-    Attributes
-    ----------
-    header : Header
-    place : str
-        Folder or address of the simulation, for errors.
-    """
-
-    header: Header
-    place: str
-
-    @property
-    def name(self) -> str:
-        """Name of the simulation, see `Universe.name`."""
-        return self.header.simulation
-
-    @property
-    def label(self) -> str:
-        """Name for captions, see `Universe.label`."""
-        return simulation_label(self.header.simulation, self.header.snapshot)
-
-    @property
-    def fingerprint(self) -> str:
-        """Checksum of the catalogue, see `Universe.fingerprint`."""
-        return self.header.identity
-
-    def subhalos(self, fields: Sequence[str], ids: np.ndarray | Sequence[int] | None = None) -> QTable:
-        """Catalogue columns of subhaloes, see `Universe.subhalos`."""
-        return self._table("Subhalo", fields, ids)
-
-    def groups(self, fields: Sequence[str], ids: np.ndarray | Sequence[int] | None = None) -> QTable:
-        """Catalogue columns of FoF groups, see `Universe.groups`."""
-        return self._table("Group", fields, ids)
-
-    def particles(
-        self, object_id: int, part_type: str, fields: Sequence[str], scope: Scope = "subhalo"
-    ) -> dict[str, np.ndarray]:
-        """Particles of one object in physical units, see `Universe.particles`."""
         if part_type not in PART_TYPE:
             raise ValueError(f"part_type must be one of {', '.join(PART_TYPE)}, not {part_type!r}")
         kind: Kind = "Subhalo" if scope == "subhalo" else "Group"
@@ -236,6 +188,19 @@ class TngUniverse:
                 factor = particle_factor(field, self.header.units)
                 result[field] = arrays[field] if factor == 1.0 else arrays[field] * factor
         return result
+
+    def prepare(self, group_ids: Iterable[int]) -> None:
+        """Announce which FoF groups will be read; a universe that must download their particles does so now.
+
+        Parameters
+        ----------
+        group_ids : iterable of int
+
+        Raises
+        ------
+        FetchError
+            When some of them could not be obtained.
+        """
 
     def _table(self, kind: Kind, fields: Sequence[str], ids: np.ndarray | Sequence[int] | None) -> QTable:
         total = self._n_rows(kind)

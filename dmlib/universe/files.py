@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +17,7 @@ import numpy as np
 from ..errors import UniverseError
 from ..settings import Settings
 from ..units import PART_TYPE
-from .base import Kind, TngUniverse, make_header
+from .base import Kind, Universe, make_header
 from .release import FULL_ONLY, FULL_SNAPSHOTS, suggestion
 
 #: Chunks and fields that go into the fingerprint: enough to distinguish two catalogues, few enough to be read quickly.
@@ -65,15 +65,10 @@ def find_output(base_path: str | Path, snapshot: int) -> Path:
         if (folder / wanted).is_dir():
             raise UniverseError(f"{base} has no folder {wanted}, but {folder} has: give base_path={folder}.")
     others = sorted(folder.name for folder in base.glob("groups_*") if folder.is_dir())
+    mend = f"base_path must be the simulation's output folder, which holds {wanted} and snapdir_{snapshot:03d}"
     if others:
-        raise UniverseError(
-            f"{base} has no folder {wanted} for snapshot {snapshot}; it has {', '.join(others[:5])}: "
-            "choose one of those snapshots or copy the missing folder."
-        )
-    raise UniverseError(
-        f"{base} has no folder {wanted}: base_path must be the simulation's output folder, which holds {wanted} and "
-        f"snapdir_{snapshot:03d}."
-    )
+        mend = f"it has {', '.join(others[:5])}, choose one of those snapshots or copy the missing folder"
+    raise UniverseError(f"{base} has no folder {wanted} for snapshot {snapshot}: {mend}.")
 
 
 @contextmanager
@@ -107,7 +102,7 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
         raise UniverseError(f"{path} {why}: copy or download that file again.") from error
 
 
-class FilesUniverse(TngUniverse):
+class FilesUniverse(Universe):
     """A TNG tree on disk at one snapshot: the embedded universe, a copy of TNG, or the TNG JupyterLab.
 
     Parameters
@@ -141,17 +136,15 @@ class FilesUniverse(TngUniverse):
         snapshot_chunk = self._snapshot_chunk(0)
         self.has_particles = snapshot_chunk.is_file()
         self.n_catalogue_chunks = int(raw["NumFiles"])
-        self._require_chunks("catalogue", self._catalogue_chunk, self.n_catalogue_chunks)
-        attributes = dict(raw)
-        attributes.pop("MassTable", None)
+        chunks = [self._catalogue_chunk(i) for i in range(self.n_catalogue_chunks)]
+        missing = [path for path in chunks if not path.is_file()]
+        if missing:
+            mend = f"{len(missing)} of the {len(chunks)} catalogue chunks are, copy" if len(missing) > 1 else "copy"
+            raise UniverseError(f"{missing[0]} is missing: {mend} or download it again.")
+        attributes = {name: value for name, value in raw.items() if name != "MassTable"}
         if self.has_particles:
             attributes["MassTable"] = self._read_attributes(snapshot_chunk, ("MassTable",))["MassTable"]
-        self.header = make_header(
-            attributes, self._catalogue_chunk(0), simulation, snapshot, identity=self._fingerprint(raw)
-        )
-
-    def prepare(self, group_ids: Iterable[int]) -> None:
-        """Nothing to do: the particles are on disk, see `Universe.prepare`."""
+        self.header = make_header(attributes, chunks[0], simulation, snapshot, identity=self._fingerprint(raw))
 
     # -- catalogue -----------------------------------------------------------------------------------------------
 
@@ -166,40 +159,30 @@ class FilesUniverse(TngUniverse):
         for i in map(int, chunks):
             here = slice(first[i], first[i + 1]) if rows is None else np.flatnonzero(chunk == i)
             with open_hdf5(self._catalogue_chunk(i)) as handle:
-                self._check_catalogue_fields(handle, kind, fields)
+                known = handle[kind].keys() if kind in handle else ()
+                _require_fields(handle.filename, kind, fields, known, "copy or download the catalogue with that field")
                 for field in fields:
                     values = handle[kind][field][()]
                     column = columns.setdefault(field, np.empty((len(wanted), *values.shape[1:]), values.dtype))
                     column[here] = values if rows is None else values[rows[here] - first[i]]
         return columns
 
-    @staticmethod
-    def _check_catalogue_fields(handle: h5py.File, kind: str, fields: list[str]) -> None:
-        known = set(handle[kind].keys()) if kind in handle else set()
-        absent = [field for field in fields if field not in known]
-        if absent:
-            raise UniverseError(
-                f"{handle.filename} has no field {kind}/{absent[0]}{suggestion(absent[0], known)}: "
-                "copy or download the catalogue with that field."
-            )
-
     @cached_property
     def _chunk_counts(self) -> dict[str, np.ndarray]:
         """Rows of each catalogue chunk; opens each once, and checks that the counts add up."""
-        counts: dict[str, list[int]] = {"Group": [], "Subhalo": []}
+        rows = []
         for i in range(self.n_catalogue_chunks):
             with open_hdf5(self._catalogue_chunk(i)) as handle:
-                attributes = handle["Header"].attrs
-                counts["Group"].append(int(attributes["Ngroups_ThisFile"]))
-                counts["Subhalo"].append(int(attributes["Nsubgroups_ThisFile"]))
+                rows.append([int(handle["Header"].attrs[f"N{kind}_ThisFile"]) for kind in ("groups", "subgroups")])
+        counts = dict(zip(("Group", "Subhalo"), np.array(rows).T, strict=True))
         for kind, total in (("Group", self.header.n_groups), ("Subhalo", self.header.n_subhalos)):
-            if sum(counts[kind]) != total:
+            if counts[kind].sum() != total:
                 raise UniverseError(
                     f"the {self.n_catalogue_chunks} chunks in {self._catalogue_chunk(0).parent} hold "
-                    f"{sum(counts[kind])} {kind} rows where their header says {total}: chunks of different catalogues "
+                    f"{counts[kind].sum()} {kind} rows where their header says {total}: chunks of different catalogues "
                     "are mixed, copy them again."
                 )
-        return {kind: np.array(values) for kind, values in counts.items()}
+        return counts
 
     # -- particles -----------------------------------------------------------------------------------------------
 
@@ -216,7 +199,11 @@ class FilesUniverse(TngUniverse):
         count = int(subset["lenType"][number])
         if count == 0 or not fields:
             return count, {}
-        self._check_particle_fields(number, fields)
+        path, known = self._particle_fields(number)
+        mend = "download the snapshot with that field"
+        if FULL_ONLY & set(fields) - known and not FULL_ONLY & known:
+            mend = f"it is a mini snapshot, use a full one ({', '.join(map(str, FULL_SNAPSHOTS[-5:]))}, ...)"
+        _require_fields(path, f"PartType{number}", fields, known, mend)
         try:
             arrays = il.snapshot.loadSubset(str(self.base_path), self.snapshot, number, fields, subset=subset, sq=False)
         except (OSError, RuntimeError, KeyError) as error:
@@ -243,35 +230,18 @@ class FilesUniverse(TngUniverse):
 
     def _particle_fields(self, number: int) -> tuple[Path, frozenset[str]]:
         """First snapshot file with particles of a type, and the fields it stores for them."""
+        for i in range(0 if number in self._particle_names else self.n_snapshot_chunks):
+            path = self._snapshot_chunk(i)
+            with open_hdf5(path) as handle:
+                if f"PartType{number}" in handle:
+                    self._particle_names[number] = path, frozenset(handle[f"PartType{number}"].keys())
+                    break
         if number not in self._particle_names:
-            for i in range(self.n_snapshot_chunks):
-                path = self._snapshot_chunk(i)
-                with open_hdf5(path) as handle:
-                    if f"PartType{number}" in handle:
-                        self._particle_names[number] = path, frozenset(handle[f"PartType{number}"].keys())
-                        break
-            else:
-                raise UniverseError(
-                    f"no file of {self._snapshot_chunk(0).parent} has PartType{number}, though the catalogue counts "
-                    "such particles: snapshot and catalogue do not belong together."
-                )
-        return self._particle_names[number]
-
-    def _check_particle_fields(self, number: int, fields: list[str]) -> None:
-        path, known = self._particle_fields(number)
-        absent = [field for field in fields if field not in known]
-        if not absent:
-            return
-        if set(absent) & FULL_ONLY and not FULL_ONLY & known:
-            full = ", ".join(map(str, FULL_SNAPSHOTS[-5:]))
             raise UniverseError(
-                f"{path} has no field PartType{number}/{absent[0]}: it is a mini snapshot, use a full one "
-                f"({full}, ...)."
+                f"no file of {self._snapshot_chunk(0).parent} has PartType{number}, though the catalogue counts "
+                "such particles: snapshot and catalogue do not belong together."
             )
-        raise UniverseError(
-            f"{path} has no field PartType{number}/{absent[0]}{suggestion(absent[0], known)}: download the snapshot "
-            "with that field."
-        )
+        return self._particle_names[number]
 
     def _check_offsets(self) -> None:
         """Check that the particle offsets exist, are signed, and belong to this catalogue."""
@@ -317,13 +287,6 @@ class FilesUniverse(TngUniverse):
                     attributes["SimulationName"] = handle[name].attrs["SimulationName"]
         return attributes
 
-    @staticmethod
-    def _require_chunks(what: str, name: Callable[[int], Path], count: int) -> None:
-        missing = [name(i) for i in range(count) if not name(i).is_file()]
-        if missing:
-            mend = f"{len(missing)} of the {count} {what} chunks are, copy" if len(missing) > 1 else "copy"
-            raise UniverseError(f"{missing[0]} is missing: {mend} or download it again.")
-
     def _fingerprint(self, raw: dict[str, Any]) -> str:
         """sha256 over the header and `_FINGERPRINT_FIELDS` of up to 16 catalogue chunks spread over the whole."""
         digest = hashlib.sha256()
@@ -337,6 +300,13 @@ class FilesUniverse(TngUniverse):
                     if dataset in handle:
                         digest.update(np.ascontiguousarray(handle[dataset][()]).tobytes())
         return digest.hexdigest()
+
+
+def _require_fields(path: str | Path, group: str, fields: Sequence[str], known: Collection[str], mend: str) -> None:
+    """Raise UniverseError for the first field that a group of a file lacks, with the names that resemble it."""
+    absent = [field for field in fields if field not in known]
+    if absent:
+        raise UniverseError(f"{path} has no field {group}/{absent[0]}{suggestion(absent[0], known)}: {mend}.")
 
 
 def open_tree(settings: Settings) -> FilesUniverse:

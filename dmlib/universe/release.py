@@ -6,7 +6,9 @@ Source: Nelson et al. 2019 and the field tables at https://www.tng-project.org/d
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +37,33 @@ _ACCRETION = 1e10 / 0.978e9
 #: Magnitudes larger than this mark a subhalo without stars.
 _NO_MAGNITUDE = 1e10
 
-_MASS = {"SubhaloBHMass", "SubhaloWindMass", "SubhaloStellarPhotometricsMassInRad", "GroupBHMass", "GroupWindMass"}
-_LENGTH = {
-    *("SubhaloPos", "SubhaloCM", "SubhaloHalfmassRad", "SubhaloHalfmassRadType", "SubhaloVmaxRad"),
-    *("SubhaloStellarPhotometricsRad", "GroupPos", "GroupCM"),
+#: Group-catalogue fields with a unit: pattern of the name -> (factor, physical unit).
+_CATALOGUE: dict[str, tuple[Callable[[CodeUnits], float], u.UnitBase]] = {
+    "(Subhalo|Group)(Mass.*|BHMass|WindMass)|SubhaloStellarPhotometricsMassInRad|Group_M_.*": (
+        attrgetter("mass"),
+        u.Msun,
+    ),
+    "(Subhalo|Group)(Pos|CM)|Subhalo(HalfmassRad(Type)?|VmaxRad|StellarPhotometricsRad)|Group_R_.*": (
+        attrgetter("length"),
+        u.kpc,
+    ),
+    "GroupVel": (lambda units: 1.0 / units.a, u.km / u.s),
+    "Subhalo(Vel|Vmax|VelDisp)": (lambda units: 1.0, u.km / u.s),
+    "SubhaloSpin": (lambda units: 1.0 / units.h, u.kpc * u.km / u.s),
+    "(Subhalo|Group)BHMdot": (lambda units: _ACCRETION, u.Msun / u.yr),
+    "GroupSFR|SubhaloSFR.*": (lambda units: 1.0, u.Msun / u.yr),
+    "SubhaloStellarPhotometrics": (lambda units: 1.0, u.mag),
 }
-_PARTICLE_LENGTH = {"Coordinates", "CenterOfMass", "BirthPos", "StellarHsml", "SubfindHsml", "BH_Hsml"}
-_PARTICLE_MASS = {"Masses", "GFM_InitialMass", "BH_Mass", "GFM_WindHostHaloMass", "BH_HostHaloMass"}
-_PARTICLE_DENSITY = {"Density", "SubfindDensity", "SubfindDMDensity", "BH_Density"}
+
+#: Particle fields that are converted: pattern of the name -> factor.
+_PARTICLES: dict[str, Callable[[CodeUnits], float]] = {
+    "Coordinates|CenterOfMass|BirthPos|StellarHsml|SubfindHsml|BH_Hsml": attrgetter("length"),
+    "Masses|GFM_InitialMass|BH_Mass|(GFM_Wind|BH_)HostHaloMass": attrgetter("mass"),
+    "(Subfind|SubfindDM|BH_)?Density": attrgetter("density"),
+    "Velocities": attrgetter("velocity"),
+    "Potential": lambda units: 1.0 / units.a,
+    "BH_Mdot.*": lambda units: _ACCRETION,
+}
 
 #: Second dimension of the vector fields, needed for an object without particles of a type.
 VECTOR_LENGTH = {
@@ -70,23 +91,8 @@ def catalogue_unit(name: str, units: CodeUnits) -> tuple[float, u.UnitBase | Non
         Msun, physical kpc, km/s, kpc km/s, Msun/yr or mag; None for counts, indices, flags, fractions, and for
         the magnetic field, which stays in code units.
     """
-    if name in _MASS or name.startswith(("SubhaloMass", "GroupMass", "Group_M_")):
-        return units.mass, u.Msun
-    if name in _LENGTH or name.startswith("Group_R_"):
-        return units.length, u.kpc
-    if name == "GroupVel":
-        return 1.0 / units.a, u.km / u.s
-    if name in {"SubhaloVel", "SubhaloVmax", "SubhaloVelDisp"}:
-        return 1.0, u.km / u.s
-    if name == "SubhaloSpin":
-        return 1.0 / units.h, u.kpc * u.km / u.s
-    if name in {"SubhaloBHMdot", "GroupBHMdot"}:
-        return _ACCRETION, u.Msun / u.yr
-    if name == "GroupSFR" or name.startswith("SubhaloSFR"):
-        return 1.0, u.Msun / u.yr
-    if name == "SubhaloStellarPhotometrics":
-        return 1.0, u.mag
-    return 1.0, None
+    factor, unit = next((known for pattern, known in _CATALOGUE.items() if re.fullmatch(pattern, name)), (None, None))
+    return (factor(units) if factor else 1.0), unit
 
 
 def physical_column(field: str, values: np.ndarray, units: CodeUnits) -> np.ndarray | u.Quantity:
@@ -122,19 +128,8 @@ def particle_factor(field: str, units: CodeUnits) -> float:
 
     Fields without h or scale factor (star formation rate, abundances, internal energy, formation time) give 1.
     """
-    if field in _PARTICLE_LENGTH:
-        return units.length
-    if field in _PARTICLE_MASS:
-        return units.mass
-    if field in _PARTICLE_DENSITY:
-        return units.density
-    if field == "Velocities":
-        return units.velocity
-    if field == "Potential":
-        return 1.0 / units.a
-    if field.startswith("BH_Mdot"):
-        return _ACCRETION
-    return 1.0
+    factor = next((known for pattern, known in _PARTICLES.items() if re.fullmatch(pattern, field)), None)
+    return factor(units) if factor else 1.0
 
 
 def suggestion(field: str, known: Collection[str]) -> str:

@@ -159,11 +159,6 @@ def test_no_mass_becomes_half_the_least():
     np.testing.assert_allclose(baselines.finite_ln(mass), np.log([[2.0, 2.0], [4.0, 8.0]]))
 
 
-def test_unknown_inputs_are_errors():
-    with pytest.raises(ValueError, match="SDSS_I"):
-        observables.measure(None, np.array([0]), "SDSS_I")
-
-
 @pytest.fixture(scope="module")
 def made_dataset():
     """The data set of profile `quick` where a run has left it."""

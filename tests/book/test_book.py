@@ -12,9 +12,9 @@ import page_checks
 import pytest
 import yaml
 from bs4 import BeautifulSoup
-from toybook import toy_run
+from toybook import toy_chapter, toy_run
 
-from dmlib import book
+from dmlib import book, claims
 from dmlib.book import BookError
 from dmlib.figures import METADATA_KEY
 from dmlib.settings import Settings
@@ -41,12 +41,23 @@ def run(toy, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def pages(toy, tmp_path_factory):
-    """The pages of the toy run, built once."""
+def run_with_a_new_chapter(toy, tmp_path_factory):
+    """Settings and repository of a copy of the toy run with one more chapter: a notebook, and a row of the outline."""
     folder = tmp_path_factory.mktemp("pages")
     shutil.copytree(toy, folder / "toy")
     settings = Settings(profile="smoke", build_root=str(folder / "toy" / "build"))
-    return book.build(settings, root=folder / "toy" / "checkout").parent
+    root = folder / "toy" / "checkout"
+    toy_chapter(settings, root, "77_toy")
+    with open(root / "book" / "outline.yml", "a") as outline:
+        outline.write("    - {id: toy77, title: The toy chapter, file: notebooks/77_toy}\n")
+    return settings, root
+
+
+@pytest.fixture(scope="module")
+def pages(run_with_a_new_chapter):
+    """The pages of that run, built once."""
+    settings, root = run_with_a_new_chapter
+    return book.build(settings, root=root).parent
 
 
 def soup(path: Path) -> BeautifulSoup:
@@ -60,8 +71,26 @@ def first_notebook(settings) -> Path:
 # --- the pages, as files -------------------------------------------------------------------------------------------
 
 
-def test_the_pages_are_sound(pages, repository):
-    assert page_checks.check(pages, toc=repository / "book" / "_toc.yml", private=page_checks.machine_paths()) == []
+def test_the_pages_are_sound(pages, run_with_a_new_chapter):
+    toc = run_with_a_new_chapter[0].build / "book_source" / "_toc.yml"
+    assert page_checks.check(pages, toc=toc, private=page_checks.machine_paths()) == []
+
+
+def test_a_new_chapter_needs_its_notebook_and_a_row_of_the_outline(pages):
+    page = soup(pages / "notebooks" / "77_toy.html")
+    assert page.find("figure", id="fig-toy-77").figcaption.get_text().strip().startswith("Fig. 18.1 ")
+    link = soup(pages / "index.html").select_one("nav a[href='notebooks/77_toy.html']")
+    assert link.get_text().split()[0] == "18."
+    assert "The toy chapter" in soup(pages / "index.html").find(class_="outline-box").get_text()
+
+
+def test_the_order_of_the_pages(run_with_a_new_chapter):
+    contents = claims.table_of_contents(run_with_a_new_chapter[1])
+    captions = [part["caption"] for part in contents["parts"]]
+    assert captions[0] == "About this book" and captions[1] == "The problem" and captions[-1] == "Reference"
+    assert captions[-2] == "What follows"
+    files = [chapter["file"] for part in contents["parts"] for chapter in part["chapters"]]
+    assert [file for file in files if "/" in file] == sorted(file for file in files if "/" in file)
 
 
 def test_a_built_book_is_sound(repository):
@@ -199,6 +228,8 @@ def test_a_number_that_nobody_recorded_stops_the_book_and_the_old_pages_stay(run
     few = [{"file": f"notebooks/{name}"} for name in ("01_introduction", "03_simulation_and_selection")]
     toc = {"format": "jb-book", "root": "index", "chapters": [{"file": "claims"}, *few]}
     (root / "book" / "_toc.yml").write_text(yaml.safe_dump(toc))
+    config = root / "book" / "_config.yml"
+    config.write_text(config.read_text().replace("api_packages: [dmlib.manifest]", "api_packages: []"))
     unknown = nbformat.v4.new_markdown_cell("Nobody knows {num}`toy01.masss` and {num}`toy01.n±`.")
     change(settings, lambda notebook: notebook.cells.append(unknown))
     (settings.build / "results" / "toy02.json").write_text("[]")

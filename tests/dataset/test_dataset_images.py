@@ -16,8 +16,8 @@ from dmlib.observe.grid import SkyGrid
 from dmlib.observe.images.bands import UGRIZ
 from dmlib.observe.images.light import ParticleLight
 from dmlib.observe.images.published import BANDS, box_view
-from dmlib.observe.skirt.run import VARIABLE
 from dmlib.observe.skirt.settings import SkirtSettings
+from dmlib.observe.skirt.source import VARIABLE
 from dmlib.sample import read_sample
 from dmlib.universe import open_universe
 
@@ -80,8 +80,8 @@ def test_published_images_make_a_data_set(small, pictures, tmp_path):
         for k in range(4):
             pair = image[middle, middle, k].ravel(), light[middle, middle, k].ravel()
             assert np.corrcoef(*pair)[0, 1] > 0.999
-    batch = made.load(None, "all")
-    assert batch.inputs.shape == (N_GALAXIES - 1, 64, 64, 7) and np.isfinite(batch.inputs).all()
+    inputs = made.inputs(made.rows())
+    assert inputs.shape == (N_GALAXIES - 1, 64, 64, 7) and np.isfinite(inputs).all()
     assert made.channels("photometry") == BANDS
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dmlib.dataset.split import SPLITS, assign, straddling
+from dmlib.dataset import SPLITS, assign, straddling
 
 
 def test_shares_of_many_galaxies():

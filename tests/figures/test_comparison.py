@@ -7,7 +7,7 @@ import pytest
 
 from dmlib.evaluation.method_comparison import Entry, MethodComparison
 from dmlib.figures import comparison, style
-from dmlib.rotation.reasons import Reason
+from dmlib.rotation.curve import Reason
 from dmlib.settings import RADII_KPC
 
 

@@ -12,9 +12,9 @@ from typing import ClassVar
 import pytest
 
 from dmlib.errors import FetchError
-from dmlib.manifest import available, fetch
+from dmlib.manifest import Entry, Manifest
 from dmlib.manifest.download import Downloader, Gate
-from dmlib.manifest.schema import Entry, Manifest
+from dmlib.manifest.fetch import available, fetch
 
 FITS = (b"SIMPLE  =                    T" + b" " * 50 + b"END").ljust(2880) + bytes(range(256)) * 1000
 KEY = "0123456789abcdef" * 2

@@ -10,9 +10,8 @@ import pytest
 import yaml
 
 from dmlib.errors import FetchError, ManifestError
-from dmlib.manifest import available, fetch, load_manifest, table
-from dmlib.manifest.fetch import tree_sha256
-from dmlib.manifest.schema import parse
+from dmlib.manifest import load_manifest, parse
+from dmlib.manifest.fetch import available, fetch, table, tree_sha256
 
 ENTRY = """
 thing:

@@ -147,14 +147,14 @@ def test_adding_an_architecture_takes_a_module_and_a_row(built, tiny):
 
 def test_a_network_depends_on_the_code_of_its_own_architecture():
     used = {name: closure(["dmlib.networks.fit", ARCHITECTURES[name].module]) for name in ("A", "C")}
-    assert "dmlib.networks.architectures.a" in used["A"] and "dmlib.networks.architectures.c" not in used["A"]
+    assert "dmlib.networks.architectures.published" in used["A"] and "dmlib.networks.architectures.c" not in used["A"]
     assert all("dmlib.networks.augment" in modules for modules in used.values())
     assert not any("dmlib.networks.plan" in modules for modules in used.values())
 
 
 def test_an_edited_architecture_makes_the_networks_out_of_date():
     files = {path.name for path in product_step(Settings(profile="smoke"), PRODUCTS["models"]).files}
-    assert {"a.py", "b.py", "c.py", "resnet50.py", "fit.py"} <= files
+    assert {"published.py", "b.py", "c.py", "fit.py"} <= files
 
 
 def test_cards_describe_the_training(fit, built):
@@ -191,7 +191,7 @@ def test_predictions(built):
     found = predictions.read_predictions(built.predictions_path)
     dataset = read_dataset(built.dataset_path)
     rows = dataset.rows("test")
-    assert found.names == ("tiny/all", "tiny/hi") and len(rows) == 12
+    assert list(found.groups) == ["tiny/all", "tiny/hi"] and len(rows) == 12
     np.testing.assert_array_equal(found.rows, rows)
     np.testing.assert_array_equal(found.truth, dataset.dm_profile[rows])
     one = found["tiny/all"]
@@ -217,7 +217,7 @@ def test_the_test_galaxies_have_no_part_in_the_error(built, tmp_path, monkeypatc
     predictions.build(other)
     before, after = (predictions.read_predictions(settings.predictions_path) for settings in (built, other))
     assert not np.allclose(before.truth, after.truth)
-    for name in before.names:
+    for name in before.groups:
         np.testing.assert_array_equal(before[name].m_dm, after[name].m_dm)
         np.testing.assert_array_equal(before[name].sigma_ln, after[name].sigma_ln)
 

@@ -34,7 +34,7 @@ def toy(summary, model, n_outputs):
         grid=SkyGrid(24.0, 12),
     )
     net = SimpleNamespace(model=model, channels=CHANNELS, std=np.ones(n_outputs), check_dataset=lambda dataset: None)
-    return summary.Sensitivity.of(net, dataset, (1.0, 100.0))
+    return summary.Sensitivity(net, dataset, (1.0, 100.0))
 
 
 def test_the_nearest_outputs_are_compared(saliency_summary):

@@ -67,10 +67,8 @@ def test_optical_depth_by_hand():
     depth = Dust().optical_depth(np.array([dust.N_H0]), np.array([0.0127]))[0]
     wavelength = bands.per_band("wavelength")
     np.testing.assert_allclose(depth, dust.extinction_curve(wavelength) * dust.scattering_factor(wavelength))
-    twice = Dust(strength=2.0).optical_depth(np.array([dust.N_H0]), np.array([0.0127 * 2]))[0]
-    np.testing.assert_allclose(twice / depth, 2.0 * 2.0**1.6)
-    later = Dust(redshift=1.0).optical_depth(np.array([dust.N_H0]), np.array([0.0127]))[0]
-    np.testing.assert_allclose(later / depth, 2.0**-0.5)
+    richer = Dust().optical_depth(np.array([dust.N_H0]), np.array([0.0127 * 2]))[0]
+    np.testing.assert_allclose(richer / depth, 2.0**1.6)
 
 
 def test_extinction_curve_has_published_values():

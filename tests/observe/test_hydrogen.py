@@ -11,6 +11,7 @@ from martini.sources import TNGSource
 from dmlib.errors import GalaxyError
 from dmlib.galaxy import Component
 from dmlib.observe import hydrogen as hi
+from dmlib.observe.cube import HISettings
 from dmlib.units import CodeUnits, wrap
 
 UNITS = CodeUnits()
@@ -68,7 +69,9 @@ def test_equal_to_martini_tng_source(tmp_path):
         "TNG100-1", 99, 7, api_key="not used", cutout_dir=str(tmp_path), distance=70 * u.Mpc, ra=0 * u.deg
     )
     position = wrap(np.asarray(cells["CenterOfMass"], dtype=float) - centre, UNITS.box) * UNITS.length
-    ours = hi.HIGas.of(galaxy(cells, position, np.asarray(cells["Velocities"], dtype=float) - bulk), negligible=0.0)
+    ours = hi.HIGas.of(
+        galaxy(cells, position, np.asarray(cells["Velocities"], dtype=float) - bulk), HISettings(negligible=0.0)
+    )
     theirs = source.mHI_g.to_value(u.Msun)
     keep = theirs > 0
     assert keep.sum() == len(ours.m_hi) == len(theirs)
@@ -113,7 +116,7 @@ def test_units():
 
 def test_negligible_cells_are_dropped_and_their_mass_kept():
     toy = galaxy(tng_cells(2000))
-    full, lean = (hi.HIGas.of(toy, negligible=share) for share in (0.0, 1e-2))
+    full, lean = (hi.HIGas.of(toy, HISettings(negligible=share)) for share in (0.0, 1e-2))
     assert len(lean.m_hi) < len(full.m_hi)
     assert lean.mass == pytest.approx(full.mass, rel=1e-12)
     assert lean.m_hi.max() / full.m_hi.max() == pytest.approx(1.0, abs=0.0102)

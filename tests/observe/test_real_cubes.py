@@ -9,8 +9,7 @@ from astropy.io import fits
 
 from dmlib.errors import GalaxyError
 from dmlib.observe.cube import HISettings
-from dmlib.observe.cube_fits import HI_FREQUENCY, CubeError, read_cube, write_fits
-from dmlib.observe.degrade import degrade
+from dmlib.observe.cube_fits import HI_FREQUENCY, CubeError, degrade, read_cube, write_fits
 from dmlib.observe.deposit import observe
 from dmlib.observe.grid import SkyGrid
 from dmlib.observe.moments import integrated_flux, moment_maps, moments

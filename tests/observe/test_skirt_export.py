@@ -112,7 +112,7 @@ def test_units_are_in_the_headers_and_the_values_in_them(tmp_path):
 def test_the_young_are_star_forming_regions(tmp_path):
     toy = galaxy(stars(np.eye(3), [5.0, 0.009, 0.011], m_initial=[1e6, 2e6, 4e6], metallicity=[0.02, 0.05, 0.02]))
     written = export(toy, some_views(1), GRID, SkirtSettings(dust=False), tmp_path)
-    assert (written.contents.old, written.contents.young) == (2, 1)
+    assert (written.rows["stars"], written.rows["young"]) == (2, 1)
     young = Columns(tmp_path / "young.txt")
     assert young.units == ("pc", "pc", "pc", "pc", "Msun/yr", "1", "1", "Pa", "1")
     assert young["star formation rate"] == pytest.approx([0.2])
@@ -175,7 +175,7 @@ def test_dust_of_a_real_galaxy(tmp_path, real):
     forming = real.gas.extra["StarFormationRate"] > 0
     metals = (real.gas.mass * real.gas.extra["GFM_Metallicity"])[forming].sum()
     assert np.sum(rows["mass"] * rows["metallicity"]) == pytest.approx(metals, rel=1e-6)
-    low, high = written.contents.domain.T
+    low, high = written.domain.T
     kpc = np.column_stack([rows[f"position {axis}"] for axis in "xyz"]) / 1e3
     reach = rows["smoothing length"][:, None] / 1e3
     assert np.all(kpc - reach >= low - 1e-5) and np.all(kpc + reach <= high + 1e-5)

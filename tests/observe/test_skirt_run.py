@@ -12,14 +12,13 @@ from astropy.io import fits
 from skirt_toys import GRID, executable, galaxy, gas, lopsided, some_views, stars
 
 from dmlib.errors import GalaxyError
-from dmlib.observe.images.bands import REDSHIFT, maggies_per_lsun
+from dmlib.observe.images.bands import maggies_per_lsun
 from dmlib.observe.images.light import ParticleLight, star_luminosities
 from dmlib.observe.images.published import box_view
 from dmlib.observe.images.sdss import normalise
 from dmlib.observe.skirt.export import export
-from dmlib.observe.skirt.run import VARIABLE, find_skirt, read_frame, run_skirt
 from dmlib.observe.skirt.settings import SkirtError, SkirtSettings
-from dmlib.observe.skirt.source import OwnSkirt
+from dmlib.observe.skirt.source import VARIABLE, OwnSkirt, find_skirt, read_frame, run_skirt
 
 OWN = SkirtSettings(library="self-contained", dust=False, packets=2e5)
 
@@ -72,17 +71,9 @@ def test_the_source_gives_what_the_recipe_needs(skirt):
     view = some_views(1)[0]
     image = source.image(lopsided(), view, GRID)
     assert image.shape == (16, 16, 5)
-    total = star_luminosities(lopsided()).sum(axis=0) * maggies_per_lsun(REDSHIFT)
+    total = star_luminosities(lopsided()).sum(axis=0) * maggies_per_lsun()
     np.testing.assert_allclose(image.sum((0, 1)), total, rtol=0.03)
     assert np.isfinite(normalise(image, source.unit, source.bands, GRID)).all()
-
-
-def test_files_are_kept_where_they_are_wanted(tmp_path, skirt):
-    toy = galaxy(stars([[0.0, 0.0, 0.0]], 5.0), gas([[0.0, 0.0, 0.0]]))
-    source = OwnSkirt(OWN.model_copy(update={"dust": True}), folder=tmp_path / "kept", executable=skirt, timeout=60)
-    source.images(toy, [box_view(7)], GRID)
-    kept = {path.name for path in (tmp_path / "kept" / "subhalo_7").iterdir()}
-    assert {"stars.txt", "gas.txt", "dust.txt", "population.stab", "export.json", "out", "subhalo_7.ski"} <= kept
 
 
 def test_a_run_that_takes_too_long_is_ended_with_all_it_started(tmp_path, skirt, monkeypatch):
@@ -122,13 +113,13 @@ def test_missing_resources_are_told_with_the_mend(tmp_path, skirt):
     # The stand-in has no bands but those from files, as SKIRT without its packs.
     written.ski.write_text(written.ski.read_text().replace("BroadBand", "FileBand").replace("bandName", "filename"))
     for band in "UGRIZ":
-        shutil.copy(export_of_own(tmp_path) / f"band_{band.lower()}.txt", written.folder / f"SLOAN_SDSS_{band}")
+        shutil.copy(export_of_own(tmp_path) / f"band_{band.lower()}.txt", written.ski.parent / f"SLOAN_SDSS_{band}")
     with pytest.raises(SkirtError, match=r"Could not locate resource .*library='self-contained'"):
         run_skirt(written.ski, tmp_path / "out", executable=skirt, timeout=60)
 
 
 def export_of_own(tmp_path):
-    return export(lopsided(), some_views(1), GRID, OWN, tmp_path / "own").folder
+    return export(lopsided(), some_views(1), GRID, OWN, tmp_path / "own").ski.parent
 
 
 def test_no_executable_is_told_with_the_mend(tmp_path, monkeypatch):
@@ -239,7 +230,7 @@ class TestRealSkirt:
 
     def test_without_dust_the_flux_is_the_particle_lights(self, tmp_path):
         views = some_views()
-        images = OwnSkirt(OWN, folder=tmp_path, threads=2, timeout=600).images(lopsided(), views, GRID)
+        images = OwnSkirt(OWN, threads=2, timeout=600).images(lopsided(), views, GRID)
         light = ParticleLight(dust=None, unit="maggies/pixel")
         for view, image in zip(views, images, strict=True):
             agree(image, light.image(lopsided(), view, GRID))
@@ -250,7 +241,7 @@ class TestRealSkirt:
         toy = galaxy(stars(positions, ages), gas(positions, mass=1e8))
         settings = SkirtSettings(packets=1e5)
         try:
-            image = OwnSkirt(settings, folder=tmp_path, threads=2, timeout=600).image(toy, box_view(7), GRID)
+            image = OwnSkirt(settings, threads=2, timeout=600).image(toy, box_view(7), GRID)
         except SkirtError as error:
             if "resource" not in str(error):
                 raise
@@ -263,9 +254,7 @@ class TestRealSkirt:
         positions = np.random.default_rng(1).normal(0, 2, (200, 3))
         toy = galaxy(stars(positions, 3.0), gas(positions, mass=1e8))
         bare, dusty = (
-            OwnSkirt(OWN.model_copy(update={"dust": dust}), folder=tmp_path / str(dust), timeout=600)
-            .image(toy, box_view(7), GRID)
-            .sum((0, 1))
+            OwnSkirt(OWN.model_copy(update={"dust": dust}), timeout=600).image(toy, box_view(7), GRID).sum((0, 1))
             for dust in (False, True)
         )
         share = dusty / bare

@@ -89,7 +89,7 @@ def test_skirt_would_accept_the_parameter_file(tmp_path, variant):
 def test_without_dusty_cells_there_is_no_medium(tmp_path):
     no_dust = galaxy(stars([[0.0, 0.0, 0.0]], 5.0), gas([[0.0, 0.0, 0.0]], forming=False))
     written = export(no_dust, some_views(1), GRID, SkirtSettings(), tmp_path)
-    assert written.contents.gas == 0 and not (tmp_path / "gas.txt").exists()
+    assert written.rows["gas"] == 0 and not (tmp_path / "gas.txt").exists()
     assert skirt_schema.problems(written.ski) == []
     assert "mediumSystem" not in written.ski.read_text()
 
@@ -195,7 +195,7 @@ def test_the_defaults_are_the_published_recipe(tmp_path):
     text = written.ski.read_text()
     for part in ('imf="Chabrier"', "<MappingsSEDFamily", 'massFraction="0.3"', "<ZubkoDustMix", 'redshift="0.0485236"'):
         assert part in text
-    assert written.contents.old == written.contents.young == 1
+    assert written.rows["stars"] == written.rows["young"] == 1
     view = ElementTree.parse(written.ski).getroot().find(".//FrameInstrument")
     assert [float(view.get(k).split()[0]) for k in ("inclination", "azimuth", "roll")] == pytest.approx([0, 0, 90])
 

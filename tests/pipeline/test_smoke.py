@@ -122,7 +122,8 @@ def test_no_folder_of_this_machine_and_no_key(smoke):
 
 
 def test_pages(smoke):
-    assert page_checks.check(smoke.html, toc=smoke.root / "book" / "_toc.yml", private=[str(smoke.root)]) == []
+    toc = smoke.build / "book_source" / "_toc.yml"
+    assert page_checks.check(smoke.html, toc=toc, private=[str(smoke.root)]) == []
 
 
 def test_a_second_run_does_nothing(smoke):

@@ -17,7 +17,7 @@ from dmlib.dataset.views import Observer
 from dmlib.settings import Settings
 from dmlib.universe import Universe, open_universe
 
-N_GALAXIES = 12
+N_GALAXIES = 8
 
 
 class Opened(NamedTuple):
@@ -31,7 +31,7 @@ class Opened(NamedTuple):
 
 @pytest.fixture(scope="session")
 def opened(smoke_universe, tmp_path_factory) -> Opened:
-    """Twelve galaxies of profile ``smoke``."""
+    """Eight galaxies of profile ``smoke``."""
     settings = Settings(profile="smoke", build_root=str(tmp_path_factory.mktemp("rotation")))
     shutil.copytree(smoke_universe.universe_dir, settings.universe_dir, copy_function=os.link)
     universe = open_universe(settings)

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import h5py
 import numpy as np
 import pytest
+from mock_curves import mock_curve, mock_galaxy
 
 from dmlib.bootstrap import Estimate
 from dmlib.errors import DmlibError, GalaxyError
@@ -16,10 +17,10 @@ from dmlib.evaluation import method_comparison as comparison
 from dmlib.networks.predictions import Prediction, Predictions
 from dmlib.rotation import benchmark as builder
 from dmlib.rotation.benchmark import VARIANTS, read_benchmark
+from dmlib.rotation.curve import Reason, Rejection
 from dmlib.rotation.fit import Sampling
 from dmlib.rotation.measure import ViewMeasurement
-from dmlib.rotation.posterior import ConcentrationRelation, Uniform, known, mock_curve, mock_galaxy
-from dmlib.rotation.reasons import Reason, Rejection
+from dmlib.rotation.posterior import INCLINATION_FLOOR, ConcentrationRelation, Uniform, known
 from dmlib.settings import RADII_KPC, Settings
 
 #: Galaxy 3 shows no gas, view 1 of galaxy 5 is refused though it has a curve.
@@ -53,7 +54,7 @@ def make_world(monkeypatch, root):
         model = replace(curves[subhalo_id, view], inclination=50.0, inclination_err=3.0, upsilon_disk=0.5)
         reasons = (Rejection(Reason.FACE_ON, 12.0), Rejection(Reason.LOPSIDED, 0.2))
         reasons = reasons if (subhalo_id, view) == (5, 1) else ()
-        return ViewMeasurement(subhalo_id, view, knowledge, curve, model, reasons)
+        return ViewMeasurement(curve, model, reasons)
 
     monkeypatch.setattr(builder, "read_dataset", lambda path: dataset)
     monkeypatch.setattr(builder, "_opened", lambda settings: (dataset, SimpleNamespace(cube=cube)))
@@ -91,10 +92,10 @@ def test_every_view_has_a_row_and_every_refusal_a_reason(built):
 def test_a_killed_run_goes_on(world, monkeypatch):
     whole = builder._measure
 
-    def killed(work):
-        if work.subhalo_id == 8:
+    def killed(settings, blocks, galaxy):
+        if galaxy[0] == 8:
             raise KeyboardInterrupt
-        whole(work)
+        whole(settings, blocks, galaxy)
 
     monkeypatch.setattr(builder, "_measure", killed)
     with pytest.raises(KeyboardInterrupt):
@@ -115,9 +116,9 @@ def test_the_same_seed_gives_the_same_numbers(world, built):
 
 
 def test_priors_of_the_variants():
-    model = replace(mock_galaxy(), inclination=50.0, inclination_err=3.0)
+    model = replace(mock_galaxy(), upsilon_disk=1.0, inclination=50.0, inclination_err=3.0)
     observed, perfect, told = (VARIANTS[name].priors(model) for name in ("nfw", "nfw_perfect", "nfw_lcdm"))
-    assert observed.inclination.sigma == pytest.approx(np.hypot(3, builder.INCLINATION_FLOOR))
+    assert observed.inclination.sigma == pytest.approx(np.hypot(3, INCLINATION_FLOOR))
     assert observed.log_upsilon_disk.mean == 0 and observed.log_upsilon_disk.sigma == 0.1
     assert perfect.inclination is None and perfect.log_upsilon_disk is None
     assert told.log_c == ConcentrationRelation() and told.stellar_to_halo and not observed.stellar_to_halo

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
+from mock_curves import mock_curve, mock_galaxy
 
 from dmlib.errors import DmlibError, GalaxyError
-from dmlib.rotation.fit import Sampling, Task, fit, fit_many
+from dmlib.rotation.fit import Sampling, fit, fit_many
 from dmlib.rotation.posterior import (
     ConcentrationRelation,
     Normal,
@@ -16,8 +18,6 @@ from dmlib.rotation.posterior import (
     Uniform,
     known,
     likelihood,
-    mock_curve,
-    mock_galaxy,
 )
 from dmlib.settings import RADII_KPC
 
@@ -35,21 +35,21 @@ def curve():
 
 
 def test_intervals_are_calibrated():
-    """The 68 per cent intervals of 120 curves drawn from the prior contain 68 +- 6 per cent, the 95 ones 95 +- 4."""
+    """The 68 per cent intervals of 60 curves drawn from the prior contain 68 +- 9 per cent, the 95 ones 95 +- 5."""
     rng = np.random.default_rng(11)
     tasks, truth = [], []
-    for k in range(120):
+    for k in range(60):
         halo = ("nfw", "burkert")[k % 2]
         model, mass = mock_curve(mock_galaxy(), halo, FULL, rng)
         truth.append(mass)
-        tasks.append(Task((k,), model, halo, FULL, seed=k, sampling=SHORTER, evidence=False))
+        tasks.append((k, partial(fit, model, halo, FULL, seed=k, sampling=SHORTER, evidence=False)))
     inside = np.zeros((2, len(tasks), len(RADII_KPC)), dtype=bool)
     for outcome in fit_many(tasks):
         low95, low68, _, high68, high95 = outcome.fit.quantiles
         mass = truth[outcome.key[0]]
         inside[:, outcome.key[0]] = (low68 < mass) & (mass < high68), (low95 < mass) & (mass < high95)
-    assert inside[0].mean() == pytest.approx(0.68, abs=0.06)
-    assert inside[1].mean() == pytest.approx(0.95, abs=0.04)
+    assert inside[0].mean() == pytest.approx(0.68, abs=0.09)
+    assert inside[1].mean() == pytest.approx(0.95, abs=0.05)
 
 
 def test_evidence_is_the_integral(curve):
@@ -126,12 +126,12 @@ def test_what_cannot_be_fitted_is_refused(curve):
         fit(replace(model, v_obs=np.nan * model.v_obs))
     with pytest.raises(DmlibError, match="hernquist"):
         fit(model, "hernquist")
-    outcome = next(fit_many([Task((1,), short, "nfw", known())], workers=1))
-    assert outcome.fit is None and "2 measured radii" in outcome.reason
+    outcome = next(fit_many([(1, partial(fit, short, "nfw", known()))], workers=1))
+    assert outcome.fit is None and "2 measured radii" in str(outcome.rejection)
 
 
 def test_number_of_processes_changes_nothing(curve):
-    tasks = [Task((k,), curve[0], "nfw", known(), seed=k, sampling=SHORT) for k in range(2)]
+    tasks = [(k, partial(fit, curve[0], "nfw", known(), seed=k, sampling=replace(SHORT, most=300))) for k in range(2)]
     alone, together = (sorted(fit_many(tasks, workers=n), key=lambda o: o.key) for n in (1, 2))
     for one, other in zip(alone, together, strict=True):
         np.testing.assert_array_equal(one.fit.quantiles, other.fit.quantiles)

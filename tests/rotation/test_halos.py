@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from mock_curves import mock_curve, mock_galaxy
 from scipy.integrate import quad
 from scipy.special import gamma, gammainc
 
+from dmlib.embedded import relations
 from dmlib.errors import DmlibError
 from dmlib.rotation import halos
 from dmlib.rotation.fit import Sampling, fit
-from dmlib.rotation.halos import HALOS, HaloModel, log_concentration, log_einasto_alpha, log_stellar_mass, make, r200
-from dmlib.rotation.posterior import Normal, Priors, Uniform, known, mock_curve, mock_galaxy
+from dmlib.rotation.halos import HALOS, HaloModel, log_concentration, log_einasto_alpha, log_stellar_mass, make
+from dmlib.rotation.posterior import Normal, Priors, Uniform, known
 from dmlib.units import HUBBLE, RHO_CRIT
 
 RADII = np.geomspace(0.05, 300.0, 25)
@@ -51,7 +53,7 @@ def test_mass_is_the_integral_of_the_density(name):
 def test_m200_lies_within_r200(name):
     """What M200 means: the mean density within R200 is 200 times the critical one, whatever the model."""
     found = some(name)
-    size = r200(10.0**LOG_M)
+    size = relations.r200_of(10.0**LOG_M)
     for row in range(3):
         mass = found.m_enclosed(size[row : row + 1])[row, 0]
         assert mass == pytest.approx(10.0 ** LOG_M[row], rel=1e-9)
@@ -106,7 +108,7 @@ def test_a_new_model_is_one_class(monkeypatch):
         def density(self, x, shape):
             return (1 + x**2) ** -2.5
 
-    size = r200(10.0**LOG_M)
+    size = relations.r200_of(10.0**LOG_M)
     np.testing.assert_allclose(np.diag(make("plummer", LOG_M, LOG_C).m_enclosed(size)), 10.0**LOG_M)
     model, truth = mock_curve(mock_galaxy(), "plummer", known(log_m200=Uniform(11.0, 11.5)), np.random.default_rng(1))
     found = fit(model, "plummer", known(), sampling=Sampling(walkers=24, burn=60, block=200, most=200), evidence=False)

@@ -10,8 +10,7 @@ from dmlib.errors import GalaxyError
 from dmlib.figures import rotation_curves as figures
 from dmlib.figures import style
 from dmlib.rotation import measure
-from dmlib.rotation.curve import RotationCurve
-from dmlib.rotation.reasons import Reason
+from dmlib.rotation.curve import Reason, RotationCurve
 from dmlib.rotation.rings import fit_rings, model_field
 from dmlib.rotation.velocity_field import velocity_field
 

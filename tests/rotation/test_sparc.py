@@ -9,9 +9,10 @@ from astropy.table import QTable
 
 from dmlib.errors import FetchError, GalaxyError
 from dmlib.galaxy import Component, Galaxy
-from dmlib.rotation import sparc_sample
-from dmlib.rotation.massmodel import MassModel, from_galaxy, from_sparc, outer_slope, signed_root, signed_square
-from dmlib.rotation.sparc import ROTMOD, TABLE1, SparcError, read_rotmod, read_table1
+from dmlib.rotation import sparc
+from dmlib.rotation.massmodel import MassModel, from_galaxy, outer_slope, signed_root, signed_square
+from dmlib.rotation.sparc import ROTMOD, TABLE1, SparcError, from_sparc, read_rotmod, read_table1
+from dmlib.rotation.sparc_analysis import relate
 from dmlib.units import G
 
 ROTMOD_TEXT = """# Distance = 3.5 Mpc
@@ -233,21 +234,21 @@ class TestExamples:
         rng = np.random.default_rng(3)
         x = 10 ** rng.uniform(8, 11, 4000)
         y = 10 ** (0.6 * np.log10(x) + 4 + rng.normal(0, 0.2, 4000))
-        found = sparc_sample.relate(x, y, seed=1, draws=100)
-        assert found.slope == pytest.approx(0.6, abs=0.01)
-        assert found.scatter == pytest.approx(0.2, abs=3 * found.scatter_error)
-        assert found.spread == pytest.approx(np.hypot(0.2, 0.6 * 3 / np.sqrt(12)), rel=0.03)
-        assert found.scatter_error == pytest.approx(0.2 / np.sqrt(2 * 4000), rel=0.4)
-        assert sparc_sample.relate(x, y, seed=1, draws=100) == found
+        found = relate(x, y, seed=1, draws=100)
+        assert found.values["slope"] == pytest.approx(0.6, abs=0.01)
+        assert found.values["scatter"] == pytest.approx(0.2, abs=3 * found.errors["scatter"])
+        assert found.values["spread"] == pytest.approx(np.hypot(0.2, 0.6 * 3 / np.sqrt(12)), rel=0.03)
+        assert found.errors["scatter"] == pytest.approx(0.2 / np.sqrt(2 * 4000), rel=0.4)
+        assert relate(x, y, seed=1, draws=100) == found
 
     def test_from_the_mirror(self, shared_data, monkeypatch):
         monkeypatch.setenv("DMLIB_MIRROR", str(shared_data))
-        assert sparc_sample.load_example(QTable(), None).galaxy == "NGC 6503"
-        population = sparc_sample.load_population(QTable())
+        assert sparc.load_example(QTable(), None).galaxy == "NGC 6503"
+        population = sparc.load_population(QTable())
         assert population.meta["source"] == "SPARC" and len(population) > 50
         assert np.all(population["m_dark"] > 0 * u.M_sun)
         with pytest.raises(SparcError, match="NGC9999"):
-            sparc_sample.load_example(QTable(), None, "NGC9999")
+            sparc.load_example(QTable(), None, "NGC9999")
 
     def test_without_sparc_the_universe_stands_in(self, monkeypatch):
         """The reason is kept, and shown by the chapter."""
@@ -263,10 +264,10 @@ class TestExamples:
                 "v_max": [150, 190] * u.km / u.s,
             }
         )
-        monkeypatch.setattr(sparc_sample, "fetch", refuse)
-        monkeypatch.setattr(sparc_sample, "_stand_in", lambda sample, universe, note: note)
-        assert "no network" in sparc_sample.load_example(sample, None)
-        population = sparc_sample.load_population(sample)
+        monkeypatch.setattr(sparc, "fetch", refuse)
+        monkeypatch.setattr(sparc, "_stand_in", lambda sample, universe, note: note)
+        assert "no network" in sparc.load_example(sample, None)
+        population = sparc.load_population(sample)
         assert population.meta["source"] is None and list(population["galaxy"]) == ["3", "7"]
 
     def test_a_damaged_mirror_is_not_passed_over(self, tmp_path, monkeypatch):
@@ -275,4 +276,4 @@ class TestExamples:
         monkeypatch.setenv("DMLIB_MIRROR", str(tmp_path))
         monkeypatch.setenv("DMLIB_DATA", str(tmp_path / "cache"))
         with pytest.raises(FetchError, match=r"sparc-table.*mirror"):
-            sparc_sample.load_example(QTable(), None)
+            sparc.load_example(QTable(), None)

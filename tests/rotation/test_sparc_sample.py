@@ -7,10 +7,17 @@ import pytest
 from astropy import units as u
 from astropy.table import QTable
 
-from dmlib.rotation import sparc_sample as module
+from dmlib.rotation import sparc as module
 from dmlib.rotation.fit import Sampling
-from dmlib.rotation.sparc_fits import fit_curves
-from dmlib.rotation.sparc_sample import acceleration_scale, accelerations, load_curves, tully_fisher
+from dmlib.rotation.sparc import load_curves
+from dmlib.rotation.sparc_analysis import (
+    Accelerations,
+    acceleration_scale,
+    accelerations,
+    expected_acceleration,
+    fit_curves,
+    tully_fisher,
+)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +56,7 @@ def test_tully_fisher_relation_is_the_published_one(sparc):
 def test_a_scale_that_was_put_in_comes_back(sparc):
     """The fit of the relation on points that follow it exactly, with another scale."""
     points = accelerations(sparc)
-    exact = module.Accelerations(points.g_bar, module.expected_acceleration(points.g_bar, 3e-10), points.galaxy)
+    exact = Accelerations(points.g_bar, expected_acceleration(points.g_bar, 3e-10), points.galaxy)
     found = acceleration_scale(exact, seed=1, draws=2)
     assert found.values["scale"] == pytest.approx(3e-10, rel=1e-3)
     assert found.values["scatter"] < 1e-4
@@ -71,7 +78,7 @@ def test_fits_are_stored_and_repeated_for_other_priors(shared_data, tmp_path, mo
     first = fit_curves(few, path, sampling=short)
     assert np.isfinite(first.log_bayes).all() and first["nfw"]["quantiles"].shape == (len(few), 5, 20)
     assert not first.settled.all()
-    monkeypatch.setattr("dmlib.rotation.sparc_fits.fit_many", lambda *a, **k: pytest.fail("fitted again"))
+    monkeypatch.setattr("dmlib.rotation.sparc_analysis.fit_many", lambda *a, **k: pytest.fail("fitted again"))
     again = fit_curves(few, path, sampling=short)
     np.testing.assert_array_equal(again["burkert"]["quantiles"], first["burkert"]["quantiles"])
     with pytest.raises(pytest.fail.Exception):

@@ -31,10 +31,10 @@ from dmlib.observe.images.published import PublishedSkirt
 from dmlib.sample import SUBHALO_FIELDS
 from dmlib.settings import Settings
 from dmlib.universe import FilesUniverse
-from dmlib.universe.api import ApiUniverse
 from dmlib.universe.api import universe as api
-from dmlib.universe.api.client import Client, in_parallel
+from dmlib.universe.api.downloads import in_parallel
 from dmlib.universe.api.source import FACTS, Source
+from dmlib.universe.api.universe import ApiUniverse
 from mocktng import FaultInjection, TngServer
 
 NAME = "embedded-smoke"
@@ -299,7 +299,7 @@ class TestRefusals:
     def test_addresses_to_which_no_key_goes(self, url, monkeypatch):
         monkeypatch.setenv("DMLIB_TNG_URL", url)
         with pytest.raises(FetchError, match="DMLIB_TNG_URL"):
-            Client()
+            ApiUniverse(NAME)
 
     def test_another_simulation_under_the_same_name(self, serve):
         serve()
@@ -442,5 +442,5 @@ def _sample(settings):
 def test_missing_is_not_asked_again(serve):
     server = serve()
     with pytest.raises(Missing):
-        Client().json("nothing/", label="nothing")
+        Source(NAME, 99).json("nothing/", label="nothing")
     assert len(server.requests) == 1

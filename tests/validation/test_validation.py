@@ -8,8 +8,18 @@ import pytest
 from dmlib import embedded
 from dmlib.errors import GalaxyError
 from dmlib.universe import FilesUniverse
-from dmlib.validation import Rotation, centrals, compare, measure, rotation, scaling_relations
-from dmlib.validation.measure import hi_radius, nfw_concentration, stellar_ages, weighted_median
+from dmlib.validation import (
+    Rotation,
+    centrals,
+    compare,
+    hi_radius,
+    measure,
+    nfw_concentration,
+    rotation,
+    scaling_relations,
+    stellar_ages,
+    weighted_median,
+)
 
 
 @pytest.mark.parametrize("c", [4.0, 9.0, 18.0])

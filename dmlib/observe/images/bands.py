@@ -96,68 +96,61 @@ def absolute_magnitude(luminosities: np.ndarray, bands: tuple[str, ...] = UGRIZ)
         return per_band("m_sun", bands) - 2.5 * np.log10(luminosities)
 
 
-def maggies_per_lsun(redshift: float = REDSHIFT, bands: tuple[str, ...] = UGRIZ) -> np.ndarray:
-    """Flux of one solar luminosity at a redshift, shape (band,) [maggies, the flux of AB magnitude 0].
+def maggies_per_lsun(bands: tuple[str, ...] = UGRIZ) -> np.ndarray:
+    """Flux of one solar luminosity at `REDSHIFT`, shape (band,) [maggies, the flux of AB magnitude 0].
 
     The band is taken in the rest frame: there is no K-correction, whose size at z = 0.05 is 0.05 to 0.2 mag.
     """
-    modulus = COSMOLOGY.distmod(redshift).to_value(u.mag)
+    modulus = COSMOLOGY.distmod(REDSHIFT).to_value(u.mag)
     return 10.0 ** (-0.4 * (per_band("m_sun", bands) + modulus))
 
 
-def kpc_per_arcsec(redshift: float = REDSHIFT) -> float:
-    """Proper kpc that one arcsecond spans at a redshift."""
-    return float(COSMOLOGY.kpc_proper_per_arcmin(redshift).to_value(u.kpc / u.arcmin)) / 60.0
+def kpc_per_arcsec() -> float:
+    """Proper kpc that one arcsecond spans at `REDSHIFT`."""
+    return float(COSMOLOGY.kpc_proper_per_arcmin(REDSHIFT).to_value(u.kpc / u.arcmin)) / 60.0
 
 
-def to_maggies(
-    image: np.ndarray, pixel_area: float, redshift: float = REDSHIFT, bands: tuple[str, ...] = UGRIZ
-) -> np.ndarray:
-    """Flux per pixel [maggies] of a surface brightness [Lsun/kpc^2], shape (y, x, band).
+def to_maggies(image: np.ndarray, pixel_area: float, bands: tuple[str, ...] = UGRIZ) -> np.ndarray:
+    """Flux per pixel at `REDSHIFT` [maggies] of a surface brightness [Lsun/kpc^2], shape (y, x, band).
 
     Parameters
     ----------
     image : ndarray, shape (y, x, band)
     pixel_area : float
         [kpc^2]
-    redshift : float
     bands : tuple of str
     """
-    return image * (pixel_area * maggies_per_lsun(redshift, bands))
+    return image * (pixel_area * maggies_per_lsun(bands))
 
 
-def from_maggies(
-    flux: np.ndarray, pixel_area: float, redshift: float = REDSHIFT, bands: tuple[str, ...] = UGRIZ
-) -> np.ndarray:
+def from_maggies(flux: np.ndarray, pixel_area: float, bands: tuple[str, ...] = UGRIZ) -> np.ndarray:
     """Inverse of `to_maggies`."""
-    return flux / (pixel_area * maggies_per_lsun(redshift, bands))
+    return flux / (pixel_area * maggies_per_lsun(bands))
 
 
-def surface_magnitude(image: np.ndarray, redshift: float = REDSHIFT, bands: tuple[str, ...] = UGRIZ) -> np.ndarray:
-    """Observed surface brightness [AB mag/arcsec^2] of an image [Lsun/kpc^2]; infinite where it is dark.
+def surface_magnitude(image: np.ndarray, bands: tuple[str, ...] = UGRIZ) -> np.ndarray:
+    """Surface brightness observed at `REDSHIFT` [AB mag/arcsec^2] of an image [Lsun/kpc^2]; infinite where it is dark.
 
     Dimmed by (1 + z)^4, as luminosity and angular distance imply.
     """
     with np.errstate(divide="ignore"):
-        return -2.5 * np.log10(to_maggies(image, kpc_per_arcsec(redshift) ** 2, redshift, bands))
+        return -2.5 * np.log10(to_maggies(image, kpc_per_arcsec() ** 2, bands))
 
 
 def ring_brightness(
-    images: Mapping[str, np.ndarray], grid: SkyGrid, *, bins: int, band: str = "r", bands: tuple[str, ...] = UGRIZ
+    images: Mapping[str, np.ndarray], grid: SkyGrid, *, bins: int, band: str = "r"
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Mean brightness in circular rings around the centre, out to the edge of the field.
 
     Parameters
     ----------
-    images : mapping of ndarray, shape (y, x, band)
-        Surface brightness [Lsun/kpc^2].
+    images : mapping of ndarray, shape (y, x, 5)
+        Surface brightness in u g r i z [Lsun/kpc^2].
     grid : SkyGrid
     bins : int
         Number of rings.
     band : str
         Band to measure.
-    bands : tuple of str
-        Bands of the images.
 
     Returns
     -------
@@ -166,12 +159,13 @@ def ring_brightness(
     brightness : dict of ndarray, shape (bins,)
         [AB mag/arcsec^2] at the redshift of the published images; NaN where the mean of a noisy image is not positive.
     """
-    radius, ring = grid.rings(bins)
+    edges = np.linspace(0.0, grid.field_of_view / 2, bins + 1)
+    ring = np.digitize(np.hypot(*grid.mesh()), edges) - 1
     inside = ring < bins
     counts = np.bincount(ring[inside], minlength=bins)
     brightness = {}
     for name, image in images.items():
-        mean = np.bincount(ring[inside], image[..., bands.index(band)][inside], bins) / np.maximum(counts, 1)
+        mean = np.bincount(ring[inside], image[..., UGRIZ.index(band)][inside], bins) / np.maximum(counts, 1)
         mean[mean <= 0] = np.nan
         brightness[name] = surface_magnitude(mean[:, None], bands=(band,))[:, 0]
-    return radius, brightness
+    return 0.5 * (edges[1:] + edges[:-1]), brightness

@@ -13,12 +13,10 @@ import numpy as np
 from astropy import units as u
 from astropy.table import QTable
 
-from ...errors import GalaxyError
 from ...galaxy import load_galaxy
-from ...progress import bar
 from ...units import PART_TYPE
 from ...universe.base import Universe
-from ..views import Mode, lines_of_sight
+from ..views import Mode, lines_of_sight, tabulate
 from .bands import ab_magnitudes, absolute_magnitude
 from .light import ParticleLight, star_luminosities
 
@@ -101,16 +99,12 @@ def dusty_magnitudes(
     set_aside : dict
         Reason by subhalo id, for galaxies that have no light or no axis.
     """
-    rows, set_aside = [], {}
-    for subhalo_id in bar(subhalo_ids, label="dust", unit="galaxy"):
-        try:
-            galaxy = load_galaxy(universe, int(subhalo_id), ("stars", "gas"), extra=light.fields)
-            (view,) = lines_of_sight(int(subhalo_id), galaxy.spin_axis(), 1, seed=seed, mode=mode)
-            bare = absolute_magnitude(star_luminosities(galaxy, light.bands).sum(axis=0), light.bands)
-            dusty = absolute_magnitude(light.luminosities(galaxy, view).sum(axis=0), light.bands)
-        except GalaxyError as error:
-            set_aside[int(subhalo_id)] = str(error)
-            continue
-        rows.append((int(subhalo_id), view.inclination, bare, dusty))
-    names = ("subhalo_id", "inclination", "bare", "dusty")
-    return QTable(rows=rows, names=names, units={"inclination": u.deg}), set_aside
+
+    def measure(subhalo_id: int) -> tuple:
+        galaxy = load_galaxy(universe, subhalo_id, ("stars", "gas"), extra=light.fields)
+        (view,) = lines_of_sight(subhalo_id, galaxy.spin_axis(), 1, seed=seed, mode=mode)
+        bare = absolute_magnitude(star_luminosities(galaxy, light.bands).sum(axis=0), light.bands)
+        dusty = absolute_magnitude(light.luminosities(galaxy, view).sum(axis=0), light.bands)
+        return view.inclination, bare, dusty
+
+    return tabulate(measure, subhalo_ids, {"inclination": "deg", "bare": None, "dusty": None}, label="dust")

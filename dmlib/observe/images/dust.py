@@ -9,7 +9,7 @@ depth for absorption is
    \left(\frac{Z_\mathrm{g}}{Z_\odot}\right)^\gamma \frac{N_\mathrm{H}}{2.1\times10^{21}\,\mathrm{cm}^{-2}},
 
 with the extinction curve of Cardelli, Clayton & Mathis (1989) for R_V = 3.1, :math:`\beta = -0.5`, :math:`\gamma = 1.6`
-(beyond 200 nm), :math:`Z_\odot = 0.0127`. Scattering returns part of the light (Calzetti et al. 1994),
+(beyond 200 nm), :math:`z = 0`, :math:`Z_\odot = 0.0127`. Scattering returns part of the light (Calzetti et al. 1994),
 
 .. math::
    \tau_\lambda = \tau^a_\lambda \left[h_\lambda \sqrt{1-\omega_\lambda} + (1-h_\lambda)(1-\omega_\lambda)\right],
@@ -48,7 +48,8 @@ from .bands import UGRIZ, per_band
 
 #: Column of hydrogen that has A_V = 1 times the metallicity term [cm^-2] (Nelson et al. 2018).
 N_H0 = 2.1e21
-BETA, GAMMA = -0.5, 1.6
+#: Power of the metallicity in the optical depth beyond 200 nm (Nelson et al. 2018).
+GAMMA = 1.6
 #: Age below which a star is in its birth cloud [Gyr], the cloud's optical depth at 550 nm and its slope.
 BIRTH_CLOUD_AGE, BIRTH_CLOUD_DEPTH, BIRTH_CLOUD_SLOPE = 0.01, 1.0, -0.7
 
@@ -120,7 +121,7 @@ def columns_in_front(
         Unit of `weights` per kpc^2, interpolated between pixels.
     """
     out = np.zeros((len(stars), weights.shape[1]))
-    if len(stars) == 0 or len(gas) == 0:
+    if not len(stars) or not len(gas):
         return out
     # The map need not be larger than the stars; gas beyond its edge hides none of them.
     half = min(np.abs(stars[:, :2]).max(), np.abs(gas[:, :2]).max() + support.max()) + 2.0 * pixel_size
@@ -189,19 +190,13 @@ class Dust:
         Stars and dust mixed, as in Nelson et al. (2018), or all the dust in front.
     birth_clouds : bool
         Whether stars younger than 10 Myr are inside birth clouds.
-    strength : float
-        Factor on the optical depth of the resolved dust; 1 is the published model.
     pixel_size : float
         Side of the pixels in which columns are summed [kpc]; cells are larger than this nearly everywhere.
-    redshift : float
-        Of the snapshot; at earlier times there was less dust per metal mass.
     """
 
     geometry: Literal["internal", "screen"] = "internal"
     birth_clouds: bool = True
-    strength: float = 1.0
     pixel_size: float = 0.5
-    redshift: float = 0.0
 
     def __post_init__(self) -> None:
         if self.geometry not in ("internal", "screen"):
@@ -253,8 +248,8 @@ class Dust:
         """
         wavelength = per_band("wavelength", bands)
         curve = extinction_curve(wavelength) * scattering_factor(wavelength)
-        metals = (np.asarray(metallicity) / Z_SUN) ** GAMMA * (1.0 + self.redshift) ** BETA
-        return self.strength * (metals * np.asarray(n_h) / N_H0)[:, None] * curve
+        metals = (np.asarray(metallicity) / Z_SUN) ** GAMMA
+        return (metals * np.asarray(n_h) / N_H0)[:, None] * curve
 
     def transmission(self, galaxy: Galaxy, view: View, bands: tuple[str, ...] = UGRIZ) -> np.ndarray:
         """Share of each star's light that reaches the observer, shape (n, band).

@@ -26,7 +26,7 @@ from ...galaxy import ComponentName, Galaxy
 from ..grid import SkyGrid
 from ..hydrogen import SPLINE_DISPERSION
 from ..views import View
-from .bands import REDSHIFT, UGRIZ, ab_magnitudes, luminosity, maggies_per_lsun
+from .bands import UGRIZ, ab_magnitudes, luminosity, maggies_per_lsun
 from .dust import Dust
 
 STAR_FIELDS = ("GFM_StellarPhotometrics", "StellarHsml", "GFM_StellarFormationTime")
@@ -55,16 +55,13 @@ class ParticleLight:
     dust : Dust or None
         Attenuation by the gas in front; None for the light as it is emitted.
     unit : {"Lsun/kpc2", "maggies/pixel"}
-        Surface brightness in solar luminosities of the band, or flux as at `redshift`.
-    redshift : float
-        For ``maggies/pixel``; default that of the published SKIRT images.
+        Surface brightness in solar luminosities of the band, or flux at the redshift of the published SKIRT images.
     bands : tuple of str
         Names in `dmlib.observe.images.bands.BANDS`.
     """
 
     dust: Dust | None = field(default_factory=Dust)
     unit: str = "Lsun/kpc2"
-    redshift: float = REDSHIFT
     bands: tuple[str, ...] = UGRIZ
 
     def __post_init__(self) -> None:
@@ -93,7 +90,7 @@ class ParticleLight:
         x, y, _ = view.project(galaxy.stars.position).T
         image = project(x, y, galaxy.stars.extra["StellarHsml"], light, grid)
         if self.unit == "maggies/pixel":
-            return image * maggies_per_lsun(self.redshift, self.bands)
+            return image * maggies_per_lsun(self.bands)
         return image / grid.pixel_area
 
 

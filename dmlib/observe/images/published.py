@@ -29,7 +29,7 @@ from astropy.utils.exceptions import AstropyUserWarning
 from ...errors import FetchError, GalaxyError, UniverseError
 from ...galaxy import ComponentName, Galaxy
 from ..grid import SkyGrid, resample
-from ..views import View, orientation
+from ..views import View, lines_of_sight
 
 BANDS = ("g", "r", "i", "z")
 UNIT = "counts/s/pixel"
@@ -119,8 +119,8 @@ def read_broadband(source: str | Path | BinaryIO, name: str | None = None) -> Br
     scale = header.get("CDELT1", 0.0)
     if unit != UNIT or length != "pc" or not scale > 0 or header.get("CDELT2") != scale:
         raise FetchError(
-            f"{name} says its unit is '{unit}' and its pixels are {scale} {length}, where counts/s/pixel and square "
-            f"pixels in pc are expected: {again}."
+            f"{name} says its unit is '{unit}' and its pixels are {scale} {length}, where {UNIT} and square pixels in "
+            f"pc are expected: {again}."
         )
     if not np.all(np.isfinite(data)):
         raise FetchError(f"{name} holds values that are not finite: {again}.")
@@ -137,9 +137,7 @@ def box_view(subhalo_id: int, spin_axis: np.ndarray | None = None) -> View:
     spin_axis : ndarray, shape (3,), optional
         For inclination and position angle; NaN without it.
     """
-    rotation = np.eye(3)
-    rotation.setflags(write=False)
-    return View(int(subhalo_id), 0, rotation, *orientation(rotation, spin_axis))
+    return lines_of_sight(subhalo_id, spin_axis, seed=0, mode="box")[0]
 
 
 @dataclass(frozen=True)
@@ -173,18 +171,16 @@ class PublishedSkirt:
         """
         path = Path(self.path)
         if path.is_dir():
-            for folder in _FOLDERS:
-                for name in (f"broadband_{subhalo_id}.fits", f"TNG100-1_099_broadband_{subhalo_id}.fits"):
-                    if (path / folder / name).is_file():
-                        return read_broadband(path / folder / name)
-        elif path.is_file():
-            image = self._from_archive(path, subhalo_id)
-            if image is not None:
-                return image
-        else:
+            names = (f"broadband_{subhalo_id}.fits", f"TNG100-1_099_broadband_{subhalo_id}.fits")
+            files = (path / folder / name for folder in _FOLDERS for name in names)
+            if file := next(filter(Path.is_file, files), None):
+                return read_broadband(file)
+        elif not path.is_file():
             raise UniverseError(
                 f"There are no published images at {path}: fetch tng100-skirt-images, or name its folder."
             )
+        elif content := self._from_archive(path, subhalo_id):
+            return read_broadband(BytesIO(content), f"broadband_{subhalo_id}.fits")
         raise GalaxyError(
             f"subhalo {subhalo_id} has no published SKIRT image in {path.name}: use its particles' light."
         )
@@ -204,18 +200,14 @@ class PublishedSkirt:
             )
         return self.read(galaxy.subhalo_id).on(grid)
 
-    def _from_archive(self, path: Path, subhalo_id: int) -> Broadband | None:
+    def _from_archive(self, path: Path, subhalo_id: int) -> bytes | None:
         try:
             with tarfile.open(path) as archive:
                 if not self._members:
                     # One pass over the archive's headers; thousands of galaxies follow.
                     found = ((re.search(r"broadband_(\d+)\.fits$", member.name), member) for member in archive)
                     self._members.update({int(match[1]): member for match, member in found if match})
-                member = self._members.get(subhalo_id)
-                handle = archive.extractfile(member) if member else None
-                content = handle.read() if handle else None
+                handle = archive.extractfile(self._members[subhalo_id]) if subhalo_id in self._members else None
+                return handle.read() if handle else None
         except (tarfile.TarError, OSError, EOFError) as error:
             raise UniverseError(f"{path.name} is no whole tar archive ({error}): fetch it again.") from error
-        if member is None or content is None:
-            return None
-        return read_broadband(BytesIO(content), Path(member.name).name)

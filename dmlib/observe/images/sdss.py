@@ -35,6 +35,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from astropy.stats import sigma_clipped_stats
 from scipy.ndimage import gaussian_filter
 
 from ...galaxy import ComponentName, Galaxy
@@ -77,7 +78,7 @@ def patch_noise(side: float, bands: tuple[str, ...] = UGRIZ) -> np.ndarray:
     bands : tuple of str
     """
     pixel = PIXEL * kpc_per_arcsec()
-    return from_maggies(sky_noise(bands), pixel**2, bands=bands) * (pixel / side)
+    return from_maggies(sky_noise(bands), pixel**2, bands) * (pixel / side)
 
 
 def electrons_per_maggie(bands: tuple[str, ...] = UGRIZ) -> np.ndarray:
@@ -92,7 +93,7 @@ class SdssLight:
     Parameters
     ----------
     light : ParticleLight
-        The ideal images; their unit, bands and redshift are those of the result.
+        The ideal images; their unit and bands are those of the result.
     seed : int
         Root seed of the noise.
     psf, noise : bool
@@ -121,21 +122,18 @@ class SdssLight:
 
     def sky_grid(self, grid: SkyGrid) -> SkyGrid:
         """SDSS pixels over the field of `grid`, with a margin for the blur all around."""
-        side = PIXEL * kpc_per_arcsec(self.light.redshift)
+        side = PIXEL * kpc_per_arcsec()
         margin = 4.0 * seeing().max() / PIXEL
         pixels = int(np.ceil(grid.field_of_view / side + 2 * margin))
         return SkyGrid(pixels * side, pixels)
 
     def image(self, galaxy: Galaxy, view: View, grid: SkyGrid) -> np.ndarray:
         """Image of one galaxy, shape (y, x, band) in `unit`; see `dmlib.observe.images.ImageSource.image`."""
-        sky, redshift = self.sky_grid(grid), self.light.redshift
+        sky = self.sky_grid(grid)
         surface = replace(self.light, unit="Lsun/kpc2").image(galaxy, view, sky)
-        flux = to_maggies(surface, sky.pixel_area, redshift, self.bands)
-        flux = self.observe(flux, galaxy.subhalo_id, view.index)
-        flux = resample(flux, sky.pixel_size, grid)
-        if self.unit == "maggies/pixel":
-            return flux
-        return from_maggies(flux, grid.pixel_area, redshift, self.bands)
+        flux = to_maggies(surface, sky.pixel_area, self.bands)
+        flux = resample(self.observe(flux, galaxy.subhalo_id, view.index), sky.pixel_size, grid)
+        return flux if self.unit == "maggies/pixel" else from_maggies(flux, grid.pixel_area, self.bands)
 
     def observe(self, flux: np.ndarray, subhalo_id: int, view: int) -> np.ndarray:
         """Observe an ideal image.
@@ -166,37 +164,23 @@ class SdssLight:
         return out
 
 
-def background(image: np.ndarray, *, inner: float = 0.85, clip: float = 3.0) -> np.ndarray:
-    """Level of the sky: the clipped median of the pixels in a frame along the edge of the image.
+def background(image: np.ndarray) -> np.ndarray:
+    """Level of the sky: the median, clipped at 3 robust standard deviations, of a frame along the edge of the image.
 
-    The outskirts of a large galaxy lie in that frame too, and are subtracted with the sky, as in the survey itself.
+    The frame lies beyond 0.85 of half the side along either axis. The outskirts of a large galaxy lie in it too, and
+    are subtracted with the sky, as in the survey itself.
 
     Parameters
     ----------
     image : ndarray, shape (n, n, band)
-    inner : float
-        Inner edge of the frame, in units of half the side along either axis.
-    clip : float
-        Pixels further than this from the median are clipped, in robust standard deviations.
 
     Returns
     -------
     ndarray, shape (band,)
     """
     reach = np.abs(np.linspace(-1.0, 1.0, image.shape[0]))
-    frame = image[np.maximum.outer(reach, reach) > inner]
-    level = np.empty(image.shape[-1])
-    for k in range(image.shape[-1]):
-        values = frame[:, k]
-        for _ in range(5):
-            middle = np.median(values)
-            spread = 1.4826 * np.median(np.abs(values - middle))
-            kept = values[np.abs(values - middle) <= clip * spread]
-            if len(kept) == len(values):
-                break
-            values = kept
-        level[k] = np.median(values)
-    return level
+    frame = image[np.maximum.outer(reach, reach) > 0.85]
+    return np.asarray(sigma_clipped_stats(frame, sigma=3.0, maxiters=5, stdfunc="mad_std", axis=0)[1])
 
 
 def softening(unit: str, bands: tuple[str, ...], grid: SkyGrid) -> np.ndarray:
@@ -205,7 +189,7 @@ def softening(unit: str, bands: tuple[str, ...], grid: SkyGrid) -> np.ndarray:
     Parameters
     ----------
     unit : {"Lsun/kpc2", "maggies/pixel", "counts/s/pixel"}
-        As `dmlib.observe.images.ImageSource.unit`; ``maggies/pixel`` at the redshift of the published images.
+        As `dmlib.observe.images.ImageSource.unit`.
     bands : tuple of str
     grid : SkyGrid
         The image's pixels, for units that are per pixel.
@@ -220,7 +204,7 @@ def softening(unit: str, bands: tuple[str, ...], grid: SkyGrid) -> np.ndarray:
     if unit == "Lsun/kpc2":
         return patch_noise(PATCH, bands)
     if unit == "maggies/pixel":
-        return patch_noise(PATCH, bands) * maggies_per_lsun(bands=bands) * grid.pixel_area
+        return patch_noise(PATCH, bands) * maggies_per_lsun(bands) * grid.pixel_area
     raise ValueError(f"there is no softening for images in {unit!r}")
 
 

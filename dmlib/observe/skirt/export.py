@@ -25,11 +25,11 @@ from ...files import write_text
 from ...galaxy import Component, Galaxy
 from ..grid import SkyGrid
 from ..hydrogen import SPLINE_FWHM, cell_fwhm, temperature
-from ..images.bands import luminosity
+from ..images.bands import UGRIZ, luminosity
 from ..images.dust import age as age_today
 from ..images.light import star_luminosities
 from ..views import View
-from .settings import Contents, SkirtSettings, instrument_angles, write_parameter_file
+from .settings import SkirtSettings, write_parameter_file
 from .tables import AGE_LIMITS, METALLICITY_LIMITS, photometry_of, write_columns, write_tables
 
 STAR_FIELDS = (
@@ -62,19 +62,20 @@ class Export:
 
     Parameters
     ----------
-    folder : Path
-        Holds all input files.
     ski : Path
-        The parameter file.
-    contents : Contents
+        The parameter file, in the folder of all input files.
+    rows : dict of int
+        Rows of the files of ``stars``, of ``young`` star-forming regions and of ``gas``; 0 where there is no such file.
+    domain : ndarray, shape (3, 2)
+        Edges of the box that holds the dust [kpc].
     budget : ndarray, shape (5,), or None
         Self-contained runs: light of the stars that were written, by the spectra that SKIRT will read, over their
         particle light, for u g r i z.
     """
 
-    folder: Path
     ski: Path
-    contents: Contents
+    rows: dict[str, int]
+    domain: np.ndarray
     budget: np.ndarray | None
 
 
@@ -85,11 +86,8 @@ def within(values: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
 
 def seen(part: Component, support: np.ndarray, views: Sequence[View], grid: SkyGrid) -> np.ndarray:
     """Particles whose kernels reach into the field along at least one line of sight, boolean, shape (n,)."""
-    half = 0.5 * grid.field_of_view
-    found = np.zeros(len(part), dtype=bool)
-    for view in views:
-        found |= (np.abs(view.project(part.position)[:, :2]).max(axis=1, initial=0.0) - support) < half
-    return found
+    reach = [np.abs(view.project(part.position)[:, :2]).max(axis=1, initial=0.0) for view in views]
+    return np.min(reach, axis=0) - support < 0.5 * grid.field_of_view
 
 
 def ages(stars: Component) -> np.ndarray:
@@ -97,31 +95,22 @@ def ages(stars: Component) -> np.ndarray:
     return np.maximum(age_today(stars.extra["GFM_StellarFormationTime"]), 0.0) * 1e9
 
 
-def dusty_cells(gas: Component, settings: SkirtSettings) -> np.ndarray:
-    """Cells that hold dust, boolean, shape (n,)."""
-    dusty = np.asarray(gas.extra["StarFormationRate"]) > 0
-    if settings.dusty == "cold":
-        x = gas.extra["GFM_Metals"][:, 0]
-        dusty |= temperature(gas.extra["InternalEnergy"], x, gas.extra["ElectronAbundance"]) < COLD
-    return dusty
-
-
 def _columns(part: Component, size: np.ndarray | None = None) -> dict[tuple[str, str], np.ndarray]:
+    """Positions, and smoothing lengths of the given size [kpc]."""
     columns = {(f"position {axis}", "pc"): 1e3 * part.position[:, k] for k, axis in enumerate("xyz")}
     return columns if size is None else {**columns, ("smoothing length", "pc"): 1e3 * size}
 
 
 def _write_stars(folder: Path, name: str, stars: Component, young: np.ndarray, settings: SkirtSettings) -> None:
     """Write the old stars as populations and the young ones as star-forming regions."""
-    self_contained = settings.library == "self-contained"
+    own = settings.library == "self-contained"
     if not young.all():
         part = stars.where(~young)
-        metallicity = within(part.extra["GFM_Metallicity"], METALLICITY_LIMITS if self_contained else _LIBRARY_Z)
         columns = {
             **_columns(part, part.extra["StellarHsml"]),
             ("initial mass", "Msun"): part.extra["GFM_InitialMass"],
-            ("metallicity", "1"): metallicity,
-            ("age", "yr"): within(ages(part), AGE_LIMITS if self_contained else _LIBRARY_AGE),
+            ("metallicity", "1"): within(part.extra["GFM_Metallicity"], METALLICITY_LIMITS if own else _LIBRARY_Z),
+            ("age", "yr"): within(ages(part), AGE_LIMITS if own else _LIBRARY_AGE),
         }
         write_columns(folder / STARS, f"stars of {name}", columns)
     if young.any():
@@ -147,7 +136,10 @@ def _write_gas(
     nothing = 0, np.zeros((3, 2))
     if not settings.dust or not len(gas):
         return nothing
-    dusty = dusty_cells(gas, settings)
+    dusty = np.asarray(gas.extra["StarFormationRate"]) > 0
+    if settings.dusty == "cold":
+        x = gas.extra["GFM_Metals"][:, 0]
+        dusty |= temperature(gas.extra["InternalEnergy"], x, gas.extra["ElectronAbundance"]) < COLD
     support = cell_fwhm(gas.mass, gas.extra["Density"]) / SPLINE_FWHM
     if settings.medium == "voronoi":
         # A cube that holds the field of every line of sight; the mesh needs the cells without dust too.
@@ -221,10 +213,11 @@ def export(galaxy: Galaxy, views: Sequence[View], grid: SkyGrid, settings: Skirt
     for name in (STARS, YOUNG, GAS):
         (folder / name).unlink(missing_ok=True)
     _write_stars(folder, galaxy.name, stars, young, settings)
-    contents = Contents(int((~young).sum()), int(young.sum()), *_write_gas(folder, galaxy, views, grid, settings))
+    n_gas, domain = _write_gas(folder, galaxy, views, grid, settings)
+    rows = {"stars": int((~young).sum()), "young": int(young.sum()), "gas": n_gas}
     write_tables(folder, settings)
     ski = folder / f"subhalo_{galaxy.subhalo_id}.ski"
-    write_parameter_file(ski, settings, views, grid, contents)
+    write_parameter_file(ski, settings, views, grid, rows, domain)
     budget = light_budget(galaxy) if settings.library == "self-contained" else None
     description = {
         "subhalo_id": galaxy.subhalo_id,
@@ -233,18 +226,9 @@ def export(galaxy: Galaxy, views: Sequence[View], grid: SkyGrid, settings: Skirt
         "settings": settings.model_dump(),
         "field_of_view_kpc": grid.field_of_view,
         "pixels": grid.pixels,
-        "views": [
-            {
-                "index": view.index,
-                "rotation": np.asarray(view.rotation).tolist(),
-                "inclination_azimuth_roll_deg": instrument_angles(view.rotation),
-            }
-            for view in views
-        ],
-        "rows": {"stars": contents.old, "young": contents.young, "gas": contents.gas},
-        "light_over_particle_light": (
-            None if budget is None else dict(zip(settings.bands, budget.tolist(), strict=True))
-        ),
+        "views": [{"index": view.index, "rotation": np.asarray(view.rotation).tolist()} for view in views],
+        "rows": rows,
+        "light_over_particle_light": None if budget is None else dict(zip(UGRIZ, budget.tolist(), strict=True)),
     }
     write_text(folder / "export.json", json.dumps(description, indent=1))
-    return Export(folder, ski, contents, budget)
+    return Export(ski, rows, domain, budget)

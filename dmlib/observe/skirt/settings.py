@@ -24,8 +24,7 @@ The parameter file is ``template.ski``, filled in. Versions of SKIRT 9 differ in
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
@@ -44,8 +43,6 @@ from ..views import View
 
 #: Wavelengths of the photon packets of a self-contained run [micron].
 PACKET_RANGE = (0.32, 0.98)
-
-_ENDS = ((0, "min"), (1, "max"))
 
 
 class SkirtError(DmlibError):
@@ -126,26 +123,15 @@ class SkirtSettings(BaseModel):
         return self
 
     @property
-    def bands(self) -> tuple[str, ...]:
-        """Names of the bands: u g r i z."""
-        return UGRIZ
-
-    @property
-    def luminosity_distance(self) -> float:
-        """[Mpc], which sets the flux."""
-        return float(COSMOLOGY.luminosity_distance(self.redshift).to_value(u.Mpc))
-
-    @property
-    def pixel_distance(self) -> float:
+    def distance(self) -> float:
         """Distance by which SKIRT turns a pixel's side into an angle [Mpc].
 
         At rest SKIRT knows one distance, that of the instrument; there it is the luminosity distance, so that fluxes
         are those of `dmlib.observe.images.bands.maggies_per_lsun`, and the brightness per solid angle is not dimmed by
         (1 + z)^4. What an image holds is flux per pixel, to which this makes no difference.
         """
-        if self.frame == "rest":
-            return self.luminosity_distance
-        return float(COSMOLOGY.angular_diameter_distance(self.redshift).to_value(u.Mpc))
+        kind = COSMOLOGY.luminosity_distance if self.frame == "rest" else COSMOLOGY.angular_diameter_distance
+        return float(kind(self.redshift).to_value(u.Mpc))
 
 
 def instrument_angles(rotation: np.ndarray) -> tuple[float, float, float]:
@@ -168,31 +154,13 @@ def instrument_angles(rotation: np.ndarray) -> tuple[float, float, float]:
     return float(inclination), float(azimuth), float(roll)
 
 
-def instrument_name(index: int) -> str:
-    """SKIRT's name of the instrument of a view; its frame is ``PREFIX_NAME_total.fits``."""
-    return f"view{index}"
-
-
-@dataclass(frozen=True)
-class Contents:
-    """What the input files of a galaxy hold.
-
-    Parameters
-    ----------
-    old, young, gas : int
-        Rows of the files of stars, of star-forming regions and of gas; 0 where there is no such file.
-    domain : ndarray, shape (3, 2)
-        Edges of the box that holds the dust [kpc].
-    """
-
-    old: int
-    young: int
-    gas: int
-    domain: np.ndarray
-
-
 def write_parameter_file(
-    path: Path, settings: SkirtSettings, views: Sequence[View], grid: SkyGrid, contents: Contents
+    path: Path,
+    settings: SkirtSettings,
+    views: Sequence[View],
+    grid: SkyGrid,
+    rows: Mapping[str, int],
+    domain: np.ndarray,
 ) -> None:
     """Write the parameter file of a run.
 
@@ -205,37 +173,38 @@ def write_parameter_file(
         One instrument each.
     grid : SkyGrid
         Their pixels.
-    contents : Contents
-        Without dusty cells, or where `settings` wants no dust, the run has no medium.
+    rows : mapping of int
+        Rows of the files of ``stars``, of ``young`` star-forming regions and of ``gas``; 0 where there is no such file.
+        Without dusty cells the run has no medium.
+    domain : ndarray, shape (3, 2)
+        Edges of the box that holds the dust [kpc].
     """
-    holds: set[str] = {settings.library, settings.medium, settings.frame}
-    holds |= {name for name, n in (("old", contents.old), ("young", contents.young)) if n}
-    if settings.dust and contents.gas:
-        holds.add("dusty")
+    holds: set[str] = {settings.library, settings.medium, settings.frame, *(name for name, n in rows.items() if n)}
     # The bands of the resource packs are wider than our boxes.
     shortest, longest = PACKET_RANGE if settings.library == "self-contained" else (0.29, 1.13)
     if settings.frame == "observer":
         shortest /= 1.0 + settings.redshift
-    levels = np.ceil(np.log2(max(np.ptp(contents.domain, axis=1).max(), settings.cell) / settings.cell))
+    levels = np.ceil(np.log2(max(np.ptp(domain, axis=1).max(), settings.cell) / settings.cell))
     values = settings.model_dump() | {
-        "mode": "ExtinctionOnly" if "dusty" in holds else "NoMedium",
+        "mode": "ExtinctionOnly" if "gas" in holds else "NoMedium",
         "h": float(COSMOLOGY.h),
         "omega_m": float(COSMOLOGY.Om0),
         "shortest": shortest,
         "longest": longest,
-        "distance": settings.luminosity_distance if settings.frame == "rest" else 0.0,
+        "distance": settings.distance if settings.frame == "rest" else 0.0,
         "side": 1e3 * grid.field_of_view,
         "pixels": grid.pixels,
         "max_level": int(np.clip(levels, 3, 20)),
-        **{f"{end}_{axis}": 1e3 * contents.domain[k, j] for k, axis in enumerate("xyz") for j, end in _ENDS},
+        **dict(zip(("min_x", "max_x", "min_y", "max_y", "min_z", "max_z"), 1e3 * domain.ravel(), strict=True)),
     }
     lists: dict[str | None, list[dict[str, Any]]] = {
         "view": [
-            dict(zip(("inclination", "azimuth", "roll"), instrument_angles(view.rotation), strict=True))
-            | {"name": instrument_name(view.index)}
+            dict(
+                zip(("inclination", "azimuth", "roll"), instrument_angles(view.rotation), strict=True), index=view.index
+            )
             for view in views
         ],
-        "band": [{"band": band, "upper": band.upper()} for band in settings.bands],
+        "band": [{"band": band, "upper": band.upper()} for band in UGRIZ],
     }
 
     def fill(element: ElementTree.Element, values: dict[str, Any]) -> list[ElementTree.Element]:

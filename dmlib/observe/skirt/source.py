@@ -1,26 +1,226 @@
-"""Your own SKIRT runs as a source of images, and their comparison with particle light."""
+"""Your own SKIRT runs: the executable, its frames as a source of images, and a comparison with particle light."""
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
+import os
+import re
+import shutil
+import signal
+import subprocess
 import tempfile
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from astropy import units as u
+from astropy.io import fits
+from astropy.utils.exceptions import AstropyUserWarning
 
+from ...errors import GalaxyError
 from ...galaxy import ComponentName, Galaxy
 from ..grid import SkyGrid
-from ..images.bands import UGRIZ, from_maggies
+from ..images.bands import UGRIZ, from_maggies, per_band
+from ..images.dust import Dust
 from ..images.light import ParticleLight
 from ..views import View
 from .export import GAS_FIELDS, STAR_FIELDS, export
-from .run import read_frame, run_skirt
-from .settings import SkirtError, SkirtSettings, instrument_name
+from .settings import SkirtError, SkirtSettings
 
 #: Folder of the frames and logs, within that of the input files.
 OUT = "out"
+
+#: Where the executable is, when it is not on PATH.
+VARIABLE = "DMLIB_SKIRT"
+
+_ERROR = re.compile(r"\*\*\* Error: *(.*)")
+
+#: Patterns of SKIRT's messages, and what to do about them.
+_MENDS = {
+    "Could not locate built-in resources": "leave skirt in its build tree (release/SKIRT/main) and link to it",
+    "Could not locate resource|No resources matching": "install its pack Core, or set library='self-contained'",
+    "has no property named|does not inherit": "this SKIRT is of another version: take a SKIRT 9 of 2023 or later",
+}
+
+
+def find_skirt(named: str | Path | None = None) -> Path:
+    """The ``skirt`` executable: the one named, else ``$DMLIB_SKIRT``, else that on PATH.
+
+    Raises
+    ------
+    SkirtError
+        When there is none; the message says how to get it.
+    """
+    asked = str(named or os.environ.get(VARIABLE) or "skirt")
+    found = shutil.which(asked)
+    if found is None:
+        where = "on PATH" if asked == "skirt" else f"at {asked}"
+        mend = f"build SKIRT 9 (skirt.ugent.be), and put it on PATH or name it in {VARIABLE}"
+        raise SkirtError(f"There is no skirt executable {where}: {mend}.")
+    return Path(found)
+
+
+def skirt_is_here() -> bool:
+    """Whether there is an executable, see `find_skirt`."""
+    try:
+        return bool(find_skirt())
+    except SkirtError:
+        return False
+
+
+def run_skirt(
+    ski: str | Path,
+    out: str | Path,
+    *,
+    executable: str | Path | None = None,
+    threads: int = 1,
+    timeout: float = 3600.0,
+) -> Path:
+    """Run a parameter file.
+
+    Parameters
+    ----------
+    ski : path
+        Its folder holds the input files.
+    out : path
+        Folder for frames and logs; created if missing.
+    executable : path, optional
+        See `find_skirt`.
+    threads : int
+    timeout : float
+        Seconds after which the run and its children are ended.
+
+    Returns
+    -------
+    Path
+        SKIRT's log.
+
+    Raises
+    ------
+    SkirtError
+        When there is no executable, it lacks its resources, or is of another version.
+    GalaxyError
+        When the run of this galaxy fails or takes too long.
+    """
+    ski, out = Path(ski).resolve(), Path(out).resolve()
+    skirt = find_skirt(executable)
+    if not ski.is_file():
+        raise SkirtError(f"There is no parameter file {ski}: export the galaxy first.")
+    out.mkdir(parents=True, exist_ok=True)
+    console, log = out / f"{ski.stem}_console.txt", out / f"{ski.stem}_log.txt"
+    log.unlink(missing_ok=True)
+    command = [str(skirt), "-t", str(threads), "-i", str(ski.parent), "-o", str(out), str(ski)]
+    with open(console, "wb") as handle:
+        try:
+            # In a new session, so that it can be ended with all its children.
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=handle, stderr=subprocess.STDOUT, start_new_session=True
+            )
+        except OSError as error:
+            raise SkirtError(f"{skirt} cannot be run: {error.strerror}.") from error
+        try:
+            code = process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            mend = "give it more time, more threads, or fewer photon packets"
+            raise GalaxyError(f"SKIRT was ended after {timeout:g} s with {ski.name}: {mend}") from None
+        finally:
+            # With its children; a run that ended by itself has left none, as a rule.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    complaints = _complaints(log) or _complaints(console)
+    if code or complaints:
+        said = "; ".join(complaints[:3]) or f"it ended with code {code} and no message"
+        for pattern, mend in _MENDS.items():
+            if re.search(pattern, said):
+                raise SkirtError(f"SKIRT failed with {ski.name} ({said}): {mend}.")
+        raise GalaxyError(f"SKIRT failed with {ski.name} ({said}): see {log if log.is_file() else console}")
+    return log
+
+
+def _complaints(path: Path) -> list[str]:
+    """Error messages of a log, without SKIRT's remarks on their place in its source."""
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    idle = ("On line", "In function", "Call stack", "A fatal error occurred", "From ski file")
+    return [line for match in _ERROR.finditer(text) if (line := match[1].strip()) and not line.startswith(idle)]
+
+
+def read_frame(path: str | Path, grid: SkyGrid, settings: SkirtSettings) -> np.ndarray:
+    """One of SKIRT's data cubes as fluxes.
+
+    Parameters
+    ----------
+    path : path
+        ``PREFIX_INSTRUMENT_total.fits``.
+    grid : SkyGrid
+        Pixels of the run.
+    settings : SkirtSettings
+        Of the run.
+
+    Returns
+    -------
+    ndarray, shape (y, x, 5)
+        Maggies per pixel in u g r i z.
+
+    Raises
+    ------
+    SkirtError
+        When the file is missing, cut short, of other bands, pixels or units, or holds values that are not finite.
+    """
+    path = Path(path)
+    again = "run SKIRT again"
+    try:
+        with warnings.catch_warnings():
+            # A truncated file is refused below; astropy would warn first.
+            warnings.simplefilter("ignore", AstropyUserWarning)
+            with fits.open(path, memmap=False) as hdus:
+                header, data = hdus[0].header.copy(), np.asarray(hdus[0].data, dtype=np.float64)
+                found = np.array([float(row[0]) for row in hdus[1].data])
+                scale = str(hdus[1].columns[0].unit or header.get("CUNIT3", "")).strip()
+    except FileNotFoundError as error:
+        raise SkirtError(f"SKIRT wrote no {path.name}: {again}, and see its log.") from error
+    except (OSError, TypeError, ValueError, IndexError) as error:
+        raise SkirtError(f"{path.name} is cut short or no frame of SKIRT's ({error}): {again}.") from error
+    expected = per_band("wavelength") / 1e3
+    if data.shape != (len(expected), *grid.shape):
+        wrong = f"has an array of shape {data.shape} where {(len(expected), *grid.shape)} is expected"
+    elif scale != "micron" or found.shape != expected.shape or not np.allclose(found, expected, rtol=5e-3):
+        wrong = f"has frames at {found.round(4)} {scale}, where the SDSS bands are at {expected.round(4)} micron"
+    else:
+        wrong = _wrong_pixels(header, grid, settings)
+    if not wrong and not np.all(np.isfinite(data)):
+        wrong = "holds values that are not finite"
+    if wrong:
+        raise SkirtError(f"{path.name} {wrong}: {again} with dmlib's parameter file.")
+    angle = np.arctan(grid.pixel_size / (1e3 * settings.distance)) * u.rad
+    name = str(header.get("BUNIT", "")).strip()
+    first, *divisors = name.split("/")
+    try:
+        # Per frequency, per wavelength, or neither: SKIRT's three flux styles.
+        unit = u.Unit(first) / math.prod(u.Unit(divisor) for divisor in divisors)
+        flux = (np.ones(len(found)) * unit * angle**2).to_value(u.Jy, u.spectral_density(found * u.um))
+    except ValueError as error:
+        raise SkirtError(f"{path.name} is in '{name}': set ExtragalacticUnits in the .ski file.") from error
+    return np.ascontiguousarray(np.moveaxis(data * (flux / 3631.0)[:, None, None], 0, -1))
+
+
+def _wrong_pixels(header: fits.Header, grid: SkyGrid, settings: SkirtSettings) -> str:
+    """How a frame's pixels differ from the grid's, if they do; versions of SKIRT give their side in pc or in arcsec."""
+    name = str(header.get("CUNIT1", "")).strip()
+    try:
+        scale = float(header.get("CDELT1", np.nan)) * u.Unit(name)
+        if scale.unit.is_equivalent(u.rad):
+            scale = np.tan(scale) * settings.distance * u.Mpc
+        found = scale.to_value(u.kpc)
+    except ValueError:
+        return f"gives its pixels in '{name}'"
+    if np.isclose(found, grid.pixel_size, rtol=1e-3):
+        return ""
+    return f"has pixels of {found:.4g} kpc where {grid.pixel_size:.4g} kpc are expected"
 
 
 def described(folder: str | Path) -> dict:
@@ -48,7 +248,7 @@ def run_folder(
     folder : path
         Filled by `dmlib.observe.skirt.export.export`.
     executable, threads, timeout
-        See `dmlib.observe.skirt.run.run_skirt`.
+        See `run_skirt`.
 
     Returns
     -------
@@ -67,7 +267,7 @@ def run_folder(
     settings, grid = SkirtSettings(**said["settings"]), SkyGrid(said["field_of_view_kpc"], said["pixels"])
     run_skirt(folder / said["ski"], folder / OUT, executable=executable, threads=threads, timeout=timeout)
     stem = Path(said["ski"]).stem
-    names = [f"{stem}_{instrument_name(view['index'])}_total.fits" for view in said["views"]]
+    names = [f"{stem}_view{view['index']}_total.fits" for view in said["views"]]
     return [read_frame(folder / OUT / name, grid, settings) for name in names]
 
 
@@ -78,10 +278,8 @@ class OwnSkirt:
     Parameters
     ----------
     settings : SkirtSettings
-    folder : path, optional
-        Where files are kept, one folder per galaxy; without it they are removed after reading.
     executable : path, optional
-        See `dmlib.observe.skirt.run.find_skirt`.
+        See `find_skirt`.
     threads : int
         Of SKIRT, for one galaxy.
     timeout : float
@@ -89,16 +287,11 @@ class OwnSkirt:
     """
 
     settings: SkirtSettings = field(default_factory=SkirtSettings)
-    folder: str | Path | None = None
     executable: str | Path | None = None
     threads: int = 1
     timeout: float = 3600.0
     unit: str = field(default="maggies/pixel", init=False)
-
-    @property
-    def bands(self) -> tuple[str, ...]:
-        """Names of the bands: u g r i z."""
-        return self.settings.bands
+    bands: tuple[str, ...] = field(default=UGRIZ, init=False)
 
     @property
     def fields(self) -> dict[ComponentName, tuple[str, ...]]:
@@ -115,8 +308,7 @@ class OwnSkirt:
         GalaxyError
             When this galaxy has no stars, or its run fails or takes too long.
         """
-        with tempfile.TemporaryDirectory(prefix="dmlib-skirt-") as temporary:
-            folder = Path(self.folder or temporary) / f"subhalo_{galaxy.subhalo_id}"
+        with tempfile.TemporaryDirectory(prefix="dmlib-skirt-") as folder:
             export(galaxy, views, grid, self.settings, folder)
             return run_folder(folder, executable=self.executable, threads=self.threads, timeout=self.timeout)
 
@@ -167,16 +359,7 @@ class Comparison:
         )
 
 
-def compare(
-    galaxy: Galaxy,
-    view: View,
-    grid: SkyGrid,
-    *,
-    packets: float = 1e6,
-    folder: str | Path | None = None,
-    executable: str | Path | None = None,
-    threads: int = 2,
-) -> Comparison:
+def compare(galaxy: Galaxy, view: View, grid: SkyGrid) -> Comparison:
     """Draw one galaxy by particle light and by a self-contained SKIRT run, without and with dust.
 
     Parameters
@@ -185,21 +368,15 @@ def compare(
         With `FIELDS`.
     view : View
     grid : SkyGrid
-    packets : float
-        Photon packets of each run.
-    folder, executable, threads
-        See `OwnSkirt`.
 
     Raises
     ------
     SkirtError, GalaxyError
         As `OwnSkirt.images`.
     """
-    drawn = []
+    particles, skirt = [], []
     for dust in (False, True):
-        settings = SkirtSettings(library="self-contained", dust=dust, packets=packets)
-        place = None if folder is None else Path(folder) / ("dust" if dust else "stars")
-        source = OwnSkirt(settings, folder=place, executable=executable, threads=threads)
-        drawn.append(from_maggies(source.image(galaxy, view, grid), grid.pixel_area))
-    particles = (ParticleLight(dust=None).image(galaxy, view, grid), ParticleLight().image(galaxy, view, grid))
-    return Comparison(particles, (drawn[0], drawn[1]))
+        source = OwnSkirt(SkirtSettings(library="self-contained", dust=dust, packets=1e6), threads=2)
+        skirt.append(from_maggies(source.image(galaxy, view, grid), grid.pixel_area))
+        particles.append(ParticleLight(Dust() if dust else None).image(galaxy, view, grid))
+    return Comparison((particles[0], particles[1]), (skirt[0], skirt[1]))

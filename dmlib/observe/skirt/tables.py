@@ -138,12 +138,6 @@ def pivot(wavelength: np.ndarray, transmission: np.ndarray) -> float:
     return float(np.sqrt(np.sum(mean * step) / np.sum(mean * step / middle**2)))
 
 
-def band_luminosity(magnitudes: np.ndarray) -> np.ndarray:
-    """Mean L_lambda in each band [W/m] of absolute AB magnitudes u g r i z, shape (..., 5)."""
-    pivots = np.array([pivot(*band_curve(band)) for band in UGRIZ]) * 1e-6
-    return _AB_ZERO * 10.0 ** (-0.4 * np.asarray(magnitudes, dtype=float)) * _LIGHT / pivots**2
-
-
 def spectrum(magnitudes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """A spectrum that has given magnitudes.
 
@@ -160,27 +154,9 @@ def spectrum(magnitudes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         L_lambda [W/m]; between the wavelengths, log L is linear in log wavelength.
     """
     nodes = [SPECTRUM_RANGE[0], *(edge for band in UGRIZ for edge in edges(band)), SPECTRUM_RANGE[1]]
-    level = band_luminosity(magnitudes)
+    pivots = np.array([pivot(*band_curve(band)) for band in UGRIZ]) * 1e-6
+    level = _AB_ZERO * 10.0 ** (-0.4 * np.asarray(magnitudes, dtype=float)) * _LIGHT / pivots**2
     return np.array(nodes), np.repeat(level, 2, axis=-1)[..., [0, *range(10), 9]]
-
-
-def population_grid() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The population model on a grid.
-
-    Returns
-    -------
-    metallicity : ndarray, shape (m,)
-    age : ndarray, shape (n,)
-        [yr]
-    magnitudes : ndarray, shape (m, n, 5)
-        Absolute AB magnitudes u g r i z of one solar mass formed; linear in the logarithms between the points.
-    """
-    log_age, log_z, eight = photometry.table()
-    magnitudes = ab_magnitudes(eight.reshape(-1, 8)).reshape(len(log_z), len(log_age), 5)
-    magnitudes = np.pad(magnitudes, ((1, 1), (1, 1), (0, 0)), mode="edge")
-    age = np.concatenate([[AGE_LIMITS[0]], 10.0**log_age, [AGE_LIMITS[1]]])
-    metallicity = np.concatenate([[METALLICITY_LIMITS[0]], 10.0**log_z, [METALLICITY_LIMITS[1]]])
-    return metallicity, age, magnitudes
 
 
 def photometry_of(age: np.ndarray, metallicity: np.ndarray, m_initial: np.ndarray) -> np.ndarray:
@@ -213,11 +189,16 @@ def write_tables(folder: Path, settings: SkirtSettings) -> None:
     """Write the tables that replace SKIRT's resource packs; none where the packs are used."""
     if settings.library == "resources":
         return
-    metallicity, age, magnitudes = population_grid()
-    wavelength, luminosity = spectrum(magnitudes)
+    log_age, log_z, eight = photometry.table()
+    magnitudes = ab_magnitudes(eight.reshape(-1, 8)).reshape(len(log_z), len(log_age), 5)
+    wavelength, luminosity = spectrum(np.pad(magnitudes, ((1, 1), (1, 1), (0, 0)), mode="edge"))
+    age, metallicity = (
+        np.concatenate([[limits[0]], 10.0**inner, [limits[1]]])
+        for inner, limits in ((log_age, AGE_LIMITS), (log_z, METALLICITY_LIMITS))
+    )
     axes = {("lambda", "m"): wavelength * 1e-6, ("Z", "1"): metallicity, ("t", "yr"): age}
     write_stored_table(folder / POPULATION, axes, ("Llambda", "W/m"), np.moveaxis(luminosity, -1, 0))
-    for band in settings.bands:
+    for band in UGRIZ:
         wavelength, transmission = band_curve(band)
         columns = {("wavelength", "micron"): wavelength, ("transmission", "1"): transmission}
         write_columns(folder / BAND.format(band), f"box with the pivot wavelength of the SDSS band {band}", columns)

@@ -10,22 +10,23 @@ import errno
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
+from urllib.parse import urlencode, urlsplit
 
 import h5py
 import numpy as np
 
 from ...errors import FetchError, UniverseError
 from ...files import write_text
-from ...manifest.download import Gate, Missing, Transient
-from ...manifest.fetch import check_content
+from ...manifest.download import Gate, Missing, Transient, tng_url
+from ...manifest.fetch import cache_folder, check_content
 from ...progress import bar
 from ..base import Kind
 from ..files import open_hdf5
-from .cache import Cache
-from .client import Client, in_parallel
+from .downloads import Cache, in_parallel, patient_downloader
 
 Job = TypeVar("Job")
 
@@ -52,27 +53,37 @@ class Source:
 
     Parameters
     ----------
-    client : Client
-    cache : Cache
-        Where downloads are kept.
     simulation : str
     snapshot : int
+
+    Attributes
+    ----------
+    cache : Cache
+        ``tng/<host>/<simulation>/snapshot_<n>`` in the folder of downloads (``DMLIB_DATA``).
+    path : str
+        Path of the snapshot below the API's root.
+    place : str
+        Address for errors, ``www.tng-project.org/TNG100-1/snapshots/99``.
     """
 
     _confirmed: ClassVar[set[tuple[str, str, int]]] = set()
 
-    def __init__(self, client: Client, cache: Cache, simulation: str, snapshot: int):
-        self.client, self.cache, self.simulation, self.snapshot = client, cache, simulation, snapshot
+    def __init__(self, simulation: str, snapshot: int):
+        self.simulation, self.snapshot, self.url = simulation, snapshot, tng_url()
+        self.host = urlsplit(self.url).netloc
+        self.path = f"{simulation}/snapshots/{snapshot}"
+        self.place = f"{self.host}/{self.path}"
+        folder = cache_folder() / "tng" / self.host.replace(":", "_")
+        self.cache = Cache(folder / simulation / f"snapshot_{snapshot:03d}")
+        self.downloader = patient_downloader()
 
-    @property
-    def place(self) -> str:
-        """Address for errors, ``www.tng-project.org/TNG100-1/snapshots/99``."""
-        return f"{self.client.host}/{self.path}"
+    def json(self, path: str, query: Mapping[str, object] | None = None, *, label: str) -> Any:
+        """Return the JSON reply of a path below the API's root; raises FetchError."""
+        return self.downloader.json(self._address(path, query), label=label, with_key=True)
 
-    @property
-    def path(self) -> str:
-        """Path of the snapshot below the API's root."""
-        return f"{self.simulation}/snapshots/{self.snapshot}"
+    def _address(self, path: str, query: Mapping[str, object] | None) -> str:
+        """URL of a path below the root; commas of field lists stay as they are."""
+        return self.url + path + (f"?{urlencode(query, safe=',')}" if query else "")
 
     # -- facts ---------------------------------------------------------------------------------------------------
 
@@ -87,13 +98,14 @@ class Source:
         UniverseError
             When it has no such simulation or snapshot.
         """
-        path = self.cache.path(FACTS)
-        if path.is_file():
-            try:
-                return json.loads(path.read_text(encoding="utf-8"))
-            except ValueError:
-                path.unlink()
-        found = self._request_facts()
+        return self.kept(FACTS, self._request_facts)
+
+    def kept(self, name: str, request: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """A small JSON file of the cache; where it is missing or damaged, it is written from a request."""
+        path = self.cache.path(name)
+        with suppress(FileNotFoundError, ValueError):
+            return json.loads(path.read_text(encoding="utf-8"))
+        found = request()
         write_text(path, json.dumps(found, indent=1) + "\n")
         return found
 
@@ -106,34 +118,35 @@ class Source:
             When it serves another simulation under the same name.
         """
         kept = self.facts
-        if (self.client.url, self.simulation, self.snapshot) in self._confirmed:
+        if (self.url, self.simulation, self.snapshot) in self._confirmed:
             return
         now = self._request_facts()
         changed = [name for name in IDENTIFYING if now.get(name) != kept.get(name)]
         if changed:
             raise UniverseError(
-                f"{self.client.host} serves another {self.simulation} than the one in the cache (its {changed[0]} is "
+                f"{self.host} serves another {self.simulation} than the one in the cache (its {changed[0]} is "
                 f"{now.get(changed[0])}, was {kept.get(changed[0])}): remove the folder {self.cache.folder}."
             )
 
     def _request_facts(self) -> dict[str, Any]:
-        client, host = self.client, self.client.host
         try:
-            simulation = client.json(f"{self.simulation}/", label=self.simulation)
+            simulation = self.json(f"{self.simulation}/", label=self.simulation)
         except Missing as error:
-            known = [row["name"] for row in client.json("", label="the list of simulations").get("simulations", ())]
+            known = [row["name"] for row in self.json("", label="the list of simulations").get("simulations", ())]
             raise UniverseError(
-                f"{host} has no simulation '{self.simulation}': it has {', '.join(known[:20])}."
+                f"{self.host} has no simulation '{self.simulation}': it has {', '.join(known[:20])}."
             ) from error
         name = simulation.get("name", self.simulation)
         if name != self.simulation:
-            raise UniverseError(f"{host} serves '{name}', not '{self.simulation}': set --simulation {name} to use it.")
+            raise UniverseError(
+                f"{self.host} serves '{name}', not '{self.simulation}': set --simulation {name} to use it."
+            )
         label = f"snapshot {self.snapshot} of {self.simulation}"
         try:
-            snapshot = client.json(f"{self.path}/", label=label)
+            snapshot = self.json(f"{self.path}/", label=label)
         except Missing as error:
-            raise UniverseError(f"{host} has no {label}: choose another.") from error
-        self._confirmed.add((client.url, self.simulation, self.snapshot))
+            raise UniverseError(f"{self.host} has no {label}: choose another.") from error
+        self._confirmed.add((self.url, self.simulation, self.snapshot))
         return simulation | snapshot | {"name": name}
 
     # -- downloads -----------------------------------------------------------------------------------------------
@@ -176,8 +189,8 @@ class Source:
                 return
             try:
                 target.parent.mkdir(parents=True, exist_ok=True)
-                url = self.client.address(path, query)
-                self.client.downloader.get(url, target, label=about, with_key=True, check=check, gate=gate)
+                url = self._address(path, query)
+                self.downloader.get(url, target, label=about, with_key=True, check=check, gate=gate)
             except OSError as error:
                 why = f"cannot be written ({error.strerror or error}): check the cache folder"
                 if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -186,7 +199,7 @@ class Source:
                         "a larger one, and run again; what has arrived is kept"
                     )
                 raise FetchError(f"{about}: {target.name} {why}.") from error
-            self.cache.add(name, about=about, fields=fields, seconds=time.monotonic() - begin)
+            self.cache.add(name, about=about, fields=fields or {}, seconds=time.monotonic() - begin)
 
     def download_all(
         self, jobs: Sequence[Job], one: Callable[[Job, Gate], object], *, what: str, n_bytes: float
@@ -296,7 +309,7 @@ class Source:
         return f"skirt_images_sdss.{self.snapshot}.tar"
 
     def missing_images(self, subhalo_ids: Iterable[int]) -> list[int]:
-        """Those subhaloes whose image is not in the cache, without those that have none."""
+        """Subhaloes whose image is not in the cache yet, except those known to have no image."""
         path = self.cache.path(ABSENT)
         absent = set(path.read_text().split()) if path.is_file() else set()
         return [i for i in map(int, subhalo_ids) if str(i) not in absent and self.cache.get(_image_name(i)) is None]
@@ -362,7 +375,7 @@ class Source:
                 self.download(name, path, about=about, check=partial(check_content, form="tar", label=about))
             except Missing as error:
                 raise UniverseError(
-                    f"{self.client.host} has no archive of published images of {self.simulation}, snapshot "
+                    f"{self.host} has no archive of published images of {self.simulation}, snapshot "
                     f"{self.snapshot}: they exist for snapshots 95 and 99 of TNG100-1 and TNG50-1."
                 ) from error
         return self.cache.path(name)

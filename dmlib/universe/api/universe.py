@@ -11,21 +11,19 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import h5py
 import numpy as np
 from tqdm.auto import tqdm
 
 from ...errors import UniverseError
-from ...files import write_text
-from ...manifest.download import Exhausted, Gate, Missing, Transient
-from ...manifest.fetch import cache_folder
+from ...manifest.download import Exhausted, Gate, Missing, Transient, tng_url
+from ...settings import Settings
 from ...units import PART_TYPE, wrap
-from ..base import Kind, TngUniverse, make_header
+from ..base import Kind, Universe, make_header
 from ..files import open_hdf5
 from ..release import VECTOR_LENGTH
-from .cache import Cache
-from .client import Client
 from .source import IDENTIFYING, Source
 
 #: Particle type -> fields.
@@ -58,7 +56,7 @@ _HEADER = ("Time", "Redshift", "HubbleParam", "BoxSize", "Omega0", "OmegaLambda"
 _MANY = 100
 
 
-class ApiUniverse(TngUniverse):
+class ApiUniverse(Universe):
     """A TNG run behind the web API at one snapshot.
 
     Nothing is requested twice: catalogue columns come whole, one request each; particles as cutouts of FoF groups
@@ -69,14 +67,13 @@ class ApiUniverse(TngUniverse):
     ----------
     simulation : str
     snapshot : int
-    client : Client, optional
 
     Attributes
     ----------
     header : Header
     source : Source
     cache : Cache
-        ``tng/<host>/<simulation>/snapshot_<n>`` in the folder of downloads (``DMLIB_DATA``).
+        The source's.
 
     Raises
     ------
@@ -86,13 +83,11 @@ class ApiUniverse(TngUniverse):
         When the server has no such simulation or snapshot, or serves another one.
     """
 
-    def __init__(self, simulation: str = "TNG100-1", snapshot: int = 99, *, client: Client | None = None):
-        client = client or Client()
-        host = client.host.replace(":", "_")
-        self.cache = Cache(cache_folder() / "tng" / host / simulation / f"snapshot_{snapshot:03d}")
-        self.source = Source(client, self.cache, simulation, snapshot)
-        self.place = self.source.place
-        facts, attributes = self.source.facts, _read_header(self.source)
+    def __init__(self, simulation: str = "TNG100-1", snapshot: int = 99):
+        self.source = Source(simulation, snapshot)
+        self.cache, self.place = self.source.cache, self.source.place
+        facts = self.source.facts
+        attributes = self.source.kept("header.json", partial(_request_header, self.source))
         # Two catalogues that agree in all counts of particles are the same.
         content = {name: facts.get(name) for name in IDENTIFYING} | attributes
         identity = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
@@ -173,41 +168,37 @@ class ApiUniverse(TngUniverse):
         word, number = about.split()
         counts = self._counts("Group" if word == "halo" else "Subhalo", int(number))
         present = {kind: names for kind, names in fields.items() if counts[PART_TYPE[kind]] > 0}
+        path = f"{self.source.path}/{word}s/{number}/cutout.hdf5"
+
+        def request(fields: Fields) -> None:
+            query = cutout_query(fields)
+            check = partial(check_cutout, fields=fields, counts=counts, about=about, snapshot=self.source.snapshot)
+            try:
+                self.source.download(
+                    cutout_name(about, fields), path, about=about, check=check, query=query, fields=fields, gate=gate
+                )
+            except Missing as error:
+                requested = "; ".join(f"{kind}: {names}" for kind, names in query.items())
+                raise UniverseError(
+                    f"{self.place} gives no cutout of {about} with these fields ({requested}): is one misspelt, or is "
+                    "this a mini snapshot?"
+                ) from error
+
         if not present:
             return
         self.source.confirm()
         try:
-            self._request_cutout(about, present, counts, gate)
+            request(present)
         except Exhausted:
             if len(present) == 1:
                 raise
             for kind, names in present.items():
-                self._request_cutout(about, {kind: names}, counts, gate)
-
-    def _request_cutout(self, about: str, fields: Fields, counts: np.ndarray, gate: Gate | None) -> None:
-        word, number = about.split()
-        query = cutout_query(fields)
-        try:
-            self.source.download(
-                cutout_name(about, fields),
-                f"{self.source.path}/{word}s/{number}/cutout.hdf5",
-                about=about,
-                check=lambda path: check_cutout(path, fields, counts, about, self.source.snapshot),
-                query=query,
-                fields=fields,
-                gate=gate,
-            )
-        except Missing as error:
-            requested = "; ".join(f"{kind}: {names}" for kind, names in query.items())
-            raise UniverseError(
-                f"{self.place} gives no cutout of {about} with these fields ({requested}): is one misspelt, or is this "
-                "a mini snapshot?"
-            ) from error
+                request({kind: names})
 
     # -- many at once --------------------------------------------------------------------------------------------
 
     def missing_groups(self, group_ids: Iterable[int]) -> np.ndarray:
-        """Those of the groups whose cutouts are not in the cache yet, sorted."""
+        """Groups whose cutouts are not in the cache yet, sorted."""
         ids = np.unique(np.asarray(list(group_ids), dtype=np.int64))
         keep = []
         for number, counts in zip(ids, self.source.column("Group", "GroupLenType", ids), strict=True):
@@ -317,16 +308,8 @@ def check_cutout(path: Path, fields: Fields, counts: np.ndarray | None, about: s
         raise Transient("the file cannot be opened as HDF5") from error
 
 
-def _read_header(source: Source) -> dict[str, Any]:
+def _request_header(source: Source) -> dict[str, Any]:
     """Header of the snapshot, from the smallest cutout that there is: replies in JSON are rounded, a header is not."""
-    path = source.cache.path("header.json")
-    if path.is_file():
-        try:
-            kept = json.loads(path.read_text(encoding="utf-8"))
-            if kept["MassTable"]:
-                return kept
-        except (ValueError, KeyError):
-            path.unlink()
     source.confirm()
     found = cutout_header(_small_cutout(source))
     absent = [key for key in _HEADER if key not in found]
@@ -337,7 +320,6 @@ def _read_header(source: Source) -> dict[str, Any]:
     if name.startswith("embedded"):
         # TNG runs have another name here (L75n1820TNG); an embedded universe keeps its own, and is recognised by it.
         header["SimulationName"] = name
-    write_text(path, json.dumps(header, indent=1) + "\n")
     return header
 
 
@@ -358,3 +340,13 @@ def _small_cutout(source: Source) -> Path:
         except Missing:
             continue
     raise UniverseError(f"no subhalo of {source.simulation} gives a cutout: is its catalogue empty?")
+
+
+def open_api(settings: Settings) -> ApiUniverse:
+    """Open the simulation of ``universe="api"``."""
+    return ApiUniverse(settings.simulation, settings.snapshot)
+
+
+def server_state(settings: Settings) -> dict[str, str]:
+    """The server's name: what it serves does not change, and `dmlib status` needs no network."""
+    return {f"{settings.simulation} through the web API": urlsplit(tng_url()).netloc}

@@ -1,4 +1,9 @@
-"""Measure galaxies one by one from the catalogue and their particles."""
+"""Scaling relations measured on a universe as it is read, compared with the published ones.
+
+Nothing here knows how the embedded universe is made: galaxies are measured one by one from the catalogue and their
+particles, through `Universe` and `Galaxy`, so the same functions measure TNG. Only the published medians are shared
+with the code that draws the embedded universe (`dmlib.embedded.relations`).
+"""
 
 from __future__ import annotations
 
@@ -10,22 +15,29 @@ from astropy import units as u
 from astropy.table import QTable
 from numpy.typing import ArrayLike
 
-from ..embedded import relations
-from ..errors import GalaxyError
-from ..galaxy import ComponentName, Galaxy, load_galaxy
-from ..observe.hydrogen import HYDROGEN_FIELDS, hydrogen
-from ..progress import bar
-from ..units import COSMOLOGY, G
-from ..universe import Universe
+from .bootstrap import resample
+from .embedded import relations
+from .errors import GalaxyError
+from .galaxy import ComponentName, Galaxy, load_galaxy
+from .observe.hydrogen import HYDROGEN_FIELDS, hydrogen
+from .progress import bar
+from .units import COSMOLOGY, Z_SUN
+from .universe import Universe
+
+#: Galaxies below this specific star-formation rate count as quenched [1/yr].
+QUENCHED_BELOW = 1e-11
 
 #: Most rings of an HI profile; with more, noise decides where it crosses a density for the last time.
 MAX_RINGS = 25
 
+#: Fewest cells in a ring: the number of equal HI masses that would scatter as much.
+CELLS_PER_RING = 10
+
 # Column of TNG's GFM_StellarPhotometrics (U B V K g r i z).
 _R_BAND = 5
 
-_EXTRA: dict[ComponentName, Sequence[str]] = {
-    "gas": tuple(name for name in HYDROGEN_FIELDS if name != "Masses"),
+_FIELDS: dict[ComponentName, Sequence[str]] = {
+    "gas": HYDROGEN_FIELDS,
     "stars": ("GFM_StellarPhotometrics", "GFM_StellarFormationTime"),
 }
 
@@ -63,16 +75,6 @@ def centrals(universe: Universe, m_star_min: float = 3e9, at_most: int | None = 
     return ids[np.linspace(0, len(ids) - 1, at_most).astype(int)]
 
 
-def load_with_gas(universe: Universe, subhalo_id: int) -> Galaxy:
-    """One galaxy with the fields that the measurements here need."""
-    return load_galaxy(universe, subhalo_id, extra=_EXTRA)
-
-
-def light_of_stars(galaxy: Galaxy, band: int = _R_BAND) -> np.ndarray:
-    """Luminosity of each star particle in a band of GFM_StellarPhotometrics, in units of magnitude zero."""
-    return 10 ** (-0.4 * galaxy.stars.extra["GFM_StellarPhotometrics"][:, band].astype(float))
-
-
 def hi_axis(galaxy: Galaxy, m_hi: np.ndarray) -> np.ndarray:
     """Unit vector of the angular momentum of the HI."""
     momentum = np.cross(galaxy.gas.position, galaxy.gas.velocity * m_hi[:, None]).sum(axis=0)
@@ -82,8 +84,11 @@ def hi_axis(galaxy: Galaxy, m_hi: np.ndarray) -> np.ndarray:
     return momentum / length
 
 
-def hi_radius(radius: np.ndarray, m_hi: np.ndarray, cells_per_ring: int = 10) -> float:
+def hi_radius(radius: np.ndarray, m_hi: np.ndarray) -> float:
     """Outermost radius where the face-on HI surface density falls to 1 Msun/pc^2 [kpc].
+
+    Rings have equal HI mass, with on average at least `CELLS_PER_RING` cells that contain HI. The outermost two per
+    cent of the mass are left out: a few cells in the halo would make a ring as wide as the halo.
 
     Parameters
     ----------
@@ -91,9 +96,6 @@ def hi_radius(radius: np.ndarray, m_hi: np.ndarray, cells_per_ring: int = 10) ->
         Cylindrical radius of the cells, face-on [kpc].
     m_hi : ndarray, shape (N,)
         Msun.
-    cells_per_ring : int
-        Rings have equal HI mass, with on average at least this many cells that contain HI. The outermost two per cent
-        of the mass are left out: a few cells in the halo would make a ring as wide as the halo.
 
     Returns
     -------
@@ -102,7 +104,7 @@ def hi_radius(radius: np.ndarray, m_hi: np.ndarray, cells_per_ring: int = 10) ->
     """
     order = np.argsort(radius)
     mass = np.concatenate([[0.0], np.cumsum(m_hi[order])])
-    n_rings = min(int(_effective_number(m_hi) // cells_per_ring), MAX_RINGS)
+    n_rings = min(int(_effective_number(m_hi) // CELLS_PER_RING), MAX_RINGS)
     if n_rings < 5:
         return np.nan
     steps = np.linspace(0.0, 0.98, n_rings + 1)
@@ -123,7 +125,7 @@ def _effective_number(mass: np.ndarray) -> float:
     return float(mass.sum() ** 2 / max((mass**2).sum(), 1e-300))
 
 
-def nfw_concentration(radius: np.ndarray, r200: float, inner: float = 0.1, outer: float = 1.0) -> float:
+def nfw_concentration(radius: np.ndarray, r200: float, inner: float = 0.1) -> float:
     """Maximum-likelihood concentration of an NFW profile.
 
     Parameters
@@ -132,8 +134,8 @@ def nfw_concentration(radius: np.ndarray, r200: float, inner: float = 0.1, outer
         Distances of dark-matter particles of equal mass from the centre [kpc].
     r200 : float
         [kpc]
-    inner, outer : float
-        Range of the fit in units of r200. Beyond 0.1 the contraction by the baryons is small.
+    inner : float
+        The fit goes from here to r200, in units of r200. Beyond 0.1 the contraction by the baryons is small.
 
     Returns
     -------
@@ -141,14 +143,13 @@ def nfw_concentration(radius: np.ndarray, r200: float, inner: float = 0.1, outer
         c200c between 1 and 60; NaN with fewer than 100 particles in the range.
     """
     x = radius / r200
-    counts, edges = np.histogram(x, np.geomspace(inner, outer, 25))
+    counts, edges = np.histogram(x, np.geomspace(inner, 1.0, 25))
     if counts.sum() < 100:
         return np.nan
     c = np.geomspace(1.0, 60.0, 400)[:, None]
     shells = np.diff(relations.nfw_shape(c * edges), axis=1)
     likelihood = (counts * np.log(shells / shells.sum(axis=1, keepdims=True))).sum(axis=1)
-    best = int(np.argmax(likelihood))
-    return float(c[best, 0])
+    return float(c[np.argmax(likelihood), 0])
 
 
 def measure(universe: Universe, ids: Sequence[int]) -> QTable:
@@ -170,16 +171,14 @@ def measure(universe: Universe, ids: Sequence[int]) -> QTable:
     """
     subhalo_ids = np.asarray(ids)
     catalogue = universe.subhalos(_CATALOGUE, subhalo_ids)
-    group_ids = np.asarray(catalogue["SubhaloGrNr"])
-    groups = universe.groups(["Group_M_Crit200", "Group_R_Crit200"], np.unique(group_ids))
-    row = np.searchsorted(np.unique(group_ids), group_ids)
+    groups = universe.groups(["Group_M_Crit200", "Group_R_Crit200"], np.asarray(catalogue["SubhaloGrNr"]))
     sfr = catalogue["SubhaloSFR"].to(u.Msun / u.yr)
     z_gas = np.asarray(u.Quantity(catalogue["SubhaloGasMetallicitySfrWeighted"]).value, dtype=float)
     table = QTable(
         {
             "subhalo_id": subhalo_ids,
-            "m200": groups["Group_M_Crit200"][row].to(u.Msun),
-            "r200": groups["Group_R_Crit200"][row].to(u.kpc),
+            "m200": groups["Group_M_Crit200"].to(u.Msun),
+            "r200": groups["Group_R_Crit200"].to(u.kpc),
             "m_star": catalogue["SubhaloMassType"][:, 4].to(u.Msun),
             "sfr": sfr,
             "r_half": catalogue["SubhaloHalfmassRadType"][:, 4].to(u.kpc),
@@ -187,14 +186,14 @@ def measure(universe: Universe, ids: Sequence[int]) -> QTable:
             "z_star": np.asarray(u.Quantity(catalogue["SubhaloStarMetallicity"]).value, dtype=float),
         }
     )
-    rows = []
-    for i, subhalo_id in enumerate(bar(subhalo_ids, label="measuring galaxies", unit="galaxy")):
-        galaxy = load_with_gas(universe, subhalo_id)
-        rows.append(_from_particles(galaxy, table["r200"][i].value, table["r_half"][i].value))
-    names = ("r_light", "age", "m_hi", "m_h2", "n_hi", "r_hi", "c_outer", "c_all", "f_dm")
-    units = (u.kpc, u.Gyr, u.Msun, u.Msun, None, u.kpc, None, None, None)
-    for name, unit, values in zip(names, units, np.array(rows).T, strict=True):
-        table[name] = values * unit if unit else values
+    rows = [
+        _from_particles(load_galaxy(universe, row["subhalo_id"], extra=_FIELDS), row["r200"].value, row["r_half"].value)
+        for row in bar(table, label="measuring galaxies", unit="galaxy")
+    ]
+    units = {"r_light": u.kpc, "age": u.Gyr, "m_hi": u.Msun, "m_h2": u.Msun, "r_hi": u.kpc}
+    for name in rows[0]:
+        values = np.array([row[name] for row in rows])
+        table[name] = values * units[name] if name in units else values
     return table
 
 
@@ -207,30 +206,27 @@ def stellar_ages(formation_time: np.ndarray) -> np.ndarray:
     return np.interp(formation_time, _AGE_TABLE, _LOOKBACK)
 
 
-def _from_particles(galaxy: Galaxy, r200: float, r_half: float) -> tuple[float, ...]:
-    light = light_of_stars(galaxy)
-    age = np.average(stellar_ages(galaxy.stars.extra["GFM_StellarFormationTime"]), weights=light)
-    gas = hydrogen({"Masses": galaxy.gas.mass, **galaxy.gas.extra})
-    m_hi, n_hi = gas.m_hi.sum(), _effective_number(gas.m_hi)
+def _from_particles(galaxy: Galaxy, r200: float, r_half: float) -> dict[str, float]:
+    light = 10 ** (-0.4 * galaxy.stars.extra["GFM_StellarPhotometrics"][:, _R_BAND].astype(float))
+    gas = hydrogen(galaxy.gas.fields)
     try:
         star_axis = galaxy.spin_axis("stars")
         r_light = weighted_median(np.linalg.norm(_across(galaxy.stars.position, star_axis), axis=1), light)
         r_hi = hi_radius(np.linalg.norm(_across(galaxy.gas.position, hi_axis(galaxy, gas.m_hi)), axis=1), gas.m_hi)
     except GalaxyError:
         r_light = r_hi = np.nan
-    dm_radius = galaxy.dm.radius
     inside = {name: mass[0] for name, mass in galaxy.enclosed_masses(np.array([r_half])).items()}
-    return (
-        r_light,
-        age,
-        m_hi,
-        gas.m_h2.sum(),
-        n_hi,
-        r_hi,
-        nfw_concentration(dm_radius, r200),
-        nfw_concentration(dm_radius, r200, inner=0.02),
-        inside["dm"] / sum(inside.values()),
-    )
+    return {
+        "r_light": r_light,
+        "age": np.average(stellar_ages(galaxy.stars.extra["GFM_StellarFormationTime"]), weights=light),
+        "m_hi": gas.m_hi.sum(),
+        "m_h2": gas.m_h2.sum(),
+        "n_hi": _effective_number(gas.m_hi),
+        "r_hi": r_hi,
+        "c_outer": nfw_concentration(galaxy.dm.radius, r200),
+        "c_all": nfw_concentration(galaxy.dm.radius, r200, inner=0.02),
+        "f_dm": inside["dm"] / sum(inside.values()),
+    }
 
 
 def _across(position: np.ndarray, axis: np.ndarray) -> np.ndarray:
@@ -276,28 +272,21 @@ class Rotation:
         return ratio[np.isfinite(ratio)]
 
 
-def rotation(
-    universe: Universe, subhalo_id: int, n_rings: int = 12, reach: float = 1.2, min_cells: int = 10
-) -> Rotation:
-    """Measure the rotation of one galaxy's HI.
+def rotation(universe: Universe, subhalo_id: int) -> Rotation:
+    """Measure the rotation of one galaxy's HI, in 12 rings of equal width out to 1.2 HI radii.
 
     Parameters
     ----------
     universe : Universe
     subhalo_id : int
-    n_rings : int
-        Rings of equal width out to `reach` HI radii.
-    reach : float
-    min_cells : int
-        Minimum number of cells in a ring (effective number, weighted by HI).
 
     Raises
     ------
     GalaxyError
         When the galaxy has no HI radius.
     """
-    galaxy = load_with_gas(universe, subhalo_id)
-    m_hi = hydrogen({"Masses": galaxy.gas.mass, **galaxy.gas.extra}).m_hi
+    galaxy = load_galaxy(universe, subhalo_id, extra=_FIELDS)
+    m_hi = hydrogen(galaxy.gas.fields).m_hi
     axis = hi_axis(galaxy, m_hi)
     across = _across(galaxy.gas.position, axis)
     radius = np.linalg.norm(across, axis=1)
@@ -306,15 +295,12 @@ def rotation(
         raise GalaxyError(f"{galaxy.name} has no radius of 1 Msun/pc^2 of HI: leave it out.")
     direction = np.cross(axis, across) / np.maximum(radius, 1e-9)[:, None]
     speed = np.einsum("ij,ij->i", direction, galaxy.gas.velocity)
-    edges = np.linspace(0.0, reach * r_hi, n_rings + 1)
-    weight, _ = np.histogram(radius, edges, weights=m_hi)
-    weight2, _ = np.histogram(radius, edges, weights=m_hi**2)
-    total, _ = np.histogram(radius, edges, weights=m_hi * speed)
-    enough = (weight**2 >= min_cells * weight2) & (weight > 0)
-    v_phi = np.divide(total, weight, out=np.full(n_rings, np.nan), where=enough)
+    edges = np.linspace(0.0, 1.2 * r_hi, 13)
+    weight, weight2, total = (np.histogram(radius, edges, weights=w)[0] for w in (m_hi, m_hi**2, m_hi * speed))
+    enough = (weight**2 >= CELLS_PER_RING * weight2) & (weight > 0)
+    v_phi = np.divide(total, weight, out=np.full(len(weight), np.nan), where=enough)
     middle = 0.5 * (edges[1:] + edges[:-1])
-    mass = sum(galaxy.enclosed_masses(middle).values())
-    return Rotation(int(subhalo_id), r_hi, middle, v_phi, np.sqrt(G * mass / middle))
+    return Rotation(int(subhalo_id), r_hi, middle, v_phi, galaxy.v_circ(middle)["total"])
 
 
 def rotations(universe: Universe, ids: Sequence[int]) -> list[Rotation]:
@@ -326,3 +312,110 @@ def rotations(universe: Universe, ids: Sequence[int]) -> list[Rotation]:
         except GalaxyError:
             continue
     return found
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A measured relation and the published one; y in dex.
+
+    Parameters
+    ----------
+    name : str
+    x, y, expected : ndarray, shape (n,)
+        Abscissa and ordinate of each galaxy, and the published median at its abscissa (and type).
+    quenched : ndarray of bool, shape (n,)
+    published_scatter : float
+        NaN where the source has no comparable one.
+    offset, offset_error : float
+        Median of y - expected, and its bootstrap error over galaxies [dex].
+    scatter : float
+        Half the range from the 16th to the 84th percentile of y - expected [dex].
+    """
+
+    name: str
+    x: np.ndarray
+    y: np.ndarray
+    expected: np.ndarray
+    quenched: np.ndarray
+    published_scatter: float
+    offset: float
+    offset_error: float
+    scatter: float
+
+    @property
+    def n(self) -> int:
+        """Number of galaxies."""
+        return len(self.x)
+
+
+def compare(
+    name: str,
+    x: np.ndarray,
+    y: np.ndarray,
+    expected: np.ndarray,
+    quenched: np.ndarray,
+    published_scatter: float = np.nan,
+    weights: ArrayLike = 1.0,
+) -> Comparison:
+    """Measure the offset of a relation from the published median.
+
+    Galaxies with a value that is not finite are left out; see `Comparison` for the parameters. `weights` of the
+    galaxies enter the median.
+    """
+    x, y = np.asarray(x), np.asarray(y)
+    good = np.isfinite(x) & np.isfinite(y) & np.isfinite(expected)
+    weight = np.broadcast_to(np.asarray(weights, dtype=float), len(x))[good]
+    residual = y[good] - expected[good]
+
+    def offset(rows: np.ndarray | slice) -> float:
+        return weighted_median(residual[rows], weight[rows])
+
+    error = float(np.std(resample(offset, len(residual), seed=1, draws=400)))
+    low, high = np.percentile(residual, [16, 84])
+    x, y, expected, quenched = (array[good] for array in (x, y, expected, quenched))
+    middle = offset(slice(None))
+    return Comparison(name, x, y, expected, quenched, published_scatter, middle, error, 0.5 * (high - low))
+
+
+def scaling_relations(table: QTable, quenched_weight: float = 1.0) -> dict[str, Comparison]:
+    """All relations of a table from `measure`.
+
+    Parameters
+    ----------
+    table : QTable
+    quenched_weight : float
+        Weight of a quenched galaxy in relations that mix both types (the embedded universe has only half of them).
+
+    Returns
+    -------
+    dict of Comparison
+        stellar_to_halo, concentration, size, sequence, stellar_metallicity, age, hi_mass, hi_at_ssfr, hi_size,
+        gas_metallicity.
+    """
+    m_star, sfr, m200, m_hi = (table[name].value for name in ("m_star", "sfr", "m200", "m_hi"))
+    r, quenched = relations, sfr / m_star < QUENCHED_BELOW
+    both = np.where(quenched, quenched_weight, 1.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        log = {name: np.log10(u.Quantity(table[name]).value) for name in ("c_outer", "r_light", "sfr", "age")}
+        log |= {name: np.log10(table[name] / Z_SUN) for name in ("z_star", "z_gas")}
+        log_m, log_m200, log_hi, log_ssfr = (np.log10(values) for values in (m_star, m200, m_hi, sfr / m_star))
+        forming = np.where(quenched, np.nan, log_m)
+        hi_fraction = np.log10(r.hi_mass(m_star)) - log_m, np.log10(r.hi_mass_at_ssfr(m_star, sfr)) - log_m
+        size, z_star = r.half_light_radius(m_star, quenched), r.stellar_metallicity(m_star)
+        # name, x, measured y, published y, key of the published scatter, weights
+        rows = (
+            ("stellar_to_halo", log_m200, log_m, np.log10(r.stellar_mass(m200)), "stellar_mass", both),
+            ("concentration", log_m200, log["c_outer"], np.log10(r.concentration(m200)), "concentration", 1.0),
+            ("size", log_m, log["r_light"], np.log10(size), "size_late", 1.0),
+            ("sequence", forming, log["sfr"], np.log10(r.star_forming_sequence(m_star)), "sfr", 1.0),
+            ("stellar_metallicity", log_m, log["z_star"], np.log10(z_star / Z_SUN), "stellar_metallicity", both),
+            ("age", log_m, log["age"], np.log10(r.light_weighted_age(m_star)), "", both),
+            ("hi_mass", log_m, log_hi - log_m, hi_fraction[0], "", both),
+            ("hi_at_ssfr", log_ssfr, log_hi - log_m, hi_fraction[1], "hi_mass", 1.0),
+            ("hi_size", log_hi, np.log10(2 * table["r_hi"].value), np.log10(2 * r.hi_radius(m_hi)), "hi_radius", 1.0),
+            ("gas_metallicity", forming, 8.69 + log["z_gas"], r.gas_metallicity(m_star), "gas_metallicity", 1.0),
+        )
+        return {
+            name: compare(name, x, y, expected, quenched, r.SCATTER.get(scatter, np.nan), weights)
+            for name, x, y, expected, scatter, weights in rows
+        }

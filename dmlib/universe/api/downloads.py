@@ -1,26 +1,148 @@
-"""Files that were downloaded, in a folder with an index of what each one is.
+"""Downloads from the TNG web API over several connections, and the cache that keeps them.
 
-The index has one line of JSON per file, appended once the file has its final name: a killed process leaves at most a
-file without a line (checked again) or half a line (skipped).
+Requests are few at once, repeated with patience, and carry the key in their header only. The cache is a folder with an
+index of what each file is: one line of JSON per file, appended once the file has its final name. A killed process
+leaves at most a file without a line (checked again) or half a line (skipped).
 """
 
 from __future__ import annotations
 
 import json
+import math
+import os
+import queue
 import shutil
+import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from filelock import FileLock
 
 from ...errors import FetchError
 from ...files import sha256
+from ...manifest.download import Downloader, Exhausted, Gate
 
+Job = TypeVar("Job")
+
+#: What the environment can change: variable -> (default, least, most). Pauses and time-outs in seconds.
+LIMITS: dict[str, tuple[float, float, float]] = {
+    "DMLIB_TNG_CONNECTIONS": (4, 1, 8),
+    "DMLIB_TNG_ATTEMPTS": (6, 1, 50),
+    "DMLIB_TNG_PAUSE": (1.0, 0.0, 60.0),
+    "DMLIB_TNG_TIMEOUT": (300.0, 1.0, 3600.0),
+}
+
+#: Name of the cache's index.
 INDEX = "index.jsonl"
+
+#: Jobs in a row that may fail before the server counts as down.
+FAILURES = 5
+
+
+def _limit(name: str) -> float:
+    """A value of `LIMITS`, from the environment or the default; FetchError when it is out of bounds."""
+    default, least, most = LIMITS[name]
+    given = os.environ.get(name, "")
+    try:
+        value = float(given) if given else default
+    except ValueError:
+        value = math.nan
+    if not least <= value <= most:
+        raise FetchError(f"{name} is '{given}': set it to a number from {least:g} to {most:g}, or unset it.")
+    return value
+
+
+def connections() -> int:
+    """Connections at once, ``DMLIB_TNG_CONNECTIONS``."""
+    return int(_limit("DMLIB_TNG_CONNECTIONS"))
+
+
+def patient_downloader() -> Downloader:
+    """A downloader with the limits of the environment."""
+    return Downloader(
+        attempts=int(_limit("DMLIB_TNG_ATTEMPTS")),
+        pause=_limit("DMLIB_TNG_PAUSE"),
+        # The server extracts a cutout from files of many GB before it sends the first byte.
+        read_timeout=_limit("DMLIB_TNG_TIMEOUT"),
+        jitter=0.5,
+        retry_content=True,
+    )
+
+
+def in_parallel(
+    jobs: Iterable[Job], work: Callable[[Job], object], gate: Gate, label: str
+) -> list[tuple[Job, FetchError]]:
+    """Work through jobs over several connections.
+
+    A failure that may pass (`Exhausted`) ends its job only; after `FAILURES` of them in a row, and for any other
+    failure, everything stops. What arrived before is kept, so that the next call continues.
+
+    Parameters
+    ----------
+    jobs : iterable
+    work : callable
+        Does one job.
+    gate : Gate
+        Shared by the connections; it is stopped in the end.
+    label : str
+        What the jobs are, for errors.
+
+    Returns
+    -------
+    list of (job, FetchError)
+        Those that failed.
+
+    Raises
+    ------
+    FetchError
+        When the server seems to be down, or a job failed for good.
+    """
+    todo: queue.SimpleQueue[Job] = queue.SimpleQueue()
+    done: queue.SimpleQueue[tuple[Job, BaseException | None]] = queue.SimpleQueue()
+    for job in jobs:
+        todo.put(job)
+    n_jobs = todo.qsize()
+
+    def connection() -> None:
+        while not gate.stop.is_set():
+            try:
+                job = todo.get_nowait()
+            except queue.Empty:
+                return
+            failure = None
+            try:
+                work(job)
+            except BaseException as error:
+                failure = error
+            done.put((job, failure))
+
+    # Not a pool: Python waits for a pool's threads when it ends, and one that listens to a silent server would keep the
+    # user waiting after Ctrl-C.
+    for _ in range(min(connections(), n_jobs)):
+        threading.Thread(target=connection, name="dmlib-tng", daemon=True).start()
+    failed: list[tuple[Job, FetchError]] = []
+    in_a_row = 0
+    try:
+        for _ in range(n_jobs):
+            job, error = done.get()
+            in_a_row = in_a_row + 1 if error else 0
+            if error is None:
+                continue
+            if not isinstance(error, Exhausted):
+                raise error
+            failed.append((job, error))
+            if in_a_row >= FAILURES:
+                raise FetchError(
+                    f"{label}: {in_a_row} requests failed one after the other, the last with: {error} What has arrived "
+                    "is kept; run again later."
+                ) from error
+    finally:
+        gate.stop.set()
+    return failed
 
 
 @dataclass(frozen=True)
@@ -99,17 +221,10 @@ class Cache:
         found = (self.get(name) for name in self._about.get(about, ()))
         return [file for file in found if file is not None]
 
-    def add(
-        self,
-        name: str,
-        *,
-        about: str = "",
-        fields: Mapping[str, Sequence[str]] | None = None,
-        seconds: float = 0.0,
-    ) -> None:
+    def add(self, name: str, *, about: str, fields: Mapping[str, Sequence[str]], seconds: float) -> None:
         """Enter a file that has its final name and was checked."""
         path = self.path(name)
-        file = CachedFile(name, path.stat().st_size, sha256(path), round(seconds, 3), time.time(), about, fields or {})
+        file = CachedFile(name, path.stat().st_size, sha256(path), round(seconds, 3), time.time(), about, fields)
         # A new line also after half a line of a killed process; one write, so that lines of two processes do not mix.
         with open(self.folder / INDEX, "ab", buffering=0) as index:
             index.write(f"\n{json.dumps(asdict(file))}\n".encode())
@@ -123,10 +238,14 @@ class Cache:
         for name, file in sorted(self._index().items()):
             yield file, self.get(name) is not None and sha256(self.path(name)) == file.sha256
 
+    def free_space(self) -> float:
+        """Free space on the cache's disk [bytes]."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return float(shutil.disk_usage(self.folder).free)
+
     def require_space(self, n_bytes: float, label: str) -> None:
         """Raise FetchError when the disk has no room for a download."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(self.folder).free
+        free = self.free_space()
         if free < 1.02 * n_bytes:
             raise FetchError(
                 f"{label}: the download needs {readable(n_bytes)}, and the cache's disk has {readable(free)} free: set "
