@@ -24,7 +24,7 @@ from dmlib.rotation.fit import Sampling, _autocorrelation, fit, fit_many
 from dmlib.rotation.halos import halo_model
 from dmlib.rotation.massmodel import MassModel, signed_square
 from dmlib.rotation.posterior import Priors, known, likelihood, sparc_priors
-from dmlib.rotation.sparc import from_sparc, read_table1, sparc_files
+from dmlib.rotation.sparc import from_sparc, open_sparc
 from dmlib.units import G
 
 WALKERS = 48
@@ -33,14 +33,14 @@ AIM = 180.0
 
 def curves(most: int) -> list[tuple[MassModel, Priors]]:
     """SPARC's curves with their priors, or as many drawn from the model."""
-    files = sparc_files()
-    if isinstance(files, str):
-        print(f"SPARC is not available ({files}): curves drawn from the model instead")
+    found = open_sparc()
+    if isinstance(found, str):
+        print(f"SPARC is not available ({found}): curves drawn from the model instead")
         rng = np.random.default_rng(1)
         return [(drawn(rng), known()) for _ in range(most or 175)]
-    rows = read_table1(files[1])
+    folder, rows = found
     rows = rows[: most or len(rows)]
-    return [(from_sparc(files[0] / f"{row['galaxy']}_rotmod.dat", rows), sparc_priors(row)) for row in rows]
+    return [(from_sparc(folder, rows, row["galaxy"]), sparc_priors(row)) for row in rows]
 
 
 def drawn(rng: np.random.Generator, points: int = 14) -> MassModel:

@@ -32,8 +32,6 @@ _ID = re.compile(r"[a-z][a-z0-9_.-]*")
 # Rows by chapter file, as recorded by this process: its first record of a chapter discards those of an earlier run.
 _recorded: dict[Path, dict[str, dict]] = {}
 
-_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-
 
 class ResultsError(DmlibError):
     """A result that is missing, recorded twice, or not a number."""
@@ -173,61 +171,6 @@ def read_results(path: str | Path) -> dict[str, dict]:
     if not path.is_file():
         raise ResultsError(f"{path.name} is missing in {path.parent.name}: run `dmlib run` first")
     return {row["id"]: row for row in _read(path)}
-
-
-def text(row: dict, format_spec: str = "", *, with_error: bool = False) -> str:
-    """Write a row's number as the text quotes it.
-
-    Parameters
-    ----------
-    row : dict
-        A row of ``results.json``.
-    format_spec : str
-        Python format of the number, for example ``.2f``; by default three significant digits, whole numbers in full.
-        Powers of ten are written ``1.4 × 10^11`` with superscript digits.
-    with_error : bool
-        Add ``± error`` in the same format, without a sign.
-
-    Returns
-    -------
-    str
-        For example ``0.23 ± 0.02 dex``.
-
-    Raises
-    ------
-    ResultsError
-        When an error is requested and none was recorded.
-    """
-    if with_error and row["error"] is None:
-        raise ResultsError(f"result '{row['id']}' has no error to quote: record one, or quote it without '±'")
-    written = _format(row["value"], format_spec)
-    if with_error:
-        unsigned = format_spec.replace("+", "")
-        error = _format(row["error"], unsigned)
-        mantissa, times, power = written.partition(" × ")
-        if times:
-            # One power of ten for both, the value's.
-            exponent = math.floor(math.log10(abs(row["value"]))) if row["value"] else 0
-            error = format(row["error"] / 10.0**exponent, unsigned.replace("e", "f"))
-            written = f"({mantissa} ± {error}) × {power}"
-        else:
-            written = f"{written} ± {error}"
-    unit = row["unit"].replace("Msun", "M☉").replace("solMass", "M☉")
-    return f"{written}{'' if unit in ('', '%') else ' '}{unit}"
-
-
-def _format(value: float, format_spec: str) -> str:
-    whole = float(value).is_integer() and (isinstance(value, int) or abs(value) < 1e6)
-    if whole and not format_spec:
-        out = f"{int(value):,}".replace(",", "\u202f") if abs(value) >= 10_000 else str(int(value))
-    else:
-        out = format(value, format_spec or ".3g")
-    mantissa, e, exponent = out.partition("e")
-    if e:
-        out = f"{mantissa} × 10{str(int(exponent)).translate(_SUPERSCRIPT)}"
-    if out.startswith("-"):
-        out = out.replace("-", "−") if re.search("[1-9]", out) else out[1:]
-    return out
 
 
 def _number(id: str, what: str, value: Any) -> int | float:

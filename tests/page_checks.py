@@ -14,8 +14,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from bs4 import BeautifulSoup, Tag
-
-from dmlib.claims import pages_of_toc
+from claims import pages_of_toc
 
 #: Elements whose ``src`` is loaded when a page is opened.
 _LOADED = ["script", "img", "iframe", "source", "video", "audio", "embed"]

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from astropy import units as u
 from astropy.table import QTable
+from claims import place
 from pydantic import ValidationError
 from toy_repository import ToyRepository
 
 from dmlib import results
-from dmlib.claims import place
 from dmlib.sample import subsample
 from dmlib.settings import Settings
 

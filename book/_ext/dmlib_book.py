@@ -1,6 +1,6 @@
 """Sphinx extension of the book: numbers by name, the claims table, the outline, the run's banner, local MathJax.
 
-It reads ``results.json``, ``run.json`` and ``figures.json`` in ``_data``, which `dmlib.book` puts beside the pages.
+It reads ``results.json``, ``run.json`` and ``figures.json`` in ``_data``, which `pages.py` puts beside the pages.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
+import claims
 from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
@@ -23,7 +24,6 @@ from sphinxcontrib.bibtex.plugin import register_plugin
 from sphinxcontrib.bibtex.style.referencing import BracketStyle
 from sphinxcontrib.bibtex.style.referencing.author_year import AuthorYearReferenceStyle
 
-from dmlib import claims, results
 from dmlib.errors import DmlibError
 
 logger = logging.getLogger(__name__)
@@ -84,7 +84,7 @@ class NumberRole(SphinxRole):
             return [nodes.inline(text=f"[{id}?]", classes=["num", "num-missing"])], []
         row = rows[id]
         try:
-            written = results.text(row, format_spec, with_error=with_error)
+            written = claims.quote(row, format_spec, with_error=with_error)
         except (DmlibError, ValueError) as error:
             logger.warning("number '%s': %s", target, error, location=self.get_location(), type="dmlib", subtype="num")
             return [nodes.inline(text=f"[{id}?]", classes=["num", "num-missing"])], []
@@ -182,7 +182,7 @@ class ClaimsTable(_Table):
     def _ours(self, row: claims.Row) -> list[nodes.Node]:
         if row.result is None:
             return [nodes.Text("–")]
-        written = results.text(row.result, row.claim.format, with_error=row.result["error"] is not None)
+        written = claims.quote(row.result, row.claim.format, with_error=row.result["error"] is not None)
         return [_number(written, row.result)]
 
 

@@ -49,7 +49,7 @@ class MethodComparison:
         [Msun]
     radii : ndarray, shape (20,)
         [kpc]
-    subhalo_id, view, rows : ndarray of int, shape (n,)
+    subhalo_id, rows : ndarray of int, shape (n,)
     entries : dict
         Name -> Entry.
     accepted : ndarray of bool, shape (n,)
@@ -63,7 +63,6 @@ class MethodComparison:
     truth: np.ndarray
     radii: np.ndarray
     subhalo_id: np.ndarray
-    view: np.ndarray
     rows: np.ndarray
     entries: dict[str, Entry]
     accepted: np.ndarray
@@ -145,9 +144,10 @@ def assemble(benchmark: Benchmark, predictions: Predictions, network: str, title
         raise DmlibError(
             f"{benchmark.path.name} and {predictions.path.name} do not have the same views: remove both and run again."
         )
-    entries = {}
-    for name, variant in VARIANTS.items():
-        entries[name] = Entry(name, variant.title, "rotation", benchmark[name].m_dm, benchmark[name].sigma_ln)
+    entries = {
+        name: Entry(name, variant.title, "rotation", benchmark[name].m_dm, benchmark[name].sigma_ln)
+        for name, variant in VARIANTS.items()
+    }
     for name, title in titles.items():
         found = predictions[name]
         family = "network" if name.startswith(f"{network}/") else "baseline"
@@ -157,7 +157,6 @@ def assemble(benchmark: Benchmark, predictions: Predictions, network: str, title
         truth=predictions.truth,
         radii=predictions.radii,
         subhalo_id=predictions.subhalo_id,
-        view=predictions.view,
         rows=predictions.rows,
         entries=entries,
         accepted=first.accepted & np.isfinite(first.m_dm).all(axis=1),

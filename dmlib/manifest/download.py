@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import random
+import re
 import threading
 import time
 import tomllib
@@ -317,12 +318,15 @@ def _site(url: str) -> str:
     return ".".join(host.split(".")[-2:])
 
 
-#: Failed requests: what a user reads of them, and whether they may pass by themselves.
-_REASONS: tuple[tuple[type[Exception], str, bool], ...] = (
-    (requests.exceptions.ProxyError, "the proxy does not let the request through", False),
-    (requests.exceptions.SSLError, "its certificate cannot be verified", False),
-    (requests.exceptions.ChunkedEncodingError, "the file arrived cut off", True),
-    (requests.Timeout, "no answer in time", True),
+#: Failed requests: type, a pattern in the message, what a user reads, and whether the failure may pass by itself.
+_REASONS: tuple[tuple[type[Exception], str, str, bool], ...] = (
+    (requests.exceptions.ProxyError, "", "the proxy does not let the request through", False),
+    (requests.exceptions.SSLError, "", "its certificate cannot be verified", False),
+    (requests.exceptions.ChunkedEncodingError, "", "the file arrived cut off", True),
+    (requests.Timeout, "", "no answer in time", True),
+    (requests.RequestException, "resolve|getaddrinfo|unreachable", "no network?", False),
+    (requests.ConnectionError, "refused", "the connection was refused", True),
+    (requests.ConnectionError, "", "the connection broke", True),
 )
 
 
@@ -331,14 +335,9 @@ def _reason(error: requests.RequestException) -> tuple[str, bool]:
 
     The messages of requests contain addresses of objects and whole URLs; a user needs neither.
     """
-    for kind, reason, passing in _REASONS:
-        if isinstance(error, kind):
+    for kind, pattern, reason, passing in _REASONS:
+        if isinstance(error, kind) and re.search(pattern, str(error)):
             return reason, passing
-    text = str(error)
-    if "resolve" in text or "getaddrinfo" in text or "unreachable" in text:
-        return "no network?", False
-    if isinstance(error, requests.ConnectionError):
-        return ("the connection was refused" if "refused" in text else "the connection broke"), True
     return type(error).__name__, False
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import ast
 import hashlib
 import re
+import subprocess
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import yaml
 from pydantic import ValidationError
 
-from .. import book, results
-from ..claims import load_outline
+from .. import results
 from ..code import closure, data_files, imports_of_source, modules_of, parse_script
 from ..errors import StepError
 from ..manifest import load_manifest
@@ -200,10 +202,14 @@ def book_step(settings: Settings, chapters: list[str]) -> Step:
         for path in (root / "book").rglob("*")
         if path.is_file() and "_build" not in path.parts and "__pycache__" not in path.parts and path.suffix != ".ipynb"
     ]
-    modules = closure(["dmlib.book"], with_infrastructure=True)
+    scripts = sorted((root / "book" / "_ext").glob("*.py"))
+    modules = closure({name for path in scripts for name in imports_of_source(path.read_text(encoding="utf-8"))})
 
     def act() -> list[Path]:
-        book.build(settings)
+        command = [sys.executable, str(root / "book" / "_ext" / "pages.py"), settings.model_dump_json()]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise StepError(done.stderr.strip() or "the pages could not be built")
         return [root / "book" / "_build" / "html"]
 
     return Step(
@@ -256,10 +262,10 @@ def notebook_parameters(settings: Settings, path: Path, given: dict[str, Any]) -
 def chapter_of(path: Path) -> str:
     """A chapter's id in ``book/outline.yml``; where it has none, the notebook's name without its number."""
     outline = path.parents[1] / "book" / "outline.yml"
-    for part in load_outline(outline) if outline.is_file() else ():
-        for chapter in part.chapters:
-            if Path(chapter.file).name == path.stem:
-                return chapter.id
+    for part in yaml.safe_load(outline.read_text(encoding="utf-8")) if outline.is_file() else ():
+        for chapter in part["chapters"]:
+            if Path(chapter["file"]).name == path.stem:
+                return chapter["id"]
     return re.sub(r"^\d+_", "", path.stem)
 
 

@@ -23,7 +23,7 @@ from .curve import MIN_RINGS, RotationCurve
 from .massmodel import MassModel
 from .measure import choose_view, measure_view
 from .posterior import Priors, observed_priors
-from .sparc import IMPATIENT, from_sparc, read_table1, sparc_files
+from .sparc import IMPATIENT, from_sparc, open_sparc
 from .velocity_field import VelocityField
 
 #: Pointing centre of the observation, taken for the galaxy's centre (header cards PCRA and PCDEC) [deg, B1950].
@@ -109,13 +109,12 @@ def load_real(dataset: DataSet, observer: Observer) -> RealGalaxy:
         return _stand_in(dataset, observer, f"The cube of NGC 2903 could not be obtained ({str(error).rstrip('.')}).")
     references: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     stars, distance, notes = None, _DISTANCE, []
-    files = sparc_files()
-    if isinstance(files, str):
-        notes.append(f"SPARC could not be obtained ({files.rstrip('.')}).")
+    found = open_sparc()
+    if isinstance(found, str):
+        notes.append(f"SPARC could not be obtained ({found.rstrip('.')}).")
     else:
-        rows = read_table1(files[1])
-        stars = from_sparc(files[0] / "NGC2903_rotmod.dat", rows)
-        distance = float(rows["distance"][rows["galaxy"] == "NGC2903"].to_value(u.Mpc)[0])
+        stars, table1 = from_sparc(*found, "NGC2903"), found[1]
+        distance = float(table1["distance"][table1["galaxy"] == "NGC2903"].to_value(u.Mpc)[0])
         references["SPARC"] = (stars.radius, stars.v_obs)
     try:
         radius, speed = read_tirific(fetch("ngc2903-model", downloader=IMPATIENT))

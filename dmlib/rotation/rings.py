@@ -19,6 +19,7 @@ from dataclasses import replace
 from typing import Literal
 
 import numpy as np
+from scipy import ndimage
 from scipy.optimize import least_squares
 
 from ..observe.cube import Smear
@@ -121,14 +122,6 @@ def model_field(curve: RotationCurve, field: VelocityField) -> np.ndarray:
 _Solution = tuple[np.ndarray, np.ndarray]
 
 
-def _second_differences(rings: int, columns: int) -> np.ndarray:
-    """Second differences of the first `rings` of `columns` values, shape (rings - 2, columns)."""
-    out = np.zeros((max(0, rings - 2), columns))
-    for k, row in enumerate(out):
-        row[k : k + 3] = 1.0, -2.0, 1.0
-    return out
-
-
 def _solve(columns: np.ndarray, data: np.ndarray, weight: np.ndarray, rough: np.ndarray) -> _Solution:
     """Weighted linear least squares with a penalty on roughness."""
     weighted = columns * weight
@@ -156,11 +149,8 @@ class _Search:
                 f"{field.galaxy} has emission in {np.count_nonzero(seen)} pixels only: leave it out", Reason.NO_HI
             )
         margin = int(np.ceil(field.beam.major / field.pixel)) + 1
-        rows, columns = (np.flatnonzero(seen.any(axis=axis)) for axis in (1, 0))
-        cut = tuple(
-            slice(max(0, where[0] - margin), min(size, where[-1] + margin + 1))
-            for where, size in zip((rows, columns), seen.shape, strict=True)
-        )
+        box = ndimage.find_objects(seen.astype(int))[0]
+        cut = tuple(slice(max(0, part.start - margin), part.stop + margin) for part in box)
         self.cut, self.seen = cut, seen[cut]
         self.x, self.y = (axis[cut] for axis in field.mesh())
         self.sigma0, self.velocity, self.dispersion = (
@@ -321,7 +311,7 @@ class _Search:
         use = weight > 0
         a, b, w = columns[:, use], data[use], weight[use]
         typical = max(30.0, self.spread / np.clip(np.median(place.sin_i), 0.3, None))
-        rough = _second_differences(self.rings, len(columns)) / (SMOOTH * typical)
+        rough = np.diff(np.eye(self.rings, len(columns)), 2, axis=0) / (SMOOTH * typical)
         values, covariance = _solve(a, b, w, rough)
         fitted = np.tensordot(values, columns, axes=1) + (v_sys or 0.0)
         return fitted, rough @ values, (values, covariance)
@@ -334,7 +324,7 @@ class _Search:
         basis = self.smear(basis[:-1])
         flat = basis.reshape(len(basis), -1)
         level = np.array([np.average(self.sigma0, weights=np.maximum(b, 1e-12)) for b in basis])
-        rough = _second_differences(self.rings + 1, self.rings + 1)
+        rough = np.diff(np.eye(self.rings + 1), 2, axis=0)
         rough /= CLUMPY * np.maximum(level[1:-1], 0.01 * level.max())[:, None]
         values, covariance = _solve(flat, self.sigma0.ravel(), self.weight0.ravel(), rough)
         return np.tensordot(values, basis, axes=1), rough @ values, (values, covariance)

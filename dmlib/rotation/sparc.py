@@ -188,27 +188,27 @@ def _value(word: str, column: tuple[str, Any], where: str) -> str | int | float:
     return value
 
 
-def from_sparc(path: str | Path, table1: QTable) -> MassModel:
+def from_sparc(folder: Path, table1: QTable, galaxy: str) -> MassModel:
     """The mass model of one SPARC galaxy.
 
     Parameters
     ----------
-    path : path
-        File ``*_rotmod.dat`` of the galaxy.
+    folder : Path
+        Has the file ``<galaxy>_rotmod.dat``.
     table1 : QTable
         From `read_table1`.
+    galaxy : str
+        SPARC name.
 
     Raises
     ------
     SparcError
         When the file cannot be read.
     """
-    curve = read_rotmod(path)
-    name = curve.meta["galaxy"]
-    row = table1[table1["galaxy"] == name]
-    kms = u.km / u.s
+    curve, kms = read_rotmod(folder / f"{galaxy}_rotmod.dat"), u.km / u.s
+    row = table1[table1["galaxy"] == galaxy]
     return MassModel(
-        galaxy=name.replace("NGC", "NGC ").replace("UGC", "UGC ").replace("DDO", "DDO "),
+        galaxy=galaxy.replace("NGC", "NGC ").replace("UGC", "UGC ").replace("DDO", "DDO "),
         source="SPARC",
         r_disk=float(row["r_disk"].to_value(u.kpc)[0]),
         radius=curve["radius"].to_value(u.kpc),
@@ -216,8 +216,8 @@ def from_sparc(path: str | Path, table1: QTable) -> MassModel:
     )
 
 
-def sparc_files() -> tuple[Path, Path] | str:
-    """Folder of the mass models and path of Table 1; or the reason why SPARC is not available.
+def open_sparc() -> tuple[Path, QTable] | str:
+    """Folder of the mass models and Table 1; or the reason why SPARC is not available.
 
     Raises
     ------
@@ -232,7 +232,7 @@ def sparc_files() -> tuple[Path, Path] | str:
         folder, table = (fetch(name, downloader=IMPATIENT) for name in names)
     except FetchError as error:
         return str(error)
-    return folder, table
+    return folder, read_table1(table)
 
 
 def load_example(sample: QTable, universe: Universe, galaxy: str = "NGC6503") -> MassModel:
@@ -257,10 +257,10 @@ def load_example(sample: QTable, universe: Universe, galaxy: str = "NGC6503") ->
     SparcError
         When SPARC has no such galaxy.
     """
-    files = sparc_files()
-    if isinstance(files, str):
-        return _stand_in(sample, universe, f"SPARC could not be obtained ({files.rstrip('.')}).")
-    return from_sparc(files[0] / f"{galaxy}_rotmod.dat", read_table1(files[1]))
+    found = open_sparc()
+    if isinstance(found, str):
+        return _stand_in(sample, universe, f"SPARC could not be obtained ({found.rstrip('.')}).")
+    return from_sparc(*found, galaxy)
 
 
 def _stand_in(sample: QTable, universe: Universe, note: str) -> MassModel:
@@ -309,14 +309,14 @@ def load_population(sample: QTable) -> QTable:
         `WITHIN`. Otherwise, from `sample`: stellar mass [Msun], bound dark matter, maximum circular speed.
         ``meta["source"]`` is ``"SPARC"`` or None.
     """
-    files = sparc_files()
-    if isinstance(files, str):
+    found = open_sparc()
+    if isinstance(found, str):
         columns = {"light": sample["m_star"], "m_dark": sample["m_dm"], "v_flat": sample["v_max"]}
         return QTable({"galaxy": [str(i) for i in sample["subhalo_id"]], **columns}, meta={"source": None})
-    table1 = read_table1(files[1])
+    folder, table1 = found
     rows = []
     for row in table1[_good(table1) & np.isfinite(table1["v_flat"])]:
-        model = from_sparc(files[0] / f"{row['galaxy']}_rotmod.dat", table1)
+        model = from_sparc(folder, table1, row["galaxy"])
         if model.radius[-1] < WITHIN:
             continue
         dark = float(np.interp(WITHIN, model.radius, model.m_dynamical()[0] - model.m_visible()))
@@ -376,15 +376,15 @@ def load_curves(sample: QTable, universe: Universe, most: int = 0, *, always: st
     always : str
         SPARC galaxy that is always included.
     """
-    files = sparc_files()
-    if isinstance(files, str):
-        return _curves_of_universe(sample, universe, most or 12, files)
-    table1 = read_table1(files[1])
+    found = open_sparc()
+    if isinstance(found, str):
+        return _curves_of_universe(sample, universe, most or 12, found)
+    folder, table1 = found
     names = np.asarray(table1["galaxy"])
     if 0 < most < len(names):
         chosen = np.union1d(np.linspace(0, len(names) - 1, most).astype(int), np.flatnonzero(names == always))
         table1 = table1[chosen]
-    models = [from_sparc(files[0] / f"{row['galaxy']}_rotmod.dat", table1) for row in table1]
+    models = [from_sparc(folder, table1, name) for name in table1["galaxy"]]
     stars, gas = UPSILON_DISK * table1["l36"].value, HELIUM * table1["m_hi"].value
     m_bar = stars + gas
     part = np.hypot(stars * (np.log(10) * _UPSILON_ERROR), gas * _HYDROGEN_ERROR) / m_bar

@@ -104,12 +104,8 @@ class VelocityField:
             )
         best = min(large, key=lambda k: distance[islands == k].min())
         blank = np.where(islands == best, 0.0, np.nan)
-        return replace(
-            self,
-            surface_density=self.surface_density + blank,
-            velocity=self.velocity + blank,
-            dispersion=self.dispersion + blank,
-        )
+        maps = ("surface_density", "velocity", "dispersion")
+        return replace(self, **{name: getattr(self, name) + blank for name in maps})
 
 
 def channel_noise(settings: HISettings) -> float:

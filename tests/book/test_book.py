@@ -7,15 +7,15 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import claims
 import nbformat
 import page_checks
+import pages as builder
 import pytest
 import yaml
 from bs4 import BeautifulSoup
 from toybook import toy_chapter, toy_run
 
-from dmlib import book, claims
-from dmlib.book import BookError
 from dmlib.figures import METADATA_KEY
 from dmlib.settings import Settings
 
@@ -57,7 +57,7 @@ def run_with_a_new_chapter(toy, tmp_path_factory):
 def pages(run_with_a_new_chapter):
     """The pages of that run, built once."""
     settings, root = run_with_a_new_chapter
-    return book.build(settings, root=root).parent
+    return builder.build(settings, root=root).parent
 
 
 def soup(path: Path) -> BeautifulSoup:
@@ -179,30 +179,30 @@ def change(settings, edit):
 def test_a_notebook_that_was_not_executed_stops_the_book(run):
     settings, root = run
     first_notebook(settings).unlink()
-    with pytest.raises(BookError, match="01_introduction has not been executed"):
-        book.build(settings, root=root)
+    with pytest.raises(builder.BookError, match="01_introduction has not been executed"):
+        builder.build(settings, root=root)
 
 
 def test_a_failed_notebook_stops_the_book(run):
     settings, root = run
     error = nbformat.v4.new_output("error", ename="ValueError", evalue="no", traceback=[])
     change(settings, lambda notebook: notebook.cells[3].outputs.append(error))
-    with pytest.raises(BookError, match=r"01_introduction failed in cell 4 \(ValueError\)"):
-        book.build(settings, root=root)
+    with pytest.raises(builder.BookError, match=r"01_introduction failed in cell 4 \(ValueError\)"):
+        builder.build(settings, root=root)
 
 
 def test_a_notebook_that_stopped_half_way_stops_the_book(run):
     settings, root = run
     change(settings, lambda notebook: notebook.cells[4].update(execution_count=None))
-    with pytest.raises(BookError, match="stopped before cell 5"):
-        book.build(settings, root=root)
+    with pytest.raises(builder.BookError, match="stopped before cell 5"):
+        builder.build(settings, root=root)
 
 
 def test_a_damaged_notebook_stops_the_book(run):
     settings, root = run
     first_notebook(settings).write_text("{")
-    with pytest.raises(BookError, match="damaged"):
-        book.build(settings, root=root)
+    with pytest.raises(builder.BookError, match="damaged"):
+        builder.build(settings, root=root)
 
 
 def test_a_figure_s_name_is_used_once(run):
@@ -215,8 +215,8 @@ def test_a_figure_s_name_is_used_once(run):
                     output.metadata[METADATA_KEY]["figure"] = "toy_02"
 
     change(settings, rename)
-    with pytest.raises(BookError, match=r"toy_02.*01_introduction.*02_embedded_universe"):
-        book.build(settings, root=root)
+    with pytest.raises(builder.BookError, match=r"toy_02.*01_introduction.*02_embedded_universe"):
+        builder.build(settings, root=root)
 
 
 def test_a_number_that_nobody_recorded_stops_the_book_and_the_old_pages_stay(run):
@@ -233,8 +233,8 @@ def test_a_number_that_nobody_recorded_stops_the_book_and_the_old_pages_stay(run
     unknown = nbformat.v4.new_markdown_cell("Nobody knows {num}`toy01.masss` and {num}`toy01.n±`.")
     change(settings, lambda notebook: notebook.cells.append(unknown))
     (settings.build / "results" / "toy02.json").write_text("[]")
-    with pytest.raises(BookError) as raised:
-        book.build(settings, root=root)
+    with pytest.raises(builder.BookError) as raised:
+        builder.build(settings, root=root)
     # The first complaint by its page, all of them in the log.
     assert re.search(r"^the book was not built: claims\.md:\d+: claim 'box-side' needs", str(raised.value))
     assert "more in book.log" in str(raised.value)
@@ -250,7 +250,7 @@ def test_pages_are_replaced_whole(tmp_path):
     for folder, name in ((new, "new.html"), (out, "old.html")):
         folder.mkdir(parents=True)
         (folder / name).touch()
-    book._replace(new, out)
+    builder._replace(new, out)
     assert [path.name for path in out.iterdir()] == ["new.html"]
     assert [path.name for path in out.parent.iterdir()] == ["html"]
 
@@ -265,7 +265,7 @@ def parameters(injected: str) -> list[str]:
     cell, copy = (nbformat.v4.new_code_cell(code) for code in (own, injected))
     cell.metadata["tags"], copy.metadata["tags"] = ["parameters"], ["injected-parameters"]
     notebook.cells = [cell, copy]
-    book.stage_notebook(notebook, Path(), "notebooks/01_toy")
+    builder.stage_notebook(notebook, Path(), "notebooks/01_toy")
     return [cell.source for cell in notebook.cells]
 
 
@@ -281,7 +281,7 @@ def test_widgets_stay_in_the_notebook():
     widget = nbformat.v4.new_output("display_data", data={"application/vnd.jupyter.widget-view+json": {}})
     cell = nbformat.v4.new_code_cell("bar()", outputs=[widget])
     notebook = nbformat.v4.new_notebook(cells=[cell], metadata={"widgets": {}})
-    book.stage_notebook(notebook, Path(), "notebooks/01_toy")
+    builder.stage_notebook(notebook, Path(), "notebooks/01_toy")
     assert notebook.cells[0].outputs == [] and "widgets" not in notebook.metadata
 
 
@@ -302,7 +302,7 @@ def test_widgets_stay_in_the_notebook():
 )
 def test_what_only_presents_is_folded_and_what_computes_stays_open(code, folded):
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
-    book.stage_notebook(notebook, Path(), "notebooks/01_toy")
+    builder.stage_notebook(notebook, Path(), "notebooks/01_toy")
     assert ("hide-input" in notebook.cells[0].metadata.get("tags", [])) is folded
 
 

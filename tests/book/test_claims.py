@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import claims
 import pytest
 import yaml
-
-from dmlib import claims
-from dmlib.claims import Claim, ClaimsError
+from claims import Claim, ClaimsError
 
 
 def claim(**kw):
@@ -128,3 +127,29 @@ def test_the_banner_says_what_the_book_was_made_from():
     told = claims.banner(run)
     assert "embedded universe" in told and "`012345678` with local changes" in told and "seed 3" in told
     assert "commit" not in claims.banner({"universe": "TNG50-1", "profile": "quick", "seed": 1, "commit": None})
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "unit", "spec", "written"),
+    [
+        (0.2345, 0.0123, "dex", ".2f", "0.23 ± 0.01 dex"),
+        (1.44e11, 2.2e10, "Msun", ".1e", "(1.4 ± 0.2) × 10¹¹ M☉"),
+        (-0.05, None, "", ".2f", "−0.05"),
+        (-0.004, 0.02, "dex", ".2f", "0.00 ± 0.02 dex"),
+        (0.05, 0.02, "dex", "+.2f", "+0.05 ± 0.02 dex"),
+        (1.44e11, 2.2e10, "Msun", "+.1e", "(+1.4 ± 0.2) × 10¹¹ M☉"),
+        (12345, None, "", "", "12\u202f345"),
+        (55, None, "", "", "55"),
+        (3.14159, None, "kpc", "", "3.14 kpc"),
+        (12.5, None, "%", ".0f", "12%"),
+        (7.46e6, None, "Msun", "", "7.46 × 10⁶ M☉"),
+    ],
+)
+def test_a_number_is_written_for_prose(value, error, unit, spec, written):
+    row = {"id": "a", "value": value, "error": error, "unit": unit}
+    assert claims.quote(row, spec, with_error=error is not None) == written
+
+
+def test_an_error_that_is_not_there_cannot_be_quoted():
+    with pytest.raises(ResultsError, match="no error"):
+        claims.quote({"id": "a", "value": 1.0, "error": None, "unit": ""}, with_error=True)

@@ -98,29 +98,3 @@ def test_a_missing_or_damaged_file_is_one_sentence(settings):
     settings.results_path.write_text('[{"id": 1')
     with pytest.raises(ResultsError, match="damaged"):
         results.read_results(settings.results_path)
-
-
-@pytest.mark.parametrize(
-    ("value", "error", "unit", "spec", "written"),
-    [
-        (0.2345, 0.0123, "dex", ".2f", "0.23 ± 0.01 dex"),
-        (1.44e11, 2.2e10, "Msun", ".1e", "(1.4 ± 0.2) × 10¹¹ M☉"),
-        (-0.05, None, "", ".2f", "−0.05"),
-        (-0.004, 0.02, "dex", ".2f", "0.00 ± 0.02 dex"),
-        (0.05, 0.02, "dex", "+.2f", "+0.05 ± 0.02 dex"),
-        (1.44e11, 2.2e10, "Msun", "+.1e", "(+1.4 ± 0.2) × 10¹¹ M☉"),
-        (12345, None, "", "", "12\u202f345"),
-        (55, None, "", "", "55"),
-        (3.14159, None, "kpc", "", "3.14 kpc"),
-        (12.5, None, "%", ".0f", "12%"),
-        (7.46e6, None, "Msun", "", "7.46 × 10⁶ M☉"),
-    ],
-)
-def test_a_number_is_written_for_prose(settings, value, error, unit, spec, written):
-    row = record(settings, value=value, error=error, unit=unit)
-    assert results.text(row, spec, with_error=error is not None) == written
-
-
-def test_an_error_that_is_not_there_cannot_be_quoted(settings):
-    with pytest.raises(ResultsError, match="no error"):
-        results.text(record(settings), with_error=True)

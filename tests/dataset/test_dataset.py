@@ -31,7 +31,7 @@ from dmlib.targets import read_targets
 from dmlib.universe import open_universe
 from dmlib.workers import Blocks
 
-N_GALAXIES = 7
+N_GALAXIES = 10
 
 
 @pytest.fixture(scope="module")
@@ -137,11 +137,6 @@ class TestContract:
 
 
 class TestSameWhoeverMakesIt:
-    def test_one_process(self, small, reference, tmp_path):
-        build(small, workers=1, block_size=3, path=tmp_path / "dataset.hdf5")
-        assert content(tmp_path / "dataset.hdf5") == content(reference)
-        assert (tmp_path / "dataset.hdf5").read_bytes() == reference.read_bytes()
-
     def test_a_dask_cluster(self, small, reference, tmp_path, monkeypatch):
         distributed = pytest.importorskip("distributed")
         with distributed.LocalCluster(
@@ -152,6 +147,7 @@ class TestSameWhoeverMakesIt:
         assert content(tmp_path / "dataset.hdf5") == content(reference)
 
     def test_killed(self, mine, reference):
+        """Two processes begin, with other blocks than the reference, and one ends."""
         script = Path(__file__).parents[1] / "dataset_tree.py"
         process = subprocess.Popen([sys.executable, str(script), str(mine.build.parent), "2"])
         deadline = time.monotonic() + 300

@@ -23,9 +23,7 @@ def match() -> MethodComparison:
     accepted = np.array([True, True, False, True, True, False])
     reasons = ((), (), (Reason.FACE_ON,), (), (), (Reason.LOPSIDED,))
     ids = np.repeat([1, 2, 3], 2)
-    return MethodComparison(
-        truth, RADII_KPC, ids, np.tile([0, 1], 3), np.arange(6), entries, accepted, accepted, reasons
-    )
+    return MethodComparison(truth, RADII_KPC, ids, np.arange(6), entries, accepted, accepted, reasons)
 
 
 def series(fig) -> dict:

@@ -168,7 +168,7 @@ class TestMassModel:
 
     def test_ngc6503(self, shared_data):
         table = read_table1(shared_data / "sparc/SPARC_Lelli2016c.mrt")
-        model = from_sparc(shared_data / "sparc/Rotmod_LTG/NGC6503_rotmod.dat", table)
+        model = from_sparc(shared_data / "sparc/Rotmod_LTG", table, "NGC6503")
         assert (model.galaxy, model.source, model.r_disk) == ("NGC 6503", "SPARC", 2.16)
         slope, error, seen, _ = outer_slope(model, 3 * model.r_disk)
         assert abs(slope) < 3 * error and -0.5 < seen < -0.3

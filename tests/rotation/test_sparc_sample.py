@@ -86,7 +86,7 @@ def test_fits_are_stored_and_repeated_for_other_priors(shared_data, tmp_path, mo
 
 
 def test_without_sparc_simulated_galaxies_take_its_place(opened, monkeypatch):
-    monkeypatch.setattr(module, "sparc_files", lambda: "sparc-rotmod: no network.")
+    monkeypatch.setattr(module, "open_sparc", lambda: "sparc-rotmod: no network.")
     found = load_curves(opened.sample, opened.universe, 4)
     assert found.source is None and "no network" in found.reason
     assert 1 <= len(found) <= 4 and len(found.priors) == len(found)

@@ -180,7 +180,11 @@ def background(image: np.ndarray) -> np.ndarray:
     """
     reach = np.abs(np.linspace(-1.0, 1.0, image.shape[0]))
     frame = image[np.maximum.outer(reach, reach) > 0.85]
-    return np.asarray(sigma_clipped_stats(frame, sigma=3.0, maxiters=5, stdfunc="mad_std", axis=0)[1])
+
+    def spread(values: np.ndarray, axis: int) -> np.ndarray:
+        return 1.4826 * np.nanmedian(np.abs(values - np.nanmedian(values, axis=axis, keepdims=True)), axis=axis)
+
+    return np.asarray(sigma_clipped_stats(frame, sigma=3.0, maxiters=5, stdfunc=spread, axis=0)[1])
 
 
 def softening(unit: str, bands: tuple[str, ...], grid: SkyGrid) -> np.ndarray:

@@ -6,6 +6,7 @@ criterion, never written by hand. A claim that fails is printed as failing, one 
 
 from __future__ import annotations
 
+import math
 import operator
 import re
 from collections import Counter
@@ -17,8 +18,8 @@ from typing import Any, Literal, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from .errors import DmlibError
-from .results import ARITHMETIC
+from dmlib.errors import DmlibError
+from dmlib.results import ARITHMETIC, ResultsError
 
 T = TypeVar("T")
 
@@ -38,6 +39,8 @@ _OPERATORS = {"<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": opera
 _NUMBER = r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?"
 _COMPARE = re.compile(rf"(<=|>=|<|>|==)\s*({_NUMBER})")
 _WITHIN = re.compile(rf"({_NUMBER})\s+within\s+({_NUMBER})\s*(%?)")
+
+_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 #: The committed record in a universe's name.
 _RECORD = re.compile(r"\(records/[^)]*\)")
@@ -299,6 +302,61 @@ def provenance(row: Mapping) -> str:
     where = {ARITHMETIC: "arithmetic, measured in no universe", "embedded": "embedded universe"}.get(universe, universe)
     where += f", profile {profile}" if profile else ""
     return f"{row['statement']} ({where}{'' if n is None else f', n = {n}'})"
+
+
+def quote(row: Mapping, format_spec: str = "", *, with_error: bool = False) -> str:
+    """Write a row's number as the text quotes it.
+
+    Parameters
+    ----------
+    row : dict
+        A row of ``results.json``.
+    format_spec : str
+        Python format of the number, for example ``.2f``; by default three significant digits, whole numbers in full.
+        Powers of ten are written ``1.4 × 10^11`` with superscript digits.
+    with_error : bool
+        Add ``± error`` in the same format, without a sign.
+
+    Returns
+    -------
+    str
+        For example ``0.23 ± 0.02 dex``.
+
+    Raises
+    ------
+    ResultsError
+        When an error is requested and none was recorded.
+    """
+    if with_error and row["error"] is None:
+        raise ResultsError(f"result '{row['id']}' has no error to quote: record one, or quote it without '±'")
+    written = _format(row["value"], format_spec)
+    if with_error:
+        unsigned = format_spec.replace("+", "")
+        error = _format(row["error"], unsigned)
+        mantissa, times, power = written.partition(" × ")
+        if times:
+            # One power of ten for both, the value's.
+            exponent = math.floor(math.log10(abs(row["value"]))) if row["value"] else 0
+            error = format(row["error"] / 10.0**exponent, unsigned.replace("e", "f"))
+            written = f"({mantissa} ± {error}) × {power}"
+        else:
+            written = f"{written} ± {error}"
+    unit = row["unit"].replace("Msun", "M☉").replace("solMass", "M☉")
+    return f"{written}{'' if unit in ('', '%') else ' '}{unit}"
+
+
+def _format(value: float, format_spec: str) -> str:
+    whole = float(value).is_integer() and (isinstance(value, int) or abs(value) < 1e6)
+    if whole and not format_spec:
+        out = f"{int(value):,}".replace(",", "\u202f") if abs(value) >= 10_000 else str(int(value))
+    else:
+        out = format(value, format_spec or ".3g")
+    mantissa, e, exponent = out.partition("e")
+    if e:
+        out = f"{mantissa} × 10{str(int(exponent)).translate(_SUPERSCRIPT)}"
+    if out.startswith("-"):
+        out = out.replace("-", "−") if re.search("[1-9]", out) else out[1:]
+    return out
 
 
 def banner(run: Mapping) -> str:

@@ -1,6 +1,7 @@
 """From executed notebooks to pages: stage them, build them with Jupyter Book, and replace the old pages.
 
-Nothing is executed here. The stage copies ``book/``, the executed notebooks, the figures and ``results.json`` into
+``python book/_ext/pages.py SETTINGS`` builds the book of some settings, given as JSON; ``dmlib book`` and ``dmlib run``
+call it so. Nothing is executed here. The stage copies ``book/``, the executed notebooks, the figures and ``results.json`` into
 ``build/<universe>-<profile>/book_source``; a figure shown by `dmlib.figures.show` becomes a MyST figure with number,
 caption and alternative text. A failed notebook or a warning of the builder stops the book.
 """
@@ -18,14 +19,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import nbformat
 import yaml
+from claims import pages_of_toc, table_of_contents
 
-from . import results
-from .claims import pages_of_toc, table_of_contents
-from .errors import DmlibError
-from .figures import METADATA_KEY
-from .files import write_text
-from .settings import Settings, repository_root
+from dmlib import results
+from dmlib.errors import DmlibError, of_the_system
+from dmlib.figures import METADATA_KEY
+from dmlib.files import write_text
+from dmlib.settings import Settings, repository_root
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -100,8 +102,6 @@ def stage(settings: Settings, *, root: Path | None = None) -> Path:
     BookError
         As of `build`.
     """
-    import nbformat  # takes two seconds: not at the top, where `dmlib status` would wait for it
-
     root = root or repository_root()
     book = root / "book"
     if not (book / "_toc.yml").is_file():
@@ -259,8 +259,6 @@ def _literals(code: str) -> list[tuple[str, ast.expr]]:
 
 
 def _read_executed(path: Path) -> NotebookNode:
-    import nbformat
-
     if not path.is_file():
         raise BookError(f"notebook {path.stem} has not been executed: run `dmlib run --only {path.stem}`")
     try:
@@ -313,3 +311,17 @@ def _replace(html: Path, out: Path) -> None:
         os.replace(out, old)
     os.replace(new, out)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def main() -> int:
+    """Build the book of the settings in the first argument; an error is one sentence on stderr and exit code 1."""
+    try:
+        build(Settings.model_validate_json(sys.argv[1]))
+    except (DmlibError, OSError) as error:
+        print(of_the_system(error) if isinstance(error, OSError) else error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
