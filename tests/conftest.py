@@ -15,8 +15,9 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 #: Fixtures that take long to make or that load TensorFlow: a test that uses one of them, however indirectly, is slow.
 SLOW_FIXTURES = {"smoke_universe", "small_universe", "keras", "built", "toy"}
 
-#: Where all tests are slow: they train, sample, build pages or start processes.
+#: Where all tests are slow: they train, sample, fit, build pages or start processes.
 SLOW_PLACES = (
+    "tests/baselines/",
     "tests/book/test_book.py",
     "tests/book/test_docstrings.py",
     "tests/networks/",
@@ -25,6 +26,8 @@ SLOW_PLACES = (
     "tests/rotation/test_barolo.py",
     "tests/rotation/test_benchmark.py",
     "tests/rotation/test_fit.py",
+    "tests/rotation/test_rings.py",
+    "tests/test_cli.py",
     "tests/observe/test_skirt_run.py",
     "tests/universe/test_api_",
     "mocktng/tests/test_write.py",
