@@ -9,7 +9,7 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -120,6 +120,11 @@ def _from_environment(name: str, default: Any) -> Any:
     return os.environ.get(ENVIRONMENT[name]) or default
 
 
+def _output(name: str, doc: str) -> property:
+    """Property of the settings: an output's place in the build folder."""
+    return property(lambda settings: settings.build / name, doc=doc)
+
+
 class Settings(BaseModel):
     """The choices that every step shares. Immutable; an unknown name is an error.
 
@@ -227,60 +232,17 @@ class Settings(BaseModel):
         """The same settings with all galaxies of the selection."""
         return self.model_copy(update={"sample": 0}) if self.sample else self
 
-    @property
-    def sample_path(self) -> Path:
-        """The selection table, ``sample.ecsv``."""
-        return self.build / "sample.ecsv"
-
-    @property
-    def targets_path(self) -> Path:
-        """Enclosed-mass profiles of the sample, ``targets.hdf5``."""
-        return self.build / "targets.hdf5"
-
-    @property
-    def dataset_path(self) -> Path:
-        """Inputs and targets of all views, split by galaxy, ``dataset.hdf5``."""
-        return self.build / "dataset.hdf5"
-
-    @property
-    def models_dir(self) -> Path:
-        """Trained networks with their cards, ``models/<architecture>/<inputs>/``."""
-        return self.build / "models"
-
-    @property
-    def predictions_path(self) -> Path:
-        """What every network and every plain regression predicts for the test split, ``predictions.hdf5``."""
-        return self.build / "predictions.hdf5"
-
-    @property
-    def rotation_dir(self) -> Path:
-        """The rotation-curve method's results, ``rotation/``."""
-        return self.build / "rotation"
-
-    @property
-    def benchmark_path(self) -> Path:
-        """What rotation curves say of the test galaxies, ``rotation/benchmark.hdf5``."""
-        return self.rotation_dir / "benchmark.hdf5"
-
-    @property
-    def figures_dir(self) -> Path:
-        """``figures/<name>.{png,pdf,csv}``."""
-        return self.build / "figures"
-
-    @property
-    def notebooks_dir(self) -> Path:
-        """Executed notebooks."""
-        return self.build / "notebooks"
-
-    @property
-    def results_path(self) -> Path:
-        """``results.json``, every number that the book quotes."""
-        return self.build / "results.json"
-
-    @property
-    def run_path(self) -> Path:
-        """``run.json``, the provenance of the run."""
-        return self.build / "run.json"
+    sample_path: ClassVar[property] = _output("sample.ecsv", "The selection table.")
+    targets_path: ClassVar[property] = _output("targets.hdf5", "Enclosed-mass profiles of the sample.")
+    dataset_path: ClassVar[property] = _output("dataset.hdf5", "Inputs and targets of all views, split by galaxy.")
+    models_dir: ClassVar[property] = _output("models", "Trained networks: ``<architecture>/<inputs>/``.")
+    predictions_path: ClassVar[property] = _output("predictions.hdf5", "Predictions for the test split.")
+    rotation_dir: ClassVar[property] = _output("rotation", "Results of the rotation-curve method.")
+    benchmark_path: ClassVar[property] = _output("rotation/benchmark.hdf5", "Rotation curves of the test galaxies.")
+    figures_dir: ClassVar[property] = _output("figures", "``figures/<name>.{png,pdf,csv}``.")
+    notebooks_dir: ClassVar[property] = _output("notebooks", "Executed notebooks.")
+    results_path: ClassVar[property] = _output("results.json", "``results.json``, every number that the book quotes.")
+    run_path: ClassVar[property] = _output("run.json", "``run.json``, the provenance of the run.")
 
     @property
     def source(self) -> Source:

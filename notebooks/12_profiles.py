@@ -49,8 +49,8 @@ from functools import partial
 import numpy as np
 
 from dmlib import load
-from dmlib.evaluation import Scores, bins, coverage, derived, single
-from dmlib.evaluation.scores import EXPECTED, pit_histogram
+from dmlib.evaluation import Scores, bins, derived, single
+from dmlib.evaluation.scores import EXPECTED, coverage, pit_histogram
 from dmlib.figures import profiles as figures
 from dmlib.figures import show
 from dmlib.networks.plan import BEST_VALUE

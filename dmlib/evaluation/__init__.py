@@ -4,19 +4,9 @@ All functions take masses, whatever method predicted them, so that networks, reg
 alike.
 """
 
-from ..bootstrap import Bootstrap, Estimate
-from .scores import MEASURES, REGIONS, Coverage, Scores, coverage, delta_mse, ln_ratio, per_view, verdict
-
-__all__ = [
-    "MEASURES",
-    "REGIONS",
-    "Bootstrap",
-    "Coverage",
-    "Estimate",
-    "Scores",
-    "coverage",
-    "delta_mse",
-    "ln_ratio",
-    "per_view",
-    "verdict",
-]
+from ..bootstrap import Bootstrap as Bootstrap
+from . import scores as scores
+from .scores import Scores as Scores
+from .scores import delta_mse as delta_mse
+from .scores import per_view as per_view
+from .scores import verdict as verdict

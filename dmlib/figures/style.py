@@ -10,19 +10,22 @@ import csv
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import matplotlib
 import numpy as np
+import yaml
 from astropy import units as u
-from cycler import cycler
 from matplotlib.figure import Figure
 
 #: Dash patterns, as matplotlib's (offset, (on, off, ...)) in units of the line width.
 DOTTED, DASHED, DASHDOT = (0, (1, 1.2)), (0, (5, 1.5)), (0, (3, 1.2, 1, 1.2))
 SHORT, LONG, DASHDOTDOT = (0, (4, 2)), (0, (6, 2)), (0, (4, 1.5, 1, 1.5, 1, 1.5))
 FINE = (0, (2, 1.2))
+DASHES = {"dotted": DOTTED, "dashed": DASHED, "dashdot": DASHDOT, "short": SHORT, "long": LONG}
+DASHES |= {"dashdotdot": DASHDOTDOT, "fine": FINE}
 
 
 @dataclass(frozen=True)
@@ -44,68 +47,17 @@ class Look:
     width: float | None = None
 
 
-#: The looks of quantities, data sources and methods. A new architecture or set of inputs needs an entry here only to
-#: get a look of its own; without one it is drawn as ``other``.
-LOOKS: dict[str, Look] = {
-    # Matter.
-    "total": Look("#222222"),
-    "dark_matter": Look("#332288"),
-    "stars": Look("#DD7722", DASHED),
-    "gas": Look("#2A9D8F", DASHDOT),
-    "hot_gas": Look("#CC6677", (0, (1, 1))),
-    # Sources of data.
-    "embedded": Look("#3B6FB0"),
-    "alternative": Look("#66B8E0", SHORT, "P"),
-    "tng": Look("#C2410C", marker="s"),
-    "literature": Look("#6B6B6B", LONG, "D"),
-    "observed": Look("#222222"),
-    # Truth and answers.
-    "truth": Look("#222222"),
-    "prediction": Look("#AA3377", marker="^"),
-    "baseline": Look("#A6A6A6", DOTTED),
-    "rotation": Look("#999933", DASHDOTDOT, "v"),
-    "accent": Look("#882255"),
-    "reject": Look("#B8B8B8", marker="x"),
-    # Architectures.
-    "A": Look("#332288", "-", "o", 1.9),
-    "A_scripts": Look("#66B8E0", DASHED, "s", 1.9),
-    "B": Look("#2A9D8F", DASHDOT, "D", 1.9),
-    "C": Look("#AA3377", "-", "^", 1.9),
-    "ResNet50": Look("#DD7722", DASHDOTDOT, "v", 1.9),
-    "other": Look("#999933", "-", "P", 1.9),
-    # Predictions without a network: greys, told apart by their dashes.
-    "baseline/random": Look("#BBBBBB", DOTTED, width=1.4),
-    "baseline/mean": Look("#8A8A8A", width=1.4),
-    "baseline/linear": Look("#555555", (0, (5, 2)), "s", 1.4),
-    "baseline/boosted": Look("#222222", DASHDOT, "D", 1.4),
-    # Sets of inputs: light in oranges, HI in greens, both in purples.
-    "inputs/all": Look("#AA3377", "-", "^", 1.9),
-    "inputs/SDSS_URZ_HI_012": Look("#C45A93", DASHED, "v", 1.9),
-    "inputs/SDSS_I_HI_012": Look("#DFA0C0", FINE, "<", 1.9),
-    "inputs/photometry": Look("#B3520B", "-", "o", 1.9),
-    "inputs/SDSS_URZ": Look("#DD7722", DASHED, "s", 1.9),
-    "inputs/SDSS_I": Look("#EFA968", FINE, "D", 1.9),
-    "inputs/hi": Look("#17695F", "-", "P", 1.9),
-    "inputs/HI_0": Look("#2A9D8F", DASHED, "X", 1.9),
-    "inputs/HI_1": Look("#6CC4B8", DASHDOT, "d", 1.9),
-    "inputs/HI_2": Look("#9AA84B", FINE, "h", 1.9),
-    # Halo models.
-    "halo/nfw": Look("#332288"),
-    "halo/burkert": Look("#882255", DASHED),
-    "halo/isothermal": Look("#CC6677", (0, (1, 1))),
-    "halo/einasto": Look("#3B6FB0", DASHDOT),
-    "halo/dc14": Look("#2A9D8F", LONG),
-    "halo/corenfw": Look("#DD7722", (0, (4, 1.5, 1, 1.5))),
-    # The comparison of networks with rotation curves.
-    "comparison/nfw": Look("#999933"),
-    "comparison/burkert": Look("#DD7722", DASHED),
-    "comparison/nfw_lcdm": Look("#2A9D8F", DASHDOT),
-    "comparison/all": Look("#AA3377"),
-    "comparison/hi": Look("#3B6FB0", DASHED),
-    "comparison/photometry": Look("#66B8E0", DASHDOT),
-    "comparison/mean": Look("#A6A6A6", DOTTED),
-    "comparison/boosted": Look("#6B6B6B", LONG),
-}
+def _read_looks() -> dict[str, Look]:
+    """The looks of ``looks.yml``, where a line is "-", a name of `DASHES`, or [offset, dashes]."""
+    rows = yaml.safe_load((Path(__file__).parent / "looks.yml").read_text(encoding="utf-8"))
+    for row in rows.values():
+        line = row.get("line", "-")
+        row["line"] = DASHES.get(line, line) if isinstance(line, str) else (line[0], tuple(line[1]))
+    return {name: Look(**row) for name, row in rows.items()}
+
+
+#: The looks of quantities, data sources and methods, by name.
+LOOKS: dict[str, Look] = _read_looks()
 
 COLOURS: dict[str, str] = {name: look.colour for name, look in LOOKS.items()}
 
@@ -122,23 +74,7 @@ SIGNED = "PuOr"
 #: it to 360 pixels.
 TEXT, WIDE = 6.2, 7.8
 
-# Groups of matplotlib's settings.
-_RC: dict[Any, dict[str, Any]] = {
-    "figure": {"dpi": 110},
-    "savefig": {"dpi": 200},
-    "font": {"sans-serif": ["DejaVu Sans"], "size": 11},
-    "axes": {"labelsize": 11, "titlesize": 11, "titleweight": "bold", "titlelocation": "left", "titlepad": 7},
-    "axes.spines": {"top": False, "right": False},
-    "grid": {"color": "#E4E4E4", "linewidth": 0.6},
-    "xtick": {"labelsize": 10, "color": "#444444"},
-    "ytick": {"labelsize": 10, "color": "#444444"},
-    "legend": {"fontsize": 9.5, "framealpha": 0.85, "edgecolor": "none", "facecolor": "white", "handlelength": 2.4},
-    "lines": {"linewidth": 1.8, "markersize": 4.5},
-    "image": {"origin": "lower", "interpolation": "nearest", "cmap": SEQUENTIAL},
-    "pdf": {"fonttype": 42},
-}
-_RC["axes"] |= {"edgecolor": "#444444", "labelcolor": "#222222", "grid": True, "axisbelow": True}
-_RC["axes"]["prop_cycle"] = cycler(color=["#332288", "#DD7722", "#2A9D8F", "#AA3377", "#66B8E0", "#999933"])
+_STYLE = matplotlib.rc_params_from_file(Path(__file__).parent / "book.mplstyle", use_default_template=False)
 
 
 def new_figure(
@@ -166,8 +102,7 @@ def new_figure(
         As `Figure.subplots` returns them.
 
     """
-    for group, values in _RC.items():
-        matplotlib.rc(group, **values)
+    matplotlib.rcParams.update(_STYLE)
     fig = Figure(figsize=(width or (TEXT if ncols == 1 else WIDE), height), layout="constrained")
     axes = fig.subplots(nrows, ncols, **kw)
     for ax in fig.axes[::ncols]:

@@ -43,52 +43,26 @@ class Product:
         return getattr(settings, self.path)
 
 
+# name, builder, path, reader, needs, uses, packages; in the order of the flow: a product may use those above it.
 _IMAGE = ("pixels", "field_of_view")
-
-#: In the order of the flow: a product may use those above it.
-PRODUCTS: dict[str, Product] = {
-    product.name: product
-    for product in (
-        Product(
-            "universe",
-            "dmlib.embedded:build",
-            "universe_dir",
-            "dmlib.universe",
-            uses=("n_galaxies", "m_dm", "m_baryon"),
-        ),
-        Product("sample", "dmlib.sample:build", "sample_path", "dmlib.sample", ("universe",), ("selection",)),
-        Product("targets", "dmlib.targets:build", "targets_path", "dmlib.targets", ("universe", "sample"), ("radii",)),
-        Product(
-            "dataset",
-            "dmlib.dataset.build:build",
-            "dataset_path",
-            "dmlib.dataset.read",
-            ("universe", "sample", "targets"),
-            (*_IMAGE, "radii"),
-        ),
-        Product(
-            "models",
-            "dmlib.networks.train:build",
-            "models_dir",
-            "dmlib.networks.models",
-            ("dataset",),
-            _IMAGE,
-            packages=("dmlib.networks.architectures",),
-        ),
-        Product(
-            "predictions",
-            "dmlib.networks.predictions:build",
-            "predictions_path",
-            "dmlib.networks.predictions",
-            ("dataset", "models"),
-        ),
-        Product(
-            "rotation",
-            "dmlib.rotation.benchmark:build",
-            "benchmark_path",
-            "dmlib.rotation.benchmark",
-            ("universe", "dataset"),
-            ("radii",),
-        ),
-    )
-}
+_PARTICLES = ("n_galaxies", "m_dm", "m_baryon")
+_GALAXIES = ("universe", "sample", "targets")
+_NETS, _ROT = "dmlib.networks", "dmlib.rotation.benchmark"
+_TABLE = (
+    ("universe", "dmlib.embedded:build", "universe_dir", "dmlib.universe", (), _PARTICLES),
+    ("sample", "dmlib.sample:build", "sample_path", "dmlib.sample", ("universe",), ("selection",)),
+    ("targets", "dmlib.targets:build", "targets_path", "dmlib.targets", ("universe", "sample"), ("radii",)),
+    ("dataset", "dmlib.dataset.build:build", "dataset_path", "dmlib.dataset.read", _GALAXIES, (*_IMAGE, "radii")),
+    (
+        "models",
+        f"{_NETS}.train:build",
+        "models_dir",
+        f"{_NETS}.models",
+        ("dataset",),
+        _IMAGE,
+        (f"{_NETS}.architectures",),
+    ),
+    ("predictions", f"{_NETS}.predictions:build", "predictions_path", f"{_NETS}.predictions", ("dataset", "models")),
+    ("rotation", f"{_ROT}:build", "benchmark_path", _ROT, ("universe", "dataset"), ("radii",)),
+)
+PRODUCTS: dict[str, Product] = {row[0]: Product(*row) for row in _TABLE}

@@ -5,11 +5,20 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dmlib.bootstrap import resample
-from dmlib.evaluation import MEASURES, Bootstrap, Scores, coverage, delta_mse, ln_ratio, per_view, verdict
+from dmlib.bootstrap import Bootstrap, resample
 from dmlib.evaluation.bins import binned, in_groups
 from dmlib.evaluation.derived import bands, circular_velocity, draw_profiles, rising, shell_density
-from dmlib.evaluation.scores import EXPECTED, pit_histogram
+from dmlib.evaluation.scores import (
+    EXPECTED,
+    MEASURES,
+    Scores,
+    coverage,
+    delta_mse,
+    ln_ratio,
+    per_view,
+    pit_histogram,
+    verdict,
+)
 from dmlib.units import G
 
 TRUTH = np.array([[1e10, 4e10], [2e10, 8e10]])
