@@ -14,14 +14,14 @@ from collections import Counter
 from pathlib import Path
 
 import h5py
+
+from dmlib.settings import PROFILES
 from mocktng.blocks import make_block, write_tree
 from mocktng.catalogue import measure
 from mocktng.layout import Tree
 from mocktng.plan import Plan, make_plan
 from mocktng.storage import complete
 from mocktng.units import LENGTH, MASS
-
-from dmlib.settings import PROFILES
 
 NAMES = {0: "gas", 1: "dark matter", 4: "stars"}
 

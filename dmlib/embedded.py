@@ -14,32 +14,20 @@ from typing import Any
 
 import numpy as np
 from astropy.table import Table
-from mocktng.drawing import QUENCHED_LEFT_OUT
-from mocktng.files import MockError
-from mocktng.population import Population, examples
 
-from mocktng import drawing, photometry, relations, universe
+from mocktng import drawing, universe
+from mocktng import photometry as photometry
 from mocktng import population as populations
+from mocktng import relations as relations
+from mocktng.drawing import QUENCHED_LEFT_OUT as QUENCHED_LEFT_OUT
+from mocktng.files import MockError
+from mocktng.population import Population
+from mocktng.population import examples as examples
 
 from .errors import UniverseError
 from .progress import bar
 from .settings import Settings
 from .workers import choose_workers
-
-__all__ = [
-    "QUENCHED_LEFT_OUT",
-    "Population",
-    "build",
-    "census",
-    "describe",
-    "disturbed",
-    "examples",
-    "identity",
-    "photometry",
-    "population",
-    "relations",
-    "serve",
-]
 
 
 def _parameters(settings: Settings) -> dict[str, Any]:

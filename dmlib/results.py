@@ -159,20 +159,6 @@ def collect(settings: Settings) -> list[dict]:
     return merged
 
 
-def read_results(path: str | Path) -> dict[str, dict]:
-    """Return the rows of a results file by id.
-
-    Raises
-    ------
-    ResultsError
-        When the file is missing or damaged.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise ResultsError(f"{path.name} is missing in {path.parent.name}: run `dmlib run` first")
-    return {row["id"]: row for row in _read(path)}
-
-
 def _number(id: str, what: str, value: Any) -> int | float:
     if hasattr(value, "item") and getattr(value, "size", 1) == 1:
         value = value.item()

@@ -34,7 +34,7 @@ class Source:
     written_here : bool
         Whether the universe is a product of the pipeline.
     state : str
-        ``"module:function"``; the function takes the settings and returns what can be known of the content without
+        Function of the same module that takes the settings and returns what can be known of the content without
         reading it, name -> fingerprint, by which `dmlib status` notices a change. Empty for a product of the pipeline.
     """
 
@@ -51,21 +51,12 @@ class Source:
         return self.opener.partition(":")[0]
 
 
-SOURCES: dict[str, Source] = {
-    source.name: source
-    for source in (
-        Source("embedded", "dmlib.universe.files:open_embedded", written_here=True),
-        Source(
-            "files", "dmlib.universe.files:open_tree", needs_base_path=True, state="dmlib.universe.files:tree_state"
-        ),
-        Source(
-            "api",
-            "dmlib.universe.api.universe:open_api",
-            note=" (web API)",
-            state="dmlib.universe.api.universe:server_state",
-        ),
-    )
-}
+_ALL = (
+    Source("embedded", "dmlib.universe.files:open_embedded", written_here=True),
+    Source("files", "dmlib.universe.files:open_tree", state="tree_state", needs_base_path=True),
+    Source("api", "dmlib.universe.api.universe:open_api", state="server_state", note=" (web API)"),
+)
+SOURCES: dict[str, Source] = {source.name: source for source in _ALL}
 
 
 def simulation_label(simulation: str, snapshot: int) -> str:

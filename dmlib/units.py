@@ -22,14 +22,8 @@ BOX_TNG100 = 75000.0  # ckpc/h
 #: Newton's constant [kpc (km/s)^2 / Msun]
 G = constants.G.to_value(u.kpc * (u.km / u.s) ** 2 / u.Msun)
 
-#: Critical density at z = 0 [Msun/kpc^3]
-RHO_CRIT = COSMOLOGY.critical_density0.to_value(u.Msun / u.kpc**3)
-
 #: Solar metallicity in the TNG convention (mass fraction)
 Z_SUN = 0.0127
-
-#: Primordial hydrogen mass fraction of the TNG model
-X_HYDROGEN = 0.76
 
 #: Column of the ...Type arrays and number of the PartType group
 PART_TYPE = {"gas": 0, "dm": 1, "stars": 4, "bh": 5}

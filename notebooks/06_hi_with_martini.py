@@ -66,6 +66,8 @@ from dmlib.observe.hydrogen import (
     disc_profiles,
     hydrogen,
 )
+
+# %%
 from dmlib.observe.moments import (
     channel_maps,
     find_emission,
@@ -79,7 +81,6 @@ from dmlib.observe.views import lines_of_sight
 from dmlib.results import recorder
 from dmlib.settings import Settings
 
-# %%
 settings = Settings(
     universe=universe, profile=profile, seed=seed, base_path=base_path
 )

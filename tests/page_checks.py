@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from bs4 import BeautifulSoup, Tag
+
 from claims import pages_of_toc
 
 #: Elements whose ``src`` is loaded when a page is opened.

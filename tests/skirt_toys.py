@@ -7,9 +7,9 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import image_toys
 import numpy as np
 
+import image_toys
 from dmlib.embedded import photometry
 from dmlib.galaxy import Component, Galaxy
 from dmlib.observe.grid import SkyGrid

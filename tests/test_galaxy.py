@@ -8,7 +8,6 @@ from astropy import units as u
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from tiny_tng import BOX, M_DM, H, TinyGroup, TinySubhalo, dm, gas, stars, toy_groups, write_tree
 
 from dmlib.errors import GalaxyError
 from dmlib.galaxy import (
@@ -21,6 +20,7 @@ from dmlib.particles import enclosed_mass, rotation_to_z
 from dmlib.settings import RADII_KPC
 from dmlib.units import G
 from dmlib.universe import FilesUniverse
+from tiny_tng import BOX, M_DM, H, TinyGroup, TinySubhalo, dm, gas, stars, toy_groups, write_tree
 
 
 def sphere(rng, radius: np.ndarray) -> np.ndarray:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import jupytext
 import pytest
-from claims import load_outline
 
+from claims import load_outline
 from dmlib.pipeline.notebooks import declared_parameters
 from dmlib.pipeline.steps import SHARED_PARAMETERS, chapter_of
 from dmlib.settings import Settings

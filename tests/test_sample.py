@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from astropy import units as u
 from pydantic import ValidationError
-from tiny_tng import toy_groups, write_tree
 
 from dmlib import load
 from dmlib.sample import Criteria, SampleError, select, select_to_file
 from dmlib.settings import Settings
 from dmlib.units import HUBBLE
 from dmlib.universe import FilesUniverse
+from tiny_tng import toy_groups, write_tree
 
 
 @pytest.fixture

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from astropy import units as u
 from astropy.table import QTable
-from claims import place
 from pydantic import ValidationError
-from toy_repository import ToyRepository
 
+from claims import place
 from dmlib import results
 from dmlib.sample import subsample
 from dmlib.settings import Settings
+from toy_repository import ToyRepository
 
 
 def table(n_centrals: int, n_satellites: int) -> QTable:
@@ -100,7 +102,7 @@ class TestOrigin:
         )
         assert settings.origin == "embedded" and "not TNG" in settings.label
         results.record(settings, "a.mass", 1.0, chapter="one", statement="A mass")
-        row = results.read_results(results.chapter_path(settings, "one"))["a.mass"]
+        row = json.loads(results.chapter_path(settings, "one").read_text())[0]
         assert row["universe"] == "embedded" and "not a statement about TNG" in place(row)
 
     def test_tng_is(self):

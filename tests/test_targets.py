@@ -5,13 +5,13 @@ from __future__ import annotations
 import h5py
 import numpy as np
 import pytest
-from tiny_tng import TinyGroup, TinySubhalo, gas, stars, toy_groups, write_tree
 
 from dmlib import load
 from dmlib import targets as module
 from dmlib.galaxy import load_galaxy
 from dmlib.settings import RADII_KPC, Settings
 from dmlib.targets import TargetsError, baseline_errors, build, poisson_error, read_targets
+from tiny_tng import TinyGroup, TinySubhalo, gas, stars, toy_groups, write_tree
 
 
 def settings_for(tmp_path, groups=None) -> Settings:

@@ -8,8 +8,8 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import yaml
-from claims import load_outline
 
+from claims import load_outline
 from dmlib import results
 from dmlib.figures import METADATA_KEY, show, style
 from dmlib.settings import Settings

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING
 
 import nbformat
 import yaml
-from claims import pages_of_toc, table_of_contents
 
+from claims import pages_of_toc, table_of_contents
 from dmlib import results
 from dmlib.errors import DmlibError, of_the_system
 from dmlib.figures import METADATA_KEY

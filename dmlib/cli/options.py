@@ -22,63 +22,22 @@ if TYPE_CHECKING:
 #: Choices of --universe, as the help shows them.
 SOURCE_NAMES = f"[{'|'.join(SOURCES)}]"
 
-#: Option of a command -> type and help, default.
-SETTINGS: dict[str, tuple[Any, Any]] = {
-    "universe": (
-        Annotated[
-            str,
-            typer.Option(
-                metavar=SOURCE_NAMES,
-                help="Where galaxies come from: written here, a TNG tree on disk, the TNG web API.",
-            ),
-        ],
-        "embedded",
-    ),
-    "profile": (
-        Annotated[
-            Literal["smoke", "quick", "paper"],
-            typer.Option(help="How much is computed: smoke shows that all runs, quick is the book, paper is all."),
-        ],
-        "quick",
-    ),
-    "seed": (Annotated[int, typer.Option(help="Root of every random number.")], 1),
-    "base_path": (
-        Annotated[str, typer.Option(help="For --universe files: the simulation's output folder, .../TNG100-1/output.")],
-        "",
-    ),
-    # Without these three, `dmlib.settings` takes the environment's.
-    "simulation": (
-        Annotated[
-            str | None,
-            typer.Option(
-                help="Name of the simulation, for --universe files or api; else $DMLIB_SIMULATION, the name in "
-                "--base-path, or TNG100-1."
-            ),
-        ],
-        None,
-    ),
-    "snapshot": (
-        Annotated[int | None, typer.Option(help="Number of the snapshot; else $DMLIB_SNAPSHOT, or 99.")],
-        None,
-    ),
-    "sample": (
-        Annotated[
-            int | None,
-            typer.Option(
-                min=0,
-                help="Only this many galaxies of the selection, for a quick trial in its own build folder; else "
-                "$DMLIB_SAMPLE, or 0, which is all.",
-            ),
-        ],
-        None,
-    ),
-    "physics": (
-        Annotated[
-            Literal["fiducial", "alternative"],
-            typer.Option(help="alternative: weaker contraction, cores, other gas fractions."),
-        ],
-        "fiducial",
-    ),
+_WHERE = f"Where galaxies come from {SOURCE_NAMES}: written here, a TNG tree on disk, the TNG web API."
+_HOW_MUCH = "How much is computed: smoke shows that all runs, quick is the book, paper is all."
+_BASE = "For --universe files: the simulation's output folder, .../TNG100-1/output."
+_RUN = "Name of the simulation, for --universe files or api; else $DMLIB_SIMULATION, by --base-path, or TNG100-1."
+_FEW = "Use this many galaxies of the selection, as a trial in a build folder of its own; else $DMLIB_SAMPLE, or all."
+
+#: Option of a command -> type, default, help. Without the last three, `dmlib.settings` takes the environment's.
+SETTINGS: dict[str, tuple[Any, Any, str]] = {
+    "universe": (str, "embedded", _WHERE),
+    "profile": (Literal["smoke", "quick", "paper"], "quick", _HOW_MUCH),
+    "seed": (int, 1, "Root of every random number."),
+    "physics": (Literal["fiducial", "alternative"], "fiducial", "alternative: weaker contraction, cores, other gas."),
+    "base_path": (str, "", _BASE),
+    "simulation": (str | None, None, _RUN),
+    "snapshot": (int | None, None, "Number of the snapshot; else $DMLIB_SNAPSHOT, or 99."),
+    "sample": (int | None, None, _FEW),
 }
 
 #: Those of most commands.
@@ -109,11 +68,16 @@ def with_settings(*names: str) -> Callable[[Callable[..., None]], Callable[..., 
         declared = inspect.signature(command, locals={"Settings": object}, eval_str=True).parameters.values()
         own = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in declared][1:]
         options = [
-            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
-            for name, (annotation, default) in SETTINGS.items()
+            inspect.Parameter(
+                name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=default,
+                annotation=Annotated[kind, typer.Option(help=text)],
+            )
+            for name, (kind, default, text) in SETTINGS.items()
             if name in names
         ]
-        # Typer asks for both, and would look behind the wrapper.
+        # Typer asks for both, and would otherwise look behind the wrapper.
         parameters = [*own, *options]
         with_options.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         with_options.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}

@@ -60,9 +60,8 @@ def status(settings: Settings, parameter: ParametersOption = None, book: BookOpt
 
     rows = []
     for found in runs.status(settings, parameters_of(parameter), book=book):
-        made = "made {} UTC in {:.1f} s".format(
-            str(found.record.get("finished"))[:16].replace("T", " "), found.record.get("seconds", 0.0)
-        )
+        record = found.record
+        made = f"made {record['finished'][:16].replace('T', ' ')} UTC in {record['seconds']:.1f} s" if record else ""
         state = "up to date" if found.up_to_date else "would run"
         rows.append((found.step.name, state, "; ".join(found.reasons) or made))
     print_table(("step", "state", "why"), rows)

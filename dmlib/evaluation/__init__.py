@@ -5,7 +5,6 @@ alike.
 """
 
 from ..bootstrap import Bootstrap as Bootstrap
-from . import scores as scores
 from .scores import Scores as Scores
 from .scores import delta_mse as delta_mse
 from .scores import per_view as per_view

@@ -32,7 +32,7 @@ BOOK = "book"
 SHARED_PARAMETERS = ("universe", "profile", "seed", "base_path")
 
 #: Functions of `dmlib.load` -> the products that they load, where that is not the product of the same name.
-LOADED = {"observer": ("universe", "dataset"), "benchmark": ("rotation",)}
+LOADED = {"observer": ("universe", "dataset"), "benchmark": ("rotation",), "disturbed": ("universe",)}
 
 
 def all_steps(settings: Settings, parameters: dict[str, Any] | None = None, *, book: bool = True) -> list[Step]:
@@ -321,7 +321,7 @@ def _universe_state(settings: Settings, products: Iterable[str]) -> dict[str, st
     if "universe" not in products:
         return {}
     if settings.source.state:
-        return call(settings.source.state, settings)
+        return call(f"{settings.source.module}:{settings.source.state}", settings)
     if settings.sample:
         return {"the whole universe": identity(record_of("universe", Places.of(settings.whole)))}
     return {}

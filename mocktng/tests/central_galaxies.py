@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+
 from mocktng.group_particles import build_model, make_group
 from mocktng.population import Population
 from mocktng.units import LENGTH, MASS

@@ -7,10 +7,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from mocktng.drawing import draw
-from mocktng.population import Population
 
 import mocktng
+from mocktng.drawing import draw
+from mocktng.population import Population
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from mocktng.catalogue import G_CODE, Baryons, Members, measure_subhalo
 from mocktng.measures import half_mass_radius, overdensity_sphere, photometric_radius
 from mocktng.units import HUBBLE

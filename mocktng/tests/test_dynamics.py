@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from mocktng.group_particles import build_model
 from mocktng.population import passes
 from mocktng.spheroids import sample_halo

@@ -9,6 +9,7 @@ import h5py
 import illustris_python as il
 import numpy as np
 import pytest
+
 from mocktng.catalogue import OVERDENSITY
 from mocktng.fields import PARTICLE_FIELDS
 from mocktng.layout import Tree

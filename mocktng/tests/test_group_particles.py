@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from central_galaxies import Central, centrals, quiet_discs
+from scipy.spatial import cKDTree
+
 from mocktng.drawing import draw
 from mocktng.group_particles import GroupParticles, build_model, make_group
 from mocktng.interstellar import N_THRESHOLD, hydrogen_density
 from mocktng.structure import RADIUS, interpolate
 from mocktng.units import DENSITY, LENGTH, MASS
-from scipy.spatial import cKDTree
 
 SHARED = {
     "Coordinates", "Velocities", "Potential", "SubfindDensity", "SubfindDMDensity", "SubfindHsml", "SubfindVelDisp",

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mocktng.population import SUBHALO_COLUMNS, census, examples, passes
-from mocktng.units import BOX_KPC, RHO_CRIT
 
 from mocktng import drawing, galaxies, relations
+from mocktng.population import SUBHALO_COLUMNS, census, examples, passes
+from mocktng.units import BOX_KPC, RHO_CRIT
 
 SMALL, LARGE = 40, 700
 

@@ -16,11 +16,11 @@ import illustris_python as il
 import numpy as np
 import pytest
 import requests
-from mocktng.drawing import draw
-from mocktng.replies import rounded
 
 import mocktng
 from mocktng import FAULTS, FaultInjection, MockError, TngServer
+from mocktng.drawing import draw
+from mocktng.replies import rounded
 
 #: Made up, in the form of a real key.
 KEY = 2 * "5ec2e70fc0ffee" + "5ec2"

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.special import i0, i1, k0, k1
+
+from mocktng import discs, gas, interstellar
 from mocktng.discs import drift_speed
 from mocktng.spheroids import Anisotropy, directions, radial_dispersion, spheroid_velocities, spin_up
 from mocktng.structure import (
@@ -22,9 +25,6 @@ from mocktng.structure import (
     truncate,
 )
 from mocktng.units import G
-from scipy.special import i0, i1, k0, k1
-
-from mocktng import discs, gas, interstellar
 
 
 def hernquist_model(mass=1e12, scale=10.0) -> MassModel:

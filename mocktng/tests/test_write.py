@@ -17,6 +17,10 @@ import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from toy_universe import toy_plan
+
+import mocktng
+from mocktng import MockError, blocks
 from mocktng.blocks import make_block, write_tree
 from mocktng.files import sha256
 from mocktng.layout import Tree
@@ -24,10 +28,6 @@ from mocktng.plan import divide
 from mocktng.storage import particle_ids, place_in_box, round_mantissa, round_metals
 from mocktng.units import BOX_TNG100
 from mocktng.writer import object_offsets
-from toy_universe import toy_plan
-
-import mocktng
-from mocktng import MockError, blocks
 
 
 def _hashes(root: Path) -> dict[str, str]:

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+
 from mocktng.blocks import write_tree
 from mocktng.group_particles import GroupParticles
 from mocktng.plan import Plan, plan_of

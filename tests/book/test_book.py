@@ -7,17 +7,17 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import claims
 import nbformat
-import page_checks
-import pages as builder
 import pytest
 import yaml
 from bs4 import BeautifulSoup
-from toybook import toy_chapter, toy_run
 
+import claims
+import page_checks
+import pages as builder
 from dmlib.figures import METADATA_KEY
 from dmlib.settings import Settings
+from toybook import toy_chapter, toy_run
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 # The pages are built once: all of this in one process.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import claims
 import pytest
 import yaml
-from claims import Claim, ClaimsError
 
+import claims
+from claims import Claim, ClaimsError
 from dmlib.results import ResultsError
 
 

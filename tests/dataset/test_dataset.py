@@ -13,9 +13,9 @@ import h5py
 import numpy as np
 import psutil
 import pytest
-from dataset_tree import copy_tree, few_galaxies, overwrite, particles_of, remove_gas, unlink
 from pydantic import ValidationError
 
+from dataset_tree import copy_tree, few_galaxies, overwrite, particles_of, remove_gas, unlink
 from dmlib import targets as target_module
 from dmlib.dataset import build as build_module
 from dmlib.dataset import straddling

@@ -2,11 +2,10 @@
 
 import numpy as np
 import pytest
-import skirt_toys
 from astropy.io import fits
-from dataset_tree import copy_tree, few_galaxies
-from image_toys import CARDS
 
+import skirt_toys
+from dataset_tree import copy_tree, few_galaxies
 from dmlib import targets as target_module
 from dmlib.dataset.build import build
 from dmlib.dataset.read import read_dataset
@@ -20,6 +19,7 @@ from dmlib.observe.skirt.settings import SkirtSettings
 from dmlib.observe.skirt.source import VARIABLE
 from dmlib.sample import read_sample
 from dmlib.universe import open_universe
+from image_toys import CARDS
 
 N_GALAXIES = 4
 

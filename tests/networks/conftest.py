@@ -8,11 +8,11 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from network_toys import ENTRIES, paint, write_dataset
 
 from dmlib.networks import predictions, train
 from dmlib.networks.plan import ARCHITECTURES, Architecture
 from dmlib.settings import Settings
+from network_toys import ENTRIES, paint, write_dataset
 
 
 def _module(name: str):

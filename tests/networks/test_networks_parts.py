@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from network_toys import CHANNELS, paint
 
 from dmlib.dataset.read import INPUT_SETS
 from dmlib.networks import NetworkError
@@ -13,6 +12,7 @@ from dmlib.networks.models import multiplications
 from dmlib.networks.plan import ARCHITECTURES, Schedule, architecture, plan
 from dmlib.networks.predictions import calibrate, correlation, sigma_ln
 from dmlib.settings import Settings
+from network_toys import CHANNELS, paint
 
 
 @pytest.mark.parametrize(

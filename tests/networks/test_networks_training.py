@@ -10,7 +10,6 @@ import sys
 import h5py
 import numpy as np
 import pytest
-from network_toys import CHANNELS, ENTRIES, SHORT, write_dataset
 
 from dmlib.code import closure
 from dmlib.dataset.read import read_dataset
@@ -19,6 +18,7 @@ from dmlib.networks.plan import ARCHITECTURES, Schedule, plan
 from dmlib.pipeline.products import PRODUCTS
 from dmlib.pipeline.steps import product_step
 from dmlib.settings import Settings
+from network_toys import CHANNELS, ENTRIES, SHORT, write_dataset
 
 
 def views(fit, painted, galaxies, ln_m=None):

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from saliency_networks import SHAPE, central, convolutional, linear
 
 from dmlib.observe.grid import SkyGrid
+from saliency_networks import SHAPE, central, convolutional, linear
 
 GRID = SkyGrid(24.0, 12)
 

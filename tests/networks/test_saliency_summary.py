@@ -7,9 +7,9 @@ from types import SimpleNamespace
 import numpy as np
 from astropy import units as u
 from astropy.table import QTable
-from saliency_networks import SHAPE, central, linear
 
 from dmlib.observe.grid import SkyGrid
+from saliency_networks import SHAPE, central, linear
 
 CHANNELS = ("r", "moment0")
 

@@ -4,10 +4,10 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
-import skirt_schema
-import skirt_toys
 from typer.testing import CliRunner
 
+import skirt_schema
+import skirt_toys
 from dmlib import cli
 from dmlib.errors import DmlibError
 from dmlib.observe.skirt.settings import SkirtError

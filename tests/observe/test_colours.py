@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from image_toys import galaxy, stars
 
 from dmlib import load
 from dmlib.observe.grid import SkyGrid
@@ -12,6 +11,7 @@ from dmlib.observe.images.light import ParticleLight, star_luminosities
 from dmlib.observe.images.published import box_view
 from dmlib.sample import select
 from dmlib.universe import FilesUniverse
+from image_toys import galaxy, stars
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from analytic_disc import SPIN, disc
 from astropy import units as u
 from martini import DataCube, L_coords, Martini
 from martini.sources import SPHSource
@@ -12,6 +11,7 @@ from martini.spectral_models import DiracDeltaSpectrum
 from martini.sph_kernels import DiracDeltaKernel
 from pydantic import ValidationError
 
+from analytic_disc import SPIN, disc
 from dmlib.errors import GalaxyError
 from dmlib.observe.cube import MSUN_PER_JY_KMS_MPC2, HISettings
 from dmlib.observe.deposit import noise_seed, observe, observe_with_martini

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from analytic_disc import SPIN, disc
 from astropy import units as u
 from astropy.io import fits
 from astropy.wcs import WCS
 
+from analytic_disc import SPIN, disc
 from dmlib.observe.cube import HISettings
 from dmlib.observe.cube_fits import write_fits
 from dmlib.observe.deposit import observe

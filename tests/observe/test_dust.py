@@ -2,8 +2,6 @@
 
 import numpy as np
 import pytest
-from image_toys import galaxy, gas, stars
-from mocktng.stars import birth_scale_factor
 
 from dmlib.errors import GalaxyError
 from dmlib.observe.grid import SkyGrid
@@ -12,6 +10,8 @@ from dmlib.observe.images.dust import Dust, columns_in_front
 from dmlib.observe.images.light import ParticleLight, star_luminosities
 from dmlib.observe.images.published import box_view
 from dmlib.observe.views import View, rotation_to
+from image_toys import galaxy, gas, stars
+from mocktng.stars import birth_scale_factor
 
 # Hydrogen nuclei per cm^2 of 1 Msun/kpc^2: 1.989e33 g / 1.6726e-24 g / (3.0857e21 cm)^2.
 ATOMS = 1.98841e33 / 1.67262e-24 / 3.085678e21**2

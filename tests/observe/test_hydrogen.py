@@ -1,13 +1,13 @@
 """HI of gas cells: limits of the recipe, and equality with MARTINI's own TNG source where that works."""
 
 import h5py
-import image_toys
 import numpy as np
 import pytest
-from analytic_disc import SPIN, disc
 from astropy import units as u
 from martini.sources import TNGSource
 
+import image_toys
+from analytic_disc import SPIN, disc
 from dmlib.errors import GalaxyError
 from dmlib.galaxy import Component
 from dmlib.observe import hydrogen as hi

@@ -5,7 +5,6 @@ import pytest
 from astropy import units as u
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from image_toys import galaxy, gas, stars
 
 from dmlib.embedded import photometry
 from dmlib.errors import GalaxyError
@@ -18,6 +17,7 @@ from dmlib.observe.images.published import box_view
 from dmlib.observe.images.sdss import SdssLight, normalise
 from dmlib.observe.views import View, lines_of_sight
 from dmlib.units import COSMOLOGY
+from image_toys import galaxy, gas, stars
 
 GRID = SkyGrid(32.0, 16)
 BARE = ParticleLight(dust=None)

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from analytic_disc import SPIN, disc, rotation_speed
 
+from analytic_disc import SPIN, disc, rotation_speed
 from dmlib.errors import GalaxyError
 from dmlib.observe.cube import ATOMS_PER_CM2, HISettings
 from dmlib.observe.deposit import observe, observe_with_martini

@@ -5,12 +5,12 @@ import tarfile
 
 import numpy as np
 import pytest
-from image_toys import content, galaxy, spot
 
 from dmlib.errors import FetchError, GalaxyError, UniverseError
 from dmlib.observe.grid import SkyGrid, overlap, resample
 from dmlib.observe.images.published import PublishedSkirt, box_view, read_broadband
 from dmlib.observe.views import lines_of_sight
+from image_toys import content, galaxy, spot
 
 
 def test_shares_of_pixels_are_exact():

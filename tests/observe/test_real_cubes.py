@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from analytic_disc import SPIN, disc
 from astropy.io import fits
 
+from analytic_disc import SPIN, disc
 from dmlib.errors import GalaxyError
 from dmlib.observe.cube import HISettings
 from dmlib.observe.cube_fits import HI_FREQUENCY, CubeError, degrade, read_cube, write_fits

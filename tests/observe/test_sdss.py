@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from image_toys import galaxy, stars
 
 from dmlib.observe.grid import SkyGrid
 from dmlib.observe.images import bands, sdss
 from dmlib.observe.images.light import ParticleLight
 from dmlib.observe.images.published import box_view
 from dmlib.observe.images.sdss import SdssLight, background, normalise, softening
+from image_toys import galaxy, stars
 
 GRID = SkyGrid(64.0, 32)
 RNG = np.random.default_rng(6)

@@ -5,8 +5,6 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from fake_skirt import cut, interpolate, power_law_integrals, read_stored_table
-from skirt_toys import GRID, Columns, galaxy, gas, lopsided, some_views, stars
 
 from dmlib.errors import GalaxyError
 from dmlib.galaxy import load_galaxy
@@ -19,6 +17,8 @@ from dmlib.observe.skirt.export import GAS_FIELDS, STAR_FIELDS, export
 from dmlib.observe.skirt.settings import SkirtError, SkirtSettings
 from dmlib.sample import select
 from dmlib.universe.files import FilesUniverse
+from fake_skirt import cut, interpolate, power_law_integrals, read_stored_table
+from skirt_toys import GRID, Columns, galaxy, gas, lopsided, some_views, stars
 
 OWN = SkirtSettings(library="self-contained")
 

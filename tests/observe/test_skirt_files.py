@@ -4,18 +4,18 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-import skirt_schema
-from fake_skirt import cut, interpolate, power_law_integrals, read_stored_table
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from skirt_toys import Columns
 
+import skirt_schema
 from dmlib.embedded import photometry
 from dmlib.observe.images.bands import BANDS, UGRIZ, ab_magnitudes
 from dmlib.observe.images.dust import extinction_curve
 from dmlib.observe.skirt import tables
 from dmlib.observe.skirt.export import within
 from dmlib.observe.skirt.settings import PACKET_RANGE, SkirtError, SkirtSettings
+from fake_skirt import cut, interpolate, power_law_integrals, read_stored_table
+from skirt_toys import Columns
 
 #: Flux of AB magnitude 0 at 10 pc as a luminosity, typed anew: 4 pi (3.0856776e17 m)^2 times 3631e-26 W/m^2/Hz.
 AB = 4 * np.pi * 3.08567758e17**2 * 3631e-26

@@ -7,10 +7,9 @@ import time
 
 import numpy as np
 import pytest
-import skirt_schema
 from astropy.io import fits
-from skirt_toys import GRID, executable, galaxy, gas, lopsided, some_views, stars
 
+import skirt_schema
 from dmlib.errors import GalaxyError
 from dmlib.observe.images.bands import maggies_per_lsun
 from dmlib.observe.images.light import ParticleLight, star_luminosities
@@ -19,6 +18,7 @@ from dmlib.observe.images.sdss import normalise
 from dmlib.observe.skirt.export import export
 from dmlib.observe.skirt.settings import SkirtError, SkirtSettings
 from dmlib.observe.skirt.source import VARIABLE, OwnSkirt, find_skirt, read_frame, run_skirt
+from skirt_toys import GRID, executable, galaxy, gas, lopsided, some_views, stars
 
 OWN = SkirtSettings(library="self-contained", dust=False, packets=2e5)
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import nbformat
 import papermill
 import pytest
-from toy_repository import HEADER
 
 from dmlib.errors import StepError
 from dmlib.pipeline import notebooks
 from dmlib.settings import Settings
+from toy_repository import HEADER
 
 TEXT = HEADER + '# %% tags=["parameters"]\nseed = 1\nbase_path = ""\n\n# %%\n1 + 1\n'
 

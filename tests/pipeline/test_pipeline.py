@@ -12,6 +12,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+
 from toy_repository import ToyRepository
 
 STEPS = ["universe", "sample", "targets", "01_first", "02_second", "book"]

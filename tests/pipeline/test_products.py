@@ -6,12 +6,12 @@ import shutil
 import sys
 
 import pytest
-from toy_repository import ToyRepository
 
 from dmlib.errors import StepError
 from dmlib.pipeline.products import PRODUCTS
 from dmlib.pipeline.steps import ensure
 from dmlib.settings import Settings
+from toy_repository import ToyRepository
 
 ENSURE = """
 import sys

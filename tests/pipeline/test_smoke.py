@@ -10,8 +10,9 @@ import sys
 from pathlib import Path
 
 import nbformat
-import page_checks
 import pytest
+
+import page_checks
 
 pytestmark = pytest.mark.pipeline
 

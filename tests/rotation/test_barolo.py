@@ -7,8 +7,8 @@ import sys
 
 import numpy as np
 import pytest
-from analytic_disc import END, observed_disc, rotation_speed
 
+from analytic_disc import END, observed_disc, rotation_speed
 from dmlib.errors import DmlibError, GalaxyError
 from dmlib.rotation import barolo
 from dmlib.rotation.rings import fit_rings

@@ -9,7 +9,6 @@ from types import SimpleNamespace
 import h5py
 import numpy as np
 import pytest
-from mock_curves import mock_curve, mock_galaxy
 
 from dmlib.bootstrap import Estimate
 from dmlib.errors import DmlibError, GalaxyError
@@ -22,6 +21,7 @@ from dmlib.rotation.fit import Sampling
 from dmlib.rotation.measure import ViewMeasurement
 from dmlib.rotation.posterior import INCLINATION_FLOOR, ConcentrationRelation, Uniform, known
 from dmlib.settings import RADII_KPC, Settings
+from mock_curves import mock_curve, mock_galaxy
 
 #: Galaxy 3 shows no gas, view 1 of galaxy 5 is refused though it has a curve.
 IDS = np.repeat([3, 5, 8], 2)
@@ -105,7 +105,7 @@ def test_a_killed_run_goes_on(world, monkeypatch):
     world.measured.clear()
     builder.build(world.settings, workers=1)
     assert {key[0] for key in world.measured} == {8}
-    assert not list(world.settings.rotation_dir.glob(".benchmark.blocks-*"))
+    assert not list(world.settings.benchmark_path.parent.glob(".benchmark.blocks-*"))
     assert read_benchmark(world.settings.benchmark_path)["nfw"].accepted.sum() == 3
 
 

@@ -7,7 +7,6 @@ from functools import partial
 
 import numpy as np
 import pytest
-from mock_curves import mock_curve, mock_galaxy
 
 from dmlib.errors import DmlibError, GalaxyError
 from dmlib.rotation.fit import Sampling, fit, fit_many
@@ -20,6 +19,7 @@ from dmlib.rotation.posterior import (
     likelihood,
 )
 from dmlib.settings import RADII_KPC
+from mock_curves import mock_curve, mock_galaxy
 
 FULL = Priors(distance=Normal(1.0, 0.1, 0.3, 3.0), inclination=Normal(60.0, 4.0, 5.0, 90.0), nominal_inclination=60.0)
 SHORT = Sampling(walkers=32, burn=100, block=300, most=900, wanted=30)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from mock_curves import mock_curve, mock_galaxy
 from scipy.integrate import quad
 from scipy.special import gamma, gammainc
 
@@ -14,7 +13,10 @@ from dmlib.rotation import halos
 from dmlib.rotation.fit import Sampling, fit
 from dmlib.rotation.halos import HALOS, HaloModel, log_concentration, log_einasto_alpha, log_stellar_mass, make
 from dmlib.rotation.posterior import Normal, Priors, Uniform, known
-from dmlib.units import HUBBLE, RHO_CRIT
+from dmlib.units import COSMOLOGY, HUBBLE
+from mock_curves import mock_curve, mock_galaxy
+
+RHO_CRIT = COSMOLOGY.critical_density0.to_value("Msun / kpc3")
 
 RADII = np.geomspace(0.05, 300.0, 25)
 LOG_M = np.array([10.3, 11.8, 13.1])

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from analytic_disc import ANGLE, END, SPIN, disc, rotation_speed
 from analytic_disc import observed_disc as cube
-
 from dmlib.errors import DmlibError, GalaxyError
 from dmlib.observe.cube import Beam, HISettings, Smear
 from dmlib.observe.hydrogen import HIGas

@@ -16,8 +16,6 @@ import time
 import h5py
 import numpy as np
 import pytest
-from mocktng.blocks import write_tree
-from tng_server import KEY, broadband, environment
 from toy_universe import toy_plan
 
 from dmlib import download_plan, load
@@ -36,6 +34,8 @@ from dmlib.universe.api.downloads import in_parallel
 from dmlib.universe.api.source import FACTS, Source
 from dmlib.universe.api.universe import ApiUniverse
 from mocktng import FaultInjection, TngServer
+from mocktng.blocks import write_tree
+from tng_server import KEY, broadband, environment
 
 NAME = "embedded-smoke"
 DARK = {"dm": ("Coordinates",)}

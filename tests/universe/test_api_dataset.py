@@ -10,11 +10,11 @@ import time
 
 import psutil
 import pytest
-from tng_server import KEY, arrays_of, environment
 
 from dmlib.pipeline.steps import ensure
 from dmlib.settings import Settings
 from mocktng import FAULTS, FaultInjection, TngServer
+from tng_server import KEY, arrays_of, environment
 
 N_GALAXIES = 3
 

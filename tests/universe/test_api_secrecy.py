@@ -7,9 +7,9 @@ import subprocess
 import sys
 
 import pytest
-from tng_server import KEY, environment
 
 from mocktng import FaultInjection, TngServer
+from tng_server import KEY, environment
 
 COMMON = ("--universe", "api", "--simulation", "embedded-smoke", "--profile", "smoke", "--sample", "4")
 

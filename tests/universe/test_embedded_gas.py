@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from central_galaxies import Central, centrals, quiet_discs
-from mocktng.discs import plane_axes
-from mocktng.structure import interpolate
-from mocktng.units import DENSITY
 
 from dmlib import embedded
 from dmlib.observe.hydrogen import HYDROGEN_FIELDS, hydrogen
 from dmlib.settings import Settings
+from mocktng.discs import plane_axes
+from mocktng.structure import interpolate
+from mocktng.units import DENSITY
 
 
 @pytest.fixture(scope="module")

@@ -7,13 +7,13 @@ from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
-from tiny_tng import toy_groups, write_tree
 
 from dmlib import sample, sources
 from dmlib.settings import Settings
 from dmlib.sources import Source
 from dmlib.universe import FilesUniverse, open_universe
 from dmlib.universe.base import Universe, make_header
+from tiny_tng import toy_groups, write_tree
 
 NAME = "EAGLE-toy"
 

@@ -11,12 +11,12 @@ import sys
 import numpy as np
 import pytest
 import requests
-from tng_server import KEY
 
 from dmlib import embedded
 from dmlib.galaxy import load_galaxy
 from dmlib.observe.hydrogen import HYDROGEN_FIELDS, HIGas
 from dmlib.universe import FilesUniverse
+from tng_server import KEY
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ import h5py
 import numpy as np
 import pytest
 from astropy import units as u
-from tiny_tng import BOX, M_DM, H, TinyGroup, TinySubhalo, dm, toy_groups, write_tree
 
 from dmlib.errors import UniverseError
 from dmlib.settings import Settings
@@ -16,6 +15,7 @@ from dmlib.sources import simulation_label
 from dmlib.units import CodeUnits
 from dmlib.universe import FilesUniverse, open_universe
 from dmlib.universe.release import catalogue_unit, dm_particle_mass, particle_factor
+from tiny_tng import BOX, M_DM, H, TinyGroup, TinySubhalo, dm, toy_groups, write_tree
 
 
 @pytest.fixture
