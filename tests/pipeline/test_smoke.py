@@ -1,13 +1,13 @@
-"""The real pipeline at profile `smoke`, in a fresh copy of the repository: outputs, pages, and a second run."""
+"""The book of profile `smoke` as ``make book PROFILE=smoke`` built it: outputs, pages, and a second run."""
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -17,61 +17,25 @@ import page_checks
 pytestmark = pytest.mark.pipeline
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = (
-    "dmlib",
-    "notebooks",
-    "book",
-    "records",
-    "data_manifest.yaml",
-    "requirements.lock",
-    "CITATION.cff",
-    "CHANGELOG.md",
-)
+
+#: The key that ``.ci/run`` builds the book with; nobody may write it down.
 KEY = "fedcba9876543210fedcba9876543210"
 
 
-class Smoke:
-    """A copy of the repository, and commands in it."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.build = root / "build" / "embedded-smoke"
-        self.html = root / "book" / "_build" / "html"
-
-    def dmlib(self, *arguments: str) -> subprocess.CompletedProcess:
-        """``dmlib ... --profile smoke`` with no mirror, no network wanted, and a key that nobody may write down."""
-        unwanted = ("DMLIB_MIRROR", "DMLIB_BUILD")
-        environment = {key: value for key, value in os.environ.items() if key not in unwanted} | {
-            "PYTHONPATH": str(self.root),
-            "DMLIB_QUIET": "1",
-            "TNG_API_KEY": KEY,
-        }
-        return subprocess.run(
-            [sys.executable, "-m", "dmlib", *arguments, "--profile", "smoke"],
-            cwd=self.root,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=900,
-        )
+def dmlib(*arguments: str) -> subprocess.CompletedProcess:
+    """``dmlib ... --profile smoke`` in the checkout."""
+    command = [sys.executable, "-m", "dmlib", *arguments, "--profile", "smoke"]
+    environment = {key: value for key, value in os.environ.items() if key != "DMLIB_BUILD"} | {"DMLIB_QUIET": "1"}
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
 
 
 @pytest.fixture(scope="module")
-def smoke(tmp_path_factory) -> Smoke:
-    """The copy after its first run."""
-    root = tmp_path_factory.mktemp("smoke") / "repository"
-    root.mkdir()
-    unwanted = shutil.ignore_patterns("__pycache__", "_build", "*.ipynb", ".ipynb_checkpoints")
-    for name in PARTS:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, root / name, ignore=unwanted)
-        elif source.is_file():
-            shutil.copy2(source, root / name)
-    copy = Smoke(root)
-    done = copy.dmlib("run")
-    assert done.returncode == 0, done.stdout + done.stderr
-    return copy
+def smoke() -> SimpleNamespace:
+    """Where the book lies; skips where it is missing or out of date, for to build it takes minutes."""
+    build = ROOT / "build" / "embedded-smoke"
+    if not (build / "run.json").is_file() or "would run" in dmlib("status").stdout:
+        pytest.skip("the smoke book is not here or out of date: make book PROFILE=smoke builds it")
+    return SimpleNamespace(root=ROOT, build=build, html=ROOT / "book" / "_build" / "html")
 
 
 def test_every_output_of_the_contract(smoke):
@@ -109,7 +73,7 @@ def test_results_follow_the_contract(smoke):
 def test_account_of_the_run(smoke):
     run = json.loads((smoke.build / "run.json").read_text(encoding="utf-8"))
     assert run["universe_id"] and run["profile"] == "smoke" and len(run["lock_sha256"]) == 64
-    assert [step["state"] for step in run["steps"]] == ["ran"] * len(run["steps"])
+    assert {step["state"] for step in run["steps"]} <= {"ran", "up to date", "made earlier"}
     assert all(step["outputs"] and step["inputs"] for step in run["steps"])
 
 
@@ -117,9 +81,10 @@ def test_no_folder_of_this_machine_and_no_key(smoke):
     for name in ("run.json", "results.json", "sample.ecsv"):
         text = (smoke.build / name).read_text(encoding="utf-8")
         assert str(smoke.root) not in text and str(Path.home()) + "/" not in text
-    for path in smoke.root.rglob("*"):
-        if path.is_file() and path.stat().st_size < 20e6:
-            assert KEY.encode() not in path.read_bytes(), path
+    for folder in (smoke.build, smoke.html):
+        for path in folder.rglob("*"):
+            if path.is_file() and path.stat().st_size < 20e6:
+                assert KEY.encode() not in path.read_bytes(), path
 
 
 def test_pages(smoke):
@@ -129,8 +94,7 @@ def test_pages(smoke):
 
 def test_a_second_run_does_nothing(smoke):
     before = {path: path.stat().st_mtime_ns for path in smoke.build.rglob("*") if path.is_file()}
-    done = smoke.dmlib("run")
+    done = dmlib("run")
     assert done.returncode == 0 and "0 of " in done.stderr
-    assert {path: path.stat().st_mtime_ns for path in smoke.build.rglob("*") if path.is_file()} == before
-    states = smoke.dmlib("status").stdout.splitlines()[1:]
-    assert states and all("up to date" in line for line in states)
+    after = {path: path.stat().st_mtime_ns for path in smoke.build.rglob("*") if path.is_file()}
+    assert {path for path in after if before.get(path) != after[path]} == set()

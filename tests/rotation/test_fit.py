@@ -46,8 +46,8 @@ def test_intervals_are_calibrated():
     inside = np.zeros((2, len(tasks), len(RADII_KPC)), dtype=bool)
     for outcome in fit_many(tasks):
         low95, low68, _, high68, high95 = outcome.fit.quantiles
-        mass = truth[outcome.key[0]]
-        inside[:, outcome.key[0]] = (low68 < mass) & (mass < high68), (low95 < mass) & (mass < high95)
+        mass = truth[outcome.key]
+        inside[:, outcome.key] = (low68 < mass) & (mass < high68), (low95 < mass) & (mass < high95)
     assert inside[0].mean() == pytest.approx(0.68, abs=0.09)
     assert inside[1].mean() == pytest.approx(0.95, abs=0.05)
 

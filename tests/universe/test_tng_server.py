@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 import requests
 
-from dmlib import embedded
 from dmlib.galaxy import load_galaxy
 from dmlib.observe.hydrogen import HYDROGEN_FIELDS, HIGas
 from dmlib.universe import FilesUniverse
+from mocktng import TngServer
 from tng_server import KEY
 
 
@@ -34,7 +34,7 @@ def test_martini_finds_our_hi_mass(output, tmp_path, monkeypatch):
     universe = FilesUniverse(output, simulation="embedded")
     star_forming = universe.subhalos(["SubhaloSFR"])["SubhaloSFR"].value
     subhalo_id = int(np.argsort(star_forming)[-3])
-    with embedded.tng_server(output, key=KEY, simulation="TNG100-1") as server:
+    with TngServer(output, key=KEY, simulation="TNG100-1") as server:
         for name in ("HTTP_PROXY", "http_proxy"):
             monkeypatch.setenv(name, server.url.removesuffix("/api/"))
         source = TNGSource(
@@ -57,14 +57,13 @@ def test_it_serves_until_interrupted_and_tells_how_to_use_it(smoke_universe):
         env=os.environ | {"PYTHONUNBUFFERED": "1", "DMLIB_BUILD": smoke_universe.build_root},
     )
     try:
-        lines = [process.stdout.readline() for _ in range(4)]
-        words = dict(re.findall(r"(DMLIB_TNG_URL|TNG_API_KEY)=(\S+)", lines[1]))
-        assert "embedded-smoke" in lines[0] and "127.0.0.1" in words["DMLIB_TNG_URL"]
-        headers = {"api-key": words["TNG_API_KEY"]}
-        codes = [requests.get(words["DMLIB_TNG_URL"], headers=headers, timeout=20).status_code for _ in range(3)]
+        told = next(line for line in process.stderr if line.startswith("serving"))
+        url, key = re.search(r"'embedded-smoke' at (http://127\.0\.0\.1:\S+) with the key (\S+)", told).groups()
+        codes = [requests.get(url, headers={"api-key": key}, timeout=20).status_code for _ in range(3)]
         assert codes == [200, 200, 500]
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=120)
     finally:
         process.kill()
-    assert process.returncode == 0 and "(error)" in err and words["TNG_API_KEY"] not in err
+    assert process.returncode == 0 and "--simulation embedded-smoke" in out
+    assert "(error)" in err and key not in err

@@ -79,7 +79,6 @@ def ring_weights(pixels: int, edges: Sequence[float] | np.ndarray, *, fine: int 
     return np.stack(shares, axis=-1).reshape(pixels**2, -1)
 
 
-@keras.saving.register_keras_serializable("dmlib")
 class Channels(layers.Layer):
     """Some of an image's channels."""
 
@@ -96,7 +95,6 @@ class Channels(layers.Layer):
         return {**super().get_config(), "chosen": list(self.chosen)}
 
 
-@keras.saving.register_keras_serializable("dmlib")
 class RingMeans(layers.Layer):
     """Mean of each channel in each ring, shape (n, rings * channels): pooling that keeps the distance to the centre."""
 
@@ -116,7 +114,6 @@ class RingMeans(layers.Layer):
         return ops.reshape(means, (-1, means.shape[1] * means.shape[2]))
 
 
-@keras.saving.register_keras_serializable("dmlib")
 class Apertures(layers.Layer):
     """What an astronomer would measure in Gaussian apertures about the centre, without fitting anything.
 
@@ -222,7 +219,6 @@ class Apertures(layers.Layer):
         return {**super().get_config(), "channels": list(self.channels)}
 
 
-@keras.saving.register_keras_serializable("dmlib")
 class Standardise(layers.Layer):
     """Each feature minus its mean and over its standard deviation in the training set, clipped at `LIMIT`.
 
@@ -253,3 +249,8 @@ def pixels_with_hi(channel: Mapping[str, Any]) -> Any:
     if "moment0" in channel:
         return channel["moment0"] > BLANK + 0.005
     return next((channel[name] != 0.0 for name in ("moment2", "moment1") if name in channel), None)
+
+
+# Saved networks name their layers. Not as decorators, which hide the classes from the reference pages.
+for _layer in (Channels, RingMeans, Apertures, Standardise):
+    keras.saving.register_keras_serializable("dmlib")(_layer)
