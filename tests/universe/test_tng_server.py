@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import requests
 
-from dmlib.galaxy import load_galaxy
-from dmlib.observe.hydrogen import HYDROGEN_FIELDS, HIGas
+from dmlib.observe.cube import HISettings
+from dmlib.observe.hydrogen import load_hi
 from dmlib.universe import FilesUniverse
 from mocktng import TngServer
 from tng_server import KEY
@@ -40,8 +40,7 @@ def test_martini_finds_our_hi_mass(output, tmp_path, monkeypatch):
         source = TNGSource(
             "TNG100-1", 99, subhalo_id, api_key=KEY, cutout_dir=str(tmp_path), distance=10 * u.Mpc, ra=0 * u.deg
         )
-    galaxy = load_galaxy(universe, subhalo_id, ["gas"], scope="group", extra={"gas": HYDROGEN_FIELDS})
-    ours = HIGas.of(galaxy, negligible=0.0)
+    ours = load_hi(universe, subhalo_id, HISettings(scope="group", negligible=0.0))
     theirs = source.mHI_g.to_value(u.Msun).sum()
     assert theirs == pytest.approx(ours.m_hi.sum(), rel=1e-5) and theirs > 1e7
 
