@@ -20,7 +20,7 @@ class ManifestError(DmlibError):
 
 
 class FetchError(DmlibError):
-    """Data that could not be had: no network, no key, a wrong checksum, a page where a file was expected."""
+    """Data that could not be obtained: no network, no key, a wrong checksum, a page where a file was expected."""
 
 
 class StepError(DmlibError):

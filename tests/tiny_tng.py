@@ -1,4 +1,4 @@
-"""A tiny tree in the TNG format, written from arrays, so that the readers are tested on a catalogue known by heart.
+"""A tiny tree in the TNG format, written from arrays, so that the readers are tested on a known catalogue.
 
 It shares no code with the writer of the embedded universe: a mistake common to that writer and the reader shows here.
 """

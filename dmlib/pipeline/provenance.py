@@ -93,7 +93,7 @@ def describe(settings: Settings, root: Path) -> dict[str, Any]:
         "profile": settings.profile,
         "seed": settings.seed,
         "physics": settings.physics,
-        "simulation": settings.simulation if settings.universe != "embedded" else None,
+        "simulation": None if settings.source.written_here else settings.simulation,
         "snapshot": settings.snapshot,
         "sample": settings.sample or None,
     }
