@@ -17,7 +17,7 @@ from __future__ import annotations
 import numpy as np
 
 from . import galaxies, relations
-from .population import GROUP_COLUMNS, SUBHALO_COLUMNS, Population, blank_rows, passes
+from .population import GROUP_COLUMNS, SUBHALO_COLUMNS, Population, Rows, blank_rows, passes
 from .relations import nfw_shape
 from .units import BARYON_FRACTION, BOX_KPC, G
 
@@ -99,7 +99,7 @@ def _planted_pairs(n_galaxies: int) -> int:
     return max(2, n_galaxies // 80)
 
 
-def _hosts_and_members(rng: np.random.Generator, n_galaxies: int) -> tuple[np.ndarray, np.ndarray]:
+def _hosts_and_members(rng: np.random.Generator, n_galaxies: int) -> tuple[Rows, Rows]:
     """More hosts than needed, and their satellites: masses, kinds and parents only."""
     n = 3 * n_galaxies
     m_host = _host_masses(rng, n)
@@ -127,13 +127,13 @@ def _hosts_and_members(rng: np.random.Generator, n_galaxies: int) -> tuple[np.nd
     return hosts, members
 
 
-def _blank(n: int, kind: str) -> np.ndarray:
+def _blank(n: int, kind: str) -> Rows:
     s = blank_rows(SUBHALO_COLUMNS, n)
     s["kind"], s["flag"] = kind, kind != "fragment"
     return s
 
 
-def _draw_galaxies(rng: np.random.Generator, s: np.ndarray, physics: str) -> None:
+def _draw_galaxies(rng: np.random.Generator, s: Rows, physics: str) -> None:
     """Draw all properties at given mass and kind."""
     residual = galaxies.draw_dark_halo(rng, s, physics)
     galaxies.draw_stars(rng, s, residual)
@@ -149,7 +149,7 @@ def _draw_galaxies(rng: np.random.Generator, s: np.ndarray, physics: str) -> Non
     galaxies.draw_asymmetries(rng, s)
 
 
-def _thin(rng: np.random.Generator, s: np.ndarray, n_galaxies: int) -> np.ndarray:
+def _thin(rng: np.random.Generator, s: Rows, n_galaxies: int) -> Rows:
     """Leave out hosts of quenched centrals, except planted ones, and all hosts beyond the wanted number of galaxies."""
     n_hosts = s["group_id"].max() + 1
     dropped = np.zeros(n_hosts, dtype=bool)
@@ -163,7 +163,7 @@ def _thin(rng: np.random.Generator, s: np.ndarray, n_galaxies: int) -> np.ndarra
     return s
 
 
-def _one_of_each_disturbance(s: np.ndarray) -> None:
+def _one_of_each_disturbance(s: Rows) -> None:
     """In a small universe a kind may be missing by chance; give it to an undisturbed gas-rich galaxy."""
     rich = (s["kind"] == "central") & passes(s) & (s["m_hi"] > 4e9)
     for kind in galaxies.DISTURBANCES:
@@ -172,7 +172,7 @@ def _one_of_each_disturbance(s: np.ndarray) -> None:
             s["disturbed"][calm[calm.size // 2]] = kind
 
 
-def _fragments(rng: np.random.Generator, s: np.ndarray, n_galaxies: int) -> np.ndarray:
+def _fragments(rng: np.random.Generator, s: Rows, n_galaxies: int) -> Rows:
     """Clumps of stars and gas in large discs, which Subfind lists and SubhaloFlag marks as not cosmological.
 
     A third of them are above 1e10 Msun and form stars, so that only the flag removes them.
@@ -207,13 +207,11 @@ def _fragments(rng: np.random.Generator, s: np.ndarray, n_galaxies: int) -> np.n
     return f
 
 
-def _size(s: np.ndarray) -> np.ndarray:
+def _size(s: Rows) -> np.ndarray:
     return np.sum([s[name].astype(np.int64) for name in ("n_dm", "n_gas", "n_star", "n_wind", "n_bh")], axis=0)
 
 
-def _catalogue_order(
-    rng: np.random.Generator, s: np.ndarray, n_galaxies: int, m_dm: float
-) -> tuple[np.ndarray, np.ndarray]:
+def _catalogue_order(rng: np.random.Generator, s: Rows, n_galaxies: int, m_dm: float) -> tuple[Rows, Rows]:
     """Order groups by descending planned size; in a group the central first, then by descending planned size."""
     n_full = s["group_id"].max() + 1
     n_empty = max(3, n_galaxies // 40)
@@ -247,7 +245,7 @@ def _catalogue_order(
     return groups, s
 
 
-def _place_in_groups(rng: np.random.Generator, s: np.ndarray) -> None:
+def _place_in_groups(rng: np.random.Generator, s: Rows) -> None:
     """Position and velocity of each subhalo in its group, and the extent of its own matter.
 
     Satellites are distributed as the dark matter of their host with half its concentration (subhaloes avoid the
@@ -279,7 +277,7 @@ def _place_in_groups(rng: np.random.Generator, s: np.ndarray) -> None:
     s["m_dm"] = (1.0 - BARYON_FRACTION) * np.where(fragment, 0.02 * s["m_star"], enclosed)
 
 
-def _truncation(s: np.ndarray, kept: np.ndarray) -> np.ndarray:
+def _truncation(s: Rows, kept: np.ndarray) -> np.ndarray:
     """Radius that encloses the fraction `kept` of a satellite's halo; at least four half-mass radii of its stars."""
     x = np.geomspace(1e-3, 1.0, 200)
     shape = nfw_shape(x[None, :] * s["c200"][:, None]) / nfw_shape(s["c200"])[:, None]
@@ -287,13 +285,13 @@ def _truncation(s: np.ndarray, kept: np.ndarray) -> np.ndarray:
     return np.maximum(radius, 4.0 * s["r_half"])
 
 
-def _parent_of(s: np.ndarray, row: int) -> int:
+def _parent_of(s: Rows, row: int) -> int:
     """Row of the parent of a sub-subhalo: the most massive satellite of its group that is bound to the host."""
     mates = np.flatnonzero((s["group_id"] == s["group_id"][row]) & (s["kind"] == "satellite") & (s["parent_rank"] == 0))
     return int(mates[np.argmax(s["m200"][mates])])
 
 
-def _bind_pairs(rng: np.random.Generator, s: np.ndarray) -> None:
+def _bind_pairs(rng: np.random.Generator, s: Rows) -> None:
     """Put each sub-subhalo beside its parent, the most massive satellite of the group, moving with it."""
     for row in np.flatnonzero(s["parent_rank"] != 0):
         parent = _parent_of(s, int(row))
@@ -302,7 +300,7 @@ def _bind_pairs(rng: np.random.Generator, s: np.ndarray) -> None:
         s["velocity_offset"][row] = s["velocity_offset"][parent] + rng.normal(0.0, slow, 3)
 
 
-def _put_fragments(rng: np.random.Generator, s: np.ndarray, host: np.ndarray, fragment: np.ndarray) -> None:
+def _put_fragments(rng: np.random.Generator, s: Rows, host: Rows, fragment: Rows) -> None:
     """Put fragments in the plane of the host's disc at 1.5 to 3 scale lengths, on circular orbits."""
     n = s.size
     side = np.cross(host["spin_axis"], galaxies.directions(rng, n))

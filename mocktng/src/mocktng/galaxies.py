@@ -14,6 +14,7 @@ import numpy as np
 
 from . import relations
 from .photometry import remaining_fraction
+from .population import Rows
 from .relations import SCATTER
 from .units import BARYON_FRACTION
 
@@ -45,7 +46,7 @@ def directions(rng: np.random.Generator, n: int) -> np.ndarray:
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-def draw_dark_halo(rng: np.random.Generator, s: np.ndarray, physics: str) -> np.ndarray:
+def draw_dark_halo(rng: np.random.Generator, s: Rows, physics: str) -> np.ndarray:
     """Concentration, shape and response to the baryons of haloes of given mass ``m200``.
 
     Returns
@@ -65,7 +66,7 @@ def draw_dark_halo(rng: np.random.Generator, s: np.ndarray, physics: str) -> np.
     return residual
 
 
-def draw_stars(rng: np.random.Generator, s: np.ndarray, residual: np.ndarray) -> None:
+def draw_stars(rng: np.random.Generator, s: Rows, residual: np.ndarray) -> None:
     """Stellar mass and whether the galaxy is quenched.
 
     The residual of stellar mass is correlated with that of concentration: haloes that formed early have more stars
@@ -81,7 +82,7 @@ def draw_stars(rng: np.random.Generator, s: np.ndarray, residual: np.ndarray) ->
     s["quenched"] = rng.random(n) < fraction
 
 
-def draw_gas(rng: np.random.Generator, s: np.ndarray, physics: str) -> None:
+def draw_gas(rng: np.random.Generator, s: Rows, physics: str) -> None:
     """Star-formation rate, HI, H2 and hot gas.
 
     Quenched galaxies have log SFR/M* = -11.9 with a scatter of 0.4 dex; three in ten of them have no star-forming gas,
@@ -116,7 +117,7 @@ def draw_gas(rng: np.random.Generator, s: np.ndarray, physics: str) -> None:
     s["gas_dispersion"] = np.clip(rng.normal(9.0, 1.5, n) + 2.5 * np.log10(1.0 + s["sfr"]), 6.0, 20.0)
 
 
-def draw_structure(rng: np.random.Generator, s: np.ndarray, physics: str) -> None:
+def draw_structure(rng: np.random.Generator, s: Rows, physics: str) -> None:
     """Bulge, disc, sizes and orientation.
 
     Half-mass radii are 0.8 of half-light radii (our choice; Szomoru et al. 2013 find them smaller by 25 per cent on
@@ -173,7 +174,7 @@ def _halo_axes(rng: np.random.Generator, spin: np.ndarray) -> np.ndarray:
     return np.stack([long, np.cross(short, long), short], axis=1)
 
 
-def draw_populations(rng: np.random.Generator, s: np.ndarray) -> None:
+def draw_populations(rng: np.random.Generator, s: Rows) -> None:
     """Metallicities, ages and their gradients.
 
     Mass-weighted ages are our choice: 6.6 Gyr for star-forming and 9.2 Gyr for quenched galaxies at 10^10.5 Msun, so
@@ -194,7 +195,7 @@ def draw_populations(rng: np.random.Generator, s: np.ndarray) -> None:
     s["sfh_shape"] = rng.uniform(2.6, 5.0, n)
 
 
-def draw_asymmetries(rng: np.random.Generator, s: np.ndarray) -> None:
+def draw_asymmetries(rng: np.random.Generator, s: Rows) -> None:
     """Bars, arms, warps, lopsided and disturbed discs, with frequencies near the observed ones (our choice).
 
     Half of the discs have a bar, half of the HI discs are warped, and one galaxy in twelve is disturbed.
@@ -218,7 +219,7 @@ def draw_asymmetries(rng: np.random.Generator, s: np.ndarray) -> None:
     s["disturbed"] = np.where(rng.random(n) < 1.0 / 12.0, kinds, "")
 
 
-def count_particles(s: np.ndarray, m_dm: float, m_baryon: float) -> None:
+def count_particles(s: Rows, m_dm: float, m_baryon: float) -> None:
     """Numbers of particles from the masses; they determine the order on disk before any particle is drawn."""
     s["n_dm"] = np.maximum(np.rint(s["m_dm"] / m_dm), 0)
     cold = (s["m_hi"] + s["m_h2"]) / COLD_HYDROGEN

@@ -8,9 +8,13 @@ of `Population.groups` and `Population.subhalos` are listed, with their meaning,
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
+
+#: A structured array with one row per group or subhalo. numpy's types do not follow its columns, and resolving every
+#: operator on `Any` elements made the type checker take half a minute for two modules.
+Rows: TypeAlias = Any
 
 #: name -> (dtype, shape, meaning) of a column of `Population.groups`
 GROUP_COLUMNS = {
@@ -87,7 +91,7 @@ SUBHALO_COLUMNS = {
 }
 
 
-def blank_rows(columns: dict[str, tuple[str, tuple[int, ...], str]], n: int) -> np.ndarray:
+def blank_rows(columns: dict[str, tuple[str, tuple[int, ...], str]], n: int) -> Rows:
     """Zeros for `n` rows of `GROUP_COLUMNS` or `SUBHALO_COLUMNS`."""
     return np.zeros(n, np.dtype([(name, kind, shape) for name, (kind, shape, _) in columns.items()]))
 
@@ -113,8 +117,8 @@ class Population:
     physics: str
     m_dm: float
     m_baryon: float
-    groups: np.ndarray
-    subhalos: np.ndarray
+    groups: Rows
+    subhalos: Rows
 
     def members(self, group_id: int) -> np.ndarray:
         """Rows of `subhalos` of one group, central first; empty for a group without subhaloes."""
@@ -122,7 +126,7 @@ class Population:
         return self.subhalos[first : first + n] if n else self.subhalos[:0]
 
 
-def passes(subhalos: np.ndarray) -> np.ndarray:
+def passes(subhalos: Rows) -> np.ndarray:
     """Which rows are planned to pass the selection that `n_galaxies` counts, shape (n,) bool.
 
     Stellar mass from 1e10 to 1e12 Msun, star-formation rate of at least 0.1 Msun/yr, SubhaloParent = 0, SubhaloFlag
