@@ -26,7 +26,7 @@ from pathlib import Path
 
 import numpy as np
 from astropy import units as u
-from astropy.table import QTable, Table
+from astropy.table import QTable, Table, vstack
 
 # Its folder is not on the path when a test runs this file.
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -34,7 +34,8 @@ import tng100_rows
 
 from dmlib import __version__
 from dmlib.errors import DmlibError
-from dmlib.evaluation.catalogue import MASS_BINS, at_fixed_mass, catalogue_table
+from dmlib.evaluation.catalogue import MASS_BINS, at_fixed_mass, catalogue_table, kinds
+from dmlib.evaluation.integrated import CURVES, learning_curve, regressions
 from dmlib.files import sha256, write_text
 from dmlib.observe.grid import SkyGrid
 from dmlib.observe.images.bands import BANDS as SDSS
@@ -129,6 +130,13 @@ def measure_at_fixed_mass(table: QTable) -> dict:
     return {"bins": list(MASS_BINS), "rows": rows_of(at_fixed_mass(table))}
 
 
+def measure_integrated(table: QTable) -> dict:
+    """Errors of regressions of the dark mass on integrated observables, see `dmlib.evaluation.integrated`."""
+    curves = vstack([learning_curve(table, *task) for task in CURVES])
+    counts = {kind: int((members & table["forms_stars"]).sum()) for kind, members in kinds(table).items()}
+    return {"galaxies": counts, "rows": rows_of(regressions(table)), "curves": rows_of(curves)}
+
+
 def rows_of(table: Table) -> list[dict]:
     """Rows of a table of measured numbers, to four digits after the point."""
     columns = [
@@ -148,20 +156,25 @@ _BOX = {
 
 def record_of_box(what: str, path: Path, shared: dict) -> dict:
     """One of the records of the whole box, `_BOX`, from the mirror's rows or from the whole group catalogue."""
-    rows = (path / tng100_rows.CENTRALS).is_file()
+    about = {"simulation": "TNG100-1", "snapshot": 99, "source": tng100_rows.SOURCE}
+    about["citation"] = f"{_TNG}; {tng100_rows.CITATION}"
     if what == "selection":
         measured = tng100_rows.measure_selection(path)
     else:
-        table = tng100_rows.real_table(path) if rows else catalogue_table(open_tree(path))
-        measured = {"at_fixed_mass": measure_at_fixed_mass}[what](table)
+        if (path / tng100_rows.CENTRALS).is_file():
+            table = tng100_rows.real_table(path)
+        else:
+            tree = open_tree(path)
+            table = catalogue_table(tree)
+            about = {"simulation": tree.name, "snapshot": tree.header.snapshot, "source": "the whole group catalogue"}
+            about["citation"] = _TNG
+        measured = {"at_fixed_mass": measure_at_fixed_mass, "integrated": measure_integrated}[what](table)
+    files = {name: sha256(path / name) for name in tng100_rows.FILES if (path / name).is_file()}
     return {
         "id": f"tng100_{what}",
         "statement": _BOX[what],
-        "simulation": "TNG100-1",
-        "snapshot": 99,
-        "source": tng100_rows.SOURCE if rows else "the TNG100-1 group catalogue",
-        "citation": f"{_TNG}; {tng100_rows.CITATION}" if rows else _TNG,
-        **({"sha256": {name: sha256(path / name) for name in tng100_rows.FILES}} if rows else {}),
+        **about,
+        "sha256": files,
         "command": f"python records/measure.py box-{what.replace('_', '-')} PATH",
         **shared,
         "measured": measured,

@@ -50,6 +50,9 @@ FEWEST = 10
 #: Satellites are compared in groups above this mass [Msun]: of smaller groups there are no real rows.
 M200_HOSTS = 4e12
 
+#: Those by which a universe is judged.
+JUDGED = ("m_dm", "m_dm_rhalf", "r_half", "sfr", "m_gas", "v_max", "g_r")
+
 #: Largest deviation that counts as agreement: of a median [dex, mag, or share], and of a scatter (relative).
 TOLERANCE = {"difference": 0.05, "ratio": 0.15}
 
@@ -159,16 +162,17 @@ def at_fixed_mass(table: Table, bins: Sequence[float] = MASS_BINS, *, draws: int
                 x, y = log_m[some] - (low + high) / 2.0, values[some]
                 bootstrap = Bootstrap(group[some], draws, seed)
                 if name == "forming":
-                    share = bootstrap.mean(y)
+                    median = bootstrap.mean(y)
                     # The standard deviation of a number that is 0 or 1 follows from its mean.
-                    numbers = (share.value, share.error, np.sqrt(share.value * (1.0 - share.value)), 0.0)
+                    width, width_error = np.sqrt(median.value * (1.0 - median.value)), np.zeros(())
                 else:
                     y = y - theilslopes(y, x).slope * x
                     median, scatter = bootstrap.quantile(y, 0.5), bootstrap.scatter(y)
-                    numbers = (median.value, median.error, scatter.value, scatter.error)
-                rows.append((kind, name, low, high, int(some.sum()), *map(float, numbers)))
+                    width, width_error = scatter.value, scatter.error
+                numbers = (float(number) for number in (median.value, median.error, width, width_error))
+                rows.append((kind, name, low, high, int(some.sum()), *numbers))
     names = ("kind", "quantity", "low", "high", "n", "median", "median_error", "scatter", "scatter_error")
-    return Table(rows=rows, names=names)
+    return Table(rows=rows or None, names=names)
 
 
 def compare_at_fixed_mass(table: Table, other: Table, bins: Sequence[float] = MASS_BINS) -> Table:
@@ -217,7 +221,29 @@ def compare_at_fixed_mass(table: Table, other: Table, bins: Sequence[float] = MA
         *("n", "n_other", "median", "median_other", "difference", "difference_error"),
         *("scatter", "scatter_other", "ratio", "ratio_error", "median_agrees", "scatter_agrees"),
     )
-    return Table(rows=rows, names=names)
+    return Table(rows=rows or None, names=names)
+
+
+def tally(comparison: Table, kind: str = "central") -> dict[str, dict[str, int]]:
+    """How many medians and scatters of the quantities in `JUDGED` agree.
+
+    Parameters
+    ----------
+    comparison : Table
+        As `compare_at_fixed_mass` gives it.
+    kind : {"central", "satellite"}
+
+    Returns
+    -------
+    dict
+        ``median`` and ``scatter`` -> number of ``yes``, ``no`` and ``undecided``, over quantities and bins.
+    """
+    rows = [row for row in comparison if row["kind"] == kind and row["quantity"] in JUDGED]
+    words = ("yes", "no", "undecided")
+    return {
+        what: {word: sum(str(row[f"{what}_agrees"]) == word for row in rows) for word in words}
+        for what in ("median", "scatter")
+    }
 
 
 def agrees(deviation: float, error: float, tolerance: float) -> str:
