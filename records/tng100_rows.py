@@ -13,6 +13,7 @@ import numpy as np
 from astropy import units as u
 from astropy.table import QTable, Table, vstack
 
+from dmlib.errors import FetchError
 from dmlib.evaluation.catalogue import MAGNITUDES
 from dmlib.settings import Criteria
 from dmlib.units import CodeUnits
@@ -38,7 +39,9 @@ MORPHOLOGY = ("f_disk_2d", "f_disk_1d_2comp_1", "bulge_r_1_2", "disk_r_1_2", "bu
 
 
 def read(folder: Path, name: str) -> Table:
-    """One file of the folder."""
+    """One file of the folder; FetchError when it is missing."""
+    if not (folder / name).is_file():
+        raise FetchError(f"{folder.name} has no {name}: give the folder tng100_real of the mirror.")
     if name == GALAXIES:
         columns = ("subhalo_id", "m_star_2rhalf", "r_half", "group_id")
         return Table.read(folder / name, format="ascii.no_header", comment="#", names=columns)

@@ -184,7 +184,8 @@ def regressions(
     -------
     Table
         ``kind``, ``target``, ``inputs``, ``method`` (without inputs ``mean``), ``n``, ``relative`` (mean abs(dM/M) of
-        the predicted against the true value), ``relative_error``, ``rms`` (root of the mean of (dM/M)^2), ``rms_error``.
+        the predicted against the true value), ``relative_error``, ``rms`` (root of the mean of (dM/M)^2) and
+        ``rms_error``.
     """
     rows = []
     for kind, target, some in _tasks(table):
