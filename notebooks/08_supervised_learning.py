@@ -687,8 +687,10 @@ for k, label in ((3, "few"), (-1, "many")):
     )
 
 # %% [markdown]
-# In the real TNG100 the curves of {numref}`fig-integrated-curve` are flat from a few hundred galaxies on: with {num}`tng100-few` galaxies the errors are {num}`tng100-mdm-rh-few:.1%` and {num}`tng100-mdm-few:.1%`, with {num}`tng100-many` they are {num}`tng100-mdm-rh-many:.1%` and {num}`tng100-mdm-many:.1%`.
-# More galaxies would not help these formulas; what remains is not in their inputs.
+# In the real TNG100 two numbers need hardly more than {num}`tng100-few` galaxies: the error within $r_{1/2}$ is {num}`tng100-mdm-rh-few:.1%` with these and {num}`tng100-mdm-rh-many:.1%` with {num}`tng100-many` ({numref}`fig-integrated-curve`).
+# Eight numbers, with all their squares and products, need more: {num}`tng100-mdm-few:.1%` and {num}`tng100-mdm-many:.1%` for all bound dark matter.
+# Where a curve is flat, what remains of the error is not in the inputs.
+# A network with thousands of pixels has its flat part at numbers of galaxies that no simulation of this resolution has.
 #
 # Finally, do galaxies of the two universes look alike at a given stellar mass?
 # We compare median and scatter in five bins.

@@ -95,7 +95,7 @@ def test_regressions_of_the_real_rows(shared_data, measure):
 
 
 def test_what_a_network_must_beat():
-    """The numbers that the text of the book is built on; the rows were joined by others, and this is their first look."""
+    """The numbers on which the text is built, as those who joined the rows first measured them."""
     kept = Table(load.record("tng100_integrated")["measured"]["rows"])
     for target, inputs, about in (
         ("m_dm_rhalf", "M*", 0.39),
