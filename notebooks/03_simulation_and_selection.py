@@ -295,9 +295,9 @@ show(
     "that are the first subhalo of their group, and those that also form at "
     f"least {sfr_min} solar masses a year. Left: the universe of this book. "
     "Right: the whole of TNG100-1, measured once. All have `SubhaloFlag` = 1.",
-    alt="Two bar charts with three bars each. In TNG100 about 6500 galaxies "
-    "lie in the mass range, about 4000 are centrals, about 3000 of these form "
-    "stars.",
+    alt="Two bar charts with three bars each, which become shorter downwards. "
+    "In TNG100 the second bar is well below two thirds of the first, the "
+    "third at three quarters of the second.",
     n=here["selected_centrals"],
 )
 

@@ -522,6 +522,7 @@ print(real["measured"]["galaxies"])
 # %%
 table = catalogue.catalogue_table(load.universe(settings))
 used = [name for name in integrated.INPUTS if "morphology" not in name]
+n_here = int((table["is_central"] & table["forms_stars"]).sum())
 tng, here = "real TNG100", "this book's universe"
 errors = {
     tng: Table(real["measured"]["rows"]),
@@ -544,17 +545,24 @@ show(
     settings,
     "integrated_light",
     caption="Mean error of predictions by a quadratic formula from more and "
-    "more observables of a galaxy (from the top; each row with a + adds to "
-    "the one above the first +, see the text). Filled symbols: centrals; "
-    "open: satellites of groups above $4\\times10^{12}\\,M_\\odot$. Squares: "
-    "real TNG100, a record; circles: the universe of this book. "
-    "Cross-validated by group; bars: standard error (bootstrap over groups).",
+    "more observables of a galaxy, from the top. Rows with a + add to "
+    "magnitudes, colours and radius; the last two also have the SFR. "
+    "Filled symbols: centrals; "
+    "open: satellites of groups above $4\\times10^{12}\\,M_\\odot$; within "
+    "$2\\,r_{1/2}$ the centrals, too, are those of such groups. Squares: real "
+    "TNG100, a record; circles: the universe of this book. Cross-validated "
+    "by group; bars: standard error (bootstrap over groups).",
     alt="Four panels of errors on a logarithmic axis against sets of inputs. "
     "For the dark matter within the half-mass radius the error falls "
     "steeply when the radius is added to the stellar mass; for all bound "
     "dark matter it falls slowly.",
-    n=len(table),
+    n=n_here,
 )
+
+# %% [markdown]
+# The further left a symbol lies, the better the prediction.
+# In each panel of {numref}`fig-integrated-light`, note where the squares stop moving to the left: there further observables tell nothing new about this target.
+# We record the numbers to which later chapters will be compared.
 
 # %%
 record_real = recorder(
@@ -581,7 +589,7 @@ for id, (target, inputs) in quoted.items():
     found = integrated.error_of(errors[tng], target, inputs)
     record_real(f"tng100-{id}-error", found, statement=say, **shown)
     found = integrated.error_of(errors[here], target, inputs)
-    record(f"integrated-{id}-error", found, statement=say, **shown)
+    record(f"integrated-{id}-error", found, statement=say, n=n_here, **shown)
 
 # %%
 central, trees = {"kind": "central"}, {"method": "trees"}
@@ -598,11 +606,12 @@ for id, target, inputs, which in (
     what = ", ".join([inputs, *which.values()])
     say = f"Mean |dM/M| of {integrated.TARGETS[target]} from {what}"
     record_real(f"tng100-{id}-error", found, statement=say, **shown)
-count = real["measured"]["galaxies"]["satellite"]
-record_real("tng100-used-satellites", count, statement="Satellites used")
+for kind, count in real["measured"]["galaxies"].items():
+    say = f"Galaxies of the regressions in TNG100: {kind}s"
+    record_real(f"tng100-used-{kind}s", count, statement=say)
 
 # %% [markdown]
-# First the real TNG100, the squares of {numref}`fig-integrated-light`.
+# First the real TNG100, the squares of {numref}`fig-integrated-light`, with {num}`tng100-used-centrals` centrals.
 #
 # - **Within $r_{1/2}$.** Stellar mass alone predicts the dark mass to {num}`tng100-mdm-rh-mass-error:.0%±`. With the radius the error falls to {num}`tng100-mdm-rh-error:.1%±`. Much of this is geometry: a larger sphere contains more of everything. Colours and star formation add little.
 # - **All bound dark matter.** Without any input the error is {num}`tng100-mdm-none-error:.0%±`. Stellar mass gives {num}`tng100-mdm-mass-error:.1%±`; magnitudes, colours and radius together give {num}`tng100-mdm-error:.1%±`, and the kinematic and visual morphology {cite}`Jagvaral2022,HuertasCompany2019` {num}`tng100-mdm-morphology-error:.1%±`.
@@ -673,7 +682,7 @@ show(
     "middle 68 per cent over draws of the galaxies.",
     alt="Two panels with two falling curves each, which become flat with "
     "some hundred galaxies.",
-    n=len(table),
+    n=n_here,
 )
 
 # %%
@@ -690,7 +699,6 @@ for k, label in ((3, "few"), (-1, "many")):
 # In the real TNG100 two numbers need hardly more than {num}`tng100-few` galaxies: the error within $r_{1/2}$ is {num}`tng100-mdm-rh-few:.1%` with these and {num}`tng100-mdm-rh-many:.1%` with {num}`tng100-many` ({numref}`fig-integrated-curve`).
 # Eight numbers, with all their squares and products, need more: {num}`tng100-mdm-few:.1%` and {num}`tng100-mdm-many:.1%` for all bound dark matter.
 # Where a curve is flat, what remains of the error is not in the inputs.
-# A network with thousands of pixels has its flat part at numbers of galaxies that no simulation of this resolution has.
 #
 # Finally, do galaxies of the two universes look alike at a given stellar mass?
 # We compare median and scatter in five bins.
@@ -709,11 +717,12 @@ show(
     caption="Centrals that form stars at fixed stellar mass: median (symbol) "
     "and middle 68 per cent (bar) in five bins, at the centre of each bin. "
     "Squares: real TNG100, a record; circles: the universe of this book. "
-    "Bins with fewer than ten galaxies are left out. Lower right: the share "
-    "of all centrals that form stars.",
+    "Masses in $M_\\odot$, $r_{1/2}$ in kpc, SFR in $M_\\odot$ a year, "
+    "$V_\\mathrm{max}$ in km/s. Bins with fewer than ten galaxies are left "
+    "out. Lower right: share of all centrals that form stars, with its error.",
     alt="Eight small panels against stellar mass with squares and circles "
     "and vertical bars.",
-    n=len(table),
+    n=n_here,
 )
 
 # %%

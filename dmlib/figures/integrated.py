@@ -9,24 +9,24 @@ from astropy.table import Table
 from matplotlib.figure import Figure
 
 from . import style
-from .panels import ERROR, curve, grid, plain, ticks
+from .panels import ERROR, curve, grid, ticks
 
 #: What the panels are called.
 _TARGETS = {
     "m_dm_rhalf": r"dark matter within $r_{1/2}$",
-    "m_dm_2rhalf": r"dark matter within $2\,r_{1/2}$ (massive groups)",
+    "m_dm_2rhalf": r"dark matter within $2\,r_{1/2}$",
     "m_dm": "all bound dark matter",
     "v_max": r"largest circular speed",
 }
 _QUANTITIES = {
-    "m_dm": r"log bound dark matter [M$_\odot$]",
-    "m_dm_rhalf": r"log dark matter $<r_{1/2}$ [M$_\odot$]",
-    "r_half": r"log stellar $r_{1/2}$ [kpc]",
-    "sfr": r"log SFR [M$_\odot$ yr$^{-1}$]",
-    "m_gas": r"log bound gas [M$_\odot$]",
-    "v_max": r"log $V_\mathrm{max}$ [km s$^{-1}$]",
+    "m_dm": r"log $M_\mathrm{DM}$, bound",
+    "m_dm_rhalf": r"log $M_\mathrm{DM}(<r_{1/2})$",
+    "r_half": r"log $r_{1/2}$",
+    "sfr": r"log SFR",
+    "m_gas": r"log $M_\mathrm{gas}$, bound",
+    "v_max": r"log $V_\mathrm{max}$",
     "g_r": r"$g - r$ [mag]",
-    "forming": "share that forms stars",
+    "forming": "star-forming share",
 }
 
 
@@ -63,7 +63,8 @@ def light_tells(tables: Mapping[str, Table], inputs: Sequence[str]) -> Figure:
         ax.set(xscale="log", title=title, xlabel=ERROR)
         ax.set_yticks(range(len(inputs)), [words.replace("r_half", r"$r_{1/2}$") for words in inputs])
         ax.set_ylim(len(inputs) - 0.4, -0.6)
-        plain(ax.xaxis)
+        low, high = ax.get_xlim()
+        ticks(ax.xaxis, [x for x in (0.03, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0) if low < x < high])
     handles = max((ax.get_legend_handles_labels() for ax in panels), key=lambda pair: len(pair[1]))
     fig.legend(*handles, loc="outside upper left", ncols=2)
     return fig
@@ -108,15 +109,14 @@ def at_fixed_mass(tables: Mapping[str, Table], kind: str = "central") -> Figure:
     for ax, (quantity, title) in zip(panels, _QUANTITIES.items(), strict=True):
         for role, shift, (name, table) in zip(("tng", "embedded"), (-0.03, 0.03), tables.items(), strict=False):
             rows = [row for row in table if (row["quantity"], row["kind"]) == (quantity, kind)]
-            low, high, median, scatter, n = (
-                np.array([row[key] for row in rows]) for key in ("low", "high", "median", "scatter", "n")
-            )
+            keys = ("low", "high", "median", "scatter", "median_error", "n")
+            low, high, median, scatter, error, n = (np.array([row[key] for row in rows]) for key in keys)
             columns = {"log_m_star": (low + high) / 2.0, "median": median, "scatter": scatter, "n": n}
-            bars = np.zeros_like(scatter) if quantity == "forming" else scatter
+            bars = error if quantity == "forming" else scatter
             look = style.points(role, markersize=5, elinewidth=1.2)
             ax.errorbar(columns["log_m_star"] + shift, median, bars, label=name, **look)
             style.plotted(fig, f"{title}: {name}", **columns)
-        ax.set_title(title, fontsize=9.5)
-        ax.set_xlabel(r"log $M_\star$ [M$_\odot$]", fontsize=9.5)
+        ax.set_title(title, fontsize=10)
+        ax.set_xlabel(r"log $M_\star$ [M$_\odot$]", fontsize=10)
     fig.legend(*panels[0].get_legend_handles_labels(), loc="outside upper left", ncols=2)
     return fig

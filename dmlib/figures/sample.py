@@ -96,6 +96,7 @@ def whole_box(ours: Mapping[str, int], name: str, real: Mapping[str, int]) -> Fi
     """
     fig, axes = style.new_figure(1, 2, height=2.5, sharey=True)
     cuts = ("in the mass range", "of these, true centrals", "of these, forming stars")
+    name = name.replace("embedded-", "embedded universe, ")
     panels = {name: (ours, "embedded"), "TNG100-1, whole box (a record)": (real, "tng")}
     for ax, (title, (counts, role)) in zip(axes, panels.items(), strict=True):
         kept = np.array([counts[key] for key in ("mass", "centrals", "selected_centrals")])
