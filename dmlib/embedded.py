@@ -19,7 +19,7 @@ from mocktng import drawing, group_particles, universe
 from mocktng import photometry as photometry
 from mocktng import population as populations
 from mocktng import relations as relations
-from mocktng.drawing import QUENCHED_LEFT_OUT as QUENCHED_LEFT_OUT
+from mocktng.drawing import LEFT_OUT as LEFT_OUT
 from mocktng.files import MockError
 from mocktng.population import Population
 from mocktng.population import examples as examples

@@ -20,6 +20,9 @@ from numpy.typing import ArrayLike
 
 from .units import RHO_CRIT
 
+#: Hydrogen mass over the mass of cold gas, for metal-rich gas.
+COLD_HYDROGEN = 0.75
+
 #: Scatter about the medians [dex]; the functions name the sources.
 SCATTER = {
     "concentration": 0.16,
