@@ -96,8 +96,9 @@ def _galaxies(rng: np.random.Generator, n_galaxies: int, physics: str) -> tuple[
         found[name] = np.concatenate([found[name], values])
     _choose_nested(rng, members, n_galaxies)
     s = np.concatenate([centrals, members])
-    galaxies.draw_gas(rng, s, found, physics)
-    galaxies.draw_structure(rng, s, found, physics)
+    galaxies.draw_gas(rng, s, found)
+    galaxies.draw_structure(rng, s, found)
+    galaxies.change_physics(rng, s, physics)
     galaxies.draw_populations(rng, s, found["g_r"])
     galaxies.draw_asymmetries(rng, s)
     fits = m_host[s["group_id"]] <= LARGEST_GROUP
