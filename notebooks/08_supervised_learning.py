@@ -570,6 +570,8 @@ record_real = recorder(
     chapter="learning",
     universe="TNG100-1, whole box (records/tng100_integrated.json)",
 )
+
+# %%
 light = "magnitudes, colours, r_half"
 quoted = {
     "mdm-rh-mass": ("m_dm_rhalf", "M*"),
@@ -607,6 +609,8 @@ for id, target, inputs, which in (
     what = ", ".join([inputs, *which.values()])
     say = f"Mean |dM/M| of {integrated.TARGETS[target]} from {what}"
     record_real(f"tng100-{id}-error", found, statement=say, **shown)
+
+# %%
 for kind, count in real["measured"]["galaxies"].items():
     say = f"Galaxies of the regressions in TNG100: {kind}s"
     record_real(f"tng100-used-{kind}s", count, statement=say)
@@ -686,6 +690,11 @@ show(
     n=n_here,
 )
 
+# %% [markdown]
+# In the real TNG100 two numbers need hardly more than {num}`tng100-few` galaxies: the error within $r_{1/2}$ is {num}`tng100-mdm-rh-few:.1%` with these and {num}`tng100-mdm-rh-many:.1%` with {num}`tng100-many` ({numref}`fig-integrated-curve`).
+# Eight numbers, with all their squares and products, need more: {num}`tng100-mdm-few:.1%` and {num}`tng100-mdm-many:.1%` for all bound dark matter.
+# Where a curve is flat, what remains of the error is not in the inputs.
+
 # %%
 for k, label in ((3, "few"), (-1, "many")):
     for id, target in (("mdm-rh", "m_dm_rhalf"), ("mdm", "m_dm")):
@@ -703,14 +712,12 @@ for id, target in (("mdm-rh", "m_dm_rhalf"), ("mdm", "m_dm")):
     say = f"Error of {integrated.TARGETS[target]}: embedded over real TNG100"
     say += ", with equally many galaxies to learn from"
     record(f"integrated-{id}-ratio-equal", ratio, n=ours["n"], statement=say)
+
+# %%
 say = "Galaxies to learn from in both universes"
 record("integrated-equal-n", ours["n"], statement=say)
 
 # %% [markdown]
-# In the real TNG100 two numbers need hardly more than {num}`tng100-few` galaxies: the error within $r_{1/2}$ is {num}`tng100-mdm-rh-few:.1%` with these and {num}`tng100-mdm-rh-many:.1%` with {num}`tng100-many` ({numref}`fig-integrated-curve`).
-# Eight numbers, with all their squares and products, need more: {num}`tng100-mdm-few:.1%` and {num}`tng100-mdm-many:.1%` for all bound dark matter.
-# Where a curve is flat, what remains of the error is not in the inputs.
-#
 # With {num}`integrated-equal-n` galaxies to learn from in both, the error in this book's universe is {num}`integrated-mdm-rh-ratio-equal:.2f` times that in the real TNG100 within $r_{1/2}$, and {num}`integrated-mdm-ratio-equal:.2f` times for all bound dark matter.
 #
 # Finally, do galaxies of the two universes look alike at a given stellar mass?
