@@ -603,6 +603,7 @@ for id, target, inputs, which in (
     ("mdm-rh-trees", "m_dm_rhalf", "M*, r_half", trees),
     ("mdm-satellites", "m_dm", light, satellite),
     ("mdm-2rh", "m_dm_2rhalf", "M*, r_half", central),
+    ("mdm-2rh-many", "m_dm_2rhalf", "+ kinematic morphology", central),
     ("mdm-2rh-satellites", "m_dm_2rhalf", "M*, r_half", satellite),
 ):
     found = integrated.error_of(errors[tng], target, inputs, **which)
@@ -623,6 +624,7 @@ for kind, count in real["measured"]["galaxies"].items():
 # - **$V_\mathrm{max}$** is predicted to {num}`tng100-vmax-error:.1%±`.
 # - **A leak.** The last row adds the gas that is bound to the galaxy, and the error of the total falls to {num}`tng100-mdm-leak-error:.1%±`. No telescope measures that gas: most of it is thin and far outside the galaxy, and *bound* means bound by the halo that is to be predicted. An input can give the answer away without anybody having intended it.
 # - **Satellites** of massive groups ({num}`tng100-used-satellites`; open symbols) have lost an unknown part of their haloes. Within $2\,r_{1/2}$ the error is {num}`tng100-mdm-2rh-satellites-error:.1%±`, for the centrals of such groups {num}`tng100-mdm-2rh-error:.1%±`; of all their dark matter it is {num}`tng100-mdm-satellites-error:.0%±`.
+# - **Too many inputs.** Of the few centrals of massive groups, the formula with kinematic morphology predicts the dark mass within $2\,r_{1/2}$ to {num}`tng100-mdm-2rh-many-error:.1%±` only, worse than stellar mass and radius alone. With its squares and products it has more weights than half the number of galaxies: overfitting, which the penalty restrains but does not remove.
 # - **Trees** are worse than the quadratic formula in nearly all rows: {num}`tng100-mdm-trees-error:.1%±` for the total and {num}`tng100-mdm-rh-trees-error:.1%±` within $r_{1/2}$. The relations are smooth, and a parabola needs fewer galaxies to follow them.
 #
 # Every claim that a network sees dark matter in an image must be measured against these numbers.
