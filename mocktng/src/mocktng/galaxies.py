@@ -24,7 +24,7 @@ from .units import OLDEST, RECENT
 COLD_LIMIT = 0.8
 
 #: Mass of a cell of hot gas in units of the target: near the limit of refinement, two, to save particles (our choice).
-HOT_CELL = 1.6
+HOT_CELL = 1.9
 
 #: Specific star-formation rate below which a galaxy counts as quenched [1/yr].
 QUENCHED_BELOW = 1e-11
