@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from astropy import units as u
@@ -14,6 +14,9 @@ from matplotlib.image import AxesImage
 from matplotlib.ticker import NullFormatter
 
 from . import style
+
+if TYPE_CHECKING:
+    from ..evaluation.floor import Floor
 
 Arrays = Mapping[str, np.ndarray]
 Pairs = Mapping[str, tuple[np.ndarray, np.ndarray]]
@@ -80,6 +83,29 @@ def curve(
     fig = ax.get_figure(root=True)
     assert fig is not None
     style.plotted(fig, series, **columns)
+
+
+def floor_line(
+    ax: Axes, floor: Floor | None, inputs: str = "all", *, where: np.ndarray | None = None, root: bool = False
+) -> None:
+    """Draw the information floor: errors of ideal observers with and without errors of their own.
+
+    Parameters
+    ----------
+    ax : Axes
+        Of an error against radius.
+    floor : Floor or None
+        Nothing is drawn without one.
+    inputs : {"all", "photometry", "hi"}
+    where : ndarray of bool, optional
+        Test views that count.
+    root : bool
+        The talk's Delta_MSE instead of the mean relative error.
+    """
+    for kind, dashes in (("observed", "-"), ("noise-free", style.DOTTED)) if floor is not None else ():
+        found = floor.error(inputs, kind, where=where, root=root)
+        columns = {"radius": floor.radii * u.kpc, "value": found.value, "error": found.error}
+        curve(ax, f"floor, {kind}, {inputs}", columns, "floor", label=f"floor, {kind}", linestyle=dashes)
 
 
 def shade(ax: Axes, x: np.ndarray, low: np.ndarray, high: np.ndarray, look: str, **kw: Any) -> None:
