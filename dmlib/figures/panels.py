@@ -86,9 +86,17 @@ def curve(
 
 
 def floor_line(
-    ax: Axes, floor: Floor | None, inputs: str = "all", *, where: np.ndarray | None = None, root: bool = False
+    ax: Axes,
+    floor: Floor | None,
+    inputs: str = "all",
+    *,
+    where: np.ndarray | None = None,
+    root: bool = False,
+    kinds: Sequence[str] = ("observed", "noise-free"),
+    look: str = "floor",
+    label: str | None = None,
 ) -> None:
-    """Draw the information floor: errors of ideal observers with and without errors of their own.
+    """Draw the information floor: errors of ideal observers, whose knowledge is as observed or free of noise.
 
     Parameters
     ----------
@@ -101,11 +109,21 @@ def floor_line(
         Test views that count.
     root : bool
         The talk's Delta_MSE instead of the mean relative error.
+    kinds : sequence of str
+        Which observers.
+    look : str
+        Registry of looks; dashed for ``observed``, dotted for ``noise-free``.
+    label : str, optional
+        Entry in the legend, none when empty.
     """
-    for kind, dashes in (("observed", "-"), ("noise-free", style.DOTTED)) if floor is not None else ():
+    if floor is None:
+        return
+    for kind in kinds:
         found = floor.error(inputs, kind, where=where, root=root)
         columns = {"radius": floor.radii * u.kpc, "value": found.value, "error": found.error}
-        curve(ax, f"floor, {kind}, {inputs}", columns, "floor", label=f"floor, {kind}", linestyle=dashes)
+        words = f"floor, {kind}" if label is None else label
+        how = {"linestyle": style.DASHED if kind == "observed" else style.DOTTED, "linewidth": 1.3}
+        curve(ax, f"floor, {kind}, {inputs}", columns, look, label=words, **how)
 
 
 def shade(ax: Axes, x: np.ndarray, low: np.ndarray, high: np.ndarray, look: str, **kw: Any) -> None:
