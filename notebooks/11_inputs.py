@@ -33,11 +33,6 @@
 #
 # Reading takes about 15 minutes; running takes seconds, once the networks are trained.
 
-# %% [markdown]
-# ```{found}
-# chapter: inputs
-# ```
-
 # %% tags=["parameters"]
 universe = "embedded"  # generated here; or "files", a TNG tree on disk
 profile = "quick"  # how much is computed: "smoke", "quick" or "paper"

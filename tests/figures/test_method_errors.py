@@ -23,20 +23,20 @@ def architectures():
 def test_errors_and_differences_are_recorded():
     scores = architectures()
     names = {"C/all": "C", "A/all": "A"}
-    text = csv_text(networks.errors(scores, {**names, "baseline/boosted": "trees"}, np.full(20, 0.01)))
+    text = csv_text(networks.errors(scores, {**names, "baseline/boosted": "trees"}, np.full(20, 0.01), None))
     assert text.count("\nC,") == 40 and text.count("\ncounting particles,") == 20
     text = csv_text(networks.against(scores, names, "baseline/boosted", "trees"))
     values = [float(line.split(",")[2]) for line in text.splitlines() if line.startswith("A,")]
     assert values == pytest.approx([0.0] * 20, abs=1e-12)
 
 
-def test_counting_floor_is_poisson():
-    """Counts drawn about their expectation deviate by what the floor says."""
+def test_counting_noise_is_poisson():
+    """Counts drawn about their expectation deviate by what is said."""
     expected, particle = np.array([50.0, 400.0, 5000.0]), 6e7
     counts = np.random.default_rng(1).poisson(expected, (20000, 3))
     deviation = np.abs(counts / expected - 1.0).mean(axis=0)
-    floor = networks.counting_floor(np.array([1.0, 3.0, 10.0]), counts * particle, particle)
-    np.testing.assert_allclose(floor, deviation, rtol=0.03)
+    noise = networks.counting_noise(np.array([1.0, 3.0, 10.0]), counts * particle, particle)
+    np.testing.assert_allclose(noise, deviation, rtol=0.03)
 
 
 def test_views_or_galaxies_are_told_apart():
