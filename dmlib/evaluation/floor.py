@@ -411,7 +411,7 @@ def observed(
     if inputs == "all":
         baryons = baryons * np.exp(numbers[:, [0]] - true[:, [0]])
     task = _task(inputs, radii, some, np.concatenate([numbers, sine[:, None]], axis=1), speeds, baryons)
-    blank = some.gas[:, 0] < sight.least_hi
+    blank = some.gas[:, 0] <= sight.least_hi
     if blank.any() and not blank.all():
         # No HI is seen: there is no curve, and what it says of the mass is that of the average galaxy.
         first = numbers.shape[1]
