@@ -37,6 +37,7 @@
 # %% [markdown]
 # ```{found}
 # chapter: targets
+# # The book fills this box from the recorded numbers.
 # ```
 
 # %% tags=["parameters"]
