@@ -293,7 +293,7 @@ def architecture_rows(index: dict[str, Any], dataset: DataSet) -> list[dict[str,
                 "name": name,
                 "origin": entry.origin,
                 "parameters": trained["parameters"],
-                "in convolutions": _in_convolutions(model),
+                "in convolutions": in_convolutions(model),
                 "multiplications": multiplications(model),
                 "members": len(members),
                 "epochs": max(member["epochs_run"] for member in members),
@@ -303,7 +303,7 @@ def architecture_rows(index: dict[str, Any], dataset: DataSet) -> list[dict[str,
     return rows
 
 
-def _in_convolutions(model: keras.Model) -> float:
+def in_convolutions(model: keras.Model) -> float:
     """Fraction of a network's weights in its convolutions."""
     from keras import layers
 
