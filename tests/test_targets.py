@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
-from dmlib import load
+from dmlib import embedded, load
 from dmlib import targets as module
 from dmlib.galaxy import load_galaxy
 from dmlib.settings import RADII_KPC, Settings
