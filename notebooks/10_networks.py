@@ -51,7 +51,6 @@ from astropy.table import Table
 
 from dmlib import load
 from dmlib.evaluation import Scores, delta_mse, verdict
-from dmlib.evaluation.bins import properties
 from dmlib.figures import networks as figures
 from dmlib.figures import show, show_table
 from dmlib.networks.models import architecture_rows, read_histories, read_index
@@ -233,7 +232,7 @@ print(
 # the inclination that it implies, HI mass and size, width of the HI line. On these we train a **linear** formula (ridge regression) and **boosted trees**, on the same training galaxies.
 # The strength of the penalty and the size and number of the trees are chosen by cross-validation among them. The learning rate of the trees and the number of folds were set by hand, for
 # speed, with the test errors in view; that can only favour the baselines.
-
+#
 # ## How small could the error be?
 #
 # A prediction can fail because the method is poor, or because the inputs do not tell. In the embedded universe we can distinguish these cases, because we know how its galaxies are drawn.
@@ -241,12 +240,13 @@ print(
 #
 # - *noise-free*, the true ones: of the stars their mass, size, bulge, star formation, age, metallicity, disc, bar and arms; of the gas its mass, size and turbulence, and the circular
 #   speed out to the HI radius; of both, also the share of stars and gas in that speed;
-# - *as observed*, what can be read off the images and maps of the data set. How well each number can be read off is measured, by regressing it on the observables below, and the
+# - *as observed*, what can be read off the images and maps of the data set. How well each number can be read off is measured, by regressing it on the observables above, and the
 #   corresponding error is added; speeds are averaged over the beam, scatter by 3 per cent, and have the error of the measured inclination.
 #
 # From these numbers the observer predicts $\ln M_i$ with a quadratic formula and boosted trees. We call the error the **information floor**. It is the error that *this regression on these
-# numbers* makes: the least error that is attainable may be lower, if another regression is better or if an image shows more than the list, for example the host of a satellite.
-# It cannot be much higher. It includes the particle noise of the target ({doc}`04_target_profiles`). It holds for this universe, and not for TNG, whose scatter nobody has typed in.
+# numbers* makes, an estimate from above of the least error that is attainable: another regression may be better, and an image may show more than the list, for example the host of a satellite,
+# whose place in the host the observer does not know. It includes the particle noise of the target ({doc}`04_target_profiles`). It holds for this universe only: the scatter of its relations
+# was chosen, that of TNG was not. Where the galaxies are not drawn here, there is no floor, and the next cells show nothing.
 
 # %%
 floor = load.floor(settings)
@@ -371,9 +371,9 @@ if floor is not None:
 # The target of a satellite contains the matter of its host ({doc}`04_target_profiles`), which its own light and gas hardly show. So centrals and satellites are judged separately.
 
 # %%
-kind = properties(dataset, predictions.rows)["satellite"] > 0
+central = np.asarray(dataset.table["is_true_central"])[predictions.rows]
 table = []
-for label, mask in (("centrals", ~kind), ("satellites", kind)):
+for label, mask in (("centrals", central), ("satellites", ~central)):
     if not mask.any():
         continue
     some = Scores.of(predictions, where=mask, also=ideal, seed=seed)
