@@ -102,6 +102,7 @@ LIGHT: Mapping[str, Column] = {
     "quenched": lambda rows: rows["quenched"].astype(float),
     "age": lambda rows: rows["age"],
     "gradient of age": lambda rows: rows["age_gradient"] * rows["r_half"],
+    "ln radius of the stellar halo": _ln("r_star_halo"),
     "ln metallicity": _ln("z_star", 1e-6),
     "gradient of metallicity": lambda rows: rows["z_star_gradient"] * rows["r_half"],
     "ln disc scale length": _ln("r_disc"),
@@ -117,6 +118,8 @@ GAS: Mapping[str, Column] = {
     "turbulence of the gas": lambda rows: rows["gas_dispersion"],
     "warp": lambda rows: rows["warp_amplitude"],
     "lopsidedness": lambda rows: rows["lopsidedness"],
+    "radius of a central hole": lambda rows: rows["hole_radius"],
+    "strength of a ring": lambda rows: rows["ring_amplitude"],
 }
 
 
