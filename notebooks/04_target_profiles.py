@@ -278,7 +278,7 @@ for name, each in PROFILES.items():
 
 # %%
 labels = {
-    f"{name}: {found.m_particle:.2g} M$_\\odot$": found
+    f"{name}: {found.m_particle / 1e6:.3g} million M$_\\odot$": found
     for name, found in noise.items()
 }
 show(

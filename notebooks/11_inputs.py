@@ -221,20 +221,14 @@ if ideal:
 
 # %%
 if floor is not None:
-    open_share = Table(
-        {
-            "property": list(floor.open_share["all"]),
-            "photometry": [
-                floor.open_share["photometry"].get(name, np.nan)
-                for name in floor.open_share["all"]
-            ],
-            "all": list(floor.open_share["all"].values()),
-        }
+    names = list(floor.open_share)
+    shares = Table(
+        {"property": names, "open": list(floor.open_share.values())}
     )
-    show_table(open_share, {"photometry": ".2f", "all": ".2f"}, rows=30)
+    show_table(shares, {"open": ".2f"}, rows=len(names))
 
 # %% [markdown]
-# The table says how well the ideal observer knows each property from the views: the fraction of its variance that observables leave open (0: known exactly; 1: not at all).
+# The table says how well the ideal observer knows each property of stars from the images, and of the gas from the HI maps: the fraction of its variance that observables leave open (0: known exactly; 1: not at all).
 #
 # ## The paper's claims
 #

@@ -142,7 +142,7 @@ class Floor:
     learning : dict
         ``floor/<inputs>/<kind>`` -> mean |dM/M| from 5 to 50 kpc for each of `numbers`, shape (k,).
     open_share : dict
-        ``photometry``, ``hi``, ``all`` -> property -> fraction of its variance that the views leave open.
+        Property, of `LIGHT` and `GAS` -> fraction of its variance that the views leave open.
     """
 
     path: Path
@@ -152,7 +152,7 @@ class Floor:
     masses: dict[str, np.ndarray]
     numbers: np.ndarray
     learning: dict[str, np.ndarray]
-    open_share: dict[str, dict[str, float]]
+    open_share: dict[str, float]
 
     def scores(self, *, where: np.ndarray | None = None, seed: int = 1) -> Scores:
         """Errors of the observers on some of the test views, with the bootstrap of their galaxies."""
@@ -559,7 +559,6 @@ def build(settings: Settings) -> None:
             masses[name] = found[-1]
             one = Scores(radii, truth, {str(n): mass for n, mass in zip(numbers, found, strict=True)}, ids[member])
             learning[name] = np.array([float(one.over("intermediate", str(n)).value) for n in numbers])
-    names = {"photometry": [*LIGHT], "hi": [*GAS], "all": [*LIGHT, *GAS]}
     with atomic_path(settings.floor_path) as temporary, h5py.File(temporary, "w") as handle:
         handle.attrs.update({"data": settings.label, "made_from": str(dataset.attributes["made_from"])})
         for name, values in (("radii", radii), ("truth", truth), ("subhalo_id", ids[member]), ("numbers", numbers)):
@@ -567,9 +566,8 @@ def build(settings: Settings) -> None:
         for name, mass in masses.items():
             handle[f"{name}/m_dm"], handle[f"{name}/learning"] = mass, learning[name]
             handle[f"{name}/m_dm"].attrs["unit"] = "Msun"
-        for inputs, properties in names.items():
-            for name, share in zip(properties, sight.blur[inputs].open_share, strict=True):
-                handle[f"open_share/{inputs}/{name}"] = share
+        for name, share in zip([*LIGHT, *GAS], sight.blur["all"].open_share, strict=True):
+            handle[f"open_share/{name}"] = share
 
 
 def read_floor(path: str | Path) -> Floor:
@@ -589,10 +587,7 @@ def read_floor(path: str | Path) -> Floor:
                 **{name: handle[name][()] for name in ("radii", "truth", "subhalo_id", "numbers")},
                 masses={name: group["m_dm"][()] for name, group in groups.items()},
                 learning={name: group["learning"][()] for name, group in groups.items()},
-                open_share={
-                    inputs: {name: float(share[()]) for name, share in handle[f"open_share/{inputs}"].items()}
-                    for inputs in INPUTS
-                },
+                open_share={name: float(handle[f"open_share/{name}"][()]) for name in (*LIGHT, *GAS)},
             )
     except (OSError, KeyError) as error:
         raise DmlibError(f"{path} is not a whole file of the floor ({error}): remove it and run again.") from error

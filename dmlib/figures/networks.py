@@ -180,8 +180,8 @@ def cost(rows: Sequence[Mapping[str, Any]], ends: Mapping[str, Estimate], plain:
     for ax, (quantity, label) in zip(axes, quantities.items(), strict=True):
         for name, found in plain.items():
             look, error, sigma = style.line(style.method(name)), float(found.value), float(found.error)
-            label = "floor, observed" if name.startswith("floor") else f"{name.split('/')[1]} regression"
-            ax.axhline(error, label=label, **look)
+            words = "floor, observed" if name.startswith("floor") else f"{name.split('/')[1]} regression"
+            ax.axhline(error, label=words, **look)
             ax.axhspan(error - sigma, error + sigma, color=look["color"], alpha=0.08, linewidth=0)
         for k, row in enumerate(rows):
             name, x, found = row["name"], float(row[quantity]), ends[row["name"]]
@@ -251,7 +251,8 @@ def input_errors(scores: Scores, architecture: str, floor: Floor | None) -> Figu
             found = scores.at_radii(name)
             columns = {"radius": scores.radii * u.kpc, "value": found.value, "error": found.error}
             band = (found.low, found.high) if k == 0 and name not in _MEAN else False
-            curve(ax, label, columns, style.method(name, "inputs"), band=band)
+            entry = "" if k and name in _MEAN else None
+            curve(ax, label, columns, style.method(name, "inputs"), label=entry, band=band)
         for inputs in ("all", "photometry", "hi")[: 3 if k == 0 else 1]:
             floor_line(ax, floor, inputs, kinds=("observed",), look=f"inputs/{inputs}", label="floor" if k else "")
         radius_axis(ax, title=title)

@@ -12,8 +12,10 @@ from astropy.table import QTable
 from dmlib import embedded
 from dmlib.evaluation import floor as module
 from dmlib.evaluation.floor import GAS, LIGHT, Blur, Task, galaxies, learn, noise_free, read_floor
+from dmlib.galaxy import load_galaxy
 from dmlib.pipeline.steps import _built_products
 from dmlib.settings import RADII_KPC, Settings
+from dmlib.universe import open_universe
 
 SMOKE = Settings(profile="smoke")
 
@@ -159,3 +161,16 @@ def test_more_knowledge_is_a_smaller_error(tmp_path, monkeypatch):
     assert len(found.numbers) == 3 and all(len(curve) == 3 for curve in found.learning.values())
     with pytest.raises(Exception, match="not a whole file of the floor"):
         read_floor(tmp_path / "none.hdf5")
+
+
+def test_the_expected_target_is_that_of_the_particles(smoke_universe):
+    """Beyond the noise of counts, for centrals and for satellites, whose hosts count too."""
+    drawn, universe = embedded.population(smoke_universe), open_universe(smoke_universe)
+    ids = embedded.selected(drawn, smoke_universe.selection)
+    satellites = drawn.subhalos["kind"][ids] == "satellite"
+    ids = np.concatenate([ids[satellites][:4], ids[~satellites][:4]])
+    assert satellites.sum() >= 2
+    expected = embedded.true_curves(drawn, ids, RADII_KPC)["m_dm"]
+    counted = [load_galaxy(universe, int(i), scope="group").enclosed_masses()["dm"] for i in ids]
+    sigma = np.sqrt(smoke_universe.sizes.m_dm / expected)
+    assert (np.abs(counted / expected - 1) < 4 * sigma + 0.06)[:, 4:].all()
