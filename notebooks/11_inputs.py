@@ -159,7 +159,7 @@ for id, (first, second) in zip(("hi", "light"), pairs.values(), strict=True):
 
 # %%
 show(
-    figures.regions(scores, sets, network, floor),
+    figures.regions(scores, sets, network),
     settings,
     "inputs_regions",
     caption="Mean $|\\Delta M/M|$ over three ranges of radii for each set of "

@@ -60,7 +60,7 @@ INPUTS = ("photometry", "hi", "all")
 KINDS = ("noise-free", "observed")
 
 #: Galaxies that are drawn to learn from.
-TRAINING = {"smoke": 400, "quick": 2800, "paper": 4000}
+TRAINING = {"smoke": 240, "quick": 2800, "paper": 4000}
 
 #: Scatter of measured about circular speeds, independent at `KNOTS` (our choice: streaming, turbulence, noise).
 MOTIONS = 0.03

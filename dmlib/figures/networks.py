@@ -262,18 +262,17 @@ def input_errors(scores: Scores, architecture: str, floor: Floor | None) -> Figu
     return fig
 
 
-def regions(scores: Scores, sets: Sequence[str], architecture: str, floor: Floor | None) -> Figure:
+def regions(scores: Scores, sets: Sequence[str], architecture: str) -> Figure:
     """Mean relative error over three ranges of radii, one row for each set of inputs.
 
     Parameters
     ----------
     scores : Scores
+        With the information floor where there is one.
     sets : sequence of str
         Sets of inputs, from the top.
     architecture : str
         Network that was trained on each.
-    floor : Floor or None
-        What an ideal observer reaches from the same views.
 
     To see: rows that lie within each other's error bars do not differ significantly; where a hollow marker lies left
     of the filled one, a regression beats the network on the same input.
@@ -294,8 +293,8 @@ def regions(scores: Scores, sets: Sequence[str], architecture: str, floor: Floor
                 how = {"color": "#333333", "markerfacecolor": "white", "linestyle": "none", "markersize": 4.5}
                 ax.plot(found.value, place[name] + shift, marker=marker, label=entry, **how)
                 style.plotted(fig, f"{label}, {name}", region=region, mean_relative=found.value, error=found.error)
-        for name in PLAIN if floor is not None else ():
-            found = floor.scores().over(region, f"floor/{name}/observed")
+        for name in (name for name in PLAIN if f"floor/{name}/observed" in scores.masses):
+            found = scores.over(region, f"floor/{name}/observed")
             entry = "floor, observed" if name == next(iter(PLAIN)) else None
             how = {"color": style.COLOURS["floor"], "linestyle": "none", "markersize": 13, "markeredgewidth": 1.6}
             ax.plot(found.value, place[name], marker="|", label=entry, **how)

@@ -122,8 +122,8 @@ def floor_line(
         found = floor.error(inputs, kind, where=where, root=root)
         columns = {"radius": floor.radii * u.kpc, "value": found.value, "error": found.error}
         words = f"floor, {kind}" if label is None else label
-        how = {"linestyle": style.DASHED if kind == "observed" else style.DOTTED, "linewidth": 1.3}
-        curve(ax, f"floor, {kind}, {inputs}", columns, look, label=words, **how)
+        dashes = style.DASHED if kind == "observed" else style.DOTTED
+        curve(ax, f"floor, {kind}, {inputs}", columns, look, label=words, linestyle=dashes, linewidth=1.3)
 
 
 def shade(ax: Axes, x: np.ndarray, low: np.ndarray, high: np.ndarray, look: str, **kw: Any) -> None:
