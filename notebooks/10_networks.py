@@ -35,6 +35,12 @@
 # Reading takes about 25 minutes. The first run trains all networks of the book, which takes between a few minutes and a quarter of an hour at profile `quick`; after that the
 # chapter takes about a minute.
 
+# %% [markdown]
+# ```{found}
+# chapter: networks
+# # The book fills this box from the recorded numbers.
+# ```
+
 # %% tags=["parameters"]
 universe = "embedded"  # generated here; or "files", a TNG tree on disk
 profile = "quick"  # how much is computed: "smoke", "quick" or "paper"
