@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from astropy.table import Table
 
-from mocktng import drawing, universe
+from mocktng import drawing, group_particles, universe
 from mocktng import photometry as photometry
 from mocktng import population as populations
 from mocktng import relations as relations
@@ -129,6 +129,31 @@ def disturbed(settings: Settings) -> np.ndarray:
     No method uses this. In real data such galaxies would have to be recognised by their asymmetry.
     """
     return np.asarray(population(settings).subhalos["disturbed"] != "")
+
+
+def realise(
+    settings: Settings, subhalo_ids: np.ndarray, radii: np.ndarray, times: int, m_dm: float | None = None
+) -> np.ndarray:
+    """Dark matter of subhaloes within `radii`, their particles drawn anew several times.
+
+    Parameters
+    ----------
+    settings : Settings
+    subhalo_ids : ndarray of int, shape (n,)
+    radii : ndarray, shape (n_radii,)
+        kpc.
+    times : int
+        Number of realisations of each halo.
+    m_dm : float, optional
+        Mass of a dark-matter particle [Msun]; by default the profile's.
+
+    Returns
+    -------
+    ndarray, shape (n, times, n_radii)
+        Msun, of the subhalo's own matter.
+    """
+    drawn, mass = population(settings), m_dm or settings.sizes.m_dm
+    return np.stack([group_particles.realise(drawn, int(i), radii, times, mass) for i in subhalo_ids])
 
 
 def serve(settings: Settings, options: list[str]) -> int:

@@ -17,7 +17,7 @@ from scipy.spatial import cKDTree
 from . import discs, gas, interstellar, stars
 from .gas import ColdDisc, design_cold_disc
 from .population import Population
-from .spheroids import Anisotropy, halo_mass, radial_dispersion, sample_fuzz, sample_halo
+from .spheroids import Anisotropy, halo_mass, halo_radii, radial_dispersion, sample_fuzz, sample_halo
 from .structure import RADIUS, MassModel, beta_mass, disc_speed_squared, interpolate, shell_density, surface_density
 from .units import DENSITY, LENGTH, MASS, G
 
@@ -119,6 +119,36 @@ def make_group(population: Population, group_id: int) -> GroupParticles:
         if blocks:
             particles[kind] = {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
     return GroupParticles(int(group_id), particles, lengths)
+
+
+def realise(population: Population, subhalo: int, radii: np.ndarray, times: int, m_dm: float) -> np.ndarray:
+    """Dark matter of one subhalo within `radii`, its particles drawn anew several times.
+
+    Parameters
+    ----------
+    population : Population
+    subhalo : int
+        Row of `Population.subhalos`.
+    radii : ndarray, shape (n_radii,)
+        kpc.
+    times : int
+        Number of realisations.
+    m_dm : float
+        Mass of a dark-matter particle [Msun], which need not be the population's.
+
+    Returns
+    -------
+    ndarray, shape (times, n_radii)
+        Msun. Without the host of a satellite, and without unbound particles.
+    """
+    row = population.subhalos[subhalo]
+    model, _ = build_model(row, population.m_dm, population.m_baryon)
+    n = round(float(model.enclosed["dm"][-1]) / m_dm)
+    out = np.empty((times, len(radii)))
+    for i in range(times):
+        drawn = halo_radii(np.random.default_rng([population.seed, 3, subhalo, i]), model, n)
+        out[i] = np.histogram(drawn, np.concatenate([[0.0], radii]))[0].cumsum()
+    return out * m_dm
 
 
 def _depth_in_host(host: MassModel, model: MassModel, row: np.void) -> float:
