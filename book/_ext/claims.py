@@ -53,7 +53,7 @@ VERDICTS: dict[Kind, str] = {
     "not-met": "not met",
     "undecided": "undecided within the error",
     "unmeasured": "not measured",
-    "unstated": "nothing to compare with",
+    "unstated": "no number in the paper",
 }
 
 _OPERATORS = {"<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operator.gt, "==": operator.eq}

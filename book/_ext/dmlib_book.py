@@ -59,10 +59,14 @@ def _data(app: Sphinx, name: str):
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
-def _number(written: str, row: dict) -> nodes.Node:
-    """A number as the text's own mathematics would set it, with its origin as a tooltip."""
+def _number(written: str, row: dict, *, narrow: bool = False) -> nodes.Node:
+    """A number as the text's own mathematics would set it, with its origin as a tooltip.
+
+    In a narrow column it may break before its error.
+    """
     node = nodes.abbreviation(explanation=quoting.provenance(row), classes=["num"])
-    before, sun, after = written.replace(" ", "\u00a0").partition("M☉")
+    written = written.replace(" ", "\u00a0")
+    before, sun, after = (written.replace("\u00a0±", " ±") if narrow else written).partition("M☉")
     node += nodes.Text(before)
     if sun:
         node += nodes.emphasis(text="M")
@@ -102,7 +106,7 @@ class _Table(SphinxDirective):
         return [*parsed, *messages]
 
     def table(self, head: list[str], rows: list[list[list[nodes.Node]]], classes: list[str], widths: list[int]):
-        table = nodes.table(classes=classes)
+        table = nodes.table(classes=[*classes, "colwidths-given"])
         group = nodes.tgroup(cols=len(head))
         table += group
         for width in widths:
@@ -173,7 +177,7 @@ class ClaimsTable(_Claims):
         for row in readings:
             cell = [self._statement(row), self._paper(row), self._here(row)]
             cells.append([*cell, *([self._floor(row)] if with_floor else []), self._verdict(row)])
-        widths = [36, 16, 14, 10, 24] if with_floor else [38, 18, 18, 26]
+        widths = [32, 15, 12, 12, 29] if with_floor else [36, 18, 14, 32]
         return self.table(head, cells, ["claims", "cards"], widths)
 
     def _statement(self, row: claims.Row) -> list[nodes.Node]:
@@ -200,7 +204,7 @@ class ClaimsTable(_Claims):
     def _quoted(self, result: dict | None, form: str) -> list[nodes.Node]:
         if result is None:
             return [nodes.Text("—")]
-        return [_number(quoting.quote(result, form, with_error=result["error"] is not None), result)]
+        return [_number(quoting.quote(result, form, with_error=result["error"] is not None), result, narrow=True)]
 
     def _verdict(self, row: claims.Row) -> list[nodes.Node]:
         cell: list[nodes.Node] = [

@@ -182,7 +182,7 @@ def test_a_tally_counts_each_claim_of_its_table_once():
     assert sum(kinds.total() for kinds in [*paper.values(), *scripts.values()]) == len(some)
     words = claims.tally_in_words(paper)
     assert words.startswith("On real TNG100: 1 not met. On the embedded universe: 2 met, 1 not met, 1 undecided within")
-    assert words.endswith("Without a verdict: 1 not measured, 1 nothing to compare with.")
+    assert words.endswith("Without a verdict: 1 not measured, 1 no number in the paper.")
 
 
 @pytest.mark.parametrize(
