@@ -162,13 +162,14 @@ class _Claims(_Table):
 
 
 class ClaimsTable(_Claims):
-    """``{claims-table} paper`` or ``scripts``: claims, our numbers, verdicts; ``:short:`` without reasons."""
+    """``{claims-table} paper`` or ``scripts``: claims, our numbers, verdicts; ``:short:`` without reasons and further readings."""
 
     option_spec: ClassVar = {"short": directives.flag}
 
     def run(self):
         rows = self.rows()
-        readings = [reading for row in rows for reading in (row, *row.others)]
+        short = "short" in self.options
+        readings = [reading for row in rows for reading in (row, *(() if short else row.others))]
         checks = self.arguments[0] == "scripts"
         head = ["Check", "Intended", "Here"] if checks else ["Claim", "Paper", "Here"]
         with_floor = any(row.floor for row in readings)

@@ -176,7 +176,9 @@ def _first_true(group: Group, rows: Mapping[str, dict]) -> list[Said]:
         if sentence.when is None or holds(sentence.when, rows):
             used = [look_up(rows, name) for name in sentence.names]
             places = dict.fromkeys(place(row) for row in used if row["universe"] != ARITHMETIC)
-            return [Said(_written(sentence.say, rows), " and on ".join(places))]
+            # A place is not named twice, with its profile and without.
+            named = [one for one in places if not any(other.startswith(f"{one} (") for other in places)]
+            return [Said(_written(sentence.say, rows), " and on ".join(named))]
     return []
 
 

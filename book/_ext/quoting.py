@@ -67,7 +67,7 @@ def place(row: Mapping) -> str:
     if universe == ARITHMETIC:
         return "arithmetic"
     if universe == "embedded":
-        return f"the embedded universe (profile {profile})"
+        return "the embedded universe" + (f" (profile {profile})" if profile else "")
     name, _, more = _BRACKETS.sub(r", \1", _RECORD.sub("(a record)", universe)).partition(", ")
     if name in _REAL:
         more = ", ".join(filter(None, ("SPARC" if name == "SPARC" else "", more)))

@@ -35,6 +35,7 @@ def test_places():
         return quoting.place({"universe": universe, "profile": profile})
 
     assert of("embedded", "quick") == "the embedded universe (profile quick)"
+    assert of("embedded") == "the embedded universe"
     assert of("TNG100-1", "paper") == "real TNG100 (profile paper)"
     assert of("TNG100-1, 60 groups (records/selection.json)") == "real TNG100 (60 groups, a record)"
     assert of("SPARC") == "real galaxies (SPARC)"
