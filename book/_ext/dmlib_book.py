@@ -162,7 +162,10 @@ class _Claims(_Table):
 
 
 class ClaimsTable(_Claims):
-    """``{claims-table} paper`` or ``scripts``: claims, our numbers, verdicts; ``:short:`` without reasons and further readings."""
+    """``{claims-table} paper`` or ``scripts``: claims, our numbers, verdicts.
+
+    ``:short:`` leaves out reasons and further readings.
+    """
 
     option_spec: ClassVar = {"short": directives.flag}
 
