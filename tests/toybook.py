@@ -99,8 +99,9 @@ def toy_run(settings: Settings, root: Path, repository: Path) -> Path:
         # The toy chapters do not record what the true ones do.
         for key in ("result", "criterion", "format", "floor", "readings", "why"):
             row.pop(key, None)
-    rows[0] |= {"result": "toy01.mass", "criterion": "<= 2e11", "format": ".1e", "floor": "toy02.mass"}
-    rows[1] |= {"result": "toy02.mass", "criterion": ">= 2e11", "why": "Because it is a toy."}
+    rows[0] |= {"chapter": "introduction", "result": "toy01.mass", "criterion": "<= 2e11", "format": ".1e"}
+    rows[0] |= {"floor": "toy01.n"}
+    rows[1] |= {"chapter": "selection", "result": "toy02.mass", "criterion": ">= 2e11", "why": "Because it is a toy."}
     rows[1] |= {"readings": [{"reading": "a toy", "result": "toy01.n", "criterion": "== 3"}]}
     claims.write_text(yaml.safe_dump(rows, allow_unicode=True, sort_keys=False))
     (root / "book" / "found.yml").write_text(FOUND)
