@@ -19,7 +19,6 @@ from mocktng import drawing, group_particles, universe
 from mocktng import photometry as photometry
 from mocktng import population as populations
 from mocktng import relations as relations
-from mocktng.drawing import QUENCHED_LEFT_OUT as QUENCHED_LEFT_OUT
 from mocktng.files import MockError
 from mocktng.group_particles import build_model
 from mocktng.population import Population, Rows
@@ -198,6 +197,16 @@ def census(drawn: Population) -> Table:
     table = Table({"kind": [row.kind for row in rows], "number": [row.number for row in rows], "selected": selected})
     table["kind"].format = "<"
     return table
+
+
+def weights(drawn: Population) -> np.ndarray:
+    """How many galaxies of a fair sample each subhalo stands for, shape (n,).
+
+    It is 1 in groups with a galaxy of the selection, and more in the others, most of which were left out.
+    """
+    s = drawn.subhalos
+    selected = np.bincount(s["group_id"], weights=populations.passes(s), minlength=len(drawn.groups))
+    return np.where(selected[s["group_id"]] > 0, 1.0, 1.0 / (1.0 - drawing.LEFT_OUT))
 
 
 def disturbed(settings: Settings) -> np.ndarray:

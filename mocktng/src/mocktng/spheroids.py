@@ -240,8 +240,8 @@ def sample_halo(rng: np.random.Generator, row: np.void, model: MassModel, n: int
     anisotropy = Anisotropy(0.4, row["r200"] / row["c200"])
     dispersion = radial_dispersion(model.enclosed["dm"], model, anisotropy)
     velocities = spheroid_velocities(rng, positions, radii, dispersion, model, anisotropy)
-    # A surplus of prograde orbits gives the median spin of cosmological haloes (lambda = 0.035, without its scatter).
-    spin_up(rng, positions, velocities, row["spin_axis"], 0.35)
+    # Reversing a third of the retrograde orbits gives the median spin of cosmological haloes, 0.035.
+    spin_up(rng, positions, velocities, row["spin_axis"], min(10.0 * float(row["halo_spin"]), 1.0))
     return positions, velocities
 
 
