@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from astropy.table import Table
 
-from mocktng import drawing, group_particles, universe
+from mocktng import drawing, group_particles, stars, universe
 from mocktng import photometry as photometry
 from mocktng import population as populations
 from mocktng import relations as relations
@@ -23,6 +23,7 @@ from mocktng.files import MockError
 from mocktng.group_particles import build_model
 from mocktng.population import Population, Rows
 from mocktng.population import examples as examples
+from mocktng.spheroids import halo_mass
 from mocktng.structure import RADIUS, interpolate
 
 from .errors import UniverseError
@@ -145,18 +146,30 @@ def true_curves(drawn: Population, subhalo_ids: np.ndarray, radii: np.ndarray) -
     groups = drawn.subhalos["group_id"][subhalo_ids]
     for group_id in np.unique(groups):
         members, first = drawn.members(group_id), int(drawn.groups["first_sub"][group_id])
-        models = [build_model(row, drawn.m_dm, drawn.m_baryon)[0] for row in members]
-        matter = [(model.enclosed["dm"], row["offset"]) for model, row in zip(models, members, strict=True)]
-        matter.append((_fuzz(drawn.groups[group_id], drawn.m_dm), np.zeros(3)))
-        for i in np.flatnonzero(groups == group_id):
-            model, centre = models[subhalo_ids[i] - first], drawn.subhalos["offset"][subhalo_ids[i]]
+        wanted = np.flatnonzero(groups == group_id)
+        models = {
+            int(subhalo_ids[i]) - first: build_model(drawn.subhalos[subhalo_ids[i]], drawn.m_dm)[0] for i in wanted
+        }
+        matter = [(_fuzz(drawn.groups[group_id], drawn.m_dm), np.zeros(3))]
+        for rank, row in enumerate(members):
+            own = models.get(rank)
+            # Of a neighbour, the gas hardly matters to how its dark matter is distributed.
+            dark = own.enclosed["dm"] if own else halo_mass(row, _stars(row), row["n_dm"] * drawn.m_dm)
+            matter.append((dark, row["offset"]))
+        for i in wanted:
+            rank = int(subhalo_ids[i]) - first
+            model, centre = models[rank], drawn.subhalos["offset"][subhalo_ids[i]]
             distances = [float(np.linalg.norm(place - centre)) for _, place in matter]
             parts = [_about(table, d, radii) for (table, _), d in zip(matter, distances, strict=True)]
             out["m_dm"][i] = np.sum(parts, axis=0)
-            out["own"][i] = parts[subhalo_ids[i] - first]
+            out["own"][i] = parts[1 + rank]
             out["v_circ"][i] = interpolate(radii, model.v_circ)
             out["v_dark"][i] = np.sqrt(G * out["own"][i] / radii)
     return out
+
+
+def _stars(row: Rows) -> np.ndarray:
+    return np.sum(list(stars.components(row).values()), axis=0)
 
 
 def _fuzz(group: Rows, m_dm: float) -> np.ndarray:

@@ -32,12 +32,13 @@ from typing import Any
 import h5py
 import numpy as np
 from astropy import units as u
+from scipy.linalg import block_diag
 from sklearn.decomposition import PCA
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import RidgeCV
-from sklearn.model_selection import GroupKFold, KFold, cross_val_predict
-from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.model_selection import GroupKFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 from threadpoolctl import threadpool_limits
 
@@ -59,7 +60,7 @@ INPUTS = ("photometry", "hi", "all")
 KINDS = ("noise-free", "observed")
 
 #: Galaxies that are drawn to learn from.
-TRAINING = {"smoke": 400, "quick": 3500, "paper": 3500}
+TRAINING = {"smoke": 400, "quick": 2800, "paper": 4000}
 
 #: Scatter of measured about circular speeds, independent at `KNOTS` (our choice: streaming, turbulence, noise).
 MOTIONS = 0.03
@@ -71,15 +72,17 @@ KNOTS = np.array([1.5, 3.0, 6.0, 12.0, 24.0, 48.0])
 _LEAST_DARK = 0.05
 
 #: Shares of the drawn galaxies in the learning curve; the last point is all of them.
-_SHARES = (0.125, 0.25, 0.5, 1.0)
+_SHARES = (0.25, 0.5, 1.0)
 
 #: Fewer sines of inclinations are not distinguished.
 _LEAST_SINE = 0.05
 
-#: Principal components that trees predict, and folds of the cross-validation that decides on them.
-_COMPONENTS, _FOLDS = 4, 3
+#: Principal components that trees predict.
+_COMPONENTS = 4
 
-_PENALTIES = np.geomspace(1e-2, 1e4, 13)
+#: Penalties of the formulae, and weights of their squares and products beside the features, that are tried.
+_PENALTIES = np.geomspace(1e-1, 1e5, 13)
+_WEIGHTS = (0.1, 0.3, 1.0)
 _STREAM = 0x666C6F6F  # a random stream of its own
 
 Column = Callable[[Any], np.ndarray]
@@ -99,6 +102,7 @@ LIGHT: Mapping[str, Column] = {
     "quenched": lambda rows: rows["quenched"].astype(float),
     "age": lambda rows: rows["age"],
     "gradient of age": lambda rows: rows["age_gradient"] * rows["r_half"],
+    "ln radius of the stellar halo": _ln("r_star_halo"),
     "ln metallicity": _ln("z_star", 1e-6),
     "gradient of metallicity": lambda rows: rows["z_star_gradient"] * rows["r_half"],
     "ln disc scale length": _ln("r_disc"),
@@ -114,6 +118,8 @@ GAS: Mapping[str, Column] = {
     "turbulence of the gas": lambda rows: rows["gas_dispersion"],
     "warp": lambda rows: rows["warp_amplitude"],
     "lopsidedness": lambda rows: rows["lopsidedness"],
+    "radius of a central hole": lambda rows: rows["hole_radius"],
+    "strength of a ring": lambda rows: rows["ring_amplitude"],
 }
 
 
@@ -256,6 +262,11 @@ class Blur:
         open_share = np.minimum((error**2).mean(axis=0) / variance, 1.0)
         return cls(numbers.mean(axis=0), root @ turn, np.clip(unknown, 0.0, 1.0), open_share)
 
+    def beside(self, other: Blur) -> Blur:
+        """That of both groups of numbers, whose errors are independent."""
+        joined = (np.concatenate([getattr(one, name) for one in (self, other)]) for name in ("unknown", "open_share"))
+        return Blur(np.concatenate([self.mean, other.mean]), block_diag(self.basis, other.basis), *joined)
+
     def draw(self, rng: np.random.Generator, truth: np.ndarray) -> np.ndarray:
         """Estimates of some numbers, shape (n, f)."""
         known = np.linalg.solve(self.basis, (truth - self.mean).T).T * (1.0 - self.unknown)
@@ -270,7 +281,8 @@ class Sight:
     Parameters
     ----------
     blur : dict of Blur
-        Of `LIGHT` for ``photometry``, of `GAS` for ``hi``, of both, in this order, for ``all``.
+        Of `LIGHT` for ``photometry``, of `GAS` for ``hi``, of both, in this order and each from its own views, for
+        ``all``.
     sines : dict
         ``hi``, ``all`` -> true ln sin i of the views, in ascending order, and its estimates, both of shape (v,).
     least_hi : float
@@ -306,22 +318,25 @@ def measure_sight(dataset: DataSet, drawn: embedded.Population, many: Galaxies) 
     table = dataset.table[rows]
     group = np.asarray(table["group_id"])
     subhalos = drawn.subhalos[np.asarray(table["subhalo_id"])]
-    truth = _numbers(*(np.stack([column(subhalos) for column in some.values()], axis=1) for some in (LIGHT, GAS)))
     seen = {name: np.stack([*measure(dataset, rows, name).values()], axis=1) for name in ("photometry", "hi")}
-    seen["all"] = np.concatenate([*seen.values()], axis=1)
-    every, found = np.ones(len(rows), dtype=bool), np.asarray(table["m_hi"].value) > 0
-    found = found if found.any() else every
-    blur, sines = {}, {}
-    for name, numbers in _numbers(many.light, many.gas).items():
-        used = found if name == "hi" else every
-        true = truth[name][used]
-        blur[name] = Blur.of(true - _read_off(seen[name][used], true, group[used]), numbers)
-    ln_sine = _ln_sine(table["inclination"])[found]
-    order = np.argsort(ln_sine)
-    for name in ("hi", "all"):
-        estimate = _read_off(seen[name][found], ln_sine[:, None], group[found])[:, 0]
-        sines[name] = (ln_sine[order], estimate[order])
-    return Sight(blur, sines, _threshold(truth["hi"][:, 0], found), dataset.recipe.hi.beam_kpc)
+    found = np.asarray(table["m_hi"].value) > 0
+    every = np.ones(len(rows), dtype=bool)
+    used = {"photometry": every, "hi": found if found.any() else every}
+    true = {
+        name: np.stack([column(subhalos) for column in group.values()], axis=1)
+        for name, group in (("photometry", LIGHT), ("hi", GAS))
+    }
+    blur = {}
+    for name, numbers in (("photometry", many.light), ("hi", many.gas)):
+        some = used[name]
+        blur[name] = Blur.of(true[name][some] - _read_off(seen[name][some], true[name][some], group[some]), numbers)
+    blur["all"] = blur["photometry"].beside(blur["hi"])
+    ln_sine, group = _ln_sine(table["inclination"])[used["hi"], None], group[used["hi"]]
+    each = [_read_off(seen[name][used["hi"]], ln_sine, group) for name in ("hi", "photometry")]
+    sines = {"hi": each[0], "all": _read_off(np.concatenate(each, axis=1), ln_sine, group)}
+    order = np.argsort(ln_sine[:, 0])
+    paired = {name: (ln_sine[order, 0], estimate[order, 0]) for name, estimate in sines.items()}
+    return Sight(blur, paired, _threshold(true["hi"][:, 0], found), dataset.recipe.hi.beam_kpc)
 
 
 def _numbers(light: np.ndarray, gas: np.ndarray) -> dict[str, np.ndarray]:
@@ -333,21 +348,19 @@ def _ln_sine(inclination: u.Quantity) -> np.ndarray:
     return np.log(np.maximum(np.sin(inclination.to_value(u.rad)), _LEAST_SINE))
 
 
-def _quadratic() -> Pipeline:
-    """A formula with all squares and products, and a penalty on its coefficients."""
-    terms = PolynomialFeatures(2, include_bias=False)
-    return make_pipeline(
-        SimpleImputer(keep_empty_features=True), StandardScaler(), terms, StandardScaler(), RidgeCV(_PENALTIES)
-    )
-
-
 def _read_off(seen: np.ndarray, truth: np.ndarray, group: np.ndarray) -> np.ndarray:
     """Cross-validated estimates of numbers from observables, FoF groups kept together."""
     n_groups = len(np.unique(group))
     if n_groups < 2:
         return np.broadcast_to(truth.mean(axis=0), truth.shape)
-    folds = GroupKFold(min(5, n_groups))
-    found = cross_val_predict(_quadratic(), seen, truth, groups=group, cv=folds)
+    formula = make_pipeline(
+        SimpleImputer(keep_empty_features=True),
+        StandardScaler(),
+        PolynomialFeatures(2, include_bias=False),
+        StandardScaler(),
+        RidgeCV(_PENALTIES),
+    )
+    found = cross_val_predict(formula, seen, truth, groups=group, cv=GroupKFold(min(5, n_groups)))
     return np.clip(found.reshape(truth.shape), truth.min(axis=0), truth.max(axis=0))
 
 
@@ -431,30 +444,70 @@ def _beam(radii: np.ndarray, width: float) -> np.ndarray:
     return np.where(narrow[:, None], np.eye(len(radii)), mixed)
 
 
-def learn(train: Task, ln_m: np.ndarray, test: Task, seed: int = 1) -> np.ndarray:
+def learn(train: Task, ln_m: np.ndarray, test: Task, *, trees: bool = True, seed: int = 1) -> np.ndarray:
     """Predicted ln M of the test views, shape (m, r).
 
-    A quadratic formula, and boosted trees on what it leaves, where cross-validation on the training galaxies prefers
-    them.
+    A quadratic formula for ln M, or for its departure from what the curve says, whichever is better at a radius; and
+    boosted trees on what it leaves, where cross-validation prefers them. All choices are made on the training galaxies.
 
     Parameters
     ----------
     train, test : Task
     ln_m : ndarray, shape (n, r)
         Of the training galaxies.
+    trees : bool
+        Whether trees may be added.
     seed : int
     """
-    y = ln_m - train.start
-    formula = _quadratic().fit(train.x, y)
-    # Squares must not run away outside of what was learned from.
-    x = np.clip(test.x, train.x.min(axis=0), train.x.max(axis=0))
-    predicted = test.start + formula.predict(x)
-    left = y - cross_val_predict(_quadratic(), train.x, y, cv=KFold(_FOLDS, shuffle=True, random_state=seed))
-    half = np.arange(len(y)) % 2 == 0
-    corrected = left[~half] - _trees(train.x[half], left[half], train.x[~half], seed)
-    if (corrected**2).mean() < (left[~half] ** 2).mean():
-        predicted += _trees(train.x, left, x, seed)
+    low, high = train.x.min(axis=0), train.x.max(axis=0)
+    x = np.clip(test.x, low, high)  # squares must not run away outside of what was learned from
+    left, predicted = quadratic(train.x, ln_m, x)
+    if train.start.any():
+        departed, more = quadratic(train.x, ln_m - train.start, x)
+        better = (departed**2).mean(axis=0) < (left**2).mean(axis=0)
+        left, predicted = np.where(better, departed, left), np.where(better, more + test.start, predicted)
+    half = np.arange(len(left)) % 2 == 0
+    if trees:
+        corrected = left[~half] - _trees(train.x[half], left[half], train.x[~half], seed)
+        if (corrected**2).mean() < (left[~half] ** 2).mean():
+            predicted = predicted + _trees(train.x, left, x, seed)
     return predicted
+
+
+def quadratic(x: np.ndarray, y: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Ridge regression on features, their squares and products, with its error for each galaxy left out.
+
+    The penalty, and the weight of squares and products beside the features, are those of the smallest error of
+    galaxies left out, for each column of y.
+
+    Parameters
+    ----------
+    x, y, test : ndarray, shapes (n, f), (n, r), (m, f)
+
+    Returns
+    -------
+    left : ndarray, shape (n, r)
+        y less the prediction of a fit without that galaxy.
+    predicted : ndarray, shape (m, r)
+    """
+    expand = make_pipeline(StandardScaler(), PolynomialFeatures(2, include_bias=False), StandardScaler()).fit(x)
+    every, other, mean = expand.transform(x), expand.transform(test), y.mean(axis=0)
+    least = np.full(y.shape[1], np.inf)
+    left, predicted = np.empty_like(y), np.empty((len(test), y.shape[1]))
+    for weight in _WEIGHTS:
+        scale = np.where(np.arange(every.shape[1]) < x.shape[1], 1.0, weight)
+        values, vectors = np.linalg.eigh((every * scale).T @ (every * scale))
+        turned, ahead = (every * scale) @ vectors, (other * scale) @ vectors
+        projected = turned.T @ (y - mean)
+        for penalty in _PENALTIES:
+            shrunk = 1.0 / (np.maximum(values, 0.0) + penalty)
+            leverage = turned**2 @ shrunk + 1.0 / len(x)
+            misses = (y - mean - turned @ (shrunk[:, None] * projected)) / (1.0 - leverage)[:, None]
+            error = (misses**2).mean(axis=0)
+            best = error < least
+            least[best], left[:, best] = error[best], misses[:, best]
+            predicted[:, best] = (mean + ahead @ (shrunk[:, None] * projected))[:, best]
+    return left, predicted
 
 
 def _trees(x: np.ndarray, y: np.ndarray, test: np.ndarray, seed: int) -> np.ndarray:
@@ -500,7 +553,7 @@ def build(settings: Settings) -> None:
                 tasks = [observed(inputs, radii, some, sight, sines, rng) for some, sines in pairs]
             name = f"floor/{inputs}/{kind}"
             found = [
-                np.exp(learn(Task(tasks[0].x[:n], tasks[0].start[:n]), train.ln_m[:n], tasks[1], settings.seed))
+                np.exp(learn(Task(tasks[0].x[:n], tasks[0].start[:n]), train.ln_m[:n], tasks[1], seed=settings.seed))
                 for n in numbers
             ]
             masses[name] = found[-1]
