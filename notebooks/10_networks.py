@@ -35,6 +35,12 @@
 # Reading takes about 25 minutes. The first run trains all networks of the book, which takes between a few minutes and a quarter of an hour at profile `quick`; after that the
 # chapter takes about a minute.
 
+# %% [markdown]
+# ```{found}
+# chapter: networks
+# # The book fills this box from the recorded numbers.
+# ```
+
 # %% tags=["parameters"]
 universe = "embedded"  # generated here; or "files", a TNG tree on disk
 profile = "quick"  # how much is computed: "smoke", "quick" or "paper"
@@ -580,6 +586,13 @@ record(
     statement="Mean square error of ln M of C over that of the mean "
     "training profile, at the radius where this is largest",
 )
+if floor is not None:
+    record(
+        "floor-all-observed-unexplained",
+        whole.worst_ratio("all", "floor/all/observed", "baseline/mean"),
+        n=scores.n_galaxies,
+        statement="The same for the information floor as observed",
+    )
 for other, found in gains.items():
     say = f"Mean square error of ln M over all radii, {other} baseline over C"
     record(f"net-gain-{other}", found, statement=say)

@@ -33,6 +33,12 @@
 #
 # Reading takes about 15 minutes; running takes seconds, once the networks are trained.
 
+# %% [markdown]
+# ```{found}
+# chapter: inputs
+# # The book fills this box from the recorded numbers.
+# ```
+
 # %% tags=["parameters"]
 universe = "embedded"  # generated here; or "files", a TNG tree on disk
 profile = "quick"  # how much is computed: "smoke", "quick" or "paper"
@@ -233,7 +239,7 @@ if floor is not None:
 # ## The paper's claims
 #
 # *"Best in intermediate regions: mean square error below 0.2 with all photometric and spectroscopic information; without spectroscopy below 0.3."* We take "mean square error" to be $\Delta_\mathrm{MSE}$ of the mass, "intermediate" to be 5 to 50 kpc, and "below" to mean below **at every one** of these radii. The
-# number is therefore the maximum over these radii. The radius of the maximum is found anew in each bootstrap sample, so that the uncertainty includes the search. This is the stricter reading; the table also gives the plain mean of the squares, which is another possible reading.
+# number is therefore the maximum over these radii. The radius of the maximum is found anew in each bootstrap sample, so that the uncertainty includes the search. This is the strictest reading; the table also gives $\Delta_\mathrm{MSE}$ of all these radii together, and the plain mean of the squares, which are other possible readings.
 
 # %%
 for name in ("all", "photometry", "hi"):
@@ -257,10 +263,18 @@ for name in ("all", "photometry") if ideal else ():
     )
 
 # %%
-for name in ("all", "photometry"):
-    found = scores.worst("intermediate", f"{network}/{name}", "relative2")
-    say = f"Largest mean of (dM/M)^2 from 5 to 50 kpc, {network} on {name}"
-    record(f"inputs-{name}-square", found, statement=say)
+judged = {f"inputs-{k}": f"{network}/{k}" for k in ("all", "photometry")}
+for name in ("all", "photometry") if ideal else ():
+    judged[f"floor-{name}-observed"] = f"floor/{name}/observed"
+
+# %%
+for id, method in judged.items():
+    found = whole.over("intermediate", method, "relative2", root=True)
+    say = f"Delta_MSE of M from 5 to 50 kpc together, {method}"
+    record(f"{id}-delta-mean", found, statement=say)
+    found = whole.worst("intermediate", method, "relative2")
+    say = f"Largest mean of (dM/M)^2 from 5 to 50 kpc, {method}"
+    record(f"{id}-square", found, statement=say)
 
 # %% [markdown]
 # | | all | photometry | HI |
@@ -268,9 +282,10 @@ for name in ("all", "photometry"):
 # | the paper | below 0.2 | below 0.3 | – |
 # | $\Delta_\mathrm{MSE}$, largest from 5 to 50 kpc | {num}`inputs-all-delta:.3f±` | {num}`inputs-photometry-delta:.3f±` | {num}`inputs-hi-delta:.3f±` |
 # | the same, whole ensemble | {num}`inputs-all-ensemble-delta:.3f±` | – | – |
-# | mean of $(\Delta M/M)^2$, largest | {num}`inputs-all-square:.3f±` | {num}`inputs-photometry-square:.3f±` | – |
+# | $\Delta_\mathrm{MSE}$, 5 to 50 kpc together, whole ensemble | {num}`inputs-all-delta-mean:.3f±` | {num}`inputs-photometry-delta-mean:.3f±` | – |
+# | mean of $(\Delta M/M)^2$, largest, whole ensemble | {num}`inputs-all-square:.3f±` | {num}`inputs-photometry-square:.3f±` | – |
 #
-# Squaring the error makes the claim far easier to meet, and applying it to $\ln M$ would make it trivial: {doc}`10_networks` gives the factor. The verdicts in the book's table of claims use the first row.
+# Squaring the error makes the claim far easier to meet, and applying it to $\ln M$ would make it trivial: {doc}`10_networks` gives the factor. The book's {doc}`table of claims </claims>` gives each reading its own verdict, on the whole ensemble and beside the information floor in the same measure; its tally counts the strictest.
 #
 # *"Mean absolute error always below about 0.25 with photometry and spectroscopy, for galaxies of $10^{11}$ to $10^{13}\,M_\odot$."* We take the mass to be $M_{200}$ of the group, and "always" to mean all 20 radii.
 
@@ -278,7 +293,7 @@ for name in ("all", "photometry"):
 kind = properties(dataset, predictions.rows)
 mass = kind["log m200"]
 inside = (mass >= log_mass_low) & (mass < log_mass_high)
-chosen = Scores.of(predictions, where=inside, seed=seed)
+chosen = Scores.of(predictions, where=inside, also=ideal, seed=seed)
 print(f"{chosen.n_galaxies} of {scores.n_galaxies} galaxies")
 
 # %%
@@ -286,6 +301,12 @@ for region in ("all", "resolved"):
     found = chosen.worst(region, f"{network}/all")
     say = f"Largest mean |dM/M| over {region} radii, haloes of 1e11-1e13 Msun"
     record(f"inputs-mae-{region}", found, n=chosen.n_galaxies, statement=say)
+
+# %%
+for name in ideal.keys() & {"floor/all/observed"}:
+    found, n = chosen.worst("all", name), chosen.n_galaxies
+    say = "Largest mean |dM/M|, haloes of 1e11-1e13 Msun, floor as observed"
+    record("floor-all-observed-mae", found, n=n, statement=say)
 
 # %%
 at = np.argmax(chosen.at_radii(f"{network}/all").value)

@@ -88,6 +88,27 @@ def centrals(ours: Mapping[str, int], name: str, record: Mapping[str, Any]) -> F
     return fig
 
 
+def whole_box(ours: Mapping[str, int], name: str, real: Mapping[str, int]) -> Figure:
+    """What the paper's table leaves of the universe of this run and of the whole TNG100, with true centrals.
+
+    To see: a third to a half of the galaxies in the mass range are satellites, and of the centrals one in four does
+    not form enough stars; the order of the cuts differs from the table's.
+    """
+    fig, axes = style.new_figure(1, 2, height=2.5, sharey=True)
+    cuts = ("in the mass range", "of these, true centrals", "of these, forming stars")
+    name = name.replace("embedded-", "embedded universe, ")
+    panels = {name: (ours, "embedded"), "TNG100-1, whole box (a record)": (real, "tng")}
+    for ax, (title, (counts, role)) in zip(axes, panels.items(), strict=True):
+        kept = np.array([counts[key] for key in ("mass", "centrals", "selected_centrals")])
+        bars = ax.barh(range(len(cuts)), kept, color=style.COLOURS[role], height=0.6, alpha=0.9)
+        ax.bar_label(bars, [thousands(number) for number in kept], padding=5, fontsize=10)
+        style.plotted(fig, title, cut=list(cuts), kept=kept)
+        ax.set(title=title, xlabel="galaxies", xlim=(0, 1.25 * kept.max()), ylim=(2.5, -0.5))
+        ax.grid(axis="y", visible=False)
+    axes[0].set_yticks(range(len(cuts)), cuts)
+    return fig
+
+
 def mass_sfr(subhalos: QTable, kept: np.ndarray, criteria: Criteria, faulty_limit: float) -> Figure:
     """Stellar mass and star formation rate of all subhaloes, with the paper's cuts.
 
