@@ -296,6 +296,10 @@ show(
     n=len(haloes),
 )
 
+# %% [markdown]
+# Compare the points of {numref}`fig-target-noise`, which are measured, with the lines, which are $1/\sqrt N$: they should agree as long as the radius holds only a
+# small part of the halo.
+
 # %%
 of_drawn = {"figure": "target_noise", "n": len(haloes), "universe": "embedded"}
 for name, found in noise.items():

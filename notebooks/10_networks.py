@@ -330,6 +330,10 @@ show(
     n=scores.n_galaxies,
 )
 
+# %% [markdown]
+# Read {numref}`fig-networks-errors` from below: what lies under the dashed black line nobody can know from these images and maps, as far as the ideal observer tells; what lies between that
+# line and a network is what the network misses; the grey lines are what needs no network.
+
 # %%
 whole = Scores.of(predictions, also=ideal, seed=seed)
 for name, label in names.items():
