@@ -472,6 +472,13 @@ worse = np.mean(errors["random"] / errors["mean"])
 of = "Error of the random draw over that of the mean, all radii"
 record("baseline-random", worse, statement=of, **shown)
 
+# %% [markdown]
+# The error of the mean profile is {num}`baseline-inner:.2f±` at 1 kpc, {num}`baseline-best:.2f±` at {num}`baseline-best-radius:.0f`, where the galaxies
+# of this copy are most alike, and {num}`baseline-outer:.2f±` at 100 kpc ({numref}`fig-target-baselines`).
+# (An error of 0.3 in $\ln M$ is about 30 per cent in $M$.)
+# The random draw is worse by a factor {num}`baseline-random:.2f`, on average over the radii.
+# Centrals and satellites may differ from their own kind by different amounts, so we compute the error of the mean among each kind alone:
+
 # %%
 for name, mask in (("central", is_central), ("satellite", ~is_central)):
     if mask.sum() < 3:
@@ -486,14 +493,13 @@ for name, mask in (("central", is_central), ("satellite", ~is_central)):
             statement=f"Error of ln M of the mean of {name}s among {name}s "
             f"at {RADII_KPC[i]:.0f} kpc",
         )
+    ends = (alone["mean"][0], alone["mean"][-1])
+    print(
+        f"{mask.sum()} {name}s: {ends[0]:.2f} at 1, {ends[1]:.2f} at 100 kpc"
+    )
 
 # %% [markdown]
-# The error of the mean profile is {num}`baseline-inner:.2f±` at 1 kpc, {num}`baseline-best:.2f±` at {num}`baseline-best-radius:.0f`, where the galaxies
-# of this copy are most alike, and {num}`baseline-outer:.2f±` at 100 kpc ({numref}`fig-target-baselines`).
-# (An error of 0.3 in $\ln M$ is about 30 per cent in $M$.)
-# The random draw is worse by a factor {num}`baseline-random:.2f`, on average over the radii.
-# Among centrals alone the error of their mean is {num}`baseline-central-inner:.2f±` at 1 kpc and {num}`baseline-central-outer:.2f±` at 100 kpc, among satellites
-# {num}`baseline-satellite-inner:.2f±` and {num}`baseline-satellite-outer:.2f±`: at large radii satellites differ by the hosts that they are in.
+# Within 100 kpc satellites also differ by the hosts that they are in, and by their places in them.
 #
 # For this reason the book gives every error together with that of the mean profile.
 # An error of 0.4 may be a great success or worthless: it depends on how different the galaxies are, and that is a property of the *sample*.
