@@ -34,6 +34,12 @@
 #
 # Reading takes about 20 minutes. Running takes two minutes on two cores once the networks are trained.
 
+# %% [markdown]
+# ```{found}
+# chapter: saliency
+# # The book fills this box from the recorded numbers.
+# ```
+
 # %% tags=["parameters"]
 universe = "embedded"  # generated here; or "files", a TNG tree on disk
 profile = "quick"  # how much is computed: "smoke", "quick" or "paper"
