@@ -63,6 +63,7 @@ def centrals(folder: Path) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         "v_max": np.log10(c["Vmax"]),
         "m_dm_half": np.log10(c["Mdm_rh"]),
         "g_r": c["M_g"] - c["M_r"],
+        "r_k": c["M_r"] - c["M_K"],
         "m_bh": log(c["Mbh"], 1e6),
         "disc": c["f_disk_2d"],
     }
@@ -94,6 +95,7 @@ def satellites(folder: Path) -> tuple[np.ndarray, dict[str, np.ndarray], dict[st
             "v_max": np.log10(m["SubhaloVmax"]),
             "m_dm_half": np.log10(m["SubhaloMassInHalfRadType_1"] * 1e10 / H),
             "g_r": m["SubhaloStellarPhotometrics_4"] - m["SubhaloStellarPhotometrics_5"],
+            "r_k": m["SubhaloStellarPhotometrics_5"] - m["SubhaloStellarPhotometrics_3"],
             "m_bh": log(mass["MassType_5"], 1e6),
             "m_host": np.log10(m["group_M_Crit200_Msun"]),
             "distance": log(m["distance"], 1e-2),
@@ -177,6 +179,14 @@ def members(m: dict[str, np.ndarray], folder: Path) -> dict[str, Any]:
     }
 
 
+def metals(m: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Median metal mass fraction of all stars of a galaxy against stellar mass."""
+    edges = np.array([9.7, 9.9, 10.1, 10.3, 10.5, 10.8, 11.2, 11.6])
+    log_m, log_z = np.log10(m["m_star"]), np.log10(m["SubhaloStarMetallicity"])
+    medians = [np.median(log_z[(log_m >= low) & (log_m < high)]) for low, high in itertools.pairwise(edges)]
+    return {"log_m_star": (0.5 * (edges[1:] + edges[:-1])).round(3).tolist(), "log_z": np.round(medians, 3).tolist()}
+
+
 def concentrations(folder: Path) -> dict[str, Any]:
     """Mean log10 c200c and scatter [dex] of haloes in the run without baryons (Anbajagane et al. 2022)."""
     table = np.loadtxt(folder / "KLLR_Params_TNG100_DMO_c200c_z0p00.txt")
@@ -213,6 +223,7 @@ def main(folder: Path) -> None:
             "distance": np.quantile(distance, LEVELS).round(3).tolist(),
         },
         "members": members(rows, folder),
+        "metals": metals(rows),
         "concentration": concentrations(folder),
     }
     path = Path(__file__).parent / "src" / "mocktng" / "data" / "tng100.json"

@@ -42,6 +42,7 @@ INPUTS: Mapping[str, tuple[str, ...]] = {
     "nothing": (),
     "M*": ("m_star",),
     "M*, r_half": ("m_star", "r_half"),
+    "M*, r_half, g - r": ("m_star", "r_half", "g - r"),
     "magnitudes, colours, r_half": _LIGHT,
     "+ SFR": (*_LIGHT, "sfr"),
     "+ SFR, gas within r_half": (*_LIGHT, "sfr", "m_gas_rhalf"),

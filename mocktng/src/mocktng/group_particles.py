@@ -224,9 +224,11 @@ def _gas(rng: np.random.Generator, row: np.void, disc: ColdDisc, model: MassMode
     hot = gas.hot_cells(rng, row, model, n - n_cold)
     cells = {name: np.concatenate([cold[name], hot[name]]) for name in cold}
     # Refinement keeps cells within a factor of two of the target.
-    mass = np.clip(10 ** rng.normal(0, 0.06, n), 0.7, 1.1) * np.where(np.arange(n) < n_cold, 1.0, HOT_CELL)
+    cold_cell = np.arange(n) < n_cold
+    mass = np.clip(10 ** rng.normal(0, 0.06, n), 0.7, np.where(cold_cell, 1.4, 1.03))
+    mass *= np.where(cold_cell, 1.0, HOT_CELL)
     cells["mass"] = mass * (total / mass.sum())
-    cells["metallicity"] = gas.metal_fraction(rng, row, cells["radius"], np.arange(n) >= n_cold)
+    cells["metallicity"] = gas.metal_fraction(rng, row, cells["radius"], ~cold_cell)
     return cells
 
 

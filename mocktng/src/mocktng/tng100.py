@@ -55,6 +55,12 @@ def nested_share() -> float:
     return float(table()["members"]["nested"])
 
 
+def stellar_metallicity(m_star: np.ndarray) -> np.ndarray:
+    """Median metal mass fraction of the stars of a galaxy of stellar mass `m_star` [Msun]."""
+    fit = table()["metals"]
+    return 10 ** np.interp(np.log10(m_star), fit["log_m_star"], fit["log_z"])
+
+
 def concentration(m200: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean of log10 c200c and its scatter [dex] in the run without baryons: Anbajagane et al. (2022)."""
     fit, log_m = table()["concentration"], np.log10(m200)
@@ -107,14 +113,14 @@ def draw(
     forming : ndarray of bool, shape (n,)
         Whether at least 0.1 Msun/yr of stars form; the two classes have distributions of their own.
     known : dict of ndarray, optional
-        Properties that are given (log10 of their values, but for ``g_r``); the others are drawn conditionally on them.
+        Properties that are given (log10 of their values, but for colours); the others are drawn conditionally on them.
 
     Returns
     -------
     values : dict of ndarray, shape (n,)
         ``m_dm``, ``m_gas``, ``m_bh`` (bound) and ``m_dm_half`` (within the stellar half-mass radius) [Msun], ``r_half``
-        [kpc], ``sfr`` [Msun/yr], ``v_max`` [km/s], ``g_r`` [mag]; of centrals ``disc``, the kinematic disc fraction; of
-        satellites ``m_host`` [Msun], the mass of the group, and ``distance`` from its centre [r200].
+        [kpc], ``sfr`` [Msun/yr], ``v_max`` [km/s], ``g_r`` and ``r_k`` [mag]; of centrals ``disc``, the kinematic disc
+        fraction; of satellites ``m_host`` [Msun], the mass of the group, and ``distance`` from its centre [r200].
     scores : dict of ndarray, shape (n,)
         Normal scores of the same properties at fixed stellar mass and class.
     """
@@ -125,7 +131,7 @@ def draw(
         drawn = _draw_class(rng, table()[kind][name], np.log10(m_star[mine]), given)
         for k, key in enumerate(names):
             values[key][mine], scores[key][mine] = drawn[0][:, k], drawn[1][:, k]
-    out = {name: x if name in ("g_r", "disc") else 10**x for name, x in values.items()}
+    out = {name: x if name in ("g_r", "r_k", "disc") else 10**x for name, x in values.items()}
     out["sfr"] = np.where(values["sfr"] < NO_SFR + 1.0, 0.0, out["sfr"])
     return out, scores
 
