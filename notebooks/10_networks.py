@@ -393,14 +393,13 @@ for label, mask in (("centrals", central), ("satellites", ~central)):
             found = some.over(region, name)
             row[region] = f"{found.value:.3f} ± {found.error:.3f}"
         table.append(row)
-    for region in ("intermediate", "outer"):
-        record(
-            f"net-c-{label}-{region}",
-            some.over(region, best),
-            n=some.n_galaxies,
-            statement=f"Mean |dM/M| over {region} radii, ensemble of C, "
-            f"{label} only",
-        )
+    pairs = [("net-c", best), ("floor-all-observed", "floor/all/observed")]
+    for id, name in pairs if ideal else pairs[:1]:
+        for region in ("intermediate", "outer"):
+            found = some.over(region, name)
+            say = f"Mean |dM/M| over {region} radii, {name}, {label} only"
+            n = some.n_galaxies
+            record(f"{id}-{label}-{region}", found, n=n, statement=say)
 
 # %%
 show_table(Table(rows=table), rows=len(table))

@@ -11,7 +11,9 @@ from astropy.table import QTable
 
 from dmlib import embedded
 from dmlib.evaluation import floor as module
-from dmlib.evaluation.floor import GAS, LIGHT, Blur, Task, galaxies, learn, noise_free, read_floor
+from dmlib.evaluation import observers
+from dmlib.evaluation.floor import learn, read_floor
+from dmlib.evaluation.observers import GAS, LIGHT, Blur, Task, galaxies, noise_free
 from dmlib.galaxy import load_galaxy
 from dmlib.pipeline.steps import _built_products
 from dmlib.settings import RADII_KPC, Settings
@@ -98,16 +100,16 @@ def test_without_noise_the_curve_and_the_baryons_give_the_dark_matter():
 
 
 def test_beam_levels_the_centre_and_leaves_a_flat_curve():
-    mixed = module._beam(RADII_KPC, 5.0)
-    np.testing.assert_array_equal(module._beam(RADII_KPC, 0.0), np.eye(len(RADII_KPC)))
+    mixed = observers._beam(RADII_KPC, 5.0)
+    np.testing.assert_array_equal(observers._beam(RADII_KPC, 0.0), np.eye(len(RADII_KPC)))
     flat = mixed @ np.full(len(RADII_KPC), 200.0)
     assert flat[0] < 110 and (np.abs(flat[RADII_KPC > 8] / 200 - 1) < 0.03).all()
 
 
 def test_detection_limit_divides_best():
     values = np.array([7.0, 8.0, 9.0, 10.0, 11.0])
-    assert module._threshold(values, values > 8.5) == 8.0
-    assert module._threshold(values, np.ones(5, dtype=bool)) == -np.inf
+    assert observers._threshold(values, values > 8.5) == 8.0
+    assert observers._threshold(values, np.ones(5, dtype=bool)) == -np.inf
 
 
 def test_only_the_embedded_universe_has_a_floor():
@@ -151,7 +153,7 @@ def test_more_knowledge_is_a_smaller_error(tmp_path, monkeypatch):
     settings.build.mkdir(parents=True)
     views = Views(settings)
     monkeypatch.setattr(module, "read_dataset", lambda path: views)
-    monkeypatch.setattr(module, "measure", views.measure)
+    monkeypatch.setattr(observers, "measure", views.measure)
     module.build(settings)
     found = read_floor(settings.floor_path)
     error = {name: float(found.scores().over("intermediate", name).value) for name in found.masses}
