@@ -34,6 +34,12 @@
 # Reading takes about 20 minutes, running about one; writing the universe takes another two if it does not exist yet.
 
 # %% [markdown]
+# ```{found}
+# chapter: embedded_universe
+# # The book fills this box from the recorded numbers.
+# ```
+
+# %% [markdown]
 # The settings choose the source of the galaxies and the amount of computation; every chapter starts with the same four.
 # Whatever they say, this chapter is about the embedded universe.
 
@@ -47,6 +53,7 @@ n_rotation = 150  # gas-rich galaxies measured for rotation (our choice)
 
 # %%
 import numpy as np
+from astropy.table import Table
 
 from dmlib import embedded, gallery, load, validation
 from dmlib.figures import embedded_universe as figures
@@ -243,6 +250,39 @@ record(
 # %% [markdown]
 # The inner fit gives concentrations {num}`embedded.tightening:.2f` times as high.
 # A rotation curve probes the inner halo, so it will find haloes more concentrated than those of a simulation without baryons.
+#
+# Does the contraction of Cautun et al. describe simulated galaxies, or only our own?
+# We have applied it to haloes of another hydrodynamical simulation, EAGLE {cite}`Schaye2015`: an uncontracted halo of the usual concentration for its mass, contracted by
+# the stars and the gas that the simulation has there, beside the dark matter that the simulation has (a record, `records/eagle_contraction.json`).
+
+# %%
+eagle = Table(load.record("eagle_contraction")["measured"]["rows"])
+formats = {name: "+.2f" for name in ("uncontracted", "contracted")}
+show_table(eagle["radius", "uncontracted", "contracted"], formats, rows=10)
+
+# %%
+record_eagle = recorder(
+    settings,
+    chapter="embedded_universe",
+    universe="EAGLE (records/eagle_contraction.json)",
+)
+for row in eagle[np.isin(eagle["radius"], [5, 50])]:
+    for name in ("uncontracted", "contracted"):
+        record_eagle(
+            f"eagle.{name}.{row['radius']:.0f}",
+            row[name],
+            error=row[f"{name}_scatter"],
+            unit="dex",
+            n=row["n"],
+            statement="log of EAGLE's dark matter over that of an "
+            f"{name} halo, {row['radius']:.0f} kpc (error: scatter)",
+        )
+
+# %% [markdown]
+# The numbers are medians of $\log_{10}$ of the simulated dark matter over the model's, within each radius in kpc, for {num}`eagle.contracted.5.n` galaxies above
+# $10^{10}\,M_\odot$ of stars.
+# At 5 kpc the halo without contraction has too little dark matter, by {num}`eagle.uncontracted.5:.2f` dex; contracted, {num}`eagle.contracted.5:.2f` dex are missing.
+# The mean relation describes these galaxies too, with a scatter of {num}`eagle.contracted.5.error:.2f` dex from galaxy to galaxy.
 #
 # ## Gas
 #

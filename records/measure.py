@@ -9,10 +9,12 @@ hand::
     python records/measure.py box-selection PATH
     python records/measure.py box-at-fixed-mass PATH
     python records/measure.py box-integrated PATH
+    python records/measure.py contraction PATH
 
 PATH is the ``output`` folder of a tree with rows of the real TNG100-1 group catalogue, or the published SKIRT image
 ``broadband_6.fits``. For the records of the whole box it is the folder ``tng100_real`` of the mirror (see
-``data_manifest.yaml`` and `tng100_rows`), or, except for the selection, the ``output`` folder of the whole TNG100-1.
+``data_manifest.yaml`` and `tng100_rows`), or, except for the selection, the ``output`` folder of the whole TNG100-1. For
+the contraction it is ``TangoSIDM_L025N376_CDM_haloes.hdf5``.
 Chapters read a record with `dmlib.load.record`.
 """
 
@@ -24,6 +26,7 @@ import json
 import sys
 from pathlib import Path
 
+import h5py
 import numpy as np
 from astropy import units as u
 from astropy.table import QTable, Table, vstack
@@ -46,6 +49,8 @@ from dmlib.sample import select
 from dmlib.settings import PROFILES, Settings
 from dmlib.units import PART_TYPE
 from dmlib.universe import Universe, open_universe
+from mocktng import relations, structure, tng100
+from mocktng.units import G
 
 _TNG = "Nelson et al. 2019, Computational Astrophysics and Cosmology 6, 2 (the IllustrisTNG data release)"
 
@@ -137,6 +142,46 @@ def measure_integrated(table: QTable) -> dict:
     return {"galaxies": counts, "rows": rows_of(regressions(table)), "curves": rows_of(curves)}
 
 
+def measure_contraction(path: Path) -> dict:
+    """Dark matter of the haloes of a hydrodynamical run beside the contraction from which mocktng is made.
+
+    Parameters
+    ----------
+    path : Path
+        ``TangoSIDM_L025N376_CDM_haloes.hdf5``: circular speeds of dark matter, stars and gas of SWIFT-EAGLE haloes.
+
+    Returns
+    -------
+    dict
+        At some radii, the median and the scatter of log10 of the dark matter over that of an NFW halo of the
+        concentration of the run without baryons (Anbajagane et al. 2022), as it is and contracted by the halo's own
+        stars and gas (Cautun et al. 2020).
+    """
+    radii = np.array([2.0, 3.0, 5.0, 7.0, 10.0, 15.0, 20.0, 30.0, 50.0, 80.0])
+    with h5py.File(path, "r") as file:
+        halos, profiles = file["Halo_data"], file["Profile_data"]
+        log_star, m200 = halos["Mstar"][:], 10 ** halos["M200c"][:]
+        r = profiles["Velocity_radial_bins"][:]
+        mass = {
+            name: profiles[f"{name}_Circular_Velocity"][:] ** 2 * r[:, None] / G
+            for name in ("Dark_matter", "Stars", "Gas")
+        }
+    chosen = np.flatnonzero(log_star >= 10.0)
+    concentration = 10 ** tng100.concentration(m200)[0]
+    ratios: dict[str, list[np.ndarray]] = {"uncontracted": [], "contracted": []}
+    for i in chosen:
+        r200 = float(relations.r200_of(m200[i]))
+        before = (1 - structure.COSMIC_BARYON_FRACTION) * structure.nfw_mass(r, m200[i], r200, concentration[i])
+        after = structure.contract(before, mass["Stars"][:, i] + mass["Gas"][:, i])
+        dark = np.maximum(mass["Dark_matter"][:, i], 1.0)
+        for name, model in (("uncontracted", before), ("contracted", after)):
+            ratios[name].append(np.interp(radii, r, np.log10(dark / model)))
+    columns = {"radius": radii, "n": np.full(radii.size, len(chosen))}
+    for name, rows in ratios.items():
+        columns |= {name: np.median(rows, axis=0), f"{name}_scatter": np.std(rows, axis=0)}
+    return {"rows": rows_of(Table(columns))}
+
+
 def rows_of(table: Table) -> list[dict]:
     """Rows of a table of measured numbers, to four digits after the point."""
     columns = [
@@ -205,6 +250,18 @@ def record_of(what: str, path: Path, subhalo_id: int) -> dict:
             **shared,
             "measured": measured,
         }
+    if what == "contraction":
+        return {
+            "id": "eagle_contraction",
+            "statement": "Dark matter of haloes of a hydrodynamical simulation beside the contraction of Cautun+2020",
+            "simulation": "SWIFT-EAGLE, 25 Mpc, cold dark matter",
+            "source": "haloes with at least 1e10 Msun of stars of TangoSIDM_L025N376_CDM_haloes.hdf5",
+            "citation": "Correa et al. 2024; Schaye et al. 2015, MNRAS 446, 521",
+            "sha256": sha256(path),
+            "command": "python records/measure.py contraction PATH",
+            **shared,
+            "measured": measure_contraction(path),
+        }
     universe = open_tree(path)
     header = universe.header
     shared |= {
@@ -233,7 +290,7 @@ def record_of(what: str, path: Path, subhalo_id: int) -> dict:
 
 
 #: What can be measured.
-CHOICES = ("selection", "colours", "image", *(f"box-{name.replace('_', '-')}" for name in _BOX))
+CHOICES = ("selection", "colours", "image", "contraction", *(f"box-{name.replace('_', '-')}" for name in _BOX))
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -27,7 +27,7 @@ def test_every_record_says_where_it_is_from(repository):
     for name in names:
         record = load.record(name)
         assert record["id"] == name and record["command"].startswith("python records/measure.py")
-        assert "Nelson" in record["citation"] and "TNG100-1" in record["simulation"] and record["date"] > "2026"
+        assert "et al." in record["citation"] and record["simulation"] and record["date"] > "2026"
 
 
 def test_selection_of_the_real_rows(shared_data):
@@ -106,6 +106,18 @@ def test_what_a_network_must_beat():
     ):
         found = error_of(kept, target, inputs)
         assert abs(found.value - about) < 0.03 * about + 3 * found.error, (target, inputs)
+
+
+def test_contraction_describes_the_haloes_of_a_hydrodynamical_run(shared_data, measure, tmp_path):
+    source = shared_data / "eagle" / "TangoSIDM_L025N376_CDM_haloes.hdf5"
+    if not source.is_file():
+        pytest.skip("the haloes of EAGLE are not here")
+    out = tmp_path / "contraction.json"
+    assert measure["main"](["contraction", str(source), "--out", str(out)]) == 0
+    again, kept = json.loads(out.read_text())["measured"]["rows"], load.record("eagle_contraction")["measured"]["rows"]
+    assert again == kept
+    inner = [row for row in kept if 3 <= row["radius"] <= 10]
+    assert all(abs(row["contracted"]) < abs(row["uncontracted"]) for row in inner)
 
 
 def test_an_unreadable_source_is_one_sentence(measure, tmp_path, capsys):
