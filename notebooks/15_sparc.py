@@ -495,7 +495,7 @@ record(
 # :class: dropdown
 # ```python
 # from dataclasses import replace
-# from dmlib.rotation.posterior import ConcentrationRelation
+# from dmlib.rotation.priors import ConcentrationRelation
 #
 # told = replace(belief, log_c=ConcentrationRelation())
 # more = replace(told, stellar_to_halo=True)

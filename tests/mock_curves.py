@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from dmlib.rotation.massmodel import MassModel
-from dmlib.rotation.posterior import Priors, likelihood
+from dmlib.rotation.posterior import likelihood
+from dmlib.rotation.priors import Priors
 from dmlib.settings import RADII_KPC
 
 

@@ -63,6 +63,6 @@ _TABLE = (
         (f"{_NETS}.architectures",),
     ),
     ("predictions", f"{_NETS}.predictions:build", "predictions_path", f"{_NETS}.predictions", ("dataset", "models")),
-    ("rotation", f"{_ROT}:build", "benchmark_path", _ROT, ("universe", "dataset"), ("radii",)),
+    ("rotation", f"{_ROT}:build", "benchmark_path", _ROT, ("universe", "targets", "dataset"), ("radii",)),
 )
 PRODUCTS: dict[str, Product] = {row[0]: Product(*row) for row in _TABLE}

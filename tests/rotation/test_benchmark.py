@@ -19,7 +19,7 @@ from dmlib.rotation.benchmark import VARIANTS, read_benchmark
 from dmlib.rotation.curve import Reason, Rejection
 from dmlib.rotation.fit import Sampling
 from dmlib.rotation.measure import ViewMeasurement
-from dmlib.rotation.posterior import INCLINATION_FLOOR, ConcentrationRelation, Uniform, known
+from dmlib.rotation.priors import INCLINATION_FLOOR, ConcentrationRelation, Uniform, known
 from dmlib.settings import RADII_KPC, Settings
 from mock_curves import mock_curve, mock_galaxy
 

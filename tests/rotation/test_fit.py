@@ -10,14 +10,8 @@ import pytest
 
 from dmlib.errors import DmlibError, GalaxyError
 from dmlib.rotation.fit import Sampling, fit, fit_many
-from dmlib.rotation.posterior import (
-    ConcentrationRelation,
-    Normal,
-    Priors,
-    Uniform,
-    known,
-    likelihood,
-)
+from dmlib.rotation.posterior import likelihood
+from dmlib.rotation.priors import ConcentrationRelation, Normal, Priors, Uniform, known
 from dmlib.settings import RADII_KPC
 from mock_curves import mock_curve, mock_galaxy
 

@@ -12,7 +12,7 @@ from dmlib.errors import DmlibError
 from dmlib.rotation import halos
 from dmlib.rotation.fit import Sampling, fit
 from dmlib.rotation.halos import HALOS, HaloModel, log_concentration, log_einasto_alpha, log_stellar_mass, make
-from dmlib.rotation.posterior import Normal, Priors, Uniform, known
+from dmlib.rotation.priors import Normal, Priors, Uniform, known
 from dmlib.units import COSMOLOGY, HUBBLE
 from mock_curves import mock_curve, mock_galaxy
 
