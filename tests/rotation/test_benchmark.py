@@ -23,8 +23,7 @@ from dmlib.rotation.importance import Importance
 from dmlib.rotation.measure import ViewMeasurement
 from dmlib.rotation.priors import INCLINATION_FLOOR, ConcentrationRelation, MassFunction, Uniform, known
 from dmlib.settings import RADII_KPC, Settings
-from mock_curves import mock_curve, mock_galaxy
-from test_population import simple
+from mock_curves import mock_curve, mock_galaxy, mock_population
 
 #: Galaxy 3 shows no gas, view 1 of galaxy 5 is refused though it has a curve; galaxy 9 is there for validation.
 IDS = np.repeat([3, 5, 8, 9], 2)
@@ -64,7 +63,7 @@ def make_world(monkeypatch, root):
     monkeypatch.setattr(builder, "read_dataset", lambda path: dataset)
     monkeypatch.setattr(builder, "_opened", lambda settings: (dataset, SimpleNamespace(cube=cube)))
     monkeypatch.setattr(builder, "measure_view", measure_view)
-    monkeypatch.setattr(builder, "learn", lambda dataset, targets: simple())
+    monkeypatch.setattr(builder, "learn", lambda dataset, targets: mock_population())
     monkeypatch.setattr(builder, "read_targets", lambda path: None)
     monkeypatch.setattr(builder, "SAMPLING", Importance(first=1000, each=400, rounds=3, last=600, draws=200))
     return SimpleNamespace(settings=Settings(build_root=str(root)), measured=measured, truth=truth)
@@ -131,7 +130,7 @@ def test_priors_of_the_variants(monkeypatch):
     used = {}
     monkeypatch.setattr(builder, "fit", lambda model, halo, priors, **how: (model, halo, priors))
     for name, variant in VARIANTS.items():
-        used[name] = variant.fit(model, simple(), 1)
+        used[name] = variant.fit(model, mock_population(), 1)
     observed, perfect, told = (used[name][2] for name in ("nfw", "nfw_perfect", "nfw_lcdm"))
     assert observed.inclination.sigma == pytest.approx(np.hypot(3, INCLINATION_FLOOR))
     assert observed.log_upsilon_disk.mean == 0 and observed.log_upsilon_disk.sigma == 0.1
@@ -139,7 +138,7 @@ def test_priors_of_the_variants(monkeypatch):
     assert told.log_c == ConcentrationRelation() and told.stellar_to_halo and not observed.stellar_to_halo
     assert told.log_m200 == MassFunction() and observed.log_m200 == Uniform(9.0, 14.0)
     of_the_whole, halo, learned = used["population"]
-    assert halo == "contracted" and learned.log_m200 == simple().log_m200 and not learned.stellar_to_halo
+    assert halo == "contracted" and learned.log_m200 == mock_population().log_m200 and not learned.stellar_to_halo
     assert np.all(of_the_whole.v_gas > model.v_gas)
     # What is known exactly already includes the gas that is not seen.
     np.testing.assert_array_equal(used["population_perfect"][0].v_gas, model.v_gas)

@@ -12,23 +12,11 @@ from dmlib.rotation import population
 from dmlib.rotation.halos import make
 from dmlib.rotation.massmodel import signed_square
 from dmlib.rotation.population import Population, follow, learn
-from dmlib.rotation.priors import ProfilePrior, Regression
+from dmlib.rotation.priors import ProfilePrior
 from dmlib.settings import RADII_KPC
 from dmlib.targets import read_targets
 from dmlib.units import G
-from mock_curves import mock_galaxy
-
-
-def simple() -> Population:
-    """Haloes 30 times heavier than their stars, with 0.2 dex of scatter; stars 0.1 dex too light in the image."""
-
-    def relation(mean, slope, scatter):
-        return Regression((mean, slope, 0.0), (), tuple((scatter * np.linspace(-2, 2, 9)).tolist()), (9.0, 12.0))
-
-    unseen, misfit = (0.1,) * 20, (0.02,) * 20
-    return Population(
-        relation(12.0, 1.0, 0.2), relation(0.9, 0.0, 0.1), relation(1.0, 0.0, 0.2), (0.1, 0.05), unseen, misfit, 50
-    )
+from mock_curves import mock_galaxy, mock_population
 
 
 @pytest.fixture
@@ -50,12 +38,12 @@ def test_a_profile_is_followed_back_to_its_halo():
 
 
 def test_written_and_read_back():
-    one = simple()
+    one = mock_population()
     assert Population.loads(one.dumps()) == one
 
 
 def test_gas_that_is_not_seen_is_added_and_the_bulge_joins_the_disc(model):
-    full = simple().complete(model)
+    full = mock_population().complete(model)
     added = signed_square(full.v_gas) - signed_square(model.v_gas)
     np.testing.assert_allclose(added * model.radius / G, 0.1 * 10**0.1 * 3e10, rtol=1e-9)
     np.testing.assert_allclose(full.v_disk, model.v_stars())
@@ -63,7 +51,7 @@ def test_gas_that_is_not_seen_is_added_and_the_bulge_joins_the_disc(model):
 
 
 def test_priors_of_a_galaxy(model):
-    one, full = simple(), simple().complete(model)
+    one, full = mock_population(), mock_population().complete(model)
     observed, perfect = one.priors(full), one.priors(full, perfect=True)
     assert observed.log_upsilon_disk.mean == 0.1 and observed.log_upsilon_disk.sigma == 0.05
     assert observed.log_m200 == perfect.log_m200 == one.log_m200
