@@ -673,7 +673,9 @@ for kind, (rare, rest, words) in tested.items():
         )
 
 # %%
-for kind, some in (("centrals", ~satellite), ("satellites", satellite)):
+groups = {"centrals": ~satellite, "satellites": satellite}
+groups |= {"regular": ~upset, "disturbed": upset}
+for kind, some in groups.items():
     for place in ("", *REGIMES):
         found = winners.duel(
             match, best_network, opponent, yes & some, seed, place
