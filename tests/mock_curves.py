@@ -74,7 +74,7 @@ def mock_population() -> Population:
     def relation(mean, slope, scatter):
         return Regression((mean, slope, 0.0), (), tuple((scatter * np.linspace(-2, 2, 9)).tolist()), (9.0, 12.0))
 
-    unseen, misfit = (0.1,) * 20, (0.02,) * 20
+    unseen, offset = (0.1,) * 20, (0.02,) * 20
     return Population(
-        relation(12.0, 1.0, 0.2), relation(0.9, 0.0, 0.1), relation(1.0, 0.0, 0.2), (0.1, 0.05), unseen, misfit, 50
+        relation(12.0, 1.0, 0.2), relation(0.9, 0.0, 0.1), relation(1.0, 0.0, 0.2), (0.1, 0.05), unseen, offset, 50
     )

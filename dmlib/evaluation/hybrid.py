@@ -3,8 +3,9 @@
 The network knows the population and the whole image; the curve knows this galaxy's mass where it is measured. The prior
 is normal in ln M_DM at all radii, with the network's calibrated errors and the correlation of its errors between radii
 on the validation galaxies; without the correlation twenty radii would count as twenty independent measurements. The
-population has no other part in the fit, because the network has learned it. Networks with HI maps have seen the
-velocities that the curve is made of; the intervals are therefore stretched on validation galaxies, like all others.
+population has no other part in the fit, because the network has learned it. With a network that sees images only, light
+and velocities are used once each. A network with HI maps has already seen the velocities that the curve is made of,
+which then count twice. Intervals are stretched on validation galaxies, like those of all fits.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ import numpy as np
 
 from ..errors import DmlibError
 from ..networks.predictions import Prediction
-from ..rotation.benchmark import SAMPLING, Benchmark
-from ..rotation.fit import fit, fit_many
-from ..rotation.population import HALO
+from ..rotation.benchmark import Benchmark
+from ..rotation.fit import fit_many
 from ..rotation.priors import ProfilePrior
+from ..rotation.variants import SAMPLING
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,8 @@ def combine(
             model = benchmark.population.complete(views.model(int(k)))
             told = ProfilePrior(ln_m[k], correlation * np.outer(sigma[k], sigma[k]))
             priors = benchmark.population.told(model, told)
-            tasks.append(((part, k), partial(fit, model, HALO, priors, sampling=SAMPLING, seed=seed + int(k))))
+            make = partial(benchmark.population.fit, model, priors, sampling=SAMPLING, seed=seed + int(k))
+            tasks.append(((part, k), make))
     for outcome in fit_many(tasks, label="network and curve", workers=workers):
         part, k = outcome.key
         if outcome.fit is not None:

@@ -12,11 +12,12 @@ from ..bootstrap import Bootstrap, Estimate
 from ..dataset.read import DataSet
 from ..errors import DmlibError
 from ..networks.predictions import Predictions
-from ..rotation.benchmark import VARIANTS, Benchmark
+from ..rotation.benchmark import Benchmark
 from ..rotation.curve import Reason
+from ..rotation.intervals import stretch, stretched
+from ..rotation.variants import VARIANTS
 from .bins import Binned, binned, properties
 from .hybrid import Hybrid
-from .intervals import regimes, stretch, stretched
 from .scores import Scores, coverage, row_mean
 
 
@@ -68,7 +69,7 @@ class MethodComparison:
     reasons : tuple of tuple of Reason, length n
         Why not.
     places : dict of ndarray
-        Regime of `dmlib.evaluation.intervals.REGIMES` -> which radii of which views lie there, bool of shape (n, 20).
+        Regime of `dmlib.rotation.intervals.REGIMES` -> which radii of which views lie there, bool of shape (n, 20).
     beams : ndarray, shape (n,)
         Diameter of the measured disc in beams; NaN without a curve.
     """
@@ -150,7 +151,11 @@ class MethodComparison:
 
 
 def assemble(
-    benchmark: Benchmark, predictions: Predictions, network: str, titles: dict[str, str], hybrid: Hybrid | None = None
+    benchmark: Benchmark,
+    predictions: Predictions,
+    network: str,
+    titles: dict[str, str],
+    hybrids: Mapping[str, Hybrid] | None = None,
 ) -> MethodComparison:
     """Combine the benchmark and the predictions; stretch the intervals of the fits as the validation views demand.
 
@@ -162,8 +167,8 @@ def assemble(
         Architecture, for example ``C``.
     titles : dict
         Name in `predictions` -> title, of the networks and baselines to include.
-    hybrid : Hybrid, optional
-        Fits with a network's prediction as their prior, the entry ``hybrid``.
+    hybrids : mapping of Hybrid, optional
+        Name -> fits with a network's prediction as their prior.
 
     Raises
     ------
@@ -174,16 +179,16 @@ def assemble(
         raise DmlibError(
             f"{benchmark.path.name} and {predictions.path.name} do not have the same views: remove both and run again."
         )
-    validation, places = benchmark.validation, regimes(benchmark)
+    validation, places = benchmark.validation, benchmark.places
     fits = {name: ("rotation", variant.title, benchmark[name].quantiles) for name, variant in VARIANTS.items()}
     known = {} if validation is None else {name: found.quantiles for name, found in validation.methods.items()}
-    if hybrid is not None:
-        fits["hybrid"], known["hybrid"] = ("hybrid", hybrid.title, hybrid.test), hybrid.validation
+    for name, hybrid in (hybrids or {}).items():
+        fits[name], known[name] = ("hybrid", hybrid.title, hybrid.test), hybrid.validation
     entries = {}
     for name, (family, title, stated) in fits.items():
         factors = dict.fromkeys(places, 1.0)
         if validation is not None and name in known:
-            factors = stretch(validation.truth, known[name], regimes(validation), validation["nfw"].accepted)
+            factors = stretch(validation.truth, known[name], validation.places, validation["nfw"].accepted)
         q = stretched(stated, places, factors)
         with np.errstate(invalid="ignore"):
             entries[name] = Entry(name, title, family, q[:, 2], 0.5 * np.log(q[:, 3] / q[:, 1]), q, stated, factors)
@@ -253,7 +258,7 @@ def coverage_in(
     where : ndarray of bool, shape (n,)
     seed : int
     place : str
-        Of `dmlib.evaluation.intervals.REGIMES`.
+        Of `dmlib.rotation.intervals.REGIMES`.
     stated : bool
         The interval of the posterior, not the stretched one.
     """

@@ -7,10 +7,11 @@ on the test views. Priors that come from the population are learned from the tra
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import h5py
 import numpy as np
@@ -26,12 +27,12 @@ from ..targets import read_targets
 from ..universe import open_universe
 from ..workers import Blocks, map_parallel
 from .curve import Reason, Rejection, from_values, sentences, values
-from .fit import Fit, attempt, fit
-from .importance import Importance
+from .fit import attempt, fit_many
+from .intervals import regimes, stretch
 from .massmodel import MASSES_KNOWN, MassModel
 from .measure import Knowledge, ViewMeasurement, measure_view
-from .population import HALO, Population, learn
-from .priors import ConcentrationRelation, MassFunction, known, observed_priors
+from .population import Population, learn
+from .variants import VARIANTS, Variant
 
 #: Memory that one worker may need [bytes].
 MEMORY = 2e9
@@ -39,67 +40,8 @@ MEMORY = 2e9
 #: Views of a galaxy that are also fitted with perfect knowledge; all three would cost more for the same result.
 PERFECT_VIEWS = (0,)
 
-SAMPLING = Importance()
-
 #: Places for the rings of a curve in the file.
 MOST_RINGS = 64
-
-Source = Literal["none", "literature", "training"]
-
-
-@dataclass(frozen=True)
-class Variant:
-    """One way to fit a halo to a measured view.
-
-    Parameters
-    ----------
-    title : str
-    halo : str
-        A key of `dmlib.rotation.halos.HALOS`.
-    priors_from : {"none", "literature", "training"}
-        ``none``: halo mass and concentration are free. ``literature``: published relations of simulations, that is the
-        halo mass function, the stellar mass of a halo and its concentration. ``training``: those that the training
-        galaxies show, see `dmlib.rotation.population`.
-    knowledge : {"observed", "perfect"}
-        See `dmlib.rotation.measure.measure_view`; with perfect knowledge stellar masses and inclination are exact.
-    """
-
-    title: str
-    halo: str
-    priors_from: Source = "none"
-    knowledge: Knowledge = "observed"
-
-    def fit(self, model: MassModel, population: Population, seed: int) -> Fit:
-        """Fit the halo.
-
-        Raises
-        ------
-        GalaxyError
-            When the curve cannot be fitted.
-        """
-        perfect = self.knowledge == "perfect"
-        priors = known() if perfect else observed_priors(model)
-        if self.priors_from == "literature":
-            priors = replace(priors, log_m200=MassFunction(), log_c=ConcentrationRelation(), stellar_to_halo=True)
-        elif self.priors_from == "training":
-            model = model if perfect else population.complete(model)
-            priors = population.priors(model, perfect=perfect)
-        return fit(model, self.halo, priors, sampling=SAMPLING, seed=seed)
-
-
-_KNOWN = "geometry and baryons known"
-
-#: Name of a group -> variant, in the order of the chapter.
-VARIANTS: dict[str, Variant] = {
-    "nfw": Variant("NFW", "nfw"),
-    "burkert": Variant("Burkert", "burkert"),
-    "nfw_lcdm": Variant("NFW, simulations' priors", "nfw", "literature"),
-    "population": Variant("contracted NFW, population's priors", HALO, "training"),
-    "nfw_perfect": Variant(f"NFW, {_KNOWN}", "nfw", knowledge="perfect"),
-    "burkert_perfect": Variant(f"Burkert, {_KNOWN}", "burkert", knowledge="perfect"),
-    "nfw_lcdm_perfect": Variant(f"NFW, simulations' priors, {_KNOWN}", "nfw", "literature", "perfect"),
-    "population_perfect": Variant(f"contracted NFW, population's priors, {_KNOWN}", HALO, "training", "perfect"),
-}
 
 
 @dataclass(frozen=True)
@@ -207,15 +149,12 @@ class Benchmark:
         GalaxyError
             When it has none.
         """
-        rings = np.isfinite(self.curve[k, 0])
-        if not rings.any():
-            raise GalaxyError(
-                f"view {self.view[k]} of subhalo {self.subhalo_id[k]} has no rotation curve: leave it out."
-            )
-        columns = dict(zip(_CURVE, self.curve[k][:, rings], strict=True))
-        numbers = dict(zip(_NUMBERS, self.numbers[k].tolist(), strict=True)) | MASSES_KNOWN
-        tilt = {"inclination": float(self.inclination[k]), "inclination_err": float(self.inclination_err[k])}
-        return MassModel(f"subhalo {self.subhalo_id[k]}, view {self.view[k]}", None, **columns, **numbers, **tilt)
+        return _model(vars(self), k)
+
+    @property
+    def places(self) -> dict[str, np.ndarray]:
+        """Where the radii lie along the curve of each view, see `dmlib.rotation.intervals.regimes`."""
+        return regimes(self.curve[:, 0, 0], self.last_radius)
 
 
 def read_benchmark(path: str | Path) -> Benchmark:
@@ -234,6 +173,18 @@ def read_benchmark(path: str | Path) -> Benchmark:
             return replace(_read(path, handle, population), validation=validation)
     except (OSError, KeyError, ValueError) as error:
         raise DmlibError(f"{path} is not a complete benchmark ({error}): remove it and run again.") from error
+
+
+def _model(columns: Mapping[str, Any], k: int) -> MassModel:
+    """Mass model of row k of the columns of a benchmark."""
+    name = f"subhalo {columns['subhalo_id'][k]}, view {columns['view'][k]}"
+    rings = np.isfinite(columns["curve"][k, 0])
+    if not rings.any():
+        raise GalaxyError(f"{name}, has no rotation curve: leave it out.")
+    arrays = dict(zip(_CURVE, columns["curve"][k][:, rings], strict=True))
+    numbers = dict(zip(_NUMBERS, columns["numbers"][k].tolist(), strict=True)) | MASSES_KNOWN
+    tilt = {key: float(columns[key][k]) for key in ("inclination", "inclination_err")}
+    return MassModel(name, None, **arrays, **numbers, **tilt)
 
 
 def _read(path: Path, group: h5py.Group, population: Population) -> Benchmark:
@@ -304,12 +255,32 @@ def build(settings: Settings, *, workers: int | None = None) -> None:
     columns |= {"subhalo_id": ids, "view": views, "rows": rows, "truth": dataset.dm_profile[rows]}
     if not np.isfinite(columns["nfw/quantiles"][: len(tests)]).all(axis=(1, 2)).any():
         raise DmlibError(f"no view of {dataset.path} gave a rotation curve ({columns['nfw/reason'][0]})")
+    population = _calibrate(columns, population, len(tests), settings.seed)
     with atomic_path(settings.benchmark_path) as temporary, h5py.File(temporary, "w") as handle:
         handle.attrs.update({"data": settings.label, "profile": settings.profile, "seed": settings.seed})
         handle.attrs["population"] = population.dumps()
         _write(handle, {name: found[: len(tests)] for name, found in columns.items()})
         _write(handle.create_group("validation"), {name: found[len(tests) :] for name, found in columns.items()})
     blocks.remove()
+
+
+def _calibrate(columns: dict[str, np.ndarray], population: Population, tests: int, seed: int) -> Population:
+    """Trust curves as far as the validation views, those after the first `tests`, show, and fit with that trust.
+
+    Curves have errors that their fits do not know (motions that are not circular, the beam, correlated rings), so that
+    intervals are too narrow and the curve outweighs what is known of the population.
+    """
+    q, known = columns["population/quantiles"], np.arange(len(columns["rows"])) >= tests
+    places = regimes(columns["curve"][:, 0, 0], columns["last_radius"])
+    narrow = stretch(columns["truth"], q, places, known & (columns["population/accepted"] > 0))["measured"]
+    population = replace(population, trust=1.0 / max(narrow, 1.0) ** 2)
+    rows = np.flatnonzero(np.isfinite(q).all(axis=(1, 2))).tolist()
+    again = partial(VARIANTS["population"].fit, population=population)
+    tasks = [(k, partial(again, _model(columns, k), seed=seed + k)) for k in rows]
+    for outcome in fit_many(tasks, label="fits with calibrated trust"):
+        if outcome.fit is not None:
+            q[outcome.key] = outcome.fit.quantiles
+    return population
 
 
 def _write(place: h5py.Group, columns: dict[str, np.ndarray]) -> None:

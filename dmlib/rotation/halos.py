@@ -336,7 +336,7 @@ class CoreNFW(HaloModel):
 def _contracted_mass(x, strength, amplitude, ratio):
     y, mu = x * ratio, _nfw(x)
     eta = amplitude * (-math.expm1(-y) - y * math.exp(-y)) / mu
-    return mu * max(0.0, 1.0 + strength * (0.45 + 0.38 * (eta + 1.16) ** 0.53 - 1.0))
+    return mu * max(0.02, 1.0 + strength * (0.45 + 0.38 * (eta + 1.16) ** 0.53 - 1.0))
 
 
 @register

@@ -30,7 +30,9 @@ class Importance:
     rounds : int
         Largest number of rounds in which the proposal is refined.
     last : int
-        Draws that make the result.
+        Draws that make the result; twice, three times as many in further attempts where they are worth too little.
+    attempts : int
+        Largest number of them.
     draws : int
         Draws of equal weight that are kept.
     wanted : float
@@ -41,6 +43,7 @@ class Importance:
     each: int = 1500
     rounds: int = 8
     last: int = 4000
+    attempts: int = 5
     draws: int = 1000
     wanted: float = 200.0
 
@@ -62,21 +65,24 @@ def weigh(target: Likelihood, how: Importance, seed: int) -> tuple[np.ndarray, d
         z, log_w = _round(target, Mixture(chosen), how.each, rng)
         if power == 1.0 and effective(log_w) > 0.2 * how.each:
             break
-    z, log_w = _round(target, Mixture(_flattened(z, log_w, rng)[0]), how.last, rng)
-    worth = effective(log_w)
+    for attempt in range(1, how.attempts + 1):
+        z, log_w = _round(target, Mixture(_flattened(z, log_w, rng)[0]), attempt * how.last, rng)
+        worth = effective(log_w)
+        if worth >= how.wanted:
+            break
     weight = np.exp(log_w - log_w.max())
     # One random number for all draws: fewer copies of one draw than with independent ones.
     places = (np.arange(how.draws) + rng.uniform()) / how.draws
     kept = z[np.searchsorted(np.cumsum(weight) / weight.sum(), places)]
     trouble = ""
     if worth < how.wanted:
-        trouble = f"{how.last} weighted draws are worth {worth:.0f} independent ones ({how.wanted:g} wanted)"
+        trouble = f"{len(z)} weighted draws are worth {worth:.0f} independent ones ({how.wanted:g} wanted)"
     return kept, {
         "log_evidence": float(np.log(weight.mean()) + log_w.max()),
-        "log_evidence_error": math.sqrt(max(0.0, 1.0 / worth - 1.0 / how.last)),
+        "log_evidence_error": math.sqrt(max(0.0, 1.0 / worth - 1.0 / len(z))),
         "trouble": trouble,
-        "autocorrelation": how.last / worth,
-        "steps": how.last,
+        "autocorrelation": len(z) / worth,
+        "steps": len(z),
     }
 
 

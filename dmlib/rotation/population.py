@@ -24,6 +24,7 @@ from ..units import G
 from . import halos
 from .baryons import HELIUM, PER_PC2, STELLAR_APERTURE, mass_within, weigh_stars
 from .curve import INCLINATION_RANGE, Tilt
+from .fit import Fit, fit
 from .massmodel import MassModel, signed_root, signed_square
 from .priors import Normal, Priors, ProfilePrior, Regression, Uniform, known, observed_priors
 
@@ -32,6 +33,9 @@ HALO = "contracted"
 
 #: Fewest training galaxies from which the priors can be learned.
 FEWEST = 12
+
+#: Strength of the contraction before a profile is seen: twice the scatter that haloes have, so that it may show.
+WIDE = Normal(1.0, 0.5, -0.5, 2.5)
 
 #: Error of a target beside the noise of its particles, in ln M: what a smooth halo cannot follow.
 _ROUGH = 0.03
@@ -51,10 +55,13 @@ class Population:
     unseen : tuple of float, length 20
         Gas within `RADII_KPC` beyond that which the 21 cm line shows (molecular, ionised, hot), over the stellar mass;
         median.
-    misfit : tuple of float, length 20
-        Root mean square of ln M of the true profiles about the haloes that follow them.
+    offset : tuple of float, length 20
+        ln M of the haloes that follow the true profiles less that of the profiles, median: stars that are more
+        concentrated than an exponential sphere contract the centre more.
     galaxies : int
         Training galaxies.
+    trust : float
+        Power of a curve's likelihood, see `Priors`; 1 until it is known from validation galaxies.
     """
 
     log_m200: Regression
@@ -62,8 +69,9 @@ class Population:
     shape: Regression
     upsilon: tuple[float, float]
     unseen: tuple[float, ...]
-    misfit: tuple[float, ...]
+    offset: tuple[float, ...]
     galaxies: int
+    trust: float = 1.0
 
     def complete(self, model: MassModel) -> MassModel:
         """The mass model with the gas that does not shine added, and all stars in one component.
@@ -87,13 +95,19 @@ class Population:
         halo = {"log_m200": self.log_m200, "log_c": self.log_c, "shape": self.shape}
         if perfect:
             return known(**halo)
-        return replace(observed_priors(model), log_upsilon_disk=Normal(*self.upsilon), **halo)
+        return replace(observed_priors(model), log_upsilon_disk=Normal(*self.upsilon), trust=self.trust, **halo)
 
     def told(self, model: MassModel, profile: ProfilePrior) -> Priors:
-        """Priors that take the halo from a given profile: of the population only the strength and the stars remain."""
-        wide = ProfilePrior(profile.ln_m, profile.covariance + np.diag(np.square(self.misfit)))
-        free = {"log_m200": Uniform(9.0, 15.0), "log_c": Uniform(-0.5, 2.0), "shape": Normal(1.0, 1.0, -1.0, 4.0)}
+        """Priors that take the halo from a given profile: of the population only the stars remain."""
+        rough = _ROUGH**2 * np.eye(len(self.offset))
+        wide = ProfilePrior(profile.ln_m + self.offset, profile.covariance + rough)
+        free = {"log_m200": Uniform(9.0, 15.0), "log_c": Uniform(-0.5, 2.0), "shape": WIDE}
         return replace(self.priors(model), profile=wide, **free)
+
+    def fit(self, model: MassModel, priors: Priors, **how: Any) -> Fit:
+        """Fit the population's halo and correct the dark mass by `offset`; further arguments as those of `fit.fit`."""
+        found = fit(model, HALO, priors, **how)
+        return replace(found, quantiles=found.quantiles * np.exp(-np.array(self.offset)))
 
     def dumps(self) -> str:
         """As JSON."""
@@ -130,7 +144,7 @@ def learn(dataset: DataSet, targets: Targets) -> Population:
     mass = {name: targets.masses["group"][name][members] for name in ("dm", "stars", "gas")}
     log_m_star = np.log10([np.interp(STELLAR_APERTURE, RADII_KPC, row) for row in mass["stars"]])
     sizes = [np.interp(0.5 * 10.0**m, row, RADII_KPC) for m, row in zip(log_m_star, mass["stars"], strict=True)]
-    fits, misfit = zip(
+    fits, off = zip(
         *(
             follow(row, targets.m_dm_particle, m, size)
             for row, m, size in zip(mass["dm"], log_m_star, sizes, strict=True)
@@ -147,7 +161,7 @@ def learn(dataset: DataSet, targets: Targets) -> Population:
         shape=Regression.measure(shape, log_m_star, {"log_m200": log_m200, "log_c": log_c}),
         upsilon=(float(middle), float(0.5 * (high - low))),
         unseen=tuple(np.nanmedian((mass["gas"] - HELIUM * hydrogen) / 10.0 ** log_m_star[:, None], axis=0).tolist()),
-        misfit=tuple(np.sqrt(np.nanmean(np.square(misfit), axis=0)).tolist()),
+        offset=tuple(np.nanmedian(off, axis=0).tolist()),
         galaxies=len(rows),
     )
 
@@ -180,11 +194,13 @@ def follow(m_dm: np.ndarray, particle: float, log_m_star: float, r_half: float) 
         return np.log(some.m_enclosed(RADII_KPC[seen])[0]) - ln_m
 
     def residuals(p: np.ndarray) -> np.ndarray:
-        # What the profile leaves open (the strength, where there is hardly a star) stays near the published relation.
-        return np.append(off(p) / error, [(p[1] - 0.9) / 0.5, p[2] - 1.0])
+        # What the profile leaves open (strength and concentration, where few particles are) stays near the published.
+        return np.append(off(p) / error, [(p[1] - 0.9) / 0.5, (p[2] - 1.0) / WIDE.sigma])
 
     start = [np.log10(m_dm[-1]) + 0.3, 0.9, 1.0]
-    found = least_squares(residuals, start, bounds=([8.0, -0.5, -1.0], [16.0, 2.0, 4.0]), x_scale=[0.2, 0.2, 0.5])
+    found = least_squares(
+        residuals, start, bounds=([8.0, -0.5, WIDE.low], [16.0, 2.0, WIDE.high]), x_scale=[0.2, 0.2, 0.5]
+    )
     misfit = np.full(len(m_dm), np.nan)
     misfit[seen] = off(found.x)
     return found.x, misfit

@@ -102,6 +102,7 @@ class Likelihood:
         values = self.parameters(np.atleast_2d(z))
         jitter = 10.0 ** values["log_jitter"][:, None]
         total = _log_normal(self.model.v_obs, self.speeds(values)[0], self.model.v_err**2 + jitter**2)
+        total *= self.priors.trust
         if self.priors.stellar_to_halo:
             off = values["log_m_star"] - log_stellar_mass(values["log_m200"] - DARK)
             total -= 0.5 * (off / STELLAR_SCATTER) ** 2 + math.log(math.sqrt(2 * math.pi) * STELLAR_SCATTER)

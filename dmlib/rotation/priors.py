@@ -188,6 +188,8 @@ class Priors:
         `STELLAR_SCATTER`. Combine it with a `MassFunction`.
     profile : ProfilePrior or None
         What else is known of the dark mass within the radii.
+    trust : float
+        Power of the curve's likelihood: 1 / k^2 where intervals from curves have turned out k times too narrow.
     log_upsilon_disk, log_upsilon_bulge : Normal or None
         log10 of the stellar mass-to-light ratios. At 3.6 micron 0.5 and 0.7 Msun/Lsun with 0.1 dex (Li et al. 2018,
         after McGaugh & Schombert 2014).
@@ -208,6 +210,7 @@ class Priors:
     shape: Prior | None = None
     stellar_to_halo: bool = False
     profile: ProfilePrior | None = None
+    trust: float = 1.0
     log_upsilon_disk: Normal | None = Normal(math.log10(UPSILON_DISK), MASS_SCATTER)
     log_upsilon_bulge: Normal | None = Normal(math.log10(UPSILON_BULGE), MASS_SCATTER)
     distance: Normal | None = None

@@ -12,16 +12,19 @@ import pytest
 
 from dmlib.bootstrap import Estimate
 from dmlib.errors import DmlibError, GalaxyError
-from dmlib.evaluation import intervals, winners
 from dmlib.evaluation import method_comparison as comparison
+from dmlib.evaluation import winners
 from dmlib.evaluation.hybrid import combine
 from dmlib.networks.predictions import Prediction, Predictions, Validation
 from dmlib.rotation import benchmark as builder
-from dmlib.rotation.benchmark import VARIANTS, read_benchmark
+from dmlib.rotation import intervals, variants
+from dmlib.rotation.benchmark import read_benchmark
 from dmlib.rotation.curve import Reason, Rejection
 from dmlib.rotation.importance import Importance
 from dmlib.rotation.measure import ViewMeasurement
+from dmlib.rotation.population import Population
 from dmlib.rotation.priors import INCLINATION_FLOOR, ConcentrationRelation, MassFunction, Uniform, known
+from dmlib.rotation.variants import VARIANTS
 from dmlib.settings import RADII_KPC, Settings
 from mock_curves import mock_curve, mock_galaxy, mock_population
 
@@ -65,7 +68,7 @@ def make_world(monkeypatch, root):
     monkeypatch.setattr(builder, "measure_view", measure_view)
     monkeypatch.setattr(builder, "learn", lambda dataset, targets: mock_population())
     monkeypatch.setattr(builder, "read_targets", lambda path: None)
-    monkeypatch.setattr(builder, "SAMPLING", Importance(first=1000, each=400, rounds=3, last=600, draws=200))
+    monkeypatch.setattr(variants, "SAMPLING", Importance(first=1000, each=600, last=800, draws=200))
     return SimpleNamespace(settings=Settings(build_root=str(root)), measured=measured, truth=truth)
 
 
@@ -128,7 +131,8 @@ def test_the_same_seed_gives_the_same_numbers(world, built):
 def test_priors_of_the_variants(monkeypatch):
     model = replace(mock_galaxy(), upsilon_disk=1.0, m_disk=2e10, m_bulge=0.0, inclination=50.0, inclination_err=3.0)
     used = {}
-    monkeypatch.setattr(builder, "fit", lambda model, halo, priors, **how: (model, halo, priors))
+    monkeypatch.setattr(variants, "fit", lambda model, halo, priors, **how: (model, halo, priors))
+    monkeypatch.setattr(Population, "fit", lambda self, model, priors, **how: (model, "contracted", priors))
     for name, variant in VARIANTS.items():
         used[name] = variant.fit(model, mock_population(), 1)
     observed, perfect, told = (used[name][2] for name in ("nfw", "nfw_perfect", "nfw_lcdm"))
@@ -212,14 +216,14 @@ def test_the_hybrid_lies_between_curve_and_network(built):
     width = 0.5 * np.log(found.test[rows, 3] / found.test[rows, 1])
     assert np.all(width[:, -1] < 0.13) and np.all(width[:, -1] < alone.sigma_ln[rows, -1])
     assert np.all(np.abs(np.log(found.test[rows, 2] / built.truth[rows])) < 0.35)
-    match = comparison.assemble(built, predictions(built, 1.05), "C", {"C/all": "network"}, found)
+    match = comparison.assemble(built, predictions(built, 1.05), "C", {"C/all": "network"}, {"hybrid": found})
     assert list(match.of("hybrid")) == ["hybrid"]
     with pytest.raises(DmlibError, match="validation"):
         combine(built, replace(network, validation=None), "both")
 
 
 def test_regimes_share_the_radii_of_a_curve(built):
-    places = intervals.regimes(built)
+    places = built.places
     total = sum(place.astype(int) for place in places.values())
     assert np.all(total[2:] == 1) and not total[:2].any()
     np.testing.assert_array_equal(places["measured"][2], built["nfw"].measured[2])

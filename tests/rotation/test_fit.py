@@ -67,7 +67,7 @@ def test_weighted_draws_agree_with_the_chain(curve):
 
 
 def test_weighted_draws_that_are_worth_little_are_not_converged(curve):
-    found = fit(curve[0], "nfw", FULL, sampling=Importance(first=300, each=200, rounds=1, last=300))
+    found = fit(curve[0], "nfw", FULL, sampling=Importance(first=300, each=200, rounds=1, last=300, attempts=1))
     assert not found.converged and "worth" in found.trouble
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from scipy.special import ndtr
 
-from ..rotation.benchmark import Benchmark
-from .scores import EXPECTED
+from ..settings import RADII_KPC
 
 #: Short name -> what it means, from the inside out.
 REGIMES = {"inside": "inside the beam", "measured": "where measured", "beyond": "beyond the last point"}
@@ -16,13 +16,18 @@ REGIMES = {"inside": "inside the beam", "measured": "where measured", "beyond": 
 FEWEST = 10
 
 
-def regimes(benchmark: Benchmark) -> dict[str, np.ndarray]:
-    """Name of `REGIMES` -> which radii of which views lie there, bool of shape (n, 20); none without a curve.
+def regimes(first: np.ndarray, last: np.ndarray) -> dict[str, np.ndarray]:
+    """Name of `REGIMES` -> which of `RADII_KPC` of which views lie there, bool of shape (n, 20).
 
-    The first good ring lies three quarters of a beam from the centre or farther out.
+    Parameters
+    ----------
+    first, last : ndarray, shape (n,)
+        Of the good rings; the first lies three quarters of a beam from the centre or farther out [kpc]. NaN without a
+        curve: such a view has no radius in any regime.
     """
-    first, last, radii = benchmark.curve[:, 0, :1], benchmark.last_radius[:, None], benchmark.radii
-    return {"inside": radii < first, "measured": (radii >= first) & (radii <= last), "beyond": radii > last}
+    first, last = first[:, None], last[:, None]
+    inside, beyond = first > RADII_KPC, last < RADII_KPC
+    return {"inside": inside, "measured": (first <= RADII_KPC) & (last >= RADII_KPC), "beyond": beyond}
 
 
 def stretch(
@@ -49,7 +54,7 @@ def stretch(
     for name, place in places.items():
         used = place & where[:, None] & np.isfinite(needed)
         enough = used.any(axis=1).sum() >= FEWEST
-        factors[name] = float(np.quantile(needed[used], EXPECTED[1])) if enough else 1.0
+        factors[name] = float(np.quantile(needed[used], 1.0 - 2.0 * ndtr(-1.0))) if enough else 1.0
     return factors
 
 
