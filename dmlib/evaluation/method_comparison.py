@@ -263,7 +263,10 @@ def coverage_in(
         The interval of the posterior, not the stretched one.
     """
     entry = match.entries[name]
-    hits = _inside(match.truth, entry.stated if stated else entry.quantiles)[68]
+    quantiles = entry.stated if stated else entry.quantiles
+    if quantiles is None:
+        raise DmlibError(f"'{name}' is not a fit: it states no intervals.")
+    hits = _inside(match.truth, quantiles)[68]
     return match.bootstrap(where, seed).mean(row_mean(np.where(match.places[place], hits, np.nan)[where]))
 
 

@@ -181,10 +181,10 @@ def _model(columns: Mapping[str, Any], k: int) -> MassModel:
     rings = np.isfinite(columns["curve"][k, 0])
     if not rings.any():
         raise GalaxyError(f"{name}, has no rotation curve: leave it out.")
-    arrays = dict(zip(_CURVE, columns["curve"][k][:, rings], strict=True))
-    numbers = dict(zip(_NUMBERS, columns["numbers"][k].tolist(), strict=True)) | MASSES_KNOWN
-    tilt = {key: float(columns[key][k]) for key in ("inclination", "inclination_err")}
-    return MassModel(name, None, **arrays, **numbers, **tilt)
+    known: dict[str, Any] = dict(zip(_CURVE, columns["curve"][k][:, rings], strict=True))
+    known |= dict(zip(_NUMBERS, columns["numbers"][k].tolist(), strict=True)) | MASSES_KNOWN
+    known |= {key: float(columns[key][k]) for key in ("inclination", "inclination_err")}
+    return MassModel(galaxy=name, source=None, **known)
 
 
 def _read(path: Path, group: h5py.Group, population: Population) -> Benchmark:
@@ -255,7 +255,7 @@ def build(settings: Settings, *, workers: int | None = None) -> None:
     columns |= {"subhalo_id": ids, "view": views, "rows": rows, "truth": dataset.dm_profile[rows]}
     if not np.isfinite(columns["nfw/quantiles"][: len(tests)]).all(axis=(1, 2)).any():
         raise DmlibError(f"no view of {dataset.path} gave a rotation curve ({columns['nfw/reason'][0]})")
-    population = _calibrate(columns, population, len(tests), settings.seed)
+    population = _calibrate(columns, population, len(tests), settings.seed, workers)
     with atomic_path(settings.benchmark_path) as temporary, h5py.File(temporary, "w") as handle:
         handle.attrs.update({"data": settings.label, "profile": settings.profile, "seed": settings.seed})
         handle.attrs["population"] = population.dumps()
@@ -264,7 +264,9 @@ def build(settings: Settings, *, workers: int | None = None) -> None:
     blocks.remove()
 
 
-def _calibrate(columns: dict[str, np.ndarray], population: Population, tests: int, seed: int) -> Population:
+def _calibrate(
+    columns: dict[str, np.ndarray], population: Population, tests: int, seed: int, workers: int | None
+) -> Population:
     """Trust curves as far as the validation views, those after the first `tests`, show, and fit with that trust.
 
     Curves have errors that their fits do not know (motions that are not circular, the beam, correlated rings), so that
@@ -277,7 +279,7 @@ def _calibrate(columns: dict[str, np.ndarray], population: Population, tests: in
     rows = np.flatnonzero(np.isfinite(q).all(axis=(1, 2))).tolist()
     again = partial(VARIANTS["population"].fit, population=population)
     tasks = [(k, partial(again, _model(columns, k), seed=seed + k)) for k in rows]
-    for outcome in fit_many(tasks, label="fits with calibrated trust"):
+    for outcome in fit_many(tasks, label="fits with calibrated trust", workers=workers):
         if outcome.fit is not None:
             q[outcome.key] = outcome.fit.quantiles
     return population

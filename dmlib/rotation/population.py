@@ -92,7 +92,7 @@ class Population:
 
     def priors(self, model: MassModel, *, perfect: bool = False) -> Priors:
         """Priors for a galaxy of this population; with perfect knowledge stellar mass and inclination are exact."""
-        halo = {"log_m200": self.log_m200, "log_c": self.log_c, "shape": self.shape}
+        halo: dict[str, Any] = {"log_m200": self.log_m200, "log_c": self.log_c, "shape": self.shape}
         if perfect:
             return known(**halo)
         return replace(observed_priors(model), log_upsilon_disk=Normal(*self.upsilon), trust=self.trust, **halo)
@@ -101,7 +101,7 @@ class Population:
         """Priors that take the halo from a given profile: of the population only the stars remain."""
         rough = _ROUGH**2 * np.eye(len(self.offset))
         wide = ProfilePrior(profile.ln_m + self.offset, profile.covariance + rough)
-        free = {"log_m200": Uniform(9.0, 15.0), "log_c": Uniform(-0.5, 2.0), "shape": WIDE}
+        free: dict[str, Any] = {"log_m200": Uniform(9.0, 15.0), "log_c": Uniform(-0.5, 2.0), "shape": WIDE}
         return replace(self.priors(model), profile=wide, **free)
 
     def fit(self, model: MassModel, priors: Priors, **how: Any) -> Fit:
@@ -119,7 +119,8 @@ class Population:
         found: dict[str, Any] = json.loads(text)
         for name in ("log_m200", "log_c", "shape"):
             found[name] = Regression(**{key: tuple(value) for key, value in found[name].items()})
-        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in found.items()})
+        arguments: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in found.items()}
+        return cls(**arguments)
 
 
 def learn(dataset: DataSet, targets: Targets) -> Population:

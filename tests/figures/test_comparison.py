@@ -64,7 +64,10 @@ def test_regimes_and_beams(match):
     drawn = series(comparison.regimes(match, found, dict.fromkeys(found, 3)))
     inner = match.values("nfw")[match.accepted][:, match.places["inside"][0]]
     assert drawn["inside"]["value"][0] == pytest.approx(inner.mean())
-    resolved = {"measured": winners.against_beams(match, ["nfw", "C/all"], (1.0, 4.0, 9.0), 1, "measured")}
+    resolved = {
+        place: winners.against_beams(match, ["nfw", "C/all"], (1.0, 4.0, 9.0), 1, place)
+        for place in ("inside", "measured")
+    }
     assert resolved["measured"]["nfw"].labels == ()  # three galaxies are too few for a bin
     assert "measured, nfw" in series(comparison.beams(match, resolved))
     assert match.resolved_or_not.tolist() == [True, True, False, True, True, False]

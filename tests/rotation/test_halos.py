@@ -157,7 +157,7 @@ def test_contraction_is_that_of_the_published_formula():
         # M200 is the mass within R200 after the contraction, here before.
         ratio = found.m_enclosed(RADII)[row] / expected
         np.testing.assert_allclose(ratio, ratio[-1], rtol=1e-6)
-        assert ratio[-1] == pytest.approx(1.0, abs=0.2)
+        assert ratio[-1] == pytest.approx(1.0, abs=0.25)
     assert found.m_enclosed([1.0])[1, 0] > 1.5 * plain[1, np.searchsorted(RADII, 1.0) - 1]
 
 
