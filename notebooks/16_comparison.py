@@ -91,7 +91,7 @@ record = recorder(settings, chapter="comparison")
 # | NFW | NFW | nothing: mass and concentration are free |
 # | Burkert | Burkert | nothing |
 # | NFW, simulations' priors | NFW | what is published: the halo mass function {cite}`Tinker2008`, the stellar mass of a halo {cite}`Moster2013`, its concentration {cite}`Dutton2014` with its scatter {cite}`DiemerKravtsov2015` |
-# | contracted NFW, population's priors | NFW, contracted by the stars {cite}`Cautun2020` | what the *training galaxies* show |
+# | contracted NFW, population | NFW, contracted by the stars {cite}`Cautun2020` | what the *training galaxies* show |
 #
 # The third variant is what one would use on real galaxies ({doc}`15_sparc`). A fitted halo holds the dark matter only, so that its mass is
 # $(1 - f_\mathrm{b})\,M_{200}$ with $f_\mathrm{b} = 0.157$. The mass function matters because light haloes outnumber heavy ones: without
@@ -129,7 +129,7 @@ hybrids = {
     name: combine(
         benchmark,
         predictions[f"{network}/{inputs}"],
-        f"hybrid: curve, network {network}, {inputs}",
+        f"hybrid, {network}/{inputs} as prior",
         seed=seed,
     )
     for name, inputs in told_by.items()
@@ -228,7 +228,7 @@ show(
 
 # %%
 columns = [0, 6, 12, 15, 19]
-names = [*rivals, "hybrid", *titles]
+names = [*rivals, *hybrids, *titles]
 heads = ("method", *(f"{match.radii[k]:.3g} kpc" for k in columns))
 table = method_comparison.error_table(match, names, yes, seed, columns)
 print("mean |dM/M| in per cent, accepted views")
@@ -264,7 +264,7 @@ for name in (*rivals, "hybrid", best_network, "baseline/mean"):
 # | NFW, flat priors | {num}`contest-nfw-middle:.2f±` | {num}`contest-nfw-outside:.2f±` |
 # | Burkert, flat priors | {num}`contest-burkert-middle:.2f±` | {num}`contest-burkert-outside:.2f±` |
 # | NFW, simulations' priors | {num}`contest-nfw-lcdm-middle:.2f±` | {num}`contest-nfw-lcdm-outside:.2f±` |
-# | contracted NFW, population's priors | {num}`contest-population-middle:.2f±` | {num}`contest-population-outside:.2f±` |
+# | contracted NFW, population | {num}`contest-population-middle:.2f±` | {num}`contest-population-outside:.2f±` |
 # | hybrid of network and curve | {num}`contest-hybrid-middle:.2f±` | {num}`contest-hybrid-outside:.2f±` |
 # | network, all inputs | {num}`contest-network-middle:.2f±` | {num}`contest-network-outside:.2f±` |
 # | mean training profile | {num}`contest-mean-middle:.2f±` | {num}`contest-mean-outside:.2f±` |
@@ -326,7 +326,7 @@ for name in against:
 # | NFW, flat priors | {num}`contest-won-nfw-network` | {num}`contest-won-nfw-curve` | {num}`contest-won-nfw-open` |
 # | Burkert, flat priors | {num}`contest-won-burkert-network` | {num}`contest-won-burkert-curve` | {num}`contest-won-burkert-open` |
 # | NFW, simulations' priors | {num}`contest-won-nfw-lcdm-network` | {num}`contest-won-nfw-lcdm-curve` | {num}`contest-won-nfw-lcdm-open` |
-# | contracted NFW, population's priors | {num}`contest-won-population-network` | {num}`contest-won-population-curve` | {num}`contest-won-population-open` |
+# | contracted NFW, population | {num}`contest-won-population-network` | {num}`contest-won-population-curve` | {num}`contest-won-population-open` |
 # | hybrid | {num}`contest-won-hybrid-network` | {num}`contest-won-hybrid-curve` | {num}`contest-won-hybrid-open` |
 #
 # ### Inside the beam, where measured, beyond
@@ -336,7 +336,10 @@ for name in against:
 # taken in each bootstrap sample.
 
 # %%
-shown = (*rivals, "hybrid", best_network, "baseline/boosted", "baseline/mean")
+shown = (
+    *(*rivals, *hybrids, best_network),
+    *("baseline/boosted", "baseline/mean"),
+)
 duels = {
     place: {
         name: winners.duel(match, name, opponent, yes, seed, place)
@@ -402,7 +405,7 @@ for prefix, (one, other) in pairs.items():
 # |---|---|---|---|
 # | NFW, flat priors | {num}`contest-nfw-inside:.2f±` | {num}`contest-nfw-measured:.2f±` | {num}`contest-nfw-beyond:.2f±` |
 # | NFW, simulations' priors | {num}`contest-nfw-lcdm-inside:.2f±` | {num}`contest-nfw-lcdm-measured:.2f±` | {num}`contest-nfw-lcdm-beyond:.2f±` |
-# | contracted NFW, population's priors | {num}`contest-population-inside:.2f±` | {num}`contest-population-measured:.2f±` | {num}`contest-population-beyond:.2f±` |
+# | contracted NFW, population | {num}`contest-population-inside:.2f±` | {num}`contest-population-measured:.2f±` | {num}`contest-population-beyond:.2f±` |
 # | network, all inputs | {num}`contest-network-inside:.2f±` | {num}`contest-network-measured:.2f±` | {num}`contest-network-beyond:.2f±` |
 # | hybrid | {num}`contest-hybrid-inside:.2f±` | {num}`contest-hybrid-measured:.2f±` | {num}`contest-hybrid-beyond:.2f±` |
 # | network over the fit with the population's priors | {num}`winner-inside-beam:.2f±` | {num}`winner-measured:.2f±` | {num}`winner-beyond:.2f±` |
@@ -607,7 +610,7 @@ record(
 # | NFW, flat priors | {num}`contest-cover-nfw-measured-stated:.0f±` | {num}`contest-cover-nfw-measured:.0f±` | {num}`contest-cover-nfw-beyond:.0f±` |
 # | Burkert, flat priors | {num}`contest-cover-burkert-measured-stated:.0f±` | {num}`contest-cover-burkert-measured:.0f±` | {num}`contest-cover-burkert-beyond:.0f±` |
 # | NFW, simulations' priors | {num}`contest-cover-nfw-lcdm-measured-stated:.0f±` | {num}`contest-cover-nfw-lcdm-measured:.0f±` | {num}`contest-cover-nfw-lcdm-beyond:.0f±` |
-# | contracted NFW, population's priors | {num}`contest-cover-population-measured-stated:.0f±` | {num}`contest-cover-population-measured:.0f±` | {num}`contest-cover-population-beyond:.0f±` |
+# | contracted NFW, population | {num}`contest-cover-population-measured-stated:.0f±` | {num}`contest-cover-population-measured:.0f±` | {num}`contest-cover-population-beyond:.0f±` |
 # | hybrid | {num}`contest-cover-hybrid-measured-stated:.0f±` | {num}`contest-cover-hybrid-measured:.0f±` | {num}`contest-cover-hybrid-beyond:.0f±` |
 #
 # Stretching gives the interval its share, not its centre: a method that is biased gets intervals wide enough to include its bias. The sampler is not the cause where

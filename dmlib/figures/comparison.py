@@ -111,8 +111,9 @@ def regimes(contest: MethodComparison, found: Mapping[str, Mapping[str, Estimate
         style.plotted(
             fig, place, method=np.array(names), value=value, error=error, galaxies=np.full(len(names), n[place])
         )
-        ax.set(title=REGIMES[place], xlabel=r"mean $|\Delta M / M|$", xscale="log")
-        ticks(ax.xaxis, (0.05, 0.1, 0.2, 0.5, 1, 2, 5))
+        ax.set_title(REGIMES[place], fontsize=9)
+        ax.set(xlabel=r"mean $|\Delta M / M|$", xscale="log")
+        ticks(ax.xaxis, (0.1, 0.2, 0.5, 1))
         ax.set_yticks(range(len(names)), labels=[contest.entries[name].title for name in names])
     return fig
 
@@ -130,8 +131,8 @@ def beams(contest: MethodComparison, found: Mapping[str, Mapping[str, Binned]]) 
             line = look(name) | {"marker": "o", "linewidth": 1.4}
             curve(ax, f"{place}, {name}", columns, line, label=contest.entries[name].title, bars=True)
         ax.set(title=REGIMES[place], xlabel="beams across the disc", yscale="log")
-        ticks(ax.yaxis, (0.05, 0.1, 0.2, 0.5, 1, 2, 5))
-    axes[0].legend(fontsize=7.5)
+        ticks(ax.yaxis, (0.05, 0.1, 0.2, 0.5, 1))
+    axes[0].legend(fontsize=7, loc="upper left")
     return fig
 
 
@@ -182,7 +183,7 @@ def knowledge(contest: MethodComparison, pairs: Sequence[tuple[str, str]], where
     To see: the distance between a line and its dotted counterpart is due to inclination, stars and gas; what remains
     below the dotted line is due to the speeds, the assumption of circular motion, and the shape of the halo.
     """
-    fig, _, panels = grid(len(pairs), len(pairs), 3.7, sharey=True, ylabel=r"mean $|\Delta M / M|$")
+    fig, _, panels = grid(len(pairs), 2, 2.9, sharey=True, ylabel=r"mean $|\Delta M / M|$")
     for ax, pair in zip(panels, pairs, strict=True):
         for name in pair:
             _band(ax, contest, name, contest.error(name, where, seed), name)

@@ -66,9 +66,9 @@ VARIANTS: dict[str, Variant] = {
     "nfw": Variant("NFW", "nfw"),
     "burkert": Variant("Burkert", "burkert"),
     "nfw_lcdm": Variant("NFW, simulations' priors", "nfw", "literature"),
-    "population": Variant("contracted NFW, population's priors", HALO, "training"),
+    "population": Variant("contracted NFW, population", HALO, "training"),
     "nfw_perfect": Variant(f"NFW, {_KNOWN}", "nfw", knowledge="perfect"),
     "burkert_perfect": Variant(f"Burkert, {_KNOWN}", "burkert", knowledge="perfect"),
     "nfw_lcdm_perfect": Variant(f"NFW, simulations' priors, {_KNOWN}", "nfw", "literature", "perfect"),
-    "population_perfect": Variant(f"contracted NFW, population's priors, {_KNOWN}", HALO, "training", "perfect"),
+    "population_perfect": Variant(f"contracted NFW, population, {_KNOWN}", HALO, "training", "perfect"),
 }
