@@ -19,10 +19,10 @@ from .universe.api.source import IMAGE
 from .universe.api.universe import BASE_FIELDS, OVERHEAD, ApiUniverse, bytes_per_particle
 from .universe.base import Kind
 
-#: Catalogue columns that the book reads: those of the selection, the counts that cutouts are compared with, and the
-#: magnitudes that the chapter on photometry compares its own with.
+#: Catalogue columns that the book reads: those of the selection, the counts that cutouts are compared with, the
+#: magnitudes that the chapter on photometry compares its own with, and masses within the half-mass radius.
 COLUMNS: tuple[tuple[Kind, str], ...] = (
-    *(("Subhalo", field) for field in (*SUBHALO_FIELDS, "SubhaloStellarPhotometrics")),
+    *(("Subhalo", field) for field in (*SUBHALO_FIELDS, "SubhaloStellarPhotometrics", "SubhaloMassInHalfRadType")),
     *(("Group", field) for field in (*GROUP_FIELDS, "GroupLenType")),
 )
 

@@ -15,19 +15,25 @@ from typing import Any
 import numpy as np
 from astropy.table import Table
 
-from mocktng import drawing, universe
+from mocktng import drawing, group_particles, stars, universe
 from mocktng import photometry as photometry
 from mocktng import population as populations
 from mocktng import relations as relations
-from mocktng.drawing import QUENCHED_LEFT_OUT as QUENCHED_LEFT_OUT
 from mocktng.files import MockError
-from mocktng.population import Population
+from mocktng.group_particles import build_model
+from mocktng.population import Population, Rows
 from mocktng.population import examples as examples
+from mocktng.spheroids import halo_mass
+from mocktng.structure import RADIUS, interpolate
 
 from .errors import UniverseError
 from .progress import bar
-from .settings import Settings
+from .settings import Criteria, Settings
+from .units import G
 from .workers import choose_workers
+
+#: Seeds of populations that are drawn beside the one that is written lie this far from its own and from each other.
+_SEED_STEP = 1_000_003
 
 
 def _parameters(settings: Settings) -> dict[str, Any]:
@@ -97,10 +103,93 @@ def identity(settings: Settings) -> str:
     return universe.estimate(**_parameters(settings))["identity"]
 
 
-def population(settings: Settings) -> Population:
-    """All groups and subhaloes of the universe with their true properties, before particles are drawn."""
-    sizes = settings.sizes
-    return _population(sizes.n_galaxies, settings.seed, settings.physics, sizes.m_dm, sizes.m_baryon)
+def population(settings: Settings, again: int = 0) -> Population:
+    """All groups and subhaloes of the universe with their true properties, before particles are drawn.
+
+    Parameters
+    ----------
+    settings : Settings
+    again : int
+        0 for the universe that is written; 1, 2, ... for further populations of the same generator, with other seeds.
+    """
+    sizes, seed = settings.sizes, settings.seed + _SEED_STEP * again
+    return _population(sizes.n_galaxies, seed, settings.physics, sizes.m_dm, sizes.m_baryon)
+
+
+def selected(drawn: Population, criteria: Criteria) -> np.ndarray:
+    """Subhalo ids that are planned to pass a selection, shape (n,)."""
+    s = drawn.subhalos
+    central = {"paper": s["parent_rank"] == 0, "true": s["rank"] == 0, "any": True}[criteria.centrals]
+    mass = (s["m_star"] >= criteria.m_star_min) & (s["m_star"] <= criteria.m_star_max)
+    return np.flatnonzero(mass & (s["sfr"] >= criteria.sfr_min) & central & (s["flag"] | (not criteria.cosmological)))
+
+
+def true_curves(drawn: Population, subhalo_ids: np.ndarray, radii: np.ndarray) -> dict[str, np.ndarray]:
+    """What the mass models say of some galaxies, without any particle.
+
+    Parameters
+    ----------
+    drawn : Population
+    subhalo_ids : ndarray of int, shape (n,)
+    radii : ndarray, shape (r,)
+        [kpc]
+
+    Returns
+    -------
+    dict of ndarray, shape (n, r)
+        ``m_dm``: expected dark matter of the whole FoF group about the galaxy [Msun], haloes taken as round; ``own``:
+        of its own halo alone; ``v_circ``: circular speed in the plane of the disc, and ``v_dark``: that of its own dark
+        halo alone [km/s].
+    """
+    subhalo_ids = np.asarray(subhalo_ids)
+    out = {name: np.zeros((len(subhalo_ids), len(radii))) for name in ("m_dm", "own", "v_circ", "v_dark")}
+    groups = drawn.subhalos["group_id"][subhalo_ids]
+    for group_id in np.unique(groups):
+        members, first = drawn.members(group_id), int(drawn.groups["first_sub"][group_id])
+        wanted = np.flatnonzero(groups == group_id)
+        models = {
+            int(subhalo_ids[i]) - first: build_model(drawn.subhalos[subhalo_ids[i]], drawn.m_dm)[0] for i in wanted
+        }
+        matter = [(_fuzz(drawn.groups[group_id], drawn.m_dm), np.zeros(3))]
+        for rank, row in enumerate(members):
+            own = models.get(rank)
+            # Of a neighbour, the gas hardly matters to how its dark matter is distributed.
+            dark = own.enclosed["dm"] if own else halo_mass(row, _stars(row), row["n_dm"] * drawn.m_dm)
+            matter.append((dark, row["offset"]))
+        for i in wanted:
+            rank = int(subhalo_ids[i]) - first
+            model, centre = models[rank], drawn.subhalos["offset"][subhalo_ids[i]]
+            distances = [float(np.linalg.norm(place - centre)) for _, place in matter]
+            parts = [_about(table, d, radii) for (table, _), d in zip(matter, distances, strict=True)]
+            out["m_dm"][i] = np.sum(parts, axis=0)
+            out["own"][i] = parts[1 + rank]
+            out["v_circ"][i] = interpolate(radii, model.v_circ)
+            out["v_dark"][i] = np.sqrt(G * out["own"][i] / radii)
+    return out
+
+
+def _stars(row: Rows) -> np.ndarray:
+    return np.sum(list(stars.components(row).values()), axis=0)
+
+
+def _fuzz(group: Rows, m_dm: float) -> np.ndarray:
+    """Dark matter of a group that is bound to no subhalo, within `RADIUS` of its centre [Msun]."""
+    inner, outer = 0.9, 2.0  # as `mocktng.spheroids.sample_fuzz`
+    share = np.log(np.clip(RADIUS / (inner * group["r200"]), 1.0, outer / inner)) / np.log(outer / inner)
+    return group["n_dm_fuzz"] * m_dm * share
+
+
+def _about(table: np.ndarray, distance: float, radii: np.ndarray) -> np.ndarray:
+    """Mass of a round body within some radii of a point at a distance from its centre [Msun], shape (r,).
+
+    Of a shell of radius s, the fraction (R^2 - (s - d)^2) / (4 s d), between 0 and 1, lies within R of the point.
+    """
+    if distance < 1e-3:
+        return interpolate(radii, table)
+    shells = np.diff(table, prepend=0.0)
+    middle = np.sqrt(RADIUS * np.concatenate([RADIUS[:1], RADIUS[:-1]]))
+    share = (radii[:, None] ** 2 - (middle - distance) ** 2) / (4.0 * middle * distance)
+    return np.clip(share, 0.0, 1.0) @ shells
 
 
 @lru_cache(maxsize=2)
@@ -123,12 +212,47 @@ def census(drawn: Population) -> Table:
     return table
 
 
+def weights(drawn: Population) -> np.ndarray:
+    """How many galaxies of a fair sample each subhalo stands for, shape (n,).
+
+    It is 1 in groups with a galaxy of the selection, and more in the others, most of which were left out.
+    """
+    s = drawn.subhalos
+    selected = np.bincount(s["group_id"], weights=populations.passes(s), minlength=len(drawn.groups))
+    return np.where(selected[s["group_id"]] > 0, 1.0, 1.0 / (1.0 - drawing.LEFT_OUT))
+
+
 def disturbed(settings: Settings) -> np.ndarray:
     """Whether each subhalo of the catalogue has disturbed gas, as planned, bool of shape (n,).
 
     No method uses this. In real data such galaxies would have to be recognised by their asymmetry.
     """
     return np.asarray(population(settings).subhalos["disturbed"] != "")
+
+
+def realise(
+    settings: Settings, subhalo_ids: np.ndarray, radii: np.ndarray, times: int, m_dm: float | None = None
+) -> np.ndarray:
+    """Dark matter of subhaloes within `radii`, their particles drawn anew several times.
+
+    Parameters
+    ----------
+    settings : Settings
+    subhalo_ids : ndarray of int, shape (n,)
+    radii : ndarray, shape (n_radii,)
+        kpc.
+    times : int
+        Number of realisations of each halo.
+    m_dm : float, optional
+        Mass of a dark-matter particle [Msun]; by default the profile's.
+
+    Returns
+    -------
+    ndarray, shape (n, times, n_radii)
+        Msun, of the subhalo's own matter.
+    """
+    drawn, mass = population(settings), m_dm or settings.sizes.m_dm
+    return np.stack([group_particles.realise(drawn, int(i), radii, times, mass) for i in subhalo_ids])
 
 
 def serve(settings: Settings, options: list[str]) -> int:

@@ -24,6 +24,7 @@ from .targets import Targets
 from .universe import Universe, open_universe
 
 if TYPE_CHECKING:
+    from .evaluation.floor import Floor
     from .networks.predictions import Predictions
     from .rotation.benchmark import Benchmark
 
@@ -66,6 +67,15 @@ def predictions(settings: Settings) -> Predictions:
     from .networks.predictions import read_predictions
 
     return read_predictions(ensure(settings, "predictions"))
+
+
+def floor(settings: Settings) -> Floor | None:
+    """The information floor: what ideal observers predict for the test galaxies; None where galaxies are not drawn."""
+    if not settings.source.written_here:
+        return None
+    from .evaluation.floor import read_floor
+
+    return read_floor(ensure(settings, "floor"))
 
 
 def benchmark(settings: Settings) -> Benchmark:

@@ -17,6 +17,7 @@ from astropy import units as u
 from astropy.table import QTable
 
 from . import __version__
+from .bootstrap import Bootstrap, Estimate
 from .code import fingerprint
 from .errors import DmlibError, GalaxyError, UniverseError
 from .files import atomic_path
@@ -90,6 +91,59 @@ def poisson_error(mass: np.ndarray, m_particle: float) -> np.ndarray:
     """
     count = np.asarray(mass, dtype=float) / m_particle
     return np.divide(1.0, np.sqrt(count), out=np.full(count.shape, np.inf), where=count > 0)
+
+
+@dataclass(frozen=True)
+class CountNoise:
+    """Scatter of masses counted in particles, measured on haloes that are drawn many times; n galaxies, r radii.
+
+    Parameters
+    ----------
+    radii : ndarray, shape (r,)
+        [kpc]
+    m_particle : float
+        Mass of a particle [Msun].
+    relative : ndarray, shape (n, r)
+        Standard deviation over the realisations divided by the mean; NaN where no particle was ever inside.
+    poisson : ndarray, shape (n, r)
+        What is expected of counts, one over the root of the mean number of particles.
+    over_poisson : Estimate
+        `relative` over `poisson` within `COUNTED` kpc, root mean square over radii and galaxies, which are resampled.
+    """
+
+    radii: np.ndarray
+    m_particle: float
+    relative: np.ndarray
+    poisson: np.ndarray
+    over_poisson: Estimate
+
+
+#: Radius up to which counts are compared with Poisson's law [kpc]. The number of particles of a whole halo is fixed, so
+#: that the scatter must fall below it where the radius holds a good part of the halo.
+COUNTED = 5.0
+
+
+def count_noise(radii: np.ndarray, masses: np.ndarray, m_particle: float, seed: int = 1) -> CountNoise:
+    """Measure the scatter of masses over realisations.
+
+    Parameters
+    ----------
+    radii : ndarray, shape (r,)
+        [kpc]
+    masses : ndarray, shape (n, times, r)
+        Of n haloes, each realised several times [Msun]; see `dmlib.embedded.realise`.
+    m_particle : float
+        [Msun]
+    seed : int
+        Of the bootstrap over galaxies.
+    """
+    mean, variance = masses.mean(axis=1) / m_particle, masses.var(axis=1, ddof=1) / m_particle**2
+    counts = np.where(mean > 0, mean, np.nan)
+    excess = (variance / counts)[:, radii <= COUNTED * (1 + 1e-9)]
+    draws = Bootstrap(np.arange(len(masses)), seed=seed)
+    return CountNoise(
+        radii, m_particle, np.sqrt(variance) / counts, counts**-0.5, draws.root_mean(np.nanmean(excess, axis=1))
+    )
 
 
 def _ln(mass: np.ndarray) -> np.ndarray:

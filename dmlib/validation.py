@@ -377,14 +377,14 @@ def compare(
     return Comparison(name, x, y, expected, quenched, published_scatter, middle, error, 0.5 * (high - low))
 
 
-def scaling_relations(table: QTable, quenched_weight: float = 1.0) -> dict[str, Comparison]:
+def scaling_relations(table: QTable, weights: ArrayLike = 1.0) -> dict[str, Comparison]:
     """All relations of a table from `measure`.
 
     Parameters
     ----------
     table : QTable
-    quenched_weight : float
-        Weight of a quenched galaxy in relations that mix both types (the embedded universe has only half of them).
+    weights : array_like, shape (n,)
+        How many galaxies of a fair sample each stands for; in relations that mix both types.
 
     Returns
     -------
@@ -394,7 +394,7 @@ def scaling_relations(table: QTable, quenched_weight: float = 1.0) -> dict[str, 
     """
     m_star, sfr, m200, m_hi = (table[name].value for name in ("m_star", "sfr", "m200", "m_hi"))
     r, quenched = relations, sfr / m_star < QUENCHED_BELOW
-    both = np.where(quenched, quenched_weight, 1.0)
+    both = np.broadcast_to(np.asarray(weights, dtype=float), quenched.shape)
     with np.errstate(divide="ignore", invalid="ignore"):
         log = {name: np.log10(u.Quantity(table[name]).value) for name in ("c_outer", "r_light", "sfr", "age")}
         log |= {name: np.log10(table[name] / Z_SUN) for name in ("z_star", "z_gas")}

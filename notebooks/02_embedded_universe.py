@@ -34,6 +34,12 @@
 # Reading takes about 20 minutes, running about one; writing the universe takes another two if it does not exist yet.
 
 # %% [markdown]
+# ```{found}
+# chapter: embedded_universe
+# # The book fills this box from the recorded numbers.
+# ```
+
+# %% [markdown]
 # The settings choose the source of the galaxies and the amount of computation; every chapter starts with the same four.
 # Whatever they say, this chapter is about the embedded universe.
 
@@ -47,6 +53,7 @@ n_rotation = 150  # gas-rich galaxies measured for rotation (our choice)
 
 # %%
 import numpy as np
+from astropy.table import Table
 
 from dmlib import embedded, gallery, load, validation
 from dmlib.figures import embedded_universe as figures
@@ -90,25 +97,29 @@ show_table(embedded.census(drawn), rows=9)
 #
 # ## How a galaxy is made
 #
-# A galaxy starts as a halo, with a mass drawn from the halo mass function {cite}`Tinker2008`.
-# Everything else follows a published relation *with its scatter*:
+# A galaxy starts as a stellar mass, drawn from those of the galaxies of TNG100.
+# What TNG's catalogue lists is then drawn *jointly* at that stellar mass: the mass of dark matter, the rate of star formation, the size, the colour,
+# the gas, the black hole, the kinematic disc, the largest circular speed, and the dark matter within the stellar half-mass radius.
+# We measured quantiles and rank correlations of all of these on real TNG100 galaxies {cite}`Nelson2019`, separately for those that form stars and those
+# that do not, and for centrals and satellites; the universe has these numbers, and no row of the catalogue.
+# Satellites are as numerous as in TNG100, in groups of up to $2\times10^{14}\,M_\odot$.
 #
-# - concentration from mass {cite}`Diemer2019`, computed with colossus {cite}`Diemer2018`;
-# - stellar mass from halo mass {cite}`Moster2013`; at a given mass, more concentrated haloes hold more stars, as they do in EAGLE
-#   {cite}`Matthee2017`;
-# - quenched or star-forming from stellar mass {cite}`Peng2010`, and the star-formation rate about the star-forming sequence
-#   {cite}`Saintonge2022`;
-# - sizes {cite}`vanderWel2014`, HI {cite}`Catinella2018`, H₂ {cite}`Saintonge2017`, the extent of the HI {cite}`Wang2016`, metals in gas
-#   {cite}`Curti2020` and in stars {cite}`Gallazzi2005`.
+# What the catalogue does not list follows published relations *with their scatter*: HI at a given star-formation rate {cite}`Catinella2018`,
+# H₂ {cite}`Saintonge2017`, the extent of the HI {cite}`Wang2016`, metals in gas {cite}`Curti2020` and in stars {cite}`Gallazzi2005`.
 #
 # The scatter is essential.
 # If stellar mass determined the halo mass exactly, a network would only have to weigh the light, and every method would look perfect.
 #
 # The numbers are then turned into particles.
-# The baryons contract the dark halo as they settle in it {cite}`Cautun2020`, more in some galaxies and less in others.
-# Positions are drawn from the resulting profiles; velocities follow from the gravity of *all* components together, through the Jeans equations for the
-# dark matter and the stars, and through the balance of gravity, rotation and pressure for the gas.
-# Bars, spiral arms, warps and lopsided discs are added, and a minority of galaxies is disturbed.
+# The baryons contract the dark halo as they settle in it {cite}`Cautun2020`. How concentrated a halo was before, and how strongly it contracted, is what the
+# circular speed and the inner dark matter of that galaxy require.
+# Particles are drawn independently from the resulting profiles; velocities follow from the gravity of *all* components together, through the Jeans equations
+# for the dark matter and the stars, and through the balance of gravity, rotation and pressure for the gas.
+#
+# Last comes what a smooth disc lacks: bars, spiral arms, rings, complexes of gas, central holes in the HI of galaxies with massive black holes, warps,
+# lopsided discs, and a minority of disturbed galaxies.
+# Their frequencies are near those observed where these are known, and our choice where not.
+# Each can be switched off (`mocktng write --without holes`), so its effect on any result of this book can be measured.
 #
 # ## Look first
 #
@@ -157,13 +168,13 @@ ids = validation.centrals(tree, at_most=n_measured)
 table = validation.measure(tree, ids)
 
 # %% [markdown]
-# `scaling_relations` compares them with the published medians.
-# Where a relation mixes both types, quenched galaxies count twice: every second one was left out of the universe, because the selection would drop most
-# of them anyway.
+# `scaling_relations` compares them with published medians of real galaxies and of haloes without baryons.
+# Four in five groups without any galaxy of the paper's selection were left out of the universe, because they would take space and then be dropped.
+# Where a relation mixes galaxies that form stars with others, the galaxies of such groups count five times.
 
 # %%
-weight = 1 / (1 - embedded.QUENCHED_LEFT_OUT)
-found = validation.scaling_relations(table, quenched_weight=weight)
+weights = embedded.weights(drawn)[np.asarray(table["subhalo_id"])]
+found = validation.scaling_relations(table, weights=weights)
 
 # %% [markdown]
 # We record three numbers for each relation: the offset of its median, the scatter of the galaxies about it, and the uncertainty of the median for this
@@ -214,19 +225,15 @@ show(
 )
 
 # %% [markdown]
-# In {numref}`fig-embedded-stars` the agreement in most panels is built in, because the galaxies were drawn from these relations.
-# They test the whole chain: drawing, sampling, writing, cataloguing, reading.
-# The remaining offsets can be explained.
+# In {numref}`fig-embedded-stars` the galaxies follow TNG100, and where TNG100 differs from the published relation so do they.
 #
-# - **Stars in a halo**: {num}`embedded.stellar_to_halo.offset:.2f±`. The relation was calibrated on haloes of simulations without gas. In our haloes,
-#   as in TNG, feedback has expelled part of the gas, so the measured halo mass is lower and the points move to the left.
+# - **Stars in a halo**: {num}`embedded.stellar_to_halo.offset:.2f±`, with a scatter of {num}`embedded.stellar_to_halo.scatter:.2f` dex about a relation that
+#   is steeper than TNG's above $10^{12}\,M_\odot$.
 # - **Concentration**: {num}`embedded.concentration.offset:.2f±`, fitted beyond a tenth of $R_{200}$, where contraction matters little.
-# - **Size**: {num}`embedded.size.offset:.2f±`. Mass was distributed with 0.8 of the published half-light radius; light is more extended than mass,
-#   because the young stars are in the outer parts.
+# - **Size**: {num}`embedded.size.offset:.2f±`. Half-mass radii are those of TNG100; the relation is for light.
 # - **Star formation**: {num}`embedded.sequence.offset:.2f±`.
-# - **Metals in stars**: {num}`embedded.stellar_metallicity.offset:.2f±`.
-# - **Age**: {num}`embedded.age.offset:.2f±`, and far more at low mass. Stars of star-forming galaxies below $10^{10.5}\,M_\odot$ would have to be younger than
-#   their present star-formation rates allow; we kept the rates.
+# - **Metals in stars**: {num}`embedded.stellar_metallicity.offset:.2f±`; drawn from this relation.
+# - **Age**: {num}`embedded.age.offset:.2f±`. Ages were chosen to give the colours of TNG100.
 #
 # What is the effect of contraction?
 # We compare the concentration fitted from 0.02 $R_{200}$ with that from 0.1.
@@ -244,6 +251,39 @@ record(
 # The inner fit gives concentrations {num}`embedded.tightening:.2f` times as high.
 # A rotation curve probes the inner halo, so it will find haloes more concentrated than those of a simulation without baryons.
 #
+# Does the contraction of Cautun et al. describe simulated galaxies, or only our own?
+# We have applied it to haloes of another hydrodynamical simulation, EAGLE {cite}`Schaye2015`: an uncontracted halo of the usual concentration for its mass, contracted by
+# the stars and the gas that the simulation has there, beside the dark matter that the simulation has (a record, `records/eagle_contraction.json`).
+
+# %%
+eagle = Table(load.record("eagle_contraction")["measured"]["rows"])
+formats = {name: "+.2f" for name in ("uncontracted", "contracted")}
+show_table(eagle["radius", "uncontracted", "contracted"], formats, rows=10)
+
+# %%
+record_eagle = recorder(
+    settings,
+    chapter="embedded_universe",
+    universe="EAGLE (records/eagle_contraction.json)",
+)
+for row in eagle[np.isin(eagle["radius"], [5, 50])]:
+    for name in ("uncontracted", "contracted"):
+        record_eagle(
+            f"eagle.{name}.{row['radius']:.0f}",
+            row[name],
+            error=row[f"{name}_scatter"],
+            unit="dex",
+            n=row["n"],
+            statement="log of EAGLE's dark matter over that of an "
+            f"{name} halo, {row['radius']:.0f} kpc (error: scatter)",
+        )
+
+# %% [markdown]
+# The numbers are medians of $\log_{10}$ of the simulated dark matter over the model's, within each radius in kpc, for {num}`eagle.contracted.5.n` galaxies above
+# $10^{10}\,M_\odot$ of stars.
+# At 5 kpc the halo without contraction has too little dark matter, by {num}`eagle.uncontracted.5:.2f` dex; contracted, {num}`eagle.contracted.5:.2f` dex are missing.
+# The mean relation describes these galaxies too, with a scatter of {num}`eagle.contracted.5.error:.2f` dex from galaxy to galaxy.
+#
 # ## Gas
 #
 # The paper's spectroscopic inputs are made from HI.
@@ -260,8 +300,8 @@ show(
     "embedded_gas",
     caption="Gas of central galaxies compared with published relations, in "
     "reading order: {cite:t}`Catinella2018` (two panels), {cite:t}`Wang2016`, "
-    "{cite:t}`Curti2020` (star-forming only). Quenched galaxies count twice "
-    "in the first panel's offset, because every second one was left out. "
+    "{cite:t}`Curti2020` (star-forming only). Galaxies of groups of which "
+    "most were left out count five times in the first panel's offset. "
     "Grey band: published scatter, where given. Offset and scatter in dex.",
     alt="Four panels of points with a dashed median: HI mass over stellar "
     "mass against stellar mass and against specific star-formation rate, HI "
@@ -275,7 +315,8 @@ show(
 # In {numref}`fig-embedded-gas` the HI fraction at a given stellar mass spreads over two orders of magnitude, as in the survey, because star-forming and
 # quenched galaxies differ.
 # At a given star-formation rate the spread is {num}`embedded.hi_at_ssfr.scatter:.2f`, with an offset of {num}`embedded.hi_at_ssfr.offset:.2f±`.
-# Part of that offset is deliberate: the survey's medians for quenched galaxies are at its detection limit, and half of our quenched galaxies were drawn below it.
+# Part of that offset is deliberate: the survey's medians for quenched galaxies are at its detection limit, half of our quenched galaxies were drawn below it,
+# and no galaxy has more cold gas than the bound gas of TNG100 allows.
 #
 # The size of the HI disc is almost fixed by its mass, both here (scatter {num}`embedded.hi_size.scatter:.2f`) and in real galaxies ({cite:t}`Wang2016` find 0.06 dex).
 # For a network this means that the HI extent on the sky gives its mass, but nothing beyond what its flux gives already.
@@ -423,18 +464,18 @@ for name, mask in (("forming", ~quenched), ("quenched", quenched)):
 # Star-forming galaxies have a dark fraction of {num}`embedded.f_dm.forming:.2f±`, quenched ones of {num}`embedded.f_dm.quenched:.2f±` (errors are the scatter).
 # In TNG the medians are lowest for galaxies like the Milky Way, whose haloes turn most of their gas into stars {cite}`Lovell2018`; look for that
 # minimum in the black line of {numref}`fig-embedded-dark-fraction`.
-# TNG's medians are higher and its scatter, at most about 0.1, is smaller {cite}`Lovell2018`: our quenched galaxies are as compact as observed ones, and
-# our haloes contract by different amounts.
-# The profiles to be predicted are therefore *more* diverse here than in TNG.
 #
 # ## Limitations
 #
 # - It is **not a simulation**. Nothing evolved. No galaxy has merged and no gas has cooled; anything not in a relation above is absent.
 # - It is **not TNG**, and no number in this book that was made from it is a result on TNG.
-# - It is **not a volume**. Haloes are thinned out towards both ends of the mass range, and every second halo with a quenched central was left out, so its
+# - It is **not a volume**. It has the galaxies of a part of TNG100's box, but four in five groups without a galaxy of the selection are missing, so its
 #   counts are not a mass function; its groups do not cluster.
-# - Its correlations are **those we put in**. The halo of a real galaxy may affect its light in ways not yet described; here it cannot. A network
-#   can do better or worse on TNG than here, and the direction is not known beforehand.
+# - Its correlations at a given stellar mass are **those of TNG100's catalogue, pair by pair**, and of a Gaussian form. What the light and the gas of a
+#   galaxy show *beyond* the catalogue's numbers (the shape of a bulge, the edge of an HI disc) is tied to the halo only through them. In TNG it may be
+#   tied more closely, or less.
+# - The HI of its galaxies is that of **real galaxies at their star-formation rate**, with a link to the bound gas that is our choice (a rank correlation of
+#   0.6). How much HI adds to photometry depends on it.
 # - Its galaxies are **in equilibrium**, except for the disturbed minority; the rotation-curve method has an easier task here than in TNG.
 #
 # Its purpose: every line of code, every figure and every error measure of this book runs on it, with a known truth.
@@ -464,9 +505,10 @@ for name, mask in (("forming", ~quenched), ("quenched", quenched)):
 #
 # ## Summary
 #
-# - The embedded universe is a set of model galaxies in TNG's format, drawn from published relations with their scatter.
-# - Read back like TNG, it follows most of those relations closely. The exceptions are the ages, offset by
-#   {num}`embedded.age.offset:+.2f±`, and the HI at a given stellar mass, offset by {num}`embedded.hi_mass.offset:+.2f±`.
+# - The embedded universe is a set of model galaxies in TNG's format, drawn jointly from relations measured on TNG100, and from published ones where the
+#   catalogue is silent.
+# - Read back like TNG, its stellar masses lie {num}`embedded.stellar_to_halo.offset:+.2f±` dex from the published relation with halo mass, and its HI masses
+#   {num}`embedded.hi_mass.offset:+.2f±` dex from the survey's at a given stellar mass.
 # - In quiet galaxies the rotation of the gas over the circular speed is {num}`embedded.rotation.quiet:.3f±`; some of the disturbed minority are far off.
 # - It is neither a simulation nor TNG; it shows that the methods run, and what they do when the truth is known.
 #

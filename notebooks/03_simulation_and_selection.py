@@ -30,9 +30,16 @@
 # 1. describe TNG100: box, particles, groups, subhaloes, and the units of its catalogue;
 # 2. read catalogue columns through one interface, whatever universe is behind it;
 # 3. apply the paper's table as a sequence of cuts and say what each row removes;
-# 4. explain why `SubhaloParent = 0` does not mean *central*, and how a misplaced factor $h$ changes a mass limit.
+# 4. say how many galaxies of the whole TNG100 the table selects;
+# 5. explain why `SubhaloParent = 0` does not mean *central*, and how a misplaced factor $h$ changes a mass limit.
 #
 # Reading takes about 15 minutes, running a few seconds once the universe is written.
+
+# %% [markdown]
+# ```{found}
+# chapter: selection
+# # The book fills this box from the recorded numbers.
+# ```
 
 # %% [markdown]
 # The first four settings are those of every chapter; the other five are the criteria of the paper's table, and you can change them.
@@ -55,6 +62,7 @@ from textwrap import fill
 import numpy as np
 
 from dmlib import load
+from dmlib.evaluation.catalogue import catalogue_table
 from dmlib.figures import sample as figures
 from dmlib.figures import show, show_table
 from dmlib.published_script_bugs import (
@@ -258,6 +266,66 @@ record_real("real-groups", measured["n_groups"], statement="Groups")
 # row has something to remove.
 # The *fractions* on the left and right of the figure therefore differ, and say nothing about either simulation.
 #
+# ### The whole box
+#
+# How many galaxies does the table find in all of TNG100?
+# The paper does not say.
+# We could count the centrals: public copies of the group catalogue list all of them with their masses, and we recorded what the cuts leave.
+# For the satellites of the whole box these copies do not give the star formation rate, so we cannot apply the whole table to them; we take the true
+# centrals first and cut on star formation afterwards.
+
+# %%
+box = load.record("tng100_selection")["measured"]
+everything = catalogue_table(tree, criteria)
+true_central = np.asarray(everything["is_central"])
+forms = np.asarray(everything["forms_stars"])
+here = {
+    "mass": len(everything),
+    "centrals": int(true_central.sum()),
+    "selected_centrals": int((true_central & forms).sum()),
+}
+there = box["box"] | {"mass": box["box"]["mass_as_compiled"]}
+
+# %%
+show(
+    figures.whole_box(here, header.simulation, there),
+    settings,
+    "whole_box",
+    caption="Galaxies in the paper's range of stellar mass, those of them "
+    "that are the first subhalo of their group, and those that also form at "
+    f"least {sfr_min} solar masses a year. Left: the universe of this book. "
+    "Right: the whole of TNG100-1, measured once. All have `SubhaloFlag` = 1.",
+    alt="Two bar charts with three bars each, which become shorter downwards. "
+    "In TNG100 the second bar is well below two thirds of the first, the "
+    "third at three quarters of the second.",
+    n=here["selected_centrals"],
+)
+
+# %%
+record_box = recorder(
+    settings,
+    chapter="selection",
+    universe="TNG100-1, whole box (records/tng100_selection.json)",
+)
+shown = {"figure": "whole_box"}
+of = "Galaxies in the mass range, as counted by those who compiled the rows"
+record_box("tng100-in-mass-range", there["mass"], statement=of, **shown)
+of = "True centrals in the mass range"
+record_box("tng100-centrals", there["centrals"], statement=of, **shown)
+of = "True centrals that pass the paper's table"
+selected = there["selected_centrals"]
+record_box("tng100-selected-centrals", selected, statement=of, **shown)
+share = 1 - selected / there["centrals"]
+of = "Share of the centrals that form too few stars"
+record_box("tng100-quenched", share, n=there["centrals"], statement=of)
+of = "True centrals of the embedded universe that pass the paper's table"
+record("here-selected-centrals", here["selected_centrals"], statement=of)
+
+# %% [markdown]
+# TNG100 has {num}`tng100-in-mass-range` galaxies in the mass range ({numref}`fig-whole-box`).
+# Of these {num}`tng100-centrals` are centrals, and {num}`tng100-selected-centrals` of the centrals form enough stars; {num}`tng100-quenched:.0%` of them are quenched.
+# That is the number of central galaxies from which a network can learn in TNG100, in three views each; the universe of this copy has {num}`here-selected-centrals` of them.
+#
 # ## Which galaxies are central?
 #
 # It is suspicious that {num}`real-central` of {num}`real-sfr` galaxies pass as central: {num}`real-groups` groups have at most {num}`real-groups`
@@ -316,12 +384,56 @@ record("satellites-kept", satellites, n=len(table), statement=of, **shown)
 # {numref}`fig-centrals` gives the answer.
 # On the real rows {num}`real-parent-zero:.0f` of *all* satellites have `SubhaloParent` = 0, so the criterion hardly separates them from centrals.
 # Of the {num}`real-flag` galaxies that the table selects there, {num}`real-centrals` are centrals: {num}`real-satellites-kept:.0f` of that sample are satellites.
-# (These rows are rich in satellites; over the whole box the fraction will be smaller.
-# We have not measured it.)
+#
+# Is this true of larger groups, too?
+# We recorded the members of {num}`tng100-groups` massive groups of TNG100, up to clusters of $2\times10^{14}\,M_\odot$.
+
+# %%
+members = box["massive_groups"]
+passing = members["satellites_with_parent_zero"]
+record_box("tng100-groups", members["groups"], statement="Massive groups")
+of = "Satellites of massive groups that pass mass, SFR and flag"
+record_box("tng100-satellites", members["satellites"], statement=of)
+of = "Share of these satellites that have SubhaloParent = 0"
+share = passing / members["satellites"]
+record_box("tng100-parent-zero", share, n=members["satellites"], statement=of)
+of = "Share of satellites in what the table selects in massive groups"
+share = passing / members["parent_zero"]
+record_box(
+    "tng100-massive-satellites",
+    share,
+    n=members["parent_zero"],
+    statement=of,
+)
+
+# %% [markdown]
+# Of their {num}`tng100-satellites` satellites in the mass range that form stars {num}`tng100-parent-zero:.0%` have `SubhaloParent` = 0, and
+# {num}`tng100-massive-satellites:.0%` of the galaxies that the table selects there are satellites.
 # In the universe of this copy, {num}`satellites-kept` of the {num}`funnel-flag` selected galaxies are satellites.
 #
 # This affects the results.
 # The target is the dark matter of the *whole group* around the galaxy, and for a satellite that includes its host, as {doc}`04_target_profiles` shows.
+#
+# **The two galaxies that the talk shows are such satellites.**
+# Where do they lie in the catalogue?
+
+# %%
+for number, found in box["talk"].items():
+    mass, host = found["m_star_2rhalf"], found["m_bound_of_central"]
+    print(f"{number}: subhalo {found['rank']} of group {found['group_id']}")
+    print(f"  stars {mass:.2g} Msun, half within {found['r_half']:.1f} kpc")
+    print(f"  bound to the group's central: {host:.2g} Msun")
+    of = f"Bound mass of the central of the group of subhalo {number}"
+    record_box(f"tng100-host-{number}", host, unit="Msun", statement=of)
+    of = f"Place of subhalo {number} in its group; the central is 0"
+    record_box(f"tng100-rank-{number}", found["rank"], statement=of)
+
+# %% [markdown]
+# Subhalo 108013 is number {num}`tng100-rank-108013` of its group (the central is number 0), and the central alone binds {num}`tng100-host-108013:.1e`;
+# subhalo 60744 is number {num}`tng100-rank-60744` of a group whose central binds {num}`tng100-host-60744:.1e`.
+# Both hosts are clusters of galaxies.
+# The target of the paper's method for these two galaxies is at large radii the dark matter of the cluster, not of the galaxy ({doc}`12_profiles`).
+#
 # The book keeps the paper's criterion, marks each galaxy as central or not (`is_true_central`), and gives results for both where they differ.
 #
 # ## A factor $h$ in the wrong place
@@ -445,7 +557,8 @@ for name, count, what in (
 # - TNG100 is a periodic box of {num}`box-side:.1f` with particles of {num}`m-dm-tng:.2e`; the talk's 106.5 Mpc and 136 snapshots belong to
 #   Illustris.
 # - Catalogue units contain $h$; dmlib removes it when it reads the catalogue.
-# - `SubhaloParent = 0` keeps most satellites. On real rows it leaves {num}`real-flag` galaxies, {num}`real-centrals` of them central.
+# - The whole of TNG100 has {num}`tng100-in-mass-range` galaxies in the mass range; {num}`tng100-selected-centrals` are centrals that pass the table.
+# - `SubhaloParent = 0` keeps most satellites, among them both example galaxies of the talk. On the rows of {num}`real-groups` groups it leaves {num}`real-flag` galaxies, {num}`real-centrals` of them central.
 # - Dividing a mass limit by $h$ instead of multiplying shifts it by $1/h^2$, to {num}`limit-h:.1e`.
 #
 # ## What's next

@@ -34,28 +34,37 @@
 #
 # Reading takes about 20 minutes, running a minute if the targets have to be measured first.
 
+# %% [markdown]
+# ```{found}
+# chapter: targets
+# # The book fills this box from the recorded numbers.
+# ```
+
 # %% tags=["parameters"]
 universe = "embedded"  # generated here; or "files" or "api": the real TNG
 profile = "quick"  # how much is computed: "smoke", "quick" or "paper"
 seed = 1  # root of every random number
 base_path = ""  # for "files", the simulation's output folder
 subhalo_id = -1  # galaxy to show; -1: a central of median stellar mass
+n_haloes = 12  # haloes that are drawn many times, to measure their noise
+n_draws = 100  # times that each of them is drawn
 
 # %%
 import numpy as np
 
-from dmlib import load
+from dmlib import embedded, load
 from dmlib import published_script_bugs as bugs
 from dmlib.figures import sample as figures
 from dmlib.figures import show
 from dmlib.galaxy import load_galaxy
 from dmlib.results import ARITHMETIC, recorder
-from dmlib.settings import RADII_KPC, Settings
+from dmlib.settings import PROFILES, RADII_KPC, Settings
 from dmlib.targets import (
+    COUNTED,
     baseline_errors,
+    count_noise,
     group_over_subhalo,
     ln_profile,
-    poisson_error,
 )
 from dmlib.universe.release import RUNS, dm_particle_mass
 
@@ -229,11 +238,17 @@ record(
 # satellite can hardly show this.
 # How many satellites are that close depends on the simulation; the embedded universe places its satellites by construction, so these numbers say nothing about TNG.
 # Since the criterion `SubhaloParent = 0` includes satellites ({doc}`03_simulation_and_selection`), this is part of the paper's task, and part of its error.
-# Later chapters give errors for centrals and satellites separately.
+# {doc}`10_networks` gives errors for centrals and satellites separately.
 #
 # ## How accurate is the target itself?
 #
-# **Particles.** A mass counted from $N$ equal particles has a relative error of $1/\sqrt N$: the simulated halo is one random realisation of a smooth distribution.
+# **Particles.** A simulated halo is one random realisation of a smooth distribution.
+# If its particles are independent of each other, a mass counted from $N$ of them has a relative error of $1/\sqrt N$, Poisson's law.
+# The embedded universe draws them independently, so here the law can be tested: we draw the same haloes many times, each time anew, and look at the scatter
+# of the mass within each radius.
+# We do so with the particle mass of each profile of this book; that of `paper` is the one of TNG100-1.
+#
+# In a simulation proper the particles of a halo are not drawn, but have moved in its potential for many orbits, and hence are mixed as if they had been.
 #
 # **Softening.** Gravity between two particles is weakened below a softening length, 0.74 kpc for dark matter and stars in TNG100-1 {cite}`Nelson2019`,
 # because a few particles must not scatter like stars.
@@ -247,31 +262,83 @@ m_dm_tng = dm_particle_mass(
 )
 
 # %%
+plan = embedded.population(settings)
+ids = embedded.selected(plan, settings.selection)
+by_mass = ids[np.argsort(plan.subhalos["m_dm"][ids])]
+ranks = np.linspace(0.1, 0.9, min(n_haloes, len(ids)))
+haloes = by_mass[(ranks * (len(ids) - 1)).astype(int)]
+
+# %%
+noise = {}
+for name, each in PROFILES.items():
+    drawn = embedded.realise(
+        settings, haloes, RADII_KPC, n_draws, m_dm=each.m_dm
+    )
+    noise[name] = count_noise(RADII_KPC, drawn, each.m_dm, seed=seed)
+
+# %%
+labels = {
+    f"{name}: {found.m_particle / 1e6:.3g} million M$_\\odot$": found
+    for name, found in noise.items()
+}
 show(
-    figures.resolution(targets, m_dm_tng),
+    figures.noise(RADII_KPC, labels),
     settings,
-    "target_resolution",
-    caption="Relative error of the target from the number of particles: "
-    "median galaxy, and the range of the middle 68 per cent. Shaded on the "
-    "left: radii where the force in TNG100-1 is softened.",
-    alt="Relative error against radius, falling steeply from 1 kpc to 100 "
-    "kpc, for the particles used here and for those of TNG100-1. The "
-    "innermost radii are shaded.",
-    n=len(targets),
+    "target_noise",
+    caption="Relative scatter of the dark mass within each radius over many "
+    "realisations of the same haloes, for the particle mass of each profile "
+    "of the book. Points and bars: median halo and the middle 68 per cent; "
+    "lines: Poisson's law $1/\\sqrt{N}$ for the median. Shaded: radii where "
+    "the force in TNG100-1 is softened.",
+    alt="Relative scatter against radius, falling steeply from 1 kpc to 100 "
+    "kpc; three series of points, lower for lighter particles, each on its "
+    "own line. The innermost radii are shaded.",
+    n=len(haloes),
+)
+
+# %% [markdown]
+# Compare the points of {numref}`fig-target-noise`, which are measured, with the lines, which are $1/\sqrt N$: they should agree as long as the radius holds only a
+# small part of the halo.
+
+# %%
+of_drawn = {"figure": "target_noise", "n": len(haloes), "universe": "embedded"}
+for name, found in noise.items():
+    mass = f"particles of {found.m_particle:.3g} Msun"
+    record(
+        f"target-noise-{name}",
+        np.nanmedian(100 * found.relative[:, 0]),
+        unit="%",
+        statement=f"Scatter of the target at 1 kpc, median halo, {mass}",
+        **of_drawn,
+    )
+    record(
+        f"target-noise-{name}-ratio",
+        found.over_poisson,
+        statement=f"Scatter of the target over Poisson's law within "
+        f"{COUNTED:g} kpc, {mass}",
+        **of_drawn,
+    )
+
+# %%
+found = noise[profile]
+record(
+    "target-noise-1kpc",
+    np.nanmean(found.relative[:, 0]),
+    error=np.nanstd(found.relative[:, 0], ddof=1) / np.sqrt(len(haloes)),
+    statement="Relative scatter of the target at 1 kpc, mean of haloes",
+    **of_drawn,
+)
+quiet = np.nanmedian(found.relative, axis=0) < 0.05
+record(
+    "target-noise-radius",
+    RADII_KPC[np.argmax(quiet)],
+    unit="kpc",
+    statement="First radius with a scatter of the target below 5 per cent, "
+    "median halo",
+    **of_drawn,
 )
 
 # %%
-median = np.median(targets.m_dm, axis=0)
-for name, particle in (("here", targets.m_dm_particle), ("tng", m_dm_tng)):
-    record(
-        f"noise-{name}",
-        100 * poisson_error(median, particle)[0],
-        unit="%",
-        n=len(targets),
-        statement="Particle noise of the target at 1 kpc, median galaxy, "
-        f"particles of {particle:.3g} Msun",
-        figure="target_resolution",
-    )
 record(
     "mass-offset",
     100 * (bugs.M_DM_PUBLISHED / m_dm_tng - 1),
@@ -281,10 +348,14 @@ record(
 )
 
 # %% [markdown]
-# At 1 kpc the particle noise of a median galaxy's target is {num}`noise-here:.0f` in this copy; with the particles of TNG100-1 it would be
-# {num}`noise-tng:.0f` ({numref}`fig-target-resolution`).
-# No predictor can do better than the noise of the target itself.
-# Keep this in mind when reading errors at the two or three innermost radii.
+# Within 5 kpc the scatter of the realised haloes is {num}`target-noise-quick-ratio:.3f±` times $1/\sqrt N$ with the particles of `quick`, and
+# {num}`target-noise-paper-ratio:.3f±` times with those of TNG100-1 ({numref}`fig-target-noise`): the target is a Poisson count, as expected.
+# Further out the points fall below the line, because the number of particles of the whole halo does not vary.
+#
+# At 1 kpc the scatter of the median halo is {num}`target-noise-smoke:.0f` with the particles of `smoke`, {num}`target-noise-quick:.0f` with those of
+# `quick` and {num}`target-noise-paper:.0f` with those of TNG100-1.
+# No predictor can foresee it: it is an error of the target, which adds to that of the prediction, even of a perfect one.
+# In this copy it is below 5 per cent from {num}`target-noise-radius:.1f` on.
 # The galaxies of the embedded universe are drawn from smooth profiles without softening; in TNG the shaded radii say more about the code than about galaxies.
 #
 # The authors' scripts count particles of $7.5\times10^6\,M_\odot$ where the simulation has $7.46\times10^6$.
@@ -406,6 +477,29 @@ record("baseline-random", worse, statement=of, **shown)
 # of this copy are most alike, and {num}`baseline-outer:.2f±` at 100 kpc ({numref}`fig-target-baselines`).
 # (An error of 0.3 in $\ln M$ is about 30 per cent in $M$.)
 # The random draw is worse by a factor {num}`baseline-random:.2f`, on average over the radii.
+# Centrals and satellites may differ from their own kind by different amounts, so we compute the error of the mean among each kind alone:
+
+# %%
+for name, mask in (("central", is_central), ("satellite", ~is_central)):
+    if mask.sum() < 3:
+        continue
+    alone = baseline_errors(targets.m_dm[mask], seed=seed)
+    for where, i in (("inner", 0), ("outer", -1)):
+        record(
+            f"baseline-{name}-{where}",
+            alone["mean"][i],
+            error=alone["mean_error"][i],
+            n=alone["used"][i],
+            statement=f"Error of ln M of the mean of {name}s among {name}s "
+            f"at {RADII_KPC[i]:.0f} kpc",
+        )
+    ends = (alone["mean"][0], alone["mean"][-1])
+    print(
+        f"{mask.sum()} {name}s: {ends[0]:.2f} at 1, {ends[1]:.2f} at 100 kpc"
+    )
+
+# %% [markdown]
+# Within 100 kpc satellites also differ by the hosts that they are in, and by their places in them.
 #
 # For this reason the book gives every error together with that of the mean profile.
 # An error of 0.4 may be a great success or worthless: it depends on how different the galaxies are, and that is a property of the *sample*.
@@ -445,8 +539,8 @@ record("baseline-random", worse, statement=of, **shown)
 #
 # - The target is the dark matter of the whole FoF group within twenty radii from 1 to 100 kpc of the galaxy's centre, learnt as $\ln M$.
 # - For satellites it includes the host: up to {num}`scope-largest:.0f` times the bound mass within 100 kpc in this copy's universe.
-# - At 1 kpc, where the force is softened, the noise of the target is {num}`noise-here:.0f` here and would be {num}`noise-tng:.0f` with the particles of
-#   TNG100-1.
+# - The target is a count of particles, with Poisson noise: at 1 kpc it scatters by {num}`target-noise-quick:.0f` at profile `quick`, and by
+#   {num}`target-noise-paper:.0f` with the particles of TNG100-1, where the force is softened at that radius besides.
 # - A wrap of positions in the wrong unit tears galaxies at two planes per axis; separations must be wrapped instead.
 # - The mean profile, which looks at no galaxy, has an error of {num}`baseline-best:.2f` at best. Predictions must do better than this.
 #

@@ -35,6 +35,12 @@
 # Reading takes about 15 minutes.
 # Running takes a few minutes if the views have to be observed first, otherwise seconds.
 
+# %% [markdown]
+# ```{found}
+# chapter: dataset
+# # The book fills this box from the recorded numbers.
+# ```
+
 # %% tags=["parameters"]
 universe = "embedded"  # generated here; or "files" or "api": the real TNG
 profile = "quick"  # how much is computed: "smoke", "quick" or "paper"

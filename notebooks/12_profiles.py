@@ -34,6 +34,12 @@
 #
 # Reading takes about 20 minutes; running takes seconds, once the networks are trained.
 
+# %% [markdown]
+# ```{found}
+# chapter: profiles
+# # The book fills this box from the recorded numbers.
+# ```
+
 # %% tags=["parameters"]
 universe = "embedded"  # generated here; or "files", a TNG tree on disk
 profile = "quick"  # how much is computed: "smoke", "quick" or "paper"
@@ -145,7 +151,7 @@ record("profiles-scatter", spread, statement=f"Half width of middle 68% {say}")
 #
 # ## Two galaxies
 #
-# The talk shows two galaxies of TNG100, subhaloes 108013 and 60744, one easy and one hard. We show those if this copy of the book was made from TNG and they are among the test galaxies. Otherwise two other galaxies replace them, chosen by a rule fixed beforehand: we rank all test galaxies
+# The talk shows two galaxies of TNG100, subhaloes 108013 and 60744, one easy and one hard. Both are satellites in clusters, whose dark matter dominates the target at large radii ({doc}`03_simulation_and_selection`). We show those if this copy of the book was made from TNG and they are among the test galaxies. Otherwise two other galaxies replace them, chosen by a rule fixed beforehand: we rank all test galaxies
 # by their mean $|\Delta M/M|$ from 5 to 50 kpc, take those at 20 and at 90 per cent, and of their three views the middle one. (The rule uses the true masses of test galaxies. That is acceptable for an illustration, and for nothing else.)
 
 # %%

@@ -34,6 +34,12 @@
 #
 # Reading takes about 20 minutes. Running takes two minutes on two cores once the networks are trained.
 
+# %% [markdown]
+# ```{found}
+# chapter: saliency
+# # The book fills this box from the recorded numbers.
+# ```
+
 # %% tags=["parameters"]
 universe = "embedded"  # generated here; or "files", a TNG tree on disk
 profile = "quick"  # how much is computed: "smoke", "quick" or "paper"
@@ -513,7 +519,7 @@ for name, values in exchanged.items():
 # ## What does not follow
 #
 # A saliency map describes the network. It shows on which pixels *this* function depends, trained on *these* galaxies. That the pixels matter to the *galaxy*, physically, is a further step: a network may use a consequence instead of a cause (light instead of mass), it may neglect available
-# information, and two networks with the same error may use different pixels. In the embedded universe in particular, we wrote every relation between light and dark matter ourselves, from published relations.
+# information, and two networks with the same error may use different pixels. In the embedded universe in particular, every relation between light and dark matter is one that we put in, measured on a catalogue of TNG100 or published.
 #
 # ## Exercise
 #

@@ -134,9 +134,12 @@ hybrids = {
     )
     for name, inputs in told_by.items()
 }
+floor = load.floor(settings)
+ideal = None if floor is None else floor.masses["floor/all/observed"]
 match = method_comparison.assemble(
-    benchmark, predictions, network, titles, hybrids
+    benchmark, predictions, network, titles, hybrids, ideal
 )
+bound = () if ideal is None else ("floor",)
 
 # %%
 yes = match.judged()
@@ -202,7 +205,9 @@ record(
 #
 # ## Error against radius
 #
-# From here on all errors are for the accepted views, for every method; the networks get neither credit nor blame for galaxies that the
+# From here on all errors are for the accepted views, for every method. The **information floor** of {doc}`10_networks` is the error of an observer who knows how the
+# galaxies of the embedded universe were drawn and who sees what images and maps allow. The network with all inputs is an ensemble; those with images or HI alone may
+# have fewer members at this profile ({doc}`11_inputs` compares them with equal care). The networks get neither credit nor blame for galaxies that the
 # rotation-curve method rejects. The baselines set the standard for success: the mean of all training profiles is the best guess
 # without any observation of the galaxy, and the boosted trees use a handful of numbers measured on it.
 
@@ -211,7 +216,7 @@ rivals = ("nfw", "burkert", "nfw_lcdm", "population")
 panels = {
     "rotation curves": rivals,
     "networks and baselines": tuple(titles),
-    "the same knowledge": ("population", best_network, "hybrid"),
+    "the same knowledge": ("population", best_network, "hybrid", *bound),
 }
 show(
     figures.errors(match, panels, yes, seed),
@@ -228,7 +233,7 @@ show(
 
 # %%
 columns = [0, 6, 12, 15, 19]
-names = [*rivals, *hybrids, *titles]
+names = [*rivals, *hybrids, *titles, *bound]
 heads = ("method", *(f"{match.radii[k]:.3g} kpc" for k in columns))
 table = method_comparison.error_table(match, names, yes, seed, columns)
 print("mean |dM/M| in per cent, accepted views")
@@ -338,7 +343,7 @@ for name in against:
 # %%
 shown = (
     *(*rivals, *hybrids, best_network),
-    *("baseline/boosted", "baseline/mean"),
+    *("baseline/boosted", "baseline/mean", *bound),
 )
 duels = {
     place: {

@@ -6,9 +6,16 @@ hand::
     python records/measure.py selection PATH
     python records/measure.py colours PATH
     python records/measure.py image PATH --subhalo-id 6
+    python records/measure.py box-selection PATH
+    python records/measure.py box-at-fixed-mass PATH
+    python records/measure.py box-integrated PATH
+    python records/measure.py contraction PATH
 
 PATH is the ``output`` folder of a tree with rows of the real TNG100-1 group catalogue, or the published SKIRT image
-``broadband_6.fits``. Chapters read a record with `dmlib.load.record`.
+``broadband_6.fits``. For the records of the whole box it is the folder ``tng100_real`` of the mirror (see
+``data_manifest.yaml`` and `tng100_rows`), or, except for the selection, the ``output`` folder of the whole TNG100-1. For
+the contraction it is ``TangoSIDM_L025N376_CDM_haloes.hdf5``.
+Chapters read a record with `dmlib.load.record`.
 """
 
 from __future__ import annotations
@@ -19,11 +26,19 @@ import json
 import sys
 from pathlib import Path
 
+import h5py
 import numpy as np
 from astropy import units as u
+from astropy.table import QTable, Table, vstack
+
+# Its folder is not on the path when a test runs this file.
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import tng100_rows
 
 from dmlib import __version__
 from dmlib.errors import DmlibError
+from dmlib.evaluation.catalogue import MASS_BINS, at_fixed_mass, catalogue_table, kinds
+from dmlib.evaluation.integrated import CURVES, learning_curve, regressions
 from dmlib.files import sha256, write_text
 from dmlib.observe.grid import SkyGrid
 from dmlib.observe.images.bands import BANDS as SDSS
@@ -34,6 +49,8 @@ from dmlib.sample import select
 from dmlib.settings import PROFILES, Settings
 from dmlib.units import PART_TYPE
 from dmlib.universe import Universe, open_universe
+from mocktng import relations, structure, tng100
+from mocktng.units import G
 
 _TNG = "Nelson et al. 2019, Computational Astrophysics and Cosmology 6, 2 (the IllustrisTNG data release)"
 
@@ -110,9 +127,115 @@ def measure_colours(universe: Universe) -> dict:
     return measured
 
 
+def measure_at_fixed_mass(table: QTable) -> dict:
+    """Medians and scatters of galaxies' properties in bins of stellar mass, see `at_fixed_mass`."""
+    table = table.copy()
+    # Of the real centrals only those of massive groups have it: no fair sample at a given stellar mass.
+    table["m_dm_2rhalf"][np.asarray(table["is_central"])] = np.nan
+    return {"bins": list(MASS_BINS), "rows": rows_of(at_fixed_mass(table))}
+
+
+def measure_integrated(table: QTable) -> dict:
+    """Errors of regressions of the dark mass on integrated observables, see `dmlib.evaluation.integrated`."""
+    curves = vstack([learning_curve(table, *task) for task in CURVES])
+    counts = {kind: int((members & table["forms_stars"]).sum()) for kind, members in kinds(table).items()}
+    return {"galaxies": counts, "rows": rows_of(regressions(table)), "curves": rows_of(curves)}
+
+
+def measure_contraction(path: Path) -> dict:
+    """Dark matter of the haloes of a hydrodynamical run beside the contraction from which mocktng is made.
+
+    Parameters
+    ----------
+    path : Path
+        ``TangoSIDM_L025N376_CDM_haloes.hdf5``: circular speeds of dark matter, stars and gas of SWIFT-EAGLE haloes.
+
+    Returns
+    -------
+    dict
+        At some radii, the median and the scatter of log10 of the dark matter over that of an NFW halo of the
+        concentration of the run without baryons (Anbajagane et al. 2022), as it is and contracted by the halo's own
+        stars and gas (Cautun et al. 2020).
+    """
+    radii = np.array([2.0, 3.0, 5.0, 7.0, 10.0, 15.0, 20.0, 30.0, 50.0, 80.0])
+    with h5py.File(path, "r") as file:
+        halos, profiles = file["Halo_data"], file["Profile_data"]
+        log_star, m200 = halos["Mstar"][:], 10 ** halos["M200c"][:]
+        r = profiles["Velocity_radial_bins"][:]
+        mass = {
+            name: profiles[f"{name}_Circular_Velocity"][:] ** 2 * r[:, None] / G
+            for name in ("Dark_matter", "Stars", "Gas")
+        }
+    chosen = np.flatnonzero(log_star >= 10.0)
+    concentration = 10 ** tng100.concentration(m200)[0]
+    ratios: dict[str, list[np.ndarray]] = {"uncontracted": [], "contracted": []}
+    for i in chosen:
+        r200 = float(relations.r200_of(m200[i]))
+        before = (1 - structure.COSMIC_BARYON_FRACTION) * structure.nfw_mass(r, m200[i], r200, concentration[i])
+        after = structure.contract(before, mass["Stars"][:, i] + mass["Gas"][:, i])
+        dark = np.maximum(mass["Dark_matter"][:, i], 1.0)
+        for name, model in (("uncontracted", before), ("contracted", after)):
+            ratios[name].append(np.interp(radii, r, np.log10(dark / model)))
+    columns = {"radius": radii, "n": np.full(radii.size, len(chosen))}
+    for name, rows in ratios.items():
+        columns |= {name: np.median(rows, axis=0), f"{name}_scatter": np.std(rows, axis=0)}
+    return {"rows": rows_of(Table(columns))}
+
+
+def rows_of(table: Table) -> list[dict]:
+    """Rows of a table of measured numbers, to four digits after the point."""
+    columns = [
+        np.round(table[name], 4).tolist() if table[name].dtype.kind == "f" else table[name].tolist()
+        for name in table.colnames
+    ]
+    return [dict(zip(table.colnames, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+#: Records of the whole box: name -> statement, and the function of the folder or of the table that measures it.
+_BOX = {
+    "selection": "What the paper's cuts leave of the whole TNG100-1, and where the talk's two galaxies lie",
+    "at_fixed_mass": "Medians and scatters of galaxies' properties at fixed stellar mass",
+    "integrated": "How well plain regressions on a galaxy's integrated properties predict its dark mass",
+}
+
+
+def record_of_box(what: str, path: Path, shared: dict) -> dict:
+    """One of the records of the whole box, `_BOX`, from the mirror's rows or from the whole group catalogue."""
+    about = {"simulation": "TNG100-1", "snapshot": 99, "source": tng100_rows.SOURCE}
+    about["citation"] = f"{_TNG}; {tng100_rows.CITATION}"
+    if what == "selection":
+        measured = tng100_rows.measure_selection(path)
+    else:
+        if (path / tng100_rows.CENTRALS).is_file():
+            table = tng100_rows.real_table(path)
+        else:
+            tree = open_tree(path)
+            table = catalogue_table(tree)
+            about = {"simulation": tree.name, "snapshot": tree.header.snapshot, "source": "the whole group catalogue"}
+            about["citation"] = _TNG
+        measured = {"at_fixed_mass": measure_at_fixed_mass, "integrated": measure_integrated}[what](table)
+    files = {name: sha256(path / name) for name in tng100_rows.FILES if (path / name).is_file()}
+    return {
+        "id": f"tng100_{what}",
+        "statement": _BOX[what],
+        **about,
+        "sha256": files,
+        "command": f"python records/measure.py box-{what.replace('_', '-')} PATH",
+        **shared,
+        "measured": measured,
+    }
+
+
+def open_tree(path: Path) -> Universe:
+    """A tree on disk."""
+    return open_universe(Settings(universe="files", base_path=str(path)))
+
+
 def record_of(what: str, path: Path, subhalo_id: int) -> dict:
     """Measure one record, with its source, citation and the command that repeats it."""
     shared = {"date": datetime.date.today().isoformat(), "dmlib": __version__}
+    if what.startswith("box-"):
+        return record_of_box(what.removeprefix("box-").replace("-", "_"), path, shared)
     if what == "image":
         measured = measure_image(path)
         return {
@@ -127,7 +250,19 @@ def record_of(what: str, path: Path, subhalo_id: int) -> dict:
             **shared,
             "measured": measured,
         }
-    universe = open_universe(Settings(universe="files", base_path=str(path)))
+    if what == "contraction":
+        return {
+            "id": "eagle_contraction",
+            "statement": "Dark matter of haloes of a hydrodynamical simulation beside the contraction of Cautun+2020",
+            "simulation": "SWIFT-EAGLE, 25 Mpc, cold dark matter",
+            "source": "haloes with at least 1e10 Msun of stars of TangoSIDM_L025N376_CDM_haloes.hdf5",
+            "citation": "Correa et al. 2024; Schaye et al. 2015, MNRAS 446, 521",
+            "sha256": sha256(path),
+            "command": "python records/measure.py contraction PATH",
+            **shared,
+            "measured": measure_contraction(path),
+        }
+    universe = open_tree(path)
     header = universe.header
     shared |= {
         "simulation": header.simulation,
@@ -154,10 +289,14 @@ def record_of(what: str, path: Path, subhalo_id: int) -> dict:
     }
 
 
+#: What can be measured.
+CHOICES = ("selection", "colours", "image", "contraction", *(f"box-{name.replace('_', '-')}" for name in _BOX))
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Measure a record and write it."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("what", choices=("selection", "colours", "image"), help="which record")
+    parser.add_argument("what", choices=CHOICES, help="which record")
     parser.add_argument("path", type=Path, help="an output folder with a group catalogue, or a published image")
     parser.add_argument("--subhalo-id", type=int, default=6, help="subhalo of the image")
     parser.add_argument("--out", type=Path, help="file to write; default records/<id>.json")

@@ -11,10 +11,11 @@ from pathlib import Path
 import jupytext
 import pytest
 
-from claims import load_outline
+from claims import load_claims, load_outline
 from dmlib.pipeline.notebooks import declared_parameters
 from dmlib.pipeline.steps import SHARED_PARAMETERS, chapter_of
 from dmlib.settings import Settings
+from found import load_found
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.py"))
@@ -164,8 +165,9 @@ def test_no_paths_of_a_machine_and_no_keys(path):
     assert not KEY.search(text)
 
 
-def test_numbers_quoted_are_recorded_somewhere():
-    """Each ``{num}`id``` occurs in the code of a notebook, whole or as an f-string that can give it."""
+@pytest.fixture(scope="module")
+def recorded():
+    """Whether an id occurs in the code of some notebook, whole or as an f-string that can give it."""
     known: set[str] = set()
     patterns: list[re.Pattern] = []
     for path in NOTEBOOKS:
@@ -174,11 +176,37 @@ def test_numbers_quoted_are_recorded_somewhere():
                 if isinstance(node, ast.Constant) and isinstance(node.value, str):
                     known.add(node.value)
                 elif isinstance(node, ast.JoinedStr):
-                    parts = [re.escape(p.value) if isinstance(p, ast.Constant) else ".+" for p in node.values]
-                    patterns.append(re.compile("".join(parts)))
+                    parts = [re.escape(p.value) if isinstance(p, ast.Constant) else "(.+?)" for p in node.values]
+                    # What ends with a dash is the beginning of a sum of strings.
+                    patterns.append(re.compile("".join(parts) + ".*" * parts[-1].endswith("-")))
+
+    def gives(pattern: re.Pattern, id: str) -> bool:
+        """An f-string of nothing but dashes and variables must begin with a word of the notebooks."""
+        found = pattern.fullmatch(id)
+        if found is None or re.search("[a-z]{2}", pattern.pattern):
+            return found is not None
+        return any(id[: place.start()] in known for place in re.finditer("-", id))
+
+    return lambda id: id in known or any(gives(pattern, id) for pattern in patterns)
+
+
+def test_numbers_quoted_are_recorded_somewhere(recorded):
     for path in NOTEBOOKS:
         for id in NUMBER_ROLE.findall(prose(jupytext.read(path))):
-            assert id in known or any(p.fullmatch(id) for p in patterns), f"{path.name} quotes {id}, recorded nowhere"
+            assert recorded(id), f"{path.name} quotes {id}, recorded nowhere"
+
+
+def test_numbers_of_claims_and_boxes_are_recorded_somewhere(recorded):
+    book = ROOT / "book"
+    chapters = {chapter.id for part in load_outline(book / "outline.yml") for chapter in part.chapters}
+    for claim in load_claims(book / "claims.yml", chapters):
+        ids = [id for reading in (claim, *claim.readings) for id in (reading.result, reading.floor) if id]
+        for id in (*ids, *NUMBER_ROLE.findall(claim.why)):
+            assert recorded(id), f"claim {claim.id} needs {id}, recorded nowhere"
+    for chapter, groups in load_found(book / "found.yml", chapters).items():
+        for name in {name for group in groups for sentence in group for name in sentence.names}:
+            id = re.sub(r"\.(error|n)$", "", name.strip("|"))
+            assert recorded(id), f"the box of {chapter} needs {id}, recorded nowhere"
 
 
 def test_chapters_record_under_their_own_id(path, notebook):

@@ -6,9 +6,11 @@ import json
 import runpy
 
 import pytest
+from astropy.table import Table
 
 from dmlib import load
 from dmlib.errors import DmlibError
+from dmlib.evaluation.integrated import error_of, regressions
 from dmlib.published_script_bugs import selection_readings
 from dmlib.universe.files import FilesUniverse
 
@@ -25,7 +27,7 @@ def test_every_record_says_where_it_is_from(repository):
     for name in names:
         record = load.record(name)
         assert record["id"] == name and record["command"].startswith("python records/measure.py")
-        assert "Nelson" in record["citation"] and "TNG100-1" in record["simulation"] and record["date"] > "2026"
+        assert "et al." in record["citation"] and record["simulation"] and record["date"] > "2026"
 
 
 def test_selection_of_the_real_rows(shared_data):
@@ -58,9 +60,70 @@ def test_colours_of_the_real_rows(shared_data, measure, tmp_path):
     assert str(tmp_path) not in out.read_text() and str(base) not in out.read_text()
 
 
+@pytest.mark.parametrize("what", ["selection", "at_fixed_mass"])
+def test_the_whole_box_gives_the_same_again(what, shared_data, measure, tmp_path):
+    out = tmp_path / "box.json"
+    rows = shared_data / "tng100_real"
+    assert measure["main"]([f"box-{what.replace('_', '-')}", str(rows), "--out", str(out)]) == 0
+    again, kept = json.loads(out.read_text()), load.record(f"tng100_{what}")
+    assert again["measured"] == kept["measured"] and again["sha256"] == kept["sha256"]
+    assert str(rows) not in out.read_text()
+
+
+def test_the_whole_box_as_its_compilers_counted_it():
+    measured = load.record("tng100_selection")["measured"]
+    box, groups = measured["box"], measured["massive_groups"]
+    assert (box["centrals"], box["selected_centrals"]) == (3952, 2974)
+    # The number that could not be counted here agrees with the one that follows from another mass of the satellites.
+    assert box["mass_as_compiled"] == pytest.approx(box["mass_expected"], rel=0.02)
+    assert groups["centrals"] + groups["satellites"] == groups["mass_sfr_flag"]
+    assert all(galaxy["rank"] > 0 for galaxy in measured["talk"].values())
+
+
+def test_regressions_of_the_real_rows(shared_data, measure):
+    """One row of inputs, by the formula: all of them take a minute."""
+    table = measure["tng100_rows"].real_table(shared_data / "tng100_real")
+    again = regressions(table, inputs=("M*, r_half",), methods=("ridge",))
+    kept = load.record("tng100_integrated")["measured"]
+    rows = {(r["kind"], r["target"]): r for r in kept["rows"] if (r["inputs"], r["method"]) == ("M*, r_half", "ridge")}
+    assert len(again) == len(rows) == 8
+    for row in again:
+        old = rows[row["kind"], row["target"]]
+        assert row["n"] == old["n"]
+        assert [row["relative"], row["rms"]] == pytest.approx([old["relative"], old["rms"]], abs=1e-3)
+    assert kept["galaxies"]["central"] == load.record("tng100_selection")["measured"]["box"]["selected_centrals"]
+
+
+def test_what_a_network_must_beat():
+    """The numbers on which the text is built, as those who joined the rows first measured them."""
+    kept = Table(load.record("tng100_integrated")["measured"]["rows"])
+    for target, inputs, about in (
+        ("m_dm_rhalf", "M*", 0.39),
+        ("m_dm_rhalf", "M*, r_half", 0.11),
+        ("m_dm", "M*", 0.206),
+        ("m_dm", "magnitudes, colours, r_half", 0.16),
+        ("v_max", "magnitudes, colours, r_half", 0.035),
+    ):
+        found = error_of(kept, target, inputs)
+        assert abs(found.value - about) < 0.03 * about + 3 * found.error, (target, inputs)
+
+
+def test_contraction_describes_the_haloes_of_a_hydrodynamical_run(shared_data, measure, tmp_path):
+    source = shared_data / "eagle" / "TangoSIDM_L025N376_CDM_haloes.hdf5"
+    if not source.is_file():
+        pytest.skip("the haloes of EAGLE are not here")
+    out = tmp_path / "contraction.json"
+    assert measure["main"](["contraction", str(source), "--out", str(out)]) == 0
+    again, kept = json.loads(out.read_text())["measured"]["rows"], load.record("eagle_contraction")["measured"]["rows"]
+    assert again == kept
+    inner = [row for row in kept if 3 <= row["radius"] <= 10]
+    assert all(abs(row["contracted"]) < abs(row["uncontracted"]) for row in inner)
+
+
 def test_an_unreadable_source_is_one_sentence(measure, tmp_path, capsys):
     assert measure["main"](["selection", str(tmp_path / "nowhere")]) == 1
     assert "does not exist" in capsys.readouterr().err
+    assert measure["main"](["box-selection", str(tmp_path)]) == 1
     assert measure["main"](["image", str(tmp_path / "none.fits")]) == 1
     assert "none.fits" in capsys.readouterr().err
 

@@ -10,10 +10,10 @@ from astropy import units as u
 from astropy.table import QTable
 from pydantic import ValidationError
 
-from claims import place
 from dmlib import results
 from dmlib.sample import subsample
 from dmlib.settings import Settings
+from quoting import place
 from toy_repository import ToyRepository
 
 
@@ -103,7 +103,7 @@ class TestOrigin:
         assert settings.origin == "embedded" and "not TNG" in settings.label
         results.record(settings, "a.mass", 1.0, chapter="one", statement="A mass")
         row = json.loads(results.chapter_path(settings, "one").read_text())[0]
-        assert row["universe"] == "embedded" and "not a statement about TNG" in place(row)
+        assert row["universe"] == "embedded" and place(row) == "the embedded universe (profile quick)"
 
     def test_tng_is(self):
         settings = Settings(universe="api")

@@ -6,11 +6,11 @@ import h5py
 import numpy as np
 import pytest
 
-from dmlib import load
+from dmlib import embedded, load
 from dmlib import targets as module
 from dmlib.galaxy import load_galaxy
 from dmlib.settings import RADII_KPC, Settings
-from dmlib.targets import TargetsError, baseline_errors, build, poisson_error, read_targets
+from dmlib.targets import TargetsError, baseline_errors, build, count_noise, poisson_error, read_targets
 from tiny_tng import TinyGroup, TinySubhalo, gas, stars, toy_groups, write_tree
 
 
@@ -126,3 +126,25 @@ def test_galaxies_without_a_particle_inside_are_left_out_there():
     assert baseline_errors(mass)["used"].tolist() == [9, 10]
     with pytest.raises(TargetsError, match="needs three"):
         baseline_errors(np.zeros((5, 2)))
+
+
+def test_counts_of_independent_particles_are_poisson_and_of_ordered_ones_are_not():
+    rng = np.random.default_rng(4)
+    radii, expected = np.array([1.0, 2.0, 4.0, 8.0]), np.array([8.0, 40.0, 200.0, 1000.0])
+    masses = 1e7 * rng.poisson(expected, (30, 100, 4))
+    found = count_noise(radii, masses, 1e7)
+    assert found.over_poisson.value == pytest.approx(1.0, abs=4 * found.over_poisson.error)
+    assert found.over_poisson.error < 0.03
+    np.testing.assert_allclose(np.mean(found.relative, axis=0), expected**-0.5, rtol=0.05)
+    ordered = 1e7 * np.floor(expected + rng.random((30, 100, 1)))
+    assert count_noise(radii, ordered, 1e7).over_poisson.value < 0.3
+
+
+def test_realised_haloes_scatter_as_poisson_counts():
+    """Within 5 per cent, at the particle mass of the profile."""
+    settings = Settings(profile="smoke")
+    drawn = embedded.population(settings)
+    ids = embedded.selected(drawn, settings.selection)[:12]
+    masses = embedded.realise(settings, ids, RADII_KPC, 200)
+    found = count_noise(RADII_KPC, masses, settings.sizes.m_dm)
+    assert found.over_poisson.value == pytest.approx(1.0, abs=0.05)

@@ -28,6 +28,20 @@ Another goes up to $M$.
 
 The measured value is {{num}}`{id}.mass:.1e±`, from {{num}}`{id}.n` galaxies; see {{numref}}`fig-toy-{slug}`."""
 
+FOUND = """
+front:
+  - {when: "{toy01.mass} > 1e11", say: "The toy galaxy is massive, {toy01.mass:.1e}."}
+  - {say: "It is alone."}
+introduction:
+  - - {when: "larger({toy01.mass}, 2e11)", say: "The toy galaxy is heavier than the other."}
+    - {else: "The toy galaxy is not heavier than the other, {toy01.mass:.1e±}."}
+"""
+
+BOX = """```{found}
+chapter: introduction
+# The book fills this box from the recorded numbers.
+```"""
+
 EXERCISE = """:::{admonition} Exercise
 :class: tip
 What is the mass within 10 kpc at 200 km/s?
@@ -83,13 +97,14 @@ def toy_run(settings: Settings, root: Path, repository: Path) -> Path:
     rows = yaml.safe_load(claims.read_text())
     for row in rows:
         # The toy chapters do not record what the true ones do.
-        row.pop("result", None)
-        row.pop("criterion", None)
-        row.pop("format", None)
-        row.pop("data", None)
-    rows[0] |= {"result": "toy01.mass", "criterion": "<= 2e11", "format": ".1e"}
-    rows[1] |= {"result": "toy02.mass", "criterion": ">= 2e11", "why": "Because it is a toy.", "known_difference": True}
+        for key in ("result", "criterion", "format", "floor", "readings", "why"):
+            row.pop(key, None)
+    rows[0] |= {"chapter": "introduction", "result": "toy01.mass", "criterion": "<= 2e11", "format": ".1e"}
+    rows[0] |= {"floor": "toy01.n"}
+    rows[1] |= {"chapter": "selection", "result": "toy02.mass", "criterion": ">= 2e11", "why": "Because it is a toy."}
+    rows[1] |= {"readings": [{"reading": "a toy", "result": "toy01.n", "criterion": "== 3"}]}
     claims.write_text(yaml.safe_dump(rows, allow_unicode=True, sort_keys=False))
+    (root / "book" / "found.yml").write_text(FOUND)
     settings.notebooks_dir.mkdir(parents=True)
     for part in load_outline(root / "book" / "outline.yml"):
         for chapter in part.chapters:
@@ -119,4 +134,6 @@ def toy_chapter(settings: Settings, root: Path, name: str) -> None:
         executed("show(figure, settings)", figure_outputs(settings, f"toy_{slug}"), 4),
         nbformat.v4.new_markdown_cell(EXERCISE),
     ]
+    if name == "01_introduction":
+        notebook.cells.insert(1, nbformat.v4.new_markdown_cell(BOX))
     nbformat.write(notebook, settings.notebooks_dir / f"{name}.ipynb")

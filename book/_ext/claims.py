@@ -1,17 +1,16 @@
-"""The paper's claims as rows: what it says, what we measured, whether that holds, and on which universe.
+"""The paper's claims as rows: what it says, what we measured, whether that meets the criterion, and on which universe.
 
 The rows are ``book/claims.yml``, the chapters ``book/outline.yml``. A verdict is computed from ``results.json`` and a
-criterion, never written by hand. A claim that fails is printed as failing, one without a number as not yet measured.
+criterion, never written by hand.
 """
 
 from __future__ import annotations
 
-import math
 import operator
 import re
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -19,12 +18,14 @@ import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from dmlib.errors import DmlibError
-from dmlib.results import ARITHMETIC, ResultsError
+from quoting import place
 
 T = TypeVar("T")
 
 Grade = Literal["paper", "talk", "abstract", "code", "follow-up"]
-Kind = Literal["holds", "fails", "differs", "unmeasured", "to-come"]
+Table = Literal["paper", "scripts"]
+Data = Literal["universe", "tng100", "galaxies", "scripts"]
+Kind = Literal["met", "not-met", "undecided", "unmeasured", "unstated"]
 
 #: Sources for what the paper says.
 GRADES: dict[str, str] = {
@@ -35,15 +36,30 @@ GRADES: dict[str, str] = {
     "follow-up": "the abstract of the follow-up paper, arXiv:2510.18964",
 }
 
+#: The two tables of claims, and what their rows are called.
+TABLES: dict[str, str] = {"paper": "Claims of the paper", "scripts": "Checks of its scripts"}
+
+#: What a verdict can be a verdict on. ``universe`` is that of this copy of the book, which the number names.
+PLACES: dict[str, str] = {
+    "universe": "",
+    "tng100": "real TNG100",
+    "galaxies": "real galaxies",
+    "scripts": "the authors' scripts",
+}
+
+#: The verdicts in words, in the order of a tally.
+VERDICTS: dict[Kind, str] = {
+    "met": "met",
+    "not-met": "not met",
+    "undecided": "undecided within the error",
+    "unmeasured": "not measured",
+    "unstated": "no number in the paper",
+}
+
 _OPERATORS = {"<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operator.gt, "==": operator.eq}
 _NUMBER = r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?"
 _COMPARE = re.compile(rf"(<=|>=|<|>|==)\s*({_NUMBER})")
 _WITHIN = re.compile(rf"({_NUMBER})\s+within\s+({_NUMBER})\s*(%?)")
-
-_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-
-#: The committed record in a universe's name.
-_RECORD = re.compile(r"\(records/[^)]*\)")
 
 
 class ClaimsError(DmlibError):
@@ -78,14 +94,38 @@ class Part(_Strict):
     chapters: list[Chapter]
 
 
-class Claim(_Strict):
-    """One claim of the paper.
+class Reading(_Strict):
+    """One way to read a claim: a number and the condition that it must meet.
+
+    Parameters
+    ----------
+    reading : str
+        The reading in words (MyST); empty where there is only one.
+    result : str, optional
+        Id of the recorded number; None if no chapter measures the claim.
+    criterion : str, optional
+        Condition under which the claim is met: ``<= 0.2``, ``== 55`` or ``106.5 within 1%``. None where the paper
+        states nothing that our number could be compared with.
+    format : str
+        Python format of our number.
+    floor : str, optional
+        Id of the information floor: the same measure for an ideal observer of the embedded universe.
+    """
+
+    reading: str = ""
+    result: str | None = None
+    criterion: str | None = None
+    format: str = ""
+    floor: str | None = None
+
+
+class Claim(Reading):
+    """One claim of the paper, or one check of its scripts, with its first reading.
 
     Parameters
     ----------
     id : str
-    group : str
-        Section of the paper's story: ``simulation``, ``selection``, ``results``, ...
+    table : {"paper", "scripts"}
     statement : str
         The claim in one sentence (MyST).
     paper : str
@@ -94,60 +134,61 @@ class Claim(_Strict):
         Source for what the paper says, see `GRADES`.
     chapter : str
         Chapter that tests it.
-    result : str, optional
-        Id of the recorded number; None if no chapter measures it yet.
-    criterion : str, optional
-        Condition under which the claim holds: ``<= 0.2``, ``== 55`` or ``106.5 within 1%``.
-    format : str
-        Python format of our number.
+    data : {"universe", "tng100", "galaxies", "scripts"}
+        What the verdict is a verdict on: the universe of this copy of the book, real TNG100, real galaxies, or the
+        authors' scripts. A number measured on other data does not judge the claim.
     why : str
-        Why the two differ, or why nothing is measured, as far as we know.
-    known_difference : bool
-        Whether the paper's statement is known to be wrong or about something else: a number that misses the criterion
-        then *differs* rather than fails.
+        Why the two differ, or why nothing is measured, as far as we know (MyST).
+    criterion_changed : str
+        Date, old and new criterion, and the reason, if measure or criterion were changed after results had been seen.
+    readings : list of Reading
+        Other readings of the claim. The tally counts the first.
     optional : bool
         Whether the number needs data that a reader may not have; without them the row says so.
-    data : str
-        The data that the claim is about (beginning of a row's ``universe``, such as ``SPARC``); a number measured on
-        other data does not judge it.
     """
 
     id: str
-    group: str
+    table: Table
     statement: str
     paper: str
     grade: Grade
     chapter: str
-    result: str | None = None
-    criterion: str | None = None
-    format: str = ""
+    data: Data
     why: str = ""
-    known_difference: bool = False
+    criterion_changed: str = ""
+    readings: tuple[Reading, ...] = ()
     optional: bool = False
-    data: str = ""
 
 
 @dataclass(frozen=True)
 class Row:
-    """A claim with its verdict.
+    """A reading of a claim with its verdict.
 
     Parameters
     ----------
     claim : Claim
-    kind : {"holds", "fails", "differs", "unmeasured", "to-come"}
-    verdict : str
-        The same in words.
+    reading : Reading
+        The claim itself for its first reading.
+    kind : {"met", "not-met", "undecided", "unmeasured", "unstated"}
+        Key of `VERDICTS`.
+    on : str
+        The data that the verdict is about, for example ``the embedded universe``; empty without a verdict.
     where : str
-        On which data it was measured, or why it was not.
-    result : dict or None
-        Row of ``results.json``.
+        The same with sample or profile, or why there is no number.
+    result, floor : dict or None
+        Rows of ``results.json``.
+    others : tuple of Row
+        The claim's further readings.
     """
 
     claim: Claim
+    reading: Reading
     kind: Kind
-    verdict: str
-    where: str
-    result: dict | None
+    on: str = ""
+    where: str = ""
+    result: dict | None = None
+    floor: dict | None = None
+    others: tuple[Row, ...] = ()
 
 
 def load_outline(path: str | Path) -> list[Part]:
@@ -183,10 +224,13 @@ def load_claims(path: str | Path, chapters: Container[str]) -> list[Claim]:
     for claim in claims:
         if claim.chapter not in chapters:
             raise ClaimsError(f"{name}: claim '{claim.id}' names chapter '{claim.chapter}', not in outline.yml")
-        if (claim.result is None) != (claim.criterion is None):
-            raise ClaimsError(f"{name}: claim '{claim.id}' needs both a result and a criterion, or neither")
-        if claim.criterion is not None:
-            holds(claim.criterion, 0.0)
+        for reading in (claim, *claim.readings):
+            if reading.criterion is not None:
+                if reading.result is None:
+                    raise ClaimsError(f"{name}: claim '{claim.id}' has a criterion, but no result to judge by it")
+                holds(reading.criterion, 0.0)
+        if not all(reading.reading and reading.criterion for reading in claim.readings):
+            raise ClaimsError(f"{name}: each reading of claim '{claim.id}' needs its words and its criterion")
     return claims
 
 
@@ -245,13 +289,44 @@ def holds(criterion: str, value: float) -> bool:
     if match := _COMPARE.fullmatch(text):
         return bool(_OPERATORS[match[1]](value, float(match[2])))
     if match := _WITHIN.fullmatch(text):
-        centre, width = float(match[1]), float(match[2])
-        return abs(value - centre) <= (abs(centre) * width / 100 if match[3] else width)
+        low, high = _bounds(criterion)
+        return low <= value <= high
     raise ClaimsError(f"criterion {criterion!r} is not like '<= 0.2', '== 55' or '106.5 within 1%'")
 
 
+def _bounds(criterion: str) -> tuple[float, ...]:
+    """Where a criterion turns from met to not met."""
+    if match := _WITHIN.fullmatch(criterion.strip()):
+        centre, width = float(match[1]), float(match[2])
+        width = abs(centre) * width / 100 if match[3] else width
+        return centre - width, centre + width
+    return tuple(float(number) for number in re.findall(_NUMBER, criterion))
+
+
+def judge(criterion: str, value: float, error: float | None) -> Kind:
+    """Give the verdict on a number.
+
+    Parameters
+    ----------
+    criterion : str
+        As of `holds`.
+    value : float
+    error : float or None
+        One standard deviation; None for a number without one.
+
+    Returns
+    -------
+    {"met", "not-met", "undecided"}
+        Undecided where a bound of the criterion lies within the error bar, from ``value - error`` to ``value + error``.
+    """
+    good = holds(criterion, value)
+    if error is not None and any(abs(value - bound) < error for bound in _bounds(criterion)):
+        return "undecided"
+    return "met" if good else "not-met"
+
+
 def evaluate(claim: Claim, results: Mapping[str, dict], chapters: Container[str]) -> Row:
-    """Give a claim its verdict.
+    """Give a claim its verdict, and each of its further readings its own.
 
     Parameters
     ----------
@@ -264,120 +339,75 @@ def evaluate(claim: Claim, results: Mapping[str, dict], chapters: Container[str]
     Raises
     ------
     ClaimsError
-        When a chapter of this book does not record the number that the claim needs.
+        When a chapter of this book does not record a number that the claim needs, or its floor.
     """
     if claim.chapter not in chapters:
-        return Row(claim, "to-come", "to come", "", None)
-    if claim.result is None or claim.criterion is None:
-        return Row(claim, "unmeasured", "not yet measured", "", None)
-    row = results.get(claim.result)
-    if row is None and not claim.optional:
-        raise ClaimsError(
-            f"claim '{claim.id}' needs '{claim.result}' from chapter {claim.chapter}, which did not record it"
-        )
-    if row is None or not row["universe"].startswith(claim.data):
-        why = f"it needs {claim.data}, which was not available" if row else "its data were not available"
-        return Row(claim, "unmeasured", "not measured in this copy", why, None)
-    value, error = row["value"], row["error"]
-    good = holds(claim.criterion, value)
-    kind: Kind = "holds" if good else "differs" if claim.known_difference else "fails"
-    # Whether a change by one standard deviation either way would change the verdict.
-    close = error is not None and {holds(claim.criterion, value + step) for step in (-error, error)} != {good}
-    return Row(claim, kind, kind, place(row) + (", undecided within the error" if close else ""), row)
+        return Row(claim, claim, "unmeasured", where="its chapter is not written yet")
+    first, *others = (_evaluate(claim, reading, results) for reading in (claim, *claim.readings))
+    return replace(first, others=tuple(others))
 
 
-def place(row: Mapping) -> str:
-    """Say on which data a number was measured; the embedded universe is never called TNG."""
-    universe, profile = row["universe"], row["profile"]
-    if universe == ARITHMETIC:
-        return "by arithmetic"
-    if universe == "embedded":
-        return f"on the embedded universe, {profile}; not a statement about TNG"
-    return f"on {_RECORD.sub('(a record)', universe)}" + (f", profile {profile}" if profile else "")
+def _evaluate(claim: Claim, reading: Reading, results: Mapping[str, dict]) -> Row:
+    if reading.result is None:
+        return Row(claim, reading, "unmeasured")
+    row = results.get(reading.result)
+    if row is None:
+        if claim.optional:
+            return Row(claim, reading, "unmeasured", where="its data were not available for this copy")
+        raise _missing(claim, reading.result)
+    measured_on = place(row)
+    on, bracket, details = measured_on.partition(" (")
+    if claim.data == "scripts":
+        on, measured_on = PLACES["scripts"], PLACES["scripts"] + bracket + details
+    elif claim.data != "universe" and on != PLACES[claim.data]:
+        needed = f"it needs {PLACES[claim.data]}, which this copy does not have"
+        return Row(claim, reading, "unmeasured", where=needed)
+    floor = results.get(reading.floor) if reading.floor else None
+    if reading.floor and floor is None and row["universe"] == "embedded":
+        # Only the embedded universe knows the variables that an ideal observer would see.
+        raise _missing(claim, reading.floor)
+    kind: Kind = "unstated"
+    if reading.criterion is not None:
+        kind = judge(reading.criterion, row["value"], row["error"])
+    return Row(claim, reading, kind, on=on, where=f"on {measured_on}", result=row, floor=floor)
 
 
-def provenance(row: Mapping) -> str:
-    """Write the source of a number in one line, for its tooltip."""
-    universe, profile, n = row["universe"], row["profile"], row["n"]
-    where = {ARITHMETIC: "arithmetic, measured in no universe", "embedded": "embedded universe"}.get(universe, universe)
-    where += f", profile {profile}" if profile else ""
-    return f"{row['statement']} ({where}{'' if n is None else f', n = {n}'})"
+def _missing(claim: Claim, result: str) -> ClaimsError:
+    return ClaimsError(f"claim '{claim.id}' needs '{result}' from chapter {claim.chapter}, which did not record it")
 
 
-def quote(row: Mapping, format_spec: str = "", *, with_error: bool = False) -> str:
-    """Write a row's number as the text quotes it.
-
-    Parameters
-    ----------
-    row : dict
-        A row of ``results.json``.
-    format_spec : str
-        Python format of the number, for example ``.2f``; by default three significant digits, whole numbers in full.
-        Powers of ten are written ``1.4 × 10^11`` with superscript digits.
-    with_error : bool
-        Add ``± error`` in the same format, without a sign.
+def tally(rows: Iterable[Row], table: str) -> dict[str, Counter[Kind]]:
+    """Count the verdicts of one table, by what they are verdicts on; the first reading of each claim counts.
 
     Returns
     -------
-    str
-        For example ``0.23 ± 0.02 dex``.
-
-    Raises
-    ------
-    ResultsError
-        When an error is requested and none was recorded.
+    dict
+        ``the embedded universe``, ``real TNG100``, ... -> number of verdicts of each kind; the empty name holds the
+        claims without a verdict. All numbers together are the number of claims.
     """
-    if with_error and row["error"] is None:
-        raise ResultsError(f"result '{row['id']}' has no error to quote: record one, or quote it without '±'")
-    written = _format(row["value"], format_spec)
-    if with_error:
-        unsigned = format_spec.replace("+", "")
-        error = _format(row["error"], unsigned)
-        mantissa, times, power = written.partition(" × ")
-        if times:
-            # One power of ten for both, the value's.
-            exponent = math.floor(math.log10(abs(row["value"]))) if row["value"] else 0
-            error = format(row["error"] / 10.0**exponent, unsigned.replace("e", "f"))
-            written = f"({mantissa} ± {error}) × {power}"
-        else:
-            written = f"{written} ± {error}"
-    unit = row["unit"].replace("Msun", "M☉").replace("solMass", "M☉")
-    return f"{written}{'' if unit in ('', '%') else ' '}{unit}"
+    counted: dict[str, Counter[Kind]] = {}
+    for row in rows:
+        if row.claim.table == table:
+            judged = row.kind in ("met", "not-met", "undecided")
+            counted.setdefault(row.on if judged else "", Counter())[row.kind] += 1
+    return {on: counted[on] for on in sorted(counted, key=lambda on: (not on, on))}
 
 
-def _format(value: float, format_spec: str) -> str:
-    whole = float(value).is_integer() and (isinstance(value, int) or abs(value) < 1e6)
-    if whole and not format_spec:
-        out = f"{int(value):,}".replace(",", "\u202f") if abs(value) >= 10_000 else str(int(value))
-    else:
-        out = format(value, format_spec or ".3g")
-    mantissa, e, exponent = out.partition("e")
-    if e:
-        out = f"{mantissa} × 10{str(int(exponent)).translate(_SUPERSCRIPT)}"
-    if out.startswith("-"):
-        out = out.replace("-", "−") if re.search("[1-9]", out) else out[1:]
-    return out
+def tally_in_words(counted: Mapping[str, Counter[Kind]]) -> str:
+    """Write a tally in one line: ``On the embedded universe: 4 met, 3 not met. On real TNG100: 2 not met. ...``."""
+    lines = []
+    for on, kinds in counted.items():
+        numbers = ", ".join(f"{kinds[kind]} {words}" for kind, words in VERDICTS.items() if kinds[kind])
+        lines.append(f"On {on}: {numbers}." if on else f"Without a verdict: {numbers}.")
+    return " ".join(lines)
 
 
-def banner(run: Mapping) -> str:
-    """Write what a copy of the book was made from (MyST).
-
-    Parameters
-    ----------
-    run : mapping
-        ``universe`` (``embedded``, or the simulation's name), ``profile``, ``seed``, and, where known, ``commit`` and
-        ``dirty``.
-    """
-    what = f"**{run['universe']}**"
-    if run["universe"] == "embedded":
-        what = (
-            "the **embedded universe**, galaxies written by this project in the TNG format. "
-            "No number below is a measurement of IllustrisTNG unless it says so"
-        )
-    made = f"profile **{run['profile']}**, seed {run['seed']}"
-    if run.get("commit"):
-        made += f", commit `{run['commit'][:9]}`" + (" with local changes" if run.get("dirty") else "")
-    return f"This copy of the book was made from {what}. It is {made}."
+def criterion_in_words(criterion: str) -> str:
+    """Write a criterion for readers: ``≤ 0.25``, ``0.683 ± 0.05``."""
+    text = re.sub(r"\s*within\s*", " ± ", criterion.strip()).replace("-", "−")
+    for typed, sign in (("<=", "≤"), (">=", "≥"), ("==", "=")):
+        text = text.replace(typed, sign)
+    return text
 
 
 def _validated(path: str | Path, adapter: TypeAdapter[T]) -> T:

@@ -1,4 +1,4 @@
-"""Sphinx extension of the book: numbers by name, the claims table, the outline, the run's banner, local MathJax.
+"""Sphinx extension of the book: numbers by name, claims, boxes, the outline, the run's banner, local MathJax.
 
 It reads ``results.json``, ``run.json`` and ``figures.json`` in ``_data``, which `pages.py` puts beside the pages.
 """
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
+import yaml
 from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
@@ -24,6 +25,8 @@ from sphinxcontrib.bibtex.style.referencing import BracketStyle
 from sphinxcontrib.bibtex.style.referencing.author_year import AuthorYearReferenceStyle
 
 import claims
+import found
+import quoting
 from dmlib.errors import DmlibError
 
 logger = logging.getLogger(__name__)
@@ -56,10 +59,14 @@ def _data(app: Sphinx, name: str):
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
-def _number(written: str, row: dict) -> nodes.Node:
-    """A number as the text's own mathematics would set it, with its origin as a tooltip."""
-    node = nodes.abbreviation(explanation=claims.provenance(row), classes=["num"])
-    before, sun, after = written.replace(" ", "\u00a0").partition("M☉")
+def _number(written: str, row: dict, *, narrow: bool = False) -> nodes.Node:
+    """A number as the text's own mathematics would set it, with its origin as a tooltip.
+
+    In a narrow column it may break before its error.
+    """
+    node = nodes.abbreviation(explanation=quoting.provenance(row), classes=["num"])
+    written = written.replace(" ", "\u00a0")
+    before, sun, after = (written.replace("\u00a0±", " ±") if narrow else written).partition("M☉")
     node += nodes.Text(before)
     if sun:
         node += nodes.emphasis(text="M")
@@ -70,24 +77,22 @@ def _number(written: str, row: dict) -> nodes.Node:
 
 
 class NumberRole(SphinxRole):
-    """``{num}`id:.2f±```: a recorded number with its unit; format and error are optional."""
+    """``{num}`id:.2f±```: a recorded number with its unit; format and error are optional.
+
+    Names as of `quoting.look_up`.
+    """
 
     def run(self):
         target = self.text.strip()
         with_error = target.endswith("±")
-        id, _, format_spec = target.rstrip("±").strip().partition(":")
-        rows = self.env.app.dmlib_results
-        if id not in rows:
-            near = ", ".join(sorted(known for known in rows if known.split(".")[0] == id.split(".")[0])[:8])
-            message = f"no chapter recorded the number '{id}'" + (f" (there are: {near})" if near else "")
-            logger.warning(message, location=self.get_location(), type="dmlib", subtype="num")
-            return [nodes.inline(text=f"[{id}?]", classes=["num", "num-missing"])], []
-        row = rows[id]
+        name, _, format_spec = target.rstrip("±").strip().partition(":")
         try:
-            written = claims.quote(row, format_spec, with_error=with_error)
+            row = quoting.look_up(self.env.app.dmlib_results, name)
+            written = quoting.quote(row, format_spec, with_error=with_error)
         except (DmlibError, ValueError) as error:
-            logger.warning("number '%s': %s", target, error, location=self.get_location(), type="dmlib", subtype="num")
-            return [nodes.inline(text=f"[{id}?]", classes=["num", "num-missing"])], []
+            message = str(error) if isinstance(error, quoting.UnknownNumber) else f"number '{target}': {error}"
+            logger.warning(message, location=self.get_location(), type="dmlib", subtype="num")
+            return [nodes.inline(text=f"[{name}?]", classes=["num", "num-missing"])], []
         return [_number(written, row)], []
 
 
@@ -101,7 +106,7 @@ class _Table(SphinxDirective):
         return [*parsed, *messages]
 
     def table(self, head: list[str], rows: list[list[list[nodes.Node]]], classes: list[str], widths: list[int]):
-        table = nodes.table(classes=classes)
+        table = nodes.table(classes=[*classes, "colwidths-given"])
         group = nodes.tgroup(cols=len(head))
         table += group
         for width in widths:
@@ -140,50 +145,133 @@ class _Table(SphinxDirective):
         return self.inline(f"{{doc}}`{chapter.title} </{chapter.file}>`")
 
 
-class ClaimsTable(_Table):
-    """``{claims-table}``: claims, our numbers, verdicts. ``:group:`` shows one group, ``:short:`` no reasons."""
+class _Claims(_Table):
+    """Claims with their verdicts."""
 
-    option_spec: ClassVar = {"group": directives.unchanged, "short": directives.flag}
+    required_arguments = 1
 
-    def run(self):
+    def rows(self) -> list[claims.Row]:
         app = self.env.app
+        if self.arguments[0] not in claims.TABLES:
+            raise self.error(f"there is no table '{self.arguments[0]}' of claims: {', '.join(claims.TABLES)}")
         try:
             rows = [claims.evaluate(claim, app.dmlib_results, app.dmlib_chapters) for claim in app.dmlib_claims]
         except DmlibError as error:
             raise self.error(str(error)) from error
-        group = self.options.get("group")
+        return [row for row in rows if row.claim.table == self.arguments[0]]
+
+
+class ClaimsTable(_Claims):
+    """``{claims-table} paper`` or ``scripts``: claims, our numbers, verdicts.
+
+    ``:short:`` leaves out reasons and further readings.
+    """
+
+    option_spec: ClassVar = {"short": directives.flag}
+
+    def run(self):
+        rows = self.rows()
+        short = "short" in self.options
+        readings = [reading for row in rows for reading in (row, *(() if short else row.others))]
+        checks = self.arguments[0] == "scripts"
+        head = ["Check", "Intended", "Here"] if checks else ["Claim", "Paper", "Here"]
+        with_floor = any(row.floor for row in readings)
+        head += ["Floor", "Verdict"] if with_floor else ["Verdict"]
         cells = []
-        for row in rows:
-            if group and row.claim.group != group:
-                continue
-            chapter = app.dmlib_outline[row.claim.chapter]
-            verdict: list[nodes.Node] = [nodes.inline(text=row.verdict, classes=["verdict", f"verdict-{row.kind}"])]
-            explained = row.kind in ("differs", "fails", "unmeasured") and "short" not in self.options
-            detail = [text for text in (row.where, row.claim.why if explained else "") if text]
-            if detail:
-                verdict += [nodes.Text(" "), nodes.inline("", "", *self.inline(". ".join(detail)), classes=["detail"])]
-            cells.append(
-                [
-                    self.inline(row.claim.statement),
-                    [*self.inline(row.claim.paper), nodes.Text(" "), self._grade(row.claim.grade)],
-                    self._ours(row),
-                    verdict,
-                    self.chapter_link(chapter),
-                ]
-            )
-        if not cells:
-            raise self.error(f"the claims table has no group '{group}'")
-        head = ["Claim", "Paper", "Here", "Verdict", "Chapter"]
-        return self.table(head, cells, ["claims", "cards"], [34, 16, 16, 20, 14])
+        for row in readings:
+            cell = [self._statement(row), self._paper(row), self._here(row)]
+            cells.append([*cell, *([self._floor(row)] if with_floor else []), self._verdict(row)])
+        widths = [32, 15, 12, 12, 29] if with_floor else [36, 18, 14, 32]
+        return self.table(head, cells, ["claims", "cards"], widths)
 
-    def _grade(self, grade: str) -> nodes.Node:
-        return nodes.abbreviation(text=grade, explanation=claims.GRADES[grade], classes=["grade"])
+    def _statement(self, row: claims.Row) -> list[nodes.Node]:
+        if row.reading is not row.claim:
+            words = self.inline(f"Read instead as: {row.reading.reading}")
+            return [nodes.inline("", "", *words, classes=["reading"])]
+        read = f" Read as: {row.reading.reading}" if row.reading.reading else ""
+        link = self.chapter_link(self.env.app.dmlib_outline[row.claim.chapter])
+        return [*self.inline(row.claim.statement + read), nodes.inline("", "", *link, classes=["detail"])]
 
-    def _ours(self, row: claims.Row) -> list[nodes.Node]:
-        if row.result is None:
-            return [nodes.Text("–")]
-        written = claims.quote(row.result, row.claim.format, with_error=row.result["error"] is not None)
-        return [_number(written, row.result)]
+    def _paper(self, row: claims.Row) -> list[nodes.Node]:
+        if row.reading is not row.claim:
+            return [nodes.Text("same")]
+        grade = row.claim.grade
+        tag = nodes.abbreviation(text=grade, explanation=claims.GRADES[grade], classes=["grade"])
+        return [*self.inline(row.claim.paper), nodes.Text(" "), tag]
+
+    def _here(self, row: claims.Row) -> list[nodes.Node]:
+        return self._quoted(row.result, row.reading.format)
+
+    def _floor(self, row: claims.Row) -> list[nodes.Node]:
+        return self._quoted(row.floor, row.reading.format)
+
+    def _quoted(self, result: dict | None, form: str) -> list[nodes.Node]:
+        if result is None:
+            return [nodes.Text("—")]
+        return [_number(quoting.quote(result, form, with_error=result["error"] is not None), result, narrow=True)]
+
+    def _verdict(self, row: claims.Row) -> list[nodes.Node]:
+        cell: list[nodes.Node] = [
+            nodes.inline(text=claims.VERDICTS[row.kind], classes=["verdict", f"verdict-{row.kind}"])
+        ]
+        details = [row.where]
+        first = row.reading is row.claim
+        if row.reading.criterion and row.result:
+            details.append(f"criterion: {claims.criterion_in_words(row.reading.criterion)}")
+        if "short" not in self.options and first:
+            details += [row.claim.why] * (row.kind != "met")
+            changed = row.claim.criterion_changed
+            details += [f"Criterion changed after results were seen: {changed}"] if changed else []
+        for detail in filter(None, details):
+            cell += [nodes.Text(" "), nodes.inline("", "", *self.inline(detail), classes=["detail"])]
+        return cell
+
+
+class ClaimsTally(_Claims):
+    """``{claims-tally} paper`` or ``scripts``: how many verdicts of each kind, and on what."""
+
+    def run(self):
+        rows, table = self.rows(), self.arguments[0]
+        words = claims.tally_in_words(claims.tally(rows, table))
+        title = nodes.strong(text=f"{claims.TABLES[table]} ({len(rows)})")
+        box = nodes.container(classes=["tally"])
+        box += nodes.paragraph("", "", title, nodes.Text(f". {words}"))
+        return [box]
+
+
+class Found(_Table):
+    """``{found}`` with ``chapter: id``: the box *What we found*, its sentences chosen by the recorded numbers.
+
+    ``form: paragraph`` joins the sentences; by default they are a list.
+    """
+
+    has_content = True
+
+    def run(self):
+        given = yaml.safe_load("\n".join(self.content))
+        if not isinstance(given, dict) or not {"chapter"} <= given.keys() <= {"chapter", "form"}:
+            raise self.error("a box holds `chapter: id` and, at most, `form: paragraph`")
+        chapter, form = given["chapter"], given.get("form", "list")
+        if chapter not in self.env.app.dmlib_found:
+            raise self.error(f"found.yml has no box for chapter '{chapter}'")
+        said, problems = found.choose(self.env.app.dmlib_found[chapter], self.env.app.dmlib_results)
+        for problem in problems:
+            message = f"the box of chapter '{chapter}' lacks a sentence: {problem}"
+            logger.warning(message, location=self.get_location(), type="dmlib", subtype="found")
+        if not said:
+            return []
+        box = nodes.admonition(classes=["found"])
+        box += nodes.title(text="What we found")
+        # Sentences on the same data stand together, below its name.
+        for where in dict.fromkeys(sentence.where for sentence in said):
+            if where:
+                box += nodes.paragraph(text=f"On {where}.", classes=["found-where"])
+            texts = [self.inline(sentence.text) for sentence in said if sentence.where == where]
+            if form == "paragraph":
+                box += nodes.paragraph("", "", *(node for text in texts for node in (*text, nodes.Text(" "))))
+            else:
+                box += nodes.bullet_list("", *(nodes.list_item("", nodes.paragraph("", "", *text)) for text in texts))
+        return [box]
 
 
 class Outline(_Table):
@@ -222,7 +310,7 @@ class RunSummary(_Table):
             )
             return []
         box = nodes.container(classes=["run-summary", f"run-{run['universe']}"])
-        box += nodes.paragraph("", "", *self.inline(claims.banner(run)))
+        box += nodes.paragraph("", "", *self.inline(quoting.banner(run)))
         return [box]
 
 
@@ -280,6 +368,7 @@ def _load(app: Sphinx) -> None:
     app.dmlib_parts = claims.load_outline(root / "outline.yml")
     app.dmlib_outline = {chapter.id: chapter for part in app.dmlib_parts for chapter in part.chapters}
     app.dmlib_claims = claims.load_claims(root / "claims.yml", app.dmlib_outline)
+    app.dmlib_found = found.load_found(root / "found.yml", app.dmlib_outline)
     app.dmlib_pages = claims.pages_of_toc(root / "_toc.yml")
     app.dmlib_chapters = {id for id, chapter in app.dmlib_outline.items() if chapter.file in app.dmlib_pages}
 
@@ -309,6 +398,8 @@ def setup(app: Sphinx) -> dict:
     app.connect("build-finished", _copy_mathjax)
     app.add_role("num", NumberRole())
     app.add_directive("claims-table", ClaimsTable)
+    app.add_directive("claims-tally", ClaimsTally)
+    app.add_directive("found", Found)
     app.add_directive("outline", Outline)
     app.add_directive("run-summary", RunSummary)
     app.add_directive("front-figure", FrontFigure)

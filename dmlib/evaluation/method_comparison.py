@@ -28,7 +28,7 @@ class Entry:
     Parameters
     ----------
     name, title : str
-    family : {"rotation", "hybrid", "network", "baseline"}
+    family : {"rotation", "hybrid", "network", "baseline", "floor"}
     m_dm : ndarray, shape (n, 20)
         [Msun]; NaN where it has no result.
     sigma_ln : ndarray, shape (n, 20), or None
@@ -156,6 +156,7 @@ def assemble(
     network: str,
     titles: dict[str, str],
     hybrids: Mapping[str, Hybrid] | None = None,
+    ideal: np.ndarray | None = None,
 ) -> MethodComparison:
     """Combine the benchmark and the predictions; stretch the intervals of the fits as the validation views demand.
 
@@ -169,6 +170,8 @@ def assemble(
         Name in `predictions` -> title, of the networks and baselines to include.
     hybrids : mapping of Hybrid, optional
         Name -> fits with a network's prediction as their prior.
+    ideal : ndarray, shape (n, 20), optional
+        What an ideal observer predicts (the information floor) [Msun], the entry ``floor``.
 
     Raises
     ------
@@ -196,6 +199,8 @@ def assemble(
         found = predictions[name]
         family = "network" if name.startswith(f"{network}/") else "baseline"
         entries[name] = Entry(name, title, family, found.m_dm, found.sigma_ln)
+    if ideal is not None:
+        entries["floor"] = Entry("floor", "information floor, as observed", "floor", ideal, None)
     first, perfect = benchmark["nfw"], benchmark["nfw_perfect"]
     return MethodComparison(
         truth=predictions.truth,

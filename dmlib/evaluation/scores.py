@@ -120,7 +120,14 @@ class Scores:
     seed: int = 1
 
     @classmethod
-    def of(cls, predictions: Predictions, *, where: np.ndarray | None = None, seed: int = 1) -> Scores:
+    def of(
+        cls,
+        predictions: Predictions,
+        *,
+        where: np.ndarray | None = None,
+        also: Mapping[str, np.ndarray] | None = None,
+        seed: int = 1,
+    ) -> Scores:
         """Scores of all methods in a file of predictions.
 
         Parameters
@@ -128,10 +135,13 @@ class Scores:
         predictions : Predictions
         where : ndarray of bool, shape (n,), optional
             Views to use.
+        also : mapping of ndarray, optional
+            Further methods, name -> prediction for all views, shape (n, r) [Msun].
         seed : int
         """
         some = slice(None) if where is None else np.asarray(where, dtype=bool)
-        masses = {name: predictions[name].m_dm[some] for name in predictions.groups}
+        every = {name: found.m_dm for name, found in predictions.groups.items()} | dict(also or {})
+        masses = {name: mass[some] for name, mass in every.items()}
         return cls(predictions.radii, predictions.truth[some], masses, predictions.subhalo_id[some], seed=seed)
 
     @cached_property

@@ -21,6 +21,8 @@ from .panels import RADIUS, curve, grid, note, parts, radius_axis, row_labels, t
 
 def look(name: str) -> dict:
     """Line of a method; dotted when geometry and baryons are known exactly."""
+    if name == "floor":
+        return style.line(name)
     line = style.line("comparison/" + name.split("/")[-1].removesuffix("_perfect"))
     return line | {"linestyle": (0, (1, 1))} if name.endswith("_perfect") else line
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from astropy import units as u
@@ -13,7 +13,10 @@ from matplotlib.ticker import LogLocator, MaxNLocator
 from ..bootstrap import Estimate
 from ..evaluation.scores import REGIONS, Scores
 from . import style
-from .panels import ERROR, beside, curve, grid, parts, plain, radius_axis, ticks, zero
+from .panels import ERROR, beside, curve, floor_line, grid, parts, plain, radius_axis, ticks, zero
+
+if TYPE_CHECKING:
+    from ..evaluation.floor import Floor
 
 #: What the panels of `input_errors` show: sets of inputs and their labels.
 PANELS = {
@@ -32,11 +35,11 @@ PLAIN = {
 }
 
 
-def counting_floor(radii: np.ndarray, truth: np.ndarray, m_particle: float) -> np.ndarray:
+def counting_noise(radii: np.ndarray, truth: np.ndarray, m_particle: float) -> np.ndarray:
     """Mean |dM/M| of a perfect prediction of the smooth halo, because the target counts particles.
 
-    A count N scatters by sqrt(N) about its expectation; the mean absolute deviation of a normal variable is
-    sqrt(2 / pi) times its standard deviation.
+    A count N scatters by sqrt(N) about its expectation, which chapter 4 tests; the mean absolute deviation of a normal
+    variable is sqrt(2 / pi) times its standard deviation.
 
     Parameters
     ----------
@@ -100,12 +103,21 @@ def histories(trained: Mapping[str, Sequence[Mapping[str, Sequence[float]]]]) ->
     return fig
 
 
-def errors(scores: Scores, names: Mapping[str, str], floor: np.ndarray) -> Figure:
+def errors(scores: Scores, names: Mapping[str, str], counting: np.ndarray, floor: Floor | None) -> Figure:
     """Delta_MSE and the mean relative error at each radius, of networks and of predictions without a network.
 
+    Parameters
+    ----------
+    scores : Scores
+    names : mapping
+        Method -> label.
+    counting : ndarray, shape (r,)
+        See `counting_noise`.
+    floor : Floor or None
+        What ideal observers reach.
+
     To see: all networks and both regressions lie far below the mean profile; the gap between a network and the
-    regressions is the information in the pixels. No prediction can lie below the dotted floor, because the target
-    counts particles.
+    regressions is the information in the pixels, and the gap between a network and the floor is what is left to learn.
     """
     fig, axes = style.new_figure(1, 2, height=4.5)
     radius = scores.radii * u.kpc
@@ -119,9 +131,10 @@ def errors(scores: Scores, names: Mapping[str, str], floor: np.ndarray) -> Figur
             band = (found.low, found.high) if name.startswith("C/") else False
             columns = {"radius": radius, "value": found.value, "error": found.error, "measure": measure}
             curve(ax, label, columns, style.method(name), band=band)
+        floor_line(ax, floor, root=root)
         radius_axis(ax, title=title, ylim=(0, None))
-    columns = {"radius": radius, "mean_relative": floor}
-    curve(axes[1], "counting particles", columns, "truth", linestyle=(0, (1, 1.5)), linewidth=1.2)
+    columns = {"radius": radius, "mean_relative": counting}
+    curve(axes[1], "counting particles", columns, "literature", linestyle=style.FINE, linewidth=1.1)
     fig.legend(*axes[1].get_legend_handles_labels(), loc="outside upper center", ncols=4, fontsize=9)
     return fig
 
@@ -158,7 +171,7 @@ def cost(rows: Sequence[Mapping[str, Any]], ends: Mapping[str, Estimate], plain:
     ends : mapping of Estimate
         Its error by name.
     plain : mapping of Estimate
-        Errors of regressions, drawn as horizontal lines.
+        Errors of regressions and of the floor, drawn as horizontal lines.
 
     To see: whether more parameters or more minutes buy a smaller error here.
     """
@@ -167,7 +180,8 @@ def cost(rows: Sequence[Mapping[str, Any]], ends: Mapping[str, Estimate], plain:
     for ax, (quantity, label) in zip(axes, quantities.items(), strict=True):
         for name, found in plain.items():
             look, error, sigma = style.line(style.method(name)), float(found.value), float(found.error)
-            ax.axhline(error, label=f"{name.split('/')[1]} regression", **look)
+            words = "floor, observed" if name.startswith("floor") else f"{name.split('/')[1]} regression"
+            ax.axhline(error, label=words, **look)
             ax.axhspan(error - sigma, error + sigma, color=look["color"], alpha=0.08, linewidth=0)
         for k, row in enumerate(rows):
             name, x, found = row["name"], float(row[quantity]), ends[row["name"]]
@@ -186,7 +200,9 @@ def cost(rows: Sequence[Mapping[str, Any]], ends: Mapping[str, Estimate], plain:
     return fig
 
 
-def learning_curve(n: Sequence[int], curves: Mapping[str, Sequence[Estimate]], mean: Estimate) -> Figure:
+def learning_curve(
+    n: Sequence[int], curves: Mapping[str, Sequence[Estimate]], levels: Mapping[str, tuple[str, Estimate]]
+) -> Figure:
     """Error at intermediate radii against the number of training galaxies.
 
     Parameters
@@ -195,8 +211,8 @@ def learning_curve(n: Sequence[int], curves: Mapping[str, Sequence[Estimate]], m
         Numbers of galaxies.
     curves : mapping
         Label -> error for each number.
-    mean : Estimate
-        Error of the mean profile.
+    levels : mapping
+        Label -> name of a prediction without training galaxies, and its error.
 
     To see: whether the curves still fall at the last points; if so, more galaxies would help more than another
     architecture.
@@ -206,15 +222,16 @@ def learning_curve(n: Sequence[int], curves: Mapping[str, Sequence[Estimate]], m
         name, (value, error) = "C" if "network" in label else "baseline/linear", parts(found)
         columns = {"galaxies": n, "mean_relative": value, "error": error}
         curve(ax, label, columns, name, bars=True, marker=style.LOOKS[name].marker)
-    ax.axhline(float(mean.value), label="mean training profile", **style.line("baseline/mean"))
-    style.plotted(fig, "mean training profile", mean_relative=mean.value)
+    for label, (name, level) in levels.items():
+        ax.axhline(float(level.value), label=label, **style.line(style.method(name)))
+        style.plotted(fig, label, mean_relative=level.value)
     ax.set(xscale="log", xlabel="galaxies trained on", ylabel=_BETWEEN, ylim=(0, None))
     ticks(ax.xaxis, list(n))
     ax.legend(loc="lower left")
     return fig
 
 
-def input_errors(scores: Scores, architecture: str) -> Figure:
+def input_errors(scores: Scores, architecture: str, floor: Floor | None) -> Figure:
     """Mean relative error at each radius for sets of inputs, see `PANELS`.
 
     Parameters
@@ -222,9 +239,11 @@ def input_errors(scores: Scores, architecture: str) -> Figure:
     scores : Scores
     architecture : str
         Network that was trained on each.
+    floor : Floor or None
+        What an ideal observer reaches from the same views, drawn dotted in the colour of the inputs.
 
-    To see: how accurate the prediction is from light alone and from HI alone, and at which radii the two together are
-    better than either.
+    To see: how accurate the prediction is from light alone and from HI alone, at which radii the two together are
+    better than either, and how far each network is from what its inputs could tell.
     """
     fig, axes = style.new_figure(1, len(PANELS), height=4.0, sharey=True, ylabel=ERROR)
     for k, (ax, (title, sets)) in enumerate(zip(axes, PANELS.items(), strict=True)):
@@ -232,7 +251,10 @@ def input_errors(scores: Scores, architecture: str) -> Figure:
             found = scores.at_radii(name)
             columns = {"radius": scores.radii * u.kpc, "value": found.value, "error": found.error}
             band = (found.low, found.high) if k == 0 and name not in _MEAN else False
-            curve(ax, label, columns, style.method(name, "inputs"), band=band)
+            entry = "" if k and name in _MEAN else None
+            curve(ax, label, columns, style.method(name, "inputs"), label=entry, band=band)
+        for inputs in ("all", "photometry", "hi")[: 3 if k == 0 else 1]:
+            floor_line(ax, floor, inputs, kinds=("observed",), look=f"inputs/{inputs}", label="floor" if k else "")
         radius_axis(ax, title=title)
         ax.legend(loc="lower left", fontsize=9, ncols=1 if k == 0 else 2)
     # The panels share this axis: a limit set before the last is drawn would not grow.
@@ -246,6 +268,7 @@ def regions(scores: Scores, sets: Sequence[str], architecture: str) -> Figure:
     Parameters
     ----------
     scores : Scores
+        With the information floor where there is one.
     sets : sequence of str
         Sets of inputs, from the top.
     architecture : str
@@ -270,6 +293,12 @@ def regions(scores: Scores, sets: Sequence[str], architecture: str) -> Figure:
                 how = {"color": "#333333", "markerfacecolor": "white", "linestyle": "none", "markersize": 4.5}
                 ax.plot(found.value, place[name] + shift, marker=marker, label=entry, **how)
                 style.plotted(fig, f"{label}, {name}", region=region, mean_relative=found.value, error=found.error)
+        for name in (name for name in PLAIN if f"floor/{name}/observed" in scores.masses):
+            found = scores.over(region, f"floor/{name}/observed")
+            entry = "floor, observed" if name == next(iter(PLAIN)) else None
+            how = {"color": style.COLOURS["floor"], "linestyle": "none", "markersize": 13, "markeredgewidth": 1.6}
+            ax.plot(found.value, place[name], marker="|", label=entry, **how)
+            style.plotted(fig, f"floor, {name}", region=region, mean_relative=found.value, error=found.error)
         mean = float(scores.over(region, "baseline/mean").value)
         ax.axvline(mean, label="mean profile", **style.line("baseline/mean"))
         style.plotted(fig, "mean training profile", region=region, mean_relative=mean)

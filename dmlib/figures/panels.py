@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from astropy import units as u
@@ -14,6 +14,9 @@ from matplotlib.image import AxesImage
 from matplotlib.ticker import NullFormatter
 
 from . import style
+
+if TYPE_CHECKING:
+    from ..evaluation.floor import Floor
 
 Arrays = Mapping[str, np.ndarray]
 Pairs = Mapping[str, tuple[np.ndarray, np.ndarray]]
@@ -80,6 +83,47 @@ def curve(
     fig = ax.get_figure(root=True)
     assert fig is not None
     style.plotted(fig, series, **columns)
+
+
+def floor_line(
+    ax: Axes,
+    floor: Floor | None,
+    inputs: str = "all",
+    *,
+    where: np.ndarray | None = None,
+    root: bool = False,
+    kinds: Sequence[str] = ("observed", "noise-free"),
+    look: str = "floor",
+    label: str | None = None,
+) -> None:
+    """Draw the information floor: errors of ideal observers, whose knowledge is as observed or free of noise.
+
+    Parameters
+    ----------
+    ax : Axes
+        Of an error against radius.
+    floor : Floor or None
+        Nothing is drawn without one.
+    inputs : {"all", "photometry", "hi"}
+    where : ndarray of bool, optional
+        Test views that count.
+    root : bool
+        The talk's Delta_MSE instead of the mean relative error.
+    kinds : sequence of str
+        Which observers.
+    look : str
+        Registry of looks; dashed for ``observed``, dotted for ``noise-free``.
+    label : str, optional
+        Entry in the legend, none when empty.
+    """
+    if floor is None:
+        return
+    for kind in kinds:
+        found = floor.error(inputs, kind, where=where, root=root)
+        columns = {"radius": floor.radii * u.kpc, "value": found.value, "error": found.error}
+        words = f"floor, {kind}" if label is None else label
+        dashes = style.DASHED if kind == "observed" else style.DOTTED
+        curve(ax, f"floor, {kind}, {inputs}", columns, look, label=words, linestyle=dashes, linewidth=1.3)
 
 
 def shade(ax: Axes, x: np.ndarray, low: np.ndarray, high: np.ndarray, look: str, **kw: Any) -> None:

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from ..published_script_bugs import TornProfile
 from ..sample import Criteria, Funnel
-from ..targets import Targets, group_over_subhalo, poisson_error
+from ..targets import CountNoise, Targets, group_over_subhalo, poisson_error
 from . import style
 from .panels import KMS, LOG_ERROR, STELLAR_MASS, curve, grid, plain, positive, radius_axis, thousands
 
@@ -85,6 +85,27 @@ def centrals(ours: Mapping[str, int], name: str, record: Mapping[str, Any]) -> F
         ax.set_yticks([0, 1], [name.split("-")[0], "real rows"])
         ax.grid(axis="y", visible=False)
     fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=2)
+    return fig
+
+
+def whole_box(ours: Mapping[str, int], name: str, real: Mapping[str, int]) -> Figure:
+    """What the paper's table leaves of the universe of this run and of the whole TNG100, with true centrals.
+
+    To see: a third to a half of the galaxies in the mass range are satellites, and of the centrals one in four does
+    not form enough stars; the order of the cuts differs from the table's.
+    """
+    fig, axes = style.new_figure(1, 2, height=2.5, sharey=True)
+    cuts = ("in the mass range", "of these, true centrals", "of these, forming stars")
+    name = name.replace("embedded-", "embedded universe, ")
+    panels = {name: (ours, "embedded"), "TNG100-1, whole box (a record)": (real, "tng")}
+    for ax, (title, (counts, role)) in zip(axes, panels.items(), strict=True):
+        kept = np.array([counts[key] for key in ("mass", "centrals", "selected_centrals")])
+        bars = ax.barh(range(len(cuts)), kept, color=style.COLOURS[role], height=0.6, alpha=0.9)
+        ax.bar_label(bars, [thousands(number) for number in kept], padding=5, fontsize=10)
+        style.plotted(fig, title, cut=list(cuts), kept=kept)
+        ax.set(title=title, xlabel="galaxies", xlim=(0, 1.25 * kept.max()), ylim=(2.5, -0.5))
+        ax.grid(axis="y", visible=False)
+    axes[0].set_yticks(range(len(cuts)), cuts)
     return fig
 
 
@@ -179,26 +200,33 @@ def scopes(targets: Targets) -> Figure:
     return fig
 
 
-def resolution(targets: Targets, m_dm_tng: float) -> Figure:
-    """Poisson error of the mass within each radius.
+def noise(radii: np.ndarray, measured: Mapping[str, CountNoise]) -> Figure:
+    """Scatter of the mass within each radius because it is counted in particles.
 
-    To see: at 1 kpc the target itself is uncertain because few particles lie within. At the shaded radii the force in
-    TNG100-1 is softened, and the simulated profile cannot be trusted however many particles there are.
+    Parameters
+    ----------
+    radii : ndarray, shape (r,)
+        [kpc]
+    measured : mapping
+        Label -> scatter of haloes that were drawn many times, from the heaviest particles to the lightest.
+
+    To see: the points, which were measured by drawing the same haloes many times, lie on the lines of 1/sqrt(N); at 1
+    kpc the target is uncertain because few particles lie within. At the shaded radii the force in TNG100-1 is softened,
+    and the simulated profile cannot be trusted however many particles there are.
     """
     fig, ax = style.new_figure(height=3.9)
     ax.axvspan(1.0, 2.8 * SOFTENING, color=style.COLOURS["literature"], alpha=0.15, linewidth=0)
     ax.text(1.04, 0.0012, "softened\nforce of\nTNG100-1", fontsize=9, va="bottom", color="#444444")
-    median = np.median(targets.m_dm, axis=0) * u.Msun
-    here = targets.m_dm_particle
-    for label, particle, role in (
-        (f"these galaxies ({here / 1e6:.3g} million M$_\\odot$ a particle)", here, "embedded"),
-        (f"the same with TNG100-1's particles ({m_dm_tng / 1e6:.3g} million)", m_dm_tng, "tng"),
-    ):
-        low, middle, high = (poisson_error(np.percentile(targets.m_dm, q, axis=0), particle) for q in (84, 50, 16))
-        columns = {"radius": targets.radii * u.kpc, "relative_error": middle, "median_mass": median}
-        curve(ax, label, columns, role, band=(low, np.where(np.isfinite(high), high, 3.0)))
-    radius_axis(ax, yscale="log", ylabel=r"relative error, $1/\sqrt{N}$", ylim=(1e-3, 2.0))
-    ax.legend(loc="upper right")
+    radius = radii * u.kpc
+    for (label, found), role in zip(measured.items(), ("alternative", "embedded", "tng"), strict=True):
+        low, middle, high = np.nanpercentile(found.relative, [16, 50, 84], axis=0)
+        expected = np.nanmedian(found.poisson, axis=0)
+        curve(ax, f"Poisson, {label}", {"radius": radius, "relative": expected}, role, label="", linewidth=1.1)
+        columns = {"radius": radius, "relative": middle, "low": low, "high": high}
+        dots = style.points(role, markersize=4.5, linewidth=0.9)
+        curve(ax, f"measured, {label}", columns, dots, label=label, bars=np.stack([middle - low, high - middle]))
+    radius_axis(ax, yscale="log", ylabel="relative scatter of the target", ylim=(1e-3, 2.0))
+    ax.legend(loc="upper right", title="profile: mass of a particle", title_fontsize=9)
     return fig
 
 

@@ -280,8 +280,8 @@ def architecture_rows(index: dict[str, Any], dataset: DataSet) -> list[dict[str,
     Returns
     -------
     list of dict
-        ``name``, ``origin``, ``parameters``, ``multiplications`` (one image, forward), ``members``, ``epochs`` (maximum
-        run), ``seconds`` (wall time of one member's training, mean).
+        ``name``, ``origin``, ``parameters``, the fraction of them ``in convolutions``, ``multiplications`` (one image,
+        forward), ``members``, ``epochs`` (maximum run), ``seconds`` (wall time of one member's training, mean).
     """
     rows = []
     for name, entry in ARCHITECTURES.items():
@@ -293,6 +293,7 @@ def architecture_rows(index: dict[str, Any], dataset: DataSet) -> list[dict[str,
                 "name": name,
                 "origin": entry.origin,
                 "parameters": trained["parameters"],
+                "in convolutions": in_convolutions(model),
                 "multiplications": multiplications(model),
                 "members": len(members),
                 "epochs": max(member["epochs_run"] for member in members),
@@ -300,6 +301,14 @@ def architecture_rows(index: dict[str, Any], dataset: DataSet) -> list[dict[str,
             }
         )
     return rows
+
+
+def in_convolutions(model: keras.Model) -> float:
+    """Fraction of a network's weights in its convolutions."""
+    from keras import layers
+
+    weights = sum(layer.count_params() for layer in model.layers if isinstance(layer, layers.Conv2D))
+    return weights / model.count_params()
 
 
 def multiplications(model: keras.Model) -> int:

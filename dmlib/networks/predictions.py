@@ -119,6 +119,21 @@ class Predictions:
             raise NetworkError(f"{self.path} has no prediction '{name}': it has {', '.join(self.groups)}.")
         return self.groups[name]
 
+    def equally(self) -> Predictions:
+        """The same with as many members in every ensemble as the smallest has: methods are compared with equal care.
+
+        The first members are kept. The uncertainty of an ensemble that loses members is left out: it was calibrated
+        with all of them.
+        """
+        least = min((len(p.members_ln) for p in self.groups.values() if p.members_ln is not None), default=0)
+        groups = {}
+        for name, found in self.groups.items():
+            if found.members_ln is not None and len(found.members_ln) > least:
+                kept = found.members_ln[:least]
+                found = replace(found, m_dm=np.exp(kept.mean(axis=0)), members_ln=kept, sigma_ln=None, validation=None)
+            groups[name] = found
+        return replace(self, groups=groups)
+
     def under(self, prefix: str) -> dict[str, Prediction]:
         """Predictions whose name begins with a prefix, by the rest of the name: ``under("C")["all"]``."""
         start = f"{prefix.rstrip('/')}/"

@@ -47,7 +47,10 @@ class Product:
 _IMAGE = ("pixels", "field_of_view")
 _PARTICLES = ("n_galaxies", "m_dm", "m_baryon")
 _GALAXIES = ("universe", "sample", "targets")
-_NETS, _ROT = "dmlib.networks", "dmlib.rotation.benchmark"
+_NETS, _ROT, _FLOOR = "dmlib.networks", "dmlib.rotation.benchmark", "dmlib.evaluation.floor"
+
+#: Products that are made from the generator of the embedded universe: no other universe has them.
+EMBEDDED_ONLY = ("floor",)
 _TABLE = (
     ("universe", "dmlib.embedded:build", "universe_dir", "dmlib.universe", (), _PARTICLES),
     ("sample", "dmlib.sample:build", "sample_path", "dmlib.sample", ("universe",), ("selection",)),
@@ -63,6 +66,7 @@ _TABLE = (
         (f"{_NETS}.architectures",),
     ),
     ("predictions", f"{_NETS}.predictions:build", "predictions_path", f"{_NETS}.predictions", ("dataset", "models")),
+    ("floor", f"{_FLOOR}:build", "floor_path", _FLOOR, ("dataset",), (*_PARTICLES, "selection")),
     ("rotation", f"{_ROT}:build", "benchmark_path", _ROT, ("universe", "targets", "dataset"), ("radii",)),
 )
 PRODUCTS: dict[str, Product] = {row[0]: Product(*row) for row in _TABLE}

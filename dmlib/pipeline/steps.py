@@ -24,7 +24,7 @@ from ..sources import call
 from . import notebooks
 from .ledger import Step, identity, make, record_of
 from .places import Places
-from .products import PRODUCTS, Product
+from .products import EMBEDDED_ONLY, PRODUCTS, Product
 
 BOOK = "book"
 
@@ -286,8 +286,9 @@ def _refuse_unknown(given: dict[str, Any]) -> None:
 
 
 def _built_products(settings: Settings) -> list[Product]:
-    written_here = settings.source.written_here and not settings.sample
-    return [product for product in PRODUCTS.values() if product.name != "universe" or written_here]
+    here, whole = settings.source.written_here, not settings.sample
+    absent = {*(() if here and whole else ("universe",)), *(() if here else EMBEDDED_ONLY)}
+    return [product for product in PRODUCTS.values() if product.name not in absent]
 
 
 def _built(settings: Settings, names: Iterable[str]) -> tuple[str, ...]:

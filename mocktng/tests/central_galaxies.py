@@ -31,7 +31,7 @@ class Central:
 
     def __init__(self, universe: Population, group_id: int):
         self.row = universe.members(group_id)[0]
-        self.model, self.disc = build_model(self.row, universe.m_dm, universe.m_baryon)
+        self.model, self.disc = build_model(self.row, universe.m_dm)
         self.group = make_group(universe, group_id)
         self.bulk = universe.groups["velocity"][group_id] + self.row["velocity_offset"]
 

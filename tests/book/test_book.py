@@ -144,11 +144,39 @@ def test_the_front_page_says_what_the_book_was_made_from(pages):
     page = soup(pages / "index.html")
     assert "embedded universe" in page.find(class_="run-summary").get_text()
     table = page.find("table", class_="claims")
-    assert "holds on the embedded universe, smoke; not a statement about TNG" in table.get_text()
-    assert table.find(class_="verdict-to-come")
+    assert "met on the embedded universe (profile smoke)" in table.get_text()
+    assert table.find(class_="verdict-unmeasured")
     chapters = [item.get_text() for item in page.select("ul.outline li")]
     assert any("to come" in chapter for chapter in chapters)
     assert page.select_one("ul.outline a")["href"] == "notebooks/01_introduction.html"
+
+
+def test_the_two_tables_of_claims_and_their_tallies(pages):
+    page = soup(pages / "claims.html")
+    paper, scripts = page.find_all("table", class_="claims")
+    heads = [[title.get_text() for title in table.thead.find_all("th")] for table in (paper, scripts)]
+    assert heads == [["Claim", "Paper", "Here", "Floor", "Verdict"], ["Check", "Intended", "Here", "Verdict"]]
+    first, second, reading = paper.tbody.find_all("tr")[:3]
+    assert first.find_all("td")[3].find("abbr", class_="num") and not second.find_all("td")[3].find("abbr")
+    assert "not met" in second.get_text() and "criterion: ≥ 2e11" in second.get_text()
+    assert "Read instead as: a toy" in reading.get_text() and reading.find(class_="verdict-met")
+    assert "Criterion changed after results were seen: 20" in paper.get_text()
+    for name in ("claims", "index"):
+        one, two = (box.get_text() for box in soup(pages / f"{name}.html").find_all(class_="tally"))
+        assert "On the embedded universe: 1 met, 1 not met. Without a verdict: " in one
+        assert "Without a verdict: " in two
+
+
+def test_a_box_shows_the_sentences_that_the_numbers_choose_and_names_their_data(pages):
+    box = soup(pages / "notebooks" / "01_introduction.html").find(class_="found")
+    assert box.find(class_="admonition-title").get_text() == "What we found"
+    assert box.find(class_="found-where").get_text() == "On the embedded universe (profile smoke)."
+    assert [item.get_text().split(",")[0] for item in box.find_all("li")] == [
+        "The toy galaxy is not heavier than the other"
+    ]
+    assert "±" in box.find("abbr", class_="num").get_text() and "The book fills" not in box.get_text()
+    front = soup(pages / "index.html").find(class_="found")
+    assert not front.find("li") and "It is alone." in front.get_text()
 
 
 def test_reference_pages_show_docstrings(pages):
@@ -236,7 +264,7 @@ def test_a_number_that_nobody_recorded_stops_the_book_and_the_old_pages_stay(run
     with pytest.raises(builder.BookError) as raised:
         builder.build(settings, root=root)
     # The first complaint by its page, all of them in the log.
-    assert re.search(r"^the book was not built: claims\.md:\d+: claim 'box-side' needs", str(raised.value))
+    assert re.search(r"^the book was not built: claims\.md:\d+: claim 'intermediate-all' needs", str(raised.value))
     assert "more in book.log" in str(raised.value)
     log = (settings.build / "book.log").read_text()
     assert re.search(r"01_introduction\.ipynb:\d+: WARNING: no chapter recorded the number 'toy01\.masss'", log)

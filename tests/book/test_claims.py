@@ -1,22 +1,24 @@
-"""Verdicts follow from numbers and criteria; what is embedded is never called TNG."""
+"""Verdicts follow from numbers, errors and criteria, and name the data that they are about."""
 
 from __future__ import annotations
+
+import re
 
 import pytest
 import yaml
 
 import claims
 from claims import Claim, ClaimsError
-from dmlib.results import ResultsError
 
 
 def claim(**kw):
-    base = {"id": "c", "group": "g", "statement": "s", "paper": "p", "grade": "talk", "chapter": "one"}
-    return Claim(**base | kw)
+    base = {"id": "c", "table": "paper", "statement": "s", "paper": "p", "grade": "talk", "chapter": "one"}
+    return Claim(**base | {"data": "universe"} | kw)
 
 
-def result(value, error=None, universe="embedded", profile="quick"):
-    return {"r": {"value": value, "error": error, "universe": universe, "profile": profile, "n": 5, "statement": "It"}}
+def result(value, error=None, universe="embedded", profile="quick", id="r"):
+    row = {"value": value, "error": error, "universe": universe, "profile": profile, "n": 5, "statement": "It"}
+    return {id: row | {"id": id, "unit": ""}}
 
 
 def verdict(row, results, chapters=("one",)):
@@ -39,6 +41,35 @@ def verdict(row, results, chapters=("one",)):
 )
 def test_criteria(criterion, value, good):
     assert claims.holds(criterion, value) is good
+    # Without an error, and with one that does not reach a bound, the verdict is the same.
+    assert claims.judge(criterion, value, None) == claims.judge(criterion, value, 0.0) == ("met" if good else "not-met")
+
+
+@pytest.mark.parametrize(
+    ("criterion", "value", "error", "kind"),
+    [
+        ("<= 0.2", 0.15, 0.04, "met"),
+        ("<= 0.2", 0.15, 0.06, "undecided"),
+        ("< 0.2", 0.25, 0.04, "not-met"),
+        ("< 0.2", 0.25, 0.06, "undecided"),
+        (">= 3", 3.5, 0.4, "met"),
+        (">= 3", 3.5, 0.6, "undecided"),
+        ("> -1", -2, 0.5, "not-met"),
+        ("== 0", 0, None, "met"),
+        ("== 0", 0.1, 0.2, "undecided"),
+        ("== 0", 0.3, 0.2, "not-met"),
+        ("1 within 0.1", 1.02, 0.05, "met"),
+        ("1 within 0.1", 1.08, 0.05, "undecided"),
+        ("1 within 10%", 1.08, 0.05, "undecided"),
+        ("1 within 0.1", 1.3, 0.1, "not-met"),
+        # An error bar wider than the whole range decides nothing, from inside or from outside.
+        ("1 within 0.1", 1.0, 0.5, "undecided"),
+        ("1 within 0.1", 1.3, 0.5, "undecided"),
+        ("-2 within 10%", -2.3, 0.2, "undecided"),
+    ],
+)
+def test_an_error_bar_across_a_bound_decides_nothing(criterion, value, error, kind):
+    assert claims.judge(criterion, value, error) == kind
 
 
 @pytest.mark.parametrize("criterion", ["about 3", "<= ", "3", "0.2 <= x", "3 within"])
@@ -47,68 +78,140 @@ def test_a_criterion_that_cannot_be_read(criterion):
         claims.holds(criterion, 1.0)
 
 
+def test_a_criterion_in_words():
+    assert claims.criterion_in_words("<= 0.25") == "≤ 0.25"
+    assert claims.criterion_in_words("0.683 within 0.05") == "0.683 ± 0.05"
+    assert claims.criterion_in_words("-2 within 1%") == "−2 ± 1%"
+
+
 def test_verdicts():
     measured = {"result": "r", "criterion": "<= 0.2"}
-    assert verdict(claim(), {}, ()).kind == "to-come"
+    assert verdict(claim(), {}, ()).kind == "unmeasured" and "not written" in verdict(claim(), {}, ()).where
     assert verdict(claim(), {}).kind == "unmeasured"
-    assert verdict(claim(**measured), result(0.1)).kind == "holds"
-    assert verdict(claim(**measured), result(0.3)).kind == "fails"
-    assert verdict(claim(**measured, known_difference=True), result(0.3)).kind == "differs"
-    assert verdict(claim(**measured, optional=True), {}).verdict == "not measured in this copy"
+    assert verdict(claim(**measured), result(0.1)).kind == "met"
+    assert verdict(claim(**measured), result(0.3)).kind == "not-met"
+    assert verdict(claim(**measured), result(0.3, error=0.2)).kind == "undecided"
+    assert verdict(claim(**measured, optional=True), {}).kind == "unmeasured"
+    assert verdict(claim(result="r"), result(0.3)).kind == "unstated"
     with pytest.raises(ClaimsError, match="did not record"):
         verdict(claim(**measured), {})
 
 
-def test_a_verdict_that_its_error_could_turn_says_so():
-    measured = claim(result="r", criterion="<= 0.2")
-    assert "undecided" in verdict(measured, result(0.19, error=0.03)).where
-    assert "undecided" in verdict(measured, result(0.21, error=0.03)).where
-    assert "undecided" not in verdict(measured, result(0.1, error=0.03)).where
-    between = claim(result="r", criterion="1 within 0.1")
-    assert "undecided" in verdict(between, result(1.0, error=0.5)).where
+def test_each_reading_has_its_own_verdict_and_is_judged_by_its_own_number():
+    other = {"reading": "another", "result": "s", "criterion": "<= 0.2"}
+    row = verdict(
+        claim(result="r", criterion="<= 0.2", reading="one", readings=[other]), result(0.3) | result(0.1, id="s")
+    )
+    assert row.kind == "not-met" and row.reading.reading == "one"
+    assert [(more.kind, more.reading.reading, more.result["value"]) for more in row.others] == [("met", "another", 0.1)]
+    with pytest.raises(ClaimsError, match="'s'"):
+        verdict(claim(result="r", criterion="<= 0.2", readings=[other]), result(0.3))
 
 
-def test_a_verdict_says_on_what():
-    measured = claim(result="r", criterion="<= 0.2")
-    assert verdict(measured, result(0.1)).where == "on the embedded universe, quick; not a statement about TNG"
-    assert verdict(measured, result(0.1, universe="TNG50-1")).where == "on TNG50-1, profile quick"
-    record = verdict(measured, result(0.1, universe="60 real groups of TNG100-1", profile=None))
-    assert record.where == "on 60 real groups of TNG100-1"
-    assert claims.provenance(record.result) == "It (60 real groups of TNG100-1, n = 5)"
-    kept = verdict(measured, result(0.1, universe="TNG100-1, 60 groups (records/selection.json)", profile=None))
-    assert kept.where == "on TNG100-1, 60 groups (a record)"
-    arithmetic = verdict(measured, result(0.1, universe="none (arithmetic)", profile=None))
-    assert arithmetic.where == "by arithmetic"
-    assert claims.provenance(arithmetic.result) == "It (arithmetic, measured in no universe, n = 5)"
+@pytest.mark.parametrize(
+    ("data", "universe", "profile", "label", "where"),
+    [
+        ("universe", "embedded", "quick", "the embedded universe", "on the embedded universe (profile quick)"),
+        ("universe", "TNG50-1", "paper", "TNG50-1", "on TNG50-1 (profile paper)"),
+        ("universe", "TNG100-1", "paper", "real TNG100", "on real TNG100 (profile paper)"),
+        ("tng100", "TNG100-1 (records/a.json)", None, "real TNG100", "on real TNG100 (a record)"),
+        (
+            "tng100",
+            "TNG100-1, 60 groups (records/a.json)",
+            None,
+            "real TNG100",
+            "on real TNG100 (60 groups, a record)",
+        ),
+        ("tng100", "TNG100-1 (its parameters)", None, "real TNG100", "on real TNG100 (its parameters)"),
+        ("galaxies", "SPARC", None, "real galaxies", "on real galaxies (SPARC)"),
+        (
+            "scripts",
+            "TNG100-1 (its parameters)",
+            None,
+            "the authors' scripts",
+            "on the authors' scripts (its parameters)",
+        ),
+    ],
+)
+def test_a_verdict_says_on_what(data, universe, profile, label, where):
+    row = verdict(claim(result="r", criterion="<= 0.2", data=data), result(0.1, universe=universe, profile=profile))
+    assert (row.on, row.where, row.kind) == (label, where, "met")
 
 
-def test_a_claim_about_other_data_is_not_judged_by_what_stands_in():
-    measured = claim(result="r", criterion="<= 0.2", data="SPARC")
-    assert verdict(measured, result(0.3)).where.startswith("it needs SPARC")
-    assert verdict(measured, result(0.3)).kind == "unmeasured"
-    assert verdict(measured, result(0.3, universe="SPARC", profile=None)).kind == "fails"
+@pytest.mark.parametrize(
+    ("data", "universe"),
+    [("galaxies", "embedded"), ("tng100", "embedded"), ("tng100", "TNG50-1"), ("galaxies", "EAGLE")],
+)
+def test_a_claim_is_not_judged_by_what_stands_in_for_its_data(data, universe):
+    row = verdict(claim(result="r", criterion="<= 0.2", data=data), result(0.1, universe=universe))
+    assert row.kind == "unmeasured" and row.result is None and claims.PLACES[data] in row.where
+
+
+def test_the_floor_stands_beside_a_verdict_on_the_embedded_universe():
+    floored = claim(result="r", criterion="<= 0.2", floor="f")
+    assert verdict(floored, result(0.3) | result(0.1, id="f")).floor["value"] == 0.1
+    with pytest.raises(ClaimsError, match="'f'"):
+        verdict(floored, result(0.3))
+    # Nobody knows the floor of a real simulation.
+    assert verdict(floored, result(0.3, universe="TNG100-1")).floor is None
+
+
+def test_a_tally_counts_each_claim_of_its_table_once():
+    numbers = (
+        result(0.1) | result(0.3, id="bad") | result(0.19, 0.05, id="close") | result(7, id="real", universe="TNG100-1")
+    )
+    reading = {"reading": "x", "result": "bad", "criterion": "<= 0.2"}
+    some = [
+        claim(id="a", result="r", criterion="<= 0.2", readings=[reading, reading]),
+        claim(id="b", result="r", criterion="<= 0.3"),
+        claim(id="c", result="bad", criterion="<= 0.2"),
+        claim(id="d", result="close", criterion="<= 0.2"),
+        claim(id="e", result="real", criterion="<= 0.2", data="tng100"),
+        claim(id="f"),
+        claim(id="g", result="real", data="tng100"),
+        claim(id="h", result="bad", criterion="<= 0.2", table="scripts"),
+    ]
+    rows = [verdict(one, numbers) for one in some]
+    paper, scripts = (claims.tally(rows, table) for table in claims.TABLES)
+    assert paper == {
+        "the embedded universe": {"met": 2, "not-met": 1, "undecided": 1},
+        "real TNG100": {"not-met": 1},
+        "": {"unmeasured": 1, "unstated": 1},
+    }
+    assert scripts == {"the embedded universe": {"not-met": 1}}
+    assert sum(kinds.total() for kinds in [*paper.values(), *scripts.values()]) == len(some)
+    words = claims.tally_in_words(paper)
+    assert words.startswith("On real TNG100: 1 not met. On the embedded universe: 2 met, 1 not met, 1 undecided within")
+    assert words.endswith("Without a verdict: 1 not measured, 1 no number in the paper.")
 
 
 @pytest.mark.parametrize(
     ("change", "told"),
     [
         ({"chapter": "nine"}, "nine"),
-        ({"result": "r"}, "both a result and a criterion"),
+        ({"criterion": "<= 1"}, "no result"),
         ({"result": "r", "criterion": "roughly"}, "criterion"),
+        ({"result": "r", "readings": [{"reading": "x", "result": "r", "criterion": "roughly"}]}, "criterion"),
+        ({"result": "r", "readings": [{"reading": "x", "result": "r"}]}, "each reading"),
+        ({"result": "r", "readings": [{"result": "r", "criterion": "<= 1"}]}, "each reading"),
         ({"grade": "hearsay"}, "grade"),
+        ({"table": "third"}, "table"),
+        ({"data": "the Moon"}, "data"),
+        ({"data": None}, "data"),
         ({"colour": "blue"}, "colour"),
     ],
 )
 def test_a_faulty_row_is_named(tmp_path, change, told):
     path = tmp_path / "claims.yml"
-    path.write_text(yaml.safe_dump([claim().model_dump(exclude_none=True) | change]))
+    row = claim().model_dump(exclude_none=True, mode="json") | change
+    path.write_text(yaml.safe_dump([{key: value for key, value in row.items() if value is not None}]))
     with pytest.raises(ClaimsError, match=told):
         claims.load_claims(path, {"one"})
 
 
 def test_an_id_stands_there_once(tmp_path):
     path = tmp_path / "claims.yml"
-    path.write_text(yaml.safe_dump([claim().model_dump(exclude_none=True)] * 2))
+    path.write_text(yaml.safe_dump([claim().model_dump(exclude_none=True, mode="json")] * 2))
     with pytest.raises(ClaimsError, match="'c'"):
         claims.load_claims(path, {"one"})
 
@@ -117,41 +220,19 @@ def test_the_book_s_own_files_fit_together(repository):
     book = repository / "book"
     outline = claims.load_outline(book / "outline.yml")
     chapters = {chapter.id: chapter for part in outline for chapter in part.chapters}
-    assert claims.load_claims(book / "claims.yml", chapters)
+    listed = claims.load_claims(book / "claims.yml", chapters)
+    assert {claim.table for claim in listed} == set(claims.TABLES)
+    tables = [claim.table for claim in listed]
+    assert tables == sorted(tables), "the claims of the paper come first"
     files = [chapter.file for chapter in chapters.values()]
     notebooks = {f"notebooks/{path.stem}" for path in (repository / "notebooks").glob("[0-9][0-9]_*.py")}
     assert notebooks <= set(files), "a chapter is missing in outline.yml"
     assert files == sorted(files), "chapters are numbered in the order of the outline"
 
 
-def test_the_banner_says_what_the_book_was_made_from():
-    run = {"universe": "embedded", "profile": "smoke", "seed": 3, "commit": "0123456789abcdef", "dirty": True}
-    told = claims.banner(run)
-    assert "embedded universe" in told and "`012345678` with local changes" in told and "seed 3" in told
-    assert "commit" not in claims.banner({"universe": "TNG50-1", "profile": "quick", "seed": 1, "commit": None})
-
-
-@pytest.mark.parametrize(
-    ("value", "error", "unit", "spec", "written"),
-    [
-        (0.2345, 0.0123, "dex", ".2f", "0.23 ± 0.01 dex"),
-        (1.44e11, 2.2e10, "Msun", ".1e", "(1.4 ± 0.2) × 10¹¹ M☉"),
-        (-0.05, None, "", ".2f", "−0.05"),
-        (-0.004, 0.02, "dex", ".2f", "0.00 ± 0.02 dex"),
-        (0.05, 0.02, "dex", "+.2f", "+0.05 ± 0.02 dex"),
-        (1.44e11, 2.2e10, "Msun", "+.1e", "(+1.4 ± 0.2) × 10¹¹ M☉"),
-        (12345, None, "", "", "12\u202f345"),
-        (55, None, "", "", "55"),
-        (3.14159, None, "kpc", "", "3.14 kpc"),
-        (12.5, None, "%", ".0f", "12%"),
-        (7.46e6, None, "Msun", "", "7.46 × 10⁶ M☉"),
-    ],
-)
-def test_a_number_is_written_for_prose(value, error, unit, spec, written):
-    row = {"id": "a", "value": value, "error": error, "unit": unit}
-    assert claims.quote(row, spec, with_error=error is not None) == written
-
-
-def test_an_error_that_is_not_there_cannot_be_quoted():
-    with pytest.raises(ResultsError, match="no error"):
-        claims.quote({"id": "a", "value": 1.0, "error": None, "unit": ""}, with_error=True)
+def test_a_changed_criterion_says_when_from_what_to_what_and_why(repository):
+    rows = yaml.safe_load((repository / "book" / "claims.yml").read_text())
+    changed = [row["criterion_changed"] for row in rows if "criterion_changed" in row]
+    assert changed
+    for text in changed:
+        assert re.match(r"\d{4}-\d\d-\d\d: .*\bto .*, because ", text), text

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -19,6 +21,7 @@ from dmlib.evaluation.scores import (
     pit_histogram,
     verdict,
 )
+from dmlib.networks.predictions import Prediction, Predictions
 from dmlib.units import G
 
 TRUTH = np.array([[1e10, 4e10], [2e10, 8e10]])
@@ -208,3 +211,22 @@ def test_resampling_gives_the_standard_error():
     values = np.random.default_rng(5).standard_normal(300)
     means = resample(lambda rows: values[rows].mean(), len(values), seed=1, draws=500)
     assert np.std(means) == pytest.approx(values.std() / np.sqrt(300), rel=0.1)
+
+
+def test_ensembles_are_compared_with_equal_members():
+    """Of three members the first is kept, where another ensemble has one only; what has no members stays."""
+    rng = np.random.default_rng(9)
+    three, one = rng.normal(25, 1, (3, 4, 20)), rng.normal(25, 1, (1, 4, 20))
+    groups = {
+        "C/all": Prediction("C/all", np.exp(three.mean(axis=0)), np.ones((4, 20)), three),
+        "A/all": Prediction("A/all", np.exp(one[0]), np.ones((4, 20)), one),
+        "baseline/mean": Prediction("baseline/mean", np.full((4, 20), 1e10)),
+    }
+    columns = {"truth": np.full((4, 20), 1e10), "radii": np.geomspace(1, 100, 20)}
+    columns |= {name: np.arange(4) for name in ("subhalo_id", "view", "rows")}
+    equal = Predictions(path=Path("predictions.hdf5"), groups=groups, **columns).equally()
+    np.testing.assert_allclose(equal["C/all"].m_dm, np.exp(three[0]))
+    assert equal["C/all"].sigma_ln is None and equal["A/all"].sigma_ln is not None
+    assert equal["baseline/mean"] is groups["baseline/mean"]
+    scores = Scores.of(equal, also={"floor": np.full((4, 20), 1.1e10)})
+    assert scores.over("all", "floor").value == pytest.approx(0.1)

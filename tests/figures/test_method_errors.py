@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from dmlib.evaluation import Bootstrap, Scores, bins, derived, single
+from dmlib.evaluation.floor import Floor
 from dmlib.figures import networks, profiles
 from dmlib.figures.style import csv_text
 
@@ -23,20 +26,42 @@ def architectures():
 def test_errors_and_differences_are_recorded():
     scores = architectures()
     names = {"C/all": "C", "A/all": "A"}
-    text = csv_text(networks.errors(scores, {**names, "baseline/boosted": "trees"}, np.full(20, 0.01)))
+    text = csv_text(networks.errors(scores, {**names, "baseline/boosted": "trees"}, np.full(20, 0.01), None))
     assert text.count("\nC,") == 40 and text.count("\ncounting particles,") == 20
     text = csv_text(networks.against(scores, names, "baseline/boosted", "trees"))
     values = [float(line.split(",")[2]) for line in text.splitlines() if line.startswith("A,")]
     assert values == pytest.approx([0.0] * 20, abs=1e-12)
 
 
-def test_counting_floor_is_poisson():
-    """Counts drawn about their expectation deviate by what the floor says."""
+def ideal(scores: Scores) -> Floor:
+    """Observers who err by 5 per cent, and by 2 per cent without noise, whatever they see."""
+    masses = {
+        f"floor/{inputs}/{kind}": scores.truth * (1.02 if kind == "noise-free" else 1.05)
+        for inputs in ("photometry", "hi", "all")
+        for kind in ("noise-free", "observed")
+    }
+    return Floor(Path("floor.hdf5"), scores.radii, scores.truth, scores.subhalo_id, masses, np.arange(4), {}, {})
+
+
+def test_the_floor_is_drawn_where_there_is_one():
+    scores = architectures()
+    names = {"C/all": "C"}
+    figure = networks.errors(scores, names, np.full(20, 0.01), ideal(scores))
+    lines = [line.split(",") for line in csv_text(figure).splitlines() if line.startswith('"floor, ')]
+    assert len(lines) == 80  # two kinds, two measures, 20 radii
+    assert {round(float(line[4]), 6) for line in lines} == {0.02, 0.05}
+    some = np.arange(len(scores.truth)) < 30
+    assert ideal(scores).scores(where=some).n_galaxies == 10
+    assert "floor" not in csv_text(networks.errors(scores, names, np.full(20, 0.01), None))
+
+
+def test_counting_noise_is_poisson():
+    """Counts drawn about their expectation deviate by what is said."""
     expected, particle = np.array([50.0, 400.0, 5000.0]), 6e7
     counts = np.random.default_rng(1).poisson(expected, (20000, 3))
     deviation = np.abs(counts / expected - 1.0).mean(axis=0)
-    floor = networks.counting_floor(np.array([1.0, 3.0, 10.0]), counts * particle, particle)
-    np.testing.assert_allclose(floor, deviation, rtol=0.03)
+    noise = networks.counting_noise(np.array([1.0, 3.0, 10.0]), counts * particle, particle)
+    np.testing.assert_allclose(noise, deviation, rtol=0.03)
 
 
 def test_views_or_galaxies_are_told_apart():

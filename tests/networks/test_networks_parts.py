@@ -8,7 +8,7 @@ import pytest
 from dmlib.dataset.read import INPUT_SETS
 from dmlib.networks import NetworkError
 from dmlib.networks.augment import N_ORIENTATIONS, mean_over_orientations, orient, orient_each
-from dmlib.networks.models import multiplications
+from dmlib.networks.models import in_convolutions, multiplications
 from dmlib.networks.plan import ARCHITECTURES, Schedule, architecture, plan
 from dmlib.networks.predictions import calibrate, correlation, sigma_ln
 from dmlib.settings import Settings
@@ -56,6 +56,12 @@ def test_cost_of_a_by_hand():
     by_hand = 32**2 * 25 * 8 * 64 + 8**2 * 25 * 64 * 128 + 2**2 * 25 * 128 * 256
     by_hand += 1024 * 256 + 256 * 128 + 128 * 64 + 64 * 20
     assert multiplications(architecture("A").build(CHANNELS, 64)) == by_hand
+
+
+def test_weights_of_a_are_mostly_in_its_convolutions():
+    model = architecture("A").build(CHANNELS, 64)
+    by_hand = 25 * (8 * 64 + 64 * 128 + 128 * 256) + 64 + 128 + 256
+    assert in_convolutions(model) == pytest.approx(by_hand / model.count_params()) == pytest.approx(0.77, abs=0.02)
 
 
 def test_architectures_that_cannot_be_built_are_errors():

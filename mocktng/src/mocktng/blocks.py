@@ -274,6 +274,7 @@ def table(facts: dict[str, Any]) -> dict[str, Any]:
         "name": facts["name"],
         "what": "an ensemble of equilibrium-like galaxies in the format of TNG; not TNG, not a simulation run",
         "physics": facts["physics"],
+        **({"without": ", ".join(facts["without"])} if facts.get("without") else {}),
         "seed": facts["seed"],
         "groups": facts["groups"],
         "subhaloes": facts["subhalos"],

@@ -200,7 +200,7 @@ def measure_subhalo(members: Members, lengths: np.ndarray, centre: np.ndarray, s
     speed = m.velocity - bulk + HUBBLE_FLOW * arm
     from_centre = m.position - m.position[deepest]
     radius = np.sqrt(square(from_centre))
-    order = np.argsort(radius, kind="stable")
+    order = np.argsort(radius)
     r, mass, kind = radius[order], m.mass[order], m.kind[order]
     enclosed = np.cumsum(mass)
     curve = enclosed[6:] / np.maximum(r[6:], 1e-6)
@@ -271,7 +271,7 @@ def measure_group(members: Members, lengths: np.ndarray, centre: np.ndarray, pos
     m = members
     total = m.mass.sum()
     radius = np.sqrt(square(m.position - position))
-    order = np.argsort(radius, kind="stable")
+    order = np.argsort(radius)
     row: dict[str, object] = {
         "GroupLen": lengths.sum(),
         "GroupLenType": lengths,

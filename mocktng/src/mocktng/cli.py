@@ -10,7 +10,7 @@ from typing import Any
 
 import mocktng
 
-from .galaxies import PHYSICS
+from .galaxies import FEATURES, PHYSICS
 from .layout import program_version
 
 
@@ -50,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     write.add_argument("--galaxies", type=int, default=40, help="galaxies of 1e10 to 1e12 Msun that form stars (40)")
     write.add_argument("--seed", type=int, default=1, help="seed of all random numbers (1)")
     write.add_argument("--physics", choices=tuple(PHYSICS), default="fiducial", help="version of the galaxy physics")
+    write.add_argument("--without", default="", metavar="FEATURES", help=f"leave out, by commas: {', '.join(FEATURES)}")
     write.add_argument(
         "--particle-mass",
         type=float,
@@ -95,6 +96,7 @@ def _write(options: argparse.Namespace) -> None:
         "n_galaxies": options.galaxies,
         "seed": options.seed,
         "physics": options.physics,
+        "without": tuple(filter(None, options.without.split(","))),
         "m_dm": options.particle_mass[0],
         "m_baryon": options.particle_mass[1],
         "name": options.name,

@@ -1,10 +1,9 @@
 """Draw the galaxies of a universe: groups, subhaloes, and every number from which their particles are made.
 
-The universe is an ensemble, not a volume. Host haloes follow the mass function of Tinker et al. (2008) between 10^11.3
-and 10^13.0 Msun: below, no central has the 1e10 Msun of stars that the selection requires; above, a few haloes would
-take most of the particles. Hosts are thinned towards both ends, by (M/10^11.7)^2 below 10^11.7 Msun and by
-(M/10^12.5)^-0.6 above 10^12.5 Msun. Half of the hosts of quenched centrals are left out: they would take half of all
-particles and then fail the selection. At given mass and kind, nothing else is left out.
+The universe is an ensemble, not a volume: it has the galaxies of a part of the box of TNG100 (Nelson et al. 2019), as
+many centrals of each stellar mass and as many satellites of each group as there, up to groups of 2e14 Msun. Their
+properties are drawn jointly from the relations of TNG100 (`tng100`, `galaxies`). Groups of which no member passes the
+selection take space and teach little: four in five of them are left out. No galaxy of the selection is.
 
 Groups are placed at random in the box, without clustering and without contact. A few objects are planted, so that
 every criterion of the selection and every peculiarity of the format occurs: a galaxy above 1e12 Msun, fragments that
@@ -16,26 +15,29 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import galaxies, relations
+from . import galaxies, relations, tng100
+from .haloes import EDGE
 from .population import GROUP_COLUMNS, SUBHALO_COLUMNS, Population, Rows, blank_rows, passes
 from .relations import nfw_shape
-from .units import BARYON_FRACTION, BOX_KPC, G
+from .structure import COSMIC_BARYON_FRACTION
+from .units import BOX_KPC, G
 
-#: log10 of the host masses [Msun].
-HOST_RANGE = (11.3, 13.0)
+#: Share of the groups without a galaxy of the selection that are left out.
+LEFT_OUT = 0.8
 
-#: Fraction of the hosts of quenched centrals that is left out.
-QUENCHED_LEFT_OUT = 0.5
-
-#: Satellites: least mass at infall [Msun]; number, slope and cut-off of their mass function.
-SATELLITE_MINIMUM = 1.5e11
-_SATELLITES = (0.10, 0.9, 0.4)
-
-#: Bound particles of centrals extend to this multiple of r200.
-EDGE = 1.3
+#: Most massive group [Msun]. The box of TNG100 has some that are larger; one would take most of the particles.
+LARGEST_GROUP = 2e14
 
 
-def draw(n_galaxies: int, seed: int = 1, physics: str = "fiducial", *, m_dm: float, m_baryon: float) -> Population:
+def draw(
+    n_galaxies: int,
+    seed: int = 1,
+    physics: str = "fiducial",
+    *,
+    m_dm: float,
+    m_baryon: float,
+    without: tuple[str, ...] = (),
+) -> Population:
     """Draw the population of one universe.
 
     Parameters
@@ -48,6 +50,8 @@ def draw(n_galaxies: int, seed: int = 1, physics: str = "fiducial", *, m_dm: flo
         cores, with half the hot gas and 1.6 times the HI (`galaxies.PHYSICS`).
     m_dm, m_baryon : float
         Mass of a dark-matter particle; target mass of gas cells and star particles [Msun].
+    without : tuple of str
+        Features to leave out (`galaxies.FEATURES`); everything else stays the same.
 
     Returns
     -------
@@ -55,76 +59,67 @@ def draw(n_galaxies: int, seed: int = 1, physics: str = "fiducial", *, m_dm: flo
         The same for the same arguments, on any machine.
     """
     rng = np.random.default_rng([seed, 0])
-    hosts, members = _hosts_and_members(rng, n_galaxies)
-    s = np.concatenate([hosts, members])
-    _draw_galaxies(rng, s, physics)
-    s = _thin(rng, s, n_galaxies)
+    s, distance = _galaxies(rng, n_galaxies, physics)
+    s, distance = _select_groups(rng, s, distance, n_galaxies)
     _one_of_each_disturbance(s)
-    s = np.concatenate([s, _fragments(rng, s, n_galaxies)])
-    _place_in_groups(rng, s)
+    fragments = _fragments(rng, s, n_galaxies)
+    s = np.concatenate([s, fragments])
+    galaxies.leave_out(s, without)
+    _place_in_groups(rng, s, np.concatenate([distance, np.zeros(fragments.size)]))
     galaxies.count_particles(s, m_dm, m_baryon)
     groups, s = _catalogue_order(rng, s, n_galaxies, m_dm)
     candidates = s[(s["rank"] == 0) & passes(s) & ~s["quenched"] & (s["disturbed"] == "")]["group_id"]
     groups["position"] = _place_in_box(rng, groups["r200"], across=candidates[candidates.size // 3])
-    return Population(seed, physics, m_dm, m_baryon, groups, s)
+    return Population(seed, physics, m_dm, m_baryon, groups, s, without)
 
 
-def _host_masses(rng: np.random.Generator, n: int) -> np.ndarray:
-    """Masses of `n` hosts, in random order."""
-    log_m = np.linspace(*HOST_RANGE, 400)
-    thinned = np.minimum(1.0, 10 ** (2.0 * (log_m - 11.7))) * np.minimum(1.0, 10 ** (-0.6 * (log_m - 12.5)))
-    weight = relations.mass_function(10**log_m) * thinned
-    cdf = np.concatenate([[0.0], np.cumsum(0.5 * (weight[1:] + weight[:-1]))])
-    return 10 ** np.interp(rng.random(n), cdf / cdf[-1], log_m)
+def _galaxies(rng: np.random.Generator, n_galaxies: int, physics: str) -> tuple[Rows, np.ndarray]:
+    """More groups than needed: centrals and satellites with all properties, and distances from the centre in r200."""
+    n = 3 * n_galaxies + 10
+    centrals = _blank(n, "central")
+    centrals["group_id"], centrals["m_star"] = np.arange(n), tng100.central_stellar_masses(rng, n)
+    centrals["m_star"][0] = 1.1e12
+    found = galaxies.draw_catalogue(rng, centrals, np.zeros(n))
+    centrals["quenched"][0], centrals["sfr"][0] = True, max(centrals["sfr"][0], 0.5)
+    # Bound dark matter is 0.99 of M200 in the median of the centrals of TNG100.
+    m_host = centrals["m_dm"] / 0.99
+    number = np.where(m_host > LARGEST_GROUP, 0, tng100.satellite_numbers(rng, m_host))
+    number[0] = max(min(int(number[0]), 3 + n_galaxies // 20), 1)
+    owner = np.repeat(np.arange(n), number)
+    members = _blank(owner.size, "satellite")
+    members["group_id"] = owner
+    drawn = tng100.satellite_stellar_masses(rng, m_host[owner])
+    # A satellite heavier than its central would be the central.
+    limit = rng.uniform(0.3, 0.9, owner.size) * centrals["m_star"][owner]
+    members["m_star"] = np.where(drawn < 0.9 * centrals["m_star"][owner], drawn, limit)
+    for name, values in galaxies.draw_catalogue(rng, members, m_host[owner]).items():
+        found[name] = np.concatenate([found[name], values])
+    _choose_nested(rng, members, n_galaxies)
+    s = np.concatenate([centrals, members])
+    galaxies.draw_gas(rng, s, found)
+    galaxies.draw_structure(rng, s, found)
+    galaxies.change_physics(rng, s, physics)
+    galaxies.draw_populations(rng, s, found)
+    galaxies.draw_asymmetries(rng, s)
+    fits = m_host[s["group_id"]] <= LARGEST_GROUP
+    return s[fits], found["distance"][fits]
 
 
-def _satellite_masses(rng: np.random.Generator, m_host: float) -> np.ndarray:
-    """Infall masses of the surviving satellites of one host.
+def _choose_nested(rng: np.random.Generator, members: Rows, n_galaxies: int) -> None:
+    """Mark the satellites that are bound to the most massive satellite of their group, as often as in TNG100.
 
-    dN/dln(x) = 0.10 x^-0.9 exp(-(x/0.4)^3) with x = m/m_host: the slope is that of subhaloes in simulations (Gao et al.
-    2004), the number and the cut-off near equal mass are our choice.
+    The first of them pass the selection but for this, so that a small universe has some.
     """
-    number, slope, cut = _SATELLITES
-    x = np.geomspace(SATELLITE_MINIMUM / m_host, 0.7, 200)
-    if x[0] >= 0.5:
-        return np.empty(0)
-    density = number * x**-slope * np.exp(-((x / cut) ** 3))
-    cumulative = np.concatenate([[0.0], np.cumsum(0.5 * (density[1:] + density[:-1]) * np.diff(np.log(x)))])
-    drawn = np.sort(rng.random(rng.poisson(cumulative[-1])))[::-1]
-    return m_host * np.exp(np.interp(drawn, cumulative / cumulative[-1], np.log(x)))
-
-
-def _planted_pairs(n_galaxies: int) -> int:
-    """Count the groups with a sub-subhalo massive enough for the selection."""
-    return max(2, n_galaxies // 80)
-
-
-def _hosts_and_members(rng: np.random.Generator, n_galaxies: int) -> tuple[Rows, Rows]:
-    """More hosts than needed, and their satellites: masses, kinds and parents only."""
-    n = 3 * n_galaxies
-    m_host = _host_masses(rng, n)
-    # Planted: host 0 has the galaxy above 1e12 Msun, the next ones have massive sub-subhaloes.
-    n_nested = _planted_pairs(n_galaxies)
-    m_host[0] = 3e13
-    m_host[1 : 1 + n_nested] = 10 ** rng.uniform(12.4, 12.8, n_nested)
-    masses, owner, parent = [], [], []
-    for i, m in enumerate(m_host):
-        infall = _satellite_masses(rng, m)
-        ranks = np.zeros(infall.size, dtype=int)
-        if 1 <= i <= n_nested:
-            # A pair: the second is bound to the first, which is the first of the satellites.
-            infall = np.concatenate([[0.25 * m, min(7e11, 0.2 * m)], infall[infall < 0.2 * m]])
-            ranks = np.zeros(infall.size, dtype=int)
-            ranks[1] = 1
-        masses.append(infall)
-        owner.append(np.full(infall.size, i))
-        parent.append(ranks)
-    hosts = _blank(n, "central")
-    hosts["group_id"], hosts["m200"] = np.arange(n), m_host
-    members = _blank(sum(map(len, masses)), "satellite")
-    members["group_id"], members["m200"] = np.concatenate(owner), np.concatenate(masses)
-    members["parent_rank"] = np.concatenate(parent)
-    return hosts, members
+    heaviest = np.zeros(members.size, dtype=bool)
+    order = np.lexsort((-members["m_star"], members["group_id"]))
+    heaviest[order[np.r_[True, np.diff(members["group_id"][order]) > 0]]] = True
+    nested = ~heaviest & (rng.random(members.size) < tng100.nested_share())
+    early = np.flatnonzero(~heaviest & (members["group_id"] < n_galaxies))[:2]
+    nested[early] = True
+    members["parent_rank"] = nested
+    members["m_star"][early] = np.maximum(members["m_star"][early], 1.3e10)
+    members["sfr"][early] = np.maximum(members["sfr"][early], 0.2)
+    members["quenched"][early] = False
 
 
 def _blank(n: int, kind: str) -> Rows:
@@ -133,34 +128,17 @@ def _blank(n: int, kind: str) -> Rows:
     return s
 
 
-def _draw_galaxies(rng: np.random.Generator, s: Rows, physics: str) -> None:
-    """Draw all properties at given mass and kind."""
-    residual = galaxies.draw_dark_halo(rng, s, physics)
-    galaxies.draw_stars(rng, s, residual)
-    planted = (s["group_id"] == 0) & (s["kind"] == "central")
-    s["m_star"][planted], s["quenched"][planted] = 1.1e12, True
-    nested = s["parent_rank"] != 0
-    s["m_star"][nested], s["quenched"][nested] = np.maximum(s["m_star"][nested], 1.3e10), False
-    galaxies.draw_gas(rng, s, physics)
-    s["sfr"][planted] = np.maximum(s["sfr"][planted], 0.5)
-    s["sfr"][nested] = np.maximum(s["sfr"][nested], 0.2)
-    galaxies.draw_structure(rng, s, physics)
-    galaxies.draw_populations(rng, s)
-    galaxies.draw_asymmetries(rng, s)
-
-
-def _thin(rng: np.random.Generator, s: Rows, n_galaxies: int) -> Rows:
-    """Leave out hosts of quenched centrals, except planted ones, and all hosts beyond the wanted number of galaxies."""
+def _select_groups(rng: np.random.Generator, s: Rows, distance: np.ndarray, n_galaxies: int) -> tuple[Rows, np.ndarray]:
+    """Leave out most groups without a galaxy of the selection, and all groups beyond the wanted number of galaxies."""
     n_hosts = s["group_id"].max() + 1
-    dropped = np.zeros(n_hosts, dtype=bool)
-    central = s["kind"] == "central"
-    dropped[s["group_id"][central]] = s["quenched"][central] & (rng.random(n_hosts) < QUENCHED_LEFT_OUT)
-    dropped[: 1 + _planted_pairs(n_galaxies)] = False
-    s = s[~dropped[s["group_id"]]]
-    counts = np.cumsum(np.bincount(s["group_id"], weights=passes(s)))
-    s = s[s["group_id"] <= np.searchsorted(counts, n_galaxies)]
+    selected = np.bincount(s["group_id"], weights=passes(s), minlength=n_hosts)
+    kept = (selected > 0) | (rng.random(n_hosts) > LEFT_OUT)
+    kept[s["group_id"][s["parent_rank"] != 0][:2]] = kept[0] = True
+    kept &= np.arange(n_hosts) <= np.searchsorted(np.cumsum(selected), n_galaxies)
+    mine = kept[s["group_id"]]
+    s, distance = s[mine], distance[mine]
     s["group_id"] = np.unique(s["group_id"], return_inverse=True)[1]
-    return s
+    return s, distance
 
 
 def _one_of_each_disturbance(s: Rows) -> None:
@@ -194,6 +172,7 @@ def _fragments(rng: np.random.Generator, s: Rows, n_galaxies: int) -> Rows:
     f["axis_ratios"] = 1.0
     f["halo_axes"] = np.eye(3)
     f["r_half"] = rng.uniform(0.8, 1.4, n)
+    f["r_star_halo"] = 2.0 * f["r_half"]
     f["bulge_fraction"] = 1.0
     f["r_bulge"] = f["r_half"] / (1.0 + np.sqrt(2.0))
     f["r_disc"] = f["r_half"]
@@ -245,12 +224,12 @@ def _catalogue_order(rng: np.random.Generator, s: Rows, n_galaxies: int, m_dm: f
     return groups, s
 
 
-def _place_in_groups(rng: np.random.Generator, s: Rows) -> None:
+def _place_in_groups(rng: np.random.Generator, s: Rows, distance: np.ndarray) -> None:
     """Position and velocity of each subhalo in its group, and the extent of its own matter.
 
-    Satellites are distributed as the dark matter of their host with half its concentration (subhaloes avoid the
-    centre), between 0.1 and 1 r200. Their velocity dispersion in each direction is 0.7 of the circular speed at r200,
-    below escape. They retain less dark matter the nearer they are. Fragments move with the disc they are in.
+    Satellites are at the distances, in r200 of the host, that were drawn with their other properties. Their velocity
+    dispersion in each direction is 0.7 of the circular speed at r200, below escape. Their haloes end where the bound
+    dark matter is reached. Fragments move with the disc they are in.
     """
     row_of_central = np.full(s["group_id"].max() + 1, -1)
     centrals = np.flatnonzero(s["kind"] == "central")
@@ -258,23 +237,16 @@ def _place_in_groups(rng: np.random.Generator, s: Rows) -> None:
     host = s[row_of_central[s["group_id"]]]
     n = s.size
     satellite, fragment = s["kind"] == "satellite", s["kind"] == "fragment"
-    x = np.linspace(0.1, 1.0, 100)
-    shape = nfw_shape(x[None, :] * 0.5 * host["c200"][:, None])
-    shape = (shape - shape[:, :1]) / (shape[:, -1:] - shape[:, :1])
-    draw = rng.random(n)
-    fraction = np.array([np.interp(u, cdf, x) for u, cdf in zip(draw, shape, strict=True)])
     v200 = np.sqrt(G * host["m200"] / host["r200"])
     velocity = np.clip(rng.normal(0.0, 0.7, (n, 3)), -1.2, 1.2) * v200[:, None]
-    place = galaxies.directions(rng, n) * (fraction * host["r200"])[:, None]
+    place = galaxies.directions(rng, n) * (np.clip(distance, 0.08, 1.8) * host["r200"])[:, None]
     s["offset"][satellite], s["velocity_offset"][satellite] = place[satellite], velocity[satellite]
-    kept = np.clip((0.12 + 0.7 * fraction**0.8) * galaxies.dex(rng, 0.15, n), 0.08, 0.9)
     _bind_pairs(rng, s)
     _put_fragments(rng, s, host, fragment)
-    c = s["c200"]
+    s["m_dm"] = np.where(fragment, (1.0 - COSMIC_BARYON_FRACTION) * 0.02 * s["m_star"], s["m_dm"])
     s["r_trunc"] = np.where(fragment, 3.0 * s["r_half"], EDGE * s["r200"])
+    kept = s["m_dm"] / ((1.0 - COSMIC_BARYON_FRACTION) * s["m200"])
     s["r_trunc"][satellite] = _truncation(s[satellite], kept[satellite])
-    enclosed = s["m200"] * nfw_shape(c * s["r_trunc"] / s["r200"]) / nfw_shape(c)
-    s["m_dm"] = (1.0 - BARYON_FRACTION) * np.where(fragment, 0.02 * s["m_star"], enclosed)
 
 
 def _truncation(s: Rows, kept: np.ndarray) -> np.ndarray:

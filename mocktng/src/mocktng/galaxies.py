@@ -1,9 +1,9 @@
-"""Properties of the galaxy in one halo, drawn from scaling relations with their scatter.
+"""Properties of galaxies at given stellar mass, drawn jointly from the relations of real TNG100 galaxies.
 
-Nothing is fixed by the halo alone: stellar mass scatters at given halo mass, gas at given stellar mass, size at given
-mass and type. Where two properties are known to vary together their residuals are correlated: stellar mass with
-concentration, gas with star formation, ages and metallicity with quenching. Docstrings say "our choice" of everything
-that is not from a published relation.
+What the catalogue of TNG100 lists is drawn from it (`tng100`): dark mass, star-formation rate, bound gas, size, colour,
+black hole, kinematic disc fraction, and the largest circular speed and the inner dark matter, from which concentration
+and contraction follow (`haloes`). What it does not list follows published relations with their scatter (`relations`):
+HI and H2, metals, bars, arms. Docstrings say "our choice" of everything else.
 
 All functions fill columns of the structured array `s` of subhaloes (`population.SUBHALO_COLUMNS`) in place.
 """
@@ -11,18 +11,23 @@ All functions fill columns of the structured array `s` of subhaloes (`population
 from __future__ import annotations
 
 import numpy as np
+from scipy.stats import beta
 
-from . import relations
-from .photometry import remaining_fraction
+from . import haloes, relations, tng100
+from .photometry import BANDS, magnitudes, remaining_fraction
 from .population import Rows
-from .relations import SCATTER
-from .units import BARYON_FRACTION
+from .relations import COLD_HYDROGEN, SCATTER
+from .structure import COSMIC_BARYON_FRACTION
+from .units import OLDEST, RECENT
 
-#: Hydrogen mass over the mass of cold gas, for metal-rich gas.
-COLD_HYDROGEN = 0.75
-
-#: Largest fraction of a halo's cosmic baryons, minus its stars, that can be cold gas (our choice).
+#: Largest fraction of the bound gas that can be cold gas (our choice).
 COLD_LIMIT = 0.8
+
+#: Mass of a cell of hot gas in units of the target: near the limit of refinement, two, to save particles (our choice).
+HOT_CELL = 1.9
+
+#: Specific star-formation rate below which a galaxy counts as quenched [1/yr].
+QUENCHED_BELOW = 1e-11
 
 #: Factors of the two versions of the physics; the alternative represents another simulation in tests of robustness.
 PHYSICS = {
@@ -30,9 +35,20 @@ PHYSICS = {
     "alternative": {"contraction": 0.2, "core": 0.35, "hot": 0.5, "hi": 1.6},
 }
 
-
 #: Ways in which the gas of the disturbed minority departs from a regular disc.
 DISTURBANCES = ("displaced", "counter-rotating", "tilted", "out-of-balance")
+
+#: Features of galaxies that no catalogue lists, each with the columns that are zero without it.
+FEATURES = {
+    "clumps": ("clumpiness",),
+    "arms": ("spiral_amplitude",),
+    "bars": ("bar_strength",),
+    "rings": ("ring_amplitude",),
+    "holes": ("hole_radius",),
+    "warps": ("warp_amplitude",),
+    "lopsidedness": ("lopsidedness",),
+    "disturbances": ("disturbed",),
+}
 
 
 def dex(rng: np.random.Generator, sigma: float, size: int) -> np.ndarray:
@@ -46,120 +62,127 @@ def directions(rng: np.random.Generator, n: int) -> np.ndarray:
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-def draw_dark_halo(rng: np.random.Generator, s: Rows, physics: str) -> np.ndarray:
-    """Concentration, shape and response to the baryons of haloes of given mass ``m200``.
+def draw_catalogue(rng: np.random.Generator, s: Rows, m_host: np.ndarray) -> dict[str, np.ndarray]:
+    """Properties that the catalogue of TNG100 lists, at given stellar mass.
+
+    Those of satellites are conditional on the mass of the group, `m_host` (n,) [Msun]. The dark matter that a satellite
+    had before it fell in is that of a central of the same size and colour, and at least what it has now.
 
     Returns
     -------
-    ndarray
-        Concentration residuals in units of the scatter; `draw_stars` correlates the stellar mass with them.
+    dict of ndarray, shape (n,)
+        ``v_max`` [km/s], ``m_dm_half`` [Msun], ``g_r`` [mag], ``m_gas`` [Msun], ``distance`` from the centre of the
+        group (in r200), and normal scores: ``gas_score`` of the bound gas, ``size_score``, and ``metal_score`` of the
+        colour r - K at given g - r.
     """
-    n = s.size
-    residual = rng.normal(size=n)
-    s["r200"] = relations.r200_of(s["m200"])
-    s["c200"] = relations.concentration(s["m200"]) * 10 ** (SCATTER["concentration"] * residual)
-    # Our choice: rounder than haloes in simulations without baryons.
-    s["axis_ratios"][:, 0] = np.clip(rng.normal(0.90, 0.06, n), 0.65, 1.0)
-    s["axis_ratios"][:, 1] = s["axis_ratios"][:, 0] * np.clip(rng.normal(0.85, 0.08, n), 0.60, 1.0)
-    mean = PHYSICS[physics]["contraction"]
-    s["contraction"] = np.clip(mean * rng.normal(1.0, 0.25, n), 0.0, 2.0)
-    return residual
-
-
-def draw_stars(rng: np.random.Generator, s: Rows, residual: np.ndarray) -> None:
-    """Stellar mass and whether the galaxy is quenched.
-
-    The residual of stellar mass is correlated with that of concentration: haloes that formed early have more stars
-    (Matthee et al. 2017, in EAGLE; the correlation fades above 10^12.5 Msun). It is 0.45 at low mass, our reading of
-    their figures. Of the satellites that would form stars, 40 per cent are quenched (van den Bosch et al. 2008).
-    """
-    n = s.size
-    rho = 0.45 / (1.0 + (s["m200"] / 10**12.5) ** 2)
-    residual = rho * residual + np.sqrt(1.0 - rho**2) * rng.normal(size=n)
-    s["m_star"] = relations.stellar_mass(s["m200"]) * 10 ** (SCATTER["stellar_mass"] * residual)
-    fraction = relations.quenched_fraction(s["m_star"])
-    fraction = np.where(s["kind"] == "satellite", fraction + 0.4 * (1.0 - fraction), fraction)
-    s["quenched"] = rng.random(n) < fraction
-
-
-def draw_gas(rng: np.random.Generator, s: Rows, physics: str) -> None:
-    """Star-formation rate, HI, H2 and hot gas.
-
-    Quenched galaxies have log SFR/M* = -11.9 with a scatter of 0.4 dex; three in ten of them have no star-forming gas,
-    as in TNG. HI and H2 follow the specific star-formation rate (xGASS, xCOLD GASS), which correlates the HI residual
-    with the distance from the star-forming sequence. Satellites have lost 0.3 dex of HI on average and nearly all hot
-    gas (our choice). The hot gas within the edge of the halo is 0.35 of the cosmic share with 0.15 dex of scatter, and
-    lower by 0.15 dex in quenched galaxies (our choice; quenched galaxies in TNG have also lost hot gas). No halo has
-    more baryons than its cosmic share: where the draws exceed it, cold gas is limited to `COLD_LIMIT` of what the stars
-    leave, and hot gas to the rest.
-    """
-    n = s.size
     satellite = s["kind"] == "satellite"
-    sequence = relations.star_forming_sequence(s["m_star"]) * dex(rng, SCATTER["sfr"], n)
-    off = s["m_star"] * 10 ** rng.normal(-11.9, 0.4, n)
-    s["sfr"] = np.where(s["quenched"], off * (rng.random(n) > 0.3), sequence)
-    change = PHYSICS[physics]
-    stripped = np.where(satellite, -np.abs(rng.normal(0.3, 0.25, n)), 0.0)
-    hi = relations.hi_mass_at_ssfr(s["m_star"], s["sfr"]) * dex(rng, SCATTER["hi_mass"], n)
+    found = {name: np.ones(s.size) for name in ("v_max", "m_dm_half", "g_r", "m_gas", "distance")}
+    found |= {name: np.zeros(s.size) for name in ("gas_score", "size_score", "metal_score")}
+    for kind, mine in (("centrals", ~satellite), ("satellites", satellite)):
+        m_star, known = s["m_star"][mine], {}
+        if kind == "centrals":
+            forming = tng100.forms_stars(rng, m_star)
+        else:
+            distance, forming = tng100.satellite_places(rng, m_star, m_host[mine])
+            known = {"m_host": np.log10(m_host[mine]), "distance": np.log10(distance)}
+        values, scores = tng100.draw(rng, kind, m_star, forming, known)
+        for name in ("m_dm", "r_half", "sfr", "m_bh"):
+            s[name][mine] = values[name]
+        for name in ("v_max", "m_dm_half", "g_r", "m_gas"):
+            found[name][mine] = values[name]
+        found["gas_score"][mine], found["size_score"][mine] = scores["m_gas"], scores["r_half"]
+        blue, red = scores["g_r"], scores["r_k"]
+        shared = np.corrcoef(blue, red)[0, 1] if blue.size > 2 else 0.0
+        found["metal_score"][mine] = (red - shared * blue) / np.sqrt(1.0 - min(shared**2, 0.99))
+        if kind == "centrals":
+            s["bulge_fraction"][mine] = 1.0 - values["disc"]
+            continue
+        found["distance"][mine] = distance
+        like = {"r_half": np.log10(values["r_half"]), "g_r": values["g_r"]}
+        before, _ = tng100.draw(rng, "centrals", m_star, forming, like)
+        s["bulge_fraction"][mine] = 1.0 - before["disc"]
+        s["m200"][mine] = np.maximum(before["m_dm"], values["m_dm"] / 0.9) / (1.0 - COSMIC_BARYON_FRACTION)
+    s["quenched"] = s["sfr"] < QUENCHED_BELOW * s["m_star"]
+    s["m_bh"] = np.where(s["m_bh"] < 1.1e6, 0.0, s["m_bh"])
+    return found
+
+
+def draw_gas(rng: np.random.Generator, s: Rows, found: dict[str, np.ndarray]) -> None:
+    """HI, H2 and hot gas, which together are the bound gas of the catalogue.
+
+    HI and H2 follow the specific star-formation rate (xGASS, xCOLD GASS). The residual of HI has a rank correlation of
+    0.6 with that of the bound gas (our choice). Bound gas limits the cold gas (`COLD_LIMIT`), which makes satellites in
+    massive groups poor in HI; the gas that is not cold is hot.
+    """
+    n = s.size
+    residual = 0.6 * found["gas_score"] + 0.8 * rng.standard_normal(n)
+    hi = relations.hi_mass_at_ssfr(s["m_star"], s["sfr"]) * 10 ** (SCATTER["hi_mass"] * residual)
     # The survey's medians of quenched galaxies are near its detection limit: draw half of ours below it.
     below = s["quenched"] & (rng.random(n) < 0.5)
-    s["m_hi"] = hi * 10**stripped * np.where(below, 10 ** -rng.uniform(0.2, 1.2, n), 1.0) * change["hi"]
+    s["m_hi"] = hi * np.where(below, 10 ** -rng.uniform(0.2, 1.2, n), 1.0)
     s["m_h2"] = relations.h2_mass_at_ssfr(s["m_star"], s["sfr"]) * dex(rng, SCATTER["h2_mass"], n)
     s["m_h2"] = np.where(s["sfr"] > 0.0, np.minimum(s["m_h2"], 1.5 * s["m_hi"]), 0.0)
-    room = np.maximum(BARYON_FRACTION * s["m200"] - s["m_star"], 0.0)
-    kept = np.minimum(1.0, COLD_LIMIT * room * COLD_HYDROGEN / (s["m_hi"] + s["m_h2"]))
+    kept = np.minimum(1.0, COLD_LIMIT * found["m_gas"] * COLD_HYDROGEN / (s["m_hi"] + s["m_h2"]))
     s["m_hi"], s["m_h2"] = kept * s["m_hi"], kept * s["m_h2"]
     s["r_hi"] = relations.hi_radius(s["m_hi"]) * dex(rng, SCATTER["hi_radius"], n)
-    share = 0.35 * BARYON_FRACTION * s["m200"] * dex(rng, 0.15, n) * change["hot"]
-    share *= np.where(s["quenched"], 10**-0.15, 1.0)
-    share = np.minimum(share, room - (s["m_hi"] + s["m_h2"]) / COLD_HYDROGEN)
-    s["m_hot"] = np.where(satellite, 0.05, 1.0) * share
+    s["m_hot"] = found["m_gas"] - (s["m_hi"] + s["m_h2"]) / COLD_HYDROGEN
     s["gas_dispersion"] = np.clip(rng.normal(9.0, 1.5, n) + 2.5 * np.log10(1.0 + s["sfr"]), 6.0, 20.0)
 
 
-def draw_structure(rng: np.random.Generator, s: Rows, physics: str) -> None:
-    """Bulge, disc, sizes and orientation.
+def draw_structure(rng: np.random.Generator, s: Rows, found: dict[str, np.ndarray]) -> None:
+    """Bulge, disc and stellar halo, orientation, and the dark halo.
 
-    Half-mass radii are 0.8 of half-light radii (our choice; Szomoru et al. 2013 find them smaller by 25 per cent on
-    average); the deprojected radius of the spheroid's part is larger by a third. The half-mass radius of the bulge is
-    our choice: a quarter of the galaxy's for a small bulge, the galaxy's where there is no disc. The scale length of
-    the disc follows from the half-mass radius.
+    The bulge is what the kinematic disc leaves. Its half-mass radius is our choice: a quarter of the galaxy's for a
+    small bulge, the galaxy's where there is no disc. The scale length of the disc follows from the half-mass radius.
+    The spin of the halo is log-normal about 0.035 with 0.22 dex (Bullock et al. 2001); its rank correlation with size
+    is 0.4 (our choice; Rodriguez-Gomez et al. 2022 find a correlation in TNG100).
     """
     n = s.size
     log_m = np.log10(s["m_star"])
-    mean = np.where(s["quenched"], 0.6, 0.18 + 0.12 * (log_m - 10.5))
-    s["bulge_fraction"] = np.clip(rng.normal(mean, np.where(s["quenched"], 0.15, 0.10)), 0.03, 0.90)
     s["halo_star_fraction"] = np.clip(0.04 * 10 ** (0.4 * (log_m - 10.5)) * dex(rng, 0.25, n), 0.005, 0.30)
-    # Drawn independently, the two can exceed the mass of the most massive ellipticals: keep a trace of a disc.
-    s["bulge_fraction"] = np.minimum(s["bulge_fraction"], 0.99 - s["halo_star_fraction"])
-    scatter = np.where(s["quenched"], SCATTER["size_early"], SCATTER["size_late"])
-    light = relations.half_light_radius(s["m_star"], s["quenched"]) * 10 ** (scatter * rng.normal(size=n))
-    s["r_half"] = 0.8 * light * (1.0 + s["bulge_fraction"] / 3.0)
+    s["bulge_fraction"] = np.clip(s["bulge_fraction"] - s["halo_star_fraction"], 0.03, 0.97 - s["halo_star_fraction"])
     relative = 0.25 + 0.75 * np.clip((s["bulge_fraction"] - 0.3) / 0.6, 0.0, 1.0) ** 2
-    s["r_bulge"] = relative * s["r_half"] / (1.0 + np.sqrt(2.0))
-    s["r_disc"] = disc_scale_length(s["r_half"], s["r_bulge"], s["bulge_fraction"])
+    # Spheroids end at 40 scale radii (`stars.components`): half of the mass is within 2.23 of them, not 2.41.
+    s["r_bulge"] = relative * s["r_half"] / 2.23
+    s["r_star_halo"] = 2.0 * s["r_half"]
+    s["r_disc"] = disc_scale_length(s["r_half"], s["r_bulge"], s["bulge_fraction"], s["halo_star_fraction"])
     s["h_disc"] = s["r_disc"] * np.clip(rng.normal(0.14, 0.03, n), 0.07, 0.25) * np.where(s["quenched"], 1.5, 1.0)
     s["spin_axis"] = directions(rng, n)
     s["halo_axes"] = _halo_axes(rng, s["spin_axis"])
-    s["core_radius"] = PHYSICS[physics]["core"] * s["r_half"] * dex(rng, 0.1, n)
-    has_hole = s["m_star"] > 1e9
-    hole = relations.black_hole_mass(s["bulge_fraction"] * s["m_star"]) * dex(rng, SCATTER["black_hole_mass"], n)
-    s["m_bh"] = np.where(has_hole, np.maximum(hole, 1.18e6), 0.0)
+    # Our choice: rounder than haloes in simulations without baryons.
+    s["axis_ratios"][:, 0] = np.clip(rng.normal(0.90, 0.06, n), 0.65, 1.0)
+    s["axis_ratios"][:, 1] = s["axis_ratios"][:, 0] * np.clip(rng.normal(0.85, 0.08, n), 0.60, 1.0)
+    spin = 0.4 * found["size_score"] + np.sqrt(1 - 0.4**2) * rng.standard_normal(n)
+    s["halo_spin"] = 0.035 * 10 ** (0.22 * spin)
+    haloes.fit(s, found["v_max"], found["m_dm_half"])
 
 
-def disc_scale_length(r_half: np.ndarray, r_bulge: np.ndarray, bulge_fraction: np.ndarray) -> np.ndarray:
-    """Scale length [kpc] of the thin exponential disc that, with a Hernquist bulge, puts half the mass within `r_half`.
+def change_physics(rng: np.random.Generator, s: Rows, physics: str) -> None:
+    """Apply the factors of `PHYSICS` to haloes and gas; halo masses and stars stay as they are."""
+    change = PHYSICS[physics]
+    s["contraction"] *= change["contraction"]
+    s["core_radius"] = change["core"] * s["r_half"] * dex(rng, 0.1, s.size)
+    s["m_hot"] *= change["hot"]
+    s["r_hi"] *= relations.hi_radius(change["hi"] * s["m_hi"]) / relations.hi_radius(s["m_hi"])
+    s["m_hi"] *= change["hi"]
 
-    Found by bisection. The arguments are arrays of equal length: two radii [kpc] and a mass fraction.
+
+def disc_scale_length(
+    r_half: np.ndarray, r_bulge: np.ndarray, bulge_fraction: np.ndarray, halo_fraction: np.ndarray
+) -> np.ndarray:
+    """Scale length [kpc] of the thin exponential disc that puts half of all stars within `r_half`.
+
+    The other stars are a Hernquist bulge and a Hernquist halo of scale radius 2 `r_half`. Found by bisection. The
+    arguments are arrays of equal length: two radii [kpc] and two mass fractions.
     """
-    bulge = bulge_fraction * (r_half / (r_half + r_bulge)) ** 2
-    wanted = np.clip((0.5 - bulge) / (1.0 - bulge_fraction), 0.02, 0.98)
+    others = bulge_fraction * (r_half / (r_half + r_bulge)) ** 2 / 0.952 + halo_fraction / 9.0 / 0.93
+    wanted = np.clip((0.5 - others) / (1.0 - bulge_fraction - halo_fraction), 0.02, 0.98)
     low, high = np.full_like(r_half, 0.02), np.full_like(r_half, 50.0)
     for _ in range(50):
         x = 0.5 * (low + high)
-        inside = 1.0 - (1.0 + x) * np.exp(-x)
+        inside = (1.0 - (1.0 + x) * np.exp(-x)) / 0.983  # the disc ends at 6 scale lengths
         low, high = np.where(inside < wanted, x, low), np.where(inside < wanted, high, x)
-    return r_half / (0.5 * (low + high))
+    return 1.02 * r_half / (0.5 * (low + high))  # the table of a disc counts a ring as within its middle
 
 
 def _halo_axes(rng: np.random.Generator, spin: np.ndarray) -> np.ndarray:
@@ -174,31 +197,67 @@ def _halo_axes(rng: np.random.Generator, spin: np.ndarray) -> np.ndarray:
     return np.stack([long, np.cross(short, long), short], axis=1)
 
 
-def draw_populations(rng: np.random.Generator, s: Rows) -> None:
+def draw_populations(rng: np.random.Generator, s: Rows, found: dict[str, np.ndarray]) -> None:
     """Metallicities, ages and their gradients.
 
-    Mass-weighted ages are our choice: 6.6 Gyr for star-forming and 9.2 Gyr for quenched galaxies at 10^10.5 Msun, so
-    that light-weighted ages are as near those of Gallazzi et al. (2005) as star-formation histories that end at today's
-    rate allow. Gas gradients are -0.1 dex per half-mass radius (Sanchez et al. 2014).
+    Stars have the metallicity of TNG100 at their galaxy's mass. Its scatter, 0.08 dex, follows the colour r - K at
+    given g - r, which in TNG100 tells of the halo what g - r does not. The mean age gives the colour g - r for the
+    metallicity and the star-formation rate of today, as far as an age can (`age_of_colour`). Gas gradients are -0.1 dex
+    per half-mass radius (Sanchez et al. 2014).
     """
     n = s.size
-    log_m = np.log10(s["m_star"])
     oxygen = relations.gas_metallicity(s["m_star"]) + rng.normal(0.0, SCATTER["gas_metallicity"], n)
     s["z_gas"] = relations.oxygen_to_mass_fraction(oxygen)
     s["z_gas_gradient"] = -rng.normal(0.10, 0.03, n) / s["r_half"]
-    shift = np.where(s["quenched"], 0.0, -0.05)
-    s["z_star"] = relations.stellar_metallicity(s["m_star"]) * 10**shift * dex(rng, SCATTER["stellar_metallicity"], n)
+    s["z_star"] = tng100.stellar_metallicity(s["m_star"]) * 10 ** (0.08 * found["metal_score"])
     s["z_star_gradient"] = -np.abs(rng.normal(0.12, 0.05, n)) / s["r_half"]
-    age = np.where(s["quenched"], 9.2, 6.6) + 0.8 * (log_m - 10.5) + rng.normal(0.0, 0.8, n)
-    s["age"] = np.clip(age, 4.0, 12.0)
-    s["age_gradient"] = -rng.normal(0.7, 0.3, n) / s["r_half"]
     s["sfh_shape"] = rng.uniform(2.6, 5.0, n)
+    s["age"] = age_of_colour(s, found["g_r"])
+    s["age_gradient"] = -rng.normal(0.7, 0.3, n) / s["r_half"]
+
+
+def age_of_colour(s: Rows, g_r: np.ndarray) -> np.ndarray:
+    """Mass-weighted mean age [Gyr] with which the stars of a row have the colour `g_r` [mag], without dust.
+
+    The colour determines the age to about 1.5 Gyr only: where stars form, an old galaxy is as blue as a young one. Of
+    the ages with about the right colour the nearest to the usual one is taken: 6.6 Gyr, quenched 9.2, at 10^10.5 Msun.
+    """
+    ages = np.linspace(2.5, 12.5, 41)
+    middle = np.linspace(RECENT, OLDEST, 41)
+    middle = 0.5 * (middle[1:] + middle[:-1])
+    bands = [BANDS.index("g"), BANDS.index("r")]
+    z = s["z_star"][:, None]
+
+    def light(age: np.ndarray) -> np.ndarray:
+        return 10 ** (-0.4 * magnitudes(age, np.broadcast_to(z, (s.size, age.size)), 1.0)[..., bands].astype(float))
+
+    old, young = light(middle), light((np.arange(25) + 0.5) / 25 * RECENT).mean(axis=1)
+    left = remaining_fraction(6.0)
+    share = np.minimum(s["sfr"] * RECENT * 1e9 * left / s["m_star"], 0.5)[:, None]
+    colour = np.empty((s.size, ages.size))
+    shape = s["sfh_shape"][:, None]
+    for k, mean in enumerate(ages):
+        m = (np.clip((mean - share * RECENT / 2) / (1 - share), RECENT + 0.3, OLDEST - 0.2) - RECENT) / (
+            OLDEST - RECENT
+        )
+        weight = beta.pdf((middle - RECENT) / (OLDEST - RECENT), shape * m, shape * (1 - m))
+        weight /= weight.sum(axis=1, keepdims=True)
+        flux = (1 - share) * np.einsum("nk,nkb->nb", weight, old) + share * young
+        colour[:, k] = -2.5 * np.log10(flux[:, 0] / flux[:, 1])
+    usual = np.where(s["sfr"] < QUENCHED_BELOW * s["m_star"], 9.2, 6.6) + 0.8 * (np.log10(s["m_star"]) - 10.5)
+    cost = ((colour - g_r[:, None]) / 0.02) ** 2 + ((ages - usual[:, None]) / 1.5) ** 2
+    return ages[np.argmin(cost, axis=1)]
 
 
 def draw_asymmetries(rng: np.random.Generator, s: Rows) -> None:
-    """Bars, arms, warps, lopsided and disturbed discs, with frequencies near the observed ones (our choice).
+    """Bars, arms, rings, clumps, holes, warps, lopsided and disturbed discs, with frequencies near the observed ones.
 
-    Half of the discs have a bar, half of the HI discs are warped, and one galaxy in twelve is disturbed.
+    Half of the discs have a bar (Eskridge et al. 2000), a fifth a ring (Buta & Combes 1996), half of the HI discs a
+    warp (Garcia-Ruiz et al. 2002), and a third are lopsided by more than 0.2 (Zaritsky & Rix 1997; Bournaud et al.
+    2005). Gas is clumped into complexes: between a tenth and a half of it (our choice). Where the black hole is above
+    10^8.2 Msun, the mass at which its feedback in TNG becomes kinetic (Weinberger et al. 2018), the HI has a central
+    hole of 0.1 to 0.5 of its radius (our choice; TNG100 has such holes, Diemer et al. 2019). One central in eight and
+    one satellite in four is disturbed (our choice).
     """
     n = s.size
     disc = s["bulge_fraction"] < 0.55
@@ -210,20 +269,38 @@ def draw_asymmetries(rng: np.random.Generator, s: Rows) -> None:
     s["spiral_arms"] = rng.choice([2, 3, 4], n, p=[0.6, 0.25, 0.15])
     s["spiral_pitch"] = rng.uniform(12.0, 28.0, n)
     s["spiral_phase"] = rng.uniform(0.0, 2 * np.pi, n)
+    s["ring_radius"] = s["r_disc"] * rng.uniform(1.0, 3.0, n)
+    s["ring_amplitude"] = np.where(disc & (rng.random(n) < 0.2), rng.uniform(0.1, 0.35, n), 0.0)
+    s["clumpiness"] = rng.uniform(0.1, 0.5, n)
+    hole = s["r_hi"] * rng.uniform(0.1, 0.5, n)
+    s["hole_radius"] = np.where(s["m_bh"] > 10**8.2, hole, 0.0)
     s["warp_radius"] = 3.2 * s["r_disc"] * rng.uniform(0.8, 1.3, n)
     s["warp_amplitude"] = np.where(rng.random(n) < 0.5, np.abs(rng.normal(0.0, 12.0, n)), 0.0)
     s["warp_node"] = rng.uniform(0.0, 2 * np.pi, n)
-    s["lopsidedness"] = np.minimum(rng.rayleigh(0.10, n), 0.5)
+    s["lopsidedness"] = np.minimum(rng.rayleigh(0.13, n), 0.5)
     s["lopsided_phase"] = rng.uniform(0.0, 2 * np.pi, n)
     kinds = np.array(DISTURBANCES)[rng.integers(0, len(DISTURBANCES), n)]
-    s["disturbed"] = np.where(rng.random(n) < 1.0 / 12.0, kinds, "")
+    share = np.where(s["kind"] == "satellite", 1.0 / 4.0, 1.0 / 8.0)
+    s["disturbed"] = np.where(rng.random(n) < share, kinds, "")
+
+
+def leave_out(s: Rows, features: tuple[str, ...]) -> None:
+    """Switch off features (`FEATURES`); everything else, and every random number, stays as it is."""
+    for feature in features:
+        for column in FEATURES[feature]:
+            s[column] = "" if column == "disturbed" else 0.0
+
+
+def planned_gas(s: Rows) -> np.ndarray:
+    """Mass of all gas of one or more rows [Msun]."""
+    return s["m_hot"] + (s["m_hi"] + s["m_h2"]) / COLD_HYDROGEN
 
 
 def count_particles(s: Rows, m_dm: float, m_baryon: float) -> None:
     """Numbers of particles from the masses; they determine the order on disk before any particle is drawn."""
     s["n_dm"] = np.maximum(np.rint(s["m_dm"] / m_dm), 0)
     cold = (s["m_hi"] + s["m_h2"]) / COLD_HYDROGEN
-    s["n_gas"] = np.rint((s["m_hot"] + cold) / m_baryon)
+    s["n_gas"] = np.rint((s["m_hot"] / HOT_CELL + cold) / m_baryon)
     s["n_star"] = np.rint(s["m_star"] / (m_baryon * remaining_fraction(s["age"])))
     winds = np.maximum(2.0, np.rint(0.02 * cold / m_baryon))
     s["n_wind"] = np.where(s["sfr"] > 0.1, winds, 0.0)

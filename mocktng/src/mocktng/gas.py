@@ -20,8 +20,10 @@ _PER_PC2 = 1e6  # Msun/kpc^2 in Msun/pc^2
 #: Minimum scale height [kpc]: the gravity of gas in TNG is softened on about this scale.
 MIN_HEIGHT = 0.1
 #: Relative departure of the gas from equilibrium, even in undisturbed galaxies (root mean square; our choice: simulated
-#: gas is within a few per cent of the circular speed in massive discs).
-IMBALANCE = 0.03
+#: gas is within some per cent of the circular speed in massive discs).
+IMBALANCE = 0.05
+#: Mass of a gas complex [Msun], its size [kpc], and the dispersion of the complexes [km/s] (our choice).
+COMPLEX_MASS, COMPLEX_SIZE, COMPLEX_DISPERSION = 5e7, 0.4, 6.0
 #: Electrons per hydrogen nucleus of fully ionised primordial gas.
 FULLY_IONISED = 1.158
 
@@ -116,6 +118,7 @@ def design_cold_disc(row: np.void, other_density: np.ndarray) -> ColdDisc:
     x_hydrogen = interstellar.hydrogen_fraction(row["z_gas"])
     h2_scale = row["r_disc"] if row["r_disc"] > 0 else 0.2 * row["r_hi"]
     h2 = row["m_h2"] * np.exp(-RADIUS / h2_scale) / (2 * np.pi * h2_scale**2)
+    filled = 1 - np.exp(-((RADIUS / row["hole_radius"]) ** 2)) if row["hole_radius"] > 0 else 1.0
     goal_mass, goal_radius = float(row["m_hi"]), float(row["r_hi"])
 
     def layer(hydrogen: np.ndarray, stretch: float) -> tuple[ColdDisc, np.ndarray]:
@@ -129,7 +132,7 @@ def design_cold_disc(row: np.void, other_density: np.ndarray) -> ColdDisc:
         return ColdDisc(gas, height, sigma2), gas * x_hydrogen * np.interp(n, log_n, atomic_share)
 
     for _ in range(5):
-        hydrogen = hi_profile(goal_mass, goal_radius) + h2
+        hydrogen = (hi_profile(goal_mass, goal_radius) + h2) * filled
 
         def surplus(log_stretch: float, hydrogen: np.ndarray = hydrogen) -> float:
             return ring_masses(layer(hydrogen, np.exp(log_stretch))[1]).sum() / row["m_hi"] - 1
@@ -171,13 +174,14 @@ def cold_cells(
         radius [kpc] in the plane.
     """
     draw = discs.even_points(rng, n, 3)
-    radius = radii_of_mass(disc.enclosed, draw[:, 0])
+    radius = _ring(rng, row, radii_of_mass(disc.enclosed, draw[:, 0]))
     angle, lop = discs.crowd(
         2 * np.pi * draw[:, 1], discs.lopsided_amplitude(row, radius), 1, float(row["lopsided_phase"])
     )
     arms = np.minimum(1.2 * discs.arm_amplitude(row, radius), 0.8)
     angle, crest = discs.crowd(angle, arms, int(row["spiral_arms"]), discs.arm_phase(row, radius))
     angle, bar = discs.crowd(angle, np.minimum(0.8 * discs.bar_shape(row, radius), 0.8), 2, float(row["bar_angle"]))
+    radius, angle, drift = _complexes(rng, row, disc.mass, radius, angle)
     quantile = 2 * draw[:, 2] - 1
     z = interpolate(radius, disc.height) * np.arctanh(quantile)
 
@@ -212,7 +216,7 @@ def cold_cells(
     rotation = discs.drift_speed(model.v_circ, pressure, disc.dispersion2)
     radial, azimuthal = discs.streaming(row, radius, angle, interpolate(radius, model.v_circ))
     halo_radial, halo_azimuthal = discs.halo_streaming(row, model, radius, angle)
-    noise = rng.standard_normal((n, 3)) * float(row["gas_dispersion"])
+    noise = rng.standard_normal((n, 3)) * float(row["gas_dispersion"]) + drift
     speed = interpolate(radius, rotation) * (1 + discs.imbalance(rng, radius, float(row["r_hi"]), IMBALANCE))
     radial, speed = radial + halo_radial, speed + azimuthal + halo_azimuthal
     position = discs.cylindrical(radius, angle, z)
@@ -237,6 +241,41 @@ def cold_cells(
         "sfr": sfr,
         "radius": radius,
     }
+
+
+def _ring(rng: np.random.Generator, row: np.void, radius: np.ndarray) -> np.ndarray:
+    """Radii of which a fraction, within twice the row's ring, has moved into the ring."""
+    n = len(radius)
+    moved = (rng.random(n) < row["ring_amplitude"]) & (radius < 2 * row["ring_radius"])
+    return np.where(moved, row["ring_radius"] * np.abs(1 + 0.1 * rng.standard_normal(n)), radius)
+
+
+def _complexes(
+    rng: np.random.Generator, row: np.void, mass: float, radius: np.ndarray, angle: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Gather the row's fraction of the cells in complexes, which lie where cells lie.
+
+    Returns
+    -------
+    radius, angle : ndarray (n,)
+        kpc, rad.
+    drift : ndarray (n, 3)
+        Velocity of the complexes relative to the disc [km/s].
+    """
+    n = len(radius)
+    drift = np.zeros((n, 3))
+    gathered = np.flatnonzero(rng.random(n) < row["clumpiness"])
+    number = int(np.clip(mass / COMPLEX_MASS, 10, max(n // 4, 10)))
+    if not gathered.size:
+        return radius, angle, drift
+    centre = rng.integers(0, n, number)[rng.integers(0, number, gathered.size)]
+    away = COMPLEX_SIZE * rng.standard_normal((2, gathered.size))
+    radius, angle = radius.copy(), angle.copy()
+    middle, direction = radius[centre], angle[centre]
+    radius[gathered] = np.maximum(np.abs(middle + away[0]), 1e-3)
+    angle[gathered] = direction + away[1] / np.maximum(middle, COMPLEX_SIZE)
+    drift[gathered] = (COMPLEX_DISPERSION * rng.standard_normal((n, 3)))[centre]
+    return radius, angle, drift
 
 
 def _stripped(rng: np.random.Generator, row: np.void, radius: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ import numpy as np
 
 from .drawing import draw
 from .files import MockError
-from .galaxies import PHYSICS
+from .galaxies import FEATURES, PHYSICS
 from .group_particles import make_group
 from .layout import Attributes, disclaimer, parameter_attributes
 from .population import Population
@@ -172,6 +172,7 @@ class Plan:
             "not_tng": "drawn by mocktng in the format of TNG, not a simulation run",
             "seed": self.population.seed,
             "physics": self.population.physics,
+            "without": sorted(self.population.without),
             "m_dm": self.population.m_dm,
             "m_baryon": self.population.m_baryon,
             "snapshot": self.snapshot,
@@ -224,13 +225,21 @@ def _sources() -> str:
             if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
                 node.body = node.body[1:]
         digest.update(f"{path.name} {ast.dump(tree)}".encode())
-    for path in sorted((folder / "data").glob("*.npz")):
+    for path in sorted((folder / "data").glob("*.*")):
         digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()
 
 
 def make_plan(
-    *, n_galaxies: int, seed: int, physics: str, m_dm: float, m_baryon: float, name: str, snapshot: int
+    *,
+    n_galaxies: int,
+    seed: int,
+    physics: str,
+    m_dm: float,
+    m_baryon: float,
+    name: str,
+    snapshot: int,
+    without: tuple[str, ...] = (),
 ) -> Plan:
     """Draw the population and plan its files; see `mocktng.write` for the parameters.
 
@@ -241,10 +250,13 @@ def make_plan(
     """
     if physics not in PHYSICS:
         raise MockError(f"there is no physics '{physics}': choose one of {', '.join(PHYSICS)}.")
+    for feature in without:
+        if feature not in FEATURES:
+            raise MockError(f"there is no feature '{feature}' to leave out: choose from {', '.join(FEATURES)}.")
     for what, value in (("n_galaxies", n_galaxies), ("m_dm", m_dm), ("m_baryon", m_baryon)):
         if not value > 0:
             raise MockError(f"{what} is {value:g}: give a number above 0.")
-    population = draw(n_galaxies, seed, physics, m_dm=m_dm, m_baryon=m_baryon)
+    population = draw(n_galaxies, seed, physics, m_dm=m_dm, m_baryon=m_baryon, without=without)
     return plan_of(population, make_group, name=name, snapshot=snapshot, n_galaxies=n_galaxies)
 
 
@@ -264,6 +276,7 @@ def plan_of(
         "masses": [population.m_dm, population.m_baryon],
         "seed": population.seed,
         "physics": population.physics,
+        "without": sorted(population.without),
         "snapshot": snapshot,
         "make_group": f"{make_group.__module__}.{make_group.__qualname__}",
         "sources": _sources(),

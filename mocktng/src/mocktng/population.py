@@ -46,15 +46,17 @@ SUBHALO_COLUMNS = {
     "axis_ratios": ("f8", (2,), "b/a and c/a of the dark halo's density"),
     "halo_axes": ("f8", (3, 3), "rows: unit vectors of the halo's long, middle and short axes"),
     "contraction": ("f8", (), "strength of the contraction: 0 none, 1 that of Cautun et al. (2020)"),
+    "halo_spin": ("f8", (), "Bullock's spin parameter of the dark halo"),
     "core_radius": ("f8", (), "core of the dark halo, 0 for none [kpc]"),
     "quenched": ("?", (), "below the star-forming sequence"),
     "m_star": ("f8", (), "stars, wind not included [Msun]"),
     "bulge_fraction": ("f8", (), "fraction of m_star in the bulge"),
     "halo_star_fraction": ("f8", (), "fraction of m_star in the accreted stellar halo"),
-    "r_half": ("f8", (), "stellar half-mass radius of bulge and disc together, in three dimensions [kpc]"),
+    "r_half": ("f8", (), "half-mass radius of all stars, in three dimensions [kpc]"),
     "r_disc": ("f8", (), "exponential scale length of the stellar disc [kpc]"),
     "h_disc": ("f8", (), "sech^2 scale height of the stellar disc [kpc]"),
     "r_bulge": ("f8", (), "scale radius a of the Hernquist bulge [kpc] (half the mass within 2.414 a)"),
+    "r_star_halo": ("f8", (), "scale radius of the Hernquist stellar halo [kpc]"),
     "spin_axis": ("f8", (3,), "unit vector along the angular momentum of the discs"),
     "sfr": ("f8", (), "[Msun/yr]"),
     "m_hi": ("f8", (), "atomic hydrogen [Msun]"),
@@ -77,6 +79,10 @@ SUBHALO_COLUMNS = {
     "spiral_arms": ("i4", (), "number of arms"),
     "spiral_pitch": ("f8", (), "pitch angle [deg]"),
     "spiral_phase": ("f8", (), "[rad]"),
+    "ring_radius": ("f8", (), "radius of a ring of gas and young stars [kpc]"),
+    "ring_amplitude": ("f8", (), "fraction of the cold gas within 2 ring_radius that is in the ring, 0 for none"),
+    "clumpiness": ("f8", (), "fraction of the cold gas that is in complexes"),
+    "hole_radius": ("f8", (), "radius of the central hole in the cold gas, 0 for none [kpc]"),
     "warp_radius": ("f8", (), "beyond it the disc leaves the plane [kpc]"),
     "warp_amplitude": ("f8", (), "tilt at twice warp_radius [deg], 0 for none"),
     "warp_node": ("f8", (), "line of nodes [rad]"),
@@ -111,6 +117,8 @@ class Population:
     subhalos : ndarray
         Structured, `SUBHALO_COLUMNS`; in catalogue order: group by group, the central first, then by descending
         planned number of particles.
+    without : tuple of str
+        Features that were left out (`galaxies.FEATURES`).
     """
 
     seed: int
@@ -119,6 +127,7 @@ class Population:
     m_baryon: float
     groups: Rows
     subhalos: Rows
+    without: tuple[str, ...] = ()
 
     def members(self, group_id: int) -> np.ndarray:
         """Rows of `subhalos` of one group, central first; empty for a group without subhaloes."""

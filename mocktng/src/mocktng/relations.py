@@ -1,13 +1,14 @@
-"""Published scaling relations of galaxies and haloes at z = 0, from which the universe is drawn.
+"""Published scaling relations of galaxies and haloes at z = 0.
+
+The universe draws from them what the catalogue of TNG100 does not list: HI, H2, metals (`galaxies`). The others are for
+comparison, and for whoever needs a prior.
 
 Each function gives the median relation and names its source; `SCATTER` has the scatter. Masses in
 Msun, lengths in kpc, star-formation rates in Msun/yr, no h; stellar masses are for a Chabrier initial mass function.
 Arguments may be arrays.
 
 The numbers of Moster+2013, van der Wel+2014, Saintonge & Catinella 2022, Catinella+2018, Saintonge+2017, Wang+2016,
-Gallazzi+2005 and Curti+2020 were checked against at least one independent transcription in public analysis code. The
-coefficients of Peng+2010 lack such a second source. For Kormendy & Ho 2013 public code has the exponent 1.16 and the
-scatter 0.29 where we have 1.17 and 0.28.
+Gallazzi+2005 and Curti+2020 were checked against at least one independent transcription in public analysis code.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .units import RHO_CRIT
+
+#: Hydrogen mass over the mass of cold gas, for metal-rich gas.
+COLD_HYDROGEN = 0.75
 
 #: Scatter about the medians [dex]; the functions name the sources.
 SCATTER = {
@@ -32,7 +36,6 @@ SCATTER = {
     "hi_radius": 0.06,
     "gas_metallicity": 0.07,
     "stellar_metallicity": 0.12,
-    "black_hole_mass": 0.28,
 }
 
 
@@ -121,11 +124,6 @@ def star_forming_sequence(m_star: ArrayLike) -> np.ndarray:
     return 10**0.412 / (1.0 + (np.asarray(m_star) / 10**10.59) ** -0.718)
 
 
-def quenched_fraction(m_star: ArrayLike) -> np.ndarray:
-    """Fraction of quenched centrals: mass quenching of Peng et al. (2010), 1 - exp(-(M*/10^10.56)^0.80)."""
-    return 1.0 - np.exp(-((np.asarray(m_star) / 10**10.56) ** 0.80))
-
-
 #: xGASS: medians of log M_HI/M* in bins of log M* (Catinella et al. 2018, table 1).
 XGASS_M_STAR = np.array(
     [
@@ -209,8 +207,3 @@ def stellar_metallicity(m_star: ArrayLike) -> np.ndarray:
 def light_weighted_age(m_star: ArrayLike) -> np.ndarray:
     """Median r-band light-weighted age [Gyr]: Gallazzi et al. (2005), table 2."""
     return 10 ** (np.interp(np.log10(m_star), GALLAZZI[0], GALLAZZI[2]) - 9.0)
-
-
-def black_hole_mass(m_bulge: ArrayLike) -> np.ndarray:
-    """Black-hole mass [Msun]: Kormendy & Ho (2013), eq. 10: 4.9e8 (M_bulge/1e11)^1.17; scatter 0.28 dex."""
-    return 4.9e8 * (np.asarray(m_bulge) / 1e11) ** 1.17

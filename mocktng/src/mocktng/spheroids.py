@@ -207,6 +207,15 @@ def directions(rng: np.random.Generator, n: int, axis_ratios: ArrayLike, axes: A
     return vectors @ np.asarray(axes, dtype=np.float32)
 
 
+def halo_radii(rng: np.random.Generator, model: MassModel, n: int) -> np.ndarray:
+    """Distances of dark-matter particles from the centre [kpc], shape (n,).
+
+    The draws are independent, as the particles of a simulation nearly are: the number within any radius scatters by its
+    square root.
+    """
+    return radii_of_mass(model.enclosed["dm"], rng.random(n))
+
+
 def sample_halo(rng: np.random.Generator, row: np.void, model: MassModel, n: int) -> tuple[np.ndarray, np.ndarray]:
     """Dark-matter particles of one subhalo.
 
@@ -226,14 +235,13 @@ def sample_halo(rng: np.random.Generator, row: np.void, model: MassModel, n: int
     velocities : ndarray (n, 3)
         km/s in its frame.
     """
-    # Stratified in enclosed mass: M(<r) follows its table more closely than independent draws would.
-    radii = radii_of_mass(model.enclosed["dm"], (np.arange(n) + rng.random(n)) / max(n, 1))
+    radii = halo_radii(rng, model, n)
     positions = directions(rng, n, row["axis_ratios"], row["halo_axes"]) * radii[:, None]
     anisotropy = Anisotropy(0.4, row["r200"] / row["c200"])
     dispersion = radial_dispersion(model.enclosed["dm"], model, anisotropy)
     velocities = spheroid_velocities(rng, positions, radii, dispersion, model, anisotropy)
-    # A surplus of prograde orbits gives the median spin of cosmological haloes (lambda = 0.035, without its scatter).
-    spin_up(rng, positions, velocities, row["spin_axis"], 0.35)
+    # Reversing a third of the retrograde orbits gives the median spin of cosmological haloes, 0.035.
+    spin_up(rng, positions, velocities, row["spin_axis"], min(10.0 * float(row["halo_spin"]), 1.0))
     return positions, velocities
 
 

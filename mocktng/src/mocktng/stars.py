@@ -21,12 +21,7 @@ from .structure import (
     surface_density,
     taper,
 )
-from .units import H0_PER_GYR, OMEGA_M, G
-
-#: Stars younger than this follow today's star-formation rate [Gyr].
-RECENT = 0.5
-#: Age of the oldest stars [Gyr].
-OLDEST = 13.5
+from .units import H0_PER_GYR, OLDEST, OMEGA_M, RECENT, G
 
 
 def components(row: np.void) -> dict[str, np.ndarray]:
@@ -35,7 +30,7 @@ def components(row: np.void) -> dict[str, np.ndarray]:
     parts = {"bulge": float(row["bulge_fraction"]), "stellar_halo": float(row["halo_star_fraction"])}
     edge = max(float(row["r_trunc"]), 5 * float(row["r_bulge"]))
     out = {}
-    scales = {"bulge": row["r_bulge"], "stellar_halo": max(0.04 * row["r200"], 2 * row["r_half"])}
+    scales = {"bulge": row["r_bulge"], "stellar_halo": row["r_star_halo"]}
     for name, share in parts.items():
         scale = max(float(scales[name]), 0.05)
         shells = np.diff(hernquist_mass(RADIUS, 1.0, scale), prepend=0.0) * taper(RADIUS / min(edge, 40 * scale))

@@ -41,6 +41,11 @@ PER_CM3 = np.float64(4.046285187492899e-08)
 #: Code units at z = 0: kpc per ckpc/h, Msun per 1e10 Msun/h, Msun/kpc^3 per (1e10 Msun/h)/(ckpc/h)^3.
 LENGTH, MASS, DENSITY = 1.0 / HUBBLE, 1e10 / HUBBLE, 1e10 * HUBBLE**2
 
+#: Stars younger than this follow today's star-formation rate [Gyr].
+RECENT = 0.5
+#: Age of the oldest stars [Gyr].
+OLDEST = 13.5
+
 
 def wrap(offset: ArrayLike, box: float) -> np.ndarray:
     """Shortest periodic image of an offset, ``dx - L round(dx/L)``.

@@ -20,6 +20,7 @@ def write(
     n_galaxies: int = 40,
     seed: int = 1,
     physics: str = "fiducial",
+    without: tuple[str, ...] = (),
     m_dm: float = M_DM,
     m_baryon: float = M_BARYON,
     name: str = "mocktng",
@@ -38,11 +39,14 @@ def write(
         Folder of the simulation; its ``output`` is the ``basePath`` of illustris_python. New, empty, or of mocktng.
     n_galaxies : int
         Galaxies with 1e10 to 1e12 Msun of stars that form at least 0.1 Msun/yr; met within a few per cent. There are
-        about three times as many subhaloes.
+        about twice as many subhaloes.
     seed : int
         Seed of all random numbers.
     physics : {"fiducial", "alternative"}
         The alternative has hardly contracted, cored haloes, half the hot gas and 1.6 times the HI.
+    without : tuple of str
+        Features of galaxies to leave out, of `galaxies.FEATURES`: clumps, arms, bars, rings, holes, warps,
+        lopsidedness, disturbances. Everything else stays the same.
     m_dm, m_baryon : float
         Mass of a dark-matter particle; target mass of gas cells and star particles [Msun]. TNG100-1 has 7.46e6 and
         1.39e6, TNG100-2 5.97e7 and 1.12e7.
@@ -61,7 +65,14 @@ def write(
         When a parameter is out of range, the folder has other files, the disk is too small, or a worker was killed.
     """
     plan = make_plan(
-        n_galaxies=n_galaxies, seed=seed, physics=physics, m_dm=m_dm, m_baryon=m_baryon, name=name, snapshot=snapshot
+        n_galaxies=n_galaxies,
+        seed=seed,
+        physics=physics,
+        without=without,
+        m_dm=m_dm,
+        m_baryon=m_baryon,
+        name=name,
+        snapshot=snapshot,
     )
     write_tree(folder, plan, workers, progress)
 
@@ -71,6 +82,7 @@ def estimate(
     n_galaxies: int = 40,
     seed: int = 1,
     physics: str = "fiducial",
+    without: tuple[str, ...] = (),
     m_dm: float = M_DM,
     m_baryon: float = M_BARYON,
     name: str = "mocktng",
@@ -88,6 +100,7 @@ def estimate(
             n_galaxies=n_galaxies,
             seed=seed,
             physics=physics,
+            without=without,
             m_dm=m_dm,
             m_baryon=m_baryon,
             name=name,

@@ -1,0 +1,111 @@
+"""Dark haloes with the mass, the largest circular speed and the inner dark matter that were drawn for their galaxies.
+
+Two numbers describe a halo at given mass: its concentration before the baryons came, and the strength with which they
+contracted it. The catalogue of TNG100 does not list them, but it lists the largest circular speed and the dark matter
+within the stellar half-mass radius, from which they follow.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from . import relations, tng100
+from .population import Rows
+from .relations import nfw_shape
+from .structure import COSMIC_BARYON_FRACTION
+from .units import G
+
+#: Edge of the bound matter of a central in units of r200.
+EDGE = 1.3
+#: Range of the strength of the contraction: 0 is none, 1 the mean of Cautun et al. (2020).
+STRENGTHS = (0.0, 2.2)
+
+_RADII = np.geomspace(0.8, 900.0, 70)
+_CONCENTRATIONS = np.geomspace(2.5, 40.0, 45)
+# What a mismatch of one standard deviation is: of log V_max, log M_DM(r_half), and of the strength about 1.
+_TOLERANCE_V, _TOLERANCE_M, _STRENGTH_SPREAD = 0.006, 0.02, 0.6
+_AT_ONCE = 400
+
+
+def fit(s: Rows, v_max: np.ndarray, m_dm_half: np.ndarray) -> None:
+    """Find concentration, mass and contraction of haloes; fills ``c200``, ``m200``, ``r200`` and ``contraction``.
+
+    Parameters
+    ----------
+    s : ndarray
+        Subhaloes with ``m_dm``, stars and gas drawn. The mass of a satellite's halo at infall, ``m200``, is given; that
+        of a central follows from ``m_dm``, its dark matter within `EDGE` r200.
+    v_max : ndarray, shape (n,)
+        Largest circular speed of the whole subhalo, as if all matter were spherical [km/s].
+    m_dm_half : ndarray, shape (n,)
+        Dark matter within the stellar half-mass radius [Msun].
+
+    Notes
+    -----
+    For each concentration of a grid, the strength follows from `m_dm_half`. The concentration taken is the most
+    probable: the nearest to `v_max` and to the mass-concentration relation of haloes without baryons, each in units of
+    its scatter. Where the strength would leave `STRENGTHS`, `m_dm_half` is only approximated.
+    """
+    for first in range(0, s.size, _AT_ONCE):
+        part = slice(first, first + _AT_ONCE)
+        s[part] = _fit(s[part].copy(), v_max[part], m_dm_half[part])
+
+
+def _fit(s: Rows, v_max: np.ndarray, m_dm_half: np.ndarray) -> Rows:
+    c = _CONCENTRATIONS[None, :]
+    bound = nfw_shape(EDGE * c) / nfw_shape(c)
+    central = (s["kind"] == "central")[:, None]
+    m200 = np.where(central, s["m_dm"][:, None] / (1 - COSMIC_BARYON_FRACTION) / bound, s["m200"][:, None])
+    r200 = relations.r200_of(m200)
+
+    def halo(radius: np.ndarray) -> np.ndarray:
+        """Dark matter before contraction."""
+        within = nfw_shape(radius * (c / r200)[..., None]) / nfw_shape(c)[..., None]
+        return (1 - COSMIC_BARYON_FRACTION) * m200[..., None] * within
+
+    def response(dark: np.ndarray, baryons: np.ndarray) -> np.ndarray:
+        """Cautun et al. (2020), eq. 11, minus 1."""
+        eta = baryons / dark * (1 - COSMIC_BARYON_FRACTION) / COSMIC_BARYON_FRACTION
+        return 0.45 + 0.38 * (eta + 1.16) ** 0.53 - 1.0
+
+    half = s["r_half"][:, None, None]
+    inside = halo(half)[..., 0]
+    contracted = response(inside, enclosed_baryons(s, s["r_half"][:, None]))
+    wanted = (m_dm_half[:, None] / inside - 1.0) / np.where(np.abs(contracted) < 1e-3, 1e-3, contracted)
+    strength = np.clip(wanted, *STRENGTHS)
+    reached = inside * (1 + strength * contracted)
+    dark, baryons = halo(_RADII), enclosed_baryons(s, np.broadcast_to(_RADII, (s.size, _RADII.size)))[:, None, :]
+    dark = dark * (1 + strength[..., None] * response(dark, baryons))
+    dark = np.minimum(dark, s["m_dm"][:, None, None])
+    speed = np.sqrt((G * (dark + baryons) / _RADII).max(axis=-1))
+    mean, scatter = tng100.concentration(m200)
+    cost = (np.log10(speed / v_max[:, None]) / _TOLERANCE_V) ** 2
+    cost += (np.log10(reached / m_dm_half[:, None]) / _TOLERANCE_M) ** 2
+    cost += ((np.log10(c) - mean) / scatter) ** 2 + ((strength - 1.0) / _STRENGTH_SPREAD) ** 2
+    best = np.arange(s.size), np.argmin(cost, axis=1)
+    s["c200"], s["contraction"] = _CONCENTRATIONS[best[1]], strength[best]
+    s["m200"], s["r200"] = m200[best], r200[best]
+    return s
+
+
+def enclosed_baryons(s: Rows, radius: np.ndarray) -> np.ndarray:
+    """Stars and gas within `radius` (n, k) [kpc] of galaxies whose hot gas has constant circular speed [Msun]."""
+    bulge, halo = (s[name][:, None] for name in ("bulge_fraction", "halo_star_fraction"))
+    stars = bulge * np.minimum(_hernquist(radius, s["r_bulge"]) / 0.952, 1.0) + halo * _hernquist(
+        radius, s["r_star_halo"]
+    )
+    stars = stars + (1 - bulge - halo) * _exponential(radius, s["r_disc"])
+    cold = (s["m_hi"] + s["m_h2"]) / relations.COLD_HYDROGEN
+    gas = cold[:, None] * _exponential(radius, np.maximum(0.35 * s["r_hi"], 0.1))
+    r200 = relations.r200_of(s["m_dm"] / (1 - COSMIC_BARYON_FRACTION))[:, None]
+    hot = np.clip((radius - 0.05 * r200) / ((EDGE - 0.05) * r200), 0.0, 1.0)
+    return s["m_star"][:, None] * stars + gas + s["m_hot"][:, None] * hot
+
+
+def _hernquist(radius: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    return (radius / (radius + scale[:, None])) ** 2
+
+
+def _exponential(radius: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    x = radius / scale[:, None]
+    return 1.0 - (1.0 + x) * np.exp(-x)
