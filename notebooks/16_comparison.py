@@ -124,6 +124,8 @@ titles = {
     "baseline/mean": "mean training profile",
     "baseline/boosted": "boosted trees, on observables",
 }
+
+# %%
 told_by = {"hybrid": "photometry", "hybrid_all": "all"}
 hybrids = {
     name: combine(
@@ -134,6 +136,8 @@ hybrids = {
     )
     for name, inputs in told_by.items()
 }
+
+# %%
 floor = load.floor(settings)
 ideal = None if floor is None else floor.masses["floor/all/observed"]
 match = method_comparison.assemble(
@@ -341,26 +345,12 @@ for name in against:
 # taken in each bootstrap sample.
 
 # %%
-shown = (
-    *(*rivals, *hybrids, best_network),
-    *("baseline/boosted", "baseline/mean", *bound),
-)
-duels = {
-    place: {
-        name: winners.duel(match, name, opponent, yes, seed, place)
-        for name in shown
-    }
-    for place in REGIMES
-}
-sizes = {place: duels[place][best_network].n for place in REGIMES}
+shown = [*rivals, *hybrids, best_network, "baseline/boosted", *bound]
+by_regime, sizes = winners.errors_by_regime(match, shown, yes, seed)
 
 # %%
 show(
-    figures.regimes(
-        match,
-        {p: {k: d.first for k, d in of.items()} for p, of in duels.items()},
-        sizes,
-    ),
+    figures.regimes(match, by_regime, sizes),
     settings,
     "comparison_regimes",
     caption="Mean relative error of the enclosed dark mass, by where the "
@@ -371,39 +361,25 @@ show(
     n=n_yes,
 )
 
-# %%
-for place, of in duels.items():
-    for name, found in of.items():
-        short = shorts.get(name, name.replace("_", "-").split("/")[-1])
-        record(
-            f"contest-{short}-{place}",
-            found.first.value,
-            error=found.first.error,
-            n=found.n,
-            statement=f"Mean |dM/M| {REGIMES[place]}, "
-            f"{match.entries[name].title}, accepted views",
-            figure="comparison_regimes",
-        )
+# %% [markdown]
+# In {numref}`fig-comparison-regimes` compare the panels: what is known of other galaxies counts most where this galaxy is not measured.
 
 # %%
-pairs = {
+here = "comparison_regimes"
+for row in winners.error_rows(match, by_regime, sizes, here):
+    record(**row)
+
+# %%
+duels = {
     "winner": (best_network, opponent),
     "contest-hybrid-over-network": ("hybrid", best_network),
     "contest-hybrid-over-curve": ("hybrid", opponent),
 }
-ids = {"": "all", "inside": "inside-beam"}
-for prefix, (one, other) in pairs.items():
-    for place in ("", *REGIMES):
-        found = winners.duel(match, one, other, yes, seed, place)
-        record(
-            f"{prefix}-{ids.get(place, place)}",
-            found.ratio.value,
-            error=found.ratio.error,
-            n=found.n,
-            statement=f"Mean |dM/M| {REGIMES.get(place, 'over all radii')}, "
-            f"{match.entries[one].title} over {match.entries[other].title}",
-            figure="comparison_regimes",
-        )
+
+# %%
+for prefix, pair in duels.items():
+    for row in winners.ratio_rows(match, *pair, {prefix: yes}, seed, here):
+        record(**row)
 
 # %% [markdown]
 # | mean $\lvert\Delta M/M\rvert$, accepted views | inside the beam | where measured | beyond the last point |
@@ -431,6 +407,8 @@ resolved = {
     place: winners.against_beams(match, compared, edges, seed, place)
     for place in REGIMES
 }
+
+# %%
 show(
     figures.beams(match, resolved),
     settings,
@@ -445,23 +423,20 @@ show(
 )
 
 # %%
-for label, low, high in (("few", 0.0, 8.0), ("many", 12.0, np.inf)):
-    some = match.resolved_or_not & (match.beams >= low) & (match.beams < high)
-    found = winners.duel(match, best_network, opponent, some, seed)
-    record(
-        f"contest-beams-{label}",
-        found.ratio.value,
-        error=found.ratio.error,
-        n=found.n,
-        statement="Mean |dM/M| over all radii, network with all inputs over "
-        f"the fit with the population's priors, discs of {low:g} to {high:g} "
-        "beams",
-        figure="comparison_beams",
-    )
+resolution = {
+    "winner-few-beams": match.resolved_or_not & (match.beams < 8),
+    "winner-many-beams": match.resolved_or_not & (match.beams >= 12),
+}
+
+# %%
+for row in winners.ratio_rows(
+    match, best_network, opponent, resolution, seed, "comparison_beams"
+):
+    record(**row)
 
 # %% [markdown]
-# The ratio of the network's error to that of the fit with the population's priors is {num}`contest-beams-few:.2f±` for discs of fewer than eight beams and
-# {num}`contest-beams-many:.2f±` for discs of twelve or more ({numref}`fig-comparison-beams`).
+# The ratio of the network's error to that of the fit with the population's priors is {num}`winner-few-beams-all:.2f±` for discs of fewer than eight beams and
+# {num}`winner-many-beams-all:.2f±` for discs of twelve or more ({numref}`fig-comparison-beams`).
 #
 # ## Sources of error of the rotation-curve method
 #
@@ -504,35 +479,10 @@ for label, k in (("inside", 6), ("middle", where)):
     )
 
 # %%
-disc = np.flatnonzero((match.radii > 12) & (match.radii < 18))
-for name in rivals:
-    short = name.replace("_", "-")
-    best = match.bootstrap(both, seed).mean(
-        np.nanmean(match.values(f"{name}_perfect")[both][:, disc], axis=1)
-    )
-    record(
-        f"contest-perfect-{short}",
-        best.value,
-        error=best.error,
-        n=n_both,
-        statement="Mean |dM/M| within 12 to 18 kpc, geometry and baryons "
-        f"known, {match.entries[name].title}",
-        figure="comparison_knowledge",
-    )
-
-# %%
-as_seen = match.bootstrap(both, seed).mean(
-    np.nanmean(match.values(opponent)[both][:, disc], axis=1)
-)
-record(
-    "contest-perfect-observed",
-    as_seen.value,
-    error=as_seen.error,
-    n=n_both,
-    statement="Mean |dM/M| within 12 to 18 kpc, as observed, same views, "
-    f"{match.entries[opponent].title}",
-    figure="comparison_knowledge",
-)
+for row in winners.perfect_rows(
+    match, rivals, both, seed, (12.0, 18.0), "comparison_knowledge"
+):
+    record(**row)
 
 # %% [markdown]
 # With geometry and baryons known the error of the fit with the population's priors is {num}`contest-perfect-inside:.2f±` times the observed error at 4.3 kpc, and
@@ -542,7 +492,6 @@ record(
 # gas, not the halo. The remaining error is due to the speeds (beam, noise, streaming, pressure) and to the shape of the halo.
 #
 # ## Are the error bars correct?
-
 #
 # A posterior is conditional on its model. The models include neither non-circular motions nor the beam, and no scatter parameter can account for these at
 # radii without data. The networks' errors were calibrated on the validation galaxies; the same is done here for the fits. In each regime of radii all intervals
@@ -577,24 +526,10 @@ show(
 # underestimates its uncertainty. Where it is above, the method overestimates it.
 
 # %%
-for name in (*rivals, "hybrid"):
-    short = name.replace("_", "-")
-    for place in REGIMES:
-        for stated in (True, False):
-            found = method_comparison.coverage_in(
-                match, name, yes, seed, place, stated=stated
-            )
-            record(
-                f"contest-cover-{short}-{place}" + ("-stated" * stated),
-                100 * found.value,
-                error=100 * found.error,
-                unit="%",
-                n=sizes[place],
-                statement=f"Truth within the 68 per cent interval "
-                f"{REGIMES[place]}, {match.entries[name].title}, "
-                + ("as the posterior states it" if stated else "stretched"),
-                figure="comparison_coverage",
-            )
+for row in winners.coverage_rows(
+    match, [*rivals, *hybrids], yes, seed, sizes, "comparison_coverage"
+):
+    record(**row)
 
 # %%
 found = shares[best_network][68]
@@ -666,50 +601,35 @@ else:
     upset = planned[match.subhalo_id]
 
 # %%
-everything = np.ones(len(match), bool)
-draws = match.bootstrap(everything, seed)
-fitted = np.isfinite(match.entries[opponent].m_dm).all(axis=1)
 tested = {
     "disturbed": (upset, ~upset, "disturbed over regular gas"),
     "satellites": (satellite, ~satellite, "satellites over centrals"),
 }
-for kind, (rare, rest, words) in tested.items():
-    for name in (best_network, opponent):
-        used = everything if name == best_network else fitted
-        weights = winners.matched(
-            rare & used, rest & used, traits["inclination"]
-        )
-        found = draws.ratio_between(match.over(name), *weights)
-        record(
-            f"no-assumption-{kind}-"
-            + ("ratio" if name == best_network else "curve"),
-            found.value,
-            error=found.error,
-            n=len(np.unique(match.subhalo_id[rare & used])),
-            statement=f"Mean |dM/M| over all radii, {words}, at matched "
-            f"inclination, {match.entries[name].title}",
-        )
 
 # %%
-groups = {"centrals": ~satellite, "satellites": satellite}
-groups |= {"regular": ~upset, "disturbed": upset}
-for kind, some in groups.items():
-    for place in ("", *REGIMES):
-        found = winners.duel(
-            match, best_network, opponent, yes & some, seed, place
-        )
-        record(
-            f"winner-{kind}" + (f"-{place}" if place else ""),
-            found.ratio.value,
-            error=found.ratio.error,
-            n=found.n,
-            statement=f"Mean |dM/M| {REGIMES.get(place, 'over all radii')}, "
-            f"network with all inputs over the fit with the population's "
-            f"priors, {kind}, accepted views",
-        )
+methods = {"ratio": best_network, "curve": opponent}
+for row in winners.matched_rows(
+    match, methods, tested, traits["inclination"], seed
+):
+    record(**row)
+
+# %%
+kinds = {
+    "winner-centrals": yes & ~satellite,
+    "winner-satellites": yes & satellite,
+    "winner-regular": yes & ~upset,
+    "winner-disturbed": yes & upset,
+}
+
+# %%
+for row in winners.ratio_rows(
+    match, best_network, opponent, kinds, seed, None
+):
+    record(**row)
 
 # %%
 no = ~yes if (~yes).any() else yes
+draws = match.bootstrap(np.ones(len(match), bool), seed)
 refused = draws.mean(match.over(best_network), no)
 record(
     "contest-refused",
@@ -735,7 +655,7 @@ record(
 # | disturbed over regular gas | {num}`no-assumption-disturbed-ratio:.2f±` | {num}`no-assumption-disturbed-curve:.2f±` |
 # | satellites over centrals | {num}`no-assumption-satellites-ratio:.2f±` | {num}`no-assumption-satellites-curve:.2f±` |
 #
-# The network's error over that of the fit is {num}`winner-centrals:.2f±` for centrals and {num}`winner-satellites:.2f±` for satellites; beyond the last
+# The network's error over that of the fit is {num}`winner-centrals-all:.2f±` for centrals and {num}`winner-satellites-all:.2f±` for satellites; beyond the last
 # point {num}`winner-centrals-beyond:.2f±` and {num}`winner-satellites-beyond:.2f±`. The target of a satellite includes the dark matter of its host,
 # which its own rotation does not feel.
 #

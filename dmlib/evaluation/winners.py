@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby, pairwise
+from typing import Any
 
 import numpy as np
 
 from ..bootstrap import Estimate
+from ..rotation.intervals import REGIMES
 from .bins import FEWEST, Binned
-from .method_comparison import MethodComparison
+from .method_comparison import MethodComparison, coverage_in
+from .scores import row_mean
+
+#: Regime, or all radii, -> end of an id, and words.
+_PLACES = {"": ("all", "over all radii"), **{name: (name, words) for name, words in REGIMES.items()}}
+_PLACES["inside"] = ("inside-beam", REGIMES["inside"])
+
+#: Beginnings of ids that stand for all accepted views, not for a group of them.
+_ALL_VIEWS = ("winner", "contest-hybrid-over-network", "contest-hybrid-over-curve")
 
 
 def decided(difference: Estimate, sigmas: float = 2.0) -> np.ndarray:
@@ -128,3 +138,113 @@ def matched(first: np.ndarray, second: np.ndarray, by: np.ndarray, bins: int = 6
     return (first & shared).astype(float), np.where(
         second & shared, (counts[0] / np.maximum(counts[1], 1))[number], 0.0
     )
+
+
+#: A number to record: keyword arguments of a `dmlib.results.recorder`.
+Row = dict[str, Any]
+
+
+def errors_by_regime(
+    match: MethodComparison, names: Iterable[str], where: np.ndarray, seed: int
+) -> tuple[dict[str, dict[str, Estimate]], dict[str, int]]:
+    """Mean |dM/M| in each regime, regime -> method -> estimate, and the galaxies of each regime."""
+    found, numbers = {}, {}
+    for place in REGIMES:
+        some = {name: duel(match, name, name, where, seed, place) for name in names}
+        found[place] = {name: one.first for name, one in some.items()}
+        numbers[place] = min(one.n for one in some.values())
+    return found, numbers
+
+
+def error_rows(
+    match: MethodComparison, found: Mapping[str, Mapping[str, Estimate]], n: Mapping[str, int], figure: str
+) -> Iterator[Row]:
+    """The numbers of `errors_by_regime`, ``contest-<method>-<regime>``."""
+    for place, errors in found.items():
+        for name, one in errors.items():
+            statement = f"Mean |dM/M| {REGIMES[place]}, {match.entries[name].title}, accepted views"
+            yield _row(f"contest-{short(name)}-{place}", one, n[place], statement, figure)
+
+
+def ratio_rows(
+    match: MethodComparison, first: str, second: str, groups: Mapping[str, np.ndarray], seed: int, figure: str | None
+) -> Iterator[Row]:
+    """Error of one method over that of another, ``<group>-<regime>`` for each group of views and regime."""
+    for prefix, where in groups.items():
+        for place, (suffix, words) in _PLACES.items():
+            one = duel(match, first, second, where, seed, place)
+            titles = f"{match.entries[first].title} over {match.entries[second].title}"
+            statement = f"Mean |dM/M| {words}, {titles}" + ("" if prefix in _ALL_VIEWS else f", views: {prefix}")
+            yield _row(f"{prefix}-{suffix}", one.ratio, one.n, statement, figure)
+
+
+def coverage_rows(
+    match: MethodComparison, names: Iterable[str], where: np.ndarray, seed: int, n: Mapping[str, int], figure: str
+) -> Iterator[Row]:
+    """Coverage of the 68 per cent intervals, ``contest-cover-<method>-<regime>``, and ``-stated`` before stretching."""
+    for name in names:
+        for place in REGIMES:
+            for stated in (False, True):
+                share = coverage_in(match, name, where, seed, place, stated=stated)
+                how = "as the posterior states it" if stated else "stretched on validation galaxies"
+                statement = (
+                    f"Truth within the 68 per cent interval {REGIMES[place]}, {match.entries[name].title}, {how}"
+                )
+                id = f"contest-cover-{short(name)}-{place}" + "-stated" * stated
+                yield _row(id, share, n[place], statement, figure, scale=100.0, unit="%")
+
+
+def matched_rows(
+    match: MethodComparison,
+    names: Mapping[str, str],
+    groups: Mapping[str, tuple[np.ndarray, np.ndarray, str]],
+    by: np.ndarray,
+    seed: int,
+) -> Iterator[Row]:
+    """Error on some views over that on others which are seen alike, ``no-assumption-<group>-<suffix>``.
+
+    Parameters
+    ----------
+    match : MethodComparison
+    names : mapping
+        Suffix -> method.
+    groups : mapping
+        Name -> views, views that they are compared with, and both in words.
+    by : ndarray, shape (n,)
+        The property that is matched.
+    seed : int
+    """
+    draws = match.bootstrap(np.ones(len(match), dtype=bool), seed)
+    for group, (rare, rest, words) in groups.items():
+        for suffix, name in names.items():
+            error = match.over(name)
+            fitted = np.isfinite(error)
+            found = draws.ratio_between(error, *matched(rare & fitted, rest & fitted, by))
+            statement = f"Mean |dM/M| over all radii, {words}, at matched inclination, {match.entries[name].title}"
+            n = len(np.unique(match.subhalo_id[rare & fitted]))
+            yield _row(f"no-assumption-{group}-{suffix}", found, n, statement, None)
+
+
+def perfect_rows(
+    match: MethodComparison, names: Iterable[str], where: np.ndarray, seed: int, radii: tuple[float, float], figure: str
+) -> Iterator[Row]:
+    """Error within a range of radii with geometry and baryons known, ``contest-perfect-<method>``; and as observed."""
+    columns = (match.radii >= radii[0]) & (match.radii <= radii[1])
+    draws, n = match.bootstrap(where, seed), len(np.unique(match.subhalo_id[where]))
+    for name in names:
+        for suffix, of in (("", f"{name}_perfect"), ("-observed", name)):
+            error = row_mean(np.where(columns, match.values(of), np.nan)[where])
+            statement = f"Mean |dM/M| within {radii[0]:g} to {radii[1]:g} kpc, {match.entries[of].title}"
+            yield _row(f"contest-perfect-{short(name)}{suffix}", draws.mean(error), n, statement, figure)
+
+
+def short(name: str) -> str:
+    """Part of an id that stands for a method: the network with all inputs is ``network``."""
+    return "network" if name.endswith("/all") else name.split("/")[-1].replace("_", "-")
+
+
+def _row(
+    id: str, found: Estimate, n: int, statement: str, figure: str | None, *, scale: float = 1.0, unit: str = ""
+) -> Row:
+    value, error = scale * found.value, scale * found.error
+    return {"id": id, "value": value, "error": error, "n": n, "statement": statement, "figure": figure, "unit": unit}
