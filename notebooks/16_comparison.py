@@ -422,6 +422,9 @@ show(
     n=len(np.unique(match.subhalo_id[match.resolved_or_not])),
 )
 
+# %% [markdown]
+# {numref}`fig-comparison-beams` shows how much a better resolved disc helps each method. Few and many beams:
+
 # %%
 resolution = {
     "winner-few-beams": match.resolved_or_not & (match.beams < 8),
