@@ -23,7 +23,8 @@ from dmlib.embedded import relations
 from dmlib.rotation.fit import Sampling, _autocorrelation, fit, fit_many
 from dmlib.rotation.halos import halo_model
 from dmlib.rotation.massmodel import MassModel, signed_square
-from dmlib.rotation.posterior import Priors, known, likelihood, sparc_priors
+from dmlib.rotation.posterior import likelihood
+from dmlib.rotation.priors import Priors, known, sparc_priors
 from dmlib.rotation.sparc import from_sparc, open_sparc
 from dmlib.units import G
 
@@ -56,7 +57,7 @@ def drawn(rng: np.random.Generator, points: int = 14) -> MassModel:
 
 def plain_log_posterior(z: np.ndarray, model: MassModel, priors: Priors, names: tuple[str, ...]) -> float:
     """NFW, one set of parameters, straight from the formulas."""
-    values = {name: float(v[0]) for name, v in priors.transform(z[None], names, halo_model("nfw")).items()}
+    values = {name: float(v[0]) for name, v in priors.transform(z[None], names, halo_model("nfw"), model).items()}
     m200, c = 10 ** values["log_m200"], 10 ** values["log_c"]
     scale = float(relations.r200_of(m200)) / c
     stretch = values.get("distance", 1.0)

@@ -120,6 +120,17 @@ class Bootstrap:
         """
         return _estimate(self._means(values, first) - self._means(values, second))
 
+    def ratio_between(self, values: np.ndarray, first: np.ndarray, second: np.ndarray) -> Estimate:
+        """Mean of `values` over some views over their mean over others, draw by draw.
+
+        Parameters
+        ----------
+        values : ndarray, shape (n,) or (n, r)
+        first, second : ndarray, shape (n,)
+            Of bool, or weights.
+        """
+        return _estimate(self._means(values, first) / self._means(values, second))
+
     def quantile(self, values: np.ndarray, share: float, where: np.ndarray | None = None) -> Estimate:
         """Quantile over views, for example the median with share 0.5; arguments as `mean`."""
         return _estimate(self._quantiles(values, share, where))

@@ -34,6 +34,11 @@
 #
 # Reading takes about 20 minutes, running one to two minutes once the data set is made.
 
+# %% [markdown]
+# ```{found}
+# chapter: rotation_curves
+# ```
+
 # %% tags=["parameters"]
 universe = "embedded"  # generated here; or "files", a TNG tree on disk
 profile = "quick"  # how much is computed: "smoke", "quick" or "paper"
@@ -257,7 +262,8 @@ for name in ("classic", "blurred"):
 #
 # $$ V_\mathrm{circ}^2 = V_\mathrm{rot}^2 - \sigma^2\,\frac{\mathrm{d}\ln(\Sigma\sigma^2)}{\mathrm{d}\ln R} , $$ (eq-drift)
 #
-# which corrects for the **asymmetric drift** {cite}`Iorio2017`. The measured dispersion also includes beam smearing; the blurred model predicts this part, and we
+# which corrects for the **asymmetric drift** {cite}`Iorio2017`. In most of a disc the pressure falls outwards and $V_\mathrm{circ}$ exceeds $V_\mathrm{rot}$; at
+# the edge of a central hole in the gas it rises, and the correction has the opposite sign. The measured dispersion also includes beam smearing; the blurred model predicts this part, and we
 # subtract it. The line in {numref}`fig-rc-curve` is the corrected curve.
 
 # %%
@@ -287,11 +293,12 @@ record(
 # ## Visible matter
 #
 # **Gas.** We deproject moment 0 with the fitted tilt, use the same fit to correct for the beam, and multiply by 1.33 for helium. Molecular and ionised gas do not
-# emit at 21 cm; this budget, like most, omits them.
+# emit at 21 cm; this budget, like most, omits them. {doc}`16_comparison` adds the mean of what the training galaxies have of them.
 #
 # **Stars.** Two bands give the colour, and the colour gives the mass-to-light ratio:
 # $\log M_* = 1.15 + 0.70\,(g-i) - 0.4\,M_i$ {cite}`Taylor2011`. The relation has a scatter of 0.1 dex, and a systematic error,
-# because our stars may differ from those for which it was calibrated. We treat light in excess of the outer exponential as a spherical bulge.
+# because our stars may differ from those for which it was calibrated; on the training galaxies, whose masses are known, it can be calibrated anew
+# ({doc}`16_comparison`). We treat light in excess of the outer exponential as a spherical bulge.
 #
 # **Their gravity.** The gravity of a disc differs from that of a sphere. `thick_disc_speed` integrates over a disc of any surface density and finite thickness
 # {cite}`Casertano1983`; the bulge is deprojected as a sphere {cite}`Kent1986`.
@@ -396,8 +403,14 @@ for name, values in columns.items():
     low, middle, high = np.percentile(scale * values, [16, 50, 84])
     of = f"{name} of accepted test views"
     more = {"n": len(values), "figure": "rc_survey"}
-    record(f"rc-survey-{name}", middle, statement=f"Median {of}", **more)
     half = (high - low) / 2
+    record(
+        f"rc-survey-{name}",
+        middle,
+        error=1.25 * half / np.sqrt(max(len(values), 1)),  # of a median
+        statement=f"Median {of}",
+        **more,
+    )
     record(
         f"rc-spread-{name}",
         half,
@@ -414,7 +427,8 @@ for name, values in columns.items():
 #
 # {numref}`fig-rc-survey` shows that discs close to edge-on appear less inclined than they are, because the gas layer is thick (in a simulation with
 # large cells, thicker than in nature); some of them are therefore accepted. Moreover, the speed due to the stars comes out {num}`rc-survey-stars:.2f` times the true one
-# in the median: the published colour relation was not calibrated for the stars and the dust of this universe. An observer could not detect this error.
+# in the median: the published colour relation was not calibrated for the stars and the dust of this universe. An observer could not detect this error;
+# someone with simulated training galaxies can.
 #
 # :::{admonition} Exercise
 # :class: tip

@@ -7,7 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from dmlib.rotation.massmodel import MassModel
-from dmlib.rotation.posterior import Priors, likelihood
+from dmlib.rotation.population import Population
+from dmlib.rotation.posterior import likelihood
+from dmlib.rotation.priors import Priors, Regression
 from dmlib.settings import RADII_KPC
 
 
@@ -64,3 +66,15 @@ def mock_curve(model: MassModel, halo: str, priors: Priors, rng: np.random.Gener
     speed = target.speeds(values)[0][0]
     noise = np.hypot(model.v_err, 10.0 ** values["log_jitter"][0]) * rng.normal(size=len(speed))
     return replace(model, v_obs=speed + noise), target.haloes(values).m_enclosed(RADII_KPC)[0]
+
+
+def mock_population() -> Population:
+    """Haloes 30 times heavier than their stars, with 0.2 dex of scatter; stars 0.1 dex too light in the image."""
+
+    def relation(mean, slope, scatter):
+        return Regression((mean, slope, 0.0), (), tuple((scatter * np.linspace(-2, 2, 9)).tolist()), (9.0, 12.0))
+
+    unseen, offset = (0.1,) * 20, (0.02,) * 20
+    return Population(
+        relation(12.0, 1.0, 0.2), relation(0.9, 0.0, 0.1), relation(1.0, 0.0, 0.2), (0.1, 0.05), unseen, offset, 50
+    )

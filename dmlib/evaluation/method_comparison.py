@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
-from itertools import groupby
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -13,10 +12,13 @@ from ..bootstrap import Bootstrap, Estimate
 from ..dataset.read import DataSet
 from ..errors import DmlibError
 from ..networks.predictions import Predictions
-from ..rotation.benchmark import VARIANTS, Benchmark
+from ..rotation.benchmark import Benchmark
 from ..rotation.curve import Reason
+from ..rotation.intervals import stretch, stretched
+from ..rotation.variants import VARIANTS
 from .bins import Binned, binned, properties
-from .scores import Scores, coverage
+from .hybrid import Hybrid
+from .scores import Scores, coverage, row_mean
 
 
 @dataclass(frozen=True)
@@ -26,10 +28,15 @@ class Entry:
     Parameters
     ----------
     name, title : str
-    family : {"rotation", "network", "baseline"}
+    family : {"rotation", "hybrid", "network", "baseline", "floor"}
     m_dm : ndarray, shape (n, 20)
         [Msun]; NaN where it has no result.
     sigma_ln : ndarray, shape (n, 20), or None
+    quantiles, stated : ndarray, shape (n, 5, 20), or None
+        Of a fit: 2.5, 16, 50, 84 and 97.5 per cent, stretched on validation galaxies, and as the posterior states them
+        [Msun].
+    factors : dict of float
+        Regime -> factor by which the intervals of a fit were stretched.
     """
 
     name: str
@@ -37,6 +44,9 @@ class Entry:
     family: str
     m_dm: np.ndarray
     sigma_ln: np.ndarray | None
+    quantiles: np.ndarray | None = None
+    stated: np.ndarray | None = None
+    factors: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -58,6 +68,10 @@ class MethodComparison:
         The same for the variant that knows geometry and baryons.
     reasons : tuple of tuple of Reason, length n
         Why not.
+    places : dict of ndarray
+        Regime of `dmlib.rotation.intervals.REGIMES` -> which radii of which views lie there, bool of shape (n, 20).
+    beams : ndarray, shape (n,)
+        Diameter of the measured disc in beams; NaN without a curve.
     """
 
     truth: np.ndarray
@@ -68,6 +82,8 @@ class MethodComparison:
     accepted: np.ndarray
     perfect: np.ndarray
     reasons: tuple[tuple[Reason, ...], ...]
+    places: dict[str, np.ndarray]
+    beams: np.ndarray
 
     def __len__(self) -> int:
         return len(self.truth)
@@ -122,9 +138,27 @@ class MethodComparison:
         """A measure of each view at each radius, see `dmlib.evaluation.scores.per_view`."""
         return self.scores(np.ones(len(self), dtype=bool), seed=1).views(name, measure)
 
+    def over(self, name: str, place: str = "") -> np.ndarray:
+        """|dM/M| of each view, mean over the radii of one regime, or over all, shape (n,); NaN where there is none."""
+        values = self.values(name)
+        return row_mean(np.where(self.places[place], values, np.nan) if place else values)
 
-def assemble(benchmark: Benchmark, predictions: Predictions, network: str, titles: dict[str, str]) -> MethodComparison:
-    """Combine the benchmark and the predictions.
+    @property
+    def resolved_or_not(self) -> np.ndarray:
+        """Views that are accepted or rejected only because they are small for the beam, bool of shape (n,)."""
+        few = {Reason.FEW_BEAMS, Reason.FEW_RINGS}
+        return np.array([set(reasons) <= few for reasons in self.reasons]) & np.isfinite(self.beams)
+
+
+def assemble(
+    benchmark: Benchmark,
+    predictions: Predictions,
+    network: str,
+    titles: dict[str, str],
+    hybrids: Mapping[str, Hybrid] | None = None,
+    ideal: np.ndarray | None = None,
+) -> MethodComparison:
+    """Combine the benchmark and the predictions; stretch the intervals of the fits as the validation views demand.
 
     Parameters
     ----------
@@ -134,6 +168,10 @@ def assemble(benchmark: Benchmark, predictions: Predictions, network: str, title
         Architecture, for example ``C``.
     titles : dict
         Name in `predictions` -> title, of the networks and baselines to include.
+    hybrids : mapping of Hybrid, optional
+        Name -> fits with a network's prediction as their prior.
+    ideal : ndarray, shape (n, 20), optional
+        What an ideal observer predicts (the information floor) [Msun], the entry ``floor``.
 
     Raises
     ------
@@ -144,14 +182,25 @@ def assemble(benchmark: Benchmark, predictions: Predictions, network: str, title
         raise DmlibError(
             f"{benchmark.path.name} and {predictions.path.name} do not have the same views: remove both and run again."
         )
-    entries = {
-        name: Entry(name, variant.title, "rotation", benchmark[name].m_dm, benchmark[name].sigma_ln)
-        for name, variant in VARIANTS.items()
-    }
+    validation, places = benchmark.validation, benchmark.places
+    fits = {name: ("rotation", variant.title, benchmark[name].quantiles) for name, variant in VARIANTS.items()}
+    known = {} if validation is None else {name: found.quantiles for name, found in validation.methods.items()}
+    for name, hybrid in (hybrids or {}).items():
+        fits[name], known[name] = ("hybrid", hybrid.title, hybrid.test), hybrid.validation
+    entries = {}
+    for name, (family, title, stated) in fits.items():
+        factors = dict.fromkeys(places, 1.0)
+        if validation is not None and name in known:
+            factors = stretch(validation.truth, known[name], validation.places, validation["nfw"].accepted)
+        q = stretched(stated, places, factors)
+        with np.errstate(invalid="ignore"):
+            entries[name] = Entry(name, title, family, q[:, 2], 0.5 * np.log(q[:, 3] / q[:, 1]), q, stated, factors)
     for name, title in titles.items():
         found = predictions[name]
         family = "network" if name.startswith(f"{network}/") else "baseline"
         entries[name] = Entry(name, title, family, found.m_dm, found.sigma_ln)
+    if ideal is not None:
+        entries["floor"] = Entry("floor", "information floor, as observed", "floor", ideal, None)
     first, perfect = benchmark["nfw"], benchmark["nfw_perfect"]
     return MethodComparison(
         truth=predictions.truth,
@@ -162,6 +211,8 @@ def assemble(benchmark: Benchmark, predictions: Predictions, network: str, title
         accepted=first.accepted & np.isfinite(first.m_dm).all(axis=1),
         perfect=perfect.accepted & np.isfinite(perfect.m_dm).all(axis=1),
         reasons=first.reasons,
+        places=places,
+        beams=benchmark.beams,
     )
 
 
@@ -193,40 +244,50 @@ def count_reasons(match: MethodComparison) -> dict[str, int]:
     return dict(counts.most_common())
 
 
-def winners(difference: Estimate, sigmas: float = 2.0) -> np.ndarray:
-    """-1 where the first method has the smaller error by that many standard deviations, 1 where the second, else 0."""
-    with np.errstate(invalid="ignore"):
-        decided = np.abs(difference.value) > sigmas * difference.error
-    return np.where(decided, np.sign(difference.value), 0).astype(int)
+def _inside(truth: np.ndarray, quantiles: np.ndarray) -> dict[int, np.ndarray]:
+    """Whether the truth lies within the 68 and the 95 per cent interval, shape (n, 20); NaN where there is no fit."""
+    hits = {share: (quantiles[:, k] < truth) & (truth < quantiles[:, 4 - k]) for share, k in ((68, 1), (95, 0))}
+    return {share: np.where(np.isfinite(quantiles[:, 2]), hit, np.nan) for share, hit in hits.items()}
 
 
-def spans(radii: np.ndarray, won: np.ndarray, names: tuple[str, str]) -> list[tuple[str, str]]:
-    """Ranges of radii with the same verdict, for a table: ``("1 to 3.4 kpc", "C/all")``."""
-    words = {-1: names[0], 1: names[1], 0: "undecided"}
-    out = []
-    for verdict, group in groupby(range(len(radii)), key=lambda k: int(won[k])):
-        rows = list(group)
-        low, high = radii[rows[0]], radii[rows[-1]]
-        out.append((f"{low:.3g} kpc" if len(rows) == 1 else f"{low:.3g} to {high:.3g} kpc", words[verdict]))
-    return out
+def coverage_in(
+    match: MethodComparison, name: str, where: np.ndarray, seed: int, place: str, *, stated: bool = False
+) -> Estimate:
+    """Share of views and radii of a regime whose truth lies within the 68 per cent interval of a fit.
+
+    Parameters
+    ----------
+    match : MethodComparison
+    name : str
+        Of a fit.
+    where : ndarray of bool, shape (n,)
+    seed : int
+    place : str
+        Of `dmlib.rotation.intervals.REGIMES`.
+    stated : bool
+        The interval of the posterior, not the stretched one.
+    """
+    entry = match.entries[name]
+    quantiles = entry.stated if stated else entry.quantiles
+    if quantiles is None:
+        raise DmlibError(f"'{name}' is not a fit: it states no intervals.")
+    hits = _inside(match.truth, quantiles)[68]
+    return match.bootstrap(where, seed).mean(row_mean(np.where(match.places[place], hits, np.nan)[where]))
 
 
 def coverages(
-    match: MethodComparison, benchmark: Benchmark, names: Iterable[str], where: np.ndarray, seed: int
+    match: MethodComparison, names: Iterable[str], where: np.ndarray, seed: int
 ) -> dict[str, dict[int, Estimate]]:
-    """Fraction of views whose truth lies within the stated 68 and 95 per cent, at each radius, by method.
+    """Fraction of views whose truth lies within the 68 and 95 per cent intervals, at each radius, by method.
 
-    For a mass model its credible intervals, for a network one and two standard deviations; a network without stated
-    errors is left out.
+    For a fit its stretched intervals, for a network one and two standard deviations; a network without stated errors is
+    left out.
     """
     out, truth, draws = {}, match.truth[where], match.bootstrap(where, seed)
     for name in names:
         entry = match.entries[name]
-        if entry.family == "rotation":
-            q = benchmark[name].quantiles[where]
-            inside = {68: (q[:, 1] < truth) & (truth < q[:, 3]), 95: (q[:, 0] < truth) & (truth < q[:, 4])}
-            fitted = np.isfinite(q[:, 2])
-            out[name] = {share: draws.mean(np.where(fitted, hit, np.nan)) for share, hit in inside.items()}
+        if entry.quantiles is not None:
+            out[name] = {share: draws.mean(hit) for share, hit in _inside(truth, entry.quantiles[where]).items()}
         elif entry.sigma_ln is not None:
             found = coverage(truth, entry.m_dm[where], entry.sigma_ln[where], draws)
             out[name] = {68: found.within[1], 95: found.within[2]}

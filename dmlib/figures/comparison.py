@@ -12,13 +12,17 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ..bootstrap import Estimate
+from ..evaluation.bins import Binned
 from ..evaluation.method_comparison import Bias, MethodComparison
+from ..rotation.intervals import REGIMES
 from . import style
 from .panels import RADIUS, curve, grid, note, parts, radius_axis, row_labels, ticks
 
 
 def look(name: str) -> dict:
     """Line of a method; dotted when geometry and baryons are known exactly."""
+    if name == "floor":
+        return style.line(name)
     line = style.line("comparison/" + name.split("/")[-1].removesuffix("_perfect"))
     return line | {"linestyle": (0, (1, 1))} if name.endswith("_perfect") else line
 
@@ -86,6 +90,54 @@ def errors(contest: MethodComparison, panels: Mapping[str, Sequence[str]], where
     return fig
 
 
+def regimes(contest: MethodComparison, found: Mapping[str, Mapping[str, Estimate]], n: Mapping[str, int]) -> Figure:
+    """Mean error of every method inside the beam, where the curve is measured, and beyond its last point.
+
+    To see: the fits compete where the curve is measured; outside they are as good as what they know of other galaxies.
+
+    Parameters
+    ----------
+    contest : MethodComparison
+    found : mapping
+        Regime -> method -> mean |dM/M|.
+    n : mapping
+        Regime -> galaxies.
+    """
+    fig, axes = style.new_figure(1, len(found), height=0.9 + 0.32 * len(next(iter(found.values()))), sharey=True)
+    for ax, (place, errors_of) in zip(axes, found.items(), strict=True):
+        names = list(errors_of)[::-1]
+        for k, name in enumerate(names):
+            one, line = errors_of[name], look(name)
+            ax.errorbar(one.value, k, xerr=one.error, marker="o", markersize=5, color=line["color"])
+        value, error = (np.array([getattr(errors_of[name], part) for name in names]) for part in ("value", "error"))
+        style.plotted(
+            fig, place, method=np.array(names), value=value, error=error, galaxies=np.full(len(names), n[place])
+        )
+        ax.set_title(REGIMES[place], fontsize=9)
+        ax.set(xlabel=r"mean $|\Delta M / M|$", xscale="log")
+        ticks(ax.xaxis, (0.1, 0.2, 0.5, 1))
+        ax.set_yticks(range(len(names)), labels=[contest.entries[name].title for name in names])
+    return fig
+
+
+def beams(contest: MethodComparison, found: Mapping[str, Mapping[str, Binned]]) -> Figure:
+    """Mean error of methods against the number of beams across the disc, for each regime of radii.
+
+    To see: with few beams across the disc there is little to fit, and the methods that know the population win.
+    """
+    fig, axes = style.new_figure(1, len(found), height=3.6, sharey=True, ylabel=r"mean $|\Delta M / M|$")
+    for ax, (place, methods) in zip(axes, found.items(), strict=True):
+        for name, bins in methods.items():
+            value, error = parts(bins.estimates)
+            columns = {"beams": bins.centres, "value": value, "error": error, "galaxies": bins.n_galaxies}
+            line = look(name) | {"marker": "o", "linewidth": 1.4}
+            curve(ax, f"{place}, {name}", columns, line, label=contest.entries[name].title, bars=True)
+        ax.set(title=REGIMES[place], xlabel="beams across the disc", yscale="log")
+        ticks(ax.yaxis, (0.05, 0.1, 0.2, 0.5, 1))
+    axes[0].legend(fontsize=7, loc="upper left")
+    return fig
+
+
 def duel(contest: MethodComparison, differences: Mapping[str, Estimate], won: Mapping[str, np.ndarray]) -> Figure:
     """Mean error of a network minus that of a rotation-curve variant, on the same views.
 
@@ -114,7 +166,8 @@ def duel(contest: MethodComparison, differences: Mapping[str, Estimate], won: Ma
 def coverage(contest: MethodComparison, shares: Mapping[str, Mapping[int, Estimate]]) -> Figure:
     """Fraction of views whose truth lies within the stated 68 and 95 per cent intervals, against radius.
 
-    To see: where a line lies below its dashed level, the method understates its uncertainty.
+    The intervals of the fits are stretched so that they cover 68 per cent of the validation views. To see: where a line
+    lies below its dashed level, the method understates its uncertainty.
     """
     fig, axes = style.new_figure(1, 2, height=3.6, sharey=True, ylabel="share of views whose truth is inside")
     for ax, share in zip(axes, (68, 95), strict=True):
@@ -132,7 +185,7 @@ def knowledge(contest: MethodComparison, pairs: Sequence[tuple[str, str]], where
     To see: the distance between a line and its dotted counterpart is due to inclination, stars and gas; what remains
     below the dotted line is due to the speeds, the assumption of circular motion, and the shape of the halo.
     """
-    fig, _, panels = grid(len(pairs), len(pairs), 3.7, sharey=True, ylabel=r"mean $|\Delta M / M|$")
+    fig, _, panels = grid(len(pairs), 2, 2.9, sharey=True, ylabel=r"mean $|\Delta M / M|$")
     for ax, pair in zip(panels, pairs, strict=True):
         for name in pair:
             _band(ax, contest, name, contest.error(name, where, seed), name)

@@ -37,6 +37,25 @@ _LEAST = 0.02
 
 
 @dataclass(frozen=True)
+class Validation:
+    """Prediction of an ensemble for the validation views, to adjust on them what is judged on the test views.
+
+    Parameters
+    ----------
+    rows : ndarray of int, shape (v,)
+        Of the data set.
+    ln_m : ndarray, shape (v, 20)
+        Mean of ln(M / Msun).
+    sigma_ln : ndarray, shape (v, 20)
+        Its standard deviation.
+    """
+
+    rows: np.ndarray
+    ln_m: np.ndarray
+    sigma_ln: np.ndarray
+
+
+@dataclass(frozen=True)
 class Prediction:
     """Prediction of one network or regression for the test views.
 
@@ -51,6 +70,8 @@ class Prediction:
         ln(M / Msun) of each member of an ensemble.
     attributes : dict
         ``architecture``, ``inputs``, ``galaxies`` (trained on), ``parameters``, ``seconds`` of training, ...
+    validation : Validation or None
+        What an ensemble predicts for the validation views.
     """
 
     name: str
@@ -58,6 +79,7 @@ class Prediction:
     sigma_ln: np.ndarray | None = None
     members_ln: np.ndarray | None = None
     attributes: dict[str, Any] = field(default_factory=dict)
+    validation: Validation | None = None
 
     @property
     def ln_m_dm(self) -> np.ndarray:
@@ -108,7 +130,7 @@ class Predictions:
         for name, found in self.groups.items():
             if found.members_ln is not None and len(found.members_ln) > least:
                 kept = found.members_ln[:least]
-                found = replace(found, m_dm=np.exp(kept.mean(axis=0)), members_ln=kept, sigma_ln=None)
+                found = replace(found, m_dm=np.exp(kept.mean(axis=0)), members_ln=kept, sigma_ln=None, validation=None)
             groups[name] = found
         return replace(self, groups=groups)
 
@@ -133,7 +155,9 @@ def read_predictions(path: str | Path) -> Predictions:
             for name in map(str, handle.attrs["order"]):
                 group = handle[name]
                 sigma, members = (group[key][()] if key in group else None for key in ("sigma_ln", "members_ln"))
-                groups[name] = Prediction(name, group["m_dm"][()], sigma, members, dict(group.attrs))
+                stored = group.get("validation")
+                known = Validation(**{key: stored[key][()] for key in stored}) if stored is not None else None
+                groups[name] = Prediction(name, group["m_dm"][()], sigma, members, dict(group.attrs), known)
             columns = {name: handle[name][()] for name in ("truth", "radii", "subhalo_id", "view", "rows")}
             return Predictions(path=path, groups=groups, **columns)
     except (OSError, KeyError) as error:
@@ -178,6 +202,8 @@ def build(settings: Settings) -> None:
             _write(group, "m_dm", found.m_dm, "Msun")
             for key, values in (("sigma_ln", found.sigma_ln), ("members_ln", found.members_ln), *columns.items()):
                 _write(group, key, values)
+            for key, values in vars(found.validation).items() if found.validation else ():
+                _write(group, f"validation/{key}", values)
             group.attrs.update(found.attributes)
             names.append(found.name)
         handle.attrs["order"] = names
@@ -217,7 +243,8 @@ def predict_ensemble(folder: Path, dataset: DataSet, rows: np.ndarray, name: str
         "validation_rms_ln": np.sqrt(np.nanmean(errors**2, axis=0)),
         "validation_correlation": correlation(errors),
     }
-    return Prediction(name, np.exp(test.mean(axis=0)), sigma_ln(test, floor, factor), test, attributes)
+    of_known = Validation(validation, known.mean(axis=0), sigma_ln(known, floor, factor))
+    return Prediction(name, np.exp(test.mean(axis=0)), sigma_ln(test, floor, factor), test, attributes, of_known)
 
 
 def predict_baselines(dataset: DataSet, rows: np.ndarray, seed: int) -> Iterator[Prediction]:

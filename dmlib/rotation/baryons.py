@@ -29,6 +29,9 @@ HELIUM = 1.33
 #: sech^2 scale height of the gas [kpc]: thin compared with the ring step; our choice.
 GAS_HEIGHT = 0.3
 
+#: Radius within which the mass of the stars is counted [kpc]; an image shows hardly any light beyond.
+STELLAR_APERTURE = 30.0
+
 #: Softening of the gravity in `particle_speeds` [kpc], that of TNG100's stars.
 SOFTENING = 0.74
 
@@ -220,7 +223,22 @@ def model_from_maps(curve: RotationCurve, stars: StellarDisc) -> MassModel:
         v_disk=thick_disc_speed(radius, *disc, disc_height(stars.scale)),
         v_bulge=sphere_speed(radius, stars.radius, stars.bulge),
         upsilon_range=(1.0 / spread, spread),
+        m_disk=float(mass_within(stars.radius, stars.disc)[-1]),
+        m_bulge=float(mass_within(stars.radius, stars.bulge)[-1]),
+        r_half=half_mass_radius(stars),
     )
+
+
+def mass_within(radius: np.ndarray, surface_density: np.ndarray) -> np.ndarray:
+    """Mass within each radius, shape (n,) [Msun], of a surface density there [kpc, Msun/pc^2]."""
+    edges = np.concatenate([[0.0], 0.5 * (radius[1:] + radius[:-1]), [radius[-1]]])
+    return np.pi * PER_PC2 * np.cumsum(surface_density * np.diff(edges**2))
+
+
+def half_mass_radius(stars: StellarDisc) -> float:
+    """Radius within which half of the stellar mass lies, in the plane of the disc [kpc]."""
+    mass = mass_within(stars.radius, stars.disc + stars.bulge)
+    return float(np.interp(0.5 * mass[-1], mass, stars.radius))
 
 
 def gas_speed(curve: RotationCurve, radius: np.ndarray) -> np.ndarray:
@@ -283,6 +301,9 @@ def model_from_particles(curve: RotationCurve, galaxy: Galaxy, axis: np.ndarray)
         r_disk=galaxy.r_half_star / HALF_MASS,
         v_gas=signed_root(gas + wind),
         v_disk=particle_speeds(galaxy.stars, axis, model.radius),
+        m_disk=float(galaxy.stars.enclosed_mass(np.array([STELLAR_APERTURE]))[0]),
+        m_bulge=0.0,
+        r_half=galaxy.r_half_star,
     )
 
 

@@ -1,8 +1,13 @@
-"""The benchmark: tilted rings, baryons and halo fits of all test views, as arrays like the networks' predictions."""
+"""The benchmark: tilted rings, baryons and halo fits of all test views, as arrays like the networks' predictions.
+
+The validation views are measured too, so that what is adjusted (the width of intervals) is adjusted on them and judged
+on the test views. Priors that come from the population are learned from the training galaxies.
+"""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -18,13 +23,16 @@ from ..errors import DmlibError, GalaxyError, UniverseError
 from ..files import atomic_path
 from ..progress import bar
 from ..settings import RADII_KPC, Settings
+from ..targets import read_targets
 from ..universe import open_universe
 from ..workers import Blocks, map_parallel
 from .curve import Reason, Rejection, from_values, sentences, values
-from .fit import Sampling, attempt, fit
-from .massmodel import MassModel
+from .fit import attempt, fit_many
+from .intervals import regimes, stretch
+from .massmodel import MASSES_KNOWN, MassModel
 from .measure import Knowledge, ViewMeasurement, measure_view
-from .posterior import ConcentrationRelation, Priors, known, observed_priors
+from .population import Population, learn
+from .variants import VARIANTS, Variant
 
 #: Memory that one worker may need [bytes].
 MEMORY = 2e9
@@ -32,51 +40,8 @@ MEMORY = 2e9
 #: Views of a galaxy that are also fitted with perfect knowledge; all three would cost more for the same result.
 PERFECT_VIEWS = (0,)
 
-#: A chain long enough for intervals; the evidence is not computed.
-SAMPLING = Sampling(walkers=40, burn=120, block=300, most=1800, wanted=40, draws=800)
-
-
-@dataclass(frozen=True)
-class Variant:
-    """One way to fit a halo to a measured view.
-
-    Parameters
-    ----------
-    title : str
-    halo : str
-        A key of `dmlib.rotation.halos.HALOS`.
-    simulations : bool
-        Whether the priors are those of simulations: the concentration-mass relation, and the stellar mass of a halo.
-        Otherwise halo mass and concentration are free.
-    knowledge : {"observed", "perfect"}
-        See `dmlib.rotation.measure.measure_view`.
-    """
-
-    title: str
-    halo: str
-    simulations: bool = False
-    knowledge: Knowledge = "observed"
-
-    def priors(self, model: MassModel) -> Priors:
-        """Priors of an observer for a simulated galaxy.
-
-        With perfect knowledge stellar masses and inclination are exact.
-        """
-        priors = observed_priors(model) if self.knowledge == "observed" else known()
-        return replace(priors, log_c=ConcentrationRelation(), stellar_to_halo=True) if self.simulations else priors
-
-
-#: Name of a group -> variant, in the order of the chapter.
-VARIANTS: dict[str, Variant] = {
-    "nfw": Variant("NFW", "nfw"),
-    "burkert": Variant("Burkert", "burkert"),
-    "nfw_lcdm": Variant("NFW, simulations' priors", "nfw", simulations=True),
-    "nfw_perfect": Variant("NFW, geometry and baryons known", "nfw", knowledge="perfect"),
-    "burkert_perfect": Variant("Burkert, geometry and baryons known", "burkert", knowledge="perfect"),
-    "nfw_lcdm_perfect": Variant(
-        "NFW, simulations' priors, geometry and baryons known", "nfw", simulations=True, knowledge="perfect"
-    ),
-}
+#: Places for the rings of a curve in the file.
+MOST_RINGS = 64
 
 
 @dataclass(frozen=True)
@@ -120,7 +85,7 @@ class Method:
 
 @dataclass(frozen=True)
 class Benchmark:
-    """The rotation-curve method on the test views.
+    """The rotation-curve method on the test views, or on the validation views.
 
     Parameters
     ----------
@@ -133,10 +98,22 @@ class Benchmark:
         ``rows`` of the data set.
     inclination, inclination_err : ndarray, shape (n,)
         As fitted by the rings [deg]; NaN without a curve.
+    last_radius : ndarray, shape (n,)
+        Of the curve [kpc].
+    beams : ndarray, shape (n,)
+        Diameter of the measured disc in beams.
     seconds : ndarray, shape (n,)
         Processor time from the cube to the mass model; the cube itself, which a telescope makes, is not counted.
+    curve : ndarray, shape (n, 6, MOST_RINGS)
+        Rows `_CURVE` of the mass model as observed, NaN beyond the last ring; see `model`.
+    numbers : ndarray, shape (n, 4)
+        Its numbers `_NUMBERS`.
     methods : dict
         Name -> Method, see `VARIANTS`.
+    population : Population
+        What the training galaxies tell.
+    validation : Benchmark or None
+        The same for the validation views, without the variants of perfect knowledge; None in that itself.
     """
 
     path: Path
@@ -147,8 +124,14 @@ class Benchmark:
     rows: np.ndarray
     inclination: np.ndarray
     inclination_err: np.ndarray
+    last_radius: np.ndarray
+    beams: np.ndarray
     seconds: np.ndarray
+    curve: np.ndarray
+    numbers: np.ndarray
     methods: dict[str, Method]
+    population: Population
+    validation: Benchmark | None = None
 
     def __getitem__(self, name: str) -> Method:
         if name not in self.methods:
@@ -157,6 +140,21 @@ class Benchmark:
 
     def __len__(self) -> int:
         return len(self.subhalo_id)
+
+    def model(self, k: int) -> MassModel:
+        """Mass model of a view as observed.
+
+        Raises
+        ------
+        GalaxyError
+            When it has none.
+        """
+        return _model(vars(self), k)
+
+    @property
+    def places(self) -> dict[str, np.ndarray]:
+        """Where the radii lie along the curve of each view, see `dmlib.rotation.intervals.regimes`."""
+        return regimes(self.curve[:, 0, 0], self.last_radius)
 
 
 def read_benchmark(path: str | Path) -> Benchmark:
@@ -170,11 +168,29 @@ def read_benchmark(path: str | Path) -> Benchmark:
     path = Path(path)
     try:
         with h5py.File(path, "r") as handle:
-            methods = {name: _method(name, handle[name]) for name in VARIANTS if name in handle}
-            arrays = {item.name: handle[item.name][()] for item in fields(Benchmark) if item.type == "np.ndarray"}
-            return Benchmark(path=path, methods=methods, **arrays)
+            population = Population.loads(handle.attrs["population"])
+            validation = _read(path, handle["validation"], population)
+            return replace(_read(path, handle, population), validation=validation)
     except (OSError, KeyError, ValueError) as error:
         raise DmlibError(f"{path} is not a complete benchmark ({error}): remove it and run again.") from error
+
+
+def _model(columns: Mapping[str, Any], k: int) -> MassModel:
+    """Mass model of row k of the columns of a benchmark."""
+    name = f"subhalo {columns['subhalo_id'][k]}, view {columns['view'][k]}"
+    rings = np.isfinite(columns["curve"][k, 0])
+    if not rings.any():
+        raise GalaxyError(f"{name}, has no rotation curve: leave it out.")
+    known: dict[str, Any] = dict(zip(_CURVE, columns["curve"][k][:, rings], strict=True))
+    known |= dict(zip(_NUMBERS, columns["numbers"][k].tolist(), strict=True)) | MASSES_KNOWN
+    known |= {key: float(columns[key][k]) for key in ("inclination", "inclination_err")}
+    return MassModel(galaxy=name, source=None, **known)
+
+
+def _read(path: Path, group: h5py.Group, population: Population) -> Benchmark:
+    methods = {name: _method(name, group[name]) for name in VARIANTS if name in group}
+    arrays = {item.name: group[item.name][()] for item in fields(Benchmark) if item.type == "np.ndarray"}
+    return Benchmark(path=path, methods=methods, population=population, **arrays)
 
 
 def _method(name: str, group: h5py.Group) -> Method:
@@ -196,7 +212,11 @@ _ARRAYS: dict[str, tuple[tuple[int, ...], type]] = {
 _TEXTS = ("reason", "reasons")
 
 #: Numbers of a view: name -> unit.
-_VIEW = {"inclination": "deg", "inclination_err": "deg", "last_radius": "kpc", "seconds": "s"}
+_VIEW = {"inclination": "deg", "inclination_err": "deg", "last_radius": "kpc", "beams": "", "seconds": "s"}
+
+#: Columns and numbers of a mass model that are kept.
+_CURVE = ("radius", "v_obs", "v_err", "v_gas", "v_disk", "v_bulge")
+_NUMBERS = ("r_disk", "m_disk", "m_bulge", "r_half")
 
 
 def build(settings: Settings, *, workers: int | None = None) -> None:
@@ -211,16 +231,18 @@ def build(settings: Settings, *, workers: int | None = None) -> None:
     Raises
     ------
     DmlibError
-        When a worker was stopped, or no view could be fitted.
+        When a worker was stopped, or no view could be fitted, or there are too few training galaxies.
     """
     dataset = read_dataset(settings.dataset_path)
-    rows = dataset.rows("test")
+    population = learn(dataset, read_targets(settings.targets_path))
+    tests = dataset.rows("test")
+    rows = np.concatenate([tests, dataset.rows("validation")])
     ids, views = (np.asarray(dataset.table[name])[rows] for name in ("subhalo_id", "view"))
     code = fingerprint("dmlib.rotation.benchmark")
     blocks = Blocks.of(settings.benchmark_path, f"{dataset.attributes['made_from']} {settings.seed} {code}")
     work = {galaxy: views[ids == galaxy].tolist() for galaxy in ids.tolist()}
     todo = [galaxy for galaxy in work.items() if blocks.read(str(galaxy[0])) is None]
-    measure = partial(_measure, settings, blocks)
+    measure = partial(_measure, settings, blocks, population, set(ids[: len(tests)].tolist()))
     with bar(total=len(work), label="rotation curves", unit="galaxy") as progress:
         progress.update(len(work) - len(todo))
         for _ in map_parallel(measure, todo, memory=MEMORY, workers=workers, what="fitted rotation curves"):
@@ -230,32 +252,57 @@ def build(settings: Settings, *, workers: int | None = None) -> None:
     keys = list(zip(columns["subhalo_id"].tolist(), columns["view"].tolist(), strict=True))
     order = [keys.index(key) for key in zip(ids.tolist(), views.tolist(), strict=True)]
     columns = {name: found[order] for name, found in columns.items()}
-    if not np.isfinite(columns["nfw/quantiles"]).all(axis=(1, 2)).any():
+    columns |= {"subhalo_id": ids, "view": views, "rows": rows, "truth": dataset.dm_profile[rows]}
+    if not np.isfinite(columns["nfw/quantiles"][: len(tests)]).all(axis=(1, 2)).any():
         raise DmlibError(f"no view of {dataset.path} gave a rotation curve ({columns['nfw/reason'][0]})")
-    _write(settings, dataset, rows, {**columns, "subhalo_id": ids, "view": views, "rows": rows})
+    population = _calibrate(columns, population, len(tests), settings.seed, workers)
+    with atomic_path(settings.benchmark_path) as temporary, h5py.File(temporary, "w") as handle:
+        handle.attrs.update({"data": settings.label, "profile": settings.profile, "seed": settings.seed})
+        handle.attrs["population"] = population.dumps()
+        _write(handle, {name: found[: len(tests)] for name, found in columns.items()})
+        _write(handle.create_group("validation"), {name: found[len(tests) :] for name, found in columns.items()})
     blocks.remove()
 
 
-def _write(settings: Settings, dataset: DataSet, rows: np.ndarray, columns: dict[str, np.ndarray]) -> None:
-    """Write the product."""
-    with atomic_path(settings.benchmark_path) as temporary, h5py.File(temporary, "w") as handle:
-        handle.attrs.update({"data": settings.label, "profile": settings.profile, "seed": settings.seed})
-        handle.create_dataset("radii", data=RADII_KPC).attrs["unit"] = "kpc"
-        handle.create_dataset("truth", data=dataset.dm_profile[rows]).attrs["unit"] = "Msun"
-        for name in ("subhalo_id", "view", "rows"):
-            handle[name] = columns[name]
-        for name, unit in _VIEW.items():
-            handle.create_dataset(name, data=columns[name]).attrs["unit"] = unit
-        for name, variant in VARIANTS.items():
-            group = handle.create_group(name)
-            group.attrs["title"] = variant.title
-            for key, (_, kind) in _ARRAYS.items():
-                group[key] = columns[f"{name}/{key}"].astype(kind)
-            group.create_dataset("m_dm", data=group["quantiles"][:, 2]).attrs["unit"] = "Msun"
-            with np.errstate(invalid="ignore"):
-                group["sigma_ln"] = 0.5 * np.log(group["quantiles"][:, 3] / group["quantiles"][:, 1])
-            for key in _TEXTS:
-                group.create_dataset(key, data=columns[f"{name}/{key}"].astype(object), dtype=h5py.string_dtype())
+def _calibrate(
+    columns: dict[str, np.ndarray], population: Population, tests: int, seed: int, workers: int | None
+) -> Population:
+    """Trust curves as far as the validation views, those after the first `tests`, show, and fit with that trust.
+
+    Curves have errors that their fits do not know (motions that are not circular, the beam, correlated rings), so that
+    intervals are too narrow and the curve outweighs what is known of the population.
+    """
+    q, known = columns["population/quantiles"], np.arange(len(columns["rows"])) >= tests
+    places = regimes(columns["curve"][:, 0, 0], columns["last_radius"])
+    narrow = stretch(columns["truth"], q, places, known & (columns["population/accepted"] > 0))["measured"]
+    population = replace(population, trust=1.0 / max(narrow, 1.0) ** 2)
+    rows = np.flatnonzero(np.isfinite(q).all(axis=(1, 2))).tolist()
+    again = partial(VARIANTS["population"].fit, population=population)
+    tasks = [(k, partial(again, _model(columns, k), seed=seed + k)) for k in rows]
+    for outcome in fit_many(tasks, label="fits with calibrated trust", workers=workers):
+        if outcome.fit is not None:
+            q[outcome.key] = outcome.fit.quantiles
+    return population
+
+
+def _write(place: h5py.Group, columns: dict[str, np.ndarray]) -> None:
+    """Write the columns of some views."""
+    place.create_dataset("radii", data=RADII_KPC).attrs["unit"] = "kpc"
+    place.create_dataset("truth", data=columns["truth"]).attrs["unit"] = "Msun"
+    for name in ("subhalo_id", "view", "rows", "curve", "numbers"):
+        place[name] = columns[name]
+    for name, unit in _VIEW.items():
+        place.create_dataset(name, data=columns[name]).attrs["unit"] = unit
+    for name, variant in VARIANTS.items():
+        group = place.create_group(name)
+        group.attrs["title"] = variant.title
+        for key, (_, kind) in _ARRAYS.items():
+            group[key] = columns[f"{name}/{key}"].astype(kind)
+        group.create_dataset("m_dm", data=group["quantiles"][:, 2]).attrs["unit"] = "Msun"
+        with np.errstate(invalid="ignore"):
+            group["sigma_ln"] = 0.5 * np.log(group["quantiles"][:, 3] / group["quantiles"][:, 1])
+        for key in _TEXTS:
+            group.create_dataset(key, data=columns[f"{name}/{key}"].astype(object), dtype=h5py.string_dtype())
 
 
 @lru_cache(maxsize=2)
@@ -265,17 +312,21 @@ def _opened(settings: Settings) -> tuple[DataSet, Observer]:
     return dataset, Observer(open_universe(settings), dataset.recipe, dataset.grid, settings.seed)
 
 
-def _measure(settings: Settings, blocks: Blocks, galaxy: tuple[int, list[int]]) -> None:
+def _measure(
+    settings: Settings, blocks: Blocks, population: Population, tests: set[int], galaxy: tuple[int, list[int]]
+) -> None:
     """Measure and fit all views of one galaxy, and store the results; failures are stored with their reason."""
     subhalo_id, views = galaxy
-    found = [_view(settings, subhalo_id, view) for view in views]
+    perfect = PERFECT_VIEWS if subhalo_id in tests else ()
+    found = [_view(settings, population, subhalo_id, view, view in perfect) for view in views]
     blocks.write(str(subhalo_id), **{name: np.array([one[name] for one in found]) for name in found[0]})
 
 
-def _view(settings: Settings, subhalo_id: int, view: int) -> dict[str, Any]:
-    """All columns of one view."""
+def _view(settings: Settings, population: Population, subhalo_id: int, view: int, perfect: bool) -> dict[str, Any]:
+    """All columns of one view, also of the variants of perfect knowledge if asked for."""
     dataset, observer = _opened(settings)
     row: dict[str, Any] = {"subhalo_id": subhalo_id, "view": view, **dict.fromkeys(_VIEW, np.nan)}
+    row |= {"curve": np.full((len(_CURVE), MOST_RINGS), np.nan), "numbers": np.full(len(_NUMBERS), np.nan)}
     for name in VARIANTS:
         for key, (shape, kind) in _ARRAYS.items():
             row[f"{name}/{key}"] = np.full(shape, 0.0 if kind is bool else np.nan)
@@ -286,7 +337,7 @@ def _view(settings: Settings, subhalo_id: int, view: int) -> dict[str, Any]:
         for name in VARIANTS:
             row |= {f"{name}/reason": str(error), f"{name}/reasons": Reason.OTHER.value, f"{name}/tried": 1.0}
         return row
-    levels: tuple[Knowledge, ...] = ("observed", "perfect") if view in PERFECT_VIEWS else ("observed",)
+    levels: tuple[Knowledge, ...] = ("observed", "perfect") if perfect else ("observed",)
     for knowledge in levels:
         begin = time.process_time()
         found = measure_view(dataset, observer, subhalo_id, view, knowledge=knowledge, cube=cube)
@@ -294,23 +345,25 @@ def _view(settings: Settings, subhalo_id: int, view: int) -> dict[str, Any]:
             row["seconds"] = time.process_time() - begin
             if found.curve is not None:
                 row["inclination"], row["inclination_err"] = found.curve.mean_inclination, found.curve.inclination_err
+                row["beams"] = found.curve.beams_across
             if found.model is not None:
                 row["last_radius"] = found.model.radius[-1]
+                row["curve"][:, : len(found.model.radius)] = [getattr(found.model, name) for name in _CURVE]
+                row["numbers"] = np.array([getattr(found.model, name) for name in _NUMBERS])
         for number, (name, variant) in enumerate(VARIANTS.items()):
             if variant.knowledge == knowledge:
-                fitted = _fit(found, variant, [settings.seed, subhalo_id, view, number])
+                fitted = _fit(found, variant, population, [settings.seed, subhalo_id, view, number])
                 row |= {f"{name}/{key}": value for key, value in fitted.items()}
     return row
 
 
-def _fit(found: ViewMeasurement, variant: Variant, seeds: list[int]) -> dict[str, Any]:
+def _fit(found: ViewMeasurement, variant: Variant, population: Population, seeds: list[int]) -> dict[str, Any]:
     """Columns of one variant for a measured view."""
     out: dict[str, Any] = {"tried": 1.0}
     reasons = found.reasons
     if found.model is not None:
         seed = int(np.random.default_rng(seeds).integers(2**31))
-        make = partial(fit, found.model, variant.halo, variant.priors(found.model), sampling=SAMPLING, evidence=False)
-        outcome = attempt((variant, partial(make, seed=seed)))
+        outcome = attempt((variant, partial(variant.fit, found.model, population, seed)))
         if outcome.rejection is not None:
             reasons = (*reasons, outcome.rejection)
         else:

@@ -343,7 +343,8 @@ def circular_speed(
 ) -> np.ndarray:
     """Circular speed of a disc that rotates with `v_rot`, corrected for asymmetric drift.
 
-    Gas that is partly supported by its random motion rotates more slowly than a circular orbit.
+    Gas that is partly supported by its random motion rotates more slowly than a circular orbit. Where its pressure
+    rises outwards, as at the edge of a central hole, the pressure pushes inwards, and the gas rotates faster.
 
     ``V_c^2 = V_rot^2 - s^2 dln(S s^2)/dlnR``: the pressure's gradient for a layer whose thickness does not change
     with radius and whose dispersion s is the same in all directions (Binney & Tremaine 2008, section 4.8.2; Iorio et
@@ -362,7 +363,7 @@ def circular_speed(
     Returns
     -------
     ndarray, shape (n,)
-        [km/s], never below `v_rot` where that is positive; `v_rot` itself where fewer than four rings have emission.
+        [km/s]; `v_rot` itself where fewer than four rings have emission.
     """
     usable = np.isfinite(dispersion) & (dispersion > 0) & (surface_density > 0)
     if np.count_nonzero(usable) < 4:
@@ -370,5 +371,5 @@ def circular_speed(
     sigma = np.where(usable, dispersion, np.median(dispersion[usable]))
     pressure = np.log(surface_density[usable] * sigma[usable] ** 2)
     curve = np.polynomial.Polynomial.fit(radius[usable], pressure, 2)
-    slope = np.minimum(0.0, radius * curve.deriv()(radius))
-    return np.sign(v_rot) * np.sqrt(v_rot**2 - sigma**2 * slope)
+    slope = radius * curve.deriv()(radius)
+    return np.sign(v_rot) * np.sqrt(np.maximum(v_rot**2 - sigma**2 * slope, 0.0))

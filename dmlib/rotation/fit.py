@@ -2,6 +2,7 @@
 
 The sampler is emcee's ensemble with differential-evolution moves; all walkers of a step are computed in one compiled
 call. The evidence comes from bridge sampling between the posterior and a mixture of Student distributions fitted to it.
+`dmlib.rotation.importance` has a faster sampler for posteriors of few parameters.
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ from ..progress import bar
 from ..settings import RADII_KPC
 from ..workers import map_parallel
 from .curve import Rejection, rejection
+from .importance import Importance, Mixture, weigh
 from .massmodel import MassModel
-from .posterior import Likelihood, Priors, likelihood
+from .posterior import Likelihood, likelihood
+from .priors import Priors
 
 #: Memory that one worker may need [bytes].
 MEMORY = 6e8
@@ -96,9 +99,9 @@ class Fit:
     trouble : str
         Why it is not converged; "" where it is.
     autocorrelation : float
-        Longest autocorrelation time of all parameters [steps].
+        Longest autocorrelation time of all parameters [steps]; of weighted draws, how many are worth one.
     steps : int
-        Kept steps of each walker.
+        Kept steps of each walker, or weighted draws.
     """
 
     galaxy: str
@@ -144,7 +147,7 @@ def fit(
     priors: Priors | None = None,
     *,
     seed: int = 1,
-    sampling: Sampling | None = None,
+    sampling: Sampling | Importance | None = None,
     evidence: bool = True,
 ) -> Fit:
     """Fit a halo model to a rotation curve.
@@ -157,9 +160,10 @@ def fit(
     priors : Priors, optional
         The default fixes distance and inclination.
     seed : int
-    sampling : Sampling, optional
+    sampling : Sampling or Importance, optional
+        A Markov chain, by default, or weighted draws, which are faster where the posterior has few parameters.
     evidence : bool
-        Whether to compute the evidence too.
+        Whether to compute the evidence too; weighted draws give it anyway.
 
     Raises
     ------
@@ -169,7 +173,10 @@ def fit(
         When there is no such halo model.
     """
     target = likelihood(model, halo, priors or Priors())
-    draws, diagnostics = _sample(target, sampling or Sampling(), seed, evidence)
+    if isinstance(sampling, Importance):
+        draws, diagnostics = weigh(target, sampling, seed)
+    else:
+        draws, diagnostics = _sample(target, sampling or Sampling(), seed, evidence)
     return _summary(target, draws, diagnostics)
 
 
@@ -244,7 +251,7 @@ def _sample(target: Likelihood, how: Sampling, seed: int, evidence: bool) -> tup
         state = sampler.run_mcmc(state, how.burn, skip_initial_state_check=True)
         if stage > 0 and sampler.acceptance_fraction.mean() > how.accepted:
             break
-        proposal = _Mixture(sampler.get_chain(discard=how.burn // 2, flat=True))
+        proposal = Mixture(sampler.get_chain(discard=how.burn // 2, flat=True))
         moves = [(emcee.moves.MHMove(proposal.propose), 0.6), (emcee.moves.DEMove(), 0.4)]
     # From here on the proposals are fixed: a chain that adapts them would not be a Markov chain.
     sampler = _sampler(target, how.walkers, moves, rng)
@@ -307,7 +314,7 @@ def _bridge(
     Half of the draws define the proposal, the other half enter the estimate, so that no draw is used for both.
     """
     half = len(draws) // 2
-    proposal = _Mixture(draws[:half])
+    proposal = Mixture(draws[:half])
     second, log_p = draws[half:], log_p[half:]
     few = rng.choice(len(second), min(4000, len(second)), replace=False)
     second, log_p = second[few], log_p[few]
@@ -328,46 +335,6 @@ def _bridge(
     f2 = np.exp(-np.logaddexp(math.log(s1) + ratio_old - log_z, math.log(s2)))
     variance = f1.var() / f1.mean() ** 2 / len(new) + f2.var() / f2.mean() ** 2 / effective
     return log_z, float(np.sqrt(variance))
-
-
-class _Mixture:
-    """Student distributions with five degrees of freedom, one for each third of the draws along their longest axis."""
-
-    _FREEDOM = 5.0
-
-    def __init__(self, draws: np.ndarray, parts: int = 3):
-        _, axes = np.linalg.eigh(np.cov(draws.T))
-        along, d = draws @ axes[:, -1], draws.shape[1]
-        means, roots = [], []
-        for part in np.array_split(np.argsort(along), parts):
-            # A third of the draws is narrow along the cut; widened, the thirds overlap.
-            covariance = np.cov(draws[part].T) + 1e-10 * np.eye(d)
-            covariance += 0.3 * np.var(along) * np.outer(axes[:, -1], axes[:, -1])
-            means.append(draws[part].mean(axis=0))
-            roots.append(np.linalg.cholesky(covariance))
-        self.means, self.roots, self.inverse = np.array(means), np.array(roots), np.linalg.inv(roots)
-        constant = math.lgamma((self._FREEDOM + d) / 2) - math.lgamma(self._FREEDOM / 2)
-        constant -= 0.5 * d * math.log(self._FREEDOM * math.pi) + math.log(parts)
-        self.norms = constant - np.log(np.diagonal(self.roots, axis1=1, axis2=2)).sum(axis=1)
-
-    def draw(self, n: int, rng: Any) -> np.ndarray:
-        """Draws, shape (n, d); `rng` is a numpy Generator or RandomState."""
-        which = rng.choice(len(self.means), size=n)
-        normal, chi2 = rng.normal(size=(n, self.means.shape[1])), rng.chisquare(self._FREEDOM, n)
-        z = normal / np.sqrt(chi2 / self._FREEDOM)[:, None]
-        return self.means[which] + np.einsum("nij,nj->ni", self.roots[which], z)
-
-    def propose(self, points: np.ndarray, rng: Any) -> tuple[np.ndarray, np.ndarray]:
-        """A proposal for emcee, independent of the position, and the log of the ratio of its densities."""
-        new = self.draw(len(points), rng)
-        return new, self.log_density(points) - self.log_density(new)
-
-    def log_density(self, points: np.ndarray) -> np.ndarray:
-        """Log of the density, shape (n,)."""
-        y = (points[None] - self.means[:, None]) @ self.inverse.transpose(0, 2, 1)
-        power = 0.5 * (self._FREEDOM + points.shape[1])
-        logs = self.norms[:, None] - power * np.log1p(np.einsum("pnd,pnd->pn", y, y) / self._FREEDOM)
-        return np.logaddexp.reduce(logs, axis=0)
 
 
 def _summary(target: Likelihood, draws: np.ndarray, diagnostics: dict[str, Any]) -> Fit:

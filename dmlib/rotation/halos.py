@@ -21,6 +21,7 @@ from scipy.special import ndtr
 from ..embedded import relations
 from ..errors import DmlibError
 from ..units import HUBBLE
+from .massmodel import HALF_MASS
 
 #: Below this x, differences of logarithms lose precision and series replace them.
 _SMALL = 1e-2
@@ -30,8 +31,17 @@ _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(32)
 _NODES, _WEIGHTS = 0.5 * (_NODES + 1), 0.5 * _WEIGHTS
 
 
-#: Scatter of log10 c200 of relaxed haloes at one mass [dex] (Dutton & Macciò 2014, section 3).
-CONCENTRATION_SCATTER = 0.11
+#: Share of the baryons in all matter, as Cautun et al. (2020) took it. A fitted halo holds the dark matter only, which
+#: is the rest of the mass that relations of simulations without baryons call M200.
+BARYON_FRACTION = 0.157
+DARK = math.log10(1.0 - BARYON_FRACTION)
+
+#: Scatter of log10 c200 of all haloes at one mass [dex] (Diemer & Kravtsov 2015); of relaxed ones alone it is 0.11
+#: (Dutton & Macciò 2014, section 3), but nobody knows from its disc whether a halo is relaxed.
+CONCENTRATION_SCATTER = 0.16
+
+#: Scatter of the strength of the contraction about that of Cautun et al. (2020); our choice.
+CONTRACTION_SCATTER = 0.25
 
 #: Scatter of log10 of the stellar mass at one halo mass [dex] (Moster, Naab & White 2013, section 4).
 STELLAR_SCATTER = 0.15
@@ -69,8 +79,8 @@ class HaloModel:
     #: Name in files, and in legends.
     name: ClassVar[str]
     label: ClassVar[str]
-    #: Whether the density is constant in the centre.
-    cored: ClassVar[bool]
+    #: Inner density: "cusp" (it rises as about 1/r or steeper), "core" (it is constant), or which of them when.
+    centre: ClassVar[str]
     #: Who proposed it.
     source: ClassVar[str]
     #: Whether there is a third parameter, "shape".
@@ -186,7 +196,7 @@ def _dc14_mass(x, alpha, beta, gamma):
 class NFW(HaloModel):
     """The cusp of cold dark matter without baryons."""
 
-    name, label, cored, source = "nfw", "NFW", False, "Navarro, Frenk & White 1997"
+    name, label, centre, source = "nfw", "NFW", "cusp", "Navarro, Frenk & White 1997"
 
     def mass(self, x: np.ndarray, shape: np.ndarray) -> np.ndarray:
         """``ln(1 + x) - x / (1 + x)``."""
@@ -201,7 +211,7 @@ class NFW(HaloModel):
 class Burkert(HaloModel):
     """A core that fits dwarf galaxies."""
 
-    name, label, cored, source = "burkert", "Burkert", True, "Burkert 1995"
+    name, label, centre, source = "burkert", "Burkert", "core", "Burkert 1995"
 
     def mass(self, x: np.ndarray, shape: np.ndarray) -> np.ndarray:
         """``ln(1 + x^2) / 4 + (ln(1 + x) - arctan x) / 2``."""
@@ -216,7 +226,7 @@ class Burkert(HaloModel):
 class Isothermal(HaloModel):
     """The pseudo-isothermal sphere."""
 
-    name, label, cored, source = "isothermal", "pseudo-isothermal", True, "Begeman, Broeils & Sanders 1991"
+    name, label, centre, source = "isothermal", "pseudo-isothermal", "core", "Begeman, Broeils & Sanders 1991"
 
     def mass(self, x: np.ndarray, shape: np.ndarray) -> np.ndarray:
         """``x - arctan x``."""
@@ -231,7 +241,7 @@ class Isothermal(HaloModel):
 class Einasto(HaloModel):
     """Haloes of cold dark matter with one more parameter, log10 alpha."""
 
-    name, label, cored, source = "einasto", "Einasto", False, "Navarro et al. 2004"
+    name, label, centre, source = "einasto", "Einasto", "cusp", "Navarro et al. 2004"
     has_shape = True
 
     def shape_prior(self, z: np.ndarray, log_m200: np.ndarray) -> np.ndarray:
@@ -262,7 +272,9 @@ class DC14(HaloModel):
     own.
     """
 
-    name, label, cored, source = "dc14", "DC14", True, "Di Cintio et al. 2014"
+    # The inner slope is about -0.2 where the stars are 0.3 per cent of the halo, and -1 or steeper at both ends of the
+    # range.
+    name, label, centre, source = "dc14", "DC14", "core at log M*/M200 near -2.6, else cusp", "Di Cintio et al. 2014"
 
     def mass(self, x: np.ndarray, shape: np.ndarray) -> np.ndarray:
         """By quadrature."""
@@ -295,7 +307,7 @@ class DC14(HaloModel):
 class CoreNFW(HaloModel):
     """An NFW halo with a core; the parameter n is 0 for no core and 1 for a full one."""
 
-    name, label, cored, source = "corenfw", "coreNFW", True, "Read, Agertz & Collins 2016"
+    name, label, centre, source = "corenfw", "coreNFW", "from cusp to core, fitted", "Read, Agertz & Collins 2016"
     has_shape = True
 
     def shape_prior(self, z: np.ndarray, log_m200: np.ndarray) -> np.ndarray:
@@ -318,6 +330,53 @@ class CoreNFW(HaloModel):
     ) -> tuple[np.ndarray, np.ndarray]:
         """Shape parameters n and ``r_s / r_c``, with r_c = 1.75 R_1/2 (Read et al. 2016, equation 15)."""
         return concentration, np.stack([extra, (size / concentration) / (1.75 * r_half)], axis=1)
+
+
+@vectorize(cache=True)
+def _contracted_mass(x, strength, amplitude, ratio):
+    y, mu = x * ratio, _nfw(x)
+    eta = amplitude * (-math.expm1(-y) - y * math.exp(-y)) / mu
+    return mu * max(0.02, 1.0 + strength * (0.45 + 0.38 * (eta + 1.16) ** 0.53 - 1.0))
+
+
+@register
+class ContractedNFW(HaloModel):
+    """An NFW halo that the condensation of the stars has contracted; the parameter is the strength of the contraction.
+
+    ``M = M_NFW (1 + s (0.45 + 0.38 (eta + 1.16)^0.53 - 1))`` (Cautun et al. 2020, equation 11, for s = 1), where eta is
+    the mass of the baryons within r over the one that a halo with the cosmic share of baryons would have there. Of the
+    baryons only the stars are counted, as an exponential sphere; gas is spread too widely to matter for the contraction
+    of the centre.
+    """
+
+    name, label, centre, source = "contracted", "contracted NFW", "cusp", "Cautun et al. 2020"
+    has_shape = True
+
+    def shape_prior(self, z: np.ndarray, log_m200: np.ndarray) -> np.ndarray:
+        """About 1 with `CONTRACTION_SCATTER`."""
+        return 1.0 + CONTRACTION_SCATTER * z
+
+    def mass(self, x: np.ndarray, shape: np.ndarray) -> np.ndarray:
+        """``mu_NFW`` times the contraction."""
+        return _contracted_mass(x, *(shape[:, k, None] for k in range(3)))
+
+    def density(self, x: np.ndarray, shape: np.ndarray) -> np.ndarray:
+        """``dmu/dx / x^2``."""
+        strength, amplitude, ratio = (shape[:, k, None] for k in range(3))
+        mu, slope = _nfw_mass(x), x / (1 + x) ** 2
+        y = x * ratio
+        stars = -np.expm1(-y) - y * np.exp(-y)
+        eta = amplitude * stars / mu
+        eta_slope = eta * (ratio * y * np.exp(-y) / stars - slope / mu)
+        growth = 1 + strength * (0.45 + 0.38 * (eta + 1.16) ** 0.53 - 1)
+        return (slope * growth + mu * strength * 0.38 * 0.53 * (eta + 1.16) ** -0.47 * eta_slope) / x**2
+
+    def shape(
+        self, concentration: np.ndarray, extra: np.ndarray, size: np.ndarray, log_ratio: np.ndarray, r_half: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Strength, stars over the cosmic share of baryons per unit of ``mu_NFW``, and r_s over the stars' length."""
+        amplitude = 10.0**log_ratio * _nfw_mass(concentration) * (1 - BARYON_FRACTION) / BARYON_FRACTION
+        return concentration, np.stack([extra, amplitude, size / concentration * HALF_MASS / r_half], axis=1)
 
 
 @dataclass(frozen=True)
@@ -371,13 +430,14 @@ def make(
     log_m200 : ndarray, shape (n,)
         log10 of M200 [Msun].
     log_c : ndarray, shape (n,)
-        log10 of the concentration R200 / r_s; for DC14 and coreNFW that of the halo before the baryons changed it.
+        log10 of the concentration R200 / r_s; for DC14, coreNFW and the contracted NFW that of the halo before the
+        baryons changed it.
     extra : ndarray, shape (n,)
-        The parameter "shape" of models that have one. Einasto: log10 alpha. coreNFW: n.
+        The parameter "shape" of models that have one. Einasto: log10 alpha. coreNFW: n. Contracted NFW: strength.
     m_star : ndarray, shape (n,), or float
-        Stellar mass, for DC14 [Msun].
+        Stellar mass, for DC14 and the contracted NFW [Msun].
     r_half : float
-        Half-mass radius of the stars, for coreNFW [kpc].
+        Half-mass radius of the stars, for coreNFW and the contracted NFW [kpc].
     """
     model = halo_model(model) if isinstance(model, str) else model
     log_m200, log_c, extra, m_star = np.broadcast_arrays(

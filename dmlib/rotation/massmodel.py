@@ -76,6 +76,10 @@ class MassModel:
         What a reader must know about the data, for example why a stand-in is shown.
     inclination, inclination_err : float
         Inclination used to correct the speeds, and its standard deviation [deg]; NaN where not known.
+    m_disk, m_bulge : float
+        Stellar masses for a mass-to-light ratio of 1 [Msun]; NaN where not known, see `stellar_mass`.
+    r_half : float
+        Half-mass radius of the stars [kpc]; by default that of an exponential disc.
     """
 
     galaxy: str
@@ -93,6 +97,25 @@ class MassModel:
     note: str = ""
     inclination: float = float("nan")
     inclination_err: float = float("nan")
+    m_disk: float = float("nan")
+    m_bulge: float = float("nan")
+    r_half: float = float("nan")
+
+    def __post_init__(self) -> None:
+        if not np.isfinite(self.r_half):
+            object.__setattr__(self, "r_half", HALF_MASS * self.r_disk)
+
+    def stellar_mass(self, upsilon_disk: np.ndarray | float, upsilon_bulge: np.ndarray | float) -> np.ndarray:
+        """Stellar mass for mass-to-light ratios [Msun/Lsun], shape of the ratios [Msun].
+
+        Where the masses for a ratio of 1 are not known they follow from the speeds at the outermost point, ``V^2 R /
+        G``, which is accurate to 0.1 dex.
+        """
+        masses = []
+        for mass, speed in ((self.m_disk, self.v_disk), (self.m_bulge, self.v_bulge)):
+            outer = max(signed_square(speed)[-1], 0.0) * self.radius[-1] / G
+            masses.append(mass if np.isfinite(mass) else outer)
+        return np.maximum(np.asarray(upsilon_disk) * masses[0] + np.asarray(upsilon_bulge) * masses[1], 1.0)
 
     def v_stars(self, upsilon_disk: float | None = None) -> np.ndarray:
         """Speed due to disc and bulge alone [km/s], shape (n,)."""

@@ -22,7 +22,7 @@ from .baryons import gas_speed, speeds_of
 from .curve import MIN_RINGS, RotationCurve
 from .massmodel import MassModel
 from .measure import choose_view, measure_view
-from .posterior import Priors, observed_priors
+from .priors import Priors, observed_priors
 from .sparc import IMPATIENT, from_sparc, open_sparc
 from .velocity_field import VelocityField
 

@@ -22,7 +22,7 @@ from ..manifest.fetch import available, fetch
 from ..universe import Universe
 from .baryons import HELIUM
 from .massmodel import UPSILON_DISK, MassModel, from_galaxy
-from .posterior import Priors, known, sparc_priors
+from .priors import Priors, known, sparc_priors
 
 #: One attempt per source: a book built without a network must not wait for it.
 IMPATIENT = Downloader(attempts=1, connect_timeout=5.0, read_timeout=20.0)

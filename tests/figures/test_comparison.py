@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from dmlib.evaluation import winners
 from dmlib.evaluation.method_comparison import Entry, MethodComparison
 from dmlib.figures import comparison, style
 from dmlib.rotation.curve import Reason
@@ -23,7 +24,10 @@ def match() -> MethodComparison:
     accepted = np.array([True, True, False, True, True, False])
     reasons = ((), (), (Reason.FACE_ON,), (), (), (Reason.LOPSIDED,))
     ids = np.repeat([1, 2, 3], 2)
-    return MethodComparison(truth, RADII_KPC, ids, np.arange(6), entries, accepted, accepted, reasons)
+    r = np.tile(RADII_KPC, (6, 1))
+    places = {"inside": r < 4, "measured": (r >= 4) & (r <= 30), "beyond": r > 30}
+    beams = np.array([2.0, 5.0, 6.0, 8.0, 3.0, np.nan])
+    return MethodComparison(truth, RADII_KPC, ids, np.arange(6), entries, accepted, accepted, reasons, places, beams)
 
 
 def series(fig) -> dict:
@@ -49,6 +53,24 @@ def test_knowledge_and_duel(match):
     difference = match.difference("C/all", "nfw", match.accepted, 1)
     drawn = series(comparison.duel(match, {"nfw": difference}, {"nfw": np.zeros(20, int)}))
     np.testing.assert_allclose(drawn["nfw"]["difference"], difference.value)
+
+
+def test_regimes_and_beams(match):
+    found = {
+        place: {name: match.bootstrap(match.accepted, 1).mean(match.over(name, place)[match.accepted])}
+        for place in match.places
+        for name in ("nfw",)
+    }
+    drawn = series(comparison.regimes(match, found, dict.fromkeys(found, 3)))
+    inner = match.values("nfw")[match.accepted][:, match.places["inside"][0]]
+    assert drawn["inside"]["value"][0] == pytest.approx(inner.mean())
+    resolved = {
+        place: winners.against_beams(match, ["nfw", "C/all"], (1.0, 4.0, 9.0), 1, place)
+        for place in ("inside", "measured")
+    }
+    assert resolved["measured"]["nfw"].labels == ()  # three galaxies are too few for a bin
+    assert "measured, nfw" in series(comparison.beams(match, resolved))
+    assert match.resolved_or_not.tolist() == [True, True, False, True, True, False]
 
 
 def test_judged_falls_back_to_all_with_a_fit(match):

@@ -13,30 +13,36 @@ import pytest
 from dmlib.bootstrap import Estimate
 from dmlib.errors import DmlibError, GalaxyError
 from dmlib.evaluation import method_comparison as comparison
-from dmlib.networks.predictions import Prediction, Predictions
+from dmlib.evaluation import winners
+from dmlib.evaluation.hybrid import combine
+from dmlib.networks.predictions import Prediction, Predictions, Validation
 from dmlib.rotation import benchmark as builder
-from dmlib.rotation.benchmark import VARIANTS, read_benchmark
+from dmlib.rotation import intervals, variants
+from dmlib.rotation.benchmark import read_benchmark
 from dmlib.rotation.curve import Reason, Rejection
-from dmlib.rotation.fit import Sampling
+from dmlib.rotation.importance import Importance
 from dmlib.rotation.measure import ViewMeasurement
-from dmlib.rotation.posterior import INCLINATION_FLOOR, ConcentrationRelation, Uniform, known
+from dmlib.rotation.population import Population
+from dmlib.rotation.priors import INCLINATION_FLOOR, ConcentrationRelation, MassFunction, Uniform, known
+from dmlib.rotation.variants import VARIANTS
 from dmlib.settings import RADII_KPC, Settings
-from mock_curves import mock_curve, mock_galaxy
+from mock_curves import mock_curve, mock_galaxy, mock_population
 
-#: Galaxy 3 shows no gas, view 1 of galaxy 5 is refused though it has a curve.
-IDS = np.repeat([3, 5, 8], 2)
-VIEWS = np.tile([0, 1], 3)
+#: Galaxy 3 shows no gas, view 1 of galaxy 5 is refused though it has a curve; galaxy 9 is there for validation.
+IDS = np.repeat([3, 5, 8, 9], 2)
+VIEWS = np.tile([0, 1], 4)
+SPLITS = {"test": np.arange(6), "validation": np.arange(6, 8)}
 
 
 def make_world(monkeypatch, root):
-    """A data set of three galaxies, two views each, whose curves are drawn from NFW haloes."""
-    curves, truth = {}, np.ones((6, 20))
+    """A data set of four galaxies, two views each, whose curves are drawn from NFW haloes."""
+    curves, truth = {}, np.ones((8, 20))
     made = known(log_m200=Uniform(11.5, 12.5), log_c=Uniform(0.8, 1.1))
     for k, key in enumerate(zip(IDS.tolist(), VIEWS.tolist(), strict=True)):
         curves[key], truth[k] = mock_curve(mock_galaxy(), "nfw", made, np.random.default_rng(key))
     dataset = SimpleNamespace(
         table={"subhalo_id": IDS, "view": VIEWS},
-        rows=lambda split: np.arange(6),
+        rows=lambda split: SPLITS[split],
         dm_profile=truth,
         attributes={"made_from": "toy"},
         path=Path("toy.hdf5"),
@@ -50,8 +56,9 @@ def make_world(monkeypatch, root):
 
     def measure_view(dataset, observer, subhalo_id, view, *, knowledge, cube):
         measured.append((subhalo_id, view, knowledge))
-        curve = SimpleNamespace(mean_inclination=50.0, inclination_err=3.0)
-        model = replace(curves[subhalo_id, view], inclination=50.0, inclination_err=3.0, upsilon_disk=0.5)
+        curve = SimpleNamespace(mean_inclination=50.0, inclination_err=3.0, beams_across=6.0)
+        masses = {"upsilon_disk": 0.5, "upsilon_bulge": 1.0, "m_disk": 2e10, "m_bulge": 0.0}
+        model = replace(curves[subhalo_id, view], inclination=50.0, inclination_err=3.0, **masses)
         reasons = (Rejection(Reason.FACE_ON, 12.0), Rejection(Reason.LOPSIDED, 0.2))
         reasons = reasons if (subhalo_id, view) == (5, 1) else ()
         return ViewMeasurement(curve, model, reasons)
@@ -59,7 +66,9 @@ def make_world(monkeypatch, root):
     monkeypatch.setattr(builder, "read_dataset", lambda path: dataset)
     monkeypatch.setattr(builder, "_opened", lambda settings: (dataset, SimpleNamespace(cube=cube)))
     monkeypatch.setattr(builder, "measure_view", measure_view)
-    monkeypatch.setattr(builder, "SAMPLING", Sampling(walkers=24, burn=40, block=60, most=60, stages=2, draws=200))
+    monkeypatch.setattr(builder, "learn", lambda dataset, targets: mock_population())
+    monkeypatch.setattr(builder, "read_targets", lambda path: None)
+    monkeypatch.setattr(variants, "SAMPLING", Importance(first=1000, each=600, last=800, draws=200))
     return SimpleNamespace(settings=Settings(build_root=str(root)), measured=measured, truth=truth)
 
 
@@ -85,6 +94,9 @@ def test_every_view_has_a_row_and_every_refusal_a_reason(built):
     assert np.isnan(found.m_dm[0]).all() and np.isfinite(found.m_dm[3]).all()
     assert found.tried.all() and built["nfw_perfect"].tried.tolist() == [True, True, True, False, True, False]
     assert built.inclination[2] == 50 and np.isnan(built.inclination[0])
+    assert built.beams[2] == 6 and built.last_radius[2] == 18
+    assert len(built.validation) == 2 and built.validation.subhalo_id.tolist() == [9, 9]
+    assert built.validation["nfw"].accepted.all() and not built.validation["nfw_perfect"].tried.any()
     np.testing.assert_allclose(found.m_dm, found.quantiles[:, 2])
     assert np.all(found.sigma_ln[2] > 0) and found.measured[2].any()
 
@@ -92,10 +104,11 @@ def test_every_view_has_a_row_and_every_refusal_a_reason(built):
 def test_a_killed_run_goes_on(world, monkeypatch):
     whole = builder._measure
 
-    def killed(settings, blocks, galaxy):
+    def killed(settings, blocks, *given):
+        galaxy = given[-1]
         if galaxy[0] == 8:
             raise KeyboardInterrupt
-        whole(settings, blocks, galaxy)
+        whole(settings, blocks, *given)
 
     monkeypatch.setattr(builder, "_measure", killed)
     with pytest.raises(KeyboardInterrupt):
@@ -104,7 +117,7 @@ def test_a_killed_run_goes_on(world, monkeypatch):
     monkeypatch.setattr(builder, "_measure", whole)
     world.measured.clear()
     builder.build(world.settings, workers=1)
-    assert {key[0] for key in world.measured} == {8}
+    assert {key[0] for key in world.measured} == {8, 9}
     assert not list(world.settings.benchmark_path.parent.glob(".benchmark.blocks-*"))
     assert read_benchmark(world.settings.benchmark_path)["nfw"].accepted.sum() == 3
 
@@ -115,13 +128,32 @@ def test_the_same_seed_gives_the_same_numbers(world, built):
     np.testing.assert_array_equal(again["burkert"].quantiles, built["burkert"].quantiles)
 
 
-def test_priors_of_the_variants():
-    model = replace(mock_galaxy(), upsilon_disk=1.0, inclination=50.0, inclination_err=3.0)
-    observed, perfect, told = (VARIANTS[name].priors(model) for name in ("nfw", "nfw_perfect", "nfw_lcdm"))
+def test_priors_of_the_variants(monkeypatch):
+    model = replace(mock_galaxy(), upsilon_disk=1.0, m_disk=2e10, m_bulge=0.0, inclination=50.0, inclination_err=3.0)
+    used = {}
+    monkeypatch.setattr(variants, "fit", lambda model, halo, priors, **how: (model, halo, priors))
+    monkeypatch.setattr(Population, "fit", lambda self, model, priors, **how: (model, "contracted", priors))
+    for name, variant in VARIANTS.items():
+        used[name] = variant.fit(model, mock_population(), 1)
+    observed, perfect, told = (used[name][2] for name in ("nfw", "nfw_perfect", "nfw_lcdm"))
     assert observed.inclination.sigma == pytest.approx(np.hypot(3, INCLINATION_FLOOR))
     assert observed.log_upsilon_disk.mean == 0 and observed.log_upsilon_disk.sigma == 0.1
     assert perfect.inclination is None and perfect.log_upsilon_disk is None
     assert told.log_c == ConcentrationRelation() and told.stellar_to_halo and not observed.stellar_to_halo
+    assert told.log_m200 == MassFunction() and observed.log_m200 == Uniform(9.0, 14.0)
+    of_the_whole, halo, learned = used["population"]
+    assert halo == "contracted" and learned.log_m200 == mock_population().log_m200 and not learned.stellar_to_halo
+    assert np.all(of_the_whole.v_gas > model.v_gas)
+    # What is known exactly already includes the gas that is not seen.
+    np.testing.assert_array_equal(used["population_perfect"][0].v_gas, model.v_gas)
+
+
+def test_a_stored_curve_is_the_mass_model(built):
+    model = built.model(2)
+    assert len(model.radius) == 14 and model.radius[-1] == 18.0 and model.m_disk == 2e10
+    assert model.inclination == 50 and np.all(model.v_disk > 0) and model.upsilon_disk == 1.0
+    with pytest.raises(GalaxyError, match="subhalo 3"):
+        built.model(0)
 
 
 def test_a_damaged_file_is_named(tmp_path):
@@ -134,7 +166,9 @@ def test_a_damaged_file_is_named(tmp_path):
 
 def predictions(built, factor: float, **changes) -> Predictions:
     """A network that errs by a factor everywhere."""
-    one = Prediction("C/all", factor * built.truth, np.full((6, 20), 0.1), None, {})
+    known = Validation(built.validation.rows, np.log(factor * built.validation.truth), np.full((2, 20), 0.1))
+    told = {"validation_correlation": np.full((20, 20), 0.9) + 0.1 * np.eye(20)}
+    one = Prediction("C/all", factor * built.truth, np.full((6, 20), 0.1), None, told, known)
     given = {"truth": built.truth, "radii": built.radii, "subhalo_id": built.subhalo_id, "view": built.view}
     given |= {"rows": built.rows, **changes}
     return Predictions(Path("predictions.hdf5"), groups={"C/all": one}, **given)
@@ -148,7 +182,7 @@ def test_the_comparison_measures_what_was_put_in(built):
     curve = match.error("nfw", match.accepted, 1).value
     duel = match.difference("C/all", "nfw", match.accepted, 1)
     np.testing.assert_allclose(duel.value, 0.05 - curve, rtol=1e-9)
-    shares = comparison.coverages(match, built, ("nfw", "C/all"), match.accepted, 1)
+    shares = comparison.coverages(match, ("nfw", "C/all"), match.accepted, 1)
     np.testing.assert_allclose(shares["C/all"][68].value, 1.0)
     q = built["nfw"].quantiles[match.accepted]
     expected = ((q[:, 1] < built.truth[match.accepted]) & (built.truth[match.accepted] < q[:, 3])).mean(axis=0)
@@ -167,7 +201,73 @@ def test_other_views_are_refused(built):
 
 def test_verdicts():
     value, error = np.array([-0.3, -0.1, 0.05, 0.4]), np.array([0.1, 0.1, 0.1, 0.1])
-    won = comparison.winners(Estimate(value, error, value - error, value + error))
+    won = winners.decided(Estimate(value, error, value - error, value + error))
     assert won.tolist() == [-1, 0, 0, 1]
-    spans = comparison.spans(np.array([1.0, 2.0, 4.0, 8.0]), won, ("network", "curve"))
+    spans = winners.spans(np.array([1.0, 2.0, 4.0, 8.0]), won, ("network", "curve"))
     assert spans == [("1 kpc", "network"), ("2 to 4 kpc", "undecided"), ("8 kpc", "curve")]
+
+
+def test_the_hybrid_lies_between_curve_and_network(built):
+    """A network that is right to a tenth narrows what the curve leaves open; views without a curve have none."""
+    network = predictions(built, 1.05)["C/all"]
+    found = combine(built, network, "both", workers=1)
+    assert np.isnan(found.test[:2]).all() and np.isfinite(found.test[2:]).all() and np.isfinite(found.validation).all()
+    alone, rows = built["nfw"], slice(2, None)
+    width = 0.5 * np.log(found.test[rows, 3] / found.test[rows, 1])
+    assert np.all(width[:, -1] < 0.13) and np.all(width[:, -1] < alone.sigma_ln[rows, -1])
+    assert np.all(np.abs(np.log(found.test[rows, 2] / built.truth[rows])) < 0.35)
+    match = comparison.assemble(built, predictions(built, 1.05), "C", {"C/all": "network"}, {"hybrid": found})
+    assert list(match.of("hybrid")) == ["hybrid"]
+    with pytest.raises(DmlibError, match="validation"):
+        combine(built, replace(network, validation=None), "both")
+
+
+def test_regimes_share_the_radii_of_a_curve(built):
+    places = built.places
+    total = sum(place.astype(int) for place in places.values())
+    assert np.all(total[2:] == 1) and not total[:2].any()
+    np.testing.assert_array_equal(places["measured"][2], built["nfw"].measured[2])
+
+
+def test_stretched_intervals_cover_what_they_state():
+    """Intervals that are 2.5 times too narrow on one side of a bias-free method cover 68 per cent afterwards."""
+    rng = np.random.default_rng(1)
+    sigma = 0.1 * np.array([-1.96, -1, 0, 1, 1.96])[:, None] * np.ones((1, 20))
+    q = np.exp(26 + sigma) * np.ones((400, 1, 1))
+    places = {"measured": np.tile(np.arange(20) < 10, (400, 1)), "beyond": np.tile(np.arange(20) >= 10, (400, 1))}
+    truth = np.exp(26 + np.where(places["measured"], 0.25, 0.1) * rng.normal(size=(400, 20)))
+    half = np.arange(400) < 200
+    factors = intervals.stretch(truth, q, places, half)
+    assert factors["measured"] == pytest.approx(2.5, abs=0.15) and factors["beyond"] == pytest.approx(1.0, abs=0.06)
+    wide = intervals.stretched(q, places, factors)
+    inside = (wide[:, 1] < truth) & (truth < wide[:, 3])
+    assert inside[~half].mean() == pytest.approx(0.68, abs=0.03)
+    np.testing.assert_allclose(wide[:, 2], q[:, 2])
+    few = intervals.stretch(truth, q, places, np.arange(400) < intervals.FEWEST - 1)
+    assert set(few.values()) == {1.0}
+
+
+def test_a_duel_counts_only_what_both_answer(built):
+    match = comparison.assemble(built, predictions(built, 1.05), "C", {"C/all": "network"})
+    everything = np.ones(6, dtype=bool)
+    found = winners.duel(match, "C/all", "nfw", everything, 1, "measured")
+    assert found.n == 2 and found.first.value == pytest.approx(0.05)
+    assert found.ratio.value == pytest.approx(0.05 / found.second.value)
+    assert found.verdict in ("first", "second", "undecided")
+    none = Estimate(*(np.array(x) for x in (0.9, 0.2, 0.7, 1.1)))
+    assert winners.Duel(none, none, none, 3).verdict == "undecided"
+    better = Estimate(*(np.array(x) for x in (0.5, 0.1, 0.4, 0.6)))
+    assert winners.Duel(none, none, better, 3).verdict == "first"
+
+
+def test_matched_groups_have_the_same_distribution():
+    """Two groups whose errors depend on the inclination alone, seen at different inclinations, do not differ."""
+    rng = np.random.default_rng(4)
+    angle = np.concatenate([rng.normal(65, 10, 300), rng.normal(50, 15, 900)])
+    first = np.arange(1200) < 300
+    weights = winners.matched(first, ~first, angle)
+    error = angle / 50
+    plain = error[first].mean() / error[~first].mean()
+    fair = np.average(error, weights=weights[0]) / np.average(error, weights=weights[1])
+    assert plain > 1.2 and fair == pytest.approx(1.0, abs=0.02)
+    assert weights[0].sum() == pytest.approx(weights[1].sum())

@@ -12,16 +12,21 @@ from dmlib.errors import DmlibError
 from dmlib.rotation import halos
 from dmlib.rotation.fit import Sampling, fit
 from dmlib.rotation.halos import HALOS, HaloModel, log_concentration, log_einasto_alpha, log_stellar_mass, make
-from dmlib.rotation.posterior import Normal, Priors, Uniform, known
+from dmlib.rotation.priors import MassFunction, Normal, Priors, Regression, Uniform, known
 from dmlib.units import COSMOLOGY, HUBBLE
 from mock_curves import mock_curve, mock_galaxy
+from mocktng.structure import contract
 
 RHO_CRIT = COSMOLOGY.critical_density0.to_value("Msun / kpc3")
 
 RADII = np.geomspace(0.05, 300.0, 25)
 LOG_M = np.array([10.3, 11.8, 13.1])
 LOG_C = np.array([1.3, 0.9, 0.6])
-EXTRA = {"einasto": np.log10([0.15, 0.2, 0.6]), "corenfw": np.array([0.2, 0.7, 1.0])}
+EXTRA = {
+    "einasto": np.log10([0.15, 0.2, 0.6]),
+    "corenfw": np.array([0.2, 0.7, 1.0]),
+    "contracted": np.array([0.6, 1.0, 1.4]),
+}
 
 
 def some(name: str):
@@ -102,7 +107,7 @@ def test_a_new_model_is_one_class(monkeypatch):
 
     @halos.register
     class Plummer(HaloModel):
-        name, label, cored, source = "plummer", "Plummer", True, "Plummer 1911"
+        name, label, centre, source = "plummer", "Plummer", "core", "Plummer 1911"
 
         def mass(self, x, shape):
             return x**3 / (1 + x**2) ** 1.5 / 3
@@ -139,6 +144,21 @@ def test_dc14_has_a_core_where_stars_are_few_but_not_too_few():
 def test_core_nfw_without_a_core_is_nfw():
     cored = make("corenfw", LOG_M, LOG_C, extra=0.0, r_half=3.0)
     np.testing.assert_allclose(cored.m_enclosed(RADII), some("nfw").m_enclosed(RADII), rtol=1e-12)
+
+
+def test_contraction_is_that_of_the_published_formula():
+    """Against the formula as the embedded universe applies it, on a halo of dark matter and a sphere of stars."""
+    strength = EXTRA["contracted"]
+    found, plain = some("contracted"), make("nfw", LOG_M, LOG_C).m_enclosed(RADII)
+    y = RADII / (3.0 / 1.678)
+    stars = 10.0 ** (LOG_M - 2.2)[:, None] * (1 - (1 + y) * np.exp(-y))
+    for row in range(3):
+        expected = contract(plain[row], stars[row], strength[row])
+        # M200 is the mass within R200 after the contraction, here before.
+        ratio = found.m_enclosed(RADII)[row] / expected
+        np.testing.assert_allclose(ratio, ratio[-1], rtol=1e-6)
+        assert ratio[-1] == pytest.approx(1.0, abs=0.25)
+    assert found.m_enclosed([1.0])[1, 0] > 1.5 * plain[1, np.searchsorted(RADII, 1.0) - 1]
 
 
 def test_unknown_halo_is_named():
@@ -184,6 +204,33 @@ def test_priors_are_drawn_as_they_say():
     plain = plain[(plain > 5) & (plain < 90)]
     assert cut.max() <= 90 and cut.mean() == pytest.approx(plain.mean(), abs=0.1)
     assert cut.std() == pytest.approx(plain.std(), abs=0.1)
+
+
+def test_haloes_are_as_frequent_as_the_mass_function_says():
+    z = np.random.default_rng(3).normal(size=400_000)
+    mass = MassFunction().transform(z) - halos.DARK
+    grid = np.linspace(10, 15, 5001)
+    density = relations.mass_function(10.0**grid)
+    for edge in (11.0, 12.0, 13.0):
+        expected = density[grid > edge].sum() / density.sum()
+        assert np.mean(mass > edge) == pytest.approx(expected, rel=0.1)
+
+
+def test_a_regression_gives_back_the_relation_and_its_scatter():
+    """A curved relation with a skewed scatter, measured on 4000 galaxies, is drawn as it was made."""
+    rng = np.random.default_rng(5)
+    log_m, other = rng.uniform(10, 11.2, 4000), rng.normal(size=4000)
+    made = 12 + 1.2 * (log_m - 10.5) + 0.5 * (log_m - 10.5) ** 2 - 0.3 * other + 0.1 * rng.exponential(size=4000)
+    found = Regression.measure(made, log_m, {"log_m200": other})
+    drawn = found.transform(rng.normal(size=4000), {"log_m_star": log_m, "log_m200": other})
+    assert found.coefficients[1:] == pytest.approx([1.2, 0.5, -0.3], abs=0.02)
+    for share in (0.05, 0.5, 0.95):
+        assert np.quantile(drawn, share) == pytest.approx(np.quantile(made, share), abs=0.03)
+    z = np.linspace(-4, 4, 81)
+    fixed = {"log_m_star": np.full(81, 12.5), "log_m200": np.zeros(81)}
+    assert np.all(np.diff(found.transform(z, fixed)) > 0)
+    ends = {"log_m_star": np.full(81, found.range[1]), "log_m200": np.zeros(81)}
+    np.testing.assert_array_equal(found.transform(z, fixed), found.transform(z, ends))
 
 
 def test_a_wrong_prior_is_refused():

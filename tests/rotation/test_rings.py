@@ -195,6 +195,15 @@ def test_asymmetric_drift_of_an_exponential_disc():
     np.testing.assert_array_equal(circular_speed(radius, v_rot, np.zeros(15), np.ones(15)), v_rot)
 
 
+def test_pressure_that_rises_outwards_speeds_the_gas_up():
+    """In a central hole the correction lowers the speed, by as much as the formula says."""
+    radius = np.linspace(1.0, 15.0, 15)
+    v_rot, sigma = np.full(15, 100.0), np.full(15, 15.0)
+    v_circ = circular_speed(radius, v_rot, sigma, np.exp(-(((radius - 8.0) / 5.0) ** 2)))
+    np.testing.assert_allclose(v_circ, np.sqrt(100.0**2 + 15.0**2 * radius * 2 * (radius - 8.0) / 25.0), rtol=1e-6)
+    assert np.all(v_circ[radius < 8] < 100) and np.all(v_circ[radius > 8] > 100)
+
+
 def test_smear_is_a_convolution_with_the_beam():
     spot = np.zeros((41, 41))
     spot[20, 20] = 1.0
