@@ -271,3 +271,29 @@ def test_matched_groups_have_the_same_distribution():
     fair = np.average(error, weights=weights[0]) / np.average(error, weights=weights[1])
     assert plain > 1.2 and fair == pytest.approx(1.0, abs=0.02)
     assert weights[0].sum() == pytest.approx(weights[1].sum())
+
+
+def test_rows_to_record_are_finite_and_named(built):
+    """Also where a test set is so small that a group is empty: then n is 0."""
+    titles = {"C/all": "network"}
+    match = comparison.assemble(built, predictions(built, 1.05), "C", titles, ideal=1.02 * built.truth)
+    yes, names = match.judged(), ("nfw", "population", "C/all", "floor")
+    errors, numbers = winners.errors_by_regime(match, names, yes, 1)
+    groups = {"winner": yes, "winner-nobody": np.zeros(6, dtype=bool)}
+    alike = {"disturbed": (yes, ~yes, "some over others")}
+    rows = [
+        *winners.error_rows(match, errors, numbers, "one"),
+        *winners.ratio_rows(match, "C/all", "population", groups, 1, None),
+        *winners.coverage_rows(match, ["population"], yes, 1, numbers, "one"),
+        *winners.matched_rows(match, {"ratio": "C/all"}, alike, np.arange(6.0), 1),
+        *winners.perfect_rows(match, ["nfw"], match.judged(match.perfect), 1, (5.0, 20.0), "one"),
+    ]
+    found = {row["id"]: row for row in rows}
+    assert len(found) == len(rows) and all(np.isfinite([row["value"], row["error"]]).all() for row in rows)
+    assert found["contest-network-measured"]["value"] == pytest.approx(0.05)
+    assert found["contest-floor-beyond"]["value"] == pytest.approx(0.02)
+    ratio = found["winner-measured"]["value"] * found["contest-population-measured"]["value"]
+    assert ratio == pytest.approx(0.05) and found["winner-measured"]["n"] == 2
+    assert found["winner-nobody-all"]["n"] == 0 and "nobody" in found["winner-nobody-all"]["statement"]
+    assert {"winner-inside-beam", "winner-beyond", "no-assumption-disturbed-ratio", "contest-perfect-nfw"} <= set(found)
+    assert found["contest-cover-population-measured-stated"]["unit"] == "%"
