@@ -489,10 +489,17 @@ for row in winners.perfect_rows(
 
 # %% [markdown]
 # With geometry and baryons known the error of the fit with the population's priors is {num}`contest-perfect-inside:.2f±` times the observed error at 4.3 kpc, and
-# {num}`contest-perfect-middle:.2f±` times near 20 kpc. Where the curve is measured the method is then good: within 12 to 18 kpc the mean error is
-# {num}`contest-perfect-nfw:.2f±` with an NFW halo and flat priors, {num}`contest-perfect-nfw-lcdm:.2f±` with the simulations' priors and
-# {num}`contest-perfect-population:.2f±` with the population's. What limits it on observed galaxies is thus mostly the inclination and the mass of stars and
-# gas, not the halo. The remaining error is due to the speeds (beam, noise, streaming, pressure) and to the shape of the halo.
+# {num}`contest-perfect-middle:.2f±` times near 20 kpc. Within 12 to 18 kpc, where most curves are measured:
+#
+# | mean $\lvert\Delta M/M\rvert$ within 12 to 18 kpc | as observed | geometry and baryons known |
+# |---|---|---|
+# | NFW, flat priors | {num}`contest-perfect-nfw-observed:.2f±` | {num}`contest-perfect-nfw:.2f±` |
+# | Burkert, flat priors | {num}`contest-perfect-burkert-observed:.2f±` | {num}`contest-perfect-burkert:.2f±` |
+# | NFW, simulations' priors | {num}`contest-perfect-nfw-lcdm-observed:.2f±` | {num}`contest-perfect-nfw-lcdm:.2f±` |
+# | contracted NFW, population | {num}`contest-perfect-population-observed:.2f±` | {num}`contest-perfect-population:.2f±` |
+#
+# The step from left to right is due to the inclination and to the masses of stars and gas; the priors of the population, which calibrate these masses, make a part of
+# it. What remains on the right is due to the speeds (beam, noise, streaming, pressure) and to the shape of the halo.
 #
 # ## Are the error bars correct?
 #
