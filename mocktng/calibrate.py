@@ -65,6 +65,7 @@ def centrals(folder: Path) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         "g_r": c["M_g"] - c["M_r"],
         "r_k": c["M_r"] - c["M_K"],
         "m_bh": log(c["Mbh"], 1e6),
+        "m_gas_half": log(c["Mgas_rh"], 1e6),
         "disc": c["f_disk_2d"],
     }
 
@@ -97,6 +98,7 @@ def satellites(folder: Path) -> tuple[np.ndarray, dict[str, np.ndarray], dict[st
             "g_r": m["SubhaloStellarPhotometrics_4"] - m["SubhaloStellarPhotometrics_5"],
             "r_k": m["SubhaloStellarPhotometrics_5"] - m["SubhaloStellarPhotometrics_3"],
             "m_bh": log(mass["MassType_5"], 1e6),
+            "m_gas_half": log(m["SubhaloMassInHalfRadType_0"] * 1e10 / H, 1e6),
             "m_host": np.log10(m["group_M_Crit200_Msun"]),
             "distance": log(m["distance"], 1e-2),
         },

@@ -13,8 +13,8 @@ hand::
 
 PATH is the ``output`` folder of a tree with rows of the real TNG100-1 group catalogue, or the published SKIRT image
 ``broadband_6.fits``. For the records of the whole box it is the folder ``tng100_real`` of the mirror (see
-``data_manifest.yaml`` and `tng100_rows`), or, except for the selection, the ``output`` folder of the whole TNG100-1. For
-the contraction it is ``TangoSIDM_L025N376_CDM_haloes.hdf5``.
+``data_manifest.yaml`` and `tng100_rows`), or, except for the selection, the ``output`` folder of the whole TNG100-1.
+For the contraction it is ``TangoSIDM_L025N376_CDM_haloes.hdf5``.
 Chapters read a record with `dmlib.load.record`.
 """
 

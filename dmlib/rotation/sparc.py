@@ -273,6 +273,9 @@ def _stand_in(sample: QTable, universe: Universe, note: str) -> MassModel:
             galaxy = _with_cold_gas(universe, subhalo_id)
             kappa = galaxy.kappa_rot("gas", 4 * galaxy.r_half_star)
             model = from_galaxy(galaxy, note)
+            outer = model.v_obs[model.radius > 3 * model.r_disk]
+            if len(outer) < 3 or (outer <= 0).any():
+                raise GalaxyError(f"{galaxy.name} has no regular rotation beyond three scale lengths.")
         except GalaxyError as refusal:
             refusals.append(str(refusal))
             continue

@@ -94,13 +94,16 @@ def _galaxies(rng: np.random.Generator, n_galaxies: int, physics: str) -> tuple[
     members["m_star"] = np.where(drawn < 0.9 * centrals["m_star"][owner], drawn, limit)
     for name, values in galaxies.draw_catalogue(rng, members, m_host[owner]).items():
         found[name] = np.concatenate([found[name], values])
+    # Nor has it more dark matter or gas; what it had at infall stays.
+    members["m_dm"] = np.minimum(members["m_dm"], 0.5 * centrals["m_dm"][owner])
+    found["m_gas"][n:] = np.minimum(found["m_gas"][n:], 0.5 * found["m_gas"][owner])
     _choose_nested(rng, members, n_galaxies)
     s = np.concatenate([centrals, members])
     galaxies.draw_gas(rng, s, found)
     galaxies.draw_structure(rng, s, found)
     galaxies.change_physics(rng, s, physics)
     galaxies.draw_populations(rng, s, found)
-    galaxies.draw_asymmetries(rng, s)
+    galaxies.draw_asymmetries(rng, s, found["m_gas_half"])
     fits = m_host[s["group_id"]] <= LARGEST_GROUP
     return s[fits], found["distance"][fits]
 

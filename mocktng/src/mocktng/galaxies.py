@@ -71,12 +71,13 @@ def draw_catalogue(rng: np.random.Generator, s: Rows, m_host: np.ndarray) -> dic
     Returns
     -------
     dict of ndarray, shape (n,)
-        ``v_max`` [km/s], ``m_dm_half`` [Msun], ``g_r`` [mag], ``m_gas`` [Msun], ``distance`` from the centre of the
-        group (in r200), and normal scores: ``gas_score`` of the bound gas, ``size_score``, and ``metal_score`` of the
-        colour r - K at given g - r.
+        ``v_max`` [km/s], ``m_dm_half``, ``m_gas``, ``m_gas_half`` [Msun], ``g_r`` [mag], ``distance`` from the centre
+        of the group (in r200), and normal scores: ``gas_score`` of the bound gas, ``size_score``, and ``metal_score``
+        of the colour r - K at given g - r.
     """
     satellite = s["kind"] == "satellite"
-    found = {name: np.ones(s.size) for name in ("v_max", "m_dm_half", "g_r", "m_gas", "distance")}
+    names = ("v_max", "m_dm_half", "g_r", "m_gas", "m_gas_half")
+    found = {name: np.ones(s.size) for name in (*names, "distance")}
     found |= {name: np.zeros(s.size) for name in ("gas_score", "size_score", "metal_score")}
     for kind, mine in (("centrals", ~satellite), ("satellites", satellite)):
         m_star, known = s["m_star"][mine], {}
@@ -88,7 +89,7 @@ def draw_catalogue(rng: np.random.Generator, s: Rows, m_host: np.ndarray) -> dic
         values, scores = tng100.draw(rng, kind, m_star, forming, known)
         for name in ("m_dm", "r_half", "sfr", "m_bh"):
             s[name][mine] = values[name]
-        for name in ("v_max", "m_dm_half", "g_r", "m_gas"):
+        for name in names:
             found[name][mine] = values[name]
         found["gas_score"][mine], found["size_score"][mine] = scores["m_gas"], scores["r_half"]
         blue, red = scores["g_r"], scores["r_k"]
@@ -249,14 +250,15 @@ def age_of_colour(s: Rows, g_r: np.ndarray) -> np.ndarray:
     return ages[np.argmin(cost, axis=1)]
 
 
-def draw_asymmetries(rng: np.random.Generator, s: Rows) -> None:
+def draw_asymmetries(rng: np.random.Generator, s: Rows, gas_half: np.ndarray) -> None:
     """Bars, arms, rings, clumps, holes, warps, lopsided and disturbed discs, with frequencies near the observed ones.
 
     Half of the discs have a bar (Eskridge et al. 2000), a fifth a ring (Buta & Combes 1996), half of the HI discs a
     warp (Garcia-Ruiz et al. 2002), and a third are lopsided by more than 0.2 (Zaritsky & Rix 1997; Bournaud et al.
-    2005). Gas is clumped into complexes: between a tenth and a half of it (our choice). Where the black hole is above
-    10^8.2 Msun, the mass at which its feedback in TNG becomes kinetic (Weinberger et al. 2018), the HI has a central
-    hole of 0.1 to 0.5 of its radius (our choice; TNG100 has such holes, Diemer et al. 2019). One central in eight and
+    2005). Gas is clumped into complexes: between a tenth and a half of it (our choice). Central holes in
+    the HI are as large as the gas within the stellar half-mass radius, `gas_half` (n,) [Msun], requires
+    (`hole_radius`); in TNG100 massive black holes have emptied the centres of many galaxies (Weinberger et al. 2018;
+    Diemer et al. 2019). One central in eight and
     one satellite in four is disturbed (our choice).
     """
     n = s.size
@@ -272,8 +274,7 @@ def draw_asymmetries(rng: np.random.Generator, s: Rows) -> None:
     s["ring_radius"] = s["r_disc"] * rng.uniform(1.0, 3.0, n)
     s["ring_amplitude"] = np.where(disc & (rng.random(n) < 0.2), rng.uniform(0.1, 0.35, n), 0.0)
     s["clumpiness"] = rng.uniform(0.1, 0.5, n)
-    hole = s["r_hi"] * rng.uniform(0.1, 0.5, n)
-    s["hole_radius"] = np.where(s["m_bh"] > 10**8.2, hole, 0.0)
+    s["hole_radius"] = hole_radius(s, gas_half)
     s["warp_radius"] = 3.2 * s["r_disc"] * rng.uniform(0.8, 1.3, n)
     s["warp_amplitude"] = np.where(rng.random(n) < 0.5, np.abs(rng.normal(0.0, 12.0, n)), 0.0)
     s["warp_node"] = rng.uniform(0.0, 2 * np.pi, n)
@@ -282,6 +283,21 @@ def draw_asymmetries(rng: np.random.Generator, s: Rows) -> None:
     kinds = np.array(DISTURBANCES)[rng.integers(0, len(DISTURBANCES), n)]
     share = np.where(s["kind"] == "satellite", 1.0 / 4.0, 1.0 / 8.0)
     s["disturbed"] = np.where(rng.random(n) < share, kinds, "")
+
+
+def hole_radius(s: Rows, gas_half: np.ndarray) -> np.ndarray:
+    """Radius [kpc] of the hole, 1 - exp(-(R/hole)^2), that leaves `gas_half` [Msun] within the half-mass radius.
+
+    Without a hole cold gas would be an exponential disc of 0.35 r_hi. A hole is at most three half-mass radii and 0.7
+    of the HI radius; smaller than a tenth of the half-mass radius it is none.
+    """
+    x = s["r_half"] / np.maximum(0.35 * s["r_hi"], 1e-3)
+    expected = (s["m_hi"] + s["m_h2"]) / COLD_HYDROGEN * (1.0 - (1.0 + x) * np.exp(-x))
+    size = np.geomspace(0.05, 3.0, 100)
+    left = 1.0 - size**2 * (1.0 - np.exp(-1.0 / size**2))
+    wanted = np.interp(gas_half / np.maximum(expected, 1.0), left[::-1], size[::-1])
+    hole = np.minimum(wanted * s["r_half"], 0.7 * s["r_hi"])
+    return np.where(hole > 0.1 * s["r_half"], hole, 0.0)
 
 
 def leave_out(s: Rows, features: tuple[str, ...]) -> None:

@@ -74,7 +74,9 @@ def build_model(row: np.void, m_dm: float) -> tuple[MassModel, ColdDisc]:
     if disc.mass > 1.33 * planned:
         disc = replace(disc, surface_density=disc.surface_density * (1.33 * planned / disc.mass))
     m_hot = max(planned - disc.mass, min(0.3 * row["m_hot"], 1.33 * planned - disc.mass), 0.0)
-    hot = beta_mass(RADIUS, m_hot, max(0.04 * float(row["r200"]), 0.5), float(row["r_trunc"]), 2.0)
+    # What empties the centre of cold gas also thins the hot gas there.
+    core = 0.20 if row["hole_radius"] > row["r_half"] else 0.04
+    hot = beta_mass(RADIUS, m_hot, max(core * float(row["r200"]), 0.5), float(row["r_trunc"]), 2.0)
     dark = halo_mass(row, stellar + disc.enclosed + hot, row["n_dm"] * m_dm)
     rings_stars = np.diff(parts["disc"], prepend=0.0)
     rings_gas = np.diff(disc.enclosed, prepend=0.0)

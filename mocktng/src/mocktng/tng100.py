@@ -118,9 +118,10 @@ def draw(
     Returns
     -------
     values : dict of ndarray, shape (n,)
-        ``m_dm``, ``m_gas``, ``m_bh`` (bound) and ``m_dm_half`` (within the stellar half-mass radius) [Msun], ``r_half``
-        [kpc], ``sfr`` [Msun/yr], ``v_max`` [km/s], ``g_r`` and ``r_k`` [mag]; of centrals ``disc``, the kinematic disc
-        fraction; of satellites ``m_host`` [Msun], the mass of the group, and ``distance`` from its centre [r200].
+        ``m_dm``, ``m_gas``, ``m_bh`` (bound), ``m_dm_half`` and ``m_gas_half`` (within the stellar half-mass radius)
+        [Msun], ``r_half`` [kpc], ``sfr`` [Msun/yr], ``v_max`` [km/s], ``g_r`` and ``r_k`` [mag]; of centrals ``disc``,
+        the kinematic disc fraction; of satellites ``m_host`` [Msun], the mass of the group, and ``distance`` from its
+        centre [r200].
     scores : dict of ndarray, shape (n,)
         Normal scores of the same properties at fixed stellar mass and class.
     """
