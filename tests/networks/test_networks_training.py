@@ -200,6 +200,11 @@ def test_predictions(built):
     np.testing.assert_allclose(one.members_ln, members, rtol=1e-5)
     np.testing.assert_allclose(one.m_dm, np.exp(members.mean(axis=0)), rtol=1e-4)
     assert one.sigma_ln.shape == (12, 20) and (one.sigma_ln > 0).all()
+    known = one.validation
+    np.testing.assert_array_equal(known.rows, dataset.rows("validation"))
+    answers = [network.predict_ln(dataset.inputs(known.rows, network.channels)) for network in networks]
+    np.testing.assert_allclose(known.ln_m, np.mean(answers, axis=0), rtol=1e-5)
+    assert known.sigma_ln.shape == known.ln_m.shape
     with pytest.raises(NetworkError, match="D/all"):
         found["D/all"]
 
