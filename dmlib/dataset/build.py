@@ -110,10 +110,14 @@ def build(
     """
     recipe, path = recipe or Recipe(), path or settings.dataset_path
     sample, targets = read_sample(settings.sample_path), read_targets(settings.targets_path)
+    # In the centre of a small halo particles are few, and there may be none.
+    hollow = targets.subhalo_id[targets.m_dm[:, 0] <= 0].tolist()
+    reason = f"no dark-matter particle within {RADII_KPC[0]:g} kpc: the logarithm of its target is not finite"
+    targets = replace(targets, set_aside=targets.set_aside | dict.fromkeys(hollow, reason))
     observer = Observer(open_universe(settings), recipe, SkyGrid.of(settings), settings.seed)
     key = _key(observer, sample["subhalo_id"], targets)
     blocks = Blocks.of(path, hashlib.sha256(f"{key} {block_size}".encode()).hexdigest())
-    ids = [int(i) for i in targets.subhalo_id]
+    ids = [int(i) for i in targets.subhalo_id if i not in targets.set_aside]
     # The key says which galaxies are in which block.
     todo = [(f"{start:06d}", ids[start : start + block_size]) for start in range(0, len(ids), block_size)]
     left = [block for block in todo if (content := blocks.read(block[0])) is None or content["unread"]]

@@ -216,6 +216,17 @@ class TestSetAside:
         assert aside["stage"][aside["subhalo_id"] == subhalo_id].tolist() == ["target"]
         assert path.name in aside["reason"][aside["subhalo_id"] == subhalo_id][0]
 
+    def test_a_galaxy_without_dark_matter_in_its_centre_is_set_aside(self, mine):
+        with h5py.File(mine.targets_path, "r+") as file:
+            subhalo_id = int(file["subhalo_id"][0])
+            file["group/dm"][0, 0] = 0.0
+        build(mine, workers=1)
+        dataset = read_dataset(mine.dataset_path)
+        assert subhalo_id not in dataset.table["subhalo_id"]
+        aside = dataset.set_aside
+        assert "within 1 kpc" in aside["reason"][aside["subhalo_id"] == subhalo_id][0]
+        assert np.isfinite(np.log(dataset.table["dm_profile"])).all()
+
     def test_a_file_that_was_mended_is_read_again(self, mine, reference, monkeypatch):
         subhalo_id = int(read_sample(mine.sample_path)["subhalo_id"][0])
         path, _ = particles_of(mine, subhalo_id, "stars")[0]
