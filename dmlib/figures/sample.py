@@ -203,16 +203,16 @@ def scopes(targets: Targets) -> Figure:
 def noise(radii: np.ndarray, measured: Mapping[str, CountNoise]) -> Figure:
     """Scatter of the mass within each radius because it is counted in particles.
 
+    To see: the points, which were measured by drawing the same haloes many times, lie on the lines of 1/sqrt(N); at 1
+    kpc the target is uncertain because few particles lie within. At the shaded radii the force in TNG100-1 is softened,
+    and the simulated profile cannot be trusted however many particles there are.
+
     Parameters
     ----------
     radii : ndarray, shape (r,)
         [kpc]
     measured : mapping
         Label -> scatter of haloes that were drawn many times, from the heaviest particles to the lightest.
-
-    To see: the points, which were measured by drawing the same haloes many times, lie on the lines of 1/sqrt(N); at 1
-    kpc the target is uncertain because few particles lie within. At the shaded radii the force in TNG100-1 is softened,
-    and the simulated profile cannot be trusted however many particles there are.
     """
     fig, ax = style.new_figure(height=3.9)
     ax.axvspan(1.0, 2.8 * SOFTENING, color=style.COLOURS["literature"], alpha=0.15, linewidth=0)
