@@ -116,12 +116,15 @@ class Regression:
         Residual of the relation at `NODES`, so that it need not be normal; extrapolated beyond.
     range : (float, float)
         log10 M* of the galaxies of the population; outside, the nearer end is used [Msun].
+    limits : (float, float)
+        Values of the parameter that the population has; the relation is not followed beyond.
     """
 
     coefficients: tuple[float, ...]
     others: tuple[str, ...]
     residuals: tuple[float, ...]
     range: tuple[float, float]
+    limits: tuple[float, float] = (-math.inf, math.inf)
 
     @staticmethod
     def design(log_m_star: np.ndarray, others: list[np.ndarray]) -> np.ndarray:
@@ -136,7 +139,8 @@ class Regression:
         coefficients = np.linalg.lstsq(design, y, rcond=None)[0]
         residuals = np.quantile(y - design @ coefficients, ndtr(NODES))
         ends = (float(log_m_star.min()), float(log_m_star.max()))
-        return cls(tuple(coefficients.tolist()), tuple(others), tuple(residuals.tolist()), ends)
+        limits = (float(y.min()), float(y.max()))
+        return cls(tuple(coefficients.tolist()), tuple(others), tuple(residuals.tolist()), ends, limits)
 
     def transform(self, z: np.ndarray, values: Values) -> np.ndarray:
         """Value of the parameter for a standard normal variable, given ``values["log_m_star"]`` and the others."""
@@ -144,7 +148,8 @@ class Regression:
         mean = self.design(log_m_star, [values[name] for name in self.others]) @ np.array(self.coefficients)
         inside = np.clip(z, NODES[0], NODES[-1])
         ends = np.diff(self.residuals)[[0, -1]] / np.diff(NODES)[0]
-        return mean + np.interp(inside, NODES, self.residuals) + (z - inside) * np.where(z < 0, *ends)
+        value = mean + np.interp(inside, NODES, self.residuals) + (z - inside) * np.where(z < 0, *ends)
+        return np.clip(value, *self.limits)
 
 
 Prior = Uniform | Normal | ConcentrationRelation | MassFunction | Regression

@@ -228,7 +228,9 @@ def test_a_regression_gives_back_the_relation_and_its_scatter():
         assert np.quantile(drawn, share) == pytest.approx(np.quantile(made, share), abs=0.03)
     z = np.linspace(-4, 4, 81)
     fixed = {"log_m_star": np.full(81, 12.5), "log_m200": np.zeros(81)}
-    assert np.all(np.diff(found.transform(z, fixed)) > 0)
+    drawn = found.transform(z, fixed)
+    assert np.all(np.diff(drawn) >= 0) and np.ptp(drawn) > 0.3
+    assert made.min() <= drawn.min() and drawn.max() <= made.max()
     ends = {"log_m_star": np.full(81, found.range[1]), "log_m200": np.zeros(81)}
     np.testing.assert_array_equal(found.transform(z, fixed), found.transform(z, ends))
 
