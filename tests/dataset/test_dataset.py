@@ -225,7 +225,7 @@ class TestSetAside:
         assert subhalo_id not in dataset.table["subhalo_id"]
         aside = dataset.set_aside
         assert "within 1 kpc" in aside["reason"][aside["subhalo_id"] == subhalo_id][0]
-        assert np.isfinite(np.log(dataset.table["dm_profile"])).all()
+        assert np.isfinite(ln_mass(dataset.dm_profile)).all()
 
     def test_a_file_that_was_mended_is_read_again(self, mine, reference, monkeypatch):
         subhalo_id = int(read_sample(mine.sample_path)["subhalo_id"][0])
