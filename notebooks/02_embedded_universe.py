@@ -98,14 +98,14 @@ show_table(embedded.census(drawn), rows=9)
 # ## How a galaxy is made
 #
 # A galaxy starts as a stellar mass, drawn from those of the galaxies of TNG100.
-# What TNG's catalogue lists is then drawn *jointly* at that stellar mass: the mass of dark matter, the rate of star formation, the size, the colour,
-# the gas, the black hole, the kinematic disc, the largest circular speed, and the dark matter within the stellar half-mass radius.
+# What TNG's catalogue lists is then drawn *jointly* at that stellar mass: the mass of dark matter, the rate of star formation, the size, two
+# colours, the gas, the black hole, the kinematic disc, the largest circular speed, and the dark matter and the gas within the stellar half-mass radius.
 # We measured quantiles and rank correlations of all of these on real TNG100 galaxies {cite}`Nelson2019`, separately for those that form stars and those
 # that do not, and for centrals and satellites; the universe has these numbers, and no row of the catalogue.
 # Satellites are as numerous as in TNG100, in groups of up to $2\times10^{14}\,M_\odot$.
 #
 # What the catalogue does not list follows published relations *with their scatter*: HI at a given star-formation rate {cite}`Catinella2018`,
-# H₂ {cite}`Saintonge2017`, the extent of the HI {cite}`Wang2016`, metals in gas {cite}`Curti2020` and in stars {cite}`Gallazzi2005`.
+# H₂ {cite}`Saintonge2017`, the extent of the HI {cite}`Wang2016` and metals in the gas {cite}`Curti2020`.
 #
 # The scatter is essential.
 # If stellar mass determined the halo mass exactly, a network would only have to weigh the light, and every method would look perfect.
@@ -232,7 +232,7 @@ show(
 # - **Concentration**: {num}`embedded.concentration.offset:.2f±`, fitted beyond a tenth of $R_{200}$, where contraction matters little.
 # - **Size**: {num}`embedded.size.offset:.2f±`. Half-mass radii are those of TNG100; the relation is for light.
 # - **Star formation**: {num}`embedded.sequence.offset:.2f±`.
-# - **Metals in stars**: {num}`embedded.stellar_metallicity.offset:.2f±`; drawn from this relation.
+# - **Metals in stars**: {num}`embedded.stellar_metallicity.offset:.2f±`. They are those of TNG100, whose small galaxies are richer in metals than observed ones.
 # - **Age**: {num}`embedded.age.offset:.2f±`. Ages were chosen to give the colours of TNG100.
 #
 # What is the effect of contraction?
