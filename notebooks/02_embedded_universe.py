@@ -218,8 +218,8 @@ show(
     alt="Six panels of points with a dashed median and a grey band: stellar "
     "mass against halo mass, concentration against halo mass, size, "
     "star-formation rate, stellar metallicity and age against stellar mass. "
-    "The points follow the dashed lines, except for ages, which lie above it "
-    "at low mass.",
+    "The points scatter about the dashed lines; massive haloes have more "
+    "stars than the line, and small galaxies more metals.",
     n=len(table),
     source=elsewhere,
 )
