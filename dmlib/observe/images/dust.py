@@ -227,8 +227,10 @@ class Dust:
             return np.zeros(len(galaxy.stars)), np.zeros(len(galaxy.stars))
         galaxy.require_finite("gas", ("Coordinates", *self.fields))
         neutral = hydrogen(gas.fields).m_neutral
-        # Skip the hot halo: most of the cells, but a thousandth of the column.
-        seen = neutral > 1e-3 * neutral.mean()
+        # Skip the hot halo: most of the cells, each over many pixels, but a thousandth of the neutral gas.
+        falling = np.sort(neutral)[::-1]
+        least = falling[np.searchsorted(np.cumsum(falling), 0.999 * falling.sum())] if neutral.any() else np.inf
+        seen = neutral >= least
         weights = np.stack([neutral, neutral * gas.extra["GFM_Metallicity"]], axis=1)[seen]
         support = cell_fwhm(gas.mass[seen], gas.extra["Density"][seen]) / SPLINE_FWHM
         column, metals = columns_in_front(

@@ -16,7 +16,7 @@ the part inside is kept.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numba import njit
@@ -86,6 +86,11 @@ class ParticleLight:
 
     def image(self, galaxy: Galaxy, view: View, grid: SkyGrid) -> np.ndarray:
         """Image of one galaxy, shape (y, x, band) in `unit`; see `dmlib.observe.images.ImageSource.image`."""
+        # Stars beyond the field, of a group most of them, would need dust over its whole extent.
+        if len(galaxy.stars):
+            across = np.abs(view.project(galaxy.stars.position)[:, :2]).max(axis=1)
+            outside = across - galaxy.stars.extra["StellarHsml"] > 0.5 * grid.pixels * grid.pixel_size
+            galaxy = replace(galaxy, stars=galaxy.stars.where(~outside))  # keeps damaged stars, which must be named
         light = self.luminosities(galaxy, view)
         x, y, _ = view.project(galaxy.stars.position).T
         image = project(x, y, galaxy.stars.extra["StellarHsml"], light, grid)
