@@ -26,14 +26,15 @@ def copy_tree(source: Settings, root: Path) -> Settings:
 
 
 def few_galaxies(settings: Settings, n: int) -> None:
-    """A sample of `n` galaxies: the first that the paper would take, and a companion in the group of one of them."""
+    """A sample of `n` galaxies: the centrals of the paper's with most star formation, and a companion of one."""
     universe = FilesUniverse(settings.universe_dir / "output", simulation="embedded")
     papers, _ = samples.select(universe)
-    papers = papers[: n - 1]
+    papers = papers[papers["is_true_central"]]
+    papers = papers[np.sort(np.argsort(-papers["sfr"].value)[: n - 1])]  # all have HI to observe
     everyone, _ = samples.select(universe, samples.Criteria(m_star_min=1e8, sfr_min=0, centrals="any"))
     others = everyone[np.isin(everyone["group_id"], papers["group_id"]) & (everyone["n_gas"] > 0)]
     others = others[~np.isin(others["subhalo_id"], papers["subhalo_id"])]
-    companion = others["subhalo_id"][np.argmax(others["n_stars"])]
+    companion = others["subhalo_id"][np.argmax(others["sfr"])]
     samples.write_sample(
         everyone[np.isin(everyone["subhalo_id"], [*papers["subhalo_id"], companion])], settings.sample_path
     )

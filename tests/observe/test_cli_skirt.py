@@ -1,5 +1,6 @@
 """The commands dmlib skirt export and dmlib skirt run."""
 
+import re
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -38,7 +39,7 @@ def test_export_then_run(tree, tmp_path):
     where = ("--universe", "files", "--base-path", output, "--simulation", "embedded", "--out", tmp_path / "galaxy")
     done = dmlib("export", subhalo_id, *where, "--library", "self-contained", "--no-dust", "--packets", "1e4")
     assert done.exit_code == 0 and "3 lines of sight" in done.output
-    assert "light of the spectra over particle light: u 1.000, g 1.000" in done.output
+    assert re.search(r"light of the spectra over particle light: u 1\.00\d, g 1\.00\d", done.output)
     assert skirt_schema.problems(tmp_path / "galaxy" / f"subhalo_{subhalo_id}.ski") == []
     ran = dmlib("run", tmp_path / "galaxy", "--executable", skirt_toys.executable(tmp_path), "--timeout", 60)
     assert ran.exit_code == 0

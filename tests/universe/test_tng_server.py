@@ -60,9 +60,11 @@ def test_it_serves_until_interrupted_and_tells_how_to_use_it(smoke_universe):
         url, key = re.search(r"'embedded-smoke' at (http://127\.0\.0\.1:\S+) with the key (\S+)", told).groups()
         codes = [requests.get(url, headers={"api-key": key}, timeout=20).status_code for _ in range(3)]
         assert codes == [200, 200, 500]
+        # The log follows the reply: wait for its last line before the interruption.
+        log = "".join(process.stderr.readline() for _ in range(3))
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=120)
     finally:
         process.kill()
     assert process.returncode == 0 and "--simulation embedded-smoke" in out
-    assert "(error)" in err and key not in err
+    assert "(error)" in log and key not in log + err
