@@ -742,6 +742,8 @@ for id, seconds, what in (
 #   variants and of the very family of the fourth, which this favours; a recipe makes their gas streaming, warped and lopsided. The errors of the rotation
 #   curves depend on that recipe.
 # - The published priors of the third variant are not the relations by which the embedded universe was made. How far they are from those of real haloes nobody knows.
+# - The form of the fourth variant and of the hybrid (how a curve is weighted against the population, and which network is the prior) was settled after results on the
+#   test galaxies of an earlier embedded universe had been seen. The galaxies of this universe are others, but they were drawn by a descendant of the same code.
 # - The fourth variant and the network learned from galaxies of the *same* universe. On real galaxies neither has such a training set.
 # - The beam, the noise and the field of view are one choice ({doc}`06_hi_with_martini`). A sharper beam improves rotation curves more than networks.
 # :::

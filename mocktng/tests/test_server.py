@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from functools import partial
 
 import h5py
 import illustris_python as il
@@ -319,7 +320,9 @@ class TestCommand:
             "--fail-every",
             "3",
         ]
-        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        # A shell that runs the tests in its background has them ignore interruptions, and their children too.
+        heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=heed)
         try:
             url, key = re.search(r"at (\S+) with the key (\w+)", process.stderr.readline()).groups()
             codes = [requests.get(url, headers={"api-key": key}, timeout=20).status_code for _ in range(3)]

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
@@ -54,6 +55,8 @@ def test_it_serves_until_interrupted_and_tells_how_to_use_it(smoke_universe):
         stderr=subprocess.PIPE,
         text=True,
         env=os.environ | {"PYTHONUNBUFFERED": "1", "DMLIB_BUILD": smoke_universe.build_root},
+        # A shell that runs the tests in its background has them ignore interruptions, and their children too.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     try:
         told = next(line for line in process.stderr if line.startswith("serving"))

@@ -43,8 +43,10 @@ def fit(s: Rows, v_max: np.ndarray, m_dm_half: np.ndarray) -> None:
     Notes
     -----
     For each concentration of a grid, the strength follows from `m_dm_half`. The concentration taken is the most
-    probable: the nearest to `v_max` and to the mass-concentration relation of haloes without baryons, each in units of
-    its scatter. Where the strength would leave `STRENGTHS`, `m_dm_half` is only approximated.
+    probable: the nearest to `v_max`, to the mass-concentration relation of haloes without baryons, and to a strength of
+    1, each in units of its scatter or tolerance. The pull towards 1 is weak (0.6); still, the strengths found are no
+    independent measurement of the contraction in TNG100. Where the strength would leave `STRENGTHS`, `m_dm_half` is
+    only approximated.
     """
     for first in range(0, s.size, _AT_ONCE):
         part = slice(first, first + _AT_ONCE)
