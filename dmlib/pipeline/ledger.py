@@ -23,7 +23,7 @@ from filelock import FileLock, Timeout
 from .. import LOADED_NS
 from ..code import code_hash
 from ..errors import StepError
-from ..files import write_text
+from ..files import sha256, write_text
 from . import provenance
 from .places import Places, faults, fingerprints, remove
 
@@ -44,6 +44,8 @@ class Step:
         Steps that must be up to date before; their outputs are this step's inputs.
     files : tuple of Path
         Sources that count: modules by their code, everything else by its content.
+    texts : tuple of Path
+        Sources that readers see, a chapter or a docstring: they count with their words and comments.
     parameters : dict
         Values that count.
     data : dict
@@ -60,6 +62,7 @@ class Step:
     action: Callable[[], Iterable[Path]]
     needs: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
+    texts: tuple[Path, ...] = ()
     parameters: dict[str, Any] = field(default_factory=dict)
     data: dict[str, str] = field(default_factory=dict)
     lock: str = ""
@@ -206,6 +209,7 @@ def _depends(step: Step, places: Places) -> dict[str, dict[str, Any]]:
     inputs = {f"data {name}": state for name, state in step.data.items()}
     inputs |= {f"output of {need}": identity(record_of(need, places)) for need in step.needs}
     files = {places.key(path): code_hash(path) for path in step.files}
+    files |= {places.key(path): sha256(path) for path in step.texts}
     return json.loads(json.dumps({"parameters": step.parameters, "inputs": inputs, "files": files}))
 
 

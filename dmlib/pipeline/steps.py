@@ -15,7 +15,7 @@ import yaml
 from pydantic import ValidationError
 
 from .. import results
-from ..code import closure, data_files, imports_of_source, modules_of, parse_script
+from ..code import PACKAGES, closure, data_files, imports_of_source, modules_of, package_root, parse_script
 from ..errors import StepError
 from ..manifest import load_manifest
 from ..manifest.fetch import available
@@ -186,7 +186,8 @@ def notebook_step(settings: Settings, path: Path, parameters: dict[str, Any]) ->
         kind="notebook",
         action=act,
         needs=_built(settings, loaded),
-        files=(path, *modules.values(), *data_files(modules), *(root / "records" / f"{name}.json" for name in records)),
+        files=(*modules.values(), *data_files(modules), *(root / "records" / f"{name}.json" for name in records)),
+        texts=(path,),
         parameters=_parameters(settings, ("selection", "radii", *vars(settings.sizes)))
         | {name: values[name] for name in values if name != "base_path"},
         data=_universe_state(settings, loaded) | _manifest_data(root, path),
@@ -218,6 +219,8 @@ def book_step(settings: Settings, chapters: list[str]) -> Step:
         action=act,
         needs=tuple(chapters),
         files=(*sorted(sources), *modules.values()),
+        # The reference pages show every docstring.
+        texts=tuple(path for root in map(package_root, PACKAGES) if root for path in sorted(root.rglob("*.py"))),
         parameters=_parameters(settings, ("selection",)),
         lock=BOOK,
     )

@@ -59,13 +59,15 @@ def test_the_data_set_is_the_same_bit_for_bit(output, from_files, tmp_path, monk
         settings = through_api(server, tmp_path, monkeypatch)
         ensure(settings, "dataset")
         asked = len(server.requests)
+        # Without repeats: on a busy machine a connection may break, and its request be repeated.
+        different = sorted(set(server.requests))
         assert arrays_of(settings.targets_path) == arrays_of(from_files.targets_path)
         found, expected = arrays_of(settings.dataset_path), arrays_of(from_files.dataset_path)
         assert found == expected and found["images"][0][0] == 3 * N_GALAXIES
         # One request a catalogue column, one a group, and a few small ones: none a galaxy and a field.
-        cutouts = [path for path in server.requests if "/halos/" in path]
-        assert len(cutouts) == len(set(cutouts)) == N_GALAXIES and "&gas=" in cutouts[0] and "&stars=" in cutouts[0]
-        assert asked < 25
+        cutouts = [path for path in different if "/halos/" in path]
+        assert len(cutouts) == N_GALAXIES and "&gas=" in cutouts[0] and "&stars=" in cutouts[0]
+        assert len(different) < 25, different
         # What is here is not asked for again, and a data set can be made anew with no network at all.
         settings.dataset_path.unlink()
         ensure(settings, "dataset")
