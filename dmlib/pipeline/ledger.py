@@ -45,7 +45,7 @@ class Step:
     files : tuple of Path
         Sources that count: modules by their code, everything else by its content.
     texts : tuple of Path
-        Sources that readers see, a chapter or a docstring: they count with their words and comments.
+        Sources that readers see, such as a chapter: they count with their words and comments.
     parameters : dict
         Values that count.
     data : dict

@@ -15,7 +15,7 @@ import yaml
 from pydantic import ValidationError
 
 from .. import results
-from ..code import PACKAGES, closure, data_files, imports_of_source, modules_of, package_root, parse_script
+from ..code import closure, data_files, imports_of_source, modules_of, parse_script
 from ..errors import StepError
 from ..manifest import load_manifest
 from ..manifest.fetch import available
@@ -196,7 +196,11 @@ def notebook_step(settings: Settings, path: Path, parameters: dict[str, Any]) ->
 
 
 def book_step(settings: Settings, chapters: list[str]) -> Step:
-    """The step that builds the pages."""
+    """The step that builds the pages.
+
+    An edited docstring of the packages does not make it stale, so the reference pages may lag behind the code until
+    the pages are next built (``dmlib book`` builds them at any time).
+    """
     root = repository_root()
     sources = [
         path
@@ -219,8 +223,6 @@ def book_step(settings: Settings, chapters: list[str]) -> Step:
         action=act,
         needs=tuple(chapters),
         files=(*sorted(sources), *modules.values()),
-        # The reference pages show every docstring.
-        texts=tuple(path for root in map(package_root, PACKAGES) if root for path in sorted(root.rglob("*.py"))),
         parameters=_parameters(settings, ("selection",)),
         lock=BOOK,
     )

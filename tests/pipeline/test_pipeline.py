@@ -109,10 +109,8 @@ class TestUpToDate:
         toy.edit(name, old, new)
         why = toy.status()
         assert why.pop(stale) == f"{name} changed"
-        # The pages show the docstrings of every module, and the chapters.
-        of_package = name.startswith("dmlib/")
-        after = "" if stale == "targets" else f"after {stale}"  # no chapter of the toy reads the targets
-        assert why.pop("book") == "; ".join(filter(None, (of_package * f"{name} changed", after)))
+        if stale != "targets":  # no chapter of the toy reads the targets
+            assert why.pop("book") == f"after {stale}"
         assert set(why.values()) == {""}
 
     def test_only_what_is_stale_runs_and_with_the_new_source(self, toy):
@@ -124,9 +122,7 @@ class TestUpToDate:
     def test_modules_that_results_do_not_depend_on(self, toy):
         toy.edit("dmlib/progress.py", '"""Progress', '"""(Progress')
         toy.edit("dmlib/pipeline/run.py", '"""The run', '"""(The run')
-        why = toy.status()
-        assert "dmlib/progress.py changed" in why.pop("book")
-        assert set(why.values()) == {""}
+        assert set(toy.status().values()) == {""}
 
     def test_a_new_import(self, toy):
         toy.edit("dmlib/galaxy.py", "def double", "def unused():\n    from .targets import build\n\n\ndef double")
@@ -139,13 +135,10 @@ class TestUpToDate:
         why = toy.status()["02_second"]
         assert "output of sample is now used" in why and "dmlib/sample.py is now used" in why
 
-    def test_a_docstring_or_a_comment_changes_the_pages_alone(self, toy):
+    def test_a_docstring_or_a_comment_changes_nothing(self, toy):
         toy.edit("dmlib/galaxy.py", "    return", '    """Twice the mass."""  # a comment\n    return')
         toy.edit("dmlib/sample.py", "LIMIT = 1", "# least mass\nLIMIT = 1")
-        why = toy.status()
-        assert why.pop("book") == "dmlib/galaxy.py changed; dmlib/sample.py changed"
-        assert set(why.values()) == {""}
-        assert toy.ran(toy.run()) == ["book"]
+        assert set(toy.status().values()) == {""}
 
     def test_the_words_of_a_chapter_reach_the_book(self, toy):
         notebook = toy.root / "notebooks/02_second.py"
@@ -166,7 +159,7 @@ class TestUpToDate:
     def test_equal_content_stops_the_wave(self, toy):
         toy.edit("dmlib/embedded.py", "def build", "UNUSED = 1\n\ndef build")
         assert toy.status()["sample"] == "after universe"
-        assert toy.ran(toy.run()) == ["universe", "book"]
+        assert toy.ran(toy.run()) == ["universe"]
 
     def test_seed(self, toy):
         assert toy.status("--seed", "2")["universe"] == "parameter seed: 1 -> 2"
