@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 import sys
 
 import pytest
@@ -43,3 +44,26 @@ def test_docstrings_can_be_set(repository, plain_marks):
             f"{name}: {message.astext()}" for message in tree.findall(nodes.system_message) if message["level"] > 1
         ]
     assert not faults, "\n".join(faults)
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_slip_in_a_docstring_stops_the_book_only_when_asked_to(strict, plain_marks, repository, tmp_path, monkeypatch):
+    """Sphinx counts the warnings that make it fail: one that is hidden must not be counted."""
+    for name in ("DMLIB_STRICT_DOCSTRINGS", "PYTHONWARNINGS"):
+        monkeypatch.delenv(name, raising=False)
+    if strict:
+        monkeypatch.setenv("DMLIB_STRICT_DOCSTRINGS", "1")
+    (tmp_path / "slipped").mkdir()
+    (tmp_path / "slipped/__init__.py").touch()
+    (tmp_path / "slipped/part.py").write_text('"""A *slip.\n\nRefers to `nothing`."""\n')
+    (tmp_path / "conf.py").write_text(
+        f"import sys\nsys.path[:0] = [{str(repository / 'book/_ext')!r}, {str(tmp_path)!r}]\n"
+        "extensions = ['myst_parser', 'sphinx.ext.autodoc', 'api_pages']\n"
+        "api_packages = ['slipped']\ndefault_role = 'py:obj'\nnitpicky = True\n"
+    )
+    (tmp_path / "index.md").write_text("# Home\n\n```{toctree}\napi/slipped\n```\n")
+    command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", str(tmp_path), str(tmp_path / "html")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == int(strict), done.stderr
+    assert ("docstring of slipped.part" in done.stderr) == strict
+    assert (tmp_path / "html/api/slipped.html").is_file()
