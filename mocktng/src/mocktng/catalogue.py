@@ -14,12 +14,13 @@ files.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from .fields import GROUP_FIELDS, N_TYPES, SUBHALO_FIELDS, empty_rows
-from .measures import half_mass_radius, overdensity_sphere, photometric_radius, square
+from .measures import angular_momentum, half_mass_radius, overdensity_sphere, photometric_radius, square
 from .units import BOX_TNG100, OMEGA_M, G, wrap
 
 #: Newton's constant [ckpc/h (km/s)^2 / (1e10 Msun/h)]
@@ -101,9 +102,13 @@ class Members:
     baryon: np.ndarray
     baryons: Baryons
 
-    def take(self, rows: np.ndarray) -> Members:
-        """Select rows."""
-        return Members(**{name: getattr(self, name)[rows] for name in _COLUMNS}, baryons=self.baryons)
+    def take(self, spans: Sequence[slice]) -> Members:
+        """Select spans of rows."""
+        columns = {name: getattr(self, name) for name in _COLUMNS}
+        return Members(
+            **{name: np.concatenate([values[span] for span in spans]) for name, values in columns.items()},
+            baryons=self.baryons,
+        )
 
 
 _COLUMNS = tuple(name for name in Members.__dataclass_fields__ if name != "baryons")
@@ -214,7 +219,7 @@ def measure_subhalo(members: Members, lengths: np.ndarray, centre: np.ndarray, s
         "SubhaloPos": _in_box(m.position[deepest] + centre),
         "SubhaloCM": _in_box(cm + centre),
         "SubhaloVel": bulk,
-        "SubhaloSpin": m.mass @ np.cross(arm, speed) / total,
+        "SubhaloSpin": angular_momentum(arm, speed, m.mass) / total,
         "SubhaloVelDisp": np.sqrt(m.mass @ square(speed) / (3.0 * total)),
         "SubhaloMass": total,
         "SubhaloMassType": _by_kind(m, m.mass),
@@ -323,15 +328,15 @@ def measure(
     first = np.concatenate([[0], np.cumsum(counts)[:-1]])
     starts = first + np.concatenate([np.zeros((1, N_TYPES), int), np.cumsum(lengths, axis=0)])
     subhalos = empty_rows(SUBHALO_FIELDS, len(lengths))
-    deepest = int(np.argmin(members.potential))
+    position = members.position[np.argmin(members.potential)]
     for i, length in enumerate(lengths):
-        rows = np.concatenate([np.arange(starts[i, t], starts[i, t] + length[t]) for t in range(N_TYPES)])
-        for name, value in measure_subhalo(members.take(rows), length, centre, softening).items():
+        own = members.take([slice(start, start + n) for start, n in zip(starts[i], length, strict=True)])
+        for name, value in measure_subhalo(own, length, centre, softening).items():
             subhalos[name][i] = value
         if i == 0:
-            deepest = int(rows[np.argmin(members.potential[rows])])
+            position = own.position[np.argmin(own.potential)]
     group = empty_rows(GROUP_FIELDS, 1)
-    for name, value in measure_group(members, counts, centre, members.position[deepest]).items():
+    for name, value in measure_group(members, counts, centre, position).items():
         group[name][0] = value
     group["GroupNsubs"][0] = len(lengths)
     return group, subhalos

@@ -8,7 +8,7 @@ Two things differ from TNG, and the files say so (`layout.disclaimer`, and the a
 * Fields without physics here (magnetic field, shocks, tagged metals, birth places, ...) have the right shape, a
   constant value and the attribute ``not_modelled``.
 * Values are rounded before compression, so that the tree stays small: positions to 2^-10 ckpc/h (1.4 pc), velocities
-  to 2^-6 km/s, metal fractions to 2^-22, magnitudes to 2^-10, birth scale factors to 2^-20, other numbers to the
+  to 2^-4 km/s, metal fractions to 2^-20, magnitudes to 2^-10, birth scale factors to 2^-20, other numbers to the
   mantissa bits given in `PARTICLE_FIELDS`. The catalogue is measured from the rounded values.
 """
 
@@ -25,7 +25,7 @@ N_TYPES = 6
 COORDINATE_STEP = 2.0**-10
 
 #: Metal fractions are multiples of this, so that they can sum to 1 exactly in float32.
-METAL_STEP = 2.0**-22
+METAL_STEP = 2.0**-20
 
 #: Units of length, mass and velocity [cm, g, cm/s].
 LENGTH_CM, MASS_G, VELOCITY_CM_S = 3.085678e21, 1.989e43, 1e5
@@ -102,7 +102,7 @@ class Field:
 def _of_every_type() -> tuple[Field, ...]:
     return (
         Field("Coordinates", _POSITION, 3, "f8", step=COORDINATE_STEP),
-        Field("Velocities", _PARTICLE_VELOCITY, 3, step=2.0**-6),
+        Field("Velocities", _PARTICLE_VELOCITY, 3, step=2.0**-4),
         Field("ParticleIDs", _PURE, dtype="u8"),
         Field("Potential", _POTENTIAL, bits=16),
         Field("SubfindDensity", _DENSITY, bits=7),

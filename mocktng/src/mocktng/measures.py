@@ -19,6 +19,12 @@ def square(vectors: np.ndarray) -> np.ndarray:
     return np.einsum("ij,ij->i", vectors, vectors)
 
 
+def angular_momentum(position: np.ndarray, velocity: np.ndarray, mass: np.ndarray) -> np.ndarray:
+    """Total angular momentum, shape (3,): the antisymmetric part of the sum of m r v."""
+    tensor = (position * mass[:, None]).T @ velocity
+    return np.array([tensor[1, 2] - tensor[2, 1], tensor[2, 0] - tensor[0, 2], tensor[0, 1] - tensor[1, 0]])
+
+
 def half_mass_radius(radius: np.ndarray, mass: np.ndarray) -> float:
     """Radius that encloses half the mass, half-way between the particles on both sides; 0 for a single particle.
 

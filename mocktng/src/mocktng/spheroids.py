@@ -153,10 +153,12 @@ def spin_up(
     share : float
         0 leaves all orbits unchanged, 1 makes every orbit prograde.
     """
-    momentum = np.einsum("ij,ij->i", np.cross(positions, velocities), np.broadcast_to(axis, positions.shape))
-    turn = (momentum < 0) & (rng.random(len(positions)) < share)
+    x, y, z = np.asarray(axis, dtype=float)
+    # Rows r -> axis x r, as one product of matrices: several times as fast as np.cross.
+    normal = positions @ np.array([[0.0, z, -y], [-z, 0.0, x], [y, -x, 0.0]])
+    turn = (np.einsum("ij,ij->i", normal, velocities) < 0) & (rng.random(len(positions)) < share)
     # Reflecting v in the plane of r and the axis reverses the rotation and nothing else.
-    normal = np.cross(np.broadcast_to(axis, positions[turn].shape), positions[turn])
+    normal = normal[turn]
     normal /= np.maximum(np.linalg.norm(normal, axis=1), 1e-12)[:, None]
     velocities[turn] -= 2 * np.einsum("ij,ij->i", velocities[turn], normal)[:, None] * normal
 
