@@ -232,7 +232,23 @@ def predict_ensemble(folder: Path, dataset: DataSet, rows: np.ndarray, name: str
         return np.stack([network.predict_ln(inputs) for network in networks])
 
     validation = dataset.rows("validation")
-    known, test = members_ln(validation), members_ln(rows)
+    return combine(name, entry, dataset, validation, members_ln(validation), members_ln(rows))
+
+
+def combine(
+    name: str, entry: dict[str, Any], dataset: DataSet, validation: np.ndarray, known: np.ndarray, test: np.ndarray
+) -> Prediction:
+    """Mean and calibrated error of an ensemble from what its members predict.
+
+    Parameters
+    ----------
+    name, entry, dataset
+        As those of `predict_ensemble`.
+    validation : ndarray of int, shape (v,)
+        Rows of the validation views.
+    known, test : ndarray, shape (member, v, 20) and (member, n, 20)
+        ln(M / Msun) that each member predicts for the validation and the test views.
+    """
     truth = ln_mass(dataset.dm_profile[validation])
     floor, factor = calibrate(known, truth)
     errors = known.mean(axis=0) - truth

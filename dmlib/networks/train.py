@@ -69,6 +69,16 @@ class Job:
     stem: Path
 
     @property
+    def folder(self) -> Path:
+        """Folder of all networks, as `dmlib.networks.models.read_network` takes it."""
+        return self.stem.parents[self.entry.name.count("/") + 1]
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where the state of the training lies while it is unfinished, without its suffix."""
+        return self.stem.with_name(f"{self.stem.name}.checkpoint-{self.key[:12]}")
+
+    @property
     def is_finished(self) -> bool:
         """Whether the member has been trained with this key."""
         try:
@@ -97,12 +107,34 @@ def build(settings: Settings, *, entries: list[Entry] | None = None, workers: in
     NetworkError
         When a training fails.
     """
-    from . import fit
-
     dataset = read_dataset(settings.dataset_path)
     jobs = make_jobs(settings, dataset, entries)
     _remove_others(settings.models_dir, jobs)
-    todo = sorted((job for job in jobs if not job.is_finished), key=_expected_time, reverse=True)
+    train_jobs(sorted(jobs, key=expected_time, reverse=True), dataset, workers=workers)
+    write_text(settings.models_dir / "index.json", json.dumps(make_index(jobs), indent=1) + "\n")
+
+
+def train_jobs(
+    jobs: list[Job],
+    dataset: DataSet,
+    *,
+    workers: int | None = None,
+    ended: Callable[[Path], object] = lambda stem: None,
+) -> None:
+    """Train the members that are not finished, in this order, in parallel.
+
+    Parameters
+    ----------
+    jobs : list of Job
+    dataset : DataSet
+    workers : int, optional
+        See `build`.
+    ended : callable
+        Called with the stem of each member that has been trained.
+    """
+    from . import fit
+
+    todo = [job for job in jobs if not job.is_finished]
     memory = MEMORY + 8.0 * len(dataset) * dataset.grid.pixels**2 * len(dataset.channels("all"))
     if todo and fit.has_accelerator():
         workers = workers or 1
@@ -112,14 +144,15 @@ def build(settings: Settings, *, entries: list[Entry] | None = None, workers: in
         listener.start()
         _hear_through(news)
         pool = partial(map_parallel, _train, todo, memory=memory, workers=workers, what="trained networks")
-        for _ in pool(initializer=_hear_through, initargs=(news,), environment=fit.single_thread()):
-            pass
+        for stem in pool(initializer=_hear_through, initargs=(news,), environment=fit.single_thread()):
+            ended(stem)
         news.put(None)
         listener.join()
-    _write_index(settings.models_dir, jobs)
 
 
-def make_jobs(settings: Settings, dataset: DataSet, entries: list[Entry] | None = None) -> list[Job]:
+def make_jobs(
+    settings: Settings, dataset: DataSet, entries: list[Entry] | None = None, folder: Path | None = None
+) -> list[Job]:
     """Every member of every ensemble.
 
     Parameters
@@ -128,6 +161,8 @@ def make_jobs(settings: Settings, dataset: DataSet, entries: list[Entry] | None 
     dataset : DataSet
     entries : list of Entry, optional
         Default the profile's plan.
+    folder : Path, optional
+        Where the networks lie; default that of the product "models".
     """
     train, validation = dataset.rows("train"), dataset.rows("validation")
     galaxy = np.asarray(dataset.table["subhalo_id"])[train]
@@ -141,7 +176,7 @@ def make_jobs(settings: Settings, dataset: DataSet, entries: list[Entry] | None 
         for member in range(entry.schedule.members):
             seed = int(_hash([settings.seed, entry.name, member])[:8], 16)
             key = _hash([entry, seed, channels, dataset.attributes["made_from"], rows.tolist(), code])
-            stem = settings.models_dir / entry.name / f"member{member}"
+            stem = (folder or settings.models_dir) / entry.name / f"member{member}"
             jobs.append(Job(entry, member, seed, key, channels, rows, code, dataset.path, stem))
     return jobs
 
@@ -185,7 +220,7 @@ def train_member(job: Job, told: Callable[[int], object] = lambda epochs: None) 
         entry.schedule,
         job.seed,
         name=f"{entry.name}, member {job.member}",
-        checkpoint=job.stem.with_name(f"{job.stem.name}.checkpoint-{job.key[:12]}"),
+        checkpoint=job.checkpoint,
         told=told,
     )
     best = fit.best_epoch(history)
@@ -292,7 +327,7 @@ def _remove_others(folder: Path, jobs: list[Job]) -> None:
             path.unlink()
 
 
-def _expected_time(job: Job) -> float:
+def expected_time(job: Job) -> float:
     """Expected time of a training in arbitrary units, so that the longest start first."""
     return architecture(job.entry.architecture).cost * job.entry.schedule.epochs * len(job.rows)
 
@@ -305,12 +340,13 @@ def _hear_through(news: Any) -> None:
     _NEWS[:] = [news]
 
 
-def _train(job: Job) -> None:
+def _train(job: Job) -> Path:
     train_member(job, _NEWS[0].put)
+    return job.stem
 
 
-def _write_index(folder: Path, jobs: list[Job]) -> None:
-    """Write ``index.json``: the ensembles in the order of the plan, each with a summary of its members' cards."""
+def make_index(jobs: list[Job]) -> dict[str, Any]:
+    """The ensembles in the order of the plan, each with a summary of its members' cards, as in ``index.json``."""
     index: dict[str, Any] = {}
     for job in jobs:
         card = read_card(job.stem.with_suffix(".json"))
@@ -319,7 +355,7 @@ def _write_index(folder: Path, jobs: list[Job]) -> None:
         entry["members"].append(
             card.model_dump(include={"seed", "epochs_run", "best_epoch", "best_val_loss", "seconds"})
         )
-    write_text(folder / "index.json", json.dumps(index, indent=1) + "\n")
+    return index
 
 
 def _hash(content: Any) -> str:
