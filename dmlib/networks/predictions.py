@@ -14,7 +14,7 @@ that sigma may be slightly too small; the coverage on the test galaxies tells by
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
@@ -119,13 +119,19 @@ class Predictions:
             raise NetworkError(f"{self.path} has no prediction '{name}': it has {', '.join(self.groups)}.")
         return self.groups[name]
 
-    def equally(self) -> Predictions:
+    def equally(self, names: Iterable[str] = ()) -> Predictions:
         """The same with as many members in every ensemble as the smallest has: methods are compared with equal care.
 
         The first members are kept. The uncertainty of an ensemble that loses members is left out: it was calibrated
         with all of them.
+
+        Parameters
+        ----------
+        names : iterable of str
+            Ensembles among which the smallest is sought; default all.
         """
-        least = min((len(p.members_ln) for p in self.groups.values() if p.members_ln is not None), default=0)
+        sought = [self[name] for name in names] or self.groups.values()
+        least = min((len(p.members_ln) for p in sought if p.members_ln is not None), default=0)
         groups = {}
         for name, found in self.groups.items():
             if found.members_ln is not None and len(found.members_ln) > least:
