@@ -132,6 +132,14 @@ record(
     statement="Whether the chapter concludes from the reference trainings "
     "(1), or from this run's networks (0)",
 )
+schedules = [dict(index[f"{name}/all"]["schedule"]) for name in ARCHITECTURES]
+kinds = {str(sorted((one | {"members": 0}).items())) for one in schedules}
+record(
+    "net-equal",
+    int(len(kinds) == 1),
+    statement="Whether all architectures were trained with the same "
+    "schedule (1), apart from the number of members",
+)
 record(
     "net-reference-members",
     MEMBERS,

@@ -172,7 +172,7 @@ class Verification:
         result = "agrees with" if self.passed else "DIFFERS from"
         return (
             f"{self.name}, member {self.member}, trained again, {result} the record: root mean square difference of "
-            f"ln M {self.difference:.4f}, allowed {self.tolerance:.4f} (its largest difference from members of other seeds)"
+            f"ln M {self.difference:.4f}, allowed {self.tolerance:.4f} (the most from other seeds)"
         )
 
 
@@ -181,8 +181,8 @@ def verify(settings: Settings, name: str = "", member: int = 0, place: Path | No
 
     Equal seeds give equal bits with the same libraries on the same processor only: sums are rounded in another order
     elsewhere, and training amplifies that. The result must then still be closer to the recorded member than to those
-    of other seeds, which also drew other galaxies. The recorded member has no part in the tolerance: one that is damaged
-    cannot widen it.
+    of other seeds, which also drew other galaxies. The recorded member has no part in the tolerance: one that is
+    damaged cannot widen it.
 
     Parameters
     ----------
