@@ -88,7 +88,7 @@ dataset = load.dataset(settings)
 own = load.predictions(settings)
 sets = ("all", *INPUTS)
 trained = [f"{BEST_VALUE}/{name}" for name in sets]
-reference = load.reference(settings, trained)
+reference = load.reference(settings, [*trained, "A/all"])
 predictions = reference.predictions or own
 print(reference.reason or "This chapter concludes from the reference.")
 

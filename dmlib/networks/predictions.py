@@ -14,7 +14,7 @@ that sigma may be slightly too small; the coverage on the test galaxies tells by
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
@@ -237,12 +237,12 @@ def predict_ensemble(folder: Path, dataset: DataSet, rows: np.ndarray, name: str
         inputs = dataset.inputs(some, networks[0].channels)
         return np.stack([network.predict_ln(inputs) for network in networks])
 
-    validation = dataset.rows("validation")
-    return combine(name, entry, dataset, validation, members_ln(validation), members_ln(rows))
+    known = {"validation": members_ln(dataset.rows("validation"))}
+    return combine(name, entry, dataset, known, members_ln(rows))
 
 
 def combine(
-    name: str, entry: dict[str, Any], dataset: DataSet, validation: np.ndarray, known: np.ndarray, test: np.ndarray
+    name: str, entry: dict[str, Any], dataset: DataSet, known_ln: Mapping[str, np.ndarray], test: np.ndarray
 ) -> Prediction:
     """Mean and calibrated error of an ensemble from what its members predict.
 
@@ -250,11 +250,12 @@ def combine(
     ----------
     name, entry, dataset
         As those of `predict_ensemble`.
-    validation : ndarray of int, shape (v,)
-        Rows of the validation views.
-    known, test : ndarray, shape (member, v, 20) and (member, n, 20)
-        ln(M / Msun) that each member predicts for the validation and the test views.
+    known_ln : mapping of ndarray, shape (member, v, 20)
+        Part of the data set -> ln(M / Msun) that each member predicts for all its views.
+    test : ndarray, shape (member, n, 20)
+        The same for the test views.
     """
+    validation, known = dataset.rows("validation"), known_ln["validation"]
     truth = ln_mass(dataset.dm_profile[validation])
     floor, factor = calibrate(known, truth)
     errors = known.mean(axis=0) - truth

@@ -158,10 +158,10 @@ def read_reference(
     reason = reason or (f"they lack {', '.join(missing)}" if missing else "")
     if reason:
         return Reference(None, f"The reference trainings do not apply here: {reason}.", record.index, {})
-    rows, groups = dict(held_out(dataset)), {}
+    groups = {}
     for name, members in record.members.items():
-        known, test = (np.stack([found[split] for found in members.values()]) for split in ("validation", "test"))
-        groups[name] = combine(name, record.index[name], dataset, rows["validation"], known, test)
+        known = {split: np.stack([found[split] for found in members.values()]) for split in record.views}
+        groups[name] = combine(name, record.index[name], dataset, known, known.pop("test"))
     groups |= {name: found for name, found in own.groups.items() if found.members_ln is None}
     found = replace(own, path=place / "predictions.hdf5", groups=groups)
     return Reference(found, "", record.index, record.histories)
