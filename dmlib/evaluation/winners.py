@@ -148,8 +148,8 @@ def repeat(
     first = [(a, b) for a, b in combinations(pairs.names, 2) if pairs.verdict(a, b) != "undecided"]
     # In `pairs` the first of each has the smaller error.
     alike = sum(float(other.differences[a, b].value) < 0 for a, b in first)
-    ranks = [[run.names.index(name) for name in pairs.names] for run in (pairs, other)]
-    correlation = np.corrcoef(*ranks)[0, 1] if len(pairs.names) > 1 else np.nan
+    ranks = np.array([[run.names.index(name) for name in pairs.names] for run in (pairs, other)], dtype=float)
+    correlation = np.corrcoef(ranks)[0, 1] if len(pairs.names) > 1 else np.nan
     several = {name: errors for name, errors in members.items() if len(errors) > 1}
     free = sum(len(errors) - 1 for errors in several.values())
     variance = sum(float(np.sum((e - e.mean()) ** 2)) for e in several.values()) / max(free, 1)

@@ -7,6 +7,8 @@
 - `train`: all trainings of a profile in parallel; builds the product "models".
 - `models`: reading and applying trained networks.
 - `predictions`: what networks and regressions predict for the test galaxies; builds and reads "predictions".
+- `reference`: trainings with the paper's schedule, the same for all architectures (`dmlib reference`); `record`: what
+  is committed of them, and reading it in place of a run's own predictions.
 - `saliency`: how predictions change with each pixel; `saliency_summary`: averages of such maps.
 - `training_domain`: whether a galaxy resembles those of the training.
 """

@@ -76,14 +76,15 @@ class Record:
     def difference(self, settings: Settings, dataset: DataSet) -> str:
         """Why the record does not hold for a data set; empty if it does."""
         about = self.about
-        for what, theirs, ours in (
-            ("profile", about["profile"], settings.profile),
-            ("seed", about["seed"], settings.seed),
-            ("universe", about["origin"], settings.origin),
-            ("galaxy physics", about["physics"], settings.physics),
-        ):
-            if theirs != ours:
-                return f"they were made with {what} {theirs}, this run has {what} {ours}"
+        made: dict[str, tuple[Any, Any]] = {
+            "profile": (about["profile"], settings.profile),
+            "seed": (about["seed"], settings.seed),
+            "universe": (about["origin"], settings.origin),
+            "galaxy physics": (about["physics"], settings.physics),
+        }
+        for what, (then, now) in made.items():
+            if then != now:
+                return f"they were made with {what} {then}, this run has {what} {now}"
         ours = dict(held_out(dataset))
         if ours.keys() != self.views.keys():
             parts = [", ".join(sorted(some)) for some in (self.views, ours)]
@@ -161,7 +162,8 @@ def read_reference(
     groups = {}
     for name, members in record.members.items():
         known = {split: np.stack([found[split] for found in members.values()]) for split in record.views}
-        groups[name] = combine(name, record.index[name], dataset, known, known.pop("test"))
+        test = known.pop("test")
+        groups[name] = combine(name, record.index[name], dataset, known, test)
     groups |= {name: found for name, found in own.groups.items() if found.members_ln is None}
     found = replace(own, path=place / "predictions.hdf5", groups=groups)
     return Reference(found, "", record.index, record.histories)

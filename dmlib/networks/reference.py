@@ -138,7 +138,7 @@ def left(settings: Settings, jobs: Sequence[Job]) -> Left:
         rate = _seconds_per_epoch(job, cards)
         before = _epochs_before(job)
         alike = [card.epochs_run for card in done if card.architecture == job.entry.architecture]
-        usual = np.mean(alike or [card.epochs_run for card in done] or [job.entry.schedule.epochs])
+        usual = float(np.mean(alike or [card.epochs_run for card in done] or [job.entry.schedule.epochs]))
         most += rate * max(job.entry.schedule.epochs - before, 0)
         expected += rate * max(usual - before, 1)
     return Left(len(todo), len(jobs), expected, most)

@@ -16,6 +16,7 @@ from dmlib.dataset.read import ln_mass, read_dataset
 from dmlib.networks import NetworkError, record, reference, train
 from dmlib.networks.plan import Entry, Schedule
 from dmlib.networks.predictions import Predictions, read_predictions
+from dmlib.pipeline.steps import _loads
 from dmlib.settings import Settings
 from network_toys import write_dataset
 
@@ -217,3 +218,7 @@ def test_predictions_of_a_run_are_as_before(built):
     assert found["tiny/all"].validation is not None
     assert len(found.equally(["tiny/all"])["tiny/all"].members_ln) == 2
     assert len(found.equally()["tiny/all"].members_ln) == 1
+
+
+def test_a_notebook_that_reads_it_depends_on_it():
+    assert _loads("load.reference(settings, names)") == (["dataset", "predictions"], ["reference/about"])
