@@ -26,7 +26,8 @@ def views(fit, painted, galaxies, ln_m=None):
     inputs, truth, galaxy = painted
     ln_m = truth if ln_m is None else ln_m
     rows = np.isin(galaxy, galaxies)
-    return fit.Views(inputs[rows], fit.Standard.of(ln_m[galaxy < 20]).scale(ln_m[rows]), galaxy[rows])
+    standard = fit.Standard.of(ln_m[galaxy < 20])
+    return fit.Views(inputs[rows], standard.scale(ln_m[rows]), galaxy[rows], standard)
 
 
 def trained(fit, tiny, painted, schedule=SHORT, **keywords):
