@@ -43,8 +43,8 @@ def assign(
 ) -> np.ndarray:
     """Assign each galaxy to a part.
 
-    Groups are ranked, and of every ten neighbours in rank six train, two validate, one calibrates and one tests (for the
-    default shares), in random order. Who validates and who tests depends on the sum of the other two shares only.
+    Groups are ranked, and of every ten neighbours in rank six train, two validate, one calibrates and one tests (for
+    the default shares), in random order. Who validates and who tests depends on the sum of the other two shares only.
 
     Parameters
     ----------

@@ -94,7 +94,7 @@ def rising(mass: np.ndarray) -> np.ndarray:
 
 
 def roughness(mass: np.ndarray) -> np.ndarray:
-    """Root mean square of the second differences of ln M between neighbouring radii, shape of `mass` but for its last axis.
+    """Root mean square of the second differences of ln M between neighbouring radii, shape (...).
 
     A zigzag makes it large: errors of ln M that are independent at every radius with standard deviation s add 6^(1/2) s
     in quadrature. NaN where a mass is 0.

@@ -4,8 +4,8 @@ Also how Keras's backend is set up for it: number of threads, deterministic oper
 
 The loss is the mean square error of the standardised ln M: ln M at each radius, minus its mean and over its standard
 deviation in the training set. Every architecture ends in the same layer, which makes profiles that increase with radius
-of its linear output, see `dmlib.networks.profile`. Architectures are passed as objects, so that the code on which a trained network depends
-is this module and that of its architecture.
+of its linear output, see `dmlib.networks.profile`. Architectures are passed as objects, so that the code on which a
+trained network depends is this module and that of its architecture.
 """
 
 from __future__ import annotations

@@ -259,9 +259,7 @@ def predict_ensemble(folder: Path, dataset: DataSet, rows: np.ndarray, name: str
         "calibration_rms_ln": np.sqrt(np.nanmean(errors**2, axis=0)),
         "calibration_correlation": correlation(errors),
     }
-    known = {
-        part: Known(parts[part], some.mean(axis=0), sigma_ln(some, floor, factor)) for part, some in found.items()
-    }
+    known = {part: Known(parts[part], some.mean(axis=0), sigma_ln(some, floor, factor)) for part, some in found.items()}
     return Prediction(name, np.exp(test.mean(axis=0)), sigma_ln(test, floor, factor), test, attributes, **known)
 
 
