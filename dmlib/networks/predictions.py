@@ -138,8 +138,8 @@ class Predictions:
         for name, found in self.groups.items():
             if found.members_ln is not None and len(found.members_ln) > least:
                 kept = found.members_ln[:least]
-                mass, none = np.exp(kept.mean(axis=0)), {"sigma_ln": None, "calibration": None, "validation": None}
-                found = replace(found, m_dm=mass, members_ln=kept, **none)
+                found = replace(found, m_dm=np.exp(kept.mean(axis=0)), members_ln=kept, sigma_ln=None)
+                found = replace(found, calibration=None, validation=None)
             groups[name] = found
         return replace(self, groups=groups)
 
@@ -215,7 +215,7 @@ def build(settings: Settings) -> None:
             for key, values in (("sigma_ln", found.sigma_ln), ("members_ln", found.members_ln), *columns.items()):
                 _write(group, key, values)
             for part in _KNOWN:
-                for key, values in vars(known).items() if (known := getattr(found, part)) else ():
+                for key, values in vars(getattr(found, part)).items() if getattr(found, part) else ():
                     _write(group, f"{part}/{key}", values)
             group.attrs.update(found.attributes)
             names.append(found.name)
