@@ -44,8 +44,9 @@ def measure(name: str) -> None:
     plain = clocked(lambda: model.fit(inputs, targets, batch_size=BATCH, verbose=0), n)
 
     # The first epoch compiles; the others are timed by the history, which counts validation too.
-    views = fit.Views(inputs, targets, np.arange(n))
-    few = fit.Views(inputs[:BATCH], targets[:BATCH], np.arange(BATCH))
+    standard = fit.Standard(np.linspace(18.0, 26.0, 20), np.full(20, 0.1))
+    views = fit.Views(inputs, targets, np.arange(n), standard)
+    few = fit.Views(inputs[:BATCH], targets[:BATCH], np.arange(BATCH), standard)
     schedule = Schedule(epochs=3, patience=None, bagging="none")
     before = [0.0]
     spent: list[float] = []

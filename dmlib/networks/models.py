@@ -191,7 +191,8 @@ def read_network(folder: str | Path, name: str, member: int = 0) -> Network:
     if not path.is_file():
         raise NetworkError(f"there is no network '{name}' with a member {member} in {folder}{_names(folder)}")
     card = read_card(path.with_suffix(".json"))
-    import_module(architecture(card.architecture).module)  # registers its layers, needed to read the file
+    for module in (architecture(card.architecture).module, "dmlib.networks.profile"):
+        import_module(module)  # registers its layers, needed to read the file
     try:
         model = keras.saving.load_model(path, compile=False)
     except Exception as error:  # Keras, zipfile and h5py raise errors of any type
@@ -283,11 +284,13 @@ def architecture_rows(index: dict[str, Any], dataset: DataSet) -> list[dict[str,
         ``name``, ``origin``, ``parameters``, the fraction of them ``in convolutions``, ``multiplications`` (one image,
         forward), ``members``, ``epochs`` (maximum run), ``seconds`` (wall time of one member's training, mean).
     """
+    from .profile import NUMBERS
+
     rows = []
     for name, entry in ARCHITECTURES.items():
         trained = index[f"{name}/all"]
         members = trained["members"]
-        model = entry.build(dataset.channels("all"), dataset.grid.pixels, len(dataset.radii))
+        model = entry.build(dataset.channels("all"), dataset.grid.pixels, NUMBERS)
         rows.append(
             {
                 "name": name,

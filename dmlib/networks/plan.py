@@ -133,12 +133,12 @@ class Architecture:
         pixels : int
             Side of the images, at least `SMALLEST`.
         outputs : int
-            Number of radii.
+            Numbers that its last, linear layer puts out; a training asks for `dmlib.networks.profile.NUMBERS`.
 
         Returns
         -------
         keras.Model
-            Normalised images, shape (n, pixels, pixels, channel), to standardised ln M, shape (n, outputs).
+            Normalised images, shape (n, pixels, pixels, channel), to shape (n, outputs).
 
         Raises
         ------

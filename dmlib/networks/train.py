@@ -210,7 +210,7 @@ def train_member(job: Job, told: Callable[[int], object] = lambda epochs: None) 
         inputs = np.empty((len(rows), dataset.grid.pixels, dataset.grid.pixels, len(job.channels)), dtype=np.float32)
         for start in range(0, len(rows), 256):
             inputs[start : start + 256] = dataset.inputs(rows[start : start + 256], job.channels)
-        return fit.Views(inputs, standard.scale(ln_m[rows]), galaxy[rows])
+        return fit.Views(inputs, standard.scale(ln_m[rows]), galaxy[rows], standard)
 
     model, history = fit.fit(
         architecture(entry.architecture),
@@ -268,8 +268,9 @@ def one_batch(dataset: DataSet, n: int) -> Views:
     train = dataset.rows("train")
     ln_m = ln_mass(dataset.dm_profile)
     some = train[np.linspace(0, len(train) - 1, min(n, len(train))).astype(int)]
-    targets = Standard.of(ln_m[train]).scale(ln_m[some])
-    return Views(dataset.inputs(some), targets, np.asarray(dataset.table["subhalo_id"])[some])
+    standard = Standard.of(ln_m[train])
+    galaxy = np.asarray(dataset.table["subhalo_id"])[some]
+    return Views(dataset.inputs(some), standard.scale(ln_m[some]), galaxy, standard)
 
 
 def overfit(
@@ -303,7 +304,7 @@ def overfit(
             continue
         fit.make_deterministic(seed)
         with fit.precision("float32"):
-            model = entry.build(channels, batch.inputs.shape[1], batch.targets.shape[1])
+            model = fit.network(entry, channels, batch)
         for layer in model.layers:
             if isinstance(layer, layers.Dropout):
                 layer.rate = 0.0

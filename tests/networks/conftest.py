@@ -25,6 +25,7 @@ def _module(name: str):
 
 keras = _module("keras")
 fit = _module("dmlib.networks.fit")
+profile = _module("dmlib.networks.profile")
 c = _module("dmlib.networks.architectures.c")
 saliency = _module("dmlib.networks.saliency")
 saliency_summary = _module("dmlib.networks.saliency_summary")
