@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -340,7 +341,9 @@ def equivariance_error(model: keras.Model, images: np.ndarray) -> np.ndarray:
     return np.sqrt(np.var(each, axis=0, dtype=float).mean(axis=0))
 
 
-def symmetry_rows(folder: str | Path, dataset: DataSet, *, views: int = 96, seed: int = 1) -> list[dict[str, Any]]:
+def symmetry_rows(
+    folder: str | Path, dataset: DataSet, names: Sequence[str], *, views: int = 64, seed: int
+) -> list[dict[str, Any]]:
     """`equivariance_error` of each architecture before and after its training, on validation views.
 
     Parameters
@@ -348,6 +351,8 @@ def symmetry_rows(folder: str | Path, dataset: DataSet, *, views: int = 96, seed
     folder : path
         The folder ``models``.
     dataset : DataSet
+    names : sequence of str
+        Of architectures.
     views : int
         Maximum number of views, drawn at random.
     seed : int
@@ -364,7 +369,8 @@ def symmetry_rows(folder: str | Path, dataset: DataSet, *, views: int = 96, seed
     rows = np.random.default_rng(seed).permutation(dataset.rows("validation"))[:views]
     inputs = dataset.inputs(rows, "all")
     found = []
-    for name, entry in ARCHITECTURES.items():
+    for name in names:
+        entry = architecture(name)
         fit.make_deterministic(seed)
         with fit.precision("float32"):
             fresh = entry.build(dataset.channels("all"), dataset.grid.pixels, len(dataset.radii))
