@@ -18,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 
 BATCH, CHANNELS = 32, ("u", "g", "r", "i", "z", "moment0", "moment1", "moment2")
-IMAGES = {"A": 768, "A_scripts": 768, "B": 512, "C": 1536, "ResNet50": 128}
+IMAGES = {"A": 768, "A_scripts": 768, "B": 512, "C": 1536, "E": 512, "ResNet50": 128}
 
 
 def measure(name: str) -> None:

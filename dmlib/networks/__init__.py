@@ -1,7 +1,7 @@
 """Networks: what they are, how they are trained, and what they predict.
 
 - `plan`: the registry of architectures, and which networks a profile trains for how long (does not import Keras).
-- `architectures`: A, B, C and ResNet50.
+- `architectures`: A, B, C, E and ResNet50.
 - `augment`: rotations and reflections of the sky.
 - `profile`: the last layer of every network, which makes profiles that increase with radius.
 - `fit`: training of one network, resumable, and the set-up of Keras's backend.

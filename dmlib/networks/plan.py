@@ -171,6 +171,10 @@ ARCHITECTURES: dict[str, Architecture] = {
             changes={"quick": {"epochs": 30, "members": 3, "weight_decay": 0.1}},
         ),
         Architecture(
+            *("E", f"{_HERE}.e:build", "E", "our own: equivariant under rotations and reflections", 2.0),
+            changes={"quick": {"epochs": 24, "weight_decay": 0.1}},
+        ),
+        Architecture(
             *("ResNet50", f"{_HERE}.published:resnet50", "ResNet50", "He et al. 2016, with minimal changes", 12.0),
             changes={"quick": {"epochs": 3}, "smoke": {"epochs": 1}},
         ),
