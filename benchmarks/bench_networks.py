@@ -18,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 
 BATCH, CHANNELS = 32, ("u", "g", "r", "i", "z", "moment0", "moment1", "moment2")
-IMAGES = {"A": 768, "A_scripts": 768, "B": 512, "C": 1536, "ResNet50": 128}
+IMAGES = {"A": 768, "A_scripts": 768, "B": 512, "C": 1536, "E": 512, "ResNet50": 128}
 
 
 def measure(name: str) -> None:
@@ -44,8 +44,9 @@ def measure(name: str) -> None:
     plain = clocked(lambda: model.fit(inputs, targets, batch_size=BATCH, verbose=0), n)
 
     # The first epoch compiles; the others are timed by the history, which counts validation too.
-    views = fit.Views(inputs, targets, np.arange(n))
-    few = fit.Views(inputs[:BATCH], targets[:BATCH], np.arange(BATCH))
+    standard = fit.Standard(np.linspace(18.0, 26.0, 20), np.full(20, 0.1))
+    views = fit.Views(inputs, targets, np.arange(n), standard)
+    few = fit.Views(inputs[:BATCH], targets[:BATCH], np.arange(BATCH), standard)
     schedule = Schedule(epochs=3, patience=None, bagging="none")
     before = [0.0]
     spent: list[float] = []

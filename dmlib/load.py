@@ -7,6 +7,7 @@ and so knows what the notebook depends on. Code inside dmlib reads products from
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ from .universe import Universe, open_universe
 if TYPE_CHECKING:
     from .evaluation.floor import Floor
     from .networks.predictions import Predictions
+    from .networks.record import Reference
     from .rotation.benchmark import Benchmark
 
 
@@ -67,6 +69,20 @@ def predictions(settings: Settings) -> Predictions:
     from .networks.predictions import read_predictions
 
     return read_predictions(ensure(settings, "predictions"))
+
+
+def reference(settings: Settings, names: Iterable[str] = ()) -> Reference:
+    """What the reference trainings predict for the test galaxies, or why they do not apply to this data set.
+
+    Parameters
+    ----------
+    settings : Settings
+    names : iterable of str
+        Ensembles that the chapter needs.
+    """
+    from .networks.record import read_reference
+
+    return read_reference(settings, dataset(settings), predictions(settings), names)
 
 
 def floor(settings: Settings) -> Floor | None:

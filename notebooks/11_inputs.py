@@ -56,6 +56,7 @@ from astropy.table import Table
 from dmlib import load
 from dmlib.evaluation import Scores, verdict
 from dmlib.evaluation.bins import properties
+from dmlib.evaluation.winners import pairs_of, repeat
 from dmlib.figures import networks as figures
 from dmlib.figures import show, show_table
 from dmlib.networks.plan import BEST_VALUE, INPUTS
@@ -71,7 +72,8 @@ record = recorder(settings, chapter="inputs")
 # ## The sets of inputs
 #
 # The data sets of the paper have names such as `SDSS_URZ_HI_012`: the bands $u$, $r$ and $z$ and the moments 0, 1 and 2 of the HI line. We train one architecture, C of the last chapter,
-# on each set from scratch, on the same galaxies, for the same number of epochs. Ensembles are compared with the same number of members (one at profile `quick`, where only the network on all inputs has more), so that only the input differs.
+# on each set from scratch, on the same galaxies, with the same schedule. Ensembles are compared with the same number of members, so that only the input differs. The chapter concludes from the reference trainings of {doc}`10_networks`,
+# {num}`inputs-reference-members` members for every set, where they belong to this data set; otherwise from this run, in which only the network on all inputs has more than one member at profile `quick`, and one is used.
 #
 # - `SDSS_I`, `SDSS_URZ`, `photometry`: one band, three, and all five of $ugriz$. The light traces the stellar mass; colours separate young from old stars, and so constrain the mass-to-light ratio.
 # - `HI_0`: how much gas there is, and how far out. `HI_1`: how fast it moves along the line of sight. `HI_2`: how widely its velocities spread within a beam.
@@ -83,13 +85,30 @@ record = recorder(settings, chapter="inputs")
 
 # %%
 dataset = load.dataset(settings)
-predictions = load.predictions(settings)
+own = load.predictions(settings)
+sets = ("all", *INPUTS)
+trained = [f"{BEST_VALUE}/{name}" for name in sets]
+reference = load.reference(settings, [*trained, "A/all"])
+predictions = reference.predictions or own
+print(reference.reason or "This chapter concludes from the reference.")
 
 # %%
 floor = load.floor(settings)
 ideal = {} if floor is None else floor.masses
-scores = Scores.of(predictions.equally(), also=ideal, seed=seed)
+equal = predictions.equally(trained)
+scores = Scores.of(equal, also=ideal, seed=seed)
 network = BEST_VALUE
+record(
+    "inputs-reference",
+    int(reference.predictions is not None),
+    statement="Whether the chapter concludes from the reference trainings "
+    "(1), or from this run's networks (0)",
+)
+record(
+    "inputs-reference-members",
+    len(equal[trained[0]].members_ln),
+    statement="Members of each ensemble that is compared",
+)
 record = partial(record, n=scores.n_galaxies)
 
 # %%
@@ -110,7 +129,6 @@ show(
 )
 
 # %%
-sets = ("all", *INPUTS)
 for name in sets:
     for region in ("inner", "intermediate", "outer"):
         found = scores.over(region, f"{network}/{name}")
@@ -158,6 +176,30 @@ for id, (first, second) in zip(("hi", "light"), pairs.values(), strict=True):
 # %% [markdown]
 # Adding HI to the light changes the error by {num}`inputs-gain-hi-inner:+.3f±` within 5 kpc, by {num}`inputs-gain-hi-intermediate:+.3f±` from 5 to 50 kpc, and by {num}`inputs-gain-hi-outer:+.3f±` beyond. Adding light to the HI changes it by
 # {num}`inputs-gain-light-inner:+.3f±`, {num}`inputs-gain-light-intermediate:+.3f±` and {num}`inputs-gain-light-outer:+.3f±` ({numref}`fig-inputs-gains`). A number within twice its uncertainty of zero means "no significant difference with these galaxies", not "no effect".
+#
+# **Does a short run repeat it?** The pairs of sets that the reference decides (by two standard deviations, from 5 to 50 kpc) should be in the same order in the reader's own run. (Without a reference the run is compared with itself.)
+
+# %%
+run = Scores.of(own.equally(trained), also=ideal, seed=seed)
+same = repeat(
+    pairs_of(scores, trained),
+    pairs_of(run, trained),
+    {n: scores.of_members(predictions[n].members_ln) for n in trained},
+    {n: run.of_members(own[n].members_ln) for n in trained},
+)
+record(
+    "inputs-repeat-decided",
+    same.decided,
+    statement="Pairs of sets of inputs that are decided",
+)
+record(
+    "inputs-repeat-alike",
+    same.alike,
+    statement="Those of them that this run orders alike",
+)
+
+# %% [markdown]
+# Of {num}`inputs-repeat-decided` pairs that are decided the run orders {num}`inputs-repeat-alike` alike.
 #
 # ## Against regressions on the same input
 #

@@ -107,7 +107,7 @@ record = recorder(settings, chapter="comparison")
 #   *validation* galaxies, the likelihood of a curve enters with the power $1/k^2$, so that the curve does not outweigh the population.
 #
 # The networks use images and moment maps of the same galaxy, on their grid. A **hybrid** uses both: the prediction of a network is the prior of the
-# fit, with the correlation of the network's errors between radii that the *validation* galaxies show. With the network that sees images only, light and
+# fit, with the correlation of the network's errors between radii that the *calibration* galaxies show. With the network that sees images only, light and
 # velocities are used once each; the network with all inputs has seen the velocities already, and the curve then repeats some of them. No opponent is adjusted on test galaxies.
 
 # %%
@@ -528,7 +528,7 @@ for row in winners.perfect_rows(
 # ## Are the error bars correct?
 #
 # A posterior is conditional on its model. The models include neither non-circular motions nor the beam, and no scatter parameter can account for these at
-# radii without data. The networks' errors were calibrated on the validation galaxies; the same is done here for the fits. In each regime of radii all intervals
+# radii without data. The networks' errors were calibrated on galaxies of their own; the same is done here for the fits, on the validation galaxies. In each regime of radii all intervals
 # are stretched by one factor, chosen so that the 68 per cent intervals of the *validation* views cover 68 per cent; what follows is for the test views.
 
 # %%

@@ -56,6 +56,7 @@ def write_dataset(settings: Settings, n_galaxies: int = 20, *, identity: str = "
     hi = np.stack([10.0 ** inputs[..., 5], inputs[..., 6] * 200.0, inputs[..., 7] * 50.0], axis=-1)
     numbers = {"subhalo_id": galaxy, "group_id": galaxy, "view": np.tile(np.arange(3), n_galaxies)}
     numbers["split"] = np.searchsorted([0.6, 0.8], (galaxy + 0.5) / n_galaxies)
+    numbers["split"][(numbers["split"] == 0) & (galaxy % 4 == 3)] = 3
     columns = {name: (values, "") for name, values in numbers.items()}
     angles = ("inclination", "position_angle", "inclination_stars", "position_angle_stars")
     columns |= {name: (np.full(n, 45.0), "deg") for name in angles}

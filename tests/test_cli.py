@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from dmlib import cli
 from dmlib.cli.options import parameters_of
 
-COMMANDS = ("run", "status", "book", "select", "fetch", "universe", "notebooks")
+COMMANDS = ("run", "status", "book", "select", "fetch", "universe", "notebooks", "reference")
 
 
 def dmlib(*arguments: str, cwd=None, **extra: str) -> subprocess.CompletedProcess:
@@ -48,6 +48,8 @@ def test_help_loads_nothing_heavy():
         (("fetch", "--universe", "files", "--plan"), "universe 'files' needs base_path"),
         (("fetch", "--universe", "embedded", "--plan"), "universe 'embedded' is not downloaded: give --universe api"),
         (("run", "-p", "seed"), "'seed' is not NAME=VALUE"),
+        (("reference", "--partial"), "--partial goes with --record"),
+        (("reference", "--only", "D"), "there is no reference training 'D': choose A/all"),
         (("fetch", "no-such-entry"), "data_manifest.yaml has no entry 'no-such-entry'"),
     ],
 )

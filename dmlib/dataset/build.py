@@ -61,7 +61,7 @@ OBSERVED = {
 CATALOGUE = {
     "subhalo_id": ("", "SUBFIND id"),
     "group_id": ("", "FoF group"),
-    "split": ("", "0 train, 1 validation, 2 test"),
+    "split": ("", ", ".join(f"{code} {name}" for name, code in SPLITS.items())),
     "m_star": ("Msun", "stellar mass of the catalogue"),
     "sfr": ("Msun / yr", "star formation rate of the catalogue"),
     "m200": ("Msun", "mass of the group within 200 times the critical density"),
@@ -133,7 +133,7 @@ def build(
         for n_galaxies in done:
             progress.update(n_galaxies)
     mass, satellite = sample["m_star"].to_value("Msun"), ~sample["is_true_central"]
-    shares = {"train": recipe.train, "validation": recipe.validation}
+    shares = {name: getattr(recipe, name) for name in ("train", "validation", "calibration")}
     split = assign(sample["group_id"], seed=settings.seed, rank_by=mass, apart=satellite, **shares)
     # One block at a time: all together may be larger than the memory.
     contents = (blocks.read(name) or {} for name, _ in todo)

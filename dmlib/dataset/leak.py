@@ -2,8 +2,8 @@
 
 In the authors' scripts the indices of the random split are computed and never used, so that every test galaxy was also
 trained on. A milder and more common mistake is to split by *view*, so that other views of a test galaxy are in the
-training set. Both are compared with the split by FoF group, on the galaxies for training and validation only: the test
-set of the data set is not touched.
+training set. Both are compared with the split by FoF group, on the galaxies that are not for the test: those are not
+touched.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def compare(
     errors: dict[tuple[str, str], list[np.ndarray]] = {}
     for repeat in range(repeats):
         by_view, by_group = (
-            assign(ids, seed=seed + 7919 * repeat, train=_TRAIN, validation=0.5 * (1.0 - _TRAIN)) > 0
+            assign(ids, seed=seed + 7919 * repeat, train=_TRAIN, validation=1.0 - _TRAIN, calibration=0.0) > 0
             for ids in (np.arange(len(x)), group)
         )
         ways = {"script": (by_view | True, by_view), "view": (~by_view, by_view), "group": (~by_group, by_group)}
@@ -109,8 +109,8 @@ def _predict(x: np.ndarray, y: np.ndarray, x_test: np.ndarray) -> dict[str, np.n
 def demonstrate(
     dataset: DataSet, *, seed: int, repeats: int = 20, inputs: str = "all"
 ) -> dict[tuple[str, str], np.ndarray]:
-    """`compare` on the views of the data set that are for training and validation."""
-    rows = np.concatenate([dataset.rows("train"), dataset.rows("validation")])
+    """`compare` on the views of the data set that are not for the test."""
+    rows = np.setdiff1d(dataset.rows(), dataset.rows("test"))
     features = np.concatenate([ring_features(dataset.inputs(some, inputs)) for some in np.array_split(rows, 8)])
     group = np.asarray(dataset.table["group_id"])[rows]
     return compare(features, ln_mass(dataset.dm_profile[rows]), group, seed=seed, repeats=repeats)

@@ -113,7 +113,7 @@ class DataSet:
         return names
 
     def rows(self, split: str | None = None) -> np.ndarray:
-        """Rows of one part, ``train``, ``validation`` or ``test``; all when omitted.
+        """Rows of one part, see `dmlib.dataset.SPLITS`; all when omitted.
 
         Raises
         ------

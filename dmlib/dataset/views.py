@@ -64,8 +64,8 @@ class Recipe(BaseModel):
     min_hi_cells : int
         Galaxies with fewer gas cells with HI in the field of view are set aside: their maps would show smoothing
         kernels.
-    train, validation : float
-        Shares of the galaxies; the rest is for the test (authors' scripts: 0.7 and 0.2).
+    train, validation, calibration : float
+        Shares of the galaxies; the rest is for the test (authors' scripts: 0.7, 0.2, and none for calibration).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -82,8 +82,9 @@ class Recipe(BaseModel):
     hi: HISettings = HISettings()
     min_stars: int = Field(default=50, ge=1)
     min_hi_cells: int = Field(default=10, ge=1)
-    train: float = Field(default=0.7, gt=0, lt=1)
+    train: float = Field(default=0.6, gt=0, lt=1)
     validation: float = Field(default=0.2, gt=0, lt=1)
+    calibration: float = Field(default=0.1, ge=0, lt=1)
 
     @model_validator(mode="before")
     @classmethod
@@ -94,8 +95,8 @@ class Recipe(BaseModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> Recipe:
-        if self.train + self.validation >= 1:
-            raise ValueError("train and validation leave nothing for the test: their sum must be below 1")
+        if self.train + self.validation + self.calibration >= 1:
+            raise ValueError("train, validation and calibration leave nothing for the test: their sum must be below 1")
         if (self.images == "published") != bool(self.published):
             raise ValueError("images 'published' and the path of the published images go together")
         if self.images == "published" and self.orientation != "box":

@@ -3,7 +3,7 @@
 The circular velocity at R depends on the mass within R only, and has half of its relative error. The density between
 two radii depends on the *difference* between two masses: common errors cancel, independent errors are amplified. The
 correlation between errors at different radii therefore matters. We draw whole profiles from a normal distribution of
-ln M with the stated sigma at each radius and the correlation of the errors of the validation galaxies, and compute the
+ln M with the stated sigma at each radius and the correlation of the errors of the calibration galaxies, and compute the
 quantities for each draw.
 """
 
@@ -91,6 +91,16 @@ def shell_density(radii: np.ndarray, mass: np.ndarray) -> tuple[np.ndarray, np.n
 def rising(mass: np.ndarray) -> np.ndarray:
     """Whether each profile increases with radius, shape of `mass` without its last axis."""
     return np.all(np.diff(np.asarray(mass, dtype=float), axis=-1) > 0, axis=-1)
+
+
+def roughness(mass: np.ndarray) -> np.ndarray:
+    """Root mean square of the second differences of ln M between neighbouring radii, shape (...).
+
+    A zigzag makes it large: errors of ln M that are independent at every radius with standard deviation s add 6^(1/2) s
+    in quadrature. NaN where a mass is 0.
+    """
+    mass = np.asarray(mass, dtype=float)
+    return np.sqrt(np.mean(np.diff(np.log(np.where(mass > 0, mass, np.nan)), 2, axis=-1) ** 2, axis=-1))
 
 
 def bands(radii: np.ndarray, mass: np.ndarray, draws: np.ndarray) -> dict[str, Band]:

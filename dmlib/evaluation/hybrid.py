@@ -2,7 +2,7 @@
 
 The network knows the population and the whole image; the curve knows this galaxy's mass where it is measured. The prior
 is normal in ln M_DM at all radii, with the network's calibrated errors and the correlation of its errors between radii
-on the validation galaxies; without the correlation twenty radii would count as twenty independent measurements. The
+on the calibration galaxies; without the correlation twenty radii would count as twenty independent measurements. The
 population has no other part in the fit, because the network has learned it. With a network that sees images only, light
 and velocities are used once each. A network with HI maps has already seen the velocities that the curve is made of,
 which then count twice. Intervals are stretched on validation galaxies, like those of all fits.
@@ -64,7 +64,7 @@ def combine(
         raise DmlibError(f"{network.name} has no prediction for the validation galaxies: remove it and run again.")
     if not np.array_equal(known.rows, validation.rows):
         raise DmlibError(f"{benchmark.path.name} and {network.name} do not have the same validation views.")
-    correlation = np.asarray(network.attributes["validation_correlation"])
+    correlation = np.asarray(network.attributes["calibration_correlation"])
     parts = {
         "test": (benchmark, network.ln_m_dm, network.sigma_ln),
         "validation": (validation, known.ln_m, known.sigma_ln),

@@ -15,7 +15,7 @@ from ..dataset.read import HI_CHANNELS, DataSet
 from . import style
 from .panels import LOG_ERROR, bar_axis, curve, grid, picture, plain, positive, radius_axis, shade, thousands, titles
 
-_SPLIT_LOOKS = {"train": "embedded", "validation": "gas", "test": "accent"}
+_SPLIT_LOOKS = {"train": "embedded", "validation": "gas", "test": "accent", "calibration": "stars"}
 _WAY_LOOKS = {"script": "baseline", "view": "rotation", "group": "prediction"}
 
 
@@ -40,7 +40,7 @@ def funnel(counts: Mapping[str, int], sides: Mapping[str, Mapping[str, int]]) ->
     right.bar_label(bars, [f"{number}" for number in start], padding=5)
     for side, kinds in sides.items():
         style.plotted(fig, f"galaxies for {side}", central=kinds["central"], satellite=kinds["satellite"])
-    right.set(xlabel="galaxies", title="the three sides", xlim=(0, 1.2 * start.max()))
+    right.set(xlabel="galaxies", title="the four sides", xlim=(0, 1.2 * start.max()))
     bar_axis(right, list(sides))
     right.legend(loc="lower right")
     return fig
@@ -77,7 +77,7 @@ def examples(dataset: DataSet, rows: Sequence[int], inputs: np.ndarray) -> Figur
 
 
 def targets(dataset: DataSet) -> Figure:
-    """Targets of the three splits: the profiles, and the masses within the last radius.
+    """Targets of the four sides of the split: the profiles, and the masses within the last radius.
 
     To see: the splits agree as well as their sizes allow.
     """

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from astropy import units as u
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import LogLocator, MaxNLocator
 
 from ..bootstrap import Estimate
@@ -17,6 +18,7 @@ from .panels import ERROR, beside, curve, floor_line, grid, parts, plain, radius
 
 if TYPE_CHECKING:
     from ..evaluation.floor import Floor
+    from ..evaluation.winners import Pairs
 
 #: What the panels of `input_errors` show: sets of inputs and their labels.
 PANELS = {
@@ -158,6 +160,34 @@ def against(scores: Scores, names: Mapping[str, str], opponent: str, words: str)
     radius_axis(ax, ylabel=rf"$|\Delta M/M|$, network less {words}")
     ax.set_ylim(bottom=low)
     ax.legend(loc="upper center", ncols=3, fontsize=9)
+    return fig
+
+
+def pairs(found: Pairs, titles: Mapping[str, str]) -> Figure:
+    """Difference of the errors of every pair of methods, in per cent, in the order of the errors.
+
+    To see: where the cells beside the diagonal are white, neighbours in the ranking cannot be told apart.
+    """
+    n = len(found.names)
+    fig, ax = style.new_figure(height=0.52 * n + 1.4)
+    shade = {"better": "#9ecae1", "worse": "#fdbe85", "undecided": "#ffffff"}
+    for i, first in enumerate(found.names):
+        for k, second in enumerate(found.names):
+            if i == k:
+                error = found.errors[first]
+                ax.text(k, i, f"{100 * error.value:.1f}", ha="center", va="center", fontsize=9, fontweight="bold")
+                continue
+            difference, verdict = found.differences[first, second], found.verdict(first, second)
+            ax.add_patch(Rectangle((k - 0.5, i - 0.5), 1, 1, facecolor=shade[verdict], edgecolor="#cccccc"))
+            words = f"{100 * difference.value:+.1f}\n±{100 * difference.error:.1f}"
+            ax.text(k, i, words, ha="center", va="center", fontsize=8.5)
+            columns = {"difference": difference.value, "error": difference.error, "verdict": verdict}
+            style.plotted(fig, f"{titles[first]} less {titles[second]}", **columns)
+    labels = [titles[name].replace(" on observables", "").rstrip(",") for name in found.names]
+    ax.set_xticks(range(n), labels, rotation=35, ha="right")
+    ax.set_yticks(range(n), labels)
+    ax.set(xlim=(-0.5, n - 0.5), ylim=(n - 0.5, -0.5))
+    ax.grid(visible=False)
     return fig
 
 

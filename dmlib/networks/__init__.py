@@ -1,12 +1,15 @@
 """Networks: what they are, how they are trained, and what they predict.
 
 - `plan`: the registry of architectures, and which networks a profile trains for how long (does not import Keras).
-- `architectures`: A, B, C and ResNet50.
+- `architectures`: A, B, C, E and ResNet50.
 - `augment`: rotations and reflections of the sky.
+- `profile`: the last layer of every network, which makes profiles that increase with radius.
 - `fit`: training of one network, resumable, and the set-up of Keras's backend.
 - `train`: all trainings of a profile in parallel; builds the product "models".
 - `models`: reading and applying trained networks.
 - `predictions`: what networks and regressions predict for the test galaxies; builds and reads "predictions".
+- `reference`: trainings with the paper's schedule, the same for all architectures (`dmlib reference`); `record`: what
+  is committed of them, and reading it in place of a run's own predictions.
 - `saliency`: how predictions change with each pixel; `saliency_summary`: averages of such maps.
 - `training_domain`: whether a galaxy resembles those of the training.
 """

@@ -3,8 +3,9 @@
 Also how Keras's backend is set up for it: number of threads, deterministic operations, precision.
 
 The loss is the mean square error of the standardised ln M: ln M at each radius, minus its mean and over its standard
-deviation in the training set. Architectures are passed as objects, so that the code on which a trained network depends
-is this module and that of its architecture.
+deviation in the training set. Every architecture ends in the same layer, which makes profiles that increase with radius
+of its linear output, see `dmlib.networks.profile`. Architectures are passed as objects, so that the code on which a
+trained network depends is this module and that of its architecture.
 """
 
 from __future__ import annotations
@@ -22,9 +23,11 @@ import keras
 import numpy as np
 from keras import ops
 
+from ..settings import RADII_KPC
 from ..workers import Blocks
 from . import NetworkError
 from .augment import N_ORIENTATIONS, orient_each
+from .profile import NUMBERS, Profile, with_profile
 
 if TYPE_CHECKING:
     from .plan import Architecture, Schedule
@@ -93,11 +96,14 @@ class Views:
         Standardised ln M, NaN where there is none.
     galaxy : ndarray of int, shape (n,)
         Galaxy of each view.
+    standard : Standard
+        Scales of the targets, from the training views.
     """
 
     inputs: np.ndarray
     targets: np.ndarray
     galaxy: np.ndarray
+    standard: Standard
 
 
 def masked_mse(y_true, y_pred):
@@ -167,9 +173,8 @@ def fit(
                 "`dmlib.observe.moments.normalise` does."
             )
     make_deterministic(seed)
-    shape = channels, train.inputs.shape[1], train.targets.shape[1]
     with precision(training_precision()):
-        model = architecture.build(*shape)
+        model = network(architecture, channels, train)
     compile_model(model, schedule.learning_rate, schedule.weight_decay, -(-len(train.inputs) // schedule.batch))
     adapt(model, train.inputs)
     history: History = {key: [] for key in ("loss", "val_loss", "learning_rate", "seconds")}
@@ -201,9 +206,24 @@ def fit(
             saved = time.monotonic()
     told(schedule.epochs - len(history["loss"]))
     with precision("float32"):
-        final = architecture.build(*shape)
+        final = network(architecture, channels, train)
     final.set_weights(best)
     return final, history
+
+
+def network(architecture: Architecture, channels: tuple[str, ...], train: Views) -> keras.Model:
+    """A network with random weights, from images to standardised ln M that increases with radius.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    channels : tuple of str
+    train : Views
+        The training views: their targets set the constants of `dmlib.networks.profile.Profile`.
+    """
+    standard = train.standard
+    profile = Profile.of(standard.unscale(train.targets), standard.mean, standard.std, RADII_KPC)
+    return with_profile(architecture.build(channels, train.inputs.shape[1], NUMBERS), profile)
 
 
 def compile_model(model: keras.Model, rate: float, weight_decay: float = 0.0, steps: int = 1) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -11,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from ..dataset.read import DataSet
+from ..dataset.read import DataSet, ln_mass
 from ..observe.moments import normalise
 from . import NetworkError
-from .augment import mean_over_orientations
+from .augment import N_ORIENTATIONS, mean_over_orientations, orient
 from .plan import ARCHITECTURES, architecture
 
 if TYPE_CHECKING:
@@ -191,7 +192,8 @@ def read_network(folder: str | Path, name: str, member: int = 0) -> Network:
     if not path.is_file():
         raise NetworkError(f"there is no network '{name}' with a member {member} in {folder}{_names(folder)}")
     card = read_card(path.with_suffix(".json"))
-    import_module(architecture(card.architecture).module)  # registers its layers, needed to read the file
+    for module in (architecture(card.architecture).module, "dmlib.networks.profile"):
+        import_module(module)  # registers its layers, needed to read the file
     try:
         model = keras.saving.load_model(path, compile=False)
     except Exception as error:  # Keras, zipfile and h5py raise errors of any type
@@ -283,11 +285,13 @@ def architecture_rows(index: dict[str, Any], dataset: DataSet) -> list[dict[str,
         ``name``, ``origin``, ``parameters``, the fraction of them ``in convolutions``, ``multiplications`` (one image,
         forward), ``members``, ``epochs`` (maximum run), ``seconds`` (wall time of one member's training, mean).
     """
+    from .profile import NUMBERS
+
     rows = []
     for name, entry in ARCHITECTURES.items():
         trained = index[f"{name}/all"]
         members = trained["members"]
-        model = entry.build(dataset.channels("all"), dataset.grid.pixels, len(dataset.radii))
+        model = entry.build(dataset.channels("all"), dataset.grid.pixels, NUMBERS)
         rows.append(
             {
                 "name": name,
@@ -305,18 +309,88 @@ def architecture_rows(index: dict[str, Any], dataset: DataSet) -> list[dict[str,
 
 def in_convolutions(model: keras.Model) -> float:
     """Fraction of a network's weights in its convolutions."""
-    from keras import layers
-
-    weights = sum(layer.count_params() for layer in model.layers if isinstance(layer, layers.Conv2D))
+    weights = sum(layer.count_params() for layer in model.layers if len(_kernel_shape(layer)) > 2)
     return weights / model.count_params()
 
 
 def multiplications(model: keras.Model) -> int:
     """Multiply-adds of convolutions and dense layers for one image, forward only (three times as many in training)."""
-    from keras import layers
+    kernels = [(layer, _kernel_shape(layer)) for layer in model.layers]
+    return sum(int(np.prod(layer.output.shape[1:-1])) * int(np.prod(shape)) for layer, shape in kernels if shape)
 
-    weighted = [layer for layer in model.layers if isinstance(layer, layers.Conv2D | layers.Dense)]
-    return sum(int(np.prod(layer.output.shape[1:-1])) * int(np.prod(layer.kernel.shape)) for layer in weighted)
+
+def _kernel_shape(layer: keras.layers.Layer) -> tuple[int, ...]:
+    """Of the kernel that is applied at every place of the output; () without a kernel."""
+    return tuple(layer.kernel.shape) if hasattr(layer, "kernel") else ()
+
+
+def equivariance_error(model: keras.Model, images: np.ndarray) -> np.ndarray:
+    """How much a network's answer depends on the orientation on the sky, before averaging over orientations.
+
+    Parameters
+    ----------
+    model : keras.Model
+    images : ndarray, shape (n, y, x, channel)
+        Normalised.
+
+    Returns
+    -------
+    ndarray, shape (20,)
+        Standard deviation of the standardised output over the eight orientations, r.m.s. over the images.
+    """
+    from .fit import predict
+
+    each = [predict(model, orient(images, element)) for element in range(N_ORIENTATIONS)]
+    return np.sqrt(np.var(each, axis=0, dtype=float).mean(axis=0))
+
+
+def symmetry_rows(
+    folder: str | Path, dataset: DataSet, names: Sequence[str], *, views: int = 64, seed: int
+) -> list[dict[str, Any]]:
+    """`equivariance_error` of each architecture before and after its training, on validation views.
+
+    Parameters
+    ----------
+    folder : path
+        The folder ``models``.
+    dataset : DataSet
+    names : sequence of str
+        Of architectures.
+    views : int
+        Maximum number of views, drawn at random.
+    seed : int
+        Of the untrained networks and of the views.
+
+    Returns
+    -------
+    list of dict
+        ``name``, and the r.m.s. over the radii, in standard deviations of the training galaxies' ln M: ``untrained``;
+        ``trained``, the first member; and its ``error``, of the mean over orientations. ``galaxies`` is their number.
+    """
+    from . import fit
+
+    rows = np.random.default_rng(seed).permutation(dataset.rows("validation"))[:views]
+    inputs = dataset.inputs(rows, "all")
+    found = []
+    for name in names:
+        entry = architecture(name)
+        fit.make_deterministic(seed)
+        with fit.precision("float32"):
+            fresh = entry.build(dataset.channels("all"), dataset.grid.pixels, len(dataset.radii))
+        fit.adapt(fresh, inputs)
+        trained = read_network(folder, f"{name}/all")
+        missed = (trained.predict_ln(inputs) - ln_mass(dataset.dm_profile[rows])) / trained.std
+        before, after = equivariance_error(fresh, inputs), equivariance_error(trained.model, inputs)
+        found.append(
+            {
+                "name": name,
+                "untrained": float(np.sqrt(np.mean(before**2))),
+                "trained": float(np.sqrt(np.mean(after**2))),
+                "error": float(np.sqrt(np.nanmean(missed**2))),
+                "galaxies": len(np.unique(np.asarray(dataset.table["subhalo_id"])[rows])),
+            }
+        )
+    return found
 
 
 def _names(folder: str | Path) -> str:

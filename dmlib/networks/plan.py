@@ -133,12 +133,12 @@ class Architecture:
         pixels : int
             Side of the images, at least `SMALLEST`.
         outputs : int
-            Number of radii.
+            Numbers that its last, linear layer puts out; a training asks for `dmlib.networks.profile.NUMBERS`.
 
         Returns
         -------
         keras.Model
-            Normalised images, shape (n, pixels, pixels, channel), to standardised ln M, shape (n, outputs).
+            Normalised images, shape (n, pixels, pixels, channel), to shape (n, outputs).
 
         Raises
         ------
@@ -169,6 +169,10 @@ ARCHITECTURES: dict[str, Architecture] = {
         Architecture(
             *("C", f"{_HERE}.c:build", "C", "our own: stems for light and HI, rings about the centre"),
             changes={"quick": {"epochs": 30, "members": 3, "weight_decay": 0.1}},
+        ),
+        Architecture(
+            *("E", f"{_HERE}.e:build", "E", "our own: equivariant under rotations and reflections", 2.0),
+            changes={"quick": {"epochs": 24, "weight_decay": 0.1}},
         ),
         Architecture(
             *("ResNet50", f"{_HERE}.published:resnet50", "ResNet50", "He et al. 2016, with minimal changes", 12.0),

@@ -6,15 +6,16 @@ the same disc), and so is too small. We combine both as
 
     sigma^2(i, R) = floor(R)^2 + factor^2 * spread^2(i, R),
 
-with the floor at each radius and one factor chosen to maximise the likelihood of the errors of the *validation*
-galaxies (Gaussian). The test galaxies have no part in it. The validation galaxies also decide which epoch is best, so
-that sigma may be slightly too small; the coverage on the test galaxies tells by how much.
+with the floor at each radius and one factor chosen to maximise the likelihood of the errors of the *calibration*
+galaxies (Gaussian). They have no other part: the training has not seen them, and the validation galaxies, whose errors
+decide which epoch is best and are therefore slightly too small, are others. Where there are fewer than `FEWEST`
+calibration galaxies, the validation galaxies stand in for them. The test galaxies have no part in it.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
@@ -35,10 +36,16 @@ _FACTORS = np.concatenate([[0.0], np.geomspace(0.25, 4.0, 17)])
 #: Smallest floor in ln M, below the noise of the target itself.
 _LEAST = 0.02
 
+#: Fewest calibration galaxies.
+FEWEST = 3
+
+#: Parts of the split for which predictions are kept besides the test.
+_KNOWN = ("calibration", "validation")
+
 
 @dataclass(frozen=True)
-class Validation:
-    """Prediction of an ensemble for the validation views, to adjust on them what is judged on the test views.
+class Known:
+    """Prediction of an ensemble for views whose truth may be used, to adjust on them what is judged on the test views.
 
     Parameters
     ----------
@@ -65,13 +72,13 @@ class Prediction:
     m_dm : ndarray, shape (n, 20)
         M_DM(<R) [Msun]; of an ensemble exp of the mean of ln M.
     sigma_ln : ndarray, shape (n, 20), or None
-        Standard deviation of ln M, calibrated on the validation galaxies.
+        Standard deviation of ln M, calibrated on the calibration galaxies.
     members_ln : ndarray, shape (member, n, 20), or None
         ln(M / Msun) of each member of an ensemble.
     attributes : dict
         ``architecture``, ``inputs``, ``galaxies`` (trained on), ``parameters``, ``seconds`` of training, ...
-    validation : Validation or None
-        What an ensemble predicts for the validation views.
+    calibration, validation : Known or None
+        What an ensemble predicts for the views of these galaxies.
     """
 
     name: str
@@ -79,7 +86,8 @@ class Prediction:
     sigma_ln: np.ndarray | None = None
     members_ln: np.ndarray | None = None
     attributes: dict[str, Any] = field(default_factory=dict)
-    validation: Validation | None = None
+    calibration: Known | None = None
+    validation: Known | None = None
 
     @property
     def ln_m_dm(self) -> np.ndarray:
@@ -119,18 +127,25 @@ class Predictions:
             raise NetworkError(f"{self.path} has no prediction '{name}': it has {', '.join(self.groups)}.")
         return self.groups[name]
 
-    def equally(self) -> Predictions:
+    def equally(self, names: Iterable[str] = ()) -> Predictions:
         """The same with as many members in every ensemble as the smallest has: methods are compared with equal care.
 
         The first members are kept. The uncertainty of an ensemble that loses members is left out: it was calibrated
         with all of them.
+
+        Parameters
+        ----------
+        names : iterable of str
+            Ensembles among which the smallest is sought; default all.
         """
-        least = min((len(p.members_ln) for p in self.groups.values() if p.members_ln is not None), default=0)
+        sought = [self[name] for name in names] or self.groups.values()
+        least = min((len(p.members_ln) for p in sought if p.members_ln is not None), default=0)
         groups = {}
         for name, found in self.groups.items():
             if found.members_ln is not None and len(found.members_ln) > least:
                 kept = found.members_ln[:least]
-                found = replace(found, m_dm=np.exp(kept.mean(axis=0)), members_ln=kept, sigma_ln=None, validation=None)
+                found = replace(found, m_dm=np.exp(kept.mean(axis=0)), members_ln=kept, sigma_ln=None)
+                found = replace(found, calibration=None, validation=None)
             groups[name] = found
         return replace(self, groups=groups)
 
@@ -155,9 +170,12 @@ def read_predictions(path: str | Path) -> Predictions:
             for name in map(str, handle.attrs["order"]):
                 group = handle[name]
                 sigma, members = (group[key][()] if key in group else None for key in ("sigma_ln", "members_ln"))
-                stored = group.get("validation")
-                known = Validation(**{key: stored[key][()] for key in stored}) if stored is not None else None
-                groups[name] = Prediction(name, group["m_dm"][()], sigma, members, dict(group.attrs), known)
+                known = {
+                    part: Known(**{key: stored[()] for key, stored in group[part].items()})
+                    for part in _KNOWN
+                    if part in group
+                }
+                groups[name] = Prediction(name, group["m_dm"][()], sigma, members, dict(group.attrs), **known)
             columns = {name: handle[name][()] for name in ("truth", "radii", "subhalo_id", "view", "rows")}
             return Predictions(path=path, groups=groups, **columns)
     except (OSError, KeyError) as error:
@@ -202,8 +220,9 @@ def build(settings: Settings) -> None:
             _write(group, "m_dm", found.m_dm, "Msun")
             for key, values in (("sigma_ln", found.sigma_ln), ("members_ln", found.members_ln), *columns.items()):
                 _write(group, key, values)
-            for key, values in vars(found.validation).items() if found.validation else ():
-                _write(group, f"validation/{key}", values)
+            for part in _KNOWN:
+                for key, values in vars(getattr(found, part)).items() if getattr(found, part) else ():
+                    _write(group, f"{part}/{key}", values)
             group.attrs.update(found.attributes)
             names.append(found.name)
         handle.attrs["order"] = names
@@ -231,20 +250,41 @@ def predict_ensemble(folder: Path, dataset: DataSet, rows: np.ndarray, name: str
         inputs = dataset.inputs(some, networks[0].channels)
         return np.stack([network.predict_ln(inputs) for network in networks])
 
-    validation = dataset.rows("validation")
-    known, test = members_ln(validation), members_ln(rows)
-    truth = ln_mass(dataset.dm_profile[validation])
-    floor, factor = calibrate(known, truth)
-    errors = known.mean(axis=0) - truth
+    found = {part: members_ln(some) for part in _KNOWN if len(some := dataset.rows(part))}
+    return combine(name, entry, dataset, found, members_ln(rows))
+
+
+def combine(
+    name: str, entry: dict[str, Any], dataset: DataSet, found: Mapping[str, np.ndarray], test: np.ndarray
+) -> Prediction:
+    """Mean and calibrated error of an ensemble from what its members predict.
+
+    Parameters
+    ----------
+    name, entry, dataset
+        As those of `predict_ensemble`.
+    found : mapping of ndarray, shape (member, v, 20)
+        Part of the data set -> ln(M / Msun) that each member predicts for all its views.
+    test : ndarray, shape (member, n, 20)
+        The same for the test views.
+    """
+    parts = {part: dataset.rows(part) for part in found}
+    some = parts.get("calibration", np.zeros(0, dtype=int))
+    galaxies = len(np.unique(np.asarray(dataset.table["subhalo_id"])[some]))
+    calibrated_on = "calibration" if galaxies >= FEWEST else "validation"
+    truth = ln_mass(dataset.dm_profile[parts[calibrated_on]])
+    floor, factor = calibrate(found[calibrated_on], truth)
+    errors = found[calibrated_on].mean(axis=0) - truth
     attributes = {key: entry[key] for key in ("architecture", "inputs", "galaxies", "parameters")} | {
         "seconds": sum(member["seconds"] for member in entry["members"]),
         "sigma_floor": floor,
         "sigma_factor": factor,
-        "validation_rms_ln": np.sqrt(np.nanmean(errors**2, axis=0)),
-        "validation_correlation": correlation(errors),
+        "calibrated_on": calibrated_on,
+        "calibration_rms_ln": np.sqrt(np.nanmean(errors**2, axis=0)),
+        "calibration_correlation": correlation(errors),
     }
-    of_known = Validation(validation, known.mean(axis=0), sigma_ln(known, floor, factor))
-    return Prediction(name, np.exp(test.mean(axis=0)), sigma_ln(test, floor, factor), test, attributes, of_known)
+    known = {part: Known(parts[part], some.mean(axis=0), sigma_ln(some, floor, factor)) for part, some in found.items()}
+    return Prediction(name, np.exp(test.mean(axis=0)), sigma_ln(test, floor, factor), test, attributes, **known)
 
 
 def predict_baselines(dataset: DataSet, rows: np.ndarray, seed: int) -> Iterator[Prediction]:
@@ -285,7 +325,7 @@ def correlation(errors: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     errors : ndarray, shape (n, 20)
-        Of the validation views; a view with any NaN is left out.
+        Of the calibration views; a view with any NaN is left out.
 
     Returns
     -------
@@ -304,7 +344,7 @@ def calibrate(members_ln: np.ndarray, truth_ln: np.ndarray) -> tuple[np.ndarray,
     Parameters
     ----------
     members_ln : ndarray, shape (member, n, 20)
-        Predicted ln M of the validation galaxies.
+        Predicted ln M of the calibration galaxies.
     truth_ln : ndarray, shape (n, 20)
         NaN is left out.
 

@@ -69,6 +69,16 @@ class Job:
     stem: Path
 
     @property
+    def folder(self) -> Path:
+        """Folder of all networks, as `dmlib.networks.models.read_network` takes it."""
+        return self.stem.parents[self.entry.name.count("/") + 1]
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where the state of the training lies while it is unfinished, without its suffix."""
+        return self.stem.with_name(f"{self.stem.name}.checkpoint-{self.key[:12]}")
+
+    @property
     def is_finished(self) -> bool:
         """Whether the member has been trained with this key."""
         try:
@@ -97,12 +107,34 @@ def build(settings: Settings, *, entries: list[Entry] | None = None, workers: in
     NetworkError
         When a training fails.
     """
-    from . import fit
-
     dataset = read_dataset(settings.dataset_path)
     jobs = make_jobs(settings, dataset, entries)
     _remove_others(settings.models_dir, jobs)
-    todo = sorted((job for job in jobs if not job.is_finished), key=_expected_time, reverse=True)
+    train_jobs(sorted(jobs, key=expected_time, reverse=True), dataset, workers=workers)
+    write_text(settings.models_dir / "index.json", json.dumps(make_index(jobs), indent=1) + "\n")
+
+
+def train_jobs(
+    jobs: list[Job],
+    dataset: DataSet,
+    *,
+    workers: int | None = None,
+    ended: Callable[[Path], object] = lambda stem: None,
+) -> None:
+    """Train the members that are not finished, in this order, in parallel.
+
+    Parameters
+    ----------
+    jobs : list of Job
+    dataset : DataSet
+    workers : int, optional
+        See `build`.
+    ended : callable
+        Called with the stem of each member that has been trained.
+    """
+    from . import fit
+
+    todo = [job for job in jobs if not job.is_finished]
     memory = MEMORY + 8.0 * len(dataset) * dataset.grid.pixels**2 * len(dataset.channels("all"))
     if todo and fit.has_accelerator():
         workers = workers or 1
@@ -112,14 +144,15 @@ def build(settings: Settings, *, entries: list[Entry] | None = None, workers: in
         listener.start()
         _hear_through(news)
         pool = partial(map_parallel, _train, todo, memory=memory, workers=workers, what="trained networks")
-        for _ in pool(initializer=_hear_through, initargs=(news,), environment=fit.single_thread()):
-            pass
+        for stem in pool(initializer=_hear_through, initargs=(news,), environment=fit.single_thread()):
+            ended(stem)
         news.put(None)
         listener.join()
-    _write_index(settings.models_dir, jobs)
 
 
-def make_jobs(settings: Settings, dataset: DataSet, entries: list[Entry] | None = None) -> list[Job]:
+def make_jobs(
+    settings: Settings, dataset: DataSet, entries: list[Entry] | None = None, folder: Path | None = None
+) -> list[Job]:
     """Every member of every ensemble.
 
     Parameters
@@ -128,6 +161,8 @@ def make_jobs(settings: Settings, dataset: DataSet, entries: list[Entry] | None 
     dataset : DataSet
     entries : list of Entry, optional
         Default the profile's plan.
+    folder : Path, optional
+        Where the networks lie; default that of the product "models".
     """
     train, validation = dataset.rows("train"), dataset.rows("validation")
     galaxy = np.asarray(dataset.table["subhalo_id"])[train]
@@ -141,7 +176,7 @@ def make_jobs(settings: Settings, dataset: DataSet, entries: list[Entry] | None 
         for member in range(entry.schedule.members):
             seed = int(_hash([settings.seed, entry.name, member])[:8], 16)
             key = _hash([entry, seed, channels, dataset.attributes["made_from"], rows.tolist(), code])
-            stem = settings.models_dir / entry.name / f"member{member}"
+            stem = (folder or settings.models_dir) / entry.name / f"member{member}"
             jobs.append(Job(entry, member, seed, key, channels, rows, code, dataset.path, stem))
     return jobs
 
@@ -175,7 +210,7 @@ def train_member(job: Job, told: Callable[[int], object] = lambda epochs: None) 
         inputs = np.empty((len(rows), dataset.grid.pixels, dataset.grid.pixels, len(job.channels)), dtype=np.float32)
         for start in range(0, len(rows), 256):
             inputs[start : start + 256] = dataset.inputs(rows[start : start + 256], job.channels)
-        return fit.Views(inputs, standard.scale(ln_m[rows]), galaxy[rows])
+        return fit.Views(inputs, standard.scale(ln_m[rows]), galaxy[rows], standard)
 
     model, history = fit.fit(
         architecture(entry.architecture),
@@ -185,7 +220,7 @@ def train_member(job: Job, told: Callable[[int], object] = lambda epochs: None) 
         entry.schedule,
         job.seed,
         name=f"{entry.name}, member {job.member}",
-        checkpoint=job.stem.with_name(f"{job.stem.name}.checkpoint-{job.key[:12]}"),
+        checkpoint=job.checkpoint,
         told=told,
     )
     best = fit.best_epoch(history)
@@ -233,8 +268,9 @@ def one_batch(dataset: DataSet, n: int) -> Views:
     train = dataset.rows("train")
     ln_m = ln_mass(dataset.dm_profile)
     some = train[np.linspace(0, len(train) - 1, min(n, len(train))).astype(int)]
-    targets = Standard.of(ln_m[train]).scale(ln_m[some])
-    return Views(dataset.inputs(some), targets, np.asarray(dataset.table["subhalo_id"])[some])
+    standard = Standard.of(ln_m[train])
+    galaxy = np.asarray(dataset.table["subhalo_id"])[some]
+    return Views(dataset.inputs(some), standard.scale(ln_m[some]), galaxy, standard)
 
 
 def overfit(
@@ -268,7 +304,7 @@ def overfit(
             continue
         fit.make_deterministic(seed)
         with fit.precision("float32"):
-            model = entry.build(channels, batch.inputs.shape[1], batch.targets.shape[1])
+            model = fit.network(entry, channels, batch)
         for layer in model.layers:
             if isinstance(layer, layers.Dropout):
                 layer.rate = 0.0
@@ -292,7 +328,7 @@ def _remove_others(folder: Path, jobs: list[Job]) -> None:
             path.unlink()
 
 
-def _expected_time(job: Job) -> float:
+def expected_time(job: Job) -> float:
     """Expected time of a training in arbitrary units, so that the longest start first."""
     return architecture(job.entry.architecture).cost * job.entry.schedule.epochs * len(job.rows)
 
@@ -305,12 +341,13 @@ def _hear_through(news: Any) -> None:
     _NEWS[:] = [news]
 
 
-def _train(job: Job) -> None:
+def _train(job: Job) -> Path:
     train_member(job, _NEWS[0].put)
+    return job.stem
 
 
-def _write_index(folder: Path, jobs: list[Job]) -> None:
-    """Write ``index.json``: the ensembles in the order of the plan, each with a summary of its members' cards."""
+def make_index(jobs: list[Job]) -> dict[str, Any]:
+    """The ensembles in the order of the plan, each with a summary of its members' cards, as in ``index.json``."""
     index: dict[str, Any] = {}
     for job in jobs:
         card = read_card(job.stem.with_suffix(".json"))
@@ -319,7 +356,7 @@ def _write_index(folder: Path, jobs: list[Job]) -> None:
         entry["members"].append(
             card.model_dump(include={"seed", "epochs_run", "best_epoch", "best_val_loss", "seconds"})
         )
-    write_text(folder / "index.json", json.dumps(index, indent=1) + "\n")
+    return index
 
 
 def _hash(content: Any) -> str:

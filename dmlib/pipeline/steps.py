@@ -32,7 +32,15 @@ BOOK = "book"
 SHARED_PARAMETERS = ("universe", "profile", "seed", "base_path")
 
 #: Functions of `dmlib.load` -> the products that they load, where that is not the product of the same name.
-LOADED = {"observer": ("universe", "dataset"), "benchmark": ("rotation",), "disturbed": ("universe",)}
+LOADED = {
+    "observer": ("universe", "dataset"),
+    "benchmark": ("rotation",),
+    "disturbed": ("universe",),
+    "reference": ("dataset", "predictions"),
+}
+
+#: What `dmlib.load.reference` reads beside these: a committed record, where there is one, through this module.
+_REFERENCE, _REFERENCE_READER = "reference/about", "dmlib.networks.record"
 
 
 def all_steps(settings: Settings, parameters: dict[str, Any] | None = None, *, book: bool = True) -> list[Step]:
@@ -172,9 +180,11 @@ def notebook_step(settings: Settings, path: Path, parameters: dict[str, Any]) ->
         imported = imports_of_source(text)
     except SyntaxError as error:
         raise StepError(f"{path.name}, line {error.lineno}, is not Python: {error.msg}") from error
-    modules = _code_of(settings, [*imported, *(PRODUCTS[name].reader for name in loaded)], loaded)
+    readers = [PRODUCTS[name].reader for name in loaded] + [_REFERENCE_READER] * (_REFERENCE in records)
+    modules = _code_of(settings, [*imported, *readers], loaded)
     values = notebook_parameters(settings, path, parameters)
     root = repository_root()
+    paths = [root / "records" / f"{name}.json" for name in records]
 
     def act() -> list[Path]:
         written = notebooks.execute(path, settings, values)
@@ -186,7 +196,7 @@ def notebook_step(settings: Settings, path: Path, parameters: dict[str, Any]) ->
         kind="notebook",
         action=act,
         needs=_built(settings, loaded),
-        files=(*modules.values(), *data_files(modules), *(root / "records" / f"{name}.json" for name in records)),
+        files=(*modules.values(), *data_files(modules), *(path for path in paths if path.is_file())),
         texts=(path,),
         parameters=_parameters(settings, ("selection", "radii", *vars(settings.sizes)))
         | {name: values[name] for name in values if name != "base_path"},
@@ -343,6 +353,7 @@ def _loads(text: str) -> tuple[list[str], list[str]]:
     for node in ast.walk(parse_script(text)):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "load":
             products.update(LOADED.get(node.attr, (node.attr,) if node.attr in PRODUCTS else ()))
+            records.update([_REFERENCE] if node.attr == "reference" else [])
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "load.record" and node.args:
             records.add(ast.literal_eval(node.args[0]))
     return [name for name in PRODUCTS if name in products], sorted(records)

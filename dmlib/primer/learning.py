@@ -45,7 +45,7 @@ class Galaxies:
     radii : ndarray, shape (20,)
         [kpc]
     side : ndarray of int, shape (n,)
-        0 training, 1 validation, 2 test: the data set's own split.
+        Code of the data set's own split, see `dmlib.dataset.SPLITS`.
     group_id : ndarray of int, shape (n,)
     """
 
@@ -81,7 +81,7 @@ class Galaxies:
         return self.properties[:, PROPERTIES.index(name)]
 
     def rows(self, split: str) -> np.ndarray:
-        """Rows of one split, ``train``, ``validation`` or ``test``."""
+        """Rows of one part of the split, for example ``train``."""
         return np.flatnonzero(self.side == SPLITS[split])
 
 
@@ -203,7 +203,7 @@ def steps_until(losses: np.ndarray, goal: float) -> int:
 
 
 def one_per_group(galaxies: Galaxies) -> np.ndarray:
-    """Rows for experiments: one galaxy of each group, from the training and validation splits only."""
+    """Rows for experiments: one galaxy of each group, none of the test."""
     allowed = np.flatnonzero(galaxies.side != SPLITS["test"])
     return allowed[np.unique(galaxies.group_id[allowed], return_index=True)[1]]
 

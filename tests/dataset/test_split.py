@@ -12,7 +12,7 @@ from dmlib.dataset import SPLITS, assign, straddling
 
 def test_shares_of_many_galaxies():
     split = assign(np.arange(1000), seed=1)
-    assert [int((split == side).sum()) for side in SPLITS.values()] == [700, 200, 100]
+    assert [int((split == side).sum()) for side in SPLITS.values()] == [600, 200, 100, 100]
 
 
 @settings(max_examples=60, deadline=None)
@@ -20,7 +20,7 @@ def test_shares_of_many_galaxies():
 def test_no_group_is_on_two_sides(groups, seed):
     split = assign(np.array(groups), seed=seed)
     assert len(straddling(np.array(groups), split)) == 0
-    assert set(split.tolist()) <= {0, 1, 2}
+    assert set(split.tolist()) <= set(SPLITS.values())
 
 
 def test_all_views_and_members_of_a_group_go_together():
@@ -32,13 +32,13 @@ def test_all_views_and_members_of_a_group_go_together():
 def test_shares_hold_with_groups_of_many():
     groups = np.repeat(np.arange(300), np.random.default_rng(1).integers(1, 6, 300))
     split = assign(groups, seed=1)
-    for side, share in zip(SPLITS.values(), (0.7, 0.2, 0.1), strict=True):
+    for side, share in zip(SPLITS.values(), (0.6, 0.2, 0.1, 0.1), strict=True):
         assert np.mean(split == side) == pytest.approx(share, abs=0.03)
 
 
 def test_shares_that_are_no_tenths():
-    split = assign(np.arange(5000), seed=1, train=0.63, validation=0.12)
-    for side, share in zip(SPLITS.values(), (0.63, 0.12, 0.25), strict=True):
+    split = assign(np.arange(5000), seed=1, train=0.56, validation=0.12, calibration=0.07)
+    for side, share in zip(SPLITS.values(), (0.56, 0.12, 0.25, 0.07), strict=True):
         assert np.mean(split == side) == pytest.approx(share, abs=0.01)
 
 
@@ -51,6 +51,15 @@ def test_sides_are_even_in_rank_and_of_those_apart():
     assert np.sum(split[satellite] == SPLITS["test"]) >= satellite.sum() // 10
     # Who goes where is still random.
     assert np.any(split != assign(np.arange(400), seed=2, rank_by=mass, apart=satellite))
+
+
+def test_calibration_galaxies_are_taken_from_the_training_only():
+    mass, satellite = np.random.default_rng(2).lognormal(size=400), np.arange(400) % 9 == 0
+    ours = assign(np.arange(400), seed=1, rank_by=mass, apart=satellite)
+    papers = assign(np.arange(400), seed=1, rank_by=mass, apart=satellite, train=0.7, calibration=0.0)
+    new = ours == SPLITS["calibration"]
+    assert new.sum() in range(36, 44) and (papers[new] == SPLITS["train"]).all()
+    np.testing.assert_array_equal(ours[~new], papers[~new])
 
 
 def test_rank_of_a_group_is_that_of_its_largest_galaxy():

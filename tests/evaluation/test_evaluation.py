@@ -9,7 +9,7 @@ import pytest
 
 from dmlib.bootstrap import Bootstrap, resample
 from dmlib.evaluation.bins import binned, in_groups
-from dmlib.evaluation.derived import bands, circular_velocity, draw_profiles, rising, shell_density
+from dmlib.evaluation.derived import bands, circular_velocity, draw_profiles, rising, roughness, shell_density
 from dmlib.evaluation.scores import (
     EXPECTED,
     MEASURES,
@@ -174,6 +174,12 @@ def test_errors_of_their_own_blow_the_density_up():
 
 def test_a_profile_that_falls_is_noticed():
     assert rising(np.array([[1.0, 2.0, 3.0], [1.0, 3.0, 2.0]])).tolist() == [True, False]
+
+
+def test_roughness_is_that_of_independent_errors():
+    ln_m = np.log(np.geomspace(1e8, 1e12, 20)) + np.random.default_rng(1).normal(0.0, 0.1, (4000, 20))
+    assert np.mean(roughness(np.exp(ln_m)) ** 2) ** 0.5 == pytest.approx(0.1 * 6**0.5, rel=0.02)
+    assert roughness(np.geomspace(1.0, 9.0, 20)) == pytest.approx(0.0, abs=1e-12)
 
 
 def some_scores(seed: int = 6):

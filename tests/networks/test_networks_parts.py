@@ -20,6 +20,7 @@ from network_toys import CHANNELS, paint
     [
         *(("A", CHANNELS, 64), ("A_scripts", ("moment1",), 50), ("B", ("i",), 32)),
         *(("C", CHANNELS, 64), ("C", ("moment1",), 50), ("C", ("i",), 32)),
+        *(("E", CHANNELS, 64), ("E", ("moment1",), 50), ("E", ("i",), 32)),
     ],
 )
 def test_any_channels_and_any_size(keras, name, channels, pixels):
@@ -231,7 +232,7 @@ def test_plans(profile):
 
 
 def test_the_papers_schedule_is_the_papers():
-    for name in ("A", "A_scripts", "B", "C", "ResNet50"):
+    for name in ("A", "A_scripts", "B", "C", "E", "ResNet50"):
         schedule = architecture(name).schedule("paper")
         assert (schedule.learning_rate, schedule.batch, schedule.epochs, schedule.patience) == (1e-3, 32, 200, 30)
         assert (schedule.members, schedule.bagging, schedule.weight_decay) == (5, "bootstrap", 0.0)

@@ -26,7 +26,8 @@ def views(fit, painted, galaxies, ln_m=None):
     inputs, truth, galaxy = painted
     ln_m = truth if ln_m is None else ln_m
     rows = np.isin(galaxy, galaxies)
-    return fit.Views(inputs[rows], fit.Standard.of(ln_m[galaxy < 20]).scale(ln_m[rows]), galaxy[rows])
+    standard = fit.Standard.of(ln_m[galaxy < 20])
+    return fit.Views(inputs[rows], standard.scale(ln_m[rows]), galaxy[rows], standard)
 
 
 def trained(fit, tiny, painted, schedule=SHORT, **keywords):
@@ -160,8 +161,8 @@ def test_an_edited_architecture_makes_the_networks_out_of_date():
 def test_cards_describe_the_training(fit, built):
     card = models.read_network(built.models_dir, "tiny/hi").card
     assert card.channels == CHANNELS[5:] and card.member == 0 and card.epochs_run == 2
-    assert card.galaxies == {"train": 6, "validation": 4, "train_views": 18, "distinct": card.galaxies["distinct"]}
-    drawn = fit.galaxy_counts(np.repeat(np.arange(6), 3), "bootstrap", card.seed)
+    assert card.galaxies == {"train": 4, "validation": 4, "train_views": 12, "distinct": card.galaxies["distinct"]}
+    drawn = fit.galaxy_counts(np.repeat(np.arange(4), 3), "bootstrap", card.seed)
     assert card.galaxies["distinct"] == np.count_nonzero(drawn) / 3
     assert card.dataset["universe_identity"] == "1" * 64 and len(card.key) == 64
     histories = models.read_histories(built.models_dir, "tiny/all")
@@ -200,13 +201,31 @@ def test_predictions(built):
     np.testing.assert_allclose(one.members_ln, members, rtol=1e-5)
     np.testing.assert_allclose(one.m_dm, np.exp(members.mean(axis=0)), rtol=1e-4)
     assert one.sigma_ln.shape == (12, 20) and (one.sigma_ln > 0).all()
-    known = one.validation
-    np.testing.assert_array_equal(known.rows, dataset.rows("validation"))
-    answers = [network.predict_ln(dataset.inputs(known.rows, network.channels)) for network in networks]
-    np.testing.assert_allclose(known.ln_m, np.mean(answers, axis=0), rtol=1e-5)
-    assert known.sigma_ln.shape == known.ln_m.shape
+    for part in ("calibration", "validation"):
+        known = getattr(one, part)
+        np.testing.assert_array_equal(known.rows, dataset.rows(part))
+        answers = np.stack([network.predict_ln(dataset.inputs(known.rows, network.channels)) for network in networks])
+        np.testing.assert_allclose(known.ln_m, answers.mean(axis=0), rtol=1e-5)
+        truth = np.log(np.where(dataset.dm_profile > 0, dataset.dm_profile, np.nan))[known.rows]
+        floor, factor = predictions.calibrate(answers, truth)
+        ours = np.allclose(known.sigma_ln, predictions.sigma_ln(answers, floor, factor), rtol=1e-3)
+        assert ours == (part == "calibration")
+    assert one.attributes["calibrated_on"] == "calibration"
     with pytest.raises(NetworkError, match="D/all"):
         found["D/all"]
+
+
+def test_few_calibration_galaxies_are_replaced_by_those_for_validation(built, tmp_path):
+    few = Settings(profile="smoke", build_root=str(tmp_path))
+    write_dataset(few)
+    with h5py.File(few.dataset_path, "r+") as handle:
+        split, galaxy = handle["split"][()], handle["subhalo_id"][()]
+        split[(split == 3) & (galaxy > 3)] = 0
+        handle["split"][...] = split
+    dataset, name = read_dataset(few.dataset_path), "tiny/all"
+    entry = models.read_index(built.models_dir)[name]
+    found = predictions.predict_ensemble(built.models_dir, dataset, dataset.rows("test"), name, entry)
+    assert found.attributes["calibrated_on"] == "validation" and len(found.calibration.rows) == 3
 
 
 def test_the_test_galaxies_have_no_part_in_the_error(built, tmp_path, monkeypatch):

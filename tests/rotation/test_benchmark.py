@@ -15,7 +15,7 @@ from dmlib.errors import DmlibError, GalaxyError
 from dmlib.evaluation import method_comparison as comparison
 from dmlib.evaluation import winners
 from dmlib.evaluation.hybrid import combine
-from dmlib.networks.predictions import Prediction, Predictions, Validation
+from dmlib.networks.predictions import Known, Prediction, Predictions
 from dmlib.rotation import benchmark as builder
 from dmlib.rotation import intervals, variants
 from dmlib.rotation.benchmark import read_benchmark
@@ -166,9 +166,9 @@ def test_a_damaged_file_is_named(tmp_path):
 
 def predictions(built, factor: float, **changes) -> Predictions:
     """A network that errs by a factor everywhere."""
-    known = Validation(built.validation.rows, np.log(factor * built.validation.truth), np.full((2, 20), 0.1))
-    told = {"validation_correlation": np.full((20, 20), 0.9) + 0.1 * np.eye(20)}
-    one = Prediction("C/all", factor * built.truth, np.full((6, 20), 0.1), None, told, known)
+    known = Known(built.validation.rows, np.log(factor * built.validation.truth), np.full((2, 20), 0.1))
+    told = {"calibration_correlation": np.full((20, 20), 0.9) + 0.1 * np.eye(20)}
+    one = Prediction("C/all", factor * built.truth, np.full((6, 20), 0.1), None, told, validation=known)
     given = {"truth": built.truth, "radii": built.radii, "subhalo_id": built.subhalo_id, "view": built.view}
     given |= {"rows": built.rows, **changes}
     return Predictions(Path("predictions.hdf5"), groups={"C/all": one}, **given)

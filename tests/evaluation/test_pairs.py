@@ -1,0 +1,58 @@
+"""All pairs of methods, on predictions with known errors; and whether another run repeats a comparison."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dmlib.evaluation import Scores
+from dmlib.evaluation.winners import pairs_of, repeat
+from dmlib.settings import RADII_KPC
+
+TRUTH = 1e11 * RADII_KPC * np.ones((300, 1))
+GALAXY = np.repeat(np.arange(100), 3)
+
+
+def scores(seed=3, **errors: float) -> Scores:
+    """Methods whose |dM/M| is a given number at every radius, up to a scatter by galaxy that they share, and noise."""
+    rng = np.random.default_rng(seed)
+    shared = rng.uniform(0.5, 1.5, 100)[GALAXY][:, None]
+    noise = {name: rng.normal(0.0, 0.002, 100)[GALAXY][:, None] for name in errors}
+    masses = {name: TRUTH * (1.0 + error * shared + noise[name]) for name, error in errors.items()}
+    return Scores(RADII_KPC, TRUTH, masses, GALAXY, draws=300)
+
+
+def test_every_pair_has_the_difference_that_was_put_in():
+    found = pairs_of(scores(b=0.20, a=0.15, c=0.1505), ["b", "a", "c"])
+    assert found.names[-1] == "b" and set(found.names[:2]) == {"a", "c"}
+    assert len(found.differences) == 6
+    assert found.differences["b", "a"].value == pytest.approx(0.05, abs=0.005)
+    assert found.differences["a", "b"].value == -found.differences["b", "a"].value
+    # Paired: the scatter between galaxies, common to both, cancels.
+    assert found.differences["a", "c"].error < 0.1 * found.errors["a"].error
+    assert found.verdict("a", "b") == "better" and found.verdict("b", "a") == "worse"
+    assert found.verdict("a", "c") == found.verdict("c", "a") == "undecided"
+    assert found.tied() == (found.names[1],)
+
+
+def test_the_table_has_costs_differences_and_verdicts():
+    found = pairs_of(scores(a=0.15, b=0.20), ["a", "b"])
+    rows = found.table({"a": "A", "b": "B"}, {"a": {"members": 3}, "b": {"members": 2}})
+    assert [row["method"] for row in rows] == ["A", "B"] and rows[0]["members"] == 3
+    assert rows[0]["less A"] == "" and rows[0]["less B"].startswith("-") and rows[0]["less B"].endswith("better")
+    assert rows[1]["less A"].startswith("+") and rows[1]["less A"].endswith("worse")
+
+
+def test_a_run_repeats_itself_and_not_its_reverse():
+    first = pairs_of(scores(a=0.10, b=0.15, c=0.20), "abc")
+    members = {"a": np.array([0.10, 0.11, 0.12]), "b": np.array([0.15, 0.16]), "c": np.array([0.20])}
+    same = repeat(first, first, members, members)
+    assert (same.decided, same.alike) == (3, 3) and same.rank_correlation == pytest.approx(1.0)
+    # Variance by hand: (2e-4 + 5e-5) / 3 degrees of freedom; the smallest ensemble has one member.
+    assert same.spread == pytest.approx(np.sqrt(2.5e-4 / 3.0 * 2.0))
+    assert same.within == 3
+    other = pairs_of(scores(a=0.20, b=0.15, c=0.10), "abc")
+    shifted = {name: errors + 0.1 for name, errors in members.items()}
+    found = repeat(first, other, members, shifted)
+    assert (found.decided, found.alike, found.within) == (3, 0, 0)
+    assert found.rank_correlation == pytest.approx(-1.0) and found.shifts["a"] == pytest.approx(0.09)

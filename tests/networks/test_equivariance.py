@@ -1,0 +1,149 @@
+"""Architecture E gives the same answer for every orientation; and the measure that would tell if it did not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dmlib.networks import NetworkError
+from dmlib.networks.augment import N_ORIENTATIONS, orient
+from dmlib.networks.models import equivariance_error, in_convolutions, multiplications
+from dmlib.networks.plan import architecture
+from network_toys import CHANNELS
+
+HI = ("moment0", "moment1", "moment2")
+
+
+def sky(n: int, pixels: int, channels=CHANNELS, seed: int = 1) -> np.ndarray:
+    """Noise without any symmetry, to the edges of the image; a third of the HI pixels are blank."""
+    rng = np.random.default_rng(seed)
+    images = rng.normal(size=(n, pixels, pixels, len(CHANNELS))).astype(np.float32)
+    blank = rng.random((n, pixels, pixels)) < 1 / 3
+    images[blank, 5:] = (-2.0, 0.0, 0.0)
+    return images[..., [CHANNELS.index(name) for name in channels]]
+
+
+def randomise(model, seed: int = 2):
+    """Give every weight a random value, among them means and variances of batch normalisation."""
+    rng = np.random.default_rng(seed)
+    for layer in model.layers:
+        for weight in layer.weights:
+            if "variance" in weight.path or "gamma" in weight.path:
+                weight.assign(rng.uniform(0.5, 1.5, weight.shape))
+            elif weight.dtype == "float32":
+                scale = np.prod(weight.shape[:-1]) ** -0.5 if weight.ndim > 1 else 0.3
+                weight.assign(rng.normal(0.0, scale, weight.shape))
+    return model
+
+
+@pytest.fixture
+def broken(monkeypatch, e):
+    """E with kernels of odd size at stride 2 in its second layer."""
+    whole = e._convolve
+    monkeypatch.setattr(e, "_convolve", lambda x, f, k, s: whole(x, f, 3 if (k, s, f) == (4, 2, 8) else k, s))
+
+
+def spread(keras, model, images, **how) -> float:
+    """Largest standard deviation over the eight orientations, in units of the spread over the images."""
+    each = np.array([np.asarray(model(np.ascontiguousarray(orient(images, k)), **how)) for k in range(8)])
+    return float((each.std(axis=0) / each.std(axis=1).mean(axis=0)).max())
+
+
+@pytest.mark.parametrize("pixels", [64, 128, 50])
+@pytest.mark.parametrize("channels", [CHANNELS, HI, ("i",)])
+def test_the_answer_does_not_depend_on_the_orientation(keras, pixels, channels):
+    model = randomise(architecture("E").build(channels, pixels))
+    assert spread(keras, model, sky(6, pixels, channels)) < 1e-5
+    assert equivariance_error(model, sky(3, pixels, channels)).max() < 1e-5
+
+
+def test_nor_does_it_in_training(keras):
+    """Statistics of a batch are those of the turned batch; without dropout, which is random."""
+    model = randomise(architecture("E").build(CHANNELS, 64))
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Dropout):
+            layer.rate = 0.0
+    images = sky(6, 64)
+    assert spread(keras, model, images, training=True) < 1e-5
+    inference, training = (np.asarray(model(images, training=which)) for which in (False, True))
+    assert np.abs(inference - training).max() > 1e-2  # the batch's statistics were used
+
+
+def test_kernels_of_odd_size_at_stride_2_break_the_symmetry(keras, broken):
+    assert spread(keras, randomise(architecture("E").build(CHANNELS, 64)), sky(6, 64)) > 1e-3
+
+
+def test_blank_pixels_are_like_the_padding(keras):
+    """Beyond the edge of a small image is the same as blank sky."""
+    model = randomise(architecture("E").build(HI, 50))
+    images = sky(2, 50, HI)
+    framed = np.full((2, 64, 64, 3), (-2.0, 0.0, 0.0), dtype=np.float32)
+    framed[:, 7:-7, 7:-7] = images
+    whole = randomise(architecture("E").build(HI, 64))
+    inner, outer = (keras.Model(m.input, m.get_layer("blank_is_zero").output) for m in (model, whole))
+    np.testing.assert_array_equal(np.pad(inner(images), ((0, 0), (7, 7), (7, 7), (0, 0))), outer(framed))
+
+
+def test_opposite_velocities_give_the_same_mass_without_light(keras):
+    turned = np.array([1.0, -1.0, 1.0], dtype=np.float32)
+    images = sky(4, 64, HI)
+    model = randomise(architecture("E").build(HI, 64))
+    first = np.asarray(model(images))
+    np.testing.assert_allclose(model(images * turned), first, atol=1e-5 * first.std(axis=0).mean())
+    assert np.abs(np.asarray(model(images * np.abs(turned) * [1, 0, 1])) - first).max() > 1e-2  # velocities matter
+    signs = np.array([-1.0 if name == "moment1" else 1.0 for name in CHANNELS], dtype=np.float32)
+    with_light, images = randomise(architecture("E").build(CHANNELS, 64)), sky(4, 64)
+    assert np.abs(np.asarray(with_light(images * signs)) - np.asarray(with_light(images))).max() > 1e-2
+
+
+def test_a_stored_network_answers_the_same(keras, tmp_path):
+    for channels in (CHANNELS, HI):
+        model = randomise(architecture("E").build(channels, 32))
+        model.save(tmp_path / "e.keras")
+        again = keras.saving.load_model(tmp_path / "e.keras", compile=False)
+        images = sky(2, 32, channels)
+        np.testing.assert_array_equal(again(images), model(images))
+
+
+def test_the_group_is_that_of_the_augmentation(e):
+    """Element g after the quotient of r by g does what r does; the turns are a subgroup."""
+    picture, quotients = np.arange(9.0).reshape(3, 3, 1), e.quotients()
+    for g in range(N_ORIENTATIONS):
+        assert sorted(quotients[g]) == list(range(N_ORIENTATIONS))
+        for r in range(N_ORIENTATIONS):
+            np.testing.assert_array_equal(orient(orient(picture, quotients[g, r]), g), orient(picture, r))
+
+
+def test_maps_turn_and_permute_with_the_image(keras, e):
+    """A lifting and a group convolution: the maps of a turned image are the turned maps of the quotients."""
+    image = np.random.default_rng(3).normal(size=(1, 8, 8, 2)).astype(np.float32)
+    lift, convolve = e.GroupConvolution(3, 4, 2), e.GroupConvolution(2, 3)
+    maps = np.asarray(convolve(lift(image)))
+    for h in range(N_ORIENTATIONS):
+        turned = np.asarray(convolve(lift(np.ascontiguousarray(orient(image, h)))))
+        for g in range(N_ORIENTATIONS):
+            np.testing.assert_allclose(turned[..., g, :], orient(maps[..., e.quotients()[h, g], :], h), atol=1e-5)
+
+
+def test_cost_of_e_by_hand():
+    """At each place eight kernels a feature, over eight maps a feature of the layer before."""
+    model = architecture("E").build(CHANNELS, 64)
+    by_hand = 32**2 * 8 * 16 * 8 * 4 + 16**2 * 8 * 16 * 64 * 8 + 8**2 * 8 * (16 * 64 * 16 + 9 * 128 * 16)
+    dense = 4 * 24 * 128 + 128 * 64 + 64 * 20
+    assert multiplications(model) == by_hand + dense
+    weights = 16 * 8 * 4 + 16 * 64 * 8 + 16 * 64 * 16 + 9 * 128 * 16
+    assert in_convolutions(model) == pytest.approx(weights / model.count_params())
+
+
+def test_odd_sides_are_an_error():
+    with pytest.raises(NetworkError, match="even"):
+        architecture("E").build(CHANNELS, 65)
+
+
+def test_the_error_of_a_network_that_sees_one_side_only(keras):
+    """The output is the value of the first pixel: its spread over orientations is that of the four corners."""
+    image = keras.Input((32, 32, 1))
+    corner = keras.layers.Reshape((1,))(keras.layers.Cropping2D(((0, 31), (0, 31)))(image))
+    images = sky(5, 32, ("i",))
+    by_hand = np.sqrt(np.mean(images[:, [0, 0, -1, -1], [0, -1, 0, -1], 0].var(axis=1)))
+    assert equivariance_error(keras.Model(image, corner), images)[0] == pytest.approx(by_hand, rel=1e-5)
