@@ -100,7 +100,8 @@ np.set_printoptions(precision=3)
 # | optimiser | Adam | Adam, for B and C with weight decay |
 # | ensemble | five, on newly drawn galaxies | one, of C three (`paper`: five, as the authors) |
 # | galaxies | not stated | {num}`net-galaxies` for training |
-# | split | intended by galaxy, not applied | by group |
+# | output | $\ln M$ at 20 radii | nine numbers that set a mass increasing with radius ({doc}`12_profiles`) |
+# | split | intended by galaxy, not applied | by group, with a part of its own for calibrating errors |
 #
 # In profile `quick` ResNet50, by far the most expensive, gets only a few epochs. **So `quick` does not judge the accuracy of ResNet50 fairly**, although its cost can be compared.
 # An ensemble is more accurate than each of its members. Architectures are therefore compared below **with the same number of members**, and the whole ensemble of C is given separately.
