@@ -122,7 +122,8 @@ class Profile(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """The constants, which are stored in the network's file."""
-        return {**super().get_config(), "pivot": self.pivot, **self.constants}
+        constants = {key: np.asarray(values).tolist() for key, values in self.constants.items()}
+        return {**super().get_config(), "pivot": self.pivot, **constants}
 
 
 def with_profile(model: keras.Model, profile: Profile) -> keras.Model:
