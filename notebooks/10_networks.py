@@ -117,7 +117,8 @@ np.set_printoptions(precision=3)
 # | ensemble | five, on newly drawn galaxies | reference: three, of ResNet50 two, on newly drawn galaxies; run at `quick`: one, of C three, on all (`paper`: as the authors) |
 # | architectures | not all specified | B, C and E are our own; ResNet50 with our number of channels |
 # | galaxies | not stated | {num}`net-galaxies` for training |
-# | split | intended by galaxy, not applied | by group |
+# | output | $\ln M$ at 20 radii | nine numbers that set a mass increasing with radius ({doc}`12_profiles`) |
+# | split | intended by galaxy, not applied | by group, with a part of its own for calibrating errors |
 #
 # A run at `quick` gives ResNet50, by far the most expensive, only a few epochs. **So it does not judge the accuracy of ResNet50 fairly**; the reference trainings do.
 # An ensemble is more accurate than each of its members. Architectures are therefore compared below **with the same number of members**, and the whole ensemble of C of this run is given separately.

@@ -84,7 +84,8 @@ def targets(dataset: DataSet) -> Figure:
     fig, (left, right) = style.new_figure(1, 2, height=3.5)
     reference = np.nanmedian(positive(dataset.dm_profile[dataset.rows("train")]), axis=0)
     for side, role in _SPLIT_LOOKS.items():
-        rows = _first_views(dataset, side)
+        if not len(rows := _first_views(dataset, side)):
+            continue  # a part may be empty in a data set of few galaxies
         edges = np.nanpercentile(positive(dataset.dm_profile[rows]), [16, 50, 84], axis=0)
         low, median, high = edges / reference
         if side == "train":
