@@ -5,21 +5,28 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from dmlib.dataset.read import ln_mass, read_dataset
 from dmlib.networks import NetworkError
 from dmlib.networks.augment import N_ORIENTATIONS, orient
-from dmlib.networks.models import equivariance_error, in_convolutions, multiplications
-from dmlib.networks.plan import architecture
+from dmlib.networks.models import (
+    equivariance_error,
+    in_convolutions,
+    multiplications,
+    read_network,
+    symmetry_rows,
+)
+from dmlib.networks.plan import Schedule, architecture
 from network_toys import CHANNELS
 
 HI = ("moment0", "moment1", "moment2")
 
 
 def sky(n: int, pixels: int, channels=CHANNELS, seed: int = 1) -> np.ndarray:
-    """Noise without any symmetry, to the edges of the image; a third of the HI pixels are blank."""
+    """Noise without any symmetry, to the edges of the image, of unequal strength; a third of the HI is blank."""
     rng = np.random.default_rng(seed)
-    images = rng.normal(size=(n, pixels, pixels, len(CHANNELS))).astype(np.float32)
-    blank = rng.random((n, pixels, pixels)) < 1 / 3
-    images[blank, 5:] = (-2.0, 0.0, 0.0)
+    images = rng.normal(0.3, 1.0, (n, pixels, pixels, len(CHANNELS))).astype(np.float32)
+    images *= np.linspace(0.3, 2.0, n, dtype=np.float32)[:, None, None, None]
+    images[rng.random((n, pixels, pixels)) < 1 / 3, 5:] = (-2.0, 0.0, 0.0)
     return images[..., [CHANNELS.index(name) for name in channels]]
 
 
@@ -43,7 +50,7 @@ def broken(monkeypatch, e):
     monkeypatch.setattr(e, "_convolve", lambda x, f, k, s: whole(x, f, 3 if (k, s, f) == (4, 2, 8) else k, s))
 
 
-def spread(keras, model, images, **how) -> float:
+def spread(model, images, **how) -> float:
     """Largest standard deviation over the eight orientations, in units of the spread over the images."""
     each = np.array([np.asarray(model(np.ascontiguousarray(orient(images, k)), **how)) for k in range(8)])
     return float((each.std(axis=0) / each.std(axis=1).mean(axis=0)).max())
@@ -53,7 +60,7 @@ def spread(keras, model, images, **how) -> float:
 @pytest.mark.parametrize("channels", [CHANNELS, HI, ("i",)])
 def test_the_answer_does_not_depend_on_the_orientation(keras, pixels, channels):
     model = randomise(architecture("E").build(channels, pixels))
-    assert spread(keras, model, sky(6, pixels, channels)) < 1e-5
+    assert spread(model, sky(6, pixels, channels)) < 1e-5
     assert equivariance_error(model, sky(3, pixels, channels)).max() < 1e-5
 
 
@@ -64,24 +71,22 @@ def test_nor_does_it_in_training(keras):
         if isinstance(layer, keras.layers.Dropout):
             layer.rate = 0.0
     images = sky(6, 64)
-    assert spread(keras, model, images, training=True) < 1e-5
+    assert spread(model, images, training=True) < 1e-5
     inference, training = (np.asarray(model(images, training=which)) for which in (False, True))
     assert np.abs(inference - training).max() > 1e-2  # the batch's statistics were used
 
 
 def test_kernels_of_odd_size_at_stride_2_break_the_symmetry(keras, broken):
-    assert spread(keras, randomise(architecture("E").build(CHANNELS, 64)), sky(6, 64)) > 1e-3
+    assert spread(randomise(architecture("E").build(CHANNELS, 64)), sky(6, 64)) > 1e-3
 
 
 def test_blank_pixels_are_like_the_padding(keras):
-    """Beyond the edge of a small image is the same as blank sky."""
-    model = randomise(architecture("E").build(HI, 50))
+    """A side of 50 pixels is padded to 56: as if it had been observed with blank sky about it."""
     images = sky(2, 50, HI)
-    framed = np.full((2, 64, 64, 3), (-2.0, 0.0, 0.0), dtype=np.float32)
-    framed[:, 7:-7, 7:-7] = images
-    whole = randomise(architecture("E").build(HI, 64))
-    inner, outer = (keras.Model(m.input, m.get_layer("blank_is_zero").output) for m in (model, whole))
-    np.testing.assert_array_equal(np.pad(inner(images), ((0, 0), (7, 7), (7, 7), (0, 0))), outer(framed))
+    framed = np.full((2, 56, 56, 3), (-2.0, 0.0, 0.0), dtype=np.float32)
+    framed[:, 3:-3, 3:-3] = images
+    small, large = (randomise(architecture("E").build(HI, pixels)) for pixels in (50, 56))
+    np.testing.assert_allclose(small(images), large(framed), atol=1e-5)
 
 
 def test_opposite_velocities_give_the_same_mass_without_light(keras):
@@ -90,7 +95,7 @@ def test_opposite_velocities_give_the_same_mass_without_light(keras):
     model = randomise(architecture("E").build(HI, 64))
     first = np.asarray(model(images))
     np.testing.assert_allclose(model(images * turned), first, atol=1e-5 * first.std(axis=0).mean())
-    assert np.abs(np.asarray(model(images * np.abs(turned) * [1, 0, 1])) - first).max() > 1e-2  # velocities matter
+    assert np.abs(np.asarray(model(images * np.maximum(turned, 0.0))) - first).max() > 1e-2  # velocities matter
     signs = np.array([-1.0 if name == "moment1" else 1.0 for name in CHANNELS], dtype=np.float32)
     with_light, images = randomise(architecture("E").build(CHANNELS, 64)), sky(4, 64)
     assert np.abs(np.asarray(with_light(images * signs)) - np.asarray(with_light(images))).max() > 1e-2
@@ -147,3 +152,37 @@ def test_the_error_of_a_network_that_sees_one_side_only(keras):
     images = sky(5, 32, ("i",))
     by_hand = np.sqrt(np.mean(images[:, [0, 0, -1, -1], [0, -1, 0, -1], 0].var(axis=1)))
     assert equivariance_error(keras.Model(image, corner), images)[0] == pytest.approx(by_hand, rel=1e-5)
+
+
+def test_e_learns_and_stays_symmetric(keras, fit, painted):
+    """Gradients reach the kernels through all their copies."""
+    inputs, ln_m, galaxy = painted
+    standard = fit.Standard.of(ln_m)
+    train, held = (
+        fit.Views(inputs[rows], standard.scale(ln_m[rows]), galaxy[rows]) for rows in (slice(0, 96), slice(96, 120))
+    )
+    schedule = Schedule(epochs=6, members=1, patience=None, batch=16, bagging="none", augment=False)
+    model, history = fit.fit(architecture("E"), CHANNELS, train, held, schedule, seed=1)
+    assert history["loss"][-1] < 0.8 * history["loss"][0]
+    assert equivariance_error(model, held.inputs).max() < 1e-5
+    with fit.precision("float32"):
+        fit.make_deterministic(1)
+        fresh = architecture("E").build(CHANNELS, inputs.shape[1])
+    moved = [
+        np.abs(np.asarray(new.kernel) - np.asarray(old.kernel)).max()
+        for new, old in zip(model.layers, fresh.layers, strict=True)
+        if hasattr(new, "kernel")
+    ]
+    assert len(moved) == 8 and min(moved) > 0
+
+
+def test_what_averaging_over_orientations_removes(built):
+    """Mean square error of one orientation = that of the mean + the square of the equivariance error."""
+    dataset = read_dataset(built.dataset_path)
+    (row,) = symmetry_rows(built.models_dir, dataset, ["tiny"], views=6, seed=1)
+    rows = np.random.default_rng(1).permutation(dataset.rows("validation"))[:6]
+    network, inputs = read_network(built.models_dir, "tiny/all"), dataset.inputs(rows, "all")
+    truth = (ln_mass(dataset.dm_profile[rows]) - np.array(network.card.mean)) / network.std
+    each = [np.asarray(network.model(np.ascontiguousarray(orient(inputs, k)))) - truth for k in range(8)]
+    assert row["trained"] > 0 and row["untrained"] > 0
+    assert np.mean(np.square(each)) == pytest.approx(row["error"] ** 2 + row["trained"] ** 2, rel=1e-4)
