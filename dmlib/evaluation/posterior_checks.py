@@ -1,0 +1,141 @@
+"""Is a posterior of the whole profile right? Measures for draws of ln M(<R), whatever they were drawn from.
+
+A posterior is *calibrated* when the truth looks like one more draw. At each radius the rank of the truth among the
+draws (PIT) is then uniform. For all radii together, TARP (Lemos et al. 2023, ICML, arXiv:2302.03026) asks how often the
+truth is nearer to a random reference point than the draws are. A posterior as wide as the population is calibrated
+too, so that a measure of *sharpness* belongs to it: the energy score (Gneiting and Raftery 2007), lower for a narrower
+posterior as long as the truth stays inside.
+
+Views of one galaxy share its truth. All errors are from draws of whole galaxies.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..bootstrap import Bootstrap, Estimate
+
+_STREAM = 0x74617270  # a random stream of its own
+
+
+def rank_of_truth(truth: np.ndarray, draws: np.ndarray) -> np.ndarray:
+    """Probability integral transform (PIT) at each radius.
+
+    Parameters
+    ----------
+    truth : ndarray, shape (n, r)
+        ln M; NaN where there is none.
+    draws : ndarray, shape (d, n, r)
+
+    Returns
+    -------
+    ndarray, shape (n, r)
+        Fraction of the draws below the truth, NaN where the truth is.
+    """
+    below = (draws < truth).sum(axis=0) + 0.5
+    return np.where(np.isfinite(truth), below / (len(draws) + 1.0), np.nan)
+
+
+def inside(pit: np.ndarray, level: float) -> np.ndarray:
+    """1 where the truth is in the central interval that holds `level` of the posterior, 0 where not, else NaN."""
+    return np.where(np.isfinite(pit), np.abs(pit - 0.5) < 0.5 * level, np.nan)
+
+
+def energy_score(truth: np.ndarray, draws: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Energy score of each view's posterior of the whole profile, shape (n,); lower is better.
+
+    The mean distance of the draws from the truth minus half the mean distance between two draws.
+
+    Parameters
+    ----------
+    truth : ndarray, shape (n, r)
+        ln M; radii with NaN count neither for the truth nor for the draws.
+    draws : ndarray, shape (d, n, r)
+    scale : ndarray, shape (r,)
+        Unit of distance at each radius, for example the standard deviation of the training galaxies.
+    """
+    known = np.isfinite(truth)
+    x = np.where(known, truth, 0.0) / scale
+    y = np.where(known, draws, 0.0) / scale
+    to_truth = np.linalg.norm(y - x, axis=-1).mean(axis=0)
+    # Each draw with one other is enough, and needs no d^2 distances.
+    apart = np.linalg.norm(y - np.roll(y, 1, axis=0), axis=-1).mean(axis=0)
+    return to_truth - 0.5 * apart
+
+
+def tarp(
+    truth: np.ndarray, draws: np.ndarray, bootstrap: Bootstrap, *, references: int = 20, seed: int = 1
+) -> tuple[np.ndarray, Estimate]:
+    """Coverage of random regions of the posterior of the whole profile.
+
+    Each region is a ball about a random point with the truth on its surface. Of a calibrated posterior, the fraction of
+    draws inside the ball is uniform. The points are those of other galaxies' truths, which lie where profiles do.
+
+    Parameters
+    ----------
+    truth : ndarray, shape (n, r)
+        ln M in units of its spread; views with NaN are left out.
+    draws : ndarray, shape (d, n, r)
+    bootstrap : Bootstrap
+        Of the same n views.
+    references : int
+        Random points for each view.
+    seed : int
+
+    Returns
+    -------
+    level : ndarray, shape (19,)
+        Credibility: 0.05 to 0.95.
+    coverage : Estimate
+        Fraction of regions of that credibility that hold the truth, equal to `level` if the posterior is calibrated.
+    """
+    whole = np.isfinite(truth).all(axis=1)
+    rng = np.random.default_rng([seed, _STREAM])
+    level = np.arange(1, 20) / 20.0
+    found = np.full((len(truth), references, len(level)), np.nan)
+    candidates = np.flatnonzero(whole)
+    for view in candidates:
+        others = candidates[bootstrap.subhalo_id[candidates] != bootstrap.subhalo_id[view]]
+        for k, other in enumerate(rng.choice(others, references) if len(others) else ()):
+            radius = np.linalg.norm(truth[view] - truth[other])
+            nearer = (np.linalg.norm(draws[:, view] - truth[other], axis=-1) < radius).mean()
+            found[view, k] = nearer < level
+    # A view has one value at each level, the mean over its reference points.
+    known = np.isfinite(found[:, 0, 0])
+    values = np.full((len(truth), len(level)), np.nan)
+    values[known] = found[known].mean(axis=1)
+    return level, bootstrap.mean(values)
+
+
+def conformal_factor(z: np.ndarray, subhalo_id: np.ndarray, level: float) -> np.ndarray:
+    """Half-width of the interval that holds `level` of new galaxies, in units of the stated sigma, shape (r,).
+
+    Split conformal prediction (Papadopoulos et al. 2002): the intervals have at least this coverage over galaxies like
+    those of the calibration, whatever the distribution of the errors. Where the factor differs from that of a normal
+    distribution, the stated sigma is wrong.
+
+    Parameters
+    ----------
+    z : ndarray, shape (n, r)
+        Errors of the calibration galaxies in units of their sigma.
+    subhalo_id : ndarray of int, shape (n,)
+        Views of a galaxy are not independent: each galaxy counts once, with the mean over its views of their share.
+    level : float
+
+    Returns
+    -------
+    ndarray
+        Infinite where there are too few galaxies for the level.
+    """
+    galaxies, member = np.unique(subhalo_id, return_inverse=True)
+    share = 1.0 / np.bincount(member)[member]
+    out = np.full(z.shape[1], np.inf)
+    for k, column in enumerate(np.abs(z).T):
+        order = np.argsort(column)
+        order = order[np.isfinite(column[order])]
+        # One more galaxy, the new one, is counted as farther out than all others.
+        need = level * (len(np.unique(member[order])) + 1.0)
+        place = int(np.searchsorted(np.cumsum(share[order]), need - 1e-9))
+        if place < len(order):
+            out[k] = column[order[place]]
+    return out

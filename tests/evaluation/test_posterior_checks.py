@@ -1,0 +1,111 @@
+"""Measures of a posterior against cases whose answer is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dmlib.bootstrap import Bootstrap
+from dmlib.evaluation import posterior_checks as checks
+
+N, R = 300, 6
+
+
+@pytest.fixture(scope="module")
+def case():
+    """Truth of 300 galaxies with 2 views each, a posterior mean for each view, and how its errors are correlated."""
+    rng = np.random.default_rng(3)
+    cov = 0.04 * (0.7 + 0.3 * np.eye(R))
+    root = np.linalg.cholesky(cov)
+    galaxy = np.repeat(np.arange(N), 2)
+    mean = rng.normal(0.0, 1.0, (N, 1)) + np.zeros(R)
+    truth = mean + rng.standard_normal((N, R)) @ root.T
+    return truth[galaxy], mean[galaxy], root, Bootstrap(galaxy, draws=200)
+
+
+def draw(mean, root, width=1.0, d=400, seed=5):
+    return mean + width * np.random.default_rng(seed).standard_normal((d, *mean.shape)) @ root.T
+
+
+@pytest.mark.parametrize(("width", "expected"), [(1.0, 0.683), (0.5, 0.383), (2.0, 0.954)])
+def test_coverage_of_intervals(case, width, expected):
+    truth, mean, root, bootstrap = case
+    pit = checks.rank_of_truth(truth, draw(mean, root, width))
+    share = bootstrap.mean(checks.inside(pit, 0.6827))
+    assert np.abs(share.value - expected).max() < 4 * share.error.max()
+    assert share.error.max() < 0.04
+
+
+def test_rank_is_uniform_and_unknown_where_the_truth_is(case):
+    truth, mean, root, _ = case
+    truth = truth.copy()
+    truth[7, 0] = np.nan
+    pit = checks.rank_of_truth(truth, draw(mean, root))
+    assert np.isnan(pit[7, 0]) and np.isfinite(pit).sum() == pit.size - 1
+    counts = np.histogram(pit[::2, 3], bins=5, range=(0, 1))[0]
+    assert np.abs(counts - N / 5).max() < 4 * np.sqrt(N / 5)
+    assert np.nanmin(pit) > 0 and np.nanmax(pit) < 1
+
+
+def test_energy_score_prefers_the_right_posterior(case):
+    truth, mean, root, bootstrap = case
+    scale = np.ones(R)
+    right = checks.energy_score(truth, draw(mean, root), scale)
+    for width, shift in ((0.3, 0.0), (3.0, 0.0), (1.0, 0.3)):
+        wrong = checks.energy_score(truth, draw(mean + shift, root, width), scale)
+        worse = bootstrap.difference(wrong, right)
+        assert worse.value > 3 * worse.error
+    # Of a single radius it is the CRPS, for a normal distribution sigma (1/sqrt(pi)) on average.
+    one = checks.energy_score(truth[:, :1], draw(mean[:, :1], root[:1, :1], d=2000), scale[:1])
+    assert one.mean() == pytest.approx(0.2 / np.sqrt(np.pi), rel=0.1)
+
+
+def test_energy_score_leaves_out_radii_without_truth(case):
+    truth, mean, root, _ = case
+    gone = truth.copy()
+    gone[:, 0] = np.nan
+    found = checks.energy_score(gone, draw(mean, root), np.ones(R))
+    expected = checks.energy_score(truth[:, 1:], draw(mean, root)[..., 1:], np.ones(R - 1))
+    assert np.allclose(found, expected)
+
+
+def test_tarp_sees_what_single_radii_do_not(case):
+    """Uncorrelated draws with the right width at each radius are wrong for the profile."""
+    truth, mean, root, bootstrap = case
+    level, right = checks.tarp(truth, draw(mean, root), bootstrap)
+    assert np.abs((right.value - level) / right.error).max() < 3.5
+    alone = np.diag(np.sqrt(np.diag(root @ root.T)))
+    pit = checks.rank_of_truth(truth, draw(mean, alone))
+    share = bootstrap.mean(checks.inside(pit, 0.6827))
+    assert np.abs(share.value - 0.683).max() < 4 * share.error.max()
+    _, wrong = checks.tarp(truth, draw(mean, alone), bootstrap)
+    assert np.abs((wrong.value - level) / wrong.error).max() > 5
+
+
+def test_tarp_of_too_narrow_a_posterior(case):
+    truth, mean, root, bootstrap = case
+    level, narrow = checks.tarp(truth, draw(mean, root, 0.4), bootstrap)
+    # Too often nothing or everything is nearer.
+    assert narrow.value[1] > level[1] + 3 * narrow.error[1]
+    assert narrow.value[-2] < level[-2] - 3 * narrow.error[-2]
+
+
+def test_conformal_factor_mends_a_wrong_sigma(case):
+    truth, mean, root, bootstrap = case
+    sigma = np.sqrt(np.diag(root @ root.T))
+    rows = bootstrap.subhalo_id < N // 2
+    z = (truth - mean) / (0.5 * sigma)
+    factor = checks.conformal_factor(z[rows], bootstrap.subhalo_id[rows], 0.6827)
+    assert factor == pytest.approx(np.full(R, 2.0), rel=0.2)
+    covered = (np.abs(z[~rows]) < factor).mean()
+    assert abs(covered - 0.683) < 0.08
+
+
+def test_conformal_factor_counts_galaxies_and_needs_enough():
+    z = np.array([[1.0], [1.0], [1.0], [2.0], [3.0]])
+    galaxy = np.array([0, 0, 0, 1, 2])
+    # Three galaxies and a new one: half of four is the second, not the views' median.
+    assert checks.conformal_factor(z, galaxy, 0.5) == pytest.approx([2.0])
+    assert np.isinf(checks.conformal_factor(z, galaxy, 0.95)).all()
+    z[4] = np.nan
+    assert checks.conformal_factor(z, galaxy, 0.5) == pytest.approx([2.0])
