@@ -58,8 +58,9 @@ def orient_each(images: np.ndarray, elements: np.ndarray) -> np.ndarray:
     elements : ndarray of int, shape (n,)
     """
     out = np.empty_like(images)
-    for image, element, place in zip(images, elements, out, strict=True):
-        place[...] = orient(image, int(element))
+    for element in range(N_ORIENTATIONS):
+        same = np.flatnonzero(elements == element)
+        out[same] = orient(images[same], element)
     return out
 
 
