@@ -49,9 +49,7 @@ def predict_from_moments(dataset: DataSet, rows: np.ndarray, seed: int) -> Itera
     train = dataset.rows("train")
     moments = aperture_moments(dataset, np.concatenate([train, rows]))
     group = np.asarray(dataset.table["group_id"])[train]
-    task = Task(
-        moments[: len(train)], finite_ln(dataset.dm_profile[train]), group, moments[len(train) :], seed
-    )
+    task = Task(moments[: len(train)], finite_ln(dataset.dm_profile[train]), group, moments[len(train) :], seed)
     about = {"galaxies": len(np.unique(np.asarray(dataset.table["subhalo_id"])[train])), "inputs": "all"}
     for name in REGRESSIONS:
         start = time.perf_counter()
