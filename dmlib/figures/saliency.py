@@ -194,7 +194,7 @@ def hidden(edges: np.ndarray, lost: Mapping[str, Sequence[Estimate]], radii: Seq
     edges : ndarray, shape (ring + 1,)
         [kpc]
     lost : mapping
-        What the ring is hidden behind -> for each of `radii`, the mean absolute change of ln M, an estimate at each ring.
+        What the ring is hidden behind -> for each of `radii` the mean absolute change of ln M, one value a ring.
     radii : sequence of float
         Of the outputs [kpc].
 

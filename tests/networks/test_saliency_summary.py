@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from types import SimpleNamespace
 
 import numpy as np
@@ -63,7 +64,7 @@ def test_hiding_a_ring_that_an_output_does_not_use_changes_nothing(occlusion, sa
         change = np.abs(occlusion.hide_rings(question, fill=fill))
         radius = np.hypot(*question.dataset.grid.mesh())
         edges = saliency_summary.RING_EDGES
-        for k, (low, high) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+        for k, (low, high) in enumerate(pairwise(edges)):
             ring = (radius >= low) & (radius < high)
             assert (change[:, 0, k].max() > 1e-4) == bool((ring & inside).any())
             assert (change[:, 1, k].max() > 1e-4) == bool((ring & ~inside).any())
