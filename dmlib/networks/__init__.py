@@ -7,7 +7,9 @@
 - `train`: all trainings of a profile in parallel; builds the product "models".
 - `models`: reading and applying trained networks.
 - `predictions`: what networks and regressions predict for the test galaxies; builds and reads "predictions".
-- `saliency`: how predictions change with each pixel; `saliency_summary`: averages of such maps.
+- `ablation`: regressions on the moments that C measures, to tell what its parts bring.
+- `saliency`: how predictions change with each pixel; `saliency_summary`: averages of such maps; `occlusion`: how they
+  change when a part of the image is hidden.
 - `training_domain`: whether a galaxy resembles those of the training.
 """
 
