@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from dmlib.dataset.read import INPUT_SETS
-from dmlib.networks import NetworkError
-from dmlib.networks import augment
+from dmlib.networks import NetworkError, augment
 from dmlib.networks.augment import N_ORIENTATIONS, mean_over_orientations, orient, orient_each
 from dmlib.networks.models import in_convolutions, multiplications
 from dmlib.networks.plan import ARCHITECTURES, Schedule, architecture, plan
