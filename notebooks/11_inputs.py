@@ -97,8 +97,8 @@ show(
     figures.input_errors(scores, network, floor),
     settings,
     "inputs_errors",
-    caption="Mean $|\\Delta M/M|$ at each radius of C, our ring network, trained "
-    "on different sets of inputs. Shading, left: the 68 per cent bootstrap "
+    caption="Mean $|\\Delta M/M|$ at each radius of our ring network C, "
+    "trained on different sets of inputs. Shading, left: the 68 per cent bootstrap "
     "interval over galaxies. Thin dashed lines in the same colours: the "
     "information floor as observed, what an ideal observer of the embedded "
     "universe reaches from the same inputs (right: from all inputs).",
@@ -170,8 +170,8 @@ show(
     settings,
     "inputs_regions",
     caption="Mean $|\\Delta M/M|$ over three ranges of radii for each set of "
-    "inputs. Filled: C, our ring network, with one standard deviation from the "
-    "bootstrap over galaxies. Hollow: regressions on catalogue observables of "
+    "inputs. Filled: our ring network C, with one standard deviation, from "
+    "the bootstrap over galaxies. Hollow: regressions on catalogue observables of "
     "the same input. Black bar: the information floor of the same input, as "
     "observed. Vertical line: the mean training profile.",
     alt="Three panels, one for each range of radii, with one row for each "
@@ -249,9 +249,13 @@ for name in ("all", "photometry", "hi"):
     )
     say = f"Largest Delta_MSE of M from 5 to 50 kpc, {network} on {name}"
     record(f"inputs-{name}-delta", found, statement=say)
+
+# %%
 found = scores.worst("intermediate", "A/all", "relative2", root=True)
 say = "Largest Delta_MSE of M from 5 to 50 kpc, A on all inputs"
 record("inputs-talk-delta", found, statement=say)
+
+# %%
 whole = Scores.of(predictions, also=ideal, seed=seed)
 found = whole.worst("intermediate", f"{network}/all", "relative2", root=True)
 say = "Largest Delta_MSE of M from 5 to 50 kpc, whole ensemble on all inputs"
@@ -305,6 +309,8 @@ print(f"{chosen.n_galaxies} of {scores.n_galaxies} galaxies")
 found = chosen.worst("all", "A/all")
 say = "Largest mean |dM/M| over all radii, haloes of 1e11-1e13 Msun, A"
 record("inputs-talk-mae-all", found, n=chosen.n_galaxies, statement=say)
+
+# %%
 for region in ("all", "resolved"):
     found = chosen.worst(region, f"{network}/all")
     say = f"Largest mean |dM/M| over {region} radii, haloes of 1e11-1e13 Msun"

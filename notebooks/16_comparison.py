@@ -143,6 +143,8 @@ record(
 # %%
 best_network = f"{network}/all"
 talk_network = "A/all"
+
+# %%
 titles = {
     f"{network}/photometry": f"network {network}, images",
     f"{network}/hi": f"network {network}, HI maps",
@@ -280,7 +282,9 @@ show_table(
 # %%
 where = int(np.argmin(np.abs(match.radii - at_radius)))
 shorts = {best_network: "network", "baseline/mean": "mean"}
-shorts[talk_network] = "talk"
+shorts |= {talk_network: "talk"}
+
+# %%
 for name in (*rivals, "hybrid", *shorts):
     found = match.error(name, yes, seed)
     short = shorts.get(name, name.replace("_", "-"))
