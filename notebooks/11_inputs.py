@@ -99,9 +99,10 @@ show(
     "inputs_errors",
     caption="Mean $|\\Delta M/M|$ at each radius of our ring network C, "
     "trained on different sets of inputs. Shading, left: the 68 per cent "
-    "bootstrap interval over galaxies. Thin dashed lines in the same colours: the "
-    "information floor as observed, what an ideal observer of the embedded "
-    "universe reaches from the same inputs (right: from all inputs).",
+    "bootstrap interval over galaxies. Thin dashed lines in the same "
+    "colours: the information floor as observed, what an ideal observer of "
+    "the embedded universe reaches from the same inputs (right: from all "
+    "inputs).",
     alt="Two panels of error against radius. Left, three coloured lines, "
     "for all inputs, photometry and HI, each with a thin dashed line below "
     "it, and the grey line of the mean profile. Right, five lines for "
@@ -170,10 +171,10 @@ show(
     settings,
     "inputs_regions",
     caption="Mean $|\\Delta M/M|$ over three ranges of radii for each set of "
-    "inputs. Filled: our ring network C, with one standard deviation, from "
+    "inputs. Filled: our ring network C, with one standard deviation from "
     "the bootstrap over galaxies. Hollow: regressions on catalogue "
-    "observables of the same input. Black bar: the information floor of the same input, as "
-    "observed. Vertical line: the mean training profile.",
+    "observables of the same input. Black bar: the information floor of the "
+    "same input, as observed. Vertical line: the mean training profile.",
     alt="Three panels, one for each range of radii, with one row for each "
     "set of inputs: a filled marker with a bar, and for three of the rows "
     "two hollow markers and a black bar.",
