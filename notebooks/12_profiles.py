@@ -75,7 +75,7 @@ scores = Scores.of(predictions, seed=seed)
 record = partial(record, n=scores.n_galaxies)
 
 # %% [markdown]
-# This chapter is about architecture C with all inputs, the network of the last two chapters, and about galaxies of the test set, which were not used in training.
+# This chapter is about C, our ring network with aperture moments, with all inputs, the network of the last two chapters, and about galaxies of the test set, which were not used in training.
 
 # %%
 name = f"{BEST_VALUE}/all"

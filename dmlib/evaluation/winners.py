@@ -23,7 +23,7 @@ _PLACES = {"": ("all", "over all radii"), **{name: (name, words) for name, words
 _PLACES["inside"] = ("inside-beam", REGIMES["inside"])
 
 #: Beginnings of ids that stand for all accepted views, not for a group of them.
-_ALL_VIEWS = ("winner", "contest-hybrid-over-network", "contest-hybrid-over-curve")
+_ALL_VIEWS = ("winner", "contest-hybrid-over-network", "contest-hybrid-over-curve", "contest-talk-over-curve")
 
 
 def decided(difference: Estimate, sigmas: float = 2.0) -> np.ndarray:

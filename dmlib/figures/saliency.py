@@ -12,6 +12,7 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 
+from ..bootstrap import Estimate
 from ..observe.grid import SkyGrid
 from . import style
 from .panels import Arrays, Pairs, beside, curve, grid, picture, plain, radius_axis, row_labels, titles, two_rows, zero
@@ -182,6 +183,33 @@ def matrices(matrices: Arrays, edges: np.ndarray, radii: np.ndarray, medians: Ar
         for radius, row, middle in zip(radii, matrices[title], medians[title], strict=True):
             style.plotted(fig, title, output_radius=radius * u.kpc, **rings, share=row, median=middle * u.kpc)
     fig.colorbar(shown, ax=panels, label="share of a row per ln R", pad=0.02, shrink=0.9)
+    return fig
+
+
+def hidden(edges: np.ndarray, lost: Mapping[str, Sequence[Estimate]], radii: Sequence[float]) -> Figure:
+    """Change of the prediction when one ring of the image is hidden, against the ring's radius.
+
+    Parameters
+    ----------
+    edges : ndarray, shape (ring + 1,)
+        [kpc]
+    lost : mapping
+        What the ring is hidden behind -> for each of `radii` the mean absolute change of ln M, one value a ring.
+    radii : sequence of float
+        Of the outputs [kpc].
+
+    To see: two series of the same shape take both masses from the same pixels; else the larger mass lies further right.
+    """
+    fig, axes = style.new_figure(1, len(lost), height=3.8, ylabel=r"mean $|\Delta\ln M|$")
+    middle = 0.5 * (edges[1:] + edges[:-1])
+    for ax, (name, pair) in zip(axes, lost.items(), strict=True):
+        for radius, one, role in zip(radii, pair, ("stars", "dark_matter"), strict=True):
+            columns = {"ring": middle * u.kpc, "change": one.value, "error": one.error}
+            look = style.line(role, marker="o", markersize=3.5, linewidth=1.0)
+            curve(ax, f"{name}, {radius:.1f} kpc", columns, look, label=rf"$M(<{radius:.1f}$ kpc)", bars=True)
+            ax.hlines(one.value, edges[:-1], edges[1:], color=style.COLOURS[role], linewidth=0.8)
+        ax.set(xlabel="radius in the image [kpc]", title=f"hidden behind: {name}", xlim=(0, edges[-1]), ylim=(0, None))
+        ax.legend(loc="upper right", fontsize=8.5)
     return fig
 
 

@@ -28,6 +28,9 @@ import numpy as np
 #: Number of elements of D4.
 N_ORIENTATIONS = 8
 
+#: Images whose eight orientations are predicted at a time.
+AT_ONCE = 16
+
 
 def orient(images: np.ndarray, element: int) -> np.ndarray:
     """Images turned by one element of D4.
@@ -58,8 +61,9 @@ def orient_each(images: np.ndarray, elements: np.ndarray) -> np.ndarray:
     elements : ndarray of int, shape (n,)
     """
     out = np.empty_like(images)
-    for image, element, place in zip(images, elements, out, strict=True):
-        place[...] = orient(image, int(element))
+    for element in range(N_ORIENTATIONS):
+        same = np.flatnonzero(elements == element)
+        out[same] = orient(images[same], element)
     return out
 
 
@@ -69,8 +73,15 @@ def mean_over_orientations(predict: Callable[[np.ndarray], np.ndarray], images: 
     Parameters
     ----------
     predict : callable
-        Images, shape (n, y, x, channel), to an array of shape (n, k).
+        Images, shape (n, y, x, channel), to an array of shape (n, k). It is called with all orientations of a few
+        images, always the same number, so that a compiled function is compiled for one shape.
     images : ndarray, shape (n, y, x, channel)
     """
-    turned = (np.ascontiguousarray(orient(images, element)) for element in range(N_ORIENTATIONS))
-    return sum((np.asarray(predict(some), dtype=float) for some in turned), np.zeros(())) / N_ORIENTATIONS
+    size, found = min(AT_ONCE, len(images)), []
+    for start in range(0, len(images), AT_ONCE):
+        # The last images are repeated to fill the last batch.
+        some = images[np.minimum(np.arange(start, start + size), len(images) - 1)]
+        turned = np.concatenate([orient(some, element) for element in range(N_ORIENTATIONS)])
+        each = np.asarray(predict(turned), dtype=float).reshape(N_ORIENTATIONS, size, -1)
+        found.append(each.mean(axis=0)[: len(images) - start])
+    return np.concatenate(found)

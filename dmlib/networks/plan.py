@@ -156,6 +156,9 @@ class Architecture:
 
 _HERE = "dmlib.networks.architectures"
 
+#: How the training of C, and of C without one of its parts, differs from a profile's.
+_C: Mapping[str, Mapping[str, Any]] = {"quick": {"epochs": 30, "members": 3, "weight_decay": 0.1}}
+
 #: The registry, in the order of the book. To add an architecture, write a module with its builder and add a row.
 ARCHITECTURES: dict[str, Architecture] = {
     architecture.name: architecture
@@ -166,10 +169,7 @@ ARCHITECTURES: dict[str, Architecture] = {
             *("B", f"{_HERE}.b:build", "B", "our own: residual, 3x3, global pooling", 2.0),
             changes={"quick": {"epochs": 20, "weight_decay": 0.1}},
         ),
-        Architecture(
-            *("C", f"{_HERE}.c:build", "C", "our own: stems for light and HI, rings about the centre"),
-            changes={"quick": {"epochs": 30, "members": 3, "weight_decay": 0.1}},
-        ),
+        Architecture(*("C", f"{_HERE}.c:build", "C", "our own: ring network with aperture moments"), changes=_C),
         Architecture(
             *("E", f"{_HERE}.e:build", "E", "our own: equivariant under rotations and reflections", 2.0),
             changes={"quick": {"epochs": 24, "weight_decay": 0.1}},
@@ -181,18 +181,33 @@ ARCHITECTURES: dict[str, Architecture] = {
     )
 }
 
+#: C without one of its two branches: trained as C is, to tell what each of them brings.
+ABLATIONS: dict[str, Architecture] = {
+    ablation.name: ablation
+    for ablation in (
+        Architecture(
+            *("C_no_convolutions", f"{_HERE}.c:without_convolutions", "C without convolutions"),
+            *("C with its aperture moments only", 0.5, _C),
+        ),
+        Architecture(
+            *("C_no_apertures", f"{_HERE}.c:without_apertures", "C without apertures"),
+            *("C with its ring convolutions only", 0.7, _C),
+        ),
+    )
+}
+
 
 def architecture(name: str) -> Architecture:
-    """Entry of the registry.
+    """An architecture of the registry, or an ablation.
 
     Raises
     ------
     NetworkError
         For an unknown name.
     """
-    if name not in ARCHITECTURES:
-        raise NetworkError(f"there is no architecture '{name}': choose {', '.join(ARCHITECTURES)}.")
-    return ARCHITECTURES[name]
+    if name not in ARCHITECTURES | ABLATIONS:
+        raise NetworkError(f"there is no architecture '{name}': choose {', '.join(ARCHITECTURES | ABLATIONS)}.")
+    return (ARCHITECTURES | ABLATIONS)[name]
 
 
 @dataclass(frozen=True)
@@ -227,7 +242,8 @@ def plan(settings: Settings, n_train: int | None = None) -> list[Entry]:
         curve.
     """
     profile = settings.profile
-    entries = [Entry(f"{name}/all", name, "all", each.schedule(profile)) for name, each in ARCHITECTURES.items()]
+    every = ARCHITECTURES | ABLATIONS
+    entries = [Entry(f"{name}/all", name, "all", each.schedule(profile)) for name, each in every.items()]
     lean = replace(ARCHITECTURES[BEST_VALUE].schedule(profile), members=_MEMBERS_ELSEWHERE[profile])
     entries += [Entry(f"{BEST_VALUE}/{inputs}", BEST_VALUE, inputs, lean) for inputs in INPUTS]
     if n_train:

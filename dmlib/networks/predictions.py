@@ -295,9 +295,10 @@ def predict_baselines(dataset: DataSet, rows: np.ndarray, seed: int) -> Iterator
     Prediction
         ``baseline/<name>`` of each baseline from all inputs, ``linear/photometry``, ``boosted/hi`` and so on of the
         regressions from fewer inputs, and ``linear/learning_curve/<n>`` of the linear one for the galaxies of the
-        networks' learning curve.
+        networks' learning curve; and those of `dmlib.networks.ablation`.
     """
     from ..baselines import BASELINES, REGRESSIONS, linear, make_task
+    from .ablation import predict_from_moments
 
     galaxy = np.asarray(dataset.table["subhalo_id"])[dataset.rows("train")]
     for inputs in ("all", "photometry", "hi"):
@@ -317,6 +318,7 @@ def predict_baselines(dataset: DataSet, rows: np.ndarray, seed: int) -> Iterator
                 fewer = replace(task, x=task.x[some], y=task.y[some], group=task.group[some])
                 attributes = about | {"galaxies": n, "seconds": np.nan}
                 yield Prediction(f"linear/learning_curve/{n}", np.exp(linear(fewer)), attributes=attributes)
+    yield from predict_from_moments(dataset, rows, seed)
 
 
 def correlation(errors: np.ndarray) -> np.ndarray:

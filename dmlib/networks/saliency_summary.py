@@ -1,12 +1,10 @@
-"""Summaries of saliency over many views: stacks, rings of the image, kinds of input, likeness, occlusion."""
+"""Summaries of saliency over many views: stacks, rings of the image, kinds of input, likeness."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from itertools import pairwise
 
-import keras
 import numpy as np
 from scipy.ndimage import gaussian_filter, map_coordinates
 from scipy.stats import spearmanr
@@ -17,11 +15,15 @@ from ..embedded import relations
 from ..observe.grid import SkyGrid
 from . import saliency
 from .architectures.c import ring_weights
+from .augment import N_ORIENTATIONS, orient
 from .models import Network
 from .saliency import Saliency
 
 #: Maximum number of training views from which the spread of a pixel is measured (each in eight orientations).
 SPREAD_VIEWS = 900
+
+#: Views whose slopes for all outputs are held at a time.
+VIEWS = 32
 
 #: Edges of rings on the sky [kpc], as fine as pixels of 2 kpc allow at the centre; the image's corners are left out.
 RING_EDGES = np.array([0.0, 2.0, 4.0, 6.0, 8.5, 12.0, 16.5, 22.0, 29.0, 38.0, 50.0, 64.0])
@@ -48,10 +50,18 @@ class Sensitivity:
         Indices of the outputs that are compared.
     of_outputs : Saliency
         Saliency of these outputs.
-    slopes : ndarray, shape (n, all outputs, y, x, channel)
+    slopes : ndarray, shape (n, compared outputs, y, x, channel)
         d(ln M)/d(input).
     spread : ndarray, shape (y, x, channel)
         Typical difference between galaxies in each pixel, see `typical_spread`.
+    mean : ndarray, shape (y, x, channel)
+        Mean image of the training views in all orientations, for `dmlib.networks.occlusion`.
+    rings : ndarray, shape (n, all outputs, ring, channel)
+        Sum of the absolute slopes, each times the `spread` of its pixel, in rings about the centre, see `by_ring`.
+    plain_rings : ndarray, shape (n, all outputs, ring)
+        The same of the absolute slopes alone, over all channels.
+    total : ndarray, shape (all outputs, channel)
+        Mean over views of the sum of the absolute slopes times the spread over the whole image.
     groups : dict
         Indices of the channels by kind of input, see `kinds`.
     galaxy : ndarray of int, shape (n,)
@@ -74,9 +84,11 @@ class Sensitivity:
         self.inputs = dataset.inputs(self.rows, net.channels)
         self.outputs = [int(np.abs(dataset.radii - radius).argmin()) for radius in radii]
         self.of_outputs = Saliency(net.model, self.outputs, net.std)
-        self.slopes = Saliency(net.model, range(len(dataset.radii)), net.std).gradient(self.inputs)
         train = dataset.rows("train")
-        self.spread = typical_spread(dataset.inputs(train[:: -(-len(train) // SPREAD_VIEWS)], net.channels))
+        some = dataset.inputs(train[:: -(-len(train) // SPREAD_VIEWS)], net.channels)
+        self.spread = typical_spread(some)
+        self.mean = np.mean([orient(some.mean(axis=0), element) for element in range(N_ORIENTATIONS)], axis=0)
+        self._measure(Saliency(net.model, range(len(dataset.radii)), net.std))
         self.groups = kinds(net.channels)
         self.galaxy = np.asarray(dataset.table["subhalo_id"])[self.rows]
         self.n = len(np.unique(self.galaxy))
@@ -86,10 +98,19 @@ class Sensitivity:
         """Radii of the outputs that are compared [kpc]."""
         return self.dataset.radii[self.outputs]
 
-    @property
-    def weighted(self) -> np.ndarray:
-        """Absolute slopes times the typical difference in each pixel, shape of `slopes`."""
-        return np.abs(self.slopes) * self.spread.astype(np.float32)
+    def _measure(self, every: Saliency) -> None:
+        """Sum the slopes of all outputs over rings, some views at a time: all of them would need gigabytes."""
+        spread, found = self.spread.astype(np.float32), []
+        for start in range(0, len(self.inputs), VIEWS):
+            slopes = every.gradient(self.inputs[start : start + VIEWS])
+            compared = slopes[:, self.outputs]
+            size = np.abs(slopes, out=slopes)
+            plain = by_ring(size.sum(axis=-1), self.dataset.grid)
+            size *= spread
+            rings = np.stack([by_ring(size[..., c], self.dataset.grid) for c in range(size.shape[-1])], axis=-1)
+            found.append((compared, rings, plain, size.sum(axis=(2, 3))))
+        self.slopes, self.rings, self.plain_rings, total = map(np.concatenate, zip(*found, strict=True))
+        self.total = total.mean(axis=0)
 
     @property
     def seen(self) -> np.ndarray:
@@ -129,7 +150,7 @@ def four_methods(sensitivity: Sensitivity, n: int, *, draws: int, steps: int, se
     maps = sensitivity.of_outputs
     lit, faint = saliency.lit(few, channels), saliency.faint_sky(few, channels)
     return {
-        "gradient": largest(sensitivity.slopes[:n, sensitivity.outputs]),
+        "gradient": largest(sensitivity.slopes[:n]),
         "SmoothGrad": largest(maps.smooth_gradient(few, draws=draws, seed=seed, where=lit)),
         "integrated": largest(maps.integrated_gradient(few, baseline=faint, steps=steps)),
         "Grad-CAM": np.abs(maps.grad_cam(few)),
@@ -159,7 +180,7 @@ def randomised(sensitivity: Sensitivity, n: int, *, seed: int) -> list[tuple[str
     list of (layer, maps)
         Maps of shape (n, outputs, y, x), see `largest`.
     """
-    learned = largest(sensitivity.slopes[:n, sensitivity.outputs])
+    learned = largest(sensitivity.slopes[:n])
     steps = sensitivity.of_outputs.cascade_gradients(sensitivity.inputs[:n], seed=seed, every=2)
     return [("learned", learned), *((name, largest(slopes)) for name, slopes in steps)]
 
@@ -170,7 +191,7 @@ def stack(sensitivity: Sensitivity) -> dict[str, np.ndarray]:
     angle, m_hi = table["position_angle"].to_value("deg"), table["m_hi"].to_value("Msun")
     size = np.where(m_hi > 0, relations.hi_radius(np.maximum(m_hi, 1.0)), 0.0)
     good = np.isfinite(angle) & (size > 3.0)
-    weighted = sensitivity.weighted[good][:, sensitivity.outputs]
+    weighted = np.abs(sensitivity.slopes[good]) * sensitivity.spread.astype(np.float32)
     stacks = {}
     for name, k in sensitivity.groups.items():
         turned = align(weighted[..., k].sum(axis=-1), sensitivity.dataset.grid, angle[good], size[good])
@@ -268,70 +289,8 @@ def median_radius(rings: np.ndarray, edges: np.ndarray = RING_EDGES) -> np.ndarr
 
 def half_radii(sensitivity: Sensitivity, group: str | None = None) -> np.ndarray:
     """`median_radius` of the weighted slopes of one kind of input (default all), shape (n, all outputs)."""
-    chosen = sensitivity.groups[group] if group else list(range(sensitivity.inputs.shape[-1]))
-    size = np.einsum("nkyxc,yxc->nkyx", np.abs(sensitivity.slopes[..., chosen]), sensitivity.spread[..., chosen])
-    return median_radius(by_ring(size, sensitivity.dataset.grid))
-
-
-def exchange_rings(sensitivity: Sensitivity, *, seed: int) -> np.ndarray:
-    """Change of every output when one ring of the image is replaced by another galaxy's.
-
-    Returns
-    -------
-    ndarray, shape (n, all outputs, ring)
-    """
-    net, fill = sensitivity.net, strangers(sensitivity, seed)
-    change = occlude(net.model, sensitivity.inputs, sensitivity.dataset.grid, fill=fill)
-    return (change * net.std).transpose(0, 2, 1)
-
-
-def exchange_groups(sensitivity: Sensitivity, *, seed: int) -> dict[str, np.ndarray]:
-    """R.m.s. change of each output when one kind of input is another galaxy's, name -> shape (all outputs,)."""
-    net, inputs = sensitivity.net, sensitivity.inputs
-    other, before = strangers(sensitivity, seed), saliency.predicted(net.model, inputs)
-    changes = {}
-    for name, k in sensitivity.groups.items():
-        altered = inputs.copy()
-        altered[..., k] = other[..., k]
-        change = (saliency.predicted(net.model, altered) - before) * net.std
-        changes[name] = np.sqrt((change**2).mean(axis=0))
-    return changes
-
-
-def strangers(sensitivity: Sensitivity, seed: int) -> np.ndarray:
-    """A view of another galaxy for each view, shape of the inputs."""
-    rng = np.random.default_rng(seed)
-    galaxy = sensitivity.galaxy
-    return sensitivity.inputs[[rng.choice(np.flatnonzero(galaxy != one)) for one in galaxy]]
-
-
-def occlude(
-    model: keras.Model, inputs: np.ndarray, grid: SkyGrid, *, fill: np.ndarray, edges: np.ndarray = RING_EDGES
-) -> np.ndarray:
-    """Change of every output when one ring of the image is replaced: a test of gradients without gradients.
-
-    Parameters
-    ----------
-    model : keras.Model
-    inputs : ndarray, shape (n, y, x, channel)
-    grid : SkyGrid
-    fill : ndarray
-        Content of the ring: an empty sky, shape (channel,), or other views, shape of `inputs`.
-    edges : ndarray
-        Of the rings [kpc]; a pixel belongs to the ring in which its centre lies.
-
-    Returns
-    -------
-    ndarray, shape (n, ring, k)
-        New prediction minus the old one.
-    """
-    radius = np.hypot(*grid.mesh())[..., None]
-    before = saliency.predicted(model, inputs)
-    changes = []
-    for low, high in pairwise(edges):
-        altered = np.where((radius >= low) & (radius < high), np.asarray(fill, dtype=np.float32), inputs)
-        changes.append(saliency.predicted(model, altered) - before)
-    return np.stack(changes, axis=1)
+    chosen = sensitivity.groups[group] if group else slice(None)
+    return median_radius(sensitivity.rings[..., chosen].sum(axis=-1))
 
 
 def rank_correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dmlib.dataset.read import INPUT_SETS
-from dmlib.networks import NetworkError
+from dmlib.networks import NetworkError, augment
 from dmlib.networks.augment import N_ORIENTATIONS, mean_over_orientations, orient, orient_each
 from dmlib.networks.models import in_convolutions, multiplications
 from dmlib.networks.plan import ARCHITECTURES, Schedule, architecture, plan
@@ -101,6 +101,22 @@ def test_the_mean_over_orientations_does_not_depend_on_the_orientation():
     for k in range(8):
         np.testing.assert_allclose(mean_over_orientations(predict, orient(picture, k)), expected)
     assert not np.allclose(predict(picture), expected)
+
+
+def test_the_mean_over_orientations_asks_for_one_shape_and_mixes_no_images(monkeypatch):
+    monkeypatch.setattr(augment, "AT_ONCE", 4)
+    rng = np.random.default_rng(2)
+    pictures, weights = rng.random((10, 4, 4, 1)), rng.random((16, 3))
+    shapes = set()
+
+    def predict(images):
+        shapes.add(images.shape)
+        return images.reshape(len(images), -1) @ weights
+
+    each = [sum(predict(orient(pictures[k : k + 1], element)) for element in range(8))[0] / 8 for k in range(10)]
+    shapes.clear()
+    np.testing.assert_allclose(mean_over_orientations(predict, pictures), each)
+    assert shapes == {(32, 4, 4, 1)}
 
 
 def test_apertures_do_not_depend_on_the_orientation(keras, c):

@@ -105,7 +105,7 @@ def test_gradcam_of_mean_pooling_is_the_weighted_sum_of_the_maps(keras, saliency
     assert found.shape == (5, 2, *SHAPE[:2])
 
 
-def test_a_network_that_uses_the_centre_only_is_recognised(saliency, saliency_summary, images):
+def test_a_network_that_uses_the_centre_only_is_recognised(saliency, saliency_summary, occlusion, images):
     model, inside = central()
     found = saliency.Saliency(model, [0, 1]).gradient(images)
     size = np.abs(found).sum(axis=(0, -1))
@@ -115,14 +115,14 @@ def test_a_network_that_uses_the_centre_only_is_recognised(saliency, saliency_su
     rings = saliency_summary.by_ring(found.sum(axis=-1), GRID, edges)
     radius = saliency_summary.median_radius(rings, edges)
     assert np.all(radius[:, 0] < 4.5) and np.all(radius[:, 1] > 6.0)
-    change = saliency_summary.occlude(model, images, GRID, fill=np.zeros(2), edges=edges)
+    change = occlusion.occlude(model, images, GRID, fill=np.zeros(2), edges=edges)
     assert np.abs(change[:, 2, 0]).max() == 0 and np.abs(change[:, 0, 0]).min() > 0
 
 
-def test_occlusion_of_a_linear_network_is_the_sum_of_its_weights(saliency_summary, images):
+def test_occlusion_of_a_linear_network_is_the_sum_of_its_weights(occlusion, images):
     model, weights = linear()
     edges = np.array([0.0, 5.0, 9.0])
-    change = saliency_summary.occlude(model, images, GRID, fill=np.zeros(2), edges=edges)
+    change = occlusion.occlude(model, images, GRID, fill=np.zeros(2), edges=edges)
     ring = np.hypot(*GRID.mesh()) < 5.0
     expected = -np.einsum("nyxc,kyxc->nk", images * ring[..., None], weights)
     np.testing.assert_allclose(change[:, 0], expected, rtol=1e-3, atol=1e-4)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 from astropy import units as u
 from astropy.table import QTable
 
 from dmlib.observe.grid import SkyGrid
-from saliency_networks import SHAPE, central, linear
+from saliency_networks import SHAPE, central, convolutional, linear
 
 CHANNELS = ("r", "moment0")
 
@@ -37,30 +39,68 @@ def toy(summary, model, n_outputs):
     return summary.Sensitivity(net, dataset, (1.0, 100.0))
 
 
+@pytest.mark.parametrize("views", [5, 100])
+def test_sums_in_rings_are_those_of_all_slopes_however_many_are_held_at_a_time(
+    saliency, saliency_summary, monkeypatch, views
+):
+    monkeypatch.setattr(saliency_summary, "VIEWS", views)
+    question = toy(saliency_summary, convolutional(branch=True), 2)
+    slopes = saliency.Saliency(question.net.model, [0, 1]).gradient(question.inputs)
+    weighted, grid = np.abs(slopes) * question.spread, question.dataset.grid
+    np.testing.assert_allclose(question.slopes, slopes, rtol=1e-5, atol=1e-9)
+    np.testing.assert_allclose(question.total, weighted.sum(axis=(2, 3)).mean(axis=0), rtol=1e-4)
+    np.testing.assert_allclose(
+        question.plain_rings, saliency_summary.by_ring(np.abs(slopes).sum(axis=-1), grid), rtol=1e-4
+    )
+    for channel in range(2):
+        rings = saliency_summary.by_ring(weighted[..., channel], grid)
+        np.testing.assert_allclose(question.rings[..., channel], rings, rtol=1e-4)
+
+
+def test_hiding_a_ring_that_an_output_does_not_use_changes_nothing(occlusion, saliency_summary):
+    model, inside = central()
+    question = toy(saliency_summary, model, 2)
+    for fill in (question.mean, np.zeros(2)):
+        change = np.abs(occlusion.hide_rings(question, fill=fill))
+        radius = np.hypot(*question.dataset.grid.mesh())
+        edges = saliency_summary.RING_EDGES
+        for k, (low, high) in enumerate(pairwise(edges)):
+            ring = (radius >= low) & (radius < high)
+            assert (change[:, 0, k].max() > 1e-4) == bool((ring & inside).any())
+            assert (change[:, 1, k].max() > 1e-4) == bool((ring & ~inside).any())
+
+
+def test_the_mean_image_is_the_same_from_all_sides(saliency_summary):
+    mean = toy(saliency_summary, linear()[0], 3).mean
+    np.testing.assert_allclose(mean, np.rot90(mean), atol=1e-6)
+    np.testing.assert_allclose(mean, mean[:, ::-1], atol=1e-6)
+    assert mean.shape == SHAPE and np.ptp(mean) > 0
+
+
 def test_the_nearest_outputs_are_compared(saliency_summary):
     question = toy(saliency_summary, linear()[0], 3)
     assert question.outputs == [0, 2] and question.n == 8
-    assert question.slopes.shape == (24, 3, *SHAPE)
+    assert question.slopes.shape == (24, 2, *SHAPE)
     assert question.groups == {"starlight": [0], "HI column": [1]}
 
 
-def test_strangers_are_views_of_other_galaxies(saliency_summary):
+def test_strangers_are_views_of_other_galaxies(occlusion, saliency_summary):
     question = toy(saliency_summary, linear()[0], 3)
-    other = saliency_summary.strangers(question, seed=2)
+    other = occlusion.strangers(question, seed=2)
     which = [int(np.flatnonzero((question.inputs == image).all(axis=(1, 2, 3)))[0]) for image in other]
     assert np.all(question.galaxy[which] != question.galaxy)
 
 
-def test_exchanging_an_unused_kind_of_input_changes_nothing(saliency_summary):
+def test_exchanging_an_unused_kind_of_input_changes_nothing(occlusion, saliency_summary):
     model, _ = linear()
     kernel, constants = model.get_weights()
     kernel.reshape(*SHAPE, 3)[..., 1, :] = 0.0
     model.set_weights([kernel, constants])
-    changes = saliency_summary.exchange_groups(toy(saliency_summary, model, 3), seed=1)
+    changes = occlusion.exchange_groups(toy(saliency_summary, model, 3), seed=1)
     assert np.all(changes["HI column"] < 1e-5) and np.all(changes["starlight"] > 1.0)
 
 
-def test_half_radii_tell_an_inner_from_an_outer_output(saliency_summary):
+def test_half_radii_tell_an_inner_from_an_outer_output(occlusion, saliency_summary):
     question = toy(saliency_summary, central()[0], 2)
     for group in (None, "starlight", "HI column"):
         half = saliency_summary.half_radii(question, group)
@@ -68,7 +108,7 @@ def test_half_radii_tell_an_inner_from_an_outer_output(saliency_summary):
         assert np.all(half[:, 0] < 5.0) and np.all(half[:, 1] > 6.0)
     ratio, _, low = saliency_summary.bootstrap_ratio(half[:, 1], half[:, 0], question.galaxy, seed=1)
     assert 1.5 < low < ratio
-    change = saliency_summary.exchange_rings(question, seed=1)
+    change = occlusion.exchange_rings(question, seed=1)
     assert change.shape == (24, 2, len(saliency_summary.RING_EDGES) - 1)
     assert np.all(
         saliency_summary.median_radius(np.abs(change))[:, 0] < saliency_summary.median_radius(np.abs(change))[:, 1]

@@ -1,4 +1,4 @@
-"""Architecture C, our own: separate stems for light and HI, and a branch that measures in rings about the centre.
+"""Architecture C, our *ring network with aperture moments*: convolutions pooled in rings, and moments in apertures.
 
 The talk names C but does not define it. Ours tests what it brings to tell the network what we know: that light and gas
 are different measurements, that the image's centre is the galaxy's, that a galaxy may be turned and reflected, and that
@@ -36,6 +36,22 @@ def build(channels: Sequence[str], pixels: int, outputs: int) -> keras.Model:
     other has moments in apertures and dense layers.
     """
     image = keras.Input((pixels, pixels, len(channels)), name="image")
+    return _end(image, [_rings(image, channels), *_moments(image, channels)], outputs, "C")
+
+
+def without_convolutions(channels: Sequence[str], pixels: int, outputs: int) -> keras.Model:
+    """C with its moments in apertures only: an ablation."""
+    image = keras.Input((pixels, pixels, len(channels)), name="image")
+    return _end(image, _moments(image, channels), outputs, "C_no_convolutions")
+
+
+def without_apertures(channels: Sequence[str], pixels: int, outputs: int) -> keras.Model:
+    """C with its convolutions only: an ablation."""
+    image = keras.Input((pixels, pixels, len(channels)), name="image")
+    return _end(image, [_rings(image, channels)], outputs, "C_no_apertures")
+
+
+def _rings(image: keras.KerasTensor, channels: Sequence[str]) -> keras.KerasTensor:
     light = [k for k, name in enumerate(channels) if not name.startswith("moment")]
     gas = [k for k, name in enumerate(channels) if name.startswith("moment")]
     stems = [
@@ -45,15 +61,21 @@ def build(channels: Sequence[str], pixels: int, outputs: int) -> keras.Model:
     ]
     x = layers.Concatenate()(stems) if len(stems) > 1 else stems[0]
     x = RingMeans()(_convolve(x, 64, 3, 2))
-    x = layers.Dropout(0.3)(layers.Dense(32, activation="relu")(x))
+    return layers.Dropout(0.3)(layers.Dense(32, activation="relu")(x))
 
+
+def _moments(image: keras.KerasTensor, channels: Sequence[str]) -> list[keras.KerasTensor]:
     y = Standardise(dtype="float32")(Apertures(channels, dtype="float32")(image))
     y = straight = layers.Dropout(0.05)(y)
     for units in (128, 128):
         y = layers.Dropout(0.2)(layers.Dense(units, activation="gelu")(y))
     # The direct path is a linear regression on the moments; the other layers learn its residuals.
-    y = layers.Concatenate()([x, y, straight])
-    return keras.Model(image, layers.Dense(outputs, dtype="float32", name="ln_m_dm")(y), name="C")
+    return [y, straight]
+
+
+def _end(image: keras.KerasTensor, parts: list[keras.KerasTensor], outputs: int, name: str) -> keras.Model:
+    y = layers.Concatenate()(parts) if len(parts) > 1 else parts[0]
+    return keras.Model(image, layers.Dense(outputs, dtype="float32", name="ln_m_dm")(y), name=name)
 
 
 def _convolve(x: keras.KerasTensor, filters: int, kernel: int, stride: int) -> keras.KerasTensor:
