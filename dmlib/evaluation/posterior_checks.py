@@ -127,7 +127,7 @@ def conformal_factor(z: np.ndarray, subhalo_id: np.ndarray, level: float) -> np.
     ndarray
         Infinite where there are too few galaxies for the level.
     """
-    galaxies, member = np.unique(subhalo_id, return_inverse=True)
+    member = np.unique(subhalo_id, return_inverse=True)[1]
     share = 1.0 / np.bincount(member)[member]
     out = np.full(z.shape[1], np.inf)
     for k, column in enumerate(np.abs(z).T):
