@@ -47,7 +47,7 @@ def test_docstrings_can_be_set(repository, plain_marks):
 
 
 @pytest.mark.parametrize("strict", [False, True])
-def test_a_slip_in_a_docstring_stops_the_book_only_when_asked_to(strict, plain_marks, repository, tmp_path, monkeypatch):
+def test_a_slip_in_a_docstring_stops_the_book_only_when_asked_to(strict, repository, tmp_path, monkeypatch):
     """Sphinx counts the warnings that make it fail: one that is hidden must not be counted."""
     for name in ("DMLIB_STRICT_DOCSTRINGS", "PYTHONWARNINGS"):
         monkeypatch.delenv(name, raising=False)
