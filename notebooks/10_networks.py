@@ -219,17 +219,13 @@ show(
 # removes this part and no other. We measure it on validation galaxies, for networks with random weights and for the trained ones (not for ResNet50, which is slow).
 
 # %%
-symmetry = symmetry_rows(
-    load.models(settings),
-    dataset,
-    [name for name in ARCHITECTURES if name != "ResNet50"],
-    seed=seed,
-)
-show_table(
-    Table(rows=symmetry),
-    {"untrained": ".1g", "trained": ".1g", "error": ".3f"},
-    rows=len(symmetry),
-)
+some = [name for name in ARCHITECTURES if name != "ResNet50"]
+models = load.models(settings)
+symmetry = symmetry_rows(models, dataset, some, seed=seed)
+
+# %%
+formats = {"untrained": ".1g", "trained": ".1g", "error": ".3f"}
+show_table(Table(rows=symmetry), formats, rows=len(symmetry))
 
 # %%
 for row in symmetry:
