@@ -240,7 +240,8 @@ for row in symmetry:
 
 # %% [markdown]
 # *Error* is the r.m.s. error of the average over orientations, in the same units. With random weights the output of A changes by {num}`net-a-equivariance-untrained:.2g` when the image is turned, that
-# of E by {num}`net-e-equivariance-untrained:.1g`, which is rounding. After training with augmentation A still changes by {num}`net-a-equivariance-trained:.2g`, B by
+# of E by {num}`net-e-equivariance-untrained:.1g`, which is rounding. (The output of an untrained network differs little from galaxy to galaxy, so that its number
+# is small in any case.) After training with augmentation the output of A changes by {num}`net-a-equivariance-trained:.2g`, B by
 # {num}`net-b-equivariance-trained:.2g` and C by {num}`net-c-equivariance-trained:.2g`, E by {num}`net-e-equivariance-trained:.1g`. Exact symmetry does not mean accuracy: whether E
 # errs less is measured below.
 #
