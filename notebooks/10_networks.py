@@ -257,17 +257,13 @@ show(
 # removes this part and no other. We measure it on validation galaxies, for networks with random weights and for the trained ones (not for ResNet50, which is slow).
 
 # %%
-symmetry = symmetry_rows(
-    load.models(settings),
-    dataset,
-    [name for name in ARCHITECTURES if name != "ResNet50"],
-    seed=seed,
-)
-show_table(
-    Table(rows=symmetry),
-    {"untrained": ".1g", "trained": ".1g", "error": ".3f"},
-    rows=len(symmetry),
-)
+some = [name for name in ARCHITECTURES if name != "ResNet50"]
+models = load.models(settings)
+symmetry = symmetry_rows(models, dataset, some, seed=seed)
+
+# %%
+formats = {"untrained": ".1g", "trained": ".1g", "error": ".3f"}
+show_table(Table(rows=symmetry), formats, rows=len(symmetry))
 
 # %%
 for row in symmetry:
@@ -282,7 +278,8 @@ for row in symmetry:
 
 # %% [markdown]
 # *Error* is the r.m.s. error of the average over orientations, in the same units. With random weights the output of A changes by {num}`net-a-equivariance-untrained:.2g` when the image is turned, that
-# of E by {num}`net-e-equivariance-untrained:.1g`, which is rounding. After training with augmentation A still changes by {num}`net-a-equivariance-trained:.2g`, B by
+# of E by {num}`net-e-equivariance-untrained:.1g`, which is rounding. (The output of an untrained network differs little from galaxy to galaxy, so that its number
+# is small in any case.) After training with augmentation the output of A changes by {num}`net-a-equivariance-trained:.2g`, B by
 # {num}`net-b-equivariance-trained:.2g` and C by {num}`net-c-equivariance-trained:.2g`, E by {num}`net-e-equivariance-trained:.1g`. Exact symmetry does not mean accuracy: whether E
 # errs less is measured below.
 #
