@@ -72,6 +72,7 @@ from dmlib.networks.train import one_batch, overfit
 from dmlib.results import recorder
 from dmlib.settings import Settings
 
+# %%
 settings = Settings(
     universe=universe, profile=profile, seed=seed, base_path=base_path
 )
@@ -154,6 +155,7 @@ record(
     statement="Members of each ensemble of the reference trainings, "
     "ResNet50 excepted",
 )
+# %%
 rows = architecture_rows(index, dataset)
 show_table(
     Table(rows=rows),
@@ -622,6 +624,9 @@ show(
     n=scores.n_galaxies,
 )
 
+# %% [markdown]
+# Read {numref}`fig-networks-pairs` along a row: a blue cell means that this method has the smaller error on the same galaxies, by more than two standard deviations.
+
 # %%
 ranked = [name for name in pairs.names if name in nets]
 first, second = ranked[:2]
@@ -642,6 +647,8 @@ record(
 record(
     "net-best-others", len(nets) - 1, statement="Networks beside the best one"
 )
+
+# %%
 for name in nets:
     short = name.removesuffix("/all").lower()
     record(
@@ -667,7 +674,7 @@ record(
 print(pairs.names, "undecided beside the best:", pairs.tied())
 
 # %% [markdown]
-# Read {numref}`fig-networks-pairs` along a row: a blue cell means that this method has the smaller error on the same galaxies, by more than two standard deviations. The smallest error of a network is
+# The smallest error of a network is
 # {num}`net-best-error:.3f±`; the next network differs from it by {num}`net-best-lead:+.3f±`, and of the {num}`net-best-others` others {num}`net-best-tied` cannot be told apart from it. ResNet50 differs from the best other network by {num}`net-resnet50-less-best:+.3f±`,
 # for {num}`net-resnet50-cost:.1f` times its training time. With fifteen or more pairs one of them is expected to exceed two standard deviations by chance alone, so a single coloured cell is weak evidence.
 #

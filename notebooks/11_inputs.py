@@ -98,6 +98,8 @@ ideal = {} if floor is None else floor.masses
 equal = predictions.equally(trained)
 scores = Scores.of(equal, also=ideal, seed=seed)
 network = BEST_VALUE
+
+# %%
 record(
     "inputs-reference",
     int(reference.predictions is not None),

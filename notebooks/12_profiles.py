@@ -233,6 +233,7 @@ for label, title in zip(("first", "second"), two, strict=True):
     error = each[ids == two[title]][0]
     say = f"Mean |dM/M| from 5 to 50 kpc of {title}"
     record(f"profiles-error-{label}", error, statement=say, n=1)
+# %%
 say = "of profiles in which the mass falls with radius, test views"
 networks = [
     p.m_dm for p in predictions.groups.values() if p.members_ln is not None
@@ -245,6 +246,7 @@ for kind in ("linear", "boosted"):
     record(
         f"profiles-falling-{kind}", falling, statement=f"Share {say}, {kind}"
     )
+# %%
 rough = {
     "network": ours.m_dm,
     "linear": predictions["baseline/linear"].m_dm,
@@ -257,6 +259,7 @@ for kind, mass in rough.items():
         np.nanmedian(derived.roughness(mass)),
         statement=f"Median r.m.s. second difference of ln M, {kind}",
     )
+# %%
 impossible = 1.0 - np.mean(
     [
         derived.rising(

@@ -17,8 +17,8 @@ from pydantic import ValidationError
 
 from dataset_tree import copy_tree, few_galaxies, overwrite, particles_of, remove_gas, unlink
 from dmlib import targets as target_module
+from dmlib.dataset import SPLITS, straddling
 from dmlib.dataset import build as build_module
-from dmlib.dataset import straddling
 from dmlib.dataset.build import build
 from dmlib.dataset.read import HI_CHANNELS, INPUT_SETS, ln_mass, read_dataset
 from dmlib.dataset.views import DatasetError, Observer, Recipe
@@ -264,9 +264,9 @@ class TestReading:
 
     def test_sides_cover_all_views_once(self, reference):
         dataset = read_dataset(reference)
-        rows = np.concatenate([dataset.rows(side) for side in ("train", "validation", "test")])
+        rows = np.concatenate([dataset.rows(side) for side in SPLITS])
         np.testing.assert_array_equal(np.sort(rows), dataset.rows())
-        with pytest.raises(DatasetError, match="train, validation, test, not 'exam'"):
+        with pytest.raises(DatasetError, match="train, validation, test, calibration, not 'exam'"):
             dataset.rows("exam")
 
     def test_channels_by_name(self, reference):
