@@ -155,13 +155,18 @@ record(
     statement="Members of each ensemble of the reference trainings, "
     "ResNet50 excepted",
 )
+
 # %%
 rows = architecture_rows(index, dataset)
+
+# %%
 show_table(
     Table(rows=rows),
     {"in convolutions": ".0%", "multiplications": ".1e", "seconds": ".0f"},
     rows=len(rows),
 )
+
+# %%
 record(
     "net-a-convolutional",
     100 * rows[0]["in convolutions"],
@@ -428,6 +433,8 @@ show(
 final = Scores.of(predictions, also=ideal, seed=seed)
 whole = Scores.of(own, also=ideal, seed=seed)
 run = Scores.of(own.equally(), also=ideal, seed=seed)
+
+# %%
 for name, label in names.items():
     id = name.replace("/all", "").replace("/", "-").lower()
     for region in ("inner", "intermediate", "outer"):
@@ -591,6 +598,8 @@ for row in rows:
 # %%
 compared = [*nets, "baseline/boosted", "baseline/linear", "baseline/mean"]
 pairs = pairs_of(scores, compared)
+
+# %%
 costs = {
     f"{row['name']}/all": {
         "members": len(scores_members),
@@ -691,6 +700,8 @@ same = repeat(
     {n: scores.of_members(predictions[n].members_ln) for n in nets},
     {n: run.of_members(own[n].members_ln) for n in nets},
 )
+
+# %%
 show_table(
     Table(
         rows=[

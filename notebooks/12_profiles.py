@@ -228,6 +228,9 @@ show(
     n=len(two),
 )
 
+# %% [markdown]
+# {numref}`fig-profiles-single` shows the two galaxies. How large are their errors, and can such profiles exist?
+
 # %%
 for label, title in zip(("first", "second"), two, strict=True):
     error = each[ids == two[title]][0]
@@ -281,11 +284,11 @@ record("profiles-falling-drawn", impossible, statement=say, n=len(two))
 #
 # An enclosed mass cannot fall with radius, since that would be a negative density. Twenty numbers that are predicted independently know nothing of this. The regressions of {doc}`10_networks` predict them so, and of their profiles for the test views {num}`profiles-falling-linear:.1%` (linear formula) and {num}`profiles-falling-boosted:.1%` (boosted trees) fall somewhere.
 #
-# The networks of this book cannot. Their last linear layer gives nine numbers: one sets the mass within 18 kpc, the other eight set the logarithms of the increments of $\ln M$ from one radius to the next,
+# The networks of this book cannot. Their last linear layer gives nine numbers $z_k$, the coefficients of a smooth deviation from the mean profile, $d_i=\sum_k z_k B_{ki}$ (the $B_{ki}$ are polynomials in $\ln R$ up to the eighth degree). The increments from one radius to the next become
 #
-# $$\ln\left[\ln M(<R_{i+1})-\ln M(<R_i)\right]=a_i+b\tanh\frac{\sum_k z_k B_{ki}}{b},$$
+# $$\ln M(<R_{i+1})-\ln M(<R_i)=m_i\,f\!\left[1+\frac{d_{i+1}-d_i}{m_i}\right],$$
 #
-# with $a_i$ and the smooth functions $B_{ki}$ (polynomials in $\ln R$ up to the seventh degree) taken from the training galaxies, and $b=4$. An exponential is positive, so every increment is; sums of the increments give the profile. A mean of $\ln M$ over members or orientations increases as well, because each of its terms does.
+# with $m_i$ the mean increments of the training galaxies. The function $f(x)$ is practically $x$ for $x>0.3$, bends smoothly below, and is never less than 0.01, so that every increment is positive. Sums of the increments give the profile. A mean of $\ln M$ over members or orientations increases as well, because each of its terms does.
 # Of all profiles that the networks predict for the test views, {num}`profiles-falling:.1%` fall. Nor do they zigzag: the second differences of $\ln M$ between neighbouring radii are typically {num}`profiles-rough-network:.3f`, those of the linear formula {num}`profiles-rough-linear:.3f`, of the boosted trees {num}`profiles-rough-boosted:.3f`,
 # and of the true profiles {num}`profiles-rough-truth:.3f`. The true profiles contain the noise of a target that counts particles, which also makes the steps of the points in the density.
 #

@@ -167,7 +167,8 @@ def test_e_learns_and_stays_symmetric(keras, fit, painted):
     inputs, ln_m, galaxy = painted
     standard = fit.Standard.of(ln_m)
     train, held = (
-        fit.Views(inputs[rows], standard.scale(ln_m[rows]), galaxy[rows]) for rows in (slice(0, 96), slice(96, 120))
+        fit.Views(inputs[rows], standard.scale(ln_m[rows]), galaxy[rows], standard)
+        for rows in (slice(0, 96), slice(96, 120))
     )
     schedule = Schedule(epochs=6, members=1, patience=None, batch=16, bagging="none", augment=False)
     model, history = fit.fit(architecture("E"), CHANNELS, train, held, schedule, seed=1)

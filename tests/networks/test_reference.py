@@ -180,12 +180,12 @@ def test_verification_passes_and_fails_for_a_changed_record(done, tmp_path):
     settings, _, _, place = done
     found = reference.verify(settings, "tiny/all", 1, place)
     assert found.passed and found.difference <= record.STEP < found.tolerance
-    # One member's predictions, in another order of the galaxies, in a record that is otherwise whole.
+    # One member's predictions are 20% too large, in a record that is otherwise whole.
     spoilt = shutil.copytree(place, tmp_path / "record")
     with h5py.File(spoilt / "predictions.hdf5", "r+") as handle:
         for split in ("validation", "test"):
             stored = handle[f"members/tiny/all/1/{split}"]
-            stored[...] = stored[()][::-1]
+            stored[...] = stored[()] + round(np.log(1.2) / record.STEP)
     about = json.loads((spoilt / "about.json").read_text())
     about["sha256"] = record.sha256(spoilt / "predictions.hdf5")
     (spoilt / "about.json").write_text(json.dumps(about))
