@@ -259,7 +259,7 @@ show(
 # How much does this sharing save? For the data set's images and 64 neurons or kernels:
 
 # %%
-pixels, n_channels = dataset.grid.pixels, len(dataset.channels("all"))
+pixels, n_channels = dataset.input_grid.pixels, len(dataset.channels("all"))
 dense = 64 * (pixels**2 * n_channels + 1)
 shared = layers.trace(layers.TALK, (pixels, pixels, n_channels))[0].weights
 exact("conv-dense", dense, statement="Weights of a dense layer on the image")
@@ -440,7 +440,7 @@ exact(
 exact("conv-left", last.shape[0], statement="Pixels per side that remain")
 exact(
     "conv-field",
-    last.field * dataset.grid.pixel_size,
+    last.field * dataset.input_grid.pixel_size,
     unit="kpc",
     statement="Receptive field of the last convolution",
 )
@@ -458,7 +458,7 @@ exact(
 
 # %%
 show(
-    figures.receptive(traced, image, dataset.grid.field_of_view),
+    figures.receptive(traced, image, dataset.input_grid.field_of_view),
     settings,
     "convolutions_receptive",
     caption="Receptive fields of the convolutions and poolings of "

@@ -104,7 +104,7 @@ np.set_printoptions(precision=3)
 #
 # | | authors' scripts | here |
 # |---|---|---|
-# | images | 128 × 128 pixels; field of view unknown | 64 × 64 pixels of 2 kpc (`paper`: 128 × 128 of 1 kpc) |
+# | images | 128 × 128 pixels; field of view unknown | 48 × 48 pixels of 2 kpc (`paper`: 128 × 128 of 1 kpc) |
 # | bands | one (`SDSS_I`) or three (`SDSS_URZ`) | the five of $ugriz$ together, and these sets in {doc}`11_inputs` |
 # | scaling of the inputs | none | inverse hyperbolic sine of the brightness, logarithm of the HI column, scaled velocities ({doc}`07_data_set`) |
 # | target | $\ln M$ | $\ln M$, standardised at each radius with the mean and the spread of the training galaxies |

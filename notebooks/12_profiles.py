@@ -175,7 +175,7 @@ for title, row in rows.items():
 
 # %%
 show(
-    figures.views(pictures, dataset.grid.extent),
+    figures.views(pictures, dataset.input_grid.extent),
     settings,
     "profiles_views",
     caption="Input of the network for the two galaxies: the i band and the "

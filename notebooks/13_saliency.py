@@ -439,7 +439,9 @@ pictures = [("starlight", look[..., 0]), ("velocity", look[..., 1])]
 
 # %% tags=["hide-input"]
 show(
-    figures.methods(pictures, one_view, radii, dataset.grid, main.seen[one]),
+    figures.methods(
+        pictures, one_view, radii, dataset.input_grid, main.seen[one]
+    ),
     settings,
     "saliency_methods",
     caption="Dependence of the predicted dark-matter mass of one view within "

@@ -74,7 +74,9 @@ def write_dataset(settings: Settings, n_galaxies: int = 20, *, identity: str = "
         aside["subhalo_id"] = np.zeros(0, dtype=int)
         for name in ("stage", "reason"):
             aside.create_dataset(name, shape=(0,), dtype=h5py.string_dtype())
-        handle.attrs.update({"field_of_view": 128.0, "pixels": PIXELS, "recipe": Recipe().model_dump_json()})
+        handle.attrs.update(
+            {"field_of_view": 128.0, "pixels": PIXELS, "input_pixels": PIXELS, "recipe": Recipe().model_dump_json()}
+        )
         handle.attrs.update({"made_from": identity[::-1], "universe_identity": identity})
         handle.attrs.update({"data": "painted galaxies", "profile": "smoke"})
     return path

@@ -262,6 +262,7 @@ def _attributes(settings: Settings, observer: Observer, key: str) -> dict[str, A
         "field_of_view": grid.field_of_view,
         "field_of_view_unit": "kpc",
         "pixels": grid.pixels,
+        "input_pixels": settings.sizes.input_pixels,
         "pixel_size": grid.pixel_size,
         "pixel_size_unit": "kpc",
         "m_dm_particle": header.m_dm,

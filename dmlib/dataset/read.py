@@ -12,7 +12,7 @@ import numpy as np
 from astropy import units as u
 from astropy.table import QTable
 
-from ..observe.grid import SkyGrid
+from ..observe.grid import SkyGrid, central_part
 from ..observe.images.sdss import normalise as normalise_images
 from ..observe.moments import normalise as normalise_hi
 from . import SPLITS
@@ -63,6 +63,9 @@ class DataSet:
     bands : tuple of str
     image_unit : str
     grid : SkyGrid
+        Of images and HI maps.
+    input_grid : SkyGrid
+        Of the networks' inputs, the middle of it.
     recipe : Recipe
     attributes : dict
         Of the file: its origin and what made it.
@@ -76,6 +79,7 @@ class DataSet:
     bands: tuple[str, ...]
     image_unit: str
     grid: SkyGrid
+    input_grid: SkyGrid
     recipe: Recipe
     attributes: dict[str, Any]
 
@@ -135,7 +139,7 @@ class DataSet:
         return self._read("hi", rows)
 
     def inputs(self, rows: np.ndarray | Sequence[int], inputs: str | Sequence[str] = "all") -> np.ndarray:
-        """Input of a network: images and maps on fixed scales, the same for every galaxy.
+        """Input of a network: the middle of images and maps, on fixed scales, the same for every galaxy.
 
         The scales are those of `dmlib.observe.images.sdss.normalise` and `dmlib.observe.moments.normalise`; nothing is
         learned from any galaxy, so there is nothing to leak.
@@ -149,14 +153,16 @@ class DataSet:
         Returns
         -------
         ndarray of float32, shape (n, y, x, channel)
+            On `input_grid`.
         """
         names = self.channels(inputs)
         parts: dict[str, np.ndarray] = {}
         if set(names) & set(self.bands):
-            images = normalise_images(self.images(rows), self.image_unit, self.bands, self.grid)
+            seen = central_part(self.images(rows), self.input_grid.pixels)
+            images = normalise_images(seen, self.image_unit, self.bands, self.input_grid)
             parts |= dict(zip(self.bands, np.moveaxis(images, -1, 0), strict=True))
         if set(names) & set(HI_CHANNELS):
-            maps = normalise_hi(self.hi(rows))
+            maps = normalise_hi(central_part(self.hi(rows), self.input_grid.pixels))
             parts |= dict(zip(HI_CHANNELS, np.moveaxis(maps, -1, 0), strict=True))
         return np.stack([parts[name] for name in names], axis=-1)
 
@@ -193,6 +199,7 @@ def read_dataset(path: str | Path) -> DataSet:
             aside = {"subhalo_id": handle["set_aside/subhalo_id"][()]}
             for name in ("stage", "reason"):
                 aside[name] = np.array(handle[f"set_aside/{name}"].asstr()[()], str)
+            grid = SkyGrid(float(handle.attrs["field_of_view"]), int(handle.attrs["pixels"]))
             return DataSet(
                 path=path,
                 table=QTable({name: _column(handle[name]) for name in _COLUMNS}),
@@ -201,7 +208,8 @@ def read_dataset(path: str | Path) -> DataSet:
                 set_aside=QTable(aside),
                 bands=tuple(map(str, handle["images"].attrs["bands"])),
                 image_unit=str(handle["images"].attrs["unit"]),
-                grid=SkyGrid(float(handle.attrs["field_of_view"]), int(handle.attrs["pixels"])),
+                grid=grid,
+                input_grid=grid.central(int(handle.attrs["input_pixels"])),
                 recipe=Recipe.model_validate_json(handle.attrs["recipe"]),
                 attributes=dict(handle.attrs),
             )

@@ -61,7 +61,7 @@ def examples(dataset: DataSet, rows: Sequence[int], inputs: np.ndarray) -> Figur
         blank = values[..., len(dataset.bands)] <= -2.0
         for k, (ax, image, look) in enumerate(zip(line, np.moveaxis(values, -1, 0), looks, strict=False)):
             shown = np.where(blank, np.nan, image) if k >= len(dataset.bands) else image
-            picture(ax, shown, *look, extent=dataset.grid.extent)
+            picture(ax, shown, *look, extent=dataset.input_grid.extent)
         galaxy, ax = dataset.table[int(row)], line[-1]
         label = rf"{np.log10(galaxy['m_star'].to_value(u.Msun)):.1f}, {galaxy['inclination'].to_value(u.deg):.0f}°"
         line[0].set_ylabel(label, fontsize=9.5)

@@ -13,6 +13,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from ..dataset.read import DataSet, ln_mass
+from ..observe.grid import central_part
 from ..observe.moments import normalise
 from . import NetworkError
 from .augment import N_ORIENTATIONS, mean_over_orientations, orient
@@ -254,7 +255,7 @@ def predict_galaxy(folder: str | Path, name: str, maps: np.ndarray) -> tuple[np.
     name : str
         For example ``C/hi``.
     maps : ndarray, shape (y, x, 3)
-        HI maps in physical units.
+        HI maps in physical units, on the grid of the data set.
 
     Returns
     -------
@@ -267,7 +268,8 @@ def predict_galaxy(folder: str | Path, name: str, maps: np.ndarray) -> tuple[np.
         networks = read_ensemble(folder, name)
     except NetworkError as error:
         return np.empty((0, 0)), str(error)
-    return np.array([network.predict_ln(normalise(maps)[None])[0] for network in networks]), ""
+    inputs = central_part(normalise(maps)[None], networks[0].card.pixels)
+    return np.array([network.predict_ln(inputs)[0] for network in networks]), ""
 
 
 def architecture_rows(index: dict[str, Any], dataset: DataSet) -> list[dict[str, Any]]:
@@ -291,7 +293,7 @@ def architecture_rows(index: dict[str, Any], dataset: DataSet) -> list[dict[str,
     for name, entry in ARCHITECTURES.items():
         trained = index[f"{name}/all"]
         members = trained["members"]
-        model = entry.build(dataset.channels("all"), dataset.grid.pixels, NUMBERS)
+        model = entry.build(dataset.channels("all"), dataset.input_grid.pixels, NUMBERS)
         rows.append(
             {
                 "name": name,
@@ -371,15 +373,18 @@ def symmetry_rows(
 
     rows = np.random.default_rng(seed).permutation(dataset.rows("validation"))[:views]
     inputs = dataset.inputs(rows, "all")
+    train, galaxy = dataset.rows("train"), np.asarray(dataset.table["subhalo_id"])
+    ln_m = ln_mass(dataset.dm_profile)
+    standard = fit.Standard.of(ln_m[train])
+    training = fit.Views(inputs, standard.scale(ln_m[train]), galaxy[train], standard)
     found = []
     for name in names:
-        entry = architecture(name)
         fit.make_deterministic(seed)
         with fit.precision("float32"):
-            fresh = entry.build(dataset.channels("all"), dataset.grid.pixels, len(dataset.radii))
+            fresh = fit.network(architecture(name), dataset.channels("all"), training)
         fit.adapt(fresh, inputs)
         trained = read_network(folder, f"{name}/all")
-        missed = (trained.predict_ln(inputs) - ln_mass(dataset.dm_profile[rows])) / trained.std
+        missed = (trained.predict_ln(inputs) - ln_m[rows]) / trained.std
         before, after = equivariance_error(fresh, inputs), equivariance_error(trained.model, inputs)
         found.append(
             {
@@ -387,7 +392,7 @@ def symmetry_rows(
                 "untrained": float(np.sqrt(np.mean(before**2))),
                 "trained": float(np.sqrt(np.mean(after**2))),
                 "error": float(np.sqrt(np.nanmean(missed**2))),
-                "galaxies": len(np.unique(np.asarray(dataset.table["subhalo_id"])[rows])),
+                "galaxies": len(np.unique(galaxy[rows])),
             }
         )
     return found

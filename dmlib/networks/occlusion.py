@@ -45,7 +45,7 @@ def hide_rings(sensitivity: Sensitivity, *, fill: np.ndarray) -> np.ndarray:
         What is put in its place: the mean image, see `Sensitivity`, or `dmlib.networks.saliency.empty_sky`.
     """
     net = sensitivity.net
-    change = occlude(net.model, sensitivity.inputs, sensitivity.dataset.grid, fill=fill)
+    change = occlude(net.model, sensitivity.inputs, sensitivity.dataset.input_grid, fill=fill)
     return (change * net.std).transpose(0, 2, 1)
 
 

@@ -98,7 +98,7 @@ class Record:
             truth = ln_mass(dataset.dm_profile[rows])
             if not np.allclose(truth, theirs["ln_truth"], rtol=0.0, atol=TOLERANCE, equal_nan=True):
                 return f"the true masses of their {split} galaxies are others than those of this run"
-        if about["channels"] != list(dataset.channels("all")) or about["pixels"] != dataset.grid.pixels:
+        if about["channels"] != list(dataset.channels("all")) or about["pixels"] != dataset.input_grid.pixels:
             return "their images have other channels or another number of pixels"
         found = moments_of(dataset)
         scale = np.maximum(np.array(about["inputs"]["std"]), 1e-6)
@@ -233,7 +233,7 @@ def write_record(settings: Settings, jobs: list[Job], *, partial: bool = False, 
         "physics": settings.physics,
         **{key: str(attributes[key]) for key in ("data", "made_from", "universe_identity")},
         "channels": list(dataset.channels("all")),
-        "pixels": dataset.grid.pixels,
+        "pixels": dataset.input_grid.pixels,
         "kept": f"ln(M / Msun) in steps of {STEP:g}, see dmlib.networks.record",
         "inputs": {key: values.tolist() for key, values in moments_of(dataset).items()},
         "missing": lacking,

@@ -105,9 +105,9 @@ class Sensitivity:
             slopes = every.gradient(self.inputs[start : start + VIEWS])
             compared = slopes[:, self.outputs]
             size = np.abs(slopes, out=slopes)
-            plain = by_ring(size.sum(axis=-1), self.dataset.grid)
+            plain = by_ring(size.sum(axis=-1), self.dataset.input_grid)
             size *= spread
-            rings = np.stack([by_ring(size[..., c], self.dataset.grid) for c in range(size.shape[-1])], axis=-1)
+            rings = np.stack([by_ring(size[..., c], self.dataset.input_grid) for c in range(size.shape[-1])], axis=-1)
             found.append((compared, rings, plain, size.sum(axis=(2, 3))))
         self.slopes, self.rings, self.plain_rings, total = map(np.concatenate, zip(*found, strict=True))
         self.total = total.mean(axis=0)
@@ -194,7 +194,7 @@ def stack(sensitivity: Sensitivity) -> dict[str, np.ndarray]:
     weighted = np.abs(sensitivity.slopes[good]) * sensitivity.spread.astype(np.float32)
     stacks = {}
     for name, k in sensitivity.groups.items():
-        turned = align(weighted[..., k].sum(axis=-1), sensitivity.dataset.grid, angle[good], size[good])
+        turned = align(weighted[..., k].sum(axis=-1), sensitivity.dataset.input_grid, angle[good], size[good])
         stacks[name] = shares(turned, axis=(-2, -1)).mean(axis=0)
     return stacks
 

@@ -135,7 +135,7 @@ def train_jobs(
     from . import fit
 
     todo = [job for job in jobs if not job.is_finished]
-    memory = MEMORY + 8.0 * len(dataset) * dataset.grid.pixels**2 * len(dataset.channels("all"))
+    memory = MEMORY + 8.0 * len(dataset) * dataset.input_grid.pixels**2 * len(dataset.channels("all"))
     if todo and fit.has_accelerator():
         workers = workers or 1
     news = multiprocessing.get_context("spawn").SimpleQueue()
@@ -207,7 +207,9 @@ def train_member(job: Job, told: Callable[[int], object] = lambda epochs: None) 
     entry = job.entry
 
     def views(rows: np.ndarray) -> Views:
-        inputs = np.empty((len(rows), dataset.grid.pixels, dataset.grid.pixels, len(job.channels)), dtype=np.float32)
+        inputs = np.empty(
+            (len(rows), dataset.input_grid.pixels, dataset.input_grid.pixels, len(job.channels)), dtype=np.float32
+        )
         for start in range(0, len(rows), 256):
             inputs[start : start + 256] = dataset.inputs(rows[start : start + 256], job.channels)
         return fit.Views(inputs, standard.scale(ln_m[rows]), galaxy[rows], standard)
@@ -230,7 +232,7 @@ def train_member(job: Job, told: Callable[[int], object] = lambda epochs: None) 
         **asdict(entry),
         member=job.member,
         channels=job.channels,
-        pixels=dataset.grid.pixels,
+        pixels=dataset.input_grid.pixels,
         key=job.key,
         dataset={name: str(dataset.attributes[name]) for name in about},
         seed=job.seed,

@@ -49,6 +49,18 @@ class SkyGrid:
         """The grid of a profile."""
         return cls(settings.sizes.field_of_view, settings.sizes.pixels)
 
+    def central(self, pixels: int) -> SkyGrid:
+        """The grid of the pixels in the middle, `pixels` a side; see `central_part`.
+
+        Raises
+        ------
+        ValueError
+            When there are fewer, or an odd number would be cut away.
+        """
+        if pixels > self.pixels or (self.pixels - pixels) % 2:
+            raise ValueError(f"sky grid: the middle of {self.pixels} pixels cannot be {pixels} pixels wide")
+        return SkyGrid(self.pixel_size * pixels, pixels)
+
     @property
     def shape(self) -> tuple[int, int]:
         """Rows and columns."""
@@ -131,3 +143,10 @@ def resample(image: np.ndarray, pixel_size: float, grid: SkyGrid) -> np.ndarray:
     n = image.shape[0]
     shares = overlap((np.arange(n + 1) - n / 2) * pixel_size, grid.edges)
     return np.einsum("an,nmk,bm->abk", shares, image, shares, optimize=True)
+
+
+def central_part(images: np.ndarray, pixels: int) -> np.ndarray:
+    """Middle of images, from shape (..., y, x, channel) to (..., pixels, pixels, channel)."""
+    margin = (images.shape[-2] - pixels) // 2
+    inside = slice(margin, margin + pixels)
+    return images[..., inside, inside, :]

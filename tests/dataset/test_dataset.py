@@ -23,6 +23,7 @@ from dmlib.dataset.build import build
 from dmlib.dataset.read import HI_CHANNELS, INPUT_SETS, ln_mass, read_dataset
 from dmlib.dataset.views import DatasetError, Observer, Recipe
 from dmlib.observe.grid import SkyGrid
+from dmlib.observe.images.sdss import normalise
 from dmlib.observe.moments import BLANK, moment_maps
 from dmlib.observe.views import lines_of_sight
 from dmlib.sample import read_sample
@@ -257,10 +258,20 @@ class TestReading:
     def test_inputs_are_on_fixed_scales(self, reference):
         dataset = read_dataset(reference)
         inputs = dataset.inputs(dataset.rows())
-        assert inputs.shape == (len(dataset), 64, 64, 8) and inputs.dtype == np.float32
+        assert inputs.shape == (len(dataset), 48, 48, 8) and inputs.dtype == np.float32
         assert np.isfinite(inputs).all() and np.abs(inputs).max() < 10
-        maps = dataset.hi(dataset.rows())
+        maps = dataset.hi(dataset.rows())[:, 8:-8, 8:-8]
         assert np.all((inputs[..., 5] == BLANK) == np.isnan(maps[..., 0]))
+
+    def test_networks_see_the_middle(self, reference):
+        """A pixel of the inputs lies where its grid says; a band's brightness is that of the whole image's pixels."""
+        dataset = read_dataset(reference)
+        assert dataset.input_grid.pixel_size == dataset.grid.pixel_size and dataset.input_grid.field_of_view == 96.0
+        np.testing.assert_allclose(dataset.input_grid.centres, dataset.grid.centres[8:-8])
+        whole = normalise(dataset.images([4]), dataset.image_unit, dataset.bands, dataset.grid)
+        np.testing.assert_array_equal(dataset.inputs([4], "photometry"), whole[:, 8:-8, 8:-8])
+        with pytest.raises(ValueError, match="cannot be 47 pixels wide"):
+            dataset.grid.central(47)
 
     def test_sides_cover_all_views_once(self, reference):
         dataset = read_dataset(reference)

@@ -81,7 +81,7 @@ def test_published_images_make_a_data_set(small, pictures, tmp_path):
             pair = image[middle, middle, k].ravel(), light[middle, middle, k].ravel()
             assert np.corrcoef(*pair)[0, 1] > 0.999
     inputs = made.inputs(made.rows())
-    assert inputs.shape == (N_GALAXIES - 1, 64, 64, 7) and np.isfinite(inputs).all()
+    assert inputs.shape == (N_GALAXIES - 1, 48, 48, 7) and np.isfinite(inputs).all()
     assert made.channels("photometry") == BANDS
 
 

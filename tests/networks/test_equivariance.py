@@ -176,7 +176,7 @@ def test_e_learns_and_stays_symmetric(keras, fit, painted):
     assert equivariance_error(model, held.inputs).max() < 1e-5
     with fit.precision("float32"):
         fit.make_deterministic(1)
-        fresh = architecture("E").build(CHANNELS, inputs.shape[1])
+        fresh = fit.network(architecture("E"), CHANNELS, train)
     moved = [
         np.abs(np.asarray(new.kernel) - np.asarray(old.kernel)).max()
         for new, old in zip(model.layers, fresh.layers, strict=True)

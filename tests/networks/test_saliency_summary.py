@@ -33,7 +33,7 @@ def toy(summary, model, n_outputs):
         inputs=lambda rows, channels: images[rows],
         table=table,
         radii=np.geomspace(1, 100, n_outputs),
-        grid=SkyGrid(24.0, 12),
+        input_grid=SkyGrid(24.0, 12),
     )
     net = SimpleNamespace(model=model, channels=CHANNELS, std=np.ones(n_outputs), check_dataset=lambda dataset: None)
     return summary.Sensitivity(net, dataset, (1.0, 100.0))
@@ -46,7 +46,7 @@ def test_sums_in_rings_are_those_of_all_slopes_however_many_are_held_at_a_time(
     monkeypatch.setattr(saliency_summary, "VIEWS", views)
     question = toy(saliency_summary, convolutional(branch=True), 2)
     slopes = saliency.Saliency(question.net.model, [0, 1]).gradient(question.inputs)
-    weighted, grid = np.abs(slopes) * question.spread, question.dataset.grid
+    weighted, grid = np.abs(slopes) * question.spread, question.dataset.input_grid
     np.testing.assert_allclose(question.slopes, slopes, rtol=1e-5, atol=1e-9)
     np.testing.assert_allclose(question.total, weighted.sum(axis=(2, 3)).mean(axis=0), rtol=1e-4)
     np.testing.assert_allclose(
@@ -62,7 +62,7 @@ def test_hiding_a_ring_that_an_output_does_not_use_changes_nothing(occlusion, sa
     question = toy(saliency_summary, model, 2)
     for fill in (question.mean, np.zeros(2)):
         change = np.abs(occlusion.hide_rings(question, fill=fill))
-        radius = np.hypot(*question.dataset.grid.mesh())
+        radius = np.hypot(*question.dataset.input_grid.mesh())
         edges = saliency_summary.RING_EDGES
         for k, (low, high) in enumerate(pairwise(edges)):
             ring = (radius >= low) & (radius < high)
