@@ -592,7 +592,7 @@ record(
 
 # %%
 from dmlib.observe.skirt.export import light_budget
-from dmlib.observe.skirt.source import FIELDS, compare, skirt_is_here
+from dmlib.observe.skirt.source import FIELDS, try_compare
 
 # %%
 both = load_galaxy(tree, subhalo_id, extra=FIELDS)
@@ -611,11 +611,8 @@ record(
 # The SKIRT images are shown if a `skirt` executable is available.
 
 # %%
-own = compare(both, inclined, close) if skirt_is_here() else None
-if own is None:
-    print("No skirt executable is here, so the comparison is left out.")
-else:
-    print(own.sentence())
+own, sentence = try_compare(both, inclined, close)
+print(sentence)
 
 # %%
 if own is not None:

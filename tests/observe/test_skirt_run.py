@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,7 +18,16 @@ from dmlib.observe.images.published import box_view
 from dmlib.observe.images.sdss import normalise
 from dmlib.observe.skirt.export import export
 from dmlib.observe.skirt.settings import SkirtError, SkirtSettings
-from dmlib.observe.skirt.source import VARIABLE, OwnSkirt, find_skirt, read_frame, run_skirt
+from dmlib.observe.skirt.source import (
+    VARIABLE,
+    OwnSkirt,
+    find_skirt,
+    read_frame,
+    run_folder,
+    run_skirt,
+    skirt_state,
+    try_compare,
+)
 from skirt_toys import GRID, executable, galaxy, gas, lopsided, some_views, stars
 
 OWN = SkirtSettings(library="self-contained", dust=False, packets=2e5)
@@ -104,8 +114,64 @@ def running(pid):
 def test_a_failed_run_says_what_skirt_said(tmp_path, skirt, monkeypatch):
     monkeypatch.setenv("FAKE_SKIRT", "fail")
     written = export(lopsided(), some_views(1), GRID, OWN, tmp_path / "in")
-    with pytest.raises(GalaxyError, match=r"subhalo_7\.ski \(Voronoi tessellation failed\): see .*_log\.txt"):
+    with pytest.raises(GalaxyError, match=r"subhalo_7\.ski \(Voronoi tessellation failed\): see .*_log\.txt$"):
         run_skirt(written.ski, tmp_path / "out", executable=skirt, timeout=60)
+
+
+def test_the_files_of_a_failed_run_are_kept_where_the_error_says(skirt, monkeypatch, tmp_path):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    source = OwnSkirt(OWN, executable=skirt, timeout=60)
+    source.image(lopsided(), some_views(1)[0], GRID)
+    assert not list((tmp_path / "temporary").iterdir())
+    monkeypatch.setenv("FAKE_SKIRT", "fail")
+    with pytest.raises(GalaxyError, match=r"tessellation failed.*the files of this run are kept in ") as caught:
+        source.image(lopsided(), some_views(1)[0], GRID)
+    (kept,) = (tmp_path / "temporary").iterdir()
+    assert str(kept) in str(caught.value) and "main + 7" not in str(caught.value)
+    assert (kept / "stars.txt").is_file() and (kept / "out" / "subhalo_7_log.txt").is_file()
+
+
+def test_frames_of_an_earlier_run_do_not_pass_for_those_of_this_one(tmp_path, skirt, monkeypatch):
+    export(lopsided(), some_views(1), GRID, OWN, tmp_path / "in")
+    assert len(run_folder(tmp_path / "in", executable=skirt, timeout=60)) == 1
+    monkeypatch.setenv("FAKE_SKIRT", "silent")
+    with pytest.raises(SkirtError, match="wrote no subhalo_7_view0_total"):
+        run_folder(tmp_path / "in", executable=skirt, timeout=60)
+
+
+def test_a_parameter_file_that_skirt_refuses_is_refused_by_the_stand_in(tmp_path, skirt):
+    written = export(lopsided(), some_views(1), GRID, OWN, tmp_path / "in")
+    written.ski.write_text(written.ski.read_text().replace('userLevel="Regular" ', ""))
+    with pytest.raises(GalaxyError, match="'minWavelength' in item of type 'LogWavelengthGrid' is not specified"):
+        run_skirt(written.ski, tmp_path / "out", executable=skirt, timeout=60)
+
+
+def test_a_chapter_says_why_there_is_no_comparison(tmp_path, skirt, monkeypatch):
+    toy = galaxy(lopsided().stars, gas([[0.0, 0.0, 0.0]]))
+    monkeypatch.setenv(VARIABLE, str(skirt))
+    own, sentence = try_compare(toy, some_views(1)[0], GRID)
+    assert own is not None and "differ by at most" in sentence
+    monkeypatch.setenv("FAKE_SKIRT", "fail")
+    own, sentence = try_compare(toy, some_views(1)[0], GRID)
+    assert own is None and sentence.startswith("No comparison with SKIRT: ") and "tessellation failed" in sentence
+    before = skirt_state()
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "elsewhere"))
+    assert try_compare(toy, some_views(1)[0], GRID)[1].startswith("No comparison with SKIRT: There is no skirt")
+    # By this the chapter is run again when SKIRT appears.
+    assert skirt_state() == "absent" != before
+
+
+def test_progress_is_read_from_the_log(tmp_path, monkeypatch):
+    shown = []
+    slow = tmp_path / "skirt"
+    line = "26/11/2026 12:00:00.000   Launched primary emission photon packets"
+    slow.write_text(f'#!/bin/sh\nfor p in 10.0 55.5; do echo "{line}: $p%" >> "$6/none_log.txt"; sleep 1.3\ndone\n')
+    slow.chmod(0o755)
+    (tmp_path / "none.ski").write_text("")
+    monkeypatch.setattr("tqdm.std.tqdm.update", lambda self, n: shown.append(n))
+    run_skirt(tmp_path / "none.ski", tmp_path / "out", executable=slow, timeout=60)
+    assert shown[0] == 10.0 and 55.5 in shown
 
 
 def test_missing_resources_are_told_with_the_mend(tmp_path, skirt):
@@ -134,6 +200,12 @@ def test_no_executable_is_told_with_the_mend(tmp_path, monkeypatch):
     assert find_skirt() == tmp_path / "skirt"
     with pytest.raises(SkirtError, match="no parameter file"):
         run_skirt(tmp_path / "none.ski", tmp_path)
+    # ./skirt, from which a path has lost the dots.
+    monkeypatch.delenv(VARIABLE)
+    (tmp_path / "bin").mkdir()
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.chdir(tmp_path)
+    assert find_skirt(Path("./skirt")) == tmp_path / "skirt"
 
 
 def test_what_cannot_be_executed_is_told(tmp_path):

@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -21,8 +22,9 @@ from astropy import units as u
 from astropy.io import fits
 from astropy.utils.exceptions import AstropyUserWarning
 
-from ...errors import GalaxyError
+from ...errors import DmlibError, GalaxyError
 from ...galaxy import ComponentName, Galaxy
+from ...progress import bar
 from ..grid import SkyGrid
 from ..images.bands import UGRIZ, from_maggies, per_band
 from ..images.dust import Dust
@@ -38,6 +40,9 @@ OUT = "out"
 VARIABLE = "DMLIB_SKIRT"
 
 _ERROR = re.compile(r"\*\*\* Error: *(.*)")
+
+#: Progress in SKIRT's log [%].
+_PROGRESS = re.compile(r"Launched .* photon packets: *([\d.]+)%")
 
 #: Patterns of SKIRT's messages, and what to do about them.
 _MENDS = {
@@ -56,7 +61,9 @@ def find_skirt(named: str | Path | None = None) -> Path:
         When there is none; the message says how to get it.
     """
     asked = str(named or os.environ.get(VARIABLE) or "skirt")
-    found = shutil.which(asked)
+    # A path has lost the leading ./ by which a file here is told from a program on PATH.
+    here = Path(asked).expanduser()
+    found = shutil.which(here.absolute() if named and here.is_file() else asked)
     if found is None:
         where = "on PATH" if asked == "skirt" else f"at {asked}"
         mend = f"build SKIRT 9 (skirt.ugent.be), and put it on PATH or name it in {VARIABLE}"
@@ -64,12 +71,13 @@ def find_skirt(named: str | Path | None = None) -> Path:
     return Path(found)
 
 
-def skirt_is_here() -> bool:
-    """Whether there is an executable, see `find_skirt`."""
+def skirt_state() -> str:
+    """What is known of the executable without running it: its size and date; ``absent`` where there is none."""
     try:
-        return bool(find_skirt())
-    except SkirtError:
-        return False
+        stat = find_skirt().stat()
+    except (SkirtError, OSError):
+        return "absent"
+    return f"{stat.st_size} bytes of {stat.st_mtime_ns}"
 
 
 def run_skirt(
@@ -112,7 +120,9 @@ def run_skirt(
         raise SkirtError(f"There is no parameter file {ski}: export the galaxy first.")
     out.mkdir(parents=True, exist_ok=True)
     console, log = out / f"{ski.stem}_console.txt", out / f"{ski.stem}_log.txt"
-    log.unlink(missing_ok=True)
+    for old in out.glob(f"{ski.stem}_*"):
+        # A frame of an earlier run must not pass for one of this run.
+        old.unlink()
     command = [str(skirt), "-t", str(threads), "-i", str(ski.parent), "-o", str(out), str(ski)]
     with open(console, "wb") as handle:
         try:
@@ -123,7 +133,7 @@ def run_skirt(
         except OSError as error:
             raise SkirtError(f"{skirt} cannot be run: {error.strerror}.") from error
         try:
-            code = process.wait(timeout)
+            code = _wait(process, log, timeout)
         except subprocess.TimeoutExpired:
             mend = "give it more time, more threads, or fewer photon packets"
             raise GalaxyError(f"SKIRT was ended after {timeout:g} s with {ski.name}: {mend}") from None
@@ -142,11 +152,26 @@ def run_skirt(
     return log
 
 
+def _wait(process: subprocess.Popen, log: Path, timeout: float) -> int:
+    """Wait for SKIRT, with the progress that its log tells; returns its code, or raises `subprocess.TimeoutExpired`."""
+    end = time.monotonic() + timeout
+    with bar(total=100, label="SKIRT", unit="%") as progress:
+        while (left := end - time.monotonic()) > 1.0:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                return process.wait(1.0)
+            told = _PROGRESS.findall(log.read_text(encoding="utf-8", errors="replace")) if log.is_file() else []
+            if told:
+                progress.update(float(told[-1]) - progress.n)
+        return process.wait(max(left, 0.0))
+
+
 def _complaints(path: Path) -> list[str]:
-    """Error messages of a log, without SKIRT's remarks on their place in its source."""
+    """Error messages of a log, without SKIRT's remarks on their place in its source and in the parameter file."""
     text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
-    idle = ("On line", "In function", "Call stack", "A fatal error occurred", "From ski file")
-    return [line for match in _ERROR.finditer(text) if (line := match[1].strip()) and not line.startswith(idle)]
+    # What follows the place in the source is the call stack.
+    message, _, _ = text.partition("*** Error: On line ")
+    idle = ("A fatal error occurred", "From ski file")
+    return [line for match in _ERROR.finditer(message) if (line := match[1].strip()) and not line.startswith(idle)]
 
 
 def read_frame(path: str | Path, grid: SkyGrid, settings: SkirtSettings) -> np.ndarray:
@@ -301,6 +326,8 @@ class OwnSkirt:
     def images(self, galaxy: Galaxy, views: Sequence[View], grid: SkyGrid) -> list[np.ndarray]:
         """Images of one galaxy along several lines of sight, each shape (y, x, 5); one run of SKIRT for all.
 
+        The files of a run that fails are kept, in a temporary folder that the error names.
+
         Raises
         ------
         SkirtError
@@ -308,9 +335,15 @@ class OwnSkirt:
         GalaxyError
             When this galaxy has no stars, or its run fails or takes too long.
         """
-        with tempfile.TemporaryDirectory(prefix="dmlib-skirt-") as folder:
+        find_skirt(self.executable)
+        folder = tempfile.mkdtemp(prefix="dmlib-skirt-")
+        try:
             export(galaxy, views, grid, self.settings, folder)
-            return run_folder(folder, executable=self.executable, threads=self.threads, timeout=self.timeout)
+            images = run_folder(folder, executable=self.executable, threads=self.threads, timeout=self.timeout)
+        except (SkirtError, GalaxyError) as error:
+            raise type(error)(f"{str(error).rstrip('.')}; the files of this run are kept in {folder}.") from error
+        shutil.rmtree(folder)
+        return images
 
     def image(self, galaxy: Galaxy, view: View, grid: SkyGrid) -> np.ndarray:
         """Image of one galaxy, shape (y, x, 5) in maggies/pixel; see `dmlib.observe.images.ImageSource.image`."""
@@ -360,7 +393,7 @@ class Comparison:
 
 
 def compare(galaxy: Galaxy, view: View, grid: SkyGrid) -> Comparison:
-    """Draw one galaxy by particle light and by a self-contained SKIRT run, without and with dust.
+    """Draw one galaxy by particle light and by self-contained SKIRT runs, without and with dust.
 
     Parameters
     ----------
@@ -376,7 +409,19 @@ def compare(galaxy: Galaxy, view: View, grid: SkyGrid) -> Comparison:
     """
     particles, skirt = [], []
     for dust in (False, True):
-        source = OwnSkirt(SkirtSettings(library="self-contained", dust=dust, packets=1e6), threads=2)
+        source = OwnSkirt(SkirtSettings(library="self-contained", dust=dust), threads=2)
         skirt.append(from_maggies(source.image(galaxy, view, grid), grid.pixel_area))
         particles.append(ParticleLight(Dust() if dust else None).image(galaxy, view, grid))
     return Comparison((particles[0], particles[1]), (skirt[0], skirt[1]))
+
+
+def try_compare(galaxy: Galaxy, view: View, grid: SkyGrid) -> tuple[Comparison | None, str]:
+    """`compare`, and its sentence; where SKIRT is not installed or fails, None and the reason.
+
+    A chapter of the book is complete without SKIRT, so it states the reason and goes on.
+    """
+    try:
+        found = compare(galaxy, view, grid)
+    except DmlibError as error:
+        return None, f"No comparison with SKIRT: {error}"
+    return found, found.sentence()
