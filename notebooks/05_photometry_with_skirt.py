@@ -544,16 +544,16 @@ if skirt is not None:
         ),
         settings,
         "photometry_skirt",
-        caption="Left and middle: the published SKIRT image of a TNG100-1 "
-        "galaxy in r, as stored and on the common grid. Right: particle light "
+        caption="Left and middle: the published SKIRT image of a galaxy "
+        "in r, as stored and on the common grid. Right: particle light "
         "in r of a galaxy of our sample with about the same half-mass radius. "
         "Brightness over its peak; that of the middle image is the peak of "
         "the stored image.",
         alt="Three images of large galaxies: an inclined disc with a bright "
         "centre, an extended halo and small companions, at fine and at coarse "
         "sampling, and a smooth inclined disc from our own particles.",
-        n="one galaxy of TNG100-1, one of the sample",
-        source=f"TNG100-1, SKIRT image of subhalo {skirt_subhalo}; "
+        n="one galaxy of the release, one of the sample",
+        source=f"{skirt.origin}, SKIRT image of subhalo {skirt_subhalo}; "
         f"{settings.label}",
     )
 

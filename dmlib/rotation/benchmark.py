@@ -19,7 +19,7 @@ import numpy as np
 from ..code import fingerprint
 from ..dataset.read import DataSet, read_dataset
 from ..dataset.views import Observer
-from ..errors import DmlibError, GalaxyError, UniverseError
+from ..errors import DmlibError, GalaxyError
 from ..files import atomic_path
 from ..progress import bar
 from ..settings import RADII_KPC, Settings
@@ -333,7 +333,7 @@ def _view(settings: Settings, population: Population, subhalo_id: int, view: int
         row |= {f"{name}/reason": str(Rejection(Reason.OTHER)), f"{name}/reasons": ""}
     try:
         cube = observer.cube(subhalo_id, view)
-    except (GalaxyError, UniverseError) as error:
+    except GalaxyError as error:
         for name in VARIANTS:
             row |= {f"{name}/reason": str(error), f"{name}/reasons": Reason.OTHER.value, f"{name}/tried": 1.0}
         return row

@@ -111,7 +111,7 @@ class TestReading:
         path = universe.cache.path("cutouts/halo_0.hdf5")
         with h5py.File(path, "r+") as file:
             file["PartType1/Coordinates"][...] = file["PartType1/Coordinates"][()][::-1]
-        with pytest.raises(UniverseError, match="order"):
+        with pytest.raises(UniverseError, match=r"the particles of halo 0 do not belong to the catalogue"):
             universe.particles(1, "dm", ["Coordinates"])
 
     def test_one_request_has_all_types_and_what_is_missing_is_asked_for_alone(self, serve):

@@ -25,7 +25,7 @@ from ...manifest.download import Gate, Missing, Transient, tng_url
 from ...manifest.fetch import cache_folder, check_content
 from ...progress import bar
 from ..base import Kind
-from ..files import open_hdf5
+from ..hdf5 import open_hdf5
 from .downloads import Cache, in_parallel, patient_downloader
 
 Job = TypeVar("Job")
