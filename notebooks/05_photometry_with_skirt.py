@@ -591,8 +591,8 @@ record(
 # How much of the light do these spectra contain?
 
 # %%
+from dmlib.observe.skirt.comparison import FIELDS, try_compare
 from dmlib.observe.skirt.export import light_budget
-from dmlib.observe.skirt.source import FIELDS, try_compare
 
 # %%
 both = load_galaxy(tree, subhalo_id, extra=FIELDS)

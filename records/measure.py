@@ -10,11 +10,13 @@ hand::
     python records/measure.py box-at-fixed-mass PATH
     python records/measure.py box-integrated PATH
     python records/measure.py contraction PATH
+    python records/measure.py skirt PATH
 
 PATH is the ``output`` folder of a tree with rows of the real TNG100-1 group catalogue, or the published SKIRT image
 ``broadband_6.fits``. For the records of the whole box it is the folder ``tng100_real`` of the mirror (see
 ``data_manifest.yaml`` and `tng100_rows`), or, except for the selection, the ``output`` folder of the whole TNG100-1.
-For the contraction it is ``TangoSIDM_L025N376_CDM_haloes.hdf5``.
+For the contraction it is ``TangoSIDM_L025N376_CDM_haloes.hdf5``. For SKIRT's own runs (`skirt_runs`; the executable is
+on PATH or named in DMLIB_SKIRT) it is the ``output`` folder of the embedded universe of profile quick.
 Chapters read a record with `dmlib.load.record`.
 """
 
@@ -33,6 +35,7 @@ from astropy.table import QTable, Table, vstack
 
 # Its folder is not on the path when a test runs this file.
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+import skirt_runs
 import tng100_rows
 
 from dmlib import __version__
@@ -48,7 +51,7 @@ from dmlib.published_script_bugs import selection_readings
 from dmlib.sample import select
 from dmlib.settings import PROFILES, Settings
 from dmlib.units import PART_TYPE
-from dmlib.universe import Universe, open_universe
+from dmlib.universe import FilesUniverse, Universe, open_universe
 from mocktng import relations, structure, tng100
 from mocktng.units import G
 
@@ -262,7 +265,7 @@ def record_of(what: str, path: Path, subhalo_id: int) -> dict:
             **shared,
             "measured": measure_contraction(path),
         }
-    universe = open_tree(path)
+    universe = open_tree(path) if what != "skirt" else FilesUniverse(path, simulation="embedded")
     header = universe.header
     shared |= {
         "simulation": header.simulation,
@@ -271,6 +274,15 @@ def record_of(what: str, path: Path, subhalo_id: int) -> dict:
         "universe_identity": header.identity,
         "command": f"python records/measure.py {what} PATH",
     }
+    if what == "skirt":
+        return {
+            "id": "skirt_own_runs",
+            "statement": "Galaxies of the embedded universe through SKIRT 9 itself, and by the column model of dust",
+            "source": f"{len(skirt_runs.RANKS)} centrals of {header.simulation}, not TNG; self-contained tables",
+            **shared,
+            "citation": "Camps & Baes 2020, Astronomy and Computing 31, 100381 (SKIRT 9); Draine et al. 2003 (dust)",
+            "measured": skirt_runs.measure_skirt(universe),
+        }
     if what == "colours":
         return {
             "id": "colours_tng100_subset",
@@ -290,7 +302,7 @@ def record_of(what: str, path: Path, subhalo_id: int) -> dict:
 
 
 #: What can be measured.
-CHOICES = ("selection", "colours", "image", "contraction", *(f"box-{name.replace('_', '-')}" for name in _BOX))
+CHOICES = ("selection", "colours", "image", "contraction", "skirt", *(f"box-{name.replace('_', '-')}" for name in _BOX))
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -361,9 +361,9 @@ def _loads(text: str) -> tuple[list[str], list[str]]:
 
 def _programs(imported: Iterable[str]) -> dict[str, str]:
     """State of the programs that a notebook may run and that no package brings."""
-    module = "dmlib.observe.skirt.source"
-    runs = any(name.startswith(module) for name in imported)
-    return {"the skirt executable": call(f"{module}:skirt_state")} if runs else {}
+    if any(name.startswith("dmlib.observe.skirt.") for name in imported):
+        return {"the skirt executable": call("dmlib.observe.skirt.source:skirt_state")}
+    return {}
 
 
 def _manifest_data(root: Path, path: Path) -> dict[str, str]:

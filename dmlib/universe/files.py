@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,9 @@ import numpy as np
 
 from ..errors import UniverseError
 from ..settings import Settings
-from ..sources import release_name
 from ..units import PART_TYPE
 from .base import HALF_MASS_PARTICLES, Kind, Universe, make_header
+from .belonging import SHARED_ATTRIBUTES, SNAPSHOT_ATTRIBUTES, compare_headers, trouble_of_offsets
 from .hdf5 import open_hdf5
 from .release import FULL_ONLY, FULL_SNAPSHOTS, refuse_subbox, suggestion
 
@@ -31,13 +31,9 @@ _FINGERPRINT_FIELDS = (
 #: of which the offsets are.
 _MANY_ROWS, _FEW, _MANY_GROUPS = 2000, 3, 200
 
-#: Attributes that the header of a snapshot file must have, and those that it must share with the catalogue.
-_SNAPSHOT_ATTRIBUTES = ("MassTable", "NumPart_ThisFile", "NumPart_Total", "NumFilesPerSnapshot")
-_SAME = ("Time", "Redshift", "HubbleParam", "BoxSize", "Omega0", "OmegaLambda")
-
 #: Attributes that the header of a catalogue file must have.
 _CATALOGUE_ATTRIBUTES = (
-    *_SAME,
+    *SHARED_ATTRIBUTES,
     *("NumFiles", "Ngroups_Total", "Nsubgroups_Total"),
 )
 
@@ -121,7 +117,7 @@ class FilesUniverse(Universe):
             raise UniverseError(f"{missing[0]} is missing: {mend} or download it again.")
         attributes = {name: value for name, value in raw.items() if name != "MassTable"}
         if self.has_particles:
-            own = self._read_attributes(snapshot_chunk, (*_SNAPSHOT_ATTRIBUTES, *_SAME))
+            own = self._read_attributes(snapshot_chunk, (*SNAPSHOT_ATTRIBUTES, *SHARED_ATTRIBUTES))
             compare_headers(snapshot_chunk, own, chunks[0], raw)
             attributes["MassTable"] = own["MassTable"]
             if not own["MassTable"][PART_TYPE["dm"]] > 0:
@@ -289,49 +285,18 @@ class FilesUniverse(Universe):
 
     def _check_offsets(self) -> None:
         """Compare the offsets with the counts of the catalogue and of the snapshot."""
-        path, kinds = self._offsets_path, list(PART_TYPE.values())
-        last = self._snapshot_chunk(self.n_snapshot_chunks - 1)
-        total = _total(self._read_attributes(self._snapshot_chunk(0), _SNAPSHOT_ATTRIBUTES))
-        in_last = np.asarray(self._read_attributes(last, _SNAPSHOT_ATTRIBUTES)["NumPart_ThisFile"], dtype=np.int64)
-        rows: dict[Kind, int] = {"Group": self.header.n_groups, "Subhalo": self.header.n_subhalos}
+        files = self._snapshot_chunk(0), self._snapshot_chunk(self.n_snapshot_chunks - 1)
+        headers = [self._read_attributes(path, SNAPSHOT_ATTRIBUTES) for path in files]
+        rows = {"Group": self.header.n_groups, "Subhalo": self.header.n_subhalos}
         groups = np.unique(np.linspace(0, max(rows["Group"] - 2, 0), _MANY_GROUPS).astype(int))
         # Each with the one after it.
         groups = np.unique(np.concatenate([groups, groups + 1]))[: rows["Group"]]
-        with open_hdf5(path) as handle:
-            for name in ("FileOffsets/SnapByType", "Group/SnapByType", "Subhalo/SnapByType"):
-                if name not in handle:
-                    raise UniverseError(f"{path} has no dataset {name}: download the offsets file again.")
-                if handle[name].dtype.kind == "u":
-                    # Differences of unsigned numbers wrap round, and the reader would pick the wrong chunk.
-                    raise UniverseError(f"{path} stores {name} unsigned: write it as 64-bit signed integers.")
-            for kind, n_rows in rows.items():
-                found = handle[f"{kind}/SnapByType"].shape[0]
-                if found != n_rows:
-                    raise UniverseError(
-                        f"{path} has offsets of {found} {kind} rows, the catalogue has {n_rows}: take both from "
-                        "the same snapshot of the same run."
-                    )
-            first = handle["FileOffsets/SnapByType"][()]
-            start = handle["Group/SnapByType"][groups] if len(groups) else np.zeros((0, 6), np.int64)
         length = self._columns("Group", ["GroupLenType"], groups)["GroupLenType"].astype(np.int64)
-        complaint = ""
-        if len(first) != self.n_snapshot_chunks:
-            complaint = f"the offsets are of {len(first)} snapshot files, the snapshot has {self.n_snapshot_chunks}"
-        elif np.any((first[-1] + in_last != total)[kinds]):
-            complaint = f"by the offsets the snapshot has {(first[-1] + in_last)[kinds]} particles, not {total[kinds]}"
-        elif np.any((start + length > total)[:, kinds]):
-            complaint = f"the groups of the catalogue reach beyond the {total[kinds]} particles of the snapshot"
-        else:
-            # One group after the other; what has no particle of a type has no place either.
-            follows = (np.diff(groups) == 1)[:, None] & (length[:-1] > 0) & (length[1:] > 0)
-            wrong = follows & (np.diff(start, axis=0) != length[:-1])
-            if np.any(wrong[:, kinds]):
-                number = int(groups[1:][wrong[:, kinds].any(axis=1)][0])
-                complaint = f"the particles of group {number} do not follow those of the group before it"
+        complaint = trouble_of_offsets(self._offsets_path, rows, groups, length, headers)
         if complaint:
+            places = f"{files[0].parent}, {self._offsets_path} and {self._catalogue_chunk(0).parent}"
             raise UniverseError(
-                f"{self._snapshot_chunk(0).parent}, {path} and {self._catalogue_chunk(0).parent} do not belong "
-                f"together ({complaint}): take all three from the same snapshot of the same run."
+                f"{places} do not belong together ({complaint}): take all three from the same snapshot of the same run."
             )
 
     # -- files ---------------------------------------------------------------------------------------------------
@@ -381,28 +346,6 @@ def _catalogue_mend(fields: Sequence[str], known: Collection[str]) -> str:
     if "SubhaloFlag" in set(fields) - set(known):
         return "Illustris and runs of dark matter have none; select with -p cosmological=false there"
     return "copy or download the catalogue with that field"
-
-
-def compare_headers(path: Path, own: Mapping[str, Any], other_path: Path, other: Mapping[str, Any]) -> None:
-    """Raise UniverseError where the header of a snapshot is not of the run and time of that of the catalogue."""
-    for name in _SAME:
-        if not np.isclose(own[name], other[name], rtol=1e-4, atol=1e-6):
-            raise UniverseError(
-                f"{path} and {other_path} do not belong together: {name} is {float(own[name]):g} in one and "
-                f"{float(other[name]):g} in the other; take both from the same snapshot of the same run."
-            )
-    names = [release_name(str(np.asarray(header.get("SimulationName", "")).astype(str))) for header in (own, other)]
-    if all(names) and names[0] != names[1]:
-        raise UniverseError(
-            f"{path} and {other_path} do not belong together: one is of '{names[0]}', the other of '{names[1]}'; take "
-            "both from the same run."
-        )
-
-
-def _total(header: Mapping[str, Any]) -> np.ndarray:
-    """Particles of each type in a snapshot; the header has 32 bits of each number in one attribute."""
-    low = np.asarray(header["NumPart_Total"], dtype=np.int64)
-    return low + (np.asarray(header.get("NumPart_Total_HighWord", np.zeros(6)), dtype=np.int64) << 32)
 
 
 def _require_fields(path: str | Path, group: str, fields: Sequence[str], known: Collection[str], mend: str) -> None:
