@@ -99,6 +99,31 @@ def try_compare(galaxy: Galaxy, view: View, grid: SkyGrid) -> tuple[Comparison |
     return found, found.sentence()
 
 
+#: Variants of dimming in the record of SKIRT's own runs: short name -> key of the record, and what it is.
+_VARIANTS = {
+    "skirt": ("skirt", "by SKIRT"),
+    "model": ("model", "by the column model"),
+    "unborn": ("no_birth_clouds", "by the column model without birth clouds"),
+    "same": ("same_dust", "by columns of the dust that SKIRT has"),
+}
+
+
+def dimmings_of_record(measured: dict[str, Any], band: str) -> dict[str, tuple[np.ndarray, str]]:
+    """Mean dimming of the galaxies of ``records/skirt_own_runs.json`` in a band.
+
+    Returns
+    -------
+    dict
+        Short name of the variant -> values by inclination [mag], and what the variant is.
+    """
+    k = measured["bands"].index(band)
+    mean = {
+        name: np.mean([np.array(one["dimming"][key])[:, k] for one in measured["galaxies"]], axis=0)
+        for name, (key, _) in _VARIANTS.items()
+    }
+    return {name: (values, _VARIANTS[name][1]) for name, values in mean.items()}
+
+
 #: Steps of a packed picture [dex of brightness]: a few hundredths of a magnitude, less than its noise.
 _STEP = 0.02
 
