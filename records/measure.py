@@ -234,7 +234,7 @@ def open_tree(path: Path) -> Universe:
     return open_universe(Settings(universe="files", base_path=str(path)))
 
 
-def record_of(what: str, path: Path, subhalo_id: int) -> dict:
+def record_of(what: str, path: Path, subhalo_id: int, skirt_source: str = "unknown source") -> dict:
     """Measure one record, with its source, citation and the command that repeats it."""
     shared = {"date": datetime.date.today().isoformat(), "dmlib": __version__}
     if what.startswith("box-"):
@@ -278,7 +278,8 @@ def record_of(what: str, path: Path, subhalo_id: int) -> dict:
         return {
             "id": "skirt_own_runs",
             "statement": "Galaxies of the embedded universe through SKIRT 9 itself, and by the column model of dust",
-            "source": f"{len(skirt_runs.RANKS)} centrals of {header.simulation}, not TNG; self-contained tables",
+            "source": f"{len(skirt_runs.RANKS)} centrals of {header.simulation}, not TNG, with self-contained tables; "
+            f"SKIRT built from {skirt_source}",
             **shared,
             "citation": "Camps & Baes 2020, Astronomy and Computing 31, 100381 (SKIRT 9); Draine et al. 2003 (dust)",
             "measured": skirt_runs.measure_skirt(universe),
@@ -311,10 +312,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("what", choices=CHOICES, help="which record")
     parser.add_argument("path", type=Path, help="an output folder with a group catalogue, or a published image")
     parser.add_argument("--subhalo-id", type=int, default=6, help="subhalo of the image")
+    parser.add_argument("--skirt-source", default="unknown source", help="what SKIRT was built from")
     parser.add_argument("--out", type=Path, help="file to write; default records/<id>.json")
     given = parser.parse_args(arguments)
     try:
-        record = record_of(given.what, given.path, given.subhalo_id)
+        record = record_of(given.what, given.path, given.subhalo_id, given.skirt_source)
     except DmlibError as error:
         print(error, file=sys.stderr)
         return 1

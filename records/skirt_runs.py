@@ -9,7 +9,11 @@ the model in steps:
   form stars, extinction, albedo and asymmetry of Draine (2003). What remains then is the transfer: the depth
   tau_ext [h sqrt(1 - omega) + (1 - h)(1 - omega)] of Calzetti et al. (1994), with h = (1 + g) / 2 of the scattering
   forward and no light scattered in from elsewhere;
-- ``same_dust_absorbed``: the same with absorption only, as if all scattered light reached the observer.
+- ``same_dust_absorbed``: the same with absorption only, as if all scattered light went on towards the observer;
+- ``same_dust_escape``: the same dust, with scattered light that escapes in all directions. With E(n) the share of the
+  galaxy's light that leaves in direction n without an encounter, exp(-tau_ext) averaged over the stars, and E its mean
+  over directions, a share omega (1 - E) of the light has been scattered once and leaves, or not, as the starlight does,
+  so that F(n) = E(n) / [1 - omega (1 - E)] leaves in direction n (Varosi & Dwek 1999).
 """
 
 from __future__ import annotations
@@ -41,43 +45,64 @@ from dmlib.universe import Universe
 INCLINATIONS = (0, 50, 90)
 GRID = SkyGrid(60.0, 120)
 
+#: Photon packets without and with dust: noise of the galaxy's flux in a band of 0.1 and 0.3 per cent.
+PACKETS = (1e7, 1e6)
+
 #: Ranks in star formation rate of the centrals that are run.
 RANKS = (0.5, 0.75, 0.9)
+
+#: Directions over which the escape of light is averaged.
+_DIRECTIONS = 12
 
 _G_PER_CM2 = float((u.Msun / u.kpc**2).to(u.g / u.cm**2))
 
 
-def same_dust(galaxy: Galaxy, view: View, settings: SkirtSettings, *, scattering: bool) -> np.ndarray:
-    """Share of each star's light that passes the dust of the SKIRT run in front of it, shape (n, band)."""
+def optics() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Extinction [cm2/g], albedo and mean cosine of the dust of the SKIRT runs in u g r i z."""
+    x, kappa, albedo, cosine = dust_mix().values()
+    pivot = per_band("wavelength") / 1e3
+    # m2/kg -> cm2/g
+    kappa, albedo, cosine = (np.interp(pivot, x, values) for values in (10.0 * kappa, albedo, cosine))
+    return kappa, albedo, cosine
+
+
+def depth(galaxy: Galaxy, view: View, settings: SkirtSettings) -> np.ndarray:
+    """Extinction depth of the dust of the SKIRT run in front of each star, shape (n, band)."""
     gas = galaxy.gas.where(np.asarray(galaxy.gas.extra["StarFormationRate"]) > 0)
     mass = settings.dust_to_metals * gas.mass * gas.extra["GFM_Metallicity"]
     support = cell_fwhm(gas.mass, gas.extra["Density"]) / SPLINE_FWHM
     column = columns_in_front(
         view.project(galaxy.stars.position), view.project(gas.position), support, mass[:, None], Dust().pixel_size
     )
-    (x, kappa, albedo, cosine) = dust_mix().values()
-    pivot = per_band("wavelength") / 1e3
-    # m2/kg -> cm2/g
-    kappa, albedo, cosine = (np.interp(pivot, x, values) for values in (10.0 * kappa, albedo, cosine))
-    depth = column * _G_PER_CM2 * kappa
-    forward = 0.5 * (1.0 + cosine)
-    factor = forward * np.sqrt(1.0 - albedo) + (1.0 - forward) * (1.0 - albedo) if scattering else 1.0 - albedo
-    return np.exp(-depth * factor)
+    return column * _G_PER_CM2 * optics()[0]
 
 
-def model_dimming(galaxy: Galaxy, view: View, settings: SkirtSettings) -> dict[str, list[float]]:
-    """Dimming of the whole galaxy by each variant of the model [mag], u g r i z."""
+def model_dimmings(galaxy: Galaxy, views: list[View], settings: SkirtSettings) -> list[dict[str, list[float]]]:
+    """Dimming of the whole galaxy by each variant of the model [mag], u g r i z, for each view."""
     light = star_luminosities(galaxy)
-    shares = {
-        "model": Dust().transmission(galaxy, view),
-        "no_birth_clouds": Dust(birth_clouds=False).transmission(galaxy, view),
-        "same_dust": same_dust(galaxy, view, settings, scattering=True),
-        "same_dust_absorbed": same_dust(galaxy, view, settings, scattering=False),
-    }
-    return {
-        name: (-2.5 * np.log10((light * share).sum(axis=0) / light.sum(axis=0))).round(3).tolist()
-        for name, share in shares.items()
-    }
+    _, albedo, cosine = optics()
+    forward = 0.5 * (1.0 + cosine)
+
+    def passes(share: np.ndarray) -> np.ndarray:
+        return (light * share).sum(axis=0) / light.sum(axis=0)
+
+    # Directions of equal solid angles on the hemisphere; the other one is much the same.
+    tilts = np.degrees(np.arccos((np.arange(_DIRECTIONS) + 0.5) / _DIRECTIONS))
+    angles = [(float(tilt), 60.0, 137.5 * k % 360.0) for k, tilt in enumerate(tilts)]
+    around = lines_of_sight(galaxy.subhalo_id, galaxy.spin_axis(), seed=1, mode=angles)
+    mean = np.mean([passes(np.exp(-depth(galaxy, view, settings))) for view in around], axis=0)
+    found = []
+    for view in views:
+        tau = depth(galaxy, view, settings)
+        variants = {
+            "model": passes(Dust().transmission(galaxy, view)),
+            "no_birth_clouds": passes(Dust(birth_clouds=False).transmission(galaxy, view)),
+            "same_dust": passes(np.exp(-tau * (forward * np.sqrt(1.0 - albedo) + (1.0 - forward) * (1.0 - albedo)))),
+            "same_dust_absorbed": passes(np.exp(-tau * (1.0 - albedo))),
+            "same_dust_escape": passes(np.exp(-tau)) / (1.0 - albedo * (1.0 - mean)),
+        }
+        found.append({name: (-2.5 * np.log10(share)).round(3).tolist() for name, share in variants.items()})
+    return found
 
 
 def run(galaxy: Galaxy, views: list[View], settings: SkirtSettings) -> tuple[np.ndarray, dict]:
@@ -89,7 +114,7 @@ def run(galaxy: Galaxy, views: list[View], settings: SkirtSettings) -> tuple[np.
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     log = next((folder / OUT).glob("*_log.txt")).read_text(encoding="utf-8", errors="replace")
     cells = re.search(r"TOTAL *: *(\d+)", log)
-    version = re.search(r"SKIRT v(\S+)(?: \(([^)]*)\))?", log)
+    version = re.search(r"SKIRT v(\S+)", log)
     shutil.rmtree(folder)
     about = {
         "packets": float(f"{written.settings.packets:.3g}"),
@@ -97,19 +122,13 @@ def run(galaxy: Galaxy, views: list[View], settings: SkirtSettings) -> tuple[np.
         "cpu_seconds": round(after.ru_utime - before.ru_utime, 1),
         **({"cells": int(cells[1])} if cells and settings.dust else {}),
         "rows": written.rows,
-        "version": " ".join(filter(None, version.groups())) if version else "",
+        "version": version[1] if version else "",
     }
     return np.array(images), about
 
 
-def measure_skirt(universe: Universe, packets: float | None = None) -> dict:
+def measure_skirt(universe: Universe) -> dict:
     """Run SKIRT on a few galaxies of the sample.
-
-    Parameters
-    ----------
-    universe : Universe
-    packets : float, optional
-        Photon packets; by default what the signal-to-noise ratio of the export asks for.
 
     Returns
     -------
@@ -128,13 +147,13 @@ def measure_skirt(universe: Universe, packets: float | None = None) -> dict:
         galaxy = load_galaxy(universe, subhalo_id, ("stars", "gas"), extra=FIELDS)
         angles = [(inclination, 60) for inclination in INCLINATIONS]
         views = lines_of_sight(subhalo_id, galaxy.spin_axis(), seed=1, mode=angles)
-        own = SkirtSettings(library="self-contained", packets=packets)
-        bare_images, about = run(galaxy, views, own.model_copy(update={"dust": False}))
+        own = SkirtSettings(library="self-contained", packets=PACKETS[1])
+        bare_images, about = run(galaxy, views, own.model_copy(update={"dust": False, "packets": PACKETS[0]}))
         dusty_images, dust_about = run(galaxy, views, own)
         bare, dusty = bare_images.sum(axis=(1, 2)), dusty_images.sum(axis=(1, 2))
         light = ParticleLight(dust=None, unit="maggies/pixel")
         particles = np.array([light.image(galaxy, view, GRID).sum(axis=(0, 1)) for view in views])
-        model = [model_dimming(galaxy, view, own) for view in views]
+        model = model_dimmings(galaxy, views, own)
         version = about.pop("version")
         dust_about.pop("version")
         galaxies.append(

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import runpy
 
+import numpy as np
 import pytest
 from astropy.table import Table
 
 from dmlib import load
 from dmlib.errors import DmlibError
 from dmlib.evaluation.integrated import error_of, regressions
+from dmlib.observe.skirt.comparison import numbers_of_runs, unpack
 from dmlib.published_script_bugs import selection_readings
 from dmlib.universe.files import FilesUniverse
 
@@ -41,6 +43,21 @@ def test_numbers_of_the_selection():
     counts = load.record("selection_tng100_subset")["measured"]["funnels"]["all"]
     assert [counts["paper"][k] for k in ("mass", "sfr", "central", "flag")] == [101, 56, 55, 55]
     assert [counts["true"][k] for k in ("central", "flag")] == [27, 27]
+
+
+def test_skirts_own_runs():
+    """Without dust SKIRT's flux is the particle light's within 1 per cent; the numbers of the chapter are its means."""
+    measured = load.record("skirt_own_runs")["measured"]
+    ratios = np.array([one["flux_ratio"] for one in measured["galaxies"]])
+    assert ratios.shape == (3, 3, 5) and np.abs(ratios - 1).max() < 0.01
+    rows = {row["id"]: row["value"] for row in numbers_of_runs(measured, "g")}
+    assert rows["skirt-runs-flux"] == pytest.approx(100 * np.abs(ratios - 1).max())
+    by_hand = np.mean([one["dimming"]["skirt"][2][1] for one in measured["galaxies"]])
+    assert rows["skirt-runs-skirt-edge"] == pytest.approx(by_hand)
+    # Face-on and edge-on, without and with dust: dust takes light edge-on.
+    pictures = unpack(measured["picture"])
+    assert pictures.shape == (2, 2, 60, 60, 5)
+    assert pictures[1, 1, ..., 1].sum() < pictures[1, 0, ..., 1].sum()
 
 
 def test_image_of_the_real_file(shared_data, measure):

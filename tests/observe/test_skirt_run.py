@@ -29,7 +29,7 @@ from dmlib.observe.skirt.source import (
     run_skirt,
     skirt_state,
 )
-from skirt_toys import GRID, executable, galaxy, gas, lopsided, some_views, stars
+from skirt_toys import GRID, VARIANTS, executable, galaxy, gas, lopsided, some_views, stars
 
 OWN = SkirtSettings(library="self-contained", dust=False, packets=2e5)
 
@@ -310,6 +310,17 @@ class TestRealSkirt:
     def test_its_own_schema_is_the_one_that_we_write_for(self, tmp_path):
         subprocess.run([find_skirt(), "-x"], cwd=tmp_path, check=True, timeout=60, stdout=subprocess.DEVNULL)
         assert skirt_schema.differences(tmp_path / "skirt.smile") == []
+
+    @pytest.mark.parametrize("variant", VARIANTS, ids=lambda v: f"{v.library}-{v.frame}-{v.medium}-{v.dust}")
+    def test_it_accepts_every_kind_of_parameter_file(self, tmp_path, variant):
+        """Runs with tables of our own succeed; those with resource packs get as far as looking for the packs."""
+        position = np.random.default_rng(1).normal(0, 2, (60, 3))
+        toy = galaxy(stars(position, np.where(np.arange(60) < 9, 0.005, 3.0)), gas(position, mass=1e7))
+        written = export(toy, some_views(), GRID, variant.model_copy(update={"packets": 1e3}), tmp_path)
+        try:
+            run_skirt(written.ski, tmp_path / "out", timeout=120)
+        except SkirtError as error:
+            assert variant.library == "resources" and "Could not locate resource" in str(error)
 
     def test_without_dust_the_flux_is_the_particle_lights(self, tmp_path):
         views = some_views()

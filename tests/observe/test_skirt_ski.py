@@ -14,15 +14,9 @@ from dmlib.observe.images.published import box_view
 from dmlib.observe.skirt.export import export
 from dmlib.observe.skirt.settings import SkirtSettings, instrument_angles
 from dmlib.observe.views import View, lines_of_sight, rotation_to
-from skirt_toys import GRID, galaxy, gas, lopsided, some_views, stars
+from skirt_toys import GRID, VARIANTS, galaxy, gas, lopsided, some_views, stars
 
 DUSTY = gas([[0.0, 0.0, 0.0], [3.0, 1.0, 0.0], [1.0, -4.0, 0.5]], forming=[1, 1, 0])
-VARIANTS = [
-    SkirtSettings(library=library, dust=dust, medium=medium, frame=frame)
-    for library, frame in (("resources", "observer"), ("resources", "rest"), ("self-contained", "rest"))
-    for dust in (True, False)
-    for medium in ("voronoi", "particles")
-]
 
 
 def detector(angles, position):
