@@ -2,8 +2,8 @@
 
 The networks are those of the ensemble `dmlib.networks.plan.POSTERIOR`; each member gives its share of the draws.
 Numbers of a view are means over its eight orientations. The spread of either posterior is then multiplied by a factor,
-with which its 68% intervals hold 68% of the *calibration* galaxies, averaged over radii: training galaxies are fitted too
-well, and the mean over orientations errs less than one orientation, for which a network states its errors. Test
+with which its 68% intervals hold 68% of the *calibration* galaxies, averaged over radii: training galaxies are fitted
+too well, and the mean over orientations errs less than one orientation, for which a network states its errors. Test
 galaxies have no part in it.
 """
 
@@ -24,7 +24,7 @@ from ..files import atomic_path
 from ..networks.plan import POSTERIOR
 from ..networks.predictions import FEWEST
 from ..settings import Settings
-from .posterior_checks import inside, rank_of_truth
+from .posterior_checks import LEVEL, inside, rank_of_truth
 
 if TYPE_CHECKING:
     from ..networks.models import Network
@@ -36,7 +36,6 @@ KINDS = ("normal", "flow")
 DRAWS = 400
 
 _FACTORS = np.geomspace(0.5, 2.0, 29)
-_LEVEL = 0.68
 _STREAM = 0x706F7374  # a random stream of its own
 
 
@@ -134,7 +133,7 @@ class _Member:
 
         self._colour = posterior.colour
         self._standard = Standard(np.array(network.card.mean), network.std)
-        self._layer = posterior.profile_layer(ln_m[rows["train"]], self._standard)
+        self._layer = network.model.get_layer("profile")
         self._numbers = {
             part: network.outputs(dataset.inputs(some, network.channels))[:, len(dataset.radii) :]
             for part, some in rows.items()
@@ -178,7 +177,7 @@ def best_factor(truth: np.ndarray, draws: Callable[[float], np.ndarray]) -> floa
     """
 
     def missed(factor: float) -> float:
-        return abs(np.nanmean(inside(rank_of_truth(truth, draws(factor)), _LEVEL)) - _LEVEL)
+        return abs(np.nanmean(inside(rank_of_truth(truth, draws(factor)), LEVEL)) - LEVEL)
 
     return float(min(_FACTORS, key=missed))
 

@@ -60,9 +60,12 @@ _ROWS, _COLUMNS = np.tril_indices(NUMBERS, -1)
 _PLACES = np.eye(NUMBERS**2, dtype=np.float32)[_ROWS * NUMBERS + _COLUMNS]
 
 
-def profile_layer(train: np.ndarray, standard: Standard) -> Profile:
-    """The layer `Profile` of the training views' ln M, shape (n, 20)."""
-    return Profile.of(train, standard.mean, standard.std, RADII_KPC)
+def profile_layer(scaled: np.ndarray, standard: Standard) -> Profile:
+    """The layer `Profile` of the training views' standardised ln M, shape (n, 20), float32.
+
+    Targets and network must have the same one to the last bit: axes of equal variance turn with rounding.
+    """
+    return Profile.of(standard.unscale(scaled), standard.mean, standard.std, RADII_KPC)
 
 
 def coefficients(profile: Profile, scaled: np.ndarray) -> np.ndarray:
@@ -90,10 +93,9 @@ def targets(profile: Profile, scaled: np.ndarray) -> np.ndarray:
 def normal_network(architecture: Architecture, channels: tuple[str, ...], train: Views) -> keras.Model:
     """From images to the standardised ln M of the mean, shape (n, 20), and the `N_NORMAL` numbers behind it."""
     radii = len(train.standard.mean)
-    ln_m = train.standard.unscale(train.targets[:, :radii])
     inner = architecture.build(channels, train.inputs.shape[1], N_NORMAL)
     numbers = inner.outputs[0]
-    mean = profile_layer(ln_m, train.standard)(numbers[:, :NUMBERS])
+    mean = profile_layer(train.targets[:, :radii], train.standard)(numbers[:, :NUMBERS])
     return keras.Model(inner.inputs, layers.Concatenate(dtype="float32")([mean, numbers]), name=inner.name)
 
 

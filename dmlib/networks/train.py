@@ -211,7 +211,7 @@ def train_member(job: Job, told: Callable[[int], object] = lambda epochs: None) 
     if entry.head == "normal":
         from . import posterior
 
-        head, layer = posterior.NORMAL, posterior.profile_layer(ln_m[job.rows], standard)
+        head, layer = posterior.NORMAL, posterior.profile_layer(standard.scale(ln_m[job.rows]), standard)
 
         def as_targets(some):
             return posterior.targets(layer, standard.scale(some))
