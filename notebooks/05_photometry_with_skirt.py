@@ -649,8 +649,9 @@ measured = load.record("skirt_own_runs")["measured"]
 numbers = numbers_of_runs(measured, "g")
 
 # %%
-for row in numbers:
+for name, row in numbers.items():
     record(
+        f"skirt-runs-{name}",
         **row,
         n=len(measured["galaxies"]),
         universe="embedded (records/skirt_own_runs.json)",
@@ -680,7 +681,7 @@ show(
 # Without dust SKIRT and particle light agree to {num}`skirt-runs-flux:.2f`.
 # With dust they differ most face-on ({numref}`fig-photometry-skirt-runs`).
 # There the column model dims the {num}`skirt-runs-galaxies` galaxies by {num}`skirt-runs-model-face:.2f` in g on average, and SKIRT by
-# {num}`skirt-runs-skirt-face:.2f`.
+# {num}`skirt-runs-skirt-face:.2f`: with its dust a face-on disc can be brighter than without.
 # The difference has three parts, which appear one after the other when the model is changed in steps:
 #
 # - SKIRT's run has no birth clouds around young stars. Without them the model dims by {num}`skirt-runs-unborn-face:.2f`.

@@ -112,13 +112,13 @@ _VARIANTS = {
 }
 
 
-def numbers_of_runs(measured: dict[str, Any], band: str) -> list[dict[str, Any]]:
+def numbers_of_runs(measured: dict[str, Any], band: str) -> dict[str, dict[str, Any]]:
     """What ``records/skirt_own_runs.json`` says, as rows for `dmlib.results.recorder`.
 
     Returns
     -------
-    list of dict
-        ``id``, ``value``, ``unit`` and ``statement``: galaxies, the largest difference of fluxes without dust [%], and
+    dict
+        Name -> ``value``, ``unit`` and ``statement``: galaxies, the largest difference of fluxes without dust [%], and
         the mean dimming in a band by each variant at each inclination [mag].
     """
     galaxies, k = measured["galaxies"], measured["bands"].index(band)
@@ -147,10 +147,7 @@ def numbers_of_runs(measured: dict[str, Any], band: str) -> list[dict[str, Any]]
             f"Mean dimming in {band} face-on by columns of SKIRT's dust, less that by SKIRT",
         )
     )
-    return [
-        {"id": f"skirt-runs-{name}", "value": value, "unit": unit, "statement": statement}
-        for name, value, unit, statement in rows
-    ]
+    return {name: {"value": value, "unit": unit, "statement": statement} for name, value, unit, statement in rows}
 
 
 #: Steps of a packed picture [dex of brightness]: a few hundredths of a magnitude, less than its noise.
