@@ -256,6 +256,11 @@ def realise(
     return np.stack([group_particles.realise(drawn, int(i), radii, times, mass) for i in subhalo_ids])
 
 
+def draw(n_galaxies: int, seed: int, m_dm: float, m_baryon: float) -> Population:
+    """A population of its own, with the fiducial physics; `n_galaxies` are planned to pass the paper's selection."""
+    return _population(n_galaxies, seed, "fiducial", m_dm, m_baryon)
+
+
 def vary(drawn: Population, physics: str) -> Population:
     """The same galaxies in a universe with other physics, see `mocktng.drawing.vary`."""
     return drawing.vary(drawn, physics)

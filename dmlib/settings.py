@@ -244,6 +244,7 @@ class Settings(BaseModel):
     predictions_path: ClassVar[property] = _output("predictions.hdf5", "Predictions for the test split.")
     floor_path: ClassVar[property] = _output("floor.hdf5", "What ideal observers predict for the test split.")
     benchmark_path: ClassVar[property] = _output("rotation/benchmark.hdf5", "Rotation curves of the test galaxies.")
+    robustness_path: ClassVar[property] = _output("robustness.hdf5", "Methods trained in one universe, tested in all.")
     figures_dir: ClassVar[property] = _output("figures", "``figures/<name>.{png,pdf,csv}``.")
     notebooks_dir: ClassVar[property] = _output("notebooks", "Executed notebooks.")
     results_path: ClassVar[property] = _output("results.json", "``results.json``, every number that the book quotes.")
