@@ -19,7 +19,6 @@ import numpy as np
 
 from ..baselines import Task, boosted, finite_ln
 from ..dataset.read import ln_mass
-from ..errors import DmlibError
 from ..files import atomic_path
 from ..networks.adaptation import Trained, train, train_matched, views
 from ..networks.plan import Schedule
@@ -33,7 +32,7 @@ from ..rotation.population import Population, learn_from
 from ..settings import RADII_KPC, Settings
 from ..workers import map_parallel
 from .alarms import isolation
-from .universes import VARIATIONS, Observed, observe_all
+from .universes import Observed, observe_all
 
 #: Methods that are trained in one universe and tested in all.
 METHODS = ("network", "boosted", "rotation")
@@ -238,7 +237,9 @@ def _rotation(settings: Settings, observed: Observed, workers: int | None) -> tu
         if outcome.fit is not None:
             quantiles[outcome.key] = outcome.fit.quantiles
     curve = observed.curve[0, check]
-    places = regimes(curve[:, 0, 0], _last(curve))
+    # Radii increase, and NaN follows the last ring.
+    last = np.max(curve[:, 0], axis=1, initial=-np.inf, where=np.isfinite(curve[:, 0]))
+    places = regimes(curve[:, 0, 0], last)
     narrow = stretch(observed.truth[0, check], quantiles, places, observed.accepted[0, check])["measured"]
     trust = 1.0 / max(narrow, 1.0) ** 2
     shape = (len(universes), len(universes), len(tests), len(RADII_KPC))
@@ -278,16 +279,3 @@ def _columns(observed: Observed, k: int) -> dict[str, Any]:
 def _fit(columns: dict[str, Any], row: int, population: Population, seed: int) -> Any:
     model = population.complete(model_of(columns, row))
     return population.fit(model, population.priors(model), sampling=SAMPLING, seed=seed + row)
-
-
-def _last(curve: np.ndarray) -> np.ndarray:
-    """Radius of the last good ring of each curve, shape (n,); NaN without a curve."""
-    return np.where(
-        np.isfinite(curve[:, 0]).any(axis=1), np.nanmax(np.nan_to_num(curve[:, 0], nan=-1.0), axis=1), np.nan
-    )
-
-
-def check_names(names: tuple[str, ...]) -> None:
-    """Refuse a file of other universes than those of this code."""
-    if names != tuple(VARIATIONS):
-        raise DmlibError(f"these are the universes {', '.join(names)}, not those of this version: run it again.")

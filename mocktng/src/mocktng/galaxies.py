@@ -29,9 +29,9 @@ HOT_CELL = 1.9
 #: Specific star-formation rate below which a galaxy counts as quenched [1/yr].
 QUENCHED_BELOW = 1e-11
 
-#: What a version of the physics changes: factors on the strength of the contraction, the hot gas, the HI, the turbulence
-#: of the cold gas (which supports it by pressure) and the mass of the halo; the core of the halo in stellar half-mass
-#: radii; and a scatter of the halo's mass at given stars that is added to that of TNG100 [dex].
+#: What a version of the physics changes: factors on the strength of the contraction, the hot gas, the HI, the
+#: turbulence of the cold gas (which supports it by pressure) and the mass of the halo; the core of the halo in stellar
+#: half-mass radii; and a scatter of the halo's mass at given stars that is added to that of TNG100 [dex].
 _FIDUCIAL = {"contraction": 1.0, "core": 0.0, "hot": 1.0, "hi": 1.0, "turbulence": 1.0, "halo": 1.0, "scatter": 0.0}
 
 #: Versions of the physics. The alternative represents another simulation in tests of robustness; the others differ
