@@ -320,7 +320,7 @@ def record_of(what: str, path: Path, subhalo_id: int) -> dict:
         named = [path / "tng100_real" / tng100_rows.CENTRALS, *(path / "eagle" / name for name in eagle_rows.FILES)]
         return {
             "id": "other_simulation",
-            "statement": "Formulas of integrated properties of galaxies, fitted to one simulation and applied to another",
+            "statement": "Formulas of integrated properties of galaxies, fitted to one simulation, applied to another",
             "simulation": "TNG100-1, EAGLE Ref-L0100N1504 and SWIFT-EAGLE (25 Mpc)",
             "source": f"{tng100_rows.SOURCE}; {eagle_rows.SOURCE}",
             "citation": f"{_TNG}; {tng100_rows.CITATION}; {eagle_rows.CITATION}",

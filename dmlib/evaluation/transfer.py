@@ -169,8 +169,11 @@ def _learn(
     settings: Settings, observed: Observed, path: Path, task: tuple[int, Lesson]
 ) -> tuple[int, dict[str, np.ndarray]]:
     """One lesson: the network's answers for the test galaxies of all universes, its errors, and its distances."""
+    import keras
+
     from ..networks.fit import Standard
 
+    keras.utils.clear_session(free_memory=True)  # one process makes many networks
     place, lesson = task
     inputs, ln_m = np.load(path, mmap_mode="r"), ln_mass(observed.truth)
     train_rows, check, tests = (observed.rows(split) for split in ("train", "validation", "test"))
