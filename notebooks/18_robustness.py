@@ -137,16 +137,15 @@ show(
     "ratio to the same method trained in the universe of the test, so that "
     "the diagonal is 1. Lines separate kinds of differences. The fit is "
     "judged on galaxies with an accepted rotation curve.",
-    alt="Three matrices of eleven by eleven cells with numbers, for network, "
-    "trees and rotation-curve fit. The diagonals are neutral; rows and "
-    "columns of universes with other haloes are dark.",
+    alt="Three matrices of eleven by eleven coloured cells with numbers, for "
+    "network, trees and rotation-curve fit. The diagonals are white.",
     source=source,
     **here,
 )
 
 # %% [markdown]
 # Read a **column** of {numref}`fig-robustness-matrix` from the diagonal: all methods in it face the same galaxies, and only what they were taught differs. Read a **row** to see how far a training reaches.
-# The matrix is not symmetric. A universe with more scatter teaches caution, one with less does not; a network that never saw dust is confused by it, one that did may not miss it.
+# The matrix need not be symmetric: a universe with more scatter teaches caution, one with less does not, and a network that has seen dust may not miss it while one that has not is confused by it.
 #
 # For methods that were trained in the fiducial universe, the next figure shows three ranges of radii.
 
@@ -158,9 +157,8 @@ show(
     caption="Error in each universe of methods trained in the fiducial one, "
     "over the error of the same method trained at home, at three ranges of "
     "radius. Error bars: paired bootstrap over galaxies.",
-    alt="Three panels with points by universe and method. Most points of "
-    "universes with other observations are near 1; those of other haloes "
-    "are to the right, mostly at small radii for the inner halo.",
+    alt="Three panels, one for each range of radii, with three points and "
+    "their error bars for each universe, and a line at 1.",
     source=source,
     **here,
 )
@@ -186,14 +184,14 @@ show(
     caption="Mean of $\\ln(M_\\mathrm{predicted}/M_\\mathrm{true})$ from 5 to "
     "50 kpc in units of the stated error, by the universe of training (rows) "
     "and of the test (columns).",
-    alt="Three matrices of eleven by eleven cells, red and blue. Columns and "
-    "rows of heavier haloes and of uncontracted ones have opposite colours.",
+    alt="Three matrices of eleven by eleven cells with signed numbers, red "
+    "where masses are overestimated and blue where they are too small.",
     source=source,
     **here,
 )
 
 # %% [markdown]
-# In {numref}`fig-robustness-bias` look at the row and the column of the heavier haloes: they have opposite signs, because a network that has learned light haloes finds too little where they are heavy. A whole population is then wrong in the same direction,
+# In {numref}`fig-robustness-bias` compare the row and the column of the heavier haloes: a method that has learned light haloes finds too little where they are heavy, and the other way round. A whole population is then wrong in the same direction,
 # and averaging over many galaxies does not help. In heavier haloes the network trained in the fiducial universe is biased by {num}`rob-bias-network-heavy-haloes:+.2f±` stated standard deviations, in uncontracted ones by {num}`rob-bias-network-uncontracted:+.2f±`.
 # One stated standard deviation contains the truth in {num}`rob-cover-network-fiducial:.0%±` of the cases at home (0.68 would be right), in heavier haloes in {num}`rob-cover-network-heavy-haloes:.0%±`, and in uncontracted ones in {num}`rob-cover-network-uncontracted:.0%±`.
 #
@@ -218,15 +216,14 @@ show(
     caption="ROC curves of two alarms of the fiducial network, for the test "
     "galaxies of the other universes against its own. Dashes: kind of "
     "difference, as in the table of universes.",
-    alt="Two square panels of ROC curves. Some curves rise steeply, those of "
-    "universes with other haloes follow the diagonal.",
+    alt="Two square panels with ten ROC curves each, and the diagonal.",
     source=source,
     **here,
 )
 
 # %% [markdown]
-# The curves of {numref}`fig-robustness-roc` say what an alarm can notice: a different telescope leaves its mark on every image. The area is {num}`rob-alarm-latent-beam:.2f±` for the wider beam and {num}`rob-alarm-latent-noise:.2f±` for more noise; for other gas it is {num}`rob-alarm-latent-gas:.2f±`.
-# A different halo leaves a mark only through the rotation of the gas: {num}`rob-alarm-latent-heavy-haloes:.2f±` for heavier haloes, {num}`rob-alarm-latent-uncontracted:.2f±` without contraction.
+# The curves of {numref}`fig-robustness-roc` say what an alarm notices. A different telescope can leave its mark on every image: the area is {num}`rob-alarm-latent-beam:.2f±` for the wider beam and {num}`rob-alarm-latent-noise:.2f±` for more noise; for other gas it is {num}`rob-alarm-latent-gas:.2f±`.
+# A different halo can leave a mark only through the rotation of the gas: {num}`rob-alarm-latent-heavy-haloes:.2f±` for heavier haloes, {num}`rob-alarm-latent-uncontracted:.2f±` without contraction.
 #
 # What matters is not whether the alarm rings, but whether it rings where the error is large.
 
@@ -238,8 +235,8 @@ show(
     caption="Alarm in latent space against the loss of accuracy, for the "
     "network trained in the fiducial universe; below the dashed line we call "
     "the alarm silent.",
-    alt="Points for ten universes. Some with large errors lie below the "
-    "dashed line.",
+    alt="Ten points with error bars, one for each universe, a vertical line "
+    "at equal errors and a dashed horizontal one.",
     source=source,
     **here,
 )
@@ -264,11 +261,11 @@ show(
     figures.adaptation(found, region),
     settings,
     "robustness_adaptation",
-    caption="Mean $|\\Delta M/M|$ from 5 to 50 kpc in four universes, of "
+    caption="Mean $|\\Delta M/M|$ from 5 to 50 kpc in three universes, of "
     "networks trained in the fiducial universe, on a mixture without the "
     "target, with latent distributions matched to the target, and in the "
     "target itself.",
-    alt="Four groups of four points with error bars.",
+    alt="Three groups of four points with error bars.",
     source=source,
     **here,
 )

@@ -140,7 +140,7 @@ class _Table(SphinxDirective):
             return [
                 nodes.inline(text=chapter.title),
                 nodes.Text(" "),
-                nodes.inline(text="to come", classes=["to-come"]),
+                nodes.inline(text="not in this copy", classes=["absent"]),
             ]
         return self.inline(f"{{doc}}`{chapter.title} </{chapter.file}>`")
 
@@ -283,7 +283,7 @@ class Found(_Table):
 
 
 class Outline(_Table):
-    """``{outline}``: all chapters by part, those to come included."""
+    """``{outline}``: all chapters by part, those included that this copy lacks."""
 
     def run(self):
         out: list[nodes.Node] = []

@@ -273,7 +273,7 @@ def numbers(found: Robustness, home: str = "fiducial", region: str = "intermedia
 
 
 #: Targets of the adaptation by what differs.
-_ADAPTED = {"observation": ("no-dust", "beam"), "gas": ("gas",), "haloes": ("heavy-haloes",)}
+_ADAPTED = {"observation": ("no-dust", "beam"), "haloes": ("heavy-haloes",)}
 
 
 def _numbers_of(found: Robustness, method: str, k: int, region: str) -> Iterator[dict[str, Any]]:
@@ -310,7 +310,9 @@ def read_robustness(path: str | Path) -> Robustness:
             names = tuple(map(str, handle.attrs["universes"]))
             if names != tuple(VARIATIONS):
                 raise ValueError(f"it holds the universes {', '.join(names)}")
-            methods = [name for name in handle if "sigma_ln" in handle[name]]
+            methods = [
+                name for name, stored in handle.items() if isinstance(stored, h5py.Group) and "sigma_ln" in stored
+            ]
             return Robustness(
                 radii=handle["radii"][()],
                 names=names,

@@ -37,8 +37,8 @@ from .universes import Observed, observe_all
 #: Methods that are trained in one universe and tested in all.
 METHODS = ("network", "boosted", "rotation")
 
-#: Universes for which adaptation is tried, from the fiducial one: two of observation, one of gas, one of haloes.
-TARGETS = ("no-dust", "beam", "gas", "heavy-haloes")
+#: Universes for which adaptation is tried, from the fiducial one: two of observation, one of haloes.
+TARGETS = ("no-dust", "beam", "heavy-haloes")
 
 #: Ways to train for another universe. ``plain``: in the fiducial one. ``mixture``: on as many galaxies, each taken from
 #: one of all universes but the target. ``matched``: in the fiducial one, shown the target's galaxies without their

@@ -41,7 +41,7 @@ from ..universe.drawn import GroupUniverse
 from ..workers import Blocks, map_parallel
 
 #: Galaxies of each universe; those that cannot be observed in one of them are left out of all.
-SIZES = {"smoke": 36, "quick": 150, "paper": 450}
+SIZES = {"smoke": 36, "quick": 120, "paper": 450}
 
 #: Galaxies are drawn until there are this many times as many that pass the selection.
 _RESERVE = 1.6

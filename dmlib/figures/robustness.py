@@ -98,14 +98,15 @@ def roc(found: Robustness, home: str = "fiducial") -> Figure:
     fig, _, panels = grid(2, 2, 3.9, sharey=True, extra=1.3)
     k = found.place(home)
     others = [j for j in range(len(found.names)) if j != k]
-    lines = (style.DOTTED, style.DASHED, "-", style.DASHDOT, style.LONG)
+    lines = ("-", "-", style.DOTTED, style.DASHED, style.DASHDOT)
+    colours = (*style.CYCLE, style.COLOURS["stars"], style.COLOURS["total"])
     for ax, (alarm, title) in zip(panels, titles.items(), strict=True):
         areas = found.areas(alarm)
         ax.plot([0, 1], [0, 1], color=style.COLOURS["baseline"], linewidth=1.0)
         for number, j in enumerate(others):
             kind = KINDS.index(VARIATIONS[found.names[j]].kind)
             false, true = roc_curve(found.alarms[alarm][k, k], found.alarms[alarm][k, j])
-            look = {"color": style.CYCLE[number % len(style.CYCLE)], "linestyle": lines[kind], "linewidth": 1.7}
+            look = {"color": colours[number], "linestyle": lines[kind], "linewidth": 1.7}
             columns = {"false_alarms": false, "true_alarms": true, "area": areas.value[k, j]}
             curve(ax, f"{title}: {found.titles[j]}", columns, look, label=found.titles[j])
         ax.set(title=title, xlabel="false alarms", xlim=(0, 1), ylim=(0, 1), aspect="equal")
@@ -127,8 +128,9 @@ def alarm_and_error(found: Robustness, home: str = "fiducial", region: str = "in
     bars = {"xerr": ratio.error[k, others], "yerr": areas.error[k, others]}
     ax.errorbar(x, y, **bars, **style.points("C", markersize=6, elinewidth=1.0))
     style.plotted(fig, "network", universe=[found.titles[j] for j in others], ratio=x, area=y)
-    for j, at in zip(others, zip(x, y, strict=True), strict=True):
-        beside(ax, found.titles[j], at, (5, 5), fontsize=8.5)
+    # Labels of neighbours in height are put above and below by turns.
+    for place, number in enumerate(np.lexsort((x, y))):
+        beside(ax, found.titles[others[number]], (x[number], y[number]), (5, 4 if place % 2 else -10), fontsize=8)
     zero(ax, SILENT, linestyle="--")
     ax.axvline(1.0, color=style.COLOURS["total"], linewidth=1.0)
     ax.set(xlabel="error abroad / at home", ylabel="area under the ROC curve", xscale="log")
@@ -137,7 +139,7 @@ def alarm_and_error(found: Robustness, home: str = "fiducial", region: str = "in
 
 
 def adaptation(found: Robustness, region: str = "intermediate") -> Figure:
-    """Errors in four universes of networks that were trained in four ways.
+    """Errors in three universes of networks that were trained in four ways.
 
     To see: whether ``mixture`` or ``matched`` comes from ``fiducial`` nearer to ``target itself``.
     """
@@ -190,7 +192,7 @@ def real_rows(table: Table, targets: Mapping[str, str]) -> Figure:
 
 def _cells(ax: Axes, found: Robustness, colours: np.ndarray, numbers: np.ndarray, how: str, norm: Normalize, cmap: str):
     """A matrix of coloured cells with numbers, lines between the kinds of universes, and names at two sides."""
-    shown = ax.imshow(np.ma.masked_invalid(colours), norm=norm, cmap=cmap, aspect="auto")
+    shown = ax.imshow(np.ma.masked_invalid(colours), norm=norm, cmap=cmap, aspect="auto", origin="upper")
     for (i, j), number in np.ndenumerate(numbers):
         if np.isfinite(number):
             place = float(norm(colours[i, j])) if np.isfinite(colours[i, j]) else 0.5
