@@ -50,7 +50,7 @@ _RESERVE = 1.6
 LARGEST_GROUP = 1e13
 
 #: Shares of the galaxies for training and for validation; the rest is for the test.
-SHARES = {"train": 0.6, "validation": 0.16, "calibration": 0.0}
+SHARES = {"train": 0.6, "validation": 0.16}
 
 #: Images are the same at every profile, so that only the number of galaxies differs; particles are those of ``quick``.
 GRID = SkyGrid(PROFILES["quick"].field_of_view, PROFILES["quick"].pixels)
@@ -207,7 +207,9 @@ def observe_all(settings: Settings, place: Path, workers: int | None = None) -> 
         To be removed once the product is written.
     """
     ids = _ids(settings)
-    split = assign(ids, seed=settings.seed, rank_by=_population(settings).subhalos["m_star"][ids], **SHARES)
+    m_star = _population(settings).subhalos["m_star"][ids]
+    train, validation = SHARES["train"], SHARES["validation"]
+    split = assign(ids, seed=settings.seed, rank_by=m_star, train=train, validation=validation, calibration=0.0)
     key = f"{settings.profile} {settings.seed} {fingerprint(__name__)} {sorted(VARIATIONS)}"
     blocks = Blocks.of(place, hashlib.sha256(key.encode()).hexdigest())
     everything = list(zip(ids.tolist(), split.tolist(), strict=True))
