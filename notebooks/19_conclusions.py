@@ -164,7 +164,7 @@ print(f"Conclusions from: {settings.label}.")
 # dmlib run --universe api --sample 100
 # ```
 #
-# **2. Two real simulations, with images.** Chapter 18 stops where particles are needed. TNG50-1 and TNG100-1 share their code and differ in resolution, the original Illustris also in its physics; all three have the same format.
+# **2. Two real simulations, with images.** {doc}`18_robustness` stops where particles are needed. TNG50-1 and TNG100-1 share their code and differ in resolution, the original Illustris also in its physics; all three have the same format.
 #
 # ```bash
 # DMLIB_SIMULATION=TNG50-1 dmlib fetch --plan --universe api
@@ -172,7 +172,7 @@ print(f"Conclusions from: {settings.label}.")
 #   dmlib fetch --plan --universe api
 # ```
 #
-# **3. A universe of your own.** Which difference does a network survive? Add a version of the physics to `PHYSICS` in `mocktng/galaxies.py` and a line to `VARIATIONS` in `dmlib/evaluation/universes.py`, and the matrix of chapter 18 has one more row and column.
+# **3. A universe of your own.** Which difference does a network survive? Add a version of the physics to `PHYSICS` in `mocktng/galaxies.py` and a line to `VARIATIONS` in `dmlib/evaluation/universes.py`, and the matrix of {doc}`18_robustness` has one more row and column.
 #
 # ```bash
 # mocktng write my_universe --n-galaxies 40 --physics cored

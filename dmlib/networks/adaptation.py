@@ -9,13 +9,13 @@ network says must pass. Matching assumes that the two universes differ in how ga
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .augment import N_ORIENTATIONS, mean_over_orientations, orient_each
-from .plan import Schedule, architecture
+from .augment import mean_over_orientations
+from .plan import Architecture, Schedule, architecture
 
 if TYPE_CHECKING:
     import keras
@@ -90,59 +90,53 @@ def train_matched(
     ----------
     channels : tuple of str
     training, validation : Views
-        With known targets.
+        With known targets; the best epoch is that of the smallest error of the validation views.
     others : ndarray, shape (m, y, x, channel)
-        Views whose targets are unknown.
+        Views whose targets are unknown; about as many as the training views, with which they share the batches.
     schedule : Schedule
-        Each step takes as many views of either kind. The best epoch is that of the smallest validation loss.
     seed : int
     """
     import keras
 
     from . import fit
 
-    fit.make_deterministic(seed)
-    model = fit.network(architecture(ARCHITECTURE), channels, training)
-    fit.adapt(model, training.inputs)
-    both = keras.Model(model.inputs, keras.layers.Concatenate()([model.output, model.get_layer(_LAST).output]))
-    both.compile(keras.optimizers.AdamW(schedule.learning_rate, weight_decay=schedule.weight_decay), loss=_loss)
-    both.optimizer.build(both.trainable_variables)
-    width = training.targets.shape[1] + 1
-    best, least = model.get_weights(), np.inf
-    half = schedule.batch // 2
-    for epoch in range(schedule.epochs):
-        both.optimizer.learning_rate.assign(fit.learning_rate(schedule, epoch))
-        rng = np.random.default_rng([seed, 0x6D6D64, epoch])
-        known, unknown = rng.permutation(len(training.inputs)), rng.permutation(len(others))
-        for start in range(0, len(known) - 1, half):
-            some = known[start : start + half]
-            # A batch has as many unknown views; where they are fewer they are taken again.
-            more = unknown[np.arange(start, start + len(some)) % len(unknown)]
-            x = np.concatenate([training.inputs[some], others[more]])
-            y = np.full((len(x), width), np.nan, dtype=np.float32)
-            y[: len(some), : training.targets.shape[1]] = training.targets[some]
-            y[:, -1] = np.arange(len(x)) < len(some)
-            both.train_on_batch(orient_each(x, rng.integers(N_ORIENTATIONS, size=len(x))), y)
-        loss = fit.masked_rms(fit.predict(model, validation.inputs), validation.targets)
-        if loss < least:
-            best, least = model.get_weights(), loss
-    model.set_weights(best)
-    return Trained(model, training.standard)
+    def build(of: Architecture, channels: tuple[str, ...], views: Views) -> keras.Model:
+        model = fit.network(of, channels, training)
+        return keras.Model(model.inputs, keras.layers.Concatenate()([model.output, model.get_layer(_LAST).output]))
+
+    unknown = np.full((len(others), training.targets.shape[1]), np.nan, dtype=np.float32)
+    both = replace(
+        training,
+        inputs=np.concatenate([training.inputs, others]),
+        targets=np.concatenate([_marked(training.targets, 1.0), _marked(unknown, 0.0)]),
+        galaxy=np.concatenate([training.galaxy, training.galaxy.max() + 1 + np.arange(len(others))]),
+    )
+    checked = replace(validation, targets=_marked(validation.targets, 1.0))
+    model, _ = fit.fit(architecture(ARCHITECTURE), channels, both, checked, schedule, seed, head=fit.Head(build, _loss))
+    return Trained(keras.Model(model.inputs, model.get_layer("profile").output), training.standard)
+
+
+def _marked(targets: np.ndarray, known: float) -> np.ndarray:
+    """Targets with one more column, which says whether they are known."""
+    return np.column_stack([targets, np.full(len(targets), known)]).astype(np.float32)
 
 
 def _loss(y_true: Any, y_pred: Any) -> Any:
-    """Mean square error where targets are known, plus the discrepancy of the two kinds of views."""
+    """Square error of each view whose target is known, plus the discrepancy of the two kinds of views."""
     from keras import ops
 
     from .fit import masked_mse
 
-    known, radii = y_true[:, -1], y_true.shape[-1] - 1
-    error = ops.sum(masked_mse(y_true[:, :radii], y_pred[:, :radii])) / ops.maximum(ops.sum(known), 1.0)
-    return error + WEIGHT * discrepancy(y_pred[:, radii:], known)
+    known, radii = ops.convert_to_tensor(y_true)[:, -1], y_true.shape[-1] - 1
+    # Views without a target have no error; in the mean over a batch the others count for them.
+    share = ops.maximum(ops.mean(known), 1e-3)
+    return masked_mse(y_true[:, :radii], y_pred[:, :radii]) / share + WEIGHT * discrepancy(y_pred[:, radii:], known)
 
 
 def discrepancy(latent: Any, known: Any) -> Any:
     """Squared maximum mean discrepancy of two samples, biased estimate, mean over the kernels' widths.
+
+    It is 0 where one of the samples is empty.
 
     Parameters
     ----------
@@ -152,7 +146,9 @@ def discrepancy(latent: Any, known: Any) -> Any:
     """
     from keras import ops
 
-    weight = known / ops.maximum(ops.sum(known), 1.0) - (1.0 - known) / ops.maximum(ops.sum(1.0 - known), 1.0)
+    unknown = 1.0 - known
+    weight = known / ops.maximum(ops.sum(known), 1.0) - unknown / ops.maximum(ops.sum(unknown), 1.0)
+    weight = weight * ops.minimum(ops.minimum(ops.sum(known), ops.sum(unknown)), 1.0)
     square = ops.sum((latent[:, None] - latent[None, :]) ** 2, axis=-1)
     scale = ops.stop_gradient(ops.mean(square)) + 1e-6
     kernel = sum(ops.exp(-square / (width * scale)) for width in _WIDTHS) / len(_WIDTHS)
