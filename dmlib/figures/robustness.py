@@ -29,8 +29,9 @@ _WAYS = {"plain": "fiducial", "mixture": "mixture", "matched": "matched", "targe
 def train_test(found: Robustness, region: str = "intermediate") -> Figure:
     """Errors of three methods by the universes of training (rows) and of the test (columns).
 
-    Numbers are mean |dM/M| in per cent; colours, the ratio to the same method trained in the universe of the test. To
-    see: a dark column is a universe where only training at home helps, a dark row one that teaches the wrong thing.
+    Numbers are mean |dM/M| in per cent; colours, the ratio to the same method trained in the universe of the test.
+
+    To see: a dark column is a universe where only training at home helps, a dark row one that teaches the wrong thing.
     """
     fig, axes = style.new_figure(len(METHODS), 1, height=12.0, width=style.WIDE, sharex=True)
     norm = LogNorm(0.6, 1.0 / 0.6)
@@ -49,7 +50,10 @@ def train_test(found: Robustness, region: str = "intermediate") -> Figure:
 
 
 def biases(found: Robustness, region: str = "intermediate") -> Figure:
-    """Bias of three methods in units of the error that they state, as `train_test`."""
+    """Bias of three methods in units of the error that they state, as `train_test`.
+
+    To see: opposite signs on the two sides of the diagonal, where one universe has learned too light haloes for another.
+    """
     fig, axes = style.new_figure(len(METHODS), 1, height=12.0, width=style.WIDE, sharex=True)
     norm = Normalize(-2.0, 2.0)
     for ax, (method, title) in zip(axes, METHODS.items(), strict=True):
@@ -167,6 +171,8 @@ def real_rows(table: Table, targets: Mapping[str, str]) -> Figure:
         Rows of ``records/other_simulation.json``.
     targets : mapping
         Target -> what it is called.
+
+    To see: near zero within a simulation; across simulations far from zero where they differ in what is not seen.
     """
     fig, _, panels = grid(len(targets), len(targets), 3.2, extra=0.5)
     inputs = list(dict.fromkeys(table["inputs"]))
