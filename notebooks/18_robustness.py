@@ -287,6 +287,18 @@ titles = {
     "m_dm_rhalf": r"$\ln M_\mathrm{DM}(<r_{1/2})$",
     "v_max": r"$\ln V_\mathrm{max}$",
 }
+
+# %%
+pairs = {
+    "m200-tng-eagle": ("m200", "M*", "TNG100", "EAGLE"),
+    "m200-eagle-tng": ("m200", "M*", "EAGLE", "TNG100"),
+    "m200-eagle": ("m200", "M*", "EAGLE", "EAGLE"),
+    "m200-tng": ("m200", "M*", "TNG100", "TNG100"),
+    "rhalf-tng-eagle": ("m_dm_rhalf", "M*, r_half", "TNG100", "SWIFT-EAGLE"),
+    "rhalf-eagle": ("m_dm_rhalf", "M*, r_half", *2 * ("SWIFT-EAGLE",)),
+}
+
+# %%
 show(
     figures.real_rows(real, titles),
     settings,
@@ -300,16 +312,6 @@ show(
     n="3467 galaxies of TNG100, 2039 of EAGLE, 39 of SWIFT-EAGLE",
     source="TNG100-1 and EAGLE (records/other_simulation.json)",
 )
-
-# %%
-pairs = {
-    "m200-tng-eagle": ("m200", "M*", "TNG100", "EAGLE"),
-    "m200-eagle-tng": ("m200", "M*", "EAGLE", "TNG100"),
-    "m200-eagle": ("m200", "M*", "EAGLE", "EAGLE"),
-    "m200-tng": ("m200", "M*", "TNG100", "TNG100"),
-    "rhalf-tng-eagle": ("m_dm_rhalf", "M*, r_half", "TNG100", "SWIFT-EAGLE"),
-    "rhalf-eagle": ("m_dm_rhalf", "M*, r_half", *2 * ("SWIFT-EAGLE",)),
-}
 
 # %%
 keys = ("target", "inputs", "train", "test")
