@@ -169,6 +169,8 @@ show(
 # (within 5 kpc {num}`rob-inner-inner-halo:.2f±`), stars and haloes {num}`rob-network-mean-stars-and-haloes:.2f±`.
 # For the fits the same numbers are {num}`rob-rotation-mean-observation:.2f±`, {num}`rob-rotation-mean-gas:.2f±`, {num}`rob-rotation-mean-inner-halo:.2f±` and {num}`rob-rotation-mean-stars-and-haloes:.2f±`.
 #
+# The error bars are those of the test galaxies. They do not contain the luck of the training: with so few training galaxies another seed would give another network, so that a ratio somewhat below or above 1 need not mean anything.
+#
 # Two caveats about the fits. They measure the tilt of the disc anew only where another telescope observes it (beam and noise); elsewhere it is kept, to save time. And their priors are those of the training universe, so
 # that they too have learned what a halo looks like: what protects them is the part of the answer that comes from the curve.
 #
@@ -247,7 +249,7 @@ for i, j in np.argwhere(found.silent(region=region)):
 
 # %% [markdown]
 # We call an error large where it exceeds the one at home by a quarter and by two standard deviations, and an alarm silent where its area is below 0.65. Of all {num}`rob-pairs` pairs of different universes {num}`rob-large` have a large error,
-# and in {num}`rob-silent` of these the alarm is silent; the lines above name them. In {numref}`fig-robustness-alarm` they are at the lower right. In such a universe a network is wrong and nothing in its input tells: **an alarm on inputs cannot guard the relation between inputs and target.**
+# and in {num}`rob-silent` of these the alarm is silent; the lines above name them. In {numref}`fig-robustness-alarm` they are at the lower right. In such a universe a network is wrong and no distance tells: galaxies that are seen through a wider beam, for instance, are smoother, and need not lie further out than those of the training. A classifier that is trained to tell the two universes apart would notice more. But **no alarm on inputs can guard the relation between inputs and target.**
 #
 # ## Adaptation
 #
@@ -334,7 +336,7 @@ for name, pair in pairs.items():
         )
 
 # %% [markdown]
-# The two panels of {numref}`fig-robustness-real` on dark matter tell the two halves of this chapter again, in real simulations. **The halo at given stars differs**: a formula of the stellar mass that was fitted to TNG100 is biased by {num}`rob-real-bias-m200-tng-eagle:+.2f±` in $\ln M_{200}$ of EAGLE, its mean error is
+# The panels of {numref}`fig-robustness-real` on dark matter show what differs between two real simulations, and what does not. **The halo at given stars differs**: a formula of the stellar mass that was fitted to TNG100 is biased by {num}`rob-real-bias-m200-tng-eagle:+.2f±` in $\ln M_{200}$ of EAGLE, its mean error is
 # {num}`rob-real-error-m200-tng-eagle:.2f±`, where one fitted to EAGLE errs by {num}`rob-real-error-m200-eagle:.2f±`. The other way round the mean error is {num}`rob-real-error-m200-eagle-tng:.2f±` instead of {num}`rob-real-error-m200-tng:.2f±`: relative errors are larger where masses are overestimated. That is more than the factor 1.4 (0.34 in ln) of our heavier haloes. **The dark matter among the stars is nearly the same**: within the half-mass radius the formula of TNG100, from stellar mass and radius, is biased by
 # {num}`rob-real-bias-rhalf-tng-eagle:+.2f±` and errs by {num}`rob-real-error-rhalf-tng-eagle:.2f±`, one fitted to the same few SWIFT-EAGLE galaxies by {num}`rob-real-error-rhalf-eagle:.2f±`.
 #

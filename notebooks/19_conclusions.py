@@ -151,7 +151,7 @@ print(f"Conclusions from: {settings.label}.")
 # - **How the paper's networks perform on TNG100.** Its images, HI cubes and weights are not public, and neither are the particles without an account. The embedded universe has TNG's relations between catalogue quantities, as far as they were measured. What an image tells beyond these is decided by how it is drawn.
 # - **Whether the network or the rotation curve is better on the sky.** Both are judged here with motions and noise that we chose.
 # - **Which architecture is best for a million galaxies.** All trainings here have some hundred.
-# - **Whether anything but the training set protects a network.** Ten controlled universes are not all universes. They show that some differences cannot be seen in the input; they cannot show that any are harmless elsewhere.
+# - **Whether anything but the training set protects a network.** Ten controlled universes are not all universes. They can show that a difference hurts; they cannot show that it is harmless elsewhere.
 # - **What a verdict at profile `quick` would be at `paper`.** Errors are stated for the galaxies that were used; the finite training is part of the result.
 #
 # ## Three open projects
@@ -175,7 +175,7 @@ print(f"Conclusions from: {settings.label}.")
 # **3. A universe of your own.** Which difference does a network survive? Add a version of the physics to `PHYSICS` in `mocktng/galaxies.py` and a line to `VARIATIONS` in `dmlib/evaluation/universes.py`, and the matrix of {doc}`18_robustness` has one more row and column.
 #
 # ```bash
-# mocktng write my_universe --n-galaxies 40 --physics cored
+# mocktng write my_universe --galaxies 40 --physics cored
 # dmlib run --profile smoke --only 18_robustness
 # ```
 #

@@ -52,7 +52,7 @@ def train_test(found: Robustness, region: str = "intermediate") -> Figure:
 def biases(found: Robustness, region: str = "intermediate") -> Figure:
     """Bias of three methods in units of the error that they state, as `train_test`.
 
-    To see: opposite signs on the two sides of the diagonal, where one universe has learned too light haloes for another.
+    To see: opposite signs on the two sides of the diagonal, where haloes of one universe are too light for another.
     """
     fig, axes = style.new_figure(len(METHODS), 1, height=12.0, width=style.WIDE, sharex=True)
     norm = Normalize(-2.0, 2.0)
@@ -124,7 +124,7 @@ def alarm_and_error(found: Robustness, home: str = "fiducial", region: str = "in
 
     To see: at the lower right the error is large and the alarm is silent.
     """
-    fig, ax = style.new_figure(height=4.4)
+    fig, ax = style.new_figure(height=4.2, width=style.WIDE)
     k = found.place(home)
     others = [j for j in range(len(found.names)) if j != k]
     areas, ratio = found.areas("latent"), found.ratio("network", region)
@@ -132,9 +132,11 @@ def alarm_and_error(found: Robustness, home: str = "fiducial", region: str = "in
     bars = {"xerr": ratio.error[k, others], "yerr": areas.error[k, others]}
     ax.errorbar(x, y, **bars, **style.points("C", markersize=6, elinewidth=1.0))
     style.plotted(fig, "network", universe=[found.titles[j] for j in others], ratio=x, area=y)
-    # Labels of neighbours in height are put above and below by turns.
-    for place, number in enumerate(np.lexsort((x, y))):
-        beside(ax, found.titles[others[number]], (x[number], y[number]), (5, 4 if place % 2 else -10), fontsize=8)
+    for number, at in enumerate(zip(x, y, strict=True), start=1):
+        beside(ax, str(number), at, (4, 4), fontsize=9, fontweight="bold")
+        name = found.titles[others[number - 1]]
+        ax.plot([], [], linestyle="none", marker=f"${number}$", markersize=8, color=style.COLOURS["total"], label=name)
+    fig.legend(loc="outside right upper", fontsize=9)
     zero(ax, SILENT, linestyle="--")
     ax.axvline(1.0, color=style.COLOURS["total"], linewidth=1.0)
     ax.set(xlabel="error abroad / at home", ylabel="area under the ROC curve", xscale="log")
