@@ -25,9 +25,10 @@ from ..networks.plan import Schedule
 from ..networks.predictions import calibrate
 from ..progress import bar
 from ..rotation.benchmark import model_of
-from ..rotation.fit import fit_many
+from ..rotation.fit import Fit, fit_many
 from ..rotation.importance import Importance
 from ..rotation.intervals import regimes, stretch
+from ..rotation.massmodel import MassModel
 from ..rotation.population import Population, learn_from
 from ..settings import RADII_KPC, Settings
 from ..workers import map_parallel
@@ -235,7 +236,7 @@ def _rotation(settings: Settings, observed: Observed, workers: int | None) -> tu
     columns = [_columns(observed, k) for k in universes]
     quantiles = np.full((len(check), 5, len(RADII_KPC)), np.nan)
     usable = [i for i, row in enumerate(check) if observed.accepted[0, row]]
-    work = [(i, partial(_fit, columns[0], int(check[i]), known[0], settings.seed)) for i in usable]
+    work = [(i, partial(_fit, model_of(columns[0], int(check[i])), known[0], settings.seed + i)) for i in usable]
     for outcome in fit_many(work, label="trust in rotation curves", workers=workers):
         if outcome.fit is not None:
             quantiles[outcome.key] = outcome.fit.quantiles
@@ -248,7 +249,7 @@ def _rotation(settings: Settings, observed: Observed, workers: int | None) -> tu
     shape = (len(universes), len(universes), len(tests), len(RADII_KPC))
     mass, sigma = np.full(shape, np.nan), np.full(shape, np.nan)
     tasks = [
-        ((k, j, i), partial(_fit, columns[j], int(row), replace(known[k], trust=trust), settings.seed))
+        ((k, j, i), partial(_fit, model_of(columns[j], int(row)), replace(known[k], trust=trust), settings.seed + i))
         for j in universes
         for i, row in enumerate(tests)
         if observed.accepted[j, row]
@@ -279,6 +280,6 @@ def _columns(observed: Observed, k: int) -> dict[str, Any]:
     }
 
 
-def _fit(columns: dict[str, Any], row: int, population: Population, seed: int) -> Any:
-    model = population.complete(model_of(columns, row))
-    return population.fit(model, population.priors(model), sampling=SAMPLING, seed=seed + row)
+def _fit(model: MassModel, population: Population, seed: int) -> Fit:
+    complete = population.complete(model)
+    return population.fit(complete, population.priors(complete), sampling=SAMPLING, seed=seed)
