@@ -376,8 +376,8 @@ for radius in (5.0, 20.0):
 #
 # ## What's next
 #
-# A later chapter examines what happens when the training universe and the test universe differ, where the truth is known. The status of the paper's claims is on
-# {doc}`a page of its own </claims>`.
+# {doc}`18_robustness` examines what happens when the training universe and the test universe differ, where the truth is known. The status of the paper's claims is in
+# {doc}`19_conclusions`.
 #
 # ## References
 #

@@ -11,12 +11,14 @@ hand::
     python records/measure.py box-integrated PATH
     python records/measure.py contraction PATH
     python records/measure.py skirt PATH
+    python records/measure.py other-simulation PATH
 
 PATH is the ``output`` folder of a tree with rows of the real TNG100-1 group catalogue, or the published SKIRT image
 ``broadband_6.fits``. For the records of the whole box it is the folder ``tng100_real`` of the mirror (see
 ``data_manifest.yaml`` and `tng100_rows`), or, except for the selection, the ``output`` folder of the whole TNG100-1.
-For the contraction it is ``TangoSIDM_L025N376_CDM_haloes.hdf5``. For SKIRT's own runs (`skirt_runs`; the executable is
-on PATH or named in DMLIB_SKIRT) it is the ``output`` folder of the embedded universe of profile quick.
+For the contraction it is ``TangoSIDM_L025N376_CDM_haloes.hdf5``, for the other simulation the folder that holds
+``tng100_real`` and ``eagle``. For SKIRT's own runs (`skirt_runs`; the executable is on PATH or named in DMLIB_SKIRT) it
+is the ``output`` folder of the embedded universe of profile quick.
 Chapters read a record with `dmlib.load.record`.
 """
 
@@ -35,13 +37,14 @@ from astropy.table import QTable, Table, vstack
 
 # Its folder is not on the path when a test runs this file.
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+import eagle_rows
 import skirt_runs
 import tng100_rows
 
 from dmlib import __version__
 from dmlib.errors import DmlibError
 from dmlib.evaluation.catalogue import MASS_BINS, at_fixed_mass, catalogue_table, kinds
-from dmlib.evaluation.integrated import CURVES, learning_curve, regressions
+from dmlib.evaluation.integrated import CURVES, Sample, across, learning_curve, regressions
 from dmlib.files import sha256, write_text
 from dmlib.observe.grid import SkyGrid
 from dmlib.observe.images.bands import BANDS as SDSS
@@ -185,6 +188,57 @@ def measure_contraction(path: Path) -> dict:
     return {"rows": rows_of(Table(columns))}
 
 
+#: Range of stellar mass in which all stars of a galaxy, which TNG lists, lie within 30 kpc, where EAGLE counts them.
+_COMMON_MASS = (1e10, 1e11)
+
+#: Inputs that both simulations have: name -> columns.
+_COMMON_INPUTS = {"M*": ("m_star",), "M*, r_half": ("m_star", "r_half")}
+
+
+def measure_other_simulation(folder: Path) -> dict:
+    """Formulas of integrated properties, fitted to TNG100 and applied to EAGLE, and the other way round.
+
+    Parameters
+    ----------
+    folder : Path
+        That holds ``tng100_real`` and ``eagle``.
+
+    Returns
+    -------
+    dict
+        ``rows`` of `dmlib.evaluation.integrated.across` with ``target`` and ``inputs``; ``m200_over_bound``: median and
+        standard deviation of log10 of M200c over the bound dark matter of the centrals of TNG100 that have both, the
+        first of which turns the bound dark matter of the others into M200c.
+    """
+    centrals = tng100_rows.read(folder / "tng100_real", tng100_rows.CENTRALS)
+    bound, m200 = (np.ma.filled(np.ma.asarray(centrals[name], float), np.nan) for name in ("Mdm", "M200c"))
+    ratio = np.log10(m200 / bound)
+    median, spread, both = float(np.nanmedian(ratio)), float(np.nanstd(ratio)), int(np.isfinite(ratio).sum())
+    tng = {
+        "m_star": np.asarray(centrals["Mstar"], float),
+        "r_half": np.asarray(centrals["rh_kpc"], float),
+        "m_dm_rhalf": np.asarray(centrals["Mdm_rh"], float),
+        "v_max": np.asarray(centrals["Vmax"], float),
+        "m200": bound * 10.0**median,
+        "group": np.asarray(centrals["GrNr"]),
+    }
+    eagle, swift = (read(folder / "eagle") for read in (eagle_rows.centrals, eagle_rows.haloes))
+    others = {"m200": ("EAGLE", eagle), "m_dm_rhalf": ("SWIFT-EAGLE", swift), "v_max": ("SWIFT-EAGLE", swift)}
+    rows = []
+    for target, (name, other) in others.items():
+        for inputs, columns in _COMMON_INPUTS.items():
+            found = across({"TNG100": _sample(tng, columns, target), name: _sample(other, columns, target)})
+            rows += [{"target": target, "inputs": inputs, **row} for row in rows_of(found)]
+    return {"m200_over_bound": {"median": round(median, 4), "scatter": round(spread, 4), "n": both}, "rows": rows}
+
+
+def _sample(galaxies: dict[str, np.ndarray], columns: tuple[str, ...], target: str) -> Sample:
+    low, high = _COMMON_MASS
+    chosen = (galaxies["m_star"] >= low) & (galaxies["m_star"] < high) & (galaxies[target] > 0)
+    x = np.stack([np.log10(galaxies[name][chosen]) for name in columns], axis=1)
+    return x, np.log(galaxies[target][chosen]), galaxies["group"][chosen]
+
+
 def rows_of(table: Table) -> list[dict]:
     """Rows of a table of measured numbers, to four digits after the point."""
     columns = [
@@ -265,6 +319,19 @@ def record_of(what: str, path: Path, subhalo_id: int, skirt_source: str = "unkno
             **shared,
             "measured": measure_contraction(path),
         }
+    if what == "other-simulation":
+        named = [path / "tng100_real" / tng100_rows.CENTRALS, *(path / "eagle" / name for name in eagle_rows.FILES)]
+        return {
+            "id": "other_simulation",
+            "statement": "Formulas of integrated properties of galaxies, fitted to one simulation, applied to another",
+            "simulation": "TNG100-1, EAGLE Ref-L0100N1504 and SWIFT-EAGLE (25 Mpc)",
+            "source": f"{tng100_rows.SOURCE}; {eagle_rows.SOURCE}",
+            "citation": f"{_TNG}; {tng100_rows.CITATION}; {eagle_rows.CITATION}",
+            "command": "python records/measure.py other-simulation PATH",
+            **shared,
+            "measured": measure_other_simulation(path),
+            "sha256": {each.name: sha256(each) for each in named},
+        }
     universe = open_tree(path) if what != "skirt" else FilesUniverse(path, simulation="embedded")
     header = universe.header
     shared |= {
@@ -303,7 +370,15 @@ def record_of(what: str, path: Path, subhalo_id: int, skirt_source: str = "unkno
 
 
 #: What can be measured.
-CHOICES = ("selection", "colours", "image", "contraction", "skirt", *(f"box-{name.replace('_', '-')}" for name in _BOX))
+CHOICES = (
+    "selection",
+    "colours",
+    "image",
+    "contraction",
+    "skirt",
+    "other-simulation",
+    *(f"box-{name.replace('_', '-')}" for name in _BOX),
+)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -137,6 +137,23 @@ def test_contraction_describes_the_haloes_of_a_hydrodynamical_run(shared_data, m
     assert all(abs(row["contracted"]) < abs(row["uncontracted"]) for row in inner)
 
 
+def test_another_simulation_gives_the_same_again(shared_data, measure, tmp_path):
+    if not (shared_data / "eagle" / measure["eagle_rows"].CENTRALS).is_file():
+        pytest.skip("the rows of EAGLE are not here")
+    out = tmp_path / "other.json"
+    assert measure["main"](["other-simulation", str(shared_data), "--out", str(out)]) == 0
+    again, kept = json.loads(out.read_text()), load.record("other_simulation")
+    assert again["sha256"] == kept["sha256"]
+    for row, old in zip(again["measured"]["rows"], kept["measured"]["rows"], strict=True):
+        assert [row["n"], row["relative"], row["bias"]] == pytest.approx(
+            [old["n"], old["relative"], old["bias"]], abs=1e-3
+        )
+    # What the text says: the haloes of EAGLE are heavier at given stars, the dark matter inside is nearly the same.
+    found = {(r["target"], r["inputs"], r["train"], r["test"]): r for r in kept["measured"]["rows"]}
+    assert found["m200", "M*", "TNG100", "EAGLE"]["bias"] < -0.3
+    assert abs(found["m_dm_rhalf", "M*, r_half", "TNG100", "SWIFT-EAGLE"]["bias"]) < 0.1
+
+
 def test_an_unreadable_source_is_one_sentence(measure, tmp_path, capsys):
     assert measure["main"](["selection", str(tmp_path / "nowhere")]) == 1
     assert "does not exist" in capsys.readouterr().err
