@@ -1,0 +1,117 @@
+"""From the HI cube of one galaxy to its rotation curve, its mass model and its haloes, with the reasons for a refusal.
+
+The way is that of chapters 14 and 17, for any cube: NGC 2903, a galaxy of a simulation, or a reader's own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from ..errors import GalaxyError
+from .curve import Rejection, RotationCurve, rejection
+from .fit import Fit, fit
+from .importance import Importance
+from .massmodel import MassModel
+from .realcube import RealGalaxy, mass_model, priors_for
+from .rings import fit_rings, model_field
+from .velocity_field import VelocityField
+
+#: Halo models that are fitted.
+HALOES = ("nfw", "burkert")
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What was measured on one galaxy.
+
+    Parameters
+    ----------
+    galaxy : RealGalaxy
+    maps : VelocityField or None
+        Of the galaxy alone; None where no emission was found.
+    curve : RotationCurve or None
+        None where no rings could be fitted.
+    model : ndarray or None, shape (y, x)
+        Velocities of the rings in the pixels of `maps` [km/s].
+    mass : MassModel or None
+    fits : dict of str to Fit
+        Halo model -> posterior; empty where the curve was not accepted and no fit was asked for.
+    reasons : tuple of Rejection
+        Why the curve is not accepted; empty where it is.
+    notes : tuple of str
+        What was assumed, and what a reader should know.
+    """
+
+    galaxy: RealGalaxy
+    maps: VelocityField | None = None
+    curve: RotationCurve | None = None
+    model: np.ndarray | None = None
+    mass: MassModel | None = None
+    fits: dict[str, Fit] = field(default_factory=dict)
+    reasons: tuple[Rejection, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def accepted(self) -> bool:
+        """Whether there is a rotation curve that passes the quality cuts."""
+        return self.curve is not None and not self.reasons
+
+    @property
+    def upper_limit(self) -> bool:
+        """Whether the dark mass includes the stars, because nothing is known of them."""
+        return self.mass is not None and not np.any(self.mass.v_stars() != 0)
+
+    @property
+    def m_hi(self) -> float:
+        """HI mass in the maps [Msun]."""
+        if self.maps is None:
+            return 0.0
+        return float(np.nansum(self.maps.surface_density) * self.maps.pixel**2 * 1e6)
+
+
+def analyse(
+    galaxy: RealGalaxy,
+    *,
+    inclination: float | None = None,
+    position_angle: float | None = None,
+    haloes: tuple[str, ...] = HALOES,
+    force: bool = False,
+    seed: int = 1,
+) -> Analysis:
+    """Moment maps, tilted rings, mass model and haloes of one galaxy.
+
+    Parameters
+    ----------
+    galaxy : RealGalaxy
+    inclination, position_angle : float, optional
+        Kept fixed where given [deg].
+    haloes : tuple of str
+        Keys of `dmlib.rotation.halos.HALOS`.
+    force : bool
+        Fit haloes although the curve is not accepted.
+    seed : int
+        Of the sampler.
+
+    Returns
+    -------
+    Analysis
+        A galaxy that cannot be measured has the reasons in `reasons`; it does not raise an error.
+    """
+    found = Analysis(galaxy, notes=galaxy.sky.notes + ((galaxy.note,) if galaxy.note else ()))
+    try:
+        maps = galaxy.field().about(galaxy.centre_kpc)
+        found = replace(found, maps=maps)
+        curve = fit_rings(maps, centre=galaxy.centre_kpc, inclination=inclination, position_angle=position_angle)
+        found = replace(found, curve=curve, model=model_field(curve, maps), reasons=curve.reasons)
+    except GalaxyError as error:
+        return replace(found, reasons=(rejection(error),))
+    if found.reasons and not force:
+        return found
+    mass = mass_model(galaxy, curve)
+    if mass is None:
+        return found
+    how: dict[str, Any] = {"sampling": Importance(), "seed": seed}
+    return replace(found, mass=mass, fits={halo: fit(mass, halo, priors_for(mass), **how) for halo in haloes})
