@@ -50,7 +50,7 @@ from dmlib.figures import rotation_curves as figures
 from dmlib.figures import show
 from dmlib.networks.models import predict_galaxy
 from dmlib.networks.training_domain import place_among_training
-from dmlib.observe.cube_fits import degrade
+from dmlib.observe.degrade import degrade
 from dmlib.observe.moments import MomentMaps, integrated_flux, moment_maps
 from dmlib.results import recorder
 from dmlib.rotation.curve import sentences

@@ -16,7 +16,7 @@ from ..rotation.fit import Fit
 from ..rotation.halos import HALOS
 from ..rotation.own_galaxy import Analysis
 from . import style
-from .panels import DENSITY, KMS, RADIUS, note, picture, radius_axis, scale_bar
+from .panels import DENSITY, KMS, RADIUS, note, picture, radius_axis
 from .panels import curve as draw
 
 _SPEED = r"speed [km s$^{-1}$]"
@@ -64,17 +64,18 @@ def caption(found: Analysis, predicted: np.ndarray | None = None) -> str:
     words = [
         f"{found.galaxy.name}, from {found.galaxy.source or 'a simulated cube'}, at {found.galaxy.distance:g} Mpc.",
         "Top: HI surface density with the beam (hatched); velocity about the systemic one, receding red; that of the "
-        "fitted tilted rings, blurred by the beam; their difference. North is up, East is left; the ellipse is the last "
-        "ring, the line its major axis.",
-        "Middle: rotation speed of each ring, corrected for inclination; triangles are the two halves of the disc alone, "
-        "open points are flagged, grey is the region within 0.75 beam; the line adds the pressure support of the gas.",
+        "fitted tilted rings, blurred by the beam; their difference. North is up, East is left; the ellipse is the "
+        "last ring, the line its major axis.",
+        "Middle: rotation speed of each ring, corrected for inclination; triangles are the two halves of the disc "
+        "alone, open points are flagged, grey is the region within 0.75 beam; the line adds the pressure support of "
+        "the gas.",
     ]
     if found.fits:
         words.append(
             "Bottom left: the circular speed (points) and that of gas"
             + ("" if found.upper_limit else ", of stars")
-            + " and of each fitted halo alone (dashed, with 68% bands); solid lines are the whole models. Bottom right: "
-            "dark mass within each radius with 68% bands, dotted where the curve does not reach."
+            + " and of each fitted halo alone (dashed, with 68% bands); solid lines are the whole models. Bottom "
+            "right: dark mass within each radius with 68% bands, dotted where the curve does not reach."
         )
     if found.upper_limit:
         words.append("No stars were given: the halo takes their place, and its mass is an upper limit.")

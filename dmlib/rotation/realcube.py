@@ -6,6 +6,7 @@ import math
 import re
 import tempfile
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,9 @@ from ..dataset.read import DataSet
 from ..dataset.views import Observer
 from ..errors import FetchError
 from ..manifest.fetch import fetch
-from ..observe.cube import Beam, Cube
+from ..observe.cube import Beam
 from ..observe.cube_fits import read_cube, write_fits
-from ..observe.moments import moments
+from ..observe.sky_cube import Emission, SkyCube, galaxy_emission
 from .baryons import gas_speed, speeds_of
 from .curve import MIN_RINGS, RotationCurve
 from .massmodel import MassModel
@@ -42,11 +43,11 @@ class RealGalaxy:
     name : str
     source : str or None
         Of the cube; None for a simulated galaxy.
-    sky : Cube
+    sky : SkyCube
     distance : float
         [Mpc]
-    centre : (float, float)
-        West and North of the middle of the map [arcsec].
+    centre : (float, float) or None
+        West and North of the middle of the map [arcsec]; None where it is not known.
     references : dict
         Published rotation curves: name -> (radius [kpc], speed [km/s]).
     stars : MassModel or None
@@ -59,9 +60,9 @@ class RealGalaxy:
 
     name: str
     source: str | None
-    sky: Cube
+    sky: SkyCube
     distance: float
-    centre: tuple[float, float]
+    centre: tuple[float, float] | None
     references: dict[str, tuple[np.ndarray, np.ndarray]]
     stars: MassModel | None
     note: str = ""
@@ -74,21 +75,34 @@ class RealGalaxy:
 
     @property
     def centre_kpc(self) -> tuple[float, float]:
-        """The centre [kpc]."""
-        return self.centre[0] * self.kpc, self.centre[1] * self.kpc
+        """The centre [kpc]; where it is not known, that of the emission."""
+        west, north = self.centre or self.emission.centroid
+        return west * self.kpc, north * self.kpc
+
+    @cached_property
+    def emission(self) -> Emission:
+        """The galaxy's own emission.
+
+        Raises
+        ------
+        GalaxyError
+            When there is none.
+        """
+        return galaxy_emission(self.sky, self.centre)
 
     def field(self) -> VelocityField:
-        """Maps of the cube for fitting rings."""
-        surface_density, velocity, dispersion = moments(self.sky)
-        beam = self.sky.beam
+        """Maps of the galaxy's emission for fitting rings; differences of velocities are those in the galaxy."""
+        surface_density, velocity, dispersion = self.emission.moments()
+        beam, middle = self.sky.beam, float(np.nanmedian(velocity))
+        stretch = self.sky.stretch(middle)
         return VelocityField(
             self.name,
             surface_density,
-            velocity,
-            dispersion,
+            middle + stretch * (velocity - middle),
+            stretch * dispersion,
             self.sky.pixel * self.kpc,
             Beam(beam.major * self.kpc, beam.minor * self.kpc, beam.position_angle),
-            self.sky.channel_width,
+            stretch * self.sky.channel_width,
             self.sky.noise * self.sky.surface_density,
         )
 
@@ -151,7 +165,7 @@ def _stand_in(dataset: DataSet, observer: Observer, reason: str) -> RealGalaxy:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "cube.fits"
         write_fits(cube, path)
-        sky = read_cube(path)
+        sky = read_cube(path, additive=True)
     model = measure_view(dataset, observer, *key, cube=cube).model
     name = f"Simulated galaxy, subhalo {key[0]}"
     return RealGalaxy(name, None, sky, dataset.recipe.hi.distance, (0.0, 0.0), {}, model, reason, key[0])
