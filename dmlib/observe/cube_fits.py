@@ -268,7 +268,7 @@ def _scale(path: Path, sky: WCS) -> tuple[np.ndarray, float]:
         raise CubeError(f"{path.name} has pixels of {width:.3g} by {height:.3g} arcsec: regrid it to square ones")
     if not 0.01 <= width <= 600.0:
         raise CubeError(
-            f"{path.name} has pixels of {width:.4g} arcsec: CDELT or CUNIT of its sky axes is wrong (the default is deg)"
+            f"{path.name} has pixels of {width:.4g} arcsec: CDELT or CUNIT of its sky axes is wrong (it means deg)"
         )
     return matrix, float(width)
 

@@ -1,8 +1,8 @@
 """What the header of an HI cube says: its place on the sky, velocities, beam and unit, as astropy reads them.
 
 `astropy.wcs` knows the ways in which scale, turn, projection and frame are written (CDELT with CROTA, PC or CD
-matrices, AIPS names of spectral axes), `SpectralCoord` the velocity conventions, `astropy.units` the units. What is left
-for here is the spelling that none of them reads, and plausibility: a header that cannot be that of an HI cube is
+matrices, AIPS names of spectral axes), `SpectralCoord` the velocity conventions, `astropy.units` the units. What is
+left for here is the spelling that none of them reads, and plausibility: a header that cannot be that of an HI cube is
 refused, with a sentence that names the card and the mend.
 """
 
@@ -355,8 +355,8 @@ def _velocities(
     if not np.all((redshift > REDSHIFTS[0]) & (redshift < REDSHIFTS[1])):
         middle = float(np.median(frequency))
         raise CubeError(
-            f"{name}: its channels lie at {middle / 1e9:.6g} GHz, {np.median(velocities):.6g} km/s for HI: it is another "
-            f"line, or CRVAL{axis}, CDELT{axis} or CUNIT{axis} is wrong"
+            f"{name}: its channels lie at {middle / 1e9:.6g} GHz, {np.median(velocities):.6g} km/s for HI: it is "
+            f"another line, or CRVAL{axis}, CDELT{axis} or CUNIT{axis} is wrong"
         )
     width = abs(np.diff(velocities)) if len(velocities) > 1 else np.zeros(1)
     if not width.min() > 0:
@@ -365,8 +365,8 @@ def _velocities(
         raise CubeError(f"{name} has {len(velocities)} channels, too few for moments: give the whole cube")
     if not (_CHANNELS[0] <= width.min() and width.max() <= _CHANNELS[1]):
         raise CubeError(
-            f"{name} has channels of {width.max():.3g} km/s: CDELT{axis} or its unit CUNIT{axis} is wrong, or the cube is "
-            "not one of a galaxy's HI"
+            f"{name} has channels of {width.max():.3g} km/s: CDELT{axis} or its unit CUNIT{axis} is wrong, or the cube "
+            "is not one of a galaxy's HI"
         )
     written = str(header[f"CTYPE{axis}"])
     if written.startswith("VELO") and "VELREF" not in header and abs(np.median(velocities)) > 1000.0:

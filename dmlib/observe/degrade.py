@@ -82,7 +82,8 @@ def degrade(
     pixels = grid.centres / kpc / sky.pixel
     rows = pixels + centre[1] / sky.pixel + (ny - 1) / 2
     columns = pixels + centre[0] / sky.pixel + (nx - 1) / 2
-    points = np.stack(np.meshgrid(rows, columns, indexing="ij"))
+    # Rounded, for rows at the edge must not fall outside by the last digit of the pixel's size.
+    points = np.round(np.stack(np.meshgrid(rows, columns, indexing="ij")), 6)
     data = np.array([ndimage.map_coordinates(channel, points, order=1, cval=0.0) for channel in blurred])
     covered = ndimage.map_coordinates(sky.valid.astype(float), points, order=1, cval=0.0) > 0.5
     share = float(covered.mean())

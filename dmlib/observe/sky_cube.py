@@ -162,7 +162,8 @@ def cleaned(sky: SkyCube, noise: float | None = None) -> SkyCube:
         data -= np.where(near & (np.abs(excess) > 2.0 * error), excess, 0.0)
         peak = excess.flat[np.argmax(np.abs(excess))]
         notes.append(
-            f"continuum, left in or subtracted twice, of up to {1e3 * peak:.3g} mJy/beam in {hot.sum()} pixels is removed"
+            f"continuum, left in or subtracted twice, of up to {1e3 * peak:.3g} mJy/beam in {hot.sum()} pixels is "
+            "removed"
         )
     data *= covered
     if noise is not None:
@@ -324,10 +325,10 @@ def _companion(sky: SkyCube, mask: np.ndarray, share: float) -> str:
     weight = np.where(mask, np.maximum(sky.data, 0.0), 0.0)
     west, north = (float(np.average(axis, weights=weight.sum(axis=0))) for axis in _offsets(sky))
     speed = float(np.average(sky.velocities, weights=weight.sum(axis=(1, 2))))
-    place = f"{abs(north):.0f} arcsec {'N' if north > 0 else 'S'} and {abs(west):.0f} arcsec {'W' if west > 0 else 'E'}"
+    along, across = "N" if north > 0 else "S", "W" if west > 0 else "E"
     return (
-        f"other emission with {share:.0%} of the galaxy's flux, {place} of the middle of the map at {speed:.0f} km/s, is "
-        "left out"
+        f"other emission with {share:.0%} of the galaxy's flux at {speed:.0f} km/s, {abs(north):.0f} arcsec {along} and "
+        f"{abs(west):.0f} arcsec {across} of the middle of the map, is left out"
     )
 
 
