@@ -41,7 +41,7 @@ def galaxy(
     from ..rotation.realcube import RealGalaxy
 
     sky = read_cube(cube, beam=_numbers(beam, "--beam", 3))
-    where = (0.0, 0.0)
+    where = None
     if centre is not None:
         place = _place(centre)
         where = sky.offset(place.ra.deg, place.dec.deg)

@@ -293,7 +293,7 @@ def galaxy_emission(sky: SkyCube, centre: tuple[float, float] | None = None) -> 
     islands, n = ndimage.label(ndimage.binary_dilation(found, bridge))
     islands[~found] = 0
     if not n or not found.any():
-        raise GalaxyError(f"{sky.name} has no emission above the noise of {1e3 * sky.noise:.3g} mJy/beam")
+        raise GalaxyError(f"{sky.name} has no HI emission above the noise of {1e3 * sky.noise:.3g} mJy/beam")
     numbers = np.arange(1, n + 1)
     flux = ndimage.sum_labels(np.maximum(sky.data, 0.0), islands, numbers)
     best = int(numbers[np.argmax(flux)])

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import GalaxyError
-from .curve import Rejection, RotationCurve, rejection
+from ..observe.sky_cube import Emission
+from .curve import Reason, Rejection, RotationCurve, rejection
 from .fit import Fit, fit
 from .importance import Importance
 from .massmodel import MassModel
@@ -21,6 +22,12 @@ from .velocity_field import VelocityField
 
 #: Halo models that are fitted.
 HALOES = ("nfw", "burkert")
+
+#: Standard deviation of the middle of the emission as a centre, and distance at which a given one is doubted [beams].
+FREE_CENTRE, WRONG_CENTRE = 2.0, 1.0
+
+#: Length over which bright emission may meet the edge of the map [beams], and share of the peak at the band's ends.
+CUT_OFF, CUT_BAND = 1.0, 0.25
 
 
 @dataclass(frozen=True)
@@ -100,14 +107,17 @@ def analyse(
     Analysis
         A galaxy that cannot be measured has the reasons in `reasons`; it does not raise an error.
     """
-    found = Analysis(galaxy, notes=galaxy.sky.notes + ((galaxy.note,) if galaxy.note else ()))
+    notes = galaxy.sky.notes + ((galaxy.note,) if galaxy.note else ())
+    found = Analysis(galaxy, notes=notes)
     try:
+        emission = galaxy.emission
         maps = galaxy.field().about(galaxy.centre_kpc)
-        found = replace(found, maps=maps)
-        curve = fit_rings(maps, centre=galaxy.centre_kpc, inclination=inclination, position_angle=position_angle)
-        found = replace(found, curve=curve, model=model_field(curve, maps), reasons=curve.reasons)
+        found = replace(found, maps=maps, notes=notes + emission.notes)
+        curve, said = _rings(galaxy, maps, inclination=inclination, position_angle=position_angle)
     except GalaxyError as error:
         return replace(found, reasons=(rejection(error),))
+    reasons = curve.reasons + _cut_off(emission)
+    found = replace(found, curve=curve, model=model_field(curve, maps), reasons=reasons, notes=found.notes + said)
     if found.reasons and not force:
         return found
     mass = mass_model(galaxy, curve)
@@ -115,3 +125,37 @@ def analyse(
         return found
     how: dict[str, Any] = {"sampling": Importance(), "seed": seed}
     return replace(found, mass=mass, fits={halo: fit(mass, halo, priors_for(mass), **how) for halo in haloes})
+
+
+def _rings(galaxy: RealGalaxy, maps: VelocityField, **given: float | None) -> tuple[RotationCurve, tuple[str, ...]]:
+    """The rings about the centre that is given, if the velocities agree with it; else about their own."""
+    free = fit_rings(maps, centre=_middle(maps), centre_error=FREE_CENTRE, **given)
+    if galaxy.centre is None:
+        return free, ("no centre was given: that of the velocity field is taken",)
+    off = float(np.hypot(*np.subtract(free.centre, galaxy.centre_kpc))) / maps.beam.fwhm
+    if off > WRONG_CENTRE and _better(free, maps, galaxy.centre_kpc, given):
+        return free, (f"the given centre is {off:.1f} beams from that of the velocity field, which is taken",)
+    return fit_rings(maps, centre=galaxy.centre_kpc, **given), ()
+
+
+def _middle(maps: VelocityField) -> tuple[float, float]:
+    """Middle of the emission: the mean place of its pixels [kpc], which bright arms and lopsided gas hardly move."""
+    x, y = maps.mesh()
+    return float(x[maps.seen].mean()), float(y[maps.seen].mean())
+
+
+def _better(free: RotationCurve, maps: VelocityField, centre: tuple[float, float], given: dict) -> bool:
+    """Whether rings about their own centre follow the velocities better, and with more equal sides."""
+    fixed = fit_rings(maps, centre=centre, **given)
+    return free.residual < 0.9 * fixed.residual and not free.asymmetry > fixed.asymmetry
+
+
+def _cut_off(emission: Emission) -> tuple[Rejection, ...]:
+    """Whether the map, or the band, ends within the galaxy."""
+    out = []
+    if emission.cut_off > CUT_OFF:
+        out.append(Rejection(Reason.MAP_EDGE, emission.cut_off))
+    if emission.band > CUT_BAND:
+        words = f"emission reaches the end of the band, where it has {emission.band:.0%} of its peak"
+        out.append(Rejection(Reason.MAP_EDGE, emission.band, words))
+    return tuple(out)

@@ -59,6 +59,7 @@ def fit_rings(
     inclination: float | None = None,
     position_angle: float | None = None,
     centre: tuple[float, float] = (0.0, 0.0),
+    centre_error: float | None = None,
 ) -> RotationCurve:
     """Fit rings to a velocity field.
 
@@ -75,6 +76,8 @@ def fit_rings(
         Kept fixed where given; required for ``geometry="fixed"`` [deg].
     centre : (float, float)
         Of the galaxy, West and North of the map's centre, for example from an image [kpc].
+    centre_error : float, optional
+        Its standard deviation in beams; `CENTRE_ERROR` by default.
 
     Returns
     -------
@@ -91,6 +94,7 @@ def fit_rings(
     if geometry == "fixed" and (inclination is None or position_angle is None):
         raise ValueError(f"{field.galaxy}: a fixed geometry needs an inclination and a position angle")
     search = _Search(field.about(centre), deblur, centre, (inclination, position_angle))
+    search.centre_error = (CENTRE_ERROR if centre_error is None else centre_error) * field.beam.fwhm
     tilt, inclination_err = search.geometry(geometry)
     return search.curve(tilt, inclination_err)
 
@@ -172,6 +176,7 @@ class _Search:
         seen_velocity = self.velocity[self.seen]
         self.spread = float(np.percentile(np.abs(seen_velocity - np.median(seen_velocity)), 90))
         self.rings = 0
+        self.centre_error = CENTRE_ERROR * field.beam.fwhm
 
     def _deblurred(self, rounds: int = 8) -> np.ndarray:
         """Emission before the beam by Richardson-Lucy deconvolution; zero where the map is blank."""
@@ -248,7 +253,7 @@ class _Search:
         angles = [values if nodes > 1 or len(values) == 1 else values.mean(keepdims=True) for values in start.at(radii)]
         fixed_i, fixed_angle = (value is not None for value in self.given)
         spread_i, spread_angle = STIFFNESS
-        centre_err = CENTRE_ERROR * self.field.beam.fwhm
+        centre_err = self.centre_error
 
         def unpack(p: np.ndarray) -> Tilt:
             inclination = angles[0] if fixed_i else p[2 : 2 + nodes]
