@@ -132,7 +132,7 @@ def cleaned(sky: SkyCube, noise: float | None = None) -> SkyCube:
         notes.append(
             f"the cube is masked ({share:.0%} of its voxels are blank): its noise cannot be measured"
             + (
-                "; errors of the maps do not include it, give noise="
+                "; the errors do not include it unless it is given"
                 if noise is None
                 else f", {noise:.3g} Jy/beam is taken"
             )
@@ -237,6 +237,8 @@ class Emission:
         Length over which bright emission meets the edge of the map, in beams.
     band : float
         Flux in the first or last channel over the largest in any.
+    hidden : int
+        Channels within or next to the galaxy's that are left out for foreground.
     notes : tuple of str
         What else is in the cube.
     """
@@ -246,6 +248,7 @@ class Emission:
     centroid: tuple[float, float]
     cut_off: float
     band: float
+    hidden: int
     notes: tuple[str, ...]
 
     @property
@@ -286,7 +289,7 @@ def galaxy_emission(sky: SkyCube, centre: tuple[float, float] | None = None) -> 
         When there is no emission.
     """
     found = _all_emission(sky)
-    found, notes = _without_foreground(sky, found)
+    found, hidden, notes = _without_foreground(sky, found)
     # A line may be interrupted by a few channels without signal.
     bridge = np.zeros((7, 3, 3), dtype=bool)
     bridge[:, 1, 1] = True
@@ -300,7 +303,7 @@ def galaxy_emission(sky: SkyCube, centre: tuple[float, float] | None = None) -> 
     x, y = _offsets(sky)
     if centre is None:
         if n > 1:
-            notes.append("no centre was given: the brightest island of emission is taken for the galaxy")
+            notes.append(f"no centre was given: the brightest of {n} islands of emission is taken for the galaxy")
     else:
         far = np.hypot(x - centre[0], y - centre[1])
         reach = ndimage.minimum(np.broadcast_to(far, islands.shape), islands, numbers)
@@ -317,7 +320,9 @@ def galaxy_emission(sky: SkyCube, centre: tuple[float, float] | None = None) -> 
         share = flux[number - 1] / flux[best - 1]
         if number != best and share > 0.03 and len(notes) < 6:
             notes.append(_companion(sky, islands == number, share))
-    return Emission(sky, mask, centroid, *_cut_off(sky, mask, total), tuple(notes))
+    used = ndimage.binary_dilation(mask.any(axis=(1, 2)), iterations=2)
+    lost = int(hidden.sum()) if (used & hidden).any() else 0
+    return Emission(sky, mask, centroid, *_cut_off(sky, mask, total), lost, tuple(notes))
 
 
 def _companion(sky: SkyCube, mask: np.ndarray, share: float) -> str:
@@ -327,8 +332,8 @@ def _companion(sky: SkyCube, mask: np.ndarray, share: float) -> str:
     speed = float(np.average(sky.velocities, weights=weight.sum(axis=(1, 2))))
     along, across = "N" if north > 0 else "S", "W" if west > 0 else "E"
     return (
-        f"other emission with {share:.0%} of the galaxy's flux at {speed:.0f} km/s, {abs(north):.0f} arcsec {along} and "
-        f"{abs(west):.0f} arcsec {across} of the middle of the map, is left out"
+        f"other emission at {speed:.0f} km/s with {share:.0%} of the galaxy's flux, {abs(north):.0f} arcsec {along} "
+        f"and {abs(west):.0f} arcsec {across} of the middle of the map, is left out"
     )
 
 
@@ -351,18 +356,18 @@ def _all_emission(sky: SkyCube) -> np.ndarray:
     return large[islands]
 
 
-def _without_foreground(sky: SkyCube, found: np.ndarray) -> tuple[np.ndarray, list[str]]:
-    """Leave out channels in which the Milky Way fills the map."""
+def _without_foreground(sky: SkyCube, found: np.ndarray) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Leave out channels in which the Milky Way fills the map: what is left, and which channels are not."""
     border = sky.valid & ~ndimage.binary_erosion(sky.valid, iterations=2, border_value=0)
     near = np.abs(sky.velocities) < _FOREGROUND
     filled = (found & border).sum(axis=(1, 2)) > _FILLED * border.sum()
     channels = filled & near
     if not channels.any():
-        return found, []
+        return found, channels, []
     channels = ndimage.binary_dilation(channels, iterations=2) & near
     low, high = sky.velocities[channels][[0, -1]]
     note = f"emission fills the map from {low:.0f} to {high:.0f} km/s: foreground of the Milky Way, left out"
-    return found & ~channels[:, None, None], [note]
+    return found & ~channels[:, None, None], channels, [note]
 
 
 def _cut_off(sky: SkyCube, mask: np.ndarray, total: np.ndarray) -> tuple[float, float]:
@@ -372,4 +377,6 @@ def _cut_off(sky: SkyCube, mask: np.ndarray, total: np.ndarray) -> tuple[float, 
     bright = seen & (total > _BRIGHT_EDGE * np.percentile(total[seen], 90))
     length = np.count_nonzero(bright & ~inside) * sky.pixel / sky.beam.fwhm
     spectrum = np.where(mask, sky.data, 0.0).sum(axis=(1, 2))
-    return float(length), float(max(spectrum[0], spectrum[-1]) / spectrum.max())
+    there = np.ones(len(spectrum), dtype=bool) if sky.masked else (sky.data != 0).any(axis=(1, 2))
+    ends = spectrum[there][[0, -1]]
+    return float(length), float(ends.max() / spectrum.max())

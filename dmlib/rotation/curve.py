@@ -55,6 +55,7 @@ class Reason(StrEnum):
     EDGE_ON = "edge_on"
     FEW_BEAMS = "few_beams"
     MAP_EDGE = "map_edge"
+    FOREGROUND = "foreground"
     LOPSIDED = "lopsided"
     DISTURBED = "disturbed"
     WARPED = "warped"
@@ -77,6 +78,10 @@ _WORDING: dict[Reason, tuple[str, str]] = {
     Reason.MAP_EDGE: (
         "reaches the map's edge",
         "emission reaches the map's edge: it is cut off over {:.1f} beams",
+    ),
+    Reason.FOREGROUND: (
+        "behind the Milky Way's gas",
+        "the Milky Way's emission covers the galaxy's velocities in {:.0f} channels",
     ),
     Reason.LOPSIDED: ("lopsided", f"sides differ by {{:.0%}} of the speed, more than {MAX_ASYMMETRY:.0%}"),
     Reason.DISTURBED: (

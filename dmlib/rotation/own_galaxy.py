@@ -116,7 +116,8 @@ def analyse(
         curve, said = _rings(galaxy, maps, inclination=inclination, position_angle=position_angle)
     except GalaxyError as error:
         return replace(found, reasons=(rejection(error),))
-    reasons = curve.reasons + _cut_off(emission)
+    # What is wrong with the data comes first: it may be the cause of what is wrong with the rings.
+    reasons = _cut_off(emission) + curve.reasons
     found = replace(found, curve=curve, model=model_field(curve, maps), reasons=reasons, notes=found.notes + said)
     if found.reasons and not force:
         return found
@@ -151,8 +152,10 @@ def _better(free: RotationCurve, maps: VelocityField, centre: tuple[float, float
 
 
 def _cut_off(emission: Emission) -> tuple[Rejection, ...]:
-    """Whether the map, or the band, ends within the galaxy."""
+    """Whether foreground hides a part of the galaxy, and whether the map or the band ends within it."""
     out = []
+    if emission.hidden:
+        out.append(Rejection(Reason.FOREGROUND, float(emission.hidden)))
     if emission.cut_off > CUT_OFF:
         out.append(Rejection(Reason.MAP_EDGE, emission.cut_off))
     if emission.band > CUT_BAND:

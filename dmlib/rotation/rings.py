@@ -23,7 +23,7 @@ from scipy import ndimage
 from scipy.optimize import least_squares
 
 from ..observe.cube import Smear
-from .curve import Reason, RejectedGalaxyError, RotationCurve, Tilt, hats
+from .curve import Deprojected, Reason, RejectedGalaxyError, RotationCurve, Tilt, hats
 from .velocity_field import VelocityField
 
 Geometry = Literal["fixed", "constant", "regularised"]
@@ -343,7 +343,8 @@ class _Search:
         speeds, v_sys = values[:n], float(values[n])
         if np.median(speeds) < 0:  # the search began on the wrong side
             return self.curve(replace(tilt, position_angle=tilt.position_angle + 180.0), inclination_err)
-        off = (self.velocity - fitted)[self.weight > 0]
+        off_all = self.velocity - fitted
+        off = off_all[self.weight > 0]
         residual = 1.4826 * float(np.median(np.abs(off - np.median(off))))
         scaled = ((self.velocity - fitted) * self.weight)[self.weight > 0] * np.sqrt(self.per_beam)
         worse = max(0.05, (1.4826 * float(np.median(np.abs(scaled)))) ** 2)
@@ -363,7 +364,9 @@ class _Search:
         density = np.maximum(self._densities(tilt)[2][0][1:], 0.0)
         inclination, angle = tilt.at(radius)
         wide = radius >= self.field.beam.fwhm
-        asymmetry = np.abs(apart[wide]) / np.maximum(np.abs(speeds[wide]), 1e-9)
+        # Half of a difference between the sides goes into the systemic velocity, unless the minor axis tells.
+        shift = 2.0 * self._minor_axis(place, off_all) / np.median(place.sin_i)
+        asymmetry = np.abs(apart[wide] + shift) / np.maximum(np.abs(speeds[wide]), 1e-9)
         return RotationCurve(
             galaxy=self.field.galaxy,
             radius=radius,
@@ -383,6 +386,16 @@ class _Search:
             residual=residual,
             asymmetry=float(np.median(asymmetry)) if asymmetry.size else float("nan"),
         )
+
+    def _minor_axis(self, place: Deprojected, off: np.ndarray) -> float:
+        """Velocity on the minor axis less the systemic one that was fitted; 0 within the error [km/s]."""
+        near = (self.weight > 0) & (np.abs(place.cosine) < 0.2) & (place.radius > self.field.beam.fwhm)
+        if np.count_nonzero(near) < 12:
+            return 0.0
+        found = float(np.median(off[near]))
+        scatter = 1.4826 * float(np.median(np.abs(off[near] - found)))
+        error = 1.25 * scatter * np.sqrt(max(1.0, self.per_beam) / np.count_nonzero(near))
+        return found if abs(found) > max(3.0, 3.0 * error) else 0.0
 
     def _dispersion(
         self, tilt: Tilt, fitted: np.ndarray, speeds: np.ndarray, v_sys: float, radius: np.ndarray
