@@ -195,7 +195,9 @@ def _opened(path: Path) -> Iterator[tuple[fits.HDUList, Any]]:
 def _check_whole(path: Path, hdu: Any) -> None:
     """Refuse a file that ends before the data do."""
     place = hdu.fileinfo()
-    if place is None or path.suffix in (".gz", ".bz2", ".xz", ".Z", ".zip"):
+    with path.open("rb") as begin:
+        packed = begin.read(6) != b"SIMPLE"
+    if place is None or packed or isinstance(hdu, fits.CompImageHDU):
         return
     missing = place["datLoc"] + hdu.size - path.stat().st_size
     if missing > 0:
@@ -310,11 +312,12 @@ class _Bring:
         """The part of an image that is wanted, as (velocity, second axis, first axis)."""
         n = int(header["NAXIS"])
         axes = self.described.axes if channels else self.described.axes[:2]
-        parts: list[Any] = [0] * n
+        parts: list[Any] = [slice(0, 1)] * n
         for axis, part in zip(axes, self.box, strict=False):
             parts[n - axis] = part
         data = np.asarray(hdu.section[tuple(parts)])
         left = [axis for axis in range(n, 0, -1) if axis in axes]
+        data = data.reshape([data.shape[n - axis] for axis in left])
         data = data.transpose([left.index(axis) for axis in reversed(axes)])
         return data if channels else data[None]
 

@@ -321,6 +321,8 @@ def _check_scales(name: str, header: fits.Header) -> None:
         if int(header[f"NAXIS{axis}"]) > 1 and (not scaled or header.get(f"CDELT{axis}", 1.0) == 0):
             what = "large its pixels are" if kind.startswith(("RA", "DEC", "GL")) else "wide its channels are"
             raise CubeError(f"{name} does not say how {what}: set CDELT{axis}")
+        if kind.startswith(("FREQ", "VELO", "VRAD", "VOPT", "FELO")) and f"CRVAL{axis}" not in header:
+            raise CubeError(f"{name} does not say at which velocity its channels are: set CRVAL{axis} and CRPIX{axis}")
 
 
 def _check_turn(name: str, header: fits.Header, axes: tuple[int, int, int]) -> None:
