@@ -143,7 +143,7 @@ def read_cube(
     velocities, data = velocities[rising], data[rising]
     frequency = float(np.median(described.frequencies[box[2]]))
     data *= to_jansky(path.name, str(header.get("BUNIT", "")), found, pixel, frequency)
-    if not np.isfinite(data).any():
+    if not np.any(np.nan_to_num(data)):
         raise CubeError(f"{path.name} is blank everywhere: fetch it again")
     if found.minor < pixel:
         notes.append(f"the beam ({found.minor:.3g} arcsec) is narrower than a pixel ({pixel:.3g} arcsec)")

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+from astropy.coordinates import SkyCoord
 from scipy import ndimage
 
 from ..errors import GalaxyError
@@ -78,6 +79,20 @@ class SkyCube(Cube):
         smooth = Smear(self.beam, self.data.shape[1:], self.pixel)(relative)
         smooth = ndimage.uniform_filter1d(smooth, CHANNELS_TOGETHER, axis=0, mode="constant")
         return smooth, _spread(smooth[:, self.valid])[1]
+
+    def place(self, west: float, north: float) -> tuple[float, float]:
+        """Right ascension and declination, ICRS [deg], of an offset from the middle of the map [arcsec]."""
+        assert self.wcs is not None
+        ny, nx = self.data.shape[1:]
+        found = self.wcs.pixel_to_world((nx - 1) / 2 + west / self.pixel, (ny - 1) / 2 + north / self.pixel).icrs
+        return float(found.ra.deg), float(found.dec.deg)
+
+    def offset_of(self, place: SkyCoord) -> tuple[float, float]:
+        """Offset West and North of the middle of the map [arcsec] of a place on the sky, in any frame."""
+        assert self.wcs is not None
+        ny, nx = self.data.shape[1:]
+        x, y = (float(value) for value in self.wcs.world_to_pixel(place))
+        return (x - (nx - 1) / 2) * self.pixel, (y - (ny - 1) / 2) * self.pixel
 
     def redshift(self, velocity: float) -> float:
         """Redshift of a velocity of this cube [km/s]."""
@@ -161,10 +176,7 @@ def cleaned(sky: SkyCube, noise: float | None = None) -> SkyCube:
         near = ndimage.binary_dilation(hot, iterations=int(np.ceil(sky.beam.major / sky.pixel)))
         data -= np.where(near & (np.abs(excess) > 2.0 * error), excess, 0.0)
         peak = excess.flat[np.argmax(np.abs(excess))]
-        notes.append(
-            f"continuum, left in or subtracted twice, of up to {1e3 * peak:.3g} mJy/beam in {hot.sum()} pixels is "
-            "removed"
-        )
+        notes.append(f"residuals of the continuum, up to {1e3 * peak:+.3g} mJy/beam, are removed in {hot.sum()} pixels")
     data *= covered
     if noise is not None:
         level_map = np.full(covered.shape, noise)

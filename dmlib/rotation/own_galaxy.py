@@ -5,7 +5,9 @@ The way is that of chapters 14 and 17, for any cube: NGC 2903, a galaxy of a sim
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ from .curve import Reason, Rejection, RotationCurve, rejection
 from .fit import Fit, fit
 from .importance import Importance
 from .massmodel import MassModel
+from .own_stars import stars_from_images
 from .realcube import RealGalaxy, mass_model, priors_for
 from .rings import fit_rings, model_field
 from .velocity_field import VelocityField
@@ -46,6 +49,8 @@ class Analysis:
     mass : MassModel or None
     fits : dict of str to Fit
         Halo model -> posterior; empty where the curve was not accepted and no fit was asked for.
+    without_stars : Fit or None
+        Of the first halo model with no stars subtracted: what the dark mass cannot exceed.
     reasons : tuple of Rejection
         Why the curve is not accepted; empty where it is.
     notes : tuple of str
@@ -58,6 +63,7 @@ class Analysis:
     model: np.ndarray | None = None
     mass: MassModel | None = None
     fits: dict[str, Fit] = field(default_factory=dict)
+    without_stars: Fit | None = None
     reasons: tuple[Rejection, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -72,6 +78,15 @@ class Analysis:
         return self.mass is not None and not np.any(self.mass.v_stars() != 0)
 
     @property
+    def place(self) -> tuple[float, float]:
+        """Right ascension and declination of the centre of the rings, else of the emission [deg], ICRS."""
+        sky, kpc = self.galaxy.sky, self.galaxy.kpc
+        west, north = (
+            (self.curve.centre[0] / kpc, self.curve.centre[1] / kpc) if self.curve else self.galaxy.emission.centroid
+        )
+        return sky.place(west, north)
+
+    @property
     def m_hi(self) -> float:
         """HI mass in the maps [Msun]."""
         if self.maps is None:
@@ -84,6 +99,7 @@ def analyse(
     *,
     inclination: float | None = None,
     position_angle: float | None = None,
+    images: Mapping[str, Path] | None = None,
     haloes: tuple[str, ...] = HALOES,
     force: bool = False,
     seed: int = 1,
@@ -95,6 +111,8 @@ def analyse(
     galaxy : RealGalaxy
     inclination, position_angle : float, optional
         Kept fixed where given [deg].
+    images : mapping, optional
+        Band -> image on which the stars are weighed, see `dmlib.rotation.own_stars`.
     haloes : tuple of str
         Keys of `dmlib.rotation.halos.HALOS`.
     force : bool
@@ -121,11 +139,21 @@ def analyse(
     found = replace(found, curve=curve, model=model_field(curve, maps), reasons=reasons, notes=found.notes + said)
     if found.reasons and not force:
         return found
-    mass = mass_model(galaxy, curve)
+    try:
+        if images:
+            galaxy = replace(galaxy, stars=stars_from_images(images, found.place, curve, galaxy.distance))
+        mass = mass_model(galaxy, curve)
+    except GalaxyError as error:
+        return replace(found, notes=(*found.notes, f"no stars: {error}"))
     if mass is None:
-        return found
+        return replace(found, notes=(*found.notes, "too few good rings for a mass model"))
     how: dict[str, Any] = {"sampling": Importance(), "seed": seed}
-    return replace(found, mass=mass, fits={halo: fit(mass, halo, priors_for(mass), **how) for halo in haloes})
+    found = replace(found, mass=mass, fits={halo: fit(mass, halo, priors_for(mass), **how) for halo in haloes})
+    if found.upper_limit or not haloes:
+        return found
+    none = np.zeros_like(mass.v_disk)
+    bare = replace(mass, v_disk=none, v_bulge=none)
+    return replace(found, without_stars=fit(bare, haloes[0], priors_for(bare), **how))
 
 
 def _rings(galaxy: RealGalaxy, maps: VelocityField, **given: float | None) -> tuple[RotationCurve, tuple[str, ...]]:

@@ -197,6 +197,7 @@ def mass_model(galaxy: RealGalaxy, curve: RotationCurve) -> MassModel | None:
     radius = curve.radius[good]
     return replace(
         known,
+        galaxy=galaxy.name,
         source=galaxy.source,
         v_gas=gas_speed(curve, radius),
         v_disk=np.interp(radius, known.radius, known.v_disk),
