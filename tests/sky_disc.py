@@ -111,7 +111,9 @@ def header_of(shape, pixel, beam, kind, first, width):
         (kind, unit, first * scale, 1.0, width * scale),
     )
     for axis, row in enumerate(rows, start=1):
-        cards |= {f"{name}{axis}": v for name, v in zip(("CTYPE", "CUNIT", "CRVAL", "CRPIX", "CDELT"), row, strict=True)}
+        cards |= {
+            f"{name}{axis}": v for name, v in zip(("CTYPE", "CUNIT", "CRVAL", "CRPIX", "CDELT"), row, strict=True)
+        }
     return fits.Header(cards)
 
 

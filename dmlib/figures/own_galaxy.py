@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from textwrap import fill
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -39,9 +40,10 @@ def page(found: Analysis, verdict: str, predicted: np.ndarray | None = None) -> 
     To see: whether the rings follow the measured velocities (first row), whether the two sides agree (second), and
     where halo and visible matter leave no freedom (third).
     """
-    fig = style.new_figure(width=style.WIDE, height=10.6)[0]
+    fig = style.new_figure(width=style.WIDE, height=10.8)[0]
     fig.clear()
-    parts = fig.subfigures(4, 1, height_ratios=[3.3, 3.3, 3.6, 1.25])
+    parts: Any = fig.subfigures(4, 1, height_ratios=[3.3, 3.3, 3.6, 1.25])
+    fig.suptitle(found.galaxy.name, fontsize=13, fontweight="bold", x=0.02, ha="left")
     _maps(parts[0].subplots(1, 4), found)
     left, right = parts[1].subplots(1, 2, width_ratios=[1.75, 1.0])
     if found.curve is not None:
@@ -75,7 +77,8 @@ def caption(found: Analysis, predicted: np.ndarray | None = None) -> str:
             "Bottom left: the circular speed (points) and that of gas"
             + ("" if found.upper_limit else ", of stars")
             + " and of each fitted halo alone (dashed, with 68% bands); solid lines are the whole models. Bottom "
-            "right: dark mass within each radius with 68% bands, dotted where the curve does not reach."
+            "right: dark mass within each radius with 68% bands, dotted where the curve does not reach"
+            + (" (grey: no stars subtracted, an upper limit)." if found.without_stars is not None else ".")
         )
     if found.upper_limit:
         words.append("No stars were given: the halo takes their place, and its mass is an upper limit.")
@@ -95,7 +98,7 @@ def _maps(axes: np.ndarray, found: Analysis) -> None:
         for ax in axes:
             _empty(ax, "no emission")
         return
-    fig = axes[0].get_figure(root=True)
+    fig: Any = axes[0].get_figure(root=True)
     x, y = maps.mesh()
     edge = maps.pixel / 2
     extent = (x.min() - edge, x.max() + edge, y.min() - edge, y.max() + edge)
@@ -138,11 +141,11 @@ def _maps(axes: np.ndarray, found: Analysis) -> None:
     axes[0].text(left + length / 2, low + 0.04 * half, f"{length:g} kpc", ha="center", fontsize=7.5)
     if curve is not None:
         reach = curve.radius[-1]
-        angle = np.radians(np.median(curve.position_angle))
+        angle = np.radians(curve.position_angle[-1])
         ends = np.array([-1.0, 1.0]) * reach
         for ax in axes[1:3]:
             ax.plot(middle[0] - ends * np.sin(angle), middle[1] + ends * np.cos(angle), color="#222222", linewidth=0.7)
-        minor = 2 * reach * np.cos(np.radians(curve.mean_inclination))
+        minor = 2 * reach * np.cos(np.radians(curve.inclination[-1]))
         for ax in axes[:2]:
             ax.add_patch(
                 Ellipse(middle, 2 * reach, minor, angle=90 + np.degrees(angle), fill=False, color="#222222", lw=0.7)
@@ -170,6 +173,7 @@ def _rings(ax: Axes, curve: RotationCurve) -> None:
     ax.legend(ncols=2, loc="lower right", fontsize=8)
     columns = {name: getattr(curve, name) * KMS for name in ("v_rot", "v_err", "v_circ")}
     fig = ax.get_figure(root=True)
+    assert fig is not None
     style.plotted(fig, "rings", radius=curve.radius * u.kpc, **columns, flag=[flag or "good" for flag in curve.flags])
 
 
@@ -202,6 +206,9 @@ def _dark(ax: Axes, found: Analysis, predicted: np.ndarray | None) -> None:
         return
     for (halo, one), look in zip(found.fits.items(), _LOOKS, strict=False):
         _halo(ax, halo, one, look)
+    if (bare := found.without_stars) is not None:
+        grey = style.line("baseline", linestyle="-", linewidth=1.2)
+        ax.plot(bare.radii, bare.quantiles[2], label=f"{HALOS[bare.halo].label}, stars not subtracted", **grey)
     if predicted is not None and len(predicted):
         radii = next(iter(found.fits.values())).radii if found.fits else np.geomspace(1, 100, predicted.shape[1])
         ax.plot(radii, np.exp(predicted).T, color=style.COLOURS["prediction"], linewidth=0.7, alpha=0.7)

@@ -7,7 +7,7 @@ read in `dmlib.observe.cube_header`; noise, masks and emission are sought in `dm
 
 from __future__ import annotations
 
-import resource
+import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +20,7 @@ import psutil
 from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
+from astropy.utils.exceptions import AstropyUserWarning
 from astropy.wcs import WCS
 from scipy import ndimage
 
@@ -175,21 +176,25 @@ def read_cube(
 def _opened(path: Path) -> Iterator[tuple[fits.HDUList, Any]]:
     """The file, and the HDU that holds the cube; errors on the way are one sentence."""
     try:
-        with fits.open(path, memmap=False, lazy_load_hdus=True, disable_image_compression=False) as file:
-            images = [hdu for hdu in file if hdu.is_image and hdu.header.get("NAXIS", 0) > 0]
-            cubes = [
-                hdu
-                for hdu in images
-                if sum(int(hdu.header[f"NAXIS{k + 1}"]) > 1 for k in range(hdu.header["NAXIS"])) >= 3
-            ]
-            if not cubes:
-                what = "no image" if not images else "images, but none with three axes"
-                raise CubeError(f"{path.name} holds {what}: give an HI cube in FITS")
-            _check_whole(path, cubes[0])
-            yield file, cubes[0]
-    except (OSError, EOFError, TypeError, zlib.error, fits.VerifyError, IndexError, KeyError) as error:
+        with warnings.catch_warnings():
+            # What astropy warns of is an error below, or none.
+            warnings.simplefilter("ignore", AstropyUserWarning)
+            with fits.open(path, memmap=False) as file:
+                images = [hdu for hdu in file if hdu.is_image and hdu.header.get("NAXIS", 0) > 0]
+                cube = next((hdu for hdu in images if _long_axes(hdu.header) >= 3), None)
+                if cube is None:
+                    what = "no image" if not images else "images, but none with three axes"
+                    raise CubeError(f"{path.name} holds {what}: give an HI cube in FITS")
+                _check_whole(path, cube)
+                yield file, cube
+    except (OSError, EOFError, zlib.error, fits.VerifyError) as error:
         said = " ".join(str(error).split()) or type(error).__name__
         raise CubeError(f"{path.name} cannot be read as FITS ({said}): fetch it again") from error
+
+
+def _long_axes(header: fits.Header) -> int:
+    """Number of axes with more than one pixel."""
+    return sum(int(header[f"NAXIS{axis}"]) > 1 for axis in range(1, int(header["NAXIS"]) + 1))
 
 
 def _check_whole(path: Path, hdu: Any) -> None:
@@ -214,7 +219,8 @@ def _box(path: Path, header: fits.Header, described: Described, cut: CutOut) -> 
     parts = [slice(0, length) for length in lengths]
     if cut.velocities is not None:
         low, high = sorted(cut.velocities)
-        inside = np.flatnonzero((described.velocities >= low) & (described.velocities <= high))
+        half = 0.5 * float(np.median(np.abs(np.diff(described.velocities))))
+        inside = np.flatnonzero((described.velocities >= low - half) & (described.velocities <= high + half))
         if len(inside) < 3:
             ends = sorted((described.velocities[0], described.velocities[-1]))
             raise CubeError(
@@ -229,7 +235,8 @@ def _box(path: Path, header: fits.Header, described: Described, cut: CutOut) -> 
         scale = float(np.sqrt(abs(np.linalg.det(described.sky.pixel_scale_matrix))))
         half = 0.5 * cut.field / 60.0 / scale * np.sqrt(2.0 if _turn(described.sky.pixel_scale_matrix) else 1.0)
         for k in range(2):
-            low, high = (int(np.clip(round(middle[k] + sign * half), 0, lengths[k])) for sign in (-1, 1))
+            first = round(middle[k] - (round(2 * half) - 1) / 2)
+            low, high = (int(np.clip(end, 0, lengths[k])) for end in (first, first + round(2 * half)))
             if high - low < 8:
                 raise CubeError(
                     f"{path.name} has {high - low} pixels within the field that is asked for: check --centre"
@@ -252,13 +259,12 @@ def _check_size(path: Path, header: fits.Header, box: _Box) -> None:
 def _memory() -> float:
     """Memory that this process may still take [bytes]: of the machine, of its limit, and of its control group."""
     free = [float(psutil.virtual_memory().available)]
-    me = psutil.Process().memory_info()
-    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-    if limit != resource.RLIM_INFINITY:
-        free.append(limit - me.vms)
+    me = psutil.Process()
+    if hasattr(psutil, "RLIMIT_AS") and (limit := me.rlimit(psutil.RLIMIT_AS)[0]) > 0:  # -1 stands for none
+        free.append(float(limit - me.memory_info().vms))
     group = Path("/sys/fs/cgroup/memory.max")
     if group.is_file() and (text := group.read_text().strip()).isdigit():
-        free.append(int(text) - me.rss)
+        free.append(float(int(text) - me.memory_info().rss))
     return 0.9 * min(free)
 
 

@@ -179,7 +179,7 @@ def unit_of(text: str) -> u.UnitBase:
 
 def _cards(name: str, header: fits.Header) -> tuple[fits.Header, list[str]]:
     """The cards that place a cube, with numbers as numbers and names as the standard spells them."""
-    out, notes = fits.Header(), []
+    out, notes = fits.Header(), list[str]()
     n = int(header.get("NAXIS", 0))
     numeric = re.compile(
         r"(CRVAL|CRPIX|CDELT|CROTA|NAXIS)\d+|(PC|CD)\d+_\d+|PC\d{6}|PV\d+_\d+|(LON|LAT)POLE|EQUINOX|EPOCH"

@@ -152,8 +152,8 @@ def cleaned(sky: SkyCube, noise: float | None = None) -> SkyCube:
                 else f", {noise:.3g} Jy/beam is taken"
             )
         )
-        level = np.full(covered.shape, noise or 0.0)
-        return replace(sky, valid=np.ones_like(covered), noise_map=level, masked=True, notes=tuple(notes))
+        flat = np.full(covered.shape, noise or 0.0)
+        return replace(sky, valid=np.ones_like(covered), noise_map=flat, masked=True, notes=tuple(notes))
     notes += _fill(data, there, sky.velocities)
     free = ~blank & there[:, None, None] & covered
     sky = replace(sky, valid=covered)

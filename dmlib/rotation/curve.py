@@ -358,31 +358,29 @@ class RotationCurve:
         checks = (
             (Reason.FACE_ON, inclination < low, inclination),
             (Reason.EDGE_ON, inclination > high, inclination),
-            *self._ambiguous(),
             (Reason.FEW_BEAMS, self.beams_across < MIN_BEAMS, self.beams_across),
             (Reason.LOPSIDED, self.asymmetry > MAX_ASYMMETRY, self.asymmetry),
             (Reason.DISTURBED, not self.residual < MAX_RESIDUAL * projected, scatter),
             (Reason.WARPED, turn > MAX_WARP, turn),
             (Reason.FEW_RINGS, good < MIN_RINGS, good),
         )
-        return tuple(Rejection(reason, float(value), *detail) for reason, fails, value, *detail in checks if fails)
+        found = [Rejection(reason, float(value)) for reason, fails, value in checks if fails]
+        return (*self._ambiguous(), *found)
 
-    def _ambiguous(self) -> list[tuple[Reason, bool, float, str]]:
+    def _ambiguous(self) -> list[Rejection]:
         """Whether the disc may be edge-on although it was fitted with less; not where the inclination was given."""
         inclination = self.mean_inclination
         upper = inclination + 2.0 * self.inclination_err
-        doubtful = self.inclination_err > 0 and inclination <= INCLINATION_RANGE[1]
-        narrow = self.minor_beams < MIN_MINOR_BEAMS <= self.beams_across
-        words = (
-            f"it may be edge-on: inclination {inclination:.0f} deg, but {upper:.0f} is within two standard deviations",
-            f"it may be edge-on: its minor axis spans {self.minor_beams:.1f} beams, fewer than {MIN_MINOR_BEAMS:g}",
-        )
-        # A small disc is rejected for its size alone.
-        steep = inclination > 55.0
-        return [
-            (Reason.EDGE_ON, doubtful and upper >= NEARLY_EDGE_ON, upper, words[0]),
-            (Reason.EDGE_ON, doubtful and steep and narrow and upper < NEARLY_EDGE_ON, self.minor_beams, words[1]),
-        ]
+        if not self.inclination_err > 0 or inclination > INCLINATION_RANGE[1]:
+            return []
+        if upper >= NEARLY_EDGE_ON:
+            words = f"inclination {inclination:.0f} deg, but {upper:.0f} lies within two standard deviations"
+            return [Rejection(Reason.EDGE_ON, upper, f"it may be edge-on: {words}")]
+        # A disc that is too small is rejected for its size alone.
+        if inclination > 55.0 and self.minor_beams < MIN_MINOR_BEAMS and self.beams_across >= MIN_BEAMS:
+            words = f"its minor axis spans {self.minor_beams:.1f} beams, fewer than {MIN_MINOR_BEAMS:g}"
+            return [Rejection(Reason.EDGE_ON, self.minor_beams, f"it may be edge-on: {words}")]
+        return []
 
 
 def circular_speed(

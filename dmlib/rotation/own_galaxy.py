@@ -156,7 +156,7 @@ def analyse(
     return replace(found, without_stars=fit(bare, haloes[0], priors_for(bare), **how))
 
 
-def _rings(galaxy: RealGalaxy, maps: VelocityField, **given: float | None) -> tuple[RotationCurve, tuple[str, ...]]:
+def _rings(galaxy: RealGalaxy, maps: VelocityField, **given: Any) -> tuple[RotationCurve, tuple[str, ...]]:
     """The rings about the centre that is given, if the velocities agree with it; else about their own."""
     free = fit_rings(maps, centre=_middle(maps), centre_error=FREE_CENTRE, **given)
     if galaxy.centre is None:
@@ -173,7 +173,7 @@ def _middle(maps: VelocityField) -> tuple[float, float]:
     return float(x[maps.seen].mean()), float(y[maps.seen].mean())
 
 
-def _better(free: RotationCurve, maps: VelocityField, centre: tuple[float, float], given: dict) -> bool:
+def _better(free: RotationCurve, maps: VelocityField, centre: tuple[float, float], given: dict[str, Any]) -> bool:
     """Whether rings about their own centre follow the velocities better, and with more equal sides."""
     fixed = fit_rings(maps, centre=centre, **given)
     return free.residual < 0.9 * fixed.residual and not free.asymmetry > fixed.asymmetry

@@ -14,6 +14,7 @@ from astropy.table import QTable
 
 from ..files import atomic_path, write_text
 from .curve import sentences
+from .halos import HALOS
 from .own_galaxy import Analysis
 
 _KMS, _DENSITY = u.km / u.s, u.Msun / u.pc**2
@@ -47,6 +48,9 @@ def tables(found: Analysis) -> dict[str, QTable]:
         columns = {"radius": first.radii * u.kpc, "measured": first.measured}
         for halo, one in found.fits.items():
             columns |= {f"{halo}_{q}": m * u.Msun for q, m in zip(_QUANTILES, one.quantiles, strict=True)}
+        if (bare := found.without_stars) is not None:
+            named = zip(_QUANTILES, bare.quantiles, strict=True)
+            columns |= {f"{bare.halo}_stars_not_subtracted_{q}": m * u.Msun for q, m in named}
         out["dark_matter"] = QTable(columns, meta=about | {"includes_stars": found.upper_limit})
     return out
 
@@ -109,7 +113,8 @@ def _plain(value: Any) -> Any:
 def summary(found: Analysis) -> str:
     """The result in a few lines of text."""
     galaxy, curve = found.galaxy, found.curve
-    lines = [f"{galaxy.name} at {galaxy.distance:g} Mpc: HI mass {found.m_hi:.2e} Msun"]
+    lines = ["accepted" if found.accepted else f"NOT ACCEPTED: {sentences(found.reasons)}"]
+    lines.append(f"distance {galaxy.distance:g} Mpc, HI mass {found.m_hi:.2e} Msun")
     if curve is not None:
         good = curve.radius[curve.good]
         lines.append(
@@ -118,12 +123,15 @@ def summary(found: Analysis) -> str:
         )
         if len(good):
             lines.append(f"rotation curve from {good[0]:.1f} to {good[-1]:.1f} kpc")
-    lines.append("accepted" if found.accepted else f"not accepted: {sentences(found.reasons)}")
     for halo, one in found.fits.items():
         low, middle, high = one.interval("log_m200")[1:4]
-        lines.append(f"{halo}: log M200 = {middle:.2f} (+{high - middle:.2f}, -{middle - low:.2f})")
+        lines.append(
+            f"{HALOS[halo].label} halo: log M200/Msun = {middle:.2f} (+{high - middle:.2f}, -{middle - low:.2f})"
+        )
     if found.upper_limit:
         lines.append("the stars are not known: dark masses include them and are upper limits")
+    elif found.mass is not None:
+        lines.append(found.mass.note)
     return "\n".join(lines)
 
 

@@ -161,8 +161,7 @@ def stars_from_images(
             f"images in {', '.join(paths)} tell no stellar mass: give g and r, g and i, or one of "
             f"{', '.join(band for band, known in BANDS.items() if np.isfinite(known.upsilon))}"
         )
-    bands = (single,) if single is not None else pair
-    assert bands is not None
+    bands: tuple[str, ...] = (single,) if single is not None else pair or ()
     kpc = distance * 1e3 * np.radians(1.0 / 3600.0)
     tilt = Tilt.flat(curve.mean_inclination, float(np.median(curve.position_angle)))
     grid = SkyGrid(3.0 * float(curve.radius[-1]), 240)
