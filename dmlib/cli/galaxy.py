@@ -87,13 +87,13 @@ def galaxy(
 
     place, band = _place(centre), _numbers(velocities, "--velocities", 2, ":")
     far = _megaparsec(distance)
-    known = _stars(stars, upsilon, m_star, far)
+    known, pictures = _stars(stars, upsilon, m_star, far), _images(image)
     cut = CutOut((band[0], band[1]) if band else None, place, field)
     axes = _numbers(beam, "--beam", 3)
     sky = read_cube(cube, beam=(axes[0], axes[1], axes[2]) if axes else None, noise=noise, mask=mask, cut=cut)
     where = None if place is None else sky.offset_of(place)
     target = RealGalaxy(name or sky.name, cube.name, sky, far, where, {}, known)
-    found = analyse(target, inclination=inclination, images=_images(image), force=force, seed=settings.seed)
+    found = analyse(target, inclination=inclination, images=pictures, force=force, seed=settings.seed)
     opinion = opinion_of(settings, found, network)
     said = f"{summary(found)}\nnetwork: {opinion.said}"
     typer.echo(said)

@@ -208,7 +208,8 @@ def _dark(ax: Axes, found: Analysis, predicted: np.ndarray | None) -> None:
         _halo(ax, halo, one, look)
     if (bare := found.without_stars) is not None:
         grey = style.line("baseline", linestyle="-", linewidth=1.2)
-        ax.plot(bare.radii, bare.quantiles[2], label=f"{HALOS[bare.halo].label}, stars not subtracted", **grey)
+        reached = np.where(bare.measured, bare.quantiles[2], np.nan)
+        ax.plot(bare.radii, reached, label=f"{HALOS[bare.halo].label}, stars not subtracted", **grey)
     if predicted is not None and len(predicted):
         radii = next(iter(found.fits.values())).radii if found.fits else np.geomspace(1, 100, predicted.shape[1])
         ax.plot(radii, np.exp(predicted).T, color=style.COLOURS["prediction"], linewidth=0.7, alpha=0.7)

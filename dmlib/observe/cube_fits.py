@@ -127,6 +127,8 @@ def read_cube(
         When it is not a cube of the sky in the HI line, lacks what cannot be guessed, or does not fit into memory.
     """
     path = Path(path)
+    if not path.is_file():
+        raise CubeError(f"{path} is no file: give the path of an HI cube")
     with _opened(path) as (file, hdu):
         header = hdu.header.copy()
         described = describe(path.name, header)

@@ -50,7 +50,7 @@ class Analysis:
     fits : dict of str to Fit
         Halo model -> posterior; empty where the curve was not accepted and no fit was asked for.
     without_stars : Fit or None
-        Of the first halo model with no stars subtracted: what the dark mass cannot exceed.
+        Of the first halo model with no stars subtracted: what the dark mass cannot exceed where the curve reaches.
     reasons : tuple of Rejection
         Why the curve is not accepted; empty where it is.
     notes : tuple of str
@@ -129,6 +129,9 @@ def analyse(
     found = Analysis(galaxy, notes=notes)
     try:
         emission = galaxy.emission
+    except GalaxyError as error:
+        return replace(found, reasons=(Rejection(Reason.NO_HI, detail=str(error)),))
+    try:
         maps = galaxy.field().about(galaxy.centre_kpc)
         found = replace(found, maps=maps, notes=notes + emission.notes)
         curve, said = _rings(galaxy, maps, inclination=inclination, position_angle=position_angle)
@@ -161,22 +164,17 @@ def _rings(galaxy: RealGalaxy, maps: VelocityField, **given: Any) -> tuple[Rotat
     free = fit_rings(maps, centre=_middle(maps), centre_error=FREE_CENTRE, **given)
     if galaxy.centre is None:
         return free, ("no centre was given: that of the velocity field is taken",)
+    fixed = fit_rings(maps, centre=galaxy.centre_kpc, **given)
     off = float(np.hypot(*np.subtract(free.centre, galaxy.centre_kpc))) / maps.beam.fwhm
-    if off > WRONG_CENTRE and _better(free, maps, galaxy.centre_kpc, given):
+    if off > WRONG_CENTRE and free.residual < 0.9 * fixed.residual:
         return free, (f"the given centre is {off:.1f} beams from that of the velocity field, which is taken",)
-    return fit_rings(maps, centre=galaxy.centre_kpc, **given), ()
+    return fixed, ()
 
 
 def _middle(maps: VelocityField) -> tuple[float, float]:
     """Middle of the emission: the mean place of its pixels [kpc], which bright arms and lopsided gas hardly move."""
     x, y = maps.mesh()
     return float(x[maps.seen].mean()), float(y[maps.seen].mean())
-
-
-def _better(free: RotationCurve, maps: VelocityField, centre: tuple[float, float], given: dict[str, Any]) -> bool:
-    """Whether rings about their own centre follow the velocities better, and with more equal sides."""
-    fixed = fit_rings(maps, centre=centre, **given)
-    return free.residual < 0.9 * fixed.residual and not free.asymmetry > fixed.asymmetry
 
 
 def _cut_off(emission: Emission) -> tuple[Rejection, ...]:

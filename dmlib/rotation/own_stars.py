@@ -164,7 +164,7 @@ def stars_from_images(
     bands: tuple[str, ...] = (single,) if single is not None else pair or ()
     kpc = distance * 1e3 * np.radians(1.0 / 3600.0)
     tilt = Tilt.flat(curve.mean_inclination, float(np.median(curve.position_angle)))
-    grid = SkyGrid(3.0 * float(curve.radius[-1]), 240)
+    grid = SkyGrid(5.0 * float(curve.radius[-1]), 300)
     light = np.stack([_light(Path(paths[band]), band, place, grid, kpc) for band in bands], axis=-1)
     radius, means = ring_means(light, grid, tilt)
     if single is not None:
