@@ -17,7 +17,7 @@ from ..rotation.fit import Fit
 from ..rotation.halos import HALOS
 from ..rotation.own_galaxy import Analysis
 from . import style
-from .panels import DENSITY, KMS, RADIUS, note, picture, radius_axis
+from .panels import DENSITY, KMS, RADIUS, note, picture, radius_axis, ticks
 from .panels import curve as draw
 
 _SPEED = r"speed [km s$^{-1}$]"
@@ -40,9 +40,11 @@ def page(found: Analysis, verdict: str, predicted: np.ndarray | None = None) -> 
     To see: whether the rings follow the measured velocities (first row), whether the two sides agree (second), and
     where halo and visible matter leave no freedom (third).
     """
-    fig = style.new_figure(width=style.WIDE, height=10.8)[0]
+    models = bool(found.fits) or predicted is not None
+    rows = [3.3, 3.3, *([3.6] if models else []), 1.25 if models else 0.9]
+    fig = style.new_figure(width=style.WIDE, height=sum(rows) - 0.65)[0]
     fig.clear()
-    parts: Any = fig.subfigures(4, 1, height_ratios=[3.3, 3.3, 3.6, 1.25])
+    parts: Any = fig.subfigures(len(rows), 1, height_ratios=rows)
     fig.suptitle(found.galaxy.name, fontsize=13, fontweight="bold", x=0.02, ha="left")
     _maps(parts[0].subplots(1, 4), found)
     left, right = parts[1].subplots(1, 2, width_ratios=[1.75, 1.0])
@@ -53,11 +55,12 @@ def page(found: Analysis, verdict: str, predicted: np.ndarray | None = None) -> 
     right.axis("off")
     lines = [fill(line, 44, subsequent_indent="  ") for line in verdict.splitlines()]
     note(right, 0.0, 1.0, "\n".join(lines), va="top", fontsize=8.2, linespacing=1.35)
-    left, right = parts[2].subplots(1, 2)
-    _mass(left, found)
-    _dark(right, found, predicted)
+    if models:
+        left, right = parts[2].subplots(1, 2)
+        _mass(left, found)
+        _dark(right, found, predicted)
     words = fill(caption(found, predicted), 132)
-    parts[3].text(0.02, 0.95, words, va="top", fontsize=8.0, color="#444444", linespacing=1.3)
+    parts[-1].text(0.02, 0.95, words, va="top", fontsize=8.0, color="#444444", linespacing=1.3)
     return fig
 
 
@@ -72,7 +75,11 @@ def caption(found: Analysis, predicted: np.ndarray | None = None) -> str:
         "alone, open points are flagged, grey is the region within 0.75 beam; the line adds the pressure support of "
         "the gas.",
     ]
-    if found.fits:
+    if not found.fits:
+        words.append(
+            "No halo is fitted to a curve that is not accepted." if found.curve else "No rings could be fitted."
+        )
+    else:
         words.append(
             "Bottom left: the circular speed (points) and that of gas"
             + ("" if found.upper_limit else ", of stars")
@@ -130,6 +137,9 @@ def _maps(axes: np.ndarray, found: Analysis) -> None:
         bar = ax.get_figure().colorbar(shown, ax=ax, orientation="horizontal", pad=0.03, shrink=0.92)
         bar.set_label(unit, fontsize=8)
         bar.ax.tick_params(labelsize=7.5)
+        if "norm" in look:
+            top_density = float(np.nanmax(maps.surface_density))
+            ticks(bar.ax.xaxis, [v for v in (0.03, 0.1, 0.3, 1, 3, 10, 30, 100) if 0.02 < v / top_density < 1])
     for ax in axes[len(images) :]:
         _empty(ax, "")
     beam = {"facecolor": "none", "edgecolor": "#222222", "hatch": "/////", "linewidth": 0.8}

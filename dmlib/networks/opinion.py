@@ -69,8 +69,8 @@ def opinion_of(settings: Settings, found: Analysis, network: str) -> Opinion:
         return Opinion("not asked: without rings there is no centre and no systemic velocity")
     if not settings.dataset_path.is_file() or not (settings.models_dir / network).is_dir():
         return Opinion(
-            f"needs a built book: there is no data set or no network {network} of {settings.label}; "
-            f"`dmlib run --profile {settings.profile}` makes them"
+            f"needs a built book: no network {network} of profile {settings.profile} is here; "
+            f"dmlib run --profile {settings.profile} trains it"
         )
     try:
         return _ask(settings, found, network)

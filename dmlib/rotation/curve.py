@@ -301,10 +301,17 @@ class RotationCurve:
 
     @property
     def beams_across(self) -> float:
-        """Diameter of the measured disc in beams, with the beam's own width subtracted in quadrature."""
+        """Diameter of the measured disc in beams, without the rings that only the beam fills."""
         if not self.beam > 0:
             return float("inf")
-        return float(np.sqrt(max(0.0, (2.0 * self.radius[-1] / self.beam) ** 2 - 1.0)))
+        inside = np.flatnonzero(~self._beyond)
+        return float(2.0 * self.radius[inside[-1]] / self.beam) if len(inside) else 0.0
+
+    @property
+    def _beyond(self) -> np.ndarray:
+        """Rings beyond the edge of the disc, bool of shape (n,)."""
+        inside = np.append(-np.inf, self.surface_density[:-1])  # the first ring has none inside it
+        return self.surface_density <= 0.3 * inside
 
     @property
     def mean_inclination(self) -> float:
@@ -331,9 +338,7 @@ class RotationCurve:
         less than 0.3 of the emission of the one inside it lies beyond the edge of the disc, filled by the beam alone.
         The disc ends within the ring before it where the emission falls there faster than in the rings inside.
         """
-        v, density = self.v_rot, self.surface_density
-        inside = np.append(-np.inf, density[:-1])  # the first ring has none inside it
-        beyond = density <= 0.3 * inside
+        v, density, beyond = self.v_rot, self.surface_density, self._beyond
         fall = density[1:] / np.maximum(density[:-1], 1e-12)
         usual = np.array([np.median(fall[max(0, k - 3) : k]) if k else np.inf for k in range(len(fall))])
         ends = np.append(False, fall < 0.75 * usual) & np.append(beyond[1:], True) & (np.arange(len(self)) > 3)
