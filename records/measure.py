@@ -10,11 +10,13 @@ hand::
     python records/measure.py box-at-fixed-mass PATH
     python records/measure.py box-integrated PATH
     python records/measure.py contraction PATH
+    python records/measure.py ngc2903 PATH
 
 PATH is the ``output`` folder of a tree with rows of the real TNG100-1 group catalogue, or the published SKIRT image
 ``broadband_6.fits``. For the records of the whole box it is the folder ``tng100_real`` of the mirror (see
 ``data_manifest.yaml`` and `tng100_rows`), or, except for the selection, the ``output`` folder of the whole TNG100-1.
-For the contraction it is ``TangoSIDM_L025N376_CDM_haloes.hdf5``.
+For the contraction it is ``TangoSIDM_L025N376_CDM_haloes.hdf5``, for NGC 2903 the folder of the mirror that has
+``hi_cubes`` and ``sparc``.
 Chapters read a record with `dmlib.load.record`.
 """
 
@@ -45,6 +47,11 @@ from dmlib.observe.images.bands import BANDS as SDSS
 from dmlib.observe.images.colours import catalogue_magnitudes, quiescent
 from dmlib.observe.images.published import BANDS, read_broadband
 from dmlib.published_script_bugs import selection_readings
+from dmlib.rotation.own_galaxy import analyse
+from dmlib.rotation.own_galaxy_files import verdict
+from dmlib.rotation.own_stars import stars_from_table
+from dmlib.rotation.realcube import open_galaxy
+from dmlib.rotation.sparc import read_rotmod
 from dmlib.sample import select
 from dmlib.settings import PROFILES, Settings
 from dmlib.units import PART_TYPE
@@ -53,6 +60,9 @@ from mocktng import relations, structure, tng100
 from mocktng.units import G
 
 _TNG = "Nelson et al. 2019, Computational Astrophysics and Cosmology 6, 2 (the IllustrisTNG data release)"
+
+#: The cube of NGC 2903 in the mirror.
+NGC2903_CUBE = "hi_cubes/NGC2903_WSRT_WHISP_pyFAT.fits"
 
 #: Fingerprint of the rows on which the committed record of the selection was measured, and what they are.
 _SUBSET_IDENTITY = "c5a2bef31c3ee6542a23edadc444eedb795e69b2ff63903939708306813a4b78"
@@ -182,6 +192,22 @@ def measure_contraction(path: Path) -> dict:
     return {"rows": rows_of(Table(columns))}
 
 
+def measure_ngc2903(mirror: Path) -> dict:
+    """Rotation curve and haloes of NGC 2903 from its WHISP cube, beside SPARC's curve."""
+    cube, sparc = (mirror / name for name in (NGC2903_CUBE, "sparc/Rotmod_LTG/NGC2903_rotmod.dat"))
+    galaxy = open_galaxy(cube, 6.6, name="NGC 2903", stars=stars_from_table(sparc, 6.6))
+    found, table = analyse(galaxy), read_rotmod(sparc)
+    curve, published = found.curve, table["radius"].value
+    beyond = curve.good & (curve.radius > 2 * curve.beam) & (curve.radius <= published[-1])
+    off = curve.v_rot[beyond] / np.interp(curve.radius[beyond], published, table["v_obs"].value) - 1
+    rings = {"radius_kpc": curve.radius, "v_rot_kms": curve.v_rot, "v_err_kms": curve.v_err}
+    return {
+        "verdict": verdict(found),
+        "sparc": {"rings": int(beyond.sum()), "median": float(np.median(off)), "worst": float(np.abs(off).max())},
+        "curve": {name: np.round(values[curve.good], 2).tolist() for name, values in rings.items()},
+    }
+
+
 def rows_of(table: Table) -> list[dict]:
     """Rows of a table of measured numbers, to four digits after the point."""
     columns = [
@@ -262,6 +288,18 @@ def record_of(what: str, path: Path, subhalo_id: int) -> dict:
             **shared,
             "measured": measure_contraction(path),
         }
+    if what == "ngc2903":
+        return {
+            "id": "ngc2903",
+            "statement": "Rotation curve and haloes of NGC 2903 from its WHISP cube, beside SPARC's curve",
+            "simulation": "none: an observation",
+            "source": "WHISP cube of NGC 2903 as distributed with pyFAT; stars and the curve to compare with of SPARC",
+            "citation": "van der Hulst et al. 2001; Lelli et al. 2016, AJ 152, 157",
+            "sha256": sha256(path / NGC2903_CUBE),
+            "command": "python records/measure.py ngc2903 PATH",
+            **shared,
+            "measured": measure_ngc2903(path),
+        }
     universe = open_tree(path)
     header = universe.header
     shared |= {
@@ -290,7 +328,14 @@ def record_of(what: str, path: Path, subhalo_id: int) -> dict:
 
 
 #: What can be measured.
-CHOICES = ("selection", "colours", "image", "contraction", *(f"box-{name.replace('_', '-')}" for name in _BOX))
+CHOICES = (
+    "selection",
+    "colours",
+    "image",
+    "contraction",
+    "ngc2903",
+    *(f"box-{name.replace('_', '-')}" for name in _BOX),
+)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -11,8 +11,6 @@ from ..errors import DmlibError
 from .options import tell, with_settings
 
 if TYPE_CHECKING:
-    from astropy.coordinates import SkyCoord
-
     from ..rotation.massmodel import MassModel
     from ..settings import Settings
 
@@ -25,13 +23,13 @@ def galaxy(
     cube: Annotated[Path, typer.Argument(help="HI cube, a FITS file.")],
     distance: Annotated[str, typer.Option(help="For example 8.9Mpc.")],
     out: Annotated[Path, typer.Option(help="Folder to write, made where it is missing.")],
-    name: Annotated[str | None, typer.Option(help="Of the galaxy; by default that of the file.")] = None,
+    name: Annotated[str, typer.Option(help="Of the galaxy; by default that of the file.")] = "",
     centre: Annotated[
-        str | None,
+        str,
         typer.Option(
             metavar="RA,DEC", help="ICRS: 143.04,21.50 in degrees, or 09:32:10.1,+21:30:03; else the brightest."
         ),
-    ] = None,
+    ] = "",
     velocities: Annotated[
         str | None, typer.Option(metavar="LOW:HIGH", help="Read these channels only, in km/s.", rich_help_panel=_DATA)
     ] = None,
@@ -80,19 +78,18 @@ def galaxy(
     from ..figures.own_galaxy import page
     from ..files import atomic_path
     from ..networks.opinion import opinion_of
-    from ..observe.cube_fits import CutOut, read_cube
+    from ..observe.cube_fits import CutOut
     from ..rotation.own_galaxy import analyse
     from ..rotation.own_galaxy_files import summary, write
-    from ..rotation.realcube import RealGalaxy
+    from ..rotation.realcube import open_galaxy, sky_place
 
-    place, band = _place(centre), _numbers(velocities, "--velocities", 2, ":")
+    place, band = sky_place(centre), _numbers(velocities, "--velocities", 2, ":")
     far = _megaparsec(distance)
     known, pictures = _stars(stars, upsilon, m_star, far), _images(image)
     cut = CutOut((band[0], band[1]) if band else None, place, field)
     axes = _numbers(beam, "--beam", 3)
-    sky = read_cube(cube, beam=(axes[0], axes[1], axes[2]) if axes else None, noise=noise, mask=mask, cut=cut)
-    where = None if place is None else sky.offset_of(place)
-    target = RealGalaxy(name or sky.name, cube.name, sky, far, where, {}, known)
+    given: dict[str, Any] = {"beam": tuple(axes) if axes else None, "noise": noise, "mask": mask, "cut": cut}
+    target = open_galaxy(cube, far, centre, name=name, stars=known, **given)
     found = analyse(target, inclination=inclination, images=pictures, force=force, seed=settings.seed)
     opinion = opinion_of(settings, found, network)
     said = f"{summary(found)}\nnetwork: {opinion.said}"
@@ -130,25 +127,7 @@ def _megaparsec(text: str) -> float:
         distance = float(value.value if value.unit == u.dimensionless_unscaled else value.to_value(u.Mpc))
     except (TypeError, ValueError) as error:
         raise DmlibError(f"--distance takes a length as 8.9Mpc, not '{text}'") from error
-    if not 0.01 <= distance <= 2000.0:
-        raise DmlibError(f"--distance {text} is not that of a galaxy: give Mpc")
     return distance
-
-
-def _place(text: str | None) -> SkyCoord | None:
-    """A position on the sky, in degrees or sexagesimal."""
-    from astropy import units as u
-    from astropy.coordinates import SkyCoord
-
-    if text is None:
-        return None
-    parts = text.replace(",", " ").split()
-    try:
-        if len(parts) == 2 and all(not set(part) & set(":hd") for part in parts):
-            return SkyCoord(float(parts[0]), float(parts[1]), unit="deg")
-        return SkyCoord(" ".join(parts), unit=(u.hourangle, u.deg))
-    except ValueError as error:
-        raise DmlibError(f"--centre takes RA,DEC in degrees or as 09:32:10.1,+21:30:03, not '{text}'") from error
 
 
 def _stars(table: Path | None, upsilon: float | None, mass: str | None, distance: float) -> MassModel | None:

@@ -65,7 +65,7 @@ def verdict(found: Analysis) -> dict[str, Any]:
         "reasons": [{"reason": r.reason, "value": r.value, "sentence": str(r)} for r in found.reasons],
         "notes": list(found.notes),
         "m_hi_msun": found.m_hi,
-        "stars": found.mass.note if found.mass is not None and not found.upper_limit else "none",
+        "stars": (found.mass.note or "known") if found.mass is not None and not found.upper_limit else "none",
         "dark_mass_is": None
         if not found.fits
         else "upper limit: it includes the stars"
@@ -130,7 +130,7 @@ def summary(found: Analysis) -> str:
         )
     if found.upper_limit:
         lines.append("the stars are not known: dark masses include them and are upper limits")
-    elif found.mass is not None:
+    elif found.mass is not None and found.mass.note:
         lines.append(found.mass.note)
     return "\n".join(lines)
 

@@ -1,4 +1,4 @@
-"""A galaxy with a real HI cube: NGC 2903, or a simulated galaxy where its cube is not available."""
+"""A galaxy with a real HI cube: one's own, NGC 2903, or a simulated galaxy where that cube is not available."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ import tempfile
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from astropy import units as u
+from astropy.coordinates import SkyCoord
 
 from ..dataset.read import DataSet
 from ..dataset.views import Observer
-from ..errors import FetchError
+from ..errors import DmlibError, FetchError
 from ..manifest.fetch import fetch
 from ..observe.cube import Beam
 from ..observe.cube_fits import read_cube, write_fits
@@ -107,7 +109,60 @@ class RealGalaxy:
         )
 
 
-def load_real(dataset: DataSet, observer: Observer) -> RealGalaxy:
+def sky_place(text: str) -> SkyCoord | None:
+    """A position on the sky, ICRS: ``143.04,21.50`` in degrees, or ``09:32:10.1,+21:30:03``; None for "".
+
+    Raises
+    ------
+    DmlibError
+        When the text is neither.
+    """
+    parts = text.replace(",", " ").split()
+    if not parts:
+        return None
+    try:
+        if len(parts) == 2 and all(not set(part) & set(":hd") for part in parts):
+            return SkyCoord(float(parts[0]), float(parts[1]), unit="deg")
+        return SkyCoord(" ".join(parts), unit=(u.hourangle, u.deg))
+    except ValueError as error:
+        raise DmlibError(f"a centre is RA,DEC in degrees or as 09:32:10.1,+21:30:03, not '{text}'") from error
+
+
+def open_galaxy(
+    path: str | Path, distance: float, centre: str = "", *, name: str = "", stars: MassModel | None = None, **how: Any
+) -> RealGalaxy:
+    """A galaxy with a cube of its own.
+
+    Parameters
+    ----------
+    path : path
+        FITS file.
+    distance : float
+        [Mpc]
+    centre : str
+        See `sky_place`; "" where it is not known.
+    name : str
+        That of the file by default.
+    stars : MassModel, optional
+        See `dmlib.rotation.own_stars`.
+    **how
+        See `dmlib.observe.cube_fits.read_cube`.
+
+    Raises
+    ------
+    CubeError
+        When the file cannot be read as an HI cube.
+    """
+    if not 0.01 <= distance <= 2000.0:
+        raise DmlibError(f"a distance of {distance:g} Mpc is not that of a galaxy: give it in Mpc")
+    sky, place = read_cube(path, **how), sky_place(centre)
+    middle = None if place is None else sky.offset_of(place)
+    return RealGalaxy(name or sky.name, Path(path).name, sky, distance, middle, {}, stars)
+
+
+def load_real(
+    dataset: DataSet, observer: Observer, cube: str = "", distance: float = 0.0, centre: str = ""
+) -> RealGalaxy:
     """NGC 2903 with its WHISP cube; a simulated galaxy where the cube can be neither downloaded nor found in a mirror.
 
     Parameters
@@ -116,7 +171,11 @@ def load_real(dataset: DataSet, observer: Observer) -> RealGalaxy:
         Its training galaxies include the stand-in.
     observer : Observer
         The one that made the data set.
+    cube, distance, centre : str, float, str
+        Another galaxy instead, see `open_galaxy`; "" for none.
     """
+    if cube:
+        return open_galaxy(cube, distance, centre)
     try:
         sky = read_cube(fetch("ngc2903-cube", downloader=IMPATIENT))
     except FetchError as error:

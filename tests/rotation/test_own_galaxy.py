@@ -286,8 +286,8 @@ def test_stars_of_a_colour(tmp_path):
     ("options", "sentence"),
     [
         (("--distance", "far"), "--distance takes a length as 8.9Mpc, not 'far'"),
-        (("--distance", "8.9kpc"), "is not that of a galaxy: give Mpc"),
-        (("--distance", "9Mpc", "--centre", "here"), "--centre takes RA,DEC"),
+        (("--distance", "8.9kpc"), "is not that of a galaxy: give it in Mpc"),
+        (("--distance", "9Mpc", "--centre", "here"), "a centre is RA,DEC"),
         (("--distance", "9Mpc", "--beam", "15"), "--beam takes 3 numbers separated by ','"),
         (("--distance", "9Mpc", "--velocities", "400"), "--velocities takes 2 numbers separated by ':'"),
         (("--distance", "9Mpc", "--m-star", "1e10,-1"), "both positive: 1e10,2.5"),
