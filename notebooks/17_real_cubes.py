@@ -50,8 +50,8 @@ from textwrap import fill
 import numpy as np
 
 from dmlib import load
-from dmlib.figures import show
 from dmlib.figures import rotation_curves as figures
+from dmlib.figures import show
 from dmlib.networks.models import predict_galaxy
 from dmlib.networks.training_domain import place_among_training
 from dmlib.observe.degrade import degrade
