@@ -26,6 +26,7 @@ from .universe import Universe, open_universe
 
 if TYPE_CHECKING:
     from .evaluation.floor import Floor
+    from .evaluation.posteriors import Posteriors
     from .networks.predictions import Predictions
     from .networks.record import Reference
     from .rotation.benchmark import Benchmark
@@ -83,6 +84,13 @@ def reference(settings: Settings, names: Iterable[str] = ()) -> Reference:
     from .networks.record import read_reference
 
     return read_reference(settings, dataset(settings), predictions(settings), names)
+
+
+def posteriors(settings: Settings) -> Posteriors:
+    """Draws of whole profiles for the test galaxies."""
+    from .evaluation.posteriors import read_posteriors
+
+    return read_posteriors(ensure(settings, "posteriors"))
 
 
 def floor(settings: Settings) -> Floor | None:

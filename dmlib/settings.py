@@ -242,6 +242,7 @@ class Settings(BaseModel):
     dataset_path: ClassVar[property] = _output("dataset.hdf5", "Inputs and targets of all views, split by galaxy.")
     models_dir: ClassVar[property] = _output("models", "Trained networks: ``<architecture>/<inputs>/``.")
     predictions_path: ClassVar[property] = _output("predictions.hdf5", "Predictions for the test split.")
+    posteriors_path: ClassVar[property] = _output("posteriors.hdf5", "Draws of profiles for the test split.")
     floor_path: ClassVar[property] = _output("floor.hdf5", "What ideal observers predict for the test split.")
     benchmark_path: ClassVar[property] = _output("rotation/benchmark.hdf5", "Rotation curves of the test galaxies.")
     figures_dir: ClassVar[property] = _output("figures", "``figures/<name>.{png,pdf,csv}``.")

@@ -266,8 +266,8 @@ show(
     "massive galaxy (log stellar mass and inclination on the left): five "
     "bands, HI column, velocity (blue approaches), dispersion, and the target "
     "from 1 to 100 kpc within the range of all galaxies (shaded).",
-    alt="Eight rows of nine small panels on the field of view of the networks. In each "
-    "row the same disc appears in five bands, in HI, and as a velocity "
+    alt="Eight rows of nine small panels on the networks' field of view. In "
+    "each row the same disc appears in five bands, in HI, and as a velocity "
     "field with a blue and a red half. The HI extends beyond the stars. The "
     "last panel shows a rising curve within a grey band.",
     n=len(rows),

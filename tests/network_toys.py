@@ -80,3 +80,16 @@ def write_dataset(settings: Settings, n_galaxies: int = 20, *, identity: str = "
         handle.attrs.update({"made_from": identity[::-1], "universe_identity": identity})
         handle.attrs.update({"data": "painted galaxies", "profile": "smoke"})
     return path
+
+
+def haloes(n: int, seed: int = 1, particle: float | None = None) -> np.ndarray:
+    """ln M, shape (n, 20), of NFW haloes of many masses and concentrations; counted in particles where asked for."""
+    rng = np.random.default_rng(seed)
+    scale = np.exp(rng.normal(np.log(20.0), 0.4, n))[:, None]
+    x = RADII_KPC / scale
+    mass = np.exp(rng.normal(26.0, 0.5, n))[:, None] * (np.log1p(x) - x / (1.0 + x))
+    if particle:
+        shells = rng.poisson(np.diff(mass, axis=1, prepend=0.0) / particle)
+        mass = particle * np.cumsum(shells, axis=1)
+    with np.errstate(divide="ignore"):
+        return np.where(mass > 0, np.log(mass), np.nan)

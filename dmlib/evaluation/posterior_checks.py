@@ -11,11 +11,75 @@ Views of one galaxy share its truth. All errors are from draws of whole galaxies
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from ..bootstrap import Bootstrap, Estimate
+from .scores import pit_histogram
 
 _STREAM = 0x74617270  # a random stream of its own
+
+
+#: Share of the posterior in the intervals that are tested.
+LEVEL = 0.68
+
+
+@dataclass(frozen=True)
+class Check:
+    """How well a posterior does on the test views.
+
+    Parameters
+    ----------
+    pit : ndarray, shape (n, r)
+        See `rank_of_truth`.
+    coverage : Estimate, shape (r,)
+        Share of the views with the truth in the central interval that holds `LEVEL` of the draws.
+    histogram : Estimate, shape (10,)
+        Density of the ranks over all radii; 1 if calibrated.
+    half_width : ndarray, shape (n, r)
+        Half of that interval, in ln M.
+    energy : ndarray, shape (n,)
+        See `energy_score`.
+    levels : ndarray, shape (19,)
+    tarp : Estimate, shape (19,)
+        See `tarp`.
+    """
+
+    pit: np.ndarray
+    coverage: Estimate
+    histogram: Estimate
+    half_width: np.ndarray
+    energy: np.ndarray
+    levels: np.ndarray
+    tarp: Estimate
+
+
+def check(truth: np.ndarray, draws: np.ndarray, scale: np.ndarray, bootstrap: Bootstrap) -> Check:
+    """All measures of a posterior.
+
+    Parameters
+    ----------
+    truth : ndarray, shape (n, r)
+        ln M, NaN where there is none.
+    draws : ndarray, shape (d, n, r)
+    scale : ndarray, shape (r,)
+        Standard deviation of ln M between galaxies.
+    bootstrap : Bootstrap
+        Of the same n views.
+    """
+    pit = rank_of_truth(truth, draws)
+    low, high = np.quantile(draws, [0.5 - 0.5 * LEVEL, 0.5 + 0.5 * LEVEL], axis=0)
+    levels, found = tarp(truth / scale, draws / scale, bootstrap)
+    return Check(
+        pit=pit,
+        coverage=bootstrap.mean(inside(pit, LEVEL)),
+        histogram=pit_histogram(pit, bootstrap),
+        half_width=0.5 * (high - low),
+        energy=energy_score(truth, draws, scale),
+        levels=levels,
+        tarp=found,
+    )
 
 
 def rank_of_truth(truth: np.ndarray, draws: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@
 - `architectures`: A, B, C, E and ResNet50.
 - `augment`: rotations and reflections of the sky.
 - `profile`: the last layer of every network, which makes profiles that increase with radius.
+- `posterior`: another last layer, which gives the distribution of a profile, and a flow.
 - `fit`: training of one network, resumable, and the set-up of Keras's backend.
 - `train`: all trainings of a profile in parallel; builds the product "models".
 - `models`: reading and applying trained networks.

@@ -93,7 +93,7 @@ class Views:
     inputs : ndarray, shape (n, y, x, channel)
         Normalised.
     targets : ndarray of float32, shape (n, 20)
-        Standardised ln M, NaN where there is none.
+        Standardised ln M, NaN where there is none; for another `Head` what its loss takes.
     galaxy : ndarray of int, shape (n,)
         Galaxy of each view.
     standard : Standard
@@ -114,13 +114,6 @@ def masked_mse(y_true, y_pred):
     return ops.sum(error**2, axis=-1) / ops.maximum(ops.sum(ops.cast(known, error.dtype), axis=-1), 1.0)
 
 
-def masked_rms(predicted: np.ndarray, targets: np.ndarray) -> float:
-    """Root of the mean over views of `masked_mse`; NaN if a prediction is."""
-    known = np.isfinite(targets)
-    square = np.where(known, predicted - np.where(known, targets, 0.0), 0.0).astype(float) ** 2
-    return float(np.sqrt(np.mean(square.sum(axis=1) / np.maximum(known.sum(axis=1), 1))))
-
-
 def fit(
     architecture: Architecture,
     channels: tuple[str, ...],
@@ -129,6 +122,7 @@ def fit(
     schedule: Schedule,
     seed: int,
     *,
+    head: Head | None = None,
     name: str = "",
     checkpoint: Path | None = None,
     told: Callable[[int], object] = lambda epochs: None,
@@ -141,6 +135,8 @@ def fit(
     channels : tuple of str
     train, validation : Views
     schedule : Schedule
+    head : Head, optional
+        What the network puts out, and the loss; default `network` and `masked_mse`.
     seed : int
         Of everything random. The order of the views, their orientations and the galaxies drawn are functions of the
         seed and the epoch, so that they need not be stored.
@@ -164,7 +160,7 @@ def fit(
     NetworkError
         When inputs or the loss are not finite.
     """
-    name = name or architecture.name
+    name, head = name or architecture.name, head or Head(network, masked_mse)
     for side, views in (("training", train), ("validation", validation)):
         # Checked here, since a rectified unit may turn NaN into 0, and the loss would look normal.
         if not np.isfinite(views.inputs).all():
@@ -174,8 +170,9 @@ def fit(
             )
     make_deterministic(seed)
     with precision(training_precision()):
-        model = network(architecture, channels, train)
-    compile_model(model, schedule.learning_rate, schedule.weight_decay, -(-len(train.inputs) // schedule.batch))
+        model = head.build(architecture, channels, train)
+    steps = -(-len(train.inputs) // schedule.batch)
+    compile_model(model, schedule.learning_rate, schedule.weight_decay, steps, head.loss)
     adapt(model, train.inputs)
     history: History = {key: [] for key in ("loss", "val_loss", "learning_rate", "seconds")}
     best = [np.array(weight) for weight in model.get_weights()]
@@ -190,7 +187,8 @@ def fit(
         rate = learning_rate(schedule, epoch)
         model.optimizer.learning_rate.assign(rate)
         loss = _one_epoch(model, train, counts, schedule, seed, epoch)
-        val_loss = masked_rms(predict(model, validation.inputs), validation.targets) ** 2
+        each = head.loss(validation.targets, predict(model, validation.inputs))
+        val_loss = float(np.mean(ops.convert_to_numpy(each), dtype=float))
         if not (np.isfinite(loss) and np.isfinite(val_loss)):
             raise NetworkError(
                 f"{name}: the loss is {loss} in epoch {epoch + 1} (validation {val_loss}): look for NaN in the inputs, "
@@ -206,7 +204,7 @@ def fit(
             saved = time.monotonic()
     told(schedule.epochs - len(history["loss"]))
     with precision("float32"):
-        final = network(architecture, channels, train)
+        final = head.build(architecture, channels, train)
     final.set_weights(best)
     return final, history
 
@@ -226,10 +224,28 @@ def network(architecture: Architecture, channels: tuple[str, ...], train: Views)
     return with_profile(architecture.build(channels, train.inputs.shape[1], NUMBERS), profile)
 
 
-def compile_model(model: keras.Model, rate: float, weight_decay: float = 0.0, steps: int = 1) -> None:
+@dataclass(frozen=True)
+class Head:
+    """What a network puts out.
+
+    Parameters
+    ----------
+    build : callable
+        Architecture, channels and training `Views` to a network with random weights.
+    loss : callable
+        Targets and outputs to the loss of each view, in Keras operations.
+    """
+
+    build: Callable[[Architecture, tuple[str, ...], Views], keras.Model]
+    loss: Callable[[Any, Any], Any]
+
+
+def compile_model(
+    model: keras.Model, rate: float, weight_decay: float = 0.0, steps: int = 1, loss: Callable = masked_mse
+) -> None:
     """Compile a network for training, with at most 8 steps per call of the backend."""
     adam = keras.optimizers.AdamW(rate, weight_decay=weight_decay) if weight_decay else keras.optimizers.Adam(rate)
-    model.compile(adam, loss=masked_mse, jit_compile=compiles(), steps_per_execution=min(8, max(1, steps)))
+    model.compile(adam, loss=loss, jit_compile=compiles(), steps_per_execution=min(8, max(1, steps)))
     model.optimizer.build(model.trainable_variables)
 
 

@@ -44,6 +44,8 @@ class Card(BaseModel):
         See `dmlib.networks.plan.Schedule`.
     share : float
         Of the training galaxies.
+    head : str
+        See `dmlib.networks.plan.Entry`.
     seed : int
         Of this member: initial weights, order of batches, augmentation, dropout, and the galaxies drawn.
     galaxies : dict
@@ -54,7 +56,7 @@ class Card(BaseModel):
         Trainable parameters.
     epochs_run, best_epoch : int
     best_val_loss : float
-        MSE of the standardised target over the validation views.
+        Loss over the validation views: the MSE of the standardised target, or that of another head.
     seconds : float
         Wall time of the training.
     code : dict
@@ -73,6 +75,7 @@ class Card(BaseModel):
     dataset: dict[str, str]
     schedule: dict[str, Any]
     share: float
+    head: str = "profile"
     seed: int
     galaxies: dict[str, int]
     mean: tuple[float, ...]
@@ -107,7 +110,8 @@ class Network:
     Parameters
     ----------
     model : keras.Model
-        Normalised inputs (n, y, x, channel), see `DataSet.inputs`, to standardised ln M (n, 20).
+        Normalised inputs (n, y, x, channel), see `DataSet.inputs`, to standardised ln M (n, 20); a head that gives a
+        distribution puts out its numbers after the 20.
     card : Card
     """
 
@@ -137,7 +141,13 @@ class Network:
         NetworkError
             For another shape, another number of channels, or inputs that are not finite.
         """
-        from .fit import Standard, predict
+        from .fit import Standard
+
+        return Standard(np.array(self.card.mean), self.std).unscale(self.outputs(inputs)[:, : len(self.card.mean)])
+
+    def outputs(self, inputs: np.ndarray) -> np.ndarray:
+        """All outputs, mean over the eight rotations and reflections; errors as `predict_ln`."""
+        from .fit import predict
 
         shape, card = np.shape(inputs), self.card
         if len(shape) != 4 or shape[1:] != (card.pixels, card.pixels, len(card.channels)):
@@ -152,8 +162,7 @@ class Network:
                 "`dmlib.observe.moments.normalise`, which fills blank pixels."
             )
         images = np.asarray(inputs, dtype=np.float32)
-        scaled = mean_over_orientations(lambda turned: predict(self.model, turned), images)
-        return Standard(np.array(card.mean), self.std).unscale(scaled)
+        return mean_over_orientations(lambda turned: predict(self.model, turned), images)
 
     def check_dataset(self, dataset: DataSet) -> None:
         """Refuse a data set of another universe than the one that the network was trained on.

@@ -83,8 +83,12 @@ _QUICK = Schedule(epochs=24, members=1, patience=None, decay="cosine", bagging="
 #: Schedule of each profile; architectures may change it, see `Architecture.changes`.
 SCHEDULES = {"paper": Schedule(), "quick": _QUICK, "smoke": replace(_QUICK, epochs=2)}
 
+#: Name of the ensemble whose networks give distributions of profiles.
+POSTERIOR = "posterior/all"
+
 #: Members of the ensembles for the comparison of inputs and for the learning curve.
 _MEMBERS_ELSEWHERE = {"paper": 5, "quick": 1, "smoke": 1}
+_MEMBERS_OF_POSTERIOR = {"paper": 5, "quick": 2, "smoke": 1}
 
 
 @dataclass(frozen=True)
@@ -222,6 +226,8 @@ class Entry:
     schedule : Schedule
     share : float
         Of the training galaxies.
+    head : {"profile", "normal"}
+        What the network puts out: a profile, or a distribution of profiles, see `dmlib.networks.posterior`.
     """
 
     name: str
@@ -229,6 +235,7 @@ class Entry:
     inputs: str
     schedule: Schedule
     share: float = 1.0
+    head: Literal["profile", "normal"] = "profile"
 
 
 def plan(settings: Settings, n_train: int | None = None) -> list[Entry]:
@@ -246,6 +253,8 @@ def plan(settings: Settings, n_train: int | None = None) -> list[Entry]:
     entries = [Entry(f"{name}/all", name, "all", each.schedule(profile)) for name, each in every.items()]
     lean = replace(ARCHITECTURES[BEST_VALUE].schedule(profile), members=_MEMBERS_ELSEWHERE[profile])
     entries += [Entry(f"{BEST_VALUE}/{inputs}", BEST_VALUE, inputs, lean) for inputs in INPUTS]
+    posterior = replace(lean, members=_MEMBERS_OF_POSTERIOR[profile])
+    entries.append(Entry(POSTERIOR, BEST_VALUE, "all", posterior, head="normal"))
     if n_train:
         entries += _learning_curve(n_train, lean)
     return entries

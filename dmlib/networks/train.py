@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 #: Memory that one worker needs besides its data [bytes].
 MEMORY = 2.0e9
 
+#: Modules whose code sets the result of a training, by head.
+_HEADS = {"profile": ("dmlib.networks.fit",), "normal": ("dmlib.networks.fit", "dmlib.networks.posterior")}
+
 #: Architectures that cost more are not checked by `overfit`.
 _CHEAP = 10.0
 
@@ -172,7 +175,7 @@ def make_jobs(
     for entry in entries if entries is not None else plan(settings, len(np.unique(galaxy))):
         channels = dataset.channels(entry.inputs)
         rows = train[share_of(galaxy, entry.share, settings.seed)]
-        code = code_of(entry.architecture)
+        code = code_of(entry.architecture, entry.head)
         for member in range(entry.schedule.members):
             seed = int(_hash([settings.seed, entry.name, member])[:8], 16)
             key = _hash([entry, seed, channels, dataset.attributes["made_from"], rows.tolist(), code])
@@ -181,7 +184,7 @@ def make_jobs(
     return jobs
 
 
-def code_of(name: str) -> dict[str, str]:
+def code_of(name: str, head: str = "profile") -> dict[str, str]:
     """Versions and fingerprint of the code on which a trained network of an architecture depends."""
     import keras
 
@@ -192,7 +195,7 @@ def code_of(name: str) -> dict[str, str]:
         "keras": keras.__version__,
         "backend": keras.backend.backend(),
         "precision": training_precision(),
-        "sources": fingerprint("dmlib.networks.fit", architecture(name).module),
+        "sources": fingerprint(*_HEADS[head], architecture(name).module),
     }
 
 
@@ -204,7 +207,14 @@ def train_member(job: Job, told: Callable[[int], object] = lambda epochs: None) 
     galaxy, ln_m = np.asarray(dataset.table["subhalo_id"]), ln_mass(dataset.dm_profile)
     standard = fit.Standard.of(ln_m[job.rows])
     validation = dataset.rows("validation")
-    entry = job.entry
+    entry, head, as_targets = job.entry, None, standard.scale
+    if entry.head == "normal":
+        from . import posterior
+
+        head, layer = posterior.NORMAL, posterior.profile_layer(standard.scale(ln_m[job.rows]), standard)
+
+        def as_targets(some):
+            return posterior.targets(layer, standard.scale(some))
 
     def views(rows: np.ndarray) -> Views:
         inputs = np.empty(
@@ -212,7 +222,7 @@ def train_member(job: Job, told: Callable[[int], object] = lambda epochs: None) 
         )
         for start in range(0, len(rows), 256):
             inputs[start : start + 256] = dataset.inputs(rows[start : start + 256], job.channels)
-        return fit.Views(inputs, standard.scale(ln_m[rows]), galaxy[rows], standard)
+        return fit.Views(inputs, as_targets(ln_m[rows]), galaxy[rows], standard)
 
     model, history = fit.fit(
         architecture(entry.architecture),
@@ -221,6 +231,7 @@ def train_member(job: Job, told: Callable[[int], object] = lambda epochs: None) 
         views(validation),
         entry.schedule,
         job.seed,
+        head=head,
         name=f"{entry.name}, member {job.member}",
         checkpoint=job.checkpoint,
         told=told,

@@ -44,10 +44,11 @@ class Product:
 
 
 # name, builder, path, reader, needs, uses, packages; in the order of the flow: a product may use those above it.
-_IMAGE = ("pixels", "field_of_view")
+_IMAGE = ("pixels", "field_of_view", "input_pixels")
 _PARTICLES = ("n_galaxies", "m_dm", "m_baryon")
 _GALAXIES = ("universe", "sample", "targets")
 _NETS, _ROT, _FLOOR = "dmlib.networks", "dmlib.rotation.benchmark", "dmlib.evaluation.floor"
+_POSTERIORS = "dmlib.evaluation.posteriors"
 
 #: Products that are made from the generator of the embedded universe: no other universe has them.
 EMBEDDED_ONLY = ("floor",)
@@ -66,6 +67,7 @@ _TABLE = (
         (f"{_NETS}.architectures",),
     ),
     ("predictions", f"{_NETS}.predictions:build", "predictions_path", f"{_NETS}.predictions", ("dataset", "models")),
+    ("posteriors", f"{_POSTERIORS}:build", "posteriors_path", _POSTERIORS, ("dataset", "models")),
     ("floor", f"{_FLOOR}:build", "floor_path", _FLOOR, ("dataset",), (*_PARTICLES, "selection")),
     ("rotation", f"{_ROT}:build", "benchmark_path", _ROT, ("universe", "targets", "dataset"), ("radii",)),
 )

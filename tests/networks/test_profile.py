@@ -8,19 +8,7 @@ import pytest
 from dmlib.evaluation.derived import rising, roughness
 from dmlib.networks.augment import mean_over_orientations
 from dmlib.settings import RADII_KPC
-
-
-def haloes(n: int, seed: int = 1, particle: float | None = None) -> np.ndarray:
-    """ln M, shape (n, 20), of NFW haloes of many masses and concentrations; counted in particles where asked for."""
-    rng = np.random.default_rng(seed)
-    scale = np.exp(rng.normal(np.log(20.0), 0.4, n))[:, None]
-    x = RADII_KPC / scale
-    mass = np.exp(rng.normal(26.0, 0.5, n))[:, None] * (np.log1p(x) - x / (1.0 + x))
-    if particle:
-        shells = rng.poisson(np.diff(mass, axis=1, prepend=0.0) / particle)
-        mass = particle * np.cumsum(shells, axis=1)
-    with np.errstate(divide="ignore"):
-        return np.where(mass > 0, np.log(mass), np.nan)
+from network_toys import haloes
 
 
 @pytest.fixture(scope="session")

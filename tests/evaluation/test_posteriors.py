@@ -1,0 +1,76 @@
+"""The product "posteriors": draws that increase, with a factor that comes from the calibration galaxies alone."""
+
+from __future__ import annotations
+
+import h5py
+import numpy as np
+import pytest
+
+from dmlib.errors import DmlibError
+from dmlib.evaluation import posteriors
+from dmlib.evaluation.derived import rising
+from dmlib.networks import train
+from dmlib.networks.plan import POSTERIOR, Entry, Schedule
+from dmlib.settings import Settings
+from network_toys import write_dataset
+
+pytest.importorskip("keras")
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory) -> Settings:
+    settings = Settings(profile="smoke", build_root=str(tmp_path_factory.mktemp("posteriors")))
+    write_dataset(settings)
+    schedule = Schedule(epochs=3, members=2, patience=None, bagging="none")
+    train.build(settings, entries=[Entry(POSTERIOR, "C_no_convolutions", "all", schedule, head="normal")], workers=1)
+    posteriors.build(settings)
+    return settings
+
+
+def test_draws_are_profiles_of_the_test_views(settings):
+    found = posteriors.read_posteriors(settings.posteriors_path)
+    assert set(found.draws) == set(posteriors.KINDS) == set(found.factors) == set(found.costs)
+    for draws in found.draws.values():
+        assert draws.shape == (posteriors.DRAWS, len(found.rows), 20)
+        assert rising(np.exp(draws - 25.0)).all()
+        halves = draws[: len(draws) // 2].mean(axis=0), draws[len(draws) // 2 :].mean(axis=0)
+        assert np.abs(halves[0] - halves[1]).max() > 0  # the two members
+
+
+def test_the_test_galaxies_have_no_part_in_it(settings, tmp_path):
+    """Other true masses of the test galaxies leave draws and factors as they are, to the bit."""
+    before = posteriors.read_posteriors(settings.posteriors_path)
+    with h5py.File(settings.dataset_path, "r+") as handle:
+        mass = handle["dm_profile"][()]
+        changed = mass.copy()
+        changed[before.rows] *= 7.0
+        handle["dm_profile"][...] = changed
+    try:
+        posteriors.build(settings)
+        after = posteriors.read_posteriors(settings.posteriors_path)
+    finally:
+        with h5py.File(settings.dataset_path, "r+") as handle:
+            handle["dm_profile"][...] = mass
+    np.testing.assert_allclose(after.truth, 7.0 * before.truth)
+    for kind in posteriors.KINDS:
+        np.testing.assert_array_equal(after.draws[kind], before.draws[kind])
+        assert after.factors[kind] == before.factors[kind]
+
+
+def test_the_factor_makes_the_intervals_hold_their_share():
+    """Draws that are twice too narrow get about the factor 2, whatever a few absurd galaxies are."""
+    rng = np.random.default_rng(1)
+    truth = rng.standard_normal((400, 4))
+    e = 0.6 * rng.standard_normal((300, 400, 4))
+    assert posteriors.best_factor(truth, lambda factor: factor * e) == pytest.approx(1 / 0.6, rel=0.08)
+    truth[:8] *= 1e3
+    assert posteriors.best_factor(truth, lambda factor: factor * e) == pytest.approx(1 / 0.6, rel=0.12)
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    path = tmp_path / "posteriors.hdf5"
+    with h5py.File(path, "w") as handle:
+        handle["radii"] = np.arange(20.0)
+    with pytest.raises(DmlibError, match=r"posteriors\.hdf5 is not a whole file of posteriors .*remove it"):
+        posteriors.read_posteriors(path)
