@@ -131,3 +131,16 @@ def test_an_unreadable_source_is_one_sentence(measure, tmp_path, capsys):
 def test_a_missing_record_is_named():
     with pytest.raises(DmlibError, match=r"nothing\.json"):
         load.record("nothing")
+
+
+def test_rotation_of_ngc2903(shared_data, measure):
+    kept = load.record("ngc2903")["measured"]
+    measured = json.loads(json.dumps(measure["measure_ngc2903"](shared_data)))
+    for name, angle in (("inclination_deg", 0.1), ("v_sys_kms", 0.5), ("good", 0)):
+        assert measured["verdict"]["rings"][name] == pytest.approx(kept["verdict"]["rings"][name], abs=angle)
+    assert (
+        measured["sparc"]["worst"] == pytest.approx(kept["sparc"]["worst"], abs=0.002) and kept["sparc"]["worst"] < 0.06
+    )
+    for halo, one in kept["verdict"]["haloes"].items():
+        again = measured["verdict"]["haloes"][halo]["log10_m200_msun"]["median"]
+        assert again == pytest.approx(one["log10_m200_msun"]["median"], abs=0.02)
