@@ -21,12 +21,12 @@ from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.utils.exceptions import AstropyUserWarning
-from astropy.wcs import WCS
-from scipy import ndimage
 
 from ..files import atomic_path
 from .cube import Beam, HICube
-from .cube_header import HI_FREQUENCY, CubeError, Described, beam_of, describe, to_jansky
+from .cube_beam import CubeError, beam_of, to_jansky
+from .cube_header import HI_FREQUENCY, Described, describe
+from .cube_orientation import Box, Orientation, is_turned, scale_of
 from .sky_cube import SkyCube, cleaned
 
 __all__ = ["HI_FREQUENCY", "CubeError", "CutOut", "read_cube", "write_fits"]
@@ -35,9 +35,6 @@ _AXIS_CARDS = ("CTYPE", "CUNIT", "CRVAL", "CRPIX", "CDELT")
 
 #: Memory that the analysis takes for a voxel [bytes]: the data, its smoothed copy, masks, and their transforms.
 _PER_VOXEL = 60
-
-#: Turn of a map against North that is neglected [deg].
-_UPRIGHT = 0.5
 
 
 @dataclass(frozen=True)
@@ -134,10 +131,10 @@ def read_cube(
         described = describe(path.name, header)
         box = _box(path, header, described, cut or CutOut())
         _check_size(path, header, box)
-        matrix, pixel = _scale(path, described.sky)
+        matrix, pixel = scale_of(path.name, described.sky)
         side = pixel * max(int(header[f"NAXIS{axis}"]) for axis in described.axes[:2])
         found = Beam(*beam) if beam is not None else _beam(path, file, header, pixel, side)
-        bring = _Bring(described, box, matrix, pixel)
+        bring = Orientation(described, box, matrix, pixel)
         raw = bring.read(hdu, header)
     raw, notes = _without_blanks(raw)
     data = bring(raw, np.nan)
@@ -211,11 +208,7 @@ def _check_whole(path: Path, hdu: Any) -> None:
         raise CubeError(f"{path.name} is cut off: its last {missing:,} bytes are missing; fetch it again")
 
 
-#: Slices along right ascension, declination and velocity.
-_Box = tuple[slice, slice, slice]
-
-
-def _box(path: Path, header: fits.Header, described: Described, cut: CutOut) -> _Box:
+def _box(path: Path, header: fits.Header, described: Described, cut: CutOut) -> Box:
     """What is read along right ascension, declination and velocity, in pixels of the file."""
     lengths = [int(header[f"NAXIS{axis}"]) for axis in described.axes]
     parts = [slice(0, length) for length in lengths]
@@ -235,7 +228,7 @@ def _box(path: Path, header: fits.Header, described: Described, cut: CutOut) -> 
         if cut.centre is not None:
             middle = np.array([float(value) for value in described.sky.world_to_pixel(cut.centre)])
         scale = float(np.sqrt(abs(np.linalg.det(described.sky.pixel_scale_matrix))))
-        half = 0.5 * cut.field / 60.0 / scale * np.sqrt(2.0 if _turn(described.sky.pixel_scale_matrix) else 1.0)
+        half = 0.5 * cut.field / 60.0 / scale * np.sqrt(2.0 if is_turned(described.sky.pixel_scale_matrix) else 1.0)
         for k in range(2):
             first = round(middle[k] - (round(2 * half) - 1) / 2)
             low, high = (int(np.clip(end, 0, lengths[k])) for end in (first, first + round(2 * half)))
@@ -247,7 +240,7 @@ def _box(path: Path, header: fits.Header, described: Described, cut: CutOut) -> 
     return parts[0], parts[1], parts[2]
 
 
-def _check_size(path: Path, header: fits.Header, box: _Box) -> None:
+def _check_size(path: Path, header: fits.Header, box: Box) -> None:
     """Refuse what does not fit into memory, before any is taken."""
     wanted = _PER_VOXEL * float(np.prod([float(part.stop - part.start) for part in box]))
     free = _memory()
@@ -268,86 +261,6 @@ def _memory() -> float:
     if group.is_file() and (text := group.read_text().strip()).isdigit():
         free.append(float(int(text) - me.memory_info().rss))
     return 0.9 * min(free)
-
-
-def _scale(path: Path, sky: WCS) -> tuple[np.ndarray, float]:
-    """From steps of a pixel along the two axes to degrees West and North, shape (2, 2), and the side of a pixel ["]."""
-    matrix = np.array([[-1.0], [1.0]]) * sky.pixel_scale_matrix
-    width, height = 3600.0 * np.sqrt(np.sum(matrix**2, axis=0))
-    if abs(width / height - 1) > 0.01 or abs(np.sum(matrix[:, 0] * matrix[:, 1])) > 0.01 * abs(np.linalg.det(matrix)):
-        raise CubeError(f"{path.name} has pixels of {width:.3g} by {height:.3g} arcsec: regrid it to square ones")
-    if not 0.01 <= width <= 600.0:
-        raise CubeError(
-            f"{path.name} has pixels of {width:.4g} arcsec: CDELT or CUNIT of its sky axes is wrong (it means deg)"
-        )
-    return matrix, float(width)
-
-
-def _turn(matrix: np.ndarray) -> bool:
-    """Whether neither axis of the pixels points North, to `_UPRIGHT`."""
-    return float(np.degrees(np.min(np.abs(np.arctan2(*np.sort(np.abs(matrix[:, 0]))))))) > _UPRIGHT
-
-
-class _Bring:
-    """Bring arrays of the file to (velocity, North, West), North up and West to the right."""
-
-    def __init__(self, described: Described, box: _Box, matrix: np.ndarray, pixel: float):
-        self.described, self.box = described, box
-        unit = matrix * 3600.0 / pixel  # a turn, perhaps mirrored: pixels -> West, North in pixels
-        self.turn = 0.0
-        nx, ny = (part.stop - part.start for part in box[:2])
-        middle = np.array([(nx - 1) / 2, (ny - 1) / 2])
-        if not _turn(matrix):
-            unit = np.round(unit)
-            shape = np.abs(unit) @ np.array([nx, ny])
-        else:
-            self.turn = float(np.degrees(np.arctan2(-unit[0, 1], unit[1, 1])))
-            shape = np.ceil(np.abs(unit) @ np.array([nx, ny]))
-        self.unit, self.shape = unit, (int(shape[1]), int(shape[0]))
-        new = np.array([(shape[0] - 1) / 2, (shape[1] - 1) / 2])
-        self._offset = middle - unit.T @ new
-        old = described.sky.wcs
-        self.wcs = WCS(naxis=2)
-        for key in ("ctype", "crval", "cunit", "radesys", "equinox", "lonpole", "latpole"):
-            setattr(self.wcs.wcs, key, getattr(old, key))
-        self.wcs.wcs.set_pv(old.get_pv())
-        self.wcs.wcs.cdelt = [-pixel / 3600.0, pixel / 3600.0]
-        start = np.array([box[0].start, box[1].start])
-        self.wcs.wcs.crpix = unit @ (old.crpix - 1 - start - middle) + new + 1
-        self.wcs.wcs.set()
-
-    def read(self, hdu: Any, header: fits.Header, channels: bool = True) -> np.ndarray:
-        """The part of an image that is wanted, as (velocity, second axis, first axis)."""
-        n = int(header["NAXIS"])
-        axes = self.described.axes if channels else self.described.axes[:2]
-        parts: list[Any] = [slice(0, 1)] * n
-        for axis, part in zip(axes, self.box, strict=False):
-            parts[n - axis] = part
-        data = np.asarray(hdu.section[tuple(parts)])
-        left = [axis for axis in range(n, 0, -1) if axis in axes]
-        data = data.reshape([data.shape[n - axis] for axis in left])
-        data = data.transpose([left.index(axis) for axis in reversed(axes)])
-        return data if channels else data[None]
-
-    def __call__(self, data: np.ndarray, blank: float) -> np.ndarray:
-        """Flip, or turn, the sky axes; `blank` lies outside the map."""
-        if not self.turn:
-            if self.unit[0, 0] == 0:
-                data = data.transpose(0, 2, 1)
-                signs = self.unit[0, 1], self.unit[1, 0]
-            else:
-                signs = self.unit[0, 0], self.unit[1, 1]
-            return np.array(data[:, :: int(signs[1]), :: int(signs[0])], dtype=float)
-        # ndimage counts (row, column) = (y, x).
-        inverse, offset = self.unit.T[::-1, ::-1], self._offset[::-1]
-        out = np.full((len(data), *self.shape), blank)
-        how: dict[str, Any] = {"offset": offset, "output_shape": self.shape}
-        for k, channel in enumerate(data):
-            bad = ~np.isfinite(channel)
-            turned = ndimage.affine_transform(np.where(bad, 0.0, channel).astype(float), inverse, order=3, **how)
-            lost = ndimage.affine_transform(bad.astype(float), inverse, order=1, cval=1.0, **how)
-            out[k] = np.where(lost > 0.5, blank, turned)
-        return out
 
 
 def _without_blanks(data: np.ndarray) -> tuple[np.ndarray, list[str]]:
@@ -398,7 +311,7 @@ def _beam(path: Path, file: fits.HDUList, header: fits.Header, pixel: float, sid
     return beam_of(path.name, [header, file[0].header], table, pixel, side)
 
 
-def _read_mask(path: Path, bring: _Bring, header: fits.Header) -> np.ndarray:
+def _read_mask(path: Path, bring: Orientation, header: fits.Header) -> np.ndarray:
     """A mask with the pixels of the cube, bool of shape (velocity, y, x)."""
     axes = bring.described.axes
     with _opened_image(path) as hdu:
