@@ -196,14 +196,14 @@ record("real-worst", abs(off).max(), statement=f"{of}, largest", **more)
 # inclination is free within its error and 2 degrees. (Where SPARC cannot be obtained, no stars are subtracted, and the dark component includes the stars.)
 
 # %%
-mass = mass_model(galaxy, curve)
+mass = mass_model(galaxy, curve) if curve.accepted else None
 fits = {}
 if mass is not None:
     for halo in ("nfw", "burkert"):
         fits[halo] = fit(
             mass, halo, priors_for(mass), seed=seed, evidence=False
         )
-print(", ".join(fits) or "no stars, no mass model: fetch sparc-rotmod")
+print(", ".join(fits) or "the curve is not accepted: no halo is fitted")
 
 # %% [markdown]
 # ## The prediction of a network

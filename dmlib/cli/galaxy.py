@@ -80,7 +80,7 @@ def galaxy(
     from ..networks.opinion import opinion_of
     from ..observe.cube_fits import CutOut
     from ..rotation.own_galaxy import analyse
-    from ..rotation.own_galaxy_files import summary, write
+    from ..rotation.own_galaxy_files import report, summary, write
     from ..rotation.realcube import open_galaxy, sky_place
 
     place, band = sky_place(centre), _numbers(velocities, "--velocities", 2, ":")
@@ -93,7 +93,7 @@ def galaxy(
     found = analyse(target, inclination=inclination, images=pictures, force=force, seed=settings.seed)
     opinion = opinion_of(settings, found, network)
     said = f"{summary(found)}\nnetwork: {opinion.said}"
-    typer.echo(said)
+    typer.echo(f"{report(found)}\n{said}")
     for note in found.notes:
         typer.echo(f"note: {note}")
     drawn = page(found, said, opinion.ln_m_dm)

@@ -29,6 +29,9 @@ HALOES = ("nfw", "burkert")
 #: Standard deviation of the middle of the emission as a centre, and distance at which a given one is doubted [beams].
 FREE_CENTRE, WRONG_CENTRE = 2.0, 1.0
 
+#: Redshift beyond which angular and luminosity distance differ by more than the errors of either.
+FAR = 0.015
+
 #: Length over which bright emission may meet the edge of the map [beams], and share of the peak at the band's ends.
 CUT_OFF, CUT_BAND = 1.0, 0.25
 
@@ -139,6 +142,10 @@ def analyse(
         return replace(found, reasons=(rejection(error),))
     # What is wrong with the data comes first: it may be the cause of what is wrong with the rings.
     reasons = _cut_off(emission) + curve.reasons
+    if (z := galaxy.sky.redshift(curve.v_sys)) > FAR:
+        said += (
+            f"the distance is used for sizes and masses alike; at z = {z:.3f} they differ by {(1 + z) ** 2 - 1:.0%}",
+        )
     found = replace(found, curve=curve, model=model_field(curve, maps), reasons=reasons, notes=found.notes + said)
     if found.reasons and not force:
         return found

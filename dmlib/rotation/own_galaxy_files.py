@@ -55,16 +55,49 @@ def tables(found: Analysis) -> dict[str, QTable]:
     return out
 
 
+def read_as(found: Analysis) -> dict[str, Any]:
+    """What the header of the cube says, as it was understood; units are in the names."""
+    sky = found.galaxy.sky
+    ny, nx = sky.data.shape[1:]
+    return {
+        "pixels": [nx, ny],
+        "pixel_arcsec": sky.pixel,
+        "beam_arcsec": [sky.beam.major, sky.beam.minor],
+        "beam_position_angle_deg": sky.beam.position_angle,
+        "channels": len(sky.velocities),
+        "channel_kms": sky.channel_width,
+        "velocities_kms": [float(sky.velocities[0]), float(sky.velocities[-1])],
+        "velocity_convention": sky.convention,
+        "velocity_frame": sky.frame or None,
+        "noise_jy_per_beam": sky.noise or None,
+        "masked": sky.masked,
+    }
+
+
+def report(found: Analysis) -> str:
+    """The same in a line for a reader."""
+    said = read_as(found)
+    noise = "masked" if said["masked"] else f"noise {1e3 * found.galaxy.sky.noise:.3g} mJy/beam"
+    return (
+        f"read: {said['pixels'][0]} x {said['pixels'][1]} pixels of {said['pixel_arcsec']:.3g} arcsec, beam "
+        f"{said['beam_arcsec'][0]:.3g} x {said['beam_arcsec'][1]:.3g} arcsec, {said['channels']} channels of "
+        f"{said['channel_kms']:.3g} km/s from {said['velocities_kms'][0]:.0f} to {said['velocities_kms'][1]:.0f} km/s "
+        f"({said['velocity_convention']}, {said['velocity_frame'] or 'frame unknown'}), {noise}"
+    )
+
+
 def verdict(found: Analysis) -> dict[str, Any]:
     """The result in words and numbers that a program can read; units are in the names."""
     galaxy, curve = found.galaxy, found.curve
     out: dict[str, Any] = {
         "galaxy": galaxy.name,
         "distance_mpc": galaxy.distance,
+        "cube": read_as(found),
         "accepted": found.accepted,
         "reasons": [{"reason": r.reason, "value": r.value, "sentence": str(r)} for r in found.reasons],
         "notes": list(found.notes),
         "m_hi_msun": found.m_hi,
+        "flux_jy_kms": found.galaxy.emission.flux if found.maps is not None else None,
         "stars": (found.mass.note or "known") if found.mass is not None and not found.upper_limit else "none",
         "dark_mass_is": None
         if not found.fits
