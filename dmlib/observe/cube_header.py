@@ -121,6 +121,9 @@ def _cards(name: str, header: fits.Header) -> tuple[fits.Header, list[str]]:
             out[key] = number_of(name, header, key)
         elif re.fullmatch(r"CTYPE\d+", key):
             out[key] = _axis_name(str(header[key]))
+            ending = str(header[key]).strip().upper().rpartition("-")[2]
+            if ending in _FRAMES and not out[key].endswith(ending) and "SPECSYS" not in header:
+                out["SPECSYS"] = _FRAMES[ending]
         elif key in ("RADESYS", "RADECSYS", "SPECSYS"):
             out[key] = str(header[key]).strip().upper()
     if "RADECSYS" in out:
@@ -149,15 +152,23 @@ def _cards(name: str, header: fits.Header) -> tuple[fits.Header, list[str]]:
     return out, notes
 
 
+#: Frames that follow the name of a spectral axis.
+_FRAMES = {"LSR": "LSRK", "LSRK": "LSRK", "HEL": "BARYCENT", "BAR": "BARYCENT", "BARY": "BARYCENT", "TOP": "TOPOCENT"}
+
+
 def _axis_name(text: str) -> str:
-    """A CTYPE as the standard spells it."""
+    """A CTYPE as the standard spells it; the frame in the name of a spectral axis is left to SPECSYS."""
     text = text.strip().upper()
     if text in ("RA", "DEC", "GLON", "GLAT"):
         return f"{text:-<5}TAN"  # without a projection: a small field on the tangent plane
-    for long, short in (("VELOCITY", "VELO"), ("FREQUENCY", "FREQ"), ("VELOCITY-HEL", "VELO-HEL")):
-        if text == long:
-            return short
-    return text
+    kind, _, ending = text.partition("-")
+    kind = {"VELOCITY": "VELO", "FREQUENCY": "FREQ"}.get(kind, kind)
+    if kind not in ("FREQ", "VELO", "VRAD", "VOPT", "FELO"):
+        return text
+    # AIPS's names, which wcslib translates with the convention that they imply, and algorithms as F2W.
+    if kind in ("FREQ", "VELO", "FELO") and ending[:3] in ("HEL", "LSR", "OBS"):
+        return f"{kind}-{ending[:3]}"
+    return text if re.fullmatch("[FWVA]2[FWVA]|LOG|TAB", ending) else kind
 
 
 def _rest_frequency(name: str, header: fits.Header, notes: list[str]) -> float:
@@ -208,7 +219,7 @@ def _world(name: str, header: fits.Header) -> WCS:
             warnings.simplefilter("ignore", FITSFixedWarning)
             return WCS(header, fix=True)
     except (ValueError, MemoryError, fits.VerifyError) as error:
-        said = " ".join(str(error).split())
+        said = re.sub(r"ERROR \d+ in \w+\(\) at line \d+ of file [^:]+:", "", " ".join(str(error).split())).strip(" .")
         raise CubeError(f"{name}: its header does not give world coordinates ({said}): correct it") from error
 
 

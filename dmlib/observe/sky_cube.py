@@ -33,6 +33,9 @@ _BASELINE = 0.1
 #: A pixel's median above this many standard errors is continuum.
 _CONTINUUM = 5.0
 
+#: Ratio of a channel's noise to that of most channels, from which on it is left out.
+_LOUD = 4.0
+
 #: Velocities of the Milky Way's disc [km/s], and share of the map's border that its emission fills.
 _FOREGROUND, _FILLED = 150.0, 0.3
 
@@ -154,6 +157,7 @@ def cleaned(sky: SkyCube, noise: float | None = None) -> SkyCube:
         )
         flat = np.full(covered.shape, noise or 0.0)
         return replace(sky, valid=np.ones_like(covered), noise_map=flat, masked=True, notes=tuple(notes))
+    notes += _without_loud_channels(data, there, covered, sky.velocities)
     notes += _fill(data, there, sky.velocities)
     free = ~blank & there[:, None, None] & covered
     sky = replace(sky, valid=covered)
@@ -188,6 +192,20 @@ def cleaned(sky: SkyCube, noise: float | None = None) -> SkyCube:
                 f"the noise varies over the map, {1e3 * low:.3g} to {1e3 * high:.3g} mJy/beam: taken pixel by pixel"
             )
     return replace(sky, data=data, noise_map=level_map, notes=tuple(notes))
+
+
+def _without_loud_channels(
+    data: np.ndarray, there: np.ndarray, covered: np.ndarray, velocities: np.ndarray
+) -> list[str]:
+    """Blank channels with interference, whose noise is far above that of the others, in place."""
+    spread = np.array([_spread(channel[covered])[1] for channel in data])
+    loud = there & (spread > _LOUD * np.median(spread[there]))
+    if not loud.any() or loud.sum() > 0.2 * there.sum():
+        return []
+    data[loud], there[loud] = 0.0, False
+    return [
+        f"channels at {', '.join(f'{v:.0f}' for v in velocities[loud])} km/s are far noisier than the others: blanked"
+    ]
 
 
 def _fill(data: np.ndarray, there: np.ndarray, velocities: np.ndarray) -> list[str]:
@@ -249,8 +267,8 @@ class Emission:
         Length over which bright emission meets the edge of the map, in beams.
     band : float
         Flux in the first or last channel over the largest in any.
-    hidden : int
-        Channels within or next to the galaxy's that are left out for foreground.
+    hidden, gaps : int
+        Channels within or next to the galaxy's that are left out for foreground, and those within that are blank.
     notes : tuple of str
         What else is in the cube.
     """
@@ -261,6 +279,7 @@ class Emission:
     cut_off: float
     band: float
     hidden: int
+    gaps: int
     notes: tuple[str, ...]
 
     @property
@@ -334,7 +353,10 @@ def galaxy_emission(sky: SkyCube, centre: tuple[float, float] | None = None) -> 
             notes.append(_companion(sky, islands == number, share))
     used = ndimage.binary_dilation(mask.any(axis=(1, 2)), iterations=2)
     lost = int(hidden.sum()) if (used & hidden).any() else 0
-    return Emission(sky, mask, centroid, *_cut_off(sky, mask, total), lost, tuple(notes))
+    there = (sky.data != 0).any(axis=(1, 2))
+    ends = np.flatnonzero(mask.any(axis=(1, 2)))[[0, -1]]
+    gaps = 0 if sky.masked else int(np.count_nonzero(~there[ends[0] : ends[1]]))
+    return Emission(sky, mask, centroid, *_cut_off(sky, mask, total), lost, gaps, tuple(notes))
 
 
 def _companion(sky: SkyCube, mask: np.ndarray, share: float) -> str:

@@ -56,6 +56,7 @@ class Reason(StrEnum):
     FEW_BEAMS = "few_beams"
     MAP_EDGE = "map_edge"
     FOREGROUND = "foreground"
+    GAPS = "gaps"
     LOPSIDED = "lopsided"
     DISTURBED = "disturbed"
     WARPED = "warped"
@@ -83,6 +84,7 @@ _WORDING: dict[Reason, tuple[str, str]] = {
         "behind the Milky Way's gas",
         "the Milky Way's emission covers the galaxy's velocities in {:.0f} channels",
     ),
+    Reason.GAPS: ("gaps in the line", "{:.0f} channels within the galaxy's line are blank"),
     Reason.LOPSIDED: ("lopsided", f"sides differ by {{:.0%}} of the speed, more than {MAX_ASYMMETRY:.0%}"),
     Reason.DISTURBED: (
         "no orderly rotation",

@@ -189,6 +189,8 @@ def _cut_off(emission: Emission) -> tuple[Rejection, ...]:
     out = []
     if emission.hidden:
         out.append(Rejection(Reason.FOREGROUND, float(emission.hidden)))
+    if emission.gaps:
+        out.append(Rejection(Reason.GAPS, float(emission.gaps)))
     if emission.cut_off > CUT_OFF:
         out.append(Rejection(Reason.MAP_EDGE, emission.cut_off))
     if emission.band > CUT_BAND:

@@ -54,6 +54,11 @@ def with_nan(data, *channels):
     return data
 
 
+def with_interference(data, channel):
+    data[channel] += np.random.default_rng(5).normal(0.0, 25 * SIGMA, data.shape[1:])
+    return data
+
+
 @pytest.mark.parametrize(
     ("change", "note", "noise"),
     [
@@ -66,6 +71,7 @@ def with_nan(data, *channels):
         (lambda d: with_nan(d, 27), "interpolated", SIGMA),
         (lambda d: with_nan(d, 24, 33, 34), "interpolated", SIGMA),
         (lambda d: with_nan(d, 0, 1, 2, 3, 58, 59, 60), "7 channels are blank", SIGMA),
+        (lambda d: with_interference(d, 27), "far noisier than the others", SIGMA),
     ],
 )
 def test_noise_and_flux_survive(seen, path, change, note, noise):
@@ -147,6 +153,13 @@ def test_a_galaxy_cut_off_by_map_or_band_is_measured_so(path):
     write(path, *DISC.cube(noise=SIGMA, **SHAPE))
     found = galaxy_emission(read_cube(path))
     assert found.cut_off == 0.0 and found.band < 0.01
+
+
+def test_blank_channels_within_the_line_are_counted(seen, path):
+    _, found = everywhere(*seen, path, lambda d: with_nan(d, 28, 29, 30, 31, 32))
+    assert found.gaps == 5
+    _, found = everywhere(*seen, path, lambda d: with_nan(d, 0, 1, 2, 3, 4))
+    assert found.gaps == 0
 
 
 def test_empty_cubes(path, seen):
