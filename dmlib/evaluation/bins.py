@@ -88,6 +88,11 @@ def binned(values: np.ndarray, by: np.ndarray, bins: int, bootstrap: Bootstrap) 
     return in_groups(values, masks, bootstrap, by)
 
 
+def thirds(by: np.ndarray) -> np.ndarray:
+    """0, 1 or 2: third of the views to which each belongs by a property, shape (n,)."""
+    return np.digitize(by, np.quantile(by[np.isfinite(by)], [1.0 / 3.0, 2.0 / 3.0]))
+
+
 def in_groups(
     values: np.ndarray, masks: Mapping[str, np.ndarray], bootstrap: Bootstrap, by: np.ndarray | None = None
 ) -> Binned:

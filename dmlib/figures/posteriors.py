@@ -134,7 +134,7 @@ def joint(checks: Mapping[str, Check], labels: Mapping[str, str], sharpness: Map
             "error": np.array([one.error for one in bins.estimates]),
         }
         curve(right, f"width, {labels[kind]}", columns, look(kind), label="", bars=True, marker="o", markersize=4)
-    ends = np.array([0.0, 1.1 * max(bins.centres.max() for bins in sharpness.values())])
+    ends = np.array([0.0, 1.1 * max(bins.centres.max(initial=0.1) for bins in sharpness.values())])
     # The mean absolute deviate of a normal distribution is sqrt(2 / pi) standard deviations.
     right.plot(ends, np.sqrt(2.0 / np.pi) * ends, **style.line("literature", linewidth=1.2))
     right.set(xlim=ends, ylim=(0, None), xlabel="stated half width of 68% in ln M")

@@ -12,7 +12,7 @@ from scipy.stats import spearmanr
 from ..bootstrap import resample
 from ..dataset.read import DataSet
 from ..embedded import relations
-from ..observe.grid import SkyGrid
+from ..observe.grid import SkyGrid, central_part
 from . import saliency
 from .architectures.c import ring_weights
 from .augment import N_ORIENTATIONS, orient
@@ -115,7 +115,7 @@ class Sensitivity:
     @property
     def seen(self) -> np.ndarray:
         """Pixels with HI, shape (n, y, x)."""
-        return self.dataset.hi(self.rows)[..., 0] > 0
+        return central_part(self.dataset.hi(self.rows), self.dataset.input_grid.pixels)[..., 0] > 0
 
     def typical(self, among: int | None = None) -> int:
         """Index of a view with much HI and an inclination near 55 degrees, among the first ones."""
