@@ -11,12 +11,13 @@ hand::
     python records/measure.py box-integrated PATH
     python records/measure.py contraction PATH
     python records/measure.py ngc2903 PATH
+    python records/measure.py sparc PATH
 
 PATH is the ``output`` folder of a tree with rows of the real TNG100-1 group catalogue, or the published SKIRT image
 ``broadband_6.fits``. For the records of the whole box it is the folder ``tng100_real`` of the mirror (see
 ``data_manifest.yaml`` and `tng100_rows`), or, except for the selection, the ``output`` folder of the whole TNG100-1.
-For the contraction it is ``TangoSIDM_L025N376_CDM_haloes.hdf5``, for NGC 2903 the folder of the mirror that has
-``hi_cubes`` and ``sparc``.
+For the contraction it is ``TangoSIDM_L025N376_CDM_haloes.hdf5``, for NGC 2903 and SPARC the folder of the mirror
+that has ``hi_cubes`` and ``sparc``.
 Chapters read a record with `dmlib.load.record`.
 """
 
@@ -47,11 +48,16 @@ from dmlib.observe.images.bands import BANDS as SDSS
 from dmlib.observe.images.colours import catalogue_magnitudes, quiescent
 from dmlib.observe.images.published import BANDS, read_broadband
 from dmlib.published_script_bugs import selection_readings
+from dmlib.rotation.fit import fit
+from dmlib.rotation.importance import Importance
+from dmlib.rotation.massmodel import outer_slope
 from dmlib.rotation.own_galaxy import analyse
 from dmlib.rotation.own_galaxy_files import verdict
 from dmlib.rotation.own_stars import stars_from_table
+from dmlib.rotation.priors import sparc_priors
 from dmlib.rotation.realcube import open_galaxy
-from dmlib.rotation.sparc import read_rotmod
+from dmlib.rotation.sparc import from_sparc, read_rotmod, read_table1, sample_of
+from dmlib.rotation.sparc_analysis import acceleration_scale, accelerations, tully_fisher
 from dmlib.sample import select
 from dmlib.settings import PROFILES, Settings
 from dmlib.units import PART_TYPE
@@ -208,6 +214,37 @@ def measure_ngc2903(mirror: Path) -> dict:
     }
 
 
+def measure_sparc(mirror: Path) -> dict:
+    """NGC 6503's outer slope and halo, and the relations of all SPARC galaxies."""
+    folder, table1 = mirror / "sparc" / "Rotmod_LTG", read_table1(mirror / "sparc" / "SPARC_Lelli2016c.mrt")
+    model = from_sparc(folder, table1, "NGC6503")
+    slope, error, visible, n = outer_slope(model, 3 * model.r_disk)
+    ratio, ratio_error = (values[-1] for values in model.discrepancy())
+    nfw = fit(model, "nfw", sparc_priors(table1[table1["galaxy"] == "NGC6503"][0]), sampling=Importance())
+    survey = sample_of(folder, table1)
+    relations = {
+        "acceleration": acceleration_scale(accelerations(survey), seed=1),
+        "tully_fisher": tully_fisher(survey, seed=1),
+    }
+    return {
+        "ngc6503": {
+            "slope": slope,
+            "slope_err": error,
+            "slope_visible": visible,
+            "radii": n,
+            "last_radius_kpc": float(model.radius[-1]),
+            "last_speed_kms": float(model.v_obs[-1]),
+            "discrepancy": float(ratio),
+            "discrepancy_err": float(ratio_error),
+            "nfw_log10_m200_msun": nfw.interval("log_m200").tolist(),
+            "nfw_log10_c": nfw.interval("log_c").tolist(),
+        },
+        "relations": {
+            name: {"values": one.values, "errors": one.errors, "galaxies": one.n} for name, one in relations.items()
+        },
+    }
+
+
 def rows_of(table: Table) -> list[dict]:
     """Rows of a table of measured numbers, to four digits after the point."""
     columns = [
@@ -300,6 +337,18 @@ def record_of(what: str, path: Path, subhalo_id: int) -> dict:
             **shared,
             "measured": measure_ngc2903(path),
         }
+    if what == "sparc":
+        return {
+            "id": "sparc",
+            "statement": "Outer slope and halo of NGC 6503, and the relations of the galaxies of SPARC",
+            "simulation": "none: observations",
+            "source": "SPARC: mass models (Rotmod_LTG) and Table 1",
+            "citation": "Lelli et al. 2016, AJ 152, 157",
+            "sha256": sha256(path / "sparc" / "SPARC_Lelli2016c.mrt"),
+            "command": "python records/measure.py sparc PATH",
+            **shared,
+            "measured": measure_sparc(path),
+        }
     universe = open_tree(path)
     header = universe.header
     shared |= {
@@ -334,6 +383,7 @@ CHOICES = (
     "image",
     "contraction",
     "ngc2903",
+    "sparc",
     *(f"box-{name.replace('_', '-')}" for name in _BOX),
 )
 

@@ -144,3 +144,16 @@ def test_rotation_of_ngc2903(shared_data, measure):
     for halo, one in kept["verdict"]["haloes"].items():
         again = measured["verdict"]["haloes"][halo]["log10_m200_msun"]["median"]
         assert again == pytest.approx(one["log10_m200_msun"]["median"], abs=0.02)
+
+
+def test_sparc(shared_data, measure):
+    kept, measured = load.record("sparc")["measured"], measure["measure_sparc"](shared_data)
+    for name in ("slope", "slope_err", "slope_visible", "last_speed_kms", "discrepancy"):
+        assert measured["ngc6503"][name] == pytest.approx(kept["ngc6503"][name], rel=1e-6)
+    assert abs(kept["ngc6503"]["slope"]) < 0.05 and kept["ngc6503"]["slope_visible"] < -0.2
+    assert measured["ngc6503"]["nfw_log10_m200_msun"][2] == pytest.approx(
+        kept["ngc6503"]["nfw_log10_m200_msun"][2], abs=0.05
+    )
+    for name, one in kept["relations"].items():
+        assert measured["relations"][name]["values"] == pytest.approx(one["values"], rel=1e-4)
+    assert kept["relations"]["tully_fisher"]["values"]["slope"] == pytest.approx(3.85, abs=0.2)  # Lelli et al. 2019
