@@ -362,7 +362,7 @@ record(
 # | The rotation-curve method | how well does this chapter's method do on the same galaxies? | 15 to 18 |
 # | Consequences | does it hold in another simulation, and which claims are confirmed? | 19 and 20 |
 #
-# The {doc}`front page </index>` lists them by name. {doc}`19_conclusions` can be read first: it goes through the paper's claims one by one.
+# The {doc}`front page </index>` lists them by name. {doc}`20_conclusions` can be read first: it goes through the paper's claims one by one.
 #
 # **Read it**: every figure and number was made by the code next to it.
 # **Run a chapter**: open it in JupyterLab, change its parameters and run it; missing data products are made first.

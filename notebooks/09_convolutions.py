@@ -196,7 +196,7 @@ record("conv-n-weights", len(slopes), statement="Weights of that network")
 # %% [markdown]
 # The {num}`conv-n-weights` slopes agree to {num}`conv-gradient:.0e` of their size ({numref}`fig-convolutions-gradient`).
 # Keras, TensorFlow and JAX compute the gradient for every type of layer, and we use them from here on.
-# {doc}`13_saliency` follows the gradient one step further back, beyond the first layer into the *pixels*: how would the prediction change if this pixel did?
+# {doc}`14_saliency` follows the gradient one step further back, beyond the first layer into the *pixels*: how would the prediction change if this pixel did?
 #
 # ## Convolution
 #
@@ -472,7 +472,7 @@ show(
 # %% [markdown]
 # The first kernels see only a piece of an arm, those of the last convolution {num}`conv-field:.0f` ({numref}`fig-convolutions-receptive`).
 # To detect that one side of a galaxy approaches and the other recedes, a kernel must see both, or a dense layer must compare them.
-# This matters in {doc}`13_saliency`.
+# This matters in {doc}`14_saliency`.
 #
 # ## Training a small network
 #
@@ -553,7 +553,7 @@ show(
 # %% [markdown]
 # These kernels were not designed but learned ({numref}`fig-convolutions-features`).
 # Some respond to one side of a disc or to a direction, some to the faint outskirts, and some may be of no use at all.
-# Visual inspection cannot show much more: which pixels matter for the *prediction* depends on all later layers, and requires a better method ({doc}`13_saliency`).
+# Visual inspection cannot show much more: which pixels matter for the *prediction* depends on all later layers, and requires a better method ({doc}`14_saliency`).
 #
 # ## Exercise
 #
@@ -616,7 +616,7 @@ show(
 #
 # ## What's next
 #
-# The next chapters train the architectures of the paper on the dark-matter profiles and compare them and their inputs; {doc}`13_saliency` then examines
+# The next chapters train the architectures of the paper on the dark-matter profiles and compare them and their inputs; {doc}`14_saliency` then examines
 # which pixels they depend on.
 # For a broader view of the field see the review by LeCun, Bengio and Hinton {cite}`LeCun2015`.
 #

@@ -482,7 +482,7 @@ record(
 #
 # ## What's next
 #
-# Which features of the images lead to the predictions? {doc}`13_saliency` examines this.
+# Which features of the images lead to the predictions? {doc}`14_saliency` examines this.
 #
 # ## References
 #

@@ -171,7 +171,7 @@ def recorded():
     known: set[str] = set()
     patterns: list[re.Pattern] = []
     sources = [cell.source for path in NOTEBOOKS for cell in code(jupytext.read(path))]
-    # Chapters 16 and 18 record rows that these modules make.
+    # Chapters 17 and 19 record rows that these modules make.
     for module in ("winners.py", "robustness.py"):
         sources.append((ROOT / "dmlib" / "evaluation" / module).read_text(encoding="utf-8"))
     for source in sources:

@@ -1,6 +1,6 @@
 """From the HI cube of one galaxy to its rotation curve, its mass model and its haloes, with the reasons for a refusal.
 
-The way is that of chapters 14 and 17, for any cube: NGC 2903, a galaxy of a simulation, or a reader's own.
+The way is that of chapters 15 and 18, for any cube: NGC 2903, a galaxy of a simulation, or a reader's own.
 """
 
 from __future__ import annotations

@@ -239,7 +239,7 @@ record(
 #
 # If a curve really comes from the model, a 68 per cent interval should contain the truth in 68 per cent of the cases. The tests draw 200
 # curves from the priors, add noise, fit each, and count; the fraction must lie within 5 per cent of 68. This shows that the *sampler* is correct.
-# Whether real haloes have one of these shapes is another question; {doc}`16_comparison` tests this where the truth is known.
+# Whether real haloes have one of these shapes is another question; {doc}`17_comparison` tests this where the truth is known.
 #
 # ## All galaxies: cusp or core?
 #
@@ -526,7 +526,7 @@ for name, key in (("acceleration", "scale"), ("tully_fisher", "slope")):
 #
 # ## What's next
 #
-# {doc}`16_comparison` compares this method with the networks, on simulated galaxies whose dark matter is known.
+# {doc}`17_comparison` compares this method with the networks, on simulated galaxies whose dark matter is known.
 #
 # ## References
 #

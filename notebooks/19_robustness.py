@@ -21,7 +21,7 @@
 # | Prerequisite | Why | Where |
 # |---|---|---|
 # | Networks and plain regressions | two of the three methods | {doc}`10_networks` |
-# | Rotation curves with priors from a population | the third method | {doc}`16_comparison` |
+# | Rotation curves with priors from a population | the third method | {doc}`17_comparison` |
 # | The embedded universe | what is changed in it here | {doc}`02_embedded_universe` |
 #
 # You will be able to
@@ -369,7 +369,7 @@ for name, pair in pairs.items():
 #
 # ## What's next
 #
-# {doc}`19_conclusions` goes through all claims of the paper, this one included.
+# {doc}`20_conclusions` goes through all claims of the paper, this one included.
 #
 # ## References
 #

@@ -20,8 +20,8 @@
 #
 # | Prerequisite | Why | Where |
 # |---|---|---|
-# | Rings, beams, mass models | the same steps on a simulated galaxy | {doc}`14_rotation_curves` |
-# | Haloes and posteriors | the final fit | {doc}`15_sparc` |
+# | Rings, beams, mass models | the same steps on a simulated galaxy | {doc}`15_rotation_curves` |
+# | Haloes and posteriors | the final fit | {doc}`16_sparc` |
 # | Networks on HI maps | the network whose prediction we compare | {doc}`11_inputs` |
 #
 # You will be able to
@@ -111,7 +111,7 @@ record("real-m-hi", m_hi, unit="Msun", statement=f"HI mass {of} in the cube")
 #
 # ## The rotation curve
 #
-# The steps are the same as in {doc}`14_rotation_curves`.
+# The steps are the same as in {doc}`15_rotation_curves`.
 
 # %%
 field = galaxy.field()
@@ -436,8 +436,8 @@ print(f"against SPARC: {sparc['median']:+.1%}, worst {sparc['worst']:.1%}")
 #
 # ## What's next
 #
-# {doc}`18_robustness` examines what happens when the training universe and the test universe differ, where the truth is known. The status of the paper's claims is in
-# {doc}`19_conclusions`.
+# {doc}`19_robustness` examines what happens when the training universe and the test universe differ, where the truth is known. The status of the paper's claims is in
+# {doc}`20_conclusions`.
 #
 # ## References
 #

@@ -293,12 +293,12 @@ record(
 # ## Visible matter
 #
 # **Gas.** We deproject moment 0 with the fitted tilt, use the same fit to correct for the beam, and multiply by 1.33 for helium. Molecular and ionised gas do not
-# emit at 21 cm; this budget, like most, omits them. {doc}`16_comparison` adds the mean of what the training galaxies have of them.
+# emit at 21 cm; this budget, like most, omits them. {doc}`17_comparison` adds the mean of what the training galaxies have of them.
 #
 # **Stars.** Two bands give the colour, and the colour gives the mass-to-light ratio:
 # $\log M_* = 1.15 + 0.70\,(g-i) - 0.4\,M_i$ {cite}`Taylor2011`. The relation has a scatter of 0.1 dex, and a systematic error,
 # because our stars may differ from those for which it was calibrated; on the training galaxies, whose masses are known, it can be calibrated anew
-# ({doc}`16_comparison`). We treat light in excess of the outer exponential as a spherical bulge.
+# ({doc}`17_comparison`). We treat light in excess of the outer exponential as a spherical bulge.
 #
 # **Their gravity.** The gravity of a disc differs from that of a sphere. `thick_disc_speed` integrates over a disc of any surface density and finite thickness
 # {cite}`Casertano1983`; the bulge is deprojected as a sphere {cite}`Kent1986`.
@@ -343,7 +343,7 @@ for name, value in (("stars", stars), ("gas", gas), ("dark", dark)):
 # dominate.
 #
 # In a simulation we can also give the method what it cannot measure: the true tilt and the true gravity of stars and gas. We call this **perfect knowledge**;
-# {doc}`16_comparison` uses it to separate the sources of error.
+# {doc}`17_comparison` uses it to separate the sources of error.
 #
 # ## Where the method fails
 #
@@ -471,8 +471,8 @@ for name, values in columns.items():
 #
 # ## What's next
 #
-# {doc}`15_sparc` fits haloes to real curves; {doc}`16_comparison` fits them to the curves measured here, and compares the result with the networks.
-# {doc}`17_real_cubes` applies the steps of this chapter to a real cube.
+# {doc}`16_sparc` fits haloes to real curves; {doc}`17_comparison` fits them to the curves measured here, and compares the result with the networks.
+# {doc}`18_real_cubes` applies the steps of this chapter to a real cube.
 #
 # ## References
 #

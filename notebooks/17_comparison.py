@@ -22,7 +22,7 @@
 # | Prerequisite | Why | Where |
 # |---|---|---|
 # | The networks and their inputs | one side of the comparison | {doc}`10_networks` |
-# | Mass models and their priors | the other side | {doc}`15_sparc` |
+# | Mass models and their priors | the other side | {doc}`16_sparc` |
 # | The split by group | no method was trained or tuned on the test galaxies | {doc}`07_data_set` |
 #
 # You will be able to
@@ -83,8 +83,8 @@ record = recorder(settings, chapter="comparison")
 # - **Rejections count.** The rotation-curve method may reject a galaxy, *without* using the truth. Rejections are listed, not dropped.
 # - **Same knowledge.** A network has seen hundreds of galaxies with their dark matter. At least one opponent must know what they teach.
 #
-# The rotation-curve method uses the HI cube and the images, as {doc}`14_rotation_curves` explains: tilted rings, stellar masses from colours, gas mass
-# from the 21 cm line. It then fits haloes as in {doc}`15_sparc`, with four states of knowledge:
+# The rotation-curve method uses the HI cube and the images, as {doc}`15_rotation_curves` explains: tilted rings, stellar masses from colours, gas mass
+# from the 21 cm line. It then fits haloes as in {doc}`16_sparc`, with four states of knowledge:
 #
 # | variant | halo | what is known of other galaxies |
 # |---|---|---|
@@ -93,7 +93,7 @@ record = recorder(settings, chapter="comparison")
 # | NFW, simulations' priors | NFW | what is published: the halo mass function {cite}`Tinker2008`, the stellar mass of a halo {cite}`Moster2013`, its concentration {cite}`Dutton2014` with its scatter {cite}`DiemerKravtsov2015` |
 # | contracted NFW, population | NFW, contracted by the stars {cite}`Cautun2020` | what the *training galaxies* show |
 #
-# The third variant is what one would use on real galaxies ({doc}`15_sparc`). A fitted halo holds the dark matter only, so that its mass is
+# The third variant is what one would use on real galaxies ({doc}`16_sparc`). A fitted halo holds the dark matter only, so that its mass is
 # $(1 - f_\mathrm{b})\,M_{200}$ with $f_\mathrm{b} = 0.157$. The mass function matters because light haloes outnumber heavy ones: without
 # it the halo of a galaxy with many stars comes out too heavy (Eddington bias).
 #
@@ -800,7 +800,7 @@ for id, seconds, what in (
 #
 # ## What's next
 #
-# {doc}`15_sparc` treats real galaxies; the next chapter goes from a real HI cube to a dark-matter profile.
+# {doc}`16_sparc` treats real galaxies; the next chapter goes from a real HI cube to a dark-matter profile.
 #
 # ## References
 #

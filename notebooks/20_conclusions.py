@@ -100,8 +100,8 @@ print(f"Conclusions from: {settings.label}.")
 # :claims: no-assumption
 # ```
 #
-# As a statement on the code it is true: twenty masses come out, and no halo model is in between. As a statement on results it needs a test: are the errors the same where a fit would have to assume something? The first row compares galaxies with disturbed and with regular gas, the second satellites and centrals, at the same inclinations ({doc}`16_comparison`).
-# What a network does assume is its training set. In a universe whose haloes have cores, a network that was trained on cusps errs {num}`rob-network-cored:.2f±` times as much at intermediate radii as one that was trained there ({doc}`18_robustness`): the shape is not assumed, but it is learned.
+# As a statement on the code it is true: twenty masses come out, and no halo model is in between. As a statement on results it needs a test: are the errors the same where a fit would have to assume something? The first row compares galaxies with disturbed and with regular gas, the second satellites and centrals, at the same inclinations ({doc}`17_comparison`).
+# What a network does assume is its training set. In a universe whose haloes have cores, a network that was trained on cusps errs {num}`rob-network-cored:.2f±` times as much at intermediate radii as one that was trained there ({doc}`19_robustness`): the shape is not assumed, but it is learned.
 #
 # ### Further claims of the slides, the abstract and the follow-up
 #
@@ -117,7 +117,7 @@ print(f"Conclusions from: {settings.label}.")
 # :claims: rotation-curves
 # ```
 #
-# {doc}`16_comparison` gives a fit of the rotation curve the same knowledge of the population as the network has, and judges both on the same galaxies and radii. Of all test views {num}`contest-accepted:.0f` have an accepted rotation curve; for the others only the network has an answer. Priors that come from published relations instead, wrong stellar masses and wrong inclinations are
+# {doc}`17_comparison` gives a fit of the rotation curve the same knowledge of the population as the network has, and judges both on the same galaxies and radii. Of all test views {num}`contest-accepted:.0f` have an accepted rotation curve; for the others only the network has an answer. Priors that come from published relations instead, wrong stellar masses and wrong inclinations are
 # what makes such fits worse in practice; with these known the error of a fit that knows nothing of other galaxies is {num}`contest-perfect-nfw:.1%±` within 12 to 18 kpc.
 #
 # ### 2. Robustness to the hydrodynamical simulation
@@ -126,7 +126,7 @@ print(f"Conclusions from: {settings.label}.")
 # :claims: other-simulation
 # ```
 #
-# {doc}`18_robustness` changes one thing at a time, with the same {num}`rob-test` test galaxies in all universes. Where the observation differs, the error of the network is {num}`rob-network-mean-observation:.2f±` times that of one trained there; where haloes differ at given stars, {num}`rob-network-mean-stars-and-haloes:.2f±` times.
+# {doc}`19_robustness` changes one thing at a time, with the same {num}`rob-test` test galaxies in all universes. Where the observation differs, the error of the network is {num}`rob-network-mean-observation:.2f±` times that of one trained there; where haloes differ at given stars, {num}`rob-network-mean-stars-and-haloes:.2f±` times.
 # Of {num}`rob-large` pairs of universes with a large error the network's own alarm is silent in {num}`rob-silent`.
 # Two **real** simulations differ in just this: a formula of the stellar mass that was fitted to TNG100 is biased by {num}`rob-real-bias-m200-tng-eagle:+.2f±` in the logarithm of the halo mass when it is applied to EAGLE, while within the stellar half-mass radius its bias is {num}`rob-real-bias-rhalf-tng-eagle:+.2f±`.
 #
@@ -134,7 +134,7 @@ print(f"Conclusions from: {settings.label}.")
 #
 # | What the paper says | What was done | On | Verdict |
 # |---|---|---|---|
-# | to be applied to real galaxies | a network on HI maps applied to the WHISP cube of NGC 2903, matched to the training data ({doc}`17_real_cubes`) | one galaxy | none: its dark matter is not known |
+# | to be applied to real galaxies | a network on HI maps applied to the WHISP cube of NGC 2903, matched to the training data ({doc}`18_real_cubes`) | one galaxy | none: its dark matter is not known |
 #
 # Of the views that the network was trained on, {num}`real-beyond:.1f` lie further from their mean than this galaxy. Its dark mass near 5 kpc is {num}`real-ratio-5:.2f` times that of a mass model of its rotation curve, near 20 kpc {num}`real-ratio-20:.2f` times. The network was trained on the universe of this copy; where the two disagree, nothing here says which is wrong.
 # Where a cube could not be obtained, a simulated galaxy stands in its place, and the chapter says so.
@@ -164,7 +164,7 @@ print(f"Conclusions from: {settings.label}.")
 # dmlib run --universe api --sample 100
 # ```
 #
-# **2. Two real simulations, with images.** {doc}`18_robustness` stops where particles are needed. TNG50-1 and TNG100-1 share their code and differ in resolution, the original Illustris also in its physics; all three have the same format.
+# **2. Two real simulations, with images.** {doc}`19_robustness` stops where particles are needed. TNG50-1 and TNG100-1 share their code and differ in resolution, the original Illustris also in its physics; all three have the same format.
 #
 # ```bash
 # DMLIB_SIMULATION=TNG50-1 dmlib fetch --plan --universe api
@@ -172,11 +172,11 @@ print(f"Conclusions from: {settings.label}.")
 #   dmlib fetch --plan --universe api
 # ```
 #
-# **3. A universe of your own.** Which difference does a network survive? Add a version of the physics to `PHYSICS` in `mocktng/galaxies.py` and a line to `VARIATIONS` in `dmlib/evaluation/universes.py`, and the matrix of {doc}`18_robustness` has one more row and column.
+# **3. A universe of your own.** Which difference does a network survive? Add a version of the physics to `PHYSICS` in `mocktng/galaxies.py` and a line to `VARIATIONS` in `dmlib/evaluation/universes.py`, and the matrix of {doc}`19_robustness` has one more row and column.
 #
 # ```bash
 # mocktng write my_universe --galaxies 40 --physics cored
-# dmlib run --profile smoke --only 18_robustness
+# dmlib run --profile smoke --only 19_robustness
 # ```
 #
 # :::{admonition} Exercise
