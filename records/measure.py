@@ -12,13 +12,16 @@ hand::
     python records/measure.py contraction PATH
     python records/measure.py skirt PATH
     python records/measure.py other-simulation PATH
+    python records/measure.py ngc2903 PATH
+    python records/measure.py sparc PATH
 
 PATH is the ``output`` folder of a tree with rows of the real TNG100-1 group catalogue, or the published SKIRT image
 ``broadband_6.fits``. For the records of the whole box it is the folder ``tng100_real`` of the mirror (see
 ``data_manifest.yaml`` and `tng100_rows`), or, except for the selection, the ``output`` folder of the whole TNG100-1.
 For the contraction it is ``TangoSIDM_L025N376_CDM_haloes.hdf5``, for the other simulation the folder that holds
 ``tng100_real`` and ``eagle``. For SKIRT's own runs (`skirt_runs`; the executable is on PATH or named in DMLIB_SKIRT) it
-is the ``output`` folder of the embedded universe of profile quick.
+is the ``output`` folder of the embedded universe of profile quick. For NGC 2903 and SPARC it is the folder of the
+mirror that has ``hi_cubes`` and ``sparc``.
 Chapters read a record with `dmlib.load.record`.
 """
 
@@ -51,6 +54,16 @@ from dmlib.observe.images.bands import BANDS as SDSS
 from dmlib.observe.images.colours import catalogue_magnitudes, quiescent
 from dmlib.observe.images.published import BANDS, read_broadband
 from dmlib.published_script_bugs import selection_readings
+from dmlib.rotation.fit import fit
+from dmlib.rotation.importance import Importance
+from dmlib.rotation.massmodel import outer_slope
+from dmlib.rotation.own_galaxy import analyse
+from dmlib.rotation.own_galaxy_files import verdict
+from dmlib.rotation.own_stars import stars_from_table
+from dmlib.rotation.priors import sparc_priors
+from dmlib.rotation.realcube import open_galaxy
+from dmlib.rotation.sparc import from_sparc, read_rotmod, read_table1, sample_of
+from dmlib.rotation.sparc_analysis import acceleration_scale, accelerations, tully_fisher
 from dmlib.sample import select
 from dmlib.settings import PROFILES, Settings
 from dmlib.units import PART_TYPE
@@ -59,6 +72,9 @@ from mocktng import relations, structure, tng100
 from mocktng.units import G
 
 _TNG = "Nelson et al. 2019, Computational Astrophysics and Cosmology 6, 2 (the IllustrisTNG data release)"
+
+#: The cube of NGC 2903 in the mirror.
+NGC2903_CUBE = "hi_cubes/NGC2903_WSRT_WHISP_pyFAT.fits"
 
 #: Fingerprint of the rows on which the committed record of the selection was measured, and what they are.
 _SUBSET_IDENTITY = "c5a2bef31c3ee6542a23edadc444eedb795e69b2ff63903939708306813a4b78"
@@ -239,6 +255,53 @@ def _sample(galaxies: dict[str, np.ndarray], columns: tuple[str, ...], target: s
     return x, np.log(galaxies[target][chosen]), galaxies["group"][chosen]
 
 
+def measure_ngc2903(mirror: Path) -> dict:
+    """Rotation curve and haloes of NGC 2903 from its WHISP cube, beside SPARC's curve."""
+    cube, sparc = (mirror / name for name in (NGC2903_CUBE, "sparc/Rotmod_LTG/NGC2903_rotmod.dat"))
+    galaxy = open_galaxy(cube, 6.6, name="NGC 2903", stars=stars_from_table(sparc, 6.6))
+    found, table = analyse(galaxy), read_rotmod(sparc)
+    curve, published = found.curve, table["radius"].value
+    beyond = curve.good & (curve.radius > 2 * curve.beam) & (curve.radius <= published[-1])
+    off = curve.v_rot[beyond] / np.interp(curve.radius[beyond], published, table["v_obs"].value) - 1
+    rings = {"radius_kpc": curve.radius, "v_rot_kms": curve.v_rot, "v_err_kms": curve.v_err}
+    return {
+        "verdict": verdict(found),
+        "sparc": {"rings": int(beyond.sum()), "median": float(np.median(off)), "worst": float(np.abs(off).max())},
+        "curve": {name: np.round(values[curve.good], 2).tolist() for name, values in rings.items()},
+    }
+
+
+def measure_sparc(mirror: Path) -> dict:
+    """NGC 6503's outer slope and halo, and the relations of all SPARC galaxies."""
+    folder, table1 = mirror / "sparc" / "Rotmod_LTG", read_table1(mirror / "sparc" / "SPARC_Lelli2016c.mrt")
+    model = from_sparc(folder, table1, "NGC6503")
+    slope, error, visible, n = outer_slope(model, 3 * model.r_disk)
+    ratio, ratio_error = (values[-1] for values in model.discrepancy())
+    nfw = fit(model, "nfw", sparc_priors(table1[table1["galaxy"] == "NGC6503"][0]), sampling=Importance())
+    survey = sample_of(folder, table1)
+    relations = {
+        "acceleration": acceleration_scale(accelerations(survey), seed=1),
+        "tully_fisher": tully_fisher(survey, seed=1),
+    }
+    return {
+        "ngc6503": {
+            "slope": slope,
+            "slope_err": error,
+            "slope_visible": visible,
+            "radii": n,
+            "last_radius_kpc": float(model.radius[-1]),
+            "last_speed_kms": float(model.v_obs[-1]),
+            "discrepancy": float(ratio),
+            "discrepancy_err": float(ratio_error),
+            "nfw_log10_m200_msun": nfw.interval("log_m200").tolist(),
+            "nfw_log10_c": nfw.interval("log_c").tolist(),
+        },
+        "relations": {
+            name: {"values": one.values, "errors": one.errors, "galaxies": one.n} for name, one in relations.items()
+        },
+    }
+
+
 def rows_of(table: Table) -> list[dict]:
     """Rows of a table of measured numbers, to four digits after the point."""
     columns = [
@@ -319,6 +382,30 @@ def record_of(what: str, path: Path, subhalo_id: int, skirt_source: str = "unkno
             **shared,
             "measured": measure_contraction(path),
         }
+    if what == "ngc2903":
+        return {
+            "id": "ngc2903",
+            "statement": "Rotation curve and haloes of NGC 2903 from its WHISP cube, beside SPARC's curve",
+            "simulation": "none: an observation",
+            "source": "WHISP cube of NGC 2903 as distributed with pyFAT; stars and the curve to compare with of SPARC",
+            "citation": "van der Hulst et al. 2001; Lelli et al. 2016, AJ 152, 157",
+            "sha256": sha256(path / NGC2903_CUBE),
+            "command": "python records/measure.py ngc2903 PATH",
+            **shared,
+            "measured": measure_ngc2903(path),
+        }
+    if what == "sparc":
+        return {
+            "id": "sparc",
+            "statement": "Outer slope and halo of NGC 6503, and the relations of the galaxies of SPARC",
+            "simulation": "none: observations",
+            "source": "SPARC: mass models (Rotmod_LTG) and Table 1",
+            "citation": "Lelli et al. 2016, AJ 152, 157",
+            "sha256": sha256(path / "sparc" / "SPARC_Lelli2016c.mrt"),
+            "command": "python records/measure.py sparc PATH",
+            **shared,
+            "measured": measure_sparc(path),
+        }
     if what == "other-simulation":
         named = [path / "tng100_real" / tng100_rows.CENTRALS, *(path / "eagle" / name for name in eagle_rows.FILES)]
         return {
@@ -377,6 +464,8 @@ CHOICES = (
     "contraction",
     "skirt",
     "other-simulation",
+    "ngc2903",
+    "sparc",
     *(f"box-{name.replace('_', '-')}" for name in _BOX),
 )
 
