@@ -2,6 +2,9 @@
 PROFILE   ?= quick
 UNIVERSE  ?= embedded
 BASE_PATH ?=
+# For UNIVERSE=files or api; by default what the folder above BASE_PATH is called, else TNG100-1, and snapshot 99.
+SIMULATION ?=
+SNAPSHOT  ?=
 PYTHON    ?= python3
 # Processes for the tests, each of which takes whole files: what a file makes once is made once. `make test JOBS=8` on a larger machine.
 JOBS      ?= 2
@@ -9,7 +12,8 @@ JOBS      ?= 2
 VENV := .venv
 BIN  := $(VENV)/bin
 READY := $(VENV)/.installed
-RUN  := $(BIN)/dmlib run --universe $(UNIVERSE) --profile $(PROFILE) $(if $(BASE_PATH),--base-path "$(BASE_PATH)")
+OF := --universe $(UNIVERSE) --profile $(PROFILE) $(if $(BASE_PATH),--base-path "$(BASE_PATH)") \
+	$(if $(SIMULATION),--simulation $(SIMULATION)) $(if $(SNAPSHOT),--snapshot $(SNAPSHOT))
 
 .DEFAULT_GOAL := help
 .PHONY: help book status check test bench lab lock picture clean
@@ -25,11 +29,11 @@ $(READY): requirements.lock pyproject.toml mocktng/pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e ./mocktng -e .
 	@touch $@
 
-book: $(READY) ## Run every chapter and build the book (PROFILE=smoke|quick|paper UNIVERSE=embedded|files|api)
-	$(RUN)
+book: $(READY) ## Run every chapter and build the book (PROFILE=smoke|quick|paper UNIVERSE=embedded|files|api BASE_PATH=... SIMULATION=...)
+	$(BIN)/dmlib run $(OF)
 
 status: $(READY) ## What `make book` would run, and why
-	$(BIN)/dmlib status --universe $(UNIVERSE) --profile $(PROFILE) $(if $(BASE_PATH),--base-path "$(BASE_PATH)")
+	$(BIN)/dmlib status $(OF)
 
 check: $(READY) ## Style, types, layers and the fast tests, within a minute and a half
 	$(BIN)/ruff check .

@@ -244,7 +244,8 @@ def load_galaxy(
     UniverseError
         When the tree lacks a field or a file.
     GalaxyError
-        When the dark matter is read and the subhalo has none: it is no galaxy in a halo.
+        When positions, velocities or masses are not finite; when the dark matter is read and the subhalo has none: it
+        is no galaxy in a halo.
     """
     row = universe.subhalos(
         ("SubhaloPos", "SubhaloVel", "SubhaloGrNr", "SubhaloHalfmassRadType"), np.array([subhalo_id])
@@ -265,6 +266,12 @@ def load_galaxy(
             mass=arrays["Masses"].astype(float),
             extra={key: arrays[key] for key in further},
         )
+        for key in ("Coordinates", "Velocities", "Masses"):
+            bad = int(np.count_nonzero(~np.isfinite(arrays[key]))) if key in arrays else 0
+            if bad:
+                whose = f"subhalo {subhalo_id}" if scope == "subhalo" else f"group {group_id} of subhalo {subhalo_id}"
+                what = f"{'star' if name == 'stars' else name} field {key}"
+                raise GalaxyError(f"{whose}: {what} holds {bad} values that are not finite; the file is damaged")
         if name == "stars":
             # Wind-phase gas has a formation time of zero or less.
             real = arrays["GFM_StellarFormationTime"] > 0

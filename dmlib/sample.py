@@ -117,7 +117,9 @@ def select(universe: Universe, criteria: Criteria | None = None) -> tuple[QTable
         When the catalogue lacks a field or a chunk.
     """
     criteria = criteria or Criteria()
-    subhalos = universe.subhalos(SUBHALO_FIELDS)
+    # Illustris has no SubhaloFlag; it is read where it is a criterion.
+    needed = [field for field in SUBHALO_FIELDS if criteria.cosmological or field != "SubhaloFlag"]
+    subhalos = universe.subhalos(needed)
     groups = universe.groups(GROUP_FIELDS)
     central = is_true_central(subhalos, groups)
     m_star = subhalos["SubhaloMassType"][:, _STARS]

@@ -13,7 +13,20 @@ from pathlib import Path
 from typing import Any
 
 #: Names of simulations that are recognised in the path of a tree, such as ``TNG50-1/output``.
-_RUN = re.compile(r"(TNG(50|100|300)-[123]|Illustris-[123])(-Dark)?")
+_RUN = re.compile(r"(TNG(50|100|300)-[1234]|Illustris-[123])(-Dark)?")
+
+#: Internal names of the runs, box in Mpc/h and particles along its side, by which files and folders may call them.
+_INTERNAL = {
+    f"L{box}n{n}{kind}{dark}": f"{name}-{i}{'-Dark' if dark else ''}"
+    for box, kind, name, sides in (
+        (35, "TNG", "TNG50", (2160, 1080, 540, 270)),
+        (75, "TNG", "TNG100", (1820, 910, 455)),
+        (205, "TNG", "TNG300", (2500, 1250, 625)),
+        (75, "FP", "Illustris", (1820, 910, 455)),
+    )
+    for i, n in enumerate(sides, 1)
+    for dark in ("", "_DM")
+}
 
 
 @dataclass(frozen=True)
@@ -66,9 +79,14 @@ def simulation_label(simulation: str, snapshot: int) -> str:
     return f"{simulation}, snapshot {snapshot}"
 
 
+def release_name(name: str) -> str:
+    """Name under which a run was released: ``TNG100-1`` for its internal name ``L75n1820TNG``."""
+    return _INTERNAL.get(name, name)
+
+
 def simulation_of_path(base_path: str) -> str | None:
     """Name of the simulation whose ``output`` folder this is, from the folder above it; None if it is unknown."""
-    name = Path(base_path).expanduser().absolute().parent.name if base_path else ""
+    name = release_name(Path(base_path).expanduser().absolute().parent.name if base_path else "")
     return name if _RUN.fullmatch(name) else None
 
 

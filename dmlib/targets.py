@@ -19,11 +19,11 @@ from astropy.table import QTable
 from . import __version__
 from .bootstrap import Bootstrap, Estimate
 from .code import fingerprint
-from .errors import DmlibError, GalaxyError, UniverseError
+from .errors import DmlibError, GalaxyError
 from .files import atomic_path
 from .galaxy import COMPONENTS, Galaxy, load_galaxy
 from .particles import enclosed_mass
-from .progress import bar
+from .progress import bar, tell_set_aside
 from .sample import read_sample
 from .settings import RADII_KPC, Settings
 from .universe import Header, Universe, open_universe
@@ -209,8 +209,6 @@ def _profiles(galaxy: Galaxy, centre: np.ndarray, box: float) -> np.ndarray:
     rows = {}
     for name in (*COMPONENTS, "wind"):
         part = getattr(galaxy, name)
-        if not np.all(np.isfinite(part.position)):
-            raise GalaxyError(f"{galaxy.name} has {name} positions that are no numbers: read its files again.")
         rows[name] = enclosed_mass(part.position, part.mass, centre=offset, box=box if offset.any() else None)
     rows["gas"] = rows["gas"] + rows.pop("wind")
     return np.stack([rows[name] for name in COMPONENTS])
@@ -235,8 +233,8 @@ def _measure(universe: Universe, sample: QTable) -> dict[str, np.ndarray]:
                 own = load_galaxy(universe, subhalo_id, scope="subhalo", velocities=False)
                 host = host or load_galaxy(universe, subhalo_id, scope="group", velocities=False)
                 profiles[subhalo_id] = np.stack([_profiles(host, own.centre, box), _profiles(own, own.centre, box)])
-            except (GalaxyError, UniverseError) as error:
-                # A damaged snapshot file costs the galaxies in it; where it is all of them, `build` says so.
+            except GalaxyError as error:
+                # A file that cannot be read is no property of a galaxy, and stops everything (UniverseError).
                 set_aside[subhalo_id] = str(error)
     shape = (-1, len(SCOPES), len(COMPONENTS), len(RADII_KPC))
     return {
@@ -253,7 +251,7 @@ def build(settings: Settings) -> None:
     Raises
     ------
     UniverseError
-        When the catalogue cannot be read.
+        When the catalogue or particles cannot be read. What was measured is kept, and the next call continues.
     TargetsError
         When no galaxy of the sample has a profile; with the reason of the first.
     """
@@ -276,6 +274,7 @@ def build(settings: Settings) -> None:
             progress.update(len(block["ids"]) + len(block["aside"]))
             found.update(zip(block["ids"].tolist(), block["profiles"], strict=True))
             set_aside.update(zip(block["aside"].tolist(), block["reasons"].tolist(), strict=True))
+    tell_set_aside("target profiles", set_aside, len(sample))
     if not found:
         reason = next(iter(set_aside.values()), "the sample is empty")
         raise TargetsError(f"no galaxy of {settings.sample_path} has a profile ({reason})")

@@ -104,7 +104,7 @@ settings = Settings(
 # The side of the box is 75000 such units. How long is that, and how heavy is a particle?
 
 # %%
-box, n_side = RUNS["TNG100-1"]
+box, n_side = RUNS["TNG100-1"].box, RUNS["TNG100-1"].n_side
 box_mpc, box_illustris = box / 1000 / 0.6774, box / 1000 / 0.704
 m_dm = dm_particle_mass(
     omega_m=0.3089, omega_b=0.0486, h=0.6774, box=box, n_side=n_side

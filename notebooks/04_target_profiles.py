@@ -256,7 +256,7 @@ record(
 # where enough particles have had time to relax {cite}`Power2003`.
 
 # %%
-box, n_side = RUNS["TNG100-1"]
+box, n_side = RUNS["TNG100-1"].box, RUNS["TNG100-1"].n_side
 m_dm_tng = dm_particle_mass(
     omega_m=0.3089, omega_b=0.0486, h=0.6774, box=box, n_side=n_side
 )

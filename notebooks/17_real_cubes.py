@@ -436,8 +436,8 @@ print(f"against SPARC: {sparc['median']:+.1%}, worst {sparc['worst']:.1%}")
 #
 # ## What's next
 #
-# A later chapter examines what happens when the training universe and the test universe differ, where the truth is known. The status of the paper's claims is on
-# {doc}`a page of its own </claims>`.
+# {doc}`18_robustness` examines what happens when the training universe and the test universe differ, where the truth is known. The status of the paper's claims is in
+# {doc}`19_conclusions`.
 #
 # ## References
 #

@@ -10,14 +10,18 @@ hand::
     python records/measure.py box-at-fixed-mass PATH
     python records/measure.py box-integrated PATH
     python records/measure.py contraction PATH
+    python records/measure.py skirt PATH
+    python records/measure.py other-simulation PATH
     python records/measure.py ngc2903 PATH
     python records/measure.py sparc PATH
 
 PATH is the ``output`` folder of a tree with rows of the real TNG100-1 group catalogue, or the published SKIRT image
 ``broadband_6.fits``. For the records of the whole box it is the folder ``tng100_real`` of the mirror (see
 ``data_manifest.yaml`` and `tng100_rows`), or, except for the selection, the ``output`` folder of the whole TNG100-1.
-For the contraction it is ``TangoSIDM_L025N376_CDM_haloes.hdf5``, for NGC 2903 and SPARC the folder of the mirror
-that has ``hi_cubes`` and ``sparc``.
+For the contraction it is ``TangoSIDM_L025N376_CDM_haloes.hdf5``, for the other simulation the folder that holds
+``tng100_real`` and ``eagle``. For SKIRT's own runs (`skirt_runs`; the executable is on PATH or named in DMLIB_SKIRT) it
+is the ``output`` folder of the embedded universe of profile quick. For NGC 2903 and SPARC it is the folder of the
+mirror that has ``hi_cubes`` and ``sparc``.
 Chapters read a record with `dmlib.load.record`.
 """
 
@@ -36,12 +40,14 @@ from astropy.table import QTable, Table, vstack
 
 # Its folder is not on the path when a test runs this file.
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+import eagle_rows
+import skirt_runs
 import tng100_rows
 
 from dmlib import __version__
 from dmlib.errors import DmlibError
 from dmlib.evaluation.catalogue import MASS_BINS, at_fixed_mass, catalogue_table, kinds
-from dmlib.evaluation.integrated import CURVES, learning_curve, regressions
+from dmlib.evaluation.integrated import CURVES, Sample, across, learning_curve, regressions
 from dmlib.files import sha256, write_text
 from dmlib.observe.grid import SkyGrid
 from dmlib.observe.images.bands import BANDS as SDSS
@@ -61,7 +67,7 @@ from dmlib.rotation.sparc_analysis import acceleration_scale, accelerations, tul
 from dmlib.sample import select
 from dmlib.settings import PROFILES, Settings
 from dmlib.units import PART_TYPE
-from dmlib.universe import Universe, open_universe
+from dmlib.universe import FilesUniverse, Universe, open_universe
 from mocktng import relations, structure, tng100
 from mocktng.units import G
 
@@ -198,6 +204,57 @@ def measure_contraction(path: Path) -> dict:
     return {"rows": rows_of(Table(columns))}
 
 
+#: Range of stellar mass in which all stars of a galaxy, which TNG lists, lie within 30 kpc, where EAGLE counts them.
+_COMMON_MASS = (1e10, 1e11)
+
+#: Inputs that both simulations have: name -> columns.
+_COMMON_INPUTS = {"M*": ("m_star",), "M*, r_half": ("m_star", "r_half")}
+
+
+def measure_other_simulation(folder: Path) -> dict:
+    """Formulas of integrated properties, fitted to TNG100 and applied to EAGLE, and the other way round.
+
+    Parameters
+    ----------
+    folder : Path
+        That holds ``tng100_real`` and ``eagle``.
+
+    Returns
+    -------
+    dict
+        ``rows`` of `dmlib.evaluation.integrated.across` with ``target`` and ``inputs``; ``m200_over_bound``: median and
+        standard deviation of log10 of M200c over the bound dark matter of the centrals of TNG100 that have both, the
+        first of which turns the bound dark matter of the others into M200c.
+    """
+    centrals = tng100_rows.read(folder / "tng100_real", tng100_rows.CENTRALS)
+    bound, m200 = (np.ma.filled(np.ma.asarray(centrals[name], float), np.nan) for name in ("Mdm", "M200c"))
+    ratio = np.log10(m200 / bound)
+    median, spread, both = float(np.nanmedian(ratio)), float(np.nanstd(ratio)), int(np.isfinite(ratio).sum())
+    tng = {
+        "m_star": np.asarray(centrals["Mstar"], float),
+        "r_half": np.asarray(centrals["rh_kpc"], float),
+        "m_dm_rhalf": np.asarray(centrals["Mdm_rh"], float),
+        "v_max": np.asarray(centrals["Vmax"], float),
+        "m200": bound * 10.0**median,
+        "group": np.asarray(centrals["GrNr"]),
+    }
+    eagle, swift = (read(folder / "eagle") for read in (eagle_rows.centrals, eagle_rows.haloes))
+    others = {"m200": ("EAGLE", eagle), "m_dm_rhalf": ("SWIFT-EAGLE", swift), "v_max": ("SWIFT-EAGLE", swift)}
+    rows = []
+    for target, (name, other) in others.items():
+        for inputs, columns in _COMMON_INPUTS.items():
+            found = across({"TNG100": _sample(tng, columns, target), name: _sample(other, columns, target)})
+            rows += [{"target": target, "inputs": inputs, **row} for row in rows_of(found)]
+    return {"m200_over_bound": {"median": round(median, 4), "scatter": round(spread, 4), "n": both}, "rows": rows}
+
+
+def _sample(galaxies: dict[str, np.ndarray], columns: tuple[str, ...], target: str) -> Sample:
+    low, high = _COMMON_MASS
+    chosen = (galaxies["m_star"] >= low) & (galaxies["m_star"] < high) & (galaxies[target] > 0)
+    x = np.stack([np.log10(galaxies[name][chosen]) for name in columns], axis=1)
+    return x, np.log(galaxies[target][chosen]), galaxies["group"][chosen]
+
+
 def measure_ngc2903(mirror: Path) -> dict:
     """Rotation curve and haloes of NGC 2903 from its WHISP cube, beside SPARC's curve."""
     cube, sparc = (mirror / name for name in (NGC2903_CUBE, "sparc/Rotmod_LTG/NGC2903_rotmod.dat"))
@@ -294,7 +351,7 @@ def open_tree(path: Path) -> Universe:
     return open_universe(Settings(universe="files", base_path=str(path)))
 
 
-def record_of(what: str, path: Path, subhalo_id: int) -> dict:
+def record_of(what: str, path: Path, subhalo_id: int, skirt_source: str = "unknown source") -> dict:
     """Measure one record, with its source, citation and the command that repeats it."""
     shared = {"date": datetime.date.today().isoformat(), "dmlib": __version__}
     if what.startswith("box-"):
@@ -349,7 +406,20 @@ def record_of(what: str, path: Path, subhalo_id: int) -> dict:
             **shared,
             "measured": measure_sparc(path),
         }
-    universe = open_tree(path)
+    if what == "other-simulation":
+        named = [path / "tng100_real" / tng100_rows.CENTRALS, *(path / "eagle" / name for name in eagle_rows.FILES)]
+        return {
+            "id": "other_simulation",
+            "statement": "Formulas of integrated properties of galaxies, fitted to one simulation, applied to another",
+            "simulation": "TNG100-1, EAGLE Ref-L0100N1504 and SWIFT-EAGLE (25 Mpc)",
+            "source": f"{tng100_rows.SOURCE}; {eagle_rows.SOURCE}",
+            "citation": f"{_TNG}; {tng100_rows.CITATION}; {eagle_rows.CITATION}",
+            "command": "python records/measure.py other-simulation PATH",
+            **shared,
+            "measured": measure_other_simulation(path),
+            "sha256": {each.name: sha256(each) for each in named},
+        }
+    universe = open_tree(path) if what != "skirt" else FilesUniverse(path, simulation="embedded")
     header = universe.header
     shared |= {
         "simulation": header.simulation,
@@ -358,6 +428,16 @@ def record_of(what: str, path: Path, subhalo_id: int) -> dict:
         "universe_identity": header.identity,
         "command": f"python records/measure.py {what} PATH",
     }
+    if what == "skirt":
+        return {
+            "id": "skirt_own_runs",
+            "statement": "Galaxies of the embedded universe through SKIRT 9 itself, and by the column model of dust",
+            "source": f"{len(skirt_runs.RANKS)} centrals of {header.simulation}, not TNG, with self-contained tables; "
+            f"SKIRT built from {skirt_source}",
+            **shared,
+            "citation": "Camps & Baes 2020, Astronomy and Computing 31, 100381 (SKIRT 9); Draine et al. 2003 (dust)",
+            "measured": skirt_runs.measure_skirt(universe),
+        }
     if what == "colours":
         return {
             "id": "colours_tng100_subset",
@@ -382,6 +462,8 @@ CHOICES = (
     "colours",
     "image",
     "contraction",
+    "skirt",
+    "other-simulation",
     "ngc2903",
     "sparc",
     *(f"box-{name.replace('_', '-')}" for name in _BOX),
@@ -394,10 +476,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("what", choices=CHOICES, help="which record")
     parser.add_argument("path", type=Path, help="an output folder with a group catalogue, or a published image")
     parser.add_argument("--subhalo-id", type=int, default=6, help="subhalo of the image")
+    parser.add_argument("--skirt-source", default="unknown source", help="what SKIRT was built from")
     parser.add_argument("--out", type=Path, help="file to write; default records/<id>.json")
     given = parser.parse_args(arguments)
     try:
-        record = record_of(given.what, given.path, given.subhalo_id)
+        record = record_of(given.what, given.path, given.subhalo_id, given.skirt_source)
     except DmlibError as error:
         print(error, file=sys.stderr)
         return 1

@@ -2,7 +2,8 @@
 
 It reads a parameter file and the files that the file names, draws photon packets from the stars, and writes log and
 frames in SKIRT's form. It knows stars of ``FileSSPSEDFamily``, bands from files and instruments at a given distance; a
-medium is read and then ignored, as if all dust were transparent. The formulas are those of SKIRT's source
+medium is read and then ignored, as if all dust were transparent. A parameter file that SKIRT refuses
+(tests/skirt_schema.py) is refused. The formulas are those of SKIRT's source
 (``StoredTable.hpp``, ``FileSSPSEDFamily.cpp``, ``ImportedSource.cpp``, ``CubicSplineSmoothingKernel.cpp``,
 ``FrameInstrument.cpp``, ``FluxRecorder.cpp``, ``Band.cpp``, ``FITSInOut.cpp``), written anew and without dmlib, so that
 a misunderstanding on our side shows.
@@ -21,6 +22,8 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
+
+import skirt_schema
 
 C = 2.99792458e8
 PC = 3.08567758e16
@@ -185,6 +188,8 @@ def write_frame(path, cube, wavelengths, side):
 
 
 def simulate(ski, folder, out):
+    for problem in skirt_schema.problems(ski):
+        raise FatalError(problem)
     simulation = ElementTree.parse(ski).getroot()[0]
     system = simulation.find("sourceSystem")[0]
     microns = {"micron": 1e-6}
@@ -236,8 +241,14 @@ def main(arguments):
             if mode != "silent":
                 simulate(ski, folder, out)
         except FatalError as error:
-            log.write(f"25/11/2026 12:00:00.000 * *** Error: {error}\n")
-            log.write("25/11/2026 12:00:00.000 * *** Error: On line 1 in file fake_skirt.py\n")
+            for line in (
+                error,
+                "On line 1 in file fake_skirt.py",
+                "In function simulate",
+                "Call stack:",
+                "3: main + 7",
+            ):
+                log.write(f"25/11/2026 12:00:00.000 * *** Error: {line}\n")
             return 1
         log.write("25/11/2026 12:00:00.000 - Finished simulation.\n")
     return 0

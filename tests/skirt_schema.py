@@ -5,7 +5,9 @@ class, the base class and the properties are the arguments of the macros ``ITEM_
 ``PROPERTY_*`` of the header that is named. The rules are those of ``SMILE/serialize/XmlHierarchyCreator.cpp``: an
 item's attributes are known properties of simple type; a property that holds items is an element whose attribute
 ``type`` is the base class, and which holds items that inherit from it; what has neither default nor is optional must be
-there. Conditions between properties (``ATTRIBUTE_RELEVANT_IF``) are not followed.
+there. Conditions between properties (``ATTRIBUTE_RELEVANT_IF``, ``ATTRIBUTE_REQUIRED_IF``) are followed in SKIRT's own
+order: what an attribute says is known from there on, children are read next, and only then are defaults set, so that a
+condition on a default that was not written out fails for the children. A default item is made of defaults throughout.
 
 Where versions of SKIRT 9 differ (2019 to 2026), a property is here only if it has the same name in all that were read.
 SKIRT 10, in development, is not meant: there a tree grid holds its own levels and a list of policies. That a run
@@ -46,13 +48,23 @@ class Property:
     limits : tuple of float
         Least and largest value.
     needed : bool
-        Neither optional nor with a default.
+        Without a default.
+    relevant, required : str
+        When it is relevant, and when it must be there, in terms of the names known so far.
+    default : str
+        For an item, the class that is made when it is missing; else the value. Only where something depends on it.
+    insert : str
+        Names that become known when it is set, ``condition:name,name;...``.
     """
 
     kind: str
     of: str | tuple[str, ...] = ""
     limits: tuple[float, float] = (float("-inf"), float("inf"))
     needed: bool = False
+    relevant: str = ""
+    required: str = ""
+    default: str = ""
+    insert: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,18 +87,34 @@ ITEMS = {
     "Simulation": Item(
         "Simulation.hpp",
         "SimulationItem",
-        {"random": Property("item", "Random"), "units": Property("item", "Units")},
+        {
+            "userLevel": Property(
+                "enum",
+                ("Basic", "Regular", "Expert"),
+                default="Regular",
+                insert="userLevelBasic:Level1;userLevelRegular:Level1,Level2;userLevelExpert:Level1,Level2,Level3",
+            ),
+            "random": Property("item", "Random"),
+            "units": Property("item", "Units"),
+        },
         False,
     ),
     "MonteCarloSimulation": Item(
         "MonteCarloSimulation.hpp",
         "Simulation",
         {
-            "simulationMode": Property("enum", ("OligoNoMedium", "OligoExtinctionOnly", "NoMedium", "ExtinctionOnly")),
+            "simulationMode": Property(
+                "enum",
+                ("OligoNoMedium", "OligoExtinctionOnly", "NoMedium", "ExtinctionOnly"),
+                default="ExtinctionOnly",
+                insert="simulationModeOligoNoMedium:Oligochromatic,NoMedium;"
+                "simulationModeOligoExtinctionOnly:Oligochromatic,ExtinctionOnly;"
+                "simulationModeNoMedium:Panchromatic,NoMedium;simulationModeExtinctionOnly:Panchromatic,ExtinctionOnly",
+            ),
             "cosmology": Property("item", "Cosmology"),
             "numPackets": Property("double", "", (0, 1e19)),
             "sourceSystem": Property("item", "SourceSystem"),
-            "mediumSystem": Property("item", "MediumSystem"),
+            "mediumSystem": Property("item", "MediumSystem", required="!NoMedium", default="MediumSystem"),
             "instrumentSystem": Property("item", "InstrumentSystem"),
             "probeSystem": Property("item", "ProbeSystem"),
         },
@@ -213,14 +241,30 @@ ITEMS = {
     "InstrumentSystem": Item(
         "InstrumentSystem.hpp",
         "SimulationItem",
-        {"instruments": Property("list", "Instrument")},
+        {
+            "defaultWavelengthGrid": Property(
+                "item",
+                "WavelengthGrid",
+                relevant="Panchromatic",
+                required="!Level2",
+                default="LogWavelengthGrid",
+                insert="defaultWavelengthGrid:DefaultInstrumentWavelengthGrid",
+            ),
+            "instruments": Property("list", "Instrument"),
+        },
     ),
     "Instrument": Item(
         "Instrument.hpp",
         "SimulationItem",
         {
             "instrumentName": Property("string", needed=True),
-            "wavelengthGrid": Property("item", "WavelengthGrid"),
+            "wavelengthGrid": Property(
+                "item",
+                "WavelengthGrid",
+                needed=True,
+                relevant="Panchromatic",
+                required="!DefaultInstrumentWavelengthGrid",
+            ),
             "recordComponents": Property("bool"),
         },
         False,
@@ -249,6 +293,11 @@ ITEMS = {
         },
     ),
     "WavelengthGrid": Item("WavelengthGrid.hpp", "SimulationItem", concrete=False),
+    "LogWavelengthGrid": Item(
+        "LogWavelengthGrid.hpp",
+        "WavelengthGrid",
+        {f"{end}Wavelength": Property("double", "wavelength", needed=True) for end in ("min", "max")},
+    ),
     "BandWavelengthGrid": Item("BandWavelengthGrid.hpp", "WavelengthGrid", concrete=False),
     "ConfigurableBandWavelengthGrid": Item(
         "ConfigurableBandWavelengthGrid.hpp", "BandWavelengthGrid", {"bands": Property("list", "Band")}
@@ -312,10 +361,63 @@ def problems(path: Path) -> list[str]:
     root = ElementTree.parse(path).getroot()
     if root.tag != "skirt-simulation-hierarchy" or root.get("type") != "MonteCarloSimulation" or len(root) != 1:
         return [f"the root is <{root.tag} type={root.get('type')}> with {len(root)} items"]
-    return [*_holds(root, "MonteCarloSimulation", 1, path.parent)]
+    return [*_holds(root, "MonteCarloSimulation", 1, path.parent, Names(set()))]
 
 
-def _holds(element: ElementTree.Element, base: str, most: int, folder: Path):
+class Names:
+    """SKIRT's name manager: what is known so far; a small first letter stands for names of one item only.
+
+    Parameters
+    ----------
+    known : set of str
+        Shared by all items.
+    """
+
+    def __init__(self, known: set[str]):
+        self.known, self.local = known, set()
+
+    def add(self, *names: str) -> None:
+        """Make names known."""
+        for name in names:
+            (self.known if name[0].isupper() else self.local).add(name)
+
+    def holds(self, condition: str) -> bool:
+        """Whether a condition of names, ``!``, ``&`` and ``|`` holds; an empty one does."""
+        words = re.sub(r"\w+", lambda word: str(word[0] in self.known | self.local), condition)
+        return not condition or eval(words.replace("!", " not ").replace("&", " and ").replace("|", " or "))
+
+    def set(self, name: str, wanted: Property, value: str) -> None:
+        """What becomes known when a property gets a value."""
+        if wanted.kind == "enum":
+            self.add(name + value)
+        elif wanted.kind == "item" or value == "true":
+            self.add(name, *(ancestors(value) if wanted.kind == "item" else ()))
+        for part in filter(None, wanted.insert.split(";")):
+            condition, _, names = part.rpartition(":")
+            if self.holds(condition):
+                self.add(*names.split(","))
+                return
+
+    def must(self, wanted: Property) -> bool:
+        """Whether a property that is not given is relevant and required."""
+        return self.holds(wanted.relevant) and self.holds(wanted.required)
+
+
+def _defaults(name: str, names: Names, given: frozenset[str] = frozenset()):
+    """Set what is not given to its default; complains about what has none."""
+    for key, wanted in properties(name).items():
+        if key in given or not names.must(wanted):
+            continue
+        if wanted.needed:
+            yield f"Value for required property '{key}' in item of type '{name}' is not specified"
+        elif wanted.kind == "item" and wanted.default:
+            names.set(key, wanted, wanted.default)
+            yield from _defaults(wanted.default, Names(names.known))
+        elif wanted.default:
+            names.set(key, wanted, wanted.default)
+
+
+def _holds(element: ElementTree.Element, base: str, most: int, folder: Path, names: Names):
     if element.get("type") != base:
         yield f"<{element.tag}> has type '{element.get('type')}', not '{base}'"
     if len(element) > most or (most == 1 and not len(element)):
@@ -324,25 +426,28 @@ def _holds(element: ElementTree.Element, base: str, most: int, folder: Path):
         if item.tag not in ITEMS or not ITEMS[item.tag].concrete or base not in ancestors(item.tag):
             yield f"<{item.tag}> is no {base}"
         else:
-            yield from _item(item, folder)
+            names.add(*ancestors(item.tag))
+            yield from _item(item, folder, Names(names.known))
 
 
-def _item(item: ElementTree.Element, folder: Path):
+def _item(item: ElementTree.Element, folder: Path, names: Names):
     known = properties(item.tag)
     for name, text in item.attrib.items():
         if name not in known:
             yield f"{item.tag} has no property '{name}'"
         elif wrong := _value(known[name], text):
             yield f"{item.tag}.{name}: {wrong}"
+        else:
+            names.set(name, known[name], text)
     for child in item:
         found = known.get(child.tag)
         if found is None or found.kind not in ("item", "list"):
             yield f"{item.tag} has no property '{child.tag}' that holds items"
         else:
-            yield from _holds(child, str(found.of), 1 if found.kind == "item" else 1000, folder)
-    for name, wanted in known.items():
-        if wanted.needed and name not in item.attrib:
-            yield f"{item.tag} lacks '{name}'"
+            yield from _holds(child, str(found.of), 1 if found.kind == "item" else 1000, folder, names)
+            if found.kind == "item" and len(child):
+                names.set(child.tag, found, child[0].tag)
+    yield from _defaults(item.tag, names, frozenset([*item.attrib, *(child.tag for child in item)]))
     if "filename" in item.attrib:
         yield from _file(item, folder / item.attrib["filename"])
     if item.tag == "BroadBand" and item.get("bandName") not in BROAD_BANDS:

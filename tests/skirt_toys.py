@@ -14,11 +14,20 @@ from dmlib.embedded import photometry
 from dmlib.galaxy import Component, Galaxy
 from dmlib.observe.grid import SkyGrid
 from dmlib.observe.images.dust import age
+from dmlib.observe.skirt.settings import SkirtSettings
 from dmlib.observe.skirt.tables import photometry_of
 from dmlib.observe.views import View, lines_of_sight
 
 GRID = SkyGrid(32.0, 16)
 STAND_IN = Path(__file__).with_name("fake_skirt.py")
+
+#: Every kind of parameter file.
+VARIANTS = [
+    SkirtSettings(library=library, dust=dust, medium=medium, frame=frame)
+    for library, frame in (("resources", "observer"), ("resources", "rest"), ("self-contained", "rest"))
+    for dust in (True, False)
+    for medium in ("voronoi", "particles")
+]
 
 
 def scale_factor(age_gyr):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import runpy
 
+import numpy as np
 import pytest
 from astropy.table import Table
 
 from dmlib import load
 from dmlib.errors import DmlibError
 from dmlib.evaluation.integrated import error_of, regressions
+from dmlib.observe.skirt.comparison import numbers_of_runs, unpack
 from dmlib.published_script_bugs import selection_readings
 from dmlib.universe.files import FilesUniverse
 
@@ -41,6 +43,21 @@ def test_numbers_of_the_selection():
     counts = load.record("selection_tng100_subset")["measured"]["funnels"]["all"]
     assert [counts["paper"][k] for k in ("mass", "sfr", "central", "flag")] == [101, 56, 55, 55]
     assert [counts["true"][k] for k in ("central", "flag")] == [27, 27]
+
+
+def test_skirts_own_runs():
+    """Without dust SKIRT's flux is the particle light's within 1 per cent; the numbers of the chapter are its means."""
+    measured = load.record("skirt_own_runs")["measured"]
+    ratios = np.array([one["flux_ratio"] for one in measured["galaxies"]])
+    assert ratios.shape == (3, 3, 5) and np.abs(ratios - 1).max() < 0.01
+    rows = {name: row["value"] for name, row in numbers_of_runs(measured, "g").items()}
+    assert rows["flux"] == pytest.approx(100 * np.abs(ratios - 1).max())
+    by_hand = np.mean([one["dimming"]["skirt"][2][1] for one in measured["galaxies"]])
+    assert rows["skirt-edge"] == pytest.approx(by_hand)
+    # Face-on and edge-on, without and with dust: dust takes light edge-on.
+    pictures = unpack(measured["picture"])
+    assert pictures.shape == (2, 2, 60, 60, 5)
+    assert pictures[1, 1, ..., 1].sum() < pictures[1, 0, ..., 1].sum()
 
 
 def test_image_of_the_real_file(shared_data, measure):
@@ -118,6 +135,23 @@ def test_contraction_describes_the_haloes_of_a_hydrodynamical_run(shared_data, m
     assert again == kept
     inner = [row for row in kept if 3 <= row["radius"] <= 10]
     assert all(abs(row["contracted"]) < abs(row["uncontracted"]) for row in inner)
+
+
+def test_another_simulation_gives_the_same_again(shared_data, measure, tmp_path):
+    if not (shared_data / "eagle" / measure["eagle_rows"].CENTRALS).is_file():
+        pytest.skip("the rows of EAGLE are not here")
+    out = tmp_path / "other.json"
+    assert measure["main"](["other-simulation", str(shared_data), "--out", str(out)]) == 0
+    again, kept = json.loads(out.read_text()), load.record("other_simulation")
+    assert again["sha256"] == kept["sha256"]
+    for row, old in zip(again["measured"]["rows"], kept["measured"]["rows"], strict=True):
+        assert [row["n"], row["relative"], row["bias"]] == pytest.approx(
+            [old["n"], old["relative"], old["bias"]], abs=1e-3
+        )
+    # What the text says: the haloes of EAGLE are heavier at given stars, the dark matter inside is nearly the same.
+    found = {(r["target"], r["inputs"], r["train"], r["test"]): r for r in kept["measured"]["rows"]}
+    assert found["m200", "M*", "TNG100", "EAGLE"]["bias"] < -0.3
+    assert abs(found["m_dm_rhalf", "M*, r_half", "TNG100", "SWIFT-EAGLE"]["bias"]) < 0.1
 
 
 def test_an_unreadable_source_is_one_sentence(measure, tmp_path, capsys):

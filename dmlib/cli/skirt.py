@@ -37,7 +37,12 @@ def export_galaxy(
         Literal["random", "face-on", "edge-on", "box"], typer.Option("--views", help="Lines of sight.")
     ] = "random",
     n_views: Annotated[int, typer.Option("--n-views", min=1, help="How many lines of sight.")] = 3,
-    packets: Annotated[float, typer.Option("--packets", help="Photon packets.")] = 5e6,
+    packets: Annotated[
+        float | None, typer.Option("--packets", help="Photon packets; else as many as --signal-to-noise needs.")
+    ] = None,
+    signal_to_noise: Annotated[
+        float, typer.Option("--signal-to-noise", help="Of the brightest pixels, in a band without dust.")
+    ] = 20.0,
     whole_group: Annotated[
         bool,
         typer.Option("--group/--subhalo", help="All stars and gas of the FoF group, or those bound to the subhalo."),
@@ -60,7 +65,9 @@ def export_galaxy(
     # A mesh restores the cells of TNG; those of the embedded universe were never one.
     medium: Literal["particles", "voronoi"] = "particles" if settings.is_embedded else "voronoi"
     try:
-        recipe = SkirtSettings(library=library, dust=dust, packets=packets, medium=medium)
+        recipe = SkirtSettings(
+            library=library, dust=dust, packets=packets, signal_to_noise=signal_to_noise, medium=medium
+        )
     except ValidationError as error:
         raise DmlibError("; ".join(f"{e['loc'][0]}: {e['msg']}" for e in error.errors())) from None
     scope: Literal["group", "subhalo"] = "group" if whole_group else "subhalo"
@@ -76,7 +83,10 @@ def export_galaxy(
     seen = lines_of_sight(subhalo_id, galaxy.spin_axis(), n_views, seed=settings.seed, mode=views)
     written = export(galaxy, seen, SkyGrid.of(settings), recipe, out)
     stars, young, gas = written.rows.values()
-    typer.echo(f"{stars} stars, {young} star-forming regions, {gas} gas cells, {len(seen)} lines of sight")
+    typer.echo(
+        f"{stars} stars, {young} star-forming regions, {gas} gas cells, {len(seen)} lines of sight, "
+        f"{written.settings.packets:.2g} photon packets"
+    )
     if written.budget is not None:
         ratios = ", ".join(f"{band} {ratio:.3f}" for band, ratio in zip(UGRIZ, written.budget, strict=True))
         typer.echo(f"light of the spectra over particle light: {ratios}")

@@ -25,12 +25,12 @@ from astropy.table import QTable
 
 from .. import __version__
 from ..code import fingerprint
-from ..errors import DmlibError, GalaxyError, UniverseError
+from ..errors import DmlibError, GalaxyError
 from ..files import atomic_path
 from ..observe.grid import SkyGrid
 from ..observe.images import ImageSource
 from ..observe.moments import MOMENTS
-from ..progress import bar
+from ..progress import bar, tell_set_aside
 from ..sample import read_sample
 from ..settings import RADII_KPC, Settings
 from ..targets import Targets, read_targets
@@ -102,7 +102,7 @@ def build(
     Raises
     ------
     UniverseError
-        When the catalogue cannot be read. (A galaxy whose particles cannot be read is set aside.)
+        When the catalogue or particles cannot be read. What was observed is kept, and the next call continues.
     DatasetError
         When no galaxy could be observed.
     DmlibError
@@ -120,7 +120,7 @@ def build(
     ids = [int(i) for i in targets.subhalo_id if i not in targets.set_aside]
     # The key says which galaxies are in which block.
     todo = [(f"{start:06d}", ids[start : start + block_size]) for start in range(0, len(ids), block_size)]
-    left = [block for block in todo if (content := blocks.read(block[0])) is None or content["unread"]]
+    left = [block for block in todo if blocks.read(block[0]) is None]
     with bar(total=len(ids), label="data set", unit="galaxy") as progress:
         progress.update(len(ids) - sum(len(block[1]) for block in left))
         if left:
@@ -149,14 +149,12 @@ def _observe_block(observer: Observer, blocks: Blocks, block: Block) -> int:
     observer = replace(observer, universe=copy.copy(observer.universe))
     found: dict[int, dict[str, np.ndarray]] = {}
     set_aside: dict[int, str] = {}
-    unread = False
     for subhalo_id in subhalo_ids:
         try:
             found[subhalo_id] = observer.views(subhalo_id)
-        except (GalaxyError, UniverseError) as error:
+        except GalaxyError as error:
+            # A file that cannot be read is no property of a galaxy, and stops everything (UniverseError).
             set_aside[subhalo_id] = str(error)
-            # What could not be read is tried again on resuming.
-            unread |= isinstance(error, UniverseError)
         except Exception as error:
             error.add_note(f"while observing subhalo {subhalo_id}")
             raise
@@ -165,7 +163,6 @@ def _observe_block(observer: Observer, blocks: Blocks, block: Block) -> int:
         ids=np.array(list(found), dtype=np.int64),
         aside=np.array(list(set_aside), dtype=np.int64),
         reasons=np.array(list(set_aside.values()), dtype=str),
-        unread=unread,
         **{f"array_{key}": np.stack([one[key] for one in found.values()]) for key in next(iter(found.values()), {})},
     )
     return len(subhalo_ids)
@@ -217,6 +214,7 @@ def _assemble(
             reasons = (reason for stage, reason in set_aside.values() if stage == "observation")
             why = next(reasons, "none has a target")
             raise DatasetError(f"no galaxy of the sample could be observed ({why}); the data set is not written.")
+        tell_set_aside("data set", {i: reason for i, (_, reason) in set_aside.items()}, len(sample))
         for name, (unit, meaning) in {**OBSERVED, **CATALOGUE}.items():
             handle[name].attrs.update(unit=unit, description=meaning)
         handle["split"].attrs.update(SPLITS)

@@ -40,7 +40,9 @@ def composite(image: np.ndarray, stretch: float = _STRETCH) -> np.ndarray:
     with np.errstate(invalid="ignore"):
         flux = np.sign(image) * 10.0 ** (-0.4 * (surface_magnitude(np.abs(image)) - 22.5))
     red, green, blue = (weight * flux[..., band] for weight, band in zip(_WEIGHTS, (3, 2, 1), strict=True))
-    return make_lupton_rgb(red, green, blue, minimum=0.0, stretch=stretch, Q=_SOFTENING)
+    # Nor has a pixel that no photon reached a hue; it is drawn black.
+    with np.errstate(invalid="ignore"):
+        return make_lupton_rgb(red, green, blue, minimum=0.0, stretch=stretch, Q=_SOFTENING)
 
 
 def five_bands(image: np.ndarray, sky: SkyGrid) -> Figure:

@@ -235,6 +235,10 @@ class Downloader:
             raise Transient("its answer is not JSON") from error
         except requests.RequestException as error:
             reason, passing = _reason(error)
+            node = urlsplit(str(getattr(error.request, "url", None) or url)).netloc
+            if node != urlsplit(url).netloc:
+                # The server has answered; it may name another node the next time.
+                raise Transient(f"{node}, to which it redirected: {reason}") from error
             if passing:
                 raise Transient(reason) from error
             raise FetchError(f"{label}: {urlsplit(url).netloc} cannot be reached ({reason}).") from error
@@ -242,6 +246,12 @@ class Downloader:
     def _check_reply(self, reply: requests.Response, label: str, with_key: bool) -> None:
         host, status = urlsplit(reply.url).netloc, reply.status_code
         page = "a login, an error or a proxy page"
+        is_page = reply.headers.get("Content-Type", "").startswith("text/html")
+        asked = urlsplit((reply.history[0] if reply.history else reply).url).netloc
+        if host != asked and status >= 400:
+            # A data node, perhaps with a redirect that has expired: the server that was asked may name another. It did
+            # not get the key, so its refusal says nothing about the key.
+            raise Transient(f"{host}, to which it redirected, answered HTTP {status}")
         if status in TRANSIENT:
             try:  # a number of seconds, or a date
                 wait = Retry().parse_retry_after(reply.headers.get("Retry-After", ""))
@@ -251,11 +261,16 @@ class Downloader:
         if status in (400, 404, 410):
             why = "does not understand the request" if status == 400 else "has no such file"
             raise Missing(f"{label}: {host} {why} (HTTP {status}); see its source page in data_manifest.yaml.")
+        if status in (401, 403) and with_key and is_page:
+            raise FetchError(
+                f"{label}: {host} refused the request with a web page (HTTP {status}): a proxy or a firewall on the "
+                "way, or else TNG_API_KEY is wrong."
+            )
         if status in (401, 403) and with_key:
             raise FetchError(f"{label}: {host} refused the TNG key (HTTP {status}); check TNG_API_KEY.")
         if status not in (200, 206, 416):
             raise FetchError(f"{label}: {host} answered HTTP {status} {reply.reason or ''}".rstrip() + ".")
-        if reply.headers.get("Content-Type", "").startswith("text/html"):
+        if is_page:
             if self.retry_content:
                 raise Transient(f"it sent a web page instead of the data: {page}")
             raise FetchError(
@@ -296,26 +311,15 @@ class Downloader:
 
 
 class _Session(requests.Session):
-    """A session that sends the TNG key on to other hosts of the same site only.
+    """A session that sends the TNG key to no other host, by the rule of requests for ``Authorization``.
 
-    requests drops ``Authorization`` when a redirect leads to another host; it would send ``api-key`` anywhere, and
-    from an encrypted connection to an open one.
+    requests would send ``api-key`` anywhere, and from an encrypted connection to an open one.
     """
 
     def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
         super().rebuild_auth(prepared_request, response)
-        before, after = str(response.request.url), str(prepared_request.url)
-        if _site(after) != _site(before) or (before.startswith("https:") and not after.startswith("https:")):
+        if self.should_strip_auth(str(response.request.url), str(prepared_request.url)):
             prepared_request.headers.pop("api-key", None)
-
-
-def _site(url: str) -> str:
-    """The part of a host name that one owner has: ``data.tng-project.org`` -> ``tng-project.org``."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if host == "localhost" or host.replace(".", "").isdigit():
-        return parts.netloc
-    return ".".join(host.split(".")[-2:])
 
 
 #: Failed requests: type, a pattern in the message, what a user reads, and whether the failure may pass by itself.

@@ -200,7 +200,7 @@ def notebook_step(settings: Settings, path: Path, parameters: dict[str, Any]) ->
         texts=(path,),
         parameters=_parameters(settings, ("selection", "radii", *vars(settings.sizes)))
         | {name: values[name] for name in values if name != "base_path"},
-        data=_universe_state(settings, loaded) | _manifest_data(root, path),
+        data=_universe_state(settings, loaded) | _manifest_data(root, path) | _programs(imported),
         lock=path.stem,
     )
 
@@ -357,6 +357,13 @@ def _loads(text: str) -> tuple[list[str], list[str]]:
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "load.record" and node.args:
             records.add(ast.literal_eval(node.args[0]))
     return [name for name in PRODUCTS if name in products], sorted(records)
+
+
+def _programs(imported: Iterable[str]) -> dict[str, str]:
+    """State of the programs that a notebook may run and that no package brings."""
+    if any(name.startswith("dmlib.observe.skirt.") for name in imported):
+        return {"the skirt executable": call("dmlib.observe.skirt.source:skirt_state")}
+    return {}
 
 
 def _manifest_data(root: Path, path: Path) -> dict[str, str]:

@@ -8,14 +8,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from astropy import units as u
 from astropy.table import QTable
 
 from ..errors import UniverseError
 from ..sources import simulation_label
-from ..units import PART_TYPE, CodeUnits
+from ..units import PART_TYPE, CodeUnits, wrap
 from .release import VECTOR_LENGTH, check_run, particle_factor, physical_column
 
 Scope = Literal["group", "subhalo"]
+
+#: Particles that a half-mass radius needs to identify a subhalo.
+HALF_MASS_PARTICLES = 100
 
 #: Tables of the group catalogue, as the TNG files name them.
 Kind = Literal["Group", "Subhalo"]
@@ -97,10 +101,13 @@ class Universe:
     header : Header
     place : str
         Folder or address of the simulation, for errors.
+    stores_dm_masses : bool
+        Whether masses of dark-matter particles are stored with the particles, and not in the header's MassTable.
     """
 
     header: Header
     place: str
+    stores_dm_masses: bool = False
 
     @property
     def name(self) -> str:
@@ -155,7 +162,7 @@ class Universe:
             Subhalo id for ``scope="subhalo"``, group id for ``scope="group"``.
         part_type : {"gas", "dm", "stars", "bh"}
         fields : sequence of str
-            TNG field names. ``Masses`` of dark matter comes from the header's MassTable.
+            TNG field names. ``Masses`` of dark matter comes from the header's MassTable, unless that has none.
         scope : {"subhalo", "group"}
             The particles bound to one subhalo, or the whole FoF group (other subhaloes and fuzz included).
 
@@ -176,7 +183,8 @@ class Universe:
             raise ValueError(f"part_type must be one of {', '.join(PART_TYPE)}, not {part_type!r}")
         kind: Kind = "Subhalo" if scope == "subhalo" else "Group"
         self._check_rows(kind, scope, np.array([object_id]))
-        stored = [field for field in fields if not (field == "Masses" and part_type == "dm")]
+        by_table = part_type == "dm" and not self.stores_dm_masses
+        stored = [field for field in fields if not (field == "Masses" and by_table)]
         count, arrays = self._particles(kind, int(object_id), part_type, stored)
         result = {}
         for field in fields:
@@ -212,8 +220,41 @@ class Universe:
         columns = self._columns(kind, list(fields), None if ids is None else rows)
         table = QTable({id_name: rows})
         for field in fields:
-            table[field] = physical_column(field, columns[field], self.header.units)
+            column = physical_column(field, columns[field], self.header.units)
+            # Magnitudes are not: NaN stands for no stars.
+            bad = ~np.isfinite(column) if getattr(column, "unit", u.mag) != u.mag else np.zeros(len(rows), dtype=bool)
+            if bad.any():
+                which = rows[bad.reshape(len(rows), -1).any(axis=1)]
+                raise UniverseError(
+                    f"the catalogue of {self.place} has values of {field} that are not finite, in {len(which)} rows "
+                    f"(the first is {kind.lower()} {which[0]}): it is damaged, copy or download it again."
+                )
+            table[field] = column
         return table
+
+    def _check_half_mass(self, subhalo_id: int, positions: np.ndarray, where: str) -> None:
+        """Compare the half-mass radius of a subhalo's dark matter with the catalogue's.
+
+        Parameters
+        ----------
+        subhalo_id : int
+        positions : ndarray, shape (n, 3)
+            As stored [ckpc/h].
+        where : str
+            Files that they are from, for the error.
+        """
+        if len(positions) < HALF_MASS_PARTICLES:
+            return
+        row = self._columns("Subhalo", ["SubhaloPos", "SubhaloHalfmassRadType"], np.array([subhalo_id]))
+        expected = float(row["SubhaloHalfmassRadType"][0, PART_TYPE["dm"]])
+        offset = wrap(positions - row["SubhaloPos"][0].astype(float), self.header.units.box)
+        found = float(np.median(np.linalg.norm(offset, axis=1)))
+        if not 0.8 * expected < found < 1.25 * expected:
+            raise UniverseError(
+                f"{where} do not belong to the catalogue of {self.place}: half of the dark matter of subhalo "
+                f"{subhalo_id} would lie within {found:.3g} ckpc/h, not {expected:.3g}; take all files from the same "
+                "snapshot of the same run."
+            )
 
     def _n_rows(self, kind: Kind) -> int:
         return self.header.n_subhalos if kind == "Subhalo" else self.header.n_groups

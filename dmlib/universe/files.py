@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import h5py
 import illustris_python as il
 import numpy as np
 
 from ..errors import UniverseError
 from ..settings import Settings
 from ..units import PART_TYPE
-from .base import Kind, Universe, make_header
-from .release import FULL_ONLY, FULL_SNAPSHOTS, suggestion
+from .base import HALF_MASS_PARTICLES, Kind, Universe, make_header
+from .belonging import SHARED_ATTRIBUTES, SNAPSHOT_ATTRIBUTES, compare_headers, trouble_of_offsets
+from .hdf5 import open_hdf5
+from .release import FULL_ONLY, FULL_SNAPSHOTS, refuse_subbox, suggestion
 
 #: Chunks and fields that go into the fingerprint: enough to distinguish two catalogues, few enough to be read quickly.
 _FINGERPRINT_CHUNKS = 16
@@ -27,9 +27,13 @@ _FINGERPRINT_FIELDS = (
     *("Subhalo/SubhaloHalfmassRadType", "Subhalo/SubhaloSFR"),
 )
 
+#: Subhaloes among which, and number of those of which, the particles are compared with the catalogue at first; groups
+#: of which the offsets are.
+_MANY_ROWS, _FEW, _MANY_GROUPS = 2000, 3, 200
+
 #: Attributes that the header of a catalogue file must have.
 _CATALOGUE_ATTRIBUTES = (
-    *("Time", "Redshift", "HubbleParam", "BoxSize", "Omega0", "OmegaLambda"),
+    *SHARED_ATTRIBUTES,
     *("NumFiles", "Ngroups_Total", "Nsubgroups_Total"),
 )
 
@@ -54,6 +58,7 @@ def find_output(base_path: str | Path, snapshot: int) -> Path:
     """
     # Not resolve(): the postprocessing folder lies beside `output` as the user sees it, symbolic links included.
     base = Path(os.path.abspath(Path(base_path).expanduser()))
+    refuse_subbox(base.name, str(base))
     wanted = f"groups_{snapshot:03d}"
     if (base / wanted).is_dir():
         return base
@@ -69,37 +74,6 @@ def find_output(base_path: str | Path, snapshot: int) -> Path:
     if others:
         mend = f"it has {', '.join(others[:5])}, choose one of those snapshots or copy the missing folder"
     raise UniverseError(f"{base} has no folder {wanted} for snapshot {snapshot}: {mend}.")
-
-
-@contextmanager
-def open_hdf5(path: Path) -> Iterator[h5py.File]:
-    """Open an HDF5 file for reading.
-
-    Yields
-    ------
-    h5py.File
-
-    Raises
-    ------
-    UniverseError
-        When the file is missing or cannot be read, also inside the block; names the file.
-    """
-    if not path.is_file():
-        raise UniverseError(f"{path} is missing: copy or download that file again.")
-    opened = False
-    try:
-        with h5py.File(path, "r") as handle:
-            opened = True
-            yield handle
-    except (OSError, RuntimeError, KeyError) as error:
-        # h5py raises any of the three for damaged content, depending on where the damage lies.
-        size = path.stat().st_size
-        why = f"is damaged ({size} bytes; {error})" if opened else f"cannot be opened as HDF5 ({size} bytes)"
-        if "truncated" in str(error):
-            why = f"is truncated ({size} bytes)"
-        if isinstance(error, PermissionError):
-            raise UniverseError(f"{path} cannot be read: ask its owner for permission.") from error
-        raise UniverseError(f"{path} {why}: copy or download that file again.") from error
 
 
 class FilesUniverse(Universe):
@@ -129,7 +103,7 @@ class FilesUniverse(Universe):
         self.base_path = find_output(base_path, snapshot)
         self.place = str(self.base_path)
         self.snapshot = snapshot
-        self._offsets_checked = False
+        self._belongs = False
         self._subsets: dict[tuple[int, Kind], dict] = {}
         self._particle_names: dict[int, tuple[Path, frozenset[str]]] = {}
         raw = self._read_attributes(self._catalogue_chunk(0), _CATALOGUE_ATTRIBUTES)
@@ -143,7 +117,12 @@ class FilesUniverse(Universe):
             raise UniverseError(f"{missing[0]} is missing: {mend} or download it again.")
         attributes = {name: value for name, value in raw.items() if name != "MassTable"}
         if self.has_particles:
-            attributes["MassTable"] = self._read_attributes(snapshot_chunk, ("MassTable",))["MassTable"]
+            own = self._read_attributes(snapshot_chunk, (*SNAPSHOT_ATTRIBUTES, *SHARED_ATTRIBUTES))
+            compare_headers(snapshot_chunk, own, chunks[0], raw)
+            attributes["MassTable"] = own["MassTable"]
+            if not own["MassTable"][PART_TYPE["dm"]] > 0:
+                attributes["MassTable"] = self._masses_of_particles(own["MassTable"])
+                self.stores_dm_masses = True
         self.header = make_header(attributes, chunks[0], simulation, snapshot, identity=self._fingerprint(raw))
 
     # -- catalogue -----------------------------------------------------------------------------------------------
@@ -160,7 +139,7 @@ class FilesUniverse(Universe):
             here = slice(first[i], first[i + 1]) if rows is None else np.flatnonzero(chunk == i)
             with open_hdf5(self._catalogue_chunk(i)) as handle:
                 known = handle[kind].keys() if kind in handle else ()
-                _require_fields(handle.filename, kind, fields, known, "copy or download the catalogue with that field")
+                _require_fields(handle.filename, kind, fields, known, _catalogue_mend(fields, known))
                 for field in fields:
                     values = handle[kind][field][()]
                     column = columns.setdefault(field, np.empty((len(wanted), *values.shape[1:]), values.dtype))
@@ -202,25 +181,63 @@ class FilesUniverse(Universe):
         path, known = self._particle_fields(number)
         mend = "download the snapshot with that field"
         if FULL_ONLY & set(fields) - known and not FULL_ONLY & known:
-            mend = f"it is a mini snapshot, use a full one ({', '.join(map(str, FULL_SNAPSHOTS[-5:]))}, ...)"
+            mend = f"it is a mini snapshot, use a full one ({', '.join(map(str, [*FULL_SNAPSHOTS][-5:]))}, ...)"
         _require_fields(path, f"PartType{number}", fields, known, mend)
-        try:
-            arrays = il.snapshot.loadSubset(str(self.base_path), self.snapshot, number, fields, subset=subset, sq=False)
-        except (OSError, RuntimeError, KeyError) as error:
-            for i in range(self.n_snapshot_chunks):
-                with open_hdf5(self._snapshot_chunk(i)):
-                    pass  # the first that does not open raises
-            raise UniverseError(f"{self._snapshot_chunk(0).parent} cannot be read ({error}): copy it again.") from error
+        arrays = self._load(number, fields, subset)
+        if kind == "Subhalo" and part_type == "dm" and "Coordinates" in fields:
+            self._check_half_mass(object_id, arrays["Coordinates"], f"{path.parent}, {self._offsets_path}")
         return count, arrays
+
+    def _load(self, number: int, fields: list[str], subset: dict) -> dict[str, np.ndarray]:
+        """Particles by illustris_python; tried twice, for it opens the files without patience."""
+        for last in (False, True):
+            try:
+                return il.snapshot.loadSubset(
+                    str(self.base_path), self.snapshot, number, fields, subset=subset, sq=False
+                )
+            except Exception as error:
+                # Of any kind where the files do not fit together: illustris_python raises bare ones.
+                for i in range(self.n_snapshot_chunks):
+                    with open_hdf5(self._snapshot_chunk(i)):
+                        pass  # the first that does not open raises
+                if last:
+                    folder = self._snapshot_chunk(0).parent
+                    raise UniverseError(
+                        f"{folder} cannot be read ({type(error).__name__}: {error}): a file is damaged, or not of the "
+                        f"snapshot of {self._offsets_path.name}; copy both again."
+                    ) from error
+        raise AssertionError("not reached")
+
+    def _masses_of_particles(self, table: np.ndarray) -> np.ndarray:
+        """MassTable with the mass of the first dark-matter particle, where the table has none and particles have."""
+        number = PART_TYPE["dm"]
+        path, known = self._particle_fields(number)
+        mend = "MassTable has no mass of them either; take the whole snapshot of this run"
+        _require_fields(path, f"PartType{number}", ["Masses"], known, mend)
+        filled = np.array(table, dtype=float)
+        with open_hdf5(path) as handle:
+            filled[number] = handle[f"PartType{number}/Masses"][0]
+        if not filled[number] > 0:
+            raise UniverseError(f"{path} has dark-matter particles of mass {filled[number]:g}: copy that file again.")
+        return filled
 
     def _subset(self, kind: Kind, object_id: int) -> dict:
         """Where an object's particles lie, as illustris_python wants it; the last one is kept for its other types."""
         key = (object_id, kind)
         if key not in self._subsets:
-            self._check_offsets()
-            found = il.snapshot.getSnapOffsets(str(self.base_path), self.snapshot, object_id, kind)
-            self._subsets = {key: found}
+            self._check_belonging()
+            self._subsets = {key: self._offsets_of(kind, object_id)}
         return self._subsets[key]
+
+    def _offsets_of(self, kind: Kind, object_id: int) -> dict:
+        if "fof_subhalo" not in self._catalogue_chunk(0).name:
+            return il.snapshot.getSnapOffsets(str(self.base_path), self.snapshot, object_id, kind)
+        # As illustris_python does, but with the catalogue's own count of rows per chunk, because the first chunks of
+        # TNG100-1 are empty, and with errors that name the file.
+        with open_hdf5(self._offsets_path) as handle:
+            first, where = handle["FileOffsets/SnapByType"][()].T, handle[f"{kind}/SnapByType"][object_id]
+        length = self._columns(kind, [f"{kind}LenType"], np.array([object_id]))[f"{kind}LenType"][0]
+        return {"snapOffsets": first, "offsetType": where, "lenType": length}
 
     @cached_property
     def n_snapshot_chunks(self) -> int:
@@ -243,30 +260,53 @@ class FilesUniverse(Universe):
             )
         return self._particle_names[number]
 
-    def _check_offsets(self) -> None:
-        """Check that the particle offsets exist, are signed, and belong to this catalogue."""
-        if self._offsets_checked or "fof_subhalo" not in self._catalogue_chunk(0).name:
+    def _check_belonging(self) -> None:
+        """Check, before the first particle is read, that snapshot, offsets and catalogue belong together.
+
+        Raises
+        ------
+        UniverseError
+            When the offsets are missing or unsigned, the counts of particles differ, or the particles of one of some
+            subhaloes lie elsewhere than the catalogue says.
+        """
+        if self._belongs or "fof_subhalo" not in self._catalogue_chunk(0).name:
             return  # old layout: the offsets are inside the catalogue
-        path = Path(il.groupcat.offsetPath(str(self.base_path), self.snapshot))
-        with open_hdf5(path) as handle:
-            for name in ("FileOffsets/Group", "FileOffsets/Subhalo", "FileOffsets/SnapByType", "Subhalo/SnapByType"):
-                if name not in handle:
-                    raise UniverseError(f"{path} has no dataset {name}: download the offsets file again.")
-                if handle[name].dtype.kind == "u":
-                    # Differences of unsigned numbers wrap round, and the reader would pick the wrong chunk.
-                    raise UniverseError(f"{path} stores {name} unsigned: write it as 64-bit signed integers.")
-            rows = handle["Subhalo/SnapByType"].shape[0]
-        if rows != self.header.n_subhalos:
+        self._check_offsets()
+        self._belongs = True
+        try:
+            few = np.arange(min(self.header.n_subhalos, _MANY_ROWS))
+            n_dm = self._columns("Subhalo", ["SubhaloLenType"], few)["SubhaloLenType"][:, PART_TYPE["dm"]]
+            fit = few[(n_dm >= HALF_MASS_PARTICLES) & (n_dm < 100_000)]
+            for subhalo_id in fit[np.unique(np.linspace(0, len(fit) - 1, _FEW).astype(int))] if len(fit) else ():
+                self._particles("Subhalo", int(subhalo_id), "dm", ["Coordinates"])
+        except UniverseError:
+            self._belongs = False
+            raise
+
+    def _check_offsets(self) -> None:
+        """Compare the offsets with the counts of the catalogue and of the snapshot."""
+        files = self._snapshot_chunk(0), self._snapshot_chunk(self.n_snapshot_chunks - 1)
+        headers = [self._read_attributes(path, SNAPSHOT_ATTRIBUTES) for path in files]
+        rows = {"Group": self.header.n_groups, "Subhalo": self.header.n_subhalos}
+        groups = np.unique(np.linspace(0, max(rows["Group"] - 2, 0), _MANY_GROUPS).astype(int))
+        # Each with the one after it.
+        groups = np.unique(np.concatenate([groups, groups + 1]))[: rows["Group"]]
+        length = self._columns("Group", ["GroupLenType"], groups)["GroupLenType"].astype(np.int64)
+        complaint = trouble_of_offsets(self._offsets_path, rows, groups, length, headers)
+        if complaint:
+            places = f"{files[0].parent}, {self._offsets_path} and {self._catalogue_chunk(0).parent}"
             raise UniverseError(
-                f"{path} has offsets of {rows} subhaloes, the catalogue has {self.header.n_subhalos}: take both from "
-                "the same snapshot of the same run."
+                f"{places} do not belong together ({complaint}): take all three from the same snapshot of the same run."
             )
-        self._offsets_checked = True
 
     # -- files ---------------------------------------------------------------------------------------------------
 
     def _catalogue_chunk(self, i: int) -> Path:
         return Path(il.groupcat.gcPath(str(self.base_path), self.snapshot, i))
+
+    @property
+    def _offsets_path(self) -> Path:
+        return Path(il.groupcat.offsetPath(str(self.base_path), self.snapshot))
 
     def _snapshot_chunk(self, i: int) -> Path:
         path = Path(il.snapshot.snapPath(str(self.base_path), self.snapshot, i))
@@ -300,6 +340,12 @@ class FilesUniverse(Universe):
                     if dataset in handle:
                         digest.update(np.ascontiguousarray(handle[dataset][()]).tobytes())
         return digest.hexdigest()
+
+
+def _catalogue_mend(fields: Sequence[str], known: Collection[str]) -> str:
+    if "SubhaloFlag" in set(fields) - set(known):
+        return "Illustris and runs of dark matter have none; select with -p cosmological=false there"
+    return "copy or download the catalogue with that field"
 
 
 def _require_fields(path: str | Path, group: str, fields: Sequence[str], known: Collection[str], mend: str) -> None:

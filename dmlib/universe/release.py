@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -16,17 +17,39 @@ import numpy as np
 from astropy import units as u
 
 from ..errors import UniverseError
+from ..sources import release_name
 from ..units import CodeUnits
 
-#: (box [ckpc/h], particles along a side) of the TNG runs (Nelson et al. 2019, table 1).
-RUNS = {
-    **{f"TNG50-{i}": (35000.0, n) for i, n in enumerate((2160, 1080, 540, 270), 1)},
-    **{f"TNG100-{i}": (75000.0, n) for i, n in enumerate((1820, 910, 455), 1)},
-    **{f"TNG300-{i}": (205000.0, n) for i, n in enumerate((2500, 1250, 625), 1)},
+
+@dataclass(frozen=True)
+class Run:
+    """What identifies a run: side of the box [ckpc/h], particles along it, cosmology, number of its last snapshot."""
+
+    box: float
+    n_side: int
+    h: float = 0.6774
+    omega_m: float = 0.3089
+    omega_b: float = 0.0486
+    last: int = 99
+
+
+#: The runs of TNG (Nelson et al. 2019, table 1) and of Illustris (Nelson et al. 2015, table 1), baryons included.
+_RUNS = {
+    **{f"TNG50-{i}": Run(35000.0, n) for i, n in enumerate((2160, 1080, 540, 270), 1)},
+    **{f"TNG100-{i}": Run(75000.0, n) for i, n in enumerate((1820, 910, 455), 1)},
+    **{f"TNG300-{i}": Run(205000.0, n) for i, n in enumerate((2500, 1250, 625), 1)},
+    **{f"Illustris-{i}": Run(75000.0, n, 0.704, 0.2726, 0.0456, 135) for i, n in enumerate((1820, 910, 455), 1)},
 }
 
-#: Snapshots of the TNG runs that are stored in full; the others ("mini") lack the fields in `FULL_ONLY`.
-FULL_SNAPSHOTS = (2, 3, 4, 6, 8, 11, 13, 17, 21, 25, 33, 40, 50, 59, 67, 72, 78, 84, 91, 99)
+#: With their dark-matter-only counterparts, in which all matter is in the particles.
+RUNS = _RUNS | {f"{name}-Dark": replace(run, omega_b=0.0) for name, run in _RUNS.items()}
+
+#: Snapshots of the TNG runs that are stored in full and their redshifts; the others ("mini") lack the fields in
+#: `FULL_ONLY`.
+FULL_SNAPSHOTS = {
+    **{2: 11.98, 3: 10.98, 4: 10.00, 6: 9.00, 8: 8.01, 11: 7.01, 13: 6.01, 17: 5.00, 21: 4.01, 25: 3.01},
+    **{33: 2.00, 40: 1.50, 50: 1.00, 59: 0.70, 67: 0.50, 72: 0.40, 78: 0.30, 84: 0.20, 91: 0.10, 99: 0.00},
+}
 
 #: Particle fields that mini snapshots lack.
 FULL_ONLY = frozenset({"CenterOfMass", "GFM_Metals", "NeutralHydrogenAbundance", "StellarHsml", "GFM_MetalsTagged"})
@@ -180,32 +203,50 @@ def check_run(path: str | Path, header: Mapping[str, Any], m_dm: float, simulati
         When box, cosmology, particle mass or redshift belong to another run. Without snapshot files, runs with the
         same box and cosmology cannot be distinguished.
     """
+    refuse_subbox(simulation, str(path))
     own = header.get("SimulationName")
     if own is not None:
-        own = own.decode() if isinstance(own, bytes) else str(own)
+        # TNG files may have the internal name.
+        own = release_name(own.decode() if isinstance(own, bytes) else str(own))
+        refuse_subbox(own, str(path))
         if own != simulation and not (simulation == "embedded" and own.startswith("embedded-")):
             raise UniverseError(f"{path} belongs to '{own}', not to '{simulation}': set simulation='{own}' to use it.")
-        return own
+        if own not in RUNS:
+            return own
     if simulation == "embedded":
         raise UniverseError(
             f"{path} does not say that it is the embedded universe: remove that folder and write it again."
         )
     if simulation not in RUNS:
         return simulation
-    box, n_side = RUNS[simulation]
-    expected = {"BoxSize": box, "HubbleParam": 0.6774, "Omega0": 0.3089}
+    run = RUNS[simulation]
+    expected = {"BoxSize": run.box, "HubbleParam": run.h, "Omega0": run.omega_m}
     for name, value in expected.items():
         if not np.isclose(header[name], value, rtol=1e-3):
             raise UniverseError(
                 f"{path} does not belong to {simulation}: its {name} is {float(header[name]):g}, {simulation} has "
                 f"{value:g}; give the base_path of that simulation, or its true name as `simulation`."
             )
-    expected_m_dm = dm_particle_mass(0.3089, 0.0486, 0.6774, box, n_side)
+    expected_m_dm = dm_particle_mass(run.omega_m, run.omega_b, run.h, run.box, run.n_side)
     if np.isfinite(m_dm) and not np.isclose(m_dm, expected_m_dm, rtol=0.02):
         raise UniverseError(
             f"{path} does not belong to {simulation}: its dark-matter particle has {m_dm:.3g} Msun, {simulation} has "
             f"{expected_m_dm:.3g} Msun (another resolution, or the dark-matter-only run)."
         )
-    if snapshot == 99 and abs(header["Redshift"]) > 1e-3:
-        raise UniverseError(f"{path} is at redshift {header['Redshift']:.3g}, but snapshot 99 is redshift 0.")
+    known = FULL_SNAPSHOTS if simulation.startswith("TNG") else {run.last: 0.0}
+    z = float(header["Redshift"])
+    if snapshot in known and abs(z - known[snapshot]) > 2e-3 + 0.01 * known[snapshot]:
+        raise UniverseError(
+            f"{path} is at redshift {z:.3g}, but snapshot {snapshot} of {simulation} is redshift {known[snapshot]:.3g}."
+        )
+    if snapshot not in known and snapshot < run.last and z < 1e-3:
+        raise UniverseError(f"{path} is at redshift 0, which is snapshot {run.last} of {simulation}, not {snapshot}.")
     return simulation
+
+
+def refuse_subbox(name: str, where: str) -> None:
+    """Raise UniverseError for a subbox of TNG, which has particles and no galaxies."""
+    if "subbox" in name.lower():
+        raise UniverseError(
+            f"{where} is a subbox: it has no group catalogue, hence no galaxies; take the run of the whole box."
+        )

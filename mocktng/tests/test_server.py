@@ -138,10 +138,61 @@ class TestSearch:
         expected = np.argsort(-catalogue["SubhaloMassType"][:, 4], kind="stable")[:5]
         assert [row["id"] for row in rows] == expected.tolist()
 
-    @pytest.mark.parametrize("query", [{"sfr_gt": 1}, {"sfr__over": 1}, {"sfr__gt": "much"}, {"order_by": "beauty"}])
+    @pytest.mark.parametrize(
+        "query",
+        [
+            *({"sfr_gt": 1}, {"sfr__over": 1}, {"sfr__gt": "much"}, {"order_by": "beauty"}),
+            *({"limit": -5}, {"limit": 0}, {"limit": "all"}, {"offset": -1}),
+        ],
+    )
     def test_what_is_no_filter_is_an_error(self, at, query):
         reply = ask(f"{at}subhalos/", **query)
         assert reply.status_code == 400 and reply.reason == "Bad Request"
+
+    def test_all_its_links_lead_somewhere(self, server):
+        """Every address in a reply is answered, as those of the real API are."""
+        todo, seen = [server.url], set()
+        while todo:
+            url = todo.pop()
+            if url in seen or re.search(r"halos/(?![01]/)\d", url):
+                continue  # the first two objects stand for all
+            seen.add(url)
+            reply = requests.head(url, headers=HEADERS, timeout=20, allow_redirects=True)
+            assert (reply.status_code, reply.content) == (200, b""), url
+            if reply.headers["content-type"] == "application/json":
+                text = requests.get(url, headers=HEADERS, timeout=20).text
+                todo += re.findall(r'"(http://[^"]+)"', text)
+        for part in (
+            "groupcat-99.0.hdf5",
+            "snapshot-99.1.hdf5",
+            "offsets.99.hdf5",
+            "/TNG100-1/",
+            "/halos/",
+            "info.json",
+        ):
+            assert any(part in url for url in seen), part
+
+    def test_the_list_has_every_name_at_which_it_answers(self, server):
+        names = [row["name"] for row in ask(server.url).json()["simulations"]]
+        assert names == ["small", "TNG100-1"]
+
+    def test_groups_come_in_pages(self, at):
+        page = ask(f"{at}halos/", limit=3, offset=2).json()
+        assert [row["id"] for row in page["results"]] == [2, 3, 4] and page["count"] > 5
+        assert ask(page["results"][0]["url"]).json()["id"] == 2
+
+    @pytest.mark.parametrize(("number", "status"), [("z=0", 200), ("z=0.001", 200), ("z=1", 404), ("z=1.2.3", 404)])
+    def test_snapshots_by_redshift(self, server, number, status):
+        assert ask(f"{server.url}{server.name}/snapshots/{number}/").status_code == status
+
+    def test_a_key_in_the_address_is_not_logged(self, output):
+        lines = []
+        other = "0123456789abcdef" * 2
+        with TngServer(output, key=KEY, log=lines.append) as logging:
+            for key in (KEY, other):
+                requests.get(f"{logging.url}{logging.name}/", params={"api_key": key}, timeout=20)
+            told = "\n".join([*lines, *logging.requests])
+        assert told.count("api_key=***") == 4 and KEY not in told and other not in told
 
 
 class TestTransport:
@@ -271,6 +322,9 @@ class TestFaults:
                 "slow": (200, "application/json"),
                 "cut": ("ChunkedEncodingError", None),
                 "drop": ("ConnectionError", None),
+                # This client sends its key on to the other host, which refuses it.
+                "moved": (403, "text/html"),
+                "closed": (403, "text/html"),
             }[kind]
             and server.faults.done == 1
         )

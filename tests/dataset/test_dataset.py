@@ -18,10 +18,10 @@ from pydantic import ValidationError
 from dataset_tree import copy_tree, few_galaxies, overwrite, particles_of, remove_gas, unlink
 from dmlib import targets as target_module
 from dmlib.dataset import SPLITS, straddling
-from dmlib.dataset import build as build_module
 from dmlib.dataset.build import build
 from dmlib.dataset.read import HI_CHANNELS, INPUT_SETS, ln_mass, read_dataset
 from dmlib.dataset.views import DatasetError, Observer, Recipe
+from dmlib.errors import UniverseError
 from dmlib.observe.grid import SkyGrid
 from dmlib.observe.images.sdss import normalise
 from dmlib.observe.moments import BLANK, moment_maps
@@ -179,29 +179,25 @@ class TestSameWhoeverMakesIt:
 
 
 class TestSetAside:
-    def test_damaged_galaxies_are_named_and_the_rest_is_built(self, mine, reference):
+    def test_damaged_galaxies_are_named_and_the_rest_is_built(self, mine, reference, capsys):
         sample = read_sample(mine.sample_path)
         alone = np.isin(sample["group_id"], sample["group_id"][sample["is_true_central"]])
         alone &= np.array([np.sum(sample["group_id"] == g) == 1 for g in sample["group_id"]])
-        # The last one lies in another file than the first.
-        stars, gas, bare, cut = (int(i) for i in sample["subhalo_id"][alone][[0, 1, 2, -1]])
+        stars, gas, bare = (int(i) for i in sample["subhalo_id"][alone][[0, 1, 2]])
         overwrite(mine, stars, "stars", "Velocities", np.nan)
         overwrite(mine, gas, "gas", "InternalEnergy", np.nan)
         remove_gas(mine, bare, int(sample["group_id"][sample["subhalo_id"] == bare][0]))
-        files = {path for path, _ in particles_of(mine, cut, "gas")}
-        for path in files:
-            unlink(path)
-            os.truncate(path, path.stat().st_size // 2)
         build(mine, workers=1)
+        told = capsys.readouterr().err
+        assert f"data set: 3 of {N_GALAXIES} galaxies set aside" in told and f"  subhalo {gas}: " in told
         dataset = read_dataset(mine.dataset_path)
         reasons = dict(zip(dataset.set_aside["subhalo_id"].tolist(), dataset.set_aside["reason"].tolist(), strict=True))
-        assert {stars, gas, bare, cut} <= set(reasons)
+        assert {stars, gas, bare} == set(reasons)
         assert set(dataset.set_aside["stage"]) == {"observation"}
         assert "star field Velocities" in reasons[stars] and f"subhalo {stars}" in reasons[stars]
         assert "gas field InternalEnergy" in reasons[gas]
         assert "has no gas" in reasons[bare]
-        assert any(path.name in reasons[cut] for path in files)
-        # Others may lie in the file that was cut; whoever remains is as if nothing had happened.
+        # Whoever remains is as if nothing had happened.
         whole = read_dataset(reference)
         kept = np.unique(dataset.table["subhalo_id"])
         assert {*kept.tolist(), *reasons} == {*sample["subhalo_id"].tolist()} and len(kept)
@@ -209,15 +205,20 @@ class TestSetAside:
         np.testing.assert_array_equal(dataset.images(dataset.rows()), whole.images(there))
         np.testing.assert_array_equal(np.asarray(dataset.table["split"]), np.asarray(whole.table["split"])[there])
 
-    def test_a_file_that_cannot_be_read_costs_its_targets_too(self, mine):
-        subhalo_id = int(read_sample(mine.sample_path)["subhalo_id"][0])
-        path, _ = particles_of(mine, subhalo_id, "dm")[0]
-        os.truncate(unlink(path), 4096)
+    def test_a_file_that_cannot_be_read_stops_everything(self, mine, reference):
+        """It is a trouble of the machine: no galaxy is set aside, and what was observed is kept."""
+        path, _ = particles_of(mine, int(read_sample(mine.sample_path)["subhalo_id"][-1]), "gas")[-1]
+        whole = path.read_bytes()
+        os.truncate(unlink(path), len(whole) // 2)
+        with pytest.raises(UniverseError, match=rf"{path.name} is truncated"):
+            build(mine, workers=1, block_size=1)
+        assert not mine.dataset_path.exists()
+        with pytest.raises(UniverseError, match=rf"{path.name} is truncated"):
+            target_module.build(mine)
+        path.write_bytes(whole)
         target_module.build(mine)
-        build(mine, workers=1)
-        aside = read_dataset(mine.dataset_path).set_aside
-        assert aside["stage"][aside["subhalo_id"] == subhalo_id].tolist() == ["target"]
-        assert path.name in aside["reason"][aside["subhalo_id"] == subhalo_id][0]
+        build(mine, workers=1, block_size=1)
+        assert content(mine.dataset_path) == content(reference)
 
     def test_a_galaxy_without_dark_matter_in_its_centre_is_set_aside(self, mine):
         with h5py.File(mine.targets_path, "r+") as file:
@@ -229,19 +230,6 @@ class TestSetAside:
         aside = dataset.set_aside
         assert "within 1 kpc" in aside["reason"][aside["subhalo_id"] == subhalo_id][0]
         assert np.isfinite(ln_mass(dataset.dm_profile)).all()
-
-    def test_a_file_that_was_mended_is_read_again(self, mine, reference, monkeypatch):
-        subhalo_id = int(read_sample(mine.sample_path)["subhalo_id"][0])
-        path, _ = particles_of(mine, subhalo_id, "stars")[0]
-        whole = path.read_bytes()
-        os.truncate(unlink(path), 4096)
-        with monkeypatch.context() as patch:
-            patch.setattr(build_module, "_assemble", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
-            with pytest.raises(KeyboardInterrupt):
-                build(mine, workers=1)
-        path.write_bytes(whole)
-        build(mine, workers=1)
-        assert content(mine.dataset_path) == content(reference)
 
     def test_no_galaxy_at_all(self, mine):
         with pytest.raises(DatasetError, match=r"no galaxy .* could be observed \(subhalo \d+ has"):

@@ -116,7 +116,8 @@ def test_own_skirt_runs_make_a_data_set(small, tmp_path, monkeypatch):
 
 def test_a_galaxy_whose_run_fails_is_set_aside(small, tmp_path, monkeypatch):
     monkeypatch.setenv("FAKE_SKIRT", "fail")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setenv(VARIABLE, str(skirt_toys.executable(tmp_path)))
     recipe = Recipe(images="skirt", skirt=SkirtSettings(library="self-contained"), n_views=1)
-    with pytest.raises(DatasetError, match=r"no galaxy .*Voronoi tessellation failed"):
+    with pytest.raises(DatasetError, match=r"no galaxy .*Voronoi tessellation failed.*the files of this run are kept"):
         build(small, recipe=recipe, workers=1, path=tmp_path / "dataset.hdf5")

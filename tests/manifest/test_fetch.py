@@ -10,10 +10,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
 
 import pytest
+import requests
 
 from dmlib.errors import FetchError
 from dmlib.manifest import Entry, Manifest
-from dmlib.manifest.download import Downloader, Gate
+from dmlib.manifest.download import Downloader, Gate, _Session
 from dmlib.manifest.fetch import available, fetch
 
 FITS = (b"SIMPLE  =                    T" + b" " * 50 + b"END").ljust(2880) + bytes(range(256)) * 1000
@@ -422,6 +423,25 @@ class TestKey:
         server.rules = [answer(b"", 302, Location="/b"), ranges(FITS)]
         fetch("thing", manifest=self.manifest(server), downloader=patient)
         assert server.requests[1]["path"] == "/b" and server.requests[1]["api-key"] == KEY
+
+    @pytest.mark.parametrize(
+        ("before", "after", "goes"),
+        [
+            ("https://www.tng-project.org/api/", "https://www.tng-project.org/data/", True),
+            ("http://www.tng-project.org/api/", "https://www.tng-project.org/api/", True),
+            ("https://www.tng-project.org/api/", "http://www.tng-project.org/api/", False),
+            # A neighbour on the same site is another host.
+            ("https://www.tng-project.org/api/", "https://data.tng-project.org/api/", False),
+            ("https://www.tng-project.org/api/", "https://tng-project.org/api/", False),
+            ("https://www.tng-project.org/api/", "https://www.tng-project.org:8443/api/", False),
+        ],
+    )
+    def test_of_redirects_between_hosts(self, before, after, goes):
+        response = requests.Response()
+        response.request = requests.Request("GET", before).prepare()
+        onward = requests.Request("GET", after, headers={"api-key": KEY}).prepare()
+        _Session().rebuild_auth(onward, response)
+        assert ("api-key" in onward.headers) == goes
 
     def test_open_data_get_no_key(self, server, patient, monkeypatch):
         monkeypatch.setenv("TNG_API_KEY", KEY)

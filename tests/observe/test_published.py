@@ -143,3 +143,16 @@ def test_the_real_image_of_subhalo_6(shared_data):
     np.testing.assert_allclose(common.sum(axis=(0, 1)), inside, rtol=0.01)
     row, column = np.unravel_index(common[..., 1].argmax(), grid.shape)
     assert {int(row), int(column)} <= {31, 32}
+
+
+@pytest.mark.parametrize(
+    ("name", "origin"),
+    [
+        ("TNG100-1_099_broadband_6.fits", "TNG100-1, snapshot 99"),
+        ("TNG50-1_095_broadband_6.fits", "TNG50-1, snapshot 95"),
+        ("broadband_6.fits", "a simulation that the file does not name"),
+    ],
+)
+def test_an_image_is_labelled_by_its_file_or_not_at_all(tmp_path, name, origin):
+    (tmp_path / name).write_bytes(content(spot(21, 15, 10)))
+    assert read_broadband(tmp_path / name).origin == origin

@@ -1,9 +1,11 @@
 """Running an executable, and reading what it wrote. The executable is a stand-in (tests/fake_skirt.py), not SKIRT."""
 
+import json
 import os
 import shutil
 import subprocess
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,10 +17,19 @@ from dmlib.observe.images.bands import maggies_per_lsun
 from dmlib.observe.images.light import ParticleLight, star_luminosities
 from dmlib.observe.images.published import box_view
 from dmlib.observe.images.sdss import normalise
+from dmlib.observe.skirt.comparison import pack, try_compare, unpack
 from dmlib.observe.skirt.export import export
 from dmlib.observe.skirt.settings import SkirtError, SkirtSettings
-from dmlib.observe.skirt.source import VARIABLE, OwnSkirt, find_skirt, read_frame, run_skirt
-from skirt_toys import GRID, executable, galaxy, gas, lopsided, some_views, stars
+from dmlib.observe.skirt.source import (
+    VARIABLE,
+    OwnSkirt,
+    find_skirt,
+    read_frame,
+    run_folder,
+    run_skirt,
+    skirt_state,
+)
+from skirt_toys import GRID, VARIANTS, executable, galaxy, gas, lopsided, some_views, stars
 
 OWN = SkirtSettings(library="self-contained", dust=False, packets=2e5)
 
@@ -104,8 +115,74 @@ def running(pid):
 def test_a_failed_run_says_what_skirt_said(tmp_path, skirt, monkeypatch):
     monkeypatch.setenv("FAKE_SKIRT", "fail")
     written = export(lopsided(), some_views(1), GRID, OWN, tmp_path / "in")
-    with pytest.raises(GalaxyError, match=r"subhalo_7\.ski \(Voronoi tessellation failed\): see .*_log\.txt"):
+    with pytest.raises(GalaxyError, match=r"subhalo_7\.ski \(Voronoi tessellation failed\): see .*_log\.txt$"):
         run_skirt(written.ski, tmp_path / "out", executable=skirt, timeout=60)
+
+
+def test_the_files_of_a_failed_run_are_kept_where_the_error_says(skirt, monkeypatch, tmp_path):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    source = OwnSkirt(OWN, executable=skirt, timeout=60)
+    source.image(lopsided(), some_views(1)[0], GRID)
+    assert not list((tmp_path / "temporary").iterdir())
+    monkeypatch.setenv("FAKE_SKIRT", "fail")
+    with pytest.raises(GalaxyError, match=r"tessellation failed.*the files of this run are kept in ") as caught:
+        source.image(lopsided(), some_views(1)[0], GRID)
+    (kept,) = (tmp_path / "temporary").iterdir()
+    assert str(kept) in str(caught.value) and "main + 7" not in str(caught.value)
+    assert (kept / "stars.txt").is_file() and (kept / "out" / "subhalo_7_log.txt").is_file()
+
+
+def test_frames_of_an_earlier_run_do_not_pass_for_those_of_this_one(tmp_path, skirt, monkeypatch):
+    export(lopsided(), some_views(1), GRID, OWN, tmp_path / "in")
+    assert len(run_folder(tmp_path / "in", executable=skirt, timeout=60)) == 1
+    monkeypatch.setenv("FAKE_SKIRT", "silent")
+    with pytest.raises(SkirtError, match="wrote no subhalo_7_view0_total"):
+        run_folder(tmp_path / "in", executable=skirt, timeout=60)
+
+
+def test_a_parameter_file_that_skirt_refuses_is_refused_by_the_stand_in(tmp_path, skirt):
+    written = export(lopsided(), some_views(1), GRID, OWN, tmp_path / "in")
+    written.ski.write_text(written.ski.read_text().replace('userLevel="Regular" ', ""))
+    with pytest.raises(GalaxyError, match="'minWavelength' in item of type 'LogWavelengthGrid' is not specified"):
+        run_skirt(written.ski, tmp_path / "out", executable=skirt, timeout=60)
+
+
+def test_a_chapter_says_why_there_is_no_comparison(tmp_path, skirt, monkeypatch):
+    toy = galaxy(lopsided().stars, gas([[0.0, 0.0, 0.0]]))
+    monkeypatch.setenv(VARIABLE, str(skirt))
+    own, sentence = try_compare(toy, some_views(1)[0], GRID)
+    assert own is not None and "differ by at most" in sentence
+    monkeypatch.setenv("FAKE_SKIRT", "fail")
+    own, sentence = try_compare(toy, some_views(1)[0], GRID)
+    assert own is None and sentence.startswith("No comparison with SKIRT: ") and "tessellation failed" in sentence
+    before = skirt_state()
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "elsewhere"))
+    assert try_compare(toy, some_views(1)[0], GRID)[1].startswith("No comparison with SKIRT: There is no skirt")
+    # By this the chapter is run again when SKIRT appears.
+    assert skirt_state() == "absent" != before
+
+
+def test_pictures_of_a_record_are_those_that_were_packed():
+    images = np.random.default_rng(1).lognormal(15.0, 2.0, (2, 3, 8, 8, 5))
+    images[0, 0, 0] = 0.0
+    packed = pack(images)
+    again = unpack(json.loads(json.dumps(packed)))
+    bright = images > 1e-4 * images.max()
+    np.testing.assert_allclose(again[bright], images[bright], rtol=0.024)
+    assert again.shape == images.shape and np.all(again[0, 0, 0] == 0)
+
+
+def test_progress_is_read_from_the_log(tmp_path, monkeypatch):
+    shown = []
+    slow = tmp_path / "skirt"
+    line = "26/11/2026 12:00:00.000   Launched primary emission photon packets"
+    slow.write_text(f'#!/bin/sh\nfor p in 10.0 55.5; do echo "{line}: $p%" >> "$6/none_log.txt"; sleep 1.3\ndone\n')
+    slow.chmod(0o755)
+    (tmp_path / "none.ski").write_text("")
+    monkeypatch.setattr("tqdm.std.tqdm.update", lambda self, n: shown.append(n))
+    run_skirt(tmp_path / "none.ski", tmp_path / "out", executable=slow, timeout=60)
+    assert shown[0] == 10.0 and 55.5 in shown
 
 
 def test_missing_resources_are_told_with_the_mend(tmp_path, skirt):
@@ -134,6 +211,12 @@ def test_no_executable_is_told_with_the_mend(tmp_path, monkeypatch):
     assert find_skirt() == tmp_path / "skirt"
     with pytest.raises(SkirtError, match="no parameter file"):
         run_skirt(tmp_path / "none.ski", tmp_path)
+    # ./skirt, from which a path has lost the dots.
+    monkeypatch.delenv(VARIABLE)
+    (tmp_path / "bin").mkdir()
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.chdir(tmp_path)
+    assert find_skirt(Path("./skirt")) == tmp_path / "skirt"
 
 
 def test_what_cannot_be_executed_is_told(tmp_path):
@@ -227,6 +310,17 @@ class TestRealSkirt:
     def test_its_own_schema_is_the_one_that_we_write_for(self, tmp_path):
         subprocess.run([find_skirt(), "-x"], cwd=tmp_path, check=True, timeout=60, stdout=subprocess.DEVNULL)
         assert skirt_schema.differences(tmp_path / "skirt.smile") == []
+
+    @pytest.mark.parametrize("variant", VARIANTS, ids=lambda v: f"{v.library}-{v.frame}-{v.medium}-{v.dust}")
+    def test_it_accepts_every_kind_of_parameter_file(self, tmp_path, variant):
+        """Runs with tables of our own succeed; those with resource packs get as far as looking for the packs."""
+        position = np.random.default_rng(1).normal(0, 2, (60, 3))
+        toy = galaxy(stars(position, np.where(np.arange(60) < 9, 0.005, 3.0)), gas(position, mass=1e7))
+        written = export(toy, some_views(), GRID, variant.model_copy(update={"packets": 1e3}), tmp_path)
+        try:
+            run_skirt(written.ski, tmp_path / "out", timeout=120)
+        except SkirtError as error:
+            assert variant.library == "resources" and "Could not locate resource" in str(error)
 
     def test_without_dust_the_flux_is_the_particle_lights(self, tmp_path):
         views = some_views()

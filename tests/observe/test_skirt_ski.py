@@ -1,5 +1,6 @@
 """Parameter files: SKIRT would accept them, and its instruments look along our lines of sight."""
 
+import re
 from xml.etree import ElementTree
 
 import numpy as np
@@ -13,15 +14,9 @@ from dmlib.observe.images.published import box_view
 from dmlib.observe.skirt.export import export
 from dmlib.observe.skirt.settings import SkirtSettings, instrument_angles
 from dmlib.observe.views import View, lines_of_sight, rotation_to
-from skirt_toys import GRID, galaxy, gas, lopsided, some_views, stars
+from skirt_toys import GRID, VARIANTS, galaxy, gas, lopsided, some_views, stars
 
 DUSTY = gas([[0.0, 0.0, 0.0], [3.0, 1.0, 0.0], [1.0, -4.0, 0.5]], forming=[1, 1, 0])
-VARIANTS = [
-    SkirtSettings(library=library, dust=dust, medium=medium, frame=frame)
-    for library, frame in (("resources", "observer"), ("resources", "rest"), ("self-contained", "rest"))
-    for dust in (True, False)
-    for medium in ("voronoi", "particles")
-]
 
 
 def detector(angles, position):
@@ -103,7 +98,7 @@ def test_without_dusty_cells_there_is_no_medium(tmp_path):
         ('filename="stars.txt"', 'filename="star.txt"', "there is no star.txt"),
         ('filename="stars.txt"', 'filename="gas.txt"', "describes 6 columns where FileSSPSEDFamily reads 7"),
         (" micron", " lightyears", "has no unit of wavelength"),
-        ('instrumentName="view0" ', "", "FrameInstrument lacks 'instrumentName'"),
+        ('instrumentName="view0" ', "", "'instrumentName' in item of type 'FrameInstrument' is not specified"),
         ('massFraction="0.3"', 'massFraction="3"', "ParticleMedium.massFraction: 3 is out of range"),
         ("<FileSSPSEDFamily", "<MeanFileDustMix", "<MeanFileDustMix> is no SEDFamily"),
     ],
@@ -117,16 +112,53 @@ def test_the_checker_sees_what_skirt_would_refuse(tmp_path, old, new, complaint)
     assert any(complaint in problem for problem in skirt_schema.problems(written.ski))
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        # SKIRT 9 of July 2026 said so of every file without userLevel: its default is set after the children are read.
+        ('userLevel="Regular" ', "", "'minWavelength' in item of type 'LogWavelengthGrid' is not specified"),
+        ('userLevel="Regular"', 'userLevel="Basic"', "'minWavelength' in item of type 'LogWavelengthGrid'"),
+        ('userLevel="Regular"', 'userLevel="Expert"', None),
+        (r"<wavelengthGrid.*?</wavelengthGrid>", "", "'wavelengthGrid' in item of type 'FrameInstrument'"),
+        # Where the mode is not written out, no child knows that there are wavelengths to ask for.
+        (r'simulationMode="\w+" ', "", None),
+    ],
+)
+def test_conditions_are_judged_in_skirts_order(tmp_path, old, new, complaint):
+    toy = galaxy(stars([[0.0, 0.0, 0.0]], 5.0), DUSTY)
+    written = export(toy, some_views(1), GRID, SkirtSettings(library="self-contained"), tmp_path)
+    text, n = re.subn(old, new, written.ski.read_text(), flags=re.DOTALL)
+    assert n == 1
+    written.ski.write_text(text)
+    found = list(skirt_schema.problems(written.ski))
+    assert found == [] if complaint is None else any(complaint in problem for problem in found)
+
+
+def test_packets_follow_the_signal_to_noise(tmp_path):
+    def packets(**asked):
+        settings = SkirtSettings(library="self-contained", dust=False, **asked)
+        return export(lopsided(), some_views(1), GRID, settings, tmp_path).settings.packets
+
+    few, many = packets(signal_to_noise=300), packets(signal_to_noise=600)
+    assert few >= 1e5 and many == pytest.approx(4 * few)
+    assert packets(packets=3e5) == 3e5
+    ski = (tmp_path / "subhalo_7.ski").read_text()
+    assert 'numPackets="300000"' in ski
+
+
 @pytest.mark.parametrize("depth", [10.0, 900.0])
 def test_the_octree_is_as_fine_however_large_its_domain(tmp_path, depth):
     """A companion far behind stretches the domain, and must not coarsen the galaxy's dust."""
     cells = gas([[0.0, 0.0, 0.0], [1.0, 0.0, -depth]])
     toy = galaxy(stars([[0.0, 0.0, 0.0]], 5.0), cells)
     written = export(toy, [box_view(7)], GRID, SkirtSettings(library="self-contained"), tmp_path)
+    # Half of the smoothing length, 2.5 cell radii of 1 kpc.
+    smallest = 1e3 * written.settings.cell
+    assert smallest == pytest.approx(1250.0)
     grid = ElementTree.parse(written.ski).getroot().find(".//PolicyTreeSpatialGrid")
     side = max(float(grid.get(f"max{axis}").split()[0]) - float(grid.get(f"min{axis}").split()[0]) for axis in "XYZ")
     finest = side / 2 ** int(grid.find(".//DensityTreePolicy").get("maxLevel"))
-    assert side > 1e3 * depth and 125.0 < finest <= 250.0
+    assert side > 1e3 * depth and 0.5 * smallest < finest <= smallest
 
 
 def smile(path, change=lambda text: text):
@@ -176,7 +208,8 @@ def test_another_schema_than_ours_is_told(tmp_path, old, new, complaint):
 
 
 def test_settings_that_do_not_fit_together_are_refused():
-    assert SkirtSettings(library="self-contained").medium == "particles"
+    # A mesh around gas that never was one holds too much of it: only where it is asked for.
+    assert SkirtSettings().medium == SkirtSettings(library="self-contained").medium == "particles"
     for wrong in (
         {"library": "self-contained", "frame": "observer"},
         {"dust_to_metals": 0.0},

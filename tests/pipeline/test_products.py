@@ -9,8 +9,8 @@ import pytest
 
 from dmlib.errors import StepError
 from dmlib.pipeline.products import PRODUCTS
-from dmlib.pipeline.steps import ensure
-from dmlib.settings import Settings
+from dmlib.pipeline.steps import ensure, notebook_step
+from dmlib.settings import Settings, repository_root
 from toy_repository import ToyRepository
 
 ENSURE = """
@@ -162,3 +162,15 @@ def test_every_product_has_a_place_and_a_builder():
         module, _, function = product.builder.partition(":")
         __import__(module)
         assert callable(getattr(sys.modules[module], function))
+
+
+def test_a_program_that_appears_makes_its_chapter_stale(tmp_path, monkeypatch):
+    """The chapter that runs SKIRT where it is installed; the others do not depend on it."""
+    folder, settings = repository_root() / "notebooks", Settings(profile="smoke")
+    monkeypatch.setenv("DMLIB_SKIRT", str(tmp_path / "skirt"))
+    chapter = folder / "05_photometry_with_skirt.py"
+    assert notebook_step(settings, chapter, {}).data["the skirt executable"] == "absent"
+    (tmp_path / "skirt").write_text("#!/bin/sh\n")
+    (tmp_path / "skirt").chmod(0o755)
+    assert notebook_step(settings, chapter, {}).data["the skirt executable"].startswith("10 bytes of ")
+    assert "the skirt executable" not in notebook_step(settings, folder / "07_data_set.py", {}).data

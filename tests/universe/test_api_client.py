@@ -35,6 +35,7 @@ from dmlib.universe.api.source import FACTS, Source
 from dmlib.universe.api.universe import ApiUniverse
 from mocktng import FaultInjection, TngServer
 from mocktng.blocks import write_tree
+from mocktng.server import Reply
 from tng_server import KEY, broadband, environment
 
 NAME = "embedded-smoke"
@@ -111,7 +112,7 @@ class TestReading:
         path = universe.cache.path("cutouts/halo_0.hdf5")
         with h5py.File(path, "r+") as file:
             file["PartType1/Coordinates"][...] = file["PartType1/Coordinates"][()][::-1]
-        with pytest.raises(UniverseError, match="order"):
+        with pytest.raises(UniverseError, match=r"the particles of halo 0 do not belong to the catalogue"):
             universe.particles(1, "dm", ["Coordinates"])
 
     def test_one_request_has_all_types_and_what_is_missing_is_asked_for_alone(self, serve):
@@ -169,12 +170,13 @@ class TestReading:
 
 
 class TestPatience:
-    @pytest.mark.parametrize("kind", ["error", "busy", "gateway", "cut", "drop", "page"])
+    @pytest.mark.parametrize("kind", ["error", "busy", "gateway", "cut", "drop", "page", "moved", "closed"])
     def test_every_second_request_fails(self, serve, kind):
         server = serve(FaultInjection(2, (kind,)))
         universe = ApiUniverse(NAME)
         universe.prepare(range(9))
-        assert server.faults.done > 9 and not universe.missing_groups(range(9)).size
+        # A redirect that leads somewhere is no failure, and its request is not repeated.
+        assert server.faults.done > (5 if kind == "moved" else 9) and not universe.missing_groups(range(9)).size
         assert not list(universe.cache.folder.rglob("*.part*"))
 
     def test_gives_up_in_the_end_and_keeps_what_came(self, serve):
@@ -205,6 +207,31 @@ class TestPatience:
         universe.prepare([0])
         asked = [request.partition("?")[2].partition("=")[0] for request in only(server, "/halos/0/")]
         assert asked == ["dm", "dm", "dm", "gas", "stars"] and not universe.missing_groups([0]).size
+
+    def test_columns_come_from_the_catalogues_files_where_the_server_cannot_collect_them(
+        self, serve, tree, monkeypatch
+    ):
+        monkeypatch.setenv("DMLIB_TNG_ATTEMPTS", "2")
+        server = serve(FaultInjection(1, ("gateway",), only="groupcat-99/?"))
+        universe, disk = ApiUniverse(NAME), FilesUniverse(tree / "output", simulation=NAME)
+        for fields in (["SubhaloMassType", "SubhaloPos"], ["SubhaloSFR"]):
+            found, expected = universe.subhalos(fields), disk.subhalos(fields)
+            for field in fields:
+                np.testing.assert_array_equal(found[field].value, expected[field].value)
+        # Each file once; and no column is asked for once they are here.
+        files = only(server, "/files/groupcat-99.")
+        assert len(files) == len(set(files)) == disk.n_catalogue_chunks
+        assert {path.partition("=")[2] for path in only(server, "groupcat-99/?")} == {"SubhaloMassType", "SubhaloPos"}
+        with pytest.raises(UniverseError, match="has no field Subhalo/SubhaloMas"):
+            universe.subhalos(["SubhaloMas"])
+
+    def test_a_data_node_is_not_given_the_key_and_another_is_asked_for(self, serve):
+        """The nodes of ``moved`` refuse a key, so that each file that arrives was asked for without."""
+        server = serve(FaultInjection(1, ("moved",), only="cutout"))
+        universe = ApiUniverse(NAME)
+        universe.prepare([0, 1])
+        assert not universe.missing_groups([0, 1]).size
+        assert len(only(server, "/node/api/")) == len(only(server, "cutout")) / 2 == 3
 
     def test_a_pause_that_the_server_asks_for(self, serve):
         server = serve(FaultInjection(3, ("busy",), retry_after=1))
@@ -280,6 +307,23 @@ class TestRefusals:
         with pytest.raises(FetchError, match=r"refused the TNG key \(HTTP 403\); check TNG_API_KEY") as caught:
             ApiUniverse(NAME)
         assert len(server.requests) == 1 and "0bad" not in str(caught.value)
+
+    def test_a_data_node_that_refuses_says_nothing_of_the_key(self, serve, monkeypatch):
+        monkeypatch.setenv("DMLIB_TNG_ATTEMPTS", "3")
+        server = serve(FaultInjection(1, ("closed",)))
+        with pytest.raises(FetchError, match=r"localhost:\d+, to which it redirected, answered HTTP 403") as caught:
+            ApiUniverse(NAME)
+        assert "key" not in str(caught.value).lower() and len(only(server, "/closed-node/")) == 3
+
+    def test_a_refusal_with_a_web_page_may_be_a_proxys(self, serve, monkeypatch):
+        serve()
+        monkeypatch.setattr(
+            "mocktng.server._Handler._reply", lambda *_: Reply(b"<html>No entry</html>", "text/html", 403)
+        )
+        with pytest.raises(
+            FetchError, match=r"with a web page \(HTTP 403\): a proxy or a firewall on the way, or else"
+        ):
+            ApiUniverse(NAME)
 
     def test_no_key(self, serve, monkeypatch):
         server = serve()

@@ -18,6 +18,12 @@ from dmlib.universe.release import catalogue_unit, dm_particle_mass, particle_fa
 from tiny_tng import BOX, M_DM, H, TinyGroup, TinySubhalo, dm, toy_groups, write_tree
 
 
+@pytest.fixture(autouse=True)
+def no_patience(monkeypatch):
+    """Files that cannot be opened are tried again at once."""
+    monkeypatch.setattr("dmlib.universe.hdf5.PAUSES", (0.0,))
+
+
 @pytest.fixture
 def tree(tmp_path):
     return write_tree(tmp_path / "sim", toy_groups())
@@ -38,7 +44,7 @@ def test_header_is_in_physical_units(tree):
 
 
 def test_name_and_label_are_those_of_the_simulation(tree):
-    for name in ("TNG100-1", "Illustris-1"):
+    for name in ("TNG100-1", "MyZoom-1"):
         universe = FilesUniverse(tree, simulation=name)
         assert (universe.name, universe.label) == (name, f"{name}, snapshot 99")
         assert universe.fingerprint == universe.header.identity
@@ -226,7 +232,7 @@ def test_chunks_of_two_catalogues_mixed(tree, tmp_path):
     [
         ({"BoxSize": 35000.0}, "TNG100-1", "BoxSize is 35000, TNG100-1 has 75000"),
         ({"HubbleParam": 0.704}, "TNG100-1", "HubbleParam is 0.704"),
-        ({"Redshift": 0.5}, "TNG100-1", "redshift 0.5, but snapshot 99 is redshift 0"),
+        ({"Redshift": 0.5}, "TNG100-1", "redshift 0.5, but snapshot 99 of TNG100-1 is redshift 0"),
         ({}, "TNG100-2", "its dark-matter particle has 7.46e[+]06 Msun, TNG100-2 has 5.9"),
         ({"SimulationName": "embedded-quick"}, "TNG100-1", "belongs to 'embedded-quick', not to 'TNG100-1'"),
     ],
@@ -264,17 +270,22 @@ def test_bad_snapshot_chunk(tree, fault):
 
 def test_missing_or_unsigned_or_foreign_offsets(tree):
     path = tree.parent / "postprocessing" / "offsets" / "offsets_099.hdf5"
+    for name in ("FileOffsets/SnapByType", "Group/SnapByType", "Subhalo/SnapByType"):
+        with edit(path) as handle:
+            offsets = handle[name][()]
+            del handle[name]
+            handle[name] = offsets.astype(np.uint64)
+        with pytest.raises(UniverseError, match=rf"offsets_099\.hdf5 stores {name} unsigned"):
+            FilesUniverse(tree).particles(0, "dm", ["Coordinates"])
+        with edit(path) as handle:
+            handle[name][...] = offsets
+            del handle[name]
+            handle[name] = offsets
+    FilesUniverse(tree).particles(0, "dm", ["Coordinates"])
     with edit(path) as handle:
-        offsets = handle["FileOffsets/Subhalo"][()]
-        del handle["FileOffsets/Subhalo"]
-        handle["FileOffsets/Subhalo"] = offsets.astype(np.uint64)
-    with pytest.raises(UniverseError, match="unsigned"):
-        FilesUniverse(tree).particles(0, "dm", ["Coordinates"])
-    with edit(path) as handle:
-        del handle["FileOffsets/Subhalo"], handle["Subhalo/SnapByType"]
-        handle["FileOffsets/Subhalo"] = offsets
+        del handle["Subhalo/SnapByType"]
         handle["Subhalo/SnapByType"] = np.zeros((9, 6), np.int64)
-    with pytest.raises(UniverseError, match="offsets of 9 subhaloes, the catalogue has 4"):
+    with pytest.raises(UniverseError, match="offsets of 9 Subhalo rows, the catalogue has 4"):
         FilesUniverse(tree).particles(0, "dm", ["Coordinates"])
     path.unlink()
     with pytest.raises(UniverseError, match=r"offsets_099\.hdf5 is missing"):

@@ -25,9 +25,12 @@ The coefficients were compared with the public code of that paper's first author
 ``cosmo/stellarPop.py``).
 
 Unlike SKIRT, the model leaves out light scattered into the line of sight from elsewhere, emission of heated dust, and
-clumps smaller than a gas cell. The column in front of each star is found in one pass: stars and gas cells are
-sorted along the line of sight, and, from the observer backwards, a cell adds its kernel to a map of columns and a star
-reads the map where it stands. A cell thus acts as a sheet at the depth of its centre.
+clumps smaller than a gas cell. The first makes it dim face-on discs by about 0.1 mag too much in g, which
+``records/skirt_own_runs.json`` tells apart from the model's other dust.
+
+The column in front of each star is found in one pass: stars and gas cells are sorted along the line of sight, and, from
+the observer backwards, a cell adds its kernel to a map of columns and a star reads the map where it stands. A cell thus
+acts as a sheet at the depth of its centre.
 """
 
 from __future__ import annotations

@@ -66,6 +66,12 @@ class Broadband:
     name: str
 
     @property
+    def origin(self) -> str:
+        """Simulation and snapshot, where the file's name tells them: its header does not."""
+        told = re.match(r"(.+)_(\d{3})_broadband_\d+\.fits$", self.name)
+        return f"{told[1]}, snapshot {int(told[2])}" if told else "a simulation that the file does not name"
+
+    @property
     def field_of_view(self) -> float:
         """Side of the image [kpc]."""
         return self.data.shape[0] * self.pixel_size

@@ -53,6 +53,9 @@ _LIBRARY_AGE = (1e4, 2e10)
 #: Gas colder than this holds dust, where cells that form no stars may (Camps et al. 2016) [K].
 COLD = 8000.0
 
+#: Fewest and most photon packets that a signal-to-noise ratio may ask for.
+_PACKETS = (1e5, 1e8)
+
 _PASCAL = float((u.K / u.cm**3 * constants.k_B).to_value(u.Pa))
 
 
@@ -68,6 +71,8 @@ class Export:
         Rows of the files of ``stars``, of ``young`` star-forming regions and of ``gas``; 0 where there is no such file.
     domain : ndarray, shape (3, 2)
         Edges of the box that holds the dust [kpc].
+    settings : SkirtSettings
+        With the photon packets and the size of the cells that were chosen.
     budget : ndarray, shape (5,), or None
         Self-contained runs: light of the stars that were written, by the spectra that SKIRT will read, over their
         particle light, for u g r i z.
@@ -76,6 +81,7 @@ class Export:
     ski: Path
     rows: dict[str, int]
     domain: np.ndarray
+    settings: SkirtSettings
     budget: np.ndarray | None
 
 
@@ -130,10 +136,10 @@ def _write_stars(folder: Path, name: str, stars: Component, young: np.ndarray, s
 
 def _write_gas(
     folder: Path, galaxy: Galaxy, views: Sequence[View], grid: SkyGrid, settings: SkirtSettings
-) -> tuple[int, np.ndarray]:
-    """Write the gas; how many cells were written (0 where none holds dust), and the domain [kpc], shape (3, 2)."""
+) -> tuple[int, np.ndarray, float]:
+    """Write the gas; cells written (0 where none holds dust), domain (3, 2) and median smoothing length, both [kpc]."""
     gas = galaxy.gas
-    nothing = 0, np.zeros((3, 2))
+    nothing = 0, np.zeros((3, 2)), 1.0
     if not settings.dust or not len(gas):
         return nothing
     dusty = np.asarray(gas.extra["StarFormationRate"]) > 0
@@ -160,7 +166,36 @@ def _write_gas(
         domain = np.column_stack([low.min(axis=0), high.max(axis=0)])
     columns[("metallicity", "1")] = part.extra["GFM_Metallicity"]
     write_columns(folder / GAS, f"gas of {galaxy.name}", columns)
-    return len(part), domain
+    return len(part), domain, float(np.median(support))
+
+
+def packets_for(
+    signal_to_noise: float, position: np.ndarray, light: np.ndarray, views: Sequence[View], grid: SkyGrid
+) -> float:
+    """Photon packets that give the brightest pixels a signal-to-noise ratio.
+
+    Every packet is seen by every instrument, and a pixel that n of them reach has a ratio of the root of n. Of all
+    packets a fifth is in a band, and half of these in the n_half brightest pixels that hold half of the light:
+    N = 2 * 5 * n_half * ratio^2, within `_PACKETS`.
+
+    Parameters
+    ----------
+    signal_to_noise : float
+    position : ndarray, shape (n, 3)
+        Of the stars [kpc].
+    light : ndarray, shape (n,)
+    views : sequence of View
+        The one with the most pixels counts.
+    grid : SkyGrid
+    """
+    edges = np.linspace(-0.5, 0.5, grid.pixels + 1) * grid.field_of_view
+    most = 1
+    for view in views:
+        x, y, _ = view.project(position).T
+        image = np.sort(np.histogram2d(y, x, bins=(edges, edges), weights=light)[0].ravel())[::-1]
+        if image[0] > 0:
+            most = max(most, int(np.searchsorted(np.cumsum(image), 0.5 * image.sum())) + 1)
+    return float(np.clip(2 * len(UGRIZ) * most * signal_to_noise**2, *_PACKETS))
 
 
 def light_budget(galaxy: Galaxy) -> np.ndarray:
@@ -203,8 +238,9 @@ def export(galaxy: Galaxy, views: Sequence[View], grid: SkyGrid, settings: Skirt
     folder = Path(folder).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     # Refuses a galaxy without stars, or with damaged fields.
-    star_luminosities(galaxy)
-    stars = galaxy.stars.where(seen(galaxy.stars, galaxy.stars.extra["StellarHsml"], views, grid))
+    light = star_luminosities(galaxy)[:, UGRIZ.index("r")]
+    in_field = seen(galaxy.stars, galaxy.stars.extra["StellarHsml"], views, grid)
+    stars = galaxy.stars.where(in_field)
     if not len(stars):
         raise GalaxyError(f"{galaxy.name} has no stars in the field of {grid.field_of_view:g} kpc")
     young = ages(stars) < settings.young_age * 1e6
@@ -213,7 +249,13 @@ def export(galaxy: Galaxy, views: Sequence[View], grid: SkyGrid, settings: Skirt
     for name in (STARS, YOUNG, GAS):
         (folder / name).unlink(missing_ok=True)
     _write_stars(folder, galaxy.name, stars, young, settings)
-    n_gas, domain = _write_gas(folder, galaxy, views, grid, settings)
+    n_gas, domain, smoothing = _write_gas(folder, galaxy, views, grid, settings)
+    chosen = {
+        "packets": settings.packets
+        or packets_for(settings.signal_to_noise, stars.position, light[in_field], views, grid),
+        "cell": settings.cell or 0.5 * smoothing,
+    }
+    settings = settings.model_copy(update=chosen)
     rows = {"stars": int((~young).sum()), "young": int(young.sum()), "gas": n_gas}
     write_tables(folder, settings)
     ski = folder / f"subhalo_{galaxy.subhalo_id}.ski"
@@ -231,4 +273,4 @@ def export(galaxy: Galaxy, views: Sequence[View], grid: SkyGrid, settings: Skirt
         "light_over_particle_light": None if budget is None else dict(zip(UGRIZ, budget.tolist(), strict=True)),
     }
     write_text(folder / "export.json", json.dumps(description, indent=1))
-    return Export(ski, rows, domain, budget)
+    return Export(ski, rows, domain, settings, budget)

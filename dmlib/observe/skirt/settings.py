@@ -5,7 +5,7 @@ The default is that of the published images of TNG100 (Rodriguez-Gomez et al. 20
 MAPPINGS III (Groves et al. 2008) with log C = 5, log (P/k) = 5 [K/cm^3] and a covering factor 0.2; dust in the cells
 that form stars, 0.3 of their metals, of the mix of Zubko et al. (2004); the gas on its own Voronoi mesh; galaxies drawn
 as at z = 0.0485. The paper draws galaxies with next to no gas by starlight alone; here a galaxy has no dust where no
-cell holds any. Our choices where the paper is silent: number of photon packets, wavelength range, size of the domain.
+cell holds any. Our choices where the paper is silent: photon packets, wavelengths, domain.
 
 **Lines of sight.** SKIRT's distant instruments look from the direction :math:`k = (\sin\theta\cos\varphi,
 \sin\theta\sin\varphi, \cos\theta)`; a position is first turned to
@@ -61,16 +61,18 @@ class SkirtSettings(BaseModel):
     dust : bool
         Whether there is dust.
     medium : {"voronoi", "particles"}
-        How the gas is written: all cells of the domain as sites of a Voronoi mesh, or the dusty cells as smoothed
-        particles on an octree. Default: ``voronoi`` with the resources, ``particles`` without. A mesh restores the
-        cells of TNG; the gas of the embedded universe has no mesh: take ``particles`` there.
+        How the gas is written: the dusty cells as smoothed particles on an octree, or all cells of the domain as sites
+        of a Voronoi mesh. A mesh restores the cells of TNG, as the published images do; the gas of the embedded
+        universe never was one, and a mesh around it holds several times its mass.
     frame : {"observer", "rest"}
         Bands of an observer who sees the galaxy at `redshift`, or those of the galaxy itself, as particle light has
         them. Default: ``observer`` with the resources, ``rest`` without.
     redshift : float
         At which the galaxy is drawn.
-    packets : float
-        Photon packets.
+    packets : float, optional
+        Photon packets; as many as `signal_to_noise` needs when omitted.
+    signal_to_noise : float
+        Of a pixel among the brightest, those that hold half of the light, in a band without dust.
     young_age : float
         Age below which a star is a star-forming region [Myr].
     compactness : float
@@ -84,9 +86,9 @@ class SkirtSettings(BaseModel):
     dusty : {"star-forming", "cold"}
         Which cells hold dust: those that form stars (Rodriguez-Gomez et al. 2019), or also those below 8000 K (Camps et
         al. 2016).
-    cell : float
-        Cells of the octree become as small as this where there is dust [kpc]; about the size of the densest gas cells
-        of TNG100.
+    cell : float, optional
+        Cells of the octree become as small as this where there is dust [kpc]. Default: half of the dusty cells' median
+        smoothing length; finer ones resolve the kernels and nothing else, at many times the cost.
     seed : int
         SKIRT repeats a run exactly only with one thread.
     """
@@ -95,24 +97,25 @@ class SkirtSettings(BaseModel):
 
     library: Literal["resources", "self-contained"] = "resources"
     dust: bool = True
-    medium: Literal["voronoi", "particles"] = "voronoi"
+    medium: Literal["voronoi", "particles"] = "particles"
     frame: Literal["observer", "rest"] = "observer"
     redshift: float = Field(default=REDSHIFT, gt=0, lt=1)
-    packets: float = Field(default=5e6, ge=1e3, le=1e12)
+    packets: float | None = Field(default=None, ge=1e3, le=1e12)
+    signal_to_noise: float = Field(default=20.0, ge=1, le=1000)
     young_age: float = Field(default=10.0, gt=0)
     compactness: float = Field(default=5.0, gt=4.0, lt=6.5)
     log_pressure: float = Field(default=5.0, gt=4.0, lt=8.0)
     covering_factor: float = Field(default=0.2, gt=0, lt=1)
     dust_to_metals: float = Field(default=0.3, gt=0, le=1)
     dusty: Literal["star-forming", "cold"] = "star-forming"
-    cell: float = Field(default=0.25, gt=0)
+    cell: float | None = Field(default=None, gt=0)
     seed: int = Field(default=0, ge=0, le=1_000_000)
 
     @model_validator(mode="before")
     @classmethod
     def _defaults_of_the_library(cls, given: Any) -> Any:
         if isinstance(given, dict) and given.get("library") == "self-contained":
-            given = {"medium": "particles", "frame": "rest"} | given
+            given = {"frame": "rest"} | given
         return given
 
     @model_validator(mode="after")
@@ -169,6 +172,7 @@ def write_parameter_file(
     path : Path
         Ends in ``.ski``.
     settings : SkirtSettings
+        With numbers for `packets` and `cell`.
     views : sequence of View
         One instrument each.
     grid : SkyGrid
@@ -184,8 +188,9 @@ def write_parameter_file(
     shortest, longest = PACKET_RANGE if settings.library == "self-contained" else (0.29, 1.13)
     if settings.frame == "observer":
         shortest /= 1.0 + settings.redshift
-    levels = np.ceil(np.log2(max(np.ptp(domain, axis=1).max(), settings.cell) / settings.cell))
-    values = settings.model_dump() | {
+    values = settings.model_dump()
+    levels = np.ceil(np.log2(max(np.ptp(domain, axis=1).max() / values["cell"], 1.0)))
+    values |= {
         "mode": "ExtinctionOnly" if "gas" in holds else "NoMedium",
         "h": float(COSMOLOGY.h),
         "omega_m": float(COSMOLOGY.Om0),

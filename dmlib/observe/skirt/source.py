@@ -1,4 +1,4 @@
-"""Your own SKIRT runs: the executable, its frames as a source of images, and a comparison with particle light."""
+"""Your own SKIRT runs: the executable, and its frames as a source of images."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -23,10 +24,9 @@ from astropy.utils.exceptions import AstropyUserWarning
 
 from ...errors import GalaxyError
 from ...galaxy import ComponentName, Galaxy
+from ...progress import bar
 from ..grid import SkyGrid
-from ..images.bands import UGRIZ, from_maggies, per_band
-from ..images.dust import Dust
-from ..images.light import ParticleLight
+from ..images.bands import UGRIZ, per_band
 from ..views import View
 from .export import GAS_FIELDS, STAR_FIELDS, export
 from .settings import SkirtError, SkirtSettings
@@ -38,6 +38,9 @@ OUT = "out"
 VARIABLE = "DMLIB_SKIRT"
 
 _ERROR = re.compile(r"\*\*\* Error: *(.*)")
+
+#: Progress in SKIRT's log [%].
+_PROGRESS = re.compile(r"Launched .* photon packets: *([\d.]+)%")
 
 #: Patterns of SKIRT's messages, and what to do about them.
 _MENDS = {
@@ -56,7 +59,9 @@ def find_skirt(named: str | Path | None = None) -> Path:
         When there is none; the message says how to get it.
     """
     asked = str(named or os.environ.get(VARIABLE) or "skirt")
-    found = shutil.which(asked)
+    # A path has lost the leading ./ by which a file here is told from a program on PATH.
+    here = Path(asked).expanduser()
+    found = shutil.which(here.absolute() if named and here.is_file() else asked)
     if found is None:
         where = "on PATH" if asked == "skirt" else f"at {asked}"
         mend = f"build SKIRT 9 (skirt.ugent.be), and put it on PATH or name it in {VARIABLE}"
@@ -64,12 +69,13 @@ def find_skirt(named: str | Path | None = None) -> Path:
     return Path(found)
 
 
-def skirt_is_here() -> bool:
-    """Whether there is an executable, see `find_skirt`."""
+def skirt_state() -> str:
+    """What is known of the executable without running it: its size and date; ``absent`` where there is none."""
     try:
-        return bool(find_skirt())
-    except SkirtError:
-        return False
+        stat = find_skirt().stat()
+    except (SkirtError, OSError):
+        return "absent"
+    return f"{stat.st_size} bytes of {stat.st_mtime_ns}"
 
 
 def run_skirt(
@@ -112,7 +118,9 @@ def run_skirt(
         raise SkirtError(f"There is no parameter file {ski}: export the galaxy first.")
     out.mkdir(parents=True, exist_ok=True)
     console, log = out / f"{ski.stem}_console.txt", out / f"{ski.stem}_log.txt"
-    log.unlink(missing_ok=True)
+    for old in out.glob(f"{ski.stem}_*"):
+        # A frame of an earlier run must not pass for one of this run.
+        old.unlink()
     command = [str(skirt), "-t", str(threads), "-i", str(ski.parent), "-o", str(out), str(ski)]
     with open(console, "wb") as handle:
         try:
@@ -123,7 +131,7 @@ def run_skirt(
         except OSError as error:
             raise SkirtError(f"{skirt} cannot be run: {error.strerror}.") from error
         try:
-            code = process.wait(timeout)
+            code = _wait(process, log, timeout)
         except subprocess.TimeoutExpired:
             mend = "give it more time, more threads, or fewer photon packets"
             raise GalaxyError(f"SKIRT was ended after {timeout:g} s with {ski.name}: {mend}") from None
@@ -142,11 +150,26 @@ def run_skirt(
     return log
 
 
+def _wait(process: subprocess.Popen, log: Path, timeout: float) -> int:
+    """Wait for SKIRT, with the progress that its log tells; returns its code, or raises `subprocess.TimeoutExpired`."""
+    end = time.monotonic() + timeout
+    with bar(total=100, label="SKIRT", unit="%") as progress:
+        while (left := end - time.monotonic()) > 1.0:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                return process.wait(1.0)
+            told = _PROGRESS.findall(log.read_text(encoding="utf-8", errors="replace")) if log.is_file() else []
+            if told:
+                progress.update(float(told[-1]) - progress.n)
+        return process.wait(max(left, 0.0))
+
+
 def _complaints(path: Path) -> list[str]:
-    """Error messages of a log, without SKIRT's remarks on their place in its source."""
+    """Error messages of a log, without SKIRT's remarks on their place in its source and in the parameter file."""
     text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
-    idle = ("On line", "In function", "Call stack", "A fatal error occurred", "From ski file")
-    return [line for match in _ERROR.finditer(text) if (line := match[1].strip()) and not line.startswith(idle)]
+    # What follows the place in the source is the call stack.
+    message, _, _ = text.partition("*** Error: On line ")
+    idle = ("A fatal error occurred", "From ski file")
+    return [line for match in _ERROR.finditer(message) if (line := match[1].strip()) and not line.startswith(idle)]
 
 
 def read_frame(path: str | Path, grid: SkyGrid, settings: SkirtSettings) -> np.ndarray:
@@ -301,6 +324,8 @@ class OwnSkirt:
     def images(self, galaxy: Galaxy, views: Sequence[View], grid: SkyGrid) -> list[np.ndarray]:
         """Images of one galaxy along several lines of sight, each shape (y, x, 5); one run of SKIRT for all.
 
+        The files of a run that fails are kept, in a temporary folder that the error names.
+
         Raises
         ------
         SkirtError
@@ -308,75 +333,16 @@ class OwnSkirt:
         GalaxyError
             When this galaxy has no stars, or its run fails or takes too long.
         """
-        with tempfile.TemporaryDirectory(prefix="dmlib-skirt-") as folder:
+        find_skirt(self.executable)
+        folder = tempfile.mkdtemp(prefix="dmlib-skirt-")
+        try:
             export(galaxy, views, grid, self.settings, folder)
-            return run_folder(folder, executable=self.executable, threads=self.threads, timeout=self.timeout)
+            images = run_folder(folder, executable=self.executable, threads=self.threads, timeout=self.timeout)
+        except (SkirtError, GalaxyError) as error:
+            raise type(error)(f"{str(error).rstrip('.')}; the files of this run are kept in {folder}.") from error
+        shutil.rmtree(folder)
+        return images
 
     def image(self, galaxy: Galaxy, view: View, grid: SkyGrid) -> np.ndarray:
         """Image of one galaxy, shape (y, x, 5) in maggies/pixel; see `dmlib.observe.images.ImageSource.image`."""
         return self.images(galaxy, [view], grid)[0]
-
-
-#: Largest difference of the fluxes without dust that random photon packets can explain.
-CRITERION = 0.03
-
-#: TNG fields that both need, for `dmlib.galaxy.load_galaxy`.
-FIELDS: dict[ComponentName, tuple[str, ...]] = {
-    part: tuple(dict.fromkeys((*ParticleLight().fields[part], *OwnSkirt().fields[part]))) for part in ("stars", "gas")
-}
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Images of one galaxy, [Lsun/kpc^2], shape (y, x, 5).
-
-    Parameters
-    ----------
-    particles, skirt : tuple of ndarray
-        Image without and image with dust.
-    """
-
-    particles: tuple[np.ndarray, np.ndarray]
-    skirt: tuple[np.ndarray, np.ndarray]
-
-    @property
-    def ratio(self) -> np.ndarray:
-        """Flux without dust, SKIRT over particle light, shape (5,)."""
-        return self.skirt[0].sum((0, 1)) / self.particles[0].sum((0, 1))
-
-    def sentence(self) -> str:
-        """The comparison in words."""
-        worst = np.abs(self.ratio - 1.0).max()
-        g = UGRIZ.index("g")
-        taken = {
-            name: -2.5 * np.log10(dusty[..., g].sum() / bare[..., g].sum())
-            for name, (bare, dusty) in (("skirt", self.skirt), ("particles", self.particles))
-        }
-        return (
-            f"Without dust the fluxes of SKIRT and of the particles differ by at most {100 * worst:.1f} per cent in "
-            f"the five bands (criterion {100 * CRITERION:.0f} per cent: {'met' if worst <= CRITERION else 'missed'}). "
-            f"Dust takes {taken['skirt']:.2f} mag in g by SKIRT and {taken['particles']:.2f} mag by our model."
-        )
-
-
-def compare(galaxy: Galaxy, view: View, grid: SkyGrid) -> Comparison:
-    """Draw one galaxy by particle light and by a self-contained SKIRT run, without and with dust.
-
-    Parameters
-    ----------
-    galaxy : Galaxy
-        With `FIELDS`.
-    view : View
-    grid : SkyGrid
-
-    Raises
-    ------
-    SkirtError, GalaxyError
-        As `OwnSkirt.images`.
-    """
-    particles, skirt = [], []
-    for dust in (False, True):
-        source = OwnSkirt(SkirtSettings(library="self-contained", dust=dust, packets=1e6), threads=2)
-        skirt.append(from_maggies(source.image(galaxy, view, grid), grid.pixel_area))
-        particles.append(ParticleLight(Dust() if dust else None).image(galaxy, view, grid))
-    return Comparison((particles[0], particles[1]), (skirt[0], skirt[1]))

@@ -20,12 +20,12 @@ import h5py
 import numpy as np
 
 from ...errors import FetchError, UniverseError
-from ...files import write_text
-from ...manifest.download import Gate, Missing, Transient, tng_url
+from ...files import atomic_path, write_text
+from ...manifest.download import Exhausted, Gate, Missing, Transient, tng_url
 from ...manifest.fetch import cache_folder, check_content
 from ...progress import bar
 from ..base import Kind
-from ..files import open_hdf5
+from ..hdf5 import open_hdf5
 from .downloads import Cache, in_parallel, patient_downloader
 
 Job = TypeVar("Job")
@@ -294,12 +294,55 @@ class Source:
                 raise Transient(f"the column has {found} rows of {total}")
 
         path = f"{self.simulation}/files/groupcat-{self.snapshot}/"
+        chunks = [f"catalogue/chunks/{self.snapshot}.{i}.hdf5" for i in range(int(self.facts["num_files_groupcat"]))]
+        if all(self.cache.get(name) for name in chunks):
+            self._column_from_chunks(kind, field, chunks, gate)
+            return
         try:
             self.download(_column_name(kind, field), path, about=about, check=check, query={kind: field}, gate=gate)
         except Missing as error:
             raise UniverseError(
                 f"the catalogue at {self.place} has no field {about}: see the field tables of the TNG documentation."
             ) from error
+        except Exhausted:
+            # The server collects a column from hundreds of files, and may not do so in time (HTTP 504).
+            self._column_from_chunks(kind, field, chunks, gate)
+
+    def _column_from_chunks(self, kind: Kind, field: str, chunks: Sequence[str], gate: Gate) -> None:
+        """Collect a catalogue column from the catalogue's files, which are downloaded whole and kept."""
+
+        def check(path: Path) -> None:
+            try:
+                with h5py.File(path, "r") as handle:
+                    handle["Header"].attrs["Nsubgroups_ThisFile"]
+            except (OSError, KeyError, RuntimeError) as error:
+                raise Transient("the file cannot be opened as HDF5, or has no Header") from error
+
+        pieces = []
+        for i, name in enumerate(chunks):
+            path = f"{self.simulation}/files/groupcat-{self.snapshot}.{i}.hdf5"
+            self.download(name, path, about=f"catalogue file {i}", check=check, gate=gate)
+            with open_hdf5(self.cache.path(name)) as handle:
+                if handle["Header"].attrs[f"N{'groups' if kind == 'Group' else 'subgroups'}_ThisFile"] == 0:
+                    continue
+                if f"{kind}/{field}" not in handle:
+                    raise UniverseError(
+                        f"the catalogue at {self.place} has no field {kind}/{field}: see the field tables of the TNG "
+                        "documentation."
+                    )
+                pieces.append(handle[f"{kind}/{field}"][()])
+        found = sum(map(len, pieces))
+        if found != self._n_rows(kind):
+            raise UniverseError(
+                f"the catalogue files of {self.place} have {found} rows of {kind}, not {self._n_rows(kind)}: remove "
+                f"{self.cache.folder} and run again."
+            )
+        name = _column_name(kind, field)
+        with self.cache.locked(name):
+            if self.cache.get(name) is None:
+                with atomic_path(self.cache.path(name)) as temporary, h5py.File(temporary, "w") as handle:
+                    handle[f"{kind}/{field}"] = np.concatenate(pieces)
+                self.cache.add(name, about=f"{kind}/{field}", fields={}, seconds=0.0)
 
     # -- published images ----------------------------------------------------------------------------------------
 

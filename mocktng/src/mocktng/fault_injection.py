@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 #: Kinds of failure. ``error``: HTTP 500; ``busy``: 429 with Retry-After; ``gateway``: 504; ``cut``: the body ends
 #: half-way; ``drop``: the connection ends without an answer; ``page``: an HTML page with status 200; ``slow``: a late
-#: answer.
-FAULTS = ("error", "busy", "gateway", "cut", "drop", "page", "slow")
+#: answer; ``moved``: a redirect to a data node, another host, that answers without a key and refuses one (403);
+#: ``closed``: a redirect to a data node that refuses everybody.
+FAULTS = ("error", "busy", "gateway", "cut", "drop", "page", "slow", "moved", "closed")
 
 
 @dataclass

@@ -7,6 +7,7 @@ Catalogue values are in catalogue units, rounded to six significant digits.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -91,15 +92,14 @@ class Replies:
 
     # -- the simulation ------------------------------------------------------------------------------------------
 
-    def simulations(self, base: str) -> dict:
-        """Reply to ``/api/``."""
-        return {"simulations": [{"name": self.name, "num_snapshots": 100, "url": f"{base}{self.name}/"}]}
+    def simulations(self, base: str, names: Sequence[str]) -> dict:
+        """Reply to ``/api/``: the simulation under each name at which it answers."""
+        return {"simulations": [{"name": name, "num_snapshots": 100, "url": f"{base}{name}/"} for name in names]}
 
     def simulation(self, base: str) -> dict:
         """Reply to ``/api/SIM/``."""
         catalogue, snapshot = self.tree.catalogue_header, self.tree.snapshot_header
         url = f"{base}{self.name}/"
-        files = ("groupcat-{n}", "snapshot-{n}", "offsets.{n}.hdf5", "simulation.hdf5")
         return {
             "name": self.name,
             "num_snapshots": 100,
@@ -113,11 +113,26 @@ class Replies:
             "num_files_snapshot": int(snapshot["NumFilesPerSnapshot"]),
             "num_files_groupcat": int(catalogue["NumFiles"]),
             "snapshots": f"{url}snapshots/",
-            "files": {
-                name.format(n=self.tree.snapshot): f"{url}files/{name.format(n=self.tree.snapshot)}" for name in files
-            },
+            "files": self.files(base)["files"],
             "url": url,
         }
+
+    def files(self, base: str) -> dict:
+        """Reply to ``/api/SIM/files/``: what can be downloaded whole."""
+        number, url = self.tree.snapshot, f"{base}{self.name}/files/"
+        stored = {
+            f"offsets.{number}.hdf5": self.tree.offsets,
+            "simulation.hdf5": self.tree.root / "simulation.hdf5",
+            f"skirt_images_sdss.{number}.tar": self.tree.skirt_archive,
+        }
+        names = [f"groupcat-{number}/", f"snapshot-{number}/", *(name for name, at in stored.items() if at.is_file())]
+        return {"files": {name.rstrip("/"): url + name for name in names}}
+
+    def chunks(self, name: str, base: str) -> dict:
+        """Reply to ``/files/groupcat-N/`` and ``/files/snapshot-N/``: the addresses of the chunks."""
+        header = self.tree.catalogue_header if name.startswith("groupcat") else self.tree.snapshot_header
+        count = int(header["NumFiles" if name.startswith("groupcat") else "NumFilesPerSnapshot"])
+        return {"files": [f"{base}{self.name}/files/{name}.{i}.hdf5" for i in range(count)]}
 
     def snapshots(self, base: str) -> list[dict]:
         """Reply to ``/api/SIM/snapshots/``: a list without pages."""
@@ -247,10 +262,7 @@ class Replies:
             For a parameter that is not a filter, or a value that is not a number.
         """
         query = dict(query)
-        try:
-            limit, offset = int(query.pop("limit", 100)), int(query.pop("offset", 0))
-        except ValueError:
-            raise BadRequest("limit and offset are whole numbers") from None
+        limit, offset = _page_of(query)
         order = query.pop("order_by", "")
         keep = np.ones(self.tree.n_subhalos, dtype=bool)
         for parameter, text in query.items():
@@ -269,28 +281,45 @@ class Replies:
                 raise BadRequest(f"cannot order by {order}")
             by = values[ids].astype(float)
             ids = ids[np.argsort(-by if order.startswith("-") else by, kind="stable")]
-        return self._page(ids, limit, offset, query | ({"order_by": order} if order else {}), base)
+        sfr, mass = self.values("sfr"), self.values("mass_log_msun")
+        if sfr is None or mass is None:
+            raise NoSuchObject("the catalogue has no SubhaloSFR or no masses")
+        page = self._page("subhalos", ids, limit, offset, query | ({"order_by": order} if order else {}), base)
+        for row in page["results"]:
+            number, url = row["id"], row.pop("url")
+            row["sfr"] = rounded(sfr[number])
+            row["mass_log_msun"] = float(mass[number]) if math.isfinite(mass[number]) else None
+            row["url"] = url
+        return page
 
-    def _page(self, ids: np.ndarray, limit: int, offset: int, query: dict[str, str], base: str) -> dict:
-        at = f"{base}{self.name}/snapshots/{self.tree.snapshot}/subhalos/"
+    def halos(self, query: dict[str, str], base: str) -> dict:
+        """Reply to ``/halos/?limit=&offset=``: one page of the groups."""
+        query = dict(query)
+        limit, offset = _page_of(query)
+        if query:
+            raise BadRequest(f"unknown parameter {next(iter(query))}")
+        return self._page("halos", np.arange(self.tree.n_groups), limit, offset, query, base)
+
+    def _page(self, kind: str, ids: np.ndarray, limit: int, offset: int, query: dict[str, str], base: str) -> dict:
+        at = f"{base}{self.name}/snapshots/{self.tree.snapshot}/{kind}/"
 
         def link(start: int) -> str:
             return f"{at}?{urlencode(query | {'limit': limit, 'offset': start})}"
 
-        sfr, mass = self.values("sfr"), self.values("mass_log_msun")
-        if sfr is None or mass is None:
-            raise NoSuchObject("the catalogue has no SubhaloSFR or no masses")
         return {
             "count": len(ids),
             "next": link(offset + limit) if offset + limit < len(ids) else None,
             "previous": link(max(offset - limit, 0)) if offset > 0 else None,
-            "results": [
-                {
-                    "id": int(i),
-                    "sfr": rounded(sfr[i]),
-                    "mass_log_msun": float(mass[i]) if math.isfinite(mass[i]) else None,
-                    "url": f"{at}{i}/",
-                }
-                for i in ids[offset : offset + limit]
-            ],
+            "results": [{"id": int(i), "url": f"{at}{i}/"} for i in ids[offset : offset + limit]],
         }
+
+
+def _page_of(query: dict[str, str]) -> tuple[int, int]:
+    """Limit and offset of a page, taken out of a query."""
+    try:
+        limit, offset = int(query.pop("limit", 100)), int(query.pop("offset", 0))
+    except ValueError:
+        limit = offset = -1
+    if limit < 1 or offset < 0:
+        raise BadRequest("limit is a whole number of at least 1, and offset of at least 0")
+    return limit, offset

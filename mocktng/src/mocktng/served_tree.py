@@ -150,6 +150,11 @@ class ServedTree:
         return self.root / "postprocessing" / "offsets" / f"offsets_{self.snapshot:03d}.hdf5"
 
     @property
+    def skirt_archive(self) -> Path:
+        """Archive of the published images."""
+        return self.root / "postprocessing" / "skirt_images" / f"skirt_images_sdss.{self.snapshot}.tar"
+
+    @property
     def skirt_images(self) -> Path:
         """Folder of the published images, as on the JupyterLab of TNG; may be missing."""
         return self.root / "postprocessing" / "skirt_images" / "sdss" / f"snapnum_{self.snapshot:03d}" / "data"

@@ -25,6 +25,12 @@ from .served_tree import BadRequest, NoSuchObject, ServedTree
 
 _ERROR_PAGE = b"<!DOCTYPE html><html><head><title>Error</title></head><body><h1>Something went wrong</h1></body></html>"
 
+#: Where the data nodes of the faults ``moved`` and ``closed`` are.
+_NODES = {"moved": "/node", "closed": "/closed-node"}
+
+#: The form of a key.
+_KEY = re.compile(r"\b[0-9a-fA-F]{32}\b")
+
 _PHRASES = {400: "Bad Request", 403: "Forbidden", 404: "Not Found", 429: "Too Many Requests"}
 
 
@@ -101,7 +107,7 @@ class TngServer:
         name = self.tree.own_name or simulation
         if name is None:
             raise MockError(f"{folder} has no name of its simulation: give one with --simulation.")
-        self.name, self.names = name, {name, simulation}
+        self.name, self.names = name, tuple(dict.fromkeys(filter(None, (name, simulation))))
         self.replies = Replies(self.tree, name)
         self.key = key or secrets.token_hex(16)
         self.faults = faults or FaultInjection()
@@ -145,17 +151,19 @@ class TngServer:
 
     def _route(self, path: str, query: dict[str, str], base: str) -> Reply:
         if not path:
-            return _json(self.replies.simulations(base))
+            return _json(self.replies.simulations(base, self.names))
         name, _, rest = path.partition("/")
         if name not in self.names:
             raise NoSuchObject(f"no simulation {name}")
+        if rest == "files/":
+            return _json(self.replies.files(base))
         if rest.startswith("files/"):
-            return self._file(rest.removeprefix("files/").rstrip("/"), query)
+            return self._file(rest.removeprefix("files/").rstrip("/"), query, base)
         if not rest:
             return _json(self.replies.simulation(base))
         if rest == "snapshots/":
             return _json(self.replies.snapshots(base))
-        match = re.fullmatch(r"snapshots/(z=)?([\d.]+)/(.*)", rest)
+        match = re.fullmatch(r"snapshots/(z=)?(\d+(?:\.\d*)?)/(.*)", rest)
         if match is None or not self._is_ours(match[1], match[2]):
             raise NoSuchObject(rest)
         return self._in_snapshot(match[3], query, base)
@@ -170,6 +178,8 @@ class TngServer:
             return _json(self.replies.snapshot(base))
         if rest == "subhalos/":
             return _json(self.replies.subhalos(query, base))
+        if rest == "halos/":
+            return _json(self.replies.halos(query, base))
         match = re.fullmatch(r"(subhalos|halos)/(\d+)/(.*)", rest)
         if match is None:
             raise NoSuchObject(rest)
@@ -185,8 +195,10 @@ class TngServer:
             return self._stored(self.tree.skirt_images / f"broadband_{number}.fits")
         raise NoSuchObject(rest)
 
-    def _file(self, name: str, query: dict[str, str]) -> Reply:
+    def _file(self, name: str, query: dict[str, str], base: str) -> Reply:
         number = self.tree.snapshot
+        if name in (f"groupcat-{number}", f"snapshot-{number}") and not query:
+            return _json(self.replies.chunks(name, base))
         if name == f"groupcat-{number}" and query:
             if len(query) != 1:
                 raise BadRequest("one field at a time")
@@ -203,7 +215,7 @@ class TngServer:
         if name == "simulation.hdf5":
             return self._stored(self.tree.root / name)
         if name == f"skirt_images_sdss.{number}.tar":
-            return self._stored(self.tree.root / "postprocessing" / "skirt_images" / name)
+            return self._stored(self.tree.skirt_archive)
         raise NoSuchObject(name)
 
     @staticmethod
@@ -239,6 +251,10 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         """Log nothing: the request line may hold a key."""
 
+    def do_HEAD(self) -> None:
+        """Answer one request without its body."""
+        self.do_GET()
+
     def do_GET(self) -> None:
         """Answer one request."""
         tng = self.tng
@@ -248,16 +264,21 @@ class _Handler(BaseHTTPRequestHandler):
         query = dict(parse_qsl(parts.query, keep_blank_values=True))
         host = self.headers.get("Host", "") or parts.netloc
         base = f"http://{host}/api/"
-        shown = path + (f"?{parts.query}" if parts.query else "")
+        # A key in the address is no way to send it, but some try.
+        shown = _KEY.sub("***", (path + (f"?{parts.query}" if parts.query else "")).replace(tng.key, "***"))
         tng.requests.append(shown)
-        fault = tng.faults.of(shown)
+        node = next((kind for kind, place in _NODES.items() if path.startswith(f"{place}/")), None)
+        fault = None if node else tng.faults.of(shown)
         if fault == "drop":
             tng.log(f"{shown}: connection dropped")
             self.close_connection = True
             return
         if fault == "slow":
             time.sleep(tng.faults.delay)
-        reply = self._failure(fault) or self._reply(path, query, base)
+        if node:
+            reply = self._of_a_node(node, path, query, base)
+        else:
+            reply = self._failure(fault) or self._reply(path, query, base)
         status = self._send(reply, cut=fault == "cut")
         tng.log(f"{shown}: {status}" + (f" ({fault})" if fault else ""))
 
@@ -268,10 +289,19 @@ class _Handler(BaseHTTPRequestHandler):
             return Reply(_ERROR_PAGE, "text/html", 504)
         if fault == "page":
             return Reply(_ERROR_PAGE, "text/html; charset=utf-8")
+        if fault in _NODES:
+            # Another name of this machine: for a client, another host.
+            where = f"http://localhost:{self.server.server_port}{_NODES[fault]}{self.path}"
+            return Reply(b"", "text/html", 302, {"Location": where})
         if fault == "busy":
             retry = {"Retry-After": f"{self.tng.faults.retry_after:.0f}"}
             return Reply(b'{"detail": "Request was throttled."}', "application/json", 429, retry)
         return None
+
+    def _of_a_node(self, kind: str, path: str, query: dict[str, str], base: str) -> Reply:
+        if kind == "closed" or "api-key" in self.headers:
+            return Reply(_ERROR_PAGE, "text/html", 403)
+        return self.tng.answer(path.removeprefix(_NODES[kind]).removeprefix("/api/"), query, base)
 
     def _reply(self, path: str, query: dict[str, str], base: str) -> Reply:
         if path != "/api" and not path.startswith("/api/"):
@@ -306,7 +336,8 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
         return status
 
 
