@@ -395,7 +395,7 @@ class _Search:
         # With one speed for both sides, what is left over rises with distance from the minor axis, on either side.
         columns = np.stack([np.ones(np.count_nonzero(near)), np.abs(place.cosine[near])], axis=1)
         left = off[near]
-        covariance = np.linalg.inv(columns.T @ columns)
+        covariance = np.linalg.pinv(columns.T @ columns)
         found, _ = covariance @ (columns.T @ left)
         scatter = 1.4826 * float(np.median(np.abs(left - np.median(left))))
         error = scatter * np.sqrt(covariance[0, 0] * max(1.0, self.per_beam))
