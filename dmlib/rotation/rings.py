@@ -389,13 +389,17 @@ class _Search:
 
     def _minor_axis(self, place: Deprojected, off: np.ndarray) -> float:
         """Velocity on the minor axis less the systemic one that was fitted; 0 within the error [km/s]."""
-        near = (self.weight > 0) & (np.abs(place.cosine) < 0.2) & (place.radius > self.field.beam.fwhm)
-        if np.count_nonzero(near) < 12:
+        near = (self.weight > 0) & (place.radius > self.field.beam.fwhm)
+        if np.count_nonzero(near) < 24:
             return 0.0
-        found = float(np.median(off[near]))
-        scatter = 1.4826 * float(np.median(np.abs(off[near] - found)))
-        error = 1.25 * scatter * np.sqrt(max(1.0, self.per_beam) / np.count_nonzero(near))
-        return found if abs(found) > max(3.0, 3.0 * error) else 0.0
+        # With one speed for both sides, what is left over rises with distance from the minor axis, on either side.
+        columns = np.stack([np.ones(np.count_nonzero(near)), np.abs(place.cosine[near])], axis=1)
+        left = off[near]
+        covariance = np.linalg.pinv(columns.T @ columns)
+        found, _ = covariance @ (columns.T @ left)
+        scatter = 1.4826 * float(np.median(np.abs(left - np.median(left))))
+        error = scatter * np.sqrt(covariance[0, 0] * max(1.0, self.per_beam))
+        return float(found) if abs(found) > max(2.0, 2.5 * error) else 0.0
 
     def _dispersion(
         self, tilt: Tilt, fitted: np.ndarray, speeds: np.ndarray, v_sys: float, radius: np.ndarray
