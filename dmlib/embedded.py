@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from astropy.table import Table
 
-from mocktng import drawing, group_particles, stars, universe
+from mocktng import catalogue, drawing, group_particles, stars, storage, universe
 from mocktng import photometry as photometry
 from mocktng import population as populations
 from mocktng import relations as relations
@@ -25,6 +25,7 @@ from mocktng.population import Population, Rows
 from mocktng.population import examples as examples
 from mocktng.spheroids import halo_mass
 from mocktng.structure import RADIUS, interpolate
+from mocktng.units import LENGTH, MASS
 
 from .errors import UniverseError
 from .progress import bar
@@ -253,6 +254,42 @@ def realise(
     """
     drawn, mass = population(settings), m_dm or settings.sizes.m_dm
     return np.stack([group_particles.realise(drawn, int(i), radii, times, mass) for i in subhalo_ids])
+
+
+def draw(n_galaxies: int, seed: int, m_dm: float, m_baryon: float) -> Population:
+    """A population of its own, with the fiducial physics; `n_galaxies` are planned to pass the paper's selection."""
+    return _population(n_galaxies, seed, "fiducial", m_dm, m_baryon)
+
+
+def vary(drawn: Population, physics: str) -> Population:
+    """The same galaxies in a universe with other physics, see `mocktng.drawing.vary`."""
+    return drawing.vary(drawn, physics)
+
+
+def group_in_memory(
+    drawn: Population, group_id: int
+) -> tuple[dict[int, dict[str, np.ndarray]], np.ndarray, dict[str, np.ndarray]]:
+    """Particles and catalogue rows of one group, as they would be written.
+
+    Returns
+    -------
+    particles : dict
+        Part type -> stored fields under their TNG names, subhalo after subhalo, in TNG's code units.
+    lengths : ndarray of int, shape (subhaloes, 6)
+        Particles of each subhalo by type.
+    subhalos : dict of ndarray
+        Catalogue columns of its subhaloes as stored.
+    """
+    row = drawn.groups[group_id]
+    centre = row["position"] / LENGTH
+    made = group_particles.make_group(drawn, group_id)
+    particles = {
+        part_type: storage.complete(part_type, fields, centre, group_id, float(row["m200"]) / MASS)
+        for part_type, fields in made.particles.items()
+    }
+    lengths = np.asarray(made.lengths)
+    # The softening enters the photometric radii alone, which nobody reads here.
+    return particles, lengths, catalogue.measure(particles, lengths, centre, drawn.m_dm / MASS, softening=1.0)[1]
 
 
 def serve(settings: Settings, options: list[str]) -> int:

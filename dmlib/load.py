@@ -27,6 +27,7 @@ from .universe import Universe, open_universe
 if TYPE_CHECKING:
     from .evaluation.floor import Floor
     from .evaluation.posteriors import Posteriors
+    from .evaluation.robustness import Robustness
     from .networks.predictions import Predictions
     from .networks.record import Reference
     from .rotation.benchmark import Benchmark
@@ -107,6 +108,13 @@ def benchmark(settings: Settings) -> Benchmark:
     from .rotation.benchmark import read_benchmark
 
     return read_benchmark(ensure(settings, "rotation"))
+
+
+def robustness(settings: Settings) -> Robustness:
+    """Methods trained in one embedded universe and tested in others, whatever the universe of the settings is."""
+    from .evaluation.robustness import read_robustness
+
+    return read_robustness(ensure(settings, "robustness"))
 
 
 def disturbed(settings: Settings) -> np.ndarray | None:

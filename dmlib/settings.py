@@ -245,6 +245,7 @@ class Settings(BaseModel):
     posteriors_path: ClassVar[property] = _output("posteriors.hdf5", "Draws of profiles for the test split.")
     floor_path: ClassVar[property] = _output("floor.hdf5", "What ideal observers predict for the test split.")
     benchmark_path: ClassVar[property] = _output("rotation/benchmark.hdf5", "Rotation curves of the test galaxies.")
+    robustness_path: ClassVar[property] = _output("robustness.hdf5", "Methods trained in one universe, tested in all.")
     figures_dir: ClassVar[property] = _output("figures", "``figures/<name>.{png,pdf,csv}``.")
     notebooks_dir: ClassVar[property] = _output("notebooks", "Executed notebooks.")
     results_path: ClassVar[property] = _output("results.json", "``results.json``, every number that the book quotes.")

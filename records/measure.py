@@ -11,12 +11,17 @@ hand::
     python records/measure.py box-integrated PATH
     python records/measure.py contraction PATH
     python records/measure.py skirt PATH
+    python records/measure.py other-simulation PATH
+    python records/measure.py ngc2903 PATH
+    python records/measure.py sparc PATH
 
 PATH is the ``output`` folder of a tree with rows of the real TNG100-1 group catalogue, or the published SKIRT image
 ``broadband_6.fits``. For the records of the whole box it is the folder ``tng100_real`` of the mirror (see
 ``data_manifest.yaml`` and `tng100_rows`), or, except for the selection, the ``output`` folder of the whole TNG100-1.
-For the contraction it is ``TangoSIDM_L025N376_CDM_haloes.hdf5``. For SKIRT's own runs (`skirt_runs`; the executable is
-on PATH or named in DMLIB_SKIRT) it is the ``output`` folder of the embedded universe of profile quick.
+For the contraction it is ``TangoSIDM_L025N376_CDM_haloes.hdf5``, for the other simulation the folder that holds
+``tng100_real`` and ``eagle``. For SKIRT's own runs (`skirt_runs`; the executable is on PATH or named in DMLIB_SKIRT) it
+is the ``output`` folder of the embedded universe of profile quick. For NGC 2903 and SPARC it is the folder of the
+mirror that has ``hi_cubes`` and ``sparc``.
 Chapters read a record with `dmlib.load.record`.
 """
 
@@ -35,19 +40,30 @@ from astropy.table import QTable, Table, vstack
 
 # Its folder is not on the path when a test runs this file.
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+import eagle_rows
 import skirt_runs
 import tng100_rows
 
 from dmlib import __version__
 from dmlib.errors import DmlibError
 from dmlib.evaluation.catalogue import MASS_BINS, at_fixed_mass, catalogue_table, kinds
-from dmlib.evaluation.integrated import CURVES, learning_curve, regressions
+from dmlib.evaluation.integrated import CURVES, Sample, across, learning_curve, regressions
 from dmlib.files import sha256, write_text
 from dmlib.observe.grid import SkyGrid
 from dmlib.observe.images.bands import BANDS as SDSS
 from dmlib.observe.images.colours import catalogue_magnitudes, quiescent
 from dmlib.observe.images.published import BANDS, read_broadband
 from dmlib.published_script_bugs import selection_readings
+from dmlib.rotation.fit import fit
+from dmlib.rotation.importance import Importance
+from dmlib.rotation.massmodel import outer_slope
+from dmlib.rotation.own_galaxy import analyse
+from dmlib.rotation.own_galaxy_files import verdict
+from dmlib.rotation.own_stars import stars_from_table
+from dmlib.rotation.priors import sparc_priors
+from dmlib.rotation.realcube import open_galaxy
+from dmlib.rotation.sparc import from_sparc, read_rotmod, read_table1, sample_of
+from dmlib.rotation.sparc_analysis import acceleration_scale, accelerations, tully_fisher
 from dmlib.sample import select
 from dmlib.settings import PROFILES, Settings
 from dmlib.units import PART_TYPE
@@ -56,6 +72,9 @@ from mocktng import relations, structure, tng100
 from mocktng.units import G
 
 _TNG = "Nelson et al. 2019, Computational Astrophysics and Cosmology 6, 2 (the IllustrisTNG data release)"
+
+#: The cube of NGC 2903 in the mirror.
+NGC2903_CUBE = "hi_cubes/NGC2903_WSRT_WHISP_pyFAT.fits"
 
 #: Fingerprint of the rows on which the committed record of the selection was measured, and what they are.
 _SUBSET_IDENTITY = "c5a2bef31c3ee6542a23edadc444eedb795e69b2ff63903939708306813a4b78"
@@ -185,6 +204,104 @@ def measure_contraction(path: Path) -> dict:
     return {"rows": rows_of(Table(columns))}
 
 
+#: Range of stellar mass in which all stars of a galaxy, which TNG lists, lie within 30 kpc, where EAGLE counts them.
+_COMMON_MASS = (1e10, 1e11)
+
+#: Inputs that both simulations have: name -> columns.
+_COMMON_INPUTS = {"M*": ("m_star",), "M*, r_half": ("m_star", "r_half")}
+
+
+def measure_other_simulation(folder: Path) -> dict:
+    """Formulas of integrated properties, fitted to TNG100 and applied to EAGLE, and the other way round.
+
+    Parameters
+    ----------
+    folder : Path
+        That holds ``tng100_real`` and ``eagle``.
+
+    Returns
+    -------
+    dict
+        ``rows`` of `dmlib.evaluation.integrated.across` with ``target`` and ``inputs``; ``m200_over_bound``: median and
+        standard deviation of log10 of M200c over the bound dark matter of the centrals of TNG100 that have both, the
+        first of which turns the bound dark matter of the others into M200c.
+    """
+    centrals = tng100_rows.read(folder / "tng100_real", tng100_rows.CENTRALS)
+    bound, m200 = (np.ma.filled(np.ma.asarray(centrals[name], float), np.nan) for name in ("Mdm", "M200c"))
+    ratio = np.log10(m200 / bound)
+    median, spread, both = float(np.nanmedian(ratio)), float(np.nanstd(ratio)), int(np.isfinite(ratio).sum())
+    tng = {
+        "m_star": np.asarray(centrals["Mstar"], float),
+        "r_half": np.asarray(centrals["rh_kpc"], float),
+        "m_dm_rhalf": np.asarray(centrals["Mdm_rh"], float),
+        "v_max": np.asarray(centrals["Vmax"], float),
+        "m200": bound * 10.0**median,
+        "group": np.asarray(centrals["GrNr"]),
+    }
+    eagle, swift = (read(folder / "eagle") for read in (eagle_rows.centrals, eagle_rows.haloes))
+    others = {"m200": ("EAGLE", eagle), "m_dm_rhalf": ("SWIFT-EAGLE", swift), "v_max": ("SWIFT-EAGLE", swift)}
+    rows = []
+    for target, (name, other) in others.items():
+        for inputs, columns in _COMMON_INPUTS.items():
+            found = across({"TNG100": _sample(tng, columns, target), name: _sample(other, columns, target)})
+            rows += [{"target": target, "inputs": inputs, **row} for row in rows_of(found)]
+    return {"m200_over_bound": {"median": round(median, 4), "scatter": round(spread, 4), "n": both}, "rows": rows}
+
+
+def _sample(galaxies: dict[str, np.ndarray], columns: tuple[str, ...], target: str) -> Sample:
+    low, high = _COMMON_MASS
+    chosen = (galaxies["m_star"] >= low) & (galaxies["m_star"] < high) & (galaxies[target] > 0)
+    x = np.stack([np.log10(galaxies[name][chosen]) for name in columns], axis=1)
+    return x, np.log(galaxies[target][chosen]), galaxies["group"][chosen]
+
+
+def measure_ngc2903(mirror: Path) -> dict:
+    """Rotation curve and haloes of NGC 2903 from its WHISP cube, beside SPARC's curve."""
+    cube, sparc = (mirror / name for name in (NGC2903_CUBE, "sparc/Rotmod_LTG/NGC2903_rotmod.dat"))
+    galaxy = open_galaxy(cube, 6.6, name="NGC 2903", stars=stars_from_table(sparc, 6.6))
+    found, table = analyse(galaxy), read_rotmod(sparc)
+    curve, published = found.curve, table["radius"].value
+    beyond = curve.good & (curve.radius > 2 * curve.beam) & (curve.radius <= published[-1])
+    off = curve.v_rot[beyond] / np.interp(curve.radius[beyond], published, table["v_obs"].value) - 1
+    rings = {"radius_kpc": curve.radius, "v_rot_kms": curve.v_rot, "v_err_kms": curve.v_err}
+    return {
+        "verdict": verdict(found),
+        "sparc": {"rings": int(beyond.sum()), "median": float(np.median(off)), "worst": float(np.abs(off).max())},
+        "curve": {name: np.round(values[curve.good], 2).tolist() for name, values in rings.items()},
+    }
+
+
+def measure_sparc(mirror: Path) -> dict:
+    """NGC 6503's outer slope and halo, and the relations of all SPARC galaxies."""
+    folder, table1 = mirror / "sparc" / "Rotmod_LTG", read_table1(mirror / "sparc" / "SPARC_Lelli2016c.mrt")
+    model = from_sparc(folder, table1, "NGC6503")
+    slope, error, visible, n = outer_slope(model, 3 * model.r_disk)
+    ratio, ratio_error = (values[-1] for values in model.discrepancy())
+    nfw = fit(model, "nfw", sparc_priors(table1[table1["galaxy"] == "NGC6503"][0]), sampling=Importance())
+    survey = sample_of(folder, table1)
+    relations = {
+        "acceleration": acceleration_scale(accelerations(survey), seed=1),
+        "tully_fisher": tully_fisher(survey, seed=1),
+    }
+    return {
+        "ngc6503": {
+            "slope": slope,
+            "slope_err": error,
+            "slope_visible": visible,
+            "radii": n,
+            "last_radius_kpc": float(model.radius[-1]),
+            "last_speed_kms": float(model.v_obs[-1]),
+            "discrepancy": float(ratio),
+            "discrepancy_err": float(ratio_error),
+            "nfw_log10_m200_msun": nfw.interval("log_m200").tolist(),
+            "nfw_log10_c": nfw.interval("log_c").tolist(),
+        },
+        "relations": {
+            name: {"values": one.values, "errors": one.errors, "galaxies": one.n} for name, one in relations.items()
+        },
+    }
+
+
 def rows_of(table: Table) -> list[dict]:
     """Rows of a table of measured numbers, to four digits after the point."""
     columns = [
@@ -265,6 +382,43 @@ def record_of(what: str, path: Path, subhalo_id: int, skirt_source: str = "unkno
             **shared,
             "measured": measure_contraction(path),
         }
+    if what == "ngc2903":
+        return {
+            "id": "ngc2903",
+            "statement": "Rotation curve and haloes of NGC 2903 from its WHISP cube, beside SPARC's curve",
+            "simulation": "none: an observation",
+            "source": "WHISP cube of NGC 2903 as distributed with pyFAT; stars and the curve to compare with of SPARC",
+            "citation": "van der Hulst et al. 2001; Lelli et al. 2016, AJ 152, 157",
+            "sha256": sha256(path / NGC2903_CUBE),
+            "command": "python records/measure.py ngc2903 PATH",
+            **shared,
+            "measured": measure_ngc2903(path),
+        }
+    if what == "sparc":
+        return {
+            "id": "sparc",
+            "statement": "Outer slope and halo of NGC 6503, and the relations of the galaxies of SPARC",
+            "simulation": "none: observations",
+            "source": "SPARC: mass models (Rotmod_LTG) and Table 1",
+            "citation": "Lelli et al. 2016, AJ 152, 157",
+            "sha256": sha256(path / "sparc" / "SPARC_Lelli2016c.mrt"),
+            "command": "python records/measure.py sparc PATH",
+            **shared,
+            "measured": measure_sparc(path),
+        }
+    if what == "other-simulation":
+        named = [path / "tng100_real" / tng100_rows.CENTRALS, *(path / "eagle" / name for name in eagle_rows.FILES)]
+        return {
+            "id": "other_simulation",
+            "statement": "Formulas of integrated properties of galaxies, fitted to one simulation, applied to another",
+            "simulation": "TNG100-1, EAGLE Ref-L0100N1504 and SWIFT-EAGLE (25 Mpc)",
+            "source": f"{tng100_rows.SOURCE}; {eagle_rows.SOURCE}",
+            "citation": f"{_TNG}; {tng100_rows.CITATION}; {eagle_rows.CITATION}",
+            "command": "python records/measure.py other-simulation PATH",
+            **shared,
+            "measured": measure_other_simulation(path),
+            "sha256": {each.name: sha256(each) for each in named},
+        }
     universe = open_tree(path) if what != "skirt" else FilesUniverse(path, simulation="embedded")
     header = universe.header
     shared |= {
@@ -303,7 +457,17 @@ def record_of(what: str, path: Path, subhalo_id: int, skirt_source: str = "unkno
 
 
 #: What can be measured.
-CHOICES = ("selection", "colours", "image", "contraction", "skirt", *(f"box-{name.replace('_', '-')}" for name in _BOX))
+CHOICES = (
+    "selection",
+    "colours",
+    "image",
+    "contraction",
+    "skirt",
+    "other-simulation",
+    "ngc2903",
+    "sparc",
+    *(f"box-{name.replace('_', '-')}" for name in _BOX),
+)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from dmlib import cli
 from dmlib.cli.options import parameters_of
 
-COMMANDS = ("run", "status", "book", "select", "fetch", "universe", "notebooks", "reference")
+COMMANDS = ("run", "status", "book", "select", "fetch", "universe", "galaxy", "notebooks", "reference")
 
 
 def dmlib(*arguments: str, cwd=None, **extra: str) -> subprocess.CompletedProcess:

@@ -171,8 +171,9 @@ def recorded():
     known: set[str] = set()
     patterns: list[re.Pattern] = []
     sources = [cell.source for path in NOTEBOOKS for cell in code(jupytext.read(path))]
-    # Chapter 16 records rows that this module makes.
-    sources.append((ROOT / "dmlib" / "evaluation" / "winners.py").read_text(encoding="utf-8"))
+    # Chapters 16 and 18 record rows that these modules make.
+    for module in ("winners.py", "robustness.py"):
+        sources.append((ROOT / "dmlib" / "evaluation" / module).read_text(encoding="utf-8"))
     for source in sources:
         for node in ast.walk(ast.parse(source)):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):

@@ -137,6 +137,23 @@ def test_contraction_describes_the_haloes_of_a_hydrodynamical_run(shared_data, m
     assert all(abs(row["contracted"]) < abs(row["uncontracted"]) for row in inner)
 
 
+def test_another_simulation_gives_the_same_again(shared_data, measure, tmp_path):
+    if not (shared_data / "eagle" / measure["eagle_rows"].CENTRALS).is_file():
+        pytest.skip("the rows of EAGLE are not here")
+    out = tmp_path / "other.json"
+    assert measure["main"](["other-simulation", str(shared_data), "--out", str(out)]) == 0
+    again, kept = json.loads(out.read_text()), load.record("other_simulation")
+    assert again["sha256"] == kept["sha256"]
+    for row, old in zip(again["measured"]["rows"], kept["measured"]["rows"], strict=True):
+        assert [row["n"], row["relative"], row["bias"]] == pytest.approx(
+            [old["n"], old["relative"], old["bias"]], abs=1e-3
+        )
+    # What the text says: the haloes of EAGLE are heavier at given stars, the dark matter inside is nearly the same.
+    found = {(r["target"], r["inputs"], r["train"], r["test"]): r for r in kept["measured"]["rows"]}
+    assert found["m200", "M*", "TNG100", "EAGLE"]["bias"] < -0.3
+    assert abs(found["m_dm_rhalf", "M*, r_half", "TNG100", "SWIFT-EAGLE"]["bias"]) < 0.1
+
+
 def test_an_unreadable_source_is_one_sentence(measure, tmp_path, capsys):
     assert measure["main"](["selection", str(tmp_path / "nowhere")]) == 1
     assert "does not exist" in capsys.readouterr().err
@@ -148,3 +165,29 @@ def test_an_unreadable_source_is_one_sentence(measure, tmp_path, capsys):
 def test_a_missing_record_is_named():
     with pytest.raises(DmlibError, match=r"nothing\.json"):
         load.record("nothing")
+
+
+def test_rotation_of_ngc2903(shared_data, measure):
+    kept = load.record("ngc2903")["measured"]
+    measured = json.loads(json.dumps(measure["measure_ngc2903"](shared_data)))
+    for name, angle in (("inclination_deg", 0.1), ("v_sys_kms", 0.5), ("good", 0)):
+        assert measured["verdict"]["rings"][name] == pytest.approx(kept["verdict"]["rings"][name], abs=angle)
+    assert (
+        measured["sparc"]["worst"] == pytest.approx(kept["sparc"]["worst"], abs=0.002) and kept["sparc"]["worst"] < 0.06
+    )
+    for halo, one in kept["verdict"]["haloes"].items():
+        again = measured["verdict"]["haloes"][halo]["log10_m200_msun"]["median"]
+        assert again == pytest.approx(one["log10_m200_msun"]["median"], abs=0.02)
+
+
+def test_sparc(shared_data, measure):
+    kept, measured = load.record("sparc")["measured"], measure["measure_sparc"](shared_data)
+    for name in ("slope", "slope_err", "slope_visible", "last_speed_kms", "discrepancy"):
+        assert measured["ngc6503"][name] == pytest.approx(kept["ngc6503"][name], rel=1e-6)
+    assert abs(kept["ngc6503"]["slope"]) < 0.05 and kept["ngc6503"]["slope_visible"] < -0.2
+    assert measured["ngc6503"]["nfw_log10_m200_msun"][2] == pytest.approx(
+        kept["ngc6503"]["nfw_log10_m200_msun"][2], abs=0.05
+    )
+    for name, one in kept["relations"].items():
+        assert measured["relations"][name]["values"] == pytest.approx(one["values"], rel=1e-4)
+    assert kept["relations"]["tully_fisher"]["values"]["slope"] == pytest.approx(3.85, abs=0.2)  # Lelli et al. 2019

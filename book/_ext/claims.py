@@ -342,7 +342,7 @@ def evaluate(claim: Claim, results: Mapping[str, dict], chapters: Container[str]
         When a chapter of this book does not record a number that the claim needs, or its floor.
     """
     if claim.chapter not in chapters:
-        return Row(claim, claim, "unmeasured", where="its chapter is not written yet")
+        return Row(claim, claim, "unmeasured", where="its chapter is not in this copy")
     first, *others = (_evaluate(claim, reading, results) for reading in (claim, *claim.readings))
     return replace(first, others=tuple(others))
 

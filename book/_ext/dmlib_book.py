@@ -140,7 +140,7 @@ class _Table(SphinxDirective):
             return [
                 nodes.inline(text=chapter.title),
                 nodes.Text(" "),
-                nodes.inline(text="to come", classes=["to-come"]),
+                nodes.inline(text="not in this copy", classes=["absent"]),
             ]
         return self.inline(f"{{doc}}`{chapter.title} </{chapter.file}>`")
 
@@ -164,13 +164,19 @@ class _Claims(_Table):
 class ClaimsTable(_Claims):
     """``{claims-table} paper`` or ``scripts``: claims, our numbers, verdicts.
 
-    ``:short:`` leaves out reasons and further readings.
+    ``:short:`` leaves out reasons and further readings, ``:claims: id id`` all others.
     """
 
-    option_spec: ClassVar = {"short": directives.flag}
+    option_spec: ClassVar = {"short": directives.flag, "claims": directives.unchanged_required}
 
     def run(self):
         rows = self.rows()
+        if "claims" in self.options:
+            known = {row.claim.id: row for row in rows}
+            wanted = self.options["claims"].split()
+            if lost := [name for name in wanted if name not in known]:
+                raise self.error(f"table '{self.arguments[0]}' has no claim '{lost[0]}'")
+            rows = [known[name] for name in wanted]
         short = "short" in self.options
         readings = [reading for row in rows for reading in (row, *(() if short else row.others))]
         checks = self.arguments[0] == "scripts"
@@ -218,6 +224,8 @@ class ClaimsTable(_Claims):
         first = row.reading is row.claim
         if row.reading.criterion and row.result:
             details.append(f"criterion: {claims.criterion_in_words(row.reading.criterion)}")
+        if row.result and row.result["n"] is not None and "short" not in self.options:
+            details.append(f"n = {row.result['n']}")
         if "short" not in self.options and first:
             details += [row.claim.why] * (row.kind != "met")
             changed = row.claim.criterion_changed
@@ -275,7 +283,7 @@ class Found(_Table):
 
 
 class Outline(_Table):
-    """``{outline}``: all chapters by part, those to come included."""
+    """``{outline}``: all chapters by part, those included that this copy lacks."""
 
     def run(self):
         out: list[nodes.Node] = []

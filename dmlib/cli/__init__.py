@@ -9,6 +9,7 @@ import typer
 
 from ..errors import DmlibError, of_the_system
 from . import data, run
+from .galaxy import galaxy
 from .reference import reference
 from .skirt import app as skirt
 
@@ -27,6 +28,7 @@ app.command("notebooks")(run.notebooks)
 app.command("select")(data.select)
 app.command("fetch")(data.fetch)
 app.command("universe")(data.universe)
+app.command("galaxy")(galaxy)
 app.command("reference")(reference)
 app.command("serve-tng", context_settings={"ignore_unknown_options": True})(data.serve_tng)
 app.add_typer(skirt, name="skirt")

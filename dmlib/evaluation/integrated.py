@@ -252,6 +252,42 @@ def compare_errors(table: Table, other: Table) -> Table:
     return Table(rows=rows or None, names=(*keys, *names))
 
 
+#: Galaxies of one simulation: inputs (n, f), natural logarithm of the target (n,), and FoF group of each (n,).
+Sample = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def across(samples: Mapping[str, Sample], *, method: str = "ridge", draws: int = 400, seed: int = 1) -> Table:
+    """Formulas that are fitted to the galaxies of one simulation and applied to those of another.
+
+    Parameters
+    ----------
+    samples : mapping of Sample
+        Simulation -> its galaxies, with the same inputs and the same target.
+    method : str
+    draws, seed : int
+
+    Returns
+    -------
+    Table
+        One row for each pair: ``train``, ``test``, ``n_train``, ``n``, ``relative`` (mean abs(dM/M)) and its ``error``,
+        ``bias`` (mean of ln(predicted / true)) and its ``bias_error``, and ``scatter``, the standard deviation of that
+        logarithm. Within one simulation the predictions are cross-validated.
+    """
+    rows = []
+    for train, (x, y, group) in samples.items():
+        with threadpool_limits(1):
+            fitted = model(method, x.shape[1], seed).fit(x, y)
+        for test, (asked, truth, groups) in samples.items():
+            found = predict(x, y, group, method, seed=seed) if test == train else fitted.predict(asked)
+            draw = Bootstrap(groups, draws, seed)
+            relative = draw.mean(per_view(np.exp(truth), np.exp(found), "relative"))
+            bias = draw.mean(found - truth)
+            numbers = (float(number) for e in (relative, bias) for number in (e.value, e.error))
+            rows.append((train, test, len(y), len(truth), *numbers, float(np.std(found - truth))))
+    names = ("train", "test", "n_train", "n", "relative", "error", "bias", "bias_error", "scatter")
+    return Table(rows=rows, names=names)
+
+
 def learning_curve(
     table: Table,
     target: str,

@@ -45,7 +45,6 @@ SOFTNESS = 0.1
 _LEAST_SCALE = 0.1
 
 
-@keras.saving.register_keras_serializable(package="dmlib")
 class Profile(keras.layers.Layer):
     """Numbers z, shape (n, k), to standardised ln M, shape (n, r), that increases with radius.
 
@@ -119,6 +118,10 @@ class Profile(keras.layers.Layer):
         """The constants, which are stored in the network's file."""
         constants = {key: np.asarray(values).tolist() for key, values in self.constants.items()}
         return {**super().get_config(), "pivot": self.pivot, **constants}
+
+
+# Not as a decorator, which the stand-in of Keras that the pages of the API are made with would turn into another class.
+keras.saving.register_keras_serializable("dmlib")(Profile)
 
 
 def _mean_increments(ln_m: np.ndarray) -> np.ndarray:

@@ -70,5 +70,14 @@ _TABLE = (
     ("posteriors", f"{_POSTERIORS}:build", "posteriors_path", _POSTERIORS, ("dataset", "models")),
     ("floor", f"{_FLOOR}:build", "floor_path", _FLOOR, ("dataset",), (*_PARTICLES, "selection")),
     ("rotation", f"{_ROT}:build", "benchmark_path", _ROT, ("universe", "targets", "dataset"), ("radii",)),
+    (
+        "robustness",
+        "dmlib.evaluation.transfer:build",
+        "robustness_path",
+        "dmlib.evaluation.robustness",
+        (),
+        ("radii",),
+        (f"{_NETS}.architectures",),
+    ),
 )
 PRODUCTS: dict[str, Product] = {row[0]: Product(*row) for row in _TABLE}

@@ -119,21 +119,51 @@ def weigh_stars(image: np.ndarray, unit: str, bands: tuple[str, ...], grid: SkyG
         )
     chosen = [bands.index(band) for band in ("g", "i")]
     light = from_maggies(image[..., chosen], grid.pixel_area, bands=("g", "i"))
-    place = tilt.deproject(*grid.mesh())
-    step = grid.pixel_size
-    edges = np.concatenate([[0.0], (np.arange(int(0.5 * grid.pixels * 0.9)) + 0.75) * step])
-    ring = np.digitize(place.radius.ravel(), edges) - 1
+    radius, (g, i) = ring_means(light, grid, tilt)
+    return decompose(radius, stellar_mass(g, i) / PER_PC2, tilt)
+
+
+def ring_means(light: np.ndarray, grid: SkyGrid, tilt: Tilt) -> tuple[np.ndarray, np.ndarray]:
+    """Mean of images in the rings of a disc.
+
+    Parameters
+    ----------
+    light : ndarray, shape (y, x, n)
+        Surface brightness; pixels of NaN are left out.
+    grid : SkyGrid
+    tilt : Tilt
+
+    Returns
+    -------
+    radius : ndarray, shape (rings,)
+        [kpc]
+    means : ndarray, shape (n, rings)
+    """
+    radii = tilt.deproject(*grid.mesh()).radius.ravel()
+    edges = np.concatenate([[0.0], (np.arange(int(0.5 * grid.pixels * 0.9)) + 0.75) * grid.pixel_size])
+    flat = light.reshape(-1, light.shape[-1])
+    ring = np.where(np.isfinite(flat).all(axis=1), np.digitize(radii, edges) - 1, -1)
     rows = []
     for k in range(len(edges) - 1):
         here = ring == k
         if here.sum() < 2:
             continue
-        values = light.reshape(-1, 2)[here]
+        values = flat[here]
         # Companions and foreground objects lie far above the ring's median, the structure of the disc does not.
         values = np.minimum(values, 5.0 * np.maximum(np.median(values, axis=0), 0.0) + 1e-30)
-        rows.append((place.radius.ravel()[here].mean(), *values.mean(axis=0)))
-    radius, g, i = np.array(rows).T
-    on_sky = stellar_mass(g, i) / PER_PC2
+        rows.append((radii[here].mean(), *values.mean(axis=0)))
+    found = np.array(rows).T
+    return found[0], found[1:]
+
+
+def decompose(radius: np.ndarray, on_sky: np.ndarray, tilt: Tilt) -> StellarDisc:
+    """Disc and round bulge of a surface density of stars in rings, shape (n,) each [kpc, Msun/pc^2 on the sky].
+
+    Raises
+    ------
+    GalaxyError
+        When fewer than four rings show light.
+    """
     lit = on_sky > 1e-3 * on_sky.max()
     end = int(np.argmin(lit)) if not lit.all() else len(lit)
     if end < 4:

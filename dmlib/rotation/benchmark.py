@@ -105,9 +105,9 @@ class Benchmark:
     seconds : ndarray, shape (n,)
         Processor time from the cube to the mass model; the cube itself, which a telescope makes, is not counted.
     curve : ndarray, shape (n, 6, MOST_RINGS)
-        Rows `_CURVE` of the mass model as observed, NaN beyond the last ring; see `model`.
+        Rows `CURVE` of the mass model as observed, NaN beyond the last ring; see `model`.
     numbers : ndarray, shape (n, 4)
-        Its numbers `_NUMBERS`.
+        Its numbers `NUMBERS`.
     methods : dict
         Name -> Method, see `VARIANTS`.
     population : Population
@@ -149,7 +149,7 @@ class Benchmark:
         GalaxyError
             When it has none.
         """
-        return _model(vars(self), k)
+        return model_of(vars(self), k)
 
     @property
     def places(self) -> dict[str, np.ndarray]:
@@ -175,14 +175,14 @@ def read_benchmark(path: str | Path) -> Benchmark:
         raise DmlibError(f"{path} is not a complete benchmark ({error}): remove it and run again.") from error
 
 
-def _model(columns: Mapping[str, Any], k: int) -> MassModel:
+def model_of(columns: Mapping[str, Any], k: int) -> MassModel:
     """Mass model of row k of the columns of a benchmark."""
     name = f"subhalo {columns['subhalo_id'][k]}, view {columns['view'][k]}"
     rings = np.isfinite(columns["curve"][k, 0])
     if not rings.any():
         raise GalaxyError(f"{name}, has no rotation curve: leave it out.")
-    known: dict[str, Any] = dict(zip(_CURVE, columns["curve"][k][:, rings], strict=True))
-    known |= dict(zip(_NUMBERS, columns["numbers"][k].tolist(), strict=True)) | MASSES_KNOWN
+    known: dict[str, Any] = dict(zip(CURVE, columns["curve"][k][:, rings], strict=True))
+    known |= dict(zip(NUMBERS, columns["numbers"][k].tolist(), strict=True)) | MASSES_KNOWN
     known |= {key: float(columns[key][k]) for key in ("inclination", "inclination_err")}
     return MassModel(galaxy=name, source=None, **known)
 
@@ -215,8 +215,8 @@ _TEXTS = ("reason", "reasons")
 _VIEW = {"inclination": "deg", "inclination_err": "deg", "last_radius": "kpc", "beams": "", "seconds": "s"}
 
 #: Columns and numbers of a mass model that are kept.
-_CURVE = ("radius", "v_obs", "v_err", "v_gas", "v_disk", "v_bulge")
-_NUMBERS = ("r_disk", "m_disk", "m_bulge", "r_half")
+CURVE = ("radius", "v_obs", "v_err", "v_gas", "v_disk", "v_bulge")
+NUMBERS = ("r_disk", "m_disk", "m_bulge", "r_half")
 
 
 def build(settings: Settings, *, workers: int | None = None) -> None:
@@ -278,7 +278,7 @@ def _calibrate(
     population = replace(population, trust=1.0 / max(narrow, 1.0) ** 2)
     rows = np.flatnonzero(np.isfinite(q).all(axis=(1, 2))).tolist()
     again = partial(VARIANTS["population"].fit, population=population)
-    tasks = [(k, partial(again, _model(columns, k), seed=seed + k)) for k in rows]
+    tasks = [(k, partial(again, model_of(columns, k), seed=seed + k)) for k in rows]
     for outcome in fit_many(tasks, label="fits with calibrated trust", workers=workers):
         if outcome.fit is not None:
             q[outcome.key] = outcome.fit.quantiles
@@ -326,7 +326,7 @@ def _view(settings: Settings, population: Population, subhalo_id: int, view: int
     """All columns of one view, also of the variants of perfect knowledge if asked for."""
     dataset, observer = _opened(settings)
     row: dict[str, Any] = {"subhalo_id": subhalo_id, "view": view, **dict.fromkeys(_VIEW, np.nan)}
-    row |= {"curve": np.full((len(_CURVE), MOST_RINGS), np.nan), "numbers": np.full(len(_NUMBERS), np.nan)}
+    row |= {"curve": np.full((len(CURVE), MOST_RINGS), np.nan), "numbers": np.full(len(NUMBERS), np.nan)}
     for name in VARIANTS:
         for key, (shape, kind) in _ARRAYS.items():
             row[f"{name}/{key}"] = np.full(shape, 0.0 if kind is bool else np.nan)
@@ -348,8 +348,8 @@ def _view(settings: Settings, population: Population, subhalo_id: int, view: int
                 row["beams"] = found.curve.beams_across
             if found.model is not None:
                 row["last_radius"] = found.model.radius[-1]
-                row["curve"][:, : len(found.model.radius)] = [getattr(found.model, name) for name in _CURVE]
-                row["numbers"] = np.array([getattr(found.model, name) for name in _NUMBERS])
+                row["curve"][:, : len(found.model.radius)] = [getattr(found.model, name) for name in CURVE]
+                row["numbers"] = np.array([getattr(found.model, name) for name in NUMBERS])
         for number, (name, variant) in enumerate(VARIANTS.items()):
             if variant.knowledge == knowledge:
                 fitted = _fit(found, variant, population, [settings.seed, subhalo_id, view, number])

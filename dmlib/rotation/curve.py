@@ -15,8 +15,15 @@ from ..errors import GalaxyError
 #: change the speed by tens of per cent; above, lines of sight cross the whole disc (Di Teodoro & Fraternali 2015).
 INCLINATION_RANGE = (30.0, 80.0)
 
+#: A disc whose inclination may be this large, two standard deviations above the fitted one, may be edge-on [deg].
+NEARLY_EDGE_ON = 85.0
+
 #: Fewest beams across the disc.
 MIN_BEAMS = 4.0
+
+#: Fewest beams along the minor axis. An edge-on disc seen through a beam has the shape of a less inclined one: fits of
+#: discs at 84 to 90 deg end between 65 and 83 deg, where the minor axis spans 1.5 to 2.2 beams.
+MIN_MINOR_BEAMS = 2.5
 
 #: Largest median difference between the speeds of the two sides, relative to the speed; larger is lopsided.
 MAX_ASYMMETRY = 0.1
@@ -33,7 +40,7 @@ MIN_RINGS = 3
 #: The limits in words, in the order in which they are checked.
 LIMITS = {
     "inclination as fitted": f"{INCLINATION_RANGE[0]:g} to {INCLINATION_RANGE[1]:g} deg",
-    "beams across the disc": f"at least {MIN_BEAMS:g}",
+    "beams across the disc": f"at least {MIN_BEAMS:g}, and {MIN_MINOR_BEAMS:g} along its minor axis",
     "difference of the two sides, median": f"at most {MAX_ASYMMETRY:.0%} of the speed",
     "scatter of velocities about the rings": f"at most {MAX_RESIDUAL:.0%} of the projected speed",
     "change of the position angle": f"at most {MAX_WARP:g} deg",
@@ -47,6 +54,9 @@ class Reason(StrEnum):
     FACE_ON = "face_on"
     EDGE_ON = "edge_on"
     FEW_BEAMS = "few_beams"
+    MAP_EDGE = "map_edge"
+    FOREGROUND = "foreground"
+    GAPS = "gaps"
     LOPSIDED = "lopsided"
     DISTURBED = "disturbed"
     WARPED = "warped"
@@ -66,6 +76,15 @@ _WORDING: dict[Reason, tuple[str, str]] = {
     Reason.FACE_ON: ("too face-on", f"inclination {{:.0f}} deg, below {INCLINATION_RANGE[0]:g}"),
     Reason.EDGE_ON: ("too edge-on", f"inclination {{:.0f}} deg, above {INCLINATION_RANGE[1]:g}"),
     Reason.FEW_BEAMS: ("too small for the beam", f"{{:.1f}} beams across, fewer than {MIN_BEAMS:g}"),
+    Reason.MAP_EDGE: (
+        "reaches the map's edge",
+        "emission reaches the map's edge: it is cut off over {:.1f} beams",
+    ),
+    Reason.FOREGROUND: (
+        "behind the Milky Way's gas",
+        "the Milky Way's emission covers the galaxy's velocities in {:.0f} channels",
+    ),
+    Reason.GAPS: ("gaps in the line", "{:.0f} channels within the galaxy's line are blank"),
     Reason.LOPSIDED: ("lopsided", f"sides differ by {{:.0%}} of the speed, more than {MAX_ASYMMETRY:.0%}"),
     Reason.DISTURBED: (
         "no orderly rotation",
@@ -284,15 +303,29 @@ class RotationCurve:
 
     @property
     def beams_across(self) -> float:
-        """Diameter of the measured disc in beams, with the beam's own width subtracted in quadrature."""
+        """Diameter of the measured disc in beams, without the rings that only the beam fills."""
         if not self.beam > 0:
             return float("inf")
-        return float(np.sqrt(max(0.0, (2.0 * self.radius[-1] / self.beam) ** 2 - 1.0)))
+        inside = np.flatnonzero(~self._beyond)
+        return float(2.0 * self.radius[inside[-1]] / self.beam) if len(inside) else 0.0
+
+    @property
+    def _beyond(self) -> np.ndarray:
+        """Rings beyond the edge of the disc, bool of shape (n,)."""
+        inside = np.append(-np.inf, self.surface_density[:-1])  # the first ring has none inside it
+        return self.surface_density <= 0.3 * inside
 
     @property
     def mean_inclination(self) -> float:
         """Median over the rings [deg]."""
         return float(np.median(self.inclination))
+
+    @property
+    def minor_beams(self) -> float:
+        """Minor axis of the measured disc in beams."""
+        if not self.beam > 0:
+            return float("inf")
+        return float(2.0 * self.radius[-1] / self.beam * np.cos(np.radians(self.mean_inclination)))
 
     @cached_property
     def v_circ(self) -> np.ndarray:
@@ -305,13 +338,16 @@ class RotationCurve:
 
         ``"within the beam"``, ``"little emission"``, ``"edge"``, ``"uncertain"`` or ``"sides differ"``. A ring with
         less than 0.3 of the emission of the one inside it lies beyond the edge of the disc, filled by the beam alone.
+        The disc ends within the ring before it where the emission falls there faster than in the rings inside.
         """
-        v, density = self.v_rot, self.surface_density
-        inside = np.append(-np.inf, density[:-1])  # the first ring has none inside it
+        v, density, beyond = self.v_rot, self.surface_density, self._beyond
+        fall = density[1:] / np.maximum(density[:-1], 1e-12)
+        usual = np.array([np.median(fall[max(0, k - 3) : k]) if k else np.inf for k in range(len(fall))])
+        ends = np.append(False, fall < 0.75 * usual) & np.append(beyond[1:], True) & (np.arange(len(self)) > 3)
         checks = {
             "within the beam": self.radius < 0.75 * self.beam,
             "little emission": self.coverage < 0.5,
-            "edge": density <= 0.3 * inside,
+            "edge": beyond | ends,
             "uncertain": ~((v > 0) & np.isfinite(self.v_err)) | (self.v_err > 0.15 * v),
             "sides differ": ~(np.abs(self.v_approaching - self.v_receding) <= 0.4 * v),
         }
@@ -335,7 +371,23 @@ class RotationCurve:
             (Reason.WARPED, turn > MAX_WARP, turn),
             (Reason.FEW_RINGS, good < MIN_RINGS, good),
         )
-        return tuple(Rejection(reason, float(value)) for reason, fails, value in checks if fails)
+        found = [Rejection(reason, float(value)) for reason, fails, value in checks if fails]
+        return (*self._ambiguous(), *found)
+
+    def _ambiguous(self) -> list[Rejection]:
+        """Whether the disc may be edge-on although it was fitted with less; not where the inclination was given."""
+        inclination = self.mean_inclination
+        upper = inclination + 2.0 * self.inclination_err
+        if not self.inclination_err > 0 or inclination > INCLINATION_RANGE[1]:
+            return []
+        if upper >= NEARLY_EDGE_ON:
+            words = f"inclination {inclination:.0f} deg, but {upper:.0f} lies within two standard deviations"
+            return [Rejection(Reason.EDGE_ON, upper, f"it may be edge-on: {words}")]
+        # A disc that is too small is rejected for its size alone.
+        if inclination > 55.0 and self.minor_beams < MIN_MINOR_BEAMS and self.beams_across >= MIN_BEAMS:
+            words = f"its minor axis spans {self.minor_beams:.1f} beams, fewer than {MIN_MINOR_BEAMS:g}"
+            return [Rejection(Reason.EDGE_ON, self.minor_beams, f"it may be edge-on: {words}")]
+        return []
 
 
 def circular_speed(

@@ -22,7 +22,7 @@ from .baryons import model_from_maps, model_from_particles, particle_speeds, wei
 from .curve import Rejection, RotationCurve, Tilt, rejection
 from .massmodel import MassModel, signed_root, signed_square
 from .rings import fit_rings
-from .velocity_field import velocity_field
+from .velocity_field import VelocityField, velocity_field
 
 Knowledge = Literal["observed", "perfect"]
 
@@ -59,6 +59,7 @@ def measure_view(
     *,
     knowledge: Knowledge = "observed",
     cube: HICube | None = None,
+    like: RotationCurve | None = None,
 ) -> ViewMeasurement:
     """Cube, moment maps, rings, baryons: the mass model of one view of the data set.
 
@@ -74,6 +75,8 @@ def measure_view(
         from its particles; only the speeds are measured.
     cube : HICube, optional
         The view's cube; observed again by default.
+    like : RotationCurve, optional
+        Of the same disc seen along the same line of sight; its tilt and centre are kept, to save the time of the fit.
 
     Returns
     -------
@@ -98,7 +101,7 @@ def measure_view(
             galaxy = load_galaxy(observer.universe, subhalo_id, components=("stars", "gas"))
             model = model_from_particles(curve, galaxy, hi_axis(observer, subhalo_id))
         else:
-            curve = fit_rings(field)
+            curve = fit_rings(field) if like is None else _fit_like(field, like)
             tilt = Tilt.flat(curve.mean_inclination, float(np.median(curve.position_angle)), *curve.centre)
             image = dataset.images([row])[0].astype(float)
             model = model_from_maps(curve, weigh_stars(image, dataset.image_unit, dataset.bands, dataset.grid, tilt))
@@ -106,6 +109,13 @@ def measure_view(
         reasons = (curve.reasons if curve is not None else ()) or (rejection(error),)
         return ViewMeasurement(curve, None, reasons)
     return ViewMeasurement(curve, model, curve.reasons)
+
+
+def _fit_like(field: VelocityField, like: RotationCurve) -> RotationCurve:
+    """Rings with the tilt of another curve, which the fit found to an error of its own."""
+    inclination, angle = like.mean_inclination, float(np.median(like.position_angle))
+    curve = fit_rings(field, geometry="fixed", inclination=inclination, position_angle=angle, centre=like.centre)
+    return replace(curve, inclination_err=like.inclination_err)
 
 
 def _row_of(dataset: DataSet, subhalo_id: int, view: int) -> int:

@@ -9,6 +9,7 @@ satellites are not told apart, because the networks are not told either.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -143,17 +144,31 @@ def learn(dataset: DataSet, targets: Targets) -> Population:
     if len(rows) < FEWEST:
         raise DmlibError(f"{dataset.path} has {len(rows)} training galaxies, fewer than the {FEWEST} of a population.")
     mass = {name: targets.masses["group"][name][members] for name in ("dm", "stars", "gas")}
+    photometric, hydrogen = seen(dataset, rows)
+    return learn_from(mass, targets.m_dm_particle, photometric, hydrogen)
+
+
+def learn_from(
+    mass: Mapping[str, np.ndarray], particle: float, photometric: np.ndarray, hydrogen: np.ndarray
+) -> Population:
+    """Learn the priors from what is known of some galaxies.
+
+    Parameters
+    ----------
+    mass : mapping of ndarray, shape (n, 20)
+        ``dm``, ``stars`` and ``gas`` within `RADII_KPC` [Msun].
+    particle : float
+        Mass of a dark-matter particle [Msun].
+    photometric, hydrogen : ndarray, shapes (n,) and (n, 20)
+        See `seen`.
+    """
     log_m_star = np.log10([np.interp(STELLAR_APERTURE, RADII_KPC, row) for row in mass["stars"]])
     sizes = [np.interp(0.5 * 10.0**m, row, RADII_KPC) for m, row in zip(log_m_star, mass["stars"], strict=True)]
     fits, off = zip(
-        *(
-            follow(row, targets.m_dm_particle, m, size)
-            for row, m, size in zip(mass["dm"], log_m_star, sizes, strict=True)
-        ),
+        *(follow(row, particle, m, size) for row, m, size in zip(mass["dm"], log_m_star, sizes, strict=True)),
         strict=True,
     )
     log_m200, log_c, shape = np.array(fits).T
-    photometric, hydrogen = _seen(dataset, rows)
     ratio = log_m_star - photometric
     low, middle, high = np.nanquantile(ratio, [0.16, 0.5, 0.84])
     return Population(
@@ -163,7 +178,7 @@ def learn(dataset: DataSet, targets: Targets) -> Population:
         upsilon=(float(middle), float(0.5 * (high - low))),
         unseen=tuple(np.nanmedian((mass["gas"] - HELIUM * hydrogen) / 10.0 ** log_m_star[:, None], axis=0).tolist()),
         offset=tuple(np.nanmedian(off, axis=0).tolist()),
-        galaxies=len(rows),
+        galaxies=len(log_m_star),
     )
 
 
@@ -215,7 +230,7 @@ def _best_seen(dataset: DataSet) -> np.ndarray:
     return rows[order[np.unique(ids[order], return_index=True)[1]]]
 
 
-def _seen(dataset: DataSet, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def seen(dataset: DataSet, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """log10 of the photometric stellar mass, shape (n,), and HI within `RADII_KPC` in the plane of the disc, (n, 20).
 
     As an observer measures them, but with the true tilt. NaN where the method would reject the inclination, or where

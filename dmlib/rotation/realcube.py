@@ -1,4 +1,4 @@
-"""A galaxy with a real HI cube: NGC 2903, or a simulated galaxy where its cube is not available."""
+"""A galaxy with a real HI cube: one's own, NGC 2903, or a simulated galaxy where that cube is not available."""
 
 from __future__ import annotations
 
@@ -6,18 +6,21 @@ import math
 import re
 import tempfile
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from astropy import units as u
+from astropy.coordinates import SkyCoord
 
 from ..dataset.read import DataSet
 from ..dataset.views import Observer
-from ..errors import FetchError
+from ..errors import DmlibError, FetchError
 from ..manifest.fetch import fetch
-from ..observe.cube import Beam, Cube
+from ..observe.cube import Beam
 from ..observe.cube_fits import read_cube, write_fits
-from ..observe.moments import moments
+from ..observe.sky_cube import Emission, SkyCube, galaxy_emission
 from .baryons import gas_speed, speeds_of
 from .curve import MIN_RINGS, RotationCurve
 from .massmodel import MassModel
@@ -42,11 +45,11 @@ class RealGalaxy:
     name : str
     source : str or None
         Of the cube; None for a simulated galaxy.
-    sky : Cube
+    sky : SkyCube
     distance : float
         [Mpc]
-    centre : (float, float)
-        West and North of the middle of the map [arcsec].
+    centre : (float, float) or None
+        West and North of the middle of the map [arcsec]; None where it is not known.
     references : dict
         Published rotation curves: name -> (radius [kpc], speed [km/s]).
     stars : MassModel or None
@@ -59,9 +62,9 @@ class RealGalaxy:
 
     name: str
     source: str | None
-    sky: Cube
+    sky: SkyCube
     distance: float
-    centre: tuple[float, float]
+    centre: tuple[float, float] | None
     references: dict[str, tuple[np.ndarray, np.ndarray]]
     stars: MassModel | None
     note: str = ""
@@ -74,26 +77,92 @@ class RealGalaxy:
 
     @property
     def centre_kpc(self) -> tuple[float, float]:
-        """The centre [kpc]."""
-        return self.centre[0] * self.kpc, self.centre[1] * self.kpc
+        """The centre [kpc]; where it is not known, that of the emission."""
+        west, north = self.centre or self.emission.centroid
+        return west * self.kpc, north * self.kpc
+
+    @cached_property
+    def emission(self) -> Emission:
+        """The galaxy's own emission.
+
+        Raises
+        ------
+        GalaxyError
+            When there is none.
+        """
+        return galaxy_emission(self.sky, self.centre)
 
     def field(self) -> VelocityField:
-        """Maps of the cube for fitting rings."""
-        surface_density, velocity, dispersion = moments(self.sky)
-        beam = self.sky.beam
+        """Maps of the galaxy's emission for fitting rings; differences of velocities are those in the galaxy."""
+        surface_density, velocity, dispersion = self.emission.moments()
+        beam, middle = self.sky.beam, float(np.nanmedian(velocity))
+        stretch = self.sky.stretch(middle)
         return VelocityField(
             self.name,
             surface_density,
-            velocity,
-            dispersion,
+            middle + stretch * (velocity - middle),
+            stretch * dispersion,
             self.sky.pixel * self.kpc,
             Beam(beam.major * self.kpc, beam.minor * self.kpc, beam.position_angle),
-            self.sky.channel_width,
+            stretch * self.sky.channel_width,
             self.sky.noise * self.sky.surface_density,
         )
 
 
-def load_real(dataset: DataSet, observer: Observer) -> RealGalaxy:
+def sky_place(text: str) -> SkyCoord | None:
+    """A position on the sky, ICRS: ``143.04,21.50`` in degrees, or ``09:32:10.1,+21:30:03``; None for "".
+
+    Raises
+    ------
+    DmlibError
+        When the text is neither.
+    """
+    parts = text.replace(",", " ").split()
+    if not parts:
+        return None
+    try:
+        if len(parts) == 2 and all(not set(part) & set(":hd") for part in parts):
+            return SkyCoord(float(parts[0]), float(parts[1]), unit="deg")
+        return SkyCoord(" ".join(parts), unit=(u.hourangle, u.deg))
+    except ValueError as error:
+        raise DmlibError(f"a centre is RA,DEC in degrees or as 09:32:10.1,+21:30:03, not '{text}'") from error
+
+
+def open_galaxy(
+    path: str | Path, distance: float, centre: str = "", *, name: str = "", stars: MassModel | None = None, **how: Any
+) -> RealGalaxy:
+    """A galaxy with a cube of its own.
+
+    Parameters
+    ----------
+    path : path
+        FITS file.
+    distance : float
+        [Mpc]
+    centre : str
+        See `sky_place`; "" where it is not known.
+    name : str
+        That of the file by default.
+    stars : MassModel, optional
+        See `dmlib.rotation.own_stars`.
+    **how
+        See `dmlib.observe.cube_fits.read_cube`.
+
+    Raises
+    ------
+    CubeError
+        When the file cannot be read as an HI cube.
+    """
+    if not 0.01 <= distance <= 2000.0:
+        raise DmlibError(f"a distance of {distance:g} Mpc is not that of a galaxy: give it in Mpc")
+    sky, place = read_cube(path, **how), sky_place(centre)
+    middle = None if place is None else sky.offset_of(place)
+    return RealGalaxy(name or sky.name, Path(path).name, sky, distance, middle, {}, stars)
+
+
+def load_real(
+    dataset: DataSet, observer: Observer, cube: str = "", distance: float = 0.0, centre: str = ""
+) -> RealGalaxy:
     """NGC 2903 with its WHISP cube; a simulated galaxy where the cube can be neither downloaded nor found in a mirror.
 
     Parameters
@@ -102,7 +171,11 @@ def load_real(dataset: DataSet, observer: Observer) -> RealGalaxy:
         Its training galaxies include the stand-in.
     observer : Observer
         The one that made the data set.
+    cube, distance, centre : str, float, str
+        Another galaxy instead, see `open_galaxy`; "" for none.
     """
+    if cube:
+        return open_galaxy(cube, distance, centre)
     try:
         sky = read_cube(fetch("ngc2903-cube", downloader=IMPATIENT))
     except FetchError as error:
@@ -151,7 +224,7 @@ def _stand_in(dataset: DataSet, observer: Observer, reason: str) -> RealGalaxy:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "cube.fits"
         write_fits(cube, path)
-        sky = read_cube(path)
+        sky = read_cube(path, additive=True)
     model = measure_view(dataset, observer, *key, cube=cube).model
     name = f"Simulated galaxy, subhalo {key[0]}"
     return RealGalaxy(name, None, sky, dataset.recipe.hi.distance, (0.0, 0.0), {}, model, reason, key[0])
@@ -183,6 +256,7 @@ def mass_model(galaxy: RealGalaxy, curve: RotationCurve) -> MassModel | None:
     radius = curve.radius[good]
     return replace(
         known,
+        galaxy=galaxy.name,
         source=galaxy.source,
         v_gas=gas_speed(curve, radius),
         v_disk=np.interp(radius, known.radius, known.v_disk),

@@ -23,7 +23,7 @@ from scipy import ndimage
 from scipy.optimize import least_squares
 
 from ..observe.cube import Smear
-from .curve import Reason, RejectedGalaxyError, RotationCurve, Tilt, hats
+from .curve import Deprojected, Reason, RejectedGalaxyError, RotationCurve, Tilt, hats
 from .velocity_field import VelocityField
 
 Geometry = Literal["fixed", "constant", "regularised"]
@@ -59,6 +59,7 @@ def fit_rings(
     inclination: float | None = None,
     position_angle: float | None = None,
     centre: tuple[float, float] = (0.0, 0.0),
+    centre_error: float | None = None,
 ) -> RotationCurve:
     """Fit rings to a velocity field.
 
@@ -75,6 +76,8 @@ def fit_rings(
         Kept fixed where given; required for ``geometry="fixed"`` [deg].
     centre : (float, float)
         Of the galaxy, West and North of the map's centre, for example from an image [kpc].
+    centre_error : float, optional
+        Its standard deviation in beams; `CENTRE_ERROR` by default.
 
     Returns
     -------
@@ -91,6 +94,7 @@ def fit_rings(
     if geometry == "fixed" and (inclination is None or position_angle is None):
         raise ValueError(f"{field.galaxy}: a fixed geometry needs an inclination and a position angle")
     search = _Search(field.about(centre), deblur, centre, (inclination, position_angle))
+    search.centre_error = (CENTRE_ERROR if centre_error is None else centre_error) * field.beam.fwhm
     tilt, inclination_err = search.geometry(geometry)
     return search.curve(tilt, inclination_err)
 
@@ -172,6 +176,7 @@ class _Search:
         seen_velocity = self.velocity[self.seen]
         self.spread = float(np.percentile(np.abs(seen_velocity - np.median(seen_velocity)), 90))
         self.rings = 0
+        self.centre_error = CENTRE_ERROR * field.beam.fwhm
 
     def _deblurred(self, rounds: int = 8) -> np.ndarray:
         """Emission before the beam by Richardson-Lucy deconvolution; zero where the map is blank."""
@@ -248,7 +253,7 @@ class _Search:
         angles = [values if nodes > 1 or len(values) == 1 else values.mean(keepdims=True) for values in start.at(radii)]
         fixed_i, fixed_angle = (value is not None for value in self.given)
         spread_i, spread_angle = STIFFNESS
-        centre_err = CENTRE_ERROR * self.field.beam.fwhm
+        centre_err = self.centre_error
 
         def unpack(p: np.ndarray) -> Tilt:
             inclination = angles[0] if fixed_i else p[2 : 2 + nodes]
@@ -338,7 +343,8 @@ class _Search:
         speeds, v_sys = values[:n], float(values[n])
         if np.median(speeds) < 0:  # the search began on the wrong side
             return self.curve(replace(tilt, position_angle=tilt.position_angle + 180.0), inclination_err)
-        off = (self.velocity - fitted)[self.weight > 0]
+        off_all = self.velocity - fitted
+        off = off_all[self.weight > 0]
         residual = 1.4826 * float(np.median(np.abs(off - np.median(off))))
         scaled = ((self.velocity - fitted) * self.weight)[self.weight > 0] * np.sqrt(self.per_beam)
         worse = max(0.05, (1.4826 * float(np.median(np.abs(scaled)))) ** 2)
@@ -358,7 +364,9 @@ class _Search:
         density = np.maximum(self._densities(tilt)[2][0][1:], 0.0)
         inclination, angle = tilt.at(radius)
         wide = radius >= self.field.beam.fwhm
-        asymmetry = np.abs(apart[wide]) / np.maximum(np.abs(speeds[wide]), 1e-9)
+        # Half of a difference between the sides goes into the systemic velocity, unless the minor axis tells.
+        shift = 2.0 * self._minor_axis(place, off_all) / np.median(place.sin_i)
+        asymmetry = np.abs(apart[wide] + shift) / np.maximum(np.abs(speeds[wide]), 1e-9)
         return RotationCurve(
             galaxy=self.field.galaxy,
             radius=radius,
@@ -378,6 +386,16 @@ class _Search:
             residual=residual,
             asymmetry=float(np.median(asymmetry)) if asymmetry.size else float("nan"),
         )
+
+    def _minor_axis(self, place: Deprojected, off: np.ndarray) -> float:
+        """Velocity on the minor axis less the systemic one that was fitted; 0 within the error [km/s]."""
+        near = (self.weight > 0) & (np.abs(place.cosine) < 0.2) & (place.radius > self.field.beam.fwhm)
+        if np.count_nonzero(near) < 12:
+            return 0.0
+        found = float(np.median(off[near]))
+        scatter = 1.4826 * float(np.median(np.abs(off[near] - found)))
+        error = 1.25 * scatter * np.sqrt(max(1.0, self.per_beam) / np.count_nonzero(near))
+        return found if abs(found) > max(3.0, 3.0 * error) else 0.0
 
     def _dispersion(
         self, tilt: Tilt, fitted: np.ndarray, speeds: np.ndarray, v_sys: float, radius: np.ndarray

@@ -387,6 +387,11 @@ def load_curves(sample: QTable, universe: Universe, most: int = 0, *, always: st
     if 0 < most < len(names):
         chosen = np.union1d(np.linspace(0, len(names) - 1, most).astype(int), np.flatnonzero(names == always))
         table1 = table1[chosen]
+    return sample_of(folder, table1)
+
+
+def sample_of(folder: Path, table1: QTable) -> CurveSample:
+    """The galaxies of a table of SPARC as a sample, see `from_sparc` for the arguments."""
     models = [from_sparc(folder, table1, name) for name in table1["galaxy"]]
     stars, gas = UPSILON_DISK * table1["l36"].value, HELIUM * table1["m_hi"].value
     m_bar = stars + gas

@@ -250,6 +250,42 @@ def test_alternative_physics_keeps_haloes_and_stars_and_changes_the_rest():
     assert np.median(b["m_hot"] / b["m200"]) < 0.6 * np.median(a["m_hot"] / a["m200"])
 
 
+def test_the_fiducial_physics_changes_nothing(population):
+    again = drawing.vary(population, "fiducial")
+    for name in SUBHALO_COLUMNS:
+        np.testing.assert_array_equal(again.subhalos[name], population.subhalos[name], err_msg=name)
+    np.testing.assert_array_equal(again.groups, population.groups)
+
+
+#: What each version of the physics changes; particle numbers follow from the masses.
+_CHANGED = {
+    "gas": {"m_hot", "m_hi", "r_hi", "gas_dispersion", "n_gas"},
+    "uncontracted": {"contraction"},
+    "weakly-contracted": {"contraction"},
+    "cored": {"core_radius"},
+    "heavy-haloes": {"m_dm", "m200", "r200", "r_trunc", "n_dm"},
+    "scattered-haloes": {"m_dm", "m200", "r200", "r_trunc", "n_dm"},
+}
+
+
+@pytest.mark.parametrize("physics", _CHANGED)
+def test_a_varied_universe_has_the_same_galaxies_and_one_difference(population, physics):
+    before, after = population.subhalos, drawing.vary(population, physics).subhalos
+    changed = {name for name in SUBHALO_COLUMNS if not np.array_equal(before[name], after[name])}
+    assert changed <= _CHANGED[physics] | {"n_wind"} and changed >= _CHANGED[physics] - {"r_hi"}
+    fragment = before["kind"] == "fragment"
+    np.testing.assert_array_equal(before[fragment]["m_dm"], after[fragment]["m_dm"])
+
+
+def test_heavier_and_scattered_haloes_are_as_much_so_as_stated(population):
+    real = population.subhalos["kind"] != "fragment"
+    before = population.subhalos["m200"][real]
+    heavy = drawing.vary(population, "heavy-haloes").subhalos["m200"][real]
+    np.testing.assert_allclose(heavy / before, 1.4)
+    scattered = np.log10(drawing.vary(population, "scattered-haloes").subhalos["m200"][real] / before)
+    assert scattered.std() == pytest.approx(0.2, abs=0.02) and abs(scattered.mean()) < 0.02
+
+
 def test_all_stars_together_have_the_half_mass_radius(many):
     for row in many[many["kind"] == "central"][::20]:
         stars = sum(components(row).values())

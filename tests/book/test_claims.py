@@ -86,7 +86,7 @@ def test_a_criterion_in_words():
 
 def test_verdicts():
     measured = {"result": "r", "criterion": "<= 0.2"}
-    assert verdict(claim(), {}, ()).kind == "unmeasured" and "not written" in verdict(claim(), {}, ()).where
+    assert verdict(claim(), {}, ()).kind == "unmeasured" and "not in this copy" in verdict(claim(), {}, ()).where
     assert verdict(claim(), {}).kind == "unmeasured"
     assert verdict(claim(**measured), result(0.1)).kind == "met"
     assert verdict(claim(**measured), result(0.3)).kind == "not-met"

@@ -9,7 +9,8 @@ from astropy.io import fits
 from analytic_disc import SPIN, disc
 from dmlib.errors import GalaxyError
 from dmlib.observe.cube import HISettings
-from dmlib.observe.cube_fits import HI_FREQUENCY, CubeError, degrade, read_cube, write_fits
+from dmlib.observe.cube_fits import HI_FREQUENCY, CubeError, read_cube, write_fits
+from dmlib.observe.degrade import degrade
 from dmlib.observe.deposit import observe
 from dmlib.observe.grid import SkyGrid
 from dmlib.observe.moments import integrated_flux, moment_maps, moments
@@ -58,7 +59,8 @@ def test_our_own_cube_comes_back(simulated, file):
 
 def _kelvin(data, header):
     area = np.pi * 15.0**2 / (4 * np.log(2)) * np.radians(1 / 3600) ** 2
-    factor = 1e-26 * (C * 1e3 / HI_FREQUENCY) ** 2 / (2 * 1.380649e-23 * area)
+    frequency = HI_FREQUENCY * (1 - (header["CRVAL3"] + 50 * header["CDELT3"]) / (C * 1e3))  # as observed
+    factor = 1e-26 * (C * 1e3 / frequency) ** 2 / (2 * 1.380649e-23 * area)
     header["BUNIT"] = "K"
     return data * factor, header
 
@@ -74,7 +76,7 @@ def _frequency(data, header):
 def _kilometres(data, header):
     for key in ("CRVAL3", "CDELT3"):
         header[key] /= 1e3
-    header["CTYPE3"], header["CUNIT3"] = "VELO-HEL", "km/s"
+    header["CUNIT3"] = "km/s"
     return data, header
 
 
@@ -155,12 +157,11 @@ def _no_beam(data, header):
     [
         (_two_stokes, {}, "2 planes along STOKES"),
         (_no_beam, {}, "does not give its beam"),
-        (None, {"BUNIT": "W/m2"}, "in 'W/m2': Jy/beam or K"),
-        (None, {"CTYPE3": "WAVE"}, "no velocity or frequency axis"),
-        (None, {"CTYPE1": "X"}, "no right ascension axis"),
+        (None, {"BUNIT": "W/m2"}, "Jy/beam or K is needed; set BUNIT"),
+        (None, {"CTYPE3": "STEP"}, "no velocity or frequency axis"),
+        (None, {"CTYPE1": "X", "CTYPE2": "Y"}, "no right ascension axis"),
         (None, {"CUNIT3": "furlong"}, "furlong"),
         (None, {"CDELT2": 0.01}, "regrid it to square ones"),
-        (None, {"CROTA2": 20.0}, "turned by 20.0 deg"),
         (None, {"CDELT3": 0.0}, "how wide its channels are"),
         (lambda d, h: (np.full_like(d, np.nan), h), {}, "blank everywhere"),
         (lambda d, h: (d[:2], h), {}, "2 channels"),
@@ -219,7 +220,7 @@ def test_moments_are_those_of_the_simulated_pipeline(simulated, file):
 
 
 def test_moving_a_galaxy_to_where_it_was_changes_little(simulated, file):
-    sky = read_cube(file())
+    sky = read_cube(file(), additive=True)
     settings = simulated.settings
     moved = degrade(sky, settings.distance, (0.0, 0.0), settings.v_systemic, GRID, settings, seed=3)
     np.testing.assert_allclose(moved.data, simulated.data, atol=6e-4)
@@ -233,7 +234,9 @@ def test_a_nearby_galaxy_looks_as_it_would_from_afar(tmp_path):
     near = HISettings(distance=10.0, beam=40.0, channel_width=4.0, noise=1e-3)
     write_fits(observe(disc(n=20000), view, SkyGrid(100.0, 100), near, seed=1), tmp_path / "near.fits")
     far = HISettings()
-    moved = degrade(read_cube(tmp_path / "near.fits"), 10.0, (0.0, 0.0), near.v_systemic, GRID, far, seed=3)
+    moved = degrade(
+        read_cube(tmp_path / "near.fits", additive=True), 10.0, (0.0, 0.0), near.v_systemic, GRID, far, seed=3
+    )
     expected, again = (moment_maps(observe(disc(n=20000), view, GRID, far, seed=seed)) for seed in (5, 6))
     found = moment_maps(moved)
     both = expected.seen & found.seen
@@ -252,7 +255,7 @@ def test_a_nearby_galaxy_looks_as_it_would_from_afar(tmp_path):
 
 
 def test_detail_is_not_invented(file):
-    sky = read_cube(file())
+    sky = read_cube(file(), additive=True)
     with pytest.raises(GalaxyError, match="its beam is 10"):
         degrade(sky, 140.0, (0.0, 0.0), sky.velocities.mean(), GRID, HISettings(), seed=1)
     with pytest.raises(GalaxyError, match=r"channels are 10\.0 km/s"):

@@ -13,6 +13,8 @@ periodic boundary.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from . import galaxies, relations, tng100
@@ -45,9 +47,9 @@ def draw(
     n_galaxies : int
         Galaxies that pass the selection (`population.passes`); met within a few per cent.
     seed : int
-    physics : {"fiducial", "alternative"}
-        The alternative has the same haloes and stellar masses for the same seed; its haloes hardly contract and have
-        cores, with half the hot gas and 1.6 times the HI (`galaxies.PHYSICS`).
+    physics : str
+        One of `galaxies.PHYSICS`. The alternative has the same haloes and stellar masses for the same seed; its haloes
+        hardly contract and have cores, with half the hot gas and 1.6 times the HI.
     m_dm, m_baryon : float
         Mass of a dark-matter particle; target mass of gas cells and star particles [Msun].
     without : tuple of str
@@ -71,6 +73,36 @@ def draw(
     candidates = s[(s["rank"] == 0) & passes(s) & ~s["quenched"] & (s["disturbed"] == "")]["group_id"]
     groups["position"] = _place_in_box(rng, groups["r200"], across=candidates[candidates.size // 3])
     return Population(seed, physics, m_dm, m_baryon, groups, s, without)
+
+
+def vary(population: Population, physics: str) -> Population:
+    """The same groups and subhaloes of a fiducial population, in the same order, with other physics.
+
+    Unlike `draw` with these physics, it changes nothing else: no galaxy is exchanged, and groups keep their numbers and
+    so the seeds of their particles. Two such universes can be compared galaxy by galaxy. Groups are no longer in the
+    order of their size, as the catalogue of a tree must be.
+
+    Parameters
+    ----------
+    population : Population
+        With the fiducial physics.
+    physics : str
+        One of `galaxies.PHYSICS`.
+    """
+    s, groups = population.subhalos.copy(), population.groups.copy()
+    real = s["kind"] != "fragment"
+    changed, before = s[real], s["m_dm"][real].copy()
+    galaxies.change_physics(np.random.default_rng([population.seed, 4]), changed, physics)
+    # The bound part of a heavier halo ends where it did in units of r200; a satellite is stripped at the same radius.
+    changed["r_trunc"] *= np.where(changed["kind"] == "central", np.cbrt(changed["m_dm"] / before), 1.0)
+    s[real] = changed
+    galaxies.count_particles(s, population.m_dm, population.m_baryon)
+    centrals = s[s["kind"] == "central"]
+    heavier = centrals["m200"] / population.subhalos["m200"][s["kind"] == "central"]
+    owner = centrals["group_id"]
+    groups["m200"][owner], groups["r200"][owner] = centrals["m200"], centrals["r200"]
+    groups["n_dm_fuzz"][owner] = np.rint(groups["n_dm_fuzz"][owner] * heavier)
+    return replace(population, physics=physics, groups=groups, subhalos=s)
 
 
 def _galaxies(rng: np.random.Generator, n_galaxies: int, physics: str) -> tuple[Rows, np.ndarray]:

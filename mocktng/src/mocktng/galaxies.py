@@ -29,10 +29,22 @@ HOT_CELL = 1.9
 #: Specific star-formation rate below which a galaxy counts as quenched [1/yr].
 QUENCHED_BELOW = 1e-11
 
-#: Factors of the two versions of the physics; the alternative represents another simulation in tests of robustness.
+#: What a version of the physics changes: factors on the strength of the contraction, the hot gas, the HI, the
+#: turbulence of the cold gas (which supports it by pressure) and the mass of the halo; the core of the halo in stellar
+#: half-mass radii; and a scatter of the halo's mass at given stars that is added to that of TNG100 [dex].
+_FIDUCIAL = {"contraction": 1.0, "core": 0.0, "hot": 1.0, "hi": 1.0, "turbulence": 1.0, "halo": 1.0, "scatter": 0.0}
+
+#: Versions of the physics. The alternative represents another simulation in tests of robustness; the others differ
+#: from the fiducial in one respect each, by about as much as simulations differ among each other (our choice).
 PHYSICS = {
-    "fiducial": {"contraction": 1.0, "core": 0.0, "hot": 1.0, "hi": 1.0},
-    "alternative": {"contraction": 0.2, "core": 0.35, "hot": 0.5, "hi": 1.6},
+    "fiducial": _FIDUCIAL,
+    "alternative": _FIDUCIAL | {"contraction": 0.2, "core": 0.35, "hot": 0.5, "hi": 1.6},
+    "gas": _FIDUCIAL | {"hot": 0.5, "hi": 1.6, "turbulence": 1.8},
+    "uncontracted": _FIDUCIAL | {"contraction": 0.0},
+    "weakly-contracted": _FIDUCIAL | {"contraction": 0.5},
+    "cored": _FIDUCIAL | {"core": 0.35},
+    "heavy-haloes": _FIDUCIAL | {"halo": 1.4},
+    "scattered-haloes": _FIDUCIAL | {"scatter": 0.2},
 }
 
 #: Ways in which the gas of the disturbed minority departs from a regular disc.
@@ -159,13 +171,23 @@ def draw_structure(rng: np.random.Generator, s: Rows, found: dict[str, np.ndarra
 
 
 def change_physics(rng: np.random.Generator, s: Rows, physics: str) -> None:
-    """Apply the factors of `PHYSICS` to haloes and gas; halo masses and stars stay as they are."""
+    """Apply the changes of `PHYSICS` to haloes and gas; stars stay as they are.
+
+    A heavier halo has the same concentration.
+    """
     change = PHYSICS[physics]
     s["contraction"] *= change["contraction"]
     s["core_radius"] = change["core"] * s["r_half"] * dex(rng, 0.1, s.size)
     s["m_hot"] *= change["hot"]
     s["r_hi"] *= relations.hi_radius(change["hi"] * s["m_hi"]) / relations.hi_radius(s["m_hi"])
     s["m_hi"] *= change["hi"]
+    s["gas_dispersion"] *= change["turbulence"]
+    heavier = np.full(s.size, change["halo"])
+    if change["scatter"]:
+        heavier = heavier * dex(rng, change["scatter"], s.size)
+    s["m_dm"] *= heavier
+    s["m200"] *= heavier
+    s["r200"] *= np.cbrt(heavier)
 
 
 def disc_scale_length(

@@ -109,7 +109,7 @@ class Population:
     Parameters
     ----------
     seed : int
-    physics : {"fiducial", "alternative"}
+    physics : str
     m_dm, m_baryon : float
         Particle masses [Msun].
     groups : ndarray

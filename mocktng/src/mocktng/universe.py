@@ -42,8 +42,9 @@ def write(
         about twice as many subhaloes.
     seed : int
         Seed of all random numbers.
-    physics : {"fiducial", "alternative"}
-        The alternative has hardly contracted, cored haloes, half the hot gas and 1.6 times the HI.
+    physics : str
+        One of `galaxies.PHYSICS`. The alternative has hardly contracted, cored haloes, half the hot gas and 1.6 times
+        the HI.
     without : tuple of str
         Features of galaxies to leave out, of `galaxies.FEATURES`: clumps, arms, bars, rings, holes, warps,
         lopsidedness, disturbances. Everything else stays the same.

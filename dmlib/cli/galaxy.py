@@ -1,0 +1,153 @@
+"""The command ``dmlib galaxy``: from the HI cube of a galaxy to its rotation curve and its halo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..errors import DmlibError
+from .options import tell, with_settings
+
+if TYPE_CHECKING:
+    from ..rotation.massmodel import MassModel
+    from ..settings import Settings
+
+_DATA, _DISC, _STARS = "The data", "The disc", "Stars (without any, dark masses are upper limits)"
+
+
+@with_settings("universe", "profile", "seed", "base_path", "simulation", "snapshot", "sample")
+def galaxy(
+    settings: Settings,
+    cube: Annotated[Path, typer.Argument(help="HI cube, a FITS file.")],
+    distance: Annotated[str, typer.Option(help="For example 8.9Mpc.")],
+    out: Annotated[Path, typer.Option(help="Folder to write, made where it is missing.")],
+    name: Annotated[str, typer.Option(help="Of the galaxy; by default that of the file.")] = "",
+    centre: Annotated[
+        str,
+        typer.Option(
+            metavar="RA,DEC", help="ICRS: 143.04,21.50 in degrees, or 09:32:10.1,+21:30:03; else the brightest."
+        ),
+    ] = "",
+    velocities: Annotated[
+        str | None, typer.Option(metavar="LOW:HIGH", help="Read these channels only, in km/s.", rich_help_panel=_DATA)
+    ] = None,
+    field: Annotated[
+        float | None,
+        typer.Option(metavar="ARCMIN", help="Read this field only, about the centre.", rich_help_panel=_DATA),
+    ] = None,
+    beam: Annotated[
+        str | None,
+        typer.Option(metavar="MAJOR,MINOR,PA", help="Instead of the file's, in arcsec and deg.", rich_help_panel=_DATA),
+    ] = None,
+    noise: Annotated[
+        float | None, typer.Option(help="Of a voxel, in Jy/beam, for masked cubes.", rich_help_panel=_DATA)
+    ] = None,
+    mask: Annotated[
+        Path | None,
+        typer.Option(help="Where the galaxy's emission is: FITS, pixels of the cube.", rich_help_panel=_DATA),
+    ] = None,
+    inclination: Annotated[
+        float | None, typer.Option(min=0, max=90, help="Keep it fixed, in deg.", rich_help_panel=_DISC)
+    ] = None,
+    stars: Annotated[
+        Path | None,
+        typer.Option(help="Table radius, v_disk, v_bulge for M/L = 1, or a file of SPARC.", rich_help_panel=_STARS),
+    ] = None,
+    upsilon: Annotated[
+        float | None, typer.Option(help="M/L of the disc in --stars; else 0.5.", rich_help_panel=_STARS)
+    ] = None,
+    m_star: Annotated[
+        str | None,
+        typer.Option(metavar="MSUN,KPC", help="Mass and scale length of a disc.", rich_help_panel=_STARS),
+    ] = None,
+    image: Annotated[
+        str | None,
+        typer.Option(metavar="g=FILE,r=FILE", help="Images in g and r, g and i, K, W1 or 3.6.", rich_help_panel=_STARS),
+    ] = None,
+    network: Annotated[
+        str, typer.Option(help="Ensemble of a built book that is asked for its opinion; none: ask nobody.")
+    ] = "C/hi",
+    force: Annotated[bool, typer.Option("--force", help="Fit haloes even if the curve is not accepted.")] = False,
+) -> None:
+    """Measure a galaxy with an HI cube of your own: maps, rotation curve, mass model, haloes, on one page.
+
+    For example: dmlib galaxy NGC2903.fits --distance 6.6Mpc --stars NGC2903_rotmod.dat --out ngc2903
+    """
+    from ..figures.own_galaxy import page
+    from ..files import atomic_path
+    from ..networks.opinion import opinion_of
+    from ..observe.cube_fits import CutOut
+    from ..rotation.own_galaxy import analyse
+    from ..rotation.own_galaxy_files import report, summary, write
+    from ..rotation.realcube import open_galaxy, sky_place
+
+    place, band = sky_place(centre), _numbers(velocities, "--velocities", 2, ":")
+    far = _megaparsec(distance)
+    known, pictures = _stars(stars, upsilon, m_star, far), _images(image)
+    cut = CutOut((band[0], band[1]) if band else None, place, field)
+    axes = _numbers(beam, "--beam", 3)
+    given: dict[str, Any] = {"beam": tuple(axes) if axes else None, "noise": noise, "mask": mask, "cut": cut}
+    target = open_galaxy(cube, far, centre, name=name, stars=known, **given)
+    found = analyse(target, inclination=inclination, images=pictures, force=force, seed=settings.seed)
+    opinion = opinion_of(settings, found, network)
+    said = f"{summary(found)}\nnetwork: {opinion.said}"
+    typer.echo(f"{report(found)}\n{said}")
+    for note in found.notes:
+        typer.echo(f"note: {note}")
+    drawn = page(found, said, opinion.ln_m_dm)
+    paths = write(found, out, {"network": opinion.verdict()})
+    for ending in ("pdf", "png"):
+        paths.append(out / f"page.{ending}")
+        with atomic_path(paths[-1]) as temporary:
+            drawn.savefig(temporary)
+    tell(f"written to {out}: {', '.join(path.name for path in paths)}")
+
+
+def _numbers(text: str | None, option: str, n: int, separator: str = ",") -> list[float] | None:
+    """`n` numbers with separators between."""
+    if text is None:
+        return None
+    try:
+        values = [float(part) for part in text.split(separator)]
+    except ValueError:
+        values = []
+    if len(values) != n:
+        raise DmlibError(f"{option} takes {n} numbers separated by '{separator}', not '{text}'")
+    return values
+
+
+def _megaparsec(text: str) -> float:
+    """A distance with or without a unit [Mpc]."""
+    from astropy import units as u
+
+    try:
+        value = u.Quantity(text)
+        distance = float(value.value if value.unit == u.dimensionless_unscaled else value.to_value(u.Mpc))
+    except (TypeError, ValueError) as error:
+        raise DmlibError(f"--distance takes a length as 8.9Mpc, not '{text}'") from error
+    return distance
+
+
+def _stars(table: Path | None, upsilon: float | None, mass: str | None, distance: float) -> MassModel | None:
+    """The stars, where they are given as a table or as a mass."""
+    from ..rotation.own_stars import stars_from_mass, stars_from_table
+
+    if table is not None:
+        return stars_from_table(table, distance, upsilon)
+    if (disc := _numbers(mass, "--m-star", 2)) is None:
+        return None
+    if not (disc[0] > 0 and disc[1] > 0):
+        raise DmlibError("--m-star takes a mass [Msun] and a scale length [kpc], both positive: 1e10,2.5")
+    return stars_from_mass(*disc)
+
+
+def _images(text: str | None) -> dict[str, Any] | None:
+    """Band -> path."""
+    if text is None:
+        return None
+    pairs = [part.partition("=") for part in text.split(",")]
+    if not all(band and path for band, _, path in pairs):
+        raise DmlibError(f"--image takes BAND=FILE, more than one separated by commas, not '{text}'")
+    return {band.strip(): Path(path) for band, _, path in pairs}

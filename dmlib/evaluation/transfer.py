@@ -1,0 +1,285 @@
+"""Training in one universe, testing in another: the product "robustness".
+
+In each universe of `dmlib.evaluation.universes` a network is trained, boosted trees are grown, and priors of the
+rotation-curve method are learned; each is then applied to the test galaxies of every universe. Stated errors are those
+that validation galaxies of the *training* universe suggest, as they would be in an application. Adaptation is tried
+for a few universes that stand for the kinds of difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from ..baselines import Task, boosted, finite_ln
+from ..dataset.read import ln_mass
+from ..files import atomic_path
+from ..networks.adaptation import Trained, train, train_matched, views
+from ..networks.plan import Schedule
+from ..networks.predictions import calibrate
+from ..progress import bar
+from ..rotation.benchmark import model_of
+from ..rotation.fit import Fit, fit_many
+from ..rotation.importance import Importance
+from ..rotation.intervals import regimes, stretch
+from ..rotation.massmodel import MassModel
+from ..rotation.population import Population, learn_from
+from ..settings import RADII_KPC, Settings
+from ..workers import map_parallel
+from .alarms import isolation
+from .universes import Observed, observe_all
+
+#: Methods that are trained in one universe and tested in all.
+METHODS = ("network", "boosted", "rotation")
+
+#: Universes for which adaptation is tried, from the fiducial one: two of observation, one of haloes.
+TARGETS = ("no-dust", "beam", "heavy-haloes")
+
+#: Ways to train for another universe. ``plain``: in the fiducial one. ``mixture``: on as many galaxies, each taken from
+#: one of all universes but the target. ``matched``: in the fiducial one, shown the target's galaxies without their
+#: dark matter. ``target``: in the target itself, which is what adaptation cannot exceed.
+WAYS = ("plain", "mixture", "matched", "target")
+
+#: Training of each network: short, for few galaxies.
+SCHEDULES = {
+    "smoke": Schedule(epochs=2, members=1, patience=None, decay="cosine", bagging="none", weight_decay=0.1),
+    "quick": Schedule(epochs=40, members=1, patience=None, decay="cosine", bagging="none", weight_decay=0.1),
+    "paper": Schedule(epochs=80, members=1, patience=None, decay="cosine", bagging="none", weight_decay=0.1),
+}
+
+#: Draws of a fit: fewer than in the benchmark, since each galaxy is fitted with the priors of every universe.
+SAMPLING = Importance(first=2000, each=800, rounds=6, last=2000, attempts=3, draws=500, wanted=100.0)
+
+#: Memory that a worker with Keras, and one without, may need [bytes].
+MEMORY, _LITTLE = 2.0e9, 6e8
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A network to be trained.
+
+    Parameters
+    ----------
+    way : str
+        One of `WAYS`.
+    universe : int
+        In which it is trained (``plain``), or for which.
+    sources : ndarray of int, shape (n,)
+        Universe from which each galaxy is taken for training and validation.
+    """
+
+    way: str
+    universe: int
+    sources: np.ndarray
+
+
+def build(settings: Settings, *, workers: int | None = None) -> None:
+    """Make the product "robustness", ``robustness.hdf5``; galaxies that were observed before an interruption are kept.
+
+    Parameters
+    ----------
+    settings : Settings
+        Profile and seed count: the galaxies are drawn here, whatever the universe of the settings is.
+    workers : int, optional
+        Default `dmlib.workers.choose_workers`.
+
+    Raises
+    ------
+    DmlibError
+        When no galaxy can be observed, or a worker was stopped.
+    """
+    path = settings.robustness_path
+    observed, blocks = observe_all(settings, path, workers)
+    np.save(blocks.folder / "inputs.npy", observed.inputs)
+    small = replace(observed, inputs=np.empty(0))
+    tests = observed.rows("test")
+    shape = (len(observed.names), len(observed.names), len(tests), len(RADII_KPC))
+    found = {name: np.full(shape, np.nan) for name in METHODS}
+    sigma = {name: np.full(shape, np.nan) for name in METHODS}
+    alarms = {name: np.full(shape[:3], np.nan) for name in ("latent", "observables")}
+    adapted = {way: np.full((len(TARGETS), *shape[1:]), np.nan) for way in WAYS[1:3]}
+    for lesson, result in _networks(settings, small, blocks.folder / "inputs.npy", workers):
+        if lesson.way == "plain":
+            found["network"][lesson.universe] = result["m_dm"]
+            sigma["network"][lesson.universe] = result["sigma_ln"]
+            alarms["latent"][lesson.universe] = result["alarm"]
+        else:
+            adapted[lesson.way][TARGETS.index(observed.names[lesson.universe])] = result["m_dm"]
+    for k, result in _trees(settings, small, workers):
+        found["boosted"][k], sigma["boosted"][k] = result["m_dm"], result["sigma_ln"]
+        alarms["observables"][k] = result["alarm"]
+    found["rotation"], sigma["rotation"], trust = _rotation(settings, small, workers)
+    with atomic_path(path) as temporary, h5py.File(temporary, "w") as handle:
+        handle.attrs.update({"data": "embedded universes, drawn in memory", "profile": settings.profile})
+        handle.attrs["seed"], handle.attrs["trust"] = settings.seed, trust
+        handle.attrs["universes"], handle.attrs["targets"] = list(observed.names), list(TARGETS)
+        for split in ("train", "validation", "test"):
+            handle.attrs[f"n_{split}"] = len(observed.rows(split))
+        handle.create_dataset("radii", data=RADII_KPC).attrs["unit"] = "kpc"
+        handle.create_dataset("truth", data=observed.truth[:, tests]).attrs["unit"] = "Msun"
+        handle["subhalo_id"], handle["accepted"] = observed.subhalo_id[tests], observed.accepted[:, tests]
+        for name in METHODS:
+            handle.create_dataset(f"{name}/m_dm", data=found[name]).attrs["unit"] = "Msun"
+            handle[f"{name}/sigma_ln"] = sigma[name]
+        for name, values in alarms.items():
+            handle[f"alarms/{name}"] = values
+        for way, values in adapted.items():
+            handle.create_dataset(f"adapted/{way}", data=values).attrs["unit"] = "Msun"
+        aside = observed.set_aside
+        handle.create_dataset("set_aside/subhalo_id", data=np.array(list(aside), dtype=np.int64))
+        handle.create_dataset(
+            "set_aside/reason", data=list(aside.values()), dtype=h5py.string_dtype(), shape=len(aside)
+        )
+    blocks.remove()
+
+
+def _networks(
+    settings: Settings, observed: Observed, inputs: Path, workers: int | None
+) -> Iterator[tuple[Lesson, dict[str, np.ndarray]]]:
+    """Train every network and apply it to the test galaxies of all universes."""
+    from ..networks.fit import single_thread
+
+    n, v = len(observed.subhalo_id), len(observed.names)
+    lessons = [Lesson("plain", k, np.full(n, k)) for k in range(v)]
+    for name in TARGETS:
+        k = observed.names.index(name)
+        rng = np.random.default_rng([settings.seed, 0x6D6978, k])
+        lessons.append(Lesson("mixture", k, rng.choice(np.delete(np.arange(v), k), n)))
+        lessons.append(Lesson("matched", k, np.zeros(n, dtype=int)))
+    work = partial(_learn, settings, observed, inputs)
+    with bar(total=len(lessons), label="networks", unit="training") as progress:
+        for place, result in map_parallel(
+            work,
+            list(enumerate(lessons)),
+            memory=MEMORY,
+            workers=workers,
+            what="trained networks",
+            environment=single_thread(),
+        ):
+            yield lessons[place], result
+            progress.update()
+
+
+def _learn(
+    settings: Settings, observed: Observed, path: Path, task: tuple[int, Lesson]
+) -> tuple[int, dict[str, np.ndarray]]:
+    """One lesson: the network's answers for the test galaxies of all universes, its errors, and its distances."""
+    import keras
+
+    from ..networks.fit import Standard
+
+    keras.utils.clear_session(free_memory=True)  # one process makes many networks
+    place, lesson = task
+    inputs, ln_m = np.load(path, mmap_mode="r"), ln_mass(observed.truth)
+    train_rows, check, tests = (observed.rows(split) for split in ("train", "validation", "test"))
+    source = lesson.sources
+    standard = Standard.of(ln_m[source[train_rows], train_rows])
+    training, validation = (
+        views(inputs[source[rows], rows], ln_m[source[rows], rows], rows, standard) for rows in (train_rows, check)
+    )
+    # The same seed for all: two universes differ in their galaxies, not in the luck of a training.
+    schedule, seed = SCHEDULES[settings.profile], settings.seed
+    if lesson.way == "matched":
+        others = np.ascontiguousarray(inputs[lesson.universe, train_rows])
+        made = train_matched(observed.channels, training, validation, others, schedule, seed)
+    else:
+        made = train(observed.channels, training, validation, schedule, seed)
+    each = [np.ascontiguousarray(inputs[k, tests]) for k in range(len(observed.names))]
+    predicted = np.stack([made.predict_ln(some) for some in each])
+    result = {"m_dm": np.exp(predicted)}
+    if lesson.way == "plain":
+        floor, _ = calibrate(made.predict_ln(validation.inputs)[None], ln_m[lesson.universe, check])
+        result["sigma_ln"] = np.broadcast_to(floor, predicted.shape)
+        result["alarm"] = _distances(made, training.inputs, each)
+    return place, result
+
+
+def _distances(made: Trained, training: np.ndarray, each: list[np.ndarray]) -> np.ndarray:
+    return isolation(made.latent(training), [made.latent(some) for some in each])
+
+
+def _trees(settings: Settings, observed: Observed, workers: int | None) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
+    """Boosted trees of every universe."""
+    work = partial(_grow, settings, observed)
+    universes = range(len(observed.names))
+    with bar(total=len(universes), label="boosted trees", unit="universe") as progress:
+        for k, result in map_parallel(work, universes, memory=_LITTLE, workers=workers, what="grew trees"):
+            yield k, result
+            progress.update()
+
+
+def _grow(settings: Settings, observed: Observed, k: int) -> tuple[int, dict[str, np.ndarray]]:
+    training, check, tests = (observed.rows(split) for split in ("train", "validation", "test"))
+    x, truth = observed.observables, observed.truth[k]
+    asked = np.concatenate([x[k, check], *x[:, tests]])
+    ln_m = boosted(Task(x[k, training], finite_ln(truth[training]), training, asked, settings.seed))
+    known, rest = ln_m[: len(check)], ln_m[len(check) :].reshape(len(x), len(tests), -1)
+    floor, _ = calibrate(known[None], ln_mass(truth[check]))
+    alarm = isolation(x[k, training], [some[tests] for some in x])
+    return k, {"m_dm": np.exp(rest), "sigma_ln": np.broadcast_to(floor, rest.shape), "alarm": alarm}
+
+
+def _rotation(settings: Settings, observed: Observed, workers: int | None) -> tuple[np.ndarray, np.ndarray, float]:
+    """Mass, its error, and the trust in a curve's likelihood; fits with the priors of every universe.
+
+    The trust is found with the fiducial validation galaxies, which alone have rotation curves, and holds for all.
+    """
+    universes = range(len(observed.names))
+    known = dict(map_parallel(partial(_population, observed), universes, memory=_LITTLE, workers=workers))
+    check, tests = observed.rows("validation"), observed.rows("test")
+    columns = [_columns(observed, k) for k in universes]
+    quantiles = np.full((len(check), 5, len(RADII_KPC)), np.nan)
+    usable = [i for i, row in enumerate(check) if observed.accepted[0, row]]
+    work = [(i, partial(_fit, model_of(columns[0], int(check[i])), known[0], settings.seed + i)) for i in usable]
+    for outcome in fit_many(work, label="trust in rotation curves", workers=workers):
+        if outcome.fit is not None:
+            quantiles[outcome.key] = outcome.fit.quantiles
+    curve = observed.curve[0, check]
+    # Radii increase, and NaN follows the last ring.
+    last = np.max(curve[:, 0], axis=1, initial=-np.inf, where=np.isfinite(curve[:, 0]))
+    places = regimes(curve[:, 0, 0], last)
+    narrow = stretch(observed.truth[0, check], quantiles, places, observed.accepted[0, check])["measured"]
+    trust = 1.0 / max(narrow, 1.0) ** 2
+    shape = (len(universes), len(universes), len(tests), len(RADII_KPC))
+    mass, sigma = np.full(shape, np.nan), np.full(shape, np.nan)
+    tasks = [
+        ((k, j, i), partial(_fit, model_of(columns[j], int(row)), replace(known[k], trust=trust), settings.seed + i))
+        for j in universes
+        for i, row in enumerate(tests)
+        if observed.accepted[j, row]
+        for k in universes
+    ]
+    for outcome in fit_many(tasks, label="fits with priors of all universes", workers=workers):
+        if outcome.fit is not None:
+            mass[outcome.key], sigma[outcome.key] = outcome.fit.m_dm, outcome.fit.sigma_ln
+    return mass, sigma, trust
+
+
+def _population(observed: Observed, k: int) -> tuple[int, Population]:
+    rows = observed.rows("train")
+    mass = {name: observed.masses[k, rows, part] for part, name in enumerate(("dm", "stars", "gas"))}
+    return k, learn_from(mass, observed.m_dm_particle, observed.photometric[k, rows], observed.hydrogen[k, rows])
+
+
+def _columns(observed: Observed, k: int) -> dict[str, Any]:
+    """The mass models of one universe as `model_of` takes them."""
+    names = ("inclination", "inclination_err")
+    tilt = dict(zip(names, observed.tilt[k].T, strict=True))
+    return {
+        "subhalo_id": observed.subhalo_id,
+        "view": np.zeros(len(observed.subhalo_id), dtype=int),
+        "curve": observed.curve[k],
+        "numbers": observed.numbers[k],
+        **tilt,
+    }
+
+
+def _fit(model: MassModel, population: Population, seed: int) -> Fit:
+    complete = population.complete(model)
+    return population.fit(complete, population.priors(complete), sampling=SAMPLING, seed=seed)

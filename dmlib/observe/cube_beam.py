@@ -1,0 +1,192 @@
+"""Units and beams of HI cubes: what their headers, tables and histories say, in the spellings of every program."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterable
+
+import numpy as np
+from astropy import units as u
+from astropy.io import fits
+
+from ..errors import DmlibError
+from .cube import Beam
+
+#: Axes that a beam may have [arcsec].
+_BEAMS = (0.05, 3600.0)
+
+#: Largest difference between the beams of the channels, relative; they are then taken as one.
+_SAME_BEAM = 0.05
+
+#: Words of units, in lower case, as astropy spells them.
+_WORDS = {
+    **{word: "deg" for word in ("degree", "degrees", "degs")},
+    **{word: "beam" for word in ("beam", "beams", "bm")},
+    **{word: "pix" for word in ("pixel", "pixels", "pix")},
+    **{word: "K" for word in ("k", "kelvin", "kelvins")},
+    **{word: "m" for word in ("m", "metre", "meter", "metres", "meters")},
+    **{word: "s" for word in ("s", "sec", "second", "seconds")},
+    **{"jy": "Jy", "jansky": "Jy", "ujy": "uJy", "hz": "Hz", "khz": "kHz", "ghz": "GHz", "km": "km", "rad": "rad"},
+    **{"arcsec": "arcsec", "arcseconds": "arcsec", "arcmin": "arcmin", "deg": "deg", "sr": "sr"},
+}
+
+#: Beams in histories: of AIPS and CASA, and of Miriad.
+_NUMBER = r"[\s=:]+([-+]?\d*\.?\d+(?:[ED][-+]?\d+)?)"
+_CLEAN_BEAM = re.compile(rf"BMAJ{_NUMBER}[\s\S]{{0,40}}?BMIN{_NUMBER}(?:[\s\S]{{0,40}}?BPA{_NUMBER})?", re.IGNORECASE)
+_MIRIAD_BEAM = re.compile(
+    r"beam[\s=:]+(?:of\s+)?([\d.]+)\s*(?:x|by)\s*([\d.]+)\s*arcsec(?:[\s\S]{0,20}?p\.?a\.?[\s=:]+([-+]?[\d.]+))?",
+    re.IGNORECASE,
+)
+
+
+class CubeError(DmlibError):
+    """A FITS file that cannot be read as an HI cube; names the file, what is wrong, and the mend."""
+
+
+def unit_of(text: str) -> u.UnitBase:
+    """A unit of a header, in any usual spelling; an unrecognised one where it cannot be told.
+
+    ``Jy beam^-1``, ``JY/BEAM``, ``K (Tmb)``, ``km.s-1`` are read; ``MJY/BEAM`` may be milli or mega, and is not.
+    """
+    text = re.sub(r"\([^()]*[A-Za-z][^()]*\)", "", str(text)).strip("[] ")
+    text = re.sub(r"(?<![A-Za-z])(k?m)s(?=\s*\^?\*{0,2}-1)", r"\1 s", text)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", u.UnitsWarning)
+        exact = u.Unit(text.replace("^", "**"), parse_strict="silent")
+    if not isinstance(exact, u.UnrecognizedUnit) and text:
+        return exact
+
+    def word(match: re.Match) -> str:
+        found = match[0]
+        lower = found.lower()
+        if lower in ("mjy", "mk", "mhz"):  # milli and mega differ by the case of one letter
+            small = {"mjy": "mJy", "mk": "mK", "mhz": "MHz"}[lower]
+            return small if found[0] == small[0] or lower == "mhz" else found
+        return _WORDS.get(lower, found)
+
+    spelled = re.sub(r"[A-Za-z]+", word, text)
+    spelled = re.sub(r"\s*\^\s*", "**", spelled)
+    spelled = re.sub(r"\s*([/*.])\s*", r"\1", spelled).replace("**", "^")
+    spelled = re.sub(r"(?<=[A-Za-z])\s*\^?\s*(?=-?\d)", "", spelled)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", u.UnitsWarning)
+        return u.Unit(re.sub(r"\s+", " ", spelled), parse_strict="silent")
+
+
+def number_of(name: str, header: fits.Header, key: str) -> float | int:
+    """The number of a card, which may stand there as text.
+
+    Raises
+    ------
+    CubeError
+        When it is none.
+    """
+    value = header[key]
+    try:
+        number = float(str(value).replace("D", "E")) if isinstance(value, str) else value
+        if not np.isfinite(number):
+            raise ValueError
+    except (TypeError, ValueError):
+        raise CubeError(f"{name}: its card {key} is '{value}', not a number: correct the header") from None
+    return number
+
+
+def beam_of(name: str, headers: Iterable[fits.Header], table: np.ndarray | None, pixel: float, side: float) -> Beam:
+    """The beam of a cube [arcsec], from BMAJ, from a table of beams, or from the history of AIPS, CASA or Miriad.
+
+    Parameters
+    ----------
+    name : str
+        Of the file, for errors.
+    headers : iterable of Header
+        Of the cube and, where that is an extension, of the file.
+    table : ndarray, shape (n, 3), or None
+        Beams of the channels: axes [arcsec] and position angle [deg].
+    pixel, side : float
+        Of a pixel, and of the map [arcsec].
+
+    Raises
+    ------
+    CubeError
+        When there is none, when it is impossible, or when it varies from channel to channel.
+    """
+    headers = list(headers)
+    give = "give it: --beam MAJOR,MINOR,PA, in arcsec and deg (read_cube(path, beam=...))"
+    if table is not None and len(table):
+        used = table[np.isfinite(table).all(axis=1) & (table[:, 0] > 0)]
+        if not len(used):
+            raise CubeError(f"{name}: its table of beams has no beam: {give}")
+        spread = np.ptp(used[:, :2], axis=0) / np.median(used[:, :2], axis=0)
+        if spread.max() > _SAME_BEAM:
+            raise CubeError(
+                f"{name}: its beam varies from {used[:, 0].min():.3g} to {used[:, 0].max():.3g} arcsec between "
+                "channels: convolve it to a common beam"
+            )
+        return _plausible(name, "its table of beams", *np.median(used, axis=0), pixel=pixel, side=side, give=give)
+    for header in headers:
+        if "BMAJ" not in header:
+            continue
+        major, minor, angle = (
+            float(number_of(name, header, key)) if header.get(key) is not None and key in header else np.nan
+            for key in ("BMAJ", "BMIN", "BPA")
+        )
+        minor, angle = (major if np.isnan(minor) or minor == 0 else minor), (0.0 if np.isnan(angle) else angle)
+        return _plausible(name, "BMAJ", 3600 * major, 3600 * minor, angle, pixel=pixel, side=side, give=give)
+    said = "\n".join(str(line) for header in headers for line in header.get("HISTORY", []))
+    last = max(
+        [*_CLEAN_BEAM.finditer(said), *_MIRIAD_BEAM.finditer(said)], key=lambda match: match.start(), default=None
+    )
+    if last is None:
+        raise CubeError(f"{name} does not give its beam: {give}")
+    major, minor, angle = (float(value.upper().replace("D", "E")) if value else 0.0 for value in last.groups())
+    # AIPS writes the beam of CLEAN in degrees, and what the user asked of it in arcsec.
+    scale = 3600.0 if last.re is _CLEAN_BEAM and major < 0.1 else 1.0
+    return _plausible(name, "its history", scale * major, scale * minor, angle, pixel=pixel, side=side, give=give)
+
+
+def _plausible(
+    name: str, where: str, major: float, minor: float, angle: float, *, pixel: float, side: float, give: str
+) -> Beam:
+    if not (_BEAMS[0] <= minor <= major * 1.001 and major <= min(_BEAMS[1], side)):
+        hint = ""
+        if where == "BMAJ" and _BEAMS[0] <= major / 3600 <= side:
+            hint = " (BMAJ is in degrees; it looks like arcsec)"
+        raise CubeError(
+            f"{name}: {where} gives a beam of {major:.3g} by {minor:.3g} arcsec on a map of {side:.3g} arcsec{hint}: "
+            f"{give}"
+        )
+    if major < 0.3 * pixel:
+        raise CubeError(
+            f"{name}: {where} gives a beam of {major:.3g} arcsec, far below its pixels of {pixel:.3g}: {give}"
+        )
+    return Beam(float(major), float(minor), float(angle))
+
+
+def to_jansky(name: str, text: str, beam: Beam, pixel: float, frequency: float) -> float:
+    """Jy/beam per unit of the data.
+
+    Parameters
+    ----------
+    name : str
+        Of the file, for errors.
+    text : str
+        The card BUNIT.
+    beam : Beam
+        [arcsec]
+    pixel : float
+        [arcsec]
+    frequency : float
+        Of the line as observed [Hz].
+    """
+    unit, area = unit_of(text), beam.area * u.arcsec**2
+    for known, factor in (
+        (u.Jy / u.beam, 1.0),
+        (u.Jy / u.pix, beam.area / pixel**2),
+        (u.Jy / u.sr, area.to_value(u.sr)),
+    ):
+        if unit.is_equivalent(known):
+            return float(unit.to(known)) * factor
+    if unit.is_equivalent(u.K):
+        return float(unit.to(u.Jy, equivalencies=u.brightness_temperature(frequency * u.Hz, area)))
+    raise CubeError(f"{name} is in '{text}' (BUNIT): Jy/beam or K is needed; set BUNIT if it is that")

@@ -1,0 +1,249 @@
+"""The stars of a reader's galaxy: from a table of speeds, from images, or from a mass and a scale length.
+
+Every way gives a `MassModel` whose stellar speeds are those for a mass-to-light ratio of 1, and says in its `note`
+which ratio is taken from which source.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy import units as u
+from astropy.io import fits
+from astropy.table import QTable
+from astropy.wcs import WCS
+from scipy import ndimage
+
+from ..errors import DmlibError
+from ..observe.grid import SkyGrid
+from .baryons import (
+    PER_PC2,
+    decompose,
+    disc_height,
+    half_mass_radius,
+    interpolate_profile,
+    mass_within,
+    ring_means,
+    sphere_speed,
+    stellar_mass,
+    thick_disc_speed,
+)
+from .curve import RotationCurve, Tilt
+from .massmodel import MASS_SCATTER, UPSILON_BULGE, UPSILON_DISK, MassModel
+from .sparc import read_rotmod
+
+#: Columns of a table of stars, and their units.
+COLUMNS = {"radius": u.kpc, "v_disk": u.km / u.s, "v_bulge": u.km / u.s}
+
+
+@dataclass(frozen=True)
+class Band:
+    """A photometric band.
+
+    Parameters
+    ----------
+    sun : float
+        Absolute magnitude of the Sun (Willmer 2018, table 3).
+    system : str
+        Of the magnitudes, ``AB`` or ``Vega``.
+    zero : float
+        Flux of magnitude 0 [Jy].
+    upsilon : float
+        Stellar mass-to-light ratio [Msun/Lsun]; NaN where only a colour tells it.
+    source : str
+    """
+
+    sun: float
+    system: str
+    zero: float
+    upsilon: float = np.nan
+    source: str = ""
+
+
+#: Bands of images; those of Pan-STARRS count as SDSS's. Infrared ratios are for the initial mass function of Kroupa.
+BANDS = {
+    "g": Band(5.11, "AB", 3631.0),
+    "r": Band(4.65, "AB", 3631.0),
+    "i": Band(4.53, "AB", 3631.0),
+    "K": Band(3.27, "Vega", 666.8, 0.6, "McGaugh & Schombert 2014"),
+    "W1": Band(3.26, "Vega", 309.5, 0.5, "McGaugh & Schombert 2014, for 3.6 micron"),
+    "3.6": Band(3.26, "Vega", 280.9, 0.5, "McGaugh & Schombert 2014"),
+}
+
+#: Pairs of bands whose colour tells the mass-to-light ratio, and the source of the relation.
+COLOURS = {("g", "i"): "Taylor et al. 2011", ("g", "r"): "Bell et al. 2003, for Kroupa's mass function"}
+
+
+def stars_from_table(path: str | Path, distance: float, upsilon: float | None = None) -> MassModel:
+    """Stars as speeds in a table: a ``_rotmod.dat`` file of SPARC, or any table that astropy reads.
+
+    Parameters
+    ----------
+    path : path
+        With columns ``radius`` [kpc], ``v_disk`` and, where there is a bulge, ``v_bulge`` [km/s], for a mass-to-light
+        ratio of 1; ``meta`` may have a ``distance`` [Mpc].
+    distance : float
+        Of the galaxy [Mpc]; radii and squared speeds of the table are scaled to it.
+    upsilon : float, optional
+        Ratio of the disc [Msun/Lsun]; by default `UPSILON_DISK`, that of 3.6 micron.
+
+    Raises
+    ------
+    DmlibError
+        When the table cannot be read or lacks a column.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise DmlibError(f"{path} is missing: give a table of stars")
+    if path.name.endswith(".dat"):
+        table = read_rotmod(path)
+    else:
+        try:
+            table = QTable.read(path)
+        except (OSError, ValueError, TypeError) as error:
+            raise DmlibError(f"{path.name} is no table that astropy reads ({str(error).splitlines()[0]})") from error
+    absent = [name for name in ("radius", "v_disk") if name not in table.colnames]
+    if absent:
+        raise DmlibError(f"{path.name} has no column {', '.join(absent)}: a table of stars has {', '.join(COLUMNS)}")
+    own = u.Quantity(table.meta.get("distance", distance), u.Mpc).value
+    scale = distance / own
+    columns = {name: u.Quantity(table[name], unit).value for name, unit in COLUMNS.items() if name in table.colnames}
+    v_disk = columns["v_disk"] * np.sqrt(scale)
+    v_bulge = columns.get("v_bulge", np.zeros(len(table))) * np.sqrt(scale)
+    ratio = UPSILON_DISK if upsilon is None else upsilon
+    source = "at 3.6 micron (McGaugh & Schombert 2014)" if upsilon is None else "as given"
+    note = f"stars from {path.name}, mass-to-light ratio {ratio:g} {source}, to {MASS_SCATTER} dex"
+    return _model(columns["radius"] * scale, v_disk, v_bulge, note, upsilon_disk=ratio)
+
+
+def stars_from_mass(mass: float, scale: float) -> MassModel:
+    """An exponential disc of a stellar mass [Msun] and a scale length [kpc]."""
+    radius = np.linspace(0.0, 12.0 * scale, 241)
+    density = mass / (2.0 * np.pi * scale**2 * PER_PC2) * np.exp(-radius / scale)
+    speed = thick_disc_speed(radius[1:], radius, density, disc_height(scale))
+    note = f"stars as an exponential disc of {mass:.3g} Msun and {scale:g} kpc, as given, to {MASS_SCATTER} dex"
+    known = {"upsilon_disk": 1.0, "upsilon_bulge": 1.0, "m_disk": mass, "m_bulge": 0.0, "r_disk": scale}
+    return _model(radius[1:], speed, np.zeros(len(speed)), note, **known)
+
+
+def stars_from_images(
+    paths: Mapping[str, Path], place: tuple[float, float], curve: RotationCurve, distance: float
+) -> MassModel:
+    """Stars weighed on images: in one infrared band, or by a colour (g and r, or g and i).
+
+    Parameters
+    ----------
+    paths : dict
+        Band, a key of `BANDS`, -> FITS image with world coordinates. Its unit is maggies, nanomaggies or Jy, or a card
+        MAGZP gives the magnitude of one count. The sky is subtracted: the median outside the galaxy.
+    place : (float, float)
+        Right ascension and declination of the galaxy's centre, ICRS [deg].
+    curve : RotationCurve
+        Its tilt is that of the stars.
+    distance : float
+        [Mpc]
+
+    Raises
+    ------
+    DmlibError
+        When an image cannot be read or calibrated, or the bands tell no mass.
+    GalaxyError
+        When the image shows too little light.
+    """
+    pair = next((pair for pair in COLOURS if set(pair) <= set(paths)), None)
+    single = next((band for band in paths if band in BANDS and np.isfinite(BANDS[band].upsilon)), None)
+    if pair is None and single is None:
+        raise DmlibError(
+            f"images in {', '.join(paths)} tell no stellar mass: give g and r, g and i, or one of "
+            f"{', '.join(band for band, known in BANDS.items() if np.isfinite(known.upsilon))}"
+        )
+    bands: tuple[str, ...] = (single,) if single is not None else pair or ()
+    kpc = distance * 1e3 * np.radians(1.0 / 3600.0)
+    tilt = Tilt.flat(curve.mean_inclination, float(np.median(curve.position_angle)))
+    grid = SkyGrid(5.0 * float(curve.radius[-1]), 300)
+    light = np.stack([_light(Path(paths[band]), band, place, grid, kpc) for band in bands], axis=-1)
+    radius, means = ring_means(light, grid, tilt)
+    if single is not None:
+        known = BANDS[single]
+        density, said = known.upsilon * means[0], f"mass-to-light ratio {known.upsilon:g} in {single} ({known.source})"
+    else:
+        first, second = (np.maximum(values, 1e-9) for values in means)
+        if bands == ("g", "i"):
+            density = stellar_mass(first, second)
+        else:  # log10 M/L_r, table 7, less 0.15 dex from its mass function to Kroupa's
+            colour = -2.5 * np.log10(first / second) + BANDS["g"].sun - BANDS["r"].sun
+            density = 10.0 ** (-0.306 - 0.15 + 1.097 * np.clip(colour, -0.2, 1.2)) * second
+        said = f"mass-to-light ratio by {bands[0]} - {bands[1]} ({COLOURS[bands[0], bands[1]]})"
+    stars = decompose(radius, np.where(np.all(means > 0, axis=0), density, 0.0), tilt)
+    fine = np.linspace(0.25, max(float(stars.radius[-1]), float(curve.radius[-1])), 160)
+    v_disk = thick_disc_speed(fine, *interpolate_profile(stars.radius, stars.disc), disc_height(stars.scale))
+    v_bulge = sphere_speed(fine, stars.radius, stars.bulge)
+    masses = [float(mass_within(stars.radius, part)[-1]) for part in (stars.disc, stars.bulge)]
+    names = ", ".join(Path(paths[band]).name for band in bands)
+    known_masses = {"m_disk": masses[0], "m_bulge": masses[1], "r_disk": stars.scale, "r_half": half_mass_radius(stars)}
+    note = f"stars from {names}, {sum(masses):.2e} Msun, {said}, to {MASS_SCATTER} dex"
+    return _model(fine, v_disk, v_bulge, note, upsilon_disk=1.0, upsilon_bulge=1.0, **known_masses)
+
+
+def _model(radius: np.ndarray, v_disk: np.ndarray, v_bulge: np.ndarray, note: str, **known: Any) -> MassModel:
+    none = np.zeros(len(radius))
+    model = MassModel("", "own", float("nan"), radius, none, none, none, v_disk, v_bulge, note=note)
+    spread = 10.0**MASS_SCATTER
+    model = replace(model, **{"upsilon_bulge": UPSILON_BULGE} | known)
+    return replace(model, upsilon_range=(model.upsilon_disk / spread, model.upsilon_disk * spread))
+
+
+def _light(path: Path, band: str, place: tuple[float, float], grid: SkyGrid, kpc: float) -> np.ndarray:
+    """Surface brightness on the sky around a place [Lsun/pc^2], North up; NaN beyond the image."""
+    if band not in BANDS:
+        raise DmlibError(f"there is no band '{band}': choose of {', '.join(BANDS)}")
+    try:
+        with fits.open(path, memmap=False) as file:
+            image = next((hdu for hdu in file if hdu.is_image and hdu.header.get("NAXIS", 0) == 2), None)
+            if image is None:
+                raise DmlibError(f"{path.name} holds no image of two axes")
+            header, data = image.header.copy(), np.array(image.data, dtype=float)
+    except OSError as error:
+        raise DmlibError(f"{path} cannot be read as FITS ({error})") from error
+    wcs = WCS(header)
+    if not wcs.has_celestial:
+        raise DmlibError(f"{path.name} has no world coordinates: add them")
+    pixel = np.sqrt(abs(np.linalg.det(wcs.pixel_scale_matrix))) * 3600.0
+    magnitude_zero = _zero_point(path, header, band)
+    west, north = (axis / kpc / 3600.0 for axis in grid.mesh())
+    declination = place[1] + north
+    ascension = place[0] - west / np.cos(np.radians(place[1]))
+    x, y = wcs.wcs_world2pix(ascension.ravel(), declination.ravel(), 0)
+    inside = [np.array(axis).reshape(grid.shape) for axis in (y, x)]
+    # The mean over a pixel of the grid, where that is wider than one of the image.
+    width = grid.pixel_size / kpc / pixel
+    smooth = ndimage.uniform_filter(np.nan_to_num(data), max(1, round(width)))
+    values = ndimage.map_coordinates(smooth, inside, order=1, cval=np.nan)
+    radius = np.hypot(*grid.mesh())
+    values -= np.nanmedian(values[(radius > 0.8 * radius.max() / np.sqrt(2)) & np.isfinite(values)])
+    per_arcsec2 = values / pixel**2
+    # Light of the Sun at 10 pc, and square parsecs in an arcsec^2 at 10 pc.
+    area = (10.0 * np.radians(1.0 / 3600.0)) ** 2
+    return per_arcsec2 * 10.0 ** (-0.4 * (magnitude_zero - BANDS[band].sun)) / area
+
+
+def _zero_point(path: Path, header: fits.Header, band: str) -> float:
+    """Magnitude of one count, in the system of the band."""
+    text = str(header.get("BUNIT", "")).strip().lower()
+    for word, factor in (("nanomagg", 1e-9), ("maggie", 1.0), ("maggy", 1.0)):
+        if word in text and BANDS[band].system == "AB":
+            return -2.5 * np.log10(factor)
+    unit = u.Unit(str(header.get("BUNIT", "")).strip(), parse_strict="silent") if text else u.Unit("")
+    if unit.is_equivalent(u.Jy):
+        return -2.5 * float(np.log10(unit.to(u.Jy) / BANDS[band].zero))
+    for key in ("MAGZP", "MAGZPT", "ZP", "PHOTZP", "MAGZERO"):
+        if key in header:
+            return float(header[key])
+    raise DmlibError(
+        f"{path.name} is in '{header.get('BUNIT', '')}': set BUNIT to nanomaggy or Jy, or MAGZP to the magnitude of "
+        "one count"
+    )

@@ -1,0 +1,71 @@
+"""One group of the embedded universe in memory: its galaxies can be observed without a tree on disk.
+
+Small universes that are looked at once need not be written. The particles are those that a tree would hold, rounded as
+there, and pass through the same interface.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import embedded
+from ..errors import UniverseError
+from ..units import PART_TYPE, CodeUnits
+from .base import Header, Kind, Universe
+
+
+class GroupUniverse(Universe):
+    """A universe of which one FoF group can be read.
+
+    Parameters
+    ----------
+    drawn : Population
+        Of `dmlib.embedded`; numbers of groups and subhaloes are its rows.
+    group_id : int
+    """
+
+    def __init__(self, drawn: Any, group_id: int):
+        self.place = f"group {group_id} in memory"
+        self.group_id, self.first = group_id, int(drawn.groups["first_sub"][group_id])
+        self.stored, lengths, self.rows = embedded.group_in_memory(drawn, group_id)
+        self.rows = {**self.rows, "SubhaloGrNr": np.full(len(lengths), group_id, dtype=np.int32)}
+        self.ends = np.concatenate([np.zeros((1, lengths.shape[1]), int), np.cumsum(lengths, axis=0)])
+        self.header = Header(
+            simulation="embedded",
+            snapshot=99,
+            redshift=0.0,
+            units=CodeUnits(),
+            m_dm=float(drawn.m_dm),
+            n_groups=len(drawn.groups),
+            n_subhalos=len(drawn.subhalos),
+            identity=f"{drawn.seed} {drawn.physics} {drawn.m_dm:g} {drawn.m_baryon:g}",
+        )
+
+    def _columns(self, kind: Kind, fields: list[str], rows: np.ndarray | None) -> dict[str, np.ndarray]:
+        if kind != "Subhalo" or rows is None:
+            raise UniverseError(f"{self.place} has rows of its own subhaloes only.")
+        here = np.array([self._place_of(int(row)) for row in rows])
+        return {name: self.rows[name][here] for name in fields}
+
+    def _particles(
+        self, kind: Kind, object_id: int, part_type: str, fields: list[str]
+    ) -> tuple[int, dict[str, np.ndarray]]:
+        number = PART_TYPE[part_type]
+        arrays = self.stored.get(number, {})
+        if kind == "Group":
+            if object_id != self.group_id:
+                raise UniverseError(f"{self.place} has no particles of group {object_id}.")
+            part = slice(None)
+        else:
+            k = self._place_of(object_id)
+            part = slice(self.ends[k, number], self.ends[k + 1, number])
+        count = len(arrays["ParticleIDs"][part]) if arrays else 0
+        return count, {name: arrays[name][part] for name in fields} if count else {}
+
+    def _place_of(self, subhalo_id: int) -> int:
+        k = subhalo_id - self.first
+        if not 0 <= k < len(self.ends) - 1:
+            raise UniverseError(f"{self.place} has no subhalo {subhalo_id}.")
+        return k

@@ -1,0 +1,352 @@
+"""Headers as telescopes and programs write them: read with the right numbers, or refused in a sentence."""
+
+from __future__ import annotations
+
+import gzip
+
+import numpy as np
+import pytest
+from astropy import units as u
+from astropy.io import fits
+from astropy.wcs import WCS
+from scipy import ndimage
+
+from dmlib.observe.cube import SURFACE_DENSITY
+from dmlib.observe.cube_beam import unit_of
+from dmlib.observe.cube_fits import CubeError, read_cube
+from dmlib.observe.sky_cube import galaxy_emission
+from sky_disc import HI, SkyDisc, write
+
+STEP = 5.0 / 3600.0
+DISC = SkyDisc(v_sys=4741.8, r_max=50.0, scale=15.0, clouds=8000)
+
+
+@pytest.fixture(scope="module")
+def seen():
+    return DISC.cube(size=40, channels=45)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "cube.fits"
+
+
+def measured(path, **how):
+    """Cube, flux [Jy km/s], offset of the brightest receding gas (West, North) in units of its distance."""
+    sky = read_cube(path, **how)
+    found = galaxy_emission(sky, (0.0, 0.0))
+    west, north = np.average(receding(found), axis=0)
+    return sky, found.flux, np.degrees(np.arctan2(-west, north)) % 360.0
+
+
+def receding(found):
+    """Offsets of the voxels of the fastest quarter of the receding gas."""
+    sky = found.sky
+    channel, y, x = np.nonzero(found.mask & (sky.data > 0))
+    fast = sky.velocities[channel] > np.quantile(sky.velocities[channel], 0.85)
+    ny, nx = sky.data.shape[1:]
+    return np.stack([x[fast] - (nx - 1) / 2, y[fast] - (ny - 1) / 2], axis=1)
+
+
+def same(path, *, flux=40.0, v=4741.8, notes=(), **how):
+    """Check that a file gives the disc: scale, turn, flux, velocity; and what the notes say."""
+    sky, found, angle = measured(path, **how)
+    assert sky.pixel == pytest.approx(5.0, rel=1e-3) and sky.beam.major == pytest.approx(15.0, rel=0.02)
+    assert found == pytest.approx(flux, rel=0.04)
+    assert sky.velocities.mean() == pytest.approx(v, abs=1.0)
+    assert abs((angle - DISC.angle + 180.0) % 360.0 - 180.0) < 6.0
+    said = "; ".join(sky.notes)
+    assert all(word in said for word in notes) and bool(sky.notes) == bool(notes), sky.notes
+    return sky
+
+
+def turned(angle, form):
+    """A change that turns the picture, with cards that turn it back."""
+    a = np.radians(angle)
+    matrix = STEP * np.array([[-np.cos(a), -np.sin(a)], [-np.sin(a), np.cos(a)]])
+    old = STEP * np.diag([-1.0, 1.0])
+
+    def change(data, header):
+        back = np.linalg.inv(old) @ matrix
+        middle = (np.array(data.shape[2:0:-1]) - 1) / 2
+        how = {"offset": (middle - back @ middle)[::-1], "order": 3, "mode": "mirror"}
+        data = np.array([ndimage.affine_transform(one, back[::-1, ::-1], **how) for one in data])
+        if form == "CROTA":
+            header["CROTA2"] = angle
+        else:
+            values = matrix if form == "CD" else matrix / np.diag(old)[:, None]
+            for i in range(2):
+                for j in range(2):
+                    header[f"{form}{i + 1}_{j + 1}"] = values[i, j]
+            if form == "CD":
+                del header["CDELT1"], header["CDELT2"]
+        return data, header
+
+    return change
+
+
+@pytest.mark.parametrize("form", ["CROTA", "PC", "CD"])
+def test_a_turned_map_is_turned_back(path, seen, form):
+    write(path, *seen, turned(20.0, form))
+    same(path, notes=["turned by"])
+
+
+@pytest.mark.parametrize("angle", [90.0, 180.0, -90.0])
+def test_quarter_turns_need_no_resampling(path, seen, angle):
+    write(path, *seen, turned(angle, "CROTA"))
+    same(path)
+
+
+_KM = {"CUNIT3": "km/s", "CDELT3": 10.0, "CRVAL3": 4741.8 - 220.0}
+_MATRIX = {"PC1_1": -STEP, "PC2_2": STEP, "PC3_3": 1e4, "CDELT1": 1.0, "CDELT2": 1.0, "CDELT3": 1.0}
+_CD = {"CDELT1": None, "CDELT2": None, "CD1_1": -STEP, "CD2_2": STEP}
+_ARCSEC = {"CUNIT1": "arcsec", "CUNIT2": "arcsec", "CDELT1": -5.0, "CDELT2": 5.0, "CRVAL1": 5.4e5, "CRVAL2": 7.2e4}
+
+
+@pytest.mark.parametrize(
+    ("cards", "notes"),
+    [
+        ({}, []),
+        (_MATRIX, []),
+        (_CD, []),
+        (_CD | {"CDELT3": None, "CD3_3": 1e4}, []),
+        (_ARCSEC, []),
+        ({"CTYPE1": "RA---SIN", "CTYPE2": "DEC--SIN"}, []),
+        ({"CTYPE1": "ra---tan", "CTYPE2": "dec--tan", "CTYPE3": "vrad"}, []),
+        ({"CTYPE1": "GLON-TAN", "CTYPE2": "GLAT-TAN"}, ["galactic North"]),
+        ({"CUNIT1": "DEGREE", "CUNIT2": "DEGREE", "CUNIT3": "M/S"}, []),
+        (_KM, []),
+        (_KM | {"CUNIT3": "km.s-1"}, []),
+        (_KM | {"CUNIT3": None}, ["km/s is taken"]),
+        ({"CUNIT3": None}, ["m/s is taken"]),
+        ({"RESTFRQ": None, "RESTFREQ": HI / 1e6}, ["taken in MHz"]),
+        ({"RESTFRQ": None}, ["that of HI is taken"]),
+        ({"SPECSYS": None}, ["frame of the velocities"]),
+        ({"SPECSYS": "TOPOCENT"}, ["topocentric"]),
+        ({"CTYPE3": "VELO-HEL"}, ["radio or optical"]),
+        ({"CTYPE3": "VELO-HEL", "VELREF": 258}, []),
+        ({"CTYPE3": "VRAD-LSR", "SPECSYS": None}, []),
+        ({"CTYPE3": "VELOCITY"}, ["radio or optical"]),
+        ({"CTYPE3": "VELO-TOP", "SPECSYS": None}, ["topocentric", "radio or optical"]),
+        ({"BMIN": None, "BPA": None}, []),
+        ({"BMAJ": str(15 / 3600)}, []),
+        ({"BUNIT": "beam-1 Jy"}, []),
+        ({"BUNIT": "Jy beam^-1"}, []),
+        ({"BUNIT": "JY/BEAM"}, []),
+    ],
+    ids=lambda value: " ".join(map(str, value.items())) if isinstance(value, dict) else "",
+)
+def test_cards_in_every_usual_form(path, seen, cards, notes):
+    write(path, *seen, **cards)
+    same(path, notes=notes)
+
+
+def test_the_header_that_astropy_writes(path, seen):
+    data, header = seen
+    new = WCS(header).to_header()
+    new.update({key: header[key] for key in ("BUNIT", "BMAJ", "BMIN", "BPA")})
+    write(path, data, new)
+    same(path)
+
+
+@pytest.mark.parametrize(("unit", "factor"), [("uJy/beam", 1e6), ("mJy/beam", 1e3), ("Jy/pixel", 25 / 254.97)])
+def test_units_of_brightness(path, seen, unit, factor):
+    data, header = seen
+    write(path, data * factor, header, BUNIT=unit)
+    same(path)
+
+
+def test_kelvin_with_a_remark(path, seen):
+    data, header = seen
+    area = np.pi * 225 / 4 / np.log(2) * u.arcsec**2
+    kelvin = (1 * u.Jy).to(u.K, u.brightness_temperature(HI * (1 - 4741.8 / 299792.458) * u.Hz, area)).value
+    write(path, data * kelvin, header, BUNIT="K (Tmb)")
+    same(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "unit"),
+    [
+        *(("Jy.beam-1", u.Jy / u.beam), ("jy/bm", u.Jy / u.beam), ("[Jy/beam]", u.Jy / u.beam)),
+        *(("kms-1", u.km / u.s), ("KM/S", u.km / u.s), ("DEGREE  ", u.deg), ("KELVIN", u.K), ("MJy/sr", u.MJy / u.sr)),
+    ],
+)
+def test_spellings_of_units(text, unit):
+    assert unit_of(text) == unit
+
+
+def width_and_flux(path, kind, v_sys):
+    """Width of the velocities in the galaxy [km/s], flux in radio velocities [Jy km/s], and redshift."""
+    disc = SkyDisc(v_sys=v_sys, r_max=50.0, scale=15.0, clouds=8000)
+    write(path, *disc.cube(size=40, channels=45, kind=kind))
+    sky = read_cube(path)
+    density, velocity, _ = galaxy_emission(sky).moments()
+    middle = float(np.nanmedian(velocity))
+    width = np.ptp(np.nanpercentile(velocity, [5, 95])) * sky.stretch(middle)
+    return width, np.nansum(density) * sky.pixel**2 / SURFACE_DENSITY, sky.redshift(middle)
+
+
+@pytest.mark.parametrize("kind", ["VRAD", "VOPT", "VELO", "FREQ"])
+def test_conventions_differ_by_factors_of_redshift(path, kind):
+    """A galaxy at cz = 10,000 km/s has the widths of a near one, whatever the axis; radio ones alone are 3.3% less."""
+    width, flux, z = width_and_flux(path, kind, 9677.4)
+    near, _, _ = width_and_flux(path, "VRAD", 300.0)
+    assert width == pytest.approx(near, rel=0.015) and flux == pytest.approx(40.0, rel=0.03)
+    assert z == pytest.approx(1 / (1 - 9677.4 / 299792.458) - 1, abs=5e-5)
+
+
+def frequencies(factor=1.0, **cards):
+    data, header = DISC.cube(size=40, channels=45, kind="FREQ")
+    header["CRVAL3"], header["CDELT3"] = header["CRVAL3"] * factor, header["CDELT3"] * factor
+    return data, header, cards
+
+
+@pytest.mark.parametrize(
+    ("made", "notes"),
+    [
+        (frequencies(), []),
+        (frequencies(1e-6, CUNIT3="MHz"), []),
+        (frequencies(1e-6, CUNIT3=None), ["MHz is taken"]),
+        (frequencies(1e-9, CUNIT3=None), ["GHz is taken"]),
+    ],
+)
+def test_frequencies(path, made, notes):
+    data, header, cards = made
+    write(path, data, header, **cards)
+    same(path, notes=notes)
+
+
+def table(data, header, path, *, last=15.0, unit="arcsec"):
+    """Write a cube with a table of beams, as CASA does."""
+    header = header.copy()
+    for key in ("BMAJ", "BMIN", "BPA"):
+        del header[key]
+    scale = (1 * u.arcsec).to_value(unit)
+    n = len(data)
+    columns = [
+        fits.Column("BMAJ", "1E", unit, array=np.linspace(15.0, last, n) * scale),
+        fits.Column("BMIN", "1E", unit, array=np.full(n, 15.0 * scale)),
+        fits.Column("BPA", "1E", "deg", array=np.zeros(n)),
+    ]
+    beams = fits.BinTableHDU.from_columns(columns, name="BEAMS")
+    fits.HDUList([fits.PrimaryHDU(data, header), beams]).writeto(path, overwrite=True)
+
+
+@pytest.mark.parametrize("unit", ["arcsec", "deg"])
+def test_a_table_of_beams(path, seen, unit):
+    table(*seen, path, unit=unit)
+    same(path)
+
+
+def history(*lines):
+    def change(data, header):
+        for key in ("BMAJ", "BMIN", "BPA"):
+            del header[key]
+        for line in lines:
+            header["HISTORY"] = line
+        return data, header
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["AIPS   CLEAN BMAJ=  8.3E-03 BMIN=  8.3E-03 BPA=   0.00", "AIPS   CLEAN BMAJ=  4.1667E-03 BMIN=  4.1667E-03"],
+        ["AIPS   CLEAN BMAJ=  2.0E-03 BMIN=  2.0E-03 BPA=   0.00", "CONVL BMAJ =  15.0  BMIN =  15.0  BPA =  0.0"],
+        ["RESTOR: Beam = 15.0 x 15.0 arcsec, pa = 12.0 degrees"],
+    ],
+)
+def test_the_last_beam_of_the_history_counts(path, seen, lines):
+    write(path, *seen, history(*lines))
+    same(path)
+
+
+def stokes_third(data, header):
+    new = header.copy()
+    for name in ("CTYPE", "CUNIT", "CRVAL", "CRPIX", "CDELT"):
+        new[f"{name}4"] = header[f"{name}3"]
+    del new["CUNIT3"]
+    new.update({"CTYPE3": "STOKES", "CRVAL3": 1.0, "CRPIX3": 1.0, "CDELT3": 1.0})
+    return data[:, None], new
+
+
+def test_where_the_cube_is_in_the_file(path, seen):
+    data, header = seen
+    fits.HDUList([fits.PrimaryHDU(data[0]), fits.ImageHDU(data[0]), fits.ImageHDU(data, header)]).writeto(path)
+    same(path)
+    write(path, data, header, stokes_third)
+    same(path)
+    fits.HDUList([fits.PrimaryHDU(), fits.CompImageHDU(data, header)]).writeto(path, overwrite=True)
+    same(path)
+    write(path, data, header)
+    path.write_bytes(gzip.compress(path.read_bytes(), 1))
+    same(path)
+
+
+@pytest.mark.parametrize(("value", "blank"), [(-9999.0, 8), (-1e30, 8), (1e20, 3)])
+def test_numbers_that_stand_for_blank(path, seen, value, blank):
+    data, header = seen
+    data = data.copy()
+    data[:, :blank] = value
+    write(path, data, header)
+    sky = same(path, notes=["taken for blank"])
+    assert not sky.valid[:blank].any() and sky.valid[blank:].all()
+
+
+@pytest.mark.parametrize(
+    ("cards", "sentence"),
+    [
+        ({"RESTFRQ": 115.2712e9}, "is of a line at 115.2712 GHz, not of HI"),
+        ({"RESTFRQ": 230.538e9}, "is of a line at 230.5380 GHz"),
+        ({"CDELT1": None}, "how large its pixels are: set CDELT1"),
+        ({"CDELT3": None}, "how wide its channels are: set CDELT3"),
+        ({"CRVAL3": None}, "set CRVAL3"),
+        ({"CUNIT1": None, "CUNIT2": None, "CDELT1": -5.0, "CDELT2": 5.0}, "pixels of 1.8e[+]04 arcsec: CDELT or CUNIT"),
+        ({"CDELT2": 7.0 / 3600.0}, "square"),
+        ({"CROTA1": 30.0}, "CROTA1 = 30"),
+        ({"CUNIT3": "km/s"}, "CUNIT3 is wrong"),
+        ({"CDELT3": 1e7}, "channels|CDELT3"),
+        ({"CDELT3": "ten"}, "CDELT3 is 'ten', not a number"),
+        ({"BMAJ": "fifteen"}, "BMAJ is 'fifteen', not a number"),
+        ({"BMAJ": 15.0, "BMIN": 15.0}, "BMAJ is in degrees; it looks like arcsec"),
+        ({"BMAJ": 0.0}, "BMAJ gives a beam of 0"),
+        ({"BMAJ": None}, "does not give its beam.*--beam"),
+        ({"BUNIT": "MJY/BEAM"}, "MJY/BEAM"),
+        ({"BUNIT": None}, "Jy/beam or K is needed"),
+    ],
+)
+def test_what_cannot_be_told_is_refused_by_its_card(path, seen, cards, sentence):
+    write(path, *seen, **cards)
+    with pytest.raises(CubeError, match=sentence) as caught:
+        read_cube(path)
+    assert "cube.fits" in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("factor", [81.0, 162.0])
+def test_another_line_without_a_rest_frequency(path, factor):
+    data, header, _ = frequencies(factor)
+    write(path, data, header, RESTFRQ=None)
+    with pytest.raises(CubeError, match="another line"):
+        read_cube(path)
+
+
+def test_beams_that_vary_are_refused(path, seen):
+    table(*seen, path, last=21.0)
+    with pytest.raises(CubeError, match="varies from 15 to 21 arcsec"):
+        read_cube(path)
+
+
+@pytest.mark.parametrize(("keep", "sentence"), [(0.5, "is cut off: its last"), (0.005, "cannot be read as FITS")])
+def test_truncated_files(path, seen, keep, sentence):
+    write(path, *seen)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(keep * len(whole))])
+    with pytest.raises(CubeError, match=sentence):
+        read_cube(path)
+
+
+def test_an_image_is_no_cube(path, seen):
+    write(path, seen[0][0], seen[1])
+    with pytest.raises(CubeError, match="none with three axes"):
+        read_cube(path)
