@@ -75,8 +75,8 @@ class TngServer:
 
     Attributes
     ----------
-    url : str
-        Root of the API.
+    url, port : str, int
+        Root of the API, and the port at which it is.
     requests : list of str
         Paths of all requests, in order.
 
@@ -119,7 +119,8 @@ class TngServer:
             self._http = _Quiet((host, port), handler)
         except OSError as error:
             raise MockError(f"port {port} of {host} cannot be opened ({error.strerror}): choose another.") from error
-        self.url = f"http://{host}:{self._http.server_port}/api/"
+        self.port = self._http.server_port
+        self.url = f"http://{host}:{self.port}/api/"
         self._thread: threading.Thread | None = None
 
     def serve_forever(self) -> None:
@@ -291,7 +292,7 @@ class _Handler(BaseHTTPRequestHandler):
             return Reply(_ERROR_PAGE, "text/html; charset=utf-8")
         if fault in _NODES:
             # Another name of this machine: for a client, another host.
-            where = f"http://localhost:{self.server.server_port}{_NODES[fault]}{self.path}"
+            where = f"http://localhost:{self.tng.port}{_NODES[fault]}{self.path}"
             return Reply(b"", "text/html", 302, {"Location": where})
         if fault == "busy":
             retry = {"Retry-After": f"{self.tng.faults.retry_after:.0f}"}
