@@ -16,7 +16,7 @@ OF := --universe $(UNIVERSE) --profile $(PROFILE) $(if $(BASE_PATH),--base-path 
 	$(if $(SIMULATION),--simulation $(SIMULATION)) $(if $(SNAPSHOT),--snapshot $(SNAPSHOT))
 
 .DEFAULT_GOAL := help
-.PHONY: help book status check test bench lab lock picture clean
+.PHONY: help book status lint check test bench lab lock picture clean
 
 help: ## This list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -35,11 +35,13 @@ book: $(READY) ## Run every chapter and build the book (PROFILE=smoke|quick|pape
 status: $(READY) ## What `make book` would run, and why
 	$(BIN)/dmlib status $(OF)
 
-check: $(READY) ## Style, types, layers and the fast tests, within a minute and a half
+lint: $(READY) ## Style, types and layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+check: lint ## Style, types, layers and the fast tests, within two minutes
 	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile -m "not slow and not pipeline"
 
 test: $(READY) ## All tests

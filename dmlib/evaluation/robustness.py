@@ -15,7 +15,7 @@ from ..bootstrap import Bootstrap, Estimate
 from ..errors import DmlibError
 from .alarms import area_of
 from .scores import REGIONS, per_view, row_mean
-from .universes import KINDS, VARIATIONS
+from .universes import KINDS, SIZES, VARIATIONS, variations
 
 #: Regions of the chapter, see `dmlib.evaluation.scores.REGIONS`.
 SHOWN = ("inner", "intermediate", "outer")
@@ -308,7 +308,7 @@ def read_robustness(path: str | Path) -> Robustness:
     try:
         with h5py.File(path, "r") as handle:
             names = tuple(map(str, handle.attrs["universes"]))
-            if names != tuple(VARIATIONS):
+            if names not in {tuple(variations(profile)) for profile in SIZES}:
                 raise ValueError(f"it holds the universes {', '.join(names)}")
             methods = [
                 name for name, stored in handle.items() if isinstance(stored, h5py.Group) and "sigma_ln" in stored

@@ -41,7 +41,7 @@ from ..universe.drawn import GroupUniverse
 from ..workers import Blocks, map_parallel
 
 #: Galaxies of each universe; those that cannot be observed in one of them are left out of all.
-SIZES = {"smoke": 36, "quick": 120, "paper": 450}
+SIZES = {"smoke": 20, "quick": 120, "paper": 450}
 
 #: Galaxies are drawn until there are this many times as many that pass the selection.
 _RESERVE = 1.6
@@ -114,6 +114,14 @@ VARIATIONS: dict[str, Variation] = {
     "heavy-haloes": Variation("haloes 1.4 times as heavy", "stars and haloes", "heavy-haloes"),
     "scattered-haloes": Variation("0.2 dex more scatter", "stars and haloes", "scattered-haloes"),
 }
+
+#: Universes of profile ``smoke``, which only shows that everything runs: one or two of each kind.
+_FEW = ("fiducial", "no-dust", "beam", "gas", "cored", "heavy-haloes")
+
+
+def variations(profile: str) -> dict[str, Variation]:
+    """The universes of a profile."""
+    return {name: one for name, one in VARIATIONS.items() if profile != "smoke" or name in _FEW}
 
 
 @dataclass(frozen=True)
@@ -210,7 +218,7 @@ def observe_all(settings: Settings, place: Path, workers: int | None = None) -> 
     m_star = _population(settings).subhalos["m_star"][ids]
     train, validation = SHARES["train"], SHARES["validation"]
     split = assign(ids, seed=settings.seed, rank_by=m_star, train=train, validation=validation, calibration=0.0)
-    key = f"{settings.profile} {settings.seed} {fingerprint(__name__)} {sorted(VARIATIONS)}"
+    key = f"{settings.profile} {settings.seed} {fingerprint(__name__)} {sorted(variations(settings.profile))}"
     blocks = Blocks.of(place, hashlib.sha256(key.encode()).hexdigest())
     everything = list(zip(ids.tolist(), split.tolist(), strict=True))
     todo = [(f"{k:05d}", everything[k : k + _PER_BLOCK]) for k in range(0, len(everything), _PER_BLOCK)]
@@ -229,7 +237,7 @@ def observe_all(settings: Settings, place: Path, workers: int | None = None) -> 
     known = columns.pop("subhalo_id")
     arrays = {name: np.swapaxes(values, 0, 1) for name, values in columns.items()}
     observed = Observed(
-        names=tuple(VARIATIONS),
+        names=tuple(variations(settings.profile)),
         subhalo_id=known,
         split=split[np.searchsorted(ids, known)],
         m_dm_particle=float(_population(settings).m_dm),
@@ -298,7 +306,7 @@ def _observe(settings: Settings, subhalo_id: int, split: int) -> dict[str, np.nd
     """
     rows, universes = [], {}
     like: RotationCurve | None = None
-    for name, variation in VARIATIONS.items():
+    for name, variation in variations(settings.profile).items():
         drawn = _varied(settings, variation.physics)
         if variation.physics not in universes:
             universes[variation.physics] = GroupUniverse(drawn, int(drawn.subhalos["group_id"][subhalo_id]))
