@@ -35,6 +35,9 @@ KINDS = ("normal", "flow")
 #: Draws for each view.
 DRAWS = 400
 
+#: Draws of each network from which the factor is found.
+_ENOUGH = 100
+
 _FACTORS = np.geomspace(0.5, 2.0, 29)
 _STREAM = 0x706F7374  # a random stream of its own
 
@@ -106,7 +109,7 @@ def build(settings: Settings) -> None:
         handle["truth"] = dataset.dm_profile[rows["test"]]
         for kind in KINDS:
             draws = partial(_draws, members, kind)
-            factor = best_factor(ln_m[rows["calibrated on"]], partial(draws, "calibrated on"))
+            factor = best_factor(ln_m[rows["calibrated on"]], partial(draws, "calibrated on", most=_ENOUGH))
             handle[f"draws/{kind}"] = draws("test", factor).astype(np.float32)
             handle[f"draws/{kind}"].attrs["factor"] = factor
             handle[f"draws/{kind}"].attrs["cost"] = float(np.mean([member.costs[kind] for member in members]))
@@ -155,14 +158,14 @@ class _Member:
             self._e["normal", part] = rng.standard_normal((draws, n, posterior.NUMBERS))
             self._e["flow", part] = flow.sample(context[part], draws, rng)
 
-    def profiles(self, kind: str, part: str, factor: float) -> np.ndarray:
-        """Draws of ln M, shape (draw, n, 20)."""
-        z = self._colour(factor * self._e[kind, part], self._numbers[part]).astype(np.float32)
+    def profiles(self, kind: str, part: str, factor: float, most: int | None = None) -> np.ndarray:
+        """Draws of ln M, at most `most`, shape (draw, n, 20)."""
+        z = self._colour(factor * self._e[kind, part][:most], self._numbers[part]).astype(np.float32)
         return self._standard.unscale(np.asarray(self._layer(z.reshape(-1, z.shape[-1])))).reshape(*z.shape[:2], -1)
 
 
-def _draws(members: list[_Member], kind: str, part: str, factor: float) -> np.ndarray:
-    return np.concatenate([member.profiles(kind, part, factor) for member in members])
+def _draws(members: list[_Member], kind: str, part: str, factor: float, most: int | None = None) -> np.ndarray:
+    return np.concatenate([member.profiles(kind, part, factor, most) for member in members])
 
 
 def best_factor(truth: np.ndarray, draws: Callable[[float], np.ndarray]) -> float:

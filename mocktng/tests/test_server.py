@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from functools import partial
 
 import h5py
@@ -191,6 +192,9 @@ class TestSearch:
         with TngServer(output, key=KEY, log=lines.append) as logging:
             for key in (KEY, other):
                 requests.get(f"{logging.url}{logging.name}/", params={"api_key": key}, timeout=20)
+            end = time.monotonic() + 20.0
+            while len(lines) < 2 and time.monotonic() < end:
+                time.sleep(0.05)  # an answer is logged after it has been sent
             told = "\n".join([*lines, *logging.requests])
         assert told.count("api_key=***") == 4 and KEY not in told and other not in told
 

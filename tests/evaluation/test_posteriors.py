@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import h5py
 import numpy as np
 import pytest
@@ -19,13 +21,16 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def settings(tmp_path_factory) -> Settings:
+def settings(tmp_path_factory) -> Iterator[Settings]:
+    """Two members of few epochs, and fewer draws than usual."""
     settings = Settings(profile="smoke", build_root=str(tmp_path_factory.mktemp("posteriors")))
     write_dataset(settings)
     schedule = Schedule(epochs=3, members=2, patience=None, bagging="none")
+    posteriors.DRAWS, whole = 60, posteriors.DRAWS
     train.build(settings, entries=[Entry(POSTERIOR, "C_no_convolutions", "all", schedule, head="normal")], workers=1)
     posteriors.build(settings)
-    return settings
+    yield settings
+    posteriors.DRAWS = whole
 
 
 def test_draws_are_profiles_of_the_test_views(settings):
