@@ -60,7 +60,7 @@ print(f"Conclusions from: {settings.label}.")
 # %% [markdown]
 # ## The paper's conclusions
 #
-# ### 1. The profile is reconstructed with high performance throughout the galaxy
+# ### Conclusion 1: the profile is reconstructed with high performance throughout the galaxy
 #
 # ```{claims-table} paper
 # :claims: whole-profile
@@ -69,7 +69,7 @@ print(f"Conclusions from: {settings.label}.")
 # The paper gives no number, so the criterion is ours: at the worst radius, at most half of the variance of $\ln M$ may remain unexplained. Two things make the inner radii hard here that do not depend on the network: the target itself is a count of particles and scatters by {num}`target-noise-1kpc:.0%±` at 1 kpc
 # with the particles of this copy ({doc}`04_target_profiles`), and the floor of the same measure is given beside our number. {doc}`10_networks` has the error at every radius, for each architecture, beside boosted trees on catalogue quantities.
 #
-# ### 2. It is best at intermediate radii, with a mean square error below 0.2 from all photometric and spectroscopic information
+# ### Conclusion 2: it is best at intermediate radii, with a mean square error below 0.2 from all photometric and spectroscopic information
 #
 # ```{claims-table} paper
 # :claims: intermediate-all
@@ -78,7 +78,7 @@ print(f"Conclusions from: {settings.label}.")
 # The slides do not say what the error is relative to, nor whether the mean square is of the mass or of its logarithm, nor which radii are intermediate. We take 5 to 50 kpc and give each reading its own verdict, the strictest first. From 5 to 50 kpc the mean absolute error of the ensemble is {num}`inputs-all-intermediate:.1%±`;
 # the difference to boosted trees on the same galaxies is {num}`net-c-less-boosted:+.1%±` (negative where the network is better, {doc}`10_networks`). A network should be compared with such trees, not with zero.
 #
-# ### 3. Even without spectroscopy the error is below 0.3 at intermediate radii
+# ### Conclusion 3: even without spectroscopy the error is below 0.3 at intermediate radii
 #
 # ```{claims-table} paper
 # :claims: intermediate-photometry
@@ -86,7 +86,7 @@ print(f"Conclusions from: {settings.label}.")
 #
 # What does the 21 cm line add? On the same galaxies the HI maps change the mean error at intermediate radii by {num}`inputs-gain-hi-intermediate:+.1%±` (negative: they help; {doc}`11_inputs`). How much they *can* add is built into the embedded universe, where gas rotates in the potential of the halo, less its pressure support.
 #
-# ### 4. The mean absolute error is always below about 0.25, for $10^{11}$ to $10^{13}\,M_\odot$
+# ### Conclusion 4: the mean absolute error is always below about 0.25, for $10^{11}$ to $10^{13}\,M_\odot$
 #
 # ```{claims-table} paper
 # :claims: mae-all-radii
@@ -94,7 +94,7 @@ print(f"Conclusions from: {settings.label}.")
 #
 # "Always" makes this the strictest claim: it is decided by the worst radius, {num}`inputs-mae-at:.1f` here. The range of masses is that of the abstract.
 #
-# ### 5. and 6. Nothing is assumed on the shape of the profile, nor on isolation or dynamical state
+# ### Conclusions 5 and 6: nothing is assumed on the shape of the profile, nor on isolation or dynamical state
 #
 # ```{claims-table} paper
 # :claims: no-assumption
@@ -111,7 +111,7 @@ print(f"Conclusions from: {settings.label}.")
 #
 # ## Its future work
 #
-# ### 1. Comparison with rotation curves
+# ### Comparison with rotation curves
 #
 # ```{claims-table} paper
 # :claims: rotation-curves
@@ -120,7 +120,7 @@ print(f"Conclusions from: {settings.label}.")
 # {doc}`17_comparison` gives a fit of the rotation curve the same knowledge of the population as the network has, and judges both on the same galaxies and radii. Of all test views {num}`contest-accepted:.0f` have an accepted rotation curve; for the others only the network has an answer. Priors that come from published relations instead, wrong stellar masses and wrong inclinations are
 # what makes such fits worse in practice; with these known the error of a fit that knows nothing of other galaxies is {num}`contest-perfect-nfw:.1%±` within 12 to 18 kpc.
 #
-# ### 2. Robustness to the hydrodynamical simulation
+# ### Robustness to the hydrodynamical simulation
 #
 # ```{claims-table} paper
 # :claims: other-simulation
@@ -130,7 +130,7 @@ print(f"Conclusions from: {settings.label}.")
 # Of {num}`rob-large` pairs of universes with a large error the network's own alarm is silent in {num}`rob-silent`.
 # Two **real** simulations differ in just this: a formula of the stellar mass that was fitted to TNG100 is biased by {num}`rob-real-bias-m200-tng-eagle:+.2f±` in the logarithm of the halo mass when it is applied to EAGLE, while within the stellar half-mass radius its bias is {num}`rob-real-bias-rhalf-tng-eagle:+.2f±`.
 #
-# ### 3. Real galaxies
+# ### Real galaxies
 #
 # | What the paper says | What was done | On | Verdict |
 # |---|---|---|---|
