@@ -218,7 +218,8 @@ show(
     caption="ROC curves of two alarms of the fiducial network, for the test "
     "galaxies of the other universes against its own. Dashes: kind of "
     "difference, as in the table of universes.",
-    alt="Two square panels with one ROC curve for each universe, and the diagonal.",
+    alt="Two square panels with one ROC curve for each universe, and a "
+    "diagonal line.",
     source=source,
     **here,
 )
