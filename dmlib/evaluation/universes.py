@@ -41,7 +41,7 @@ from ..universe.drawn import GroupUniverse
 from ..workers import Blocks, map_parallel
 
 #: Galaxies of each universe; those that cannot be observed in one of them are left out of all.
-SIZES = {"smoke": 20, "quick": 120, "paper": 450}
+SIZES = {"smoke": 16, "quick": 120, "paper": 450}
 
 #: Galaxies are drawn until there are this many times as many that pass the selection.
 _RESERVE = 1.6
@@ -115,8 +115,8 @@ VARIATIONS: dict[str, Variation] = {
     "scattered-haloes": Variation("0.2 dex more scatter", "stars and haloes", "scattered-haloes"),
 }
 
-#: Universes of profile ``smoke``, which only shows that everything runs: one or two of each kind.
-_FEW = ("fiducial", "no-dust", "beam", "gas", "cored", "heavy-haloes")
+#: Universes of profile ``smoke``, which only shows that everything runs: those that the chapter's sentences name.
+_FEW = ("fiducial", "no-dust", "beam", "noise", "gas", "uncontracted", "cored", "heavy-haloes")
 
 
 def variations(profile: str) -> dict[str, Variation]:
