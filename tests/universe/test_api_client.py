@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import threading
 import time
 
 import h5py
@@ -29,6 +30,7 @@ from dmlib.observe.images.published import PublishedSkirt
 from dmlib.sample import SUBHALO_FIELDS
 from dmlib.settings import Settings
 from dmlib.universe import FilesUniverse
+from dmlib.universe.api import downloads
 from dmlib.universe.api import universe as api
 from dmlib.universe.api.downloads import in_parallel
 from dmlib.universe.api.source import FACTS, Source
@@ -381,6 +383,29 @@ class TestRefusals:
 
 
 class TestCache:
+    def test_connections_that_read_the_index_together_miss_no_later_entry(self, tmp_path, monkeypatch):
+        """Two read the same lines at once; what is entered afterwards is found all the same."""
+        writer, reader = downloads.Cache(tmp_path), downloads.Cache(tmp_path)
+        for name in ("one", "two"):
+            (tmp_path / name).write_text(name)
+        writer.add("one", about="Subhalo/one", fields={}, seconds=0.0)
+
+        class Slow(io.FileIO):
+            def read(self, *arguments):
+                found = super().read(*arguments)
+                time.sleep(0.2)
+                return found
+
+        with monkeypatch.context() as patch:
+            patch.setattr(downloads, "open", Slow, raising=False)
+            together = [threading.Thread(target=reader.get, args=("one",)) for _ in range(2)]
+            for one in together:
+                one.start()
+            for one in together:
+                one.join()
+        writer.add("two", about="Subhalo/two", fields={}, seconds=0.0)
+        assert reader.get("two") is not None and len(reader) == 2
+
     def test_a_damaged_file_is_found_and_fetched_again(self, serve):
         server = serve()
         universe = ApiUniverse(NAME)

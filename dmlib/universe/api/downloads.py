@@ -190,6 +190,7 @@ class Cache:
         self._files: dict[str, CachedFile] = {}
         self._about: dict[str, list[str]] = {}
         self._read = 0
+        self._reading = threading.Lock()
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A worker reads the index itself: it may have grown, and it is long.
@@ -272,21 +273,23 @@ class Cache:
     def _index(self) -> dict[str, CachedFile]:
         """All entries; reads the lines appended since the last call."""
         path = self.folder / INDEX
-        if path.is_file() and path.stat().st_size > self._read:
-            with open(path, "rb") as index:
-                index.seek(self._read)
-                lines = index.read()
-            whole = lines[: lines.rfind(b"\n") + 1]
-            self._read += len(whole)
-            for line in whole.splitlines():
-                try:
-                    file = CachedFile(**json.loads(line))
-                except (ValueError, TypeError):
-                    continue  # empty, or half a line of a killed process
-                self._files[file.name] = file
-                names = self._about.setdefault(file.about, [])
-                if file.name not in names:
-                    names.append(file.name)
+        # Two connections that read the same lines would both move the place where to go on, beyond lines yet to come.
+        with self._reading:
+            if path.is_file() and path.stat().st_size > self._read:
+                with open(path, "rb") as index:
+                    index.seek(self._read)
+                    lines = index.read()
+                whole = lines[: lines.rfind(b"\n") + 1]
+                self._read += len(whole)
+                for line in whole.splitlines():
+                    try:
+                        file = CachedFile(**json.loads(line))
+                    except (ValueError, TypeError):
+                        continue  # empty, or half a line of a killed process
+                    self._files[file.name] = file
+                    names = self._about.setdefault(file.about, [])
+                    if file.name not in names:
+                        names.append(file.name)
         return self._files
 
 
