@@ -41,7 +41,7 @@ lint: $(READY) ## Style, types and layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-check: lint ## Style, types, layers and the fast tests, within two minutes
+check: lint ## Style, types, layers and the fast tests
 	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile -m "not slow and not pipeline"
 
 test: $(READY) ## All tests

@@ -52,8 +52,8 @@ class Profile:
         Side of images and HI maps [kpc]; argued in `dmlib.observe.grid`.
     input_pixels : int
         Pixels a side, in the middle of images and maps, that networks see. At 96 of 128 kpc the validation errors of
-        A, B and C are those of the full field, at about 60% of the cost; ``paper`` keeps the authors'
-        number of pixels.
+        A, B and C (one training each) are about those of the full field, at 54 to 66% of the cost; ``paper`` keeps the
+        authors' number of pixels.
     """
 
     name: str

@@ -205,8 +205,8 @@ record(
 # The scaling must be the same for all galaxies and must not be learned from any.
 # Dividing each image by its own maximum would discard the brightness, which measures the stellar mass; subtracting the mean of the training images
 # would be allowed, but the mean must then never include a test image.
-# We use scales fixed in advance. Networks see the middle of the field only, 96 of 128 kpc at profile `quick`: beyond it hardly any pixel holds light or gas. Trained on the middle, A, B and C had the same errors on
-# the validation galaxies as on the full field, in about 60% of the time.
+# We use scales fixed in advance. Networks see the middle of the field only, 96 of 128 kpc at profile `quick`: beyond it hardly any pixel holds light or gas. Trained once each on the middle and on the full field, A, B and C had
+# about the same errors on the validation galaxies, and took less time on the middle. A difference smaller than the scatter between trainings would not have been noticed.
 # The scales are an inverse hyperbolic sine of the brightness {cite}`Lupton1999`, the logarithm of the HI column, velocities over 200
 # and dispersions over 50 km/s.
 

@@ -15,7 +15,8 @@ where e = `LEAST` and s = `SOFTNESS`: f(x) = x where x is well above s, and neve
 positive for any z, and ln M = mean + d, exactly linear in z, wherever that increases clearly.
 
 The basis is rotated and scaled such that the training galaxies' coefficients are uncorrelated with unit variance. A
-network that is free at each radius, or that sets logarithms of increments, is no more accurate (validation galaxies).
+network that is free at each radius, or that sets logarithms of increments, was no more accurate on validation galaxies
+(C and A at profile ``quick``, one training each).
 """
 
 from __future__ import annotations
