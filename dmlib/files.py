@@ -8,6 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+#: Environment variable that names a list to which every file written through this module is added: chapters run side by
+#: side, and each must know its own.
+WRITTEN = "DMLIB_WRITTEN"
+
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
@@ -34,6 +38,9 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     try:
         yield temporary
         os.replace(temporary, path)
+        if os.environ.get(WRITTEN):
+            with open(os.environ[WRITTEN], "a", encoding="utf-8") as written:
+                written.write(f"{path.resolve()}\n")
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -18,7 +18,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 #: What is tested, taken as it is.
 REAL = (
     *("__init__.py", "__main__.py", "code.py", "errors.py", "files.py", "settings.py", "sources.py", "progress.py"),
-    *("results.py", "pipeline", "manifest", "cli"),
+    *("results.py", "workers.py", "pipeline", "manifest", "cli"),
 )
 
 #: What makes JupyterLab pair the file, and papermill start the right language.
@@ -233,6 +233,7 @@ class ToyRepository:
             "PYTHONDONTWRITEBYTECODE": "1",
             "DMLIB_DATA": str(self.root / "cache"),
             "DMLIB_QUIET": "1",
+            "DMLIB_WORKERS": "1",  # chapters one after the other, in this order, unless a test asks for more
             **extra,
         }
 

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import json
 import os
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
+from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
 from .. import results
 from ..errors import DmlibError, StepError, of_the_system
-from ..settings import Settings
+from ..settings import Settings, repository_root
 from ..universe import open_universe
+from ..workers import choose_workers, map_parallel
 from . import ledger, provenance, steps
 from .ledger import Status, Step
 from .places import Places, without_folders
 
 Tell = Callable[[str], None]
+
+#: What a chapter and the process that executes it need [bytes].
+_CHAPTER_MEMORY = 2.2e9
 
 
 @dataclass(frozen=True)
@@ -47,10 +55,13 @@ def status(settings: Settings, parameters: dict[str, Any] | None = None, *, book
     that step comes out the same.
     """
     settings = steps.with_selection(settings, parameters or {})
-    places = Places.of(settings)
+    return _statuses(steps.all_steps(settings, parameters, book=book), Places.of(settings))
+
+
+def _statuses(todo: list[Step], places: Places) -> list[Status]:
     found: list[Status] = []
     stale: set[str] = set()
-    for step in steps.all_steps(settings, parameters, book=book):
+    for step in todo:
         now = ledger.status_of(step, places)
         # What it needs will run first, and that says more than that its old output is gone.
         waiting = [need for need in step.needs if need in stale]
@@ -75,6 +86,9 @@ def run(
     tell: Tell = print,
 ) -> list[Outcome]:
     """Bring everything, or the named steps and what they need, up to date.
+
+    Products are made one after the other, each on all cores. Chapters need products but not each other: they are
+    executed side by side, each in a process of its own. After a failure no other chapter begins.
 
     Parameters
     ----------
@@ -109,12 +123,17 @@ def run(
     named = {steps.find(everything, name).name for name in only} if only else {step.name for step in everything}
     with _alone(settings):
         journal = _Journal(settings, everything)
-        for number, step in enumerate(todo, start=1):
-            head = f"[{number}/{len(todo)}] {step.name}"
-            outcome = _one(step, settings, journal, head, tell, forced=force and step.name in named)
+        forced = named if force else set()
+        stale = {now.step.name for now in _statuses(todo, journal.places) if now.reasons}
+        left = _Left(settings, [step for step in todo if step.name in stale | forced])
+        tell(left.sentence())
+        for head, outcome in _outcomes(settings, parameters or {}, todo, forced, keep_going, journal, tell):
             journal.add(outcome)
-            if outcome.state == "failed" and not keep_going:
-                break
+            if outcome.state == "ran":
+                seconds = ledger.record_of(outcome.step.name, journal.places)["seconds"]
+                tell(f"{head}: done in {seconds:.1f} s; {left.sentence(without=outcome.step)}")
+        order = [step.name for step in todo]
+        journal.outcomes.sort(key=lambda outcome: order.index(outcome.step.name))
         failures = [outcome.message for outcome in journal.outcomes if outcome.state == "failed"]
         if failures:
             raise StepError("\n".join(failures))
@@ -142,7 +161,7 @@ def build_book(settings: Settings, tell: Tell = print) -> None:
             tell(f"note: {step.name} is not up to date ({'; '.join(now.reasons)}); `dmlib run` executes it again")
     with _alone(settings):
         journal = _Journal(settings, everything)
-        outcome = _one(everything[-1], settings, journal, steps.BOOK, tell, forced=False)
+        outcome = Outcome(everything[-1], *_one(everything[-1], places, steps.BOOK, tell, False))
         journal.add(outcome)
     if outcome.state == "failed":
         raise StepError(outcome.message)
@@ -199,22 +218,106 @@ class _Journal:
             return None  # the step that needs it says what is wrong with it
 
 
-def _one(step: Step, settings: Settings, journal: _Journal, head: str, tell: Tell, *, forced: bool) -> Outcome:
-    lost = sorted(journal.unavailable.intersection(step.needs))
-    if lost:
-        tell(f"{head}: left out, it needs {', '.join(lost)}")
-        return Outcome(step, "left out")
-    places = journal.places
+class _Left:
+    """What is left of a run, and how long that takes by the account of the last one, ``run.json``.
+
+    Parameters
+    ----------
+    settings : Settings
+    todo : list of Step
+        Steps that will run.
+    """
+
+    def __init__(self, settings: Settings, todo: list[Step]) -> None:
+        self._chapter = {step.name: step.kind == "notebook" for step in todo}
+        try:
+            rows = json.loads(settings.run_path.read_text(encoding="utf-8"))["steps"]
+            self._seconds = {row["name"]: float(row["seconds"]) for row in rows if "seconds" in row}
+        except (OSError, ValueError, LookupError, TypeError):
+            self._seconds = {}
+
+    def sentence(self, *, without: Step | None = None) -> str:
+        """How many steps are left, once one has ended, and for how long."""
+        if without:
+            self._chapter.pop(without.name, None)
+        count = f"{len(self._chapter)} step{'s' * (len(self._chapter) != 1)} left"
+        known = {name: self._seconds[name] for name in self._chapter if name in self._seconds}
+        if not known:
+            return f"{count}, no earlier run tells for how long" if self._chapter else count
+        chapters = [seconds for name, seconds in known.items() if self._chapter[name]]
+        beside = max(1, min(len(chapters), choose_workers(_CHAPTER_MEMORY)))
+        seconds = sum(known.values()) - sum(chapters) + max([sum(chapters) / beside, *chapters])
+        least = "about" if len(known) == len(self._chapter) else "at least"
+        return f"{count}, {least} {max(1, round(seconds / 60))} min by the times of the last run"
+
+
+def _outcomes(
+    settings: Settings,
+    parameters: dict[str, Any],
+    todo: list[Step],
+    forced: set[str],
+    keep_going: bool,
+    journal: _Journal,
+    tell: Tell,
+) -> Iterator[tuple[str, Outcome]]:
+    """Run the steps; how each ended, and the head of its lines, in the order in which they end."""
+    heads = {step.name: f"[{number}/{len(todo)}] {step.name}" for number, step in enumerate(todo, start=1)}
+    stop = journal.places.build / ".state" / ".stop"
+    stop.unlink(missing_ok=True)
+    work = partial(_chapter, settings, parameters, None if keep_going else stop, tell)
+    for are_chapters, some in groupby(todo, key=lambda step: step.kind == "notebook"):
+        chapters: dict[str, Step] = {}
+        for step in some:
+            lost = sorted(journal.unavailable.intersection(step.needs))
+            if lost:
+                tell(f"{heads[step.name]}: left out, it needs {', '.join(lost)}")
+                yield heads[step.name], Outcome(step, "left out")
+            elif are_chapters and (step.name in forced or not ledger.status_of(step, journal.places).up_to_date):
+                chapters[step.name] = step
+            else:
+                outcome = Outcome(step, *_one(step, journal.places, heads[step.name], tell, step.name in forced))
+                yield heads[step.name], outcome
+                if outcome.state == "failed" and not keep_going:
+                    return
+        tasks = [(name, heads[name], name in forced) for name in chapters]
+        # Bars of several chapters would overwrite each other.
+        ended = map_parallel(
+            work, tasks, memory=_CHAPTER_MEMORY, what="executed chapters", environment={"DMLIB_QUIET": "1"}
+        )
+        for name, state, message in ended:
+            if state:
+                yield heads[name], Outcome(chapters[name], state, message)
+        if stop.exists():
+            stop.unlink()
+            return
+
+
+def _chapter(
+    settings: Settings, parameters: dict[str, Any], stop: Path | None, tell: Tell, task: tuple[str, str, bool]
+) -> tuple[str, str, str]:
+    """Bring one chapter up to date, in this process: its name, and how it ended; "" where `stop` says not to begin."""
+    name, head, forced = task
+    if stop and stop.exists():
+        return name, "", ""
+    step = steps.notebook_step(settings, repository_root() / "notebooks" / f"{name}.py", parameters)
+    state, message = _one(step, Places.of(settings), head, tell, forced)
+    if stop and state == "failed":
+        stop.touch()
+    return name, state, message
+
+
+def _one(step: Step, places: Places, head: str, tell: Tell, forced: bool) -> tuple[str, str]:
+    """Bring one step up to date: how it ended, and why it ran or how it failed."""
     try:
         now = ledger.status_of(step, places)
         if now.up_to_date and not forced:
             tell(f"{head}: up to date")
-            return Outcome(step, "up to date")
+            return "up to date", ""
         with ledger.locked(step, places, tell):
             now = ledger.status_of(step, places)
             if now.up_to_date and not forced:
                 tell(f"{head}: up to date, made by another process")
-                return Outcome(step, "up to date")
+                return "up to date", ""
             why = "; ".join(now.reasons) or "forced"
             tell(f"{head}: running ({why})")
             ledger.run_step(step, places, fresh=forced or now.damaged)
@@ -222,11 +325,9 @@ def _one(step: Step, settings: Settings, journal: _Journal, head: str, tell: Tel
         tell(f"{head}: interrupted; the next run takes it up")
         raise
     except Exception as error:
-        message = _sentence(step, error)
         tell(f"{head}: failed")
-        return Outcome(step, "failed", message)
-    tell(f"{head}: done in {ledger.record_of(step.name, places)['seconds']:.1f} s")
-    return Outcome(step, "ran", why)
+        return "failed", _sentence(step, error)
+    return "ran", why
 
 
 def _sentence(step: Step, error: Exception) -> str:
