@@ -123,15 +123,20 @@ def run(
     named = {steps.find(everything, name).name for name in only} if only else {step.name for step in everything}
     with _alone(settings):
         journal = _Journal(settings, everything)
-        forced = named if force else set()
+        forced, times = named if force else set(), _times(settings)
         stale = {now.step.name for now in _statuses(todo, journal.places) if now.reasons}
-        left = _Left(settings, [step for step in todo if step.name in stale | forced])
-        tell(left.sentence())
-        for head, outcome in _outcomes(settings, parameters or {}, todo, forced, keep_going, journal, tell):
+        left = {step.name: step.kind for step in todo if step.name in stale | forced}
+        tell(_left(left, times))
+        heads = {step.name: f"[{number}/{len(todo)}] {step.name}" for number, step in enumerate(todo, start=1)}
+        stop = None if keep_going else journal.places.build / ".state" / ".stop"
+        if stop:
+            stop.unlink(missing_ok=True)
+        for outcome in _Work(settings, parameters or {}, heads, forced, stop, tell).outcomes(todo, journal):
             journal.add(outcome)
+            left.pop(outcome.step.name, None)
             if outcome.state == "ran":
                 seconds = ledger.record_of(outcome.step.name, journal.places)["seconds"]
-                tell(f"{head}: done in {seconds:.1f} s; {left.sentence(without=outcome.step)}")
+                tell(f"{heads[outcome.step.name]}: done in {seconds:.1f} s; {_left(left, times)}")
         order = [step.name for step in todo]
         journal.outcomes.sort(key=lambda outcome: order.index(outcome.step.name))
         failures = [outcome.message for outcome in journal.outcomes if outcome.state == "failed"]
@@ -161,7 +166,8 @@ def build_book(settings: Settings, tell: Tell = print) -> None:
             tell(f"note: {step.name} is not up to date ({'; '.join(now.reasons)}); `dmlib run` executes it again")
     with _alone(settings):
         journal = _Journal(settings, everything)
-        outcome = Outcome(everything[-1], *_one(everything[-1], places, steps.BOOK, tell, False))
+        work = _Work(settings, {}, {steps.BOOK: steps.BOOK}, set(), None, tell)
+        outcome = Outcome(everything[-1], *work.one(everything[-1]))
         journal.add(outcome)
     if outcome.state == "failed":
         raise StepError(outcome.message)
@@ -218,116 +224,96 @@ class _Journal:
             return None  # the step that needs it says what is wrong with it
 
 
-class _Left:
-    """What is left of a run, and how long that takes by the account of the last one, ``run.json``.
-
-    Parameters
-    ----------
-    settings : Settings
-    todo : list of Step
-        Steps that will run.
-    """
-
-    def __init__(self, settings: Settings, todo: list[Step]) -> None:
-        self._chapter = {step.name: step.kind == "notebook" for step in todo}
-        try:
-            rows = json.loads(settings.run_path.read_text(encoding="utf-8"))["steps"]
-            self._seconds = {row["name"]: float(row["seconds"]) for row in rows if "seconds" in row}
-        except (OSError, ValueError, LookupError, TypeError):
-            self._seconds = {}
-
-    def sentence(self, *, without: Step | None = None) -> str:
-        """How many steps are left, once one has ended, and for how long."""
-        if without:
-            self._chapter.pop(without.name, None)
-        count = f"{len(self._chapter)} step{'s' * (len(self._chapter) != 1)} left"
-        known = {name: self._seconds[name] for name in self._chapter if name in self._seconds}
-        if not known:
-            return f"{count}, no earlier run tells for how long" if self._chapter else count
-        chapters = [seconds for name, seconds in known.items() if self._chapter[name]]
-        beside = max(1, min(len(chapters), choose_workers(_CHAPTER_MEMORY)))
-        seconds = sum(known.values()) - sum(chapters) + max([sum(chapters) / beside, *chapters])
-        least = "about" if len(known) == len(self._chapter) else "at least"
-        return f"{count}, {least} {max(1, round(seconds / 60))} min by the times of the last run"
-
-
-def _outcomes(
-    settings: Settings,
-    parameters: dict[str, Any],
-    todo: list[Step],
-    forced: set[str],
-    keep_going: bool,
-    journal: _Journal,
-    tell: Tell,
-) -> Iterator[tuple[str, Outcome]]:
-    """Run the steps; how each ended, and the head of its lines, in the order in which they end."""
-    heads = {step.name: f"[{number}/{len(todo)}] {step.name}" for number, step in enumerate(todo, start=1)}
-    stop = journal.places.build / ".state" / ".stop"
-    stop.unlink(missing_ok=True)
-    work = partial(_chapter, settings, parameters, None if keep_going else stop, tell)
-    for are_chapters, some in groupby(todo, key=lambda step: step.kind == "notebook"):
-        chapters: dict[str, Step] = {}
-        for step in some:
-            lost = sorted(journal.unavailable.intersection(step.needs))
-            if lost:
-                tell(f"{heads[step.name]}: left out, it needs {', '.join(lost)}")
-                yield heads[step.name], Outcome(step, "left out")
-            elif are_chapters and (step.name in forced or not ledger.status_of(step, journal.places).up_to_date):
-                chapters[step.name] = step
-            else:
-                outcome = Outcome(step, *_one(step, journal.places, heads[step.name], tell, step.name in forced))
-                yield heads[step.name], outcome
-                if outcome.state == "failed" and not keep_going:
-                    return
-        tasks = [(name, heads[name], name in forced) for name in chapters]
-        # Bars of several chapters would overwrite each other.
-        ended = map_parallel(
-            work, tasks, memory=_CHAPTER_MEMORY, what="executed chapters", environment={"DMLIB_QUIET": "1"}
-        )
-        for name, state, message in ended:
-            if state:
-                yield heads[name], Outcome(chapters[name], state, message)
-        if stop.exists():
-            stop.unlink()
-            return
-
-
-def _chapter(
-    settings: Settings, parameters: dict[str, Any], stop: Path | None, tell: Tell, task: tuple[str, str, bool]
-) -> tuple[str, str, str]:
-    """Bring one chapter up to date, in this process: its name, and how it ended; "" where `stop` says not to begin."""
-    name, head, forced = task
-    if stop and stop.exists():
-        return name, "", ""
-    step = steps.notebook_step(settings, repository_root() / "notebooks" / f"{name}.py", parameters)
-    state, message = _one(step, Places.of(settings), head, tell, forced)
-    if stop and state == "failed":
-        stop.touch()
-    return name, state, message
-
-
-def _one(step: Step, places: Places, head: str, tell: Tell, forced: bool) -> tuple[str, str]:
-    """Bring one step up to date: how it ended, and why it ran or how it failed."""
+def _times(settings: Settings) -> dict[str, float]:
+    """Step -> its time in the last run [s], by ``run.json``; empty where there is none."""
     try:
-        now = ledger.status_of(step, places)
-        if now.up_to_date and not forced:
-            tell(f"{head}: up to date")
-            return "up to date", ""
-        with ledger.locked(step, places, tell):
+        rows = json.loads(settings.run_path.read_text(encoding="utf-8"))["steps"]
+        return {row["name"]: float(row["seconds"]) for row in rows if "seconds" in row}
+    except (OSError, ValueError, LookupError, TypeError):
+        return {}
+
+
+def _left(kinds: dict[str, str], times: dict[str, float]) -> str:
+    """How many steps are left, by name and kind, and for how long."""
+    count = f"{len(kinds)} step{'s' * (len(kinds) != 1)} left"
+    known = [name for name in kinds if name in times]
+    if not known:
+        return f"{count}, no earlier run tells for how long" if kinds else count
+    chapters = [times[name] for name in known if kinds[name] == "notebook"]
+    beside = max(1, min(len(chapters), choose_workers(_CHAPTER_MEMORY)))
+    others = sum(times[name] for name in known) - sum(chapters)
+    minutes = max(1, round((others + max([sum(chapters) / beside, *chapters])) / 60))
+    return f"{count}, {'about' if len(known) == len(kinds) else 'at least'} {minutes} min by the times of the last run"
+
+
+@dataclass(frozen=True)
+class _Work:
+    """How steps are run; sent to the processes that execute chapters."""
+
+    settings: Settings
+    parameters: dict[str, Any]
+    heads: dict[str, str]  # of a step's lines
+    forced: set[str]
+    stop: Path | None  # a file that is there once a chapter failed; then no other begins
+    tell: Tell
+
+    def outcomes(self, todo: list[Step], journal: _Journal) -> Iterator[Outcome]:
+        """Run the steps, chapters side by side; how each ended, in the order in which they end."""
+        for are_chapters, some in groupby(todo, key=lambda step: step.kind == "notebook"):
+            chapters: dict[str, Step] = {}
+            for step in some:
+                lost = sorted(journal.unavailable.intersection(step.needs))
+                if lost:
+                    self.tell(f"{self.heads[step.name]}: left out, it needs {', '.join(lost)}")
+                    yield Outcome(step, "left out")
+                elif are_chapters and (step.name in self.forced or ledger.status_of(step, journal.places).reasons):
+                    chapters[step.name] = step
+                else:
+                    yield (outcome := Outcome(step, *self.one(step)))
+                    if outcome.state == "failed" and self.stop:
+                        return
+            # Bars of several chapters would overwrite each other.
+            quiet = {"DMLIB_QUIET": "1"}
+            work = partial(map_parallel, self.chapter, list(chapters), memory=_CHAPTER_MEMORY)
+            for name, state, message in work(what="executed chapters", environment=quiet):
+                if state:
+                    yield Outcome(chapters[name], state, message)
+            if self.stop and self.stop.exists():
+                return
+
+    def chapter(self, name: str) -> tuple[str, str, str]:
+        """Bring one chapter up to date, in this process: its name, and how it ended; "" where it may not begin."""
+        if self.stop and self.stop.exists():
+            return name, "", ""
+        path = repository_root() / "notebooks" / f"{name}.py"
+        state, message = self.one(steps.notebook_step(self.settings, path, self.parameters))
+        if self.stop and state == "failed":
+            self.stop.touch()
+        return name, state, message
+
+    def one(self, step: Step) -> tuple[str, str]:
+        """Bring one step up to date: how it ended, and why it ran or how it failed."""
+        places, forced, head = Places.of(self.settings), step.name in self.forced, self.heads[step.name]
+        try:
             now = ledger.status_of(step, places)
             if now.up_to_date and not forced:
-                tell(f"{head}: up to date, made by another process")
+                self.tell(f"{head}: up to date")
                 return "up to date", ""
-            why = "; ".join(now.reasons) or "forced"
-            tell(f"{head}: running ({why})")
-            ledger.run_step(step, places, fresh=forced or now.damaged)
-    except KeyboardInterrupt:
-        tell(f"{head}: interrupted; the next run takes it up")
-        raise
-    except Exception as error:
-        tell(f"{head}: failed")
-        return "failed", _sentence(step, error)
-    return "ran", why
+            with ledger.locked(step, places, self.tell):
+                now = ledger.status_of(step, places)
+                if now.up_to_date and not forced:
+                    self.tell(f"{head}: up to date, made by another process")
+                    return "up to date", ""
+                why = "; ".join(now.reasons) or "forced"
+                self.tell(f"{head}: running ({why})")
+                ledger.run_step(step, places, fresh=forced or now.damaged)
+        except KeyboardInterrupt:
+            self.tell(f"{head}: interrupted; the next run takes it up")
+            raise
+        except Exception as error:
+            self.tell(f"{head}: failed")
+            return "failed", _sentence(step, error)
+        return "ran", why
 
 
 def _sentence(step: Step, error: Exception) -> str:
