@@ -121,7 +121,7 @@ def run(
     everything = steps.all_steps(settings, parameters, book=book or steps.BOOK in only)
     todo = steps.select(everything, only) if only else everything
     named = {steps.find(everything, name).name for name in only} if only else {step.name for step in everything}
-    with _alone(settings):
+    with _alone(settings, tell):
         journal = _Journal(settings, everything)
         forced, times = named if force else set(), _times(settings)
         stale = {now.step.name for now in _statuses(todo, journal.places) if now.reasons}
@@ -164,7 +164,7 @@ def build_book(settings: Settings, tell: Tell = print) -> None:
             raise StepError(f"notebook {step.name} has not been executed to its end: `dmlib run` does so")
         if step.kind == "notebook" and now.reasons:
             tell(f"note: {step.name} is not up to date ({'; '.join(now.reasons)}); `dmlib run` executes it again")
-    with _alone(settings):
+    with _alone(settings, tell):
         journal = _Journal(settings, everything)
         work = _Work(settings, {}, {steps.BOOK: steps.BOOK}, set(), None, tell)
         outcome = Outcome(everything[-1], *work.one(everything[-1]))
@@ -307,9 +307,6 @@ class _Work:
                 why = "; ".join(now.reasons) or "forced"
                 self.tell(f"{head}: running ({why})")
                 ledger.run_step(step, places, fresh=forced or now.damaged)
-        except KeyboardInterrupt:
-            self.tell(f"{head}: interrupted; the next run takes it up")
-            raise
         except Exception as error:
             self.tell(f"{head}: failed")
             return "failed", _sentence(step, error)
@@ -332,7 +329,7 @@ def _now() -> str:
 
 
 @contextmanager
-def _alone(settings: Settings) -> Iterator[None]:
+def _alone(settings: Settings, tell: Tell) -> Iterator[None]:
     """One run a build folder; the lock goes with its process, however it ends."""
     path = settings.build / ".state" / "run.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -344,5 +341,8 @@ def _alone(settings: Settings) -> Iterator[None]:
         raise StepError(f"another dmlib run is at work in {folder}: wait until it has ended") from None
     try:
         yield
+    except KeyboardInterrupt:
+        tell("interrupted; the next run takes it up")
+        raise
     finally:
         lock.release()
