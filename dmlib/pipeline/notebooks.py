@@ -162,8 +162,8 @@ def _run(notebook, output: Path, folder: Path, settings: Settings, parameters: d
         except DeadKernelError as error:
             if _begun(output):
                 raise _NotebookFault(
-                    f"in cell [{_begun(output)}]: its process died, most often for lack of memory (a smaller --profile "
-                    "needs less)"
+                    f"in cell [{_begun(output)}]: its process died, most often for lack of memory (DMLIB_WORKERS=1 "
+                    "or a smaller --profile needs less)"
                 ) from error
             fault = error
         except (RuntimeError, OSError) as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import traceback
 from collections.abc import Callable, Iterable, Iterator
@@ -123,9 +122,9 @@ def run(
     named = {steps.find(everything, name).name for name in only} if only else {step.name for step in everything}
     with _alone(settings, tell):
         journal = _Journal(settings, everything)
-        forced, times = named if force else set(), _times(settings)
-        stale = {now.step.name for now in _statuses(todo, journal.places) if now.reasons}
-        left = {step.name: step.kind for step in todo if step.name in stale | forced}
+        forced, before = named if force else set(), _statuses(todo, journal.places)
+        times = {now.step.name: now.record["seconds"] for now in before if now.record}
+        left = {now.step.name: now.step.kind for now in before if now.reasons or now.step.name in forced}
         tell(_left(left, times))
         heads = {step.name: f"[{number}/{len(todo)}] {step.name}" for number, step in enumerate(todo, start=1)}
         stop = None if keep_going else journal.places.build / ".state" / ".stop"
@@ -224,17 +223,8 @@ class _Journal:
             return None  # the step that needs it says what is wrong with it
 
 
-def _times(settings: Settings) -> dict[str, float]:
-    """Step -> its time in the last run [s], by ``run.json``; empty where there is none."""
-    try:
-        rows = json.loads(settings.run_path.read_text(encoding="utf-8"))["steps"]
-        return {row["name"]: float(row["seconds"]) for row in rows if "seconds" in row}
-    except (OSError, ValueError, LookupError, TypeError):
-        return {}
-
-
 def _left(kinds: dict[str, str], times: dict[str, float]) -> str:
-    """How many steps are left, by name and kind, and for how long."""
+    """How many steps are left, and for how long, by the kind of each and its time when it last ran [s]."""
     count = f"{len(kinds)} step{'s' * (len(kinds) != 1)} left"
     known = [name for name in kinds if name in times]
     if not known:

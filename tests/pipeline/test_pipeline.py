@@ -334,7 +334,7 @@ while not settings.build.joinpath(other).is_file():
     def test_what_is_left_and_for_how_long(self, toy):
         again = ("--only", "02", "--force")
         assert "1 step left, about 1 min by the times of the last run" in toy.run(*again)
-        (toy.build / "run.json").unlink()
+        (toy.build / ".state" / "02_second.json").unlink()
         said = toy.run(*again)
         assert "1 step left, no earlier run tells for how long" in said and "; 0 steps left" in said
 
