@@ -49,53 +49,51 @@ LIMITS = {
 
 
 class Reason(StrEnum):
-    """Why the rotation-curve method rejects a galaxy."""
+    """Why the rotation-curve method rejects a galaxy.
 
-    FACE_ON = "face_on"
-    EDGE_ON = "edge_on"
-    FEW_BEAMS = "few_beams"
-    MAP_EDGE = "map_edge"
-    FOREGROUND = "foreground"
-    GAPS = "gaps"
-    LOPSIDED = "lopsided"
-    DISTURBED = "disturbed"
-    WARPED = "warped"
-    FEW_RINGS = "few_rings"
-    NO_HI = "no_hi"
-    NO_STARS = "no_stars"
-    OTHER = "other"
+    Parameters
+    ----------
+    value : str
+        In files.
+    label : str
+        A few words for figures and lists.
+    sentence : str
+        Words in which the measured value is filled.
+    """
 
-    @property
-    def label(self) -> str:
-        """A few words for figures and lists."""
-        return _WORDING[self][0]
+    label: str
+    sentence: str
 
+    def __new__(cls, value: str, label: str, sentence: str) -> Reason:
+        reason = str.__new__(cls, value)
+        reason._value_, reason.label, reason.sentence = value, label, sentence
+        return reason
 
-#: Label, and sentence with the measured value.
-_WORDING: dict[Reason, tuple[str, str]] = {
-    Reason.FACE_ON: ("too face-on", f"inclination {{:.0f}} deg, below {INCLINATION_RANGE[0]:g}"),
-    Reason.EDGE_ON: ("too edge-on", f"inclination {{:.0f}} deg, above {INCLINATION_RANGE[1]:g}"),
-    Reason.FEW_BEAMS: ("too small for the beam", f"{{:.1f}} beams across, fewer than {MIN_BEAMS:g}"),
-    Reason.MAP_EDGE: (
+    FACE_ON = "face_on", "too face-on", f"inclination {{:.0f}} deg, below {INCLINATION_RANGE[0]:g}"
+    EDGE_ON = "edge_on", "too edge-on", f"inclination {{:.0f}} deg, above {INCLINATION_RANGE[1]:g}"
+    FEW_BEAMS = "few_beams", "too small for the beam", f"{{:.1f}} beams across, fewer than {MIN_BEAMS:g}"
+    MAP_EDGE = (
+        "map_edge",
         "reaches the map's edge",
         "emission reaches the map's edge: it is cut off over {:.1f} beams",
-    ),
-    Reason.FOREGROUND: (
+    )
+    FOREGROUND = (
+        "foreground",
         "behind the Milky Way's gas",
         "the Milky Way's emission covers the galaxy's velocities in {:.0f} channels",
-    ),
-    Reason.GAPS: ("gaps in the line", "{:.0f} channels within the galaxy's line are blank"),
-    Reason.LOPSIDED: ("lopsided", f"sides differ by {{:.0%}} of the speed, more than {MAX_ASYMMETRY:.0%}"),
-    Reason.DISTURBED: (
+    )
+    GAPS = "gaps", "gaps in the line", "{:.0f} channels within the galaxy's line are blank"
+    LOPSIDED = "lopsided", "lopsided", f"sides differ by {{:.0%}} of the speed, more than {MAX_ASYMMETRY:.0%}"
+    DISTURBED = (
+        "disturbed",
         "no orderly rotation",
         f"velocities scatter by {{:.0%}} of the projected speed, more than {MAX_RESIDUAL:.0%}",
-    ),
-    Reason.WARPED: ("warped", f"position angle turns by {{:.0f}} deg, more than {MAX_WARP:g}"),
-    Reason.FEW_RINGS: ("too few good rings", f"{{:.0f}} good rings, fewer than {MIN_RINGS}"),
-    Reason.NO_HI: ("no HI detected", "no HI emission"),
-    Reason.NO_STARS: ("stars cannot be weighed", "stars cannot be weighed"),
-    Reason.OTHER: ("other", "not tried"),
-}
+    )
+    WARPED = "warped", "warped", f"position angle turns by {{:.0f}} deg, more than {MAX_WARP:g}"
+    FEW_RINGS = "few_rings", "too few good rings", f"{{:.0f}} good rings, fewer than {MIN_RINGS}"
+    NO_HI = "no_hi", "no HI detected", "no HI emission"
+    NO_STARS = "no_stars", "stars cannot be weighed", "stars cannot be weighed"
+    OTHER = "other", "other", "not tried"
 
 
 @dataclass(frozen=True)
@@ -116,7 +114,7 @@ class Rejection:
     detail: str = ""
 
     def __str__(self) -> str:
-        return self.detail or _WORDING[self.reason][1].format(self.value)
+        return self.detail or self.reason.sentence.format(self.value)
 
 
 class RejectedGalaxyError(GalaxyError):
@@ -144,7 +142,7 @@ def values(rejections: tuple[Rejection, ...]) -> str:
 
 def from_values(text: str) -> tuple[Reason, ...]:
     """Reasons written by `values`."""
-    return tuple(Reason(word) for word in text.split())
+    return tuple(Reason[word.upper()] for word in text.split())
 
 
 #: Iterations that make the radius of a pixel consistent with the tilt at that radius.
