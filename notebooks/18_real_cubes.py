@@ -389,8 +389,7 @@ for radius in (5.0, 20.0):
 
 # %%
 from dmlib.figures import own_galaxy
-from dmlib.rotation.own_galaxy import analyse
-from dmlib.rotation.own_galaxy_files import summary
+from dmlib.rotation.own_galaxy import analyse, summary
 
 found = analyse(galaxy, seed=seed)
 print(summary(found))

@@ -50,16 +50,15 @@ from dmlib.evaluation.catalogue import MASS_BINS, at_fixed_mass, catalogue_table
 from dmlib.evaluation.integrated import CURVES, Sample, across, learning_curve, regressions
 from dmlib.files import sha256, write_text
 from dmlib.observe.grid import SkyGrid
-from dmlib.observe.images.bands import BANDS as SDSS
-from dmlib.observe.images.colours import catalogue_magnitudes, quiescent
+from dmlib.observe.images import BANDS as SDSS
+from dmlib.observe.images.light import catalogue_magnitudes, quiescent
 from dmlib.observe.images.published import BANDS, read_broadband
 from dmlib.published_script_bugs import selection_readings
 from dmlib.rotation.fit import fit
-from dmlib.rotation.importance import Importance
 from dmlib.rotation.massmodel import outer_slope
-from dmlib.rotation.own_galaxy import analyse
-from dmlib.rotation.own_galaxy_files import verdict
+from dmlib.rotation.own_galaxy import analyse, verdict
 from dmlib.rotation.own_stars import stars_from_table
+from dmlib.rotation.posterior import Importance
 from dmlib.rotation.priors import sparc_priors
 from dmlib.rotation.realcube import open_galaxy
 from dmlib.rotation.sparc import from_sparc, read_rotmod, read_table1, sample_of

@@ -14,7 +14,7 @@ from dmlib.embedded import photometry
 from dmlib.galaxy import Component, Galaxy
 from dmlib.observe.grid import SkyGrid
 from dmlib.observe.images.dust import age
-from dmlib.observe.skirt.settings import SkirtSettings
+from dmlib.observe.skirt import SkirtSettings
 from dmlib.observe.skirt.tables import photometry_of
 from dmlib.observe.views import View, lines_of_sight
 

@@ -79,8 +79,7 @@ def galaxy(
     from ..files import atomic_path
     from ..networks.opinion import opinion_of
     from ..observe.cube_fits import CutOut
-    from ..rotation.own_galaxy import analyse
-    from ..rotation.own_galaxy_files import report, summary, write
+    from ..rotation.own_galaxy import analyse, report, summary, write
     from ..rotation.realcube import open_galaxy, sky_place
 
     place, band = sky_place(centre), _numbers(velocities, "--velocities", 2, ":")

@@ -57,9 +57,9 @@ def export_galaxy(
     from .. import load
     from ..galaxy import load_galaxy
     from ..observe.grid import SkyGrid
-    from ..observe.images.bands import UGRIZ
+    from ..observe.images import UGRIZ
+    from ..observe.skirt import SkirtSettings
     from ..observe.skirt.export import GAS_FIELDS, STAR_FIELDS, export
-    from ..observe.skirt.settings import SkirtSettings
     from ..observe.views import lines_of_sight
 
     # A mesh restores the cells of TNG; those of the embedded universe were never one.
@@ -108,7 +108,7 @@ def run_galaxy(
     """
     import numpy as np
 
-    from ..observe.images.bands import UGRIZ
+    from ..observe.images import UGRIZ
     from ..observe.skirt.source import OUT, described, run_folder
 
     images = run_folder(folder, executable=executable, threads=threads, timeout=timeout)

@@ -17,14 +17,13 @@ from ..observe.cube import HICube, HISettings
 from ..observe.deposit import observe
 from ..observe.grid import SkyGrid
 from ..observe.hydrogen import HYDROGEN_FIELDS, HIGas, load_hi
-from ..observe.images import ImageSource, draw
-from ..observe.images.bands import REDSHIFT
+from ..observe.images import REDSHIFT, ImageSource, draw
 from ..observe.images.dust import Dust
 from ..observe.images.light import ParticleLight
 from ..observe.images.published import PublishedSkirt
 from ..observe.images.sdss import SdssLight
 from ..observe.moments import moment_maps
-from ..observe.skirt.settings import SkirtSettings
+from ..observe.skirt import SkirtSettings
 from ..observe.views import View, lines_of_sight, orientation
 from ..universe.base import Scope, Universe
 

@@ -12,10 +12,9 @@ from ..bootstrap import Bootstrap, Estimate
 from ..dataset.read import DataSet
 from ..errors import DmlibError
 from ..networks.predictions import Predictions
-from ..rotation.benchmark import Benchmark
+from ..rotation.benchmark import VARIANTS, Benchmark
 from ..rotation.curve import Reason
-from ..rotation.intervals import stretch, stretched
-from ..rotation.variants import VARIANTS
+from ..rotation.population import stretch, stretched
 from .bins import Binned, binned, properties
 from .hybrid import Hybrid
 from .scores import Scores, coverage, row_mean
@@ -69,7 +68,7 @@ class MethodComparison:
     reasons : tuple of tuple of Reason, length n
         Why not.
     places : dict of ndarray
-        Regime of `dmlib.rotation.intervals.REGIMES` -> which radii of which views lie there, bool of shape (n, 20).
+        Regime of `dmlib.rotation.population.REGIMES` -> which radii of which views lie there, bool of shape (n, 20).
     beams : ndarray, shape (n,)
         Diameter of the measured disc in beams; NaN without a curve.
     """
@@ -263,7 +262,7 @@ def coverage_in(
     where : ndarray of bool, shape (n,)
     seed : int
     place : str
-        Of `dmlib.rotation.intervals.REGIMES`.
+        Of `dmlib.rotation.population.REGIMES`.
     stated : bool
         The interval of the posterior, not the stretched one.
     """

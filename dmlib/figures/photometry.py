@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
 
 from ..observe.grid import SkyGrid
-from ..observe.images.bands import UGRIZ, surface_magnitude
-from ..observe.images.colours import divider, sequence
+from ..observe.images import UGRIZ, surface_magnitude
+from ..observe.images.light import divider, sequence
 from . import style
 from .panels import Arrays, Pairs, curve, grid, note, picture, scale_bar
 

@@ -15,7 +15,7 @@ from scipy.special import ellipe, ellipk
 
 from ..galaxy import Component, Galaxy
 from ..observe.grid import SkyGrid
-from ..observe.images.bands import absolute_magnitude, from_maggies
+from ..observe.images import absolute_magnitude, from_maggies
 from ..units import G
 from .curve import MIN_RINGS, Reason, RejectedGalaxyError, RotationCurve, Tilt
 from .massmodel import HALF_MASS, MASS_SCATTER, MASSES_KNOWN, MassModel, signed_root, signed_square

@@ -65,6 +65,7 @@ class Reason(StrEnum):
     sentence: str
 
     def __new__(cls, value: str, label: str, sentence: str) -> Reason:
+        """A reason with its words."""
         reason = str.__new__(cls, value)
         reason._value_, reason.label, reason.sentence = value, label, sentence
         return reason

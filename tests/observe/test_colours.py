@@ -6,10 +6,17 @@ import pytest
 from dmlib import load
 from dmlib.errors import GalaxyError
 from dmlib.galaxy import Galaxy
+from dmlib.observe import images as bands
 from dmlib.observe.grid import SkyGrid
-from dmlib.observe.images import bands
-from dmlib.observe.images.colours import catalogue_magnitudes, divider, dusty_magnitudes, quiescent, sequence
-from dmlib.observe.images.light import ParticleLight, star_luminosities
+from dmlib.observe.images.light import (
+    ParticleLight,
+    catalogue_magnitudes,
+    divider,
+    dusty_magnitudes,
+    quiescent,
+    sequence,
+    star_luminosities,
+)
 from dmlib.observe.images.published import box_view
 from dmlib.sample import select
 from dmlib.universe import FilesUniverse

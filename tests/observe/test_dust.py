@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from dmlib.errors import GalaxyError
+from dmlib.observe import images as bands
 from dmlib.observe.grid import SkyGrid
-from dmlib.observe.images import bands, dust
+from dmlib.observe.images import dust
 from dmlib.observe.images.dust import Dust, columns_in_front
 from dmlib.observe.images.light import ParticleLight, star_luminosities
 from dmlib.observe.images.published import box_view

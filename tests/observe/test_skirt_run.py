@@ -13,13 +13,13 @@ from astropy.io import fits
 
 import skirt_schema
 from dmlib.errors import GalaxyError
-from dmlib.observe.images.bands import maggies_per_lsun
+from dmlib.observe.images import maggies_per_lsun
 from dmlib.observe.images.light import ParticleLight, star_luminosities
 from dmlib.observe.images.published import box_view
 from dmlib.observe.images.sdss import normalise
+from dmlib.observe.skirt import SkirtError, SkirtSettings
 from dmlib.observe.skirt.comparison import pack, try_compare, unpack
 from dmlib.observe.skirt.export import export
-from dmlib.observe.skirt.settings import SkirtError, SkirtSettings
 from dmlib.observe.skirt.source import (
     VARIABLE,
     OwnSkirt,

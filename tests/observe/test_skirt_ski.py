@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 import skirt_schema
 from dmlib.observe.images.published import box_view
+from dmlib.observe.skirt import SkirtSettings, instrument_angles
 from dmlib.observe.skirt.export import export
-from dmlib.observe.skirt.settings import SkirtSettings, instrument_angles
 from dmlib.observe.views import View, lines_of_sight, rotation_to
 from skirt_toys import GRID, VARIANTS, galaxy, gas, lopsided, some_views, stars
 

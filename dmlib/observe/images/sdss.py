@@ -41,7 +41,7 @@ from scipy.ndimage import gaussian_filter
 from ...galaxy import ComponentName, Galaxy
 from ..grid import SkyGrid, resample
 from ..views import View
-from .bands import BANDS, UGRIZ, from_maggies, kpc_per_arcsec, maggies_per_lsun, per_band, to_maggies
+from . import BANDS, UGRIZ, from_maggies, kpc_per_arcsec, maggies_per_lsun, per_band, to_maggies
 from .light import ParticleLight
 
 PIXEL = 0.396  # arcsec

@@ -12,11 +12,11 @@ import numpy as np
 from ...errors import DmlibError
 from ...galaxy import ComponentName, Galaxy
 from ..grid import SkyGrid
-from ..images.bands import UGRIZ, from_maggies
+from ..images import UGRIZ, from_maggies
 from ..images.dust import Dust
 from ..images.light import ParticleLight
 from ..views import View
-from .settings import SkirtSettings
+from . import SkirtSettings
 from .source import OwnSkirt
 
 #: Largest difference of the fluxes without dust that random photon packets can explain.

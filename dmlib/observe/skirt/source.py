@@ -26,10 +26,10 @@ from ...errors import GalaxyError
 from ...galaxy import ComponentName, Galaxy
 from ...progress import bar
 from ..grid import SkyGrid
-from ..images.bands import UGRIZ, per_band
+from ..images import UGRIZ, per_band
 from ..views import View
+from . import SkirtError, SkirtSettings
 from .export import GAS_FIELDS, STAR_FIELDS, export
-from .settings import SkirtError, SkirtSettings
 
 #: Folder of the frames and logs, within that of the input files.
 OUT = "out"

@@ -33,8 +33,8 @@ from astropy import units as u
 
 from ...embedded import photometry
 from ...files import atomic_path
-from ..images.bands import BANDS, UGRIZ, ab_magnitudes
-from .settings import SkirtError, SkirtSettings
+from ..images import BANDS, UGRIZ, ab_magnitudes
+from . import SkirtError, SkirtSettings
 
 #: Names of the tables, as in ``template.ski``.
 POPULATION, DUST_MIX, BAND = "population.stab", "dust.txt", "band_{}.txt"
