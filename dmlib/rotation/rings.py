@@ -55,7 +55,7 @@ def fit_rings(
     field: VelocityField,
     *,
     geometry: Geometry = "regularised",
-    deblur: bool | None = None,
+    deblur: bool = True,
     inclination: float | None = None,
     position_angle: float | None = None,
     centre: tuple[float, float] = (0.0, 0.0),
@@ -69,9 +69,8 @@ def fit_rings(
     geometry : {"fixed", "constant", "regularised"}
         Whether inclination, position angle and centre are given, are fitted as one value for the disc, or may change
         with radius, restricted by `STIFFNESS`.
-    deblur : bool, optional
-        Whether the model is blurred by the beam; by default if the velocities are moment 1. False gives the classic
-        fit.
+    deblur : bool
+        Whether the model is blurred by the beam; False gives the classic fit.
     inclination, position_angle : float, optional
         Kept fixed where given; required for ``geometry="fixed"`` [deg].
     centre : (float, float)
@@ -113,7 +112,7 @@ def model_field(curve: RotationCurve, field: VelocityField) -> np.ndarray:
     ndarray, shape (y, x)
         [km/s], NaN where the galaxy is blank.
     """
-    search = _Search(field.about(curve.centre), None, curve.centre)
+    search = _Search(field.about(curve.centre), True, curve.centre)
     turned = np.degrees(np.unwrap(np.radians(curve.position_angle)))
     search.rings = len(curve)
     columns = search.columns(Tilt(*curve.centre, curve.radius, curve.inclination, turned))
@@ -141,12 +140,11 @@ class _Search:
     def __init__(
         self,
         field: VelocityField,
-        deblur: bool | None,
+        deblur: bool,
         centre: tuple[float, float],
         given: tuple[float | None, float | None] = (None, None),
     ):
-        self.field, self.centre, self.given = field, centre, given
-        self.deblur = field.kind == "moment1" if deblur is None else deblur
+        self.field, self.deblur, self.centre, self.given = field, deblur, centre, given
         seen = field.seen
         if np.count_nonzero(seen) < 12:
             raise RejectedGalaxyError(

@@ -1,27 +1,21 @@
-"""The maps to which rings are fitted, with the velocity of each line of sight measured in one of two ways.
+"""The maps to which rings are fitted.
 
-- ``moment1``: the intensity-weighted mean. It is linear in the cube, so the beam can be included in the model
-  (`dmlib.rotation.rings`); taken by itself it is biased towards the systemic velocity where a beam spans a gradient.
-- ``hermite``: peak of a Gauss-Hermite series with a third-order term (van der Marel & Franx 1993), which follows an
-  asymmetric line (used by de Blok et al. 2008 for THINGS).
+The velocity of each line of sight is moment 1, the intensity-weighted mean. It is linear in the cube, so the beam can
+be included in the model (`dmlib.rotation.rings`); taken by itself it is biased towards the systemic velocity where a
+beam spans a gradient.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from scipy import ndimage
-from scipy.optimize import least_squares
 
-from ..errors import DmlibError
-from ..observe.cube import SURFACE_DENSITY, Beam, HICube, HISettings
-from ..observe.moments import MomentMaps, moment_maps
+from ..observe.cube import Beam, HICube
+from ..observe.moments import moment_maps
 from .curve import Reason, RejectedGalaxyError
-
-KINDS = ("moment1", "hermite")
 
 
 @dataclass(frozen=True)
@@ -44,8 +38,6 @@ class VelocityField:
         [km/s]
     noise : float
         Standard deviation of `surface_density` from the noise of one channel [Msun/pc^2].
-    kind : str
-        Kind of velocities, one of `KINDS`.
     """
 
     galaxy: str
@@ -56,21 +48,6 @@ class VelocityField:
     beam: Beam
     channel_width: float
     noise: float = 0.0
-    kind: str = "moment1"
-
-    @classmethod
-    def of(cls, maps: MomentMaps) -> VelocityField:
-        """The field of a simulated galaxy's moment maps."""
-        return cls(
-            f"subhalo {maps.subhalo_id}, view {maps.view}",
-            maps.surface_density,
-            maps.velocity,
-            maps.dispersion,
-            maps.grid.pixel_size,
-            Beam(maps.settings.beam_kpc, maps.settings.beam_kpc, over_pixels=True),
-            maps.settings.channel_width,
-            channel_noise(maps.settings),
-        )
 
     @cached_property
     def seen(self) -> np.ndarray:
@@ -108,59 +85,16 @@ class VelocityField:
         return replace(self, **{name: getattr(self, name) + blank for name in maps})
 
 
-def channel_noise(settings: HISettings) -> float:
-    """Standard deviation of one channel as surface density [Msun/pc^2]; 0 without noise."""
-    if not settings.noise:
-        return 0.0
-    area = np.pi * settings.beam**2 / (4.0 * np.log(2.0))
-    return settings.noise * settings.channel_width * SURFACE_DENSITY / area
-
-
-def velocity_field(cube: HICube, kind: str = "moment1") -> VelocityField:
-    """Maps of a cube with velocities of one kind.
-
-    Parameters
-    ----------
-    cube : HICube
-    kind : {"moment1", "hermite"}
-
-    Returns
-    -------
-    VelocityField
-        Blank where the moment maps are, and where a line could not be fitted.
-
-    Raises
-    ------
-    DmlibError
-        For an unknown kind.
-    """
-    if kind not in KINDS:
-        raise DmlibError(f"velocities are {', '.join(KINDS)}, not '{kind}'")
-    field = VelocityField.of(moment_maps(cube))
-    if kind == "moment1":
-        return field
-    measured = np.full(field.velocity.shape, np.nan)
-    for pixel in zip(*np.nonzero(field.seen), strict=True):
-        guess = float(field.velocity[pixel]), float(field.dispersion[pixel])
-        measured[pixel] = _line_peak(cube.velocities, cube.data[:, *pixel].astype(float), *guess, field.channel_width)
-    return replace(field, velocity=measured, kind=kind)
-
-
-def _line_peak(velocities: np.ndarray, spectrum: np.ndarray, centre: float, width: float, channel: float) -> float:
-    """Peak velocity of a Gauss-Hermite line fitted to a spectrum, NaN where that fails."""
-    # Only the channels around the line: noise beyond them must not be fitted.
-    near = np.abs(velocities - centre) <= 4.0 * width + channel
-    v, data = velocities[near], spectrum[near]
-    if len(v) < 5:
-        return math.nan
-
-    def line(p: np.ndarray, at: np.ndarray) -> np.ndarray:
-        y = (at - p[1]) / max(abs(p[2]), 0.3 * channel)
-        skew = np.clip(p[3], -0.3, 0.3) * (2.0 * y**3 - 3.0 * y) / math.sqrt(3.0)
-        return p[0] * np.exp(-0.5 * y**2) * (1.0 + skew)
-
-    guess = [data.max(), centre, max(width, 0.5 * channel), 0.0]
-    found = least_squares(lambda p: line(p, v) - data, guess, method="lm").x
-    fine = found[1] + abs(found[2]) * np.linspace(-1.5, 1.5, 121)
-    peak = float(fine[np.argmax(line(found, fine))])
-    return peak if found[0] > 0 and velocities[0] <= peak <= velocities[-1] else math.nan
+def velocity_field(cube: HICube) -> VelocityField:
+    """The field of a simulated galaxy, from the moment maps of its cube."""
+    maps, beam = moment_maps(cube), cube.settings.beam_kpc
+    return VelocityField(
+        f"subhalo {cube.subhalo_id}, view {cube.view}",
+        maps.surface_density,
+        maps.velocity,
+        maps.dispersion,
+        cube.grid.pixel_size,
+        Beam(beam, beam, over_pixels=True),
+        cube.channel_width,
+        cube.noise * cube.surface_density,
+    )
