@@ -242,21 +242,22 @@ def model_from_maps(curve: RotationCurve, stars: StellarDisc) -> MassModel:
     GalaxyError
         With fewer than three good rings.
     """
-    model = _without_baryons(curve)
-    radius = model.radius
+    model, spread = _without_baryons(curve), 10.0**MASS_SCATTER
+    gas = gas_speed(curve, model.radius)
+    return replace(model, v_gas=gas, upsilon_range=(1.0 / spread, spread), **stellar_fields(stars, model.radius))
+
+
+def stellar_fields(stars: StellarDisc, radius: np.ndarray) -> dict[str, Any]:
+    """Fields of a `MassModel` that follow from the surface densities of the stars; speeds at `radius` [kpc]."""
     disc = interpolate_profile(stars.radius, stars.disc)
-    spread = 10.0**MASS_SCATTER
-    return replace(
-        model,
-        r_disk=stars.scale,
-        v_gas=gas_speed(curve, radius),
-        v_disk=thick_disc_speed(radius, *disc, disc_height(stars.scale)),
-        v_bulge=sphere_speed(radius, stars.radius, stars.bulge),
-        upsilon_range=(1.0 / spread, spread),
-        m_disk=float(mass_within(stars.radius, stars.disc)[-1]),
-        m_bulge=float(mass_within(stars.radius, stars.bulge)[-1]),
-        r_half=half_mass_radius(stars),
-    )
+    return {
+        "r_disk": stars.scale,
+        "v_disk": thick_disc_speed(radius, *disc, disc_height(stars.scale)),
+        "v_bulge": sphere_speed(radius, stars.radius, stars.bulge),
+        "m_disk": float(mass_within(stars.radius, stars.disc)[-1]),
+        "m_bulge": float(mass_within(stars.radius, stars.bulge)[-1]),
+        "r_half": half_mass_radius(stars),
+    }
 
 
 def mass_within(radius: np.ndarray, surface_density: np.ndarray) -> np.ndarray:

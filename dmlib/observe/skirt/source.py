@@ -12,7 +12,6 @@ import signal
 import subprocess
 import tempfile
 import time
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,11 +19,11 @@ from pathlib import Path
 import numpy as np
 from astropy import units as u
 from astropy.io import fits
-from astropy.utils.exceptions import AstropyUserWarning
 
 from ...errors import GalaxyError
 from ...galaxy import ComponentName, Galaxy
 from ...progress import bar
+from .. import open_fits
 from ..grid import SkyGrid
 from ..images import UGRIZ, per_band
 from ..views import View
@@ -196,18 +195,12 @@ def read_frame(path: str | Path, grid: SkyGrid, settings: SkirtSettings) -> np.n
     """
     path = Path(path)
     again = "run SKIRT again"
-    try:
-        with warnings.catch_warnings():
-            # A truncated file is refused below; astropy would warn first.
-            warnings.simplefilter("ignore", AstropyUserWarning)
-            with fits.open(path, memmap=False) as hdus:
-                header, data = hdus[0].header.copy(), np.asarray(hdus[0].data, dtype=np.float64)
-                found = np.array([float(row[0]) for row in hdus[1].data])
-                scale = str(hdus[1].columns[0].unit or header.get("CUNIT3", "")).strip()
-    except FileNotFoundError as error:
-        raise SkirtError(f"SKIRT wrote no {path.name}: {again}, and see its log.") from error
-    except (OSError, TypeError, ValueError, IndexError) as error:
-        raise SkirtError(f"{path.name} is cut short or no frame of SKIRT's ({error}): {again}.") from error
+    if not path.is_file():
+        raise SkirtError(f"SKIRT wrote no {path.name}: {again}, and see its log.")
+    with open_fits(path, SkirtError, again) as hdus:
+        header, data = hdus[0].header.copy(), np.asarray(hdus[0].data, dtype=np.float64)
+        found = np.array([float(row[0]) for row in hdus[1].data])
+        scale = str(hdus[1].columns[0].unit or header.get("CUNIT3", "")).strip()
     expected = per_band("wavelength") / 1e3
     if data.shape != (len(expected), *grid.shape):
         wrong = f"has an array of shape {data.shape} where {(len(expected), *grid.shape)} is expected"
