@@ -339,7 +339,7 @@ for name, dimming in dimmings.items():
 # How does dust affect the sample? We take one random view of each galaxy.
 
 # %%
-from dmlib.observe.images.light import (
+from dmlib.observe.images.portraits import (
     catalogue_magnitudes,
     divider,
     dusty_magnitudes,

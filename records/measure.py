@@ -51,7 +51,7 @@ from dmlib.evaluation.integrated import CURVES, Sample, across, learning_curve, 
 from dmlib.files import sha256, write_text
 from dmlib.observe.grid import SkyGrid
 from dmlib.observe.images import BANDS as SDSS
-from dmlib.observe.images.light import catalogue_magnitudes, quiescent
+from dmlib.observe.images.portraits import catalogue_magnitudes, quiescent
 from dmlib.observe.images.published import BANDS, read_broadband
 from dmlib.published_script_bugs import selection_readings
 from dmlib.rotation.fit import fit

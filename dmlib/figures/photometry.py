@@ -12,7 +12,7 @@ from matplotlib.ticker import MultipleLocator
 
 from ..observe.grid import SkyGrid
 from ..observe.images import UGRIZ, surface_magnitude
-from ..observe.images.light import divider, sequence
+from ..observe.images.portraits import divider, sequence
 from . import style
 from .panels import Arrays, Pairs, curve, grid, note, picture, scale_bar
 
