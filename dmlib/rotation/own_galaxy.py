@@ -392,7 +392,7 @@ def _maps(found: Analysis) -> fits.HDUList:
     """Moment maps, and the velocities of the rings, with their place on the sky."""
     assert found.maps is not None
     sky, maps = found.galaxy.sky, found.maps
-    header = sky.wcs.to_header() if sky.wcs is not None else fits.Header()
+    header = sky.wcs.to_header()
     images = {
         "MOMENT0": (maps.surface_density, "Msun/pc2"),
         "MOMENT1": (maps.velocity, "km/s"),

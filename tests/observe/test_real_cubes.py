@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from astropy.coordinates import SkyCoord
 from astropy.io import fits
 
 from analytic_disc import SPIN, disc
@@ -139,7 +140,8 @@ def test_every_form_gives_the_same_cube(simulated, file, change):
     assert cube.beam.major == pytest.approx(15.0, rel=1e-3)
     assert bool(cube.notes) == (change is _without_unit)
     # North is up and West is right.
-    assert cube.offset(360.0 - 10.0 / 3600, 20.0 / 3600) == pytest.approx((10.0, 20.0), rel=1e-3)
+    place = SkyCoord(360.0 - 10.0 / 3600, 20.0 / 3600, unit="deg")
+    assert cube.offset_of(place) == pytest.approx((10.0, 20.0), rel=1e-3)
 
 
 def _two_stokes(data, header):
