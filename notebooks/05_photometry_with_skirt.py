@@ -642,14 +642,13 @@ if own is not None:
 # We ran SKIRT itself once on galaxies of our own, with and without dust, at three inclinations (`records/skirt_own_runs.json`).
 
 # %%
-from dmlib.observe.skirt.comparison import numbers_of_runs, unpack
+from dmlib.observe.skirt.comparison import unpack
 
 # %%
 measured = load.record("skirt_own_runs")["measured"]
-numbers = numbers_of_runs(measured, "g")
 
 # %%
-for name, row in numbers.items():
+for name, row in measured["numbers"].items():
     record(
         f"skirt-runs-{name}",
         **row,

@@ -1,4 +1,4 @@
-"""Halo models: how the mass of dark matter grows with radius, and what simulations predict for their parameters.
+"""Halo models: how the mass of dark matter grows with radius.
 
 All models share two parameters, ``M200`` and the concentration ``c = R200 / r_s``, so that they can have the same prior
 and their evidences can be compared: the mass within ``r`` is ``M200 mu(r / r_s) / mu(c)``. They differ in the
@@ -31,31 +31,11 @@ _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(32)
 _NODES, _WEIGHTS = 0.5 * (_NODES + 1), 0.5 * _WEIGHTS
 
 
-#: Share of the baryons in all matter, as Cautun et al. (2020) took it. A fitted halo holds the dark matter only, which
-#: is the rest of the mass that relations of simulations without baryons call M200.
+#: Share of the baryons in all matter, as Cautun et al. (2020) took it.
 BARYON_FRACTION = 0.157
-DARK = math.log10(1.0 - BARYON_FRACTION)
-
-#: Scatter of log10 c200 of all haloes at one mass [dex] (Diemer & Kravtsov 2015); of relaxed ones alone it is 0.11
-#: (Dutton & Macciò 2014, section 3), but nobody knows from its disc whether a halo is relaxed.
-CONCENTRATION_SCATTER = 0.16
 
 #: Scatter of the strength of the contraction about that of Cautun et al. (2020); our choice.
 CONTRACTION_SCATTER = 0.25
-
-#: Scatter of log10 of the stellar mass at one halo mass [dex] (Moster, Naab & White 2013, section 4).
-STELLAR_SCATTER = 0.15
-
-
-def log_concentration(log_m200: np.ndarray) -> np.ndarray:
-    """Mean log10 c200 of haloes without baryons at z = 0 (Dutton & Macciò 2014, equation 8, NFW, Planck cosmology)."""
-    return 0.905 - 0.101 * (log_m200 - 12 + math.log10(HUBBLE))
-
-
-def log_stellar_mass(log_m200: np.ndarray) -> np.ndarray:
-    """Mean log10 stellar mass [Msun] at z = 0 (Moster, Naab & White 2013, equation 2 and table 1)."""
-    x = 10.0 ** (log_m200 - 11.590)
-    return log_m200 + np.log10(2 * 0.0351 / (x**-1.376 + x**0.608))
 
 
 def log_einasto_alpha(log_m200: np.ndarray) -> np.ndarray:

@@ -19,9 +19,9 @@ from ..settings import RADII_KPC
 from ..units import G
 from . import halos
 from .curve import Reason, RejectedGalaxyError
-from .halos import DARK, STELLAR_SCATTER, HaloModel, Halos, log_stellar_mass
+from .halos import HaloModel, Halos
 from .massmodel import MassModel, signed_square
-from .priors import Priors
+from .priors import DARK, STELLAR_SCATTER, Priors, log_stellar_mass
 
 
 @njit(cache=True)

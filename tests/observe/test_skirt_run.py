@@ -1,6 +1,5 @@
 """Running an executable, and reading what it wrote. The executable is a stand-in (tests/fake_skirt.py), not SKIRT."""
 
-import json
 import os
 import shutil
 import subprocess
@@ -18,7 +17,7 @@ from dmlib.observe.images.light import ParticleLight, star_luminosities
 from dmlib.observe.images.published import box_view
 from dmlib.observe.images.sdss import normalise
 from dmlib.observe.skirt import SkirtError, SkirtSettings
-from dmlib.observe.skirt.comparison import pack, try_compare, unpack
+from dmlib.observe.skirt.comparison import try_compare
 from dmlib.observe.skirt.export import export
 from dmlib.observe.skirt.source import (
     VARIABLE,
@@ -161,16 +160,6 @@ def test_a_chapter_says_why_there_is_no_comparison(tmp_path, skirt, monkeypatch)
     assert try_compare(toy, some_views(1)[0], GRID)[1].startswith("No comparison with SKIRT: There is no skirt")
     # By this the chapter is run again when SKIRT appears.
     assert skirt_state() == "absent" != before
-
-
-def test_pictures_of_a_record_are_those_that_were_packed():
-    images = np.random.default_rng(1).lognormal(15.0, 2.0, (2, 3, 8, 8, 5))
-    images[0, 0, 0] = 0.0
-    packed = pack(images)
-    again = unpack(json.loads(json.dumps(packed)))
-    bright = images > 1e-4 * images.max()
-    np.testing.assert_allclose(again[bright], images[bright], rtol=0.024)
-    assert again.shape == images.shape and np.all(again[0, 0, 0] == 0)
 
 
 def test_progress_is_read_from_the_log(tmp_path, monkeypatch):

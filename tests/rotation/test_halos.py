@@ -11,8 +11,18 @@ from dmlib.embedded import relations
 from dmlib.errors import DmlibError
 from dmlib.rotation import halos
 from dmlib.rotation.fit import Sampling, fit
-from dmlib.rotation.halos import HALOS, HaloModel, log_concentration, log_einasto_alpha, log_stellar_mass, make
-from dmlib.rotation.priors import MassFunction, Normal, Priors, Regression, Uniform, known
+from dmlib.rotation.halos import HALOS, HaloModel, log_einasto_alpha, make
+from dmlib.rotation.priors import (
+    DARK,
+    MassFunction,
+    Normal,
+    Priors,
+    Regression,
+    Uniform,
+    known,
+    log_concentration,
+    log_stellar_mass,
+)
 from dmlib.units import COSMOLOGY, HUBBLE
 from mock_curves import mock_curve, mock_galaxy
 from mocktng.structure import contract
@@ -208,7 +218,7 @@ def test_priors_are_drawn_as_they_say():
 
 def test_haloes_are_as_frequent_as_the_mass_function_says():
     z = np.random.default_rng(3).normal(size=400_000)
-    mass = MassFunction().transform(z) - halos.DARK
+    mass = MassFunction().transform(z) - DARK
     grid = np.linspace(10, 15, 5001)
     density = relations.mass_function(10.0**grid)
     for edge in (11.0, 12.0, 13.0):

@@ -1,4 +1,4 @@
-"""SKIRT and particle light of one galaxy side by side, and pictures small enough for a record."""
+"""SKIRT and particle light of one galaxy side by side, and the pictures in the record of SKIRT's own runs."""
 
 from __future__ import annotations
 
@@ -99,72 +99,8 @@ def try_compare(galaxy: Galaxy, view: View, grid: SkyGrid) -> tuple[Comparison |
     return found, found.sentence()
 
 
-#: Lines of sight of the record of SKIRT's own runs.
-_WHERE = {"face": "face-on", "flat": "at 50 degrees", "edge": "edge-on"}
-
-#: Variants of dimming in the record of SKIRT's own runs: short name -> key of the record, and what it is.
-_VARIANTS = {
-    "skirt": ("skirt", "by SKIRT"),
-    "model": ("model", "by the column model"),
-    "unborn": ("no_birth_clouds", "by the column model without birth clouds"),
-    "same": ("same_dust", "by columns of the dust that SKIRT has"),
-    "escape": ("same_dust_escape", "by columns of this dust with scattered light that escapes in all directions"),
-}
-
-
-def numbers_of_runs(measured: dict[str, Any], band: str) -> dict[str, dict[str, Any]]:
-    """What ``records/skirt_own_runs.json`` says, as rows for `dmlib.results.recorder`.
-
-    Returns
-    -------
-    dict
-        Name -> ``value``, ``unit`` and ``statement``: galaxies, the largest difference of fluxes without dust [%], and
-        the mean dimming in a band by each variant at each inclination [mag].
-    """
-    galaxies, k = measured["galaxies"], measured["bands"].index(band)
-    ratios = np.array([one["flux_ratio"] for one in galaxies])
-    rows = [
-        ("galaxies", len(galaxies), "", "Galaxies of the embedded universe that were run through SKIRT"),
-        (
-            "flux",
-            100 * np.abs(ratios - 1).max(),
-            "%",
-            "Flux without dust, SKIRT against particle light, largest difference in five bands at three inclinations; "
-            "criterion: at most 1 %",
-        ),
-    ]
-    mean = {}
-    for name, (key, what) in _VARIANTS.items():
-        mean[name] = np.mean([np.array(one["dimming"][key])[:, k] for one in galaxies], axis=0)
-        for where, value in zip(("face", "flat", "edge"), mean[name], strict=True):
-            rows.append((f"{name}-{where}", value, "mag", f"Mean dimming in {band} {what}, {_WHERE[where]}"))
-    scattered = mean["same"][0] - mean["skirt"][0]
-    rows.append(
-        (
-            "scattered",
-            scattered,
-            "mag",
-            f"Mean dimming in {band} face-on by columns of SKIRT's dust, less that by SKIRT",
-        )
-    )
-    return {name: {"value": value, "unit": unit, "statement": statement} for name, value, unit, statement in rows}
-
-
-#: Steps of a packed picture [dex of brightness]: a few hundredths of a magnitude, less than its noise.
-_STEP = 0.02
-
-
-def pack(images: np.ndarray) -> dict[str, Any]:
-    """Pictures as one byte a number, for a record; any shape, not negative."""
-    logarithm = np.log10(images, out=np.full(images.shape, -np.inf), where=images > 0)
-    least = float(logarithm.max() - 254 * _STEP)
-    levels = np.clip(np.rint((logarithm - least) / _STEP) + 1, 0, 255).astype(np.uint8)
-    content = base64.b64encode(zlib.compress(levels.tobytes(), 9)).decode()
-    return {"shape": list(images.shape), "log10_of_level_1": least, "dex_per_level": _STEP, "levels": content}
-
-
 def unpack(packed: dict[str, Any]) -> np.ndarray:
-    """Pictures from `pack`; level 0 is dark."""
+    """Pictures of a record, one byte a number (``records/skirt_runs.py``); level 0 is dark."""
     levels = np.frombuffer(zlib.decompress(base64.b64decode(packed["levels"])), np.uint8).reshape(packed["shape"])
     values = 10.0 ** (packed["log10_of_level_1"] + packed["dex_per_level"] * (levels.astype(float) - 1.0))
     return np.where(levels > 0, values, 0.0)
