@@ -17,8 +17,9 @@ import numpy as np
 
 from ..errors import DmlibError
 from ..networks.predictions import Prediction
-from ..rotation.benchmark import SAMPLING, Benchmark
+from ..rotation.benchmark import Benchmark
 from ..rotation.fit import fit_many
+from ..rotation.population import SAMPLING
 from ..rotation.priors import ProfilePrior
 
 

@@ -12,9 +12,9 @@ from ..bootstrap import Bootstrap, Estimate
 from ..dataset.read import DataSet
 from ..errors import DmlibError
 from ..networks.predictions import Predictions
-from ..rotation.benchmark import VARIANTS, Benchmark
+from ..rotation.benchmark import Benchmark
 from ..rotation.curve import Reason
-from ..rotation.population import stretch, stretched
+from ..rotation.population import VARIANTS, stretch, stretched
 from .bins import Binned, binned, properties
 from .hybrid import Hybrid
 from .scores import Scores, coverage, row_mean

@@ -1,6 +1,6 @@
 """The benchmark: tilted rings, baryons and halo fits of all test views, as arrays like the networks' predictions.
 
-`VARIANTS` lists the ways in which haloes are fitted: which halo, and what is known of other galaxies. The validation
+The validation
 views are measured too, so that what is adjusted (the width of intervals) is adjusted on them and judged on the test
 views. Priors that come from the population are learned from the training galaxies.
 """
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import h5py
 import numpy as np
@@ -28,74 +28,10 @@ from ..targets import read_targets
 from ..universe import open_universe
 from ..workers import Blocks, map_parallel
 from .curve import Reason, Rejection, from_values, sentences, values
-from .fit import Fit, attempt, fit, fit_many
+from .fit import attempt, fit_many
 from .massmodel import MASSES_KNOWN, MassModel
 from .measure import Knowledge, ViewMeasurement, measure_view
-from .population import HALO, Population, learn, regimes, stretch
-from .posterior import Importance
-from .priors import ConcentrationRelation, MassFunction, known, observed_priors
-
-#: Sampler of all fits.
-SAMPLING = Importance()
-
-Source = Literal["none", "literature", "training"]
-
-
-@dataclass(frozen=True)
-class Variant:
-    """One way to fit a halo to a measured view.
-
-    Parameters
-    ----------
-    title : str
-    halo : str
-        A key of `dmlib.rotation.halos.HALOS`.
-    priors_from : {"none", "literature", "training"}
-        ``none``: halo mass and concentration are free. ``literature``: published relations of simulations, that is the
-        halo mass function, the stellar mass of a halo and its concentration. ``training``: those that the training
-        galaxies show, see `dmlib.rotation.population`.
-    knowledge : {"observed", "perfect"}
-        See `dmlib.rotation.measure.measure_view`; with perfect knowledge stellar masses and inclination are exact.
-    """
-
-    title: str
-    halo: str
-    priors_from: Source = "none"
-    knowledge: Knowledge = "observed"
-
-    def fit(self, model: MassModel, population: Population, seed: int) -> Fit:
-        """Fit the halo.
-
-        Raises
-        ------
-        GalaxyError
-            When the curve cannot be fitted.
-        """
-        perfect = self.knowledge == "perfect"
-        priors = known() if perfect else observed_priors(model)
-        if self.priors_from == "literature":
-            priors = replace(priors, log_m200=MassFunction(), log_c=ConcentrationRelation(), stellar_to_halo=True)
-        elif self.priors_from == "training":
-            model = model if perfect else population.complete(model)
-            priors = population.priors(model, perfect=perfect)
-            return population.fit(model, priors, sampling=SAMPLING, seed=seed)
-        return fit(model, self.halo, priors, sampling=SAMPLING, seed=seed)
-
-
-_KNOWN = "geometry and baryons known"
-
-#: Name of a group -> variant, in the order of the chapter.
-VARIANTS: dict[str, Variant] = {
-    "nfw": Variant("NFW", "nfw"),
-    "burkert": Variant("Burkert", "burkert"),
-    "nfw_lcdm": Variant("NFW, simulations' priors", "nfw", "literature"),
-    "population": Variant("contracted NFW, population", HALO, "training"),
-    "nfw_perfect": Variant(f"NFW, {_KNOWN}", "nfw", knowledge="perfect"),
-    "burkert_perfect": Variant(f"Burkert, {_KNOWN}", "burkert", knowledge="perfect"),
-    "nfw_lcdm_perfect": Variant(f"NFW, simulations' priors, {_KNOWN}", "nfw", "literature", "perfect"),
-    "population_perfect": Variant(f"contracted NFW, population, {_KNOWN}", HALO, "training", "perfect"),
-}
-
+from .population import VARIANTS, Population, Variant, learn, regimes, stretch
 
 #: Memory that one worker may need [bytes].
 MEMORY = 2e9

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from astropy import units as u
@@ -24,11 +24,23 @@ from ..settings import RADII_KPC
 from ..targets import Targets
 from ..units import G
 from . import halos
-from .baryons import HELIUM, PER_PC2, STELLAR_APERTURE, mass_within, weigh_stars
+from .baryons import HELIUM, PER_PC2, mass_within, signed_root, signed_square, weigh_stars
 from .curve import INCLINATION_RANGE, Tilt
 from .fit import Fit, fit
-from .massmodel import MassModel, signed_root, signed_square
-from .priors import Normal, Priors, ProfilePrior, Regression, Uniform, known, observed_priors
+from .massmodel import STELLAR_APERTURE, MassModel
+from .measure import Knowledge
+from .posterior import Importance
+from .priors import (
+    ConcentrationRelation,
+    MassFunction,
+    Normal,
+    Priors,
+    ProfilePrior,
+    Regression,
+    Uniform,
+    known,
+    observed_priors,
+)
 
 #: Halo model of the population; its three parameters are learned.
 HALO = "contracted"
@@ -311,3 +323,65 @@ def stretched(quantiles: np.ndarray, places: Mapping[str, np.ndarray], factors: 
         factor = np.where(place, factors[name], factor)
     middle = quantiles[:, 2:3]
     return middle * (quantiles / middle) ** factor[:, None]
+
+
+#: Sampler of all fits.
+SAMPLING = Importance()
+
+Source = Literal["none", "literature", "training"]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to fit a halo to a measured view.
+
+    Parameters
+    ----------
+    title : str
+    halo : str
+        A key of `dmlib.rotation.halos.HALOS`.
+    priors_from : {"none", "literature", "training"}
+        ``none``: halo mass and concentration are free. ``literature``: published relations of simulations, that is the
+        halo mass function, the stellar mass of a halo and its concentration. ``training``: those that the training
+        galaxies show, see `Population`.
+    knowledge : {"observed", "perfect"}
+        See `dmlib.rotation.measure.measure_view`; with perfect knowledge stellar masses and inclination are exact.
+    """
+
+    title: str
+    halo: str
+    priors_from: Source = "none"
+    knowledge: Knowledge = "observed"
+
+    def fit(self, model: MassModel, population: Population, seed: int) -> Fit:
+        """Fit the halo.
+
+        Raises
+        ------
+        GalaxyError
+            When the curve cannot be fitted.
+        """
+        perfect = self.knowledge == "perfect"
+        priors = known() if perfect else observed_priors(model)
+        if self.priors_from == "literature":
+            priors = replace(priors, log_m200=MassFunction(), log_c=ConcentrationRelation(), stellar_to_halo=True)
+        elif self.priors_from == "training":
+            model = model if perfect else population.complete(model)
+            priors = population.priors(model, perfect=perfect)
+            return population.fit(model, priors, sampling=SAMPLING, seed=seed)
+        return fit(model, self.halo, priors, sampling=SAMPLING, seed=seed)
+
+
+_KNOWN = "geometry and baryons known"
+
+#: Name of a group -> variant, in the order of the chapter.
+VARIANTS: dict[str, Variant] = {
+    "nfw": Variant("NFW", "nfw"),
+    "burkert": Variant("Burkert", "burkert"),
+    "nfw_lcdm": Variant("NFW, simulations' priors", "nfw", "literature"),
+    "population": Variant("contracted NFW, population", HALO, "training"),
+    "nfw_perfect": Variant(f"NFW, {_KNOWN}", "nfw", knowledge="perfect"),
+    "burkert_perfect": Variant(f"Burkert, {_KNOWN}", "burkert", knowledge="perfect"),
+    "nfw_lcdm_perfect": Variant(f"NFW, simulations' priors, {_KNOWN}", "nfw", "literature", "perfect"),
+    "population_perfect": Variant(f"contracted NFW, population, {_KNOWN}", HALO, "training", "perfect"),
+}

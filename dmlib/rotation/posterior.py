@@ -18,9 +18,10 @@ from ..errors import GalaxyError
 from ..settings import RADII_KPC
 from ..units import G
 from . import halos
+from .baryons import signed_square
 from .curve import Reason, RejectedGalaxyError
 from .halos import HaloModel, Halos
-from .massmodel import MassModel, signed_square
+from .massmodel import MassModel
 from .priors import DARK, STELLAR_SCATTER, Priors, log_stellar_mass
 
 

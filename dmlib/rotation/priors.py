@@ -47,8 +47,7 @@ def log_concentration(log_m200: np.ndarray) -> np.ndarray:
 
 def log_stellar_mass(log_m200: np.ndarray) -> np.ndarray:
     """Mean log10 stellar mass [Msun] at z = 0 (Moster, Naab & White 2013, equation 2 and table 1)."""
-    x = 10.0 ** (log_m200 - 11.590)
-    return log_m200 + np.log10(2 * 0.0351 / (x**-1.376 + x**0.608))
+    return np.log10(relations.stellar_mass(10.0**log_m200))
 
 
 @dataclass(frozen=True)

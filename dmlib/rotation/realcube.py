@@ -21,9 +21,9 @@ from ..manifest.fetch import fetch
 from ..observe.cube import Beam
 from ..observe.cube_fits import read_cube, write_fits
 from ..observe.sky_cube import Emission, SkyCube, galaxy_emission
-from .baryons import gas_speed, speeds_of
+from .baryons import gas_speed
 from .curve import MIN_RINGS, RotationCurve
-from .massmodel import MassModel
+from .massmodel import MassModel, speeds_of
 from .measure import choose_view, measure_view
 from .priors import Priors, observed_priors
 from .sparc import IMPATIENT, from_sparc, open_sparc

@@ -10,7 +10,8 @@ from astropy.table import QTable
 from dmlib.errors import FetchError, GalaxyError
 from dmlib.galaxy import Component, Galaxy
 from dmlib.rotation import sparc
-from dmlib.rotation.massmodel import MassModel, from_galaxy, outer_slope, signed_root, signed_square
+from dmlib.rotation.baryons import signed_root, signed_square
+from dmlib.rotation.massmodel import MassModel, from_galaxy, outer_slope
 from dmlib.rotation.sparc import ROTMOD, TABLE1, SparcError, from_sparc, read_rotmod, read_table1
 from dmlib.rotation.sparc_analysis import relate
 from dmlib.units import G
