@@ -79,7 +79,7 @@ def main() -> None:
         field = velocity_field(cube)
         fit_rings(field)  # compiles and warms up
         print(f"inclination {inclination:g} deg: wall time, inclination found, error of the speed (median, largest)")
-        report("classic", *timed(lambda f=field: fit_rings(f, geometry="constant", deblur=False), 3))
+        report("classic", *timed(lambda f=field: fit_rings(f, deblur=False), 3))
         ours, took = timed(lambda f=field: fit_rings(f), 3)
         report("rings", ours, took)
         if program is not None:

@@ -17,7 +17,8 @@ from ..galaxy import Component
 from ..observe.grid import SkyGrid
 from ..observe.images import absolute_magnitude, from_maggies
 from ..units import G
-from .curve import Reason, RejectedGalaxyError, RotationCurve, Tilt
+from .curve import Reason, RejectedGalaxyError, RotationCurve
+from .velocity_field import Tilt
 
 #: Msun/kpc^2 in a Msun/pc^2.
 PER_PC2 = 1e6

@@ -1,8 +1,7 @@
 """The benchmark: tilted rings, baryons and halo fits of all test views, as arrays like the networks' predictions.
 
-The validation
-views are measured too, so that what is adjusted (the width of intervals) is adjusted on them and judged on the test
-views. Priors that come from the population are learned from the training galaxies.
+The validation views are measured too, so that what is adjusted (the width of intervals) is adjusted on them and judged
+on the test views. Priors that come from the population are learned from the training galaxies.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from ..settings import RADII_KPC, Settings
 from ..targets import read_targets
 from ..universe import open_universe
 from ..workers import Blocks, map_parallel
-from .curve import Reason, Rejection, from_values, sentences, values
+from .curve import Reason, Rejection, sentences
 from .fit import attempt, fit_many
 from .massmodel import MASSES_KNOWN, MassModel
 from .measure import Knowledge, ViewMeasurement, measure_view
@@ -206,7 +205,11 @@ def _read(path: Path, group: h5py.Group, population: Population) -> Benchmark:
 def _method(group: h5py.Group) -> Method:
     texts = {name: group[name].asstr()[()] for name in ("reason", "reasons")}
     arrays = {name: group[name][()] for name in _NO_FIT if name not in texts}
-    return Method(**arrays, reason=texts["reason"], reasons=tuple(map(from_values, texts["reasons"])))
+    return Method(
+        **arrays,
+        reason=texts["reason"],
+        reasons=tuple(tuple(Reason[word.upper()] for word in text.split()) for text in texts["reasons"]),
+    )
 
 
 #: Columns of a variant, with the values of a view to which it was not applied.
@@ -370,4 +373,4 @@ def _fit(found: ViewMeasurement, variant: Variant, population: Population, seeds
         else:
             out |= {"seconds": outcome.seconds, "accepted": found.accepted}
             out |= {key: getattr(outcome.fit, key) for key in ("quantiles", "measured", "converged")}
-    return {**out, "reason": sentences(reasons), "reasons": values(reasons)}
+    return {**out, "reason": sentences(reasons), "reasons": " ".join(dict.fromkeys(one.reason for one in reasons))}

@@ -4,7 +4,7 @@ All models share two parameters, ``M200`` and the concentration ``c = R200 / r_s
 and their evidences can be compared: the mass within ``r`` is ``M200 mu(r / r_s) / mu(c)``. They differ in the
 dimensionless ``mu(x)``, and some have one more parameter. Masses in Msun, lengths in kpc, speeds in km/s, physical.
 
-A new model is a subclass of `HaloModel`, added with `register`. The functions ``mu`` are compiled here because a fit
+A new model is a subclass of `HaloModel`. The functions ``mu`` are compiled here because a fit
 evaluates them some hundred thousand times; plain numpy works too.
 """
 
@@ -49,8 +49,12 @@ def log_einasto_alpha(log_m200: np.ndarray) -> np.ndarray:
     return np.log10(0.155 + 0.0095 * nu**2)
 
 
+#: Name -> halo model.
+HALOS: dict[str, HaloModel] = {}
+
+
 class HaloModel:
-    """A halo model; one object serves all haloes.
+    """A halo model; one object serves all haloes. A subclass adds itself to `HALOS`.
 
     `mass` and `density` take ``x = r / r_s`` of shape (n, m) and the shape parameters of n haloes, shape (n, k), see
     `shape`.
@@ -65,6 +69,9 @@ class HaloModel:
     source: ClassVar[str]
     #: Whether there is a third parameter, "shape".
     has_shape: ClassVar[bool] = False
+
+    def __init_subclass__(cls) -> None:
+        HALOS[cls.name] = cls()
 
     def mass(self, x: np.ndarray, shape: np.ndarray) -> np.ndarray:
         """Mass within x in units of 4 pi rho_s r_s^3, shape (n, m)."""
@@ -97,15 +104,6 @@ class HaloModel:
             Half-mass radius of the stars [kpc].
         """
         return concentration, np.zeros((len(concentration), 3))
-
-
-HALOS: dict[str, HaloModel] = {}
-
-
-def register(model: type[HaloModel]) -> type[HaloModel]:
-    """Add a halo model to `HALOS`; a class decorator."""
-    HALOS[model.name] = model()
-    return model
 
 
 def halo_model(name: str) -> HaloModel:
@@ -172,7 +170,6 @@ def _dc14_mass(x, alpha, beta, gamma):
     return 2.0 * x * mass
 
 
-@register
 class NFW(HaloModel):
     """The cusp of cold dark matter without baryons."""
 
@@ -187,7 +184,6 @@ class NFW(HaloModel):
         return 1 / (x * (1 + x) ** 2)
 
 
-@register
 class Burkert(HaloModel):
     """A core that fits dwarf galaxies."""
 
@@ -202,7 +198,6 @@ class Burkert(HaloModel):
         return 1 / ((1 + x) * (1 + x**2))
 
 
-@register
 class Isothermal(HaloModel):
     """The pseudo-isothermal sphere."""
 
@@ -217,7 +212,6 @@ class Isothermal(HaloModel):
         return 1 / (1 + x**2)
 
 
-@register
 class Einasto(HaloModel):
     """Haloes of cold dark matter with one more parameter, log10 alpha."""
 
@@ -244,7 +238,6 @@ class Einasto(HaloModel):
         return concentration, 10.0 ** extra[:, None]
 
 
-@register
 class DC14(HaloModel):
     """NFW haloes reshaped by supernovae, depending on the stellar-to-halo mass ratio.
 
@@ -283,7 +276,6 @@ class DC14(HaloModel):
         return at_slope_two * ((2 - gamma) / (beta - 2)) ** (1 / alpha), np.stack([alpha, beta, gamma], axis=1)
 
 
-@register
 class CoreNFW(HaloModel):
     """An NFW halo with a core; the parameter n is 0 for no core and 1 for a full one."""
 
@@ -319,7 +311,6 @@ def _contracted_mass(x, strength, amplitude, ratio):
     return mu * max(0.02, 1.0 + strength * (0.45 + 0.38 * (eta + 1.16) ** 0.53 - 1.0))
 
 
-@register
 class ContractedNFW(HaloModel):
     """An NFW halo that the condensation of the stars has contracted; the parameter is the strength of the contraction.
 

@@ -175,7 +175,10 @@ def analyse(
 
 def _rings(galaxy: RealGalaxy, maps: VelocityField, **given: Any) -> tuple[RotationCurve, tuple[str, ...]]:
     """The rings about the centre that is given, if the velocities agree with it; else about their own."""
-    free = fit_rings(maps, centre=_middle(maps), centre_error=FREE_CENTRE, **given)
+    x, y = maps.mesh()
+    # The mean place of the pixels with emission, which bright arms and lopsided gas hardly move.
+    middle = float(x[maps.seen].mean()), float(y[maps.seen].mean())
+    free = fit_rings(maps, centre=middle, centre_error=FREE_CENTRE, **given)
     if galaxy.centre is None:
         return free, ("no centre was given: that of the velocity field is taken",)
     fixed = fit_rings(maps, centre=galaxy.centre_kpc, **given)
@@ -183,12 +186,6 @@ def _rings(galaxy: RealGalaxy, maps: VelocityField, **given: Any) -> tuple[Rotat
     if off > WRONG_CENTRE and free.residual < 0.9 * fixed.residual:
         return free, (f"the given centre is {off:.1f} beams from that of the velocity field, which is taken",)
     return fixed, ()
-
-
-def _middle(maps: VelocityField) -> tuple[float, float]:
-    """Middle of the emission: the mean place of its pixels [kpc], which bright arms and lopsided gas hardly move."""
-    x, y = maps.mesh()
-    return float(x[maps.seen].mean()), float(y[maps.seen].mean())
 
 
 def _cut_off(emission: Emission) -> tuple[Rejection, ...]:

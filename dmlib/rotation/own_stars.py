@@ -22,9 +22,10 @@ from ..errors import DmlibError
 from ..observe import open_fits
 from ..observe.grid import SkyGrid
 from . import baryons
-from .curve import RotationCurve, Tilt
+from .curve import RotationCurve
 from .massmodel import MASS_SCATTER, UPSILON_DISK, MassModel
 from .sparc import read_rotmod
+from .velocity_field import Tilt
 
 #: Columns of a table of stars, and their units.
 COLUMNS = {"radius": u.kpc, "v_disk": u.km / u.s, "v_bulge": u.km / u.s}

@@ -25,7 +25,7 @@ from ..targets import Targets
 from ..units import G
 from . import halos
 from .baryons import HELIUM, PER_PC2, mass_within, signed_root, signed_square, weigh_stars
-from .curve import INCLINATION_RANGE, Tilt
+from .curve import INCLINATION_RANGE
 from .fit import Fit, fit
 from .massmodel import STELLAR_APERTURE, MassModel
 from .measure import Knowledge
@@ -41,6 +41,7 @@ from .priors import (
     known,
     observed_priors,
 )
+from .velocity_field import Tilt
 
 #: Halo model of the population; its three parameters are learned.
 HALO = "contracted"

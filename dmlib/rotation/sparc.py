@@ -41,13 +41,8 @@ _SURFACE_BRIGHTNESS = u.L_sun / u.pc**2
 #: Columns of a ``*_rotmod.dat`` file.
 ROTMOD = {
     "radius": u.kpc,
-    "v_obs": u.km / u.s,
-    "v_err": u.km / u.s,
-    "v_gas": u.km / u.s,
-    "v_disk": u.km / u.s,
-    "v_bulge": u.km / u.s,
-    "sb_disk": _SURFACE_BRIGHTNESS,
-    "sb_bulge": _SURFACE_BRIGHTNESS,
+    **dict.fromkeys(("v_obs", "v_err", "v_gas", "v_disk", "v_bulge"), u.km / u.s),
+    **dict.fromkeys(("sb_disk", "sb_bulge"), _SURFACE_BRIGHTNESS),
 }
 
 #: Columns of Table 1, in the order of the file: name -> unit (int: a number without unit, str: text).
@@ -250,7 +245,7 @@ def load_example(sample: QTable, universe: Universe, galaxy: str = "NGC6503") ->
 
 def _stand_in(sample: QTable, universe: Universe, note: str) -> MassModel:
     """The galaxy with the most regular gas rotation among those of the slower half that form the most stars."""
-    sample = _true_centrals(sample)
+    sample = sample[sample["is_true_central"]]
     slower = sample[sample["v_max"] <= np.median(sample["v_max"])]
     best, best_kappa, refusals = None, -1.0, []
     for subhalo_id in slower[np.argsort(slower["sfr"])[::-1][:_CANDIDATES]]["subhalo_id"]:
@@ -269,10 +264,6 @@ def _stand_in(sample: QTable, universe: Universe, note: str) -> MassModel:
     if best is None:
         raise GalaxyError(f"no galaxy has enough gas for a rotation curve, fetch SPARC instead: {' '.join(refusals)}")
     return best
-
-
-def _true_centrals(sample: QTable) -> QTable:
-    return sample[np.asarray(sample["is_true_central"], dtype=bool)]
 
 
 def _with_cold_gas(universe: Universe, subhalo_id: int) -> Galaxy:
@@ -398,7 +389,7 @@ def sample_of(folder: Path, table1: QTable) -> CurveSample:
 
 def _curves_of_universe(sample: QTable, universe: Universe, most: int, reason: str) -> CurveSample:
     """Curves of simulated galaxies, measured from their cold gas; stars, gas and distance are known."""
-    sample = _true_centrals(sample)
+    sample = sample[sample["is_true_central"]]
     models, rows = [], []
     for subhalo_id in sample["subhalo_id"][np.linspace(0, len(sample) - 1, min(most, len(sample))).astype(int)]:
         try:

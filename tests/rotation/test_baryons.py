@@ -18,7 +18,7 @@ from dmlib.rotation.baryons import (
     thick_disc_speed,
     weigh_stars,
 )
-from dmlib.rotation.curve import Tilt
+from dmlib.rotation.velocity_field import Tilt
 from dmlib.units import G
 
 RADII = np.array([1.0, 2.0, 3.0, 5.0, 8.0, 12.0, 16.0, 20.0])

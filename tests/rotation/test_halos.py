@@ -115,7 +115,6 @@ def test_a_new_model_is_one_class(monkeypatch):
     """Plummer's sphere, in plain numpy, is fitted by its name like the others."""
     monkeypatch.setattr(halos, "HALOS", dict(HALOS))
 
-    @halos.register
     class Plummer(HaloModel):
         name, label, centre, source = "plummer", "Plummer", "core", "Plummer 1911"
 

@@ -11,9 +11,9 @@ from dmlib.errors import GalaxyError
 from dmlib.observe.cube import Beam, HISettings, Smear
 from dmlib.observe.hydrogen import HIGas
 from dmlib.observe.views import rotation_to
-from dmlib.rotation.curve import Reason, Tilt, circular_speed, hats
+from dmlib.rotation.curve import Reason, circular_speed
 from dmlib.rotation.rings import fit_rings
-from dmlib.rotation.velocity_field import velocity_field
+from dmlib.rotation.velocity_field import Tilt, hats, velocity_field
 
 
 def worst(curve, speed=rotation_speed):
@@ -77,8 +77,6 @@ def test_a_warp_is_followed():
     beyond = curve.good & (curve.radius > 5.0)
     assert error < 0.05
     assert apart(curve.position_angle, truth)[beyond].max() < 6.0
-    stiff = fit_rings(field, geometry="constant")
-    assert stiff.residual > 1.3 * curve.residual
 
 
 def test_the_beam_lowers_the_inner_speeds_and_the_model_undoes_it():
