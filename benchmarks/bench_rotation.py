@@ -18,9 +18,8 @@ import numpy as np
 from dmlib.errors import GalaxyError
 from dmlib.observe.cube import HISettings
 from dmlib.observe.deposit import observe
-from dmlib.observe.grid import SkyGrid
 from dmlib.observe.hydrogen import HIGas
-from dmlib.observe.views import View, orientation, rotation_to
+from dmlib.observe.sky import SkyGrid, View, orientation, rotation_to
 from dmlib.rotation.barolo import find_barolo, fit_barolo
 from dmlib.rotation.curve import RotationCurve
 from dmlib.rotation.rings import fit_rings

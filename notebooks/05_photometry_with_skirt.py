@@ -58,7 +58,6 @@ from dmlib.figures import show
 from dmlib.galaxy import load_galaxy
 from dmlib.manifest.fetch import available
 from dmlib.observe import images
-from dmlib.observe.grid import SkyGrid
 from dmlib.observe.images.light import ParticleLight
 from dmlib.observe.images.published import read_broadband
 from dmlib.observe.images.sdss import (
@@ -68,7 +67,7 @@ from dmlib.observe.images.sdss import (
     patch_noise,
     sky_noise,
 )
-from dmlib.observe.views import lines_of_sight
+from dmlib.observe.sky import SkyGrid, lines_of_sight
 from dmlib.results import recorder
 from dmlib.settings import Settings
 
@@ -591,8 +590,8 @@ record(
 # How much of the light do these spectra contain?
 
 # %%
-from dmlib.observe.skirt.comparison import FIELDS, try_compare
 from dmlib.observe.skirt.export import light_budget
+from dmlib.observe.skirt.source import FIELDS, compare
 
 # %%
 both = load_galaxy(tree, subhalo_id, extra=FIELDS)
@@ -611,7 +610,7 @@ record(
 # The SKIRT images are shown if a `skirt` executable is available.
 
 # %%
-own, sentence = try_compare(both, inclined, close)
+own, sentence = compare(both, inclined, close)
 print(sentence)
 
 # %%
@@ -642,7 +641,7 @@ if own is not None:
 # We ran SKIRT itself once on galaxies of our own, with and without dust, at three inclinations (`records/skirt_own_runs.json`).
 
 # %%
-from dmlib.observe.skirt.comparison import unpack
+from dmlib.observe.skirt.source import unpack
 
 # %%
 measured = load.record("skirt_own_runs")["measured"]

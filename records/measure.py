@@ -49,10 +49,10 @@ from dmlib.errors import DmlibError
 from dmlib.evaluation.catalogue import MASS_BINS, at_fixed_mass, catalogue_table, kinds
 from dmlib.evaluation.integrated import CURVES, Sample, across, learning_curve, regressions
 from dmlib.files import sha256, write_text
-from dmlib.observe.grid import SkyGrid
 from dmlib.observe.images import BANDS as SDSS
 from dmlib.observe.images.portraits import catalogue_magnitudes, quiescent
 from dmlib.observe.images.published import BANDS, read_broadband
+from dmlib.observe.sky import SkyGrid
 from dmlib.published_script_bugs import selection_readings
 from dmlib.rotation.fit import fit
 from dmlib.rotation.massmodel import outer_slope

@@ -31,17 +31,15 @@ import numpy as np
 from astropy import units as u
 
 from dmlib.galaxy import Galaxy, load_galaxy
-from dmlib.observe.grid import SkyGrid
 from dmlib.observe.hydrogen import SPLINE_FWHM, cell_fwhm
 from dmlib.observe.images import UGRIZ, per_band
 from dmlib.observe.images.dust import Dust, columns_in_front
 from dmlib.observe.images.light import ParticleLight, star_luminosities
 from dmlib.observe.skirt import SkirtSettings
-from dmlib.observe.skirt.comparison import FIELDS
 from dmlib.observe.skirt.export import export
-from dmlib.observe.skirt.source import OUT, run_folder
+from dmlib.observe.skirt.source import FIELDS, OUT, run_folder
 from dmlib.observe.skirt.tables import dust_mix
-from dmlib.observe.views import View, lines_of_sight
+from dmlib.observe.sky import SkyGrid, View, lines_of_sight
 from dmlib.sample import select
 from dmlib.universe import Universe
 

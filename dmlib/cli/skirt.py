@@ -56,11 +56,10 @@ def export_galaxy(
 
     from .. import load
     from ..galaxy import load_galaxy
-    from ..observe.grid import SkyGrid
     from ..observe.images import UGRIZ
     from ..observe.skirt import SkirtSettings
     from ..observe.skirt.export import GAS_FIELDS, STAR_FIELDS, export
-    from ..observe.views import lines_of_sight
+    from ..observe.sky import SkyGrid, lines_of_sight
 
     # A mesh restores the cells of TNG; those of the embedded universe were never one.
     medium: Literal["particles", "voronoi"] = "particles" if settings.is_embedded else "voronoi"

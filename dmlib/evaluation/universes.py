@@ -30,7 +30,7 @@ from ..dataset.views import Observer, Recipe
 from ..errors import DmlibError, GalaxyError
 from ..galaxy import load_galaxy
 from ..observe.cube import HISettings
-from ..observe.grid import SkyGrid
+from ..observe.sky import SkyGrid
 from ..progress import bar
 from ..rotation.benchmark import columns_of
 from ..rotation.curve import RotationCurve

@@ -13,8 +13,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from ..dataset.read import DataSet, ln_mass
-from ..observe.grid import central_part
 from ..observe.moments import normalise
+from ..observe.sky import central_part
 from . import NetworkError
 from .augment import N_ORIENTATIONS, mean_over_orientations, orient
 from .plan import ARCHITECTURES, architecture

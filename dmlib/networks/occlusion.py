@@ -7,7 +7,7 @@ from itertools import pairwise
 import keras
 import numpy as np
 
-from ..observe.grid import SkyGrid
+from ..observe.sky import SkyGrid
 from .saliency import predicted
 from .saliency_summary import RING_EDGES, Sensitivity
 

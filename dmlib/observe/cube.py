@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from scipy import fft, ndimage
 
 from ..units import HUBBLE
-from .grid import SkyGrid
+from .sky import SkyGrid
 
 #: Msun of HI per (Jy km/s Mpc^2), the factor that MARTINI uses.
 MSUN_PER_JY_KMS_MPC2 = 2.36e5

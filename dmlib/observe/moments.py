@@ -20,9 +20,8 @@ from ..errors import GalaxyError
 from ..universe.base import Universe
 from .cube import ATOMS_PER_CM2, CHANNELS_TOGETHER, Cube, HICube, HISettings
 from .deposit import observe
-from .grid import SkyGrid
 from .hydrogen import load_hi
-from .views import lines_of_sight, tabulate
+from .sky import SkyGrid, lines_of_sight, tabulate
 
 #: Least signal-to-noise of emission in a smoothed cube.
 SNR = 4.0

@@ -14,8 +14,8 @@ from numba import njit
 from scipy.special import ellipe, ellipk
 
 from ..galaxy import Component
-from ..observe.grid import SkyGrid
 from ..observe.images import absolute_magnitude, from_maggies
+from ..observe.sky import SkyGrid
 from ..units import G
 from .curve import Reason, RejectedGalaxyError, RotationCurve
 from .velocity_field import Tilt

@@ -20,7 +20,7 @@ from scipy import ndimage
 
 from ..errors import DmlibError
 from ..observe import open_fits
-from ..observe.grid import SkyGrid
+from ..observe.sky import SkyGrid
 from . import baryons
 from .curve import RotationCurve
 from .massmodel import MASS_SCATTER, UPSILON_DISK, MassModel

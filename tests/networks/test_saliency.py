@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dmlib.observe.grid import SkyGrid
+from dmlib.observe.sky import SkyGrid
 from saliency_networks import SHAPE, central, convolutional, linear
 
 GRID = SkyGrid(24.0, 12)

@@ -10,7 +10,7 @@ import pytest
 from astropy import units as u
 from astropy.table import QTable
 
-from dmlib.observe.grid import SkyGrid
+from dmlib.observe.sky import SkyGrid
 from saliency_networks import SHAPE, central, convolutional, linear
 
 CHANNELS = ("r", "moment0")

@@ -7,7 +7,6 @@ from dmlib import embedded, load
 from dmlib.errors import GalaxyError
 from dmlib.galaxy import Galaxy
 from dmlib.observe import images as bands
-from dmlib.observe.grid import SkyGrid
 from dmlib.observe.images.light import ParticleLight, star_luminosities
 from dmlib.observe.images.portraits import (
     catalogue_magnitudes,
@@ -18,6 +17,7 @@ from dmlib.observe.images.portraits import (
     sequence,
 )
 from dmlib.observe.images.published import box_view
+from dmlib.observe.sky import SkyGrid
 from dmlib.sample import select
 from dmlib.universe import FilesUniverse
 from image_toys import galaxy, stars

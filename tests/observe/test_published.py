@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 
 from dmlib.errors import FetchError, GalaxyError, UniverseError
-from dmlib.observe.grid import SkyGrid, overlap, resample
 from dmlib.observe.images.published import PublishedSkirt, box_view, read_broadband
-from dmlib.observe.views import lines_of_sight
+from dmlib.observe.sky import SkyGrid, lines_of_sight, overlap, resample
 from image_toys import content, galaxy, spot
 
 

@@ -13,9 +13,8 @@ from dmlib.observe.cube import HISettings
 from dmlib.observe.cube_fits import HI_FREQUENCY, CubeError, read_cube, write_fits
 from dmlib.observe.degrade import degrade
 from dmlib.observe.deposit import observe
-from dmlib.observe.grid import SkyGrid
 from dmlib.observe.moments import integrated_flux, moment_maps, moments
-from dmlib.observe.views import View, orientation, rotation_to
+from dmlib.observe.sky import SkyGrid, View, orientation, rotation_to
 
 GRID = SkyGrid(128.0, 64)
 C = 299792.458

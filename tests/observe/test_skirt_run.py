@@ -17,11 +17,11 @@ from dmlib.observe.images.light import ParticleLight, star_luminosities
 from dmlib.observe.images.published import box_view
 from dmlib.observe.images.sdss import normalise
 from dmlib.observe.skirt import SkirtError, SkirtSettings
-from dmlib.observe.skirt.comparison import try_compare
 from dmlib.observe.skirt.export import export
 from dmlib.observe.skirt.source import (
     VARIABLE,
     OwnSkirt,
+    compare,
     find_skirt,
     read_frame,
     run_folder,
@@ -150,14 +150,14 @@ def test_a_parameter_file_that_skirt_refuses_is_refused_by_the_stand_in(tmp_path
 def test_a_chapter_says_why_there_is_no_comparison(tmp_path, skirt, monkeypatch):
     toy = galaxy(lopsided().stars, gas([[0.0, 0.0, 0.0]]))
     monkeypatch.setenv(VARIABLE, str(skirt))
-    own, sentence = try_compare(toy, some_views(1)[0], GRID)
+    own, sentence = compare(toy, some_views(1)[0], GRID)
     assert own is not None and "differ by at most" in sentence
     monkeypatch.setenv("FAKE_SKIRT", "fail")
-    own, sentence = try_compare(toy, some_views(1)[0], GRID)
+    own, sentence = compare(toy, some_views(1)[0], GRID)
     assert own is None and sentence.startswith("No comparison with SKIRT: ") and "tessellation failed" in sentence
     before = skirt_state()
     monkeypatch.setenv(VARIABLE, str(tmp_path / "elsewhere"))
-    assert try_compare(toy, some_views(1)[0], GRID)[1].startswith("No comparison with SKIRT: There is no skirt")
+    assert compare(toy, some_views(1)[0], GRID)[1].startswith("No comparison with SKIRT: There is no skirt")
     # By this the chapter is run again when SKIRT appears.
     assert skirt_state() == "absent" != before
 

@@ -8,8 +8,8 @@ from scipy.special import i0, i1, j1, k0, k1
 
 from dmlib.errors import GalaxyError
 from dmlib.galaxy import Component
-from dmlib.observe.grid import SkyGrid
 from dmlib.observe.images import UGRIZ, absolute_magnitude, to_maggies
+from dmlib.observe.sky import SkyGrid
 from dmlib.rotation.baryons import (
     interpolate_profile,
     particle_speeds,

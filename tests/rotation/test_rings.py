@@ -10,7 +10,7 @@ from analytic_disc import observed_disc as cube
 from dmlib.errors import GalaxyError
 from dmlib.observe.cube import Beam, HISettings, Smear
 from dmlib.observe.hydrogen import HIGas
-from dmlib.observe.views import rotation_to
+from dmlib.observe.sky import rotation_to
 from dmlib.rotation.curve import Reason, circular_speed
 from dmlib.rotation.rings import fit_rings
 from dmlib.rotation.velocity_field import Tilt, hats, velocity_field

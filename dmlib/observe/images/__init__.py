@@ -19,8 +19,7 @@ from astropy import units as u
 
 from ...galaxy import ComponentName, Galaxy
 from ...units import COSMOLOGY
-from ..grid import SkyGrid
-from ..views import View
+from ..sky import SkyGrid, View
 
 
 class ImageSource(Protocol):

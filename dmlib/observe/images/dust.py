@@ -46,7 +46,7 @@ from numba import njit
 from ...galaxy import Galaxy
 from ...units import COSMOLOGY, Z_SUN
 from ..hydrogen import HYDROGEN_FIELDS, SPLINE_DISPERSION, SPLINE_FWHM, cell_fwhm, hydrogen
-from ..views import View
+from ..sky import View
 from . import UGRIZ, per_band
 
 #: Column of hydrogen that has A_V = 1 times the metallicity term [cm^-2] (Nelson et al. 2018).

@@ -23,9 +23,8 @@ from numba import njit
 
 from ...errors import GalaxyError
 from ...galaxy import ComponentName, Galaxy
-from ..grid import SkyGrid
 from ..hydrogen import SPLINE_DISPERSION
-from ..views import View
+from ..sky import SkyGrid, View
 from . import UGRIZ, ab_magnitudes, luminosity, maggies_per_lsun
 from .dust import Dust
 

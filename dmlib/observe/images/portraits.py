@@ -19,9 +19,8 @@ from ...galaxy import Component, ComponentName, load_galaxy
 from ...particles import rotation_to_z
 from ...units import PART_TYPE
 from ...universe.base import Universe
-from ..grid import SkyGrid
 from ..hydrogen import HYDROGEN_FIELDS, SPLINE_DISPERSION, hydrogen
-from ..views import Mode, lines_of_sight, tabulate
+from ..sky import Mode, SkyGrid, lines_of_sight, tabulate
 from . import ab_magnitudes, absolute_magnitude
 from .light import ParticleLight, project, star_luminosities
 
@@ -189,7 +188,7 @@ def dusty_magnitudes(
         With dust.
     seed : int
     mode : {"random", "face-on", "edge-on"} or sequence
-        Which line of sight, the first of `dmlib.observe.views.lines_of_sight`.
+        Which line of sight, the first of `dmlib.observe.sky.lines_of_sight`.
 
     Returns
     -------

@@ -26,8 +26,7 @@ import numpy as np
 from ...errors import FetchError, GalaxyError, UniverseError
 from ...galaxy import ComponentName, Galaxy
 from .. import open_fits
-from ..grid import SkyGrid, resample
-from ..views import View, lines_of_sight
+from ..sky import SkyGrid, View, lines_of_sight, resample
 
 BANDS = ("g", "r", "i", "z")
 UNIT = "counts/s/pixel"

@@ -4,8 +4,7 @@ This module holds the settings of a run, with the source of each number, and wri
 
 - `tables`: SKIRT's file formats; spectra, band curves and dust for a run without SKIRT's resource packs.
 - `export`: one galaxy as SKIRT's input files.
-- `source`: the executable, and its frames as a source of images.
-- `comparison`: SKIRT and particle light of one galaxy side by side.
+- `source`: the executable, its frames as a source of images, and a comparison with particle light.
 
 **What has been verified.** SKIRT 9.0, built from its source of July 2026, accepts every kind of parameter file, and
 draws the self-contained ones; records/skirt_own_runs.json has what it gave. tests/observe/test_skirt_run.py repeats
@@ -28,7 +27,7 @@ galaxy has no dust where no cell holds any. Our choices where the paper is silen
 
 and then by the roll :math:`\omega` to the frame's :math:`x' = x''\cos\omega - y''\sin\omega`, right, and
 :math:`y' = x''\sin\omega + y''\cos\omega`, up (``FrameInstrument.cpp``). With k towards the observer that is
-right-handed, as `dmlib.observe.views` is: the rows of a view's rotation are the frame's x', y' and k, and give the
+right-handed, as `dmlib.observe.sky` is: the rows of a view's rotation are the frame's x', y' and k, and give the
 three angles.
 
 The parameter file is ``template.ski``, filled in. Versions of SKIRT 9 differ in what it leaves to the defaults. (SKIRT
@@ -50,9 +49,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from ...errors import DmlibError
 from ...files import write_text
 from ...units import COSMOLOGY
-from ..grid import SkyGrid
 from ..images import REDSHIFT, UGRIZ
-from ..views import View
+from ..sky import SkyGrid, View
 
 #: Wavelengths of the photon packets of a self-contained run [micron].
 PACKET_RANGE = (0.32, 0.98)
@@ -156,7 +154,7 @@ def instrument_angles(rotation: np.ndarray) -> tuple[float, float, float]:
     Parameters
     ----------
     rotation : ndarray, shape (3, 3)
-        Box frame to observer frame, see `dmlib.observe.views.View`.
+        Box frame to observer frame, see `dmlib.observe.sky.View`.
     """
     right, _, towards = np.asarray(rotation, dtype=float)
     tilt = np.hypot(towards[0], towards[1])
