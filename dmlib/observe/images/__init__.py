@@ -207,9 +207,9 @@ def surface_magnitude(image: np.ndarray, bands: tuple[str, ...] = UGRIZ) -> np.n
 
 
 def ring_brightness(
-    images: Mapping[str, np.ndarray], grid: SkyGrid, *, bins: int, band: str = "r"
+    images: Mapping[str, np.ndarray], grid: SkyGrid, *, bins: int
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Mean brightness in circular rings around the centre, out to the edge of the field.
+    """Mean brightness in r in circular rings around the centre, out to the edge of the field.
 
     Parameters
     ----------
@@ -218,8 +218,6 @@ def ring_brightness(
     grid : SkyGrid
     bins : int
         Number of rings.
-    band : str
-        Band to measure.
 
     Returns
     -------
@@ -234,7 +232,7 @@ def ring_brightness(
     counts = np.bincount(ring[inside], minlength=bins)
     brightness = {}
     for name, image in images.items():
-        mean = np.bincount(ring[inside], image[..., UGRIZ.index(band)][inside], bins) / np.maximum(counts, 1)
+        mean = np.bincount(ring[inside], image[..., UGRIZ.index("r")][inside], bins) / np.maximum(counts, 1)
         mean[mean <= 0] = np.nan
-        brightness[name] = surface_magnitude(mean[:, None], bands=(band,))[:, 0]
+        brightness[name] = surface_magnitude(mean[:, None], bands=("r",))[:, 0]
     return 0.5 * (edges[1:] + edges[:-1]), brightness

@@ -145,21 +145,12 @@ def divider(m_r: np.ndarray) -> np.ndarray:
     return 2.06 - 0.244 * np.tanh((np.asarray(m_r, dtype=float) + 20.07) / 1.09)
 
 
-def quiescent(universe: Universe, m_star: tuple[float, float] = (1e10, 1e12), sfr: float = 0.1) -> np.ndarray:
-    """Ids of the subhaloes in a range of stellar mass that form fewer stars than those of the sample, shape (n,).
-
-    Parameters
-    ----------
-    universe : Universe
-    m_star : tuple of float
-        Limits of the stellar mass [Msun], both included.
-    sfr : float
-        Upper limit of the star-formation rate [Msun/yr].
-    """
+def quiescent(universe: Universe) -> np.ndarray:
+    """Ids of the subhaloes of 1e10 to 1e12 Msun in stars that form fewer than 0.1 Msun/yr, shape (n,)."""
     rows = universe.subhalos(["SubhaloMassType", "SubhaloSFR", "SubhaloFlag"])
     mass = rows["SubhaloMassType"][:, PART_TYPE["stars"]].to_value(u.Msun)
-    quiet = rows["SubhaloSFR"].to_value(u.Msun / u.yr) < sfr
-    keep = (mass >= m_star[0]) & (mass <= m_star[1]) & quiet & np.asarray(rows["SubhaloFlag"], dtype=bool)
+    quiet = rows["SubhaloSFR"].to_value(u.Msun / u.yr) < 0.1
+    keep = (mass >= 1e10) & (mass <= 1e12) & quiet & np.asarray(rows["SubhaloFlag"], dtype=bool)
     return np.asarray(rows["subhalo_id"])[keep]
 
 
