@@ -56,8 +56,7 @@ HALOS: dict[str, HaloModel] = {}
 class HaloModel:
     """A halo model; one object serves all haloes. A subclass adds itself to `HALOS`.
 
-    `mass` and `density` take ``x = r / r_s`` of shape (n, m) and the shape parameters of n haloes, shape (n, k), see
-    `shape`.
+    `mass` takes ``x = r / r_s`` of shape (n, m) and the shape parameters of n haloes, shape (n, k), see `shape`.
     """
 
     #: Name in files, and in legends.
@@ -75,10 +74,6 @@ class HaloModel:
 
     def mass(self, x: np.ndarray, shape: np.ndarray) -> np.ndarray:
         """Mass within x in units of 4 pi rho_s r_s^3, shape (n, m)."""
-        raise NotImplementedError
-
-    def density(self, x: np.ndarray, shape: np.ndarray) -> np.ndarray:
-        """Density in units of rho_s, shape (n, m)."""
         raise NotImplementedError
 
     def shape_prior(self, z: np.ndarray, log_m200: np.ndarray) -> np.ndarray:
@@ -179,10 +174,6 @@ class NFW(HaloModel):
         """``ln(1 + x) - x / (1 + x)``."""
         return _nfw_mass(x)
 
-    def density(self, x: np.ndarray, shape: np.ndarray) -> np.ndarray:
-        """``1 / (x (1 + x)^2)``."""
-        return 1 / (x * (1 + x) ** 2)
-
 
 class Burkert(HaloModel):
     """A core that fits dwarf galaxies."""
@@ -193,10 +184,6 @@ class Burkert(HaloModel):
         """``ln(1 + x^2) / 4 + (ln(1 + x) - arctan x) / 2``."""
         return _burkert_mass(x)
 
-    def density(self, x: np.ndarray, shape: np.ndarray) -> np.ndarray:
-        """``1 / ((1 + x) (1 + x^2))``."""
-        return 1 / ((1 + x) * (1 + x**2))
-
 
 class Isothermal(HaloModel):
     """The pseudo-isothermal sphere."""
@@ -206,10 +193,6 @@ class Isothermal(HaloModel):
     def mass(self, x: np.ndarray, shape: np.ndarray) -> np.ndarray:
         """``x - arctan x``."""
         return _isothermal_mass(x)
-
-    def density(self, x: np.ndarray, shape: np.ndarray) -> np.ndarray:
-        """``1 / (1 + x^2)``."""
-        return 1 / (1 + x**2)
 
 
 class Einasto(HaloModel):
@@ -225,11 +208,6 @@ class Einasto(HaloModel):
     def mass(self, x: np.ndarray, shape: np.ndarray) -> np.ndarray:
         """By quadrature."""
         return _einasto_mass(x, shape[:, :1])
-
-    def density(self, x: np.ndarray, shape: np.ndarray) -> np.ndarray:
-        """``exp(-2 / alpha (x^alpha - 1))``."""
-        alpha = shape[:, :1]
-        return np.exp(-2 / alpha * (x**alpha - 1))
 
     def shape(
         self, concentration: np.ndarray, extra: np.ndarray, size: np.ndarray, log_ratio: np.ndarray, r_half: float
@@ -252,11 +230,6 @@ class DC14(HaloModel):
     def mass(self, x: np.ndarray, shape: np.ndarray) -> np.ndarray:
         """By quadrature."""
         return _dc14_mass(x, *(shape[:, k, None] for k in range(3)))
-
-    def density(self, x: np.ndarray, shape: np.ndarray) -> np.ndarray:
-        """``x^-gamma (1 + x^alpha)^((gamma - beta) / alpha)``."""
-        alpha, beta, gamma = (shape[:, k, None] for k in range(3))
-        return x**-gamma * (1 + x**alpha) ** ((gamma - beta) / alpha)
 
     def shape(
         self, concentration: np.ndarray, extra: np.ndarray, size: np.ndarray, log_ratio: np.ndarray, r_half: float
@@ -289,13 +262,6 @@ class CoreNFW(HaloModel):
     def mass(self, x: np.ndarray, shape: np.ndarray) -> np.ndarray:
         """``mu_NFW f^n``, with ``f = tanh(x r_s / r_c)``."""
         return _core_nfw_mass(x, shape[:, :1], shape[:, 1:2])
-
-    def density(self, x: np.ndarray, shape: np.ndarray) -> np.ndarray:
-        """``d(mu_NFW f^n)/dx / x^2`` (Read et al. 2016, their equation for rho_cNFW)."""
-        n, ratio = shape[:, :1], shape[:, 1:2]
-        f = np.tanh(x * ratio)
-        mass = np.log1p(x) - x / (1 + x)
-        return f**n / (x * (1 + x) ** 2) + n * f ** (n - 1) * (1 - f**2) * ratio * mass / x**2
 
     def shape(
         self, concentration: np.ndarray, extra: np.ndarray, size: np.ndarray, log_ratio: np.ndarray, r_half: float
@@ -330,17 +296,6 @@ class ContractedNFW(HaloModel):
     def mass(self, x: np.ndarray, shape: np.ndarray) -> np.ndarray:
         """``mu_NFW`` times the contraction."""
         return _contracted_mass(x, *(shape[:, k, None] for k in range(3)))
-
-    def density(self, x: np.ndarray, shape: np.ndarray) -> np.ndarray:
-        """``dmu/dx / x^2``."""
-        strength, amplitude, ratio = (shape[:, k, None] for k in range(3))
-        mu, slope = _nfw_mass(x), x / (1 + x) ** 2
-        y = x * ratio
-        stars = -np.expm1(-y) - y * np.exp(-y)
-        eta = amplitude * stars / mu
-        eta_slope = eta * (ratio * y * np.exp(-y) / stars - slope / mu)
-        growth = 1 + strength * (0.45 + 0.38 * (eta + 1.16) ** 0.53 - 1)
-        return (slope * growth + mu * strength * 0.38 * 0.53 * (eta + 1.16) ** -0.47 * eta_slope) / x**2
 
     def shape(
         self, concentration: np.ndarray, extra: np.ndarray, size: np.ndarray, log_ratio: np.ndarray, r_half: float
@@ -377,11 +332,6 @@ class Halos:
     def m_enclosed(self, radius: np.ndarray) -> np.ndarray:
         """Mass within each radius [Msun], shape (n, len(radius))."""
         return self.norm[:, None] * self.mu(radius)
-
-    def density(self, radius: np.ndarray) -> np.ndarray:
-        """Density at each radius [Msun/kpc^3], shape (n, len(radius))."""
-        rho = self.model.density(np.asarray(radius, dtype=float) / self.scale[:, None], self.shape)
-        return (self.norm / (4 * np.pi * self.scale**3))[:, None] * rho
 
 
 def make(

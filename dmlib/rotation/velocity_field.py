@@ -60,7 +60,7 @@ class Tilt:
             across = (np.cos(angle) * x + np.sin(angle) * y) / np.cos(inclination)
             radius = np.hypot(along, across)
         cosine = np.divide(along, radius, out=np.zeros_like(radius), where=radius > 0)
-        return Deprojected(radius, cosine, np.sin(inclination), np.cos(inclination))
+        return Deprojected(radius, cosine, np.sin(inclination))
 
 
 @dataclass(frozen=True)
@@ -73,14 +73,13 @@ class Deprojected:
         [kpc]
     cosine : ndarray
         Of the azimuth from the receding major axis.
-    sin_i, cos_i : ndarray
-        Of the inclination at that radius.
+    sin_i : ndarray
+        Sine of the inclination at that radius.
     """
 
     radius: np.ndarray
     cosine: np.ndarray
     sin_i: np.ndarray
-    cos_i: np.ndarray
 
 
 def hats(radius: np.ndarray, step: float, n: int) -> np.ndarray:
