@@ -24,8 +24,6 @@ from .cube_header import HI_FREQUENCY, Described, describe
 from .cube_pixels import Box, CubeError, Orientation, beam_of, is_turned, scale_of, to_jansky
 from .sky_cube import SkyCube, cleaned
 
-__all__ = ["HI_FREQUENCY", "CubeError", "CutOut", "read_cube", "write_fits"]
-
 _AXIS_CARDS = ("CTYPE", "CUNIT", "CRVAL", "CRPIX", "CDELT")
 
 #: Memory that the analysis takes for a voxel [bytes]: the data, its smoothed copy, masks, and their transforms.

@@ -1,7 +1,8 @@
 """The mass implied by a rotation curve: visible and dark speeds, enclosed masses, and the outer slopes.
 
 Newton's law for circular orbits, ``V^2 / R = dPhi/dR``. The squares of the speeds that several masses would give
-add; the dark matter accounts for the rest, ``V_dark^2 = V_obs^2 - V_visible^2``.
+add; the dark matter accounts for the rest, ``V_dark^2 = V_obs^2 - V_visible^2``. Mass models are made here from what an
+observer measures (`model_from_maps`), or from the particles of a simulation.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """From the HI cube of one galaxy to its rotation curve, its mass model and its haloes, with the reasons for a refusal.
 
-The way is that of chapters 15 and 18, for any cube: NGC 2903, a galaxy of a simulation, or a reader's own.
+The way is that of chapters 15 and 18, for any cube: NGC 2903, a galaxy of a simulation, or a reader's own. `write`
+stores the result as tables, maps and a verdict that a program can read, all with units.
 """
 
 from __future__ import annotations

@@ -4,6 +4,9 @@ A network sees thousands of galaxies with their dark matter before it sees the t
 with it may know as much: which haloes belong to a stellar mass, and with which scatter; how strongly they are
 contracted; by how much the photometric stellar mass is off; and how much gas does not shine at 21 cm. Centrals and
 satellites are not told apart, because the networks are not told either.
+
+The module also has what the benchmark does with that knowledge: the ways in which it fits haloes (`VARIANTS`), and the
+factors by which intervals of fits are stretched until they cover what they state on the validation views.
 """
 
 from __future__ import annotations

@@ -3,6 +3,11 @@
 Every parameter is a function of a standard normal variable, see `dmlib.rotation.priors`. All priors are then the same
 normal distribution in z, whatever their form; a walker cannot leave their range, and a draw from the prior is a draw of
 z.
+
+`weigh` samples posteriors of a few parameters by importance: draws of a proposal that is fitted to the posterior, each
+with its weight. It takes a tenth of the time of a Markov chain, gives the evidence too, and says itself how many
+independent draws it is worth. The proposal is a mixture of Student distributions, refined in rounds (population Monte
+Carlo, Cappé et al. 2004); a tenth of it is the prior, so that no weight can become very large.
 """
 
 from __future__ import annotations

@@ -18,16 +18,8 @@ from dmlib.observe.images.published import box_view
 from dmlib.observe.images.sdss import normalise
 from dmlib.observe.skirt import SkirtError, SkirtSettings
 from dmlib.observe.skirt.export import export
-from dmlib.observe.skirt.source import (
-    VARIABLE,
-    OwnSkirt,
-    compare,
-    find_skirt,
-    read_frame,
-    run_folder,
-    run_skirt,
-    skirt_state,
-)
+from dmlib.observe.skirt.source import VARIABLE, OwnSkirt, compare, find_skirt, run_folder, run_skirt, skirt_state
+from dmlib.observe.skirt.tables import read_frame
 from skirt_toys import GRID, VARIANTS, executable, galaxy, gas, lopsided, some_views, stars
 
 OWN = SkirtSettings(library="self-contained", dust=False, packets=2e5)

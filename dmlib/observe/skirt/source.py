@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
-import math
 import os
 import re
 import shutil
@@ -20,19 +19,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from astropy import units as u
-from astropy.io import fits
 
 from ...errors import DmlibError, GalaxyError
 from ...galaxy import ComponentName, Galaxy
 from ...progress import bar
-from .. import open_fits
-from ..images import UGRIZ, from_maggies, per_band
+from ..images import UGRIZ, from_maggies
 from ..images.dust import Dust
 from ..images.light import ParticleLight
 from ..sky import SkyGrid, View
 from . import SkirtError, SkirtSettings
 from .export import GAS_FIELDS, STAR_FIELDS, export
+from .tables import read_frame
 
 #: Folder of the frames and logs, within that of the input files.
 OUT = "out"
@@ -173,74 +170,6 @@ def _complaints(path: Path) -> list[str]:
     message, _, _ = text.partition("*** Error: On line ")
     idle = ("A fatal error occurred", "From ski file")
     return [line for match in _ERROR.finditer(message) if (line := match[1].strip()) and not line.startswith(idle)]
-
-
-def read_frame(path: str | Path, grid: SkyGrid, settings: SkirtSettings) -> np.ndarray:
-    """One of SKIRT's data cubes as fluxes.
-
-    Parameters
-    ----------
-    path : path
-        ``PREFIX_INSTRUMENT_total.fits``.
-    grid : SkyGrid
-        Pixels of the run.
-    settings : SkirtSettings
-        Of the run.
-
-    Returns
-    -------
-    ndarray, shape (y, x, 5)
-        Maggies per pixel in u g r i z.
-
-    Raises
-    ------
-    SkirtError
-        When the file is missing, cut short, of other bands, pixels or units, or holds values that are not finite.
-    """
-    path = Path(path)
-    again = "run SKIRT again"
-    if not path.is_file():
-        raise SkirtError(f"SKIRT wrote no {path.name}: {again}, and see its log.")
-    with open_fits(path, SkirtError, again) as hdus:
-        header, data = hdus[0].header.copy(), np.asarray(hdus[0].data, dtype=np.float64)
-        found = np.array([float(row[0]) for row in hdus[1].data])
-        scale = str(hdus[1].columns[0].unit or header.get("CUNIT3", "")).strip()
-    expected = per_band("wavelength") / 1e3
-    if data.shape != (len(expected), *grid.shape):
-        wrong = f"has an array of shape {data.shape} where {(len(expected), *grid.shape)} is expected"
-    elif scale != "micron" or found.shape != expected.shape or not np.allclose(found, expected, rtol=5e-3):
-        wrong = f"has frames at {found.round(4)} {scale}, where the SDSS bands are at {expected.round(4)} micron"
-    else:
-        wrong = _wrong_pixels(header, grid, settings)
-    if not wrong and not np.all(np.isfinite(data)):
-        wrong = "holds values that are not finite"
-    if wrong:
-        raise SkirtError(f"{path.name} {wrong}: {again} with dmlib's parameter file.")
-    angle = np.arctan(grid.pixel_size / (1e3 * settings.distance)) * u.rad
-    name = str(header.get("BUNIT", "")).strip()
-    first, *divisors = name.split("/")
-    try:
-        # Per frequency, per wavelength, or neither: SKIRT's three flux styles.
-        unit = u.Unit(first) / math.prod(u.Unit(divisor) for divisor in divisors)
-        flux = (np.ones(len(found)) * unit * angle**2).to_value(u.Jy, u.spectral_density(found * u.um))
-    except ValueError as error:
-        raise SkirtError(f"{path.name} is in '{name}': set ExtragalacticUnits in the .ski file.") from error
-    return np.ascontiguousarray(np.moveaxis(data * (flux / 3631.0)[:, None, None], 0, -1))
-
-
-def _wrong_pixels(header: fits.Header, grid: SkyGrid, settings: SkirtSettings) -> str:
-    """How a frame's pixels differ from the grid's, if they do; versions of SKIRT give their side in pc or in arcsec."""
-    name = str(header.get("CUNIT1", "")).strip()
-    try:
-        scale = float(header.get("CDELT1", np.nan)) * u.Unit(name)
-        if scale.unit.is_equivalent(u.rad):
-            scale = np.tan(scale) * settings.distance * u.Mpc
-        found = scale.to_value(u.kpc)
-    except ValueError:
-        return f"gives its pixels in '{name}'"
-    if np.isclose(found, grid.pixel_size, rtol=1e-3):
-        return ""
-    return f"has pixels of {found:.4g} kpc where {grid.pixel_size:.4g} kpc are expected"
 
 
 def described(folder: str | Path) -> dict:
