@@ -91,6 +91,11 @@ class DataSet:
         """Number of galaxies."""
         return len(np.unique(self.table["subhalo_id"]))
 
+    @property
+    def made_from(self) -> str:
+        """Fingerprint of what the data set was made from."""
+        return str(self.attributes["made_from"])
+
     def channels(self, inputs: str | Sequence[str]) -> tuple[str, ...]:
         """Names of the channels of a set of inputs.
 

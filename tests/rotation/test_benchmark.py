@@ -14,7 +14,7 @@ from dmlib.bootstrap import Estimate
 from dmlib.errors import DmlibError, GalaxyError
 from dmlib.evaluation import method_comparison as comparison
 from dmlib.evaluation import winners
-from dmlib.evaluation.hybrid import combine
+from dmlib.evaluation.method_comparison import combine
 from dmlib.networks.predictions import Known, Prediction, Predictions
 from dmlib.rotation import benchmark as builder
 from dmlib.rotation import intervals, variants
