@@ -21,6 +21,7 @@ import numpy as np
 from keras import ops
 
 from ..errors import DmlibError
+from ..observe.grid import SkyGrid
 from ..observe.moments import BLANK
 from ..progress import bar
 from .architectures.c import pixels_with_hi
@@ -253,6 +254,35 @@ def predicted(model: keras.Model, inputs: np.ndarray, batch: int = 256) -> np.nd
         for start in range(0, len(inputs), batch)
     ]
     return np.concatenate(parts).astype(np.float32)
+
+
+def occlude(
+    model: keras.Model, inputs: np.ndarray, grid: SkyGrid, *, fill: np.ndarray, edges: np.ndarray
+) -> np.ndarray:
+    """Change of every output when one ring of the image is replaced: a test of gradients without gradients.
+
+    Parameters
+    ----------
+    model : keras.Model
+    inputs : ndarray, shape (n, y, x, channel)
+    grid : SkyGrid
+    fill : ndarray
+        Content of the ring: an empty sky, shape (channel,), or other views, shape of `inputs`.
+    edges : ndarray
+        Of the rings [kpc]; a pixel belongs to the ring in which its centre lies.
+
+    Returns
+    -------
+    ndarray, shape (n, ring, k)
+        New prediction minus the old one.
+    """
+    radius = np.hypot(*grid.mesh())[..., None]
+    before = predicted(model, inputs)
+    changes = []
+    for low, high in pairwise(edges):
+        altered = np.where((radius >= low) & (radius < high), np.asarray(fill, dtype=np.float32), inputs)
+        changes.append(predicted(model, altered) - before)
+    return np.stack(changes, axis=1)
 
 
 def enlarge(maps: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

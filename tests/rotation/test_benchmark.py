@@ -210,7 +210,7 @@ def test_verdicts():
 def test_the_hybrid_lies_between_curve_and_network(built):
     """A network that is right to a tenth narrows what the curve leaves open; views without a curve have none."""
     network = predictions(built, 1.05)["C/all"]
-    found = combine(built, network, "both", workers=1)
+    found = combine(built, network, "both")
     assert np.isnan(found.test[:2]).all() and np.isfinite(found.test[2:]).all() and np.isfinite(found.validation).all()
     alone, rows = built["nfw"], slice(2, None)
     width = 0.5 * np.log(found.test[rows, 3] / found.test[rows, 1])
