@@ -28,10 +28,9 @@ from mocktng.structure import RADIUS, interpolate
 from mocktng.units import LENGTH, MASS
 
 from .errors import UniverseError
-from .progress import bar
 from .settings import Criteria, Settings
 from .units import G
-from .workers import choose_workers
+from .workers import bar, choose_workers
 
 #: Seeds of populations that are drawn beside the one that is written lie this far from its own and from each other.
 _SEED_STEP = 1_000_003

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from .galaxy import ComponentName, load_galaxy
+from .galaxy import ComponentName, load_galaxy, rotation_to_z
 from .observe.hydrogen import HYDROGEN_FIELDS, hydrogen
-from .particles import rotation_to_z
 from .universe import Universe
 
 _FIELDS: dict[ComponentName, Sequence[str]] = {

@@ -21,14 +21,12 @@ from .bootstrap import Bootstrap, Estimate
 from .code import fingerprint
 from .errors import DmlibError, GalaxyError
 from .files import atomic_path
-from .galaxy import COMPONENTS, Galaxy, load_galaxy
-from .particles import enclosed_mass
-from .progress import bar, tell_set_aside
+from .galaxy import COMPONENTS, Galaxy, enclosed_mass, load_galaxy
 from .sample import read_sample
 from .settings import RADII_KPC, Settings
 from .universe import Header, Universe, open_universe
 from .universe.base import Scope
-from .workers import Blocks
+from .workers import Blocks, bar, tell_set_aside
 
 SCOPES: tuple[Scope, ...] = ("group", "subhalo")
 

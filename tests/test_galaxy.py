@@ -14,9 +14,10 @@ from dmlib.galaxy import (
     Component,
     Galaxy,
     angular_momentum,
+    enclosed_mass,
     load_galaxy,
+    rotation_to_z,
 )
-from dmlib.particles import enclosed_mass, rotation_to_z
 from dmlib.settings import RADII_KPC
 from dmlib.units import G
 from dmlib.universe import FilesUniverse

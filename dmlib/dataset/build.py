@@ -30,12 +30,11 @@ from ..files import atomic_path
 from ..observe.grid import SkyGrid
 from ..observe.images import ImageSource
 from ..observe.moments import MOMENTS
-from ..progress import bar, tell_set_aside
 from ..sample import read_sample
 from ..settings import RADII_KPC, Settings
 from ..targets import Targets, read_targets
 from ..universe import open_universe
-from ..workers import Blocks, map_parallel
+from ..workers import Blocks, bar, map_parallel, tell_set_aside
 from . import SPLITS, assign
 from .views import DatasetError, Observer, Recipe
 

@@ -27,7 +27,6 @@ from ..files import atomic_path
 from ..networks.adaptation import train, train_matched, views
 from ..networks.plan import Schedule
 from ..networks.predictions import calibrate
-from ..progress import bar
 from ..rotation.benchmark import model_of
 from ..rotation.fit import Fit, fit_many
 from ..rotation.importance import Importance
@@ -35,7 +34,7 @@ from ..rotation.intervals import regimes, stretch
 from ..rotation.massmodel import MassModel
 from ..rotation.population import Population, learn_from
 from ..settings import RADII_KPC, Settings
-from ..workers import map_parallel
+from ..workers import bar, map_parallel
 from .universes import Observed, observe_all
 
 #: Methods that are trained in one universe and tested in all.

@@ -31,14 +31,13 @@ from ..errors import DmlibError, GalaxyError
 from ..galaxy import load_galaxy
 from ..observe.cube import HISettings
 from ..observe.grid import SkyGrid
-from ..progress import bar
 from ..rotation.benchmark import CURVE, MOST_RINGS, NUMBERS
 from ..rotation.curve import RotationCurve
 from ..rotation.measure import ViewMeasurement, measure_view
 from ..rotation.population import seen
 from ..settings import PROFILES, RADII_KPC, Criteria, Settings
 from ..universe.drawn import GroupUniverse
-from ..workers import Blocks, map_parallel
+from ..workers import Blocks, bar, map_parallel
 
 #: Galaxies of each universe; those that cannot be observed in one of them are left out of all.
 SIZES = {"smoke": 16, "quick": 120, "paper": 450}

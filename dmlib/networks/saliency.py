@@ -23,7 +23,7 @@ from keras import ops
 from ..errors import DmlibError
 from ..observe.grid import SkyGrid
 from ..observe.moments import BLANK
-from ..progress import bar
+from ..workers import bar
 from .architectures.c import pixels_with_hi
 
 #: Images that are differentiated at a time.

@@ -21,7 +21,7 @@ import numpy as np
 from astropy.table import QTable
 
 from ..errors import GalaxyError
-from ..progress import bar
+from ..workers import bar
 
 #: Mixed into the seed to give orientations a random stream of their own.
 _STREAM = 0x76696577

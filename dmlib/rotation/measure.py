@@ -16,8 +16,8 @@ from ..dataset.views import Observer
 from ..errors import GalaxyError
 from ..galaxy import load_galaxy
 from ..observe.cube import HICube
-from ..progress import bar
 from ..units import G
+from ..workers import bar
 from .baryons import model_from_maps, model_from_particles, particle_speeds, weigh_stars
 from .curve import Rejection, RotationCurve, Tilt, rejection
 from .massmodel import MassModel, signed_root, signed_square

@@ -24,7 +24,7 @@ from astropy.utils.exceptions import AstropyUserWarning
 
 from ...errors import GalaxyError
 from ...galaxy import ComponentName, Galaxy
-from ...progress import bar
+from ...workers import bar
 from ..grid import SkyGrid
 from ..images.bands import UGRIZ, per_band
 from ..views import View
