@@ -17,6 +17,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,11 +25,12 @@ import numpy as np
 import psutil
 from tqdm.auto import tqdm
 
-from .errors import DmlibError
+from .errors import DmlibError, GalaxyError
 from .files import atomic_path
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Todo = tuple[str, list[int]]  # name of a block, and its galaxies
 
 #: Galaxies set aside whose reasons are printed.
 _TOLD = 10
@@ -196,6 +198,78 @@ class Blocks:
     def remove(self) -> None:
         """Remove all blocks, once the product is made of them."""
         shutil.rmtree(self.folder)
+
+
+def in_blocks(
+    one: Callable[[int], dict[str, np.ndarray]],
+    ids: Sequence[int],
+    blocks: Blocks,
+    *,
+    size: int,
+    label: str,
+    apply: Callable[[Callable[[Todo], int], list[Todo]], Iterable[int]],
+) -> Iterator[tuple[list[int], dict[str, np.ndarray], dict[int, str]]]:
+    """Measure galaxies in blocks that outlive an interruption; then give the blocks in order, one at a time.
+
+    Parameters
+    ----------
+    one : callable
+        ``one(subhalo_id)``: arrays of one galaxy, the same for all. A galaxy with a `GalaxyError` is set aside.
+    ids : sequence of int
+    blocks : Blocks
+        Its key says what the arrays depend on, `size` and the galaxies included.
+    size : int
+        Galaxies of a block.
+    label : str
+        Of the progress bar.
+    apply : callable
+        `map_parallel` with its options, or the same on other machines.
+
+    Yields
+    ------
+    ids : list of int
+        Galaxies of the block that were measured.
+    arrays : dict of ndarray, shape (len(ids), ...)
+        Empty when none was.
+    set_aside : dict of str
+        The others, with the reason.
+    """
+    todo = [(f"{start:06d}", list(ids[start : start + size])) for start in range(0, len(ids), size)]
+    left = [(name, some) for name, some in todo if blocks.read(name) is None]
+    with bar(total=len(ids), label=label, unit="galaxy") as progress:
+        progress.update(len(ids) - sum(len(some) for _, some in left))
+        for n in apply(partial(_measure_block, one, blocks), left):
+            progress.update(n)
+    return (_read_block(blocks, name) for name, _ in todo)
+
+
+def _read_block(blocks: Blocks, name: str) -> tuple[list[int], dict[str, np.ndarray], dict[int, str]]:
+    stored = blocks.read(name) or {}
+    found, aside, reasons = (stored.pop(key).tolist() for key in ("_ids", "_aside", "_reasons"))
+    return found, stored, dict(zip(aside, reasons, strict=True))
+
+
+def _measure_block(one: Callable[[int], dict[str, np.ndarray]], blocks: Blocks, block: Todo) -> int:
+    """Measure the galaxies of a block and write it; the number of galaxies worked through."""
+    name, ids = block
+    found: dict[int, dict[str, np.ndarray]] = {}
+    set_aside: dict[int, str] = {}
+    for subhalo_id in ids:
+        try:
+            found[subhalo_id] = one(subhalo_id)
+        except GalaxyError as error:
+            # A file that cannot be read is no property of a galaxy, and stops everything (UniverseError).
+            set_aside[subhalo_id] = str(error)
+        except Exception as error:
+            error.add_note(f"while observing subhalo {subhalo_id}")
+            raise
+    arrays = {key: np.stack([each[key] for each in found.values()]) for key in next(iter(found.values()), {})}
+    aside = {
+        "_aside": np.array(list(set_aside), dtype=np.int64),
+        "_reasons": np.array([*set_aside.values()], dtype=str),
+    }
+    blocks.write(name, _ids=np.array(list(found), dtype=np.int64), **aside, **arrays)
+    return len(ids)
 
 
 def end_with_parent() -> None:

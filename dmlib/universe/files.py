@@ -16,9 +16,17 @@ from ..errors import UniverseError
 from ..settings import Settings
 from ..units import PART_TYPE
 from .base import HALF_MASS_PARTICLES, Kind, Universe, make_header
-from .belonging import SHARED_ATTRIBUTES, SNAPSHOT_ATTRIBUTES, compare_headers, trouble_of_offsets
 from .hdf5 import open_hdf5
-from .release import FULL_ONLY, FULL_SNAPSHOTS, refuse_subbox, suggestion
+from .release import (
+    FULL_ONLY,
+    FULL_SNAPSHOTS,
+    SHARED_ATTRIBUTES,
+    SNAPSHOT_ATTRIBUTES,
+    compare_headers,
+    refuse_subbox,
+    suggestion,
+    trouble_of_offsets,
+)
 
 #: Chunks and fields that go into the fingerprint: enough to distinguish two catalogues, few enough to be read quickly.
 _FINGERPRINT_CHUNKS = 16
