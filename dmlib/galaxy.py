@@ -87,8 +87,6 @@ class Galaxy:
         Whose particles these are: those bound to the subhalo, or all of its FoF group.
     centre : ndarray, shape (3,)
         SubhaloPos in the box frame [kpc].
-    bulk_velocity : ndarray, shape (3,)
-        SubhaloVel [km/s], subtracted from all velocities.
     r_half_star : float
         Stellar half-mass radius of the catalogue [kpc]; 0 without stars.
     m_dm_particle : float
@@ -102,7 +100,6 @@ class Galaxy:
     group_id: int
     scope: Scope
     centre: np.ndarray
-    bulk_velocity: np.ndarray
     r_half_star: float
     m_dm_particle: float
     dm: Component
@@ -283,7 +280,6 @@ def load_galaxy(
         group_id=group_id,
         scope=scope,
         centre=centre,
-        bulk_velocity=bulk,
         r_half_star=float(row["SubhaloHalfmassRadType"][0, PART_TYPE["stars"]].to_value(u.kpc)),
         m_dm_particle=universe.header.m_dm,
         **read,

@@ -67,8 +67,7 @@ def galaxy(
         float | None, typer.Option(help="M/L of the disc in --stars; else 0.5.", rich_help_panel=_STARS)
     ] = None,
     m_star: Annotated[
-        str | None,
-        typer.Option(metavar="MSUN,KPC", help="Mass and scale length of a disc.", rich_help_panel=_STARS),
+        str | None, typer.Option(metavar="MSUN,KPC", help="Mass and scale length of a disc.", rich_help_panel=_STARS)
     ] = None,
     image: Annotated[
         str | None,

@@ -108,8 +108,7 @@ def reference(
     ] = None,
     plan: Annotated[bool, typer.Option("--plan", help="Train nothing; say what is left.")] = False,
     verify: Annotated[
-        bool,
-        typer.Option("--verify", help="Train a recorded member again, of --only or the cheapest, and compare."),
+        bool, typer.Option("--verify", help="Train a recorded member again, of --only or the cheapest, and compare.")
     ] = False,
     record: Annotated[
         bool, typer.Option("--record", help="Train nothing; write records/reference from what is trained.")

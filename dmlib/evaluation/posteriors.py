@@ -49,6 +49,9 @@ LEVEL = 0.68
 _ENOUGH = 100
 
 _FACTORS = np.geomspace(0.5, 2.0, 29)
+#: Random points of TARP for each view.
+_REFERENCES = 20
+
 _STREAM, _STREAM_TARP = 0x706F7374, 0x74617270  # random streams of their own
 
 
@@ -310,9 +313,7 @@ def energy_score(truth: np.ndarray, draws: np.ndarray, scale: np.ndarray) -> np.
     return to_truth - 0.5 * apart
 
 
-def tarp(
-    truth: np.ndarray, draws: np.ndarray, bootstrap: Bootstrap, *, references: int = 20, seed: int = 1
-) -> tuple[np.ndarray, Estimate]:
+def tarp(truth: np.ndarray, draws: np.ndarray, bootstrap: Bootstrap) -> tuple[np.ndarray, Estimate]:
     """Coverage of random regions of the posterior of the whole profile.
 
     Each region is a ball about a random point with the truth on its surface. Of a calibrated posterior, the fraction of
@@ -325,9 +326,6 @@ def tarp(
     draws : ndarray, shape (d, n, r)
     bootstrap : Bootstrap
         Of the same n views.
-    references : int
-        Random points for each view.
-    seed : int
 
     Returns
     -------
@@ -337,13 +335,13 @@ def tarp(
         Fraction of regions of that credibility that hold the truth, equal to `level` if the posterior is calibrated.
     """
     whole = np.isfinite(truth).all(axis=1)
-    rng = np.random.default_rng([seed, _STREAM_TARP])
+    rng = np.random.default_rng([1, _STREAM_TARP])
     level = np.arange(1, 20) / 20.0
-    found = np.full((len(truth), references, len(level)), np.nan)
+    found = np.full((len(truth), _REFERENCES, len(level)), np.nan)
     candidates = np.flatnonzero(whole)
     for view in candidates:
         others = candidates[bootstrap.subhalo_id[candidates] != bootstrap.subhalo_id[view]]
-        for k, other in enumerate(rng.choice(others, references) if len(others) else ()):
+        for k, other in enumerate(rng.choice(others, _REFERENCES) if len(others) else ()):
             radius = np.linalg.norm(truth[view] - truth[other])
             nearer = (np.linalg.norm(draws[:, view] - truth[other], axis=-1) < radius).mean()
             found[view, k] = nearer < level

@@ -212,9 +212,9 @@ def roc_curve(own: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return (own >= thresholds[:, None]).mean(axis=1), (other >= thresholds[:, None]).mean(axis=1)
 
 
-def area_of(own: np.ndarray, other: np.ndarray, galaxy: np.ndarray, *, draws: int = 200, seed: int = 1) -> Estimate:
+def area_of(own: np.ndarray, other: np.ndarray, galaxy: np.ndarray) -> Estimate:
     """`roc_area` with its error from a bootstrap over galaxies, which are the same in both universes."""
-    counts = Bootstrap(galaxy, draws, seed).weights.astype(int)
+    counts = Bootstrap(galaxy, 200, 1).weights.astype(int)
     areas = np.array([roc_area(np.repeat(own, count), np.repeat(other, count)) for count in counts])
     low, high = np.percentile(areas[1:], [15.87, 84.13])
     return Estimate(areas[0], areas[1:].std(ddof=1), low, high)

@@ -157,17 +157,10 @@ def _networks(
         lessons.append(Lesson("mixture", k, rng.choice(np.delete(np.arange(v), k), n)))
         lessons.append(Lesson("matched", k, np.zeros(n, dtype=int)))
     work = partial(_learn, settings, observed, inputs)
-    with bar(total=len(lessons), label="networks", unit="training") as progress:
-        for place, result in map_parallel(
-            work,
-            list(enumerate(lessons)),
-            memory=MEMORY,
-            workers=workers,
-            what="trained networks",
-            environment=single_thread(),
-        ):
-            yield lessons[place], result
-            progress.update()
+    alone, what = single_thread(), "trained networks"
+    done = map_parallel(work, list(enumerate(lessons)), memory=MEMORY, workers=workers, what=what, environment=alone)
+    for place, result in bar(done, total=len(lessons), label="networks", unit="training"):
+        yield lessons[place], result
 
 
 def _learn(
@@ -236,12 +229,10 @@ def isolation(training: np.ndarray, others: Sequence[np.ndarray]) -> np.ndarray:
 
 def _trees(settings: Settings, observed: Observed, workers: int | None) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
     """Boosted trees of every universe."""
-    work = partial(_grow, settings, observed)
     universes = range(len(observed.names))
-    with bar(total=len(universes), label="boosted trees", unit="universe") as progress:
-        for k, result in map_parallel(work, universes, memory=_LITTLE, workers=workers, what="grew trees"):
-            yield k, result
-            progress.update()
+    work = partial(_grow, settings, observed)
+    done = map_parallel(work, universes, memory=_LITTLE, workers=workers, what="grew trees")
+    yield from bar(done, total=len(universes), label="boosted trees", unit="universe")
 
 
 def _grow(settings: Settings, observed: Observed, k: int) -> tuple[int, dict[str, np.ndarray]]:

@@ -25,10 +25,7 @@ from . import NetworkError
 from .models import read_ensemble
 
 #: Numbers that describe the maps.
-FEATURES = (
-    *("log HI mass", "log area", "concentration", "velocity width"),
-    *("dispersion", "peak density", "filling"),
-)
+FEATURES = ("log HI mass", "log area", "concentration", "velocity width", "dispersion", "peak density", "filling")
 
 #: The distance to this neighbour measures how isolated a galaxy is.
 _NEAREST = 5

@@ -247,11 +247,11 @@ def cascade(model: keras.Model, *, seed: int) -> Iterator[tuple[str, keras.Model
             yield layer.name, mixed
 
 
-def predicted(model: keras.Model, inputs: np.ndarray, batch: int = 256) -> np.ndarray:
+def predicted(model: keras.Model, inputs: np.ndarray) -> np.ndarray:
     """Output of a network in inference mode (no dropout)."""
     parts = [
-        ops.convert_to_numpy(model(np.ascontiguousarray(inputs[start : start + batch]), training=False))
-        for start in range(0, len(inputs), batch)
+        ops.convert_to_numpy(model(np.ascontiguousarray(inputs[start : start + 256]), training=False))
+        for start in range(0, len(inputs), 256)
     ]
     return np.concatenate(parts).astype(np.float32)
 

@@ -40,10 +40,7 @@ _FINGERPRINT_FIELDS = (
 _MANY_ROWS, _FEW, _MANY_GROUPS = 2000, 3, 200
 
 #: Attributes that the header of a catalogue file must have.
-_CATALOGUE_ATTRIBUTES = (
-    *SHARED_ATTRIBUTES,
-    *("NumFiles", "Ngroups_Total", "Nsubgroups_Total"),
-)
+_CATALOGUE_ATTRIBUTES = (*SHARED_ATTRIBUTES, "NumFiles", "Ngroups_Total", "Nsubgroups_Total")
 
 
 def find_output(base_path: str | Path, snapshot: int) -> Path:
