@@ -36,8 +36,8 @@ _KEY = re.compile(r"\b[0-9a-fA-F]{32}\b")
 #: ``closed``: a redirect to a data node that refuses everybody.
 FAULTS = ("error", "busy", "gateway", "cut", "drop", "page", "slow", "moved", "closed")
 
-#: Faults that answer with a web page, and its status.
-_PAGES = {"error": 500, "gateway": 504, "page": 200}
+#: Faults that answer with a web page: its content type and status.
+_PAGES = {"error": ("text/html", 500), "gateway": ("text/html", 504), "page": ("text/html; charset=utf-8", 200)}
 
 _PHRASES = {400: "Bad Request", 403: "Forbidden", 404: "Not Found", 429: "Too Many Requests"}
 
@@ -331,7 +331,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _failure(self, fault: str | None) -> Reply | None:
         if fault in _PAGES:
-            return Reply(_ERROR_PAGE, "text/html; charset=utf-8", _PAGES[fault])
+            return Reply(_ERROR_PAGE, *_PAGES[fault])
         if fault in _NODES:
             # Another name of this machine: for a client, another host.
             where = f"http://localhost:{self.tng.port}{_NODES[fault]}{self.path}"
