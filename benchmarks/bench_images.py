@@ -58,9 +58,7 @@ def galaxy(n_stars: int, n_gas: int, seed: int = 1) -> Galaxy:
     }
     none = Component(np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0))
     stars = Component(position, np.zeros((0, 3)), np.full(n_stars, 4e10 / n_stars), light)
-    return Galaxy(
-        1, 0, "subhalo", np.zeros(3), np.zeros(3), 5.0, 1e7, none, stars, Component(cells, cells, mass, gas), none
-    )
+    return Galaxy(1, 0, "subhalo", np.zeros(3), 5.0, 1e7, none, stars, Component(cells, cells, mass, gas), none)
 
 
 def plain_light(x: np.ndarray, y: np.ndarray, size: np.ndarray, weights: np.ndarray, grid: SkyGrid) -> np.ndarray:

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from astropy import units as u
 
-from .galaxy import Galaxy
-from .particles import enclosed_mass
+from .galaxy import Galaxy, enclosed_mass
 from .sample import is_true_central, select
 from .settings import RADII_KPC, Criteria
 from .units import BOX_TNG100, HUBBLE

@@ -20,9 +20,9 @@ from .embedded import relations
 from .errors import GalaxyError
 from .galaxy import ComponentName, Galaxy, load_galaxy
 from .observe.hydrogen import HYDROGEN_FIELDS, hydrogen
-from .progress import bar
 from .units import COSMOLOGY, Z_SUN
 from .universe import Universe
+from .workers import bar
 
 #: Galaxies below this specific star-formation rate count as quenched [1/yr].
 QUENCHED_BELOW = 1e-11

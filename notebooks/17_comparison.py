@@ -60,7 +60,7 @@ from astropy.table import Table
 from dmlib import load
 from dmlib.evaluation import method_comparison, winners
 from dmlib.evaluation.bins import properties
-from dmlib.evaluation.hybrid import combine
+from dmlib.evaluation.method_comparison import combine
 from dmlib.figures import comparison as figures
 from dmlib.figures import show, show_table
 from dmlib.networks.models import read_ensemble

@@ -52,8 +52,7 @@ import numpy as np
 from dmlib import load
 from dmlib.figures import rotation_curves as figures
 from dmlib.figures import show
-from dmlib.networks.models import predict_galaxy
-from dmlib.networks.training_domain import place_among_training
+from dmlib.networks.opinion import place_among_training, predict_galaxy
 from dmlib.observe.degrade import degrade
 from dmlib.observe.moments import MomentMaps, integrated_flux, moment_maps
 from dmlib.results import recorder

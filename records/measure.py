@@ -31,12 +31,14 @@ import argparse
 import datetime
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import h5py
 import numpy as np
 from astropy import units as u
 from astropy.table import QTable, Table, vstack
+from threadpoolctl import threadpool_limits
 
 # Its folder is not on the path when a test runs this file.
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -45,9 +47,11 @@ import skirt_runs
 import tng100_rows
 
 from dmlib import __version__
+from dmlib.bootstrap import Bootstrap
 from dmlib.errors import DmlibError
+from dmlib.evaluation import integrated
 from dmlib.evaluation.catalogue import MASS_BINS, at_fixed_mass, catalogue_table, kinds
-from dmlib.evaluation.integrated import CURVES, Sample, across, learning_curve, regressions
+from dmlib.evaluation.scores import per_view
 from dmlib.files import sha256, write_text
 from dmlib.observe.images import BANDS as SDSS
 from dmlib.observe.images.portraits import catalogue_magnitudes, quiescent
@@ -158,9 +162,9 @@ def measure_at_fixed_mass(table: QTable) -> dict:
 
 def measure_integrated(table: QTable) -> dict:
     """Errors of regressions of the dark mass on integrated observables, see `dmlib.evaluation.integrated`."""
-    curves = vstack([learning_curve(table, *task) for task in CURVES])
+    curves = vstack([integrated.learning_curve(table, *task) for task in integrated.CURVES])
     counts = {kind: int((members & table["forms_stars"]).sum()) for kind, members in kinds(table).items()}
-    return {"galaxies": counts, "rows": rows_of(regressions(table)), "curves": rows_of(curves)}
+    return {"galaxies": counts, "rows": rows_of(integrated.regressions(table)), "curves": rows_of(curves)}
 
 
 def measure_contraction(path: Path) -> dict:
@@ -210,6 +214,40 @@ _COMMON_MASS = (1e10, 1e11)
 _COMMON_INPUTS = {"M*": ("m_star",), "M*, r_half": ("m_star", "r_half")}
 
 
+#: Galaxies of one simulation: inputs (n, f), natural logarithm of the target (n,), and FoF group of each (n,).
+Sample = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def across(samples: Mapping[str, Sample]) -> Table:
+    """Formulas that are fitted to the galaxies of one simulation and applied to those of another.
+
+    Parameters
+    ----------
+    samples : mapping of Sample
+        Simulation -> its galaxies, with the same inputs and the same target.
+
+    Returns
+    -------
+    Table
+        One row for each pair: ``train``, ``test``, ``n_train``, ``n``, ``relative`` (mean abs(dM/M)) and its ``error``,
+        ``bias`` (mean of ln(predicted / true)) and its ``bias_error``, and ``scatter``, the standard deviation of that
+        logarithm. Within one simulation the predictions are cross-validated.
+    """
+    rows = []
+    for train, (x, y, group) in samples.items():
+        with threadpool_limits(1):
+            fitted = integrated.model("ridge", x.shape[1]).fit(x, y)
+        for test, (asked, truth, groups) in samples.items():
+            found = integrated.predict(x, y, group, "ridge") if test == train else fitted.predict(asked)
+            draw = Bootstrap(groups, 400, 1)
+            relative = draw.mean(per_view(np.exp(truth), np.exp(found), "relative"))
+            bias = draw.mean(found - truth)
+            numbers = (float(number) for e in (relative, bias) for number in (e.value, e.error))
+            rows.append((train, test, len(y), len(truth), *numbers, float(np.std(found - truth))))
+    names = ("train", "test", "n_train", "n", "relative", "error", "bias", "bias_error", "scatter")
+    return Table(rows=rows, names=names)
+
+
 def measure_other_simulation(folder: Path) -> dict:
     """Formulas of integrated properties, fitted to TNG100 and applied to EAGLE, and the other way round.
 
@@ -221,7 +259,7 @@ def measure_other_simulation(folder: Path) -> dict:
     Returns
     -------
     dict
-        ``rows`` of `dmlib.evaluation.integrated.across` with ``target`` and ``inputs``; ``m200_over_bound``: median and
+        ``rows`` of `across` with ``target`` and ``inputs``; ``m200_over_bound``: median and
         standard deviation of log10 of M200c over the bound dark matter of the centrals of TNG100 that have both, the
         first of which turns the bound dark matter of the others into M200c.
     """

@@ -27,18 +27,17 @@ from ..code import fingerprint
 from ..dataset import SPLITS, assign
 from ..dataset.read import DataSet
 from ..dataset.views import Observer, Recipe
-from ..errors import DmlibError, GalaxyError
+from ..errors import DmlibError
 from ..galaxy import load_galaxy
 from ..observe.cube import HISettings
 from ..observe.sky import SkyGrid
-from ..progress import bar
 from ..rotation.benchmark import columns_of
 from ..rotation.curve import RotationCurve
 from ..rotation.measure import measure_view
 from ..rotation.population import seen
 from ..settings import PROFILES, RADII_KPC, Criteria, Settings
 from ..universe.drawn import GroupUniverse
-from ..workers import Blocks, map_parallel
+from ..workers import Blocks, in_blocks, map_parallel
 
 #: Galaxies of each universe; those that cannot be observed in one of them are left out of all.
 SIZES = {"smoke": 16, "quick": 120, "paper": 450}
@@ -220,35 +219,24 @@ def observe_all(settings: Settings, place: Path, workers: int | None = None) -> 
     split = assign(ids, seed=settings.seed, rank_by=m_star, train=train, validation=validation, calibration=0.0)
     key = f"{settings.profile} {settings.seed} {fingerprint(__name__)} {sorted(variations(settings.profile))}"
     blocks = Blocks.of(place, hashlib.sha256(key.encode()).hexdigest())
-    everything = list(zip(ids.tolist(), split.tolist(), strict=True))
-    todo = [(f"{k:05d}", everything[k : k + _PER_BLOCK]) for k in range(0, len(everything), _PER_BLOCK)]
-    left = [block for block in todo if blocks.read(block[0]) is None]
-    with bar(total=len(ids), label="universes", unit="galaxy") as progress:
-        progress.update(len(ids) - sum(len(some) for _, some in left))
-        work = partial(_observe_block, settings, blocks)
-        for n in map_parallel(work, left, memory=MEMORY, workers=workers, what="observed galaxies"):
-            progress.update(n)
-    parts = [blocks.read(name) or {} for name, _ in todo]
-    whole = [part for part in parts if "subhalo_id" in part]
-    if not whole:
+    work = partial(_observe, settings, dict(zip(ids.tolist(), split.tolist(), strict=True)))
+    apply = partial(map_parallel, memory=MEMORY, workers=workers, what="observed galaxies")
+    parts = list(in_blocks(work, ids.tolist(), blocks, size=_PER_BLOCK, label="universes", apply=apply))
+    columns = [part for _, part, _ in parts if part]
+    if not columns:
         raise DmlibError("no galaxy could be observed in all universes: there is nothing to compare.")
-    columns = {name: np.concatenate([part[name] for part in whole]) for name in whole[0] if name not in _ASIDE}
-    aside = [np.concatenate([part[name] for part in parts]).tolist() for name in _ASIDE]
-    known = columns.pop("subhalo_id")
-    arrays = {name: np.swapaxes(values, 0, 1) for name, values in columns.items()}
+    arrays = {name: np.swapaxes(np.concatenate([part[name] for part in columns]), 0, 1) for name in columns[0]}
+    known = np.array([subhalo_id for some, _, _ in parts for subhalo_id in some])
     observed = Observed(
         names=tuple(variations(settings.profile)),
         subhalo_id=known,
         split=split[np.searchsorted(ids, known)],
         m_dm_particle=float(_population(settings).m_dm),
         channels=(*_bands(), "moment0", "moment1", "moment2"),
-        set_aside=dict(zip(*aside, strict=True)),
+        set_aside={subhalo_id: reason for _, _, aside in parts for subhalo_id, reason in aside.items()},
         **arrays | {"accepted": arrays["accepted"].astype(bool)},
     )
     return observed, blocks
-
-
-_ASIDE = ("aside", "reasons")
 
 
 def _bands() -> tuple[str, ...]:
@@ -278,33 +266,13 @@ def _ids(settings: Settings) -> np.ndarray:
     return np.sort(rng.permutation(chosen[small])[: SIZES[settings.profile]])
 
 
-def _observe_block(settings: Settings, blocks: Blocks, block: tuple[str, list[tuple[int, int]]]) -> int:
-    """Observe some galaxies in every universe and store what the methods need of them."""
-    name, members = block
-    found: dict[int, dict[str, np.ndarray]] = {}
-    aside: dict[int, str] = {}
-    for subhalo_id, split in members:
-        try:
-            found[subhalo_id] = _observe(settings, subhalo_id, split)
-        except GalaxyError as error:
-            aside[subhalo_id] = str(error)
-    blocks.write(
-        name,
-        aside=np.array(list(aside), dtype=np.int64),
-        reasons=np.array(list(aside.values()), dtype=str),
-        **({"subhalo_id": np.array(list(found), dtype=np.int64)} if found else {}),
-        **{key: np.stack([one[key] for one in found.values()]) for key in next(iter(found.values()), {})},
-    )
-    return len(members)
-
-
-def _observe(settings: Settings, subhalo_id: int, split: int) -> dict[str, np.ndarray]:
+def _observe(settings: Settings, splits: Mapping[int, int], subhalo_id: int) -> dict[str, np.ndarray]:
     """One galaxy in every universe, arrays with the universe as first axis.
 
     Test galaxies have rotation curves in every universe, validation galaxies in the fiducial one, training galaxies
     have none. Where neither beam nor noise differ, rings keep the tilt of the fiducial ones.
     """
-    rows, universes = [], {}
+    rows, universes, split = [], {}, splits[subhalo_id]
     like: RotationCurve | None = None
     for name, variation in variations(settings.profile).items():
         drawn = _varied(settings, variation.physics)

@@ -30,8 +30,8 @@ import numpy as np
 from astropy.table import QTable
 
 from ..errors import GalaxyError
-from ..progress import bar
 from ..settings import Settings
+from ..workers import bar
 
 
 @dataclass(frozen=True)

@@ -21,11 +21,10 @@ from ..dataset.read import DataSet, read_dataset
 from ..dataset.views import Observer
 from ..errors import DmlibError, GalaxyError
 from ..files import atomic_path
-from ..progress import bar
 from ..settings import RADII_KPC, Settings
 from ..targets import read_targets
 from ..universe import open_universe
-from ..workers import Blocks, map_parallel
+from ..workers import Blocks, bar, map_parallel
 from .curve import Reason, Rejection, sentences
 from .fit import attempt, fit_many
 from .massmodel import MASSES_KNOWN, MassModel

@@ -18,9 +18,8 @@ import numpy as np
 from scipy.special import logsumexp
 
 from ..errors import GalaxyError
-from ..progress import bar
 from ..settings import RADII_KPC
-from ..workers import map_parallel
+from ..workers import bar, map_parallel
 from .curve import Rejection, rejection
 from .massmodel import MassModel
 from .posterior import Importance, Likelihood, Mixture, likelihood, weigh

@@ -16,8 +16,8 @@ from ..dataset.views import Observer
 from ..errors import GalaxyError
 from ..galaxy import load_galaxy
 from ..observe.cube import HICube
-from ..progress import bar
 from ..units import G
+from ..workers import bar
 from .baryons import particle_speeds, signed_root, signed_square, weigh_stars
 from .curve import Rejection, RotationCurve, rejection
 from .massmodel import MassModel, model_from_maps, model_from_particles

@@ -300,7 +300,7 @@ class TestReading:
 
     def test_a_damaged_file_is_named(self, tmp_path):
         (tmp_path / "dataset.hdf5").write_bytes(b"not hdf5")
-        with pytest.raises(DatasetError, match=r"dataset\.hdf5 cannot be read"):
+        with pytest.raises(DatasetError, match=r"dataset\.hdf5 is not a complete data set"):
             read_dataset(tmp_path / "dataset.hdf5")
 
 

@@ -207,7 +207,6 @@ class TestFromGalaxy:
             group_id=0,
             scope="subhalo",
             centre=np.zeros(3),
-            bulk_velocity=np.zeros(3),
             r_half_star=3.0,
             m_dm_particle=4e10,
             gas=gas,

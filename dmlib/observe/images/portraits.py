@@ -15,8 +15,7 @@ import numpy as np
 from astropy import units as u
 from astropy.table import QTable
 
-from ...galaxy import Component, ComponentName, load_galaxy
-from ...particles import rotation_to_z
+from ...galaxy import Component, ComponentName, load_galaxy, rotation_to_z
 from ...units import PART_TYPE
 from ...universe.base import Universe
 from ..hydrogen import HYDROGEN_FIELDS, SPLINE_DISPERSION, hydrogen

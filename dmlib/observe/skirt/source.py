@@ -22,7 +22,7 @@ import numpy as np
 
 from ...errors import DmlibError, GalaxyError
 from ...galaxy import ComponentName, Galaxy
-from ...progress import bar
+from ...workers import bar
 from ..images import UGRIZ, from_maggies
 from ..images.dust import Dust
 from ..images.light import ParticleLight
