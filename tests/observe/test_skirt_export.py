@@ -144,6 +144,10 @@ def test_dust_is_in_the_cells_that_form_stars(tmp_path):
     rows = Columns(tmp_path / "gas.txt")
     density = cells.extra["Density"] * 1e-9
     np.testing.assert_allclose(rows["mass density"], density * [1, 0, 1], rtol=1e-6)
+    # Neutral hydrogen of 50 (km/s)^2 has 4000 K: dusty where cold cells may be.
+    cells.extra["InternalEnergy"][:] = 50.0
+    export(toy, some_views(1), GRID, SkirtSettings(dusty="cold", medium="voronoi"), tmp_path)
+    np.testing.assert_allclose(Columns(tmp_path / "gas.txt")["mass density"], density, rtol=1e-6)
 
 
 def test_a_cell_is_as_opaque_as_the_milky_ways_gas_with_as_much_dust(tmp_path):

@@ -94,6 +94,9 @@ class SkirtSettings(BaseModel):
         Of the photodissociation regions, f_PDR.
     dust_to_metals : float
         Mass of dust over mass of metals.
+    dusty : {"star-forming", "cold"}
+        Which cells hold dust: those that form stars (Rodriguez-Gomez et al. 2019), or also those below 8000 K (Camps et
+        al. 2016).
     cell : float, optional
         Cells of the octree become as small as this where there is dust [kpc]. Default: half of the dusty cells' median
         smoothing length; finer ones resolve the kernels and nothing else, at many times the cost.
@@ -115,6 +118,7 @@ class SkirtSettings(BaseModel):
     log_pressure: float = Field(default=5.0, gt=4.0, lt=8.0)
     covering_factor: float = Field(default=0.2, gt=0, lt=1)
     dust_to_metals: float = Field(default=0.3, gt=0, le=1)
+    dusty: Literal["star-forming", "cold"] = "star-forming"
     cell: float | None = Field(default=None, gt=0)
     seed: int = Field(default=0, ge=0, le=1_000_000)
 

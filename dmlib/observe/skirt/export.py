@@ -23,7 +23,7 @@ from astropy import units as u
 from ...errors import GalaxyError
 from ...files import write_text
 from ...galaxy import Component, Galaxy
-from ..hydrogen import SPLINE_FWHM, cell_fwhm
+from ..hydrogen import SPLINE_FWHM, cell_fwhm, temperature
 from ..images import UGRIZ, luminosity
 from ..images.dust import age as age_today
 from ..images.light import star_luminosities
@@ -41,13 +41,16 @@ STAR_FIELDS = (
 #: Names of the particle files, as in ``template.ski``.
 STARS, YOUNG, GAS = "stars.txt", "young.txt", "gas.txt"
 
-GAS_FIELDS = ("Density", "GFM_Metallicity", "StarFormationRate")
+GAS_FIELDS = ("Density", "GFM_Metallicity", "GFM_Metals", "StarFormationRate", "InternalEnergy", "ElectronAbundance")
 
 #: Ranges of SKIRT's libraries: metallicities 1e-4 to 0.05 of Bruzual & Charlot (2003, table 1; Padova 1994), 0.05 to 2
 #: solar of MAPPINGS III (Groves et al. 2008), and the oldest populations, 20 Gyr.
 _LIBRARY_Z = (1e-4, 0.05)
 _MAPPINGS_Z = (6e-4, 0.025)
 _LIBRARY_AGE = (1e4, 2e10)
+
+#: Gas colder than this holds dust, where cells that form no stars may (Camps et al. 2016) [K].
+COLD = 8000.0
 
 #: Fewest and most photon packets that a signal-to-noise ratio may ask for.
 _PACKETS = (1e5, 1e8)
@@ -139,6 +142,9 @@ def _write_gas(
     if not settings.dust or not len(gas):
         return nothing
     dusty = np.asarray(gas.extra["StarFormationRate"]) > 0
+    if settings.dusty == "cold":
+        x = gas.extra["GFM_Metals"][:, 0]
+        dusty |= temperature(gas.extra["InternalEnergy"], x, gas.extra["ElectronAbundance"]) < COLD
     support = cell_fwhm(gas.mass, gas.extra["Density"]) / SPLINE_FWHM
     if settings.medium == "voronoi":
         # A cube that holds the field of every line of sight; the mesh needs the cells without dust too.
