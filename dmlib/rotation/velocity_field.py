@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 from scipy import ndimage
 
-from ..observe.cube import Beam, HICube
+from ..observe.cube import SURFACE_DENSITY, Beam, HICube
 from ..observe.moments import moment_maps
 from .curve import Reason, RejectedGalaxyError
 
@@ -178,5 +178,5 @@ def velocity_field(cube: HICube) -> VelocityField:
         cube.grid.pixel_size,
         Beam(beam, beam, over_pixels=True),
         cube.channel_width,
-        cube.noise * cube.surface_density,
+        cube.noise * cube.channel_width * SURFACE_DENSITY / cube.area,
     )
