@@ -208,6 +208,10 @@ for row in kept["ngc2903"]:
     )
 
 # %% [markdown]
+# Rings without a flag beyond two beams are compared. With our parameter file and our first guess, 3D-Barolo finds the discs of this record steeper than they are below 75 degrees,
+# and therefore slower; near 75 degrees the two agree. For NGC 2903 the typical ring of either code lies within 3 per cent of SPARC; the largest difference of 3D-Barolo is
+# that of its last ring, which little gas fills. Its result also varies by a fraction of a per cent from run to run. `dmlib galaxy --engine barolo` measures a galaxy with it.
+#
 # `make bench` times both codes on discs with known rotation.
 #
 # ## The beam
