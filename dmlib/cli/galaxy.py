@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -23,6 +24,13 @@ skirt = typer.Typer(
 )
 
 _DATA, _DISC, _STARS = "The data", "The disc", "Stars (without any, dark masses are upper limits)"
+
+
+class Engine(StrEnum):
+    """What fits the rings."""
+
+    RINGS = "rings"
+    BAROLO = "barolo"
 
 
 @with_settings("universe", "profile", "seed", "base_path", "simulation", "snapshot", "sample")
@@ -59,6 +67,9 @@ def galaxy(
     inclination: Annotated[
         float | None, typer.Option(min=0, max=90, help="Keep it fixed, in deg.", rich_help_panel=_DISC)
     ] = None,
+    engine: Annotated[
+        Engine, typer.Option(help="Our tilted rings, or those of 3D-Barolo.", rich_help_panel=_DISC)
+    ] = Engine.RINGS,
     stars: Annotated[
         Path | None,
         typer.Option(help="Table radius, v_disk, v_bulge for M/L = 1, or a file of SPARC.", rich_help_panel=_STARS),
@@ -96,7 +107,9 @@ def galaxy(
     axes = _numbers(beam, "--beam", 3)
     given: dict[str, Any] = {"beam": tuple(axes) if axes else None, "noise": noise, "mask": mask, "cut": cut}
     target = open_galaxy(cube, far, centre, name=name, stars=known, **given)
-    found = analyse(target, inclination=inclination, images=pictures, force=force, seed=settings.seed)
+    found = analyse(
+        target, inclination=inclination, images=pictures, engine=engine.value, force=force, seed=settings.seed
+    )
     opinion = opinion_of(settings, found, network)
     said = f"{summary(found)}\nnetwork: {opinion.said}"
     typer.echo(f"{report(found)}\n{said}")

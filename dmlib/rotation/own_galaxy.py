@@ -11,16 +11,17 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from astropy import units as u
 from astropy.io import fits
 from astropy.table import QTable
 
-from ..errors import GalaxyError
+from ..errors import DmlibError, GalaxyError
 from ..files import atomic_path, write_text
 from ..observe.sky_cube import Emission
+from .barolo import fit_barolo, needs_barolo
 from .curve import Reason, Rejection, RotationCurve, rejection, sentences
 from .fit import Fit, fit
 from .halos import HALOS
@@ -112,6 +113,7 @@ def analyse(
     position_angle: float | None = None,
     images: Mapping[str, Path] | None = None,
     haloes: tuple[str, ...] = HALOES,
+    engine: Literal["rings", "barolo"] = "rings",
     force: bool = False,
     seed: int = 1,
 ) -> Analysis:
@@ -126,6 +128,8 @@ def analyse(
         Band -> image on which the stars are weighed, see `dmlib.rotation.own_stars`.
     haloes : tuple of str
         Keys of `dmlib.rotation.halos.HALOS`.
+    engine : {"rings", "barolo"}
+        Our rings, or those that 3D-Barolo fits from them, which must be installed; it takes no fixed angles.
     force : bool
         Fit haloes although the curve is not accepted.
     seed : int
@@ -135,7 +139,16 @@ def analyse(
     -------
     Analysis
         A galaxy that cannot be measured has the reasons in `reasons`; it does not raise an error.
+
+    Raises
+    ------
+    DmlibError
+        When 3D-Barolo is asked for and not installed, or asked to keep an angle.
     """
+    if engine == "barolo":
+        needs_barolo()
+        if inclination is not None or position_angle is not None:
+            raise DmlibError("3D-Barolo fits its own inclination and position angle: leave them out, or take our rings")
     notes = galaxy.sky.notes + ((galaxy.note,) if galaxy.note else ())
     found = Analysis(galaxy, notes=notes)
     try:
@@ -146,6 +159,10 @@ def analyse(
         maps = galaxy.field().about(galaxy.centre_kpc)
         found = replace(found, maps=maps, notes=notes + emission.notes)
         curve, said = _rings(galaxy, maps, inclination=inclination, position_angle=position_angle)
+        if engine == "barolo":
+            how: dict[str, Any] = {"distance": galaxy.distance, "mask": emission.mask}
+            curve = fit_barolo(galaxy.sky, curve, stretch=galaxy.sky.stretch(curve.v_sys), **how)
+            said += ("rings of 3D-Barolo, from our centre and radii; its errors take the two sides from our rings",)
     except GalaxyError as error:
         return replace(found, reasons=(rejection(error),))
     # What is wrong with the data comes first: it may be the cause of what is wrong with the rings.
@@ -165,7 +182,7 @@ def analyse(
         return replace(found, notes=(*found.notes, f"no stars: {error}"))
     if mass is None:
         return replace(found, notes=(*found.notes, "too few good rings for a mass model"))
-    how: dict[str, Any] = {"sampling": Importance(), "seed": seed}
+    how = {"sampling": Importance(), "seed": seed}
     found = replace(found, mass=mass, fits={halo: fit(mass, halo, priors_for(mass), **how) for halo in haloes})
     if found.upper_limit or not haloes:
         return found
