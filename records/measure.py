@@ -15,6 +15,7 @@ hand::
     python records/measure.py ngc2903 PATH
     python records/measure.py sparc PATH
     python records/measure.py barolo PATH
+    python records/measure.py skirt-data-set PATH
 
 PATH is the ``output`` folder of a tree with rows of the real TNG100-1 group catalogue, or the published SKIRT image
 ``broadband_6.fits``. For the records of the whole box it is the folder ``tng100_real`` of the mirror (see
@@ -22,7 +23,8 @@ PATH is the ``output`` folder of a tree with rows of the real TNG100-1 group cat
 For the contraction it is ``TangoSIDM_L025N376_CDM_haloes.hdf5``, for the other simulation the folder that holds
 ``tng100_real`` and ``eagle``. For SKIRT's own runs (`skirt_runs`; the executable is on PATH or named in DMLIB_SKIRT) it
 is the ``output`` folder of the embedded universe of profile quick. For NGC 2903, SPARC and 3D-Barolo (the program is
-found by `dmlib.rotation.barolo`) it is the folder of the mirror that has ``hi_cubes`` and ``sparc``.
+found by `dmlib.rotation.barolo`) it is the folder of the mirror that has ``hi_cubes`` and ``sparc``. For the data set
+with images of SKIRT it is the folder ``build`` with ``embedded-quick``, where the data sets are made and kept.
 Chapters read a record with `dmlib.load.record`.
 """
 
@@ -47,6 +49,7 @@ from threadpoolctl import threadpool_limits
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import eagle_rows
+import skirt_data_set
 import skirt_runs
 import tng100_rows
 
@@ -479,13 +482,24 @@ def record_of(what: str, path: Path, subhalo_id: int, skirt_source: str = "unkno
             **shared,
             "measured": measure_ngc2903(path),
         }
+    if what == "skirt-data-set":
+        return {
+            "id": "skirt_data_set",
+            "statement": "Networks trained on images of SKIRT 9 and on particle light of the same galaxies",
+            "simulation": "the embedded universe of this project, profile quick",
+            "source": skirt_source,
+            "citation": "Camps & Baes 2020; Rodriguez-Gomez et al. 2019",
+            "command": "python records/measure.py skirt-data-set PATH",
+            **shared,
+            "measured": skirt_data_set.measure(path),
+        }
     if what == "barolo":
         return {
             "id": "barolo",
             "statement": "Rotation curves of our rings and of 3D-Barolo from the same cubes",
             "simulation": "none: analytic discs, and an observation",
             "source": "exponential discs of benchmarks/bench_rotation.py; WHISP cube of NGC 2903 beside SPARC's curve",
-            "citation": "Di Teodoro & Fraternali 2015, MNRAS 451, 3021",
+            "citation": "Di Teodoro & Fraternali 2015, MNRAS 451, 3021; van der Hulst et al. 2001",
             "sha256": sha256(path / NGC2903_CUBE),
             "command": "python records/measure.py barolo PATH",
             **shared,
@@ -564,6 +578,7 @@ CHOICES = (
     "ngc2903",
     "sparc",
     "barolo",
+    "skirt-data-set",
     *(f"box-{name.replace('_', '-')}" for name in _BOX),
 )
 
