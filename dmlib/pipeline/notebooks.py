@@ -12,9 +12,8 @@ from typing import Any
 from ..errors import StepError
 from ..files import WRITTEN, atomic_path
 from ..manifest.download import known_keys
-from ..progress import quiet
 from ..settings import ENVIRONMENT, Settings
-from ..workers import ONE_THREAD
+from ..workers import ONE_THREAD, quiet
 from .places import without_folders
 
 #: Attempts to start a kernel; on a busy machine it may be slow to answer, or lose a port to another.
