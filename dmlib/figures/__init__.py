@@ -138,4 +138,5 @@ def table_html(table: Table, formats: Mapping[str, str] | None = None, *, rows: 
     short = table[:rows].copy()
     for name, how in (formats or {}).items():
         short[name].info.format = how
-    return "".join(short.pformat(html=True, show_dtype=False, max_lines=-1, max_width=-1))
+    html = "".join(short.pformat(html=True, show_dtype=False, max_lines=-1, max_width=-1))
+    return html.replace("solMass", "M☉").replace("Msun", "M☉")

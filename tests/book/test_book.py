@@ -316,24 +316,55 @@ def test_widgets_stay_in_the_notebook():
 
 
 @pytest.mark.parametrize(
-    ("code", "folded"),
+    ("code", "tag"),
     [
-        ("show(\n    figure,\n    settings,\n)", True),
-        ("show(figure, settings)", False),
-        ('here = {"n": 3}\nrecord(\n    settings,\n    **here,\n)', True),
-        ("for name in names:\n    record(\n        name,\n    )", True),
-        ("for a in b:\n    m = np.median(a)\n    record(\n        m)\nn = len(b)", True),
-        ("m = np.median(a)\nn = len(b)\n\nprint(m, n)", False),
-        ("mass = weigh(galaxy)\nrecord(\n    settings,\n    mass,\n)", False),
-        ("a = 1\nb = 2\nc = 3\nd = 4", False),
-        ("results.record(\n    settings,\n    mass,\n)", True),
-        ('record = recorder(settings, chapter="one")\nrecord(\n    "mass",\n    mass,\n)', True),
+        ("show(\n    figure,\n    settings,\n)", "hide-input"),
+        ("show(figure, settings)", ""),
+        ('here = {"n": 3}\nrecord(\n    settings,\n    **here,\n)', "remove-input"),
+        ("for name in names:\n    record(\n        name,\n    )", "remove-input"),
+        ("for a in b:\n    m = np.median(a)\n    record(\n        m)\nn = len(b)", "remove-input"),
+        ("m = np.median(a)\nn = len(b)\n\nprint(m, n)", ""),
+        ("mass = weigh(galaxy)\nrecord(settings, mass)", "hide-input"),
+        ("a = 1\nb = 2\nc = 3\nd = 4", ""),
+        ("results.record(settings, mass)", "remove-input"),
+        ('record = recorder(settings, chapter="one")\nrecord(\n    "mass",\n    mass,\n)', "remove-input"),
     ],
 )
-def test_what_only_presents_is_folded_and_what_computes_stays_open(code, folded):
+def test_what_records_is_not_shown_what_presents_is_folded_what_computes_stays_open(code, tag):
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
     builder.stage_notebook(notebook, Path(), "notebooks/01_toy")
-    assert ("hide-input" in notebook.cells[0].metadata.get("tags", [])) is folded
+    assert notebook.cells[0].metadata.get("tags", []) == [tag] * bool(tag)
+    labels = notebook.cells[0].metadata.get("mystnb", {"code_prompt_show": ""})
+    assert bool(tag) is (labels["code_prompt_show"] == "Code of the numbers below")
+
+
+def test_code_is_named_after_its_figure(run):
+    settings, _ = run
+    notebook = nbformat.read(first_notebook(settings), as_version=4)
+    cell = next(cell for cell in notebook.cells if cell.source.startswith("show("))
+    cell.source = "show(\n    figure,\n    settings,\n)"
+    builder.stage_notebook(notebook, settings.figures_dir, "notebooks/01_introduction", number=4)
+    assert cell.metadata["mystnb"]["code_prompt_show"] == "Code of figure 4.1"
+
+
+def test_a_chapter_s_tools_and_questions(pages):
+    page = soup(pages / "notebooks" / "01_introduction.html")
+    tools = page.find(class_="chapter-tools")
+    assert [Path(link["href"]).name for link in tools.find_all("a")] == ["01_introduction.ipynb", "01_introduction.py"]
+    section = page.find("section", id="check-yourself")
+    assert section.find_next_sibling("section")["id"] == "summary"
+    assert len(section.find_all(class_="answer")) == 3
+
+
+def test_links_of_a_repository_appear_where_its_address_is_given(tmp_path):
+    config = tmp_path / "_config.yml"
+    config.write_text('repository:\n  url: ""\nhtml: {}\n')
+    assert builder._tools("01_a", 12.3, builder._configure(config)).count("](") == 0
+    config.write_text("repository:\n  url: https://github.com/some/book/\nhtml: {}\n")
+    tools = builder._tools("01_a", 130, builder._configure(config))
+    assert "(https://mybinder.org/v2/gh/some/book/HEAD?urlpath=lab/tree/notebooks/01_a.py)" in tools
+    assert "(https://github.com/some/book/edit/main/notebooks/01_a.py)" in tools and tools.endswith("ran in 2 min")
+    assert yaml.safe_load(config.read_text())["html"]["use_repository_button"] is True
 
 
 # --- the checker itself ---------------------------------------------------------------------------------------------
