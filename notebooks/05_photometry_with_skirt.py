@@ -35,6 +35,12 @@
 # Reading takes about 20 minutes, running about a minute once the universe is written.
 
 # %% [markdown]
+# ```{found}
+# chapter: photometry
+# # The book fills this box from the recorded numbers.
+# ```
+
+# %% [markdown]
 # The paper trains its networks on SDSS-like images made with SKIRT.
 # We could not find which bands, field of view and settings it used; the authors' scripts name inputs `SDSS_I` and `SDSS_URZ`, which suggests the bands u, r, i, z.
 # What follows is **our choice**, and a common interface makes the two kinds of images interchangeable.

@@ -34,6 +34,12 @@
 #
 # Reading takes about 25 minutes, running about half a minute, most of it for the training at the end.
 
+# %% [markdown]
+# ```{found}
+# chapter: convolutions
+# # The book fills this box from the recorded numbers.
+# ```
+
 # %% tags=["parameters"]
 universe = "embedded"  # generated here; or "files" or "api": the real TNG
 profile = "quick"  # how much is computed: "smoke", "quick" or "paper"

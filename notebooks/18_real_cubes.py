@@ -34,6 +34,12 @@
 #
 # Reading takes about 15 minutes, running about a minute once the data set and the networks are made.
 
+# %% [markdown]
+# ```{found}
+# chapter: real_cubes
+# # The book fills this box from the recorded numbers.
+# ```
+
 # %% tags=["parameters"]
 universe = "embedded"  # generated here; or "files", a TNG tree on disk
 profile = "quick"  # how much is computed: "smoke", "quick" or "paper"

@@ -145,8 +145,8 @@ def _name_what_is_shown(notebook: NotebookNode, chapter: Chapter | None, recorde
     if chapter is None or chapter.real is None or not chapter.real.absent(recorded):
         return
     note = (
-        f"This copy of the book was made without {chapter.real.data}. Simulated galaxies stand in for the real ones, and "
-        "no figure or number of this page is about a real galaxy unless it says so."
+        f"This copy of the book was made without {chapter.real.data}. Simulated galaxies stand in for the real "
+        "ones, and no figure or number of this page is about a real galaxy unless it says so."
     )
     retitle(notebook, chapter.real.title, f":::{{admonition}} Simulated, not real\n:class: warning\n{note}\n:::")
 

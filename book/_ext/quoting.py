@@ -122,7 +122,10 @@ def quote(row: Mapping, format_spec: str = "", *, with_error: bool = False) -> s
             # A value without a power of ten has an error without one.
             plain = unsigned.replace("e", "f") if row["value"] else unsigned
             written = f"{written} ± {_at_least(_format(row['error'], plain))}"
-    unit = row["unit"].replace("Msun", "M☉").replace("solMass", "M☉")
+    unit = row["unit"].replace("Msun", "M☉").replace("solMass", "M☉").replace("m/s2", "m s⁻²")
+    if power := re.match(r"1e(-?\d+) ", unit):
+        written = f"({written})" if " ± " in written else written
+        unit = f"× 10{power[1].translate(_SUPERSCRIPT)} {unit[power.end() :]}"
     return f"{written}{'' if unit in ('', '%') else ' '}{unit}"
 
 

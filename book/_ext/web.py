@@ -10,6 +10,7 @@ import html
 import importlib.util
 import re
 import shutil
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -36,12 +37,28 @@ _REPAIRS = (
     (re.compile(r"<img (?![^>]*loading=)(?=[^>]*_images/)"), '<img loading="lazy" '),
 )
 
+_PICTURE = re.compile(r'(?P<before><img [^>]*?) src=(?P<rest>"[^"]*_images/(?P<name>[^"/]+)\.png"[^>]*>)')
+
 
 def repair(body: str) -> str:
     """Return a page's body with the builder's markup repaired, and its pictures loaded when they come into view."""
     for wrong, right in _REPAIRS:
         body = wrong.sub(right, body)
     return body
+
+
+def measure(body: str, figures: Path) -> str:
+    """Write the sizes of figures into their tags, so that a page keeps its places while they load."""
+
+    def sized(tag: re.Match[str]) -> str:
+        path = figures / f"{tag['name']}.png"
+        if not path.is_file() or "width=" in tag[0]:
+            return tag[0]
+        with open(path, "rb") as file:
+            width, height = struct.unpack(">II", file.read(24)[16:])
+        return f'{tag["before"]} width="{width}" height="{height}" src={tag["rest"]}'
+
+    return _PICTURE.sub(sized, body)
 
 
 def describe(doctree: nodes.document | None) -> str:
@@ -55,7 +72,7 @@ def describe(doctree: nodes.document | None) -> str:
 
 def _page(app: Sphinx, name: str, template: str, context: dict[str, Any], doctree: nodes.document | None) -> None:
     if "body" in context:
-        context["body"] = repair(context["body"])
+        context["body"] = measure(repair(context["body"]), Path(app.srcdir) / "figures")
     base, about = app.config.html_baseurl, describe(doctree)
     tags = {"og:title": re.sub("<[^>]*>", "", context.get("title", "")), "og:type": "article"}
     tags |= {"og:site_name": app.config.html_title or app.config.project, "og:description": about}

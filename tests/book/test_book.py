@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
 import re
 import shutil
 import subprocess
@@ -451,3 +453,64 @@ def test_a_page_fits_a_phone(pages, tmp_path, name):
     needed, there = re.search(r"<title>width (\d+) of (\d+)</title>", shown).groups()
     assert int(there) > 300
     assert int(needed) <= int(there)
+
+
+def axe_core() -> Path | None:
+    """The script of axe-core: the file that AXE_CORE names, or that of a Python package that carries it."""
+    if os.environ.get("AXE_CORE"):
+        return Path(os.environ["AXE_CORE"])
+    for package in ("axe_playwright_python", "axe_core_python"):
+        spec = importlib.util.find_spec(package)
+        for folder in (spec and spec.submodule_search_locations) or ():
+            return next(Path(folder).rglob("axe.min.js"), None)
+    return None
+
+
+#: Frames of a desktop and a phone, each in light and in dark, one after the other.
+AXE_PAGE = """<script>{axe}</script><script>
+const told = [];
+async function look(width, theme) {{
+  const frame = document.createElement("iframe");
+  frame.width = width; frame.height = 900; frame.src = "{address}";
+  await new Promise(done => {{ frame.onload = done; document.body.append(frame); }});
+  const page = frame.contentDocument;
+  page.documentElement.dataset.theme = theme;
+  const script = page.createElement("script");
+  script.textContent = document.scripts[0].textContent;
+  page.head.append(script);
+  const found = await frame.contentWindow.axe.run(page);
+  for (const fault of found.violations)
+    told.push(`${{width}} ${{theme}} ${{fault.id}} ${{fault.nodes.length}}: ${{fault.nodes[0].html.slice(0, 150)}}`);
+  frame.remove();
+}}
+onload = async () => {{
+  for (const width of [1280, 390]) for (const theme of ["light", "dark"]) await look(width, theme);
+  const list = document.createElement("pre");
+  list.id = "told";
+  list.textContent = ["looked", ...told].join("\\n");
+  document.body.append(list);
+}};
+</script><body></body>"""
+
+
+@needs_browser
+@pytest.mark.skipif(axe_core() is None, reason="no axe-core: name axe.min.js in AXE_CORE")
+@pytest.mark.parametrize("name", ["index", "claims", "notebooks/01_introduction"])
+def test_a_page_is_accessible(pages, tmp_path, name):
+    address = (pages / f"{name}.html").as_uri()
+    frame = tmp_path / "axe.html"
+    frame.write_text(AXE_PAGE.format(axe=axe_core().read_text(encoding="utf-8"), address=address))
+    shown = BeautifulSoup(opened(frame.as_uri(), tmp_path / "user"), "html.parser").find(id="told")
+    assert shown is not None and shown.get_text().splitlines() == ["looked"]
+
+
+def test_pages_are_light(pages):
+    """What a browser loads at once: the limits are those of a text page and of a chapter without its pictures."""
+    for name, most in (("how_to_use", 1.5e6), ("notebooks/01_introduction", 3e6)):
+        page = soup(pages / f"{name}.html")
+        loaded = [tag["src"] for tag in page.find_all("script", src=True)]
+        loaded += [tag["href"] for tag in page.find_all("link", rel="stylesheet")]
+        paths = [(pages / name).parent / address.partition("?")[0] for address in loaded]
+        assert len(paths) == len(set(paths)), "a script is loaded twice"
+        assert sum(path.stat().st_size for path in [*paths, pages / f"{name}.html"]) < most
+        assert all(tag.get("loading") == "lazy" and tag.get("height") for tag in page.select("figure img"))

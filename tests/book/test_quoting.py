@@ -76,6 +76,7 @@ def test_the_banner_says_what_the_book_was_made_from():
         (1.3e11, 1e8, "Msun", ".1e", "(1.3 ± <0.1) × 10¹¹ M☉"),
         (3.2, 0.4, "", ".1e", "3.2 ± 0.4"),
         (0.0, None, "", ".0e", "0"),
+        (1.28, 0.17, "1e-10 m/s2", ".2f", "(1.28 ± 0.17) × 10⁻¹⁰ m s⁻²"),
     ],
 )
 def test_a_number_is_written_for_prose(value, error, unit, spec, written):

@@ -23,11 +23,23 @@ def test_the_builder_s_markup_is_repaired():
     assert web.repair(fixed) == fixed
 
 
+def test_pictures_keep_their_places(tmp_path):
+    from dmlib.figures import style
+
+    fig, _ = style.new_figure()
+    fig.savefig(tmp_path / "a.png")
+    tag = '<img loading="lazy" alt="A" class="c" src="../_images/a.png" />'
+    sized = web.measure(f"{tag}<img src='other.png'>", tmp_path)
+    width, height = fig.get_size_inches() * fig.get_dpi()
+    assert f'width="{width:.0f}"' in sized and f'height="{height:.0f}"' in sized and "other.png'>" in sized
+    assert web.measure(tag.replace("a.png", "b.png"), tmp_path) == tag.replace("a.png", "b.png")
+
+
 def page(baseurl: str, name: str = "notebooks/01_a") -> str:
     document = new_document("a")
     section = nodes.section("", nodes.paragraph(text="Short."), nodes.paragraph(text=f"Objective: {'to see ' * 20}"))
     document += section
-    app = SimpleNamespace(config=SimpleNamespace(html_baseurl=baseurl, html_title="The book", project="p"))
+    app = SimpleNamespace(srcdir="", config=SimpleNamespace(html_baseurl=baseurl, html_title="The book", project="p"))
     context = {"title": "A <em>title</em>", "body": "<p></p>"}
     web._page(app, name, "page.html", context, document)
     return context["metatags"]
