@@ -227,6 +227,10 @@ show(
 )
 
 # %% [markdown]
+# ```{velocity-lab}
+# Try it, on these pages: a disc that rotates at up to 160 km/s. At which inclination does a beam of 4 kpc hide most of the inner rise of its curve? Where does the lost rotation appear?
+# ```
+#
 # On the left of {numref}`fig-rc-smearing`, follow the curves inwards: they diverge, one for each beam. On the right, see down to which radius they agree.
 # We now quantify this for the rings between 0.75 and 2 beams from the centre.
 

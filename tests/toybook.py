@@ -26,6 +26,8 @@ $$M(<R) = \\frac{{V^2 R}}{{G}} .$$
 A sentence ends *here*.
 Another goes up to $M$.
 
+Baselines are *baselines*, here and in `baseline`.
+
 The measured value is {{num}}`{id}.mass:.1e±`, from {{num}}`{id}.n` galaxies; see {{numref}}`fig-toy-{slug}`.
 
 ## Summary
@@ -46,6 +48,18 @@ introduction:
 BOX = """```{found}
 chapter: introduction
 # The book fills this box from the recorded numbers.
+```
+
+```{recorded} toy01.mass
+The mass is recorded.
+```
+
+```{not-recorded} toy01.mass
+The mass is missing.
+```
+
+```{velocity-lab}
+Try it.
 ```"""
 
 EXERCISE = """:::{admonition} Exercise

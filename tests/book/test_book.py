@@ -358,6 +358,30 @@ def test_a_chapter_s_tools_and_questions(pages):
     assert len(section.find_all(class_="answer")) == 3
 
 
+def test_text_for_what_was_recorded(pages):
+    told = soup(pages / "notebooks" / "01_introduction.html").get_text()
+    assert "The mass is recorded." in told and "The mass is missing." not in told
+
+
+@pytest.mark.parametrize(("universe", "simulated"), [("embedded", True), ("SPARC", False)])
+def test_a_chapter_without_its_real_data_has_another_title(universe, simulated):
+    real = claims.Real(result="a", data="the data", title="Simulated curves")
+    chapter = claims.Chapter(id="a", title="Real curves", file="notebooks/01_a", real=real)
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("(a)=\n# Real curves\n\nText.")])
+    builder._name_what_is_shown(notebook, chapter, {"a": {"universe": universe}})
+    told = notebook.cells[0].source
+    assert ("# Simulated curves\n" in told and "made without the data" in told) is simulated
+    assert ("# Real curves\n" in told) is not simulated
+
+
+def test_a_glossary_s_term_is_linked_once_with_its_meaning(pages):
+    page = soup(pages / "notebooks" / "01_introduction.html")
+    links = page.select("a.term")
+    assert [link.get_text() for link in links] == ["Baselines"]
+    assert links[0]["href"] == "../glossary.html#term-baseline"
+    assert links[0]["title"].startswith("A prediction that uses little or no information")
+
+
 def test_links_of_a_repository_appear_where_its_address_is_given(tmp_path):
     config = tmp_path / "_config.yml"
     config.write_text('repository:\n  url: ""\nhtml: {}\n')
@@ -453,6 +477,14 @@ def test_a_page_fits_a_phone(pages, tmp_path, name):
     needed, there = re.search(r"<title>width (\d+) of (\d+)</title>", shown).groups()
     assert int(there) > 300
     assert int(needed) <= int(there)
+
+
+@needs_browser
+def test_the_velocity_field_to_try_answers(pages, tmp_path):
+    page = BeautifulSoup(opened((pages / "notebooks" / "01_introduction.html").as_uri(), tmp_path), "html.parser")
+    lab = page.find(class_="velocity-lab")
+    assert lab.get("hidden") is None
+    assert re.search(r"Inclination 60°, beam 4\.0 kpc: .* \d+ % too low", lab.find("output").get_text())
 
 
 def axe_core() -> Path | None:
