@@ -37,6 +37,18 @@ _REPAIRS = (
     (re.compile(r"<img (?![^>]*loading=)(?=[^>]*_images/)"), '<img loading="lazy" '),
 )
 
+#: The same around the page: a side bar that is no landmark, switches of the contents without a name.
+_LAYOUT = (
+    (
+        '<div id="pst-primary-sidebar" class=',
+        '<div id="pst-primary-sidebar" role="complementary" aria-label="Book" class=',
+    ),
+    (
+        '<summary><span class="toctree-toggle" role',
+        '<summary aria-label="Pages of this part"><span class="toctree-toggle" role',
+    ),
+)
+
 _PICTURE = re.compile(r'(?P<before><img [^>]*?) src=(?P<rest>"[^"]*_images/(?P<name>[^"/]+)\.png"[^>]*>)')
 
 
@@ -105,7 +117,10 @@ def _finish(app: Sphinx, exception: Exception | None) -> None:
     _copy_mathjax(out / "_static" / "mathjax")
     for path in out.rglob("*.html"):
         if path.name != "search.html" and "_static" not in path.relative_to(out).parts:
-            path.write_text(_UNUSED.sub("", path.read_text(encoding="utf-8")), encoding="utf-8")
+            page = _UNUSED.sub("", path.read_text(encoding="utf-8"))
+            for wrong, right in _LAYOUT:
+                page = page.replace(wrong, right)
+            path.write_text(page, encoding="utf-8")
     if app.config.html_baseurl:
         base = app.config.html_baseurl.rstrip("/")
         pages = sorted(app.env.found_docs)

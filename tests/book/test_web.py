@@ -61,8 +61,9 @@ def test_what_no_page_uses_is_not_loaded_and_the_map_lists_all_pages(tmp_path, m
     scripts = (
         '<script defer src="_static/scripts/fontawesome.js?digest=1"></script>\n<script src="searchindex.js"></script>'
     )
+    bar = '<div id="pst-primary-sidebar" class="a"></div>'
     for name in ("index", "search"):
-        (tmp_path / f"{name}.html").write_text(f'{scripts}<script src="_static/book.js"></script>')
+        (tmp_path / f"{name}.html").write_text(f'{scripts}<script src="_static/book.js"></script>{bar}')
     app = SimpleNamespace(
         builder=SimpleNamespace(format="html"),
         outdir=tmp_path,
@@ -70,7 +71,8 @@ def test_what_no_page_uses_is_not_loaded_and_the_map_lists_all_pages(tmp_path, m
         env=SimpleNamespace(found_docs={"index", "notebooks/01_a"}),
     )
     web._finish(app, None)
-    assert (tmp_path / "index.html").read_text() == '<script src="_static/book.js"></script>'
+    named = bar.replace("class", 'role="complementary" aria-label="Book" class')
+    assert (tmp_path / "index.html").read_text() == f'<script src="_static/book.js"></script>{named}'
     assert "searchindex.js" in (tmp_path / "search.html").read_text()
     listed = (tmp_path / "sitemap.xml").read_text()
     assert listed.count("<loc>") == 2 and "https://example.org/book/notebooks/01_a.html" in listed
