@@ -109,12 +109,12 @@ def stage(settings: Settings, *, root: Path | None = None) -> Path:
     listed = [chapter["file"] for part in contents.get("parts", ()) for chapter in part["chapters"]]
     numbered = [page for page in listed if page.startswith("notebooks/")]
     for page in sorted(page for page in pages_of_toc(source / "_toc.yml") if page.startswith("notebooks/")):
-        name = Path(page).name
-        notebook = _read_executed(settings.notebooks_dir / f"{name}.ipynb")
-        for suffix, folder in ((".ipynb", settings.notebooks_dir), (".py", root / "notebooks")):
-            shutil.copy2(folder / f"{name}{suffix}", source / "downloads")
+        stem = Path(page).name
+        notebook = _read_executed(settings.notebooks_dir / f"{stem}.ipynb")
+        for original in (settings.notebooks_dir / f"{stem}.ipynb", root / "notebooks" / f"{stem}.py"):
+            shutil.copy2(original, source / "downloads")
         number = numbered.index(page) + 1 if page in numbered else None
-        tools = _tools(name, times.get(name), site)
+        tools = _tools(stem, times.get(stem), site)
         _name_what_is_shown(notebook, chapters.get(page), recorded)
         for name, figure in stage_notebook(notebook, settings.figures_dir, page, number=number, tools=tools).items():
             if name in figures:

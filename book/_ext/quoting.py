@@ -123,9 +123,9 @@ def quote(row: Mapping, format_spec: str = "", *, with_error: bool = False) -> s
             plain = unsigned.replace("e", "f") if row["value"] else unsigned
             written = f"{written} ± {_at_least(_format(row['error'], plain))}"
     unit = row["unit"].replace("Msun", "M☉").replace("solMass", "M☉").replace("m/s2", "m s⁻²")
-    if power := re.match(r"1e(-?\d+) ", unit):
+    if scale := re.match(r"1e(-?\d+) ", unit):
         written = f"({written})" if " ± " in written else written
-        unit = f"× 10{power[1].translate(_SUPERSCRIPT)} {unit[power.end() :]}"
+        unit = f"× 10{scale[1].translate(_SUPERSCRIPT)} {unit[scale.end() :]}"
     return f"{written}{'' if unit in ('', '%') else ' '}{unit}"
 
 

@@ -11,8 +11,15 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.nodes import make_refnode
 
 #: Where no term is linked: in links, code, mathematics, headings, captions and the names of terms.
-_CLOSED = (nodes.reference, nodes.literal, nodes.literal_block, nodes.math, nodes.title, nodes.caption, nodes.term)
-_CLOSED += (nodes.raw, nodes.citation, nodes.abbreviation, nodes.Invisible)
+_CLOSED: tuple[type, ...] = (
+    nodes.reference,
+    nodes.literal,
+    nodes.literal_block,
+    nodes.math,
+    nodes.title,
+    nodes.caption,
+)
+_CLOSED += (nodes.term, nodes.raw, nodes.citation, nodes.abbreviation, nodes.Invisible)
 
 
 def meanings(glossary: nodes.document) -> dict[str, str]:
@@ -41,13 +48,13 @@ class LinkTerms(SphinxPostTransform):
     @cached_property
     def _known(self) -> tuple[dict[str, tuple[str, str]], dict[str, str], re.Pattern[str]]:
         if not hasattr(self.app, "dmlib_terms"):
-            places = self.env.domains["std"]._terms  # type: ignore[attr-defined]
+            places = self.env.domains["std"]._terms
             said = meanings(self.env.get_doctree("glossary")) if "glossary" in self.env.found_docs else {}
             self.app.dmlib_terms = (places, said, pattern(list(places)))  # type: ignore[attr-defined]
         return self.app.dmlib_terms  # type: ignore[attr-defined]
 
     def run(self, **kwargs) -> None:
-        if not self.env.docname.startswith("notebooks/") or not self.env.domains["std"]._terms:  # type: ignore[attr-defined]
+        if not self.env.docname.startswith("notebooks/") or not self.env.domains["std"]._terms:
             return
         places, said, words = self._known
         linked: set[str] = set()
