@@ -183,7 +183,7 @@ class ClaimsTable(_Claims):
         for row in readings:
             cell = [self._statement(row), self._paper(row), self._here(row)]
             cells.append([*cell, *([self._floor(row)] if with_floor else []), self._verdict(row)])
-        widths = [32, 15, 12, 12, 29] if with_floor else [36, 18, 14, 32]
+        widths = [30, 18, 13, 12, 27] if with_floor else [36, 20, 14, 30]
         return self.table(head, cells, ["claims", "cards"], widths)
 
     def _statement(self, row: claims.Row) -> list[nodes.Node]:
