@@ -48,7 +48,9 @@ def one_document(html: Path) -> str:
             script.decompose()
     if not head.find("script", src=re.compile("mathjax")):
         head.append(BeautifulSoup('<script src="_static/mathjax/tex-chtml.js"></script>', "html.parser"))
-    head.append(BeautifulSoup("<style>article { break-after: page; } @page { margin: 16mm; }</style>", "html.parser"))
+    head.append(
+        BeautifulSoup("<style>article { break-after: page; } @page { size: A4; margin: 14mm; }</style>", "html.parser")
+    )
     body = "\n".join(map(str, articles))
     return f'<!DOCTYPE html><html lang="en" data-theme="light">{head}<body><main>{body}</main></body></html>'
 

@@ -1,6 +1,6 @@
 """Sphinx extension: ``{velocity-lab}``, a velocity field whose inclination and beam the reader sets.
 
-The page computes it (``_static/velocity.js``). Without scripts and in print it is absent; the figure beside it remains.
+The page computes it (``_static/velocity.js``, which the builder adds to each page). Without scripts and in print it is absent; the figure beside it remains.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ _HTML = """<div class="velocity-lab" role="group" aria-label="Velocity field to 
 <p><label>Inclination <input type="range" min="10" max="85" value="60" step="1"></label>
 <label>Beam <input type="range" min="0" max="10" value="4" step="0.5"></label></p>
 <p><output aria-live="polite"></output></p>
-</div>
-<script src="{up}_static/velocity.js"></script>"""
+</div>"""
 
 
 class VelocityLab(SphinxDirective):
@@ -27,8 +26,7 @@ class VelocityLab(SphinxDirective):
     has_content = True
 
     def run(self):
-        up = "../" * self.env.docname.count("/")
-        return [*self.parse_content_to_nodes(), nodes.raw("", _HTML.format(up=up), format="html")]
+        return [*self.parse_content_to_nodes(), nodes.raw("", _HTML, format="html")]
 
 
 def setup(app: Sphinx) -> dict:

@@ -95,5 +95,5 @@
     draw();
     box.hidden = false;
   }
-  document.querySelectorAll(".velocity-lab").forEach(start);
+  document.addEventListener("DOMContentLoaded", () => document.querySelectorAll(".velocity-lab").forEach(start));
 })();

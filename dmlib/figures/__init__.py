@@ -139,4 +139,5 @@ def table_html(table: Table, formats: Mapping[str, str] | None = None, *, rows: 
     for name, how in (formats or {}).items():
         short[name].info.format = how
     html = "".join(short.pformat(html=True, show_dtype=False, max_lines=-1, max_width=-1))
-    return html.replace("solMass", "M☉").replace("Msun", "M☉")
+    # A head without words is none, for those who hear the page.
+    return html.replace("solMass", "M☉").replace("Msun", "M☉").replace("<th></th>", "<td></td>")

@@ -377,7 +377,7 @@ def test_a_chapter_without_its_real_data_has_another_title(universe, simulated):
 def test_a_glossary_s_term_is_linked_once_with_its_meaning(pages):
     page = soup(pages / "notebooks" / "01_introduction.html")
     links = page.select("a.term")
-    assert [link.get_text() for link in links] == ["Baselines"]
+    assert [link.get_text().lower() for link in links].count("baselines") == 1
     assert links[0]["href"] == "../glossary.html#term-baseline"
     assert links[0]["title"].startswith("A prediction that uses little or no information")
 
