@@ -303,7 +303,7 @@ class RunTimes(_Table):
         cells = [
             [
                 [nodes.literal(text=step["name"])],
-                [nodes.Text(f"{step['seconds']:.0f} s")],
+                [nodes.Text("—" if step["seconds"] is None else f"{step['seconds']:.0f} s")],
                 [nodes.Text("—" if step["memory_mb"] is None else f"{step['memory_mb'] / 1000:.1f} GB")],
             ]
             for step in steps

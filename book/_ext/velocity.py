@@ -1,6 +1,7 @@
 """Sphinx extension: ``{velocity-lab}``, a velocity field whose inclination and beam the reader sets.
 
-The page computes it (``_static/velocity.js``, which the builder adds to each page). Without scripts and in print it is absent; the figure beside it remains.
+The page computes it (``_static/velocity.js``, which the builder adds to each page). Without scripts and in print it is
+absent; the figure beside it remains.
 """
 
 from __future__ import annotations
