@@ -21,6 +21,9 @@ _CLOSED: tuple[type, ...] = (
 )
 _CLOSED += (nodes.term, nodes.raw, nodes.citation, nodes.abbreviation, nodes.Invisible)
 
+#: Terms that are also words of another meaning, and so are not linked by themselves.
+AMBIGUOUS = ("central", "completeness", "profile", "sample", "view", "seed", "group", "shape")
+
 
 def meanings(glossary: nodes.document) -> dict[str, str]:
     """Return the definition of each term, or nothing where it holds mathematics, which a tooltip cannot show."""
@@ -35,7 +38,11 @@ def meanings(glossary: nodes.document) -> dict[str, str]:
 
 def pattern(terms: list[str]) -> re.Pattern[str]:
     """Whole words, also in the plural; the longest term first."""
-    words = sorted((re.escape(term) for term in terms if re.fullmatch(r"[\w -]+", term)), key=len, reverse=True)
+    words = sorted(
+        (re.escape(term) for term in terms if re.fullmatch(r"[\w -]+", term) and term not in AMBIGUOUS),
+        key=len,
+        reverse=True,
+    )
     return re.compile(rf"(?<![\w-])({'|'.join(words)})(?:s|es)?(?![\w-])", re.IGNORECASE)
 
 
