@@ -22,7 +22,7 @@ _CLOSED: tuple[type, ...] = (
 _CLOSED += (nodes.term, nodes.raw, nodes.citation, nodes.abbreviation, nodes.Invisible)
 
 #: Terms that are also words of another meaning, and so are not linked by themselves.
-AMBIGUOUS = ("central", "completeness", "profile", "sample", "view", "seed", "group", "shape")
+AMBIGUOUS = ("h", "evidence", "prior", "central", "completeness", "profile", "sample", "view", "seed", "group", "shape")
 
 
 def meanings(glossary: nodes.document) -> dict[str, str]:
