@@ -17,12 +17,11 @@ import numpy as np
 from scipy.special import erf
 
 from dmlib.galaxy import Component, Galaxy
-from dmlib.observe.grid import SkyGrid
 from dmlib.observe.hydrogen import SPLINE_DISPERSION
 from dmlib.observe.images.dust import Dust, columns_in_front
 from dmlib.observe.images.light import ParticleLight, project
 from dmlib.observe.images.sdss import SdssLight
-from dmlib.observe.views import View, lines_of_sight
+from dmlib.observe.sky import SkyGrid, View, lines_of_sight
 
 #: Stars and gas cells of a galaxy of profile `quick`, about the mean of its sample.
 N_STARS, N_GAS = 4000, 3000
@@ -59,9 +58,7 @@ def galaxy(n_stars: int, n_gas: int, seed: int = 1) -> Galaxy:
     }
     none = Component(np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0))
     stars = Component(position, np.zeros((0, 3)), np.full(n_stars, 4e10 / n_stars), light)
-    return Galaxy(
-        1, 0, "subhalo", np.zeros(3), np.zeros(3), 5.0, 1e7, none, stars, Component(cells, cells, mass, gas), none
-    )
+    return Galaxy(1, 0, "subhalo", np.zeros(3), 5.0, 1e7, none, stars, Component(cells, cells, mass, gas), none)
 
 
 def plain_light(x: np.ndarray, y: np.ndarray, size: np.ndarray, weights: np.ndarray, grid: SkyGrid) -> np.ndarray:

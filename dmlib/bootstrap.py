@@ -38,6 +38,45 @@ def resample(statistic: Callable[[np.ndarray], Result], n: int, *, seed: int, dr
     return [statistic(rng.integers(0, n, n)) for _ in range(draws)]
 
 
+def median_ratio(top: np.ndarray, bottom: np.ndarray, group: np.ndarray, *, seed: int) -> tuple[float, float, float]:
+    """Median of the ratio of two values of each view, its standard error, and its lower 95% bound.
+
+    Parameters
+    ----------
+    top, bottom : ndarray, shape (n,)
+    group : ndarray of int, shape (n,)
+        Galaxy of each view; galaxies, not views, are resampled.
+    seed : int
+    """
+    ratio = top / bottom
+    good = np.isfinite(ratio)
+    again = _medians(ratio[good], group[good], seed, 1000)
+    return float(np.median(ratio[good])), float(np.std(again, ddof=1)), float(np.percentile(again, 5.0))
+
+
+def median_of_views(values: np.ndarray, group: np.ndarray, *, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Median over views and its standard error, resampling galaxies, each of shape (k,).
+
+    Parameters
+    ----------
+    values : ndarray, shape (n, k)
+    group : ndarray of int, shape (n,)
+        Galaxy of each view.
+    seed : int
+    """
+    return np.nanmedian(values, axis=0), np.std(_medians(values, group, seed, 300), axis=0, ddof=1)
+
+
+def _medians(values: np.ndarray, group: np.ndarray, seed: int, draws: int) -> np.ndarray:
+    """Medians over views of samples of galaxies drawn with replacement, shape (draws, ...)."""
+    members = [np.flatnonzero(group == one) for one in np.unique(group)]
+
+    def median(drawn: np.ndarray) -> np.ndarray:
+        return np.nanmedian(values[np.concatenate([members[k] for k in drawn])], axis=0)
+
+    return np.array(resample(median, len(members), seed=seed, draws=draws))
+
+
 @dataclass(frozen=True)
 class Estimate:
     """A number, or one at each radius, with its uncertainty.

@@ -22,7 +22,7 @@ PACKAGES = ("dmlib", "mocktng")
 #: values of `dmlib.settings` count as parameters instead.
 INFRASTRUCTURE = (
     *("dmlib.cli", "dmlib.code", "dmlib.errors", "dmlib.files", "dmlib.load", "dmlib.pipeline"),
-    *("dmlib.progress", "dmlib.settings", "dmlib.sources", "dmlib.workers"),
+    *("dmlib.settings", "dmlib.sources", "dmlib.workers"),
 )
 
 Read = tuple[int, int]

@@ -137,9 +137,7 @@ def plan(settings: Settings, pictures: ImagesChoice = "none") -> Plan:
     universe = _universe(settings)
     source, cache = universe.source, universe.cache
     missing = source.missing_columns(COLUMNS)
-    parts = [
-        Part("catalogue columns", len(missing), source.bytes_of_columns(missing), len(COLUMNS) - len(missing)),
-    ]
+    parts = [Part("catalogue columns", len(missing), source.bytes_of_columns(missing), len(COLUMNS) - len(missing))]
     if missing:
         galaxies, size = _estimate(universe, settings)
         images = galaxies

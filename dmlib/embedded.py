@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from astropy.table import Table
 
-from mocktng import catalogue, drawing, group_particles, stars, storage, universe
+from mocktng import blocks, catalogue, drawing, group_particles, stars, storage
 from mocktng import photometry as photometry
 from mocktng import population as populations
 from mocktng import relations as relations
@@ -28,10 +28,9 @@ from mocktng.structure import RADIUS, interpolate
 from mocktng.units import LENGTH, MASS
 
 from .errors import UniverseError
-from .progress import bar
 from .settings import Criteria, Settings
 from .units import G
-from .workers import choose_workers
+from .workers import bar, choose_workers
 
 #: Seeds of populations that are drawn beside the one that is written lie this far from its own and from each other.
 _SEED_STEP = 1_000_003
@@ -80,17 +79,17 @@ def build(settings: Settings, workers: int | None = None) -> None:
             shown.update(done - shown.n)
 
         try:
-            universe.write(folder, **_parameters(settings), workers=workers, progress=progress)
+            blocks.write(folder, **_parameters(settings), workers=workers, progress=progress)
         except MockError as error:
             raise UniverseError(f"{error} (DMLIB_BUILD names another folder for outputs.)") from error
 
 
 def describe(settings: Settings) -> dict[str, Any]:
     """Table of the content, the state and the need of the universe of these settings, written or not."""
-    facts = universe.estimate(**_parameters(settings))
+    facts = blocks.estimate(**_parameters(settings))
     need, state = facts.pop("need"), "not written"
     try:
-        written = universe.describe(settings.universe_dir)
+        written = blocks.describe(settings.universe_dir)
     except MockError:
         pass
     else:
@@ -101,7 +100,7 @@ def describe(settings: Settings) -> dict[str, Any]:
 
 def identity(settings: Settings) -> str:
     """Hash of everything that determines the content of the universe of these settings."""
-    return universe.estimate(**_parameters(settings))["identity"]
+    return blocks.estimate(**_parameters(settings))["identity"]
 
 
 def population(settings: Settings, again: int = 0) -> Population:

@@ -7,6 +7,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .errors import DmlibError
+
+if TYPE_CHECKING:
+    import h5py
+    from numpy.typing import ArrayLike
 
 
 @contextmanager
@@ -36,6 +43,38 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def open_product(path: str | Path, kind: str, error: type[DmlibError] = DmlibError) -> Iterator[h5py.File]:
+    """Open an HDF5 file that dmlib wrote.
+
+    Parameters
+    ----------
+    path : str or Path
+    kind : str
+        What the file should be, for the message.
+    error : type of DmlibError
+
+    Raises
+    ------
+    DmlibError
+        Of that type, when the file cannot be read, or when it lacks what the caller reads.
+    """
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as handle:
+            yield handle
+    except (OSError, KeyError, ValueError) as reason:
+        raise error(f"{path} is not a complete {kind} ({reason}): remove it and run again.") from reason
+
+
+def store(place: h5py.Group, name: str, values: ArrayLike, unit: str = "") -> None:
+    """Write an array into an open HDF5 file, with its unit as an attribute."""
+    place[name] = values
+    if unit:
+        place[name].attrs["unit"] = unit
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -10,7 +10,6 @@ import numpy as np
 from astropy import units as u
 
 from .errors import GalaxyError
-from .particles import enclosed_mass, rotation_to_z
 from .settings import RADII_KPC
 from .units import PART_TYPE, G, wrap
 from .universe.base import Scope, Universe
@@ -88,8 +87,6 @@ class Galaxy:
         Whose particles these are: those bound to the subhalo, or all of its FoF group.
     centre : ndarray, shape (3,)
         SubhaloPos in the box frame [kpc].
-    bulk_velocity : ndarray, shape (3,)
-        SubhaloVel [km/s], subtracted from all velocities.
     r_half_star : float
         Stellar half-mass radius of the catalogue [kpc]; 0 without stars.
     m_dm_particle : float
@@ -103,7 +100,6 @@ class Galaxy:
     group_id: int
     scope: Scope
     centre: np.ndarray
-    bulk_velocity: np.ndarray
     r_half_star: float
     m_dm_particle: float
     dm: Component
@@ -284,7 +280,6 @@ def load_galaxy(
         group_id=group_id,
         scope=scope,
         centre=centre,
-        bulk_velocity=bulk,
         r_half_star=float(row["SubhaloHalfmassRadType"][0, PART_TYPE["stars"]].to_value(u.kpc)),
         m_dm_particle=universe.header.m_dm,
         **read,
@@ -294,3 +289,76 @@ def load_galaxy(
 def angular_momentum(part: Component) -> np.ndarray:
     """Total angular momentum about the centre [Msun kpc km/s], shape (3,)."""
     return part.mass @ np.cross(part.position, part.velocity)
+
+
+def enclosed_mass(
+    position: np.ndarray,
+    mass: np.ndarray | float,
+    radii: np.ndarray = RADII_KPC,
+    *,
+    centre: np.ndarray | None = None,
+    box: float | None = None,
+) -> np.ndarray:
+    """Mass within each radius about a centre.
+
+    Parameters
+    ----------
+    position : ndarray, shape (N, 3)
+        kpc.
+    mass : ndarray, shape (N,), or float
+        Msun; one number for particles of equal mass.
+    radii : ndarray, shape (n,)
+        Increasing [kpc].
+    centre : ndarray, shape (3,), optional
+        kpc, in the frame of `position`; the origin when omitted.
+    box : float, optional
+        Side of the periodic box [kpc]; give it where positions may lie across the edge of the box.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        Msun; a particle exactly at a radius counts as inside.
+    """
+    radii = np.asarray(radii, dtype=float)
+    if np.any(np.diff(radii) <= 0) or radii[0] < 0:
+        raise ValueError("radii must be positive and increasing")
+    squared = _squared_distance(np.asarray(position, dtype=float).reshape(-1, 3), centre, box)
+    mass = np.asarray(mass, dtype=float)
+    if mass.ndim == 0 or (mass.size and mass.min() == mass.max()):
+        # Equal masses are counted: twenty comparisons of whole arrays cost less than one search per particle.
+        return np.array([np.count_nonzero(squared <= radius**2) for radius in radii]) * mass.reshape(-1)[0]
+    inside = squared <= radii[-1] ** 2
+    first = np.searchsorted(radii**2, squared[inside], side="left")
+    return np.cumsum(np.bincount(first, weights=mass[inside], minlength=len(radii)))
+
+
+def _squared_distance(position: np.ndarray, centre: np.ndarray | None, box: float | None) -> np.ndarray:
+    """Squared distances [kpc^2], shape (N,). Column by column, which is faster than rows of three."""
+    squared = np.zeros(len(position))
+    for axis in range(3):
+        offset = position[:, axis] if centre is None else position[:, axis] - centre[axis]
+        if box is not None:
+            offset = wrap(offset, box)
+        squared += offset * offset
+    return squared
+
+
+def rotation_to_z(axis: np.ndarray) -> np.ndarray:
+    """Rotation that turns `axis` to the z axis; its rows are the new axes.
+
+    Parameters
+    ----------
+    axis : ndarray, shape (3,)
+        Not zero.
+
+    Returns
+    -------
+    ndarray, shape (3, 3)
+        Proper rotation R; ``position @ R.T`` are the new coordinates. The new x axis is the old axis least along
+        `axis`, made perpendicular: the same for the same input.
+    """
+    z = np.asarray(axis, dtype=float) / np.linalg.norm(axis)
+    helper = np.eye(3)[np.argmin(np.abs(z))]
+    x = helper - (helper @ z) * z
+    x /= np.linalg.norm(x)
+    return np.stack([x, np.cross(z, x), z])

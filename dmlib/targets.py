@@ -20,15 +20,13 @@ from . import __version__
 from .bootstrap import Bootstrap, Estimate
 from .code import fingerprint
 from .errors import DmlibError, GalaxyError
-from .files import atomic_path
-from .galaxy import COMPONENTS, Galaxy, load_galaxy
-from .particles import enclosed_mass
-from .progress import bar, tell_set_aside
+from .files import atomic_path, open_product
+from .galaxy import COMPONENTS, Galaxy, enclosed_mass, load_galaxy
 from .sample import read_sample
 from .settings import RADII_KPC, Settings
 from .universe import Header, Universe, open_universe
 from .universe.base import Scope
-from .workers import Blocks
+from .workers import Blocks, bar, tell_set_aside
 
 SCOPES: tuple[Scope, ...] = ("group", "subhalo")
 
@@ -329,18 +327,12 @@ def read_targets(path: str | Path) -> Targets:
     TargetsError
         When it is damaged or no targets file.
     """
-    try:
-        with h5py.File(path, "r") as handle:
-            reasons = handle["set_aside/reason"].asstr()[()] if handle["set_aside/reason"].size else []
-            return Targets(
-                radii=handle["radii"][()],
-                subhalo_id=handle["subhalo_id"][()],
-                group_id=handle["group_id"][()],
-                is_true_central=handle["is_true_central"][()].astype(bool),
-                m_star=handle["m_star"][()],
-                masses={scope: {name: handle[f"{scope}/{name}"][()] for name in COMPONENTS} for scope in SCOPES},
-                m_dm_particle=float(handle.attrs["m_dm_particle"]),
-                set_aside=dict(zip(handle["set_aside/subhalo_id"][()].tolist(), reasons, strict=True)),
-            )
-    except (OSError, KeyError) as error:
-        raise TargetsError(f"{path} is not a whole targets file ({error}): remove it and run again.") from error
+    with open_product(path, "targets file", TargetsError) as handle:
+        reasons = handle["set_aside/reason"].asstr()[()] if handle["set_aside/reason"].size else []
+        return Targets(
+            **{name: handle[name][()] for name in ("radii", "subhalo_id", "group_id", "m_star")},
+            is_true_central=handle["is_true_central"][()].astype(bool),
+            masses={scope: {name: handle[f"{scope}/{name}"][()] for name in COMPONENTS} for scope in SCOPES},
+            m_dm_particle=float(handle.attrs["m_dm_particle"]),
+            set_aside=dict(zip(handle["set_aside/subhalo_id"][()].tolist(), reasons, strict=True)),
+        )

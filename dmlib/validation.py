@@ -20,9 +20,9 @@ from .embedded import relations
 from .errors import GalaxyError
 from .galaxy import ComponentName, Galaxy, load_galaxy
 from .observe.hydrogen import HYDROGEN_FIELDS, hydrogen
-from .progress import bar
 from .units import COSMOLOGY, Z_SUN
 from .universe import Universe
+from .workers import bar
 
 #: Galaxies below this specific star-formation rate count as quenched [1/yr].
 QUENCHED_BELOW = 1e-11
@@ -49,10 +49,7 @@ _CATALOGUE = (
 
 def weighted_median(values: ArrayLike, weights: ArrayLike) -> float:
     """Value below which half of the weight lies."""
-    values = np.asarray(values)
-    order = np.argsort(values)
-    cumulative = np.cumsum(np.asarray(weights, dtype=float)[order])
-    return float(values[order][np.searchsorted(cumulative, 0.5 * cumulative[-1])])
+    return float(np.quantile(np.asarray(values), 0.5, weights=np.asarray(weights, dtype=float), method="inverted_cdf"))
 
 
 def centrals(universe: Universe, m_star_min: float = 3e9, at_most: int | None = None) -> np.ndarray:

@@ -1,4 +1,7 @@
-"""Processes: how many, one pool for all work, and blocks of results that outlive an interruption."""
+"""Processes: how many, one pool for all work, blocks of results that outlive an interruption, and progress bars.
+
+Bars are live in a terminal or a notebook, and silent in CI, in logs and when `dmlib run` executes a notebook.
+"""
 
 from __future__ import annotations
 
@@ -6,24 +9,31 @@ import multiprocessing
 import os
 import shutil
 import signal
+import sys
 import threading
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import psutil
+from tqdm.auto import tqdm
 
-from .errors import DmlibError
+from .errors import DmlibError, GalaxyError
 from .files import atomic_path
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Todo = tuple[str, list[int]]  # name of a block, and its galaxies
+
+#: Galaxies set aside whose reasons are printed.
+_TOLD = 10
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
@@ -190,6 +200,78 @@ class Blocks:
         shutil.rmtree(self.folder)
 
 
+def in_blocks(
+    one: Callable[[int], dict[str, np.ndarray]],
+    ids: Sequence[int],
+    blocks: Blocks,
+    *,
+    size: int,
+    label: str,
+    apply: Callable[[Callable[[Todo], int], list[Todo]], Iterable[int]],
+) -> Iterator[tuple[list[int], dict[str, np.ndarray], dict[int, str]]]:
+    """Measure galaxies in blocks that outlive an interruption; then give the blocks in order, one at a time.
+
+    Parameters
+    ----------
+    one : callable
+        ``one(subhalo_id)``: arrays of one galaxy, the same for all. A galaxy with a `GalaxyError` is set aside.
+    ids : sequence of int
+    blocks : Blocks
+        Its key says what the arrays depend on, `size` and the galaxies included.
+    size : int
+        Galaxies of a block.
+    label : str
+        Of the progress bar.
+    apply : callable
+        `map_parallel` with its options, or the same on other machines.
+
+    Yields
+    ------
+    ids : list of int
+        Galaxies of the block that were measured.
+    arrays : dict of ndarray, shape (len(ids), ...)
+        Empty when none was.
+    set_aside : dict of str
+        The others, with the reason.
+    """
+    todo = [(f"{start:06d}", list(ids[start : start + size])) for start in range(0, len(ids), size)]
+    left = [(name, some) for name, some in todo if blocks.read(name) is None]
+    with bar(total=len(ids), label=label, unit="galaxy") as progress:
+        progress.update(len(ids) - sum(len(some) for _, some in left))
+        for n in apply(partial(_measure_block, one, blocks), left):
+            progress.update(n)
+    return (_read_block(blocks, name) for name, _ in todo)
+
+
+def _read_block(blocks: Blocks, name: str) -> tuple[list[int], dict[str, np.ndarray], dict[int, str]]:
+    stored = blocks.read(name) or {}
+    found, aside, reasons = (stored.pop(key).tolist() for key in ("_ids", "_aside", "_reasons"))
+    return found, stored, dict(zip(aside, reasons, strict=True))
+
+
+def _measure_block(one: Callable[[int], dict[str, np.ndarray]], blocks: Blocks, block: Todo) -> int:
+    """Measure the galaxies of a block and write it; the number of galaxies worked through."""
+    name, ids = block
+    found: dict[int, dict[str, np.ndarray]] = {}
+    set_aside: dict[int, str] = {}
+    for subhalo_id in ids:
+        try:
+            found[subhalo_id] = one(subhalo_id)
+        except GalaxyError as error:
+            # A file that cannot be read is no property of a galaxy, and stops everything (UniverseError).
+            set_aside[subhalo_id] = str(error)
+        except Exception as error:
+            error.add_note(f"while observing subhalo {subhalo_id}")
+            raise
+    arrays = {key: np.stack([each[key] for each in found.values()]) for key in next(iter(found.values()), {})}
+    aside = {
+        "_aside": np.array(list(set_aside), dtype=np.int64),
+        "_reasons": np.array([*set_aside.values()], dtype=str),
+    }
+    blocks.write(name, _ids=np.array(list(found), dtype=np.int64), **aside, **arrays)
+    return len(ids)
+
+
 def end_with_parent() -> None:
     """To be called first in a worker: it ends when its parent does, and silently on Ctrl-C.
 
@@ -205,3 +287,51 @@ def end_with_parent() -> None:
 
     threading.Thread(target=wait, daemon=True).start()
     signal.signal(signal.SIGINT, lambda *_: os._exit(1))
+
+
+def quiet() -> bool:
+    """Whether bars stay silent: ``CI`` or ``DMLIB_QUIET`` is set, or nobody watches the output."""
+    if os.environ.get("CI") or os.environ.get("DMLIB_QUIET"):
+        return True
+    return not (sys.stderr.isatty() or _in_notebook())
+
+
+def _in_notebook() -> bool:
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return getattr(shell, "kernel", None) is not None
+
+
+def bar(iterable: Iterable | None = None, *, total: int | None = None, label: str = "", unit: str = "it") -> tqdm:
+    """A tqdm bar with rate and time left.
+
+    Parameters
+    ----------
+    iterable : iterable, optional
+        What is worked through; without it call ``update``.
+    total : int, optional
+        Number of items where the iterable has no length.
+    label, unit : str
+        What is done, and what is counted (for example ``galaxy``).
+    """
+    return tqdm(iterable, total=total, desc=label, unit=unit, disable=quiet(), dynamic_ncols=True, leave=False)
+
+
+def tell_set_aside(what: str, set_aside: Mapping[int, str], total: int) -> None:
+    """Say how many galaxies a product is without, and why; the product keeps all reasons.
+
+    Parameters
+    ----------
+    what : str
+        The product.
+    set_aside : mapping
+        Subhalo id -> reason.
+    total : int
+        Galaxies of the sample.
+    """
+    if set_aside:
+        print(f"{what}: {len(set_aside)} of {total} galaxies set aside", file=sys.stderr)
+        for subhalo_id, reason in sorted(set_aside.items())[:_TOLD]:
+            print(f"  subhalo {subhalo_id}: {reason}", file=sys.stderr)
+        if len(set_aside) > _TOLD:
+            print(f"  and {len(set_aside) - _TOLD} more, with their reasons in the file", file=sys.stderr)

@@ -55,7 +55,7 @@ from functools import partial
 import numpy as np
 
 from dmlib import load
-from dmlib.evaluation import Scores, bins, derived, single
+from dmlib.evaluation import Scores, bins, derived
 from dmlib.evaluation.scores import EXPECTED, coverage, pit_histogram
 from dmlib.figures import profiles as figures
 from dmlib.figures import show
@@ -157,12 +157,11 @@ record("profiles-scatter", spread, statement=f"Half width of middle 68% {say}")
 
 # %%
 talk = settings.origin == "TNG100-1"
-two = single.choose_two(scores, name, talk=talk)
+two = scores.choose_two(name, talk=talk)
 rows = {
-    title: single.typical_view(scores, name, number)
-    for title, number in two.items()
+    title: scores.typical_view(name, number) for title, number in two.items()
 }
-ids, each = single.errors_of_galaxies(scores, name)
+ids, each = scores.of_galaxies(name)
 
 # %%
 pictures = {}
@@ -354,9 +353,7 @@ labels = {
     "asymmetry hi": "asymmetry of the HI",
 }
 panels = bins.panels(both, kind, labels, n_bins, scores.bootstrap)
-kinds = single.groups_of_views(
-    kind, scores.subhalo_id, load.disturbed(settings)
-)
+kinds = bins.groups_of_views(kind, scores.subhalo_id, load.disturbed(settings))
 groups = bins.group_panels(both, kinds, scores.bootstrap)
 
 # %%
@@ -397,7 +394,7 @@ for id, key in (
 
 # %%
 shares = {
-    label: single.share_of_views(
+    label: bins.share_of_views(
         scores.views(other, "ln_ratio"), scores.subhalo_id
     )
     for label, other in (("network", name), ("boosted", "baseline/boosted"))

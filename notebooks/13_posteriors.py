@@ -53,9 +53,9 @@ from astropy.table import Table
 
 from dmlib import load
 from dmlib.dataset.read import ln_mass
-from dmlib.evaluation import Scores, bins, derived, single
-from dmlib.evaluation.posterior_checks import LEVEL, check, conformal_factor
-from dmlib.evaluation.posterior_checks import inside as within
+from dmlib.evaluation import Scores, bins, derived
+from dmlib.evaluation.posteriors import LEVEL, check, conformal_factor
+from dmlib.evaluation.posteriors import inside as within
 from dmlib.figures import posteriors as figures
 from dmlib.figures import show, show_table
 from dmlib.networks.plan import BEST_VALUE
@@ -140,12 +140,12 @@ checks = {
 # These are the two galaxies of the last chapter.
 
 # %%
-two = single.choose_two(scores, name, talk=settings.origin == "TNG100-1")
+two = scores.choose_two(name, talk=settings.origin == "TNG100-1")
 
 # %%
 pictures = {}
 for title, number in two.items():
-    row = single.typical_view(scores, name, number)
+    row = scores.typical_view(name, number)
     pictures[title] = (
         posteriors.truth[row],
         np.exp(posteriors.draws["flow"][:, row]),

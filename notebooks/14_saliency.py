@@ -60,10 +60,10 @@ n_steps = 64  # steps of integrated gradients
 import numpy as np
 
 from dmlib import load
-from dmlib.bootstrap import Bootstrap
+from dmlib.bootstrap import Bootstrap, median_of_views, median_ratio
 from dmlib.figures import saliency as figures
 from dmlib.figures import show
-from dmlib.networks import occlusion, saliency
+from dmlib.networks import saliency
 from dmlib.networks import saliency_summary as summary
 from dmlib.networks.models import read_network
 from dmlib.results import recorder
@@ -123,10 +123,7 @@ fills = {
     "mean image": main.mean,
     "empty sky": saliency.empty_sky(net.channels),
 }
-hidden = {
-    name: np.abs(occlusion.hide_rings(main, fill=fill))
-    for name, fill in fills.items()
-}
+hidden = {name: np.abs(main.hide_rings(fill)) for name, fill in fills.items()}
 galaxies = Bootstrap(main.galaxy, seed=seed)
 lost = {
     name: [galaxies.mean(change[:, k]) for k in outputs]
@@ -182,7 +179,7 @@ half = {
 by_kind = {name: summary.half_radii(main, name) for name in main.groups}
 
 # %%
-rings = occlusion.exchange_rings(main, seed=seed)
+rings = main.exchange_rings(seed)
 more = {
     f"{network}, plain slope": summary.median_radius(main.plain_rings),
     f"{network}, another galaxy's ring": summary.median_radius(np.abs(rings)),
@@ -191,7 +188,7 @@ more = {
 # %%
 ways, kinds = (
     {
-        name: summary.bootstrap_median(h, main.galaxy, seed=seed)
+        name: median_of_views(h, main.galaxy, seed=seed)
         for name, h in values.items()
     }
     for values in (half, by_kind)
@@ -199,9 +196,7 @@ ways, kinds = (
 
 # %%
 ratios = {
-    name: summary.bootstrap_ratio(
-        *h[:, outputs[::-1]].T, main.galaxy, seed=seed
-    )
+    name: median_ratio(*h[:, outputs[::-1]].T, main.galaxy, seed=seed)
     for name, h in {**half, **more, **by_kind}.items()
 }
 names = ["slope", "mean", "empty", "compared", "plain", "occlusion"]
@@ -344,7 +339,7 @@ record("saliency-axis-outer", ratios[1], statement=f"{text}, 48 kpc", **here)
 total = main.total
 groups = main.groups.items()
 share = {name: total[:, k].sum(-1) / total.sum(-1) for name, k in groups}
-exchanged = occlusion.exchange_groups(main, seed=seed)
+exchanged = main.exchange_groups(seed)
 
 # %%
 show(

@@ -60,12 +60,12 @@ from astropy.table import Table
 from dmlib import load
 from dmlib.evaluation import method_comparison, winners
 from dmlib.evaluation.bins import properties
-from dmlib.evaluation.hybrid import combine
+from dmlib.evaluation.method_comparison import combine
 from dmlib.figures import comparison as figures
 from dmlib.figures import show, show_table
 from dmlib.networks.models import read_ensemble
 from dmlib.results import recorder
-from dmlib.rotation.intervals import REGIMES
+from dmlib.rotation.population import REGIMES
 from dmlib.settings import Settings
 
 settings = Settings(

@@ -51,7 +51,6 @@ def galaxy(star_part: Component = EMPTY, gas_part: Component = EMPTY, subhalo_id
         group_id=0,
         scope="subhalo",
         centre=np.zeros(3),
-        bulk_velocity=np.zeros(3),
         r_half_star=5.0,
         m_dm_particle=1e7,
         dm=EMPTY,

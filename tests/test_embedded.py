@@ -46,6 +46,6 @@ def test_errors_are_those_of_dmlib(tmp_path, monkeypatch):
     def refuse(*_, **__):
         raise MockError("the disk is full.")
 
-    monkeypatch.setattr("mocktng.universe.write", refuse)
+    monkeypatch.setattr("mocktng.blocks.write", refuse)
     with pytest.raises(UniverseError, match="DMLIB_BUILD"):
         embedded.build(Settings(profile="smoke", build_root=str(tmp_path)))

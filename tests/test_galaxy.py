@@ -14,9 +14,10 @@ from dmlib.galaxy import (
     Component,
     Galaxy,
     angular_momentum,
+    enclosed_mass,
     load_galaxy,
+    rotation_to_z,
 )
-from dmlib.particles import enclosed_mass, rotation_to_z
 from dmlib.settings import RADII_KPC
 from dmlib.units import G
 from dmlib.universe import FilesUniverse
@@ -36,7 +37,7 @@ def component(position, velocity=None, mass=1e6) -> Component:
 def galaxy(dm_=None, stars_=None, gas_=None, r_half_star=3.0) -> Galaxy:
     empty = component(np.zeros((0, 3)))
     parts = {"dm": dm_ or empty, "stars": stars_ or empty, "gas": gas_ or empty, "wind": empty}
-    return Galaxy(7, 2, "subhalo", np.zeros(3), np.zeros(3), r_half_star, 1e6, **parts)
+    return Galaxy(7, 2, "subhalo", np.zeros(3), r_half_star, 1e6, **parts)
 
 
 def disc(rng, n=5000, speed=200.0, dispersion=0.0) -> Component:

@@ -24,7 +24,7 @@ def halo() -> Galaxy:
     position = np.random.default_rng(1).normal(0, 30, (20_000, 3))
     empty = Component(np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0))
     dm = Component(position, np.zeros((0, 3)), np.full(len(position), 1e7))
-    return Galaxy(1, 1, "group", np.zeros(3), np.zeros(3), 3.0, 1e7, dm, empty, empty, empty)
+    return Galaxy(1, 1, "group", np.zeros(3), 3.0, 1e7, dm, empty, empty, empty)
 
 
 def test_positions_beyond_the_limit_come_back_up_to_the_tear():

@@ -96,7 +96,7 @@ def test_galaxy_without_dark_matter_is_set_aside_and_counted(tmp_path):
 
 def test_damaged_file_is_named(tmp_path):
     (tmp_path / "targets.hdf5").write_bytes(b"not hdf5")
-    with pytest.raises(TargetsError, match=r"targets\.hdf5 is not a whole targets file"):
+    with pytest.raises(TargetsError, match=r"targets\.hdf5 is not a complete targets file"):
         read_targets(tmp_path / "targets.hdf5")
 
 

@@ -9,9 +9,7 @@ import typer
 
 from ..errors import DmlibError, of_the_system
 from . import data, run
-from .galaxy import galaxy
-from .reference import reference
-from .skirt import app as skirt
+from .galaxy import galaxy, skirt
 
 app = typer.Typer(
     help="The reproduction book of de los Rios et al. (2023), arXiv:2111.08725: run it, see what would run, and use "
@@ -29,7 +27,7 @@ app.command("select")(data.select)
 app.command("fetch")(data.fetch)
 app.command("universe")(data.universe)
 app.command("galaxy")(galaxy)
-app.command("reference")(reference)
+app.command("reference")(run.reference)
 app.command("serve-tng", context_settings={"ignore_unknown_options": True})(data.serve_tng)
 app.add_typer(skirt, name="skirt")
 

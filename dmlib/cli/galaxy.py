@@ -1,9 +1,10 @@
-"""The command ``dmlib galaxy``: from the HI cube of a galaxy to its rotation curve and its halo."""
+"""The commands on single galaxies: ``dmlib galaxy``, from an HI cube to a halo, and ``dmlib skirt``."""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -14,7 +15,22 @@ if TYPE_CHECKING:
     from ..rotation.massmodel import MassModel
     from ..settings import Settings
 
+skirt = typer.Typer(
+    help="Radiative transfer of one galaxy with SKIRT 9: write its input files, run it.\n\n"
+    "For example: dmlib skirt export 12 --out galaxy, then dmlib skirt run galaxy",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
 _DATA, _DISC, _STARS = "The data", "The disc", "Stars (without any, dark masses are upper limits)"
+
+
+class Engine(StrEnum):
+    """What fits the rings."""
+
+    RINGS = "rings"
+    BAROLO = "barolo"
 
 
 @with_settings("universe", "profile", "seed", "base_path", "simulation", "snapshot", "sample")
@@ -51,6 +67,9 @@ def galaxy(
     inclination: Annotated[
         float | None, typer.Option(min=0, max=90, help="Keep it fixed, in deg.", rich_help_panel=_DISC)
     ] = None,
+    engine: Annotated[
+        Engine, typer.Option(help="Our tilted rings, or those of 3D-Barolo.", rich_help_panel=_DISC)
+    ] = Engine.RINGS,
     stars: Annotated[
         Path | None,
         typer.Option(help="Table radius, v_disk, v_bulge for M/L = 1, or a file of SPARC.", rich_help_panel=_STARS),
@@ -59,8 +78,7 @@ def galaxy(
         float | None, typer.Option(help="M/L of the disc in --stars; else 0.5.", rich_help_panel=_STARS)
     ] = None,
     m_star: Annotated[
-        str | None,
-        typer.Option(metavar="MSUN,KPC", help="Mass and scale length of a disc.", rich_help_panel=_STARS),
+        str | None, typer.Option(metavar="MSUN,KPC", help="Mass and scale length of a disc.", rich_help_panel=_STARS)
     ] = None,
     image: Annotated[
         str | None,
@@ -79,8 +97,7 @@ def galaxy(
     from ..files import atomic_path
     from ..networks.opinion import opinion_of
     from ..observe.cube_fits import CutOut
-    from ..rotation.own_galaxy import analyse
-    from ..rotation.own_galaxy_files import report, summary, write
+    from ..rotation.own_galaxy import analyse, report, summary, write
     from ..rotation.realcube import open_galaxy, sky_place
 
     place, band = sky_place(centre), _numbers(velocities, "--velocities", 2, ":")
@@ -90,7 +107,9 @@ def galaxy(
     axes = _numbers(beam, "--beam", 3)
     given: dict[str, Any] = {"beam": tuple(axes) if axes else None, "noise": noise, "mask": mask, "cut": cut}
     target = open_galaxy(cube, far, centre, name=name, stars=known, **given)
-    found = analyse(target, inclination=inclination, images=pictures, force=force, seed=settings.seed)
+    found = analyse(
+        target, inclination=inclination, images=pictures, engine=engine.value, force=force, seed=settings.seed
+    )
     opinion = opinion_of(settings, found, network)
     said = f"{summary(found)}\nnetwork: {opinion.said}"
     typer.echo(f"{report(found)}\n{said}")
@@ -151,3 +170,102 @@ def _images(text: str | None) -> dict[str, Any] | None:
     if not all(band and path for band, _, path in pairs):
         raise DmlibError(f"--image takes BAND=FILE, more than one separated by commas, not '{text}'")
     return {band.strip(): Path(path) for band, _, path in pairs}
+
+
+@skirt.command("export")
+@with_settings("universe", "profile", "seed", "base_path", "simulation", "snapshot")
+def export_galaxy(
+    settings: Settings,
+    subhalo_id: Annotated[int, typer.Argument(help="Which subhalo.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder to write, made where it is missing.")],
+    library: Annotated[
+        Literal["resources", "self-contained"],
+        typer.Option(help="Spectra, bands and dust of SKIRT's resource packs, or dmlib's own tables."),
+    ] = "resources",
+    dust: Annotated[bool, typer.Option("--dust/--no-dust", help="Whether there is dust.")] = True,
+    views: Annotated[
+        Literal["random", "face-on", "edge-on", "box"], typer.Option("--views", help="Lines of sight.")
+    ] = "random",
+    n_views: Annotated[int, typer.Option("--n-views", min=1, help="How many lines of sight.")] = 3,
+    packets: Annotated[
+        float | None, typer.Option("--packets", help="Photon packets; else as many as --signal-to-noise needs.")
+    ] = None,
+    signal_to_noise: Annotated[
+        float, typer.Option("--signal-to-noise", help="Of the brightest pixels, in a band without dust.")
+    ] = 20.0,
+    whole_group: Annotated[
+        bool,
+        typer.Option("--group/--subhalo", help="All stars and gas of the FoF group, or those bound to the subhalo."),
+    ] = False,
+) -> None:
+    """Write a galaxy's stars, star-forming regions and dusty gas for SKIRT, and the parameter file.
+
+    For example: dmlib skirt export 12 --library self-contained --out galaxy
+    """
+    from pydantic import ValidationError
+
+    from .. import load
+    from ..galaxy import load_galaxy
+    from ..observe.images import UGRIZ
+    from ..observe.skirt import SkirtSettings
+    from ..observe.skirt.export import GAS_FIELDS, STAR_FIELDS, export
+    from ..observe.sky import SkyGrid, lines_of_sight
+
+    # A mesh restores the cells of TNG; those of the embedded universe were never one.
+    medium: Literal["particles", "voronoi"] = "particles" if settings.is_embedded else "voronoi"
+    try:
+        recipe = SkirtSettings(
+            library=library, dust=dust, packets=packets, signal_to_noise=signal_to_noise, medium=medium
+        )
+    except ValidationError as error:
+        raise DmlibError("; ".join(f"{e['loc'][0]}: {e['msg']}" for e in error.errors())) from None
+    scope: Literal["group", "subhalo"] = "group" if whole_group else "subhalo"
+    opened = load.universe(settings)
+    if abs(opened.header.redshift) > 0.01:
+        raise DmlibError(
+            f"snapshot {settings.snapshot} is at redshift {opened.header.redshift:.2f}, and stars are exported with "
+            "their ages today: take snapshot 99"
+        )
+    galaxy = load_galaxy(
+        opened, subhalo_id, scope=scope, extra={"stars": STAR_FIELDS, "gas": GAS_FIELDS}, components=("stars", "gas")
+    )
+    seen = lines_of_sight(subhalo_id, galaxy.spin_axis(), n_views, seed=settings.seed, mode=views)
+    written = export(galaxy, seen, SkyGrid.of(settings), recipe, out)
+    stars, young, gas = written.rows.values()
+    typer.echo(
+        f"{stars} stars, {young} star-forming regions, {gas} gas cells, {len(seen)} lines of sight, "
+        f"{written.settings.packets:.2g} photon packets"
+    )
+    if written.budget is not None:
+        ratios = ", ".join(f"{band} {ratio:.3f}" for band, ratio in zip(UGRIZ, written.budget, strict=True))
+        typer.echo(f"light of the spectra over particle light: {ratios}")
+    tell(f"written: {written.ski}")
+
+
+@skirt.command("run")
+def run_galaxy(
+    folder: Annotated[Path, typer.Argument(help="Folder that dmlib skirt export has written.")],
+    executable: Annotated[
+        Path | None, typer.Option("--executable", help="The skirt executable; else $DMLIB_SKIRT, else that on PATH.")
+    ] = None,
+    threads: Annotated[int, typer.Option("--threads", min=1)] = 1,
+    timeout: Annotated[float, typer.Option("--timeout", min=1, help="Seconds after which the run is ended.")] = 3600.0,
+) -> None:
+    """Run SKIRT on an exported galaxy, and print the galaxy's magnitudes along each line of sight.
+
+    For example: dmlib skirt run galaxy --threads 4
+    """
+    import numpy as np
+
+    from ..observe.images import UGRIZ
+    from ..observe.skirt.source import OUT, described, run_folder
+
+    images = run_folder(folder, executable=executable, threads=threads, timeout=timeout)
+    said = described(folder)
+    typer.echo("apparent AB magnitudes within the field")
+    typer.echo("view  " + "  ".join(f"{band:>6}" for band in UGRIZ))
+    for view, image in zip(said["views"], images, strict=True):
+        with np.errstate(divide="ignore"):
+            magnitudes = -2.5 * np.log10(image.sum(axis=(0, 1)))
+        typer.echo(f"{view['index']:<4}  " + "  ".join(f"{value:6.2f}" for value in magnitudes))
+    tell(f"frames and logs: {folder / OUT}")

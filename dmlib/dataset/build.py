@@ -25,17 +25,16 @@ from astropy.table import QTable
 
 from .. import __version__
 from ..code import fingerprint
-from ..errors import DmlibError, GalaxyError
+from ..errors import DmlibError
 from ..files import atomic_path
-from ..observe.grid import SkyGrid
 from ..observe.images import ImageSource
 from ..observe.moments import MOMENTS
-from ..progress import bar, tell_set_aside
+from ..observe.sky import SkyGrid
 from ..sample import read_sample
 from ..settings import RADII_KPC, Settings
 from ..targets import Targets, read_targets
 from ..universe import open_universe
-from ..workers import Blocks, map_parallel
+from ..workers import Blocks, Todo, in_blocks, map_parallel, tell_set_aside
 from . import SPLITS, assign
 from .views import DatasetError, Observer, Recipe
 
@@ -69,9 +68,6 @@ CATALOGUE = {
 }
 
 _MAP_AXES = "view, y (rows upwards, North), x (columns to the right, West)"
-
-#: A block: its name and its subhalo ids.
-Block = tuple[str, list[int]]
 
 
 def build(
@@ -118,57 +114,28 @@ def build(
     key = _key(observer, sample["subhalo_id"], targets)
     blocks = Blocks.of(path, hashlib.sha256(f"{key} {block_size}".encode()).hexdigest())
     ids = [int(i) for i in targets.subhalo_id if i not in targets.set_aside]
-    # The key says which galaxies are in which block.
-    todo = [(f"{start:06d}", ids[start : start + block_size]) for start in range(0, len(ids), block_size)]
-    left = [block for block in todo if blocks.read(block[0]) is None]
-    with bar(total=len(ids), label="data set", unit="galaxy") as progress:
-        progress.update(len(ids) - sum(len(block[1]) for block in left))
-        if left:
-            observer.universe.prepare(sample["group_id"])
-        observe = partial(_observe_block, observer, blocks)
-        if scheduler := os.environ.get("DMLIB_SCHEDULER"):
-            done = _map_on_cluster(observe, left, scheduler)
-        else:
-            done = map_parallel(observe, left, memory=MEMORY, workers=workers, what="observed galaxies")
-        for n_galaxies in done:
-            progress.update(n_galaxies)
+    observer.universe.prepare(sample["group_id"])
+    apply: Callable[..., Iterable[int]]
+    if scheduler := os.environ.get("DMLIB_SCHEDULER"):
+        apply = partial(_map_on_cluster, scheduler)
+    else:
+        apply = partial(map_parallel, memory=MEMORY, workers=workers, what="observed galaxies")
+    # One block at a time: all together may be larger than the memory.
+    contents = in_blocks(partial(_views, observer), ids, blocks, size=block_size, label="data set", apply=apply)
     mass, satellite = sample["m_star"].to_value("Msun"), ~sample["is_true_central"]
     shares = {name: getattr(recipe, name) for name in ("train", "validation", "calibration")}
     split = assign(sample["group_id"], seed=settings.seed, rank_by=mass, apart=satellite, **shares)
-    # One block at a time: all together may be larger than the memory.
-    contents = (blocks.read(name) or {} for name, _ in todo)
     attributes = _attributes(settings, observer, key)
     _assemble(path, contents, sample, split, targets, attributes, recipe.source(settings.seed))
     blocks.remove()
 
 
-def _observe_block(observer: Observer, blocks: Blocks, block: Block) -> int:
-    """Observe the galaxies of a block and write it; the number of galaxies worked through."""
-    name, subhalo_ids = block
+def _views(observer: Observer, subhalo_id: int) -> dict[str, np.ndarray]:
     # Threads of a cluster's worker share the universe, and it remembers where it read last.
-    observer = replace(observer, universe=copy.copy(observer.universe))
-    found: dict[int, dict[str, np.ndarray]] = {}
-    set_aside: dict[int, str] = {}
-    for subhalo_id in subhalo_ids:
-        try:
-            found[subhalo_id] = observer.views(subhalo_id)
-        except GalaxyError as error:
-            # A file that cannot be read is no property of a galaxy, and stops everything (UniverseError).
-            set_aside[subhalo_id] = str(error)
-        except Exception as error:
-            error.add_note(f"while observing subhalo {subhalo_id}")
-            raise
-    blocks.write(
-        name,
-        ids=np.array(list(found), dtype=np.int64),
-        aside=np.array(list(set_aside), dtype=np.int64),
-        reasons=np.array(list(set_aside.values()), dtype=str),
-        **{f"array_{key}": np.stack([one[key] for one in found.values()]) for key in next(iter(found.values()), {})},
-    )
-    return len(subhalo_ids)
+    return replace(observer, universe=copy.copy(observer.universe)).views(subhalo_id)
 
 
-def _map_on_cluster(function: Callable[[Block], int], items: Sequence[Block], address: str) -> Iterator[int]:
+def _map_on_cluster(address: str, function: Callable[[Todo], int], items: Sequence[Todo]) -> Iterator[int]:
     """Apply a function to every item on the workers of a dask scheduler; results come as they are done."""
     try:
         from distributed import Client, as_completed
@@ -182,7 +149,7 @@ def _map_on_cluster(function: Callable[[Block], int], items: Sequence[Block], ad
 
 def _assemble(
     path: Path,
-    contents: Iterable[dict[str, np.ndarray]],
+    contents: Iterable[tuple[list[int], dict[str, np.ndarray], dict[int, str]]],
     sample: QTable,
     split: np.ndarray,
     targets: Targets,
@@ -196,16 +163,13 @@ def _assemble(
     set_aside = {i: ("target", reason) for i, reason in targets.set_aside.items()}
     with atomic_path(path) as temporary, h5py.File(temporary, "w") as handle:
         handle.attrs.update(attributes)
-        for content in contents:
-            aside = zip(content["aside"].tolist(), content["reasons"].tolist(), strict=True)
-            set_aside |= {i: ("observation", reason) for i, reason in aside}
-            ids = content["ids"].tolist()
+        for ids, arrays, aside in contents:
+            set_aside |= {i: ("observation", reason) for i, reason in aside.items()}
             if not ids:
                 continue
-            n_views = content["array_view"].shape[1]
-            for name, values in content.items():
-                if name.startswith("array_"):
-                    _append(handle, name.removeprefix("array_"), values.reshape(-1, *values.shape[2:]))
+            n_views = arrays["view"].shape[1]
+            for name, values in arrays.items():
+                _append(handle, name, values.reshape(-1, *values.shape[2:]))
             rows = np.repeat([row_of[i] for i in ids], n_views)
             for name, values in catalogue.items():
                 _append(handle, name, values[rows])

@@ -14,11 +14,7 @@ from . import assign
 from .read import DataSet, ln_mass
 
 #: Ways to split, with their labels in the figure.
-WAYS = {
-    "script": "all views are trained on (authors' script)",
-    "view": "split by view",
-    "group": "split by FoF group",
-}
+WAYS = {"script": "all views are trained on (authors' script)", "view": "split by view", "group": "split by FoF group"}
 REGRESSORS = ("nearest neighbour", "ridge")
 
 #: Share of the views that train.
@@ -106,11 +102,9 @@ def _predict(x: np.ndarray, y: np.ndarray, x_test: np.ndarray) -> dict[str, np.n
     return {**predictions, "mean": np.broadcast_to(mean, (len(x_test), y.shape[1]))}
 
 
-def demonstrate(
-    dataset: DataSet, *, seed: int, repeats: int = 20, inputs: str = "all"
-) -> dict[tuple[str, str], np.ndarray]:
+def demonstrate(dataset: DataSet, *, seed: int, repeats: int = 20) -> dict[tuple[str, str], np.ndarray]:
     """`compare` on the views of the data set that are not for the test."""
     rows = np.setdiff1d(dataset.rows(), dataset.rows("test"))
-    features = np.concatenate([ring_features(dataset.inputs(some, inputs)) for some in np.array_split(rows, 8)])
+    features = np.concatenate([ring_features(dataset.inputs(some)) for some in np.array_split(rows, 8)])
     group = np.asarray(dataset.table["group_id"])[rows]
     return compare(features, ln_mass(dataset.dm_profile[rows]), group, seed=seed, repeats=repeats)

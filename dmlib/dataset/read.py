@@ -12,9 +12,10 @@ import numpy as np
 from astropy import units as u
 from astropy.table import QTable
 
-from ..observe.grid import SkyGrid, central_part
+from ..files import open_product
 from ..observe.images.sdss import normalise as normalise_images
 from ..observe.moments import normalise as normalise_hi
+from ..observe.sky import SkyGrid, central_part
 from . import SPLITS
 from .views import DatasetError, Recipe
 
@@ -90,6 +91,11 @@ class DataSet:
     def n_galaxies(self) -> int:
         """Number of galaxies."""
         return len(np.unique(self.table["subhalo_id"]))
+
+    @property
+    def made_from(self) -> str:
+        """Fingerprint of what the data set was made from."""
+        return str(self.attributes["made_from"])
 
     def channels(self, inputs: str | Sequence[str]) -> tuple[str, ...]:
         """Names of the channels of a set of inputs.
@@ -193,28 +199,24 @@ def read_dataset(path: str | Path) -> DataSet:
     DatasetError
         When it is missing, damaged or not a data set.
     """
-    path = Path(path)
-    try:
-        with h5py.File(path, "r") as handle:
-            aside = {"subhalo_id": handle["set_aside/subhalo_id"][()]}
-            for name in ("stage", "reason"):
-                aside[name] = np.array(handle[f"set_aside/{name}"].asstr()[()], str)
-            grid = SkyGrid(float(handle.attrs["field_of_view"]), int(handle.attrs["pixels"]))
-            return DataSet(
-                path=path,
-                table=QTable({name: _column(handle[name]) for name in _COLUMNS}),
-                dm_profile=handle["dm_profile"][()],
-                radii=handle["radii"][()],
-                set_aside=QTable(aside),
-                bands=tuple(map(str, handle["images"].attrs["bands"])),
-                image_unit=str(handle["images"].attrs["unit"]),
-                grid=grid,
-                input_grid=grid.central(int(handle.attrs["input_pixels"])),
-                recipe=Recipe.model_validate_json(handle.attrs["recipe"]),
-                attributes=dict(handle.attrs),
-            )
-    except (OSError, KeyError, ValueError) as error:
-        raise DatasetError(f"{path} cannot be read as a data set ({error}): remove it and run again.") from error
+    with open_product(path, "data set", DatasetError) as handle:
+        aside = {"subhalo_id": handle["set_aside/subhalo_id"][()]}
+        for name in ("stage", "reason"):
+            aside[name] = np.array(handle[f"set_aside/{name}"].asstr()[()], str)
+        grid = SkyGrid(float(handle.attrs["field_of_view"]), int(handle.attrs["pixels"]))
+        return DataSet(
+            path=Path(path),
+            table=QTable({name: _column(handle[name]) for name in _COLUMNS}),
+            dm_profile=handle["dm_profile"][()],
+            radii=handle["radii"][()],
+            set_aside=QTable(aside),
+            bands=tuple(map(str, handle["images"].attrs["bands"])),
+            image_unit=str(handle["images"].attrs["unit"]),
+            grid=grid,
+            input_grid=grid.central(int(handle.attrs["input_pixels"])),
+            recipe=Recipe.model_validate_json(handle.attrs["recipe"]),
+            attributes=dict(handle.attrs),
+        )
 
 
 def _column(stored: h5py.Dataset) -> np.ndarray | u.Quantity:

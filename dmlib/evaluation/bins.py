@@ -157,6 +157,57 @@ def upper_less_lower(values: np.ndarray, by: np.ndarray, bootstrap: Bootstrap) -
     return bootstrap.contrast(values, by > middle, by <= middle)
 
 
+def share_of_views(values: np.ndarray, subhalo_id: np.ndarray) -> np.ndarray:
+    """Fraction of the variance of an error between the views of one galaxy; the rest is between galaxies.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n, r)
+    subhalo_id : ndarray of int, shape (n,)
+
+    Returns
+    -------
+    ndarray, shape (r,)
+        0 when all views of a galaxy have the same error (due to the galaxy), 1 when they have nothing in common (due to
+        the view). From a one-way analysis of variance.
+    """
+    ids, member, count = np.unique(subhalo_id, return_inverse=True, return_counts=True)
+    sums = np.zeros((len(ids), values.shape[1]))
+    np.add.at(sums, member, values)
+    means = sums / count[:, None]
+    within = ((values - means[member]) ** 2).sum(axis=0) / max(len(values) - len(ids), 1)
+    among = (count[:, None] * (means - values.mean(axis=0)) ** 2).sum(axis=0) / max(len(ids) - 1, 1)
+    galaxies = np.maximum(among - within, 0.0) / count.mean()
+    return within / (within + galaxies)
+
+
+def groups_of_views(
+    kind: dict[str, np.ndarray], subhalo_id: np.ndarray, disturbed: np.ndarray | None = None
+) -> dict[str, dict[str, np.ndarray]]:
+    """Groups of views whose errors are compared.
+
+    Parameters
+    ----------
+    kind : dict of ndarray
+        See `properties`.
+    subhalo_id : ndarray of int
+        Of each view.
+    disturbed : ndarray of bool, optional
+        Whether each subhalo of the catalogue has disturbed gas, where that is known.
+
+    Returns
+    -------
+    dict
+        Title -> label -> mask: satellites and centrals, and, where known, disturbed and regular gas.
+    """
+    satellite = kind["satellite"] > 0
+    groups = {"place in the group": {"central": ~satellite, "satellite": satellite}}
+    if disturbed is not None:
+        upset = disturbed[subhalo_id]
+        groups["gas (truth)"] = {"in order": ~upset, "disturbed": upset}
+    return groups
+
+
 def _range(low: float, high: float) -> str:
     if not np.isfinite(low):
         return f"< {high:.3g}"

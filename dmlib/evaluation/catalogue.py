@@ -7,7 +7,7 @@ r_half" means within the stellar half-mass radius; magnitudes have no dust.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import pairwise
 
 import numpy as np
@@ -123,8 +123,8 @@ def plain(column) -> np.ndarray:
     return np.ma.filled(np.ma.asarray(values, dtype=float), np.nan)
 
 
-def at_fixed_mass(table: Table, bins: Sequence[float] = MASS_BINS, *, draws: int = 400, seed: int = 1) -> Table:
-    """Median and scatter of the galaxies' properties in bins of stellar mass.
+def at_fixed_mass(table: Table, *, draws: int = 400, seed: int = 1) -> Table:
+    """Median and scatter of the galaxies' properties in `MASS_BINS`.
 
     Within a bin a straight line (Theil-Sen) is removed first, so that both hold at the centre of the bin, however the
     masses are distributed within it. All galaxies form stars, except for their share ``forming``.
@@ -133,8 +133,6 @@ def at_fixed_mass(table: Table, bins: Sequence[float] = MASS_BINS, *, draws: int
     ----------
     table : Table
         As `catalogue_table` gives it; a column that it lacks is left out.
-    bins : sequence of float
-        Edges in log10(M*/Msun).
     draws, seed : int
         Of the bootstrap over FoF groups.
 
@@ -155,7 +153,7 @@ def at_fixed_mass(table: Table, bins: Sequence[float] = MASS_BINS, *, draws: int
             if values is None:
                 continue
             chosen = members & np.isfinite(values) & (forms | (name == "forming"))
-            for low, high in pairwise(bins):
+            for low, high in pairwise(MASS_BINS):
                 some = chosen & (log_m >= low) & (log_m < high)
                 if some.sum() < FEWEST:
                     continue
@@ -175,7 +173,7 @@ def at_fixed_mass(table: Table, bins: Sequence[float] = MASS_BINS, *, draws: int
     return Table(rows=rows or None, names=names)
 
 
-def compare_at_fixed_mass(table: Table, other: Table, bins: Sequence[float] = MASS_BINS) -> Table:
+def compare_at_fixed_mass(table: Table, other: Table) -> Table:
     """Compare two universes at fixed stellar mass.
 
     Parameters
@@ -183,8 +181,6 @@ def compare_at_fixed_mass(table: Table, other: Table, bins: Sequence[float] = MA
     table, other : Table
         Each as `catalogue_table` gives it, or what `at_fixed_mass` measured on it, as the record of the real TNG100:
         ``Table(load.record("tng100_at_fixed_mass")["measured"]["rows"])``.
-    bins : sequence of float
-        Edges in log10(M*/Msun).
 
     Returns
     -------
@@ -193,7 +189,7 @@ def compare_at_fixed_mass(table: Table, other: Table, bins: Sequence[float] = MA
         ``median``, ``median_other``, ``difference`` (first minus other) and its error, ``scatter``, ``scatter_other``,
         ``ratio`` (first over other) and its error, ``median_agrees`` and ``scatter_agrees``, see `agrees`.
     """
-    first, second = (some if "median" in some.colnames else at_fixed_mass(some, bins) for some in (table, other))
+    first, second = (some if "median" in some.colnames else at_fixed_mass(some) for some in (table, other))
     keys = ("kind", "quantity", "low", "high")
     partner = {tuple(row[key] for key in keys): row for row in second}
     rows = []

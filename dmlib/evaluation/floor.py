@@ -39,8 +39,7 @@ from threadpoolctl import threadpool_limits
 from .. import embedded
 from ..bootstrap import Estimate
 from ..dataset.read import read_dataset
-from ..errors import DmlibError
-from ..files import atomic_path
+from ..files import atomic_path, open_product, store
 from ..settings import Settings
 from ..workers import map_parallel
 from .observers import GAS, LIGHT, Galaxies, Task, galaxies, ln_sine_of, measure_sight, noise_free, observed
@@ -74,7 +73,6 @@ class Floor:
 
     Parameters
     ----------
-    path : Path
     radii : ndarray, shape (r,)
         [kpc]
     truth : ndarray, shape (n, r)
@@ -90,7 +88,6 @@ class Floor:
         Property, of `LIGHT` and `GAS` -> fraction of its variance that the views leave open.
     """
 
-    path: Path
     radii: np.ndarray
     truth: np.ndarray
     subhalo_id: np.ndarray
@@ -246,12 +243,12 @@ def build(settings: Settings) -> None:
             one = Scores(radii, truth, {str(n): mass for n, mass in zip(numbers, found, strict=True)}, ids[member])
             learning[name] = np.array([float(one.over("intermediate", str(n)).value) for n in numbers])
     with atomic_path(settings.floor_path) as temporary, h5py.File(temporary, "w") as handle:
-        handle.attrs.update({"data": settings.label, "made_from": str(dataset.attributes["made_from"])})
+        handle.attrs.update({"data": settings.label, "made_from": dataset.made_from})
         for name, values in (("radii", radii), ("truth", truth), ("subhalo_id", ids[member]), ("numbers", numbers)):
             handle[name] = values
         for name, mass in masses.items():
-            handle[f"{name}/m_dm"], handle[f"{name}/learning"] = mass, learning[name]
-            handle[f"{name}/m_dm"].attrs["unit"] = "Msun"
+            store(handle, f"{name}/m_dm", mass, "Msun")
+            handle[f"{name}/learning"] = learning[name]
         for name, share in zip([*LIGHT, *GAS], sight.blur["all"].open_share, strict=True):
             handle[f"open_share/{name}"] = share
 
@@ -264,16 +261,11 @@ def read_floor(path: str | Path) -> Floor:
     DmlibError
         When the file is damaged or malformed.
     """
-    path = Path(path)
-    try:
-        with h5py.File(path, "r") as handle:
-            groups = {f"floor/{inputs}/{kind}": handle[f"floor/{inputs}/{kind}"] for inputs in INPUTS for kind in KINDS}
-            return Floor(
-                path=path,
-                **{name: handle[name][()] for name in ("radii", "truth", "subhalo_id", "numbers")},
-                masses={name: group["m_dm"][()] for name, group in groups.items()},
-                learning={name: group["learning"][()] for name, group in groups.items()},
-                open_share={name: float(handle[f"open_share/{name}"][()]) for name in (*LIGHT, *GAS)},
-            )
-    except (OSError, KeyError) as error:
-        raise DmlibError(f"{path} is not a whole file of the floor ({error}): remove it and run again.") from error
+    with open_product(path, "file of the floor") as handle:
+        groups = {f"floor/{inputs}/{kind}": handle[f"floor/{inputs}/{kind}"] for inputs in INPUTS for kind in KINDS}
+        return Floor(
+            **{name: handle[name][()] for name in ("radii", "truth", "subhalo_id", "numbers")},
+            masses={name: group["m_dm"][()] for name, group in groups.items()},
+            learning={name: group["learning"][()] for name, group in groups.items()},
+            open_share={name: float(handle[f"open_share/{name}"][()]) for name in (*LIGHT, *GAS)},
+        )

@@ -165,7 +165,6 @@ def regressions(
     *,
     inputs: Iterable[str] = tuple(INPUTS),
     methods: Sequence[str] = METHODS,
-    folds: int = 10,
     draws: int = 400,
     seed: int = 1,
 ) -> Table:
@@ -179,7 +178,7 @@ def regressions(
     inputs : iterable of str
         Keys of `INPUTS`; those are left out of which the table lacks a column.
     methods : sequence of str
-    folds, draws, seed : int
+    draws, seed : int
 
     Returns
     -------
@@ -197,7 +196,7 @@ def regressions(
                 continue
             x = features(some, INPUTS[name])
             for method in methods if INPUTS[name] else ("mean",):
-                predicted = np.exp(predict(x, np.log(truth), group, method, folds=folds, seed=seed))
+                predicted = np.exp(predict(x, np.log(truth), group, method, seed=seed))
                 mean = bootstrap.mean(per_view(truth, predicted, "relative"))
                 root = bootstrap.root_mean(per_view(truth, predicted, "relative2"))
                 numbers = (float(number) for e in (mean, root) for number in (e.value, e.error))
@@ -252,54 +251,8 @@ def compare_errors(table: Table, other: Table) -> Table:
     return Table(rows=rows or None, names=(*keys, *names))
 
 
-#: Galaxies of one simulation: inputs (n, f), natural logarithm of the target (n,), and FoF group of each (n,).
-Sample = tuple[np.ndarray, np.ndarray, np.ndarray]
-
-
-def across(samples: Mapping[str, Sample], *, method: str = "ridge", draws: int = 400, seed: int = 1) -> Table:
-    """Formulas that are fitted to the galaxies of one simulation and applied to those of another.
-
-    Parameters
-    ----------
-    samples : mapping of Sample
-        Simulation -> its galaxies, with the same inputs and the same target.
-    method : str
-    draws, seed : int
-
-    Returns
-    -------
-    Table
-        One row for each pair: ``train``, ``test``, ``n_train``, ``n``, ``relative`` (mean abs(dM/M)) and its ``error``,
-        ``bias`` (mean of ln(predicted / true)) and its ``bias_error``, and ``scatter``, the standard deviation of that
-        logarithm. Within one simulation the predictions are cross-validated.
-    """
-    rows = []
-    for train, (x, y, group) in samples.items():
-        with threadpool_limits(1):
-            fitted = model(method, x.shape[1], seed).fit(x, y)
-        for test, (asked, truth, groups) in samples.items():
-            found = predict(x, y, group, method, seed=seed) if test == train else fitted.predict(asked)
-            draw = Bootstrap(groups, draws, seed)
-            relative = draw.mean(per_view(np.exp(truth), np.exp(found), "relative"))
-            bias = draw.mean(found - truth)
-            numbers = (float(number) for e in (relative, bias) for number in (e.value, e.error))
-            rows.append((train, test, len(y), len(truth), *numbers, float(np.std(found - truth))))
-    names = ("train", "test", "n_train", "n", "relative", "error", "bias", "bias_error", "scatter")
-    return Table(rows=rows, names=names)
-
-
-def learning_curve(
-    table: Table,
-    target: str,
-    inputs: str,
-    *,
-    kind: str = "central",
-    sizes: Sequence[int] = SIZES,
-    method: str = "ridge",
-    repeats: int = 20,
-    seed: int = 1,
-) -> Table:
-    """Error against the number of galaxies that a formula is fitted to.
+def learning_curve(table: Table, target: str, inputs: str, *, repeats: int = 20, seed: int = 1) -> Table:
+    """Error of ridge regressions against the number of centrals, of `SIZES`, that they are fitted to.
 
     In each repetition a fifth of the groups, drawn anew, is predicted by formulas fitted to galaxies of the others.
 
@@ -309,10 +262,6 @@ def learning_curve(
     target : str
     inputs : str
         A key of `INPUTS`.
-    kind : {"central", "satellite"}
-    sizes : sequence of int
-        Those above four fifths of the sample are left out.
-    method : str
     repeats, seed : int
 
     Returns
@@ -321,11 +270,11 @@ def learning_curve(
         ``target``, ``inputs``, ``n``, ``relative``: median over the repetitions of the mean abs(dM/M) of the galaxies
         that were not used, ``low`` and ``high``: their 16th and 84th percentile.
     """
-    some = next((found for k, t, found in _tasks(table) if (k, t) == (kind, target)), table[:0])
+    some = next((found for k, t, found in _tasks(table) if (k, t) == ("central", target)), table[:0])
     x, y, group = features(some, INPUTS[inputs]), np.log(plain(some[target])), np.asarray(some["group_id"])
     groups, member = np.unique(group, return_inverse=True)
     rng = np.random.default_rng(seed)
-    found: dict[int, list[float]] = {n: [] for n in sizes if n <= 0.8 * len(some)}
+    found: dict[int, list[float]] = {n: [] for n in SIZES if n <= 0.8 * len(some)}
     with threadpool_limits(1):
         for _ in range(repeats):
             rank = rng.permutation(len(groups))[member]
@@ -334,7 +283,7 @@ def learning_curve(
             others = others[np.argsort(rank[others], kind="stable")]
             for n, errors in found.items():
                 fit = others[:n]
-                predicted = model(method, x.shape[1], seed).fit(x[fit], y[fit]).predict(x[held])
+                predicted = model("ridge", x.shape[1], seed).fit(x[fit], y[fit]).predict(x[held])
                 errors.append(float(np.mean(per_view(np.exp(y[held]), np.exp(predicted), "relative"))))
     rows = [(target, inputs, n, *np.percentile(errors, [50, 16, 84])) for n, errors in found.items()]
     return Table(rows=rows or None, names=("target", "inputs", "n", "relative", "low", "high"))

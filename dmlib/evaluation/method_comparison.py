@@ -1,24 +1,93 @@
-"""Networks, rotation curves and baselines on the same views: which method has the smaller error at which radius."""
+"""Networks, rotation curves and baselines on the same views: which method has the smaller error at which radius.
+
+A `Hybrid` is a network and a rotation curve together: the network's prediction is the prior of the fit. The network
+knows the population and the whole image; the curve knows this galaxy's mass where it is measured. The prior is normal
+in ln M_DM at all radii, with the network's calibrated errors and the correlation of its errors between radii on the
+calibration galaxies; without the correlation twenty radii would count as twenty independent measurements. The
+population has no other part in the fit, because the network has learned it. With a network that sees images only, light
+and velocities are used once each. A network with HI maps has already seen the velocities that the curve is made of,
+which then count twice. Intervals are stretched on validation galaxies, like those of all fits.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
 from ..bootstrap import Bootstrap, Estimate
 from ..dataset.read import DataSet
 from ..errors import DmlibError
-from ..networks.predictions import Predictions
+from ..networks.predictions import Prediction, Predictions
 from ..rotation.benchmark import Benchmark
 from ..rotation.curve import Reason
-from ..rotation.intervals import stretch, stretched
-from ..rotation.variants import VARIANTS
+from ..rotation.fit import fit_many
+from ..rotation.population import SAMPLING, VARIANTS, stretch, stretched
+from ..rotation.priors import ProfilePrior
 from .bins import Binned, binned, properties
-from .hybrid import Hybrid
 from .scores import Scores, coverage, row_mean
+
+
+@dataclass(frozen=True)
+class Hybrid:
+    """Fits whose prior is a network's prediction.
+
+    Parameters
+    ----------
+    title : str
+    test, validation : ndarray, shape (n, 5, 20)
+        2.5, 16, 50, 84 and 97.5 per cent of M_DM(<R) [Msun]; NaN where there is no curve.
+    """
+
+    title: str
+    test: np.ndarray
+    validation: np.ndarray
+
+
+def combine(benchmark: Benchmark, network: Prediction, title: str, *, seed: int = 1) -> Hybrid:
+    """Fit all views that have a rotation curve.
+
+    Parameters
+    ----------
+    benchmark : Benchmark
+        Of the test views, with its validation views.
+    network : Prediction
+        Of an ensemble for the same views.
+    title : str
+    seed : int
+
+    Raises
+    ------
+    DmlibError
+        When the network has no calibrated errors, or predicts other views.
+    """
+    known, validation = network.validation, benchmark.validation
+    if known is None or validation is None or network.sigma_ln is None:
+        raise DmlibError(f"{network.name} has no prediction for the validation galaxies: remove it and run again.")
+    if not np.array_equal(known.rows, validation.rows):
+        raise DmlibError(f"{benchmark.path.name} and {network.name} do not have the same validation views.")
+    correlation = np.asarray(network.attributes["calibration_correlation"])
+    parts = {
+        "test": (benchmark, network.ln_m_dm, network.sigma_ln),
+        "validation": (validation, known.ln_m, known.sigma_ln),
+    }
+    tasks, found = [], {}
+    for part, (views, ln_m, sigma) in parts.items():
+        found[part] = np.full((len(views), 5, len(views.radii)), np.nan)
+        for k in np.flatnonzero(np.isfinite(views["nfw"].m_dm).all(axis=1)):
+            model = benchmark.population.complete(views.model(int(k)))
+            told = ProfilePrior(ln_m[k], correlation * np.outer(sigma[k], sigma[k]))
+            priors = benchmark.population.told(model, told)
+            make = partial(benchmark.population.fit, model, priors, sampling=SAMPLING, seed=seed + int(k))
+            tasks.append(((part, k), make))
+    for outcome in fit_many(tasks, label="network and curve"):
+        part, k = outcome.key
+        if outcome.fit is not None:
+            found[part][k] = outcome.fit.quantiles
+    return Hybrid(title, found["test"], found["validation"])
 
 
 @dataclass(frozen=True)
@@ -69,7 +138,7 @@ class MethodComparison:
     reasons : tuple of tuple of Reason, length n
         Why not.
     places : dict of ndarray
-        Regime of `dmlib.rotation.intervals.REGIMES` -> which radii of which views lie there, bool of shape (n, 20).
+        Regime of `dmlib.rotation.population.REGIMES` -> which radii of which views lie there, bool of shape (n, 20).
     beams : ndarray, shape (n,)
         Diameter of the measured disc in beams; NaN without a curve.
     """
@@ -263,7 +332,7 @@ def coverage_in(
     where : ndarray of bool, shape (n,)
     seed : int
     place : str
-        Of `dmlib.rotation.intervals.REGIMES`.
+        Of `dmlib.rotation.population.REGIMES`.
     stated : bool
         The interval of the posterior, not the stretched one.
     """

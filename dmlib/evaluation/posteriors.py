@@ -5,6 +5,13 @@ Numbers of a view are means over its eight orientations. The spread of either po
 with which its 68% intervals hold 68% of the *calibration* galaxies, averaged over radii: training galaxies are fitted
 too well, and the mean over orientations errs less than one orientation, for which a network states its errors. Test
 galaxies have no part in it.
+
+Is such a posterior right? It is *calibrated* when the truth looks like one more draw. At each radius the rank of the
+truth among the draws (PIT) is then uniform. For all radii together, TARP (Lemos et al. 2023, ICML, arXiv:2302.03026)
+asks how often the truth is nearer to a random reference point than the draws are. A posterior as wide as the population
+is calibrated too, so that a measure of *sharpness* belongs to it: the energy score (Gneiting and Raftery 2007), lower
+for a narrower posterior as long as the truth stays inside. Views of one galaxy share its truth: all errors are from
+draws of whole galaxies.
 """
 
 from __future__ import annotations
@@ -18,13 +25,13 @@ from typing import TYPE_CHECKING
 import h5py
 import numpy as np
 
+from ..bootstrap import Bootstrap, Estimate
 from ..dataset.read import DataSet, ln_mass, read_dataset
-from ..errors import DmlibError
-from ..files import atomic_path
+from ..files import atomic_path, open_product
 from ..networks.plan import POSTERIOR
 from ..networks.predictions import FEWEST
 from ..settings import Settings
-from .posterior_checks import LEVEL, inside, rank_of_truth
+from .scores import pit_histogram
 
 if TYPE_CHECKING:
     from ..networks.models import Network
@@ -35,11 +42,17 @@ KINDS = ("normal", "flow")
 #: Draws for each view.
 DRAWS = 400
 
+#: Share of the posterior in the intervals that are tested.
+LEVEL = 0.68
+
 #: Draws of each network from which the factor is found.
 _ENOUGH = 100
 
 _FACTORS = np.geomspace(0.5, 2.0, 29)
-_STREAM = 0x706F7374  # a random stream of its own
+#: Random points of TARP for each view.
+_REFERENCES = 20
+
+_STREAM, _STREAM_TARP = 0x706F7374, 0x74617270  # random streams of their own
 
 
 @dataclass(frozen=True)
@@ -48,7 +61,6 @@ class Posteriors:
 
     Parameters
     ----------
-    path : Path
     radii : ndarray, shape (20,)
         [kpc]
     rows, subhalo_id : ndarray of int, shape (n,)
@@ -62,11 +74,8 @@ class Posteriors:
         Kind -> factor of its spread.
     costs : dict
         Kind -> mean -ln p of the validation views' coefficients, before the factor.
-    calibrated_on : str
-        Part of the data set that set the factors.
     """
 
-    path: Path
     radii: np.ndarray
     rows: np.ndarray
     subhalo_id: np.ndarray
@@ -75,7 +84,6 @@ class Posteriors:
     draws: dict[str, np.ndarray]
     factors: dict[str, float]
     costs: dict[str, float]
-    calibrated_on: str
 
 
 def build(settings: Settings) -> None:
@@ -102,7 +110,7 @@ def build(settings: Settings) -> None:
     ]
     scale = networks[0].std
     with atomic_path(settings.posteriors_path) as temporary, h5py.File(temporary, "w") as handle:
-        handle.attrs.update({"data": settings.label, "made_from": str(dataset.attributes["made_from"])})
+        handle.attrs.update({"data": settings.label, "made_from": dataset.made_from})
         handle.attrs["calibrated_on"] = calibrated_on
         handle["radii"], handle["scale"] = dataset.radii, scale
         handle["rows"], handle["subhalo_id"] = rows["test"], galaxy[rows["test"]]
@@ -193,17 +201,186 @@ def read_posteriors(path: str | Path) -> Posteriors:
     DmlibError
         When the file is damaged or malformed.
     """
-    path = Path(path)
-    try:
-        with h5py.File(path, "r") as handle:
-            groups = {kind: handle[f"draws/{kind}"] for kind in KINDS}
-            return Posteriors(
-                path=path,
-                **{name: handle[name][()] for name in ("radii", "rows", "subhalo_id", "truth", "scale")},
-                draws={kind: group[()].astype(float) for kind, group in groups.items()},
-                factors={kind: float(group.attrs["factor"]) for kind, group in groups.items()},
-                costs={kind: float(group.attrs["cost"]) for kind, group in groups.items()},
-                calibrated_on=str(handle.attrs["calibrated_on"]),
-            )
-    except (OSError, KeyError) as error:
-        raise DmlibError(f"{path} is not a whole file of posteriors ({error}): remove it and run again.") from error
+    with open_product(path, "file of posteriors") as handle:
+        groups = {kind: handle[f"draws/{kind}"] for kind in KINDS}
+        return Posteriors(
+            **{name: handle[name][()] for name in ("radii", "rows", "subhalo_id", "truth", "scale")},
+            draws={kind: group[()].astype(float) for kind, group in groups.items()},
+            factors={kind: float(group.attrs["factor"]) for kind, group in groups.items()},
+            costs={kind: float(group.attrs["cost"]) for kind, group in groups.items()},
+        )
+
+
+@dataclass(frozen=True)
+class Check:
+    """How well a posterior does on the test views.
+
+    Parameters
+    ----------
+    pit : ndarray, shape (n, r)
+        See `rank_of_truth`.
+    coverage : Estimate, shape (r,)
+        Share of the views with the truth in the central interval that holds `LEVEL` of the draws.
+    histogram : Estimate, shape (10,)
+        Density of the ranks over all radii; 1 if calibrated.
+    half_width : ndarray, shape (n, r)
+        Half of that interval, in ln M.
+    energy : ndarray, shape (n,)
+        See `energy_score`.
+    levels : ndarray, shape (19,)
+    tarp : Estimate, shape (19,)
+        See `tarp`.
+    """
+
+    pit: np.ndarray
+    coverage: Estimate
+    histogram: Estimate
+    half_width: np.ndarray
+    energy: np.ndarray
+    levels: np.ndarray
+    tarp: Estimate
+
+
+def check(truth: np.ndarray, draws: np.ndarray, scale: np.ndarray, bootstrap: Bootstrap) -> Check:
+    """All measures of a posterior.
+
+    Parameters
+    ----------
+    truth : ndarray, shape (n, r)
+        ln M, NaN where there is none.
+    draws : ndarray, shape (d, n, r)
+    scale : ndarray, shape (r,)
+        Standard deviation of ln M between galaxies.
+    bootstrap : Bootstrap
+        Of the same n views.
+    """
+    pit = rank_of_truth(truth, draws)
+    low, high = np.quantile(draws, [0.5 - 0.5 * LEVEL, 0.5 + 0.5 * LEVEL], axis=0)
+    levels, found = tarp(truth / scale, draws / scale, bootstrap)
+    return Check(
+        pit=pit,
+        coverage=bootstrap.mean(inside(pit, LEVEL)),
+        histogram=pit_histogram(pit, bootstrap),
+        half_width=0.5 * (high - low),
+        energy=energy_score(truth, draws, scale),
+        levels=levels,
+        tarp=found,
+    )
+
+
+def rank_of_truth(truth: np.ndarray, draws: np.ndarray) -> np.ndarray:
+    """Probability integral transform (PIT) at each radius.
+
+    Parameters
+    ----------
+    truth : ndarray, shape (n, r)
+        ln M; NaN where there is none.
+    draws : ndarray, shape (d, n, r)
+
+    Returns
+    -------
+    ndarray, shape (n, r)
+        Fraction of the draws below the truth, NaN where the truth is.
+    """
+    below = (draws < truth).sum(axis=0) + 0.5
+    return np.where(np.isfinite(truth), below / (len(draws) + 1.0), np.nan)
+
+
+def inside(pit: np.ndarray, level: float) -> np.ndarray:
+    """1 where the truth is in the central interval that holds `level` of the posterior, 0 where not, else NaN."""
+    return np.where(np.isfinite(pit), np.abs(pit - 0.5) < 0.5 * level, np.nan)
+
+
+def energy_score(truth: np.ndarray, draws: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Energy score of each view's posterior of the whole profile, shape (n,); lower is better.
+
+    The mean distance of the draws from the truth minus half the mean distance between two draws.
+
+    Parameters
+    ----------
+    truth : ndarray, shape (n, r)
+        ln M; radii with NaN count neither for the truth nor for the draws.
+    draws : ndarray, shape (d, n, r)
+    scale : ndarray, shape (r,)
+        Unit of distance at each radius, for example the standard deviation of the training galaxies.
+    """
+    known = np.isfinite(truth)
+    x = np.where(known, truth, 0.0) / scale
+    y = np.where(known, draws, 0.0) / scale
+    to_truth = np.linalg.norm(y - x, axis=-1).mean(axis=0)
+    # Each draw with one other is enough, and needs no d^2 distances.
+    apart = np.linalg.norm(y - np.roll(y, 1, axis=0), axis=-1).mean(axis=0)
+    return to_truth - 0.5 * apart
+
+
+def tarp(truth: np.ndarray, draws: np.ndarray, bootstrap: Bootstrap) -> tuple[np.ndarray, Estimate]:
+    """Coverage of random regions of the posterior of the whole profile.
+
+    Each region is a ball about a random point with the truth on its surface. Of a calibrated posterior, the fraction of
+    draws inside the ball is uniform. The points are those of other galaxies' truths, which lie where profiles do.
+
+    Parameters
+    ----------
+    truth : ndarray, shape (n, r)
+        ln M in units of its spread; views with NaN are left out.
+    draws : ndarray, shape (d, n, r)
+    bootstrap : Bootstrap
+        Of the same n views.
+
+    Returns
+    -------
+    level : ndarray, shape (19,)
+        Credibility: 0.05 to 0.95.
+    coverage : Estimate
+        Fraction of regions of that credibility that hold the truth, equal to `level` if the posterior is calibrated.
+    """
+    whole = np.isfinite(truth).all(axis=1)
+    rng = np.random.default_rng([1, _STREAM_TARP])
+    level = np.arange(1, 20) / 20.0
+    found = np.full((len(truth), _REFERENCES, len(level)), np.nan)
+    candidates = np.flatnonzero(whole)
+    for view in candidates:
+        others = candidates[bootstrap.subhalo_id[candidates] != bootstrap.subhalo_id[view]]
+        for k, other in enumerate(rng.choice(others, _REFERENCES) if len(others) else ()):
+            radius = np.linalg.norm(truth[view] - truth[other])
+            nearer = (np.linalg.norm(draws[:, view] - truth[other], axis=-1) < radius).mean()
+            found[view, k] = nearer < level
+    # A view has one value at each level, the mean over its reference points.
+    known = np.isfinite(found[:, 0, 0])
+    values = np.full((len(truth), len(level)), np.nan)
+    values[known] = found[known].mean(axis=1)
+    return level, bootstrap.mean(values)
+
+
+def conformal_factor(z: np.ndarray, subhalo_id: np.ndarray, level: float) -> np.ndarray:
+    """Half-width of the interval that holds `level` of new galaxies, in units of the stated sigma, shape (r,).
+
+    Split conformal prediction (Papadopoulos et al. 2002): the intervals have at least this coverage over galaxies like
+    those of the calibration, whatever the distribution of the errors. Where the factor differs from that of a normal
+    distribution, the stated sigma is wrong.
+
+    Parameters
+    ----------
+    z : ndarray, shape (n, r)
+        Errors of the calibration galaxies in units of their sigma.
+    subhalo_id : ndarray of int, shape (n,)
+        Views of a galaxy are not independent: each galaxy counts once, with the mean over its views of their share.
+    level : float
+
+    Returns
+    -------
+    ndarray
+        Infinite where there are too few galaxies for the level.
+    """
+    member = np.unique(subhalo_id, return_inverse=True)[1]
+    share = 1.0 / np.bincount(member)[member]
+    out = np.full(z.shape[1], np.inf)
+    for k, column in enumerate(np.abs(z).T):
+        order = np.argsort(column)
+        order = order[np.isfinite(column[order])]
+        # One more galaxy, the new one, is counted as farther out than all others.
+        need = level * (len(np.unique(member[order])) + 1.0)
+        place = int(np.searchsorted(np.cumsum(share[order]), need - 1e-9))
+        if place < len(order):
+            out[k] = column[order[place]]
+    return out

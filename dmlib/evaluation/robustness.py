@@ -1,19 +1,25 @@
-"""Errors of methods in universes other than their own: how the product "robustness" is read."""
+"""Errors of methods in universes other than their own: how the product "robustness" is read.
+
+Does a method know that a galaxy is not from its universe? An alarm uses nothing of a galaxy but what the method sees.
+It is judged by how well it tells the test galaxies of another universe from those of the method's own: the area under
+its ROC curve is the probability that a galaxy of the other lies further out than one of its own, 0.5 for an alarm that
+knows nothing.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
+from scipy.stats import rankdata
 
 from ..bootstrap import Bootstrap, Estimate
 from ..errors import DmlibError
-from .alarms import area_of
+from ..files import open_product
 from .scores import REGIONS, per_view, row_mean
 from .universes import KINDS, SIZES, VARIATIONS, variations
 
@@ -84,21 +90,13 @@ class Robustness:
             raise DmlibError(f"there is no universe '{name}': choose {', '.join(self.names)}.")
         return self.names.index(name)
 
-    def errors(self, method: str, region: str = "intermediate", *, fair: bool = False) -> Estimate:
-        """Mean |dM/M| over the radii of a region, by the universes of training and test, shape (v, v).
+    def errors(self, method: str, region: str = "intermediate") -> Estimate:
+        """Mean |dM/M| over the radii of a region, by the universes of training and test, shape (v, v)."""
+        return self._cells(self._relative(method, region))
 
-        Parameters
-        ----------
-        method : str
-        region : str
-        fair : bool
-            Only test galaxies with a rotation curve, for comparison with that method.
-        """
-        return self._cells(self._relative(method, region, fair))
-
-    def ratio(self, method: str, region: str = "intermediate", *, fair: bool = False) -> Estimate:
+    def ratio(self, method: str, region: str = "intermediate") -> Estimate:
         """Error over that of the same method trained in the universe of the test, shape (v, v); paired."""
-        values = self._relative(method, region, fair)
+        values = self._relative(method, region)
         home = np.broadcast_to(np.einsum("kkn->kn", values)[None], values.shape)
         both = np.isfinite(values) & np.isfinite(home)
         above, below = (self._flat(np.where(both, some, np.nan)) for some in (values, home))
@@ -119,23 +117,14 @@ class Robustness:
         """
         k = self.place(home)
         others = [j for j, name in enumerate(self.names) if VARIATIONS[name].kind in kinds and j != k]
-        values = self._relative(method, region, False)
+        values = self._relative(method, region)
         there, native = values[k, others].T, np.stack([values[j, j] for j in others], axis=1)
         both = np.isfinite(there) & np.isfinite(native)
         return self.bootstrap.ratio(*(row_mean(np.where(both, some, np.nan)) for some in (there, native)))
 
-    def excess(self, method: str, region: str = "intermediate", *, fair: bool = False) -> Estimate:
-        """Error less that of the same method trained in the universe of the test, shape (v, v); paired."""
-        values = self._relative(method, region, fair)
-        return self._cells(values - np.einsum("kkn->kn", values)[None])
-
     def bias(self, method: str, region: str = "intermediate") -> Estimate:
         """Mean of ln(predicted / true) in units of the stated error, shape (v, v)."""
         return self._cells(self._mean(self._z(method), region))
-
-    def offset(self, method: str, region: str = "intermediate") -> Estimate:
-        """Mean of ln(predicted / true), shape (v, v)."""
-        return self._cells(self._mean(self._ln_ratio(method), region))
 
     def coverage(self, method: str, region: str = "all") -> Estimate:
         """Share of truths within one stated standard deviation (0.683 if it is right), shape (v, v)."""
@@ -145,41 +134,29 @@ class Robustness:
     def areas(self, alarm: str) -> Estimate:
         """Area under the ROC curve for "from another universe", by the universes of training and test, shape (v, v)."""
         found = [area_of(own[k], other, self.subhalo_id) for k, own in enumerate(self.alarms[alarm]) for other in own]
-        parts = ([getattr(one, part) for one in found] for part in ("value", "error", "low", "high"))
-        return self._square(Estimate(*(np.array(part) for part in parts)))
+        return self._square(Estimate(*(np.array(part) for part in zip(*map(astuple, found), strict=True))))
 
-    def large(self, method: str = "network", region: str = "intermediate") -> np.ndarray:
-        """Where the error is large, bool of shape (v, v); see `LARGE`."""
-        ratio, excess = self.ratio(method, region), self.excess(method, region)
-        return (ratio.value > LARGE) & (excess.value > 2.0 * excess.error)
+    def large(self, region: str = "intermediate") -> np.ndarray:
+        """Where the network's error is large, bool of shape (v, v); see `LARGE`."""
+        values = self._relative("network", region)
+        excess = self._cells(values - np.einsum("kkn->kn", values)[None])
+        return (self.ratio("network", region).value > LARGE) & (excess.value > 2.0 * excess.error)
 
-    def silent(self, alarm: str = "latent", method: str = "network", region: str = "intermediate") -> np.ndarray:
-        """Where the alarm is silent and the error large, bool of shape (v, v); see `SILENT` and `LARGE`."""
-        return self.large(method, region) & (self.areas(alarm).value < SILENT)
+    def silent(self, region: str = "intermediate") -> np.ndarray:
+        """Where that error is large and the alarm in latent space silent, bool of shape (v, v); see `SILENT`."""
+        return self.large(region) & (self.areas("latent").value < SILENT)
 
     def adaptation(self, region: str = "intermediate") -> dict[str, dict[str, Estimate]]:
         """Error of each way of training, in each target: target -> way -> mean |dM/M|."""
-        return {target: self._ways(target, region, less_plain=False) for target in self.targets}
-
-    def gains(self, region: str = "intermediate") -> dict[str, dict[str, Estimate]]:
-        """The same less the error of plain training, on the same galaxies: negative where adaptation helps."""
-        return {target: self._ways(target, region, less_plain=True) for target in self.targets}
+        mean = self.bootstrap.mean
+        return {
+            target: {way: mean(error) for way, error in self._by_way(target, region).items()} for target in self.targets
+        }
 
     def gain_over(self, targets: Sequence[str], way: str, region: str = "intermediate") -> Estimate:
         """Mean over some targets of the error of a way less that of plain training: negative where it helps."""
-        differences = []
-        for target in targets:
-            values = self._by_way(target, region)
-            differences.append(values[way] - values["plain"])
-        return self.bootstrap.mean(np.mean(differences, axis=0))
-
-    def _ways(self, target: str, region: str, *, less_plain: bool) -> dict[str, Estimate]:
-        values = self._by_way(target, region)
-        if less_plain:
-            return {
-                way: self.bootstrap.mean(found - values["plain"]) for way, found in values.items() if way != "plain"
-            }
-        return {way: self.bootstrap.mean(found) for way, found in values.items()}
+        errors = [self._by_way(target, region) for target in targets]
+        return self.bootstrap.mean(np.mean([each[way] - each["plain"] for each in errors], axis=0))
 
     def _by_way(self, target: str, region: str) -> dict[str, np.ndarray]:
         """Mean |dM/M| of each test galaxy of a target, by the way of training."""
@@ -191,25 +168,19 @@ class Robustness:
             way: self._mean(per_view(self.truth[j], mass, "relative")[None], region)[0] for way, mass in masses.items()
         }
 
-    def _of(self, method: str) -> tuple[np.ndarray, np.ndarray]:
-        """Prediction and truth, both of shape (v, v, n, 20)."""
+    def _measure(self, method: str, measure: str) -> np.ndarray:
+        """A measure of `dmlib.evaluation.scores`, shape (v, v, n, 20)."""
         if method not in self.masses:
             raise DmlibError(f"there is no method '{method}': choose {', '.join(self.masses)}.")
         mass = self.masses[method]
-        return mass, np.broadcast_to(self.truth[None], mass.shape)
-
-    def _ln_ratio(self, method: str) -> np.ndarray:
-        mass, truth = self._of(method)
-        return per_view(truth, mass, "ln_ratio")
+        return per_view(np.broadcast_to(self.truth[None], mass.shape), mass, measure)
 
     def _z(self, method: str) -> np.ndarray:
         sigma = self.sigma_ln[method]
-        return self._ln_ratio(method) / np.where(sigma > 0, sigma, np.nan)
+        return self._measure(method, "ln_ratio") / np.where(sigma > 0, sigma, np.nan)
 
-    def _relative(self, method: str, region: str, fair: bool) -> np.ndarray:
-        mass, truth = self._of(method)
-        values = self._mean(per_view(truth, mass, "relative"), region)
-        return np.where(self.accepted[None], values, np.nan) if fair else values
+    def _relative(self, method: str, region: str) -> np.ndarray:
+        return self._mean(self._measure(method, "relative"), region)
 
     def _mean(self, values: np.ndarray, region: str) -> np.ndarray:
         """Mean over the radii of a region, (..., 20) -> (...); NaN where there is none."""
@@ -226,7 +197,27 @@ class Robustness:
 
     def _square(self, found: Estimate) -> Estimate:
         v = len(self.names)
-        return Estimate(*(np.reshape(part, (v, v)) for part in (found.value, found.error, found.low, found.high)))
+        return Estimate(*(np.reshape(part, (v, v)) for part in astuple(found)))
+
+
+def roc_area(own: np.ndarray, other: np.ndarray) -> float:
+    """Area under the ROC curve: probability that a value of `other` exceeds one of `own`, ties counted half."""
+    ranks = rankdata(np.concatenate([own, other]))
+    return float((ranks[len(own) :].sum() - 0.5 * len(other) * (len(other) + 1)) / (len(own) * len(other)))
+
+
+def roc_curve(own: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """False and true alarms, as shares of `own` and of `other`, for thresholds from the highest to the lowest."""
+    thresholds = np.concatenate([[np.inf], np.sort(np.concatenate([own, other]))[::-1]])
+    return (own >= thresholds[:, None]).mean(axis=1), (other >= thresholds[:, None]).mean(axis=1)
+
+
+def area_of(own: np.ndarray, other: np.ndarray, galaxy: np.ndarray) -> Estimate:
+    """`roc_area` with its error from a bootstrap over galaxies, which are the same in both universes."""
+    counts = Bootstrap(galaxy, 200, 1).weights.astype(int)
+    areas = np.array([roc_area(np.repeat(own, count), np.repeat(other, count)) for count in counts])
+    low, high = np.percentile(areas[1:], [15.87, 84.13])
+    return Estimate(areas[0], areas[1:].std(ddof=1), low, high)
 
 
 def numbers(found: Robustness, home: str = "fiducial", region: str = "intermediate") -> Iterator[dict[str, Any]]:
@@ -256,16 +247,12 @@ def numbers(found: Robustness, home: str = "fiducial", region: str = "intermedia
     worst = max((j for j in range(v) if j != k), key=lambda j: ratio.value[k, j])
     words = f"Largest ratio of the network's errors abroad and at home: '{found.titles[worst]}'"
     yield _cell("rob-network-worst", ratio, (k, worst), words)
-    pairs = "pairs of different universes"
-    counts = {
-        "pairs": v * (v - 1),
-        "large": found.large(region=region).sum(),
-        "silent": found.silent(region=region).sum(),
-    }
-    words_of = {"pairs": pairs, "large": f"{pairs} in which the network's error is large"}
-    words_of["silent"] = f"{words_of['large']} and its alarm silent"
-    for name, count in counts.items():
-        yield {"id": f"rob-{name}", "value": int(count), "statement": f"Number of {words_of[name]}"}
+    words = "Number of pairs of different universes"
+    yield {"id": "rob-pairs", "value": v * (v - 1), "statement": words}
+    words += " in which the network's error is large"
+    yield {"id": "rob-large", "value": int(found.large(region).sum()), "statement": words}
+    words += " and its alarm silent"
+    yield {"id": "rob-silent", "value": int(found.silent(region).sum()), "statement": words}
     for way in (*found.adapted, "target"):
         for kind, targets in _ADAPTED.items():
             words = f"Error of training '{way}' less that of plain training, for targets that differ in {kind}"
@@ -304,28 +291,20 @@ def read_robustness(path: str | Path) -> Robustness:
     DmlibError
         When the file is damaged, or of other universes than those of this code.
     """
-    path = Path(path)
-    try:
-        with h5py.File(path, "r") as handle:
-            names = tuple(map(str, handle.attrs["universes"]))
-            if names not in {tuple(variations(profile)) for profile in SIZES}:
-                raise ValueError(f"it holds the universes {', '.join(names)}")
-            methods = [
-                name for name, stored in handle.items() if isinstance(stored, h5py.Group) and "sigma_ln" in stored
-            ]
-            return Robustness(
-                radii=handle["radii"][()],
-                names=names,
-                subhalo_id=handle["subhalo_id"][()],
-                truth=handle["truth"][()],
-                accepted=handle["accepted"][()].astype(bool),
-                masses={name: handle[f"{name}/m_dm"][()] for name in methods},
-                sigma_ln={name: handle[f"{name}/sigma_ln"][()] for name in methods},
-                alarms={name: stored[()] for name, stored in handle["alarms"].items()},
-                targets=tuple(map(str, handle.attrs["targets"])),
-                adapted={name: stored[()] for name, stored in handle["adapted"].items()},
-                galaxies={split: int(handle.attrs[f"n_{split}"]) for split in ("train", "validation", "test")},
-                trust=float(handle.attrs["trust"]),
-            )
-    except (OSError, KeyError, ValueError, TypeError) as error:
-        raise DmlibError(f"{path} is not a complete product ({error}): remove it and run again.") from error
+    with open_product(path, "file of other universes") as handle:
+        names = tuple(map(str, handle.attrs["universes"]))
+        if names not in {tuple(variations(profile)) for profile in SIZES}:
+            raise ValueError(f"it holds the universes {', '.join(names)}")
+        methods = [name for name, stored in handle.items() if "sigma_ln" in getattr(stored, "keys", tuple)()]
+        return Robustness(
+            **{name: handle[name][()] for name in ("radii", "subhalo_id", "truth")},
+            names=names,
+            accepted=handle["accepted"][()].astype(bool),
+            masses={name: handle[f"{name}/m_dm"][()] for name in methods},
+            sigma_ln={name: handle[f"{name}/sigma_ln"][()] for name in methods},
+            alarms={name: stored[()] for name, stored in handle["alarms"].items()},
+            targets=tuple(map(str, handle.attrs["targets"])),
+            adapted={name: stored[()] for name, stored in handle["adapted"].items()},
+            galaxies={split: int(handle.attrs[f"n_{split}"]) for split in ("train", "validation", "test")},
+            trust=float(handle.attrs["trust"]),
+        )

@@ -34,6 +34,10 @@ REGIONS = {
     "all": (1.0, 100.0),
 }
 
+#: Subhaloes of TNG100-1 whose profiles the talk shows; and ranks, by error among all test galaxies, of the easy and the
+#: hard galaxy shown for other simulations.
+OF_THE_TALK, GOOD, HARD = (108013, 60744), 0.2, 0.9
+
 
 def per_view(truth: np.ndarray, predicted: np.ndarray, measure: str) -> np.ndarray:
     """A measure of each view at each radius.
@@ -226,6 +230,38 @@ class Scores:
         """Mean |dM/M| over a region of each member of an ensemble, `members_ln` of shape (member, n, r)."""
         errors = np.abs(np.exp(members_ln) / np.where(self.truth > 0, self.truth, np.nan) - 1.0)
         return np.nanmean(errors[..., self.columns(region)], axis=(1, 2))
+
+    def of_galaxies(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """Mean |dM/M| of each galaxy over its views and the intermediate radii: subhalo_id and error, shape (g,)."""
+        values = np.nanmean(self.views(name)[:, self.columns("intermediate")], axis=1)
+        ids, member = np.unique(self.subhalo_id, return_inverse=True)
+        return ids, np.bincount(member, values) / np.bincount(member)
+
+    def choose_two(self, name: str, *, talk: bool) -> dict[str, int]:
+        """Choose two galaxies to show: description -> subhalo id.
+
+        Those of the talk where both are among the test galaxies; otherwise the galaxies at ranks `GOOD` and `HARD` of
+        `of_galaxies`. The rule uses the truth of test galaxies, only for this illustration.
+
+        Parameters
+        ----------
+        name : str
+            Prediction whose error ranks the galaxies.
+        talk : bool
+            Whether the simulation is the talk's, TNG100-1.
+        """
+        ids, error = self.of_galaxies(name)
+        if talk and np.isin(OF_THE_TALK, ids).all():
+            return {f"subhalo {number} of the talk": number for number in OF_THE_TALK}
+        order = ids[np.argsort(error)]
+        ranks = {"a good one": GOOD, "a hard one": HARD}
+        return {title: int(order[round(rank * (len(order) - 1))]) for title, rank in ranks.items()}
+
+    def typical_view(self, name: str, subhalo_id: int) -> int:
+        """Row of the view of a galaxy with the median error at intermediate radii."""
+        rows = np.flatnonzero(self.subhalo_id == subhalo_id)
+        error = np.nanmean(self.views(name)[rows][:, self.columns("intermediate")], axis=1)
+        return int(rows[np.argsort(error)[len(rows) // 2]])
 
     def _row_mean(self, name: str, measure: str, region: str) -> np.ndarray:
         return row_mean(self.views(name, measure)[:, self.columns(region)])

@@ -8,7 +8,7 @@ for a few universes that stand for the kinds of difference.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -16,23 +16,24 @@ from typing import Any
 
 import h5py
 import numpy as np
+from sklearn.decomposition import PCA
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from ..baselines import Task, boosted, finite_ln
 from ..dataset.read import ln_mass
 from ..files import atomic_path
-from ..networks.adaptation import Trained, train, train_matched, views
+from ..networks.adaptation import train, train_matched, views
 from ..networks.plan import Schedule
 from ..networks.predictions import calibrate
-from ..progress import bar
 from ..rotation.benchmark import model_of
 from ..rotation.fit import Fit, fit_many
-from ..rotation.importance import Importance
-from ..rotation.intervals import regimes, stretch
 from ..rotation.massmodel import MassModel
-from ..rotation.population import Population, learn_from
+from ..rotation.population import Population, learn_from, regimes, stretch
+from ..rotation.posterior import Importance
 from ..settings import RADII_KPC, Settings
-from ..workers import map_parallel
-from .alarms import isolation
+from ..workers import bar, map_parallel
 from .universes import Observed, observe_all
 
 #: Methods that are trained in one universe and tested in all.
@@ -48,9 +49,8 @@ WAYS = ("plain", "mixture", "matched", "target")
 
 #: Training of each network: short, for few galaxies.
 SCHEDULES = {
-    "smoke": Schedule(epochs=2, members=1, patience=None, decay="cosine", bagging="none", weight_decay=0.1),
-    "quick": Schedule(epochs=40, members=1, patience=None, decay="cosine", bagging="none", weight_decay=0.1),
-    "paper": Schedule(epochs=80, members=1, patience=None, decay="cosine", bagging="none", weight_decay=0.1),
+    profile: Schedule(epochs=epochs, members=1, patience=None, decay="cosine", bagging="none", weight_decay=0.1)
+    for profile, epochs in {"smoke": 2, "quick": 40, "paper": 80}.items()
 }
 
 #: Draws of a fit: fewer than in the benchmark, since each galaxy is fitted with the priors of every universe.
@@ -58,6 +58,9 @@ SAMPLING = Importance(first=2000, each=800, rounds=6, last=2000, attempts=3, dra
 
 #: Memory that a worker with Keras, and one without, may need [bytes].
 MEMORY, _LITTLE = 2.0e9, 6e8
+
+#: Principal components in which distances are measured, and the neighbour to which.
+COMPONENTS, NEIGHBOUR = 10, 5
 
 
 @dataclass(frozen=True)
@@ -153,17 +156,10 @@ def _networks(
         lessons.append(Lesson("mixture", k, rng.choice(np.delete(np.arange(v), k), n)))
         lessons.append(Lesson("matched", k, np.zeros(n, dtype=int)))
     work = partial(_learn, settings, observed, inputs)
-    with bar(total=len(lessons), label="networks", unit="training") as progress:
-        for place, result in map_parallel(
-            work,
-            list(enumerate(lessons)),
-            memory=MEMORY,
-            workers=workers,
-            what="trained networks",
-            environment=single_thread(),
-        ):
-            yield lessons[place], result
-            progress.update()
+    alone, what = single_thread(), "trained networks"
+    done = map_parallel(work, list(enumerate(lessons)), memory=MEMORY, workers=workers, what=what, environment=alone)
+    for place, result in bar(done, total=len(lessons), label="networks", unit="training"):
+        yield lessons[place], result
 
 
 def _learn(
@@ -196,22 +192,46 @@ def _learn(
     if lesson.way == "plain":
         floor, _ = calibrate(made.predict_ln(validation.inputs)[None], ln_m[lesson.universe, check])
         result["sigma_ln"] = np.broadcast_to(floor, predicted.shape)
-        result["alarm"] = _distances(made, training.inputs, each)
+        result["alarm"] = isolation(made.latent(training.inputs), [made.latent(some) for some in each])
     return place, result
 
 
-def _distances(made: Trained, training: np.ndarray, each: list[np.ndarray]) -> np.ndarray:
-    return isolation(made.latent(training), [made.latent(some) for some in each])
+def isolation(training: np.ndarray, others: Sequence[np.ndarray]) -> np.ndarray:
+    """Distance of galaxies from the fifth nearest training galaxy.
+
+    Parameters
+    ----------
+    training : ndarray, shape (n, f)
+        Any description of the training galaxies; NaN counts as the mean.
+    others : sequence of ndarray, shape (m, f)
+
+    Returns
+    -------
+    ndarray, shape (len(others), m)
+        In the space of the leading principal components, each in units of its scatter among the training galaxies.
+    """
+    # Two scalings: of the features, which have units of their own, and of the components.
+    space = make_pipeline(
+        SimpleImputer(keep_empty_features=True),
+        StandardScaler(),
+        PCA(min(COMPONENTS, *(size - 1 for size in training.shape)), svd_solver="full", whiten=True),
+    ).fit(training)
+    known = space.transform(training)
+    k = min(NEIGHBOUR, len(known)) - 1
+    return np.stack(
+        [
+            np.partition(np.linalg.norm(space.transform(some)[:, None] - known[None], axis=2), k, axis=1)[:, k]
+            for some in others
+        ]
+    )
 
 
 def _trees(settings: Settings, observed: Observed, workers: int | None) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
     """Boosted trees of every universe."""
-    work = partial(_grow, settings, observed)
     universes = range(len(observed.names))
-    with bar(total=len(universes), label="boosted trees", unit="universe") as progress:
-        for k, result in map_parallel(work, universes, memory=_LITTLE, workers=workers, what="grew trees"):
-            yield k, result
-            progress.update()
+    work = partial(_grow, settings, observed)
+    done = map_parallel(work, universes, memory=_LITTLE, workers=workers, what="grew trees")
+    yield from bar(done, total=len(universes), label="boosted trees", unit="universe")
 
 
 def _grow(settings: Settings, observed: Observed, k: int) -> tuple[int, dict[str, np.ndarray]]:

@@ -27,18 +27,17 @@ from ..code import fingerprint
 from ..dataset import SPLITS, assign
 from ..dataset.read import DataSet
 from ..dataset.views import Observer, Recipe
-from ..errors import DmlibError, GalaxyError
+from ..errors import DmlibError
 from ..galaxy import load_galaxy
 from ..observe.cube import HISettings
-from ..observe.grid import SkyGrid
-from ..progress import bar
-from ..rotation.benchmark import CURVE, MOST_RINGS, NUMBERS
+from ..observe.sky import SkyGrid
+from ..rotation.benchmark import columns_of
 from ..rotation.curve import RotationCurve
-from ..rotation.measure import ViewMeasurement, measure_view
+from ..rotation.measure import measure_view
 from ..rotation.population import seen
 from ..settings import PROFILES, RADII_KPC, Criteria, Settings
 from ..universe.drawn import GroupUniverse
-from ..workers import Blocks, map_parallel
+from ..workers import Blocks, in_blocks, map_parallel
 
 #: Galaxies of each universe; those that cannot be observed in one of them are left out of all.
 SIZES = {"smoke": 16, "quick": 120, "paper": 450}
@@ -220,35 +219,24 @@ def observe_all(settings: Settings, place: Path, workers: int | None = None) -> 
     split = assign(ids, seed=settings.seed, rank_by=m_star, train=train, validation=validation, calibration=0.0)
     key = f"{settings.profile} {settings.seed} {fingerprint(__name__)} {sorted(variations(settings.profile))}"
     blocks = Blocks.of(place, hashlib.sha256(key.encode()).hexdigest())
-    everything = list(zip(ids.tolist(), split.tolist(), strict=True))
-    todo = [(f"{k:05d}", everything[k : k + _PER_BLOCK]) for k in range(0, len(everything), _PER_BLOCK)]
-    left = [block for block in todo if blocks.read(block[0]) is None]
-    with bar(total=len(ids), label="universes", unit="galaxy") as progress:
-        progress.update(len(ids) - sum(len(some) for _, some in left))
-        work = partial(_observe_block, settings, blocks)
-        for n in map_parallel(work, left, memory=MEMORY, workers=workers, what="observed galaxies"):
-            progress.update(n)
-    parts = [blocks.read(name) or {} for name, _ in todo]
-    whole = [part for part in parts if "subhalo_id" in part]
-    if not whole:
+    work = partial(_observe, settings, dict(zip(ids.tolist(), split.tolist(), strict=True)))
+    apply = partial(map_parallel, memory=MEMORY, workers=workers, what="observed galaxies")
+    parts = list(in_blocks(work, ids.tolist(), blocks, size=_PER_BLOCK, label="universes", apply=apply))
+    columns = [part for _, part, _ in parts if part]
+    if not columns:
         raise DmlibError("no galaxy could be observed in all universes: there is nothing to compare.")
-    columns = {name: np.concatenate([part[name] for part in whole]) for name in whole[0] if name not in _ASIDE}
-    aside = [np.concatenate([part[name] for part in parts]).tolist() for name in _ASIDE]
-    known = columns.pop("subhalo_id")
-    arrays = {name: np.swapaxes(values, 0, 1) for name, values in columns.items()}
+    arrays = {name: np.swapaxes(np.concatenate([part[name] for part in columns]), 0, 1) for name in columns[0]}
+    known = np.array([subhalo_id for some, _, _ in parts for subhalo_id in some])
     observed = Observed(
         names=tuple(variations(settings.profile)),
         subhalo_id=known,
         split=split[np.searchsorted(ids, known)],
         m_dm_particle=float(_population(settings).m_dm),
         channels=(*_bands(), "moment0", "moment1", "moment2"),
-        set_aside=dict(zip(*aside, strict=True)),
+        set_aside={subhalo_id: reason for _, _, aside in parts for subhalo_id, reason in aside.items()},
         **arrays | {"accepted": arrays["accepted"].astype(bool)},
     )
     return observed, blocks
-
-
-_ASIDE = ("aside", "reasons")
 
 
 def _bands() -> tuple[str, ...]:
@@ -278,33 +266,13 @@ def _ids(settings: Settings) -> np.ndarray:
     return np.sort(rng.permutation(chosen[small])[: SIZES[settings.profile]])
 
 
-def _observe_block(settings: Settings, blocks: Blocks, block: tuple[str, list[tuple[int, int]]]) -> int:
-    """Observe some galaxies in every universe and store what the methods need of them."""
-    name, members = block
-    found: dict[int, dict[str, np.ndarray]] = {}
-    aside: dict[int, str] = {}
-    for subhalo_id, split in members:
-        try:
-            found[subhalo_id] = _observe(settings, subhalo_id, split)
-        except GalaxyError as error:
-            aside[subhalo_id] = str(error)
-    blocks.write(
-        name,
-        aside=np.array(list(aside), dtype=np.int64),
-        reasons=np.array(list(aside.values()), dtype=str),
-        **({"subhalo_id": np.array(list(found), dtype=np.int64)} if found else {}),
-        **{key: np.stack([one[key] for one in found.values()]) for key in next(iter(found.values()), {})},
-    )
-    return len(members)
-
-
-def _observe(settings: Settings, subhalo_id: int, split: int) -> dict[str, np.ndarray]:
+def _observe(settings: Settings, splits: Mapping[int, int], subhalo_id: int) -> dict[str, np.ndarray]:
     """One galaxy in every universe, arrays with the universe as first axis.
 
     Test galaxies have rotation curves in every universe, validation galaxies in the fiducial one, training galaxies
     have none. Where neither beam nor noise differ, rings keep the tilt of the fiducial ones.
     """
-    rows, universes = [], {}
+    rows, universes, split = [], {}, splits[subhalo_id]
     like: RotationCurve | None = None
     for name, variation in variations(settings.profile).items():
         drawn = _varied(settings, variation.physics)
@@ -315,11 +283,14 @@ def _observe(settings: Settings, subhalo_id: int, split: int) -> dict[str, np.nd
         galaxy = load_galaxy(observer.universe, subhalo_id, scope="group", velocities=False)
         masses = np.stack([galaxy.enclosed_masses()[part] for part in ("dm", "stars", "gas")])
         dataset = _dataset(observer, subhalo_id, views, masses[0])
-        row = _described(dataset) | {"masses": masses} | _NO_CURVE
+        row: dict[str, Any] = _described(dataset) | {"masses": masses}
+        model, accepted = None, False
         if split == SPLITS["test"] or (split != SPLITS["train"] and name == "fiducial"):
             found = measure_view(dataset, observer, subhalo_id, 0, like=None if variation.new_tilt else like)
             like = found.curve if name == "fiducial" else like
-            row |= _packed(found)
+            model, accepted = found.model, found.accepted
+        tilt = (model.inclination, model.inclination_err) if model is not None else (np.nan, np.nan)
+        row |= columns_of(model) | {"tilt": np.array(tilt), "accepted": float(accepted)}
         rows.append(row)
     return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
 
@@ -333,29 +304,6 @@ def _described(dataset: MemoryDataSet) -> dict[str, np.ndarray]:
         "observables": np.array([values[0] for values in measure(dataset, row).values()]),
         "photometric": photometric[0],
         "hydrogen": hydrogen[0],
-    }
-
-
-_NO_CURVE: dict[str, Any] = {
-    "curve": np.full((len(CURVE), MOST_RINGS), np.nan),
-    "numbers": np.full(len(NUMBERS), np.nan),
-    "tilt": np.full(2, np.nan),
-    "accepted": 0.0,
-}
-
-
-def _packed(found: ViewMeasurement) -> dict[str, Any]:
-    """A mass model as arrays."""
-    model = found.model
-    if model is None:
-        return {}
-    curve = np.full_like(_NO_CURVE["curve"], np.nan)
-    curve[:, : len(model.radius)] = [getattr(model, name) for name in CURVE]
-    return {
-        "curve": curve,
-        "numbers": np.array([getattr(model, name) for name in NUMBERS]),
-        "tilt": np.array([model.inclination, model.inclination_err]),
-        "accepted": float(found.accepted),
     }
 
 

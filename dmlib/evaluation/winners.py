@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from ..bootstrap import Estimate
-from ..rotation.intervals import REGIMES
-from .bins import FEWEST, Binned
+from ..rotation.population import REGIMES
+from .bins import Binned, in_groups
 from .method_comparison import MethodComparison, coverage_in
 from .scores import Scores, row_mean
 
@@ -130,12 +130,7 @@ class Repeat:
         return sum(abs(shift) <= 2.0 * self.spread for shift in self.shifts.values())
 
 
-def repeat(
-    pairs: Pairs,
-    other: Pairs,
-    members: Mapping[str, np.ndarray],
-    others: Mapping[str, np.ndarray],
-) -> Repeat:
+def repeat(pairs: Pairs, other: Pairs, members: Mapping[str, np.ndarray], others: Mapping[str, np.ndarray]) -> Repeat:
     """Whether another run repeats a comparison.
 
     Parameters
@@ -162,35 +157,12 @@ def _percent(found: Estimate, sign: str = "+") -> str:
     return f"{100 * float(found.value):{sign}.1f} ± {100 * float(found.error):.1f}"
 
 
-@dataclass(frozen=True)
-class Duel:
-    """Two methods on the same views.
+def duel(
+    match: MethodComparison, first: str, second: str, where: np.ndarray, seed: int, place: str = ""
+) -> tuple[Estimate, Estimate, int]:
+    """Mean |dM/M| of a method over the radii of one regime, or over all, its ratio to another's, and the galaxies.
 
-    Parameters
-    ----------
-    first, second : Estimate
-        Mean |dM/M| of each.
-    ratio : Estimate
-        Of the two, draw by draw.
-    n : int
-        Galaxies.
-    """
-
-    first: Estimate
-    second: Estimate
-    ratio: Estimate
-    n: int
-
-    @property
-    def verdict(self) -> str:
-        """``first``, ``second`` or ``undecided``: which has the smaller error by two standard deviations."""
-        if not abs(self.ratio.value - 1.0) > 2.0 * self.ratio.error:
-            return "undecided"
-        return "first" if self.ratio.value < 1.0 else "second"
-
-
-def duel(match: MethodComparison, first: str, second: str, where: np.ndarray, seed: int, place: str = "") -> Duel:
-    """Errors of two methods over the radii of one regime, or over all, on the views that both can answer for.
+    On the views that both can answer for; the ratio is taken draw by draw.
 
     A test set of four galaxies, as in profile ``smoke``, may have no such view; then all radii of all views count, so
     that there is something to show, and n is 0.
@@ -202,7 +174,7 @@ def duel(match: MethodComparison, first: str, second: str, where: np.ndarray, se
         above, below = match.over(first), match.over(second)
         used = np.isfinite(above) & np.isfinite(below)
     draws = match.bootstrap(used, seed)
-    return Duel(draws.mean(above[used]), draws.mean(below[used]), draws.ratio(above[used], below[used]), n)
+    return draws.mean(above[used]), draws.ratio(above[used], below[used]), n
 
 
 def against_beams(
@@ -217,16 +189,9 @@ def against_beams(
     draws = match.bootstrap(np.ones(len(match), dtype=bool), seed)
     for name in names:
         error = match.over(name, place)
-        labels, centres, estimates, numbers = [], [], [], []
-        for low, high in pairwise(edges):
-            used = where & (match.beams >= low) & (match.beams < high) & np.isfinite(error)
-            if (n := len(np.unique(match.subhalo_id[used]))) < FEWEST:
-                continue
-            labels.append(f"{low:g} to {high:g}")
-            centres.append(float(np.median(match.beams[used])))
-            estimates.append(draws.mean(error, used))
-            numbers.append(n)
-        out[name] = Binned(tuple(labels), np.array(centres), estimates, np.array(numbers, dtype=int))
+        known = where & np.isfinite(error)
+        bins = {f"{a:g} to {b:g}": known & (match.beams >= a) & (match.beams < b) for a, b in pairwise(edges)}
+        out[name] = in_groups(error, bins, draws, match.beams)
     return out
 
 
@@ -272,8 +237,8 @@ def errors_by_regime(
     found, numbers = {}, {}
     for place in REGIMES:
         some = {name: duel(match, name, name, where, seed, place) for name in names}
-        found[place] = {name: one.first for name, one in some.items()}
-        numbers[place] = min(one.n for one in some.values())
+        found[place] = {name: error for name, (error, _, _) in some.items()}
+        numbers[place] = min(n for _, _, n in some.values())
     return found, numbers
 
 
@@ -293,10 +258,10 @@ def ratio_rows(
     """Error of one method over that of another, ``<group>-<regime>`` for each group of views and regime."""
     for prefix, where in groups.items():
         for place, (suffix, words) in _PLACES.items():
-            one = duel(match, first, second, where, seed, place)
+            _, ratio, n = duel(match, first, second, where, seed, place)
             titles = f"{match.entries[first].title} over {match.entries[second].title}"
             statement = f"Mean |dM/M| {words}, {titles}" + ("" if prefix in _ALL_VIEWS else f", views: {prefix}")
-            yield _row(f"{prefix}-{suffix}", one.ratio, one.n, statement, figure)
+            yield _row(f"{prefix}-{suffix}", ratio, n, statement, figure)
 
 
 def coverage_rows(

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from ..evaluation.bins import Binned
 from ..evaluation.derived import circular_velocity
-from ..evaluation.posterior_checks import LEVEL, Check
+from ..evaluation.posteriors import LEVEL, Check
 from . import style
 from .panels import curve, grid, radius_axis
 

@@ -11,8 +11,7 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
 from ..bootstrap import Estimate
-from ..evaluation.alarms import roc_curve
-from ..evaluation.robustness import SHOWN, SILENT, Robustness
+from ..evaluation.robustness import SHOWN, SILENT, Robustness, roc_curve
 from ..evaluation.universes import KINDS, VARIATIONS
 from . import style
 from .panels import ERROR, beside, curve, grid, parts, zero

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
 
-from ..networks.training_domain import FEATURES, Placement
+from ..networks.opinion import FEATURES, Placement
 from ..observe.moments import MomentMaps
 from ..rotation.curve import INCLINATION_RANGE, RotationCurve
 from ..rotation.fit import Fit

@@ -27,7 +27,7 @@ from urllib3.util import Retry
 
 from .. import __version__
 from ..errors import FetchError
-from ..progress import bar
+from ..workers import bar
 
 T = TypeVar("T")
 

@@ -11,10 +11,8 @@
 - `predictions`: what networks and regressions predict for the test galaxies; builds and reads "predictions".
 - `reference`: trainings with the paper's schedule, the same for all architectures (`dmlib reference`); `record`: what
   is committed of them, and reading it in place of a run's own predictions.
-- `ablation`: regressions on the moments that C measures, to tell what its parts bring.
-- `saliency`: how predictions change with each pixel; `saliency_summary`: averages of such maps; `occlusion`: how they
-  change when a part of the image is hidden.
-- `training_domain`: whether a galaxy resembles those of the training.
+- `saliency`: how predictions change with each pixel, or when a part is hidden; `saliency_summary`: averages of maps.
+- `opinion`: the prediction for a galaxy of one's own, and whether it resembles those of the training.
 """
 
 import logging

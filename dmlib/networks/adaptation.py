@@ -77,12 +77,7 @@ def train(channels: tuple[str, ...], training: Views, validation: Views, schedul
 
 
 def train_matched(
-    channels: tuple[str, ...],
-    training: Views,
-    validation: Views,
-    others: np.ndarray,
-    schedule: Schedule,
-    seed: int,
+    channels: tuple[str, ...], training: Views, validation: Views, others: np.ndarray, schedule: Schedule, seed: int
 ) -> Trained:
     """Train with the latent numbers of `others` matched to those of the training views.
 

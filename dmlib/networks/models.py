@@ -13,8 +13,6 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from ..dataset.read import DataSet, ln_mass
-from ..observe.grid import central_part
-from ..observe.moments import normalise
 from . import NetworkError
 from .augment import N_ORIENTATIONS, mean_over_orientations, orient
 from .plan import ARCHITECTURES, architecture
@@ -252,33 +250,6 @@ def read_index(folder: str | Path) -> dict[str, Any]:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise NetworkError(f"{path} cannot be read: run `dmlib run --only models` again.") from error
-
-
-def predict_galaxy(folder: str | Path, name: str, maps: np.ndarray) -> tuple[np.ndarray, str]:
-    """Predictions of every member of an ensemble for a galaxy that is not in the data set.
-
-    Parameters
-    ----------
-    folder : path
-        The folder ``models``.
-    name : str
-        For example ``C/hi``.
-    maps : ndarray, shape (y, x, 3)
-        HI maps in physical units, on the grid of the data set.
-
-    Returns
-    -------
-    ln_m_dm : ndarray, shape (members, 20)
-        Without rows if there is no such network.
-    reason : str
-        Why there is none.
-    """
-    try:
-        networks = read_ensemble(folder, name)
-    except NetworkError as error:
-        return np.empty((0, 0)), str(error)
-    inputs = central_part(normalise(maps)[None], networks[0].card.pixels)
-    return np.array([network.predict_ln(inputs)[0] for network in networks]), ""
 
 
 def architecture_rows(index: dict[str, Any], dataset: DataSet) -> list[dict[str, Any]]:

@@ -29,8 +29,7 @@ BEST_VALUE = "C"
 
 #: Sets of inputs that are compared with ``all``.
 INPUTS = (
-    *("photometry", "SDSS_URZ", "SDSS_I"),
-    *("hi", "HI_0", "HI_1", "HI_2"),
+    *("photometry", "SDSS_URZ", "SDSS_I", "hi", "HI_0", "HI_1", "HI_2"),
     *("SDSS_URZ_HI_012", "SDSS_I_HI_012"),
 )
 

@@ -101,11 +101,7 @@ def normal_network(architecture: Architecture, channels: tuple[str, ...], train:
 
 def factor(numbers):
     """Mean (n, k), ln D (n, k) and N (n, k, k), from the `N_NORMAL` numbers."""
-    mean, diagonal, rest = (
-        numbers[:, :NUMBERS],
-        numbers[:, NUMBERS : 2 * NUMBERS],
-        numbers[:, 2 * NUMBERS :],
-    )
+    mean, diagonal, rest = (numbers[:, :NUMBERS], numbers[:, NUMBERS : 2 * NUMBERS], numbers[:, 2 * NUMBERS :])
     # A sum of products, not a matrix product, which accelerators round to ten bits.
     rest = ops.sum(_limited(rest, _MOST_N)[:, :, None] * _PLACES, axis=1)
     return mean, _limited(diagonal, _MOST_LN_D), ops.reshape(rest, (-1, NUMBERS, NUMBERS))

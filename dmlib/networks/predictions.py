@@ -19,16 +19,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import h5py
 import numpy as np
 
 from ..dataset.read import DataSet, ln_mass, read_dataset
-from ..files import atomic_path
+from ..files import atomic_path, open_product, store
 from ..settings import Settings
 from . import NetworkError
 from .plan import SHARES, share_of
+
+if TYPE_CHECKING:
+    from ..baselines import Task
 
 #: Factors that are tried.
 _FACTORS = np.concatenate([[0.0], np.geomspace(0.25, 4.0, 17)])
@@ -163,25 +166,19 @@ def read_predictions(path: str | Path) -> Predictions:
     NetworkError
         When the file is damaged or malformed.
     """
-    path = Path(path)
-    try:
-        with h5py.File(path, "r") as handle:
-            groups = {}
-            for name in map(str, handle.attrs["order"]):
-                group = handle[name]
-                sigma, members = (group[key][()] if key in group else None for key in ("sigma_ln", "members_ln"))
-                known = {
-                    part: Known(**{key: stored[()] for key, stored in group[part].items()})
-                    for part in _KNOWN
-                    if part in group
-                }
-                groups[name] = Prediction(name, group["m_dm"][()], sigma, members, dict(group.attrs), **known)
-            columns = {name: handle[name][()] for name in ("truth", "radii", "subhalo_id", "view", "rows")}
-            return Predictions(path=path, groups=groups, **columns)
-    except (OSError, KeyError) as error:
-        raise NetworkError(
-            f"{path} is not a complete file of predictions ({error}): remove it and run again."
-        ) from error
+    with open_product(path, "file of predictions", NetworkError) as handle:
+        groups = {}
+        for name in map(str, handle.attrs["order"]):
+            group = handle[name]
+            sigma, members = (group[key][()] if key in group else None for key in ("sigma_ln", "members_ln"))
+            known = {
+                part: Known(**{key: stored[()] for key, stored in group[part].items()})
+                for part in _KNOWN
+                if part in group
+            }
+            groups[name] = Prediction(name, group["m_dm"][()], sigma, members, dict(group.attrs), **known)
+        columns = {name: handle[name][()] for name in ("truth", "radii", "subhalo_id", "view", "rows")}
+        return Predictions(path=Path(path), groups=groups, **columns)
 
 
 def build(settings: Settings) -> None:
@@ -202,27 +199,25 @@ def build(settings: Settings) -> None:
     rows = dataset.rows("test")
     names = []
     with atomic_path(settings.predictions_path) as temporary, h5py.File(temporary, "w") as handle:
-        handle.attrs.update(
-            {"data": settings.label, "made_from": str(dataset.attributes["made_from"]), "split": "test"}
-        )
-        _write(handle, "truth", dataset.dm_profile[rows], "Msun")
-        _write(handle, "radii", dataset.radii, "kpc")
-        _write(handle, "rows", rows)
+        handle.attrs.update({"data": settings.label, "made_from": dataset.made_from, "split": "test"})
+        store(handle, "truth", dataset.dm_profile[rows], "Msun")
+        store(handle, "radii", dataset.radii, "kpc")
         columns = {column: np.asarray(dataset.table[column])[rows] for column in ("subhalo_id", "view")}
-        for column, values in columns.items():
-            _write(handle, column, values)
+        for column, values in {"rows": rows, **columns}.items():
+            handle[column] = values
         ensembles = (
             predict_ensemble(settings.models_dir, dataset, rows, name, entry)
             for name, entry in read_index(settings.models_dir).items()
         )
         for found in chain(ensembles, predict_baselines(dataset, rows, settings.seed)):
             group = handle.create_group(found.name)
-            _write(group, "m_dm", found.m_dm, "Msun")
-            for key, values in (("sigma_ln", found.sigma_ln), ("members_ln", found.members_ln), *columns.items()):
-                _write(group, key, values)
-            for part in _KNOWN:
-                for key, values in vars(getattr(found, part)).items() if getattr(found, part) else ():
-                    _write(group, f"{part}/{key}", values)
+            store(group, "m_dm", found.m_dm, "Msun")
+            arrays = {"sigma_ln": found.sigma_ln, "members_ln": found.members_ln, **columns}
+            for part, known in (("calibration", found.calibration), ("validation", found.validation)):
+                arrays |= {f"{part}/{key}": values for key, values in vars(known).items()} if known else {}
+            for key, values in arrays.items():
+                if values is not None:
+                    group[key] = values
             group.attrs.update(found.attributes)
             names.append(found.name)
         handle.attrs["order"] = names
@@ -295,15 +290,18 @@ def predict_baselines(dataset: DataSet, rows: np.ndarray, seed: int) -> Iterator
     Prediction
         ``baseline/<name>`` of each baseline from all inputs, ``linear/photometry``, ``boosted/hi`` and so on of the
         regressions from fewer inputs, and ``linear/learning_curve/<n>`` of the linear one for the galaxies of the
-        networks' learning curve; and those of `dmlib.networks.ablation`.
+        networks' learning curve; and those of `aperture_task`.
     """
     from ..baselines import BASELINES, REGRESSIONS, linear, make_task
-    from .ablation import predict_from_moments
 
     galaxy = np.asarray(dataset.table["subhalo_id"])[dataset.rows("train")]
-    for inputs in ("all", "photometry", "hi"):
-        task = make_task(dataset, rows, seed, inputs=inputs)
-        about = {"galaxies": len(np.unique(galaxy)), "inputs": inputs}
+    sets: tuple[Literal["all", "photometry", "hi", "apertures"], ...] = ("all", "photometry", "hi", "apertures")
+    for inputs in sets:
+        if inputs == "apertures":
+            task = aperture_task(dataset, rows, seed)
+        else:
+            task = make_task(dataset, rows, seed, inputs=inputs)
+        about = {"galaxies": len(np.unique(galaxy)), "inputs": "all" if inputs == "apertures" else inputs}
         for name in BASELINES if inputs == "all" else REGRESSIONS:
             start = time.perf_counter()
             mass = np.exp(BASELINES[name](task))
@@ -318,7 +316,31 @@ def predict_baselines(dataset: DataSet, rows: np.ndarray, seed: int) -> Iterator
                 fewer = replace(task, x=task.x[some], y=task.y[some], group=task.group[some])
                 attributes = about | {"galaxies": n, "seconds": np.nan}
                 yield Prediction(f"linear/learning_curve/{n}", np.exp(linear(fewer)), attributes=attributes)
-    yield from predict_from_moments(dataset, rows, seed)
+
+
+def aperture_task(dataset: DataSet, rows: np.ndarray, seed: int) -> Task:
+    """Regression of some views on the moments in apertures that C measures, instead of the catalogue's observables.
+
+    If trees on these numbers do as well as C, what makes C good is not that it is a network. (The networks without one
+    of C's branches are `dmlib.networks.plan.ABLATIONS`.)
+    """
+    from ..baselines import Task, finite_ln
+
+    train = dataset.rows("train")
+    moments = aperture_moments(dataset, np.concatenate([train, rows]))
+    group = np.asarray(dataset.table["group_id"])[train]
+    return Task(moments[: len(train)], finite_ln(dataset.dm_profile[train]), group, moments[len(train) :], seed)
+
+
+def aperture_moments(dataset: DataSet, rows: np.ndarray) -> np.ndarray:
+    """Output of C's layer `Apertures` for all inputs, shape (n, feature); the same for all orientations of a view."""
+    from keras import ops
+
+    from .architectures.c import Apertures
+
+    layer = Apertures(dataset.channels("all"))
+    parts = (dataset.inputs(rows[start : start + 256]) for start in range(0, len(rows), 256))
+    return np.concatenate([ops.convert_to_numpy(layer(part)) for part in parts]).astype(float)
 
 
 def correlation(errors: np.ndarray) -> np.ndarray:
@@ -383,10 +405,3 @@ def _most_likely_floor(square: np.ndarray, variance: np.ndarray) -> tuple[np.nda
     best = costs.argmin(axis=0)
     columns = np.arange(len(best))
     return tried[best, columns], float(costs[best, columns].sum())
-
-
-def _write(group: h5py.Group, name: str, values: np.ndarray | None, unit: str = "") -> None:
-    if values is not None:
-        group[name] = values
-        if unit:
-            group[name].attrs["unit"] = unit

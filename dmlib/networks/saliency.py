@@ -22,7 +22,8 @@ from keras import ops
 
 from ..errors import DmlibError
 from ..observe.moments import BLANK
-from ..progress import bar
+from ..observe.sky import SkyGrid
+from ..workers import bar
 from .architectures.c import pixels_with_hi
 
 #: Images that are differentiated at a time.
@@ -246,13 +247,42 @@ def cascade(model: keras.Model, *, seed: int) -> Iterator[tuple[str, keras.Model
             yield layer.name, mixed
 
 
-def predicted(model: keras.Model, inputs: np.ndarray, batch: int = 256) -> np.ndarray:
+def predicted(model: keras.Model, inputs: np.ndarray) -> np.ndarray:
     """Output of a network in inference mode (no dropout)."""
     parts = [
-        ops.convert_to_numpy(model(np.ascontiguousarray(inputs[start : start + batch]), training=False))
-        for start in range(0, len(inputs), batch)
+        ops.convert_to_numpy(model(np.ascontiguousarray(inputs[start : start + 256]), training=False))
+        for start in range(0, len(inputs), 256)
     ]
     return np.concatenate(parts).astype(np.float32)
+
+
+def occlude(
+    model: keras.Model, inputs: np.ndarray, grid: SkyGrid, *, fill: np.ndarray, edges: np.ndarray
+) -> np.ndarray:
+    """Change of every output when one ring of the image is replaced: a test of gradients without gradients.
+
+    Parameters
+    ----------
+    model : keras.Model
+    inputs : ndarray, shape (n, y, x, channel)
+    grid : SkyGrid
+    fill : ndarray
+        Content of the ring: an empty sky, shape (channel,), or other views, shape of `inputs`.
+    edges : ndarray
+        Of the rings [kpc]; a pixel belongs to the ring in which its centre lies.
+
+    Returns
+    -------
+    ndarray, shape (n, ring, k)
+        New prediction minus the old one.
+    """
+    radius = np.hypot(*grid.mesh())[..., None]
+    before = predicted(model, inputs)
+    changes = []
+    for low, high in pairwise(edges):
+        altered = np.where((radius >= low) & (radius < high), np.asarray(fill, dtype=np.float32), inputs)
+        changes.append(predicted(model, altered) - before)
+    return np.stack(changes, axis=1)
 
 
 def enlarge(maps: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

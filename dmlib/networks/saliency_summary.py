@@ -9,10 +9,9 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, map_coordinates
 from scipy.stats import spearmanr
 
-from ..bootstrap import resample
 from ..dataset.read import DataSet
 from ..embedded import relations
-from ..observe.grid import SkyGrid, central_part
+from ..observe.sky import SkyGrid, central_part
 from . import saliency
 from .architectures.c import ring_weights
 from .augment import N_ORIENTATIONS, orient
@@ -55,7 +54,7 @@ class Sensitivity:
     spread : ndarray, shape (y, x, channel)
         Typical difference between galaxies in each pixel, see `typical_spread`.
     mean : ndarray, shape (y, x, channel)
-        Mean image of the training views in all orientations, for `dmlib.networks.occlusion`.
+        Mean image of the training views in all orientations, for `hide_rings`.
     rings : ndarray, shape (n, all outputs, ring, channel)
         Sum of the absolute slopes, each times the `spread` of its pixel, in rings about the centre, see `by_ring`.
     plain_rings : ndarray, shape (n, all outputs, ring)
@@ -116,6 +115,38 @@ class Sensitivity:
     def seen(self) -> np.ndarray:
         """Pixels with HI, shape (n, y, x)."""
         return central_part(self.dataset.hi(self.rows), self.dataset.input_grid.pixels)[..., 0] > 0
+
+    def hide_rings(self, fill: np.ndarray) -> np.ndarray:
+        """Change of every output when one ring of the image is hidden, shape (n, all outputs, ring).
+
+        Parameters
+        ----------
+        fill : ndarray
+            What is put in its place: the `mean` image, or `dmlib.networks.saliency.empty_sky`.
+        """
+        grid = self.dataset.input_grid
+        change = saliency.occlude(self.net.model, self.inputs, grid, fill=fill, edges=RING_EDGES)
+        return (change * self.net.std).transpose(0, 2, 1)
+
+    def exchange_rings(self, seed: int) -> np.ndarray:
+        """`hide_rings` with the ring of another galaxy in its place."""
+        return self.hide_rings(self.strangers(seed))
+
+    def exchange_groups(self, seed: int) -> dict[str, np.ndarray]:
+        """R.m.s. change of each output when one kind of input is another galaxy's, name -> shape (all outputs,)."""
+        other, before = self.strangers(seed), saliency.predicted(self.net.model, self.inputs)
+        changes = {}
+        for name, k in self.groups.items():
+            altered = self.inputs.copy()
+            altered[..., k] = other[..., k]
+            change = (saliency.predicted(self.net.model, altered) - before) * self.net.std
+            changes[name] = np.sqrt((change**2).mean(axis=0))
+        return changes
+
+    def strangers(self, seed: int) -> np.ndarray:
+        """A view of another galaxy for each view, shape of the inputs."""
+        rng = np.random.default_rng(seed)
+        return self.inputs[[rng.choice(np.flatnonzero(self.galaxy != one)) for one in self.galaxy]]
 
     def typical(self, among: int | None = None) -> int:
         """Index of a view with much HI and an inclination near 55 degrees, among the first ones."""
@@ -339,46 +370,3 @@ def likeness(steps: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """
     ranks = [rank_correlation(steps[0], step).mean() for step in steps]
     return np.array(ranks), np.array([similarity(steps[0], step).mean() for step in steps])
-
-
-def bootstrap_ratio(
-    top: np.ndarray, bottom: np.ndarray, group: np.ndarray, *, seed: int, draws: int = 1000
-) -> tuple[float, float, float]:
-    """Median of the ratio of two values of each view, its standard error, and its lower 95% bound.
-
-    Parameters
-    ----------
-    top, bottom : ndarray, shape (n,)
-    group : ndarray of int, shape (n,)
-        Galaxy of each view; galaxies, not views, are resampled.
-    seed, draws : int
-    """
-    ratio = top / bottom
-    good = np.isfinite(ratio)
-    again = _medians(ratio[good], group[good], seed, draws)
-    return float(np.median(ratio[good])), float(np.std(again, ddof=1)), float(np.percentile(again, 5.0))
-
-
-def bootstrap_median(
-    values: np.ndarray, group: np.ndarray, *, seed: int, draws: int = 300
-) -> tuple[np.ndarray, np.ndarray]:
-    """Median over views and its standard error, resampling galaxies, each of shape (k,).
-
-    Parameters
-    ----------
-    values : ndarray, shape (n, k)
-    group : ndarray of int, shape (n,)
-        Galaxy of each view.
-    seed, draws : int
-    """
-    return np.nanmedian(values, axis=0), np.std(_medians(values, group, seed, draws), axis=0, ddof=1)
-
-
-def _medians(values: np.ndarray, group: np.ndarray, seed: int, draws: int) -> np.ndarray:
-    """Medians over views of samples of galaxies drawn with replacement, shape (draws, ...)."""
-    members = [np.flatnonzero(group == one) for one in np.unique(group)]
-
-    def median(drawn: np.ndarray) -> np.ndarray:
-        return np.nanmedian(values[np.concatenate([members[k] for k in drawn])], axis=0)
-
-    return np.array(resample(median, len(members), seed=seed, draws=draws))

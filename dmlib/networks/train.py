@@ -21,9 +21,8 @@ from .. import __version__
 from ..code import fingerprint
 from ..dataset.read import DataSet, ln_mass, read_dataset
 from ..files import atomic_path, write_text
-from ..progress import bar
 from ..settings import Settings
-from ..workers import map_parallel
+from ..workers import bar, map_parallel
 from . import NetworkError
 from .models import Card, read_card
 from .plan import ARCHITECTURES, Entry, architecture, plan, share_of

@@ -12,8 +12,8 @@ from typing import Any
 from ..errors import StepError
 from ..files import atomic_path
 from ..manifest.download import known_keys
-from ..progress import quiet
 from ..settings import ENVIRONMENT, Settings
+from ..workers import quiet
 from .places import without_folders
 
 #: Attempts to start a kernel; on a busy machine it may be slow to answer, or lose a port to another.

@@ -16,9 +16,17 @@ from ..errors import UniverseError
 from ..settings import Settings
 from ..units import PART_TYPE
 from .base import HALF_MASS_PARTICLES, Kind, Universe, make_header
-from .belonging import SHARED_ATTRIBUTES, SNAPSHOT_ATTRIBUTES, compare_headers, trouble_of_offsets
 from .hdf5 import open_hdf5
-from .release import FULL_ONLY, FULL_SNAPSHOTS, refuse_subbox, suggestion
+from .release import (
+    FULL_ONLY,
+    FULL_SNAPSHOTS,
+    SHARED_ATTRIBUTES,
+    SNAPSHOT_ATTRIBUTES,
+    compare_headers,
+    refuse_subbox,
+    suggestion,
+    trouble_of_offsets,
+)
 
 #: Chunks and fields that go into the fingerprint: enough to distinguish two catalogues, few enough to be read quickly.
 _FINGERPRINT_CHUNKS = 16
@@ -32,10 +40,7 @@ _FINGERPRINT_FIELDS = (
 _MANY_ROWS, _FEW, _MANY_GROUPS = 2000, 3, 200
 
 #: Attributes that the header of a catalogue file must have.
-_CATALOGUE_ATTRIBUTES = (
-    *SHARED_ATTRIBUTES,
-    *("NumFiles", "Ngroups_Total", "Nsubgroups_Total"),
-)
+_CATALOGUE_ATTRIBUTES = (*SHARED_ATTRIBUTES, "NumFiles", "Ngroups_Total", "Nsubgroups_Total")
 
 
 def find_output(base_path: str | Path, snapshot: int) -> Path:

@@ -161,7 +161,7 @@ def test_more_knowledge_is_a_smaller_error(tmp_path, monkeypatch):
         assert error[f"floor/{inputs}/noise-free"] < error[f"floor/{inputs}/observed"]
     assert error["floor/all/noise-free"] < 0.5 * error["floor/photometry/noise-free"]
     assert len(found.numbers) == 3 and all(len(curve) == 3 for curve in found.learning.values())
-    with pytest.raises(Exception, match="not a whole file of the floor"):
+    with pytest.raises(Exception, match="not a complete file of the floor"):
         read_floor(tmp_path / "none.hdf5")
 
 

@@ -77,5 +77,5 @@ def test_a_damaged_file_is_named(tmp_path):
     path = tmp_path / "posteriors.hdf5"
     with h5py.File(path, "w") as handle:
         handle["radii"] = np.arange(20.0)
-    with pytest.raises(DmlibError, match=r"posteriors\.hdf5 is not a whole file of posteriors .*remove it"):
+    with pytest.raises(DmlibError, match=r"posteriors\.hdf5 is not a complete file of posteriors .*remove it"):
         posteriors.read_posteriors(path)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from dmlib.evaluation import Bootstrap, Scores, bins, derived, single
+from dmlib.evaluation import Bootstrap, Scores, bins, derived
 from dmlib.evaluation.floor import Floor
+from dmlib.evaluation.scores import GOOD, HARD, OF_THE_TALK
 from dmlib.figures import networks, profiles
 from dmlib.figures.style import csv_text
 
@@ -40,7 +39,7 @@ def ideal(scores: Scores) -> Floor:
         for inputs in ("photometry", "hi", "all")
         for kind in ("noise-free", "observed")
     }
-    return Floor(Path("floor.hdf5"), scores.radii, scores.truth, scores.subhalo_id, masses, np.arange(4), {}, {})
+    return Floor(scores.radii, scores.truth, scores.subhalo_id, masses, np.arange(4), {}, {})
 
 
 def test_the_floor_is_drawn_where_there_is_one():
@@ -70,27 +69,27 @@ def test_views_or_galaxies_are_told_apart():
     ids = np.repeat(np.arange(3000), 3)
     galaxy, view = np.repeat(rng.standard_normal((3000, 1)), 3, axis=0), rng.standard_normal((9000, 1))
     for values, share in ((galaxy, 0.0), (view, 1.0), (galaxy + view, 0.5)):
-        assert single.share_of_views(values, ids)[0] == pytest.approx(share, abs=0.05)
+        assert bins.share_of_views(values, ids)[0] == pytest.approx(share, abs=0.05)
 
 
 def test_two_galaxies_are_chosen_by_rank():
     scores = architectures()
-    ids, error = single.errors_of_galaxies(scores, "C/all")
-    chosen = single.choose_two(scores, "C/all", talk=False)
+    ids, error = scores.of_galaxies("C/all")
+    chosen = scores.choose_two("C/all", talk=False)
     ranks = [float((error < error[ids == number]).mean()) for number in chosen.values()]
-    assert ranks == pytest.approx([single.GOOD, single.HARD], abs=0.02)
-    row = single.typical_view(scores, "C/all", chosen["a hard one"])
+    assert ranks == pytest.approx([GOOD, HARD], abs=0.02)
+    row = scores.typical_view("C/all", chosen["a hard one"])
     assert scores.subhalo_id[row] == chosen["a hard one"]
 
 
 def test_those_of_the_talk_are_chosen_on_tng_where_they_are_tested():
     scores = architectures()
     ids = scores.subhalo_id.copy()
-    ids[:3], ids[3:6] = single.OF_THE_TALK[0], single.OF_THE_TALK[1]
+    ids[:3], ids[3:6] = OF_THE_TALK[0], OF_THE_TALK[1]
     there = type(scores)(scores.radii, scores.truth, scores.masses, ids, draws=20)
-    assert tuple(single.choose_two(there, "C/all", talk=True).values()) == single.OF_THE_TALK
-    assert set(single.choose_two(there, "C/all", talk=False).values()) != set(single.OF_THE_TALK)
-    assert set(single.choose_two(scores, "C/all", talk=True).values()).isdisjoint(single.OF_THE_TALK)
+    assert tuple(there.choose_two("C/all", talk=True).values()) == OF_THE_TALK
+    assert set(there.choose_two("C/all", talk=False).values()) != set(OF_THE_TALK)
+    assert set(scores.choose_two("C/all", talk=True).values()).isdisjoint(OF_THE_TALK)
 
 
 def test_disturbed_galaxies_are_those_of_the_plan():
@@ -101,9 +100,9 @@ def test_disturbed_galaxies_are_those_of_the_plan():
     assert found.any() and not found.all()
     ids = np.array([0, 1, 1])
     kind = {"satellite": np.array([0.0, 1.0, 1.0])}
-    groups = single.groups_of_views(kind, ids, found)
+    groups = bins.groups_of_views(kind, ids, found)
     np.testing.assert_array_equal(groups["gas (truth)"]["disturbed"], found[ids])
-    assert list(single.groups_of_views(kind, ids)) == ["place in the group"]
+    assert list(bins.groups_of_views(kind, ids)) == ["place in the group"]
     assert load.disturbed(Settings(universe="files", base_path="elsewhere")) is None
 
 

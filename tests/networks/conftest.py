@@ -30,8 +30,6 @@ c = _module("dmlib.networks.architectures.c")
 e = _module("dmlib.networks.architectures.e")
 saliency = _module("dmlib.networks.saliency")
 saliency_summary = _module("dmlib.networks.saliency_summary")
-occlusion = _module("dmlib.networks.occlusion")
-ablation = _module("dmlib.networks.ablation")
 
 #: The module of an architecture, as somebody would write it who adds one.
 TINY = '''

@@ -14,6 +14,7 @@ import pytest
 from dmlib.code import closure
 from dmlib.dataset.read import read_dataset
 from dmlib.networks import NetworkError, models, predictions, train
+from dmlib.networks.opinion import predict_galaxy
 from dmlib.networks.plan import ARCHITECTURES, Schedule, plan
 from dmlib.pipeline.products import PRODUCTS
 from dmlib.pipeline.steps import product_step
@@ -268,9 +269,9 @@ def test_misuse_of_a_network(built):
 
 def test_a_single_galaxy_is_predicted_by_every_member(built):
     maps = np.zeros((32, 32, 3))
-    found, reason = models.predict_galaxy(built.models_dir, "tiny/hi", maps)
+    found, reason = predict_galaxy(built.models_dir, "tiny/hi", maps)
     assert found.shape == (1, 20) and not reason
-    found, reason = models.predict_galaxy(built.models_dir, "C/hi", maps)
+    found, reason = predict_galaxy(built.models_dir, "C/hi", maps)
     assert not len(found) and "C/hi" in reason
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dmlib.errors import DmlibError
-from dmlib.networks.training_domain import FEATURES, features, place
+from dmlib.networks.opinion import FEATURES, features, place
 
 
 def _maps(n, rng, brightness=5.0):

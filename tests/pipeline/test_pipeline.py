@@ -120,7 +120,7 @@ class TestUpToDate:
         assert set(toy.status().values()) == {""}
 
     def test_modules_that_results_do_not_depend_on(self, toy):
-        toy.edit("dmlib/progress.py", '"""Progress', '"""(Progress')
+        toy.edit("dmlib/workers.py", '"""Processes', '"""(Processes')
         toy.edit("dmlib/pipeline/run.py", '"""The run', '"""(The run')
         assert set(toy.status().values()) == {""}
 

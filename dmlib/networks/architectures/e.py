@@ -114,9 +114,7 @@ class GroupConvolution(layers.Layer):
         over_group = len(shape) == 5
         group = N_ORIENTATIONS if over_group else 1
         self.kernel = self.add_weight(
-            name="kernel",
-            shape=(self.size, self.size, group, shape[-1], self.filters),
-            initializer="glorot_uniform",
+            name="kernel", shape=(self.size, self.size, group, shape[-1], self.filters), initializer="glorot_uniform"
         )
         places = np.arange(self.size**2).reshape(self.size, self.size, 1)
         turned = np.stack([orient(places, element) for element in range(N_ORIENTATIONS)])

@@ -23,7 +23,7 @@ from ...errors import FetchError, UniverseError
 from ...files import atomic_path, write_text
 from ...manifest.download import Exhausted, Gate, Missing, Transient, tng_url
 from ...manifest.fetch import cache_folder, check_content
-from ...progress import bar
+from ...workers import bar
 from ..base import Kind
 from ..hdf5 import open_hdf5
 from .downloads import Cache, in_parallel, patient_downloader

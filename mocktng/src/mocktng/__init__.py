@@ -13,10 +13,10 @@ result of a simulation, and every file says so.
 
 from __future__ import annotations
 
-from .fault_injection import FAULTS, FaultInjection
+from .blocks import describe, estimate, write
 from .files import MockError
-from .server import TngServer, serve
-from .universe import M_BARYON, M_DM, describe, estimate, write
+from .plan import M_BARYON, M_DM
+from .server import FAULTS, FaultInjection, TngServer, serve
 
 __all__ = [
     "FAULTS",

@@ -22,7 +22,7 @@ from .catalogue import measure
 from .fields import GROUP_FIELDS, N_TYPES, SUBHALO_FIELDS, empty_rows
 from .files import MockError, atomic_path, locked, write_text
 from .layout import Tree, program_version
-from .plan import SPLIT, Plan
+from .plan import SPLIT, Plan, make_plan
 from .storage import Arrays, complete, outer_fuzz
 from .units import LENGTH, MASS
 from .workers import choose_workers, map_in_processes
@@ -200,10 +200,6 @@ def staging_folder(folder: Path) -> Path:
     return folder.with_name(f".{folder.name}-writing")
 
 
-def _nothing(done: int, total: int) -> None:
-    """No progress is shown."""
-
-
 def write_tree(folder: str | Path, plan: Plan, workers: int | None = None, progress: Progress | None = None) -> None:
     """Write the universe of a plan where it is missing, damaged or of another plan; see `mocktng.write`.
 
@@ -230,7 +226,7 @@ def write_tree(folder: str | Path, plan: Plan, workers: int | None = None, progr
             shutil.rmtree(staging)
         write_text(stamp, plan.identity)
         if not Tree(staging).marker.is_file():
-            _make_blocks(plan, staging, workers, progress or _nothing)
+            _make_blocks(plan, staging, workers, progress or (lambda done, total: None))
             _assemble(plan, staging)
         shutil.rmtree(staging / "blocks", ignore_errors=True)
         if folder.exists():
@@ -286,3 +282,87 @@ def table(facts: dict[str, Any]) -> dict[str, Any]:
         "disk [GB]": round(facts.get("bytes", 0) / 1e9, 3),
         "identity": facts["identity"],
     }
+
+
+def write(
+    folder: str | Path, *, workers: int | None = None, progress: Progress | None = None, **parameters: Any
+) -> None:
+    """Write a universe where it is missing, damaged, or of other parameters.
+
+    Resumable: after an interruption the next call continues with the finished blocks and gives the same bytes. The
+    folder appears under its name only when it is complete.
+
+    Parameters
+    ----------
+    folder : path
+        Folder of the simulation; its ``output`` is the ``basePath`` of illustris_python. New, empty, or of mocktng.
+    workers : int, optional
+        Processes; by default as many as cores and memory allow. The result does not depend on it.
+    progress : callable, optional
+        ``progress(done, total)`` after each block.
+    n_galaxies : int, default 40
+        Galaxies with 1e10 to 1e12 Msun of stars that form at least 0.1 Msun/yr; met within a few per cent. There are
+        about twice as many subhaloes.
+    seed : int, default 1
+        Seed of all random numbers.
+    physics : str, default "fiducial"
+        One of `galaxies.PHYSICS`. The alternative has hardly contracted, cored haloes, half the hot gas and 1.6 times
+        the HI.
+    without : tuple of str, default ()
+        Features of galaxies to leave out, of `galaxies.FEATURES`: clumps, arms, bars, rings, holes, warps,
+        lopsidedness, disturbances. Everything else stays the same.
+    m_dm, m_baryon : float, default `M_DM` and `M_BARYON`
+        Mass of a dark-matter particle; target mass of gas cells and star particles [Msun]. TNG100-1 has 7.46e6 and
+        1.39e6, TNG100-2 5.97e7 and 1.12e7.
+    name : str, default "mocktng"
+        ``SimulationName`` in every header.
+    snapshot : int, default 99
+        Number in the names of files; all is at redshift 0.
+
+    Raises
+    ------
+    MockError
+        When a parameter is out of range, the folder has other files, the disk is too small, or a worker was killed.
+    """
+    write_tree(folder, make_plan(**parameters), workers, progress)
+
+
+def estimate(**parameters: Any) -> dict[str, Any]:
+    """Content and need of disk, memory and time of a universe that is not written.
+
+    Parameters
+    ----------
+    **parameters
+        As for `write`.
+
+    Returns
+    -------
+    dict
+        As `describe`, with ``need`` in words, and planned particle numbers.
+    """
+    return summary(make_plan(**parameters))
+
+
+def describe(folder: str | Path) -> dict[str, Any]:
+    """Content of a written universe.
+
+    Parameters
+    ----------
+    folder : path
+        As for `write`.
+
+    Returns
+    -------
+    dict
+        Name, physics, seed, numbers of groups, subhaloes and particles, particle masses [Msun], size on disk [GB],
+        identity (a hash of parameters and code).
+
+    Raises
+    ------
+    MockError
+        When there is no complete universe in the folder.
+    """
+    facts = Tree(Path(folder)).read_marker()
+    if facts is None or "m_dm" not in facts:
+        raise MockError(f"{folder} has no complete universe of mocktng: write one with `mocktng write {folder}`.")
+    return table(facts)

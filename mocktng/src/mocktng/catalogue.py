@@ -298,11 +298,7 @@ def measure_group(members: Members, lengths: np.ndarray, centre: np.ndarray, pos
 
 
 def measure(
-    particles: dict[int, dict[str, np.ndarray]],
-    lengths: np.ndarray,
-    centre: np.ndarray,
-    m_dm: float,
-    softening: float,
+    particles: dict[int, dict[str, np.ndarray]], lengths: np.ndarray, centre: np.ndarray, m_dm: float, softening: float
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Catalogue rows of one group and of its subhaloes.
 

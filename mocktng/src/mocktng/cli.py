@@ -47,7 +47,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     write.set_defaults(run=_write)
     write.add_argument("folder", metavar="DIR", type=Path)
-    write.add_argument("--galaxies", type=int, default=40, help="galaxies of 1e10 to 1e12 Msun that form stars (40)")
+    write.add_argument(
+        "--galaxies", dest="n_galaxies", type=int, default=40, help="galaxies of 1e10 to 1e12 Msun that form stars (40)"
+    )
     write.add_argument("--seed", type=int, default=1, help="seed of all random numbers (1)")
     write.add_argument("--physics", choices=tuple(PHYSICS), default="fiducial", help="version of the galaxy physics")
     write.add_argument("--without", default="", metavar="FEATURES", help=f"leave out, by commas: {', '.join(FEATURES)}")
@@ -65,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     write.add_argument("--plan", action="store_true", help="write nothing; print content and need")
 
     describe = commands.add_parser("describe", help="describe a written universe")
-    describe.set_defaults(run=_describe)
+    describe.set_defaults(run=lambda options: _print(mocktng.describe(options.folder)))
     describe.add_argument("folder", metavar="DIR", type=Path)
 
     serve = commands.add_parser(
@@ -92,16 +94,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _write(options: argparse.Namespace) -> None:
-    choices: dict[str, Any] = {
-        "n_galaxies": options.galaxies,
-        "seed": options.seed,
-        "physics": options.physics,
-        "without": tuple(filter(None, options.without.split(","))),
-        "m_dm": options.particle_mass[0],
-        "m_baryon": options.particle_mass[1],
-        "name": options.name,
-        "snapshot": options.snapshot,
-    }
+    choices = {name: getattr(options, name) for name in ("n_galaxies", "seed", "physics", "name", "snapshot")}
+    choices["without"] = tuple(filter(None, options.without.split(",")))
+    choices["m_dm"], choices["m_baryon"] = options.particle_mass
     if options.plan:
         _print(mocktng.estimate(**choices))
         return
@@ -116,10 +111,6 @@ def _write(options: argparse.Namespace) -> None:
 def _progress(done: int, total: int) -> None:
     if sys.stderr.isatty():
         print(f"\r{done} of {total} blocks", end="", file=sys.stderr, flush=True)
-
-
-def _describe(options: argparse.Namespace) -> None:
-    _print(mocktng.describe(options.folder))
 
 
 def _serve(options: argparse.Namespace) -> None:

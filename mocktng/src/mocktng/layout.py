@@ -97,12 +97,8 @@ class Tree:
         marker = self.read_marker()
         if not marker or marker["identity"] != identity:
             return False
-        files: dict[str, tuple[int, str]] = marker["files"]
-        for name, (size, checksum) in files.items():
-            path = self.root / name
-            if not path.is_file() or path.stat().st_size != size or sha256(path) != checksum:
-                return False
-        return True
+        files = ((self.root / name, size, checksum) for name, (size, checksum) in marker["files"].items())
+        return all(p.is_file() and p.stat().st_size == size and sha256(p) == checksum for p, size, checksum in files)
 
 
 def disclaimer(name: str, seed: int, physics: str) -> Attributes:

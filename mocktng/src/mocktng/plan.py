@@ -37,22 +37,15 @@ SPLIT = {0: 0.43, 1: 0.57, 4: 0.5, 5: 1.0}
 _BYTES = {0: 51.0, 1: 17.0, 4: 59.0}
 _RATE = 220_000.0
 
+#: Default masses of a dark-matter particle, and of gas cells and star particles [Msun].
+M_DM, M_BARYON = 2.4e8, 4.5e7
+
 #: Softening of stars in TNG100-1 at z = 0 [ckpc/h]; coarser runs scale with the cube root of the particle mass.
 _SOFTENING = 0.5
 _SOFTENING_M_DM = 7.46e6
 
 #: Modules on which the content of a universe does not depend.
-_NOT_CONTENT = {
-    "__init__",
-    "cli",
-    "fault_injection",
-    "files",
-    "replies",
-    "served_tree",
-    "server",
-    "universe",
-    "workers",
-}
+_NOT_CONTENT = {"__init__", "cli", "files", "workers"} | {*("replies", "served_tree", "server")}
 
 
 @dataclass(frozen=True)
@@ -232,14 +225,14 @@ def _sources() -> str:
 
 def make_plan(
     *,
-    n_galaxies: int,
-    seed: int,
-    physics: str,
-    m_dm: float,
-    m_baryon: float,
-    name: str,
-    snapshot: int,
+    n_galaxies: int = 40,
+    seed: int = 1,
+    physics: str = "fiducial",
     without: tuple[str, ...] = (),
+    m_dm: float = M_DM,
+    m_baryon: float = M_BARYON,
+    name: str = "mocktng",
+    snapshot: int = 99,
 ) -> Plan:
     """Draw the population and plan its files; see `mocktng.write` for the parameters.
 

@@ -59,20 +59,12 @@ SUBHALO_KEYS: tuple[tuple[str, str, int | None], ...] = (
     ("subhaloflag", "SubhaloFlag", None),
 )
 
-_OPERATORS = {
-    "": np.equal,
-    "gt": np.greater,
-    "gte": np.greater_equal,
-    "lt": np.less,
-    "lte": np.less_equal,
-}
+_OPERATORS = {"": np.equal, "gt": np.greater, "gte": np.greater_equal, "lt": np.less, "lte": np.less_equal}
 
 
 def rounded(value: Any) -> Any:
     """Round a number as the API does: floats to six significant digits."""
-    if isinstance(value, (bool, np.bool_)):
-        return int(value)
-    if isinstance(value, (int, np.integer)):
+    if isinstance(value, (int, np.integer, np.bool_)):
         return int(value)
     return float(f"{float(value):.6g}")
 
@@ -120,12 +112,8 @@ class Replies:
     def files(self, base: str) -> dict:
         """Reply to ``/api/SIM/files/``: what can be downloaded whole."""
         number, url = self.tree.snapshot, f"{base}{self.name}/files/"
-        stored = {
-            f"offsets.{number}.hdf5": self.tree.offsets,
-            "simulation.hdf5": self.tree.root / "simulation.hdf5",
-            f"skirt_images_sdss.{number}.tar": self.tree.skirt_archive,
-        }
-        names = [f"groupcat-{number}/", f"snapshot-{number}/", *(name for name, at in stored.items() if at.is_file())]
+        stored = (name for name, path in self.tree.single_files.items() if path.is_file())
+        names = [f"groupcat-{number}/", f"snapshot-{number}/", *stored]
         return {"files": {name.rstrip("/"): url + name for name in names}}
 
     def chunks(self, name: str, base: str) -> dict:
@@ -199,9 +187,8 @@ class Replies:
                 (tail if key in ("parent", "grnr", "subhaloflag") else record)[key] = rounded(values[number])
         record |= {"prog_snap": -1, "prog_sfid": -1, "desc_snap": -1, "desc_sfid": -1}
         group = tail.get("grnr", -1)
-        record |= {key: tail[key] for key in ("parent", "grnr") if key in tail}
-        record["primary_flag"] = int(self.primary_flags()[number])
-        record |= {key: tail[key] for key in ("subhaloflag",) if key in tail}
+        flag = {"subhaloflag": tail.pop("subhaloflag")} if "subhaloflag" in tail else {}
+        record |= tail | {"primary_flag": int(self.primary_flags()[number])} | flag
         logarithm = self.values("mass_log_msun")
         if logarithm is not None and math.isfinite(logarithm[number]):
             record["mass_log_msun"] = float(logarithm[number])
@@ -216,12 +203,7 @@ class Replies:
             "trees": {},
             "supplementary_data": supplementary,
             "vis": {},
-            "meta": {
-                "url": url,
-                "snapshot": at,
-                "simulation": f"{base}{self.name}/",
-                "info": f"{url}info.json",
-            },
+            "meta": {"url": url, "snapshot": at, "simulation": f"{base}{self.name}/", "info": f"{url}info.json"},
         }
 
     def halo(self, number: int, base: str) -> dict:
@@ -287,9 +269,8 @@ class Replies:
         page = self._page("subhalos", ids, limit, offset, query | ({"order_by": order} if order else {}), base)
         for row in page["results"]:
             number, url = row["id"], row.pop("url")
-            row["sfr"] = rounded(sfr[number])
-            row["mass_log_msun"] = float(mass[number]) if math.isfinite(mass[number]) else None
-            row["url"] = url
+            log_mass = float(mass[number]) if math.isfinite(mass[number]) else None
+            row |= {"sfr": rounded(sfr[number]), "mass_log_msun": log_mass, "url": url}
         return page
 
     def halos(self, query: dict[str, str], base: str) -> dict:

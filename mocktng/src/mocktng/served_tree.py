@@ -119,11 +119,6 @@ class ServedTree:
         return int(self.catalogue_header["Nsubgroups_Total"])
 
     @property
-    def n_snapshot_chunks(self) -> int:
-        """Files of the snapshot."""
-        return int(self.snapshot_header["NumFilesPerSnapshot"])
-
-    @property
     def totals(self) -> np.ndarray:
         """Particles of each type in the snapshot, shape (6,)."""
         header = self.snapshot_header
@@ -153,6 +148,15 @@ class ServedTree:
     def skirt_archive(self) -> Path:
         """Archive of the published images."""
         return self.root / "postprocessing" / "skirt_images" / f"skirt_images_sdss.{self.snapshot}.tar"
+
+    @property
+    def single_files(self) -> dict[str, Path]:
+        """Files that are one for the whole snapshot: name in the API -> path, whether they are there or not."""
+        return {
+            f"offsets.{self.snapshot}.hdf5": self.offsets,
+            "simulation.hdf5": self.root / "simulation.hdf5",
+            f"skirt_images_sdss.{self.snapshot}.tar": self.skirt_archive,
+        }
 
     @property
     def skirt_images(self) -> Path:
@@ -206,7 +210,7 @@ class ServedTree:
     def particle_fields(self) -> dict[int, dict[str, dict[str, Any]]]:
         """Attributes of each field of each particle type."""
         found: dict[int, dict[str, dict[str, Any]]] = {}
-        for j in range(self.n_snapshot_chunks):
+        for j in range(int(self.snapshot_header["NumFilesPerSnapshot"])):
             with open_hdf5(self.snapshot_chunk(j)) as handle:
                 for number in API_TYPES.values():
                     if number not in found and f"PartType{number}" in handle:

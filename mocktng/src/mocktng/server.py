@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from .fault_injection import FaultInjection
 from .files import MockError
 from .layout import program_version
 from .replies import Replies
@@ -31,7 +30,66 @@ _NODES = {"moved": "/node", "closed": "/closed-node"}
 #: The form of a key.
 _KEY = re.compile(r"\b[0-9a-fA-F]{32}\b")
 
+#: Kinds of failure. ``error``: HTTP 500; ``busy``: 429 with Retry-After; ``gateway``: 504; ``cut``: the body ends
+#: half-way; ``drop``: the connection ends without an answer; ``page``: an HTML page with status 200; ``slow``: a late
+#: answer; ``moved``: a redirect to a data node, another host, that answers without a key and refuses one (403);
+#: ``closed``: a redirect to a data node that refuses everybody.
+FAULTS = ("error", "busy", "gateway", "cut", "drop", "page", "slow", "moved", "closed")
+
+#: Faults that answer with a web page: its content type and status.
+_PAGES = {"error": ("text/html", 500), "gateway": ("text/html", 504), "page": ("text/html; charset=utf-8", 200)}
+
 _PHRASES = {400: "Bad Request", 403: "Forbidden", 404: "Not Found", 429: "Too Many Requests"}
+
+
+@dataclass
+class FaultInjection:
+    """Let every n-th request fail.
+
+    Parameters
+    ----------
+    every : int
+        Every n-th request fails; 0 for none.
+    kinds : tuple of str
+        In turn, of `FAULTS`.
+    delay : float
+        Delay of a slow answer [s].
+    retry_after : float
+        Pause that a busy server asks for [s].
+    only : str
+        Only requests with this text in their path or query count.
+
+    Raises
+    ------
+    ValueError
+        For an unknown kind.
+    """
+
+    every: int = 0
+    kinds: tuple[str, ...] = ("error",)
+    delay: float = 1.0
+    retry_after: float = 0.0
+    only: str = ""
+    done: int = field(default=0, init=False)
+    _requests: int = field(default=0, init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        unknown = [kind for kind in self.kinds if kind not in FAULTS]
+        if unknown:
+            raise ValueError(f"there is no failure {unknown[0]!r}; there are {', '.join(FAULTS)}")
+
+    def of(self, request: str) -> str | None:
+        """Kind of failure of this request (path and query), or None."""
+        if not self.every or self.only not in request:
+            return None
+        with self._lock:
+            self._requests += 1
+            if self._requests % self.every:
+                return None
+            kind = self.kinds[self.done % len(self.kinds)]
+            self.done += 1
+        return kind
 
 
 @dataclass
@@ -156,14 +214,11 @@ class TngServer:
         name, _, rest = path.partition("/")
         if name not in self.names:
             raise NoSuchObject(f"no simulation {name}")
-        if rest == "files/":
-            return _json(self.replies.files(base))
+        pages = {"": self.replies.simulation, "files/": self.replies.files, "snapshots/": self.replies.snapshots}
+        if rest in pages:
+            return _json(pages[rest](base))
         if rest.startswith("files/"):
             return self._file(rest.removeprefix("files/").rstrip("/"), query, base)
-        if not rest:
-            return _json(self.replies.simulation(base))
-        if rest == "snapshots/":
-            return _json(self.replies.snapshots(base))
         match = re.fullmatch(r"snapshots/(z=)?(\d+(?:\.\d*)?)/(.*)", rest)
         if match is None or not self._is_ours(match[1], match[2]):
             raise NoSuchObject(rest)
@@ -177,10 +232,9 @@ class TngServer:
     def _in_snapshot(self, rest: str, query: dict[str, str], base: str) -> Reply:
         if not rest:
             return _json(self.replies.snapshot(base))
-        if rest == "subhalos/":
-            return _json(self.replies.subhalos(query, base))
-        if rest == "halos/":
-            return _json(self.replies.halos(query, base))
+        searches = {"subhalos/": self.replies.subhalos, "halos/": self.replies.halos}
+        if rest in searches:
+            return _json(searches[rest](query, base))
         match = re.fullmatch(r"(subhalos|halos)/(\d+)/(.*)", rest)
         if match is None:
             raise NoSuchObject(rest)
@@ -204,20 +258,15 @@ class TngServer:
             if len(query) != 1:
                 raise BadRequest("one field at a time")
             kind, column = next(iter(query.items()))
-            return _attachment(
-                self.tree.column_file(kind, column), f"fof_subhalo_tab_{number:03d}.{kind}.{column}.hdf5"
-            )
+            file = f"fof_subhalo_tab_{number:03d}.{kind}.{column}.hdf5"
+            return _attachment(self.tree.column_file(kind, column), file)
         match = re.fullmatch(rf"(groupcat|snapshot)-{number}\.(\d+)\.hdf5", name)
         if match:
             chunk = self.tree.catalogue_chunk if match[1] == "groupcat" else self.tree.snapshot_chunk
             return self._stored(chunk(int(match[2])))
-        if name == f"offsets.{number}.hdf5":
-            return self._stored(self.tree.offsets)
-        if name == "simulation.hdf5":
-            return self._stored(self.tree.root / name)
-        if name == f"skirt_images_sdss.{number}.tar":
-            return self._stored(self.tree.skirt_archive)
-        raise NoSuchObject(name)
+        if name not in self.tree.single_files:
+            raise NoSuchObject(name)
+        return self._stored(self.tree.single_files[name])
 
     @staticmethod
     def _stored(path: Path) -> Reply:
@@ -227,11 +276,8 @@ class TngServer:
         stat = path.stat()
         mark = hashlib.sha256(f"{path.name} {stat.st_size} {stat.st_mtime_ns}".encode()).hexdigest()[:16]
         reply = _attachment(path.read_bytes(), path.name)
-        reply.headers |= {
-            "ETag": f'"{mark}"',
-            "Last-Modified": formatdate(stat.st_mtime, usegmt=True),
-            "Accept-Ranges": "bytes",
-        }
+        changed = formatdate(stat.st_mtime, usegmt=True)
+        reply.headers |= {"ETag": f'"{mark}"', "Last-Modified": changed, "Accept-Ranges": "bytes"}
         return reply
 
 
@@ -284,12 +330,8 @@ class _Handler(BaseHTTPRequestHandler):
         tng.log(f"{shown}: {status}" + (f" ({fault})" if fault else ""))
 
     def _failure(self, fault: str | None) -> Reply | None:
-        if fault == "error":
-            return Reply(_ERROR_PAGE, "text/html", 500)
-        if fault == "gateway":
-            return Reply(_ERROR_PAGE, "text/html", 504)
-        if fault == "page":
-            return Reply(_ERROR_PAGE, "text/html; charset=utf-8")
+        if fault in _PAGES:
+            return Reply(_ERROR_PAGE, *_PAGES[fault])
         if fault in _NODES:
             # Another name of this machine: for a client, another host.
             where = f"http://localhost:{self.tng.port}{_NODES[fault]}{self.path}"
@@ -342,44 +384,25 @@ class _Handler(BaseHTTPRequestHandler):
         return status
 
 
-def serve(
-    folder: str | Path,
-    *,
-    simulation: str | None = None,
-    snapshot: int = 99,
-    key: str | None = None,
-    host: str = "127.0.0.1",
-    port: int = 8099,
-    faults: FaultInjection | None = None,
-    log: Callable[[str], object] = print,
-) -> None:
+def serve(folder: str | Path, *, port: int = 8099, log: Callable[[str], object] = print, **options: Any) -> None:
     """Serve a TNG tree as the TNG web API does, until the process is interrupted.
-
-    `TngServer` is the same as a context manager.
 
     Parameters
     ----------
     folder : path
         A universe of mocktng, or the ``output`` folder of any TNG tree.
-    simulation : str, optional
-        A further name of the simulation, for programs that know only TNG's names.
-    snapshot : int
-    key : str, optional
-        API key that clients must send; by default a new one, which is logged.
-    host, port : str, int
-        Where it listens; port 0 is any free one.
-    faults : FaultInjection, optional
-        Requests that fail.
+    port : int
+        0 is any free one.
     log : callable
-        Receives a line per request, without keys.
+        Receives the address, a key that was made here, and a line per request, without keys.
+    **options
+        The others of `TngServer`, which is the same as a context manager.
 
     Raises
     ------
     MockError
         When the tree cannot be read or the port cannot be opened.
     """
-    server = TngServer(
-        folder, simulation=simulation, snapshot=snapshot, key=key, host=host, port=port, faults=faults, log=log
-    )
-    log(f"serving '{server.name}' at {server.url}" + ("" if key else f" with the key {server.key}"))
+    server = TngServer(folder, port=port, log=log, **options)
+    log(f"serving '{server.name}' at {server.url}" + ("" if options.get("key") else f" with the key {server.key}"))
     server.serve_forever()

@@ -189,15 +189,9 @@ def outer_fuzz(population: Population) -> dict[int, Arrays]:
 
 def _diffuse_gas(n: int, mass: float) -> Arrays:
     """Photo-ionised gas near the mean baryon density, about 1e4 K."""
-    mean_density = 277.5366e-10 * OMEGA_B  # 1e10 Msun/h / (ckpc/h)^3
     metals = np.zeros((n, 10))
     metals[:, 0], metals[:, 1] = 0.76, 0.24
-    constants = {
-        "Masses": mass,
-        "Density": mean_density,
-        "InternalEnergy": 210.0,
-        "ElectronAbundance": 1.16,
-        "NeutralHydrogenAbundance": 1e-5,
-        "StarFormationRate": 0.0,
-    }
+    mean_density = 277.5366e-10 * OMEGA_B  # 1e10 Msun/h / (ckpc/h)^3
+    constants = {"Masses": mass, "Density": mean_density, "InternalEnergy": 210.0, "StarFormationRate": 0.0}
+    constants |= {"ElectronAbundance": 1.16, "NeutralHydrogenAbundance": 1e-5}
     return {**{name: np.full(n, value) for name, value in constants.items()}, "GFM_Metals": metals}

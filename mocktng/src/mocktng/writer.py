@@ -15,18 +15,14 @@ from .fields import GROUP_FIELDS, N_TYPES, PARTICLE_FIELDS, SUBHALO_FIELDS, Fiel
 from .files import atomic_path
 from .layout import Attributes, Tree, catalogue_header, common_header, config_attributes, snapshot_header
 
+_PACKING = {"shuffle": True, "compression": "gzip", "compression_opts": 1}
 _ROWS = 16384  # rows of an HDF5 chunk, which a reader of one galaxy decompresses at least
 
 
-def _set_attributes(node: h5py.HLObject, attributes: Attributes) -> None:
-    for name, value in attributes.items():
-        node.attrs[name] = value
-
-
 def _write_common(file: h5py.File, header: Attributes, identity: Attributes, parameters: Attributes) -> None:
-    _set_attributes(file.create_group("Header"), {**header, **identity})
-    _set_attributes(file.create_group("Config"), config_attributes())
-    _set_attributes(file.create_group("Parameters"), {**parameters, **identity})
+    file.create_group("Header").attrs.update({**header, **identity})
+    file.create_group("Config").attrs.update(config_attributes())
+    file.create_group("Parameters").attrs.update({**parameters, **identity})
 
 
 def _write_field(group: h5py.Group, field: Field, values: np.ndarray | None, n: int) -> None:
@@ -37,16 +33,8 @@ def _write_field(group: h5py.Group, field: Field, values: np.ndarray | None, n: 
         dataset = group.create_dataset(field.name, shape, field.dtype, chunks=chunks, fillvalue=field.constant)
         dataset.attrs["not_modelled"] = "constant value, without physics in mocktng"
     else:
-        dataset = group.create_dataset(
-            field.name,
-            data=values,
-            dtype=field.dtype,
-            chunks=chunks,
-            shuffle=True,
-            compression="gzip",
-            compression_opts=1,
-        )
-    _set_attributes(dataset, {name: np.float64(value) for name, value in field.units._asdict().items()})
+        dataset = group.create_dataset(field.name, data=values, dtype=field.dtype, chunks=chunks, **_PACKING)
+    dataset.attrs.update({name: np.float64(value) for name, value in field.units._asdict().items()})
     dataset.attrs["precision"] = field.precision
 
 
@@ -169,10 +157,7 @@ def object_offsets(groups: dict[str, np.ndarray], subhalos: dict[str, np.ndarray
 
 
 def write_offsets(
-    tree: Tree,
-    file_offsets: dict[str, np.ndarray],
-    group_offsets: np.ndarray,
-    subhalo_offsets: np.ndarray,
+    tree: Tree, file_offsets: dict[str, np.ndarray], group_offsets: np.ndarray, subhalo_offsets: np.ndarray
 ) -> None:
     """Write the offsets file; all numbers are 64-bit signed (unsigned ones break illustris_python).
 
@@ -186,10 +171,10 @@ def write_offsets(
     n = len(subhalo_offsets)
     none = np.full(n, -1, dtype=np.int64)
     with atomic_path(tree.offsets) as temporary, h5py.File(temporary, "w") as file:
-        for name, values in file_offsets.items():
-            file.create_dataset(f"FileOffsets/{name}", data=np.asarray(values, dtype=np.int64))
-        file.create_dataset("Group/SnapByType", data=group_offsets.astype(np.int64))
-        file.create_dataset("Subhalo/SnapByType", data=subhalo_offsets.astype(np.int64))
+        offsets = {f"FileOffsets/{name}": values for name, values in file_offsets.items()}
+        offsets |= {"Group/SnapByType": group_offsets, "Subhalo/SnapByType": subhalo_offsets}
+        for name, values in offsets.items():
+            file.create_dataset(name, data=np.asarray(values, dtype=np.int64))
         # No merger trees: every row is -1, as for subhaloes of the release that are in no tree.
         for tree_name, columns in {
             "SubLink": ("RowNum", "LastProgenitorID", "SubhaloID"),
@@ -215,7 +200,7 @@ def write_index(tree: Tree, chunk_counts: np.ndarray, n_catalogue_files: int, id
     counts = chunk_counts.astype(np.int64)
     with atomic_path(tree.index) as temporary, h5py.File(temporary, "w") as file:
         _write_common(file, common_header(), identity, {})
-        _set_attributes(file.create_group(f"Snapshots/{number}/Header"), {"NumPart_Total": counts.sum(axis=0)})
+        file.create_group(f"Snapshots/{number}/Header").attrs.update({"NumPart_Total": counts.sum(axis=0)})
         for part_type, fields in PARTICLE_FIELDS.items():
             sources = [(tree.snapshot_chunk(j), int(n[part_type])) for j, n in enumerate(counts) if n[part_type]]
             for field in fields:
@@ -227,7 +212,7 @@ def write_index(tree: Tree, chunk_counts: np.ndarray, n_catalogue_files: int, id
                 sizes["Group"].append(int(chunk["Header"].attrs["Ngroups_ThisFile"]))
                 sizes["Subhalo"].append(int(chunk["Header"].attrs["Nsubgroups_ThisFile"]))
         totals = {"Ngroups_Total": sum(sizes["Group"]), "Nsubgroups_Total": sum(sizes["Subhalo"])}
-        _set_attributes(file.create_group(f"Groups/{number}/Header"), totals)
+        file.create_group(f"Groups/{number}/Header").attrs.update(totals)
         for kind, columns_of in (("Group", GROUP_FIELDS), ("Subhalo", SUBHALO_FIELDS)):
             sources = [(tree.catalogue_chunk(i), n) for i, n in enumerate(sizes[kind]) if n]
             for name, (dtype, columns) in columns_of.items():
