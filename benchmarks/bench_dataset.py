@@ -30,11 +30,10 @@ from dmlib.dataset.views import Observer, Recipe
 from dmlib.errors import GalaxyError
 from dmlib.galaxy import load_galaxy
 from dmlib.observe.deposit import observe_with_martini
-from dmlib.observe.grid import SkyGrid
 from dmlib.observe.hydrogen import load_hi
 from dmlib.observe.images.light import ParticleLight
 from dmlib.observe.moments import moment_maps
-from dmlib.observe.views import lines_of_sight
+from dmlib.observe.sky import SkyGrid, lines_of_sight
 from dmlib.settings import Settings
 from dmlib.universe import Universe
 from dmlib.workers import choose_workers

@@ -20,9 +20,10 @@ import emcee
 import numpy as np
 
 from dmlib.embedded import relations
+from dmlib.rotation.baryons import signed_square
 from dmlib.rotation.fit import Sampling, _autocorrelation, fit, fit_many
 from dmlib.rotation.halos import halo_model
-from dmlib.rotation.massmodel import MassModel, signed_square
+from dmlib.rotation.massmodel import MassModel
 from dmlib.rotation.posterior import likelihood
 from dmlib.rotation.priors import Priors, known, sparc_priors
 from dmlib.rotation.sparc import from_sparc, open_sparc

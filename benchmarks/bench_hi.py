@@ -19,10 +19,9 @@ import numpy as np
 
 from dmlib.observe.cube import HICube, HISettings
 from dmlib.observe.deposit import observe, observe_with_martini
-from dmlib.observe.grid import SkyGrid
 from dmlib.observe.hydrogen import HIGas
 from dmlib.observe.moments import moment_maps
-from dmlib.observe.views import lines_of_sight
+from dmlib.observe.sky import SkyGrid, lines_of_sight
 
 #: HI-bearing cells of a galaxy of the profile `quick` (median some 1,000), and as many halo cells.
 N_DISC = N_HALO = 2000

@@ -17,12 +17,11 @@ import numpy as np
 from scipy.special import erf
 
 from dmlib.galaxy import Component, Galaxy
-from dmlib.observe.grid import SkyGrid
 from dmlib.observe.hydrogen import SPLINE_DISPERSION
 from dmlib.observe.images.dust import Dust, columns_in_front
 from dmlib.observe.images.light import ParticleLight, project
 from dmlib.observe.images.sdss import SdssLight
-from dmlib.observe.views import View, lines_of_sight
+from dmlib.observe.sky import SkyGrid, View, lines_of_sight
 
 #: Stars and gas cells of a galaxy of profile `quick`, about the mean of its sample.
 N_STARS, N_GAS = 4000, 3000

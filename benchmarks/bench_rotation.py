@@ -16,11 +16,10 @@ from collections.abc import Callable
 import numpy as np
 
 from dmlib.errors import GalaxyError
-from dmlib.observe.cube import HISettings
+from dmlib.observe.cube import HICube, HISettings
 from dmlib.observe.deposit import observe
-from dmlib.observe.grid import SkyGrid
 from dmlib.observe.hydrogen import HIGas
-from dmlib.observe.views import View, orientation, rotation_to
+from dmlib.observe.sky import SkyGrid, View, orientation, rotation_to
 from dmlib.rotation.barolo import find_barolo, fit_barolo
 from dmlib.rotation.curve import RotationCurve
 from dmlib.rotation.rings import fit_rings
@@ -49,6 +48,12 @@ def disc(n: int = 30000) -> HIGas:
     return HIGas(1, radius[:, None] * radial, velocity, np.full(n, 8e9 / n), np.full(n, 1.5), np.full(n, 8000.0))
 
 
+def cube_at(inclination: float) -> HICube:
+    """The disc observed at an inclination [deg]."""
+    rotation = rotation_to(SPIN, inclination, 40.0)
+    return observe(disc(), View(1, 0, rotation, *orientation(rotation, SPIN)), SkyGrid(128.0, 64), HISettings(), seed=1)
+
+
 def timed(function: Callable[[], RotationCurve], repeats: int) -> tuple[RotationCurve, float]:
     """Result and shortest wall time [s]."""
     best = np.inf
@@ -70,16 +75,15 @@ def report(name: str, curve: RotationCurve, took: float) -> None:
 
 def main() -> None:
     """Print the table."""
-    grid, gas, program = SkyGrid(128.0, 64), disc(), find_barolo()
+    program = find_barolo()
     if program is None:
         print("3D-Barolo is not installed (extra barolo): only our own engine is timed")
     for inclination in (40.0, 60.0, 75.0):
-        rotation = rotation_to(SPIN, inclination, 40.0)
-        cube = observe(gas, View(1, 0, rotation, *orientation(rotation, SPIN)), grid, HISettings(), seed=1)
+        cube = cube_at(inclination)
         field = velocity_field(cube)
         fit_rings(field)  # compiles and warms up
         print(f"inclination {inclination:g} deg: wall time, inclination found, error of the speed (median, largest)")
-        report("classic", *timed(lambda f=field: fit_rings(f, geometry="constant", deblur=False), 3))
+        report("classic", *timed(lambda f=field: fit_rings(f, deblur=False), 3))
         ours, took = timed(lambda f=field: fit_rings(f), 3)
         report("rings", ours, took)
         if program is not None:

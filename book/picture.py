@@ -9,8 +9,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from dmlib import embedded, gallery, load
+from dmlib import embedded, load
 from dmlib.figures import embedded_universe as figures
+from dmlib.observe.images.portraits import portrait
 from dmlib.settings import Settings
 
 SHOWN = ("spiral", "barred spiral", "disturbed")
@@ -23,7 +24,7 @@ def main() -> None:
     settings = Settings(profile=parser.parse_args().profile)
     tree = load.universe(settings)
     chosen = embedded.examples(embedded.population(settings).subhalos)
-    figure = figures.gallery({title: gallery.portrait(tree, chosen[title]) for title in SHOWN})
+    figure = figures.gallery({title: portrait(tree, chosen[title]) for title in SHOWN})
     target = Path(__file__).parent / "_static" / "picture.png"
     figure.savefig(target, dpi=110, metadata={"Software": None})
     print(f"wrote {target.relative_to(Path.cwd()) if target.is_relative_to(Path.cwd()) else target.name}")

@@ -20,6 +20,9 @@ from .universe import Universe
 #: Constants of the published wrap. They are in ckpc/h but applied to positions in kpc.
 _WRAP_LIMIT, _WRAP_PERIOD = 32500.0, 75000.0
 
+#: Side of the box of TNG100 [kpc].
+BOX = BOX_TNG100 / HUBBLE
+
 #: Plane at which it tears galaxies [kpc]: positions from 32,500 to here are moved out and, in the second step, back.
 TEAR = _WRAP_PERIOD - _WRAP_LIMIT
 
@@ -45,9 +48,9 @@ def wrap_as_published(position: np.ndarray) -> np.ndarray:
     return np.where(position < -_WRAP_LIMIT, position + _WRAP_PERIOD, position)
 
 
-def mass_limit_as_published(m_star_min: float, h: float = HUBBLE) -> float:
+def mass_limit_as_published(m_star_min: float) -> float:
     """Physical mass limit [Msun] of a query that divides by h where it should multiply, ``m / h^2``."""
-    return m_star_min / h**2
+    return m_star_min / HUBBLE**2
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ class TornProfile:
         return np.divide(self.torn, self.true, out=np.ones_like(self.true), where=self.true > 0)
 
 
-def tear(galaxy: Galaxy, distance: float, box: float = BOX_TNG100 / HUBBLE, plane: float = TEAR) -> TornProfile:
+def tear(galaxy: Galaxy, distance: float, plane: float = TEAR) -> TornProfile:
     """Place a galaxy near a plane of the box and measure it with the published wrap.
 
     The box is periodic, so the galaxy can be moved; only its distance from the plane matters.
@@ -82,8 +85,6 @@ def tear(galaxy: Galaxy, distance: float, box: float = BOX_TNG100 / HUBBLE, plan
     galaxy : Galaxy
     distance : float
         From the galaxy's centre to the plane, on its lower side [kpc].
-    box : float
-        Side of the box [kpc].
     plane : float
         Coordinate of the plane on the x axis [kpc]: `TEAR`, or 0 for the face of the box.
 
@@ -91,23 +92,19 @@ def tear(galaxy: Galaxy, distance: float, box: float = BOX_TNG100 / HUBBLE, plan
     -------
     TornProfile
     """
-    centre = np.array([(plane - distance) % box, 0.1 * box, 0.1 * box])
-    position = (galaxy.dm.position + centre) % box
+    centre = np.array([(plane - distance) % BOX, 0.1 * BOX, 0.1 * BOX])
+    position = (galaxy.dm.position + centre) % BOX
     torn = enclosed_mass(wrap_as_published(position), galaxy.dm.mass, centre=wrap_as_published(centre))
     return TornProfile(distance, galaxy.dm.enclosed_mass(), torn)
 
 
-def near_planes(position: np.ndarray, reach: float = RADII_KPC[-1], box: float = BOX_TNG100 / HUBBLE) -> np.ndarray:
+def near_planes(position: np.ndarray) -> np.ndarray:
     """Find the galaxies that extend across a plane where the published wrap tears.
 
     Parameters
     ----------
     position : ndarray, shape (N, 3)
         Box-frame centres [kpc].
-    reach : float
-        Largest radius of the profile [kpc].
-    box : float
-        kpc.
 
     Returns
     -------
@@ -116,13 +113,13 @@ def near_planes(position: np.ndarray, reach: float = RADII_KPC[-1], box: float =
     torn = np.zeros(len(position), dtype=bool)
     for plane in (TEAR, 0.0):
         distance = np.abs(position - plane)
-        torn |= np.any(np.minimum(distance, box - distance) < reach, axis=1)
+        torn |= np.any(np.minimum(distance, BOX - distance) < RADII_KPC[-1], axis=1)
     return torn
 
 
-def expected_torn(reach: float = RADII_KPC[-1], box: float = BOX_TNG100 / HUBBLE) -> float:
+def expected_torn() -> float:
     """Expected fraction of `near_planes` for uniformly distributed galaxies: two planes per axis, both sides."""
-    return 1.0 - (1.0 - 4.0 * reach / box) ** 3
+    return 1.0 - (1.0 - 4.0 * RADII_KPC[-1] / BOX) ** 3
 
 
 def selection_readings(universe: Universe) -> dict:

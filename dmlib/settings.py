@@ -49,7 +49,7 @@ class Profile:
     pixels : int
         Pixels a side of images and HI maps.
     field_of_view : float
-        Side of images and HI maps [kpc]; argued in `dmlib.observe.grid`.
+        Side of images and HI maps [kpc]; argued in `dmlib.observe.sky`.
     input_pixels : int
         Pixels a side, in the middle of images and maps, that networks see. At 96 of 128 kpc the validation errors of
         A, B and C (one training each) are about those of the full field, at 54 to 66% of the cost; ``paper`` keeps the

@@ -49,10 +49,7 @@ _CATALOGUE = (
 
 def weighted_median(values: ArrayLike, weights: ArrayLike) -> float:
     """Value below which half of the weight lies."""
-    values = np.asarray(values)
-    order = np.argsort(values)
-    cumulative = np.cumsum(np.asarray(weights, dtype=float)[order])
-    return float(values[order][np.searchsorted(cumulative, 0.5 * cumulative[-1])])
+    return float(np.quantile(np.asarray(values), 0.5, weights=np.asarray(weights, dtype=float), method="inverted_cdf"))
 
 
 def centrals(universe: Universe, m_star_min: float = 3e9, at_most: int | None = None) -> np.ndarray:

@@ -55,9 +55,10 @@ n_rotation = 150  # gas-rich galaxies measured for rotation (our choice)
 import numpy as np
 from astropy.table import Table
 
-from dmlib import embedded, gallery, load, validation
+from dmlib import embedded, load, validation
 from dmlib.figures import embedded_universe as figures
 from dmlib.figures import show, show_table
+from dmlib.observe.images.portraits import portrait
 from dmlib.results import recorder
 from dmlib.settings import Settings
 
@@ -129,8 +130,7 @@ show_table(embedded.census(drawn), rows=9)
 # %%
 chosen = embedded.examples(drawn.subhalos)
 pictures = {
-    title: gallery.portrait(tree, subhalo_id)
-    for title, subhalo_id in chosen.items()
+    title: portrait(tree, subhalo_id) for title, subhalo_id in chosen.items()
 }
 
 # %%

@@ -57,8 +57,7 @@ from dmlib.figures import photometry as figures
 from dmlib.figures import show
 from dmlib.galaxy import load_galaxy
 from dmlib.manifest.fetch import available
-from dmlib.observe.grid import SkyGrid
-from dmlib.observe.images import bands
+from dmlib.observe import images
 from dmlib.observe.images.light import ParticleLight
 from dmlib.observe.images.published import read_broadband
 from dmlib.observe.images.sdss import (
@@ -68,7 +67,7 @@ from dmlib.observe.images.sdss import (
     patch_noise,
     sky_noise,
 )
-from dmlib.observe.views import lines_of_sight
+from dmlib.observe.sky import SkyGrid, lines_of_sight
 from dmlib.results import recorder
 from dmlib.settings import Settings
 
@@ -114,7 +113,7 @@ record = recorder(settings, chapter="photometry")
 
 # %%
 redshift = "Redshift of the published images"
-record("image-redshift", bands.REDSHIFT, statement=redshift)
+record("image-redshift", images.REDSHIFT, statement=redshift)
 published = available("tng100-skirt-image", subhalo_id=skirt_subhalo)
 print(f"published image of subhalo {skirt_subhalo}: {published.state}")
 
@@ -299,7 +298,7 @@ show(
 # %%
 def whole(source, view):
     light = source.luminosities(galaxy, view).sum(axis=0)
-    return bands.absolute_magnitude(light)
+    return images.absolute_magnitude(light)
 
 
 bare = whole(stars_only, face_on)
@@ -339,7 +338,7 @@ for name, dimming in dimmings.items():
 # How does dust affect the sample? We take one random view of each galaxy.
 
 # %%
-from dmlib.observe.images.colours import (
+from dmlib.observe.images.portraits import (
     catalogue_magnitudes,
     divider,
     dusty_magnitudes,
@@ -398,7 +397,7 @@ turned = {
 steps = turned["edge-on"]["dusty"] - turned["face-on"]["dusty"]
 
 # %%
-for band, step in zip(bands.UGRIZ, steps.T, strict=True):
+for band, step in zip(images.UGRIZ, steps.T, strict=True):
     record(
         f"dimming-turned-{band}",
         np.mean(step),
@@ -591,8 +590,8 @@ record(
 # How much of the light do these spectra contain?
 
 # %%
-from dmlib.observe.skirt.comparison import FIELDS, try_compare
 from dmlib.observe.skirt.export import light_budget
+from dmlib.observe.skirt.source import FIELDS, compare
 
 # %%
 both = load_galaxy(tree, subhalo_id, extra=FIELDS)
@@ -611,7 +610,7 @@ record(
 # The SKIRT images are shown if a `skirt` executable is available.
 
 # %%
-own, sentence = try_compare(both, inclined, close)
+own, sentence = compare(both, inclined, close)
 print(sentence)
 
 # %%
@@ -642,14 +641,13 @@ if own is not None:
 # We ran SKIRT itself once on galaxies of our own, with and without dust, at three inclinations (`records/skirt_own_runs.json`).
 
 # %%
-from dmlib.observe.skirt.comparison import numbers_of_runs, unpack
+from dmlib.observe.skirt.source import unpack
 
 # %%
 measured = load.record("skirt_own_runs")["measured"]
-numbers = numbers_of_runs(measured, "g")
 
 # %%
-for name, row in numbers.items():
+for name, row in measured["numbers"].items():
     record(
         f"skirt-runs-{name}",
         **row,
@@ -661,7 +659,7 @@ for name, row in numbers.items():
 # %%
 kept = measured["picture"]
 shape = SkyGrid(kept["field_of_view"], kept["shape"][2])
-pictures = bands.from_maggies(unpack(kept), shape.pixel_area)
+pictures = images.from_maggies(unpack(kept), shape.pixel_area)
 face, edge = (tuple(pair) for pair in pictures)
 
 # %%
@@ -729,8 +727,8 @@ camera = SdssLight(behind_dust, seed)
 ideal = behind_dust.image(galaxy, inclined, close)
 seen = camera.image(galaxy, inclined, close)
 both = {"ideal": ideal, "SDSS": seen}
-radius, rings = bands.ring_brightness(both, close, bins=15)
-noise = bands.surface_magnitude(patch_noise(close.pixel_size))[2]
+radius, rings = images.ring_brightness(both, close, bins=15)
+noise = images.surface_magnitude(patch_noise(close.pixel_size))[2]
 
 # %%
 show(

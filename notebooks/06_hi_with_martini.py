@@ -59,7 +59,6 @@ from dmlib.figures import show
 from dmlib.galaxy import load_galaxy
 from dmlib.observe.cube import ATOMS_PER_CM2, HISettings
 from dmlib.observe.deposit import observe, observe_with_martini
-from dmlib.observe.grid import SkyGrid
 from dmlib.observe.hydrogen import (
     HYDROGEN_FIELDS,
     HIGas,
@@ -77,7 +76,7 @@ from dmlib.observe.moments import (
     position_velocity,
     recovered_masses,
 )
-from dmlib.observe.views import lines_of_sight
+from dmlib.observe.sky import SkyGrid, lines_of_sight
 from dmlib.results import recorder
 from dmlib.settings import Settings
 

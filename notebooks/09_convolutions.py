@@ -50,6 +50,7 @@ from astropy.table import Table
 from dmlib import load
 from dmlib.figures import convolutions as figures
 from dmlib.figures import show, show_table
+from dmlib.networks.architectures.published import talk
 from dmlib.primer import layers
 from dmlib.results import ARITHMETIC, recorder
 from dmlib.settings import Settings
@@ -259,9 +260,10 @@ show(
 # How much does this sharing save? For the data set's images and 64 neurons or kernels:
 
 # %%
-pixels, n_channels = dataset.input_grid.pixels, len(dataset.channels("all"))
-dense = 64 * (pixels**2 * n_channels + 1)
-shared = layers.trace(layers.TALK, (pixels, pixels, n_channels))[0].weights
+every, pixels = dataset.channels("all"), dataset.input_grid.pixels
+traced = layers.trace(talk(every, pixels, 20))
+dense = 64 * (pixels**2 * len(every) + 1)
+shared = traced[0].weights
 exact("conv-dense", dense, statement="Weights of a dense layer on the image")
 exact("conv-shared", shared, statement="Weights of the first convolution")
 
@@ -403,9 +405,8 @@ record(
 # It lists the layers from the image to the 20 numbers; we compute the shapes for our images:
 
 # %%
-traced = layers.trace(layers.TALK, (pixels, pixels, n_channels))
 rows = [
-    (t.layer.words, " × ".join(map(str, t.shape)), t.weights, t.field or "all")
+    (t.words, " × ".join(map(str, t.shape)), t.weights, t.field or "all")
     for t in traced
 ]
 names = ("layer", "gives", "weights", "sees [pixel]")
@@ -428,8 +429,8 @@ show(
 
 # %%
 total = sum(t.weights for t in traced)
-dense_part = sum(t.weights for t in traced if t.layer.kind == "dense")
-last = [t for t in traced if t.layer.kind == "conv"][-1]
+dense_part = sum(t.weights for t in traced if t.kind == "dense")
+last = [t for t in traced if t.kind == "conv"][-1]
 exact("conv-total", total, statement="Trainable weights of architecture A")
 exact(
     "conv-dense-part",
@@ -596,8 +597,8 @@ show(
 # :::{admonition} Solution
 # :class: dropdown
 # ```python
-# for t in layers.trace(layers.TALK, (128, 128, n_channels)):
-#     print(t.layer.words, t.shape, t.weights, t.field)
+# for t in layers.trace(talk(every, 128, 20)):
+#     print(t.words, t.shape, t.weights, t.field)
 # ```
 # The maps have 64, 32, 16, 8 and 4 pixels per side.
 # The convolutions' weights and the receptive field [in pixels] do not depend on the size of the image; those of the first dense layer do, since the row

@@ -163,8 +163,10 @@ record(
 
 # %%
 truth = truth_of(observer, chosen, curve.radius)
+second = fit_barolo(cube, curve) if find_barolo() else None
+others = {"3D-Barolo": (second.radius, second.v_rot)} if second else {}
 show(
-    figures.curve(curve, truth["total"]),
+    figures.curve(curve, truth["total"], others),
     settings,
     "rc_curve",
     caption="Above: rotation curve from the whole disc (circles, with "
@@ -186,18 +188,30 @@ show(
 # ### A second code
 #
 # 3D-Barolo {cite}`DiTeodoro2015` fits rings to the whole cube, with beam and channels in the model, and is widely used. If it is installed
-# (`pip install pyBBarolo`), the next cell runs it on the same cube. It uses our radii and starts from our tilt.
+# (`pip install pyBBarolo`), {numref}`fig-rc-curve` shows its curve of the same cube in grey. It uses our centre and radii and starts from our tilt.
+# What both codes measured on discs with a known rotation, and on the real galaxy of {doc}`18_real_cubes`, is kept in a record of the repository.
 
 # %%
-if find_barolo() is None:
-    print("3D-Barolo is not installed: pip install pyBBarolo")
-else:
-    second = fit_barolo(cube, curve)
-    ours = np.interp(second.radius, curve.radius, curve.v_rot)
-    print(f"3D-Barolo: inclination {second.mean_inclination:.1f} deg")
-    print(f"its speed over ours: {np.median(second.v_rot / ours):.3f}")
+kept = load.record("barolo")["measured"]
+print(kept["program"])
+for row in kept["discs"]:
+    print(
+        f"disc at {row['inclination_true_deg']:.0f} deg, {row['engine']:6s}: "
+        f"{row['inclination_deg']:.1f} deg, "
+        f"speed {row['median']:+.1%}, worst {row['worst']:.1%}"
+    )
+for row in kept["ngc2903"]:
+    print(
+        f"NGC 2903 against SPARC, {row['engine']:6s}: "
+        f"{row['inclination_deg']:.1f} deg, "
+        f"speed {row['median']:+.1%}, worst {row['worst']:.1%}"
+    )
 
 # %% [markdown]
+# Rings without a flag beyond two beams are compared. With our parameter file and our first guess, 3D-Barolo finds the discs of this record steeper than they are below 75 degrees,
+# and therefore slower; near 75 degrees the two agree. For NGC 2903 the typical ring of either code lies within 3 per cent of SPARC; the largest difference of 3D-Barolo is
+# that of its last ring, which little gas fills. Its result also varies by a fraction of a per cent from run to run. `dmlib galaxy --engine barolo` measures a galaxy with it.
+#
 # `make bench` times both codes on discs with known rotation.
 #
 # ## The beam
@@ -432,22 +446,21 @@ for name, values in columns.items():
 #
 # :::{admonition} Exercise
 # :class: tip
-# Fit the rings with the classic method (`deblur=False`) and the true tilt. What is the error of the innermost good ring? Then try
-# `velocity_field(cube, "hermite")`.
+# Fit the rings with the classic method (`deblur=False`) and the true tilt. What is the error of the innermost good ring? How much of it remains
+# with the beam in the model?
 # :::
 #
 # :::{admonition} Solution
 # :class: dropdown
 # ```python
-# for kind in ("moment1", "hermite"):
-#     maps = velocity_field(cube, kind)
-#     one = fit_rings(maps, geometry="fixed", deblur=False, **tilt)
+# for deblur in (False, True):
+#     one = fit_rings(field, geometry="fixed", deblur=deblur, **tilt)
 #     k = int(np.flatnonzero(one.good)[0])
 #     true = truth_of(observer, chosen, one.radius)["total"][k]
-#     print(kind, one.radius[k], one.v_rot[k] / true - 1)
+#     print(deblur, one.radius[k], one.v_rot[k] / true - 1)
 # ```
-# The peak of a skewed line lies closer to the rotation speed than its mean, so the Gauss-Hermite velocities lose less in the centre. Neither
-# corrects for the beam.
+# The mean velocity of a line that the beam has mixed lies below the rotation speed, the more so the steeper the curve rises. The model that is blurred
+# in the same way recovers most of it.
 # :::
 #
 # :::{admonition} Exercise

@@ -54,7 +54,8 @@ from dmlib.figures import show, show_table
 from dmlib.figures import sparc as figures
 from dmlib.results import recorder
 from dmlib.rotation.fit import fit
-from dmlib.rotation.halos import HALOS, log_concentration
+from dmlib.rotation.halos import HALOS
+from dmlib.rotation.priors import log_concentration
 from dmlib.rotation.sparc import load_curves
 from dmlib.rotation.sparc_analysis import (
     acceleration_scale,

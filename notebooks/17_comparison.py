@@ -65,7 +65,7 @@ from dmlib.figures import comparison as figures
 from dmlib.figures import show, show_table
 from dmlib.networks.models import read_ensemble
 from dmlib.results import recorder
-from dmlib.rotation.intervals import REGIMES
+from dmlib.rotation.population import REGIMES
 from dmlib.settings import Settings
 
 settings = Settings(

@@ -14,14 +14,17 @@ hand::
     python records/measure.py other-simulation PATH
     python records/measure.py ngc2903 PATH
     python records/measure.py sparc PATH
+    python records/measure.py barolo PATH
+    python records/measure.py skirt-data-set PATH
 
 PATH is the ``output`` folder of a tree with rows of the real TNG100-1 group catalogue, or the published SKIRT image
 ``broadband_6.fits``. For the records of the whole box it is the folder ``tng100_real`` of the mirror (see
 ``data_manifest.yaml`` and `tng100_rows`), or, except for the selection, the ``output`` folder of the whole TNG100-1.
 For the contraction it is ``TangoSIDM_L025N376_CDM_haloes.hdf5``, for the other simulation the folder that holds
 ``tng100_real`` and ``eagle``. For SKIRT's own runs (`skirt_runs`; the executable is on PATH or named in DMLIB_SKIRT) it
-is the ``output`` folder of the embedded universe of profile quick. For NGC 2903 and SPARC it is the folder of the
-mirror that has ``hi_cubes`` and ``sparc``.
+is the ``output`` folder of the embedded universe of profile quick. For NGC 2903, SPARC and 3D-Barolo (the program is
+found by `dmlib.rotation.barolo`) it is the folder of the mirror that has ``hi_cubes`` and ``sparc``. For the data set
+with images of SKIRT it is the folder ``build`` with ``embedded-quick``, where the data sets are made and kept.
 Chapters read a record with `dmlib.load.record`.
 """
 
@@ -30,6 +33,8 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
+import re
+import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -40,12 +45,15 @@ from astropy import units as u
 from astropy.table import QTable, Table, vstack
 from threadpoolctl import threadpool_limits
 
-# Its folder is not on the path when a test runs this file.
+# Its folder is not on the path when a test runs this file, and that of the repository never.
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import eagle_rows
+import skirt_data_set
 import skirt_runs
 import tng100_rows
 
+from benchmarks import bench_rotation
 from dmlib import __version__
 from dmlib.bootstrap import Bootstrap
 from dmlib.errors import DmlibError
@@ -53,21 +61,23 @@ from dmlib.evaluation import integrated
 from dmlib.evaluation.catalogue import MASS_BINS, at_fixed_mass, catalogue_table, kinds
 from dmlib.evaluation.scores import per_view
 from dmlib.files import sha256, write_text
-from dmlib.observe.grid import SkyGrid
-from dmlib.observe.images.bands import BANDS as SDSS
-from dmlib.observe.images.colours import catalogue_magnitudes, quiescent
+from dmlib.observe.images import BANDS as SDSS
+from dmlib.observe.images.portraits import catalogue_magnitudes, quiescent
 from dmlib.observe.images.published import BANDS, read_broadband
+from dmlib.observe.sky import SkyGrid
 from dmlib.published_script_bugs import selection_readings
+from dmlib.rotation.barolo import fit_barolo, needs_barolo
 from dmlib.rotation.fit import fit
-from dmlib.rotation.importance import Importance
 from dmlib.rotation.massmodel import outer_slope
-from dmlib.rotation.own_galaxy import analyse
-from dmlib.rotation.own_galaxy_files import verdict
+from dmlib.rotation.own_galaxy import analyse, verdict
 from dmlib.rotation.own_stars import stars_from_table
+from dmlib.rotation.posterior import Importance
 from dmlib.rotation.priors import sparc_priors
-from dmlib.rotation.realcube import open_galaxy
+from dmlib.rotation.realcube import RealGalaxy, open_galaxy
+from dmlib.rotation.rings import fit_rings
 from dmlib.rotation.sparc import from_sparc, read_rotmod, read_table1, sample_of
 from dmlib.rotation.sparc_analysis import acceleration_scale, accelerations, tully_fisher
+from dmlib.rotation.velocity_field import velocity_field
 from dmlib.sample import select
 from dmlib.settings import PROFILES, Settings
 from dmlib.units import PART_TYPE
@@ -295,18 +305,58 @@ def _sample(galaxies: dict[str, np.ndarray], columns: tuple[str, ...], target: s
 
 def measure_ngc2903(mirror: Path) -> dict:
     """Rotation curve and haloes of NGC 2903 from its WHISP cube, beside SPARC's curve."""
-    cube, sparc = (mirror / name for name in (NGC2903_CUBE, "sparc/Rotmod_LTG/NGC2903_rotmod.dat"))
-    galaxy = open_galaxy(cube, 6.6, name="NGC 2903", stars=stars_from_table(sparc, 6.6))
-    found, table = analyse(galaxy), read_rotmod(sparc)
-    curve, published = found.curve, table["radius"].value
+    galaxy, (published, speed) = _ngc2903(mirror)
+    found = analyse(galaxy)
+    curve = found.curve
     beyond = curve.good & (curve.radius > 2 * curve.beam) & (curve.radius <= published[-1])
-    off = curve.v_rot[beyond] / np.interp(curve.radius[beyond], published, table["v_obs"].value) - 1
+    off = curve.v_rot[beyond] / np.interp(curve.radius[beyond], published, speed) - 1
     rings = {"radius_kpc": curve.radius, "v_rot_kms": curve.v_rot, "v_err_kms": curve.v_err}
     return {
         "verdict": verdict(found),
-        "sparc": {"rings": int(beyond.sum()), "median": float(np.median(off)), "worst": float(np.abs(off).max())},
+        "sparc": {"rings": int(beyond.sum()), **_off(off)},
         "curve": {name: np.round(values[curve.good], 2).tolist() for name, values in rings.items()},
     }
+
+
+def measure_barolo(mirror: Path) -> dict:
+    """Our rings and those of 3D-Barolo on the same cubes: discs with known rotation, and NGC 2903 beside SPARC.
+
+    Rings without a flag beyond two beams; of the discs, the error of the speed half a beam within the end of the gas.
+    """
+    discs = []
+    for inclination in (40.0, 50.0, 60.0, 75.0):
+        cube = bench_rotation.cube_at(inclination)
+        ours = fit_rings(velocity_field(cube))
+        for engine, curve in (("rings", ours), ("barolo", fit_barolo(cube, ours))):
+            outer = (
+                curve.good & (curve.radius > 2 * curve.beam) & (curve.radius < bench_rotation.END - 0.5 * curve.beam)
+            )
+            off = curve.v_rot[outer] / bench_rotation.speed(curve.radius[outer]) - 1
+            row = {"engine": engine, "inclination_true_deg": inclination, "inclination_deg": curve.mean_inclination}
+            discs.append(row | {"rings": int(outer.sum()), **_off(off)})
+    galaxy, (radius, speed) = _ngc2903(mirror)
+    real = []
+    for engine in ("rings", "barolo"):
+        curve = analyse(galaxy, haloes=(), engine=engine).curve
+        beyond = curve.good & (curve.radius > 2 * curve.beam) & (curve.radius <= radius[-1])
+        off = curve.v_rot[beyond] / np.interp(curve.radius[beyond], radius, speed) - 1
+        row = {"engine": engine, "inclination_deg": curve.mean_inclination, "v_sys_kms": curve.v_sys}
+        real.append(row | {"rings": int(beyond.sum()), **_off(off)})
+    version = subprocess.run([needs_barolo(), "-v"], capture_output=True, text=True, check=False).stdout
+    found = re.search(r"version (\S+)", version)
+    return {"program": f"3D-Barolo {found[1] if found else 'unknown version'}", "discs": discs, "ngc2903": real}
+
+
+def _off(off: np.ndarray) -> dict[str, float]:
+    """The median and the largest of relative differences."""
+    return {"median": float(np.median(off)), "worst": float(np.abs(off).max())}
+
+
+def _ngc2903(mirror: Path) -> tuple[RealGalaxy, tuple[np.ndarray, np.ndarray]]:
+    """NGC 2903 with the stars of SPARC, and SPARC's radii [kpc] and speeds [km/s]."""
+    cube, sparc = (mirror / name for name in (NGC2903_CUBE, "sparc/Rotmod_LTG/NGC2903_rotmod.dat"))
+    galaxy, table = open_galaxy(cube, 6.6, name="NGC 2903", stars=stars_from_table(sparc, 6.6)), read_rotmod(sparc)
+    return galaxy, (table["radius"].value, table["v_obs"].value)
 
 
 def measure_sparc(mirror: Path) -> dict:
@@ -432,6 +482,29 @@ def record_of(what: str, path: Path, subhalo_id: int, skirt_source: str = "unkno
             **shared,
             "measured": measure_ngc2903(path),
         }
+    if what == "skirt-data-set":
+        return {
+            "id": "skirt_data_set",
+            "statement": "Networks trained on images of SKIRT 9 and on particle light of the same galaxies",
+            "simulation": "the embedded universe of this project, profile quick",
+            "source": skirt_source,
+            "citation": "Camps & Baes 2020; Rodriguez-Gomez et al. 2019",
+            "command": "python records/measure.py skirt-data-set PATH",
+            **shared,
+            "measured": skirt_data_set.measure(path),
+        }
+    if what == "barolo":
+        return {
+            "id": "barolo",
+            "statement": "Rotation curves of our rings and of 3D-Barolo from the same cubes",
+            "simulation": "none: analytic discs, and an observation",
+            "source": "exponential discs of benchmarks/bench_rotation.py; WHISP cube of NGC 2903 beside SPARC's curve",
+            "citation": "Di Teodoro & Fraternali 2015, MNRAS 451, 3021; van der Hulst et al. 2001",
+            "sha256": sha256(path / NGC2903_CUBE),
+            "command": "python records/measure.py barolo PATH",
+            **shared,
+            "measured": measure_barolo(path),
+        }
     if what == "sparc":
         return {
             "id": "sparc",
@@ -504,6 +577,8 @@ CHOICES = (
     "other-simulation",
     "ngc2903",
     "sparc",
+    "barolo",
+    "skirt-data-set",
     *(f"box-{name.replace('_', '-')}" for name in _BOX),
 )
 

@@ -6,9 +6,8 @@ import numpy as np
 
 from dmlib.observe.cube import HISettings
 from dmlib.observe.deposit import observe
-from dmlib.observe.grid import SkyGrid
 from dmlib.observe.hydrogen import HIGas
-from dmlib.observe.views import View, orientation, rotation_to
+from dmlib.observe.sky import SkyGrid, View, orientation, rotation_to
 
 SPIN = np.array([0.3, -0.8, 0.5])
 ANGLE = 40.0

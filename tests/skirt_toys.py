@@ -12,11 +12,10 @@ import numpy as np
 import image_toys
 from dmlib.embedded import photometry
 from dmlib.galaxy import Component, Galaxy
-from dmlib.observe.grid import SkyGrid
 from dmlib.observe.images.dust import age
-from dmlib.observe.skirt.settings import SkirtSettings
+from dmlib.observe.skirt import SkirtSettings
 from dmlib.observe.skirt.tables import photometry_of
-from dmlib.observe.views import View, lines_of_sight
+from dmlib.observe.sky import SkyGrid, View, lines_of_sight
 
 GRID = SkyGrid(32.0, 16)
 STAND_IN = Path(__file__).with_name("fake_skirt.py")

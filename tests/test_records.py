@@ -12,7 +12,7 @@ from astropy.table import Table
 from dmlib import load
 from dmlib.errors import DmlibError
 from dmlib.evaluation.integrated import error_of, regressions
-from dmlib.observe.skirt.comparison import numbers_of_runs, unpack
+from dmlib.observe.skirt.source import unpack
 from dmlib.published_script_bugs import selection_readings
 from dmlib.universe.files import FilesUniverse
 
@@ -45,12 +45,13 @@ def test_numbers_of_the_selection():
     assert [counts["true"][k] for k in ("central", "flag")] == [27, 27]
 
 
-def test_skirts_own_runs():
+def test_skirts_own_runs(measure):
     """Without dust SKIRT's flux is the particle light's within 1 per cent; the numbers of the chapter are its means."""
     measured = load.record("skirt_own_runs")["measured"]
     ratios = np.array([one["flux_ratio"] for one in measured["galaxies"]])
     assert ratios.shape == (3, 3, 5) and np.abs(ratios - 1).max() < 0.01
-    rows = {name: row["value"] for name, row in numbers_of_runs(measured, "g").items()}
+    assert measured["numbers"] == json.loads(json.dumps(measure["skirt_runs"].numbers_of(measured["galaxies"])))
+    rows = {name: row["value"] for name, row in measured["numbers"].items()}
     assert rows["flux"] == pytest.approx(100 * np.abs(ratios - 1).max())
     by_hand = np.mean([one["dimming"]["skirt"][2][1] for one in measured["galaxies"]])
     assert rows["skirt-edge"] == pytest.approx(by_hand)
@@ -58,6 +59,16 @@ def test_skirts_own_runs():
     pictures = unpack(measured["picture"])
     assert pictures.shape == (2, 2, 60, 60, 5)
     assert pictures[1, 1, ..., 1].sum() < pictures[1, 0, ..., 1].sum()
+
+
+def test_pictures_of_a_record_are_those_that_were_packed(measure):
+    images = np.random.default_rng(1).lognormal(15.0, 2.0, (2, 3, 8, 8, 5))
+    images[0, 0, 0] = 0.0
+    packed = measure["skirt_runs"].pack(images)
+    again = unpack(json.loads(json.dumps(packed)))
+    bright = images > 1e-4 * images.max()
+    np.testing.assert_allclose(again[bright], images[bright], rtol=0.024)
+    assert again.shape == images.shape and np.all(again[0, 0, 0] == 0)
 
 
 def test_image_of_the_real_file(shared_data, measure):

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from ..dataset.read import DataSet
-from ..observe.grid import SkyGrid
+from ..observe.sky import SkyGrid
 
 #: What observables are measured from.
 Inputs = Literal["all", "photometry", "hi"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -23,6 +24,13 @@ skirt = typer.Typer(
 )
 
 _DATA, _DISC, _STARS = "The data", "The disc", "Stars (without any, dark masses are upper limits)"
+
+
+class Engine(StrEnum):
+    """What fits the rings."""
+
+    RINGS = "rings"
+    BAROLO = "barolo"
 
 
 @with_settings("universe", "profile", "seed", "base_path", "simulation", "snapshot", "sample")
@@ -59,6 +67,9 @@ def galaxy(
     inclination: Annotated[
         float | None, typer.Option(min=0, max=90, help="Keep it fixed, in deg.", rich_help_panel=_DISC)
     ] = None,
+    engine: Annotated[
+        Engine, typer.Option(help="Our tilted rings, or those of 3D-Barolo.", rich_help_panel=_DISC)
+    ] = Engine.RINGS,
     stars: Annotated[
         Path | None,
         typer.Option(help="Table radius, v_disk, v_bulge for M/L = 1, or a file of SPARC.", rich_help_panel=_STARS),
@@ -86,8 +97,7 @@ def galaxy(
     from ..files import atomic_path
     from ..networks.opinion import opinion_of
     from ..observe.cube_fits import CutOut
-    from ..rotation.own_galaxy import analyse
-    from ..rotation.own_galaxy_files import report, summary, write
+    from ..rotation.own_galaxy import analyse, report, summary, write
     from ..rotation.realcube import open_galaxy, sky_place
 
     place, band = sky_place(centre), _numbers(velocities, "--velocities", 2, ":")
@@ -97,7 +107,9 @@ def galaxy(
     axes = _numbers(beam, "--beam", 3)
     given: dict[str, Any] = {"beam": tuple(axes) if axes else None, "noise": noise, "mask": mask, "cut": cut}
     target = open_galaxy(cube, far, centre, name=name, stars=known, **given)
-    found = analyse(target, inclination=inclination, images=pictures, force=force, seed=settings.seed)
+    found = analyse(
+        target, inclination=inclination, images=pictures, engine=engine.value, force=force, seed=settings.seed
+    )
     opinion = opinion_of(settings, found, network)
     said = f"{summary(found)}\nnetwork: {opinion.said}"
     typer.echo(f"{report(found)}\n{said}")
@@ -194,11 +206,10 @@ def export_galaxy(
 
     from .. import load
     from ..galaxy import load_galaxy
-    from ..observe.grid import SkyGrid
-    from ..observe.images.bands import UGRIZ
+    from ..observe.images import UGRIZ
+    from ..observe.skirt import SkirtSettings
     from ..observe.skirt.export import GAS_FIELDS, STAR_FIELDS, export
-    from ..observe.skirt.settings import SkirtSettings
-    from ..observe.views import lines_of_sight
+    from ..observe.sky import SkyGrid, lines_of_sight
 
     # A mesh restores the cells of TNG; those of the embedded universe were never one.
     medium: Literal["particles", "voronoi"] = "particles" if settings.is_embedded else "voronoi"
@@ -246,7 +257,7 @@ def run_galaxy(
     """
     import numpy as np
 
-    from ..observe.images.bands import UGRIZ
+    from ..observe.images import UGRIZ
     from ..observe.skirt.source import OUT, described, run_folder
 
     images = run_folder(folder, executable=executable, threads=threads, timeout=timeout)

@@ -27,9 +27,9 @@ from .. import __version__
 from ..code import fingerprint
 from ..errors import DmlibError
 from ..files import atomic_path
-from ..observe.grid import SkyGrid
 from ..observe.images import ImageSource
 from ..observe.moments import MOMENTS
+from ..observe.sky import SkyGrid
 from ..sample import read_sample
 from ..settings import RADII_KPC, Settings
 from ..targets import Targets, read_targets

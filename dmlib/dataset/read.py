@@ -13,9 +13,9 @@ from astropy import units as u
 from astropy.table import QTable
 
 from ..files import open_product
-from ..observe.grid import SkyGrid, central_part
 from ..observe.images.sdss import normalise as normalise_images
 from ..observe.moments import normalise as normalise_hi
+from ..observe.sky import SkyGrid, central_part
 from . import SPLITS
 from .views import DatasetError, Recipe
 

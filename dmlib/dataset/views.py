@@ -15,17 +15,15 @@ from ..errors import DmlibError, GalaxyError
 from ..galaxy import Galaxy, load_galaxy
 from ..observe.cube import HICube, HISettings
 from ..observe.deposit import observe
-from ..observe.grid import SkyGrid
 from ..observe.hydrogen import HYDROGEN_FIELDS, HIGas, load_hi
-from ..observe.images import ImageSource, draw
-from ..observe.images.bands import REDSHIFT
+from ..observe.images import REDSHIFT, ImageSource, draw
 from ..observe.images.dust import Dust
 from ..observe.images.light import ParticleLight
 from ..observe.images.published import PublishedSkirt
 from ..observe.images.sdss import SdssLight
 from ..observe.moments import moment_maps
-from ..observe.skirt.settings import SkirtSettings
-from ..observe.views import View, lines_of_sight, orientation
+from ..observe.skirt import SkirtSettings
+from ..observe.sky import SkyGrid, View, lines_of_sight, orientation
 from ..universe.base import Scope, Universe
 
 
@@ -43,7 +41,7 @@ class Recipe(BaseModel):
     orientation : {"random", "face-on", "edge-on", "box"} or sequence
         ``box`` is one view along the box's z axis, that of the published SKIRT images. A sequence of ``(inclination,
         position angle)`` or ``(inclination, position angle, azimuth)`` [deg] fixes the views, the same for every
-        galaxy; `n_views` is then its length. See `dmlib.observe.views.lines_of_sight`.
+        galaxy; `n_views` is then its length. See `dmlib.observe.sky.lines_of_sight`.
     images : {"particles", "sdss", "published", "skirt"}
         Light of the star particles, the same as observed by the SDSS (point-spread function, noise), the
         published SKIRT images, or your own SKIRT runs (one thread per worker; for the executable see

@@ -25,9 +25,8 @@ from ..networks.predictions import Prediction, Predictions
 from ..rotation.benchmark import Benchmark
 from ..rotation.curve import Reason
 from ..rotation.fit import fit_many
-from ..rotation.intervals import stretch, stretched
+from ..rotation.population import SAMPLING, VARIANTS, stretch, stretched
 from ..rotation.priors import ProfilePrior
-from ..rotation.variants import SAMPLING, VARIANTS
 from .bins import Binned, binned, properties
 from .scores import Scores, coverage, row_mean
 
@@ -139,7 +138,7 @@ class MethodComparison:
     reasons : tuple of tuple of Reason, length n
         Why not.
     places : dict of ndarray
-        Regime of `dmlib.rotation.intervals.REGIMES` -> which radii of which views lie there, bool of shape (n, 20).
+        Regime of `dmlib.rotation.population.REGIMES` -> which radii of which views lie there, bool of shape (n, 20).
     beams : ndarray, shape (n,)
         Diameter of the measured disc in beams; NaN without a curve.
     """
@@ -333,7 +332,7 @@ def coverage_in(
     where : ndarray of bool, shape (n,)
     seed : int
     place : str
-        Of `dmlib.rotation.intervals.REGIMES`.
+        Of `dmlib.rotation.population.REGIMES`.
     stated : bool
         The interval of the posterior, not the stretched one.
     """

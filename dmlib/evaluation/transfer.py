@@ -29,10 +29,9 @@ from ..networks.plan import Schedule
 from ..networks.predictions import calibrate
 from ..rotation.benchmark import model_of
 from ..rotation.fit import Fit, fit_many
-from ..rotation.importance import Importance
-from ..rotation.intervals import regimes, stretch
 from ..rotation.massmodel import MassModel
-from ..rotation.population import Population, learn_from
+from ..rotation.population import Population, learn_from, regimes, stretch
+from ..rotation.posterior import Importance
 from ..settings import RADII_KPC, Settings
 from ..workers import bar, map_parallel
 from .universes import Observed, observe_all

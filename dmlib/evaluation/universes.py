@@ -30,10 +30,10 @@ from ..dataset.views import Observer, Recipe
 from ..errors import DmlibError
 from ..galaxy import load_galaxy
 from ..observe.cube import HISettings
-from ..observe.grid import SkyGrid
-from ..rotation.benchmark import CURVE, MOST_RINGS, NUMBERS
+from ..observe.sky import SkyGrid
+from ..rotation.benchmark import columns_of
 from ..rotation.curve import RotationCurve
-from ..rotation.measure import ViewMeasurement, measure_view
+from ..rotation.measure import measure_view
 from ..rotation.population import seen
 from ..settings import PROFILES, RADII_KPC, Criteria, Settings
 from ..universe.drawn import GroupUniverse
@@ -283,11 +283,14 @@ def _observe(settings: Settings, splits: Mapping[int, int], subhalo_id: int) -> 
         galaxy = load_galaxy(observer.universe, subhalo_id, scope="group", velocities=False)
         masses = np.stack([galaxy.enclosed_masses()[part] for part in ("dm", "stars", "gas")])
         dataset = _dataset(observer, subhalo_id, views, masses[0])
-        row = _described(dataset) | {"masses": masses} | _NO_CURVE
+        row: dict[str, Any] = _described(dataset) | {"masses": masses}
+        model, accepted = None, False
         if split == SPLITS["test"] or (split != SPLITS["train"] and name == "fiducial"):
             found = measure_view(dataset, observer, subhalo_id, 0, like=None if variation.new_tilt else like)
             like = found.curve if name == "fiducial" else like
-            row |= _packed(found)
+            model, accepted = found.model, found.accepted
+        tilt = (model.inclination, model.inclination_err) if model is not None else (np.nan, np.nan)
+        row |= columns_of(model) | {"tilt": np.array(tilt), "accepted": float(accepted)}
         rows.append(row)
     return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
 
@@ -301,29 +304,6 @@ def _described(dataset: MemoryDataSet) -> dict[str, np.ndarray]:
         "observables": np.array([values[0] for values in measure(dataset, row).values()]),
         "photometric": photometric[0],
         "hydrogen": hydrogen[0],
-    }
-
-
-_NO_CURVE: dict[str, Any] = {
-    "curve": np.full((len(CURVE), MOST_RINGS), np.nan),
-    "numbers": np.full(len(NUMBERS), np.nan),
-    "tilt": np.full(2, np.nan),
-    "accepted": 0.0,
-}
-
-
-def _packed(found: ViewMeasurement) -> dict[str, Any]:
-    """A mass model as arrays."""
-    model = found.model
-    if model is None:
-        return {}
-    curve = np.full_like(_NO_CURVE["curve"], np.nan)
-    curve[:, : len(model.radius)] = [getattr(model, name) for name in CURVE]
-    return {
-        "curve": curve,
-        "numbers": np.array([getattr(model, name) for name in NUMBERS]),
-        "tilt": np.array([model.inclination, model.inclination_err]),
-        "accepted": float(found.accepted),
     }
 
 

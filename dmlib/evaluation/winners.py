@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..bootstrap import Estimate
-from ..rotation.intervals import REGIMES
+from ..rotation.population import REGIMES
 from .bins import Binned, in_groups
 from .method_comparison import MethodComparison, coverage_in
 from .scores import Scores, row_mean

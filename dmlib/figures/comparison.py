@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from ..bootstrap import Estimate
 from ..evaluation.bins import Binned
 from ..evaluation.method_comparison import Bias, MethodComparison
-from ..rotation.intervals import REGIMES
+from ..rotation.population import REGIMES
 from . import style
 from .panels import RADIUS, curve, grid, note, parts, radius_axis, row_labels, ticks
 

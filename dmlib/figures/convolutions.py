@@ -211,7 +211,7 @@ def volumes(traced: Sequence[Traced], image: np.ndarray) -> Figure:
     To see: step by step the image loses pixels and gains channels, until only a list of numbers is left.
     """
     fig, ax = style.new_figure(width=style.WIDE, height=3.5)
-    shown = [t for t in traced if t.layer.kind in ("conv", "pool", "dense")]
+    shown = [t for t in traced if t.kind in ("conv", "pool", "dense")]
     ax.imshow(image, cmap=style.DENSITY, extent=(0, 1.6, -0.8, 0.8), zorder=3)
     words = f"{image.shape[0]} × {image.shape[1]}\n{_channels(traced)} channels"
     ax.text(0.8, -1.0, words, ha="center", va="top", fontsize=9)
@@ -223,7 +223,7 @@ def volumes(traced: Sequence[Traced], image: np.ndarray) -> Figure:
             words = f"{t.shape[0]}×{t.shape[1]}\n×{t.shape[2]}"
         else:
             high, deep, words = 0.10 + 0.0058 * t.shape[0], 0.16, f"{t.shape[0]}"
-        colour = style.COLOURS["prediction" if t is shown[-1] else roles[t.layer.kind]]
+        colour = style.COLOURS["prediction" if t is shown[-1] else roles[t.kind]]
         x += 0.30
         box: dict[str, Any] = {"facecolor": colour, "edgecolor": "white", "linewidth": 0.8, "zorder": 3}
         ax.add_patch(Rectangle((x, -high / 2), deep, high, **box))
@@ -231,7 +231,7 @@ def volumes(traced: Sequence[Traced], image: np.ndarray) -> Figure:
         centres.append(x + deep / 2)
         lower = len(centres) % 2 == 0 and len(t.shape) == 3
         ax.text(centres[-1], -1.0 - 0.42 * lower, words, ha="center", va="top", fontsize=8.5, color=colour, zorder=4)
-        style.plotted(fig, t.layer.words, shape="x".join(map(str, t.shape)), weights=t.weights, field=t.field)
+        style.plotted(fig, t.words, shape="x".join(map(str, t.shape)), weights=t.weights, field=t.field)
         x += deep
     for words, role, k, y in (
         ("convolution", "embedded", 0, 0.75),
@@ -254,19 +254,19 @@ def receptive(traced: Sequence[Traced], image: np.ndarray, field_of_view: float)
     fig, (left, right) = style.new_figure(1, 2, height=3.7, width_ratios=[1, 1.15])
     half, pixel = field_of_view / 2, field_of_view / image.shape[0]
     left.imshow(image, cmap="Greys", extent=(-half, half, -half, half), vmin=-0.2, vmax=3.4)
-    chosen = [t for t in traced if t.layer.kind in ("conv", "pool")]
+    chosen = [t for t in traced if t.kind in ("conv", "pool")]
     colours = ["#DDCC77", "#DD7722", "#CC6677", "#AA3377", "#332288"]
     for number, (t, colour) in enumerate(zip(chosen, colours, strict=False)):
         side = t.field * pixel
         left.add_patch(Rectangle((-side / 2, -side / 2), side, side, fill=False, edgecolor=colour, linewidth=2))
         right.barh(number, side, color=colour, height=0.6)
         beside(right, f"{t.field} px = {side:.0f} kpc", (side, number), (4, 0), va="center", fontsize=9.5)
-        style.plotted(fig, t.layer.words, field=t.field, side=side * u.kpc)
+        style.plotted(fig, t.words, field=t.field, side=side * u.kpc)
     last = chosen[-1].field * pixel
     widest = max(half, last / 2) * 1.04
     left.set(xlim=(-widest, widest), ylim=(-widest, widest), xlabel="kpc", ylabel="kpc", title="on the sky")
     left.grid(visible=False)
-    right.set_yticks(range(len(chosen)), [f"{t.layer.kind} {i // 2 + 1}" for i, t in enumerate(chosen)])
+    right.set_yticks(range(len(chosen)), [f"{t.kind} {i // 2 + 1}" for i, t in enumerate(chosen)])
     right.invert_yaxis()
     right.set(xlabel="side of the receptive field [kpc]", title="layer by layer", xlim=(0, 1.45 * last))
     right.axvline(field_of_view, **style.line("literature", linewidth=1.2))
@@ -321,4 +321,4 @@ def _record_column(fig: Figure, title: str, image: np.ndarray) -> None:
 
 def _channels(traced: Sequence[Traced]) -> int:
     first = traced[0]
-    return (first.weights // first.layer.units - 1) // first.layer.size**2
+    return (first.weights // first.shape[-1] - 1) // first.size**2

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.ticker import MaxNLocator
 
-from ..gallery import Portrait
+from ..observe.images.portraits import Portrait
 from ..validation import Comparison, Rotation
 from . import style
 from .panels import DENSITY, KMS, bar_below, curve, grid, note, picture, rows_over_bars, scale_bar, shade

@@ -10,9 +10,9 @@ from astropy.visualization import make_lupton_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
 
-from ..observe.grid import SkyGrid
-from ..observe.images.bands import UGRIZ, surface_magnitude
-from ..observe.images.colours import divider, sequence
+from ..observe.images import UGRIZ, surface_magnitude
+from ..observe.images.portraits import divider, sequence
+from ..observe.sky import SkyGrid
 from . import style
 from .panels import Arrays, Pairs, curve, grid, note, picture, scale_bar
 

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 
 from ..bootstrap import Estimate
-from ..observe.grid import SkyGrid
+from ..observe.sky import SkyGrid
 from . import style
 from .panels import Arrays, Pairs, beside, curve, grid, picture, plain, radius_axis, row_labels, titles, two_rows, zero
 

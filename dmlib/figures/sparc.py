@@ -13,8 +13,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
 from ..rotation.fit import Fit
-from ..rotation.halos import CONCENTRATION_SCATTER, HALOS, STELLAR_SCATTER, log_concentration, log_stellar_mass
+from ..rotation.halos import HALOS
 from ..rotation.massmodel import MassModel
+from ..rotation.priors import CONCENTRATION_SCATTER, STELLAR_SCATTER, log_concentration, log_stellar_mass
 from ..rotation.sparc import WITHIN, CurveSample
 from ..rotation.sparc_analysis import Accelerations, SampleFits, Scaling, expected_acceleration
 from . import style

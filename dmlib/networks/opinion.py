@@ -17,8 +17,8 @@ import numpy as np
 from ..dataset.read import DataSet, read_dataset
 from ..errors import DmlibError
 from ..observe.degrade import degrade
-from ..observe.grid import central_part
 from ..observe.moments import moment_maps, normalise
+from ..observe.sky import central_part
 from ..rotation.own_galaxy import Analysis
 from ..settings import Settings
 from . import NetworkError

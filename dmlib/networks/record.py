@@ -221,7 +221,10 @@ def write_record(settings: Settings, jobs: list[Job], *, partial: bool = False, 
     for job in done:
         card = read_card(job.stem.with_suffix(".json"))
         kept = ("member", "seed", "key", "epochs_run", "best_epoch", "best_val_loss", "seconds", "galaxies", "code")
-        index[job.entry.name]["members"].append(card.model_dump(include=set(kept)))
+        times = json.loads(job.stem.with_suffix(".history.json").read_text(encoding="utf-8"))["seconds"]
+        # Trainings of hours share the machine and are stopped and continued: the quick epochs tell what one costs.
+        cost = {"seconds": len(times) * float(np.quantile(times, 0.1))}
+        index[job.entry.name]["members"].append(card.model_dump(include=set(kept)) | cost)
     attributes = dataset.attributes
     about = {
         "id": "reference",
@@ -234,6 +237,7 @@ def write_record(settings: Settings, jobs: list[Job], *, partial: bool = False, 
         **{key: str(attributes[key]) for key in ("data", "made_from", "universe_identity")},
         "channels": list(dataset.channels("all")),
         "pixels": dataset.input_grid.pixels,
+        "seconds": "epochs times the tenth percentile of their wall times, one thread a member",
         "kept": f"ln(M / Msun) in steps of {STEP:g}, see dmlib.networks.record",
         "inputs": {key: values.tolist() for key, values in moments_of(dataset).items()},
         "missing": lacking,

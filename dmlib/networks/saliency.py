@@ -21,8 +21,8 @@ import numpy as np
 from keras import ops
 
 from ..errors import DmlibError
-from ..observe.grid import SkyGrid
 from ..observe.moments import BLANK
+from ..observe.sky import SkyGrid
 from ..workers import bar
 from .architectures.c import pixels_with_hi
 

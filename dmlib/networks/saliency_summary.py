@@ -11,7 +11,7 @@ from scipy.stats import spearmanr
 
 from ..dataset.read import DataSet
 from ..embedded import relations
-from ..observe.grid import SkyGrid, central_part
+from ..observe.sky import SkyGrid, central_part
 from . import saliency
 from .architectures.c import ring_weights
 from .augment import N_ORIENTATIONS, orient

@@ -13,13 +13,12 @@ from typing import Literal
 
 import numpy as np
 from astropy import units as u
-from astropy.wcs import WCS
 from numba import njit
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from scipy import fft, ndimage
 
 from ..units import HUBBLE
-from .grid import SkyGrid
+from .sky import SkyGrid
 
 #: Msun of HI per (Jy km/s Mpc^2), the factor that MARTINI uses.
 MSUN_PER_JY_KMS_MPC2 = 2.36e5
@@ -227,8 +226,6 @@ class Cube:
         [arcsec]; of width 0 where there is none.
     valid : ndarray of bool, shape (y, x)
         Pixels with data.
-    wcs : WCS, optional
-        Of the two sky axes of `data`, for a real cube.
     notes : tuple of str
         What had to be assumed on reading.
     """
@@ -239,7 +236,6 @@ class Cube:
     pixel: float
     beam: Beam
     valid: np.ndarray
-    wcs: WCS | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -275,16 +271,6 @@ class Cube:
         smooth = Smear(self.beam, self.data.shape[1:], self.pixel)(self.data)
         smooth = ndimage.uniform_filter1d(smooth, CHANNELS_TOGETHER, axis=0, mode="constant")
         return smooth, _negative_noise(smooth[:, self.valid])
-
-    def offset(self, ra: float, dec: float) -> tuple[float, float]:
-        """Offset West and North of the middle of the map [arcsec] of a right ascension and declination [deg].
-
-        They are in the equinox of the file.
-        """
-        assert self.wcs is not None, "a simulated cube has no place on the sky"
-        ny, nx = self.data.shape[1:]
-        x, y = self.wcs.wcs_world2pix([[ra, dec]], 0)[0]
-        return float((x - (nx - 1) / 2) * self.pixel), float((y - (ny - 1) / 2) * self.pixel)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,10 +7,6 @@ read in `dmlib.observe.cube_header`; noise, masks and emission are sought in `dm
 
 from __future__ import annotations
 
-import warnings
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,16 +16,13 @@ import psutil
 from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
-from astropy.utils.exceptions import AstropyUserWarning
 
 from ..files import atomic_path
+from . import open_fits
 from .cube import Beam, HICube
-from .cube_beam import CubeError, beam_of, to_jansky
 from .cube_header import HI_FREQUENCY, Described, describe
-from .cube_orientation import Box, Orientation, is_turned, scale_of
+from .cube_pixels import Box, CubeError, Orientation, beam_of, is_turned, scale_of, to_jansky
 from .sky_cube import SkyCube, cleaned
-
-__all__ = ["HI_FREQUENCY", "CubeError", "CutOut", "read_cube", "write_fits"]
 
 _AXIS_CARDS = ("CTYPE", "CUNIT", "CRVAL", "CRPIX", "CDELT")
 
@@ -126,7 +119,9 @@ def read_cube(
     path = Path(path)
     if not path.is_file():
         raise CubeError(f"{path} is no file: give the path of an HI cube")
-    with _opened(path) as (file, hdu):
+    with open_fits(path, CubeError, "fetch it again") as file:
+        hdu = _image(file, path, 3, "an HI cube")
+        _check_whole(path, hdu)
         header = hdu.header.copy()
         described = describe(path.name, header)
         box = _box(path, header, described, cut or CutOut())
@@ -134,7 +129,7 @@ def read_cube(
         matrix, pixel = scale_of(path.name, described.sky)
         side = pixel * max(int(header[f"NAXIS{axis}"]) for axis in described.axes[:2])
         found = Beam(*beam) if beam is not None else _beam(path, file, header, pixel, side)
-        bring = Orientation(described, box, matrix, pixel)
+        bring = Orientation(described.axes, described.sky, box, matrix, pixel)
         raw = bring.read(hdu, header)
     raw, notes = _without_blanks(raw)
     data = bring(raw, np.nan)
@@ -171,24 +166,14 @@ def read_cube(
     )
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[tuple[fits.HDUList, Any]]:
-    """The file, and the HDU that holds the cube; errors on the way are one sentence."""
-    try:
-        with warnings.catch_warnings():
-            # What astropy warns of is an error below, or none.
-            warnings.simplefilter("ignore", AstropyUserWarning)
-            with fits.open(path, memmap=False) as file:
-                images = [hdu for hdu in file if hdu.is_image and hdu.header.get("NAXIS", 0) > 0]
-                cube = next((hdu for hdu in images if _long_axes(hdu.header) >= 3), None)
-                if cube is None:
-                    what = "no image" if not images else "images, but none with three axes"
-                    raise CubeError(f"{path.name} holds {what}: give an HI cube in FITS")
-                _check_whole(path, cube)
-                yield file, cube
-    except (OSError, EOFError, zlib.error, fits.VerifyError) as error:
-        said = " ".join(str(error).split()) or type(error).__name__
-        raise CubeError(f"{path.name} cannot be read as FITS ({said}): fetch it again") from error
+def _image(file: fits.HDUList, path: Path, axes: int, wanted: str) -> Any:
+    """The first image with so many axes that are longer than one pixel."""
+    images = [hdu for hdu in file if hdu.is_image and hdu.header.get("NAXIS", 0) > 0]
+    found = next((hdu for hdu in images if _long_axes(hdu.header) >= axes), None)
+    if found is None:
+        what = f"images, but none with {'three' if axes == 3 else 'two'} axes" if images else "no image"
+        raise CubeError(f"{path.name} holds {what}: give {wanted} in FITS")
+    return found
 
 
 def _long_axes(header: fits.Header) -> int:
@@ -290,31 +275,20 @@ def _without_blanks(data: np.ndarray) -> tuple[np.ndarray, list[str]]:
 
 def _beam(path: Path, file: fits.HDUList, header: fits.Header, pixel: float, side: float) -> Beam:
     """The beam of a file: of its table of beams, of its headers, of their history."""
+    tables = [hdu for hdu in file if isinstance(hdu, fits.BinTableHDU) and "BMAJ" in hdu.columns.names]
     table = None
-    for hdu in file:
-        if (
-            isinstance(hdu, fits.BinTableHDU)
-            and hdu.columns is not None
-            and "BMAJ" in hdu.columns.names
-            and hdu.data is not None
-        ):
-            units = {name: hdu.columns[name].unit for name in ("BMAJ", "BMIN", "BPA")}
-            columns = [
-                (np.asarray(hdu.data[name], dtype=float) * u.Unit(units[name] or default)).to_value(wanted)
-                for name, default, wanted in (
-                    ("BMAJ", "arcsec", "arcsec"),
-                    ("BMIN", "arcsec", "arcsec"),
-                    ("BPA", "deg", "deg"),
-                )
-            ]
-            table = np.stack(columns, axis=1)
+    if tables and (found := tables[-1]).data is not None:
+        units = {"BMAJ": u.arcsec, "BMIN": u.arcsec, "BPA": u.deg}
+        given = [u.Quantity(found.data[name], found.columns[name].unit or unit) for name, unit in units.items()]
+        table = np.stack([values.to_value(unit) for values, unit in zip(given, units.values(), strict=True)], axis=1)
     return beam_of(path.name, [header, file[0].header], table, pixel, side)
 
 
 def _read_mask(path: Path, bring: Orientation, header: fits.Header) -> np.ndarray:
     """A mask with the pixels of the cube, bool of shape (velocity, y, x)."""
-    axes = bring.described.axes
-    with _opened_image(path) as hdu:
+    axes = bring.axes
+    with open_fits(path, CubeError, "fetch it again") as file:
+        hdu = _image(file, path, 2, "a mask")
         sizes = [int(hdu.header.get(f"NAXIS{k}", 1)) for k in range(1, 5)]
         wanted = [int(header[f"NAXIS{axis}"]) for axis in axes]
         own = fits.Header({f"NAXIS{k + 1}": sizes[k] for k in range(int(hdu.header["NAXIS"]))})
@@ -329,15 +303,3 @@ def _read_mask(path: Path, bring: Orientation, header: fits.Header) -> np.ndarra
                 f"{path.name} has {sizes} pixels, not those of the cube ({wanted}): give a mask of the same grid"
             )
     return bring((np.nan_to_num(data) > 0).astype(float), 0.0) > 0.5
-
-
-@contextmanager
-def _opened_image(path: Path) -> Iterator[Any]:
-    try:
-        with fits.open(path, memmap=False) as file:
-            image = next((hdu for hdu in file if hdu.is_image and hdu.header.get("NAXIS", 0) >= 2), None)
-            if image is None:
-                raise CubeError(f"{path.name} holds no image: give a mask in FITS")
-            yield image
-    except (OSError, EOFError, zlib.error, fits.VerifyError) as error:
-        raise CubeError(f"{path.name} cannot be read as FITS ({error}): fetch it again") from error

@@ -19,7 +19,7 @@ from astropy.coordinates import SpectralCoord
 from astropy.io import fits
 from astropy.wcs import WCS, WCSSUB_CELESTIAL, WCSSUB_SPECTRAL, FITSFixedWarning
 
-from .cube_beam import CubeError, number_of, unit_of
+from .cube_pixels import CubeError, number_of, unit_of
 
 #: Rest frequency of the line [Hz]
 HI_FREQUENCY = 1.420405751e9

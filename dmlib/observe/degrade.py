@@ -15,7 +15,7 @@ from scipy.interpolate import make_interp_spline
 
 from ..errors import GalaxyError
 from .cube import Beam, HICube, HISettings, Smear, beam_kernel, convolve_separable, white_noise
-from .grid import SkyGrid
+from .sky import SkyGrid
 from .sky_cube import SkyCube
 
 #: Mixed into the seed of the noise that is added.

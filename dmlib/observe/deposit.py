@@ -34,9 +34,8 @@ from .cube import (
     convolve_separable,
     white_noise,
 )
-from .grid import SkyGrid
 from .hydrogen import SPLINE_FWHM, HIGas
-from .views import View
+from .sky import SkyGrid, View
 
 #: Boltzmann's constant over the proton mass [(km/s)^2 / K]
 _BOLTZMANN_PER_PROTON = (constants.k_B / constants.m_p).to_value(u.km**2 / u.s**2 / u.K)

@@ -20,9 +20,11 @@ from ..errors import GalaxyError
 from ..universe.base import Universe
 from .cube import ATOMS_PER_CM2, CHANNELS_TOGETHER, Cube, HICube, HISettings
 from .deposit import observe
-from .grid import SkyGrid
 from .hydrogen import load_hi
-from .views import lines_of_sight, tabulate
+from .sky import SkyGrid, lines_of_sight, tabulate
+
+#: Least signal-to-noise of emission in a smoothed cube.
+SNR = 4.0
 
 #: Names of the moments, the last axis of `MomentMaps.stack` and of the network's input.
 MOMENTS = ("surface_density", "velocity", "dispersion")
@@ -70,16 +72,15 @@ class MomentMaps:
         return np.stack([self.surface_density, self.velocity, self.dispersion], axis=-1)
 
 
-def find_emission(cube: Cube, *, snr: float = 4.0) -> np.ndarray:
+def find_emission(cube: Cube) -> np.ndarray:
     """Voxels that hold emission.
 
     Parameters
     ----------
     cube : Cube
-    snr : float
-        Least signal-to-noise in `Cube.smoothed`. Islands smaller than a beam by three channels are taken for noise;
-        the others are grown by one voxel, for the flux at their edges (2% of the HI of a typical disc is then missed,
-        7% without).
+        Emission has at least `SNR` times the noise in `Cube.smoothed`. Islands smaller than a beam by three channels
+        are taken for noise; the others are grown by one voxel, for the flux at their edges (2% of the HI of a typical
+        disc is then missed, 7% without).
 
     Returns
     -------
@@ -89,19 +90,23 @@ def find_emission(cube: Cube, *, snr: float = 4.0) -> np.ndarray:
     if not cube.noise:
         return cube.data > 0
     smooth, noise = cube.smoothed()
-    islands, _ = ndimage.label((smooth > snr * noise) & cube.valid)
+    islands, _ = ndimage.label((smooth > SNR * noise) & cube.valid)
     large = np.bincount(islands.ravel()) >= CHANNELS_TOGETHER * cube.area / cube.pixel**2
     large[0] = False
     return ndimage.binary_dilation(large[islands]) & cube.valid
 
 
-def moments(cube: Cube, *, floor: float | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def moments(
+    cube: Cube, mask: np.ndarray | None = None, *, floor: float | np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Moments 0, 1 and 2 of a cube.
 
     Parameters
     ----------
     cube : Cube
-    floor : float, optional
+    mask : ndarray of bool, shape (n_channels, y, x), optional
+        Voxels with emission; default `find_emission`.
+    floor : float or ndarray, shape (y, x), optional
         Pixels below this column density are blank [atoms/cm^2]; default three times the noise of one channel.
 
     Returns
@@ -110,7 +115,7 @@ def moments(cube: Cube, *, floor: float | None = None) -> tuple[np.ndarray, np.n
         [Msun/pc^2], [km/s], [km/s], as in `MomentMaps`; NaN where blank.
     """
     v = cube.velocities
-    kept = np.where(find_emission(cube), cube.data, 0.0)
+    kept = np.where(find_emission(cube) if mask is None else mask, cube.data, 0.0)
     # Sums over the channels of brightness times velocity to the powers 0, 1, 2.
     powers = [kept.sum(axis=0)]
     for _ in range(2):

@@ -14,12 +14,13 @@ from functools import cached_property
 
 import numpy as np
 from astropy.coordinates import SkyCoord
+from astropy.wcs import WCS
 from scipy import ndimage
 
 from ..errors import GalaxyError
-from .cube import CHANNELS_TOGETHER, Cube, Smear
+from .cube import ATOMS_PER_CM2, CHANNELS_TOGETHER, Cube, Smear
 from .cube_header import LIGHT
-from .moments import find_emission
+from .moments import find_emission, moments
 
 #: Share of blank voxels in the pixels and channels with data, from which on a cube counts as masked.
 _MASKED = 0.3
@@ -55,6 +56,8 @@ class SkyCube(Cube):
         Of the velocities, as in SPECSYS; "" where it is not known.
     additive : bool
         Velocities are those of a simulation, to which no factor (1 + z) was applied.
+    wcs : WCS
+        Of the two sky axes of `data`.
     noise_map : ndarray, shape (y, x)
         Standard deviation of a voxel without emission [Jy/beam]; 0 where it is not known.
     masked : bool
@@ -66,6 +69,7 @@ class SkyCube(Cube):
     convention: str = "radio"
     frame: str = ""
     additive: bool = False
+    wcs: WCS
     noise_map: np.ndarray | None = None
     masked: bool = False
     given_mask: np.ndarray | None = None
@@ -85,14 +89,12 @@ class SkyCube(Cube):
 
     def place(self, west: float, north: float) -> tuple[float, float]:
         """Right ascension and declination, ICRS [deg], of an offset from the middle of the map [arcsec]."""
-        assert self.wcs is not None
         ny, nx = self.data.shape[1:]
         found = self.wcs.pixel_to_world((nx - 1) / 2 + west / self.pixel, (ny - 1) / 2 + north / self.pixel).icrs
         return float(found.ra.deg), float(found.dec.deg)
 
     def offset_of(self, place: SkyCoord) -> tuple[float, float]:
         """Offset West and North of the middle of the map [arcsec] of a place on the sky, in any frame."""
-        assert self.wcs is not None
         ny, nx = self.data.shape[1:]
         x, y = (float(value) for value in self.wcs.world_to_pixel(place))
         return (x - (nx - 1) / 2) * self.pixel, (y - (ny - 1) / 2) * self.pixel
@@ -290,19 +292,8 @@ class Emission:
 
     def moments(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Moments 0, 1 and 2: [Msun/pc^2], [km/s], [km/s], each (y, x), NaN where blank; velocities of the cube."""
-        sky, v = self.sky, self.sky.velocities
-        kept = np.where(self.mask, sky.data, 0.0)
-        total = kept.sum(axis=0)
-        density = total * sky.surface_density
-        floor = 3.0 * (sky.noise_map if sky.noise_map is not None else 0.0) * sky.surface_density
-        seen = self.mask.any(axis=0) & (density > floor)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            velocity = np.tensordot(v, kept, axes=1) / total
-            variance = np.tensordot(v**2, kept, axes=1) / total - velocity**2
-        seen &= (velocity >= v[0]) & (velocity <= v[-1])
-        blank = np.where(seen, 0.0, np.nan)
-        dispersion = np.sqrt(np.maximum(variance, sky.channel_width**2 / 12.0))
-        return density + blank, velocity + blank, dispersion + blank
+        noise = 0.0 if self.sky.noise_map is None else self.sky.noise_map
+        return moments(self.sky, self.mask, floor=3.0 * noise * self.sky.surface_density * ATOMS_PER_CM2)
 
 
 def galaxy_emission(sky: SkyCube, centre: tuple[float, float] | None = None) -> Emission:

@@ -1,4 +1,4 @@
-"""Layers of a network in a few lines of numpy each, the arithmetic of their shapes, and a small convolutional network.
+"""Layers of a network in a few lines of numpy each, the shapes that layers give, and a small convolutional network.
 
 The layers are slow and plain on purpose; `tests/primer/test_keras.py` compares them with Keras. The network, in Keras,
 finds the inclination of a disc from its image and trains in seconds.
@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -177,62 +178,16 @@ def _zeros(length: int, size: int, stride: int) -> tuple[int, int]:
 
 
 @dataclass(frozen=True)
-class Layer:
-    """One row of an architecture's table.
+class Traced:
+    """A layer of a network with the shape of its output and its receptive field.
 
     Parameters
     ----------
     kind : {"conv", "pool", "dropout", "norm", "flatten", "dense"}
-    units : int
-        Kernels of a convolution, neurons of a dense layer.
-    size, stride : int
-        Of kernel or pooling window.
-    rate : float
-        Of dropout.
-    """
-
-    kind: str
-    units: int = 0
-    size: int = 1
-    stride: int = 1
-    rate: float = 0.0
-
-    @property
-    def words(self) -> str:
-        """Description for a table."""
-        return {
-            "conv": f"convolution {self.size}×{self.size}, stride {self.stride}, ReLU",
-            "pool": f"largest of {self.size}×{self.size}",
-            "dropout": f"dropout {self.rate:.0%}",
-            "norm": "batch normalisation",
-            "flatten": "flatten",
-            "dense": "dense",
-        }[self.kind]
-
-
-def _block(units: int, *, pooled: bool) -> tuple[Layer, ...]:
-    rest = (Layer("pool", size=2, stride=2), Layer("dropout", rate=0.5)) if pooled else ()
-    return (Layer("conv", units, 5, 2), *rest, Layer("norm"))
-
-
-#: The table of the talk, row by row. Its padding is not stated; 'same' is that of the authors' scripts.
-TALK: tuple[Layer, ...] = (
-    *_block(64, pooled=True),
-    *_block(128, pooled=True),
-    *_block(256, pooled=False),
-    Layer("flatten"),
-    *(layer for n in (256, 128, 64) for layer in (Layer("dense", n), Layer("dropout", rate=0.5), Layer("norm"))),
-    Layer("dense", 20),
-)
-
-
-@dataclass(frozen=True)
-class Traced:
-    """A layer of an architecture with the shape of its output and its receptive field.
-
-    Parameters
-    ----------
-    layer : Layer
+    words : str
+        Description for a table.
+    size : int
+        Side of the kernel or of the pooling window; 1 for other layers.
     shape : tuple of int
         Of the output: (y, x, channel), or (neurons,).
     weights : int
@@ -240,39 +195,45 @@ class Traced:
     field : int
         Side of the receptive field of one of its outputs [image pixels]; 0 from the first dense layer on, which
         depends on all pixels.
-    step : int
-        Distance between neighbouring outputs [image pixels]; 0 as above.
     """
 
-    layer: Layer
+    kind: str
+    words: str
+    size: int
     shape: tuple[int, ...]
     weights: int
     field: int
-    step: int
 
 
-def trace(layers: Sequence[Layer], shape: tuple[int, int, int]) -> list[Traced]:
-    """Follow an image of shape (y, x, channel) through the layers of an architecture ('same' padding)."""
+def trace(model: Any) -> list[Traced]:
+    """Follow an image through the layers of a Keras model, one after the other."""
+    from keras import layers
+
     traced: list[Traced] = []
-    now: tuple[int, ...] = shape
-    field, step = 1, 1
-    for layer in layers:
-        weights = 0
-        if layer.kind == "conv":
-            weights = layer.units * (layer.size**2 * now[2] + 1)
-            now = (-(-now[0] // layer.stride), -(-now[1] // layer.stride), layer.units)
-        elif layer.kind == "pool":
-            now = (now[0] // layer.size, now[1] // layer.size, now[2])
-        elif layer.kind == "norm":
-            weights = 2 * now[-1]
-        elif layer.kind == "flatten":
-            now, field, step = (prod(now),), 0, 0
-        elif layer.kind == "dense":
-            weights = layer.units * (now[0] + 1)
-            now = (layer.units,)
+    field, step = 1, 1  # of the receptive field, and between neighbouring outputs [image pixels]
+    for layer in model.layers:
+        size, stride = 1, 1
+        match layer:
+            case layers.InputLayer():
+                continue
+            case layers.Conv2D():
+                kind, size, stride = "conv", layer.kernel_size[0], layer.strides[0]
+                words = f"convolution {size}×{size}, stride {stride}, ReLU"
+            case layers.MaxPooling2D():
+                kind, size, stride = "pool", layer.pool_size[0], layer.strides[0]
+                words = f"largest of {size}×{size}"
+            case layers.Dropout():
+                kind, words = "dropout", f"dropout {layer.rate:.0%}"
+            case layers.BatchNormalization():
+                kind, words = "norm", "batch normalisation"
+            case layers.Flatten():
+                kind, words, field = "flatten", "flatten", 0
+            case _:
+                kind, words = "dense", "dense"
         if field:
-            field, step = field + (layer.size - 1) * step, step * layer.stride
-        traced.append(Traced(layer, now, weights, field, step))
+            field, step = field + (size - 1) * step, step * stride
+        weights = sum(prod(weight.shape) for weight in layer.trainable_weights)
+        traced.append(Traced(kind, words, size, tuple(layer.output.shape[1:]), weights, field))
     return traced
 
 
@@ -358,7 +319,7 @@ class Trained:
         For the validation views.
     """
 
-    model: object
+    model: Any
     train: np.ndarray
     validation: np.ndarray
     predicted: np.ndarray

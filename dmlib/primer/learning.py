@@ -13,6 +13,7 @@ import numpy as np
 from astropy.table import QTable
 from numpy.polynomial import legendre
 
+from ..bootstrap import resample
 from ..dataset import SPLITS
 from ..dataset.read import DataSet, ln_mass
 from ..errors import DmlibError
@@ -91,9 +92,9 @@ def standardise(values: np.ndarray, training: np.ndarray) -> np.ndarray:
     return (values - training.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
 
 
-def rms(difference: np.ndarray, axis: int | None = None) -> np.ndarray:
+def rms(difference: np.ndarray) -> np.ndarray:
     """Root mean square."""
-    return np.sqrt(np.mean(np.square(difference), axis=axis))
+    return np.sqrt(np.mean(np.square(difference)))
 
 
 def with_constant(x: np.ndarray) -> np.ndarray:
@@ -315,7 +316,6 @@ def bootstrap_rms(difference: np.ndarray, *, seed: int, draws: int = 500) -> tup
     -------
     value, error : ndarray, shape (k,)
     """
-    rng = np.random.default_rng(seed)
     squares = difference**2
-    again = np.stack([np.sqrt(squares[rng.integers(len(squares), size=len(squares))].mean(0)) for _ in range(draws)])
-    return np.sqrt(squares.mean(axis=0)), again.std(axis=0, ddof=1)
+    again = resample(lambda rows: np.sqrt(squares[rows].mean(axis=0)), len(squares), seed=seed, draws=draws)
+    return np.sqrt(squares.mean(axis=0)), np.std(again, axis=0, ddof=1)

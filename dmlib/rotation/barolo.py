@@ -15,17 +15,22 @@ import subprocess
 import tempfile
 from dataclasses import replace
 from importlib.util import find_spec
+from math import radians
 from pathlib import Path
 
 import numpy as np
+from astropy.io import fits
 
 from ..errors import DmlibError, GalaxyError
-from ..observe.cube import HICube
-from ..observe.cube_fits import write_fits
+from ..observe.cube import Cube, HICube
+from ..observe.cube_header import HI_FREQUENCY
 from .curve import RotationCurve
 
 #: Environment variable that names the program where it is neither in pyBBarolo nor on the path.
 PROGRAM = "DMLIB_BAROLO"
+
+#: Systemic velocity in the files that we write for it [km/s]: far from 0, where velocities change sign.
+_V_SYS = 1000.0
 
 #: Columns of the table of rings, by the beginning of their names.
 _COLUMNS = {"arcsec": "RAD(arcs)", "v_rot": "VROT(km/s)", "dispersion": "DISP(km/s)", "inclination": "INC(deg)"}
@@ -40,16 +45,47 @@ def find_barolo() -> Path | None:
     return next((Path(found) for found in map(shutil.which, candidates) if found), None)
 
 
+def needs_barolo() -> Path:
+    """The program 3D-Barolo.
+
+    Raises
+    ------
+    DmlibError
+        When it is not installed.
+    """
+    if (program := find_barolo()) is None:
+        raise DmlibError(
+            "3D-Barolo is not installed: `pip install pyBBarolo` (compiled, with libcfitsio-dev, wcslib-dev and "
+            f"libfftw3-dev), or name the program in {PROGRAM}"
+        )
+    return program
+
+
 def fit_barolo(
-    cube: HICube, guess: RotationCurve, *, program: Path | None = None, limit: float = 600.0
+    cube: Cube,
+    guess: RotationCurve,
+    *,
+    distance: float | None = None,
+    mask: np.ndarray | None = None,
+    stretch: float = 1.0,
+    program: Path | None = None,
+    limit: float = 600.0,
 ) -> RotationCurve:
     """Fit rings to a cube with 3D-Barolo; speed, dispersion, inclination and position angle are free.
 
     Parameters
     ----------
-    cube : HICube
+    cube : Cube
+        Simulated or real.
     guess : RotationCurve
-        From `dmlib.rotation.rings.fit_rings`: radii, first geometry, and the surface density for the asymmetric drift.
+        From `dmlib.rotation.rings.fit_rings`: radii, centre, first geometry, and the surface density for the
+        asymmetric drift.
+    distance : float, optional
+        Of a real galaxy [Mpc]; a simulated cube has its own.
+    mask : ndarray of bool, shape of the cube, optional
+        The galaxy's emission; found by 3D-Barolo where it is not given.
+    stretch : float
+        Velocity difference in the galaxy per difference in the cube, `dmlib.observe.sky_cube.SkyCube.stretch`.
     program : Path, optional
         Default `find_barolo`.
     limit : float
@@ -58,8 +94,8 @@ def fit_barolo(
     Returns
     -------
     RotationCurve
-        Its errors are a quarter of the difference between the two sides of `guess` and 5 km/s,
-        added in quadrature.
+        Its errors are 5 km/s, a quarter of the difference between the two sides of `guess`, and half of the
+        difference from its speed, added in quadrature: the program's own take ten times as long as its fit.
 
     Raises
     ------
@@ -68,18 +104,16 @@ def fit_barolo(
     GalaxyError
         When its fit fails.
     """
-    program = program or find_barolo()
-    if program is None:
-        raise DmlibError(
-            "3D-Barolo is not installed: `pip install pyBBarolo` (compiled, with libcfitsio-dev, wcslib-dev and "
-            f"libfftw3-dev), or name the program in {PROGRAM}"
-        )
+    program = program or needs_barolo()
+    if distance is None:
+        assert isinstance(cube, HICube), "a real cube needs a distance"
+        distance = cube.settings.distance
+    scale = 1.0 / (distance * 1e3 * radians(1.0 / 3600.0))
     with tempfile.TemporaryDirectory() as folder:
-        write_fits(cube, Path(folder) / "cube.fits")
+        card = Path(folder) / "card.par"
         out = Path(folder) / "rings"  # new, so it cannot hold results of another run
         out.mkdir()
-        card = Path(folder) / "card.par"
-        card.write_text(_parameters(cube, guess, Path(folder) / "cube.fits", out))
+        card.write_text(_parameters(cube, guess, scale, Path(folder), out, mask, stretch))
         try:
             run = subprocess.run(
                 [str(program), "-p", str(card)], cwd=folder, capture_output=True, text=True, timeout=limit, check=False
@@ -91,27 +125,52 @@ def fit_barolo(
             said = (run.stderr or run.stdout).strip().splitlines()
             raise GalaxyError(f"{guess.galaxy}: 3D-Barolo found no rings ({said[-1] if said else 'no message'})")
         rings = read_rings(tables[-1])
-    return _curve(cube, guess, rings)
+    return _curve(scale, guess, rings)
 
 
-def _parameters(cube: HICube, guess: RotationCurve, path: Path, out: Path) -> str:
-    """The parameter file of a run."""
-    step = float(guess.radius[1] - guess.radius[0]) * cube.settings.arcsec_per_kpc
-    column, row = cube.grid.to_pixels(np.array(guess.centre))
+def _parameters(
+    cube: Cube, guess: RotationCurve, scale: float, folder: Path, out: Path, mask: np.ndarray | None, stretch: float
+) -> str:
+    """Write the files of a run, and return its parameter file; `scale` is in arcsec per kpc."""
+    _write(cube, cube.data, guess.v_sys, stretch, folder / "cube.fits")
+    if mask is not None:
+        _write(cube, mask, guess.v_sys, stretch, folder / "mask.fits")
+    ny, nx = cube.data.shape[1:]
+    column, row = ((n - 1) / 2 + x * scale / cube.pixel for n, x in zip((nx, ny), guess.centre, strict=True))
     template = Path(__file__).with_suffix(".par").read_text(encoding="utf-8")
     return template.format(
-        cube=path,
+        cube=folder / "cube.fits",
         out=out,
+        mask="SMOOTH&SEARCH" if mask is None else f"FILE({folder / 'mask.fits'})",
         rings=len(guess),
-        step=step,
+        step=float(guess.radius[1] - guess.radius[0]) * scale,
         column=column,
         row=row,
-        v_sys=cube.settings.v_systemic + guess.v_sys,
+        v_sys=_V_SYS,
         v_rot=max(20.0, float(np.median(guess.v_rot))),
         inclination=guess.mean_inclination,
         position_angle=float(guess.position_angle[0]),
-        distance=cube.settings.distance,
+        distance=1e-3 / (scale * radians(1.0 / 3600.0)),
     )
+
+
+def _write(cube: Cube, data: np.ndarray, v_sys: float, stretch: float, path: Path) -> None:
+    """A file that leaves nothing to conventions: radio velocities in the galaxy, about `_V_SYS`, about RA = Dec = 0."""
+    pixel, (_, ny, nx) = cube.pixel / 3600.0, cube.data.shape
+    first, width = (1e3 * stretch * value for value in (cube.velocities[0] - v_sys, cube.channel_width))
+    cards = (
+        ("RA---TAN", "deg", 0.0, (nx + 1) / 2, -pixel),
+        ("DEC--TAN", "deg", 0.0, (ny + 1) / 2, pixel),
+        ("VRAD", "m/s", 1e3 * _V_SYS + first, 1.0, width),
+    )
+    header = fits.Header({"OBJECT": cube.name, "BUNIT": cube.unit, "RESTFRQ": HI_FREQUENCY})
+    for axis, values in enumerate(cards, start=1):
+        names = ("CTYPE", "CUNIT", "CRVAL", "CRPIX", "CDELT")
+        header.update({f"{name}{axis}": value for name, value in zip(names, values, strict=True)})
+    if cube.beam.major:
+        beam = cube.beam
+        header.update({"BMAJ": beam.major / 3600.0, "BMIN": beam.minor / 3600.0, "BPA": beam.position_angle})
+    fits.PrimaryHDU(data.astype(np.float32), header).writeto(path)
 
 
 def read_rings(path: Path) -> dict[str, np.ndarray]:
@@ -134,24 +193,25 @@ def read_rings(path: Path) -> dict[str, np.ndarray]:
     return {ours: table[names.index(theirs)] for ours, theirs in _COLUMNS.items()}
 
 
-def _curve(cube: HICube, guess: RotationCurve, rings: dict[str, np.ndarray]) -> RotationCurve:
-    radius = rings["arcsec"] / cube.settings.arcsec_per_kpc
+def _curve(scale: float, guess: RotationCurve, rings: dict[str, np.ndarray]) -> RotationCurve:
+    radius = rings["arcsec"] / scale
 
     def at(values: np.ndarray) -> np.ndarray:
         return np.interp(radius, guess.radius, values)
 
     approaching, receding = at(guess.v_approaching), at(guess.v_receding)
+    apart = np.nan_to_num(approaching - receding) / 4.0, (rings["v_rot"] - at(guess.v_rot)) / 2.0
     return replace(
         guess,
         radius=radius,
         v_rot=rings["v_rot"],
-        v_err=np.hypot(5.0, 0.25 * np.nan_to_num(approaching - receding)),
+        v_err=np.linalg.norm([np.full(len(radius), 5.0), *apart], axis=0),
         v_approaching=approaching,
         v_receding=receding,
         dispersion=rings["dispersion"],
         surface_density=at(guess.surface_density),
         inclination=rings["inclination"],
         position_angle=rings["position_angle"] % 360.0,
-        v_sys=float(np.median(rings["v_sys"])) - cube.settings.v_systemic,
+        v_sys=guess.v_sys + float(np.median(rings["v_sys"])) - _V_SYS,
         coverage=at(guess.coverage),
     )

@@ -5,7 +5,7 @@ Contains the circular speeds of discs of any surface density, thin or thick, of 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -13,12 +13,12 @@ import numpy as np
 from numba import njit
 from scipy.special import ellipe, ellipk
 
-from ..galaxy import Component, Galaxy
-from ..observe.grid import SkyGrid
-from ..observe.images.bands import absolute_magnitude, from_maggies
+from ..galaxy import Component
+from ..observe.images import absolute_magnitude, from_maggies
+from ..observe.sky import SkyGrid
 from ..units import G
-from .curve import MIN_RINGS, Reason, RejectedGalaxyError, RotationCurve, Tilt
-from .massmodel import HALF_MASS, MASS_SCATTER, MASSES_KNOWN, MassModel, signed_root, signed_square
+from .curve import Reason, RejectedGalaxyError, RotationCurve
+from .velocity_field import Tilt
 
 #: Msun/kpc^2 in a Msun/pc^2.
 PER_PC2 = 1e6
@@ -29,11 +29,18 @@ HELIUM = 1.33
 #: sech^2 scale height of the gas [kpc]: thin compared with the ring step; our choice.
 GAS_HEIGHT = 0.3
 
-#: Radius within which the mass of the stars is counted [kpc]; an image shows hardly any light beyond.
-STELLAR_APERTURE = 30.0
-
 #: Softening of the gravity in `particle_speeds` [kpc], that of TNG100's stars.
 SOFTENING = 0.74
+
+
+def signed_square(speed: np.ndarray) -> np.ndarray:
+    """``v |v|``: the square with the sign by which SPARC marks an outward force."""
+    return speed * np.abs(speed)
+
+
+def signed_root(square: np.ndarray) -> np.ndarray:
+    """Inverse of `signed_square`."""
+    return np.sign(square) * np.sqrt(np.abs(square))
 
 
 def stellar_mass(luminosity_g: np.ndarray, luminosity_i: np.ndarray) -> np.ndarray:
@@ -222,41 +229,17 @@ def interpolate_profile(radius: np.ndarray, density: np.ndarray, step: float = 0
     return fine, np.exp(values)
 
 
-def model_from_maps(curve: RotationCurve, stars: StellarDisc) -> MassModel:
-    """The mass model that an observer derives: good rings, gas and stars as weighed.
-
-    Parameters
-    ----------
-    curve : RotationCurve
-    stars : StellarDisc
-
-    Returns
-    -------
-    MassModel
-        ``v_obs`` is the circular speed, corrected for asymmetric drift; half of that correction is added in quadrature
-        to its error. The mass-to-light ratios are 1, because the colours already gave masses; their range is the
-        scatter of that method.
-
-    Raises
-    ------
-    GalaxyError
-        With fewer than three good rings.
-    """
-    model = _without_baryons(curve)
-    radius = model.radius
+def stellar_fields(stars: StellarDisc, radius: np.ndarray) -> dict[str, Any]:
+    """Fields of a `MassModel` that follow from the surface densities of the stars; speeds at `radius` [kpc]."""
     disc = interpolate_profile(stars.radius, stars.disc)
-    spread = 10.0**MASS_SCATTER
-    return replace(
-        model,
-        r_disk=stars.scale,
-        v_gas=gas_speed(curve, radius),
-        v_disk=thick_disc_speed(radius, *disc, disc_height(stars.scale)),
-        v_bulge=sphere_speed(radius, stars.radius, stars.bulge),
-        upsilon_range=(1.0 / spread, spread),
-        m_disk=float(mass_within(stars.radius, stars.disc)[-1]),
-        m_bulge=float(mass_within(stars.radius, stars.bulge)[-1]),
-        r_half=half_mass_radius(stars),
-    )
+    return {
+        "r_disk": stars.scale,
+        "v_disk": thick_disc_speed(radius, *disc, disc_height(stars.scale)),
+        "v_bulge": sphere_speed(radius, stars.radius, stars.bulge),
+        "m_disk": float(mass_within(stars.radius, stars.disc)[-1]),
+        "m_bulge": float(mass_within(stars.radius, stars.bulge)[-1]),
+        "r_half": half_mass_radius(stars),
+    }
 
 
 def mass_within(radius: np.ndarray, surface_density: np.ndarray) -> np.ndarray:
@@ -275,66 +258,6 @@ def gas_speed(curve: RotationCurve, radius: np.ndarray) -> np.ndarray:
     """Circular speed due to the gas of a curve's rings, with helium [km/s], shape of `radius` [kpc]."""
     profile = interpolate_profile(curve.radius, HELIUM * curve.surface_density)
     return thick_disc_speed(radius, *profile, GAS_HEIGHT)
-
-
-def speeds_of(curve: RotationCurve, rings: np.ndarray) -> dict[str, Any]:
-    """Fields of a `MassModel` that follow from some rings of a curve, `rings` of bool and shape (n,)."""
-    return {
-        "radius": curve.radius[rings],
-        "v_obs": curve.v_circ[rings],
-        "v_err": np.hypot(curve.v_err, 0.5 * (curve.v_circ - curve.v_rot))[rings],
-        "inclination": curve.mean_inclination,
-        "inclination_err": curve.inclination_err,
-    }
-
-
-def _without_baryons(curve: RotationCurve) -> MassModel:
-    """A mass model with the good rings of a curve and no visible mass."""
-    good = curve.good
-    if good.sum() < MIN_RINGS:
-        raise RejectedGalaxyError(
-            f"{curve.galaxy} has {good.sum()} good rings, fewer than the {MIN_RINGS} of a mass model: leave it out",
-            Reason.FEW_RINGS,
-        )
-    none = np.zeros(int(good.sum()))
-    return MassModel(
-        galaxy=curve.galaxy,
-        source=None,
-        r_disk=float("nan"),
-        v_gas=none,
-        v_disk=none,
-        v_bulge=none,
-        **MASSES_KNOWN,
-        **speeds_of(curve, good),
-    )
-
-
-def model_from_particles(curve: RotationCurve, galaxy: Galaxy, axis: np.ndarray) -> MassModel:
-    """The same measured curve with the true gravity of gas and stars, for the variant with perfect knowledge.
-
-    Parameters
-    ----------
-    curve : RotationCurve
-    galaxy : Galaxy
-    axis : ndarray, shape (3,)
-        Normal of the disc in the galaxy's axes, unit vector.
-
-    Raises
-    ------
-    GalaxyError
-        With fewer than three good rings.
-    """
-    model = _without_baryons(curve)
-    gas, wind = (signed_square(particle_speeds(part, axis, model.radius)) for part in (galaxy.gas, galaxy.wind))
-    return replace(
-        model,
-        r_disk=galaxy.r_half_star / HALF_MASS,
-        v_gas=signed_root(gas + wind),
-        v_disk=particle_speeds(galaxy.stars, axis, model.radius),
-        m_disk=float(galaxy.stars.enclosed_mass(np.array([STELLAR_APERTURE]))[0]),
-        m_bulge=0.0,
-        r_half=galaxy.r_half_star,
-    )
 
 
 def thick_disc_speed(
@@ -359,7 +282,7 @@ def thick_disc_speed(
     Returns
     -------
     ndarray, shape (n,)
-        [km/s], negative where the disc pulls outwards (as in `dmlib.rotation.massmodel.signed_square`).
+        [km/s], negative where the disc pulls outwards (as in `signed_square`).
     """
     radii = np.asarray(radii, dtype=float)
     radius, density = np.asarray(radius, dtype=float), np.asarray(surface_density, dtype=float)

@@ -25,13 +25,11 @@ from ..settings import RADII_KPC, Settings
 from ..targets import read_targets
 from ..universe import open_universe
 from ..workers import Blocks, bar, map_parallel
-from .curve import Reason, Rejection, from_values, sentences, values
+from .curve import Reason, Rejection, sentences
 from .fit import attempt, fit_many
-from .intervals import regimes, stretch
 from .massmodel import MASSES_KNOWN, MassModel
 from .measure import Knowledge, ViewMeasurement, measure_view
-from .population import Population, learn
-from .variants import VARIANTS, Variant
+from .population import VARIANTS, Population, Variant, learn, regimes, stretch
 
 #: Memory that one worker may need [bytes].
 MEMORY = 2e9
@@ -49,13 +47,8 @@ class Method:
 
     Parameters
     ----------
-    name : str
-    m_dm : ndarray, shape (n, 20)
-        Median of M_DM(<R) [Msun].
-    sigma_ln : ndarray, shape (n, 20)
-        Half of the 68 per cent interval of ln M.
     quantiles : ndarray, shape (n, 5, 20)
-        2.5, 16, 50, 84 and 97.5 per cent [Msun].
+        Of M_DM(<R): 2.5, 16, 50, 84 and 97.5 per cent [Msun].
     measured : ndarray of bool, shape (n, 20)
         Whether the radius lies within the measured curve.
     tried, accepted : ndarray of bool, shape (n,)
@@ -69,9 +62,6 @@ class Method:
         Processor time of the fit.
     """
 
-    name: str
-    m_dm: np.ndarray
-    sigma_ln: np.ndarray
     quantiles: np.ndarray
     measured: np.ndarray
     tried: np.ndarray
@@ -80,6 +70,16 @@ class Method:
     reasons: tuple[tuple[Reason, ...], ...]
     converged: np.ndarray
     seconds: np.ndarray
+
+    @property
+    def m_dm(self) -> np.ndarray:
+        """Median of M_DM(<R) [Msun], shape (n, 20)."""
+        return self.quantiles[:, 2]
+
+    @property
+    def sigma_ln(self) -> np.ndarray:
+        """Half of the 68 per cent interval of ln M, shape (n, 20)."""
+        return 0.5 * np.log(self.quantiles[:, 3] / self.quantiles[:, 1])
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ class Benchmark:
 
     @property
     def places(self) -> dict[str, np.ndarray]:
-        """Where the radii lie along the curve of each view, see `dmlib.rotation.intervals.regimes`."""
+        """Where the radii lie along the curve of each view, see `dmlib.rotation.population.regimes`."""
         return regimes(self.curve[:, 0, 0], self.last_radius)
 
 
@@ -186,36 +186,51 @@ def model_of(columns: Mapping[str, Any], k: int) -> MassModel:
     return MassModel(galaxy=name, source=None, **known)
 
 
+def columns_of(model: MassModel | None) -> dict[str, np.ndarray]:
+    """The rings and numbers of a mass model as arrays, for `model_of`; NaN where there is none."""
+    curve, numbers = np.full((len(CURVE), MOST_RINGS), np.nan), np.full(len(NUMBERS), np.nan)
+    if model is not None:
+        curve[:, : len(model.radius)] = [getattr(model, name) for name in CURVE]
+        numbers[:] = [getattr(model, name) for name in NUMBERS]
+    return {"curve": curve, "numbers": numbers}
+
+
 def _read(path: Path, group: h5py.Group, population: Population) -> Benchmark:
-    methods = {name: _method(name, group[name]) for name in VARIANTS if name in group}
+    methods = {name: _method(group[name]) for name in VARIANTS}
     arrays = {item.name: group[item.name][()] for item in fields(Benchmark) if item.type == "np.ndarray"}
     return Benchmark(path=path, methods=methods, population=population, **arrays)
 
 
-def _method(name: str, group: h5py.Group) -> Method:
-    found = {item.name: group[item.name] for item in fields(Method) if item.name != "name"}
-    reason, reasons = (found.pop(key).asstr()[()] for key in ("reason", "reasons"))
-    arrays = {key: item[()] for key, item in found.items()}
-    return Method(name=name, reason=reason, reasons=tuple(map(from_values, reasons)), **arrays)
+def _method(group: h5py.Group) -> Method:
+    texts = {name: group[name].asstr()[()] for name in ("reason", "reasons")}
+    arrays = {name: group[name][()] for name in _NO_FIT if name not in texts}
+    return Method(
+        **arrays,
+        reason=texts["reason"],
+        reasons=tuple(tuple(Reason[word.upper()] for word in text.split()) for text in texts["reasons"]),
+    )
 
 
-#: Arrays of a variant: name -> shape for one view, and type in the file.
-_ARRAYS: dict[str, tuple[tuple[int, ...], type]] = {
-    "quantiles": ((5, len(RADII_KPC)), float),
-    "measured": ((len(RADII_KPC),), bool),
-    "tried": ((), bool),
-    "accepted": ((), bool),
-    "converged": ((), bool),
-    "seconds": ((), float),
+#: Columns of a variant, with the values of a view to which it was not applied.
+_NO_FIT: dict[str, Any] = {
+    "quantiles": np.full((5, len(RADII_KPC)), np.nan),
+    "measured": np.zeros(len(RADII_KPC), dtype=bool),
+    **dict.fromkeys(("tried", "accepted", "converged"), False),
+    "seconds": np.nan,
+    "reason": str(Rejection(Reason.OTHER)),
+    "reasons": "",
 }
-_TEXTS = ("reason", "reasons")
-
-#: Numbers of a view: name -> unit.
-_VIEW = {"inclination": "deg", "inclination_err": "deg", "last_radius": "kpc", "beams": "", "seconds": "s"}
 
 #: Columns and numbers of a mass model that are kept.
 CURVE = ("radius", "v_obs", "v_err", "v_gas", "v_disk", "v_bulge")
 NUMBERS = ("r_disk", "m_disk", "m_bulge", "r_half")
+
+#: Numbers of a view.
+_VIEW = ("inclination", "inclination_err", "last_radius", "beams", "seconds")
+
+#: Units of columns in the file.
+_UNITS = {"radii": "kpc", "truth": "Msun", "inclination": "deg", "inclination_err": "deg", "last_radius": "kpc"}
+_UNITS |= {"seconds": "s", "quantiles": "Msun", "m_dm": "Msun"}
 
 
 def build(settings: Settings, *, workers: int | None = None) -> None:
@@ -273,7 +288,7 @@ def _calibrate(
     """
     q, known = columns["population/quantiles"], np.arange(len(columns["rows"])) >= tests
     places = regimes(columns["curve"][:, 0, 0], columns["last_radius"])
-    narrow = stretch(columns["truth"], q, places, known & (columns["population/accepted"] > 0))["measured"]
+    narrow = stretch(columns["truth"], q, places, known & columns["population/accepted"])["measured"]
     population = replace(population, trust=1.0 / max(narrow, 1.0) ** 2)
     rows = np.flatnonzero(np.isfinite(q).all(axis=(1, 2))).tolist()
     again = partial(VARIANTS["population"].fit, population=population)
@@ -285,23 +300,17 @@ def _calibrate(
 
 
 def _write(place: h5py.Group, columns: dict[str, np.ndarray]) -> None:
-    """Write the columns of some views."""
-    place.create_dataset("radii", data=RADII_KPC).attrs["unit"] = "kpc"
-    place.create_dataset("truth", data=columns["truth"]).attrs["unit"] = "Msun"
-    for name in ("subhalo_id", "view", "rows", "curve", "numbers"):
-        place[name] = columns[name]
-    for name, unit in _VIEW.items():
-        place.create_dataset(name, data=columns[name]).attrs["unit"] = unit
+    """Write the columns of some views, those of a variant to a group with its name."""
+    columns = {"radii": RADII_KPC, **columns}
     for name, variant in VARIANTS.items():
-        group = place.create_group(name)
-        group.attrs["title"] = variant.title
-        for key, (_, kind) in _ARRAYS.items():
-            group[key] = columns[f"{name}/{key}"].astype(kind)
-        group.create_dataset("m_dm", data=group["quantiles"][:, 2]).attrs["unit"] = "Msun"
-        with np.errstate(invalid="ignore"):
-            group["sigma_ln"] = 0.5 * np.log(group["quantiles"][:, 3] / group["quantiles"][:, 1])
-        for key in _TEXTS:
-            group.create_dataset(key, data=columns[f"{name}/{key}"].astype(object), dtype=h5py.string_dtype())
+        place.create_group(name).attrs["title"] = variant.title
+        _, low, columns[f"{name}/m_dm"], high, _ = np.moveaxis(columns[f"{name}/quantiles"], 1, 0)
+        columns[f"{name}/sigma_ln"] = 0.5 * np.log(high / low)
+    for path, column in columns.items():
+        texts = {"dtype": h5py.string_dtype()} if column.dtype.kind == "U" else {}
+        written = place.create_dataset(path, data=column.astype(object) if texts else column, **texts)
+        if unit := _UNITS.get(path.rpartition("/")[2]):
+            written.attrs["unit"] = unit
 
 
 @lru_cache(maxsize=2)
@@ -325,16 +334,13 @@ def _view(settings: Settings, population: Population, subhalo_id: int, view: int
     """All columns of one view, also of the variants of perfect knowledge if asked for."""
     dataset, observer = _opened(settings)
     row: dict[str, Any] = {"subhalo_id": subhalo_id, "view": view, **dict.fromkeys(_VIEW, np.nan)}
-    row |= {"curve": np.full((len(CURVE), MOST_RINGS), np.nan), "numbers": np.full(len(NUMBERS), np.nan)}
-    for name in VARIANTS:
-        for key, (shape, kind) in _ARRAYS.items():
-            row[f"{name}/{key}"] = np.full(shape, 0.0 if kind is bool else np.nan)
-        row |= {f"{name}/reason": str(Rejection(Reason.OTHER)), f"{name}/reasons": ""}
+    row |= columns_of(None)
+    row |= {f"{name}/{key}": value for name in VARIANTS for key, value in _NO_FIT.items()}
     try:
         cube = observer.cube(subhalo_id, view)
     except GalaxyError as error:
         for name in VARIANTS:
-            row |= {f"{name}/reason": str(error), f"{name}/reasons": Reason.OTHER.value, f"{name}/tried": 1.0}
+            row |= {f"{name}/reason": str(error), f"{name}/reasons": Reason.OTHER.value, f"{name}/tried": True}
         return row
     levels: tuple[Knowledge, ...] = ("observed", "perfect") if perfect else ("observed",)
     for knowledge in levels:
@@ -343,12 +349,10 @@ def _view(settings: Settings, population: Population, subhalo_id: int, view: int
         if knowledge == "observed":
             row["seconds"] = time.process_time() - begin
             if found.curve is not None:
-                row["inclination"], row["inclination_err"] = found.curve.mean_inclination, found.curve.inclination_err
-                row["beams"] = found.curve.beams_across
+                row |= {"inclination": found.curve.mean_inclination, "inclination_err": found.curve.inclination_err}
+                row |= {"beams": found.curve.beams_across}
             if found.model is not None:
-                row["last_radius"] = found.model.radius[-1]
-                row["curve"][:, : len(found.model.radius)] = [getattr(found.model, name) for name in CURVE]
-                row["numbers"] = np.array([getattr(found.model, name) for name in NUMBERS])
+                row |= columns_of(found.model) | {"last_radius": found.model.radius[-1]}
         for number, (name, variant) in enumerate(VARIANTS.items()):
             if variant.knowledge == knowledge:
                 fitted = _fit(found, variant, population, [settings.seed, subhalo_id, view, number])
@@ -358,7 +362,7 @@ def _view(settings: Settings, population: Population, subhalo_id: int, view: int
 
 def _fit(found: ViewMeasurement, variant: Variant, population: Population, seeds: list[int]) -> dict[str, Any]:
     """Columns of one variant for a measured view."""
-    out: dict[str, Any] = {"tried": 1.0}
+    out: dict[str, Any] = {"tried": True}
     reasons = found.reasons
     if found.model is not None:
         seed = int(np.random.default_rng(seeds).integers(2**31))
@@ -366,6 +370,6 @@ def _fit(found: ViewMeasurement, variant: Variant, population: Population, seeds
         if outcome.rejection is not None:
             reasons = (*reasons, outcome.rejection)
         else:
-            out |= {"seconds": outcome.seconds, "accepted": float(found.accepted)}
+            out |= {"seconds": outcome.seconds, "accepted": found.accepted}
             out |= {key: getattr(outcome.fit, key) for key in ("quantiles", "measured", "converged")}
-    return {**out, "reason": sentences(reasons), "reasons": values(reasons)}
+    return {**out, "reason": sentences(reasons), "reasons": " ".join(dict.fromkeys(one.reason for one in reasons))}

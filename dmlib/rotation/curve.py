@@ -1,4 +1,4 @@
-"""Tilted discs on the sky, the rotation curve that rings give, and why a curve or a ring is rejected."""
+"""The rotation curve that rings give, and why a curve or a ring is rejected."""
 
 from __future__ import annotations
 
@@ -49,53 +49,52 @@ LIMITS = {
 
 
 class Reason(StrEnum):
-    """Why the rotation-curve method rejects a galaxy."""
+    """Why the rotation-curve method rejects a galaxy.
 
-    FACE_ON = "face_on"
-    EDGE_ON = "edge_on"
-    FEW_BEAMS = "few_beams"
-    MAP_EDGE = "map_edge"
-    FOREGROUND = "foreground"
-    GAPS = "gaps"
-    LOPSIDED = "lopsided"
-    DISTURBED = "disturbed"
-    WARPED = "warped"
-    FEW_RINGS = "few_rings"
-    NO_HI = "no_hi"
-    NO_STARS = "no_stars"
-    OTHER = "other"
+    Parameters
+    ----------
+    value : str
+        In files.
+    label : str
+        A few words for figures and lists.
+    sentence : str
+        Words in which the measured value is filled.
+    """
 
-    @property
-    def label(self) -> str:
-        """A few words for figures and lists."""
-        return _WORDING[self][0]
+    label: str
+    sentence: str
 
+    def __new__(cls, value: str, label: str, sentence: str) -> Reason:
+        """A reason with its words."""
+        reason = str.__new__(cls, value)
+        reason._value_, reason.label, reason.sentence = value, label, sentence
+        return reason
 
-#: Label, and sentence with the measured value.
-_WORDING: dict[Reason, tuple[str, str]] = {
-    Reason.FACE_ON: ("too face-on", f"inclination {{:.0f}} deg, below {INCLINATION_RANGE[0]:g}"),
-    Reason.EDGE_ON: ("too edge-on", f"inclination {{:.0f}} deg, above {INCLINATION_RANGE[1]:g}"),
-    Reason.FEW_BEAMS: ("too small for the beam", f"{{:.1f}} beams across, fewer than {MIN_BEAMS:g}"),
-    Reason.MAP_EDGE: (
+    FACE_ON = "face_on", "too face-on", f"inclination {{:.0f}} deg, below {INCLINATION_RANGE[0]:g}"
+    EDGE_ON = "edge_on", "too edge-on", f"inclination {{:.0f}} deg, above {INCLINATION_RANGE[1]:g}"
+    FEW_BEAMS = "few_beams", "too small for the beam", f"{{:.1f}} beams across, fewer than {MIN_BEAMS:g}"
+    MAP_EDGE = (
+        "map_edge",
         "reaches the map's edge",
         "emission reaches the map's edge: it is cut off over {:.1f} beams",
-    ),
-    Reason.FOREGROUND: (
+    )
+    FOREGROUND = (
+        "foreground",
         "behind the Milky Way's gas",
         "the Milky Way's emission covers the galaxy's velocities in {:.0f} channels",
-    ),
-    Reason.GAPS: ("gaps in the line", "{:.0f} channels within the galaxy's line are blank"),
-    Reason.LOPSIDED: ("lopsided", f"sides differ by {{:.0%}} of the speed, more than {MAX_ASYMMETRY:.0%}"),
-    Reason.DISTURBED: (
+    )
+    GAPS = "gaps", "gaps in the line", "{:.0f} channels within the galaxy's line are blank"
+    LOPSIDED = "lopsided", "lopsided", f"sides differ by {{:.0%}} of the speed, more than {MAX_ASYMMETRY:.0%}"
+    DISTURBED = (
+        "disturbed",
         "no orderly rotation",
         f"velocities scatter by {{:.0%}} of the projected speed, more than {MAX_RESIDUAL:.0%}",
-    ),
-    Reason.WARPED: ("warped", f"position angle turns by {{:.0f}} deg, more than {MAX_WARP:g}"),
-    Reason.FEW_RINGS: ("too few good rings", f"{{:.0f}} good rings, fewer than {MIN_RINGS}"),
-    Reason.NO_HI: ("no HI detected", "no HI emission"),
-    Reason.NO_STARS: ("stars cannot be weighed", "stars cannot be weighed"),
-    Reason.OTHER: ("other", "not tried"),
-}
+    )
+    WARPED = "warped", "warped", f"position angle turns by {{:.0f}} deg, more than {MAX_WARP:g}"
+    FEW_RINGS = "few_rings", "too few good rings", f"{{:.0f}} good rings, fewer than {MIN_RINGS}"
+    NO_HI = "no_hi", "no HI detected", "no HI emission"
+    NO_STARS = "no_stars", "stars cannot be weighed", "stars cannot be weighed"
+    OTHER = "other", "other", "not tried"
 
 
 @dataclass(frozen=True)
@@ -116,7 +115,7 @@ class Rejection:
     detail: str = ""
 
     def __str__(self) -> str:
-        return self.detail or _WORDING[self.reason][1].format(self.value)
+        return self.detail or self.reason.sentence.format(self.value)
 
 
 class RejectedGalaxyError(GalaxyError):
@@ -135,100 +134,6 @@ def rejection(error: GalaxyError) -> Rejection:
 def sentences(rejections: tuple[Rejection, ...]) -> str:
     """All rejections in words, separated by semicolons; "" where there is none."""
     return "; ".join(map(str, rejections))
-
-
-def values(rejections: tuple[Rejection, ...]) -> str:
-    """The reasons' values, separated by blanks, each once; `from_values` reads them."""
-    return " ".join(dict.fromkeys(one.reason for one in rejections))
-
-
-def from_values(text: str) -> tuple[Reason, ...]:
-    """Reasons written by `values`."""
-    return tuple(Reason(word) for word in text.split())
-
-
-#: Iterations that make the radius of a pixel consistent with the tilt at that radius.
-_ROUNDS = 4
-
-
-@dataclass(frozen=True)
-class Tilt:
-    """Centre and tilt of a disc.
-
-    Parameters
-    ----------
-    x, y : float
-        Centre of the disc, West and North of the centre of the map [kpc].
-    nodes : ndarray, shape (m,)
-        Radii at which the angles are given; linear between them, constant beyond [kpc].
-    inclination, position_angle : ndarray, shape (m,)
-        [deg], the position angle that of the receding side, continuous over 360.
-    """
-
-    x: float
-    y: float
-    nodes: np.ndarray
-    inclination: np.ndarray
-    position_angle: np.ndarray
-
-    @classmethod
-    def flat(cls, inclination: float, position_angle: float, x: float = 0.0, y: float = 0.0) -> Tilt:
-        """A disc without a warp."""
-        return cls(x, y, np.zeros(1), np.array([float(inclination)]), np.array([float(position_angle)]))
-
-    def at(self, radius: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Inclination and position angle at radii [deg]."""
-        return np.interp(radius, self.nodes, self.inclination), np.interp(radius, self.nodes, self.position_angle)
-
-    def deproject(self, x: np.ndarray, y: np.ndarray) -> Deprojected:
-        """Radius and azimuth in the disc of points on the sky [kpc]."""
-        x, y = x - self.x, y - self.y
-        radius = np.hypot(x, y)
-        for _ in range(1 if len(self.nodes) == 1 else _ROUNDS):
-            inclination, angle = (np.radians(values) for values in self.at(radius))
-            along = -np.sin(angle) * x + np.cos(angle) * y  # East is -x
-            across = (np.cos(angle) * x + np.sin(angle) * y) / np.cos(inclination)
-            radius = np.hypot(along, across)
-        cosine = np.divide(along, radius, out=np.zeros_like(radius), where=radius > 0)
-        return Deprojected(radius, cosine, np.sin(inclination), np.cos(inclination))
-
-
-@dataclass(frozen=True)
-class Deprojected:
-    """Points of the sky projected into a disc, arrays of one shape.
-
-    Parameters
-    ----------
-    radius : ndarray
-        [kpc]
-    cosine : ndarray
-        Of the azimuth from the receding major axis.
-    sin_i, cos_i : ndarray
-        Of the inclination at that radius.
-    """
-
-    radius: np.ndarray
-    cosine: np.ndarray
-    sin_i: np.ndarray
-    cos_i: np.ndarray
-
-
-def hats(radius: np.ndarray, step: float, n: int) -> np.ndarray:
-    """Basis of linear interpolation between values at ``0, step, ..., n step``; the last is constant beyond.
-
-    Parameters
-    ----------
-    radius : ndarray, shape (...)
-    step : float
-    n : int
-
-    Returns
-    -------
-    ndarray, shape (n + 1, ...)
-    """
-    place = np.minimum(radius / step, float(n))
-    k = np.arange(n + 1).reshape(-1, *([1] * np.ndim(radius)))
-    return np.maximum(0.0, 1.0 - np.abs(place[None] - k))
 
 
 @dataclass(frozen=True)

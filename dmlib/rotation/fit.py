@@ -2,7 +2,7 @@
 
 The sampler is emcee's ensemble with differential-evolution moves; all walkers of a step are computed in one compiled
 call. The evidence comes from bridge sampling between the posterior and a mixture of Student distributions fitted to it.
-`dmlib.rotation.importance` has a faster sampler for posteriors of few parameters.
+`dmlib.rotation.posterior` has a faster sampler for posteriors of few parameters.
 """
 
 from __future__ import annotations
@@ -21,9 +21,8 @@ from ..errors import GalaxyError
 from ..settings import RADII_KPC
 from ..workers import bar, map_parallel
 from .curve import Rejection, rejection
-from .importance import Importance, Mixture, weigh
 from .massmodel import MassModel
-from .posterior import Likelihood, likelihood
+from .posterior import Importance, Likelihood, Mixture, likelihood, weigh
 from .priors import Priors
 
 #: Memory that one worker may need [bytes].

@@ -1,10 +1,10 @@
-"""Halo models: how the mass of dark matter grows with radius, and what simulations predict for their parameters.
+"""Halo models: how the mass of dark matter grows with radius.
 
 All models share two parameters, ``M200`` and the concentration ``c = R200 / r_s``, so that they can have the same prior
 and their evidences can be compared: the mass within ``r`` is ``M200 mu(r / r_s) / mu(c)``. They differ in the
 dimensionless ``mu(x)``, and some have one more parameter. Masses in Msun, lengths in kpc, speeds in km/s, physical.
 
-A new model is a subclass of `HaloModel`, added with `register`. The functions ``mu`` are compiled here because a fit
+A new model is a subclass of `HaloModel`. The functions ``mu`` are compiled here because a fit
 evaluates them some hundred thousand times; plain numpy works too.
 """
 
@@ -31,31 +31,11 @@ _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(32)
 _NODES, _WEIGHTS = 0.5 * (_NODES + 1), 0.5 * _WEIGHTS
 
 
-#: Share of the baryons in all matter, as Cautun et al. (2020) took it. A fitted halo holds the dark matter only, which
-#: is the rest of the mass that relations of simulations without baryons call M200.
+#: Share of the baryons in all matter, as Cautun et al. (2020) took it.
 BARYON_FRACTION = 0.157
-DARK = math.log10(1.0 - BARYON_FRACTION)
-
-#: Scatter of log10 c200 of all haloes at one mass [dex] (Diemer & Kravtsov 2015); of relaxed ones alone it is 0.11
-#: (Dutton & Macciò 2014, section 3), but nobody knows from its disc whether a halo is relaxed.
-CONCENTRATION_SCATTER = 0.16
 
 #: Scatter of the strength of the contraction about that of Cautun et al. (2020); our choice.
 CONTRACTION_SCATTER = 0.25
-
-#: Scatter of log10 of the stellar mass at one halo mass [dex] (Moster, Naab & White 2013, section 4).
-STELLAR_SCATTER = 0.15
-
-
-def log_concentration(log_m200: np.ndarray) -> np.ndarray:
-    """Mean log10 c200 of haloes without baryons at z = 0 (Dutton & Macciò 2014, equation 8, NFW, Planck cosmology)."""
-    return 0.905 - 0.101 * (log_m200 - 12 + math.log10(HUBBLE))
-
-
-def log_stellar_mass(log_m200: np.ndarray) -> np.ndarray:
-    """Mean log10 stellar mass [Msun] at z = 0 (Moster, Naab & White 2013, equation 2 and table 1)."""
-    x = 10.0 ** (log_m200 - 11.590)
-    return log_m200 + np.log10(2 * 0.0351 / (x**-1.376 + x**0.608))
 
 
 def log_einasto_alpha(log_m200: np.ndarray) -> np.ndarray:
@@ -69,11 +49,14 @@ def log_einasto_alpha(log_m200: np.ndarray) -> np.ndarray:
     return np.log10(0.155 + 0.0095 * nu**2)
 
 
-class HaloModel:
-    """A halo model; one object serves all haloes.
+#: Name -> halo model.
+HALOS: dict[str, HaloModel] = {}
 
-    `mass` and `density` take ``x = r / r_s`` of shape (n, m) and the shape parameters of n haloes, shape (n, k), see
-    `shape`.
+
+class HaloModel:
+    """A halo model; one object serves all haloes. A subclass adds itself to `HALOS`.
+
+    `mass` takes ``x = r / r_s`` of shape (n, m) and the shape parameters of n haloes, shape (n, k), see `shape`.
     """
 
     #: Name in files, and in legends.
@@ -86,12 +69,11 @@ class HaloModel:
     #: Whether there is a third parameter, "shape".
     has_shape: ClassVar[bool] = False
 
+    def __init_subclass__(cls) -> None:
+        HALOS[cls.name] = cls()
+
     def mass(self, x: np.ndarray, shape: np.ndarray) -> np.ndarray:
         """Mass within x in units of 4 pi rho_s r_s^3, shape (n, m)."""
-        raise NotImplementedError
-
-    def density(self, x: np.ndarray, shape: np.ndarray) -> np.ndarray:
-        """Density in units of rho_s, shape (n, m)."""
         raise NotImplementedError
 
     def shape_prior(self, z: np.ndarray, log_m200: np.ndarray) -> np.ndarray:
@@ -117,15 +99,6 @@ class HaloModel:
             Half-mass radius of the stars [kpc].
         """
         return concentration, np.zeros((len(concentration), 3))
-
-
-HALOS: dict[str, HaloModel] = {}
-
-
-def register(model: type[HaloModel]) -> type[HaloModel]:
-    """Add a halo model to `HALOS`; a class decorator."""
-    HALOS[model.name] = model()
-    return model
 
 
 def halo_model(name: str) -> HaloModel:
@@ -192,7 +165,6 @@ def _dc14_mass(x, alpha, beta, gamma):
     return 2.0 * x * mass
 
 
-@register
 class NFW(HaloModel):
     """The cusp of cold dark matter without baryons."""
 
@@ -202,12 +174,7 @@ class NFW(HaloModel):
         """``ln(1 + x) - x / (1 + x)``."""
         return _nfw_mass(x)
 
-    def density(self, x: np.ndarray, shape: np.ndarray) -> np.ndarray:
-        """``1 / (x (1 + x)^2)``."""
-        return 1 / (x * (1 + x) ** 2)
 
-
-@register
 class Burkert(HaloModel):
     """A core that fits dwarf galaxies."""
 
@@ -217,12 +184,7 @@ class Burkert(HaloModel):
         """``ln(1 + x^2) / 4 + (ln(1 + x) - arctan x) / 2``."""
         return _burkert_mass(x)
 
-    def density(self, x: np.ndarray, shape: np.ndarray) -> np.ndarray:
-        """``1 / ((1 + x) (1 + x^2))``."""
-        return 1 / ((1 + x) * (1 + x**2))
 
-
-@register
 class Isothermal(HaloModel):
     """The pseudo-isothermal sphere."""
 
@@ -232,12 +194,7 @@ class Isothermal(HaloModel):
         """``x - arctan x``."""
         return _isothermal_mass(x)
 
-    def density(self, x: np.ndarray, shape: np.ndarray) -> np.ndarray:
-        """``1 / (1 + x^2)``."""
-        return 1 / (1 + x**2)
 
-
-@register
 class Einasto(HaloModel):
     """Haloes of cold dark matter with one more parameter, log10 alpha."""
 
@@ -252,11 +209,6 @@ class Einasto(HaloModel):
         """By quadrature."""
         return _einasto_mass(x, shape[:, :1])
 
-    def density(self, x: np.ndarray, shape: np.ndarray) -> np.ndarray:
-        """``exp(-2 / alpha (x^alpha - 1))``."""
-        alpha = shape[:, :1]
-        return np.exp(-2 / alpha * (x**alpha - 1))
-
     def shape(
         self, concentration: np.ndarray, extra: np.ndarray, size: np.ndarray, log_ratio: np.ndarray, r_half: float
     ) -> tuple[np.ndarray, np.ndarray]:
@@ -264,7 +216,6 @@ class Einasto(HaloModel):
         return concentration, 10.0 ** extra[:, None]
 
 
-@register
 class DC14(HaloModel):
     """NFW haloes reshaped by supernovae, depending on the stellar-to-halo mass ratio.
 
@@ -279,11 +230,6 @@ class DC14(HaloModel):
     def mass(self, x: np.ndarray, shape: np.ndarray) -> np.ndarray:
         """By quadrature."""
         return _dc14_mass(x, *(shape[:, k, None] for k in range(3)))
-
-    def density(self, x: np.ndarray, shape: np.ndarray) -> np.ndarray:
-        """``x^-gamma (1 + x^alpha)^((gamma - beta) / alpha)``."""
-        alpha, beta, gamma = (shape[:, k, None] for k in range(3))
-        return x**-gamma * (1 + x**alpha) ** ((gamma - beta) / alpha)
 
     def shape(
         self, concentration: np.ndarray, extra: np.ndarray, size: np.ndarray, log_ratio: np.ndarray, r_half: float
@@ -303,7 +249,6 @@ class DC14(HaloModel):
         return at_slope_two * ((2 - gamma) / (beta - 2)) ** (1 / alpha), np.stack([alpha, beta, gamma], axis=1)
 
 
-@register
 class CoreNFW(HaloModel):
     """An NFW halo with a core; the parameter n is 0 for no core and 1 for a full one."""
 
@@ -317,13 +262,6 @@ class CoreNFW(HaloModel):
     def mass(self, x: np.ndarray, shape: np.ndarray) -> np.ndarray:
         """``mu_NFW f^n``, with ``f = tanh(x r_s / r_c)``."""
         return _core_nfw_mass(x, shape[:, :1], shape[:, 1:2])
-
-    def density(self, x: np.ndarray, shape: np.ndarray) -> np.ndarray:
-        """``d(mu_NFW f^n)/dx / x^2`` (Read et al. 2016, their equation for rho_cNFW)."""
-        n, ratio = shape[:, :1], shape[:, 1:2]
-        f = np.tanh(x * ratio)
-        mass = np.log1p(x) - x / (1 + x)
-        return f**n / (x * (1 + x) ** 2) + n * f ** (n - 1) * (1 - f**2) * ratio * mass / x**2
 
     def shape(
         self, concentration: np.ndarray, extra: np.ndarray, size: np.ndarray, log_ratio: np.ndarray, r_half: float
@@ -339,7 +277,6 @@ def _contracted_mass(x, strength, amplitude, ratio):
     return mu * max(0.02, 1.0 + strength * (0.45 + 0.38 * (eta + 1.16) ** 0.53 - 1.0))
 
 
-@register
 class ContractedNFW(HaloModel):
     """An NFW halo that the condensation of the stars has contracted; the parameter is the strength of the contraction.
 
@@ -359,17 +296,6 @@ class ContractedNFW(HaloModel):
     def mass(self, x: np.ndarray, shape: np.ndarray) -> np.ndarray:
         """``mu_NFW`` times the contraction."""
         return _contracted_mass(x, *(shape[:, k, None] for k in range(3)))
-
-    def density(self, x: np.ndarray, shape: np.ndarray) -> np.ndarray:
-        """``dmu/dx / x^2``."""
-        strength, amplitude, ratio = (shape[:, k, None] for k in range(3))
-        mu, slope = _nfw_mass(x), x / (1 + x) ** 2
-        y = x * ratio
-        stars = -np.expm1(-y) - y * np.exp(-y)
-        eta = amplitude * stars / mu
-        eta_slope = eta * (ratio * y * np.exp(-y) / stars - slope / mu)
-        growth = 1 + strength * (0.45 + 0.38 * (eta + 1.16) ** 0.53 - 1)
-        return (slope * growth + mu * strength * 0.38 * 0.53 * (eta + 1.16) ** -0.47 * eta_slope) / x**2
 
     def shape(
         self, concentration: np.ndarray, extra: np.ndarray, size: np.ndarray, log_ratio: np.ndarray, r_half: float
@@ -406,11 +332,6 @@ class Halos:
     def m_enclosed(self, radius: np.ndarray) -> np.ndarray:
         """Mass within each radius [Msun], shape (n, len(radius))."""
         return self.norm[:, None] * self.mu(radius)
-
-    def density(self, radius: np.ndarray) -> np.ndarray:
-        """Density at each radius [Msun/kpc^3], shape (n, len(radius))."""
-        rho = self.model.density(np.asarray(radius, dtype=float) / self.scale[:, None], self.shape)
-        return (self.norm / (4 * np.pi * self.scale**3))[:, None] * rho
 
 
 def make(

@@ -1,12 +1,13 @@
 """The mass implied by a rotation curve: visible and dark speeds, enclosed masses, and the outer slopes.
 
 Newton's law for circular orbits, ``V^2 / R = dPhi/dR``. The squares of the speeds that several masses would give
-add; the dark matter accounts for the rest, ``V_dark^2 = V_obs^2 - V_visible^2``.
+add; the dark matter accounts for the rest, ``V_dark^2 = V_obs^2 - V_visible^2``. Mass models are made here from what an
+observer measures (`model_from_maps`), or from the particles of a simulation.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ import numpy as np
 from ..errors import GalaxyError
 from ..galaxy import Galaxy, angular_momentum
 from ..units import G
+from .baryons import StellarDisc, gas_speed, particle_speeds, signed_root, signed_square, stellar_fields
+from .curve import MIN_RINGS, Reason, RejectedGalaxyError, RotationCurve
 
 #: Stellar mass-to-light ratios at 3.6 micron [Msun/Lsun] (McGaugh & Schombert 2014; the bulge's as in
 #: McGaugh, Lelli & Schombert 2016).
@@ -34,21 +37,14 @@ MASSES_KNOWN: dict[str, Any] = {"upsilon_disk": 1.0, "upsilon_bulge": 1.0, "upsi
 #: Half-mass radius of an exponential disc in scale lengths.
 HALF_MASS = 1.678
 
+#: Radius within which the mass of the stars is counted [kpc]; an image shows hardly any light beyond.
+STELLAR_APERTURE = 30.0
+
 #: Gas cells count as cold when at least this fraction of their hydrogen is neutral, or they form stars.
 COLD_NEUTRAL_FRACTION = 0.5
 
 #: Smallest number of cold cells in a ring, and largest number of rings.
 CELLS, MOST_RINGS = 16, 25
-
-
-def signed_square(speed: np.ndarray) -> np.ndarray:
-    """``v |v|``: the square with the sign by which SPARC marks an outward force."""
-    return speed * np.abs(speed)
-
-
-def signed_root(square: np.ndarray) -> np.ndarray:
-    """Inverse of `signed_square`."""
-    return np.sign(square) * np.sqrt(np.abs(square))
 
 
 @dataclass(frozen=True)
@@ -242,4 +238,89 @@ def from_galaxy(galaxy: Galaxy, note: str = "") -> MassModel:
         v_bulge=np.zeros_like(middle),
         note=note,
         **MASSES_KNOWN,
+    )
+
+
+def model_from_maps(curve: RotationCurve, stars: StellarDisc) -> MassModel:
+    """The mass model that an observer derives: good rings, gas and stars as weighed.
+
+    Parameters
+    ----------
+    curve : RotationCurve
+    stars : StellarDisc
+
+    Returns
+    -------
+    MassModel
+        ``v_obs`` is the circular speed, corrected for asymmetric drift; half of that correction is added in quadrature
+        to its error. The mass-to-light ratios are 1, because the colours already gave masses; their range is the
+        scatter of that method.
+
+    Raises
+    ------
+    GalaxyError
+        With fewer than three good rings.
+    """
+    model, spread = _without_baryons(curve), 10.0**MASS_SCATTER
+    gas = gas_speed(curve, model.radius)
+    return replace(model, v_gas=gas, upsilon_range=(1.0 / spread, spread), **stellar_fields(stars, model.radius))
+
+
+def speeds_of(curve: RotationCurve, rings: np.ndarray) -> dict[str, Any]:
+    """Fields of a `MassModel` that follow from some rings of a curve, `rings` of bool and shape (n,)."""
+    return {
+        "radius": curve.radius[rings],
+        "v_obs": curve.v_circ[rings],
+        "v_err": np.hypot(curve.v_err, 0.5 * (curve.v_circ - curve.v_rot))[rings],
+        "inclination": curve.mean_inclination,
+        "inclination_err": curve.inclination_err,
+    }
+
+
+def _without_baryons(curve: RotationCurve) -> MassModel:
+    """A mass model with the good rings of a curve and no visible mass."""
+    good = curve.good
+    if good.sum() < MIN_RINGS:
+        raise RejectedGalaxyError(
+            f"{curve.galaxy} has {good.sum()} good rings, fewer than the {MIN_RINGS} of a mass model: leave it out",
+            Reason.FEW_RINGS,
+        )
+    none = np.zeros(int(good.sum()))
+    return MassModel(
+        galaxy=curve.galaxy,
+        source=None,
+        r_disk=float("nan"),
+        v_gas=none,
+        v_disk=none,
+        v_bulge=none,
+        **MASSES_KNOWN,
+        **speeds_of(curve, good),
+    )
+
+
+def model_from_particles(curve: RotationCurve, galaxy: Galaxy, axis: np.ndarray) -> MassModel:
+    """The same measured curve with the true gravity of gas and stars, for the variant with perfect knowledge.
+
+    Parameters
+    ----------
+    curve : RotationCurve
+    galaxy : Galaxy
+    axis : ndarray, shape (3,)
+        Normal of the disc in the galaxy's axes, unit vector.
+
+    Raises
+    ------
+    GalaxyError
+        With fewer than three good rings.
+    """
+    model = _without_baryons(curve)
+    gas, wind = (signed_square(particle_speeds(part, axis, model.radius)) for part in (galaxy.gas, galaxy.wind))
+    return replace(
+        model,
+        r_disk=galaxy.r_half_star / HALF_MASS,
+        v_gas=signed_root(gas + wind),
+        v_disk=particle_speeds(galaxy.stars, axis, model.radius),
+        m_disk=float(galaxy.stars.enclosed_mass(np.array([STELLAR_APERTURE]))[0]),
+        m_bulge=0.0,
+        r_half=galaxy.r_half_star,
     )

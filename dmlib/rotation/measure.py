@@ -18,11 +18,11 @@ from ..galaxy import load_galaxy
 from ..observe.cube import HICube
 from ..units import G
 from ..workers import bar
-from .baryons import model_from_maps, model_from_particles, particle_speeds, weigh_stars
-from .curve import Rejection, RotationCurve, Tilt, rejection
-from .massmodel import MassModel, signed_root, signed_square
+from .baryons import particle_speeds, signed_root, signed_square, weigh_stars
+from .curve import Rejection, RotationCurve, rejection
+from .massmodel import MassModel, model_from_maps, model_from_particles
 from .rings import fit_rings
-from .velocity_field import VelocityField, velocity_field
+from .velocity_field import Tilt, VelocityField, velocity_field
 
 Knowledge = Literal["observed", "perfect"]
 

@@ -1,24 +1,33 @@
 """From the HI cube of one galaxy to its rotation curve, its mass model and its haloes, with the reasons for a refusal.
 
-The way is that of chapters 15 and 18, for any cube: NGC 2903, a galaxy of a simulation, or a reader's own.
+The way is that of chapters 15 and 18, for any cube: NGC 2903, a galaxy of a simulation, or a reader's own. `write`
+stores the result as tables, maps and a verdict that a program can read, all with units.
 """
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+from astropy import units as u
+from astropy.io import fits
+from astropy.table import QTable
 
-from ..errors import GalaxyError
+from ..errors import DmlibError, GalaxyError
+from ..files import atomic_path, write_text
 from ..observe.sky_cube import Emission
-from .curve import Reason, Rejection, RotationCurve, rejection
+from .barolo import fit_barolo, needs_barolo
+from .curve import Reason, Rejection, RotationCurve, rejection, sentences
 from .fit import Fit, fit
-from .importance import Importance
+from .halos import HALOS
 from .massmodel import MassModel
 from .own_stars import stars_from_images
+from .posterior import Importance
 from .realcube import RealGalaxy, mass_model, priors_for
 from .rings import fit_rings, model_field
 from .velocity_field import VelocityField
@@ -104,6 +113,7 @@ def analyse(
     position_angle: float | None = None,
     images: Mapping[str, Path] | None = None,
     haloes: tuple[str, ...] = HALOES,
+    engine: Literal["rings", "barolo"] = "rings",
     force: bool = False,
     seed: int = 1,
 ) -> Analysis:
@@ -118,6 +128,8 @@ def analyse(
         Band -> image on which the stars are weighed, see `dmlib.rotation.own_stars`.
     haloes : tuple of str
         Keys of `dmlib.rotation.halos.HALOS`.
+    engine : {"rings", "barolo"}
+        Our rings, or those that 3D-Barolo fits from them, which must be installed; it takes no fixed angles.
     force : bool
         Fit haloes although the curve is not accepted.
     seed : int
@@ -127,7 +139,16 @@ def analyse(
     -------
     Analysis
         A galaxy that cannot be measured has the reasons in `reasons`; it does not raise an error.
+
+    Raises
+    ------
+    DmlibError
+        When 3D-Barolo is asked for and not installed, or asked to keep an angle.
     """
+    if engine == "barolo":
+        needs_barolo()
+        if inclination is not None or position_angle is not None:
+            raise DmlibError("3D-Barolo fits its own inclination and position angle: leave them out, or take our rings")
     notes = galaxy.sky.notes + ((galaxy.note,) if galaxy.note else ())
     found = Analysis(galaxy, notes=notes)
     try:
@@ -138,6 +159,10 @@ def analyse(
         maps = galaxy.field().about(galaxy.centre_kpc)
         found = replace(found, maps=maps, notes=notes + emission.notes)
         curve, said = _rings(galaxy, maps, inclination=inclination, position_angle=position_angle)
+        if engine == "barolo":
+            how: dict[str, Any] = {"distance": galaxy.distance, "mask": emission.mask}
+            curve = fit_barolo(galaxy.sky, curve, stretch=galaxy.sky.stretch(curve.v_sys), **how)
+            said += ("rings of 3D-Barolo, from our centre and radii; its errors take the two sides from our rings",)
     except GalaxyError as error:
         return replace(found, reasons=(rejection(error),))
     # What is wrong with the data comes first: it may be the cause of what is wrong with the rings.
@@ -157,7 +182,7 @@ def analyse(
         return replace(found, notes=(*found.notes, f"no stars: {error}"))
     if mass is None:
         return replace(found, notes=(*found.notes, "too few good rings for a mass model"))
-    how: dict[str, Any] = {"sampling": Importance(), "seed": seed}
+    how = {"sampling": Importance(), "seed": seed}
     found = replace(found, mass=mass, fits={halo: fit(mass, halo, priors_for(mass), **how) for halo in haloes})
     if found.upper_limit or not haloes:
         return found
@@ -168,7 +193,10 @@ def analyse(
 
 def _rings(galaxy: RealGalaxy, maps: VelocityField, **given: Any) -> tuple[RotationCurve, tuple[str, ...]]:
     """The rings about the centre that is given, if the velocities agree with it; else about their own."""
-    free = fit_rings(maps, centre=_middle(maps), centre_error=FREE_CENTRE, **given)
+    x, y = maps.mesh()
+    # The mean place of the pixels with emission, which bright arms and lopsided gas hardly move.
+    middle = float(x[maps.seen].mean()), float(y[maps.seen].mean())
+    free = fit_rings(maps, centre=middle, centre_error=FREE_CENTRE, **given)
     if galaxy.centre is None:
         return free, ("no centre was given: that of the velocity field is taken",)
     fixed = fit_rings(maps, centre=galaxy.centre_kpc, **given)
@@ -176,12 +204,6 @@ def _rings(galaxy: RealGalaxy, maps: VelocityField, **given: Any) -> tuple[Rotat
     if off > WRONG_CENTRE and free.residual < 0.9 * fixed.residual:
         return free, (f"the given centre is {off:.1f} beams from that of the velocity field, which is taken",)
     return fixed, ()
-
-
-def _middle(maps: VelocityField) -> tuple[float, float]:
-    """Middle of the emission: the mean place of its pixels [kpc], which bright arms and lopsided gas hardly move."""
-    x, y = maps.mesh()
-    return float(x[maps.seen].mean()), float(y[maps.seen].mean())
 
 
 def _cut_off(emission: Emission) -> tuple[Rejection, ...]:
@@ -197,3 +219,205 @@ def _cut_off(emission: Emission) -> tuple[Rejection, ...]:
         words = f"emission reaches the end of the band, where it has {emission.band:.0%} of its peak"
         out.append(Rejection(Reason.MAP_EDGE, emission.band, words))
     return tuple(out)
+
+
+_KMS, _DENSITY = u.km / u.s, u.Msun / u.pc**2
+
+#: Columns of the quantiles of `dmlib.rotation.fit.Fit`.
+_QUANTILES = ("q025", "q16", "median", "q84", "q975")
+
+
+def tables(found: Analysis) -> dict[str, QTable]:
+    """The tables: ``rotation_curve``, ``mass_model`` and ``dark_matter``, as far as they could be measured."""
+    out = {}
+    about = {"galaxy": found.galaxy.name, "distance": found.galaxy.distance * u.Mpc}
+    if (curve := found.curve) is not None:
+        columns: dict[str, Any] = {"radius": curve.radius * u.kpc}
+        speeds = ("v_rot", "v_err", "v_circ", "v_approaching", "v_receding", "dispersion")
+        columns |= {name: getattr(curve, name) * _KMS for name in speeds}
+        columns |= {"surface_density": curve.surface_density * _DENSITY}
+        columns |= {name: getattr(curve, name) * u.deg for name in ("inclination", "position_angle")}
+        columns |= {"coverage": curve.coverage, "flag": np.array([flag or "good" for flag in curve.flags])}
+        out["rotation_curve"] = QTable(columns, meta=about)
+    if (mass := found.mass) is not None:
+        names = ("v_obs", "v_err", "v_gas", "v_disk", "v_bulge")
+        columns = {"radius": mass.radius * u.kpc, **{name: getattr(mass, name) * _KMS for name in names}}
+        for halo, one in found.fits.items():
+            for what, values in (("model", one.v_model), ("dark", one.v_dark)):
+                columns |= {f"{halo}_{what}_{q}": v * _KMS for q, v in zip(_QUANTILES[1:4], values, strict=True)}
+        ratios = {"upsilon_disk": mass.upsilon_disk, "upsilon_bulge": mass.upsilon_bulge}
+        out["mass_model"] = QTable(columns, meta=about | ratios)
+    if found.fits:
+        first = next(iter(found.fits.values()))
+        columns = {"radius": first.radii * u.kpc, "measured": first.measured}
+        for halo, one in found.fits.items():
+            columns |= {f"{halo}_{q}": m * u.Msun for q, m in zip(_QUANTILES, one.quantiles, strict=True)}
+        if (bare := found.without_stars) is not None:
+            named = zip(_QUANTILES, bare.quantiles, strict=True)
+            columns |= {f"{bare.halo}_stars_not_subtracted_{q}": m * u.Msun for q, m in named}
+        out["dark_matter"] = QTable(columns, meta=about | {"includes_stars": found.upper_limit})
+    return out
+
+
+def read_as(found: Analysis) -> dict[str, Any]:
+    """What the header of the cube says, as it was understood; units are in the names."""
+    sky = found.galaxy.sky
+    ny, nx = sky.data.shape[1:]
+    return {
+        "pixels": [nx, ny],
+        "pixel_arcsec": sky.pixel,
+        "beam_arcsec": [sky.beam.major, sky.beam.minor],
+        "beam_position_angle_deg": sky.beam.position_angle,
+        "channels": len(sky.velocities),
+        "channel_kms": sky.channel_width,
+        "velocities_kms": [float(sky.velocities[0]), float(sky.velocities[-1])],
+        "velocity_convention": sky.convention,
+        "velocity_frame": sky.frame or None,
+        "noise_jy_per_beam": sky.noise or None,
+        "masked": sky.masked,
+    }
+
+
+def report(found: Analysis) -> str:
+    """The same in a line for a reader."""
+    said = read_as(found)
+    noise = "masked" if said["masked"] else f"noise {1e3 * found.galaxy.sky.noise:.3g} mJy/beam"
+    return (
+        f"read: {said['pixels'][0]} x {said['pixels'][1]} pixels of {said['pixel_arcsec']:.3g} arcsec, beam "
+        f"{said['beam_arcsec'][0]:.3g} x {said['beam_arcsec'][1]:.3g} arcsec, {said['channels']} channels of "
+        f"{said['channel_kms']:.3g} km/s from {said['velocities_kms'][0]:.0f} to {said['velocities_kms'][1]:.0f} km/s "
+        f"({said['velocity_convention']}, {said['velocity_frame'] or 'frame unknown'}), {noise}"
+    )
+
+
+def verdict(found: Analysis) -> dict[str, Any]:
+    """The result in words and numbers that a program can read; units are in the names."""
+    galaxy, curve = found.galaxy, found.curve
+    out: dict[str, Any] = {
+        "galaxy": galaxy.name,
+        "distance_mpc": galaxy.distance,
+        "cube": read_as(found),
+        "accepted": found.accepted,
+        "reasons": [{"reason": r.reason, "value": r.value, "sentence": str(r)} for r in found.reasons],
+        "notes": list(found.notes),
+        "m_hi_msun": found.m_hi,
+        "flux_jy_kms": found.galaxy.emission.flux if found.maps is not None else None,
+        "stars": (found.mass.note or "known") if found.mass is not None and not found.upper_limit else "none",
+        "dark_mass_is": None
+        if not found.fits
+        else "upper limit: it includes the stars"
+        if found.upper_limit
+        else "dark",
+    }
+    if curve is not None:
+        good = curve.radius[curve.good]
+        out["rings"] = {
+            "inclination_deg": curve.mean_inclination,
+            "inclination_err_deg": curve.inclination_err,
+            "position_angle_deg": float(np.median(curve.position_angle)),
+            "v_sys_kms": curve.v_sys,
+            "good": int(curve.good.sum()),
+            "of": len(curve),
+            "first_good_kpc": float(good[0]) if len(good) else None,
+            "last_good_kpc": float(good[-1]) if len(good) else None,
+            "beam_kpc": curve.beam,
+            "beams_across": curve.beams_across,
+            "asymmetry": curve.asymmetry,
+        }
+    out["haloes"] = {
+        halo: {
+            "log10_m200_msun": dict(zip(_QUANTILES, one.interval("log_m200").tolist(), strict=True)),
+            "log10_c": dict(zip(_QUANTILES, one.interval("log_c").tolist(), strict=True)),
+            "chi2_per_degree_of_freedom": one.chi2,
+            "converged": one.converged,
+        }
+        for halo, one in found.fits.items()
+    }
+    return _plain(out)
+
+
+def _plain(value: Any) -> Any:
+    """With None in place of numbers that JSON has not."""
+    if isinstance(value, dict):
+        return {name: _plain(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def summary(found: Analysis) -> str:
+    """The result in a few lines of text."""
+    galaxy, curve = found.galaxy, found.curve
+    lines = ["accepted" if found.accepted else f"NOT ACCEPTED: {sentences(found.reasons)}"]
+    lines.append(f"distance {galaxy.distance:g} Mpc, HI mass {found.m_hi:.2e} Msun")
+    if curve is not None:
+        good = curve.radius[curve.good]
+        lines.append(
+            f"rings: {curve.good.sum()} good of {len(curve)}, inclination {curve.mean_inclination:.1f} ± "
+            f"{curve.inclination_err:.1f} deg, systemic velocity {curve.v_sys:.1f} km/s"
+        )
+        if len(good):
+            lines.append(f"rotation curve from {good[0]:.1f} to {good[-1]:.1f} kpc")
+    for halo, one in found.fits.items():
+        low, middle, high = one.interval("log_m200")[1:4]
+        lines.append(
+            f"{HALOS[halo].label} halo: log M200/Msun = {middle:.2f} (+{high - middle:.2f}, -{middle - low:.2f})"
+        )
+    if found.upper_limit:
+        lines.append("the stars are not known: dark masses include them and are upper limits")
+    elif found.mass is not None and found.mass.note:
+        lines.append(found.mass.note)
+    return "\n".join(lines)
+
+
+def write(found: Analysis, folder: str | Path, more: dict[str, Any] | None = None) -> list[Path]:
+    """Write tables (ECSV), maps (FITS) and verdict (JSON).
+
+    Parameters
+    ----------
+    found : Analysis
+    folder : path
+        Made where it is missing.
+    more : dict, optional
+        Further entries of the verdict.
+
+    Returns
+    -------
+    list of Path
+        The files.
+    """
+    folder = Path(folder)
+    paths = []
+    for name, table in tables(found).items():
+        paths.append(folder / f"{name}.ecsv")
+        with atomic_path(paths[-1]) as temporary:
+            table.write(temporary, format="ascii.ecsv", overwrite=True)
+    if found.maps is not None:
+        paths.append(folder / "maps.fits")
+        with atomic_path(paths[-1]) as temporary:
+            _maps(found).writeto(temporary)
+    paths.append(folder / "verdict.json")
+    write_text(paths[-1], json.dumps(verdict(found) | (more or {}), indent=1) + "\n")
+    return paths
+
+
+def _maps(found: Analysis) -> fits.HDUList:
+    """Moment maps, and the velocities of the rings, with their place on the sky."""
+    assert found.maps is not None
+    sky, maps = found.galaxy.sky, found.maps
+    header = sky.wcs.to_header()
+    images = {
+        "MOMENT0": (maps.surface_density, "Msun/pc2"),
+        "MOMENT1": (maps.velocity, "km/s"),
+        "MOMENT2": (maps.dispersion, "km/s"),
+    }
+    if found.model is not None:
+        images["RINGS"] = (found.model, "km/s")
+    out = [fits.PrimaryHDU()]
+    for name, (values, unit) in images.items():
+        hdu = fits.ImageHDU(values.astype(np.float32), header, name=name)
+        hdu.header["BUNIT"] = unit
+        out.append(hdu)
+    return fits.HDUList(out)

@@ -7,7 +7,7 @@ which ratio is taken from which source.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,22 +19,13 @@ from astropy.wcs import WCS
 from scipy import ndimage
 
 from ..errors import DmlibError
-from ..observe.grid import SkyGrid
-from .baryons import (
-    PER_PC2,
-    decompose,
-    disc_height,
-    half_mass_radius,
-    interpolate_profile,
-    mass_within,
-    ring_means,
-    sphere_speed,
-    stellar_mass,
-    thick_disc_speed,
-)
-from .curve import RotationCurve, Tilt
-from .massmodel import MASS_SCATTER, UPSILON_BULGE, UPSILON_DISK, MassModel
+from ..observe import open_fits
+from ..observe.sky import SkyGrid
+from . import baryons
+from .curve import RotationCurve
+from .massmodel import MASS_SCATTER, UPSILON_DISK, MassModel
 from .sparc import read_rotmod
+from .velocity_field import Tilt
 
 #: Columns of a table of stars, and their units.
 COLUMNS = {"radius": u.kpc, "v_disk": u.km / u.s, "v_bulge": u.km / u.s}
@@ -117,17 +108,17 @@ def stars_from_table(path: str | Path, distance: float, upsilon: float | None = 
     ratio = UPSILON_DISK if upsilon is None else upsilon
     source = "at 3.6 micron (McGaugh & Schombert 2014)" if upsilon is None else "as given"
     note = f"stars from {path.name}, mass-to-light ratio {ratio:g} {source}, to {MASS_SCATTER} dex"
-    return _model(columns["radius"] * scale, v_disk, v_bulge, note, upsilon_disk=ratio)
+    return _model(columns["radius"] * scale, note, upsilon_disk=ratio, v_disk=v_disk, v_bulge=v_bulge)
 
 
 def stars_from_mass(mass: float, scale: float) -> MassModel:
     """An exponential disc of a stellar mass [Msun] and a scale length [kpc]."""
     radius = np.linspace(0.0, 12.0 * scale, 241)
-    density = mass / (2.0 * np.pi * scale**2 * PER_PC2) * np.exp(-radius / scale)
-    speed = thick_disc_speed(radius[1:], radius, density, disc_height(scale))
+    density = mass / (2.0 * np.pi * scale**2 * baryons.PER_PC2) * np.exp(-radius / scale)
+    speed = baryons.thick_disc_speed(radius[1:], radius, density, baryons.disc_height(scale))
     note = f"stars as an exponential disc of {mass:.3g} Msun and {scale:g} kpc, as given, to {MASS_SCATTER} dex"
-    known = {"upsilon_disk": 1.0, "upsilon_bulge": 1.0, "m_disk": mass, "m_bulge": 0.0, "r_disk": scale}
-    return _model(radius[1:], speed, np.zeros(len(speed)), note, **known)
+    known = {"upsilon_bulge": 1.0, "m_disk": mass, "m_bulge": 0.0, "r_disk": scale}
+    return _model(radius[1:], note, upsilon_disk=1.0, v_disk=speed, **known)
 
 
 def stars_from_images(
@@ -166,49 +157,44 @@ def stars_from_images(
     tilt = Tilt.flat(curve.mean_inclination, float(np.median(curve.position_angle)))
     grid = SkyGrid(5.0 * float(curve.radius[-1]), 300)
     light = np.stack([_light(Path(paths[band]), band, place, grid, kpc) for band in bands], axis=-1)
-    radius, means = ring_means(light, grid, tilt)
+    radius, means = baryons.ring_means(light, grid, tilt)
     if single is not None:
         known = BANDS[single]
         density, said = known.upsilon * means[0], f"mass-to-light ratio {known.upsilon:g} in {single} ({known.source})"
     else:
         first, second = (np.maximum(values, 1e-9) for values in means)
         if bands == ("g", "i"):
-            density = stellar_mass(first, second)
+            density = baryons.stellar_mass(first, second)
         else:  # log10 M/L_r, table 7, less 0.15 dex from its mass function to Kroupa's
             colour = -2.5 * np.log10(first / second) + BANDS["g"].sun - BANDS["r"].sun
             density = 10.0 ** (-0.306 - 0.15 + 1.097 * np.clip(colour, -0.2, 1.2)) * second
         said = f"mass-to-light ratio by {bands[0]} - {bands[1]} ({COLOURS[bands[0], bands[1]]})"
-    stars = decompose(radius, np.where(np.all(means > 0, axis=0), density, 0.0), tilt)
+    stars = baryons.decompose(radius, np.where(np.all(means > 0, axis=0), density, 0.0), tilt)
     fine = np.linspace(0.25, max(float(stars.radius[-1]), float(curve.radius[-1])), 160)
-    v_disk = thick_disc_speed(fine, *interpolate_profile(stars.radius, stars.disc), disc_height(stars.scale))
-    v_bulge = sphere_speed(fine, stars.radius, stars.bulge)
-    masses = [float(mass_within(stars.radius, part)[-1]) for part in (stars.disc, stars.bulge)]
+    fields = baryons.stellar_fields(stars, fine)
     names = ", ".join(Path(paths[band]).name for band in bands)
-    known_masses = {"m_disk": masses[0], "m_bulge": masses[1], "r_disk": stars.scale, "r_half": half_mass_radius(stars)}
-    note = f"stars from {names}, {sum(masses):.2e} Msun, {said}, to {MASS_SCATTER} dex"
-    return _model(fine, v_disk, v_bulge, note, upsilon_disk=1.0, upsilon_bulge=1.0, **known_masses)
+    note = f"stars from {names}, {fields['m_disk'] + fields['m_bulge']:.2e} Msun, {said}, to {MASS_SCATTER} dex"
+    return _model(fine, note, upsilon_disk=1.0, upsilon_bulge=1.0, **fields)
 
 
-def _model(radius: np.ndarray, v_disk: np.ndarray, v_bulge: np.ndarray, note: str, **known: Any) -> MassModel:
-    none = np.zeros(len(radius))
-    model = MassModel("", "own", float("nan"), radius, none, none, none, v_disk, v_bulge, note=note)
-    spread = 10.0**MASS_SCATTER
-    model = replace(model, **{"upsilon_bulge": UPSILON_BULGE} | known)
-    return replace(model, upsilon_range=(model.upsilon_disk / spread, model.upsilon_disk * spread))
+def _model(radius: np.ndarray, note: str, *, upsilon_disk: float, **known: Any) -> MassModel:
+    """A model with stars only; `known` are further fields."""
+    none, spread = np.zeros(len(radius)), 10.0**MASS_SCATTER
+    fields: dict[str, Any] = {"r_disk": np.nan, "v_bulge": none, "upsilon_disk": upsilon_disk, **known}
+    fields |= dict.fromkeys(("v_obs", "v_err", "v_gas"), none)
+    limits = (upsilon_disk / spread, upsilon_disk * spread)
+    return MassModel("", "own", radius=radius, upsilon_range=limits, note=note, **fields)
 
 
 def _light(path: Path, band: str, place: tuple[float, float], grid: SkyGrid, kpc: float) -> np.ndarray:
     """Surface brightness on the sky around a place [Lsun/pc^2], North up; NaN beyond the image."""
     if band not in BANDS:
         raise DmlibError(f"there is no band '{band}': choose of {', '.join(BANDS)}")
-    try:
-        with fits.open(path, memmap=False) as file:
-            image = next((hdu for hdu in file if hdu.is_image and hdu.header.get("NAXIS", 0) == 2), None)
-            if image is None:
-                raise DmlibError(f"{path.name} holds no image of two axes")
-            header, data = image.header.copy(), np.array(image.data, dtype=float)
-    except OSError as error:
-        raise DmlibError(f"{path} cannot be read as FITS ({error})") from error
+    with open_fits(path, DmlibError, "give an image in FITS") as file:
+        image = next((hdu for hdu in file if hdu.is_image and hdu.header.get("NAXIS", 0) == 2), None)
+        if image is None:
+            raise DmlibError(f"{path.name} holds no image of two axes: give one")
+        header, data = image.header.copy(), np.array(image.data, dtype=float)
     wcs = WCS(header)
     if not wcs.has_celestial:
         raise DmlibError(f"{path.name} has no world coordinates: add them")

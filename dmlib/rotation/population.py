@@ -4,6 +4,9 @@ A network sees thousands of galaxies with their dark matter before it sees the t
 with it may know as much: which haloes belong to a stellar mass, and with which scatter; how strongly they are
 contracted; by how much the photometric stellar mass is off; and how much gas does not shine at 21 cm. Centrals and
 satellites are not told apart, because the networks are not told either.
+
+The module also has what the benchmark does with that knowledge: the ways in which it fits haloes (`VARIANTS`), and the
+factors by which intervals of fits are stretched until they cover what they state on the validation views.
 """
 
 from __future__ import annotations
@@ -11,11 +14,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from astropy import units as u
 from scipy.optimize import least_squares
+from scipy.special import ndtr
 
 from ..dataset.read import DataSet
 from ..errors import DmlibError, GalaxyError
@@ -23,11 +27,24 @@ from ..settings import RADII_KPC
 from ..targets import Targets
 from ..units import G
 from . import halos
-from .baryons import HELIUM, PER_PC2, STELLAR_APERTURE, mass_within, weigh_stars
-from .curve import INCLINATION_RANGE, Tilt
+from .baryons import HELIUM, PER_PC2, mass_within, signed_root, signed_square, weigh_stars
+from .curve import INCLINATION_RANGE
 from .fit import Fit, fit
-from .massmodel import MassModel, signed_root, signed_square
-from .priors import Normal, Priors, ProfilePrior, Regression, Uniform, known, observed_priors
+from .massmodel import STELLAR_APERTURE, MassModel
+from .measure import Knowledge
+from .posterior import Importance
+from .priors import (
+    ConcentrationRelation,
+    MassFunction,
+    Normal,
+    Priors,
+    ProfilePrior,
+    Regression,
+    Uniform,
+    known,
+    observed_priors,
+)
+from .velocity_field import Tilt
 
 #: Halo model of the population; its three parameters are learned.
 HALO = "contracted"
@@ -252,3 +269,123 @@ def seen(dataset: DataSet, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             continue
         stars[k] = np.log10(mass_within(found.radius, found.disc + found.bulge)[-1])
     return stars, hydrogen
+
+
+#: Short name -> what it means, from the inside out.
+REGIMES = {"inside": "inside the beam", "measured": "where measured", "beyond": "beyond the last point"}
+
+#: Fewest validation views from which a factor is taken; with fewer the intervals stay as they are.
+FEWEST_VIEWS = 10
+
+
+def regimes(first: np.ndarray, last: np.ndarray) -> dict[str, np.ndarray]:
+    """Name of `REGIMES` -> which of `RADII_KPC` of which views lie there, bool of shape (n, 20).
+
+    Parameters
+    ----------
+    first, last : ndarray, shape (n,)
+        Of the good rings; the first lies three quarters of a beam from the centre or farther out [kpc]. NaN without a
+        curve: such a view has no radius in any regime.
+    """
+    first, last = first[:, None], last[:, None]
+    inside, beyond = first > RADII_KPC, last < RADII_KPC
+    return {"inside": inside, "measured": (first <= RADII_KPC) & (last >= RADII_KPC), "beyond": beyond}
+
+
+def stretch(
+    truth: np.ndarray, quantiles: np.ndarray, places: Mapping[str, np.ndarray], where: np.ndarray
+) -> dict[str, float]:
+    """Factors by which intervals of ln M must be widened to cover 68 per cent, one for each regime.
+
+    Parameters
+    ----------
+    truth : ndarray, shape (n, 20)
+        Of validation views [Msun].
+    quantiles : ndarray, shape (n, 5, 20)
+        2.5, 16, 50, 84 and 97.5 per cent [Msun]; NaN where there is no fit.
+    places : mapping
+        From `regimes`.
+    where : ndarray of bool, shape (n,)
+        Views to use.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        off = np.log(truth / quantiles[:, 2])
+        half = np.log(np.where(off > 0, quantiles[:, 3], quantiles[:, 1]) / quantiles[:, 2])
+        needed = off / half
+    factors = {}
+    for name, place in places.items():
+        used = place & where[:, None] & np.isfinite(needed)
+        enough = used.any(axis=1).sum() >= FEWEST_VIEWS
+        factors[name] = float(np.quantile(needed[used], 1.0 - 2.0 * ndtr(-1.0))) if enough else 1.0
+    return factors
+
+
+def stretched(quantiles: np.ndarray, places: Mapping[str, np.ndarray], factors: Mapping[str, float]) -> np.ndarray:
+    """Quantiles of ln M with their distance from the median multiplied, shape (n, 5, 20)."""
+    factor = np.ones_like(quantiles[:, 2])
+    for name, place in places.items():
+        factor = np.where(place, factors[name], factor)
+    middle = quantiles[:, 2:3]
+    return middle * (quantiles / middle) ** factor[:, None]
+
+
+#: Sampler of all fits.
+SAMPLING = Importance()
+
+Source = Literal["none", "literature", "training"]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to fit a halo to a measured view.
+
+    Parameters
+    ----------
+    title : str
+    halo : str
+        A key of `dmlib.rotation.halos.HALOS`.
+    priors_from : {"none", "literature", "training"}
+        ``none``: halo mass and concentration are free. ``literature``: published relations of simulations, that is the
+        halo mass function, the stellar mass of a halo and its concentration. ``training``: those that the training
+        galaxies show, see `Population`.
+    knowledge : {"observed", "perfect"}
+        See `dmlib.rotation.measure.measure_view`; with perfect knowledge stellar masses and inclination are exact.
+    """
+
+    title: str
+    halo: str
+    priors_from: Source = "none"
+    knowledge: Knowledge = "observed"
+
+    def fit(self, model: MassModel, population: Population, seed: int) -> Fit:
+        """Fit the halo.
+
+        Raises
+        ------
+        GalaxyError
+            When the curve cannot be fitted.
+        """
+        perfect = self.knowledge == "perfect"
+        priors = known() if perfect else observed_priors(model)
+        if self.priors_from == "literature":
+            priors = replace(priors, log_m200=MassFunction(), log_c=ConcentrationRelation(), stellar_to_halo=True)
+        elif self.priors_from == "training":
+            model = model if perfect else population.complete(model)
+            priors = population.priors(model, perfect=perfect)
+            return population.fit(model, priors, sampling=SAMPLING, seed=seed)
+        return fit(model, self.halo, priors, sampling=SAMPLING, seed=seed)
+
+
+_KNOWN = "geometry and baryons known"
+
+#: Name of a group -> variant, in the order of the chapter.
+VARIANTS: dict[str, Variant] = {
+    "nfw": Variant("NFW", "nfw"),
+    "burkert": Variant("Burkert", "burkert"),
+    "nfw_lcdm": Variant("NFW, simulations' priors", "nfw", "literature"),
+    "population": Variant("contracted NFW, population", HALO, "training"),
+    "nfw_perfect": Variant(f"NFW, {_KNOWN}", "nfw", knowledge="perfect"),
+    "burkert_perfect": Variant(f"Burkert, {_KNOWN}", "burkert", knowledge="perfect"),
+    "nfw_lcdm_perfect": Variant(f"NFW, simulations' priors, {_KNOWN}", "nfw", "literature", "perfect"),
+    "population_perfect": Variant(f"contracted NFW, population, {_KNOWN}", HALO, "training", "perfect"),
+}

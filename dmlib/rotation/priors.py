@@ -18,7 +18,8 @@ from scipy.special import ndtr, ndtri
 
 from ..embedded import relations
 from ..errors import DmlibError
-from .halos import CONCENTRATION_SCATTER, DARK, HaloModel, log_concentration
+from ..units import HUBBLE
+from .halos import BARYON_FRACTION, HaloModel
 from .massmodel import MASS_SCATTER, UPSILON_BULGE, UPSILON_DISK, MassModel
 
 #: Added in quadrature to the rings' error of the inclination [deg]: a warp or an arm changes the tilt by more than the
@@ -26,6 +27,27 @@ from .massmodel import MASS_SCATTER, UPSILON_BULGE, UPSILON_DISK, MassModel
 INCLINATION_FLOOR = 2.0
 
 Values = Mapping[str, np.ndarray]
+
+#: log10 of the dark share of all matter. A fitted halo holds the dark matter only, while relations of simulations
+#: without baryons call the whole mass M200.
+DARK = math.log10(1.0 - BARYON_FRACTION)
+
+#: Scatter of log10 c200 of all haloes at one mass [dex] (Diemer & Kravtsov 2015); of relaxed ones alone it is 0.11
+#: (Dutton & Macciò 2014, section 3), but nobody knows from its disc whether a halo is relaxed.
+CONCENTRATION_SCATTER = 0.16
+
+#: Scatter of log10 of the stellar mass at one halo mass [dex] (Moster, Naab & White 2013, section 4).
+STELLAR_SCATTER = 0.15
+
+
+def log_concentration(log_m200: np.ndarray) -> np.ndarray:
+    """Mean log10 c200 of haloes without baryons at z = 0 (Dutton & Macciò 2014, equation 8, NFW, Planck cosmology)."""
+    return 0.905 - 0.101 * (log_m200 - 12 + math.log10(HUBBLE))
+
+
+def log_stellar_mass(log_m200: np.ndarray) -> np.ndarray:
+    """Mean log10 stellar mass [Msun] at z = 0 (Moster, Naab & White 2013, equation 2 and table 1)."""
+    return np.log10(relations.stellar_mass(10.0**log_m200))
 
 
 @dataclass(frozen=True)

@@ -21,16 +21,16 @@ from ..manifest.fetch import fetch
 from ..observe.cube import Beam
 from ..observe.cube_fits import read_cube, write_fits
 from ..observe.sky_cube import Emission, SkyCube, galaxy_emission
-from .baryons import gas_speed, speeds_of
+from .baryons import gas_speed
 from .curve import MIN_RINGS, RotationCurve
-from .massmodel import MassModel
+from .massmodel import MassModel, speeds_of
 from .measure import choose_view, measure_view
 from .priors import Priors, observed_priors
 from .sparc import IMPATIENT, from_sparc, open_sparc
 from .velocity_field import VelocityField
 
 #: Pointing centre of the observation, taken for the galaxy's centre (header cards PCRA and PCDEC) [deg, B1950].
-_CENTRE = (142.3329, 21.72194)
+_CENTRE = SkyCoord(142.3329, 21.72194, unit="deg", frame="fk4")
 
 #: SPARC's distance [Mpc], used where its table is not available (Lelli et al. 2016).
 _DISTANCE = 6.6
@@ -196,7 +196,7 @@ def load_real(
     except FetchError as error:
         notes.append(f"The published model could not be obtained ({str(error).rstrip('.')}).")
     source = "WHISP cube of NGC 2903 (WSRT)"
-    return RealGalaxy("NGC 2903", source, sky, distance, sky.offset(*_CENTRE), references, stars, " ".join(notes))
+    return RealGalaxy("NGC 2903", source, sky, distance, sky.offset_of(_CENTRE), references, stars, " ".join(notes))
 
 
 def read_tirific(path: str | Path) -> tuple[np.ndarray, np.ndarray]:

@@ -23,10 +23,10 @@ from scipy import ndimage
 from scipy.optimize import least_squares
 
 from ..observe.cube import Smear
-from .curve import Deprojected, Reason, RejectedGalaxyError, RotationCurve, Tilt, hats
-from .velocity_field import VelocityField
+from .curve import Reason, RejectedGalaxyError, RotationCurve
+from .velocity_field import Deprojected, Tilt, VelocityField, hats
 
-Geometry = Literal["fixed", "constant", "regularised"]
+Geometry = Literal["fixed", "regularised"]
 
 #: Distance between rings in beams; not less than a pixel.
 STEP = 0.5
@@ -55,29 +55,28 @@ def fit_rings(
     field: VelocityField,
     *,
     geometry: Geometry = "regularised",
-    deblur: bool | None = None,
+    deblur: bool = True,
     inclination: float | None = None,
     position_angle: float | None = None,
     centre: tuple[float, float] = (0.0, 0.0),
-    centre_error: float | None = None,
+    centre_error: float = CENTRE_ERROR,
 ) -> RotationCurve:
     """Fit rings to a velocity field.
 
     Parameters
     ----------
     field : VelocityField
-    geometry : {"fixed", "constant", "regularised"}
-        Whether inclination, position angle and centre are given, are fitted as one value for the disc, or may change
-        with radius, restricted by `STIFFNESS`.
-    deblur : bool, optional
-        Whether the model is blurred by the beam; by default if the velocities are moment 1. False gives the classic
-        fit.
+    geometry : {"fixed", "regularised"}
+        Whether inclination, position angle and centre are given, or fitted; the angles may then change with radius,
+        restricted by `STIFFNESS`.
+    deblur : bool
+        Whether the model is blurred by the beam; False gives the classic fit.
     inclination, position_angle : float, optional
         Kept fixed where given; required for ``geometry="fixed"`` [deg].
     centre : (float, float)
         Of the galaxy, West and North of the map's centre, for example from an image [kpc].
-    centre_error : float, optional
-        Its standard deviation in beams; `CENTRE_ERROR` by default.
+    centre_error : float
+        Its standard deviation in beams.
 
     Returns
     -------
@@ -93,8 +92,7 @@ def fit_rings(
     """
     if geometry == "fixed" and (inclination is None or position_angle is None):
         raise ValueError(f"{field.galaxy}: a fixed geometry needs an inclination and a position angle")
-    search = _Search(field.about(centre), deblur, centre, (inclination, position_angle))
-    search.centre_error = (CENTRE_ERROR if centre_error is None else centre_error) * field.beam.fwhm
+    search = _Search(field.about(centre), deblur, centre, (inclination, position_angle), centre_error)
     tilt, inclination_err = search.geometry(geometry)
     return search.curve(tilt, inclination_err)
 
@@ -113,7 +111,7 @@ def model_field(curve: RotationCurve, field: VelocityField) -> np.ndarray:
     ndarray, shape (y, x)
         [km/s], NaN where the galaxy is blank.
     """
-    search = _Search(field.about(curve.centre), None, curve.centre)
+    search = _Search(field.about(curve.centre), True, curve.centre)
     turned = np.degrees(np.unwrap(np.radians(curve.position_angle)))
     search.rings = len(curve)
     columns = search.columns(Tilt(*curve.centre, curve.radius, curve.inclination, turned))
@@ -141,12 +139,12 @@ class _Search:
     def __init__(
         self,
         field: VelocityField,
-        deblur: bool | None,
+        deblur: bool,
         centre: tuple[float, float],
         given: tuple[float | None, float | None] = (None, None),
+        centre_error: float = CENTRE_ERROR,
     ):
-        self.field, self.centre, self.given = field, centre, given
-        self.deblur = field.kind == "moment1" if deblur is None else deblur
+        self.field, self.deblur, self.centre, self.given = field, deblur, centre, given
         seen = field.seen
         if np.count_nonzero(seen) < 12:
             raise RejectedGalaxyError(
@@ -176,7 +174,7 @@ class _Search:
         seen_velocity = self.velocity[self.seen]
         self.spread = float(np.percentile(np.abs(seen_velocity - np.median(seen_velocity)), 90))
         self.rings = 0
-        self.centre_error = CENTRE_ERROR * field.beam.fwhm
+        self.centre_error = centre_error * field.beam.fwhm
 
     def _deblurred(self, rounds: int = 8) -> np.ndarray:
         """Emission before the beam by Richardson-Lucy deconvolution; zero where the map is blank."""
@@ -208,8 +206,7 @@ class _Search:
         tilt, error = self._search(tilt, 1)
         self.rings = self._reach(tilt)
         self._leave_out(tilt)
-        warped = kind == "regularised" and self.rings >= 4
-        tilt, error = self._search(tilt, NODES if warped else 1)
+        tilt, error = self._search(tilt, NODES if self.rings >= 4 else 1)
         self.rings = self._reach(tilt)
         return tilt, error
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,13 +41,8 @@ _SURFACE_BRIGHTNESS = u.L_sun / u.pc**2
 #: Columns of a ``*_rotmod.dat`` file.
 ROTMOD = {
     "radius": u.kpc,
-    "v_obs": u.km / u.s,
-    "v_err": u.km / u.s,
-    "v_gas": u.km / u.s,
-    "v_disk": u.km / u.s,
-    "v_bulge": u.km / u.s,
-    "sb_disk": _SURFACE_BRIGHTNESS,
-    "sb_bulge": _SURFACE_BRIGHTNESS,
+    **dict.fromkeys(("v_obs", "v_err", "v_gas", "v_disk", "v_bulge"), u.km / u.s),
+    **dict.fromkeys(("sb_disk", "sb_bulge"), _SURFACE_BRIGHTNESS),
 }
 
 #: Columns of Table 1, in the order of the file: name -> unit (int: a number without unit, str: text).
@@ -79,7 +73,7 @@ _ZERO_IS_MISSING = ("r_hi", "v_flat", "v_flat_err")
 
 
 class SparcError(DmlibError):
-    """A SPARC file that is missing or has another format; names the file and the line."""
+    """A SPARC file that is missing or has another format; names the file, and the row where one is wrong."""
 
 
 def read_rotmod(path: str | Path) -> QTable:
@@ -102,14 +96,14 @@ def read_rotmod(path: str | Path) -> QTable:
     Raises
     ------
     SparcError
-        When the file is missing or empty, or a line has another format; names file and line.
+        When the file is missing or empty, or a line has another format; names the file and the row.
     """
     path = Path(path)
     lines = _lines(path, "SPARC has no galaxy of that name, or it is incomplete")
     distance = re.search(r"^#\s*Distance\s*=\s*([0-9.]+)\s*Mpc", "\n".join(lines), re.MULTILINE)
     if distance is None:
         raise SparcError(f"{path.name} has no distance; fetch the file again.")
-    table = _table(path, lines, 0, ROTMOD)
+    table = _table(path, lines, ROTMOD)
     radius = table["radius"].value
     if np.any(np.diff(radius) <= 0) or radius[0] <= 0:
         raise SparcError(f"{path.name}: radii are not positive and increasing; fetch the file again.")
@@ -136,14 +130,14 @@ def read_table1(path: str | Path) -> QTable:
     Raises
     ------
     SparcError
-        When the file is missing, or a line has another format; names file and line.
+        When the file is missing, or a line has another format; names the file and the row.
     """
     path = Path(path)
     lines = _lines(path, "run `dmlib fetch sparc-table`")
     rules = [number for number, text in enumerate(lines) if text.startswith("----")]
     if not rules:
         raise SparcError(f"{path.name} is not a machine-readable table (no ruled lines); fetch it again.")
-    table = _table(path, lines, rules[-1] + 1, TABLE1)
+    table = _table(path, lines[rules[-1] + 1 :], TABLE1)
     for name in _ZERO_IS_MISSING:
         table[name][table[name] == 0] = np.nan
     return table
@@ -155,37 +149,23 @@ def _lines(path: Path, mend: str) -> list[str]:
     return path.read_text(encoding="utf-8", errors="replace").splitlines()
 
 
-def _table(path: Path, lines: list[str], first: int, columns: dict[str, Any]) -> QTable:
-    """Rows separated by blanks, from line `first` on; comments and empty lines are skipped."""
-    rows = []
-    for number, text in enumerate(lines[first:], start=first + 1):
-        words = text.split()
-        if not words or text.startswith("#"):
-            continue
-        where = f"{path.name}, line {number}"
-        if len(words) != len(columns):
-            raise SparcError(f"{where}: {len(words)} entries, not {len(columns)}; fetch the file again.")
-        rows.append([_value(*cell, where) for cell in zip(words, columns.items(), strict=True)])
+def _table(path: Path, lines: list[str], columns: dict[str, Any]) -> QTable:
+    """Rows separated by blanks; comments and empty lines are skipped."""
+    kinds = [(name, {str: "U40", int: int}.get(kind, float)) for name, kind in columns.items()]
+    rows = [text for text in lines if text.strip() and not text.startswith("#")]
     if not rows:
         raise SparcError(f"{path.name} has no rows; fetch the file again.")
-    table = QTable()
-    for (name, kind), cells in zip(columns.items(), zip(*rows, strict=True), strict=True):
-        # "1e9 Lsun" gives a Quantity with its values multiplied and the plain unit Lsun.
-        table[name] = np.array(cells) if kind in (int, str) else np.array(cells) * kind
-    return table
-
-
-def _value(word: str, column: tuple[str, Any], where: str) -> str | int | float:
-    name, kind = column
-    if kind is str:
-        return word
     try:
-        value = int(word) if kind is int else float(word)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise SparcError(f"{where}: {name} is '{word}', not a number; fetch the file again.")
-    return value
+        found = np.loadtxt(rows, dtype=kinds, comments=None, ndmin=1)
+    except ValueError as error:
+        raise SparcError(f"{path.name} has a row of another format ({error}); fetch the file again.") from error
+    table = QTable()
+    for name, kind in columns.items():
+        # "1e9 Lsun" gives a Quantity with its values multiplied and the plain unit Lsun.
+        table[name] = found[name] if kind in (int, str) else found[name] * kind
+        if kind is not str and not np.all(np.isfinite(found[name])):
+            raise SparcError(f"{path.name}: {name} is not a number everywhere; fetch the file again.")
+    return table
 
 
 def from_sparc(folder: Path, table1: QTable, galaxy: str) -> MassModel:
@@ -265,7 +245,7 @@ def load_example(sample: QTable, universe: Universe, galaxy: str = "NGC6503") ->
 
 def _stand_in(sample: QTable, universe: Universe, note: str) -> MassModel:
     """The galaxy with the most regular gas rotation among those of the slower half that form the most stars."""
-    sample = _true_centrals(sample)
+    sample = sample[sample["is_true_central"]]
     slower = sample[sample["v_max"] <= np.median(sample["v_max"])]
     best, best_kappa, refusals = None, -1.0, []
     for subhalo_id in slower[np.argsort(slower["sfr"])[::-1][:_CANDIDATES]]["subhalo_id"]:
@@ -284,10 +264,6 @@ def _stand_in(sample: QTable, universe: Universe, note: str) -> MassModel:
     if best is None:
         raise GalaxyError(f"no galaxy has enough gas for a rotation curve, fetch SPARC instead: {' '.join(refusals)}")
     return best
-
-
-def _true_centrals(sample: QTable) -> QTable:
-    return sample[np.asarray(sample["is_true_central"], dtype=bool)]
 
 
 def _with_cold_gas(universe: Universe, subhalo_id: int) -> Galaxy:
@@ -413,7 +389,7 @@ def sample_of(folder: Path, table1: QTable) -> CurveSample:
 
 def _curves_of_universe(sample: QTable, universe: Universe, most: int, reason: str) -> CurveSample:
     """Curves of simulated galaxies, measured from their cold gas; stars, gas and distance are known."""
-    sample = _true_centrals(sample)
+    sample = sample[sample["is_true_central"]]
     models, rows = [], []
     for subhalo_id in sample["subhalo_id"][np.linspace(0, len(sample) - 1, min(most, len(sample))).astype(int)]:
         try:

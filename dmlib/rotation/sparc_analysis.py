@@ -17,8 +17,8 @@ from ..code import fingerprint
 from ..errors import GalaxyError
 from ..settings import RADII_KPC
 from ..workers import Blocks
+from .baryons import signed_square
 from .fit import Sampling, Task, fit, fit_many
-from .massmodel import signed_square
 from .sparc import CurveSample
 
 #: (km/s)^2 / kpc in m/s^2.

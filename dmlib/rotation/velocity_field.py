@@ -1,27 +1,103 @@
-"""The maps to which rings are fitted, with the velocity of each line of sight measured in one of two ways.
+"""The maps to which rings are fitted, and tilted discs on the sky.
 
-- ``moment1``: the intensity-weighted mean. It is linear in the cube, so the beam can be included in the model
-  (`dmlib.rotation.rings`); taken by itself it is biased towards the systemic velocity where a beam spans a gradient.
-- ``hermite``: peak of a Gauss-Hermite series with a third-order term (van der Marel & Franx 1993), which follows an
-  asymmetric line (used by de Blok et al. 2008 for THINGS).
+The velocity of each line of sight is moment 1, the intensity-weighted mean. It is linear in the cube, so the beam can
+be included in the model (`dmlib.rotation.rings`); taken by itself it is biased towards the systemic velocity where a
+beam spans a gradient.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from scipy import ndimage
-from scipy.optimize import least_squares
 
-from ..errors import DmlibError
-from ..observe.cube import SURFACE_DENSITY, Beam, HICube, HISettings
-from ..observe.moments import MomentMaps, moment_maps
+from ..observe.cube import SURFACE_DENSITY, Beam, HICube
+from ..observe.moments import moment_maps
 from .curve import Reason, RejectedGalaxyError
 
-KINDS = ("moment1", "hermite")
+#: Iterations that make the radius of a pixel consistent with the tilt at that radius.
+_ROUNDS = 4
+
+
+@dataclass(frozen=True)
+class Tilt:
+    """Centre and tilt of a disc.
+
+    Parameters
+    ----------
+    x, y : float
+        Centre of the disc, West and North of the centre of the map [kpc].
+    nodes : ndarray, shape (m,)
+        Radii at which the angles are given; linear between them, constant beyond [kpc].
+    inclination, position_angle : ndarray, shape (m,)
+        [deg], the position angle that of the receding side, continuous over 360.
+    """
+
+    x: float
+    y: float
+    nodes: np.ndarray
+    inclination: np.ndarray
+    position_angle: np.ndarray
+
+    @classmethod
+    def flat(cls, inclination: float, position_angle: float, x: float = 0.0, y: float = 0.0) -> Tilt:
+        """A disc without a warp."""
+        return cls(x, y, np.zeros(1), np.array([float(inclination)]), np.array([float(position_angle)]))
+
+    def at(self, radius: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Inclination and position angle at radii [deg]."""
+        return np.interp(radius, self.nodes, self.inclination), np.interp(radius, self.nodes, self.position_angle)
+
+    def deproject(self, x: np.ndarray, y: np.ndarray) -> Deprojected:
+        """Radius and azimuth in the disc of points on the sky [kpc]."""
+        x, y = x - self.x, y - self.y
+        radius = np.hypot(x, y)
+        for _ in range(1 if len(self.nodes) == 1 else _ROUNDS):
+            inclination, angle = (np.radians(values) for values in self.at(radius))
+            along = -np.sin(angle) * x + np.cos(angle) * y  # East is -x
+            across = (np.cos(angle) * x + np.sin(angle) * y) / np.cos(inclination)
+            radius = np.hypot(along, across)
+        cosine = np.divide(along, radius, out=np.zeros_like(radius), where=radius > 0)
+        return Deprojected(radius, cosine, np.sin(inclination))
+
+
+@dataclass(frozen=True)
+class Deprojected:
+    """Points of the sky projected into a disc, arrays of one shape.
+
+    Parameters
+    ----------
+    radius : ndarray
+        [kpc]
+    cosine : ndarray
+        Of the azimuth from the receding major axis.
+    sin_i : ndarray
+        Sine of the inclination at that radius.
+    """
+
+    radius: np.ndarray
+    cosine: np.ndarray
+    sin_i: np.ndarray
+
+
+def hats(radius: np.ndarray, step: float, n: int) -> np.ndarray:
+    """Basis of linear interpolation between values at ``0, step, ..., n step``; the last is constant beyond.
+
+    Parameters
+    ----------
+    radius : ndarray, shape (...)
+    step : float
+    n : int
+
+    Returns
+    -------
+    ndarray, shape (n + 1, ...)
+    """
+    place = np.minimum(radius / step, float(n))
+    k = np.arange(n + 1).reshape(-1, *([1] * np.ndim(radius)))
+    return np.maximum(0.0, 1.0 - np.abs(place[None] - k))
 
 
 @dataclass(frozen=True)
@@ -44,8 +120,6 @@ class VelocityField:
         [km/s]
     noise : float
         Standard deviation of `surface_density` from the noise of one channel [Msun/pc^2].
-    kind : str
-        Kind of velocities, one of `KINDS`.
     """
 
     galaxy: str
@@ -56,21 +130,6 @@ class VelocityField:
     beam: Beam
     channel_width: float
     noise: float = 0.0
-    kind: str = "moment1"
-
-    @classmethod
-    def of(cls, maps: MomentMaps) -> VelocityField:
-        """The field of a simulated galaxy's moment maps."""
-        return cls(
-            f"subhalo {maps.subhalo_id}, view {maps.view}",
-            maps.surface_density,
-            maps.velocity,
-            maps.dispersion,
-            maps.grid.pixel_size,
-            Beam(maps.settings.beam_kpc, maps.settings.beam_kpc, over_pixels=True),
-            maps.settings.channel_width,
-            channel_noise(maps.settings),
-        )
 
     @cached_property
     def seen(self) -> np.ndarray:
@@ -108,59 +167,16 @@ class VelocityField:
         return replace(self, **{name: getattr(self, name) + blank for name in maps})
 
 
-def channel_noise(settings: HISettings) -> float:
-    """Standard deviation of one channel as surface density [Msun/pc^2]; 0 without noise."""
-    if not settings.noise:
-        return 0.0
-    area = np.pi * settings.beam**2 / (4.0 * np.log(2.0))
-    return settings.noise * settings.channel_width * SURFACE_DENSITY / area
-
-
-def velocity_field(cube: HICube, kind: str = "moment1") -> VelocityField:
-    """Maps of a cube with velocities of one kind.
-
-    Parameters
-    ----------
-    cube : HICube
-    kind : {"moment1", "hermite"}
-
-    Returns
-    -------
-    VelocityField
-        Blank where the moment maps are, and where a line could not be fitted.
-
-    Raises
-    ------
-    DmlibError
-        For an unknown kind.
-    """
-    if kind not in KINDS:
-        raise DmlibError(f"velocities are {', '.join(KINDS)}, not '{kind}'")
-    field = VelocityField.of(moment_maps(cube))
-    if kind == "moment1":
-        return field
-    measured = np.full(field.velocity.shape, np.nan)
-    for pixel in zip(*np.nonzero(field.seen), strict=True):
-        guess = float(field.velocity[pixel]), float(field.dispersion[pixel])
-        measured[pixel] = _line_peak(cube.velocities, cube.data[:, *pixel].astype(float), *guess, field.channel_width)
-    return replace(field, velocity=measured, kind=kind)
-
-
-def _line_peak(velocities: np.ndarray, spectrum: np.ndarray, centre: float, width: float, channel: float) -> float:
-    """Peak velocity of a Gauss-Hermite line fitted to a spectrum, NaN where that fails."""
-    # Only the channels around the line: noise beyond them must not be fitted.
-    near = np.abs(velocities - centre) <= 4.0 * width + channel
-    v, data = velocities[near], spectrum[near]
-    if len(v) < 5:
-        return math.nan
-
-    def line(p: np.ndarray, at: np.ndarray) -> np.ndarray:
-        y = (at - p[1]) / max(abs(p[2]), 0.3 * channel)
-        skew = np.clip(p[3], -0.3, 0.3) * (2.0 * y**3 - 3.0 * y) / math.sqrt(3.0)
-        return p[0] * np.exp(-0.5 * y**2) * (1.0 + skew)
-
-    guess = [data.max(), centre, max(width, 0.5 * channel), 0.0]
-    found = least_squares(lambda p: line(p, v) - data, guess, method="lm").x
-    fine = found[1] + abs(found[2]) * np.linspace(-1.5, 1.5, 121)
-    peak = float(fine[np.argmax(line(found, fine))])
-    return peak if found[0] > 0 and velocities[0] <= peak <= velocities[-1] else math.nan
+def velocity_field(cube: HICube) -> VelocityField:
+    """The field of a simulated galaxy, from the moment maps of its cube."""
+    maps, beam = moment_maps(cube), cube.settings.beam_kpc
+    return VelocityField(
+        f"subhalo {cube.subhalo_id}, view {cube.view}",
+        maps.surface_density,
+        maps.velocity,
+        maps.dispersion,
+        cube.grid.pixel_size,
+        Beam(beam, beam, over_pixels=True),
+        cube.channel_width,
+        cube.noise * cube.channel_width * SURFACE_DENSITY / cube.area,
+    )

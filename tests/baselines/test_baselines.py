@@ -10,7 +10,7 @@ import pytest
 from dmlib import baselines
 from dmlib.baselines import BASELINES, Task, observables
 from dmlib.dataset.read import read_dataset
-from dmlib.observe.grid import SkyGrid
+from dmlib.observe.sky import SkyGrid
 from dmlib.settings import Settings
 
 GRID = SkyGrid(128.0, 64)

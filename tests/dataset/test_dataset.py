@@ -22,10 +22,9 @@ from dmlib.dataset.build import build
 from dmlib.dataset.read import HI_CHANNELS, INPUT_SETS, ln_mass, read_dataset
 from dmlib.dataset.views import DatasetError, Observer, Recipe
 from dmlib.errors import UniverseError
-from dmlib.observe.grid import SkyGrid
 from dmlib.observe.images.sdss import normalise
 from dmlib.observe.moments import BLANK, moment_maps
-from dmlib.observe.views import lines_of_sight
+from dmlib.observe.sky import SkyGrid, lines_of_sight
 from dmlib.sample import read_sample
 from dmlib.settings import RADII_KPC
 from dmlib.targets import read_targets

@@ -11,12 +11,12 @@ from dmlib.dataset.build import build
 from dmlib.dataset.read import read_dataset
 from dmlib.dataset.views import DatasetError, Recipe
 from dmlib.galaxy import load_galaxy
-from dmlib.observe.grid import SkyGrid
-from dmlib.observe.images.bands import UGRIZ
+from dmlib.observe.images import UGRIZ
 from dmlib.observe.images.light import ParticleLight
 from dmlib.observe.images.published import BANDS, box_view
-from dmlib.observe.skirt.settings import SkirtSettings
+from dmlib.observe.skirt import SkirtSettings
 from dmlib.observe.skirt.source import VARIABLE
+from dmlib.observe.sky import SkyGrid
 from dmlib.sample import read_sample
 from dmlib.universe import open_universe
 from image_toys import CARDS

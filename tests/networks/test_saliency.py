@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from dmlib.bootstrap import median_of_views, median_ratio
-from dmlib.observe.grid import SkyGrid
+from dmlib.observe.sky import SkyGrid
 from saliency_networks import SHAPE, central, convolutional, linear
 
 GRID = SkyGrid(24.0, 12)

@@ -11,7 +11,7 @@ from astropy import units as u
 from astropy.table import QTable
 
 from dmlib.bootstrap import median_ratio
-from dmlib.observe.grid import SkyGrid
+from dmlib.observe.sky import SkyGrid
 from saliency_networks import SHAPE, central, convolutional, linear
 
 CHANNELS = ("r", "moment0")

@@ -11,7 +11,7 @@ import skirt_schema
 import skirt_toys
 from dmlib import cli
 from dmlib.errors import DmlibError
-from dmlib.observe.skirt.settings import SkirtError
+from dmlib.observe.skirt import SkirtError
 from dmlib.sample import select
 from dmlib.universe.files import FilesUniverse
 

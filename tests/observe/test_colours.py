@@ -3,14 +3,21 @@
 import numpy as np
 import pytest
 
-from dmlib import load
+from dmlib import embedded, load
 from dmlib.errors import GalaxyError
 from dmlib.galaxy import Galaxy
-from dmlib.observe.grid import SkyGrid
-from dmlib.observe.images import bands
-from dmlib.observe.images.colours import catalogue_magnitudes, divider, dusty_magnitudes, quiescent, sequence
+from dmlib.observe import images as bands
 from dmlib.observe.images.light import ParticleLight, star_luminosities
+from dmlib.observe.images.portraits import (
+    catalogue_magnitudes,
+    divider,
+    dusty_magnitudes,
+    portrait,
+    quiescent,
+    sequence,
+)
 from dmlib.observe.images.published import box_view
+from dmlib.observe.sky import SkyGrid
 from dmlib.sample import select
 from dmlib.universe import FilesUniverse
 from image_toys import galaxy, stars
@@ -86,3 +93,16 @@ def test_real_galaxies_have_the_colours_of_the_observed_sequences():
         rows = {key: np.array(values) for key, values in kept["measured"][name].items()}
         offset = np.median(rows["u_r"] - sequence(which, rows["m_r"])[0])
         assert offset == pytest.approx(expected, abs=0.05)
+
+
+def test_portrait_of_a_written_galaxy(smoke_universe):
+    universe = FilesUniverse(smoke_universe.universe_dir / "output", simulation="embedded")
+    drawn = embedded.population(smoke_universe).subhalos
+    for subhalo_id in embedded.examples(drawn).values():
+        p = portrait(universe, subhalo_id, n=64)
+        assert p.face_on.shape == (64, 64, 3) and p.hi.shape == (64, 64)
+        assert (p.face_on >= 0).all() and np.isfinite(p.edge_on).all()
+        # The light of the disc lies nearer to the middle line when it is seen edge-on.
+        rows = np.abs(np.arange(64) - 31.5)[:, None]
+        heights = [(image[..., 1] * rows).sum() / image[..., 1].sum() for image in (p.edge_on, p.face_on)]
+        assert heights[0] < heights[1]

@@ -15,8 +15,7 @@ from analytic_disc import SPIN, disc
 from dmlib.errors import GalaxyError
 from dmlib.observe.cube import MSUN_PER_JY_KMS_MPC2, HISettings
 from dmlib.observe.deposit import noise_seed, observe, observe_with_martini
-from dmlib.observe.grid import SkyGrid
-from dmlib.observe.views import lines_of_sight
+from dmlib.observe.sky import SkyGrid, lines_of_sight
 
 GRID = SkyGrid(128.0, 64)
 

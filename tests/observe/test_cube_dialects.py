@@ -12,8 +12,8 @@ from astropy.wcs import WCS
 from scipy import ndimage
 
 from dmlib.observe.cube import SURFACE_DENSITY
-from dmlib.observe.cube_beam import unit_of
 from dmlib.observe.cube_fits import CubeError, read_cube
+from dmlib.observe.cube_pixels import unit_of
 from dmlib.observe.sky_cube import galaxy_emission
 from sky_disc import HI, SkyDisc, write
 

@@ -10,8 +10,7 @@ from analytic_disc import SPIN, disc
 from dmlib.observe.cube import HISettings
 from dmlib.observe.cube_fits import write_fits
 from dmlib.observe.deposit import observe
-from dmlib.observe.grid import SkyGrid
-from dmlib.observe.views import lines_of_sight
+from dmlib.observe.sky import SkyGrid, lines_of_sight
 
 
 @pytest.fixture(scope="module")

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from dmlib.errors import GalaxyError
-from dmlib.observe.grid import SkyGrid
-from dmlib.observe.images import bands, dust
+from dmlib.observe import images as bands
+from dmlib.observe.images import dust
 from dmlib.observe.images.dust import Dust, columns_in_front
 from dmlib.observe.images.light import ParticleLight, star_luminosities
 from dmlib.observe.images.published import box_view
-from dmlib.observe.views import View, rotation_to
+from dmlib.observe.sky import SkyGrid, View, rotation_to
 from image_toys import galaxy, gas, stars
 from mocktng.stars import birth_scale_factor
 

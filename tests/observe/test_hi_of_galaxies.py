@@ -11,7 +11,6 @@ from dmlib.galaxy import load_galaxy
 from dmlib.observe import moments as moments_module
 from dmlib.observe.cube import HISettings
 from dmlib.observe.deposit import observe
-from dmlib.observe.grid import SkyGrid
 from dmlib.observe.hydrogen import HYDROGEN_FIELDS, HIGas, disc_profiles, hydrogen
 from dmlib.observe.moments import (
     channel_maps,
@@ -22,7 +21,7 @@ from dmlib.observe.moments import (
     position_velocity,
     recovered_masses,
 )
-from dmlib.observe.views import lines_of_sight
+from dmlib.observe.sky import SkyGrid, lines_of_sight
 from dmlib.sample import select
 from dmlib.universe import FilesUniverse
 

@@ -8,14 +8,13 @@ from hypothesis import strategies as st
 
 from dmlib.embedded import photometry
 from dmlib.errors import GalaxyError
-from dmlib.observe.grid import SkyGrid
+from dmlib.observe import images as bands
 from dmlib.observe.hydrogen import SPLINE_DISPERSION
-from dmlib.observe.images import bands
-from dmlib.observe.images.bands import BANDS, Band, ab_magnitudes
+from dmlib.observe.images import BANDS, Band, ab_magnitudes
 from dmlib.observe.images.light import ParticleLight, project, star_luminosities
 from dmlib.observe.images.published import box_view
 from dmlib.observe.images.sdss import SdssLight, normalise
-from dmlib.observe.views import View, lines_of_sight
+from dmlib.observe.sky import SkyGrid, View, lines_of_sight
 from dmlib.units import COSMOLOGY
 from image_toys import galaxy, gas, stars
 

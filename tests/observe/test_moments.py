@@ -9,7 +9,6 @@ from analytic_disc import SPIN, disc, rotation_speed
 from dmlib.errors import GalaxyError
 from dmlib.observe.cube import ATOMS_PER_CM2, HISettings
 from dmlib.observe.deposit import observe, observe_with_martini
-from dmlib.observe.grid import SkyGrid
 from dmlib.observe.moments import (
     BLANK,
     channel_maps,
@@ -19,7 +18,7 @@ from dmlib.observe.moments import (
     normalise,
     position_velocity,
 )
-from dmlib.observe.views import lines_of_sight
+from dmlib.observe.sky import SkyGrid, lines_of_sight
 
 GRID = SkyGrid(128.0, 64)
 SHARP = HISettings(beam=3.0, channel_width=5.0, v_max=300.0, line_width=5.0, noise=0.0)

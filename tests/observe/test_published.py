@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 
 from dmlib.errors import FetchError, GalaxyError, UniverseError
-from dmlib.observe.grid import SkyGrid, overlap, resample
 from dmlib.observe.images.published import PublishedSkirt, box_view, read_broadband
-from dmlib.observe.views import lines_of_sight
+from dmlib.observe.sky import SkyGrid, lines_of_sight, overlap, resample
 from image_toys import content, galaxy, spot
 
 
@@ -102,9 +101,9 @@ def test_damaged_archive_and_missing_folder(tmp_path):
 @pytest.mark.parametrize(
     ("bad", "said"),
     [
-        (b"", "cut short or no FITS"),
-        (b"<html><body>Not found</body></html>" * 200, "cut short or no FITS"),
-        (content()[:4000], "cut short or no FITS"),
+        (b"", "cannot be read as FITS"),
+        (b"<html><body>Not found</body></html>" * 200, "cannot be read as FITS"),
+        (content()[:4000], "cannot be read as FITS"),
         (content(np.ones((3, 11, 11), ">f4")), r"shape \(3, 11, 11\)"),
         (content(np.ones((4, 11, 12), ">f4")), r"shape \(4, 11, 12\)"),
         (content(np.ones((11, 11), ">f4")), "another product"),
@@ -124,7 +123,7 @@ def test_a_wrong_file_is_refused_by_name(tmp_path, bad, said):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(FetchError, match=r"no image .*broadband_6.fits"):
+    with pytest.raises(FetchError, match=r"no file .*broadband_6.fits"):
         read_broadband(tmp_path / "broadband_6.fits")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from astropy.coordinates import SkyCoord
 from astropy.io import fits
 
 from analytic_disc import SPIN, disc
@@ -12,9 +13,8 @@ from dmlib.observe.cube import HISettings
 from dmlib.observe.cube_fits import HI_FREQUENCY, CubeError, read_cube, write_fits
 from dmlib.observe.degrade import degrade
 from dmlib.observe.deposit import observe
-from dmlib.observe.grid import SkyGrid
 from dmlib.observe.moments import integrated_flux, moment_maps, moments
-from dmlib.observe.views import View, orientation, rotation_to
+from dmlib.observe.sky import SkyGrid, View, orientation, rotation_to
 
 GRID = SkyGrid(128.0, 64)
 C = 299792.458
@@ -139,7 +139,8 @@ def test_every_form_gives_the_same_cube(simulated, file, change):
     assert cube.beam.major == pytest.approx(15.0, rel=1e-3)
     assert bool(cube.notes) == (change is _without_unit)
     # North is up and West is right.
-    assert cube.offset(360.0 - 10.0 / 3600, 20.0 / 3600) == pytest.approx((10.0, 20.0), rel=1e-3)
+    place = SkyCoord(360.0 - 10.0 / 3600, 20.0 / 3600, unit="deg")
+    assert cube.offset_of(place) == pytest.approx((10.0, 20.0), rel=1e-3)
 
 
 def _two_stokes(data, header):

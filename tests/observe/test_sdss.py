@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from dmlib.observe.grid import SkyGrid
-from dmlib.observe.images import bands, sdss
+from dmlib.observe import images as bands
+from dmlib.observe.images import sdss
 from dmlib.observe.images.light import ParticleLight
 from dmlib.observe.images.published import box_view
 from dmlib.observe.images.sdss import SdssLight, background, normalise, softening
+from dmlib.observe.sky import SkyGrid
 from image_toys import galaxy, stars
 
 GRID = SkyGrid(64.0, 32)

@@ -8,13 +8,12 @@ import pytest
 
 from dmlib.errors import GalaxyError
 from dmlib.galaxy import load_galaxy
-from dmlib.observe.grid import SkyGrid
-from dmlib.observe.images.bands import BANDS, UGRIZ
+from dmlib.observe.images import BANDS, UGRIZ
 from dmlib.observe.images.light import star_luminosities
 from dmlib.observe.images.published import box_view
-from dmlib.observe.skirt import tables
+from dmlib.observe.skirt import SkirtError, SkirtSettings, tables
 from dmlib.observe.skirt.export import GAS_FIELDS, STAR_FIELDS, export
-from dmlib.observe.skirt.settings import SkirtError, SkirtSettings
+from dmlib.observe.sky import SkyGrid
 from dmlib.sample import select
 from dmlib.universe.files import FilesUniverse
 from fake_skirt import cut, interpolate, power_law_integrals, read_stored_table

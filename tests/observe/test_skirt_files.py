@@ -9,11 +9,10 @@ from hypothesis import strategies as st
 
 import skirt_schema
 from dmlib.embedded import photometry
-from dmlib.observe.images.bands import BANDS, UGRIZ, ab_magnitudes
+from dmlib.observe.images import BANDS, UGRIZ, ab_magnitudes
 from dmlib.observe.images.dust import extinction_curve
-from dmlib.observe.skirt import tables
+from dmlib.observe.skirt import PACKET_RANGE, SkirtError, SkirtSettings, tables
 from dmlib.observe.skirt.export import within
-from dmlib.observe.skirt.settings import PACKET_RANGE, SkirtError, SkirtSettings
 from fake_skirt import cut, interpolate, power_law_integrals, read_stored_table
 from skirt_toys import Columns
 

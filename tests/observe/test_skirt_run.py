@@ -1,6 +1,5 @@
 """Running an executable, and reading what it wrote. The executable is a stand-in (tests/fake_skirt.py), not SKIRT."""
 
-import json
 import os
 import shutil
 import subprocess
@@ -13,22 +12,14 @@ from astropy.io import fits
 
 import skirt_schema
 from dmlib.errors import GalaxyError
-from dmlib.observe.images.bands import maggies_per_lsun
+from dmlib.observe.images import maggies_per_lsun
 from dmlib.observe.images.light import ParticleLight, star_luminosities
 from dmlib.observe.images.published import box_view
 from dmlib.observe.images.sdss import normalise
-from dmlib.observe.skirt.comparison import pack, try_compare, unpack
+from dmlib.observe.skirt import SkirtError, SkirtSettings
 from dmlib.observe.skirt.export import export
-from dmlib.observe.skirt.settings import SkirtError, SkirtSettings
-from dmlib.observe.skirt.source import (
-    VARIABLE,
-    OwnSkirt,
-    find_skirt,
-    read_frame,
-    run_folder,
-    run_skirt,
-    skirt_state,
-)
+from dmlib.observe.skirt.source import VARIABLE, OwnSkirt, compare, find_skirt, run_folder, run_skirt, skirt_state
+from dmlib.observe.skirt.tables import read_frame
 from skirt_toys import GRID, VARIANTS, executable, galaxy, gas, lopsided, some_views, stars
 
 OWN = SkirtSettings(library="self-contained", dust=False, packets=2e5)
@@ -151,26 +142,16 @@ def test_a_parameter_file_that_skirt_refuses_is_refused_by_the_stand_in(tmp_path
 def test_a_chapter_says_why_there_is_no_comparison(tmp_path, skirt, monkeypatch):
     toy = galaxy(lopsided().stars, gas([[0.0, 0.0, 0.0]]))
     monkeypatch.setenv(VARIABLE, str(skirt))
-    own, sentence = try_compare(toy, some_views(1)[0], GRID)
+    own, sentence = compare(toy, some_views(1)[0], GRID)
     assert own is not None and "differ by at most" in sentence
     monkeypatch.setenv("FAKE_SKIRT", "fail")
-    own, sentence = try_compare(toy, some_views(1)[0], GRID)
+    own, sentence = compare(toy, some_views(1)[0], GRID)
     assert own is None and sentence.startswith("No comparison with SKIRT: ") and "tessellation failed" in sentence
     before = skirt_state()
     monkeypatch.setenv(VARIABLE, str(tmp_path / "elsewhere"))
-    assert try_compare(toy, some_views(1)[0], GRID)[1].startswith("No comparison with SKIRT: There is no skirt")
+    assert compare(toy, some_views(1)[0], GRID)[1].startswith("No comparison with SKIRT: There is no skirt")
     # By this the chapter is run again when SKIRT appears.
     assert skirt_state() == "absent" != before
-
-
-def test_pictures_of_a_record_are_those_that_were_packed():
-    images = np.random.default_rng(1).lognormal(15.0, 2.0, (2, 3, 8, 8, 5))
-    images[0, 0, 0] = 0.0
-    packed = pack(images)
-    again = unpack(json.loads(json.dumps(packed)))
-    bright = images > 1e-4 * images.max()
-    np.testing.assert_allclose(again[bright], images[bright], rtol=0.024)
-    assert again.shape == images.shape and np.all(again[0, 0, 0] == 0)
 
 
 def test_progress_is_read_from_the_log(tmp_path, monkeypatch):

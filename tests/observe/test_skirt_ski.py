@@ -11,9 +11,9 @@ from pydantic import ValidationError
 
 import skirt_schema
 from dmlib.observe.images.published import box_view
+from dmlib.observe.skirt import SkirtSettings, instrument_angles
 from dmlib.observe.skirt.export import export
-from dmlib.observe.skirt.settings import SkirtSettings, instrument_angles
-from dmlib.observe.views import View, lines_of_sight, rotation_to
+from dmlib.observe.sky import View, lines_of_sight, rotation_to
 from skirt_toys import GRID, VARIANTS, galaxy, gas, lopsided, some_views, stars
 
 DUSTY = gas([[0.0, 0.0, 0.0], [3.0, 1.0, 0.0], [1.0, -4.0, 0.5]], forming=[1, 1, 0])

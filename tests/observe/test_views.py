@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dmlib.errors import GalaxyError
-from dmlib.observe.grid import SkyGrid
-from dmlib.observe.views import lines_of_sight, rotation_to
+from dmlib.observe.sky import SkyGrid, lines_of_sight, rotation_to
 from dmlib.settings import Settings
 
 SPIN = np.array([0.3, -0.8, 0.5])

@@ -6,30 +6,26 @@ import keras
 import numpy as np
 import pytest
 
+from dmlib.networks.architectures.published import talk
 from dmlib.primer import layers
-from dmlib.primer.layers import Layer
 
 
-def as_keras(table, shape):
-    """An architecture's table as a Keras model."""
-    kinds = {
-        "conv": lambda t: keras.layers.Conv2D(t.units, t.size, t.stride, padding="same", activation="relu"),
-        "pool": lambda t: keras.layers.MaxPooling2D(t.size),
-        "dropout": lambda t: keras.layers.Dropout(t.rate),
-        "norm": lambda t: keras.layers.BatchNormalization(),
-        "flatten": lambda t: keras.layers.Flatten(),
-        "dense": lambda t: keras.layers.Dense(t.units),
-    }
-    return keras.Sequential([keras.Input(shape), *(kinds[t.kind](t) for t in table)])
-
-
-@pytest.mark.parametrize("shape", [(64, 64, 8), (128, 128, 3), (33, 40, 1)])
-def test_shapes_and_weights_of_the_talk_are_those_of_keras(shape):
-    model = as_keras(layers.TALK, shape)
-    traced = layers.trace(layers.TALK, shape)
-    for t, layer in zip(traced, model.layers, strict=True):
-        assert t.shape == tuple(layer.output.shape[1:])
-        assert t.weights == sum(int(np.prod(w.shape)) for w in layer.trainable_weights)
+@pytest.mark.parametrize("pixels", [48, 128])
+def test_the_table_of_the_talk(pixels):
+    """Shapes, weights and receptive fields by hand, as the exercise of chapter 9 has them."""
+    traced = layers.trace(talk(("r",) * 8, pixels, 20))
+    convolutions = [t for t in traced if t.kind == "conv"]
+    assert [(t.size, t.shape) for t in convolutions] == [
+        (5, (pixels // 2, pixels // 2, 64)),
+        (5, (pixels // 8, pixels // 8, 128)),
+        (5, (-(-pixels // 32), -(-pixels // 32), 256)),
+    ]
+    assert [t.field for t in convolutions] == [5, 23, 95]
+    assert convolutions[0].weights == 64 * (25 * 8 + 1)
+    dense = [t for t in traced if t.kind == "dense"]
+    assert [t.shape for t in dense] == [(256,), (128,), (64,), (20,)] and {t.field for t in dense} == {0}
+    assert dense[0].weights == 256 * (traced[-11].shape[0] + 1) and traced[-11].kind == "flatten"
+    assert [t.words for t in traced if t.kind == "dropout"] == ["dropout 50%"] * 5
 
 
 @pytest.mark.parametrize("size, stride, length", [(5, 2, 16), (3, 1, 9), (5, 1, 12), (3, 2, 15)])
@@ -46,18 +42,21 @@ def test_convolution_is_that_of_keras(size, stride, length, padding):
 
 def test_receptive_field_is_what_an_output_depends_on():
     """With all weights positive, exactly the pixels of the field have a slope."""
-    table = [Layer("conv", 3, 5, 2), Layer("pool", size=2, stride=2), Layer("conv", 2, 3, 1)]
     length = 64
-    t = layers.trace(table, (length, length, 1))[-1]
+
+    def network(pooling):
+        return keras.Sequential(
+            [
+                keras.Input((length, length, 1)),
+                keras.layers.Conv2D(3, 5, 2, padding="same"),
+                pooling(2),
+                keras.layers.Conv2D(2, 3, 1, padding="same"),
+            ]
+        )
+
+    t = layers.trace(network(keras.layers.MaxPooling2D))[-1]
     # Mean pooling passes the slope to all pixels, where the largest would choose one.
-    model = keras.Sequential(
-        [
-            keras.Input((length, length, 1)),
-            keras.layers.Conv2D(3, 5, 2, padding="same"),
-            keras.layers.AveragePooling2D(2),
-            keras.layers.Conv2D(2, 3, 1, padding="same"),
-        ]
-    )
+    model = network(keras.layers.AveragePooling2D)
     model.set_weights([np.ones_like(w) for w in model.get_weights()])
     image = np.zeros((1, length, length, 1), "float32")
     base = model.predict(image, verbose=0)

@@ -7,14 +7,6 @@ import numpy as np
 from dmlib.primer import layers
 
 
-def test_the_talk_ends_with_twenty_numbers():
-    assert layers.trace(layers.TALK, (64, 64, 8))[-1].shape == (20,)
-    convolutions = [(t.units, t.size, t.stride) for t in layers.TALK if t.kind == "conv"]
-    assert convolutions == [(64, 5, 2), (128, 5, 2), (256, 5, 2)]
-    assert [t.units for t in layers.TALK if t.kind == "dense"] == [256, 128, 64, 20]
-    assert [t.rate for t in layers.TALK if t.kind == "dropout"] == [0.5] * 5
-
-
 def test_pooling():
     image = np.arange(25.0).reshape(5, 5)
     np.testing.assert_array_equal(layers.pool(image), [[6, 8], [16, 18]])

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import stat
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from analytic_disc import END, observed_disc, rotation_speed
 from dmlib.errors import DmlibError, GalaxyError
+from dmlib.observe.cube_fits import read_cube, write_fits
 from dmlib.rotation import barolo
+from dmlib.rotation.own_galaxy import analyse
+from dmlib.rotation.realcube import open_galaxy
 from dmlib.rotation.rings import fit_rings
 from dmlib.rotation.velocity_field import velocity_field
 
@@ -29,7 +33,7 @@ with open(out / "rings_final2.txt", "w") as file:
     print("#", names, file=file)
     for k in range(int(card["NRADII"])):
         r = (k + 0.5) * float(card["RADSEP"])
-        row = [r, r, 100 + r, 9, card["INC"], float(card["PA"]) + 360, 0, card["VSYS"]]
+        row = [r, r, 600 if k == {stray} else 100 + r, 9, card["INC"], float(card["PA"]) + 360, 0, card["VSYS"]]
         print(*row, file=file)
 """
 
@@ -40,9 +44,9 @@ def observed():
     return seen, fit_rings(velocity_field(seen))
 
 
-def fake(tmp_path, fails=False):
+def fake(tmp_path, fails=False, stray=None):
     path = tmp_path / "BBarolo"
-    path.write_text(FAKE.format(python=sys.executable, fails=fails))
+    path.write_text(FAKE.format(python=sys.executable, fails=fails, stray=stray))
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
     return path
 
@@ -57,6 +61,38 @@ def test_rings_of_the_program_become_a_rotation_curve(observed, tmp_path):
     assert curve.v_sys == pytest.approx(guess.v_sys, abs=0.01)
     assert curve.position_angle == pytest.approx(guess.position_angle[0], abs=0.1)
     assert np.all(curve.v_circ >= curve.v_rot) and len(curve.flags) == len(curve)
+
+
+def test_a_ring_far_from_ours_is_flagged(observed, tmp_path):
+    seen, guess = observed
+    curve, stray = (barolo.fit_barolo(seen, guess, program=fake(tmp_path, stray=k)) for k in (None, 6))
+    assert curve.good[6] and not stray.good[6] and stray.good.sum() == curve.good.sum() - 1
+
+
+def test_a_real_cube_needs_no_convention(observed, tmp_path):
+    """A cube read from a file, in velocities of its own, gives the rings of the cube that was written."""
+    seen, guess = observed
+    write_fits(seen, tmp_path / "seen.fits")
+    sky = read_cube(tmp_path / "seen.fits", additive=True)
+    moved = replace(guess, v_sys=guess.v_sys + seen.settings.v_systemic)
+    how = {"distance": seen.settings.distance, "program": fake(tmp_path)}
+    again, curve = barolo.fit_barolo(sky, moved, **how), barolo.fit_barolo(seen, guess, program=fake(tmp_path))
+    np.testing.assert_allclose(again.v_rot, curve.v_rot)
+    assert again.v_sys - curve.v_sys == pytest.approx(seen.settings.v_systemic, abs=1e-6)
+
+
+def test_a_galaxy_of_ones_own_is_measured_with_it(observed, tmp_path, monkeypatch):
+    seen, _ = observed
+    write_fits(seen, tmp_path / "seen.fits")
+    galaxy = open_galaxy(tmp_path / "seen.fits", seen.settings.distance, additive=True)
+    monkeypatch.setenv(barolo.PROGRAM, str(fake(tmp_path)))
+    curve = analyse(galaxy, haloes=(), engine="barolo").curve
+    np.testing.assert_allclose(curve.v_rot, 100 + curve.radius * seen.settings.arcsec_per_kpc, rtol=1e-3)
+    with pytest.raises(DmlibError, match="its own inclination"):
+        analyse(galaxy, engine="barolo", inclination=60.0)
+    monkeypatch.setenv(barolo.PROGRAM, "/does/not/exist")
+    with pytest.raises(DmlibError, match="pip install pyBBarolo"):
+        analyse(galaxy, engine="barolo")
 
 
 def test_a_fit_that_fails_is_an_error_with_its_word(observed, tmp_path):
@@ -83,6 +119,7 @@ def test_the_real_program(observed):
         pytest.skip("3D-Barolo is not installed")
     seen, guess = observed
     curve = barolo.fit_barolo(seen, guess)
-    outer = (curve.radius > 2 * curve.beam) & (curve.radius < END - 0.5 * curve.beam)
+    # Its result varies from run to run, and now and then a ring is far off, which is flagged.
+    outer = curve.good & (curve.radius > 2 * curve.beam) & (curve.radius < END - 0.5 * curve.beam)
     off = curve.v_rot[outer] / rotation_speed(curve.radius[outer]) - 1
-    assert np.abs(off).max() < 0.1 and abs(np.median(off)) < 0.05
+    assert np.count_nonzero(outer) >= 6 and np.abs(off).max() < 0.1 and abs(np.median(off)) < 0.05

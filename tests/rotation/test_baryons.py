@@ -8,8 +8,8 @@ from scipy.special import i0, i1, j1, k0, k1
 
 from dmlib.errors import GalaxyError
 from dmlib.galaxy import Component
-from dmlib.observe.grid import SkyGrid
-from dmlib.observe.images.bands import UGRIZ, absolute_magnitude, to_maggies
+from dmlib.observe.images import UGRIZ, absolute_magnitude, to_maggies
+from dmlib.observe.sky import SkyGrid
 from dmlib.rotation.baryons import (
     interpolate_profile,
     particle_speeds,
@@ -18,7 +18,7 @@ from dmlib.rotation.baryons import (
     thick_disc_speed,
     weigh_stars,
 )
-from dmlib.rotation.curve import Tilt
+from dmlib.rotation.velocity_field import Tilt
 from dmlib.units import G
 
 RADII = np.array([1.0, 2.0, 3.0, 5.0, 8.0, 12.0, 16.0, 20.0])

@@ -17,14 +17,13 @@ from dmlib.evaluation import winners
 from dmlib.evaluation.method_comparison import combine
 from dmlib.networks.predictions import Known, Prediction, Predictions
 from dmlib.rotation import benchmark as builder
-from dmlib.rotation import intervals, variants
+from dmlib.rotation import population
 from dmlib.rotation.benchmark import read_benchmark
 from dmlib.rotation.curve import Reason, Rejection
-from dmlib.rotation.importance import Importance
 from dmlib.rotation.measure import ViewMeasurement
-from dmlib.rotation.population import Population
+from dmlib.rotation.population import VARIANTS, Population
+from dmlib.rotation.posterior import Importance
 from dmlib.rotation.priors import INCLINATION_FLOOR, ConcentrationRelation, MassFunction, Uniform, known
-from dmlib.rotation.variants import VARIANTS
 from dmlib.settings import RADII_KPC, Settings
 from mock_curves import mock_curve, mock_galaxy, mock_population
 
@@ -68,7 +67,7 @@ def make_world(monkeypatch, root):
     monkeypatch.setattr(builder, "measure_view", measure_view)
     monkeypatch.setattr(builder, "learn", lambda dataset, targets: mock_population())
     monkeypatch.setattr(builder, "read_targets", lambda path: None)
-    monkeypatch.setattr(variants, "SAMPLING", Importance(first=1000, each=600, last=800, draws=200))
+    monkeypatch.setattr(population, "SAMPLING", Importance(first=1000, each=600, last=800, draws=200))
     return SimpleNamespace(settings=Settings(build_root=str(root)), measured=measured, truth=truth)
 
 
@@ -131,7 +130,7 @@ def test_the_same_seed_gives_the_same_numbers(world, built):
 def test_priors_of_the_variants(monkeypatch):
     model = replace(mock_galaxy(), upsilon_disk=1.0, m_disk=2e10, m_bulge=0.0, inclination=50.0, inclination_err=3.0)
     used = {}
-    monkeypatch.setattr(variants, "fit", lambda model, halo, priors, **how: (model, halo, priors))
+    monkeypatch.setattr(population, "fit", lambda model, halo, priors, **how: (model, halo, priors))
     monkeypatch.setattr(Population, "fit", lambda self, model, priors, **how: (model, "contracted", priors))
     for name, variant in VARIANTS.items():
         used[name] = variant.fit(model, mock_population(), 1)
@@ -237,13 +236,13 @@ def test_stretched_intervals_cover_what_they_state():
     places = {"measured": np.tile(np.arange(20) < 10, (400, 1)), "beyond": np.tile(np.arange(20) >= 10, (400, 1))}
     truth = np.exp(26 + np.where(places["measured"], 0.25, 0.1) * rng.normal(size=(400, 20)))
     half = np.arange(400) < 200
-    factors = intervals.stretch(truth, q, places, half)
+    factors = population.stretch(truth, q, places, half)
     assert factors["measured"] == pytest.approx(2.5, abs=0.15) and factors["beyond"] == pytest.approx(1.0, abs=0.06)
-    wide = intervals.stretched(q, places, factors)
+    wide = population.stretched(q, places, factors)
     inside = (wide[:, 1] < truth) & (truth < wide[:, 3])
     assert inside[~half].mean() == pytest.approx(0.68, abs=0.03)
     np.testing.assert_allclose(wide[:, 2], q[:, 2])
-    few = intervals.stretch(truth, q, places, np.arange(400) < intervals.FEWEST - 1)
+    few = population.stretch(truth, q, places, np.arange(400) < population.FEWEST_VIEWS - 1)
     assert set(few.values()) == {1.0}
 
 

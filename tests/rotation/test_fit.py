@@ -10,8 +10,7 @@ import pytest
 
 from dmlib.errors import DmlibError, GalaxyError
 from dmlib.rotation.fit import Sampling, fit, fit_many
-from dmlib.rotation.importance import Importance
-from dmlib.rotation.posterior import likelihood
+from dmlib.rotation.posterior import Importance, likelihood
 from dmlib.rotation.priors import (
     ConcentrationRelation,
     MassFunction,

@@ -16,8 +16,7 @@ from dmlib.errors import DmlibError
 from dmlib.figures.own_galaxy import page
 from dmlib.observe.cube_fits import read_cube
 from dmlib.rotation.curve import Reason, Rejection, RotationCurve
-from dmlib.rotation.own_galaxy import analyse
-from dmlib.rotation.own_galaxy_files import summary, verdict, write
+from dmlib.rotation.own_galaxy import analyse, summary, verdict, write
 from dmlib.rotation.own_stars import stars_from_images, stars_from_mass, stars_from_table
 from dmlib.rotation.realcube import RealGalaxy
 from dmlib.rotation.sparc import read_rotmod

@@ -9,8 +9,8 @@ import pytest
 
 from dmlib.errors import DmlibError
 from dmlib.rotation import population
+from dmlib.rotation.baryons import signed_square
 from dmlib.rotation.halos import make
-from dmlib.rotation.massmodel import signed_square
 from dmlib.rotation.population import Population, follow, learn
 from dmlib.rotation.priors import ProfilePrior
 from dmlib.settings import RADII_KPC

@@ -7,13 +7,13 @@ import pytest
 
 from analytic_disc import ANGLE, END, SPIN, disc, rotation_speed
 from analytic_disc import observed_disc as cube
-from dmlib.errors import DmlibError, GalaxyError
+from dmlib.errors import GalaxyError
 from dmlib.observe.cube import Beam, HISettings, Smear
 from dmlib.observe.hydrogen import HIGas
-from dmlib.observe.views import rotation_to
-from dmlib.rotation.curve import Reason, Tilt, circular_speed, hats
+from dmlib.observe.sky import rotation_to
+from dmlib.rotation.curve import Reason, circular_speed
 from dmlib.rotation.rings import fit_rings
-from dmlib.rotation.velocity_field import KINDS, velocity_field
+from dmlib.rotation.velocity_field import Tilt, hats, velocity_field
 
 
 def worst(curve, speed=rotation_speed):
@@ -77,8 +77,6 @@ def test_a_warp_is_followed():
     beyond = curve.good & (curve.radius > 5.0)
     assert error < 0.05
     assert apart(curve.position_angle, truth)[beyond].max() < 6.0
-    stiff = fit_rings(field, geometry="constant")
-    assert stiff.residual > 1.3 * curve.residual
 
 
 def test_the_beam_lowers_the_inner_speeds_and_the_model_undoes_it():
@@ -114,18 +112,6 @@ def test_errors_are_of_the_right_size():
         outer = curve.good & (curve.radius > 2 * curve.beam)
         pulls += list((curve.v_rot - rotation_speed(curve.radius))[outer] / curve.v_err[outer])
     assert 0.2 < np.std(pulls) < 1.5 and abs(np.mean(pulls)) < 1.0
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_of_velocity_gives_the_outer_speeds(kind):
-    curve = fit_rings(velocity_field(cube(65.0), kind), inclination=65.0)
-    error, _ = worst(curve)
-    assert error < 0.06
-
-
-def test_unknown_velocities_are_named():
-    with pytest.raises(DmlibError, match="not 'median'"):
-        velocity_field(cube(65.0), "median")
 
 
 @pytest.mark.parametrize(

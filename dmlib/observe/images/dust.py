@@ -46,8 +46,8 @@ from numba import njit
 from ...galaxy import Galaxy
 from ...units import COSMOLOGY, Z_SUN
 from ..hydrogen import HYDROGEN_FIELDS, SPLINE_DISPERSION, SPLINE_FWHM, cell_fwhm, hydrogen
-from ..views import View
-from .bands import UGRIZ, per_band
+from ..sky import View
+from . import UGRIZ, per_band
 
 #: Column of hydrogen that has A_V = 1 times the metallicity term [cm^-2] (Nelson et al. 2018).
 N_H0 = 2.1e21

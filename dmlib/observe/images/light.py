@@ -23,10 +23,9 @@ from numba import njit
 
 from ...errors import GalaxyError
 from ...galaxy import ComponentName, Galaxy
-from ..grid import SkyGrid
 from ..hydrogen import SPLINE_DISPERSION
-from ..views import View
-from .bands import UGRIZ, ab_magnitudes, luminosity, maggies_per_lsun
+from ..sky import SkyGrid, View
+from . import UGRIZ, ab_magnitudes, luminosity, maggies_per_lsun
 from .dust import Dust
 
 STAR_FIELDS = ("GFM_StellarPhotometrics", "StellarHsml", "GFM_StellarFormationTime")
@@ -57,7 +56,7 @@ class ParticleLight:
     unit : {"Lsun/kpc2", "maggies/pixel"}
         Surface brightness in solar luminosities of the band, or flux at the redshift of the published SKIRT images.
     bands : tuple of str
-        Names in `dmlib.observe.images.bands.BANDS`.
+        Names in `dmlib.observe.images.BANDS`.
     """
 
     dust: Dust | None = field(default_factory=Dust)

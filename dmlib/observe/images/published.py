@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import re
 import tarfile
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -23,13 +22,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from astropy.io import fits
-from astropy.utils.exceptions import AstropyUserWarning
 
 from ...errors import FetchError, GalaxyError, UniverseError
 from ...galaxy import ComponentName, Galaxy
-from ..grid import SkyGrid, resample
-from ..views import View, lines_of_sight
+from .. import open_fits
+from ..sky import SkyGrid, View, lines_of_sight, resample
 
 BANDS = ("g", "r", "i", "z")
 UNIT = "counts/s/pixel"
@@ -99,19 +96,11 @@ def read_broadband(source: str | Path | BinaryIO, name: str | None = None) -> Br
     FetchError
         When the file is missing, cut short, no FITS file, or not an image of this product.
     """
-    name = name or (Path(source).name if isinstance(source, (str, Path)) else "image")
+    name = name or Path(str(source)).name
     again = "remove it and fetch it again"
-    try:
-        with warnings.catch_warnings():
-            # A truncated file is refused below; astropy would warn first.
-            warnings.simplefilter("ignore", AstropyUserWarning)
-            with fits.open(source, memmap=False) as hdus:
-                header, data = hdus[0].header.copy(), hdus[0].data
-                data = None if data is None else np.asarray(data, dtype=np.float64)
-    except FileNotFoundError as error:
-        raise FetchError(f"There is no image {source}: fetch it, or name the folder that holds it.") from error
-    except (OSError, TypeError, ValueError) as error:
-        raise FetchError(f"{name} is cut short or no FITS file ({str(error).splitlines()[0]}): {again}.") from error
+    with open_fits(source, FetchError, f"{again}, or name the folder that holds the images", name) as hdus:
+        header, data = hdus[0].header.copy(), hdus[0].data
+        data = None if data is None else np.asarray(data, dtype=np.float64)
     if data is None or data.ndim != 3 or data.shape[0] != len(BANDS) or data.shape[1] != data.shape[2]:
         shape = "none" if data is None else data.shape
         raise FetchError(f"{name} has an array of shape {shape} where (4, N, N) is expected: it is another product.")

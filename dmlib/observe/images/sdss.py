@@ -39,9 +39,8 @@ from astropy.stats import sigma_clipped_stats
 from scipy.ndimage import gaussian_filter
 
 from ...galaxy import ComponentName, Galaxy
-from ..grid import SkyGrid, resample
-from ..views import View
-from .bands import BANDS, UGRIZ, from_maggies, kpc_per_arcsec, maggies_per_lsun, per_band, to_maggies
+from ..sky import SkyGrid, View, resample
+from . import BANDS, UGRIZ, from_maggies, kpc_per_arcsec, maggies_per_lsun, per_band, to_maggies
 from .light import ParticleLight
 
 PIXEL = 0.396  # arcsec

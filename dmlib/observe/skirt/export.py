@@ -23,13 +23,12 @@ from astropy import units as u
 from ...errors import GalaxyError
 from ...files import write_text
 from ...galaxy import Component, Galaxy
-from ..grid import SkyGrid
 from ..hydrogen import SPLINE_FWHM, cell_fwhm, temperature
-from ..images.bands import UGRIZ, luminosity
+from ..images import UGRIZ, luminosity
 from ..images.dust import age as age_today
 from ..images.light import star_luminosities
-from ..views import View
-from .settings import SkirtSettings, write_parameter_file
+from ..sky import SkyGrid, View
+from . import SkirtSettings, write_parameter_file
 from .tables import AGE_LIMITS, METALLICITY_LIMITS, photometry_of, write_columns, write_tables
 
 STAR_FIELDS = (

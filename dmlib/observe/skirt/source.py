@@ -1,10 +1,10 @@
-"""Your own SKIRT runs: the executable, and its frames as a source of images."""
+"""Your own SKIRT runs: the executable, its frames as a source of images, and a comparison with particle light."""
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
-import math
 import os
 import re
 import shutil
@@ -12,24 +12,24 @@ import signal
 import subprocess
 import tempfile
 import time
-import warnings
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from astropy import units as u
-from astropy.io import fits
-from astropy.utils.exceptions import AstropyUserWarning
 
-from ...errors import GalaxyError
+from ...errors import DmlibError, GalaxyError
 from ...galaxy import ComponentName, Galaxy
 from ...workers import bar
-from ..grid import SkyGrid
-from ..images.bands import UGRIZ, per_band
-from ..views import View
+from ..images import UGRIZ, from_maggies
+from ..images.dust import Dust
+from ..images.light import ParticleLight
+from ..sky import SkyGrid, View
+from . import SkirtError, SkirtSettings
 from .export import GAS_FIELDS, STAR_FIELDS, export
-from .settings import SkirtError, SkirtSettings
+from .tables import read_frame
 
 #: Folder of the frames and logs, within that of the input files.
 OUT = "out"
@@ -172,80 +172,6 @@ def _complaints(path: Path) -> list[str]:
     return [line for match in _ERROR.finditer(message) if (line := match[1].strip()) and not line.startswith(idle)]
 
 
-def read_frame(path: str | Path, grid: SkyGrid, settings: SkirtSettings) -> np.ndarray:
-    """One of SKIRT's data cubes as fluxes.
-
-    Parameters
-    ----------
-    path : path
-        ``PREFIX_INSTRUMENT_total.fits``.
-    grid : SkyGrid
-        Pixels of the run.
-    settings : SkirtSettings
-        Of the run.
-
-    Returns
-    -------
-    ndarray, shape (y, x, 5)
-        Maggies per pixel in u g r i z.
-
-    Raises
-    ------
-    SkirtError
-        When the file is missing, cut short, of other bands, pixels or units, or holds values that are not finite.
-    """
-    path = Path(path)
-    again = "run SKIRT again"
-    try:
-        with warnings.catch_warnings():
-            # A truncated file is refused below; astropy would warn first.
-            warnings.simplefilter("ignore", AstropyUserWarning)
-            with fits.open(path, memmap=False) as hdus:
-                header, data = hdus[0].header.copy(), np.asarray(hdus[0].data, dtype=np.float64)
-                found = np.array([float(row[0]) for row in hdus[1].data])
-                scale = str(hdus[1].columns[0].unit or header.get("CUNIT3", "")).strip()
-    except FileNotFoundError as error:
-        raise SkirtError(f"SKIRT wrote no {path.name}: {again}, and see its log.") from error
-    except (OSError, TypeError, ValueError, IndexError) as error:
-        raise SkirtError(f"{path.name} is cut short or no frame of SKIRT's ({error}): {again}.") from error
-    expected = per_band("wavelength") / 1e3
-    if data.shape != (len(expected), *grid.shape):
-        wrong = f"has an array of shape {data.shape} where {(len(expected), *grid.shape)} is expected"
-    elif scale != "micron" or found.shape != expected.shape or not np.allclose(found, expected, rtol=5e-3):
-        wrong = f"has frames at {found.round(4)} {scale}, where the SDSS bands are at {expected.round(4)} micron"
-    else:
-        wrong = _wrong_pixels(header, grid, settings)
-    if not wrong and not np.all(np.isfinite(data)):
-        wrong = "holds values that are not finite"
-    if wrong:
-        raise SkirtError(f"{path.name} {wrong}: {again} with dmlib's parameter file.")
-    angle = np.arctan(grid.pixel_size / (1e3 * settings.distance)) * u.rad
-    name = str(header.get("BUNIT", "")).strip()
-    first, *divisors = name.split("/")
-    try:
-        # Per frequency, per wavelength, or neither: SKIRT's three flux styles.
-        unit = u.Unit(first) / math.prod(u.Unit(divisor) for divisor in divisors)
-        flux = (np.ones(len(found)) * unit * angle**2).to_value(u.Jy, u.spectral_density(found * u.um))
-    except ValueError as error:
-        raise SkirtError(f"{path.name} is in '{name}': set ExtragalacticUnits in the .ski file.") from error
-    return np.ascontiguousarray(np.moveaxis(data * (flux / 3631.0)[:, None, None], 0, -1))
-
-
-def _wrong_pixels(header: fits.Header, grid: SkyGrid, settings: SkirtSettings) -> str:
-    """How a frame's pixels differ from the grid's, if they do; versions of SKIRT give their side in pc or in arcsec."""
-    name = str(header.get("CUNIT1", "")).strip()
-    try:
-        scale = float(header.get("CDELT1", np.nan)) * u.Unit(name)
-        if scale.unit.is_equivalent(u.rad):
-            scale = np.tan(scale) * settings.distance * u.Mpc
-        found = scale.to_value(u.kpc)
-    except ValueError:
-        return f"gives its pixels in '{name}'"
-    if np.isclose(found, grid.pixel_size, rtol=1e-3):
-        return ""
-    return f"has pixels of {found:.4g} kpc where {grid.pixel_size:.4g} kpc are expected"
-
-
 def described(folder: str | Path) -> dict:
     """Description of an exported galaxy, from the ``export.json`` of its folder.
 
@@ -346,3 +272,84 @@ class OwnSkirt:
     def image(self, galaxy: Galaxy, view: View, grid: SkyGrid) -> np.ndarray:
         """Image of one galaxy, shape (y, x, 5) in maggies/pixel; see `dmlib.observe.images.ImageSource.image`."""
         return self.images(galaxy, [view], grid)[0]
+
+
+#: Largest difference of the fluxes without dust that random photon packets can explain.
+CRITERION = 0.03
+
+#: TNG fields that both need, for `dmlib.galaxy.load_galaxy`.
+FIELDS: dict[ComponentName, tuple[str, ...]] = {
+    part: tuple(dict.fromkeys((*ParticleLight().fields[part], *OwnSkirt().fields[part]))) for part in ("stars", "gas")
+}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Images of one galaxy, [Lsun/kpc^2], shape (y, x, 5).
+
+    Parameters
+    ----------
+    particles, skirt : tuple of ndarray
+        Image without and image with dust.
+    """
+
+    particles: tuple[np.ndarray, np.ndarray]
+    skirt: tuple[np.ndarray, np.ndarray]
+
+    @property
+    def ratio(self) -> np.ndarray:
+        """Flux without dust, SKIRT over particle light, shape (5,)."""
+        return self.skirt[0].sum((0, 1)) / self.particles[0].sum((0, 1))
+
+    def sentence(self) -> str:
+        """The comparison in words."""
+        worst = np.abs(self.ratio - 1.0).max()
+        g = UGRIZ.index("g")
+        taken = {
+            name: -2.5 * np.log10(dusty[..., g].sum() / bare[..., g].sum())
+            for name, (bare, dusty) in (("skirt", self.skirt), ("particles", self.particles))
+        }
+        return (
+            f"Without dust the fluxes of SKIRT and of the particles differ by at most {100 * worst:.1f} per cent in "
+            f"the five bands (criterion {100 * CRITERION:.0f} per cent: {'met' if worst <= CRITERION else 'missed'}). "
+            f"Dust takes {taken['skirt']:.2f} mag in g by SKIRT and {taken['particles']:.2f} mag by our model, here "
+            "without birth clouds."
+        )
+
+
+def compare(galaxy: Galaxy, view: View, grid: SkyGrid) -> tuple[Comparison | None, str]:
+    """Draw one galaxy by particle light and by self-contained SKIRT runs, without and with dust.
+
+    Self-contained runs have no birth clouds, and so the column model has none here.
+
+    Parameters
+    ----------
+    galaxy : Galaxy
+        With `FIELDS`.
+    view : View
+    grid : SkyGrid
+
+    Returns
+    -------
+    comparison : Comparison or None
+        None where SKIRT is not installed or fails: a chapter of the book is complete without it.
+    sentence : str
+        The comparison in words, or the reason why there is none.
+    """
+    particles, skirt = [], []
+    try:
+        for dust in (False, True):
+            source = OwnSkirt(SkirtSettings(library="self-contained", dust=dust), threads=2)
+            skirt.append(from_maggies(source.image(galaxy, view, grid), grid.pixel_area))
+            particles.append(ParticleLight(Dust(birth_clouds=False) if dust else None).image(galaxy, view, grid))
+    except DmlibError as error:
+        return None, f"No comparison with SKIRT: {error}"
+    found = Comparison((particles[0], particles[1]), (skirt[0], skirt[1]))
+    return found, found.sentence()
+
+
+def unpack(packed: dict[str, Any]) -> np.ndarray:
+    """Pictures of a record, one byte a number (``records/skirt_runs.py``); level 0 is dark."""
+    levels = np.frombuffer(zlib.decompress(base64.b64decode(packed["levels"])), np.uint8).reshape(packed["shape"])
+    values = 10.0 ** (packed["log10_of_level_1"] + packed["dex_per_level"] * (levels.astype(float) - 1.0))
+    return np.where(levels > 0, values, 0.0)

@@ -1,4 +1,4 @@
-r"""Tables for SKIRT: text columns, and spectra, bands and dust for a run without its resource packs.
+r"""SKIRT's files: text columns and frames; spectra, bands and dust for a run without its resource packs.
 
 **Formats.** Text columns follow SKIRT's ``TextInFile``: either no column is described or all are, in order, each by a
 line ``# column N: description (unit)``. A description has no parentheses, and a pure number has the unit 1. A stored
@@ -23,6 +23,7 @@ extends beyond the model's range with the values at its edge, as the particle li
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -30,11 +31,14 @@ from pathlib import Path
 import numpy as np
 from astropy import constants
 from astropy import units as u
+from astropy.io import fits
 
 from ...embedded import photometry
 from ...files import atomic_path
-from ..images.bands import BANDS, UGRIZ, ab_magnitudes
-from .settings import SkirtError, SkirtSettings
+from .. import open_fits
+from ..images import BANDS, UGRIZ, ab_magnitudes, per_band
+from ..sky import SkyGrid
+from . import SkirtError, SkirtSettings
 
 #: Names of the tables, as in ``template.ski``.
 POPULATION, DUST_MIX, BAND = "population.stab", "dust.txt", "band_{}.txt"
@@ -203,3 +207,71 @@ def write_tables(folder: Path, settings: SkirtSettings) -> None:
         columns = {("wavelength", "micron"): wavelength, ("transmission", "1"): transmission}
         write_columns(folder / BAND.format(band), f"box with the pivot wavelength of the SDSS band {band}", columns)
     write_columns(folder / DUST_MIX, "Milky Way dust, R_V = 3.1, Draine 2003", dust_mix())
+
+
+def read_frame(path: str | Path, grid: SkyGrid, settings: SkirtSettings) -> np.ndarray:
+    """One of SKIRT's data cubes as fluxes.
+
+    Parameters
+    ----------
+    path : path
+        ``PREFIX_INSTRUMENT_total.fits``.
+    grid : SkyGrid
+        Pixels of the run.
+    settings : SkirtSettings
+        Of the run.
+
+    Returns
+    -------
+    ndarray, shape (y, x, 5)
+        Maggies per pixel in u g r i z.
+
+    Raises
+    ------
+    SkirtError
+        When the file is missing, cut short, of other bands, pixels or units, or holds values that are not finite.
+    """
+    path = Path(path)
+    again = "run SKIRT again"
+    if not path.is_file():
+        raise SkirtError(f"SKIRT wrote no {path.name}: {again}, and see its log.")
+    with open_fits(path, SkirtError, again) as hdus:
+        header, data = hdus[0].header.copy(), np.asarray(hdus[0].data, dtype=np.float64)
+        found = np.array([float(row[0]) for row in hdus[1].data])
+        scale = str(hdus[1].columns[0].unit or header.get("CUNIT3", "")).strip()
+    expected = per_band("wavelength") / 1e3
+    if data.shape != (len(expected), *grid.shape):
+        wrong = f"has an array of shape {data.shape} where {(len(expected), *grid.shape)} is expected"
+    elif scale != "micron" or found.shape != expected.shape or not np.allclose(found, expected, rtol=5e-3):
+        wrong = f"has frames at {found.round(4)} {scale}, where the SDSS bands are at {expected.round(4)} micron"
+    else:
+        wrong = _wrong_pixels(header, grid, settings)
+    if not wrong and not np.all(np.isfinite(data)):
+        wrong = "holds values that are not finite"
+    if wrong:
+        raise SkirtError(f"{path.name} {wrong}: {again} with dmlib's parameter file.")
+    angle = np.arctan(grid.pixel_size / (1e3 * settings.distance)) * u.rad
+    name = str(header.get("BUNIT", "")).strip()
+    first, *divisors = name.split("/")
+    try:
+        # Per frequency, per wavelength, or neither: SKIRT's three flux styles.
+        unit = u.Unit(first) / math.prod(u.Unit(divisor) for divisor in divisors)
+        flux = (np.ones(len(found)) * unit * angle**2).to_value(u.Jy, u.spectral_density(found * u.um))
+    except ValueError as error:
+        raise SkirtError(f"{path.name} is in '{name}': set ExtragalacticUnits in the .ski file.") from error
+    return np.ascontiguousarray(np.moveaxis(data * (flux / 3631.0)[:, None, None], 0, -1))
+
+
+def _wrong_pixels(header: fits.Header, grid: SkyGrid, settings: SkirtSettings) -> str:
+    """How a frame's pixels differ from the grid's, if they do; versions of SKIRT give their side in pc or in arcsec."""
+    name = str(header.get("CUNIT1", "")).strip()
+    try:
+        scale = float(header.get("CDELT1", np.nan)) * u.Unit(name)
+        if scale.unit.is_equivalent(u.rad):
+            scale = np.tan(scale) * settings.distance * u.Mpc
+        found = scale.to_value(u.kpc)
+    except ValueError:
+        return f"gives its pixels in '{name}'"
+    if np.isclose(found, grid.pixel_size, rtol=1e-3):
+        return ""
+    return f"has pixels of {found:.4g} kpc where {grid.pixel_size:.4g} kpc are expected"
