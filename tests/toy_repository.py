@@ -17,7 +17,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 #: What is tested, taken as it is.
 REAL = (
-    *("__init__.py", "__main__.py", "code.py", "errors.py", "files.py", "settings.py", "sources.py", "progress.py"),
+    *("__init__.py", "__main__.py", "code.py", "errors.py", "files.py", "settings.py", "sources.py", "workers.py"),
     *("results.py", "pipeline", "manifest", "cli"),
 )
 
