@@ -16,7 +16,7 @@ OF := --universe $(UNIVERSE) --profile $(PROFILE) $(if $(BASE_PATH),--base-path 
 	$(if $(SIMULATION),--simulation $(SIMULATION)) $(if $(SNAPSHOT),--snapshot $(SNAPSHOT))
 
 .DEFAULT_GOAL := help
-.PHONY: help book status lint check test bench lab lock picture clean
+.PHONY: help book status lint check test bench lab lock pdf picture clean
 
 help: ## This list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -57,6 +57,9 @@ lab: $(READY) ## JupyterLab on the notebooks (each paired .py opens as a noteboo
 lock: ## Renew requirements.lock from pyproject.toml (needs uv on the PATH; UPGRADE=--upgrade for newer versions)
 	uv pip compile pyproject.toml --universal --generate-hashes --python-version 3.11 --extra dev --extra interactive \
 		--custom-compile-command "make lock" --quiet $(UPGRADE) --output-file requirements.lock
+
+pdf: $(READY) ## The built pages as one PDF, book/_build/book.pdf (needs a Chromium)
+	$(BIN)/python book/pdf.py
 
 picture: $(READY) ## Draw the picture of the README again, from the quick universe
 	$(BIN)/python book/picture.py

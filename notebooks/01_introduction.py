@@ -34,6 +34,12 @@
 # Reading takes about 20 minutes; running takes a few seconds.
 
 # %% [markdown]
+# ```{found}
+# chapter: introduction
+# # The book fills this box from the recorded numbers.
+# ```
+
+# %% [markdown]
 # The settings choose the source of the galaxies and the amount of computation; every chapter starts with the same four.
 
 # %% tags=["parameters"]

@@ -163,6 +163,11 @@ record(
 # The first subhalo of a group, usually the most massive, is its **central**; the others are **satellites**.
 # What we call a galaxy is a subhalo with its stars, gas and dark matter.
 #
+# ```{image} /_static/diagrams/groups.svg
+# :alt: A dashed outline around a large clump of particles and three small ones, the central and three satellites, with grey particles between them.
+# :class: sketch
+# ```
+#
 # The settings determine which universe is opened: the embedded universe, which is written first if it does not exist, or a TNG simulation on disk.
 
 # %%

@@ -35,6 +35,12 @@
 # Reading takes about 20 minutes, running about half a minute once the universe is written.
 
 # %% [markdown]
+# ```{found}
+# chapter: hi
+# # The book fills this box from the recorded numbers.
+# ```
+
+# %% [markdown]
 # The paper uses MARTINI {cite}`Oman2019,Oman2024` for its HI data, but we could not find its distance, beam, channels and noise.
 # All numbers below are **our choice**.
 

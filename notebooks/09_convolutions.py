@@ -34,6 +34,12 @@
 #
 # Reading takes about 25 minutes, running about half a minute, most of it for the training at the end.
 
+# %% [markdown]
+# ```{found}
+# chapter: convolutions
+# # The book fills this box from the recorded numbers.
+# ```
+
 # %% tags=["parameters"]
 universe = "embedded"  # generated here; or "files" or "api": the real TNG
 profile = "quick"  # how much is computed: "smoke", "quick" or "paper"
@@ -154,6 +160,12 @@ record("conv-rms-last", rms[-1], statement="Error after training", **here)
 #
 # One forward and one backward pass therefore give the slopes in *all* weights, at about three times the cost of a prediction, whether there are ten
 # weights or ten million.
+#
+# ```{image} /_static/diagrams/backpropagation.svg
+# :alt: Boxes for input, two layers and loss; arrows lead forwards to the loss and backwards from it, with the gradients of the weights below.
+# :class: sketch
+# ```
+#
 # This is **backpropagation** {cite}`Rumelhart1986`, and `layers.backward` implements it in a dozen lines.
 #
 # It is easy to program a gradient incorrectly, and a network with a wrong gradient often still learns a little.

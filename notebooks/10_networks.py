@@ -796,7 +796,7 @@ record(
 )
 
 # %% [markdown]
-# | mean $|\Delta M/M|$ | 1–5 kpc | 5–50 kpc | 50–100 kpc | 5–50 kpc, minus C |
+# | mean $\vert\Delta M/M\vert$ | 1–5 kpc | 5–50 kpc | 50–100 kpc | 5–50 kpc, minus C |
 # |---|---|---|---|---|
 # | C, whole ensemble | {num}`net-c-ensemble-inner:.3f±` | {num}`net-c-ensemble-intermediate:.3f±` | {num}`net-c-ensemble-outer:.3f±` | |
 # | C without convolutions | {num}`ablation-no-convolutions-inner:.3f±` | {num}`ablation-no-convolutions-intermediate:.3f±` | {num}`ablation-no-convolutions-outer:.3f±` | {num}`ablation-no-convolutions-less-c:+.3f±` |

@@ -112,6 +112,11 @@ print(f"{field.galaxy}: {cube.data.shape} voxels, {field.kind}")
 #
 # $$ v(R, \theta) = V_\mathrm{sys} + V_\mathrm{rot}(R)\,\sin i\,\cos\theta . $$ (eq-tilted-ring)
 #
+# ```{image} /_static/diagrams/rings.svg
+# :alt: Five concentric ellipses; the outer ones are narrower and turned, and the major axes of the inner rings and of the outermost ring are drawn.
+# :class: sketch
+# ```
+#
 # Each ring may have its own $i$ and position angle, since real discs are warped {cite}`Begeman1987,Begeman1989`. A blurred map does not constrain so many free
 # parameters, so they must be regularised: our rings are fitted all at once, the tilt may change with radius only
 # slowly, and the same tilt must reproduce the map of the *amount* of gas, whose shape constrains the inclination when the velocities do not.
@@ -241,6 +246,10 @@ show(
 )
 
 # %% [markdown]
+# ```{velocity-lab}
+# Try it, on these pages: a disc that rotates at up to 160 km/s. At which inclination does a beam of 4 kpc hide most of the inner rise of its curve? Where does the lost rotation appear?
+# ```
+#
 # On the left of {numref}`fig-rc-smearing`, follow the curves inwards: they diverge, one for each beam. On the right, see down to which radius they agree.
 # We now quantify this for the rings between 0.75 and 2 beams from the centre.
 

@@ -34,6 +34,12 @@
 #
 # Reading takes about 20 minutes. Running takes two to five minutes for all of SPARC the first time, seconds afterwards.
 
+# %% [markdown]
+# ```{found}
+# chapter: sparc
+# # The book fills this box from the recorded numbers.
+# ```
+
 # %% tags=["parameters"]
 universe = "embedded"  # used only if SPARC cannot be obtained
 profile = "quick"  # how many galaxies are fitted: few at "smoke", else all

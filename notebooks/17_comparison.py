@@ -245,6 +245,29 @@ record(
 # without any observation of the galaxy, and the boosted trees use a handful of numbers measured on it.
 
 # %%
+show(
+    figures.key(
+        match,
+        ("nfw", "population", "baseline/boosted", best_network, *bound),
+        yes,
+        seed,
+    ),
+    settings,
+    "comparison_key",
+    caption="Mean relative error of the enclosed dark-matter mass, on the "
+    "views with an accepted rotation curve: fits of rotation curves that "
+    "know nothing of other galaxies and that know as much as a network, "
+    "boosted trees on observables, and the network on images and HI maps. "
+    "Bands: bootstrap over galaxies, 68 per cent.",
+    alt="Error against radius on logarithmic axes in one panel, a line with "
+    "a band for each method.",
+    n=n_yes,
+)
+
+# %% [markdown]
+# Where the band of the network in {numref}`fig-comparison-key` lies below that of a fit, the network is better at that radius. The next figure has all methods, in two measures.
+
+# %%
 rivals = ("nfw", "burkert", "nfw_lcdm", "population")
 panels = {
     "rotation curves": rivals,

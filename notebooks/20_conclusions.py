@@ -136,7 +136,12 @@ print(f"Conclusions from: {settings.label}.")
 # |---|---|---|---|
 # | to be applied to real galaxies | a network on HI maps applied to the WHISP cube of NGC 2903, matched to the training data ({doc}`18_real_cubes`) | one galaxy | none: its dark matter is not known |
 #
-# Of the views that the network was trained on, {num}`real-beyond:.1f` lie further from their mean than this galaxy. Its dark mass near 5 kpc is {num}`real-ratio-5:.2f` times that of a mass model of its rotation curve, near 20 kpc {num}`real-ratio-20:.2f` times. The network was trained on the universe of this copy; where the two disagree, nothing here says which is wrong.
+# Of the views that the network was trained on, {num}`real-beyond:.1f` lie further from their mean than this galaxy.
+#
+# ```{recorded} real-ratio-20
+# Its dark mass near 5 kpc is {num}`real-ratio-5:.2f` times that of a mass model of its rotation curve, near 20 kpc {num}`real-ratio-20:.2f` times. The network was trained on the universe of this copy; where the two disagree, nothing here says which is wrong.
+# ```
+#
 # Where a cube could not be obtained, a simulated galaxy stands in its place, and the chapter says so.
 #
 # ## The scripts

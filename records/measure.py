@@ -485,7 +485,7 @@ def record_of(what: str, path: Path, subhalo_id: int, skirt_source: str = "unkno
     if what == "skirt-data-set":
         return {
             "id": "skirt_data_set",
-            "statement": "Networks trained on images of SKIRT 9 and on particle light of the same galaxies",
+            "statement": "Networks trained on images of SKIRT 9 and on particle light of the same 40 true centrals",
             "simulation": "the embedded universe of this project, profile quick",
             "source": skirt_source,
             "citation": "Camps & Baes 2020; Rodriguez-Gomez et al. 2019",

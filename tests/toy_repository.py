@@ -17,8 +17,8 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 #: What is tested, taken as it is.
 REAL = (
-    *("__init__.py", "__main__.py", "code.py", "errors.py", "files.py", "settings.py", "sources.py"),
-    *("results.py", "workers.py", "pipeline", "manifest", "cli"),
+    *("__init__.py", "__main__.py", "code.py", "errors.py", "files.py", "settings.py", "sources.py", "workers.py"),
+    *("results.py", "pipeline", "manifest", "cli"),
 )
 
 #: What makes JupyterLab pair the file, and papermill start the right language.

@@ -26,12 +26,20 @@ $$M(<R) = \\frac{{V^2 R}}{{G}} .$$
 A sentence ends *here*.
 Another goes up to $M$.
 
-The measured value is {{num}}`{id}.mass:.1e±`, from {{num}}`{id}.n` galaxies; see {{numref}}`fig-toy-{slug}`."""
+Baselines are *baselines*, here and in `baseline`.
+
+The measured value is {{num}}`{id}.mass:.1e±`, from {{num}}`{id}.n` galaxies; see {{numref}}`fig-toy-{slug}`.
+
+## Summary
+
+A toy."""
 
 FOUND = """
 front:
   - {when: "{toy01.mass} > 1e11", say: "The toy galaxy is massive, {toy01.mass:.1e}."}
   - {say: "It is alone."}
+numbers:
+  - {say: "{toy01.mass:.1e±}: mass of the toy galaxy"}
 introduction:
   - - {when: "larger({toy01.mass}, 2e11)", say: "The toy galaxy is heavier than the other."}
     - {else: "The toy galaxy is not heavier than the other, {toy01.mass:.1e±}."}
@@ -40,6 +48,18 @@ introduction:
 BOX = """```{found}
 chapter: introduction
 # The book fills this box from the recorded numbers.
+```
+
+```{recorded} toy01.mass
+The mass is recorded.
+```
+
+```{not-recorded} toy01.mass
+The mass is missing.
+```
+
+```{velocity-lab}
+Try it.
 ```"""
 
 EXERCISE = """:::{admonition} Exercise
@@ -90,6 +110,7 @@ def toy_run(settings: Settings, root: Path, repository: Path) -> Path:
     shutil.copytree(
         repository / "book", root / "book", ignore=shutil.ignore_patterns("_build", "__pycache__", "*.ipynb")
     )
+    shutil.copy2(repository / "CHANGELOG.md", root)
     config = root / "book" / "_config.yml"
     # One room's reference pages show that they work; all of them take half a minute.
     config.write_text(config.read_text().replace("api_packages: [dmlib, mocktng]", "api_packages: [dmlib.manifest]"))

@@ -70,6 +70,29 @@ class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Real(_Strict):
+    """Real data that a chapter is about, and what the chapter is called where it had to do without them.
+
+    Parameters
+    ----------
+    result : str
+        Id of a number that the chapter records in either case; its universe says which.
+    data : str
+        The data, as in "was made without ...".
+    title : str
+        Title of the chapter that shows simulated galaxies instead.
+    """
+
+    result: str
+    data: str
+    title: str
+
+    def absent(self, results: Mapping[str, dict]) -> bool:
+        """Whether the chapter was made without them."""
+        row = results.get(self.result)
+        return row is not None and row["universe"].startswith("embedded")
+
+
 class Chapter(_Strict):
     """One chapter of the outline.
 
@@ -80,11 +103,14 @@ class Chapter(_Strict):
     title : str
     file : str
         Path of its notebook without suffix, ``notebooks/NN_name``.
+    real : Real, optional
+        Real data without which it shows simulated galaxies, and says so.
     """
 
     id: str
     title: str
     file: str
+    real: Real | None = None
 
 
 class Part(_Strict):
@@ -355,6 +381,8 @@ def _evaluate(claim: Claim, reading: Reading, results: Mapping[str, dict]) -> Ro
         if claim.optional:
             return Row(claim, reading, "unmeasured", where="its data were not available for this copy")
         raise _missing(claim, reading.result)
+    if row.get("n") == 0:
+        return Row(claim, reading, "unmeasured", where="this copy has no such galaxy in its test set")
     measured_on = place(row)
     on, bracket, details = measured_on.partition(" (")
     if claim.data == "scripts":

@@ -1,14 +1,12 @@
-"""Sphinx extension of the book: numbers by name, claims, boxes, the outline, the run's banner, local MathJax.
+"""Sphinx extension of the book: numbers by name, claims, boxes, the outline, the run's banner.
 
 It reads ``results.json``, ``run.json`` and ``figures.json`` in ``_data``, which `pages.py` puts beside the pages.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
-import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -30,10 +28,6 @@ import quoting
 from dmlib.errors import DmlibError
 
 logger = logging.getLogger(__name__)
-
-#: What a page that shows TeX as HTML can ask for; the rest of MathJax (24 MB) stays out of the book.
-MATHJAX_PARTS = ("tex-chtml.js", "output/chtml/fonts", "input/tex/extensions", "ui", "a11y", "sre")
-
 
 _PUNCTUATION = re.compile(r"[,.;:!?)\u2019\u201d]+")
 
@@ -136,13 +130,15 @@ class _Table(SphinxDirective):
         return [wrapper]
 
     def chapter_link(self, chapter: claims.Chapter) -> list[nodes.Node]:
+        absent = chapter.real is not None and chapter.real.absent(self.env.app.dmlib_results)
+        title = chapter.real.title if absent else chapter.title
         if chapter.file not in self.env.app.dmlib_pages:
             return [
-                nodes.inline(text=chapter.title),
+                nodes.inline(text=title),
                 nodes.Text(" "),
                 nodes.inline(text="not in this copy", classes=["absent"]),
             ]
-        return self.inline(f"{{doc}}`{chapter.title} </{chapter.file}>`")
+        return self.inline(f"{{doc}}`{title} </{chapter.file}>`")
 
 
 class _Claims(_Table):
@@ -187,14 +183,14 @@ class ClaimsTable(_Claims):
         for row in readings:
             cell = [self._statement(row), self._paper(row), self._here(row)]
             cells.append([*cell, *([self._floor(row)] if with_floor else []), self._verdict(row)])
-        widths = [32, 15, 12, 12, 29] if with_floor else [36, 18, 14, 32]
+        widths = [30, 18, 13, 12, 27] if with_floor else [36, 20, 14, 30]
         return self.table(head, cells, ["claims", "cards"], widths)
 
     def _statement(self, row: claims.Row) -> list[nodes.Node]:
         if row.reading is not row.claim:
             words = self.inline(f"Read instead as: {row.reading.reading}")
             return [nodes.inline("", "", *words, classes=["reading"])]
-        read = f" Read as: {row.reading.reading}" if row.reading.reading else ""
+        read = f" Read as: {row.reading.reading}" if row.reading.reading and "short" not in self.options else ""
         link = self.chapter_link(self.env.app.dmlib_outline[row.claim.chapter])
         return [*self.inline(row.claim.statement + read), nodes.inline("", "", *link, classes=["detail"])]
 
@@ -250,7 +246,8 @@ class ClaimsTally(_Claims):
 class Found(_Table):
     """``{found}`` with ``chapter: id``: the box *What we found*, its sentences chosen by the recorded numbers.
 
-    ``form: paragraph`` joins the sentences; by default they are a list.
+    ``form: paragraph`` joins the sentences; ``form: tiles`` puts the number with which each begins above it; by default
+    they are a list.
     """
 
     has_content = True
@@ -268,6 +265,8 @@ class Found(_Table):
             logger.warning(message, location=self.get_location(), type="dmlib", subtype="found")
         if not said:
             return []
+        if form == "tiles":
+            return [self._tiles(said)]
         box = nodes.admonition(classes=["found"])
         box += nodes.title(text="What we found")
         # Sentences on the same data stand together, below its name.
@@ -280,6 +279,47 @@ class Found(_Table):
             else:
                 box += nodes.bullet_list("", *(nodes.list_item("", nodes.paragraph("", "", *text)) for text in texts))
         return [box]
+
+    def _tiles(self, said: list[found.Said]) -> nodes.Node:
+        tiles = nodes.container(classes=["tiles"])
+        for sentence in said:
+            number, _, words = sentence.text.partition(": ")
+            tile = nodes.container(classes=["tile"])
+            tile += nodes.paragraph("", "", *self.inline(number.strip()), classes=["tile-number"])
+            tile += nodes.paragraph("", "", *self.inline(words.strip()))
+            if sentence.where:
+                tile += nodes.paragraph(text=f"On {sentence.where}.", classes=["found-where"])
+            tiles += tile
+        return tiles
+
+
+class RunTimes(_Table):
+    """``{run-times}``: how long each step of this run took, and how much memory its process held."""
+
+    def run(self):
+        steps = (self.env.app.dmlib_run or {}).get("steps", [])
+        if not steps:
+            return [nodes.paragraph(text="This copy was built without the account of its run.")]
+        cells = [
+            [
+                [nodes.literal(text=step["name"])],
+                [nodes.Text("—" if step["seconds"] is None else f"{step['seconds']:.0f} s")],
+                [nodes.Text("—" if step["memory_mb"] is None else f"{step['memory_mb'] / 1000:.1f} GB")],
+            ]
+            for step in steps
+        ]
+        return self.table(["Step", "Time", "Memory"], cells, ["times"], [50, 25, 25])
+
+
+class Recorded(SphinxDirective):
+    """``{recorded} id`` and ``{not-recorded} id``: text for copies that have, or that lack, a recorded number."""
+
+    required_arguments = 1
+    has_content = True
+
+    def run(self):
+        recorded = self.arguments[0] in self.env.app.dmlib_results
+        return self.parse_content_to_nodes() if recorded is (self.name == "recorded") else []
 
 
 class Outline(_Table):
@@ -384,36 +424,19 @@ def _load(app: Sphinx) -> None:
         app.extensions[name].parallel_read_safe = True
 
 
-def _copy_mathjax(app: Sphinx, exception: Exception | None) -> None:
-    if exception is not None or app.builder.format != "html":
-        return
-    spec = importlib.util.find_spec("sphinx-mathjax-offline")
-    if spec is None:
-        raise DmlibError(
-            "package sphinx-mathjax-offline is missing: install it, the book shows its mathematics with it"
-        )
-    source = Path(spec.origin).parent / "static" / "mathjax"
-    target = Path(app.outdir) / "_static" / "mathjax"
-    for part in MATHJAX_PARTS:
-        if (source / part).is_dir():
-            shutil.copytree(source / part, target / part, dirs_exist_ok=True)
-        else:
-            target.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(source / part, target / part)
-
-
 def setup(app: Sphinx) -> dict:
-    """Register roles, directives and the local MathJax."""
+    """Register roles and directives."""
     register_plugin("sphinxcontrib.bibtex.style.referencing", "author_year_round", AuthorYear)
     app.connect("builder-inited", _load)
-    app.connect("build-finished", _copy_mathjax)
     app.add_role("num", NumberRole())
     app.add_directive("claims-table", ClaimsTable)
     app.add_directive("claims-tally", ClaimsTally)
     app.add_directive("found", Found)
     app.add_directive("outline", Outline)
+    app.add_directive("run-times", RunTimes)
+    app.add_directive("recorded", Recorded)
+    app.add_directive("not-recorded", Recorded)
     app.add_directive("run-summary", RunSummary)
     app.add_directive("front-figure", FrontFigure)
     app.add_post_transform(KeepPunctuation)
-    app.config.mathjax_path = "mathjax/tex-chtml.js"
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -42,8 +42,8 @@ _COMPARISONS: dict[type[ast.cmpop], Callable[[float, float], bool]] = {
 }
 _TESTS = ("differs", "larger", "smaller")
 
-#: The box of the front page.
-FRONT = "front"
+#: The box of the front page, and its three numbers.
+FRONT = ("front", "numbers")
 
 
 class FoundError(DmlibError):
@@ -109,7 +109,7 @@ def load_found(path: str | Path, chapters: Container[str]) -> dict[str, list[Gro
     ----------
     path : path
     chapters : container of str
-        Ids of the outline; other boxes than those of its chapters and ``front`` are an error.
+        Ids of the outline; other boxes than those of its chapters, ``front`` and ``numbers`` are an error.
 
     Raises
     ------
@@ -127,7 +127,7 @@ def load_found(path: str | Path, chapters: Container[str]) -> dict[str, list[Gro
     except (ValidationError, yaml.YAMLError, TypeError, AttributeError) as error:
         raise FoundError(f"{path.name} cannot be read: {' '.join(str(error).split())}") from error
     for chapter, groups in boxes.items():
-        if chapter != FRONT and chapter not in chapters:
+        if chapter not in FRONT and chapter not in chapters:
             raise FoundError(f"{path.name} has a box for chapter '{chapter}', which is not in outline.yml")
         for group in groups:
             if any(sentence.when is None for sentence in group[:-1]):
@@ -175,6 +175,8 @@ def _first_true(group: Group, rows: Mapping[str, dict]) -> list[Said]:
     for sentence in group:
         if sentence.when is None or holds(sentence.when, rows):
             used = [look_up(rows, name) for name in sentence.names]
+            if any(row.get("n") == 0 for row in used):
+                return []  # nothing was measured, whatever stands there for a number
             places = dict.fromkeys(place(row) for row in used if row["universe"] != ARITHMETIC)
             # A place is not named twice, with its profile and without.
             named = [one for one in places if not any(other.startswith(f"{one} (") for other in places)]

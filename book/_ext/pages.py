@@ -8,8 +8,6 @@ figure with number, caption and alternative text. A failed notebook or a warning
 
 from __future__ import annotations
 
-import ast
-import builtins
 import json
 import os
 import re
@@ -17,32 +15,21 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import nbformat
 import yaml
 
-from claims import pages_of_toc, table_of_contents
+from chapters import BookError, retitle, stage_notebook
+from claims import Chapter, load_outline, pages_of_toc, table_of_contents
 from dmlib import results
 from dmlib.errors import DmlibError, of_the_system
-from dmlib.figures import METADATA_KEY
 from dmlib.files import write_text
 from dmlib.settings import Settings, repository_root
 from dmlib.workers import choose_workers
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
-
-#: A figure in a page; tildes, because captions may contain backticks. A click opens the picture alone in full size,
-#: which a phone needs: the builder puts pictures into _images.
-_FIGURE = """~~~{{figure}} /figures/{name}.png
-:name: fig-{slug}
-:alt: {alt}
-:target: {up}_images/{name}.png
-
-{caption} <span class="downloads">{{download}}`PDF </figures/{name}.pdf>` · \
-{{download}}`numbers (CSV) </figures/{name}.csv>`</span>
-~~~"""
 
 #: Jupyter Book's command, which has no option for the number of Sphinx's processes.
 _BUILDER = """
@@ -56,10 +43,6 @@ main()
 
 #: Lines of the builder's log that stop the book.
 _COMPLAINT = re.compile(r"^(?:(?P<place>[^\n]*?): )?(?P<level>WARNING|ERROR|CRITICAL): (?P<message>.*)$", re.MULTILINE)
-
-
-class BookError(DmlibError):
-    """Pages that cannot be built."""
 
 
 def build(settings: Settings, *, root: Path | None = None, out: Path | None = None) -> Path:
@@ -120,13 +103,31 @@ def stage(settings: Settings, *, root: Path | None = None) -> Path:
     source = settings.build / "book_source"
     shutil.rmtree(source, ignore_errors=True)
     shutil.copytree(book, source, ignore=shutil.ignore_patterns("_build", "__pycache__", "*.ipynb"))
-    for folder in ("notebooks", "figures", "_data"):
+    for folder in ("notebooks", "figures", "downloads", "_data"):
         (source / folder).mkdir(exist_ok=True)
     figures: dict[str, dict] = {}
-    write_text(source / "_toc.yml", yaml.safe_dump(table_of_contents(root), sort_keys=False))
+    contents = table_of_contents(root)
+    write_text(source / "_toc.yml", yaml.safe_dump(contents, sort_keys=False))
+    site = _configure(source / "_config.yml")
+    shutil.copy2(root / "CHANGELOG.md", source / "changelog.md")
+    run = _account(settings)
+    rows = results.collect(settings)
+    recorded = {row["id"]: row for row in rows}
+    chapters = {
+        chapter.file: chapter for part in load_outline(root / "book" / "outline.yml") for chapter in part.chapters
+    }
+    times = {step["name"]: step["seconds"] for step in run["steps"]}
+    listed = [chapter["file"] for part in contents.get("parts", ()) for chapter in part["chapters"]]
+    numbered = [page for page in listed if page.startswith("notebooks/")]
     for page in sorted(page for page in pages_of_toc(source / "_toc.yml") if page.startswith("notebooks/")):
-        notebook = _read_executed(settings.notebooks_dir / f"{Path(page).name}.ipynb")
-        for name, figure in stage_notebook(notebook, settings.figures_dir, page).items():
+        stem = Path(page).name
+        notebook = _read_executed(settings.notebooks_dir / f"{stem}.ipynb")
+        for original in (settings.notebooks_dir / f"{stem}.ipynb", root / "notebooks" / f"{stem}.py"):
+            shutil.copy2(original, source / "downloads")
+        number = numbered.index(page) + 1 if page in numbered else None
+        tools = _tools(stem, times.get(stem), site)
+        _name_what_is_shown(notebook, chapters.get(page), recorded)
+        for name, figure in stage_notebook(notebook, settings.figures_dir, page, number=number, tools=tools).items():
             if name in figures:
                 raise BookError(f"figure '{name}' is shown by {figures[name]['page']} and {page}: rename one of them")
             figures[name] = figure
@@ -134,139 +135,61 @@ def stage(settings: Settings, *, root: Path | None = None) -> Path:
     for name in figures:
         for suffix in (".png", ".pdf", ".csv"):
             shutil.copy2(settings.figures_dir / f"{name}{suffix}", source / "figures")
-    run = {"universe": settings.origin, "profile": settings.profile, "seed": settings.seed}
-    if settings.run_path.is_file():
-        made = json.loads(settings.run_path.read_text(encoding="utf-8"))
-        run |= {key: made[key] for key in ("commit", "dirty") if key in made}
-    data = {"results": results.collect(settings), "figures": figures, "run": run}
+    data = {"results": rows, "figures": figures, "run": run}
     for name, content in data.items():
         write_text(source / "_data" / f"{name}.json", json.dumps(content, indent=1, ensure_ascii=False))
     return source
 
 
-def stage_notebook(notebook: NotebookNode, figures_dir: Path, page: str) -> dict[str, dict]:
-    """Turn an executed notebook into a page, in place.
-
-    Figures become MyST figures in a cell of their own below the cell that made them; the parameters cell shows the
-    values of the run. What only an interactive reader needs (widgets, progress on stderr, papermill's copy of the
-    parameters) is removed.
-
-    Parameters
-    ----------
-    notebook : NotebookNode
-    figures_dir : Path
-        Where `dmlib.figures.show` left the files.
-    page : str
-        Name of the page, for errors and links.
-
-    Returns
-    -------
-    dict
-        Figure name to ``{"caption", "alt", "page"}``.
-
-    Raises
-    ------
-    BookError
-        When the file of a figure is missing.
-    """
-    figures: dict[str, dict] = {}
-    cells: list[NotebookNode] = []
-    for key in ("widgets", "papermill"):
-        notebook.metadata.pop(key, None)
-    _merge_parameters(notebook)
-    for cell in notebook.cells:
-        tags = cell.metadata.get("tags", [])
-        if "injected-parameters" in tags:
-            continue
-        cells.append(cell)
-        if cell.cell_type != "code":
-            continue
-        kept = []
-        for output in cell.outputs:
-            ours = output.get("metadata", {}).get(METADATA_KEY, {})
-            if "figure" in ours:
-                name = ours["figure"]
-                if not (figures_dir / f"{name}.png").is_file():
-                    raise BookError(f"{page} shows figure '{name}', but {name}.png is missing: run that notebook again")
-                figures[name] = {"caption": ours["caption"], "alt": ours["alt"], "page": page}
-                cells.append(_figure_cell(name, ours, page))
-            elif "caption_of" not in ours and not _only_for_screens(output):
-                kept.append(output)
-        cell.outputs = kept
-        if cell.source.count("\n") >= 3 and _presents(ast.parse(cell.source).body):
-            cell.metadata["tags"] = [*tags, "hide-input"]
-    notebook.cells = cells
-    return figures
+def _configure(path: Path) -> dict[str, str]:
+    """Show the buttons of the repository where its address is given, in the copy of ``_config.yml``; return it."""
+    config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    site = {"repository": config.get("repository", {}).get("url", "").rstrip("/")}
+    if site["repository"]:
+        config["html"] |= {"use_repository_button": True, "use_issues_button": True}
+        write_text(path, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
+    return site
 
 
-def _figure_cell(name: str, shown: dict, page: str) -> NotebookNode:
-    from nbformat.v4 import new_markdown_cell
-
-    alt, up = shown["alt"].replace("\n", " "), "../" * page.count("/")
-    text = _FIGURE.format(name=name, slug=name.replace("_", "-"), alt=alt, up=up, caption=shown["caption"])
-    cell = new_markdown_cell(text)
-    cell.id = f"figure-{name}"[:64]
-    return cell
-
-
-def _presents(steps: list[ast.stmt]) -> bool:
-    """Whether some statements show figures or record numbers, also in a loop, and the others are plain assignments.
-
-    A page folds such a cell away, because its captions and statements are on the page anyway. A cell that computes more
-    than a mean or a length stays open.
-    """
-    presenting = [
-        _presents(step.body)
-        if isinstance(step, ast.For)
-        else isinstance(step, ast.Expr)
-        and isinstance(step.value, ast.Call)
-        and ast.unparse(step.value.func).rpartition(".")[2] in ("show", "record")
-        for step in steps
-    ]
-    return any(presenting) and all(shows or _is_plain(step) for shows, step in zip(presenting, steps, strict=True))
-
-
-def _is_plain(statement: ast.stmt) -> bool:
-    """Whether a statement is an assignment that calls nothing but numpy, Python's own functions and `recorder`."""
-    called = [ast.unparse(node.func) for node in ast.walk(statement) if isinstance(node, ast.Call)]
-    plain = all(name.startswith("np.") or hasattr(builtins, name) or name == "recorder" for name in called)
-    return isinstance(statement, (ast.Assign, ast.AugAssign)) and plain
-
-
-def _only_for_screens(output: NotebookNode) -> bool:
-    return output.get("name") == "stderr" or "application/vnd.jupyter.widget-view+json" in output.get("data", {})
-
-
-def _merge_parameters(notebook: NotebookNode) -> None:
-    """Write the run's values, which papermill put into a separate cell, into the cell that explains them."""
-    declared, injected = (_tagged(notebook, tag) for tag in ("parameters", "injected-parameters"))
-    if declared is None or injected is None:
+def _name_what_is_shown(notebook: NotebookNode, chapter: Chapter | None, recorded: dict[str, dict]) -> None:
+    """Rename a chapter that had to do without its real data, and say so below its title."""
+    if chapter is None or chapter.real is None or not chapter.real.absent(recorded):
         return
-    values = {name: ast.literal_eval(node) for name, node in _literals(injected.source)}
-    if values.get("base_path"):
-        # A page does not name the folders of the machine that made it.
-        values["base_path"] = f"…/{Path(values['base_path']).name}"
-    lines = declared.source.split("\n")
-    for name, node in _literals(declared.source):
-        if name in values and values[name] != ast.literal_eval(node):
-            value = values[name]
-            shown = json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
-            line = lines[node.lineno - 1].encode()
-            lines[node.lineno - 1] = (line[: node.col_offset] + shown.encode() + line[node.end_col_offset :]).decode()
-    declared.source = "\n".join(lines)
+    note = (
+        f"This copy of the book was made without {chapter.real.data}. Simulated galaxies stand in for the real "
+        "ones, and no figure or number of this page is about a real galaxy unless it says so."
+    )
+    retitle(notebook, chapter.real.title, f":::{{admonition}} Simulated, not real\n:class: warning\n{note}\n:::")
 
 
-def _tagged(notebook: NotebookNode, tag: str) -> NotebookNode | None:
-    return next((cell for cell in notebook.cells if tag in cell.metadata.get("tags", [])), None)
+def _tools(name: str, seconds: float | None, site: dict[str, str]) -> str:
+    """The line below a chapter's title: downloads, how long it ran, and where to run and to edit it."""
+    links = [f"{{download}}`Executed notebook </downloads/{name}.ipynb>`", f"{{download}}`.py </downloads/{name}.py>`"]
+    if address := site["repository"]:
+        if address.startswith("https://github.com/"):
+            place = f"gh{address.removeprefix('https://github.com')}/HEAD"
+            links.append(f"[Run on Binder](https://mybinder.org/v2/{place}?urlpath=lab/tree/notebooks/{name}.py)")
+        links.append(f"[Edit]({address}/edit/main/notebooks/{name}.py)")
+    if seconds is not None:
+        links.append(f"ran in {duration(seconds)}")
+    return " · ".join(links)
 
 
-def _literals(code: str) -> list[tuple[str, ast.expr]]:
-    """Names of a cell's assignments, and the places of their values: one line each."""
-    return [
-        (statement.targets[0].id, statement.value)
-        for statement in ast.parse(code).body
-        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name)
-    ]
+def duration(seconds: float) -> str:
+    """Write a time for readers: ``12 s``, ``3 min``."""
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+
+
+def _account(settings: Settings) -> dict[str, Any]:
+    """What the pages tell of the run: universe, profile, seed, commit, and the time of each step."""
+    run: dict[str, Any] = {"universe": settings.origin, "profile": settings.profile, "seed": settings.seed, "steps": []}
+    if settings.run_path.is_file():
+        made = json.loads(settings.run_path.read_text(encoding="utf-8"))
+        run |= {key: made[key] for key in ("commit", "dirty", "versions", "machine") if key in made}
+        run["steps"] = [
+            {key: step.get(key) for key in ("name", "kind", "seconds", "memory_mb")} for step in made["steps"]
+        ]
+    return run
 
 
 def _read_executed(path: Path) -> NotebookNode:

@@ -112,17 +112,29 @@ def quote(row: Mapping, format_spec: str = "", *, with_error: bool = False) -> s
     written = _format(row["value"], format_spec)
     if with_error:
         unsigned = format_spec.replace("+", "")
-        error = _format(row["error"], unsigned)
         mantissa, times, power = written.partition(" × ")
         if times:
             # One power of ten for both, the value's.
             exponent = math.floor(math.log10(abs(row["value"]))) if row["value"] else 0
-            error = format(row["error"] / 10.0**exponent, unsigned.replace("e", "f"))
+            error = _at_least(format(row["error"] / 10.0**exponent, unsigned.replace("e", "f")))
             written = f"({mantissa} ± {error}) × {power}"
         else:
-            written = f"{written} ± {error}"
-    unit = row["unit"].replace("Msun", "M☉").replace("solMass", "M☉")
+            # A value without a power of ten has an error without one.
+            plain = unsigned.replace("e", "f") if row["value"] else unsigned
+            written = f"{written} ± {_at_least(_format(row['error'], plain))}"
+    unit = row["unit"].replace("Msun", "M☉").replace("solMass", "M☉").replace("m/s2", "m s⁻²")
+    if scale := re.match(r"1e(-?\d+) ", unit):
+        written = f"({written})" if " ± " in written else written
+        unit = f"× 10{scale[1].translate(_SUPERSCRIPT)} {unit[scale.end() :]}"
     return f"{written}{'' if unit in ('', '%') else ' '}{unit}"
+
+
+def _at_least(error: str) -> str:
+    """An error that all digits shown leave zero is less than the last of them, not zero."""
+    if re.search("[1-9]", error) or "." not in error:
+        return error
+    last = error.rindex("0")
+    return f"<{error[:last]}1{error[last + 1 :]}"
 
 
 def _format(value: float, format_spec: str) -> str:
@@ -132,7 +144,9 @@ def _format(value: float, format_spec: str) -> str:
     else:
         out = format(value, format_spec or ".3g")
     mantissa, e, exponent = out.partition("e")
-    if e:
+    if e and int(exponent) == 0:
+        out = mantissa if value else "0"
+    elif e:
         out = f"{mantissa} × 10{str(int(exponent)).translate(_SUPERSCRIPT)}"
     if out.startswith("-"):
         out = out.replace("-", "−") if re.search("[1-9]", out) else out[1:]

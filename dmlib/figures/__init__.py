@@ -138,4 +138,6 @@ def table_html(table: Table, formats: Mapping[str, str] | None = None, *, rows: 
     short = table[:rows].copy()
     for name, how in (formats or {}).items():
         short[name].info.format = how
-    return "".join(short.pformat(html=True, show_dtype=False, max_lines=-1, max_width=-1))
+    html = "".join(short.pformat(html=True, show_dtype=False, max_lines=-1, max_width=-1))
+    # A head without words is none, for those who hear the page.
+    return html.replace("solMass", "M☉").replace("Msun", "M☉").replace("<th></th>", "<td></td>")

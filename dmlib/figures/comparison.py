@@ -16,15 +16,24 @@ from ..evaluation.bins import Binned
 from ..evaluation.method_comparison import Bias, MethodComparison
 from ..rotation.population import REGIMES
 from . import style
-from .panels import RADIUS, curve, grid, note, parts, radius_axis, row_labels, ticks
+from .panels import ERROR, RADIUS, curve, grid, note, parts, radius_axis, row_labels, ticks
+
+#: Looks of fits of rotation curves that other chapters draw by the name of their halo.
+_FITS = {"nfw": "halo/nfw", "burkert": "halo/burkert", "population": "halo/contracted"}
 
 
 def look(name: str) -> dict:
-    """Line of a method; dotted when geometry and baryons are known exactly."""
-    if name == "floor":
-        return style.line(name)
-    line = style.line("comparison/" + name.split("/")[-1].removesuffix("_perfect"))
-    return line | {"linestyle": (0, (1, 1))} if name.endswith("_perfect") else line
+    """Line of a method, as every chapter draws it; dotted when geometry and baryons are known exactly.
+
+    Of the architecture on trial each set of inputs has its look, the others have the look of their architecture.
+    """
+    plain = name.removesuffix("_perfect")
+    first, _, inputs = plain.partition("/")
+    if inputs and first != "baseline":
+        key = f"inputs/{inputs}" if first == "C" else style.method(plain)
+    else:
+        key = _FITS.get(plain, plain if plain in style.LOOKS else f"comparison/{plain}")
+    return style.line(key) | ({"linestyle": (0, (1, 1))} if name.endswith("_perfect") else {})
 
 
 def _band(
@@ -87,6 +96,22 @@ def errors(contest: MethodComparison, panels: Mapping[str, Sequence[str]], where
     row_labels(axes, [label for _, label, _ in rows])
     low, high = axes[0, 0].get_ylim()
     axes[0, 0].set_ylim(max(low, 0.03), 2.2 * high)
+    return fig
+
+
+def key(contest: MethodComparison, names: Sequence[str], where: np.ndarray, seed: int) -> Figure:
+    """Mean relative error of the enclosed dark mass against radius, for one method of each kind, in one panel.
+
+    To see: which of two curves is lower, by more than the bands, at which radii; and how far the floor is below both.
+    """
+    fig, ax = style.new_figure(height=4.4)
+    for name in names:
+        _band(ax, contest, name, contest.error(name, where, seed), name, measure="mean |dM/M|")
+    _error_axes(ax, RADIUS)
+    ax.set_ylabel(ERROR)
+    low, high = ax.get_ylim()
+    ax.set_ylim(max(low, 0.03), 1.8 * high)
+    ax.legend(loc="upper right", ncols=2)
     return fig
 
 

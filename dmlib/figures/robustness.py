@@ -18,7 +18,7 @@ from .panels import ERROR, beside, curve, grid, parts, zero
 
 #: Titles and looks of the methods.
 METHODS = {"network": "network C", "boosted": "boosted trees", "rotation": "rotation-curve fit"}
-_LOOKS = {"network": "C", "boosted": "baseline/boosted", "rotation": "comparison/population"}
+_LOOKS = {"network": "C", "boosted": "baseline/boosted", "rotation": "halo/contracted"}
 
 _REGIONS = {"inner": "1 to 5 kpc", "intermediate": "5 to 50 kpc", "outer": "50 to 100 kpc"}
 

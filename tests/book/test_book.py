@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
 import re
 import shutil
 import subprocess
@@ -316,24 +318,79 @@ def test_widgets_stay_in_the_notebook():
 
 
 @pytest.mark.parametrize(
-    ("code", "folded"),
+    ("code", "tag"),
     [
-        ("show(\n    figure,\n    settings,\n)", True),
-        ("show(figure, settings)", False),
-        ('here = {"n": 3}\nrecord(\n    settings,\n    **here,\n)', True),
-        ("for name in names:\n    record(\n        name,\n    )", True),
-        ("for a in b:\n    m = np.median(a)\n    record(\n        m)\nn = len(b)", True),
-        ("m = np.median(a)\nn = len(b)\n\nprint(m, n)", False),
-        ("mass = weigh(galaxy)\nrecord(\n    settings,\n    mass,\n)", False),
-        ("a = 1\nb = 2\nc = 3\nd = 4", False),
-        ("results.record(\n    settings,\n    mass,\n)", True),
-        ('record = recorder(settings, chapter="one")\nrecord(\n    "mass",\n    mass,\n)', True),
+        ("show(\n    figure,\n    settings,\n)", "hide-input"),
+        ("show(figure, settings)", ""),
+        ('here = {"n": 3}\nrecord(\n    settings,\n    **here,\n)', "remove-input"),
+        ("for name in names:\n    record(\n        name,\n    )", "remove-input"),
+        ("for a in b:\n    m = np.median(a)\n    record(\n        m)\nn = len(b)", "remove-input"),
+        ("m = np.median(a)\nn = len(b)\n\nprint(m, n)", ""),
+        ("mass = weigh(galaxy)\nrecord(settings, mass)", "hide-input"),
+        ("a = 1\nb = 2\nc = 3\nd = 4", ""),
+        ("results.record(settings, mass)", "remove-input"),
+        ('record = recorder(settings, chapter="one")\nrecord(\n    "mass",\n    mass,\n)', "remove-input"),
     ],
 )
-def test_what_only_presents_is_folded_and_what_computes_stays_open(code, folded):
+def test_what_records_is_not_shown_what_presents_is_folded_what_computes_stays_open(code, tag):
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
     builder.stage_notebook(notebook, Path(), "notebooks/01_toy")
-    assert ("hide-input" in notebook.cells[0].metadata.get("tags", [])) is folded
+    assert notebook.cells[0].metadata.get("tags", []) == [tag] * bool(tag)
+    labels = notebook.cells[0].metadata.get("mystnb", {"code_prompt_show": ""})
+    assert bool(tag) is (labels["code_prompt_show"] == "Code of the numbers below")
+
+
+def test_code_is_named_after_its_figure(run):
+    settings, _ = run
+    notebook = nbformat.read(first_notebook(settings), as_version=4)
+    cell = next(cell for cell in notebook.cells if cell.source.startswith("show("))
+    cell.source = "show(\n    figure,\n    settings,\n)"
+    builder.stage_notebook(notebook, settings.figures_dir, "notebooks/01_introduction", number=4)
+    assert cell.metadata["mystnb"]["code_prompt_show"] == "Code of figure 4.1"
+
+
+def test_a_chapter_s_tools_and_questions(pages):
+    page = soup(pages / "notebooks" / "01_introduction.html")
+    tools = page.find(class_="chapter-tools")
+    assert [Path(link["href"]).name for link in tools.find_all("a")] == ["01_introduction.ipynb", "01_introduction.py"]
+    section = page.find("section", id="check-yourself")
+    assert section.find_next_sibling("section")["id"] == "summary"
+    assert len(section.find_all(class_="answer")) == 3
+
+
+def test_text_for_what_was_recorded(pages):
+    told = soup(pages / "notebooks" / "01_introduction.html").get_text()
+    assert "The mass is recorded." in told and "The mass is missing." not in told
+
+
+@pytest.mark.parametrize(("universe", "simulated"), [("embedded", True), ("SPARC", False)])
+def test_a_chapter_without_its_real_data_has_another_title(universe, simulated):
+    real = claims.Real(result="a", data="the data", title="Simulated curves")
+    chapter = claims.Chapter(id="a", title="Real curves", file="notebooks/01_a", real=real)
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("(a)=\n# Real curves\n\nText.")])
+    builder._name_what_is_shown(notebook, chapter, {"a": {"universe": universe}})
+    told = notebook.cells[0].source
+    assert ("# Simulated curves\n" in told and "made without the data" in told) is simulated
+    assert ("# Real curves\n" in told) is not simulated
+
+
+def test_a_glossary_s_term_is_linked_once_with_its_meaning(pages):
+    page = soup(pages / "notebooks" / "01_introduction.html")
+    links = page.select("a.term")
+    assert [link.get_text().lower() for link in links].count("baselines") == 1
+    assert links[0]["href"] == "../glossary.html#term-baseline"
+    assert links[0]["title"].startswith("A prediction that uses little or no information")
+
+
+def test_links_of_a_repository_appear_where_its_address_is_given(tmp_path):
+    config = tmp_path / "_config.yml"
+    config.write_text('repository:\n  url: ""\nhtml: {}\n')
+    assert builder._tools("01_a", 12.3, builder._configure(config)).count("](") == 0
+    config.write_text("repository:\n  url: https://github.com/some/book/\nhtml: {}\n")
+    tools = builder._tools("01_a", 130, builder._configure(config))
+    assert "(https://mybinder.org/v2/gh/some/book/HEAD?urlpath=lab/tree/notebooks/01_a.py)" in tools
+    assert "(https://github.com/some/book/edit/main/notebooks/01_a.py)" in tools and tools.endswith("ran in 2 min")
+    assert yaml.safe_load(config.read_text())["html"]["use_repository_button"] is True
 
 
 # --- the checker itself ---------------------------------------------------------------------------------------------
@@ -420,3 +477,72 @@ def test_a_page_fits_a_phone(pages, tmp_path, name):
     needed, there = re.search(r"<title>width (\d+) of (\d+)</title>", shown).groups()
     assert int(there) > 300
     assert int(needed) <= int(there)
+
+
+@needs_browser
+def test_the_velocity_field_to_try_answers(pages, tmp_path):
+    page = BeautifulSoup(opened((pages / "notebooks" / "01_introduction.html").as_uri(), tmp_path), "html.parser")
+    lab = page.find(class_="velocity-lab")
+    assert lab.get("hidden") is None
+    assert re.search(r"Inclination 60°, beam 4\.0 kpc: .* \d+ % too low", lab.find("output").get_text())
+
+
+def axe_core() -> Path | None:
+    """The script of axe-core: the file that AXE_CORE names, or that of a Python package that carries it."""
+    if os.environ.get("AXE_CORE"):
+        return Path(os.environ["AXE_CORE"])
+    for package in ("axe_playwright_python", "axe_core_python"):
+        spec = importlib.util.find_spec(package)
+        for folder in (spec and spec.submodule_search_locations) or ():
+            return next(Path(folder).rglob("axe.min.js"), None)
+    return None
+
+
+#: Frames of a desktop and a phone, each in light and in dark, one after the other.
+AXE_PAGE = """<script>{axe}</script><script>
+const told = [];
+async function look(width, theme) {{
+  const frame = document.createElement("iframe");
+  frame.width = width; frame.height = 900; frame.src = "{address}";
+  await new Promise(done => {{ frame.onload = done; document.body.append(frame); }});
+  const page = frame.contentDocument;
+  page.documentElement.dataset.theme = theme;
+  const script = page.createElement("script");
+  script.textContent = document.scripts[0].textContent;
+  page.head.append(script);
+  const found = await frame.contentWindow.axe.run(page);
+  for (const fault of found.violations)
+    told.push(`${{width}} ${{theme}} ${{fault.id}} ${{fault.nodes.length}}: ${{fault.nodes[0].html.slice(0, 150)}}`);
+  frame.remove();
+}}
+onload = async () => {{
+  for (const width of [1280, 390]) for (const theme of ["light", "dark"]) await look(width, theme);
+  const list = document.createElement("pre");
+  list.id = "told";
+  list.textContent = ["looked", ...told].join("\\n");
+  document.body.append(list);
+}};
+</script><body></body>"""
+
+
+@needs_browser
+@pytest.mark.skipif(axe_core() is None, reason="no axe-core: name axe.min.js in AXE_CORE")
+@pytest.mark.parametrize("name", ["index", "claims", "notebooks/01_introduction"])
+def test_a_page_is_accessible(pages, tmp_path, name):
+    address = (pages / f"{name}.html").as_uri()
+    frame = tmp_path / "axe.html"
+    frame.write_text(AXE_PAGE.format(axe=axe_core().read_text(encoding="utf-8"), address=address))
+    shown = BeautifulSoup(opened(frame.as_uri(), tmp_path / "user"), "html.parser").find(id="told")
+    assert shown is not None and shown.get_text().splitlines() == ["looked"]
+
+
+def test_pages_are_light(pages):
+    """What a browser loads at once: the limits are those of a text page and of a chapter without its pictures."""
+    for name, most in (("how_to_use", 1.5e6), ("notebooks/01_introduction", 3e6)):
+        page = soup(pages / f"{name}.html")
+        loaded = [tag["src"] for tag in page.find_all("script", src=True)]
+        loaded += [tag["href"] for tag in page.find_all("link", rel="stylesheet")]
+        paths = [(pages / name).parent / address.partition("?")[0] for address in loaded]
+        assert len(paths) == len(set(paths)), "a script is loaded twice"
+        assert sum(path.stat().st_size for path in [*paths, pages / f"{name}.html"]) < most
+        assert all(tag.get("loading") == "lazy" and tag.get("height") for tag in page.select("figure img"))

@@ -220,4 +220,4 @@ def test_each_box_stands_in_its_notebook_and_each_notebook_s_box_is_written(repo
         shown = re.findall(r"^# ```\{found\}\n# chapter: (\w+)$", text, re.MULTILINE)
         assert shown == ([chapter] if chapter in boxes else []), f"{file}: box and found.yml do not fit"
     front = re.findall(r"^```\{found\}\nchapter: (\w+)$", (repository / "book" / "index.md").read_text(), re.MULTILINE)
-    assert front == [found.FRONT] and found.FRONT in boxes
+    assert tuple(front) == found.FRONT and set(found.FRONT) <= boxes.keys()

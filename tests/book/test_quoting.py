@@ -70,6 +70,13 @@ def test_the_banner_says_what_the_book_was_made_from():
         (3.14159, None, "kpc", "", "3.14 kpc"),
         (12.5, None, "%", ".0f", "12%"),
         (7.46e6, None, "Msun", "", "7.46 × 10⁶ M☉"),
+        # An error is never shown as zero, nor a power of ten that is one.
+        (1.0, 0.001, "", ".2f", "1.00 ± <0.01"),
+        (0.68, 0.0, "", ".1%", "68.0% ± <0.1%"),
+        (1.3e11, 1e8, "Msun", ".1e", "(1.3 ± <0.1) × 10¹¹ M☉"),
+        (3.2, 0.4, "", ".1e", "3.2 ± 0.4"),
+        (0.0, None, "", ".0e", "0"),
+        (1.28, 0.17, "1e-10 m/s2", ".2f", "(1.28 ± 0.17) × 10⁻¹⁰ m s⁻²"),
     ],
 )
 def test_a_number_is_written_for_prose(value, error, unit, spec, written):

@@ -13,7 +13,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.markers import MarkerStyle
 
 import dmlib.figures
-from dmlib.figures import panels, style
+from dmlib.figures import comparison, panels, style
 
 
 def test_every_look_can_be_drawn():
@@ -38,7 +38,28 @@ def test_predictions_find_their_look_and_unknown_ones_have_one():
 def test_looks_of_a_family_differ_in_colour_or_line():
     for family in ("inputs/", "halo/", "comparison/", "baseline/"):
         looks = [(look.colour, look.line) for name, look in style.LOOKS.items() if name.startswith(family)]
-        assert len(looks) > 3 and len(set(looks)) == len(looks)
+        assert len(looks) >= 3 and len(set(looks)) == len(looks)
+
+
+def test_a_method_looks_the_same_in_every_chapter():
+    for here, elsewhere in (
+        ("nfw", "halo/nfw"),
+        ("nfw_perfect", "halo/nfw"),
+        ("burkert", "halo/burkert"),
+        ("population", "halo/contracted"),
+        ("C/all", "inputs/all"),
+        ("C/photometry", "inputs/photometry"),
+        ("C/hi", "inputs/hi"),
+        ("A/all", "A"),
+        ("baseline/mean", "baseline/mean"),
+        ("baseline/boosted", "baseline/boosted"),
+        ("floor", "floor"),
+    ):
+        assert comparison.look(here)["color"] == style.COLOURS[elsewhere], here
+    # The network with all inputs is C, the architecture that the book uses.
+    assert style.COLOURS["inputs/all"] == style.COLOURS["C"] == style.COLOURS["posterior/flow"]
+    drawn = {style.LOOKS[name] for name in ("halo/nfw", "halo/burkert", "halo/contracted", "comparison/nfw_lcdm")}
+    assert len(drawn | {style.LOOKS["comparison/hybrid"], style.LOOKS["comparison/hybrid_all"]}) == 6
 
 
 # Viénot, Brettel & Mollon (1999): what is left of linear RGB to those who lack red or green cones.

@@ -1,0 +1,84 @@
+"""Sphinx extension: questions by which readers test themselves, from ``book/questions.yml``.
+
+Each has answers to choose from; the right one and its reason are folded away. Nothing is sent, nothing is stored.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+from dmlib.errors import DmlibError
+
+
+class Question(BaseModel):
+    """A question with answers to choose from.
+
+    Parameters
+    ----------
+    ask : str
+        MyST.
+    choices : list of str
+        Two to four (MyST).
+    right : int
+        Number of the right one, from 1.
+    why : str
+        The reason (MyST).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    ask: str
+    choices: Annotated[tuple[str, ...], Field(min_length=2, max_length=4)]
+    right: int
+    why: str
+
+    @model_validator(mode="after")
+    def _right_is_a_choice(self) -> Question:
+        if not 1 <= self.right <= len(self.choices):
+            raise ValueError(f"the right answer of '{self.ask}' is none of its choices")
+        return self
+
+
+def load_questions(path: str | Path) -> dict[str, list[Question]]:
+    """Read ``questions.yml``: questions by chapter, as its notebook is called without its number.
+
+    Raises
+    ------
+    DmlibError
+        When the file cannot be read.
+    """
+    path = Path(path)
+    try:
+        return TypeAdapter(dict[str, list[Question]]).validate_python(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (ValidationError, yaml.YAMLError) as error:
+        raise DmlibError(f"{path.name} cannot be read: {' '.join(str(error).split())}") from error
+
+
+class Questions(SphinxDirective):
+    """``{questions} chapter``: the questions of a chapter, or nothing where it has none."""
+
+    required_arguments = 1
+
+    def run(self):
+        asked = load_questions(Path(self.env.srcdir) / "questions.yml").get(self.arguments[0], [])
+        if not asked:
+            return []
+        lines = ["## Check yourself", ""]
+        for number, question in enumerate(asked, start=1):
+            choices = "\n".join(f"- {'abcd'[i]}) {choice}" for i, choice in enumerate(question.choices))
+            answer = f"**{'abcd'[question.right - 1]})** {question.why}"
+            fold = f":::{{admonition}} Answer {number}\n:class: dropdown answer\n{answer}\n:::"
+            lines += [f"**{number}.** {question.ask}", "", choices, "", fold, ""]
+        return self.parse_text_to_nodes("\n".join(lines), allow_section_headings=True)
+
+
+def setup(app: Sphinx) -> dict:
+    """Register the directive."""
+    app.add_directive("questions", Questions)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
