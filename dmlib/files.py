@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     import h5py
     from numpy.typing import ArrayLike
 
+#: Environment variable that names a list to which every file written through this module is added: chapters run side by
+#: side, and each must know its own.
+WRITTEN = "DMLIB_WRITTEN"
+
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
@@ -41,6 +45,9 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     try:
         yield temporary
         os.replace(temporary, path)
+        if os.environ.get(WRITTEN):
+            with open(os.environ[WRITTEN], "a", encoding="utf-8") as written:
+                written.write(f"{path.resolve()}\n")
     finally:
         temporary.unlink(missing_ok=True)
 

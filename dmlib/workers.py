@@ -35,7 +35,8 @@ Todo = tuple[str, list[int]]  # name of a block, and its galaxies
 #: Galaxies set aside whose reasons are printed.
 _TOLD = 10
 
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+#: Variables of a process that computes with one thread.
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 
 
 def choose_workers(memory: float, at_most: int | None = None) -> int:
@@ -65,7 +66,7 @@ def choose_workers(memory: float, at_most: int | None = None) -> int:
 @contextmanager
 def worker_environment(**also: str) -> Iterator[None]:
     """Let processes that start now compute with one thread each; further variables for them by keyword."""
-    changed = {**dict.fromkeys(_THREAD_VARIABLES, "1"), **also}
+    changed = {**ONE_THREAD, **also}
     before = {name: os.environ.get(name) for name in changed}
     os.environ.update(changed)
     try:

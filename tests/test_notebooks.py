@@ -6,6 +6,7 @@ import ast
 import re
 import statistics
 import subprocess
+import sys
 from pathlib import Path
 
 import jupytext
@@ -50,6 +51,21 @@ def has_tag(cell, tag: str) -> bool:
 
 def test_there_are_notebooks():
     assert NOTEBOOKS
+
+
+def test_a_chapter_imports_tensorflow_or_martini_only_where_it_uses_them():
+    """To import TensorFlow takes six seconds and 0.6 GB; the chapter on saliency computes gradients from its start."""
+    imports = [
+        ast.unparse(node)
+        for path in NOTEBOOKS
+        if path.stem != "14_saliency"
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    ]
+    heavy = "import sys; print(*{'tensorflow', 'keras', 'jax', 'torch', 'martini'} & sys.modules.keys())"
+    script = "\n".join([*imports, heavy])
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == ""
 
 
 def test_names_are_those_of_the_outline():

@@ -233,6 +233,7 @@ class ToyRepository:
             "PYTHONDONTWRITEBYTECODE": "1",
             "DMLIB_DATA": str(self.root / "cache"),
             "DMLIB_QUIET": "1",
+            "DMLIB_WORKERS": "1",  # chapters one after the other, in this order, unless a test asks for more
             **extra,
         }
 

@@ -419,6 +419,9 @@ def _load(app: Sphinx) -> None:
     app.dmlib_found = found.load_found(root / "found.yml", app.dmlib_outline)
     app.dmlib_pages = claims.pages_of_toc(root / "_toc.yml")
     app.dmlib_chapters = {id for id, chapter in app.dmlib_outline.items() if chapter.file in app.dmlib_pages}
+    # They number sections after the reading, and set LaTeX, but do not declare that pages may be read in parallel.
+    for name in {"sphinx_multitoc_numbering", "sphinx_jupyterbook_latex"} & app.extensions.keys():
+        app.extensions[name].parallel_read_safe = True
 
 
 def setup(app: Sphinx) -> dict:

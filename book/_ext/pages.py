@@ -26,9 +26,20 @@ from dmlib import results
 from dmlib.errors import DmlibError, of_the_system
 from dmlib.files import write_text
 from dmlib.settings import Settings, repository_root
+from dmlib.workers import choose_workers
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
+
+#: Jupyter Book's command, which has no option for the number of Sphinx's processes.
+_BUILDER = """
+from functools import partial
+from jupyter_book import sphinx
+from jupyter_book.cli.main import main
+
+sphinx.build_sphinx = partial(sphinx.build_sphinx, jobs={jobs})
+main()
+"""
 
 #: Lines of the builder's log that stop the book.
 _COMPLAINT = re.compile(r"^(?:(?P<place>[^\n]*?): )?(?P<level>WARNING|ERROR|CRITICAL): (?P<message>.*)$", re.MULTILINE)
@@ -204,7 +215,7 @@ def _read_executed(path: Path) -> NotebookNode:
 
 
 def _jupyter_book(source: Path, work: Path) -> Path:
-    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(source)]
+    command = [sys.executable, "-c", _BUILDER.format(jobs=choose_workers(1e9, at_most=4)), "build", str(source)]
     command += ["--path-output", str(work), "--warningiserror", "--keep-going", "--nitpick", "--quiet"]
     # The builder needs no secrets.
     environment = {key: value for key, value in os.environ.items() if not key.endswith("API_KEY")}

@@ -114,10 +114,12 @@ def build(settings: Settings, *, workers: int | None = None) -> None:
             alarms["latent"][lesson.universe] = result["alarm"]
         else:
             adapted[lesson.way][TARGETS.index(observed.names[lesson.universe])] = result["m_dm"]
-    for k, result in _trees(settings, small, workers):
+    # The few galaxies of profile ``smoke`` are done before processes for them have started.
+    few = 1 if settings.profile == "smoke" else workers
+    for k, result in _trees(settings, small, few):
         found["boosted"][k], sigma["boosted"][k] = result["m_dm"], result["sigma_ln"]
         alarms["observables"][k] = result["alarm"]
-    found["rotation"], sigma["rotation"], trust = _rotation(settings, small, workers)
+    found["rotation"], sigma["rotation"], trust = _rotation(settings, small, workers, few)
     with atomic_path(path) as temporary, h5py.File(temporary, "w") as handle:
         handle.attrs.update({"data": "embedded universes, drawn in memory", "profile": settings.profile})
         handle.attrs["seed"], handle.attrs["trust"] = settings.seed, trust
@@ -245,19 +247,21 @@ def _grow(settings: Settings, observed: Observed, k: int) -> tuple[int, dict[str
     return k, {"m_dm": np.exp(rest), "sigma_ln": np.broadcast_to(floor, rest.shape), "alarm": alarm}
 
 
-def _rotation(settings: Settings, observed: Observed, workers: int | None) -> tuple[np.ndarray, np.ndarray, float]:
+def _rotation(
+    settings: Settings, observed: Observed, workers: int | None, few: int | None
+) -> tuple[np.ndarray, np.ndarray, float]:
     """Mass, its error, and the trust in a curve's likelihood; fits with the priors of every universe.
 
     The trust is found with the fiducial validation galaxies, which alone have rotation curves, and holds for all.
     """
     universes = range(len(observed.names))
-    known = dict(map_parallel(partial(_population, observed), universes, memory=_LITTLE, workers=workers))
+    known = dict(map_parallel(partial(_population, observed), universes, memory=_LITTLE, workers=few))
     check, tests = observed.rows("validation"), observed.rows("test")
     columns = [_columns(observed, k) for k in universes]
     quantiles = np.full((len(check), 5, len(RADII_KPC)), np.nan)
     usable = [i for i, row in enumerate(check) if observed.accepted[0, row]]
     work = [(i, partial(_fit, model_of(columns[0], int(check[i])), known[0], settings.seed + i)) for i in usable]
-    for outcome in fit_many(work, label="trust in rotation curves", workers=workers):
+    for outcome in fit_many(work, label="trust in rotation curves", workers=few):
         if outcome.fit is not None:
             quantiles[outcome.key] = outcome.fit.quantiles
     curve = observed.curve[0, check]

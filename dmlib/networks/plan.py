@@ -79,8 +79,9 @@ class Schedule:
 
 _QUICK = Schedule(epochs=24, members=1, patience=None, decay="cosine", bagging="none")
 
-#: Schedule of each profile; architectures may change it, see `Architecture.changes`.
-SCHEDULES = {"paper": Schedule(), "quick": _QUICK, "smoke": replace(_QUICK, epochs=2)}
+#: Schedule of each profile; architectures may change it, see `Architecture.changes`. Profile ``smoke`` has one step an
+#: epoch: to compile more of them takes longer than the training.
+SCHEDULES = {"paper": Schedule(), "quick": _QUICK, "smoke": replace(_QUICK, epochs=2, batch=128)}
 
 #: Name of the ensemble whose networks give distributions of profiles.
 POSTERIOR = "posterior/all"

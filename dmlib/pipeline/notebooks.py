@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import StepError
-from ..files import atomic_path
+from ..files import WRITTEN, atomic_path
 from ..manifest.download import known_keys
 from ..settings import ENVIRONMENT, Settings
-from ..workers import quiet
+from ..workers import ONE_THREAD, quiet
 from .places import without_folders
 
 #: Attempts to start a kernel; on a busy machine it may be slow to answer, or lose a port to another.
@@ -93,11 +93,12 @@ def execute(path: Path, settings: Settings, parameters: dict[str, Any]) -> list[
     done = settings.notebooks_dir / f"{path.stem}.ipynb"
     failed = settings.notebooks_dir / f"{path.stem}.failed.ipynb"
     running = settings.notebooks_dir / f".running-{path.stem}.ipynb"
+    written = running.with_suffix(".written")
     settings.notebooks_dir.mkdir(parents=True, exist_ok=True)
-    before = _written(settings)
+    written.write_text("", encoding="utf-8")
     fault, ended = None, False
     try:
-        _run(_read(path), running, path.parent, settings, parameters)
+        _run(_read(path), running, path.parent, settings, parameters, written)
         ended = True
     except _NotebookFault as error:
         fault = error
@@ -108,14 +109,17 @@ def execute(path: Path, settings: Settings, parameters: dict[str, Any]) -> list[
             with atomic_path(done if ended else failed) as temporary:
                 nbformat.write(executed, temporary)
             running.unlink()
+        files = {Path(line) for line in written.read_text(encoding="utf-8").splitlines()}
+        written.unlink()
         if not ended:
             done.unlink(missing_ok=True)
     if fault is not None:
         copy = f"{settings.build.parent.name}/{settings.build.name}/notebooks/{failed.name}"
         raise StepError(f"notebook {path.stem} failed {fault}; the executed copy is {copy}")
     failed.unlink(missing_ok=True)
-    after = _written(settings)
-    return [done, *(item for item in after if after[item] != before.get(item))]
+    folders = (settings.figures_dir, settings.build / "results")
+    ours = [folder / item.name for folder in folders for item in sorted(files) if item.parent == folder.resolve()]
+    return [done, *(item for item in ours if item.is_file())]
 
 
 class _NotebookFault(Exception):
@@ -130,7 +134,7 @@ def _read(path: Path):
     return notebook
 
 
-def _run(notebook, output: Path, folder: Path, settings: Settings, parameters: dict[str, Any]) -> None:
+def _run(notebook, output: Path, folder: Path, settings: Settings, parameters: dict[str, Any], written: Path) -> None:
     import papermill
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
@@ -143,7 +147,7 @@ def _run(notebook, output: Path, folder: Path, settings: Settings, parameters: d
                 output,
                 parameters=parameters,
                 kernel_name="python3",
-                kernel_manager_class=_kernel_manager(settings),
+                kernel_manager_class=_kernel_manager(settings, written),
                 progress_bar=False if quiet() else {"desc": output.stem.removeprefix(".running-"), "leave": False},
                 start_timeout=START_TIMEOUT_S,
                 cwd=folder,
@@ -157,8 +161,8 @@ def _run(notebook, output: Path, folder: Path, settings: Settings, parameters: d
         except DeadKernelError as error:
             if _begun(output):
                 raise _NotebookFault(
-                    f"in cell [{_begun(output)}]: its process died, most often for lack of memory (a smaller --profile "
-                    "needs less)"
+                    f"in cell [{_begun(output)}]: its process died, most often for lack of memory (DMLIB_WORKERS=1 "
+                    "or a smaller --profile needs less)"
                 ) from error
             fault = error
         except (RuntimeError, OSError) as error:
@@ -171,13 +175,15 @@ def _run(notebook, output: Path, folder: Path, settings: Settings, parameters: d
             )
 
 
-def _kernel_manager(settings: Settings) -> type:
+def _kernel_manager(settings: Settings, written: Path) -> type:
     """A kernel manager whose ``python3`` is the interpreter that runs now, whatever kernels the user has installed."""
     from ipykernel.kernelspec import get_kernel_dict
     from jupyter_client.kernelspec import KernelSpec
     from jupyter_client.manager import AsyncKernelManager
 
     environment = {"DMLIB_QUIET": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1", "PYTHONHASHSEED": "0"}
+    # One thread, as in any other worker: other kernels run beside it, and sums must not depend on their number.
+    environment |= {**ONE_THREAD, WRITTEN: str(written.resolve())}
     environment |= {variable: settings.environment_value(name) for name, variable in ENVIRONMENT.items()}
     if settings.build_root:
         environment["DMLIB_BUILD"] = settings.build_root
@@ -236,15 +242,6 @@ def _rewrite(node: Any, change: Callable[[str], str]) -> None:
             node[name] = change(value)
         elif isinstance(value, dict | list):
             _rewrite(value, change)
-
-
-def _written(settings: Settings) -> dict[Path, tuple[int, int]]:
-    files = [*settings.figures_dir.glob("*"), *(settings.build / "results").glob("*.json")]
-    return {
-        path: (path.stat().st_mtime_ns, path.stat().st_size)
-        for path in sorted(files)
-        if path.is_file() and not path.name.startswith(".")
-    }
 
 
 def _short(text: str, most: int = 300) -> str:

@@ -112,7 +112,7 @@ class Meter:
     seconds : float
         Wall time.
     memory_mb : float
-        Largest memory of this process and all its children [MB = 1e6 bytes], sampled five times a second. Pages that
+        Largest memory of this process and all its children [MB = 1e6 bytes], sampled twice a second. Pages that
         forked workers share are counted once a process, so it is an upper bound.
     """
 
@@ -146,5 +146,5 @@ class Meter:
                 except psutil.Error:
                     continue  # ended between the listing and the look
             self.memory_mb = max(self.memory_mb, total / 1e6)
-            if self._stop.wait(0.2):
+            if self._stop.wait(0.5):
                 return

@@ -8,19 +8,26 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
+from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
 from .. import results
 from ..errors import DmlibError, StepError, of_the_system
-from ..settings import Settings
+from ..settings import Settings, repository_root
 from ..universe import open_universe
+from ..workers import choose_workers, map_parallel
 from . import ledger, provenance, steps
 from .ledger import Status, Step
 from .places import Places, without_folders
 
 Tell = Callable[[str], None]
+
+#: What a chapter and the process that executes it need [bytes].
+_CHAPTER_MEMORY = 2.2e9
 
 
 @dataclass(frozen=True)
@@ -47,10 +54,13 @@ def status(settings: Settings, parameters: dict[str, Any] | None = None, *, book
     that step comes out the same.
     """
     settings = steps.with_selection(settings, parameters or {})
-    places = Places.of(settings)
+    return _statuses(steps.all_steps(settings, parameters, book=book), Places.of(settings))
+
+
+def _statuses(todo: list[Step], places: Places) -> list[Status]:
     found: list[Status] = []
     stale: set[str] = set()
-    for step in steps.all_steps(settings, parameters, book=book):
+    for step in todo:
         now = ledger.status_of(step, places)
         # What it needs will run first, and that says more than that its old output is gone.
         waiting = [need for need in step.needs if need in stale]
@@ -75,6 +85,9 @@ def run(
     tell: Tell = print,
 ) -> list[Outcome]:
     """Bring everything, or the named steps and what they need, up to date.
+
+    Products are made one after the other, each on all cores. Chapters need products but not each other: they are
+    executed side by side, each in a process of its own. After a failure no other chapter begins.
 
     Parameters
     ----------
@@ -107,14 +120,24 @@ def run(
     everything = steps.all_steps(settings, parameters, book=book or steps.BOOK in only)
     todo = steps.select(everything, only) if only else everything
     named = {steps.find(everything, name).name for name in only} if only else {step.name for step in everything}
-    with _alone(settings):
+    with _alone(settings, tell):
         journal = _Journal(settings, everything)
-        for number, step in enumerate(todo, start=1):
-            head = f"[{number}/{len(todo)}] {step.name}"
-            outcome = _one(step, settings, journal, head, tell, forced=force and step.name in named)
+        forced, before = named if force else set(), _statuses(todo, journal.places)
+        times = {now.step.name: now.record["seconds"] for now in before if now.record}
+        left = {now.step.name: now.step.kind for now in before if now.reasons or now.step.name in forced}
+        tell(_left(left, times))
+        heads = {step.name: f"[{number}/{len(todo)}] {step.name}" for number, step in enumerate(todo, start=1)}
+        stop = None if keep_going else journal.places.build / ".state" / ".stop"
+        if stop:
+            stop.unlink(missing_ok=True)
+        for outcome in _Work(settings, parameters or {}, heads, forced, stop, tell).outcomes(todo, journal):
             journal.add(outcome)
-            if outcome.state == "failed" and not keep_going:
-                break
+            left.pop(outcome.step.name, None)
+            if outcome.state == "ran":
+                seconds = ledger.record_of(outcome.step.name, journal.places)["seconds"]
+                tell(f"{heads[outcome.step.name]}: done in {seconds:.1f} s; {_left(left, times)}")
+        order = [step.name for step in todo]
+        journal.outcomes.sort(key=lambda outcome: order.index(outcome.step.name))
         failures = [outcome.message for outcome in journal.outcomes if outcome.state == "failed"]
         if failures:
             raise StepError("\n".join(failures))
@@ -140,9 +163,10 @@ def build_book(settings: Settings, tell: Tell = print) -> None:
             raise StepError(f"notebook {step.name} has not been executed to its end: `dmlib run` does so")
         if step.kind == "notebook" and now.reasons:
             tell(f"note: {step.name} is not up to date ({'; '.join(now.reasons)}); `dmlib run` executes it again")
-    with _alone(settings):
+    with _alone(settings, tell):
         journal = _Journal(settings, everything)
-        outcome = _one(everything[-1], settings, journal, steps.BOOK, tell, forced=False)
+        work = _Work(settings, {}, {steps.BOOK: steps.BOOK}, set(), None, tell)
+        outcome = Outcome(everything[-1], *work.one(everything[-1]))
         journal.add(outcome)
     if outcome.state == "failed":
         raise StepError(outcome.message)
@@ -199,34 +223,84 @@ class _Journal:
             return None  # the step that needs it says what is wrong with it
 
 
-def _one(step: Step, settings: Settings, journal: _Journal, head: str, tell: Tell, *, forced: bool) -> Outcome:
-    lost = sorted(journal.unavailable.intersection(step.needs))
-    if lost:
-        tell(f"{head}: left out, it needs {', '.join(lost)}")
-        return Outcome(step, "left out")
-    places = journal.places
-    try:
-        now = ledger.status_of(step, places)
-        if now.up_to_date and not forced:
-            tell(f"{head}: up to date")
-            return Outcome(step, "up to date")
-        with ledger.locked(step, places, tell):
+def _left(kinds: dict[str, str], times: dict[str, float]) -> str:
+    """How many steps are left, and for how long, by the kind of each and its time when it last ran [s]."""
+    count = f"{len(kinds)} step{'s' * (len(kinds) != 1)} left"
+    known = [name for name in kinds if name in times]
+    if not known:
+        return f"{count}, no earlier run tells for how long" if kinds else count
+    chapters = [times[name] for name in known if kinds[name] == "notebook"]
+    beside = max(1, min(len(chapters), choose_workers(_CHAPTER_MEMORY)))
+    others = sum(times[name] for name in known) - sum(chapters)
+    minutes = max(1, round((others + max([sum(chapters) / beside, *chapters])) / 60))
+    return f"{count}, {'about' if len(known) == len(kinds) else 'at least'} {minutes} min by the times of the last run"
+
+
+@dataclass(frozen=True)
+class _Work:
+    """How steps are run; sent to the processes that execute chapters."""
+
+    settings: Settings
+    parameters: dict[str, Any]
+    heads: dict[str, str]  # of a step's lines
+    forced: set[str]
+    stop: Path | None  # a file that is there once a chapter failed; then no other begins
+    tell: Tell
+
+    def outcomes(self, todo: list[Step], journal: _Journal) -> Iterator[Outcome]:
+        """Run the steps, chapters side by side; how each ended, in the order in which they end."""
+        for are_chapters, some in groupby(todo, key=lambda step: step.kind == "notebook"):
+            chapters: dict[str, Step] = {}
+            for step in some:
+                lost = sorted(journal.unavailable.intersection(step.needs))
+                if lost:
+                    self.tell(f"{self.heads[step.name]}: left out, it needs {', '.join(lost)}")
+                    yield Outcome(step, "left out")
+                elif are_chapters and (step.name in self.forced or ledger.status_of(step, journal.places).reasons):
+                    chapters[step.name] = step
+                else:
+                    yield (outcome := Outcome(step, *self.one(step)))
+                    if outcome.state == "failed" and self.stop:
+                        return
+            # Bars of several chapters would overwrite each other.
+            quiet = {"DMLIB_QUIET": "1"}
+            work = partial(map_parallel, self.chapter, list(chapters), memory=_CHAPTER_MEMORY)
+            for name, state, message in work(what="executed chapters", environment=quiet):
+                if state:
+                    yield Outcome(chapters[name], state, message)
+            if self.stop and self.stop.exists():
+                return
+
+    def chapter(self, name: str) -> tuple[str, str, str]:
+        """Bring one chapter up to date, in this process: its name, and how it ended; "" where it may not begin."""
+        if self.stop and self.stop.exists():
+            return name, "", ""
+        path = repository_root() / "notebooks" / f"{name}.py"
+        state, message = self.one(steps.notebook_step(self.settings, path, self.parameters))
+        if self.stop and state == "failed":
+            self.stop.touch()
+        return name, state, message
+
+    def one(self, step: Step) -> tuple[str, str]:
+        """Bring one step up to date: how it ended, and why it ran or how it failed."""
+        places, forced, head = Places.of(self.settings), step.name in self.forced, self.heads[step.name]
+        try:
             now = ledger.status_of(step, places)
             if now.up_to_date and not forced:
-                tell(f"{head}: up to date, made by another process")
-                return Outcome(step, "up to date")
-            why = "; ".join(now.reasons) or "forced"
-            tell(f"{head}: running ({why})")
-            ledger.run_step(step, places, fresh=forced or now.damaged)
-    except KeyboardInterrupt:
-        tell(f"{head}: interrupted; the next run takes it up")
-        raise
-    except Exception as error:
-        message = _sentence(step, error)
-        tell(f"{head}: failed")
-        return Outcome(step, "failed", message)
-    tell(f"{head}: done in {ledger.record_of(step.name, places)['seconds']:.1f} s")
-    return Outcome(step, "ran", why)
+                self.tell(f"{head}: up to date")
+                return "up to date", ""
+            with ledger.locked(step, places, self.tell):
+                now = ledger.status_of(step, places)
+                if now.up_to_date and not forced:
+                    self.tell(f"{head}: up to date, made by another process")
+                    return "up to date", ""
+                why = "; ".join(now.reasons) or "forced"
+                self.tell(f"{head}: running ({why})")
+                ledger.run_step(step, places, fresh=forced or now.damaged)
+        except Exception as error:
+            self.tell(f"{head}: failed")
+            return "failed", _sentence(step, error)
+        return "ran", why
 
 
 def _sentence(step: Step, error: Exception) -> str:
@@ -245,7 +319,7 @@ def _now() -> str:
 
 
 @contextmanager
-def _alone(settings: Settings) -> Iterator[None]:
+def _alone(settings: Settings, tell: Tell) -> Iterator[None]:
     """One run a build folder; the lock goes with its process, however it ends."""
     path = settings.build / ".state" / "run.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -257,5 +331,8 @@ def _alone(settings: Settings) -> Iterator[None]:
         raise StepError(f"another dmlib run is at work in {folder}: wait until it has ended") from None
     try:
         yield
+    except KeyboardInterrupt:
+        tell("interrupted; the next run takes it up")
+        raise
     finally:
         lock.release()

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from filelock import FileLock
 from pydantic import ValidationError
 
 from .. import results
@@ -188,7 +189,8 @@ def notebook_step(settings: Settings, path: Path, parameters: dict[str, Any]) ->
 
     def act() -> list[Path]:
         written = notebooks.execute(path, settings, values)
-        results.collect(settings)
+        with FileLock(settings.build / ".state" / ".results.lock"):  # other chapters end beside this one
+            results.collect(settings)
         return written
 
     return Step(

@@ -52,13 +52,13 @@ def test_counts_fields_and_types_are_as_planned(population):
 
 
 def test_a_group_depends_on_nothing_but_its_rows_and_the_seed(population):
-    first = make_group(population, 11)
-    make_group(population, 3)
-    again = make_group(population, 11)
+    first = make_group(population, 60)
+    make_group(population, 40)
+    again = make_group(population, 60)
     for kind, arrays in first.particles.items():
         for name, values in arrays.items():
             assert np.array_equal(values, again.particles[kind][name])
-    other = make_group(draw(700, 2, m_dm=5.97e7, m_baryon=1.12e7), 11)
+    other = make_group(draw(700, 2, m_dm=5.97e7, m_baryon=1.12e7), 60)
     assert not np.array_equal(other.particles[1]["Coordinates"][:50], first.particles[1]["Coordinates"][:50])
 
 

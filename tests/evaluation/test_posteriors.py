@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partialmethod
 
 import h5py
 import numpy as np
@@ -22,15 +23,23 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory) -> Iterator[Settings]:
-    """Two members of few epochs, and fewer draws than usual."""
+    """Two members and their flows, trained for few epochs and without graphs, and fewer draws than usual."""
+    from dmlib.networks.posterior import Flow
+
+    tf = pytest.importorskip("tensorflow")
+    # To trace the graphs of six trainings takes a minute, the few steps themselves a second.
+    tf.config.run_functions_eagerly(True)
     settings = Settings(profile="smoke", build_root=str(tmp_path_factory.mktemp("posteriors")))
     write_dataset(settings)
     schedule = Schedule(epochs=3, members=2, patience=None, bagging="none")
     posteriors.DRAWS, whole = 60, posteriors.DRAWS
     train.build(settings, entries=[Entry(POSTERIOR, "C_no_convolutions", "all", schedule, head="normal")], workers=1)
-    posteriors.build(settings)
-    yield settings
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Flow, "fit", partialmethod(Flow.fit, epochs=4))
+        posteriors.build(settings)
+        yield settings
     posteriors.DRAWS = whole
+    tf.config.run_functions_eagerly(False)
 
 
 def test_draws_are_profiles_of_the_test_views(settings):

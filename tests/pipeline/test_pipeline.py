@@ -288,6 +288,57 @@ class TestFailure:
         assert "targets failed: NameError" in said and "02_second failed in cell [5]: NameError" in said
 
 
+class TestSideBySide:
+    """Chapters that do not wait for each other; here each of two does, so that neither can end without the other."""
+
+    MEET = """
+me, other = {names}
+settings.build.joinpath(me).write_text("")
+while not settings.build.joinpath(other).is_file():
+    time.sleep(0.05)
+"""
+
+    @pytest.fixture
+    def meeting(self, toy) -> ToyRepository:
+        """Chapters that begin and end at the same time, both of which draw and record; and a third."""
+        first, second = (toy.root / "notebooks" / name for name in ("01_first.py", "02_second.py"))
+        toy.write("notebooks/03_third.py", second.read_text())
+        drawn = first.read_text().replace("first", "second")
+        second.write_text(drawn + "\n# %%\nimport time\n" + self.MEET.format(names='"b", "a"'))
+        with open(first, "a") as end:
+            end.write("\n# %%\nimport time\n" + self.MEET.format(names='"a", "b"'))
+        return toy
+
+    def test_each_knows_its_own_files_and_the_results_keep_their_order(self, meeting):
+        said = meeting.run(DMLIB_WORKERS="2")
+        assert sorted(meeting.ran(said)) == ["01_first", "02_second", "03_third", "book"]
+        outputs = {step["name"]: set(step["outputs"]) for step in meeting.account()["steps"]}
+        for number, name in enumerate(("first", "second"), start=1):
+            own = {f"notebooks/0{number}_{name}.ipynb", f"figures/{name}.csv", f"results/{name}.json"}
+            assert outputs[f"0{number}_{name}"] == own
+        rows = json.loads((meeting.build / "results.json").read_text())
+        assert [row["id"] for row in rows] == ["first.sum", "second.sum"]
+        assert not list((meeting.build / "notebooks").glob(".*"))
+        assert set(meeting.status().values()) == {""}
+
+    def test_what_runs_beside_a_failing_chapter_ends_and_no_other_begins(self, meeting):
+        meeting.edit("notebooks/02_second.py", '"b", "a"', '"b", "notebooks/01_first.failed.ipynb"')
+        with open(meeting.root / "notebooks/01_first.py", "a") as end:
+            end.write("\n# %%\nmissing\n")
+        said = meeting.run(code=1, DMLIB_WORKERS="2")
+        assert sorted(meeting.ran(said)) == ["01_first", "02_second"]
+        state = {step["name"]: step["state"] for step in meeting.account()["steps"]}
+        assert (state["01_first"], state["02_second"], state["03_third"]) == ("failed", "ran", "not run")
+        assert "01_first failed in cell [6]: NameError" in said
+
+    def test_what_is_left_and_for_how_long(self, toy):
+        again = ("--only", "02", "--force")
+        assert "1 step left, about 1 min by the times of the last run" in toy.run(*again)
+        (toy.build / ".state" / "02_second.json").unlink()
+        said = toy.run(*again)
+        assert "1 step left, no earlier run tells for how long" in said and "; 0 steps left" in said
+
+
 class TestKilled:
     def test_in_a_notebook(self, toy, built, tmp_path):
         stop = tmp_path / "stop"
