@@ -97,13 +97,12 @@ tilt = {
 true_i, of = tilt["inclination"], "of the chosen galaxy"
 cube = observer.cube(chosen, view)
 field = velocity_field(cube)
-print(f"{field.galaxy}: {cube.data.shape} voxels, {field.kind}")
+print(f"{field.galaxy}: {cube.data.shape} voxels")
 
 # %% [markdown]
-# The velocity of a line of sight can be defined in several ways. `velocity_field` implements two: the intensity-weighted mean (moment 1), and
-# the peak of a Gauss-Hermite series, which describes a skewed line {cite}`vanderMarel1993,deBlok2008`. (For discs close to edge-on, the edge of the line's envelope
-# is also used {cite}`Sofue2001`.) We use moment 1. It is not the best estimate of the speed *on* the line of sight, but it is
-# linear in the emission, which will allow us to correct for the beam.
+# The velocity of a line of sight can be defined in several ways: the intensity-weighted mean (moment 1), the peak of a Gauss-Hermite series, which describes a skewed
+# line {cite}`vanderMarel1993,deBlok2008`, or, for discs close to edge-on, the edge of the line's envelope {cite}`Sofue2001`. We use moment 1. It is not the best
+# estimate of the speed *on* the line of sight, but it is linear in the emission, which will allow us to correct for the beam.
 #
 # ## Tilted rings
 #
