@@ -5,7 +5,7 @@ Also all pairs of networks and baselines, and whether another run ranks them ali
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations, groupby, pairwise, permutations
 from typing import Any
@@ -66,9 +66,9 @@ class Pairs:
         """``better``, ``worse`` (by two standard deviations) or ``undecided``: the first beside the second."""
         return {-1: "better", 0: "undecided", 1: "worse"}[int(decided(self.differences[first, second]))]
 
-    def tied(self) -> tuple[str, ...]:
-        """Methods that cannot be told apart from the one with the smallest error."""
-        best, *others = self.names
+    def tied(self, among: Container[str] | None = None) -> tuple[str, ...]:
+        """Methods, of all or of those `among`, that cannot be told apart from the one with the smallest error."""
+        best, *others = (name for name in self.names if among is None or name in among)
         return tuple(name for name in others if self.verdict(best, name) == "undecided")
 
     def table(self, titles: Mapping[str, str], about: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -33,6 +33,8 @@ def test_every_pair_has_the_difference_that_was_put_in():
     assert found.verdict("a", "b") == "better" and found.verdict("b", "a") == "worse"
     assert found.verdict("a", "c") == found.verdict("c", "a") == "undecided"
     assert found.tied() == (found.names[1],)
+    # Among some methods the best of them counts, whatever is better still.
+    assert found.tied({"a", "b"}) == () and found.tied({"a", "c"}) == (found.names[1],)
 
 
 def test_the_table_has_costs_differences_and_verdicts():
