@@ -131,7 +131,7 @@ class Views:
         self.table = QTable(columns | {"m_hi": np.ones(len(ids)) * u.Msun})
         self.radii = RADII_KPC
         self.dm_profile = embedded.true_curves(self.drawn, ids, RADII_KPC)["m_dm"]
-        self.attributes = {"made_from": "a test"}
+        self.made_from = "a test"
         self.recipe = SimpleNamespace(hi=SimpleNamespace(beam_kpc=5.0))
         self._split = split
 
