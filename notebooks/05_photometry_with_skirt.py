@@ -739,7 +739,7 @@ for id, name, say in (
 # %% [markdown]
 # At 5 to 50 kpc the network of particle light has an error of {num}`skirt-set-own:.1f±` on its own kind of image, that of SKIRT's images {num}`skirt-set-skirt:.1f±`
 # on its own; the difference is {num}`skirt-set-difference:+.1f±`, on {num}`skirt-set-own.n` test galaxies. Shown SKIRT's images, the network of particle light has
-# {num}`skirt-set-moved:.1f±`. So few galaxies would not reveal a difference of a percentage point; massive centrals are also easier than the whole sample.
+# {num}`skirt-set-moved:.1f±`. So few galaxies would not reveal a difference of a percentage point, and true centrals alone are easier than the whole sample.
 #
 # :::{admonition} How to get SKIRT
 # :class: dropdown
