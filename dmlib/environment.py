@@ -228,7 +228,7 @@ def cores() -> int:
     quotas = [float(allowed)]
     for version, folder in _control_groups("cpu"):
         if version == 2:
-            quota, period = (_words(folder / "cpu.max") + ["", ""])[:2]
+            quota, period = [*_words(folder / "cpu.max"), "", ""][:2]
         else:
             quota, period = ("".join(_words(folder / f"cpu.cfs_{name}_us")) for name in ("quota", "period"))
         if quota.isdigit() and period.isdigit() and int(period):

@@ -92,8 +92,8 @@ def map_parallel(
 ) -> Iterator[Result]:
     """Apply a function to every item, on as many processes as memory and cores allow; results come as they are done.
 
-    One process, or one item, is worked on right here, unless it is to be `apart`. The function must give the same result for an item wherever it
-    runs. Closing the iterator, or an error, cancels what has not begun.
+    One process, or one item, is worked on right here, unless it is to be `apart`. The function must give the same
+    result for an item wherever it runs. Closing the iterator, or an error, cancels what has not begun.
 
     Parameters
     ----------
