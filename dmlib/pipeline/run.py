@@ -30,10 +30,8 @@ Tell = Callable[[str], None]
 #: What a chapter and the process that executes it need [bytes].
 _CHAPTER_MEMORY = 2.2e9
 
-#: What the outputs of a profile need on the disk, and the least memory with which it runs [bytes]. A run on TNG writes
-#: no universe, which is most of it.
-_DISK = {"smoke": 0.25e9, "quick": 2.5e9, "paper": 24e9}
-_MEMORY = {"smoke": 2.4e9, "quick": 2.4e9, "paper": 6e9}
+#: What the outputs of a profile need on the disk, and the least memory with which it runs [bytes].
+_NEEDS = {"smoke": (0.25e9, 2.4e9), "quick": (2.5e9, 2.4e9), "paper": (24e9, 6e9)}
 
 
 @dataclass(frozen=True)
@@ -133,9 +131,10 @@ def run(
         times = {now.step.name: now.record["seconds"] for now in before if now.record}
         left = {now.step.name: now.step.kind for now in before if now.reasons or now.step.name in forced}
         if left:
+            disk, least_memory = _NEEDS[settings.profile]
+            # A run on TNG writes no universe, which is most of it.
             share = 1.0 if settings.source.written_here else 0.2
-            disk, least_memory = share * _DISK[settings.profile], _MEMORY[settings.profile]
-            check_machine(settings.build, disk=disk, least_memory=least_memory)
+            check_machine(settings.build, disk=share * disk, least_memory=least_memory)
         tell(_left(left, times))
         heads = {step.name: f"[{number}/{len(todo)}] {step.name}" for number, step in enumerate(todo, start=1)}
         stop = None if keep_going else journal.places.build / ".state" / ".stop"

@@ -133,7 +133,7 @@ import matplotlib
 before = matplotlib.rcParams["text.usetex"], matplotlib.rcParams["font.size"]
 from dmlib.figures import style
 fig, axes = style.new_figure(1, 2)
-axes[0].plot([0.5, 2.5], [1, 1e5], **style.line("dark"), label="dark") if "dark" in style.LOOKS else axes[0].plot([0.5, 2.5])
+axes[0].plot([0.5, 2.5], [1, 1e5], label="dark")
 axes[0].set(xlabel="$R$ [kpc]", title="A title")
 axes[0].legend()
 digest = hashlib.sha256()
