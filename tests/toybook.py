@@ -43,6 +43,8 @@ numbers:
 introduction:
   - - {when: "larger({toy01.mass}, 2e11)", say: "The toy galaxy is heavier than the other."}
     - {else: "The toy galaxy is not heavier than the other, {toy01.mass:.1e±}."}
+fig-toy-01:
+  - {say: "The speed tells a mass of {toy01.mass:.1e±}."}
 """
 
 BOX = """```{found}

@@ -19,8 +19,8 @@ from dmlib.figures import METADATA_KEY
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-#: A figure in a page; tildes, because captions may contain backticks. A click opens the picture alone in full size,
-#: which a phone needs: the builder puts pictures into _images.
+#: A figure in a page, and below it what it shows, where found.yml says so. Tildes, because captions may contain
+#: backticks. A click opens the picture alone in full size, which a phone needs: the builder puts pictures into _images.
 _FIGURE = """~~~{{figure}} /figures/{name}.png
 :name: fig-{slug}
 :alt: {alt}
@@ -28,7 +28,11 @@ _FIGURE = """~~~{{figure}} /figures/{name}.png
 
 {caption} <span class="downloads">{{download}}`PDF </figures/{name}.pdf>` · \
 {{download}}`numbers (CSV) </figures/{name}.csv>`</span>
-~~~"""
+~~~
+
+```{{found}}
+figure: fig-{slug}
+```"""
 
 _TITLE = re.compile(r"^# .+$", re.MULTILINE)
 _SUMMARY = re.compile(r"^## Summary$", re.MULTILINE)

@@ -247,22 +247,22 @@ class Found(_Table):
     """``{found}`` with ``chapter: id``: the box *What we found*, its sentences chosen by the recorded numbers.
 
     ``form: paragraph`` joins the sentences; ``form: tiles`` puts the number with which each begins above it; by default
-    they are a list.
+    they are a list. ``figure: fig-name`` instead of a chapter writes what a figure shows, or nothing where found.yml has
+    no sentence for it.
     """
 
     has_content = True
 
     def run(self):
         given = yaml.safe_load("\n".join(self.content))
+        if isinstance(given, dict) and given.keys() == {"figure"}:
+            return self._of_figure(given["figure"])
         if not isinstance(given, dict) or not {"chapter"} <= given.keys() <= {"chapter", "form"}:
-            raise self.error("a box holds `chapter: id` and, at most, `form: paragraph`")
+            raise self.error("a box holds `chapter: id` and, at most, `form: paragraph`, or `figure: fig-name`")
         chapter, form = given["chapter"], given.get("form", "list")
         if chapter not in self.env.app.dmlib_found:
             raise self.error(f"found.yml has no box for chapter '{chapter}'")
-        said, problems = found.choose(self.env.app.dmlib_found[chapter], self.env.app.dmlib_results)
-        for problem in problems:
-            message = f"the box of chapter '{chapter}' lacks a sentence: {problem}"
-            logger.warning(message, location=self.get_location(), type="dmlib", subtype="found")
+        said = self._chosen(chapter, f"the box of chapter '{chapter}'")
         if not said:
             return []
         if form == "tiles":
@@ -279,6 +279,25 @@ class Found(_Table):
             else:
                 box += nodes.bullet_list("", *(nodes.list_item("", nodes.paragraph("", "", *text)) for text in texts))
         return [box]
+
+    def _chosen(self, key: str, what: str) -> list[found.Said]:
+        said, problems = found.choose(self.env.app.dmlib_found.get(key, []), self.env.app.dmlib_results)
+        for problem in problems:
+            message = f"{what} lacks a sentence: {problem}"
+            logger.warning(message, location=self.get_location(), type="dmlib", subtype="found")
+        return said
+
+    def _of_figure(self, figure: str) -> list[nodes.Node]:
+        """The sentences of a figure; its caption names the data, unless they are of several sets."""
+        said = self._chosen(figure, f"figure '{figure}'")
+        if not said:
+            return []
+        shown = nodes.paragraph("", "", nodes.strong(text="What it shows."), classes=["figure-found"])
+        for sentence in said:
+            shown += [nodes.Text(" "), *self.inline(sentence.text)]
+            if " and on " in sentence.where:
+                shown += nodes.inline(text=f" (On {sentence.where}.)", classes=["found-where"])
+        return [shown]
 
     def _tiles(self, said: list[found.Said]) -> nodes.Node:
         tiles = nodes.container(classes=["tiles"])

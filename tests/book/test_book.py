@@ -116,6 +116,9 @@ def test_a_figure_has_number_caption_alt_text_and_its_numbers(pages):
     assert kinds == {".pdf", ".csv"}
     # Shown once, and referred to by its number.
     assert len(page.find_all("img", alt=figure.find("img")["alt"])) == 1
+    shown = figure.find_next("p", class_="figure-found").get_text()
+    assert shown.startswith("What it shows. The speed tells a mass of ")
+    assert len(page.find_all("p", class_="figure-found")) == 1
     assert page.find("a", href="#fig-toy-01", class_="reference").get_text() == "Fig. 1.1"
 
 
