@@ -102,6 +102,8 @@ np.set_printoptions(precision=3)
 #
 # Both differ from the paper in more than one respect. Where the paper is silent, we compare with the authors' scripts. A row with one entry for both holds for both.
 #
+# :::{table} What the authors' scripts do, and what we do.
+#
 # | | authors' scripts | here |
 # |---|---|---|
 # | images | 128 × 128 pixels; field of view unknown | 48 × 48 pixels of 2 kpc (`paper`: 128 × 128 of 1 kpc) |
@@ -120,6 +122,7 @@ np.set_printoptions(precision=3)
 # | galaxies | not stated | {num}`net-galaxies` for training |
 # | output | $\ln M$ at 20 radii | nine numbers that set a mass increasing with radius ({doc}`12_profiles`) |
 # | split | intended by galaxy, not applied | by group, with a part of its own for calibrating errors |
+# :::
 #
 # A run at `quick` gives ResNet50, by far the most expensive, only a few epochs. **So it does not judge the accuracy of ResNet50 fairly**; the reference trainings do.
 # An ensemble is more accurate than each of its members. Architectures are therefore compared below **with the same number of members**, and the whole ensemble of C of this run is given separately.
@@ -163,6 +166,7 @@ rows = architecture_rows(index, dataset)
 show_table(
     Table(rows=rows),
     {"in convolutions": ".0%", "multiplications": ".1e", "seconds": ".0f"},
+    caption="The architectures, with the cost of training one member.",
     rows=len(rows),
 )
 
@@ -270,7 +274,14 @@ symmetry = symmetry_rows(models, dataset, some, seed=seed)
 
 # %%
 formats = {"untrained": ".1g", "trained": ".1g", "error": ".3f"}
-show_table(Table(rows=symmetry), formats, rows=len(symmetry))
+show_table(
+    Table(rows=symmetry),
+    formats,
+    caption="Equivariance error with random weights and after training, "
+    "and the error of the masses.",
+    rows=len(symmetry),
+    source=settings.label,
+)
 
 # %%
 for row in symmetry:
@@ -374,7 +385,13 @@ for name in ideal:
 
 # %%
 if floor is not None:
-    show_table(Table(rows=list(floors.values())), rows=len(floors))
+    show_table(
+        Table(rows=list(floors.values())),
+        caption="Information floor: mean $|\\Delta M/M|$ of the ideal "
+        "observer over three ranges of radii.",
+        rows=len(floors),
+        source=settings.label,
+    )
     for name, errors in floor.learning.items():
         print(f"{name:30s}", *errors.round(3), f"({floor.numbers} galaxies)")
 
@@ -458,6 +475,8 @@ if floor is not None:
 # %% [markdown]
 # Averaged from 5 to 50 kpc, which we call *intermediate* radii (the talk does not define them), the mean $|\Delta M/M|$ is
 #
+# :::{table} Mean $\vert\Delta M/M\vert$ over three ranges of radii. Errors: bootstrap over galaxies.
+#
 # | method | 1–5 kpc | 5–50 kpc | 50–100 kpc |
 # |---|---|---|---|
 # | A | {num}`net-a-inner:.3f±` | {num}`net-a-intermediate:.3f±` | {num}`net-a-outer:.3f±` |
@@ -471,6 +490,7 @@ if floor is not None:
 # | linear formula | {num}`net-baseline-linear-inner:.3f±` | {num}`net-baseline-linear-intermediate:.3f±` | {num}`net-baseline-linear-outer:.3f±` |
 # | mean profile | {num}`net-baseline-mean-inner:.3f±` | {num}`net-baseline-mean-intermediate:.3f±` | {num}`net-baseline-mean-outer:.3f±` |
 # | random draw | {num}`net-baseline-random-inner:.3f±` | {num}`net-baseline-random-intermediate:.3f±` | {num}`net-baseline-random-outer:.3f±` |
+# :::
 #
 # Two warnings. The uncertainties are sampling uncertainties of the *galaxies*: two rows may differ by less than either uncertainty and still differ significantly, because both are measured on the same galaxies.
 # And at the smallest radii part of the error belongs to the target: where the mass within $R$ consists of a few dozen particles, their number scatters as $\sqrt N$, and no method that sees stars and gas can
@@ -502,7 +522,12 @@ for label, mask in (("centrals", central), ("satellites", ~central)):
             record(f"{id}-{label}-{region}", found, n=n, statement=say)
 
 # %%
-show_table(Table(rows=table), rows=len(table))
+show_table(
+    Table(rows=table),
+    caption="Mean $|\\Delta M/M|$ of central and of satellite galaxies.",
+    rows=len(table),
+    source=settings.label,
+)
 
 # %% [markdown]
 # For completeness, the other measures of the scripts, over intermediate radii:
@@ -510,7 +535,9 @@ show_table(Table(rows=table), rows=len(table))
 # %%
 show_table(
     Table(rows=scores.table(names)),
+    caption="Further measures of error from 5 to 50 kpc.",
     rows=len(names),
+    source=settings.label,
 )
 
 # %% [markdown]
@@ -614,7 +641,13 @@ blank = dict.fromkeys(("members", "epochs", "parameters", "seconds"), "")
 costs = {name: costs.get(name, blank) for name in compared}
 
 # %%
-show_table(Table(rows=pairs.table(names, costs)), rows=len(compared))
+show_table(
+    Table(rows=pairs.table(names, costs)),
+    caption="Methods in the order of their error from 5 to 50 kpc, with "
+    "what they cost.",
+    rows=len(compared),
+    source=settings.label,
+)
 
 # %%
 show(
@@ -718,7 +751,10 @@ show_table(
         ("reference", "this run", "one member, this run less reference"),
         ".3f",
     ),
+    caption="Mean $|\\Delta M/M|$ from 5 to 50 kpc in the reference and in "
+    "this run.",
     rows=len(ranked),
+    source=settings.label,
 )
 
 # %%
@@ -796,6 +832,8 @@ record(
 )
 
 # %% [markdown]
+# :::{table} C without its parts, and regressions on what it measures in its apertures.
+#
 # | mean $\vert\Delta M/M\vert$ | 1–5 kpc | 5–50 kpc | 50–100 kpc | 5–50 kpc, minus C |
 # |---|---|---|---|---|
 # | C, whole ensemble | {num}`net-c-ensemble-inner:.3f±` | {num}`net-c-ensemble-intermediate:.3f±` | {num}`net-c-ensemble-outer:.3f±` | |
@@ -803,6 +841,7 @@ record(
 # | C without apertures | {num}`ablation-no-apertures-inner:.3f±` | {num}`ablation-no-apertures-intermediate:.3f±` | {num}`ablation-no-apertures-outer:.3f±` | {num}`ablation-no-apertures-less-c:+.3f±` |
 # | boosted trees on C's apertures | {num}`ablation-boosted-inner:.3f±` | {num}`ablation-boosted-intermediate:.3f±` | {num}`ablation-boosted-outer:.3f±` | {num}`ablation-boosted-less-c:+.3f±` |
 # | linear formula on C's apertures | {num}`ablation-linear-inner:.3f±` | {num}`ablation-linear-intermediate:.3f±` | {num}`ablation-linear-outer:.3f±` | {num}`ablation-linear-less-c:+.3f±` |
+# :::
 #
 # The last column is the paired difference on the same galaxies: positive where C errs less. Read it row by row. The first row gives what the convolutions bring, the second what the apertures bring, the third
 # whether the network brings anything beyond its apertures. (The box at the head of the chapter says which of these differences exceed twice their uncertainty.)

@@ -99,8 +99,17 @@ class _Table(SphinxDirective):
         parsed, messages = self.state.inline_text(text, self.lineno)
         return [*parsed, *messages]
 
-    def table(self, head: list[str], rows: list[list[list[nodes.Node]]], classes: list[str], widths: list[int]):
+    def table(
+        self,
+        head: list[str],
+        rows: list[list[list[nodes.Node]]],
+        classes: list[str],
+        widths: list[int],
+        caption: str = "",
+    ):
         table = nodes.table(classes=[*classes, "colwidths-given"])
+        if caption:
+            table += nodes.title(text=caption)
         group = nodes.tgroup(cols=len(head))
         table += group
         for width in widths:
@@ -184,7 +193,10 @@ class ClaimsTable(_Claims):
             cell = [self._statement(row), self._paper(row), self._here(row)]
             cells.append([*cell, *([self._floor(row)] if with_floor else []), self._verdict(row)])
         widths = [30, 18, 13, 12, 27] if with_floor else [36, 20, 14, 30]
-        return self.table(head, cells, ["claims", "cards"], widths)
+        # In a chapter a table has a number; the pages of claims name theirs in headings.
+        caption = f"{claims.TABLES[self.arguments[0]]}, with our numbers and verdicts."
+        in_chapter = self.env.docname.startswith("notebooks/")
+        return self.table(head, cells, ["claims", "cards"], widths, caption if in_chapter else "")
 
     def _statement(self, row: claims.Row) -> list[nodes.Node]:
         if row.reading is not row.claim:
@@ -247,8 +259,8 @@ class Found(_Table):
     """``{found}`` with ``chapter: id``: the box *What we found*, its sentences chosen by the recorded numbers.
 
     ``form: paragraph`` joins the sentences; ``form: tiles`` puts the number with which each begins above it; by default
-    they are a list. ``figure: fig-name`` instead of a chapter writes what a figure shows, or nothing where found.yml has
-    no sentence for it.
+    they are a list. ``figure: fig-name`` instead of a chapter writes what a figure shows, or nothing where found.yml
+    has no sentence for it.
     """
 
     has_content = True
@@ -443,10 +455,19 @@ def _load(app: Sphinx) -> None:
         app.extensions[name].parallel_read_safe = True
 
 
+def _number_tables(app: Sphinx, doctree: nodes.document) -> None:
+    """Give each table with a caption an id, without which it would get no number."""
+    titled = [table for table in doctree.findall(nodes.table) if isinstance(table.children[0], nodes.title)]
+    for number, table in enumerate(titled, start=1):
+        if not table["ids"]:
+            table["ids"].append(f"table-{number}")
+
+
 def setup(app: Sphinx) -> dict:
     """Register roles and directives."""
     register_plugin("sphinxcontrib.bibtex.style.referencing", "author_year_round", AuthorYear)
     app.connect("builder-inited", _load)
+    app.connect("doctree-read", _number_tables)
     app.add_role("num", NumberRole())
     app.add_directive("claims-table", ClaimsTable)
     app.add_directive("claims-tally", ClaimsTally)

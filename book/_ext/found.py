@@ -1,8 +1,8 @@
 """The boxes *What we found*, and what key figures show: sentences that the recorded numbers choose.
 
-``book/found.yml`` holds, for each chapter and each key figure, groups of sentences. Of each group the first sentence whose condition holds
-is shown, with the numbers written into it. Conditions are arithmetic on recorded numbers, read with `ast`; nothing in
-the file is executed.
+``book/found.yml`` holds, for each chapter and each key figure, groups of sentences. Of each group the first sentence
+whose condition holds is shown, with the numbers written into it. Conditions are arithmetic on recorded numbers, read
+with `ast`; nothing in the file is executed.
 """
 
 from __future__ import annotations

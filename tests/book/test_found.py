@@ -219,7 +219,9 @@ def test_each_sentence_of_a_figure_has_its_figure_and_each_chapter_such_a_senten
     shown = {}
     for id, file in chapters.items():
         path = repository / f"{file}.py"
-        names = re.findall(r'show\(.*?settings,\s*"([a-z0-9_]+)"', path.read_text(), re.DOTALL) if path.is_file() else []
+        names = (
+            re.findall(r'show\(.*?settings,\s*"([a-z0-9_]+)"', path.read_text(), re.DOTALL) if path.is_file() else []
+        )
         shown[id] = {f"{found.FIGURE}{name.replace('_', '-')}" for name in names}
     assert told <= set().union(*shown.values()), told - set().union(*shown.values())
     without = [id for id in list(chapters)[2:19] if not told & shown[id]]
