@@ -58,6 +58,7 @@ from astropy.table import Table
 from dmlib import load
 from dmlib.evaluation import Scores, delta_mse, verdict
 from dmlib.evaluation.winners import pairs_of, repeat
+from dmlib.figures import convolutions as drawings
 from dmlib.figures import networks as figures
 from dmlib.figures import show, show_table
 from dmlib.networks.models import (
@@ -69,6 +70,7 @@ from dmlib.networks.models import (
 from dmlib.networks.plan import ARCHITECTURES, BEST_VALUE
 from dmlib.networks.reference import MEMBERS
 from dmlib.networks.train import one_batch, overfit
+from dmlib.primer import diagram
 from dmlib.results import recorder
 from dmlib.settings import Settings
 
@@ -188,6 +190,62 @@ record(
 # copy of the book, with several members training in parallel. Of the weights of A, {num}`net-a-convolutional:.0f` are in its convolutions, most of them in the third, whose kernels
 # combine 128 maps into 256. (A weight of E is used in eight orientations, so that E multiplies more often than its weights suggest.) The first dense layer, which is connected to every pixel of the last maps, has most of the rest; its number of weights grows with the area of the images, and
 # pooling, as in B, C and E, avoids this.
+#
+# The layers of A are drawn in {numref}`fig-convolutions-volumes`. Those of our own designs follow, read from the networks that this run trains:
+# each box is a layer (with its activation, dropout and normalisation), and on its right stands the size of its output.
+
+# %%
+show(
+    drawings.architecture(diagram.of_registry("B", dataset)),
+    settings,
+    "networks_architecture_b",
+    caption="Architecture B, our design with small kernels: layers from the "
+    "image (top) to the output, with pixels × pixels × channels or the number "
+    "of values. Pairs of convolutions learn what is to be added to their "
+    "input, which a shortcut (right) passes on.",
+    alt="A column of boxes joined by arrows. Four pairs of convolutions are "
+    "each followed by a sum, at which a path from before the pair arrives; "
+    "mean and largest value over the image lead to a dense layer and the "
+    "output.",
+    source="the registry of architectures",
+)
+
+# %%
+show(
+    drawings.architecture(diagram.of_registry("C", dataset)),
+    settings,
+    "networks_architecture_c",
+    caption="Architecture C, our ring network with aperture moments. Left: "
+    "light and gas have convolutions of their own, which are averaged in "
+    "rings about the centre. Right: fluxes, sizes and velocities measured in "
+    "apertures by fixed formulae (orange), which go through dense layers and "
+    "also directly to the output.",
+    alt="Three columns of boxes. Light and gas each lead through a "
+    "convolution to a common one, means in rings and a dense layer; moments "
+    "in apertures lead through two dense layers and past them; all meet "
+    "before the output.",
+    source="the registry of architectures",
+)
+
+# %%
+show(
+    drawings.architecture(diagram.of_registry("E", dataset)),
+    settings,
+    "networks_architecture_e",
+    caption="Architecture E, our equivariant design: pixels × pixels × 8 "
+    "orientations × features. Every kernel is applied in eight orientations, "
+    "so that a turned galaxy gives turned maps; the largest of the eight and "
+    "means in rings do not depend on the orientation any more.",
+    alt="Columns of boxes. Light and gas each lead through a group "
+    "convolution to common ones; from the second and from the last the "
+    "largest of eight orientations and means in rings are taken, which meet "
+    "before two dense layers and the output.",
+    source="the registry of architectures",
+)
+
+# %% [markdown]
+# The three differ in where they stop looking at pixels ({numref}`fig-networks-architecture-b`, {numref}`fig-networks-architecture-c`, {numref}`fig-networks-architecture-e`): B keeps them almost to the end and forgets their places,
+# C has means in rings after two convolutions, and E first forgets the orientation.
 #
 # ## Before training: overfitting one batch
 #
