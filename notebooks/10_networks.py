@@ -611,10 +611,10 @@ show(
     settings,
     "networks_against",
     caption="Mean $|\\Delta M/M|$ of each network minus that of the boosted "
-    "trees, on the same galaxies. Bars: one standard deviation from the "
-    "bootstrap over galaxies.",
-    alt="Markers with bars about a horizontal line at zero, one series for "
-    "each architecture, against radius.",
+    "trees, on the same galaxies. Bands: one standard deviation from the "
+    "bootstrap over galaxies; filled where the difference exceeds two.",
+    alt="One panel for each architecture with a line and a band about zero "
+    "against radius, and filled or open points on the line.",
     n=scores.n_galaxies,
 )
 
@@ -628,7 +628,7 @@ for name, label in nets.items():
         print(f"{label:10s} against {other:8s} {verdict(found)}")
 
 # %% [markdown]
-# In {numref}`fig-networks-against` a network is better where its bars lie below zero. From 5 to 50 kpc C differs from the boosted trees by {num}`net-c-less-boosted:+.3f±` and from
+# In {numref}`fig-networks-against` a network is better where its band lies below zero. From 5 to 50 kpc C differs from the boosted trees by {num}`net-c-less-boosted:+.3f±` and from
 # the linear formula by {num}`net-c-less-linear:+.3f±`; A by {num}`net-a-less-boosted:+.3f±` and {num}`net-a-less-linear:+.3f±`. (Negative: the network is better. The output of the cell above states
 # which differences exceed twice their uncertainty.) **A network that does not beat a formula based on a dozen catalogue numbers has not learned anything useful from the pixels**, however well it does against a random draw.
 #

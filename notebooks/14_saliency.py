@@ -552,7 +552,12 @@ unlike = summary.rank_correlation(learned[network], moved).mean()
 # %% tags=["hide-input"]
 steps = walks[network]
 chosen = np.linspace(0, len(steps) - 1, 5).astype(int)
-thumbnails = [(steps[k][0], steps[k][1][one, 0]) for k in chosen]
+share = [f"{k / chosen[-1]:.0%} of layers random" for k in chosen]
+share[0] = "as learned"
+thumbnails = [
+    (title, steps[k][1][one, 0])
+    for title, k in zip(share, chosen, strict=True)
+]
 
 # %% tags=["hide-input"]
 ends = np.array([[values[-1] for values in c] for c in curves.values()])

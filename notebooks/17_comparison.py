@@ -364,10 +364,10 @@ show(
     settings,
     "comparison_duel",
     caption="Mean relative error of the network with all inputs minus that of "
-    "four rotation-curve variants and of the hybrid, same views. Filled: more "
-    "than two standard deviations from zero.",
-    alt="Five lines of the difference of mean errors against radius, "
-    "with error bars; below zero the error of the network is smaller.",
+    "four rotation-curve variants and of the hybrid, same views. Bands: one "
+    "standard deviation; filled: more than two from zero.",
+    alt="Five panels with the difference of mean errors against radius and "
+    "its band; below zero the error of the network is smaller.",
     n=n_yes,
 )
 
