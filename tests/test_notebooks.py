@@ -119,7 +119,7 @@ def test_settings_come_first(notebook):
 
 
 def lines_of_code(cell) -> int:
-    """Lines of a cell, a call of `show`, `show_table` or `record` as one: most of it is a caption, an alt text, a statement."""
+    """Lines of a cell, a call of `show`, `show_table` or `record` as one: most of it is text."""
     lines = 0
     for statement in ast.parse(cell.source).body:
         call = statement.value if isinstance(statement, ast.Expr) else None
