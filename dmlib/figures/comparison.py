@@ -16,7 +16,7 @@ from ..evaluation.bins import Binned
 from ..evaluation.method_comparison import Bias, MethodComparison
 from ..rotation.population import REGIMES
 from . import style
-from .panels import ERROR, RADIUS, curve, grid, note, parts, radius_axis, row_labels, ticks
+from .panels import ERROR, RADIUS, curve, difference_panels, grid, parts, radius_axis, row_labels, ticks
 
 #: Looks of fits of rotation curves that other chapters draw by the name of their halo.
 _FITS = {"nfw": "halo/nfw", "burkert": "halo/burkert", "population": "halo/contracted"}
@@ -169,22 +169,17 @@ def duel(contest: MethodComparison, differences: Mapping[str, Estimate], won: Ma
     To see: below zero the network has the smaller error; only filled points are more than two standard deviations from
     zero.
     """
-    fig, ax = style.new_figure(height=3.9)
-    ax.axhline(0, **style.line("baseline"))
-    shift = np.linspace(0.98, 1.02, len(differences))
-    for factor, (name, found) in zip(shift, differences.items(), strict=True):
-        r, line, sure = contest.radii * factor, look(name), won[name] != 0
-        ax.errorbar(r, found.value, found.error, linewidth=1.2, label=f"less {contest.entries[name].title}", **line)
-        for rows, face in ((sure, line["color"]), (~sure, "white")):
-            ax.plot(r[rows], found.value[rows], "o", color=line["color"], markerfacecolor=face, markersize=5)
-        columns = {"difference": found.value, "error": found.error, "verdict": won[name]}
-        style.plotted(fig, name, radius=contest.radii * u.kpc, **columns)
-    radius_axis(ax, xlim=(0.95, 105), ylabel=r"difference of mean $|\Delta M/M|$")
-    ax.set_yscale("symlog", linthresh=0.2)
-    ticks(ax.yaxis, (-2, -1, -0.5, -0.2, -0.1, 0, 0.1, 0.2))
-    note(ax, 0.02, 0.04, "network errs less", fontweight="bold")
-    note(ax, 0.02, 0.93, "rotation curve errs less", fontweight="bold")
-    ax.legend(loc="upper right", fontsize=8.5)
+    found = {
+        f"less {contest.entries[name].title.partition(', C/')[0]}": (difference, won[name] != 0, look(name))
+        for name, difference in differences.items()
+    }
+    ylabel = r"difference of mean $|\Delta M/M|$"
+    fig, panels = difference_panels(contest.radii, found, "network errs less", "the other errs less", ylabel)
+    # The largest differences, at small radii, leave room for those that decide.
+    limits = panels[0].get_ylim()
+    panels[0].set_yscale("symlog", linthresh=0.2)
+    ticks(panels[0].yaxis, (-2, -1, -0.5, -0.2, -0.1, 0, 0.1, 0.2, 0.5, 1))
+    panels[0].set_ylim(*limits)
     return fig
 
 
