@@ -27,7 +27,6 @@ from .fit import Fit, fit
 from .halos import HALOS
 from .massmodel import MassModel
 from .own_stars import stars_from_images
-from .posterior import Importance
 from .realcube import RealGalaxy, mass_model, priors_for
 from .rings import fit_rings, model_field
 from .velocity_field import VelocityField
@@ -182,13 +181,13 @@ def analyse(
         return replace(found, notes=(*found.notes, f"no stars: {error}"))
     if mass is None:
         return replace(found, notes=(*found.notes, "too few good rings for a mass model"))
-    how = {"sampling": Importance(), "seed": seed}
-    found = replace(found, mass=mass, fits={halo: fit(mass, halo, priors_for(mass), **how) for halo in haloes})
+    fits = {halo: fit(mass, halo, priors_for(mass), seed=seed) for halo in haloes}
+    found = replace(found, mass=mass, fits=fits)
     if found.upper_limit or not haloes:
         return found
     none = np.zeros_like(mass.v_disk)
     bare = replace(mass, v_disk=none, v_bulge=none)
-    return replace(found, without_stars=fit(bare, haloes[0], priors_for(bare), **how))
+    return replace(found, without_stars=fit(bare, haloes[0], priors_for(bare), seed=seed))
 
 
 def _rings(galaxy: RealGalaxy, maps: VelocityField, **given: Any) -> tuple[RotationCurve, tuple[str, ...]]:
