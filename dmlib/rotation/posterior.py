@@ -5,8 +5,8 @@ normal distribution in z, whatever their form; no draw can leave their range, an
 
 `weigh` samples posteriors by importance: draws of a proposal that is fitted to the posterior, each with its weight. For
 the up to eight parameters here it takes a tenth of the time of a Markov chain, gives the evidence too, and says itself
-how many independent draws it is worth. The proposal is a mixture of Student distributions, refined in rounds (population Monte
-Carlo, Cappé et al. 2004); a tenth of it is the prior, so that no weight can become very large.
+how many independent draws it is worth. The proposal is a mixture of Student distributions, refined in rounds
+(population Monte Carlo, Cappé et al. 2004); a tenth of it is the prior, so that no weight can become very large.
 """
 
 from __future__ import annotations
