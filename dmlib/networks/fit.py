@@ -66,10 +66,7 @@ class Standard:
         """
         n = np.isfinite(ln_m).sum(axis=0)
         if (n < 2).any():
-            raise NetworkError(
-                f"radius {int(np.argmin(n))} has {n.min()} training targets: a network needs more galaxies "
-                "(or radii that hold particles)."
-            )
+            raise NetworkError(f"radius {int(np.argmin(n))} has {n.min()} training targets: it needs more galaxies.")
         mean, std = np.nanmean(ln_m, axis=0), np.nanstd(ln_m, axis=0)
         if not (std > 0).all():
             raise NetworkError(f"all training targets at radius {int(np.argmin(std))} are equal: nothing to learn.")

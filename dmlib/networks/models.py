@@ -205,9 +205,7 @@ def read_network(folder: str | Path, name: str, member: int = 0) -> Network:
     try:
         model = keras.saving.load_model(path, compile=False)
     except Exception as error:  # Keras, zipfile and h5py raise errors of any type
-        raise NetworkError(
-            f"{path} is damaged ({type(error).__name__}): remove it and run `dmlib run --only models`."
-        ) from error
+        raise NetworkError(f"{path} is damaged ({type(error).__name__}): remove it and run `dmlib run`.") from error
     return Network(model, card)
 
 

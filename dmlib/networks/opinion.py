@@ -113,9 +113,7 @@ def place(train: np.ndarray, one: np.ndarray) -> Placement:
     """
     train = train[np.isfinite(train).all(axis=1)]
     if not np.isfinite(one).all() or len(train) <= 2 * train.shape[1]:
-        raise DmlibError(
-            f"the galaxy has no HI, or too few training views have ({len(train)}): there is nothing to compare."
-        )
+        raise DmlibError(f"the galaxy, or all but {len(train)} training views, have no HI: nothing can be compared.")
     mean, covariance = train.mean(axis=0), np.cov(train.T)
     root = np.linalg.cholesky(np.linalg.inv(covariance))
     white, point = (train - mean) @ root, (one - mean) @ root

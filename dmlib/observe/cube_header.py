@@ -135,9 +135,7 @@ def _cards(name: str, header: fits.Header) -> tuple[fits.Header, list[str]]:
         unit = unit_of(given)
         if isinstance(unit, u.UnrecognizedUnit):
             if axis <= 3 or str(out.get(f"CTYPE{axis}", "")) != "STOKES":
-                raise CubeError(
-                    f"{name}: its axis {axis} is in '{given}': set CUNIT{axis} to a unit that astropy reads"
-                )
+                raise CubeError(f"{name}: its axis {axis} is in '{given}': set CUNIT{axis} to a unit of astropy")
             continue
         out[f"CUNIT{axis}"] = unit.to_string("fits")
     # A CD matrix with rows for the sky alone leaves the width of the channels to CDELT.
@@ -280,9 +278,7 @@ def _velocities(
             frequency = given.to_value(u.Hz)
             velocities = given.to_value(u.km / u.s)
     except (u.UnitsError, ValueError) as error:
-        raise CubeError(
-            f"{name}: its channels are in '{values.unit}' (CTYPE{axis} = {kind}): set CUNIT{axis}"
-        ) from error
+        raise CubeError(f"{name}: channels in '{values.unit}' (CTYPE{axis} = {kind}): set CUNIT{axis}") from error
     with np.errstate(divide="ignore", invalid="ignore"):
         redshift = rest.value / frequency - 1
     if not np.all((redshift > REDSHIFTS[0]) & (redshift < REDSHIFTS[1])):

@@ -69,7 +69,7 @@ class Likelihood:
         model = self.model
         if len(model.radius) < 3:
             raise RejectedGalaxyError(
-                f"{model.galaxy} has {len(model.radius)} measured radii, fewer than the 3 of a fit.", Reason.FEW_RINGS
+                f"{model.galaxy}: {len(model.radius)} measured radii, fewer than 3", Reason.FEW_RINGS
             )
         arrays = (model.radius, model.v_obs, model.v_err, model.v_gas, model.v_disk, model.v_bulge)
         if not all(np.all(np.isfinite(values)) for values in arrays):

@@ -152,9 +152,7 @@ class _Search:
         self.field, self.deblur, self.centre, self.given = field, deblur, centre, given
         seen = field.seen
         if np.count_nonzero(seen) < 12:
-            raise RejectedGalaxyError(
-                f"{field.galaxy} has emission in {np.count_nonzero(seen)} pixels only: leave it out", Reason.NO_HI
-            )
+            raise RejectedGalaxyError(f"{field.galaxy} has emission in {seen.sum()} pixels only", Reason.NO_HI)
         margin = int(np.ceil(field.beam.major / field.pixel)) + 1
         box = ndimage.find_objects(seen.astype(int))[0]
         cut = tuple(slice(max(0, part.start - margin), part.stop + margin) for part in box)

@@ -300,9 +300,7 @@ class FilesUniverse(Universe):
         complaint = trouble_of_offsets(self._offsets_path, rows, groups, length, headers)
         if complaint:
             places = f"{files[0].parent}, {self._offsets_path} and {self._catalogue_chunk(0).parent}"
-            raise UniverseError(
-                f"{places} do not belong together ({complaint}): take all three from the same snapshot of the same run."
-            )
+            raise UniverseError(f"{places} do not belong together ({complaint}): take all three from one snapshot.")
 
     # -- files ---------------------------------------------------------------------------------------------------
 

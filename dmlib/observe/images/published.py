@@ -171,14 +171,10 @@ class PublishedSkirt:
             if file := next(filter(Path.is_file, files), None):
                 return read_broadband(file)
         elif not path.is_file():
-            raise UniverseError(
-                f"There are no published images at {path}: fetch tng100-skirt-images, or name its folder."
-            )
+            raise UniverseError(f"{path} has no published images: fetch tng100-skirt-images, or name its folder.")
         elif content := self._from_archive(path, subhalo_id):
             return read_broadband(BytesIO(content), f"broadband_{subhalo_id}.fits")
-        raise GalaxyError(
-            f"subhalo {subhalo_id} has no published SKIRT image in {path.name}: use its particles' light."
-        )
+        raise GalaxyError(f"subhalo {subhalo_id} has no published SKIRT image in {path.name}: use its particles.")
 
     def image(self, galaxy: Galaxy, view: View, grid: SkyGrid) -> np.ndarray:
         """Image of one galaxy, shape (y, x, 4) in counts/s/pixel; see `dmlib.observe.images.ImageSource.image`.
