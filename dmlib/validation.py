@@ -27,13 +27,10 @@ from .workers import bar
 
 #: Galaxies below this specific star-formation rate count as quenched [1/yr].
 QUENCHED_BELOW = 1e-11
-
 #: Most rings of an HI profile; with more, noise decides where it crosses a density for the last time.
 MAX_RINGS = 25
-
 #: Fewest cells in a ring: the number of equal HI masses that would scatter as much.
 CELLS_PER_RING = 10
-
 # Column of TNG's GFM_StellarPhotometrics (U B V K g r i z).
 _R_BAND = 5
 
@@ -98,11 +95,11 @@ def hi_radius(radius: np.ndarray, m_hi: np.ndarray) -> float:
     float
         NaN with fewer than five rings, or if the density does not cross 1 Msun/pc^2.
     """
-    order = np.argsort(radius)
-    mass = np.concatenate([[0.0], np.cumsum(m_hi[order])])
     n_rings = min(int(_effective_number(m_hi) // CELLS_PER_RING), MAX_RINGS)
     if n_rings < 5:
         return np.nan
+    order = np.argsort(radius)
+    mass = np.concatenate([[0.0], np.cumsum(m_hi[order])])
     steps = np.linspace(0.0, 0.98, n_rings + 1)
     edges = np.interp(steps * mass[-1], mass, np.concatenate([[0.0], radius[order]]))
     area = np.pi * np.maximum(np.diff(edges**2), 1e-12) * 1e6
@@ -264,11 +261,6 @@ class Rotation:
 
 def rotation(universe: Universe, subhalo_id: int) -> Rotation:
     """Measure the rotation of one galaxy's HI, in 12 rings of equal width out to 1.2 HI radii.
-
-    Parameters
-    ----------
-    universe : Universe
-    subhalo_id : int
 
     Raises
     ------

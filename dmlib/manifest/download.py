@@ -88,14 +88,9 @@ class Gate:
         """Allow no request for so long [s]."""
         self._closed_until = max(self._closed_until, time.monotonic() + seconds)
 
-    def check(self) -> None:
-        """Raise `Stopped` when all connections are to stop."""
-        if self.stop.is_set():
-            raise Stopped
-
     def pass_through(self) -> None:
         """Wait until requests are allowed again; raises `Stopped`."""
-        self.check()
+        self.sleep(0.0)
         while (left := self._closed_until - time.monotonic()) > 0:
             self.sleep(left + random.uniform(0.0, 0.2))  # not all at the same instant
 
@@ -164,12 +159,8 @@ class Downloader:
 
         Raises
         ------
-        Missing
-            When there is no such file.
-        Exhausted
-            When all tries failed.
-        FetchError
-            When another try would not help.
+        Missing, Exhausted, FetchError
+            When there is no such file; when all tries failed; when another try would not help.
         """
         gate = gate or Gate()
         part = target.with_name(target.name + ".part")
@@ -296,7 +287,7 @@ class Downloader:
             shown = nullcontext(gate.progress) if gate.progress is not None else bar(total=total, label=label, unit="B")
             with open(part, "ab" if have else "wb") as handle, shown as progress:
                 for piece in reply.iter_content(chunk_size=1 << 16):
-                    gate.check()
+                    gate.sleep(0.0)
                     handle.write(piece)
                     progress.update(len(piece))
             if total is not None and (size := part.stat().st_size) != total:
