@@ -156,8 +156,7 @@ class Network:
             )
         if not np.isfinite(inputs).all():
             raise NetworkError(
-                f"inputs of network {card.name} hold NaN or infinity: normalise maps with "
-                "`dmlib.observe.moments.normalise`, which fills blank pixels."
+                f"inputs of network {card.name} hold NaN or infinity: `normalise` fills blank pixels of maps."
             )
         images = np.asarray(inputs, dtype=np.float32)
         return mean_over_orientations(lambda turned: predict(self.model, turned), images)

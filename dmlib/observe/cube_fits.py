@@ -205,7 +205,7 @@ def _box(path: Path, header: fits.Header, described: Described, cut: CutOut) -> 
             ends = sorted((described.velocities[0], described.velocities[-1]))
             raise CubeError(
                 f"{path.name} has {len(inside)} channels from {low:g} to {high:g} km/s; it covers {ends[0]:.0f} to "
-                f"{ends[1]:.0f} km/s"
+                f"{ends[1]:.0f}"
             )
         parts[2] = slice(int(inside[0]), int(inside[-1]) + 1)
     if cut.field is not None:

@@ -127,8 +127,8 @@ def beam_of(name: str, headers: Iterable[fits.Header], table: np.ndarray | None,
         spread = np.ptp(used[:, :2], axis=0) / np.median(used[:, :2], axis=0)
         if spread.max() > _SAME_BEAM:
             raise CubeError(
-                f"{name}: its beam varies from {used[:, 0].min():.3g} to {used[:, 0].max():.3g} arcsec between "
-                "channels: convolve it to a common beam"
+                f"{name}: its beam varies from {used[:, 0].min():.3g} to {used[:, 0].max():.3g} arcsec: convolve it to "
+                "a common beam"
             )
         return _plausible(name, "its table of beams", *np.median(used, axis=0), pixel=pixel, side=side, give=give)
     for header in headers:

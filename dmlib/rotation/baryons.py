@@ -121,8 +121,7 @@ def weigh_stars(image: np.ndarray, unit: str, bands: tuple[str, ...], grid: SkyG
     """
     if unit != "maggies/pixel" or not {"g", "i"} <= set(bands):
         raise RejectedGalaxyError(
-            f"images in {unit} of {', '.join(bands)} cannot weigh stars: g and i in maggies/pixel are needed",
-            Reason.NO_STARS,
+            f"images in {unit} of {', '.join(bands)}: g and i in maggies/pixel weigh stars", Reason.NO_STARS
         )
     chosen = [bands.index(band) for band in ("g", "i")]
     light = from_maggies(image[..., chosen], grid.pixel_area, bands=("g", "i"))

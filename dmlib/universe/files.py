@@ -260,8 +260,8 @@ class FilesUniverse(Universe):
                     break
         if number not in self._particle_names:
             raise UniverseError(
-                f"no file of {self._snapshot_chunk(0).parent} has PartType{number}, though the catalogue counts "
-                "such particles: snapshot and catalogue do not belong together."
+                f"no file of {self._snapshot_chunk(0).parent} has PartType{number}, which its catalogue counts: copy "
+                "both again."
             )
         return self._particle_names[number]
 
