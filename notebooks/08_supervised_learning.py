@@ -64,7 +64,6 @@ from astropy.table import Table
 
 from dmlib import load
 from dmlib.evaluation import catalogue, integrated
-from dmlib.figures import integrated as light_figures
 from dmlib.figures import learning as figures
 from dmlib.figures import show, show_table
 from dmlib.primer import learning
@@ -541,7 +540,7 @@ formula = {
 
 # %%
 show(
-    light_figures.light_tells(formula, list(integrated.INPUTS)),
+    figures.light_tells(formula, list(integrated.INPUTS)),
     settings,
     "integrated_light",
     caption="Mean error of predictions by a quadratic formula from more and "
@@ -680,7 +679,7 @@ for target, inputs in integrated.CURVES:
 
 # %%
 show(
-    light_figures.galaxies_needed(curves),
+    figures.galaxies_needed(curves),
     settings,
     "integrated_curve",
     caption="Error of the quadratic formula on other galaxies against the "
@@ -733,7 +732,7 @@ matched = catalogue.compare_at_fixed_mass(fixed[here], fixed[tng])
 
 # %%
 show(
-    light_figures.at_fixed_mass(fixed),
+    figures.at_fixed_mass(fixed),
     settings,
     "integrated_fixed_mass",
     caption="Centrals that form stars at fixed stellar mass: median (symbol) "
