@@ -216,9 +216,7 @@ mass = mass_model(galaxy, curve) if curve.accepted else None
 fits = {}
 if mass is not None:
     for halo in ("nfw", "burkert"):
-        fits[halo] = fit(
-            mass, halo, priors_for(mass), seed=seed, evidence=False
-        )
+        fits[halo] = fit(mass, halo, priors_for(mass), seed=seed)
 print(", ".join(fits) or "the curve is not accepted: no halo is fitted")
 
 # %% [markdown]

@@ -76,7 +76,6 @@ from dmlib.rotation.fit import fit
 from dmlib.rotation.massmodel import outer_slope
 from dmlib.rotation.own_galaxy import analyse, verdict
 from dmlib.rotation.own_stars import stars_from_table
-from dmlib.rotation.posterior import Importance
 from dmlib.rotation.priors import sparc_priors
 from dmlib.rotation.realcube import RealGalaxy, open_galaxy
 from dmlib.rotation.rings import fit_rings
@@ -390,7 +389,7 @@ def measure_sparc(mirror: Path) -> dict:
     model = from_sparc(folder, table1, "NGC6503")
     slope, error, visible, n = outer_slope(model, 3 * model.r_disk)
     ratio, ratio_error = (values[-1] for values in model.discrepancy())
-    nfw = fit(model, "nfw", sparc_priors(table1[table1["galaxy"] == "NGC6503"][0]), sampling=Importance())
+    nfw = fit(model, "nfw", sparc_priors(table1[table1["galaxy"] == "NGC6503"][0]))
     survey = sample_of(folder, table1)
     relations = {
         "acceleration": acceleration_scale(accelerations(survey), seed=1),

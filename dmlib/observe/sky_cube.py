@@ -18,7 +18,7 @@ from astropy.wcs import WCS
 from scipy import ndimage
 
 from ..errors import GalaxyError
-from .cube import ATOMS_PER_CM2, CHANNELS_TOGETHER, Cube, Smear
+from .cube import ATOMS_PER_CM2, CHANNELS_TOGETHER, Cube
 from .cube_header import LIGHT
 from .moments import find_emission, moments
 
@@ -89,9 +89,7 @@ class SkyCube(Cube):
     def smoothed(self) -> tuple[np.ndarray, float]:
         """Signal-to-noise, smoothed with the beam and over three channels, and its own noise."""
         assert self.noise_map is not None
-        relative = self.data / np.where(self.noise_map > 0, self.noise_map, np.inf)
-        smooth = Smear(self.beam, self.data.shape[1:], self.pixel)(relative)
-        smooth = ndimage.uniform_filter1d(smooth, CHANNELS_TOGETHER, axis=0, mode="constant")
+        smooth = self._smooth(self.data / np.where(self.noise_map > 0, self.noise_map, np.inf))
         noise = _spread(smooth[:, self.valid])[1]
         for k in [] if self.patchy is None else np.flatnonzero(self.patchy):
             middle, spread = _spread(smooth[k, self.valid])
@@ -160,14 +158,8 @@ def cleaned(sky: SkyCube, noise: float | None = None) -> SkyCube:
     covered, there = ~empty.all(axis=0), ~empty.all(axis=(1, 2))
     share = float(empty[there][:, covered].mean())
     if share > _MASKED:
-        notes.append(
-            f"the cube is masked ({share:.0%} of its voxels are blank): its noise cannot be measured"
-            + (
-                "; the errors do not include it unless it is given"
-                if noise is None
-                else f", {noise:.3g} Jy/beam is taken"
-            )
-        )
+        taken = "; errors do not include it unless it is given" if noise is None else f", {noise:.3g} Jy/beam is taken"
+        notes.append(f"the cube is masked ({share:.0%} of its voxels are blank): its noise cannot be measured{taken}")
         flat = np.full(covered.shape, noise or 0.0)
         return replace(sky, valid=np.ones_like(covered), noise_map=flat, masked=True, notes=tuple(notes))
     patchy, said = _foreground_in_patches(data, there, covered, sky.velocities)
@@ -177,8 +169,7 @@ def cleaned(sky: SkyCube, noise: float | None = None) -> SkyCube:
     sky = replace(sky, valid=covered, patchy=patchy)
     for last in (False, True):
         middle, spread, count = _per_pixel(data, free)
-        level = float(np.median(middle[covered]))
-        sigma = float(np.median(spread[covered]))
+        level, sigma = (float(np.median(values[covered])) for values in (middle, spread))
         uneven = _noise_map(sky, spread, covered)
         if last:
             break
@@ -197,15 +188,11 @@ def cleaned(sky: SkyCube, noise: float | None = None) -> SkyCube:
         notes.append(f"residuals of the continuum, up to {1e3 * peak:+.3g} mJy/beam, are removed in {hot.sum()} pixels")
     data *= covered
     if noise is not None:
-        level_map = np.full(covered.shape, noise)
-    else:
-        level_map = uneven
-        if np.ptp(uneven[covered]) > 0:
-            low, high = np.percentile(uneven[covered], [5, 95])
-            notes.append(
-                f"the noise varies over the map, {1e3 * low:.3g} to {1e3 * high:.3g} mJy/beam: taken pixel by pixel"
-            )
-    return replace(sky, data=data, noise_map=level_map, notes=tuple(notes))
+        uneven = np.full(covered.shape, noise)
+    elif np.ptp(uneven[covered]) > 0:
+        low, high = 1e3 * np.percentile(uneven[covered], [5, 95])
+        notes.append(f"the noise varies over the map, {low:.3g} to {high:.3g} mJy/beam: taken pixel by pixel")
+    return replace(sky, data=data, noise_map=uneven, notes=tuple(notes))
 
 
 def _foreground_in_patches(
@@ -234,9 +221,7 @@ def _without_loud_channels(
     if not loud.any() or loud.sum() > 0.2 * there.sum():
         return []
     data[loud], there[loud] = 0.0, False
-    return [
-        f"channels at {', '.join(f'{v:.0f}' for v in velocities[loud])} km/s are far noisier than the others: blanked"
-    ]
+    return [f"noisy channels at {', '.join(f'{v:.0f}' for v in velocities[loud])} km/s are blanked"]
 
 
 def _fill(data: np.ndarray, there: np.ndarray, velocities: np.ndarray) -> list[str]:
