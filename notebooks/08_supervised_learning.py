@@ -64,7 +64,6 @@ from astropy.table import Table
 
 from dmlib import load
 from dmlib.evaluation import catalogue, integrated
-from dmlib.figures import integrated as light_figures
 from dmlib.figures import learning as figures
 from dmlib.figures import show
 from dmlib.primer import learning
@@ -527,7 +526,7 @@ formula = {
 
 # %%
 show(
-    light_figures.light_tells(formula, list(integrated.INPUTS)),
+    figures.light_tells(formula, list(integrated.INPUTS)),
     settings,
     "integrated_light",
     caption="Mean error of predictions by a quadratic formula from more and "
@@ -657,7 +656,7 @@ for target, inputs in integrated.CURVES:
 
 # %%
 show(
-    light_figures.galaxies_needed(curves),
+    figures.galaxies_needed(curves),
     settings,
     "integrated_curve",
     caption="Error of the quadratic formula on other galaxies against the "
@@ -709,7 +708,7 @@ matched = catalogue.compare_at_fixed_mass(fixed[here], fixed[tng])
 
 # %%
 show(
-    light_figures.at_fixed_mass(fixed),
+    figures.at_fixed_mass(fixed),
     settings,
     "integrated_fixed_mass",
     caption="Centrals that form stars at fixed stellar mass: median (symbol) "

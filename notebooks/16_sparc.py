@@ -142,9 +142,10 @@ show_table(
 #
 # ## One galaxy, seven haloes
 #
-# The sampler is an ensemble of walkers {cite}`ForemanMackey2013`. It runs until the chain is fifty autocorrelation times long, and reports a failure to reach
-# this length. The **evidence** is the probability of the curve under the whole model, priors included; it rewards a good fit and penalises unnecessary
-# freedom. We compute it by bridge sampling {cite}`Meng1996`; the tests compare it with a brute-force integral.
+# The posterior is sampled by importance: parameters are drawn from a simple distribution that resembles it, and each draw gets the ratio of the two
+# densities as its weight. The distribution is fitted to the weighted draws, and new ones are drawn, until they are worth enough independent ones
+# {cite}`Cappe2004`; a fit that does not reach this number reports it. The **evidence** is the probability of the curve under the whole model, priors included;
+# it rewards a good fit and penalises unnecessary freedom. It is the mean of the weights; the tests compare it with a brute-force integral.
 
 # %%
 fits = {name: fit(model, name, belief, seed=seed) for name in HALOS}
@@ -309,7 +310,7 @@ record(
     100 * settled.mean(),
     unit="%",
     n=n,
-    statement="Galaxies whose chains of both models converged",
+    statement="Galaxies whose fits of both models converged",
 )
 record(
     "sparc-seconds",
@@ -343,8 +344,8 @@ record(
 
 # %% [markdown]
 # Of {num}`sparc-fitted` galaxies, {num}`sparc-core:.0f±` favour the core, {num}`sparc-cusp:.0f±` the cusp, and
-# {num}`sparc-open:.0f±` do not decide. The chains of {num}`sparc-converged:.0f` of the galaxies met the criterion of
-# convergence; a fit took {num}`sparc-seconds:.2f` of processor time.
+# {num}`sparc-open:.0f±` do not decide. In {num}`sparc-converged:.0f` of the galaxies both fits had enough independent draws;
+# a fit took {num}`sparc-seconds:.2f` of processor time.
 # The *best fit* is better with Burkert in {num}`sparc-core-fits:.0f±` of them.
 # Why do these shares differ? The evidence measures how much of the prior volume of a model is compatible with the data. Where a curve still rises at its end, many NFW
 # haloes (massive, with low concentration) fit about equally well, and few Burkert haloes do, slightly better; the prior on $M_{200}$ and $c$ decides how these two are balanced.

@@ -231,12 +231,12 @@ record(
     "contest-converged",
     100 * converged,
     unit="%",
-    statement="Accepted views whose chains converged",
+    statement="Accepted views whose fits converged",
     **here,
 )
 
 # %% [markdown]
-# Of {num}`contest-views` views {num}`contest-accepted:.0f` have an accepted rotation curve; the chains of {num}`contest-converged:.0f` of those
+# Of {num}`contest-views` views {num}`contest-accepted:.0f` have an accepted rotation curve; the fits of {num}`contest-converged:.0f` of those
 # converged.
 #
 # ## Error against radius

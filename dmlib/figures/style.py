@@ -76,6 +76,10 @@ TEXT, WIDE = 6.2, 7.8
 
 _STYLE = matplotlib.rc_params_from_file(Path(__file__).parent / "book.mplstyle", use_default_template=False)
 
+#: What every figure begins with: matplotlib's own defaults, not a user's matplotlibrc, and the book's style. A session
+#: keeps its backend.
+_DEFAULTS = {name: value for name, value in matplotlib.rcParamsDefault.items() if "backend" not in name}
+
 
 def new_figure(
     nrows: int = 1, ncols: int = 1, *, height: float = 3.7, width: float = 0.0, ylabel: str = "", **kw: Any
@@ -102,7 +106,7 @@ def new_figure(
         As `Figure.subplots` returns them.
 
     """
-    matplotlib.rcParams.update(_STYLE)
+    matplotlib.rcParams.update(_DEFAULTS | _STYLE)
     fig = Figure(figsize=(width or (TEXT if ncols == 1 else WIDE), height), layout="constrained")
     axes = fig.subplots(nrows, ncols, **kw)
     for ax in fig.axes[::ncols]:
@@ -196,10 +200,9 @@ def csv_text(fig: Figure) -> str:
     series = recorded(fig)
     names = list(dict.fromkeys(name for _, rows in series for name in rows))
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["series", *names])
+    writer = csv.DictWriter(out, ["series", *names], restval="", lineterminator="\n")
+    writer.writeheader()
     for title, rows in series:
-        length = len(next(iter(rows.values()))) if rows else 0
-        for i in range(length):
-            writer.writerow([title, *(_cell(rows[name][i]) if name in rows else "" for name in names)])
+        for values in zip(*rows.values(), strict=True):
+            writer.writerow({"series": title} | dict(zip(rows, map(_cell, values), strict=True)))
     return out.getvalue()

@@ -17,6 +17,7 @@ from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
 
+from ..environment import memory
 from ..files import atomic_path
 from . import open_fits
 from .cube import Beam, HICube
@@ -205,7 +206,7 @@ def _box(path: Path, header: fits.Header, described: Described, cut: CutOut) -> 
             ends = sorted((described.velocities[0], described.velocities[-1]))
             raise CubeError(
                 f"{path.name} has {len(inside)} channels from {low:g} to {high:g} km/s; it covers {ends[0]:.0f} to "
-                f"{ends[1]:.0f} km/s"
+                f"{ends[1]:.0f}"
             )
         parts[2] = slice(int(inside[0]), int(inside[-1]) + 1)
     if cut.field is not None:
@@ -218,9 +219,7 @@ def _box(path: Path, header: fits.Header, described: Described, cut: CutOut) -> 
             first = round(middle[k] - (round(2 * half) - 1) / 2)
             low, high = (int(np.clip(end, 0, lengths[k])) for end in (first, first + round(2 * half)))
             if high - low < 8:
-                raise CubeError(
-                    f"{path.name} has {high - low} pixels within the field that is asked for: check --centre"
-                )
+                raise CubeError(f"{path.name} has {high - low} pixels within the field asked for: check --centre")
             parts[k] = slice(low, high)
     return parts[0], parts[1], parts[2]
 
@@ -237,14 +236,11 @@ def _check_size(path: Path, header: fits.Header, box: Box) -> None:
 
 
 def _memory() -> float:
-    """Memory that this process may still take [bytes]: of the machine, of its limit, and of its control group."""
-    free = [float(psutil.virtual_memory().available)]
+    """Memory that this process may still take [bytes]: of the machine, of its limit, and of its control groups."""
+    free = [memory()[1]]
     me = psutil.Process()
     if hasattr(psutil, "RLIMIT_AS") and (limit := me.rlimit(psutil.RLIMIT_AS)[0]) > 0:  # -1 stands for none
         free.append(float(limit - me.memory_info().vms))
-    group = Path("/sys/fs/cgroup/memory.max")
-    if group.is_file() and (text := group.read_text().strip()).isdigit():
-        free.append(float(int(text) - me.memory_info().rss))
     return 0.9 * min(free)
 
 
@@ -299,7 +295,5 @@ def _read_mask(path: Path, bring: Orientation, header: fits.Header) -> np.ndarra
             data = bring.read(hdu, own, channels=False)
             data = np.broadcast_to(data, (bring.box[2].stop - bring.box[2].start, *data.shape[1:]))
         else:
-            raise CubeError(
-                f"{path.name} has {sizes} pixels, not those of the cube ({wanted}): give a mask of the same grid"
-            )
+            raise CubeError(f"{path.name} has {sizes} pixels, and the cube {wanted}: give a mask of the same grid")
     return bring((np.nan_to_num(data) > 0).astype(float), 0.0) > 0.5

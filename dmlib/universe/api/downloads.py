@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 
 from filelock import FileLock
 
+from ...environment import readable
 from ...errors import FetchError
 from ...files import sha256
 from ...manifest.download import Downloader, Exhausted, Gate
@@ -137,8 +138,8 @@ def in_parallel(
             failed.append((job, error))
             if in_a_row >= FAILURES:
                 raise FetchError(
-                    f"{label}: {in_a_row} requests failed one after the other, the last with: {error} What has arrived "
-                    "is kept; run again later."
+                    f"{label}: {in_a_row} requests failed in a row, the last with: {error} The rest is kept; run again "
+                    "later."
                 ) from error
     finally:
         gate.stop.set()
@@ -291,12 +292,3 @@ class Cache:
                     if file.name not in names:
                         names.append(file.name)
         return self._files
-
-
-def readable(n_bytes: float) -> str:
-    """Size for a reader, for example ``4.2 GB``."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if n_bytes < 999.5:
-            return f"{n_bytes:.3g} {unit}"
-        n_bytes /= 1e3
-    return f"{n_bytes:.3g} TB"
