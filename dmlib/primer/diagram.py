@@ -8,7 +8,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ..dataset import DataSet
+    from ..dataset.read import DataSet
 
 #: Layers that belong to the one before them: they change values, and not what they are values of.
 _THROUGH = ("Activation", "BatchNormalization", "Dropout", "Rescaling", "Standardise", "ZeroPadding2D")
