@@ -134,11 +134,7 @@ class Galaxy:
         """
         part = self.component(name)
         arrays = {"Coordinates": part.position, "Velocities": part.velocity, **part.fields}
-        for field_name in fields:
-            bad = int(np.count_nonzero(~np.isfinite(arrays[field_name])))
-            if bad:
-                what = f"{'star' if name == 'stars' else name} field {field_name}"
-                raise GalaxyError(f"{self.name}: {what} holds {bad} values that are not finite; the file is damaged")
+        _require_finite(self.name, name, {field: arrays[field] for field in fields})
 
     def enclosed_masses(self, radii: np.ndarray = RADII_KPC) -> dict[ComponentName, np.ndarray]:
         """Mass of each component within each radius [Msun], arrays of shape (len(radii),); wind counts as gas."""
@@ -168,8 +164,8 @@ class Galaxy:
         chosen = everything.where(everything.radius <= r_max)
         if len(chosen) < MIN_PARTICLES:
             raise GalaxyError(
-                f"{self.name} has {len(chosen)} {name} particles within {r_max:.1f} kpc, fewer than the "
-                f"{MIN_PARTICLES} that an axis needs: leave it out, or take a larger radius."
+                f"{self.name} has {len(chosen)} {name} particles within {r_max:.1f} kpc, fewer than {MIN_PARTICLES}: "
+                "leave it out"
             )
         return chosen
 
@@ -243,9 +239,8 @@ def load_galaxy(
         When positions, velocities or masses are not finite; when the dark matter is read and the subhalo has none: it
         is no galaxy in a halo.
     """
-    row = universe.subhalos(
-        ("SubhaloPos", "SubhaloVel", "SubhaloGrNr", "SubhaloHalfmassRadType"), np.array([subhalo_id])
-    )
+    wanted = ("SubhaloPos", "SubhaloVel", "SubhaloGrNr", "SubhaloHalfmassRadType")
+    row = universe.subhalos(wanted, np.array([subhalo_id]))
     centre = row["SubhaloPos"][0].to_value(u.kpc)
     bulk = row["SubhaloVel"][0].to_value(u.km / u.s)
     group_id = int(row["SubhaloGrNr"][0])
@@ -262,12 +257,8 @@ def load_galaxy(
             mass=arrays["Masses"].astype(float),
             extra={key: arrays[key] for key in further},
         )
-        for key in ("Coordinates", "Velocities", "Masses"):
-            bad = int(np.count_nonzero(~np.isfinite(arrays[key]))) if key in arrays else 0
-            if bad:
-                whose = f"subhalo {subhalo_id}" if scope == "subhalo" else f"group {group_id} of subhalo {subhalo_id}"
-                what = f"{'star' if name == 'stars' else name} field {key}"
-                raise GalaxyError(f"{whose}: {what} holds {bad} values that are not finite; the file is damaged")
+        whose = f"subhalo {subhalo_id}" if scope == "subhalo" else f"group {group_id} of subhalo {subhalo_id}"
+        _require_finite(whose, name, {key: arrays[key] for key in _BASE_FIELDS if key in arrays})
         if name == "stars":
             # Wind-phase gas has a formation time of zero or less.
             real = arrays["GFM_StellarFormationTime"] > 0
@@ -284,6 +275,13 @@ def load_galaxy(
         m_dm_particle=universe.header.m_dm,
         **read,
     )
+
+
+def _require_finite(whose: str, name: ComponentName, arrays: Mapping[str, np.ndarray]) -> None:
+    for key, values in arrays.items():
+        if bad := np.count_nonzero(~np.isfinite(values)):
+            what = f"{'star' if name == 'stars' else name} field {key}"
+            raise GalaxyError(f"{whose}: {what} holds {bad} values that are not finite; the file is damaged")
 
 
 def angular_momentum(part: Component) -> np.ndarray:

@@ -8,7 +8,8 @@ with the code that draws the embedded universe (`dmlib.embedded.relations`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 import numpy as np
 from astropy import units as u
@@ -18,7 +19,7 @@ from numpy.typing import ArrayLike
 from .bootstrap import resample
 from .embedded import relations
 from .errors import GalaxyError
-from .galaxy import ComponentName, Galaxy, load_galaxy
+from .galaxy import ComponentName, Galaxy, angular_momentum, load_galaxy
 from .observe.hydrogen import HYDROGEN_FIELDS, hydrogen
 from .units import COSMOLOGY, Z_SUN
 from .universe import Universe
@@ -26,13 +27,10 @@ from .workers import bar
 
 #: Galaxies below this specific star-formation rate count as quenched [1/yr].
 QUENCHED_BELOW = 1e-11
-
 #: Most rings of an HI profile; with more, noise decides where it crosses a density for the last time.
 MAX_RINGS = 25
-
 #: Fewest cells in a ring: the number of equal HI masses that would scatter as much.
 CELLS_PER_RING = 10
-
 # Column of TNG's GFM_StellarPhotometrics (U B V K g r i z).
 _R_BAND = 5
 
@@ -67,14 +65,12 @@ def centrals(universe: Universe, m_star_min: float = 3e9, at_most: int | None = 
     ids = np.sort(first[first >= 0])
     mass = universe.subhalos(["SubhaloMassType"], ids)["SubhaloMassType"][:, 4]
     ids = ids[mass.to_value(u.Msun) >= m_star_min]
-    if at_most is None or at_most >= len(ids):
-        return ids
-    return ids[np.linspace(0, len(ids) - 1, at_most).astype(int)]
+    return ids[np.linspace(0, len(ids) - 1, min(at_most or len(ids), len(ids))).astype(int)]
 
 
 def hi_axis(galaxy: Galaxy, m_hi: np.ndarray) -> np.ndarray:
     """Unit vector of the angular momentum of the HI."""
-    momentum = np.cross(galaxy.gas.position, galaxy.gas.velocity * m_hi[:, None]).sum(axis=0)
+    momentum = angular_momentum(replace(galaxy.gas, mass=m_hi))
     length = np.linalg.norm(momentum)
     if not length > 0:
         raise GalaxyError(f"{galaxy.name} has no rotating HI: leave it out.")
@@ -99,11 +95,11 @@ def hi_radius(radius: np.ndarray, m_hi: np.ndarray) -> float:
     float
         NaN with fewer than five rings, or if the density does not cross 1 Msun/pc^2.
     """
-    order = np.argsort(radius)
-    mass = np.concatenate([[0.0], np.cumsum(m_hi[order])])
     n_rings = min(int(_effective_number(m_hi) // CELLS_PER_RING), MAX_RINGS)
     if n_rings < 5:
         return np.nan
+    order = np.argsort(radius)
+    mass = np.concatenate([[0.0], np.cumsum(m_hi[order])])
     steps = np.linspace(0.0, 0.98, n_rings + 1)
     edges = np.interp(steps * mass[-1], mass, np.concatenate([[0.0], radius[order]]))
     area = np.pi * np.maximum(np.diff(edges**2), 1e-12) * 1e6
@@ -112,9 +108,8 @@ def hi_radius(radius: np.ndarray, m_hi: np.ndarray) -> float:
     above = np.flatnonzero(log_sigma >= 0.0)
     if above.size == 0 or above[-1] == n_rings - 1:
         return np.nan
-    last = above[-1]
-    fraction = log_sigma[last] / (log_sigma[last] - log_sigma[last + 1])
-    return float(middle[last] + fraction * (middle[last + 1] - middle[last]))
+    last = slice(above[-1], above[-1] + 2)
+    return float(np.interp(0.0, log_sigma[last][::-1], middle[last][::-1]))
 
 
 def _effective_number(mass: np.ndarray) -> float:
@@ -170,19 +165,14 @@ def measure(universe: Universe, ids: Sequence[int]) -> QTable:
     catalogue = universe.subhalos(_CATALOGUE, subhalo_ids)
     groups = universe.groups(["Group_M_Crit200", "Group_R_Crit200"], np.asarray(catalogue["SubhaloGrNr"]))
     sfr = catalogue["SubhaloSFR"].to(u.Msun / u.yr)
-    z_gas = np.asarray(u.Quantity(catalogue["SubhaloGasMetallicitySfrWeighted"]).value, dtype=float)
-    table = QTable(
-        {
-            "subhalo_id": subhalo_ids,
-            "m200": groups["Group_M_Crit200"].to(u.Msun),
-            "r200": groups["Group_R_Crit200"].to(u.kpc),
-            "m_star": catalogue["SubhaloMassType"][:, 4].to(u.Msun),
-            "sfr": sfr,
-            "r_half": catalogue["SubhaloHalfmassRadType"][:, 4].to(u.kpc),
-            "z_gas": np.where(sfr.value > 0, z_gas, np.nan),
-            "z_star": np.asarray(u.Quantity(catalogue["SubhaloStarMetallicity"]).value, dtype=float),
-        }
+    z_gas, z_star = (
+        np.asarray(u.Quantity(catalogue[f"Subhalo{which}"]).value, dtype=float)
+        for which in ("GasMetallicitySfrWeighted", "StarMetallicity")
     )
+    table = QTable({"subhalo_id": subhalo_ids, "m200": groups["Group_M_Crit200"], "r200": groups["Group_R_Crit200"]})
+    table["m_star"], table["sfr"] = catalogue["SubhaloMassType"][:, 4], sfr
+    table["r_half"] = catalogue["SubhaloHalfmassRadType"][:, 4]
+    table["z_gas"], table["z_star"] = np.where(sfr.value > 0, z_gas, np.nan), z_star
     rows = [
         _from_particles(load_galaxy(universe, row["subhalo_id"], extra=_FIELDS), row["r200"].value, row["r_half"].value)
         for row in bar(table, label="measuring galaxies", unit="galaxy")
@@ -254,28 +244,23 @@ class Rotation:
     v_phi: np.ndarray
     v_circ: np.ndarray
 
-    def agreement(self, inner: float = 0.2, outer: float = 1.0) -> float:
-        """Median of v_phi/v_circ between two radii in units of r_hi; NaN without a ring of enough gas."""
-        ratio = self._ratio(inner, outer)
+    def agreement(self) -> float:
+        """Median of v_phi/v_circ between 0.2 and 1 r_hi; NaN without a ring of enough gas."""
+        ratio = self._ratio(0.2)
         return float(np.median(ratio)) if ratio.size else np.nan
 
-    def departure(self, inner: float = 0.0, outer: float = 1.0) -> float:
-        """Root mean square of v_phi/v_circ - 1 over the rings between two radii in units of r_hi; NaN without gas."""
-        ratio = self._ratio(inner, outer)
+    def departure(self) -> float:
+        """Root mean square of v_phi/v_circ - 1 over the rings within r_hi; NaN without gas."""
+        ratio = self._ratio(0.0)
         return float(np.sqrt(np.mean((ratio - 1.0) ** 2))) if ratio.size else np.nan
 
-    def _ratio(self, inner: float, outer: float) -> np.ndarray:
-        ratio = (self.v_phi / self.v_circ)[(self.radius > inner * self.r_hi) & (self.radius < outer * self.r_hi)]
+    def _ratio(self, inner: float) -> np.ndarray:
+        ratio = (self.v_phi / self.v_circ)[(self.radius > inner * self.r_hi) & (self.radius < self.r_hi)]
         return ratio[np.isfinite(ratio)]
 
 
 def rotation(universe: Universe, subhalo_id: int) -> Rotation:
     """Measure the rotation of one galaxy's HI, in 12 rings of equal width out to 1.2 HI radii.
-
-    Parameters
-    ----------
-    universe : Universe
-    subhalo_id : int
 
     Raises
     ------
@@ -304,10 +289,8 @@ def rotations(universe: Universe, ids: Sequence[int]) -> list[Rotation]:
     """Rotation of several galaxies; those without an HI radius are left out."""
     found = []
     for subhalo_id in bar(ids, label="rotation curves", unit="galaxy"):
-        try:
+        with suppress(GalaxyError):
             found.append(rotation(universe, int(subhalo_id)))
-        except GalaxyError:
-            continue
     return found
 
 
@@ -359,17 +342,16 @@ def compare(
     Galaxies with a value that is not finite are left out; see `Comparison` for the parameters. `weights` of the
     galaxies enter the median.
     """
-    x, y = np.asarray(x), np.asarray(y)
     good = np.isfinite(x) & np.isfinite(y) & np.isfinite(expected)
     weight = np.broadcast_to(np.asarray(weights, dtype=float), len(x))[good]
-    residual = y[good] - expected[good]
+    x, y, expected, quenched = (np.asarray(array)[good] for array in (x, y, expected, quenched))
+    residual = y - expected
 
     def offset(rows: np.ndarray | slice) -> float:
         return weighted_median(residual[rows], weight[rows])
 
     error = float(np.std(resample(offset, len(residual), seed=1, draws=400)))
     low, high = np.percentile(residual, [16, 84])
-    x, y, expected, quenched = (array[good] for array in (x, y, expected, quenched))
     middle = offset(slice(None))
     return Comparison(name, x, y, expected, quenched, published_scatter, middle, error, 0.5 * (high - low))
 

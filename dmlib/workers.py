@@ -141,8 +141,8 @@ def map_parallel(
                 yield future.result()
         except BrokenProcessPool as error:
             raise DmlibError(
-                f"a worker that {what} was stopped: where memory is short set DMLIB_WORKERS=1 (what is finished is "
-                "kept), and put what a script does under 'if __name__ == \"__main__\":'."
+                f"a worker that {what} was stopped: with little memory set DMLIB_WORKERS=1; what a script does must "
+                "stand under 'if __name__ == \"__main__\":'. What is finished is kept."
             ) from error
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)

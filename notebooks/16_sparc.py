@@ -113,13 +113,19 @@ model, belief = survey.models[example], survey.priors[example]
 
 # %%
 rows = [(h.label, h.centre, h.source) for h in HALOS.values()]
-show_table(Table(rows=rows, names=("model", "centre", "proposed by")), rows=9)
+show_table(
+    Table(rows=rows, names=("model", "centre", "proposed by")),
+    caption="Halo models of this book.",
+    rows=9,
+)
 
 # %% [markdown]
 # ## Priors
 #
 # A curve alone does not determine a halo: a higher stellar mass leaves less room for dark matter, a nearer galaxy is smaller, and a disc that is more
 # face-on rotates faster than it appears to. Each of these parameters has a **prior**, with its source.
+#
+# :::{table} Priors of the fits, and their sources.
 #
 # | parameter | prior | source |
 # |---|---|---|
@@ -128,6 +134,7 @@ show_table(Table(rows=rows, names=("model", "centre", "proposed by")), rows=9)
 # | $\log\Upsilon$ of disc, bulge | 0.5 and 0.7 with 0.1 dex | {cite:t}`Li2018`, after {cite:t}`McGaugh2014` |
 # | distance, inclination | Table 1 of SPARC with its errors | {cite:t}`Lelli2016` |
 # | extra scatter of the speeds | $\log$ flat, 0.1 to 30 km/s | ours |
+# :::
 #
 # The last one is needed because no axisymmetric model follows every arm and bar. Without it, points with tiny errors would make the intervals
 # far too narrow.
@@ -135,9 +142,10 @@ show_table(Table(rows=rows, names=("model", "centre", "proposed by")), rows=9)
 #
 # ## One galaxy, seven haloes
 #
-# The sampler is an ensemble of walkers {cite}`ForemanMackey2013`. It runs until the chain is fifty autocorrelation times long, and reports a failure to reach
-# this length. The **evidence** is the probability of the curve under the whole model, priors included; it rewards a good fit and penalises unnecessary
-# freedom. We compute it by bridge sampling {cite}`Meng1996`; the tests compare it with a brute-force integral.
+# The posterior is sampled by importance: parameters are drawn from a simple distribution that resembles it, and each draw gets the ratio of the two
+# densities as its weight. The distribution is fitted to the weighted draws, and new ones are drawn, until they are worth enough independent ones
+# {cite}`Cappe2004`; a fit that does not reach this number reports it. The **evidence** is the probability of the curve under the whole model, priors included;
+# it rewards a good fit and penalises unnecessary freedom. It is the mean of the weights; the tests compare it with a brute-force integral.
 
 # %%
 fits = {name: fit(model, name, belief, seed=seed) for name in HALOS}
@@ -151,7 +159,11 @@ for f in fits.values():
     less = f.log_evidence - best
     rows.append((HALOS[f.halo].label, less, f.chi2, mass, c))
 show_table(
-    Table(rows=rows, names=columns), dict.fromkeys(columns[1:], ".2f"), rows=9
+    Table(rows=rows, names=columns),
+    dict.fromkeys(columns[1:], ".2f"),
+    caption="Fits of all halo models to the curve of one galaxy.",
+    rows=9,
+    source=source,
 )
 for f in fits.values():
     print(f.trouble and f"{HALOS[f.halo].label}: {f.trouble}", end="")
@@ -298,7 +310,7 @@ record(
     100 * settled.mean(),
     unit="%",
     n=n,
-    statement="Galaxies whose chains of both models converged",
+    statement="Galaxies whose fits of both models converged",
 )
 record(
     "sparc-seconds",
@@ -332,8 +344,8 @@ record(
 
 # %% [markdown]
 # Of {num}`sparc-fitted` galaxies, {num}`sparc-core:.0f±` favour the core, {num}`sparc-cusp:.0f±` the cusp, and
-# {num}`sparc-open:.0f±` do not decide. The chains of {num}`sparc-converged:.0f` of the galaxies met the criterion of
-# convergence; a fit took {num}`sparc-seconds:.2f` of processor time.
+# {num}`sparc-open:.0f±` do not decide. In {num}`sparc-converged:.0f` of the galaxies both fits had enough independent draws;
+# a fit took {num}`sparc-seconds:.2f` of processor time.
 # The *best fit* is better with Burkert in {num}`sparc-core-fits:.0f±` of them.
 # Why do these shares differ? The evidence measures how much of the prior volume of a model is compatible with the data. Where a curve still rises at its end, many NFW
 # haloes (massive, with low concentration) fit about equally well, and few Burkert haloes do, slightly better; the prior on $M_{200}$ and $c$ decides how these two are balanced.
@@ -486,12 +498,15 @@ for name, key in (("acceleration", "scale"), ("tully_fisher", "slope")):
     print(f"SPARC, record: {name} {key} {value:.3g} ± {error:.1g}")
 
 # %% [markdown]
+# :::{table} Relations of galaxies, published and measured here.
+#
 # | quantity | published, on SPARC | here |
 # |---|---|---|
 # | $g_\dagger$ | 1.20 ± 0.02 (random) ± 0.24 (systematic) in $10^{-10}\,\mathrm{m\,s^{-2}}$ {cite}`McGaugh2016` | {num}`sparc-rar-scale:.2f±` |
 # | scatter about it | 0.13 dex {cite}`McGaugh2016` | {num}`sparc-rar-scatter:.3f±` |
 # | slope of the Tully-Fisher relation | 3.85 ± 0.09 {cite}`Lelli2019` | {num}`sparc-btfr-slope:.2f±` |
 # | its intrinsic orthogonal scatter | about 6 per cent, 0.026 dex {cite}`Lelli2019` | {num}`sparc-btfr-scatter:.3f±` |
+# :::
 #
 # The published values are for SPARC. If the captions of this copy name another source, the last column describes simulated galaxies,
 # and no agreement is expected.

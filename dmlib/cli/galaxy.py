@@ -223,8 +223,7 @@ def export_galaxy(
     opened = load.universe(settings)
     if abs(opened.header.redshift) > 0.01:
         raise DmlibError(
-            f"snapshot {settings.snapshot} is at redshift {opened.header.redshift:.2f}, and stars are exported with "
-            "their ages today: take snapshot 99"
+            f"snapshot {settings.snapshot} is not that of today, at which stars are exported: take snapshot 99"
         )
     galaxy = load_galaxy(
         opened, subhalo_id, scope=scope, extra={"stars": STAR_FIELDS, "gas": GAS_FIELDS}, components=("stars", "gas")
@@ -233,8 +232,7 @@ def export_galaxy(
     written = export(galaxy, seen, SkyGrid.of(settings), recipe, out)
     stars, young, gas = written.rows.values()
     typer.echo(
-        f"{stars} stars, {young} star-forming regions, {gas} gas cells, {len(seen)} lines of sight, "
-        f"{written.settings.packets:.2g} photon packets"
+        f"{stars} stars, {young} young regions, {gas} cells, {len(seen)} views, {written.settings.packets:.2g} packets"
     )
     if written.budget is not None:
         ratios = ", ".join(f"{band} {ratio:.3f}" for band, ratio in zip(UGRIZ, written.budget, strict=True))

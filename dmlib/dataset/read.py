@@ -117,8 +117,7 @@ class DataSet:
         absent = [name for name in names if name not in known]
         if absent or not names:
             raise DatasetError(
-                f"{self.path} has no input '{', '.join(absent) or inputs}': choose "
-                f"{', '.join(INPUT_SETS)}, or some of {', '.join(known)}."
+                f"{self.path} has no input '{', '.join(absent) or inputs}': choose {', '.join([*INPUT_SETS, *known])}."
             )
         return names
 

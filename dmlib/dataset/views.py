@@ -229,10 +229,7 @@ class Observer:
             (cells, self.recipe.min_hi_cells, "gas cells with HI"),
         ):
             if number < least:
-                raise GalaxyError(
-                    f"{galaxy.name} has {number} {what} in the field, fewer than {least}: leave it out, or take a "
-                    "finer simulation"
-                )
+                raise GalaxyError(f"{galaxy.name} has {number} {what} in the field, fewer than {least}: leave it out")
 
     def _lines_of_sight(self, subhalo_id: int, axis: np.ndarray) -> list[View]:
         return lines_of_sight(subhalo_id, axis, self.recipe.n_views, seed=self.seed, mode=self.recipe.orientation)

@@ -248,9 +248,7 @@ def assemble(
         When the two do not have the same views.
     """
     if not np.array_equal(benchmark.rows, predictions.rows):
-        raise DmlibError(
-            f"{benchmark.path.name} and {predictions.path.name} do not have the same views: remove both and run again."
-        )
+        raise DmlibError(f"{benchmark.path.name} and {predictions.path.name} have other views: remove both, run again.")
     validation, places = benchmark.validation, benchmark.places
     fits = {name: ("rotation", variant.title, benchmark[name].quantiles) for name, variant in VARIANTS.items()}
     known = {} if validation is None else {name: found.quantiles for name, found in validation.methods.items()}
@@ -342,6 +340,21 @@ def coverage_in(
         raise DmlibError(f"'{name}' is not a fit: it states no intervals.")
     hits = _inside(match.truth, quantiles)[68]
     return match.bootstrap(where, seed).mean(row_mean(np.where(match.places[place], hits, np.nan)[where]))
+
+
+def coverage_on_validation(benchmark: Benchmark, name: str, seed: int, place: str) -> tuple[Estimate, int]:
+    """The same share on the accepted validation views, as the posterior states it, and the number of their galaxies.
+
+    By these views intervals are stretched. In a set so small that none is accepted all that have a fit count.
+    """
+    views = benchmark.validation
+    if views is None:
+        raise DmlibError(f"{benchmark.path} has no validation views: remove it and run again.")
+    quantiles, accepted = views[name].quantiles, views["nfw"].accepted
+    where = accepted if accepted.any() else np.isfinite(quantiles).all(axis=(1, 2))
+    hits = np.where(views.places[place], _inside(views.truth, quantiles)[68], np.nan)[where]
+    draws = Bootstrap(views.subhalo_id[where], seed=seed)
+    return draws.mean(row_mean(hits)), draws.n_galaxies
 
 
 def coverages(

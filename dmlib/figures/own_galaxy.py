@@ -13,12 +13,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
 
 from ..rotation.curve import RotationCurve
-from ..rotation.fit import Fit
 from ..rotation.halos import HALOS
 from ..rotation.own_galaxy import Analysis
 from . import style
 from .panels import DENSITY, KMS, RADIUS, note, picture, radius_axis, ticks
 from .panels import curve as draw
+from .rotation_curves import draw_masses, draw_rings
 
 _SPEED = r"speed [km s$^{-1}$]"
 
@@ -167,18 +167,9 @@ def _maps(axes: np.ndarray, found: Analysis) -> None:
 
 
 def _rings(ax: Axes, curve: RotationCurve) -> None:
-    good, colour = curve.good, style.COLOURS["accent"]
-    for side, marker, values in (
-        ("approaching side", "<", curve.v_approaching),
-        ("receding side", ">", curve.v_receding),
-    ):
-        ax.plot(curve.radius, values, label=side, **style.points("rotation", marker=marker, markersize=4))
-    for kept, face, label in ((good, colour, "both sides"), (~good, "white", "flagged")):
-        look = style.points("accent", markerfacecolor=face, label=label if kept.any() else None)
-        ax.errorbar(curve.radius[kept], curve.v_rot[kept], curve.v_err[kept], **look)
-    ax.plot(curve.radius[good], curve.v_circ[good], color=colour, linewidth=1.2, label="circular speed")
+    draw_rings(ax, curve, "circular speed")
     ax.axvspan(0, 0.75 * curve.beam, color="#EEEEEE", linewidth=0)
-    highest = float(np.nanmax(curve.v_rot[good])) if good.any() else float(np.nanmax(curve.v_rot))
+    highest = float(np.nanmax(curve.v_rot[curve.good] if curve.good.any() else curve.v_rot))
     ax.set(xlabel=RADIUS, ylabel=f"rotation {_SPEED}", xlim=(0, None), ylim=(0, 1.25 * max(highest, 10.0)))
     ax.legend(ncols=2, loc="lower right", fontsize=8)
     columns = {name: getattr(curve, name) * KMS for name in ("v_rot", "v_err", "v_circ")}
@@ -214,25 +205,12 @@ def _dark(ax: Axes, found: Analysis, predicted: np.ndarray | None) -> None:
     if not found.fits and predicted is None:
         _empty(ax, "no dark mass")
         return
-    for (halo, one), look in zip(found.fits.items(), _LOOKS, strict=False):
-        _halo(ax, halo, one, look)
+    radii = next(iter(found.fits.values())).radii if found.fits else np.geomspace(1, 100, 20)
+    draw_masses(ax, radii, found.fits, predicted, "{}", "network")
     if (bare := found.without_stars) is not None:
         grey = style.line("baseline", linestyle="-", linewidth=1.2)
         reached = np.where(bare.measured, bare.quantiles[2], np.nan)
         ax.plot(bare.radii, reached, label=f"{HALOS[bare.halo].label}, stars not subtracted", **grey)
-    if predicted is not None and len(predicted):
-        radii = next(iter(found.fits.values())).radii if found.fits else np.geomspace(1, 100, predicted.shape[1])
-        ax.plot(radii, np.exp(predicted).T, color=style.COLOURS["prediction"], linewidth=0.7, alpha=0.7)
-        columns = {"radius": radii * u.kpc, "median": np.exp(predicted.mean(axis=0)) * u.Msun}
-        draw(ax, "network", columns, style.points("prediction"), label="network")
     what = "dark mass and stars" if found.upper_limit else "dark mass"
     radius_axis(ax, yscale="log", ylabel=rf"{what} within $R$ [M$_\odot$]")
     ax.legend(loc="lower right", fontsize=8)
-
-
-def _halo(ax: Axes, halo: str, one: Fit, look: str) -> None:
-    columns = dict(zip(("low", "median", "high"), one.quantiles[1:4] * u.Msun, strict=True))
-    line = style.line(look, linestyle=":", linewidth=1.2)
-    draw(ax, halo, {"radius": one.radii * u.kpc, **columns}, line, label="", band=True, ordinate="median")
-    measured = np.where(one.measured, one.quantiles[2], np.nan)
-    ax.plot(one.radii, measured, label=HALOS[halo].label, **style.line(look, linestyle="-"))

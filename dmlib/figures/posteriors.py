@@ -6,13 +6,15 @@ from collections.abc import Mapping
 
 import numpy as np
 from astropy import units as u
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ..bootstrap import Estimate
 from ..evaluation.bins import Binned
 from ..evaluation.derived import circular_velocity
 from ..evaluation.posteriors import LEVEL, Check
 from . import style
-from .panels import curve, grid, radius_axis
+from .panels import Arrays, curve, grid, parts, radius_axis
 
 #: Draws that are shown.
 _SHOWN = 40
@@ -61,21 +63,23 @@ def coverage(radii: np.ndarray, checks: Mapping[str, Check], labels: Mapping[str
     left.axhspan(LEVEL - 0.04, LEVEL + 0.04, color="#DDDDDD", linewidth=0)
     edges = np.linspace(0.0, 1.0, len(next(iter(checks.values())).histogram.value) + 1)
     for kind, found in checks.items():
-        columns = {"radius": radii * u.kpc, "share": found.coverage.value, "error": found.coverage.error}
-        band = (found.coverage.low, found.coverage.high) if kind == "flow" else False
-        curve(left, f"coverage, {labels[kind]}", columns, look(kind), label=labels[kind], band=band)
-        columns = {
-            "rank": 0.5 * (edges[1:] + edges[:-1]),
-            "density": found.histogram.value,
-            "error": found.histogram.error,
-        }
-        band = (found.histogram.low, found.histogram.high) if kind == "flow" else False
-        curve(right, f"ranks, {labels[kind]}", columns, look(kind), label="", band=band)
+        _check(
+            left, f"coverage, {labels[kind]}", kind, {"radius": radii * u.kpc}, "share", found.coverage, labels[kind]
+        )
+        ranks = {"rank": 0.5 * (edges[1:] + edges[:-1])}
+        _check(right, f"ranks, {labels[kind]}", kind, ranks, "density", found.histogram)
     radius_axis(left, ylim=(0.3, 1.0), ylabel="truth within the 68% interval")
     left.legend(loc="lower left", fontsize=9)
     right.axhline(1.0, **style.line("literature", linewidth=1.2))
     right.set(xlabel="share of the draws below the truth", xlim=(0, 1), ylim=(0, None), ylabel="density")
     return fig
+
+
+def _check(ax: Axes, series: str, kind: str, x: Arrays, name: str, found: Estimate, label: str = "") -> None:
+    """Draw a measure of one posterior; of several, the flow's alone has a band."""
+    band = (found.low, found.high) if kind == "flow" else False
+    columns = {**x, name: found.value, "error": found.error}
+    curve(ax, series, columns, look(kind), label=label, band=band)
 
 
 def groups(panels: Mapping[str, Mapping[str, Binned]], labels: Mapping[str, str]) -> Figure:
@@ -84,23 +88,20 @@ def groups(panels: Mapping[str, Mapping[str, Binned]], labels: Mapping[str, str]
     To see: a posterior may hold 68 per cent of all galaxies and yet be too narrow for one kind and too wide for
     another.
     """
-    fig, _, cells = grid(len(panels), len(panels), 3.0, sharey=True)
+    fig, _, cells = grid(len(panels), 2, 2.5, sharey=True)
     for ax, (title, kinds) in zip(cells, panels.items(), strict=True):
         ax.axhspan(LEVEL - 0.04, LEVEL + 0.04, color="#DDDDDD", linewidth=0)
         for k, (kind, found) in enumerate(kinds.items()):
             place = np.arange(len(found.labels)) + 0.12 * (k - 0.5 * (len(kinds) - 1))
-            columns = {
-                "third": place,
-                "share": np.array([one.value for one in found.estimates]),
-                "error": np.array([one.error for one in found.estimates]),
-            }
+            share, error = parts(found.estimates)
+            columns = {"third": place, "share": share, "error": error}
             marks = style.points(look(kind), marker="osD^"[k % 4], markersize=5)
             curve(ax, f"{title}, {labels[kind]}", columns, marks, label=labels[kind], bars=True)
         names = next(iter(kinds.values())).labels
         ax.set_xticks(range(len(names)), names, fontsize=9)
         ax.set(xlabel=title, xlim=(-0.5, len(names) - 0.5), ylim=(0.3, 1.0))
         ax.grid(axis="x", visible=False)
-    cells[0].set_ylabel("truth within the 68% interval")
+    fig.supylabel("truth within the 68% interval", fontsize="medium")
     cells[0].legend(loc="lower left", fontsize=9)
     return fig
 
@@ -121,18 +122,14 @@ def joint(checks: Mapping[str, Check], labels: Mapping[str, str], sharpness: Map
     fig, (left, right) = style.new_figure(1, 2, height=3.7)
     left.plot([0, 1], [0, 1], **style.line("literature", linewidth=1.2))
     for kind, found in checks.items():
-        columns = {"credibility": found.levels, "coverage": found.tarp.value, "error": found.tarp.error}
-        band = (found.tarp.low, found.tarp.high) if kind == "flow" else False
-        curve(left, f"TARP, {labels[kind]}", columns, look(kind), label=labels[kind], band=band)
+        levels = {"credibility": found.levels}
+        _check(left, f"TARP, {labels[kind]}", kind, levels, "coverage", found.tarp, labels[kind])
     left.set(xlim=(0, 1), ylim=(0, 1), box_aspect=1, xlabel="credibility of the region")
     left.set_ylabel("share of the views with the truth in it")
     left.legend(loc="upper left", fontsize=9)
     for kind, bins in sharpness.items():
-        columns = {
-            "stated": bins.centres,
-            "found": np.array([one.value for one in bins.estimates]),
-            "error": np.array([one.error for one in bins.estimates]),
-        }
+        value, error = parts(bins.estimates)
+        columns = {"stated": bins.centres, "found": value, "error": error}
         curve(right, f"width, {labels[kind]}", columns, look(kind), label="", bars=True, marker="o", markersize=4)
     ends = np.array([0.0, 1.1 * max(bins.centres.max(initial=0.1) for bins in sharpness.values())])
     # The mean absolute deviate of a normal distribution is sqrt(2 / pi) standard deviations.

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from astropy.table import Table
 from matplotlib.axes import Axes
+from matplotlib.colorbar import Colorbar
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
@@ -14,7 +16,7 @@ from ..bootstrap import Estimate
 from ..evaluation.robustness import SHOWN, SILENT, Robustness, roc_curve
 from ..evaluation.universes import KINDS, VARIATIONS
 from . import style
-from .panels import ERROR, beside, curve, grid, parts, zero
+from .panels import ERROR, beside, curve, grid, parts, ticks, zero
 
 #: Titles and looks of the methods.
 METHODS = {"network": "network C", "boosted": "boosted trees", "rotation": "rotation-curve fit"}
@@ -32,17 +34,13 @@ def train_test(found: Robustness, region: str = "intermediate") -> Figure:
 
     To see: a dark column is a universe where only training at home helps, a dark row one that teaches the wrong thing.
     """
-    fig, axes = style.new_figure(len(METHODS), 1, height=12.0, width=style.WIDE, sharex=True)
-    norm = LogNorm(0.6, 1.0 / 0.6)
-    for ax, (method, title) in zip(axes, METHODS.items(), strict=True):
+    label = "error over that of the same method trained in the universe of the test"
+    matrices = {}
+    for method in METHODS:
         error, ratio = found.errors(method, region), found.ratio(method, region)
-        shown = _cells(ax, found, ratio.value, 100.0 * error.value, "{:.0f}", norm, style.SIGNED + "_r")
-        ax.set_title(title)
         columns = {"error": error.value, "error_error": error.error, "ratio": ratio.value, "ratio_error": ratio.error}
-        _record(fig, found, title, columns)
-    axes[-1].set_xlabel("tested in")
-    bar = fig.colorbar(shown, ax=list(axes), location="bottom", fraction=0.02, pad=0.01)
-    bar.set_label("error over that of the same method trained in the universe of the test")
+        matrices[method] = ratio.value, 100.0 * error.value, columns
+    fig, bar = _matrices(found, matrices, "{:.0f}", LogNorm(0.6, 1.0 / 0.6), style.SIGNED + "_r", label)
     bar.set_ticks([0.6, 0.8, 1.0, 1.25, 1.67], labels=["0.6", "0.8", "1", "1.25", "1.67"])
     bar.minorticks_off()
     return fig
@@ -53,17 +51,10 @@ def biases(found: Robustness, region: str = "intermediate") -> Figure:
 
     To see: opposite signs on the two sides of the diagonal, where haloes of one universe are too light for another.
     """
-    fig, axes = style.new_figure(len(METHODS), 1, height=12.0, width=style.WIDE, sharex=True)
-    norm = Normalize(-2.0, 2.0)
-    for ax, (method, title) in zip(axes, METHODS.items(), strict=True):
-        bias = found.bias(method, region)
-        shown = _cells(ax, found, bias.value, bias.value, "{:+.1f}", norm, style.VELOCITY)
-        ax.set_title(title)
-        _record(fig, found, title, {"bias": bias.value, "bias_error": bias.error})
-    axes[-1].set_xlabel("tested in")
-    bar = fig.colorbar(shown, ax=list(axes), location="bottom", fraction=0.02, pad=0.01, extend="both")
-    bar.set_label(r"mean of $\ln(M_\mathrm{predicted}/M_\mathrm{true})$ in units of the stated error")
-    return fig
+    label = r"mean of $\ln(M_\mathrm{predicted}/M_\mathrm{true})$ in units of the stated error"
+    found_of = {method: found.bias(method, region) for method in METHODS}
+    matrices = {m: (b.value, b.value, {"bias": b.value, "bias_error": b.error}) for m, b in found_of.items()}
+    return _matrices(found, matrices, "{:+.1f}", Normalize(-2.0, 2.0), style.VELOCITY, label, extend="both")[0]
 
 
 def from_fiducial(found: Robustness) -> Figure:
@@ -109,7 +100,9 @@ def roc(found: Robustness, home: str = "fiducial") -> Figure:
         for number, j in enumerate(others):
             kind = KINDS.index(VARIATIONS[found.names[j]].kind)
             false, true = roc_curve(found.alarms[alarm][k, k], found.alarms[alarm][k, j])
-            look = {"color": colours[number], "linestyle": lines[kind], "linewidth": 1.7}
+            heard = max(found.areas(name).value[k, j] for name in titles) >= SILENT
+            look = {"color": colours[number], "linestyle": lines[kind], "linewidth": 2.0 if heard else 1.0}
+            look["alpha"] = 1.0 if heard else 0.55
             columns = {"false_alarms": false, "true_alarms": true, "area": areas.value[k, j]}
             curve(ax, f"{title}: {found.titles[j]}", columns, look, label=found.titles[j])
         ax.set(title=title, xlabel="false alarms", xlim=(0, 1), ylim=(0, 1), aspect="equal")
@@ -197,6 +190,21 @@ def real_rows(table: Table, targets: Mapping[str, str]) -> Figure:
     return fig
 
 
+def _matrices(
+    found: Robustness, matrices: Mapping[str, tuple], how: str, norm: Normalize, cmap: str, label: str, **bar: Any
+) -> tuple[Figure, Colorbar]:
+    """A matrix for each method, of colours with numbers in them and what is recorded; and their colour bar."""
+    fig, axes = style.new_figure(len(METHODS), 1, height=12.0, width=style.WIDE, sharex=True)
+    train, test = np.repeat(found.titles, len(found.names)), np.tile(found.titles, len(found.names))
+    for ax, (method, title) in zip(axes, METHODS.items(), strict=True):
+        colours, numbers, columns = matrices[method]
+        shown = _cells(ax, found, colours, numbers, how, norm, cmap)
+        ax.set_title(title)
+        style.plotted(fig, title, train=train, test=test, **{name: values.ravel() for name, values in columns.items()})
+    axes[-1].set_xlabel("tested in")
+    return fig, fig.colorbar(shown, ax=list(axes), location="bottom", fraction=0.02, pad=0.01, label=label, **bar)
+
+
 def _cells(ax: Axes, found: Robustness, colours: np.ndarray, numbers: np.ndarray, how: str, norm: Normalize, cmap: str):
     """A matrix of coloured cells with numbers, lines between the kinds of universes, and names at two sides."""
     shown = ax.imshow(np.ma.masked_invalid(colours), norm=norm, cmap=cmap, aspect="auto", origin="upper")
@@ -218,18 +226,10 @@ def _cells(ax: Axes, found: Robustness, colours: np.ndarray, numbers: np.ndarray
     return shown
 
 
-def _record(fig: Figure, found: Robustness, title: str, columns: Mapping[str, np.ndarray]) -> None:
-    v = len(found.names)
-    train, test = np.repeat(found.titles, v), np.tile(found.titles, v)
-    style.plotted(fig, title, train=train, test=test, **{name: values.ravel() for name, values in columns.items()})
-
-
 def _plain_ratios(ax: Axes) -> None:
     """Ticks of a logarithmic axis of ratios near 1, as plain numbers."""
     low, high = ax.get_xlim()
-    shown = [x for x in (0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0) if low <= x <= high]
-    ax.set_xticks(shown, [f"{x:g}" for x in shown])
-    ax.set_xticks([], minor=True)
+    ticks(ax.xaxis, [x for x in (0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0) if low <= x <= high])
 
 
 def rows_of(found: Robustness, method: str, train: str = "fiducial") -> list[dict[str, object]]:

@@ -85,13 +85,7 @@ def curve(
     for (name, (r, speed)), dash in zip((references or {}).items(), ("-", style.SHORT, ":"), strict=False):
         columns = {"radius": r * u.kpc, "speed": speed * KMS}
         draw(top, name, columns, "literature", linewidth=1.5, linestyle=dash)
-    for side, marker, values in (("approaching", "<", found.v_approaching), ("receding", ">", found.v_receding)):
-        top.plot(found.radius, values, label=f"{side} side", **style.points("rotation", marker=marker, markersize=4))
-    colour = style.COLOURS["accent"]
-    for kept, face, label in ((good, colour, "both sides"), (~good, "white", "flagged")):
-        look = style.points("accent", markerfacecolor=face, label=label if kept.any() else None)
-        top.errorbar(found.radius[kept], found.v_rot[kept], found.v_err[kept], **look)
-    top.plot(found.radius[good], found.v_circ[good], color=colour, linewidth=1.2, label="with asymmetric drift")
+    draw_rings(top, found, "with asymmetric drift")
     highest = max(1.0, *found.v_rot[good], *([] if truth is None else truth))
     top.set(ylabel=_SPEED, ylim=(0, 1.2 * highest))
     top.legend(ncols=2, loc="lower right")
@@ -105,6 +99,17 @@ def curve(
     columns |= {name: getattr(found, name) * u.deg for name in ("inclination", "position_angle")}
     style.plotted(fig, "rings", radius=radius, **columns, flag=np.array([flag or "good" for flag in found.flags]))
     return fig
+
+
+def draw_rings(ax: Axes, found: RotationCurve, corrected: str) -> None:
+    """Draw the speeds of both sides, of all rings (open where flagged), and those that are `corrected`."""
+    for side, marker, values in (("approaching", "<", found.v_approaching), ("receding", ">", found.v_receding)):
+        ax.plot(found.radius, values, label=f"{side} side", **style.points("rotation", marker=marker, markersize=4))
+    good, colour = found.good, style.COLOURS["accent"]
+    for kept, face, label in ((good, colour, "both sides"), (~good, "white", "flagged")):
+        look = style.points("accent", markerfacecolor=face, label=label if kept.any() else None)
+        ax.errorbar(found.radius[kept], found.v_rot[kept], found.v_err[kept], **look)
+    ax.plot(found.radius[good], found.v_circ[good], color=colour, linewidth=1.2, label=corrected)
 
 
 def smearing(
@@ -212,22 +217,29 @@ def profiles(
     To see: where they agree within their errors and where not; the network does not use the data of the mass models.
     """
     fig, ax = style.new_figure(height=4.3)
-    radius = radii * u.kpc
-    for (name, found), role in zip(fits.items(), ("dark_matter", "accent"), strict=False):
-        masses = dict(zip(("low", "median", "high"), found.quantiles[1:4] * u.Msun, strict=True))
-        look = style.line(role, linestyle=":", linewidth=1.1)
-        draw(ax, name, {"radius": radius, **masses}, look, label="", band=True, ordinate="median")
-        measured = np.where(found.measured, found.quantiles[2], np.nan)
-        ax.plot(radii, measured, label=f"mass model, {HALOS[name].label}", **style.line(role, linestyle="-"))
-    if predicted is not None and len(predicted):
-        ax.plot(radii, np.exp(predicted).T, color=style.COLOURS["prediction"], linewidth=0.7, alpha=0.7)
-        mean, label = np.exp(predicted.mean(axis=0)) * u.Msun, f"network (members: {len(predicted)})"
-        draw(ax, "network, mean", {"radius": radius, "median": mean}, style.points("prediction"), label=label)
+    network = f"network (members: {0 if predicted is None else len(predicted)})"
+    draw_masses(ax, radii, fits, predicted, "mass model, {}", network)
     if truth is not None:
-        draw(ax, "truth", {"radius": radius, "median": truth * u.Msun}, "truth")
+        draw(ax, "truth", {"radius": radii * u.kpc, "median": truth * u.Msun}, "truth")
     radius_axis(ax, yscale="log", ylabel=r"dark mass within $R$ [M$_\odot$]")
     ax.legend(loc="lower right")
     return fig
+
+
+def draw_masses(
+    ax: Axes, radii: np.ndarray, fits: Mapping[str, Fit], predicted: np.ndarray | None, halo: str, network: str
+) -> None:
+    """Draw dark masses of fits, dotted where nothing is measured, and of a network's members; `halo` has a gap."""
+    for (name, found), role in zip(fits.items(), ("dark_matter", "accent", "gas", "rotation"), strict=False):
+        masses = dict(zip(("low", "median", "high"), found.quantiles[1:4] * u.Msun, strict=True))
+        look = style.line(role, linestyle=":", linewidth=1.1)
+        draw(ax, name, {"radius": radii * u.kpc, **masses}, look, label="", band=True, ordinate="median")
+        measured = np.where(found.measured, found.quantiles[2], np.nan)
+        ax.plot(radii, measured, label=halo.format(HALOS[name].label), **style.line(role, linestyle="-"))
+    if predicted is not None and len(predicted):
+        ax.plot(radii, np.exp(predicted).T, color=style.COLOURS["prediction"], linewidth=0.7, alpha=0.7)
+        columns = {"radius": radii * u.kpc, "median": np.exp(predicted.mean(axis=0)) * u.Msun}
+        draw(ax, "network, mean", columns, style.points("prediction"), label=network)
 
 
 def placement(where: Placement) -> Figure:

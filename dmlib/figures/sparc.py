@@ -209,7 +209,7 @@ def cusp_or_core(survey: CurveSample, fits: SampleFits) -> Figure:
     known = np.isfinite(ln_b)
     m_bar = survey.table["m_bar"].to_value(u.Msun)
     squeezed = np.arcsinh(ln_b / 3)
-    for which, role, label in ((settled, "observed", "chains converged"), (~settled, "reject", "not converged")):
+    for which, role, label in ((settled, "observed", "converged"), (~settled, "reject", "not converged")):
         if (rows := known & which).any():
             ax.plot(m_bar[rows], squeezed[rows], label=label, **style.points(role, markersize=4))
     side.hist(squeezed[known], bins=25, orientation="horizontal", color=style.COLOURS["embedded"], alpha=0.8)

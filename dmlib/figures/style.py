@@ -200,10 +200,9 @@ def csv_text(fig: Figure) -> str:
     series = recorded(fig)
     names = list(dict.fromkeys(name for _, rows in series for name in rows))
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["series", *names])
+    writer = csv.DictWriter(out, ["series", *names], restval="", lineterminator="\n")
+    writer.writeheader()
     for title, rows in series:
-        length = len(next(iter(rows.values()))) if rows else 0
-        for i in range(length):
-            writer.writerow([title, *(_cell(rows[name][i]) if name in rows else "" for name in names)])
+        for values in zip(*rows.values(), strict=True):
+            writer.writerow({"series": title} | dict(zip(rows, map(_cell, values), strict=True)))
     return out.getvalue()

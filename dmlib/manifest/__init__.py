@@ -217,9 +217,7 @@ class Entry(_Strict):
                 raise FetchError(f"{self.name} needs {key} ({parameter.meaning}), for example {parameter.example}.")
             value = str(parameters[key])
             if not re.fullmatch(parameter.pattern, value):
-                raise FetchError(
-                    f"{self.name}: {key} = '{value}' is not {parameter.meaning}; an example is {parameter.example}."
-                )
+                raise FetchError(f"{self.name}: {key} = '{value}' is no {parameter.meaning}, as {parameter.example}.")
             values[key] = quote(value, safe=",")
         return template.format(**values)
 

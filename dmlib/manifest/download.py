@@ -88,14 +88,9 @@ class Gate:
         """Allow no request for so long [s]."""
         self._closed_until = max(self._closed_until, time.monotonic() + seconds)
 
-    def check(self) -> None:
-        """Raise `Stopped` when all connections are to stop."""
-        if self.stop.is_set():
-            raise Stopped
-
     def pass_through(self) -> None:
         """Wait until requests are allowed again; raises `Stopped`."""
-        self.check()
+        self.sleep(0.0)
         while (left := self._closed_until - time.monotonic()) > 0:
             self.sleep(left + random.uniform(0.0, 0.2))  # not all at the same instant
 
@@ -164,12 +159,8 @@ class Downloader:
 
         Raises
         ------
-        Missing
-            When there is no such file.
-        Exhausted
-            When all tries failed.
-        FetchError
-            When another try would not help.
+        Missing, Exhausted, FetchError
+            When there is no such file; when all tries failed; when another try would not help.
         """
         gate = gate or Gate()
         part = target.with_name(target.name + ".part")
@@ -208,11 +199,10 @@ class Downloader:
             except Transient as error:
                 reason = str(error)
                 wait = min(self.pause * 2**number, 60.0) * (1.0 + self.jitter * random.random())
-                if error.wait is not None:
-                    wait = error.wait
-                    if wait > LONGEST_PAUSE:
-                        raise Exhausted(f"{label}: {host} asks to wait {wait:.0f} s; try again after that.") from error
-                    gate.close_for(wait)
+                if (asked := error.wait) is not None:
+                    if asked > LONGEST_PAUSE:
+                        raise Exhausted(f"{label}: {host} asks to wait {asked:.0f} s; try again after that.") from error
+                    gate.close_for(wait := asked)
         tries = "1 try" if self.attempts == 1 else f"{self.attempts} tries"
         raise Exhausted(f"{label}: {host} failed in {tries} ({reason}); check the network and try again.")
 
@@ -244,8 +234,7 @@ class Downloader:
             raise FetchError(f"{label}: {urlsplit(url).netloc} cannot be reached ({reason}).") from error
 
     def _check_reply(self, reply: requests.Response, label: str, with_key: bool) -> None:
-        host, status = urlsplit(reply.url).netloc, reply.status_code
-        page = "a login, an error or a proxy page"
+        host, status, page = urlsplit(reply.url).netloc, reply.status_code, "a login, an error or a proxy page"
         is_page = reply.headers.get("Content-Type", "").startswith("text/html")
         asked = urlsplit((reply.history[0] if reply.history else reply).url).netloc
         if host != asked and status >= 400:
@@ -262,10 +251,8 @@ class Downloader:
             why = "does not understand the request" if status == 400 else "has no such file"
             raise Missing(f"{label}: {host} {why} (HTTP {status}); see its source page in data_manifest.yaml.")
         if status in (401, 403) and with_key and is_page:
-            raise FetchError(
-                f"{label}: {host} refused the request with a web page (HTTP {status}): a proxy or a firewall on the "
-                "way, or else TNG_API_KEY is wrong."
-            )
+            said = f"{label}: {host} refused the request with a web page (HTTP {status})"
+            raise FetchError(f"{said}: a proxy or a firewall on the way, or else TNG_API_KEY is wrong.")
         if status in (401, 403) and with_key:
             raise FetchError(f"{label}: {host} refused the TNG key (HTTP {status}); check TNG_API_KEY.")
         if status not in (200, 206, 416):
@@ -273,9 +260,7 @@ class Downloader:
         if is_page:
             if self.retry_content:
                 raise Transient(f"it sent a web page instead of the data: {page}")
-            raise FetchError(
-                f"{label}: {host} sent a web page where a file was expected ({page}); open its address in a browser."
-            )
+            raise FetchError(f"{label}: {host} sent a web page and not a file ({page}): see it in a browser.")
 
     def _download(self, url: str, part: Path, label: str, with_key: bool, checksummed: bool, gate: Gate) -> None:
         """Append what is missing to the part, and check that it is complete."""
@@ -302,7 +287,7 @@ class Downloader:
             shown = nullcontext(gate.progress) if gate.progress is not None else bar(total=total, label=label, unit="B")
             with open(part, "ab" if have else "wb") as handle, shown as progress:
                 for piece in reply.iter_content(chunk_size=1 << 16):
-                    gate.check()
+                    gate.sleep(0.0)
                     handle.write(piece)
                     progress.update(len(piece))
             if total is not None and (size := part.stat().st_size) != total:
@@ -374,10 +359,8 @@ def tng_url() -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
         raise FetchError("DMLIB_TNG_URL is not an address such as http://127.0.0.1:8099/api/: correct it or unset it.")
     if parts.scheme == "http" and not is_loopback(parts.hostname):
-        raise FetchError(
-            f"DMLIB_TNG_URL leads to {parts.hostname} without encryption, where your TNG key could be read on the way: "
-            "use https, or unset it."
-        )
+        where = f"leads to {parts.hostname} without encryption, where your TNG key could be read"
+        raise FetchError(f"DMLIB_TNG_URL {where}: use https, or unset it.")
     return url.rstrip("/") + "/"
 
 
@@ -409,7 +392,7 @@ def tng_key(label: str) -> str:
     Raises
     ------
     FetchError
-        When there is none; says where to get one and where to put it.
+        When there is none.
     """
     try:
         key = os.environ.get("TNG_API_KEY", "").strip() or _config_key()
@@ -417,8 +400,6 @@ def tng_key(label: str) -> str:
         # Not the parser's message, which quotes the line.
         raise FetchError(f"{label}: dmlib/config.toml in your configuration folder is not TOML.") from error
     if not key:
-        raise FetchError(
-            f"{label} needs the key of a TNG account (free, {REGISTER}): set TNG_API_KEY, or write "
-            'api_key = "..." under [tng] in ~/.config/dmlib/config.toml.'
-        )
+        where = 'set TNG_API_KEY, or write api_key = "..." under [tng] in ~/.config/dmlib/config.toml'
+        raise FetchError(f"{label} needs the key of a TNG account (free, {REGISTER}): {where}.")
     return key

@@ -115,8 +115,7 @@ def check_content(path: Path, form: str, label: str) -> None:
         raise FetchError(f"{label}: the file is empty; try again later, or look at the source page.")
     if start.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(HTML):
         raise FetchError(
-            f"{label}: a web page arrived where {form} data were expected (a login, an error or a proxy page); look at "
-            "the source page in a browser."
+            f"{label}: a web page arrived in place of {form} data (a login, an error, a proxy): see it in a browser."
         )
     if form == "text" and b"\0" in start:
         raise FetchError(f"{label}: binary data arrived where a text table was expected.")

@@ -66,10 +66,7 @@ class Standard:
         """
         n = np.isfinite(ln_m).sum(axis=0)
         if (n < 2).any():
-            raise NetworkError(
-                f"radius {int(np.argmin(n))} has {n.min()} training targets: a network needs more galaxies "
-                "(or radii that hold particles)."
-            )
+            raise NetworkError(f"radius {int(np.argmin(n))} has {n.min()} training targets: it needs more galaxies.")
         mean, std = np.nanmean(ln_m, axis=0), np.nanstd(ln_m, axis=0)
         if not (std > 0).all():
             raise NetworkError(f"all training targets at radius {int(np.argmin(std))} are equal: nothing to learn.")
@@ -165,8 +162,7 @@ def fit(
         # Checked here, since a rectified unit may turn NaN into 0, and the loss would look normal.
         if not np.isfinite(views.inputs).all():
             raise NetworkError(
-                f"{name}: the {side} inputs hold NaN or infinity: make the data set again, or fill blank pixels as "
-                "`dmlib.observe.moments.normalise` does."
+                f"{name}: the {side} inputs hold NaN or infinity: make the data set again, or `normalise` the maps."
             )
     make_deterministic(seed)
     with precision(training_precision()):
@@ -191,8 +187,8 @@ def fit(
         val_loss = float(np.mean(ops.convert_to_numpy(each), dtype=float))
         if not (np.isfinite(loss) and np.isfinite(val_loss)):
             raise NetworkError(
-                f"{name}: the loss is {loss} in epoch {epoch + 1} (validation {val_loss}): look for NaN in the inputs, "
-                "or lower the learning rate."
+                f"{name}: loss {loss}, validation {val_loss} in epoch {epoch + 1}: NaN in the inputs, or too high a "
+                "rate?"
             )
         for column, value in zip(history, (loss, val_loss, rate, time.monotonic() - start), strict=True):
             history[column].append(float(value))

@@ -149,15 +149,12 @@ class Network:
 
         shape, card = np.shape(inputs), self.card
         if len(shape) != 4 or shape[1:] != (card.pixels, card.pixels, len(card.channels)):
-            raise NetworkError(
-                f"network {card.name} takes images of shape (n, {card.pixels}, {card.pixels}, {len(card.channels)}) "
-                f"with channels {', '.join(card.channels)}, not {shape}: resample them, or read them with "
-                f"`dataset.inputs(rows, {card.inputs!r})`."
-            )
+            wanted = f"(n, {card.pixels}, {card.pixels}, {len(card.channels)}) with channels {', '.join(card.channels)}"
+            mend = f"read them with `dataset.inputs(rows, {card.inputs!r})`"
+            raise NetworkError(f"network {card.name} takes images of shape {wanted}, not {shape}: {mend}.")
         if not np.isfinite(inputs).all():
             raise NetworkError(
-                f"inputs of network {card.name} hold NaN or infinity: normalise maps with "
-                "`dmlib.observe.moments.normalise`, which fills blank pixels."
+                f"inputs of network {card.name} hold NaN or infinity: `normalise` fills blank pixels of maps."
             )
         images = np.asarray(inputs, dtype=np.float32)
         return mean_over_orientations(lambda turned: predict(self.model, turned), images)
@@ -171,9 +168,9 @@ class Network:
         """
         theirs, ours = str(dataset.attributes["universe_identity"]), self.card.dataset["universe_identity"]
         if theirs != ours:
+            said = f"network {self.card.name} was trained on {self.card.dataset['data']}, {dataset.path} is of another"
             raise NetworkError(
-                f"network {self.card.name} was trained on {self.card.dataset['data']} ({ours[:8]}), but {dataset.path} "
-                f"is from another universe ({theirs[:8]}): train again with `dmlib run --only models`."
+                f"{said} universe ({theirs[:8]}, not {ours[:8]}): `dmlib run --only models` trains again."
             )
 
 
@@ -205,9 +202,7 @@ def read_network(folder: str | Path, name: str, member: int = 0) -> Network:
     try:
         model = keras.saving.load_model(path, compile=False)
     except Exception as error:  # Keras, zipfile and h5py raise errors of any type
-        raise NetworkError(
-            f"{path} is damaged ({type(error).__name__}): remove it and run `dmlib run --only models`."
-        ) from error
+        raise NetworkError(f"{path} is damaged ({type(error).__name__}): remove it and run `dmlib run`.") from error
     return Network(model, card)
 
 
@@ -274,18 +269,10 @@ def architecture_rows(index: dict[str, Any], dataset: DataSet) -> list[dict[str,
         trained = index[f"{name}/all"]
         members = trained["members"]
         model = entry.build(dataset.channels("all"), dataset.input_grid.pixels, NUMBERS)
-        rows.append(
-            {
-                "name": name,
-                "origin": entry.origin,
-                "parameters": trained["parameters"],
-                "in convolutions": in_convolutions(model),
-                "multiplications": multiplications(model),
-                "members": len(members),
-                "epochs": max(member["epochs_run"] for member in members),
-                "seconds": float(np.mean([member["seconds"] for member in members])),
-            }
-        )
+        row = {"name": name, "origin": entry.origin, "parameters": trained["parameters"]}
+        row |= {"in convolutions": in_convolutions(model), "multiplications": multiplications(model)}
+        row |= {"members": len(members), "epochs": max(member["epochs_run"] for member in members)}
+        rows.append(row | {"seconds": float(np.mean([member["seconds"] for member in members]))})
     return rows
 
 
@@ -364,17 +351,13 @@ def symmetry_rows(
             fresh = fit.network(architecture(name), dataset.channels("all"), training)
         fit.adapt(fresh, inputs)
         trained = read_network(folder, f"{name}/all")
-        missed = (trained.predict_ln(inputs) - ln_m[rows]) / trained.std
-        before, after = equivariance_error(fresh, inputs), equivariance_error(trained.model, inputs)
-        found.append(
-            {
-                "name": name,
-                "untrained": float(np.sqrt(np.mean(before**2))),
-                "trained": float(np.sqrt(np.mean(after**2))),
-                "error": float(np.sqrt(np.nanmean(missed**2))),
-                "galaxies": len(np.unique(galaxy[rows])),
-            }
-        )
+        errors = {
+            "untrained": equivariance_error(fresh, inputs),
+            "trained": equivariance_error(trained.model, inputs),
+            "error": (trained.predict_ln(inputs) - ln_m[rows]) / trained.std,
+        }
+        row = {"name": name, "galaxies": len(np.unique(galaxy[rows]))}
+        found.append(row | {key: float(np.sqrt(np.nanmean(values**2))) for key, values in errors.items()})
     return found
 
 

@@ -9,6 +9,7 @@ neighbours.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -113,9 +114,7 @@ def place(train: np.ndarray, one: np.ndarray) -> Placement:
     """
     train = train[np.isfinite(train).all(axis=1)]
     if not np.isfinite(one).all() or len(train) <= 2 * train.shape[1]:
-        raise DmlibError(
-            f"the galaxy has no HI, or too few training views have ({len(train)}): there is nothing to compare."
-        )
+        raise DmlibError(f"the galaxy, or all but {len(train)} training views, have no HI: nothing can be compared.")
     mean, covariance = train.mean(axis=0), np.cov(train.T)
     root = np.linalg.cholesky(np.linalg.inv(covariance))
     white, point = (train - mean) @ root, (one - mean) @ root
@@ -217,10 +216,8 @@ def opinion_of(settings: Settings, found: Analysis, network: str) -> Opinion:
     if found.curve is None:
         return Opinion("not asked: without rings there is no centre and no systemic velocity")
     if not settings.dataset_path.is_file() or not (settings.models_dir / network).is_dir():
-        return Opinion(
-            f"needs a built book: no network {network} of profile {settings.profile} is here; "
-            f"dmlib run --profile {settings.profile} trains it"
-        )
+        mend = f"dmlib run --profile {settings.profile} trains it"
+        return Opinion(f"needs a built book: no network {network} of profile {settings.profile} is here; {mend}")
     try:
         return _ask(settings, found, network)
     except DmlibError as error:
@@ -229,28 +226,19 @@ def opinion_of(settings: Settings, found: Analysis, network: str) -> Opinion:
 
 def _ask(settings: Settings, found: Analysis, network: str) -> Opinion:
     assert found.curve is not None
-    galaxy, curve = found.galaxy, found.curve
-    dataset = read_dataset(settings.dataset_path)
-    middle = curve.centre[0] / galaxy.kpc, curve.centre[1] / galaxy.kpc
-    moved = degrade(
-        galaxy.sky, galaxy.distance, middle, curve.v_sys, dataset.grid, dataset.recipe.hi, seed=settings.seed
-    )
-    maps = moment_maps(moved)
-    placed = place_among_training(dataset, maps.stack)
+    galaxy, dataset = found.galaxy, read_dataset(settings.dataset_path)
+    telescope = dataset.grid, dataset.recipe.hi
+    x, y = found.curve.centre
+    middle = x / galaxy.kpc, y / galaxy.kpc
+    moved = degrade(galaxy.sky, galaxy.distance, middle, found.curve.v_sys, *telescope, seed=settings.seed)
+    maps = moment_maps(moved).stack
+    placed = place_among_training(dataset, maps)
+    opinion = partial(Opinion, placed=placed, notes=moved.notes)
     if not placed.inside:
-        return Opinion(
-            f"no prediction: the galaxy lies outside the training domain of {network} (of the training views "
-            f"{min(placed.beyond, placed.beyond_neighbour):.1%} lie further out)",
-            placed=placed,
-            notes=moved.notes,
-        )
-    predicted, reason = predict_galaxy(settings.models_dir, network, maps.stack)
+        share = f"of the training views {min(placed.beyond, placed.beyond_neighbour):.1%} lie further out"
+        return opinion(f"no prediction: the galaxy lies outside the training domain of {network} ({share})")
+    predicted, reason = predict_galaxy(settings.models_dir, network, maps)
     if reason:
-        return Opinion(f"no prediction: {reason}", placed=placed, notes=moved.notes)
-    return Opinion(
-        f"{len(predicted)} members of {network}, trained on {settings.label}; the galaxy lies inside their domain",
-        ln_m_dm=predicted,
-        radii=dataset.radii,
-        placed=placed,
-        notes=moved.notes,
-    )
+        return opinion(f"no prediction: {reason}")
+    said = f"{len(predicted)} members of {network}, trained on {settings.label}; the galaxy lies inside their domain"
+    return opinion(said, ln_m_dm=predicted, radii=dataset.radii)

@@ -150,9 +150,7 @@ class Architecture:
             For no channel, or images that are too small.
         """
         if pixels < SMALLEST:
-            raise NetworkError(
-                f"images of {pixels} pixels a side are too small for a network: use at least {SMALLEST}."
-            )
+            raise NetworkError(f"images of {pixels} pixels a side are too small for a network: use {SMALLEST} or more.")
         if not len(channels):
             raise NetworkError(f"network {self.name} needs at least one channel.")
         return getattr(import_module(self.module), self.builder.partition(":")[2])(tuple(channels), pixels, outputs)

@@ -191,10 +191,9 @@ def write_record(settings: Settings, jobs: list[Job], *, partial: bool = False, 
     done = [job for job in jobs if job.is_finished]
     lacking = sorted({f"{job.entry.name} {job.member}" for job in jobs if not job.is_finished})
     if not done or (lacking and not partial):
-        raise NetworkError(
-            f"{len(lacking)} of {len(jobs)} reference trainings are missing ({', '.join(lacking[:4])}"
-            f"{', ...' if len(lacking) > 4 else ''}): run `dmlib reference`, or record the rest with --partial."
-        )
+        some = ", ".join([*lacking[:4], *(["..."] if len(lacking) > 4 else [])])
+        said = f"{len(lacking)} of {len(jobs)} reference trainings are missing ({some})"
+        raise NetworkError(f"{said}: run `dmlib reference`, or record the rest with --partial.")
     done.sort(key=jobs.index)
     index = make_index(done)
     with atomic_path(place / "predictions.hdf5") as temporary, h5py.File(temporary, "w") as handle:
@@ -209,9 +208,8 @@ def write_record(settings: Settings, jobs: list[Job], *, partial: bool = False, 
             name, where = job.entry.name, f"members/{job.entry.name}/{job.member}"
             network = read_network(job.folder, name, job.member)
             for split, rows in held_out(dataset):
-                _write(
-                    handle, f"{where}/{split}", _encode(network.predict_ln(dataset.inputs(rows, job.channels)), offset)
-                )
+                ln_m = network.predict_ln(dataset.inputs(rows, job.channels))
+                _write(handle, f"{where}/{split}", _encode(ln_m, offset))
             history = json.loads(job.stem.with_suffix(".history.json").read_text(encoding="utf-8"))
             _write(handle, f"{where}/history", np.array([history[c] for c in _COLUMNS], dtype=np.float32))
             index[name].setdefault("multiplications", multiplications(network.model))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -131,8 +132,10 @@ def left(settings: Settings, jobs: Sequence[Job]) -> Left:
     todo = [job for job in jobs if not job.is_finished]
     done = [read_card(job.stem.with_suffix(".json")) for job in jobs if job.is_finished]
     places = (settings.models_dir, folder(settings))
-    paths = [path for place in places for path in place.glob("*/*/member*.json") if ".history" not in path.name]
-    cards = [*done, *(card for card in map(_card, paths) if card)]
+    cards = list(done)
+    for path in (path for place in places for path in place.glob("*/*/member*.json") if ".history" not in path.name):
+        with suppress(NetworkError):
+            cards.append(read_card(path))
     expected = most = 0.0
     for job in todo:
         rate = _seconds_per_epoch(job, cards)
@@ -212,30 +215,16 @@ def verify(settings: Settings, name: str = "", member: int = 0, place: Path | No
     if not job.is_finished:
         train_member(job)
     network = read_network(job.folder, name, member)
-    again = _joined(
-        {split: network.predict_ln(dataset.inputs(rows, job.channels)) for split, rows in held_out(dataset)}
-    )
-    apart = {k: _rms(again - _joined(found)) for k, found in recorded.items()}
+    again = {split: network.predict_ln(dataset.inputs(rows, job.channels)) for split, rows in held_out(dataset)}
+    apart = {
+        k: float(np.sqrt(np.mean(np.concatenate([again[split] - found[split] for split in found]) ** 2)))
+        for k, found in recorded.items()
+    }
     own = apart.pop(member)
     found = Verification(name, member, own, max(apart.values()))
     for path in job.stem.parent.glob(f"{job.stem.name}.*"):
         path.unlink()  # the next verification shall train again
     return found
-
-
-def _joined(parts: dict[str, np.ndarray]) -> np.ndarray:
-    return np.concatenate([parts[split] for split in sorted(parts)])
-
-
-def _rms(difference: np.ndarray) -> float:
-    return float(np.sqrt(np.mean(difference**2)))
-
-
-def _card(path: Path) -> Card | None:
-    try:
-        return read_card(path)
-    except NetworkError:
-        return None
 
 
 def _seconds_per_epoch(job: Job, cards: Sequence[Card]) -> float:

@@ -135,9 +135,8 @@ class Saliency:
         baseline : ndarray or float
         """
         base = np.broadcast_to(np.asarray(baseline, dtype=np.float32), inputs.shape)
-        difference = (predicted(self.model, inputs) - predicted(self.model, base))[
-            :, list(self.outputs)
-        ] * self._factors
+        difference = predicted(self.model, inputs) - predicted(self.model, base)
+        difference = difference[:, list(self.outputs)] * self._factors
         return np.abs(parts.sum(axis=(2, 3, 4), dtype=float) - difference) / np.maximum(np.abs(difference), 1e-9)
 
     def grad_cam(self, inputs: np.ndarray) -> np.ndarray:

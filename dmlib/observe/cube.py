@@ -32,8 +32,6 @@ ATOMS_PER_CM2 = (u.Msun / u.pc**2 / (1.00784 * u.u)).to_value(u.cm**-2)
 #: Channels over which a cube is smoothed before emission is sought.
 CHANNELS_TOGETHER = 3
 
-_FWHM = np.sqrt(8.0 * np.log(2.0))
-
 #: MARTINI's beam is cut off at this many FWHM.
 BEAM_TRUNCATION = 4.0
 
@@ -67,38 +65,34 @@ class Beam:
         """Solid angle as an area in the unit of the axes, squared."""
         return float(np.pi * (self.major * self.minor) / (4.0 * np.log(2.0)))
 
-    def transfer(self, shape: tuple[int, int], pixel: float) -> np.ndarray:
-        """Fourier transform of the beam for `scipy.fft.rfft2` of maps of this shape, its sum 1."""
-        fy = fft.fftfreq(shape[0], pixel)[:, None]
-        fx = fft.rfftfreq(shape[1], pixel)[None, :]
-        angle = np.radians(self.position_angle)
-        along = -np.sin(angle) * fx + np.cos(angle) * fy  # East is -x, North is +y
-        across = np.cos(angle) * fx + np.sin(angle) * fy
-        widths = (self.major * along) ** 2 + (self.minor * across) ** 2
-        out = np.exp(-2.0 * np.pi**2 * widths / _FWHM**2)
-        return out * np.sinc(fx * pixel) * np.sinc(fy * pixel) if self.over_pixels else out
-
 
 class Smear:
     """Convolution with a beam of many maps of one shape.
 
     Parameters
     ----------
-    beam : Beam
+    beam, pixel : Beam, float
+        In one unit.
     shape : (int, int)
-    pixel : float
-        [kpc]
     """
 
     def __init__(self, beam: Beam, shape: tuple[int, int], pixel: float):
         reach = int(np.ceil(1.5 * beam.major / pixel)) + 1
         self.shape = shape
         self._padded = tuple(fft.next_fast_len(n + reach, real=True) for n in shape)
-        self._transfer = beam.transfer(self._padded, pixel) if beam.major > 0 else None
+        fy, fx = fft.fftfreq(self._padded[0], pixel)[:, None], fft.rfftfreq(self._padded[1], pixel)[None, :]
+        angle = np.radians(beam.position_angle)
+        along = -np.sin(angle) * fx + np.cos(angle) * fy  # East is -x, North is +y
+        across = np.cos(angle) * fx + np.sin(angle) * fy
+        widths = (beam.major * along) ** 2 + (beam.minor * across) ** 2
+        self._transfer = np.exp(-2.0 * np.pi**2 * widths / np.sqrt(8.0 * np.log(2.0)) ** 2)
+        if beam.over_pixels:
+            self._transfer = self._transfer * np.sinc(fx * pixel) * np.sinc(fy * pixel)
+        self._beam = beam
 
     def __call__(self, maps: np.ndarray) -> np.ndarray:
         """Convolve maps of shape (..., y, x); the sky beyond their edges is empty."""
-        if self._transfer is None:
+        if not self._beam.major > 0:
             return maps
         transform = fft.rfft2(maps, self._padded)
         transform *= self._transfer
@@ -268,9 +262,12 @@ class Cube:
 
         The noise is measured in the smoothed cube, since that of a real telescope is not white.
         """
-        smooth = Smear(self.beam, self.data.shape[1:], self.pixel)(self.data)
-        smooth = ndimage.uniform_filter1d(smooth, CHANNELS_TOGETHER, axis=0, mode="constant")
+        smooth = self._smooth(self.data)
         return smooth, _negative_noise(smooth[:, self.valid])
+
+    def _smooth(self, data: np.ndarray) -> np.ndarray:
+        smooth = Smear(self.beam, data.shape[1:], self.pixel)(data)
+        return ndimage.uniform_filter1d(smooth, CHANNELS_TOGETHER, axis=0, mode="constant")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -322,8 +319,8 @@ class HICube(Cube):
         The noise is exact for that of MARTINI, which is white before the beam.
         """
         factor = beam_kernel(self.settings.beam, self.pixel)
-        pad = len(factor) // 2
-        padded = np.pad(self.data.transpose(1, 2, 0), ((pad, pad), (pad, pad), (0, 0)))
+        pad = (len(factor) // 2,) * 2
+        padded = np.pad(self.data.transpose(1, 2, 0), (pad, pad, (0, 0)))
         smooth = convolve_separable(padded, factor).transpose(2, 0, 1)
         smooth = ndimage.uniform_filter1d(smooth, CHANNELS_TOGETHER, axis=0, mode="constant")
         twice = np.convolve(factor, factor)
@@ -347,18 +344,15 @@ def beam_kernel(beam: float, pixel: float) -> np.ndarray:
     beam, pixel : float
         Full width at half maximum, and side of a pixel [arcsec].
 
-    Notes
-    -----
-    MARTINI integrates the Gaussian over pixels by a spline, out to 4 FWHM; the kernel is separable to the accuracy of
-    that spline, and its leading singular vector is the factor.
     """
+    # MARTINI integrates the Gaussian over pixels by a spline, out to 4 FWHM; the kernel is separable to the accuracy of
+    # that spline, and its leading singular vector is the factor.
     from martini import DataCube
     from martini.beams import GaussianBeam
 
     kernel = GaussianBeam(bmaj=beam * u.arcsec, bmin=beam * u.arcsec, truncate=BEAM_TRUNCATION)
-    kernel.init_kernel(
-        DataCube(n_px_x=2, n_px_y=2, n_channels=1, px_size=pixel * u.arcsec, channel_width=1 * u.km / u.s)
-    )
+    pixels = {"n_px_x": 2, "n_px_y": 2, "n_channels": 1, "px_size": pixel * u.arcsec}
+    kernel.init_kernel(DataCube(**pixels, channel_width=1 * u.km / u.s))
     left, singular, _ = np.linalg.svd(kernel.kernel.value)
     factor = np.abs(left[:, 0]) * np.sqrt(singular[0])
     factor.setflags(write=False)
@@ -377,11 +371,8 @@ def convolve_separable(cube: np.ndarray, factor: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray, shape (n - 2 p, n - 2 p, k)
-
-    Notes
-    -----
-    Compiled loops: a matrix product would start threads in every worker, and its rounding would depend on their number.
     """
+    # Compiled loops: a matrix product would start threads in every worker, and round by their number.
     cube = np.ascontiguousarray(cube)
     inner = cube.shape[0] - len(factor) + 1
     rows = np.zeros((inner, *cube.shape[1:]))

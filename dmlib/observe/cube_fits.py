@@ -206,7 +206,7 @@ def _box(path: Path, header: fits.Header, described: Described, cut: CutOut) -> 
             ends = sorted((described.velocities[0], described.velocities[-1]))
             raise CubeError(
                 f"{path.name} has {len(inside)} channels from {low:g} to {high:g} km/s; it covers {ends[0]:.0f} to "
-                f"{ends[1]:.0f} km/s"
+                f"{ends[1]:.0f}"
             )
         parts[2] = slice(int(inside[0]), int(inside[-1]) + 1)
     if cut.field is not None:
@@ -219,9 +219,7 @@ def _box(path: Path, header: fits.Header, described: Described, cut: CutOut) -> 
             first = round(middle[k] - (round(2 * half) - 1) / 2)
             low, high = (int(np.clip(end, 0, lengths[k])) for end in (first, first + round(2 * half)))
             if high - low < 8:
-                raise CubeError(
-                    f"{path.name} has {high - low} pixels within the field that is asked for: check --centre"
-                )
+                raise CubeError(f"{path.name} has {high - low} pixels within the field asked for: check --centre")
             parts[k] = slice(low, high)
     return parts[0], parts[1], parts[2]
 
@@ -297,7 +295,5 @@ def _read_mask(path: Path, bring: Orientation, header: fits.Header) -> np.ndarra
             data = bring.read(hdu, own, channels=False)
             data = np.broadcast_to(data, (bring.box[2].stop - bring.box[2].start, *data.shape[1:]))
         else:
-            raise CubeError(
-                f"{path.name} has {sizes} pixels, not those of the cube ({wanted}): give a mask of the same grid"
-            )
+            raise CubeError(f"{path.name} has {sizes} pixels, and the cube {wanted}: give a mask of the same grid")
     return bring((np.nan_to_num(data) > 0).astype(float), 0.0) > 0.5

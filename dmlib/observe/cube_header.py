@@ -135,9 +135,7 @@ def _cards(name: str, header: fits.Header) -> tuple[fits.Header, list[str]]:
         unit = unit_of(given)
         if isinstance(unit, u.UnrecognizedUnit):
             if axis <= 3 or str(out.get(f"CTYPE{axis}", "")) != "STOKES":
-                raise CubeError(
-                    f"{name}: its axis {axis} is in '{given}': set CUNIT{axis} to a unit that astropy reads"
-                )
+                raise CubeError(f"{name}: its axis {axis} is in '{given}': set CUNIT{axis} to a unit of astropy")
             continue
         out[f"CUNIT{axis}"] = unit.to_string("fits")
     # A CD matrix with rows for the sky alone leaves the width of the channels to CDELT.
@@ -230,16 +228,16 @@ def _axes(name: str, header: fits.Header, wcs: WCS) -> tuple[int, int, int]:
     for what, axis in zip(("right ascension", "declination", "velocity or frequency"), found, strict=True):
         if axis < 0:
             raise CubeError(
-                f"{name} has no {what} axis (its axes: {', '.join(kinds)}): give a cube with sky and velocity axes, "
-                "and name them in CTYPE"
+                f"{name} has no {what} axis ({', '.join(kinds)}): give a cube with axes of sky and velocity, named in "
+                "CTYPE"
             )
     ra, dec, velocity = (int(axis) + 1 for axis in found)
     for axis, kind in enumerate(kinds, start=1):
         length = int(header[f"NAXIS{axis}"])
         if axis not in (ra, dec, velocity) and length != 1:
             raise CubeError(
-                f"{name} has {length} planes along {kind if kind != '(none)' else f'axis {axis}'}: choose one, for "
-                "example Stokes I, and write it to a file of its own"
+                f"{name} has {length} planes along {kind if kind != '(none)' else f'axis {axis}'}: choose one, such as "
+                "Stokes I"
             )
     return ra, dec, velocity
 
@@ -261,8 +259,8 @@ def _check_turn(name: str, header: fits.Header, axes: tuple[int, int, int]) -> N
     ra, dec = (float(header.get(f"CROTA{axis}", 0.0)) for axis in axes[:2])
     if ra and abs(ra - dec) > 0.1:
         raise CubeError(
-            f"{name} has CROTA{axes[0]} = {ra:g} and CROTA{axes[1]} = {dec:g}: the turn of a map stands in that of the "
-            f"declination alone; set CROTA{axes[1]}, or remove both"
+            f"{name} has CROTA{axes[0]} = {ra:g}, CROTA{axes[1]} = {dec:g}: only the latter may turn a map; set it, or "
+            "remove both"
         )
 
 
@@ -280,9 +278,7 @@ def _velocities(
             frequency = given.to_value(u.Hz)
             velocities = given.to_value(u.km / u.s)
     except (u.UnitsError, ValueError) as error:
-        raise CubeError(
-            f"{name}: its channels are in '{values.unit}' (CTYPE{axis} = {kind}): set CUNIT{axis}"
-        ) from error
+        raise CubeError(f"{name}: channels in '{values.unit}' (CTYPE{axis} = {kind}): set CUNIT{axis}") from error
     with np.errstate(divide="ignore", invalid="ignore"):
         redshift = rest.value / frequency - 1
     if not np.all((redshift > REDSHIFTS[0]) & (redshift < REDSHIFTS[1])):
@@ -298,8 +294,8 @@ def _velocities(
         raise CubeError(f"{name} has {len(velocities)} channels, too few for moments: give the whole cube")
     if not (_CHANNELS[0] <= width.min() and width.max() <= _CHANNELS[1]):
         raise CubeError(
-            f"{name} has channels of {width.max():.3g} km/s: CDELT{axis} or its unit CUNIT{axis} is wrong, or the cube "
-            "is not one of a galaxy's HI"
+            f"{name} has channels of {width.max():.3g} km/s: CDELT{axis} or CUNIT{axis} is wrong, or it is not a "
+            "galaxy's HI"
         )
     written = str(header[f"CTYPE{axis}"])
     if written.startswith("VELO") and "VELREF" not in header and abs(np.median(velocities)) > 1000.0:

@@ -127,8 +127,8 @@ def beam_of(name: str, headers: Iterable[fits.Header], table: np.ndarray | None,
         spread = np.ptp(used[:, :2], axis=0) / np.median(used[:, :2], axis=0)
         if spread.max() > _SAME_BEAM:
             raise CubeError(
-                f"{name}: its beam varies from {used[:, 0].min():.3g} to {used[:, 0].max():.3g} arcsec between "
-                "channels: convolve it to a common beam"
+                f"{name}: its beam varies from {used[:, 0].min():.3g} to {used[:, 0].max():.3g} arcsec: convolve it to "
+                "a common beam"
             )
         return _plausible(name, "its table of beams", *np.median(used, axis=0), pixel=pixel, side=side, give=give)
     for header in headers:
@@ -164,9 +164,7 @@ def _plausible(
             f"{give}"
         )
     if major < 0.3 * pixel:
-        raise CubeError(
-            f"{name}: {where} gives a beam of {major:.3g} arcsec, far below its pixels of {pixel:.3g}: {give}"
-        )
+        raise CubeError(f"{name}: {where} gives a beam of {major:.3g} arcsec, far below a pixel ({pixel:.3g}): {give}")
     return Beam(float(major), float(minor), float(angle))
 
 
@@ -213,9 +211,7 @@ def scale_of(name: str, sky: WCS) -> tuple[np.ndarray, float]:
     if abs(width / height - 1) > 0.01 or abs(np.sum(matrix[:, 0] * matrix[:, 1])) > 0.01 * abs(np.linalg.det(matrix)):
         raise CubeError(f"{name} has pixels of {width:.3g} by {height:.3g} arcsec: regrid it to square ones")
     if not 0.01 <= width <= 600.0:
-        raise CubeError(
-            f"{name} has pixels of {width:.4g} arcsec: CDELT or CUNIT of its sky axes is wrong (it means deg)"
-        )
+        raise CubeError(f"{name} has pixels of {width:.4g} arcsec: CDELT or CUNIT of its sky axes is wrong (deg)")
     return matrix, float(width)
 
 

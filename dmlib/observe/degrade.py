@@ -69,8 +69,8 @@ def degrade(
     ):
         if width > tolerance * widest:
             raise GalaxyError(
-                f"{sky.name}: its {what} {width:.1f} {unit} wide, more than the {widest:.1f} {unit} of the data set: "
-                "a network trained on wider ones is needed"
+                f"{sky.name}: its {what} {width:.1f} {unit} wide, and {widest:.1f} {unit} in the data set: too wide "
+                "for its network"
             )
     channels = _rebin(sky.data * sky.surface_density / step, moved, settings)
     # Widths add in quadrature: what is missing to the round beam of the data set, along either axis.

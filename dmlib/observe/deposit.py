@@ -288,6 +288,4 @@ def _gaussian_pixel(dx: float, dy: float, sigma: float) -> float:
 def _no_hi(gas: HIGas, grid: SkyGrid, settings: HISettings) -> GalaxyError:
     """Error for a galaxy whose HI lies outside the cube."""
     half = (settings.n_channels * settings.channel_width) / 2
-    return GalaxyError(
-        f"subhalo {gas.subhalo_id} has no HI within {grid.field_of_view:g} kpc and +-{half:g} km/s of its centre"
-    )
+    return GalaxyError(f"subhalo {gas.subhalo_id} has no HI within {grid.field_of_view:g} kpc and +-{half:g} km/s")

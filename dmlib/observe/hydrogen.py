@@ -289,8 +289,7 @@ class HIGas:
         length = np.linalg.norm(spin)
         if not length > 0:
             raise GalaxyError(
-                f"subhalo {self.subhalo_id} has no rotating HI within {r_max:g} kpc, so no spin axis: leave it out, or "
-                "take random views without an axis"
+                f"subhalo {self.subhalo_id} has no rotating HI within {r_max:g} kpc, so no spin axis: leave it out"
             )
         return spin / length
 

@@ -55,9 +55,7 @@ class SkyGrid:
 
     def __post_init__(self) -> None:
         if not self.field_of_view > 0 or self.pixels < 1:
-            raise ValueError(
-                f"sky grid: field of view {self.field_of_view} kpc and {self.pixels} pixels must be positive"
-            )
+            raise ValueError(f"sky grid: {self.field_of_view} kpc and {self.pixels} pixels must be positive")
 
     @classmethod
     def of(cls, settings: Settings) -> SkyGrid:
@@ -312,9 +310,7 @@ def lines_of_sight(
     else:
         angles = list(mode)
     if spin_axis is None or not np.all(np.isfinite(spin_axis)) or not np.any(spin_axis):
-        raise GalaxyError(
-            f"subhalo {subhalo_id} has no spin axis, so it cannot be seen {mode}: take random lines of sight"
-        )
+        raise GalaxyError(f"subhalo {subhalo_id} has no spin axis, so no {mode} view: take random lines of sight")
     return [_view(subhalo_id, k, rotation_to(spin_axis, *angle), spin_axis) for k, angle in enumerate(angles)]
 
 

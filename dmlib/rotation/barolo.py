@@ -186,9 +186,7 @@ def read_rings(path: Path) -> dict[str, np.ndarray]:
     rows = [text.split() for text in lines[1:] if text.strip() and not text.startswith("#")]
     absent = [name for name in _COLUMNS.values() if name not in names]
     if absent or not rows:
-        raise GalaxyError(
-            f"{Path(path).name} of 3D-Barolo has no {', '.join(absent) or 'rings'}: another version wrote it"
-        )
+        raise GalaxyError(f"{Path(path).name} of 3D-Barolo has no {', '.join(absent) or 'rings'}: another version?")
     table = np.array(rows, dtype=float).T
     return {ours: table[names.index(theirs)] for ours, theirs in _COLUMNS.items()}
 

@@ -121,8 +121,7 @@ def weigh_stars(image: np.ndarray, unit: str, bands: tuple[str, ...], grid: SkyG
     """
     if unit != "maggies/pixel" or not {"g", "i"} <= set(bands):
         raise RejectedGalaxyError(
-            f"images in {unit} of {', '.join(bands)} cannot weigh stars: g and i in maggies/pixel are needed",
-            Reason.NO_STARS,
+            f"images in {unit} of {', '.join(bands)}: g and i in maggies/pixel weigh stars", Reason.NO_STARS
         )
     chosen = [bands.index(band) for band in ("g", "i")]
     light = from_maggies(image[..., chosen], grid.pixel_area, bands=("g", "i"))
@@ -174,9 +173,7 @@ def decompose(radius: np.ndarray, on_sky: np.ndarray, tilt: Tilt) -> StellarDisc
     lit = on_sky > 1e-3 * on_sky.max()
     end = int(np.argmin(lit)) if not lit.all() else len(lit)
     if end < 4:
-        raise RejectedGalaxyError(
-            f"the image shows light in {end} rings, fewer than the 4 of a disc: leave it out", Reason.NO_STARS
-        )
+        raise RejectedGalaxyError(f"the image shows light in {end} rings, fewer than 4: leave it out", Reason.NO_STARS)
     radius, on_sky = radius[:end], on_sky[:end]
     cos_i = float(np.cos(np.radians(np.median(tilt.inclination))))
     scale, central = _exponential(radius, on_sky)

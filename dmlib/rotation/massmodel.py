@@ -282,8 +282,7 @@ def _without_baryons(curve: RotationCurve) -> MassModel:
     good = curve.good
     if good.sum() < MIN_RINGS:
         raise RejectedGalaxyError(
-            f"{curve.galaxy} has {good.sum()} good rings, fewer than the {MIN_RINGS} of a mass model: leave it out",
-            Reason.FEW_RINGS,
+            f"{curve.galaxy} has {good.sum()} good rings, fewer than {MIN_RINGS}: leave it out", Reason.FEW_RINGS
         )
     none = np.zeros(int(good.sum()))
     return MassModel(

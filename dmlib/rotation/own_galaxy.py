@@ -7,7 +7,6 @@ stores the result as tables, maps and a verdict that a program can read, all wit
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,7 +26,6 @@ from .fit import Fit, fit
 from .halos import HALOS
 from .massmodel import MassModel
 from .own_stars import stars_from_images
-from .posterior import Importance
 from .realcube import RealGalaxy, mass_model, priors_for
 from .rings import fit_rings, model_field
 from .velocity_field import VelocityField
@@ -93,10 +91,8 @@ class Analysis:
     def place(self) -> tuple[float, float]:
         """Right ascension and declination of the centre of the rings, else of the emission [deg], ICRS."""
         sky, kpc = self.galaxy.sky, self.galaxy.kpc
-        west, north = (
-            (self.curve.centre[0] / kpc, self.curve.centre[1] / kpc) if self.curve else self.galaxy.emission.centroid
-        )
-        return sky.place(west, north)
+        x, y = self.curve.centre if self.curve else (kpc * offset for offset in self.galaxy.emission.centroid)
+        return sky.place(x / kpc, y / kpc)
 
     @property
     def m_hi(self) -> float:
@@ -168,9 +164,7 @@ def analyse(
     # What is wrong with the data comes first: it may be the cause of what is wrong with the rings.
     reasons = _cut_off(emission) + curve.reasons
     if (z := galaxy.sky.redshift(curve.v_sys)) > FAR:
-        said += (
-            f"the distance is used for sizes and masses alike; at z = {z:.3f} they differ by {(1 + z) ** 2 - 1:.0%}",
-        )
+        said += (f"one distance is used for sizes and masses; at z = {z:.3f} they differ by {(1 + z) ** 2 - 1:.0%}",)
     found = replace(found, curve=curve, model=model_field(curve, maps), reasons=reasons, notes=found.notes + said)
     if found.reasons and not force:
         return found
@@ -182,13 +176,13 @@ def analyse(
         return replace(found, notes=(*found.notes, f"no stars: {error}"))
     if mass is None:
         return replace(found, notes=(*found.notes, "too few good rings for a mass model"))
-    how = {"sampling": Importance(), "seed": seed}
-    found = replace(found, mass=mass, fits={halo: fit(mass, halo, priors_for(mass), **how) for halo in haloes})
+    fits = {halo: fit(mass, halo, priors_for(mass), seed=seed) for halo in haloes}
+    found = replace(found, mass=mass, fits=fits)
     if found.upper_limit or not haloes:
         return found
     none = np.zeros_like(mass.v_disk)
     bare = replace(mass, v_disk=none, v_bulge=none)
-    return replace(found, without_stars=fit(bare, haloes[0], priors_for(bare), **how))
+    return replace(found, without_stars=fit(bare, haloes[0], priors_for(bare), seed=seed))
 
 
 def _rings(galaxy: RealGalaxy, maps: VelocityField, **given: Any) -> tuple[RotationCurve, tuple[str, ...]]:
@@ -208,17 +202,14 @@ def _rings(galaxy: RealGalaxy, maps: VelocityField, **given: Any) -> tuple[Rotat
 
 def _cut_off(emission: Emission) -> tuple[Rejection, ...]:
     """Whether foreground hides a part of the galaxy, and whether the map or the band ends within it."""
-    out = []
-    if emission.hidden:
-        out.append(Rejection(Reason.FOREGROUND, float(emission.hidden)))
-    if emission.gaps:
-        out.append(Rejection(Reason.GAPS, float(emission.gaps)))
-    if emission.cut_off > CUT_OFF:
-        out.append(Rejection(Reason.MAP_EDGE, emission.cut_off))
-    if emission.band > CUT_BAND:
-        words = f"emission reaches the end of the band, where it has {emission.band:.0%} of its peak"
-        out.append(Rejection(Reason.MAP_EDGE, emission.band, words))
-    return tuple(out)
+    words = f"emission reaches the end of the band, where it has {emission.band:.0%} of its peak"
+    checks = (
+        (Reason.FOREGROUND, emission.hidden, 0, ""),
+        (Reason.GAPS, emission.gaps, 0, ""),
+        (Reason.MAP_EDGE, emission.cut_off, CUT_OFF, ""),
+        (Reason.MAP_EDGE, emission.band, CUT_BAND, words),
+    )
+    return tuple(Rejection(reason, float(value), said) for reason, value, most, said in checks if value > most)
 
 
 _KMS, _DENSITY = u.km / u.s, u.Msun / u.pc**2
@@ -293,6 +284,7 @@ def report(found: Analysis) -> str:
 def verdict(found: Analysis) -> dict[str, Any]:
     """The result in words and numbers that a program can read; units are in the names."""
     galaxy, curve = found.galaxy, found.curve
+    dark = "upper limit: it includes the stars" if found.upper_limit else "dark"
     out: dict[str, Any] = {
         "galaxy": galaxy.name,
         "distance_mpc": galaxy.distance,
@@ -303,11 +295,7 @@ def verdict(found: Analysis) -> dict[str, Any]:
         "m_hi_msun": found.m_hi,
         "flux_jy_kms": found.galaxy.emission.flux if found.maps is not None else None,
         "stars": (found.mass.note or "known") if found.mass is not None and not found.upper_limit else "none",
-        "dark_mass_is": None
-        if not found.fits
-        else "upper limit: it includes the stars"
-        if found.upper_limit
-        else "dark",
+        "dark_mass_is": dark if found.fits else None,
     }
     if curve is not None:
         good = curve.radius[curve.good]
@@ -333,26 +321,15 @@ def verdict(found: Analysis) -> dict[str, Any]:
         }
         for halo, one in found.fits.items()
     }
-    return _plain(out)
-
-
-def _plain(value: Any) -> Any:
-    """With None in place of numbers that JSON has not."""
-    if isinstance(value, dict):
-        return {name: _plain(one) for name, one in value.items()}
-    if isinstance(value, list):
-        return [_plain(one) for one in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+    # JSON has no numbers that are not finite.
+    return json.loads(json.dumps(out), parse_constant=lambda _: None)
 
 
 def summary(found: Analysis) -> str:
     """The result in a few lines of text."""
-    galaxy, curve = found.galaxy, found.curve
     lines = ["accepted" if found.accepted else f"NOT ACCEPTED: {sentences(found.reasons)}"]
-    lines.append(f"distance {galaxy.distance:g} Mpc, HI mass {found.m_hi:.2e} Msun")
-    if curve is not None:
+    lines.append(f"distance {found.galaxy.distance:g} Mpc, HI mass {found.m_hi:.2e} Msun")
+    if (curve := found.curve) is not None:
         good = curve.radius[curve.good]
         lines.append(
             f"rings: {curve.good.sum()} good of {len(curve)}, inclination {curve.mean_inclination:.1f} ± "
@@ -408,16 +385,11 @@ def _maps(found: Analysis) -> fits.HDUList:
     assert found.maps is not None
     sky, maps = found.galaxy.sky, found.maps
     header = sky.wcs.to_header()
-    images = {
-        "MOMENT0": (maps.surface_density, "Msun/pc2"),
-        "MOMENT1": (maps.velocity, "km/s"),
-        "MOMENT2": (maps.dispersion, "km/s"),
-    }
+    images = {"MOMENT0": maps.surface_density, "MOMENT1": maps.velocity, "MOMENT2": maps.dispersion}
     if found.model is not None:
-        images["RINGS"] = (found.model, "km/s")
-    out = [fits.PrimaryHDU()]
-    for name, (values, unit) in images.items():
-        hdu = fits.ImageHDU(values.astype(np.float32), header, name=name)
-        hdu.header["BUNIT"] = unit
-        out.append(hdu)
-    return fits.HDUList(out)
+        images["RINGS"] = found.model
+    out = fits.HDUList([fits.PrimaryHDU()])
+    for name, values in images.items():
+        out.append(fits.ImageHDU(values.astype(np.float32), header, name=name))
+        out[-1].header["BUNIT"] = "Msun/pc2" if name == "MOMENT0" else "km/s"
+    return out

@@ -230,6 +230,5 @@ def _zero_point(path: Path, header: fits.Header, band: str) -> float:
         if key in header:
             return float(header[key])
     raise DmlibError(
-        f"{path.name} is in '{header.get('BUNIT', '')}': set BUNIT to nanomaggy or Jy, or MAGZP to the magnitude of "
-        "one count"
+        f"{path.name} is in '{header.get('BUNIT', '')}': set BUNIT to nanomaggy or Jy, or MAGZP to that of one count"
     )

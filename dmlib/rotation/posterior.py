@@ -1,13 +1,12 @@
 """The posterior of a mass model: priors and likelihood, for many sets of parameters at once.
 
 Every parameter is a function of a standard normal variable, see `dmlib.rotation.priors`. All priors are then the same
-normal distribution in z, whatever their form; a walker cannot leave their range, and a draw from the prior is a draw of
-z.
+normal distribution in z, whatever their form; no draw can leave their range, and a draw from the prior is a draw of z.
 
-`weigh` samples posteriors of a few parameters by importance: draws of a proposal that is fitted to the posterior, each
-with its weight. It takes a tenth of the time of a Markov chain, gives the evidence too, and says itself how many
-independent draws it is worth. The proposal is a mixture of Student distributions, refined in rounds (population Monte
-Carlo, Cappé et al. 2004); a tenth of it is the prior, so that no weight can become very large.
+`weigh` samples posteriors by importance: draws of a proposal that is fitted to the posterior, each with its weight. For
+the up to eight parameters here it takes a tenth of the time of a Markov chain, gives the evidence too, and says itself
+how many independent draws it is worth. The proposal is a mixture of Student distributions, refined in rounds
+(population Monte Carlo, Cappé et al. 2004); a tenth of it is the prior, so that no weight can become very large.
 """
 
 from __future__ import annotations
@@ -70,7 +69,7 @@ class Likelihood:
         model = self.model
         if len(model.radius) < 3:
             raise RejectedGalaxyError(
-                f"{model.galaxy} has {len(model.radius)} measured radii, fewer than the 3 of a fit.", Reason.FEW_RINGS
+                f"{model.galaxy}: {len(model.radius)} measured radii, fewer than 3", Reason.FEW_RINGS
             )
         arrays = (model.radius, model.v_obs, model.v_err, model.v_gas, model.v_disk, model.v_bulge)
         if not all(np.all(np.isfinite(values)) for values in arrays):
@@ -164,11 +163,11 @@ class Importance:
 
     first: int = 4000
     each: int = 1500
-    rounds: int = 8
-    last: int = 4000
+    rounds: int = 16
+    last: int = 8000
     attempts: int = 5
-    draws: int = 1000
-    wanted: float = 200.0
+    draws: int = 2000
+    wanted: float = 400.0
 
 
 #: Share of the draws of a proposal that come from the prior.
@@ -204,8 +203,7 @@ def weigh(target: Likelihood, how: Importance, seed: int) -> tuple[np.ndarray, d
         "log_evidence": float(np.log(weight.mean()) + log_w.max()),
         "log_evidence_error": math.sqrt(max(0.0, 1.0 / worth - 1.0 / len(z))),
         "trouble": trouble,
-        "autocorrelation": len(z) / worth,
-        "steps": len(z),
+        "worth": worth,
     }
 
 
@@ -260,11 +258,6 @@ class Mixture:
         normal, chi2 = rng.normal(size=(n, self.means.shape[1])), rng.chisquare(self._FREEDOM, n)
         z = normal / np.sqrt(chi2 / self._FREEDOM)[:, None]
         return self.means[which] + np.einsum("nij,nj->ni", self.roots[which], z)
-
-    def propose(self, points: np.ndarray, rng: Any) -> tuple[np.ndarray, np.ndarray]:
-        """A proposal for emcee, independent of the position, and the log of the ratio of its densities."""
-        new = self.draw(len(points), rng)
-        return new, self.log_density(points) - self.log_density(new)
 
     def log_density(self, points: np.ndarray) -> np.ndarray:
         """Log of the density, shape (n,)."""

@@ -247,9 +247,7 @@ class Priors:
 
     def __post_init__(self) -> None:
         if self.inclination is not None and not 0 < self.nominal_inclination <= 90:
-            raise DmlibError(
-                "a prior on the inclination needs nominal_inclination, the one used to correct the speeds [deg]"
-            )
+            raise DmlibError("a prior on the inclination needs nominal_inclination, with which speeds were corrected")
 
     def names(self, halo: HaloModel, model: MassModel) -> tuple[str, ...]:
         """Names of the free parameters, in the order of z."""

@@ -16,17 +16,22 @@ constrains the inclination where velocities hardly do, as in the first guess of 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Literal
 
 import numpy as np
 from scipy import ndimage
 from scipy.optimize import least_squares
+from scipy.stats import median_abs_deviation
 
 from ..observe.cube import Smear
 from .curve import Reason, RejectedGalaxyError, RotationCurve
 from .velocity_field import Deprojected, Tilt, VelocityField, hats
 
 Geometry = Literal["fixed", "regularised"]
+
+#: Robust standard deviation.
+_robust = partial(median_abs_deviation, scale="normal")
 
 #: Distance between rings in beams; not less than a pixel.
 STEP = 0.5
@@ -147,9 +152,7 @@ class _Search:
         self.field, self.deblur, self.centre, self.given = field, deblur, centre, given
         seen = field.seen
         if np.count_nonzero(seen) < 12:
-            raise RejectedGalaxyError(
-                f"{field.galaxy} has emission in {np.count_nonzero(seen)} pixels only: leave it out", Reason.NO_HI
-            )
+            raise RejectedGalaxyError(f"{field.galaxy} has emission in {seen.sum()} pixels only", Reason.NO_HI)
         margin = int(np.ceil(field.beam.major / field.pixel)) + 1
         box = ndimage.find_objects(seen.astype(int))[0]
         cut = tuple(slice(max(0, part.start - margin), part.stop + margin) for part in box)
@@ -171,8 +174,8 @@ class _Search:
         self.weight = self.seen / error / np.sqrt(self.per_beam)
         error0 = np.hypot(noise + 1e-3 * self.sigma0.max(), CLUMPY * self.sigma0)
         self.weight0 = 1.0 / error0 / np.sqrt(self.per_beam)
-        seen_velocity = self.velocity[self.seen]
-        self.spread = float(np.percentile(np.abs(seen_velocity - np.median(seen_velocity)), 90))
+        moved = np.abs(self.velocity - np.median(self.velocity[self.seen]))
+        self.spread = float(np.percentile(moved[self.seen], 90))
         self.rings = 0
         self.centre_error = centre_error * field.beam.fwhm
 
@@ -184,8 +187,6 @@ class _Search:
             ratio = np.divide(self.sigma0, blurred, out=np.zeros_like(blurred), where=self.seen & (blurred > 0))
             estimate = np.maximum(estimate * self.smear(np.clip(ratio, 0.0, 5.0)), 0.0) * self.seen
         return estimate
-
-    # The geometry -----------------------------------------------------------------------------------------------------
 
     def geometry(self, kind: Geometry) -> tuple[Tilt, float]:
         """The tilt that fits both maps best, and the standard deviation of the inclination [deg]."""
@@ -219,12 +220,10 @@ class _Search:
 
     def _reach(self, tilt: Tilt) -> int:
         """Number of rings that are at least half filled with emission."""
-        place = tilt.deproject(self.x, self.y)
-        inside = place.radius[self.seen]
+        inside = tilt.deproject(self.x, self.y).radius[self.seen]
         last = max(2, int(np.ceil(np.quantile(inside, 0.99) / self.step)))
-        coverage = self._coverage(tilt, np.arange(1, last + 1) * self.step)
-        filled = np.flatnonzero(coverage >= 0.5)
-        return max(2, int(filled[-1]) + 1) if len(filled) else 2
+        filled = np.flatnonzero(self._coverage(tilt, np.arange(1, last + 1) * self.step) >= 0.5)
+        return max(2, int(filled.max(initial=0)) + 1)
 
     def _coverage(self, tilt: Tilt, radius: np.ndarray) -> np.ndarray:
         """Fraction of each ring with emission."""
@@ -241,8 +240,7 @@ class _Search:
         """Give zero weight to velocities far from the rings, which belong to something else in the field."""
         fitted, _, _ = self._speeds(tilt, self.weight)
         off = np.where(self.seen, self.velocity - fitted, np.nan)
-        scatter = 1.4826 * np.nanmedian(np.abs(off - np.nanmedian(off)))
-        self.weight = np.where(np.abs(off) > 4.0 * max(scatter, NONCIRCULAR), 0.0, self.weight)
+        self.weight = np.where(np.abs(off) > 4.0 * max(_robust(off[self.seen]), NONCIRCULAR), 0.0, self.weight)
 
     def _search(self, start: Tilt, nodes: int) -> tuple[Tilt, float]:
         """Least squares over centre and angles."""
@@ -250,7 +248,6 @@ class _Search:
         angles = [values if nodes > 1 or len(values) == 1 else values.mean(keepdims=True) for values in start.at(radii)]
         fixed_i, fixed_angle = (value is not None for value in self.given)
         spread_i, spread_angle = STIFFNESS
-        centre_err = self.centre_error
 
         def unpack(p: np.ndarray) -> Tilt:
             inclination = angles[0] if fixed_i else p[2 : 2 + nodes]
@@ -258,16 +255,15 @@ class _Search:
 
         def residuals(p: np.ndarray) -> np.ndarray:
             tilt = unpack(p)
-            priors = [(p[0] - self.centre[0]) / centre_err, (p[1] - self.centre[1]) / centre_err]
-            priors += list(np.diff(tilt.inclination) / spread_i) + list(np.diff(tilt.position_angle) / spread_angle)
-            return np.concatenate([self._residuals(tilt), priors])
+            bends = np.diff(tilt.inclination) / spread_i, np.diff(tilt.position_angle) / spread_angle
+            return np.concatenate([self._residuals(tilt), (p[:2] - self.centre) / self.centre_error, *bends])
 
         guess = [start.x, start.y, *([] if fixed_i else angles[0]), *([] if fixed_angle else angles[1])]
         low, high = np.full(len(guess), -np.inf), np.full(len(guess), np.inf)
         if not fixed_i:
             low[2 : 2 + nodes], high[2 : 2 + nodes] = 3.0, 88.0
         p0 = np.clip(guess, low + 0.1, high - 0.1)
-        scale = np.array([centre_err] * 2 + [5.0] * (len(p0) - 2))
+        scale = [self.centre_error] * 2 + [5.0] * (len(p0) - 2)
         found = least_squares(
             residuals, p0, bounds=(low, high), x_scale=scale, diff_step=1e-3, ftol=1e-3, xtol=1e-3, max_nfev=12
         )
@@ -280,8 +276,6 @@ class _Search:
         mean = np.zeros(len(p0))
         mean[2 : 2 + nodes] = 1.0 / nodes
         return tilt, float(np.sqrt(mean @ covariance @ mean))
-
-    # The model for a given geometry -----------------------------------------------------------------------------------
 
     def _residuals(self, tilt: Tilt) -> np.ndarray:
         """Weighted differences between both maps and their best models, and the penalties on roughness."""
@@ -331,8 +325,6 @@ class _Search:
         values, covariance = _solve(flat, self.sigma0.ravel(), self.weight0.ravel(), rough)
         return np.tensordot(values, basis, axes=1), rough @ values, (values, covariance)
 
-    # The result -------------------------------------------------------------------------------------------------------
-
     def curve(self, tilt: Tilt, inclination_err: float) -> RotationCurve:
         """The rotation curve for the geometry found."""
         n = self.rings
@@ -340,11 +332,8 @@ class _Search:
         speeds, v_sys = values[:n], float(values[n])
         if np.median(speeds) < 0:  # the search began on the wrong side
             return self.curve(replace(tilt, position_angle=tilt.position_angle + 180.0), inclination_err)
-        off_all = self.velocity - fitted
-        off = off_all[self.weight > 0]
-        residual = 1.4826 * float(np.median(np.abs(off - np.median(off))))
-        scaled = ((self.velocity - fitted) * self.weight)[self.weight > 0] * np.sqrt(self.per_beam)
-        worse = max(0.05, (1.4826 * float(np.median(np.abs(scaled)))) ** 2)
+        off, used = self.velocity - fitted, self.weight > 0
+        worse = max(0.05, self.per_beam * (1.4826 * float(np.median(np.abs(off * self.weight)[used]))) ** 2)
         formal = np.sqrt(np.diag(covariance)[:n] * worse)
         place = tilt.deproject(self.x, self.y)
         sides = []
@@ -362,7 +351,7 @@ class _Search:
         inclination, angle = tilt.at(radius)
         wide = radius >= self.field.beam.fwhm
         # Half of a difference between the sides goes into the systemic velocity, unless the minor axis tells.
-        shift = 2.0 * self._minor_axis(place, off_all) / np.median(place.sin_i)
+        shift = 2.0 * self._minor_axis(place, off) / np.median(place.sin_i)
         asymmetry = np.abs(apart[wide] + shift) / np.maximum(np.abs(speeds[wide]), 1e-9)
         return RotationCurve(
             galaxy=self.field.galaxy,
@@ -371,7 +360,7 @@ class _Search:
             v_err=v_err,
             v_approaching=sides[0],
             v_receding=sides[1],
-            dispersion=self._dispersion(tilt, fitted, speeds, v_sys, radius),
+            dispersion=self._dispersion(place, fitted, speeds, v_sys),
             surface_density=density * np.cos(np.radians(inclination)),
             inclination=inclination,
             position_angle=angle % 360.0,
@@ -380,7 +369,7 @@ class _Search:
             v_sys=v_sys,
             beam=self.field.beam.fwhm,
             coverage=self._coverage(tilt, radius),
-            residual=residual,
+            residual=float(_robust(off[used])),
             asymmetry=float(np.median(asymmetry)) if asymmetry.size else float("nan"),
         )
 
@@ -390,28 +379,18 @@ class _Search:
         if np.count_nonzero(near) < 24:
             return 0.0
         # With one speed for both sides, what is left over rises with distance from the minor axis, on either side.
-        columns = np.stack([np.ones(np.count_nonzero(near)), np.abs(place.cosine[near])], axis=1)
-        left = off[near]
-        covariance = np.linalg.pinv(columns.T @ columns)
-        found, _ = covariance @ (columns.T @ left)
-        scatter = 1.4826 * float(np.median(np.abs(left - np.median(left))))
-        error = scatter * np.sqrt(covariance[0, 0] * max(1.0, self.per_beam))
+        (_, found), covariance = np.polyfit(np.abs(place.cosine[near]), off[near], 1, cov="unscaled")
+        error = _robust(off[near]) * np.sqrt(covariance[1, 1] * self.per_beam)
         return float(found) if abs(found) > max(2.0, 2.5 * error) else 0.0
 
-    def _dispersion(
-        self, tilt: Tilt, fitted: np.ndarray, speeds: np.ndarray, v_sys: float, radius: np.ndarray
-    ) -> np.ndarray:
+    def _dispersion(self, place: Deprojected, fitted: np.ndarray, speeds: np.ndarray, v_sys: float) -> np.ndarray:
         """Median dispersion of each ring, corrected for beam smearing and channel width [km/s]."""
-        place = tilt.deproject(self.x, self.y)
         variance = self.dispersion**2 - self.field.channel_width**2 / 12.0
         if self.deblur:
             sharp = np.tensordot(speeds, hats(place.radius, self.step, self.rings)[1:], axes=1)
             sharp = sharp * place.sin_i * place.cosine + v_sys
             square = self._over_source(self.smear(self.source * sharp**2))
             variance = variance - np.maximum(square - fitted**2, 0.0)
-        out = np.full(len(radius), np.nan)
-        for k, r in enumerate(radius):
-            ring = self.seen & (np.abs(place.radius - r) <= 0.5 * self.step)
-            if ring.any():
-                out[k] = np.sqrt(max(0.0, float(np.median(variance[ring]))))
-        return out
+        ring, rings = np.where(self.seen, np.rint(place.radius / self.step), 0), np.arange(1, self.rings + 1)
+        median = ndimage.median(variance, ring, rings)
+        return np.where(np.isin(rings, ring), np.sqrt(np.maximum(median, 0.0)), np.nan)

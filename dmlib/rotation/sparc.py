@@ -99,11 +99,11 @@ def read_rotmod(path: str | Path) -> QTable:
         When the file is missing or empty, or a line has another format; names the file and the row.
     """
     path = Path(path)
-    lines = _lines(path, "SPARC has no galaxy of that name, or it is incomplete")
-    distance = re.search(r"^#\s*Distance\s*=\s*([0-9.]+)\s*Mpc", "\n".join(lines), re.MULTILINE)
+    text = _read(path, "SPARC has no galaxy of that name, or it is incomplete")
+    distance = re.search(r"^#\s*Distance\s*=\s*([0-9.]+)\s*Mpc", text, re.MULTILINE)
     if distance is None:
         raise SparcError(f"{path.name} has no distance; fetch the file again.")
-    table = _table(path, lines, ROTMOD)
+    table = _table(path, text, ROTMOD)
     radius = table["radius"].value
     if np.any(np.diff(radius) <= 0) or radius[0] <= 0:
         raise SparcError(f"{path.name}: radii are not positive and increasing; fetch the file again.")
@@ -133,26 +133,25 @@ def read_table1(path: str | Path) -> QTable:
         When the file is missing, or a line has another format; names the file and the row.
     """
     path = Path(path)
-    lines = _lines(path, "run `dmlib fetch sparc-table`")
-    rules = [number for number, text in enumerate(lines) if text.startswith("----")]
-    if not rules:
+    _, rule, rows = f"\n{_read(path, 'run `dmlib fetch sparc-table`')}".rpartition("\n----")
+    if not rule:
         raise SparcError(f"{path.name} is not a machine-readable table (no ruled lines); fetch it again.")
-    table = _table(path, lines[rules[-1] + 1 :], TABLE1)
+    table = _table(path, rows.partition("\n")[2], TABLE1)
     for name in _ZERO_IS_MISSING:
         table[name][table[name] == 0] = np.nan
     return table
 
 
-def _lines(path: Path, mend: str) -> list[str]:
+def _read(path: Path, mend: str) -> str:
     if not path.is_file():
         raise SparcError(f"{path.name} is not in {path.parent.name}: {mend}.")
-    return path.read_text(encoding="utf-8", errors="replace").splitlines()
+    return path.read_text(encoding="utf-8", errors="replace")
 
 
-def _table(path: Path, lines: list[str], columns: dict[str, Any]) -> QTable:
+def _table(path: Path, text: str, columns: dict[str, Any]) -> QTable:
     """Rows separated by blanks; comments and empty lines are skipped."""
     kinds = [(name, {str: "U40", int: int}.get(kind, float)) for name, kind in columns.items()]
-    rows = [text for text in lines if text.strip() and not text.startswith("#")]
+    rows = [row for row in text.splitlines() if row.strip() and not row.startswith("#")]
     if not rows:
         raise SparcError(f"{path.name} has no rows; fetch the file again.")
     try:
@@ -247,28 +246,27 @@ def _stand_in(sample: QTable, universe: Universe, note: str) -> MassModel:
     """The galaxy with the most regular gas rotation among those of the slower half that form the most stars."""
     sample = sample[sample["is_true_central"]]
     slower = sample[sample["v_max"] <= np.median(sample["v_max"])]
-    best, best_kappa, refusals = None, -1.0, []
+    found, refusals = [], []
     for subhalo_id in slower[np.argsort(slower["sfr"])[::-1][:_CANDIDATES]]["subhalo_id"]:
         try:
-            galaxy = _with_cold_gas(universe, subhalo_id)
+            galaxy, model = _simulated(universe, subhalo_id, note)
             kappa = galaxy.kappa_rot("gas", 4 * galaxy.r_half_star)
-            model = from_galaxy(galaxy, note)
             outer = model.v_obs[model.radius > 3 * model.r_disk]
             if len(outer) < 3 or (outer <= 0).any():
                 raise GalaxyError(f"{galaxy.name} has no regular rotation beyond three scale lengths.")
+            found.append((kappa, model))
         except GalaxyError as refusal:
             refusals.append(str(refusal))
-            continue
-        if kappa > best_kappa:
-            best, best_kappa = model, kappa
-    if best is None:
+    if not found:
         raise GalaxyError(f"no galaxy has enough gas for a rotation curve, fetch SPARC instead: {' '.join(refusals)}")
-    return best
+    return max(found, key=lambda pair: pair[0])[1]
 
 
-def _with_cold_gas(universe: Universe, subhalo_id: int) -> Galaxy:
+def _simulated(universe: Universe, subhalo_id: int, note: str = "") -> tuple[Galaxy, MassModel]:
+    """A simulated galaxy, and the curve of its cold gas."""
     fields = ("NeutralHydrogenAbundance", "StarFormationRate")
-    return load_galaxy(universe, int(subhalo_id), extra={"gas": fields})
+    galaxy = load_galaxy(universe, int(subhalo_id), extra={"gas": fields})
+    return galaxy, from_galaxy(galaxy, note)
 
 
 def load_population(sample: QTable) -> QTable:
@@ -373,17 +371,9 @@ def sample_of(folder: Path, table1: QTable) -> CurveSample:
     m_bar = stars + gas
     part = np.hypot(stars * (np.log(10) * _UPSILON_ERROR), gas * _HYDROGEN_ERROR) / m_bar
     distance = 2 * (table1["distance_err"] / table1["distance"]).value
-    table = QTable(
-        {
-            "galaxy": np.asarray(table1["galaxy"]),
-            "good": _good(table1),
-            "v_flat": table1["v_flat"],
-            "v_flat_err": table1["v_flat_err"],
-            "m_star": stars * u.Msun,
-            "m_bar": m_bar * u.Msun,
-            "log_m_bar_err": np.hypot(part, distance) / np.log(10),
-        }
-    )
+    table = table1["galaxy", "v_flat", "v_flat_err"]
+    table["good"], table["m_star"], table["m_bar"] = _good(table1), stars * u.Msun, m_bar * u.Msun
+    table["log_m_bar_err"] = np.hypot(part, distance) / np.log(10)
     return CurveSample(tuple(models), tuple(sparc_priors(row) for row in table1), table, "SPARC", "")
 
 
@@ -393,15 +383,14 @@ def _curves_of_universe(sample: QTable, universe: Universe, most: int, reason: s
     models, rows = [], []
     for subhalo_id in sample["subhalo_id"][np.linspace(0, len(sample) - 1, min(most, len(sample))).astype(int)]:
         try:
-            galaxy = _with_cold_gas(universe, subhalo_id)
-            model = from_galaxy(galaxy)
+            galaxy, model = _simulated(universe, subhalo_id)
         except GalaxyError:
             continue  # no cold gas, so no curve
         end = model.radius[-1]
         mass = {part: float(values[0]) for part, values in galaxy.enclosed_masses(np.array([end])).items()}
         outer = model.v_obs[model.radius > 0.6 * end]
-        baryons = mass["stars"], mass["stars"] + mass["gas"]
-        rows.append((str(subhalo_id), True, outer.mean(), outer.std(), *baryons, 0.02))
+        stars, gas = mass["stars"], mass["gas"]
+        rows.append((str(subhalo_id), True, outer.mean(), outer.std(), stars, stars + gas, 0.02))
         models.append(model)
     if not models:
         raise GalaxyError(f"no galaxy has enough gas for a rotation curve, fetch SPARC instead: {reason}")

@@ -18,7 +18,8 @@ from ..errors import GalaxyError
 from ..settings import RADII_KPC
 from ..workers import Blocks
 from .baryons import signed_square
-from .fit import Sampling, Task, fit, fit_many
+from .fit import Task, fit, fit_many
+from .posterior import Importance
 from .sparc import CurveSample
 
 #: (km/s)^2 / kpc in m/s^2.
@@ -218,12 +219,17 @@ class SampleFits:
 
     @property
     def settled(self) -> np.ndarray:
-        """Whether the chains of all models converged, shape (n,)."""
+        """Whether the fits of all models converged, shape (n,)."""
         return np.all([self.columns[halo]["converged"] == 1 for halo in self.halos], axis=0)
 
 
 def fit_curves(
-    curves: CurveSample, path: Path, *, halos: tuple[str, ...] = HALOS, seed: int = 1, sampling: Sampling | None = None
+    curves: CurveSample,
+    path: Path,
+    *,
+    halos: tuple[str, ...] = HALOS,
+    seed: int = 1,
+    sampling: Importance | None = None,
 ) -> SampleFits:
     """Fit every galaxy of a sample, or read what an earlier call with the same data, priors and code has stored.
 
@@ -234,9 +240,10 @@ def fit_curves(
         Where the result is stored, ``.npz``; what is damaged there is replaced.
     halos : tuple of str
     seed : int
-    sampling : Sampling, optional
+    sampling : Importance, optional
+        Numbers of draws.
     """
-    sampling = sampling or Sampling()
+    sampling = sampling or Importance()
     key, blocks = _key(curves, halos, seed, sampling), Blocks(path.parent)
     stored = blocks.read(path.stem)
     if stored is None or str(stored.get("key")) != key:
@@ -246,7 +253,7 @@ def fit_curves(
     return SampleFits(halos, columns, dict(zip(stored["numbers"].tolist(), stored["reasons"].tolist(), strict=True)))
 
 
-def _fit(curves: CurveSample, halos: tuple[str, ...], seed: int, sampling: Sampling) -> dict[str, np.ndarray]:
+def _fit(curves: CurveSample, halos: tuple[str, ...], seed: int, sampling: Importance) -> dict[str, np.ndarray]:
     """Columns ``halo/name``, and the ``numbers`` of galaxies that cannot be fitted with the ``reasons``."""
     tasks: list[Task] = [
         ((halo, number), partial(fit, model, halo, priors, seed=seed + number, sampling=sampling))
@@ -267,7 +274,7 @@ def _fit(curves: CurveSample, halos: tuple[str, ...], seed: int, sampling: Sampl
     return arrays | {"numbers": np.array([*reasons], dtype=int), "reasons": np.array([*reasons.values()], dtype=str)}
 
 
-def _key(curves: CurveSample, halos: tuple[str, ...], seed: int, sampling: Sampling) -> str:
+def _key(curves: CurveSample, halos: tuple[str, ...], seed: int, sampling: Importance) -> str:
     """Fingerprint of data, priors, settings of the sampler and the code."""
     digest = hashlib.sha256(fingerprint("dmlib.rotation.fit").encode())
     digest.update(repr((halos, curves.priors, seed, sampling)).encode())

@@ -157,10 +157,7 @@ class VelocityField:
         distance = np.hypot(x - centre[0], y - centre[1])
         large = np.flatnonzero(sizes >= 2.0 * self.beam.area) + 1
         if len(large) == 0:
-            raise RejectedGalaxyError(
-                f"{self.galaxy} has no HI emission as large as two beams: its rotation cannot be measured",
-                Reason.NO_HI,
-            )
+            raise RejectedGalaxyError(f"{self.galaxy} has no HI emission as large as two beams", Reason.NO_HI)
         best = min(large, key=lambda k: distance[islands == k].min())
         blank = np.where(islands == best, 0.0, np.nan)
         maps = ("surface_density", "velocity", "dispersion")

@@ -252,8 +252,7 @@ class Universe:
         if not 0.8 * expected < found < 1.25 * expected:
             raise UniverseError(
                 f"{where} do not belong to the catalogue of {self.place}: half of the dark matter of subhalo "
-                f"{subhalo_id} would lie within {found:.3g} ckpc/h, not {expected:.3g}; take all files from the same "
-                "snapshot of the same run."
+                f"{subhalo_id} would lie within {found:.3g} ckpc/h, not {expected:.3g}; take all from one snapshot."
             )
 
     def _n_rows(self, kind: Kind) -> int:

@@ -260,8 +260,8 @@ class FilesUniverse(Universe):
                     break
         if number not in self._particle_names:
             raise UniverseError(
-                f"no file of {self._snapshot_chunk(0).parent} has PartType{number}, though the catalogue counts "
-                "such particles: snapshot and catalogue do not belong together."
+                f"no file of {self._snapshot_chunk(0).parent} has PartType{number}, which its catalogue counts: copy "
+                "both again."
             )
         return self._particle_names[number]
 
@@ -300,9 +300,7 @@ class FilesUniverse(Universe):
         complaint = trouble_of_offsets(self._offsets_path, rows, groups, length, headers)
         if complaint:
             places = f"{files[0].parent}, {self._offsets_path} and {self._catalogue_chunk(0).parent}"
-            raise UniverseError(
-                f"{places} do not belong together ({complaint}): take all three from the same snapshot of the same run."
-            )
+            raise UniverseError(f"{places} do not belong together ({complaint}): take all three from one snapshot.")
 
     # -- files ---------------------------------------------------------------------------------------------------
 

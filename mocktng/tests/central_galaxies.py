@@ -26,6 +26,17 @@ def quiet_discs(rows: np.ndarray) -> np.ndarray:
     return calm & flat & sampled & (rows["sfr"] > 0.3) & (rows["bulge_fraction"] < 0.5)
 
 
+_MADE: dict[tuple[int, int], Central] = {}
+
+
+def central(universe: Population, group_id: int) -> Central:
+    """The central galaxy of a group, made once for all tests."""
+    key = id(universe), group_id
+    if key not in _MADE:
+        _MADE[key] = Central(universe, group_id)
+    return _MADE[key]
+
+
 class Central:
     """The central galaxy of one group: its row, its model, its particles about its centre in physical units."""
 

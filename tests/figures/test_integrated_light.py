@@ -7,7 +7,7 @@ from astropy.table import Table
 
 from dmlib import load
 from dmlib.evaluation.integrated import INPUTS, TARGETS, regressions
-from dmlib.figures import integrated as figures
+from dmlib.figures import learning as figures
 from dmlib.figures import style
 
 

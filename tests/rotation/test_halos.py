@@ -10,8 +10,9 @@ from scipy.special import gamma, gammainc
 from dmlib.embedded import relations
 from dmlib.errors import DmlibError
 from dmlib.rotation import halos
-from dmlib.rotation.fit import Sampling, fit
+from dmlib.rotation.fit import fit
 from dmlib.rotation.halos import HALOS, HaloModel, log_einasto_alpha, make
+from dmlib.rotation.posterior import Importance
 from dmlib.rotation.priors import (
     DARK,
     MassFunction,
@@ -157,7 +158,7 @@ def test_a_new_model_is_one_class(monkeypatch):
     size = relations.r200_of(10.0**LOG_M)
     np.testing.assert_allclose(np.diag(make("plummer", LOG_M, LOG_C).m_enclosed(size)), 10.0**LOG_M)
     model, truth = mock_curve(mock_galaxy(), "plummer", known(log_m200=Uniform(11.0, 11.5)), np.random.default_rng(1))
-    found = fit(model, "plummer", known(), sampling=Sampling(walkers=24, burn=60, block=200, most=200), evidence=False)
+    found = fit(model, "plummer", known(), sampling=Importance(first=1000, each=600, last=800))
     assert found.halo == "plummer"
     assert np.all(np.abs(np.log(found.m_dm / truth))[found.measured][-3:] < 0.3)
 

@@ -8,7 +8,7 @@ from astropy import units as u
 from astropy.table import QTable
 
 from dmlib.rotation import sparc as module
-from dmlib.rotation.fit import Sampling
+from dmlib.rotation.posterior import Importance
 from dmlib.rotation.sparc import load_curves
 from dmlib.rotation.sparc_analysis import (
     Accelerations,
@@ -74,7 +74,7 @@ def test_fits_are_stored_and_repeated_for_other_priors(shared_data, tmp_path, mo
     monkeypatch.setenv("DMLIB_WORKERS", "1")
     path = tmp_path / "fits.npz"
     few = load_curves(QTable(), None, 2)
-    short = Sampling(walkers=24, burn=40, block=100, most=100, stages=2)
+    short = Importance(first=1000, each=400, rounds=3, last=500, attempts=1, wanted=1000)
     first = fit_curves(few, path, sampling=short)
     assert np.isfinite(first.log_bayes).all() and first["nfw"]["quantiles"].shape == (len(few), 5, 20)
     assert not first.settled.all()

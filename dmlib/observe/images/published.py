@@ -107,15 +107,14 @@ def read_broadband(source: str | Path | BinaryIO, name: str | None = None) -> Br
     filters = tuple(str(header.get(f"FILTER{k}", "")).strip() for k in range(len(BANDS)))
     if filters != _FILTERS:
         raise FetchError(
-            f"{name} has the filters {', '.join(filters)} where SDSS g r i z are expected (the Pan-STARRS set named "
-            "'pogs' has the same file names): fetch the set named sdss."
+            f"{name} has filters {', '.join(filters)}, not SDSS g r i z (the set 'pogs' has the same names): fetch the "
+            "set named sdss."
         )
     unit, length = str(header.get("BUNIT", "")).strip(), str(header.get("CTYPE1", "")).strip()
     scale = header.get("CDELT1", 0.0)
     if unit != UNIT or length != "pc" or not scale > 0 or header.get("CDELT2") != scale:
         raise FetchError(
-            f"{name} says its unit is '{unit}' and its pixels are {scale} {length}, where {UNIT} and square pixels in "
-            f"pc are expected: {again}."
+            f"{name} is in '{unit}' with pixels of {scale} {length}, not in {UNIT} with square pixels in pc: {again}."
         )
     if not np.all(np.isfinite(data)):
         raise FetchError(f"{name} holds values that are not finite: {again}.")
@@ -171,14 +170,10 @@ class PublishedSkirt:
             if file := next(filter(Path.is_file, files), None):
                 return read_broadband(file)
         elif not path.is_file():
-            raise UniverseError(
-                f"There are no published images at {path}: fetch tng100-skirt-images, or name its folder."
-            )
+            raise UniverseError(f"{path} has no published images: fetch tng100-skirt-images, or name its folder.")
         elif content := self._from_archive(path, subhalo_id):
             return read_broadband(BytesIO(content), f"broadband_{subhalo_id}.fits")
-        raise GalaxyError(
-            f"subhalo {subhalo_id} has no published SKIRT image in {path.name}: use its particles' light."
-        )
+        raise GalaxyError(f"subhalo {subhalo_id} has no published SKIRT image in {path.name}: use its particles.")
 
     def image(self, galaxy: Galaxy, view: View, grid: SkyGrid) -> np.ndarray:
         """Image of one galaxy, shape (y, x, 4) in counts/s/pixel; see `dmlib.observe.images.ImageSource.image`.
@@ -190,8 +185,8 @@ class PublishedSkirt:
         """
         if not np.allclose(view.rotation, np.eye(3), atol=1e-9):
             raise GalaxyError(
-                f"subhalo {galaxy.subhalo_id}: the published image is seen along the box's z axis, not along view "
-                f"{view.index}: take published.box_view, or the particles' light."
+                f"subhalo {galaxy.subhalo_id}: the published image is no view {view.index}: take published.box_view, "
+                "or its particles."
             )
         return self.read(galaxy.subhalo_id).on(grid)
 

@@ -85,8 +85,6 @@ class Source:
         """URL of a path below the root; commas of field lists stay as they are."""
         return self.url + path + (f"?{urlencode(query, safe=',')}" if query else "")
 
-    # -- facts ---------------------------------------------------------------------------------------------------
-
     @cached_property
     def facts(self) -> dict[str, Any]:
         """What the server says of the simulation and the snapshot; from the cache once it is there.
@@ -121,26 +119,22 @@ class Source:
         if (self.url, self.simulation, self.snapshot) in self._confirmed:
             return
         now = self._request_facts()
-        changed = [name for name in IDENTIFYING if now.get(name) != kept.get(name)]
-        if changed:
-            raise UniverseError(
-                f"{self.host} serves another {self.simulation} than the one in the cache (its {changed[0]} is "
-                f"{now.get(changed[0])}, was {kept.get(changed[0])}): remove the folder {self.cache.folder}."
-            )
+        for name in IDENTIFYING:
+            if now.get(name) != kept.get(name):
+                said = f"{self.host} serves another {self.simulation} than the one in the cache"
+                change = f"{name} is {now.get(name)}, was {kept.get(name)}"
+                raise UniverseError(f"{said} ({change}): remove the folder {self.cache.folder}.")
 
     def _request_facts(self) -> dict[str, Any]:
         try:
             simulation = self.json(f"{self.simulation}/", label=self.simulation)
         except Missing as error:
-            known = [row["name"] for row in self.json("", label="the list of simulations").get("simulations", ())]
-            raise UniverseError(
-                f"{self.host} has no simulation '{self.simulation}': it has {', '.join(known[:20])}."
-            ) from error
+            rows = self.json("", label="the list of simulations").get("simulations", ())
+            known = ", ".join(row["name"] for row in rows[:20])
+            raise UniverseError(f"{self.host} has no simulation '{self.simulation}': it has {known}.") from error
         name = simulation.get("name", self.simulation)
         if name != self.simulation:
-            raise UniverseError(
-                f"{self.host} serves '{name}', not '{self.simulation}': set --simulation {name} to use it."
-            )
+            raise UniverseError(f"{self.host} serves '{name}', not '{self.simulation}': set --simulation {name}.")
         label = f"snapshot {self.snapshot} of {self.simulation}"
         try:
             snapshot = self.json(f"{self.path}/", label=label)
@@ -148,8 +142,6 @@ class Source:
             raise UniverseError(f"{self.host} has no {label}: choose another.") from error
         self._confirmed.add((self.url, self.simulation, self.snapshot))
         return simulation | snapshot | {"name": name}
-
-    # -- downloads -----------------------------------------------------------------------------------------------
 
     def download(
         self,
@@ -194,10 +186,7 @@ class Source:
             except OSError as error:
                 why = f"cannot be written ({error.strerror or error}): check the cache folder"
                 if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                    why = (
-                        "does not fit on the full disk of the cache: free some space, or set DMLIB_DATA to a folder on "
-                        "a larger one, and run again; what has arrived is kept"
-                    )
+                    why = "does not fit on the full disk: free space or set DMLIB_DATA, and run again; the rest is kept"
                 raise FetchError(f"{about}: {target.name} {why}.") from error
             self.cache.add(name, about=about, fields=fields or {}, seconds=time.monotonic() - begin)
 
@@ -228,12 +217,8 @@ class Source:
             gate = Gate(progress)
             failed = in_parallel(jobs, lambda job: one(job, gate), gate, what)
         if failed:
-            raise FetchError(
-                f"{len(failed)} of {len(jobs)} {what} could not be obtained ({failed[0][1]}) The others are kept: run "
-                "again to continue."
-            )
-
-    # -- catalogue -----------------------------------------------------------------------------------------------
+            said = f"{len(failed)} of {len(jobs)} {what} could not be obtained ({failed[0][1]})"
+            raise FetchError(f"{said} The others are kept: run again to continue.")
 
     def column(self, kind: Kind, field: str, rows: np.ndarray | None = None) -> np.ndarray:
         """A catalogue column as stored, or some rows of it; downloaded first if it is not in the cache.
@@ -272,8 +257,7 @@ class Source:
 
     def fetch_columns(self, columns: Iterable[tuple[Kind, str]]) -> None:
         """Download those of the columns (table, field) that are not in the cache; raises as `column`."""
-        missing = self.missing_columns(columns)
-        if missing:
+        if missing := self.missing_columns(columns):
             size = self.bytes_of_columns(missing)
             self.download_all(missing, self._fetch_column, what="catalogue columns", n_bytes=size)
 
@@ -285,11 +269,7 @@ class Source:
         about, total = f"{kind}/{field}", self._n_rows(kind)
 
         def check(path: Path) -> None:
-            try:
-                with h5py.File(path, "r") as handle:
-                    found = handle[about].shape[0]
-            except (OSError, KeyError, RuntimeError) as error:
-                raise Transient("the file cannot be opened as HDF5, or lacks the column") from error
+            found = _check_hdf5(path, lambda handle: handle[about].shape[0])
             if found != total:
                 raise Transient(f"the column has {found} rows of {total}")
 
@@ -301,24 +281,14 @@ class Source:
         try:
             self.download(_column_name(kind, field), path, about=about, check=check, query={kind: field}, gate=gate)
         except Missing as error:
-            raise UniverseError(
-                f"the catalogue at {self.place} has no field {about}: see the field tables of the TNG documentation."
-            ) from error
+            raise self._no_field(about) from error
         except Exhausted:
             # The server collects a column from hundreds of files, and may not do so in time (HTTP 504).
             self._column_from_chunks(kind, field, chunks, gate)
 
     def _column_from_chunks(self, kind: Kind, field: str, chunks: Sequence[str], gate: Gate) -> None:
         """Collect a catalogue column from the catalogue's files, which are downloaded whole and kept."""
-
-        def check(path: Path) -> None:
-            try:
-                with h5py.File(path, "r") as handle:
-                    handle["Header"].attrs["Nsubgroups_ThisFile"]
-            except (OSError, KeyError, RuntimeError) as error:
-                raise Transient("the file cannot be opened as HDF5, or has no Header") from error
-
-        pieces = []
+        pieces, check = [], partial(_check_hdf5, look=lambda handle: handle["Header"].attrs["Nsubgroups_ThisFile"])
         for i, name in enumerate(chunks):
             path = f"{self.simulation}/files/groupcat-{self.snapshot}.{i}.hdf5"
             self.download(name, path, about=f"catalogue file {i}", check=check, gate=gate)
@@ -326,17 +296,12 @@ class Source:
                 if handle["Header"].attrs[f"N{'groups' if kind == 'Group' else 'subgroups'}_ThisFile"] == 0:
                     continue
                 if f"{kind}/{field}" not in handle:
-                    raise UniverseError(
-                        f"the catalogue at {self.place} has no field {kind}/{field}: see the field tables of the TNG "
-                        "documentation."
-                    )
+                    raise self._no_field(f"{kind}/{field}")
                 pieces.append(handle[f"{kind}/{field}"][()])
         found = sum(map(len, pieces))
         if found != self._n_rows(kind):
-            raise UniverseError(
-                f"the catalogue files of {self.place} have {found} rows of {kind}, not {self._n_rows(kind)}: remove "
-                f"{self.cache.folder} and run again."
-            )
+            said = f"the catalogue files of {self.place} have {found} rows of {kind}, not {self._n_rows(kind)}"
+            raise UniverseError(f"{said}: remove {self.cache.folder} and run again.")
         name = _column_name(kind, field)
         with self.cache.locked(name):
             if self.cache.get(name) is None:
@@ -344,7 +309,8 @@ class Source:
                     handle[f"{kind}/{field}"] = np.concatenate(pieces)
                 self.cache.add(name, about=f"{kind}/{field}", fields={}, seconds=0.0)
 
-    # -- published images ----------------------------------------------------------------------------------------
+    def _no_field(self, about: str) -> UniverseError:
+        return UniverseError(f"the catalogue at {self.place} has no field {about}: see TNG's tables of fields.")
 
     @property
     def archive(self) -> str:
@@ -368,12 +334,7 @@ class Source:
         Returns
         -------
         Path
-            The folder, for `dmlib.observe.images.published.PublishedSkirt`.
-
-        Raises
-        ------
-        FetchError
-            When some could not be obtained. What arrived is kept: the next call continues.
+            The folder, for `dmlib.observe.images.published.PublishedSkirt`; raises as `download_all`.
         """
         absent: list[int] = []
 
@@ -417,11 +378,18 @@ class Source:
             try:
                 self.download(name, path, about=about, check=partial(check_content, form="tar", label=about))
             except Missing as error:
-                raise UniverseError(
-                    f"{self.host} has no archive of published images of {self.simulation}, snapshot "
-                    f"{self.snapshot}: they exist for snapshots 95 and 99 of TNG100-1 and TNG50-1."
-                ) from error
+                said = f"{self.host} has no {about} of {self.simulation}, snapshot {self.snapshot}"
+                raise UniverseError(f"{said}: they exist for snapshots 95, 99 of TNG100-1 and TNG50-1.") from error
         return self.cache.path(name)
+
+
+def _check_hdf5(path: Path, look: Callable[[h5py.File], Any]) -> Any:
+    """Look up something in a file that was downloaded; what arrives damaged may arrive whole another time."""
+    try:
+        with h5py.File(path, "r") as handle:
+            return look(handle)
+    except (OSError, KeyError, RuntimeError) as error:
+        raise Transient(f"the file cannot be opened as HDF5, or lacks something ({error})") from error
 
 
 def _column_name(kind: Kind, field: str) -> str:

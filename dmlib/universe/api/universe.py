@@ -168,8 +168,8 @@ class ApiUniverse(Universe):
             except Missing as error:
                 requested = "; ".join(f"{kind}: {names}" for kind, names in query.items())
                 raise UniverseError(
-                    f"{self.place} gives no cutout of {about} with these fields ({requested}): is one misspelt, or is "
-                    "this a mini snapshot?"
+                    f"{self.place} gives no cutout of {about} with {requested}: is one misspelt, or this a mini "
+                    "snapshot?"
                 ) from error
 
         if not present:
@@ -289,9 +289,7 @@ def check_cutout(path: Path, fields: Fields, counts: np.ndarray | None, about: s
                     if dataset is None and expected[part]:
                         raise Transient(f"the file of {about} has no {name} of the {kind}")
                     if dataset is not None and dataset.shape[0] != expected[part]:
-                        raise Transient(
-                            f"the file of {about} has {dataset.shape[0]} {kind} particles of {expected[part]} ({name})"
-                        )
+                        raise Transient(f"{about} has {dataset.shape[0]} {kind} particles of {expected[part]} ({name})")
     except (OSError, KeyError, RuntimeError) as error:
         raise Transient("the file cannot be opened as HDF5") from error
 
