@@ -137,7 +137,7 @@ def test_a_table_has_a_number_a_caption_and_its_cells_as_they_are(pages):
 
 def test_a_table_with_a_cell_that_is_none_stops_the_book():
     shown = {"table": [["name"], ["None"]], "caption": "Toys."}
-    with pytest.raises(builder.BookError, match="'Toys.' is None"):
+    with pytest.raises(builder.BookError, match=r"'Toys\.' is None"):
         chapters._table_cell(shown)
 
 
