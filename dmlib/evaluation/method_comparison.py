@@ -248,7 +248,7 @@ def assemble(
         When the two do not have the same views.
     """
     if not np.array_equal(benchmark.rows, predictions.rows):
-        raise DmlibError(f"{benchmark.path.name} and {predictions.path.name} have other views: remove both, run again.")
+        raise DmlibError(f"{benchmark.path.name} and {predictions.path.name} do not have the same views: remove both.")
     validation, places = benchmark.validation, benchmark.places
     fits = {name: ("rotation", variant.title, benchmark[name].quantiles) for name, variant in VARIANTS.items()}
     known = {} if validation is None else {name: found.quantiles for name, found in validation.methods.items()}
