@@ -67,12 +67,14 @@ def combine(benchmark: Benchmark, network: Prediction, title: str, *, seed: int 
     known, validation = network.validation, benchmark.validation
     if known is None or validation is None or network.sigma_ln is None:
         raise DmlibError(f"{network.name} has no prediction for the validation galaxies: remove it and run again.")
-    if not np.array_equal(known.rows, validation.rows):
+    place = {int(row): k for k, row in enumerate(known.rows)}
+    if not place.keys() >= set(validation.rows.tolist()):
         raise DmlibError(f"{benchmark.path.name} and {network.name} do not have the same validation views.")
+    same = [place[row] for row in validation.rows.tolist()]
     correlation = np.asarray(network.attributes["calibration_correlation"])
     parts = {
         "test": (benchmark, network.ln_m_dm, network.sigma_ln),
-        "validation": (validation, known.ln_m, known.sigma_ln),
+        "validation": (validation, known.ln_m[same], known.sigma_ln[same]),
     }
     tasks, found = [], {}
     for part, (views, ln_m, sigma) in parts.items():
