@@ -210,6 +210,9 @@ show(
     source="the registry of architectures",
 )
 
+# %% [markdown]
+# B ({numref}`fig-networks-architecture-b`) keeps pixels almost to the end, and then forgets their places.
+
 # %%
 show(
     drawings.architecture(diagram.of_registry("C", dataset)),
@@ -226,6 +229,9 @@ show(
     "before the output.",
     source="the registry of architectures",
 )
+
+# %% [markdown]
+# C ({numref}`fig-networks-architecture-c`) has means in rings after two convolutions, and most of its numbers from the apertures.
 
 # %%
 show(
@@ -244,8 +250,7 @@ show(
 )
 
 # %% [markdown]
-# The three differ in where they stop looking at pixels ({numref}`fig-networks-architecture-b`, {numref}`fig-networks-architecture-c`, {numref}`fig-networks-architecture-e`): B keeps them almost to the end and forgets their places,
-# C has means in rings after two convolutions, and E first forgets the orientation.
+# E ({numref}`fig-networks-architecture-e`) forgets the orientation first and the pixels next.
 #
 # ## Before training: overfitting one batch
 #

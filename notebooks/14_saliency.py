@@ -394,7 +394,7 @@ show(
     caption="One view, and the slope of the predicted $\\ln M_\\mathrm{DM}$ "
     "with respect to each pixel and channel, for two radii (purple: more in "
     "this pixel means more dark matter; orange: less). All channels of a row "
-    "have the same scale.",
+    "have the same scale, of square roots.",
     alt="Three rows of eight small pictures: the input channels of a galaxy, "
     "and maps of slopes for the output at small and at large radius, "
     "with purple and orange patches.",

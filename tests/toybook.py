@@ -109,7 +109,7 @@ def figure_outputs(settings: Settings, name: str) -> list:
 
 def table_output() -> nbformat.NotebookNode:
     """What `show_table` leaves, with signs that MyST would take for its own."""
-    cells = [["name", "mass [M☉]"], ["a|b_c*d*", "1.4e+11"], ["{num}`x` $y$", "-2.0"]]
+    cells = [["name", "mass [M☉]"], ["a|b_c*d*", "1.4e+11"], ["{x}`y` $z$", "-2.0"]]
     shown = {METADATA_KEY: {"table": cells, "caption": "Toy masses, $M$. *Data: toys.*"}}
     return nbformat.v4.new_output("display_data", data={"text/html": "<table></table>"}, metadata=shown)
 

@@ -457,19 +457,10 @@ def _load(app: Sphinx) -> None:
         app.extensions[name].parallel_read_safe = True
 
 
-def _number_tables(app: Sphinx, doctree: nodes.document) -> None:
-    """Give each table with a caption an id, without which it would get no number."""
-    titled = [table for table in doctree.findall(nodes.table) if isinstance(table.children[0], nodes.title)]
-    for number, table in enumerate(titled, start=1):
-        if not table["ids"]:
-            table["ids"].append(f"table-{number}")
-
-
 def setup(app: Sphinx) -> dict:
     """Register roles and directives."""
     register_plugin("sphinxcontrib.bibtex.style.referencing", "author_year_round", AuthorYear)
     app.connect("builder-inited", _load)
-    app.connect("doctree-read", _number_tables)
     app.add_role("num", NumberRole())
     app.add_directive("claims-table", ClaimsTable)
     app.add_directive("claims-tally", ClaimsTally)

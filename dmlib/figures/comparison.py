@@ -189,13 +189,14 @@ def coverage(contest: MethodComparison, shares: Mapping[str, Mapping[int, Estima
     The intervals of the fits are stretched so that they cover 68 per cent of the validation views. To see: where a line
     lies below its dashed level, the method understates its uncertainty.
     """
-    fig, axes = style.new_figure(1, 2, height=3.6, sharey=True, ylabel="share of views whose truth is inside")
+    fig, axes = style.new_figure(1, 2, height=4.1, sharey=True, ylabel="share of views whose truth is inside")
     for ax, share in zip(axes, (68, 95), strict=True):
         ax.axhline(share / 100, **style.line("literature"))
         for name, found in shares.items():
             _band(ax, contest, name, found[share], f"{name}, {share}", y="share")
-        radius_axis(ax, ylim=(0, 1.02), title=f"{share} per cent interval")
-    axes[1].legend(loc="lower right", fontsize=8)
+        radius_axis(ax, title=f"{share} per cent interval")
+    axes[0].set_ylim(top=1.02)
+    fig.legend(*axes[1].get_legend_handles_labels(), loc="outside upper center", ncols=3, fontsize=9)
     return fig
 
 
@@ -228,12 +229,16 @@ def biases(contest: MethodComparison, found: Mapping[str, Bias], radius: float) 
         ax.axhline(0, **style.line("baseline"))
         for name, ln_ratio in bias.ln_ratio.items():
             line, mean = look(name), bias.means[name]
-            dots = {"color": line["color"], "marker": ".", "linestyle": "none", "markersize": 3, "alpha": 0.35}
+            dots = {"color": line["color"], "marker": ".", "linestyle": "none", "markersize": 2, "alpha": 0.25}
             curve(ax, f"{what}, {name}, views", {"trait": bias.trait, "ln_ratio": ln_ratio}, dots, label="")
             value, error = parts(mean.estimates)
             columns = {"trait": mean.centres, "ln_ratio": value, "error": error, "galaxies": mean.n_galaxies}
             title, bars = contest.entries[name].title, line | {"marker": "o", "linewidth": 1.6}
             curve(ax, f"{what}, {name}, bins", columns, bars, label=title, bars=True)
-        ax.set(xlabel=what)
-    axes[0].legend(fontsize=7.5)
+        # Few views far out would press the others, and the means, together.
+        ax.set(xlabel=what, xlim=np.nanpercentile(bias.trait, (1, 99)) if np.isfinite(bias.trait).any() else None)
+    every = np.concatenate([ratio for bias in found.values() for ratio in bias.ln_ratio.values()])
+    if np.isfinite(every).any():
+        axes[0].set_ylim(*np.nanpercentile(every, (2, 98)))
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3, fontsize=9)
     return fig

@@ -9,7 +9,7 @@ import numpy as np
 from astropy import units as u
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import LogLocator, MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from ..bootstrap import Estimate
 from ..evaluation.scores import REGIONS, Scores
@@ -212,6 +212,7 @@ def cost(rows: Sequence[Mapping[str, Any]], ends: Mapping[str, Estimate], plain:
             look = style.points(style.method(name), markersize=7, linewidth=1.2)
             ax.errorbar(float(row[quantity]), found.value, found.error, label=name, **look)
         ax.set(xscale="log", xlabel=label)
+        ax.xaxis.set_minor_formatter(NullFormatter())
     fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=5, fontsize=9)
     for row in rows:
         found, costs = ends[row["name"]], {key: float(row[key]) for key in quantities}
