@@ -566,15 +566,16 @@ show(
     "the error from counting particles in the target alone. The random draw "
     "is off the left panel's scale.",
     alt="Two panels of error against radius from 1 to 100 kpc. Coloured "
-    "lines are networks, grey lines are baselines, two black lines below "
-    "them the information floor. All have their largest errors at small "
-    "radii.",
+    "lines are networks, grey lines are baselines, two black lines are the "
+    "information floor. The errors fall from the centre outwards and most "
+    "rise again at the largest radii.",
     n=scores.n_galaxies,
 )
 
 # %% [markdown]
 # Read {numref}`fig-networks-errors` from below: what lies under the dashed black line nobody can know from these images and maps, as far as the ideal observer tells; what lies between that
-# line and a network is what the network misses; the grey lines are what needs no network.
+# line and a network is what the network misses; the grey lines are what needs no network. Where a method lies below the dashed line, the floor is no floor: there the observer's regression is not the best,
+# or the images show something that is not among the numbers that the observer is given.
 
 # %%
 final = Scores.of(predictions, also=ideal, seed=seed)
@@ -702,7 +703,7 @@ for name, label in nets.items():
 # %% [markdown]
 # In {numref}`fig-networks-against` a network is better where its band lies below zero. From 5 to 50 kpc C differs from the boosted trees by {num}`net-c-less-boosted:+.3f±` and from
 # the linear formula by {num}`net-c-less-linear:+.3f±`; A by {num}`net-a-less-boosted:+.3f±` and {num}`net-a-less-linear:+.3f±`. (Negative: the network is better. The output of the cell above states
-# which differences exceed twice their uncertainty.) **A network that does not beat a formula based on a dozen catalogue numbers has not learned anything useful from the pixels**, however well it does against a random draw.
+# which differences exceed twice their uncertainty.) **A network that does not beat a formula based on a dozen catalogue numbers has not shown that it reads more from the pixels than these numbers tell**, however well it does against a random draw.
 #
 # ## Cost
 #
@@ -757,6 +758,7 @@ compared = [*nets, "baseline/boosted", "baseline/linear", "baseline/mean"]
 pairs = pairs_of(scores, compared)
 
 # %%
+equal = predictions.equally(nets_compared)
 costs = {
     f"{row['name']}/all": {
         "members": len(scores_members),
@@ -765,7 +767,7 @@ costs = {
         "seconds": f"{row['seconds']:.0f}",
     }
     for row in rows
-    for scores_members in [predictions[f"{row['name']}/all"].members_ln]
+    for scores_members in [equal[f"{row['name']}/all"].members_ln]
 }
 blank = dict.fromkeys(("members", "epochs", "parameters", "seconds"), "")
 costs = {name: costs.get(name, blank) for name in compared}
@@ -1032,7 +1034,7 @@ record(
 )
 
 # %% [markdown]
-# The last doubling of the number of galaxies changed the error of C by {num}`net-doubling:+.3f±` ({numref}`fig-networks-learning-curve`). (All points have the same number of members.) A formula with few coefficients soon reaches its best accuracy; a network continues to improve. That is why a comparison of architectures on few galaxies says
+# The last doubling of the number of galaxies changed the error of C by {num}`net-doubling:+.3f±` ({numref}`fig-networks-learning-curve`). (All points have the same number of members.) A formula with few coefficients is expected to reach its best accuracy soon, and a network to go on improving. That is why a comparison of architectures on few galaxies says
 # little about one on many, and why thousands of galaxies of TNG100, as in the paper, may rank them differently.
 #
 # ## The paper's claims

@@ -260,7 +260,8 @@ def assemble(
     for name, (family, title, stated) in fits.items():
         factors = dict.fromkeys(places, 1.0)
         if validation is not None and name in known:
-            factors = stretch(validation.truth, known[name], validation.places, validation["nfw"].accepted)
+            accepted = validation["nfw"].accepted
+            factors = stretch(validation.truth, known[name], validation.places, accepted, by_view=True)
         q = stretched(stated, places, factors)
         with np.errstate(invalid="ignore"):
             entries[name] = Entry(name, title, family, q[:, 2], 0.5 * np.log(q[:, 3] / q[:, 1]), q, stated, factors)
