@@ -8,37 +8,59 @@ SNAPSHOT  ?=
 PYTHON    ?= python3
 # Processes for the tests, each of which takes whole files: what a file makes once is made once. `make test JOBS=8` on a larger machine.
 JOBS      ?= 2
+# Options of JupyterLab, such as LAB="--allow-root --no-browser".
+LAB       ?=
+
+# The environment is that of the lock file, whatever else this shell can import or tells pip.
+unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONWARNINGS PYTHONOPTIMIZE
+unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT PIP_CONSTRAINT PIP_NO_DEPS PIP_NO_BINARY PIP_REQUIRE_VIRTUALENV
+export PYTHONNOUSERSITE := 1
 
 VENV := .venv
 BIN  := $(VENV)/bin
 READY := $(VENV)/.installed
+# An environment belongs to its checkout: Python wrote into it where it was made. One that was copied or moved is made anew.
+MOVED := $(shell grep -qsF " $(CURDIR)/$(VENV)" $(VENV)/pyvenv.cfg && $(BIN)/python -c "" 2>/dev/null || echo moved)
 OF := --universe $(UNIVERSE) --profile $(PROFILE) $(if $(BASE_PATH),--base-path "$(BASE_PATH)") \
 	$(if $(SIMULATION),--simulation $(SIMULATION)) $(if $(SNAPSHOT),--snapshot $(SNAPSHOT))
 
 .DEFAULT_GOAL := help
-.PHONY: help book status lint check test bench lab lock pdf picture clean
+.PHONY: moved help book status lint check test bench lab lock pdf picture clean
 
 help: ## This list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
+define CHECK
+import platform, sys
+if not (3, 11) <= sys.version_info < (3, 14):
+    sys.exit("Python 3.11, 3.12 or 3.13 is needed (TensorFlow exists for no other), this is %s: name one with make PYTHON=python3.12" % platform.python_version())
+if platform.system() == "Darwin" and platform.machine() == "x86_64":
+    sys.exit("TensorFlow exists no longer for Macs with Intel processors: use the container, see the README")
+try:
+    import ensurepip, venv
+except ImportError:
+    sys.exit("this Python cannot make environments: install python3-venv (Debian, Ubuntu), or name another with make PYTHON=...")
+endef
+export CHECK
+
 # The lock file has hashes of everything, for every platform; the two packages of the project are installed editable.
-$(READY): requirements.lock pyproject.toml mocktng/pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one with make PYTHON=...")'
-	$(PYTHON) -m venv $(VENV)
+$(READY): requirements.lock pyproject.toml mocktng/pyproject.toml $(MOVED)
+	@$(PYTHON) -c "$$CHECK"
+	$(PYTHON) -m venv $(if $(MOVED),--clear) $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e ./mocktng -e .
 	@touch $@
 
 book: $(READY) ## Run every chapter and build the book (PROFILE=smoke|quick|paper UNIVERSE=embedded|files|api BASE_PATH=... SIMULATION=...)
-	$(BIN)/dmlib run $(OF)
+	$(BIN)/python -m dmlib run $(OF)
 
 status: $(READY) ## What `make book` would run, and why
-	$(BIN)/dmlib status $(OF)
+	$(BIN)/python -m dmlib status $(OF)
 
 lint: $(READY) ## Style, types and layers
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy
 	$(BIN)/lint-imports
 
 check: lint ## Style, types, layers and the fast tests
@@ -50,9 +72,9 @@ test: $(READY) ## All tests
 bench: $(READY) ## Measure speed: ratios within one run
 	$(BIN)/python -m benchmarks
 
-lab: $(READY) ## JupyterLab on the notebooks (each paired .py opens as a notebook)
-	$(BIN)/dmlib notebooks
-	$(BIN)/jupyter lab --notebook-dir notebooks
+lab: $(READY) ## JupyterLab on the notebooks (each paired .py opens as a notebook; LAB="--allow-root" passes options)
+	$(BIN)/python -m dmlib notebooks
+	$(BIN)/python -m jupyterlab --notebook-dir notebooks $(LAB)
 
 lock: ## Renew requirements.lock from pyproject.toml (needs uv on the PATH; UPGRADE=--upgrade for newer versions)
 	uv pip compile pyproject.toml --universal --generate-hashes --python-version 3.11 --extra dev --extra interactive \

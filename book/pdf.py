@@ -19,6 +19,11 @@ from bs4 import BeautifulSoup, Tag
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
+#: For a front page without mathematics.
+MATHJAX = """<script>window.MathJax = {loader: {load: ["input/tex", "output/chtml"]}};</script>
+<script src="_static/mathjax/startup.js"></script>"""
+
+
 def pages_in_order(index: BeautifulSoup) -> list[str]:
     """Pages that the front page's navigation lists, the front page first, reference pages of the code left out."""
     listed = [str(link["href"]).partition("#")[0] for link in index.select("nav.bd-links a.reference.internal[href]")]
@@ -47,7 +52,11 @@ def one_document(html: Path) -> str:
         if "mathjax" not in script.get("src", "") and "MathJax" not in script.get_text():
             script.decompose()
     if not head.find("script", src=re.compile("mathjax")):
-        head.append(BeautifulSoup('<script src="_static/mathjax/tex-chtml.js"></script>', "html.parser"))
+        head.append(BeautifulSoup(MATHJAX, "html.parser"))
+    # The front page leaves out the style sheets that it does not need.
+    for sheet in (*(html / "_static").glob("mystnb.*.css"), html / "_static" / "sphinx-design.min.css"):
+        if sheet.is_file() and not head.find("link", href=re.compile(re.escape(sheet.name))):
+            head.append(BeautifulSoup(f'<link rel="stylesheet" href="_static/{sheet.name}"/>', "html.parser"))
     head.append(
         BeautifulSoup("<style>article { break-after: page; } @page { size: A4; margin: 14mm; }</style>", "html.parser")
     )

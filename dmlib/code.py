@@ -21,8 +21,8 @@ PACKAGES = ("dmlib", "mocktng")
 #: Modules that decide when and where things are computed, not what comes out; no result depends on their text. The
 #: values of `dmlib.settings` count as parameters instead.
 INFRASTRUCTURE = (
-    *("dmlib.cli", "dmlib.code", "dmlib.errors", "dmlib.files", "dmlib.load", "dmlib.pipeline"),
-    *("dmlib.settings", "dmlib.sources", "dmlib.workers"),
+    *("dmlib.cli", "dmlib.code", "dmlib.environment", "dmlib.errors", "dmlib.files", "dmlib.load"),
+    *("dmlib.pipeline", "dmlib.settings", "dmlib.sources", "dmlib.workers"),
 )
 
 Read = tuple[int, int]

@@ -11,10 +11,11 @@ from typing import Literal
 import numpy as np
 from astropy.table import QTable
 
+from .environment import readable
 from .errors import DmlibError
 from .sample import GROUP_FIELDS, SUBHALO_FIELDS, evenly, select, subsample
 from .settings import Settings
-from .universe.api.downloads import connections, readable
+from .universe.api.downloads import connections
 from .universe.api.source import IMAGE
 from .universe.api.universe import BASE_FIELDS, OVERHEAD, ApiUniverse, bytes_per_particle
 from .universe.base import Kind

@@ -26,6 +26,7 @@ from mocktng.population import examples as examples
 from mocktng.spheroids import halo_mass
 from mocktng.structure import RADIUS, interpolate
 from mocktng.units import LENGTH, MASS
+from mocktng.workers import choose_workers as unlimited_workers
 
 from .errors import UniverseError
 from .settings import Criteria, Settings
@@ -34,6 +35,9 @@ from .workers import bar, choose_workers
 
 #: Seeds of populations that are drawn beside the one that is written lie this far from its own and from each other.
 _SEED_STEP = 1_000_003
+
+#: Memory of a worker of mocktng [bytes], and the most workers. mocktng does not know the limits of a container.
+_WORKERS = (0.7e9, 8)
 
 
 def _parameters(settings: Settings) -> dict[str, Any]:
@@ -67,8 +71,9 @@ def build(settings: Settings, workers: int | None = None) -> None:
         When the disk is too small or a worker was killed.
     """
     folder = settings.universe_dir
-    if workers is None and os.environ.get("DMLIB_WORKERS"):
-        workers = choose_workers(0.0)
+    allowed = choose_workers(*_WORKERS)
+    if workers is None and (os.environ.get("DMLIB_WORKERS") or allowed < unlimited_workers(*_WORKERS)):
+        workers = allowed  # otherwise mocktng chooses: it has no worker beside this process for a small universe
     if folder.is_dir() and not (folder / "complete.json").is_file():
         shutil.rmtree(folder)  # mocktng replaces only what it wrote; everything in the build folder is ours
     name = f"universe embedded-{settings.profile}"

@@ -1,7 +1,5 @@
 """Errors that a user can mend: one sentence that names the file or the galaxy and the mend."""
 
-import errno
-
 
 class DmlibError(Exception):
     """Base of all errors that dmlib raises on purpose. The command line prints its text and exits with 1."""
@@ -25,16 +23,3 @@ class FetchError(DmlibError):
 
 class StepError(DmlibError):
     """A step of the pipeline that failed."""
-
-
-def of_the_system(error: OSError) -> str:
-    """An error of the operating system, most often about a file, as a sentence with the mend."""
-    if error.errno == errno.ENOSPC or "No space left" in str(error):
-        # HDF5 puts the system's number into its text only.
-        return "no space is left on the disk: free some, or set DMLIB_BUILD to a folder on a larger one"
-    if error.filename is None:
-        return f"{type(error).__name__}: {error}"
-    what = (error.strerror or type(error).__name__).lower()
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return f"{error.filename}: {what}: outputs can be put elsewhere with DMLIB_BUILD"
-    return f"{error.filename}: {what}"

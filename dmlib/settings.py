@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from .environment import outputs_root, repository_root
 from .sources import SOURCES, Source, simulation_label, simulation_of_path
 
 ProfileName = Literal["smoke", "quick", "paper"]
@@ -71,19 +72,6 @@ PROFILES: dict[str, Profile] = {
     "quick": Profile("quick", n_galaxies=700, m_dm=5.97e7, m_baryon=1.12e7),
     "paper": Profile("paper", n_galaxies=2000, m_dm=7.46e6, m_baryon=1.39e6, pixels=128, input_pixels=128),
 }
-
-
-def repository_root() -> Path:
-    """Folder that holds ``data_manifest.yaml``, looked for from the working directory upwards.
-
-    Falls back to the checkout that this file is part of, then to the working directory (an installed
-    package used elsewhere).
-    """
-    here = Path.cwd()
-    for folder in (here, *here.parents, Path(__file__).resolve().parents[1]):
-        if (folder / "data_manifest.yaml").is_file() and (folder / "notebooks").is_dir():
-            return folder
-    return here
 
 
 class Criteria(BaseModel):
@@ -217,13 +205,18 @@ class Settings(BaseModel):
     @property
     def build(self) -> Path:
         """Folder of this universe's and profile's outputs, ``build/<universe>-<profile>``."""
-        root = self.build_root or os.environ.get("DMLIB_BUILD", "")
         name = f"{self.universe}-{self.profile}"
         if self.physics != "fiducial":
             name += f"-{self.physics}"
         if self.sample:
             name += f"-sample{self.sample}"
-        return (Path(root).expanduser().resolve() if root else repository_root() / "build") / name
+        return (Path(self.build_root).resolve() if self.build_root else outputs_root()) / name
+
+    @property
+    def pages_dir(self) -> Path:
+        """Folder of the pages: ``book/_build/html`` of the checkout; ``html`` among outputs that lie elsewhere."""
+        root, pages = repository_root(), self.build.parent / "html"
+        return root / "book" / "_build" / "html" if self.build.parent == root / "build" else pages
 
     @property
     def universe_dir(self) -> Path:

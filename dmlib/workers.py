@@ -22,9 +22,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-import psutil
 from tqdm.auto import tqdm
 
+from .environment import change_variables, cores
+from .environment import memory as memory_left
 from .errors import DmlibError, GalaxyError
 from .files import atomic_path
 
@@ -41,6 +42,8 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_
 
 def choose_workers(memory: float, at_most: int | None = None) -> int:
     """Processes: ``$DMLIB_WORKERS``, else the cores that this process may use, as far as memory reaches.
+
+    The limits of a container count as those of the machine.
 
     Parameters
     ----------
@@ -59,24 +62,20 @@ def choose_workers(memory: float, at_most: int | None = None) -> int:
         if not asked.isdigit() or int(asked) < 1:
             raise DmlibError(f"DMLIB_WORKERS is '{asked}': set it to a number of processes, 1 or more, or unset it.")
         return int(asked)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
-    return max(1, min(cores, at_most or cores, int(psutil.virtual_memory().available // memory)))
+    allowed = cores()
+    return max(1, min(allowed, at_most or allowed, int(memory_left()[1] // memory)))
 
 
 @contextmanager
-def worker_environment(**also: str) -> Iterator[None]:
-    """Let processes that start now compute with one thread each; further variables for them by keyword."""
+def worker_environment(**also: str | None) -> Iterator[None]:
+    """Let processes that start now compute with one thread each; by keyword what else they get, or None for nothing."""
     changed = {**ONE_THREAD, **also}
     before = {name: os.environ.get(name) for name in changed}
-    os.environ.update(changed)
     try:
+        change_variables(changed)
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        change_variables(before)
 
 
 def map_parallel(
@@ -88,12 +87,13 @@ def map_parallel(
     what: str = "worked",
     initializer: Callable[..., object] | None = None,
     initargs: tuple = (),
-    environment: Mapping[str, str] | None = None,
+    environment: Mapping[str, str | None] | None = None,
+    apart: bool = False,
 ) -> Iterator[Result]:
     """Apply a function to every item, on as many processes as memory and cores allow; results come as they are done.
 
-    One process, or one item, is worked on right here. The function must give the same result for an item wherever it
-    runs. Closing the iterator, or an error, cancels what has not begun.
+    One process, or one item, is worked on right here, unless it is to be `apart`. The function must give the same
+    result for an item wherever it runs. Closing the iterator, or an error, cancels what has not begun.
 
     Parameters
     ----------
@@ -109,7 +109,9 @@ def map_parallel(
     initializer, initargs
         Called first in each worker.
     environment : mapping, optional
-        Further variables of the workers.
+        Further variables of the workers; None for those that they do not get.
+    apart : bool
+        Also a single process is a child, which gives its memory back when it ends.
 
     Yields
     ------
@@ -124,7 +126,7 @@ def map_parallel(
         The first that the function raised.
     """
     workers = min(workers or choose_workers(memory), len(items))
-    if workers < 2:
+    if workers < 2 and not (apart and items):
         yield from map(function, items)
         return
     context = multiprocessing.get_context("spawn")
@@ -133,7 +135,9 @@ def map_parallel(
         ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=(initializer, initargs)) as pool,
     ):
         try:
-            for future in as_completed([pool.submit(function, item) for item in items]):
+            with _interrupts_later():
+                futures = [pool.submit(function, item) for item in items]
+            for future in as_completed(futures):
                 yield future.result()
         except BrokenProcessPool as error:
             raise DmlibError(
@@ -142,7 +146,25 @@ def map_parallel(
             ) from error
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            for child in multiprocessing.active_children():
+                child.terminate()  # Ctrl-C reaches them too, but a signal to this process alone does not
             raise
+
+
+@contextmanager
+def _interrupts_later() -> Iterator[None]:
+    """Let Ctrl-C wait, here and in processes that start meanwhile: half-way through a start, both print tracebacks.
+
+    The processes hear of it in `end_with_parent`.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _start(initializer: Callable[..., object] | None, initargs: tuple) -> None:
@@ -273,6 +295,10 @@ def _measure_block(one: Callable[[int], dict[str, np.ndarray]], blocks: Blocks, 
     return len(ids)
 
 
+#: Files that a worker removes when it is ended from outside.
+LEFT_BEHIND: set[Path] = set()
+
+
 def end_with_parent() -> None:
     """To be called first in a worker: it ends when its parent does, and silently on Ctrl-C.
 
@@ -282,12 +308,20 @@ def end_with_parent() -> None:
     parent = multiprocessing.parent_process()
     assert parent is not None
 
-    def wait() -> None:
-        parent.join()
+    def leave(*_: object) -> None:
+        for path in LEFT_BEHIND:
+            path.unlink(missing_ok=True)
         os._exit(1)
 
+    def wait() -> None:
+        parent.join()
+        leave()
+
     threading.Thread(target=wait, daemon=True).start()
-    signal.signal(signal.SIGINT, lambda *_: os._exit(1))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, leave)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def quiet() -> bool:

@@ -360,6 +360,8 @@ record(
 #
 # ## What the book does, and three ways to use it
 #
+# :::{table} Parts of the book, and what each asks.
+#
 # | Part | Question | Chapters |
 # |---|---|---|
 # | The problem | how is dark mass measured today? | this one |
@@ -367,6 +369,7 @@ record(
 # | Neural networks | how well can the targets be learnt, from which data, and what do the networks look at? | 8 to 14 |
 # | The rotation-curve method | how well does this chapter's method do on the same galaxies? | 15 to 18 |
 # | Consequences | does it hold in another simulation, and which claims are confirmed? | 19 and 20 |
+# :::
 #
 # The {doc}`front page </index>` lists them by name. {doc}`20_conclusions` can be read first: it goes through the paper's claims one by one.
 #

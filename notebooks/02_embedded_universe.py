@@ -88,7 +88,11 @@ record = recorder(settings, chapter="embedded_universe", universe=elsewhere)
 # %%
 tree = load.universe(written)
 drawn = embedded.population(written)
-show_table(embedded.census(drawn), rows=9)
+show_table(
+    embedded.census(drawn),
+    caption="What the universe of this chapter contains.",
+    rows=9,
+)
 
 # %% [markdown]
 # Each row of this table has a purpose. The centrals are the subject of the paper.
@@ -258,7 +262,14 @@ record(
 # %%
 eagle = Table(load.record("eagle_contraction")["measured"]["rows"])
 formats = {name: "+.2f" for name in ("uncontracted", "contracted")}
-show_table(eagle["radius", "uncontracted", "contracted"], formats, rows=10)
+show_table(
+    eagle["radius", "uncontracted", "contracted"],
+    formats,
+    caption="Enclosed dark mass of the model less that of EAGLE, in dex, "
+    "without and with contraction; radius in kpc.",
+    rows=10,
+    source="EAGLE, records/eagle_contraction.json",
+)
 
 # %%
 record_eagle = recorder(

@@ -184,10 +184,18 @@ print(f"{header.n_groups} groups, {header.n_subhalos} subhaloes")
 fields = ["SubhaloMassType", "SubhaloSFR"]
 fields += ["SubhaloParent", "SubhaloGrNr", "SubhaloFlag"]
 subhalos = tree.subhalos(fields)
-show_table(subhalos, {"SubhaloMassType": ".2e", "SubhaloSFR": ".2f"}, rows=4)
+show_table(
+    subhalos,
+    {"SubhaloMassType": ".2e", "SubhaloSFR": ".2f"},
+    caption="First rows of the catalogue of subhaloes.",
+    rows=4,
+    source=settings.label,
+)
 
 # %% [markdown]
 # ## The paper's selection, cut by cut
+#
+# :::{table} The selection of the paper, and where the catalogue holds each property.
 #
 # | Property | Criterion | Field in the catalogue |
 # |---|---|---|
@@ -196,6 +204,7 @@ show_table(subhalos, {"SubhaloMassType": ".2e", "SubhaloSFR": ".2f"}, rows=4)
 # | star formation rate | SFR $\ge 0.1\,M_\odot$/yr | `SubhaloSFR` |
 # | central galaxy | `SubhaloParent` = 0 | `SubhaloParent` |
 # | cosmological origin | `SubhaloFlag` = 1 | `SubhaloFlag` |
+# :::
 #
 # We could not find *which* stellar mass is meant.
 # We take it to be that of all stars bound to the subhalo; the stars within twice the half-mass radius are another common choice, available as an option
@@ -509,7 +518,12 @@ record_real("real-lost-h", lost, unit="%", n=above["right"], statement=of)
 sample = load.sample(settings)
 columns = {"subhalo_id": "", "m_star": ".2e", "m_dm": ".2e", "sfr": ".2f"}
 columns |= {"m200": ".2e", "r_half_star": ".1f", "is_true_central": ""}
-show_table(sample[list(columns)], columns)
+show_table(
+    sample[list(columns)],
+    columns,
+    caption="First rows of the sample.",
+    source=settings.label,
+)
 
 # %% [markdown]
 # The same selection can be applied to any TNG catalogue from the command line, here to the real one on the TNG JupyterLab:

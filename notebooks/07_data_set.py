@@ -95,7 +95,14 @@ columns = {
     "m_star": ".2e",
     "m_hi": ".2e",
 }
-show_table(dataset.table[list(columns)], columns, rows=6)
+show_table(
+    dataset.table[list(columns)],
+    columns,
+    caption="First views of the data set, three of each galaxy; `split` is "
+    "0 for training, 1 for validation, 2 for the test.",
+    rows=6,
+    source=settings.label,
+)
 
 # %% [markdown]
 # Images and maps are stored in physical units: fluxes in maggies (the flux of magnitude zero), solar masses per square parsec, kilometres per second.

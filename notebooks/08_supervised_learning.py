@@ -33,7 +33,7 @@
 # 5. distinguish training, validation and test sets, and explain why the test set is used once;
 # 6. say how well a galaxy's total light, colour and size already predict its dark matter, in the real TNG100.
 #
-# Reading takes about 30 minutes, running less than a minute once the data set exists.
+# Reading takes about 25 minutes, running less than a minute once the data set exists.
 
 # %% [markdown]
 # ```{found}
@@ -65,7 +65,7 @@ from astropy.table import Table
 from dmlib import load
 from dmlib.evaluation import catalogue, integrated
 from dmlib.figures import learning as figures
-from dmlib.figures import show, show_table
+from dmlib.figures import show
 from dmlib.primer import learning
 from dmlib.results import recorder
 from dmlib.settings import Settings
@@ -220,9 +220,8 @@ for name in features:
 # internally (*batch normalisation*, {doc}`09_convolutions`).
 #
 # The orange path uses only eight galaxies at each step.
-# Its steps are noisy, but each costs a fraction of the work, and the noise averages out along the path.
-# With images it is too expensive to use all galaxies for each step.
-# The method with a few galaxies per step is **stochastic gradient descent**; the few galaxies are a *batch*, and one pass through all of them is an *epoch*.
+# Its steps are noisy, but each costs a fraction of the work.
+# This is **stochastic gradient descent**; the few galaxies are a *batch*, and one pass through all of them is an *epoch*.
 # The paper uses batches of 32 and *Adam* {cite}`Kingma2015`, which also adapts a learning rate for each weight, so that long valleys slow it down less.
 #
 # ## Overfitting
@@ -361,8 +360,7 @@ record("learning-best-step", best_step, statement="Best stopping step", **here)
 #
 # Every network in this book shows the behaviour of the right panel: the training loss keeps falling, while the validation loss reaches a minimum and rises.
 # The paper trains for at most 200 epochs, stops when the validation loss has not improved for 30, and keeps the weights of the best epoch.
-# {doc}`09_convolutions` introduces a third kind of regularisation, *dropout*, and the chapters on networks a fourth: rotated and mirrored copies of each image.
-# Anything that makes it harder to memorise single galaxies helps {cite}`Hastie2009`.
+# Two more kinds follow in later chapters, *dropout* and rotated copies of each image: anything that makes it harder to memorise single galaxies helps {cite}`Hastie2009`.
 #
 # ## More examples
 #
@@ -401,15 +399,12 @@ for d, error in zip(some, last, strict=True):
 record("learning-most", sizes[-1], statement="Largest number of galaxies")
 
 # %% [markdown]
-# {numref}`fig-learning-curve` is a **learning curve**.
-# It answers a question that arises in every project: more data, or a better model?
+# {numref}`fig-learning-curve` is a **learning curve**: it tells whether more data would help, or a better model.
 # Where the solid and the dotted curve of a model have met, more galaxies bring no improvement; the model is too stiff, or its input contains no more information.
 # Where they are far apart, more galaxies help.
 # With {num}`learning-most` galaxies the errors are {num}`learning-most-0:.2f` (mean), {num}`learning-most-1:.2f` (line), {num}`learning-most-3:.2f`
 # (degree 3) and {num}`learning-most-8:.2g` (degree 8).
-#
-# A flexible formula needs more examples before it pays off.
-# Networks are very flexible formulas.
+# Flexible formulas, and so networks, need more examples before they pay off.
 #
 # ## More inputs, twenty outputs, and one test
 #
@@ -480,24 +475,19 @@ for name, (value, error) in exam.items():
 # {num}`learning-exam-stellar:.2f±` for the stellar mass alone and {num}`learning-exam-four:.2f±` for four properties ({numref}`fig-learning-exam`).
 # A network is useful only if it does better than that.
 #
-# What could a network use that these numbers do not contain?
-# One answer is the *rotation*: the HI velocity map measures the mass within each radius directly ({doc}`01_introduction`).
-# Another is shape: the orientation of the disc, a warp, a companion, the distribution of the light.
-# A table of four columns contains none of this.
+# A network could use what these numbers do not contain: the *rotation*, which measures the mass within each radius ({doc}`01_introduction`), and the shape of the disc.
 # We could compute more columns from the images by hand.
-# A convolutional network instead learns the columns in training: its first layers turn an image into some hundred numbers, its last layer is the linear
+# A convolutional network learns them instead: its first layers turn an image into some hundred numbers, its last layer is the linear
 # formula of this chapter, and *all* weights are found by gradient descent.
 #
 # ## What integrated light tells
 #
-# Before we come to networks, we ask the question of this chapter of the **real TNG100**.
-# The paper predicts dark matter from images.
-# But an image also tells what a plain catalogue lists: how bright a galaxy is, in which colours, and how large.
-# How much of the dark matter do these few numbers predict, without any picture?
-# What they predict is no proof that a network sees more; only what it does *better* is.
+# An image also tells what a plain catalogue lists: how bright a galaxy is, in which colours, and how large.
+# How much of the dark matter do these few numbers predict in the **real TNG100**, without any picture?
+# Only what a network does *better* shows that it sees more.
 #
-# Public copies of the group catalogue {cite}`Nelson2019` contain these numbers for the central galaxies of the whole box and for members of massive groups.
-# The rows are not part of this book, because most of their sources state no licence; what we measured on them is a record, with the command that repeats it.
+# Public copies of the group catalogue {cite}`Nelson2019` contain these numbers.
+# Most of their sources state no licence, so the rows are not part of this book; what we measured on them is a record, with the command that repeats it.
 
 # %%
 real = load.record("tng100_integrated")
@@ -510,13 +500,9 @@ print(real["measured"]["galaxies"])
 # Centrals are from the whole box; satellites are from groups above $4\times10^{12}\,M_\odot$, and are always treated apart.
 # There are four targets: the dark mass within the stellar half-mass radius $r_{1/2}$, within twice that radius, and all that is bound to the galaxy; and $V_\mathrm{max}$, the largest circular speed of all its matter.
 #
-# The formula is the one of this chapter with squares and products added: a **quadratic polynomial with a penalty**, chosen by cross-validation.
-# In *cross-validation* the galaxies are divided into ten parts; each part is predicted by a formula fitted to the other nine.
-# Each galaxy is thus predicted once, by a formula that has not seen it, nor any other galaxy of its group.
-# We also tried boosted trees, which can bend in any way ({doc}`10_networks`).
-#
-# The same columns exist for the universe of this copy of the book, in the same format, and we measure the same there.
-# With `universe=files` or `api`, these are the columns of the real catalogue, and the record is measured anew.
+# The formula is the one of this chapter with squares and products added: a **quadratic polynomial with a penalty**, chosen by *cross-validation*.
+# The galaxies are divided into ten parts, and each part is predicted by a formula fitted to the other nine, which has not seen any galaxy of the same groups.
+# We also tried boosted trees, which can bend in any way ({doc}`10_networks`), and measured the same in the universe of this copy of the book.
 
 # %%
 table = catalogue.catalogue_table(load.universe(settings))
@@ -561,7 +547,6 @@ show(
 # %% [markdown]
 # The further left a symbol lies, the better the prediction.
 # In each panel of {numref}`fig-integrated-light`, note where the squares stop moving to the left: there further observables tell nothing new about this target.
-# We record the numbers to which later chapters will be compared.
 
 # %%
 record_real = recorder(
@@ -618,31 +603,25 @@ for kind, count in real["measured"]["galaxies"].items():
 # %% [markdown]
 # First the real TNG100, the squares of {numref}`fig-integrated-light`, with {num}`tng100-used-centrals` centrals.
 #
-# - **Within $r_{1/2}$.** Stellar mass alone predicts the dark mass to {num}`tng100-mdm-rh-mass-error:.0%±`. With the radius the error falls to {num}`tng100-mdm-rh-error:.1%±`. Much of this is geometry: a larger sphere contains more of everything. Colours and star formation add little.
-# - **All bound dark matter.** Without any input the error is {num}`tng100-mdm-none-error:.0%±`. Stellar mass gives {num}`tng100-mdm-mass-error:.1%±`, and with the radius and one colour, $g-r$, it is still {num}`tng100-mdm-colour-error:.1%±`. All magnitudes, colours and the radius together give {num}`tng100-mdm-error:.1%±`, presumably because several colours separate the age of the stars from their metals, and both depend on the history of the halo. (The magnitudes of the catalogue have neither dust nor noise; with those of a telescope the gain would be smaller.) The kinematic and visual morphology {cite}`Jagvaral2022,HuertasCompany2019` changes little: {num}`tng100-mdm-morphology-error:.1%±`.
+# - **Within $r_{1/2}$.** Stellar mass alone predicts the dark mass to {num}`tng100-mdm-rh-mass-error:.0%±`, with the radius to {num}`tng100-mdm-rh-error:.1%±`. Much of this is geometry: a larger sphere contains more of everything.
+# - **All bound dark matter.** Without any input the error is {num}`tng100-mdm-none-error:.0%±`, with stellar mass {num}`tng100-mdm-mass-error:.1%±`, and with all magnitudes, colours and the radius {num}`tng100-mdm-error:.1%±`; one colour, $g-r$, brings little of that ({num}`tng100-mdm-colour-error:.1%±`), and morphology {cite}`Jagvaral2022,HuertasCompany2019` nothing more ({num}`tng100-mdm-morphology-error:.1%±`). The magnitudes of the catalogue have neither dust nor noise.
 # - **$V_\mathrm{max}$** is predicted to {num}`tng100-vmax-error:.1%±`.
-# - **A leak.** The last row adds the gas that is bound to the galaxy, and the error of the total falls to {num}`tng100-mdm-leak-error:.1%±`. No telescope measures that gas: most of it is thin and far outside the galaxy, and *bound* means bound by the halo that is to be predicted. An input can give the answer away without anybody having intended it.
-# - **Satellites** of massive groups ({num}`tng100-used-satellites`; open symbols) have lost an unknown part of their haloes. Within $2\,r_{1/2}$ the error is {num}`tng100-mdm-2rh-satellites-error:.1%±`, for the centrals of such groups {num}`tng100-mdm-2rh-error:.1%±`; of all their dark matter it is {num}`tng100-mdm-satellites-error:.0%±`.
-# - **Too many inputs.** Of the few centrals of massive groups, the formula with kinematic morphology predicts the dark mass within $2\,r_{1/2}$ to {num}`tng100-mdm-2rh-many-error:.1%±` only, worse than stellar mass and radius alone. With its squares and products it has more weights than half the number of galaxies: overfitting, which the penalty restrains but does not remove.
-# - **Trees** are worse than the quadratic formula in nearly all rows: {num}`tng100-mdm-trees-error:.1%±` for the total and {num}`tng100-mdm-rh-trees-error:.1%±` within $r_{1/2}$. The relations are smooth, and a parabola needs fewer galaxies to follow them.
+# - **A leak.** The last row adds the gas that is bound to the galaxy, and the error of the total falls to {num}`tng100-mdm-leak-error:.1%±`. No telescope measures that gas, and *bound* means bound by the halo that is to be predicted: an input can give the answer away without anybody having intended it.
+# - **Satellites** of massive groups ({num}`tng100-used-satellites`; open symbols) have lost an unknown part of their haloes: the error of all their dark matter is {num}`tng100-mdm-satellites-error:.0%±`, within $2\,r_{1/2}$ it is {num}`tng100-mdm-2rh-satellites-error:.1%±` (centrals of such groups {num}`tng100-mdm-2rh-error:.1%±`).
+# - **Too many inputs.** For the few centrals of massive groups the formula with kinematic morphology has more weights than half the number of galaxies, and its error within $2\,r_{1/2}$ is {num}`tng100-mdm-2rh-many-error:.1%±`: overfitting.
+# - **Trees** are worse than the quadratic formula in nearly all rows, {num}`tng100-mdm-trees-error:.1%±` for the total and {num}`tng100-mdm-rh-trees-error:.1%±` within $r_{1/2}$: the relations are smooth, and a parabola needs fewer galaxies to follow them.
 #
 # Every claim that a network sees dark matter in an image must be measured against these numbers.
-# An error of 15 per cent at the radii where the stars are is no achievement of a network in itself.
 #
 # ### Is the embedded universe as hard?
 #
 # The rest of this book trains networks in the embedded universe.
 # If its dark matter were easier or harder to guess than that of TNG100, their errors would mean little for TNG100.
-# The table compares the two, regression by regression.
+# We compare the two, regression by regression.
 
 # %%
 both = integrated.compare_errors(errors[here], errors[tng])
 central = both[both["kind"] == "central"]
-columns = ["target", "inputs", "relative", "error"]
-columns += ["relative_other", "error_other", "ratio", "ratio_error", "agrees"]
-formats = {name: ".3f" for name in columns[2:6]}
-formats |= {"ratio": ".2f", "ratio_error": ".2f"}
-show_table(central[columns], formats, rows=len(central))
 
 # %%
 for id in ("mdm-rh", "mdm", "vmax"):
@@ -663,12 +642,10 @@ say = "Regressions compared, embedded and real"
 record("integrated-compared", len(central), statement=say)
 
 # %% [markdown]
-# `relative` is the error in this book's universe, `relative_other` that in the real TNG100.
 # Of {num}`integrated-compared` errors {num}`integrated-equal` agree within 15 per cent, uncertainty included.
 # For the dark matter within $r_{1/2}$ the error is {num}`integrated-mdm-rh-ratio:.2f±` times that of the real TNG100, for all bound dark matter {num}`integrated-mdm-ratio:.2f±` times, and for $V_\mathrm{max}$ {num}`integrated-vmax-ratio:.2f±` times.
 #
-# An error is the result of two things, how much the target varies at given inputs and how many galaxies there are to learn from.
-# Learning curves separate them.
+# The number of galaxies to learn from differs too; learning curves show what it does.
 
 # %%
 curves = {}
@@ -694,7 +671,6 @@ show(
 # %% [markdown]
 # In the real TNG100 two numbers need hardly more than {num}`tng100-few` galaxies: the error within $r_{1/2}$ is {num}`tng100-mdm-rh-few:.1%` with these and {num}`tng100-mdm-rh-many:.1%` with {num}`tng100-many` ({numref}`fig-integrated-curve`).
 # Eight numbers, with all their squares and products, need more: {num}`tng100-mdm-few:.1%` and {num}`tng100-mdm-many:.1%` for all bound dark matter.
-# Where a curve is flat, what remains of the error is not in the inputs.
 
 # %%
 for k, label in ((3, "few"), (-1, "many")):

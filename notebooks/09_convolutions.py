@@ -422,7 +422,13 @@ rows = [
     for t in traced
 ]
 names = ("layer", "gives", "weights", "sees [pixel]")
-show_table(Table(rows=rows, names=names), rows=len(rows))
+show_table(
+    Table(rows=rows, names=names),
+    caption="Layers of architecture A, from the image to the 20 numbers, "
+    "with the sizes of their outputs, their weights and the width of the "
+    "image that one output sees.",
+    rows=len(rows),
+)
 
 # %%
 show(

@@ -58,6 +58,7 @@ from astropy.table import Table
 from dmlib import load
 from dmlib.evaluation import Scores, delta_mse, verdict
 from dmlib.evaluation.winners import pairs_of, repeat
+from dmlib.figures import convolutions as drawings
 from dmlib.figures import networks as figures
 from dmlib.figures import show, show_table
 from dmlib.networks.models import (
@@ -69,6 +70,7 @@ from dmlib.networks.models import (
 from dmlib.networks.plan import ARCHITECTURES, BEST_VALUE
 from dmlib.networks.reference import MEMBERS
 from dmlib.networks.train import one_batch, overfit
+from dmlib.primer import diagram
 from dmlib.results import recorder
 from dmlib.settings import Settings
 
@@ -102,6 +104,8 @@ np.set_printoptions(precision=3)
 #
 # Both differ from the paper in more than one respect. Where the paper is silent, we compare with the authors' scripts. A row with one entry for both holds for both.
 #
+# :::{table} What the authors' scripts do, and what we do.
+#
 # | | authors' scripts | here |
 # |---|---|---|
 # | images | 128 × 128 pixels; field of view unknown | 48 × 48 pixels of 2 kpc (`paper`: 128 × 128 of 1 kpc) |
@@ -120,6 +124,7 @@ np.set_printoptions(precision=3)
 # | galaxies | not stated | {num}`net-galaxies` for training |
 # | output | $\ln M$ at 20 radii | nine numbers that set a mass increasing with radius ({doc}`12_profiles`) |
 # | split | intended by galaxy, not applied | by group, with a part of its own for calibrating errors |
+# :::
 #
 # A run at `quick` gives ResNet50, by far the most expensive, only a few epochs. **So it does not judge the accuracy of ResNet50 fairly**; the reference trainings do.
 # An ensemble is more accurate than each of its members. Architectures are therefore compared below **with the same number of members**, and the whole ensemble of C of this run is given separately.
@@ -163,6 +168,7 @@ rows = architecture_rows(index, dataset)
 show_table(
     Table(rows=rows),
     {"in convolutions": ".0%", "multiplications": ".1e", "seconds": ".0f"},
+    caption="The architectures, with the cost of training one member.",
     rows=len(rows),
 )
 
@@ -184,6 +190,67 @@ record(
 # copy of the book, with several members training in parallel. Of the weights of A, {num}`net-a-convolutional:.0f` are in its convolutions, most of them in the third, whose kernels
 # combine 128 maps into 256. (A weight of E is used in eight orientations, so that E multiplies more often than its weights suggest.) The first dense layer, which is connected to every pixel of the last maps, has most of the rest; its number of weights grows with the area of the images, and
 # pooling, as in B, C and E, avoids this.
+#
+# The layers of A are drawn in {numref}`fig-convolutions-volumes`. Those of our own designs follow, read from the networks that this run trains:
+# each box is a layer (with its activation, dropout and normalisation), and on its right stands the size of its output.
+
+# %%
+show(
+    drawings.architecture(diagram.of_registry("B", dataset)),
+    settings,
+    "networks_architecture_b",
+    caption="Architecture B, our design with small kernels: layers from the "
+    "image (top) to the output, with pixels × pixels × channels or the number "
+    "of values. Pairs of convolutions learn what is to be added to their "
+    "input, which a shortcut (right) passes on.",
+    alt="A column of boxes joined by arrows. Four pairs of convolutions are "
+    "each followed by a sum, at which a path from before the pair arrives; "
+    "mean and largest value over the image lead to a dense layer and the "
+    "output.",
+    source="the registry of architectures",
+)
+
+# %% [markdown]
+# B ({numref}`fig-networks-architecture-b`) keeps pixels almost to the end, and then forgets their places.
+
+# %%
+show(
+    drawings.architecture(diagram.of_registry("C", dataset)),
+    settings,
+    "networks_architecture_c",
+    caption="Architecture C, our ring network with aperture moments. Left: "
+    "light and gas have convolutions of their own, which are averaged in "
+    "rings about the centre. Right: fluxes, sizes and velocities measured in "
+    "apertures by fixed formulae (orange), which go through dense layers and "
+    "also directly to the output.",
+    alt="Three columns of boxes. Light and gas each lead through a "
+    "convolution to a common one, means in rings and a dense layer; moments "
+    "in apertures lead through two dense layers and past them; all meet "
+    "before the output.",
+    source="the registry of architectures",
+)
+
+# %% [markdown]
+# C ({numref}`fig-networks-architecture-c`) has means in rings after two convolutions, and most of its numbers from the apertures.
+
+# %%
+show(
+    drawings.architecture(diagram.of_registry("E", dataset)),
+    settings,
+    "networks_architecture_e",
+    caption="Architecture E, our equivariant design: pixels × pixels × 8 "
+    "orientations × features. Every kernel is applied in eight orientations, "
+    "so that a turned galaxy gives turned maps; the largest of the eight and "
+    "means in rings do not depend on the orientation any more.",
+    alt="Columns of boxes. Light and gas each lead through a group "
+    "convolution to common ones; from the second and from the last the "
+    "largest of eight orientations and means in rings are taken, which meet "
+    "before two dense layers and the output.",
+    source="the registry of architectures",
+)
+
+# %% [markdown]
+# E ({numref}`fig-networks-architecture-e`) forgets the orientation first and the pixels next.
 #
 # ## Before training: overfitting one batch
 #
@@ -270,7 +337,14 @@ symmetry = symmetry_rows(models, dataset, some, seed=seed)
 
 # %%
 formats = {"untrained": ".1g", "trained": ".1g", "error": ".3f"}
-show_table(Table(rows=symmetry), formats, rows=len(symmetry))
+show_table(
+    Table(rows=symmetry),
+    formats,
+    caption="Equivariance error with random weights and after training, "
+    "and the error of the masses.",
+    rows=len(symmetry),
+    source=settings.label,
+)
 
 # %%
 for row in symmetry:
@@ -374,7 +448,13 @@ for name in ideal:
 
 # %%
 if floor is not None:
-    show_table(Table(rows=list(floors.values())), rows=len(floors))
+    show_table(
+        Table(rows=list(floors.values())),
+        caption="Information floor: mean $|\\Delta M/M|$ of the ideal "
+        "observer over three ranges of radii.",
+        rows=len(floors),
+        source=settings.label,
+    )
     for name, errors in floor.learning.items():
         print(f"{name:30s}", *errors.round(3), f"({floor.numbers} galaxies)")
 
@@ -458,6 +538,8 @@ if floor is not None:
 # %% [markdown]
 # Averaged from 5 to 50 kpc, which we call *intermediate* radii (the talk does not define them), the mean $|\Delta M/M|$ is
 #
+# :::{table} Mean $\vert\Delta M/M\vert$ over three ranges of radii. Errors: bootstrap over galaxies.
+#
 # | method | 1–5 kpc | 5–50 kpc | 50–100 kpc |
 # |---|---|---|---|
 # | A | {num}`net-a-inner:.3f±` | {num}`net-a-intermediate:.3f±` | {num}`net-a-outer:.3f±` |
@@ -471,6 +553,7 @@ if floor is not None:
 # | linear formula | {num}`net-baseline-linear-inner:.3f±` | {num}`net-baseline-linear-intermediate:.3f±` | {num}`net-baseline-linear-outer:.3f±` |
 # | mean profile | {num}`net-baseline-mean-inner:.3f±` | {num}`net-baseline-mean-intermediate:.3f±` | {num}`net-baseline-mean-outer:.3f±` |
 # | random draw | {num}`net-baseline-random-inner:.3f±` | {num}`net-baseline-random-intermediate:.3f±` | {num}`net-baseline-random-outer:.3f±` |
+# :::
 #
 # Two warnings. The uncertainties are sampling uncertainties of the *galaxies*: two rows may differ by less than either uncertainty and still differ significantly, because both are measured on the same galaxies.
 # And at the smallest radii part of the error belongs to the target: where the mass within $R$ consists of a few dozen particles, their number scatters as $\sqrt N$, and no method that sees stars and gas can
@@ -502,7 +585,12 @@ for label, mask in (("centrals", central), ("satellites", ~central)):
             record(f"{id}-{label}-{region}", found, n=n, statement=say)
 
 # %%
-show_table(Table(rows=table), rows=len(table))
+show_table(
+    Table(rows=table),
+    caption="Mean $|\\Delta M/M|$ of central and of satellite galaxies.",
+    rows=len(table),
+    source=settings.label,
+)
 
 # %% [markdown]
 # For completeness, the other measures of the scripts, over intermediate radii:
@@ -510,7 +598,9 @@ show_table(Table(rows=table), rows=len(table))
 # %%
 show_table(
     Table(rows=scores.table(names)),
+    caption="Further measures of error from 5 to 50 kpc.",
     rows=len(names),
+    source=settings.label,
 )
 
 # %% [markdown]
@@ -526,10 +616,10 @@ show(
     settings,
     "networks_against",
     caption="Mean $|\\Delta M/M|$ of each network minus that of the boosted "
-    "trees, on the same galaxies. Bars: one standard deviation from the "
-    "bootstrap over galaxies.",
-    alt="Markers with bars about a horizontal line at zero, one series for "
-    "each architecture, against radius.",
+    "trees, on the same galaxies. Bands: one standard deviation from the "
+    "bootstrap over galaxies; filled where the difference exceeds two.",
+    alt="One panel for each architecture with a line and a band about zero "
+    "against radius, and filled or open points on the line.",
     n=scores.n_galaxies,
 )
 
@@ -543,7 +633,7 @@ for name, label in nets.items():
         print(f"{label:10s} against {other:8s} {verdict(found)}")
 
 # %% [markdown]
-# In {numref}`fig-networks-against` a network is better where its bars lie below zero. From 5 to 50 kpc C differs from the boosted trees by {num}`net-c-less-boosted:+.3f±` and from
+# In {numref}`fig-networks-against` a network is better where its band lies below zero. From 5 to 50 kpc C differs from the boosted trees by {num}`net-c-less-boosted:+.3f±` and from
 # the linear formula by {num}`net-c-less-linear:+.3f±`; A by {num}`net-a-less-boosted:+.3f±` and {num}`net-a-less-linear:+.3f±`. (Negative: the network is better. The output of the cell above states
 # which differences exceed twice their uncertainty.) **A network that does not beat a formula based on a dozen catalogue numbers has not learned anything useful from the pixels**, however well it does against a random draw.
 #
@@ -614,7 +704,13 @@ blank = dict.fromkeys(("members", "epochs", "parameters", "seconds"), "")
 costs = {name: costs.get(name, blank) for name in compared}
 
 # %%
-show_table(Table(rows=pairs.table(names, costs)), rows=len(compared))
+show_table(
+    Table(rows=pairs.table(names, costs)),
+    caption="Methods in the order of their error from 5 to 50 kpc, with "
+    "what they cost.",
+    rows=len(compared),
+    source=settings.label,
+)
 
 # %%
 show(
@@ -718,7 +814,10 @@ show_table(
         ("reference", "this run", "one member, this run less reference"),
         ".3f",
     ),
+    caption="Mean $|\\Delta M/M|$ from 5 to 50 kpc in the reference and in "
+    "this run.",
     rows=len(ranked),
+    source=settings.label,
 )
 
 # %%
@@ -796,6 +895,8 @@ record(
 )
 
 # %% [markdown]
+# :::{table} C without its parts, and regressions on what it measures in its apertures.
+#
 # | mean $\vert\Delta M/M\vert$ | 1–5 kpc | 5–50 kpc | 50–100 kpc | 5–50 kpc, minus C |
 # |---|---|---|---|---|
 # | C, whole ensemble | {num}`net-c-ensemble-inner:.3f±` | {num}`net-c-ensemble-intermediate:.3f±` | {num}`net-c-ensemble-outer:.3f±` | |
@@ -803,6 +904,7 @@ record(
 # | C without apertures | {num}`ablation-no-apertures-inner:.3f±` | {num}`ablation-no-apertures-intermediate:.3f±` | {num}`ablation-no-apertures-outer:.3f±` | {num}`ablation-no-apertures-less-c:+.3f±` |
 # | boosted trees on C's apertures | {num}`ablation-boosted-inner:.3f±` | {num}`ablation-boosted-intermediate:.3f±` | {num}`ablation-boosted-outer:.3f±` | {num}`ablation-boosted-less-c:+.3f±` |
 # | linear formula on C's apertures | {num}`ablation-linear-inner:.3f±` | {num}`ablation-linear-intermediate:.3f±` | {num}`ablation-linear-outer:.3f±` | {num}`ablation-linear-less-c:+.3f±` |
+# :::
 #
 # The last column is the paired difference on the same galaxies: positive where C errs less. Read it row by row. The first row gives what the convolutions bring, the second what the apertures bring, the third
 # whether the network brings anything beyond its apertures. (The box at the head of the chapter says which of these differences exceed twice their uncertainty.)

@@ -277,7 +277,14 @@ if floor is not None:
     shares = Table(
         {"property": names, "open": list(floor.open_share.values())}
     )
-    show_table(shares, {"open": ".2f"}, rows=len(names))
+    show_table(
+        shares,
+        {"open": ".2f"},
+        caption="Fraction of the variance of each property that the "
+        "observables leave open.",
+        rows=len(names),
+        source=settings.label,
+    )
 
 # %% [markdown]
 # The table says how well the ideal observer knows each property of stars from the images, and of the gas from the HI maps: the fraction of its variance that observables leave open (0: known exactly; 1: not at all).
@@ -330,6 +337,8 @@ for id, method in judged.items():
     record(f"{id}-square", found, statement=say)
 
 # %% [markdown]
+# :::{table} The paper's error at intermediate radii in several readings.
+#
 # | | all | photometry | HI |
 # |---|---|---|---|
 # | the paper | below 0.2 | below 0.3 | – |
@@ -338,6 +347,7 @@ for id, method in judged.items():
 # | the same, whole ensemble of C | {num}`inputs-all-ensemble-delta:.3f±` | – | – |
 # | $\Delta_\mathrm{MSE}$, 5 to 50 kpc together, whole ensemble | {num}`inputs-all-delta-mean:.3f±` | {num}`inputs-photometry-delta-mean:.3f±` | – |
 # | mean of $(\Delta M/M)^2$, largest, whole ensemble | {num}`inputs-all-square:.3f±` | {num}`inputs-photometry-square:.3f±` | – |
+# :::
 #
 # Squaring the error makes the claim far easier to meet, and applying it to $\ln M$ would make it trivial: {doc}`10_networks` gives the factor. The book's {doc}`table of claims </claims>` gives each reading its own verdict, on the whole ensemble and beside the information floor in the same measure; its tally counts the strictest.
 #

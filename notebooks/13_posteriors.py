@@ -381,7 +381,12 @@ for kind, found in checks.items():
     record(f"post-width-{kind}", width, statement=say)
 
 # %%
-show_table(Table(rows=table), rows=len(table))
+show_table(
+    Table(rows=table),
+    caption="Energy score (smaller is better) and width of four posteriors.",
+    rows=len(table),
+    source=settings.label,
+)
 
 # %%
 for kind in ("normal", "constant"):

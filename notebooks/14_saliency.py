@@ -235,6 +235,8 @@ record("saliency-half-outer", value[1], error=error[1], **here)
 # %% [markdown]
 # For the mass within the small radius half of the saliency lies within {num}`saliency-half-inner:.1f±`, for the large radius within {num}`saliency-half-outer:.1f±` ({numref}`fig-saliency-reach`). The ratio of the two, view by view, is
 #
+# :::{table} How much further out the network looks for the larger mass, by several methods.
+#
 # | method | ratio of the radii, 48 over 6 kpc | with 95% confidence above |
 # |---|---|---|
 # | slope times typical difference | {num}`saliency-ratio-slope:.2f±` | {num}`saliency-low-slope:.2f` |
@@ -243,6 +245,7 @@ record("saliency-half-outer", value[1], error=error[1], **here)
 # | *not part of the criterion:* plain slope | {num}`saliency-ratio-plain:.2f±` | {num}`saliency-low-plain:.2f` |
 # | rings exchanged with another galaxy's | {num}`saliency-ratio-occlusion:.2f±` | {num}`saliency-low-occlusion:.2f` |
 # | slope times typical difference, network A | {num}`saliency-ratio-compared:.3f±` | {num}`saliency-low-compared:.3f` |
+# :::
 #
 # The smallest of the three lower bounds that count is {num}`saliency-low-least:.2f`, where the criterion asks for 1.1; the verdict is in {doc}`the table of claims </claims>`. By the kind of input the ratio is {num}`saliency-ratio-starlight:.2f±` in the starlight, {num}`saliency-ratio-hi:.2f±` in the HI column, {num}`saliency-ratio-velocity:.2f±` in the velocity and {num}`saliency-ratio-dispersion:.2f±` in the dispersion.
 #
@@ -391,7 +394,7 @@ show(
     caption="One view, and the slope of the predicted $\\ln M_\\mathrm{DM}$ "
     "with respect to each pixel and channel, for two radii (purple: more in "
     "this pixel means more dark matter; orange: less). All channels of a row "
-    "have the same scale.",
+    "have the same scale, of square roots.",
     alt="Three rows of eight small pictures: the input channels of a galaxy, "
     "and maps of slopes for the output at small and at large radius, "
     "with purple and orange patches.",
@@ -549,7 +552,12 @@ unlike = summary.rank_correlation(learned[network], moved).mean()
 # %% tags=["hide-input"]
 steps = walks[network]
 chosen = np.linspace(0, len(steps) - 1, 5).astype(int)
-thumbnails = [(steps[k][0], steps[k][1][one, 0]) for k in chosen]
+share = [f"{k / chosen[-1]:.0%} of layers random" for k in chosen]
+share[0] = "as learned"
+thumbnails = [
+    (title, steps[k][1][one, 0])
+    for title, k in zip(share, chosen, strict=True)
+]
 
 # %% tags=["hide-input"]
 ends = np.array([[values[-1] for values in c] for c in curves.values()])

@@ -113,13 +113,19 @@ model, belief = survey.models[example], survey.priors[example]
 
 # %%
 rows = [(h.label, h.centre, h.source) for h in HALOS.values()]
-show_table(Table(rows=rows, names=("model", "centre", "proposed by")), rows=9)
+show_table(
+    Table(rows=rows, names=("model", "centre", "proposed by")),
+    caption="Halo models of this book.",
+    rows=9,
+)
 
 # %% [markdown]
 # ## Priors
 #
 # A curve alone does not determine a halo: a higher stellar mass leaves less room for dark matter, a nearer galaxy is smaller, and a disc that is more
 # face-on rotates faster than it appears to. Each of these parameters has a **prior**, with its source.
+#
+# :::{table} Priors of the fits, and their sources.
 #
 # | parameter | prior | source |
 # |---|---|---|
@@ -128,6 +134,7 @@ show_table(Table(rows=rows, names=("model", "centre", "proposed by")), rows=9)
 # | $\log\Upsilon$ of disc, bulge | 0.5 and 0.7 with 0.1 dex | {cite:t}`Li2018`, after {cite:t}`McGaugh2014` |
 # | distance, inclination | Table 1 of SPARC with its errors | {cite:t}`Lelli2016` |
 # | extra scatter of the speeds | $\log$ flat, 0.1 to 30 km/s | ours |
+# :::
 #
 # The last one is needed because no axisymmetric model follows every arm and bar. Without it, points with tiny errors would make the intervals
 # far too narrow.
@@ -152,7 +159,11 @@ for f in fits.values():
     less = f.log_evidence - best
     rows.append((HALOS[f.halo].label, less, f.chi2, mass, c))
 show_table(
-    Table(rows=rows, names=columns), dict.fromkeys(columns[1:], ".2f"), rows=9
+    Table(rows=rows, names=columns),
+    dict.fromkeys(columns[1:], ".2f"),
+    caption="Fits of all halo models to the curve of one galaxy.",
+    rows=9,
+    source=source,
 )
 for f in fits.values():
     print(f.trouble and f"{HALOS[f.halo].label}: {f.trouble}", end="")
@@ -487,12 +498,15 @@ for name, key in (("acceleration", "scale"), ("tully_fisher", "slope")):
     print(f"SPARC, record: {name} {key} {value:.3g} ± {error:.1g}")
 
 # %% [markdown]
+# :::{table} Relations of galaxies, published and measured here.
+#
 # | quantity | published, on SPARC | here |
 # |---|---|---|
 # | $g_\dagger$ | 1.20 ± 0.02 (random) ± 0.24 (systematic) in $10^{-10}\,\mathrm{m\,s^{-2}}$ {cite}`McGaugh2016` | {num}`sparc-rar-scale:.2f±` |
 # | scatter about it | 0.13 dex {cite}`McGaugh2016` | {num}`sparc-rar-scatter:.3f±` |
 # | slope of the Tully-Fisher relation | 3.85 ± 0.09 {cite}`Lelli2019` | {num}`sparc-btfr-slope:.2f±` |
 # | its intrinsic orthogonal scatter | about 6 per cent, 0.026 dex {cite}`Lelli2019` | {num}`sparc-btfr-scatter:.3f±` |
+# :::
 #
 # The published values are for SPARC. If the captions of this copy name another source, the last column describes simulated galaxies,
 # and no agreement is expected.

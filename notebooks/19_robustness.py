@@ -68,6 +68,8 @@ settings = Settings(
 # A network that was trained on one simulation will be applied to another, or to the sky. What it then answers depends on what differs. Published tests train on one hydrodynamical simulation and test on another,
 # where everything differs at once: the code, the physics, the resolution, the haloes. Here universes differ in **one respect each**:
 #
+# :::{table} The universes of the experiment.
+#
 # | kind | universe | what differs from the fiducial one |
 # |---|---|---|
 # | observation | no dust | starlight is not attenuated |
@@ -79,6 +81,7 @@ settings = Settings(
 # | | cored haloes | a core of 0.35 stellar half-mass radii, $M\to M\tanh(r/r_\mathrm{c})$ {cite}`Read2016` |
 # | stars and haloes | haloes 1.4 times as heavy | at the same stellar mass, size, colour and gas |
 # | | 0.2 dex more scatter | of the halo mass at given stars, told by nothing that can be seen but the rotation |
+# :::
 #
 # All of them contain **the same galaxies**: the same stars, the same lines of sight, the same particle seeds. Two universes are therefore compared galaxy by galaxy, and most of the scatter cancels. How large the differences are is
 # our choice, made before the first result: about as large as those between simulations. The last table of this chapter shows that TNG and EAGLE differ by more than 1.4 in halo mass at given stars.
@@ -201,7 +204,12 @@ show(
 
 # %%
 rows = figures.rows_of(found, "network", home)
-show_table(Table(rows), rows=len(rows))
+show_table(
+    Table(rows),
+    caption="The network trained in the fiducial universe, in all others.",
+    rows=len(rows),
+    source=source or settings.label,
+)
 
 # %% [markdown]
 # ## Does the network know?
@@ -217,7 +225,8 @@ show(
     "robustness_roc",
     caption="ROC curves of two alarms of the fiducial network, for the test "
     "galaxies of the other universes against its own. Dashes: kind of "
-    "difference, as in the table of universes.",
+    "difference, as in the table of universes. Bold: an area of 0.65 or "
+    "more.",
     alt="Two square panels with one ROC curve for each universe, and a "
     "diagonal line.",
     source=source,

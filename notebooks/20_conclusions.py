@@ -132,9 +132,12 @@ print(f"Conclusions from: {settings.label}.")
 #
 # ### Real galaxies
 #
+# :::{table} The paper's plan for real galaxies.
+#
 # | What the paper says | What was done | On | Verdict |
 # |---|---|---|---|
 # | to be applied to real galaxies | a network on HI maps applied to the WHISP cube of NGC 2903, matched to the training data ({doc}`18_real_cubes`) | one galaxy | none: its dark matter is not known |
+# :::
 #
 # Of the views that the network was trained on, {num}`real-beyond:.1f` lie further from their mean than this galaxy.
 #

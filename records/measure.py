@@ -13,18 +13,21 @@ hand::
     python records/measure.py skirt PATH
     python records/measure.py other-simulation PATH
     python records/measure.py ngc2903 PATH
+    python records/measure.py ngc6946 PATH
     python records/measure.py sparc PATH
     python records/measure.py barolo PATH
     python records/measure.py skirt-data-set PATH
+    python records/measure.py orientations PATH
 
 PATH is the ``output`` folder of a tree with rows of the real TNG100-1 group catalogue, or the published SKIRT image
 ``broadband_6.fits``. For the records of the whole box it is the folder ``tng100_real`` of the mirror (see
 ``data_manifest.yaml`` and `tng100_rows`), or, except for the selection, the ``output`` folder of the whole TNG100-1.
 For the contraction it is ``TangoSIDM_L025N376_CDM_haloes.hdf5``, for the other simulation the folder that holds
 ``tng100_real`` and ``eagle``. For SKIRT's own runs (`skirt_runs`; the executable is on PATH or named in DMLIB_SKIRT) it
-is the ``output`` folder of the embedded universe of profile quick. For NGC 2903, SPARC and 3D-Barolo (the program is
-found by `dmlib.rotation.barolo`) it is the folder of the mirror that has ``hi_cubes`` and ``sparc``. For the data set
-with images of SKIRT it is the folder ``build`` with ``embedded-quick``, where the data sets are made and kept.
+is the ``output`` folder of the embedded universe of profile quick. For NGC 2903, NGC 6946, SPARC and 3D-Barolo (the
+program is found by `dmlib.rotation.barolo`) it is the folder of the mirror that has ``hi_cubes`` and ``sparc``. For the
+data set with images of SKIRT and for the orientations it is the folder ``build`` with ``embedded-quick``, where data
+sets and networks are made and kept.
 Chapters read a record with `dmlib.load.record`.
 """
 
@@ -49,6 +52,7 @@ from threadpoolctl import threadpool_limits
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import eagle_rows
+import orientations
 import skirt_data_set
 import skirt_runs
 import tng100_rows
@@ -67,6 +71,7 @@ from dmlib.observe.images.published import BANDS, read_broadband
 from dmlib.observe.sky import SkyGrid
 from dmlib.published_script_bugs import selection_readings
 from dmlib.rotation.barolo import fit_barolo, needs_barolo
+from dmlib.rotation.curve import RotationCurve
 from dmlib.rotation.fit import fit
 from dmlib.rotation.massmodel import outer_slope
 from dmlib.rotation.own_galaxy import analyse, verdict
@@ -88,6 +93,7 @@ _TNG = "Nelson et al. 2019, Computational Astrophysics and Cosmology 6, 2 (the I
 
 #: The cube of NGC 2903 in the mirror.
 NGC2903_CUBE = "hi_cubes/NGC2903_WSRT_WHISP_pyFAT.fits"
+NGC6946_CUBE = "hi_cubes/NGC6946_WSRT_kapteyn.fits"
 
 #: Fingerprint of the rows on which the committed record of the selection was measured, and what they are.
 _SUBSET_IDENTITY = "c5a2bef31c3ee6542a23edadc444eedb795e69b2ff63903939708306813a4b78"
@@ -304,17 +310,27 @@ def _sample(galaxies: dict[str, np.ndarray], columns: tuple[str, ...], target: s
 
 def measure_ngc2903(mirror: Path) -> dict:
     """Rotation curve and haloes of NGC 2903 from its WHISP cube, beside SPARC's curve."""
-    galaxy, (published, speed) = _ngc2903(mirror)
+    galaxy, published = _beside_sparc(mirror, NGC2903_CUBE, "NGC 2903", 6.6)
     found = analyse(galaxy)
     curve = found.curve
-    beyond = curve.good & (curve.radius > 2 * curve.beam) & (curve.radius <= published[-1])
-    off = curve.v_rot[beyond] / np.interp(curve.radius[beyond], published, speed) - 1
     rings = {"radius_kpc": curve.radius, "v_rot_kms": curve.v_rot, "v_err_kms": curve.v_err}
     return {
         "verdict": verdict(found),
-        "sparc": {"rings": int(beyond.sum()), **_off(off)},
+        "sparc": _against(curve, published),
         "curve": {name: np.round(values[curve.good], 2).tolist() for name, values in rings.items()},
     }
+
+
+def measure_ngc6946(mirror: Path) -> dict:
+    """The same of NGC 6946, behind gas of the Milky Way: with its tilt fitted, and with the inclination of SPARC."""
+    galaxy, published = _beside_sparc(mirror, NGC6946_CUBE, "NGC 6946", 5.52)
+    table = read_table1(mirror / "sparc" / "SPARC_Lelli2016c.mrt")
+    tilt = float(table["inclination"].value[list(table["galaxy"]).index("NGC6946")])
+    out = {}
+    for name, inclination in (("fitted", None), ("inclination_of_sparc", tilt)):
+        found = analyse(galaxy, inclination=inclination, haloes=())
+        out[name] = {"verdict": verdict(found), "sparc": _against(found.curve, published)}
+    return out
 
 
 def measure_barolo(mirror: Path) -> dict:
@@ -333,14 +349,12 @@ def measure_barolo(mirror: Path) -> dict:
             off = curve.v_rot[outer] / bench_rotation.speed(curve.radius[outer]) - 1
             row = {"engine": engine, "inclination_true_deg": inclination, "inclination_deg": curve.mean_inclination}
             discs.append(row | {"rings": int(outer.sum()), **_off(off)})
-    galaxy, (radius, speed) = _ngc2903(mirror)
+    galaxy, published = _beside_sparc(mirror, NGC2903_CUBE, "NGC 2903", 6.6)
     real = []
     for engine in ("rings", "barolo"):
         curve = analyse(galaxy, haloes=(), engine=engine).curve
-        beyond = curve.good & (curve.radius > 2 * curve.beam) & (curve.radius <= radius[-1])
-        off = curve.v_rot[beyond] / np.interp(curve.radius[beyond], radius, speed) - 1
         row = {"engine": engine, "inclination_deg": curve.mean_inclination, "v_sys_kms": curve.v_sys}
-        real.append(row | {"rings": int(beyond.sum()), **_off(off)})
+        real.append(row | _against(curve, published))
     version = subprocess.run([needs_barolo(), "-v"], capture_output=True, text=True, check=False).stdout
     found = re.search(r"version (\S+)", version)
     return {"program": f"3D-Barolo {found[1] if found else 'unknown version'}", "discs": discs, "ngc2903": real}
@@ -351,10 +365,21 @@ def _off(off: np.ndarray) -> dict[str, float]:
     return {"median": float(np.median(off)), "worst": float(np.abs(off).max())}
 
 
-def _ngc2903(mirror: Path) -> tuple[RealGalaxy, tuple[np.ndarray, np.ndarray]]:
-    """NGC 2903 with the stars of SPARC, and SPARC's radii [kpc] and speeds [km/s]."""
-    cube, sparc = (mirror / name for name in (NGC2903_CUBE, "sparc/Rotmod_LTG/NGC2903_rotmod.dat"))
-    galaxy, table = open_galaxy(cube, 6.6, name="NGC 2903", stars=stars_from_table(sparc, 6.6)), read_rotmod(sparc)
+def _against(curve: RotationCurve, published: tuple[np.ndarray, np.ndarray]) -> dict[str, float]:
+    """Unflagged rings beyond two beams relative to a published curve, radii [kpc] and speeds [km/s]."""
+    radius, speed = published
+    beyond = curve.good & (curve.radius > 2 * curve.beam) & (curve.radius <= radius[-1])
+    off = curve.v_rot[beyond] / np.interp(curve.radius[beyond], radius, speed) - 1
+    return {"rings": int(beyond.sum()), **_off(off)}
+
+
+def _beside_sparc(
+    mirror: Path, cube: str, name: str, distance: float
+) -> tuple[RealGalaxy, tuple[np.ndarray, np.ndarray]]:
+    """A galaxy [Mpc] with the stars of SPARC, and SPARC's radii [kpc] and speeds [km/s]."""
+    path = mirror / "sparc" / "Rotmod_LTG" / f"{name.replace(' ', '')}_rotmod.dat"
+    galaxy = open_galaxy(mirror / cube, distance, name=name, stars=stars_from_table(path, distance))
+    table = read_rotmod(path)
     return galaxy, (table["radius"].value, table["v_obs"].value)
 
 
@@ -481,6 +506,18 @@ def record_of(what: str, path: Path, subhalo_id: int, skirt_source: str = "unkno
             **shared,
             "measured": measure_ngc2903(path),
         }
+    if what == "ngc6946":
+        return {
+            "id": "ngc6946",
+            "statement": "Rotation curve of NGC 6946 from a WSRT cube of another dialect, beside SPARC's curve",
+            "simulation": "none: an observation",
+            "source": "WSRT cube of NGC 6946 as distributed with the Kapteyn package; stars and curve of SPARC",
+            "citation": "Boomsma et al. 2008, A&A 490, 555; Lelli et al. 2016, AJ 152, 157",
+            "sha256": sha256(path / NGC6946_CUBE),
+            "command": "python records/measure.py ngc6946 PATH",
+            **shared,
+            "measured": measure_ngc6946(path),
+        }
     if what == "skirt-data-set":
         return {
             "id": "skirt_data_set",
@@ -491,6 +528,17 @@ def record_of(what: str, path: Path, subhalo_id: int, skirt_source: str = "unkno
             "command": "python records/measure.py skirt-data-set PATH",
             **shared,
             "measured": skirt_data_set.measure(path),
+        }
+    if what == "orientations":
+        return {
+            "id": "orientations",
+            "statement": "An equivariant network, its ordinary twin, augmentation and averaging, by number of galaxies",
+            "simulation": "the embedded universe of this project, profile quick",
+            "source": "data set and galaxies of the reference trainings",
+            "citation": "Cohen & Welling 2016",
+            "command": "python records/measure.py orientations PATH",
+            **shared,
+            "measured": orientations.measure(path),
         }
     if what == "barolo":
         return {
@@ -575,9 +623,11 @@ CHOICES = (
     "skirt",
     "other-simulation",
     "ngc2903",
+    "ngc6946",
     "sparc",
     "barolo",
     "skirt-data-set",
+    "orientations",
     *(f"box-{name.replace('_', '-')}" for name in _BOX),
 )
 

@@ -8,6 +8,8 @@ import tomllib
 import pytest
 import yaml
 
+from dmlib.environment import PYTHONS
+
 #: Extras that conda users do not get: the developers' tools, and what is optional, come with `pip install -e .[dev]`.
 LEFT_OUT = {"dev", "jax", "barolo", "cluster"}
 
@@ -48,6 +50,7 @@ def project(repository) -> dict[str, frozenset[str]]:
 def environment(repository) -> dict[str, frozenset[str]]:
     entries = yaml.safe_load((repository / "environment.yml").read_text())["dependencies"]
     flat = [r for entry in entries for r in (entry["pip"] if isinstance(entry, dict) else [entry])]
+    flat = [r for r in flat if not r.startswith("-e ")]
     names = [parse(r)[0] for r in flat]
     assert len(names) == len(set(names)), "a package is listed twice"
     return dict(map(parse, flat))
@@ -58,8 +61,18 @@ def test_same_packages_and_bounds(project, environment):
 
 
 def test_same_python(repository, environment):
+    """Stated in five places, each of which refuses another Python in its own way."""
     wanted = tomllib.loads((repository / "pyproject.toml").read_text())["project"]["requires-python"]
-    assert environment["python"] == frozenset({wanted})
+    assert environment["python"] == frozenset(wanted.split(","))
+    (least, end), text = PYTHONS, (repository / "Makefile").read_text()
+    assert wanted == ">={}.{},<{}.{}".format(*least, *end)
+    assert f"{least} <= sys.version_info < {end}" in text
+
+
+def test_conda_installs_the_project_itself(repository):
+    entries = yaml.safe_load((repository / "environment.yml").read_text())["dependencies"]
+    (pip,) = (entry["pip"] for entry in entries if isinstance(entry, dict))
+    assert pip[-2:] == ["-e ./mocktng", "-e ."]  # in this order: no index has mocktng
 
 
 @pytest.mark.parametrize("name", REQUIRED)

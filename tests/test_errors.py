@@ -6,7 +6,7 @@ import errno
 
 import pytest
 
-from dmlib.errors import of_the_system
+from dmlib.environment import of_the_system
 
 
 @pytest.mark.parametrize(
@@ -20,9 +20,12 @@ def test_a_full_disk_names_the_way_out(error):
     assert "set DMLIB_BUILD to a folder on a larger one" in of_the_system(error)
 
 
-def test_a_folder_that_may_not_be_written(tmp_path):
-    said = of_the_system(PermissionError(errno.EACCES, "Permission denied", str(tmp_path)))
-    assert said.startswith(f"{tmp_path}: permission denied") and "DMLIB_BUILD" in said
+def test_a_folder_that_may_not_be_written(tmp_path, monkeypatch):
+    """Another folder for outputs helps for outputs only."""
+    monkeypatch.setenv("DMLIB_BUILD", str(tmp_path / "build"))
+    for folder, helps in ((tmp_path / "build" / "embedded-quick", True), (tmp_path / "home", False)):
+        said = of_the_system(PermissionError(errno.EACCES, "Permission denied", str(folder)))
+        assert said.startswith(f"{folder}: permission denied") and ("DMLIB_BUILD" in said) == helps
 
 
 def test_any_other_names_the_file():

@@ -1,18 +1,102 @@
-"""The targets of the Makefile pass on what is given to them."""
+"""The targets of the Makefile pass on what is given to them, and the environment belongs to its checkout."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is not here")
 
-@pytest.mark.skipif(shutil.which("make") is None, reason="make is not here")
+
 @pytest.mark.parametrize("target", ["book", "status"])
 def test_another_simulation_is_named_on_the_command_line(repository, target):
     given = ["UNIVERSE=files", "BASE_PATH=/data/TNG50 copy/output", "SIMULATION=TNG50-1", "SNAPSHOT=67"]
     done = subprocess.run(["make", "-n", target, *given], cwd=repository, capture_output=True, text=True, check=True)
-    (line,) = (line for line in done.stdout.splitlines() if "bin/dmlib" in line)
+    # Not the script bin/dmlib, which runs the code of the checkout in which it was made.
+    (line,) = (line for line in done.stdout.splitlines() if "bin/python -m dmlib" in line)
     wanted = '--universe files --profile quick --base-path "/data/TNG50 copy/output" --simulation TNG50-1 --snapshot 67'
     assert wanted in " ".join(line.split())
+
+
+def test_jupyterlab_gets_its_options(repository):
+    command = ["make", "-n", "lab", "LAB=--allow-root --port 9999"]
+    done = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=True)
+    assert done.stdout.rstrip().endswith("jupyterlab --notebook-dir notebooks --allow-root --port 9999")
+
+
+@pytest.fixture
+def checkout(repository, tmp_path) -> Path:
+    """What the Makefile needs, and an environment that was made here."""
+    place = tmp_path / "a checkout"
+    environment = place / ".venv"
+    (environment / "bin").mkdir(parents=True)
+    (place / "mocktng").mkdir()
+    shutil.copy(repository / "Makefile", place)
+    for name in ("requirements.lock", "pyproject.toml", "mocktng/pyproject.toml"):
+        (place / name).touch()
+    (environment / "pyvenv.cfg").write_text(f"version = 3.12.1\ncommand = /usr/bin/python3 -m venv {environment}\n")
+    (environment / "bin" / "python").symlink_to(sys.executable)
+    (environment / ".installed").touch()
+    return place
+
+
+def made(checkout: Path, **variables: str) -> list[str]:
+    """What `make status` would do."""
+    command = ["make", "-n", "status"]
+    done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=True, env=os.environ | variables)
+    assert done.stderr == ""
+    return done.stdout.splitlines()
+
+
+def test_an_environment_that_was_made_here_stays(checkout):
+    assert len(made(checkout)) == 1
+
+
+def test_an_environment_that_was_copied_or_moved_is_made_anew(checkout):
+    copy = shutil.copytree(checkout, checkout.with_name("copy"), symlinks=True)
+    moved = checkout.rename(checkout.with_name("moved"))
+    for place in (copy, moved):
+        assert "python3 -m venv --clear .venv" in made(place)
+
+
+def test_an_environment_whose_python_is_gone_is_made_anew(checkout):
+    (checkout / ".venv" / "bin" / "python").unlink()
+    (checkout / ".venv" / "bin" / "python").symlink_to("/usr/bin/python0")
+    assert "python3 -m venv --clear .venv" in made(checkout)
+
+
+@pytest.mark.parametrize(
+    ("pretend", "sentence"),
+    [
+        ("sys.version_info = (3, 10, 2)", "Python 3.11, 3.12 or 3.13 is needed"),
+        ("sys.version_info = (3, 14, 0)", "Python 3.11, 3.12 or 3.13 is needed"),
+        ("platform.system = lambda: 'Darwin'; platform.machine = lambda: 'x86_64'", "Macs with Intel processors"),
+        ("sys.modules['ensurepip'] = None", "install python3-venv"),
+    ],
+)
+def test_a_python_that_will_not_do_is_refused_first(checkout, tmp_path, pretend, sentence):
+    fake = tmp_path / "fake python"
+    fake.write_text(f'#!/bin/sh\nexec {sys.executable} -c "import platform, sys; {pretend}; exec(sys.argv[1])" "$2"\n')
+    fake.chmod(0o755)
+    shutil.rmtree(checkout / ".venv")
+    command = ["make", ".venv/.installed", f"PYTHON='{fake}'"]
+    done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=False)
+    assert (
+        done.returncode
+        and sentence in done.stderr
+        and "Traceback" not in done.stderr
+        and not (checkout / ".venv").exists()
+    )
+
+
+def test_what_a_shell_exports_does_not_reach_the_environment(checkout):
+    (checkout / "Makefile").write_text((checkout / "Makefile").read_text() + "\nshow:\n\t@env\n")
+    hostile = {name: "x" for name in ("PYTHONPATH", "PYTHONSTARTUP", "PIP_USER", "PIP_TARGET")}
+    command = ["make", "--silent", "show"]
+    done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=True, env=os.environ | hostile)
+    assert not any(line.startswith(tuple(f"{name}=" for name in hostile)) for line in done.stdout.splitlines())

@@ -191,6 +191,18 @@ def test_rotation_of_ngc2903(shared_data, measure):
         assert again == pytest.approx(one["log10_m200_msun"]["median"], abs=0.02)
 
 
+def test_rotation_of_ngc6946(shared_data, measure):
+    if not (shared_data / measure["NGC6946_CUBE"]).is_file():
+        pytest.skip("the cube of NGC 6946 is not here: dmlib fetch ngc6946-cube")
+    kept = load.record("ngc6946")["measured"]
+    measured = json.loads(json.dumps(measure["measure_ngc6946"](shared_data)))
+    for way, found in kept.items():
+        assert measured[way]["sparc"]["median"] == pytest.approx(found["sparc"]["median"], abs=0.01)
+        reasons = [[one["reason"] for one in each["verdict"]["reasons"]] for each in (found, measured[way])]
+        assert reasons[0] == reasons[1] and reasons[0][0] == "foreground"
+    assert abs(kept["inclination_of_sparc"]["sparc"]["median"]) < 0.06
+
+
 def test_sparc(shared_data, measure):
     kept, measured = load.record("sparc")["measured"], measure["measure_sparc"](shared_data)
     for name in ("slope", "slope_err", "slope_visible", "last_speed_kms", "discrepancy"):

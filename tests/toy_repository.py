@@ -17,7 +17,17 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 #: What is tested, taken as it is.
 REAL = (
-    *("__init__.py", "__main__.py", "code.py", "errors.py", "files.py", "settings.py", "sources.py", "workers.py"),
+    *(
+        "__init__.py",
+        "__main__.py",
+        "code.py",
+        "environment.py",
+        "errors.py",
+        "files.py",
+        "settings.py",
+        "sources.py",
+        "workers.py",
+    ),
     *("results.py", "pipeline", "manifest", "cli"),
 )
 
@@ -99,12 +109,12 @@ def show(settings, name, data):
     "book/_ext/pages.py": """
 import sys
 from dmlib.files import write_text
-from dmlib.settings import Settings, repository_root
+from dmlib.settings import Settings
 
 settings = Settings.model_validate_json(sys.argv[1])
 pages = sorted(settings.notebooks_dir.glob("[0-9]*.ipynb"))
 assert not any("failed" in page.name for page in pages)
-write_text(repository_root() / "book" / "_build" / "html" / "index.html", f"{len(pages)} chapters")
+write_text(settings.pages_dir / "index.html", f"{len(pages)} chapters")
 """,
     "book/index.md": "# Toy\n",
     "requirements.lock": "toy==1\n",

@@ -43,6 +43,8 @@ numbers:
 introduction:
   - - {when: "larger({toy01.mass}, 2e11)", say: "The toy galaxy is heavier than the other."}
     - {else: "The toy galaxy is not heavier than the other, {toy01.mass:.1e±}."}
+fig-toy-01:
+  - {say: "The speed tells a mass of {toy01.mass:.1e±}."}
 """
 
 BOX = """```{found}
@@ -105,6 +107,13 @@ def figure_outputs(settings: Settings, name: str) -> list:
     ]
 
 
+def table_output() -> nbformat.NotebookNode:
+    """What `show_table` leaves, with signs that MyST would take for its own."""
+    cells = [["name", "mass [M☉]"], ["a|b_c*d*", "1.4e+11"], ["{x}`y` $z$", "-2.0"]]
+    shown = {METADATA_KEY: {"table": cells, "caption": "Toy masses, $M$. *Data: toys.*"}}
+    return nbformat.v4.new_output("display_data", data={"text/html": "<table></table>"}, metadata=shown)
+
+
 def toy_run(settings: Settings, root: Path, repository: Path) -> Path:
     """Make a repository with the true book folder and one toy notebook for each page of its table of contents."""
     shutil.copytree(
@@ -153,6 +162,7 @@ def toy_chapter(settings: Settings, root: Path, name: str) -> None:
         executed('# Parameters\nuniverse = "embedded"\nseed = 1\n', [], 2, ("injected-parameters",)),
         executed("print(funnel)", [noise, table], 3),
         executed("show(figure, settings)", figure_outputs(settings, f"toy_{slug}"), 4),
+        executed("show_table(table, caption=caption)", [table_output()], 5),
         nbformat.v4.new_markdown_cell(EXERCISE),
     ]
     if name == "01_introduction":

@@ -19,8 +19,8 @@ from dmlib.figures import METADATA_KEY
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-#: A figure in a page; tildes, because captions may contain backticks. A click opens the picture alone in full size,
-#: which a phone needs: the builder puts pictures into _images.
+#: A figure in a page, and below it what it shows, where found.yml says so. Tildes, because captions may contain
+#: backticks. A click opens the picture alone in full size, which a phone needs: the builder puts pictures into _images.
 _FIGURE = """~~~{{figure}} /figures/{name}.png
 :name: fig-{slug}
 :alt: {alt}
@@ -28,7 +28,11 @@ _FIGURE = """~~~{{figure}} /figures/{name}.png
 
 {caption} <span class="downloads">{{download}}`PDF </figures/{name}.pdf>` · \
 {{download}}`numbers (CSV) </figures/{name}.csv>`</span>
-~~~"""
+~~~
+
+```{{found}}
+figure: fig-{slug}
+```"""
 
 _TITLE = re.compile(r"^# .+$", re.MULTILINE)
 _SUMMARY = re.compile(r"^## Summary$", re.MULTILINE)
@@ -43,8 +47,8 @@ def stage_notebook(
 ) -> dict[str, dict]:
     """Turn an executed notebook into a page, in place.
 
-    Figures become MyST figures in a cell of their own below the cell that made them; the parameters cell shows the
-    values of the run. What only an interactive reader needs (widgets, progress on stderr, papermill's copy of the
+    Figures and tables become MyST ones in cells of their own below the cell that made them; the parameters cell shows
+    the values of the run. What only an interactive reader needs (widgets, progress on stderr, papermill's copy of the
     parameters) is removed, as are cells that only record numbers. Code that draws a figure or records numbers among
     other things is folded below a bar that says which.
 
@@ -92,6 +96,8 @@ def stage_notebook(
                 figures[name] = {"caption": ours["caption"], "alt": ours["alt"], "page": page}
                 shown.append(f"{number or '?'}.{len(figures)}")
                 cells.append(_figure_cell(name, ours, page))
+            elif "table" in ours:
+                cells.append(_table_cell(ours))
             elif "caption_of" not in ours and not _only_for_screens(output):
                 kept.append(output)
         cell.outputs = kept
@@ -131,6 +137,19 @@ def _figure_cell(name: str, shown: dict, page: str) -> NotebookNode:
     cell = new_markdown_cell(text)
     cell.id = f"figure-{name}"[:64]
     return cell
+
+
+def _table_cell(shown: dict) -> NotebookNode:
+    """A table of `dmlib.figures.show_table` as a MyST table; what stands in its cells is text, not MyST."""
+    from nbformat.v4 import new_markdown_cell
+
+    if any("None" in row for row in shown["table"]):
+        raise BookError(f"a cell of the table '{shown['caption']}' is None: say what is missing")
+    head, *body = [[re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text) for text in row] for row in shown["table"]]
+    numbers = [all(re.match(r"\\?[-+−]?\d|$", text) for text in column) for column in zip(*body, strict=True)]
+    lines = [head, ["---:" if number else "---" for number in numbers], *body]
+    rows = "\n".join(f"| {' | '.join(row)} |" for row in lines)
+    return new_markdown_cell(f"~~~{{table}} {shown['caption']}\n{rows}\n~~~")
 
 
 def _fold(cell: NotebookNode, shown: list[str]) -> None:

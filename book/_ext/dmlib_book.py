@@ -99,8 +99,17 @@ class _Table(SphinxDirective):
         parsed, messages = self.state.inline_text(text, self.lineno)
         return [*parsed, *messages]
 
-    def table(self, head: list[str], rows: list[list[list[nodes.Node]]], classes: list[str], widths: list[int]):
+    def table(
+        self,
+        head: list[str],
+        rows: list[list[list[nodes.Node]]],
+        classes: list[str],
+        widths: list[int],
+        caption: str = "",
+    ):
         table = nodes.table(classes=[*classes, "colwidths-given"])
+        if caption:
+            table += nodes.title(text=caption)
         group = nodes.tgroup(cols=len(head))
         table += group
         for width in widths:
@@ -184,7 +193,10 @@ class ClaimsTable(_Claims):
             cell = [self._statement(row), self._paper(row), self._here(row)]
             cells.append([*cell, *([self._floor(row)] if with_floor else []), self._verdict(row)])
         widths = [30, 18, 13, 12, 27] if with_floor else [36, 20, 14, 30]
-        return self.table(head, cells, ["claims", "cards"], widths)
+        # In a chapter a table has a number; the pages of claims name theirs in headings.
+        caption = f"{claims.TABLES[self.arguments[0]]}, with our numbers and verdicts."
+        in_chapter = self.env.docname.startswith("notebooks/")
+        return self.table(head, cells, ["claims", "cards"], widths, caption if in_chapter else "")
 
     def _statement(self, row: claims.Row) -> list[nodes.Node]:
         if row.reading is not row.claim:
@@ -247,22 +259,22 @@ class Found(_Table):
     """``{found}`` with ``chapter: id``: the box *What we found*, its sentences chosen by the recorded numbers.
 
     ``form: paragraph`` joins the sentences; ``form: tiles`` puts the number with which each begins above it; by default
-    they are a list.
+    they are a list. ``figure: fig-name`` instead of a chapter writes what a figure shows, or nothing where found.yml
+    has no sentence for it.
     """
 
     has_content = True
 
     def run(self):
         given = yaml.safe_load("\n".join(self.content))
+        if isinstance(given, dict) and given.keys() == {"figure"}:
+            return self._of_figure(given["figure"])
         if not isinstance(given, dict) or not {"chapter"} <= given.keys() <= {"chapter", "form"}:
-            raise self.error("a box holds `chapter: id` and, at most, `form: paragraph`")
+            raise self.error("a box holds `chapter: id` and, at most, `form: paragraph`, or `figure: fig-name`")
         chapter, form = given["chapter"], given.get("form", "list")
         if chapter not in self.env.app.dmlib_found:
             raise self.error(f"found.yml has no box for chapter '{chapter}'")
-        said, problems = found.choose(self.env.app.dmlib_found[chapter], self.env.app.dmlib_results)
-        for problem in problems:
-            message = f"the box of chapter '{chapter}' lacks a sentence: {problem}"
-            logger.warning(message, location=self.get_location(), type="dmlib", subtype="found")
+        said = self._chosen(chapter, f"the box of chapter '{chapter}'")
         if not said:
             return []
         if form == "tiles":
@@ -279,6 +291,25 @@ class Found(_Table):
             else:
                 box += nodes.bullet_list("", *(nodes.list_item("", nodes.paragraph("", "", *text)) for text in texts))
         return [box]
+
+    def _chosen(self, key: str, what: str) -> list[found.Said]:
+        said, problems = found.choose(self.env.app.dmlib_found.get(key, []), self.env.app.dmlib_results)
+        for problem in problems:
+            message = f"{what} lacks a sentence: {problem}"
+            logger.warning(message, location=self.get_location(), type="dmlib", subtype="found")
+        return said
+
+    def _of_figure(self, figure: str) -> list[nodes.Node]:
+        """The sentences of a figure; its caption names the data, unless they are of several sets."""
+        said = self._chosen(figure, f"figure '{figure}'")
+        if not said:
+            return []
+        shown = nodes.paragraph("", "", nodes.strong(text="What it shows."), classes=["figure-found"])
+        for sentence in said:
+            shown += [nodes.Text(" "), *self.inline(sentence.text)]
+            if " and on " in sentence.where:
+                shown += nodes.inline(text=f" (On {sentence.where}.)", classes=["found-where"])
+        return [shown]
 
     def _tiles(self, said: list[found.Said]) -> nodes.Node:
         tiles = nodes.container(classes=["tiles"])

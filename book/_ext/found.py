@@ -1,8 +1,8 @@
-"""The boxes *What we found*: sentences that the recorded numbers choose.
+"""The boxes *What we found*, and what key figures show: sentences that the recorded numbers choose.
 
-``book/found.yml`` holds, for each chapter, groups of sentences. Of each group the first sentence whose condition holds
-is shown, with the numbers written into it. Conditions are arithmetic on recorded numbers, read with `ast`; nothing in
-the file is executed.
+``book/found.yml`` holds, for each chapter and each key figure, groups of sentences. Of each group the first sentence
+whose condition holds is shown, with the numbers written into it. Conditions are arithmetic on recorded numbers, read
+with `ast`; nothing in the file is executed.
 """
 
 from __future__ import annotations
@@ -44,6 +44,9 @@ _TESTS = ("differs", "larger", "smaller")
 
 #: The box of the front page, and its three numbers.
 FRONT = ("front", "numbers")
+
+#: What the keys of figures begin with: the label by which the text refers to a figure.
+FIGURE = "fig-"
 
 
 class FoundError(DmlibError):
@@ -109,7 +112,8 @@ def load_found(path: str | Path, chapters: Container[str]) -> dict[str, list[Gro
     ----------
     path : path
     chapters : container of str
-        Ids of the outline; other boxes than those of its chapters, ``front`` and ``numbers`` are an error.
+        Ids of the outline; other boxes than those of its chapters, of figures (``fig-...``), ``front`` and ``numbers``
+        are an error.
 
     Raises
     ------
@@ -127,7 +131,7 @@ def load_found(path: str | Path, chapters: Container[str]) -> dict[str, list[Gro
     except (ValidationError, yaml.YAMLError, TypeError, AttributeError) as error:
         raise FoundError(f"{path.name} cannot be read: {' '.join(str(error).split())}") from error
     for chapter, groups in boxes.items():
-        if chapter not in FRONT and chapter not in chapters:
+        if chapter not in FRONT and chapter not in chapters and not chapter.startswith(FIGURE):
             raise FoundError(f"{path.name} has a box for chapter '{chapter}', which is not in outline.yml")
         for group in groups:
             if any(sentence.when is None for sentence in group[:-1]):

@@ -56,10 +56,28 @@ def faults(doctree: nodes.document) -> list[tuple[nodes.Node, str]]:
     return found
 
 
+def without_caption(chapter: nodes.document) -> list[nodes.Node]:
+    """Find the tables of a chapter that have no caption, that of its prerequisites excepted."""
+    bare: list[nodes.Node] = [raw for raw in chapter.findall(nodes.raw) if "<table" in raw.astext()]
+    for table in chapter.findall(nodes.table):
+        titles = [entry.astext() for head in table.findall(nodes.thead) for entry in head.findall(nodes.entry)]
+        if not isinstance(table.children[0], nodes.title) and titles[:1] != ["Prerequisite"]:
+            bare.append(table)
+    return bare
+
+
 def _check(app: Sphinx, doctree: nodes.document) -> None:
     if not _NOT_PROSE.match(app.env.docname):
         for node, wrong in faults(doctree):
             logger.warning(wrong, location=node, type="dmlib", subtype="prose")
+    if app.env.docname.startswith("notebooks/"):
+        for table in without_caption(doctree):
+            logger.warning(
+                "a table without a caption: begin it with :::{table} and its caption, or give show_table one",
+                location=table,
+                type="dmlib",
+                subtype="table",
+            )
 
 
 def setup(app: Sphinx) -> dict:

@@ -23,7 +23,8 @@ import yaml
 from chapters import BookError, retitle, stage_notebook
 from claims import Chapter, load_outline, pages_of_toc, table_of_contents
 from dmlib import results
-from dmlib.errors import DmlibError, of_the_system
+from dmlib.environment import of_the_system
+from dmlib.errors import DmlibError
 from dmlib.files import write_text
 from dmlib.settings import Settings, repository_root
 from dmlib.workers import choose_workers
@@ -54,8 +55,8 @@ def build(settings: Settings, *, root: Path | None = None, out: Path | None = No
     root : Path, optional
         The repository; found by default.
     out : Path, optional
-        Folder of the pages; default ``book/_build/html`` of the repository. It is replaced whole, and only by a book
-        that was built without a warning.
+        Folder of the pages; default that of the settings, or of the given repository. It is replaced whole, and only by
+        a book that was built without a warning.
 
     Returns
     -------
@@ -67,8 +68,8 @@ def build(settings: Settings, *, root: Path | None = None, out: Path | None = No
     BookError
         When a notebook of the table of contents was not executed, or failed, or the builder warned; names the page.
     """
+    out = out or (root / "book" / "_build" / "html" if root else settings.pages_dir)
     root = root or repository_root()
-    out = out or root / "book" / "_build" / "html"
     source = stage(settings, root=root)
     work = settings.build / "book_build"
     shutil.rmtree(work, ignore_errors=True)
@@ -102,7 +103,14 @@ def stage(settings: Settings, *, root: Path | None = None) -> Path:
         raise BookError(f"there is no book/_toc.yml in {root.name}: run in the repository, or check it out whole")
     source = settings.build / "book_source"
     shutil.rmtree(source, ignore_errors=True)
-    shutil.copytree(book, source, ignore=shutil.ignore_patterns("_build", "__pycache__", "*.ipynb"))
+    shutil.copytree(
+        book,
+        source,
+        ignore=shutil.ignore_patterns("_build", "__pycache__", "*.ipynb"),
+        copy_function=shutil.copyfile,
+    )
+    for place in (source, *source.rglob("*/")):
+        place.chmod(0o755)  # those of the checkout may be read-only
     for folder in ("notebooks", "figures", "downloads", "_data"):
         (source / folder).mkdir(exist_ok=True)
     figures: dict[str, dict] = {}

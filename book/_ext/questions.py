@@ -1,12 +1,13 @@
-"""Sphinx extension: questions by which readers test themselves, from ``book/questions.yml``.
+"""Sphinx extension: questions by which readers test themselves, and exercises.
 
-Each has answers to choose from; the right one and its reason are folded away. Nothing is sent, nothing is stored.
+Of ``book/questions.yml`` each question has answers to choose from; the right one and its reason are folded away.
+Nothing is sent, nothing is stored. ``book/exercises.yml`` has exercises in three grades and a project for each part.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
@@ -60,6 +61,81 @@ def load_questions(path: str | Path) -> dict[str, list[Question]]:
         raise DmlibError(f"{path.name} cannot be read: {' '.join(str(error).split())}") from error
 
 
+class Start(BaseModel):
+    """An exercise or a project, with where to begin: a command, or the first cell of a notebook.
+
+    Parameters
+    ----------
+    ask : str
+        MyST.
+    first, cell : str
+        One of them.
+    grade : {1, 2, 3}, optional
+        Of an exercise.
+    title : str
+        Of a project.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    ask: str
+    first: str = ""
+    cell: str = ""
+    grade: Literal[1, 2, 3] | None = None
+    title: str = ""
+
+    @model_validator(mode="after")
+    def _one_beginning(self) -> Start:
+        if bool(self.first) == bool(self.cell):
+            raise ValueError(f"'{self.ask}' begins with a command or with a cell")
+        return self
+
+    def __str__(self) -> str:
+        grade = f"**{GRADES[self.grade]}.** " if self.grade else ""
+        language, code = ("bash", self.first) if self.first else ("python", self.cell.rstrip())
+        return f"{grade}{self.ask}\n\n```{language}\n{code}\n```"
+
+
+#: How long an exercise of each grade takes.
+GRADES = {1: "One hour", 2: "One afternoon", 3: "One week"}
+
+
+class PartExercises(BaseModel):
+    """Exercises and the project of a part of the book."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    part: str
+    exercises: tuple[Start, ...]
+    project: Start
+
+
+def load_exercises(path: str | Path) -> list[PartExercises]:
+    """Read ``exercises.yml``.
+
+    Raises
+    ------
+    DmlibError
+        When the file cannot be read.
+    """
+    path = Path(path)
+    try:
+        return TypeAdapter(list[PartExercises]).validate_python(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (ValidationError, yaml.YAMLError) as error:
+        raise DmlibError(f"{path.name} cannot be read: {' '.join(str(error).split())}") from error
+
+
+class Exercises(SphinxDirective):
+    """``{exercises}``: exercises and projects of all parts."""
+
+    def run(self):
+        lines = []
+        for part in load_exercises(Path(self.env.srcdir) / "exercises.yml"):
+            lines += [f"## {part.part}", *map(str, part.exercises)]
+            lines += [f"### Open project: {part.project.title}", str(part.project)]
+        return self.parse_text_to_nodes("\n\n".join(lines), allow_section_headings=True)
+
+
 class Questions(SphinxDirective):
     """``{questions} chapter``: the questions of a chapter, or nothing where it has none."""
 
@@ -79,6 +155,7 @@ class Questions(SphinxDirective):
 
 
 def setup(app: Sphinx) -> dict:
-    """Register the directive."""
+    """Register the directives."""
     app.add_directive("questions", Questions)
+    app.add_directive("exercises", Exercises)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -20,14 +20,34 @@ from sphinx.application import Sphinx
 
 from dmlib.errors import DmlibError
 
-#: What a page that shows TeX as HTML can ask for; the rest of MathJax (24 MB) stays out of the book.
-MATHJAX_PARTS = ("tex-chtml.js", "output/chtml/fonts", "input/tex/extensions", "ui", "a11y", "sre")
+#: Where MathJax begins, and what it then loads: TeX to HTML, and MathML for those who hear the page. Its menu is left
+#: out, which is a third of the whole and makes each formula a stop of the tabulator.
+MATHJAX = "startup.js"
+MATHJAX_LOADS = ("core", "input/tex", "output/chtml", "a11y/assistive-mml")
+
+#: The files of these; the rest of MathJax (24 MB) stays out of the book.
+MATHJAX_PARTS = (MATHJAX, *(f"{part}.js" for part in MATHJAX_LOADS), "output/chtml/fonts", "input/tex/extensions")
 
 #: Scripts that the theme loads into each page (2 MB): icons, which its style sheet draws as well, and the search, which
 #: has a page of its own.
 _UNUSED = re.compile(
     r"[ \t]*<script[^>]*/?(?:fontawesome|searchtools|language_data|searchindex)\.js[^>]*></script>[ \t]*\n?"
 )
+
+#: Style sheets and scripts that the builder puts into each page, and what a page has that needs them.
+_ONLY_WITH = (
+    (
+        re.compile(
+            r"[ \t]*<(?:link|script)[^>]*(?:sphinx-design\.min\.css|design-tabs\.js)[^>]*>(?:</script>)?[ \t]*\n?"
+        ),
+        re.compile(r'class="[^"]*\bsd-'),
+    ),
+    (re.compile(r"[ \t]*<link[^>]*/mystnb\.[^>]*>[ \t]*\n?"), re.compile(r'class="[^"]*\bcell')),
+)
+
+#: A rule of the theme's style sheet that draws an icon of a name.
+_ICON = re.compile(r'(?:\.fa-[a-z0-9-]+:before,?)+\{content:"[^"]*"\}')
+_ICON_NAME = re.compile(r"\bfa-[a-z0-9-]+")
 
 #: The builder's markup, and what accessibility wants: a list of sources without items of a list, cells without a head.
 _REPAIRS = (
@@ -115,12 +135,20 @@ def _finish(app: Sphinx, exception: Exception | None) -> None:
         return
     out = Path(app.outdir)
     _copy_mathjax(out / "_static" / "mathjax")
+    icons: set[str] = set()
     for path in out.rglob("*.html"):
-        if path.name != "search.html" and "_static" not in path.relative_to(out).parts:
-            page = _UNUSED.sub("", path.read_text(encoding="utf-8"))
+        if "_static" in path.relative_to(out).parts:
+            continue
+        page = path.read_text(encoding="utf-8")
+        icons |= set(_ICON_NAME.findall(page))
+        if path.name != "search.html":
+            page = _UNUSED.sub("", page)
+            for asset, user in _ONLY_WITH:
+                page = page if user.search(page) else asset.sub("", page)
             for wrong, right in _LAYOUT:
                 page = page.replace(wrong, right)
             path.write_text(page, encoding="utf-8")
+    _keep_icons(out / "_static", icons)
     if app.config.html_baseurl:
         base = app.config.html_baseurl.rstrip("/")
         pages = sorted(app.env.found_docs)
@@ -130,6 +158,36 @@ def _finish(app: Sphinx, exception: Exception | None) -> None:
             f'<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n{lines}</urlset>\n',
             encoding="utf-8",
         )
+
+
+def _keep_icons(static: Path, names: set[str]) -> None:
+    """Leave those icons in the theme's style sheet and font that pages or scripts name: 240 KB less in each page."""
+    from fontTools.subset import Subsetter
+    from fontTools.ttLib import TTFont
+
+    sheet = static / "styles" / "pydata-sphinx-theme.css"
+    fonts = static / "vendor" / "fontawesome" / "webfonts"
+    if not (fonts / "fa-solid-900.ttf").is_file():
+        return  # another theme, or done before
+    for script in (static / "scripts").glob("*.js"):
+        if script.name != "fontawesome.js":
+            names |= set(_ICON_NAME.findall(script.read_text(encoding="utf-8")))
+    style = _ICON.sub(
+        lambda rule: rule[0] if names & set(_ICON_NAME.findall(rule[0])) else "", sheet.read_text(encoding="utf-8")
+    )
+    drawn = style + "".join(path.read_text(encoding="utf-8") for path in static.rglob("*.css") if path != sheet)
+    kept = Subsetter()
+    kept.populate(unicodes={int(code, 16) for code in re.findall(r'content: ?"\\(f[0-9a-f]{3})', drawn)})
+    font = TTFont(fonts / "fa-solid-900.ttf")
+    kept.subset(font)
+    font.flavor = "woff"
+    font.save(fonts / "fa-solid-900.woff")
+    address = r"url\(\.\./vendor/fontawesome/webfonts/fa-solid-900\."
+    both = re.compile(rf'{address}woff2\) format\("woff2"\),{address}ttf\) format\("truetype"\)')
+    ours = 'url(../vendor/fontawesome/webfonts/fa-solid-900.woff) format("woff")'
+    sheet.write_text(both.sub(ours, style), encoding="utf-8")
+    for name in ("fa-solid-900.ttf", "fa-solid-900.woff2"):
+        (fonts / name).unlink()
 
 
 def _copy_mathjax(target: Path) -> None:
@@ -143,13 +201,13 @@ def _copy_mathjax(target: Path) -> None:
         if (source / part).is_dir():
             shutil.copytree(source / part, target / part, dirs_exist_ok=True)
         else:
-            target.mkdir(parents=True, exist_ok=True)
+            (target / part).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source / part, target / part)
 
 
 def setup(app: Sphinx) -> dict:
     """Register the repairs of pages, and what is done when all are written."""
-    app.config.mathjax_path = "mathjax/tex-chtml.js"
+    app.config.mathjax_path = f"mathjax/{MATHJAX}"
     app.connect("html-page-context", _page, priority=900)
     app.connect("html-collect-pages", _missing_page)
     app.connect("build-finished", _finish)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+from typing import NoReturn
 
 import typer
 
-from ..errors import DmlibError, of_the_system
+from .. import environment
+from ..errors import DmlibError
 from . import data, run
 from .galaxy import galaxy, skirt
 
@@ -34,10 +37,20 @@ app.add_typer(skirt, name="skirt")
 
 def main() -> None:
     """Run the command; an error that a user can mend is one sentence on stderr and exit code 1, with no traceback."""
+    for name in ("SIGTERM", "SIGHUP"):  # Windows lacks the second
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), _interrupt)
     try:
+        environment.settle()
+        environment.check_checkout()
         app()
     except (DmlibError, OSError) as error:
         if os.environ.get("DMLIB_DEBUG"):
             raise
-        typer.echo(f"dmlib: {of_the_system(error) if isinstance(error, OSError) else error}", err=True)
+        typer.echo(f"dmlib: {environment.of_the_system(error) if isinstance(error, OSError) else error}", err=True)
         sys.exit(1)
+
+
+def _interrupt(number: int, frame: object) -> NoReturn:
+    """As Ctrl-C: what is unfinished is cleared away."""
+    raise KeyboardInterrupt

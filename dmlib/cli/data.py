@@ -106,7 +106,7 @@ def _fetch_universe(
 ) -> None:
     """Estimate a download from the TNG web API, check what is here, or download everything that a run reads."""
     from .. import download_plan
-    from ..universe.api.downloads import readable
+    from ..environment import readable
 
     if verify:
         whole, removed = download_plan.verify(settings)

@@ -47,7 +47,7 @@ def run(
     ran = sum(outcome.state == "ran" for outcome in outcomes)
     tell(f"{ran} of {len(outcomes)} steps ran; outputs are in {shown(settings.build)}")
     if any(outcome.step.kind == "book" for outcome in outcomes):
-        tell("the book is book/_build/html/index.html")
+        tell(f"the book is {shown(settings.pages_dir / 'index.html')}")
 
 
 @with_settings(*COMMON)

@@ -342,6 +342,21 @@ def coverage_in(
     return match.bootstrap(where, seed).mean(row_mean(np.where(match.places[place], hits, np.nan)[where]))
 
 
+def coverage_on_validation(benchmark: Benchmark, name: str, seed: int, place: str) -> tuple[Estimate, int]:
+    """The same share on the accepted validation views, as the posterior states it, and the number of their galaxies.
+
+    By these views intervals are stretched. In a set so small that none is accepted all that have a fit count.
+    """
+    views = benchmark.validation
+    if views is None:
+        raise DmlibError(f"{benchmark.path} has no validation views: remove it and run again.")
+    quantiles, accepted = views[name].quantiles, views["nfw"].accepted
+    where = accepted if accepted.any() else np.isfinite(quantiles).all(axis=(1, 2))
+    hits = np.where(views.places[place], _inside(views.truth, quantiles)[68], np.nan)[where]
+    draws = Bootstrap(views.subhalo_id[where], seed=seed)
+    return draws.mean(row_mean(hits)), draws.n_galaxies
+
+
 def coverages(
     match: MethodComparison, names: Iterable[str], where: np.ndarray, seed: int
 ) -> dict[str, dict[int, Estimate]]:

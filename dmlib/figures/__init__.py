@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import re
 from collections.abc import Mapping
 from io import BytesIO
@@ -111,33 +112,63 @@ def _display(png: bytes, name: str, caption: str, alt: str) -> None:
     )
 
 
-def show_table(table: Table, formats: Mapping[str, str] | None = None, *, rows: int = 5) -> None:
-    """Display the first rows of a table; the table itself is not changed.
+def show_table(
+    table: Table,
+    formats: Mapping[str, str] | None = None,
+    *,
+    caption: str,
+    rows: int = 5,
+    source: str | None = None,
+) -> None:
+    """Display the first rows of a table with a caption; the table itself is not changed.
+
+    In the book the table is numbered.
 
     Parameters
     ----------
     table : Table or QTable
     formats : mapping, optional
         Column name to Python format, for example ``{"m_star": ".2e"}``; columns without one are shown as they are.
-        The unit is shown below the column's name.
+        The unit is shown after the column's name.
+    caption : str
+        MyST text; may contain mathematics.
     rows : int
         How many rows.
+    source : str, optional
+        The data, for example the settings' label, which is appended to the caption; None for what was not measured.
 
     Raises
     ------
     KeyError
         When `formats` names a column that the table does not have.
+    ValueError
+        When the caption is empty.
     """
     from IPython.display import HTML, display
 
-    display(HTML(table_html(table, formats, rows=rows)))
+    if not caption.strip():
+        raise ValueError("a table needs a caption")
+    caption = " ".join(caption.split()) + (f" *Data: {source}.*" if source else "")
+    cells = table_cells(table, formats, rows=rows)
+    display(HTML(_table_html(cells, caption)), metadata={METADATA_KEY: {"table": cells, "caption": caption}})
 
 
-def table_html(table: Table, formats: Mapping[str, str] | None = None, *, rows: int = 5) -> str:
-    """Write the first rows of a table as HTML; see `show_table`."""
+def table_cells(table: Table, formats: Mapping[str, str] | None = None, *, rows: int = 5) -> list[list[str]]:
+    """Write the head and the first rows of a table as text; see `show_table`."""
     short = table[:rows].copy()
     for name, how in (formats or {}).items():
         short[name].info.format = how
-    html = "".join(short.pformat(html=True, show_dtype=False, max_lines=-1, max_width=-1))
+    units = {name: short[name].info.unit for name in short.colnames}
+    head = [name + (f" [{unit}]" if unit else "") for name, unit in units.items()]
+    head = [title.replace("solMass", "M☉").replace("Msun", "M☉") for title in head]
+    return [head, *map(list, zip(*(short[name].info.iter_str_vals() for name in short.colnames), strict=True))]
+
+
+def _table_html(cells: list[list[str]], caption: str) -> str:
+    """Cells as a notebook shows them, where roles of the book show their content."""
+    told = html.escape(re.sub(r"\{[a-z:]+\}`([^`]*)`|\*(Data: .*)\*", r"\1\2", caption), quote=False)
     # A head without words is none, for those who hear the page.
-    return html.replace("solMass", "M☉").replace("Msun", "M☉").replace("<th></th>", "<td></td>")
+    head, *body = [[html.escape(text, quote=False) for text in row] for row in cells]
+    lines = ["".join(f"<th>{title}</th>" if title else "<td></td>" for title in head)]
+    lines += ["".join(f"<td>{text}</td>" for text in row) for row in body]
+    return f"<table><caption>{told}</caption>{''.join(f'<tr>{line}</tr>' for line in lines)}</table>"

@@ -16,7 +16,7 @@ from ..evaluation.bins import Binned
 from ..evaluation.method_comparison import Bias, MethodComparison
 from ..rotation.population import REGIMES
 from . import style
-from .panels import ERROR, RADIUS, curve, grid, note, parts, radius_axis, row_labels, ticks
+from .panels import ERROR, RADIUS, curve, difference_panels, grid, parts, radius_axis, row_labels, ticks
 
 #: Looks of fits of rotation curves that other chapters draw by the name of their halo.
 _FITS = {"nfw": "halo/nfw", "burkert": "halo/burkert", "population": "halo/contracted"}
@@ -169,22 +169,17 @@ def duel(contest: MethodComparison, differences: Mapping[str, Estimate], won: Ma
     To see: below zero the network has the smaller error; only filled points are more than two standard deviations from
     zero.
     """
-    fig, ax = style.new_figure(height=3.9)
-    ax.axhline(0, **style.line("baseline"))
-    shift = np.linspace(0.98, 1.02, len(differences))
-    for factor, (name, found) in zip(shift, differences.items(), strict=True):
-        r, line, sure = contest.radii * factor, look(name), won[name] != 0
-        ax.errorbar(r, found.value, found.error, linewidth=1.2, label=f"less {contest.entries[name].title}", **line)
-        for rows, face in ((sure, line["color"]), (~sure, "white")):
-            ax.plot(r[rows], found.value[rows], "o", color=line["color"], markerfacecolor=face, markersize=5)
-        columns = {"difference": found.value, "error": found.error, "verdict": won[name]}
-        style.plotted(fig, name, radius=contest.radii * u.kpc, **columns)
-    radius_axis(ax, xlim=(0.95, 105), ylabel=r"difference of mean $|\Delta M/M|$")
-    ax.set_yscale("symlog", linthresh=0.2)
-    ticks(ax.yaxis, (-2, -1, -0.5, -0.2, -0.1, 0, 0.1, 0.2))
-    note(ax, 0.02, 0.04, "network errs less", fontweight="bold")
-    note(ax, 0.02, 0.93, "rotation curve errs less", fontweight="bold")
-    ax.legend(loc="upper right", fontsize=8.5)
+    found = {
+        f"less {contest.entries[name].title.partition(', C/')[0]}": (difference, won[name] != 0, look(name))
+        for name, difference in differences.items()
+    }
+    ylabel = r"difference of mean $|\Delta M/M|$"
+    fig, panels = difference_panels(contest.radii, found, "network errs less", "the other errs less", ylabel)
+    # The largest differences, at small radii, leave room for those that decide.
+    limits = panels[0].get_ylim()
+    panels[0].set_yscale("symlog", linthresh=0.2)
+    ticks(panels[0].yaxis, (-2, -1, -0.5, -0.2, -0.1, 0, 0.1, 0.2, 0.5, 1))
+    panels[0].set_ylim(*limits)
     return fig
 
 
@@ -194,13 +189,14 @@ def coverage(contest: MethodComparison, shares: Mapping[str, Mapping[int, Estima
     The intervals of the fits are stretched so that they cover 68 per cent of the validation views. To see: where a line
     lies below its dashed level, the method understates its uncertainty.
     """
-    fig, axes = style.new_figure(1, 2, height=3.6, sharey=True, ylabel="share of views whose truth is inside")
+    fig, axes = style.new_figure(1, 2, height=4.1, sharey=True, ylabel="share of views whose truth is inside")
     for ax, share in zip(axes, (68, 95), strict=True):
         ax.axhline(share / 100, **style.line("literature"))
         for name, found in shares.items():
             _band(ax, contest, name, found[share], f"{name}, {share}", y="share")
-        radius_axis(ax, ylim=(0, 1.02), title=f"{share} per cent interval")
-    axes[1].legend(loc="lower right", fontsize=8)
+        radius_axis(ax, title=f"{share} per cent interval")
+    axes[0].set_ylim(top=1.02)
+    fig.legend(*axes[1].get_legend_handles_labels(), loc="outside upper center", ncols=3, fontsize=9)
     return fig
 
 
@@ -233,12 +229,16 @@ def biases(contest: MethodComparison, found: Mapping[str, Bias], radius: float) 
         ax.axhline(0, **style.line("baseline"))
         for name, ln_ratio in bias.ln_ratio.items():
             line, mean = look(name), bias.means[name]
-            dots = {"color": line["color"], "marker": ".", "linestyle": "none", "markersize": 3, "alpha": 0.35}
+            dots = {"color": line["color"], "marker": ".", "linestyle": "none", "markersize": 2, "alpha": 0.25}
             curve(ax, f"{what}, {name}, views", {"trait": bias.trait, "ln_ratio": ln_ratio}, dots, label="")
             value, error = parts(mean.estimates)
             columns = {"trait": mean.centres, "ln_ratio": value, "error": error, "galaxies": mean.n_galaxies}
             title, bars = contest.entries[name].title, line | {"marker": "o", "linewidth": 1.6}
             curve(ax, f"{what}, {name}, bins", columns, bars, label=title, bars=True)
-        ax.set(xlabel=what)
-    axes[0].legend(fontsize=7.5)
+        # Few views far out would press the others, and the means, together.
+        ax.set(xlabel=what, xlim=np.nanpercentile(bias.trait, (1, 99)) if np.isfinite(bias.trait).any() else None)
+    every = np.concatenate([ratio for bias in found.values() for ratio in bias.ln_ratio.values()])
+    if np.isfinite(every).any():
+        axes[0].set_ylim(*np.nanpercentile(every, (2, 98)))
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3, fontsize=9)
     return fig

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from astropy import units as u
 from matplotlib.figure import Figure
-from matplotlib.patches import Circle, FancyArrowPatch, Rectangle
+from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch, Rectangle
 
 from ..primer import layers
+from ..primer.diagram import Step
 from ..primer.layers import Pictures, Traced, Trained
 from . import style
 from .panels import KMS, beside, curve, note, picture, plain, titles, two_rows
@@ -241,6 +242,54 @@ def volumes(traced: Sequence[Traced], image: np.ndarray) -> Figure:
     ):
         ax.text(centres[k], y, words, ha="center", color=style.COLOURS[role], fontweight="bold", fontsize=9.5)
     ax.set(xlim=(-0.1, x + 0.2), ylim=(-1.85, 1.15), aspect="equal")
+    ax.axis("off")
+    return fig
+
+
+def architecture(steps: Sequence[Step]) -> Figure:
+    """An architecture as its layers, from the image at the top to the output at the bottom.
+
+    To see: which paths an image takes, where they meet, and how the pixels become a few numbers.
+    """
+    # A box, from one to the next, and where at its side a path ends (above the middle) or starts (below) [inch].
+    wide, high, across, down, aside = 2.34, 0.24, 2.6, 0.36, 0.05
+    lanes, rows = (1 + max(getattr(step, name) for step in steps) for name in ("lane", "row"))
+    x = [across * step.lane for step in steps]
+    y = [-down * step.row for step in steps]
+    taken = {(step.lane, step.row) for step in steps}
+    fig, ax = style.new_figure(width=across * lanes + 0.25, height=down * rows + 0.1)
+    roles = {"conv": "embedded", "pool": "gas", "fixed": "stars", "dense": "dark_matter", "output": "prediction"}
+    half, arrow = high / 2, {"arrowstyle": "-|>", "color": "#666666", "linewidth": 1.1, "shrinkA": 0, "shrinkB": 0}
+    for k, step in enumerate(steps):
+        for j in step.after:
+            between = range(steps[j].row + 1, step.row)
+            if step.lane == steps[j].lane and not between:
+                path = [(x[j], y[j] - half), (x[k], y[k] + half)]
+            elif step.lane > steps[j].lane:
+                path = [(x[j] + wide / 2, y[j] - aside), (x[k], y[j] - aside), (x[k], y[k] + half)]
+            elif step.lane < steps[j].lane and not any((steps[j].lane, row) in taken for row in between):
+                path = [(x[j], y[j] - half), (x[j], y[k] + aside), (x[k] + wide / 2, y[k] + aside)]
+            else:
+                # Past other boxes of the lane, at their right.
+                start, turn, end = y[j] - aside, x[j] + across / 2, y[k] + aside
+                path = [(x[j] + wide / 2, start), (turn, start), (turn, end), (x[k] + wide / 2, end)]
+            ax.plot(*zip(*path[:-1], strict=True), color="#666666", linewidth=1.1, zorder=1)
+            ax.annotate("", path[-1], path[-2], arrowprops=arrow, zorder=1)
+        colour = style.COLOURS[roles[step.kind]] if step.kind in roles else "#5A5A5A"
+        box: dict[str, Any] = {
+            "boxstyle": "round,pad=0,rounding_size=0.05",
+            "facecolor": colour,
+            "edgecolor": "none",
+            "zorder": 2,
+        }
+        ax.add_patch(FancyBboxPatch((x[k] - wide / 2, y[k] - half), wide, high, **box))
+        shape = "×".join(map(str, step.shape))
+        for words, side, align in ((step.words, -1, "left"), (shape, 1, "right")):
+            place = (x[k] + side * (wide / 2 - 0.06), y[k] - 0.01)
+            ax.text(*place, words, ha=align, va="center", fontsize=8, color="white", zorder=3)
+        style.plotted(fig, step.words, shape=shape, weights=step.weights, row=step.row, lane=step.lane)
+    ax.set(xlim=(-wide / 2 - 0.05, x[0] + across * (lanes - 1) + wide / 2 + 0.2), aspect="equal")
+    ax.set_ylim(-down * (rows - 1) - half - 0.05, half + 0.05)
     ax.axis("off")
     return fig
 

@@ -9,12 +9,12 @@ import numpy as np
 from astropy import units as u
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import LogLocator, MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from ..bootstrap import Estimate
 from ..evaluation.scores import REGIONS, Scores
 from . import style
-from .panels import ERROR, beside, curve, floor_line, grid, parts, plain, radius_axis, ticks, zero
+from .panels import ERROR, beside, curve, difference_panels, floor_line, grid, parts, plain, radius_axis, ticks, zero
 
 if TYPE_CHECKING:
     from ..evaluation.floor import Floor
@@ -72,7 +72,7 @@ def overfit(losses: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
     ax.axhline(1.0, **style.line("literature", linewidth=1.2))
     beside(ax, "mean of the training galaxies", (0.99, 1.0), (0, -12), xycoords=("axes fraction", "data"), ha="right")
     ax.set(yscale="log", xlabel="step", ylabel="loss of the batch")
-    ax.legend(loc="lower left", ncols=2)
+    ax.legend(loc="upper right", ncols=len(losses))
     return fig
 
 
@@ -144,23 +144,17 @@ def errors(scores: Scores, names: Mapping[str, str], counting: np.ndarray, floor
 def against(scores: Scores, names: Mapping[str, str], opponent: str, words: str) -> Figure:
     """Error of each network minus that of another prediction at each radius, on the same galaxies.
 
-    To see: a network is better where its bar lies wholly below zero. The bars are smaller than the difference of two
+    To see: a network is better where its band lies wholly below zero. The bands are narrower than the difference of two
     bands in the figure before, because the same galaxies are difficult for both.
     """
-    fig, ax = style.new_figure(height=3.7)
-    zero(ax)
     other = scores.views(opponent)
-    for k, (name, label) in enumerate(names.items()):
-        found = scores.bootstrap.difference(scores.views(name), other)
-        x = scores.radii * 1.035 ** (k - 0.5 * (len(names) - 1))
-        ax.errorbar(x, found.value, found.error, label=label, linewidth=1.1, **style.points(style.method(name)))
-        style.plotted(fig, label, radius=scores.radii * u.kpc, difference=found.value, error=found.error)
-    low = min(-0.05, ax.get_ylim()[0])
-    ax.annotate("network better", (1.08, low), va="bottom", color="#555555", fontsize=9)
-    radius_axis(ax, ylabel=rf"$|\Delta M/M|$, network less {words}")
-    ax.set_ylim(bottom=low)
-    ax.legend(loc="upper center", ncols=3, fontsize=9)
-    return fig
+    found = {}
+    for name, label in names.items():
+        difference = scores.bootstrap.difference(scores.views(name), other)
+        sure = np.abs(difference.value) > 2 * difference.error
+        found[label] = difference, sure, style.line(style.method(name))
+    ylabel = rf"$|\Delta M/M|$, network less {words}"
+    return difference_panels(scores.radii, found, "network better", f"{words} better", ylabel)[0]
 
 
 def pairs(found: Pairs, titles: Mapping[str, str]) -> Figure:
@@ -213,15 +207,13 @@ def cost(rows: Sequence[Mapping[str, Any]], ends: Mapping[str, Estimate], plain:
             words = "floor, observed" if name.startswith("floor") else f"{name.split('/')[1]} regression"
             ax.axhline(error, label=words, **look)
             ax.axhspan(error - sigma, error + sigma, color=look["color"], alpha=0.08, linewidth=0)
-        for k, row in enumerate(rows):
-            name, x, found = row["name"], float(row[quantity]), ends[row["name"]]
-            at = x, float(found.value)
+        for row in rows:
+            name, found = row["name"], ends[row["name"]]
             look = style.points(style.method(name), markersize=7, linewidth=1.2)
-            ax.errorbar(x, found.value, found.error, **look)
-            beside(ax, name, at, (7, 6 if k % 2 else -13), color=look["color"], fontweight="bold")
-        values = [float(row[quantity]) for row in rows]
-        ax.set(xscale="log", xlabel=label, xlim=(min(values) / 1.7, max(values) * 9.0))
-    axes[0].legend(loc="best", fontsize=9)
+            ax.errorbar(float(row[quantity]), found.value, found.error, label=name, **look)
+        ax.set(xscale="log", xlabel=label)
+        ax.xaxis.set_minor_formatter(NullFormatter())
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=5, fontsize=9)
     for row in rows:
         found, costs = ends[row["name"]], {key: float(row[key]) for key in quantities}
         style.plotted(fig, row["name"], **costs, error=found.value, uncertainty=found.error)
@@ -275,7 +267,7 @@ def input_errors(scores: Scores, architecture: str, floor: Floor | None) -> Figu
     To see: how accurate the prediction is from light alone and from HI alone, at which radii the two together are
     better than either, and how far each network is from what its inputs could tell.
     """
-    fig, axes = style.new_figure(1, len(PANELS), height=4.0, sharey=True, ylabel=ERROR)
+    fig, axes = style.new_figure(1, len(PANELS), height=4.4, sharey=True, ylabel=ERROR)
     for k, (ax, (title, sets)) in enumerate(zip(axes, PANELS.items(), strict=True)):
         for name, label in {**{f"{architecture}/{key}": label for key, label in sets.items()}, **_MEAN}.items():
             found = scores.at_radii(name)
@@ -286,7 +278,7 @@ def input_errors(scores: Scores, architecture: str, floor: Floor | None) -> Figu
         for inputs in ("all", "photometry", "hi")[: 3 if k == 0 else 1]:
             floor_line(ax, floor, inputs, kinds=("observed",), look=f"inputs/{inputs}", label="floor" if k else "")
         radius_axis(ax, title=title)
-        ax.legend(loc="lower left", fontsize=9, ncols=1 if k == 0 else 2)
+        ax.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.09), borderaxespad=0, fontsize=9, ncols=2)
     # The panels share this axis: a limit set before the last is drawn would not grow.
     axes[0].set_ylim(bottom=0)
     return fig

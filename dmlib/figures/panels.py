@@ -213,6 +213,53 @@ def grid(n: int, ncols: int, height: float, *, extra: float = 0.0, **kw: Any) ->
     return fig, axes, list(axes.flat[:n])
 
 
+def difference_panels(
+    radii: np.ndarray,
+    found: Mapping[str, tuple[Any, np.ndarray, Mapping[str, Any]]],
+    below: str,
+    above: str,
+    ylabel: str,
+    *,
+    height: float = 2.3,
+) -> tuple[Figure, list[Axes]]:
+    """Show differences of errors against radius, a panel for each, filled where they are decided.
+
+    Parameters
+    ----------
+    radii : ndarray, shape (r,)
+        In kpc.
+    found : mapping
+        Title -> estimate of the difference, where it is decided, and the look of its line.
+    below, above : str
+        What a difference below and above zero means.
+    ylabel : str
+    height : float
+        Of a row of panels [inch].
+
+    Returns
+    -------
+    fig : Figure
+    panels : list of Axes
+    """
+    fig, _, panels = grid(len(found), 3, height, extra=0.3, sharex=True, sharey=True)
+    for ax, (title, (difference, sure, look)) in zip(panels, found.items(), strict=True):
+        value, error, colour = difference.value, difference.error, look["color"]
+        zero(ax)
+        shade(ax, radii, value - error, value + error, colour)
+        ax.plot(radii, value, color=colour, linewidth=1.4)
+        for rows, face in ((sure, colour), (~sure, "white")):
+            ax.plot(radii[rows], value[rows], "o", color=colour, markerfacecolor=face, markersize=4.5)
+        style.plotted(fig, title, radius=radii * u.kpc, difference=value, error=error, decided=sure)
+        radius_axis(ax, label="")
+        ax.set_title(title.replace(", ", ",\n"), color=colour, fontsize=10)
+    for ax in panels[-3:]:
+        ax.tick_params(labelbottom=True)
+    fig.supxlabel(RADIUS, fontsize="medium")
+    # Turned, the arrows point down and up.
+    fig.supylabel(f"{ylabel}\n← {below}    {above} →", fontsize=10, multialignment="center")
+    return fig, panels
+
+
 def rows_over_bars(nrows: int, ncols: int, row: float, extra: float, bar: float) -> tuple[Figure, np.ndarray, Any]:
     """Make rows of panels above a thin row for colour bars.
 

@@ -88,7 +88,7 @@ def groups(panels: Mapping[str, Mapping[str, Binned]], labels: Mapping[str, str]
     To see: a posterior may hold 68 per cent of all galaxies and yet be too narrow for one kind and too wide for
     another.
     """
-    fig, _, cells = grid(len(panels), len(panels), 3.0, sharey=True)
+    fig, _, cells = grid(len(panels), 2, 2.5, sharey=True)
     for ax, (title, kinds) in zip(cells, panels.items(), strict=True):
         ax.axhspan(LEVEL - 0.04, LEVEL + 0.04, color="#DDDDDD", linewidth=0)
         for k, (kind, found) in enumerate(kinds.items()):
@@ -101,7 +101,7 @@ def groups(panels: Mapping[str, Mapping[str, Binned]], labels: Mapping[str, str]
         ax.set_xticks(range(len(names)), names, fontsize=9)
         ax.set(xlabel=title, xlim=(-0.5, len(names) - 0.5), ylim=(0.3, 1.0))
         ax.grid(axis="x", visible=False)
-    cells[0].set_ylabel("truth within the 68% interval")
+    fig.supylabel("truth within the 68% interval", fontsize="medium")
     cells[0].legend(loc="lower left", fontsize=9)
     return fig
 

@@ -28,7 +28,7 @@ def true_against_predicted(
     To see: a good prediction lies along the line; a cloud with a slope below one is a prediction that is drawn towards
     the mean.
     """
-    fig, _, panels = grid(len(columns), len(columns), 2.3)
+    fig, _, panels = grid(len(columns), 2, 2.9, width=style.TEXT)
     for ax, k in zip(panels, columns, strict=True):
         good = (truth[:, k] > 0) & (predicted[:, k] > 0)
         x, y, title = np.log10(truth[good, k]), np.log10(predicted[good, k]), f"{radii[k]:.3g} kpc"

@@ -100,7 +100,9 @@ def roc(found: Robustness, home: str = "fiducial") -> Figure:
         for number, j in enumerate(others):
             kind = KINDS.index(VARIATIONS[found.names[j]].kind)
             false, true = roc_curve(found.alarms[alarm][k, k], found.alarms[alarm][k, j])
-            look = {"color": colours[number], "linestyle": lines[kind], "linewidth": 1.7}
+            heard = max(found.areas(name).value[k, j] for name in titles) >= SILENT
+            look = {"color": colours[number], "linestyle": lines[kind], "linewidth": 2.0 if heard else 1.0}
+            look["alpha"] = 1.0 if heard else 0.55
             columns = {"false_alarms": false, "true_alarms": true, "area": areas.value[k, j]}
             curve(ax, f"{title}: {found.titles[j]}", columns, look, label=found.titles[j])
         ax.set(title=title, xlabel="false alarms", xlim=(0, 1), ylim=(0, 1), aspect="equal")

@@ -77,9 +77,10 @@ def channels(inputs: np.ndarray, slopes: np.ndarray, names: Sequence[str], radii
         picture(ax, image, cmap, low, most)
     titles(axes[0], [name.replace("moment", "mom. ") for name in names])
     for line, radius, slope in zip(axes[1:], radii, slopes, strict=True):
-        most = np.percentile(np.abs(slope), 99.8)
+        # Square roots, or a few pixels of one channel would leave all others white.
+        most = np.sqrt(np.percentile(np.abs(slope), 99.8))
         for ax, one, name in zip(line, np.moveaxis(slope, -1, 0), names, strict=True):
-            picture(ax, one, style.SIGNED, -most, most)
+            picture(ax, np.sign(one) * np.sqrt(np.abs(one)), style.SIGNED, -most, most)
             style.plotted(fig, f"{name}, {radius:.0f} kpc", mean=one.mean(), mean_size=np.abs(one).mean())
     row_labels(axes, ("input", *(f"{radius:.1f} kpc" for radius in radii)), 10)
     return fig

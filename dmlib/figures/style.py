@@ -76,6 +76,10 @@ TEXT, WIDE = 6.2, 7.8
 
 _STYLE = matplotlib.rc_params_from_file(Path(__file__).parent / "book.mplstyle", use_default_template=False)
 
+#: What every figure begins with: matplotlib's own defaults, not a user's matplotlibrc, and the book's style. A session
+#: keeps its backend.
+_DEFAULTS = {name: value for name, value in matplotlib.rcParamsDefault.items() if "backend" not in name}
+
 
 def new_figure(
     nrows: int = 1, ncols: int = 1, *, height: float = 3.7, width: float = 0.0, ylabel: str = "", **kw: Any
@@ -102,7 +106,7 @@ def new_figure(
         As `Figure.subplots` returns them.
 
     """
-    matplotlib.rcParams.update(_STYLE)
+    matplotlib.rcParams.update(_DEFAULTS | _STYLE)
     fig = Figure(figsize=(width or (TEXT if ncols == 1 else WIDE), height), layout="constrained")
     axes = fig.subplots(nrows, ncols, **kw)
     for ax in fig.axes[::ncols]:

@@ -301,19 +301,27 @@ class Downloader:
 
 
 class _Session(requests.Session):
-    """A session that sends the TNG key to no other host, by the rule of requests for ``Authorization``.
+    """A session that sends the TNG key to no other host, and what a user's ``.netrc`` says to none.
 
-    requests would send ``api-key`` anywhere, and from an encrypted connection to an open one.
+    requests would send ``api-key`` anywhere, and from an encrypted connection to an open one. Proxies and certificates
+    are those of the environment.
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.auth = lambda request: request  # with any authentication, even none, requests reads no .netrc
+
     def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
-        super().rebuild_auth(prepared_request, response)
+        # Not that of requests, which looks into .netrc for the new host.
         if self.should_strip_auth(str(response.request.url), str(prepared_request.url)):
-            prepared_request.headers.pop("api-key", None)
+            for name in ("api-key", "Authorization"):
+                prepared_request.headers.pop(name, None)
 
 
 #: Failed requests: type, a pattern in the message, what a user reads, and whether the failure may pass by itself.
 _REASONS: tuple[tuple[type[Exception], str, str, bool], ...] = (
+    (requests.exceptions.InvalidSchema, "SOCKS", "a SOCKS proxy needs the package PySocks: pip install pysocks", False),
+    (requests.exceptions.InvalidProxyURL, "", "HTTPS_PROXY or ALL_PROXY is not the address of a proxy", False),
     (requests.exceptions.ProxyError, "", "the proxy does not let the request through", False),
     (requests.exceptions.SSLError, "", "its certificate cannot be verified", False),
     (requests.exceptions.ChunkedEncodingError, "", "the file arrived cut off", True),

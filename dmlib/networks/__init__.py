@@ -18,12 +18,15 @@
 import logging
 import os
 
+from ..environment import plain_keras
 from ..errors import DmlibError
 
 # TensorFlow reports how it was built, and each retracing, as warnings and errors, which look like faults of the run.
 # A level that the user has set stays.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 logging.getLogger("tensorflow").setLevel(logging.ERROR)
+
+plain_keras()
 
 
 class NetworkError(DmlibError):

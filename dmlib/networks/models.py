@@ -58,7 +58,7 @@ class Card(BaseModel):
     seconds : float
         Wall time of the training.
     code : dict
-        ``dmlib``, ``keras``, ``backend``, ``precision``, ``sources`` (fingerprint).
+        ``dmlib``, ``keras``, ``backend``, ``precision``, ``defaults`` (of Keras), ``sources`` (fingerprint).
     """
 
     model_config = ConfigDict(extra="forbid")

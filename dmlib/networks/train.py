@@ -20,6 +20,7 @@ import numpy as np
 from .. import __version__
 from ..code import fingerprint
 from ..dataset.read import DataSet, ln_mass, read_dataset
+from ..environment import keras_defaults
 from ..files import atomic_path, write_text
 from ..settings import Settings
 from ..workers import bar, map_parallel
@@ -145,7 +146,7 @@ def train_jobs(
         listener = threading.Thread(target=lambda: [progress.update(n) for n in iter(news.get, None)], daemon=True)
         listener.start()
         _hear_through(news)
-        pool = partial(map_parallel, _train, todo, memory=memory, workers=workers, what="trained networks")
+        pool = partial(map_parallel, _train, todo, memory=memory, workers=workers, what="trained networks", apart=True)
         for stem in pool(initializer=_hear_through, initargs=(news,), environment=fit.single_thread()):
             ended(stem)
         news.put(None)
@@ -194,6 +195,7 @@ def code_of(name: str, head: str = "profile") -> dict[str, str]:
         "keras": keras.__version__,
         "backend": keras.backend.backend(),
         "precision": training_precision(),
+        "defaults": keras_defaults(),
         "sources": fingerprint(*_HEADS[head], architecture(name).module),
     }
 

@@ -17,6 +17,7 @@ from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
 
+from ..environment import memory
 from ..files import atomic_path
 from . import open_fits
 from .cube import Beam, HICube
@@ -235,14 +236,11 @@ def _check_size(path: Path, header: fits.Header, box: Box) -> None:
 
 
 def _memory() -> float:
-    """Memory that this process may still take [bytes]: of the machine, of its limit, and of its control group."""
-    free = [float(psutil.virtual_memory().available)]
+    """Memory that this process may still take [bytes]: of the machine, of its limit, and of its control groups."""
+    free = [memory()[1]]
     me = psutil.Process()
     if hasattr(psutil, "RLIMIT_AS") and (limit := me.rlimit(psutil.RLIMIT_AS)[0]) > 0:  # -1 stands for none
         free.append(float(limit - me.memory_info().vms))
-    group = Path("/sys/fs/cgroup/memory.max")
-    if group.is_file() and (text := group.read_text().strip()).isdigit():
-        free.append(float(int(text) - me.memory_info().rss))
     return 0.9 * min(free)
 
 

@@ -40,6 +40,10 @@ _LOUD = 4.0
 #: Velocities of the Milky Way's disc [km/s], and share of the map's border that its emission fills.
 _FOREGROUND, _FILLED = 150.0, 0.3
 
+#: Ratio of a channel's spread to that of most, from which on it may hold foreground in patches, and number of adjacent
+#: channels that do: interference is narrower.
+_PATCHY, _PATCHY_CHANNELS = 1.5, 4
+
 #: Emission counts as cut off by the edge of the map where it has this fraction of its typical brightness there.
 _BRIGHT_EDGE = 0.15
 
@@ -64,6 +68,8 @@ class SkyCube(Cube):
         Whether only emission is left in the cube.
     given_mask : ndarray of bool, shape (n_channels, y, x), or None
         Where the galaxy is, if the user said so.
+    patchy : ndarray of bool, shape (n_channels,), or None
+        Channels with patches of foreground all over the map; emission must stand out from their scatter.
     """
 
     convention: str = "radio"
@@ -73,6 +79,7 @@ class SkyCube(Cube):
     noise_map: np.ndarray | None = None
     masked: bool = False
     given_mask: np.ndarray | None = None
+    patchy: np.ndarray | None = None
 
     @cached_property
     def noise(self) -> float:
@@ -83,7 +90,11 @@ class SkyCube(Cube):
         """Signal-to-noise, smoothed with the beam and over three channels, and its own noise."""
         assert self.noise_map is not None
         smooth = self._smooth(self.data / np.where(self.noise_map > 0, self.noise_map, np.inf))
-        return smooth, _spread(smooth[:, self.valid])[1]
+        noise = _spread(smooth[:, self.valid])[1]
+        for k in [] if self.patchy is None else np.flatnonzero(self.patchy):
+            middle, spread = _spread(smooth[k, self.valid])
+            smooth[k] = (smooth[k] - middle) * min(1.0, noise / max(spread, noise))
+        return smooth, noise
 
     def place(self, west: float, north: float) -> tuple[float, float]:
         """Right ascension and declination, ICRS [deg], of an offset from the middle of the map [arcsec]."""
@@ -151,10 +162,11 @@ def cleaned(sky: SkyCube, noise: float | None = None) -> SkyCube:
         notes.append(f"the cube is masked ({share:.0%} of its voxels are blank): its noise cannot be measured{taken}")
         flat = np.full(covered.shape, noise or 0.0)
         return replace(sky, valid=np.ones_like(covered), noise_map=flat, masked=True, notes=tuple(notes))
-    notes += _without_loud_channels(data, there, covered, sky.velocities)
+    patchy, said = _foreground_in_patches(data, there, covered, sky.velocities)
+    notes += said + _without_loud_channels(data, there, covered, sky.velocities, patchy)
     notes += _fill(data, there, sky.velocities)
     free = ~blank & there[:, None, None] & covered
-    sky = replace(sky, valid=covered)
+    sky = replace(sky, valid=covered, patchy=patchy)
     for last in (False, True):
         middle, spread, count = _per_pixel(data, free)
         level, sigma = (float(np.median(values[covered])) for values in (middle, spread))
@@ -183,12 +195,29 @@ def cleaned(sky: SkyCube, noise: float | None = None) -> SkyCube:
     return replace(sky, data=data, noise_map=uneven, notes=tuple(notes))
 
 
-def _without_loud_channels(
+def _foreground_in_patches(
     data: np.ndarray, there: np.ndarray, covered: np.ndarray, velocities: np.ndarray
+) -> tuple[np.ndarray, list[str]]:
+    """Adjacent channels at velocities of the Milky Way whose scatter over the map is far above that of the others."""
+    spread = np.array([_spread(channel[covered])[1] for channel in data])
+    some = there & (spread > _PATCHY * np.median(spread[there])) & (np.abs(velocities) < _FOREGROUND)
+    runs, _ = ndimage.label(some)
+    patchy = some & (np.bincount(runs) >= _PATCHY_CHANNELS)[runs]
+    if not patchy.any() or spread[patchy].max() < _LOUD * np.median(spread[there]):
+        return np.zeros_like(patchy), []
+    low, high = velocities[patchy][[0, -1]]
+    return patchy, [
+        f"patches of emission all over the map from {low:.0f} to {high:.0f} km/s, foreground of the Milky Way: only "
+        "what stands out from them is taken"
+    ]
+
+
+def _without_loud_channels(
+    data: np.ndarray, there: np.ndarray, covered: np.ndarray, velocities: np.ndarray, patchy: np.ndarray
 ) -> list[str]:
     """Blank channels with interference, whose noise is far above that of the others, in place."""
     spread = np.array([_spread(channel[covered])[1] for channel in data])
-    loud = there & (spread > _LOUD * np.median(spread[there]))
+    loud = there & ~patchy & (spread > _LOUD * np.median(spread[there]))
     if not loud.any() or loud.sum() > 0.2 * there.sum():
         return []
     data[loud], there[loud] = 0.0, False
@@ -257,7 +286,7 @@ class Emission:
     band : float
         Flux in the first or last channel over the largest in any.
     hidden, gaps : int
-        Channels within or next to the galaxy's that are left out for foreground, and those within that are blank.
+        Channels within or next to the galaxy's in which foreground hides emission, and those within that are blank.
     notes : tuple of str
         What else is in the cube.
     """
@@ -331,6 +360,7 @@ def galaxy_emission(sky: SkyCube, centre: tuple[float, float] | None = None) -> 
             notes.append(_companion(sky, islands == number, share))
     used = ndimage.binary_dilation(mask.any(axis=(1, 2)), iterations=2)
     lost = int(hidden.sum()) if (used & hidden).any() else 0
+    lost += 0 if sky.patchy is None else int((used & sky.patchy).sum())
     there = (sky.data != 0).any(axis=(1, 2))
     ends = np.flatnonzero(mask.any(axis=(1, 2)))[[0, -1]]
     gaps = 0 if sky.masked else int(np.count_nonzero(~there[ends[0] : ends[1]]))

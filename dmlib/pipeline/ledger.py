@@ -22,6 +22,7 @@ from filelock import FileLock, Timeout
 
 from .. import LOADED_NS
 from ..code import code_hash
+from ..environment import check_folder
 from ..errors import StepError
 from ..files import sha256, write_text
 from . import provenance
@@ -175,6 +176,7 @@ def make(steps: Iterable[Step], places: Places, tell: Callable[[str], None] | No
     for step in steps:
         if status_of(step, places).up_to_date:
             continue
+        check_folder(places.build)
         with locked(step, places, tell):
             status = status_of(step, places)
             if not status.up_to_date:

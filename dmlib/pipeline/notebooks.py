@@ -9,11 +9,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from ..environment import of_children
 from ..errors import StepError
 from ..files import WRITTEN, atomic_path
 from ..manifest.download import known_keys
 from ..settings import ENVIRONMENT, Settings
-from ..workers import ONE_THREAD, quiet
+from ..workers import LEFT_BEHIND, ONE_THREAD, quiet
 from .places import without_folders
 
 #: Attempts to start a kernel; on a busy machine it may be slow to answer, or lose a port to another.
@@ -97,6 +98,7 @@ def execute(path: Path, settings: Settings, parameters: dict[str, Any]) -> list[
     settings.notebooks_dir.mkdir(parents=True, exist_ok=True)
     written.write_text("", encoding="utf-8")
     fault, ended = None, False
+    LEFT_BEHIND.update((running, written))
     try:
         _run(_read(path), running, path.parent, settings, parameters, written)
         ended = True
@@ -111,6 +113,7 @@ def execute(path: Path, settings: Settings, parameters: dict[str, Any]) -> list[
             running.unlink()
         files = {Path(line) for line in written.read_text(encoding="utf-8").splitlines()}
         written.unlink()
+        LEFT_BEHIND.difference_update((running, written))
         if not ended:
             done.unlink(missing_ok=True)
     if fault is not None:
@@ -189,6 +192,9 @@ def _kernel_manager(settings: Settings, written: Path) -> type:
         environment["DMLIB_BUILD"] = settings.build_root
 
     class ThisPython(AsyncKernelManager):
+        async def start_kernel(self, **options: Any) -> None:
+            await super().start_kernel(**options | {"env": of_children()})
+
         @property
         def kernel_spec(self) -> KernelSpec:
             # What the kernel says of itself, on Ctrl-C above all, would stand between the lines of the run. Errors of

@@ -14,6 +14,9 @@ from ..errors import StepError
 from ..files import sha256
 from ..settings import Settings, repository_root
 
+#: Prefix of what lies beside the build folder where outputs are outside of the checkout: the pages.
+_ELSEWHERE = "DMLIB_BUILD"
+
 
 @dataclass(frozen=True)
 class Places:
@@ -38,7 +41,7 @@ class Places:
     def key(self, path: Path) -> str:
         """Name of a file: ``sample.ecsv``, ``dmlib/galaxy.py``, ``notebooks/01_introduction.py``, ..."""
         packages = [(package_root(package), package) for package in PACKAGES]
-        for folder, prefix in ((self.build, "build"), *packages, (self.root, "")):
+        for folder, prefix in ((self.build, "build"), *packages, (self.root, ""), (self.build.parent, _ELSEWHERE)):
             if folder is not None and path.is_relative_to(folder):
                 return (Path(prefix) / path.relative_to(folder)).as_posix()
         return path.name
@@ -46,8 +49,8 @@ class Places:
     def path(self, key: str) -> Path:
         """File of a name that `key` gave."""
         first, _, rest = key.partition("/")
-        if first == "build":
-            return self.build / rest
+        if first in ("build", _ELSEWHERE):
+            return (self.build if first == "build" else self.build.parent) / rest
         package = package_root(first) if first in PACKAGES else None
         return package / rest if package else self.root / key
 

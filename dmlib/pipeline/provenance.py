@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import subprocess
 import threading
@@ -14,6 +13,7 @@ from typing import Any
 
 import psutil
 
+from ..environment import cores, memory
 from ..files import sha256, write_text
 from ..settings import Settings
 
@@ -74,8 +74,8 @@ def machine() -> dict[str, Any]:
         "system": platform.system(),
         "release": platform.release(),
         "machine": platform.machine(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
+        "cores": cores(),
+        "memory_gb": round(memory()[0] / 1e9, 1),
     }
 
 

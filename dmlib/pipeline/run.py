@@ -16,11 +16,12 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from .. import results
-from ..errors import DmlibError, StepError, of_the_system
+from ..environment import check_folder, check_machine, of_the_system
+from ..errors import DmlibError, StepError
 from ..settings import Settings, repository_root
 from ..universe import open_universe
-from ..workers import choose_workers, map_parallel
-from . import ledger, provenance, steps
+from ..workers import ONE_THREAD, choose_workers, map_parallel
+from . import ledger, notebooks, provenance, steps
 from .ledger import Status, Step
 from .places import Places, without_folders
 
@@ -28,6 +29,9 @@ Tell = Callable[[str], None]
 
 #: What a chapter and the process that executes it need [bytes].
 _CHAPTER_MEMORY = 2.2e9
+
+#: What the outputs of a profile need on the disk, and the least memory with which it runs [bytes].
+_NEEDS = {"smoke": (0.25e9, 2.4e9), "quick": (2.5e9, 2.4e9), "paper": (24e9, 6e9)}
 
 
 @dataclass(frozen=True)
@@ -115,8 +119,9 @@ def run(
         When a step failed, one sentence a failure; when another run works in the same folder.
     """
     settings = steps.with_selection(settings, parameters or {})
-    steps.ensure_whole(settings)
     only = tuple(only)
+    _check_place(settings, book=book and not only)
+    steps.ensure_whole(settings)
     everything = steps.all_steps(settings, parameters, book=book or steps.BOOK in only)
     todo = steps.select(everything, only) if only else everything
     named = {steps.find(everything, name).name for name in only} if only else {step.name for step in everything}
@@ -125,6 +130,11 @@ def run(
         forced, before = named if force else set(), _statuses(todo, journal.places)
         times = {now.step.name: now.record["seconds"] for now in before if now.record}
         left = {now.step.name: now.step.kind for now in before if now.reasons or now.step.name in forced}
+        if left:
+            disk, least_memory = _NEEDS[settings.profile]
+            # A run on TNG writes no universe, which is most of it.
+            share = 1.0 if settings.source.written_here else 0.2
+            check_machine(settings.build, disk=share * disk, least_memory=least_memory)
         tell(_left(left, times))
         heads = {step.name: f"[{number}/{len(todo)}] {step.name}" for number, step in enumerate(todo, start=1)}
         stop = None if keep_going else journal.places.build / ".state" / ".stop"
@@ -155,6 +165,7 @@ def build_book(settings: Settings, tell: Tell = print) -> None:
     StepError
         When a notebook was never executed to its end.
     """
+    _check_place(settings, book=True)
     places = Places.of(settings)
     everything = steps.all_steps(settings)
     for step in everything[:-1]:
@@ -170,6 +181,19 @@ def build_book(settings: Settings, tell: Tell = print) -> None:
         journal.add(outcome)
     if outcome.state == "failed":
         raise StepError(outcome.message)
+
+
+def _check_place(settings: Settings, *, book: bool) -> None:
+    """Refuse to run where there is no book, or where its outputs cannot be written."""
+    root = repository_root()
+    if book and not (notebooks.discover(root) and (root / "book" / "_ext" / "pages.py").is_file()):
+        raise StepError(
+            f"there is no checkout of the book in {root} or above: run this inside one. Single products are made "
+            "anywhere, with --only."
+        )
+    check_folder(settings.build)
+    if book:
+        check_folder(settings.pages_dir.parent)
 
 
 class _Journal:
@@ -259,7 +283,9 @@ class _Work:
                 elif are_chapters and (step.name in self.forced or ledger.status_of(step, journal.places).reasons):
                     chapters[step.name] = step
                 else:
-                    yield (outcome := Outcome(step, *self.one(step)))
+                    learns = step.kind == "product" and any(path.parent.name == "networks" for path in step.files)
+                    stale = step.name in self.forced or ledger.status_of(step, journal.places).reasons
+                    yield (outcome := Outcome(step, *(self.apart if learns and stale else self.one)(step)))
                     if outcome.state == "failed" and self.stop:
                         return
             # Bars of several chapters would overwrite each other.
@@ -280,6 +306,17 @@ class _Work:
         if self.stop and state == "failed":
             self.stop.touch()
         return name, state, message
+
+    def apart(self, step: Step) -> tuple[str, str]:
+        """`one` for a product, in a child that ends: this process would hold TensorFlow's memory until the run ends."""
+        as_here: dict[str, str | None] = {name: os.environ.get(name) for name in ONE_THREAD}
+        work = partial(map_parallel, self.product, [step.name], memory=1.0, workers=1, apart=True)
+        (ended,) = work(what=f"made {step.name}", environment=as_here)
+        return ended
+
+    def product(self, name: str) -> tuple[str, str]:
+        """Bring one product up to date, in this process."""
+        return self.one(steps.product_step(self.settings, steps.PRODUCTS[name]))
 
     def one(self, step: Step) -> tuple[str, str]:
         """Bring one step up to date: how it ended, and why it ran or how it failed."""

@@ -227,7 +227,7 @@ def book_step(settings: Settings, chapters: list[str]) -> Step:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise StepError(done.stderr.strip() or "the pages could not be built")
-        return [root / "book" / "_build" / "html"]
+        return [settings.pages_dir]
 
     return Step(
         name=BOOK,

@@ -109,10 +109,13 @@ class Population:
         )
 
     def priors(self, model: MassModel, *, perfect: bool = False) -> Priors:
-        """Priors for a galaxy of this population; with perfect knowledge stellar mass and inclination are exact."""
+        """Priors for a galaxy of this population; with perfect knowledge stellar mass and inclination are exact.
+
+        The speeds are measured in either case, so that the curve has the same weight in both.
+        """
         halo: dict[str, Any] = {"log_m200": self.log_m200, "log_c": self.log_c, "shape": self.shape}
         if perfect:
-            return known(**halo)
+            return known(trust=self.trust, **halo)
         return replace(observed_priors(model), log_upsilon_disk=Normal(*self.upsilon), trust=self.trust, **halo)
 
     def told(self, model: MassModel, profile: ProfilePrior) -> Priors:
@@ -297,6 +300,8 @@ def stretch(
 ) -> dict[str, float]:
     """Factors by which intervals of ln M must be widened to cover 68 per cent, one for each regime.
 
+    Every view counts the same, as where coverage is judged, however many radii of it lie in the regime.
+
     Parameters
     ----------
     truth : ndarray, shape (n, 20)
@@ -315,8 +320,12 @@ def stretch(
     factors = {}
     for name, place in places.items():
         used = place & where[:, None] & np.isfinite(needed)
-        enough = used.any(axis=1).sum() >= FEWEST_VIEWS
-        factors[name] = float(np.quantile(needed[used], 1.0 - 2.0 * ndtr(-1.0))) if enough else 1.0
+        radii = used.sum(axis=1)
+        weight = np.broadcast_to(1.0 / np.maximum(radii, 1)[:, None], used.shape)[used]
+        share, enough = 1.0 - 2.0 * ndtr(-1.0), (radii > 0).sum() >= FEWEST_VIEWS
+        factors[name] = 1.0
+        if enough:
+            factors[name] = float(np.quantile(needed[used], share, weights=weight, method="inverted_cdf"))
     return factors
 
 

@@ -14,12 +14,14 @@ import pytest
 import yaml
 from bs4 import BeautifulSoup
 
+import chapters
 import claims
 import page_checks
 import pages as builder
 from dmlib.figures import METADATA_KEY
 from dmlib.settings import Settings
 from toybook import toy_chapter, toy_run
+from web import MATHJAX_LOADS
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 # The pages are built once: all of this in one process.
@@ -116,7 +118,27 @@ def test_a_figure_has_number_caption_alt_text_and_its_numbers(pages):
     assert kinds == {".pdf", ".csv"}
     # Shown once, and referred to by its number.
     assert len(page.find_all("img", alt=figure.find("img")["alt"])) == 1
+    shown = figure.find_next("p", class_="figure-found").get_text()
+    assert shown.startswith("What it shows. The speed tells a mass of ")
+    assert len(page.find_all("p", class_="figure-found")) == 1
     assert page.find("a", href="#fig-toy-01", class_="reference").get_text() == "Fig. 1.1"
+
+
+def test_a_table_has_a_number_a_caption_and_its_cells_as_they_are(pages):
+    table = soup(pages / "notebooks" / "01_introduction.html").caption.parent
+    assert table.caption.get_text().startswith("Table 1.1 Toy masses")
+    assert [cell.get_text().strip() for cell in table.find_all(["th", "td"])][::2] == [
+        "name",
+        "a|b_c*d*",
+        "{x}`y` $z$",
+    ]
+    assert "text-right" in table.tbody.find_all("td")[1]["class"]
+
+
+def test_a_table_with_a_cell_that_is_none_stops_the_book():
+    shown = {"table": [["name"], ["None"]], "caption": "Toys."}
+    with pytest.raises(builder.BookError, match=r"'Toys\.' is None"):
+        chapters._table_cell(shown)
 
 
 def test_numbers_come_from_the_results(pages):
@@ -538,11 +560,18 @@ def test_a_page_is_accessible(pages, tmp_path, name):
 
 def test_pages_are_light(pages):
     """What a browser loads at once: the limits are those of a text page and of a chapter without its pictures."""
-    for name, most in (("how_to_use", 1.5e6), ("notebooks/01_introduction", 3e6)):
+    static = pages / "_static"
+    icons, formulae = (
+        list(static.rglob("fa-solid-900.*")),
+        [static / "mathjax" / f"{part}.js" for part in MATHJAX_LOADS],
+    )
+    assert [path.suffix for path in icons] == [".woff"]
+    for name, most in (("how_to_use", 1.5e6), ("glossary", 1.5e6), ("notebooks/01_introduction", 3e6)):
         page = soup(pages / f"{name}.html")
         loaded = [tag["src"] for tag in page.find_all("script", src=True)]
         loaded += [tag["href"] for tag in page.find_all("link", rel="stylesheet")]
         paths = [(pages / name).parent / address.partition("?")[0] for address in loaded]
         assert len(paths) == len(set(paths)), "a script is loaded twice"
+        paths += [*icons, *(formulae if any("mathjax" in address for address in loaded) else ())]
         assert sum(path.stat().st_size for path in [*paths, pages / f"{name}.html"]) < most
         assert all(tag.get("loading") == "lazy" and tag.get("height") for tag in page.select("figure img"))

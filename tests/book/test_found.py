@@ -213,6 +213,21 @@ def test_where_two_numbers_are_compared_one_branch_says_that_they_may_not_differ
             assert not tested or group[-1].when is None, f"{chapter}: {group[0].say}"
 
 
+def test_each_sentence_of_a_figure_has_its_figure_and_each_chapter_such_a_sentence(repository, boxes, chapters):
+    """Chapters 3 to 19 have at least one key figure; the first two and the last are told by their boxes."""
+    told = {key for key in boxes if key.startswith(found.FIGURE)}
+    shown = {}
+    for id, file in chapters.items():
+        path = repository / f"{file}.py"
+        names = (
+            re.findall(r'show\(.*?settings,\s*"([a-z0-9_]+)"', path.read_text(), re.DOTALL) if path.is_file() else []
+        )
+        shown[id] = {f"{found.FIGURE}{name.replace('_', '-')}" for name in names}
+    assert told <= set().union(*shown.values()), told - set().union(*shown.values())
+    without = [id for id in list(chapters)[2:19] if not told & shown[id]]
+    assert not without, f"no figure says what it shows: {without}"
+
+
 def test_each_box_stands_in_its_notebook_and_each_notebook_s_box_is_written(repository, boxes, chapters):
     for chapter, file in chapters.items():
         path = repository / f"{file}.py"

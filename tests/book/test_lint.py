@@ -56,3 +56,17 @@ def test_code_and_links_are_not_read():
 def test_a_table_with_a_number_that_is_none():
     assert told(nodes.raw("", "<td>nan</td>", format="html")) == ["a table shows 'nan': say what is missing"]
     assert told(nodes.raw("", "<td>1.0</td>", format="html")) == []
+
+
+def table(*heads: str, caption: str = "") -> nodes.table:
+    head = nodes.thead("", nodes.row("", *(nodes.entry("", nodes.paragraph(text=text)) for text in heads)))
+    titles = [nodes.title(text=caption)] if caption else []
+    return nodes.table("", *titles, nodes.tgroup("", head))
+
+
+def test_a_table_of_a_chapter_has_a_caption():
+    document = new_document("a")
+    bare = table("method", "error")
+    raw = nodes.raw("", "<table><tr><td>1</td></tr></table>", format="html")
+    document += [table("Prerequisite", "Why"), table("method", caption="Errors."), bare, raw]
+    assert lint.without_caption(document) == [raw, bare]

@@ -23,6 +23,8 @@ PAGE = """<html><head><script src="_static/book.js"></script></head><body>
 @pytest.fixture
 def html(tmp_path):
     (tmp_path / "notebooks").mkdir()
+    (tmp_path / "_static").mkdir()
+    (tmp_path / "_static" / "mystnb.1.css").touch()
     (tmp_path / "index.html").write_text(PAGE.format(up="", words="front", link="notebooks/01_a.html#here"))
     (tmp_path / "notebooks" / "01_a.html").write_text(PAGE.format(up="../", words="chapter", link="../index.html"))
     return tmp_path
@@ -35,7 +37,7 @@ def test_pages_become_one_document(html):
     assert 'href="#index-html"' in document and 'id="index-html"' in document and 'href="https://a.org"' in document
     assert document.count('src="_images/a.png"') == 2 and "loading" not in document
     assert document.count('<details class="sd-dropdown" open="">') == 2 and '<details class="hide">' in document
-    assert "book.js" not in document and "mathjax/tex-chtml.js" in document
+    assert "book.js" not in document and "mathjax/startup.js" in document and "mystnb.1.css" in document
 
 
 def test_without_a_book_or_a_browser_the_reason_is_said(html, tmp_path, monkeypatch, capsys):

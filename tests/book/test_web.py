@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from types import SimpleNamespace
 
+import pydata_sphinx_theme
 from docutils import nodes
 from docutils.utils import new_document
+from fontTools.ttLib import TTFont
 from matplotlib.image import imread
 
 import web
@@ -76,3 +80,31 @@ def test_what_no_page_uses_is_not_loaded_and_the_map_lists_all_pages(tmp_path, m
     assert "searchindex.js" in (tmp_path / "search.html").read_text()
     listed = (tmp_path / "sitemap.xml").read_text()
     assert listed.count("<loc>") == 2 and "https://example.org/book/notebooks/01_a.html" in listed
+
+
+def test_style_sheets_are_left_to_the_pages_that_need_them():
+    sheets = (
+        '<link rel="stylesheet" href="_static/mystnb.1.css" />\n<link href="_static/sphinx-design.min.css?v=1" />\n'
+    )
+    for body, left in (
+        ("<p></p>", []),
+        ('<div class="cell docutils">', ["mystnb"]),
+        ('<a class="b sd-x">', ["design"]),
+    ):
+        page = sheets + body
+        for asset, user in web._ONLY_WITH:
+            page = page if user.search(page) else asset.sub("", page)
+        assert [word for word in ("mystnb", "design") if word in page] == left
+
+
+def test_icons_that_nobody_names_are_left_out(tmp_path):
+    theme = Path(pydata_sphinx_theme.__file__).parent / "theme" / "pydata_sphinx_theme" / "static"
+    for name in ("styles", "vendor"):
+        shutil.copytree(theme / name, tmp_path / name)
+    (tmp_path / "book.css").write_text('a::after { content: "\\f107"; }')
+    web._keep_icons(tmp_path, {"fa-moon", "fa-solid"})
+    style = (tmp_path / "styles" / "pydata-sphinx-theme.css").read_text()
+    assert ".fa-moon:before" in style and ".fa-dog:before" not in style and "fa-solid-900.woff2" not in style
+    font = TTFont(tmp_path / "vendor" / "fontawesome" / "webfonts" / "fa-solid-900.woff")
+    assert {0xF186, 0xF107} <= set(font.getBestCmap()) and 0xF6D3 not in font.getBestCmap()
+    web._keep_icons(tmp_path, {"fa-moon"})  # once more does nothing

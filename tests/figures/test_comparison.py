@@ -52,7 +52,7 @@ def test_knowledge_and_duel(match):
     assert set(pair) == {"nfw", "nfw_perfect"}
     difference = match.difference("C/all", "nfw", match.accepted, 1)
     drawn = series(comparison.duel(match, {"nfw": difference}, {"nfw": np.zeros(20, int)}))
-    np.testing.assert_allclose(drawn["nfw"]["difference"], difference.value)
+    np.testing.assert_allclose(drawn["less nfw"]["difference"], difference.value)
 
 
 def test_regimes_and_beams(match):

@@ -7,7 +7,7 @@ import pytest
 from astropy import units as u
 from astropy.table import QTable
 
-from dmlib.figures import table_html
+from dmlib.figures import METADATA_KEY, show_table, table_cells
 
 
 @pytest.fixture
@@ -15,15 +15,25 @@ def table():
     return QTable({"id": np.arange(9), "m": np.full(9, 1.23456789e10) * u.Msun, "pair": np.full((9, 2), 0.123456)})
 
 
-def test_numbers_are_rounded_and_units_stand_below_the_names(table):
-    told = table_html(table, {"m": ".2e", "pair": ".1f"}, rows=2)
-    assert told.count("<tr>") == 2 + 2
-    assert "<th>M☉</th>" in told and "<th></th>" not in told
-    assert "1.23e+10" in told and "1.2345" not in told
-    assert "float64" not in told and "0.1 .. 0.1" in told
+def test_numbers_are_rounded_and_units_stand_after_the_names(table):
+    head, *rows = table_cells(table, {"m": ".2e", "pair": ".1f"}, rows=2)
+    assert head == ["id", "m [M☉]", "pair"]
+    assert rows == [["0", "1.23e+10", "0.1 .. 0.1"], ["1", "1.23e+10", "0.1 .. 0.1"]]
     assert not table["m"].info.format
 
 
 def test_a_format_for_no_column_is_an_error(table):
     with pytest.raises(KeyError):
-        table_html(table, {"mass": ".2e"})
+        table_cells(table, {"mass": ".2e"})
+
+
+def test_a_notebook_shows_the_caption_and_tells_the_book_of_it(table, monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda data, metadata: shown.append((data.data, metadata)))
+    show_table(table, caption="Masses of {cite:t}`Toy2020`\n< 3.", rows=1, source="toys")
+    ((html, metadata),) = shown
+    assert html.startswith("<table><caption>Masses of Toy2020 &lt; 3. Data: toys.</caption><tr><th>id</th>")
+    told = metadata[METADATA_KEY]
+    assert told["caption"] == "Masses of {cite:t}`Toy2020` < 3. *Data: toys.*" and len(told["table"]) == 2
+    with pytest.raises(ValueError, match="caption"):
+        show_table(table, caption=" ")

@@ -145,6 +145,25 @@ def test_foreground_is_named_and_left_out(path):
     assert found.flux == pytest.approx(FLUX, rel=0.03)
 
 
+def test_foreground_in_patches_hides_only_what_is_fainter(path):
+    """As the cube of NGC 6946: patches of both signs, smooth over beams and velocities; the galaxy is far brighter."""
+    disc = SkyDisc(v_sys=60.0, r_max=60.0, scale=18.0, clouds=20000)
+    data, header = disc.cube(size=84, channels=81, noise=SIGMA)
+    velocities = 60.0 + 10.0 * (np.arange(81) - 40)
+    rng = np.random.default_rng(3)
+    clouds = ndimage.gaussian_filter(rng.standard_normal(data.shape), (1.0, 4.0, 4.0))
+    fade = np.exp(-0.5 * ((velocities + 30.0) / 25.0) ** 2)
+    data = data + 8 * SIGMA * (clouds / clouds.std()) * fade[:, None, None]
+    write(path, data, header)
+    sky = read_cube(path)
+    found = galaxy_emission(sky)
+    assert "foreground of the Milky Way" in sky.notes[0] and "noisier" not in "; ".join(sky.notes)
+    assert found.gaps == 0 and found.hidden == np.count_nonzero(sky.patchy) > 3
+    assert found.flux == pytest.approx(FLUX, rel=0.1)
+    centre = np.hypot(*(np.indices(data.shape[1:]) - 41.5)) > 35
+    assert not found.mask[:, centre].any()
+
+
 def test_a_galaxy_cut_off_by_map_or_band_is_measured_so(path):
     for change, cut in (({"size": (48, 14)}, "cut_off"), ({"channels": 21}, "band")):
         write(path, *DISC.cube(noise=SIGMA, **SHAPE | change))

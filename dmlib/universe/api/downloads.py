@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 
 from filelock import FileLock
 
+from ...environment import readable
 from ...errors import FetchError
 from ...files import sha256
 from ...manifest.download import Downloader, Exhausted, Gate
@@ -291,12 +292,3 @@ class Cache:
                     if file.name not in names:
                         names.append(file.name)
         return self._files
-
-
-def readable(n_bytes: float) -> str:
-    """Size for a reader, for example ``4.2 GB``."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if n_bytes < 999.5:
-            return f"{n_bytes:.3g} {unit}"
-        n_bytes /= 1e3
-    return f"{n_bytes:.3g} TB"

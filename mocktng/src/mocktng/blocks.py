@@ -251,7 +251,7 @@ def _check_disk(plan: Plan, folder: Path, workers: int) -> None:
     staged = staging_folder(folder).rglob("*.hdf5")
     if need.disk - sum(path.stat().st_size for path in staged) > 0.95 * free:
         raise MockError(
-            f"{folder.parent} has {free / 1e9:.1f} GB free and {plan.name} needs {need.disk / 1e9:.1f} GB: free the "
+            f"{folder.parent} has {free / 1e6:,.0f} MB free and {plan.name} needs {need.disk / 1e6:,.0f} MB: free the "
             "disk, or write to a folder on a larger one."
         )
 

@@ -54,14 +54,30 @@ def map_in_processes(
         _environment(dict.fromkeys(_THREAD_VARIABLES, "1") | environment),
         ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=(function, arguments)) as pool,
     ):
-        futures = [pool.submit(_call, item) for item in items]
         try:
+            with _interrupts_later():
+                futures = [pool.submit(_call, item) for item in items]
             for future in as_completed(futures):
                 future.result()
                 yield
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            for child in multiprocessing.active_children():
+                child.terminate()
             raise
+
+
+@contextmanager
+def _interrupts_later() -> Iterator[None]:
+    """Let Ctrl-C wait while processes start, here and in them: half-way through, both would print tracebacks."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 _task: tuple[Callable[..., Any], tuple[Any, ...]]
@@ -80,6 +96,8 @@ def _start(function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
     # A killed parent cannot stop its workers: they stop themselves. On Ctrl-C only the parent prints a message.
     threading.Thread(target=wait, daemon=True).start()
     signal.signal(signal.SIGINT, lambda *_: os._exit(1))
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def _call(item: int) -> None:
