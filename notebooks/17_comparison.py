@@ -603,14 +603,14 @@ show(
     "galaxies, and calibrated one and two standard deviations of the "
     "network's ensemble.",
     alt="Two panels of coverage against radius, for 68 and 95 per cent. A "
-    "dashed horizontal line marks the stated share; lines of the methods are "
-    "at various heights below or near it.",
+    "dashed horizontal line marks the stated share; lines of the methods lie "
+    "about it, some of them far above or below.",
     n=n_yes,
 )
 
 # %% [markdown]
 # Where a line of {numref}`fig-comparison-coverage` is below the dashed one, the truth lies outside the interval more often than stated: the method
-# underestimates its uncertainty. Where it is above, the method overestimates it.
+# underestimates its uncertainty. Where it is above, the method overestimates it. (The network states nearly the same error for every galaxy, and galaxies without an accepted curve, with other errors, helped to set it.)
 
 # %%
 for row in winners.coverage_rows(
@@ -821,8 +821,9 @@ for id, seconds, what in (
 #   curves depend on that recipe.
 # - The published priors of the third variant are not the relations by which the embedded universe was made. How far they are from those of real haloes nobody knows.
 # - The form of the fourth variant and of the hybrid (how a curve is weighted against the population, and which network is the prior) was settled after results on the
-#   test galaxies of an earlier embedded universe had been seen. The galaxies of this universe are others, but they were drawn by a descendant of the same code. That every view counts the same
-#   where intervals are stretched, however long its curve, was settled after the coverage of the test views had been seen: it had been so in the test of coverage, and not in the stretching.
+#   test galaxies of an earlier embedded universe had been seen. The galaxies of this universe are others, but they were drawn by a descendant of the same code.
+#   Intervals are stretched with the same weight for every view, however long its curve; before, long curves counted more, and this was changed after the coverage of the test
+#   views had been seen, so that stretching and coverage weigh alike.
 # - The fourth variant and the network learned from galaxies of the *same* universe. On real galaxies neither has such a training set.
 # - The beam, the noise and the field of view are one choice ({doc}`06_hi_with_martini`). With another beam the ranges of radii, and perhaps the winners, would be others.
 # :::

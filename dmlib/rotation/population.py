@@ -296,11 +296,14 @@ def regimes(first: np.ndarray, last: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def stretch(
-    truth: np.ndarray, quantiles: np.ndarray, places: Mapping[str, np.ndarray], where: np.ndarray
+    truth: np.ndarray,
+    quantiles: np.ndarray,
+    places: Mapping[str, np.ndarray],
+    where: np.ndarray,
+    *,
+    by_view: bool = False,
 ) -> dict[str, float]:
     """Factors by which intervals of ln M must be widened to cover 68 per cent, one for each regime.
-
-    Every view counts the same, as where coverage is judged, however many radii of it lie in the regime.
 
     Parameters
     ----------
@@ -312,6 +315,9 @@ def stretch(
         From `regimes`.
     where : ndarray of bool, shape (n,)
         Views to use.
+    by_view : bool
+        Whether every view counts the same, as in a coverage that is a mean over views; by default every radius does, so
+        that long curves count more.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         off = np.log(truth / quantiles[:, 2])
@@ -321,7 +327,7 @@ def stretch(
     for name, place in places.items():
         used = place & where[:, None] & np.isfinite(needed)
         radii = used.sum(axis=1)
-        weight = np.broadcast_to(1.0 / np.maximum(radii, 1)[:, None], used.shape)[used]
+        weight = np.repeat(1.0 / np.maximum(radii, 1) if by_view else np.ones(len(radii)), radii)
         share, enough = 1.0 - 2.0 * ndtr(-1.0), (radii > 0).sum() >= FEWEST_VIEWS
         factors[name] = 1.0
         if enough:

@@ -271,7 +271,9 @@ def test_a_long_curve_stretches_no_more_than_a_short_one():
     long = np.arange(600) % 2 == 0
     places = {"measured": np.where(long[:, None], np.arange(20) < 18, np.arange(20) < 2)}
     truth = np.exp(26 + np.where(long, 0.3, 0.1)[:, None] * rng.normal(size=(600, 20)))
-    wide = population.stretched(q, places, population.stretch(truth, q, places, np.ones(600, dtype=bool)))
+    factors = population.stretch(truth, q, places, np.ones(600, dtype=bool), by_view=True)
+    wide = population.stretched(q, places, factors)
+    assert factors["measured"] < population.stretch(truth, q, places, np.ones(600, dtype=bool))["measured"] - 0.3
     inside = np.where(places["measured"], (wide[:, 1] < truth) & (truth < wide[:, 3]), np.nan)
     assert np.nanmean(np.nanmean(inside, axis=1)) == pytest.approx(0.683, abs=0.005)
 
