@@ -143,6 +143,8 @@ def _table_cell(shown: dict) -> NotebookNode:
     """A table of `dmlib.figures.show_table` as a MyST table; what stands in its cells is text, not MyST."""
     from nbformat.v4 import new_markdown_cell
 
+    if any("None" in row for row in shown["table"]):
+        raise BookError(f"a cell of the table '{shown['caption']}' is None: say what is missing")
     head, *body = [[re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text) for text in row] for row in shown["table"]]
     numbers = [all(re.match(r"\\?[-+−]?\d|$", text) for text in column) for column in zip(*body, strict=True)]
     lines = [head, ["---:" if number else "---" for number in numbers], *body]

@@ -20,7 +20,7 @@ FAULTS: dict[re.Pattern[str], str] = {
     re.compile(r"\b[Ff]ig(?:ure|\.)s? \d+\.\d"): "a figure's number typed by hand: refer to it with {numref}",
     re.compile(r"\bto come\b(?! (?:from|into|out|to|back|close|near|with|about|in))"): "a promise: say what is there",
     re.compile(
-        r"^\s*(?:nan|NaN|None|-?inf)\s*$|± ?(?:nan|NaN|inf)\b|\b(?:nan|NaN|inf) ?±"
+        r"^\s*(?:nan|NaN|-?inf)\s*$|± ?(?:nan|NaN|inf)\b|\b(?:nan|NaN|inf) ?±"
     ): "a number that is none: say what is missing",
     re.compile(r"\b(?:TODO|FIXME|XXX)\b"): "an unfinished text",
     re.compile(r"^\|.*\|\s*\n?\|\s*:?-{3}"): "a table that is not one: a | in its mathematics is \\vert",

@@ -67,12 +67,14 @@ def combine(benchmark: Benchmark, network: Prediction, title: str, *, seed: int 
     known, validation = network.validation, benchmark.validation
     if known is None or validation is None or network.sigma_ln is None:
         raise DmlibError(f"{network.name} has no prediction for the validation galaxies: remove it and run again.")
-    if not np.array_equal(known.rows, validation.rows):
+    place = {int(row): k for k, row in enumerate(known.rows)}
+    if not place.keys() >= set(validation.rows.tolist()):
         raise DmlibError(f"{benchmark.path.name} and {network.name} do not have the same validation views.")
+    same = [place[row] for row in validation.rows.tolist()]
     correlation = np.asarray(network.attributes["calibration_correlation"])
     parts = {
         "test": (benchmark, network.ln_m_dm, network.sigma_ln),
-        "validation": (validation, known.ln_m, known.sigma_ln),
+        "validation": (validation, known.ln_m[same], known.sigma_ln[same]),
     }
     tasks, found = [], {}
     for part, (views, ln_m, sigma) in parts.items():
@@ -248,7 +250,7 @@ def assemble(
         When the two do not have the same views.
     """
     if not np.array_equal(benchmark.rows, predictions.rows):
-        raise DmlibError(f"{benchmark.path.name} and {predictions.path.name} have other views: remove both, run again.")
+        raise DmlibError(f"{benchmark.path.name} and {predictions.path.name} do not have the same views: remove both.")
     validation, places = benchmark.validation, benchmark.places
     fits = {name: ("rotation", variant.title, benchmark[name].quantiles) for name, variant in VARIANTS.items()}
     known = {} if validation is None else {name: found.quantiles for name, found in validation.methods.items()}

@@ -146,7 +146,7 @@ class _Member:
         self._standard = Standard(np.array(network.card.mean), network.std)
         self._layer = network.model.get_layer("profile")
         self._numbers = {
-            part: network.outputs(dataset.inputs(some, network.channels))[:, len(dataset.radii) :]
+            part: network.outputs(dataset.inputs(some, network.channels, keep=True))[:, len(dataset.radii) :]
             for part, some in rows.items()
         }
         context = {part: posterior.context_of(some) for part, some in self._numbers.items()}

@@ -251,13 +251,12 @@ def difference_panels(
             ax.plot(radii[rows], value[rows], "o", color=colour, markerfacecolor=face, markersize=4.5)
         style.plotted(fig, title, radius=radii * u.kpc, difference=value, error=error, decided=sure)
         radius_axis(ax, label="")
-        ax.set_title(title, color=colour)
-    for words, y, va in ((above, 0.96, "top"), (below, 0.04, "bottom")):
-        note(panels[0], 0.97, y, words, ha="right", va=va, fontsize=9, color="#555555")
+        ax.set_title(title.replace(", ", ",\n"), color=colour, fontsize=10)
     for ax in panels[-3:]:
         ax.tick_params(labelbottom=True)
     fig.supxlabel(RADIUS, fontsize="medium")
-    fig.supylabel(ylabel, fontsize="medium")
+    # Turned, the arrows point down and up.
+    fig.supylabel(f"{ylabel}\n← {below}    {above} →", fontsize=10, multialignment="center")
     return fig, panels
 
 

@@ -1,7 +1,7 @@
 """The benchmark: tilted rings, baryons and halo fits of all test views, as arrays like the networks' predictions.
 
-The validation views are measured too, so that what is adjusted (the width of intervals) is adjusted on them and judged
-on the test views. Priors that come from the population are learned from the training galaxies.
+Validation views are measured too, so that what is adjusted (the width of intervals) is adjusted on them and judged on
+the test views. Priors that come from the population are learned from the training galaxies.
 """
 
 from __future__ import annotations
@@ -36,6 +36,9 @@ MEMORY = 2e9
 
 #: Views of a galaxy that are also fitted with perfect knowledge; all three would cost more for the same result.
 PERFECT_VIEWS = (0,)
+
+#: Validation views that are enough for the width of intervals: every galaxy counts, with no more views than it takes.
+ENOUGH_VIEWS = 100
 
 #: Places for the rings of a curve in the file.
 MOST_RINGS = 64
@@ -253,7 +256,7 @@ def build(settings: Settings, *, workers: int | None = None) -> None:
     dataset = read_dataset(settings.dataset_path)
     population = learn(dataset, read_targets(settings.targets_path))
     tests = dataset.rows("test")
-    rows = np.concatenate([tests, dataset.rows("validation")])
+    rows = np.concatenate([tests, _first_views(dataset, dataset.rows("validation"))])
     ids, views = (np.asarray(dataset.table[name])[rows] for name in ("subhalo_id", "view"))
     code = fingerprint("dmlib.rotation.benchmark")
     blocks = Blocks.of(settings.benchmark_path, f"{dataset.attributes['made_from']} {settings.seed} {code}")
@@ -280,6 +283,14 @@ def build(settings: Settings, *, workers: int | None = None) -> None:
         _write(handle, {name: found[: len(tests)] for name, found in columns.items()})
         _write(handle.create_group("validation"), {name: found[len(tests) :] for name, found in columns.items()})
     blocks.remove()
+
+
+def _first_views(dataset: DataSet, rows: np.ndarray) -> np.ndarray:
+    """Of some views the first ones of each galaxy, as many as make `ENOUGH_VIEWS` of all of them together."""
+    subhalo_id, view = (np.asarray(dataset.table[name])[rows] for name in ("subhalo_id", "view"))
+    each = -(-ENOUGH_VIEWS // max(1, len(np.unique(subhalo_id))))
+    place = np.array([np.sum(view[subhalo_id == galaxy] < k) for galaxy, k in zip(subhalo_id, view, strict=True)])
+    return rows[place < each]
 
 
 def _calibrate(

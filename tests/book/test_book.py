@@ -14,6 +14,7 @@ import pytest
 import yaml
 from bs4 import BeautifulSoup
 
+import chapters
 import claims
 import page_checks
 import pages as builder
@@ -132,6 +133,12 @@ def test_a_table_has_a_number_a_caption_and_its_cells_as_they_are(pages):
         "{x}`y` $z$",
     ]
     assert "text-right" in table.tbody.find_all("td")[1]["class"]
+
+
+def test_a_table_with_a_cell_that_is_none_stops_the_book():
+    shown = {"table": [["name"], ["None"]], "caption": "Toys."}
+    with pytest.raises(builder.BookError, match=r"'Toys\.' is None"):
+        chapters._table_cell(shown)
 
 
 def test_numbers_come_from_the_results(pages):
