@@ -388,14 +388,11 @@ def _convolve_rows(cube, factor, out):
     """Convolve the first axis; all further axes of `cube` and `out` are looped over in order."""
     flat_in = cube.reshape(cube.shape[0], -1)
     flat_out = out.reshape(out.shape[0], -1)
-    # In columns that the processor's cache holds.
-    for start in range(0, flat_out.shape[1], 256):
-        stop = min(start + 256, flat_out.shape[1])
-        for i in range(flat_out.shape[0]):
-            for t in range(len(factor)):
-                weight = factor[t]
-                for k in range(start, stop):
-                    flat_out[i, k] += weight * flat_in[i + t, k]
+    for i in range(flat_out.shape[0]):
+        for t in range(len(factor)):
+            weight = factor[t]
+            for k in range(flat_out.shape[1]):
+                flat_out[i, k] += weight * flat_in[i + t, k]
 
 
 def _negative_noise(values: np.ndarray) -> float:
