@@ -164,8 +164,8 @@ class Galaxy:
         chosen = everything.where(everything.radius <= r_max)
         if len(chosen) < MIN_PARTICLES:
             raise GalaxyError(
-                f"{self.name} has {len(chosen)} {name} particles within {r_max:.1f} kpc, fewer than {MIN_PARTICLES}: "
-                "leave it out"
+                f"{self.name} has {len(chosen)} {name} particles within {r_max:.1f} kpc, fewer than the "
+                f"{MIN_PARTICLES} that an axis needs: leave it out, or take a larger radius."
             )
         return chosen
 

@@ -187,7 +187,7 @@ class Settings(BaseModel):
     def _base_path_where_it_belongs(self) -> Settings:
         source = self.source
         if source.needs_base_path and not self.base_path:
-            raise ValueError(f"universe '{self.universe}' needs base_path, its output folder (…/TNG100-1/output)")
+            raise ValueError(f"universe '{self.universe}' needs base_path, the simulation's output folder (…/output)")
         if self.base_path and not source.needs_base_path:
             raise ValueError(f"base_path is for universe 'files', not '{self.universe}'")
         return self

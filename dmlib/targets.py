@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import h5py
@@ -26,12 +27,18 @@ from .sample import read_sample
 from .settings import RADII_KPC, Settings
 from .universe import Header, Universe, open_universe
 from .universe.base import Scope
-from .workers import Blocks, bar, tell_set_aside
+from .workers import Blocks, bar, map_parallel, tell_set_aside
 
 SCOPES: tuple[Scope, ...] = ("group", "subhalo")
 
 #: Groups between two saves: a killed run loses at most this much work.
 _BLOCK = 16
+
+#: Blocks below which processes take longer to start than the work takes.
+_WORTH_WORKERS = 6
+
+#: Memory that one worker may need [bytes].
+MEMORY = 2e9
 
 
 class TargetsError(DmlibError):
@@ -243,6 +250,13 @@ def _measure(universe: Universe, sample: QTable) -> dict[str, np.ndarray]:
     }
 
 
+def _measure_block(universe: Universe, blocks: Blocks, block: tuple[str, QTable]) -> int:
+    """Measure the groups of a block and write it; the number of galaxies worked through."""
+    name, rows = block
+    blocks.write(name, **_measure(universe, rows))
+    return len(rows)
+
+
 def build(settings: Settings) -> None:
     """Make the product "targets", ``targets.hdf5``; resumes where an interrupted run stopped.
 
@@ -257,21 +271,22 @@ def build(settings: Settings) -> None:
     sample = read_sample(settings.sample_path)
     key = _key(universe, sample)
     blocks = Blocks.of(settings.targets_path, key)
-    found: dict[int, np.ndarray] = {}
-    set_aside: dict[int, str] = {}
     group_ids = np.unique(sample["group_id"])
     universe.prepare(group_ids)
+    groups = {f"{start:06d}": group_ids[start : start + _BLOCK] for start in range(0, len(group_ids), _BLOCK)}
+    work = partial(_measure_block, universe, blocks)
     with bar(total=len(sample), label="target profiles", unit="galaxy") as progress:
-        for start in range(0, len(group_ids), _BLOCK):
-            name = f"{start:06d}"
-            block = blocks.read(name)
-            if block is None:
-                rows = sample[np.isin(sample["group_id"], group_ids[start : start + _BLOCK])]
-                block = _measure(universe, rows)
-                blocks.write(name, **block)
-            progress.update(len(block["ids"]) + len(block["aside"]))
-            found.update(zip(block["ids"].tolist(), block["profiles"], strict=True))
-            set_aside.update(zip(block["aside"].tolist(), block["reasons"].tolist(), strict=True))
+        left = {name: some for name, some in groups.items() if blocks.read(name) is None}
+        todo = [(name, sample[np.isin(sample["group_id"], some)]) for name, some in left.items()]
+        progress.update(len(sample) - sum(len(rows) for _, rows in todo))
+        workers = 1 if len(todo) < _WORTH_WORKERS else None
+        for n in map_parallel(work, todo, memory=MEMORY, workers=workers, what="measured target profiles"):
+            progress.update(n)
+    found: dict[int, np.ndarray] = {}
+    set_aside: dict[int, str] = {}
+    for block in (blocks.read(name) or {} for name in groups):
+        found.update(zip(block["ids"].tolist(), block["profiles"], strict=True))
+        set_aside.update(zip(block["aside"].tolist(), block["reasons"].tolist(), strict=True))
     tell_set_aside("target profiles", set_aside, len(sample))
     if not found:
         reason = next(iter(set_aside.values()), "the sample is empty")

@@ -13,12 +13,13 @@ import sys
 import threading
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any, TypeVar
 
 import numpy as np
@@ -38,6 +39,17 @@ _TOLD = 10
 
 #: Variables of a process that computes with one thread.
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+
+
+def single_thread() -> dict[str, str]:
+    """Environment variables of a process in which each operation uses one thread; they must precede Keras's import.
+
+    Members trained in parallel share the machine, and a seed must give the same result twice.
+    """
+    flags = os.environ.get("XLA_FLAGS", "")
+    if "multi_thread_eigen" not in flags:
+        flags = f"{flags} --xla_cpu_multi_thread_eigen=false".strip()
+    return {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "XLA_FLAGS": flags}
 
 
 def choose_workers(memory: float, at_most: int | None = None) -> int:
@@ -89,6 +101,7 @@ def map_parallel(
     initargs: tuple = (),
     environment: Mapping[str, str | None] | None = None,
     apart: bool = False,
+    after: Callable[[Item], Iterable[Any]] = lambda item: (),
 ) -> Iterator[Result]:
     """Apply a function to every item, on as many processes as memory and cores allow; results come as they are done.
 
@@ -112,6 +125,8 @@ def map_parallel(
         Further variables of the workers; None for those that they do not get.
     apart : bool
         Also a single process is a child, which gives its memory back when it ends.
+    after : callable
+        Earlier items that must be done before an item begins; others are ignored.
 
     Yields
     ------
@@ -134,10 +149,22 @@ def map_parallel(
         worker_environment(**environment or {}),
         ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=(initializer, initargs)) as pool,
     ):
+        finished: SimpleQueue[Future[Result]] = SimpleQueue()
+        waiting, running = list(items), dict[Future[Result], Item]()
         try:
-            with _interrupts_later():
-                futures = [pool.submit(function, item) for item in items]
-            for future in as_completed(futures):
+            while waiting or running:
+                left, unfinished = waiting, [*waiting, *running.values()]
+                waiting = []
+                for item in left:
+                    if any(need in unfinished for need in after(item)):
+                        waiting.append(item)
+                    else:
+                        with _interrupts_later():
+                            future = pool.submit(function, item)
+                        running[future] = item
+                        future.add_done_callback(finished.put)
+                future = finished.get()
+                del running[future]
                 yield future.result()
         except BrokenProcessPool as error:
             raise DmlibError(

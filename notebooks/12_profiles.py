@@ -328,7 +328,7 @@ say = "Root mean square of (true - predicted) / sigma of ln M, all radii"
 record("profiles-stretch", tested.stretch, statement=say)
 
 # %% [markdown]
-# Over all radii {num}`profiles-within-1:.1%±` lie within one and {num}`profiles-within-2:.1%±` within two stated standard deviations; correct uncertainties would give 68.3 and 95.4. The root mean square error is {num}`profiles-stretch:.2f±` times as large as stated; this measure is the most sensitive to the wings ({numref}`fig-profiles-coverage`). The paper shows
+# Over all radii {num}`profiles-within-1:.1%±` lie within one and {num}`profiles-within-2:.1%±` within two stated standard deviations; correct uncertainties would give 68.3 and 95.4. The root mean square error is {num}`profiles-stretch:.2f±` times as large as stated; this measure is the most sensitive to the wings ({numref}`fig-profiles-coverage`). Nearly the same uncertainty is stated for all galaxies, and it is set by the mean square: where a few err much more than the rest, as satellites may at large radii, where the matter of their host counts ({doc}`10_networks` has both apart), they widen the intervals of all. The paper shows
 # bands for two galaxies and no such test; we interpret its claim to be that the bands are correct in this sense.
 #
 # ## Where predictions fail

@@ -218,10 +218,15 @@ for kind, found in checks.items():
         error=found.coverage.error[worst],
         statement=say,
     )
+    record(
+        f"post-chance-{kind}",
+        found.chance,
+        statement=f"{say}, 95th percentile if all radii were right",
+    )
 
 # %% [markdown]
 # Over all radii the intervals of the flow hold {num}`post-within-flow:.1%±` of the true masses, those of the normal distribution {num}`post-within-normal:.1%±`, of the constant error {num}`post-within-constant:.1%±` and of the population {num}`post-within-population:.1%±` ({numref}`fig-posteriors-coverage`). The largest
-# deviation at a single radius is {num}`post-worst-flow:.1%±` for the flow, and {num}`post-worst-normal:.1%±` for the normal distribution.
+# deviation at a single radius is {num}`post-worst-flow:.1%±` for the flow, and {num}`post-worst-normal:.1%±` for the normal distribution. It is the worst of twenty radii, which chance alone makes large: of posteriors that are right at every radius one in twenty deviates somewhere by more than {num}`post-chance-flow:.1%` on as many galaxies.
 #
 # ### For every kind of galaxy?
 #
@@ -435,7 +440,7 @@ record(
 )
 
 # %% [markdown]
-# The conformal intervals, set by {num}`post-conformal-galaxies` galaxies, hold {num}`post-conformal:.1%±` of the test views and radii; their half width is {num}`post-conformal-factor:.2f` stated standard deviations (median over radii; 0.99 for a normal distribution).
+# The conformal intervals, set by {num}`post-conformal-galaxies` galaxies, hold {num}`post-conformal:.1%±` of the test views and radii; their half width is {num}`post-conformal-factor:.2f` stated standard deviations (median over radii; 0.99 for a normal distribution). The promise is one on average: a width that so few galaxies set covers more in one draw of them and less in another.
 #
 # ## Exercises
 #
@@ -484,7 +489,7 @@ record(
 #
 # - Every one of the drawn profiles increases with radius; {num}`post-falling:.1%` fall.
 # - The flow's 68 per cent intervals hold {num}`post-within-flow:.1%±` of the true masses; the largest deviation at any radius is {num}`post-worst-flow:.1%±`.
-# - Its widths differ from galaxy to galaxy, and the errors follow: {num}`post-wide:.2f±` times as large for the wider half.
+# - Its widths differ from galaxy to galaxy; the errors of the wider half are {num}`post-wide:.2f±` times as large as those of the other.
 #
 # ## What's next
 #

@@ -84,7 +84,7 @@ settings = Settings(
 # :::
 #
 # All of them contain **the same galaxies**: the same stars, the same lines of sight, the same particle seeds. Two universes are therefore compared galaxy by galaxy, and most of the scatter cancels. How large the differences are is
-# our choice, made before the first result: about as large as those between simulations. The last table of this chapter shows that TNG and EAGLE differ by more than 1.4 in halo mass at given stars.
+# our choice, made before the first result: about as large as those between simulations. The last figure of this chapter shows by how much TNG and EAGLE differ in halo mass at given stars.
 #
 # To fit into minutes the experiment is small: true centrals in groups below $10^{13}\,M_\odot$ only, one view of each, drawn and observed in memory with the particle masses of profile `quick`.
 # Its errors must not be compared with those of {doc}`10_networks`, which has more galaxies, three views of each, and satellites.
@@ -196,8 +196,9 @@ show(
 )
 
 # %% [markdown]
-# In {numref}`fig-robustness-bias` compare the row and the column of the heavier haloes: a method that has learned light haloes finds too little where they are heavy, and the other way round. A whole population is then wrong in the same direction,
-# and averaging over many galaxies does not help. In heavier haloes the network trained in the fiducial universe is biased by {num}`rob-bias-network-heavy-haloes:+.2f±` stated standard deviations, in uncontracted ones by {num}`rob-bias-network-uncontracted:+.2f±`.
+# In {numref}`fig-robustness-bias` compare the row and the column of the heavier haloes with their neighbours: a method that has learned light haloes finds less where they are heavy, and the other way round. A whole population is then wrong in the same direction,
+# and averaging over many galaxies does not help. The network trained in the fiducial universe is biased by {num}`rob-bias-network-fiducial:+.2f±` stated standard deviations at home already, where few galaxies teach it and fewer test it, by {num}`rob-bias-network-heavy-haloes:+.2f±` in heavier haloes, and by
+# {num}`rob-bias-network-uncontracted:+.2f±` in uncontracted ones. It is the change from home that the other universe makes; where it cancels a bias at home, the error abroad comes out smaller than at home.
 # One stated standard deviation contains the truth in {num}`rob-cover-network-fiducial:.0%±` of the cases at home (0.68 would be right), in heavier haloes in {num}`rob-cover-network-heavy-haloes:.0%±`, and in uncontracted ones in {num}`rob-cover-network-uncontracted:.0%±`.
 #
 # The numbers of the row of the network, as a table:
@@ -347,7 +348,7 @@ for name, pair in pairs.items():
 
 # %% [markdown]
 # The panels of {numref}`fig-robustness-real` on dark matter show what differs between two real simulations, and what does not. **The halo at given stars differs**: a formula of the stellar mass that was fitted to TNG100 is biased by {num}`rob-real-bias-m200-tng-eagle:+.2f±` in $\ln M_{200}$ of EAGLE, its mean error is
-# {num}`rob-real-error-m200-tng-eagle:.2f±`, where one fitted to EAGLE errs by {num}`rob-real-error-m200-eagle:.2f±`. The other way round the mean error is {num}`rob-real-error-m200-eagle-tng:.2f±` instead of {num}`rob-real-error-m200-tng:.2f±`: relative errors are larger where masses are overestimated. That is more than the factor 1.4 (0.34 in ln) of our heavier haloes. **The dark matter among the stars is nearly the same**: within the half-mass radius the formula of TNG100, from stellar mass and radius, is biased by
+# {num}`rob-real-error-m200-tng-eagle:.2f±`, where one fitted to EAGLE errs by {num}`rob-real-error-m200-eagle:.2f±`. The other way round the mean error is {num}`rob-real-error-m200-eagle-tng:.2f±` instead of {num}`rob-real-error-m200-tng:.2f±`: relative errors are larger where masses are overestimated. Our heavier haloes differ by a factor of 1.4, 0.34 in ln. **The dark matter among the stars is nearly the same**: within the half-mass radius the formula of TNG100, from stellar mass and radius, is biased by
 # {num}`rob-real-bias-rhalf-tng-eagle:+.2f±` and errs by {num}`rob-real-error-rhalf-tng-eagle:.2f±`, one fitted to the same few SWIFT-EAGLE galaxies by {num}`rob-real-error-rhalf-eagle:.2f±`.
 #
 # A catalogue differs in definitions too. EAGLE counts the stars within 30 kpc, TNG all bound ones; we use $10^{10}$ to $10^{11}\,M_\odot$, where this matters little. M200 of most TNG centrals is their bound dark matter times the median ratio of those that have both. Neither is near the difference that is seen.
@@ -373,7 +374,7 @@ for name, pair in pairs.items():
 # - Universes that differ in one respect each, with the same galaxies in all: a network trained in the fiducial one errs {num}`rob-network-mean-all:.2f±` times as much abroad as one trained at home, trees {num}`rob-boosted-mean-all:.2f±` times, fits of rotation curves {num}`rob-rotation-mean-all:.2f±` times.
 # - Of the {num}`rob-large` pairs of universes in which the network's error is large, its alarm is silent in {num}`rob-silent`.
 # - Matching changes the error by {num}`rob-gain-matched-observation:+.3f±` against differences of observation and by {num}`rob-gain-matched-haloes:+.3f±` against heavier haloes.
-# - Between the real TNG100 and EAGLE the halo mass at given stellar mass differs by {num}`rob-real-bias-m200-tng-eagle:+.2f±` in ln.
+# - Between two real simulations halo masses differ at given stellar mass: a formula of TNG100 is off by {num}`rob-real-bias-m200-tng-eagle:+.2f±` in $\ln M_{200}$ of EAGLE.
 #
 # Nothing here is a result on TNG images, or on the networks of the paper: the universes are ours, small and without satellites, and the networks are trained briefly on few galaxies.
 #

@@ -27,7 +27,7 @@ from dmlib.networks.plan import ARCHITECTURES, SHARES, Architecture, Schedule, s
 from dmlib.networks.train import MEMORY
 from dmlib.observe.moments import BLANK
 from dmlib.settings import Settings
-from dmlib.workers import Blocks, map_parallel
+from dmlib.workers import Blocks, map_parallel, single_thread
 
 MEMBERS = 3
 ALL_SHARES = (*SHARES, 1.0)
@@ -140,7 +140,7 @@ def measure(build_root: Path, workers: int | None = None) -> dict:
     ]
     dataset = read_dataset(settings.dataset_path)
     memory = MEMORY + 8.0 * len(dataset) * dataset.input_grid.pixels**2 * len(dataset.channels("all"))
-    how = {"memory": memory, "workers": workers, "what": "trained networks", "environment": fit.single_thread()}
+    how = {"memory": memory, "workers": workers, "what": "trained networks", "environment": single_thread()}
     for name in map_parallel(_train, todo, **how):
         print("trained", name, flush=True)
     return _compare(dataset, folder)
@@ -186,4 +186,5 @@ def _compare(dataset: DataSet, folder: Path) -> dict:
 
 
 def _pair(found: Estimate) -> dict[str, float]:
-    return {"value": float(found.value), "error": float(found.error)}
+    """As `Estimate` takes it."""
+    return {key: float(getattr(found, key)) for key in ("value", "error", "low", "high")}

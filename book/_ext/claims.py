@@ -351,6 +351,11 @@ def judge(criterion: str, value: float, error: float | None) -> Kind:
     return "met" if good else "not-met"
 
 
+def margin(criterion: str, value: float, error: float | None) -> float | None:
+    """Distance of a number from the nearest bound of its criterion in standard deviations; None without an error."""
+    return min(abs(value - bound) for bound in _bounds(criterion)) / error if error else None
+
+
 def evaluate(claim: Claim, results: Mapping[str, dict], chapters: Container[str]) -> Row:
     """Give a claim its verdict, and each of its further readings its own.
 

@@ -231,7 +231,9 @@ class ClaimsTable(_Claims):
         details = [row.where]
         first = row.reading is row.claim
         if row.reading.criterion and row.result:
-            details.append(f"criterion: {claims.criterion_in_words(row.reading.criterion)}")
+            away = claims.margin(row.reading.criterion, row.result["value"], row.result["error"])
+            far = "" if away is None else f" ({away:.1f} σ away)"
+            details.append(f"criterion: {claims.criterion_in_words(row.reading.criterion)}{far}")
         if row.result and row.result["n"] is not None and "short" not in self.options:
             details.append(f"n = {row.result['n']}")
         if "short" not in self.options and first:

@@ -109,8 +109,8 @@ def stage(settings: Settings, *, root: Path | None = None) -> Path:
         ignore=shutil.ignore_patterns("_build", "__pycache__", "*.ipynb"),
         copy_function=shutil.copyfile,
     )
-    for place in (source, *source.rglob("*/")):
-        place.chmod(0o755)  # those of the checkout may be read-only
+    for copied in (source, *source.rglob("*/")):
+        copied.chmod(0o755)  # those of the checkout may be read-only
     for folder in ("notebooks", "figures", "downloads", "_data"):
         (source / folder).mkdir(exist_ok=True)
     figures: dict[str, dict] = {}

@@ -223,7 +223,8 @@ def export_galaxy(
     opened = load.universe(settings)
     if abs(opened.header.redshift) > 0.01:
         raise DmlibError(
-            f"snapshot {settings.snapshot} is not that of today, at which stars are exported: take snapshot 99"
+            f"snapshot {settings.snapshot} is at redshift {opened.header.redshift:.2f}, and stars are exported with "
+            "their ages today: take snapshot 99"
         )
     galaxy = load_galaxy(
         opened, subhalo_id, scope=scope, extra={"stars": STAR_FIELDS, "gas": GAS_FIELDS}, components=("stars", "gas")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,9 @@ INPUT_SETS: dict[str, tuple[str, ...]] = {
     "SDSS_I_HI_012": ("i", *HI_CHANNELS),
     "SDSS_URZ_HI_012": ("u", "r", "z", *HI_CHANNELS),
 }
+
+#: Normalised inputs of a whole data set that a process may keep [bytes], and views that are read at a time.
+_KEPT, _CHUNK = 1e9, 256
 
 _COLUMNS = (
     *("subhalo_id", "group_id", "view", "split", "inclination", "position_angle"),
@@ -143,7 +147,9 @@ class DataSet:
         """HI maps in physical units, shape (n, y, x, 3): Msun/pc^2, km/s, km/s; NaN where blank."""
         return self._read("hi", rows)
 
-    def inputs(self, rows: np.ndarray | Sequence[int], inputs: str | Sequence[str] = "all") -> np.ndarray:
+    def inputs(
+        self, rows: np.ndarray | Sequence[int], inputs: str | Sequence[str] = "all", *, keep: bool = False
+    ) -> np.ndarray:
         """Input of a network: the middle of images and maps, on fixed scales, the same for every galaxy.
 
         The scales are those of `dmlib.observe.images.sdss.normalise` and `dmlib.observe.moments.normalise`; nothing is
@@ -154,6 +160,8 @@ class DataSet:
         rows : sequence of int
         inputs : str or sequence of str
             See `channels`.
+        keep : bool
+            Read all views, once a process, and keep them in memory where they fit: for one network after the other.
 
         Returns
         -------
@@ -161,6 +169,9 @@ class DataSet:
             On `input_grid`.
         """
         names = self.channels(inputs)
+        if keep and 4.0 * len(self) * self.input_grid.pixels**2 * len(self.channels("all")) <= _KEPT:
+            kept = _all_inputs(self.path, self.path.stat().st_mtime_ns)
+            return np.stack([kept[name][np.asarray(rows, dtype=int)] for name in names], axis=-1)
         parts: dict[str, np.ndarray] = {}
         if set(names) & set(self.bands):
             seen = central_part(self.images(rows), self.input_grid.pixels)
@@ -182,6 +193,19 @@ class DataSet:
             else:
                 values = np.stack([stored[i] for i in wanted]) if len(wanted) else stored[:0]
         return values if np.array_equal(back, np.arange(len(wanted))) else values[back]
+
+
+@lru_cache(maxsize=1)
+def _all_inputs(path: Path, changed: int) -> dict[str, np.ndarray]:
+    """Normalised inputs of all views, channel -> (N, y, x), of a file as it was at a time."""
+    dataset = read_dataset(path)
+    pixels, names = dataset.input_grid.pixels, dataset.channels("all")
+    kept = {name: np.empty((len(dataset), pixels, pixels), dtype=np.float32) for name in names}
+    for start in range(0, len(dataset), _CHUNK):
+        rows = np.arange(start, min(start + _CHUNK, len(dataset)))
+        for name, values in zip(names, np.moveaxis(dataset.inputs(rows), -1, 0), strict=True):
+            kept[name][rows] = values
+    return kept
 
 
 def ln_mass(mass: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ Images and HI of a galaxy are observed along the same lines of sight.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -138,12 +139,15 @@ class Observer:
     seed: int
     _kept: dict[int, HIGas] = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    def views(self, subhalo_id: int) -> dict[str, np.ndarray]:
+    def views(self, subhalo_id: int, known: Mapping[str, np.ndarray] | None = None) -> dict[str, np.ndarray]:
         """All views of one galaxy.
 
         Parameters
         ----------
         subhalo_id : int
+        known : mapping, optional
+            ``images``, or ``hi`` and ``m_hi``, of the same views of the same galaxy, which are not made again: another
+            observer may differ in the light or in the HI alone.
 
         Returns
         -------
@@ -170,21 +174,29 @@ class Observer:
         self._check(galaxy, gas)
         star_axis = galaxy.spin_axis("stars")
         views = self._lines_of_sight(subhalo_id, gas.spin_axis())
-        images = np.stack(list(draw(source, galaxy, views, self.grid))).astype(np.float32)
-        if not np.isfinite(images).all():
-            raise GalaxyError(f"{galaxy.name} has pixels that are not finite: its particles are damaged, leave it out")
-        maps = [moment_maps(observe(gas, view, self.grid, hi, seed=self.seed)) for view in views]
+        found = dict(known or {})
+        if "images" not in found:
+            images = np.stack(list(draw(source, galaxy, views, self.grid))).astype(np.float32)
+            if not np.isfinite(images).all():
+                raise GalaxyError(
+                    f"{galaxy.name} has pixels that are not finite: its particles are damaged, leave it out"
+                )
+            found["images"] = images
+        if "hi" not in found:
+            maps = [moment_maps(observe(gas, view, self.grid, hi, seed=self.seed)) for view in views]
+            found["hi"] = np.stack([one.stack for one in maps]).astype(np.float32)
+            found["m_hi"] = np.array([one.m_hi for one in maps])
         stars = np.array([orientation(view.rotation, star_axis) for view in views])
         return {
-            "images": images,
-            "hi": np.stack([one.stack for one in maps]).astype(np.float32),
+            "images": found["images"],
+            "hi": found["hi"],
             "view": np.array([view.index for view in views], dtype=np.int16),
             "inclination": np.array([view.inclination for view in views]),
             "position_angle": np.array([view.position_angle for view in views]),
             "inclination_stars": stars[:, 0],
             "position_angle_stars": stars[:, 1],
             "rotation": np.stack([view.rotation for view in views]),
-            "m_hi": np.array([one.m_hi for one in maps]),
+            "m_hi": found["m_hi"],
         }
 
     def cube(self, subhalo_id: int, view: int) -> HICube:

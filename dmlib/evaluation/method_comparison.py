@@ -67,12 +67,14 @@ def combine(benchmark: Benchmark, network: Prediction, title: str, *, seed: int 
     known, validation = network.validation, benchmark.validation
     if known is None or validation is None or network.sigma_ln is None:
         raise DmlibError(f"{network.name} has no prediction for the validation galaxies: remove it and run again.")
-    if not np.array_equal(known.rows, validation.rows):
+    place = {int(row): k for k, row in enumerate(known.rows)}
+    if not place.keys() >= set(validation.rows.tolist()):
         raise DmlibError(f"{benchmark.path.name} and {network.name} do not have the same validation views.")
+    same = [place[row] for row in validation.rows.tolist()]
     correlation = np.asarray(network.attributes["calibration_correlation"])
     parts = {
         "test": (benchmark, network.ln_m_dm, network.sigma_ln),
-        "validation": (validation, known.ln_m, known.sigma_ln),
+        "validation": (validation, known.ln_m[same], known.sigma_ln[same]),
     }
     tasks, found = [], {}
     for part, (views, ln_m, sigma) in parts.items():
@@ -248,7 +250,7 @@ def assemble(
         When the two do not have the same views.
     """
     if not np.array_equal(benchmark.rows, predictions.rows):
-        raise DmlibError(f"{benchmark.path.name} and {predictions.path.name} have other views: remove both, run again.")
+        raise DmlibError(f"{benchmark.path.name} and {predictions.path.name} do not have the same views: remove both.")
     validation, places = benchmark.validation, benchmark.places
     fits = {name: ("rotation", variant.title, benchmark[name].quantiles) for name, variant in VARIANTS.items()}
     known = {} if validation is None else {name: found.quantiles for name, found in validation.methods.items()}
@@ -258,7 +260,8 @@ def assemble(
     for name, (family, title, stated) in fits.items():
         factors = dict.fromkeys(places, 1.0)
         if validation is not None and name in known:
-            factors = stretch(validation.truth, known[name], validation.places, validation["nfw"].accepted)
+            accepted = validation["nfw"].accepted
+            factors = stretch(validation.truth, known[name], validation.places, accepted, by_view=True)
         q = stretched(stated, places, factors)
         with np.errstate(invalid="ignore"):
             entries[name] = Entry(name, title, family, q[:, 2], 0.5 * np.log(q[:, 3] / q[:, 1]), q, stated, factors)
@@ -340,6 +343,21 @@ def coverage_in(
         raise DmlibError(f"'{name}' is not a fit: it states no intervals.")
     hits = _inside(match.truth, quantiles)[68]
     return match.bootstrap(where, seed).mean(row_mean(np.where(match.places[place], hits, np.nan)[where]))
+
+
+def coverage_on_validation(benchmark: Benchmark, name: str, seed: int, place: str) -> tuple[Estimate, int]:
+    """The same share on the accepted validation views, as the posterior states it, and the number of their galaxies.
+
+    By these views intervals are stretched. In a set so small that none is accepted all that have a fit count.
+    """
+    views = benchmark.validation
+    if views is None:
+        raise DmlibError(f"{benchmark.path} has no validation views: remove it and run again.")
+    quantiles, accepted = views[name].quantiles, views["nfw"].accepted
+    where = accepted if accepted.any() else np.isfinite(quantiles).all(axis=(1, 2))
+    hits = np.where(views.places[place], _inside(views.truth, quantiles)[68], np.nan)[where]
+    draws = Bootstrap(views.subhalo_id[where], seed=seed)
+    return draws.mean(row_mean(hits)), draws.n_galaxies
 
 
 def coverages(

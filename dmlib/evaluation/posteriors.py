@@ -146,7 +146,7 @@ class _Member:
         self._standard = Standard(np.array(network.card.mean), network.std)
         self._layer = network.model.get_layer("profile")
         self._numbers = {
-            part: network.outputs(dataset.inputs(some, network.channels))[:, len(dataset.radii) :]
+            part: network.outputs(dataset.inputs(some, network.channels, keep=True))[:, len(dataset.radii) :]
             for part, some in rows.items()
         }
         context = {part: posterior.context_of(some) for part, some in self._numbers.items()}
@@ -221,6 +221,8 @@ class Check:
         See `rank_of_truth`.
     coverage : Estimate, shape (r,)
         Share of the views with the truth in the central interval that holds `LEVEL` of the draws.
+    chance : float
+        Largest deviation of the coverage at any radius in 95 per cent of samples, if it is right at every radius.
     histogram : Estimate, shape (10,)
         Density of the ranks over all radii; 1 if calibrated.
     half_width : ndarray, shape (n, r)
@@ -234,6 +236,7 @@ class Check:
 
     pit: np.ndarray
     coverage: Estimate
+    chance: float
     histogram: Estimate
     half_width: np.ndarray
     energy: np.ndarray
@@ -260,6 +263,7 @@ def check(truth: np.ndarray, draws: np.ndarray, scale: np.ndarray, bootstrap: Bo
     return Check(
         pit=pit,
         coverage=bootstrap.mean(inside(pit, LEVEL)),
+        chance=bootstrap.largest_by_chance(inside(pit, LEVEL)),
         histogram=pit_histogram(pit, bootstrap),
         half_width=0.5 * (high - low),
         energy=energy_score(truth, draws, scale),

@@ -33,7 +33,7 @@ from ..rotation.massmodel import MassModel
 from ..rotation.population import Population, learn_from, regimes, stretch
 from ..rotation.posterior import Importance
 from ..settings import RADII_KPC, Settings
-from ..workers import bar, map_parallel
+from ..workers import bar, map_parallel, single_thread
 from .universes import Observed, observe_all
 
 #: Methods that are trained in one universe and tested in all.
@@ -148,8 +148,6 @@ def _networks(
     settings: Settings, observed: Observed, inputs: Path, workers: int | None
 ) -> Iterator[tuple[Lesson, dict[str, np.ndarray]]]:
     """Train every network and apply it to the test galaxies of all universes."""
-    from ..networks.fit import single_thread
-
     n, v = len(observed.subhalo_id), len(observed.names)
     lessons = [Lesson("plain", k, np.full(n, k)) for k in range(v)]
     for name in TARGETS:

@@ -272,23 +272,34 @@ def _observe(settings: Settings, splits: Mapping[int, int], subhalo_id: int) -> 
     Test galaxies have rotation curves in every universe, validation galaxies in the fiducial one, training galaxies
     have none. Where neither beam nor noise differ, rings keep the tilt of the fiducial ones.
     """
-    rows, universes, split = [], {}, splits[subhalo_id]
+    rows, split = [], splits[subhalo_id]
+    universes: dict[str, GroupUniverse] = {}
+    # Universes that differ in observation alone have the same particles; those that differ in the HI have the same
+    # images, and those that differ in the light the same HI.
+    enclosed: dict[str, np.ndarray] = {}
+    light: dict[Any, np.ndarray] = {}
+    hydrogen: dict[Any, dict[str, np.ndarray]] = {}
     like: RotationCurve | None = None
     for name, variation in variations(settings.profile).items():
-        drawn = _varied(settings, variation.physics)
-        if variation.physics not in universes:
-            universes[variation.physics] = GroupUniverse(drawn, int(drawn.subhalos["group_id"][subhalo_id]))
-        observer = Observer(universes[variation.physics], variation.recipe, GRID, settings.seed)
-        views = observer.views(subhalo_id)
-        galaxy = load_galaxy(observer.universe, subhalo_id, scope="group", velocities=False)
-        masses = np.stack([galaxy.enclosed_masses()[part] for part in ("dm", "stars", "gas")])
+        physics, recipe = variation.physics, variation.recipe
+        if physics not in universes:
+            drawn = _varied(settings, physics)
+            universes[physics] = GroupUniverse(drawn, int(drawn.subhalos["group_id"][subhalo_id]))
+            galaxy = load_galaxy(universes[physics], subhalo_id, scope="group", velocities=False)
+            found = galaxy.enclosed_masses()
+            enclosed[physics] = np.stack([found[part] for part in ("dm", "stars", "gas")])
+        observer = Observer(universes[physics], recipe, GRID, settings.seed)
+        seen, heard = (physics, recipe.dust), (physics, recipe.hi.model_dump_json())
+        known = ({"images": light[seen]} if seen in light else {}) | hydrogen.get(heard, {})
+        views, masses = observer.views(subhalo_id, known), enclosed[physics]
+        light[seen], hydrogen[heard] = views["images"], {part: views[part] for part in ("hi", "m_hi")}
         dataset = _dataset(observer, subhalo_id, views, masses[0])
         row: dict[str, Any] = _described(dataset) | {"masses": masses}
         model, accepted = None, False
         if split == SPLITS["test"] or (split != SPLITS["train"] and name == "fiducial"):
-            found = measure_view(dataset, observer, subhalo_id, 0, like=None if variation.new_tilt else like)
-            like = found.curve if name == "fiducial" else like
-            model, accepted = found.model, found.accepted
+            view = measure_view(dataset, observer, subhalo_id, 0, like=None if variation.new_tilt else like)
+            like = view.curve if name == "fiducial" else like
+            model, accepted = view.model, view.accepted
         tilt = (model.inclination, model.inclination_err) if model is not None else (np.nan, np.nan)
         row |= columns_of(model) | {"tilt": np.array(tilt), "accepted": float(accepted)}
         rows.append(row)

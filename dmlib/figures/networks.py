@@ -223,7 +223,9 @@ def cost(rows: Sequence[Mapping[str, Any]], ends: Mapping[str, Estimate], plain:
 
 
 def learning_curve(
-    n: Sequence[int], curves: Mapping[str, Sequence[Estimate]], levels: Mapping[str, tuple[str, Estimate]]
+    n: Sequence[int],
+    curves: Mapping[str, tuple[str, Sequence[Estimate]]],
+    levels: Mapping[str, tuple[str, Estimate]] | None = None,
 ) -> Figure:
     """Error at intermediate radii against the number of training galaxies.
 
@@ -232,19 +234,20 @@ def learning_curve(
     n : sequence of int
         Numbers of galaxies.
     curves : mapping
-        Label -> error for each number.
-    levels : mapping
+        Label -> look, and error for each number.
+    levels : mapping, optional
         Label -> name of a prediction without training galaxies, and its error.
 
     To see: whether the curves still fall at the last points; if so, more galaxies would help more than another
     architecture.
     """
     fig, ax = style.new_figure(height=3.5)
-    for label, found in curves.items():
-        name, (value, error) = "C" if "network" in label else "baseline/linear", parts(found)
-        columns = {"galaxies": n, "mean_relative": value, "error": error}
+    for k, (label, (name, found)) in enumerate(curves.items()):
+        value, error = parts(found)
+        # A little aside, so that bars do not cover each other.
+        columns = {"galaxies": np.array(n) * 1.02**k, "mean_relative": value, "error": error}
         curve(ax, label, columns, name, bars=True, marker=style.LOOKS[name].marker)
-    for label, (name, level) in levels.items():
+    for label, (name, level) in (levels or {}).items():
         ax.axhline(float(level.value), label=label, **style.line(style.method(name)))
         style.plotted(fig, label, mean_relative=level.value)
     ax.set(xscale="log", xlabel="galaxies trained on", ylabel=_BETWEEN, ylim=(0, None))

@@ -98,7 +98,8 @@ def groups(panels: Mapping[str, Mapping[str, Binned]], labels: Mapping[str, str]
             marks = style.points(look(kind), marker="osD^"[k % 4], markersize=5)
             curve(ax, f"{title}, {labels[kind]}", columns, marks, label=labels[kind], bars=True)
         names = next(iter(kinds.values())).labels
-        ax.set_xticks(range(len(names)), names, fontsize=9)
+        # In two lines, so that a label does not run into the next.
+        ax.set_xticks(range(len(names)), [name.replace(" to ", "\nto ") for name in names], fontsize=9)
         ax.set(xlabel=title, xlim=(-0.5, len(names) - 0.5), ylim=(0.3, 1.0))
         ax.grid(axis="x", visible=False)
     fig.supylabel("truth within the 68% interval", fontsize="medium")

@@ -88,9 +88,14 @@ class Gate:
         """Allow no request for so long [s]."""
         self._closed_until = max(self._closed_until, time.monotonic() + seconds)
 
+    def check(self) -> None:
+        """Raise `Stopped` when all connections are to stop."""
+        if self.stop.is_set():
+            raise Stopped
+
     def pass_through(self) -> None:
         """Wait until requests are allowed again; raises `Stopped`."""
-        self.sleep(0.0)
+        self.check()
         while (left := self._closed_until - time.monotonic()) > 0:
             self.sleep(left + random.uniform(0.0, 0.2))  # not all at the same instant
 
@@ -287,7 +292,7 @@ class Downloader:
             shown = nullcontext(gate.progress) if gate.progress is not None else bar(total=total, label=label, unit="B")
             with open(part, "ab" if have else "wb") as handle, shown as progress:
                 for piece in reply.iter_content(chunk_size=1 << 16):
-                    gate.sleep(0.0)
+                    gate.check()
                     handle.write(piece)
                     progress.update(len(piece))
             if total is not None and (size := part.stat().st_size) != total:
@@ -384,15 +389,10 @@ def tng_key(label: str) -> str:
 
     It is read when a request is made, put into that request's header, and stored nowhere.
 
-    Parameters
-    ----------
-    label : str
-        Name of the entry that needs it, for the error.
-
     Raises
     ------
     FetchError
-        When there is none.
+        When there is none; names the entry that needs it, `label`.
     """
     try:
         key = os.environ.get("TNG_API_KEY", "").strip() or _config_key()

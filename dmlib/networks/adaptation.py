@@ -48,17 +48,18 @@ class Trained:
 
     def predict_ln(self, inputs: np.ndarray) -> np.ndarray:
         """ln(M_DM / Msun), mean over the eight orientations of the views, shape (n, 20)."""
-        from .fit import predict
+        from .fit import eager, predict
 
-        return self.standard.unscale(mean_over_orientations(lambda x: predict(self.model, x), inputs))
+        return self.standard.unscale(mean_over_orientations(lambda x: predict(eager(self.model), x), inputs))
 
     def latent(self, inputs: np.ndarray) -> np.ndarray:
         """What the last linear layer is computed from, shape (n, feature): the network's own description of a view."""
         import keras
 
-        from .fit import predict
+        from .fit import eager, predict
 
-        return predict(keras.Model(self.model.inputs, self.model.get_layer(_LAST).input), inputs).astype(float)
+        before = eager(keras.Model(self.model.inputs, self.model.get_layer(_LAST).input))
+        return predict(before, inputs).astype(float)
 
 
 def views(inputs: np.ndarray, ln_m: np.ndarray, galaxy: np.ndarray, standard: Standard) -> Views:

@@ -52,18 +52,21 @@ def orient(images: np.ndarray, element: int) -> np.ndarray:
     return np.rot90(images, element & 3, axes=(-3, -2))
 
 
-def orient_each(images: np.ndarray, elements: np.ndarray) -> np.ndarray:
+def orient_each(images: np.ndarray, elements: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
     """Turn each image by its own element.
 
     Parameters
     ----------
     images : ndarray, shape (n, y, x, channel)
-    elements : ndarray of int, shape (n,)
+    elements : ndarray of int, shape (m,)
+    rows : ndarray of int, shape (m,), optional
+        Which images; default all.
     """
-    out = np.empty_like(images)
+    rows = np.arange(len(images)) if rows is None else rows
+    out = np.empty((len(rows), *images.shape[1:]), dtype=images.dtype)
     for element in range(N_ORIENTATIONS):
         same = np.flatnonzero(elements == element)
-        out[same] = orient(images[same], element)
+        out[same] = orient(images[rows[same]], element)
     return out
 
 

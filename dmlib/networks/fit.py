@@ -38,6 +38,9 @@ CHECKPOINT_SECONDS = 15.0
 #: Inputs that are prepared at a time [bytes].
 CHUNK = 256e6
 
+#: Steps of a training below which to trace its graph takes longer than the graph saves.
+_FEW_STEPS = 8
+
 #: Of each epoch: loss and validation loss (of the standardised target), learning rate and wall time [s].
 History = dict[str, list[float]]
 
@@ -166,12 +169,15 @@ def fit(
             )
     make_deterministic(seed)
     with precision(training_precision()):
-        model = head.build(architecture, channels, train)
+        whole = head.build(architecture, channels, train)
+    adapt(whole, train.inputs)
+    once, model = split(whole)
+    extra, held = ([predict(eager(once), views.inputs)] if once else [] for views in (train, validation))
     steps = -(-len(train.inputs) // schedule.batch)
     compile_model(model, schedule.learning_rate, schedule.weight_decay, steps, head.loss)
-    adapt(model, train.inputs)
+    model.run_eagerly = traces() and schedule.epochs * steps < _FEW_STEPS
     history: History = {key: [] for key in ("loss", "val_loss", "learning_rate", "seconds")}
-    best = [np.array(weight) for weight in model.get_weights()]
+    best = [np.array(weight) for weight in whole.get_weights()]
     restored = _restore(checkpoint, model) if checkpoint else None
     if restored:
         history, best = restored
@@ -182,8 +188,8 @@ def fit(
         epoch, start = len(history["loss"]), time.monotonic()
         rate = learning_rate(schedule, epoch)
         model.optimizer.learning_rate.assign(rate)
-        loss = _one_epoch(model, train, counts, schedule, seed, epoch)
-        each = head.loss(validation.targets, predict(model, validation.inputs))
+        loss = _one_epoch(model, train, extra, counts, schedule, seed, epoch)
+        each = head.loss(validation.targets, predict(model, validation.inputs, *held))
         val_loss = float(np.mean(ops.convert_to_numpy(each), dtype=float))
         if not (np.isfinite(loss) and np.isfinite(val_loss)):
             raise NetworkError(
@@ -193,7 +199,7 @@ def fit(
         for column, value in zip(history, (loss, val_loss, rate, time.monotonic() - start), strict=True):
             history[column].append(float(value))
         if best_epoch(history) == epoch:
-            best = [np.array(weight) for weight in model.get_weights()]
+            best = [np.array(weight) for weight in whole.get_weights()]
         told(1)
         if checkpoint and time.monotonic() - saved >= CHECKPOINT_SECONDS:
             _save(checkpoint, model, history, best)
@@ -249,7 +255,29 @@ def adapt(model: keras.Model, images: np.ndarray, batch: int = 128) -> None:
     """Call ``adapt`` of each layer that has this method with its input for these images (the training views only)."""
     for layer in model.layers:
         if hasattr(layer, "adapt"):
-            layer.adapt(predict(keras.Model(model.inputs, layer.input), images, batch).astype(float))
+            before = eager(keras.Model(model.inputs, layer.input))
+            layer.adapt(predict(before, images, batch=batch).astype(float))
+
+
+def split(model: keras.Model) -> tuple[keras.Model | None, keras.Model]:
+    """A network in two parts: what is computed once for each image, and the rest, which has all weights.
+
+    Parameters
+    ----------
+    model : keras.Model
+        A layer with an attribute ``once`` that is true has no weights and gives the same for all orientations.
+
+    Returns
+    -------
+    once : keras.Model or None
+        From images to the output of that layer; None where there is no such layer.
+    rest : keras.Model
+        From images and that output to the network's; the network itself where there is no such layer.
+    """
+    found = [layer.output for layer in model.layers if getattr(layer, "once", False)]
+    if not found:
+        return None, model
+    return keras.Model(model.inputs, found[0]), keras.Model([*model.inputs, found[0]], model.output)
 
 
 def best_epoch(history: History) -> int:
@@ -281,24 +309,22 @@ def galaxy_counts(galaxy: np.ndarray, bagging: str, seed: int) -> np.ndarray:
     return np.bincount(drawn, minlength=len(distinct))[which]
 
 
-def predict(model: keras.Model, inputs: np.ndarray, batch: int = 128) -> np.ndarray:
-    """Output of a network in inference mode, for a trained one the standardised ln M, shape (n, 20)."""
-    parts = [
-        ops.convert_to_numpy(model.predict_on_batch(np.ascontiguousarray(inputs[start : start + batch])))
-        for start in range(0, len(inputs), batch)
-    ]
-    return np.concatenate(parts).astype(np.float32)
+def predict(model: keras.Model, inputs: np.ndarray, *extra: np.ndarray, batch: int = 128) -> np.ndarray:
+    """Output of a network in inference mode, for a trained one the standardised ln M, shape (n, 20).
 
-
-def single_thread() -> dict[str, str]:
-    """Environment variables of a process in which each operation uses one thread; they must precede Keras's import.
-
-    Members trained in parallel share the machine, and a seed must give the same result twice.
+    Parameters
+    ----------
+    model : keras.Model
+    inputs : ndarray, shape (n, y, x, channel)
+    *extra : ndarray, shape (n, ...)
+        Further inputs, see `split`.
+    batch : int
     """
-    flags = os.environ.get("XLA_FLAGS", "")
-    if "multi_thread_eigen" not in flags:
-        flags = f"{flags} --xla_cpu_multi_thread_eigen=false".strip()
-    return {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "XLA_FLAGS": flags}
+    parts = []
+    for start in range(0, len(inputs), batch):
+        some = [np.ascontiguousarray(each[start : start + batch]) for each in (inputs, *extra)]
+        parts.append(ops.convert_to_numpy(model.predict_on_batch(some)))
+    return np.concatenate(parts).astype(np.float32)
 
 
 def make_deterministic(seed: int) -> None:
@@ -318,6 +344,17 @@ def has_accelerator() -> bool:
 def compiles() -> bool:
     """Whether to compile with XLA, which slows these networks with TensorFlow on a processor; JAX always compiles."""
     return has_accelerator() or keras.backend.backend() == "jax"
+
+
+def traces() -> bool:
+    """Whether the backend traces the graph of a network for seconds, and computes without it nearly as fast."""
+    return keras.backend.backend() == "tensorflow" and not has_accelerator()
+
+
+def eager(model: keras.Model) -> keras.Model:
+    """A network that predicts a few batches only: without a graph, where tracing it takes longer; the same object."""
+    model.run_eagerly = traces()
+    return model
 
 
 def training_precision() -> str:
@@ -344,7 +381,13 @@ def precision(name: str) -> Iterator[None]:
 
 
 def _one_epoch(
-    model: keras.Model, train: Views, counts: np.ndarray, schedule: Schedule, seed: int, epoch: int
+    model: keras.Model,
+    train: Views,
+    extra: list[np.ndarray],
+    counts: np.ndarray,
+    schedule: Schedule,
+    seed: int,
+    epoch: int,
 ) -> float:
     rng = np.random.default_rng([seed, 0x65706F, epoch])
     rows = rng.permutation(np.repeat(np.arange(len(counts)), counts))
@@ -356,7 +399,7 @@ def _one_epoch(
     total = 0.0
     for start in range(0, len(rows), size):
         chosen = rows[start : start + size]
-        x = orient_each(train.inputs[chosen], elements[start : start + size])
+        x = [orient_each(train.inputs, elements[start : start + size], chosen), *(some[chosen] for some in extra)]
         log = model.fit(x, train.targets[chosen], batch_size=schedule.batch, shuffle=False, verbose=0)
         total += log.history["loss"][0] * len(chosen)
     return total / len(rows)

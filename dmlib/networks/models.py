@@ -193,6 +193,8 @@ def read_network(folder: str | Path, name: str, member: int = 0) -> Network:
     """
     import keras
 
+    from .fit import eager
+
     path = Path(folder) / name / f"member{member}.keras"
     if not path.is_file():
         raise NetworkError(f"there is no network '{name}' with a member {member} in {folder}{_names(folder)}")
@@ -203,7 +205,7 @@ def read_network(folder: str | Path, name: str, member: int = 0) -> Network:
         model = keras.saving.load_model(path, compile=False)
     except Exception as error:  # Keras, zipfile and h5py raise errors of any type
         raise NetworkError(f"{path} is damaged ({type(error).__name__}): remove it and run `dmlib run`.") from error
-    return Network(model, card)
+    return Network(eager(model), card)
 
 
 def read_ensemble(folder: str | Path, name: str) -> list[Network]:

@@ -17,9 +17,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import chain
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import h5py
 import numpy as np
@@ -27,6 +27,7 @@ import numpy as np
 from ..dataset.read import DataSet, ln_mass, read_dataset
 from ..files import atomic_path, open_product, store
 from ..settings import Settings
+from ..workers import map_parallel, single_thread
 from . import NetworkError
 from .plan import SHARES, share_of
 
@@ -44,6 +45,12 @@ FEWEST = 3
 
 #: Parts of the split for which predictions are kept besides the test.
 _KNOWN = ("calibration", "validation")
+
+#: What the regressions are made from.
+_Set = Literal["all", "photometry", "hi", "apertures"]
+
+#: Memory that one worker may need [bytes], and ensembles below which processes take longer to start than they save.
+MEMORY, _WORTH_WORKERS = 2.0e9, 6
 
 
 @dataclass(frozen=True)
@@ -181,12 +188,14 @@ def read_predictions(path: str | Path) -> Predictions:
         return Predictions(path=Path(path), groups=groups, **columns)
 
 
-def build(settings: Settings) -> None:
+def build(settings: Settings, *, workers: int | None = None) -> None:
     """Make the product "predictions", ``predictions.hdf5``.
 
     Parameters
     ----------
     settings : Settings
+    workers : int, optional
+        Default `dmlib.workers.choose_workers`.
 
     Raises
     ------
@@ -197,6 +206,15 @@ def build(settings: Settings) -> None:
 
     dataset = read_dataset(settings.dataset_path)
     rows = dataset.rows("test")
+    index = read_index(settings.models_dir)
+    # The longest first: trees, and networks with many parameters.
+    ensembles = sorted(index, key=lambda name: index[name]["parameters"], reverse=True)
+    tasks = [*(("regressions", inputs) for inputs in get_args(_Set)), *(("ensemble", name) for name in ensembles)]
+    if len(ensembles) < _WORTH_WORKERS:
+        workers = 1
+    pool = partial(map_parallel, memory=MEMORY, workers=workers, what="predicted", environment=single_thread())
+    done = dict(pool(partial(_predict, settings), tasks))
+    order = [*(("ensemble", name) for name in index), *(task for task in tasks if task[0] == "regressions")]
     names = []
     with atomic_path(settings.predictions_path) as temporary, h5py.File(temporary, "w") as handle:
         handle.attrs.update({"data": settings.label, "made_from": dataset.made_from, "split": "test"})
@@ -205,11 +223,7 @@ def build(settings: Settings) -> None:
         columns = {column: np.asarray(dataset.table[column])[rows] for column in ("subhalo_id", "view")}
         for column, values in {"rows": rows, **columns}.items():
             handle[column] = values
-        ensembles = (
-            predict_ensemble(settings.models_dir, dataset, rows, name, entry)
-            for name, entry in read_index(settings.models_dir).items()
-        )
-        for found in chain(ensembles, predict_baselines(dataset, rows, settings.seed)):
+        for found in (found for task in order for found in done[task]):
             group = handle.create_group(found.name)
             store(group, "m_dm", found.m_dm, "Msun")
             arrays = {"sigma_ln": found.sigma_ln, "members_ln": found.members_ln, **columns}
@@ -221,6 +235,18 @@ def build(settings: Settings) -> None:
             group.attrs.update(found.attributes)
             names.append(found.name)
         handle.attrs["order"] = names
+
+
+def _predict(settings: Settings, task: tuple[str, Any]) -> tuple[tuple[str, Any], list[Prediction]]:
+    """The predictions of one ensemble, or of the regressions from one set of inputs."""
+    from .models import read_index
+
+    dataset, (kind, name) = read_dataset(settings.dataset_path), task
+    rows = dataset.rows("test")
+    if kind == "regressions":
+        return task, list(predict_baselines(dataset, rows, settings.seed, name))
+    entry = read_index(settings.models_dir)[name]
+    return task, [predict_ensemble(settings.models_dir, dataset, rows, name, entry)]
 
 
 def predict_ensemble(folder: Path, dataset: DataSet, rows: np.ndarray, name: str, entry: dict[str, Any]) -> Prediction:
@@ -242,7 +268,7 @@ def predict_ensemble(folder: Path, dataset: DataSet, rows: np.ndarray, name: str
     networks[0].check_dataset(dataset)
 
     def members_ln(some: np.ndarray) -> np.ndarray:
-        inputs = dataset.inputs(some, networks[0].channels)
+        inputs = dataset.inputs(some, networks[0].channels, keep=True)
         return np.stack([network.predict_ln(inputs) for network in networks])
 
     found = {part: members_ln(some) for part in _KNOWN if len(some := dataset.rows(part))}
@@ -282,40 +308,38 @@ def combine(
     return Prediction(name, np.exp(test.mean(axis=0)), sigma_ln(test, floor, factor), test, attributes, **known)
 
 
-def predict_baselines(dataset: DataSet, rows: np.ndarray, seed: int) -> Iterator[Prediction]:
-    """Predictions without a network, see `dmlib.baselines`.
+def predict_baselines(dataset: DataSet, rows: np.ndarray, seed: int, inputs: _Set) -> Iterator[Prediction]:
+    """Predictions from one set of inputs without a network, see `dmlib.baselines`.
 
     Yields
     ------
     Prediction
-        ``baseline/<name>`` of each baseline from all inputs, ``linear/photometry``, ``boosted/hi`` and so on of the
-        regressions from fewer inputs, and ``linear/learning_curve/<n>`` of the linear one for the galaxies of the
-        networks' learning curve; and those of `aperture_task`.
+        From all inputs ``baseline/<name>`` of each baseline, and ``linear/learning_curve/<n>`` of the linear one for
+        the galaxies of the networks' learning curve; from fewer inputs ``linear/photometry``, ``boosted/hi`` and so on
+        of the regressions, and those of `aperture_task`.
     """
     from ..baselines import BASELINES, REGRESSIONS, linear, make_task
 
     galaxy = np.asarray(dataset.table["subhalo_id"])[dataset.rows("train")]
-    sets: tuple[Literal["all", "photometry", "hi", "apertures"], ...] = ("all", "photometry", "hi", "apertures")
-    for inputs in sets:
-        if inputs == "apertures":
-            task = aperture_task(dataset, rows, seed)
-        else:
-            task = make_task(dataset, rows, seed, inputs=inputs)
-        about = {"galaxies": len(np.unique(galaxy)), "inputs": "all" if inputs == "apertures" else inputs}
-        for name in BASELINES if inputs == "all" else REGRESSIONS:
-            start = time.perf_counter()
-            mass = np.exp(BASELINES[name](task))
-            seconds = {"seconds": time.perf_counter() - start}
-            yield Prediction(
-                f"baseline/{name}" if inputs == "all" else f"{name}/{inputs}", mass, attributes=about | seconds
-            )
-        for share in SHARES if inputs == "all" else ():
-            some = share_of(galaxy, share, seed)
-            n = len(np.unique(galaxy[some]))
-            if n >= 4:
-                fewer = replace(task, x=task.x[some], y=task.y[some], group=task.group[some])
-                attributes = about | {"galaxies": n, "seconds": np.nan}
-                yield Prediction(f"linear/learning_curve/{n}", np.exp(linear(fewer)), attributes=attributes)
+    if inputs == "apertures":
+        task = aperture_task(dataset, rows, seed)
+    else:
+        task = make_task(dataset, rows, seed, inputs=inputs)
+    about = {"galaxies": len(np.unique(galaxy)), "inputs": "all" if inputs == "apertures" else inputs}
+    for name in BASELINES if inputs == "all" else REGRESSIONS:
+        start = time.perf_counter()
+        mass = np.exp(BASELINES[name](task))
+        seconds = {"seconds": time.perf_counter() - start}
+        yield Prediction(
+            f"baseline/{name}" if inputs == "all" else f"{name}/{inputs}", mass, attributes=about | seconds
+        )
+    for share in SHARES if inputs == "all" else ():
+        some = share_of(galaxy, share, seed)
+        n = len(np.unique(galaxy[some]))
+        if n >= 4:
+            fewer = replace(task, x=task.x[some], y=task.y[some], group=task.group[some])
+            attributes = about | {"galaxies": n, "seconds": np.nan}
+            yield Prediction(f"linear/learning_curve/{n}", np.exp(linear(fewer)), attributes=attributes)
 
 
 def aperture_task(dataset: DataSet, rows: np.ndarray, seed: int) -> Task:
@@ -339,7 +363,7 @@ def aperture_moments(dataset: DataSet, rows: np.ndarray) -> np.ndarray:
     from .architectures.c import Apertures
 
     layer = Apertures(dataset.channels("all"))
-    parts = (dataset.inputs(rows[start : start + 256]) for start in range(0, len(rows), 256))
+    parts = (dataset.inputs(rows[start : start + 256], keep=True) for start in range(0, len(rows), 256))
     return np.concatenate([ops.convert_to_numpy(layer(part)) for part in parts]).astype(float)
 
 

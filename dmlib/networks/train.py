@@ -23,7 +23,7 @@ from ..dataset.read import DataSet, ln_mass, read_dataset
 from ..environment import keras_defaults
 from ..files import atomic_path, write_text
 from ..settings import Settings
-from ..workers import bar, map_parallel
+from ..workers import bar, map_parallel, single_thread
 from . import NetworkError
 from .models import Card, read_card
 from .plan import ARCHITECTURES, Entry, architecture, plan, share_of
@@ -147,7 +147,7 @@ def train_jobs(
         listener.start()
         _hear_through(news)
         pool = partial(map_parallel, _train, todo, memory=memory, workers=workers, what="trained networks", apart=True)
-        for stem in pool(initializer=_hear_through, initargs=(news,), environment=fit.single_thread()):
+        for stem in pool(initializer=_hear_through, initargs=(news,), environment=single_thread()):
             ended(stem)
         news.put(None)
         listener.join()
@@ -222,7 +222,7 @@ def train_member(job: Job, told: Callable[[int], object] = lambda epochs: None) 
             (len(rows), dataset.input_grid.pixels, dataset.input_grid.pixels, len(job.channels)), dtype=np.float32
         )
         for start in range(0, len(rows), 256):
-            inputs[start : start + 256] = dataset.inputs(rows[start : start + 256], job.channels)
+            inputs[start : start + 256] = dataset.inputs(rows[start : start + 256], job.channels, keep=True)
         return fit.Views(inputs, as_targets(ln_m[rows]), galaxy[rows], standard)
 
     model, history = fit.fit(

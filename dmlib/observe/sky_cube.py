@@ -221,7 +221,9 @@ def _without_loud_channels(
     if not loud.any() or loud.sum() > 0.2 * there.sum():
         return []
     data[loud], there[loud] = 0.0, False
-    return [f"noisy channels at {', '.join(f'{v:.0f}' for v in velocities[loud])} km/s are blanked"]
+    return [
+        f"channels at {', '.join(f'{v:.0f}' for v in velocities[loud])} km/s are far noisier than the others: blanked"
+    ]
 
 
 def _fill(data: np.ndarray, there: np.ndarray, velocities: np.ndarray) -> list[str]:

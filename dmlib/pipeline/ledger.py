@@ -53,6 +53,8 @@ class Step:
         Inputs from outside, name -> what is known of their content.
     lock : str
         Steps of the same build folder with the same lock never run at the same time.
+    beside : bool
+        Whether a run makes it in a process of its own, beside others.
     place : Path, optional
         File or folder that only this step writes: removed first when the step is forced, or when what lies there is not
         what was written. Otherwise the step may continue what an interrupted run left.
@@ -67,6 +69,7 @@ class Step:
     parameters: dict[str, Any] = field(default_factory=dict)
     data: dict[str, str] = field(default_factory=dict)
     lock: str = ""
+    beside: bool = False
     place: Path | None = None
 
 

@@ -50,6 +50,9 @@ _GALAXIES = ("universe", "sample", "targets")
 _NETS, _ROT, _FLOOR = "dmlib.networks", "dmlib.rotation.benchmark", "dmlib.evaluation.floor"
 _POSTERIORS = "dmlib.evaluation.posteriors"
 
+#: Products that one process makes, of which chapters alone take something: they are made beside chapters.
+BESIDE = ("posteriors", "floor")
+
 #: Products that are made from the generator of the embedded universe: no other universe has them.
 EMBEDDED_ONLY = ("floor",)
 _TABLE = (
@@ -67,8 +70,6 @@ _TABLE = (
         (f"{_NETS}.architectures",),
     ),
     ("predictions", f"{_NETS}.predictions:build", "predictions_path", f"{_NETS}.predictions", ("dataset", "models")),
-    ("posteriors", f"{_POSTERIORS}:build", "posteriors_path", _POSTERIORS, ("dataset", "models")),
-    ("floor", f"{_FLOOR}:build", "floor_path", _FLOOR, ("dataset",), (*_PARTICLES, "selection")),
     ("rotation", f"{_ROT}:build", "benchmark_path", _ROT, ("universe", "targets", "dataset"), ("radii",)),
     (
         "robustness",
@@ -79,5 +80,7 @@ _TABLE = (
         ("radii",),
         (f"{_NETS}.architectures",),
     ),
+    ("posteriors", f"{_POSTERIORS}:build", "posteriors_path", _POSTERIORS, ("dataset", "models")),
+    ("floor", f"{_FLOOR}:build", "floor_path", _FLOOR, ("dataset",), (*_PARTICLES, "selection")),
 )
 PRODUCTS: dict[str, Product] = {row[0]: Product(*row) for row in _TABLE}

@@ -24,11 +24,12 @@ from ..workers import ONE_THREAD, choose_workers, map_parallel
 from . import ledger, notebooks, provenance, steps
 from .ledger import Status, Step
 from .places import Places, without_folders
+from .products import PRODUCTS
 
 Tell = Callable[[str], None]
 
 #: What a chapter and the process that executes it need [bytes].
-_CHAPTER_MEMORY = 2.2e9
+_MEMORY = 2.2e9
 
 #: What the outputs of a profile need on the disk, and the least memory with which it runs [bytes].
 _NEEDS = {"smoke": (0.25e9, 2.4e9), "quick": (2.5e9, 2.4e9), "paper": (24e9, 6e9)}
@@ -90,8 +91,8 @@ def run(
 ) -> list[Outcome]:
     """Bring everything, or the named steps and what they need, up to date.
 
-    Products are made one after the other, each on all cores. Chapters need products but not each other: they are
-    executed side by side, each in a process of its own. After a failure no other chapter begins.
+    Products are made one after the other, each on all cores. Chapters, and the few products that only they need, are
+    made side by side, each in a process of its own. After a failure no other of them begins.
 
     Parameters
     ----------
@@ -129,7 +130,7 @@ def run(
         journal = _Journal(settings, everything)
         forced, before = named if force else set(), _statuses(todo, journal.places)
         times = {now.step.name: now.record["seconds"] for now in before if now.record}
-        left = {now.step.name: now.step.kind for now in before if now.reasons or now.step.name in forced}
+        left = {now.step.name: now.step.beside for now in before if now.reasons or now.step.name in forced}
         if left:
             disk, least_memory = _NEEDS[settings.profile]
             # A run on TNG writes no universe, which is most of it.
@@ -247,67 +248,81 @@ class _Journal:
             return None  # the step that needs it says what is wrong with it
 
 
-def _left(kinds: dict[str, str], times: dict[str, float]) -> str:
-    """How many steps are left, and for how long, by the kind of each and its time when it last ran [s]."""
-    count = f"{len(kinds)} step{'s' * (len(kinds) != 1)} left"
-    known = [name for name in kinds if name in times]
+def _left(steps: dict[str, bool], times: dict[str, float]) -> str:
+    """How many steps are left, and for how long, by whether each runs beside others and its last time [s]."""
+    count = f"{len(steps)} step{'s' * (len(steps) != 1)} left"
+    known = [name for name in steps if name in times]
     if not known:
-        return f"{count}, no earlier run tells for how long" if kinds else count
-    chapters = [times[name] for name in known if kinds[name] == "notebook"]
-    beside = max(1, min(len(chapters), choose_workers(_CHAPTER_MEMORY)))
-    others = sum(times[name] for name in known) - sum(chapters)
-    minutes = max(1, round((others + max([sum(chapters) / beside, *chapters])) / 60))
-    return f"{count}, {'about' if len(known) == len(kinds) else 'at least'} {minutes} min by the times of the last run"
+        return f"{count}, no earlier run tells for how long" if steps else count
+    together = [times[name] for name in known if steps[name]]
+    beside = max(1, min(len(together), choose_workers(_MEMORY)))
+    others = sum(times[name] for name in known) - sum(together)
+    minutes = max(1, round((others + max([sum(together) / beside, *together])) / 60))
+    return f"{count}, {'about' if len(known) == len(steps) else 'at least'} {minutes} min by the times of the last run"
 
 
 @dataclass(frozen=True)
 class _Work:
-    """How steps are run; sent to the processes that execute chapters."""
+    """How steps are run; sent to the processes in which some of them run side by side."""
 
     settings: Settings
     parameters: dict[str, Any]
     heads: dict[str, str]  # of a step's lines
     forced: set[str]
-    stop: Path | None  # a file that is there once a chapter failed; then no other begins
+    stop: Path | None  # a file that is there once a step of them failed; then no other begins
     tell: Tell
 
     def outcomes(self, todo: list[Step], journal: _Journal) -> Iterator[Outcome]:
-        """Run the steps, chapters side by side; how each ended, in the order in which they end."""
-        for are_chapters, some in groupby(todo, key=lambda step: step.kind == "notebook"):
-            chapters: dict[str, Step] = {}
+        """Run the steps, some of them side by side; how each ended, in the order in which they end."""
+        for side_by_side, some in groupby(todo, key=lambda step: step.beside):
+            together: dict[str, Step] = {}
             for step in some:
                 lost = sorted(journal.unavailable.intersection(step.needs))
+                waits = together.keys() & set(step.needs)
                 if lost:
                     self.tell(f"{self.heads[step.name]}: left out, it needs {', '.join(lost)}")
                     yield Outcome(step, "left out")
-                elif are_chapters and (step.name in self.forced or ledger.status_of(step, journal.places).reasons):
-                    chapters[step.name] = step
+                elif side_by_side and (self.stale(step, journal) or waits):
+                    together[step.name] = step
                 else:
                     learns = step.kind == "product" and any(path.parent.name == "networks" for path in step.files)
-                    stale = step.name in self.forced or ledger.status_of(step, journal.places).reasons
-                    yield (outcome := Outcome(step, *(self.apart if learns and stale else self.one)(step)))
+                    run = self.in_child if learns and self.stale(step, journal) else self.one
+                    yield (outcome := Outcome(step, *run(step)))
                     if outcome.state == "failed" and self.stop:
                         return
-            # Bars of several chapters would overwrite each other.
+            # Bars of several processes would overwrite each other.
             quiet = {"DMLIB_QUIET": "1"}
-            work = partial(map_parallel, self.chapter, list(chapters), memory=_CHAPTER_MEMORY)
-            for name, state, message in work(what="executed chapters", environment=quiet):
+            work = partial(map_parallel, self.apart, list(together), memory=_MEMORY, what="executed chapters")
+            needs = {name: step.needs for name, step in together.items()}
+            for name, state, message in work(environment=quiet, after=needs.__getitem__):
                 if state:
-                    yield Outcome(chapters[name], state, message)
+                    yield Outcome(together[name], state, message)
             if self.stop and self.stop.exists():
                 return
 
-    def chapter(self, name: str) -> tuple[str, str, str]:
-        """Bring one chapter up to date, in this process: its name, and how it ended; "" where it may not begin."""
+    def stale(self, step: Step, journal: _Journal) -> bool:
+        """Whether a step would run as things stand."""
+        return step.name in self.forced or bool(ledger.status_of(step, journal.places).reasons)
+
+    def apart(self, name: str) -> tuple[str, str, str]:
+        """Bring a step up to date, in a process of its own: its name, and how it ended; "" if it may not begin."""
         if self.stop and self.stop.exists():
             return name, "", ""
-        path = repository_root() / "notebooks" / f"{name}.py"
-        state, message = self.one(steps.notebook_step(self.settings, path, self.parameters))
+        if name in PRODUCTS:
+            step = steps.product_step(self.settings, PRODUCTS[name])
+        else:
+            path = repository_root() / "notebooks" / f"{name}.py"
+            step = steps.notebook_step(self.settings, path, self.parameters)
+        lost = [need for need in step.needs if not ledger.record_of(need, Places.of(self.settings))]
+        if lost:
+            self.tell(f"{self.heads[name]}: left out, it needs {', '.join(lost)}")
+            return name, "left out", ""
+        state, message = self.one(step)
         if self.stop and state == "failed":
             self.stop.touch()
         return name, state, message
 
-    def apart(self, step: Step) -> tuple[str, str]:
+    def in_child(self, step: Step) -> tuple[str, str]:
         """`one` for a product, in a child that ends: this process would hold TensorFlow's memory until the run ends."""
         as_here: dict[str, str | None] = {name: os.environ.get(name) for name in ONE_THREAD}
         work = partial(map_parallel, self.product, [step.name], memory=1.0, workers=1, apart=True)
@@ -316,7 +331,7 @@ class _Work:
 
     def product(self, name: str) -> tuple[str, str]:
         """Bring one product up to date, in this process."""
-        return self.one(steps.product_step(self.settings, steps.PRODUCTS[name]))
+        return self.one(steps.product_step(self.settings, PRODUCTS[name]))
 
     def one(self, step: Step) -> tuple[str, str]:
         """Bring one step up to date: how it ended, and why it ran or how it failed."""

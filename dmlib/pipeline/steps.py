@@ -25,7 +25,7 @@ from ..sources import call
 from . import notebooks
 from .ledger import Step, identity, make, record_of
 from .places import Places
-from .products import EMBEDDED_ONLY, PRODUCTS, Product
+from .products import BESIDE, EMBEDDED_ONLY, PRODUCTS, Product
 
 BOOK = "book"
 
@@ -168,7 +168,8 @@ def product_step(settings: Settings, product: Product) -> Step:
         files=(*modules.values(), *data_files(modules)),
         parameters=_parameters(settings, product.uses),
         data=_universe_state(settings, product.needs),
-        lock="products",
+        lock=product.name if product.name in BESIDE else "products",
+        beside=product.name in BESIDE,
         place=product.location(settings),
     )
 
@@ -204,6 +205,7 @@ def notebook_step(settings: Settings, path: Path, parameters: dict[str, Any]) ->
         | {name: values[name] for name in values if name != "base_path"},
         data=_universe_state(settings, loaded) | _manifest_data(root, path) | _programs(imported),
         lock=path.stem,
+        beside=True,
     )
 
 

@@ -1,7 +1,7 @@
 """The benchmark: tilted rings, baryons and halo fits of all test views, as arrays like the networks' predictions.
 
-The validation views are measured too, so that what is adjusted (the width of intervals) is adjusted on them and judged
-on the test views. Priors that come from the population are learned from the training galaxies.
+Validation views are measured too, so that what is adjusted (the width of intervals) is adjusted on them and judged on
+the test views. Priors that come from the population are learned from the training galaxies.
 """
 
 from __future__ import annotations
@@ -36,6 +36,9 @@ MEMORY = 2e9
 
 #: Views of a galaxy that are also fitted with perfect knowledge; all three would cost more for the same result.
 PERFECT_VIEWS = (0,)
+
+#: Validation views that are enough for the width of intervals: every galaxy counts, with no more views than it takes.
+ENOUGH_VIEWS = 100
 
 #: Places for the rings of a curve in the file.
 MOST_RINGS = 64
@@ -228,6 +231,9 @@ NUMBERS = ("r_disk", "m_disk", "m_bulge", "r_half")
 #: Numbers of a view.
 _VIEW = ("inclination", "inclination_err", "last_radius", "beams", "seconds")
 
+#: Begins the names of the columns with the mass model of perfect knowledge, which are kept until its last fit.
+_EXACT = "exact "
+
 #: Units of columns in the file.
 _UNITS = {"radii": "kpc", "truth": "Msun", "inclination": "deg", "inclination_err": "deg", "last_radius": "kpc"}
 _UNITS |= {"seconds": "s", "quantiles": "Msun", "m_dm": "Msun"}
@@ -250,7 +256,7 @@ def build(settings: Settings, *, workers: int | None = None) -> None:
     dataset = read_dataset(settings.dataset_path)
     population = learn(dataset, read_targets(settings.targets_path))
     tests = dataset.rows("test")
-    rows = np.concatenate([tests, dataset.rows("validation")])
+    rows = np.concatenate([tests, _first_views(dataset, dataset.rows("validation"))])
     ids, views = (np.asarray(dataset.table[name])[rows] for name in ("subhalo_id", "view"))
     code = fingerprint("dmlib.rotation.benchmark")
     blocks = Blocks.of(settings.benchmark_path, f"{dataset.attributes['made_from']} {settings.seed} {code}")
@@ -270,12 +276,21 @@ def build(settings: Settings, *, workers: int | None = None) -> None:
     if not np.isfinite(columns["nfw/quantiles"][: len(tests)]).all(axis=(1, 2)).any():
         raise DmlibError(f"no view of {dataset.path} gave a rotation curve ({columns['nfw/reason'][0]})")
     population = _calibrate(columns, population, len(tests), settings.seed, workers)
+    columns = {name: found for name, found in columns.items() if not name.startswith(_EXACT)}
     with atomic_path(settings.benchmark_path) as temporary, h5py.File(temporary, "w") as handle:
         handle.attrs.update({"data": settings.label, "profile": settings.profile, "seed": settings.seed})
         handle.attrs["population"] = population.dumps()
         _write(handle, {name: found[: len(tests)] for name, found in columns.items()})
         _write(handle.create_group("validation"), {name: found[len(tests) :] for name, found in columns.items()})
     blocks.remove()
+
+
+def _first_views(dataset: DataSet, rows: np.ndarray) -> np.ndarray:
+    """Of some views the first ones of each galaxy, as many as make `ENOUGH_VIEWS` of all of them together."""
+    subhalo_id, view = (np.asarray(dataset.table[name])[rows] for name in ("subhalo_id", "view"))
+    each = -(-ENOUGH_VIEWS // max(1, len(np.unique(subhalo_id))))
+    place = np.array([np.sum(view[subhalo_id == galaxy] < k) for galaxy, k in zip(subhalo_id, view, strict=True)])
+    return rows[place < each]
 
 
 def _calibrate(
@@ -290,12 +305,16 @@ def _calibrate(
     places = regimes(columns["curve"][:, 0, 0], columns["last_radius"])
     narrow = stretch(columns["truth"], q, places, known & columns["population/accepted"])["measured"]
     population = replace(population, trust=1.0 / max(narrow, 1.0) ** 2)
-    rows = np.flatnonzero(np.isfinite(q).all(axis=(1, 2))).tolist()
-    again = partial(VARIANTS["population"].fit, population=population)
-    tasks = [(k, partial(again, model_of(columns, k), seed=seed + k)) for k in rows]
+    exact = columns | {name: columns[_EXACT + name] for name in columns_of(None)}
+    tasks = []
+    for name, models in (("population", columns), ("population_perfect", exact)):
+        again = partial(VARIANTS[name].fit, population=population)
+        rows = np.flatnonzero(np.isfinite(columns[f"{name}/quantiles"]).all(axis=(1, 2))).tolist()
+        tasks += [((name, k), partial(again, model_of(models, k), seed=seed + k)) for k in rows]
     for outcome in fit_many(tasks, label="fits with calibrated trust", workers=workers):
         if outcome.fit is not None:
-            q[outcome.key] = outcome.fit.quantiles
+            name, k = outcome.key
+            columns[f"{name}/quantiles"][k] = outcome.fit.quantiles
     return population
 
 
@@ -334,7 +353,7 @@ def _view(settings: Settings, population: Population, subhalo_id: int, view: int
     """All columns of one view, also of the variants of perfect knowledge if asked for."""
     dataset, observer = _opened(settings)
     row: dict[str, Any] = {"subhalo_id": subhalo_id, "view": view, **dict.fromkeys(_VIEW, np.nan)}
-    row |= columns_of(None)
+    row |= columns_of(None) | {_EXACT + name: none for name, none in columns_of(None).items()}
     row |= {f"{name}/{key}": value for name in VARIANTS for key, value in _NO_FIT.items()}
     try:
         cube = observer.cube(subhalo_id, view)
@@ -353,6 +372,8 @@ def _view(settings: Settings, population: Population, subhalo_id: int, view: int
                 row |= {"beams": found.curve.beams_across}
             if found.model is not None:
                 row |= columns_of(found.model) | {"last_radius": found.model.radius[-1]}
+        elif found.model is not None:
+            row |= {_EXACT + name: values for name, values in columns_of(found.model).items()}
         for number, (name, variant) in enumerate(VARIANTS.items()):
             if variant.knowledge == knowledge:
                 fitted = _fit(found, variant, population, [settings.seed, subhalo_id, view, number])

@@ -109,10 +109,13 @@ class Population:
         )
 
     def priors(self, model: MassModel, *, perfect: bool = False) -> Priors:
-        """Priors for a galaxy of this population; with perfect knowledge stellar mass and inclination are exact."""
+        """Priors for a galaxy of this population; with perfect knowledge stellar mass and inclination are exact.
+
+        The speeds are measured in either case, so that the curve has the same weight in both.
+        """
         halo: dict[str, Any] = {"log_m200": self.log_m200, "log_c": self.log_c, "shape": self.shape}
         if perfect:
-            return known(**halo)
+            return known(trust=self.trust, **halo)
         return replace(observed_priors(model), log_upsilon_disk=Normal(*self.upsilon), trust=self.trust, **halo)
 
     def told(self, model: MassModel, profile: ProfilePrior) -> Priors:
@@ -293,7 +296,12 @@ def regimes(first: np.ndarray, last: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def stretch(
-    truth: np.ndarray, quantiles: np.ndarray, places: Mapping[str, np.ndarray], where: np.ndarray
+    truth: np.ndarray,
+    quantiles: np.ndarray,
+    places: Mapping[str, np.ndarray],
+    where: np.ndarray,
+    *,
+    by_view: bool = False,
 ) -> dict[str, float]:
     """Factors by which intervals of ln M must be widened to cover 68 per cent, one for each regime.
 
@@ -307,6 +315,9 @@ def stretch(
         From `regimes`.
     where : ndarray of bool, shape (n,)
         Views to use.
+    by_view : bool
+        Whether every view counts the same, as in a coverage that is a mean over views; by default every radius does, so
+        that long curves count more.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         off = np.log(truth / quantiles[:, 2])
@@ -315,8 +326,12 @@ def stretch(
     factors = {}
     for name, place in places.items():
         used = place & where[:, None] & np.isfinite(needed)
-        enough = used.any(axis=1).sum() >= FEWEST_VIEWS
-        factors[name] = float(np.quantile(needed[used], 1.0 - 2.0 * ndtr(-1.0))) if enough else 1.0
+        radii = used.sum(axis=1)
+        weight = np.repeat(1.0 / np.maximum(radii, 1) if by_view else np.ones(len(radii)), radii)
+        share, enough = 1.0 - 2.0 * ndtr(-1.0), (radii > 0).sum() >= FEWEST_VIEWS
+        factors[name] = 1.0
+        if enough:
+            factors[name] = float(np.quantile(needed[used], share, weights=weight, method="inverted_cdf"))
     return factors
 
 

@@ -163,11 +163,11 @@ class Importance:
 
     first: int = 4000
     each: int = 1500
-    rounds: int = 8
-    last: int = 4000
+    rounds: int = 16
+    last: int = 8000
     attempts: int = 5
-    draws: int = 1000
-    wanted: float = 200.0
+    draws: int = 2000
+    wanted: float = 400.0
 
 
 #: Share of the draws of a proposal that come from the prior.

@@ -242,7 +242,7 @@ def check_run(path: str | Path, header: Mapping[str, Any], m_dm: float, simulati
     z = float(header["Redshift"])
     if snapshot in known and abs(z - known[snapshot]) > 2e-3 + 0.01 * known[snapshot]:
         raise UniverseError(
-            f"{path} is at redshift {z:.3g}, snapshot {snapshot} of {simulation} at {known[snapshot]:.3g}."
+            f"{path} is at redshift {z:.3g}, but snapshot {snapshot} of {simulation} is redshift {known[snapshot]:.3g}."
         )
     if snapshot not in known and snapshot < run.last and z < 1e-3:
         raise UniverseError(f"{path} is at redshift 0, which is snapshot {run.last} of {simulation}, not {snapshot}.")
@@ -252,7 +252,7 @@ def check_run(path: str | Path, header: Mapping[str, Any], m_dm: float, simulati
 def refuse_subbox(name: str, where: str) -> None:
     """Raise UniverseError for a subbox of TNG, which has particles and no galaxies."""
     if "subbox" in name.lower():
-        raise UniverseError(f"{where} is a subbox, without a group catalogue: take the run of the whole box.")
+        raise UniverseError(f"{where} is a subbox: it has no group catalogue, hence no galaxies; take the whole box.")
 
 
 def compare_headers(path: Path, own: Mapping[str, Any], other_path: Path, other: Mapping[str, Any]) -> None:
@@ -265,7 +265,10 @@ def compare_headers(path: Path, own: Mapping[str, Any], other_path: Path, other:
             )
     names = [release_name(str(np.asarray(header.get("SimulationName", "")).astype(str))) for header in (own, other)]
     if all(names) and names[0] != names[1]:
-        raise UniverseError(f"{path} is of '{names[0]}', {other_path} of '{names[1]}': take both from the same run.")
+        raise UniverseError(
+            f"{path} and {other_path} do not belong together: one is of '{names[0]}', the other of '{names[1]}'; take "
+            "both from the same run."
+        )
 
 
 def _total(header: Mapping[str, Any]) -> np.ndarray:
@@ -308,7 +311,7 @@ def trouble_of_offsets(
             found = handle[f"{kind}/SnapByType"].shape[0]
             if found != n_rows:
                 raise UniverseError(
-                    f"{path} has {found} {kind} offsets, the catalogue {n_rows} rows: take both from one run."
+                    f"{path} has offsets of {found} {kind} rows, the catalogue has {n_rows}: take both from one run."
                 )
         first = handle["FileOffsets/SnapByType"][()]
         start = handle["Group/SnapByType"][groups] if len(groups) else np.zeros((0, 6), np.int64)

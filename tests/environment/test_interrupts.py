@@ -47,8 +47,9 @@ def waiting(tmp_path) -> ToyRepository:
     return toy
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.mark.parametrize(
+    ("number", "workers"), [(signal.SIGTERM, "1"), (signal.SIGTERM, "2"), (signal.SIGHUP, "2"), (signal.SIGINT, "2")]
+)
 def test_a_signal_to_the_run_alone_ends_all_of_it(waiting, number, workers):
     process = waiting.start(*("run", "--profile", "smoke"), DMLIB_WORKERS=workers, TOY_STOP=str(waiting.root / "stop"))
     wait_for((waiting.build / "second.started").is_file)

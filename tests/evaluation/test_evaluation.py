@@ -99,6 +99,16 @@ def test_ratio_and_root_and_worst_radius():
     assert bootstrap.extreme(values, slice(0, 1)).value == 2.0
 
 
+def test_the_worst_of_many_radii_is_judged_by_what_chance_makes_of_the_worst():
+    """The largest of 20 independent standard normal deviates stays below 3.02 in 95 of 100 cases, one below 1.96."""
+    rng = np.random.default_rng(5)
+    values = rng.normal(size=(400, 20))
+    values /= values.std(axis=0)
+    draws = Bootstrap(np.arange(400), draws=4000)
+    assert draws.largest_by_chance(values) == pytest.approx(3.02 / 20, rel=0.05)
+    assert draws.largest_by_chance(np.repeat(values[:, :1], 20, axis=1)) == pytest.approx(1.96 / 20, rel=0.05)
+
+
 def honest(stretch: float, n: int = 600, seed: int = 4):
     """Truths that scatter about the prediction by `stretch` times what is stated."""
     rng = np.random.default_rng(seed)

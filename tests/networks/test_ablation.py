@@ -58,6 +58,6 @@ def test_the_moments_do_not_depend_on_the_orientation(tmp_path, monkeypatch):
     inputs = type(dataset).inputs
     for element in range(1, N_ORIENTATIONS):
         monkeypatch.setattr(
-            type(dataset), "inputs", lambda *given, e=element: np.ascontiguousarray(orient(inputs(*given), e))
+            type(dataset), "inputs", lambda *given, e=element, **_: np.ascontiguousarray(orient(inputs(*given), e))
         )
         np.testing.assert_allclose(predictions.aperture_moments(dataset, rows), upright, rtol=1e-3, atol=2e-3)

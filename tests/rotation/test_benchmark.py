@@ -127,6 +127,24 @@ def test_the_same_seed_gives_the_same_numbers(world, built):
     np.testing.assert_array_equal(again["burkert"].quantiles, built["burkert"].quantiles)
 
 
+def test_a_curve_weighs_the_same_whether_or_not_geometry_and_baryons_are_known(world, monkeypatch):
+    """Otherwise the step from observed to known also contains the weight of the curve."""
+    fitted, whole = [], Population.fit
+
+    def fit(self, model, priors, **how):
+        fitted.append((priors.inclination is None, priors.trust))
+        return whole(self, model, priors, **how)
+
+    monkeypatch.setattr(Population, "fit", fit)
+    monkeypatch.setattr(builder, "stretch", lambda *given: {"measured": 2.0})
+    builder.build(world.settings, workers=1)
+    found = read_benchmark(world.settings.benchmark_path)
+    assert found.population.trust == 0.25 and found.curve.shape == (6, 6, builder.MOST_RINGS)
+    for known_exactly, times in ((False, 6), (True, 2)):
+        trusts = [trust for exact, trust in fitted if exact == known_exactly]
+        assert trusts == [1.0] * times + [0.25] * times
+
+
 def test_priors_of_the_variants(monkeypatch):
     model = replace(mock_galaxy(), upsilon_disk=1.0, m_disk=2e10, m_bulge=0.0, inclination=50.0, inclination_err=3.0)
     used = {}
@@ -194,7 +212,7 @@ def test_each_reason_counts_once_per_view(built):
 
 
 def test_other_views_are_refused(built):
-    with pytest.raises(DmlibError, match="same views"):
+    with pytest.raises(DmlibError, match="have other views"):
         comparison.assemble(built, predictions(built, 1.0, rows=built.rows[::-1]), "C", {"C/all": "network"})
 
 
@@ -244,6 +262,20 @@ def test_stretched_intervals_cover_what_they_state():
     np.testing.assert_allclose(wide[:, 2], q[:, 2])
     few = population.stretch(truth, q, places, np.arange(400) < population.FEWEST_VIEWS - 1)
     assert set(few.values()) == {1.0}
+
+
+def test_a_long_curve_stretches_no_more_than_a_short_one():
+    """Coverage is a mean over views; the factor must be one too, although one kind of view has nine times the radii."""
+    rng = np.random.default_rng(2)
+    q = np.exp(26 + 0.1 * np.array([-1.96, -1, 0, 1, 1.96])[:, None] * np.ones((1, 20))) * np.ones((600, 1, 1))
+    long = np.arange(600) % 2 == 0
+    places = {"measured": np.where(long[:, None], np.arange(20) < 18, np.arange(20) < 2)}
+    truth = np.exp(26 + np.where(long, 0.3, 0.1)[:, None] * rng.normal(size=(600, 20)))
+    factors = population.stretch(truth, q, places, np.ones(600, dtype=bool), by_view=True)
+    wide = population.stretched(q, places, factors)
+    assert factors["measured"] < population.stretch(truth, q, places, np.ones(600, dtype=bool))["measured"] - 0.3
+    inside = np.where(places["measured"], (wide[:, 1] < truth) & (truth < wide[:, 3]), np.nan)
+    assert np.nanmean(np.nanmean(inside, axis=1)) == pytest.approx(0.683, abs=0.005)
 
 
 def test_a_duel_counts_only_what_both_answer(built):

@@ -84,7 +84,7 @@ def test_posterior_and_evidence_are_those_of_a_grid():
     model, _ = mock_curve(mock_galaxy(v_err=20.0), "nfw", made, np.random.default_rng(4))
     found = fit(model, "nfw", known(), sampling=Importance(last=20000))
     target = likelihood(model, "nfw", known())
-    z, places = np.linspace(-5, 5, 81), [3, 10, 19]
+    z, places = np.linspace(-4, 4, 121), [3, 10, 19]
     density, masses = [], []
     for a in z:
         points = np.column_stack([np.full(z.size**2, a), np.repeat(z, z.size), np.tile(z, z.size)])

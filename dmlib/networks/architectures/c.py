@@ -159,6 +159,9 @@ class Apertures(layers.Layer):
         `dmlib.observe.moments.normalise`, anything else a band on those of `dmlib.observe.images.sdss.normalise`.
     """
 
+    #: A training computes them once for each image, see `dmlib.networks.fit.split`.
+    once = True
+
     def __init__(self, channels: Sequence[str], **keywords: Any):
         super().__init__(**keywords)
         self.channels = tuple(channels)

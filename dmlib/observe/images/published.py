@@ -170,7 +170,7 @@ class PublishedSkirt:
             if file := next(filter(Path.is_file, files), None):
                 return read_broadband(file)
         elif not path.is_file():
-            raise UniverseError(f"{path} has no published images: fetch tng100-skirt-images, or name its folder.")
+            raise UniverseError(f"There are no published images at {path}: fetch tng100-skirt-images, or name it.")
         elif content := self._from_archive(path, subhalo_id):
             return read_broadband(BytesIO(content), f"broadband_{subhalo_id}.fits")
         raise GalaxyError(f"subhalo {subhalo_id} has no published SKIRT image in {path.name}: use its particles.")
@@ -185,8 +185,8 @@ class PublishedSkirt:
         """
         if not np.allclose(view.rotation, np.eye(3), atol=1e-9):
             raise GalaxyError(
-                f"subhalo {galaxy.subhalo_id}: the published image is no view {view.index}: take published.box_view, "
-                "or its particles."
+                f"subhalo {galaxy.subhalo_id}: the published image is seen along the box's z axis, not along view "
+                f"{view.index}: take published.box_view, or the particles' light."
             )
         return self.read(galaxy.subhalo_id).on(grid)
 

@@ -138,8 +138,8 @@ def in_parallel(
             failed.append((job, error))
             if in_a_row >= FAILURES:
                 raise FetchError(
-                    f"{label}: {in_a_row} requests failed in a row, the last with: {error} The rest is kept; run again "
-                    "later."
+                    f"{label}: {in_a_row} requests failed one after the other, the last with: {error} What has arrived "
+                    "is kept; run again later."
                 ) from error
     finally:
         gate.stop.set()

@@ -168,8 +168,8 @@ class ApiUniverse(Universe):
             except Missing as error:
                 requested = "; ".join(f"{kind}: {names}" for kind, names in query.items())
                 raise UniverseError(
-                    f"{self.place} gives no cutout of {about} with {requested}: is one misspelt, or this a mini "
-                    "snapshot?"
+                    f"{self.place} gives no cutout of {about} with these fields ({requested}): is one misspelt, or is "
+                    "this a mini snapshot?"
                 ) from error
 
         if not present:

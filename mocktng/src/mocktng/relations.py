@@ -13,6 +13,7 @@ Gallazzi+2005 and Curti+2020 were checked against at least one independent trans
 
 from __future__ import annotations
 
+import tempfile
 from functools import cache
 from typing import Any
 
@@ -52,7 +53,7 @@ def r200_of(m200: ArrayLike) -> np.ndarray:
 
 @cache
 def _colossus() -> Any:
-    """Cosmology of TNG in colossus, which writes nothing to the user's home with ``persistence=""``."""
+    """Cosmology of TNG in colossus, which keeps nothing on the disk with ``persistence=""``."""
     from colossus.cosmology import cosmology
 
     parameters = {"flat": True, "H0": 67.74, "Om0": 0.3089, "Ob0": 0.0486, "sigma8": 0.8159, "ns": 0.9667}
@@ -61,11 +62,16 @@ def _colossus() -> Any:
 
 @cache
 def _concentration_table() -> tuple[np.ndarray, np.ndarray]:
+    from colossus import settings
     from colossus.halo import concentration as colossus_concentration
 
     h = _colossus().h
     log_m = np.linspace(9.0, 15.0, 121)
-    c = colossus_concentration.concentration(10**log_m * h, "200c", 0.0, model="diemer19")
+    before = settings.BASE_DIR
+    # Whatever the persistence, it reads a table from the user's home, or writes it there.
+    with tempfile.TemporaryDirectory() as settings.BASE_DIR:
+        c = colossus_concentration.concentration(10**log_m * h, "200c", 0.0, model="diemer19")
+    settings.BASE_DIR, colossus_concentration.storageUser = before, None
     return log_m, np.log10(c)
 
 
