@@ -436,6 +436,7 @@ record(
 # With an eighth of the galaxies the twin errs more than E by {num}`orientation-plain-less-e-few:+.3f±` if it is trained and asked plainly, by {num}`orientation-averaged-less-e-few:+.3f±` with
 # averaging, by {num}`orientation-augmented-less-e-few:+.3f±` with augmentation, and by {num}`orientation-both-less-e-few:+.3f±` with both; with all galaxies by
 # {num}`orientation-plain-less-e-all:+.3f±`, {num}`orientation-averaged-less-e-all:+.3f±`, {num}`orientation-augmented-less-e-all:+.3f±` and {num}`orientation-both-less-e-all:+.3f±`.
+# These errors are those of the sample of galaxies; with other seeds the lines would move as well, as the section on seeds below shows.
 #
 # ## Which error?
 #
