@@ -236,3 +236,9 @@ def test_a_changed_criterion_says_when_from_what_to_what_and_why(repository):
     assert changed
     for text in changed:
         assert re.match(r"\d{4}-\d\d-\d\d: .*\bto .*, because ", text), text
+
+
+def test_the_margin_of_a_verdict_is_the_distance_from_its_nearest_bound():
+    assert claims.margin("<= 1.25", 1.19, 0.04) == pytest.approx(1.5)
+    assert claims.margin("0.683 within 0.05", 0.763, 0.01) == pytest.approx(3.0)
+    assert claims.margin("== 0", 0.0, None) is None
