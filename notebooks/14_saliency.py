@@ -161,7 +161,7 @@ for name, pair in lost.items():
         )
 
 # %% [markdown]
-# Where the two series of {numref}`fig-saliency-hidden` have the same shape, the network takes both masses from the same pixels. The ring that matters most changes the mass within the small radius by {num}`saliency-hidden-mean-inner:.3f±` and the mass within the large radius by {num}`saliency-hidden-mean-outer:.3f±` in $\ln M$ when it is hidden behind the mean image, and by {num}`saliency-hidden-empty-inner:.3f±` and {num}`saliency-hidden-empty-outer:.3f±` behind an empty sky. A hole in a galaxy is something that the network has never seen, so the second is the cruder test.
+# Where the two series of {numref}`fig-saliency-hidden` have the same shape, the network takes both masses from the same pixels. The ring that matters most changes the mass within the small radius by {num}`saliency-hidden-mean-inner:.3f±` and the mass within the large radius by {num}`saliency-hidden-mean-outer:.3f±` in $\ln M$ when it is hidden behind the mean image, and by {num}`saliency-hidden-empty-inner:.3f±` and {num}`saliency-hidden-empty-outer:.3f±` behind an empty sky. Neither is neutral: the mean image is not empty far out, so that behind it a small galaxy gains light and gas in its outer rings; and a hole in a galaxy is something that the network has never seen.
 #
 # ### The verdict
 #
@@ -579,7 +579,7 @@ show(
     "trained networks and of two galaxies.",
     alt="Above, five small maps, the first of the trained network, the "
     "others along the cascade. Below, two panels of curves that begin at one "
-    "and fall as layers are randomised, with horizontal reference lines on "
+    "and go on as layers are randomised, with horizontal reference lines on "
     "the left.",
     n=n_few,
 )

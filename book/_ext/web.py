@@ -177,7 +177,9 @@ def _keep_icons(static: Path, names: set[str]) -> None:
     )
     drawn = style + "".join(path.read_text(encoding="utf-8") for path in static.rglob("*.css") if path != sheet)
     kept = Subsetter()
-    kept.populate(unicodes={int(code, 16) for code in re.findall(r'content: ?"\\(f[0-9a-f]{3})', drawn)})
+    # Style sheets name a sign by its number, or hold it as it is.
+    numbers = {int(code, 16) for code in re.findall(r'"\\(f[0-9a-f]{3})', drawn)}
+    kept.populate(unicodes=numbers | {ord(sign) for sign in drawn if "\ue000" <= sign <= "\uf8ff"})
     font = TTFont(fonts / "fa-solid-900.ttf")
     kept.subset(font)
     font.flavor = "woff"

@@ -131,7 +131,7 @@ def train_jobs(
     jobs : list of Job
     dataset : DataSet
     workers : int, optional
-        See `build`.
+        See `build`. Training is in processes that end, and give their memory back, unless it is 1.
     ended : callable
         Called with the stem of each member that has been trained.
     """
@@ -140,13 +140,14 @@ def train_jobs(
     todo = [job for job in jobs if not job.is_finished]
     memory = MEMORY + 8.0 * len(dataset) * dataset.input_grid.pixels**2 * len(dataset.channels("all"))
     if todo and fit.has_accelerator():
-        workers = workers or 1
+        workers = workers or 1  # right here: this process may hold the accelerator's memory already
+    apart = workers is None
     news = multiprocessing.get_context("spawn").SimpleQueue()
     with bar(total=sum(job.entry.schedule.epochs for job in todo), label="networks", unit="epoch") as progress:
         listener = threading.Thread(target=lambda: [progress.update(n) for n in iter(news.get, None)], daemon=True)
         listener.start()
         _hear_through(news)
-        pool = partial(map_parallel, _train, todo, memory=memory, workers=workers, what="trained networks", apart=True)
+        pool = partial(map_parallel, _train, todo, memory=memory, workers=workers, what="trained networks", apart=apart)
         for stem in pool(initializer=_hear_through, initargs=(news,), environment=single_thread()):
             ended(stem)
         news.put(None)

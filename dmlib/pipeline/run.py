@@ -285,8 +285,7 @@ class _Work:
                 elif side_by_side and (self.stale(step, journal) or waits):
                     together[step.name] = step
                 else:
-                    learns = step.kind == "product" and any(path.parent.name == "networks" for path in step.files)
-                    run = self.in_child if learns and self.stale(step, journal) else self.one
+                    run = self.make if self.stale(step, journal) else self.one
                     yield (outcome := Outcome(step, *run(step)))
                     if outcome.state == "failed" and self.stop:
                         return
@@ -317,13 +316,15 @@ class _Work:
         if lost:
             self.tell(f"{self.heads[name]}: left out, it needs {', '.join(lost)}")
             return name, "left out", ""
-        state, message = self.one(step)
+        state, message = self.make(step)
         if self.stop and state == "failed":
             self.stop.touch()
         return name, state, message
 
-    def in_child(self, step: Step) -> tuple[str, str]:
-        """`one` for a product, in a child that ends: this process would hold TensorFlow's memory until the run ends."""
+    def make(self, step: Step) -> tuple[str, str]:
+        """`one`, for products of networks in a child that ends: this process would hold TensorFlow's memory."""
+        if step.kind != "product" or not any(path.parent.name == "networks" for path in step.files):
+            return self.one(step)
         as_here: dict[str, str | None] = {name: os.environ.get(name) for name in ONE_THREAD}
         work = partial(map_parallel, self.product, [step.name], memory=1.0, workers=1, apart=True)
         (ended,) = work(what=f"made {step.name}", environment=as_here)

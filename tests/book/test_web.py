@@ -102,9 +102,11 @@ def test_icons_that_nobody_names_are_left_out(tmp_path):
     for name in ("styles", "vendor"):
         shutil.copytree(theme / name, tmp_path / name)
     (tmp_path / "book.css").write_text('a::after { content: "\\f107"; }')
+    # The sign before downloads stands in a variable of the theme as it is.
+    assert "\uf019" in (tmp_path / "styles" / "pydata-sphinx-theme.css").read_text()
     web._keep_icons(tmp_path, {"fa-moon", "fa-solid"})
     style = (tmp_path / "styles" / "pydata-sphinx-theme.css").read_text()
     assert ".fa-moon:before" in style and ".fa-dog:before" not in style and "fa-solid-900.woff2" not in style
     font = TTFont(tmp_path / "vendor" / "fontawesome" / "webfonts" / "fa-solid-900.woff")
-    assert {0xF186, 0xF107} <= set(font.getBestCmap()) and 0xF6D3 not in font.getBestCmap()
+    assert {0xF186, 0xF107, 0xF019} <= set(font.getBestCmap()) and 0xF6D3 not in font.getBestCmap()
     web._keep_icons(tmp_path, {"fa-moon"})  # once more does nothing

@@ -212,7 +212,7 @@ def test_each_reason_counts_once_per_view(built):
 
 
 def test_other_views_are_refused(built):
-    with pytest.raises(DmlibError, match="have other views"):
+    with pytest.raises(DmlibError, match="same views"):
         comparison.assemble(built, predictions(built, 1.0, rows=built.rows[::-1]), "C", {"C/all": "network"})
 
 
