@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from dmlib.bootstrap import Bootstrap
 from dmlib.errors import DmlibError
 from dmlib.evaluation.robustness import Robustness, area_of, numbers, read_robustness, roc_area, roc_curve
 from dmlib.evaluation.transfer import TARGETS, isolation
@@ -114,6 +115,15 @@ def test_every_universe_differs_from_the_fiducial_in_one_respect():
     assert set(TARGETS) <= set(VARIATIONS) and sum(SHARES.values()) < 1.0
     changed = Variation("x", "observation", observed={"hi": {"beam": 30.0}}).recipe
     assert changed.hi.beam == 30.0 and changed.hi.noise == fiducial.recipe.hi.noise and changed.n_views == 1
+
+
+def test_the_error_of_an_area_is_that_of_resampled_galaxies():
+    rng = np.random.default_rng(2)
+    own, other = np.round(rng.normal(size=30), 1), np.round(rng.normal(0.5, 1.0, 30), 1)  # with ties
+    counts = Bootstrap(np.arange(30), 200, 1).weights.astype(int)
+    areas = [roc_area(np.repeat(own, count), np.repeat(other, count)) for count in counts]
+    found = area_of(own, other, np.arange(30))
+    assert found.value == areas[0] and found.error == np.std(areas[1:], ddof=1)
 
 
 def test_roc_area_of_known_distributions():
