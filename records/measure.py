@@ -535,7 +535,7 @@ def record_of(what: str, path: Path, subhalo_id: int, skirt_source: str = "unkno
             "statement": "An equivariant network, its ordinary twin, augmentation and averaging, by number of galaxies",
             "simulation": "the embedded universe of this project, profile quick",
             "source": "data set and galaxies of the reference trainings",
-            "citation": "Cohen & Welling 2016",
+            "citation": "none: an experiment of this project; the network after Cohen & Welling 2016",
             "command": "python records/measure.py orientations PATH",
             **shared,
             "measured": orientations.measure(path),

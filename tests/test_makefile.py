@@ -16,7 +16,13 @@ pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is no
 @pytest.mark.parametrize("target", ["book", "status"])
 def test_another_simulation_is_named_on_the_command_line(repository, target):
     given = ["UNIVERSE=files", "BASE_PATH=/data/TNG50 copy/output", "SIMULATION=TNG50-1", "SNAPSHOT=67"]
-    done = subprocess.run(["make", "-n", target, *given], cwd=repository, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["make", "-n", "--no-print-directory", target, *given],
+        cwd=repository,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     # Not the script bin/dmlib, which runs the code of the checkout in which it was made.
     (line,) = (line for line in done.stdout.splitlines() if "bin/python -m dmlib" in line)
     wanted = '--universe files --profile quick --base-path "/data/TNG50 copy/output" --simulation TNG50-1 --snapshot 67'
@@ -24,7 +30,7 @@ def test_another_simulation_is_named_on_the_command_line(repository, target):
 
 
 def test_jupyterlab_gets_its_options(repository):
-    command = ["make", "-n", "lab", "LAB=--allow-root --port 9999"]
+    command = ["make", "-n", "--no-print-directory", "lab", "LAB=--allow-root --port 9999"]
     done = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=True)
     assert done.stdout.rstrip().endswith("jupyterlab --notebook-dir notebooks --allow-root --port 9999")
 
@@ -47,7 +53,7 @@ def checkout(repository, tmp_path) -> Path:
 
 def made(checkout: Path, **variables: str) -> list[str]:
     """What `make status` would do."""
-    command = ["make", "-n", "status"]
+    command = ["make", "-n", "--no-print-directory", "status"]
     done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=True, env=os.environ | variables)
     assert done.stderr == ""
     return done.stdout.splitlines()

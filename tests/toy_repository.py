@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -187,6 +188,11 @@ print("no products used")
 }
 
 
+def hear_interrupts() -> None:
+    """In a new process: hear SIGINT, which what is started in the background of a shell inherits as ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class ToyRepository:
     """The repository, and commands in it.
 
@@ -256,6 +262,7 @@ class ToyRepository:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            preexec_fn=hear_interrupts,
         )
 
     def dmlib(self, *arguments: str, code: int = 0, **extra: str) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from toy_repository import ToyRepository
+from toy_repository import ToyRepository, hear_interrupts
 
 pytestmark = pytest.mark.slow
 
@@ -99,6 +99,7 @@ def test_control_c_at_any_moment_prints_no_traceback(tmp_path):
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            preexec_fn=hear_interrupts,
         )
         assert process.stdout is not None and process.stdout.readline() == "begun\n"
         time.sleep(moment)

@@ -38,7 +38,7 @@ def test_export_then_run(tree, tmp_path):
     output, subhalo_id = tree
     where = ("--universe", "files", "--base-path", output, "--simulation", "embedded", "--out", tmp_path / "galaxy")
     done = dmlib("export", subhalo_id, *where, "--library", "self-contained", "--no-dust", "--packets", "1e4")
-    assert done.exit_code == 0 and "3 lines of sight" in done.output
+    assert done.exit_code == 0 and "3 views" in done.output
     assert re.search(r"light of the spectra over particle light: u 1\.00\d, g 1\.00\d", done.output)
     assert skirt_schema.problems(tmp_path / "galaxy" / f"subhalo_{subhalo_id}.ski") == []
     ran = dmlib("run", tmp_path / "galaxy", "--executable", skirt_toys.executable(tmp_path), "--timeout", 60)
@@ -56,7 +56,7 @@ def test_the_published_recipe_along_the_boxs_axis(tree, tmp_path):
     output, subhalo_id = tree
     where = ("--universe", "files", "--base-path", output, "--simulation", "embedded", "--out", tmp_path)
     done = dmlib("export", subhalo_id, *where, "--views", "box", "--group")
-    assert done.exit_code == 0 and "1 lines of sight" in done.output and "particle light" not in done.output
+    assert done.exit_code == 0 and "1 view" in done.output and "particle light" not in done.output
     ski = tmp_path / f"subhalo_{subhalo_id}.ski"
     assert skirt_schema.problems(ski) == [] and "<ParticleMedium" in ski.read_text()
 
