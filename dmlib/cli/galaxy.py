@@ -233,7 +233,8 @@ def export_galaxy(
     written = export(galaxy, seen, SkyGrid.of(settings), recipe, out)
     stars, young, gas = written.rows.values()
     typer.echo(
-        f"{stars} stars, {young} young regions, {gas} cells, {len(seen)} view{'s' * (len(seen) > 1)}, {written.settings.packets:.2g} packets"
+        f"{stars} stars, {young} young regions, {gas} cells, {len(seen)} view{'s' * (len(seen) > 1)}, "
+        f"{written.settings.packets:.2g} packets"
     )
     if written.budget is not None:
         ratios = ", ".join(f"{band} {ratio:.3f}" for band, ratio in zip(UGRIZ, written.budget, strict=True))
