@@ -103,7 +103,7 @@ def groups(panels: Mapping[str, Mapping[str, Binned]], labels: Mapping[str, str]
         ax.set(xlabel=title, xlim=(-0.5, len(names) - 0.5), ylim=(0.3, 1.0))
         ax.grid(axis="x", visible=False)
     fig.supylabel("truth within the 68% interval", fontsize="medium")
-    cells[0].legend(loc="lower left", fontsize=9)
+    fig.legend(*cells[0].get_legend_handles_labels(), loc="outside upper center", ncols=len(labels))
     return fig
 
 
