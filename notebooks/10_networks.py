@@ -187,8 +187,8 @@ record(
 )
 
 # %% [markdown]
-# *Multiplications* counts those of one forward pass for one image; training takes three times as many. *Seconds* is the wall time of one member on the machine that made this
-# copy of the book, with several members training in parallel. Of the weights of A, {num}`net-a-convolutional:.0f` are in its convolutions, most of them in the third, whose kernels
+# *Multiplications* counts those of one forward pass for one image; training takes three times as many. *Seconds* is the time of one member on one core: of the
+# reference its epochs times their time where nothing else ran, of a run the wall time with several members in parallel. Of the weights of A, {num}`net-a-convolutional:.0f` are in its convolutions, most of them in the third, whose kernels
 # combine 128 maps into 256. (A weight of E is used in eight orientations, so that E multiplies more often than its weights suggest.) The first dense layer, which is connected to every pixel of the last maps, has most of the rest; its number of weights grows with the area of the images, and
 # pooling, as in B, C and E, avoids this.
 #
