@@ -108,12 +108,12 @@ def main() -> None:
     found = fit(model, "nfw", priors)
     mine = (time.perf_counter() - begin) / found.worth
     print(f"one NFW fit, {model.galaxy}, {len(model.radius)} radii, {len(found.names)} parameters")
-    print(f"  dmlib.rotation.fit                {1e3 * mine:9.2f} ms per independent sample")
+    print(f"  dmlib.rotation.fit                {1e3 * mine:9.3g} ms per independent sample")
     if emcee is None:
         print("  plain emcee                       left out: it is not installed")
     else:
         seconds, samples = plain(model, priors)
-        print(f"  plain emcee, a scalar likelihood  {1e3 * seconds / samples:9.2f} ms per independent sample")
+        print(f"  plain emcee, a scalar likelihood  {1e3 * seconds / samples:9.3g} ms per independent sample")
         print(f"  ratio                             {seconds / samples / mine:9.1f}   (wanted: at least 10)")
     pairs = [(halo, k) for k in range(len(some)) for halo in ("nfw", "burkert")]
     tasks = [((halo, k), partial(fit, some[k][0], halo, some[k][1], seed=k)) for halo, k in pairs]
