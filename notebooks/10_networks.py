@@ -373,7 +373,7 @@ for row in symmetry:
 #
 # Which of the three ways needs the fewest galaxies? We gave E a *twin*: the same network with ordinary kernels and as many weights in its convolutions. E and its twin were
 # trained on an eighth, a quarter, half and all of the training galaxies, with the paper's schedule and {num}`orientation-members` members each; the twin with augmentation and
-# without it, and asked for one orientation or for the mean of all. That takes an hour, and is kept in a record (`records/orientations.json`).
+# without it, and asked for one orientation or for the mean of all. That takes longer than a reader's run, and is kept in a record (`records/orientations.json`).
 
 # %%
 kept = load.record("orientations")["measured"]
@@ -433,8 +433,8 @@ record(
 )
 
 # %% [markdown]
-# With an eighth of the galaxies the twin errs more than E by {num}`orientation-plain-less-e-few:+.3f±` if it is trained and asked plainly, by {num}`orientation-averaged-less-e-few:+.3f±` with
-# averaging, by {num}`orientation-augmented-less-e-few:+.3f±` with augmentation, and by {num}`orientation-both-less-e-few:+.3f±` with both; with all galaxies by
+# With an eighth of the galaxies the error of the twin minus that of E is {num}`orientation-plain-less-e-few:+.3f±` if it is trained and asked plainly, {num}`orientation-averaged-less-e-few:+.3f±` with
+# averaging, {num}`orientation-augmented-less-e-few:+.3f±` with augmentation, and {num}`orientation-both-less-e-few:+.3f±` with both; with all galaxies it is
 # {num}`orientation-plain-less-e-all:+.3f±`, {num}`orientation-averaged-less-e-all:+.3f±`, {num}`orientation-augmented-less-e-all:+.3f±` and {num}`orientation-both-less-e-all:+.3f±`.
 # These errors are those of the sample of galaxies; with other seeds the lines would move as well, as the section on seeds below shows.
 #

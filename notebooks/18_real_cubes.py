@@ -476,7 +476,7 @@ for id, value, say in (
 # %% [markdown]
 # The command refuses the galaxy, and names the foreground first. Left alone, the rings find a disc that is almost face-on, and speeds that are wrong by a factor: this is what the refusal is for.
 # With the {num}`real-second-tilt:.0f` that SPARC gives (`--inclination 38 --force`) the speeds beyond two beams differ from SPARC's by {num}`real-second-off:.1f` in the median and
-# {num}`real-second-worst:.1f` at most: the two halves of the disc err in opposite directions, and their mean is right.
+# {num}`real-second-worst:.1f` at most. It is still refused: behind the foreground its two sides do not agree.
 #
 # ## Summary
 #
