@@ -11,6 +11,7 @@ import shutil
 import signal
 import sys
 import threading
+import time
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -350,6 +351,11 @@ def end_with_parent() -> None:
 
     def wait() -> None:
         parent.join()
+        # The main thread may be about to write such a file again, so it is the one to remove it, unless a long
+        # calculation holds it.
+        if hasattr(signal, "pthread_kill"):
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGTERM)
+            time.sleep(5)
         leave()
 
     threading.Thread(target=wait, daemon=True).start()
