@@ -54,8 +54,12 @@ from astropy.table import Table
 from dmlib import load
 from dmlib.dataset.read import ln_mass
 from dmlib.evaluation import Scores, bins, derived
-from dmlib.evaluation.posteriors import LEVEL, check, conformal_factor
-from dmlib.evaluation.posteriors import inside as within
+from dmlib.evaluation.posterior_checks import (
+    LEVEL,
+    check,
+    conformal_factor,
+)
+from dmlib.evaluation.posterior_checks import inside as within
 from dmlib.figures import posteriors as figures
 from dmlib.figures import show, show_table
 from dmlib.networks.plan import BEST_VALUE

@@ -44,7 +44,7 @@ _KEPT, _CHUNK = 1e9, 256
 
 _COLUMNS = (
     *("subhalo_id", "group_id", "view", "split", "inclination", "position_angle"),
-    *("inclination_stars", "position_angle_stars", "m_star", "m_hi", "m200", "sfr", "is_true_central"),
+    *("inclination_stars", "position_angle_stars", "rotation", "m_star", "m_hi", "m200", "sfr", "is_true_central"),
 )
 
 
