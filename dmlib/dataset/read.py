@@ -44,7 +44,7 @@ _KEPT, _CHUNK = 1e9, 256
 
 _COLUMNS = (
     *("subhalo_id", "group_id", "view", "split", "inclination", "position_angle"),
-    *("inclination_stars", "position_angle_stars", "rotation", "m_star", "m_hi", "m200", "sfr", "is_true_central"),
+    *("inclination_stars", "position_angle_stars", "m_star", "m_hi", "m200", "sfr", "is_true_central"),
 )
 
 
@@ -146,6 +146,10 @@ class DataSet:
     def hi(self, rows: np.ndarray | Sequence[int]) -> np.ndarray:
         """HI maps in physical units, shape (n, y, x, 3): Msun/pc^2, km/s, km/s; NaN where blank."""
         return self._read("hi", rows)
+
+    def rotation(self, rows: np.ndarray | Sequence[int]) -> np.ndarray:
+        """From the axes of the box to those of the sky, see `dmlib.observe.sky.View`; shape (n, 3, 3)."""
+        return self._read("rotation", rows)
 
     def inputs(
         self, rows: np.ndarray | Sequence[int], inputs: str | Sequence[str] = "all", *, keep: bool = False

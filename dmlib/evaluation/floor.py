@@ -232,7 +232,7 @@ def build(settings: Settings) -> None:
     train = training_galaxies(settings, radii, field)
     sight = measure_sight(dataset, drawn, train)
     ids = np.asarray(dataset.table["subhalo_id"])[rows]
-    test = galaxies(drawn, ids, radii, np.asarray(dataset.table["rotation"])[rows, None], field)
+    test = galaxies(drawn, ids, radii, dataset.rotation(rows)[:, None], field)
     rng = np.random.default_rng([settings.seed, _STREAM])
     isotropic = ln_sine_of(np.arccos(rng.random(len(train))) * u.rad)
     views = ln_sine_of(dataset.table["inclination"][rows])

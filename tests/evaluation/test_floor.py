@@ -167,7 +167,6 @@ class Views:
         split = np.arange(len(ids)) % 3
         inclination = np.degrees(np.arccos(rng.random(len(ids)))) * u.deg
         columns = {"subhalo_id": ids, "group_id": self.drawn.subhalos["group_id"][ids], "inclination": inclination}
-        columns["rotation"] = np.tile(np.eye(3), (len(ids), 1, 1))
         self.table = QTable(columns | {"m_hi": np.ones(len(ids)) * u.Msun})
         self.radii = RADII_KPC
         self.dm_profile = embedded.true_curves(self.drawn, ids, RADII_KPC)["m_dm"]
@@ -178,6 +177,9 @@ class Views:
 
     def rows(self, split: str) -> np.ndarray:
         return np.flatnonzero(self._split == ("train", "validation", "test").index(split))
+
+    def rotation(self, rows: np.ndarray) -> np.ndarray:
+        return np.tile(np.eye(3), (len(rows), 1, 1))
 
     def measure(self, dataset, rows, inputs) -> dict[str, np.ndarray]:
         subhalos = self.drawn.subhalos[self.table["subhalo_id"][rows]]
