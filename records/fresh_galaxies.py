@@ -60,7 +60,48 @@ def measure(build_root: Path) -> dict:
                 book, parts["calibration"][1], posteriors.draws_of(members, kind, "calibration", 1.0), networks[0].std
             ),
         }
-    return found
+    return found | {"numbers": numbers_of(found), "rows": rows_of(found)}
+
+
+def numbers_of(found: dict) -> dict[str, dict]:
+    """What the chapter quotes."""
+    numbers = {}
+    for kind in posteriors.KINDS:
+        one, alone = found[kind], found[kind]["alone"]
+        every = [part for parts in one["thirds"].values() for part in parts]
+        worst = max(every, key=lambda part: abs(part["coverage"]["value"] - LEVEL))
+        gas, whole, several = one["thirds"]["gas"][-1], found["galaxies"], found["calibration_galaxies"]
+        share = "Share in the 68% interval, galaxies of another seed"
+        some = f"the factor from {found['alone_galaxies']} calibration galaxies"
+        off = "Largest deviation from 68%, galaxies of another seed"
+        for name, number, n, say in (
+            ("within", one["coverage"], whole, share),
+            ("alone", alone["coverage"], whole, f"{share}, {some}"),
+            ("gas", gas["coverage"], gas["galaxies"], f"{share}, third richest in gas"),
+            ("worst", _off(one["worst_radius"]), whole, f"{off}, at any radius"),
+            ("third", _off(worst["coverage"]), worst["galaxies"], f"{off}, in any third by inclination, mass or gas"),
+            ("width", one["by_width"]["energy_less_one"], several, "Energy score, stretch by width less one for all"),
+        ):
+            both = {"value": number["value"], "error": number["error"]}
+            numbers[f"{name}-{kind}"] = both | {"n": n, "statement": f"{say}, {kind}"}
+    return numbers
+
+
+def rows_of(found: dict) -> list[dict]:
+    """The chapter's table: coverage in each third."""
+    return [
+        {"third by": f"{name.replace('_', ' ')}: {place}", "galaxies": found["flow"]["thirds"][name][k]["galaxies"]}
+        | {
+            kind: "{value:.3f} ± {error:.3f}".format(**found[kind]["thirds"][name][k]["coverage"])
+            for kind in reversed(posteriors.KINDS)
+        }
+        for name in BY
+        for k, place in enumerate(("low", "middle", "high"))
+    ]
+
+
+def _off(share: dict) -> dict[str, float]:
+    return {"value": abs(share["value"] - LEVEL), "error": share["error"]}
 
 
 def _coverage(dataset: DataSet, draws: np.ndarray) -> dict:

@@ -218,3 +218,17 @@ def test_sparc(shared_data, measure):
     for name, one in kept["relations"].items():
         assert measured["relations"][name]["values"] == pytest.approx(one["values"], rel=1e-4)
     assert kept["relations"]["tully_fisher"]["values"]["slope"] == pytest.approx(3.85, abs=0.2)  # Lelli et al. 2019
+
+
+def test_fresh_galaxies(measure):
+    """What chapter 13 quotes is what was measured: shares of 68 per cent intervals, by thirds and at radii."""
+    measured = load.record("fresh_galaxies")["measured"]
+    assert measured["galaxies"] == 700 and measured["views"] == 2100
+    for name in ("numbers", "rows"):
+        assert measured[name] == json.loads(json.dumps(getattr(measure["fresh_galaxies"], f"{name}_of")(measured)))
+    numbers = measured["numbers"]
+    for kind in ("normal", "flow"):
+        parts = [part["coverage"]["value"] for parts in measured[kind]["thirds"].values() for part in parts]
+        assert len(parts) == 9 == len(measured["rows"])
+        assert numbers[f"third-{kind}"]["value"] == pytest.approx(max(abs(part - 0.68) for part in parts))
+        assert np.mean(parts[:3]) == pytest.approx(numbers[f"within-{kind}"]["value"], abs=0.003)

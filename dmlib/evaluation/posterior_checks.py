@@ -10,11 +10,13 @@ galaxies.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..bootstrap import Bootstrap, Estimate
+from .bins import thirds
 from .scores import pit_histogram
 
 #: Share of the posterior in the intervals that are tested.
@@ -113,6 +115,50 @@ def rank_of_truth(truth: np.ndarray, draws: np.ndarray) -> np.ndarray:
 def inside(pit: np.ndarray, level: float) -> np.ndarray:
     """1 where the truth is in the central interval that holds `level` of the posterior, 0 where not, else NaN."""
     return np.where(np.isfinite(pit), np.abs(pit - 0.5) < 0.5 * level, np.nan)
+
+
+@dataclass(frozen=True)
+class WorstThird:
+    """The third of the views whose coverage is furthest from `LEVEL`.
+
+    Parameters
+    ----------
+    off, error : float
+        Deviation of its coverage, without sign, and the standard deviation.
+    chance : float
+        Largest deviation of any third in 95 per cent of samples, if all are right.
+    n_galaxies : int
+        In that third.
+    """
+
+    off: float
+    error: float
+    chance: float
+    n_galaxies: int
+
+
+def worst_third(
+    pit: np.ndarray, properties: Sequence[np.ndarray], bootstrap: Bootstrap, calibration: float = 0.0
+) -> WorstThird:
+    """Coverage, over all radii, in thirds of the views by each of some properties.
+
+    Parameters
+    ----------
+    pit : ndarray, shape (n, r)
+    properties : sequence of ndarray, shape (n,)
+    bootstrap : Bootstrap
+        Of the same n views.
+    calibration : float
+        As for `check`.
+    """
+    member = np.stack([thirds(values) == k for values in properties for k in range(3)], axis=1)
+    share = np.where(member, np.nanmean(inside(pit, LEVEL), axis=1)[:, None], np.nan)
+    found = bootstrap.mean(share)
+    off = np.abs(found.value - LEVEL)
+    worst = int(np.nanargmax(off))
+    chance = bootstrap.largest_by_chance(share, common=calibration)
+    n_galaxies = len(np.unique(bootstrap.subhalo_id[member[:, worst]]))
+    return WorstThird(float(off[worst]), float(found.error[worst]), chance, n_galaxies)
 
 
 def energy_score(truth: np.ndarray, draws: np.ndarray, scale: np.ndarray) -> np.ndarray:
