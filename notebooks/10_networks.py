@@ -401,7 +401,7 @@ show(
     "against the number of training galaxies: network E, and the same "
     "network without the group, with and without augmentation in training "
     "and averaging over orientations in prediction. Bars: bootstrap over "
-    "galaxies; points are set a little aside.",
+    "galaxies and scatter of the members; points are set a little aside.",
     alt="Five falling lines with bars against the number of galaxies on a "
     "logarithmic axis.",
     n=kept["test_galaxies"],
@@ -436,7 +436,7 @@ record(
 # With an eighth of the galaxies the error of the twin minus that of E is {num}`orientation-plain-less-e-few:+.3f±` if it is trained and asked plainly, {num}`orientation-averaged-less-e-few:+.3f±` with
 # averaging, {num}`orientation-augmented-less-e-few:+.3f±` with augmentation, and {num}`orientation-both-less-e-few:+.3f±` with both; with all galaxies it is
 # {num}`orientation-plain-less-e-all:+.3f±`, {num}`orientation-averaged-less-e-all:+.3f±`, {num}`orientation-augmented-less-e-all:+.3f±` and {num}`orientation-both-less-e-all:+.3f±`.
-# These errors are those of the sample of galaxies; with other seeds the lines would move as well, as the section on seeds below shows.
+# These errors contain the sample of galaxies and the scatter of the members, added in quadrature; so few members tell their scatter to about a half only.
 #
 # ## Which error?
 #

@@ -232,3 +232,18 @@ def test_fresh_galaxies(measure):
         assert len(parts) == 9 == len(measured["rows"])
         assert numbers[f"third-{kind}"]["value"] == pytest.approx(max(abs(part - 0.68) for part in parts))
         assert np.mean(parts[:3]) == pytest.approx(numbers[f"within-{kind}"]["value"], abs=0.003)
+
+
+def test_errors_of_orientations_contain_the_scatter_of_the_members():
+    """No error is below what the members alone make it, and the differences are those of the errors."""
+    measured = load.record("orientations")["measured"]
+    ways = measured["mean_error_5_to_50_kpc"]
+    for points in ways.values():
+        for point, e in zip(points, ways["E"], strict=True):
+            members = np.array(point["members"])
+            assert len(members) == measured["members"]
+            assert point["error"]["error"] > members.std(ddof=1) / np.sqrt(len(members))
+            if "less_E" in point:
+                less = members - np.array(e["members"])
+                assert point["less_E"]["error"] > less.std(ddof=1) / np.sqrt(len(less))
+                assert point["less_E"]["value"] == pytest.approx(point["error"]["value"] - e["error"]["value"])
