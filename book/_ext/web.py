@@ -153,9 +153,9 @@ def _finish(app: Sphinx, exception: Exception | None) -> None:
             page = _UNUSED.sub("", page)
             for asset, user in _ONLY_WITH:
                 page = page if user.search(page) else asset.sub("", page)
-            for wrong, right in _LAYOUT:
-                page = page.replace(wrong, right)
-            path.write_text(page, encoding="utf-8")
+        for wrong, right in _LAYOUT:
+            page = page.replace(wrong, right)
+        path.write_text(page, encoding="utf-8")
     _keep_icons(out / "_static", icons)
     if app.config.html_baseurl:
         base = app.config.html_baseurl.rstrip("/")
