@@ -168,7 +168,12 @@ rows = architecture_rows(index, dataset)
 # %%
 show_table(
     Table(rows=rows),
-    {"in convolutions": ".0%", "multiplications": ".1e", "seconds": ".0f"},
+    {
+        "parameters": ",",
+        "in convolutions": ".0%",
+        "multiplications": ".1e",
+        "seconds": ".0f",
+    },
     caption="The architectures, with the cost of training one member.",
     rows=len(rows),
 )
