@@ -11,10 +11,10 @@ from typing import Any
 
 from ..environment import of_children
 from ..errors import StepError
-from ..files import WRITTEN, atomic_path
+from ..files import UNFINISHED, WRITTEN, atomic_path
 from ..manifest.download import known_keys
 from ..settings import ENVIRONMENT, Settings
-from ..workers import LEFT_BEHIND, ONE_THREAD, quiet
+from ..workers import ONE_THREAD, quiet
 from .places import without_folders
 
 #: Attempts to start a kernel; on a busy machine it may be slow to answer, or lose a port to another.
@@ -98,7 +98,7 @@ def execute(path: Path, settings: Settings, parameters: dict[str, Any]) -> list[
     settings.notebooks_dir.mkdir(parents=True, exist_ok=True)
     written.write_text("", encoding="utf-8")
     fault, ended = None, False
-    LEFT_BEHIND.update((running, written))
+    UNFINISHED.update((running, written))
     try:
         _run(_read(path), running, path.parent, settings, parameters, written)
         ended = True
@@ -113,7 +113,7 @@ def execute(path: Path, settings: Settings, parameters: dict[str, Any]) -> list[
             running.unlink()
         files = {Path(line) for line in written.read_text(encoding="utf-8").splitlines()}
         written.unlink()
-        LEFT_BEHIND.difference_update((running, written))
+        UNFINISHED.difference_update((running, written))
         if not ended:
             done.unlink(missing_ok=True)
     if fault is not None:
