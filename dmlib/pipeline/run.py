@@ -19,7 +19,6 @@ from .. import results
 from ..environment import check_folder, check_machine, of_the_system
 from ..errors import DmlibError, StepError
 from ..settings import Settings, repository_root
-from ..universe import open_universe
 from ..workers import ONE_THREAD, choose_workers, map_parallel, worker_environment
 from . import ledger, notebooks, order, provenance, steps
 from .ledger import Status, Step
@@ -244,6 +243,8 @@ class _Journal:
         first = self.everything[0].name
         if not self.settings.source.needs_base_path and not ledger.record_of(first, self.places):
             return None
+        from ..universe import open_universe  # half a second, which a run with nothing to do saves
+
         try:
             return open_universe(self.settings).header.identity
         except DmlibError:
