@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -371,6 +373,8 @@ def _loads(text: str) -> tuple[list[str], list[str]]:
 def _programs(imported: Iterable[str]) -> dict[str, str]:
     """State of the programs that a notebook may run and that no package brings."""
     if any(name.startswith("dmlib.observe.skirt.") for name in imported):
+        if not (os.environ.get("DMLIB_SKIRT") or shutil.which("skirt")):
+            return {"the skirt executable": "absent"}  # which takes no import
         return {"the skirt executable": call("dmlib.observe.skirt.source:skirt_state")}
     return {}
 
