@@ -34,7 +34,7 @@ def following(
 
     A product that takes all cores begins as soon as it can, one at a time, and counts for half of the processes: the
     others fill the times in which it leaves cores idle. Of the other steps that with the longest chain begins first,
-    except that a reader gets something to read early: the first chapter.
+    except that they wait for the first chapter where it can begin soon: a reader gets something to read early.
 
     Parameters
     ----------
@@ -57,4 +57,6 @@ def following(
     if not beside or len(running) - busy >= (places // 2 if busy else places):
         return None
     first = next((name for name, step in steps.items() if step.kind == "notebook"), "")
-    return max(beside, key=lambda name: (name == first, chains[name]))
+    if first in waiting and unfinished.intersection(steps[first].needs).issubset(running):
+        return first if first in beside else None
+    return max(beside, key=chains.__getitem__)

@@ -63,3 +63,15 @@ def test_chapters_fill_the_times_of_products_and_the_longest_chain_begins_first(
     names = [name for name, _ in begun(2)]
     # The first chapter comes first, to have something to read; then 2, beside the data set; then what others wait for.
     assert names == ["universe", "dataset", "1", "2", "floor", "3", "4"]
+
+
+def test_others_wait_for_the_first_chapter_only_where_it_can_begin_soon():
+    steps, length = (
+        {each.name: each for each in [step("a", beside=False), step("1", "a"), step("2")]},
+        chains(STEPS, {}),
+    )
+    assert following(steps, length | {"a": 1.0}, 2, ["1", "2"], ["a"]) is None
+    assert following(steps, length | {"a": 1.0}, 2, ["a", "1", "2"], []) == "a"
+    assert following(steps, length | {"a": 1.0}, 2, ["1", "2"], []) == "1"
+    far = {**steps, "b": step("b", "a", beside=False), "1": step("1", "b")}
+    assert following(far, length | {"a": 1.0, "b": 1.0}, 2, ["b", "1", "2"], ["a"]) == "2"
