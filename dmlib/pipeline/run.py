@@ -304,7 +304,7 @@ class _Work:
             work = partial(map_parallel, self.apart, names, memory=_MEMORY, workers=places, what="made steps")
             # Bars of several processes would overwrite each other.
             then = partial(order.following, together, self.chains, places)
-            for name, state, message in work(environment={"DMLIB_QUIET": "1"}, following=then):
+            for name, state, message in work(environment={"DMLIB_QUIET": "1"}, local=True, following=then):
                 if state:
                     yield Outcome(together[name], state, message)
             if self.stop and self.stop.exists():
@@ -337,7 +337,7 @@ class _Work:
         """`one`, for products of networks in a child that ends: this process would hold TensorFlow's memory."""
         if step.kind != "product" or not any(path.parent.name == "networks" for path in step.files):
             return self.one(step)
-        work = partial(map_parallel, self.product, [step.name], memory=1.0, workers=1, apart=True)
+        work = partial(map_parallel, self.product, [step.name], memory=1.0, workers=1, apart=True, local=True)
         (ended,) = work(what=f"made {step.name}", environment=self.outside)
         return ended
 
