@@ -46,7 +46,7 @@ universe = "embedded"  # generated here; or "files", a TNG tree on disk
 profile = "quick"  # how much is computed: "smoke", "quick" or "paper"
 seed = 1  # root of every random number: weights, batches, bootstrap
 base_path = ""  # the simulation's output folder, for universe "files"
-n_steps = 60  # training steps on one batch, in the check before training
+n_steps = 40  # training steps on one batch, in the check before training
 n_batch = 32  # views in that batch (paper: 32)
 
 # %%
