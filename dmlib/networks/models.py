@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -145,8 +146,6 @@ class Network:
 
     def outputs(self, inputs: np.ndarray) -> np.ndarray:
         """All outputs, mean over the eight rotations and reflections; errors as `predict_ln`."""
-        from .fit import predict
-
         shape, card = np.shape(inputs), self.card
         if len(shape) != 4 or shape[1:] != (card.pixels, card.pixels, len(card.channels)):
             wanted = f"(n, {card.pixels}, {card.pixels}, {len(card.channels)}) with channels {', '.join(card.channels)}"
@@ -157,7 +156,18 @@ class Network:
                 f"inputs of network {card.name} hold NaN or infinity: `normalise` fills blank pixels of maps."
             )
         images = np.asarray(inputs, dtype=np.float32)
-        return mean_over_orientations(lambda turned: predict(self.model, turned), images)
+        from .fit import predict, predict_turned
+
+        if architecture(card.architecture).symmetric:
+            return predict(self.model, images).astype(float)
+        return mean_over_orientations(partial(predict_turned, self._parts), images)
+
+    @cached_property
+    def _parts(self) -> tuple[keras.Model | None, keras.Model]:
+        from .fit import eager, split
+
+        once, rest = split(self.model)
+        return once, eager(rest)
 
     def check_dataset(self, dataset: DataSet) -> None:
         """Refuse a data set of another universe than the one that the network was trained on.

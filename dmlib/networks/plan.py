@@ -109,6 +109,8 @@ class Architecture:
         Approximate time of one epoch, relative to C; the longest trainings start first.
     changes : mapping
         Profile -> fields of the `Schedule` in which it differs from the profile's.
+    symmetric : bool
+        Whether it gives the same for all orientations of its input, so that one of them is enough.
     """
 
     name: str
@@ -117,6 +119,7 @@ class Architecture:
     origin: str
     cost: float = 1.0
     changes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    symmetric: bool = False
 
     @property
     def module(self) -> str:
@@ -175,6 +178,7 @@ ARCHITECTURES: dict[str, Architecture] = {
         Architecture(
             *("E", f"{_HERE}.e:build", "E", "our own: equivariant under rotations and reflections", 2.0),
             changes={"quick": {"epochs": 24, "weight_decay": 0.1}},
+            symmetric=True,
         ),
         Architecture(
             *("ResNet50", f"{_HERE}.published:resnet50", "ResNet50", "He et al. 2016, with minimal changes", 12.0),
@@ -189,7 +193,7 @@ ABLATIONS: dict[str, Architecture] = {
     for ablation in (
         Architecture(
             *("C_no_convolutions", f"{_HERE}.c:without_convolutions", "C without convolutions"),
-            *("C with its aperture moments only", 0.5, _C),
+            *("C with its aperture moments only", 0.5, _C, True),
         ),
         Architecture(
             *("C_no_apertures", f"{_HERE}.c:without_apertures", "C without apertures"),
