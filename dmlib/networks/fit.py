@@ -338,21 +338,27 @@ def predict(model: keras.Model, inputs: np.ndarray, *extra: np.ndarray, batch: i
     return np.concatenate(parts).astype(np.float32)
 
 
-def predict_turned(parts: tuple[keras.Model | None, keras.Model], turned: np.ndarray) -> np.ndarray:
-    """Output for images in all orientations, as `mean_over_orientations` asks for it.
+class Turned:
+    """A network's output for images in all orientations, as `mean_over_orientations` asks for it.
+
+    What is the same for all orientations is computed once, see `split`. The model is not run eagerly: many batches of
+    one shape follow, and a graph computes them in two thirds of the time.
 
     Parameters
     ----------
-    parts : tuple
-        The network, see `split`: what is the same for all orientations is computed for the first only.
-    turned : ndarray, shape (8 n, y, x, channel)
-        One orientation of all images after the other.
+    model : keras.Model
     """
-    once, rest = parts
-    if not once:
-        return predict(rest, turned)
-    same = predict(once, turned[: len(turned) // N_ORIENTATIONS])
-    return predict(rest, turned, np.concatenate([same] * N_ORIENTATIONS))
+
+    def __init__(self, model: keras.Model):
+        self._once, rest = split(model)
+        self._rest = rest if self._once else keras.Model(model.inputs, model.outputs[0])
+
+    def __call__(self, turned: np.ndarray) -> np.ndarray:
+        """Output for `turned`, shape (8 n, y, x, channel): one orientation of all images after the other."""
+        if not self._once:
+            return predict(self._rest, turned)
+        same = predict(self._once, turned[: len(turned) // N_ORIENTATIONS])
+        return predict(self._rest, turned, np.concatenate([same] * N_ORIENTATIONS))
 
 
 def make_deterministic(seed: int) -> None:

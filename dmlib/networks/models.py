@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,8 @@ from .plan import ARCHITECTURES, architecture
 
 if TYPE_CHECKING:
     import keras
+
+    from .fit import Turned
 
 
 class Card(BaseModel):
@@ -146,6 +148,8 @@ class Network:
 
     def outputs(self, inputs: np.ndarray) -> np.ndarray:
         """All outputs, mean over the eight rotations and reflections; errors as `predict_ln`."""
+        from .fit import predict
+
         shape, card = np.shape(inputs), self.card
         if len(shape) != 4 or shape[1:] != (card.pixels, card.pixels, len(card.channels)):
             wanted = f"(n, {card.pixels}, {card.pixels}, {len(card.channels)}) with channels {', '.join(card.channels)}"
@@ -156,18 +160,15 @@ class Network:
                 f"inputs of network {card.name} hold NaN or infinity: `normalise` fills blank pixels of maps."
             )
         images = np.asarray(inputs, dtype=np.float32)
-        from .fit import predict, predict_turned
-
         if architecture(card.architecture).symmetric:
             return predict(self.model, images).astype(float)
-        return mean_over_orientations(partial(predict_turned, self._parts), images)
+        return mean_over_orientations(self._turned, images)
 
     @cached_property
-    def _parts(self) -> tuple[keras.Model | None, keras.Model]:
-        from .fit import eager, split
+    def _turned(self) -> Turned:
+        from .fit import Turned
 
-        once, rest = split(self.model)
-        return once, eager(rest)
+        return Turned(self.model)
 
     def check_dataset(self, dataset: DataSet) -> None:
         """Refuse a data set of another universe than the one that the network was trained on.
