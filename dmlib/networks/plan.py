@@ -199,7 +199,8 @@ ABLATIONS: dict[str, Architecture] = {
     for ablation in (
         Architecture(
             *("C_no_convolutions", f"{_HERE}.c:without_convolutions", "C without convolutions"),
-            *("C with its aperture moments only", 0.3, _C, True),
+            *("C with its aperture moments only", 0.3, _C),
+            symmetric=True,
         ),
         Architecture(
             *("C_no_apertures", f"{_HERE}.c:without_apertures", "C without apertures"),
