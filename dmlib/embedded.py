@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib import import_module
 from typing import Any
 
@@ -28,10 +28,11 @@ from mocktng.structure import RADIUS, interpolate
 from mocktng.units import LENGTH, MASS
 from mocktng.workers import choose_workers as unlimited_workers
 
+from .cluster import SCHEDULER
 from .errors import UniverseError
 from .settings import Criteria, Settings
 from .units import G
-from .workers import bar, choose_workers
+from .workers import bar, choose_workers, map_parallel
 
 #: Seeds of populations that are drawn beside the one that is written lie this far from its own and from each other.
 _SEED_STEP = 1_000_003
@@ -74,6 +75,7 @@ def build(settings: Settings, workers: int | None = None) -> None:
     allowed = choose_workers(*_WORKERS)
     if workers is None and (os.environ.get("DMLIB_WORKERS") or allowed < unlimited_workers(*_WORKERS)):
         workers = allowed  # otherwise mocktng chooses: it has no worker beside this process for a small universe
+    apply = partial(map_parallel, memory=_WORKERS[0], what="wrote the universe") if os.environ.get(SCHEDULER) else None
     if folder.is_dir() and not (folder / "complete.json").is_file():
         shutil.rmtree(folder)  # mocktng replaces only what it wrote; everything in the build folder is ours
     name = f"universe embedded-{settings.profile}"
@@ -84,7 +86,7 @@ def build(settings: Settings, workers: int | None = None) -> None:
             shown.update(done - shown.n)
 
         try:
-            blocks.write(folder, **_parameters(settings), workers=workers, progress=progress)
+            blocks.write(folder, **_parameters(settings), workers=workers, progress=progress, apply=apply)
         except MockError as error:
             raise UniverseError(f"{error} (DMLIB_BUILD names another folder for outputs.)") from error
 

@@ -26,6 +26,7 @@ from typing import Any, TypeVar
 import numpy as np
 from tqdm.auto import tqdm
 
+from .cluster import SCHEDULER, map_on_cluster
 from .environment import change_variables, cores
 from .environment import memory as memory_left
 from .errors import DmlibError, GalaxyError
@@ -103,11 +104,13 @@ def map_parallel(
     environment: Mapping[str, str | None] | None = None,
     apart: bool = False,
     after: Callable[[Item], Iterable[Any]] = lambda item: (),
+    local: bool = False,
 ) -> Iterator[Result]:
     """Apply a function to every item, on as many processes as memory and cores allow; results come as they are done.
 
     One process, or one item, is worked on right here, unless it is to be `apart`. The function must give the same
-    result for an item wherever it runs. Closing the iterator, or an error, cancels what has not begun.
+    result for an item wherever it runs. Closing the iterator, or an error, cancels what has not begun. Where
+    ``$DMLIB_SCHEDULER`` is set, the machines of a cluster do the work, see `dmlib.cluster`.
 
     Parameters
     ----------
@@ -121,13 +124,15 @@ def map_parallel(
     what : str
         What the workers do, for the error: ``"observed galaxies"``.
     initializer, initargs
-        Called first in each worker.
+        Called first in each worker of this machine.
     environment : mapping, optional
         Further variables of the workers; None for those that they do not get.
     apart : bool
         Also a single process is a child, which gives its memory back when it ends.
     after : callable
         Earlier items that must be done before an item begins; others are ignored.
+    local : bool
+        On this machine even if there is a cluster.
 
     Yields
     ------
@@ -141,6 +146,9 @@ def map_parallel(
     Exception
         The first that the function raised.
     """
+    if os.environ.get(SCHEDULER) and workers != 1 and not local:
+        yield from map_on_cluster(function, items, environment or {}, what)
+        return
     workers = min(workers or choose_workers(memory), len(items))
     if workers < 2 and not (apart and items):
         yield from map(function, items)
@@ -353,8 +361,8 @@ def end_with_parent() -> None:
         parent.join()
         # The main thread may be about to write such a file again, so it is the one to remove it, unless a long
         # calculation holds it.
-        if hasattr(signal, "pthread_kill"):
-            signal.pthread_kill(threading.main_thread().ident, signal.SIGTERM)
+        if hasattr(signal, "pthread_kill") and (main := threading.main_thread().ident):
+            signal.pthread_kill(main, signal.SIGTERM)
             time.sleep(5)
         leave()
 

@@ -168,7 +168,12 @@ rows = architecture_rows(index, dataset)
 # %%
 show_table(
     Table(rows=rows),
-    {"in convolutions": ".0%", "multiplications": ".1e", "seconds": ".0f"},
+    {
+        "parameters": ",",
+        "in convolutions": ".0%",
+        "multiplications": ".1e",
+        "seconds": ".0f",
+    },
     caption="The architectures, with the cost of training one member.",
     rows=len(rows),
 )
@@ -640,7 +645,8 @@ for label, mask in (("centrals", central), ("satellites", ~central)):
         continue
     some = Scores.of(predictions, where=mask, also=ideal, seed=seed)
     for name in (best, "baseline/boosted", "baseline/mean", *list(ideal)[-2:]):
-        row = {"galaxies": f"{some.n_galaxies} {label}", "method": name}
+        title = names.get(name, name.replace("floor/all/", "floor, "))
+        row = {"galaxies": f"{some.n_galaxies} {label}", "method": title}
         for region in ("inner", "intermediate", "outer"):
             found = some.over(region, name)
             row[region] = f"{found.value:.3f} ± {found.error:.3f}"
@@ -846,7 +852,8 @@ record(
     statement="Training time of a member of ResNet50 over that of the best "
     "other network",
 )
-print(pairs.names, "undecided beside the best:", pairs.tied())
+print("from the best:", ", ".join(names[name] for name in pairs.names))
+print("undecided beside the best:", ", ".join(map(names.get, pairs.tied())))
 
 # %% [markdown]
 # The smallest error of a network is

@@ -159,11 +159,12 @@ titles = {
 
 # %%
 told_by = {"hybrid": "photometry", "hybrid_all": "all"}
+names_of = {"photometry": "images", "all": "all"}
 hybrids = {
     name: combine(
         benchmark,
         predictions[f"{network}/{inputs}"],
-        f"hybrid, {network}/{inputs} as prior",
+        f"hybrid, prior of {network}, {names_of[inputs]}",
         seed=seed,
     )
     for name, inputs in told_by.items()
@@ -391,7 +392,7 @@ for name in against:
             int((won[name] == verdict).sum()),
             n=n_yes,
             statement=f"Of 20 radii, {label}: mean |dM/M| of network "
-            f"{network}/all against {match.entries[name].title}",
+            f"{network}, all, against {match.entries[name].title}",
             figure="comparison_duel",
         )
 

@@ -82,7 +82,7 @@ settings = Settings(
 # %%
 dataset, observer = load.dataset(settings), load.observer(settings)
 galaxy = load_real(dataset, observer, cube, distance, centre)
-print(fill(galaxy.note or f"{galaxy.name} from the {galaxy.source}", 79))
+print(fill(galaxy.note or f"{galaxy.name}: {galaxy.source}", 79))
 
 # %% [markdown]
 # If the line above says that the cube could not be obtained, this copy of the book was made without a network connection: run `dmlib fetch ngc2903-cube`, or set `DMLIB_MIRROR` to a folder that
@@ -316,7 +316,7 @@ truth = None
 if galaxy.subhalo_id is not None:
     ids = np.asarray(dataset.table["subhalo_id"])
     truth = dataset.dm_profile[np.argmax(ids == galaxy.subhalo_id)]
-print(reason or f"{len(predicted)} members of {network}")
+print(reason or f"members of {network}: {len(predicted)}")
 
 # %%
 show(

@@ -21,6 +21,7 @@ REAL = (
     *(
         "__init__.py",
         "__main__.py",
+        "cluster.py",
         "code.py",
         "environment.py",
         "errors.py",

@@ -49,16 +49,24 @@ _ONLY_WITH = (
 _ICON = re.compile(r'(?:\.fa-[a-z0-9-]+:before,?)+\{content:"[^"]*"\}')
 _ICON_NAME = re.compile(r"\bfa-[a-z0-9-]+")
 
-#: The builder's markup, and what accessibility wants: a list of sources without items of a list, cells without a head.
+#: The builder's markup, and what accessibility wants: a list of sources without items of a list, cells without a head,
+#: bars that are called what is written on them.
 _REPAIRS = (
     (re.compile(r'<div role="list" class="citation-list">'), '<div class="citation-list">'),
     (re.compile(r' role="doc-biblioentry"'), ""),
     (re.compile(r'<th class="head"><p></p></th>'), '<td class="head"></td>'),
+    (re.compile(r'<summary aria-label="Toggle hidden content">'), "<summary>"),
     (re.compile(r"<img (?![^>]*loading=)(?=[^>]*_images/)"), '<img loading="lazy" '),
 )
 
-#: The same around the page: a side bar that is no landmark, switches of the contents without a name.
+#: The same around the page: a side bar that is no landmark, switches of the contents without a name, keys that are no
+#: part of a button's name.
 _LAYOUT = (
+    ('<span class="search-button__kbd-shortcut">', '<span class="search-button__kbd-shortcut" aria-hidden="true">'),
+    (
+        'search-button-field search-button__button pst-js-only" title="Search" aria-label="Search"',
+        'search-button-field search-button__button pst-js-only"',
+    ),
     (
         '<div id="pst-primary-sidebar" class=',
         '<div id="pst-primary-sidebar" role="complementary" aria-label="Book" class=',
@@ -145,9 +153,9 @@ def _finish(app: Sphinx, exception: Exception | None) -> None:
             page = _UNUSED.sub("", page)
             for asset, user in _ONLY_WITH:
                 page = page if user.search(page) else asset.sub("", page)
-            for wrong, right in _LAYOUT:
-                page = page.replace(wrong, right)
-            path.write_text(page, encoding="utf-8")
+        for wrong, right in _LAYOUT:
+            page = page.replace(wrong, right)
+        path.write_text(page, encoding="utf-8")
     _keep_icons(out / "_static", icons)
     if app.config.html_baseurl:
         base = app.config.html_baseurl.rstrip("/")

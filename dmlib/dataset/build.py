@@ -3,17 +3,12 @@
 Galaxies are observed in blocks, each written whole or not at all; the content of a block depends on its galaxies alone,
 so neither the number of workers nor an interruption changes a bit of the data set. The file is then assembled from the
 blocks.
-
-**On a cluster.** Set ``DMLIB_SCHEDULER`` to the address of a dask scheduler (``tcp://host:8786``) whose workers see the
-build folder and the universe under the same paths; it needs ``pip install 'dmlib[cluster]'``.
 """
 
 from __future__ import annotations
 
-import copy
 import hashlib
-import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -25,7 +20,6 @@ from astropy.table import QTable
 
 from .. import __version__
 from ..code import fingerprint
-from ..errors import DmlibError
 from ..files import atomic_path
 from ..observe.images import ImageSource
 from ..observe.moments import MOMENTS
@@ -34,7 +28,7 @@ from ..sample import read_sample
 from ..settings import RADII_KPC, Settings
 from ..targets import Targets, read_targets
 from ..universe import open_universe
-from ..workers import Blocks, Todo, in_blocks, map_parallel, tell_set_aside
+from ..workers import Blocks, in_blocks, map_parallel, tell_set_aside
 from . import SPLITS, assign
 from .views import DatasetError, Observer, Recipe
 
@@ -89,7 +83,7 @@ def build(
     recipe : Recipe, optional
         What is observed; the book's when omitted.
     workers : int, optional
-        Processes on this machine, where ``$DMLIB_SCHEDULER`` names no cluster; default `dmlib.workers.choose_workers`.
+        Processes; default `dmlib.workers.choose_workers`.
     path : Path, optional
         Of the file; default the product's place.
     block_size : int
@@ -115,36 +109,15 @@ def build(
     blocks = Blocks.of(path, hashlib.sha256(f"{key} {block_size}".encode()).hexdigest())
     ids = [int(i) for i in targets.subhalo_id if i not in targets.set_aside]
     observer.universe.prepare(sample["group_id"])
-    apply: Callable[..., Iterable[int]]
-    if scheduler := os.environ.get("DMLIB_SCHEDULER"):
-        apply = partial(_map_on_cluster, scheduler)
-    else:
-        apply = partial(map_parallel, memory=MEMORY, workers=workers, what="observed galaxies")
+    apply = partial(map_parallel, memory=MEMORY, workers=workers, what="observed galaxies")
     # One block at a time: all together may be larger than the memory.
-    contents = in_blocks(partial(_views, observer), ids, blocks, size=block_size, label="data set", apply=apply)
+    contents = in_blocks(observer.views, ids, blocks, size=block_size, label="data set", apply=apply)
     mass, satellite = sample["m_star"].to_value("Msun"), ~sample["is_true_central"]
     shares = {name: getattr(recipe, name) for name in ("train", "validation", "calibration")}
     split = assign(sample["group_id"], seed=settings.seed, rank_by=mass, apart=satellite, **shares)
     attributes = _attributes(settings, observer, key)
     _assemble(path, contents, sample, split, targets, attributes, recipe.source(settings.seed))
     blocks.remove()
-
-
-def _views(observer: Observer, subhalo_id: int) -> dict[str, np.ndarray]:
-    # Threads of a cluster's worker share the universe, and it remembers where it read last.
-    return replace(observer, universe=copy.copy(observer.universe)).views(subhalo_id)
-
-
-def _map_on_cluster(address: str, function: Callable[[Todo], int], items: Sequence[Todo]) -> Iterator[int]:
-    """Apply a function to every item on the workers of a dask scheduler; results come as they are done."""
-    try:
-        from distributed import Client, as_completed
-    except ImportError as error:
-        raise DmlibError("DMLIB_SCHEDULER is set, but dask is missing: pip install 'dmlib[cluster]'.") from error
-    with Client(address) as client:
-        # Not pure: a block must be made again although dask remembers its result.
-        for _, result in as_completed(client.map(function, items, pure=False), with_results=True):
-            yield result
 
 
 def _assemble(

@@ -41,7 +41,8 @@ def page(found: Analysis, verdict: str, predicted: np.ndarray | None = None) -> 
     where halo and visible matter leave no freedom (third).
     """
     models = bool(found.fits) or predicted is not None
-    rows = [3.3, 3.3, *([3.6] if models else []), 1.25 if models else 0.9]
+    words = fill(caption(found, predicted), 132)
+    rows = [3.3, 3.3, *([3.6] if models else []), 0.35 + 0.155 * len(words.splitlines())]
     fig = style.new_figure(width=style.WIDE, height=sum(rows) - 0.65)[0]
     fig.clear()
     parts: Any = fig.subfigures(len(rows), 1, height_ratios=rows)
@@ -59,7 +60,6 @@ def page(found: Analysis, verdict: str, predicted: np.ndarray | None = None) -> 
         left, right = parts[2].subplots(1, 2)
         _mass(left, found)
         _dark(right, found, predicted)
-    words = fill(caption(found, predicted), 132)
     parts[-1].text(0.02, 0.95, words, va="top", fontsize=8.0, color="#444444", linespacing=1.3)
     return fig
 
@@ -90,7 +90,10 @@ def caption(found: Analysis, predicted: np.ndarray | None = None) -> str:
     if found.upper_limit:
         words.append("No stars were given: the halo takes their place, and its mass is an upper limit.")
     if predicted is not None and len(predicted):
-        words.append("Thin lines: members of a network trained on simulated galaxies; triangles: their mean.")
+        words.append(
+            "Triangles: the dark mass, without stars, that a network trained on simulated galaxies predicts, the mean "
+            "of its members (thin lines)."
+        )
     return " ".join(words)
 
 
@@ -196,7 +199,7 @@ def _mass(ax: Axes, found: Analysis) -> None:
         draw(ax, f"{halo}, dark", columns, line, label=f"{HALOS[halo].label} halo", band=True)
         ax.plot(mass.radius, one.v_model[1], **style.line(look, linestyle="-", linewidth=1.1))
     ax.set(
-        xlabel=RADIUS, ylabel=_SPEED, xlim=(0, None), ylim=(min(0.0, float(mass.v_gas.min())), 1.3 * mass.v_obs.max())
+        xlabel=RADIUS, ylabel=_SPEED, xlim=(0, None), ylim=(min(0.0, float(mass.v_gas.min())), 1.5 * mass.v_obs.max())
     )
     ax.legend(ncols=2, loc="upper left", fontsize=7.5)
 

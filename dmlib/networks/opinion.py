@@ -240,5 +240,6 @@ def _ask(settings: Settings, found: Analysis, network: str) -> Opinion:
     predicted, reason = predict_galaxy(settings.models_dir, network, maps)
     if reason:
         return opinion(f"no prediction: {reason}")
-    said = f"{len(predicted)} members of {network}, trained on {settings.label}; the galaxy lies inside their domain"
+    members = "1 member" if len(predicted) == 1 else f"{len(predicted)} members"
+    said = f"{members} of {network}, trained on {settings.label}; the galaxy lies inside the domain of the training"
     return opinion(said, ln_m_dm=predicted, radii=dataset.radii)

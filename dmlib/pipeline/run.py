@@ -291,9 +291,11 @@ class _Work:
                         return
             # Bars of several processes would overwrite each other.
             quiet = {"DMLIB_QUIET": "1"}
-            work = partial(map_parallel, self.apart, list(together), memory=_MEMORY, what="executed chapters")
+            work = partial(
+                map_parallel, self.apart, list(together), memory=_MEMORY, what="executed chapters", local=True
+            )
             needs = {name: step.needs for name, step in together.items()}
-            for name, state, message in work(environment=quiet, after=needs.__getitem__):
+            for name, state, message in work(what="executed chapters", environment=quiet, after=needs.__getitem__):
                 if state:
                     yield Outcome(together[name], state, message)
             if self.stop and self.stop.exists():
@@ -326,7 +328,7 @@ class _Work:
         if step.kind != "product" or not any(path.parent.name == "networks" for path in step.files):
             return self.one(step)
         as_here: dict[str, str | None] = {name: os.environ.get(name) for name in ONE_THREAD}
-        work = partial(map_parallel, self.product, [step.name], memory=1.0, workers=1, apart=True)
+        work = partial(map_parallel, self.product, [step.name], memory=1.0, workers=1, apart=True, local=True)
         (ended,) = work(what=f"made {step.name}", environment=as_here)
         return ended
 

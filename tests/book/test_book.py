@@ -549,7 +549,7 @@ onload = async () => {{
 
 @needs_browser
 @pytest.mark.skipif(axe_core() is None, reason="no axe-core: name axe.min.js in AXE_CORE")
-@pytest.mark.parametrize("name", ["index", "claims", "notebooks/01_introduction"])
+@pytest.mark.parametrize("name", ["index", "claims", "search", "notebooks/01_introduction", "notebooks/12_profiles"])
 def test_a_page_is_accessible(pages, tmp_path, name):
     address = (pages / f"{name}.html").as_uri()
     frame = tmp_path / "axe.html"

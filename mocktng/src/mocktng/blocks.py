@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from .writer import object_offsets, stamp_totals, write_catalogue, write_index, 
 
 #: ``progress(done, total)`` is called when a block is finished.
 Progress = Callable[[int, int], object]
+Apply = Callable[[Callable[[int], None], Sequence[int]], Iterable[object]]
 
 _GUARD = "'if __name__ == \"__main__\":'"
 _WRITING = "MOCKTNG_WRITING"  # environment variable of workers: the folder that is being written
@@ -142,10 +144,15 @@ def _is_finished(plan: Plan, block: int, root: Path) -> bool:
 # -- many blocks -------------------------------------------------------------------------------------------------------
 
 
-def _make_blocks(plan: Plan, root: Path, workers: int, progress: Progress) -> None:
+def _make_blocks(plan: Plan, root: Path, workers: int, progress: Progress, apply: Apply | None) -> None:
     todo = [block for block in range(plan.n_tasks) if not _is_finished(plan, block, root)]
     done = plan.n_tasks - len(todo)
     progress(done, plan.n_tasks)
+    if apply is not None:
+        for _ in apply(partial(make_block, plan=plan, root=root), todo):
+            done += 1
+            progress(done, plan.n_tasks)
+        return
     if workers == 1 or len(todo) < 2:
         for block in todo:
             make_block(block, plan, root)
@@ -200,7 +207,13 @@ def staging_folder(folder: Path) -> Path:
     return folder.with_name(f".{folder.name}-writing")
 
 
-def write_tree(folder: str | Path, plan: Plan, workers: int | None = None, progress: Progress | None = None) -> None:
+def write_tree(
+    folder: str | Path,
+    plan: Plan,
+    workers: int | None = None,
+    progress: Progress | None = None,
+    apply: Apply | None = None,
+) -> None:
     """Write the universe of a plan where it is missing, damaged or of another plan; see `mocktng.write`.
 
     May be killed at any point: the next call continues with the finished blocks, if they belong to the same plan.
@@ -226,7 +239,7 @@ def write_tree(folder: str | Path, plan: Plan, workers: int | None = None, progr
             shutil.rmtree(staging)
         write_text(stamp, plan.identity)
         if not Tree(staging).marker.is_file():
-            _make_blocks(plan, staging, workers, progress or (lambda done, total: None))
+            _make_blocks(plan, staging, workers, progress or (lambda done, total: None), apply)
             _assemble(plan, staging)
         shutil.rmtree(staging / "blocks", ignore_errors=True)
         if folder.exists():
@@ -285,7 +298,12 @@ def table(facts: dict[str, Any]) -> dict[str, Any]:
 
 
 def write(
-    folder: str | Path, *, workers: int | None = None, progress: Progress | None = None, **parameters: Any
+    folder: str | Path,
+    *,
+    workers: int | None = None,
+    progress: Progress | None = None,
+    apply: Apply | None = None,
+    **parameters: Any,
 ) -> None:
     """Write a universe where it is missing, damaged, or of other parameters.
 
@@ -300,6 +318,9 @@ def write(
         Processes; by default as many as cores and memory allow. The result does not depend on it.
     progress : callable, optional
         ``progress(done, total)`` after each block.
+    apply : callable, optional
+        ``apply(function, blocks)`` calls a function with the number of each block, on machines that see the folder
+        under the same path, and yields after each; instead of processes on this machine.
     n_galaxies : int, default 40
         Galaxies with 1e10 to 1e12 Msun of stars that form at least 0.1 Msun/yr; met within a few per cent. There are
         about twice as many subhaloes.
@@ -324,7 +345,7 @@ def write(
     MockError
         When a parameter is out of range, the folder has other files, the disk is too small, or a worker was killed.
     """
-    write_tree(folder, make_plan(**parameters), workers, progress)
+    write_tree(folder, make_plan(**parameters), workers, progress, apply)
 
 
 def estimate(**parameters: Any) -> dict[str, Any]:
