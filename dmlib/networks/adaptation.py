@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .augment import N_ORIENTATIONS, mean_over_orientations
+from .augment import mean_over_orientations
 from .plan import Architecture, Schedule, architecture
 
 if TYPE_CHECKING:
@@ -30,10 +30,6 @@ WEIGHT = 1.0
 
 #: Widths of the Gaussian kernels, in units of the mean squared distance between the views of a batch.
 _WIDTHS = (0.125, 0.25, 0.5, 1.0, 2.0)
-
-
-#: Views of which all orientations are predicted together: without a graph, a call takes its time whatever its size.
-_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
@@ -52,16 +48,9 @@ class Trained:
 
     def predict_ln(self, inputs: np.ndarray) -> np.ndarray:
         """ln(M_DM / Msun), mean over the eight orientations of the views, shape (n, 20)."""
-        from .fit import eager, predict, split
+        from .fit import eager, predict
 
-        once, rest = split(self.model)
-
-        def turned(images: np.ndarray) -> np.ndarray:
-            same = () if once is None else (predict(eager(once), images[: len(images) // N_ORIENTATIONS]),)
-            extra = (np.concatenate([values] * N_ORIENTATIONS) for values in same)
-            return predict(eager(rest), images, *extra, batch=_AT_ONCE * N_ORIENTATIONS)
-
-        return self.standard.unscale(mean_over_orientations(turned, inputs, _AT_ONCE))
+        return self.standard.unscale(mean_over_orientations(lambda x: predict(eager(self.model), x), inputs))
 
     def latent(self, inputs: np.ndarray) -> np.ndarray:
         """What the last linear layer is computed from, shape (n, feature): the network's own description of a view."""
@@ -70,7 +59,7 @@ class Trained:
         from .fit import eager, predict
 
         before = eager(keras.Model(self.model.inputs, self.model.get_layer(_LAST).input))
-        return predict(before, inputs, batch=_AT_ONCE * N_ORIENTATIONS).astype(float)
+        return predict(before, inputs).astype(float)
 
 
 def views(inputs: np.ndarray, ln_m: np.ndarray, galaxy: np.ndarray, standard: Standard) -> Views:

@@ -70,9 +70,7 @@ def orient_each(images: np.ndarray, elements: np.ndarray, rows: np.ndarray | Non
     return out
 
 
-def mean_over_orientations(
-    predict: Callable[[np.ndarray], np.ndarray], images: np.ndarray, at_once: int | None = None
-) -> np.ndarray:
+def mean_over_orientations(predict: Callable[[np.ndarray], np.ndarray], images: np.ndarray) -> np.ndarray:
     """Mean of a prediction over the eight orientations of its input, so that it is the same for all of them.
 
     Parameters
@@ -81,12 +79,9 @@ def mean_over_orientations(
         Images, shape (n, y, x, channel), to an array of shape (n, k). It is called with all orientations of a few
         images, always the same number, so that a compiled function is compiled for one shape.
     images : ndarray, shape (n, y, x, channel)
-    at_once : int, optional
-        Number of images of a call; default `AT_ONCE`.
     """
-    at_once = at_once or AT_ONCE
-    size, found = min(at_once, len(images)), []
-    for start in range(0, len(images), at_once):
+    size, found = min(AT_ONCE, len(images)), []
+    for start in range(0, len(images), AT_ONCE):
         # The last images are repeated to fill the last batch.
         some = images[np.minimum(np.arange(start, start + size), len(images) - 1)]
         turned = np.concatenate([orient(some, element) for element in range(N_ORIENTATIONS)])
