@@ -17,6 +17,7 @@ km/s per kpc of depth), as it should for the peculiar velocities of a simulation
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 from astropy import constants
@@ -157,8 +158,7 @@ def observe(gas: HIGas, view: View, grid: SkyGrid, settings: HISettings, *, seed
         raise _no_hi(gas, grid, settings)
     if settings.noise:
         # MARTINI draws (right ascension, declination, velocity descending), in the unit of the cube before the beam.
-        rng = np.random.default_rng(noise_seed(seed, gas.subhalo_id, view.index))
-        noise = rng.standard_normal(padded.shape)
+        noise = _white(noise_seed(seed, gas.subhalo_id, view.index), padded.shape)
         scale = white_noise(settings, pixel) / settings.round_beam.area * pixel**2
         data = np.empty((settings.n_channels, *padded.shape[:2]))
         add_noise(padded, noise, scale, data)
@@ -168,6 +168,14 @@ def observe(gas: HIGas, view: View, grid: SkyGrid, settings: HISettings, *, seed
         data = convolve_separable(data, factor)
         data *= settings.round_beam.area / pixel**2
     return HICube.of(data, grid, settings, gas.subhalo_id, view.index)
+
+
+@lru_cache(maxsize=1)
+def _white(seed: int, shape: tuple[int, ...]) -> np.ndarray:
+    """Noise of unit variance; the last is kept, for the same view of another universe has the same noise."""
+    noise = np.random.default_rng(seed).standard_normal(shape)
+    noise.setflags(write=False)
+    return noise
 
 
 def _on_the_sky(gas: HIGas, view: View, grid: SkyGrid, settings: HISettings):
