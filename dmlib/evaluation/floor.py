@@ -149,11 +149,14 @@ def learn(train: Task, ln_m: np.ndarray, test: Task, seed: int = 1) -> np.ndarra
     """
     low, high = train.x.min(axis=0), train.x.max(axis=0)
     x = np.clip(test.x, low, high)  # squares must not run away outside of what was learned from
-    left, predicted = quadratic(train.x, ln_m, x)
     if train.start.any():
-        departed, more = quadratic(train.x, ln_m - train.start, x)
+        # Both at once: most of the time goes into what depends on the features alone.
+        both = quadratic(train.x, np.concatenate([ln_m, ln_m - train.start], axis=1), x)
+        (left, departed), (predicted, more) = (np.split(values, 2, axis=1) for values in both)
         better = (departed**2).mean(axis=0) < (left**2).mean(axis=0)
         left, predicted = np.where(better, departed, left), np.where(better, more + test.start, predicted)
+    else:
+        left, predicted = quadratic(train.x, ln_m, x)
     every, ahead = _in_view(train), _in_view(Task(x, test.start, test.near))
     each = np.repeat(np.arange(len(left)), train.near.shape[1])
     half = each % 2 == 0
@@ -190,12 +193,13 @@ def quadratic(x: np.ndarray, y: np.ndarray, test: np.ndarray) -> tuple[np.ndarra
     left, predicted = np.empty_like(y), np.empty((len(test), y.shape[1]))
     for weight in _WEIGHTS:
         scale = np.where(np.arange(every.shape[1]) < x.shape[1], 1.0, weight)
-        values, vectors = np.linalg.eigh((every * scale).T @ (every * scale))
-        turned, ahead = (every * scale) @ vectors, (other * scale) @ vectors
-        projected = turned.T @ (y - mean)
+        scaled = every * scale
+        values, vectors = np.linalg.eigh(scaled.T @ scaled)
+        turned, ahead = scaled @ vectors, (other * scale) @ vectors
+        projected, squares = turned.T @ (y - mean), turned**2
         for penalty in _PENALTIES:
             shrunk = 1.0 / (np.maximum(values, 0.0) + penalty)
-            leverage = turned**2 @ shrunk + 1.0 / len(x)
+            leverage = squares @ shrunk + 1.0 / len(x)
             misses = (y - mean - turned @ (shrunk[:, None] * projected)) / (1.0 - leverage)[:, None]
             error = (misses**2).mean(axis=0)
             best = error < least
