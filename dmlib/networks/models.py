@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,8 @@ from .plan import ARCHITECTURES, architecture
 
 if TYPE_CHECKING:
     import keras
+
+    from .fit import Turned
 
 
 class Card(BaseModel):
@@ -161,7 +164,15 @@ class Network:
                 f"inputs of network {card.name} hold NaN or infinity: `normalise` fills blank pixels of maps."
             )
         images = np.asarray(inputs, dtype=np.float32)
-        return mean_over_orientations(lambda turned: predict(self.model, turned), images)
+        if architecture(card.architecture).symmetric:
+            return predict(self.model, images).astype(float)
+        return mean_over_orientations(self._turned, images)
+
+    @cached_property
+    def _turned(self) -> Turned:
+        from .fit import Turned
+
+        return Turned(self.model)
 
     def check_dataset(self, dataset: DataSet) -> None:
         """Refuse a data set of another universe than the one that the network was trained on.
