@@ -47,7 +47,7 @@ seed = 1  # root of every random number
 base_path = ""  # for "files", the simulation's output folder
 subhalo_id = -1  # galaxy to show; -1: a central of median stellar mass
 n_haloes = 12  # haloes that are drawn many times, to measure their noise
-n_draws = 100  # times that each of them is drawn
+n_draws = 60  # times that each of them is drawn
 
 # %%
 import numpy as np
