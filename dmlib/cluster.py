@@ -23,6 +23,9 @@ Result = TypeVar("Result")
 #: The variable with the scheduler's address.
 SCHEDULER = "DMLIB_SCHEDULER"
 
+#: Variables that hold on the workers as they do here; others, of SKIRT for example, are those of their machine.
+_SENT = ("DMLIB_BUILD", "DMLIB_PRECISION")
+
 
 def map_on_cluster(
     function: Callable[[Item], Result], items: Sequence[Item], environment: Mapping[str, str | None], what: str
@@ -58,8 +61,9 @@ def map_on_cluster(
     with client:
         if any(worker["nthreads"] != 1 for worker in client.scheduler_info(n_workers=-1)["workers"].values()):
             raise DmlibError(f"a worker of {address} has several threads: start workers with --nthreads 1.")
+        here = {name: os.environ.get(name) for name in _SENT}
         # Not pure: a block must be made again although dask remembers its result.
-        futures = client.map(partial(_there, function, dict(environment)), items, pure=False)
+        futures = client.map(partial(_there, function, here, dict(environment)), items, pure=False)
         try:
             for _, result in as_completed(futures, loop=client.loop, with_results=True):
                 yield result
@@ -70,10 +74,12 @@ def map_on_cluster(
             ) from error
 
 
-def _there(function: Callable[[Any], Any], environment: Mapping[str, str | None], item: Any) -> Any:
+def _there(
+    function: Callable[[Any], Any], here: Mapping[str, str | None], environment: Mapping[str, str | None], item: Any
+) -> Any:
     """Call a function on a worker."""
     wanting = {name: value for name, value in environment.items() if os.environ.get(name) != value}
     if wanting and "tensorflow" in sys.modules:
         raise DmlibError(f"workers need {' '.join(map('{0[0]}={0[1]}'.format, wanting.items()))} before they start.")
-    change_variables({**wanting, SCHEDULER: None})  # what the function itself divides stays here
+    change_variables({**here, **wanting, SCHEDULER: None})  # what the function itself divides stays on its worker
     return function(item)

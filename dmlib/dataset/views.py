@@ -138,6 +138,7 @@ class Observer:
     grid: SkyGrid
     seed: int
     _kept: dict[int, HIGas] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _cubes: dict[tuple[int, int], HICube] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def views(self, subhalo_id: int, known: Mapping[str, np.ndarray] | None = None) -> dict[str, np.ndarray]:
         """All views of one galaxy.
@@ -183,7 +184,10 @@ class Observer:
                 )
             found["images"] = images
         if "hi" not in found:
-            maps = [moment_maps(observe(gas, view, self.grid, hi, seed=self.seed)) for view in views]
+            cubes = [observe(gas, view, self.grid, hi, seed=self.seed) for view in views]
+            self._cubes.clear()
+            self._cubes.update({(subhalo_id, view.index): cube for view, cube in zip(views, cubes, strict=True)})
+            maps = [moment_maps(cube) for cube in cubes]
             found["hi"] = np.stack([one.stack for one in maps]).astype(np.float32)
             found["m_hi"] = np.array([one.m_hi for one in maps])
         stars = np.array([orientation(view.rotation, star_axis) for view in views])
@@ -200,7 +204,7 @@ class Observer:
         }
 
     def cube(self, subhalo_id: int, view: int) -> HICube:
-        """The full HI cube of a view whose moments are in the data set.
+        """The full HI cube of a view whose moments are in the data set; those of the last `views` are kept.
 
         Parameters
         ----------
@@ -213,6 +217,8 @@ class Observer:
         GalaxyError, UniverseError
             As `views`.
         """
+        if (subhalo_id, view) in self._cubes:
+            return self._cubes[subhalo_id, view]
         gas = self.gas(subhalo_id)
         line_of_sight = self._lines_of_sight(subhalo_id, gas.spin_axis())[view]
         return observe(gas, line_of_sight, self.grid, self.recipe.hi, seed=self.seed)

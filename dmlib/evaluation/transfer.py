@@ -186,17 +186,20 @@ def _learn(
         made = train_matched(observed.channels, training, validation, others, schedule, seed)
     else:
         made = train(observed.channels, training, validation, schedule, seed)
-    each = [np.ascontiguousarray(inputs[k, tests]) for k in range(len(observed.names))]
-    predicted = np.stack([made.predict_ln(some) for some in each])
+    # All that the network is asked about in one call, see `Trained.predict_ln`.
+    asked = np.concatenate([validation.inputs, *inputs[:, tests]])
+    answers = made.predict_ln(asked)
+    known, predicted = answers[: len(check)], answers[len(check) :].reshape(len(inputs), len(tests), -1)
     result = {"m_dm": np.exp(predicted)}
     if lesson.way == "plain":
-        floor, _ = calibrate(made.predict_ln(validation.inputs)[None], ln_m[lesson.universe, check])
+        floor, _ = calibrate(known[None], ln_m[lesson.universe, check])
         result["sigma_ln"] = np.broadcast_to(floor, predicted.shape)
-        result["alarm"] = isolation(made.latent(training.inputs), [made.latent(some) for some in each])
+        latent = made.latent(asked[len(check) :]).reshape(len(inputs), len(tests), -1)
+        result["alarm"] = isolation(made.latent(training.inputs), latent)
     return place, result
 
 
-def isolation(training: np.ndarray, others: Sequence[np.ndarray]) -> np.ndarray:
+def isolation(training: np.ndarray, others: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
     """Distance of galaxies from the fifth nearest training galaxy.
 
     Parameters

@@ -13,12 +13,12 @@ from typing import Literal
 
 import numpy as np
 from astropy import units as u
-from numba import njit
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from scipy import fft, ndimage
+from scipy import fft
 
 from ..units import HUBBLE
 from .sky import SkyGrid
+from .smoothing import CHANNELS_TOGETHER, convolve_separable, over_channels
 
 #: Msun of HI per (Jy km/s Mpc^2), the factor that MARTINI uses.
 MSUN_PER_JY_KMS_MPC2 = 2.36e5
@@ -28,9 +28,6 @@ SURFACE_DENSITY = MSUN_PER_JY_KMS_MPC2 * u.arcsec.to(u.rad) ** -2 / 1e12
 
 #: HI atoms per cm^2 of 1 Msun/pc^2
 ATOMS_PER_CM2 = (u.Msun / u.pc**2 / (1.00784 * u.u)).to_value(u.cm**-2)
-
-#: Channels over which a cube is smoothed before emission is sought.
-CHANNELS_TOGETHER = 3
 
 #: MARTINI's beam is cut off at this many FWHM.
 BEAM_TRUNCATION = 4.0
@@ -266,8 +263,7 @@ class Cube:
         return smooth, _negative_noise(smooth[:, self.valid])
 
     def _smooth(self, data: np.ndarray) -> np.ndarray:
-        smooth = Smear(self.beam, data.shape[1:], self.pixel)(data)
-        return ndimage.uniform_filter1d(smooth, CHANNELS_TOGETHER, axis=0, mode="constant")
+        return over_channels(Smear(self.beam, data.shape[1:], self.pixel)(data))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -319,10 +315,7 @@ class HICube(Cube):
         The noise is exact for that of MARTINI, which is white before the beam.
         """
         factor = beam_kernel(self.settings.beam, self.pixel)
-        pad = (len(factor) // 2,) * 2
-        padded = np.pad(self.data.transpose(1, 2, 0), (pad, pad, (0, 0)))
-        smooth = convolve_separable(padded, factor).transpose(2, 0, 1)
-        smooth = ndimage.uniform_filter1d(smooth, CHANNELS_TOGETHER, axis=0, mode="constant")
+        smooth = over_channels(convolve_separable(self.data, factor, margin=len(factor) // 2))
         twice = np.convolve(factor, factor)
         return smooth, self.noise * float(np.sum(twice**2) / np.sum(factor**2)) / np.sqrt(CHANNELS_TOGETHER)
 
@@ -357,42 +350,6 @@ def beam_kernel(beam: float, pixel: float) -> np.ndarray:
     factor = np.abs(left[:, 0]) * np.sqrt(singular[0])
     factor.setflags(write=False)
     return factor
-
-
-def convolve_separable(cube: np.ndarray, factor: np.ndarray) -> np.ndarray:
-    """Convolve the first two axes with ``outer(factor, factor)``, and keep the part without edge effects.
-
-    Parameters
-    ----------
-    cube : ndarray, shape (n, n, k)
-    factor : ndarray, shape (2 p + 1,)
-        Symmetric.
-
-    Returns
-    -------
-    ndarray, shape (n - 2 p, n - 2 p, k)
-    """
-    # Compiled loops: a matrix product would start threads in every worker, and round by their number.
-    cube = np.ascontiguousarray(cube)
-    inner = cube.shape[0] - len(factor) + 1
-    rows = np.zeros((inner, *cube.shape[1:]))
-    _convolve_rows(cube, factor, rows)
-    result = np.zeros((inner, inner, cube.shape[2]))
-    for i in range(inner):
-        _convolve_rows(rows[i], factor, result[i])
-    return result
-
-
-@njit(cache=True)
-def _convolve_rows(cube, factor, out):
-    """Convolve the first axis; all further axes of `cube` and `out` are looped over in order."""
-    flat_in = cube.reshape(cube.shape[0], -1)
-    flat_out = out.reshape(out.shape[0], -1)
-    for i in range(flat_out.shape[0]):
-        for t in range(len(factor)):
-            weight = factor[t]
-            for k in range(flat_out.shape[1]):
-                flat_out[i, k] += weight * flat_in[i + t, k]
 
 
 def _negative_noise(values: np.ndarray) -> float:

@@ -14,9 +14,10 @@ from scipy import ndimage
 from scipy.interpolate import make_interp_spline
 
 from ..errors import GalaxyError
-from .cube import Beam, HICube, HISettings, Smear, beam_kernel, convolve_separable, white_noise
+from .cube import Beam, HICube, HISettings, Smear, beam_kernel, white_noise
 from .sky import SkyGrid
 from .sky_cube import SkyCube
+from .smoothing import convolve_separable
 
 #: Mixed into the seed of the noise that is added.
 _STREAM = 0x7265616C
@@ -130,4 +131,4 @@ def _noise(shape: tuple[int, ...], level: float, grid: SkyGrid, settings: HISett
     rng = np.random.default_rng([seed, _STREAM])
     white = rng.standard_normal((shape[1] + 2 * pad, shape[2] + 2 * pad, shape[0]))
     scale = white_noise(settings.model_copy(update={"noise": level}), pixel)
-    return convolve_separable(white * scale, factor).transpose(2, 0, 1)
+    return convolve_separable((white * scale).transpose(2, 0, 1), factor)

@@ -17,6 +17,7 @@ km/s per kpc of depth), as it should for the peculiar velocities of a simulation
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 from astropy import constants
@@ -31,11 +32,11 @@ from .cube import (
     HICube,
     HISettings,
     beam_kernel,
-    convolve_separable,
     white_noise,
 )
 from .hydrogen import SPLINE_FWHM, HIGas
 from .sky import SkyGrid, View
+from .smoothing import add_noise, convolve_separable
 
 #: Boltzmann's constant over the proton mass [(km/s)^2 / K]
 _BOLTZMANN_PER_PROTON = (constants.k_B / constants.m_p).to_value(u.km**2 / u.s**2 / u.K)
@@ -157,13 +158,24 @@ def observe(gas: HIGas, view: View, grid: SkyGrid, settings: HISettings, *, seed
         raise _no_hi(gas, grid, settings)
     if settings.noise:
         # MARTINI draws (right ascension, declination, velocity descending), in the unit of the cube before the beam.
-        rng = np.random.default_rng(noise_seed(seed, gas.subhalo_id, view.index))
-        noise = rng.standard_normal(padded.shape)
+        noise = _white(noise_seed(seed, gas.subhalo_id, view.index), padded.shape)
         scale = white_noise(settings, pixel) / settings.round_beam.area * pixel**2
-        padded += scale * noise.transpose(1, 0, 2)[:, :, ::-1]
+        data = np.empty((settings.n_channels, *padded.shape[:2]))
+        add_noise(padded, noise, scale, data)
+    else:
+        data = np.ascontiguousarray(padded.transpose(2, 0, 1))
     if settings.beam:
-        padded = convolve_separable(padded, factor) * (settings.round_beam.area / pixel**2)
-    return HICube.of(np.ascontiguousarray(padded.transpose(2, 0, 1)), grid, settings, gas.subhalo_id, view.index)
+        data = convolve_separable(data, factor)
+        data *= settings.round_beam.area / pixel**2
+    return HICube.of(data, grid, settings, gas.subhalo_id, view.index)
+
+
+@lru_cache(maxsize=1)
+def _white(seed: int, shape: tuple[int, ...]) -> np.ndarray:
+    """Noise of unit variance; the last is kept, for the same view of another universe has the same noise."""
+    noise = np.random.default_rng(seed).standard_normal(shape)
+    noise.setflags(write=False)
+    return noise
 
 
 def _on_the_sky(gas: HIGas, view: View, grid: SkyGrid, settings: HISettings):

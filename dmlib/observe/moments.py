@@ -18,10 +18,11 @@ from scipy import ndimage
 
 from ..errors import GalaxyError
 from ..universe.base import Universe
-from .cube import ATOMS_PER_CM2, CHANNELS_TOGETHER, Cube, HICube, HISettings
+from .cube import ATOMS_PER_CM2, Cube, HICube, HISettings
 from .deposit import observe
 from .hydrogen import load_hi
 from .sky import SkyGrid, lines_of_sight, tabulate
+from .smoothing import CHANNELS_TOGETHER, grown
 
 #: Least signal-to-noise of emission in a smoothed cube.
 SNR = 4.0
@@ -93,7 +94,7 @@ def find_emission(cube: Cube) -> np.ndarray:
     islands, _ = ndimage.label((smooth > SNR * noise) & cube.valid)
     large = np.bincount(islands.ravel()) >= CHANNELS_TOGETHER * cube.area / cube.pixel**2
     large[0] = False
-    return ndimage.binary_dilation(large[islands]) & cube.valid
+    return grown(large[islands]) & cube.valid
 
 
 def moments(

@@ -177,7 +177,14 @@ class _Search:
         moved = np.abs(self.velocity - np.median(self.velocity[self.seen]))
         self.spread = float(np.percentile(moved[self.seen], 90))
         self.rings = 0
+        self._last: tuple[Tilt, Deprojected] | None = None
         self.centre_error = centre_error * field.beam.fwhm
+
+    def place(self, tilt: Tilt) -> Deprojected:
+        """The pixels in the disc; those of the last tilt are kept, as both maps are modelled with each tilt."""
+        if self._last is None or self._last[0] is not tilt:
+            self._last = tilt, tilt.deproject(self.x, self.y)
+        return self._last[1]
 
     def _deblurred(self, rounds: int = 8) -> np.ndarray:
         """Emission before the beam by Richardson-Lucy deconvolution; zero where the map is blank."""
@@ -220,14 +227,14 @@ class _Search:
 
     def _reach(self, tilt: Tilt) -> int:
         """Number of rings that are at least half filled with emission."""
-        inside = tilt.deproject(self.x, self.y).radius[self.seen]
+        inside = self.place(tilt).radius[self.seen]
         last = max(2, int(np.ceil(np.quantile(inside, 0.99) / self.step)))
         filled = np.flatnonzero(self._coverage(tilt, np.arange(1, last + 1) * self.step) >= 0.5)
         return max(2, int(filled.max(initial=0)) + 1)
 
     def _coverage(self, tilt: Tilt, radius: np.ndarray) -> np.ndarray:
         """Fraction of each ring with emission."""
-        place = tilt.deproject(self.x, self.y)
+        place = self.place(tilt)
         cos_i = np.cos(np.radians(tilt.at(radius)[0]))
         area = np.pi * ((radius + self.step / 2) ** 2 - (radius - self.step / 2) ** 2) * cos_i
         edges = np.concatenate([radius - self.step / 2, [radius[-1] + self.step / 2]])
@@ -287,7 +294,7 @@ class _Search:
 
     def columns(self, tilt: Tilt) -> np.ndarray:
         """Velocity in every pixel per km/s of each ring's speed, shape (rings, y, x)."""
-        place = tilt.deproject(self.x, self.y)
+        place = self.place(tilt)
         basis = hats(place.radius, self.step, self.rings)[1:] * (place.sin_i * place.cosine)
         if self.deblur:
             basis = self._over_source(self.smear(basis * self.source))
@@ -301,7 +308,7 @@ class _Search:
         self, tilt: Tilt, weight: np.ndarray, v_sys: float | None = None
     ) -> tuple[np.ndarray, np.ndarray, _Solution]:
         """Model velocities (y, x), the curve's roughness, and (values, covariance) of ``[V_1 .. V_n, V_sys]``."""
-        place, basis = tilt.deproject(self.x, self.y), self.columns(tilt)
+        place, basis = self.place(tilt), self.columns(tilt)
         columns = basis if v_sys is not None else np.concatenate([basis, np.ones((1, *basis.shape[1:]))])
         data = self.velocity - (v_sys or 0.0)
         use = weight > 0
@@ -314,12 +321,13 @@ class _Search:
 
     def _densities(self, tilt: Tilt) -> tuple[np.ndarray, np.ndarray, _Solution]:
         """Model of moment 0 (y, x), its roughness, and (values, covariance) of the emission at ``0, step, ...``."""
-        place = tilt.deproject(self.x, self.y)
+        place = self.place(tilt)
         basis = hats(place.radius, self.step, self.rings + 1)
         basis[-1] = 0.0  # the disc ends one step beyond the last ring
         basis = self.smear(basis[:-1])
         flat = basis.reshape(len(basis), -1)
-        level = np.array([np.average(self.sigma0, weights=np.maximum(b, 1e-12)) for b in basis])
+        share = np.maximum(flat, 1e-12)
+        level = (share * self.sigma0.ravel()).sum(axis=1) / share.sum(axis=1)
         rough = np.diff(np.eye(self.rings + 1), 2, axis=0)
         rough /= CLUMPY * np.maximum(level[1:-1], 0.01 * level.max())[:, None]
         values, covariance = _solve(flat, self.sigma0.ravel(), self.weight0.ravel(), rough)
@@ -335,7 +343,7 @@ class _Search:
         off, used = self.velocity - fitted, self.weight > 0
         worse = max(0.05, self.per_beam * (1.4826 * float(np.median(np.abs(off * self.weight)[used]))) ** 2)
         formal = np.sqrt(np.diag(covariance)[:n] * worse)
-        place = tilt.deproject(self.x, self.y)
+        place = self.place(tilt)
         sides = []
         for side in (place.cosine < 0, place.cosine > 0):
             if np.count_nonzero(self.weight * side) < 3:

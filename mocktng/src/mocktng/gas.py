@@ -6,7 +6,9 @@ the two-phase model, molecules from the pressure) gives the planned HI mass and 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -73,12 +75,16 @@ def hi_profile(mass: float, r_hi: float) -> np.ndarray:
             # 1/sqrt(a^-2 + level^-2) is 1 at r_hi when the exponential is scaled by 1/sqrt(1 - level^-2)
             return _PER_PC2 / np.sqrt(level**-2 + (1 - level**-2) * outer**-2)
 
-        if ring_masses(profile(low)).sum() < mass:
+        @cache  # the ends of the interval are asked for again
+        def total(log_level: float, profile: Callable = profile) -> float:
+            return ring_masses(profile(log_level)).sum()
+
+        if total(low) < mass:
             break
-    if not ring_masses(profile(low)).sum() < mass < ring_masses(profile(high)).sum():
-        edge = profile(low if ring_masses(profile(low)).sum() >= mass else high)
+    if not total(low) < mass < total(high):
+        edge = profile(low if total(low) >= mass else high)
         return edge * (mass / ring_masses(edge).sum())
-    return profile(brentq(lambda log_level: ring_masses(profile(log_level)).sum() / mass - 1, low, high, xtol=1e-3))
+    return profile(brentq(lambda log_level: total(log_level) / mass - 1, low, high, xtol=1e-3))
 
 
 def hydrostatic_height(sigma2: np.ndarray, gas_surface: np.ndarray, other_density: np.ndarray) -> np.ndarray:
@@ -134,15 +140,20 @@ def design_cold_disc(row: np.void, other_density: np.ndarray) -> ColdDisc:
     for _ in range(5):
         hydrogen = (hi_profile(goal_mass, goal_radius) + h2) * filled
 
-        def surplus(log_stretch: float, hydrogen: np.ndarray = hydrogen) -> float:
-            return ring_masses(layer(hydrogen, np.exp(log_stretch))[1]).sum() / row["m_hi"] - 1
+        @cache  # the ends of the interval and the solution are asked for again
+        def stretched(log_stretch: float, hydrogen: np.ndarray = hydrogen) -> tuple[ColdDisc, np.ndarray, float]:
+            disc, atomic = layer(hydrogen, np.exp(log_stretch))
+            return disc, atomic, ring_masses(atomic).sum() / row["m_hi"] - 1
+
+        def surplus(log_stretch: float, stretched: Callable = stretched) -> float:
+            return stretched(log_stretch)[2]
 
         low, high = np.log(0.5), np.log(2.5)
         if surplus(low) * surplus(high) < 0:
-            stretch = np.exp(brentq(surplus, low, high, xtol=3e-3))
+            best = brentq(surplus, low, high, xtol=3e-3)
         else:
-            stretch = np.exp(low if surplus(low) > 0 else high)
-        disc, atomic = layer(hydrogen, stretch)
+            best = low if surplus(low) > 0 else high
+        disc, atomic, _ = stretched(best)
         wanted = np.clip(row["m_hi"] / ring_masses(atomic).sum(), 0.5, 2.0)
         goal_mass *= wanted
         # Hydrogen planned as molecular but not dense enough for it counts as atomic: distribute less of it.

@@ -19,7 +19,17 @@ from .galaxies import HOT_CELL, planned_gas
 from .gas import ColdDisc, design_cold_disc
 from .population import Population
 from .spheroids import Anisotropy, halo_mass, halo_radii, radial_dispersion, sample_fuzz, sample_halo
-from .structure import RADIUS, MassModel, beta_mass, disc_speed_squared, interpolate, shell_density, surface_density
+from .structure import (
+    RADIUS,
+    MassModel,
+    at_places,
+    beta_mass,
+    disc_speed_squared,
+    interpolate,
+    places,
+    shell_density,
+    surface_density,
+)
 from .units import DENSITY, LENGTH, MASS, G
 
 _TYPES = (0, 1, 4, 5)
@@ -204,16 +214,16 @@ class _Frame:
 
     def fields(self, position: np.ndarray, velocity: np.ndarray) -> Arrays:
         """Coordinates, Velocities, Potential and Subfind's fields of particles around the centre of the subhalo."""
-        r = np.sqrt(np.einsum("ij,ij->i", position, position))
-        dark = np.maximum(interpolate(r, self._dark_density), 1.0)
+        where = places(np.sqrt(np.einsum("ij,ij->i", position, position)))
+        dark = np.maximum(at_places(where, self._dark_density), 1.0)
         return {
             "Coordinates": (position + self.offset) / LENGTH,
             "Velocities": (velocity + self.velocity).astype(np.float32),
-            "Potential": (self.model.potential_at(r) + self.tide).astype(np.float32),
+            "Potential": (at_places(where, self.model.potential) + self.tide).astype(np.float32),
             "SubfindDMDensity": (dark / DENSITY).astype(np.float32),
-            "SubfindDensity": (np.maximum(interpolate(r, self._density), 1.0) / DENSITY).astype(np.float32),
+            "SubfindDensity": (np.maximum(at_places(where, self._density), 1.0) / DENSITY).astype(np.float32),
             "SubfindHsml": (np.cbrt(3 * 64 * self.m_dm / (4 * np.pi * dark)) / LENGTH).astype(np.float32),
-            "SubfindVelDisp": interpolate(r, self._dispersion).astype(np.float32),
+            "SubfindVelDisp": at_places(where, self._dispersion).astype(np.float32),
         }
 
 

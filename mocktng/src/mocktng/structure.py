@@ -250,15 +250,25 @@ class MassModel:
         return np.clip(0.5 * (1 + slope), 0.25, 1.0)
 
 
+def places(r: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Where radii `r` [kpc] lie on `RADIUS`: grid point below and share of the interval, for `at_places`."""
+    t = (np.log(np.maximum(r, RADIUS[0])) - np.log(RADIUS[0])) / _DLNR
+    low = np.minimum(t.astype(np.int32), RADIUS.size - 2)
+    return low, np.minimum(t - low, 1.0)
+
+
+def at_places(where: tuple[np.ndarray, np.ndarray], table: np.ndarray) -> np.ndarray:
+    """Interpolate a table on `RADIUS`, see `interpolate`."""
+    low, share = where
+    return table[low] * (1 - share) + table[low + 1] * share
+
+
 def interpolate(r: ArrayLike, table: np.ndarray) -> np.ndarray:
     """Interpolate a table on `RADIUS` at radii `r` [kpc], linearly in ln r; the end values outside the grid.
 
     The grid is uniform in ln r, so the index is computed, not searched for.
     """
-    t = (np.log(np.maximum(r, RADIUS[0])) - np.log(RADIUS[0])) / _DLNR
-    low = np.minimum(t.astype(np.int32), RADIUS.size - 2)
-    share = np.minimum(t - low, 1.0)
-    return table[low] * (1 - share) + table[low + 1] * share
+    return at_places(places(r), table)
 
 
 def radii_of_mass(enclosed: np.ndarray, fraction: np.ndarray) -> np.ndarray:

@@ -7,15 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
+
+try:
+    from isal import isal_zlib as deflate  # five times as fast
+except ImportError:  # there is none for this platform: files hold the same in other bytes
+    import zlib as deflate  # type: ignore[no-redef, unused-ignore]
 
 from .fields import GROUP_FIELDS, N_TYPES, PARTICLE_FIELDS, SUBHALO_FIELDS, Field
 from .files import atomic_path
 from .layout import Attributes, Tree, catalogue_header, common_header, config_attributes, snapshot_header
 
-_PACKING = {"shuffle": True, "compression": "gzip", "compression_opts": 1}
+_PACKING: dict[str, Any] = {"shuffle": True, "compression": "gzip", "compression_opts": 1}
 _ROWS = 16384  # rows of an HDF5 chunk, which a reader of one galaxy decompresses at least
 
 
@@ -33,9 +39,21 @@ def _write_field(group: h5py.Group, field: Field, values: np.ndarray | None, n: 
         dataset = group.create_dataset(field.name, shape, field.dtype, chunks=chunks, fillvalue=field.constant)
         dataset.attrs["not_modelled"] = "constant value, without physics in mocktng"
     else:
-        dataset = group.create_dataset(field.name, data=values, dtype=field.dtype, chunks=chunks, **_PACKING)
+        dataset = group.create_dataset(field.name, shape, field.dtype, chunks=chunks, **_PACKING)
+        _pack(dataset, np.ascontiguousarray(values, dtype=field.dtype))
     dataset.attrs.update({name: np.float64(value) for name, value in field.units._asdict().items()})
     dataset.attrs["precision"] = field.precision
+
+
+def _pack(dataset: h5py.Dataset, values: np.ndarray) -> None:
+    """Write a data set as HDF5's own filters of `_PACKING` would, with a compressor that takes a fifth of the time."""
+    rows, itemsize = dataset.chunks[0], values.dtype.itemsize
+    for start in range(0, len(values), rows):
+        piece = np.zeros((rows, *values.shape[1:]), values.dtype)  # HDF5 stores whole chunks
+        piece[: len(values) - start] = values[start : start + rows]
+        shuffled = np.ascontiguousarray(piece.view(np.uint8).reshape(-1, itemsize).T)
+        packed = deflate.compress(shuffled, _PACKING["compression_opts"])
+        dataset.id.write_direct_chunk((start,) + (0,) * (values.ndim - 1), packed)
 
 
 def write_snapshot_chunk(
