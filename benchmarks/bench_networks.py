@@ -64,7 +64,7 @@ def measure(name: str) -> None:
     model, history = fit.fit(entry, CHANNELS, views, few, schedule, seed=1, told=told)
     ours = (n / min(history["seconds"][1:]), n / min(spent[1:3]))
     few_inputs = inputs[: max(16, n // 8)]
-    several = partial(mean_over_orientations, partial(fit.predict, model))
+    several = partial(mean_over_orientations, fit.Turned(model))
     several(few_inputs[:16])
     predicting = clocked(lambda: several(few_inputs), len(few_inputs))
     macs = multiplications(model)

@@ -183,14 +183,16 @@ class Bootstrap:
         """Largest of the means at some radii, `values` of shape (n, r), in each draw."""
         return _estimate(self._means(values, None)[:, columns].max(axis=1))
 
-    def largest_by_chance(self, values: np.ndarray, share: float = 0.95) -> float:
+    def largest_by_chance(self, values: np.ndarray, share: float = 0.95, common: float = 0.0) -> float:
         """Largest departure of a mean from its expectation at any radius that a share of samples stays below.
 
         `values` of shape (n, r). The radii are correlated as they are; without this number the worst of many looks like
-        one that was chosen beforehand.
+        one that was chosen beforehand. `common` is the standard deviation of a further error that all radii share and
+        that these galaxies do not show.
         """
         means = self._means(values, None)
-        return float(np.quantile(np.abs(means[1:] - means[0]).max(axis=1), share))
+        further = common * np.random.default_rng([self.seed, _STREAM + 1]).standard_normal((len(means) - 1, 1))
+        return float(np.nanquantile(np.nanmax(np.abs(means[1:] - means[0] + further), axis=1), share))
 
     def ratio_extreme(self, above: np.ndarray, below: np.ndarray) -> Estimate:
         """Largest over the radii of the ratio of two means, both of shape (n, r)."""

@@ -10,7 +10,8 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib.util
-from collections.abc import Iterable
+import os.path
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -26,6 +27,9 @@ INFRASTRUCTURE = (
 )
 
 Read = tuple[int, int]
+
+#: An import statement, and whether it stands in a function.
+Statement = tuple[ast.Import | ast.ImportFrom, bool]
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,7 @@ class Imported:
     in_functions: frozenset[str]
 
 
+@lru_cache
 def package_root(package: str) -> Path | None:
     """Folder that holds the source of one of `PACKAGES`; None where it is not installed."""
     spec = importlib.util.find_spec(package)
@@ -133,7 +138,7 @@ def code_hash(path: Path) -> str:
     """Sha256 of a Python file's syntax tree without docstrings; of the bytes of any other file."""
     if path.suffix != ".py":
         return hashlib.sha256(path.read_bytes()).hexdigest()
-    return _code_hash(path, _version(path))
+    return _read(path, _version(path))[1]
 
 
 def imports_of_source(text: str) -> frozenset[str]:
@@ -144,7 +149,7 @@ def imports_of_source(text: str) -> frozenset[str]:
     SyntaxError
         When the script is not Python.
     """
-    imported = _collect(parse_script(text), package="")
+    imported = _named(_statements(parse_script(text)), package="")
     return imported.at_import | imported.in_functions
 
 
@@ -172,10 +177,10 @@ def _resolve(name: str) -> tuple[str, Path] | None:
     parts = name.split(".")
     root = package_root(parts[0]) if parts[0] in PACKAGES else None
     while root and parts:
-        base = root.joinpath(*parts[1:])
-        for path in (base / "__init__.py", base.with_suffix(".py")):
-            if path.is_file():
-                return ".".join(parts), path
+        base = os.path.join(root, *parts[1:])
+        for path in (os.path.join(base, "__init__.py"), f"{base}.py"):
+            if os.path.isfile(path):
+                return ".".join(parts), Path(path)
         parts.pop()
     return None
 
@@ -189,48 +194,50 @@ def _version(path: Path) -> Read:
 @lru_cache(maxsize=1024)
 def _imports(path: Path, module: str, version: Read) -> Imported:
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-    return _collect(_tree(path, version), package)
+    return _named(_read(path, version)[0], package)
 
 
 @lru_cache(maxsize=1024)
-def _code_hash(path: Path, version: Read) -> str:
-    tree = _tree(path, version)
+def _read(path: Path, version: Read) -> tuple[list[Statement], str]:
+    """Import statements of a source file, and the hash of its code."""
+    tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    statements = list(_statements(tree))
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             # A string that stands alone documents what is above it.
             node.body[:] = [part for part in node.body if not _is_text(part)] or [ast.Pass()]
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
-
-
-def _tree(path: Path, version: Read) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    return statements, hashlib.sha256(ast.dump(tree).encode()).hexdigest()
 
 
 def _is_text(node: ast.AST) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
-def _collect(tree: ast.AST, package: str) -> Imported:
+def _statements(node: ast.AST, in_function: bool = False) -> Iterator[Statement]:
+    """Import statements, each with whether it stands in a function; not those for type checkers."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import | ast.ImportFrom):
+            yield child, in_function
+        elif isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+            for statement in child.orelse:
+                yield from _statements(ast.Module([statement], []), in_function)
+        elif isinstance(child, ast.stmt | ast.excepthandler | ast.match_case):  # nothing else holds statements
+            yield from _statements(child, in_function or isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef))
+
+
+def _named(statements: Iterable[Statement], package: str) -> Imported:
+    """What import statements in a module of `package` name."""
     at_import: set[str] = set()
     in_functions: set[str] = set()
-
-    def visit(node: ast.AST, target: set[str]) -> None:
+    for node, in_function in statements:
+        target = in_functions if in_function else at_import
         if isinstance(node, ast.Import):
             target.update(alias.name for alias in node.names if alias.name.split(".")[0] in PACKAGES)
-        elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:
-                above = package.split(".")[: len(package.split(".")) - node.level + 1]
-                base = ".".join([*above, base]) if base else ".".join(above)
-            if base.split(".")[0] in PACKAGES:
-                target.update(f"{base}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-            for statement in node.orelse:
-                visit(statement, target)
-        else:
-            inside = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
-            for child in ast.iter_child_nodes(node):
-                visit(child, in_functions if inside else target)
-
-    visit(tree, at_import)
+            continue
+        base = node.module or ""
+        if node.level:
+            above = package.split(".")[: len(package.split(".")) - node.level + 1]
+            base = ".".join([*above, base]) if base else ".".join(above)
+        if base.split(".")[0] in PACKAGES:
+            target.update(f"{base}.{alias.name}" for alias in node.names)
     return Imported(frozenset(at_import), frozenset(in_functions))

@@ -154,9 +154,7 @@ def true_curves(drawn: Population, subhalo_ids: np.ndarray, radii: np.ndarray) -
     for group_id in np.unique(groups):
         members, first = drawn.members(group_id), int(drawn.groups["first_sub"][group_id])
         wanted = np.flatnonzero(groups == group_id)
-        models = {
-            int(subhalo_ids[i]) - first: build_model(drawn.subhalos[subhalo_ids[i]], drawn.m_dm)[0] for i in wanted
-        }
+        models = {int(i) - first: build_model(drawn.subhalos[i], drawn.m_dm)[0] for i in np.unique(subhalo_ids[wanted])}
         matter = [(_fuzz(drawn.groups[group_id], drawn.m_dm), np.zeros(3))]
         for rank, row in enumerate(members):
             own = models.get(rank)

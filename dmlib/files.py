@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 #: side, and each must know its own.
 WRITTEN = "DMLIB_WRITTEN"
 
+#: Files that this process has begun to write, which go when it is ended from outside.
+UNFINISHED: set[Path] = set()
+
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
@@ -42,6 +45,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     temporary = path.with_name(f".partial-{os.getpid()}-{path.name}")
     for stale in path.parent.glob(f".partial-*-{path.name}"):
         stale.unlink(missing_ok=True)
+    UNFINISHED.add(temporary)
     try:
         yield temporary
         os.replace(temporary, path)
@@ -50,6 +54,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
                 written.write(f"{path.resolve()}\n")
     finally:
         temporary.unlink(missing_ok=True)
+        UNFINISHED.discard(temporary)
 
 
 @contextmanager

@@ -30,7 +30,7 @@ from .cluster import SCHEDULER, map_on_cluster
 from .environment import change_variables, cores
 from .environment import memory as memory_left
 from .errors import DmlibError, GalaxyError
-from .files import atomic_path
+from .files import UNFINISHED, atomic_path
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -103,7 +103,7 @@ def map_parallel(
     initargs: tuple = (),
     environment: Mapping[str, str | None] | None = None,
     apart: bool = False,
-    after: Callable[[Item], Iterable[Any]] = lambda item: (),
+    following: Callable[[list[Item], list[Item]], Item | None] = lambda waiting, running: waiting[0],
     local: bool = False,
 ) -> Iterator[Result]:
     """Apply a function to every item, on as many processes as memory and cores allow; results come as they are done.
@@ -129,8 +129,9 @@ def map_parallel(
         Further variables of the workers; None for those that they do not get.
     apart : bool
         Also a single process is a child, which gives its memory back when it ends.
-    after : callable
-        Earlier items that must be done before an item begins; others are ignored.
+    following : callable
+        ``following(waiting, running)``: the item that begins now, or None when one that runs must end before; asked as
+        long as items wait. Of one process, the order of the items is the order of work.
     local : bool
         On this machine even if there is a cluster.
 
@@ -162,16 +163,12 @@ def map_parallel(
         waiting, running = list(items), dict[Future[Result], Item]()
         try:
             while waiting or running:
-                left, unfinished = waiting, [*waiting, *running.values()]
-                waiting = []
-                for item in left:
-                    if any(need in unfinished for need in after(item)):
-                        waiting.append(item)
-                    else:
-                        with _interrupts_later():
-                            future = pool.submit(function, item)
-                        running[future] = item
-                        future.add_done_callback(finished.put)
+                while waiting and (item := following(waiting, [*running.values()])) is not None:
+                    waiting.remove(item)
+                    with _interrupts_later():
+                        future = pool.submit(function, item)
+                    running[future] = item
+                    future.add_done_callback(finished.put)
                 future = finished.get()
                 del running[future]
                 yield future.result()
@@ -339,10 +336,6 @@ def _measure_block(one: Callable[[int], dict[str, np.ndarray]], blocks: Blocks, 
     return len(ids)
 
 
-#: Files that a worker removes when it is ended from outside.
-LEFT_BEHIND: set[Path] = set()
-
-
 def end_with_parent() -> None:
     """To be called first in a worker: it ends when its parent does, and silently on Ctrl-C.
 
@@ -353,7 +346,7 @@ def end_with_parent() -> None:
     assert parent is not None
 
     def leave(*_: object) -> None:
-        for path in LEFT_BEHIND:
+        for path in tuple(UNFINISHED):
             path.unlink(missing_ok=True)
         os._exit(1)
 

@@ -49,7 +49,7 @@ profile = "quick"  # how much is computed: "smoke", "quick" or "paper"
 seed = 1  # root of every random number
 base_path = ""  # for "files", the simulation's output folder
 n_measured = 300  # galaxies measured for the relations (our choice)
-n_rotation = 150  # gas-rich galaxies measured for rotation (our choice)
+n_rotation = 80  # gas-rich galaxies measured for rotation (our choice)
 
 # %%
 import numpy as np

@@ -54,8 +54,13 @@ from astropy.table import Table
 from dmlib import load
 from dmlib.dataset.read import ln_mass
 from dmlib.evaluation import Scores, bins, derived
-from dmlib.evaluation.posteriors import LEVEL, check, conformal_factor
-from dmlib.evaluation.posteriors import inside as within
+from dmlib.evaluation.posterior_checks import (
+    LEVEL,
+    check,
+    conformal_factor,
+    worst_third,
+)
+from dmlib.evaluation.posterior_checks import inside as within
 from dmlib.figures import posteriors as figures
 from dmlib.figures import show, show_table
 from dmlib.networks.plan import BEST_VALUE
@@ -91,8 +96,8 @@ record = partial(record, n=scores.n_galaxies)
 # **A normalising flow.** If the normal distribution is right, the whitened errors $e$ are standard normal deviates. If not, a flow learns what they are: an invertible map from $e$ to a known distribution, built from a few layers that shift and stretch one half of the
 # numbers by amounts that depend on the other half and on the view {cite}`Dinh2017`. Its base is a Student distribution, because such a flow inherits the tails of its base {cite}`Jaini2020`.
 #
-# Finally one factor for each posterior, the same for all galaxies and radii, is set on the *calibration* galaxies, such that 68 per cent of their true masses lie in the 68 per cent intervals. We compare with two yardsticks: the **constant** error of {doc}`12_profiles`, and the **population**, the
-# profiles of the training galaxies, which is what one knows of a galaxy without looking at it.
+# Finally one factor for each posterior, the same for all galaxies and radii, is set on galaxies that trained no network, such that 68 per cent of their true masses lie in the 68 per cent intervals: those for calibration and, where training has no early stopping, as at profile `quick`, those for validation, which then only stop the training of
+# the flow. We compare with two yardsticks: the **constant** error of {doc}`12_profiles`, and the **population**, the profiles of the training galaxies, which is what one knows of a galaxy without looking at it.
 
 # %%
 name = f"{BEST_VALUE}/all"
@@ -130,7 +135,13 @@ draws = posteriors.draws | {
 
 # %%
 checks = {
-    kind: check(truth, draws[kind], posteriors.scale, scores.bootstrap)
+    kind: check(
+        truth,
+        draws[kind],
+        posteriors.scale,
+        scores.bootstrap,
+        posteriors.calibration.get(kind, 0.0),
+    )
     for kind in labels
 }
 
@@ -174,11 +185,16 @@ record("post-falling", falling, statement=say)
 
 # %%
 for kind in ("normal", "flow"):
-    say = f"Factor of the spread, from the calibration galaxies, {kind}"
-    record(f"post-factor-{kind}", posteriors.factors[kind], statement=say)
+    say = f"Factor of the spread, from galaxies that trained nothing, {kind}"
+    record(
+        f"post-factor-{kind}",
+        posteriors.factors[kind],
+        n=posteriors.calibrated_on,
+        statement=say,
+    )
 
 # %% [markdown]
-# Of all profiles drawn for all test views {num}`post-falling:.1%` fall. The factor from the calibration galaxies is {num}`post-factor-normal:.2f` for the normal distribution and {num}`post-factor-flow:.2f` for the flow; it would be 1 if the networks' own widths were right.
+# Of all profiles drawn for all test views {num}`post-falling:.1%` fall. The factor, from {num}`post-factor-flow.n` galaxies, is {num}`post-factor-normal:.2f` for the normal distribution and {num}`post-factor-flow:.2f` for the flow; it would be 1 if the networks' own widths were right.
 #
 # ## Is it calibrated?
 #
@@ -208,6 +224,19 @@ for kind, found in checks.items():
     record(f"post-within-{kind}", scores.bootstrap.mean(share), statement=say)
 
 # %%
+for kind, error in posteriors.calibration.items():
+    share = scores.bootstrap.mean(
+        np.nanmean(within(checks[kind].pit, LEVEL), axis=1)
+    )
+    record(
+        f"post-off-{kind}",
+        share.value - LEVEL,
+        error=np.hypot(share.error, error),
+        statement=f"Share in the 68% interval less 68%, {kind}; error of the "
+        "test galaxies and of those that set the factor",
+    )
+
+# %%
 for kind, found in checks.items():
     off = np.abs(found.coverage.value - LEVEL)
     say = f"Largest deviation from 68% at any radius, {labels[kind]}"
@@ -225,8 +254,8 @@ for kind, found in checks.items():
     )
 
 # %% [markdown]
-# Over all radii the intervals of the flow hold {num}`post-within-flow:.1%±` of the true masses, those of the normal distribution {num}`post-within-normal:.1%±`, of the constant error {num}`post-within-constant:.1%±` and of the population {num}`post-within-population:.1%±` ({numref}`fig-posteriors-coverage`). The largest
-# deviation at a single radius is {num}`post-worst-flow:.1%±` for the flow, and {num}`post-worst-normal:.1%±` for the normal distribution. It is the worst of twenty radii, which chance alone makes large: of posteriors that are right at every radius one in twenty deviates somewhere by more than {num}`post-chance-flow:.1%` on as many galaxies.
+# Over all radii the intervals of the flow hold {num}`post-within-flow:.1%±` of the true masses, those of the normal distribution {num}`post-within-normal:.1%±`, of the constant error {num}`post-within-constant:.1%±` and of the population {num}`post-within-population:.1%±` ({numref}`fig-posteriors-coverage`). These errors are those of the test galaxies. The galaxies that set the factor are few as well: with their error, the flow is off 68 per cent by {num}`post-off-flow:+.1%±`, the normal distribution
+# by {num}`post-off-normal:+.1%±`. The largest deviation at a single radius is {num}`post-worst-flow:.1%±` for the flow, and {num}`post-worst-normal:.1%±` for the normal distribution. It is the worst of twenty radii, which chance alone makes large: of posteriors that are right at every radius one in twenty deviates somewhere by more than {num}`post-chance-flow:.1%` on as many test galaxies, with a factor from as many others.
 #
 # ### For every kind of galaxy?
 #
@@ -278,26 +307,68 @@ show(
     n=scores.n_galaxies,
 )
 
+# %% [markdown]
+# A marker in the grey band of {numref}`fig-posteriors-groups` is right to 4 per cent; its bar says how far chance alone may move it.
+
 # %%
-for kind in tested:
-    share = np.nanmean(within(checks[kind].pit, LEVEL), axis=1)
-    found = [
-        scores.bootstrap.mean(share, third == k)
-        for third in map(bins.thirds, by.values())
-        for k in np.unique(third)
-    ]
-    worst = max(found, key=lambda one: abs(one.value - LEVEL))
-    say = "Largest deviation from 68% in a third of the test views by "
+by_third = {
+    kind: worst_third(
+        checks[kind].pit,
+        list(by.values()),
+        scores.bootstrap,
+        posteriors.calibration.get(kind, 0.0),
+    )
+    for kind in tested
+}
+
+# %%
+say = "Largest deviation from 68% in a third by inclination, mass or gas"
+for kind, worst in by_third.items():
     record(
         f"post-third-{kind}",
-        abs(worst.value - LEVEL),
+        worst.off,
         error=worst.error,
-        statement=f"{say}inclination, mass or gas, {labels[kind]}",
+        n=worst.n_galaxies,
+        statement=f"{say}, {labels[kind]}",
+    )
+    record(
+        f"post-third-chance-{kind}",
+        worst.chance,
+        statement=f"{say}, {labels[kind]}, 95th percentile if all were right",
     )
 
 # %% [markdown]
-# The largest deviation from 68 per cent in any third by inclination, mass or gas is {num}`post-third-flow:.1%±` for the flow, {num}`post-third-normal:.1%±` for the normal distribution and {num}`post-third-constant:.1%±` for the constant error ({numref}`fig-posteriors-groups`). The largest of nine deviations is expected to exceed
-# its own standard deviation by chance.
+# The largest deviation from 68 per cent in any third by inclination, mass or gas is {num}`post-third-flow:.1%±` for the flow, on {num}`post-third-flow.n` galaxies, {num}`post-third-normal:.1%±` for the normal distribution and {num}`post-third-constant:.1%±` for the constant error ({numref}`fig-posteriors-groups`). It is the worst of nine: of posteriors
+# that are right in every third one in twenty deviates somewhere by more than {num}`post-third-chance-flow:.1%`.
+#
+# ### On ten times as many galaxies
+#
+# A third of the test set is too few galaxies to tell 68 per cent from 60. So the same networks were asked, once, for {num}`fresh-within-flow.n` galaxies of another seed of the generator, which nothing was fitted to (`records/fresh_galaxies.json`). They are new galaxies of the same universe, not of another one.
+
+# %%
+kept = load.record("fresh_galaxies")["measured"]
+source = "embedded (records/fresh_galaxies.json)"
+for name, number in kept["numbers"].items():
+    record(f"fresh-{name}", universe=source, **number)
+
+# %%
+show_table(
+    Table(rows=kept["rows"]),
+    caption="Share in the 68 per cent interval, over all radii, in thirds of "
+    "the views of galaxies of another seed.",
+    rows=len(kept["rows"]),
+    source=f"the {source}",
+)
+
+# %% [markdown]
+# There the flow's intervals hold {num}`fresh-within-flow:.1%±` of the true masses, those of the normal distribution {num}`fresh-within-normal:.1%±`. The largest deviation at any radius is {num}`fresh-worst-flow:.1%±` and {num}`fresh-worst-normal:.1%±`, and in any of the nine thirds {num}`fresh-third-flow:.1%±` and {num}`fresh-third-normal:.1%±`.
+# In the third richest in gas the flow holds {num}`fresh-gas-flow:.1%±`.
+#
+# This record explains a finding of an earlier run. There the factor came from the calibration galaxies alone, and in the third of the test galaxies richest in gas, about twenty of them, only half of the truth lay in the 68 per cent intervals. With that factor the other galaxies have {num}`fresh-alone-flow:.1%±` over all: part of the deficit
+# was common to all galaxies, because so few set the factor, and most of the rest was the luck of those twenty. Validation galaxies, which had no part in training the networks of that run, showed the first without a look at test galaxies.
+#
+# Should the factor depend on the galaxy? We fixed a rule first: of stretches by observables or by the stated width, take the simplest within one standard error of the smallest energy score, cross-validated on the galaxies that set the factor. By that rule a stretch by a power of the width would replace the single one, as it lowers the score by
+# {num}`|fresh-width-flow|:.4f±` for the flow and {num}`|fresh-width-normal|:.4f±` for the normal distribution. We departed from it and kept one factor: the gain is less than a hundredth of the score, and the powers have opposite signs for the two posteriors.
 #
 # ### The whole profile at once
 #
@@ -482,7 +553,9 @@ record(
 # - The posteriors are those of *this universe's* galaxies: another simulation has another prior, and nothing here tells how wrong they would be there.
 # - They describe the target as the simulation gives it, the noise of counted particles included.
 # - Views of a galaxy are not independent. All uncertainties are from draws of whole galaxies, and a coverage of 68 per cent is tested to a few per cent only.
-# - The factor was first set by the energy score, which a few galaxies rule. It was changed to coverage after a trial in which the coverage of test galaxies had been seen: that choice was not blind, although the value of the factor is.
+# - The factor was first set by the energy score, which a few galaxies rule. It was changed to coverage after a trial in which the coverage of test galaxies had been seen. Validation galaxies were added after a low coverage of test galaxies had been seen, because of what they and galaxies of another seed showed. Neither choice was blind, although the value of the
+#   factor is.
+# - Validation galaxies decide when the training of the flow stops, so that their errors could be slightly too small. They are not seen to be.
 # - Orientation is averaged by averaging the 54 numbers over the eight rotations and reflections of a view.
 #
 # ## Summary

@@ -172,7 +172,25 @@ show(
 # (within 5 kpc {num}`rob-inner-inner-halo:.2f±`), stars and haloes {num}`rob-network-mean-stars-and-haloes:.2f±`.
 # For the fits the same numbers are {num}`rob-rotation-mean-observation:.2f±`, {num}`rob-rotation-mean-gas:.2f±`, {num}`rob-rotation-mean-inner-halo:.2f±` and {num}`rob-rotation-mean-stars-and-haloes:.2f±`.
 #
-# The error bars are those of the test galaxies. They do not contain the luck of the training: with so few training galaxies another seed would give another network, so that a ratio somewhat below or above 1 need not mean anything.
+# The error bars are those of the test galaxies. They do not contain the luck of the training: with so few training galaxies another seed would give another network, so that a ratio somewhat below or above 1 need not mean anything. How large that luck is for these networks was not measured; the experiment on orientations of
+# {doc}`10_networks` has several trainings of other networks on as few galaxies.
+
+# %%
+kept = load.record("orientations")["measured"]["mean_error_5_to_50_kpc"]
+alone = np.array([points[0]["members"] for points in kept.values()])
+spread = alone.std(axis=1, ddof=1) / alone.mean(axis=1)
+record(
+    "rob-luck",
+    np.sqrt(np.mean(spread**2)),
+    n=kept["E"][0]["galaxies"],
+    universe="embedded (records/orientations.json)",
+    statement="Scatter of the error between trainings of one network, "
+    "relative to the error, r.m.s. over five ways to train",
+)
+
+# %% [markdown]
+# There, trained on {num}`rob-luck.n` galaxies, trainings that differ in their seed and in the galaxies that were drawn scatter by {num}`rob-luck:.0%` of their error, so that a ratio of two scatters by some half as much again. Read a single ratio of this chapter with that in mind; a mean over universes contains the luck of several trainings abroad, but one
+# at home.
 #
 # Two caveats about the fits. They measure the tilt of the disc anew only where another telescope observes it (beam and noise); elsewhere it is kept, to save time. And their priors are those of the training universe, so
 # that they too have learned what a halo looks like: what protects them is the part of the answer that comes from the curve.

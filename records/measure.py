@@ -18,6 +18,7 @@ hand::
     python records/measure.py barolo PATH
     python records/measure.py skirt-data-set PATH
     python records/measure.py orientations PATH
+    python records/measure.py fresh-galaxies PATH
 
 PATH is the ``output`` folder of a tree with rows of the real TNG100-1 group catalogue, or the published SKIRT image
 ``broadband_6.fits``. For the records of the whole box it is the folder ``tng100_real`` of the mirror (see
@@ -26,8 +27,8 @@ For the contraction it is ``TangoSIDM_L025N376_CDM_haloes.hdf5``, for the other 
 ``tng100_real`` and ``eagle``. For SKIRT's own runs (`skirt_runs`; the executable is on PATH or named in DMLIB_SKIRT) it
 is the ``output`` folder of the embedded universe of profile quick. For NGC 2903, NGC 6946, SPARC and 3D-Barolo (the
 program is found by `dmlib.rotation.barolo`) it is the folder of the mirror that has ``hi_cubes`` and ``sparc``. For the
-data set with images of SKIRT and for the orientations it is the folder ``build`` with ``embedded-quick``, where data
-sets and networks are made and kept.
+data set with images of SKIRT, the orientations and the fresh galaxies (`fresh_galaxies`) it is the folder ``build``
+with ``embedded-quick``, where data sets and networks are made and kept.
 Chapters read a record with `dmlib.load.record`.
 """
 
@@ -52,6 +53,7 @@ from threadpoolctl import threadpool_limits
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import eagle_rows
+import fresh_galaxies
 import orientations
 import skirt_data_set
 import skirt_runs
@@ -540,6 +542,17 @@ def record_of(what: str, path: Path, subhalo_id: int, skirt_source: str = "unkno
             **shared,
             "measured": orientations.measure(path),
         }
+    if what == "fresh-galaxies":
+        return {
+            "id": "fresh_galaxies",
+            "statement": "Coverage of the posteriors on galaxies of another seed, by radius and by kind of galaxy",
+            "simulation": "the embedded universe of this project, profile quick, seeds 1 (networks) and 2 (galaxies)",
+            "source": "networks of a run of the book, and a data set of another seed",
+            "citation": "none: an experiment of this project",
+            "command": "python records/measure.py fresh-galaxies PATH",
+            **shared,
+            "measured": fresh_galaxies.measure(path),
+        }
     if what == "barolo":
         return {
             "id": "barolo",
@@ -628,6 +641,7 @@ CHOICES = (
     "barolo",
     "skirt-data-set",
     "orientations",
+    "fresh-galaxies",
     *(f"box-{name.replace('_', '-')}" for name in _BOX),
 )
 

@@ -212,7 +212,7 @@ def recorded():
 def test_numbers_quoted_are_recorded_somewhere(recorded):
     for path in NOTEBOOKS:
         for id in NUMBER_ROLE.findall(prose(jupytext.read(path))):
-            assert recorded(id), f"{path.name} quotes {id}, recorded nowhere"
+            assert recorded(re.sub(r"\.n$", "", id)), f"{path.name} quotes {id}, recorded nowhere"
 
 
 def test_numbers_of_claims_and_boxes_are_recorded_somewhere(recorded):

@@ -218,3 +218,32 @@ def test_sparc(shared_data, measure):
     for name, one in kept["relations"].items():
         assert measured["relations"][name]["values"] == pytest.approx(one["values"], rel=1e-4)
     assert kept["relations"]["tully_fisher"]["values"]["slope"] == pytest.approx(3.85, abs=0.2)  # Lelli et al. 2019
+
+
+def test_fresh_galaxies(measure):
+    """What chapter 13 quotes is what was measured: shares of 68 per cent intervals, by thirds and at radii."""
+    measured = load.record("fresh_galaxies")["measured"]
+    assert measured["galaxies"] == 700 and measured["views"] == 2100
+    for name in ("numbers", "rows"):
+        assert measured[name] == json.loads(json.dumps(getattr(measure["fresh_galaxies"], f"{name}_of")(measured)))
+    numbers = measured["numbers"]
+    for kind in ("normal", "flow"):
+        parts = [part["coverage"]["value"] for parts in measured[kind]["thirds"].values() for part in parts]
+        assert len(parts) == 9 == len(measured["rows"])
+        assert numbers[f"third-{kind}"]["value"] == pytest.approx(max(abs(part - 0.68) for part in parts))
+        assert np.mean(parts[:3]) == pytest.approx(numbers[f"within-{kind}"]["value"], abs=0.003)
+
+
+def test_errors_of_orientations_contain_the_scatter_of_the_members():
+    """No error is below what the members alone make it, and the differences are those of the errors."""
+    measured = load.record("orientations")["measured"]
+    ways = measured["mean_error_5_to_50_kpc"]
+    for points in ways.values():
+        for point, e in zip(points, ways["E"], strict=True):
+            members = np.array(point["members"])
+            assert len(members) == measured["members"]
+            assert point["error"]["error"] > members.std(ddof=1) / np.sqrt(len(members))
+            if "less_E" in point:
+                less = members - np.array(e["members"])
+                assert point["less_E"]["error"] > less.std(ddof=1) / np.sqrt(len(less))
+                assert point["less_E"]["value"] == pytest.approx(point["error"]["value"] - e["error"]["value"])

@@ -147,6 +147,10 @@ class DataSet:
         """HI maps in physical units, shape (n, y, x, 3): Msun/pc^2, km/s, km/s; NaN where blank."""
         return self._read("hi", rows)
 
+    def rotation(self, rows: np.ndarray | Sequence[int]) -> np.ndarray:
+        """From the axes of the box to those of the sky, see `dmlib.observe.sky.View`; shape (n, 3, 3)."""
+        return self._read("rotation", rows)
+
     def inputs(
         self, rows: np.ndarray | Sequence[int], inputs: str | Sequence[str] = "all", *, keep: bool = False
     ) -> np.ndarray:

@@ -15,10 +15,14 @@ Two kinds of observers are considered, for starlight, HI and both.
   inclination, by which speeds are divided. Speeds are averaged over the beam and have `MOTIONS` of scatter besides,
   since gas does not move on circles.
 
+Both also see the other galaxies of the group that lie in the field, with their true mass and projected distance
+(`NEIGHBOURS`): a host in the image of its satellite tells what the target contains beyond some 30 kpc. How deep it lies
+along the line of sight no image shows, and a host outside the field is unknown.
+
 The floor bounds what this regression can know from these numbers. As an estimate of the least attainable error it is
-an upper one: another regression, or information outside the list (a host galaxy in the image of its satellite), can
-only lower it. Circular speeds that are known exactly but for `MOTIONS` work the other way in ``observed``.
-The position of a satellite in its host is not among the numbers, so the matter of the host is largely unknown here.
+an upper one: another regression, or information outside the list, can only lower it. Circular speeds that are known
+exactly but for `MOTIONS`, and masses of neighbours that are known exactly, work the other way in ``observed``. The
+regression gives the mean of ln M, which is not the prediction of the least mean |dM/M| where errors are large.
 """
 
 from __future__ import annotations
@@ -40,6 +44,7 @@ from .. import embedded
 from ..bootstrap import Estimate
 from ..dataset.read import read_dataset
 from ..files import atomic_path, open_product, store
+from ..observe.sky import lines_of_sight
 from ..settings import Settings
 from ..workers import map_parallel
 from .observers import GAS, LIGHT, Galaxies, Task, galaxies, ln_sine_of, measure_sight, noise_free, observed
@@ -51,11 +56,11 @@ INPUTS = ("photometry", "hi", "all")
 #: How well they see it.
 KINDS = ("noise-free", "observed")
 
-#: Galaxies that are drawn to learn from.
-TRAINING = {"smoke": 240, "quick": 2800, "paper": 4000}
+#: Galaxies that are drawn to learn from, and views of each, in which its neighbours lie elsewhere.
+TRAINING, VIEWS = {"smoke": 240, "quick": 2800, "paper": 4000}, 3
 
 #: Shares of the drawn galaxies in the learning curve; the last point is all of them.
-_SHARES = (0.25, 0.5, 1.0)
+_SHARES = (0.5, 1.0)
 
 #: Principal components that trees predict.
 _COMPONENTS = 4
@@ -111,30 +116,28 @@ class Floor:
         )
 
 
-def _draw(again: int, settings: Settings, radii: np.ndarray) -> tuple[int, Galaxies]:
+def _draw(again: int, settings: Settings, radii: np.ndarray, field: float) -> tuple[int, Galaxies]:
     drawn = embedded.population(settings, again)
-    return again, galaxies(drawn, embedded.selected(drawn, settings.selection), radii)
+    ids = embedded.selected(drawn, settings.selection)
+    views = [[view.rotation for view in lines_of_sight(i, None, VIEWS, seed=drawn.seed)] for i in ids]
+    return again, galaxies(drawn, ids, radii, np.array(views), field)
 
 
-def training_galaxies(settings: Settings, radii: np.ndarray) -> Galaxies:
-    """Galaxies of the same generator that are in no data set, `TRAINING` of them."""
+def training_galaxies(settings: Settings, radii: np.ndarray, field: float) -> Galaxies:
+    """Galaxies of the same generator that are in no data set, `TRAINING` of them, each in `VIEWS` views of a field."""
     wanted = TRAINING[settings.profile]
     runs = range(1, 1 + max(1, round(wanted / settings.sizes.n_galaxies)))
-    work = partial(_draw, settings=settings, radii=radii)
+    work = partial(_draw, settings=settings, radii=radii, field=field)
     found = sorted(map_parallel(work, runs, memory=1e9, what="drew galaxies for the floor"), key=lambda each: each[0])
-    return Galaxies(
-        *(
-            np.concatenate([getattr(some, name) for _, some in found])
-            for name in ("light", "gas", "v_circ", "v_dark", "ln_m")
-        )
-    )
+    return Galaxies.joined([some for _, some in found])
 
 
 def learn(train: Task, ln_m: np.ndarray, test: Task, seed: int = 1) -> np.ndarray:
     """Predicted ln M of the test views, shape (m, r).
 
     A quadratic formula for ln M, or for its departure from what the curve says, whichever is better at a radius; and
-    boosted trees on what it leaves, where cross-validation prefers them. All choices are made on the training galaxies.
+    boosted trees on what it leaves, which also see the neighbours, where cross-validation prefers them. All choices are
+    made on the training galaxies. These have several views, of which the formula needs one.
 
     Parameters
     ----------
@@ -154,10 +157,18 @@ def learn(train: Task, ln_m: np.ndarray, test: Task, seed: int = 1) -> np.ndarra
         left, predicted = np.where(better, departed, left), np.where(better, more + test.start, predicted)
     else:
         left, predicted = quadratic(train.x, ln_m, x)
-    half = np.arange(len(left)) % 2 == 0
-    corrected = left[~half] - _trees(train.x[half], left[half], train.x[~half], seed)
-    better = (corrected**2).mean() < (left[~half] ** 2).mean()
-    return predicted + _trees(train.x, left, x, seed) if better else predicted
+    every, ahead = _in_view(train), _in_view(Task(x, test.start, test.near))
+    each = np.repeat(np.arange(len(left)), train.near.shape[1])
+    half = each % 2 == 0
+    corrected = left[each[~half]] - _trees(every[half], left[each[half]], every[~half], seed)
+    better = (corrected**2).mean() < (left[1::2] ** 2).mean()
+    return predicted + _trees(every, left[each], ahead, seed) if better else predicted
+
+
+def _in_view(task: Task) -> np.ndarray:
+    """Features of all views, with the neighbours, shape (n v, f + g)."""
+    views = task.near.shape[1]
+    return np.concatenate([np.repeat(task.x, views, axis=0), task.near.reshape(len(task.x) * views, -1)], axis=1)
 
 
 def quadratic(x: np.ndarray, y: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -200,7 +211,7 @@ def quadratic(x: np.ndarray, y: np.ndarray, test: np.ndarray) -> tuple[np.ndarra
 def _trees(x: np.ndarray, y: np.ndarray, test: np.ndarray, seed: int) -> np.ndarray:
     """Boosted trees on the leading principal components of y."""
     pca = PCA(min(_COMPONENTS, *y.shape)).fit(y)
-    options = {"max_iter": 60, "learning_rate": 0.08, "max_leaf_nodes": 8, "min_samples_leaf": min(30, len(x) // 5)}
+    options = {"max_iter": 60, "learning_rate": 0.08, "max_leaf_nodes": 8, "min_samples_leaf": min(90, len(x) // 5)}
     with threadpool_limits(1):
         parts = [
             HistGradientBoostingRegressor(max_bins=63, early_stopping=False, random_state=seed, **options)
@@ -221,10 +232,11 @@ def build(settings: Settings) -> None:
     """
     dataset = read_dataset(settings.dataset_path)
     drawn, radii, rows = embedded.population(settings), dataset.radii, dataset.rows("test")
-    train = training_galaxies(settings, radii)
+    field = dataset.grid.field_of_view
+    train = training_galaxies(settings, radii, field)
     sight = measure_sight(dataset, drawn, train)
-    ids, member = np.unique(np.asarray(dataset.table["subhalo_id"])[rows], return_inverse=True)
-    test = galaxies(drawn, ids, radii).take(member)
+    ids = np.asarray(dataset.table["subhalo_id"])[rows]
+    test = galaxies(drawn, ids, radii, dataset.rotation(rows)[:, None], field)
     rng = np.random.default_rng([settings.seed, _STREAM])
     isotropic = ln_sine_of(np.arccos(rng.random(len(train))) * u.rad)
     views = ln_sine_of(dataset.table["inclination"][rows])
@@ -239,16 +251,13 @@ def build(settings: Settings) -> None:
                 pairs = ((train, isotropic), (test, views))
                 tasks = [observed(inputs, radii, some, sight, sines, rng) for some, sines in pairs]
             name = f"floor/{inputs}/{kind}"
-            found = [
-                np.exp(learn(Task(tasks[0].x[:n], tasks[0].start[:n]), train.ln_m[:n], tasks[1], settings.seed))
-                for n in numbers
-            ]
+            found = [np.exp(learn(tasks[0].take(slice(n)), train.ln_m[:n], tasks[1], settings.seed)) for n in numbers]
             masses[name] = found[-1]
-            one = Scores(radii, truth, {str(n): mass for n, mass in zip(numbers, found, strict=True)}, ids[member])
+            one = Scores(radii, truth, {str(n): mass for n, mass in zip(numbers, found, strict=True)}, ids)
             learning[name] = np.array([float(one.over("intermediate", str(n)).value) for n in numbers])
     with atomic_path(settings.floor_path) as temporary, h5py.File(temporary, "w") as handle:
         handle.attrs.update({"data": settings.label, "made_from": dataset.made_from})
-        for name, values in (("radii", radii), ("truth", truth), ("subhalo_id", ids[member]), ("numbers", numbers)):
+        for name, values in (("radii", radii), ("truth", truth), ("subhalo_id", ids), ("numbers", numbers)):
             handle[name] = values
         for name, mass in masses.items():
             store(handle, f"{name}/m_dm", mass, "Msun")

@@ -5,7 +5,7 @@ See `dmlib.evaluation.floor`, which lets them predict the dark matter.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,6 +76,16 @@ GAS: Mapping[str, Column] = {
 }
 
 
+#: What a view shows of the other galaxies of a group: of their stars, and of their HI.
+NEIGHBOURS = ("ln mass in the field", "ln projected distance of the heaviest", "ln mass of the heaviest over the own")
+
+#: Column of the mass that shows, and the least that counts [Msun].
+_SHOWN = (("m_star", 1e7), ("m_hi", 1e6))
+
+#: Largest logarithm of a ratio of masses.
+_MOST = 5.0
+
+
 @dataclass(frozen=True)
 class Galaxies:
     """True numbers of some galaxies.
@@ -84,6 +94,8 @@ class Galaxies:
     ----------
     light, gas : ndarray, shape (n, f)
         `LIGHT` and `GAS`.
+    near : ndarray, shape (n, v, 2, 3)
+        `NEIGHBOURS` along v lines of sight.
     v_circ, v_dark : ndarray, shape (n, r)
         Circular speed, and that of the own dark halo alone [km/s].
     ln_m : ndarray, shape (n, r)
@@ -92,6 +104,7 @@ class Galaxies:
 
     light: np.ndarray
     gas: np.ndarray
+    near: np.ndarray
     v_circ: np.ndarray
     v_dark: np.ndarray
     ln_m: np.ndarray
@@ -101,7 +114,12 @@ class Galaxies:
 
     def take(self, rows: np.ndarray | slice) -> Galaxies:
         """Some of them, or some repeatedly."""
-        return Galaxies(*(getattr(self, name)[rows] for name in ("light", "gas", "v_circ", "v_dark", "ln_m")))
+        return Galaxies(*(values[rows] for values in vars(self).values()))
+
+    @classmethod
+    def joined(cls, several: Sequence[Galaxies]) -> Galaxies:
+        """All of several samples."""
+        return cls(*(np.concatenate(parts) for parts in zip(*(vars(one).values() for one in several), strict=True)))
 
     @property
     def reach(self) -> np.ndarray:
@@ -109,11 +127,39 @@ class Galaxies:
         return np.exp(self.gas[:, [list(GAS).index("ln HI radius")]])
 
 
-def galaxies(drawn: embedded.Population, subhalo_ids: np.ndarray, radii: np.ndarray) -> Galaxies:
-    """True numbers of some subhaloes of a population."""
+def galaxies(
+    drawn: embedded.Population, subhalo_ids: np.ndarray, radii: np.ndarray, rotations: np.ndarray, field: float
+) -> Galaxies:
+    """True numbers of some subhaloes of a population, each seen in a field [kpc] along v lines of sight.
+
+    `rotations` are those of `dmlib.observe.sky.View`, shape (n, v, 3, 3).
+    """
     rows, curves = drawn.subhalos[subhalo_ids], embedded.true_curves(drawn, subhalo_ids, radii)
     light, gas = (np.stack([column(rows) for column in group.values()], axis=1) for group in (LIGHT, GAS))
-    return Galaxies(light, gas, curves["v_circ"], curves["v_dark"], np.log(curves["m_dm"]))
+    pairs = zip(subhalo_ids, rotations, strict=True)
+    near = np.array([[neighbours(drawn, i, one, field) for one in views] for i, views in pairs])
+    return Galaxies(light, gas, near, curves["v_circ"], curves["v_dark"], np.log(curves["m_dm"]))
+
+
+def neighbours(drawn: embedded.Population, subhalo_id: int, rotation: np.ndarray, field: float) -> np.ndarray:
+    """`NEIGHBOURS` of one galaxy in their stars and in their HI, shape (2, 3).
+
+    The field is a square of this side [kpc]; a galaxy whose half-mass radius reaches into it shows. How deep it lies
+    along the line of sight does not.
+    """
+    own = drawn.subhalos[subhalo_id]
+    others = drawn.members(own["group_id"])
+    others = others[others["rank"] != own["rank"]]
+    x, y, _ = rotation @ (others["offset"] - own["offset"]).T
+    shows = np.maximum(np.abs(x), np.abs(y)) < 0.5 * field + others["r_half"]
+    found = np.empty((len(_SHOWN), len(NEIGHBOURS)))
+    for k, (column, least) in enumerate(_SHOWN):
+        mass = np.where(shows, others[column], 0.0)
+        heaviest, far = max(zip(mass, np.hypot(x, y), strict=True), default=(0.0, field))
+        distance = max(far, 1.0) if heaviest > least else field
+        ratio = max(heaviest, least) / max(own[column], least)
+        found[k] = np.log(max(mass.sum(), least)), np.log(distance), np.clip(np.log(ratio), -_MOST, _MOST)
+    return found
 
 
 @dataclass(frozen=True)
@@ -232,6 +278,12 @@ def _numbers(light: np.ndarray, gas: np.ndarray) -> dict[str, np.ndarray]:
     return {"photometry": light, "hi": gas, "all": np.concatenate([light, gas], axis=1)}
 
 
+def _near(inputs: str, some: Galaxies) -> np.ndarray:
+    """What each set of inputs shows of the neighbours, shape (n, v, g)."""
+    shown = {"photometry": some.near[:, :, :1], "hi": some.near[:, :, 1:], "all": some.near}[inputs]
+    return shown.reshape(*shown.shape[:2], -1)
+
+
 def ln_sine_of(inclination: u.Quantity) -> np.ndarray:
     """Ln sin i, not below that of a few degrees."""
     return np.log(np.maximum(np.sin(inclination.to_value(u.rad)), _LEAST_SINE))
@@ -263,10 +315,25 @@ def _threshold(values: np.ndarray, found: np.ndarray) -> float:
 
 @dataclass(frozen=True)
 class Task:
-    """A regression: features (n, f), and what of ln M the rotation curve says at once, `start` of shape (n, r)."""
+    """A regression.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n, f)
+        Features.
+    start : ndarray, shape (n, r)
+        What of ln M the rotation curve says at once.
+    near : ndarray, shape (n, v, g)
+        Features along v lines of sight for which squares are no use: there is a neighbour, or none.
+    """
 
     x: np.ndarray
     start: np.ndarray
+    near: np.ndarray
+
+    def take(self, rows: np.ndarray | slice) -> Task:
+        """Some of the rows."""
+        return Task(*(values[rows] for values in vars(self).values()))
 
 
 def _along(curve: np.ndarray, radii: np.ndarray, where: np.ndarray) -> np.ndarray:
@@ -284,13 +351,13 @@ def _task(
         dark = np.clip(1.0 - baryons / v_knots**2, _LEAST_DARK, 1.0)
         logs.append(0.5 * np.log(dark))
     speed = _along(np.sum(logs, axis=0), KNOTS, np.maximum(at, KNOTS[0]))
-    return Task(np.concatenate([numbers, *logs], axis=1), 2.0 * speed + np.log(at / G))
+    return Task(np.concatenate([numbers, *logs], axis=1), 2.0 * speed + np.log(at / G), _near(inputs, some))
 
 
 def noise_free(inputs: str, radii: np.ndarray, some: Galaxies) -> Task:
     """What an observer without errors knows."""
     if inputs == "photometry":
-        return Task(some.light, np.zeros_like(some.ln_m))
+        return Task(some.light, np.zeros_like(some.ln_m), _near(inputs, some))
     at = np.minimum(KNOTS, some.reach)
     total, dark = (_along(curve, radii, at) for curve in (some.v_circ, some.v_dark))
     return _task(inputs, radii, some, _numbers(some.light, some.gas)[inputs], total, total**2 - dark**2)
@@ -302,7 +369,7 @@ def observed(
     """What an observer knows from views at given inclinations, ln sin i of shape (n,)."""
     blur = sight.blur[inputs]
     if inputs == "photometry":
-        return Task(blur.draw(rng, some.light), np.zeros_like(some.ln_m))
+        return Task(blur.draw(rng, some.light), np.zeros_like(some.ln_m), _near(inputs, some))
     true = _numbers(some.light, some.gas)[inputs]
     numbers = blur.draw(rng, true)
     at = np.minimum(KNOTS, some.reach)
@@ -319,7 +386,7 @@ def observed(
         first = numbers.shape[1]
         task.x[blank, first:] = task.x[~blank, first:].mean(axis=0)
         task.start[blank] = task.start[~blank].mean(axis=0)
-    return Task(np.concatenate([task.x, blank[:, None]], axis=1), task.start)
+    return Task(np.concatenate([task.x, blank[:, None]], axis=1), task.start, task.near)
 
 
 def _beam(radii: np.ndarray, width: float) -> np.ndarray:

@@ -2,16 +2,10 @@
 
 The networks are those of the ensemble `dmlib.networks.plan.POSTERIOR`; each member gives its share of the draws.
 Numbers of a view are means over its eight orientations. The spread of either posterior is then multiplied by a factor,
-with which its 68% intervals hold 68% of the *calibration* galaxies, averaged over radii: training galaxies are fitted
-too well, and the mean over orientations errs less than one orientation, for which a network states its errors. Test
-galaxies have no part in it.
-
-Is such a posterior right? It is *calibrated* when the truth looks like one more draw. At each radius the rank of the
-truth among the draws (PIT) is then uniform. For all radii together, TARP (Lemos et al. 2023, ICML, arXiv:2302.03026)
-asks how often the truth is nearer to a random reference point than the draws are. A posterior as wide as the population
-is calibrated too, so that a measure of *sharpness* belongs to it: the energy score (Gneiting and Raftery 2007), lower
-for a narrower posterior as long as the truth stays inside. Views of one galaxy share its truth: all errors are from
-draws of whole galaxies.
+with which its 68% intervals hold 68% of other galaxies, averaged over radii: training galaxies are fitted too well, and
+the mean over orientations errs less than one orientation, for which a network states its errors. The others are those
+for calibration and, where they stopped no training of a network, those for validation (they do stop that of the flow):
+the factor inherits the luck of its galaxies, and those for calibration alone are few. Test galaxies have no part in it.
 """
 
 from __future__ import annotations
@@ -25,13 +19,13 @@ from typing import TYPE_CHECKING
 import h5py
 import numpy as np
 
-from ..bootstrap import Bootstrap, Estimate
+from ..bootstrap import Bootstrap
 from ..dataset.read import DataSet, ln_mass, read_dataset
 from ..files import atomic_path, open_product
 from ..networks.plan import POSTERIOR
 from ..networks.predictions import FEWEST
 from ..settings import Settings
-from .scores import pit_histogram
+from .posterior_checks import LEVEL, inside, rank_of_truth
 
 if TYPE_CHECKING:
     from ..networks.models import Network
@@ -42,17 +36,13 @@ KINDS = ("normal", "flow")
 #: Draws for each view.
 DRAWS = 400
 
-#: Share of the posterior in the intervals that are tested.
-LEVEL = 0.68
-
 #: Draws of each network from which the factor is found.
 _ENOUGH = 100
 
-_FACTORS = np.geomspace(0.5, 2.0, 29)
-#: Random points of TARP for each view.
-_REFERENCES = 20
+#: Range of the factor, and how often it is halved: to half a per cent.
+_FACTORS, _HALVINGS = (0.4, 2.5), 9
 
-_STREAM, _STREAM_TARP = 0x706F7374, 0x74617270  # random streams of their own
+_STREAM = 0x706F7374  # a random stream of its own
 
 
 @dataclass(frozen=True)
@@ -72,6 +62,10 @@ class Posteriors:
         Kind -> ln M (draw, n, 20).
     factors : dict
         Kind -> factor of its spread.
+    calibration : dict
+        Kind -> standard deviation of the coverage that is due to the choice of the galaxies that set the factor.
+    calibrated_on : int
+        Their number.
     costs : dict
         Kind -> mean -ln p of the validation views' coefficients, before the factor.
     """
@@ -83,6 +77,8 @@ class Posteriors:
     scale: np.ndarray
     draws: dict[str, np.ndarray]
     factors: dict[str, float]
+    calibration: dict[str, float]
+    calibrated_on: int
     costs: dict[str, float]
 
 
@@ -97,30 +93,62 @@ def build(settings: Settings) -> None:
     from ..networks.models import read_ensemble
 
     dataset = read_dataset(settings.dataset_path)
-    networks = read_ensemble(settings.models_dir, POSTERIOR)
     galaxy, ln_m = np.asarray(dataset.table["subhalo_id"]), ln_mass(dataset.dm_profile)
-    few = len(np.unique(galaxy[dataset.rows("calibration")])) < FEWEST
-    calibrated_on = "validation" if few else "calibration"
-    rows = {part: dataset.rows(part) for part in ("train", "validation")}
-    rows |= {"calibrated on": dataset.rows(calibrated_on), "test": dataset.rows("test")}
-    shares = [DRAWS // len(networks) + (k < DRAWS % len(networks)) for k in range(len(networks))]
-    members = [
-        _Member(network, dataset, ln_m, rows, share, settings.seed + k)
-        for k, (network, share) in enumerate(zip(networks, shares, strict=True))
-    ]
-    scale = networks[0].std
+    networks = read_ensemble(settings.models_dir, POSTERIOR)
+    calibration, test = rows_of_calibration(dataset, networks), dataset.rows("test")
+    members = trained_members(networks, dataset, settings.seed)
+    for member in members:
+        member.look("calibration", dataset, calibration)
+        member.look("test", dataset, test)
+    bootstrap = Bootstrap(galaxy[calibration])
     with atomic_path(settings.posteriors_path) as temporary, h5py.File(temporary, "w") as handle:
         handle.attrs.update({"data": settings.label, "made_from": dataset.made_from})
-        handle.attrs["calibrated_on"] = calibrated_on
-        handle["radii"], handle["scale"] = dataset.radii, scale
-        handle["rows"], handle["subhalo_id"] = rows["test"], galaxy[rows["test"]]
-        handle["truth"] = dataset.dm_profile[rows["test"]]
+        handle.attrs["calibrated_on"] = bootstrap.n_galaxies
+        handle["radii"], handle["scale"] = dataset.radii, networks[0].std
+        handle["rows"], handle["subhalo_id"] = test, galaxy[test]
+        handle["truth"] = dataset.dm_profile[test]
         for kind in KINDS:
-            draws = partial(_draws, members, kind)
-            factor = best_factor(ln_m[rows["calibrated on"]], partial(draws, "calibrated on", most=_ENOUGH))
-            handle[f"draws/{kind}"] = draws("test", factor).astype(np.float32)
-            handle[f"draws/{kind}"].attrs["factor"] = factor
-            handle[f"draws/{kind}"].attrs["cost"] = float(np.mean([member.costs[kind] for member in members]))
+            factor, error = calibrate(members, kind, "calibration", ln_m[calibration], bootstrap)
+            handle[f"draws/{kind}"] = draws_of(members, kind, "test", factor).astype(np.float32)
+            cost = float(np.mean([member.costs[kind] for member in members]))
+            handle[f"draws/{kind}"].attrs.update({"factor": factor, "calibration": error, "cost": cost})
+
+
+def rows_of_calibration(dataset: DataSet, networks: list[Network]) -> np.ndarray:
+    """Rows of the galaxies that set the factors."""
+    galaxies = len(np.unique(dataset.table["subhalo_id"][dataset.rows("calibration")]))
+    alone = galaxies >= FEWEST and any(network.card.schedule["patience"] for network in networks)
+    parts = ("calibration",) if alone else ("calibration", "validation")
+    return np.concatenate([dataset.rows(part) for part in parts])
+
+
+def trained_members(networks: list[Network], dataset: DataSet, seed: int) -> list[_Member]:
+    """The networks with their flows, each with its share of the draws."""
+    shares = [DRAWS // len(networks) + (k < DRAWS % len(networks)) for k in range(len(networks))]
+    return [
+        _Member(network, dataset, share, seed + k)
+        for k, (network, share) in enumerate(zip(networks, shares, strict=True))
+    ]
+
+
+def calibrate(
+    members: list[_Member], kind: str, part: str, truth: np.ndarray, bootstrap: Bootstrap
+) -> tuple[float, float]:
+    """Factor of the spread from some views, and the error of the coverage that is due to their choice.
+
+    Parameters
+    ----------
+    members : list of _Member
+    kind, part : str
+    truth : ndarray, shape (n, 20)
+        ln M of these views.
+    bootstrap : Bootstrap
+        Of their galaxies.
+    """
+    draws = partial(draws_of, members, kind, part, most=_ENOUGH)
+    factor = best_factor(truth, draws)
+    share = np.nanmean(inside(rank_of_truth(truth, draws(factor)), LEVEL), axis=1)
+    return factor, float(bootstrap.mean(share).error)
 
 
 class _Member:
@@ -130,49 +158,55 @@ class _Member:
     ----------
     network : Network
     dataset : DataSet
-    ln_m : ndarray, shape (view, 20)
-    rows : dict
-        Part -> rows; of ``train`` and ``validation`` for the flow, draws are made for the others.
+        With the training and validation views of the flow.
     draws, seed : int
     """
 
-    def __init__(
-        self, network: Network, dataset: DataSet, ln_m: np.ndarray, rows: dict[str, np.ndarray], draws: int, seed: int
-    ):
+    def __init__(self, network: Network, dataset: DataSet, draws: int, seed: int):
         from ..networks import posterior
         from ..networks.fit import Standard
 
-        self._colour = posterior.colour
+        self._network, self._draws = network, draws
         self._standard = Standard(np.array(network.card.mean), network.std)
         self._layer = network.model.get_layer("profile")
-        self._numbers = {
-            part: network.outputs(dataset.inputs(some, network.channels, keep=True))[:, len(dataset.radii) :]
-            for part, some in rows.items()
-        }
-        context = {part: posterior.context_of(some) for part, some in self._numbers.items()}
-        e, ln_det = {}, {}
+        self._numbers: dict[str, np.ndarray] = {}
+        self._e: dict[tuple[str, str], np.ndarray] = {}
+        self._rng = np.random.default_rng([seed, _STREAM])
+        e, context, ln_det = {}, {}, {}
         for part in ("train", "validation"):
-            z = posterior.coefficients(self._layer, self._standard.scale(ln_m[rows[part]]))
-            e[part], ln_det[part] = (np.asarray(found) for found in posterior.whiten(z, self._numbers[part]))
-        flow = posterior.Flow(seed)
-        cost = flow.fit(e["train"], context["train"], e["validation"], context["validation"], seed=seed)
+            rows = dataset.rows(part)
+            numbers = self._read(dataset, rows)
+            z = posterior.coefficients(self._layer, self._standard.scale(ln_mass(dataset.dm_profile[rows])))
+            e[part], ln_det[part] = (np.asarray(found) for found in posterior.whiten(z, numbers))
+            context[part] = posterior.context_of(numbers)
+        self._flow = posterior.Flow(seed)
+        cost = self._flow.fit(e["train"], context["train"], e["validation"], context["validation"], seed=seed)
         normal = 0.5 * np.sum(e["validation"] ** 2, axis=1) + 0.5 * posterior.NUMBERS * np.log(2.0 * np.pi)
         narrowing = float(np.mean(ln_det["validation"]))
         self.costs = {"normal": float(np.mean(normal)) - narrowing, "flow": cost - narrowing}
-        rng = np.random.default_rng([seed, _STREAM])
-        self._e = {}
-        for part in rows.keys() - {"train", "validation"}:
-            n = len(rows[part])
-            self._e["normal", part] = rng.standard_normal((draws, n, posterior.NUMBERS))
-            self._e["flow", part] = flow.sample(context[part], draws, rng)
+
+    def _read(self, dataset: DataSet, rows: np.ndarray) -> np.ndarray:
+        inputs = dataset.inputs(rows, self._network.channels, keep=True)
+        return self._network.outputs(inputs)[:, len(dataset.radii) :]
+
+    def look(self, part: str, dataset: DataSet, rows: np.ndarray) -> None:
+        """Draw for some views, which `part` names from now on."""
+        from ..networks import posterior
+
+        numbers = self._numbers[part] = self._read(dataset, rows)
+        self._e["normal", part] = self._rng.standard_normal((self._draws, len(rows), posterior.NUMBERS))
+        self._e["flow", part] = self._flow.sample(posterior.context_of(numbers), self._draws, self._rng)
 
     def profiles(self, kind: str, part: str, factor: float, most: int | None = None) -> np.ndarray:
         """Draws of ln M, at most `most`, shape (draw, n, 20)."""
-        z = self._colour(factor * self._e[kind, part][:most], self._numbers[part]).astype(np.float32)
+        from ..networks.posterior import colour
+
+        z = colour(factor * self._e[kind, part][:most], self._numbers[part]).astype(np.float32)
         return self._standard.unscale(np.asarray(self._layer(z.reshape(-1, z.shape[-1])))).reshape(*z.shape[:2], -1)
 
 
-def _draws(members: list[_Member], kind: str, part: str, factor: float, most: int | None = None) -> np.ndarray:
+def draws_of(members: list[_Member], kind: str, part: str, factor: float, most: int | None = None) -> np.ndarray:
+    """Draws of ln M of all members for the views `part`, at most `most` each, shape (draw, n, 20)."""
     return np.concatenate([member.profiles(kind, part, factor, most) for member in members])
 
 
@@ -186,11 +220,14 @@ def best_factor(truth: np.ndarray, draws: Callable[[float], np.ndarray]) -> floa
     draws : callable
         Factor to draws, shape (d, n, r).
     """
-
-    def missed(factor: float) -> float:
-        return abs(np.nanmean(inside(rank_of_truth(truth, draws(factor)), LEVEL)) - LEVEL)
-
-    return float(min(_FACTORS, key=missed))
+    low, high = _FACTORS
+    for _ in range(_HALVINGS):
+        middle = float(np.sqrt(low * high))
+        if np.nanmean(inside(rank_of_truth(truth, draws(middle)), LEVEL)) < LEVEL:
+            low = middle
+        else:
+            high = middle
+    return float(np.sqrt(low * high))
 
 
 def read_posteriors(path: str | Path) -> Posteriors:
@@ -207,184 +244,7 @@ def read_posteriors(path: str | Path) -> Posteriors:
             **{name: handle[name][()] for name in ("radii", "rows", "subhalo_id", "truth", "scale")},
             draws={kind: group[()].astype(float) for kind, group in groups.items()},
             factors={kind: float(group.attrs["factor"]) for kind, group in groups.items()},
+            calibration={kind: float(group.attrs["calibration"]) for kind, group in groups.items()},
+            calibrated_on=int(handle.attrs["calibrated_on"]),
             costs={kind: float(group.attrs["cost"]) for kind, group in groups.items()},
         )
-
-
-@dataclass(frozen=True)
-class Check:
-    """How well a posterior does on the test views.
-
-    Parameters
-    ----------
-    pit : ndarray, shape (n, r)
-        See `rank_of_truth`.
-    coverage : Estimate, shape (r,)
-        Share of the views with the truth in the central interval that holds `LEVEL` of the draws.
-    chance : float
-        Largest deviation of the coverage at any radius in 95 per cent of samples, if it is right at every radius.
-    histogram : Estimate, shape (10,)
-        Density of the ranks over all radii; 1 if calibrated.
-    half_width : ndarray, shape (n, r)
-        Half of that interval, in ln M.
-    energy : ndarray, shape (n,)
-        See `energy_score`.
-    levels : ndarray, shape (19,)
-    tarp : Estimate, shape (19,)
-        See `tarp`.
-    """
-
-    pit: np.ndarray
-    coverage: Estimate
-    chance: float
-    histogram: Estimate
-    half_width: np.ndarray
-    energy: np.ndarray
-    levels: np.ndarray
-    tarp: Estimate
-
-
-def check(truth: np.ndarray, draws: np.ndarray, scale: np.ndarray, bootstrap: Bootstrap) -> Check:
-    """All measures of a posterior.
-
-    Parameters
-    ----------
-    truth : ndarray, shape (n, r)
-        ln M, NaN where there is none.
-    draws : ndarray, shape (d, n, r)
-    scale : ndarray, shape (r,)
-        Standard deviation of ln M between galaxies.
-    bootstrap : Bootstrap
-        Of the same n views.
-    """
-    pit = rank_of_truth(truth, draws)
-    low, high = np.quantile(draws, [0.5 - 0.5 * LEVEL, 0.5 + 0.5 * LEVEL], axis=0)
-    levels, found = tarp(truth / scale, draws / scale, bootstrap)
-    return Check(
-        pit=pit,
-        coverage=bootstrap.mean(inside(pit, LEVEL)),
-        chance=bootstrap.largest_by_chance(inside(pit, LEVEL)),
-        histogram=pit_histogram(pit, bootstrap),
-        half_width=0.5 * (high - low),
-        energy=energy_score(truth, draws, scale),
-        levels=levels,
-        tarp=found,
-    )
-
-
-def rank_of_truth(truth: np.ndarray, draws: np.ndarray) -> np.ndarray:
-    """Probability integral transform (PIT) at each radius.
-
-    Parameters
-    ----------
-    truth : ndarray, shape (n, r)
-        ln M; NaN where there is none.
-    draws : ndarray, shape (d, n, r)
-
-    Returns
-    -------
-    ndarray, shape (n, r)
-        Fraction of the draws below the truth, NaN where the truth is.
-    """
-    below = (draws < truth).sum(axis=0) + 0.5
-    return np.where(np.isfinite(truth), below / (len(draws) + 1.0), np.nan)
-
-
-def inside(pit: np.ndarray, level: float) -> np.ndarray:
-    """1 where the truth is in the central interval that holds `level` of the posterior, 0 where not, else NaN."""
-    return np.where(np.isfinite(pit), np.abs(pit - 0.5) < 0.5 * level, np.nan)
-
-
-def energy_score(truth: np.ndarray, draws: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """Energy score of each view's posterior of the whole profile, shape (n,); lower is better.
-
-    The mean distance of the draws from the truth minus half the mean distance between two draws.
-
-    Parameters
-    ----------
-    truth : ndarray, shape (n, r)
-        ln M; radii with NaN count neither for the truth nor for the draws.
-    draws : ndarray, shape (d, n, r)
-    scale : ndarray, shape (r,)
-        Unit of distance at each radius, for example the standard deviation of the training galaxies.
-    """
-    known = np.isfinite(truth)
-    x = np.where(known, truth, 0.0) / scale
-    y = np.where(known, draws, 0.0) / scale
-    to_truth = np.linalg.norm(y - x, axis=-1).mean(axis=0)
-    # Each draw with one other is enough, and needs no d^2 distances.
-    apart = np.linalg.norm(y - np.roll(y, 1, axis=0), axis=-1).mean(axis=0)
-    return to_truth - 0.5 * apart
-
-
-def tarp(truth: np.ndarray, draws: np.ndarray, bootstrap: Bootstrap) -> tuple[np.ndarray, Estimate]:
-    """Coverage of random regions of the posterior of the whole profile.
-
-    Each region is a ball about a random point with the truth on its surface. Of a calibrated posterior, the fraction of
-    draws inside the ball is uniform. The points are those of other galaxies' truths, which lie where profiles do.
-
-    Parameters
-    ----------
-    truth : ndarray, shape (n, r)
-        ln M in units of its spread; views with NaN are left out.
-    draws : ndarray, shape (d, n, r)
-    bootstrap : Bootstrap
-        Of the same n views.
-
-    Returns
-    -------
-    level : ndarray, shape (19,)
-        Credibility: 0.05 to 0.95.
-    coverage : Estimate
-        Fraction of regions of that credibility that hold the truth, equal to `level` if the posterior is calibrated.
-    """
-    whole = np.isfinite(truth).all(axis=1)
-    rng = np.random.default_rng([1, _STREAM_TARP])
-    level = np.arange(1, 20) / 20.0
-    found = np.full((len(truth), _REFERENCES, len(level)), np.nan)
-    candidates = np.flatnonzero(whole)
-    for view in candidates:
-        others = candidates[bootstrap.subhalo_id[candidates] != bootstrap.subhalo_id[view]]
-        for k, other in enumerate(rng.choice(others, _REFERENCES) if len(others) else ()):
-            radius = np.linalg.norm(truth[view] - truth[other])
-            nearer = (np.linalg.norm(draws[:, view] - truth[other], axis=-1) < radius).mean()
-            found[view, k] = nearer < level
-    # A view has one value at each level, the mean over its reference points.
-    known = np.isfinite(found[:, 0, 0])
-    values = np.full((len(truth), len(level)), np.nan)
-    values[known] = found[known].mean(axis=1)
-    return level, bootstrap.mean(values)
-
-
-def conformal_factor(z: np.ndarray, subhalo_id: np.ndarray, level: float) -> np.ndarray:
-    """Half-width of the interval that holds `level` of new galaxies, in units of the stated sigma, shape (r,).
-
-    Split conformal prediction (Papadopoulos et al. 2002): the intervals have at least this coverage over galaxies like
-    those of the calibration, whatever the distribution of the errors. Where the factor differs from that of a normal
-    distribution, the stated sigma is wrong.
-
-    Parameters
-    ----------
-    z : ndarray, shape (n, r)
-        Errors of the calibration galaxies in units of their sigma.
-    subhalo_id : ndarray of int, shape (n,)
-        Views of a galaxy are not independent: each galaxy counts once, with the mean over its views of their share.
-    level : float
-
-    Returns
-    -------
-    ndarray
-        Infinite where there are too few galaxies for the level.
-    """
-    member = np.unique(subhalo_id, return_inverse=True)[1]
-    share = 1.0 / np.bincount(member)[member]
-    out = np.full(z.shape[1], np.inf)
-    for k, column in enumerate(np.abs(z).T):
-        order = np.argsort(column)
-        order = order[np.isfinite(column[order])]
-        # One more galaxy, the new one, is counted as farther out than all others.
-        need = level * (len(np.unique(member[order])) + 1.0)
-        place = int(np.searchsorted(np.cumsum(share[order]), need - 1e-9))
-        if place < len(order):
-            out[k] = column[order[place]]
-    return out

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from ..bootstrap import Estimate
 from ..evaluation.bins import Binned
 from ..evaluation.derived import circular_velocity
-from ..evaluation.posteriors import LEVEL, Check
+from ..evaluation.posterior_checks import LEVEL, Check
 from . import style
 from .panels import Arrays, curve, grid, parts, radius_axis
 

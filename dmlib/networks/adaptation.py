@@ -10,6 +10,7 @@ network says must pass. Matching assumes that the two universes differ in how ga
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from .plan import Architecture, Schedule, architecture
 if TYPE_CHECKING:
     import keras
 
-    from .fit import Standard, Views
+    from .fit import Standard, Turned, Views
 
 #: Architecture that is trained, and the name of its last linear layer.
 ARCHITECTURE, _LAST = "C", "ln_m_dm"
@@ -48,9 +49,13 @@ class Trained:
 
     def predict_ln(self, inputs: np.ndarray) -> np.ndarray:
         """ln(M_DM / Msun), mean over the eight orientations of the views, shape (n, 20)."""
-        from .fit import eager, predict
+        return self.standard.unscale(mean_over_orientations(self._turned, inputs))
 
-        return self.standard.unscale(mean_over_orientations(lambda x: predict(eager(self.model), x), inputs))
+    @cached_property
+    def _turned(self) -> Turned:
+        from .fit import Turned
+
+        return Turned(self.model)
 
     def latent(self, inputs: np.ndarray) -> np.ndarray:
         """What the last linear layer is computed from, shape (n, feature): the network's own description of a view."""

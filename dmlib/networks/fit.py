@@ -170,9 +170,9 @@ def fit(
     make_deterministic(seed)
     with precision(training_precision()):
         whole = head.build(architecture, channels, train)
-    adapt(whole, train.inputs)
     once, model = split(whole)
     extra, held = ([predict(eager(once), views.inputs)] if once else [] for views in (train, validation))
+    adapt(whole, train.inputs, once and (once.output, extra[0]))
     steps = -(-len(train.inputs) // schedule.batch)
     compile_model(model, schedule.learning_rate, schedule.weight_decay, steps, head.loss)
     model.run_eagerly = traces() and schedule.epochs * steps < _FEW_STEPS
@@ -251,12 +251,23 @@ def compile_model(
     model.optimizer.build(model.trainable_variables)
 
 
-def adapt(model: keras.Model, images: np.ndarray, batch: int = 128) -> None:
-    """Call ``adapt`` of each layer that has this method with its input for these images (the training views only)."""
+def adapt(model: keras.Model, images: np.ndarray, known: tuple[keras.KerasTensor, np.ndarray] | None = None) -> None:
+    """Call ``adapt`` of each layer that has this method with its input for these images (the training views only).
+
+    Parameters
+    ----------
+    model : keras.Model
+    images : ndarray, shape (n, y, x, channel)
+    known : tuple, optional
+        A tensor of the network, and its values for these images: they are not computed again.
+    """
     for layer in model.layers:
         if hasattr(layer, "adapt"):
-            before = eager(keras.Model(model.inputs, layer.input))
-            layer.adapt(predict(before, images, batch=batch).astype(float))
+            if known and layer.input is known[0]:
+                values = known[1]
+            else:
+                values = predict(eager(keras.Model(model.inputs, layer.input)), images)
+            layer.adapt(values.astype(float))
 
 
 def split(model: keras.Model) -> tuple[keras.Model | None, keras.Model]:
@@ -325,6 +336,29 @@ def predict(model: keras.Model, inputs: np.ndarray, *extra: np.ndarray, batch: i
         some = [np.ascontiguousarray(each[start : start + batch]) for each in (inputs, *extra)]
         parts.append(ops.convert_to_numpy(model.predict_on_batch(some)))
     return np.concatenate(parts).astype(np.float32)
+
+
+class Turned:
+    """A network's output for images in all orientations, as `mean_over_orientations` asks for it.
+
+    What is the same for all orientations is computed once, see `split`. The model is not run eagerly: many batches of
+    one shape follow, and a graph computes them in two thirds of the time.
+
+    Parameters
+    ----------
+    model : keras.Model
+    """
+
+    def __init__(self, model: keras.Model):
+        self._once, rest = split(model)
+        self._rest = rest if self._once else keras.Model(model.inputs, model.outputs[0])
+
+    def __call__(self, turned: np.ndarray) -> np.ndarray:
+        """Output for `turned`, shape (8 n, y, x, channel): one orientation of all images after the other."""
+        if not self._once:
+            return predict(self._rest, turned)
+        same = predict(self._once, turned[: len(turned) // N_ORIENTATIONS])
+        return predict(self._rest, turned, np.concatenate([same] * N_ORIENTATIONS))
 
 
 def make_deterministic(seed: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,8 @@ from .plan import ARCHITECTURES, architecture
 
 if TYPE_CHECKING:
     import keras
+
+    from .fit import Turned
 
 
 class Card(BaseModel):
@@ -139,9 +142,13 @@ class Network:
         NetworkError
             For another shape, another number of channels, or inputs that are not finite.
         """
+        return self.as_ln(self.outputs(inputs))
+
+    def as_ln(self, outputs: np.ndarray) -> np.ndarray:
+        """Outputs of the model as ln(M_DM(<R) / Msun), shape (n, 20)."""
         from .fit import Standard
 
-        return Standard(np.array(self.card.mean), self.std).unscale(self.outputs(inputs)[:, : len(self.card.mean)])
+        return Standard(np.array(self.card.mean), self.std).unscale(outputs[:, : len(self.card.mean)])
 
     def outputs(self, inputs: np.ndarray) -> np.ndarray:
         """All outputs, mean over the eight rotations and reflections; errors as `predict_ln`."""
@@ -157,7 +164,15 @@ class Network:
                 f"inputs of network {card.name} hold NaN or infinity: `normalise` fills blank pixels of maps."
             )
         images = np.asarray(inputs, dtype=np.float32)
-        return mean_over_orientations(lambda turned: predict(self.model, turned), images)
+        if architecture(card.architecture).symmetric:
+            return predict(self.model, images).astype(float)
+        return mean_over_orientations(self._turned, images)
+
+    @cached_property
+    def _turned(self) -> Turned:
+        from .fit import Turned
+
+        return Turned(self.model)
 
     def check_dataset(self, dataset: DataSet) -> None:
         """Refuse a data set of another universe than the one that the network was trained on.
@@ -309,10 +324,18 @@ def equivariance_error(model: keras.Model, images: np.ndarray) -> np.ndarray:
     ndarray, shape (20,)
         Standard deviation of the standardised output over the eight orientations, r.m.s. over the images.
     """
+    return _spread(_each_orientation(model, images))
+
+
+def _each_orientation(model: keras.Model, images: np.ndarray) -> np.ndarray:
+    """Outputs for the eight orientations, shape (8, n, k)."""
     from .fit import predict
 
-    each = [predict(model, orient(images, element)) for element in range(N_ORIENTATIONS)]
-    return np.sqrt(np.var(each, axis=0, dtype=float).mean(axis=0))
+    return np.array([predict(model, orient(images, element)) for element in range(N_ORIENTATIONS)])
+
+
+def _spread(outputs: np.ndarray) -> np.ndarray:
+    return np.sqrt(np.var(outputs, axis=0, dtype=float).mean(axis=0))
 
 
 def symmetry_rows(
@@ -353,10 +376,11 @@ def symmetry_rows(
             fresh = fit.network(architecture(name), dataset.channels("all"), training)
         fit.adapt(fresh, inputs)
         trained = read_network(folder, f"{name}/all")
+        outputs = _each_orientation(trained.model, inputs)
         errors = {
             "untrained": equivariance_error(fresh, inputs),
-            "trained": equivariance_error(trained.model, inputs),
-            "error": (trained.predict_ln(inputs) - ln_m[rows]) / trained.std,
+            "trained": _spread(outputs),
+            "error": (trained.as_ln(outputs.mean(axis=0)) - ln_m[rows]) / trained.std,
         }
         row = {"name": name, "galaxies": len(np.unique(galaxy[rows]))}
         found.append(row | {key: float(np.sqrt(np.nanmean(values**2))) for key, values in errors.items()})

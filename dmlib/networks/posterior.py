@@ -53,6 +53,9 @@ FREEDOM = 6.0
 #: Couplings of the flow, and neurons of their two hidden layers.
 COUPLINGS, NEURONS = 4, 32
 
+#: Views per step of its training.
+_BATCH = 64
+
 #: Largest change of ln(scale) in one coupling.
 _STRETCH = 1.0
 
@@ -180,15 +183,19 @@ class Flow:
 
     def fit(self, e, context, held_e, held_context, *, epochs: int = 300, patience: int = 20, seed: int = 1) -> float:
         """Train by maximum likelihood until that of held-out views no longer improves; returns their mean -ln p."""
+        # An epoch at once: the backend's calls for each step would take longer than the steps.
         self.density.compile(
-            keras.optimizers.AdamW(2e-3, weight_decay=0.02), loss=lambda none, cost: cost, jit_compile=False
+            keras.optimizers.AdamW(2e-3, weight_decay=0.02),
+            loss=lambda none, cost: cost,
+            jit_compile=False,
+            steps_per_execution=-(-len(e) // _BATCH),
         )
         keras.utils.set_random_seed(seed)
         stop = keras.callbacks.EarlyStopping(patience=patience, restore_best_weights=True)
         nothing, held = np.zeros(len(e)), ([held_e, held_context], np.zeros(len(held_e)))
         # The identity is a candidate too: early stopping compares with the state before the first epoch.
         before, weights = self.cost(held_e, held_context), self.density.get_weights()
-        self.density.fit([e, context], nothing, 64, epochs, verbose=0, validation_data=held, callbacks=[stop])
+        self.density.fit([e, context], nothing, _BATCH, epochs, verbose=0, validation_data=held, callbacks=[stop])
         after = self.cost(held_e, held_context)
         if not after < before:
             self.density.set_weights(weights)

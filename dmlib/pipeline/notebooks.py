@@ -11,10 +11,10 @@ from typing import Any
 
 from ..environment import of_children
 from ..errors import StepError
-from ..files import WRITTEN, atomic_path
+from ..files import UNFINISHED, WRITTEN, atomic_path
 from ..manifest.download import known_keys
 from ..settings import ENVIRONMENT, Settings
-from ..workers import LEFT_BEHIND, ONE_THREAD, quiet
+from ..workers import ONE_THREAD, quiet, single_thread
 from .places import without_folders
 
 #: Attempts to start a kernel; on a busy machine it may be slow to answer, or lose a port to another.
@@ -98,7 +98,7 @@ def execute(path: Path, settings: Settings, parameters: dict[str, Any]) -> list[
     settings.notebooks_dir.mkdir(parents=True, exist_ok=True)
     written.write_text("", encoding="utf-8")
     fault, ended = None, False
-    LEFT_BEHIND.update((running, written))
+    UNFINISHED.update((running, written))
     try:
         _run(_read(path), running, path.parent, settings, parameters, written)
         ended = True
@@ -113,7 +113,7 @@ def execute(path: Path, settings: Settings, parameters: dict[str, Any]) -> list[
             running.unlink()
         files = {Path(line) for line in written.read_text(encoding="utf-8").splitlines()}
         written.unlink()
-        LEFT_BEHIND.difference_update((running, written))
+        UNFINISHED.difference_update((running, written))
         if not ended:
             done.unlink(missing_ok=True)
     if fault is not None:
@@ -186,7 +186,7 @@ def _kernel_manager(settings: Settings, written: Path) -> type:
 
     environment = {"DMLIB_QUIET": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1", "PYTHONHASHSEED": "0"}
     # One thread, as in any other worker: other kernels run beside it, and sums must not depend on their number.
-    environment |= {**ONE_THREAD, WRITTEN: str(written.resolve())}
+    environment |= {**ONE_THREAD, **single_thread(), WRITTEN: str(written.resolve())}
     environment |= {variable: settings.environment_value(name) for name, variable in ENVIRONMENT.items()}
     if settings.build_root:
         environment["DMLIB_BUILD"] = settings.build_root

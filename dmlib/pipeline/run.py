@@ -6,7 +6,7 @@ import os
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from itertools import groupby
@@ -19,9 +19,8 @@ from .. import results
 from ..environment import check_folder, check_machine, of_the_system
 from ..errors import DmlibError, StepError
 from ..settings import Settings, repository_root
-from ..universe import open_universe
-from ..workers import ONE_THREAD, choose_workers, map_parallel
-from . import ledger, notebooks, provenance, steps
+from ..workers import ONE_THREAD, choose_workers, map_parallel, worker_environment
+from . import ledger, notebooks, order, provenance, steps
 from .ledger import Status, Step
 from .places import Places, without_folders
 from .products import PRODUCTS
@@ -92,7 +91,8 @@ def run(
     """Bring everything, or the named steps and what they need, up to date.
 
     Products are made one after the other, each on all cores. Chapters, and the few products that only they need, are
-    made side by side, each in a process of its own. After a failure no other of them begins.
+    made beside them and beside each other, each in a process of its own, as soon as there is what they need: it fills
+    the times in which a product leaves cores idle. After a failure no other step begins.
 
     Parameters
     ----------
@@ -141,14 +141,19 @@ def run(
         stop = None if keep_going else journal.places.build / ".state" / ".stop"
         if stop:
             stop.unlink(missing_ok=True)
-        for outcome in _Work(settings, parameters or {}, heads, forced, stop, tell).outcomes(todo, journal):
+        work, told = _Work(settings, parameters or {}, heads, forced, stop, tell, order.chains(todo, times)), False
+        for outcome in work.outcomes(todo, journal):
             journal.add(outcome)
             left.pop(outcome.step.name, None)
             if outcome.state == "ran":
                 seconds = ledger.record_of(outcome.step.name, journal.places)["seconds"]
                 tell(f"{heads[outcome.step.name]}: done in {seconds:.1f} s; {_left(left, times)}")
-        order = [step.name for step in todo]
-        journal.outcomes.sort(key=lambda outcome: order.index(outcome.step.name))
+                if outcome.step.kind == "notebook" and not told:
+                    told = True
+                    done = settings.notebooks_dir / f"{outcome.step.name}.ipynb"
+                    tell(f"to read meanwhile, as chapters end: {without_folders(str(done), settings)}")
+        listed = [step.name for step in todo]
+        journal.outcomes.sort(key=lambda outcome: listed.index(outcome.step.name))
         failures = [outcome.message for outcome in journal.outcomes if outcome.state == "failed"]
         if failures:
             raise StepError("\n".join(failures))
@@ -242,6 +247,8 @@ class _Journal:
         first = self.everything[0].name
         if not self.settings.source.needs_base_path and not ledger.record_of(first, self.places):
             return None
+        from ..universe import open_universe  # half a second, which a run with nothing to do saves
+
         try:
             return open_universe(self.settings).header.identity
         except DmlibError:
@@ -271,31 +278,33 @@ class _Work:
     forced: set[str]
     stop: Path | None  # a file that is there once a step of them failed; then no other begins
     tell: Tell
+    chains: dict[str, float] = field(default_factory=dict)  # see `order.chains`
+    outside: dict[str, str | None] = field(
+        default_factory=lambda: {name: os.environ.get(name) for name in (*ONE_THREAD, "DMLIB_QUIET")}
+    )  # variables of the run, for a step that takes all cores
 
     def outcomes(self, todo: list[Step], journal: _Journal) -> Iterator[Outcome]:
-        """Run the steps, some of them side by side; how each ended, in the order in which they end."""
-        for side_by_side, some in groupby(todo, key=lambda step: step.beside):
+        """Run the steps, side by side where they allow it; how each ended, in the order in which they end."""
+        for pages, some in groupby(todo, key=lambda step: step.name == steps.BOOK):
             together: dict[str, Step] = {}
             for step in some:
                 lost = sorted(journal.unavailable.intersection(step.needs))
-                waits = together.keys() & set(step.needs)
                 if lost:
                     self.tell(f"{self.heads[step.name]}: left out, it needs {', '.join(lost)}")
                     yield Outcome(step, "left out")
-                elif side_by_side and (self.stale(step, journal) or waits):
+                elif not pages and (self.stale(step, journal) or together.keys() & set(step.needs)):
                     together[step.name] = step
                 else:
-                    run = self.make if self.stale(step, journal) else self.one
-                    yield (outcome := Outcome(step, *run(step)))
+                    yield (outcome := Outcome(step, *self.one(step)))
                     if outcome.state == "failed" and self.stop:
                         return
+            # A process of its own only has a use where there is one beside it.
+            places = choose_workers(_MEMORY) if any(step.beside for step in together.values()) else 1
+            names = sorted(together, key=lambda name: together[name].beside)
+            work = partial(map_parallel, self.apart, names, memory=_MEMORY, workers=places, what="made steps")
             # Bars of several processes would overwrite each other.
-            quiet = {"DMLIB_QUIET": "1"}
-            work = partial(
-                map_parallel, self.apart, list(together), memory=_MEMORY, what="executed chapters", local=True
-            )
-            needs = {name: step.needs for name, step in together.items()}
-            for name, state, message in work(what="executed chapters", environment=quiet, after=needs.__getitem__):
+            then = partial(order.following, together, self.chains, places)
+            for name, state, message in work(environment={"DMLIB_QUIET": "1"}, local=True, following=then):
                 if state:
                     yield Outcome(together[name], state, message)
             if self.stop and self.stop.exists():
@@ -318,7 +327,8 @@ class _Work:
         if lost:
             self.tell(f"{self.heads[name]}: left out, it needs {', '.join(lost)}")
             return name, "left out", ""
-        state, message = self.make(step)
+        with worker_environment(**({} if step.beside else self.outside)):
+            state, message = self.make(step)
         if self.stop and state == "failed":
             self.stop.touch()
         return name, state, message
@@ -327,9 +337,8 @@ class _Work:
         """`one`, for products of networks in a child that ends: this process would hold TensorFlow's memory."""
         if step.kind != "product" or not any(path.parent.name == "networks" for path in step.files):
             return self.one(step)
-        as_here: dict[str, str | None] = {name: os.environ.get(name) for name in ONE_THREAD}
         work = partial(map_parallel, self.product, [step.name], memory=1.0, workers=1, apart=True, local=True)
-        (ended,) = work(what=f"made {step.name}", environment=as_here)
+        (ended,) = work(what=f"made {step.name}", environment=self.outside)
         return ended
 
     def product(self, name: str) -> tuple[str, str]:

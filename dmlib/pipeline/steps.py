@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -138,10 +141,11 @@ def ensure(settings: Settings, name: str) -> Path:
     if name not in PRODUCTS:
         raise StepError(f"there is no data product '{name}'; the products are {', '.join(PRODUCTS)}")
     ensure_whole(settings)
-    products = _built_products(settings)
-    if any(product.name == name for product in products):
-        chain = select([product_step(settings, product) for product in products], [name])
-        make(chain, Places.of(settings))
+    products, wanted = _built_products(settings), {name}
+    for product in reversed(products):
+        if product.name in wanted:
+            wanted.update(product.needs)
+    make((product_step(settings, product) for product in products if product.name in wanted), Places.of(settings))
     return PRODUCTS[name].location(settings)
 
 
@@ -281,11 +285,14 @@ def notebook_parameters(settings: Settings, path: Path, given: dict[str, Any]) -
 def chapter_of(path: Path) -> str:
     """A chapter's id in ``book/outline.yml``; where it has none, the notebook's name without its number."""
     outline = path.parents[1] / "book" / "outline.yml"
-    for part in yaml.safe_load(outline.read_text(encoding="utf-8")) if outline.is_file() else ():
-        for chapter in part["chapters"]:
-            if Path(chapter["file"]).name == path.stem:
-                return chapter["id"]
-    return re.sub(r"^\d+_", "", path.stem)
+    ids = _outline(outline, outline.stat().st_mtime_ns) if outline.is_file() else {}
+    return ids.get(path.stem) or re.sub(r"^\d+_", "", path.stem)
+
+
+@lru_cache(maxsize=4)
+def _outline(path: Path, changed: int) -> dict[str, str]:
+    parts = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return {Path(chapter["file"]).name: chapter["id"] for part in parts for chapter in part["chapters"]}
 
 
 def _refuse_unknown(given: dict[str, Any]) -> None:
@@ -366,6 +373,8 @@ def _loads(text: str) -> tuple[list[str], list[str]]:
 def _programs(imported: Iterable[str]) -> dict[str, str]:
     """State of the programs that a notebook may run and that no package brings."""
     if any(name.startswith("dmlib.observe.skirt.") for name in imported):
+        if not (os.environ.get("DMLIB_SKIRT") or shutil.which("skirt")):
+            return {"the skirt executable": "absent"}  # which takes no import
         return {"the skirt executable": call("dmlib.observe.skirt.source:skirt_state")}
     return {}
 

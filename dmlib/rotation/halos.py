@@ -273,7 +273,8 @@ class CoreNFW(HaloModel):
 @vectorize(cache=True)
 def _contracted_mass(x, strength, amplitude, ratio):
     y, mu = x * ratio, _nfw(x)
-    eta = amplitude * (-math.expm1(-y) - y * math.exp(-y)) / mu
+    fallen = math.expm1(-y)
+    eta = amplitude * (-fallen - y * (1.0 + fallen)) / mu
     return mu * max(0.02, 1.0 + strength * (0.45 + 0.38 * (eta + 1.16) ** 0.53 - 1.0))
 
 

@@ -195,7 +195,7 @@ class ProfilePrior:
     def log_density(self, ln_m: np.ndarray) -> np.ndarray:
         """Log of the density without its constant, (n, 20) -> (n,)."""
         off = ln_m - self.ln_m
-        return -0.5 * np.einsum("ni,ij,nj->n", off, np.linalg.inv(self.covariance), off)
+        return -0.5 * np.sum((off @ np.linalg.inv(self.covariance)) * off, axis=1)
 
 
 @dataclass(frozen=True)

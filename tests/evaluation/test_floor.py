@@ -13,8 +13,9 @@ from dmlib import embedded
 from dmlib.evaluation import floor as module
 from dmlib.evaluation import observers
 from dmlib.evaluation.floor import learn, read_floor
-from dmlib.evaluation.observers import GAS, LIGHT, Blur, Task, galaxies, noise_free
+from dmlib.evaluation.observers import GAS, LIGHT, Blur, Task, galaxies, neighbours, noise_free
 from dmlib.galaxy import load_galaxy
+from dmlib.observe.sky import lines_of_sight
 from dmlib.pipeline.steps import _built_products
 from dmlib.settings import RADII_KPC, Settings
 from dmlib.universe import open_universe
@@ -53,9 +54,47 @@ def test_a_formula_with_squares_is_learned_beyond_the_curve():
     rng = np.random.default_rng(4)
     x, start = rng.standard_normal((900, 4)), rng.standard_normal((900, 6))
     y = start + np.outer(x[:, 0] + 0.3 * x[:, 1] * x[:, 2], np.linspace(1, 2, 6))
-    found = learn(Task(x[:600], start[:600]), y[:600], Task(x[600:], start[600:]))
+    near = np.zeros((900, 2, 1))
+    found = learn(Task(x[:600], start[:600], near[:600]), y[:600], Task(x[600:], start[600:], near[600:, :1]))
     # Beyond the range of the training galaxies nothing is extrapolated, which costs the few outermost of them.
     assert np.sqrt(np.mean((found - y[600:]) ** 2)) < 0.1 * np.std(y - start)
+
+
+def test_a_neighbour_in_one_view_of_two_is_learned_from():
+    """Half of the views show that the mass is three times as large."""
+    rng = np.random.default_rng(7)
+    x, near = rng.standard_normal((1500, 2)), np.zeros((1500, 2, 1))
+    host = rng.random(1500) < 0.4
+    near[host, rng.integers(0, 2, host.sum()), 0] = 1.0
+    y = x[:, :1] + np.outer(host, [0.1, 1.1]) + 0.1 * rng.standard_normal((1500, 2))
+    tasks = [Task(x[some], np.zeros((len(x[some]), 2)), near[some]) for some in (slice(1000), slice(1000, None))]
+    left = learn(tasks[0], y[:1000], Task(tasks[1].x, tasks[1].start, tasks[1].near[:, :1])) - y[1000:]
+    blind = [Task(each.x, each.start, np.zeros_like(each.near)) for each in tasks]
+    unseen = learn(blind[0], y[:1000], Task(blind[1].x, blind[1].start, blind[1].near[:, :1])) - y[1000:]
+    shown = near[1000:, 0, 0] > 0
+    assert np.abs(left[shown, 1]).mean() < 0.3 * np.abs(unseen[shown, 1]).mean()
+    assert np.sqrt((left**2).mean()) < 0.85 * np.sqrt((unseen**2).mean())
+
+
+def test_neighbours_show_in_the_field_alone():
+    """Along the line of sight a host is in the field at any distance, across it only within the field."""
+    drawn = embedded.population(SMOKE)
+    s = drawn.subhalos
+    satellite = int(np.flatnonzero((s["kind"] == "satellite") & (s["rank"] > 0))[0])
+    own, host = s[satellite], drawn.members(s["group_id"][satellite])[0]
+    depth = host["offset"] - own["offset"]
+    distance = np.linalg.norm(depth)
+    along = lines_of_sight(0, depth, 1, seed=1, mode="face-on")[0].rotation
+    across = lines_of_sight(0, depth, 1, seed=1, mode="edge-on")[0].rotation
+    field = 2.0 * (distance - 2.0 * host["r_half"])
+    assert field > 0 and host["m_star"] > own["m_star"]
+    seen, hidden = (neighbours(drawn, satellite, rotation, field)[0] for rotation in (along, across))
+    assert seen[1] == pytest.approx(0.0) and seen[2] == pytest.approx(
+        min(np.log(host["m_star"] / own["m_star"]), 5.0), abs=1e-6
+    )
+    assert hidden[0] < seen[0] and hidden[2] < seen[2]
+    found = neighbours(drawn, satellite, across, 2.1 * distance)[0]
+    assert found[1] == pytest.approx(np.log(distance)) and found[2] == seen[2]
 
 
 def test_the_mass_about_another_centre_is_that_of_particles():
@@ -92,7 +131,7 @@ def test_without_noise_the_curve_and_the_baryons_give_the_dark_matter():
     drawn = embedded.population(SMOKE)
     ids = embedded.selected(drawn, SMOKE.selection)
     ids = ids[drawn.subhalos["kind"][ids] == "central"][:12]
-    some = galaxies(drawn, ids, RADII_KPC)
+    some = galaxies(drawn, ids, RADII_KPC, np.tile(np.eye(3), (len(ids), 1, 1, 1)), 128.0)
     inside = (some.reach > RADII_KPC) & (RADII_KPC > 2)
     assert inside.sum() > 50
     own = np.log(embedded.true_curves(drawn, ids, RADII_KPC)["own"])
@@ -132,11 +171,15 @@ class Views:
         self.radii = RADII_KPC
         self.dm_profile = embedded.true_curves(self.drawn, ids, RADII_KPC)["m_dm"]
         self.made_from = "a test"
+        self.grid = SimpleNamespace(field_of_view=128.0)
         self.recipe = SimpleNamespace(hi=SimpleNamespace(beam_kpc=5.0))
         self._split = split
 
     def rows(self, split: str) -> np.ndarray:
         return np.flatnonzero(self._split == ("train", "validation", "test").index(split))
+
+    def rotation(self, rows: np.ndarray) -> np.ndarray:
+        return np.tile(np.eye(3), (len(rows), 1, 1))
 
     def measure(self, dataset, rows, inputs) -> dict[str, np.ndarray]:
         subhalos = self.drawn.subhalos[self.table["subhalo_id"][rows]]
@@ -160,7 +203,7 @@ def test_more_knowledge_is_a_smaller_error(tmp_path, monkeypatch):
     for inputs in ("hi", "all"):
         assert error[f"floor/{inputs}/noise-free"] < error[f"floor/{inputs}/observed"]
     assert error["floor/all/noise-free"] < 0.5 * error["floor/photometry/noise-free"]
-    assert len(found.numbers) == 3 and all(len(curve) == 3 for curve in found.learning.values())
+    assert len(found.numbers) == 2 and all(len(curve) == 2 for curve in found.learning.values())
     with pytest.raises(Exception, match="not a complete file of the floor"):
         read_floor(tmp_path / "none.hdf5")
 

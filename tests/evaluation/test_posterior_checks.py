@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dmlib.bootstrap import Bootstrap
-from dmlib.evaluation import posteriors as checks
+from dmlib.evaluation import posterior_checks as checks
 
 N, R = 300, 6
 
@@ -109,3 +109,19 @@ def test_conformal_factor_counts_galaxies_and_needs_enough():
     assert np.isinf(checks.conformal_factor(z, galaxy, 0.95)).all()
     z[4] = np.nan
     assert checks.conformal_factor(z, galaxy, 0.5) == pytest.approx([2.0])
+
+
+def test_the_worst_third_is_found_and_judged_by_chance(case):
+    truth, mean, root, bootstrap = case
+    wrong = np.arange(N)[bootstrap.subhalo_id] >= 2 * N // 3
+    width = np.where(wrong, 0.5, 1.0)[:, None]
+    pit = checks.rank_of_truth(truth, mean + width * (draw(mean, root) - mean))
+    other = np.random.default_rng(8).permutation(N)[bootstrap.subhalo_id]
+    found = checks.worst_third(pit, [other.astype(float), bootstrap.subhalo_id.astype(float)], bootstrap)
+    assert found.off == pytest.approx(0.68 - 0.383, abs=0.06) and found.n_galaxies == N // 3
+    assert found.off > 2 * found.chance and 1.5 * found.error < found.chance < 4 * found.error
+    right = checks.worst_third(checks.rank_of_truth(truth, draw(mean, root)), [other.astype(float)], bootstrap)
+    assert right.off < 2 * right.chance
+    # The luck of the galaxies that set the factor is common to all thirds.
+    wider = checks.worst_third(pit, [other.astype(float)], bootstrap, 0.1)
+    assert wider.chance > 0.1 + 0.5 * right.chance

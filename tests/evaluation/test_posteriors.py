@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partialmethod
+from types import SimpleNamespace
+from typing import ClassVar
 
 import h5py
 import numpy as np
@@ -70,6 +72,7 @@ def test_the_test_galaxies_have_no_part_in_it(settings, tmp_path):
     for kind in posteriors.KINDS:
         np.testing.assert_array_equal(after.draws[kind], before.draws[kind])
         assert after.factors[kind] == before.factors[kind]
+        assert 0.0 <= before.calibration[kind] == after.calibration[kind] < 0.5
 
 
 def test_the_factor_makes_the_intervals_hold_their_share():
@@ -80,6 +83,19 @@ def test_the_factor_makes_the_intervals_hold_their_share():
     assert posteriors.best_factor(truth, lambda factor: factor * e) == pytest.approx(1 / 0.6, rel=0.08)
     truth[:8] *= 1e3
     assert posteriors.best_factor(truth, lambda factor: factor * e) == pytest.approx(1 / 0.6, rel=0.12)
+
+
+@pytest.mark.parametrize(("patience", "galaxies", "parts"), [(None, 9, 2), (30, 9, 1), (30, 1, 2)])
+def test_validation_galaxies_set_the_factor_where_they_stopped_no_network(patience, galaxies, parts):
+    class Views:
+        table: ClassVar = {"subhalo_id": np.repeat(np.arange(2 * galaxies), 3)}
+
+        def rows(self, split):
+            first = {"calibration": 0, "validation": 3 * galaxies}[split]
+            return np.arange(first, first + 3 * galaxies)
+
+    network = SimpleNamespace(card=SimpleNamespace(schedule={"patience": patience}))
+    assert len(posteriors.rows_of_calibration(Views(), [network])) == parts * 3 * galaxies
 
 
 def test_a_damaged_file_is_named(tmp_path):

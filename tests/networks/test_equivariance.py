@@ -7,7 +7,7 @@ import pytest
 
 from dmlib.dataset.read import ln_mass, read_dataset
 from dmlib.networks import NetworkError
-from dmlib.networks.augment import N_ORIENTATIONS, orient
+from dmlib.networks.augment import N_ORIENTATIONS, mean_over_orientations, orient
 from dmlib.networks.models import (
     equivariance_error,
     in_convolutions,
@@ -15,7 +15,7 @@ from dmlib.networks.models import (
     read_network,
     symmetry_rows,
 )
-from dmlib.networks.plan import Schedule, architecture
+from dmlib.networks.plan import ABLATIONS, ARCHITECTURES, Schedule, architecture
 from network_toys import CHANNELS
 
 HI = ("moment0", "moment1", "moment2")
@@ -63,6 +63,27 @@ def test_the_answer_does_not_depend_on_the_orientation(keras, pixels, channels):
     model = randomise(architecture("E").build(channels, pixels))
     assert spread(model, sky(6, pixels, channels)) < 1e-5
     assert equivariance_error(model, sky(3, pixels, channels)).max() < 1e-5
+
+
+@pytest.mark.parametrize("name", sorted({*ARCHITECTURES, *ABLATIONS} - {"ResNet50"}))
+def test_parts_that_are_computed_once_leave_the_mean_over_orientations_as_it_is(fit, name):
+    """One orientation is enough for those that are said to be symmetric, and for no other."""
+    model, images = randomise(architecture(name).build(CHANNELS, 48)), np.abs(sky(20, 48))  # no negative light
+    each = [np.asarray(model(np.ascontiguousarray(orient(images, k)))) for k in range(8)]
+    mean = np.mean(each, axis=0)
+    assert np.isfinite(mean).all()
+    np.testing.assert_allclose(mean_over_orientations(fit.Turned(model), images), mean, rtol=1e-4, atol=1e-4)
+    assert (np.abs(each[0] - mean).max() < 1e-4) == architecture(name).symmetric
+
+
+def test_features_that_are_known_are_not_measured_again(fit):
+    model, images = architecture("C_no_convolutions").build(CHANNELS, 48), sky(20, 48)
+    once, _ = fit.split(model)
+    (scales,) = (layer for layer in model.layers if hasattr(layer, "adapt"))
+    fit.adapt(model, images)
+    measured = scales.mean.numpy().copy()
+    fit.adapt(model, images, (once.output, 2.0 * fit.predict(once, images)))
+    np.testing.assert_allclose(scales.mean.numpy(), 2.0 * measured, rtol=1e-5)
 
 
 def test_what_is_left_is_rounding(fit):

@@ -110,6 +110,9 @@ class Channels(layers.Layer):
 
     def call(self, image):
         """The chosen channels, shape (n, y, x, chosen)."""
+        first, last = self.chosen[0], self.chosen[-1] + 1
+        if self.chosen == tuple(range(first, last)):
+            return image[..., first:last]  # copied in half the time, and this is a fifth of C's training
         return ops.stack([image[..., k] for k in self.chosen], axis=-1)
 
     def get_config(self) -> dict[str, Any]:
@@ -182,7 +185,7 @@ class Apertures(layers.Layer):
         """The measurements, shape (n, feature)."""
         shape = ops.shape(image)
         flat = ops.reshape(ops.cast(image, "float32"), (-1, shape[1] * shape[2], shape[3]))
-        channel = {name: flat[:, :, k] for k, name in enumerate(self.channels)}
+        channel = dict(zip(self.channels, ops.unstack(flat, axis=-1), strict=True))
         found = []
         for name in self.channels:
             if not name.startswith("moment"):
@@ -207,8 +210,8 @@ class Apertures(layers.Layer):
     def _measure(self, values):
         """Sums of a map with each part of the basis: 9 arrays of shape (n, aperture)."""
         projected = ops.matmul(values, ops.convert_to_tensor(self._basis))
-        n = len(WIDTHS)
-        return [projected[:, k * n : (k + 1) * n] for k in range(9)]
+        # One operation: 9 slices take longer to trace than to compute.
+        return ops.unstack(ops.reshape(projected, (-1, 9, len(WIDTHS))), axis=1)
 
     @staticmethod
     def _shape(h):
