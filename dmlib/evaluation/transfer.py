@@ -119,7 +119,7 @@ def build(settings: Settings, *, workers: int | None = None) -> None:
     for k, result in _trees(settings, small, few):
         found["boosted"][k], sigma["boosted"][k] = result["m_dm"], result["sigma_ln"]
         alarms["observables"][k] = result["alarm"]
-    found["rotation"], sigma["rotation"], trust = _rotation(settings, small, workers, few)
+    found["rotation"], sigma["rotation"], trust = _rotation(settings, small, workers)
     with atomic_path(path) as temporary, h5py.File(temporary, "w") as handle:
         handle.attrs.update({"data": "embedded universes, drawn in memory", "profile": settings.profile})
         handle.attrs["seed"], handle.attrs["trust"] = settings.seed, trust
@@ -248,21 +248,20 @@ def _grow(settings: Settings, observed: Observed, k: int) -> tuple[int, dict[str
     return k, {"m_dm": np.exp(rest), "sigma_ln": np.broadcast_to(floor, rest.shape), "alarm": alarm}
 
 
-def _rotation(
-    settings: Settings, observed: Observed, workers: int | None, few: int | None
-) -> tuple[np.ndarray, np.ndarray, float]:
+def _rotation(settings: Settings, observed: Observed, workers: int | None) -> tuple[np.ndarray, np.ndarray, float]:
     """Mass, its error, and the trust in a curve's likelihood; fits with the priors of every universe.
 
     The trust is found with the fiducial validation galaxies, which alone have rotation curves, and holds for all.
     """
     universes = range(len(observed.names))
-    known = dict(map_parallel(partial(_population, observed), universes, memory=_LITTLE, workers=few))
+    # What is known of each universe, and the trust, are found in less time than processes take to start.
+    known = [_population(observed, k) for k in universes]
     check, tests = observed.rows("validation"), observed.rows("test")
     columns = [_columns(observed, k) for k in universes]
     quantiles = np.full((len(check), 5, len(RADII_KPC)), np.nan)
     usable = [i for i, row in enumerate(check) if observed.accepted[0, row]]
     work = [(i, partial(_fit, model_of(columns[0], int(check[i])), known[0], settings.seed + i)) for i in usable]
-    for outcome in fit_many(work, label="trust in rotation curves", workers=few):
+    for outcome in fit_many(work, label="trust in rotation curves", workers=1):
         if outcome.fit is not None:
             quantiles[outcome.key] = outcome.fit.quantiles
     curve = observed.curve[0, check]
@@ -286,10 +285,10 @@ def _rotation(
     return mass, sigma, trust
 
 
-def _population(observed: Observed, k: int) -> tuple[int, Population]:
+def _population(observed: Observed, k: int) -> Population:
     rows = observed.rows("train")
     mass = {name: observed.masses[k, rows, part] for part, name in enumerate(("dm", "stars", "gas"))}
-    return k, learn_from(mass, observed.m_dm_particle, observed.photometric[k, rows], observed.hydrogen[k, rows])
+    return learn_from(mass, observed.m_dm_particle, observed.photometric[k, rows], observed.hydrogen[k, rows])
 
 
 def _columns(observed: Observed, k: int) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import illustris_python as il
 import numpy as np
 import pytest
 
+from mocktng import writer
 from mocktng.catalogue import OVERDENSITY
 from mocktng.fields import PARTICLE_FIELDS
 from mocktng.layout import Tree
@@ -364,3 +365,14 @@ def test_every_file_says_that_it_is_not_tng(tree):
             assert file["Header"].attrs["SimulationName"] == "small"
             assert "not a simulation" in file["Header"].attrs["NotTNG"]
             assert {"mocktng_version", "mocktng_seed", "mocktng_physics"} <= set(file["Header"].attrs)
+
+
+@pytest.mark.parametrize("n", [1, 16384, 40_001])
+def test_chunks_that_are_packed_here_are_read_by_hdf5(tmp_path, n):
+    rng = np.random.default_rng(n)
+    with h5py.File(tmp_path / "x.hdf5", "w") as file:
+        for field in PARTICLE_FIELDS[0][:3]:
+            values = rng.normal(0.0, 1e3, field.shape(n)).astype(field.dtype)
+            writer._write_field(file, field, values, n)
+            assert np.array_equal(file[field.name][()], values)
+            assert (file[field.name].compression, file[field.name].shuffle) == ("gzip", True)
