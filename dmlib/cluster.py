@@ -9,7 +9,6 @@ same paths. A worker that is lost has its work done by another, and the result d
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
@@ -27,17 +26,13 @@ SCHEDULER = "DMLIB_SCHEDULER"
 _SENT = ("DMLIB_BUILD", "DMLIB_PRECISION")
 
 
-def map_on_cluster(
-    function: Callable[[Item], Result], items: Sequence[Item], environment: Mapping[str, str | None], what: str
-) -> Iterator[Result]:
+def map_on_cluster(function: Callable[[Item], Result], items: Sequence[Item], what: str) -> Iterator[Result]:
     """Apply a function to every item on the workers of the scheduler; results come as they are done.
 
     Parameters
     ----------
     function : callable
     items : sequence
-    environment : mapping
-        Variables that the workers must have; None for those that they must not have.
     what : str
         What the workers do, for the error.
 
@@ -63,7 +58,7 @@ def map_on_cluster(
             raise DmlibError(f"a worker of {address} has several threads: start workers with --nthreads 1.")
         here = {name: os.environ.get(name) for name in _SENT}
         # Not pure: a block must be made again although dask remembers its result.
-        futures = client.map(partial(_there, function, here, dict(environment)), items, pure=False)
+        futures = client.map(partial(_there, function, here), items, pure=False)
         try:
             for _, result in as_completed(futures, loop=client.loop, with_results=True):
                 yield result
@@ -74,12 +69,7 @@ def map_on_cluster(
             ) from error
 
 
-def _there(
-    function: Callable[[Any], Any], here: Mapping[str, str | None], environment: Mapping[str, str | None], item: Any
-) -> Any:
+def _there(function: Callable[[Any], Any], here: Mapping[str, str | None], item: Any) -> Any:
     """Call a function on a worker."""
-    wanting = {name: value for name, value in environment.items() if os.environ.get(name) != value}
-    if wanting and "tensorflow" in sys.modules:
-        raise DmlibError(f"workers need {' '.join(map('{0[0]}={0[1]}'.format, wanting.items()))} before they start.")
-    change_variables({**here, **wanting, SCHEDULER: None})  # what the function itself divides stays on its worker
+    change_variables({**here, SCHEDULER: None})  # what the function itself divides stays on its worker
     return function(item)

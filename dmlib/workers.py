@@ -148,7 +148,8 @@ def map_parallel(
         The first that the function raised.
     """
     if os.environ.get(SCHEDULER) and workers != 1 and not local:
-        yield from map_on_cluster(function, items, environment or {}, what)
+        there = partial(_apart, function, environment) if environment else function
+        yield from map_on_cluster(there, items, what)
         return
     workers = min(workers or choose_workers(memory), len(items))
     if workers < 2 and not (apart and items):
@@ -182,6 +183,16 @@ def map_parallel(
             for child in multiprocessing.active_children():
                 child.terminate()  # Ctrl-C reaches them too, but a signal to this process alone does not
             raise
+
+
+def _apart(function: Callable[[Item], Result], environment: Mapping[str, str | None], item: Item) -> Result:
+    """Apply a function in a child of a cluster's worker: threads of the worker itself draw from `random` as well."""
+    if multiprocessing.current_process().daemon:
+        raise DmlibError(
+            "workers must be allowed to start processes: set DASK_DISTRIBUTED__WORKER__DAEMON=False there."
+        )
+    (result,) = map_parallel(function, [item], memory=1.0, environment=environment, apart=True, local=True)
+    return result
 
 
 @contextmanager
