@@ -4,9 +4,9 @@ The schedule of the paper is that of profile ``paper``: Adam at 1e-3, batches of
 after 30 epochs without a better validation loss, best weights, ensembles of five bagged over galaxies. Profile
 ``quick`` must end within minutes on two cores: fewer epochs, with a learning rate that falls to zero along half a
 cosine (a short training at a constant rate ends wherever it happens to be), fewer members, and a single epoch of
-ResNet50, which costs twenty times as much as one of A: three epochs would not show what it can do either, which is known
-from the reference trainings. With 20 to 24 epochs of A, A_scripts, B and E no validation loss was smaller by more than it
-differs between seeds.
+ResNet50, which costs twenty times as much as one of A: three epochs would not show either what it can do; that is known
+from the reference trainings. With 20 to 24 epochs of A, A_scripts, B and E no validation loss was smaller by more than
+it differs between seeds.
 ``smoke`` only shows that everything runs.
 
 This module does not import Keras; figures may import it.
