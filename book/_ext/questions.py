@@ -7,7 +7,7 @@ Nothing is sent, nothing is stored. ``book/exercises.yml`` has exercises in thre
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
@@ -54,9 +54,12 @@ def load_questions(path: str | Path) -> dict[str, list[Question]]:
     DmlibError
         When the file cannot be read.
     """
-    path = Path(path)
+    return _load(Path(path), dict[str, list[Question]])
+
+
+def _load(path: Path, content: Any) -> Any:
     try:
-        return TypeAdapter(dict[str, list[Question]]).validate_python(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return TypeAdapter(content).validate_python(yaml.safe_load(path.read_text(encoding="utf-8")))
     except (ValidationError, yaml.YAMLError) as error:
         raise DmlibError(f"{path.name} cannot be read: {' '.join(str(error).split())}") from error
 
@@ -118,11 +121,7 @@ def load_exercises(path: str | Path) -> list[PartExercises]:
     DmlibError
         When the file cannot be read.
     """
-    path = Path(path)
-    try:
-        return TypeAdapter(list[PartExercises]).validate_python(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (ValidationError, yaml.YAMLError) as error:
-        raise DmlibError(f"{path.name} cannot be read: {' '.join(str(error).split())}") from error
+    return _load(Path(path), list[PartExercises])
 
 
 class Exercises(SphinxDirective):

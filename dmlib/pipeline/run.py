@@ -141,16 +141,16 @@ def run(
         stop = None if keep_going else journal.places.build / ".state" / ".stop"
         if stop:
             stop.unlink(missing_ok=True)
-        work, told = _Work(settings, parameters or {}, heads, forced, stop, tell, order.chains(todo, times)), False
+        work = _Work(settings, parameters or {}, heads, forced, stop, tell, order.chains(todo, times))
+        first = next((step.name for step in todo if step.kind == "notebook"), "")
         for outcome in work.outcomes(todo, journal):
             journal.add(outcome)
             left.pop(outcome.step.name, None)
             if outcome.state == "ran":
                 seconds = ledger.record_of(outcome.step.name, journal.places)["seconds"]
                 tell(f"{heads[outcome.step.name]}: done in {seconds:.1f} s; {_left(left, times)}")
-                if outcome.step.kind == "notebook" and not told:
-                    told = True
-                    done = settings.notebooks_dir / f"{outcome.step.name}.ipynb"
+                if outcome.step.name == first:
+                    done = settings.notebooks_dir / f"{first}.ipynb"
                     tell(f"to read meanwhile, as chapters end: {without_folders(str(done), settings)}")
         listed = [step.name for step in todo]
         journal.outcomes.sort(key=lambda outcome: listed.index(outcome.step.name))
