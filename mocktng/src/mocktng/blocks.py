@@ -26,7 +26,7 @@ from .layout import Tree, program_version
 from .plan import SPLIT, Plan, make_plan
 from .storage import Arrays, complete, outer_fuzz
 from .units import LENGTH, MASS
-from .workers import choose_workers, map_in_processes
+from .workers import available_memory, choose_workers, map_in_processes
 from .writer import object_offsets, stamp_totals, write_catalogue, write_index, write_offsets, write_snapshot_chunk
 
 #: ``progress(done, total)`` is called when a block is finished.
@@ -227,8 +227,7 @@ def write_tree(
         raise MockError(f"{staging.name} is being written: put the statements of a script under {_GUARD}.")
     _refuse_to_overwrite(folder)
     if workers is None:
-        small = plan.need(1).seconds <= _WORTH_WORKERS
-        workers = 1 if small else choose_workers(_WORKER_MEMORY, _MOST_WORKERS)
+        workers = 1 if plan.need(1).seconds <= _WORTH_WORKERS else _workers(plan)
     folder.parent.mkdir(parents=True, exist_ok=True)
     _check_disk(plan, folder, workers)
     stamp = staging.with_name(f"{staging.name}.identity")
@@ -269,10 +268,15 @@ def _check_disk(plan: Plan, folder: Path, workers: int) -> None:
         )
 
 
+def _workers(plan: Plan) -> int:
+    """As many processes as there are cores, and memory for the largest groups."""
+    at_most = choose_workers(_WORKER_MEMORY, _MOST_WORKERS)
+    return next((n for n in range(at_most, 1, -1) if plan.need(n).memory < available_memory()), 1)
+
+
 def summary(plan: Plan) -> dict[str, Any]:
     """Describe the universe of a plan and its need, as a table to print."""
-    workers = choose_workers(_WORKER_MEMORY, _MOST_WORKERS)
-    need = plan.need(workers)
+    need = plan.need(_workers(plan))
     return table(plan.facts() | {"particles": {str(t): n for t, n in need.particles.items()}}) | {"need": str(need)}
 
 

@@ -24,10 +24,10 @@ def choose_workers(memory: float, at_most: int) -> int:
     at_most : int
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
-    return max(1, min(cores, at_most, int(_available_memory() // memory)))
+    return max(1, min(cores, at_most, int(available_memory() // memory)))
 
 
-def _available_memory() -> float:
+def available_memory() -> float:
     """Bytes, from Linux; elsewhere unlimited."""
     try:
         with open("/proc/meminfo") as lines:
