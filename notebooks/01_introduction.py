@@ -83,7 +83,7 @@ settings = Settings(
 # The light of a galaxy is also concentrated at its centre.
 # If mass followed light, the outer gas should orbit like Neptune.
 # From the 1970s on, observations of one galaxy after another showed that it does not {cite}`Rubin1980,Begeman1987`.
-# The textbook example, which also opens the talk on the paper {cite}`Freese2009`, is the curve of **NGC 6503**, a small spiral at a
+# The textbook example, with which reviews {cite}`Freese2009` and the talk on the paper begin, is the curve of **NGC 6503**, a small spiral at a
 # distance of 6 Mpc.
 #
 # Its measurements are part of SPARC, a collection of 175 galaxies with rotation curves and near-infrared photometry
@@ -122,7 +122,7 @@ show(
 # {numref}`fig-intro-rotation-curve` shows the whole problem.
 # Follow the points out to many scale lengths of the stellar disc (upper axis), where hardly any starlight is left: they rise, and then
 # they stay high. In NGC 6503 they stay constant to the last point: its curve is **flat**.
-# The dashed grey curve is what stars and gas alone would give. It explains much of the centre, but falls further out.
+# The dashed grey curve is what stars and gas alone would give. It explains much of the centre, but not what lies further out.
 #
 # ## Decomposing the curve
 #
@@ -181,8 +181,8 @@ record(
 
 # %% [markdown]
 # Beyond three scale lengths the measured slope is {num}`intro-slope:.3f±`.
-# The curve of stars and gas alone would fall with a slope of {num}`intro-slope-visible:.2f`.
-# This approaches Kepler's $-1/2$ but does not reach it, because the gas disc extends further.
+# The curve of stars and gas alone has a slope of {num}`intro-slope-visible:.2f`.
+# Far outside all matter it would be Kepler's $-1/2$; here the gas disc extends further.
 # The error is the formal error of the fit. It treats the points as independent, which they are not: neighbouring points share a telescope
 # beam or, in a simulation, gas that moves together. The true error is larger.
 #
@@ -414,6 +414,8 @@ record(
 # ]
 # maximum = max(allowed)
 # print(maximum, example.discrepancy(maximum)[0][-1])
+# if maximum == trial[-1]:
+#     print("no disc of these is too heavy: the curve sets no limit")
 # ```
 # For NGC 6503 the third point, near the peak of the stars' curve, sets the limit. It is not far above our 0.5, so even the heaviest disc
 # leaves the outer mass missing several times over: near the centre, stars may account for everything; far out, they cannot.

@@ -154,7 +154,7 @@ record("real-v-sys", curve.v_sys, unit="km/s", statement=f"V_sys {of}")
 # SPARC gives 66 degrees for NGC 2903, and the published model of this same cube 69 degrees and 556 km/s.
 # ```
 #
-# In the difference map of {numref}`fig-real-velocity-field` look at the centre: the bar makes gas stream along it, which rings cannot describe.
+# In the difference map of {numref}`fig-real-velocity-field` look at the centre: where there is a bar, as in NGC 2903, gas streams along it, which rings cannot describe.
 
 # %%
 show(

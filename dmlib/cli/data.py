@@ -73,7 +73,7 @@ def fetch(
     from ..manifest.fetch import table
 
     if universe is not None:
-        chosen = settings.model_dump(include={"profile", "simulation", "snapshot", "sample"})
+        chosen = settings.model_dump(include={"profile", "simulation", "snapshot", "sample"}, exclude_unset=True)
         _fetch_universe(make_settings(universe=universe, **chosen), plan=plan, verify=verify, pictures=images)
     elif plan or verify or images != "none":
         raise DmlibError("--plan, --verify and --images go with --universe api")

@@ -128,6 +128,8 @@ def reference(
     if partial and not record:
         raise DmlibError("--partial goes with --record")
     entries = trainings.reference_plan(only or ())
+    if plan and not settings.dataset_path.is_file():
+        raise DmlibError(f"--plan needs the data set: dmlib run --profile {settings.profile} --only dataset makes it.")
     dataset = load.dataset(settings)
     if verify:
         names = [entry.name for entry in entries] if only else [""]

@@ -151,7 +151,7 @@ def run(
                 tell(f"{heads[outcome.step.name]}: done in {seconds:.1f} s; {_left(left, times)}")
                 if outcome.step.name == first:
                     done = settings.notebooks_dir / f"{first}.ipynb"
-                    tell(f"to read meanwhile, as chapters end: {without_folders(str(done), settings)}")
+                    tell(f"to read meanwhile, as chapters end: {done}")
         listed = [step.name for step in todo]
         journal.outcomes.sort(key=lambda outcome: listed.index(outcome.step.name))
         failures = [outcome.message for outcome in journal.outcomes if outcome.state == "failed"]

@@ -296,7 +296,7 @@ def table(facts: dict[str, Any]) -> dict[str, Any]:
         "gas cell, target [Msun]": facts["m_baryon"],
         "snapshot": facts["snapshot"],
         "snapshot files": facts["snapshot_files"],
-        "disk [GB]": round(facts.get("bytes", 0) / 1e9, 3),
+        **({"disk [GB]": round(facts["bytes"] / 1e9, 3)} if "bytes" in facts else {}),
         "identity": facts["identity"],
     }
 

@@ -33,7 +33,8 @@ FILES_PER_BLOCK = 2
 #: Fraction of a block's particles in its first file, by type: uneven, so that files split haloes.
 SPLIT = {0: 0.43, 1: 0.57, 4: 0.5, 5: 1.0}
 
-#: Measured at the particle masses of TNG100-1 and -2: compressed bytes per particle, by type; particles per second and worker.
+#: Measured at the particle masses of TNG100-1 and -2: compressed bytes per particle, by type; particles per second and
+#: worker.
 _BYTES = {0: 52.0, 1: 24.0, 4: 60.0}
 _RATE = 320_000.0
 
