@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .evaluation.posteriors import Posteriors
     from .evaluation.robustness import Robustness
     from .networks.predictions import Predictions
-    from .networks.record import Reference
+    from .networks.reference import Reference
     from .rotation.benchmark import Benchmark
 
 
@@ -82,7 +82,7 @@ def reference(settings: Settings, names: Iterable[str] = ()) -> Reference:
     names : iterable of str
         Ensembles that the chapter needs.
     """
-    from .networks.record import read_reference
+    from .networks.reference import read_reference
 
     return read_reference(settings, dataset(settings), predictions(settings), names)
 

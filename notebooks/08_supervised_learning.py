@@ -63,7 +63,7 @@ import numpy as np
 from astropy.table import Table
 
 from dmlib import load
-from dmlib.evaluation import catalogue, integrated
+from dmlib.evaluation import catalogue
 from dmlib.figures import learning as figures
 from dmlib.figures import show
 from dmlib.primer import learning
@@ -506,12 +506,12 @@ print(real["measured"]["galaxies"])
 
 # %%
 table = catalogue.catalogue_table(load.universe(settings))
-used = [name for name in integrated.INPUTS if "morphology" not in name]
+used = [name for name in catalogue.INPUTS if "morphology" not in name]
 n_here = int((table["is_central"] & table["forms_stars"]).sum())
 tng, here = "real TNG100", "this book's universe"
 errors = {
     tng: Table(real["measured"]["rows"]),
-    here: integrated.regressions(
+    here: catalogue.regressions(
         table, inputs=used, methods=("ridge",), seed=seed
     ),
 }
@@ -526,7 +526,7 @@ formula = {
 
 # %%
 show(
-    figures.light_tells(formula, list(integrated.INPUTS)),
+    figures.light_tells(formula, list(catalogue.INPUTS)),
     settings,
     "integrated_light",
     caption="Mean error of predictions by a quadratic formula from more and "
@@ -571,11 +571,11 @@ quoted = {
 # %%
 shown = {"figure": "integrated_light"}
 for id, (target, inputs) in quoted.items():
-    say = f"Mean |dM/M| of {integrated.TARGETS[target]} from {inputs}: "
+    say = f"Mean |dM/M| of {catalogue.TARGETS[target]} from {inputs}: "
     say += "centrals, quadratic formula"
-    found = integrated.error_of(errors[tng], target, inputs)
+    found = catalogue.error_of(errors[tng], target, inputs)
     record_real(f"tng100-{id}-error", found, statement=say, **shown)
-    found = integrated.error_of(errors[here], target, inputs)
+    found = catalogue.error_of(errors[here], target, inputs)
     record(f"integrated-{id}-error", found, statement=say, n=n_here, **shown)
 
 # %%
@@ -590,9 +590,9 @@ for id, target, inputs, which in (
     ("mdm-2rh-many", "m_dm_2rhalf", "+ kinematic morphology", central),
     ("mdm-2rh-satellites", "m_dm_2rhalf", "M*, r_half", satellite),
 ):
-    found = integrated.error_of(errors[tng], target, inputs, **which)
+    found = catalogue.error_of(errors[tng], target, inputs, **which)
     what = ", ".join([inputs, *which.values()])
-    say = f"Mean |dM/M| of {integrated.TARGETS[target]} from {what}"
+    say = f"Mean |dM/M| of {catalogue.TARGETS[target]} from {what}"
     record_real(f"tng100-{id}-error", found, statement=say, **shown)
 
 # %%
@@ -620,7 +620,7 @@ for kind, count in real["measured"]["galaxies"].items():
 # We compare the two, regression by regression.
 
 # %%
-both = integrated.compare_errors(errors[here], errors[tng])
+both = catalogue.compare_errors(errors[here], errors[tng])
 central = both[both["kind"] == "central"]
 
 # %%
@@ -650,8 +650,8 @@ record("integrated-compared", len(central), statement=say)
 # %%
 curves = {}
 kept = Table(real["measured"]["curves"])
-for target, inputs in integrated.CURVES:
-    ours = integrated.learning_curve(table, target, inputs, seed=seed)
+for target, inputs in catalogue.CURVES:
+    ours = catalogue.learning_curve(table, target, inputs, seed=seed)
     curves[target] = {tng: kept[kept["target"] == target], here: ours}
 
 # %%
@@ -676,7 +676,7 @@ show(
 for k, label in ((3, "few"), (-1, "many")):
     for id, target in (("mdm-rh", "m_dm_rhalf"), ("mdm", "m_dm")):
         row = curves[target][tng][k]
-        say = f"Error of {integrated.TARGETS[target]}, {row['n']} galaxies"
+        say = f"Error of {catalogue.TARGETS[target]}, {row['n']} galaxies"
         record_real(f"tng100-{id}-{label}", row["relative"], statement=say)
     say = "Galaxies to learn from"
     record_real(f"tng100-{label}", row["n"], statement=say)
@@ -686,7 +686,7 @@ for id, target in (("mdm-rh", "m_dm_rhalf"), ("mdm", "m_dm")):
     ours, theirs = curves[target][here][-1], curves[target][tng]
     (row,) = theirs[theirs["n"] == ours["n"]]
     ratio = ours["relative"] / row["relative"]
-    say = f"Error of {integrated.TARGETS[target]}: embedded over real TNG100"
+    say = f"Error of {catalogue.TARGETS[target]}: embedded over real TNG100"
     say += ", with equally many galaxies to learn from"
     record(f"integrated-{id}-ratio-equal", ratio, n=ours["n"], statement=say)
 

@@ -58,7 +58,7 @@ from astropy.table import Table
 from dmlib import load
 from dmlib.bootstrap import Estimate
 from dmlib.evaluation import Scores, delta_mse, verdict
-from dmlib.evaluation.winners import pairs_of, repeat
+from dmlib.evaluation.method_comparison import pairs_of, repeat
 from dmlib.figures import convolutions as drawings
 from dmlib.figures import networks as figures
 from dmlib.figures import show, show_table
@@ -71,7 +71,7 @@ from dmlib.networks.models import (
 from dmlib.networks.plan import ARCHITECTURES, BEST_VALUE
 from dmlib.networks.reference import MEMBERS
 from dmlib.networks.train import one_batch, overfit
-from dmlib.primer import diagram
+from dmlib.primer import layers
 from dmlib.results import recorder
 from dmlib.settings import Settings
 
@@ -202,7 +202,7 @@ record(
 
 # %%
 show(
-    drawings.architecture(diagram.of_registry("B", dataset)),
+    drawings.architecture(layers.diagram("B", dataset)),
     settings,
     "networks_architecture_b",
     caption="Architecture B, our design with small kernels: layers from the "
@@ -221,7 +221,7 @@ show(
 
 # %%
 show(
-    drawings.architecture(diagram.of_registry("C", dataset)),
+    drawings.architecture(layers.diagram("C", dataset)),
     settings,
     "networks_architecture_c",
     caption="Architecture C, our ring network with aperture moments. Left: "
@@ -241,7 +241,7 @@ show(
 
 # %%
 show(
-    drawings.architecture(diagram.of_registry("E", dataset)),
+    drawings.architecture(layers.diagram("E", dataset)),
     settings,
     "networks_architecture_e",
     caption="Architecture E, our equivariant design: pixels × pixels × 8 "

@@ -308,7 +308,7 @@ histogram = pit_histogram(tested.pit, scores.bootstrap)
 
 # %%
 show(
-    figures.coverage(radii, tested, histogram, scores.bootstrap),
+    figures.calibration(radii, tested, histogram),
     settings,
     "profiles_coverage",
     caption="Left: share of the test views within one and two stated "

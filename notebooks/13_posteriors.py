@@ -54,14 +54,14 @@ from astropy.table import Table
 from dmlib import load
 from dmlib.dataset.read import ln_mass
 from dmlib.evaluation import Scores, bins, derived
-from dmlib.evaluation.posterior_checks import (
+from dmlib.evaluation.posteriors import (
     LEVEL,
     check,
     conformal_factor,
     worst_third,
 )
-from dmlib.evaluation.posterior_checks import inside as within
-from dmlib.figures import posteriors as figures
+from dmlib.evaluation.posteriors import inside as within
+from dmlib.figures import profiles as figures
 from dmlib.figures import show, show_table
 from dmlib.networks.plan import BEST_VALUE
 from dmlib.results import recorder

@@ -64,7 +64,6 @@ from dmlib.bootstrap import Bootstrap, median_of_views, median_ratio
 from dmlib.figures import saliency as figures
 from dmlib.figures import show
 from dmlib.networks import saliency
-from dmlib.networks import saliency_summary as summary
 from dmlib.networks.models import read_network
 from dmlib.results import recorder
 from dmlib.settings import Settings
@@ -91,10 +90,12 @@ record = recorder(settings, chapter="saliency")
 # %%
 dataset = load.dataset(settings)
 net = read_network(load.models(settings), network)
-main = summary.Sensitivity(net, dataset, (r_inner, r_outer), n_views=n_views)
+main = saliency.Sensitivity(net, dataset, (r_inner, r_outer), n_views=n_views)
 radii, outputs = main.radii, main.outputs
 other = read_network(load.models(settings), compared)
-talk = summary.Sensitivity(other, dataset, (r_inner, r_outer), n_views=n_views)
+talk = saliency.Sensitivity(
+    other, dataset, (r_inner, r_outer), n_views=n_views
+)
 print(f"slopes (view, output, y, x, channel): {main.slopes.shape}")
 
 # %%
@@ -132,7 +133,7 @@ lost = {
 
 # %%
 show(
-    figures.hidden(summary.RING_EDGES, lost, radii),
+    figures.hidden(saliency.RING_EDGES, lost, radii),
     settings,
     "saliency_hidden",
     caption="Mean absolute change of the predicted $\\ln M_\\mathrm{DM}$ "
@@ -169,20 +170,20 @@ for name, pair in lost.items():
 
 # %%
 half = {
-    f"{network}, slope × difference": summary.half_radii(main),
+    f"{network}, slope × difference": saliency.half_radii(main),
     **{
-        f"{network}, {name} in a ring": summary.median_radius(change)
+        f"{network}, {name} in a ring": saliency.median_radius(change)
         for name, change in hidden.items()
     },
-    f"{compared}, slope × difference": summary.half_radii(talk),
+    f"{compared}, slope × difference": saliency.half_radii(talk),
 }
-by_kind = {name: summary.half_radii(main, name) for name in main.groups}
+by_kind = {name: saliency.half_radii(main, name) for name in main.groups}
 
 # %%
 rings = main.exchange_rings(seed)
 more = {
-    f"{network}, plain slope": summary.median_radius(main.plain_rings),
-    f"{network}, another galaxy's ring": summary.median_radius(np.abs(rings)),
+    f"{network}, plain slope": saliency.median_radius(main.plain_rings),
+    f"{network}, another galaxy's ring": saliency.median_radius(np.abs(rings)),
 }
 
 # %%
@@ -261,19 +262,19 @@ record("saliency-half-outer", value[1], error=error[1], **here)
 # Now all twenty outputs against all radii of the image. We sum the absolute slopes in rings about the centre. If a network inferred the mass within $R$ from the image within $R$, the diagonal would light up. Beside the slopes we show occlusion by the same ring of another galaxy: a large, realistic change, whereas a gradient describes infinitesimal ones.
 
 # %%
-by_slope = summary.shares(main.rings.sum(axis=-1)).mean(axis=0)
-by_occlusion = summary.shares(np.sqrt((rings**2).mean(axis=0)))
+by_slope = saliency.shares(main.rings.sum(axis=-1)).mean(axis=0)
+by_occlusion = saliency.shares(np.sqrt((rings**2).mean(axis=0)))
 
 # %%
 matrices = {
     "slope × typical difference": by_slope,
     "another galaxy's ring": by_occlusion,
 }
-medians = {name: summary.median_radius(m) for name, m in matrices.items()}
+medians = {name: saliency.median_radius(m) for name, m in matrices.items()}
 
 # %%
 show(
-    figures.matrices(matrices, summary.RING_EDGES, dataset.radii, medians),
+    figures.matrices(matrices, saliency.RING_EDGES, dataset.radii, medians),
     settings,
     "saliency_matrix",
     caption="Share of each ring of the image in the saliency of each radius "
@@ -287,8 +288,8 @@ show(
 )
 
 # %%
-specific = [summary.relative_to_mean(m) for m in (by_slope, by_occlusion)]
-agreement = summary.rank_correlation(*(m[None] for m in specific))[0]
+specific = [saliency.relative_to_mean(m) for m in (by_slope, by_occlusion)]
+agreement = saliency.rank_correlation(*(m[None] for m in specific))[0]
 record(
     "saliency-agreement",
     agreement,
@@ -305,8 +306,8 @@ record(
 # Single maps are noisy. Discs have all orientations and sizes, so before averaging we rotate each map until the receding side of the major axis points to the right, and scale it to the radius at which the HI falls to $1\,M_\odot\,\mathrm{pc}^{-2}$ {cite}`Wang2016`. Slopes are weighted by the typical difference in their pixel.
 
 # %%
-stack = summary.stack(main)
-ratios = summary.axis_ratio(stack["velocity"])
+stack = saliency.stack(main)
+ratios = saliency.axis_ratio(stack["velocity"])
 
 # %%
 show(
@@ -428,7 +429,7 @@ record(
 # Each method gives one map per channel. As in the authors' scripts, we combine them into one: we take the largest absolute value over the channels of each pixel, and divide by the maximum of the map.
 
 # %% tags=["hide-input"]
-maps = summary.four_methods(
+maps = saliency.four_methods(
     main, n_close, draws=n_smooth, steps=n_steps, seed=seed
 )
 one_view = {name: m[one] for name, m in maps.items()}
@@ -457,7 +458,7 @@ show(
 
 # %% tags=["hide-input"]
 alike = {
-    name: summary.rank_correlation(maps["gradient"], m).mean()
+    name: saliency.rank_correlation(maps["gradient"], m).mean()
     for name, m in maps.items()
 }
 n_few = len(np.unique(main.galaxy[:n_close]))
@@ -506,8 +507,8 @@ record(
 # Integrated gradients promise *completeness*: the contributions sum to $y(x)-y(x_0)$. This theorem holds for differentiable functions and an exact integral; our integral has {num}`saliency-steps` steps, and a network may be discontinuous. So we measure it.
 
 # %% tags=["hide-input"]
-gap = summary.missed(main, n_close, steps=n_steps)
-gap_empty = summary.missed(main, n_close, steps=n_steps, empty=True)
+gap = saliency.missed(main, n_close, steps=n_steps)
+gap_empty = saliency.missed(main, n_close, steps=n_steps, empty=True)
 
 # %% tags=["hide-input"]
 here = {"unit": "%", "n": n_few}
@@ -529,13 +530,13 @@ record(
 
 # %% tags=["hide-input"]
 walks = {
-    network: summary.randomised(main, n_close, seed=seed),
-    compared: summary.randomised(talk, n_close, seed=seed),
+    network: saliency.randomised(main, n_close, seed=seed),
+    compared: saliency.randomised(talk, n_close, seed=seed),
 }
 
 # %% tags=["hide-input"]
 curves = {
-    f"{name}, {radius:.1f} kpc": summary.likeness([m[:, k] for _, m in steps])
+    f"{name}, {radius:.1f} kpc": saliency.likeness([m[:, k] for _, m in steps])
     for name, steps in walks.items()
     for k, radius in enumerate(radii)
 }
@@ -546,8 +547,8 @@ curves = {
 # %% tags=["hide-input"]
 learned = {name: steps[0][1] for name, steps in walks.items()}
 moved = np.roll(learned[network], dataset.recipe.n_views, axis=0)
-two = summary.rank_correlation(learned[network], learned[compared]).mean()
-unlike = summary.rank_correlation(learned[network], moved).mean()
+two = saliency.rank_correlation(learned[network], learned[compared]).mean()
+unlike = saliency.rank_correlation(learned[network], moved).mean()
 
 # %% tags=["hide-input"]
 steps = walks[network]
@@ -635,8 +636,8 @@ record("saliency-strangers", unlike, statement=f"{text}, two galaxies", **here)
 # how["where"] = saliency.lit(few, net.channels)
 # for noise in (0.02, 0.1, 0.5):
 #     smooth = method.smooth_gradient(few, noise=noise, **how)
-#     smooth = summary.largest(smooth)
-#     print(noise, summary.rank_correlation(maps["gradient"], smooth).mean())
+#     smooth = saliency.largest(smooth)
+#     print(noise, saliency.rank_correlation(maps["gradient"], smooth).mean())
 # ```
 # The larger the noise, the less the map depends on this galaxy: with half of a channel's range, the copies no longer look like galaxies, and the mean includes slopes in a regime where the network was not trained. The recommended range, 0.1 to 0.2, is a compromise.
 # :::

@@ -58,7 +58,7 @@ import numpy as np
 from astropy.table import Table
 
 from dmlib import load
-from dmlib.evaluation import method_comparison, winners
+from dmlib.evaluation import method_comparison
 from dmlib.evaluation.bins import properties
 from dmlib.evaluation.method_comparison import combine
 from dmlib.figures import comparison as figures
@@ -356,7 +356,8 @@ differences = {
     name: match.difference(best_network, name, yes, seed) for name in against
 }
 won = {
-    name: winners.decided(found, sigmas) for name, found in differences.items()
+    name: method_comparison.decided(found, sigmas)
+    for name, found in differences.items()
 }
 
 # %%
@@ -378,7 +379,7 @@ show(
 # %%
 for name in against:
     print(f"network {network}, all, against {match.entries[name].title}")
-    for span, who in winners.spans(
+    for span, who in method_comparison.spans(
         match.radii, won[name], ("network", "the other")
     ):
         print(f"    {span:18s} {who}")
@@ -416,7 +417,7 @@ for name in against:
 
 # %%
 shown = [*rivals, *hybrids, best_network, "baseline/boosted", *bound]
-by_regime, sizes = winners.errors_by_regime(match, shown, yes, seed)
+by_regime, sizes = method_comparison.errors_by_regime(match, shown, yes, seed)
 
 # %%
 show(
@@ -436,7 +437,7 @@ show(
 
 # %%
 here = "comparison_regimes"
-for row in winners.error_rows(match, by_regime, sizes, here):
+for row in method_comparison.error_rows(match, by_regime, sizes, here):
     record(**row)
 
 # %%
@@ -449,7 +450,9 @@ duels = {
 
 # %%
 for prefix, pair in duels.items():
-    for row in winners.ratio_rows(match, *pair, {prefix: yes}, seed, here):
+    for row in method_comparison.ratio_rows(
+        match, *pair, {prefix: yes}, seed, here
+    ):
         record(**row)
 
 # %% [markdown]
@@ -479,7 +482,7 @@ for prefix, pair in duels.items():
 edges = (1.0, 4.0, 6.0, 8.0, 10.0, 12.0, 16.0, 30.0)
 compared = ("population", best_network, "hybrid")
 resolved = {
-    place: winners.against_beams(match, compared, edges, seed, place)
+    place: method_comparison.against_beams(match, compared, edges, seed, place)
     for place in REGIMES
 }
 
@@ -507,7 +510,7 @@ resolution = {
 }
 
 # %%
-for row in winners.ratio_rows(
+for row in method_comparison.ratio_rows(
     match, best_network, opponent, resolution, seed, "comparison_beams"
 ):
     record(**row)
@@ -557,7 +560,7 @@ for label, k in (("inside", 6), ("middle", where)):
     )
 
 # %%
-for row in winners.perfect_rows(
+for row in method_comparison.perfect_rows(
     match, rivals, both, seed, (12.0, 18.0), "comparison_knowledge"
 ):
     record(**row)
@@ -614,7 +617,7 @@ show(
 # underestimates its uncertainty. Where it is above, the method overestimates it. (The network states nearly the same error for every galaxy, and galaxies without an accepted curve, with other errors, helped to set it.)
 
 # %%
-for row in winners.coverage_rows(
+for row in method_comparison.coverage_rows(
     match, [*rivals, *hybrids], yes, seed, sizes, "comparison_coverage"
 ):
     record(**row)
@@ -718,7 +721,7 @@ tested = {
 
 # %%
 methods = {"ratio": best_network, "curve": opponent}
-for row in winners.matched_rows(
+for row in method_comparison.matched_rows(
     match, methods, tested, traits["inclination"], seed
 ):
     record(**row)
@@ -732,7 +735,7 @@ kinds = {
 }
 
 # %%
-for row in winners.ratio_rows(
+for row in method_comparison.ratio_rows(
     match, best_network, opponent, kinds, seed, None
 ):
     record(**row)

@@ -410,7 +410,6 @@ for radius in (5.0, 20.0):
 # The folder holds one page as PDF and PNG, tables with units (ECSV), the maps (FITS), and `verdict.json` for programs. The next cell makes the page of the galaxy of this chapter.
 
 # %%
-from dmlib.figures import own_galaxy
 from dmlib.rotation.own_galaxy import analyse, summary
 
 found = analyse(galaxy, seed=seed)
@@ -418,7 +417,7 @@ print(summary(found))
 
 # %%
 show(
-    own_galaxy.page(found, summary(found)),
+    figures.page(found, summary(found)),
     settings,
     "real_page",
     caption="The page of `dmlib galaxy`: maps, rotation curve, mass model "

@@ -15,7 +15,7 @@ from sklearn.model_selection import GroupKFold
 from dmlib.bootstrap import Bootstrap, Estimate
 from dmlib.dataset.read import DataSet, ln_mass, read_dataset
 from dmlib.evaluation import bins, posteriors
-from dmlib.evaluation.posterior_checks import LEVEL, energy_score, inside, rank_of_truth
+from dmlib.evaluation.posteriors import LEVEL, energy_score, inside, rank_of_truth
 from dmlib.evaluation.scores import REGIONS
 from dmlib.networks.models import read_ensemble
 from dmlib.networks.plan import POSTERIOR

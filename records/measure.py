@@ -63,7 +63,7 @@ from benchmarks import bench_rotation
 from dmlib import __version__
 from dmlib.bootstrap import Bootstrap
 from dmlib.errors import DmlibError
-from dmlib.evaluation import integrated
+from dmlib.evaluation import catalogue
 from dmlib.evaluation.catalogue import MASS_BINS, at_fixed_mass, catalogue_table, kinds
 from dmlib.evaluation.scores import per_view
 from dmlib.files import sha256, write_text
@@ -179,10 +179,10 @@ def measure_at_fixed_mass(table: QTable) -> dict:
 
 
 def measure_integrated(table: QTable) -> dict:
-    """Errors of regressions of the dark mass on integrated observables, see `dmlib.evaluation.integrated`."""
-    curves = vstack([integrated.learning_curve(table, *task) for task in integrated.CURVES])
+    """Errors of regressions of the dark mass on integrated observables, see `dmlib.evaluation.catalogue`."""
+    curves = vstack([catalogue.learning_curve(table, *task) for task in catalogue.CURVES])
     counts = {kind: int((members & table["forms_stars"]).sum()) for kind, members in kinds(table).items()}
-    return {"galaxies": counts, "rows": rows_of(integrated.regressions(table)), "curves": rows_of(curves)}
+    return {"galaxies": counts, "rows": rows_of(catalogue.regressions(table)), "curves": rows_of(curves)}
 
 
 def measure_contraction(path: Path) -> dict:
@@ -254,9 +254,9 @@ def across(samples: Mapping[str, Sample]) -> Table:
     rows = []
     for train, (x, y, group) in samples.items():
         with threadpool_limits(1):
-            fitted = integrated.model("ridge", x.shape[1]).fit(x, y)
+            fitted = catalogue.model("ridge", x.shape[1]).fit(x, y)
         for test, (asked, truth, groups) in samples.items():
-            found = integrated.predict(x, y, group, "ridge") if test == train else fitted.predict(asked)
+            found = catalogue.predict(x, y, group, "ridge") if test == train else fitted.predict(asked)
             draw = Bootstrap(groups, 400, 1)
             relative = draw.mean(per_view(np.exp(truth), np.exp(found), "relative"))
             bias = draw.mean(found - truth)

@@ -93,7 +93,7 @@ def galaxy(
 
     For example: dmlib galaxy NGC2903.fits --distance 6.6Mpc --stars NGC2903_rotmod.dat --out ngc2903
     """
-    from ..figures.own_galaxy import page
+    from ..figures.rotation_curves import page
     from ..files import atomic_path
     from ..networks.opinion import opinion_of
     from ..observe.cube_fits import CutOut

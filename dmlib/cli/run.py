@@ -120,7 +120,6 @@ def reference(
     For example: dmlib reference, or dmlib reference --only C, or dmlib reference --record
     """
     from .. import load
-    from ..networks import record as records
     from ..networks import reference as trainings
 
     if record and (verify or only):
@@ -138,7 +137,7 @@ def reference(
         raise typer.Exit(0 if checked.passed else 1)
     jobs = trainings.reference_jobs(settings, dataset, entries)
     if record:
-        place = records.write_record(settings, jobs, partial=partial)
+        place = trainings.write_record(settings, jobs, partial=partial)
         tell(f"written: {shown(place)}")
     elif plan:
         typer.echo(str(trainings.left(settings, jobs)))

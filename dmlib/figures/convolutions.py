@@ -12,8 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch, Rectangle
 
 from ..primer import layers
-from ..primer.diagram import Step
-from ..primer.layers import Pictures, Traced, Trained
+from ..primer.layers import Pictures, Step, Traced, Trained
 from . import style
 from .panels import KMS, beside, curve, note, picture, plain, titles, two_rows
 

@@ -249,7 +249,7 @@ def light_tells(tables: Mapping[str, Table], inputs: Sequence[str]) -> Figure:
     Parameters
     ----------
     tables : mapping
-        Name of a universe -> errors as `dmlib.evaluation.integrated.regressions` gives them; at most two.
+        Name of a universe -> errors as `dmlib.evaluation.catalogue.regressions` gives them; at most two.
     inputs : sequence of str
         Sets of inputs, from the top.
 

@@ -18,7 +18,7 @@ from .panels import ERROR, beside, curve, difference_panels, floor_line, grid, p
 
 if TYPE_CHECKING:
     from ..evaluation.floor import Floor
-    from ..evaluation.winners import Pairs
+    from ..evaluation.method_comparison import Pairs
 
 #: What the panels of `input_errors` show: sets of inputs and their labels.
 PANELS = {

@@ -9,9 +9,9 @@
 - `train`: all trainings of a profile in parallel; builds the product "models".
 - `models`: reading and applying trained networks.
 - `predictions`: what networks and regressions predict for the test galaxies; builds and reads "predictions".
-- `reference`: trainings with the paper's schedule, the same for all architectures (`dmlib reference`); `record`: what
-  is committed of them, and reading it in place of a run's own predictions.
-- `saliency`: how predictions change with each pixel, or when a part is hidden; `saliency_summary`: averages of maps.
+- `reference`: trainings with the paper's schedule, the same for all architectures (`dmlib reference`); what is
+  committed of them, and reading it in place of a run's own predictions.
+- `saliency`: how predictions change with each pixel, or when a part is hidden; averages of maps.
 - `opinion`: the prediction for a galaxy of one's own, and whether it resembles those of the training.
 """
 

@@ -44,7 +44,7 @@ LOADED = {
 }
 
 #: What `dmlib.load.reference` reads beside these: a committed record, where there is one, through this module.
-_REFERENCE, _REFERENCE_READER = "reference/about", "dmlib.networks.record"
+_REFERENCE, _REFERENCE_READER = "reference/about", "dmlib.networks.reference"
 
 
 def all_steps(settings: Settings, parameters: dict[str, Any] | None = None, *, book: bool = True) -> list[Step]:

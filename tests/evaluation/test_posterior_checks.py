@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dmlib.bootstrap import Bootstrap
-from dmlib.evaluation import posterior_checks as checks
+from dmlib.evaluation import posteriors as checks
 
 N, R = 300, 6
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dmlib.evaluation import winners
+from dmlib.evaluation import method_comparison
 from dmlib.evaluation.method_comparison import Entry, MethodComparison
 from dmlib.figures import comparison, style
 from dmlib.rotation.curve import Reason
@@ -65,7 +65,7 @@ def test_regimes_and_beams(match):
     inner = match.values("nfw")[match.accepted][:, match.places["inside"][0]]
     assert drawn["inside"]["value"][0] == pytest.approx(inner.mean())
     resolved = {
-        place: winners.against_beams(match, ["nfw", "C/all"], (1.0, 4.0, 9.0), 1, place)
+        place: method_comparison.against_beams(match, ["nfw", "C/all"], (1.0, 4.0, 9.0), 1, place)
         for place in ("inside", "measured")
     }
     assert resolved["measured"]["nfw"].labels == ()  # three galaxies are too few for a bin

@@ -6,7 +6,7 @@ import pytest
 from astropy.table import Table
 
 from dmlib import load
-from dmlib.evaluation.integrated import INPUTS, TARGETS, regressions
+from dmlib.evaluation.catalogue import INPUTS, TARGETS, regressions
 from dmlib.figures import learning as figures
 from dmlib.figures import style
 

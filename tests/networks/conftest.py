@@ -29,7 +29,6 @@ profile = _module("dmlib.networks.profile")
 c = _module("dmlib.networks.architectures.c")
 e = _module("dmlib.networks.architectures.e")
 saliency = _module("dmlib.networks.saliency")
-saliency_summary = _module("dmlib.networks.saliency_summary")
 
 #: The module of an architecture, as somebody would write it who adds one.
 TINY = '''

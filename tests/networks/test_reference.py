@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from dmlib import cli, load
 from dmlib.dataset.read import ln_mass, read_dataset
-from dmlib.networks import NetworkError, record, reference, train
+from dmlib.networks import NetworkError, reference, train
 from dmlib.networks.plan import Entry, Schedule
 from dmlib.networks.predictions import Predictions, read_predictions
 from dmlib.pipeline.steps import _loads
@@ -32,7 +32,7 @@ def done(tmp_path_factory, tiny, fit):
     told: list[str] = []
     reference.train_reference(settings, PLAN, workers=1, tell=told.append)
     jobs = reference.reference_jobs(settings, read_dataset(settings.dataset_path), PLAN)
-    return settings, jobs, told, record.write_record(settings, jobs, place=settings.build / "record")
+    return settings, jobs, told, reference.write_record(settings, jobs, place=settings.build / "record")
 
 
 def own(settings) -> Predictions:
@@ -99,14 +99,14 @@ def test_the_normal_run_leaves_them_alone(done):
 
 def test_the_record_gives_back_predictions_and_truth(done):
     settings, jobs, _, place = done
-    dataset, found = read_dataset(settings.dataset_path), record.read_record(place)
+    dataset, found = read_dataset(settings.dataset_path), reference.read_record(place)
     assert sum(path.stat().st_size for path in place.iterdir()) < 3e6
-    network = record.read_network(jobs[0].folder, "tiny/all", 1)
-    for split, rows in record.held_out(dataset):
+    network = reference.read_network(jobs[0].folder, "tiny/all", 1)
+    for split, rows in reference.held_out(dataset):
         exact = network.predict_ln(dataset.inputs(rows, network.channels))
-        assert np.abs(found.members["tiny/all"][1][split] - exact).max() <= 0.501 * record.STEP
+        assert np.abs(found.members["tiny/all"][1][split] - exact).max() <= 0.501 * reference.STEP
         truth = ln_mass(dataset.dm_profile[rows])
-        np.testing.assert_allclose(found.views[split]["ln_truth"], truth, atol=0.501 * record.STEP)
+        np.testing.assert_allclose(found.views[split]["ln_truth"], truth, atol=0.501 * reference.STEP)
     assert len(found.histories["tiny/hi"]) == 2 and len(found.histories["tiny/hi"][0]["loss"]) == 3
     entry = found.index["tiny/all"]
     assert entry["parameters"] > 0 and entry["multiplications"] > 0
@@ -117,14 +117,14 @@ def test_the_record_gives_back_predictions_and_truth(done):
 def test_it_is_read_as_predictions(done):
     settings, _, _, place = done
     dataset, plain = read_dataset(settings.dataset_path), own(done[0])
-    found = record.read_reference(settings, dataset, plain, ["tiny/all"], place)
+    found = reference.read_reference(settings, dataset, plain, ["tiny/all"], place)
     assert found.reason == "" and list(found.predictions.groups) == ["tiny/all", "tiny/hi"]
     one = found.predictions["tiny/all"]
     assert one.members_ln.shape == (2, len(plain.rows), 20) and (one.sigma_ln > 0).all()
     assert one.validation is not None
-    lacking = record.read_reference(settings, dataset, plain, ["A/all"], place)
+    lacking = reference.read_reference(settings, dataset, plain, ["A/all"], place)
     assert lacking.predictions is None and "they lack A/all" in lacking.reason
-    none = record.read_reference(settings, dataset, plain, (), settings.build / "nowhere")
+    none = reference.read_reference(settings, dataset, plain, (), settings.build / "nowhere")
     assert none.predictions is None and "no reference trainings yet" in none.reason
 
 
@@ -139,7 +139,7 @@ def test_it_is_read_as_predictions(done):
 def test_another_run_is_named(done, change, told):
     settings, _, _, place = done
     dataset = read_dataset(settings.dataset_path)
-    found = record.read_reference(settings.model_copy(update=change), dataset, own(settings), (), place)
+    found = reference.read_reference(settings.model_copy(update=change), dataset, own(settings), (), place)
     assert found.predictions is None and told in found.reason and found.reason.count(".") == 1
 
 
@@ -147,7 +147,7 @@ def test_other_content_is_named(done, tmp_path):
     place = done[3]
     other = Settings(profile="smoke", build_root=str(tmp_path))
     write_dataset(other)
-    found = record.read_record(place)
+    found = reference.read_record(place)
     assert found.difference(other, read_dataset(other.dataset_path)) == ""
     for what, told in (("dm_profile", "true masses"), ("images", "images or HI maps"), ("subhalo_id", "galaxies")):
         write_dataset(other)
@@ -161,9 +161,9 @@ def test_what_is_missing_is_refused_unless_partial(done, tmp_path):
     more = [*PLAN, dataclasses.replace(PLAN[0], name="tiny/photometry", inputs="photometry")]
     jobs = reference.reference_jobs(settings, read_dataset(settings.dataset_path), more)
     with pytest.raises(NetworkError, match=r"2 of 6 reference trainings are missing \(tiny/photometry 0"):
-        record.write_record(settings, jobs, place=tmp_path)
-    record.write_record(settings, jobs, partial=True, place=tmp_path)
-    found = record.read_record(tmp_path)
+        reference.write_record(settings, jobs, place=tmp_path)
+    reference.write_record(settings, jobs, partial=True, place=tmp_path)
+    found = reference.read_record(tmp_path)
     assert list(found.index) == ["tiny/all", "tiny/hi"]
     assert found.about["missing"] == ["tiny/photometry 0", "tiny/photometry 1"]
 
@@ -173,21 +173,21 @@ def test_a_damaged_record_is_an_error(done, tmp_path):
     with h5py.File(place / "predictions.hdf5", "r+") as handle:
         handle["radii"][0] += 1.0
     with pytest.raises(NetworkError, match="not a complete record"):
-        record.read_record(place)
+        reference.read_record(place)
 
 
 def test_verification_passes_and_fails_for_a_changed_record(done, tmp_path):
     settings, _, _, place = done
     found = reference.verify(settings, "tiny/all", 1, place)
-    assert found.passed and found.difference <= record.STEP < found.tolerance
+    assert found.passed and found.difference <= reference.STEP < found.tolerance
     # One member's predictions are 20% too large, in a record that is otherwise whole.
     spoilt = shutil.copytree(place, tmp_path / "record")
     with h5py.File(spoilt / "predictions.hdf5", "r+") as handle:
         for split in ("validation", "test"):
             stored = handle[f"members/tiny/all/1/{split}"]
-            stored[...] = stored[()] + round(np.log(1.2) / record.STEP)
+            stored[...] = stored[()] + round(np.log(1.2) / reference.STEP)
     about = json.loads((spoilt / "about.json").read_text())
-    about["sha256"] = record.sha256(spoilt / "predictions.hdf5")
+    about["sha256"] = reference.sha256(spoilt / "predictions.hdf5")
     (spoilt / "about.json").write_text(json.dumps(about))
     found = reference.verify(settings, "tiny/all", 1, spoilt)
     assert not found.passed and "DIFFERS from the record" in str(found)
@@ -200,7 +200,7 @@ def test_the_command(done, monkeypatch):
     settings, _, _, place = done
     monkeypatch.setattr(reference, "reference_plan", lambda only: PLAN)
     monkeypatch.setattr(load, "dataset", lambda given: read_dataset(given.dataset_path))
-    monkeypatch.setattr(record, "_place", lambda: place)
+    monkeypatch.setattr(reference, "_place", lambda: place)
     monkeypatch.setenv("DMLIB_BUILD", str(settings.build.parent))
 
     def said(*options):

@@ -41,103 +41,97 @@ def toy(summary, model, n_outputs):
 
 
 @pytest.mark.parametrize("views", [5, 100])
-def test_sums_in_rings_are_those_of_all_slopes_however_many_are_held_at_a_time(
-    saliency, saliency_summary, monkeypatch, views
-):
-    monkeypatch.setattr(saliency_summary, "VIEWS", views)
-    question = toy(saliency_summary, convolutional(branch=True), 2)
+def test_sums_in_rings_are_those_of_all_slopes_however_many_are_held_at_a_time(saliency, monkeypatch, views):
+    monkeypatch.setattr(saliency, "VIEWS", views)
+    question = toy(saliency, convolutional(branch=True), 2)
     slopes = saliency.Saliency(question.net.model, [0, 1]).gradient(question.inputs)
     weighted, grid = np.abs(slopes) * question.spread, question.dataset.input_grid
     np.testing.assert_allclose(question.slopes, slopes, rtol=1e-5, atol=1e-9)
     np.testing.assert_allclose(question.total, weighted.sum(axis=(2, 3)).mean(axis=0), rtol=1e-4)
-    np.testing.assert_allclose(
-        question.plain_rings, saliency_summary.by_ring(np.abs(slopes).sum(axis=-1), grid), rtol=1e-4
-    )
+    np.testing.assert_allclose(question.plain_rings, saliency.by_ring(np.abs(slopes).sum(axis=-1), grid), rtol=1e-4)
     for channel in range(2):
-        rings = saliency_summary.by_ring(weighted[..., channel], grid)
+        rings = saliency.by_ring(weighted[..., channel], grid)
         np.testing.assert_allclose(question.rings[..., channel], rings, rtol=1e-4)
 
 
-def test_hiding_a_ring_that_an_output_does_not_use_changes_nothing(saliency_summary):
+def test_hiding_a_ring_that_an_output_does_not_use_changes_nothing(saliency):
     model, inside = central()
-    question = toy(saliency_summary, model, 2)
+    question = toy(saliency, model, 2)
     for fill in (question.mean, np.zeros(2)):
         change = np.abs(question.hide_rings(fill))
         radius = np.hypot(*question.dataset.input_grid.mesh())
-        edges = saliency_summary.RING_EDGES
+        edges = saliency.RING_EDGES
         for k, (low, high) in enumerate(pairwise(edges)):
             ring = (radius >= low) & (radius < high)
             assert (change[:, 0, k].max() > 1e-4) == bool((ring & inside).any())
             assert (change[:, 1, k].max() > 1e-4) == bool((ring & ~inside).any())
 
 
-def test_the_mean_image_is_the_same_from_all_sides(saliency_summary):
-    mean = toy(saliency_summary, linear()[0], 3).mean
+def test_the_mean_image_is_the_same_from_all_sides(saliency):
+    mean = toy(saliency, linear()[0], 3).mean
     np.testing.assert_allclose(mean, np.rot90(mean), atol=1e-6)
     np.testing.assert_allclose(mean, mean[:, ::-1], atol=1e-6)
     assert mean.shape == SHAPE and np.ptp(mean) > 0
 
 
-def test_the_nearest_outputs_are_compared(saliency_summary):
-    question = toy(saliency_summary, linear()[0], 3)
+def test_the_nearest_outputs_are_compared(saliency):
+    question = toy(saliency, linear()[0], 3)
     assert question.outputs == [0, 2] and question.n == 8
     assert question.slopes.shape == (24, 2, *SHAPE)
     assert question.groups == {"starlight": [0], "HI column": [1]}
 
 
-def test_strangers_are_views_of_other_galaxies(saliency_summary):
-    question = toy(saliency_summary, linear()[0], 3)
+def test_strangers_are_views_of_other_galaxies(saliency):
+    question = toy(saliency, linear()[0], 3)
     other = question.strangers(2)
     which = [int(np.flatnonzero((question.inputs == image).all(axis=(1, 2, 3)))[0]) for image in other]
     assert np.all(question.galaxy[which] != question.galaxy)
 
 
-def test_exchanging_an_unused_kind_of_input_changes_nothing(saliency_summary):
+def test_exchanging_an_unused_kind_of_input_changes_nothing(saliency):
     model, _ = linear()
     kernel, constants = model.get_weights()
     kernel.reshape(*SHAPE, 3)[..., 1, :] = 0.0
     model.set_weights([kernel, constants])
-    changes = toy(saliency_summary, model, 3).exchange_groups(1)
+    changes = toy(saliency, model, 3).exchange_groups(1)
     assert np.all(changes["HI column"] < 1e-5) and np.all(changes["starlight"] > 1.0)
 
 
-def test_half_radii_tell_an_inner_from_an_outer_output(saliency_summary):
-    question = toy(saliency_summary, central()[0], 2)
+def test_half_radii_tell_an_inner_from_an_outer_output(saliency):
+    question = toy(saliency, central()[0], 2)
     for group in (None, "starlight", "HI column"):
-        half = saliency_summary.half_radii(question, group)
+        half = saliency.half_radii(question, group)
         assert half.shape == (24, 2)
         assert np.all(half[:, 0] < 5.0) and np.all(half[:, 1] > 6.0)
     ratio, _, low = median_ratio(half[:, 1], half[:, 0], question.galaxy, seed=1)
     assert 1.5 < low < ratio
     change = question.exchange_rings(1)
-    assert change.shape == (24, 2, len(saliency_summary.RING_EDGES) - 1)
-    assert np.all(
-        saliency_summary.median_radius(np.abs(change))[:, 0] < saliency_summary.median_radius(np.abs(change))[:, 1]
-    )
+    assert change.shape == (24, 2, len(saliency.RING_EDGES) - 1)
+    assert np.all(saliency.median_radius(np.abs(change))[:, 0] < saliency.median_radius(np.abs(change))[:, 1])
 
 
-def test_stacks_leave_out_views_without_hi_and_share_out_the_rest(saliency_summary):
-    stack = saliency_summary.stack(toy(saliency_summary, central()[0], 2))
+def test_stacks_leave_out_views_without_hi_and_share_out_the_rest(saliency):
+    stack = saliency.stack(toy(saliency, central()[0], 2))
     assert list(stack) == ["starlight", "HI column"]
     for maps in stack.values():
         assert maps.shape == (2, 48, 48)
         assert np.all(maps.sum(axis=(1, 2)) <= 1.0 + 1e-6) and np.all(maps.sum(axis=(1, 2)) > 0.5)
 
 
-def test_the_typical_view_is_inclined_and_has_gas(saliency_summary):
-    question = toy(saliency_summary, linear()[0], 3)
+def test_the_typical_view_is_inclined_and_has_gas(saliency):
+    question = toy(saliency, linear()[0], 3)
     row = question.dataset.table[question.typical()]
     assert row["inclination"].value == 56.0 and row["m_hi"].value >= 5e9
     assert question.typical(among=3) == 1
 
 
-def test_along_an_axis(saliency_summary):
+def test_along_an_axis(saliency):
     maps = np.zeros((1, 20, 20))
     maps[0, 8:12] = 2.0
-    assert saliency_summary.axis_ratio(maps)[0] > 2.0
-    assert saliency_summary.axis_ratio(np.swapaxes(maps, 1, 2))[0] < 0.5
+    assert saliency.axis_ratio(maps)[0] > 2.0
+    assert saliency.axis_ratio(np.swapaxes(maps, 1, 2))[0] < 0.5
 
 
-def test_what_is_particular_to_an_output(saliency_summary):
+def test_what_is_particular_to_an_output(saliency):
     matrix = np.array([[1.0, 1.0, 2.0], [1.0, 1.0, 2.0]])
-    np.testing.assert_allclose(saliency_summary.relative_to_mean(3 * matrix), 1.0)
+    np.testing.assert_allclose(saliency.relative_to_mean(3 * matrix), 1.0)

@@ -9,7 +9,7 @@ from dmlib.figures import convolutions as figures
 from dmlib.figures import style
 from dmlib.networks.plan import ARCHITECTURES
 from dmlib.networks.profile import NUMBERS
-from dmlib.primer import diagram
+from dmlib.primer import layers
 
 CHANNELS = ("u", "g", "r", "i", "z", "moment0", "moment1", "moment2")
 
@@ -17,7 +17,7 @@ CHANNELS = ("u", "g", "r", "i", "z", "moment0", "moment1", "moment2")
 @pytest.fixture(scope="module", params="BCE")
 def drawn(request):
     model = ARCHITECTURES[request.param].build(CHANNELS, 48, NUMBERS)
-    return request.param, model, diagram.steps(model)
+    return request.param, model, layers.steps(model)
 
 
 def test_steps_have_the_weights_and_the_output_of_the_model(drawn):

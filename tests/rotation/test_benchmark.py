@@ -13,7 +13,6 @@ import pytest
 from dmlib.bootstrap import Estimate
 from dmlib.errors import DmlibError, GalaxyError
 from dmlib.evaluation import method_comparison as comparison
-from dmlib.evaluation import winners
 from dmlib.evaluation.method_comparison import combine
 from dmlib.networks.predictions import Known, Prediction, Predictions
 from dmlib.rotation import benchmark as builder
@@ -218,9 +217,9 @@ def test_other_views_are_refused(built):
 
 def test_verdicts():
     value, error = np.array([-0.3, -0.1, 0.05, 0.4]), np.array([0.1, 0.1, 0.1, 0.1])
-    won = winners.decided(Estimate(value, error, value - error, value + error))
+    won = comparison.decided(Estimate(value, error, value - error, value + error))
     assert won.tolist() == [-1, 0, 0, 1]
-    spans = winners.spans(np.array([1.0, 2.0, 4.0, 8.0]), won, ("network", "curve"))
+    spans = comparison.spans(np.array([1.0, 2.0, 4.0, 8.0]), won, ("network", "curve"))
     assert spans == [("1 kpc", "network"), ("2 to 4 kpc", "undecided"), ("8 kpc", "curve")]
 
 
@@ -281,9 +280,9 @@ def test_a_long_curve_stretches_no_more_than_a_short_one():
 def test_a_duel_counts_only_what_both_answer(built):
     match = comparison.assemble(built, predictions(built, 1.05), "C", {"C/all": "network"})
     everything = np.ones(6, dtype=bool)
-    error, ratio, n = winners.duel(match, "C/all", "nfw", everything, 1, "measured")
+    error, ratio, n = comparison.duel(match, "C/all", "nfw", everything, 1, "measured")
     assert n == 2 and error.value == pytest.approx(0.05)
-    other, _, _ = winners.duel(match, "nfw", "C/all", everything, 1, "measured")
+    other, _, _ = comparison.duel(match, "nfw", "C/all", everything, 1, "measured")
     assert ratio.value == pytest.approx(0.05 / other.value)
 
 
@@ -292,7 +291,7 @@ def test_matched_groups_have_the_same_distribution():
     rng = np.random.default_rng(4)
     angle = np.concatenate([rng.normal(65, 10, 300), rng.normal(50, 15, 900)])
     first = np.arange(1200) < 300
-    weights = winners.matched(first, ~first, angle)
+    weights = comparison.matched(first, ~first, angle)
     error = angle / 50
     plain = error[first].mean() / error[~first].mean()
     fair = np.average(error, weights=weights[0]) / np.average(error, weights=weights[1])
@@ -305,15 +304,15 @@ def test_rows_to_record_are_finite_and_named(built):
     titles = {"C/all": "network"}
     match = comparison.assemble(built, predictions(built, 1.05), "C", titles, ideal=1.02 * built.truth)
     yes, names = match.judged(), ("nfw", "population", "C/all", "floor")
-    errors, numbers = winners.errors_by_regime(match, names, yes, 1)
+    errors, numbers = comparison.errors_by_regime(match, names, yes, 1)
     groups = {"winner": yes, "winner-nobody": np.zeros(6, dtype=bool)}
     alike = {"disturbed": (yes, ~yes, "some over others")}
     rows = [
-        *winners.error_rows(match, errors, numbers, "one"),
-        *winners.ratio_rows(match, "C/all", "population", groups, 1, None),
-        *winners.coverage_rows(match, ["population"], yes, 1, numbers, "one"),
-        *winners.matched_rows(match, {"ratio": "C/all"}, alike, np.arange(6.0), 1),
-        *winners.perfect_rows(match, ["nfw"], match.judged(match.perfect), 1, (5.0, 20.0), "one"),
+        *comparison.error_rows(match, errors, numbers, "one"),
+        *comparison.ratio_rows(match, "C/all", "population", groups, 1, None),
+        *comparison.coverage_rows(match, ["population"], yes, 1, numbers, "one"),
+        *comparison.matched_rows(match, {"ratio": "C/all"}, alike, np.arange(6.0), 1),
+        *comparison.perfect_rows(match, ["nfw"], match.judged(match.perfect), 1, (5.0, 20.0), "one"),
     ]
     found = {row["id"]: row for row in rows}
     assert len(found) == len(rows) and all(np.isfinite([row["value"], row["error"]]).all() for row in rows)

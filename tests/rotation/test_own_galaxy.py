@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from dmlib import cli
 from dmlib.errors import DmlibError
-from dmlib.figures.own_galaxy import page
+from dmlib.figures.rotation_curves import page
 from dmlib.observe.cube_fits import read_cube
 from dmlib.rotation.curve import Reason, Rejection, RotationCurve
 from dmlib.rotation.own_galaxy import analyse, summary, verdict, write
