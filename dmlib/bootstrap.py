@@ -7,10 +7,10 @@ are compared on the same galaxies, draw by draw: most of the scatter is common t
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import astuple, dataclass
 from functools import cached_property
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -95,6 +95,19 @@ class Estimate:
     error: np.ndarray
     low: np.ndarray
     high: np.ndarray
+
+    @classmethod
+    def joined(cls, several: Iterable[Estimate]) -> Estimate:
+        """Of several numbers, one after the other."""
+        return cls(*(np.array(parts, dtype=float) for parts in zip(*map(astuple, several), strict=True)))
+
+    def __getitem__(self, key: Any) -> Estimate:
+        """Those of some of the numbers."""
+        return Estimate(*(part[key] for part in astuple(self)))
+
+    def __rmul__(self, factor: float) -> Estimate:
+        """In another unit."""
+        return Estimate(*(factor * part for part in astuple(self)))
 
 
 @dataclass(frozen=True)

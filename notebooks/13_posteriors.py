@@ -525,8 +525,8 @@ record(
 # ```python
 # inclination = kind_of["inclination"]
 # found = bins.binned(stated["flow"], inclination, 3, scores.bootstrap)
-# for label, one in zip(found.labels, found.estimates, strict=True):
-#     print(label, one.value, one.error)
+# for k, label in enumerate(found.labels):
+#     print(label, found.estimate.value[k], found.estimate.error[k])
 # ```
 # If the widths differ by no more than their errors, either the network does not know that it cannot see the rotation, or the rotation contributes little to its answer. {doc}`11_inputs` tells which.
 # :::

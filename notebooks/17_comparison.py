@@ -174,7 +174,7 @@ hybrids = {
 floor = load.floor(settings)
 ideal = None if floor is None else floor.masses["floor/all/observed"]
 match = method_comparison.assemble(
-    benchmark, predictions, network, titles, hybrids, ideal
+    benchmark, predictions, network, titles, hybrids, ideal, seed
 )
 bound = () if ideal is None else ("floor",)
 
@@ -254,7 +254,6 @@ show(
         match,
         ("nfw", "population", "baseline/boosted", best_network, *bound),
         yes,
-        seed,
     ),
     settings,
     "comparison_key",
@@ -279,7 +278,7 @@ panels = {
     "the same knowledge": ("population", best_network, "hybrid", *bound),
 }
 show(
-    figures.errors(match, panels, yes, seed),
+    figures.errors(match, panels, yes),
     settings,
     "comparison_errors",
     caption="Error of the enclosed dark-matter mass on the views with an "
@@ -295,7 +294,7 @@ show(
 columns = [0, 6, 12, 15, 19]
 names = [*rivals, *hybrids, *titles, *bound]
 heads = ("method", *(f"{match.radii[k]:.3g} kpc" for k in columns))
-table = method_comparison.error_table(match, names, yes, seed, columns)
+table = method_comparison.error_table(match, names, yes, columns)
 show_table(
     Table(rows=table, names=heads),
     dict.fromkeys(heads[1:], ".0f"),
@@ -317,7 +316,7 @@ shorts |= {talk_network: "talk"}
 
 # %%
 for name in (*rivals, "hybrid", *shorts):
-    found = match.error(name, yes, seed)
+    found = match.scores(yes).at_radii(name)
     short = shorts.get(name, name.replace("_", "-"))
     for label, k in (("middle", where), ("outside", -1)):
         record(
@@ -353,7 +352,7 @@ for name in (*rivals, "hybrid", *shorts):
 # %%
 against = (*rivals, "hybrid")
 differences = {
-    name: match.difference(best_network, name, yes, seed) for name in against
+    name: match.scores(yes).difference(best_network, name) for name in against
 }
 won = {
     name: method_comparison.decided(found, sigmas)
@@ -417,7 +416,7 @@ for name in against:
 
 # %%
 shown = [*rivals, *hybrids, best_network, "baseline/boosted", *bound]
-by_regime, sizes = method_comparison.errors_by_regime(match, shown, yes, seed)
+by_regime, sizes = method_comparison.errors_by_regime(match, shown, yes)
 
 # %%
 show(
@@ -450,9 +449,7 @@ duels = {
 
 # %%
 for prefix, pair in duels.items():
-    for row in method_comparison.ratio_rows(
-        match, *pair, {prefix: yes}, seed, here
-    ):
+    for row in method_comparison.ratio_rows(match, *pair, {prefix: yes}, here):
         record(**row)
 
 # %% [markdown]
@@ -482,7 +479,7 @@ for prefix, pair in duels.items():
 edges = (1.0, 4.0, 6.0, 8.0, 10.0, 12.0, 16.0, 30.0)
 compared = ("population", best_network, "hybrid")
 resolved = {
-    place: method_comparison.against_beams(match, compared, edges, seed, place)
+    place: method_comparison.against_beams(match, compared, edges, place)
     for place in REGIMES
 }
 
@@ -511,7 +508,7 @@ resolution = {
 
 # %%
 for row in method_comparison.ratio_rows(
-    match, best_network, opponent, resolution, seed, "comparison_beams"
+    match, best_network, opponent, resolution, "comparison_beams"
 ):
     record(**row)
 
@@ -529,7 +526,7 @@ both = match.judged(match.perfect)
 n_both = len(np.unique(match.subhalo_id[both]))
 pairs = [(name, f"{name}_perfect") for name in rivals]
 show(
-    figures.knowledge(match, pairs, both, seed),
+    figures.knowledge(match, pairs, both),
     settings,
     "comparison_knowledge",
     caption="Error of the rotation-curve method as observed, and with "
@@ -545,8 +542,9 @@ show(
 # Both lines use the same measured speeds with the same weight. The distance may be negative where two errors cancel by chance.
 
 # %%
-of_pair = match.bootstrap(both, seed).ratio(
-    match.values(f"{opponent}_perfect")[both], match.values(opponent)[both]
+scores = match.scores(both)
+of_pair = scores.bootstrap.ratio(
+    scores.views(f"{opponent}_perfect"), scores.views(opponent)
 )
 for label, k in (("inside", 6), ("middle", where)):
     record(
@@ -561,7 +559,7 @@ for label, k in (("inside", 6), ("middle", where)):
 
 # %%
 for row in method_comparison.perfect_rows(
-    match, rivals, both, seed, (12.0, 18.0), "comparison_knowledge"
+    match, rivals, both, (12.0, 18.0), "comparison_knowledge"
 ):
     record(**row)
 
@@ -590,7 +588,7 @@ for row in method_comparison.perfect_rows(
 
 # %%
 shares = method_comparison.coverages(
-    match, (*rivals, "hybrid", best_network), yes, seed
+    match, (*rivals, "hybrid", best_network), yes
 )
 for name in (*rivals, "hybrid"):
     factors = match.entries[name].factors
@@ -618,7 +616,7 @@ show(
 
 # %%
 for row in method_comparison.coverage_rows(
-    match, [*rivals, *hybrids], yes, seed, sizes, "comparison_coverage"
+    match, [*rivals, *hybrids], yes, sizes, "comparison_coverage"
 ):
     record(**row)
 
@@ -677,7 +675,7 @@ record(
 
 # %%
 pair = ("nfw_lcdm", "population", best_network)
-bias = method_comparison.biases(match, dataset, pair, yes, where, seed)
+bias = method_comparison.biases(match, dataset, pair, yes, where)
 
 # %%
 show(
@@ -722,7 +720,7 @@ tested = {
 # %%
 methods = {"ratio": best_network, "curve": opponent}
 for row in method_comparison.matched_rows(
-    match, methods, tested, traits["inclination"], seed
+    match, methods, tested, traits["inclination"]
 ):
     record(**row)
 
@@ -736,13 +734,13 @@ kinds = {
 
 # %%
 for row in method_comparison.ratio_rows(
-    match, best_network, opponent, kinds, seed, None
+    match, best_network, opponent, kinds, None
 ):
     record(**row)
 
 # %%
 no = ~yes if (~yes).any() else yes
-draws = match.bootstrap(np.ones(len(match), bool), seed)
+draws = match.scores().bootstrap
 refused = draws.mean(match.over(best_network), no)
 record(
     "contest-refused",
@@ -851,7 +849,7 @@ for id, seconds, what in (
 # w = [1 / x.sigma_ln[yes] ** 2 for x in (one, other)]
 # logs = [np.log(x.m_dm[yes]) for x in (one, other)]
 # both = np.exp((w[0] * logs[0] + w[1] * logs[1]) / (w[0] + w[1]))
-# draws = match.bootstrap(yes, seed)
+# draws = match.scores(yes).bootstrap
 # together = match.entries["hybrid"].m_dm[yes]
 # for m in (one.m_dm[yes], other.m_dm[yes], both, together):
 #     error = draws.mean(per_view(match.truth[yes], m, "relative"))

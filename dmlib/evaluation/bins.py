@@ -27,7 +27,7 @@ class Binned:
         Of the bins with enough galaxies.
     centres : ndarray, shape (b,)
         Median of the property in each.
-    estimates : list of Estimate, length b
+    estimate : Estimate, shape (b,)
         Mean of the error in each.
     n_galaxies : ndarray of int, shape (b,)
         With at least one view in the bin.
@@ -35,7 +35,7 @@ class Binned:
 
     labels: tuple[str, ...]
     centres: np.ndarray
-    estimates: list[Estimate]
+    estimate: Estimate
     n_galaxies: np.ndarray
 
 
@@ -97,16 +97,12 @@ def in_groups(
     values: np.ndarray, masks: Mapping[str, np.ndarray], bootstrap: Bootstrap, by: np.ndarray | None = None
 ) -> Binned:
     """Mean of `values` in groups of views, label -> mask; groups with fewer than `FEWEST` galaxies are left out."""
-    labels, centres, estimates, numbers = [], [], [], []
-    for label, mask in masks.items():
-        count = len(np.unique(bootstrap.subhalo_id[mask & np.isfinite(values)]))
-        if count < FEWEST:
-            continue
-        labels.append(label)
-        centres.append(np.nan if by is None else float(np.median(by[mask])))
-        estimates.append(bootstrap.mean(values, mask))
-        numbers.append(count)
-    return Binned(tuple(labels), np.array(centres), estimates, np.array(numbers, dtype=int))
+    counts = {k: len(np.unique(bootstrap.subhalo_id[mask & np.isfinite(values)])) for k, mask in masks.items()}
+    labels = tuple(label for label, count in counts.items() if count >= FEWEST)
+    centres = [np.nan if by is None else float(np.median(by[masks[label]])) for label in labels]
+    inside = np.array([masks[label] for label in labels]).reshape(-1, len(values)).T
+    found = bootstrap.mean(np.where(inside, values[:, None], np.nan))
+    return Binned(labels, np.array(centres), found, np.array([counts[label] for label in labels], dtype=int))
 
 
 def panels(

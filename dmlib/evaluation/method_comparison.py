@@ -152,6 +152,8 @@ class MethodComparison:
         Regime of `dmlib.rotation.population.REGIMES` -> which radii of which views lie there, bool of shape (n, 20).
     beams : ndarray, shape (n,)
         Diameter of the measured disc in beams; NaN without a curve.
+    seed : int
+        Of the bootstrap.
     """
 
     truth: np.ndarray
@@ -164,6 +166,7 @@ class MethodComparison:
     reasons: tuple[tuple[Reason, ...], ...]
     places: dict[str, np.ndarray]
     beams: np.ndarray
+    seed: int = 1
 
     def __len__(self) -> int:
         return len(self.truth)
@@ -193,34 +196,15 @@ class MethodComparison:
         """The entries of one family."""
         return {name: entry for name, entry in self.entries.items() if entry.family == family}
 
-    def scores(self, where: np.ndarray, seed: int) -> Scores:
-        """Errors of all methods on some views, with the bootstrap of their galaxies."""
+    def scores(self, where: np.ndarray | None = None) -> Scores:
+        """Errors of all methods on some views, or on all, with the bootstrap of their galaxies."""
+        where = np.ones(len(self), dtype=bool) if where is None else where
         masses = {name: entry.m_dm[where] for name, entry in self.entries.items()}
-        return Scores(self.radii, self.truth[where], masses, self.subhalo_id[where], seed=seed)
-
-    def bootstrap(self, where: np.ndarray, seed: int) -> Bootstrap:
-        """Draws of the galaxies of some views."""
-        return self.scores(where, seed).bootstrap
-
-    def error(self, name: str, where: np.ndarray, seed: int) -> Estimate:
-        """Mean |dM/M| over some views at each radius."""
-        return self.scores(where, seed).at_radii(name)
-
-    def delta_mse(self, name: str, where: np.ndarray, seed: int) -> Estimate:
-        """The talk's Delta_MSE, the root mean square of the relative error, over some views at each radius."""
-        return self.scores(where, seed).at_radii(name, "relative2", root=True)
-
-    def difference(self, first: str, second: str, where: np.ndarray, seed: int) -> Estimate:
-        """Mean |dM/M| of one method minus that of another, on the same views, draw by draw."""
-        return self.scores(where, seed).difference(first, second)
-
-    def values(self, name: str, measure: str = "relative") -> np.ndarray:
-        """A measure of each view at each radius, see `dmlib.evaluation.scores.per_view`."""
-        return self.scores(np.ones(len(self), dtype=bool), seed=1).views(name, measure)
+        return Scores(self.radii, self.truth[where], masses, self.subhalo_id[where], seed=self.seed)
 
     def over(self, name: str, place: str = "") -> np.ndarray:
         """|dM/M| of each view, mean over the radii of one regime, or over all, shape (n,); NaN where there is none."""
-        values = self.values(name)
+        values = self.scores().views(name)
         return row_mean(np.where(self.places[place], values, np.nan) if place else values)
 
     @property
@@ -237,6 +221,7 @@ def assemble(
     titles: dict[str, str],
     hybrids: Mapping[str, Hybrid] | None = None,
     ideal: np.ndarray | None = None,
+    seed: int = 1,
 ) -> MethodComparison:
     """Combine the benchmark and the predictions; stretch the intervals of the fits as the validation views demand.
 
@@ -252,6 +237,8 @@ def assemble(
         Name -> fits with a network's prediction as their prior.
     ideal : ndarray, shape (n, 20), optional
         What an ideal observer predicts (the information floor) [Msun], the entry ``floor``.
+    seed : int
+        Of the bootstrap.
 
     Raises
     ------
@@ -292,6 +279,7 @@ def assemble(
         reasons=first.reasons,
         places=places,
         beams=benchmark.beams,
+        seed=seed,
     )
 
 
@@ -329,9 +317,7 @@ def _inside(truth: np.ndarray, quantiles: np.ndarray) -> dict[int, np.ndarray]:
     return {share: np.where(np.isfinite(quantiles[:, 2]), hit, np.nan) for share, hit in hits.items()}
 
 
-def coverage_in(
-    match: MethodComparison, name: str, where: np.ndarray, seed: int, place: str, *, stated: bool = False
-) -> Estimate:
+def coverage_in(match: MethodComparison, name: str, where: np.ndarray, place: str, *, stated: bool = False) -> Estimate:
     """Share of views and radii of a regime whose truth lies within the 68 per cent interval of a fit.
 
     Parameters
@@ -340,7 +326,6 @@ def coverage_in(
     name : str
         Of a fit.
     where : ndarray of bool, shape (n,)
-    seed : int
     place : str
         Of `dmlib.rotation.population.REGIMES`.
     stated : bool
@@ -351,7 +336,7 @@ def coverage_in(
     if quantiles is None:
         raise DmlibError(f"'{name}' is not a fit: it states no intervals.")
     hits = _inside(match.truth, quantiles)[68]
-    return match.bootstrap(where, seed).mean(row_mean(np.where(match.places[place], hits, np.nan)[where]))
+    return match.scores(where).bootstrap.mean(row_mean(np.where(match.places[place], hits, np.nan)[where]))
 
 
 def coverage_on_validation(benchmark: Benchmark, name: str, seed: int, place: str) -> tuple[Estimate, int]:
@@ -369,15 +354,13 @@ def coverage_on_validation(benchmark: Benchmark, name: str, seed: int, place: st
     return draws.mean(row_mean(hits)), draws.n_galaxies
 
 
-def coverages(
-    match: MethodComparison, names: Iterable[str], where: np.ndarray, seed: int
-) -> dict[str, dict[int, Estimate]]:
+def coverages(match: MethodComparison, names: Iterable[str], where: np.ndarray) -> dict[str, dict[int, Estimate]]:
     """Fraction of views whose truth lies within the 68 and 95 per cent intervals, at each radius, by method.
 
     For a fit its stretched intervals, for a network one and two standard deviations; a network without stated errors is
     left out.
     """
-    out, truth, draws = {}, match.truth[where], match.bootstrap(where, seed)
+    out, truth, draws = {}, match.truth[where], match.scores(where).bootstrap
     for name in names:
         entry = match.entries[name]
         if entry.quantiles is not None:
@@ -389,36 +372,27 @@ def coverages(
 
 
 def biases(
-    match: MethodComparison,
-    dataset: DataSet,
-    names: Iterable[str],
-    where: np.ndarray,
-    column: int,
-    seed: int,
-    parts: int = 4,
+    match: MethodComparison, dataset: DataSet, names: Iterable[str], where: np.ndarray, column: int
 ) -> dict[str, Bias]:
     """ln(predicted / true) at one radius against inclination, gas fraction and asymmetry, by property."""
-    traits = properties(dataset, match.rows)
+    traits, scores = properties(dataset, match.rows), match.scores()
     shown = {
         "inclination [deg]": traits["inclination"],
         "log HI / stars": traits["log gas fraction"],
         "asymmetry of the HI": traits["asymmetry hi"],
     }
-    draws = match.bootstrap(np.ones(len(match), dtype=bool), seed)
-    values = {name: np.where(where, match.values(name, "ln_ratio")[:, column], np.nan) for name in names}
+    values = {name: np.where(where, scores.views(name, "ln_ratio")[:, column], np.nan) for name in names}
     out = {}
     for what, trait in shown.items():
         chosen = np.where(where, trait, np.nan)
-        means = {name: binned(error, chosen, parts, draws) for name, error in values.items()}
+        means = {name: binned(error, chosen, 4, scores.bootstrap) for name, error in values.items()}
         out[what] = Bias(trait[where], {name: error[where] for name, error in values.items()}, means)
     return out
 
 
-def error_table(
-    match: MethodComparison, names: Iterable[str], where: np.ndarray, seed: int, columns: list[int]
-) -> list[tuple]:
+def error_table(match: MethodComparison, names: Iterable[str], where: np.ndarray, columns: list[int]) -> list[tuple]:
     """Rows of a table: title, then mean |dM/M| at some radii in per cent."""
-    scores = match.scores(where, seed)
+    scores = match.scores(where)
     return [(match.entries[name].title, *(100 * scores.at_radii(name).value[columns])) for name in names]
 
 
@@ -562,7 +536,7 @@ def _percent(found: Estimate, sign: str = "+") -> str:
 
 
 def duel(
-    match: MethodComparison, first: str, second: str, where: np.ndarray, seed: int, place: str = ""
+    match: MethodComparison, first: str, second: str, where: np.ndarray, place: str = ""
 ) -> tuple[Estimate, Estimate, int]:
     """Mean |dM/M| of a method over the radii of one regime, or over all, its ratio to another's, and the galaxies.
 
@@ -573,24 +547,23 @@ def duel(
     """
     above, below = match.over(first, place), match.over(second, place)
     used = where & np.isfinite(above) & np.isfinite(below)
-    n = len(np.unique(match.subhalo_id[used]))
+    n = match.scores(used).n_galaxies
     if not n:
         above, below = match.over(first), match.over(second)
         used = np.isfinite(above) & np.isfinite(below)
-    draws = match.bootstrap(used, seed)
+    draws = match.scores(used).bootstrap
     return draws.mean(above[used]), draws.ratio(above[used], below[used]), n
 
 
 def against_beams(
-    match: MethodComparison, names: Iterable[str], edges: tuple[float, ...], seed: int, place: str = ""
+    match: MethodComparison, names: Iterable[str], edges: tuple[float, ...], place: str
 ) -> dict[str, Binned]:
     """Mean |dM/M| of methods in bins of the number of beams across the disc.
 
     Views that are rejected only because they are small for the beam are included. Bins with too few galaxies are left
     out.
     """
-    where, out = match.resolved_or_not, {}
-    draws = match.bootstrap(np.ones(len(match), dtype=bool), seed)
+    where, draws, out = match.resolved_or_not, match.scores().bootstrap, {}
     for name in names:
         error = match.over(name, place)
         known = where & np.isfinite(error)
@@ -635,12 +608,12 @@ Row = dict[str, Any]
 
 
 def errors_by_regime(
-    match: MethodComparison, names: Iterable[str], where: np.ndarray, seed: int
+    match: MethodComparison, names: Iterable[str], where: np.ndarray
 ) -> tuple[dict[str, dict[str, Estimate]], dict[str, int]]:
     """Mean |dM/M| in each regime, regime -> method -> estimate, and the galaxies of each regime."""
     found, numbers = {}, {}
     for place in REGIMES:
-        some = {name: duel(match, name, name, where, seed, place) for name in names}
+        some = {name: duel(match, name, name, where, place) for name in names}
         found[place] = {name: error for name, (error, _, _) in some.items()}
         numbers[place] = min(n for _, _, n in some.values())
     return found, numbers
@@ -653,35 +626,34 @@ def error_rows(
     for place, errors in found.items():
         for name, one in errors.items():
             statement = f"Mean |dM/M| {REGIMES[place]}, {match.entries[name].title}, accepted views"
-            yield _row(f"contest-{short(name)}-{place}", one, n[place], statement, figure)
+            id = f"contest-{short(name)}-{place}"
+            yield {"id": id, "value": one, "n": n[place], "statement": statement, "figure": figure}
 
 
 def ratio_rows(
-    match: MethodComparison, first: str, second: str, groups: Mapping[str, np.ndarray], seed: int, figure: str | None
+    match: MethodComparison, first: str, second: str, groups: Mapping[str, np.ndarray], figure: str | None
 ) -> Iterator[Row]:
     """Error of one method over that of another, ``<group>-<regime>`` for each group of views and regime."""
     for prefix, where in groups.items():
         for place, (suffix, words) in _PLACES.items():
-            _, ratio, n = duel(match, first, second, where, seed, place)
+            _, ratio, n = duel(match, first, second, where, place)
             titles = f"{match.entries[first].title} over {match.entries[second].title}"
             statement = f"Mean |dM/M| {words}, {titles}" + ("" if prefix in _ALL_VIEWS else f", views: {prefix}")
-            yield _row(f"{prefix}-{suffix}", ratio, n, statement, figure)
+            yield {"id": f"{prefix}-{suffix}", "value": ratio, "n": n, "statement": statement, "figure": figure}
 
 
 def coverage_rows(
-    match: MethodComparison, names: Iterable[str], where: np.ndarray, seed: int, n: Mapping[str, int], figure: str
+    match: MethodComparison, names: Iterable[str], where: np.ndarray, n: Mapping[str, int], figure: str
 ) -> Iterator[Row]:
     """Coverage of the 68 per cent intervals, ``contest-cover-<method>-<regime>``, and ``-stated`` before stretching."""
     for name in names:
-        for place in REGIMES:
+        for place, words in REGIMES.items():
             for stated in (False, True):
-                share = coverage_in(match, name, where, seed, place, stated=stated)
+                share = 100.0 * coverage_in(match, name, where, place, stated=stated)
                 how = "as the posterior states it" if stated else "stretched on validation galaxies"
-                statement = (
-                    f"Truth within the 68 per cent interval {REGIMES[place]}, {match.entries[name].title}, {how}"
-                )
-                id = f"contest-cover-{short(name)}-{place}" + "-stated" * stated
-                yield _row(id, share, n[place], statement, figure, scale=100.0, unit="%")
+                statement = f"Truth within the 68 per cent interval {words}, {match.entries[name].title}, {how}"
+                row = {"id": f"contest-cover-{short(name)}-{place}" + "-stated" * stated, "value": share, "unit": "%"}
+                yield row | {"n": n[place], "statement": statement, "figure": figure}
 
 
 def matched_rows(
@@ -689,7 +661,6 @@ def matched_rows(
     names: Mapping[str, str],
     groups: Mapping[str, tuple[np.ndarray, np.ndarray, str]],
     by: np.ndarray,
-    seed: int,
 ) -> Iterator[Row]:
     """Error on some views over that on others which are seen alike, ``no-assumption-<group>-<suffix>``.
 
@@ -702,39 +673,32 @@ def matched_rows(
         Name -> views, views that they are compared with, and both in words.
     by : ndarray, shape (n,)
         The property that is matched.
-    seed : int
     """
-    draws = match.bootstrap(np.ones(len(match), dtype=bool), seed)
+    draws = match.scores().bootstrap
     for group, (rare, rest, words) in groups.items():
         for suffix, name in names.items():
             error = match.over(name)
             fitted = np.isfinite(error)
             found = draws.ratio_between(error, *matched(rare & fitted, rest & fitted, by))
             statement = f"Mean |dM/M| over all radii, {words}, at matched inclination, {match.entries[name].title}"
-            n = len(np.unique(match.subhalo_id[rare & fitted]))
-            yield _row(f"no-assumption-{group}-{suffix}", found, n, statement, None)
+            n = match.scores(rare & fitted).n_galaxies
+            yield {"id": f"no-assumption-{group}-{suffix}", "value": found, "n": n, "statement": statement}
 
 
 def perfect_rows(
-    match: MethodComparison, names: Iterable[str], where: np.ndarray, seed: int, radii: tuple[float, float], figure: str
+    match: MethodComparison, names: Iterable[str], where: np.ndarray, radii: tuple[float, float], figure: str
 ) -> Iterator[Row]:
     """Error within a range of radii with geometry and baryons known, ``contest-perfect-<method>``; and as observed."""
     columns = (match.radii >= radii[0]) & (match.radii <= radii[1])
-    draws, n = match.bootstrap(where, seed), len(np.unique(match.subhalo_id[where]))
+    scores = match.scores(where)
     for name in names:
         for suffix, of in (("", f"{name}_perfect"), ("-observed", name)):
-            error = row_mean(np.where(columns, match.values(of), np.nan)[where])
+            error = scores.bootstrap.mean(row_mean(np.where(columns, scores.views(of), np.nan)))
             statement = f"Mean |dM/M| within {radii[0]:g} to {radii[1]:g} kpc, {match.entries[of].title}"
-            yield _row(f"contest-perfect-{short(name)}{suffix}", draws.mean(error), n, statement, figure)
+            row = {"id": f"contest-perfect-{short(name)}{suffix}", "value": error, "n": scores.n_galaxies}
+            yield row | {"statement": statement, "figure": figure}
 
 
 def short(name: str) -> str:
     """Part of an id that stands for a method: the network with all inputs is ``network``."""
     return "network" if name.endswith("/all") else name.split("/")[-1].replace("_", "-")
-
-
-def _row(
-    id: str, found: Estimate, n: int, statement: str, figure: str | None, *, scale: float = 1.0, unit: str = ""
-) -> Row:
-    value, error = scale * found.value, scale * found.error
-    return {"id": id, "value": value, "error": error, "n": n, "statement": statement, "figure": figure, "unit": unit}

@@ -16,7 +16,7 @@ from ..evaluation.bins import Binned
 from ..evaluation.method_comparison import Bias, MethodComparison
 from ..rotation.population import REGIMES
 from . import style
-from .panels import ERROR, RADIUS, curve, difference_panels, grid, parts, radius_axis, row_labels, ticks
+from .panels import ERROR, RADIUS, curve, difference_panels, grid, radius_axis, row_labels, ticks
 
 #: Looks of fits of rotation curves that other chapters draw by the name of their halo.
 _FITS = {"nfw": "halo/nfw", "burkert": "halo/burkert", "population": "halo/contracted"}
@@ -74,7 +74,7 @@ def funnel(contest: MethodComparison, counts: Mapping[str, int]) -> Figure:
     return fig
 
 
-def errors(contest: MethodComparison, panels: Mapping[str, Sequence[str]], where: np.ndarray, seed: int) -> Figure:
+def errors(contest: MethodComparison, panels: Mapping[str, Sequence[str]], where: np.ndarray) -> Figure:
     """Mean relative error of the enclosed dark mass against radius, with bootstrap bands, one row for each measure.
 
     To see: a rotation curve is most accurate where it is measured, and least in the centre, where stars and beam hide
@@ -82,31 +82,29 @@ def errors(contest: MethodComparison, panels: Mapping[str, Sequence[str]], where
     other galaxies.
     """
     fig, axes = style.new_figure(2, len(panels), height=6.4, sharex=True, sharey="row")
-    rows = (
-        ("mean |dM/M|", r"mean $|\Delta M / M|$", contest.error),
-        ("delta_mse", r"$\Delta_\mathrm{MSE}$ (root mean square)", contest.delta_mse),
-    )
+    scores, rows = contest.scores(where), (("mean |dM/M|", "relative", ""), ("delta_mse", "relative2", RADIUS))
     for column, (title, names) in zip(axes.T, panels.items(), strict=True):
-        for ax, (key, _, measure) in zip(column, rows, strict=True):
+        for ax, (key, measure, label) in zip(column, rows, strict=True):
             for name in names:
-                _band(ax, contest, name, measure(name, where, seed), f"{title}, {name}", measure=key)
-            _error_axes(ax, RADIUS if ax is column[1] else "")
+                found = scores.at_radii(name, measure, root=measure == "relative2")
+                _band(ax, contest, name, found, f"{title}, {name}", measure=key)
+            _error_axes(ax, label)
         column[0].set_title(title)
         column[0].legend(loc="upper center", fontsize=7.5)
-    row_labels(axes, [label for _, label, _ in rows])
+    row_labels(axes, (r"mean $|\Delta M / M|$", r"$\Delta_\mathrm{MSE}$ (root mean square)"))
     low, high = axes[0, 0].get_ylim()
     axes[0, 0].set_ylim(max(low, 0.03), 2.2 * high)
     return fig
 
 
-def key(contest: MethodComparison, names: Sequence[str], where: np.ndarray, seed: int) -> Figure:
+def key(contest: MethodComparison, names: Sequence[str], where: np.ndarray) -> Figure:
     """Mean relative error of the enclosed dark mass against radius, for one method of each kind, in one panel.
 
     To see: which of two curves is lower, by more than the bands, at which radii; and how far the floor is below both.
     """
     fig, ax = style.new_figure(height=4.4)
     for name in names:
-        _band(ax, contest, name, contest.error(name, where, seed), name, measure="mean |dM/M|")
+        _band(ax, contest, name, contest.scores(where).at_radii(name), name, measure="mean |dM/M|")
     _error_axes(ax, RADIUS)
     ax.set_ylabel(ERROR)
     low, high = ax.get_ylim()
@@ -134,10 +132,8 @@ def regimes(contest: MethodComparison, found: Mapping[str, Mapping[str, Estimate
         for k, name in enumerate(names):
             one, line = errors_of[name], look(name)
             ax.errorbar(one.value, k, xerr=one.error, marker="o", markersize=5, color=line["color"])
-        value, error = (np.array([getattr(errors_of[name], part) for name in names]) for part in ("value", "error"))
-        style.plotted(
-            fig, place, method=np.array(names), value=value, error=error, galaxies=np.full(len(names), n[place])
-        )
+        value = Estimate.joined(errors_of[name] for name in names)
+        style.plotted(fig, place, method=names, value=value, galaxies=n[place])
         ax.set_title(REGIMES[place], fontsize=9)
         ax.set(xlabel=r"mean $|\Delta M / M|$", xscale="log")
         ticks(ax.xaxis, (0.1, 0.2, 0.5, 1))
@@ -153,8 +149,7 @@ def beams(contest: MethodComparison, found: Mapping[str, Mapping[str, Binned]]) 
     fig, axes = style.new_figure(1, len(found), height=3.6, sharey=True, ylabel=r"mean $|\Delta M / M|$")
     for ax, (place, methods) in zip(axes, found.items(), strict=True):
         for name, bins in methods.items():
-            value, error = parts(bins.estimates)
-            columns = {"beams": bins.centres, "value": value, "error": error, "galaxies": bins.n_galaxies}
+            columns = {"beams": bins.centres, "value": bins.estimate, "galaxies": bins.n_galaxies}
             line = look(name) | {"marker": "o", "linewidth": 1.4}
             curve(ax, f"{place}, {name}", columns, line, label=contest.entries[name].title, bars=True)
         ax.set(title=REGIMES[place], xlabel="beams across the disc", yscale="log")
@@ -200,7 +195,7 @@ def coverage(contest: MethodComparison, shares: Mapping[str, Mapping[int, Estima
     return fig
 
 
-def knowledge(contest: MethodComparison, pairs: Sequence[tuple[str, str]], where: np.ndarray, seed: int) -> Figure:
+def knowledge(contest: MethodComparison, pairs: Sequence[tuple[str, str]], where: np.ndarray) -> Figure:
     """Error of the rotation-curve method as observed, and with geometry and baryons known, on the same views.
 
     To see: the distance between a line and its dotted counterpart is due to inclination, stars and gas; what remains
@@ -209,7 +204,7 @@ def knowledge(contest: MethodComparison, pairs: Sequence[tuple[str, str]], where
     fig, _, panels = grid(len(pairs), 2, 2.9, sharey=True, ylabel=r"mean $|\Delta M / M|$")
     for ax, pair in zip(panels, pairs, strict=True):
         for name in pair:
-            _band(ax, contest, name, contest.error(name, where, seed), name)
+            _band(ax, contest, name, contest.scores(where).at_radii(name), name)
         _error_axes(ax, RADIUS)
         ax.set_title(contest.entries[pair[0]].title)
         labels = ["known" if name.endswith("_perfect") else "observed" for name in pair]
@@ -231,8 +226,7 @@ def biases(contest: MethodComparison, found: Mapping[str, Bias], radius: float) 
             line, mean = look(name), bias.means[name]
             dots = {"color": line["color"], "marker": ".", "linestyle": "none", "markersize": 2, "alpha": 0.25}
             curve(ax, f"{what}, {name}, views", {"trait": bias.trait, "ln_ratio": ln_ratio}, dots, label="")
-            value, error = parts(mean.estimates)
-            columns = {"trait": mean.centres, "ln_ratio": value, "error": error, "galaxies": mean.n_galaxies}
+            columns = {"trait": mean.centres, "ln_ratio": mean.estimate, "galaxies": mean.n_galaxies}
             title, bars = contest.entries[name].title, line | {"marker": "o", "linewidth": 1.6}
             curve(ax, f"{what}, {name}, bins", columns, bars, label=title, bars=True)
         # Few views far out would press the others, and the means, together.

@@ -14,7 +14,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from ..bootstrap import Estimate
 from ..evaluation.scores import REGIONS, Scores
 from . import style
-from .panels import ERROR, beside, curve, difference_panels, floor_line, grid, parts, plain, radius_axis, ticks, zero
+from .panels import ERROR, beside, curve, difference_panels, floor_line, grid, plain, radius_axis, ticks, zero
 
 if TYPE_CHECKING:
     from ..evaluation.floor import Floor
@@ -130,9 +130,8 @@ def errors(scores: Scores, names: Mapping[str, str], counting: np.ndarray, floor
             if name == "baseline/random" and root:
                 style.plotted(fig, f"{label}, not drawn", delta_mse=found.value)
                 continue
-            band = (found.low, found.high) if name.startswith("C/") else False
-            columns = {"radius": radius, "value": found.value, "error": found.error, "measure": measure}
-            curve(ax, label, columns, style.method(name), band=band)
+            columns = {"radius": radius, "value": found, "measure": measure}
+            curve(ax, label, columns, style.method(name), band=name.startswith("C/"))
         floor_line(ax, floor, root=root)
         radius_axis(ax, title=title, ylim=(0, None))
     columns = {"radius": radius, "mean_relative": counting}
@@ -175,8 +174,8 @@ def pairs(found: Pairs, titles: Mapping[str, str]) -> Figure:
             ax.add_patch(Rectangle((k - 0.5, i - 0.5), 1, 1, facecolor=shade[verdict], edgecolor="#cccccc"))
             words = f"{100 * difference.value:+.1f}\n±{100 * difference.error:.1f}"
             ax.text(k, i, words, ha="center", va="center", fontsize=8.5)
-            columns = {"difference": difference.value, "error": difference.error, "verdict": verdict}
-            style.plotted(fig, f"{titles[first]} less {titles[second]}", **columns)
+            series = f"{titles[first]} less {titles[second]}"
+            style.plotted(fig, series, difference=difference, verdict=verdict)
     labels = [titles[name].replace(" on observables", "").rstrip(",") for name in found.names]
     ax.set_xticks(range(n), labels, rotation=35, ha="right")
     ax.set_yticks(range(n), labels)
@@ -243,9 +242,8 @@ def learning_curve(
     """
     fig, ax = style.new_figure(height=3.5)
     for k, (label, (name, found)) in enumerate(curves.items()):
-        value, error = parts(found)
         # A little aside, so that bars do not cover each other.
-        columns = {"galaxies": np.array(n) * 1.02**k, "mean_relative": value, "error": error}
+        columns = {"galaxies": np.array(n) * 1.02**k, "mean_relative": Estimate.joined(found)}
         curve(ax, label, columns, name, bars=True, marker=style.LOOKS[name].marker)
     for label, (name, level) in (levels or {}).items():
         ax.axhline(float(level.value), label=label, **style.line(style.method(name)))
@@ -274,9 +272,8 @@ def input_errors(scores: Scores, architecture: str, floor: Floor | None) -> Figu
     for k, (ax, (title, sets)) in enumerate(zip(axes, PANELS.items(), strict=True)):
         for name, label in {**{f"{architecture}/{key}": label for key, label in sets.items()}, **_MEAN}.items():
             found = scores.at_radii(name)
-            columns = {"radius": scores.radii * u.kpc, "value": found.value, "error": found.error}
-            band = (found.low, found.high) if k == 0 and name not in _MEAN else False
-            entry = "" if k and name in _MEAN else None
+            columns, entry = {"radius": scores.radii * u.kpc, "value": found}, "" if k and name in _MEAN else None
+            band = k == 0 and name not in _MEAN
             curve(ax, label, columns, style.method(name, "inputs"), label=entry, band=band)
         for inputs in ("all", "photometry", "hi")[: 3 if k == 0 else 1]:
             floor_line(ax, floor, inputs, kinds=("observed",), look=f"inputs/{inputs}", label="floor" if k else "")
@@ -310,20 +307,20 @@ def regions(scores: Scores, sets: Sequence[str], architecture: str) -> Figure:
             found = scores.over(region, f"{architecture}/{name}")
             how = style.points(f"inputs/{name}", marker="o", markersize=6.5, linewidth=1.6)
             ax.errorbar(found.value, k, xerr=found.error, **how)
-            style.plotted(fig, f"{architecture}, {name}", region=region, mean_relative=found.value, error=found.error)
+            style.plotted(fig, f"{architecture}, {name}", region=region, mean_relative=found)
         for name, others in PLAIN.items():
             for shift, marker, (other, label) in zip((-0.22, 0.22), "sD", others.items(), strict=True):
                 found = scores.over(region, other)
                 entry = label if name == next(iter(PLAIN)) else None
                 how = {"color": "#333333", "markerfacecolor": "white", "linestyle": "none", "markersize": 4.5}
                 ax.plot(found.value, place[name] + shift, marker=marker, label=entry, **how)
-                style.plotted(fig, f"{label}, {name}", region=region, mean_relative=found.value, error=found.error)
+                style.plotted(fig, f"{label}, {name}", region=region, mean_relative=found)
         for name in (name for name in PLAIN if f"floor/{name}/observed" in scores.masses):
             found = scores.over(region, f"floor/{name}/observed")
             entry = "floor, observed" if name == next(iter(PLAIN)) else None
             how = {"color": style.COLOURS["floor"], "linestyle": "none", "markersize": 13, "markeredgewidth": 1.6}
             ax.plot(found.value, place[name], marker="|", label=entry, **how)
-            style.plotted(fig, f"floor, {name}", region=region, mean_relative=found.value, error=found.error)
+            style.plotted(fig, f"floor, {name}", region=region, mean_relative=found)
         mean = float(scores.over(region, "baseline/mean").value)
         ax.axvline(mean, label="mean profile", **style.line("baseline/mean"))
         style.plotted(fig, "mean training profile", region=region, mean_relative=mean)
@@ -353,8 +350,8 @@ def gains(scores: Scores, pairs: Mapping[str, tuple[str, str]]) -> Figure:
     zero(ax)
     for label, (first, second) in pairs.items():
         found = scores.bootstrap.difference(scores.views(first), scores.views(second))
-        columns = {"radius": scores.radii * u.kpc, "difference": found.value, "error": found.error}
-        curve(ax, label, columns, style.method(second, "inputs"), band=(found.low, found.high))
+        columns = {"radius": scores.radii * u.kpc, "difference": found}
+        curve(ax, label, columns, style.method(second, "inputs"), band=True)
     radius_axis(ax, ylabel=r"change of mean $|\Delta M/M|$")
     ax.legend(loc="best")
     return fig

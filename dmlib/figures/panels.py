@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.ticker import NullFormatter
 
+from ..bootstrap import Estimate
 from . import style
 
 if TYPE_CHECKING:
@@ -52,29 +53,33 @@ def curve(
     series : str
         Name in the record.
     columns : mapping
-        What is recorded, see `style.plotted`; the first is drawn horizontally.
+        What is recorded, see `style.plotted`; the first is drawn horizontally, and against it an `Estimate`, where
+        there is one, else the second.
     look : str or mapping
         Line of the registry of looks, or arguments of `Axes.plot`, as `style.points` gives them.
     label : str, optional
         Entry in the legend; `series` when omitted, none when empty.
     band : bool or (low, high)
-        Shade a band: between the columns ``low`` and ``high``, else one ``error`` or ``spread`` to both sides; or its
-        edges.
+        Shade a band: that of the `Estimate`, or between the columns ``low`` and ``high``, else one ``error`` or
+        ``spread`` to both sides; or its edges.
     bars : bool or ndarray
-        Draw error bars: the column ``error``, or these.
+        Draw error bars: those of the `Estimate` or of the column ``error``, or these.
     ordinate : str
-        Name of the column that is drawn against the first; the second column when omitted.
+        Name of another column that is drawn against the first.
     **kw
         Further arguments of `Axes.plot`, which take precedence over the look's.
     """
     look = {**(style.line(look) if isinstance(look, str) else look), **kw}
-    numbers = {name: values.value if isinstance(values, u.Quantity) else values for name, values in columns.items()}
+    found = next((values for values in columns.values() if isinstance(values, Estimate)), None)
+    numbers = {name: getattr(values, "value", values) for name, values in columns.items()}
     first, second, *_ = numbers
     x, y, error = numbers[first], numbers[ordinate or second], numbers.get("error", numbers.get("spread"))
-    if band is True:
-        band = (numbers["low"], numbers["high"]) if "low" in numbers else (y - error, y + error)
-    if band:
-        shade(ax, x, *band, look["color"])
+    if found is not None:
+        y, error, edges = found.value, found.error, (found.low, found.high)
+    elif band is True:
+        edges = (numbers["low"], numbers["high"]) if "low" in numbers else (y - error, y + error)
+    if band is not False:
+        shade(ax, x, *(edges if band is True else band), look["color"])
     label = (series if label is None else label) or None
     if bars is False:
         ax.plot(x, y, label=label, **look)
@@ -120,7 +125,7 @@ def floor_line(
         return
     for kind in kinds:
         found = floor.error(inputs, kind, where=where, root=root)
-        columns = {"radius": floor.radii * u.kpc, "value": found.value, "error": found.error}
+        columns = {"radius": floor.radii * u.kpc, "value": found}
         words = f"floor, {kind}" if label is None else label
         dashes = style.DASHED if kind == "observed" else style.DOTTED
         curve(ax, f"floor, {kind}, {inputs}", columns, look, label=words, linestyle=dashes, linewidth=1.3)
@@ -249,7 +254,7 @@ def difference_panels(
         ax.plot(radii, value, color=colour, linewidth=1.4)
         for rows, face in ((sure, colour), (~sure, "white")):
             ax.plot(radii[rows], value[rows], "o", color=colour, markerfacecolor=face, markersize=4.5)
-        style.plotted(fig, title, radius=radii * u.kpc, difference=value, error=error, decided=sure)
+        style.plotted(fig, title, radius=radii * u.kpc, difference=difference, decided=sure)
         radius_axis(ax, label="")
         ax.set_title(title.replace(", ", ",\n"), color=colour, fontsize=10)
     for ax in panels[-3:]:
@@ -373,8 +378,3 @@ def thousands(number: int) -> str:
 def positive(values: np.ndarray) -> np.ndarray:
     """Return the values with NaN in place of those that a logarithmic axis cannot show."""
     return np.where(values > 0, values, np.nan)
-
-
-def parts(estimates: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
-    """Values and standard errors of several `Estimate`."""
-    return np.array([float(e.value) for e in estimates]), np.array([float(e.error) for e in estimates])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from astropy import units as u
@@ -17,7 +18,7 @@ from ..evaluation.derived import Band, circular_velocity, shell_density
 from ..evaluation.posteriors import LEVEL, Check
 from ..evaluation.scores import EXPECTED, Coverage, Scores
 from . import style
-from .panels import ERROR, RADIUS, Arrays, curve, grid, parts, picture, radius_axis, row_labels, shade, zero
+from .panels import ERROR, RADIUS, curve, grid, picture, radius_axis, row_labels, shade, zero
 
 _PREDICTED = style.COLOURS["prediction"]
 
@@ -154,16 +155,14 @@ def calibration(radii: np.ndarray, found: Coverage, histogram: Estimate) -> Figu
     """
     fig, (left, right) = style.new_figure(1, 2, height=3.6)
     for k, role in ((1, "prediction"), (2, "dark_matter")):
-        within = found.within[k]
-        columns = {"radius": radii * u.kpc, "share": within.value, "error": within.error}
-        label, band = rf"within {k} $\sigma$", (within.low, within.high)
-        curve(left, f"within {k} sigma", columns, role, label=label, band=band)
+        columns = {"radius": radii * u.kpc, "share": found.within[k]}
+        curve(left, f"within {k} sigma", columns, role, label=rf"within {k} $\sigma$", band=True)
         left.axhline(EXPECTED[k], **style.line(role, linestyle=(0, (5, 2)), linewidth=1.1))
     radius_axis(left, ylim=(0, 1.03), ylabel="share of the test views", title="coverage")
     left.legend(loc="lower right")
     edges = np.linspace(0.0, 1.0, len(histogram.value) + 1)
     right.stairs(histogram.value, edges, fill=True, color=_PREDICTED, alpha=0.35)
-    columns = {"share": 0.5 * (edges[1:] + edges[:-1]), "density": histogram.value, "error": histogram.error}
+    columns = {"share": 0.5 * (edges[1:] + edges[:-1]), "density": histogram}
     curve(right, "probability integral", columns, "prediction", bars=True, linestyle="none")
     right.axhline(1.0, **style.line("literature", linewidth=1.2))
     right.set(xlabel="share of the prediction below the truth", xlim=(0, 1))
@@ -191,10 +190,9 @@ def failures(panels: Mapping[str, Mapping[str, Binned]], groups: Mapping[str, Ma
         for k, (label, found) in enumerate(methods.items()):
             name = "baseline/boosted" if k else "C"
             x = np.arange(len(found.labels)) + 0.12 * (k - 0.5) if grouped else found.centres
-            value, error = parts(found.estimates)
-            line = "none" if grouped else style.LOOKS[name].line
-            ax.errorbar(x, value, error, label=label, **style.points(name, linestyle=line))
-            columns = {"bin": found.labels, "galaxies": found.n_galaxies, "mean_relative": value, "error": error}
+            look = style.points(name, linestyle="none" if grouped else style.LOOKS[name].line)
+            ax.errorbar(x, found.estimate.value, found.estimate.error, label=label, **look)
+            columns = {"bin": found.labels, "galaxies": found.n_galaxies, "mean_relative": found.estimate}
             style.plotted(fig, f"{title}, {label}", **columns)
             if grouped:
                 names = [f"{name}\n({n})" for name, n in zip(found.labels, found.n_galaxies, strict=True)]
@@ -266,11 +264,10 @@ def coverage(radii: np.ndarray, checks: Mapping[str, Check], labels: Mapping[str
     left.axhspan(LEVEL - 0.04, LEVEL + 0.04, color="#DDDDDD", linewidth=0)
     edges = np.linspace(0.0, 1.0, len(next(iter(checks.values())).histogram.value) + 1)
     for kind, found in checks.items():
-        _check(
-            left, f"coverage, {labels[kind]}", kind, {"radius": radii * u.kpc}, "share", found.coverage, labels[kind]
-        )
-        ranks = {"rank": 0.5 * (edges[1:] + edges[:-1])}
-        _check(right, f"ranks, {labels[kind]}", kind, ranks, "density", found.histogram)
+        shares = {"radius": radii * u.kpc, "share": found.coverage}
+        _check(left, f"coverage, {labels[kind]}", kind, shares, labels[kind])
+        ranks = {"rank": 0.5 * (edges[1:] + edges[:-1]), "density": found.histogram}
+        _check(right, f"ranks, {labels[kind]}", kind, ranks)
     radius_axis(left, ylim=(0.3, 1.0), ylabel="truth within the 68% interval")
     left.legend(loc="lower left", fontsize=9)
     right.axhline(1.0, **style.line("literature", linewidth=1.2))
@@ -278,11 +275,9 @@ def coverage(radii: np.ndarray, checks: Mapping[str, Check], labels: Mapping[str
     return fig
 
 
-def _check(ax: Axes, series: str, kind: str, x: Arrays, name: str, found: Estimate, label: str = "") -> None:
+def _check(ax: Axes, series: str, kind: str, columns: Mapping[str, Any], label: str = "") -> None:
     """Draw a measure of one posterior; of several, the flow's alone has a band."""
-    band = (found.low, found.high) if kind == "flow" else False
-    columns = {**x, name: found.value, "error": found.error}
-    curve(ax, series, columns, f"posterior/{kind}", label=label, band=band)
+    curve(ax, series, columns, f"posterior/{kind}", label=label, band=kind == "flow")
 
 
 def groups(panels: Mapping[str, Mapping[str, Binned]], labels: Mapping[str, str]) -> Figure:
@@ -296,8 +291,7 @@ def groups(panels: Mapping[str, Mapping[str, Binned]], labels: Mapping[str, str]
         ax.axhspan(LEVEL - 0.04, LEVEL + 0.04, color="#DDDDDD", linewidth=0)
         for k, (kind, found) in enumerate(kinds.items()):
             place = np.arange(len(found.labels)) + 0.12 * (k - 0.5 * (len(kinds) - 1))
-            share, error = parts(found.estimates)
-            columns = {"third": place, "share": share, "error": error}
+            columns = {"third": place, "share": found.estimate}
             marks = style.points(f"posterior/{kind}", marker="osD^"[k % 4], markersize=5)
             curve(ax, f"{title}, {labels[kind]}", columns, marks, label=labels[kind], bars=True)
         names = next(iter(kinds.values())).labels
@@ -326,14 +320,13 @@ def joint(checks: Mapping[str, Check], labels: Mapping[str, str], sharpness: Map
     fig, (left, right) = style.new_figure(1, 2, height=3.7)
     left.plot([0, 1], [0, 1], **style.line("literature", linewidth=1.2))
     for kind, found in checks.items():
-        levels = {"credibility": found.levels}
-        _check(left, f"TARP, {labels[kind]}", kind, levels, "coverage", found.tarp, labels[kind])
+        levels = {"credibility": found.levels, "coverage": found.tarp}
+        _check(left, f"TARP, {labels[kind]}", kind, levels, labels[kind])
     left.set(xlim=(0, 1), ylim=(0, 1), box_aspect=1, xlabel="credibility of the region")
     left.set_ylabel("share of the views with the truth in it")
     left.legend(loc="upper left", fontsize=9)
     for kind, bins in sharpness.items():
-        value, error = parts(bins.estimates)
-        columns = {"stated": bins.centres, "found": value, "error": error}
+        columns = {"stated": bins.centres, "found": bins.estimate}
         curve(
             right, f"width, {labels[kind]}", columns, f"posterior/{kind}", label="", bars=True, marker="o", markersize=4
         )

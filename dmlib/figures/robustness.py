@@ -16,7 +16,7 @@ from ..bootstrap import Estimate
 from ..evaluation.robustness import SHOWN, SILENT, Robustness, roc_curve
 from ..evaluation.universes import KINDS, VARIATIONS
 from . import style
-from .panels import ERROR, beside, curve, grid, parts, ticks, zero
+from .panels import ERROR, beside, curve, grid, ticks, zero
 
 #: Titles and looks of the methods.
 METHODS = {"network": "network C", "boosted": "boosted trees", "rotation": "rotation-curve fit"}
@@ -65,18 +65,17 @@ def from_fiducial(found: Robustness) -> Figure:
     fig, _, panels = grid(len(SHOWN), len(SHOWN), 4.6, sharey=True, extra=0.4)
     home = found.place("fiducial")
     others = [k for k in range(len(found.names)) if k != home]
+    universes = [found.titles[k] for k in others]
     for ax, region in zip(panels, SHOWN, strict=True):
         ax.axvline(1.0, color=style.COLOURS["total"], linewidth=1.0)
         for shift, (method, title) in zip((-0.22, 0.0, 0.22), METHODS.items(), strict=True):
-            ratio = found.ratio(method, region)
-            value, error = ratio.value[home, others], ratio.error[home, others]
-            y = np.arange(len(others)) + shift
-            ax.errorbar(value, y, xerr=error, label=title, **style.points(_LOOKS[method], markersize=5, elinewidth=1.2))
-            universes = [found.titles[k] for k in others]
-            style.plotted(fig, f"{title}, {region}", universe=universes, ratio=value, error=error)
+            ratio, y = found.ratio(method, region)[home, others], np.arange(len(others)) + shift
+            look = style.points(_LOOKS[method], markersize=5, elinewidth=1.2)
+            ax.errorbar(ratio.value, y, xerr=ratio.error, label=title, **look)
+            style.plotted(fig, f"{title}, {region}", universe=universes, ratio=ratio)
         ax.set(title=_REGIONS[region], xlabel="error abroad / at home", xscale="log")
         _plain_ratios(ax)
-        ax.set_yticks(range(len(others)), [found.titles[k] for k in others])
+        ax.set_yticks(range(len(others)), universes)
         ax.set_ylim(len(others) - 0.4, -0.6)
     fig.legend(*panels[0].get_legend_handles_labels(), loc="outside upper left", ncols=3)
     return fig
@@ -119,14 +118,12 @@ def alarm_and_error(found: Robustness, home: str = "fiducial", region: str = "in
     fig, ax = style.new_figure(height=4.2, width=style.WIDE)
     k = found.place(home)
     others = [j for j in range(len(found.names)) if j != k]
-    areas, ratio = found.areas("latent"), found.ratio("network", region)
-    x, y = ratio.value[k, others], areas.value[k, others]
-    bars = {"xerr": ratio.error[k, others], "yerr": areas.error[k, others]}
-    ax.errorbar(x, y, **bars, **style.points("C", markersize=6, elinewidth=1.0))
-    style.plotted(fig, "network", universe=[found.titles[j] for j in others], ratio=x, area=y)
-    for number, at in enumerate(zip(x, y, strict=True), start=1):
-        beside(ax, str(number), at, (4, 4), fontsize=9, fontweight="bold")
-        name = found.titles[others[number - 1]]
+    areas, ratio = found.areas("latent")[k, others], found.ratio("network", region)[k, others]
+    universes, look = [found.titles[j] for j in others], style.points("C", markersize=6, elinewidth=1.0)
+    ax.errorbar(ratio.value, areas.value, xerr=ratio.error, yerr=areas.error, **look)
+    style.plotted(fig, "network", universe=universes, ratio=ratio.value, area=areas.value)
+    for number, (name, x, y) in enumerate(zip(universes, ratio.value, areas.value, strict=True), start=1):
+        beside(ax, str(number), (x, y), (4, 4), fontsize=9, fontweight="bold")
         ax.plot([], [], linestyle="none", marker=f"${number}$", markersize=8, color=style.COLOURS["total"], label=name)
     fig.legend(loc="outside right upper", fontsize=9)
     zero(ax, SILENT, linestyle="--")
@@ -142,14 +139,15 @@ def adaptation(found: Robustness, region: str = "intermediate") -> Figure:
     To see: whether ``mixture`` or ``matched`` comes from ``fiducial`` nearer to ``target itself``.
     """
     fig, ax = style.new_figure(height=3.9)
-    errors = found.adaptation(region)
+    errors, titles = found.adaptation(region), [VARIATIONS[target].title for target in found.targets]
     looks = {"plain": "baseline/mean", "mixture": "B", "matched": "C", "target": "truth"}
     for number, (way, label) in enumerate(_WAYS.items()):
-        value, error = parts([errors[target][way] for target in found.targets])
+        error = Estimate.joined(errors[target][way] for target in found.targets)
         x = np.arange(len(found.targets)) + 0.16 * (number - 1.5)
-        ax.errorbar(x, value, error, label=label, **style.points(looks[way], markersize=6.5, elinewidth=1.3))
-        style.plotted(fig, label, universe=[VARIATIONS[t].title for t in found.targets], error=value, uncertainty=error)
-    ax.set_xticks(range(len(found.targets)), [VARIATIONS[t].title for t in found.targets], fontsize=9.5)
+        look = style.points(looks[way], markersize=6.5, elinewidth=1.3)
+        ax.errorbar(x, error.value, error.error, label=label, **look)
+        style.plotted(fig, label, universe=titles, error=error.value, uncertainty=error.error)
+    ax.set_xticks(range(len(titles)), titles, fontsize=9.5)
     ax.set(ylabel=ERROR, ylim=(0, None))
     ax.legend(title="trained on", ncols=4, loc="upper left")
     ax.set_ylim(0, 1.35 * ax.get_ylim()[1])

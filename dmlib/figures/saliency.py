@@ -205,7 +205,7 @@ def hidden(edges: np.ndarray, lost: Mapping[str, Sequence[Estimate]], radii: Seq
     middle = 0.5 * (edges[1:] + edges[:-1])
     for ax, (name, pair) in zip(axes, lost.items(), strict=True):
         for radius, one, role in zip(radii, pair, ("stars", "dark_matter"), strict=True):
-            columns = {"ring": middle * u.kpc, "change": one.value, "error": one.error}
+            columns = {"ring": middle * u.kpc, "change": one}
             look = style.line(role, marker="o", markersize=3.5, linewidth=1.0)
             curve(ax, f"{name}, {radius:.1f} kpc", columns, look, label=rf"$M(<{radius:.1f}$ kpc)", bars=True)
             ax.hlines(one.value, edges[:-1], edges[1:], color=style.COLOURS[role], linewidth=0.8)

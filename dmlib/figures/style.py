@@ -20,6 +20,8 @@ import yaml
 from astropy import units as u
 from matplotlib.figure import Figure
 
+from ..bootstrap import Estimate
+
 #: Dash patterns, as matplotlib's (offset, (on, off, ...)) in units of the line width.
 DOTTED, DASHED, DASHDOT = (0, (1, 1.2)), (0, (5, 1.5)), (0, (3, 1.2, 1, 1.2))
 SHORT, LONG, DASHDOTDOT = (0, (4, 2)), (0, (6, 2)), (0, (4, 1.5, 1, 1.5, 1, 1.5))
@@ -161,7 +163,7 @@ def plotted(fig: Figure, series: str, **columns: Any) -> None:
         What the series is, for example ``"dark matter"``; a repeated name adds rows.
     **columns
         One-dimensional arrays of equal length, or scalars that are repeated. The unit of a Quantity
-        goes into the column's name.
+        goes into the column's name; the error of an `Estimate` goes into a column ``error``.
 
     Raises
     ------
@@ -170,11 +172,11 @@ def plotted(fig: Figure, series: str, **columns: Any) -> None:
     """
     table: dict[str, np.ndarray] = {}
     for name, values in columns.items():
-        if isinstance(values, u.Quantity):
-            if values.unit != u.dimensionless_unscaled:
-                name = f"{name} [{values.unit}]"
-            values = values.value
-        table[name] = np.asarray(values)
+        if isinstance(values, u.Quantity) and values.unit != u.dimensionless_unscaled:
+            name = f"{name} [{values.unit}]"
+        table[name] = np.asarray(getattr(values, "value", values))
+        if isinstance(values, Estimate):
+            table["error"] = np.asarray(values.error)
     lengths = {values.size for values in table.values() if values.ndim == 1}
     if any(values.ndim > 1 for values in table.values()) or len(lengths) > 1:
         shapes = ", ".join(f"{name} {values.shape}" for name, values in table.items())

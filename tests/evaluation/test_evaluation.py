@@ -146,7 +146,7 @@ def test_bins_hold_their_means_and_rare_kinds_are_left_out():
     ids = np.arange(60)
     by = np.linspace(0.0, 1.0, 60)
     found = binned(10.0 * (by > 0.5), by, 4, Bootstrap(ids, draws=50))
-    assert [estimate.value for estimate in found.estimates] == [0.0, 0.0, 10.0, 10.0]
+    assert found.estimate.value.tolist() == [0.0, 0.0, 10.0, 10.0]
     assert found.n_galaxies.sum() == 60
     rare = in_groups(by, {"rare": ids < 3, "common": ids >= 3}, Bootstrap(ids, draws=50))
     assert rare.labels == ("common",)

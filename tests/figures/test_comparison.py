@@ -35,10 +35,12 @@ def series(fig) -> dict:
 
 
 def test_errors_are_those_of_the_comparison(match):
-    fig = comparison.errors(match, {"one": ("nfw",), "two": ("C/all",)}, match.accepted, 1)
+    fig = comparison.errors(match, {"one": ("nfw",), "two": ("C/all",)}, match.accepted)
     rows = [rows for name, rows in style.recorded(fig) if name == "one, nfw"]
-    np.testing.assert_allclose(rows[0]["value"], match.error("nfw", match.accepted, 1).value)
-    np.testing.assert_allclose(rows[1]["value"], match.delta_mse("nfw", match.accepted, 1).value)
+    np.testing.assert_allclose(rows[0]["value"], match.scores(match.accepted).at_radii("nfw").value)
+    np.testing.assert_allclose(
+        rows[1]["value"], match.scores(match.accepted).at_radii("nfw", "relative2", root=True).value
+    )
 
 
 def test_funnel_counts(match):
@@ -48,24 +50,24 @@ def test_funnel_counts(match):
 
 
 def test_knowledge_and_duel(match):
-    pair = series(comparison.knowledge(match, [("nfw", "nfw_perfect")], match.accepted, 1))
+    pair = series(comparison.knowledge(match, [("nfw", "nfw_perfect")], match.accepted))
     assert set(pair) == {"nfw", "nfw_perfect"}
-    difference = match.difference("C/all", "nfw", match.accepted, 1)
+    difference = match.scores(match.accepted).difference("C/all", "nfw")
     drawn = series(comparison.duel(match, {"nfw": difference}, {"nfw": np.zeros(20, int)}))
     np.testing.assert_allclose(drawn["less nfw"]["difference"], difference.value)
 
 
 def test_regimes_and_beams(match):
     found = {
-        place: {name: match.bootstrap(match.accepted, 1).mean(match.over(name, place)[match.accepted])}
+        place: {name: match.scores(match.accepted).bootstrap.mean(match.over(name, place)[match.accepted])}
         for place in match.places
         for name in ("nfw",)
     }
     drawn = series(comparison.regimes(match, found, dict.fromkeys(found, 3)))
-    inner = match.values("nfw")[match.accepted][:, match.places["inside"][0]]
+    inner = match.scores(match.accepted).views("nfw")[:, match.places["inside"][0]]
     assert drawn["inside"]["value"][0] == pytest.approx(inner.mean())
     resolved = {
-        place: method_comparison.against_beams(match, ["nfw", "C/all"], (1.0, 4.0, 9.0), 1, place)
+        place: method_comparison.against_beams(match, ["nfw", "C/all"], (1.0, 4.0, 9.0), place)
         for place in ("inside", "measured")
     }
     assert resolved["measured"]["nfw"].labels == ()  # three galaxies are too few for a bin

@@ -193,12 +193,14 @@ def predictions(built, factor: float, **changes) -> Predictions:
 def test_the_comparison_measures_what_was_put_in(built):
     match = comparison.assemble(built, predictions(built, 1.05), "C", {"C/all": "network"})
     assert match.accepted.sum() == 3 and list(match.of("network")) == ["C/all"]
-    np.testing.assert_allclose(match.error("C/all", match.accepted, 1).value, 0.05, rtol=1e-9)
-    np.testing.assert_allclose(match.delta_mse("C/all", match.accepted, 1).value, 0.05, rtol=1e-9)
-    curve = match.error("nfw", match.accepted, 1).value
-    duel = match.difference("C/all", "nfw", match.accepted, 1)
+    np.testing.assert_allclose(match.scores(match.accepted).at_radii("C/all").value, 0.05, rtol=1e-9)
+    np.testing.assert_allclose(
+        match.scores(match.accepted).at_radii("C/all", "relative2", root=True).value, 0.05, rtol=1e-9
+    )
+    curve = match.scores(match.accepted).at_radii("nfw").value
+    duel = match.scores(match.accepted).difference("C/all", "nfw")
     np.testing.assert_allclose(duel.value, 0.05 - curve, rtol=1e-9)
-    shares = comparison.coverages(match, ("nfw", "C/all"), match.accepted, 1)
+    shares = comparison.coverages(match, ("nfw", "C/all"), match.accepted)
     np.testing.assert_allclose(shares["C/all"][68].value, 1.0)
     q = built["nfw"].quantiles[match.accepted]
     expected = ((q[:, 1] < built.truth[match.accepted]) & (built.truth[match.accepted] < q[:, 3])).mean(axis=0)
@@ -280,9 +282,9 @@ def test_a_long_curve_stretches_no_more_than_a_short_one():
 def test_a_duel_counts_only_what_both_answer(built):
     match = comparison.assemble(built, predictions(built, 1.05), "C", {"C/all": "network"})
     everything = np.ones(6, dtype=bool)
-    error, ratio, n = comparison.duel(match, "C/all", "nfw", everything, 1, "measured")
+    error, ratio, n = comparison.duel(match, "C/all", "nfw", everything, "measured")
     assert n == 2 and error.value == pytest.approx(0.05)
-    other, _, _ = comparison.duel(match, "nfw", "C/all", everything, 1, "measured")
+    other, _, _ = comparison.duel(match, "nfw", "C/all", everything, "measured")
     assert ratio.value == pytest.approx(0.05 / other.value)
 
 
@@ -304,21 +306,21 @@ def test_rows_to_record_are_finite_and_named(built):
     titles = {"C/all": "network"}
     match = comparison.assemble(built, predictions(built, 1.05), "C", titles, ideal=1.02 * built.truth)
     yes, names = match.judged(), ("nfw", "population", "C/all", "floor")
-    errors, numbers = comparison.errors_by_regime(match, names, yes, 1)
+    errors, numbers = comparison.errors_by_regime(match, names, yes)
     groups = {"winner": yes, "winner-nobody": np.zeros(6, dtype=bool)}
     alike = {"disturbed": (yes, ~yes, "some over others")}
     rows = [
         *comparison.error_rows(match, errors, numbers, "one"),
-        *comparison.ratio_rows(match, "C/all", "population", groups, 1, None),
-        *comparison.coverage_rows(match, ["population"], yes, 1, numbers, "one"),
-        *comparison.matched_rows(match, {"ratio": "C/all"}, alike, np.arange(6.0), 1),
-        *comparison.perfect_rows(match, ["nfw"], match.judged(match.perfect), 1, (5.0, 20.0), "one"),
+        *comparison.ratio_rows(match, "C/all", "population", groups, None),
+        *comparison.coverage_rows(match, ["population"], yes, numbers, "one"),
+        *comparison.matched_rows(match, {"ratio": "C/all"}, alike, np.arange(6.0)),
+        *comparison.perfect_rows(match, ["nfw"], match.judged(match.perfect), (5.0, 20.0), "one"),
     ]
     found = {row["id"]: row for row in rows}
-    assert len(found) == len(rows) and all(np.isfinite([row["value"], row["error"]]).all() for row in rows)
-    assert found["contest-network-measured"]["value"] == pytest.approx(0.05)
-    assert found["contest-floor-beyond"]["value"] == pytest.approx(0.02)
-    ratio = found["winner-measured"]["value"] * found["contest-population-measured"]["value"]
+    assert len(found) == len(rows) and all(np.isfinite([row["value"].value, row["value"].error]).all() for row in rows)
+    assert found["contest-network-measured"]["value"].value == pytest.approx(0.05)
+    assert found["contest-floor-beyond"]["value"].value == pytest.approx(0.02)
+    ratio = found["winner-measured"]["value"].value * found["contest-population-measured"]["value"].value
     assert ratio == pytest.approx(0.05) and found["winner-measured"]["n"] == 2
     assert found["winner-nobody-all"]["n"] == 0 and "nobody" in found["winner-nobody-all"]["statement"]
     assert {"winner-inside-beam", "winner-beyond", "no-assumption-disturbed-ratio", "contest-perfect-nfw"} <= set(found)
