@@ -101,6 +101,11 @@ class Estimate:
         """Of several numbers, one after the other."""
         return cls(*(np.array(parts, dtype=float) for parts in zip(*map(astuple, several), strict=True)))
 
+    def sign(self, sigmas: float = 2.0) -> np.ndarray:
+        """-1 or 1 where it is that many standard deviations below or above zero, else 0."""
+        with np.errstate(invalid="ignore"):
+            return np.where(np.abs(self.value) > sigmas * self.error, np.sign(self.value), 0).astype(int)
+
     def __getitem__(self, key: Any) -> Estimate:
         """Those of some of the numbers."""
         return Estimate(*(part[key] for part in astuple(self)))

@@ -180,7 +180,7 @@ half = {
 by_kind = {name: saliency.half_radii(main, name) for name in main.groups}
 
 # %%
-rings = main.exchange_rings(seed)
+rings = main.hide_rings(main.strangers(seed))
 more = {
     f"{network}, plain slope": saliency.median_radius(main.plain_rings),
     f"{network}, another galaxy's ring": saliency.median_radius(np.abs(rings)),

@@ -354,10 +354,7 @@ against = (*rivals, "hybrid")
 differences = {
     name: match.scores(yes).difference(best_network, name) for name in against
 }
-won = {
-    name: method_comparison.decided(found, sigmas)
-    for name, found in differences.items()
-}
+won = {name: found.sign(sigmas) for name, found in differences.items()}
 
 # %%
 show(

@@ -33,7 +33,7 @@ from ..rotation.fit import fit_many
 from ..rotation.population import REGIMES, SAMPLING, VARIANTS, stretch, stretched
 from ..rotation.priors import ProfilePrior
 from .bins import Binned, binned, in_groups, properties
-from .scores import Scores, coverage, row_mean
+from .scores import Scores, coverage, row_mean, verdict
 
 
 @dataclass(frozen=True)
@@ -404,21 +404,14 @@ _PLACES["inside"] = ("inside-beam", REGIMES["inside"])
 _ALL_VIEWS = ("winner", "contest-hybrid-over-network", "contest-hybrid-over-curve", "contest-talk-over-curve")
 
 
-def decided(difference: Estimate, sigmas: float = 2.0) -> np.ndarray:
-    """-1 where the first method has the smaller error by that many standard deviations, 1 where the second, else 0."""
-    with np.errstate(invalid="ignore"):
-        decided = np.abs(difference.value) > sigmas * difference.error
-    return np.where(decided, np.sign(difference.value), 0).astype(int)
-
-
 def spans(radii: np.ndarray, won: np.ndarray, names: tuple[str, str]) -> list[tuple[str, str]]:
     """Ranges of radii with the same verdict, for a table: ``("1 to 3.4 kpc", "C/all")``."""
     words = {-1: names[0], 1: names[1], 0: "undecided"}
     out = []
-    for verdict, group in groupby(range(len(radii)), key=lambda k: int(won[k])):
+    for sign, group in groupby(range(len(radii)), key=lambda k: int(won[k])):
         rows = list(group)
         low, high = radii[rows[0]], radii[rows[-1]]
-        out.append((f"{low:.3g} kpc" if len(rows) == 1 else f"{low:.3g} to {high:.3g} kpc", words[verdict]))
+        out.append((f"{low:.3g} kpc" if len(rows) == 1 else f"{low:.3g} to {high:.3g} kpc", words[sign]))
     return out
 
 
@@ -441,8 +434,8 @@ class Pairs:
     differences: dict[tuple[str, str], Estimate]
 
     def verdict(self, first: str, second: str) -> str:
-        """``better``, ``worse`` (by two standard deviations) or ``undecided``: the first beside the second."""
-        return {-1: "better", 0: "undecided", 1: "worse"}[int(decided(self.differences[first, second]))]
+        """The first beside the second, see `dmlib.evaluation.scores.verdict`."""
+        return verdict(self.differences[first, second])
 
     def tied(self, among: Container[str] | None = None) -> tuple[str, ...]:
         """Methods, of all or of those `among`, that cannot be told apart from the one with the smallest error."""

@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 #: Share of the posterior in the intervals that are tested.
 LEVEL = 0.68
 
+#: Credibilities of the regions of TARP.
+LEVELS = np.arange(1, 20) / 20.0
+
 #: Random points of TARP for each view.
 _REFERENCES = 20
 
@@ -66,9 +69,8 @@ class Check:
         Half of that interval, in ln M.
     energy : ndarray, shape (n,)
         See `energy_score`.
-    levels : ndarray, shape (19,)
     tarp : Estimate, shape (19,)
-        See `tarp`.
+        Share of the views with the truth in the region of each credibility of `LEVELS`, see `tarp`.
     """
 
     pit: np.ndarray
@@ -77,7 +79,6 @@ class Check:
     histogram: Estimate
     half_width: np.ndarray
     energy: np.ndarray
-    levels: np.ndarray
     tarp: Estimate
 
 
@@ -100,7 +101,6 @@ def check(
     """
     pit = rank_of_truth(truth, draws)
     low, high = np.quantile(draws, [0.5 - 0.5 * LEVEL, 0.5 + 0.5 * LEVEL], axis=0)
-    levels, found = tarp(truth / scale, draws / scale, bootstrap)
     return Check(
         pit=pit,
         coverage=bootstrap.mean(inside(pit, LEVEL)),
@@ -108,8 +108,7 @@ def check(
         histogram=pit_histogram(pit, bootstrap),
         half_width=0.5 * (high - low),
         energy=energy_score(truth, draws, scale),
-        levels=levels,
-        tarp=found,
+        tarp=tarp(truth / scale, draws / scale, bootstrap),
     )
 
 
@@ -202,7 +201,7 @@ def energy_score(truth: np.ndarray, draws: np.ndarray, scale: np.ndarray) -> np.
     return to_truth - 0.5 * apart
 
 
-def tarp(truth: np.ndarray, draws: np.ndarray, bootstrap: Bootstrap) -> tuple[np.ndarray, Estimate]:
+def tarp(truth: np.ndarray, draws: np.ndarray, bootstrap: Bootstrap) -> Estimate:
     """Coverage of random regions of the posterior of the whole profile.
 
     Each region is a ball about a random point with the truth on its surface. Of a calibrated posterior, the fraction of
@@ -218,27 +217,25 @@ def tarp(truth: np.ndarray, draws: np.ndarray, bootstrap: Bootstrap) -> tuple[np
 
     Returns
     -------
-    level : ndarray, shape (19,)
-        Credibility: 0.05 to 0.95.
-    coverage : Estimate
-        Fraction of regions of that credibility that hold the truth, equal to `level` if the posterior is calibrated.
+    Estimate, shape (19,)
+        Fraction of regions of each credibility of `LEVELS` that hold the truth, equal to it if the posterior is
+        calibrated.
     """
     whole = np.isfinite(truth).all(axis=1)
     rng = np.random.default_rng([1, _STREAM_OF_TARP])
-    level = np.arange(1, 20) / 20.0
-    found = np.full((len(truth), _REFERENCES, len(level)), np.nan)
+    found = np.full((len(truth), _REFERENCES, len(LEVELS)), np.nan)
     candidates = np.flatnonzero(whole)
     for view in candidates:
         others = candidates[bootstrap.subhalo_id[candidates] != bootstrap.subhalo_id[view]]
         for k, other in enumerate(rng.choice(others, _REFERENCES) if len(others) else ()):
             radius = np.linalg.norm(truth[view] - truth[other])
             nearer = (np.linalg.norm(draws[:, view] - truth[other], axis=-1) < radius).mean()
-            found[view, k] = nearer < level
+            found[view, k] = nearer < LEVELS
     # A view has one value at each level, the mean over its reference points.
     known = np.isfinite(found[:, 0, 0])
-    values = np.full((len(truth), len(level)), np.nan)
+    values = np.full((len(truth), len(LEVELS)), np.nan)
     values[known] = found[known].mean(axis=1)
-    return level, bootstrap.mean(values)
+    return bootstrap.mean(values)
 
 
 def conformal_factor(z: np.ndarray, subhalo_id: np.ndarray, level: float) -> np.ndarray:

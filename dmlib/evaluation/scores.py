@@ -285,11 +285,9 @@ def row_mean(values: np.ndarray) -> np.ndarray:
     return np.where(count > 0, np.where(good, values, 0.0).sum(axis=1) / np.maximum(count, 1), np.nan)
 
 
-def verdict(difference: Estimate, sigmas: float = 2.0) -> str:
-    """A paired difference of errors in words: ``better``, ``worse`` or ``not told apart``."""
-    if abs(difference.value) <= sigmas * difference.error:
-        return "not told apart"
-    return "better" if difference.value < 0 else "worse"
+def verdict(difference: Estimate) -> str:
+    """A paired difference of errors in words: ``better``, ``worse`` (by two standard deviations) or ``undecided``."""
+    return {-1: "better", 0: "undecided", 1: "worse"}[int(difference.sign())]
 
 
 #: Fraction of a normal distribution within 1 and 2 standard deviations.

@@ -150,8 +150,7 @@ def against(scores: Scores, names: Mapping[str, str], opponent: str, words: str)
     found = {}
     for name, label in names.items():
         difference = scores.bootstrap.difference(scores.views(name), other)
-        sure = np.abs(difference.value) > 2 * difference.error
-        found[label] = difference, sure, style.line(style.method(name))
+        found[label] = difference, difference.sign() != 0, style.line(style.method(name))
     ylabel = rf"$|\Delta M/M|$, network less {words}"
     return difference_panels(scores.radii, found, "network better", f"{words} better", ylabel)[0]
 

@@ -95,7 +95,6 @@ def floor_line(
     floor: Floor | None,
     inputs: str = "all",
     *,
-    where: np.ndarray | None = None,
     root: bool = False,
     kinds: Sequence[str] = ("observed", "noise-free"),
     look: str = "floor",
@@ -110,8 +109,6 @@ def floor_line(
     floor : Floor or None
         Nothing is drawn without one.
     inputs : {"all", "photometry", "hi"}
-    where : ndarray of bool, optional
-        Test views that count.
     root : bool
         The talk's Delta_MSE instead of the mean relative error.
     kinds : sequence of str
@@ -124,7 +121,7 @@ def floor_line(
     if floor is None:
         return
     for kind in kinds:
-        found = floor.error(inputs, kind, where=where, root=root)
+        found = floor.error(inputs, kind, root=root)
         columns = {"radius": floor.radii * u.kpc, "value": found}
         words = f"floor, {kind}" if label is None else label
         dashes = style.DASHED if kind == "observed" else style.DOTTED
@@ -224,8 +221,6 @@ def difference_panels(
     below: str,
     above: str,
     ylabel: str,
-    *,
-    height: float = 2.3,
 ) -> tuple[Figure, list[Axes]]:
     """Show differences of errors against radius, a panel for each, filled where they are decided.
 
@@ -238,15 +233,13 @@ def difference_panels(
     below, above : str
         What a difference below and above zero means.
     ylabel : str
-    height : float
-        Of a row of panels [inch].
 
     Returns
     -------
     fig : Figure
     panels : list of Axes
     """
-    fig, _, panels = grid(len(found), 3, height, extra=0.3, sharex=True, sharey=True)
+    fig, _, panels = grid(len(found), 3, 2.3, extra=0.3, sharex=True, sharey=True)
     for ax, (title, (difference, sure, look)) in zip(panels, found.items(), strict=True):
         value, error, colour = difference.value, difference.error, look["color"]
         zero(ax)

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from textwrap import fill
 from typing import Any
 
-import matplotlib
 import numpy as np
 from astropy import units as u
 from astropy.table import QTable
 from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
 
@@ -28,6 +28,9 @@ from .panels import curve as draw
 
 _SPEED = r"speed [km s$^{-1}$]"
 
+#: Looks of halo models, in the order in which they are fitted.
+_LOOKS = ("dark_matter", "accent", "gas", "rotation")
+
 
 def velocity_field(field: VelocityField, model: np.ndarray, rings: RotationCurve) -> Figure:
     """Measured velocities with the rings, the model velocities, and their difference.
@@ -38,12 +41,11 @@ def velocity_field(field: VelocityField, model: np.ndarray, rings: RotationCurve
     fig, axes = style.new_figure(1, 3, height=3.3, sharey=True, ylabel="North [kpc]")
     x, y = field.mesh()
     half = 1.15 * float(np.hypot(x, y)[field.seen & np.isfinite(model)].max())
-    v_max, edge = float(np.nanmax(np.abs(model - rings.v_sys))), field.pixel / 2
-    extent = (x.min() - edge, x.max() + edge, y.min() - edge, y.max() + edge)
+    v_max = float(np.nanmax(np.abs(model - rings.v_sys)))
     maps = {"measured": field.velocity - rings.v_sys, "rings, blurred": model - rings.v_sys}
     maps["difference"] = field.velocity - model
     for ax, (title, values), limit in zip(axes, maps.items(), (v_max, v_max, 30.0), strict=True):
-        shown = ax.imshow(values, extent=extent, cmap=style.VELOCITY, vmin=-limit, vmax=limit)
+        shown = ax.imshow(values, extent=_extent(field), cmap=style.VELOCITY, vmin=-limit, vmax=limit)
         ax.set(title=title, xlim=(-half, half), ylim=(-half, half), xlabel="West [kpc]")
         ax.grid(visible=False)
         fig.colorbar(shown, ax=ax, orientation="horizontal", label=r"km s$^{-1}$", shrink=0.9)
@@ -58,6 +60,12 @@ def velocity_field(field: VelocityField, model: np.ndarray, rings: RotationCurve
         west, north, speed = x[here] * u.kpc, y[here] * u.kpc, values[here] * KMS
         style.plotted(fig, f"velocity, {name}", west=west, north=north, velocity=speed)
     return fig
+
+
+def _extent(field: VelocityField) -> tuple[float, ...]:
+    """Edges of a map, for `Axes.imshow` [kpc]."""
+    half = field.pixel / 2
+    return tuple(edge for axis in field.mesh() for edge in (axis.min() - half, axis.max() + half))
 
 
 def _ellipse(ax: Axes, centre: tuple[float, float], major: float, minor: float, angle: float, **kw: Any) -> None:
@@ -233,7 +241,7 @@ def draw_masses(
     ax: Axes, radii: np.ndarray, fits: Mapping[str, Fit], predicted: np.ndarray | None, halo: str, network: str
 ) -> None:
     """Draw dark masses of fits, dotted where nothing is measured, and of a network's members; `halo` has a gap."""
-    for (name, found), role in zip(fits.items(), ("dark_matter", "accent", "gas", "rotation"), strict=False):
+    for (name, found), role in zip(fits.items(), _LOOKS, strict=False):
         masses = dict(zip(("low", "median", "high"), found.quantiles[1:4] * u.Msun, strict=True))
         look = style.line(role, linestyle=":", linewidth=1.1)
         draw(ax, name, {"radius": radii * u.kpc, **masses}, look, label="", band=True, ordinate="median")
@@ -259,10 +267,6 @@ def placement(where: Placement) -> Figure:
         ax.set(xlabel=name, yticks=[])
         style.plotted(fig, name, left=edges[:-1], count=counts, galaxy=float(own))
     return fig
-
-
-#: Looks of halo models, in the order in which they are fitted.
-_LOOKS = ("dark_matter", "accent", "gas", "rotation")
 
 
 def page(found: Analysis, verdict: str, predicted: np.ndarray | None = None) -> Figure:
@@ -314,10 +318,10 @@ def caption(found: Analysis, predicted: np.ndarray | None = None) -> str:
         "alone, open points are flagged, grey is the region within 0.75 beam; the line adds the pressure support of "
         "the gas.",
     ]
-    if not found.fits:
-        words.append(
-            "No halo is fitted to a curve that is not accepted." if found.curve else "No rings could be fitted."
-        )
+    if not found.fits and found.curve:
+        words.append("No halo is fitted to a curve that is not accepted.")
+    elif not found.fits:
+        words.append("No rings could be fitted.")
     else:
         words.append(
             "Bottom left: the circular speed (points) and that of gas"
@@ -347,65 +351,51 @@ def _maps(axes: np.ndarray, found: Analysis) -> None:
         for ax in axes:
             _empty(ax, "no emission")
         return
-    fig: Any = axes[0].get_figure(root=True)
     x, y = maps.mesh()
-    edge = maps.pixel / 2
-    extent = (x.min() - edge, x.max() + edge, y.min() - edge, y.max() + edge)
     middle = curve.centre if curve is not None else (float(x[maps.seen].mean()), float(y[maps.seen].mean()))
     half = 1.12 * float(np.hypot(x - middle[0], y - middle[1])[maps.seen].max())
     v_sys = curve.v_sys if curve is not None else float(np.nanmedian(maps.velocity))
-    moved = maps.velocity - v_sys
-    top = max(20.0, float(np.nanpercentile(np.abs(moved), 98)))
-    density = matplotlib.colors.LogNorm(0.02 * np.nanmax(maps.surface_density), np.nanmax(maps.surface_density))
-    km_s = r"km s$^{-1}$"
-    images: list[tuple] = [
-        ("HI", maps.surface_density, {"cmap": style.DENSITY, "norm": density}, r"M$_\odot$ pc$^{-2}$"),
-        ("velocity", moved, {"cmap": style.VELOCITY, "low": -top, "high": top}, km_s),
-    ]
+    fastest = max(20.0, float(np.nanpercentile(np.abs(maps.velocity - v_sys), 98)))
+    densest = float(np.nanmax(maps.surface_density))
+    images: dict[str, tuple[np.ndarray, Any]] = {
+        "HI": (maps.surface_density, {"cmap": style.DENSITY, "norm": LogNorm(0.02 * densest, densest)}),
+        "velocity": (maps.velocity - v_sys, {"cmap": style.VELOCITY, "low": -fastest, "high": fastest}),
+    }
     if found.model is not None:
-        images += [
-            ("rings", found.model - v_sys, images[1][2], km_s),
-            (
-                "velocity less rings",
-                maps.velocity - found.model,
-                {"cmap": style.VELOCITY, "low": -30, "high": 30},
-                km_s,
-            ),
-        ]
-    for ax, (title, values, look, unit) in zip(axes, images, strict=False):
-        shown = picture(ax, values, extent=extent, frame=True, **look)
+        images["rings"] = found.model - v_sys, images["velocity"][1]
+        images["velocity less rings"] = maps.velocity - found.model, {"cmap": style.VELOCITY, "low": -30, "high": 30}
+    for ax, (title, (values, look)) in zip(axes, images.items(), strict=False):
+        shown = picture(ax, values, extent=_extent(maps), frame=True, **look)
         ax.set(xlim=(middle[0] - half, middle[0] + half), ylim=(middle[1] - half, middle[1] + half))
         ax.set_title(title, fontsize=9.5)
         bar = ax.get_figure().colorbar(shown, ax=ax, orientation="horizontal", pad=0.03, shrink=0.92)
-        bar.set_label(unit, fontsize=8)
+        bar.set_label(r"M$_\odot$ pc$^{-2}$" if title == "HI" else r"km s$^{-1}$", fontsize=8)
         bar.ax.tick_params(labelsize=7.5)
-        if "norm" in look:
-            top_density = float(np.nanmax(maps.surface_density))
-            ticks(bar.ax.xaxis, [v for v in (0.03, 0.1, 0.3, 1, 3, 10, 30, 100) if 0.02 < v / top_density < 1])
+        if title == "HI":
+            ticks(bar.ax.xaxis, [v for v in (0.03, 0.1, 0.3, 1, 3, 10, 30, 100) if 0.02 < v / densest < 1])
     for ax in axes[len(images) :]:
         _empty(ax, "")
     beam = {"facecolor": "none", "edgecolor": "#222222", "hatch": "/////", "linewidth": 0.8}
     corner = (middle[0] - 0.8 * half, middle[1] - 0.8 * half)
-    axes[0].add_patch(Ellipse(corner, maps.beam.major, maps.beam.minor, angle=90 + maps.beam.position_angle, **beam))
+    _ellipse(axes[0], corner, maps.beam.major, maps.beam.minor, maps.beam.position_angle, **beam)
     length = float(min((1, 2, 5, 10, 20, 50, 100), key=lambda kpc: abs(kpc - 0.45 * half)))
     left, low = middle[0] + 0.9 * half - length, middle[1] - 0.85 * half
     axes[0].plot([left, left + length], [low, low], color="#222222", linewidth=2)
     axes[0].text(left + length / 2, low + 0.04 * half, f"{length:g} kpc", ha="center", fontsize=7.5)
     if curve is not None:
-        reach = curve.radius[-1]
-        angle = np.radians(curve.position_angle[-1])
+        angle, reach = np.radians(curve.position_angle[-1]), curve.radius[-1]
         ends = np.array([-1.0, 1.0]) * reach
         for ax in axes[1:3]:
             ax.plot(middle[0] - ends * np.sin(angle), middle[1] + ends * np.cos(angle), color="#222222", linewidth=0.7)
         minor = 2 * reach * np.cos(np.radians(curve.inclination[-1]))
         for ax in axes[:2]:
-            ax.add_patch(
-                Ellipse(middle, 2 * reach, minor, angle=90 + np.degrees(angle), fill=False, color="#222222", lw=0.7)
-            )
+            _ellipse(ax, middle, 2 * reach, minor, curve.position_angle[-1], fill=False, color="#222222", lw=0.7)
         axes[0].plot(*middle, "+", color="white", markersize=6)
     seen = maps.seen
     columns = {"west": x[seen] * u.kpc, "north": y[seen] * u.kpc, "velocity": maps.velocity[seen] * KMS}
-    style.plotted(fig, "maps", **columns, surface_density=maps.surface_density[seen] * DENSITY)
+    style.plotted(
+        axes[0].get_figure(root=True), "maps", **columns, surface_density=maps.surface_density[seen] * DENSITY
+    )
 
 
 def _rings(ax: Axes, curve: RotationCurve) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.spatial import KDTree
 
 from ..dataset.read import DataSet, read_dataset
 from ..errors import DmlibError
@@ -77,18 +78,16 @@ class Placement:
     ----------
     train, one : ndarray, shape (n, 7) and (7,)
         Features, see `features`.
-    distance, neighbour : float
-        Mahalanobis distance from the mean of the training views, and distance to the fifth nearest of them, both in
-        units of their scatter.
+    distance : float
+        Mahalanobis distance from the mean of the training views, in units of their scatter.
     beyond, beyond_neighbour : float
-        Fraction of the training views that lie further out by the same measure: near 0 for a galaxy outside the domain,
-        any value for one inside.
+        Fraction of the training views that lie further out, by this distance and by that to their fifth nearest
+        neighbour: near 0 for a galaxy outside the domain, any value for one inside.
     """
 
     train: np.ndarray
     one: np.ndarray
     distance: float
-    neighbour: float
     beyond: float
     beyond_neighbour: float
 
@@ -118,16 +117,11 @@ def place(train: np.ndarray, one: np.ndarray) -> Placement:
     mean, covariance = train.mean(axis=0), np.cov(train.T)
     root = np.linalg.cholesky(np.linalg.inv(covariance))
     white, point = (train - mean) @ root, (one - mean) @ root
-    among = np.linalg.norm(white, axis=1)
-    distance = float(np.linalg.norm(point))
-
-    def far(x: np.ndarray, skip: int) -> float:
-        return float(np.partition(np.linalg.norm(white - x, axis=1), _NEAREST - 1 + skip)[_NEAREST - 1 + skip])
-
-    neighbour = far(point, 0)
-    others = np.array([far(x, 1) for x in white])
-    beyond, beyond_neighbour = float(np.mean(among > distance)), float(np.mean(others > neighbour))
-    return Placement(train, one, distance, neighbour, beyond, beyond_neighbour)
+    distance, tree = float(np.linalg.norm(point)), KDTree(white)
+    # The nearest to a training view is the view itself.
+    neighbour, others = tree.query(point, [_NEAREST])[0], tree.query(white, [_NEAREST + 1])[0][:, 0]
+    beyond = float(np.mean(np.linalg.norm(white, axis=1) > distance))
+    return Placement(train, one, distance, beyond, float(np.mean(others > neighbour)))
 
 
 def place_among_training(dataset: DataSet, maps: np.ndarray) -> Placement:

@@ -496,15 +496,11 @@ class Sensitivity:
         Parameters
         ----------
         fill : ndarray
-            What is put in its place: the `mean` image, or `empty_sky`.
+            What is put in its place: the `mean` image, `empty_sky`, or the ring of other galaxies, see `strangers`.
         """
         grid = self.dataset.input_grid
         change = occlude(self.net.model, self.inputs, grid, fill=fill, edges=RING_EDGES)
         return (change * self.net.std).transpose(0, 2, 1)
-
-    def exchange_rings(self, seed: int) -> np.ndarray:
-        """`hide_rings` with the ring of another galaxy in its place."""
-        return self.hide_rings(self.strangers(seed))
 
     def exchange_groups(self, seed: int) -> dict[str, np.ndarray]:
         """R.m.s. change of each output when one kind of input is another galaxy's, name -> shape (all outputs,)."""

@@ -220,7 +220,7 @@ def test_scores_of_a_pair():
     assert scores.worst_ratio("all", "good", "bad").value == pytest.approx(0.25)
     assert verdict(scores.better("all", "good", "bad")) == "better"
     assert verdict(scores.better("all", "bad", "good")) == "worse"
-    assert verdict(scores.better("all", "good", "good")) == "not told apart"
+    assert verdict(scores.better("all", "good", "good")) == "undecided"
 
 
 def test_resampling_gives_the_standard_error():

@@ -72,19 +72,19 @@ def test_energy_score_leaves_out_radii_without_truth(case):
 def test_tarp_sees_what_single_radii_do_not(case):
     """Uncorrelated draws with the right width at each radius are wrong for the profile."""
     truth, mean, root, bootstrap = case
-    level, right = checks.tarp(truth, draw(mean, root), bootstrap)
+    level, right = checks.LEVELS, checks.tarp(truth, draw(mean, root), bootstrap)
     assert np.abs((right.value - level) / right.error).max() < 3.5
     alone = np.diag(np.sqrt(np.diag(root @ root.T)))
     pit = checks.rank_of_truth(truth, draw(mean, alone))
     share = bootstrap.mean(checks.inside(pit, 0.6827))
     assert np.abs(share.value - 0.683).max() < 4 * share.error.max()
-    _, wrong = checks.tarp(truth, draw(mean, alone), bootstrap)
+    wrong = checks.tarp(truth, draw(mean, alone), bootstrap)
     assert np.abs((wrong.value - level) / wrong.error).max() > 5
 
 
 def test_tarp_of_too_narrow_a_posterior(case):
     truth, mean, root, bootstrap = case
-    level, narrow = checks.tarp(truth, draw(mean, root, 0.4), bootstrap)
+    level, narrow = checks.LEVELS, checks.tarp(truth, draw(mean, root, 0.4), bootstrap)
     # Too often nothing or everything is nearer.
     assert narrow.value[1] > level[1] + 3 * narrow.error[1]
     assert narrow.value[-2] < level[-2] - 3 * narrow.error[-2]

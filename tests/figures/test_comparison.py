@@ -37,10 +37,9 @@ def series(fig) -> dict:
 def test_errors_are_those_of_the_comparison(match):
     fig = comparison.errors(match, {"one": ("nfw",), "two": ("C/all",)}, match.accepted)
     rows = [rows for name, rows in style.recorded(fig) if name == "one, nfw"]
-    np.testing.assert_allclose(rows[0]["value"], match.scores(match.accepted).at_radii("nfw").value)
-    np.testing.assert_allclose(
-        rows[1]["value"], match.scores(match.accepted).at_radii("nfw", "relative2", root=True).value
-    )
+    scores = match.scores(match.accepted)
+    np.testing.assert_allclose(rows[0]["value"], scores.at_radii("nfw").value)
+    np.testing.assert_allclose(rows[1]["value"], scores.at_radii("nfw", "relative2", root=True).value)
 
 
 def test_funnel_counts(match):

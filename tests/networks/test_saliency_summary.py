@@ -105,7 +105,7 @@ def test_half_radii_tell_an_inner_from_an_outer_output(saliency):
         assert np.all(half[:, 0] < 5.0) and np.all(half[:, 1] > 6.0)
     ratio, _, low = median_ratio(half[:, 1], half[:, 0], question.galaxy, seed=1)
     assert 1.5 < low < ratio
-    change = question.exchange_rings(1)
+    change = question.hide_rings(question.strangers(1))
     assert change.shape == (24, 2, len(saliency.RING_EDGES) - 1)
     assert np.all(saliency.median_radius(np.abs(change))[:, 0] < saliency.median_radius(np.abs(change))[:, 1])
 

@@ -193,12 +193,11 @@ def predictions(built, factor: float, **changes) -> Predictions:
 def test_the_comparison_measures_what_was_put_in(built):
     match = comparison.assemble(built, predictions(built, 1.05), "C", {"C/all": "network"})
     assert match.accepted.sum() == 3 and list(match.of("network")) == ["C/all"]
-    np.testing.assert_allclose(match.scores(match.accepted).at_radii("C/all").value, 0.05, rtol=1e-9)
-    np.testing.assert_allclose(
-        match.scores(match.accepted).at_radii("C/all", "relative2", root=True).value, 0.05, rtol=1e-9
-    )
-    curve = match.scores(match.accepted).at_radii("nfw").value
-    duel = match.scores(match.accepted).difference("C/all", "nfw")
+    scores = match.scores(match.accepted)
+    np.testing.assert_allclose(scores.at_radii("C/all").value, 0.05, rtol=1e-9)
+    np.testing.assert_allclose(scores.at_radii("C/all", "relative2", root=True).value, 0.05, rtol=1e-9)
+    curve = scores.at_radii("nfw").value
+    duel = scores.difference("C/all", "nfw")
     np.testing.assert_allclose(duel.value, 0.05 - curve, rtol=1e-9)
     shares = comparison.coverages(match, ("nfw", "C/all"), match.accepted)
     np.testing.assert_allclose(shares["C/all"][68].value, 1.0)
@@ -219,7 +218,7 @@ def test_other_views_are_refused(built):
 
 def test_verdicts():
     value, error = np.array([-0.3, -0.1, 0.05, 0.4]), np.array([0.1, 0.1, 0.1, 0.1])
-    won = comparison.decided(Estimate(value, error, value - error, value + error))
+    won = Estimate(value, error, value - error, value + error).sign()
     assert won.tolist() == [-1, 0, 0, 1]
     spans = comparison.spans(np.array([1.0, 2.0, 4.0, 8.0]), won, ("network", "curve"))
     assert spans == [("1 kpc", "network"), ("2 to 4 kpc", "undecided"), ("8 kpc", "curve")]
