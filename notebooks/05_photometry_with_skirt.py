@@ -59,7 +59,7 @@ n_colours = 200  # galaxies whose colours with dust are measured
 import numpy as np
 
 from dmlib import load
-from dmlib.figures import photometry as figures
+from dmlib.figures import observations as figures
 from dmlib.figures import show
 from dmlib.galaxy import load_galaxy
 from dmlib.manifest.fetch import available
@@ -827,7 +827,7 @@ for view in lines_of_sight(subhalo_id, axis, seed=seed):
 
 # %%
 show(
-    figures.network_input(arrays),
+    figures.images_as_input(arrays),
     settings,
     "photometry_input",
     caption="The images of the data set: three random views of one galaxy, "

@@ -60,7 +60,7 @@ n_survey = 60  # galaxies of the sample whose recovered mass is measured
 import numpy as np
 
 from dmlib import load
-from dmlib.figures import hi as figures
+from dmlib.figures import observations as figures
 from dmlib.figures import show
 from dmlib.galaxy import load_galaxy
 from dmlib.observe.cube import ATOMS_PER_CM2, HISettings
@@ -516,7 +516,7 @@ for v in lines_of_sight(subhalo_id, axis, seed=seed):
 
 # %%
 show(
-    figures.network_input(inputs),
+    figures.maps_as_input(inputs),
     settings,
     "hi_network_input",
     caption="Three random views of one galaxy as the network receives them, "

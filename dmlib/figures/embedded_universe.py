@@ -18,7 +18,7 @@ from matplotlib.ticker import MaxNLocator
 from ..observe.images.portraits import Portrait
 from ..validation import Comparison, Rotation
 from . import style
-from .panels import DENSITY, KMS, bar_below, curve, grid, note, picture, rows_over_bars, scale_bar, shade
+from .panels import DENSITY, KMS, curve, grid, note, picture, rows_over_bars, scale_bar, shade
 
 _LOG_STARS = r"log $M_\star$ [M$_\odot$]"
 
@@ -61,8 +61,8 @@ def gallery(portraits: Mapping[str, Portrait]) -> Figure:
         ax.set_title(head, fontsize=10.5)
     bars[0].remove()
     bars[1].remove()
-    bar_below(fig, gas, bars[2], r"M$_\odot$ pc$^{-2}$")
-    bar_below(fig, speed, bars[3], r"km s$^{-1}$")
+    fig.colorbar(gas, cax=bars[2], orientation="horizontal", label=r"M$_\odot$ pc$^{-2}$")
+    fig.colorbar(speed, cax=bars[3], orientation="horizontal", label=r"km s$^{-1}$")
     return fig
 
 

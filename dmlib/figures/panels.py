@@ -289,11 +289,6 @@ def two_rows(height: float, ratio: float, above: int, **kw: Any) -> tuple[Figure
     return fig, upper.subplots(1, above), lower.subplots(1, 2, **kw)
 
 
-def bar_below(fig: Figure, shown: Any, ax: Axes, label: str, **kw: Any) -> None:
-    """Fill an axes with the horizontal colour bar of an image."""
-    fig.colorbar(shown, cax=ax, orientation="horizontal", label=label, **kw)
-
-
 def titles(axes: Iterable[Axes], words: Iterable[str], size: float = 10.0) -> None:
     """Centred, small titles over the columns of a grid of maps."""
     for ax, title in zip(axes, words, strict=True):

@@ -43,10 +43,11 @@ STEP = 2e-4
 #: Largest difference of ln M, and of the inputs' moments in units of their spread, between equal data sets.
 TOLERANCE = 1e-3
 
+#: Settings that a record depends on, and what messages call them.
+_MADE_WITH = {"profile": "profile", "seed": "seed", "origin": "universe", "physics": "galaxy physics"}
+
 _NONE = np.iinfo(np.int16).min
 _COLUMNS = ("loss", "val_loss", "learning_rate", "seconds")
-
-_WRITTEN_BY = "dmlib reference --record"
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,6 @@ class Record:
 
     Parameters
     ----------
-    path : Path
-        Its folder.
     about : dict
         ``profile``, ``seed``, ``data``, ``date``, ``ensembles``, ...
     members : dict
@@ -69,7 +68,6 @@ class Record:
         [kpc]
     """
 
-    path: Path
     about: dict[str, Any]
     members: dict[str, dict[int, dict[str, np.ndarray]]]
     histories: dict[str, list[dict[str, list[float]]]]
@@ -84,15 +82,9 @@ class Record:
     def difference(self, settings: Settings, dataset: DataSet) -> str:
         """Why the record does not hold for a data set; empty if it does."""
         about = self.about
-        made: dict[str, tuple[Any, Any]] = {
-            "profile": (about["profile"], settings.profile),
-            "seed": (about["seed"], settings.seed),
-            "universe": (about["origin"], settings.origin),
-            "galaxy physics": (about["physics"], settings.physics),
-        }
-        for what, (then, now) in made.items():
-            if then != now:
-                return f"they were made with {what} {then}, this run has {what} {now}"
+        for key, what in _MADE_WITH.items():
+            if about[key] != (now := getattr(settings, key)):
+                return f"they were made with {what} {about[key]}, this run has {what} {now}"
         ours = dict(held_out(dataset))
         if ours.keys() != self.views.keys():
             parts = [", ".join(sorted(some)) for some in (self.views, ours)]
@@ -197,12 +189,11 @@ def write_record(settings: Settings, jobs: list[Job], *, partial: bool = False, 
     """
     place, dataset = place or _place(), read_dataset(settings.dataset_path)
     done = [job for job in jobs if job.is_finished]
-    lacking = sorted({f"{job.entry.name} {job.member}" for job in jobs if not job.is_finished})
+    lacking = sorted(f"{job.entry.name} {job.member}" for job in jobs if not job.is_finished)
     if not done or (lacking and not partial):
         some = ", ".join([*lacking[:4], *(["..."] if len(lacking) > 4 else [])])
         said = f"{len(lacking)} of {len(jobs)} reference trainings are missing ({some})"
         raise NetworkError(f"{said}: run `dmlib reference`, or record the rest with --partial.")
-    done.sort(key=jobs.index)
     index = make_index(done)
     with atomic_path(place / "predictions.hdf5") as temporary, h5py.File(temporary, "w") as handle:
         handle["radii"] = dataset.radii
@@ -231,16 +222,12 @@ def write_record(settings: Settings, jobs: list[Job], *, partial: bool = False, 
         # Trainings of hours share the machine and are stopped and continued: the quick epochs tell what one costs.
         cost = {"seconds": len(times) * float(np.quantile(times, 0.1))}
         index[job.entry.name]["members"].append(card.model_dump(include=set(kept)) | cost)
-    attributes = dataset.attributes
     about = {
         "id": "reference",
-        "command": _WRITTEN_BY,
+        "command": "dmlib reference --record",
         "date": datetime.now(UTC).date().isoformat(),
-        "profile": settings.profile,
-        "seed": settings.seed,
-        "origin": settings.origin,
-        "physics": settings.physics,
-        **{key: str(attributes[key]) for key in ("data", "made_from", "universe_identity")},
+        **{key: getattr(settings, key) for key in _MADE_WITH},
+        **{key: str(dataset.attributes[key]) for key in ("data", "made_from", "universe_identity")},
         "channels": list(dataset.channels("all")),
         "pixels": dataset.input_grid.pixels,
         "seconds": "epochs times the tenth percentile of their wall times, one thread a member",
@@ -284,7 +271,7 @@ def read_record(place: Path | None = None) -> Record:
                     histories.setdefault(name, []).append(dict(history))
     except (OSError, KeyError, ValueError) as error:
         raise NetworkError(f"{place} is not a complete record ({error}): restore it from git.") from error
-    return Record(place, about, members, histories, views, radii)
+    return Record(about, members, histories, views, radii)
 
 
 def held_out(dataset: DataSet) -> Iterator[tuple[str, np.ndarray]]:
@@ -424,15 +411,14 @@ def left(settings: Settings, jobs: Sequence[Job]) -> Left:
     """What remains to be trained, with times as measured by the trainings in this build folder."""
     todo = [job for job in jobs if not job.is_finished]
     done = [read_card(job.stem.with_suffix(".json")) for job in jobs if job.is_finished]
-    places = (settings.models_dir, folder(settings))
     cards = list(done)
-    for path in (path for place in places for path in place.glob("*/*/member*.json") if ".history" not in path.name):
-        with suppress(NetworkError):
-            cards.append(read_card(path))
+    for place in (settings.models_dir, folder(settings)):
+        for path in place.glob("*/*/member*[0-9].json"):
+            with suppress(NetworkError):
+                cards.append(read_card(path))
     expected = most = 0.0
     for job in todo:
-        rate = _seconds_per_epoch(job, cards)
-        before = _epochs_before(job)
+        rate, before = _seconds_per_epoch(job, cards), _epochs_before(job)
         alike = [card.epochs_run for card in done if card.architecture == job.entry.architecture]
         usual = float(np.mean(alike or [card.epochs_run for card in done] or [job.entry.schedule.epochs]))
         most += rate * max(job.entry.schedule.epochs - before, 0)

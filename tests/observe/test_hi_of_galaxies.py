@@ -5,7 +5,7 @@ import pytest
 from astropy import units as u
 
 from dmlib.errors import GalaxyError
-from dmlib.figures import hi as figures
+from dmlib.figures import observations as figures
 from dmlib.figures.style import csv_text
 from dmlib.galaxy import load_galaxy
 from dmlib.observe import moments as moments_module
@@ -120,6 +120,6 @@ def test_figures_draw_and_remember(universe, rich):
             "brightest channel",
         ),
         (figures.spectra({"60°": global_profile(cube, find_emission(cube))}), "60°"),
-        (figures.network_input({"i": normalise(maps)}), "i, middle row"),
+        (figures.maps_as_input({"i": normalise(maps)}), "i, middle row"),
     ):
         assert series in csv_text(figure)
