@@ -248,7 +248,7 @@ for d in (1, 4, degree):
 
 # %%
 show(
-    figures.fits(x, y, few, rest, curves),
+    figures.fits(x, y, (few, rest), curves),
     settings,
     "learning_fits",
     caption="Polynomials fitted to the same few galaxies (blue), with the "
@@ -267,8 +267,8 @@ show(
 
 # %%
 degrees = list(range(degree + 1))
-options = {"n_train": n_few, "repeats": n_draws, "seed": seed}
-seen, unseen = learning.flexibility(x, y, degrees, **options)
+splits = learning.draw(len(x), n_few, n_draws, seed)
+seen, unseen = learning.flexibility(x, y, splits, degrees)
 best = int(np.median(unseen, axis=0).argmin())
 
 # %%
@@ -324,13 +324,12 @@ for name, d in (("best", best), ("high", degree)):
 # %%
 strengths = 10.0 ** np.arange(-7.0, 2.1, 0.5)
 steps = np.unique(np.geomspace(1, 1e6, 25).astype(int))
-options["degree"] = degree
-by_penalty = learning.penalties(x, y, strengths, **options)
-by_step = learning.stopping(x, y, steps=steps, **options)
+by_penalty = learning.penalties(x, y, splits, degree, strengths)
+by_step = learning.stopping(x, y, splits, degree, steps)
 
 # %%
 show(
-    figures.restraint(strengths, by_penalty, steps, by_step, degree),
+    figures.restraint((strengths, by_penalty), (steps, by_step), degree),
     settings,
     "learning_restraint",
     caption="The polynomial that is too flexible, restrained by a penalty on "
@@ -369,7 +368,8 @@ record("learning-best-step", best_step, statement="Best stopping step", **here)
 # %%
 sizes = np.unique(np.geomspace(12, len(rows) // 2, 8).astype(int))
 some = [0, 1, 3, 8]
-curves = learning.more_examples(x, y, sizes, some, repeats=n_draws, seed=seed)
+halves = learning.draw(len(x), len(x) // 2, n_draws, seed)
+curves = learning.more_examples(x, y, halves, sizes, some)
 
 # %%
 show(

@@ -1018,11 +1018,11 @@ n_all = int(run_index[best]["galaxies"])
 networks = [*(f"learning_curve/{n}" for n in numbers), best]
 formulas = [f"linear/learning_curve/{n}" for n in numbers]
 curves = {
-    f"network {BEST_VALUE}": (BEST_VALUE, run.curve(networks)),
-    "linear formula": (
-        "baseline/linear",
-        run.curve([*formulas, "baseline/linear"]),
-    ),
+    label: (look, [run.over("intermediate", name) for name in names])
+    for label, look, names in (
+        (f"network {BEST_VALUE}", BEST_VALUE, networks),
+        ("linear formula", "baseline/linear", [*formulas, "baseline/linear"]),
+    )
 }
 shown = {"mean training profile": "baseline/mean"}
 if ideal:

@@ -17,7 +17,7 @@ from itertools import pairwise
 
 import numpy as np
 from astropy import units as u
-from astropy.table import QTable, Table
+from astropy.table import QTable, Row, Table
 from scipy.stats import theilslopes
 from sklearn.base import RegressorMixin
 from sklearn.dummy import DummyRegressor
@@ -42,19 +42,9 @@ MAGNITUDES = ("U", "B", "V", "K", "g", "r", "i", "z")
 #: Edges of the bins of log10 stellar mass [Msun] in which universes are compared.
 MASS_BINS = (10.0, 10.25, 10.5, 10.75, 11.0, 11.5)
 
-#: Quantities compared: name -> what it is. All are compared as log10, except the colour and the share.
-QUANTITIES: Mapping[str, str] = {
-    "m_dm": "dark matter bound to the galaxy",
-    "m_dm_rhalf": "dark matter within the stellar half-mass radius",
-    "m_dm_2rhalf": "dark matter within twice that radius",
-    "r_half": "stellar half-mass radius",
-    "sfr": "star formation rate",
-    "m_gas": "gas bound to the galaxy",
-    "m_gas_rhalf": "gas within the stellar half-mass radius",
-    "v_max": "largest circular speed",
-    "g_r": "colour g - r",
-    "forming": "share that forms stars",
-}
+#: Quantities compared: columns of `catalogue_table`, the colour g - r, and the share of galaxies that form stars. All
+#: are compared as log10, except the colour and the share.
+QUANTITIES = ("m_dm", "m_dm_rhalf", "m_dm_2rhalf", "r_half", "sfr", "m_gas", "m_gas_rhalf", "v_max", "g_r", "forming")
 
 #: Smallest gas mass that is told from zero, about seven gas cells of TNG100-1 [Msun].
 _LEAST_GAS = 1e7
@@ -154,7 +144,7 @@ def at_fixed_mass(table: Table, *, draws: int = 400, seed: int = 1) -> Table:
     Returns
     -------
     Table
-        ``kind`` (central, satellite), ``quantity`` (a key of `QUANTITIES`), ``low``, ``high`` (edges), ``n``,
+        ``kind`` (central, satellite), ``quantity`` (one of `QUANTITIES`), ``low``, ``high`` (edges), ``n``,
         ``median`` (log10 of Msun, kpc, Msun/yr or km/s; mag for the colour; for ``forming`` the share), ``scatter``
         (half of the middle 68%), ``median_error``, ``scatter_error``. Bins with fewer than `FEWEST_IN_BIN`
         galaxies are left out.
@@ -206,12 +196,8 @@ def compare_at_fixed_mass(table: Table, other: Table) -> Table:
     """
     first, second = (some if "median" in some.colnames else at_fixed_mass(some) for some in (table, other))
     keys = ("kind", "quantity", "low", "high")
-    partner = {tuple(row[key] for key in keys): row for row in second}
     rows = []
-    for a in first:
-        b = partner.get(tuple(a[key] for key in keys))
-        if b is None:
-            continue
+    for a, b in _paired(first, second, keys):
         difference = a["median"] - b["median"]
         off = float(np.hypot(a["median_error"], b["median_error"]))
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -233,6 +219,13 @@ def compare_at_fixed_mass(table: Table, other: Table) -> Table:
         *("scatter", "scatter_other", "ratio", "ratio_error", "median_agrees", "scatter_agrees"),
     )
     return Table(rows=rows or None, names=names)
+
+
+def _paired(first: Table, second: Table, keys: Sequence[str]) -> Iterable[tuple[Row, Row]]:
+    """Rows of two tables that have the same keys, in the order of the first."""
+    partner = {tuple(row[key] for key in keys): row for row in second}
+    rows = ((row, partner.get(tuple(row[key] for key in keys))) for row in first)
+    return ((a, b) for a, b in rows if b is not None)
 
 
 def tally(comparison: Table, kind: str = "central") -> dict[str, dict[str, int]]:
@@ -482,12 +475,8 @@ def compare_errors(table: Table, other: Table) -> Table:
         ``ratio_error``, and whether it is 1 within 15 per cent, ``agrees``.
     """
     keys = ("kind", "target", "inputs", "method")
-    partner = {tuple(row[key] for key in keys): row for row in other}
     rows = []
-    for a in table:
-        b = partner.get(tuple(a[key] for key in keys))
-        if b is None:
-            continue
+    for a, b in _paired(table, other, keys):
         ratio = float(a["relative"] / b["relative"])
         error = ratio * float(np.hypot(*(row["relative_error"] / row["relative"] for row in (a, b))))
         numbers = (value for row in (a, b) for value in (row["n"], row["relative"], row["relative_error"]))

@@ -89,11 +89,6 @@ _HEADS = {
 }
 
 
-def ln_ratio(truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """ln(predicted / truth), shape (n, r); NaN where either mass is zero."""
-    return per_view(truth, predicted, "ln_ratio")
-
-
 def delta_mse(truth: np.ndarray, predicted: np.ndarray, *, of: Literal["m", "ln_m"] = "m") -> np.ndarray:
     """Delta_MSE of the talk relative to the truth, as in the authors' scripts, at each radius, shape (r,).
 
@@ -233,10 +228,6 @@ class Scores:
             rows.append(row)
         return rows
 
-    def curve(self, names: list[str], region: str = "intermediate") -> list[Estimate]:
-        """`over` of several methods, for a learning curve."""
-        return [self.over(region, name) for name in names]
-
     def of_members(self, members_ln: np.ndarray, region: str = "intermediate") -> np.ndarray:
         """Mean |dM/M| over a region of each member of an ensemble, `members_ln` of shape (member, n, r)."""
         errors = np.abs(np.exp(members_ln) / np.where(self.truth > 0, self.truth, np.nan) - 1.0)
@@ -300,20 +291,17 @@ class Coverage:
 
     Parameters
     ----------
-    z : ndarray, shape (n, r)
-        Deviation of the truth from the prediction in units of the stated sigma; NaN where a mass is zero or sigma is
-        not positive.
     within : dict of Estimate
         1 and 2 -> fraction of the views within that many sigma, at each radius.
     overall : dict of Estimate
         The same over all radii.
     stretch : Estimate
-        Root mean square of z over all views and radii: the factor by which sigma is too small.
+        Root mean square over all views and radii of the deviation of the truth in units of the stated sigma: the
+        factor by which sigma is too small.
     pit : ndarray, shape (n, r)
-        Between 0 and 1.
+        Between 0 and 1; NaN where a mass is zero or sigma is not positive.
     """
 
-    z: np.ndarray
     within: dict[int, Estimate]
     overall: dict[int, Estimate]
     stretch: Estimate
@@ -332,12 +320,12 @@ def coverage(truth: np.ndarray, predicted: np.ndarray, sigma_ln: np.ndarray, boo
     bootstrap : Bootstrap
         Of the same n views.
     """
-    z = -ln_ratio(truth, predicted) / np.where(np.asarray(sigma_ln, dtype=float) > 0, sigma_ln, np.nan)
+    # Deviations of the truth in units of the stated sigma; NaN where a mass is zero or sigma is not positive.
+    z = -per_view(truth, predicted, "ln_ratio") / np.where(np.asarray(sigma_ln, dtype=float) > 0, sigma_ln, np.nan)
     inside = {k: np.where(np.isfinite(z), np.abs(z) < k, np.nan) for k in EXPECTED}
     with np.errstate(invalid="ignore"):
         pit = 0.5 * (1.0 + erf(z / np.sqrt(2.0)))
     return Coverage(
-        z=z,
         within={k: bootstrap.mean(values) for k, values in inside.items()},
         # First the mean over the radii of a view, so that radii without mass are left out.
         overall={k: bootstrap.mean(row_mean(values)) for k, values in inside.items()},

@@ -15,11 +15,14 @@ from ..primer import learning
 from . import style
 from .panels import ERROR, LOG_ERROR, Arrays, Pairs, beside, curve, grid, note, plain, radius_axis, ticks
 
+#: Values of what is varied, and the errors at each.
+Sweep = tuple[np.ndarray, learning.Errors]
+
 _LOG_MASS = r"log$_{10}$ stellar mass [M$_\odot$]"
 _SEEN, _UNSEEN, _GREY = (style.COLOURS[role] for role in ("embedded", "accent", "literature"))
 
 
-def task(x: np.ndarray, y: np.ndarray, radius: float, n_sticks: int = 24) -> Figure:
+def task(x: np.ndarray, y: np.ndarray, radius: float) -> Figure:
     """The task, two formulas, and the loss that measures how good they are.
 
     To see: left, the residuals (vertical lines) from the straight line are shorter than those from the mean; right,
@@ -30,7 +33,7 @@ def task(x: np.ndarray, y: np.ndarray, radius: float, n_sticks: int = 24) -> Fig
     at = np.array([x.min(), x.max()])
     dots = style.points("baseline", markersize=3, alpha=0.75)
     curve(left, "galaxies", {"log_m_star": x, "ln_m_dm": y}, dots, label="")
-    order = np.argsort(x)[np.linspace(0, len(x) - 1, min(n_sticks, len(x))).astype(int)]
+    order = np.argsort(x)[np.linspace(0, len(x) - 1, min(24, len(x))).astype(int)]
     left.vlines(x[order], level + slope * x[order], y[order], color=style.COLOURS["prediction"], linewidth=1.1)
     left.plot(x[order], y[order], **style.points("truth", markersize=4))
     left.plot(at, np.full(2, y.mean()), label="mean, ignoring the input", **style.line("literature"))
@@ -94,19 +97,13 @@ def descent(valleys: Pairs, y: np.ndarray, paths: Mapping[str, Arrays]) -> Figur
     return fig
 
 
-def fits(
-    x: np.ndarray,
-    y: np.ndarray,
-    train: np.ndarray,
-    rest: np.ndarray,
-    curves: Mapping[str, tuple[np.ndarray, float, float]],
-) -> Figure:
+def fits(x: np.ndarray, y: np.ndarray, split: learning.Split, curves: Mapping[str, tuple]) -> Figure:
     """Polynomials of increasing degree through the same few galaxies.
 
     Parameters
     ----------
     x, y : ndarray, shape (n,)
-    train, rest : ndarray of int
+    split : (ndarray of int, ndarray of int)
         Rows of the fit, and the others.
     curves : mapping
         Title -> weights of the Legendre polynomials, error on the galaxies of the fit, error on the others.
@@ -116,7 +113,7 @@ def fits(
     """
     ylabel = r"$\ln M_\mathrm{DM}$ [M$_\odot$]"
     fig, axes = style.new_figure(1, len(curves), height=3.5, sharex=True, sharey=True, ylabel=ylabel)
-    span = (x.min(), x.max())
+    span, (train, rest) = (x.min(), x.max()), split
     fine = np.linspace(*span, 400)
     for ax, (title, (weights, seen, unseen)) in zip(axes, curves.items(), strict=True):
         value = learning.polynomials(fine, len(weights) - 1, span) @ weights
@@ -140,7 +137,7 @@ def flexibility(degrees: Sequence[int], seen: np.ndarray, unseen: np.ndarray) ->
     To see: the error on the galaxies of the fit keeps falling; that on other galaxies falls, then rises steeply.
     """
     fig, ax = style.new_figure(height=3.6)
-    _both(fig, ax, np.asarray(degrees), seen, unseen)
+    _both(ax, np.asarray(degrees), seen, unseen)
     ax.set(yscale="log", xlabel="degree of the polynomial", xlim=(min(degrees), max(degrees)))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     note(ax, 0.02, 0.03, "too stiff", color=_GREY)
@@ -149,24 +146,18 @@ def flexibility(degrees: Sequence[int], seen: np.ndarray, unseen: np.ndarray) ->
     return fig
 
 
-def restraint(
-    strengths: Sequence[float],
-    by_penalty: tuple[np.ndarray, np.ndarray],
-    steps: Sequence[int],
-    by_step: tuple[np.ndarray, np.ndarray],
-    degree: int,
-) -> Figure:
+def restraint(by_penalty: Sweep, by_step: Sweep, degree: int) -> Figure:
     """Two ways to regularise a formula that is too flexible: a penalty on its weights, and early stopping.
 
     To see: both curves for other galaxies are valleys; their minima are about equally low, and far below the error
     without regularisation.
     """
     fig, axes = style.new_figure(1, 2, height=3.7, sharey=True)
-    for ax, x, errors, name, title, xlabel in (
-        (axes[0], strengths, by_penalty, "penalty, ", "penalty (ridge)", "strength of the penalty"),
-        (axes[1], steps, by_step, "steps, ", "early stopping", "steps of gradient descent"),
+    for ax, (x, errors), name, title, xlabel in (
+        (axes[0], by_penalty, "penalty, ", "penalty (ridge)", "strength of the penalty"),
+        (axes[1], by_step, "steps, ", "early stopping", "steps of gradient descent"),
     ):
-        _both(fig, ax, np.asarray(x), *errors, name=name)
+        _both(ax, x, *errors, name=name)
         ax.set(xscale="log", yscale="log", title=title, xlabel=xlabel)
         note(ax, 0.03, 0.03, "held back", color=_GREY)
         note(ax, 0.97, 0.03, "free", ha="right", color=_GREY)
@@ -211,7 +202,7 @@ def exam(radii: np.ndarray, errors: Pairs) -> Figure:
     return fig
 
 
-def _both(fig: Figure, ax: Axes, x: np.ndarray, seen: np.ndarray, unseen: np.ndarray, name: str = "") -> None:
+def _both(ax: Axes, x: np.ndarray, seen: np.ndarray, unseen: np.ndarray, name: str = "") -> None:
     """Draw medians and bands of both errors, and mark the smallest error on other galaxies."""
     for label, values, role in (("galaxies of the fit", seen, "embedded"), ("other galaxies", unseen, "accent")):
         low, middle, high = np.percentile(values, [16, 50, 84], axis=0)

@@ -27,6 +27,12 @@ HI_FLOOR = 1e7
 #: Rows of the fit, and the others.
 Split = tuple[np.ndarray, np.ndarray]
 
+#: Root mean square errors on the rows of the fit, and on the others.
+Errors = tuple[np.ndarray, np.ndarray]
+
+#: From the rows of a fit to predictions for all rows, one for each formula.
+Formulas = Callable[[np.ndarray], Iterable[np.ndarray]]
+
 
 class LearningError(DmlibError):
     """An experiment needs more galaxies or more steps."""
@@ -145,16 +151,9 @@ def gradient(features: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.nda
 
 
 def descend(
-    features: np.ndarray,
-    y: np.ndarray,
-    *,
-    rate: float,
-    steps: int,
-    start: np.ndarray | None = None,
-    batch: int | None = None,
-    seed: int = 0,
+    features: np.ndarray, y: np.ndarray, *, rate: float, steps: int, batch: int | None = None, seed: int = 0
 ) -> np.ndarray:
-    """Gradient descent: repeated steps down the gradient of the loss.
+    """Gradient descent from zero: repeated steps down the gradient of the loss.
 
     Parameters
     ----------
@@ -162,8 +161,6 @@ def descend(
     rate : float
         Learning rate: the step is this times the gradient.
     steps : int
-    start : ndarray, shape (f,), optional
-        First weights; zero when omitted.
     batch : int, optional
         Number of rows, drawn anew at each step, from which the gradient is estimated; all rows when omitted.
     seed : int
@@ -175,7 +172,7 @@ def descend(
         The path, its start included.
     """
     rng = np.random.default_rng(seed)
-    weights = np.zeros(features.shape[1]) if start is None else np.asarray(start, dtype=float)
+    weights = np.zeros(features.shape[1])
     path = [weights]
     for _ in range(steps):
         rows = slice(None) if batch is None else rng.choice(len(y), size=min(batch, len(y)), replace=False)
@@ -224,22 +221,17 @@ def draw(n_rows: int, n_train: int, repeats: int, seed: int) -> list[Split]:
     return [(order[:n_train], order[n_train:]) for order in orders]
 
 
-def flexibility(
-    x: np.ndarray, y: np.ndarray, degrees: Sequence[int], *, n_train: int, repeats: int, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
+def flexibility(x: np.ndarray, y: np.ndarray, splits: Sequence[Split], degrees: Sequence[int]) -> Errors:
     """Errors of polynomials of several degrees, each fitted to a few rows and tested on the rest.
 
     Returns
     -------
-    seen, unseen : ndarray, shape (repeats, degrees)
-        Root mean square errors on the rows of the fit, and on the others.
+    seen, unseen : ndarray, shape (splits, degrees)
     """
-    return _errors(y, draw(len(x), n_train, repeats, seed), _polynomial_fits(x, y, degrees))
+    return _errors(y, splits, _polynomial_fits(x, y, degrees))
 
 
-def penalties(
-    x: np.ndarray, y: np.ndarray, strengths: Sequence[float], *, degree: int, n_train: int, repeats: int, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
+def penalties(x: np.ndarray, y: np.ndarray, splits: Sequence[Split], degree: int, strengths: Sequence[float]) -> Errors:
     """As `flexibility`, for one degree and several strengths of the penalty."""
     features = polynomials(x, degree, (x.min(), x.max()))
 
@@ -247,12 +239,10 @@ def penalties(
         centre = y[train].mean()
         return (features @ fit(features[train], y[train] - centre, strength) + centre for strength in strengths)
 
-    return _errors(y, draw(len(x), n_train, repeats, seed), predictions)
+    return _errors(y, splits, predictions)
 
 
-def stopping(
-    x: np.ndarray, y: np.ndarray, *, degree: int, n_train: int, steps: Sequence[int], repeats: int, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
+def stopping(x: np.ndarray, y: np.ndarray, splits: Sequence[Split], degree: int, steps: Sequence[int]) -> Errors:
     """As `flexibility`, for one degree, along gradient descent from zero: errors after each number of `steps`.
 
     The path of gradient descent on a mean squared error is known in closed form in the directions in which the
@@ -262,9 +252,9 @@ def stopping(
 
     def predictions(train: np.ndarray) -> Iterable[np.ndarray]:
         centre = y[train].mean()
-        size, axes = np.linalg.eigh(features[train].T @ features[train] / n_train)
+        size, axes = np.linalg.eigh(features[train].T @ features[train] / len(train))
         size = np.maximum(size, 0.0)
-        slope = axes.T @ features[train].T @ (y[train] - centre) / n_train
+        slope = axes.T @ features[train].T @ (y[train] - centre) / len(train)
         rate = 0.5 / size[-1]
         for step in steps:
             # After s steps a weight is (1 - (1 - 2 rate size)^s) of its value in least squares.
@@ -272,35 +262,31 @@ def stopping(
             moved = np.where(size > 1e-12, done / np.maximum(size, 1e-12), 2.0 * rate * step)
             yield features @ (axes @ (moved * slope)) + centre
 
-    return _errors(y, draw(len(x), n_train, repeats, seed), predictions)
+    return _errors(y, splits, predictions)
 
 
 def more_examples(
-    x: np.ndarray, y: np.ndarray, sizes: Sequence[int], degrees: Sequence[int], *, repeats: int, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Learning curves: as `flexibility` for several numbers of training rows, shape (degree, size, repeats) each.
+    x: np.ndarray, y: np.ndarray, splits: Sequence[Split], sizes: Sequence[int], degrees: Sequence[int]
+) -> Errors:
+    """Learning curves: as `flexibility` for several numbers of training rows, shape (degree, size, split) each.
 
-    Half of the rows are only used for testing, so that the curves differ in training alone.
+    They are the first of each split, whose other part is only used for testing: the curves differ in training alone.
     """
-    splits, predictions = draw(len(x), len(x) // 2, repeats, seed), _polynomial_fits(x, y, degrees)
-    errors = [_errors(y, [(pool[:size], rest) for pool, rest in splits], predictions) for size in sizes]
+    formulas = _polynomial_fits(x, y, degrees)
+    errors = [_errors(y, [(pool[:size], rest) for pool, rest in splits], formulas) for size in sizes]
     seen, unseen = np.array(errors).transpose(1, 3, 0, 2)
     return seen, unseen
 
 
-def _polynomial_fits(
-    x: np.ndarray, y: np.ndarray, degrees: Sequence[int]
-) -> Callable[[np.ndarray], Iterable[np.ndarray]]:
-    """From training rows to the predictions, for all rows, of a least-squares polynomial of each degree."""
+def _polynomial_fits(x: np.ndarray, y: np.ndarray, degrees: Sequence[int]) -> Formulas:
+    """Least-squares polynomials of each degree."""
     features = [polynomials(x, degree, (x.min(), x.max())) for degree in degrees]
     return lambda train: (f @ fit(f[train], y[train]) for f in features)
 
 
-def _errors(
-    y: np.ndarray, splits: Sequence[Split], predictions: Callable[[np.ndarray], Iterable[np.ndarray]]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Errors on the rows of the fit and on the others, shape (splits, predictions) each."""
-    errors = [[[rms((p - y)[rows]) for rows in split] for p in predictions(split[0])] for split in splits]
+def _errors(y: np.ndarray, splits: Sequence[Split], formulas: Formulas) -> Errors:
+    """Errors on the rows of the fit and on the others, shape (splits, formulas) each."""
+    errors = [[[rms((p - y)[rows]) for rows in split] for p in formulas(split[0])] for split in splits]
     seen, unseen = np.moveaxis(np.array(errors), -1, 0)
     return seen, unseen
 

@@ -16,7 +16,6 @@ from dmlib.evaluation.scores import (
     Scores,
     coverage,
     delta_mse,
-    ln_ratio,
     per_view,
     pit_histogram,
     verdict,
@@ -48,7 +47,7 @@ def test_no_mass_is_left_out_and_not_counted_as_right():
     truth = np.array([[0.0, 4e10], [2e10, 8e10]])
     assert np.isnan(per_view(truth, PREDICTED, "relative")[0, 0])
     assert delta_mse(truth, PREDICTED)[0] == pytest.approx(0.5)
-    assert np.isnan(ln_ratio(TRUTH, np.array([[np.nan, -1.0], [1e10, 1e10]]))[0]).all()
+    assert np.isnan(per_view(TRUTH, np.array([[np.nan, -1.0], [1e10, 1e10]]), "ln_ratio")[0]).all()
 
 
 def test_shapes_must_agree():
@@ -139,7 +138,7 @@ def test_too_small_uncertainties_are_found_out():
 
 def test_no_stated_uncertainty_is_not_covered_by_accident():
     found = coverage(TRUTH, PREDICTED, np.zeros_like(TRUTH), Bootstrap(np.array([1, 2]), draws=10))
-    assert np.isnan(found.z).all() and np.isnan(found.overall[1].value)
+    assert np.isnan(found.pit).all() and np.isnan(found.overall[1].value)
 
 
 def test_bins_hold_their_means_and_rare_kinds_are_left_out():

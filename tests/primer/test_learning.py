@@ -36,7 +36,7 @@ def test_gradient_descent_ends_at_least_squares(task):
 def test_beyond_the_largest_rate_it_runs_away(task):
     x, y = task
     features = learning.with_constant(x)
-    path = learning.descend(features, y, rate=1.1 * learning.largest_rate(features), steps=200, start=[1.0, 1.0])
+    path = learning.descend(features, y, rate=1.1 * learning.largest_rate(features), steps=200)
     losses = learning.loss(features, y, path)
     assert losses[-1] > 1e3 * losses[0]
 
@@ -62,8 +62,9 @@ def test_the_penalty_shrinks_all_but_the_constant(task):
 def test_stopping_in_closed_form_is_gradient_descent(task):
     x, y = task
     steps = [1, 7, 200]
-    _, others = learning.stopping(x, y, degree=4, n_train=15, steps=steps, repeats=1, seed=3)
-    ((train, rest),) = learning.draw(len(x), 15, 1, 3)
+    splits = learning.draw(len(x), 15, 1, 3)
+    ((train, rest),) = splits
+    _, others = learning.stopping(x, y, splits, 4, steps)
     features = learning.polynomials(x, 4, (x.min(), x.max()))
     centre = y[train].mean()
     rate = 0.5 * learning.largest_rate(features[train])
@@ -74,7 +75,7 @@ def test_stopping_in_closed_form_is_gradient_descent(task):
 
 def test_flexible_formulas_fit_better_and_know_less(task):
     x, y = task
-    seen, unseen = learning.flexibility(x, y, [0, 1, 9], n_train=12, repeats=30, seed=1)
+    seen, unseen = learning.flexibility(x, y, learning.draw(len(x), 12, 30, 1), [0, 1, 9])
     seen, unseen = np.median(seen, axis=0), np.median(unseen, axis=0)
     assert seen[0] > seen[1] > seen[2]
     assert unseen[1] < unseen[0] and unseen[1] < 0.2 * unseen[2]
@@ -82,7 +83,8 @@ def test_flexible_formulas_fit_better_and_know_less(task):
 
 def test_errors_of_both_kinds_meet_with_more_examples(task):
     x, y = task
-    seen, unseen = np.median(learning.more_examples(x, y, [4, 30], [1], repeats=40, seed=1), axis=-1)
+    halves = learning.draw(len(x), len(x) // 2, 40, 1)
+    seen, unseen = np.median(learning.more_examples(x, y, halves, [4, 30], [1]), axis=-1)
     assert 0 < unseen[0, 1] - seen[0, 1] < 0.5 * (unseen[0, 0] - seen[0, 0])
 
 
