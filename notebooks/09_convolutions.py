@@ -432,7 +432,7 @@ show_table(
 
 # %%
 show(
-    figures.volumes(traced, image),
+    figures.volumes(traced, image, len(every)),
     settings,
     "convolutions_volumes",
     caption="Architecture A of the talk as the sizes of its layers' outputs: "

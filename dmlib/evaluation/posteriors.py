@@ -232,10 +232,7 @@ def tarp(truth: np.ndarray, draws: np.ndarray, bootstrap: Bootstrap) -> Estimate
             nearer = (np.linalg.norm(draws[:, view] - truth[other], axis=-1) < radius).mean()
             found[view, k] = nearer < LEVELS
     # A view has one value at each level, the mean over its reference points.
-    known = np.isfinite(found[:, 0, 0])
-    values = np.full((len(truth), len(LEVELS)), np.nan)
-    values[known] = found[known].mean(axis=1)
-    return bootstrap.mean(values)
+    return bootstrap.mean(found.mean(axis=1))
 
 
 def conformal_factor(z: np.ndarray, subhalo_id: np.ndarray, level: float) -> np.ndarray:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch, Rectangle
 
 from ..primer import layers
-from ..primer.layers import Pictures, Step, Traced, Trained
+from ..primer.layers import Pictures, Step, Trained
 from . import style
 from .panels import KMS, beside, curve, note, picture, plain, titles, two_rows
 
@@ -205,7 +205,7 @@ def chance_and_norm(
     return fig
 
 
-def volumes(traced: Sequence[Traced], image: np.ndarray) -> Figure:
+def volumes(traced: Sequence[Step], image: np.ndarray, channels: int) -> Figure:
     """An architecture as the sizes of the outputs of its layers, from the image to 20 numbers.
 
     To see: step by step the image loses pixels and gains channels, until only a list of numbers is left.
@@ -213,7 +213,7 @@ def volumes(traced: Sequence[Traced], image: np.ndarray) -> Figure:
     fig, ax = style.new_figure(width=style.WIDE, height=3.5)
     shown = [t for t in traced if t.kind in ("conv", "pool", "dense")]
     ax.imshow(image, cmap=style.DENSITY, extent=(0, 1.6, -0.8, 0.8), zorder=3)
-    words = f"{image.shape[0]} × {image.shape[1]}\n{_channels(traced)} channels"
+    words = f"{image.shape[0]} × {image.shape[1]}\n{channels} channels"
     ax.text(0.8, -1.0, words, ha="center", va="top", fontsize=9)
     x, centres = 1.75, []
     roles = {"conv": "embedded", "pool": "alternative", "dense": "dark_matter"}
@@ -293,7 +293,7 @@ def architecture(steps: Sequence[Step]) -> Figure:
     return fig
 
 
-def receptive(traced: Sequence[Traced], image: np.ndarray, field_of_view: float) -> Figure:
+def receptive(traced: Sequence[Step], image: np.ndarray, field_of_view: float) -> Figure:
     """Receptive field of each convolution and pooling.
 
     To see: the first kernels cover a few kpc, those of the last convolution nearly the whole galaxy; pixels further
@@ -365,8 +365,3 @@ def features(pictures: np.ndarray, maps: np.ndarray, labels: Sequence[str]) -> F
 def _record_column(fig: Figure, title: str, image: np.ndarray) -> None:
     """Record the middle column of an image."""
     style.plotted(fig, title, row=np.arange(len(image)), middle_column=image[:, image.shape[1] // 2])
-
-
-def _channels(traced: Sequence[Traced]) -> int:
-    first = traced[0]
-    return (first.weights // first.shape[-1] - 1) // first.size**2

@@ -7,9 +7,9 @@ Then architectures as diagrams: which layer follows which, what each does, and h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import count, pairwise
 from math import prod
 from typing import Any
 
@@ -178,66 +178,6 @@ def _zeros(length: int, size: int, stride: int) -> tuple[int, int]:
     return total // 2, total - total // 2
 
 
-@dataclass(frozen=True)
-class Traced:
-    """A layer of a network with the shape of its output and its receptive field.
-
-    Parameters
-    ----------
-    kind : {"conv", "pool", "dropout", "norm", "flatten", "dense"}
-    words : str
-        Description for a table.
-    size : int
-        Side of the kernel or of the pooling window; 1 for other layers.
-    shape : tuple of int
-        Of the output: (y, x, channel), or (neurons,).
-    weights : int
-        Number of its trainable weights.
-    field : int
-        Side of the receptive field of one of its outputs [image pixels]; 0 from the first dense layer on, which
-        depends on all pixels.
-    """
-
-    kind: str
-    words: str
-    size: int
-    shape: tuple[int, ...]
-    weights: int
-    field: int
-
-
-def trace(model: Any) -> list[Traced]:
-    """Follow an image through the layers of a Keras model, one after the other."""
-    from keras import layers
-
-    traced: list[Traced] = []
-    field, step = 1, 1  # of the receptive field, and between neighbouring outputs [image pixels]
-    for layer in model.layers:
-        size, stride = 1, 1
-        match layer:
-            case layers.InputLayer():
-                continue
-            case layers.Conv2D():
-                kind, size, stride = "conv", layer.kernel_size[0], layer.strides[0]
-                words = f"convolution {size}×{size}, stride {stride}, ReLU"
-            case layers.MaxPooling2D():
-                kind, size, stride = "pool", layer.pool_size[0], layer.strides[0]
-                words = f"largest of {size}×{size}"
-            case layers.Dropout():
-                kind, words = "dropout", f"dropout {layer.rate:.0%}"
-            case layers.BatchNormalization():
-                kind, words = "norm", "batch normalisation"
-            case layers.Flatten():
-                kind, words, field = "flatten", "flatten", 0
-            case _:
-                kind, words = "dense", "dense"
-        if field:
-            field, step = field + (size - 1) * step, step * stride
-        weights = sum(prod(weight.shape) for weight in layer.trainable_weights)
-        traced.append(Traced(kind, words, size, tuple(layer.output.shape[1:]), weights, field))
-    return traced
-
-
 def typical_view(dataset: DataSet) -> int:
     """Row of a gas-rich and massive training view at an inclination of about 60 degrees."""
     rows = dataset.rows("train")
@@ -381,17 +321,17 @@ def feature_maps(model, inputs: np.ndarray) -> np.ndarray:
     return first.predict(inputs, verbose=0)
 
 
-#: Layers that belong to the one before them: they change values, and not what they are values of.
-_THROUGH = ("Activation", "BatchNormalization", "Dropout", "Rescaling", "Standardise", "ZeroPadding2D")
+#: Kinds of layers that belong to the one before them: they change values, and not what they are values of.
+_THROUGH = ("dropout", "norm", "through")
 
-#: Kind and description of other layers, by their classes; braces hold attributes of the layer.
+#: Kind and description of layers, by their classes; braces hold attributes of the layer.
 _WORDS: dict[str, tuple[str, str]] = {
     "InputLayer": ("input", "image"),
-    "Channels": ("input", "{name}"),
-    "Conv2D": ("conv", "convolution {kernel_size[0]}×{kernel_size[0]}"),
-    "GroupConvolution": ("conv", "group conv. {size}×{size}"),
-    "AveragePooling2D": ("pool", "mean of {pool_size[0]}×{pool_size[0]}"),
-    "MaxPooling2D": ("pool", "largest of {pool_size[0]}×{pool_size[0]}"),
+    "Channels": ("input", "{0.name}"),
+    "Conv2D": ("conv", "convolution {0.kernel_size[0]}×{0.kernel_size[0]}"),
+    "GroupConvolution": ("conv", "group conv. {0.size}×{0.size}"),
+    "AveragePooling2D": ("pool", "mean of {0.pool_size[0]}×{0.pool_size[0]}"),
+    "MaxPooling2D": ("pool", "largest of {0.pool_size[0]}×{0.pool_size[0]}"),
     "GlobalAveragePooling2D": ("pool", "mean over the image"),
     "GlobalMaxPooling2D": ("pool", "largest over the image"),
     "RingMeans": ("pool", "means in rings"),
@@ -399,24 +339,32 @@ _WORDS: dict[str, tuple[str, str]] = {
     "Apertures": ("fixed", "moments in apertures"),
     "Add": ("join", "sum"),
     "Concatenate": ("join", "side by side"),
-    "Flatten": ("join", "flatten"),
+    "Dropout": ("dropout", "dropout {0.rate:.0%}"),
+    "BatchNormalization": ("norm", "batch normalisation"),
+    "Flatten": ("flatten", "flatten"),
     "Dense": ("dense", "dense"),
+    "Activation": ("through", ""),
+    "Rescaling": ("through", ""),
+    "Standardise": ("through", ""),
+    "ZeroPadding2D": ("through", ""),
 }
 
 
 @dataclass(frozen=True)
 class Step:
-    """A layer in a diagram, with what belongs to it.
+    """A layer, and in a diagram what belongs to it.
 
     Parameters
     ----------
-    kind : {"input", "conv", "pool", "fixed", "join", "dense", "output"}
+    kind : {"input", "conv", "pool", "fixed", "join", "dropout", "norm", "flatten", "dense", "through", "output"}
     words : str
         What it does.
     shape : tuple of int
-        Of its output, without the views.
+        Of its output, without the views: (y, x, channel), or (neurons,).
     weights : int
         Number of trainable weights.
+    field : int
+        Side of the receptive field of one of its outputs [image pixels], see `trace`; 0 where all pixels count.
     after : tuple of int
         Places of the steps whose outputs it takes.
     row, lane : int
@@ -427,9 +375,27 @@ class Step:
     words: str
     shape: tuple[int, ...]
     weights: int
+    field: int = 0
     after: tuple[int, ...] = ()
     row: int = 0
     lane: int = 0
+
+
+def trace(model: Any) -> list[Step]:
+    """Follow an image through the layers of a Keras model, one after the other."""
+    traced: list[Step] = []
+    field, apart = 1, 1  # side of the receptive field, and distance of neighbouring outputs [image pixels]
+    for layer in model.layers:
+        step, stride = _described(layer)
+        if step.kind == "input":
+            continue
+        size = getattr(layer, "kernel_size", getattr(layer, "pool_size", (1,)))[0]
+        if step.kind == "flatten":
+            field = 0
+        elif field:
+            field, apart = field + (size - 1) * apart, apart * stride
+        traced.append(replace(step, words=step.words + ", ReLU" * (step.kind == "conv"), field=field))
+    return traced
 
 
 def diagram(name: str, dataset: DataSet) -> list[Step]:
@@ -454,33 +420,25 @@ def steps(model: Any) -> list[Step]:
         name = type(layer).__name__
         inputs = [] if name == "InputLayer" else layer.input if isinstance(layer.input, list) else [layer.input]
         after = tuple(dict.fromkeys(place[id(tensor)] for tensor in inputs))
-        shape = tuple(layer.output.shape[1:])
-        weights = sum(prod(weight.shape) for weight in layer.trainable_weights)
-        if name in _THROUGH:
+        step, _ = _described(layer)
+        if step.kind in _THROUGH:
             (at,) = after
-            found[at] = replace(found[at], shape=shape, weights=found[at].weights + weights)
+            found[at] = replace(found[at], shape=step.shape, weights=found[at].weights + step.weights)
         else:
-            kind, words = _WORDS[name]
-            stride = max(_first(getattr(layer, key, 1)) for key in ("strides", "stride"))
-            more = f", stride {stride}" if kind == "conv" and stride > 1 else ""
             at = len(found)
-            found.append(Step(kind, words.format_map(_Attributes(layer)) + more, shape, weights, after))
+            found.append(replace(step, after=after))
         place[id(layer.output)] = at
     found[-1] = replace(found[-1], kind="output", words="output")
     return _placed(found)
 
 
-def _first(value: Any) -> int:
-    return value[0] if isinstance(value, tuple | list) else value
-
-
-class _Attributes(dict):
-    def __init__(self, layer: Any):
-        super().__init__()
-        self._layer = layer
-
-    def __missing__(self, name: str) -> Any:
-        return getattr(self._layer, name)
+def _described(layer: Any) -> tuple[Step, int]:
+    """A layer as a step of its own, and its stride."""
+    kind, words = _WORDS[type(layer).__name__]
+    stride = int(np.max(getattr(layer, "strides", getattr(layer, "stride", 1))))
+    words = words.format(layer) + (f", stride {stride}" if kind == "conv" and stride > 1 else "")
+    weights = sum(prod(weight.shape) for weight in layer.trainable_weights)
+    return Step(kind, words, tuple(layer.output.shape[1:]), weights), stride
 
 
 def _placed(found: list[Step]) -> list[Step]:
@@ -498,16 +456,9 @@ def _placed(found: list[Step]) -> list[Step]:
         path = range((rows[first] if first is not None else rows[at] - 1) + 1, rows[at] + 1)
         lane = 0 if first is None else min(lanes[before] for before in step.after)
         if first in continued and len(step.after) == 1:
-            lane = _free(used, path)
+            lane = next(lane for lane in count(1) if not any((lane, row) in used for row in path))
         lanes.append(lane)
         used |= {(lane, row) for row in path}
         if first is not None and lanes[first] == lane:
             continued.add(first)
     return [replace(step, row=rows[at], lane=lanes[at]) for at, step in enumerate(found)]
-
-
-def _free(used: set[tuple[int, int]], path: Iterable[int]) -> int:
-    lane = 1
-    while any((lane, row) in used for row in path):
-        lane += 1
-    return lane

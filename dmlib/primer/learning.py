@@ -151,9 +151,16 @@ def gradient(features: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.nda
 
 
 def descend(
-    features: np.ndarray, y: np.ndarray, *, rate: float, steps: int, batch: int | None = None, seed: int = 0
+    features: np.ndarray,
+    y: np.ndarray,
+    *,
+    rate: float,
+    steps: int,
+    start: np.ndarray | None = None,
+    batch: int | None = None,
+    seed: int = 0,
 ) -> np.ndarray:
-    """Gradient descent from zero: repeated steps down the gradient of the loss.
+    """Gradient descent: repeated steps down the gradient of the loss.
 
     Parameters
     ----------
@@ -161,6 +168,8 @@ def descend(
     rate : float
         Learning rate: the step is this times the gradient.
     steps : int
+    start : ndarray, shape (f,), optional
+        First weights; zero when omitted.
     batch : int, optional
         Number of rows, drawn anew at each step, from which the gradient is estimated; all rows when omitted.
     seed : int
@@ -172,7 +181,7 @@ def descend(
         The path, its start included.
     """
     rng = np.random.default_rng(seed)
-    weights = np.zeros(features.shape[1])
+    weights = np.zeros(features.shape[1]) if start is None else np.asarray(start, dtype=float)
     path = [weights]
     for _ in range(steps):
         rows = slice(None) if batch is None else rng.choice(len(y), size=min(batch, len(y)), replace=False)

@@ -15,11 +15,12 @@ def test_the_table_of_the_talk(pixels):
     """Shapes, weights and receptive fields by hand, as the exercise of chapter 9 has them."""
     traced = layers.trace(talk(("r",) * 8, pixels, 20))
     convolutions = [t for t in traced if t.kind == "conv"]
-    assert [(t.size, t.shape) for t in convolutions] == [
-        (5, (pixels // 2, pixels // 2, 64)),
-        (5, (pixels // 8, pixels // 8, 128)),
-        (5, (-(-pixels // 32), -(-pixels // 32), 256)),
+    assert [t.shape for t in convolutions] == [
+        (pixels // 2, pixels // 2, 64),
+        (pixels // 8, pixels // 8, 128),
+        (-(-pixels // 32), -(-pixels // 32), 256),
     ]
+    assert {t.words for t in convolutions} == {"convolution 5×5, stride 2, ReLU"}
     assert [t.field for t in convolutions] == [5, 23, 95]
     assert convolutions[0].weights == 64 * (25 * 8 + 1)
     dense = [t for t in traced if t.kind == "dense"]

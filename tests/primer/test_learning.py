@@ -36,7 +36,7 @@ def test_gradient_descent_ends_at_least_squares(task):
 def test_beyond_the_largest_rate_it_runs_away(task):
     x, y = task
     features = learning.with_constant(x)
-    path = learning.descend(features, y, rate=1.1 * learning.largest_rate(features), steps=200)
+    path = learning.descend(features, y, rate=1.1 * learning.largest_rate(features), steps=200, start=[1.0, 1.0])
     losses = learning.loss(features, y, path)
     assert losses[-1] > 1e3 * losses[0]
 
