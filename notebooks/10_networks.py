@@ -506,7 +506,7 @@ nets_compared = [f"{name}/all" for name in ARCHITECTURES]
 scores = Scores.of(predictions.equally(nets_compared), also=ideal, seed=seed)
 record = partial(record, n=scores.n_galaxies)
 counting = figures.counting_noise(
-    dataset.radii, predictions.truth, dataset.attributes["m_dm_particle"]
+    predictions.truth, dataset.attributes["m_dm_particle"]
 )
 
 # %%

@@ -13,6 +13,9 @@ from ..baselines.observables import asymmetry
 from ..bootstrap import Bootstrap, Estimate
 from ..dataset.read import DataSet
 
+#: Values of each view by name, shape (n,) each: errors by method, properties, or masks of groups by label.
+Arrays = Mapping[str, np.ndarray]
+
 #: Fewest galaxies in a bin.
 FEWEST = 5
 
@@ -93,9 +96,7 @@ def thirds(by: np.ndarray) -> np.ndarray:
     return np.digitize(by, np.quantile(by[np.isfinite(by)], [1.0 / 3.0, 2.0 / 3.0]))
 
 
-def in_groups(
-    values: np.ndarray, masks: Mapping[str, np.ndarray], bootstrap: Bootstrap, by: np.ndarray | None = None
-) -> Binned:
+def in_groups(values: np.ndarray, masks: Arrays, bootstrap: Bootstrap, by: np.ndarray | None = None) -> Binned:
     """Mean of `values` in groups of views, label -> mask; groups with fewer than `FEWEST` galaxies are left out."""
     counts = {k: len(np.unique(bootstrap.subhalo_id[mask & np.isfinite(values)])) for k, mask in masks.items()}
     labels = tuple(label for label, count in counts.items() if count >= FEWEST)
@@ -106,11 +107,7 @@ def in_groups(
 
 
 def panels(
-    values: Mapping[str, np.ndarray],
-    kind: Mapping[str, np.ndarray],
-    labels: Mapping[str, str],
-    bins: int,
-    bootstrap: Bootstrap,
+    values: Arrays, kind: Arrays, labels: Mapping[str, str], bins: int, bootstrap: Bootstrap
 ) -> dict[str, dict[str, Binned]]:
     """Errors of several methods in bins of several properties with equal numbers of views.
 
@@ -136,9 +133,7 @@ def panels(
     }
 
 
-def group_panels(
-    values: Mapping[str, np.ndarray], groups: Mapping[str, Mapping[str, np.ndarray]], bootstrap: Bootstrap
-) -> dict[str, dict[str, Binned]]:
+def group_panels(values: Arrays, groups: Mapping[str, Arrays], bootstrap: Bootstrap) -> dict[str, dict[str, Binned]]:
     """The same for groups of views, title -> label -> mask; titles with a single group are left out."""
     found = {
         title: {method: in_groups(error, masks, bootstrap) for method, error in values.items()}
@@ -177,9 +172,7 @@ def share_of_views(values: np.ndarray, subhalo_id: np.ndarray) -> np.ndarray:
     return within / (within + galaxies)
 
 
-def groups_of_views(
-    kind: dict[str, np.ndarray], subhalo_id: np.ndarray, disturbed: np.ndarray | None = None
-) -> dict[str, dict[str, np.ndarray]]:
+def groups_of_views(kind: Arrays, subhalo_id: np.ndarray, disturbed: np.ndarray | None = None) -> dict[str, Arrays]:
     """Groups of views whose errors are compared.
 
     Parameters
@@ -197,7 +190,7 @@ def groups_of_views(
         Title -> label -> mask: satellites and centrals, and, where known, disturbed and regular gas.
     """
     satellite = kind["satellite"] > 0
-    groups = {"place in the group": {"central": ~satellite, "satellite": satellite}}
+    groups: dict[str, Arrays] = {"place in the group": {"central": ~satellite, "satellite": satellite}}
     if disturbed is not None:
         upset = disturbed[subhalo_id]
         groups["gas (truth)"] = {"in order": ~upset, "disturbed": upset}

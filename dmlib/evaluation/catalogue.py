@@ -399,12 +399,7 @@ def predict(
 
 
 def regressions(
-    table: Table,
-    *,
-    inputs: Iterable[str] = tuple(INPUTS),
-    methods: Sequence[str] = METHODS,
-    draws: int = 400,
-    seed: int = 1,
+    table: Table, *, inputs: Iterable[str] = INPUTS, methods: Sequence[str] = METHODS, draws: int = 400, seed: int = 1
 ) -> Table:
     """Errors of all regressions, for centrals and for satellites of massive groups.
 

@@ -650,10 +650,7 @@ def coverage_rows(
 
 
 def matched_rows(
-    match: MethodComparison,
-    names: Mapping[str, str],
-    groups: Mapping[str, tuple[np.ndarray, np.ndarray, str]],
-    by: np.ndarray,
+    match: MethodComparison, names: Mapping[str, str], groups: Mapping[str, tuple], by: np.ndarray
 ) -> Iterator[Row]:
     """Error on some views over that on others which are seen alike, ``no-assumption-<group>-<suffix>``.
 

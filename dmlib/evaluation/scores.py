@@ -103,6 +103,10 @@ def delta_mse(truth: np.ndarray, predicted: np.ndarray, *, of: Literal["m", "ln_
     return np.sqrt(np.nanmean(per_view(truth, predicted, name), axis=0))
 
 
+#: Name of a method -> its prediction, shape (n, r) [Msun].
+Masses = Mapping[str, np.ndarray]
+
+
 @dataclass(frozen=True)
 class Scores:
     """Errors of several predictions of the same views.
@@ -122,19 +126,14 @@ class Scores:
 
     radii: np.ndarray
     truth: np.ndarray
-    masses: Mapping[str, np.ndarray]
+    masses: Masses
     subhalo_id: np.ndarray
     draws: int = 1000
     seed: int = 1
 
     @classmethod
     def of(
-        cls,
-        predictions: Predictions,
-        *,
-        where: np.ndarray | None = None,
-        also: Mapping[str, np.ndarray] | None = None,
-        seed: int = 1,
+        cls, predictions: Predictions, *, where: np.ndarray | None = None, also: Masses | None = None, seed: int = 1
     ) -> Scores:
         """Scores of all methods in a file of predictions.
 

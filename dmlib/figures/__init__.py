@@ -113,12 +113,7 @@ def _display(png: bytes, name: str, caption: str, alt: str) -> None:
 
 
 def show_table(
-    table: Table,
-    formats: Mapping[str, str] | None = None,
-    *,
-    caption: str,
-    rows: int = 5,
-    source: str | None = None,
+    table: Table, formats: Mapping[str, str] | None = None, *, caption: str, rows: int = 5, source: str | None = None
 ) -> None:
     """Display the first rows of a table with a caption; the table itself is not changed.
 

@@ -275,12 +275,7 @@ def architecture(steps: Sequence[Step]) -> Figure:
             ax.plot(*zip(*path[:-1], strict=True), color="#666666", linewidth=1.1, zorder=1)
             ax.annotate("", path[-1], path[-2], arrowprops=arrow, zorder=1)
         colour = style.COLOURS[roles[step.kind]] if step.kind in roles else "#5A5A5A"
-        box: dict[str, Any] = {
-            "boxstyle": "round,pad=0,rounding_size=0.05",
-            "facecolor": colour,
-            "edgecolor": "none",
-            "zorder": 2,
-        }
+        box: Any = {"boxstyle": "round,pad=0,rounding_size=0.05", "facecolor": colour, "edgecolor": "none", "zorder": 2}
         ax.add_patch(FancyBboxPatch((x[k] - wide / 2, y[k] - half), wide, high, **box))
         shape = "×".join(map(str, step.shape))
         for words, side, align in ((step.words, -1, "left"), (shape, 1, "right")):

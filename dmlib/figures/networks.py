@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from astropy import units as u
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
@@ -14,7 +15,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from ..bootstrap import Estimate
 from ..evaluation.scores import REGIONS, Scores
 from . import style
-from .panels import ERROR, beside, curve, difference_panels, floor_line, grid, plain, radius_axis, ticks, zero
+from .panels import ERROR, beside, curve, difference_panels, grid, plain, radius_axis, ticks, zero
 
 if TYPE_CHECKING:
     from ..evaluation.floor import Floor
@@ -37,7 +38,7 @@ PLAIN = {
 }
 
 
-def counting_noise(radii: np.ndarray, truth: np.ndarray, m_particle: float) -> np.ndarray:
+def counting_noise(truth: np.ndarray, m_particle: float) -> np.ndarray:
     """Mean |dM/M| of a perfect prediction of the smooth halo, because the target counts particles.
 
     A count N scatters by sqrt(N) about its expectation, which chapter 4 tests; the mean absolute deviation of a normal
@@ -45,8 +46,6 @@ def counting_noise(radii: np.ndarray, truth: np.ndarray, m_particle: float) -> n
 
     Parameters
     ----------
-    radii : ndarray, shape (r,)
-        [kpc]
     truth : ndarray, shape (n, r)
         Enclosed masses [Msun].
     m_particle : float
@@ -132,12 +131,22 @@ def errors(scores: Scores, names: Mapping[str, str], counting: np.ndarray, floor
                 continue
             columns = {"radius": radius, "value": found, "measure": measure}
             curve(ax, label, columns, style.method(name), band=name.startswith("C/"))
-        floor_line(ax, floor, root=root)
+        for kind in ("observed", "noise-free"):
+            _floor(ax, floor, "all", kind, "floor", f"floor, {kind}", root=root)
         radius_axis(ax, title=title, ylim=(0, None))
     columns = {"radius": radius, "mean_relative": counting}
     curve(axes[1], "counting particles", columns, "literature", linestyle=style.FINE, linewidth=1.1)
     fig.legend(*axes[1].get_legend_handles_labels(), loc="outside upper center", ncols=4, fontsize=9)
     return fig
+
+
+def _floor(ax: Axes, floor: Floor | None, inputs: str, kind: str, look: str, label: str, root: bool = False) -> None:
+    """Draw the error of an ideal observer, if any; its knowledge is ``observed`` (dashed) or ``noise-free`` (dotted)."""
+    if floor is None:
+        return
+    columns = {"radius": floor.radii * u.kpc, "value": floor.error(inputs, kind, root=root)}
+    dashes = style.DASHED if kind == "observed" else style.DOTTED
+    curve(ax, f"floor, {kind}, {inputs}", columns, look, label=label, linestyle=dashes, linewidth=1.3)
 
 
 def against(scores: Scores, names: Mapping[str, str], opponent: str, words: str) -> Figure:
@@ -220,11 +229,7 @@ def cost(rows: Sequence[Mapping[str, Any]], ends: Mapping[str, Estimate], plain:
     return fig
 
 
-def learning_curve(
-    n: Sequence[int],
-    curves: Mapping[str, tuple[str, Sequence[Estimate]]],
-    levels: Mapping[str, tuple[str, Estimate]] | None = None,
-) -> Figure:
+def learning_curve(n: Sequence[int], curves: Mapping[str, tuple], levels: Mapping[str, tuple] | None = None) -> Figure:
     """Error at intermediate radii against the number of training galaxies.
 
     Parameters
@@ -274,8 +279,8 @@ def input_errors(scores: Scores, architecture: str, floor: Floor | None) -> Figu
             columns, entry = {"radius": scores.radii * u.kpc, "value": found}, "" if k and name in _MEAN else None
             band = k == 0 and name not in _MEAN
             curve(ax, label, columns, style.method(name, "inputs"), label=entry, band=band)
-        for inputs in ("all", "photometry", "hi")[: 3 if k == 0 else 1]:
-            floor_line(ax, floor, inputs, kinds=("observed",), look=f"inputs/{inputs}", label="floor" if k else "")
+        for inputs in ("all", "photometry", "hi")[: 1 if k else 3]:
+            _floor(ax, floor, inputs, "observed", f"inputs/{inputs}", "floor" if k else "")
         radius_axis(ax, title=title)
         ax.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.09), borderaxespad=0, fontsize=9, ncols=2)
     # The panels share this axis: a limit set before the last is drawn would not grow.

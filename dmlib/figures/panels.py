@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from astropy import units as u
@@ -15,9 +15,6 @@ from matplotlib.ticker import NullFormatter
 
 from ..bootstrap import Estimate
 from . import style
-
-if TYPE_CHECKING:
-    from ..evaluation.floor import Floor
 
 Arrays = Mapping[str, np.ndarray]
 Pairs = Mapping[str, tuple[np.ndarray, np.ndarray]]
@@ -88,44 +85,6 @@ def curve(
     fig = ax.get_figure(root=True)
     assert fig is not None
     style.plotted(fig, series, **columns)
-
-
-def floor_line(
-    ax: Axes,
-    floor: Floor | None,
-    inputs: str = "all",
-    *,
-    root: bool = False,
-    kinds: Sequence[str] = ("observed", "noise-free"),
-    look: str = "floor",
-    label: str | None = None,
-) -> None:
-    """Draw the information floor: errors of ideal observers, whose knowledge is as observed or free of noise.
-
-    Parameters
-    ----------
-    ax : Axes
-        Of an error against radius.
-    floor : Floor or None
-        Nothing is drawn without one.
-    inputs : {"all", "photometry", "hi"}
-    root : bool
-        The talk's Delta_MSE instead of the mean relative error.
-    kinds : sequence of str
-        Which observers.
-    look : str
-        Registry of looks; dashed for ``observed``, dotted for ``noise-free``.
-    label : str, optional
-        Entry in the legend, none when empty.
-    """
-    if floor is None:
-        return
-    for kind in kinds:
-        found = floor.error(inputs, kind, root=root)
-        columns = {"radius": floor.radii * u.kpc, "value": found}
-        words = f"floor, {kind}" if label is None else label
-        dashes = style.DASHED if kind == "observed" else style.DOTTED
-        curve(ax, f"floor, {kind}, {inputs}", columns, look, label=words, linestyle=dashes, linewidth=1.3)
 
 
 def shade(ax: Axes, x: np.ndarray, low: np.ndarray, high: np.ndarray, look: str, **kw: Any) -> None:
@@ -216,11 +175,7 @@ def grid(n: int, ncols: int, height: float, *, extra: float = 0.0, **kw: Any) ->
 
 
 def difference_panels(
-    radii: np.ndarray,
-    found: Mapping[str, tuple[Any, np.ndarray, Mapping[str, Any]]],
-    below: str,
-    above: str,
-    ylabel: str,
+    radii: np.ndarray, found: Mapping[str, tuple[Estimate, np.ndarray, dict]], below: str, above: str, ylabel: str
 ) -> tuple[Figure, list[Axes]]:
     """Show differences of errors against radius, a panel for each, filled where they are decided.
 

@@ -191,37 +191,31 @@ def real_rows(table: Table, targets: Mapping[str, str]) -> Figure:
 def _matrices(
     found: Robustness, matrices: Mapping[str, tuple], how: str, norm: Normalize, cmap: str, label: str, **bar: Any
 ) -> tuple[Figure, Colorbar]:
-    """A matrix for each method, of colours with numbers in them and what is recorded; and their colour bar."""
+    """A matrix for each method, of coloured cells with numbers, with lines between the kinds of universes.
+
+    `matrices` has colours, numbers and what is recorded. Also returns the colour bar.
+    """
     fig, axes = style.new_figure(len(METHODS), 1, height=12.0, width=style.WIDE, sharex=True)
     train, test = np.repeat(found.titles, len(found.names)), np.tile(found.titles, len(found.names))
+    names, kinds = range(len(found.names)), [VARIATIONS[name].kind for name in found.names]
     for ax, (method, title) in zip(axes, METHODS.items(), strict=True):
         colours, numbers, columns = matrices[method]
-        shown = _cells(ax, found, colours, numbers, how, norm, cmap)
-        ax.set_title(title)
+        shown = ax.imshow(np.ma.masked_invalid(colours), norm=norm, cmap=cmap, aspect="auto", origin="upper")
+        for (i, j), number in np.ndenumerate(numbers):
+            if np.isfinite(number):
+                place = float(norm(colours[i, j])) if np.isfinite(colours[i, j]) else 0.5
+                ink = "white" if abs(place - 0.5) > 0.35 else "black"
+                ax.text(j, i, how.format(number), ha="center", va="center", fontsize=8, color=ink)
+        ax.set_xticks(names, found.titles, rotation=40, ha="right", fontsize=8.5)
+        ax.set_yticks(names, found.titles, fontsize=8.5)
+        ax.set(ylabel="trained in", title=title)
+        ax.grid(visible=False)
+        for k in (k for k in names[1:] if kinds[k] != kinds[k - 1]):
+            ax.axhline(k - 0.5, color="white", linewidth=2.5)
+            ax.axvline(k - 0.5, color="white", linewidth=2.5)
         style.plotted(fig, title, train=train, test=test, **{name: values.ravel() for name, values in columns.items()})
     axes[-1].set_xlabel("tested in")
     return fig, fig.colorbar(shown, ax=list(axes), location="bottom", fraction=0.02, pad=0.01, label=label, **bar)
-
-
-def _cells(ax: Axes, found: Robustness, colours: np.ndarray, numbers: np.ndarray, how: str, norm: Normalize, cmap: str):
-    """A matrix of coloured cells with numbers, lines between the kinds of universes, and names at two sides."""
-    shown = ax.imshow(np.ma.masked_invalid(colours), norm=norm, cmap=cmap, aspect="auto", origin="upper")
-    for (i, j), number in np.ndenumerate(numbers):
-        if np.isfinite(number):
-            place = float(norm(colours[i, j])) if np.isfinite(colours[i, j]) else 0.5
-            dark = abs(place - 0.5) > 0.35
-            ax.text(j, i, how.format(number), ha="center", va="center", fontsize=8, color="white" if dark else "black")
-    names = range(len(found.names))
-    ax.set_xticks(names, found.titles, rotation=40, ha="right", fontsize=8.5)
-    ax.set_yticks(names, found.titles, fontsize=8.5)
-    ax.set_ylabel("trained in")
-    ax.grid(visible=False)
-    kinds = [VARIATIONS[name].kind for name in found.names]
-    for k in range(1, len(kinds)):
-        if kinds[k] != kinds[k - 1]:
-            ax.axhline(k - 0.5, color="white", linewidth=2.5)
-            ax.axvline(k - 0.5, color="white", linewidth=2.5)
-    return shown
 
 
 def _plain_ratios(ax: Axes) -> None:

@@ -600,13 +600,7 @@ def stack(sensitivity: Sensitivity) -> dict[str, np.ndarray]:
 
 
 def align(
-    maps: np.ndarray,
-    grid: SkyGrid,
-    position_angle: np.ndarray,
-    radius: np.ndarray,
-    *,
-    reach: float = 1.5,
-    pixels: int = 48,
+    maps: np.ndarray, grid: SkyGrid, angles: np.ndarray, lengths: np.ndarray, *, reach: float = 1.5, pixels: int = 48
 ) -> np.ndarray:
     """Maps turned so that the receding side of each disc's major axis points right, and scaled to a common radius.
 
@@ -614,10 +608,10 @@ def align(
     ----------
     maps : ndarray, shape (n, ..., y, x)
     grid : SkyGrid
-    position_angle : ndarray, shape (n,)
-        Of the receding side, from North through East [deg].
-    radius : ndarray, shape (n,)
-        Length that becomes 1 [kpc], for example the radius of the HI.
+    angles : ndarray, shape (n,)
+        Position angle of the receding side, from North through East [deg].
+    lengths : ndarray, shape (n,)
+        What becomes 1 [kpc], for example the radius of the HI.
     reach : float
         Half side of the result in these lengths; 0 outside the image.
     pixels : int
@@ -631,7 +625,7 @@ def align(
     steps = (np.arange(pixels) + 0.5) / pixels * 2.0 * reach - reach
     along, up = np.meshgrid(steps, steps)
     out = np.empty((*maps.shape[:-2], pixels, pixels), dtype=float)
-    for k, (angle, length) in enumerate(zip(np.radians(position_angle), radius, strict=True)):
+    for k, (angle, length) in enumerate(zip(np.radians(angles), lengths, strict=True)):
         # The receding side lies at (-sin, cos): North is up, East is left.
         x = length * (-np.sin(angle) * along - np.cos(angle) * up)
         y = length * (np.cos(angle) * along - np.sin(angle) * up)

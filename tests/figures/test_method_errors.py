@@ -59,7 +59,7 @@ def test_counting_noise_is_poisson():
     expected, particle = np.array([50.0, 400.0, 5000.0]), 6e7
     counts = np.random.default_rng(1).poisson(expected, (20000, 3))
     deviation = np.abs(counts / expected - 1.0).mean(axis=0)
-    noise = networks.counting_noise(np.array([1.0, 3.0, 10.0]), counts * particle, particle)
+    noise = networks.counting_noise(counts * particle, particle)
     np.testing.assert_allclose(noise, deviation, rtol=0.03)
 
 
