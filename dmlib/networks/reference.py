@@ -194,7 +194,8 @@ def write_record(settings: Settings, jobs: list[Job], *, partial: bool = False, 
         some = ", ".join([*lacking[:4], *(["..."] if len(lacking) > 4 else [])])
         said = f"{len(lacking)} of {len(jobs)} reference trainings are missing ({some})"
         raise NetworkError(f"{said}: run `dmlib reference`, or record the rest with --partial.")
-    index = make_index(done)
+    index = {name: entry | {"members": []} for name, entry in make_index(done).items()}
+    kept = {"member", "seed", "key", "epochs_run", "best_epoch", "best_val_loss", "seconds", "galaxies", "code"}
     with atomic_path(place / "predictions.hdf5") as temporary, h5py.File(temporary, "w") as handle:
         handle["radii"] = dataset.radii
         truth = {split: ln_mass(dataset.dm_profile[rows]) for split, rows in held_out(dataset)}
@@ -213,15 +214,10 @@ def write_record(settings: Settings, jobs: list[Job], *, partial: bool = False, 
             _write(handle, f"{where}/history", np.array([history[c] for c in _COLUMNS], dtype=np.float32))
             index[name].setdefault("multiplications", multiplications(network.model))
             index[name].setdefault("in convolutions", in_convolutions(network.model))
-    for entry in index.values():
-        entry["members"] = []
-    for job in done:
-        card = read_card(job.stem.with_suffix(".json"))
-        kept = ("member", "seed", "key", "epochs_run", "best_epoch", "best_val_loss", "seconds", "galaxies", "code")
-        times = json.loads(job.stem.with_suffix(".history.json").read_text(encoding="utf-8"))["seconds"]
-        # Trainings of hours share the machine and are stopped and continued: the quick epochs tell what one costs.
-        cost = {"seconds": len(times) * float(np.quantile(times, 0.1))}
-        index[job.entry.name]["members"].append(card.model_dump(include=set(kept)) | cost)
+            # Trainings of hours share the machine and are stopped and continued: the quick epochs tell what one costs.
+            cost = {"seconds": len(history["seconds"]) * float(np.quantile(history["seconds"], 0.1))}
+            card = read_card(job.stem.with_suffix(".json"))
+            index[name]["members"].append(card.model_dump(include=kept) | cost)
     about = {
         "id": "reference",
         "command": "dmlib reference --record",
