@@ -28,11 +28,10 @@ from mocktng.structure import RADIUS, interpolate
 from mocktng.units import LENGTH, MASS
 from mocktng.workers import choose_workers as unlimited_workers
 
-from .cluster import SCHEDULER
 from .errors import UniverseError
 from .settings import Criteria, Settings
 from .units import G
-from .workers import bar, choose_workers, map_parallel
+from .workers import SCHEDULER, bar, choose_workers, map_parallel
 
 #: Seeds of populations that are drawn beside the one that is written lie this far from its own and from each other.
 _SEED_STEP = 1_000_003
@@ -210,9 +209,9 @@ def census(drawn: Population) -> Table:
     astropy.table.Table
         Columns kind, number, selected (masked for groups).
     """
-    rows = populations.census(drawn)
-    selected = np.ma.masked_equal([-1 if row.selected is None else row.selected for row in rows], -1)
-    table = Table({"kind": [row.kind for row in rows], "number": [row.number for row in rows], "selected": selected})
+    kinds, numbers, passing = zip(*populations.census(drawn), strict=True)
+    selected = np.ma.masked_equal([-1 if n is None else n for n in passing], -1)
+    table = Table({"kind": kinds, "number": numbers, "selected": selected})
     table["kind"].format = "<"
     return table
 
