@@ -26,7 +26,6 @@ from typing import Any, TypeVar
 import numpy as np
 from tqdm.auto import tqdm
 
-from .cluster import SCHEDULER, map_on_cluster
 from .environment import change_variables, cores
 from .environment import memory as memory_left
 from .errors import DmlibError, GalaxyError
@@ -38,6 +37,12 @@ Todo = tuple[str, list[int]]  # name of a block, and its galaxies
 
 #: Galaxies set aside whose reasons are printed.
 _TOLD = 10
+
+#: The variable with the address of a dask scheduler (``tcp://host:8786``).
+SCHEDULER = "DMLIB_SCHEDULER"
+
+#: Variables that hold on its workers as they do here; others, of SKIRT for example, are those of their machine.
+_SENT = ("DMLIB_BUILD", "DMLIB_PRECISION")
 
 #: Variables of a process that computes with one thread.
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
@@ -110,7 +115,7 @@ def map_parallel(
 
     One process, or one item, is worked on right here, unless it is to be `apart`. The function must give the same
     result for an item wherever it runs. Closing the iterator, or an error, cancels what has not begun. Where
-    ``$DMLIB_SCHEDULER`` is set, the machines of a cluster do the work, see `dmlib.cluster`.
+    ``$DMLIB_SCHEDULER`` is set, the machines of a cluster do the work, see `map_on_cluster`.
 
     Parameters
     ----------
@@ -183,6 +188,65 @@ def map_parallel(
             for child in multiprocessing.active_children():
                 child.terminate()  # Ctrl-C reaches them too, but a signal to this process alone does not
             raise
+
+
+def map_on_cluster(function: Callable[[Item], Result], items: Sequence[Item], what: str) -> Iterator[Result]:
+    """Apply a function to every item on the workers of a running dask scheduler, that of ``DMLIB_SCHEDULER``.
+
+    Everything that is done with `map_parallel` then runs there: the universe, targets, the data set, trainings (one
+    worker a member), predictions, rotation fits. Chapters are executed on this machine. The workers must have one
+    thread each, and see the checkout, its environment, the universe and the build folder under the same paths. A worker
+    that is lost has its work done by another, and the result does not change by a bit.
+
+    Parameters
+    ----------
+    function : callable
+    items : sequence
+    what : str
+        What the workers do, for the error.
+
+    Yields
+    ------
+    object
+        Results as they are done.
+
+    Raises
+    ------
+    DmlibError
+        When dask is missing, the scheduler cannot be reached, a worker has several threads, or several workers were
+        lost with the same item.
+    Exception
+        The first that the function raised.
+    """
+    try:
+        from distributed import Client, KilledWorker, as_completed
+    except ImportError as error:
+        raise DmlibError(f"{SCHEDULER} is set, but dask is missing: pip install 'dmlib[cluster]'.") from error
+    address = os.environ[SCHEDULER]
+    try:
+        client = Client(address, timeout="30s", set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise DmlibError(f"no dask scheduler answers at {SCHEDULER}={address}: start it, or unset it.") from error
+    with client:
+        if any(worker["nthreads"] != 1 for worker in client.scheduler_info(n_workers=-1)["workers"].values()):
+            raise DmlibError(f"a worker of {address} has several threads: start workers with --nthreads 1.")
+        here = {name: os.environ.get(name) for name in _SENT}
+        # Not pure: a block must be made again although dask remembers its result.
+        futures = client.map(partial(_there, function, here), items, pure=False)
+        try:
+            for _, result in as_completed(futures, loop=client.loop, with_results=True):
+                yield result
+        except KilledWorker as error:
+            raise DmlibError(
+                f"several workers of {address} that {what} were lost with the same item: give them more memory. What "
+                "is finished is kept."
+            ) from error
+
+
+def _there(function: Callable[[Any], Any], here: Mapping[str, str | None], item: Any) -> Any:
+    """Call a function on a worker."""
+    change_variables({**here, SCHEDULER: None})  # what the function itself divides stays on its worker
+    return function(item)
 
 
 def _apart(function: Callable[[Item], Result], environment: Mapping[str, str | None], item: Item) -> Result:

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from dmlib.rotation.fit import likelihood
 from dmlib.rotation.massmodel import MassModel
 from dmlib.rotation.population import Population
-from dmlib.rotation.posterior import likelihood
 from dmlib.rotation.priors import Priors, Regression
 from dmlib.settings import RADII_KPC
 

@@ -18,11 +18,10 @@ from scipy import ndimage
 
 from ..errors import GalaxyError
 from ..universe.base import Universe
-from .cube import ATOMS_PER_CM2, Cube, HICube, HISettings
+from .cube import ATOMS_PER_CM2, CHANNELS_TOGETHER, Cube, HICube, HISettings, grown
 from .deposit import observe
 from .hydrogen import load_hi
 from .sky import SkyGrid, lines_of_sight, tabulate
-from .smoothing import CHANNELS_TOGETHER, grown
 
 #: Least signal-to-noise of emission in a smoothed cube.
 SNR = 4.0

@@ -18,10 +18,9 @@ from astropy.wcs import WCS
 from scipy import ndimage
 
 from ..errors import GalaxyError
-from .cube import ATOMS_PER_CM2, Cube
+from .cube import ATOMS_PER_CM2, CHANNELS_TOGETHER, Cube
 from .cube_header import LIGHT
 from .moments import find_emission, moments
-from .smoothing import CHANNELS_TOGETHER
 
 #: Share of blank voxels in the pixels and channels with data, from which on a cube counts as masked.
 _MASKED = 0.3

@@ -29,10 +29,9 @@ from ..units import G
 from . import halos
 from .baryons import HELIUM, PER_PC2, mass_within, signed_root, signed_square, weigh_stars
 from .curve import INCLINATION_RANGE
-from .fit import Fit, fit
+from .fit import Fit, Importance, fit
 from .massmodel import STELLAR_APERTURE, MassModel
 from .measure import Knowledge
-from .posterior import Importance
 from .priors import (
     ConcentrationRelation,
     MassFunction,

@@ -18,8 +18,7 @@ from ..errors import GalaxyError
 from ..settings import RADII_KPC
 from ..workers import Blocks
 from .baryons import signed_square
-from .fit import Task, fit, fit_many
-from .posterior import Importance
+from .fit import Importance, Task, fit, fit_many
 from .sparc import CurveSample
 
 #: (km/s)^2 / kpc in m/s^2.

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from dmlib.errors import DmlibError, GalaxyError
-from dmlib.rotation.fit import fit, fit_many
-from dmlib.rotation.posterior import Importance, likelihood
+from dmlib.rotation.fit import Importance, fit, fit_many, likelihood
 from dmlib.rotation.priors import (
     ConcentrationRelation,
     MassFunction,
