@@ -62,15 +62,13 @@ def is_infrastructure(module: str) -> bool:
     return module in PACKAGES or any(module == name or module.startswith(f"{name}.") for name in INFRASTRUCTURE)
 
 
-def closure(names: Iterable[str], *, with_infrastructure: bool = False) -> dict[str, Path]:
-    """Modules that the named ones use, directly or through others.
+def closure(names: Iterable[str]) -> dict[str, Path]:
+    """Modules that the named ones use, directly or through others; not those that results do not depend on.
 
     Parameters
     ----------
     names : iterable of str
         Modules, for example ``["dmlib.sample"]``.
-    with_infrastructure : bool
-        Keep the modules that results do not depend on; the pages depend on them.
 
     Returns
     -------
@@ -91,7 +89,7 @@ def closure(names: Iterable[str], *, with_infrastructure: bool = False) -> dict[
         if resolved is None:
             continue
         module, path = resolved
-        if (is_infrastructure(module) and not with_infrastructure) or module in entire:
+        if is_infrastructure(module) or module in entire:
             continue
         if module in found and not whole:
             continue

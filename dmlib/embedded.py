@@ -19,6 +19,7 @@ from mocktng import blocks, catalogue, drawing, group_particles, stars, storage
 from mocktng import photometry as photometry
 from mocktng import population as populations
 from mocktng import relations as relations
+from mocktng.drawing import vary as vary
 from mocktng.files import MockError
 from mocktng.group_particles import build_model
 from mocktng.population import Population, Rows
@@ -262,11 +263,6 @@ def realise(
 def draw(n_galaxies: int, seed: int, m_dm: float, m_baryon: float) -> Population:
     """A population of its own, with the fiducial physics; `n_galaxies` are planned to pass the paper's selection."""
     return _population(n_galaxies, seed, "fiducial", m_dm, m_baryon)
-
-
-def vary(drawn: Population, physics: str) -> Population:
-    """The same galaxies in a universe with other physics, see `mocktng.drawing.vary`."""
-    return drawing.vary(drawn, physics)
 
 
 def group_in_memory(

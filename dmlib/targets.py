@@ -151,7 +151,8 @@ def count_noise(radii: np.ndarray, masses: np.ndarray, m_particle: float, seed: 
     )
 
 
-def _ln(mass: np.ndarray) -> np.ndarray:
+def ln_mass(mass: np.ndarray) -> np.ndarray:
+    """Natural logarithm of masses [Msun]; NaN where there is none."""
     return np.log(mass, out=np.full(mass.shape, np.nan), where=mass > 0)
 
 
@@ -163,8 +164,8 @@ def ln_profile(mass: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     mass : ndarray, shape (N, n)
         Msun; a galaxy without a particle inside a radius is left out there.
     """
-    ln_mass = _ln(mass)
-    return np.nanmean(ln_mass, axis=0), np.nanstd(ln_mass, axis=0, ddof=1)
+    ln_m = ln_mass(mass)
+    return np.nanmean(ln_m, axis=0), np.nanstd(ln_m, axis=0, ddof=1)
 
 
 def group_over_subhalo(targets: Targets) -> np.ndarray:
@@ -173,7 +174,7 @@ def group_over_subhalo(targets: Targets) -> np.ndarray:
     return np.divide(targets.m_dm, bound, out=np.full(bound.shape, np.nan), where=bound > 0)
 
 
-def baseline_errors(mass: np.ndarray, seed: int = 1, n_bootstrap: int = 500) -> dict[str, np.ndarray]:
+def baseline_errors(mass: np.ndarray, seed: int = 1) -> dict[str, np.ndarray]:
     """What two predictors reach that look at no galaxy: root mean square error of ln M at each radius.
 
     Parameters
@@ -182,8 +183,6 @@ def baseline_errors(mass: np.ndarray, seed: int = 1, n_bootstrap: int = 500) -> 
         True masses [Msun]; a galaxy without a particle inside a radius has no logarithm there and is left out there.
     seed : int
         Of the draws and of the bootstrap.
-    n_bootstrap : int
-        Resamplings of the galaxies.
 
     Returns
     -------
@@ -192,15 +191,15 @@ def baseline_errors(mass: np.ndarray, seed: int = 1, n_bootstrap: int = 500) -> 
         N(mean, std) of the others (authors' scripts), which costs a factor sqrt 2. ``mean_error``, ``random_error``:
         their bootstrap errors over galaxies. ``used``: galaxies that have a logarithm.
     """
-    ln_mass = _ln(mass)
-    used = np.sum(np.isfinite(ln_mass), axis=0)
+    ln_m = ln_mass(mass)
+    used = np.sum(np.isfinite(ln_m), axis=0)
     if used.min() < 3:
         raise TargetsError(f"only {used.min()} galaxies have dark matter at every radius: a baseline needs three.")
     rng = np.random.default_rng([seed, 20])
     mean, std = ln_profile(mass)
-    of_mean = (ln_mass - mean) * used / (used - 1)  # leaving the galaxy itself out of the mean
-    squares = {"mean": of_mean**2, "random": (of_mean - std * rng.standard_normal(ln_mass.shape)) ** 2}
-    rows = rng.integers(0, len(ln_mass), size=(n_bootstrap, len(ln_mass)))
+    of_mean = (ln_m - mean) * used / (used - 1)  # leaving the galaxy itself out of the mean
+    squares = {"mean": of_mean**2, "random": (of_mean - std * rng.standard_normal(ln_m.shape)) ** 2}
+    rows = rng.integers(0, len(ln_m), size=(500, len(ln_m)))
     result: dict[str, np.ndarray] = {"used": used}
     for name, squared in squares.items():
         result[name] = np.sqrt(np.nanmean(squared, axis=0))

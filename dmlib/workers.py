@@ -265,9 +265,6 @@ def _interrupts_later() -> Iterator[None]:
 
     The processes hear of it in `end_with_parent`.
     """
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
     heard: list[int] = []
     here = threading.current_thread() is threading.main_thread()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -429,7 +426,7 @@ def end_with_parent() -> None:
         parent.join()
         # The main thread may be about to write such a file again, so it is the one to remove it, unless a long
         # calculation holds it.
-        if hasattr(signal, "pthread_kill") and (main := threading.main_thread().ident):
+        if main := threading.main_thread().ident:
             signal.pthread_kill(main, signal.SIGTERM)
             time.sleep(5)
         leave()
@@ -437,8 +434,7 @@ def end_with_parent() -> None:
     threading.Thread(target=wait, daemon=True).start()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, leave)
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def quiet() -> bool:

@@ -90,10 +90,15 @@ def find_emission(cube: Cube) -> np.ndarray:
     if not cube.noise:
         return cube.data > 0
     smooth, noise = cube.smoothed()
-    islands, _ = ndimage.label((smooth > SNR * noise) & cube.valid)
+    return grown(large_islands((smooth > SNR * noise) & cube.valid, cube)) & cube.valid
+
+
+def large_islands(voxels: np.ndarray, cube: Cube) -> np.ndarray:
+    """Those of some voxels of a cube, bool, that lie in islands of at least a beam by three channels."""
+    islands, _ = ndimage.label(voxels)
     large = np.bincount(islands.ravel()) >= CHANNELS_TOGETHER * cube.area / cube.pixel**2
     large[0] = False
-    return grown(large[islands]) & cube.valid
+    return large[islands]
 
 
 def moments(

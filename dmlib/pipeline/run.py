@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -18,6 +19,7 @@ from filelock import FileLock, Timeout
 from .. import results
 from ..environment import check_folder, check_machine, of_the_system
 from ..errors import DmlibError, StepError
+from ..files import write_text
 from ..settings import Settings, repository_root
 from ..workers import ONE_THREAD, choose_workers, map_parallel, worker_environment
 from . import ledger, notebooks, provenance, steps
@@ -238,7 +240,8 @@ class _Journal:
         content = provenance.describe(self.settings, self.places.root)
         content["universe_id"] = self._universe_id()
         content |= {"started": self.started, "finished": _now(), "steps": rows}
-        provenance.write_run(self.settings, content)
+        text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+        write_text(self.settings.run_path, text + "\n")
 
     def _universe_id(self) -> str | None:
         """The fingerprint that the universe states of itself; None while it is not there or cannot be read."""

@@ -125,12 +125,6 @@ class Likelihood:
             total += self.priors.profile.log_density(np.log(self.haloes(values).m_enclosed(RADII_KPC)))
         return np.where(np.isfinite(total), total, -np.inf)
 
-    def log_posterior(self, z: np.ndarray) -> np.ndarray:
-        """Log of likelihood times prior in z, shape (n,)."""
-        z = np.atleast_2d(z)
-        prior = -0.5 * np.sum(z**2, axis=1) - 0.5 * z.shape[1] * math.log(2 * math.pi)
-        return self.log_likelihood(z) + prior
-
     def speeds(self, values: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """Speed of the whole model as measured, and of its halo, at the nominal radii [km/s], shape (n, radii) each."""
         model = self.model
@@ -141,11 +135,6 @@ class Likelihood:
         visible = visible + 10.0 ** values["log_upsilon_bulge"][:, None] * signed_square(model.v_bulge)
         total = np.sqrt(np.maximum(dark + visible * values["distance"][:, None], 0.0))
         return total * self.tilt(values)[:, None], np.sqrt(dark)
-
-
-def likelihood(model: MassModel, halo: str, priors: Priors) -> Likelihood:
-    """The likelihood for a halo model given by name."""
-    return Likelihood(model, halos.halo_model(halo), priors)
 
 
 @dataclass(frozen=True)
@@ -371,7 +360,7 @@ def fit(
     DmlibError
         When there is no such halo model.
     """
-    target = likelihood(model, halo, priors or Priors())
+    target = Likelihood(model, halos.halo_model(halo), priors or Priors())
     draws, diagnostics = weigh(target, sampling or Importance(), seed)
     radii, values = RADII_KPC, target.parameters(draws)
     masses = target.haloes(values).m_enclosed(radii)
