@@ -88,7 +88,7 @@ def plain_header(cube: Cube, first: float, width: float) -> fits.Header:
         ("DEC--TAN", "deg", 0.0, (ny + 1) / 2, pixel),
         ("VRAD", "m/s", 1e3 * first, 1.0, 1e3 * width),
     )
-    header = fits.Header({"OBJECT": cube.name, "BUNIT": cube.unit, "RESTFRQ": (HI_FREQUENCY, "[Hz]")})
+    header = fits.Header({"OBJECT": cube.name, "BUNIT": cube.unit, "RESTFRQ": HI_FREQUENCY})
     for axis, values in enumerate(axes, start=1):
         names = ("CTYPE", "CUNIT", "CRVAL", "CRPIX", "CDELT")
         header.update({f"{name}{axis}": value for name, value in zip(names, values, strict=True)})
