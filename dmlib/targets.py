@@ -7,7 +7,6 @@ stars and gas. The file is ``targets.hdf5``.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,7 +26,7 @@ from .sample import read_sample
 from .settings import RADII_KPC, Settings
 from .universe import Header, Universe, open_universe
 from .universe.base import Scope
-from .workers import Blocks, bar, map_parallel, tell_set_aside
+from .workers import Blocks, bar, digest_of, map_parallel, tell_set_aside
 
 SCOPES: tuple[Scope, ...] = ("group", "subhalo")
 
@@ -268,7 +267,9 @@ def build(settings: Settings) -> None:
     """
     universe = open_universe(settings)
     sample = read_sample(settings.sample_path)
-    key = _key(universe, sample)
+    # Everything that the profiles depend on, the code that measures them included.
+    galaxies = (np.asarray(sample[name]) for name in ("subhalo_id", "group_id"))
+    key = digest_of(universe.header.identity, fingerprint(__name__), RADII_KPC, *galaxies)
     blocks = Blocks.of(settings.targets_path, key)
     group_ids = np.unique(sample["group_id"])
     universe.prepare(group_ids)
@@ -294,14 +295,6 @@ def build(settings: Settings) -> None:
     profiles = np.stack([found[int(i)] for i in kept["subhalo_id"]])
     _write(settings.targets_path, universe.header, kept, profiles, set_aside, key)
     blocks.remove()
-
-
-def _key(universe: Universe, sample: QTable) -> str:
-    """Fingerprint of everything that the profiles depend on, the code that measures them included."""
-    digest = hashlib.sha256(f"{universe.header.identity} {fingerprint(__name__)}".encode())
-    for array in (sample["subhalo_id"], sample["group_id"], RADII_KPC):
-        digest.update(np.ascontiguousarray(np.asarray(array)).tobytes())
-    return digest.hexdigest()
 
 
 def _write(path: Path, header: Header, kept: QTable, profiles: np.ndarray, set_aside: dict[int, str], key: str) -> None:

@@ -5,6 +5,7 @@ Bars are live in a terminal or a notebook, and silent in CI, in logs and when `d
 
 from __future__ import annotations
 
+import hashlib
 import multiprocessing
 import os
 import shutil
@@ -284,6 +285,14 @@ def _start(initializer: Callable[..., object] | None, initargs: tuple) -> None:
     end_with_parent()
     if initializer is not None:
         initializer(*initargs)
+
+
+def digest_of(*parts: Any) -> str:
+    """Sha256 of some things: of arrays by their content, of others by their representation."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(np.ascontiguousarray(part).tobytes() if isinstance(part, np.ndarray) else repr(part).encode())
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True)

@@ -246,16 +246,14 @@ def position_velocity(cube: HICube, position_angle: float) -> tuple[np.ndarray, 
     return offsets, np.array(slices)
 
 
-def channel_maps(cube: HICube, n: int = 9, v_max: float | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Channels at even steps through the line.
+def channel_maps(cube: HICube, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Channels at even steps through the line, out to half the width of the global profile at 20% on either side.
 
     Parameters
     ----------
     cube : HICube
     n : int
         Number of channels.
-    v_max : float, optional
-        Largest velocity shown on either side [km/s]; default half the width of the global profile at 20%.
 
     Returns
     -------
@@ -264,8 +262,7 @@ def channel_maps(cube: HICube, n: int = 9, v_max: float | None = None) -> tuple[
     maps : ndarray, shape (n, y, x)
         In the unit of the cube.
     """
-    if v_max is None:
-        v_max = max(np.abs(global_profile(cube, find_emission(cube)).crossings(0.2)))
+    v_max = max(np.abs(global_profile(cube, find_emission(cube)).crossings(0.2)))
     wanted = np.linspace(-v_max, v_max, n)
     nearest = np.abs(cube.velocities[:, None] - wanted).argmin(axis=0)
     return cube.velocities[nearest], cube.data[nearest]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +15,7 @@ from ..bootstrap import resample
 from ..code import fingerprint
 from ..errors import GalaxyError
 from ..settings import RADII_KPC
-from ..workers import Blocks
+from ..workers import Blocks, digest_of
 from .baryons import signed_square
 from .fit import Importance, Task, fit, fit_many
 from .sparc import CurveSample
@@ -265,9 +264,5 @@ def _fit(curves: CurveSample, seed: int, sampling: Importance) -> dict[str, np.n
 
 def _key(curves: CurveSample, seed: int, sampling: Importance) -> str:
     """Fingerprint of data, priors, settings of the sampler and the code."""
-    digest = hashlib.sha256(fingerprint("dmlib.rotation.fit").encode())
-    digest.update(repr((HALOS, curves.priors, seed, sampling)).encode())
-    for model in curves.models:
-        for value in vars(model).values():
-            digest.update(value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode())
-    return digest.hexdigest()
+    data = (value for model in curves.models for value in vars(model).values())
+    return digest_of(fingerprint("dmlib.rotation.fit"), HALOS, curves.priors, seed, sampling, *data)

@@ -21,7 +21,7 @@ import numpy as np
 from astropy import units as u
 
 from ..errors import UniverseError
-from ..sources import release_name
+from ..sources import SUITES, release_name
 from ..units import PART_TYPE, CodeUnits
 
 #: Attributes that the header of a snapshot file must have, and those that it must share with the catalogue.
@@ -43,12 +43,11 @@ class Run:
     last: int = 99
 
 
-#: The runs of TNG (Nelson et al. 2019, table 1) and of Illustris (Nelson et al. 2015, table 1), baryons included.
+#: The runs of TNG and of Illustris, baryons included.
 _RUNS = {
-    **{f"TNG50-{i}": Run(35000.0, n) for i, n in enumerate((2160, 1080, 540, 270), 1)},
-    **{f"TNG100-{i}": Run(75000.0, n) for i, n in enumerate((1820, 910, 455), 1)},
-    **{f"TNG300-{i}": Run(205000.0, n) for i, n in enumerate((2500, 1250, 625), 1)},
-    **{f"Illustris-{i}": Run(75000.0, n, 0.704, 0.2726, 0.0456, 135) for i, n in enumerate((1820, 910, 455), 1)},
+    f"{name}-{i}": Run(1e3 * box, n, *((0.704, 0.2726, 0.0456, 135) if name == "Illustris" else ()))
+    for name, (box, sides, _) in SUITES.items()
+    for i, n in enumerate(sides, 1)
 }
 
 #: With their dark-matter-only counterparts, in which all matter is in the particles.
