@@ -21,10 +21,9 @@ import numpy as np
 
 from dmlib.embedded import relations
 from dmlib.rotation.baryons import signed_square
-from dmlib.rotation.fit import fit, fit_many
+from dmlib.rotation.fit import Likelihood, fit, fit_many
 from dmlib.rotation.halos import halo_model
 from dmlib.rotation.massmodel import MassModel
-from dmlib.rotation.posterior import likelihood
 from dmlib.rotation.priors import Priors, known, sparc_priors
 from dmlib.rotation.sparc import from_sparc, open_sparc
 from dmlib.units import G
@@ -56,7 +55,7 @@ def drawn(rng: np.random.Generator, points: int = 14) -> MassModel:
     x = radius / 6.0
     gas = 48.0 * np.sqrt(x**2 / (1 + 0.45 * x**2) ** 1.5)
     model = MassModel("drawn", None, 2.5, radius, none, none + 5.0, gas, none, none)
-    target = likelihood(model, "nfw", known())
+    target = Likelihood(model, halo_model("nfw"), known())
     speed = target.speeds(target.parameters(rng.normal(size=(1, len(target.names)))))[0][0]
     return replace(model, v_obs=speed + 5.0 * rng.normal(size=points))
 
@@ -85,7 +84,7 @@ def plain_log_posterior(z: np.ndarray, model: MassModel, priors: Priors, names: 
 def plain(model: MassModel, priors: Priors, steps: int = 1500) -> tuple[float, float]:
     """Seconds of a plain run, and independent samples that it gives."""
     names = priors.names(halo_model("nfw"), model)
-    target = likelihood(model, "nfw", priors)
+    target = Likelihood(model, halo_model("nfw"), priors)
     z = 0.1 * np.random.default_rng(1).normal(size=(WALKERS, len(names)))
     np.testing.assert_allclose(
         plain_log_posterior(z[0], model, priors, names), target.log_posterior(z[:1])[0], rtol=1e-8

@@ -12,7 +12,6 @@ import hashlib
 import importlib.util
 import os.path
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -28,24 +27,12 @@ INFRASTRUCTURE = (
 
 Read = tuple[int, int]
 
+#: What a source file imports from `PACKAGES` when it is imported, and in functions when these are called; names as
+#: ``dmlib.a.b``, which may be a module or an attribute of ``dmlib.a``.
+Imported = tuple[frozenset[str], frozenset[str]]
+
 #: An import statement, and whether it stands in a function.
 Statement = tuple[ast.Import | ast.ImportFrom, bool]
-
-
-@dataclass(frozen=True)
-class Imported:
-    """What one source file imports from `PACKAGES`.
-
-    Parameters
-    ----------
-    at_import : frozenset of str
-        Names imported when the module is; ``dmlib.a.b`` may be a module or an attribute of ``dmlib.a``.
-    in_functions : frozenset of str
-        Names that functions import when they are called.
-    """
-
-    at_import: frozenset[str]
-    in_functions: frozenset[str]
 
 
 @lru_cache
@@ -62,15 +49,13 @@ def is_infrastructure(module: str) -> bool:
     return module in PACKAGES or any(module == name or module.startswith(f"{name}.") for name in INFRASTRUCTURE)
 
 
-def closure(names: Iterable[str], *, with_infrastructure: bool = False) -> dict[str, Path]:
-    """Modules that the named ones use, directly or through others.
+def closure(names: Iterable[str]) -> dict[str, Path]:
+    """Modules that the named ones use, directly or through others; not those that results do not depend on.
 
     Parameters
     ----------
     names : iterable of str
         Modules, for example ``["dmlib.sample"]``.
-    with_infrastructure : bool
-        Keep the modules that results do not depend on; the pages depend on them.
 
     Returns
     -------
@@ -91,17 +76,15 @@ def closure(names: Iterable[str], *, with_infrastructure: bool = False) -> dict[
         if resolved is None:
             continue
         module, path = resolved
-        if (is_infrastructure(module) and not with_infrastructure) or module in entire:
+        if is_infrastructure(module) or module in entire:
             continue
         if module in found and not whole:
             continue
         found[module] = path
         if whole:
             entire.add(module)
-        imported = _imports(path, module, _version(path))
-        todo += [(target, True) for target in imported.at_import]
-        if whole:
-            todo += [(target, True) for target in imported.in_functions]
+        at_import, in_functions = _imports(path, module, _version(path))
+        todo += [(target, True) for target in (at_import | in_functions if whole else at_import)]
         parent = module.rpartition(".")[0]
         if parent:
             todo.append((parent, False))
@@ -149,8 +132,7 @@ def imports_of_source(text: str) -> frozenset[str]:
     SyntaxError
         When the script is not Python.
     """
-    imported = _named(_statements(parse_script(text)), package="")
-    return imported.at_import | imported.in_functions
+    return frozenset.union(*_named(_statements(parse_script(text)), package=""))
 
 
 def parse_script(text: str) -> ast.Module:
@@ -240,4 +222,4 @@ def _named(statements: Iterable[Statement], package: str) -> Imported:
             base = ".".join([*above, base]) if base else ".".join(above)
         if base.split(".")[0] in PACKAGES:
             target.update(f"{base}.{alias.name}" for alias in node.names)
-    return Imported(frozenset(at_import), frozenset(in_functions))
+    return frozenset(at_import), frozenset(in_functions)

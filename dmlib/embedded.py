@@ -19,6 +19,7 @@ from mocktng import blocks, catalogue, drawing, group_particles, stars, storage
 from mocktng import photometry as photometry
 from mocktng import population as populations
 from mocktng import relations as relations
+from mocktng.drawing import vary as vary
 from mocktng.files import MockError
 from mocktng.group_particles import build_model
 from mocktng.population import Population, Rows
@@ -28,11 +29,10 @@ from mocktng.structure import RADIUS, interpolate
 from mocktng.units import LENGTH, MASS
 from mocktng.workers import choose_workers as unlimited_workers
 
-from .cluster import SCHEDULER
 from .errors import UniverseError
 from .settings import Criteria, Settings
 from .units import G
-from .workers import bar, choose_workers, map_parallel
+from .workers import SCHEDULER, bar, choose_workers, map_parallel
 
 #: Seeds of populations that are drawn beside the one that is written lie this far from its own and from each other.
 _SEED_STEP = 1_000_003
@@ -210,9 +210,9 @@ def census(drawn: Population) -> Table:
     astropy.table.Table
         Columns kind, number, selected (masked for groups).
     """
-    rows = populations.census(drawn)
-    selected = np.ma.masked_equal([-1 if row.selected is None else row.selected for row in rows], -1)
-    table = Table({"kind": [row.kind for row in rows], "number": [row.number for row in rows], "selected": selected})
+    kinds, numbers, passing = zip(*populations.census(drawn), strict=True)
+    selected = np.ma.masked_equal([-1 if n is None else n for n in passing], -1)
+    table = Table({"kind": kinds, "number": numbers, "selected": selected})
     table["kind"].format = "<"
     return table
 
@@ -263,11 +263,6 @@ def realise(
 def draw(n_galaxies: int, seed: int, m_dm: float, m_baryon: float) -> Population:
     """A population of its own, with the fiducial physics; `n_galaxies` are planned to pass the paper's selection."""
     return _population(n_galaxies, seed, "fiducial", m_dm, m_baryon)
-
-
-def vary(drawn: Population, physics: str) -> Population:
-    """The same galaxies in a universe with other physics, see `mocktng.drawing.vary`."""
-    return drawing.vary(drawn, physics)
 
 
 def group_in_memory(

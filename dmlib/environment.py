@@ -9,6 +9,7 @@ user's own is guarded where it matters: by `plain_keras`, by `dmlib.figures.styl
 from __future__ import annotations
 
 import errno
+import fcntl
 import importlib.util
 import multiprocessing
 import os
@@ -350,11 +351,7 @@ def check_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as handle:
             try:
-                import fcntl
-
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except ImportError:
-                pass  # Windows has other locks
             except OSError as error:
                 raise DmlibError(
                     f"{folder}: its disk has no file locks ({error.strerror}): {named} on a local disk."

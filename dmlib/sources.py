@@ -15,15 +15,19 @@ from typing import Any
 #: Names of simulations that are recognised in the path of a tree, such as ``TNG50-1/output``.
 _RUN = re.compile(r"(TNG(50|100|300)-[1234]|Illustris-[123])(-Dark)?")
 
-#: Internal names of the runs, box in Mpc/h and particles along its side, by which files and folders may call them.
+#: Name of a suite -> side of its box [Mpc/h], particles along it in each run, and the kind of physics in internal names
+#: (Nelson et al. 2019, table 1; Nelson et al. 2015, table 1).
+SUITES: dict[str, tuple[int, tuple[int, ...], str]] = {
+    "TNG50": (35, (2160, 1080, 540, 270), "TNG"),
+    "TNG100": (75, (1820, 910, 455), "TNG"),
+    "TNG300": (205, (2500, 1250, 625), "TNG"),
+    "Illustris": (75, (1820, 910, 455), "FP"),
+}
+
+#: Internal names of the runs, by which files and folders may call them.
 _INTERNAL = {
     f"L{box}n{n}{kind}{dark}": f"{name}-{i}{'-Dark' if dark else ''}"
-    for box, kind, name, sides in (
-        (35, "TNG", "TNG50", (2160, 1080, 540, 270)),
-        (75, "TNG", "TNG100", (1820, 910, 455)),
-        (205, "TNG", "TNG300", (2500, 1250, 625)),
-        (75, "FP", "Illustris", (1820, 910, 455)),
-    )
+    for name, (box, sides, kind) in SUITES.items()
     for i, n in enumerate(sides, 1)
     for dark in ("", "_DM")
 }

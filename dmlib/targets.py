@@ -7,7 +7,6 @@ stars and gas. The file is ``targets.hdf5``.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,7 +26,7 @@ from .sample import read_sample
 from .settings import RADII_KPC, Settings
 from .universe import Header, Universe, open_universe
 from .universe.base import Scope
-from .workers import Blocks, bar, map_parallel, tell_set_aside
+from .workers import Blocks, bar, digest_of, map_parallel, tell_set_aside
 
 SCOPES: tuple[Scope, ...] = ("group", "subhalo")
 
@@ -151,7 +150,8 @@ def count_noise(radii: np.ndarray, masses: np.ndarray, m_particle: float, seed: 
     )
 
 
-def _ln(mass: np.ndarray) -> np.ndarray:
+def ln_mass(mass: np.ndarray) -> np.ndarray:
+    """Natural logarithm of masses [Msun]; NaN where there is none."""
     return np.log(mass, out=np.full(mass.shape, np.nan), where=mass > 0)
 
 
@@ -163,8 +163,8 @@ def ln_profile(mass: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     mass : ndarray, shape (N, n)
         Msun; a galaxy without a particle inside a radius is left out there.
     """
-    ln_mass = _ln(mass)
-    return np.nanmean(ln_mass, axis=0), np.nanstd(ln_mass, axis=0, ddof=1)
+    ln_m = ln_mass(mass)
+    return np.nanmean(ln_m, axis=0), np.nanstd(ln_m, axis=0, ddof=1)
 
 
 def group_over_subhalo(targets: Targets) -> np.ndarray:
@@ -173,7 +173,7 @@ def group_over_subhalo(targets: Targets) -> np.ndarray:
     return np.divide(targets.m_dm, bound, out=np.full(bound.shape, np.nan), where=bound > 0)
 
 
-def baseline_errors(mass: np.ndarray, seed: int = 1, n_bootstrap: int = 500) -> dict[str, np.ndarray]:
+def baseline_errors(mass: np.ndarray, seed: int = 1) -> dict[str, np.ndarray]:
     """What two predictors reach that look at no galaxy: root mean square error of ln M at each radius.
 
     Parameters
@@ -182,8 +182,6 @@ def baseline_errors(mass: np.ndarray, seed: int = 1, n_bootstrap: int = 500) -> 
         True masses [Msun]; a galaxy without a particle inside a radius has no logarithm there and is left out there.
     seed : int
         Of the draws and of the bootstrap.
-    n_bootstrap : int
-        Resamplings of the galaxies.
 
     Returns
     -------
@@ -192,15 +190,15 @@ def baseline_errors(mass: np.ndarray, seed: int = 1, n_bootstrap: int = 500) -> 
         N(mean, std) of the others (authors' scripts), which costs a factor sqrt 2. ``mean_error``, ``random_error``:
         their bootstrap errors over galaxies. ``used``: galaxies that have a logarithm.
     """
-    ln_mass = _ln(mass)
-    used = np.sum(np.isfinite(ln_mass), axis=0)
+    ln_m = ln_mass(mass)
+    used = np.sum(np.isfinite(ln_m), axis=0)
     if used.min() < 3:
         raise TargetsError(f"only {used.min()} galaxies have dark matter at every radius: a baseline needs three.")
     rng = np.random.default_rng([seed, 20])
     mean, std = ln_profile(mass)
-    of_mean = (ln_mass - mean) * used / (used - 1)  # leaving the galaxy itself out of the mean
-    squares = {"mean": of_mean**2, "random": (of_mean - std * rng.standard_normal(ln_mass.shape)) ** 2}
-    rows = rng.integers(0, len(ln_mass), size=(n_bootstrap, len(ln_mass)))
+    of_mean = (ln_m - mean) * used / (used - 1)  # leaving the galaxy itself out of the mean
+    squares = {"mean": of_mean**2, "random": (of_mean - std * rng.standard_normal(ln_m.shape)) ** 2}
+    rows = rng.integers(0, len(ln_m), size=(500, len(ln_m)))
     result: dict[str, np.ndarray] = {"used": used}
     for name, squared in squares.items():
         result[name] = np.sqrt(np.nanmean(squared, axis=0))
@@ -269,7 +267,9 @@ def build(settings: Settings) -> None:
     """
     universe = open_universe(settings)
     sample = read_sample(settings.sample_path)
-    key = _key(universe, sample)
+    # Everything that the profiles depend on, the code that measures them included.
+    galaxies = (np.asarray(sample[name]) for name in ("subhalo_id", "group_id"))
+    key = digest_of(universe.header.identity, fingerprint(__name__), RADII_KPC, *galaxies)
     blocks = Blocks.of(settings.targets_path, key)
     group_ids = np.unique(sample["group_id"])
     universe.prepare(group_ids)
@@ -295,14 +295,6 @@ def build(settings: Settings) -> None:
     profiles = np.stack([found[int(i)] for i in kept["subhalo_id"]])
     _write(settings.targets_path, universe.header, kept, profiles, set_aside, key)
     blocks.remove()
-
-
-def _key(universe: Universe, sample: QTable) -> str:
-    """Fingerprint of everything that the profiles depend on, the code that measures them included."""
-    digest = hashlib.sha256(f"{universe.header.identity} {fingerprint(__name__)}".encode())
-    for array in (sample["subhalo_id"], sample["group_id"], RADII_KPC):
-        digest.update(np.ascontiguousarray(np.asarray(array)).tobytes())
-    return digest.hexdigest()
 
 
 def _write(path: Path, header: Header, kept: QTable, profiles: np.ndarray, set_aside: dict[int, str], key: str) -> None:

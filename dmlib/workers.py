@@ -5,6 +5,7 @@ Bars are live in a terminal or a notebook, and silent in CI, in logs and when `d
 
 from __future__ import annotations
 
+import hashlib
 import multiprocessing
 import os
 import shutil
@@ -26,7 +27,6 @@ from typing import Any, TypeVar
 import numpy as np
 from tqdm.auto import tqdm
 
-from .cluster import SCHEDULER, map_on_cluster
 from .environment import change_variables, cores
 from .environment import memory as memory_left
 from .errors import DmlibError, GalaxyError
@@ -38,6 +38,12 @@ Todo = tuple[str, list[int]]  # name of a block, and its galaxies
 
 #: Galaxies set aside whose reasons are printed.
 _TOLD = 10
+
+#: The variable with the address of a dask scheduler (``tcp://host:8786``).
+SCHEDULER = "DMLIB_SCHEDULER"
+
+#: Variables that hold on its workers as they do here; others, of SKIRT for example, are those of their machine.
+_SENT = ("DMLIB_BUILD", "DMLIB_PRECISION")
 
 #: Variables of a process that computes with one thread.
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
@@ -110,7 +116,7 @@ def map_parallel(
 
     One process, or one item, is worked on right here, unless it is to be `apart`. The function must give the same
     result for an item wherever it runs. Closing the iterator, or an error, cancels what has not begun. Where
-    ``$DMLIB_SCHEDULER`` is set, the machines of a cluster do the work, see `dmlib.cluster`.
+    ``$DMLIB_SCHEDULER`` is set, the machines of a cluster do the work, see `map_on_cluster`.
 
     Parameters
     ----------
@@ -185,6 +191,65 @@ def map_parallel(
             raise
 
 
+def map_on_cluster(function: Callable[[Item], Result], items: Sequence[Item], what: str) -> Iterator[Result]:
+    """Apply a function to every item on the workers of a running dask scheduler, that of ``DMLIB_SCHEDULER``.
+
+    Everything that is done with `map_parallel` then runs there: the universe, targets, the data set, trainings (one
+    worker a member), predictions, rotation fits. Chapters are executed on this machine. The workers must have one
+    thread each, and see the checkout, its environment, the universe and the build folder under the same paths. A worker
+    that is lost has its work done by another, and the result does not change by a bit.
+
+    Parameters
+    ----------
+    function : callable
+    items : sequence
+    what : str
+        What the workers do, for the error.
+
+    Yields
+    ------
+    object
+        Results as they are done.
+
+    Raises
+    ------
+    DmlibError
+        When dask is missing, the scheduler cannot be reached, a worker has several threads, or several workers were
+        lost with the same item.
+    Exception
+        The first that the function raised.
+    """
+    try:
+        from distributed import Client, KilledWorker, as_completed
+    except ImportError as error:
+        raise DmlibError(f"{SCHEDULER} is set, but dask is missing: pip install 'dmlib[cluster]'.") from error
+    address = os.environ[SCHEDULER]
+    try:
+        client = Client(address, timeout="30s", set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise DmlibError(f"no dask scheduler answers at {SCHEDULER}={address}: start it, or unset it.") from error
+    with client:
+        if any(worker["nthreads"] != 1 for worker in client.scheduler_info(n_workers=-1)["workers"].values()):
+            raise DmlibError(f"a worker of {address} has several threads: start workers with --nthreads 1.")
+        here = {name: os.environ.get(name) for name in _SENT}
+        # Not pure: a block must be made again although dask remembers its result.
+        futures = client.map(partial(_there, function, here), items, pure=False)
+        try:
+            for _, result in as_completed(futures, loop=client.loop, with_results=True):
+                yield result
+        except KilledWorker as error:
+            raise DmlibError(
+                f"several workers of {address} that {what} were lost with the same item: give them more memory. What "
+                "is finished is kept."
+            ) from error
+
+
+def _there(function: Callable[[Any], Any], here: Mapping[str, str | None], item: Any) -> Any:
+    """Call a function on a worker."""
+    change_variables({**here, SCHEDULER: None})  # what the function itself divides stays on its worker
+    return function(item)
+
+
 def _apart(function: Callable[[Item], Result], environment: Mapping[str, str | None], item: Item) -> Result:
     """Apply a function in a child of a cluster's worker: threads of the worker itself draw from `random` as well."""
     if multiprocessing.current_process().daemon:
@@ -201,9 +266,6 @@ def _interrupts_later() -> Iterator[None]:
 
     The processes hear of it in `end_with_parent`.
     """
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
     heard: list[int] = []
     here = threading.current_thread() is threading.main_thread()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -223,6 +285,14 @@ def _start(initializer: Callable[..., object] | None, initargs: tuple) -> None:
     end_with_parent()
     if initializer is not None:
         initializer(*initargs)
+
+
+def digest_of(*parts: Any) -> str:
+    """Sha256 of some things: of arrays by their content, of others by their representation."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(np.ascontiguousarray(part).tobytes() if isinstance(part, np.ndarray) else repr(part).encode())
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -365,7 +435,7 @@ def end_with_parent() -> None:
         parent.join()
         # The main thread may be about to write such a file again, so it is the one to remove it, unless a long
         # calculation holds it.
-        if hasattr(signal, "pthread_kill") and (main := threading.main_thread().ident):
+        if main := threading.main_thread().ident:
             signal.pthread_kill(main, signal.SIGTERM)
             time.sleep(5)
         leave()
@@ -373,8 +443,7 @@ def end_with_parent() -> None:
     threading.Thread(target=wait, daemon=True).start()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, leave)
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def quiet() -> bool:

@@ -273,7 +273,7 @@ n = len(fitted)
 
 # %%
 ln_b, settled = haloes.log_bayes, haloes.settled
-seconds = np.nanmedian([haloes[h]["seconds"] for h in haloes.halos])
+seconds = np.nanmedian([haloes[h]["seconds"] for h in haloes.columns])
 usable = np.isfinite(ln_b)
 shares = {
     "core": np.mean(ln_b[usable] > decisive),

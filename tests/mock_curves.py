@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from dmlib.rotation.fit import Likelihood
+from dmlib.rotation.halos import halo_model
 from dmlib.rotation.massmodel import MassModel
 from dmlib.rotation.population import Population
-from dmlib.rotation.posterior import likelihood
 from dmlib.rotation.priors import Priors, Regression
 from dmlib.settings import RADII_KPC
 
@@ -61,7 +62,7 @@ def mock_curve(model: MassModel, halo: str, priors: Priors, rng: np.random.Gener
     m_dm : ndarray, shape (20,)
         [Msun]
     """
-    target = likelihood(replace(model, v_obs=np.zeros_like(model.radius)), halo, priors)
+    target = Likelihood(replace(model, v_obs=np.zeros_like(model.radius)), halo_model(halo), priors)
     values = target.parameters(rng.normal(size=(1, len(target.names))))
     speed = target.speeds(values)[0][0]
     noise = np.hypot(model.v_err, 10.0 ** values["log_jitter"][0]) * rng.normal(size=len(speed))

@@ -37,9 +37,8 @@ app.add_typer(skirt, name="skirt")
 
 def main() -> None:
     """Run the command; an error that a user can mend is one sentence on stderr and exit code 1, with no traceback."""
-    for name in ("SIGTERM", "SIGHUP"):  # Windows lacks the second
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), _interrupt)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
     try:
         environment.settle()
         environment.check_checkout()

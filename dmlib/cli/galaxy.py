@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -24,13 +23,6 @@ skirt = typer.Typer(
 )
 
 _DATA, _DISC, _STARS = "The data", "The disc", "Stars (without any, dark masses are upper limits)"
-
-
-class Engine(StrEnum):
-    """What fits the rings."""
-
-    RINGS = "rings"
-    BAROLO = "barolo"
 
 
 @with_settings("universe", "profile", "seed", "base_path", "simulation", "snapshot", "sample")
@@ -68,8 +60,9 @@ def galaxy(
         float | None, typer.Option(min=0, max=90, help="Keep it fixed, in deg.", rich_help_panel=_DISC)
     ] = None,
     engine: Annotated[
-        Engine, typer.Option(help="Our tilted rings, or those of 3D-Barolo.", rich_help_panel=_DISC)
-    ] = Engine.RINGS,
+        Literal["rings", "barolo"],
+        typer.Option(help="Our tilted rings, or those of 3D-Barolo.", rich_help_panel=_DISC),
+    ] = "rings",
     stars: Annotated[
         Path | None,
         typer.Option(help="Table radius, v_disk, v_bulge for M/L = 1, or a file of SPARC.", rich_help_panel=_STARS),
@@ -107,9 +100,7 @@ def galaxy(
     axes = _numbers(beam, "--beam", 3)
     given: dict[str, Any] = {"beam": tuple(axes) if axes else None, "noise": noise, "mask": mask, "cut": cut}
     target = open_galaxy(cube, far, centre, name=name, stars=known, **given)
-    found = analyse(
-        target, inclination=inclination, images=pictures, engine=engine.value, force=force, seed=settings.seed
-    )
+    found = analyse(target, inclination=inclination, images=pictures, engine=engine, force=force, seed=settings.seed)
     opinion = opinion_of(settings, found, network)
     said = f"{summary(found)}\nnetwork: {opinion.said}"
     typer.echo(f"{report(found)}\n{said}")
@@ -143,10 +134,9 @@ def _megaparsec(text: str) -> float:
 
     try:
         value = u.Quantity(text)
-        distance = float(value.value if value.unit == u.dimensionless_unscaled else value.to_value(u.Mpc))
+        return float(value.value if value.unit == u.dimensionless_unscaled else value.to_value(u.Mpc))
     except (TypeError, ValueError) as error:
         raise DmlibError(f"--distance takes a length as 8.9Mpc, not '{text}'") from error
-    return distance
 
 
 def _stars(table: Path | None, upsilon: float | None, mass: str | None, distance: float) -> MassModel | None:

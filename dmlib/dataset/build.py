@@ -7,7 +7,6 @@ blocks.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
@@ -28,7 +27,7 @@ from ..sample import read_sample
 from ..settings import RADII_KPC, Settings
 from ..targets import Targets, read_targets
 from ..universe import open_universe
-from ..workers import Blocks, in_blocks, map_parallel, tell_set_aside
+from ..workers import Blocks, digest_of, in_blocks, map_parallel, tell_set_aside
 from . import SPLITS, assign
 from .views import DatasetError, Observer, Recipe
 
@@ -106,7 +105,7 @@ def build(
     targets = replace(targets, set_aside=targets.set_aside | dict.fromkeys(hollow, reason))
     observer = Observer(open_universe(settings), recipe, SkyGrid.of(settings), settings.seed)
     key = _key(observer, sample["subhalo_id"], targets)
-    blocks = Blocks.of(path, hashlib.sha256(f"{key} {block_size}".encode()).hexdigest())
+    blocks = Blocks.of(path, digest_of(key, block_size))
     ids = [int(i) for i in targets.subhalo_id if i not in targets.set_aside]
     observer.universe.prepare(sample["group_id"])
     apply = partial(map_parallel, memory=MEMORY, workers=workers, what="observed galaxies")
@@ -207,9 +206,6 @@ def _attributes(settings: Settings, observer: Observer, key: str) -> dict[str, A
 
 def _key(observer: Observer, sample_ids: np.ndarray, targets: Targets) -> str:
     """Fingerprint of everything that the data set depends on, the code that observes included."""
-    grid, code = observer.grid, fingerprint(__name__, type(observer.universe).__module__)
-    parts = (observer.universe.header.identity, observer.seed, observer.recipe.model_dump_json())
-    digest = hashlib.sha256(f"{parts} {grid.field_of_view} {grid.pixels} {code}".encode())
-    for array in (sample_ids, targets.subhalo_id, targets.m_dm):
-        digest.update(np.ascontiguousarray(np.asarray(array)).tobytes())
-    return digest.hexdigest()
+    code = fingerprint(__name__, type(observer.universe).__module__)
+    parts = (observer.universe.header.identity, observer.seed, observer.recipe.model_dump_json(), observer.grid, code)
+    return digest_of(parts, np.asarray(sample_ids), targets.subhalo_id, targets.m_dm)

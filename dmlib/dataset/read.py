@@ -17,6 +17,7 @@ from ..files import open_product
 from ..observe.images.sdss import normalise as normalise_images
 from ..observe.moments import normalise as normalise_hi
 from ..observe.sky import SkyGrid, central_part
+from ..targets import ln_mass as ln_mass
 from . import SPLITS
 from .views import DatasetError, Recipe
 
@@ -210,12 +211,6 @@ def _all_inputs(path: Path, changed: int) -> dict[str, np.ndarray]:
         for name, values in zip(names, np.moveaxis(dataset.inputs(rows), -1, 0), strict=True):
             kept[name][rows] = values
     return kept
-
-
-def ln_mass(mass: np.ndarray) -> np.ndarray:
-    """Natural logarithm of masses [Msun]; NaN where there is none."""
-    with np.errstate(divide="ignore"):
-        return np.where(mass > 0, np.log(mass), np.nan)
 
 
 def read_dataset(path: str | Path) -> DataSet:

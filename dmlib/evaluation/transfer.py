@@ -28,10 +28,9 @@ from ..networks.adaptation import train, train_matched, views
 from ..networks.plan import Schedule
 from ..networks.predictions import calibrate
 from ..rotation.benchmark import model_of
-from ..rotation.fit import Fit, fit_many
+from ..rotation.fit import Fit, Importance, fit_many
 from ..rotation.massmodel import MassModel
 from ..rotation.population import Population, learn_from, regimes, stretch
-from ..rotation.posterior import Importance
 from ..settings import RADII_KPC, Settings
 from ..workers import bar, map_parallel, single_thread
 from .universes import Observed, observe_all

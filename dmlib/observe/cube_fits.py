@@ -20,12 +20,10 @@ from astropy.io import fits
 from ..environment import memory
 from ..files import atomic_path
 from . import open_fits
-from .cube import Beam, HICube
+from .cube import Beam, Cube, HICube
 from .cube_header import HI_FREQUENCY, Described, describe
 from .cube_pixels import Box, CubeError, Orientation, beam_of, is_turned, scale_of, to_jansky
 from .sky_cube import SkyCube, cleaned
-
-_AXIS_CARDS = ("CTYPE", "CUNIT", "CRVAL", "CRPIX", "CDELT")
 
 #: Memory that the analysis takes for a voxel [bytes]: the data, its smoothed copy, masks, and their transforms.
 _PER_VOXEL = 60
@@ -64,19 +62,8 @@ def write_fits(cube: HICube, path: str | Path) -> None:
     path : path
         Its name ends in ``.fits``.
     """
-    pixel, middle = cube.pixel / 3600.0, (cube.grid.pixels + 1) / 2.0
-    first = 1e3 * (cube.settings.v_systemic + cube.velocities[0])
-    axes = (
-        ("RA---TAN", "deg", 0.0, middle, -pixel),
-        ("DEC--TAN", "deg", 0.0, middle, pixel),
-        ("VRAD", "m/s", first, 1.0, 1e3 * cube.channel_width),
-    )
-    header = fits.Header({"OBJECT": cube.name, "BUNIT": cube.unit})
-    for axis, cards in enumerate(axes, start=1):
-        header.update({f"{card}{axis}": value for card, value in zip(_AXIS_CARDS, cards, strict=True)})
-    header.update({"RADESYS": "ICRS", "SPECSYS": "BARYCENT", "RESTFRQ": (HI_FREQUENCY, "[Hz]")})
-    if cube.settings.beam:
-        header.update({"BMAJ": cube.beam.major / 3600.0, "BMIN": cube.beam.minor / 3600.0, "BPA": 0.0})
+    header = plain_header(cube, cube.settings.v_systemic + cube.velocities[0], cube.channel_width)
+    header.update({"RADESYS": "ICRS", "SPECSYS": "BARYCENT"})
     header["VSYS"] = (cube.settings.v_systemic, "systemic velocity [km/s]")
     header.update({"SUBHALO": cube.subhalo_id, "VIEW": cube.view})
     header["FOVKPC"] = (cube.grid.field_of_view, "side of the map [kpc]")
@@ -84,6 +71,31 @@ def write_fits(cube: HICube, path: str | Path) -> None:
     header["HISTORY"] = "Made from a simulation by dmlib with the conventions of MARTINI; not an observation."
     with atomic_path(path) as temporary:
         fits.PrimaryHDU(cube.data.astype(np.float32), header).writeto(temporary)
+
+
+def plain_header(cube: Cube, first: float, width: float) -> fits.Header:
+    """A header that leaves nothing to conventions: radio velocities, the middle of the map at RA = Dec = 0.
+
+    Parameters
+    ----------
+    cube : Cube
+    first, width : float
+        Velocity of the first channel, and width of the channels [km/s].
+    """
+    pixel, (_, ny, nx) = cube.pixel / 3600.0, cube.data.shape
+    axes = (
+        ("RA---TAN", "deg", 0.0, (nx + 1) / 2, -pixel),
+        ("DEC--TAN", "deg", 0.0, (ny + 1) / 2, pixel),
+        ("VRAD", "m/s", 1e3 * first, 1.0, 1e3 * width),
+    )
+    header = fits.Header({"OBJECT": cube.name, "BUNIT": cube.unit, "RESTFRQ": HI_FREQUENCY})
+    for axis, values in enumerate(axes, start=1):
+        names = ("CTYPE", "CUNIT", "CRVAL", "CRPIX", "CDELT")
+        header.update({f"{name}{axis}": value for name, value in zip(names, values, strict=True)})
+    if cube.beam.major:
+        beam = cube.beam
+        header.update({"BMAJ": beam.major / 3600.0, "BMIN": beam.minor / 3600.0, "BPA": beam.position_angle})
+    return header
 
 
 def read_cube(

@@ -14,10 +14,9 @@ from scipy import ndimage
 from scipy.interpolate import make_interp_spline
 
 from ..errors import GalaxyError
-from .cube import Beam, HICube, HISettings, Smear, beam_kernel, white_noise
+from .cube import Beam, HICube, HISettings, Smear, beam_kernel, convolve_separable, white_noise
 from .sky import SkyGrid
 from .sky_cube import SkyCube
-from .smoothing import convolve_separable
 
 #: Mixed into the seed of the noise that is added.
 _STREAM = 0x7265616C

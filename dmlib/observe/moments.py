@@ -18,11 +18,10 @@ from scipy import ndimage
 
 from ..errors import GalaxyError
 from ..universe.base import Universe
-from .cube import ATOMS_PER_CM2, Cube, HICube, HISettings
+from .cube import ATOMS_PER_CM2, CHANNELS_TOGETHER, Cube, HICube, HISettings, grown
 from .deposit import observe
 from .hydrogen import load_hi
 from .sky import SkyGrid, lines_of_sight, tabulate
-from .smoothing import CHANNELS_TOGETHER, grown
 
 #: Least signal-to-noise of emission in a smoothed cube.
 SNR = 4.0
@@ -91,10 +90,15 @@ def find_emission(cube: Cube) -> np.ndarray:
     if not cube.noise:
         return cube.data > 0
     smooth, noise = cube.smoothed()
-    islands, _ = ndimage.label((smooth > SNR * noise) & cube.valid)
+    return grown(large_islands((smooth > SNR * noise) & cube.valid, cube)) & cube.valid
+
+
+def large_islands(voxels: np.ndarray, cube: Cube) -> np.ndarray:
+    """Those of some voxels of a cube, bool, that lie in islands of at least a beam by three channels."""
+    islands, _ = ndimage.label(voxels)
     large = np.bincount(islands.ravel()) >= CHANNELS_TOGETHER * cube.area / cube.pixel**2
     large[0] = False
-    return grown(large[islands]) & cube.valid
+    return large[islands]
 
 
 def moments(
@@ -242,16 +246,14 @@ def position_velocity(cube: HICube, position_angle: float) -> tuple[np.ndarray, 
     return offsets, np.array(slices)
 
 
-def channel_maps(cube: HICube, n: int = 9, v_max: float | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Channels at even steps through the line.
+def channel_maps(cube: HICube, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Channels at even steps through the line, out to half the width of the global profile at 20% on either side.
 
     Parameters
     ----------
     cube : HICube
     n : int
         Number of channels.
-    v_max : float, optional
-        Largest velocity shown on either side [km/s]; default half the width of the global profile at 20%.
 
     Returns
     -------
@@ -260,8 +262,7 @@ def channel_maps(cube: HICube, n: int = 9, v_max: float | None = None) -> tuple[
     maps : ndarray, shape (n, y, x)
         In the unit of the cube.
     """
-    if v_max is None:
-        v_max = max(np.abs(global_profile(cube, find_emission(cube)).crossings(0.2)))
+    v_max = max(np.abs(global_profile(cube, find_emission(cube)).crossings(0.2)))
     wanted = np.linspace(-v_max, v_max, n)
     nearest = np.abs(cube.velocities[:, None] - wanted).argmin(axis=0)
     return cube.velocities[nearest], cube.data[nearest]

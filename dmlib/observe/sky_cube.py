@@ -20,8 +20,7 @@ from scipy import ndimage
 from ..errors import GalaxyError
 from .cube import ATOMS_PER_CM2, Cube
 from .cube_header import LIGHT
-from .moments import find_emission, moments
-from .smoothing import CHANNELS_TOGETHER
+from .moments import find_emission, large_islands, moments
 
 #: Share of blank voxels in the pixels and channels with data, from which on a cube counts as masked.
 _MASKED = 0.3
@@ -163,8 +162,9 @@ def cleaned(sky: SkyCube, noise: float | None = None) -> SkyCube:
         notes.append(f"the cube is masked ({share:.0%} of its voxels are blank): its noise cannot be measured{taken}")
         flat = np.full(covered.shape, noise or 0.0)
         return replace(sky, valid=np.ones_like(covered), noise_map=flat, masked=True, notes=tuple(notes))
-    patchy, said = _foreground_in_patches(data, there, covered, sky.velocities)
-    notes += said + _without_loud_channels(data, there, covered, sky.velocities, patchy)
+    spread = np.array([_spread(channel[covered])[1] for channel in data])
+    patchy, said = _foreground_in_patches(spread, there, sky.velocities)
+    notes += said + _without_loud_channels(data, spread, there, sky.velocities, patchy)
     notes += _fill(data, there, sky.velocities)
     free = ~blank & there[:, None, None] & covered
     sky = replace(sky, valid=covered, patchy=patchy)
@@ -197,10 +197,9 @@ def cleaned(sky: SkyCube, noise: float | None = None) -> SkyCube:
 
 
 def _foreground_in_patches(
-    data: np.ndarray, there: np.ndarray, covered: np.ndarray, velocities: np.ndarray
+    spread: np.ndarray, there: np.ndarray, velocities: np.ndarray
 ) -> tuple[np.ndarray, list[str]]:
     """Adjacent channels at velocities of the Milky Way whose scatter over the map is far above that of the others."""
-    spread = np.array([_spread(channel[covered])[1] for channel in data])
     some = there & (spread > _PATCHY * np.median(spread[there])) & (np.abs(velocities) < _FOREGROUND)
     runs, _ = ndimage.label(some)
     patchy = some & (np.bincount(runs) >= _PATCHY_CHANNELS)[runs]
@@ -214,10 +213,9 @@ def _foreground_in_patches(
 
 
 def _without_loud_channels(
-    data: np.ndarray, there: np.ndarray, covered: np.ndarray, velocities: np.ndarray, patchy: np.ndarray
+    data: np.ndarray, spread: np.ndarray, there: np.ndarray, velocities: np.ndarray, patchy: np.ndarray
 ) -> list[str]:
     """Blank channels with interference, whose noise is far above that of the others, in place."""
-    spread = np.array([_spread(channel[covered])[1] for channel in data])
     loud = there & ~patchy & (spread > _LOUD * np.median(spread[there]))
     if not loud.any() or loud.sum() > 0.2 * there.sum():
         return []
@@ -392,11 +390,7 @@ def _all_emission(sky: SkyCube) -> np.ndarray:
         return sky.given_mask & sky.valid
     if not sky.masked and sky.noise > 0:
         return find_emission(sky)
-    there = sky.data != 0.0
-    islands, _ = ndimage.label(there)
-    large = np.bincount(islands.ravel()) >= CHANNELS_TOGETHER * sky.area / sky.pixel**2
-    large[0] = False
-    return large[islands]
+    return large_islands(sky.data != 0.0, sky)
 
 
 def _without_foreground(sky: SkyCube, found: np.ndarray) -> tuple[np.ndarray, np.ndarray, list[str]]:

@@ -1,4 +1,4 @@
-"""What is up to date, and running one step: one small JSON record a step, compared with what it depends on now.
+"""What is up to date, where it lies, and running one step: a small JSON record of each, compared with what it is now.
 
 A record, ``.state/<step>.json`` in the build folder, is removed when its step begins and written when it has ended
 well. So a run killed at any point loses the step it was in and nothing else, and the process of a notebook may renew a
@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -21,14 +22,62 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from .. import LOADED_NS
-from ..code import code_hash
+from ..code import PACKAGES, code_hash, package_root
 from ..environment import check_folder
 from ..errors import StepError
 from ..files import sha256, write_text
+from ..settings import Settings, repository_root
 from . import provenance
-from .places import Places, faults, fingerprints, remove
 
 _HASH = re.compile(r"\b([0-9a-f]{8})[0-9a-f]{56}\b")
+
+#: Prefix of what lies beside the build folder where outputs are outside of the checkout: the pages.
+_ELSEWHERE = "DMLIB_BUILD"
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where things lie, and the names under which they are recorded: relative, so that a checkout can be moved.
+
+    Parameters
+    ----------
+    root : Path
+        The checkout.
+    build : Path
+        This universe's and profile's outputs.
+    """
+
+    root: Path
+    build: Path
+
+    @classmethod
+    def of(cls, settings: Settings) -> Places:
+        """Places of these settings."""
+        return cls(repository_root(), settings.build)
+
+    def key(self, path: Path) -> str:
+        """Name of a file: ``sample.ecsv``, ``dmlib/galaxy.py``, ``notebooks/01_introduction.py``, ..."""
+        packages = [(package_root(package), package) for package in PACKAGES]
+        for folder, prefix in ((self.build, "build"), *packages, (self.root, ""), (self.build.parent, _ELSEWHERE)):
+            if folder is not None and path.is_relative_to(folder):
+                return (Path(prefix) / path.relative_to(folder)).as_posix()
+        return path.name
+
+    def path(self, key: str) -> Path:
+        """File of a name that `key` gave."""
+        first, _, rest = key.partition("/")
+        if first in ("build", _ELSEWHERE):
+            return (self.build if first == "build" else self.build.parent) / rest
+        package = package_root(first) if first in PACKAGES else None
+        return package / rest if package else self.root / key
+
+    def shown(self, key: str) -> str:
+        """Name as a reader wants it: outputs relative to the build folder."""
+        return key.removeprefix("build/")
+
+    def state(self, step: str) -> Path:
+        """Record of a step."""
+        return self.build / ".state" / f"{step}.json"
 
 
 @dataclass(frozen=True)
@@ -247,3 +296,61 @@ def _refuse_edited_modules(step: Step, places: Places) -> None:
                 f"{key} was edited after this process started, so '{step.name}' cannot be made here: "
                 "restart the kernel (or start the command again)"
             )
+
+
+def fingerprints(written: Iterable[Path], places: Places) -> dict[str, list]:
+    """Name -> [size, time of change, sha256] of all files written, those inside folders too."""
+    files: set[Path] = set()
+    for path in written:
+        if path.is_dir():
+            files.update(item for item in path.rglob("*") if item.is_file() and not item.name.startswith("."))
+        elif path.exists():
+            files.add(path)
+        else:
+            raise StepError(f"{places.shown(places.key(path))} should have been written and is not there")
+    prints = {}
+    for path in sorted(files):
+        stat = path.stat()
+        prints[places.key(path)] = [stat.st_size, stat.st_mtime_ns, sha256(path)]
+    return prints
+
+
+def faults(outputs: dict[str, list], places: Places) -> list[str]:
+    """Outputs that are gone, or whose content is not what the step wrote."""
+    found = []
+    for key, (size, changed, digest) in outputs.items():
+        path = places.path(key)
+        try:
+            stat = path.stat()
+        except FileNotFoundError:
+            found.append(f"{places.shown(key)} is missing")
+            continue
+        if stat.st_size != size or (stat.st_mtime_ns != changed and sha256(path) != digest):
+            found.append(f"{places.shown(key)} is not as it was written")
+    if len(found) > 3:
+        found = [*found[:2], f"and {len(found) - 2} more files"]
+    return found
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder, if it is there."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def without_folders(text: str, settings: Settings) -> str:
+    """A text without the names of this machine's folders: outputs are shown to others, who have other folders."""
+    folders = [
+        (settings.base_path, "BASE_PATH"),
+        (str(settings.build.parent), "build"),
+        (str(repository_root()), "."),
+        (sys.prefix, "PYTHON"),
+        (str(Path.home()), "~"),
+    ]
+    for folder, name in folders:
+        # Not the root folder, which some containers have as home.
+        if len(folder) > 1:
+            text = re.sub(rf"{re.escape(folder)}(?=$|[/\\\s'\":,;)])", name, text)
+    return text

@@ -15,7 +15,7 @@ from ..files import UNFINISHED, WRITTEN, atomic_path
 from ..manifest.download import known_keys
 from ..settings import ENVIRONMENT, Settings
 from ..workers import ONE_THREAD, quiet, single_thread
-from .places import without_folders
+from .ledger import without_folders
 
 #: Attempts to start a kernel; on a busy machine it may be slow to answer, or lose a port to another.
 STARTS = 3

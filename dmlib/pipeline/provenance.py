@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import subprocess
 import threading
@@ -14,7 +13,7 @@ from typing import Any
 import psutil
 
 from ..environment import cores, memory
-from ..files import sha256, write_text
+from ..files import sha256
 from ..settings import Settings
 
 #: Packages whose version can change a result or a page.
@@ -97,11 +96,6 @@ def describe(settings: Settings, root: Path) -> dict[str, Any]:
         "snapshot": settings.snapshot,
         "sample": settings.sample or None,
     }
-
-
-def write_run(settings: Settings, run: dict[str, Any]) -> None:
-    """Write ``run.json``."""
-    write_text(settings.run_path, json.dumps(run, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 class Meter:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,11 +19,11 @@ from filelock import FileLock, Timeout
 from .. import results
 from ..environment import check_folder, check_machine, of_the_system
 from ..errors import DmlibError, StepError
+from ..files import write_text
 from ..settings import Settings, repository_root
 from ..workers import ONE_THREAD, choose_workers, map_parallel, worker_environment
-from . import ledger, notebooks, order, provenance, steps
-from .ledger import Status, Step
-from .places import Places, without_folders
+from . import ledger, notebooks, provenance, steps
+from .ledger import Places, Status, Step, without_folders
 from .products import PRODUCTS
 
 Tell = Callable[[str], None]
@@ -141,7 +142,7 @@ def run(
         stop = None if keep_going else journal.places.build / ".state" / ".stop"
         if stop:
             stop.unlink(missing_ok=True)
-        work = _Work(settings, parameters or {}, heads, forced, stop, tell, order.chains(todo, times))
+        work = _Work(settings, parameters or {}, heads, forced, stop, tell, chains(todo, times))
         first = next((step.name for step in todo if step.kind == "notebook"), "")
         for outcome in work.outcomes(todo, journal):
             journal.add(outcome)
@@ -239,7 +240,8 @@ class _Journal:
         content = provenance.describe(self.settings, self.places.root)
         content["universe_id"] = self._universe_id()
         content |= {"started": self.started, "finished": _now(), "steps": rows}
-        provenance.write_run(self.settings, content)
+        text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+        write_text(self.settings.run_path, text + "\n")
 
     def _universe_id(self) -> str | None:
         """The fingerprint that the universe states of itself; None while it is not there or cannot be read."""
@@ -278,7 +280,7 @@ class _Work:
     forced: set[str]
     stop: Path | None  # a file that is there once a step of them failed; then no other begins
     tell: Tell
-    chains: dict[str, float] = field(default_factory=dict)  # see `order.chains`
+    chains: dict[str, float] = field(default_factory=dict)  # see `chains`
     outside: dict[str, str | None] = field(
         default_factory=lambda: {name: os.environ.get(name) for name in (*ONE_THREAD, "DMLIB_QUIET")}
     )  # variables of the run, for a step that takes all cores
@@ -303,7 +305,7 @@ class _Work:
             names = sorted(together, key=lambda name: together[name].beside)
             work = partial(map_parallel, self.apart, names, memory=_MEMORY, workers=places, what="made steps")
             # Bars of several processes would overwrite each other.
-            then = partial(order.following, together, self.chains, places)
+            then = partial(following, together, self.chains, places)
             for name, state, message in work(environment={"DMLIB_QUIET": "1"}, local=True, following=then):
                 if state:
                     yield Outcome(together[name], state, message)
@@ -400,3 +402,61 @@ def _alone(settings: Settings, tell: Tell) -> Iterator[None]:
         raise
     finally:
         lock.release()
+
+
+# Which step begins next. Nothing that the steps make depends on it, nor the order in which it is shown.
+
+#: Seconds that steps take at profile quick on a core, for a first run; the last is for all that are not named.
+SECONDS = {"posteriors": 80, "floor": 45, "02_embedded_universe": 40, "10_networks": 40, "14_saliency": 40, "": 20}
+
+
+def chains(todo: list[Step], times: Mapping[str, float]) -> dict[str, float]:
+    """Time of each step together with the longest chain of steps that wait for it [s].
+
+    Parameters
+    ----------
+    todo : list of Step
+        Each after those that it needs.
+    times : mapping
+        Time of a step's last run [s].
+    """
+    found: dict[str, float] = {}
+    for step in reversed(todo):
+        after = [found[later.name] for later in todo if step.name in later.needs]
+        found[step.name] = max(after, default=0.0) + times.get(step.name, SECONDS.get(step.name, SECONDS[""]))
+    return found
+
+
+def following(
+    steps: Mapping[str, Step], chains: Mapping[str, float], places: int, waiting: list[str], running: list[str]
+) -> str | None:
+    """The step that begins now, or None when one that runs must end before.
+
+    A product that takes all cores begins as soon as it can, one at a time, and counts for half of the processes: the
+    others fill the times in which it leaves cores idle. Of the other steps that with the longest chain begins first,
+    except that they wait for the first chapter where it can begin soon: a reader gets something to read early.
+
+    Parameters
+    ----------
+    steps : mapping of Step
+        By name, in the order of the book.
+    chains : mapping
+        From `chains`.
+    places : int
+        Processes.
+    waiting, running : list of str
+        Steps that have not begun, and those that have not ended.
+    """
+    unfinished = {*waiting, *running}
+    ready = [name for name in waiting if not unfinished.intersection(steps[name].needs)]
+    products = [name for name in ready if not steps[name].beside]
+    busy = sum(not steps[name].beside for name in running)
+    if products and not busy:
+        return products[0]
+    beside = [name for name in ready if steps[name].beside]
+    if not beside or len(running) - busy >= (places // 2 if busy else places):
+        return None
+    first = next((name for name, step in steps.items() if step.kind == "notebook"), "")
+    if first in waiting and unfinished.intersection(steps[first].needs).issubset(running):
+        return first if first in beside else None
+    return max(beside, key=chains.__getitem__)

@@ -26,8 +26,7 @@ from ..manifest.fetch import available
 from ..settings import ENVIRONMENT, RADII_KPC, Criteria, Settings, repository_root
 from ..sources import call
 from . import notebooks
-from .ledger import Step, identity, make, record_of
-from .places import Places
+from .ledger import Places, Step, identity, make, record_of
 from .products import BESIDE, EMBEDDED_ONLY, PRODUCTS, Product
 
 BOOK = "book"

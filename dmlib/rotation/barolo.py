@@ -23,7 +23,7 @@ from astropy.io import fits
 
 from ..errors import DmlibError, GalaxyError
 from ..observe.cube import Cube, HICube
-from ..observe.cube_header import HI_FREQUENCY
+from ..observe.cube_fits import plain_header
 from .curve import RotationCurve
 
 #: Environment variable that names the program where it is neither in pyBBarolo nor on the path.
@@ -155,21 +155,8 @@ def _parameters(
 
 
 def _write(cube: Cube, data: np.ndarray, v_sys: float, stretch: float, path: Path) -> None:
-    """A file that leaves nothing to conventions: radio velocities in the galaxy, about `_V_SYS`, about RA = Dec = 0."""
-    pixel, (_, ny, nx) = cube.pixel / 3600.0, cube.data.shape
-    first, width = (1e3 * stretch * value for value in (cube.velocities[0] - v_sys, cube.channel_width))
-    cards = (
-        ("RA---TAN", "deg", 0.0, (nx + 1) / 2, -pixel),
-        ("DEC--TAN", "deg", 0.0, (ny + 1) / 2, pixel),
-        ("VRAD", "m/s", 1e3 * _V_SYS + first, 1.0, width),
-    )
-    header = fits.Header({"OBJECT": cube.name, "BUNIT": cube.unit, "RESTFRQ": HI_FREQUENCY})
-    for axis, values in enumerate(cards, start=1):
-        names = ("CTYPE", "CUNIT", "CRVAL", "CRPIX", "CDELT")
-        header.update({f"{name}{axis}": value for name, value in zip(names, values, strict=True)})
-    if cube.beam.major:
-        beam = cube.beam
-        header.update({"BMAJ": beam.major / 3600.0, "BMIN": beam.minor / 3600.0, "BPA": beam.position_angle})
+    """Write velocities in the galaxy, about `_V_SYS`."""
+    header = plain_header(cube, _V_SYS + stretch * (cube.velocities[0] - v_sys), stretch * cube.channel_width)
     fits.PrimaryHDU(data.astype(np.float32), header).writeto(path)
 
 

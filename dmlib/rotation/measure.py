@@ -99,7 +99,7 @@ def measure_view(
             inclination, angle = _true_tilt(dataset, row)
             curve = fit_rings(field, geometry="fixed", inclination=inclination, position_angle=angle)
             galaxy = load_galaxy(observer.universe, subhalo_id, components=("stars", "gas"))
-            model = model_from_particles(curve, galaxy, hi_axis(observer, subhalo_id))
+            model = model_from_particles(curve, galaxy, observer.gas(subhalo_id).spin_axis())
         else:
             curve = fit_rings(field) if like is None else _fit_like(field, like)
             tilt = Tilt.flat(curve.mean_inclination, float(np.median(curve.position_angle)), *curve.centre)
@@ -133,11 +133,6 @@ def _true_tilt(dataset: DataSet, row: int) -> tuple[float, float]:
         raise GalaxyError(f"subhalo {dataset.table['subhalo_id'][row]} is seen exactly face-on: it shows no rotation")
     inclination, angle = (dataset.table[name][row].to_value(u.deg) for name in ("inclination", "position_angle"))
     return float(inclination), float(angle)
-
-
-def hi_axis(observer: Observer, subhalo_id: int) -> np.ndarray:
-    """Normal of a galaxy's HI disc in the axes of the box, unit vector, shape (3,)."""
-    return observer.gas(subhalo_id).spin_axis()
 
 
 def choose_view(dataset: DataSet, subhalo_id: int = -1, inclinations: tuple[float, float] = (50.0, 65.0)) -> int:
@@ -186,7 +181,7 @@ def truth_of(observer: Observer, subhalo_id: int, radii: np.ndarray) -> dict[str
     dict
         ``stars`` and ``gas`` by direct sum, ``dm`` as for a sphere with the enclosed mass, and ``total``.
     """
-    galaxy, axis = load_galaxy(observer.universe, subhalo_id), hi_axis(observer, subhalo_id)
+    galaxy, axis = load_galaxy(observer.universe, subhalo_id), observer.gas(subhalo_id).spin_axis()
     stars, gas, wind = (particle_speeds(part, axis, radii) for part in (galaxy.stars, galaxy.gas, galaxy.wind))
     gas = signed_root(signed_square(gas) + signed_square(wind))
     dm = np.sqrt(G * galaxy.dm.enclosed_mass(radii) / radii)

@@ -106,7 +106,6 @@ def analyse(
     galaxy: RealGalaxy,
     *,
     inclination: float | None = None,
-    position_angle: float | None = None,
     images: Mapping[str, Path] | None = None,
     haloes: tuple[str, ...] = HALOES,
     engine: Literal["rings", "barolo"] = "rings",
@@ -118,14 +117,14 @@ def analyse(
     Parameters
     ----------
     galaxy : RealGalaxy
-    inclination, position_angle : float, optional
+    inclination : float, optional
         Kept fixed where given [deg].
     images : mapping, optional
         Band -> image on which the stars are weighed, see `dmlib.rotation.own_stars`.
     haloes : tuple of str
         Keys of `dmlib.rotation.halos.HALOS`.
     engine : {"rings", "barolo"}
-        Our rings, or those that 3D-Barolo fits from them, which must be installed; it takes no fixed angles.
+        Our rings, or those that 3D-Barolo fits from them, which must be installed; it takes no fixed inclination.
     force : bool
         Fit haloes although the curve is not accepted.
     seed : int
@@ -139,12 +138,12 @@ def analyse(
     Raises
     ------
     DmlibError
-        When 3D-Barolo is asked for and not installed, or asked to keep an angle.
+        When 3D-Barolo is asked for and not installed, or asked to keep an inclination.
     """
     if engine == "barolo":
         needs_barolo()
-        if inclination is not None or position_angle is not None:
-            raise DmlibError("3D-Barolo fits its own inclination and position angle: leave them out, or take our rings")
+        if inclination is not None:
+            raise DmlibError("3D-Barolo fits its own inclination: leave it out, or take our rings")
     notes = galaxy.sky.notes + ((galaxy.note,) if galaxy.note else ())
     found = Analysis(galaxy, notes=notes)
     try:
@@ -154,7 +153,7 @@ def analyse(
     try:
         maps = galaxy.field().about(galaxy.centre_kpc)
         found = replace(found, maps=maps, notes=notes + emission.notes)
-        curve, said = _rings(galaxy, maps, inclination=inclination, position_angle=position_angle)
+        curve, said = _rings(galaxy, maps, inclination)
         if engine == "barolo":
             how: dict[str, Any] = {"distance": galaxy.distance, "mask": emission.mask}
             curve = fit_barolo(galaxy.sky, curve, stretch=galaxy.sky.stretch(curve.v_sys), **how)
@@ -185,15 +184,15 @@ def analyse(
     return replace(found, without_stars=fit(bare, haloes[0], priors_for(bare), seed=seed))
 
 
-def _rings(galaxy: RealGalaxy, maps: VelocityField, **given: Any) -> tuple[RotationCurve, tuple[str, ...]]:
+def _rings(galaxy: RealGalaxy, maps: VelocityField, inclination: float | None) -> tuple[RotationCurve, tuple[str, ...]]:
     """The rings about the centre that is given, if the velocities agree with it; else about their own."""
     x, y = maps.mesh()
     # The mean place of the pixels with emission, which bright arms and lopsided gas hardly move.
     middle = float(x[maps.seen].mean()), float(y[maps.seen].mean())
-    free = fit_rings(maps, centre=middle, centre_error=FREE_CENTRE, **given)
+    free = fit_rings(maps, centre=middle, centre_error=FREE_CENTRE, inclination=inclination)
     if galaxy.centre is None:
         return free, ("no centre was given: that of the velocity field is taken",)
-    fixed = fit_rings(maps, centre=galaxy.centre_kpc, **given)
+    fixed = fit_rings(maps, centre=galaxy.centre_kpc, inclination=inclination)
     off = float(np.hypot(*np.subtract(free.centre, galaxy.centre_kpc))) / maps.beam.fwhm
     if off > WRONG_CENTRE and free.residual < 0.9 * fixed.residual:
         return free, (f"the given centre is {off:.1f} beams from that of the velocity field, which is taken",)

@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 import numpy as np
 from astropy import units as u
+from pydantic import TypeAdapter
 from scipy.optimize import least_squares
 from scipy.special import ndtr
 
@@ -29,10 +30,9 @@ from ..units import G
 from . import halos
 from .baryons import HELIUM, PER_PC2, mass_within, signed_root, signed_square, weigh_stars
 from .curve import INCLINATION_RANGE
-from .fit import Fit, fit
+from .fit import Fit, Importance, fit
 from .massmodel import STELLAR_APERTURE, MassModel
 from .measure import Knowledge
-from .posterior import Importance
 from .priors import (
     ConcentrationRelation,
     MassFunction,
@@ -137,11 +137,7 @@ class Population:
     @classmethod
     def loads(cls, text: str) -> Population:
         """From `dumps`."""
-        found: dict[str, Any] = json.loads(text)
-        for name in ("log_m200", "log_c", "shape"):
-            found[name] = Regression(**{key: tuple(value) for key, value in found[name].items()})
-        arguments: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in found.items()}
-        return cls(**arguments)
+        return TypeAdapter(cls).validate_json(text)
 
 
 def learn(dataset: DataSet, targets: Targets) -> Population:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -99,18 +99,15 @@ class MassFunction:
     a heavy one whose stars are underestimated (Eddington bias); a flat prior forgets this.
     """
 
-    low: float = 10.0
-    high: float = 15.0
-
     def transform(self, z: np.ndarray, values: Values | None = None) -> np.ndarray:
         """Value of the parameter, the dark part of the mass, for a standard normal variable."""
-        return np.interp(ndtr(z), *_cumulative_mass_function(self.low, self.high)) + DARK
+        return np.interp(ndtr(z), *_cumulative_mass_function()) + DARK
 
 
-@lru_cache(maxsize=4)
-def _cumulative_mass_function(low: float, high: float) -> tuple[np.ndarray, np.ndarray]:
+@cache
+def _cumulative_mass_function() -> tuple[np.ndarray, np.ndarray]:
     """Share of the haloes below a mass, and log10 of that mass."""
-    grid = np.linspace(low, high, 2001)
+    grid = np.linspace(10.0, 15.0, 2001)
     shares = np.cumsum(relations.mass_function(10.0**grid))
     return (shares - shares[0]) / (shares[-1] - shares[0]), grid
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -16,10 +15,9 @@ from ..bootstrap import resample
 from ..code import fingerprint
 from ..errors import GalaxyError
 from ..settings import RADII_KPC
-from ..workers import Blocks
+from ..workers import Blocks, digest_of
 from .baryons import signed_square
-from .fit import Task, fit, fit_many
-from .posterior import Importance
+from .fit import Importance, Task, fit, fit_many
 from .sparc import CurveSample
 
 #: (km/s)^2 / kpc in m/s^2.
@@ -186,17 +184,15 @@ class SampleFits:
 
     Parameters
     ----------
-    halos : tuple of str
     columns : dict
-        Halo model -> name -> ndarray of length n: ``quantiles`` (n, 5, 20) of the dark mass [Msun], ``measured``
-        (n, 20), ``log_m200``, ``log_c``, ``log_upsilon_disk`` (n, 5) quantiles, ``log_evidence``,
+        Halo model of `HALOS` -> name -> ndarray of length n: ``quantiles`` (n, 5, 20) of the dark mass [Msun],
+        ``measured`` (n, 20), ``log_m200``, ``log_c``, ``log_upsilon_disk`` (n, 5) quantiles, ``log_evidence``,
         ``log_evidence_error``, ``log_likelihood`` (the largest), ``chi2``, ``converged``, ``seconds`` (processor time)
         (n,).
     reasons : dict
         Index of a galaxy that cannot be fitted -> why.
     """
 
-    halos: tuple[str, ...]
     columns: dict[str, dict[str, np.ndarray]]
     reasons: dict[int, str]
 
@@ -214,54 +210,46 @@ class SampleFits:
         return self._second_over_first("log_likelihood")
 
     def _second_over_first(self, name: str) -> np.ndarray:
-        first, second = (self.columns[halo][name] for halo in self.halos[:2])
+        first, second = (columns[name] for columns in self.columns.values())
         return second - first
 
     @property
     def settled(self) -> np.ndarray:
         """Whether the fits of all models converged, shape (n,)."""
-        return np.all([self.columns[halo]["converged"] == 1 for halo in self.halos], axis=0)
+        return np.all([columns["converged"] == 1 for columns in self.columns.values()], axis=0)
 
 
-def fit_curves(
-    curves: CurveSample,
-    path: Path,
-    *,
-    halos: tuple[str, ...] = HALOS,
-    seed: int = 1,
-    sampling: Importance | None = None,
-) -> SampleFits:
-    """Fit every galaxy of a sample, or read what an earlier call with the same data, priors and code has stored.
+def fit_curves(curves: CurveSample, path: Path, *, seed: int = 1, sampling: Importance | None = None) -> SampleFits:
+    """Fit the models of `HALOS` to a sample, or read what an earlier call with the same data and code has stored.
 
     Parameters
     ----------
     curves : CurveSample
     path : Path
         Where the result is stored, ``.npz``; what is damaged there is replaced.
-    halos : tuple of str
     seed : int
     sampling : Importance, optional
         Numbers of draws.
     """
     sampling = sampling or Importance()
-    key, blocks = _key(curves, halos, seed, sampling), Blocks(path.parent)
+    key, blocks = _key(curves, seed, sampling), Blocks(path.parent)
     stored = blocks.read(path.stem)
     if stored is None or str(stored.get("key")) != key:
-        stored = {"key": np.array(key), **_fit(curves, halos, seed, sampling)}
+        stored = {"key": np.array(key), **_fit(curves, seed, sampling)}
         blocks.write(path.stem, **stored)
-    columns = {halo: {name: stored[f"{halo}/{name}"] for name in _SHAPES} for halo in halos}
-    return SampleFits(halos, columns, dict(zip(stored["numbers"].tolist(), stored["reasons"].tolist(), strict=True)))
+    columns = {halo: {name: stored[f"{halo}/{name}"] for name in _SHAPES} for halo in HALOS}
+    return SampleFits(columns, dict(zip(stored["numbers"].tolist(), stored["reasons"].tolist(), strict=True)))
 
 
-def _fit(curves: CurveSample, halos: tuple[str, ...], seed: int, sampling: Importance) -> dict[str, np.ndarray]:
+def _fit(curves: CurveSample, seed: int, sampling: Importance) -> dict[str, np.ndarray]:
     """Columns ``halo/name``, and the ``numbers`` of galaxies that cannot be fitted with the ``reasons``."""
     tasks: list[Task] = [
         ((halo, number), partial(fit, model, halo, priors, seed=seed + number, sampling=sampling))
         for number, (model, priors) in enumerate(zip(curves.models, curves.priors, strict=True))
-        for halo in halos
+        for halo in HALOS
     ]
     n, reasons = len(curves), dict[int, str]()
-    arrays = {f"{halo}/{name}": np.full((n, *shape), np.nan) for halo in halos for name, shape in _SHAPES.items()}
+    arrays = {f"{halo}/{name}": np.full((n, *shape), np.nan) for halo in HALOS for name, shape in _SHAPES.items()}
     for outcome in fit_many(tasks, label="rotation curves"):
         halo, number = outcome.key
         if outcome.fit is None:
@@ -274,11 +262,7 @@ def _fit(curves: CurveSample, halos: tuple[str, ...], seed: int, sampling: Impor
     return arrays | {"numbers": np.array([*reasons], dtype=int), "reasons": np.array([*reasons.values()], dtype=str)}
 
 
-def _key(curves: CurveSample, halos: tuple[str, ...], seed: int, sampling: Importance) -> str:
+def _key(curves: CurveSample, seed: int, sampling: Importance) -> str:
     """Fingerprint of data, priors, settings of the sampler and the code."""
-    digest = hashlib.sha256(fingerprint("dmlib.rotation.fit").encode())
-    digest.update(repr((halos, curves.priors, seed, sampling)).encode())
-    for model in curves.models:
-        for value in vars(model).values():
-            digest.update(value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode())
-    return digest.hexdigest()
+    data = (value for model in curves.models for value in vars(model).values())
+    return digest_of(fingerprint("dmlib.rotation.fit"), HALOS, curves.priors, seed, sampling, *data)

@@ -16,13 +16,13 @@ from ..errors import UniverseError
 from ..settings import Settings
 from ..units import PART_TYPE
 from .base import HALF_MASS_PARTICLES, Kind, Universe, make_header
-from .hdf5 import open_hdf5
 from .release import (
     FULL_ONLY,
     FULL_SNAPSHOTS,
     SHARED_ATTRIBUTES,
     SNAPSHOT_ATTRIBUTES,
     compare_headers,
+    open_hdf5,
     refuse_subbox,
     suggestion,
     trouble_of_offsets,

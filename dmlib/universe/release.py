@@ -1,4 +1,4 @@
-"""The TNG data release: its runs, its fields, their units in the files, and the physical units that dmlib gives them.
+"""The TNG data release: its runs, its files, their fields and units, and the physical units that dmlib gives them.
 
 Source: Nelson et al. 2019 and the field tables at https://www.tng-project.org/data/docs/.
 """
@@ -6,20 +6,23 @@ Source: Nelson et al. 2019 and the field tables at https://www.tng-project.org/d
 from __future__ import annotations
 
 import difflib
+import errno
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 from astropy import units as u
 
 from ..errors import UniverseError
-from ..sources import release_name
+from ..sources import SUITES, release_name
 from ..units import PART_TYPE, CodeUnits
-from .hdf5 import open_hdf5
 
 #: Attributes that the header of a snapshot file must have, and those that it must share with the catalogue.
 SNAPSHOT_ATTRIBUTES = ("MassTable", "NumPart_ThisFile", "NumPart_Total", "NumFilesPerSnapshot")
@@ -40,12 +43,11 @@ class Run:
     last: int = 99
 
 
-#: The runs of TNG (Nelson et al. 2019, table 1) and of Illustris (Nelson et al. 2015, table 1), baryons included.
+#: The runs of TNG and of Illustris, baryons included.
 _RUNS = {
-    **{f"TNG50-{i}": Run(35000.0, n) for i, n in enumerate((2160, 1080, 540, 270), 1)},
-    **{f"TNG100-{i}": Run(75000.0, n) for i, n in enumerate((1820, 910, 455), 1)},
-    **{f"TNG300-{i}": Run(205000.0, n) for i, n in enumerate((2500, 1250, 625), 1)},
-    **{f"Illustris-{i}": Run(75000.0, n, 0.704, 0.2726, 0.0456, 135) for i, n in enumerate((1820, 910, 455), 1)},
+    f"{name}-{i}": Run(1e3 * box, n, *((0.704, 0.2726, 0.0456, 135) if name == "Illustris" else ()))
+    for name, (box, sides, _) in SUITES.items()
+    for i, n in enumerate(sides, 1)
 }
 
 #: With their dark-matter-only counterparts, in which all matter is in the particles.
@@ -60,6 +62,12 @@ FULL_SNAPSHOTS = {
 
 #: Particle fields that mini snapshots lack.
 FULL_ONLY = frozenset({"CenterOfMass", "GFM_Metals", "NeutralHydrogenAbundance", "StellarHsml", "GFM_MetalsTagged"})
+
+#: Pauses before a file that cannot be opened is tried again [s].
+PAUSES = (0.5, 2.0)
+
+_LOCKS = (errno.EAGAIN, errno.EDEADLK, errno.ENOLCK)
+_PASSING = (errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EBUSY, errno.EMFILE, errno.ENFILE)
 
 #: (1e10 Msun/h) / (0.978 Gyr/h) in Msun/yr; h cancels.
 _ACCRETION = 1e10 / 0.978e9
@@ -102,6 +110,63 @@ VECTOR_LENGTH = {
     "GFM_MetalsTagged": 6,
     "GFM_StellarPhotometrics": 8,
 }
+
+
+@contextmanager
+def open_hdf5(path: Path) -> Iterator[h5py.File]:
+    """Open an HDF5 file for reading; where that fails, try again after each of `PAUSES`.
+
+    What goes wrong here is a trouble of the machine and not a property of a galaxy.
+
+    Yields
+    ------
+    h5py.File
+
+    Raises
+    ------
+    UniverseError
+        When the file is missing, locked or cannot be read, also inside the block; names the file and the mend.
+    """
+    handle = None
+    try:
+        handle = _patiently(path)
+        with handle:
+            yield handle
+    except FileNotFoundError as error:
+        raise UniverseError(f"{path} is missing: copy or download that file again.") from error
+    except (OSError, RuntimeError, KeyError) as error:
+        # h5py raises any of the three for damaged content, depending on where the damage lies.
+        raise UniverseError(f"{path} {_trouble(path, error, handle is not None)}.") from error
+
+
+def _patiently(path: Path) -> h5py.File:
+    for pause in PAUSES:
+        try:
+            return h5py.File(path, "r")
+        except FileNotFoundError:
+            raise
+        except OSError:
+            time.sleep(pause)
+    return h5py.File(path, "r")
+
+
+def _trouble(path: Path, error: Exception, opened: bool) -> str:
+    """What is wrong with a file, and the mend."""
+    number = getattr(error, "errno", None)
+    if number in _LOCKS or "unable to lock" in str(error):
+        return (
+            "is in use or locked by another program: run again when that has ended; on a disk that knows no locks set "
+            "HDF5_USE_FILE_LOCKING=FALSE"
+        )
+    if isinstance(error, PermissionError):
+        return "cannot be read: ask its owner for permission"
+    if number in _PASSING:
+        return f"cannot be read at the moment ({error}): run again when its disk answers"
+    size = path.stat().st_size
+    why = f"is damaged ({size} bytes; {error})" if opened else f"cannot be opened as HDF5 ({size} bytes)"
+    if "truncated" in str(error):
+        why = f"is truncated ({size} bytes)"
+    return f"{why}: copy or download that file again"
 
 
 def catalogue_unit(name: str, units: CodeUnits) -> tuple[float, u.UnitBase | None]:

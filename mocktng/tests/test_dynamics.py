@@ -9,7 +9,7 @@ from mocktng.group_particles import build_model
 from mocktng.population import passes
 from mocktng.spheroids import sample_halo
 from mocktng.structure import RADIUS, contract, interpolate, nfw_mass
-from mocktng.units import BARYON_FRACTION, G
+from mocktng.units import OMEGA_B, OMEGA_M, G
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +60,8 @@ def test_haloes_keep_part_of_the_cosmic_baryons(discs):
             for row, model in zip(rows, models, strict=True)
         ]
     )
-    assert 0.5 < np.median(share) / BARYON_FRACTION < 0.9
-    assert (share < 1.3 * BARYON_FRACTION).all()
+    assert 0.5 < np.median(share) / (OMEGA_B / OMEGA_M) < 0.9
+    assert (share < 1.3 * OMEGA_B / OMEGA_M).all()
 
 
 def test_contraction_is_the_published_one_times_each_rows_strength(discs):

@@ -210,7 +210,7 @@ def test_the_identity_depends_on_code_but_not_on_docstrings(tmp_path):
     text, before = module.read_text(), identity()
     module.write_text(text.replace("Published scaling relations", "Relations"))
     assert identity() == before
-    module.write_text(text.replace('"sfr": 0.3', '"sfr": 0.31'))
+    module.write_text(text.replace('"hi_mass": 0.3', '"hi_mass": 0.31'))
     assert identity() != before
 
 

@@ -101,7 +101,7 @@ def toy_group(population: Population, group_id: int) -> GroupParticles:
     for name, values in _clump(rng, int(group["n_dm_fuzz"]), np.zeros(3), group["velocity"], 120.0).items():
         columns.setdefault(1, {}).setdefault(name, []).append(values)
     particles = {t: {name: np.concatenate(v) for name, v in fields.items()} for t, fields in columns.items()}
-    return GroupParticles(group_id, particles, lengths)
+    return GroupParticles(particles, lengths)
 
 
 def toy_plan(seed: int = 1, name: str = "toy") -> Plan:

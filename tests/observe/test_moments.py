@@ -147,9 +147,10 @@ def test_position_velocity_diagram_rises_towards_the_receding_side(observed):
 
 def test_channel_maps(observed):
     _, cube, _ = observed
-    velocities, maps = channel_maps(cube, 5, 100.0)
-    assert np.allclose(velocities, [-100, -50, 0, 50, 100]) and maps.shape == (5, 64, 64)
-    assert len(channel_maps(cube, 9)[0]) == 9
+    velocities, maps = channel_maps(cube, 5)
+    reach = max(np.abs(global_profile(cube, find_emission(cube)).crossings(0.2)))
+    assert np.allclose(velocities, np.linspace(-reach, reach, 5), atol=5.0) and maps.shape == (5, 64, 64)
+    assert np.array_equal(maps[2], cube.data[50]) and velocities[2] == 0
 
 
 def test_normalised_maps(observed):

@@ -69,10 +69,9 @@ def test_circles_end(package):
     assert list(code.closure(["dmlib.a"])) == ["dmlib.a", "dmlib.b"]
 
 
-def test_infrastructure_is_left_out_unless_asked_for(package):
+def test_infrastructure_is_left_out(package):
     package({"__init__.py": "", "a.py": "from .load import sample", "load.py": "from .b import x", "b.py": ""})
     assert list(code.closure(["dmlib.a"])) == ["dmlib.a"]
-    assert "dmlib.b" in code.closure(["dmlib.a"], with_infrastructure=True)
 
 
 def test_tables_beside_a_package_count(package, tmp_path):

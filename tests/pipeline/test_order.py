@@ -3,7 +3,7 @@
 import pytest
 
 from dmlib.pipeline.ledger import Step
-from dmlib.pipeline.order import chains, following
+from dmlib.pipeline.run import chains, following
 
 
 def step(name, *needs, beside=True):

@@ -143,7 +143,7 @@ def test_a_builder_that_resumes_does_not_keep_damaged_files(toy):
 def test_the_call_reads_no_product_when_nothing_changed(toy):
     """That is what makes it quick, however large the product: size and time of change are enough."""
     done(toy.python(ENSURE))
-    unreadable = "import dmlib.pipeline.places as places\nplaces.sha256 = None\n"
+    unreadable = "import dmlib.pipeline.ledger as ledger\nledger.sha256 = None\n"
     out, err = done(toy.python(unreadable + ENSURE))
     assert out == "2 3 4" and err == ""
     (toy.build / "sample.ecsv").touch()

@@ -19,9 +19,9 @@ from dmlib.rotation import benchmark as builder
 from dmlib.rotation import population
 from dmlib.rotation.benchmark import read_benchmark
 from dmlib.rotation.curve import Reason, Rejection
+from dmlib.rotation.fit import Importance
 from dmlib.rotation.measure import ViewMeasurement
 from dmlib.rotation.population import VARIANTS, Population
-from dmlib.rotation.posterior import Importance
 from dmlib.rotation.priors import INCLINATION_FLOOR, ConcentrationRelation, MassFunction, Uniform, known
 from dmlib.settings import RADII_KPC, Settings
 from mock_curves import mock_curve, mock_galaxy, mock_population

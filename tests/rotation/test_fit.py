@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from dmlib.errors import DmlibError, GalaxyError
-from dmlib.rotation.fit import fit, fit_many
-from dmlib.rotation.posterior import Importance, likelihood
+from dmlib.rotation.fit import Importance, Likelihood, fit, fit_many
+from dmlib.rotation.halos import halo_model
 from dmlib.rotation.priors import (
     ConcentrationRelation,
     MassFunction,
@@ -83,12 +83,13 @@ def test_posterior_and_evidence_are_those_of_a_grid():
     made = known(log_m200=Uniform(11.5, 12.5), log_c=Uniform(0.8, 1.1))
     model, _ = mock_curve(mock_galaxy(v_err=20.0), "nfw", made, np.random.default_rng(4))
     found = fit(model, "nfw", known(), sampling=Importance(last=20000))
-    target = likelihood(model, "nfw", known())
+    target = Likelihood(model, halo_model("nfw"), known())
     z, places = np.linspace(-4, 4, 121), [3, 10, 19]
     density, masses = [], []
     for a in z:
         points = np.column_stack([np.full(z.size**2, a), np.repeat(z, z.size), np.tile(z, z.size)])
-        density.append(np.exp(target.log_posterior(points)))
+        prior = np.exp(-0.5 * np.sum(points**2, axis=1)) / (2 * np.pi) ** 1.5
+        density.append(np.exp(target.log_likelihood(points)) * prior)
         masses.append(target.haloes(target.parameters(points)).m_enclosed(RADII_KPC[places]))
     density, masses = np.concatenate(density), np.concatenate(masses)
     expected = np.log(density.sum() * (z[1] - z[0]) ** 3)

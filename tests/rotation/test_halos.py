@@ -10,9 +10,8 @@ from scipy.special import gamma, gammainc
 from dmlib.embedded import relations
 from dmlib.errors import DmlibError
 from dmlib.rotation import halos
-from dmlib.rotation.fit import fit
+from dmlib.rotation.fit import Importance, fit
 from dmlib.rotation.halos import HALOS, HaloModel, log_einasto_alpha, make
-from dmlib.rotation.posterior import Importance
 from dmlib.rotation.priors import (
     DARK,
     MassFunction,

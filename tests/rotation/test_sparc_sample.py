@@ -8,7 +8,7 @@ from astropy import units as u
 from astropy.table import QTable
 
 from dmlib.rotation import sparc as module
-from dmlib.rotation.posterior import Importance
+from dmlib.rotation.fit import Importance
 from dmlib.rotation.sparc import load_curves
 from dmlib.rotation.sparc_analysis import (
     Accelerations,

@@ -30,7 +30,7 @@ from tng_server import arrays_of
 
 @pytest.fixture(autouse=True)
 def little_patience(monkeypatch):
-    monkeypatch.setattr("dmlib.universe.hdf5.PAUSES", (0.0, 0.3))
+    monkeypatch.setattr("dmlib.universe.release.PAUSES", (0.0, 0.3))
 
 
 @pytest.fixture

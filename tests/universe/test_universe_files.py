@@ -21,7 +21,7 @@ from tiny_tng import BOX, M_DM, H, TinyGroup, TinySubhalo, dm, toy_groups, write
 @pytest.fixture(autouse=True)
 def no_patience(monkeypatch):
     """Files that cannot be opened are tried again at once."""
-    monkeypatch.setattr("dmlib.universe.hdf5.PAUSES", (0.0,))
+    monkeypatch.setattr("dmlib.universe.release.PAUSES", (0.0,))
 
 
 @pytest.fixture

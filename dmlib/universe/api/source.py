@@ -25,7 +25,7 @@ from ...manifest.download import Exhausted, Gate, Missing, Transient, tng_url
 from ...manifest.fetch import cache_folder, check_content
 from ...workers import bar
 from ..base import Kind
-from ..hdf5 import open_hdf5
+from ..release import open_hdf5
 from .downloads import Cache, in_parallel, patient_downloader
 
 Job = TypeVar("Job")

@@ -22,8 +22,7 @@ from ...manifest.download import Exhausted, Gate, Missing, Transient, tng_url
 from ...settings import Settings
 from ...units import PART_TYPE
 from ..base import Kind, Universe, make_header
-from ..hdf5 import open_hdf5
-from ..release import VECTOR_LENGTH
+from ..release import VECTOR_LENGTH, open_hdf5
 from .source import IDENTIFYING, Source
 
 #: Particle type -> fields.

@@ -70,9 +70,8 @@ def _collect(plan: Plan, block: int) -> tuple[dict[int, Arrays], list[Arrays], l
         groups.append(group)
         subhalos.append(members)
         for part_type, fields in stored.items():
-            target = columns.setdefault(part_type, {})
             for name, values in fields.items():
-                target.setdefault(name, []).append(values)
+                columns.setdefault(part_type, {}).setdefault(name, []).append(values)
     particles: dict[int, Arrays] = {}
     for part_type, pieces in columns.items():
         # One data set at a time, each released as soon as it is joined, to bound the memory.
@@ -146,23 +145,18 @@ def _is_finished(plan: Plan, block: int, root: Path) -> bool:
 
 def _make_blocks(plan: Plan, root: Path, workers: int, progress: Progress, apply: Apply | None) -> None:
     todo = [block for block in range(plan.n_tasks) if not _is_finished(plan, block, root)]
+    one = partial(make_block, plan=plan, root=root)
+    if apply is not None:
+        made = iter(apply(one, todo))
+    elif workers == 1 or len(todo) < 2:
+        made = map(one, todo)
+    else:
+        made = map_in_processes(one, todo, min(workers, len(todo)), {_WRITING: str(root)})
     done = plan.n_tasks - len(todo)
     progress(done, plan.n_tasks)
-    if apply is not None:
-        for _ in apply(partial(make_block, plan=plan, root=root), todo):
-            done += 1
-            progress(done, plan.n_tasks)
-        return
-    if workers == 1 or len(todo) < 2:
-        for block in todo:
-            make_block(block, plan, root)
-            done += 1
-            progress(done, plan.n_tasks)
-        return
     try:
-        for _ in map_in_processes(make_block, todo, min(workers, len(todo)), {_WRITING: str(root)}, plan, root):
-            done += 1
-            progress(done, plan.n_tasks)
+        for finished, _ in enumerate(made, done + 1):
+            progress(finished, plan.n_tasks)
     except BrokenProcessPool as error:
         raise MockError(
             f"a worker that wrote {root.name} was stopped: where memory is short use one worker (finished blocks are "
@@ -274,13 +268,7 @@ def _workers(plan: Plan) -> int:
     return next((n for n in range(at_most, 1, -1) if plan.need(n).memory < available_memory()), 1)
 
 
-def summary(plan: Plan) -> dict[str, Any]:
-    """Describe the universe of a plan and its need, as a table to print."""
-    need = plan.need(_workers(plan))
-    return table(plan.facts() | {"particles": {str(t): n for t, n in need.particles.items()}}) | {"need": str(need)}
-
-
-def table(facts: dict[str, Any]) -> dict[str, Any]:
+def _table(facts: dict[str, Any]) -> dict[str, Any]:
     """Facts of a plan or of a marker under the names under which they are shown."""
     names = {"0": "gas cells", "1": "dark-matter particles", "4": "star particles", "5": "black holes"}
     return {
@@ -365,7 +353,9 @@ def estimate(**parameters: Any) -> dict[str, Any]:
     dict
         As `describe`, with ``need`` in words, and planned particle numbers.
     """
-    return summary(make_plan(**parameters))
+    plan = make_plan(**parameters)
+    need = plan.need(_workers(plan))
+    return _table(plan.facts() | {"particles": {str(t): n for t, n in need.particles.items()}}) | {"need": str(need)}
 
 
 def describe(folder: str | Path) -> dict[str, Any]:
@@ -390,4 +380,4 @@ def describe(folder: str | Path) -> dict[str, Any]:
     facts = Tree(Path(folder)).read_marker()
     if facts is None or "m_dm" not in facts:
         raise MockError(f"{folder} has no complete universe of mocktng: write one with `mocktng write {folder}`.")
-    return table(facts)
+    return _table(facts)

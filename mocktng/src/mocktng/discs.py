@@ -15,18 +15,21 @@ from .structure import RADIUS, MassModel, interpolate
 from .units import G
 
 
-def even_points(rng: np.random.Generator, n: int, dimensions: int) -> np.ndarray:
-    """Points that fill the unit cube evenly, shape (n, dimensions): a Sobol sequence with Owen's scrambling.
+def even_points(rng: np.random.Generator, n: int) -> np.ndarray:
+    """Points that fill the unit cube evenly, shape (n, 3): a Sobol sequence with Owen's scrambling.
 
     The cells of a moving mesh are evenly spaced; independent draws would clump.
     """
     if n == 0:
-        return np.empty((0, dimensions))
-    return Sobol(dimensions, rng=rng).random_base2(max(int(n - 1).bit_length(), 1))[:n]
+        return np.empty((0, 3))
+    return Sobol(3, rng=rng).random_base2(max(int(n - 1).bit_length(), 1))[:n]
 
 
 def plane_axes(spin_axis: ArrayLike) -> np.ndarray:
-    """Rows: two unit vectors in the plane and the spin axis, right-handed; a function of the axis only."""
+    """Rows: two unit vectors in the plane and the spin axis, right-handed; a function of the axis only.
+
+    ``vectors @ axes`` turns vectors (n, 3) from the frame of the disc to that of the box.
+    """
     third = np.asarray(spin_axis, dtype=float) / np.linalg.norm(spin_axis)
     helper = np.eye(3)[np.argmin(np.abs(third))]
     first = np.cross(helper, third)
@@ -206,11 +209,6 @@ def cylindrical(radius: np.ndarray, angle: np.ndarray, z: np.ndarray) -> np.ndar
     return np.stack([radius * np.cos(angle), radius * np.sin(angle), z], axis=1)
 
 
-def turn_to_box(vectors: np.ndarray, axes: np.ndarray) -> np.ndarray:
-    """Vectors, shape (n, 3), from the frame of the disc to that of the box."""
-    return vectors @ axes
-
-
 def cartesian_velocity(
     angle: np.ndarray, radial: np.ndarray, azimuthal: np.ndarray, vertical: np.ndarray
 ) -> np.ndarray:
@@ -219,9 +217,9 @@ def cartesian_velocity(
     return np.stack([radial * c - azimuthal * s, radial * s + azimuthal * c, vertical], axis=1)
 
 
-def disc_profile(mass: float, scale: float, edge: float = 6.0) -> np.ndarray:
-    """Surface density at `RADIUS` [Msun/kpc^2] of an exponential disc of `mass`, cut off at `edge` scale lengths."""
+def disc_profile(mass: float, scale: float) -> np.ndarray:
+    """Surface density at `RADIUS` [Msun/kpc^2] of an exponential disc of `mass`, cut off at six scale lengths."""
     x = RADIUS / scale
-    shape = np.exp(-x) * 0.5 * (1 - np.tanh((x - edge) / 0.3))
+    shape = np.exp(-x) * 0.5 * (1 - np.tanh((x - 6.0) / 0.3))
     total = np.sum(2 * np.pi * RADIUS**2 * shape) * np.log(RADIUS[1] / RADIUS[0])
     return mass * shape / total

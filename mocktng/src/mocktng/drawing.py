@@ -148,7 +148,7 @@ def _choose_nested(rng: np.random.Generator, members: Rows, n_galaxies: int) -> 
     heaviest = np.zeros(members.size, dtype=bool)
     order = np.lexsort((-members["m_star"], members["group_id"]))
     heaviest[order[np.r_[True, np.diff(members["group_id"][order]) > 0]]] = True
-    nested = ~heaviest & (rng.random(members.size) < tng100.nested_share())
+    nested = ~heaviest & (rng.random(members.size) < tng100.table()["members"]["nested"])
     early = np.flatnonzero(~heaviest & (members["group_id"] < n_galaxies))[:2]
     nested[early] = True
     members["parent_rank"] = nested

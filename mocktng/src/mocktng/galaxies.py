@@ -50,16 +50,16 @@ PHYSICS = {
 #: Ways in which the gas of the disturbed minority departs from a regular disc.
 DISTURBANCES = ("displaced", "counter-rotating", "tilted", "out-of-balance")
 
-#: Features of galaxies that no catalogue lists, each with the columns that are zero without it.
+#: Features of galaxies that no catalogue lists, each with the column that is zero without it.
 FEATURES = {
-    "clumps": ("clumpiness",),
-    "arms": ("spiral_amplitude",),
-    "bars": ("bar_strength",),
-    "rings": ("ring_amplitude",),
-    "holes": ("hole_radius",),
-    "warps": ("warp_amplitude",),
-    "lopsidedness": ("lopsidedness",),
-    "disturbances": ("disturbed",),
+    "clumps": "clumpiness",
+    "arms": "spiral_amplitude",
+    "bars": "bar_strength",
+    "rings": "ring_amplitude",
+    "holes": "hole_radius",
+    "warps": "warp_amplitude",
+    "lopsidedness": "lopsidedness",
+    "disturbances": "disturbed",
 }
 
 
@@ -324,9 +324,8 @@ def hole_radius(s: Rows, gas_half: np.ndarray) -> np.ndarray:
 
 def leave_out(s: Rows, features: tuple[str, ...]) -> None:
     """Switch off features (`FEATURES`); everything else, and every random number, stays as it is."""
-    for feature in features:
-        for column in FEATURES[feature]:
-            s[column] = "" if column == "disturbed" else 0.0
+    for column in map(FEATURES.__getitem__, features):
+        s[column] = "" if column == "disturbed" else 0.0
 
 
 def planned_gas(s: Rows) -> np.ndarray:

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
 from . import discs, interstellar
-from .structure import RADIUS, MassModel, interpolate, radii_of_mass, ring_masses, shell_density
+from .structure import RADIUS, MassModel, beyond, interpolate, radii_of_mass, ring_masses, shell_density
 from .units import G
 
 _PER_PC2 = 1e6  # Msun/kpc^2 in Msun/pc^2
@@ -184,7 +184,7 @@ def cold_cells(
         position [kpc], velocity [km/s], density [Msun/kpc^3], energy [(km/s)^2], neutral, electrons, sfr [Msun/yr],
         radius [kpc] in the plane.
     """
-    draw = discs.even_points(rng, n, 3)
+    draw = discs.even_points(rng, n)
     radius = _ring(rng, row, radii_of_mass(disc.enclosed, draw[:, 0]))
     angle, lop = discs.crowd(
         2 * np.pi * draw[:, 1], discs.lopsided_amplitude(row, radius), 1, float(row["lopsided_phase"])
@@ -235,7 +235,7 @@ def cold_cells(
     position, velocity = discs.warp(row, radius, [position, velocity])
     position, velocity = _disturb(rng, row, position, velocity, radius)
     axes = discs.plane_axes(row["spin_axis"])
-    position, velocity = discs.turn_to_box(position, axes), discs.turn_to_box(velocity, axes)
+    position, velocity = position @ axes, velocity @ axes
     if stripped.any():
         # A tail behind the satellite that lags more the longer it is.
         length = rng.exponential(0.6, int(stripped.sum()))[:, None]
@@ -333,15 +333,13 @@ def hot_cells(rng: np.random.Generator, row: np.void, model: MassModel, n: int) 
 
     Returns the same entries as `cold_cells`.
     """
-    draw = discs.even_points(rng, n, 3)
+    draw = discs.even_points(rng, n)
     r = radii_of_mass(model.enclosed["hot"], draw[:, 0])
     cosine, angle = 2 * draw[:, 1] - 1, 2 * np.pi * draw[:, 2]
     sine = np.sqrt(1 - cosine**2)
     position = discs.cylindrical(r * sine, angle, r * cosine)
     rho = shell_density(model.enclosed["hot"])
-    pull = rho * G * model.mass / RADIUS
-    step = 0.5 * (pull[1:] + pull[:-1]) * np.diff(np.log(RADIUS))
-    pressure = np.concatenate([np.cumsum(step[::-1])[::-1], [0.0]])
+    pressure = beyond(rho * G * model.mass / RADIUS)
     virial = G * row["m200"] / row["r200"]
     # Hydrostatic equilibrium alone would leave the edge of the halo cold; infalling matter heats the outskirts.
     energy = 1.5 * np.divide(pressure, rho, out=np.zeros_like(rho), where=rho > 0)
@@ -355,8 +353,8 @@ def hot_cells(rng: np.random.Generator, row: np.void, model: MassModel, n: int) 
     velocity = velocity + rng.standard_normal((n, 3)) * 0.2 * np.sqrt(virial)
     axes = discs.plane_axes(row["spin_axis"])
     return {
-        "position": discs.turn_to_box(position, axes),
-        "velocity": discs.turn_to_box(velocity, axes),
+        "position": position @ axes,
+        "velocity": velocity @ axes,
         "density": density,
         "energy": cell_energy,
         "neutral": interstellar.neutral_fraction(interstellar.hydrogen_density(density), temperature),

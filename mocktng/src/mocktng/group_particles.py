@@ -18,7 +18,7 @@ from . import discs, gas, interstellar, stars
 from .galaxies import HOT_CELL, planned_gas
 from .gas import ColdDisc, design_cold_disc
 from .population import Population
-from .spheroids import Anisotropy, halo_mass, halo_radii, radial_dispersion, sample_fuzz, sample_halo
+from .spheroids import Anisotropy, halo_mass, radial_dispersion, sample_fuzz, sample_halo
 from .structure import (
     RADIUS,
     MassModel,
@@ -27,12 +27,12 @@ from .structure import (
     disc_speed_squared,
     interpolate,
     places,
+    radii_of_mass,
     shell_density,
     surface_density,
 )
 from .units import DENSITY, LENGTH, MASS, G
 
-_TYPES = (0, 1, 4, 5)
 Arrays = dict[str, np.ndarray]
 
 
@@ -42,7 +42,6 @@ class GroupParticles:
 
     Parameters
     ----------
-    group_id : int
     particles : dict
         PartType 0, 1, 4, 5 -> TNG field name -> array, in TNG code units at a = 1: masses 1e10 Msun/h, lengths ckpc/h,
         velocities km/s. Coordinates (float64) are relative to the centre of the group, velocities to the box. Order:
@@ -51,7 +50,6 @@ class GroupParticles:
         Number of particles of each type bound to each subhalo; the rest of a type is inner fuzz.
     """
 
-    group_id: int
     particles: dict[int, Arrays]
     lengths: np.ndarray
 
@@ -86,12 +84,10 @@ def build_model(row: np.void, m_dm: float) -> tuple[MassModel, ColdDisc]:
     m_hot = max(planned - disc.mass, min(0.3 * row["m_hot"], 1.33 * planned - disc.mass), 0.0)
     # What empties the centre of cold gas also thins the hot gas there.
     core = 0.20 if row["hole_radius"] > row["r_half"] else 0.04
-    hot = beta_mass(RADIUS, m_hot, max(core * float(row["r200"]), 0.5), float(row["r_trunc"]), 2.0)
+    hot = beta_mass(RADIUS, m_hot, max(core * float(row["r200"]), 0.5), float(row["r_trunc"]))
     dark = halo_mass(row, stellar + disc.enclosed + hot, row["n_dm"] * m_dm)
-    rings_stars = np.diff(parts["disc"], prepend=0.0)
-    rings_gas = np.diff(disc.enclosed, prepend=0.0)
-    speed2 = disc_speed_squared(rings_stars, max(float(row["h_disc"]), 0.02))
-    speed2 = speed2 + disc_speed_squared(rings_gas, disc.height)
+    speed2 = disc_speed_squared(np.diff(parts["disc"], prepend=0.0), max(float(row["h_disc"]), 0.02))
+    speed2 = speed2 + disc_speed_squared(np.diff(disc.enclosed, prepend=0.0), disc.height)
     return MassModel({"dm": dark, **parts, "gas": disc.enclosed, "hot": hot}, speed2), disc
 
 
@@ -110,6 +106,7 @@ def make_group(population: Population, group_id: int) -> GroupParticles:
     """
     group = population.groups[group_id]
     members = population.members(group_id)
+    lengths = np.zeros((len(members), 6), dtype=np.int64)
     pieces: list[dict[int, Arrays]] = []
     host: MassModel | None = None
     for rank, row in enumerate(members):
@@ -118,18 +115,16 @@ def make_group(population: Population, group_id: int) -> GroupParticles:
         tide = _depth_in_host(host, model, row) if host is not None else 0.0
         host = host or model
         pieces.append(_subhalo(rng, population, group, row, model, disc, tide))
-    lengths = np.zeros((len(members), 6), dtype=np.int64)
-    for rank, piece in enumerate(pieces):
-        for kind, arrays in piece.items():
+        for kind, arrays in pieces[rank].items():
             lengths[rank, kind] = len(arrays["Coordinates"])
     rng = np.random.default_rng([population.seed, 2, int(group_id)])
     pieces.append(_fuzz(rng, population, group, host))
     particles = {}
-    for kind in _TYPES:
+    for kind in (0, 1, 4, 5):
         blocks = [piece[kind] for piece in pieces if kind in piece and len(piece[kind]["Coordinates"])]
         if blocks:
             particles[kind] = {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
-    return GroupParticles(int(group_id), particles, lengths)
+    return GroupParticles(particles, lengths)
 
 
 def realise(population: Population, subhalo: int, radii: np.ndarray, times: int, m_dm: float) -> np.ndarray:
@@ -157,7 +152,8 @@ def realise(population: Population, subhalo: int, radii: np.ndarray, times: int,
     n = round(float(model.enclosed["dm"][-1]) / m_dm)
     out = np.empty((times, len(radii)))
     for i in range(times):
-        drawn = halo_radii(np.random.default_rng([population.seed, 3, subhalo, i]), model, n)
+        uniform = np.random.default_rng([population.seed, 3, subhalo, i]).random(n)
+        drawn = radii_of_mass(model.enclosed["dm"], uniform)
         out[i] = np.histogram(drawn, np.concatenate([[0.0], radii]))[0].cumsum()
     return out * m_dm
 
@@ -168,7 +164,7 @@ def _depth_in_host(host: MassModel, model: MassModel, row: np.void) -> float:
     The potential of a compact satellite can be deeper than the centre of its host. It is raised above it, because the
     particle of lowest potential is by convention the centre of the group and of its first subhalo.
     """
-    there = float(host.potential_at(np.linalg.norm(row["offset"])))
+    there = float(interpolate(np.linalg.norm(row["offset"]), host.potential))
     return max(there, 0.98 * host.potential.min() - model.potential.min())
 
 
@@ -186,8 +182,7 @@ def _subhalo(
     out: dict[int, Arrays] = {}
     n_dm, n_gas, n_star = int(row["n_dm"]), int(row["n_gas"]), int(row["n_star"])
     if n_dm:
-        position, velocity = sample_halo(rng, row, model, n_dm)
-        out[1] = frame.fields(position, velocity)
+        out[1] = frame.fields(*sample_halo(rng, row, model, n_dm))
     if n_gas:
         out[0] = _gas_fields(frame, _gas(rng, row, disc, model, n_gas))
     blocks = []
@@ -207,10 +202,9 @@ class _Frame:
 
     def __init__(self, model: MassModel, offset: np.ndarray, velocity: np.ndarray, tide: float, m_dm: float):
         self.model, self.offset, self.velocity, self.tide, self.m_dm = model, offset, velocity, tide, m_dm
-        anisotropy = Anisotropy()
         self._dark_density = shell_density(model.enclosed["dm"])
         self._density = shell_density(model.mass)
-        self._dispersion = np.sqrt(3) * radial_dispersion(model.enclosed["dm"], model, anisotropy)
+        self._dispersion = np.sqrt(3) * radial_dispersion(model.enclosed["dm"], model, Anisotropy())
 
     def fields(self, position: np.ndarray, velocity: np.ndarray) -> Arrays:
         """Coordinates, Velocities, Potential and Subfind's fields of particles around the centre of the subhalo."""
@@ -245,7 +239,6 @@ def _gas(rng: np.random.Generator, row: np.void, disc: ColdDisc, model: MassMode
 
 
 def _gas_fields(frame: _Frame, cells: Arrays) -> Arrays:
-    metals = gas.elements(cells["metallicity"])
     return {
         **frame.fields(cells["position"], cells["velocity"]),
         "Masses": (cells["mass"] / MASS).astype(np.float32),
@@ -254,20 +247,17 @@ def _gas_fields(frame: _Frame, cells: Arrays) -> Arrays:
         "ElectronAbundance": cells["electrons"].astype(np.float32),
         "NeutralHydrogenAbundance": cells["neutral"].astype(np.float32),
         "StarFormationRate": cells["sfr"].astype(np.float32),
-        "GFM_Metals": metals,
-        "GFM_Metallicity": (1 - metals[:, 0].astype(float) - metals[:, 1]).astype(np.float32),
+        "GFM_Metals": gas.elements(cells["metallicity"]),
     }
 
 
 def _star_fields(frame: _Frame, sample: Arrays) -> Arrays:
-    metals = gas.elements(sample["metallicity"], sample["alpha"])
     return {
         **frame.fields(sample["position"], sample["velocity"]),
         "Masses": (sample["mass"] / MASS).astype(np.float32),
         "GFM_InitialMass": (sample["initial_mass"] / MASS).astype(np.float32),
         "GFM_StellarFormationTime": sample["birth"].astype(np.float32),
-        "GFM_Metals": metals,
-        "GFM_Metallicity": (1 - metals[:, 0].astype(float) - metals[:, 1]).astype(np.float32),
+        "GFM_Metals": gas.elements(sample["metallicity"], sample["alpha"]),
         "GFM_StellarPhotometrics": sample["magnitudes"].astype(np.float32),
     }
 
@@ -284,22 +274,22 @@ def _wind_fields(rng: np.random.Generator, frame: _Frame, row: np.void, model: M
     velocity = discs.cartesian_velocity(
         angle, np.zeros(n), interpolate(radius, model.v_circ), side * np.minimum(launch, 600.0)
     )
-    fields = frame.fields(position @ axes, velocity @ axes)
-    metals = gas.elements(np.full(n, 0.4 * row["z_gas"]))
-    return {
-        **fields,
-        "Masses": np.full(n, m_baryon / MASS, dtype=np.float32),
-        "GFM_InitialMass": np.full(n, m_baryon / MASS, dtype=np.float32),
-        "GFM_StellarFormationTime": (-rng.uniform(0.0, 0.02, n)).astype(np.float32),
-        "GFM_Metals": metals,
-        "GFM_Metallicity": (1 - metals[:, 0].astype(float) - metals[:, 1]).astype(np.float32),
-        "GFM_StellarPhotometrics": np.zeros((n, 8), dtype=np.float32),
+    sample = {
+        "position": position @ axes,
+        "velocity": velocity @ axes,
+        "mass": np.full(n, m_baryon),
+        "initial_mass": np.full(n, m_baryon),
+        "birth": -rng.uniform(0.0, 0.02, n),
+        "metallicity": np.full(n, 0.4 * row["z_gas"]),
+        "alpha": 0.0,
+        "magnitudes": np.zeros((n, 8)),
     }
+    return _star_fields(frame, sample)
 
 
-def _neighbour_radius(coordinates: np.ndarray, k: int = 32) -> np.ndarray:
-    """Distance to the k-th nearest other star, or to the farthest where there are fewer [ckpc/h]."""
-    k = min(k, len(coordinates) - 1)
+def _neighbour_radius(coordinates: np.ndarray) -> np.ndarray:
+    """Distance to the 32nd nearest other star, or to the farthest where there are fewer [ckpc/h]."""
+    k = min(32, len(coordinates) - 1)
     if k < 1:
         return np.full(len(coordinates), 1.0, dtype=np.float32)
     tree = cKDTree(coordinates, leafsize=32, balanced_tree=False)
@@ -334,13 +324,11 @@ def _fuzz(
     n_dm, n_gas = int(group["n_dm_fuzz"]), int(group["n_gas_fuzz"])
     r200, m200 = float(group["r200"]), float(group["m200"])
     v200 = np.sqrt(G * m200 / r200)
+    inner = 0.9
     if host is None:
         # A group without subhaloes is a loose cloud of fuzz.
         dark = m200 * np.clip(RADIUS / r200, 0, 1)
-        host = MassModel({"dm": dark}, np.zeros_like(RADIUS), discs=())
-        inner = 0.02
-    else:
-        inner = 0.9
+        host, inner = MassModel({"dm": dark}, np.zeros_like(RADIUS)), 0.02
     frame = _Frame(host, np.zeros(3), group["velocity"], 0.0, population.m_dm)
     out = {}
     if n_dm:

@@ -12,7 +12,7 @@ import numpy as np
 from . import relations, tng100
 from .population import Rows
 from .relations import nfw_shape
-from .structure import COSMIC_BARYON_FRACTION
+from .structure import COSMIC_BARYON_FRACTION, contraction, hernquist_share
 from .units import G
 
 #: Edge of the bound matter of a central in units of r200.
@@ -65,19 +65,14 @@ def _fit(s: Rows, v_max: np.ndarray, m_dm_half: np.ndarray) -> Rows:
         within = nfw_shape(radius * (c / r200)[..., None]) / nfw_shape(c)[..., None]
         return (1 - COSMIC_BARYON_FRACTION) * m200[..., None] * within
 
-    def response(dark: np.ndarray, baryons: np.ndarray) -> np.ndarray:
-        """Cautun et al. (2020), eq. 11, minus 1."""
-        eta = baryons / dark * (1 - COSMIC_BARYON_FRACTION) / COSMIC_BARYON_FRACTION
-        return 0.45 + 0.38 * (eta + 1.16) ** 0.53 - 1.0
-
     half = s["r_half"][:, None, None]
     inside = halo(half)[..., 0]
-    contracted = response(inside, enclosed_baryons(s, s["r_half"][:, None]))
+    contracted = contraction(inside, enclosed_baryons(s, s["r_half"][:, None]))
     wanted = (m_dm_half[:, None] / inside - 1.0) / np.where(np.abs(contracted) < 1e-3, 1e-3, contracted)
     strength = np.clip(wanted, *STRENGTHS)
     reached = inside * (1 + strength * contracted)
     dark, baryons = halo(_RADII), enclosed_baryons(s, np.broadcast_to(_RADII, (s.size, _RADII.size)))[:, None, :]
-    dark = dark * (1 + strength[..., None] * response(dark, baryons))
+    dark = dark * (1 + strength[..., None] * contraction(dark, baryons))
     dark = np.minimum(dark, s["m_dm"][:, None, None])
     speed = np.sqrt((G * (dark + baryons) / _RADII).max(axis=-1))
     mean, scatter = tng100.concentration(m200)
@@ -93,19 +88,14 @@ def _fit(s: Rows, v_max: np.ndarray, m_dm_half: np.ndarray) -> Rows:
 def enclosed_baryons(s: Rows, radius: np.ndarray) -> np.ndarray:
     """Stars and gas within `radius` (n, k) [kpc] of galaxies whose hot gas has constant circular speed [Msun]."""
     bulge, halo = (s[name][:, None] for name in ("bulge_fraction", "halo_star_fraction"))
-    stars = bulge * np.minimum(_hernquist(radius, s["r_bulge"]) / 0.952, 1.0) + halo * _hernquist(
-        radius, s["r_star_halo"]
-    )
+    stars = bulge * np.minimum(hernquist_share(radius, s["r_bulge"][:, None]) / 0.952, 1.0)
+    stars = stars + halo * hernquist_share(radius, s["r_star_halo"][:, None])
     stars = stars + (1 - bulge - halo) * _exponential(radius, s["r_disc"])
     cold = (s["m_hi"] + s["m_h2"]) / relations.COLD_HYDROGEN
     gas = cold[:, None] * _exponential(radius, np.maximum(0.35 * s["r_hi"], 0.1))
     r200 = relations.r200_of(s["m_dm"] / (1 - COSMIC_BARYON_FRACTION))[:, None]
     hot = np.clip((radius - 0.05 * r200) / ((EDGE - 0.05) * r200), 0.0, 1.0)
     return s["m_star"][:, None] * stars + gas + s["m_hot"][:, None] * hot
-
-
-def _hernquist(radius: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    return (radius / (radius + scale[:, None])) ** 2
 
 
 def _exponential(radius: np.ndarray, scale: np.ndarray) -> np.ndarray:

@@ -45,9 +45,9 @@ def specific_energy(temperature: Numbers, mean_weight: Numbers) -> np.ndarray:
     return BOLTZMANN_PER_PROTON * np.asarray(temperature) / (mean_weight * (_GAMMA - 1))
 
 
-def mean_weight(electron_abundance: Numbers, x_hydrogen: Numbers = X_HYDROGEN) -> np.ndarray:
+def mean_weight(electron_abundance: Numbers) -> np.ndarray:
     """Mean molecular weight, 4 / (1 + 3 X + 4 X n_e/n_H) (TNG data release)."""
-    return 4.0 / (1 + 3 * x_hydrogen + 4 * x_hydrogen * np.asarray(electron_abundance))
+    return 4.0 / (1 + 3 * X_HYDROGEN + 4 * X_HYDROGEN * np.asarray(electron_abundance))
 
 
 def collisional_state(temperature: Numbers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -103,10 +103,10 @@ def _hot_temperature(n_h: Numbers) -> np.ndarray:
     return T_COLD + T_SUPERNOVA / (1 + A0 * np.maximum(n_h / N_THRESHOLD, 1.0) ** -0.8)
 
 
-def _phase_energies(n_h: Numbers, x_hydrogen: Numbers = X_HYDROGEN) -> tuple[np.ndarray, np.ndarray]:
+def _phase_energies(n_h: Numbers) -> tuple[np.ndarray, np.ndarray]:
     """Specific energies of the cold (neutral) and the hot (ionised) phase."""
-    cold = specific_energy(T_COLD, 4 / (1 + 3 * x_hydrogen))
-    return cold, specific_energy(_hot_temperature(n_h), 4 / (3 + 5 * x_hydrogen))
+    cold = specific_energy(T_COLD, 4 / (1 + 3 * X_HYDROGEN))
+    return cold, specific_energy(_hot_temperature(n_h), 4 / (3 + 5 * X_HYDROGEN))
 
 
 @lru_cache(maxsize=1)
@@ -135,12 +135,12 @@ def star_forming_energy(n_h: Numbers) -> np.ndarray:
     return np.interp(np.log10(n_h), log_n, energy)
 
 
-def star_forming_neutral_fraction(n_h: Numbers, energy: Numbers, x_hydrogen: Numbers = X_HYDROGEN) -> np.ndarray:
+def star_forming_neutral_fraction(n_h: Numbers, energy: Numbers) -> np.ndarray:
     """Neutral fraction of a star-forming cell, (u_h - u)/(u_h - u_c): the cold clouds of the two-phase model.
 
     This is the usual correction of TNG gas (Stevens et al. 2019, MNRAS 483, 5334; Diemer et al. 2018).
     """
-    cold, hot = _phase_energies(n_h, x_hydrogen)
+    cold, hot = _phase_energies(n_h)
     return np.clip((hot - energy) / (hot - cold), 0.0, 1.0)
 
 
@@ -165,10 +165,10 @@ def neutral_fraction(n_h: Numbers, temperature: Numbers = T_WARM) -> np.ndarray:
     return (b - np.sqrt(np.maximum(b**2 - 4 * a * recombination, 0.0))) / (2 * a)
 
 
-def molecular_ratio(n_h: Numbers, energy: Numbers, neutral: Numbers, x_hydrogen: Numbers = X_HYDROGEN) -> np.ndarray:
+def molecular_ratio(n_h: Numbers, energy: Numbers, neutral: Numbers) -> np.ndarray:
     """H2 to HI from the pressure of the neutral gas: Leroy et al. (2008), (P/k / 1.7e4 K cm^-3)^0.8."""
     # P/k = (gamma - 1) u rho / k, with rho = n_H m_p / X
-    pressure = (_GAMMA - 1) * np.asarray(energy) / BOLTZMANN_PER_PROTON * np.asarray(n_h) / x_hydrogen * neutral
+    pressure = (_GAMMA - 1) * np.asarray(energy) / BOLTZMANN_PER_PROTON * np.asarray(n_h) / X_HYDROGEN * neutral
     return (pressure / 1.7e4) ** 0.8
 
 

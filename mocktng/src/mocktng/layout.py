@@ -174,11 +174,6 @@ def catalogue_header(n_groups: int, n_subhalos: int, totals: tuple[int, int], n_
     }
 
 
-def config_attributes() -> Attributes:
-    """Attributes of the group ``Config``: the compile-time options that the layout of the files reflects."""
-    return {name: np.bytes_("") for name in ("MOCKTNG", "LONGIDS", "OUTPUT_COORDINATES_IN_DOUBLEPRECISION", "GFM")}
-
-
 def parameter_attributes(m_dm_code: float, m_baryon_code: float) -> Attributes:
     """Attributes of the group ``Parameters``: run-time options, with the names of a TNG file where there is one."""
     header = common_header()

@@ -22,8 +22,6 @@ from .population import Population
 from .storage import OUTER_FUZZ
 from .units import MASS
 
-FORMAT_VERSION = 1
-
 #: Approximate number of particles of a block: small enough for memory, large enough for few files.
 BLOCK_PARTICLES = 1_000_000
 
@@ -148,13 +146,11 @@ class Plan:
         """Estimate of disk, memory and time."""
         counts = planned_counts(self.population).astype(float)
         per_type = counts.sum(axis=0)
-        for column, part_type in enumerate(_COLUMNS):
-            per_type[column] *= 1.0 + OUTER_FUZZ.get(part_type, 0.0)
-        weights = np.array([_BYTES[part_type] for part_type in _COLUMNS])
+        per_type *= [1.0 + OUTER_FUZZ.get(part_type, 0.0) for part_type in _BYTES]
         totals = np.array([counts[a:b].sum() for a, b in self.blocks])
         return Need(
-            particles={part_type: round(n) for part_type, n in zip(_COLUMNS, per_type, strict=True)},
-            disk=float(per_type @ weights),
+            particles={part_type: round(n) for part_type, n in zip(_BYTES, per_type, strict=True)},
+            disk=float(per_type @ [*_BYTES.values()]),
             memory=workers * 0.2e9 + _MEMORY * np.sort(totals)[-workers:].sum(),
             seconds=float(per_type.sum() / (_RATE * min(workers, len(self.blocks)))),
         )
@@ -176,8 +172,6 @@ class Plan:
             "identity": self.identity,
         }
 
-
-_COLUMNS = (0, 1, 4)
 
 #: Bytes that a worker needs for a particle of its block: 482 were measured for a group of 19 million.
 _MEMORY = 500.0
@@ -267,7 +261,6 @@ def plan_of(
 ) -> Plan:
     """Plan the files of a given population; see `Plan`."""
     content = {
-        "format": FORMAT_VERSION,
         "name": name,
         "n_galaxies": n_galaxies,
         "masses": [population.m_dm, population.m_baryon],

@@ -8,7 +8,7 @@ of `Population.groups` and `Population.subhalos` are listed, with their meaning,
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -135,27 +135,18 @@ class Population:
         return self.subhalos[first : first + n] if n else self.subhalos[:0]
 
 
-def passes(subhalos: Rows) -> np.ndarray:
+def passes(s: Rows) -> np.ndarray:
     """Which rows are planned to pass the selection that `n_galaxies` counts, shape (n,) bool.
 
     Stellar mass from 1e10 to 1e12 Msun, star-formation rate of at least 0.1 Msun/yr, SubhaloParent = 0, SubhaloFlag
     true (de los Rios et al. 2023).
     """
-    s = subhalos
     mass = (s["m_star"] >= 1e10) & (s["m_star"] <= 1e12)
     return mass & (s["sfr"] >= 0.1) & (s["parent_rank"] == 0) & s["flag"]
 
 
-class Kind(NamedTuple):
-    """A row of `census`: a kind of object, how many there are, and how many pass the selection (None for groups)."""
-
-    kind: str
-    number: int
-    selected: int | None
-
-
-def census(population: Population) -> list[Kind]:
-    """Count the objects of each kind, and how many of them `passes` keeps (as planned)."""
+def census(population: Population) -> list[tuple[str, int, int | None]]:
+    """Kinds of objects, how many there are, and how many of them `passes` keeps (as planned; None for groups)."""
     s, groups = population.subhalos, population.groups
     kinds = {
         "centrals": s["kind"] == "central",
@@ -163,15 +154,14 @@ def census(population: Population) -> list[Kind]:
         "sub-subhaloes (SubhaloParent > 0)": s["parent_rank"] != 0,
         "fragments (SubhaloFlag false)": s["kind"] == "fragment",
     }
-    kept = passes(s)
     return [
-        Kind("FoF groups", len(groups), None),
-        Kind("groups without a subhalo", int((groups["n_subs"] == 0).sum()), None),
-        *(Kind(kind, int(mask.sum()), int((mask & kept).sum())) for kind, mask in kinds.items()),
+        ("FoF groups", len(groups), None),
+        ("groups without a subhalo", int((groups["n_subs"] == 0).sum()), None),
+        *((kind, int(mask.sum()), int((mask & passes(s)).sum())) for kind, mask in kinds.items()),
     ]
 
 
-def examples(subhalos: np.ndarray) -> dict[str, int]:
+def examples(s: Rows) -> dict[str, int]:
     """Galaxies that show the variety of the universe.
 
     Returns
@@ -180,7 +170,6 @@ def examples(subhalos: np.ndarray) -> dict[str, int]:
         Title -> row, which is the subhalo id: an undisturbed spiral, a barred, a warped, a disturbed and a quenched
         galaxy; of each kind the one with the most star particles below 1.5e11 Msun of stars.
     """
-    s = subhalos
     central = (s["kind"] == "central") & (s["m_star"] < 1.5e11)
     forming = central & ~s["quenched"] & (s["m_hi"] > 2e9) & (s["bulge_fraction"] < 0.5)
     quiet = forming & (s["disturbed"] == "") & (s["warp_amplitude"] < 5.0)

@@ -3,9 +3,8 @@
 The universe draws from them what the catalogue of TNG100 does not list: HI, H2, metals (`galaxies`). The others are for
 comparison, and for whoever needs a prior.
 
-Each function gives the median relation and names its source; `SCATTER` has the scatter. Masses in
-Msun, lengths in kpc, star-formation rates in Msun/yr, no h; stellar masses are for a Chabrier initial mass function.
-Arguments may be arrays.
+Each function gives the median relation and names its source and its scatter. Masses in Msun, lengths in kpc,
+star-formation rates in Msun/yr, no h; stellar masses are for a Chabrier initial mass function. Arguments may be arrays.
 
 The numbers of Moster+2013, van der Wel+2014, Saintonge & Catinella 2022, Catinella+2018, Saintonge+2017, Wang+2016,
 Gallazzi+2005 and Curti+2020 were checked against at least one independent transcription in public analysis code.
@@ -25,19 +24,8 @@ from .units import RHO_CRIT
 #: Hydrogen mass over the mass of cold gas, for metal-rich gas.
 COLD_HYDROGEN = 0.75
 
-#: Scatter about the medians [dex]; the functions name the sources.
-SCATTER = {
-    "concentration": 0.16,
-    "stellar_mass": 0.15,
-    "size_late": 0.16,
-    "size_early": 0.10,
-    "sfr": 0.3,
-    "hi_mass": 0.3,
-    "h2_mass": 0.25,
-    "hi_radius": 0.06,
-    "gas_metallicity": 0.07,
-    "stellar_metallicity": 0.12,
-}
+#: Scatter with which the universe is drawn about the medians [dex]; the functions name the sources.
+SCATTER = {"hi_mass": 0.3, "h2_mass": 0.25, "hi_radius": 0.06, "gas_metallicity": 0.07}
 
 
 def nfw_shape(x: ArrayLike) -> np.ndarray:
@@ -80,8 +68,7 @@ def concentration(m200: ArrayLike) -> np.ndarray:
 
     The relation is for dark-matter-only haloes. Scatter 0.16 dex (Diemer & Kravtsov 2015).
     """
-    log_m, log_c = _concentration_table()
-    return 10 ** np.interp(np.log10(m200), log_m, log_c)
+    return 10 ** np.interp(np.log10(m200), *_concentration_table())
 
 
 @cache
@@ -96,8 +83,7 @@ def _mass_function_table() -> tuple[np.ndarray, np.ndarray]:
 
 def mass_function(m200: ArrayLike) -> np.ndarray:
     """Halo mass function dn/dlog10(M200c) [1/Mpc^3/dex]: Tinker et al. (2008), as coded in colossus."""
-    log_m, log_dn = _mass_function_table()
-    return 10 ** np.interp(np.log10(m200), log_m, log_dn)
+    return 10 ** np.interp(np.log10(m200), *_mass_function_table())
 
 
 def stellar_mass(m200: ArrayLike) -> np.ndarray:

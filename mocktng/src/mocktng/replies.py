@@ -20,8 +20,9 @@ def _vector(name: str, field: str) -> list[tuple[str, str, int | None]]:
     return [(f"{name}_{axis}", field, k) for k, axis in enumerate("xyz")]
 
 
-def _by_type(name: str, field: str, typed: str) -> list[tuple[str, str, int | None]]:
-    return [(name, field, None)] + [(f"{name}_{kind}", typed, k) for kind, k in API_TYPES.items()]
+def _by_type(field: str) -> list[tuple[str, str, int | None]]:
+    name = field.lower()
+    return [(name, f"Subhalo{field}", None)] + [(f"{name}_{t}", f"Subhalo{field}Type", k) for t, k in API_TYPES.items()]
 
 
 #: Reply for a subhalo: key, field of the catalogue, column of the field.
@@ -33,12 +34,12 @@ SUBHALO_KEYS: tuple[tuple[str, str, int | None], ...] = (
         for suffix in ("", "HalfRad", "MaxRad", "Sfr", "SfrWeighted")
     ),
     *_vector("pos", "SubhaloPos"),
-    *_by_type("halfmassrad", "SubhaloHalfmassRad", "SubhaloHalfmassRadType"),
-    *_by_type("len", "SubhaloLen", "SubhaloLenType"),
-    *_by_type("mass", "SubhaloMass", "SubhaloMassType"),
-    *_by_type("massinhalfrad", "SubhaloMassInHalfRad", "SubhaloMassInHalfRadType"),
-    *_by_type("massinmaxrad", "SubhaloMassInMaxRad", "SubhaloMassInMaxRadType"),
-    *_by_type("massinrad", "SubhaloMassInRad", "SubhaloMassInRadType"),
+    *_by_type("HalfmassRad"),
+    *_by_type("Len"),
+    *_by_type("Mass"),
+    *_by_type("MassInHalfRad"),
+    *_by_type("MassInMaxRad"),
+    *_by_type("MassInRad"),
     ("sfr", "SubhaloSFR", None),
     *((f"sfrin{radius.lower()}", f"SubhaloSFRin{radius}", None) for radius in ("HalfRad", "MaxRad", "Rad")),
     *_vector("spin", "SubhaloSpin"),
@@ -157,14 +158,14 @@ class Replies:
             return self.primary_flags()
         if key == "mass_log_msun":
             mass = self.values("mass")
-            if mass is None and tree.has("Subhalo", "SubhaloMassType"):
+            if mass is None and "SubhaloMassType" in tree.fields["Subhalo"]:
                 mass = tree.column("Subhalo", "SubhaloMassType").sum(axis=1)
             if mass is None:
                 return None
             with np.errstate(divide="ignore"):
                 return np.log10(mass.astype(float) * 1e10 / float(tree.catalogue_header["HubbleParam"]))
         for name, field, column in SUBHALO_KEYS:
-            if name == key and tree.has("Subhalo", field):
+            if name == key and field in tree.fields["Subhalo"]:
                 values = tree.column("Subhalo", field)
                 values = values if column is None else values[:, column]
                 return values.astype(int) if values.dtype == bool else values

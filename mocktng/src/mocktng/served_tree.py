@@ -196,10 +196,6 @@ class ServedTree:
             self._columns[kind, field] = np.concatenate(pieces)
         return self._columns[kind, field]
 
-    def has(self, kind: str, field: str) -> bool:
-        """Whether the catalogue has a field."""
-        return field in self.fields[kind]
-
     def column_file(self, kind: str, field: str) -> bytes:
         """HDF5 file of one whole column, with group and data set named as on disk."""
         return _hdf5({f"{kind}/{field}": self.column(kind, field)})

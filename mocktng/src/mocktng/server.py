@@ -39,8 +39,6 @@ FAULTS = ("error", "busy", "gateway", "cut", "drop", "page", "slow", "moved", "c
 #: Faults that answer with a web page: its content type and status.
 _PAGES = {"error": ("text/html", 500), "gateway": ("text/html", 504), "page": ("text/html; charset=utf-8", 200)}
 
-_PHRASES = {400: "Bad Request", 403: "Forbidden", 404: "Not Found", 429: "Too Many Requests"}
-
 
 @dataclass
 class FaultInjection:
@@ -370,7 +368,7 @@ class _Handler(BaseHTTPRequestHandler):
             elif self.headers.get("If-Range", headers["ETag"]) in marks:
                 headers["Content-Range"] = f"bytes {start}-{len(body) - 1}/{len(body)}"
                 body, status = body[start:], 206
-        self.send_response(status, _PHRASES.get(status))
+        self.send_response(status)
         self.send_header("Content-Type", reply.content_type)
         self.send_header("Content-Length", str(len(body)))
         if cut:

@@ -18,6 +18,7 @@ from .structure import (
     COSMIC_BARYON_FRACTION,
     RADIUS,
     MassModel,
+    beyond,
     contract,
     core,
     interpolate,
@@ -61,12 +62,9 @@ def radial_dispersion(tracer: np.ndarray, model: MassModel, anisotropy: Anisotro
     ndarray
         km/s at `RADIUS`; zero where there is no tracer.
     """
-    ln_r = np.log(RADIUS)
-    shell = np.maximum(np.gradient(tracer, ln_r), 0.0)  # 4 pi rho r^3
+    shell = np.maximum(np.gradient(tracer, np.log(RADIUS)), 0.0)  # 4 pi rho r^3
     weight = shell / RADIUS**3 * anisotropy.factor(RADIUS)
-    pull = weight * G * model.mass / RADIUS
-    step = 0.5 * (pull[1:] + pull[:-1]) * np.diff(ln_r)
-    outward = np.concatenate([np.cumsum(step[::-1])[::-1], [0.0]])
+    outward = beyond(weight * G * model.mass / RADIUS)
     return np.sqrt(np.divide(outward, weight, out=np.zeros_like(outward), where=weight > 1e-12 * weight.max()))
 
 
@@ -118,7 +116,7 @@ def spheroid_velocities(
         km/s, float32.
     """
     n = len(radii)
-    limit = _ESCAPE * np.sqrt(-2 * model.potential_at(radii))
+    limit = _ESCAPE * np.sqrt(-2 * interpolate(radii, model.potential))
     beta = anisotropy.beta(radii)
     sigma = interpolate(radii, dispersion)
     # The Jeans dispersion has to hold after the cut; the table is for isotropic dispersions, so use their mean.
@@ -209,17 +207,11 @@ def directions(rng: np.random.Generator, n: int, axis_ratios: ArrayLike, axes: A
     return vectors @ np.asarray(axes, dtype=np.float32)
 
 
-def halo_radii(rng: np.random.Generator, model: MassModel, n: int) -> np.ndarray:
-    """Distances of dark-matter particles from the centre [kpc], shape (n,).
+def sample_halo(rng: np.random.Generator, row: np.void, model: MassModel, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Dark-matter particles of one subhalo.
 
     The draws are independent, as the particles of a simulation nearly are: the number within any radius scatters by its
     square root.
-    """
-    return radii_of_mass(model.enclosed["dm"], rng.random(n))
-
-
-def sample_halo(rng: np.random.Generator, row: np.void, model: MassModel, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Dark-matter particles of one subhalo.
 
     Parameters
     ----------
@@ -237,7 +229,7 @@ def sample_halo(rng: np.random.Generator, row: np.void, model: MassModel, n: int
     velocities : ndarray (n, 3)
         km/s in its frame.
     """
-    radii = halo_radii(rng, model, n)
+    radii = radii_of_mass(model.enclosed["dm"], rng.random(n))
     positions = directions(rng, n, row["axis_ratios"], row["halo_axes"]) * radii[:, None]
     anisotropy = Anisotropy(0.4, row["r200"] / row["c200"])
     dispersion = radial_dispersion(model.enclosed["dm"], model, anisotropy)
@@ -248,11 +240,11 @@ def sample_halo(rng: np.random.Generator, row: np.void, model: MassModel, n: int
 
 
 def sample_fuzz(
-    rng: np.random.Generator, r200: float, v200: float, n: int, inner: float = 0.9, outer: float = 2.0
+    rng: np.random.Generator, r200: float, v200: float, n: int, inner: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Matter of a group that is bound to none of its subhaloes: infalling and splashback material.
 
-    Density as r^-3 between `inner` and `outer` times r200, speeds above escape on mostly inward orbits.
+    Density as r^-3 between `inner` and 2 times r200, speeds above escape on mostly inward orbits.
 
     Parameters
     ----------
@@ -267,7 +259,7 @@ def sample_fuzz(
     positions, velocities : ndarray (n, 3)
         kpc, km/s.
     """
-    radii = r200 * inner * (outer / inner) ** rng.random(n)
+    radii = r200 * inner * (2.0 / inner) ** rng.random(n)
     unit = directions(rng, n, (0.8, 0.7), np.eye(3))
     spread = rng.standard_normal((n, 3), dtype=np.float32) * (0.4 * v200)
     inward = np.where(rng.random(n) < 0.8, -1.0, 1.0)

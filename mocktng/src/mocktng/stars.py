@@ -14,7 +14,7 @@ from .spheroids import Anisotropy, directions, radial_dispersion, spheroid_veloc
 from .structure import (
     RADIUS,
     MassModel,
-    hernquist_mass,
+    hernquist_share,
     interpolate,
     radii_of_mass,
     ring_masses,
@@ -26,16 +26,14 @@ from .units import H0_PER_GYR, OLDEST, OMEGA_M, RECENT, G
 
 def components(row: np.void) -> dict[str, np.ndarray]:
     """Stellar mass within `RADIUS` of disc, bulge and accreted halo [Msun]."""
-    m_star = float(row["m_star"])
-    parts = {"bulge": float(row["bulge_fraction"]), "stellar_halo": float(row["halo_star_fraction"])}
+    m_star, bulge, halo = (float(row[name]) for name in ("m_star", "bulge_fraction", "halo_star_fraction"))
     edge = max(float(row["r_trunc"]), 5 * float(row["r_bulge"]))
     out = {}
-    scales = {"bulge": row["r_bulge"], "stellar_halo": row["r_star_halo"]}
-    for name, share in parts.items():
-        scale = max(float(scales[name]), 0.05)
-        shells = np.diff(hernquist_mass(RADIUS, 1.0, scale), prepend=0.0) * taper(RADIUS / min(edge, 40 * scale))
+    for name, share, size in (("bulge", bulge, "r_bulge"), ("stellar_halo", halo, "r_star_halo")):
+        scale = max(float(row[size]), 0.05)
+        shells = np.diff(hernquist_share(RADIUS, scale), prepend=0.0) * taper(RADIUS / min(edge, 40 * scale))
         out[name] = share * m_star * np.cumsum(shells) / shells.sum()
-    surface = discs.disc_profile((1 - sum(parts.values())) * m_star, max(float(row["r_disc"]), 0.05))
+    surface = discs.disc_profile((1 - (bulge + halo)) * m_star, max(float(row["r_disc"]), 0.05))
     out["disc"] = np.cumsum(ring_masses(surface))
     return out
 
@@ -215,20 +213,14 @@ def _disc_orbits(
     )
     position = discs.cylindrical(radius, angle, z)
     axes = discs.plane_axes(row["spin_axis"])
-    return discs.turn_to_box(position, axes), discs.turn_to_box(velocity, axes)
+    return position @ axes, velocity @ axes
 
 
-def _scale_factor_table() -> tuple[np.ndarray, np.ndarray]:
-    # Flat LCDM: t(a) = 2/(3 H0 sqrt(OL)) asinh(sqrt(OL/Om) a^1.5); radiation is neglected.
-    a = np.linspace(1e-3, 1.0, 4000)
-    om = OMEGA_M
-    t = 2 / (3 * H0_PER_GYR * np.sqrt(1 - om)) * np.arcsinh(np.sqrt((1 - om) / om) * a**1.5)
-    return t[-1] - t[::-1], a[::-1]
-
-
-_LOOKBACK, _SCALE = _scale_factor_table()
+# Flat LCDM: t(a) = 2/(3 H0 sqrt(OL)) asinh(sqrt(OL/Om) a^1.5); radiation is neglected.
+_SCALE = np.linspace(1e-3, 1.0, 4000)
+_TIME = 2 / (3 * H0_PER_GYR * np.sqrt(1 - OMEGA_M)) * np.arcsinh(np.sqrt((1 - OMEGA_M) / OMEGA_M) * _SCALE**1.5)
 
 
 def birth_scale_factor(age: ArrayLike) -> np.ndarray:
     """Scale factor at the birth of stars of a given age [Gyr], for flat LCDM without radiation."""
-    return np.interp(np.asarray(age), _LOOKBACK, _SCALE)
+    return np.interp(np.asarray(age), _TIME[-1] - _TIME[::-1], _SCALE[::-1])

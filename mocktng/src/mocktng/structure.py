@@ -17,6 +17,7 @@ from scipy.integrate import cumulative_simpson
 from scipy.optimize import brentq
 from scipy.special import ellipe, ellipk
 
+from .relations import nfw_shape
 from .units import G
 
 #: Grid of all radial tables [kpc]; logarithmic, so that the ring kernel depends on index differences only.
@@ -43,19 +44,17 @@ def nfw_mass(r: ArrayLike, m200: float, r200: float, c200: float) -> np.ndarray:
     ndarray
         Msun.
     """
-    x = np.asarray(r) * (c200 / r200)
-    shape = np.log1p(x) - x / (1 + x)
-    return m200 * shape / (np.log1p(c200) - c200 / (1 + c200))
+    return m200 * nfw_shape(np.asarray(r) * (c200 / r200)) / nfw_shape(c200)
 
 
-def hernquist_mass(r: ArrayLike, mass: float, scale: float) -> np.ndarray:
-    """Mass of a Hernquist (1990) sphere within `r` [Msun]; `scale` [kpc] is 0.414 of its half-mass radius."""
+def hernquist_share(r: ArrayLike, scale: ArrayLike) -> np.ndarray:
+    """Share of the mass of a Hernquist (1990) sphere within `r`; `scale` [kpc] is 0.414 of its half-mass radius."""
     r = np.asarray(r)
-    return mass * (r / (r + scale)) ** 2
+    return (r / (r + scale)) ** 2
 
 
-def beta_mass(r: np.ndarray, mass: float, core: float, edge: float, slope: float) -> np.ndarray:
-    """Mass within `r` of a cored power law, rho ~ (1 + (r/core)^2)^(-slope/2), tapered smoothly at `edge`.
+def beta_mass(r: np.ndarray, mass: float, core: float, edge: float) -> np.ndarray:
+    """Mass within `r` of a cored sphere, rho ~ 1 / (1 + (r/core)^2), tapered smoothly at `edge` (beta = 2/3).
 
     Parameters
     ----------
@@ -65,17 +64,15 @@ def beta_mass(r: np.ndarray, mass: float, core: float, edge: float, slope: float
         Total mass [Msun].
     core, edge : float
         Core radius and outer end [kpc].
-    slope : float
-        Logarithmic slope well outside the core (a beta model has slope 3 beta).
     """
-    density = (1 + (r / core) ** 2) ** (-0.5 * slope) * taper(r / edge)
+    density = (1 + (r / core) ** 2) ** -1.0 * taper(r / edge)
     enclosed = cumulative_simpson(density * r**3, x=np.log(r), initial=0.0) + density[0] * r[0] ** 3 / 3
     return mass * enclosed / enclosed[-1]
 
 
-def taper(x: ArrayLike, width: float = 0.15) -> np.ndarray:
-    """Smooth cut-off: 1 below 1 - width, 0 above 1 + width, half a cosine between."""
-    t = np.clip((np.asarray(x) - (1 - width)) / (2 * width), 0.0, 1.0)
+def taper(x: ArrayLike) -> np.ndarray:
+    """Smooth cut-off: 1 below 0.85, 0 above 1.15, half a cosine between."""
+    t = np.clip((np.asarray(x) - (1 - 0.15)) / (2 * 0.15), 0.0, 1.0)
     return 0.5 * (1 + np.cos(np.pi * t))
 
 
@@ -99,9 +96,13 @@ def contract(m_dm: np.ndarray, m_baryon: np.ndarray, strength: float = 1.0) -> n
     ndarray
         Msun; never decreasing with radius.
     """
+    return np.maximum.accumulate(m_dm * (1 + strength * contraction(m_dm, m_baryon)))
+
+
+def contraction(m_dm: np.ndarray, m_baryon: np.ndarray) -> np.ndarray:
+    """Relative change of the enclosed dark matter by the mean contraction, see `contract`."""
     eta = m_baryon / m_dm * (1 - COSMIC_BARYON_FRACTION) / COSMIC_BARYON_FRACTION
-    ratio = 0.45 + 0.38 * (eta + 1.16) ** 0.53
-    return np.maximum.accumulate(m_dm * (1 + strength * (ratio - 1)))
+    return 0.45 + 0.38 * (eta + 1.16) ** 0.53 - 1.0
 
 
 def core(r: ArrayLike, m_dm: np.ndarray, core_radius: float) -> np.ndarray:
@@ -193,6 +194,12 @@ def ring_masses(surface_density: np.ndarray) -> np.ndarray:
     return 2 * np.pi * RADIUS**2 * surface_density * _DLNR
 
 
+def beyond(per_ln_r: np.ndarray) -> np.ndarray:
+    """Integral over ln r from each `RADIUS` to the end of the grid: a pressure, from the pull on its matter."""
+    step = 0.5 * (per_ln_r[1:] + per_ln_r[:-1]) * np.diff(np.log(RADIUS))
+    return np.concatenate([np.cumsum(step[::-1])[::-1], [0.0]])
+
+
 def shell_density(enclosed: np.ndarray) -> np.ndarray:
     """Density at `RADIUS` of a spherical mass table [Msun/kpc^3]; never negative."""
     return np.maximum(np.gradient(enclosed, np.log(RADIUS)), 0.0) / (4 * np.pi * RADIUS**3)
@@ -212,14 +219,11 @@ class MassModel:
     enclosed : dict of str to ndarray
         Component name -> mass within `RADIUS` [Msun]; for discs, within the cylinder.
     disc_speed2 : ndarray
-        Squared circular speed of all discs in their plane [(km/s)^2].
-    discs : tuple of str
-        Components whose contribution is in `disc_speed2`; all others are spheres.
+        Squared circular speed of the discs, ``disc`` and ``gas``, in their plane [(km/s)^2]; all others are spheres.
     """
 
     enclosed: dict[str, np.ndarray]
     disc_speed2: np.ndarray
-    discs: tuple[str, ...] = ("disc", "gas")
 
     @cached_property
     def mass(self) -> np.ndarray:
@@ -229,19 +233,18 @@ class MassModel:
     @cached_property
     def v_circ(self) -> np.ndarray:
         """Circular speed in the plane of the discs [km/s], flattened discs included."""
-        spheres = sum(m for name, m in self.enclosed.items() if name not in self.discs)
+        spheres = sum(m for name, m in self.enclosed.items() if name not in ("disc", "gas"))
         return np.sqrt(np.maximum(G * spheres / RADIUS + self.disc_speed2, 0.0))
 
     @cached_property
     def potential(self) -> np.ndarray:
-        """Potential at `RADIUS` [(km/s)^2], zero at infinity; discs as their spherical average."""
+        """Potential at `RADIUS` [(km/s)^2], zero at infinity; discs as their spherical average.
+
+        It is taken as constant within the first grid point (`interpolate`), so that the centre is its minimum.
+        """
         pull = G * self.mass / RADIUS
         inward = cumulative_simpson(pull, x=np.log(RADIUS), initial=0.0)
         return inward - inward[-1] - pull[-1]
-
-    def potential_at(self, r: ArrayLike) -> np.ndarray:
-        """Potential at radii `r` [(km/s)^2]; constant within the first grid point, so the centre is the minimum."""
-        return interpolate(r, self.potential)
 
     @cached_property
     def epicycle_ratio2(self) -> np.ndarray:

@@ -50,11 +50,6 @@ def satellite_stellar_masses(rng: np.random.Generator, m_host: np.ndarray) -> np
     return 10 ** np.array([np.interp(x, levels, fit["log_m_star"][i]) for x, i in zip(u, row, strict=True)])
 
 
-def nested_share() -> float:
-    """Share of the satellites that are subhaloes of a satellite (SubhaloParent > 0)."""
-    return float(table()["members"]["nested"])
-
-
 def stellar_metallicity(m_star: np.ndarray) -> np.ndarray:
     """Median metal mass fraction of the stars of a galaxy of stellar mass `m_star` [Msun]."""
     fit = table()["metals"]

@@ -26,9 +26,6 @@ G = np.float64(4.300917270036279e-06)
 #: Critical density at z = 0 [Msun/kpc^3].
 RHO_CRIT = np.float64(127.35344307213101)
 
-#: Baryons over matter.
-BARYON_FRACTION = OMEGA_B / OMEGA_M
-
 #: Primordial hydrogen mass fraction of the TNG model.
 X_HYDROGEN = 0.76
 

@@ -38,9 +38,9 @@ def available_memory() -> float:
 
 
 def map_in_processes(
-    function: Callable[..., Any], items: Iterable[int], workers: int, environment: dict[str, str], *arguments: Any
+    function: Callable[[int], Any], items: Iterable[int], workers: int, environment: dict[str, str]
 ) -> Iterator[None]:
-    """Call ``function(item, *arguments)`` in processes of one thread each, in any order; yields after each call.
+    """Call a function of each item in processes of one thread each, in any order; yields after each call.
 
     Workers end with this process. When a call raises, the others are cancelled.
 
@@ -52,11 +52,11 @@ def map_in_processes(
     context = multiprocessing.get_context("spawn")
     with (
         _environment(dict.fromkeys(_THREAD_VARIABLES, "1") | environment),
-        ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=(function, arguments)) as pool,
+        ProcessPoolExecutor(workers, mp_context=context, initializer=_start) as pool,
     ):
         try:
             with _interrupts_later():
-                futures = [pool.submit(_call, item) for item in items]
+                futures = [pool.submit(function, item) for item in items]
             for future in as_completed(futures):
                 future.result()
                 yield
@@ -80,12 +80,7 @@ def _interrupts_later() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-_task: tuple[Callable[..., Any], tuple[Any, ...]]
-
-
-def _start(function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
-    global _task
-    _task = (function, arguments)
+def _start() -> None:
     parent = multiprocessing.parent_process()
 
     def wait() -> None:
@@ -98,11 +93,6 @@ def _start(function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
     signal.signal(signal.SIGINT, lambda *_: os._exit(1))
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-
-
-def _call(item: int) -> None:
-    function, arguments = _task
-    function(item, *arguments)
 
 
 @contextmanager

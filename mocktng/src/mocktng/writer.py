@@ -11,15 +11,11 @@ from typing import Any
 
 import h5py
 import numpy as np
-
-try:
-    from isal import isal_zlib as deflate  # five times as fast
-except ImportError:  # there is none for this platform: files hold the same in other bytes
-    import zlib as deflate  # type: ignore[no-redef, unused-ignore]
+from isal import isal_zlib
 
 from .fields import GROUP_FIELDS, N_TYPES, PARTICLE_FIELDS, SUBHALO_FIELDS, Field
 from .files import atomic_path
-from .layout import Attributes, Tree, catalogue_header, common_header, config_attributes, snapshot_header
+from .layout import Attributes, Tree, catalogue_header, common_header, snapshot_header
 
 _PACKING: dict[str, Any] = {"shuffle": True, "compression": "gzip", "compression_opts": 1}
 _ROWS = 16384  # rows of an HDF5 chunk, which a reader of one galaxy decompresses at least
@@ -27,7 +23,9 @@ _ROWS = 16384  # rows of an HDF5 chunk, which a reader of one galaxy decompresse
 
 def _write_common(file: h5py.File, header: Attributes, identity: Attributes, parameters: Attributes) -> None:
     file.create_group("Header").attrs.update({**header, **identity})
-    file.create_group("Config").attrs.update(config_attributes())
+    # Compile-time options that the layout of the files reflects.
+    options = ("MOCKTNG", "LONGIDS", "OUTPUT_COORDINATES_IN_DOUBLEPRECISION", "GFM")
+    file.create_group("Config").attrs.update(dict.fromkeys(options, np.bytes_("")))
     file.create_group("Parameters").attrs.update({**parameters, **identity})
 
 
@@ -52,7 +50,7 @@ def _pack(dataset: h5py.Dataset, values: np.ndarray) -> None:
         piece = np.zeros((rows, *values.shape[1:]), values.dtype)  # HDF5 stores whole chunks
         piece[: len(values) - start] = values[start : start + rows]
         shuffled = np.ascontiguousarray(piece.view(np.uint8).reshape(-1, itemsize).T)
-        packed = deflate.compress(shuffled, _PACKING["compression_opts"])
+        packed = isal_zlib.compress(shuffled, _PACKING["compression_opts"])
         dataset.id.write_direct_chunk((start,) + (0,) * (values.ndim - 1), packed)
 
 
