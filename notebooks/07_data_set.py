@@ -14,7 +14,7 @@
 
 # %% [markdown]
 # (dataset)=
-# # The data set
+# # The data set and its split
 #
 # **Objective: collect every view of every galaxy in one file, with its target, and split it so that the test set is independent.**
 #
@@ -99,7 +99,7 @@ show_table(
     dataset.table[list(columns)],
     columns,
     caption="First views of the data set, three of each galaxy; `split` is "
-    "0 for training, 1 for validation, 2 for the test.",
+    "0 for training, 1 for validation, 2 for the test, 3 for calibration.",
     rows=6,
     source=settings.label,
 )
@@ -212,8 +212,8 @@ record(
 # The scaling must be the same for all galaxies and must not be learned from any.
 # Dividing each image by its own maximum would discard the brightness, which measures the stellar mass; subtracting the mean of the training images
 # would be allowed, but the mean must then never include a test image.
-# We use scales fixed in advance. Networks see the middle of the field only, 96 of 128 kpc at profile `quick`: beyond it hardly any pixel holds light or gas. Trained once each on the middle and on the full field, A, B and C had
-# about the same errors on the validation galaxies, and took less time on the middle. A difference smaller than the scatter between trainings would not have been noticed.
+# We use scales fixed in advance. Networks see the middle of the field only, 96 of 128 kpc at profile `quick`: beyond it hardly any pixel holds light or gas. The networks A, B and C of {doc}`10_networks`, trained once on the middle and
+# once on the full field, had about the same errors on the validation galaxies, and took less time on the middle. A difference smaller than the scatter between trainings would not have been noticed.
 # The scales are an inverse hyperbolic sine of the brightness {cite}`Lupton1999`, the logarithm of the HI column, velocities over 200
 # and dispersions over 50 km/s.
 
@@ -289,7 +289,7 @@ show(
 #
 # The authors use 70, 20 and 10 per cent for training, for the choices made during training (**validation**), and for the test.
 # We add a fourth part, which the paper does not have: one seventh of the training galaxies are set apart for **calibration**.
-# The stated uncertainty of a prediction is adjusted until it agrees with errors that were seen ({doc}`12_profiles`).
+# On them the stated uncertainty of a prediction is adjusted until it agrees with the errors ({doc}`12_profiles`).
 # The errors of the training galaxies are far too small for this purpose, and those of the validation galaxies slightly so, because the training was
 # stopped where they happened to be smallest.
 # The price is that the networks learn from 60 instead of 70 per cent; the galaxies for validation and test are the same as without this part.
@@ -494,6 +494,7 @@ for name in (*REGRESSORS, "mean"):
 # ## What's next
 #
 # The networks of the paper are trained on these views, and the rotation-curve method reads the HI cubes of the same galaxies.
+# {doc}`08_supervised_learning` explains, without any network, what it means to learn from examples.
 #
 # ## References
 #

@@ -358,7 +358,7 @@ record("learning-best-step", best_step, statement="Best stopping step", **here)
 # restraint and {num}`learning-best-unseen:.2f` for the best degree.
 # What matters is therefore not how many weights a formula has, but how freely it may use them.
 #
-# Every network in this book shows the behaviour of the right panel: the training loss keeps falling, while the validation loss reaches a minimum and rises.
+# A network that is trained for long behaves as in the right panel: the training loss keeps falling, while the validation loss reaches a minimum and rises.
 # The paper trains for at most 200 epochs, stops when the validation loss has not improved for 30, and keeps the weights of the best epoch.
 # Two more kinds follow in later chapters, *dropout* and rotated copies of each image: anything that makes it harder to memorise single galaxies helps {cite}`Hastie2009`.
 #

@@ -417,7 +417,7 @@ record(
 # ## Two checks against published numbers
 #
 # Neither check needs a halo model. The **radial acceleration relation** {cite}`McGaugh2016` compares the acceleration required by the orbits with
-# the acceleration due to stars and gas. One function with one parameter describes all points,
+# the acceleration due to stars and gas. In SPARC one function with one parameter describes the points of all galaxies,
 #
 # $$ g_\mathrm{obs} = \frac{g_\mathrm{bar}}{1 - e^{-\sqrt{g_\mathrm{bar}/g_\dagger}}} . $$ (eq-rar)
 #
@@ -445,7 +445,7 @@ show(
 )
 
 # %% [markdown]
-# In the left panel of {numref}`fig-sparc-relations` the points depart from the dashed line at small accelerations, at the same value in all galaxies.
+# In the left panel of {numref}`fig-sparc-relations` the points depart from the dashed line towards small accelerations; in SPARC they do so at the same value in all galaxies.
 
 # %%
 here = {"figure": "sparc_relations"}
@@ -542,9 +542,9 @@ for name, key in (("acceleration", "scale"), ("tully_fisher", "slope")):
 # ## Summary
 #
 # - A mass model consists of a rotation curve, a halo shape, and priors on everything else that affects the curve.
-# - Within the measured radii halo models agree on the enclosed mass; beyond them each extrapolates according to its shape.
+# - Within the measured radii the enclosed mass depends little on the halo model; beyond them each model extrapolates according to its shape.
 # - Evidence compares shapes. For many galaxies the curve does not decide between cusp and core.
-# - The same code reproduces published relations of SPARC.
+# - On SPARC the same code reproduces the published relations (the record above).
 #
 # ## What's next
 #
