@@ -354,7 +354,7 @@ show(
 
 # %% [markdown]
 # The {num}`dataset-train` galaxies for training, {num}`dataset-validation` for validation, {num}`dataset-calibration` for calibration and {num}`dataset-test`
-# for the test have similar targets ({numref}`fig-dataset-targets`).
+# for the test have similar targets ({numref}`fig-dataset-targets`); where a side has few galaxies the ends of its range are uncertain.
 # The test set is small, so we give its errors with their uncertainty.
 #
 # ## The effect of a leak
@@ -386,7 +386,7 @@ show(
     "deviation over splits.",
     alt="Two panels of error against radius. For the nearest neighbour the "
     "error is zero when all views are trained on, intermediate when split by "
-    "view, and largest when split by group, there close to that of the mean "
+    "view, and largest when split by group, there above that of the mean "
     "profile at small radii. For ridge regression the three lines lie "
     "close together, in the same order, well below the mean profile.",
     n=untested,
@@ -412,8 +412,8 @@ for name in (*REGRESSORS, "mean"):
 # If every view is trained on, the nearest neighbour makes no error at all: it finds the same view again.
 # That is what a test on training galaxies measures.
 # Split by view, its error is {num}`leak-nearest-view:.2f±` on average over the radii, because it often finds the same galaxy from another direction.
-# Split by group, its error is {num}`leak-nearest-group:.2f±`, hardly better than the {num}`leak-mean-group:.2f±` of the mean profile.
-# All the rest was memory.
+# Split by group, its error is {num}`leak-nearest-group:.2f±`, not far from the {num}`leak-mean-group:.2f±` of the mean profile.
+# Most of its apparent skill was memory.
 #
 # The linear formula cannot memorise much, and so gains little: {num}`leak-ridge-script:.2f±`, {num}`leak-ridge-view:.2f±` and {num}`leak-ridge-group:.2f±`.
 # With a proper split it is by far the better of the two; with the leak of the scripts, the useless one wins.
