@@ -277,7 +277,7 @@ show(
 #
 # ## The same cube, faster
 #
-# The data set needs a thousand cubes.
+# The data set needs thousands of cubes.
 # `dmlib.observe.deposit` makes the same cube with less generality: it visits only the pixels of a cell's kernel and the channels of its line.
 # It uses the same particles, kernels and random numbers. Are the cubes the same?
 
