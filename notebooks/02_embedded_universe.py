@@ -231,7 +231,7 @@ show(
 # %% [markdown]
 # In {numref}`fig-embedded-stars` the galaxies follow TNG100, and where TNG100 differs from the published relation so do they.
 #
-# - **Stars in a halo**: {num}`embedded.stellar_to_halo.offset:.2f±`, with a scatter of {num}`embedded.stellar_to_halo.scatter:.2f` dex about a relation that
+# - **Stars in a halo**: {num}`embedded.stellar_to_halo.offset:.2f±`, with a scatter of {num}`embedded.stellar_to_halo.scatter:.2f` about a relation that
 #   is steeper than TNG's above $10^{12}\,M_\odot$.
 # - **Concentration**: {num}`embedded.concentration.offset:.2f±`, fitted beyond a tenth of $R_{200}$, where contraction matters little.
 # - **Size**: {num}`embedded.size.offset:.2f±`. Half-mass radii are those of TNG100; the relation is for light.
@@ -519,8 +519,8 @@ for name, mask in (("forming", ~quenched), ("quenched", quenched)):
 #
 # - The embedded universe is a set of model galaxies in TNG's format, drawn jointly from relations measured on TNG100, and from published ones where the
 #   catalogue is silent.
-# - Read back like TNG, its stellar masses lie {num}`embedded.stellar_to_halo.offset:+.2f±` dex from the published relation with halo mass, and its HI masses
-#   {num}`embedded.hi_mass.offset:+.2f±` dex from the survey's at a given stellar mass.
+# - Read back like TNG, its stellar masses lie {num}`embedded.stellar_to_halo.offset:+.2f±` from the published relation with halo mass, and its HI masses
+#   {num}`embedded.hi_mass.offset:+.2f±` from the survey's at a given stellar mass.
 # - In quiet galaxies the rotation of the gas over the circular speed is {num}`embedded.rotation.quiet:.3f±`; some of the disturbed minority are far off.
 # - It is neither a simulation nor TNG; it shows that the methods run, and what they do when the truth is known.
 #

@@ -152,7 +152,7 @@ fits = {name: fit(model, name, belief, seed=seed) for name in HALOS}
 best = max(f.log_evidence for f in fits.values())
 
 # %%
-columns = ("model", "ln evidence, less the best", "chi2", "log M200", "log c")
+columns = ("model", "ln evidence, less the best", "χ²", "log M₂₀₀", "log c")
 rows = []
 for f in fits.values():
     mass, c = (f.interval(name)[2] for name in ("log_m200", "log_c"))
@@ -161,7 +161,8 @@ for f in fits.values():
 show_table(
     Table(rows=rows, names=columns),
     dict.fromkeys(columns[1:], ".2f"),
-    caption="Fits of all halo models to the curve of one galaxy.",
+    caption="Fits of all halo models to the curve of one galaxy; medians of "
+    "the posteriors, masses in solar masses.",
     rows=9,
     source=source,
 )
