@@ -161,8 +161,8 @@ for f in fits.values():
 show_table(
     Table(rows=rows, names=columns),
     dict.fromkeys(columns[1:], ".2f"),
-    caption="Fits of all halo models to the curve of one galaxy; medians of "
-    "the posteriors, masses in solar masses.",
+    caption="Fits of all halo models to the curve of one galaxy; M₂₀₀ (in "
+    "solar masses) and c are medians of the posterior.",
     rows=9,
     source=source,
 )
