@@ -204,16 +204,16 @@ show(
     "missing. Below: ratio of needed to seen mass. Bands, where drawn: the "
     "range allowed by the uncertain mass of the stars.",
     alt="Upper panel: enclosed mass against radius; the needed mass keeps "
-    "growing with radius while the seen mass levels off, and the missing "
-    "mass overtakes it. Lower panel: the ratio of needed to seen mass.",
+    "growing with radius, and in the outer part the missing mass lies well "
+    "above the seen mass. Lower panel: the ratio of needed to seen mass.",
     n=f"{len(example.radius)} measured radii",
     source=example.source,
 )
 
 # %% [markdown]
-# In the upper panel of {numref}`fig-intro-enclosed-mass`, find where the missing mass overtakes the seen mass.
-# Beyond that radius the seen mass grows little, while the needed mass keeps growing; the thin dashed line shows the growth in
-# proportion to $R$ that a flat curve implies.
+# In the upper panel of {numref}`fig-intro-enclosed-mass`, look for the radius from which on the missing mass exceeds the seen mass. (In a
+# galaxy with much dark matter that may be the innermost point.)
+# Further out the needed mass keeps growing; the thin dashed line shows the growth in proportion to $R$ that a flat curve implies.
 
 # %%
 needed, needed_error = example.m_dynamical()
@@ -353,10 +353,10 @@ record(
 # A follow-up with networks that respect rotations of the image does better than the standard ones {cite}`deLosRios2025`.
 #
 # The authors announced as future work a comparison of the networks with the method of this chapter on the same galaxies.
-# That comparison is the second half of this book.
+# That comparison is the fourth part of this book, which ends with {doc}`17_comparison` and a real galaxy.
 #
-# The talk continues with neural networks, convolutions and pooling. This book explains them in the chapter on networks, where you can run
-# them.
+# The talk continues with neural networks, convolutions and pooling. {doc}`08_supervised_learning` and {doc}`09_convolutions` explain them,
+# with code that you can run.
 #
 # ## What the book does, and three ways to use it
 #
@@ -368,7 +368,7 @@ record(
 # | The data set | which galaxies, how observed, with which targets? | 2 to 7 |
 # | Neural networks | how well can the targets be learnt, from which data, and what do the networks look at? | 8 to 14 |
 # | The rotation-curve method | how well does this chapter's method do on the same galaxies? | 15 to 18 |
-# | Consequences | does it hold in another simulation, and which claims are confirmed? | 19 and 20 |
+# | What follows | does it hold in another simulation, and which claims are confirmed? | 19 and 20 |
 # :::
 #
 # The {doc}`front page </index>` lists them by name. {doc}`20_conclusions` can be read first: it goes through the paper's claims one by one.
@@ -426,7 +426,7 @@ record(
 # ## Summary
 #
 # - Speeds give masses: $M(<R) = V^2R/G$. A flat curve means a mass that grows in proportion to the radius.
-# - Stars and gas explain the centres of galaxies, but fall short by a factor of several further out; the missing mass is called dark matter.
+# - Stars and gas explain much of the centre of a galaxy, but fall short by a factor of several further out; the missing mass is called dark matter.
 # - In the inner parts the largest uncertainty is the mass of the stars, not the speed.
 # - Light and dark mass are related, with scatter. The paper learns that relation from whole images and HI maps.
 #

@@ -77,7 +77,7 @@ record = recorder(settings, chapter="embedded_universe", universe=elsewhere)
 # %% [markdown]
 # ## Why we write our own universe
 #
-# The paper works with TNG100, a cosmological simulation of a box 110 Mpc wide {cite}`Nelson2019`.
+# The paper works with TNG100, a cosmological simulation of a cube {num}`box-side:.0f` on a side {cite}`Nelson2019`.
 # Its data are public, but they are large, and reading them requires an account and a network.
 # A book that anybody can rebuild at any time needs galaxies that come with it.
 #
@@ -231,7 +231,7 @@ show(
 # %% [markdown]
 # In {numref}`fig-embedded-stars` the galaxies follow TNG100, and where TNG100 differs from the published relation so do they.
 #
-# - **Stars in a halo**: {num}`embedded.stellar_to_halo.offset:.2f±`, with a scatter of {num}`embedded.stellar_to_halo.scatter:.2f` dex about a relation that
+# - **Stars in a halo**: {num}`embedded.stellar_to_halo.offset:.2f±`, with a scatter of {num}`embedded.stellar_to_halo.scatter:.2f` about a relation that
 #   is steeper than TNG's above $10^{12}\,M_\odot$.
 # - **Concentration**: {num}`embedded.concentration.offset:.2f±`, fitted beyond a tenth of $R_{200}$, where contraction matters little.
 # - **Size**: {num}`embedded.size.offset:.2f±`. Half-mass radii are those of TNG100; the relation is for light.
@@ -265,8 +265,8 @@ formats = {name: "+.2f" for name in ("uncontracted", "contracted")}
 show_table(
     eagle["radius", "uncontracted", "contracted"],
     formats,
-    caption="Enclosed dark mass of the model less that of EAGLE, in dex, "
-    "without and with contraction; radius in kpc.",
+    caption="Enclosed dark mass of EAGLE over that of the model, without "
+    "and with contraction, in dex; radius in kpc.",
     rows=10,
     source="EAGLE, records/eagle_contraction.json",
 )
@@ -290,10 +290,11 @@ for row in eagle[np.isin(eagle["radius"], [5, 50])]:
         )
 
 # %% [markdown]
-# The numbers are medians of $\log_{10}$ of the simulated dark matter over the model's, within each radius in kpc, for {num}`eagle.contracted.5.n` galaxies above
+# The numbers are medians of $\log_{10}$ of EAGLE's dark matter over the model's, within each radius, for {num}`eagle.contracted.5.n` galaxies above
 # $10^{10}\,M_\odot$ of stars.
-# At 5 kpc the halo without contraction has too little dark matter, by {num}`eagle.uncontracted.5:.2f` dex; contracted, {num}`eagle.contracted.5:.2f` dex are missing.
-# The mean relation describes these galaxies too, with a scatter of {num}`eagle.contracted.5.error:.2f` dex from galaxy to galaxy.
+# At 5 kpc the halo without contraction has too little dark matter, by {num}`eagle.uncontracted.5:.2f`; contracted, it lacks {num}`eagle.contracted.5:.2f`.
+# So the mean relation describes these galaxies too, with a scatter of {num}`eagle.contracted.5.error:.2f` from galaxy to galaxy. (At the smallest radii of the table the
+# contracted halo has too much.)
 #
 # ## Gas
 #
@@ -381,8 +382,8 @@ show(
 )
 
 # %% [markdown]
-# In the quiet galaxies of {numref}`fig-embedded-rotation` the points follow the line, with deviations of a few per cent: their velocities were computed
-# from that mass, and then slightly perturbed, because no real disc is in perfect balance.
+# In the quiet galaxies of {numref}`fig-embedded-rotation` the points follow the line, with deviations of some per cent and larger ones in the centre: their
+# velocities were computed from that mass, and then perturbed, because no real disc is in perfect balance.
 # The next figure combines all galaxies, with the radius in units of the HI radius.
 
 # %%
@@ -425,16 +426,16 @@ for name, curves in (("quiet", calm), ("disturbed", rough)):
 # %% [markdown]
 # In {numref}`fig-embedded-agreement` the band of the quiet galaxies is narrow and close to one, while that of the disturbed ones is wide at small radii.
 # In quiet galaxies the ratio is {num}`embedded.rotation.quiet:.3f±`, where the error is the scatter from galaxy to galaxy.
-# At intermediate radii it is slightly above one, because in its plane a disc pulls more strongly than a sphere of the same mass; in the centre it is
-# below one, because turbulence and pressure support part of the gas.
+# Two effects shift it in opposite directions: in its plane a disc pulls more strongly than a sphere of the same mass, which raises the speed; turbulence
+# and pressure support part of the gas, which lowers it, most of all in the centre.
 # Ring by ring, a quiet galaxy departs from the circular speed by a fraction {num}`embedded.departure.quiet:.2f`, a disturbed one typically by
 # {num}`embedded.departure.disturbed:.2f`.
 # The disturbed galaxies fail in two ways: gas that has lost its balance moves at the wrong speed, and some gas counter-rotates.
 # Gas that is merely tilted or displaced still traces the mass, provided that its axis is known.
 #
 # These are averages over whole rings about the gas's own axis, which no observer can measure.
-# An observed curve comes from a single line of sight through arms, bars and warps; a later chapter applies the rotation-curve method to mock
-# observations and shows how much is lost.
+# An observed curve comes from a single line of sight through arms, bars and warps; {doc}`15_rotation_curves` applies the method to mock observations
+# and shows how much is lost.
 #
 # ## How dark is the centre?
 #
@@ -518,8 +519,8 @@ for name, mask in (("forming", ~quenched), ("quenched", quenched)):
 #
 # - The embedded universe is a set of model galaxies in TNG's format, drawn jointly from relations measured on TNG100, and from published ones where the
 #   catalogue is silent.
-# - Read back like TNG, its stellar masses lie {num}`embedded.stellar_to_halo.offset:+.2f±` dex from the published relation with halo mass, and its HI masses
-#   {num}`embedded.hi_mass.offset:+.2f±` dex from the survey's at a given stellar mass.
+# - Read back like TNG, its stellar masses lie {num}`embedded.stellar_to_halo.offset:+.2f±` from the published relation with halo mass, and its HI masses
+#   {num}`embedded.hi_mass.offset:+.2f±` from the survey's at a given stellar mass.
 # - In quiet galaxies the rotation of the gas over the circular speed is {num}`embedded.rotation.quiet:.3f±`; some of the disturbed minority are far off.
 # - It is neither a simulation nor TNG; it shows that the methods run, and what they do when the truth is known.
 #

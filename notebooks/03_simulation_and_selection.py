@@ -337,7 +337,7 @@ record("here-selected-centrals", here["selected_centrals"], statement=of)
 
 # %% [markdown]
 # TNG100 has {num}`tng100-in-mass-range` galaxies in the mass range ({numref}`fig-whole-box`).
-# Of these {num}`tng100-centrals` are centrals, and {num}`tng100-selected-centrals` of the centrals form enough stars; {num}`tng100-quenched:.0%` of them are quenched.
+# Of these {num}`tng100-centrals` are centrals, and {num}`tng100-selected-centrals` of the centrals form enough stars; the other {num}`tng100-quenched:.0%` are quenched.
 # That is the number of central galaxies from which a network can learn in TNG100, in three views each; the universe of this copy has {num}`here-selected-centrals` of them.
 #
 # ## Which galaxies are central?

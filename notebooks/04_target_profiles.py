@@ -394,8 +394,8 @@ show(
     "authors' scripts, for several distances of its centre from the plane "
     "(left) or from the face of the box (right).",
     alt="Two panels of the fraction of dark mass found against radius. With "
-    "the centre half a kiloparsec from the plane about half is lost at "
-    "nearly all radii; at 10 and 30 kiloparsecs the loss begins at that "
+    "the centre half a kiloparsec from the plane about half is lost beyond "
+    "the innermost radii; at 10 and 30 kiloparsecs the loss begins at that "
     "radius.",
     n=1,
 )

@@ -106,7 +106,7 @@ record = recorder(settings, chapter="photometry")
 # - the light of **newborn stars**, still inside clouds that are smaller than any cell;
 # - **the amount of dust** and the type of grains: the amount is usually a fixed fraction of the metals in cold gas.
 #
-# The first is known to some hundredths of a magnitude, and the second from models of such clouds.
+# The first is known to a few hundredths of a magnitude; the second comes from models of such clouds.
 # The third is the least certain: the simulation does not follow grains, so one number for all galaxies, adjusted by hand until statistics look right,
 # sets how dusty the images are.
 # A network trained on such images is trained on that number too.
@@ -689,7 +689,7 @@ show(
 # The difference has three parts, which appear one after the other when the model is changed in steps:
 #
 # - SKIRT's run has no birth clouds around young stars. Without them the model dims by {num}`skirt-runs-unborn-face:.2f`.
-# - Its dust is another one: 0.3 of the metals, in cells that form stars. For columns of this dust the model would dim by
+# - Its dust differs: 0.3 of the metals, in cells that form stars. For columns of this dust the model would dim by
 #   {num}`skirt-runs-same-face:.2f`.
 # - Its photons scatter. Dust that hides a disc from the side sends part of that light out through its faces.
 #
@@ -707,8 +707,8 @@ show(
 # our model, {num}`skirt-runs-scattered:.2f` in g face-on.
 # We keep the model as it was published and compared with the SDSS {cite}`Nelson2018`.
 #
-# Does it matter to a network? Forty true centrals were imaged in both ways, in the same views, and C was trained on either kind of image
-# (`records/skirt_data_set.json`).
+# Does it matter to a network? Forty true centrals were imaged in both ways, in the same views, and C, the ring network of {doc}`10_networks`, was trained
+# on each kind of image (`records/skirt_data_set.json`).
 
 # %%
 kept = load.record("skirt_data_set")["measured"]
@@ -737,8 +737,8 @@ for id, name, say in (
     )
 
 # %% [markdown]
-# At 5 to 50 kpc the network of particle light has an error of {num}`skirt-set-own:.1f±` on its own kind of image, that of SKIRT's images {num}`skirt-set-skirt:.1f±`
-# on its own; the difference is {num}`skirt-set-difference:+.1f±`, on {num}`skirt-set-own.n` test galaxies. Shown SKIRT's images, the network of particle light has
+# From 5 to 50 kpc the network trained on particle light has a mean error of {num}`skirt-set-own:.1f±` on such images, that trained on SKIRT's images {num}`skirt-set-skirt:.1f±`
+# on its own kind; the difference is {num}`skirt-set-difference:+.1f±`, on {num}`skirt-set-own.n` test galaxies. On SKIRT's images the network trained on particle light has
 # {num}`skirt-set-moved:.1f±`. So few galaxies would not reveal a difference of a percentage point, and true centrals alone are easier than the whole sample.
 #
 # :::{admonition} How to get SKIRT
@@ -802,7 +802,8 @@ record(
 
 # %% [markdown]
 # One SDSS pixel has a noise {cite}`Stoughton2002` of {num}`sdss-depth:.1f` in r, and averaging over many pixels goes deeper ({numref}`fig-photometry-survey`).
-# The flux found is {num}`sdss-flux:.3f` of the true one for this galaxy.
+# The flux found is {num}`sdss-flux:.2f` of the true one for this galaxy: the sky is estimated along the edge of the picture, and faint light of the galaxy that
+# reaches the edge is subtracted with it, as in the survey itself.
 # We do not add the other stars and galaxies that a real image has in its field.
 # By default the networks are trained on ideal images, as those of the paper seem to have been (we found no mention of noise); realism is an option of the data set.
 #

@@ -160,9 +160,10 @@ show(
     "hi_partition",
     caption="Atomic and molecular hydrogen of one galaxy in rings, seen "
     "face-on, for two pressure laws.",
-    alt="Surface density against radius on a logarithmic scale. Molecular "
-    "hydrogen falls steeply outwards; HI falls slowly and dominates. The "
-    "second pressure law gives less molecular hydrogen and a little more HI.",
+    alt="Surface density against radius on a logarithmic scale. HI dominates "
+    "at all radii and changes slowly; molecular hydrogen is concentrated in "
+    "the inner part. The second pressure law gives less molecular hydrogen "
+    "and a little more HI.",
     n=1,
 )
 
@@ -276,7 +277,7 @@ show(
 #
 # ## The same cube, faster
 #
-# The data set needs a thousand cubes.
+# The data set needs thousands of cubes.
 # `dmlib.observe.deposit` makes the same cube with less generality: it visits only the pixels of a cell's kernel and the channels of its line.
 # It uses the same particles, kernels and random numbers. Are the cubes the same?
 
@@ -519,16 +520,17 @@ show(
     figures.maps_as_input(inputs),
     settings,
     "hi_network_input",
-    caption="Three random views of one galaxy as the network receives them, "
-    f"{grid.field_of_view:g} kpc wide, blank pixels in grey.",
-    alt="Three rows of three maps of the whole field of view: the galaxy "
-    "fills the middle of each; the rest is grey.",
+    caption="Three random views of one galaxy in the units that a network "
+    f"receives, {grid.field_of_view:g} kpc wide (networks see the middle of "
+    "it); blank pixels in grey.",
+    alt="Three rows of three maps of the whole field of view: the disc, "
+    "round or elongated, in the middle of each; the rest is grey.",
     n=1,
 )
 
 # %% [markdown]
 # {numref}`fig-hi-network-input` shows the whole field of view.
-# Around this galaxy most of it is blank; the field was chosen to contain the largest discs, and companions.
+# It was chosen to contain the largest discs, and companions: a large disc fills it, around a small one most of it is blank.
 #
 # ## The whole sample
 #

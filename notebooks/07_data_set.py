@@ -14,7 +14,7 @@
 
 # %% [markdown]
 # (dataset)=
-# # The data set
+# # The data set and its split
 #
 # **Objective: collect every view of every galaxy in one file, with its target, and split it so that the test set is independent.**
 #
@@ -99,7 +99,7 @@ show_table(
     dataset.table[list(columns)],
     columns,
     caption="First views of the data set, three of each galaxy; `split` is "
-    "0 for training, 1 for validation, 2 for the test.",
+    "0 for training, 1 for validation, 2 for the test, 3 for calibration.",
     rows=6,
     source=settings.label,
 )
@@ -212,8 +212,8 @@ record(
 # The scaling must be the same for all galaxies and must not be learned from any.
 # Dividing each image by its own maximum would discard the brightness, which measures the stellar mass; subtracting the mean of the training images
 # would be allowed, but the mean must then never include a test image.
-# We use scales fixed in advance. Networks see the middle of the field only, 96 of 128 kpc at profile `quick`: beyond it hardly any pixel holds light or gas. Trained once each on the middle and on the full field, A, B and C had
-# about the same errors on the validation galaxies, and took less time on the middle. A difference smaller than the scatter between trainings would not have been noticed.
+# We use scales fixed in advance. Networks see the middle of the field only, 96 of 128 kpc at profile `quick`: beyond it hardly any pixel holds light or gas. The networks A, B and C of {doc}`10_networks`, trained once on the middle and
+# once on the full field, had about the same errors on the validation galaxies, and took less time on the middle. A difference smaller than the scatter between trainings would not have been noticed.
 # The scales are an inverse hyperbolic sine of the brightness {cite}`Lupton1999`, the logarithm of the HI column, velocities over 200
 # and dispersions over 50 km/s.
 
@@ -289,7 +289,7 @@ show(
 #
 # The authors use 70, 20 and 10 per cent for training, for the choices made during training (**validation**), and for the test.
 # We add a fourth part, which the paper does not have: one seventh of the training galaxies are set apart for **calibration**.
-# The stated uncertainty of a prediction is adjusted until it agrees with errors that were seen ({doc}`12_profiles`).
+# On them the stated uncertainty of a prediction is adjusted until it agrees with the errors ({doc}`12_profiles`).
 # The errors of the training galaxies are far too small for this purpose, and those of the validation galaxies slightly so, because the training was
 # stopped where they happened to be smallest.
 # The price is that the networks learn from 60 instead of 70 per cent; the galaxies for validation and test are the same as without this part.
@@ -354,7 +354,7 @@ show(
 
 # %% [markdown]
 # The {num}`dataset-train` galaxies for training, {num}`dataset-validation` for validation, {num}`dataset-calibration` for calibration and {num}`dataset-test`
-# for the test have similar targets ({numref}`fig-dataset-targets`).
+# for the test have similar targets ({numref}`fig-dataset-targets`); where a side has few galaxies the ends of its range are uncertain.
 # The test set is small, so we give its errors with their uncertainty.
 #
 # ## The effect of a leak
@@ -386,7 +386,7 @@ show(
     "deviation over splits.",
     alt="Two panels of error against radius. For the nearest neighbour the "
     "error is zero when all views are trained on, intermediate when split by "
-    "view, and largest when split by group, there close to that of the mean "
+    "view, and largest when split by group, there above that of the mean "
     "profile at small radii. For ridge regression the three lines lie "
     "close together, in the same order, well below the mean profile.",
     n=untested,
@@ -412,8 +412,8 @@ for name in (*REGRESSORS, "mean"):
 # If every view is trained on, the nearest neighbour makes no error at all: it finds the same view again.
 # That is what a test on training galaxies measures.
 # Split by view, its error is {num}`leak-nearest-view:.2f±` on average over the radii, because it often finds the same galaxy from another direction.
-# Split by group, its error is {num}`leak-nearest-group:.2f±`, hardly better than the {num}`leak-mean-group:.2f±` of the mean profile.
-# All the rest was memory.
+# Split by group, its error is {num}`leak-nearest-group:.2f±`, not far from the {num}`leak-mean-group:.2f±` of the mean profile.
+# Most of its apparent skill was memory.
 #
 # The linear formula cannot memorise much, and so gains little: {num}`leak-ridge-script:.2f±`, {num}`leak-ridge-view:.2f±` and {num}`leak-ridge-group:.2f±`.
 # With a proper split it is by far the better of the two; with the leak of the scripts, the useless one wins.
@@ -494,6 +494,7 @@ for name in (*REGRESSORS, "mean"):
 # ## What's next
 #
 # The networks of the paper are trained on these views, and the rotation-curve method reads the HI cubes of the same galaxies.
+# {doc}`08_supervised_learning` explains, without any network, what it means to learn from examples.
 #
 # ## References
 #

@@ -357,7 +357,7 @@ record("learning-best-step", best_step, statement="Best stopping step", **here)
 # restraint and {num}`learning-best-unseen:.2f` for the best degree.
 # What matters is therefore not how many weights a formula has, but how freely it may use them.
 #
-# Every network in this book shows the behaviour of the right panel: the training loss keeps falling, while the validation loss reaches a minimum and rises.
+# A network that is trained for long behaves as in the right panel: the training loss keeps falling, while the validation loss reaches a minimum and rises.
 # The paper trains for at most 200 epochs, stops when the validation loss has not improved for 30, and keeps the weights of the best epoch.
 # Two more kinds follow in later chapters, *dropout* and rotated copies of each image: anything that makes it harder to memorise single galaxies helps {cite}`Hastie2009`.
 #
@@ -739,7 +739,8 @@ for what, words in counts.items():
 # %% [markdown]
 # Of the medians of {numref}`fig-integrated-fixed-mass` (dark matter, radius, star formation rate, gas, $V_\mathrm{max}$ and colour) {num}`fixed-mass-median-yes` agree within 0.05 dex, {num}`fixed-mass-median-no` do not, and {num}`fixed-mass-median-undecided` cannot be decided within their errors.
 # Of the scatters {num}`fixed-mass-scatter-yes` agree within 15 per cent, {num}`fixed-mass-scatter-no` do not, and {num}`fixed-mass-scatter-undecided` are undecided.
-# Where they differ, a number of this book that depends on them is a number about the embedded universe only; {doc}`02_embedded_universe` says what is not matched.
+# The share of centrals that form stars (lower right) is larger in the embedded universe, where four in five groups without a galaxy of the selection were left out ({doc}`02_embedded_universe`).
+# Where they differ, a number of this book that depends on them is a number about the embedded universe only; the same chapter says what is not matched.
 #
 # ## Exercise
 #

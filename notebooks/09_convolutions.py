@@ -305,10 +305,11 @@ for stride, difference in moved.items():
     )
 
 # %% [markdown]
-# With stride 1 the shifted image gives the shifted map, to {num}`conv-moved-1:.0e`.
+# With stride 1 the shifted image gives the shifted map (relative difference {num}`conv-moved-1:.0e`).
 # With stride 2 every other place is skipped, and a shift by one pixel changes the map by {num}`conv-moved-2:.2f` of its size: the symmetry holds only for even shifts.
 # (Rotation is not a symmetry of a convolution at all.
-# The follow-up work of the authors uses networks that have this symmetry {cite}`deLosRios2025`; instead, we show each galaxy rotated and mirrored during training.)
+# The follow-up work of the authors uses networks that have this symmetry {cite}`deLosRios2025`, and so does E of {doc}`10_networks`; to the others we show each galaxy rotated and
+# mirrored during training.)
 #
 # ## Stride, padding, pooling
 #
@@ -489,7 +490,7 @@ show(
 )
 
 # %% [markdown]
-# The first kernels see only a piece of an arm, those of the last convolution {num}`conv-field:.0f` ({numref}`fig-convolutions-receptive`).
+# The first kernels see only a piece of an arm, those of the last convolution {num}`conv-field:.0f` ({numref}`fig-convolutions-receptive`; the dashed line is the side of the image).
 # To detect that one side of a galaxy approaches and the other recedes, a kernel must see both, or a dense layer must compare them.
 # This matters in {doc}`14_saliency`.
 #

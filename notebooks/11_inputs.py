@@ -339,7 +339,7 @@ for id, method in judged.items():
 # %% [markdown]
 # :::{table} The paper's error at intermediate radii in several readings.
 #
-# | | all | photometry | HI |
+# | reading | all | photometry | HI |
 # |---|---|---|---|
 # | the paper | below 0.2 | below 0.3 | – |
 # | $\Delta_\mathrm{MSE}$, largest from 5 to 50 kpc | {num}`inputs-all-delta:.3f±` | {num}`inputs-photometry-delta:.3f±` | {num}`inputs-hi-delta:.3f±` |

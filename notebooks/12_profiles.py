@@ -75,7 +75,7 @@ scores = Scores.of(predictions, seed=seed)
 record = partial(record, n=scores.n_galaxies)
 
 # %% [markdown]
-# This chapter is about C, our ring network with aperture moments, with all inputs, the network of the last two chapters, and about galaxies of the test set, which were not used in training.
+# This chapter is about C, our ring network with aperture moments, on all inputs, as this run trained it. (The last two chapters conclude from reference trainings where these exist, so that their errors of C differ a little from those given here.) The galaxies are those of the test set, which were not used in training.
 
 # %%
 name = f"{BEST_VALUE}/all"
@@ -464,7 +464,7 @@ record("profiles-views", share, statement=say + "galaxy, 5 to 50 kpc")
 # - Averaged over 5 to 50 kpc, the bias in $\ln M$ is {num}`profiles-bias:+.3f±` and the scatter {num}`profiles-scatter:.3f±`.
 # - The spread of an ensemble is only a part of the error; calibrated on galaxies set apart for it, the stated uncertainty covers {num}`profiles-within-1:.1%±` within one standard deviation.
 # - Circular velocities and densities follow from profiles drawn for the galaxy, with the correlation of errors at different radii.
-# - Errors depend on the properties of a galaxy and on the view, as measured above; {num}`profiles-views:.0%` of their variance is due to the line of sight.
+# - Between halves of the galaxies the mean $|\Delta M/M|$ differs by {num}`profiles-by-mass:+.3f±` (stellar mass), {num}`profiles-by-gas:+.3f±` (gas fraction) and {num}`profiles-by-asymmetry:+.3f±` (asymmetry); {num}`profiles-views:.0%` of the variance of the errors is due to the line of sight.
 #
 # ## What's next
 #

@@ -619,7 +619,7 @@ record("saliency-strangers", unlike, statement=f"{text}, two galaxies", **here)
 # layer = saliency.last_map(other.model)
 # print(layer.name, layer.output.shape)
 # ```
-# After three convolutions of stride 2 and two poolings an image of 64 pixels has shrunk to 2 × 2. Grad-CAM of that layer has four numbers, and the rest of the map is interpolation. The `layer` argument selects an earlier convolution; alternatively, the architecture would
+# After three convolutions of stride 2 and two poolings an image of 48 pixels has shrunk to 2 × 2. Grad-CAM of that layer has four numbers, and the rest of the map is interpolation. The `layer` argument selects an earlier convolution; alternatively, the architecture would
 # need fewer strides before its dense layers, or images with more pixels.
 # :::
 #
@@ -652,7 +652,7 @@ record("saliency-strangers", unlike, statement=f"{text}, two galaxies", **here)
 #
 # ## What's next
 #
-# This completes the part on networks. The next part of the book is about the alternative, the rotation-curve method.
+# This completes the part on networks. The next part of the book is about the alternative, the rotation-curve method: {doc}`15_rotation_curves`.
 #
 # ## References
 #

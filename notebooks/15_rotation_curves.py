@@ -177,8 +177,8 @@ show(
     "errors; open where flagged), from either side alone (triangles), after "
     "the correction for asymmetric drift (line), and the circular speed of "
     "all the mass in the plane of the disc (black). Below: tilt of the rings.",
-    alt="Upper panel: points that rise and level off along a black line; "
-    "small triangles scatter about them. Lower panel: two lines, inclination "
+    alt="Upper panel: points with error bars that level off near a black "
+    "line; small triangles scatter about them. Lower panel: two lines, inclination "
     "and change of position angle against radius.",
     n=1,
 )
@@ -229,7 +229,7 @@ for row in kept["discs"] + kept["ngc2903"]:
     )
 
 # %% [markdown]
-# Rings without a flag beyond two beams are compared. With our parameter file and our first guess, 3D-Barolo finds the less inclined discs of this record steeper than they
+# Rings without a flag beyond two beams are compared. With our parameter file and our first guess, 3D-Barolo finds the less inclined discs of this record more inclined than they
 # are, and therefore slower: {num}`second-disc-40-barolo:+.1f` at 40 degrees, where our rings have {num}`second-disc-40-rings:+.1f`; at 75 degrees the two have
 # {num}`second-disc-75-barolo:+.1f` and {num}`second-disc-75-rings:+.1f`. For NGC 2903 the median ring differs from SPARC by {num}`second-ngc2903-barolo:+.1f` with 3D-Barolo and by
 # {num}`second-ngc2903-rings:+.1f` with our code; the largest difference of 3D-Barolo is that of its last ring. Its result varies a little from run to run, and now and then a
@@ -259,7 +259,8 @@ show(
     "Right: the model rings are blurred before they are compared.",
     alt="Two panels of rotation speed against radius with a black line for "
     "the truth. Left, the wider the beam, the more slowly the curves rise. "
-    "Right, they follow the black line from smaller radii on.",
+    "Right, they agree with each other and lie near the black line from "
+    "smaller radii on.",
     n=1,
 )
 
@@ -356,9 +357,9 @@ show(
     "rc_mass_model",
     caption="Mass model of the galaxy: as measured by an observer (points) "
     "and as computed from the particles (lines of the same colour).",
-    alt="Speed against radius. Black points on a black line; orange squares "
-    "for stars and green diamonds for gas somewhat below their lines; blue "
-    "triangles for the missing part somewhat above the blue line.",
+    alt="Speed against radius. Black points near a black line; orange squares "
+    "for stars and green diamonds for gas below their lines; blue triangles "
+    "for the missing part above the blue line.",
     n=1,
 )
 
@@ -420,8 +421,8 @@ show(
     "tilt (plus signs), and of those that it rejects (crosses, where they "
     "lie within the axes).",
     alt="Left, points along the diagonal that fall below it for discs close "
-    "to edge-on. Right, circles near zero; crosses far from it at small "
-    "inclinations.",
+    "to edge-on. Right, circles near zero at most inclinations; crosses, and "
+    "circles of discs close to face-on, further from it.",
     n=len(np.unique(table["subhalo_id"])),
 )
 

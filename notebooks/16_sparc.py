@@ -152,7 +152,7 @@ fits = {name: fit(model, name, belief, seed=seed) for name in HALOS}
 best = max(f.log_evidence for f in fits.values())
 
 # %%
-columns = ("model", "ln evidence, less the best", "chi2", "log M200", "log c")
+columns = ("model", "ln evidence, less the best", "χ²", "log M₂₀₀", "log c")
 rows = []
 for f in fits.values():
     mass, c = (f.interval(name)[2] for name in ("log_m200", "log_c"))
@@ -161,7 +161,8 @@ for f in fits.values():
 show_table(
     Table(rows=rows, names=columns),
     dict.fromkeys(columns[1:], ".2f"),
-    caption="Fits of all halo models to the curve of one galaxy.",
+    caption="Fits of all halo models to the curve of one galaxy; M₂₀₀ (in "
+    "solar masses) and c are medians of the posterior.",
     rows=9,
     source=source,
 )
@@ -417,7 +418,7 @@ record(
 # ## Two checks against published numbers
 #
 # Neither check needs a halo model. The **radial acceleration relation** {cite}`McGaugh2016` compares the acceleration required by the orbits with
-# the acceleration due to stars and gas. One function with one parameter describes all points,
+# the acceleration due to stars and gas. In SPARC one function with one parameter describes the points of all galaxies,
 #
 # $$ g_\mathrm{obs} = \frac{g_\mathrm{bar}}{1 - e^{-\sqrt{g_\mathrm{bar}/g_\dagger}}} . $$ (eq-rar)
 #
@@ -445,7 +446,7 @@ show(
 )
 
 # %% [markdown]
-# In the left panel of {numref}`fig-sparc-relations` the points depart from the dashed line at small accelerations, at the same value in all galaxies.
+# In the left panel of {numref}`fig-sparc-relations` the points depart from the dashed line towards small accelerations; in SPARC they do so at the same value in all galaxies.
 
 # %%
 here = {"figure": "sparc_relations"}
@@ -542,9 +543,9 @@ for name, key in (("acceleration", "scale"), ("tully_fisher", "slope")):
 # ## Summary
 #
 # - A mass model consists of a rotation curve, a halo shape, and priors on everything else that affects the curve.
-# - Within the measured radii halo models agree on the enclosed mass; beyond them each extrapolates according to its shape.
+# - Within the measured radii the enclosed mass depends little on the halo model; beyond them each model extrapolates according to its shape.
 # - Evidence compares shapes. For many galaxies the curve does not decide between cusp and core.
-# - The same code reproduces published relations of SPARC.
+# - On SPARC the same code reproduces the published relations (the record above).
 #
 # ## What's next
 #

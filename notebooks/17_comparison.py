@@ -109,7 +109,7 @@ record = recorder(settings, chapter="comparison")
 # - curves have errors that a fit does not know of, such as motions that are not circular. Where intervals from curves alone are $k$ times too narrow on the
 #   *validation* galaxies, the likelihood of a curve enters with the power $1/k^2$, so that the curve does not outweigh the population.
 #
-# The networks use images and moment maps of the same galaxy, on their grid. "The network" is C, our ring network with aperture moments ({doc}`10_networks`), an ensemble with all inputs; the headline
+# The networks use images and moment maps of the same galaxy, on their grid. "The network" is C, our ring network with aperture moments ({doc}`10_networks`), an ensemble that this run trained on all inputs; the main
 # numbers are repeated with one member of A, the architecture of the talk. A **hybrid** uses both: the prediction of a network is the prior of the
 # fit, with the correlation of the network's errors between radii that the *calibration* galaxies show. With the network that sees images only, light and
 # velocities are used once each; the network with all inputs has seen the velocities already, and the curve then repeats some of them. No opponent is adjusted on test galaxies.

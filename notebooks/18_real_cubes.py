@@ -359,7 +359,7 @@ for radius in (5.0, 20.0):
 # What does {numref}`fig-real-profiles` show? **Not** that either is right: the true dark-matter mass of a real galaxy is unknown. The mass model is based on the measured
 # rotation of this galaxy; it depends on the stellar mass in the centre and on the assumed shape of the halo outside the last ring. The network contains no explicit information on rotation or gravity; it
 # predicts what galaxies with similar maps had in its training universe. By default that is the embedded one, written for this book, whose
-# haloes follow published relations by construction. Where the two agree, the simulation's relations and the real galaxy's rotation are compatible. Where they differ, this
+# haloes follow relations measured on the catalogue of TNG100, by construction. Where the two agree, the simulation's relations and the real galaxy's rotation are compatible. Where they differ, this
 # chapter cannot say which is wrong. A serious application to real galaxies requires networks trained on real simulations, more than one of them,
 # and many galaxies whose mass is known by other means.
 #

@@ -80,7 +80,7 @@ settings = Settings(
 # | inner halo | no contraction, half the contraction | response of the halo to its baryons {cite}`Cautun2020` |
 # | | cored haloes | a core of 0.35 stellar half-mass radii, $M\to M\tanh(r/r_\mathrm{c})$ {cite}`Read2016` |
 # | stars and haloes | haloes 1.4 times as heavy | at the same stellar mass, size, colour and gas |
-# | | 0.2 dex more scatter | of the halo mass at given stars, told by nothing that can be seen but the rotation |
+# | | 0.2 dex more scatter | of the halo mass at given stars, which shows in nothing but the rotation |
 # :::
 #
 # All of them contain **the same galaxies**: the same stars, the same lines of sight, the same particle seeds. Two universes are therefore compared galaxy by galaxy, and most of the scatter cancels. How large the differences are is
@@ -126,7 +126,7 @@ record(
 )
 
 # %% [markdown]
-# Each universe has {num}`rob-train` training and {num}`rob-test` test galaxies; {num}`rob-accepted:.0f` of the test galaxies have a rotation curve in the fiducial universe. The rotation-curve method can only be judged on those.
+# Each universe has {num}`rob-train` training and {num}`rob-test` test galaxies; {num}`rob-accepted:.0f` of the test galaxies have a rotation curve in the fiducial universe. The rotation-curve method can be judged on those only.
 #
 # ## Trained in one universe, tested in another
 

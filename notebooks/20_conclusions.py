@@ -66,8 +66,8 @@ print(f"Conclusions from: {settings.label}.")
 # :claims: whole-profile
 # ```
 #
-# The paper gives no number, so the criterion is ours: at the worst radius, at most half of the variance of $\ln M$ may remain unexplained. Two things make the inner radii hard here that do not depend on the network: the target itself is a count of particles and scatters by {num}`target-noise-1kpc:.0%±` at 1 kpc
-# with the particles of this copy ({doc}`04_target_profiles`), and the floor of the same measure is given beside our number. {doc}`10_networks` has the error at every radius, for each architecture, beside boosted trees on catalogue quantities.
+# The paper gives no number, so the criterion is ours: at the worst radius, at most half of the variance of $\ln M$ may remain unexplained. The inner radii are hard here whatever the network: the target itself is a count of particles and scatters by {num}`target-noise-1kpc:.0%±` at 1 kpc
+# with the particles of this copy ({doc}`04_target_profiles`). The floor in the same measure is given beside our number. {doc}`10_networks` has the error at every radius, for each architecture, beside boosted trees on catalogue quantities.
 #
 # ### Conclusion 2: it is best at intermediate radii, with a mean square error below 0.2 from all photometric and spectroscopic information
 #

@@ -156,9 +156,10 @@ def _fold(cell: NotebookNode, shown: list[str]) -> None:
     """Remove a cell that only records, and fold one that draws a figure, or records and computes."""
     called = {_called(node) for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.Call)}
     presents = _presents(ast.parse(cell.source).body)
-    if "record" in called and "show" not in called and presents and not cell.outputs:
+    records = any(map(_records, called))
+    if records and "show" not in called and presents and not cell.outputs:
         tag = "remove-input"
-    elif "record" in called or (presents and cell.source.count("\n") >= 3):
+    elif records or (presents and cell.source.count("\n") >= 3):
         tag = "hide-input"
     else:
         return
@@ -173,6 +174,11 @@ def _called(call: ast.Call) -> str:
     return ast.unparse(call.func).rpartition(".")[2]
 
 
+def _records(name: str) -> bool:
+    """Whether a function of this name records numbers: ``record``, or ``record_...`` for those of other data."""
+    return name == "record" or name.startswith("record_")
+
+
 def _presents(steps: list[ast.stmt]) -> bool:
     """Whether some statements show figures or record numbers, also in a loop, and the others are plain assignments."""
     presenting = [
@@ -180,7 +186,7 @@ def _presents(steps: list[ast.stmt]) -> bool:
         if isinstance(step, ast.For)
         else isinstance(step, ast.Expr)
         and isinstance(step.value, ast.Call)
-        and _called(step.value) in ("show", "record")
+        and (_called(step.value) == "show" or _records(_called(step.value)))
         for step in steps
     ]
     return any(presenting) and all(shows or _is_plain(step) for shows, step in zip(presenting, steps, strict=True))

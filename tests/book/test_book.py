@@ -352,6 +352,7 @@ def test_widgets_stay_in_the_notebook():
         ("a = 1\nb = 2\nc = 3\nd = 4", ""),
         ("results.record(settings, mass)", "remove-input"),
         ('record = recorder(settings, chapter="one")\nrecord(\n    "mass",\n    mass,\n)', "remove-input"),
+        ('record_real = recorder(settings, universe="TNG100-1")\nrecord_real("mass", mass)', "remove-input"),
     ],
 )
 def test_what_records_is_not_shown_what_presents_is_folded_what_computes_stays_open(code, tag):
