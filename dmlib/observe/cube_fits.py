@@ -22,10 +22,13 @@ from ..files import atomic_path
 from . import open_fits
 from .cube import Beam, HICube
 from .cube_header import HI_FREQUENCY, Described, describe
-from .cube_pixels import Box, CubeError, Orientation, beam_of, is_turned, scale_of, to_jansky
+from .cube_pixels import Box, CubeError, Orientation, beam_of, is_turned, scale_of, to_jansky, unit_of
 from .sky_cube import SkyCube, cleaned
 
 _AXIS_CARDS = ("CTYPE", "CUNIT", "CRVAL", "CRPIX", "CDELT")
+
+#: Brightness temperature that no median voxel of an HI cube has, with gas of some 100 K and noise below 1e4 K [K].
+MAX_BRIGHTNESS = 1e6
 
 #: Memory that the analysis takes for a voxel [bytes]: the data, its smoothed copy, masks, and their transforms.
 _PER_VOXEL = 60
@@ -123,11 +126,14 @@ def read_cube(
     with open_fits(path, CubeError, "fetch it again") as file:
         hdu = _image(file, path, 3, "an HI cube")
         _check_whole(path, hdu)
+        hdu.verify("silentfix+ignore")
         header = hdu.header.copy()
+        if file[0] is not hdu and file[0].header.get("NAXIS", 0) == 0:  # what it says holds for its extensions
+            header.extend(file[0].header, strip=True, unique=True)
         described = describe(path.name, header)
         box = _box(path, header, described, cut or CutOut())
         _check_size(path, header, box)
-        matrix, pixel = scale_of(path.name, described.sky)
+        matrix, pixel = scale_of(path.name, described.sky, [0.5 * (part.start + part.stop - 1) for part in box[:2]])
         side = pixel * max(int(header[f"NAXIS{axis}"]) for axis in described.axes[:2])
         found = Beam(*beam) if beam is not None else _beam(path, file, header, pixel, side)
         bring = Orientation(described.axes, described.sky, box, matrix, pixel)
@@ -137,8 +143,15 @@ def read_cube(
     velocities = described.velocities[box[2]]
     rising = slice(None) if velocities[0] < velocities[-1] else slice(None, None, -1)
     velocities, data = velocities[rising], data[rising]
+    if np.min(width := np.diff(velocities)) < 0.95 * np.max(width):
+        raise CubeError(
+            f"{path.name} has channels of {width.min():.3g} to {width.max():.3g} km/s: read those of the galaxy alone, "
+            "with --velocities LOW:HIGH, or regrid it"
+        )
     frequency = float(np.median(described.frequencies[box[2]]))
-    data *= to_jansky(path.name, str(header.get("BUNIT", "")), found, pixel, frequency)
+    unit = str(header.get("BUNIT", ""))
+    data *= to_jansky(path.name, unit, found, pixel, frequency)
+    _check_brightness(path, unit, data, found, frequency)
     if not np.any(np.nan_to_num(data)):
         raise CubeError(f"{path.name} is blank everywhere: fetch it again")
     if found.minor < pixel:
@@ -269,14 +282,30 @@ def _without_blanks(data: np.ndarray) -> tuple[np.ndarray, list[str]]:
     return out, notes
 
 
+def _check_brightness(path: Path, unit: str, data: np.ndarray, beam: Beam, frequency: float) -> None:
+    """Refuse a typical brightness that neither gas nor noise has, as of mJy taken for MJy."""
+    seen = np.abs(data[np.isfinite(data) & (data != 0)][::7])
+    kelvin = u.brightness_temperature(frequency * u.Hz, beam.area * u.arcsec**2)
+    if seen.size and (bright := float((np.median(seen) * u.Jy).to_value(u.K, kelvin))) > MAX_BRIGHTNESS:
+        raise CubeError(f"{path.name} would be {bright:.1g} K bright in '{unit}' (BUNIT): correct the unit")
+
+
 def _beam(path: Path, file: fits.HDUList, header: fits.Header, pixel: float, side: float) -> Beam:
     """The beam of a file: of its table of beams, of its headers, of their history."""
-    tables = [hdu for hdu in file if isinstance(hdu, fits.BinTableHDU) and "BMAJ" in hdu.columns.names]
     table = None
-    if tables and (found := tables[-1]).data is not None:
-        units = {"BMAJ": u.arcsec, "BMIN": u.arcsec, "BPA": u.deg}
-        given = [u.Quantity(found.data[name], found.columns[name].unit or unit) for name, unit in units.items()]
-        table = np.stack([values.to_value(unit) for values, unit in zip(given, units.values(), strict=True)], axis=1)
+    for hdu in file:
+        if not isinstance(hdu, fits.BinTableHDU) or hdu.data is None:
+            continue
+        columns = {column.name.upper(): column for column in hdu.columns}
+        if {"BMAJ", "BMIN"} <= set(columns):
+            table = np.zeros((len(hdu.data), 3))
+            for k, (name, unit) in enumerate({"BMAJ": u.arcsec, "BMIN": u.arcsec, "BPA": u.deg}.items()):
+                if name in columns:
+                    column = columns[name]
+                    given = unit_of(column.unit) if column.unit else unit
+                    if not given.is_equivalent(unit):
+                        raise CubeError(f"{path.name}: its table of beams has {name} in '{column.unit}': correct it")
+                    table[:, k] = hdu.data[column.name] * given.to(unit)
     return beam_of(path.name, [header, file[0].header], table, pixel, side)
 
 

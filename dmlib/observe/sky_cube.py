@@ -177,7 +177,8 @@ def cleaned(sky: SkyCube, noise: float | None = None) -> SkyCube:
         rough = replace(sky, data=data - np.where(np.isfinite(middle), middle, level), noise_map=uneven)
         free &= ~ndimage.binary_dilation(find_emission(rough), iterations=2) if sigma > 0 else True
     if abs(level) > _BASELINE * sigma:
-        notes.append(f"a baseline of {1e3 * level:.3g} mJy/beam ({level / sigma:+.1f} of the noise) is subtracted")
+        times = f" ({level / sigma:+.1f} of the noise)" if sigma > 0 else ""
+        notes.append(f"a baseline of {1e3 * level:.3g} mJy/beam{times} is subtracted")
         data -= level
     excess = np.where(covered & (count >= 8), middle - level, 0.0)
     error = 1.2533 * uneven / np.sqrt(np.maximum(count, 1))
