@@ -22,7 +22,7 @@ from ..files import atomic_path
 from . import open_fits
 from .cube import Beam, HICube
 from .cube_header import HI_FREQUENCY, Described, describe
-from .cube_pixels import Box, CubeError, Orientation, beam_of, is_turned, scale_of, to_jansky, unit_of
+from .cube_pixels import Box, CubeError, Orientation, beam_of, is_turned, plausible_beam, scale_of, to_jansky, unit_of
 from .sky_cube import SkyCube, cleaned
 
 _AXIS_CARDS = ("CTYPE", "CUNIT", "CRVAL", "CRPIX", "CDELT")
@@ -123,6 +123,8 @@ def read_cube(
     path = Path(path)
     if not path.is_file():
         raise CubeError(f"{path} is no file: give the path of an HI cube")
+    if noise is not None and not 0 < noise < np.inf:
+        raise CubeError(f"{path.name} cannot have a noise of {noise:g} Jy/beam: give a positive one, or leave it out")
     with open_fits(path, CubeError, "fetch it again") as file:
         hdu = _image(file, path, 3, "an HI cube")
         _check_whole(path, hdu)
@@ -135,7 +137,8 @@ def read_cube(
         _check_size(path, header, box)
         matrix, pixel = scale_of(path.name, described.sky, [0.5 * (part.start + part.stop - 1) for part in box[:2]])
         side = pixel * max(int(header[f"NAXIS{axis}"]) for axis in described.axes[:2])
-        found = Beam(*beam) if beam is not None else _beam(path, file, header, pixel, side)
+        how: dict[str, Any] = {"pixel": pixel, "side": side}
+        found = plausible_beam(path.name, "--beam", *beam, **how) if beam else _beam(path, file, header, **how)
         bring = Orientation(described.axes, described.sky, box, matrix, pixel)
         raw = bring.read(hdu, header)
     raw, notes = _without_blanks(raw)
@@ -223,9 +226,12 @@ def _box(path: Path, header: fits.Header, described: Described, cut: CutOut) -> 
             )
         parts[2] = slice(int(inside[0]), int(inside[-1]) + 1)
     if cut.field is not None:
+        if not 0 < cut.field < np.inf:
+            raise CubeError(f"{path.name} has no field of {cut.field:g} arcmin: give a positive one (--field)")
         middle = np.array([(length - 1) / 2 for length in lengths[:2]])
         if cut.centre is not None:
             middle = np.array([float(value) for value in described.sky.world_to_pixel(cut.centre)])
+            middle[~np.isfinite(middle)] = -1e9  # the other side of the sky
         scale = float(np.sqrt(abs(np.linalg.det(described.sky.pixel_scale_matrix))))
         half = 0.5 * cut.field / 60.0 / scale * np.sqrt(2.0 if is_turned(described.sky.pixel_scale_matrix) else 1.0)
         for k in range(2):
@@ -290,7 +296,7 @@ def _check_brightness(path: Path, unit: str, data: np.ndarray, beam: Beam, frequ
         raise CubeError(f"{path.name} would be {bright:.1g} K bright in '{unit}' (BUNIT): correct the unit")
 
 
-def _beam(path: Path, file: fits.HDUList, header: fits.Header, pixel: float, side: float) -> Beam:
+def _beam(path: Path, file: fits.HDUList, header: fits.Header, *, pixel: float, side: float) -> Beam:
     """The beam of a file: of its table of beams, of its headers, of their history."""
     table = None
     for hdu in file:
@@ -325,4 +331,12 @@ def _read_mask(path: Path, bring: Orientation, header: fits.Header) -> np.ndarra
             data = np.broadcast_to(data, (bring.box[2].stop - bring.box[2].start, *data.shape[1:]))
         else:
             raise CubeError(f"{path.name} has {sizes} pixels, and the cube {wanted}: give a mask of the same grid")
+        for axis in axes:
+            cards = [f"{card}{axis}" for card in ("CUNIT", "CRVAL", "CRPIX", "CDELT")]
+            (unit, *own), (its_unit, *its) = ([one.get(card) for card in cards] for one in (hdu.header, header))
+            if sizes[axis - 1] == 1 or unit != its_unit or None in (*own, *its):
+                continue  # without these cards, the place of a mask is that of the cube
+            ends = [v + (np.array([1, sizes[axis - 1]]) - p) * d for v, p, d in (map(float, own), map(float, its))]
+            if np.abs(ends[0] - ends[1]).max() > 0.5 * abs(float(its[2])):
+                raise CubeError(f"{path.name} lies elsewhere along {header[f'CTYPE{axis}']}: give a mask of the same grid")
     return bring((np.nan_to_num(data) > 0).astype(float), 0.0) > 0.5

@@ -26,6 +26,8 @@ _BEAMS = (0.05, 3600.0)
 #: Largest difference between the beams of the channels, relative; they are then taken as one.
 _SAME_BEAM = 0.05
 
+_GIVE = "give it: --beam MAJOR,MINOR,PA, in arcsec and deg (read_cube(path, beam=...))"
+
 #: Words of units, in lower case, as astropy spells them.
 _WORDS = {
     **{word: "deg" for word in ("degree", "degrees", "degs")},
@@ -120,11 +122,10 @@ def beam_of(name: str, headers: Iterable[fits.Header], table: np.ndarray | None,
         When there is none, when it is impossible, or when it varies from channel to channel.
     """
     headers = list(headers)
-    give = "give it: --beam MAJOR,MINOR,PA, in arcsec and deg (read_cube(path, beam=...))"
     if table is not None and len(table):
         used = table[np.isfinite(table).all(axis=1) & (table[:, 0] > 0)]
         if not len(used):
-            raise CubeError(f"{name}: its table of beams has no beam: {give}")
+            raise CubeError(f"{name}: its table of beams has no beam: {_GIVE}")
         spread = np.ptp(used[:, :2], axis=0) / np.median(used[:, :2], axis=0)
         # An elliptical beam that turns: the parts of its axes along North and East.
         long, short = np.median(used[:, :2], axis=0)
@@ -136,7 +137,7 @@ def beam_of(name: str, headers: Iterable[fits.Header], table: np.ndarray | None,
                 "deg: convolve it to a common beam"
             )
         angle = float(np.degrees(np.angle(turn.sum() or 1.0)) / 2)
-        return _plausible(name, "its table of beams", long, short, angle, pixel=pixel, side=side, give=give)
+        return plausible_beam(name, "its table of beams", long, short, angle, pixel=pixel, side=side)
     for header in headers:
         if "BMAJ" not in header:
             continue
@@ -145,32 +146,33 @@ def beam_of(name: str, headers: Iterable[fits.Header], table: np.ndarray | None,
             for key in ("BMAJ", "BMIN", "BPA")
         )
         minor, angle = (major if np.isnan(minor) or minor == 0 else minor), (0.0 if np.isnan(angle) else angle)
-        return _plausible(name, "BMAJ", 3600 * major, 3600 * minor, angle, pixel=pixel, side=side, give=give)
+        return plausible_beam(name, "BMAJ", 3600 * major, 3600 * minor, angle, pixel=pixel, side=side)
     said = "\n".join(str(line) for header in headers for line in header.get("HISTORY", []))
     last = max(
         [*_CLEAN_BEAM.finditer(said), *_MIRIAD_BEAM.finditer(said)], key=lambda match: match.start(), default=None
     )
     if last is None:
-        raise CubeError(f"{name} does not give its beam: {give}")
+        raise CubeError(f"{name} does not give its beam: {_GIVE}")
     major, minor, angle = (float(value.upper().replace("D", "E")) if value else 0.0 for value in last.groups())
     # AIPS writes the beam of CLEAN in degrees, and what the user asked of it in arcsec.
     scale = 3600.0 if last.re is _CLEAN_BEAM and major < 0.1 else 1.0
-    return _plausible(name, "its history", scale * major, scale * minor, angle, pixel=pixel, side=side, give=give)
+    return plausible_beam(name, "its history", scale * major, scale * minor, angle, pixel=pixel, side=side)
 
 
-def _plausible(
-    name: str, where: str, major: float, minor: float, angle: float, *, pixel: float, side: float, give: str
+def plausible_beam(
+    name: str, where: str, major: float, minor: float, angle: float, *, pixel: float, side: float
 ) -> Beam:
-    if not (_BEAMS[0] <= minor <= major * 1.001 and major <= min(_BEAMS[1], side)):
+    """A beam [arcsec, deg] that a map can have; `where` it was read is named in the error."""
+    if not (_BEAMS[0] <= minor <= major * 1.001 and major <= min(_BEAMS[1], side) and np.isfinite(angle)):
         hint = ""
         if where == "BMAJ" and _BEAMS[0] <= major / 3600 <= side:
             hint = " (BMAJ is in degrees; it looks like arcsec)"
         raise CubeError(
             f"{name}: {where} gives a beam of {major:.3g} by {minor:.3g} arcsec on a map of {side:.3g} arcsec{hint}: "
-            f"{give}"
+            f"{_GIVE}"
         )
     if major < 0.3 * pixel:
-        raise CubeError(f"{name}: {where} gives a beam of {major:.3g} arcsec, far below a pixel ({pixel:.3g}): {give}")
+        raise CubeError(f"{name}: {where} gives a beam of {major:.3g} arcsec, far below a pixel ({pixel:.3g}): {_GIVE}")
     return Beam(float(major), float(minor), float(angle))
 
 

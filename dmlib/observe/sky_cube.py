@@ -18,13 +18,16 @@ from astropy.wcs import WCS
 from scipy import ndimage
 
 from ..errors import GalaxyError
-from .cube import ATOMS_PER_CM2, Cube
+from .cube import ATOMS_PER_CM2, Cube, _negative_noise
 from .cube_header import LIGHT
 from .moments import find_emission, moments
 from .smoothing import CHANNELS_TOGETHER
 
 #: Share of blank voxels in the pixels and channels with data, from which on a cube counts as masked.
 _MASKED = 0.3
+
+#: Share of negative voxels among those of a masked cube, from which on its mask holds noise too.
+_NOISY = 0.05
 
 #: Ratio of the noise at the 95th percentile of the map to that at the 5th, from which on it is taken pixel by pixel.
 _UNEVEN = 1.5
@@ -91,7 +94,7 @@ class SkyCube(Cube):
         """Signal-to-noise, smoothed with the beam and over three channels, and its own noise."""
         assert self.noise_map is not None
         smooth = self._smooth(self.data / np.where(self.noise_map > 0, self.noise_map, np.inf))
-        noise = _spread(smooth[:, self.valid])[1]
+        noise = _negative_noise(smooth[self.data != 0]) if self.masked else _spread(smooth[:, self.valid])[1]
         for k in [] if self.patchy is None else np.flatnonzero(self.patchy):
             middle, spread = _spread(smooth[k, self.valid])
             smooth[k] = (smooth[k] - middle) * min(1.0, noise / max(spread, noise))
@@ -159,8 +162,15 @@ def cleaned(sky: SkyCube, noise: float | None = None) -> SkyCube:
     covered, there = ~empty.all(axis=0), ~empty.all(axis=(1, 2))
     share = float(empty[there][:, covered].mean())
     if share > _MASKED:
-        taken = "; errors do not include it unless it is given" if noise is None else f", {noise:.3g} Jy/beam is taken"
-        notes.append(f"the cube is masked ({share:.0%} of its voxels are blank): its noise cannot be measured{taken}")
+        left = data[~empty]
+        if noise is not None:
+            taken = f"a noise of {noise:.3g} Jy/beam is taken"
+        elif np.mean(left < 0) > _NOISY:
+            noise = _negative_noise(left)
+            taken = f"a noise of {noise:.3g} Jy/beam is that of the negative ones of the others"
+        else:
+            taken = "its noise cannot be measured; errors do not include it unless it is given"
+        notes.append(f"the cube is masked ({share:.0%} of its voxels are blank): {taken}")
         flat = np.full(covered.shape, noise or 0.0)
         return replace(sky, valid=np.ones_like(covered), noise_map=flat, masked=True, notes=tuple(notes))
     patchy, said = _foreground_in_patches(data, there, covered, sky.velocities)
@@ -389,11 +399,13 @@ def _offsets(sky: SkyCube) -> tuple[np.ndarray, np.ndarray]:
 
 def _all_emission(sky: SkyCube) -> np.ndarray:
     """Voxels with emission of anything."""
-    if sky.given_mask is not None:
-        return sky.given_mask & sky.valid
-    if not sky.masked and sky.noise > 0:
-        return find_emission(sky)
-    there = sky.data != 0.0
+    given = sky.given_mask
+    there = sky.data != 0.0 if given is None else given & sky.valid
+    # A mask that holds noise says where to look, not what is emission.
+    if sky.noise > 0 and ((given is None and not sky.masked) or np.count_nonzero(there & (sky.data < 0)) > _NOISY * np.count_nonzero(there)):
+        return find_emission(sky) & there
+    if given is not None:
+        return there
     islands, _ = ndimage.label(there)
     large = np.bincount(islands.ravel()) >= CHANNELS_TOGETHER * sky.area / sky.pixel**2
     large[0] = False
