@@ -90,7 +90,7 @@ def describe(name: str, header: fits.Header) -> Described:
     if said := _channel_unit(name, header):
         notes.append(said)
     _check_scales(name, header)
-    wcs = _world(name, header)
+    wcs = world(name, header)
     axes = _axes(name, header, wcs)
     try:
         sky, spectral = wcs.sub([WCSSUB_LONGITUDE, WCSSUB_LATITUDE]), wcs.sub([axes[2]])
@@ -222,7 +222,8 @@ def _channel_unit(name: str, header: fits.Header) -> str:
     return ""
 
 
-def _world(name: str, header: fits.Header) -> WCS:
+def world(name: str, header: fits.Header) -> WCS:
+    """World coordinates of a file; a `CubeError` that names it where they cannot be read."""
     try:
         with warnings.catch_warnings():
             # wcslib says what it translates: the NCP projection, AIPS' names of velocities, old dates.

@@ -106,6 +106,11 @@ class SkyCube(Cube):
         found = self.wcs.pixel_to_world((nx - 1) / 2 + west / self.pixel, (ny - 1) / 2 + north / self.pixel).icrs
         return float(found.ra.deg), float(found.dec.deg)
 
+    def north(self, west: float, north: float) -> float:
+        """Position angle, ICRS [deg], of the map's upward direction at an offset from its middle [arcsec]."""
+        here, above = (SkyCoord(*self.place(west, north + up), unit="deg") for up in (0.0, self.pixel))
+        return float(here.position_angle(above).deg)
+
     def offset_of(self, place: SkyCoord) -> tuple[float, float]:
         """Offset West and North of the middle of the map [arcsec] of a place on the sky, in any frame."""
         ny, nx = self.data.shape[1:]
