@@ -161,7 +161,9 @@ def _stars(table: Path | None, upsilon: float | None, mass: str | None, distance
     if (disc := _numbers(mass, "--m-star", 2)) is None:
         return None
     if not (1e4 <= disc[0] <= 1e14 and 0 < disc[1] < 1e3):
-        raise DmlibError(f"--m-star takes a mass [Msun] and a scale length [kpc] of a galaxy, as 1e10,2.5, not '{mass}'")
+        raise DmlibError(
+            f"--m-star takes a mass [Msun] and a scale length [kpc] of a galaxy, as 1e10,2.5, not '{mass}'"
+        )
     return stars_from_mass(*disc)
 
 

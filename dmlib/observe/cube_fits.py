@@ -28,7 +28,7 @@ from .sky_cube import SkyCube, cleaned
 _AXIS_CARDS = ("CTYPE", "CUNIT", "CRVAL", "CRPIX", "CDELT")
 
 #: Brightness temperature that no median voxel of an HI cube has, with gas of some 100 K and noise below 1e4 K [K].
-MAX_BRIGHTNESS = 1e6
+MAX_BRIGHTNESS = 1e5
 
 #: Memory that the analysis takes for a voxel [bytes]: the data, its smoothed copy, masks, and their transforms.
 _PER_VOXEL = 60
@@ -338,5 +338,7 @@ def _read_mask(path: Path, bring: Orientation, header: fits.Header) -> np.ndarra
                 continue  # without these cards, the place of a mask is that of the cube
             ends = [v + (np.array([1, sizes[axis - 1]]) - p) * d for v, p, d in (map(float, own), map(float, its))]
             if np.abs(ends[0] - ends[1]).max() > 0.5 * abs(float(its[2])):
-                raise CubeError(f"{path.name} lies elsewhere along {header[f'CTYPE{axis}']}: give a mask of the same grid")
+                raise CubeError(
+                    f"{path.name} lies elsewhere along {header[f'CTYPE{axis}']}: give a mask of the same grid"
+                )
     return bring((np.nan_to_num(data) > 0).astype(float), 0.0) > 0.5

@@ -258,15 +258,15 @@ def _axes(name: str, header: fits.Header, wcs: WCS) -> tuple[int, int, int]:
 def _check_frame(name: str, sky: WCS) -> None:
     """Refuse a frame of the sky in which astropy knows no place."""
     kind = str(sky.wcs.ctype[0])
+    known = kind.startswith(("RA", "GLON"))
     try:
         wcs_to_celestial_frame(sky)
-        known = kind.startswith(("RA", "GLON"))
     except ValueError:
         known = False
     if not known:
         raise CubeError(
-            f"{name}: its sky has axes {kind} in the frame '{sky.wcs.radesys}' (RADESYS): it must be equatorial (ICRS, FK5, "
-            "FK4) or galactic; correct the card, or regrid it"
+            f"{name}: its sky has axes {kind} in the frame '{sky.wcs.radesys}' (RADESYS): it must be equatorial (ICRS, "
+            "FK5, FK4) or galactic; correct the card, or regrid it"
         )
 
 

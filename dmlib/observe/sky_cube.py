@@ -407,7 +407,10 @@ def _all_emission(sky: SkyCube) -> np.ndarray:
     given = sky.given_mask
     there = sky.data != 0.0 if given is None else given & sky.valid
     # A mask that holds noise says where to look, not what is emission.
-    if sky.noise > 0 and ((given is None and not sky.masked) or np.count_nonzero(there & (sky.data < 0)) > _NOISY * np.count_nonzero(there)):
+    if sky.noise > 0 and (
+        (given is None and not sky.masked)
+        or np.count_nonzero(there & (sky.data < 0)) > _NOISY * np.count_nonzero(there)
+    ):
         return find_emission(sky) & there
     if given is not None:
         return there

@@ -35,7 +35,7 @@ from .velocity_field import Tilt
 COLUMNS = {"radius": u.kpc, "v_disk": u.km / u.s, "v_bulge": u.km / u.s}
 
 #: The letters of their names in lower case.
-_WORDS = {"radius": ("radius", "rad", "r"), "v_disk": ("vdisk", "vdisc"), "v_bulge": ("vbulge", "vbul")}
+_WORDS = {"radius": ("radius", "rad"), "v_disk": ("vdisk", "vdisc"), "v_bulge": ("vbulge", "vbul")}
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,9 @@ def stars_from_table(path: str | Path, distance: float, upsilon: float | None = 
         known = {name: next((found[one] for one in words if one in found), None) for name, words in _WORDS.items()}
         absent = [name for name in ("radius", "v_disk") if known[name] is None]
         if absent:
-            raise DmlibError(f"{path.name} has no column {', '.join(absent)}: a table of stars has {', '.join(COLUMNS)}")
+            raise DmlibError(
+                f"{path.name} has no column {', '.join(absent)}: a table of stars has {', '.join(COLUMNS)}"
+            )
         columns = {name: np.zeros(len(table)) for name in COLUMNS}
         for name, column in [(name, table[own]) for name, own in known.items() if own is not None]:
             columns[name][:] = u.Quantity(column, COLUMNS[name]).value
@@ -242,7 +244,9 @@ def _light(path: Path, band: str, place: tuple[float, float], grid: SkyGrid, kpc
     radius = np.hypot(*grid.mesh())
     around = values[(radius > 0.8 * radius.max() / np.sqrt(2)) & np.isfinite(values)]
     if around.size < 0.02 * values.size:
-        raise DmlibError(f"{path.name} does not reach beyond the galaxy, where its sky is measured: give a larger image")
+        raise DmlibError(
+            f"{path.name} does not reach beyond the galaxy, where its sky is measured: give a larger image"
+        )
     values -= np.median(around)
     per_arcsec2 = values / pixel**2
     # Light of the Sun at 10 pc, and square parsecs in an arcsec^2 at 10 pc.
