@@ -95,11 +95,14 @@ def galaxy(
 
     place, band = sky_place(centre), _numbers(velocities, "--velocities", 2, ":")
     far = _megaparsec(distance)
+    if sum(way is not None for way in (stars, m_star, image)) > 1 or (upsilon is not None and stars is None):
+        raise DmlibError("stars come from one of --stars (with or without --upsilon), --m-star and --image: give one")
     known, pictures = _stars(stars, upsilon, m_star, far), _images(image)
     cut = CutOut((band[0], band[1]) if band else None, place, field)
     axes = _numbers(beam, "--beam", 3)
     given: dict[str, Any] = {"beam": tuple(axes) if axes else None, "noise": noise, "mask": mask, "cut": cut}
     target = open_galaxy(cube, far, centre, name=name, stars=known, **given)
+    out.mkdir(parents=True, exist_ok=True)
     found = analyse(target, inclination=inclination, images=pictures, engine=engine, force=force, seed=settings.seed)
     opinion = opinion_of(settings, found, network)
     said = f"{summary(found)}\nnetwork: {opinion.said}"
@@ -147,19 +150,29 @@ def _stars(table: Path | None, upsilon: float | None, mass: str | None, distance
         return stars_from_table(table, distance, upsilon)
     if (disc := _numbers(mass, "--m-star", 2)) is None:
         return None
-    if not (disc[0] > 0 and disc[1] > 0):
-        raise DmlibError("--m-star takes a mass [Msun] and a scale length [kpc], both positive: 1e10,2.5")
+    if not (1e4 <= disc[0] <= 1e14 and 0 < disc[1] < 1e3):
+        raise DmlibError(
+            f"--m-star takes a mass [Msun] and a scale length [kpc] of a galaxy, as 1e10,2.5, not '{mass}'"
+        )
     return stars_from_mass(*disc)
 
 
 def _images(text: str | None) -> dict[str, Any] | None:
     """Band -> path."""
+    from ..rotation.own_stars import BANDS
+
     if text is None:
         return None
     pairs = [part.partition("=") for part in text.split(",")]
     if not all(band and path for band, _, path in pairs):
         raise DmlibError(f"--image takes BAND=FILE, more than one separated by commas, not '{text}'")
-    return {band.strip(): Path(path) for band, _, path in pairs}
+    paths = {band.strip(): Path(path.strip()) for band, _, path in pairs}
+    for band, path in paths.items():
+        if band not in BANDS:
+            raise DmlibError(f"there is no band '{band}': choose of {', '.join(BANDS)}")
+        if not path.is_file():
+            raise DmlibError(f"{path} is no file: give an image in FITS")
+    return paths
 
 
 @skirt.command("export")

@@ -356,8 +356,9 @@ def beam_kernel(beam: float, pixel: float) -> np.ndarray:
 
 
 def _negative_noise(values: np.ndarray) -> float:
-    """Standard deviation of Gaussian noise of mean zero from its negative values."""
-    return float(1.4826 * np.median(np.abs(values[values < 0])))
+    """Standard deviation of Gaussian noise of mean zero from its negative values; 0 where there are none."""
+    negative = values[values < 0]
+    return float(1.4826 * np.median(np.abs(negative))) if negative.size else 0.0
 
 
 # Smoothing: the loops that every HI observation spends its time in. Compiled, and channel by channel, so that a channel

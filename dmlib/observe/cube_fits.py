@@ -22,8 +22,11 @@ from ..files import atomic_path
 from . import open_fits
 from .cube import Beam, Cube, HICube
 from .cube_header import HI_FREQUENCY, Described, describe
-from .cube_pixels import Box, CubeError, Orientation, beam_of, is_turned, scale_of, to_jansky
+from .cube_pixels import Box, CubeError, Orientation, beam_of, is_turned, plausible_beam, scale_of, to_jansky, unit_of
 from .sky_cube import SkyCube, cleaned
+
+#: Brightness temperature that no median voxel of an HI cube has, with gas of some 100 K and noise below 1e4 K [K].
+MAX_BRIGHTNESS = 1e5
 
 #: Memory that the analysis takes for a voxel [bytes]: the data, its smoothed copy, masks, and their transforms.
 _PER_VOXEL = 60
@@ -132,16 +135,22 @@ def read_cube(
     path = Path(path)
     if not path.is_file():
         raise CubeError(f"{path} is no file: give the path of an HI cube")
+    if noise is not None and not 0 < noise < np.inf:
+        raise CubeError(f"{path.name} cannot have a noise of {noise:g} Jy/beam: give a positive one, or leave it out")
     with open_fits(path, CubeError, "fetch it again") as file:
         hdu = _image(file, path, 3, "an HI cube")
         _check_whole(path, hdu)
+        hdu.verify("silentfix+ignore")
         header = hdu.header.copy()
+        if file[0] is not hdu and file[0].header.get("NAXIS", 0) == 0:  # what it says holds for its extensions
+            header.extend(file[0].header, strip=True, unique=True)
         described = describe(path.name, header)
         box = _box(path, header, described, cut or CutOut())
         _check_size(path, header, box)
-        matrix, pixel = scale_of(path.name, described.sky)
+        matrix, pixel = scale_of(path.name, described.sky, [0.5 * (part.start + part.stop - 1) for part in box[:2]])
         side = pixel * max(int(header[f"NAXIS{axis}"]) for axis in described.axes[:2])
-        found = Beam(*beam) if beam is not None else _beam(path, file, header, pixel, side)
+        how: dict[str, Any] = {"pixel": pixel, "side": side}
+        found = plausible_beam(path.name, "--beam", *beam, **how) if beam else _beam(path, file, header, **how)
         bring = Orientation(described.axes, described.sky, box, matrix, pixel)
         raw = bring.read(hdu, header)
     raw, notes = _without_blanks(raw)
@@ -149,8 +158,15 @@ def read_cube(
     velocities = described.velocities[box[2]]
     rising = slice(None) if velocities[0] < velocities[-1] else slice(None, None, -1)
     velocities, data = velocities[rising], data[rising]
+    if np.min(width := np.diff(velocities)) < 0.95 * np.max(width):
+        raise CubeError(
+            f"{path.name} has channels of {width.min():.3g} to {width.max():.3g} km/s: read those of the galaxy alone, "
+            "with --velocities LOW:HIGH, or regrid it"
+        )
     frequency = float(np.median(described.frequencies[box[2]]))
-    data *= to_jansky(path.name, str(header.get("BUNIT", "")), found, pixel, frequency)
+    unit = str(header.get("BUNIT", ""))
+    data *= to_jansky(path.name, unit, found, pixel, frequency)
+    _check_brightness(path, unit, data, found, frequency)
     if not np.any(np.nan_to_num(data)):
         raise CubeError(f"{path.name} is blank everywhere: fetch it again")
     if found.minor < pixel:
@@ -222,9 +238,12 @@ def _box(path: Path, header: fits.Header, described: Described, cut: CutOut) -> 
             )
         parts[2] = slice(int(inside[0]), int(inside[-1]) + 1)
     if cut.field is not None:
+        if not 0 < cut.field < np.inf:
+            raise CubeError(f"{path.name} has no field of {cut.field:g} arcmin: give a positive one (--field)")
         middle = np.array([(length - 1) / 2 for length in lengths[:2]])
         if cut.centre is not None:
             middle = np.array([float(value) for value in described.sky.world_to_pixel(cut.centre)])
+            middle[~np.isfinite(middle)] = -1e9  # the other side of the sky
         scale = float(np.sqrt(abs(np.linalg.det(described.sky.pixel_scale_matrix))))
         half = 0.5 * cut.field / 60.0 / scale * np.sqrt(2.0 if is_turned(described.sky.pixel_scale_matrix) else 1.0)
         for k in range(2):
@@ -281,14 +300,30 @@ def _without_blanks(data: np.ndarray) -> tuple[np.ndarray, list[str]]:
     return out, notes
 
 
-def _beam(path: Path, file: fits.HDUList, header: fits.Header, pixel: float, side: float) -> Beam:
+def _check_brightness(path: Path, unit: str, data: np.ndarray, beam: Beam, frequency: float) -> None:
+    """Refuse a typical brightness that neither gas nor noise has, as of mJy taken for MJy."""
+    seen = np.abs(data[np.isfinite(data) & (data != 0)][::7])
+    kelvin = u.brightness_temperature(frequency * u.Hz, beam.area * u.arcsec**2)
+    if seen.size and (bright := float((np.median(seen) * u.Jy).to_value(u.K, kelvin))) > MAX_BRIGHTNESS:
+        raise CubeError(f"{path.name} would be {bright:.1g} K bright in '{unit}' (BUNIT): correct the unit")
+
+
+def _beam(path: Path, file: fits.HDUList, header: fits.Header, *, pixel: float, side: float) -> Beam:
     """The beam of a file: of its table of beams, of its headers, of their history."""
-    tables = [hdu for hdu in file if isinstance(hdu, fits.BinTableHDU) and "BMAJ" in hdu.columns.names]
     table = None
-    if tables and (found := tables[-1]).data is not None:
-        units = {"BMAJ": u.arcsec, "BMIN": u.arcsec, "BPA": u.deg}
-        given = [u.Quantity(found.data[name], found.columns[name].unit or unit) for name, unit in units.items()]
-        table = np.stack([values.to_value(unit) for values, unit in zip(given, units.values(), strict=True)], axis=1)
+    for hdu in file:
+        if not isinstance(hdu, fits.BinTableHDU) or hdu.data is None:
+            continue
+        columns = {column.name.upper(): column for column in hdu.columns}
+        if {"BMAJ", "BMIN"} <= set(columns):
+            table = np.zeros((len(hdu.data), 3))
+            for k, (name, unit) in enumerate({"BMAJ": u.arcsec, "BMIN": u.arcsec, "BPA": u.deg}.items()):
+                if name in columns:
+                    column = columns[name]
+                    given = unit_of(column.unit) if column.unit else unit
+                    if not given.is_equivalent(unit):
+                        raise CubeError(f"{path.name}: its table of beams has {name} in '{column.unit}': correct it")
+                    table[:, k] = hdu.data[column.name] * given.to(unit)
     return beam_of(path.name, [header, file[0].header], table, pixel, side)
 
 
@@ -308,4 +343,14 @@ def _read_mask(path: Path, bring: Orientation, header: fits.Header) -> np.ndarra
             data = np.broadcast_to(data, (bring.box[2].stop - bring.box[2].start, *data.shape[1:]))
         else:
             raise CubeError(f"{path.name} has {sizes} pixels, and the cube {wanted}: give a mask of the same grid")
+        for axis in axes:
+            cards = [f"{card}{axis}" for card in ("CUNIT", "CRVAL", "CRPIX", "CDELT")]
+            (unit, *own), (its_unit, *its) = ([one.get(card) for card in cards] for one in (hdu.header, header))
+            if sizes[axis - 1] == 1 or unit != its_unit or None in (*own, *its):
+                continue  # without these cards, the place of a mask is that of the cube
+            ends = [v + (np.array([1, sizes[axis - 1]]) - p) * d for v, p, d in (map(float, own), map(float, its))]
+            if np.abs(ends[0] - ends[1]).max() > 0.5 * abs(float(its[2])):
+                raise CubeError(
+                    f"{path.name} lies elsewhere along {header[f'CTYPE{axis}']}: give a mask of the same grid"
+                )
     return bring((np.nan_to_num(data) > 0).astype(float), 0.0) > 0.5

@@ -17,7 +17,8 @@ from astropy import constants
 from astropy import units as u
 from astropy.coordinates import SpectralCoord
 from astropy.io import fits
-from astropy.wcs import WCS, WCSSUB_CELESTIAL, WCSSUB_SPECTRAL, FITSFixedWarning
+from astropy.wcs import WCS, WCSSUB_LATITUDE, WCSSUB_LONGITUDE, FITSFixedWarning
+from astropy.wcs.utils import wcs_to_celestial_frame
 
 from .cube_pixels import CubeError, number_of, unit_of
 
@@ -34,7 +35,10 @@ REDSHIFTS = (-0.01, 1.5)
 _CHANNELS = (0.02, 150.0)
 
 #: Velocity convention by the first letters of the axis.
-_CONVENTIONS = {"VRAD": "radio", "VOPT": "optical", "VELO": "relativistic"}
+_CONVENTIONS = {
+    **{"VRAD": "radio", "VOPT": "optical", "VELO": "relativistic"},
+    **{"WAVE": "optical", "AWAV": "optical", "ZOPT": "optical", "BETA": "relativistic"},
+}
 
 
 @dataclass(frozen=True)
@@ -86,18 +90,20 @@ def describe(name: str, header: fits.Header) -> Described:
     if said := _channel_unit(name, header):
         notes.append(said)
     _check_scales(name, header)
-    wcs = _world(name, header)
+    wcs = world(name, header)
     axes = _axes(name, header, wcs)
     try:
-        sky, spectral = wcs.sub([WCSSUB_CELESTIAL]), wcs.sub([WCSSUB_SPECTRAL])
+        sky, spectral = wcs.sub([WCSSUB_LONGITUDE, WCSSUB_LATITUDE]), wcs.sub([axes[2]])
     except ValueError as error:
         raise CubeError(f"{name}: PC or CD cards mix its velocity axis with the sky: regrid it") from error
+    _check_frame(name, sky)
     _check_turn(name, header, axes)
+    kind = str(spectral.wcs.ctype[0]).strip()
+    if kind[:4] in ("AWAV", "ZOPT", "BETA"):  # unknown to SpectralCoord
+        spectral.wcs.sptr("FREQ-???")
     n = int(header[f"NAXIS{axes[2]}"])
     values = spectral.wcs_pix2world(np.arange(n)[:, None], 0)[:, 0] * spectral.wcs.cunit[0]
-    velocities, frequencies, convention, more = _velocities(
-        name, header, axes[2], values, str(spectral.wcs.ctype[0]).strip()
-    )
+    velocities, frequencies, convention, more = _velocities(name, header, axes[2], values, kind)
     frame = str(wcs.wcs.specsys).strip()
     if not frame:
         more.append("the frame of the velocities is not given (SPECSYS): they may be off by up to 30 km/s as a whole")
@@ -117,8 +123,12 @@ def _cards(name: str, header: fits.Header) -> tuple[fits.Header, list[str]]:
         r"|VELREF|NAXIS|REST(FRQ|FREQ|WAV)|FREQ0"
     )
     for key in dict.fromkeys(header.keys()):
-        if numeric.fullmatch(key):
+        if key in ("EQUINOX", "EPOCH") and re.fullmatch(r"[JB]\d+(\.\d*)?", str(header[key]).strip().upper()):
+            out[key] = float(str(header[key]).strip()[1:])
+        elif numeric.fullmatch(key):
             out[key] = number_of(name, header, key)
+            if key.startswith("CDELT") and out[key] == 0 and header.get(f"NAXIS{key[5:]}") == 1:
+                out[key] = 1.0  # an axis of one plane needs no scale, and astropy wants one
         elif re.fullmatch(r"CTYPE\d+", key):
             out[key] = _axis_name(str(header[key]))
             ending = str(header[key]).strip().upper().rpartition("-")[2]
@@ -128,13 +138,15 @@ def _cards(name: str, header: fits.Header) -> tuple[fits.Header, list[str]]:
             out[key] = str(header[key]).strip().upper()
     if "RADECSYS" in out:
         out.setdefault("RADESYS", out.pop("RADECSYS"))
+    if "RADESYS" in out:
+        out["RADESYS"] = {"J2000": "FK5", "B1950": "FK4"}.get(out["RADESYS"], out["RADESYS"])
     for axis in range(1, n + 1):
         given = str(header.get(f"CUNIT{axis}", "")).strip()
         if not given:
             continue
         unit = unit_of(given)
         if isinstance(unit, u.UnrecognizedUnit):
-            if axis <= 3 or str(out.get(f"CTYPE{axis}", "")) != "STOKES":
+            if int(header[f"NAXIS{axis}"]) > 1:
                 raise CubeError(f"{name}: its axis {axis} is in '{given}': set CUNIT{axis} to a unit of astropy")
             continue
         out[f"CUNIT{axis}"] = unit.to_string("fits")
@@ -210,13 +222,14 @@ def _channel_unit(name: str, header: fits.Header) -> str:
     return ""
 
 
-def _world(name: str, header: fits.Header) -> WCS:
+def world(name: str, header: fits.Header) -> WCS:
+    """World coordinates of a file; a `CubeError` that names it where they cannot be read."""
     try:
         with warnings.catch_warnings():
             # wcslib says what it translates: the NCP projection, AIPS' names of velocities, old dates.
             warnings.simplefilter("ignore", FITSFixedWarning)
-            return WCS(header, fix=True)
-    except (ValueError, MemoryError, fits.VerifyError) as error:
+            return WCS(header, fix=True).deepcopy()  # which meets what wcslib finds only on use
+    except (ValueError, MemoryError, RuntimeError, fits.VerifyError) as error:
         said = re.sub(r"ERROR \d+ in \w+\(\) at line \d+ of file [^:]+:", "", " ".join(str(error).split())).strip(" .")
         raise CubeError(f"{name}: its header does not give world coordinates ({said}): correct it") from error
 
@@ -240,6 +253,21 @@ def _axes(name: str, header: fits.Header, wcs: WCS) -> tuple[int, int, int]:
                 "Stokes I"
             )
     return ra, dec, velocity
+
+
+def _check_frame(name: str, sky: WCS) -> None:
+    """Refuse a frame of the sky in which astropy knows no place."""
+    kind = str(sky.wcs.ctype[0])
+    known = kind.startswith(("RA", "GLON"))
+    try:
+        wcs_to_celestial_frame(sky)
+    except ValueError:
+        known = False
+    if not known:
+        raise CubeError(
+            f"{name}: its sky has axes {kind} in the frame '{sky.wcs.radesys}' (RADESYS): it must be equatorial (ICRS, "
+            "FK5, FK4) or galactic; correct the card, or regrid it"
+        )
 
 
 def _check_scales(name: str, header: fits.Header) -> None:

@@ -26,6 +26,8 @@ _BEAMS = (0.05, 3600.0)
 #: Largest difference between the beams of the channels, relative; they are then taken as one.
 _SAME_BEAM = 0.05
 
+_GIVE = "give it: --beam MAJOR,MINOR,PA, in arcsec and deg (read_cube(path, beam=...))"
+
 #: Words of units, in lower case, as astropy spells them.
 _WORDS = {
     **{word: "deg" for word in ("degree", "degrees", "degs")},
@@ -42,7 +44,8 @@ _WORDS = {
 _NUMBER = r"[\s=:]+([-+]?\d*\.?\d+(?:[ED][-+]?\d+)?)"
 _CLEAN_BEAM = re.compile(rf"BMAJ{_NUMBER}[\s\S]{{0,40}}?BMIN{_NUMBER}(?:[\s\S]{{0,40}}?BPA{_NUMBER})?", re.IGNORECASE)
 _MIRIAD_BEAM = re.compile(
-    r"beam[\s=:]+(?:of\s+)?([\d.]+)\s*(?:x|by)\s*([\d.]+)\s*arcsec(?:[\s\S]{0,20}?p\.?a\.?[\s=:]+([-+]?[\d.]+))?",
+    r"(?:beam|restoration)[\s=:]+(?:of\s+)?([\d.]+(?:E[-+]?\d+)?)\s*(?:x|by)\s*([\d.]+(?:E[-+]?\d+)?)\s*\(?arcsec"
+    r"(?:[\s\S]{0,20}?p\.?a\.?[\s=:]+([-+]?[\d.]+))?",
     re.IGNORECASE,
 )
 
@@ -119,18 +122,22 @@ def beam_of(name: str, headers: Iterable[fits.Header], table: np.ndarray | None,
         When there is none, when it is impossible, or when it varies from channel to channel.
     """
     headers = list(headers)
-    give = "give it: --beam MAJOR,MINOR,PA, in arcsec and deg (read_cube(path, beam=...))"
     if table is not None and len(table):
         used = table[np.isfinite(table).all(axis=1) & (table[:, 0] > 0)]
         if not len(used):
-            raise CubeError(f"{name}: its table of beams has no beam: {give}")
+            raise CubeError(f"{name}: its table of beams has no beam: {_GIVE}")
         spread = np.ptp(used[:, :2], axis=0) / np.median(used[:, :2], axis=0)
-        if spread.max() > _SAME_BEAM:
+        # An elliptical beam that turns: the parts of its axes along North and East.
+        long, short = np.median(used[:, :2], axis=0)
+        turn = np.exp(2j * np.radians(used[:, 2])) * (1 - short / long)
+        if spread.max() > _SAME_BEAM or max(np.ptp(turn.real), np.ptp(turn.imag)) > 2 * _SAME_BEAM:
+            low, high = used.min(axis=0), used.max(axis=0)
             raise CubeError(
-                f"{name}: its beam varies from {used[:, 0].min():.3g} to {used[:, 0].max():.3g} arcsec: convolve it to "
-                "a common beam"
+                f"{name}: its beam varies from {low[0]:.3g} to {high[0]:.3g} arcsec, at {low[2]:.0f} to {high[2]:.0f} "
+                "deg: convolve it to a common beam"
             )
-        return _plausible(name, "its table of beams", *np.median(used, axis=0), pixel=pixel, side=side, give=give)
+        angle = float(np.degrees(np.angle(turn.sum() or 1.0)) / 2)
+        return plausible_beam(name, "its table of beams", long, short, angle, pixel=pixel, side=side)
     for header in headers:
         if "BMAJ" not in header:
             continue
@@ -139,32 +146,33 @@ def beam_of(name: str, headers: Iterable[fits.Header], table: np.ndarray | None,
             for key in ("BMAJ", "BMIN", "BPA")
         )
         minor, angle = (major if np.isnan(minor) or minor == 0 else minor), (0.0 if np.isnan(angle) else angle)
-        return _plausible(name, "BMAJ", 3600 * major, 3600 * minor, angle, pixel=pixel, side=side, give=give)
+        return plausible_beam(name, "BMAJ", 3600 * major, 3600 * minor, angle, pixel=pixel, side=side)
     said = "\n".join(str(line) for header in headers for line in header.get("HISTORY", []))
     last = max(
         [*_CLEAN_BEAM.finditer(said), *_MIRIAD_BEAM.finditer(said)], key=lambda match: match.start(), default=None
     )
     if last is None:
-        raise CubeError(f"{name} does not give its beam: {give}")
+        raise CubeError(f"{name} does not give its beam: {_GIVE}")
     major, minor, angle = (float(value.upper().replace("D", "E")) if value else 0.0 for value in last.groups())
     # AIPS writes the beam of CLEAN in degrees, and what the user asked of it in arcsec.
     scale = 3600.0 if last.re is _CLEAN_BEAM and major < 0.1 else 1.0
-    return _plausible(name, "its history", scale * major, scale * minor, angle, pixel=pixel, side=side, give=give)
+    return plausible_beam(name, "its history", scale * major, scale * minor, angle, pixel=pixel, side=side)
 
 
-def _plausible(
-    name: str, where: str, major: float, minor: float, angle: float, *, pixel: float, side: float, give: str
+def plausible_beam(
+    name: str, where: str, major: float, minor: float, angle: float, *, pixel: float, side: float
 ) -> Beam:
-    if not (_BEAMS[0] <= minor <= major * 1.001 and major <= min(_BEAMS[1], side)):
+    """A beam [arcsec, deg] that a map can have; `where` it was read is named in the error."""
+    if not (_BEAMS[0] <= minor <= major * 1.001 and major <= min(_BEAMS[1], side) and np.isfinite(angle)):
         hint = ""
         if where == "BMAJ" and _BEAMS[0] <= major / 3600 <= side:
             hint = " (BMAJ is in degrees; it looks like arcsec)"
         raise CubeError(
             f"{name}: {where} gives a beam of {major:.3g} by {minor:.3g} arcsec on a map of {side:.3g} arcsec{hint}: "
-            f"{give}"
+            f"{_GIVE}"
         )
     if major < 0.3 * pixel:
-        raise CubeError(f"{name}: {where} gives a beam of {major:.3g} arcsec, far below a pixel ({pixel:.3g}): {give}")
+        raise CubeError(f"{name}: {where} gives a beam of {major:.3g} arcsec, far below a pixel ({pixel:.3g}): {_GIVE}")
     return Beam(float(major), float(minor), float(angle))
 
 
@@ -204,14 +212,25 @@ _UPRIGHT = 0.5
 Box = tuple[slice, slice, slice]
 
 
-def scale_of(name: str, sky: WCS) -> tuple[np.ndarray, float]:
-    """From steps of a pixel along the two axes to degrees West and North, shape (2, 2), and the side of a pixel ["]."""
+def scale_of(name: str, sky: WCS, middle: list[float]) -> tuple[np.ndarray, float]:
+    """From steps of a pixel along the two axes to degrees West and North, shape (2, 2), and the side of a pixel ["].
+
+    The matrix of the header holds where its projection begins; far from there, `middle` [pixels], pixels may differ.
+    """
     matrix = np.array([[-1.0], [1.0]]) * sky.pixel_scale_matrix
     width, height = 3600.0 * np.sqrt(np.sum(matrix**2, axis=0))
     if abs(width / height - 1) > 0.01 or abs(np.sum(matrix[:, 0] * matrix[:, 1])) > 0.01 * abs(np.linalg.det(matrix)):
         raise CubeError(f"{name} has pixels of {width:.3g} by {height:.3g} arcsec: regrid it to square ones")
     if not 0.01 <= width <= 600.0:
         raise CubeError(f"{name} has pixels of {width:.4g} arcsec: CDELT or CUNIT of its sky axes is wrong (deg)")
+    x, y = middle
+    places = sky.pixel_to_world([x - 1, x + 1, x, x], [y, y, y - 1, y + 1])
+    there = places[::2].separation(places[1::2]).arcsec / 2
+    if not np.all(abs(there / width - 1) < 0.01):
+        raise CubeError(
+            f"{name} has pixels of {there[0]:.3g} by {there[1]:.3g} arcsec where it is read, not of {width:.3g}: its "
+            "projection begins too far away (CRVAL); regrid it about the galaxy"
+        )
     return matrix, float(width)
 
 

@@ -18,12 +18,15 @@ from astropy.wcs import WCS
 from scipy import ndimage
 
 from ..errors import GalaxyError
-from .cube import ATOMS_PER_CM2, Cube
+from .cube import ATOMS_PER_CM2, Cube, _negative_noise
 from .cube_header import LIGHT
 from .moments import find_emission, large_islands, moments
 
 #: Share of blank voxels in the pixels and channels with data, from which on a cube counts as masked.
 _MASKED = 0.3
+
+#: Share of negative voxels among those of a masked cube, from which on its mask holds noise too.
+_NOISY = 0.05
 
 #: Ratio of the noise at the 95th percentile of the map to that at the 5th, from which on it is taken pixel by pixel.
 _UNEVEN = 1.5
@@ -90,7 +93,7 @@ class SkyCube(Cube):
         """Signal-to-noise, smoothed with the beam and over three channels, and its own noise."""
         assert self.noise_map is not None
         smooth = self._smooth(self.data / np.where(self.noise_map > 0, self.noise_map, np.inf))
-        noise = _spread(smooth[:, self.valid])[1]
+        noise = _negative_noise(smooth[self.data != 0]) if self.masked else _spread(smooth[:, self.valid])[1]
         for k in [] if self.patchy is None else np.flatnonzero(self.patchy):
             middle, spread = _spread(smooth[k, self.valid])
             smooth[k] = (smooth[k] - middle) * min(1.0, noise / max(spread, noise))
@@ -101,6 +104,11 @@ class SkyCube(Cube):
         ny, nx = self.data.shape[1:]
         found = self.wcs.pixel_to_world((nx - 1) / 2 + west / self.pixel, (ny - 1) / 2 + north / self.pixel).icrs
         return float(found.ra.deg), float(found.dec.deg)
+
+    def north(self, west: float, north: float) -> float:
+        """Position angle, ICRS [deg], of the map's upward direction at an offset from its middle [arcsec]."""
+        here, above = (SkyCoord(*self.place(west, north + up), unit="deg") for up in (0.0, self.pixel))
+        return float(here.position_angle(above).deg)
 
     def offset_of(self, place: SkyCoord) -> tuple[float, float]:
         """Offset West and North of the middle of the map [arcsec] of a place on the sky, in any frame."""
@@ -158,8 +166,15 @@ def cleaned(sky: SkyCube, noise: float | None = None) -> SkyCube:
     covered, there = ~empty.all(axis=0), ~empty.all(axis=(1, 2))
     share = float(empty[there][:, covered].mean())
     if share > _MASKED:
-        taken = "; errors do not include it unless it is given" if noise is None else f", {noise:.3g} Jy/beam is taken"
-        notes.append(f"the cube is masked ({share:.0%} of its voxels are blank): its noise cannot be measured{taken}")
+        left = data[~empty]
+        if noise is not None:
+            taken = f"a noise of {noise:.3g} Jy/beam is taken"
+        elif np.mean(left < 0) > _NOISY:
+            noise = _negative_noise(left)
+            taken = f"a noise of {noise:.3g} Jy/beam is that of the negative ones of the others"
+        else:
+            taken = "its noise cannot be measured; errors do not include it unless it is given"
+        notes.append(f"the cube is masked ({share:.0%} of its voxels are blank): {taken}")
         flat = np.full(covered.shape, noise or 0.0)
         return replace(sky, valid=np.ones_like(covered), noise_map=flat, masked=True, notes=tuple(notes))
     spread = np.array([_spread(channel[covered])[1] for channel in data])
@@ -177,7 +192,8 @@ def cleaned(sky: SkyCube, noise: float | None = None) -> SkyCube:
         rough = replace(sky, data=data - np.where(np.isfinite(middle), middle, level), noise_map=uneven)
         free &= ~ndimage.binary_dilation(find_emission(rough), iterations=2) if sigma > 0 else True
     if abs(level) > _BASELINE * sigma:
-        notes.append(f"a baseline of {1e3 * level:.3g} mJy/beam ({level / sigma:+.1f} of the noise) is subtracted")
+        times = f" ({level / sigma:+.1f} of the noise)" if sigma > 0 else ""
+        notes.append(f"a baseline of {1e3 * level:.3g} mJy/beam{times} is subtracted")
         data -= level
     excess = np.where(covered & (count >= 8), middle - level, 0.0)
     error = 1.2533 * uneven / np.sqrt(np.maximum(count, 1))
@@ -386,11 +402,17 @@ def _offsets(sky: SkyCube) -> tuple[np.ndarray, np.ndarray]:
 
 def _all_emission(sky: SkyCube) -> np.ndarray:
     """Voxels with emission of anything."""
-    if sky.given_mask is not None:
-        return sky.given_mask & sky.valid
-    if not sky.masked and sky.noise > 0:
-        return find_emission(sky)
-    return large_islands(sky.data != 0.0, sky)
+    given = sky.given_mask
+    there = sky.data != 0.0 if given is None else given & sky.valid
+    # A mask that holds noise says where to look, not what is emission.
+    if sky.noise > 0 and (
+        (given is None and not sky.masked)
+        or np.count_nonzero(there & (sky.data < 0)) > _NOISY * np.count_nonzero(there)
+    ):
+        return find_emission(sky) & there
+    if given is not None:
+        return there
+    return large_islands(there, sky)
 
 
 def _without_foreground(sky: SkyCube, found: np.ndarray) -> tuple[np.ndarray, np.ndarray, list[str]]:

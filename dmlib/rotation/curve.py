@@ -217,8 +217,11 @@ class RotationCurve:
     @property
     def _beyond(self) -> np.ndarray:
         """Rings beyond the edge of the disc, bool of shape (n,)."""
-        inside = np.append(-np.inf, self.surface_density[:-1])  # the first ring has none inside it
-        return self.surface_density <= 0.3 * inside
+        beyond, last = np.zeros(len(self), dtype=bool), -np.inf  # the first ring has none inside it
+        for k, density in enumerate(self.surface_density):
+            beyond[k] = density <= 0.3 * last
+            last = last if beyond[k] else density
+        return beyond
 
     @property
     def mean_inclination(self) -> float:
@@ -242,7 +245,7 @@ class RotationCurve:
         """Why each ring should not be used, "" for good rings.
 
         ``"within the beam"``, ``"little emission"``, ``"edge"``, ``"uncertain"`` or ``"sides differ"``. A ring with
-        less than 0.3 of the emission of the one inside it lies beyond the edge of the disc, filled by the beam alone.
+        less than 0.3 of the emission of the last one inside lies beyond the edge of the disc, filled by the beam alone.
         The disc ends within the ring before it where the emission falls there faster than in the rings inside.
         """
         v, density, beyond = self.v_rot, self.surface_density, self._beyond
@@ -286,7 +289,7 @@ class RotationCurve:
         if not self.inclination_err > 0 or inclination > INCLINATION_RANGE[1]:
             return []
         if upper >= NEARLY_EDGE_ON:
-            words = f"inclination {inclination:.0f} deg, but {upper:.0f} lies within two standard deviations"
+            words = f"inclination {inclination:.0f} deg, but {min(upper, 90):.0f} lies within two standard deviations"
             return [Rejection(Reason.EDGE_ON, upper, f"it may be edge-on: {words}")]
         # A disc that is too small is rejected for its size alone.
         if inclination > 55.0 and self.minor_beams < MIN_MINOR_BEAMS and self.beams_across >= MIN_BEAMS:

@@ -19,7 +19,9 @@ from astropy.table import QTable
 
 from ..errors import DmlibError, GalaxyError
 from ..files import atomic_path, write_text
+from ..observe.cube_header import LIGHT
 from ..observe.sky_cube import Emission
+from ..units import HUBBLE
 from .barolo import fit_barolo, needs_barolo
 from .curve import Reason, Rejection, RotationCurve, rejection, sentences
 from .fit import Fit, fit
@@ -38,6 +40,10 @@ FREE_CENTRE, WRONG_CENTRE = 2.0, 1.0
 
 #: Redshift beyond which angular and luminosity distance differ by more than the errors of either.
 FAR = 0.015
+
+#: Distance from which on the Hubble flow tells it roughly [Mpc], and distance of the emission's middle from the centre
+#: of the rings at which a reader is told [beams].
+LOCAL, OFF_CENTRE = 15.0, 0.5
 
 #: Length over which bright emission may meet the edge of the map [beams], and share of the peak at the band's ends.
 CUT_OFF, CUT_BAND = 1.0, 0.25
@@ -162,14 +168,22 @@ def analyse(
         return replace(found, reasons=(rejection(error),))
     # What is wrong with the data comes first: it may be the cause of what is wrong with the rings.
     reasons = _cut_off(emission) + curve.reasons
-    if (z := galaxy.sky.redshift(curve.v_sys)) > FAR:
+    hubble = LIGHT * (z := galaxy.sky.redshift(curve.v_sys)) / (100.0 * HUBBLE)
+    if hubble > LOCAL and not 0.4 < galaxy.distance / hubble < 2.5:
+        said += (f"the distance given is {galaxy.distance:g} Mpc, and the redshift tells {hubble:.0f} Mpc: check it",)
+    off = np.hypot(*np.subtract(galaxy.kpc * np.array(emission.centroid), curve.centre)) / curve.beam
+    if off > OFF_CENTRE:
+        said += (f"the middle of the emission is {off:.1f} beams from the centre: it is lopsided, or of two galaxies",)
+    if z > FAR:
         said += (f"one distance is used for sizes and masses; at z = {z:.3f} they differ by {(1 + z) ** 2 - 1:.0%}",)
     found = replace(found, curve=curve, model=model_field(curve, maps), reasons=reasons, notes=found.notes + said)
     if found.reasons and not force:
         return found
     try:
         if images:
-            galaxy = replace(galaxy, stars=stars_from_images(images, found.place, curve, galaxy.distance))
+            north = galaxy.sky.north(*(offset / galaxy.kpc for offset in curve.centre))
+            stars = stars_from_images(images, found.place, curve, galaxy.distance, north=north)
+            galaxy = replace(galaxy, stars=stars)
         mass = mass_model(galaxy, curve)
     except GalaxyError as error:
         return replace(found, notes=(*found.notes, f"no stars: {error}"))

@@ -6,6 +6,7 @@ which ratio is taken from which source.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +14,16 @@ from typing import Any
 
 import numpy as np
 from astropy import units as u
+from astropy.coordinates import SkyCoord
 from astropy.io import fits
+from astropy.io.registry import IORegistryError
 from astropy.table import QTable
-from astropy.wcs import WCS
 from scipy import ndimage
 
 from ..errors import DmlibError
 from ..observe import open_fits
+from ..observe.cube_header import world
+from ..observe.cube_pixels import number_of, unit_of
 from ..observe.sky import SkyGrid
 from . import baryons
 from .curve import RotationCurve
@@ -29,6 +33,9 @@ from .velocity_field import Tilt
 
 #: Columns of a table of stars, and their units.
 COLUMNS = {"radius": u.kpc, "v_disk": u.km / u.s, "v_bulge": u.km / u.s}
+
+#: The letters of their names in lower case.
+_WORDS = {"radius": ("radius", "rad"), "v_disk": ("vdisk", "vdisc"), "v_bulge": ("vbulge", "vbul")}
 
 
 @dataclass(frozen=True)
@@ -90,21 +97,42 @@ def stars_from_table(path: str | Path, distance: float, upsilon: float | None = 
     path = Path(path)
     if not path.is_file():
         raise DmlibError(f"{path} is missing: give a table of stars")
-    if path.name.endswith(".dat"):
-        table = read_rotmod(path)
-    else:
-        try:
-            table = QTable.read(path)
-        except (OSError, ValueError, TypeError) as error:
-            raise DmlibError(f"{path.name} is no table that astropy reads ({str(error).splitlines()[0]})") from error
-    absent = [name for name in ("radius", "v_disk") if name not in table.colnames]
-    if absent:
-        raise DmlibError(f"{path.name} has no column {', '.join(absent)}: a table of stars has {', '.join(COLUMNS)}")
-    own = u.Quantity(table.meta.get("distance", distance), u.Mpc).value
+    if upsilon is not None and not 0 < upsilon < np.inf:
+        raise DmlibError(f"a mass-to-light ratio is positive, not {upsilon:g}")
+    try:
+        if path.name.endswith("_rotmod.dat"):
+            table = read_rotmod(path)
+        else:
+            try:
+                table = QTable.read(path)
+            except IORegistryError:  # the name tells nothing
+                table = QTable.read(path, format="ascii")
+        # Names as in SPARC and in other tables: Rad, Vdisk, Vbul.
+        found = {re.sub("[^a-z]", "", name.lower()): name for name in table.colnames}
+        known = {name: next((found[one] for one in words if one in found), None) for name, words in _WORDS.items()}
+        absent = [name for name in ("radius", "v_disk") if known[name] is None]
+        if absent:
+            raise DmlibError(
+                f"{path.name} has no column {', '.join(absent)}: a table of stars has {', '.join(COLUMNS)}"
+            )
+        columns = {name: np.zeros(len(table)) for name in COLUMNS}
+        for name, column in [(name, table[own]) for name, own in known.items() if own is not None]:
+            columns[name][:] = u.Quantity(column, COLUMNS[name]).value
+            columns[name][np.broadcast_to(getattr(column, "mask", False), len(table))] = np.nan
+        own = u.Quantity(table.meta.get("distance", distance), u.Mpc).value
+    except (OSError, ValueError, TypeError, IORegistryError) as error:
+        raise DmlibError(f"{path.name} is no table of stars ({str(error).splitlines()[0]})") from error
+    columns = {name: values[np.argsort(columns["radius"])] for name, values in columns.items()}
+    radius = columns["radius"]
+    if len(radius) < 3 or not (radius[0] >= 0 and np.all(np.diff(radius) > 0)):
+        raise DmlibError(f"{path.name} needs three rows or more, at different radii: correct it")
+    for name, values in columns.items():
+        if not np.all(np.abs(values) < 2000.0):  # no galaxy has more kpc, or km/s
+            raise DmlibError(f"{path.name} has a {name} of {np.max(np.abs(values)):g} {COLUMNS[name]}: correct it")
+    if not 0 < own < np.inf:
+        raise DmlibError(f"{path.name} gives a distance of {own:g} Mpc: correct it")
     scale = distance / own
-    columns = {name: u.Quantity(table[name], unit).value for name, unit in COLUMNS.items() if name in table.colnames}
-    v_disk = columns["v_disk"] * np.sqrt(scale)
-    v_bulge = columns.get("v_bulge", np.zeros(len(table))) * np.sqrt(scale)
+    v_disk, v_bulge = (columns[name] * np.sqrt(scale) for name in ("v_disk", "v_bulge"))
     ratio = UPSILON_DISK if upsilon is None else upsilon
     source = "at 3.6 micron (McGaugh & Schombert 2014)" if upsilon is None else "as given"
     note = f"stars from {path.name}, mass-to-light ratio {ratio:g} {source}, to {MASS_SCATTER} dex"
@@ -122,21 +150,23 @@ def stars_from_mass(mass: float, scale: float) -> MassModel:
 
 
 def stars_from_images(
-    paths: Mapping[str, Path], place: tuple[float, float], curve: RotationCurve, distance: float
+    paths: Mapping[str, Path], place: tuple[float, float], curve: RotationCurve, distance: float, *, north: float = 0.0
 ) -> MassModel:
     """Stars weighed on images: in one infrared band, or by a colour (g and r, or g and i).
 
     Parameters
     ----------
     paths : dict
-        Band, a key of `BANDS`, -> FITS image with world coordinates. Its unit is maggies, nanomaggies or Jy, or a card
-        MAGZP gives the magnitude of one count. The sky is subtracted: the median outside the galaxy.
+        Band, a key of `BANDS`, -> FITS image with world coordinates. Its unit is maggies, nanomaggies, Jy or MJy/sr, or
+        a card MAGZP gives the magnitude of one count. The sky is subtracted: the median outside the galaxy.
     place : (float, float)
         Right ascension and declination of the galaxy's centre, ICRS [deg].
     curve : RotationCurve
         Its tilt is that of the stars.
     distance : float
         [Mpc]
+    north : float
+        Position angle, ICRS, of the direction from which those of the curve are measured [deg].
 
     Raises
     ------
@@ -154,7 +184,7 @@ def stars_from_images(
         )
     bands: tuple[str, ...] = (single,) if single is not None else pair or ()
     kpc = distance * 1e3 * np.radians(1.0 / 3600.0)
-    tilt = Tilt.flat(curve.mean_inclination, float(np.median(curve.position_angle)))
+    tilt = Tilt.flat(curve.mean_inclination, float(np.median(curve.position_angle)) + north)
     grid = SkyGrid(5.0 * float(curve.radius[-1]), 300)
     light = np.stack([_light(Path(paths[band]), band, place, grid, kpc) for band in bands], axis=-1)
     radius, means = baryons.ring_means(light, grid, tilt)
@@ -173,7 +203,9 @@ def stars_from_images(
     fine = np.linspace(0.25, max(float(stars.radius[-1]), float(curve.radius[-1])), 160)
     fields = baryons.stellar_fields(stars, fine)
     names = ", ".join(Path(paths[band]).name for band in bands)
-    note = f"stars from {names}, {fields['m_disk'] + fields['m_bulge']:.2e} Msun, {said}, to {MASS_SCATTER} dex"
+    if not 1e4 < (mass := fields["m_disk"] + fields["m_bulge"]) < 1e13:
+        raise DmlibError(f"the stars of {names} would have {mass:.1e} Msun: check BUNIT or MAGZP, and the distance")
+    note = f"stars from {names}, {mass:.2e} Msun, {said}, to {MASS_SCATTER} dex"
     return _model(fine, note, upsilon_disk=1.0, upsilon_bulge=1.0, **fields)
 
 
@@ -191,44 +223,51 @@ def _light(path: Path, band: str, place: tuple[float, float], grid: SkyGrid, kpc
     if band not in BANDS:
         raise DmlibError(f"there is no band '{band}': choose of {', '.join(BANDS)}")
     with open_fits(path, DmlibError, "give an image in FITS") as file:
-        image = next((hdu for hdu in file if hdu.is_image and hdu.header.get("NAXIS", 0) == 2), None)
+        image = next((hdu for hdu in file if hdu.is_image and np.squeeze(hdu.data).ndim == 2), None)
         if image is None:
             raise DmlibError(f"{path.name} holds no image of two axes: give one")
-        header, data = image.header.copy(), np.array(image.data, dtype=float)
-    wcs = WCS(header)
+        header, data = image.header.copy(), np.squeeze(np.array(image.data, dtype=float))
+        header.extend(file[0].header, strip=True, unique=True)
+    wcs = world(path.name, header).celestial
     if not wcs.has_celestial:
         raise DmlibError(f"{path.name} has no world coordinates: add them")
     pixel = np.sqrt(abs(np.linalg.det(wcs.pixel_scale_matrix))) * 3600.0
-    magnitude_zero = _zero_point(path, header, band)
+    magnitude_zero = _zero_point(path, header, band, pixel)
     west, north = (axis / kpc / 3600.0 for axis in grid.mesh())
     declination = place[1] + north
     ascension = place[0] - west / np.cos(np.radians(place[1]))
-    x, y = wcs.wcs_world2pix(ascension.ravel(), declination.ravel(), 0)
-    inside = [np.array(axis).reshape(grid.shape) for axis in (y, x)]
+    inside = wcs.world_to_pixel(SkyCoord(ascension, declination, unit="deg"))[::-1]
     # The mean over a pixel of the grid, where that is wider than one of the image.
     width = grid.pixel_size / kpc / pixel
     smooth = ndimage.uniform_filter(np.nan_to_num(data), max(1, round(width)))
     values = ndimage.map_coordinates(smooth, inside, order=1, cval=np.nan)
     radius = np.hypot(*grid.mesh())
-    values -= np.nanmedian(values[(radius > 0.8 * radius.max() / np.sqrt(2)) & np.isfinite(values)])
+    around = values[(radius > 0.8 * radius.max() / np.sqrt(2)) & np.isfinite(values)]
+    if around.size < 0.02 * values.size:
+        raise DmlibError(
+            f"{path.name} does not reach beyond the galaxy, where its sky is measured: give a larger image"
+        )
+    values -= np.median(around)
     per_arcsec2 = values / pixel**2
     # Light of the Sun at 10 pc, and square parsecs in an arcsec^2 at 10 pc.
     area = (10.0 * np.radians(1.0 / 3600.0)) ** 2
     return per_arcsec2 * 10.0 ** (-0.4 * (magnitude_zero - BANDS[band].sun)) / area
 
 
-def _zero_point(path: Path, header: fits.Header, band: str) -> float:
-    """Magnitude of one count, in the system of the band."""
+def _zero_point(path: Path, header: fits.Header, band: str, pixel: float) -> float:
+    """Magnitude of one count in a pixel [arcsec], in the system of the band."""
     text = str(header.get("BUNIT", "")).strip().lower()
     for word, factor in (("nanomagg", 1e-9), ("maggie", 1.0), ("maggy", 1.0)):
         if word in text and BANDS[band].system == "AB":
             return -2.5 * np.log10(factor)
-    unit = u.Unit(str(header.get("BUNIT", "")).strip(), parse_strict="silent") if text else u.Unit("")
-    if unit.is_equivalent(u.Jy):
-        return -2.5 * float(np.log10(unit.to(u.Jy) / BANDS[band].zero))
+    unit = unit_of(str(header.get("BUNIT", "")))
+    for per in (u.dimensionless_unscaled, u.pix, u.sr):  # in, or per pixel, or per solid angle
+        if (unit * per).is_equivalent(u.Jy):
+            area = ((pixel * u.arcsec) ** 2).to_value(u.sr) if per is u.sr else 1.0
+            return -2.5 * float(np.log10((unit * per).to(u.Jy) * area / BANDS[band].zero))
     for key in ("MAGZP", "MAGZPT", "ZP", "PHOTZP", "MAGZERO"):
         if key in header:
-            return float(header[key])
+            return float(number_of(path.name, header, key))
     raise DmlibError(
         f"{path.name} is in '{header.get('BUNIT', '')}': set BUNIT to nanomaggy or Jy, or MAGZP to that of one count"
     )

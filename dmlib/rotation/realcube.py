@@ -121,8 +121,8 @@ def sky_place(text: str) -> SkyCoord | None:
     if not parts:
         return None
     try:
-        if len(parts) == 2 and all(not set(part) & set(":hd") for part in parts):
-            return SkyCoord(float(parts[0]), float(parts[1]), unit="deg")
+        if len(parts) == 2 and not set(parts[0]) & set(":hd"):
+            return SkyCoord(float(parts[0]) * u.deg, parts[1], unit="deg")
         return SkyCoord(" ".join(parts), unit=(u.hourangle, u.deg))
     except ValueError as error:
         raise DmlibError(f"a centre is RA,DEC in degrees or as 09:32:10.1,+21:30:03, not '{text}'") from error
@@ -157,6 +157,9 @@ def open_galaxy(
         raise DmlibError(f"a distance of {distance:g} Mpc is not that of a galaxy: give it in Mpc")
     sky, place = read_cube(path, **how), sky_place(centre)
     middle = None if place is None else sky.offset_of(place)
+    half = 0.5 * sky.pixel * np.array(sky.data.shape[:0:-1])
+    if middle is not None and not np.all(np.abs(middle) <= half):
+        raise DmlibError(f"{Path(path).name} does not reach the centre {centre}: check it, or leave it out")
     return RealGalaxy(name or sky.name, Path(path).name, sky, distance, middle, {}, stars)
 
 

@@ -12,7 +12,7 @@ from astropy.wcs import WCS
 from scipy import ndimage
 
 from dmlib.observe.cube import SURFACE_DENSITY
-from dmlib.observe.cube_fits import CubeError, read_cube
+from dmlib.observe.cube_fits import CubeError, CutOut, read_cube
 from dmlib.observe.cube_pixels import unit_of
 from dmlib.observe.sky_cube import galaxy_emission
 from sky_disc import HI, SkyDisc, write
@@ -123,6 +123,8 @@ _ARCSEC = {"CUNIT1": "arcsec", "CUNIT2": "arcsec", "CDELT1": -5.0, "CDELT2": 5.0
         ({"RESTFRQ": None}, ["that of HI is taken"]),
         ({"SPECSYS": None}, ["frame of the velocities"]),
         ({"SPECSYS": "TOPOCENT"}, ["topocentric"]),
+        ({"RADESYS": "J2000"}, []),
+        ({"RADESYS": None, "EQUINOX": "J2000"}, []),
         ({"CTYPE3": "VELO-HEL"}, ["radio or optical"]),
         ({"CTYPE3": "VELO-HEL", "VELREF": 258}, []),
         ({"CTYPE3": "VRAD-LSR", "SPECSYS": None}, []),
@@ -147,6 +149,59 @@ def test_the_header_that_astropy_writes(path, seen):
     new.update({key: header[key] for key in ("BUNIT", "BMAJ", "BMIN", "BPA")})
     write(path, data, new)
     same(path)
+
+
+def test_declination_may_come_first(path, seen):
+    data, header = seen
+    swapped = header.copy()
+    for name in ("CTYPE", "CUNIT", "CRVAL", "CRPIX", "CDELT"):
+        swapped[f"{name}1"], swapped[f"{name}2"] = header[f"{name}2"], header[f"{name}1"]
+    write(path, data.transpose(0, 2, 1), swapped)
+    same(path)
+
+
+def wavelengths(kind):
+    """A change from frequencies to another axis of the same channels."""
+
+    def change(data, header):
+        middle = (len(data) - 1) // 2
+        f = header["CRVAL3"] + header["CDELT3"] * middle
+        per_hz = header["CDELT3"] / f  # relative width of a channel
+        index = 1.0002726  # of air
+        z = HI / f - 1.0
+        beta = ((1 + z) ** 2 - 1) / ((1 + z) ** 2 + 1)
+        values = {
+            "WAVE": (299792458.0 / f, "m", 299792458.0 / f),
+            "AWAV": (299792458.0 / f / index, "m", 299792458.0 / f / index),
+            "ZOPT": (z, "", 1 + z),
+            "BETA": (beta, "", 1 - beta**2),
+        }
+        value, unit, scale = values[kind]
+        header.update({"CTYPE3": kind, "CRVAL3": value, "CRPIX3": middle + 1.0, "CDELT3": -scale * per_hz})
+        header["CUNIT3"] = unit
+        return data, header
+
+    return change
+
+
+@pytest.mark.parametrize("kind", ["WAVE", "AWAV", "ZOPT", "BETA"])
+def test_axes_of_wavelength_and_redshift(path, kind):
+    data, header, _ = frequencies()
+    write(path, data, header, wavelengths(kind))
+    sky = read_cube(path)
+    assert np.median(sky.velocities) == pytest.approx(299792.458 * sky.redshift(np.median(sky.velocities)), rel=0.02)
+    density, velocity, _ = galaxy_emission(sky).moments()
+    z = sky.redshift(float(np.nanmedian(velocity)))
+    assert z == pytest.approx(1 / (1 - 4741.8 / 299792.458) - 1, abs=1e-5)
+    assert np.nansum(density) * sky.pixel**2 / SURFACE_DENSITY == pytest.approx(40.0, rel=0.03)
+
+
+def test_channels_whose_width_changes_are_refused(path, seen):
+    header = seen[1].copy()
+    header.update({"CTYPE3": "VOPT-F2W", "CRVAL3": 1e6, "CDELT3": 1e5})
+    write(path, np.random.default_rng(1).normal(0, 1e-3, (120, 10, 10)).astype("f4"), header)
+    with pytest.raises(CubeError, match=r"channels of .* to .* km/s: read those of the galaxy alone"):
+        read_cube(path)
 
 
 @pytest.mark.parametrize(("unit", "factor"), [("uJy/beam", 1e6), ("mJy/beam", 1e3), ("Jy/pixel", 25 / 254.97)])
@@ -216,25 +271,34 @@ def test_frequencies(path, made, notes):
     same(path, notes=notes)
 
 
-def table(data, header, path, *, last=15.0, unit="arcsec"):
+def table(
+    data, header, path, *, last=15.0, unit="arcsec", short=15.0, turn=0.0, names=("BMAJ", "BMIN", "BPA"), more=()
+):
     """Write a cube with a table of beams, as CASA does."""
     header = header.copy()
     for key in ("BMAJ", "BMIN", "BPA"):
         del header[key]
-    scale = (1 * u.arcsec).to_value(unit)
+    scale = (1 * u.arcsec).to_value(unit.lower())
     n = len(data)
-    columns = [
-        fits.Column("BMAJ", "1E", unit, array=np.linspace(15.0, last, n) * scale),
-        fits.Column("BMIN", "1E", unit, array=np.full(n, 15.0 * scale)),
-        fits.Column("BPA", "1E", "deg", array=np.zeros(n)),
-    ]
+    values = (np.linspace(15.0, last, n) * scale, np.full(n, short * scale), np.linspace(0.0, turn, n))
+    units = (unit, unit, "deg")
+    columns = [fits.Column(name, "1E", of, array=v) for name, of, v in zip(names, units, values, strict=False)]
     beams = fits.BinTableHDU.from_columns(columns, name="BEAMS")
-    fits.HDUList([fits.PrimaryHDU(data, header), beams]).writeto(path, overwrite=True)
+    fits.HDUList([fits.PrimaryHDU(data, header), beams, *more]).writeto(path, overwrite=True)
 
 
-@pytest.mark.parametrize("unit", ["arcsec", "deg"])
-def test_a_table_of_beams(path, seen, unit):
-    table(*seen, path, unit=unit)
+SOURCES = fits.BinTableHDU.from_columns([fits.Column("BMAJ", "1E", "arcsec", array=[99.0])], name="SOURCES")
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        *({"unit": "arcsec"}, {"unit": "deg"}, {"unit": "ARCSEC"}, {"unit": "DEG"}),
+        *({"names": ("bmaj", "bmin", "bpa")}, {"names": ("BMAJ", "BMIN")}, {"more": [SOURCES]}),
+    ],
+)
+def test_a_table_of_beams(path, seen, how):
+    table(*seen, path, **how)
     same(path)
 
 
@@ -255,6 +319,8 @@ def history(*lines):
         ["AIPS   CLEAN BMAJ=  8.3E-03 BMIN=  8.3E-03 BPA=   0.00", "AIPS   CLEAN BMAJ=  4.1667E-03 BMIN=  4.1667E-03"],
         ["AIPS   CLEAN BMAJ=  2.0E-03 BMIN=  2.0E-03 BPA=   0.00", "CONVL BMAJ =  15.0  BMIN =  15.0  BPA =  0.0"],
         ["RESTOR: Beam = 15.0 x 15.0 arcsec, pa = 12.0 degrees"],
+        ["RESTOR: Beam = 1.500E+01 x 1.500E+01 arcsec, pa = 1.2E+01"],
+        ["restoration: 15 by 15 (arcsec) at pa 12 (deg)"],
     ],
 )
 def test_the_last_beam_of_the_history_counts(path, seen, lines):
@@ -276,6 +342,10 @@ def test_where_the_cube_is_in_the_file(path, seen):
     fits.HDUList([fits.PrimaryHDU(data[0]), fits.ImageHDU(data[0]), fits.ImageHDU(data, header)]).writeto(path)
     same(path)
     write(path, data, header, stokes_third)
+    same(path)
+    write(path, *stokes_third(data, header), CUNIT3="POL", CDELT3=0.0)  # a plane needs neither
+    same(path)
+    fits.HDUList([fits.PrimaryHDU(header=header), fits.ImageHDU(data)]).writeto(path, overwrite=True)
     same(path)
     fits.HDUList([fits.PrimaryHDU(), fits.CompImageHDU(data, header)]).writeto(path, overwrite=True)
     same(path)
@@ -313,6 +383,15 @@ def test_numbers_that_stand_for_blank(path, seen, value, blank):
         ({"BMAJ": 0.0}, "BMAJ gives a beam of 0"),
         ({"BMAJ": None}, "does not give its beam.*--beam"),
         ({"BUNIT": "MJY/BEAM"}, "MJY/BEAM"),
+        ({"BUNIT": "MJy/beam"}, "K bright in 'MJy/beam'"),
+        ({"RADESYS": "GALACTIC"}, "RA---TAN in the frame 'GALACTIC'"),
+        ({"CTYPE1": "SLON-TAN", "CTYPE2": "SLAT-TAN"}, "axes SLON-TAN"),
+        ({"CTYPE1": "RA---TPV", "CTYPE2": "DEC--TPV"}, "does not give world coordinates"),
+        # A plate carree that begins at the equator: its pixels are narrow at declination 20.
+        (
+            {"CTYPE1": "RA---CAR", "CTYPE2": "DEC--CAR", "CRVAL2": 0.0, "CRPIX2": -14380.0},
+            "pixels of 4.7 by 5 arcsec where it is read",
+        ),
         ({"BUNIT": None}, "Jy/beam or K is needed"),
     ],
 )
@@ -335,6 +414,27 @@ def test_beams_that_vary_are_refused(path, seen):
     table(*seen, path, last=21.0)
     with pytest.raises(CubeError, match="varies from 15 to 21 arcsec"):
         read_cube(path)
+    table(*seen, path, short=9.0, turn=60.0)
+    with pytest.raises(CubeError, match=r"varies .* at 0 to 60 deg"):
+        read_cube(path)
+
+
+@pytest.mark.parametrize(
+    "beam", [(12, 15, 0), (0, 0, 0), (-15, -15, 0), (np.nan, np.nan, 0), (15, 15, np.nan), (1e9, 1e9, 0)]
+)
+def test_a_beam_that_is_given_must_be_one(path, seen, beam):
+    write(path, *seen)
+    with pytest.raises(CubeError, match="--beam gives a beam of"):
+        read_cube(path, beam=beam)
+
+
+@pytest.mark.parametrize(
+    "how", [{"noise": 0.0}, {"noise": -1.0}, {"cut": CutOut(field=-3.0)}, {"cut": CutOut(field=np.nan)}]
+)
+def test_what_is_given_must_be_positive(path, seen, how):
+    write(path, *seen)
+    with pytest.raises(CubeError, match="give a positive one"):
+        read_cube(path, **how)
 
 
 @pytest.mark.parametrize(("keep", "sentence"), [(0.5, "is cut off: its last"), (0.005, "cannot be read as FITS")])

@@ -95,6 +95,39 @@ def test_a_mask_that_keeps_noise_inside(seen, clean, path):
     wide = ndimage.gaussian_filter(clean, 1.0) > SIGMA
     sky, found = everywhere(*seen, path, lambda d: np.where(wide, d, 0.0))
     assert sky.masked and found.flux == pytest.approx(FLUX, rel=0.03)
+    assert sky.noise == pytest.approx(SIGMA, rel=0.2) and "negative" in sky.notes[0]
+
+
+@pytest.mark.parametrize("where", ["cube", "mask", "map"])
+def test_a_wide_mask_says_where_to_look(seen, clean, path, tmp_path, where):
+    """Its noise is no emission: the same voxels are found as without it."""
+    data, header = seen
+    wide = ndimage.binary_dilation(clean > SIGMA, iterations=6)
+    expected = everywhere(data, header, path, lambda d: d)[1].mask
+    how = {}
+    if where != "cube":
+        mask = wide if where == "mask" else wide.any(axis=0)
+        fits.PrimaryHDU(mask.astype(np.int16), header if where == "mask" else None).writeto(tmp_path / "mask.fits")
+        how = {"mask": tmp_path / "mask.fits"}
+    _, found = everywhere(data, header, path, lambda d: np.where(wide, d, 0.0) if where == "cube" else d, **how)
+    assert np.count_nonzero(found.mask ^ expected) < 0.1 * expected.sum()
+    assert found.flux == pytest.approx(FLUX, rel=0.03)
+
+
+@pytest.mark.parametrize(("card", "value"), [("CRVAL1", 150.1), ("CRVAL3", 9e5), ("CDELT1", 5 / 3600)])
+def test_a_mask_of_another_place_is_refused(seen, clean, path, tmp_path, card, value):
+    data, header = seen
+    write(path, data, header)
+    write(tmp_path / "mask.fits", (clean > SIGMA).astype(np.int16), header, **{card: value})
+    with pytest.raises(CubeError, match=r"mask\.fits lies elsewhere along .*same grid"):
+        read_cube(path, mask=tmp_path / "mask.fits")
+
+
+def test_data_in_coarse_steps(seen, path):
+    """Steps wider than the noise, which then has no spread."""
+    step = 5 * SIGMA
+    sky, found = everywhere(*seen, path, lambda d: np.floor(d / step) * step + SIGMA)
+    assert found.flux == pytest.approx(FLUX, rel=0.1) and "baseline" in sky.notes[0]
 
 
 def test_noise_that_rises_outwards_is_taken_pixel_by_pixel(seen, clean, path):

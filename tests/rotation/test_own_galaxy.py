@@ -7,6 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from astropy import units as u
+from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.table import QTable
 from typer.testing import CliRunner
@@ -18,7 +20,7 @@ from dmlib.observe.cube_fits import read_cube
 from dmlib.rotation.curve import Reason, Rejection, RotationCurve
 from dmlib.rotation.own_galaxy import analyse, summary, verdict, write
 from dmlib.rotation.own_stars import stars_from_images, stars_from_mass, stars_from_table
-from dmlib.rotation.realcube import RealGalaxy
+from dmlib.rotation.realcube import RealGalaxy, open_galaxy, sky_place
 from dmlib.rotation.sparc import read_rotmod
 from dmlib.units import G
 from sky_disc import SkyDisc, speed
@@ -137,6 +139,27 @@ def test_a_disc_that_may_be_edge_on_is_refused_by_its_errors():
     (why,) = replace(curve, inclination_err=1.0, beam=2.2).reasons
     assert why.reason is Reason.EDGE_ON and "minor axis spans 2.3 beams" in str(why)
     assert not replace(curve, inclination_err=0.0, beam=2.2).reasons  # given by the user
+
+
+def test_rings_beyond_the_edge_stay_there():
+    """Noise may be brighter than the tail of the beam inside it."""
+    n = np.arange(1, 13)
+    ones = np.ones(12)
+    density = np.append(np.exp(-n[:8] / 5), [0.01, 0.0, 0.02, 0.02])
+    curve = RotationCurve(
+        "x", 1.0 * n, 150 * ones, 2 * ones, 150 * ones, 150 * ones, 8 * ones, density, 60 * ones, 30 * ones,
+        inclination_err=1.0, centre=(0.0, 0.0), v_sys=0.0, beam=0.8, coverage=ones, residual=5.0, asymmetry=0.01,
+    )  # fmt: skip
+    assert not curve.good[8:].any() and curve.good[:7].all() and curve.beams_across == pytest.approx(20.0)
+
+
+def test_a_wrong_distance_and_a_merged_companion_are_told(tmp_path):
+    near = SkyDisc(v_sys=1560.0, centre=(-110.0, 100.0), r_max=50.0, flux=12.0, angle=150.0, clouds=20000)
+    found = measure(tmp_path, SkyDisc(others=[near]), size=100)
+    said = "; ".join(found.notes)
+    assert "beams from the centre: it is lopsided" in said and "redshift" not in said
+    far = analyse(replace(found.galaxy, distance=0.05), haloes=())
+    assert "the redshift tells 22 Mpc" in "; ".join(far.notes)
 
 
 @pytest.fixture(scope="module")
@@ -278,6 +301,94 @@ def test_stars_of_a_colour(tmp_path):
         stars_from_images(paths, (150.0, 20.0), a_curve(), DISTANCE)
 
 
+def test_images_in_any_frame_and_unit(tmp_path):
+    """The same sky in B1950 coordinates, in MJy/sr as of Spitzer, in an extension."""
+    path = disc_image(tmp_path / "a.fits", 3.26, 1e10, 2.5, upsilon=0.5, zero=2.5 * np.log10(280.9))
+    with fits.open(path) as file:
+        data, header = file[0].data, file[0].header
+    place = SkyCoord(150.0, 20.0, unit="deg", frame="fk4")
+    old = place.icrs.ra.deg, place.icrs.dec.deg
+    del header["MAGZP"]
+    header.update({"RADESYS": "FK4", "EQUINOX": 1950.0, "BUNIT": "MJy/sr"})
+    data = data / 1e6 / (2.0 * u.arcsec).to_value(u.rad) ** 2
+    fits.HDUList([fits.PrimaryHDU(header=header), fits.ImageHDU(data[None])]).writeto(path, overwrite=True)
+    stars = stars_from_images({"3.6": path}, old, a_curve(), DISTANCE)
+    assert stars.m_disk + stars.m_bulge == pytest.approx(1e10, rel=0.08)
+    # Position angles of a cube in other coordinates, from another North.
+    turned = stars_from_images({"3.6": path}, old, a_curve(angle=80.0), DISTANCE, north=-50.0)
+    assert turned.m_disk == pytest.approx(stars.m_disk, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("cards", "place", "sentence"),
+    [
+        ({"MAGZP": "unknown"}, (150.0, 20.0), "its card MAGZP is 'unknown'"),
+        ({"MAGZP": 2.5}, (150.0, 20.0), "Msun: check BUNIT or MAGZP"),
+        ({}, (10.0, -20.0), "does not reach beyond the galaxy"),
+        ({"CDELT1": -0.2 / 3600, "CDELT2": 0.2 / 3600}, (150.0, 20.0), "does not reach beyond the galaxy"),
+    ],
+)
+def test_images_that_weigh_nothing_are_refused(tmp_path, cards, place, sentence):
+    path = disc_image(tmp_path / "w1.fits", 3.26, 1e10, 2.5, upsilon=0.5)
+    with fits.open(path, mode="update") as file:
+        file[0].header.update(cards)
+    with pytest.raises(DmlibError, match=sentence):
+        stars_from_images({"W1": path}, place, a_curve(), DISTANCE)
+
+
+_ROWS = ["1 50", "2 80", "4 90"]
+
+
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("stars.txt", ["radius v_disk", *_ROWS]),
+        ("stars.dat", ["# Rad Vdisk", *_ROWS]),
+        ("stars.txt", ["Radius V_disc", *_ROWS[::-1]]),
+        ("stars.csv", ["\ufeffradius,vdisk,vbul", "1,50,0", "2,80,0", "4,90,0"]),
+    ],
+)
+def test_tables_of_stars_as_others_write_them(tmp_path, name, lines):
+    (tmp_path / name).write_text("\n".join(lines) + "\n")
+    stars = stars_from_table(tmp_path / name, DISTANCE)
+    np.testing.assert_allclose([stars.radius, stars.v_disk], [[1, 2, 4], [50, 80, 90]])
+    assert not stars.v_bulge.any()
+
+
+@pytest.mark.parametrize(
+    ("lines", "sentence"),
+    [
+        (["1 50", "1 80", "4 90"], "at different radii"),
+        (["-1 50", "1 80", "4 90"], "at different radii"),
+        (["1 50", "2 nan", "4 90"], "has a v_disk of nan"),
+        (["1 50e3", "2 80e3", "4 90e3"], "has a v_disk of 90000 km / s"),
+        (["1 fast", "2 80", "4 90"], "is no table of stars"),
+        ([], "three rows"),
+    ],
+)
+def test_tables_that_tell_no_speeds_are_refused(tmp_path, lines, sentence):
+    path = tmp_path / "stars.txt"
+    path.write_text("\n".join(["radius v_disk", *lines]) + "\n")
+    with pytest.raises(DmlibError, match=sentence) as caught:
+        stars_from_table(path, DISTANCE)
+    assert "stars.txt" in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "centre", ["150.0,20.0", "10:00:00,+20:00:00", "150.0,+20:00:00", "10h00m00s,20d", "10 00 00 +20 00 00"]
+)
+def test_places_on_the_sky(centre):
+    place = sky_place(centre)
+    assert (place.ra.deg, place.dec.deg) == pytest.approx((150.0, 20.0))
+
+
+@pytest.mark.parametrize("centre", ["150.0,21.0", "330,-20", "nan,20", "10.0,20.0"])
+def test_a_centre_off_the_map_is_refused(tmp_path, centre):
+    path = write_cube(tmp_path / "cube.fits", *SkyDisc(clouds=2000).cube(size=24, channels=9))
+    with pytest.raises(DmlibError, match="centre"):
+        open_galaxy(path, DISTANCE, centre)
+
+
 # The command ----------------------------------------------------------------------------------------------------------
 
 
@@ -289,8 +400,13 @@ def test_stars_of_a_colour(tmp_path):
         (("--distance", "9Mpc", "--centre", "here"), "a centre is RA,DEC"),
         (("--distance", "9Mpc", "--beam", "15"), "--beam takes 3 numbers separated by ','"),
         (("--distance", "9Mpc", "--velocities", "400"), "--velocities takes 2 numbers separated by ':'"),
-        (("--distance", "9Mpc", "--m-star", "1e10,-1"), "both positive: 1e10,2.5"),
+        (("--distance", "9Mpc", "--m-star", "1e10,-1"), "of a galaxy, as 1e10,2.5"),
+        (("--distance", "9Mpc", "--m-star", "10.3,2.5"), "of a galaxy, as 1e10,2.5"),  # a logarithm
         (("--distance", "9Mpc", "--image", "g"), "--image takes BAND=FILE"),
+        (("--distance", "9Mpc", "--image", "z=z.fits"), "there is no band 'z'"),
+        (("--distance", "9Mpc", "--image", "g=g.fits"), "g.fits is no file"),
+        (("--distance", "9Mpc", "--m-star", "1e10,2", "--image", "K=k.fits"), "give one"),
+        (("--distance", "9Mpc", "--m-star", "1e10,2", "--upsilon", "0.4"), "give one"),
         (
             (
                 "--distance",
