@@ -141,7 +141,7 @@ def errors(scores: Scores, names: Mapping[str, str], counting: np.ndarray, floor
 
 
 def _floor(ax: Axes, floor: Floor | None, inputs: str, kind: str, look: str, label: str, root: bool = False) -> None:
-    """Draw the error of an ideal observer, if any, that knows what is observed (dashed) or all without noise (dotted)."""
+    """Draw the error of an ideal observer, if any: dashed where it is ``observed``, dotted where ``noise-free``."""
     if floor is None:
         return
     columns = {"radius": floor.radii * u.kpc, "value": floor.error(inputs, kind, root=root)}
