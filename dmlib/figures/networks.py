@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from astropy import units as u
@@ -13,13 +13,11 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from ..bootstrap import Estimate
+from ..evaluation.floor import Floor
+from ..evaluation.method_comparison import Pairs
 from ..evaluation.scores import REGIONS, Scores
 from . import style
 from .panels import ERROR, beside, curve, difference_panels, grid, plain, radius_axis, ticks, zero
-
-if TYPE_CHECKING:
-    from ..evaluation.floor import Floor
-    from ..evaluation.method_comparison import Pairs
 
 #: What the panels of `input_errors` show: sets of inputs and their labels.
 PANELS = {
