@@ -21,7 +21,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
@@ -29,14 +28,12 @@ import numpy as np
 from ..bootstrap import Bootstrap, Estimate
 from ..dataset.read import DataSet, ln_mass, read_dataset
 from ..files import atomic_path, open_product
+from ..networks.models import Network, read_ensemble
 from ..networks.plan import POSTERIOR
 from ..networks.predictions import FEWEST
 from ..settings import Settings
 from .bins import thirds
 from .scores import pit_histogram
-
-if TYPE_CHECKING:
-    from ..networks.models import Network
 
 #: Share of the posterior in the intervals that are tested.
 LEVEL = 0.68
@@ -329,8 +326,6 @@ def build(settings: Settings) -> None:
     DmlibError
         When the data set or a network cannot be read.
     """
-    from ..networks.models import read_ensemble
-
     dataset = read_dataset(settings.dataset_path)
     galaxy, ln_m = np.asarray(dataset.table["subhalo_id"]), ln_mass(dataset.dm_profile)
     networks = read_ensemble(settings.models_dir, POSTERIOR)

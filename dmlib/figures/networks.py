@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from astropy import units as u
@@ -13,13 +13,11 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from ..bootstrap import Estimate
+from ..evaluation.floor import Floor
+from ..evaluation.method_comparison import Pairs
 from ..evaluation.scores import REGIONS, Scores
 from . import style
 from .panels import ERROR, beside, curve, difference_panels, grid, plain, radius_axis, ticks, zero
-
-if TYPE_CHECKING:
-    from ..evaluation.floor import Floor
-    from ..evaluation.method_comparison import Pairs
 
 #: What the panels of `input_errors` show: sets of inputs and their labels.
 PANELS = {
@@ -141,7 +139,7 @@ def errors(scores: Scores, names: Mapping[str, str], counting: np.ndarray, floor
 
 
 def _floor(ax: Axes, floor: Floor | None, inputs: str, kind: str, look: str, label: str, root: bool = False) -> None:
-    """Draw the error of an ideal observer, if any, that knows what is observed (dashed) or all without noise (dotted)."""
+    """Draw the error of an ideal observer, if any: dashed where it is ``observed``, dotted where ``noise-free``."""
     if floor is None:
         return
     columns = {"radius": floor.radii * u.kpc, "value": floor.error(inputs, kind, root=root)}

@@ -11,17 +11,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import keras
 import numpy as np
+from keras import ops
 
 from .augment import mean_over_orientations
+from .fit import Head, Standard, Turned, Views, eager, fit, masked_mse, network, predict
 from .plan import Architecture, Schedule, architecture
-
-if TYPE_CHECKING:
-    import keras
-
-    from .fit import Standard, Turned, Views
 
 #: Architecture that is trained, and the name of its last linear layer.
 ARCHITECTURE, _LAST = "C", "ln_m_dm"
@@ -53,31 +51,21 @@ class Trained:
 
     @cached_property
     def _turned(self) -> Turned:
-        from .fit import Turned
-
         return Turned(self.model)
 
     def latent(self, inputs: np.ndarray) -> np.ndarray:
         """What the last linear layer is computed from, shape (n, feature): the network's own description of a view."""
-        import keras
-
-        from .fit import eager, predict
-
         before = eager(keras.Model(self.model.inputs, self.model.get_layer(_LAST).input))
         return predict(before, inputs).astype(float)
 
 
 def views(inputs: np.ndarray, ln_m: np.ndarray, galaxy: np.ndarray, standard: Standard) -> Views:
     """Views for training or validation; shapes (n, y, x, channel), (n, 20) and (n,)."""
-    from .fit import Views
-
     return Views(np.ascontiguousarray(inputs), standard.scale(ln_m), galaxy, standard)
 
 
 def train(channels: tuple[str, ...], training: Views, validation: Views, schedule: Schedule, seed: int) -> Trained:
     """Train plainly, as all networks of the book are trained."""
-    from .fit import fit
-
     model, _ = fit(architecture(ARCHITECTURE), channels, training, validation, schedule, seed)
     return Trained(model, training.standard)
 
@@ -97,12 +85,9 @@ def train_matched(
     schedule : Schedule
     seed : int
     """
-    import keras
-
-    from . import fit
 
     def build(of: Architecture, channels: tuple[str, ...], views: Views) -> keras.Model:
-        model = fit.network(of, channels, training)
+        model = network(of, channels, training)
         return keras.Model(model.inputs, keras.layers.Concatenate()([model.output, model.get_layer(_LAST).output]))
 
     unknown = np.full((len(others), training.targets.shape[1]), np.nan, dtype=np.float32)
@@ -113,7 +98,7 @@ def train_matched(
         galaxy=np.concatenate([training.galaxy, training.galaxy.max() + 1 + np.arange(len(others))]),
     )
     checked = replace(validation, targets=_marked(validation.targets, 1.0))
-    model, _ = fit.fit(architecture(ARCHITECTURE), channels, both, checked, schedule, seed, head=fit.Head(build, _loss))
+    model, _ = fit(architecture(ARCHITECTURE), channels, both, checked, schedule, seed, head=Head(build, _loss))
     return Trained(keras.Model(model.inputs, model.get_layer("profile").output), training.standard)
 
 
@@ -124,10 +109,6 @@ def _marked(targets: np.ndarray, known: float) -> np.ndarray:
 
 def _loss(y_true: Any, y_pred: Any) -> Any:
     """Square error of each view whose target is known, plus the discrepancy of the two kinds of views."""
-    from keras import ops
-
-    from .fit import masked_mse
-
     known, radii = ops.convert_to_tensor(y_true)[:, -1], y_true.shape[-1] - 1
     # Views without a target have no error; in the mean over a batch the others count for them.
     share = ops.maximum(ops.mean(known), 1e-3)
@@ -145,8 +126,6 @@ def discrepancy(latent: Any, known: Any) -> Any:
     known : tensor, shape (n,)
         1 for views of one sample, 0 for those of the other.
     """
-    from keras import ops
-
     unknown = 1.0 - known
     weight = known / ops.maximum(ops.sum(known), 1.0) - unknown / ops.maximum(ops.sum(unknown), 1.0)
     weight = weight * ops.minimum(ops.minimum(ops.sum(known), ops.sum(unknown)), 1.0)

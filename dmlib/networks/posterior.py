@@ -21,8 +21,6 @@ have longer tails than a normal distribution.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import keras
 import numpy as np
 from keras import layers, ops
@@ -30,10 +28,8 @@ from scipy.special import gammaln
 
 from ..settings import RADII_KPC
 from .fit import Head, Standard, Views, make_deterministic, masked_mse
+from .plan import Architecture
 from .profile import NUMBERS, Profile
-
-if TYPE_CHECKING:
-    from .plan import Architecture
 
 #: Numbers of a view's normal distribution: mean, ln D and N.
 N_NORMAL = 2 * NUMBERS + NUMBERS * (NUMBERS - 1) // 2

@@ -47,7 +47,11 @@ def randomise(model, seed: int = 2):
 def broken(monkeypatch, e):
     """E with kernels of odd size at stride 2 in its second layer."""
     whole = e._convolve
-    monkeypatch.setattr(e, "_convolve", lambda x, f, k, s: whole(x, f, 3 if (k, s, f) == (4, 2, 8) else k, s))
+
+    def changed(x, filters, kernel, stride):
+        return whole(x, filters, 3 if (kernel, stride, filters) == (4, 2, 8) else kernel, stride)
+
+    monkeypatch.setattr(e, "_convolve", changed)
 
 
 def spread(model, images, **how) -> float:

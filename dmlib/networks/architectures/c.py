@@ -8,7 +8,8 @@ galaxies, but not from a few hundred.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import keras
@@ -52,16 +53,18 @@ def without_apertures(channels: Sequence[str], pixels: int, outputs: int) -> ker
 
 
 def _rings(image: keras.KerasTensor, channels: Sequence[str]) -> keras.KerasTensor:
-    light = [k for k, name in enumerate(channels) if not name.startswith("moment")]
-    gas = [k for k, name in enumerate(channels) if name.startswith("moment")]
-    stems = [
-        _convolve(Channels(chosen, name=name)(image), 24, 5, 4)
-        for name, chosen in (("light", light), ("gas", gas))
-        if chosen
-    ]
-    x = layers.Concatenate()(stems) if len(stems) > 1 else stems[0]
+    x = stems(image, channels, partial(_convolve, filters=24, kernel=5, stride=4))
     x = RingMeans()(_convolve(x, 64, 3, 2))
     return layers.Dropout(0.3)(layers.Dense(32, activation="relu")(x))
+
+
+def stems(x: keras.KerasTensor, channels: Sequence[str], convolve: Callable) -> keras.KerasTensor:
+    """A convolution of the bands and one of the HI maps, side by side."""
+    parts: dict[str, list[int]] = {"light": [], "gas": []}
+    for k, name in enumerate(channels):
+        parts["gas" if name.startswith("moment") else "light"].append(k)
+    found = [convolve(Channels(chosen, name=name)(x)) for name, chosen in parts.items() if chosen]
+    return layers.Concatenate()(found) if len(found) > 1 else found[0]
 
 
 def _moments(image: keras.KerasTensor, channels: Sequence[str]) -> list[keras.KerasTensor]:

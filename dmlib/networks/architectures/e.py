@@ -19,6 +19,7 @@ galaxy together with its opposite, through the same weights.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import keras
@@ -28,7 +29,7 @@ from keras import layers, ops
 from ...observe.moments import BLANK
 from .. import NetworkError
 from ..augment import N_ORIENTATIONS, orient
-from .c import Channels, RingMeans
+from .c import RingMeans, stems
 
 #: Convolutions of stride 2; the image's side must be a multiple of 2**HALVINGS, and is padded with blank pixels if not.
 HALVINGS = 3
@@ -49,17 +50,10 @@ def build(channels: Sequence[str], pixels: int, outputs: int) -> keras.Model:
     x = layers.Rescaling(1.0, [-BLANK if name == "moment0" else 0.0 for name in channels], name="blank_is_zero")(image)
     if margin := (-pixels % 2**HALVINGS) // 2:
         x = layers.ZeroPadding2D(margin)(x)
-    light = [k for k, name in enumerate(channels) if not name.startswith("moment")]
-    gas = [k for k, name in enumerate(channels) if name.startswith("moment")]
-    paired = not light and "moment1" in channels
+    paired = "moment1" in channels and all(name.startswith("moment") for name in channels)
     if paired:
         x = WithOpposite([-1.0 if name == "moment1" else 1.0 for name in channels])(x)
-    stems = [
-        _convolve(Channels(chosen, name=name)(x), 4, 4, 2)
-        for name, chosen in (("light", light), ("gas", gas))
-        if chosen
-    ]
-    x = layers.Concatenate()(stems) if len(stems) > 1 else stems[0]
+    x = stems(x, channels, partial(_convolve, filters=4, kernel=4, stride=2))
     x = fine = _convolve(x, 8, 4, 2)
     x = _convolve(x, 16, 4, 2)
     x = _convolve(x, 16, 3, 1)
