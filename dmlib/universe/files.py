@@ -195,9 +195,7 @@ class FilesUniverse(Universe):
 
     def _load(self, number: int, fields: list[str], subset: dict) -> dict[str, np.ndarray]:
         """Particles by illustris_python; tried twice, for it opens the files without patience."""
-        load = partial(
-            il.snapshot.loadSubset, str(self.base_path), self.snapshot, number, fields, None, subset, sq=False
-        )
+        load = partial(il.snapshot.loadSubset, str(self.base_path), self.snapshot, number, fields, subset, sq=False)
         try:
             return load()
         except Exception:  # of any kind where the files do not fit together: illustris_python raises bare ones
@@ -208,7 +206,7 @@ class FilesUniverse(Universe):
             return load()
         except Exception as error:
             raise UniverseError(
-                f"{self._snapshot_chunk(0).parent} cannot be read ({type(error).__name__}: {error}): a file is damaged "
+                f"{self._snapshot_chunk(0).parent} cannot be read ({type(error).__name__}: {error}): a file is damaged, "
                 f"or not of the snapshot of {self._offsets_path.name}; copy both again."
             ) from error
 
