@@ -206,8 +206,8 @@ class FilesUniverse(Universe):
             return load()
         except Exception as error:
             raise UniverseError(
-                f"{self._snapshot_chunk(0).parent} cannot be read ({type(error).__name__}: {error}): a file is damaged, "
-                f"or not of the snapshot of {self._offsets_path.name}; copy both again."
+                f"{self._snapshot_chunk(0).parent} cannot be read ({type(error).__name__}: {error}): a file is "
+                f"damaged, or not of the snapshot of {self._offsets_path.name}; copy both again."
             ) from error
 
     def _masses_of_particles(self, table: np.ndarray) -> np.ndarray:
