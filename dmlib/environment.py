@@ -97,17 +97,12 @@ def private_folder() -> Path:
     if inherited.is_dir():
         return inherited
     folder = Path(tempfile.mkdtemp(prefix="dmlib-"))
-    Finalize(None, _remove, args=(folder, os.getpid()), exitpriority=1)
+    Finalize(None, shutil.rmtree, args=(folder, True), exitpriority=1)  # not in a forked process
     (folder / "matplotlibrc").touch()
     for name in ("home", "astropy", "ipython", "jupyter", "keras"):
         (folder / name).mkdir()
     os.environ[_FOLDER] = str(folder)
     return folder
-
-
-def _remove(folder: Path, made_by: int) -> None:
-    if os.getpid() == made_by:  # not a forked process
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def changes() -> dict[str, str | None]:

@@ -7,6 +7,7 @@ stars and gas. The file is ``targets.hdf5``.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,7 +27,7 @@ from .sample import read_sample
 from .settings import RADII_KPC, Settings
 from .universe import Header, Universe, open_universe
 from .universe.base import Scope
-from .workers import Blocks, bar, digest_of, map_parallel, tell_set_aside
+from .workers import Blocks, Todo, complete, digest_of, map_parallel, tell_set_aside
 
 SCOPES: tuple[Scope, ...] = ("group", "subhalo")
 
@@ -255,6 +256,11 @@ def _measure_block(universe: Universe, blocks: Blocks, block: tuple[str, QTable]
     return len(rows)
 
 
+def _apply(work: Callable[[Todo], int], todo: list[Todo]) -> Iterator[int]:
+    workers = 1 if len(todo) < _WORTH_WORKERS else None
+    return map_parallel(work, todo, memory=MEMORY, workers=workers, what="measured target profiles")
+
+
 def build(settings: Settings) -> None:
     """Make the product "targets", ``targets.hdf5``; resumes where an interrupted run stopped.
 
@@ -274,14 +280,8 @@ def build(settings: Settings) -> None:
     group_ids = np.unique(sample["group_id"])
     universe.prepare(group_ids)
     groups = {f"{start:06d}": group_ids[start : start + _BLOCK] for start in range(0, len(group_ids), _BLOCK)}
-    work = partial(_measure_block, universe, blocks)
-    with bar(total=len(sample), label="target profiles", unit="galaxy") as progress:
-        left = {name: some for name, some in groups.items() if blocks.read(name) is None}
-        todo = [(name, sample[np.isin(sample["group_id"], some)]) for name, some in left.items()]
-        progress.update(len(sample) - sum(len(rows) for _, rows in todo))
-        workers = 1 if len(todo) < _WORTH_WORKERS else None
-        for n in map_parallel(work, todo, memory=MEMORY, workers=workers, what="measured target profiles"):
-            progress.update(n)
+    todo = [(name, sample[np.isin(sample["group_id"], some)]) for name, some in groups.items()]
+    complete(blocks, partial(_measure_block, universe, blocks), todo, label="target profiles", apply=_apply)
     found: dict[int, np.ndarray] = {}
     set_aside: dict[int, str] = {}
     for block in (blocks.read(name) or {} for name in groups):

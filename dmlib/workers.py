@@ -34,7 +34,8 @@ from .files import UNFINISHED, atomic_path
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-Todo = tuple[str, list[int]]  # name of a block, and its galaxies
+Todo = tuple[str, Any]  # name of a block, and what it is made for: a list, or a table
+Apply = Callable[[Callable[[Todo], int], list[Todo]], Iterable[int]]  # `map_parallel` with its options
 
 #: Galaxies set aside whose reasons are printed.
 _TOLD = 10
@@ -307,16 +308,17 @@ class Blocks:
     folder: Path
 
     @classmethod
-    def of(cls, place: Path, key: str) -> Blocks:
-        """Blocks beside a product, for a fingerprint of what they are made from; those of other fingerprints go.
+    def of(cls, place: Path, *made_from: Any) -> Blocks:
+        """Blocks beside a product; those that were made from something else go.
 
         Parameters
         ----------
         place : Path
             Where the product will lie.
-        key : str
+        *made_from
+            All that the blocks depend on, as `digest_of` takes it.
         """
-        folder = place.with_name(f".{place.stem}.blocks-{key[:12]}")
+        folder = place.with_name(f".{place.stem}.blocks-{digest_of(*made_from)[:12]}")
         for stale in place.parent.glob(f".{place.stem}.blocks-*"):
             if stale != folder:
                 shutil.rmtree(stale)
@@ -352,7 +354,7 @@ def in_blocks(
     *,
     size: int,
     label: str,
-    apply: Callable[[Callable[[Todo], int], list[Todo]], Iterable[int]],
+    apply: Apply,
 ) -> Iterator[tuple[list[int], dict[str, np.ndarray], dict[int, str]]]:
     """Measure galaxies in blocks that outlive an interruption; then give the blocks in order, one at a time.
 
@@ -380,12 +382,32 @@ def in_blocks(
         The others, with the reason.
     """
     todo = [(f"{start:06d}", list(ids[start : start + size])) for start in range(0, len(ids), size)]
-    left = [(name, some) for name, some in todo if blocks.read(name) is None]
-    with bar(total=len(ids), label=label, unit="galaxy") as progress:
-        progress.update(len(ids) - sum(len(some) for _, some in left))
-        for n in apply(partial(_measure_block, one, blocks), left):
-            progress.update(n)
+    complete(blocks, partial(_measure_block, one, blocks), todo, label=label, apply=apply)
     return (_read_block(blocks, name) for name, _ in todo)
+
+
+def complete(
+    blocks: Blocks, work: Callable[[Todo], int], todo: Sequence[Todo], *, label: str, apply: Apply, unit: str = "galaxy"
+) -> None:
+    """Make those of some blocks that are not there yet, with a progress bar.
+
+    Parameters
+    ----------
+    blocks : Blocks
+    work : callable
+        Makes and writes a block, given its name and what it is made for; returns how many things that are.
+    todo : sequence of (str, sized)
+    label, unit : str
+        Of the bar.
+    apply : callable
+        As of `in_blocks`.
+    """
+    left = [(name, some) for name, some in todo if blocks.read(name) is None]
+    total, missing = (sum(len(some) for _, some in these) for these in (todo, left))
+    with bar(total=total, label=label, unit=unit) as progress:
+        progress.update(total - missing)
+        for n in apply(work, left):
+            progress.update(n)
 
 
 def _read_block(blocks: Blocks, name: str) -> tuple[list[int], dict[str, np.ndarray], dict[int, str]]:

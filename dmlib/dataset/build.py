@@ -105,7 +105,7 @@ def build(
     targets = replace(targets, set_aside=targets.set_aside | dict.fromkeys(hollow, reason))
     observer = Observer(open_universe(settings), recipe, SkyGrid.of(settings), settings.seed)
     key = _key(observer, sample["subhalo_id"], targets)
-    blocks = Blocks.of(path, digest_of(key, block_size))
+    blocks = Blocks.of(path, key, block_size)
     ids = [int(i) for i in targets.subhalo_id if i not in targets.set_aside]
     observer.universe.prepare(sample["group_id"])
     apply = partial(map_parallel, memory=MEMORY, workers=workers, what="observed galaxies")

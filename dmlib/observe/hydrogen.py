@@ -73,13 +73,12 @@ class Hydrogen:
 
     Parameters
     ----------
-    m_hydrogen, m_neutral, m_hi, m_h2 : ndarray
-        Mass of all, of neutral, of atomic, and of molecular hydrogen [Msun]; helium is not counted.
+    m_neutral, m_hi, m_h2 : ndarray
+        Mass of neutral, of atomic, and of molecular hydrogen [Msun]; helium is not counted.
     temperature : ndarray
         Gas temperature [K]; for star-forming cells that of the effective equation of state.
     """
 
-    m_hydrogen: np.ndarray
     m_neutral: np.ndarray
     m_hi: np.ndarray
     m_h2: np.ndarray
@@ -177,11 +176,10 @@ def hydrogen(cells: Mapping[str, np.ndarray], partition: str = "leroy08") -> Hyd
     n_h = hydrogen_density(density[forming], x[forming])
     neutral[forming] = cloud_fraction(energy[forming], n_h, x[forming])
     pressure = (GAMMA - 1.0) * _PRESSURE * energy * density * neutral
-    m_hydrogen = mass * x
-    m_neutral = m_hydrogen * neutral
+    m_neutral = mass * x * neutral
     m_hi = m_neutral * atomic_fraction(pressure, partition)
     electrons = np.asarray(cells["ElectronAbundance"], dtype=float)
-    return Hydrogen(m_hydrogen, m_neutral, m_hi, m_neutral - m_hi, temperature(energy, x, electrons))
+    return Hydrogen(m_neutral, m_hi, m_neutral - m_hi, temperature(energy, x, electrons))
 
 
 def cell_fwhm(mass: np.ndarray, density: np.ndarray) -> np.ndarray:

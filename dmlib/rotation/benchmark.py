@@ -24,7 +24,7 @@ from ..files import atomic_path
 from ..settings import RADII_KPC, Settings
 from ..targets import read_targets
 from ..universe import open_universe
-from ..workers import Blocks, bar, map_parallel
+from ..workers import Blocks, complete, map_parallel
 from .curve import Reason, Rejection, sentences
 from .fit import attempt, fit_many
 from .massmodel import MASSES_KNOWN, MassModel
@@ -258,16 +258,12 @@ def build(settings: Settings, *, workers: int | None = None) -> None:
     tests = dataset.rows("test")
     rows = np.concatenate([tests, _first_views(dataset, dataset.rows("validation"))])
     ids, views = (np.asarray(dataset.table[name])[rows] for name in ("subhalo_id", "view"))
-    code = fingerprint("dmlib.rotation.benchmark")
-    blocks = Blocks.of(settings.benchmark_path, f"{dataset.attributes['made_from']} {settings.seed} {code}")
-    work = {galaxy: views[ids == galaxy].tolist() for galaxy in ids.tolist()}
-    todo = [galaxy for galaxy in work.items() if blocks.read(str(galaxy[0])) is None]
+    blocks = Blocks.of(settings.benchmark_path, dataset.made_from, settings.seed, fingerprint(__name__))
+    work = {str(galaxy): views[ids == galaxy].tolist() for galaxy in ids.tolist()}
     measure = partial(_measure, settings, blocks, population, set(ids[: len(tests)].tolist()))
-    with bar(total=len(work), label="rotation curves", unit="galaxy") as progress:
-        progress.update(len(work) - len(todo))
-        for _ in map_parallel(measure, todo, memory=MEMORY, workers=workers, what="fitted rotation curves"):
-            progress.update()
-    parts = [blocks.read(str(galaxy)) or {} for galaxy in work]
+    apply = partial(map_parallel, memory=MEMORY, workers=workers, what="fitted rotation curves")
+    complete(blocks, measure, list(work.items()), label="rotation curves", unit="view", apply=apply)
+    parts = [blocks.read(galaxy) or {} for galaxy in work]
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     keys = list(zip(columns["subhalo_id"].tolist(), columns["view"].tolist(), strict=True))
     order = [keys.index(key) for key in zip(ids.tolist(), views.tolist(), strict=True)]
@@ -340,13 +336,14 @@ def _opened(settings: Settings) -> tuple[DataSet, Observer]:
 
 
 def _measure(
-    settings: Settings, blocks: Blocks, population: Population, tests: set[int], galaxy: tuple[int, list[int]]
-) -> None:
+    settings: Settings, blocks: Blocks, population: Population, tests: set[int], galaxy: tuple[str, list[int]]
+) -> int:
     """Measure and fit all views of one galaxy, and store the results; failures are stored with their reason."""
-    subhalo_id, views = galaxy
+    subhalo_id, views = int(galaxy[0]), galaxy[1]
     perfect = PERFECT_VIEWS if subhalo_id in tests else ()
     found = [_view(settings, population, subhalo_id, view, view in perfect) for view in views]
-    blocks.write(str(subhalo_id), **{name: np.array([one[name] for one in found]) for name in found[0]})
+    blocks.write(galaxy[0], **{name: np.array([one[name] for one in found]) for name in found[0]})
+    return len(views)
 
 
 def _view(settings: Settings, population: Population, subhalo_id: int, view: int, perfect: bool) -> dict[str, Any]:

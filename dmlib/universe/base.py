@@ -41,7 +41,8 @@ class Header:
         Mass of a dark-matter particle [Msun]; NaN where there are catalogues only.
     n_groups, n_subhalos : int
     identity : str
-        Fingerprint of the catalogue's content; it goes into every product made from it.
+        Fingerprint of the catalogue's content, which goes into every product made from it; equal ones mean equal
+        galaxies.
     """
 
     simulation: str
@@ -118,11 +119,6 @@ class Universe:
     def label(self) -> str:
         """Name for captions, for example ``TNG100-1, snapshot 99``."""
         return simulation_label(self.header.simulation, self.header.snapshot)
-
-    @property
-    def fingerprint(self) -> str:
-        """Checksum that differs between catalogues; equal fingerprints mean equal galaxies."""
-        return self.header.identity
 
     def subhalos(self, fields: Sequence[str], ids: np.ndarray | Sequence[int] | None = None) -> QTable:
         """Catalogue columns of subhaloes under their TNG names, with physical units.

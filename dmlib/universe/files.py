@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Collection, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -195,23 +195,20 @@ class FilesUniverse(Universe):
 
     def _load(self, number: int, fields: list[str], subset: dict) -> dict[str, np.ndarray]:
         """Particles by illustris_python; tried twice, for it opens the files without patience."""
-        for last in (False, True):
-            try:
-                return il.snapshot.loadSubset(
-                    str(self.base_path), self.snapshot, number, fields, subset=subset, sq=False
-                )
-            except Exception as error:
-                # Of any kind where the files do not fit together: illustris_python raises bare ones.
-                for i in range(self.n_snapshot_chunks):
-                    with open_hdf5(self._snapshot_chunk(i)):
-                        pass  # the first that does not open raises
-                if last:
-                    folder = self._snapshot_chunk(0).parent
-                    raise UniverseError(
-                        f"{folder} cannot be read ({type(error).__name__}: {error}): a file is damaged, or not of the "
-                        f"snapshot of {self._offsets_path.name}; copy both again."
-                    ) from error
-        raise AssertionError("not reached")
+        load = partial(il.snapshot.loadSubset, str(self.base_path), self.snapshot, number, fields, subset, sq=False)
+        try:
+            return load()
+        except Exception:  # of any kind where the files do not fit together: illustris_python raises bare ones
+            for i in range(self.n_snapshot_chunks):
+                with open_hdf5(self._snapshot_chunk(i)):
+                    pass  # the first that does not open raises
+        try:
+            return load()
+        except Exception as error:
+            raise UniverseError(
+                f"{self._snapshot_chunk(0).parent} cannot be read ({type(error).__name__}: {error}): a file is "
+                f"damaged, or not of the snapshot of {self._offsets_path.name}; copy both again."
+            ) from error
 
     def _masses_of_particles(self, table: np.ndarray) -> np.ndarray:
         """MassTable with the mass of the first dark-matter particle, where the table has none and particles have."""

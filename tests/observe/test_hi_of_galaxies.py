@@ -58,7 +58,7 @@ def test_cells_are_centred_and_complete(universe, rich):
     assert np.median(gas.radius) < 300.0
     parts = hydrogen(gas.fields)
     assert np.all(parts.m_hi >= 0) and np.all(parts.m_h2 >= 0)
-    assert 0.6 < parts.m_hydrogen.sum() / gas.mass.sum() < 0.8
+    assert 0.6 < np.average(gas.extra["GFM_Metals"][:, 0], weights=gas.mass) < 0.8
 
 
 def test_the_receding_side_is_where_the_view_says(universe, rich):

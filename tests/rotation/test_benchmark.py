@@ -42,7 +42,7 @@ def make_world(monkeypatch, root):
         table={"subhalo_id": IDS, "view": VIEWS},
         rows=lambda split: SPLITS[split],
         dm_profile=truth,
-        attributes={"made_from": "toy"},
+        made_from="toy",
         path=Path("toy.hdf5"),
     )
     measured: list[tuple] = []

@@ -51,7 +51,7 @@ def test_a_toy_source_is_opened_selected_from_and_named_in_captions(toy_source):
     settings = toy_source.settings
     universe = open_universe(settings)
     assert isinstance(universe, MemoryUniverse)
-    assert universe.name == NAME and universe.label == f"{NAME}, snapshot 99" and universe.fingerprint == "toy"
+    assert universe.name == NAME and universe.label == f"{NAME}, snapshot 99" and universe.header.identity == "toy"
     assert settings.label == f"{NAME}, snapshot 99 (in memory), profile smoke" and settings.origin == NAME
     table, funnel = sample.select(universe)
     expected, _ = sample.select(toy_source.tree)
