@@ -49,6 +49,10 @@ _SENT = ("DMLIB_BUILD", "DMLIB_PRECISION")
 #: Variables of a process that computes with one thread.
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 
+#: Variables with which the C library keeps freed memory for the next array instead of asking the system anew: of the
+#: time in which a worker observes a galaxy, an eighth went into pages that the system had to clear. Others ignore them.
+KEPT_MEMORY = dict.fromkeys(("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"), str(2**30))
+
 
 def single_thread() -> dict[str, str]:
     """Environment variables of a process in which each operation uses one thread; they must precede Keras's import.
@@ -89,8 +93,11 @@ def choose_workers(memory: float, at_most: int | None = None) -> int:
 
 @contextmanager
 def worker_environment(**also: str | None) -> Iterator[None]:
-    """Let processes that start now compute with one thread each; by keyword what else they get, or None for nothing."""
-    changed = {**ONE_THREAD, **also}
+    """Let processes that start now compute with one thread each, and keep the memory that they free.
+
+    By keyword what else they get, or None for nothing.
+    """
+    changed = {**ONE_THREAD, **KEPT_MEMORY, **also}
     before = {name: os.environ.get(name) for name in changed}
     try:
         change_variables(changed)

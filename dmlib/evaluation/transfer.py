@@ -169,7 +169,7 @@ def _learn(
 
     from ..networks.fit import Standard
 
-    keras.utils.clear_session(free_memory=True)  # one process makes many networks
+    keras.utils.clear_session(free_memory=False)  # one process makes many networks, too small to collect each
     place, lesson = task
     inputs, ln_m = np.load(path, mmap_mode="r"), ln_mass(observed.truth)
     train_rows, check, tests = (observed.rows(split) for split in ("train", "validation", "test"))

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from io import BytesIO
 
 from astropy.table import Table
+from matplotlib import rcParams
 from matplotlib.figure import Figure
 
 from ..files import atomic_path, write_text
@@ -72,6 +73,7 @@ def show(
     alt = " ".join(alt.split())
     folder = settings.figures_dir
     buffer = BytesIO()
+    _lay_out(fig)
     fig.savefig(buffer, format="png", metadata=_PNG)
     with atomic_path(folder / f"{name}.png") as path:
         path.write_bytes(buffer.getvalue())
@@ -79,6 +81,17 @@ def show(
         fig.savefig(path, format="pdf", metadata=_PDF)
     write_text(folder / f"{name}.csv", style.csv_text(fig))
     _display(buffer.getvalue(), name, caption, alt)
+
+
+def _lay_out(fig: Figure) -> None:
+    """Place the panels once, at the resolution of the PNG, and for both files: each would place them anew, twice."""
+    engine, dpi = fig.get_layout_engine(), fig.dpi
+    if engine is None:
+        return
+    fig.dpi = rcParams["savefig.dpi"]
+    engine.execute(fig)
+    fig.dpi = dpi
+    fig.set_layout_engine("none")
 
 
 def _data_line(settings: Settings, n: int | str | None, source: str | None) -> str:

@@ -63,11 +63,15 @@ def orient_each(images: np.ndarray, elements: np.ndarray, rows: np.ndarray | Non
         Which images; default all.
     """
     rows = np.arange(len(images)) if rows is None else rows
-    out = np.empty((len(rows), *images.shape[1:]), dtype=images.dtype)
-    for element in range(N_ORIENTATIONS):
-        same = np.flatnonzero(elements == element)
-        out[same] = orient(images[rows[same]], element)
-    return out
+    n, side, _, channels = images.shape
+    # Image by image with the numbers of its pixels: turned views of many images are copied ten times as slowly.
+    numbers = np.arange(side * side).reshape(side, side, 1)
+    turned = [orient(numbers, element).ravel() for element in range(N_ORIENTATIONS)]
+    pixels = images.reshape(n, side * side, channels)
+    out = np.empty((len(rows), side * side, channels), dtype=images.dtype)
+    for place, (row, element) in enumerate(zip(rows.tolist(), elements.tolist(), strict=True)):
+        np.take(pixels[row], turned[element], axis=0, out=out[place], mode="clip")
+    return out.reshape(-1, side, side, channels)
 
 
 def mean_over_orientations(predict: Callable[[np.ndarray], np.ndarray], images: np.ndarray) -> np.ndarray:

@@ -29,7 +29,7 @@ from ..files import atomic_path, open_product, store
 from ..settings import Settings
 from ..workers import map_parallel, single_thread
 from . import NetworkError
-from .plan import SHARES, share_of
+from .plan import BEST_VALUE, SHARES, share_of
 
 if TYPE_CHECKING:
     from ..baselines import Task
@@ -45,6 +45,10 @@ FEWEST = 3
 
 #: Parts of the split for which predictions are kept besides the test.
 _KNOWN = ("calibration", "validation")
+
+#: Ensembles that predict the validation views, half of all views outside the training, even where they are not
+#: needed for the calibration: those whose prediction becomes the prior of a rotation-curve fit.
+_PRIORS = tuple(f"{BEST_VALUE}/{inputs}" for inputs in ("photometry", "all"))
 
 #: What the regressions are made from.
 _Set = Literal["all", "photometry", "hi", "apertures"]
@@ -88,7 +92,7 @@ class Prediction:
     attributes : dict
         ``architecture``, ``inputs``, ``galaxies`` (trained on), ``parameters``, ``seconds`` of training, ...
     calibration, validation : Known or None
-        What an ensemble predicts for the views of these galaxies.
+        What an ensemble predicts for the views of these galaxies; not every ensemble has been asked for both.
     """
 
     name: str
@@ -271,7 +275,8 @@ def predict_ensemble(folder: Path, dataset: DataSet, rows: np.ndarray, name: str
         inputs = dataset.inputs(some, networks[0].channels, keep=True)
         return np.stack([network.predict_ln(inputs) for network in networks])
 
-    found = {part: members_ln(some) for part in _KNOWN if len(some := dataset.rows(part))}
+    parts = _KNOWN if name in _PRIORS else (_calibrated_on(dataset),)
+    found = {part: members_ln(some) for part in parts if len(some := dataset.rows(part))}
     return combine(name, entry, dataset, found, members_ln(rows))
 
 
@@ -290,9 +295,7 @@ def combine(
         The same for the test views.
     """
     parts = {part: dataset.rows(part) for part in found}
-    some = parts.get("calibration", np.zeros(0, dtype=int))
-    galaxies = len(np.unique(np.asarray(dataset.table["subhalo_id"])[some]))
-    calibrated_on = "calibration" if galaxies >= FEWEST else "validation"
+    calibrated_on = _calibrated_on(dataset)
     truth = ln_mass(dataset.dm_profile[parts[calibrated_on]])
     floor, factor = calibrate(found[calibrated_on], truth)
     errors = found[calibrated_on].mean(axis=0) - truth
@@ -306,6 +309,12 @@ def combine(
     }
     known = {part: Known(parts[part], some.mean(axis=0), sigma_ln(some, floor, factor)) for part, some in found.items()}
     return Prediction(name, np.exp(test.mean(axis=0)), sigma_ln(test, floor, factor), test, attributes, **known)
+
+
+def _calibrated_on(dataset: DataSet) -> str:
+    """The part of a data set on which errors are calibrated."""
+    galaxies = np.unique(np.asarray(dataset.table["subhalo_id"])[dataset.rows("calibration")])
+    return "calibration" if len(galaxies) >= FEWEST else "validation"
 
 
 def predict_baselines(dataset: DataSet, rows: np.ndarray, seed: int, inputs: _Set) -> Iterator[Prediction]:

@@ -14,7 +14,7 @@ from ..errors import StepError
 from ..files import UNFINISHED, WRITTEN, atomic_path
 from ..manifest.download import known_keys
 from ..settings import ENVIRONMENT, Settings
-from ..workers import ONE_THREAD, quiet, single_thread
+from ..workers import KEPT_MEMORY, ONE_THREAD, quiet, single_thread
 from .ledger import without_folders
 
 #: Attempts to start a kernel; on a busy machine it may be slow to answer, or lose a port to another.
@@ -186,7 +186,7 @@ def _kernel_manager(settings: Settings, written: Path) -> type:
 
     environment = {"DMLIB_QUIET": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1", "PYTHONHASHSEED": "0"}
     # One thread, as in any other worker: other kernels run beside it, and sums must not depend on their number.
-    environment |= {**ONE_THREAD, **single_thread(), WRITTEN: str(written.resolve())}
+    environment |= {**ONE_THREAD, **KEPT_MEMORY, **single_thread(), WRITTEN: str(written.resolve())}
     environment |= {variable: settings.environment_value(name) for name, variable in ENVIRONMENT.items()}
     if settings.build_root:
         environment["DMLIB_BUILD"] = settings.build_root

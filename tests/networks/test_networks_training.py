@@ -202,6 +202,18 @@ def test_predictions(built):
     np.testing.assert_allclose(one.members_ln, members, rtol=1e-5)
     np.testing.assert_allclose(one.m_dm, np.exp(members.mean(axis=0)), rtol=1e-4)
     assert one.sigma_ln.shape == (12, 20) and (one.sigma_ln > 0).all()
+    assert len(one.calibration.rows) == len(dataset.rows("calibration")) and one.validation is None
+    assert one.attributes["calibrated_on"] == "calibration"
+    with pytest.raises(NetworkError, match="D/all"):
+        found["D/all"]
+
+
+def test_the_prior_of_a_fit_also_predicts_the_validation_views(built, monkeypatch):
+    monkeypatch.setattr(predictions, "_PRIORS", ("tiny/all",))
+    dataset, name = read_dataset(built.dataset_path), "tiny/all"
+    entry = models.read_index(built.models_dir)[name]
+    one = predictions.predict_ensemble(built.models_dir, dataset, dataset.rows("test"), name, entry)
+    networks = models.read_ensemble(built.models_dir, name)
     for part in ("calibration", "validation"):
         known = getattr(one, part)
         np.testing.assert_array_equal(known.rows, dataset.rows(part))
@@ -211,9 +223,6 @@ def test_predictions(built):
         floor, factor = predictions.calibrate(answers, truth)
         ours = np.allclose(known.sigma_ln, predictions.sigma_ln(answers, floor, factor), rtol=1e-3)
         assert ours == (part == "calibration")
-    assert one.attributes["calibrated_on"] == "calibration"
-    with pytest.raises(NetworkError, match="D/all"):
-        found["D/all"]
 
 
 def test_few_calibration_galaxies_are_replaced_by_those_for_validation(built, tmp_path):
@@ -226,7 +235,8 @@ def test_few_calibration_galaxies_are_replaced_by_those_for_validation(built, tm
     dataset, name = read_dataset(few.dataset_path), "tiny/all"
     entry = models.read_index(built.models_dir)[name]
     found = predictions.predict_ensemble(built.models_dir, dataset, dataset.rows("test"), name, entry)
-    assert found.attributes["calibrated_on"] == "validation" and len(found.calibration.rows) == 3
+    assert found.attributes["calibrated_on"] == "validation" and found.calibration is None
+    assert len(found.validation.rows) == len(dataset.rows("validation"))
 
 
 def test_the_test_galaxies_have_no_part_in_the_error(built, tmp_path, monkeypatch):

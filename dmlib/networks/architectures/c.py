@@ -210,6 +210,14 @@ class Apertures(layers.Layer):
                 found += self._velocity(channel, weight, h, ln_q, axis)
         return ops.concatenate(found, axis=-1)
 
+    def compute_output_shape(self, shape):
+        """Number of measurements: Keras would trace `call` for it whenever a network is built or read."""
+        hi = [name for name in self.channels if name.startswith("moment")]
+        width = "moment2" in hi
+        each = 3 + width + (7 + width if "moment1" in hi else 0)
+        bands, weights = len(self.channels) - len(hi), bool(hi) + ("moment0" in hi)
+        return (shape[0], len(WIDTHS) * (3 * bands + weights * each))
+
     def _measure(self, values):
         """Sums of a map with each part of the basis: 9 arrays of shape (n, aperture)."""
         projected = ops.matmul(values, ops.convert_to_tensor(self._basis))
