@@ -655,7 +655,7 @@ if ideal and not central.all():
 
 # %% [markdown]
 # ```{recorded} floor-less-boosted-satellites
-# From 50 to 100 kpc the floor of the satellites differs from the error of the boosted trees by {num}`floor-less-boosted-satellites:+.3f±` (negative: the floor is lower). What the observer is told of the neighbours was
+# From 50 to 100 kpc the floor of the satellites differs from the error of the boosted trees by {num}`floor-less-boosted-satellites:+.3f±` on {num}`floor-less-boosted-satellites.n` test galaxies (negative: the floor is lower). What the observer is told of the neighbours was
 # added after an earlier version, without them, had larger errors there than the trees; how much to tell was chosen without the test galaxies.
 # ```
 
