@@ -407,7 +407,7 @@ record(
 # %% [markdown]
 # With an eighth of the galaxies the error of the twin minus that of E is {num}`orientation-plain-less-e-few:+.3f±` if the twin has neither augmentation nor averaging, {num}`orientation-averaged-less-e-few:+.3f±` with
 # averaging, {num}`orientation-augmented-less-e-few:+.3f±` with augmentation, and {num}`orientation-both-less-e-few:+.3f±` with both.
-# These errors contain the sample of galaxies and the scatter of the members, which so few members tell to about a half only.
+# These errors contain the sample of galaxies and the scatter of the members; with so few members that scatter is itself known to about a half only.
 #
 # ## Which error?
 #
@@ -655,7 +655,7 @@ if ideal and not central.all():
 
 # %% [markdown]
 # ```{recorded} floor-less-boosted-satellites
-# From 50 to 100 kpc the floor of the satellites differs from the error of the boosted trees by {num}`floor-less-boosted-satellites:+.3f±` (negative: the floor is lower). What the observer is told of the neighbours was
+# From 50 to 100 kpc the floor of the satellites differs from the error of the boosted trees by {num}`floor-less-boosted-satellites:+.3f±` on {num}`floor-less-boosted-satellites.n` test galaxies (negative: the floor is lower). What the observer is told of the neighbours was
 # added after an earlier version, without them, had larger errors there than the trees; how much to tell was chosen without the test galaxies.
 # ```
 
@@ -901,8 +901,8 @@ for id, value, say in (
 print(f"rank correlation {same.rank_correlation:.2f}")
 
 # %% [markdown]
-# Of {num}`net-repeat-decided` decided pairs the run orders {num}`net-repeat-alike` alike. Of {num}`net-repeat-of` networks {num}`net-repeat-within` have an error within twice the scatter that seeds explain, {num}`net-repeat-spread:.3f`; the others
-# were not trained to the end in the run.
+# Of {num}`net-repeat-decided` decided pairs the run orders {num}`net-repeat-alike` alike. Of {num}`net-repeat-of` networks {num}`net-repeat-within` have an error within twice the scatter that seeds explain, {num}`net-repeat-spread:.3f`; an error
+# outside of it suggests that the run did not train that network to the end.
 #
 # ### Seeds
 #

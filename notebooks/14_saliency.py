@@ -93,6 +93,7 @@ net = read_network(load.models(settings), network)
 main = saliency.Sensitivity(net, dataset, (r_inner, r_outer), n_views=n_views)
 radii, outputs = main.radii, main.outputs
 other = read_network(load.models(settings), compared)
+own, theirs = (name.partition("/")[0] for name in (network, compared))
 talk = saliency.Sensitivity(
     other, dataset, (r_inner, r_outer), n_views=n_views
 )
@@ -170,20 +171,20 @@ for name, pair in lost.items():
 
 # %%
 half = {
-    f"{network}, slope × difference": saliency.half_radii(main),
+    f"{own}, slope × difference": saliency.half_radii(main),
     **{
-        f"{network}, {name} in a ring": saliency.median_radius(change)
+        f"{own}, {name} in a ring": saliency.median_radius(change)
         for name, change in hidden.items()
     },
-    f"{compared}, slope × difference": saliency.half_radii(talk),
+    f"{theirs}, slope × difference": saliency.half_radii(talk),
 }
 by_kind = {name: saliency.half_radii(main, name) for name in main.groups}
 
 # %%
 rings = main.hide_rings(main.strangers(seed))
 more = {
-    f"{network}, plain slope": saliency.median_radius(main.plain_rings),
-    f"{network}, another galaxy's ring": saliency.median_radius(np.abs(rings)),
+    f"{own}, plain slope": saliency.median_radius(main.plain_rings),
+    f"{own}, another galaxy's ring": saliency.median_radius(np.abs(rings)),
 }
 
 # %%
@@ -226,7 +227,7 @@ for id, (name, found) in zip(names, ratios.items(), strict=True):
     record(f"saliency-ratio-{id}", value, error=error, statement=said, **here)
     record(f"saliency-low-{id}", low, statement=f"{said}, 95% above", **here)
 least = min(low for _, _, low in list(ratios.values())[:3])
-value, error = (v[outputs] for v in ways[f"{network}, slope × difference"])
+value, error = (v[outputs] for v in ways[f"{own}, slope × difference"])
 said = f"{text}, 95% above, by the least favourable of three methods"
 record("saliency-low-least", least, statement=said, **here)
 here |= {"unit": "kpc", "statement": "Radius with half of the saliency"}
@@ -500,7 +501,7 @@ record(
 # %% [markdown]
 # The rank correlation of the plain gradient's maps with those of the other methods is {num}`saliency-alike-smooth:.2f` (SmoothGrad), {num}`saliency-alike-integrated:.2f` (integrated gradients) and {num}`saliency-alike-cam:.2f`
 # (Grad-CAM), on average over views. The methods differ because they answer different questions. The gradient gives the effect of a small *change*; integrated gradients give what the existing pixels have *contributed*, and
-# are zero where the image equals the baseline. Grad-CAM has the coarse resolution of its layer, here {num}`saliency-cam-pixels` pixels a side, and it does not see a second branch that bypasses the convolutions (our C measures in apertures directly); {num}`saliency-cam-silent:.0f` of its maps here are zero everywhere, which means that the convolutions do not contribute to that prediction at all.
+# are zero where the image equals the baseline. Grad-CAM has the coarse resolution of its layer, here {num}`saliency-cam-pixels` pixels a side, and it does not see a second branch that bypasses the convolutions (our C measures in apertures directly); {num}`saliency-cam-silent:.0f` of its maps here are zero everywhere (where a map is, the convolutions do not contribute to that prediction at all).
 #
 # ### First check: does it add up?
 #
@@ -530,8 +531,8 @@ record(
 
 # %% tags=["hide-input"]
 walks = {
-    network: saliency.randomised(main, n_close, seed=seed),
-    compared: saliency.randomised(talk, n_close, seed=seed),
+    own: saliency.randomised(main, n_close, seed=seed),
+    theirs: saliency.randomised(talk, n_close, seed=seed),
 }
 
 # %% tags=["hide-input"]
@@ -546,12 +547,12 @@ curves = {
 
 # %% tags=["hide-input"]
 learned = {name: steps[0][1] for name, steps in walks.items()}
-moved = np.roll(learned[network], dataset.recipe.n_views, axis=0)
-two = saliency.rank_correlation(learned[network], learned[compared]).mean()
-unlike = saliency.rank_correlation(learned[network], moved).mean()
+moved = np.roll(learned[own], dataset.recipe.n_views, axis=0)
+two = saliency.rank_correlation(learned[own], learned[theirs]).mean()
+unlike = saliency.rank_correlation(learned[own], moved).mean()
 
 # %% tags=["hide-input"]
-steps = walks[network]
+steps = walks[own]
 chosen = np.linspace(0, len(steps) - 1, 5).astype(int)
 share = [f"{k / chosen[-1]:.0%} of layers random" for k in chosen]
 share[0] = "as learned"
