@@ -24,6 +24,9 @@ MIN_PARTICLES = 50
 
 _BASE_FIELDS = ("Coordinates", "Velocities", "Masses")
 
+#: Fields that must be above zero; a damaged block is often all zeros.
+_POSITIVE = ("Masses", "GFM_InitialMass", "Density")
+
 
 @dataclass(frozen=True)
 class Component:
@@ -279,10 +282,10 @@ def load_galaxy(
 
 def _require_finite(whose: str, name: ComponentName, arrays: Mapping[str, np.ndarray]) -> None:
     for key, values in arrays.items():
-        fine = np.isfinite(values) & (values > 0 if key == "Masses" else True)
+        fine = np.isfinite(values) & (values > 0 if key in _POSITIVE else True)
         if bad := np.count_nonzero(~fine):
             what = f"{'star' if name == 'stars' else name} field {key}"
-            wrong = "finite and positive" if key == "Masses" else "finite"
+            wrong = "finite and positive" if key in _POSITIVE else "finite"
             raise GalaxyError(f"{whose}: {what} holds {bad} values that are not {wrong}; the file is damaged")
 
 
