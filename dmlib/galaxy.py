@@ -24,6 +24,9 @@ MIN_PARTICLES = 50
 
 _BASE_FIELDS = ("Coordinates", "Velocities", "Masses")
 
+#: Fields that must be above zero; a damaged block is often all zeros.
+_POSITIVE = ("Masses", "GFM_InitialMass", "Density")
+
 
 @dataclass(frozen=True)
 class Component:
@@ -258,7 +261,7 @@ def load_galaxy(
             extra={key: arrays[key] for key in further},
         )
         whose = f"subhalo {subhalo_id}" if scope == "subhalo" else f"group {group_id} of subhalo {subhalo_id}"
-        _require_finite(whose, name, {key: arrays[key] for key in _BASE_FIELDS if key in arrays})
+        _require_finite(whose, name, {key: arrays[key] for key in (*_BASE_FIELDS, *also) if key in arrays})
         if name == "stars":
             # Wind-phase gas has a formation time of zero or less.
             real = arrays["GFM_StellarFormationTime"] > 0
@@ -279,9 +282,11 @@ def load_galaxy(
 
 def _require_finite(whose: str, name: ComponentName, arrays: Mapping[str, np.ndarray]) -> None:
     for key, values in arrays.items():
-        if bad := np.count_nonzero(~np.isfinite(values)):
+        fine = np.isfinite(values) & (values > 0 if key in _POSITIVE else True)
+        if bad := np.count_nonzero(~fine):
             what = f"{'star' if name == 'stars' else name} field {key}"
-            raise GalaxyError(f"{whose}: {what} holds {bad} values that are not finite; the file is damaged")
+            wrong = "finite and positive" if key in _POSITIVE else "finite"
+            raise GalaxyError(f"{whose}: {what} holds {bad} values that are not {wrong}; the file is damaged")
 
 
 def angular_momentum(part: Component) -> np.ndarray:

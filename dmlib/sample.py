@@ -13,7 +13,7 @@ from astropy import units as u
 from astropy.table import QTable, Table
 
 from . import __version__
-from .errors import DmlibError
+from .errors import DmlibError, UniverseError
 from .files import atomic_path
 from .settings import Criteria, Settings
 from .units import PART_TYPE
@@ -87,8 +87,13 @@ def is_true_central(subhalos: QTable, groups: QTable) -> np.ndarray:
     -------
     ndarray of bool, shape (N,)
     """
-    first = np.asarray(groups["GroupFirstSub"])
-    return first[np.asarray(subhalos["SubhaloGrNr"])] == np.asarray(subhalos["subhalo_id"])
+    first, group = np.asarray(groups["GroupFirstSub"]), np.asarray(subhalos["SubhaloGrNr"])
+    if len(group) and not (0 <= group.min() and group.max() < len(first)):
+        raise UniverseError(
+            f"the catalogue has subhaloes of the groups {group.min()} to {group.max()}, and {len(first)} groups: it is "
+            "damaged, copy it again"
+        )
+    return first[group] == np.asarray(subhalos["subhalo_id"])
 
 
 def select(universe: Universe, criteria: Criteria | None = None) -> tuple[QTable, Funnel]:

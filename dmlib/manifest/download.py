@@ -189,7 +189,10 @@ class Downloader:
 
         def attempt() -> Any:
             with self._reply(url, label, with_key, {"Accept": "application/json"}) as reply:
-                return reply.json()
+                found = reply.json()
+                if not isinstance(found, dict):
+                    raise Transient("its answer is not the object that the web API describes")
+                return found
 
         return self._retry(attempt, urlsplit(url).netloc, label, Gate())
 

@@ -191,6 +191,8 @@ def cleaned(sky: SkyCube, noise: float | None = None) -> SkyCube:
             break
         rough = replace(sky, data=data - np.where(np.isfinite(middle), middle, level), noise_map=uneven)
         free &= ~ndimage.binary_dilation(find_emission(rough), iterations=2) if sigma > 0 else True
+    if not sigma > 0 and noise is None:
+        notes.append("most voxels have the same value: the noise cannot be measured, and is needed for fluxes; give it")
     if abs(level) > _BASELINE * sigma:
         times = f" ({level / sigma:+.1f} of the noise)" if sigma > 0 else ""
         notes.append(f"a baseline of {1e3 * level:.3g} mJy/beam{times} is subtracted")
@@ -232,8 +234,8 @@ def _without_loud_channels(
     data: np.ndarray, spread: np.ndarray, there: np.ndarray, velocities: np.ndarray, patchy: np.ndarray
 ) -> list[str]:
     """Blank channels with interference, whose noise is far above that of the others, in place."""
-    loud = there & ~patchy & (spread > _LOUD * np.median(spread[there]))
-    if not loud.any() or loud.sum() > 0.2 * there.sum():
+    loud = there & ~patchy & (spread > _LOUD * (usual := np.median(spread[there])))
+    if not usual > 0 or not loud.any() or loud.sum() > 0.2 * there.sum():
         return []
     data[loud], there[loud] = 0.0, False
     return [

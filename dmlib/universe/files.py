@@ -115,11 +115,12 @@ class FilesUniverse(Universe):
         snapshot_chunk = self._snapshot_chunk(0)
         self.has_particles = snapshot_chunk.is_file()
         self.n_catalogue_chunks = int(raw["NumFiles"])
-        chunks = [self._catalogue_chunk(i) for i in range(self.n_catalogue_chunks)]
+        chunks = [self._catalogue_chunk(i) for i in range(max(self.n_catalogue_chunks, 1))]
         missing = [path for path in chunks if not path.is_file()]
         if missing:
             mend = f"{len(missing)} of the {len(chunks)} catalogue chunks are, copy" if len(missing) > 1 else "copy"
             raise UniverseError(f"{missing[0]} is missing: {mend} or download it again.")
+        self._catalogue_header = raw
         attributes = {name: value for name, value in raw.items() if name != "MassTable"}
         if self.has_particles:
             own = self._read_attributes(snapshot_chunk, (*SNAPSHOT_ATTRIBUTES, *SHARED_ATTRIBUTES))
@@ -147,6 +148,11 @@ class FilesUniverse(Universe):
                 _require_fields(handle.filename, kind, fields, known, _catalogue_mend(fields, known))
                 for field in fields:
                     values = handle[kind][field][()]
+                    if len(values) != counts[i]:
+                        raise UniverseError(
+                            f"{handle.filename} has {len(values)} rows of {kind}/{field}, and {counts[i]} by its "
+                            "header: copy or download that file again."
+                        )
                     column = columns.setdefault(field, np.empty((len(wanted), *values.shape[1:]), values.dtype))
                     column[here] = values if rows is None else values[rows[here] - first[i]]
         return columns
@@ -154,10 +160,11 @@ class FilesUniverse(Universe):
     @cached_property
     def _chunk_counts(self) -> dict[str, np.ndarray]:
         """Rows of each catalogue chunk; opens each once, and checks that the counts add up."""
-        rows = []
-        for i in range(self.n_catalogue_chunks):
-            with open_hdf5(self._catalogue_chunk(i)) as handle:
-                rows.append([int(handle["Header"].attrs[f"N{kind}_ThisFile"]) for kind in ("groups", "subgroups")])
+        rows, names = [], ("Ngroups_ThisFile", "Nsubgroups_ThisFile")
+        for path in map(self._catalogue_chunk, range(self.n_catalogue_chunks)):
+            own = self._read_attributes(path, (*SHARED_ATTRIBUTES, *names))
+            compare_headers(path, own, self._catalogue_chunk(0), self._catalogue_header)
+            rows.append([int(own[name]) for name in names])
         counts = dict(zip(("Group", "Subhalo"), np.array(rows).T, strict=True))
         for kind, total in (("Group", self.header.n_groups), ("Subhalo", self.header.n_subhalos)):
             if counts[kind].sum() != total:
@@ -238,7 +245,7 @@ class FilesUniverse(Universe):
         # TNG100-1 are empty, and with errors that name the file.
         with open_hdf5(self._offsets_path) as handle:
             first, where = handle["FileOffsets/SnapByType"][()].T, handle[f"{kind}/SnapByType"][object_id]
-        length = self._columns(kind, [f"{kind}LenType"], np.array([object_id]))[f"{kind}LenType"][0]
+        length = self._columns(kind, [f"{kind}LenType"], np.array([object_id]))[f"{kind}LenType"][0].astype(np.int64)
         return {"snapOffsets": first, "offsetType": where, "lenType": length}
 
     @cached_property
@@ -287,14 +294,20 @@ class FilesUniverse(Universe):
 
     def _check_offsets(self) -> None:
         """Compare the offsets with the counts of the catalogue and of the snapshot."""
-        files = self._snapshot_chunk(0), self._snapshot_chunk(self.n_snapshot_chunks - 1)
-        headers = [self._read_attributes(path, SNAPSHOT_ATTRIBUTES) for path in files]
+        files = [self._snapshot_chunk(i) for i in range(self.n_snapshot_chunks)]
+        headers = [self._read_attributes(path, (*SNAPSHOT_ATTRIBUTES, *SHARED_ATTRIBUTES)) for path in files]
+        for path, header in zip(files, headers, strict=True):
+            compare_headers(path, header, files[0], headers[0])
         rows = {"Group": self.header.n_groups, "Subhalo": self.header.n_subhalos}
         groups = np.unique(np.linspace(0, max(rows["Group"] - 2, 0), _MANY_GROUPS).astype(int))
         # Each with the one after it.
         groups = np.unique(np.concatenate([groups, groups + 1]))[: rows["Group"]]
-        length = self._columns("Group", ["GroupLenType"], groups)["GroupLenType"].astype(np.int64)
-        complaint = trouble_of_offsets(self._offsets_path, rows, groups, length, headers)
+        columns = self._columns("Group", ["GroupLenType", "GroupFirstSub"], groups)
+        length, first = (columns[name].astype(np.int64) for name in ("GroupLenType", "GroupFirstSub"))
+        has = (first >= 0) & (first < rows["Subhalo"])
+        own = np.zeros_like(length)
+        own[has] = self._columns("Subhalo", ["SubhaloLenType"], first[has])["SubhaloLenType"]
+        complaint = trouble_of_offsets(self._offsets_path, rows, groups, length, np.where(has, first, 0), own, headers)
         if complaint:
             places = f"{files[0].parent}, {self._offsets_path} and {self._catalogue_chunk(0).parent}"
             raise UniverseError(f"{places} do not belong together ({complaint}): take all three from one snapshot.")
@@ -319,9 +332,15 @@ class FilesUniverse(Universe):
             if "Header" not in handle:
                 raise UniverseError(f"{path} has no Header: it is not a TNG file, copy or download it again.")
             attributes = dict(handle["Header"].attrs)
+            attributes = {
+                name: np.asarray(value).item() if np.size(value) == 1 else value for name, value in attributes.items()
+            }
             absent = [name for name in needed if name not in attributes]
             if absent:
                 raise UniverseError(f"{path} has no {absent[0]} in its Header: copy or download that file again.")
+            many = [name for name in SHARED_ATTRIBUTES if np.size(attributes.get(name, 0)) != 1]
+            if many:
+                raise UniverseError(f"{path} has several numbers for {many[0]} in its Header, not one: correct it.")
             for name in ("Parameters", "Config"):
                 if name in handle and "SimulationName" in handle[name].attrs:
                     attributes["SimulationName"] = handle[name].attrs["SimulationName"]

@@ -343,7 +343,13 @@ def _total(header: Mapping[str, Any]) -> np.ndarray:
 
 
 def trouble_of_offsets(
-    path: Path, rows: Mapping[str, int], groups: np.ndarray, length: np.ndarray, headers: Sequence[Mapping[str, Any]]
+    path: Path,
+    rows: Mapping[str, int],
+    groups: np.ndarray,
+    length: np.ndarray,
+    first_sub: np.ndarray,
+    own: np.ndarray,
+    headers: Sequence[Mapping[str, Any]],
 ) -> str:
     """Where the offsets disagree with the counts of the catalogue or of the snapshot; empty where they agree.
 
@@ -357,21 +363,27 @@ def trouble_of_offsets(
         Some groups, ascending; two that follow one another are compared.
     length : ndarray of int, shape (n, 6)
         Their particles by the catalogue.
+    first_sub : ndarray of int, shape (n,)
+        Their first subhaloes, with whose particles they begin.
+    own : ndarray of int, shape (n, 6)
+        The particles of these; none where there is no subhalo.
     headers : sequence of mapping
-        Of the first and of the last file of the snapshot.
+        Of the files of the snapshot.
 
     Raises
     ------
     UniverseError
-        When the file lacks a data set, stores it unsigned, or has other numbers of rows than the catalogue.
+        When the file lacks a data set, stores it otherwise than as rows of six signed integers, or has other numbers
+        of rows than the catalogue.
     """
     with open_hdf5(path) as handle:
         for name in _OFFSETS:
             if name not in handle:
                 raise UniverseError(f"{path} has no dataset {name}: download the offsets file again.")
-            if handle[name].dtype.kind == "u":
+            if handle[name].dtype.kind != "i" or handle[name].shape[1:] != (6,):
                 # Differences of unsigned numbers wrap round, and the reader would pick the wrong chunk.
-                raise UniverseError(f"{path} stores {name} unsigned: write it as 64-bit signed integers.")
+                found = f"{handle[name].dtype} of shape {handle[name].shape}"
+                raise UniverseError(f"{path} stores {name} as {found}: write it as rows of six 64-bit signed integers.")
         for kind, n_rows in rows.items():
             found = handle[f"{kind}/SnapByType"].shape[0]
             if found != n_rows:
@@ -380,8 +392,10 @@ def trouble_of_offsets(
                 )
         first = handle["FileOffsets/SnapByType"][()]
         start = handle["Group/SnapByType"][groups] if len(groups) else np.zeros((0, 6), np.int64)
+        some, place = np.unique(first_sub, return_inverse=True)
+        begin = handle["Subhalo/SnapByType"][some][place] if own.any() else start
     kinds, total = list(PART_TYPE.values()), _total(headers[0])
-    by_offsets = first[-1] + np.asarray(headers[1]["NumPart_ThisFile"], dtype=np.int64)
+    by_offsets = first[-1] + np.asarray(headers[-1]["NumPart_ThisFile"], dtype=np.int64)
     n_files = int(headers[0]["NumFilesPerSnapshot"])
     if len(first) != n_files:
         return f"the offsets are of {len(first)} snapshot files, the snapshot has {n_files}"
@@ -394,4 +408,6 @@ def trouble_of_offsets(
     wrong = (follows & (np.diff(start, axis=0) != length[:-1]))[:, kinds].any(axis=1)
     if wrong.any():
         return f"the particles of group {int(groups[1:][wrong][0])} do not follow those of the group before it"
+    if (wrong := ((begin != start) & (own > 0))[:, kinds].any(axis=1)).any():
+        return f"subhalo {int(first_sub[wrong][0])} does not begin where its group does"
     return ""

@@ -200,3 +200,20 @@ def test_description_of_the_folder(tmp_path):
     np.testing.assert_allclose(said["views"][1]["rotation"], views[1].rotation)
     assert said["rows"]["stars"] == 1200 and said["ski"] == "subhalo_7.ski"
     assert tables.AGE_LIMITS[0] < Columns(tmp_path / "stars.txt")["age"].min()
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "value"),
+    [
+        ("stars", "GFM_InitialMass", 0.0),
+        ("gas", "Density", np.nan),
+        ("gas", "Density", 0.0),
+        ("gas", "GFM_Metals", np.nan),
+    ],
+)
+def test_damaged_particles_are_named_and_not_left_out(tmp_path, name, key, value):
+    whole = galaxy(stars(np.eye(3), [1.0, 5.0, 9.0]), gas(np.eye(3)))
+    part = getattr(whole, name)
+    part.extra[key].flat[0] = value
+    with pytest.raises(GalaxyError, match=f"{key} holds 1 values that are not finite"):
+        export(whole, some_views(1), GRID, OWN, tmp_path)

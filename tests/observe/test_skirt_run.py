@@ -1,5 +1,6 @@
 """Running an executable, and reading what it wrote. The executable is a stand-in (tests/fake_skirt.py), not SKIRT."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -334,3 +335,23 @@ class TestRealSkirt:
         )
         share = dusty / bare
         assert np.all(share < 1) and np.all(np.diff(share) > 0)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda said: said.pop("ski"),
+        lambda said: said.pop("settings"),
+        lambda said: said["settings"].update(another=1),
+        lambda said: said["views"][0].pop("index"),
+        lambda said: said.update(pixels=0),
+    ],
+)
+def test_a_folder_of_another_version_is_refused(tmp_path, skirt, change):
+    export(lopsided(20), some_views(1), GRID, OWN, tmp_path)
+    path = tmp_path / "export.json"
+    said = json.loads(path.read_text())
+    change(said)
+    path.write_text(json.dumps(said))
+    with pytest.raises(SkirtError, match=r"export\.json is not as this version of dmlib writes it .*: export again"):
+        run_folder(tmp_path, executable=skirt)

@@ -181,6 +181,18 @@ class TestPatience:
         assert server.faults.done > (5 if kind == "moved" else 9) and not universe.missing_groups(range(9)).size
         assert not list(universe.cache.folder.rglob("*.part*"))
 
+    @pytest.mark.parametrize("body", [b"[]", b"null", b"3"])
+    def test_json_of_another_kind_is_asked_for_again(self, serve, body, monkeypatch):
+        server = serve()
+        usual, odd = server.answer, [Reply(body, "application/json")]
+        monkeypatch.setattr(server, "answer", lambda *asked: odd.pop() if odd else usual(*asked))
+        assert ApiUniverse(NAME).header.snapshot == 99 and not odd
+
+    def test_a_snapshot_without_counts_is_refused(self, serve, monkeypatch):
+        monkeypatch.setattr(serve(), "answer", lambda *asked: Reply(b"{}", "application/json"))
+        with pytest.raises(UniverseError, match="does not say num_groups_fof of snapshot 99"):
+            ApiUniverse(NAME)
+
     def test_gives_up_in_the_end_and_keeps_what_came(self, serve):
         server = serve(FaultInjection(1, ("error",), only="/halos/3/"))
         universe = ApiUniverse(NAME)

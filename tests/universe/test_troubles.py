@@ -107,9 +107,9 @@ def test_offsets_of_equal_counts_are_told_by_a_half_mass_radius(tree):
     change(
         offsets(tree),
         "Subhalo/SnapByType",
-        lambda values: values + 2500 * np.outer([1, 0, 0, 0], np.eye(6, dtype=int)[1]),
+        lambda values: values + 1500 * np.outer([0, 1, 0, 0], np.eye(6, dtype=int)[1]),  # a satellite
     )
-    with pytest.raises(UniverseError, match=r"half of the dark matter of subhalo 0 would lie within .* ckpc/h, not"):
+    with pytest.raises(UniverseError, match=r"half of the dark matter of subhalo 1 would lie within .* ckpc/h, not"):
         FilesUniverse(tree).particles(3, "stars", ["Masses"])
 
 
@@ -382,3 +382,69 @@ def test_an_exported_tree_gives_what_the_embedded_universe_gives(smoke_universe,
     build(settings, workers=1)
     build(there, workers=1)
     assert arrays_of(settings.dataset_path) == arrays_of(there.dataset_path)
+
+
+# -- damage of other kinds --------------------------------------------------------------------------------------------
+
+
+def attributes(path, **values):
+    with h5py.File(path, "r+") as handle:
+        handle["Header"].attrs.update(values)
+
+
+def catalogue(tree, i=0):
+    return tree / "groups_099" / f"fof_subhalo_tab_099.{i}.hdf5"
+
+
+@pytest.mark.parametrize("number", [0, 4])
+def test_offsets_of_one_type_that_are_shifted_are_refused(tree, number):
+    change(offsets(tree), "Subhalo/SnapByType", lambda values: values + 20 * np.eye(6, dtype=int)[number])
+    with pytest.raises(UniverseError, match="subhalo 0 does not begin where its group does"):
+        FilesUniverse(tree).particles(1, "dm", ["Coordinates"])
+
+
+@pytest.mark.parametrize("name", ["Subhalo/SnapByType", "FileOffsets/SnapByType"])
+@pytest.mark.parametrize("form", [lambda v: v.astype(float), lambda v: v.T.copy()])
+def test_offsets_in_another_form_are_refused(tree, name, form):
+    change(offsets(tree), name, form)
+    with pytest.raises(UniverseError, match=r"offsets_099\.hdf5 (stores|has offsets)"):
+        FilesUniverse(tree).particles(1, "dm", ["Coordinates"])
+
+
+@pytest.mark.parametrize("path", [chunk, catalogue])
+def test_one_file_of_another_snapshot_is_found(tree, path):
+    attributes(path(tree, 1), Time=0.5, Redshift=1.0)
+    with pytest.raises(UniverseError, match=r"099\.1\.hdf5 and .*099\.0\.hdf5 do not belong together: Time is 0\.5"):
+        FilesUniverse(tree).particles(1, "dm", ["Coordinates"])
+
+
+def test_headers_may_hold_arrays_of_one_number_and_no_more(tree):
+    for i in range(2):
+        attributes(catalogue(tree, i), Redshift=np.zeros(1), Ngroups_Total=np.array([3]))
+    assert FilesUniverse(tree).header.redshift == 0.0
+    attributes(catalogue(tree), BoxSize=np.full(3, 75000.0))
+    with pytest.raises(UniverseError, match="several numbers for BoxSize"):
+        FilesUniverse(tree)
+
+
+def test_a_catalogue_with_rows_missing_is_named(tree):
+    change(catalogue(tree), "Subhalo/SubhaloPos", lambda values: values[:-1])
+    with pytest.raises(UniverseError, match=r"tab_099\.0\.hdf5 has 1 rows of Subhalo/SubhaloPos, and 2 by its header"):
+        FilesUniverse(tree).subhalos(["SubhaloPos"])
+
+
+def test_subhaloes_of_groups_that_are_not_there_are_named(tree):
+    change(catalogue(tree), "Subhalo/SubhaloGrNr", lambda values: values + 100)
+    with pytest.raises(UniverseError, match="and 3 groups: it is damaged"):
+        select(FilesUniverse(tree), Criteria())
+
+
+@pytest.mark.parametrize("values", [lambda v: -v, lambda v: 0 * v])
+def test_masses_that_are_not_positive_are_named(tree, values):
+    for i in range(2):
+        with h5py.File(chunk(tree, i)) as handle:
+            there = "PartType4" in handle
+        if there:
+            change(chunk(tree, i), "PartType4/Masses", values)
+    with pytest.raises(GalaxyError, match=r"subhalo 0: star field Masses holds .* not finite and positive"):
+        load_galaxy(FilesUniverse(tree), 0)

@@ -274,7 +274,7 @@ def test_missing_or_unsigned_or_foreign_offsets(tree):
             offsets = handle[name][()]
             del handle[name]
             handle[name] = offsets.astype(np.uint64)
-        with pytest.raises(UniverseError, match=rf"offsets_099\.hdf5 stores {name} unsigned"):
+        with pytest.raises(UniverseError, match=rf"offsets_099\.hdf5 stores {name} as uint64"):
             FilesUniverse(tree).particles(0, "dm", ["Coordinates"])
         with edit(path) as handle:
             handle[name][...] = offsets

@@ -238,6 +238,9 @@ def export(galaxy: Galaxy, views: Sequence[View], grid: SkyGrid, settings: Skirt
     folder.mkdir(parents=True, exist_ok=True)
     # Refuses a galaxy without stars, or with damaged fields.
     light = star_luminosities(galaxy)[:, UGRIZ.index("r")]
+    galaxy.require_finite("stars", ("GFM_InitialMass",))
+    if settings.dust and len(galaxy.gas):
+        galaxy.require_finite("gas", ("Coordinates", *GAS_FIELDS))
     in_field = seen(galaxy.stars, galaxy.stars.extra["StellarHsml"], views, grid)
     stars = galaxy.stars.where(in_field)
     if not len(stars):

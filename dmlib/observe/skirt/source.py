@@ -213,10 +213,16 @@ def run_folder(
     """
     folder = Path(folder)
     said = described(folder)
-    settings, grid = SkirtSettings(**said["settings"]), SkyGrid(said["field_of_view_kpc"], said["pixels"])
-    run_skirt(folder / said["ski"], folder / OUT, executable=executable, threads=threads, timeout=timeout)
-    stem = Path(said["ski"]).stem
-    names = [f"{stem}_view{view['index']}_total.fits" for view in said["views"]]
+    try:
+        settings, grid = SkirtSettings(**said["settings"]), SkyGrid(said["field_of_view_kpc"], said["pixels"])
+        ski = folder / said["ski"]
+        names = [f"{ski.stem}_view{view['index']}_total.fits" for view in said["views"]]
+    except (KeyError, TypeError, ValueError) as error:
+        why = "; ".join(str(error).split("\n")[:2])
+        raise SkirtError(
+            f"{folder}/export.json is not as this version of dmlib writes it ({why}): export again."
+        ) from error
+    run_skirt(ski, folder / OUT, executable=executable, threads=threads, timeout=timeout)
     return [read_frame(folder / OUT / name, grid, settings) for name in names]
 
 

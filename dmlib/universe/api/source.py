@@ -140,6 +140,8 @@ class Source:
             snapshot = self.json(f"{self.path}/", label=label)
         except Missing as error:
             raise UniverseError(f"{self.host} has no {label}: choose another.") from error
+        if unsaid := {"num_groups_fof", "num_groups_subfind"} - set(snapshot):
+            raise UniverseError(f"{self.host} does not say {min(unsaid)} of {label}: it does not speak TNG's web API.")
         self._confirmed.add((self.url, self.simulation, self.snapshot))
         return simulation | snapshot | {"name": name}
 
