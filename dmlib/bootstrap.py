@@ -96,6 +96,9 @@ class Estimate:
     low: np.ndarray
     high: np.ndarray
 
+    # Numpy's numbers leave a product to this class.
+    __array_ufunc__ = None
+
     @classmethod
     def joined(cls, several: Iterable[Estimate]) -> Estimate:
         """Of several numbers, one after the other."""
