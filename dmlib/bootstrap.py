@@ -96,10 +96,13 @@ class Estimate:
     low: np.ndarray
     high: np.ndarray
 
+    # Numpy's numbers leave a product to this class.
+    __array_ufunc__ = None
+
     @classmethod
     def joined(cls, several: Iterable[Estimate]) -> Estimate:
-        """Of several numbers, one after the other."""
-        return cls(*(np.array(parts, dtype=float) for parts in zip(*map(astuple, several), strict=True)))
+        """Of several single numbers, or none, one after the other."""
+        return cls(*np.array([astuple(one) for one in several], dtype=float).reshape(-1, 4).T)
 
     def sign(self, sigmas: float = 2.0) -> np.ndarray:
         """-1 or 1 where it is that many standard deviations below or above zero, else 0."""

@@ -101,8 +101,7 @@ def in_groups(values: np.ndarray, masks: Arrays, bootstrap: Bootstrap, by: np.nd
     counts = {k: len(np.unique(bootstrap.subhalo_id[mask & np.isfinite(values)])) for k, mask in masks.items()}
     labels = tuple(label for label, count in counts.items() if count >= FEWEST)
     centres = [np.nan if by is None else float(np.median(by[masks[label]])) for label in labels]
-    inside = np.array([masks[label] for label in labels]).reshape(-1, len(values)).T
-    found = bootstrap.mean(np.where(inside, values[:, None], np.nan))
+    found = Estimate.joined(bootstrap.mean(values, masks[label]) for label in labels)
     return Binned(labels, np.array(centres), found, np.array([counts[label] for label in labels], dtype=int))
 
 

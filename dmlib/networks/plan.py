@@ -16,12 +16,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from ..settings import Settings
+from ..sources import call
 from . import NetworkError
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ class Architecture:
             raise NetworkError(f"images of {pixels} pixels a side are too small for a network: use {SMALLEST} or more.")
         if not len(channels):
             raise NetworkError(f"network {self.name} needs at least one channel.")
-        return getattr(import_module(self.module), self.builder.partition(":")[2])(tuple(channels), pixels, outputs)
+        return call(self.builder, tuple(channels), pixels, outputs)
 
 
 _HERE = "dmlib.networks.architectures"

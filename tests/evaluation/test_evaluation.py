@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dmlib.bootstrap import Bootstrap, resample
+from dmlib.bootstrap import Bootstrap, Estimate, resample
 from dmlib.evaluation.bins import binned, in_groups
 from dmlib.evaluation.derived import bands, circular_velocity, draw_profiles, rising, roughness, shell_density
 from dmlib.evaluation.scores import (
@@ -36,6 +36,16 @@ def test_delta_mse_of_ln_m_is_many_times_smaller():
     expected = np.sqrt(((np.log(PREDICTED) / np.log(TRUTH) - 1) ** 2).mean(axis=0))
     np.testing.assert_allclose(delta_mse(TRUTH, PREDICTED, of="ln_m"), expected)
     assert (delta_mse(TRUTH, PREDICTED, of="ln_m") < 0.1 * delta_mse(TRUTH, PREDICTED)).all()
+
+
+def test_estimates_are_joined_taken_apart_and_scaled():
+    one, other = (
+        Estimate(*(np.array(part) for part in parts)) for parts in ((3.0, 1.0, 2.0, 4.0), (-1.0, 1.0, -2.0, 0.0))
+    )
+    both = Estimate.joined([one, other])
+    assert both.value.tolist() == [3.0, -1.0] and both[1].low == -2.0
+    assert (100.0 * both).error.tolist() == (np.float64(100.0) * both).error.tolist() == [100.0, 100.0]
+    assert both.sign().tolist() == [1, 0] and both.sign(0.5).tolist() == [1, -1]
 
 
 @pytest.mark.parametrize("name", MEASURES)

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from astropy import units as u
 
+from dmlib.bootstrap import Estimate
 from dmlib.figures import METADATA_KEY, show, style
+from dmlib.figures.panels import curve
 from dmlib.settings import Settings
 
 
@@ -36,6 +38,16 @@ def test_a_figure_is_saved_three_times_and_always_the_same(settings):
     assert set(contents[0]) == {"squares.png", "squares.pdf", "squares.csv"}
     assert contents[0] == contents[1]
     assert b"CreationDate" not in contents[0]["squares.pdf"]
+
+
+def test_an_estimate_is_drawn_and_recorded_with_its_error():
+    fig, ax = style.new_figure()
+    found = Estimate(np.array([2.0, 4.0]), np.array([0.1, 0.2]), np.array([1.0, 3.0]), np.array([3.0, 5.0]))
+    curve(ax, "mean", {"radius": np.array([1.0, 10.0]) * u.kpc, "mean": found, "galaxies": 7}, "C", band=True)
+    assert style.csv_text(fig).splitlines()[:2] == ["series,radius [kpc],mean,error,galaxies", "mean,1,2,0.1,7"]
+    np.testing.assert_array_equal(ax.lines[0].get_ydata(), found.value)
+    edges = ax.collections[0].get_paths()[0].vertices[:, 1]
+    assert (edges.min(), edges.max()) == (1.0, 5.0)
 
 
 def test_the_plotted_numbers_are_written_beside_it(settings):
