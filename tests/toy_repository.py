@@ -21,7 +21,6 @@ REAL = (
     *(
         "__init__.py",
         "__main__.py",
-        "cluster.py",
         "code.py",
         "environment.py",
         "errors.py",

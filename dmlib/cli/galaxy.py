@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -22,7 +23,10 @@ skirt = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-_DATA, _DISC, _STARS = "The data", "The disc", "Stars (without any, dark masses are upper limits)"
+# Options by the panel in which the help shows them.
+_data = partial(typer.Option, rich_help_panel="The data")
+_disc = partial(typer.Option, rich_help_panel="The disc")
+_light = partial(typer.Option, rich_help_panel="Stars (without any, dark masses are upper limits)")
 
 
 @with_settings("universe", "profile", "seed", "base_path", "simulation", "snapshot", "sample")
@@ -38,44 +42,20 @@ def galaxy(
             metavar="RA,DEC", help="ICRS: 143.04,21.50 in degrees, or 09:32:10.1,+21:30:03; else the brightest."
         ),
     ] = "",
-    velocities: Annotated[
-        str | None, typer.Option(metavar="LOW:HIGH", help="Read these channels only, in km/s.", rich_help_panel=_DATA)
-    ] = None,
-    field: Annotated[
-        float | None,
-        typer.Option(metavar="ARCMIN", help="Read this field only, about the centre.", rich_help_panel=_DATA),
-    ] = None,
+    velocities: Annotated[str | None, _data(metavar="LOW:HIGH", help="Read these channels only, in km/s.")] = None,
+    field: Annotated[float | None, _data(metavar="ARCMIN", help="Read this field only, about the centre.")] = None,
     beam: Annotated[
-        str | None,
-        typer.Option(metavar="MAJOR,MINOR,PA", help="Instead of the file's, in arcsec and deg.", rich_help_panel=_DATA),
+        str | None, _data(metavar="MAJOR,MINOR,PA", help="Instead of the file's, in arcsec and deg.")
     ] = None,
-    noise: Annotated[
-        float | None, typer.Option(help="Of a voxel, in Jy/beam, for masked cubes.", rich_help_panel=_DATA)
-    ] = None,
-    mask: Annotated[
-        Path | None,
-        typer.Option(help="Where the galaxy's emission is: FITS, pixels of the cube.", rich_help_panel=_DATA),
-    ] = None,
-    inclination: Annotated[
-        float | None, typer.Option(min=0, max=90, help="Keep it fixed, in deg.", rich_help_panel=_DISC)
-    ] = None,
-    engine: Annotated[
-        Literal["rings", "barolo"],
-        typer.Option(help="Our tilted rings, or those of 3D-Barolo.", rich_help_panel=_DISC),
-    ] = "rings",
-    stars: Annotated[
-        Path | None,
-        typer.Option(help="Table radius, v_disk, v_bulge for M/L = 1, or a file of SPARC.", rich_help_panel=_STARS),
-    ] = None,
-    upsilon: Annotated[
-        float | None, typer.Option(help="M/L of the disc in --stars; else 0.5.", rich_help_panel=_STARS)
-    ] = None,
-    m_star: Annotated[
-        str | None, typer.Option(metavar="MSUN,KPC", help="Mass and scale length of a disc.", rich_help_panel=_STARS)
-    ] = None,
+    noise: Annotated[float | None, _data(help="Of a voxel, in Jy/beam, for masked cubes.")] = None,
+    mask: Annotated[Path | None, _data(help="Where the galaxy's emission is: FITS, pixels of the cube.")] = None,
+    inclination: Annotated[float | None, _disc(min=0, max=90, help="Keep it fixed, in deg.")] = None,
+    engine: Annotated[Literal["rings", "barolo"], _disc(help="Our tilted rings, or those of 3D-Barolo.")] = "rings",
+    stars: Annotated[Path | None, _light(help="Table radius, v_disk, v_bulge for M/L = 1, or a file of SPARC.")] = None,
+    upsilon: Annotated[float | None, _light(help="M/L of the disc in --stars; else 0.5.")] = None,
+    m_star: Annotated[str | None, _light(metavar="MSUN,KPC", help="Mass and scale length of a disc.")] = None,
     image: Annotated[
-        str | None,
-        typer.Option(metavar="g=FILE,r=FILE", help="Images in g and r, g and i, K, W1 or 3.6.", rich_help_panel=_STARS),
+        str | None, _light(metavar="g=FILE,r=FILE", help="Images in g and r, g and i, K, W1 or 3.6.")
     ] = None,
     network: Annotated[
         str, typer.Option(help="Ensemble of a built book that is asked for its opinion; none: ask nobody.")

@@ -48,7 +48,8 @@ _IMAGE = ("pixels", "field_of_view", "input_pixels")
 _PARTICLES = ("n_galaxies", "m_dm", "m_baryon")
 _GALAXIES = ("universe", "sample", "targets")
 _NETS, _ROT, _FLOOR = "dmlib.networks", "dmlib.rotation.benchmark", "dmlib.evaluation.floor"
-_POSTERIORS = "dmlib.evaluation.posteriors"
+_POSTERIORS, _ROBUST = "dmlib.evaluation.posteriors", ("dmlib.evaluation.transfer", "dmlib.evaluation.robustness")
+_NAMED = ("dmlib.networks.architectures",)
 
 #: Products that one process makes, of which chapters alone take something: they are made beside chapters.
 BESIDE = ("posteriors", "floor")
@@ -60,26 +61,10 @@ _TABLE = (
     ("sample", "dmlib.sample:build", "sample_path", "dmlib.sample", ("universe",), ("selection",)),
     ("targets", "dmlib.targets:build", "targets_path", "dmlib.targets", ("universe", "sample"), ("radii",)),
     ("dataset", "dmlib.dataset.build:build", "dataset_path", "dmlib.dataset.read", _GALAXIES, (*_IMAGE, "radii")),
-    (
-        "models",
-        f"{_NETS}.train:build",
-        "models_dir",
-        f"{_NETS}.models",
-        ("dataset",),
-        _IMAGE,
-        (f"{_NETS}.architectures",),
-    ),
+    ("models", f"{_NETS}.train:build", "models_dir", f"{_NETS}.models", ("dataset",), _IMAGE, _NAMED),
     ("predictions", f"{_NETS}.predictions:build", "predictions_path", f"{_NETS}.predictions", ("dataset", "models")),
     ("rotation", f"{_ROT}:build", "benchmark_path", _ROT, ("universe", "targets", "dataset"), ("radii",)),
-    (
-        "robustness",
-        "dmlib.evaluation.transfer:build",
-        "robustness_path",
-        "dmlib.evaluation.robustness",
-        (),
-        ("radii",),
-        (f"{_NETS}.architectures",),
-    ),
+    ("robustness", f"{_ROBUST[0]}:build", "robustness_path", _ROBUST[1], (), ("radii",), _NAMED),
     ("posteriors", f"{_POSTERIORS}:build", "posteriors_path", _POSTERIORS, ("dataset", "models")),
     ("floor", f"{_FLOOR}:build", "floor_path", _FLOOR, ("dataset",), (*_PARTICLES, "selection")),
 )

@@ -75,16 +75,12 @@ _ACCRETION = 1e10 / 0.978e9
 #: Magnitudes larger than this mark a subhalo without stars.
 _NO_MAGNITUDE = 1e10
 
+_MASS, _LENGTH = (attrgetter("mass"), u.Msun), (attrgetter("length"), u.kpc)
+
 #: Group-catalogue fields with a unit: pattern of the name -> (factor, physical unit).
 _CATALOGUE: dict[str, tuple[Callable[[CodeUnits], float], u.UnitBase]] = {
-    "(Subhalo|Group)(Mass.*|BHMass|WindMass)|SubhaloStellarPhotometricsMassInRad|Group_M_.*": (
-        attrgetter("mass"),
-        u.Msun,
-    ),
-    "(Subhalo|Group)(Pos|CM)|Subhalo(HalfmassRad(Type)?|VmaxRad|StellarPhotometricsRad)|Group_R_.*": (
-        attrgetter("length"),
-        u.kpc,
-    ),
+    "(Subhalo|Group)(Mass.*|BHMass|WindMass)|SubhaloStellarPhotometricsMassInRad|Group_M_.*": _MASS,
+    "(Subhalo|Group)(Pos|CM)|Subhalo(HalfmassRad(Type)?|VmaxRad|StellarPhotometricsRad)|Group_R_.*": _LENGTH,
     "GroupVel": (lambda units: 1.0 / units.a, u.km / u.s),
     "Subhalo(Vel|Vmax|VelDisp)": (lambda units: 1.0, u.km / u.s),
     "SubhaloSpin": (lambda units: 1.0 / units.h, u.kpc * u.km / u.s),

@@ -104,9 +104,9 @@ def test_a_killed_run_goes_on(world, monkeypatch):
 
     def killed(settings, blocks, *given):
         galaxy = given[-1]
-        if galaxy[0] == 8:
+        if galaxy[0] == "8":
             raise KeyboardInterrupt
-        whole(settings, blocks, *given)
+        return whole(settings, blocks, *given)
 
     monkeypatch.setattr(builder, "_measure", killed)
     with pytest.raises(KeyboardInterrupt):

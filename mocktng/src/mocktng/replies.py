@@ -13,52 +13,32 @@ from urllib.parse import urlencode
 
 import numpy as np
 
+from .fields import SUBHALO_FIELDS
 from .served_tree import API_TYPES, BadRequest, NoSuchObject, ServedTree
 
+#: Fields of a subhalo in the order of a reply, without the prefix Subhalo.
+_FIELDS = (
+    *("BHMdot", "CM", *(f"GasMetallicity{part}" for part in ("", "HalfRad", "MaxRad", "Sfr", "SfrWeighted")), "Pos"),
+    *("HalfmassRad", "Len", "Mass", *(f"MassIn{aperture}" for aperture in ("HalfRad", "MaxRad", "Rad"))),
+    *("SFR", *(f"SFRin{aperture}" for aperture in ("HalfRad", "MaxRad", "Rad")), "Spin"),
+    *(f"StarMetallicity{part}" for part in ("", "HalfRad", "MaxRad")),
+    *("StellarPhotometrics", "StellarPhotometricsMassInRad", "StellarPhotometricsRad"),
+    *("Vel", "VelDisp", "Vmax", "VmaxRad", "WindMass", "Parent", "GrNr", "Flag"),
+)
 
-def _vector(name: str, field: str) -> list[tuple[str, str, int | None]]:
-    return [(f"{name}_{axis}", field, k) for k, axis in enumerate("xyz")]
 
-
-def _by_type(field: str) -> list[tuple[str, str, int | None]]:
-    name = field.lower()
-    return [(name, f"Subhalo{field}", None)] + [(f"{name}_{t}", f"Subhalo{field}Type", k) for t, k in API_TYPES.items()]
+def _keys(name: str) -> list[tuple[str, str, int | None]]:
+    """Keys of one field: its name in lower case, with a suffix for each column of a vector."""
+    key, field = "subhaloflag" if name == "Flag" else name.lower(), f"Subhalo{name}"
+    if name in ("CM", "Pos", "Spin", "Vel", "StellarPhotometrics"):
+        columns = "ubvkgriz" if name == "StellarPhotometrics" else "xyz"
+        return [(f"{key}_{column}", field, k) for k, column in enumerate(columns)]
+    typed = API_TYPES.items() if f"{field}Type" in SUBHALO_FIELDS else ()
+    return [(key, field, None), *((f"{key}_{kind}", f"{field}Type", k) for kind, k in typed)]
 
 
 #: Reply for a subhalo: key, field of the catalogue, column of the field.
-SUBHALO_KEYS: tuple[tuple[str, str, int | None], ...] = (
-    ("bhmdot", "SubhaloBHMdot", None),
-    *_vector("cm", "SubhaloCM"),
-    *(
-        (f"gasmetallicity{suffix.lower()}", f"SubhaloGasMetallicity{suffix}", None)
-        for suffix in ("", "HalfRad", "MaxRad", "Sfr", "SfrWeighted")
-    ),
-    *_vector("pos", "SubhaloPos"),
-    *_by_type("HalfmassRad"),
-    *_by_type("Len"),
-    *_by_type("Mass"),
-    *_by_type("MassInHalfRad"),
-    *_by_type("MassInMaxRad"),
-    *_by_type("MassInRad"),
-    ("sfr", "SubhaloSFR", None),
-    *((f"sfrin{radius.lower()}", f"SubhaloSFRin{radius}", None) for radius in ("HalfRad", "MaxRad", "Rad")),
-    *_vector("spin", "SubhaloSpin"),
-    *(
-        (f"starmetallicity{suffix.lower()}", f"SubhaloStarMetallicity{suffix}", None)
-        for suffix in ("", "HalfRad", "MaxRad")
-    ),
-    *((f"stellarphotometrics_{band}", "SubhaloStellarPhotometrics", k) for k, band in enumerate("ubvkgriz")),
-    ("stellarphotometricsmassinrad", "SubhaloStellarPhotometricsMassInRad", None),
-    ("stellarphotometricsrad", "SubhaloStellarPhotometricsRad", None),
-    *_vector("vel", "SubhaloVel"),
-    ("veldisp", "SubhaloVelDisp", None),
-    ("vmax", "SubhaloVmax", None),
-    ("vmaxrad", "SubhaloVmaxRad", None),
-    ("windmass", "SubhaloWindMass", None),
-    ("parent", "SubhaloParent", None),
-    ("grnr", "SubhaloGrNr", None),
-    ("subhaloflag", "SubhaloFlag", None),
-)
+SUBHALO_KEYS = tuple(row for name in _FIELDS for row in _keys(name))
 
 _OPERATORS = {"": np.equal, "gt": np.greater, "gte": np.greater_equal, "lt": np.less, "lte": np.less_equal}
 
