@@ -52,8 +52,8 @@ class Hybrid:
     validation: np.ndarray
 
 
-#: Sampler of fits that a network's answer keeps close together: half the draws of the others are worth as much.
-_SAMPLING = replace(SAMPLING, first=2000, each=1000, last=4000)
+#: Sampler of fits that a network's answer keeps close together: fewer draws than those of the others are worth as much.
+_SAMPLING = replace(SAMPLING, each=600, last=2000)
 
 
 def combine(benchmark: Benchmark, network: Prediction, title: str, *, seed: int = 1) -> Hybrid:
