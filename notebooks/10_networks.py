@@ -692,18 +692,18 @@ show(
 )
 
 # %%
-for name, label in nets.items():
-    for other in ("linear", "boosted"):
+for other in ("linear", "boosted"):
+    for name, label in nets.items():
         found = scores.better("intermediate", name, f"baseline/{other}")
         id = f"net-{label.lower()}-less-{other}"
         say = f"Mean |dM/M| from 5 to 50 kpc, {label} minus {other}"
         record(id, found, statement=say)
-        print(f"{label:10s} against {other:8s} {verdict(found)}")
+        print(f"{label} against {other}: {verdict(found)}", end="; ")
 
 # %% [markdown]
 # In {numref}`fig-networks-against` a network is better where its band lies below zero. From 5 to 50 kpc C differs from the boosted trees by {num}`net-c-less-boosted:+.3f±` and from
-# the linear formula by {num}`net-c-less-linear:+.3f±`; A by {num}`net-a-less-boosted:+.3f±` and {num}`net-a-less-linear:+.3f±`. (Negative: the network is better. The lines above
-# say which differences exceed twice their uncertainty.) **A network that does not beat a formula based on a dozen catalogue numbers has not shown that it reads more from the pixels than these numbers tell**, however well it does against a random draw.
+# the linear formula by {num}`net-c-less-linear:+.3f±`; A by {num}`net-a-less-boosted:+.3f±` and {num}`net-a-less-linear:+.3f±`. (Negative: the network is better. The cell above
+# printed which differences exceed twice their uncertainty.) **A network that does not beat a formula based on a dozen catalogue numbers has not shown that it reads more from the pixels than these numbers tell**, however well it does against a random draw.
 #
 # ## Which network is best, and at which cost?
 #
@@ -768,10 +768,12 @@ blank = dict.fromkeys(("members", "epochs", "parameters", "seconds"), "")
 costs = {name: costs.get(name, blank) for name in compared}
 
 # %%
+ordered = Table(rows=pairs.table(names, costs))
+ahead = f"less {names[pairs.names[0]]}"
 show_table(
-    Table(rows=pairs.table(names, costs)),
-    caption="Methods in the order of their error from 5 to 50 kpc, with "
-    "what they cost.",
+    ordered["method", "error", ahead, *blank],
+    caption="Methods in the order of their error from 5 to 50 kpc, in per "
+    "cent, with the difference from the first and what one member costs.",
     rows=len(compared),
     source=settings.label,
 )
@@ -840,7 +842,6 @@ record(
     statement="Training time of a member of ResNet50 over that of the best "
     "other network",
 )
-print("from the best:", ", ".join(names[name] for name in pairs.names))
 print("undecided beside the best:", ", ".join(map(names.get, pairs.tied())))
 
 # %% [markdown]

@@ -144,7 +144,7 @@ for name in sets:
 # hide the dark matter. The dashed lines, the information floor of {doc}`10_networks`, contain all three; what lies between a network and its floor is what the network did not learn. (A network below its floor reads more from the images than the list of properties that the observer is given.)
 # From 5 to 50 kpc the mean $|\Delta M/M|$ is {num}`inputs-all-intermediate:.3f±` with everything, {num}`inputs-photometry-intermediate:.3f±` with light alone and {num}`inputs-hi-intermediate:.3f±` with HI alone;
 # from 50 to 100 kpc it is {num}`inputs-all-outer:.3f±`, {num}`inputs-photometry-outer:.3f±` and {num}`inputs-hi-outer:.3f±`.
-# These are errors of C, which measures in apertures by fixed formulae; A, the architecture of the talk, has {num}`net-a-intermediate:.3f±` with all inputs from 5 to 50 kpc and {num}`net-a-outer:.3f±` beyond ({doc}`10_networks`).
+# These are errors of C, which measures in apertures by fixed formulae; A, the architecture of the talk, has {num}`net-a-intermediate:.3f±` with all inputs from 5 to 50 kpc and {num}`net-a-outer:.3f±` beyond ({doc}`10_networks`, where architectures are compared with {num}`net-compared-members` members each).
 #
 # ## Where each input helps
 #

@@ -386,7 +386,7 @@ for id, key in (
 # One number compares the two halves: the mean $|\Delta M/M|$ of the views above the median of a property minus that of the views below it. It is {num}`profiles-by-inclination:+.3f±` for the inclination, {num}`profiles-by-mass:+.3f±` for the stellar mass, {num}`profiles-by-gas:+.3f±` for the gas fraction and {num}`profiles-by-asymmetry:+.3f±` for the asymmetry of
 # the HI (positive: larger values are harder). The dependence need not be linear, so check {numref}`fig-profiles-failures` before you interpret this number.
 #
-# In the embedded universe we know which galaxies have disturbed gas, about one in seven. Few of them are test galaxies; they are shown only if there are at least five.
+# In the embedded universe we know which galaxies have disturbed gas. They are shown only if at least five of them are test galaxies.
 #
 # ### The galaxy or the view?
 #

@@ -268,7 +268,7 @@ show(
 )
 
 # %% [markdown]
-# Where the band of the network in {numref}`fig-comparison-key` lies below that of a fit, the network is better at that radius. The next figure has all methods, in two measures.
+# Where the line of the network in {numref}`fig-comparison-key` lies below that of a fit, its mean error is smaller at that radius; whether by more than chance is tested below, on the same galaxies. The next figure has all methods, in two measures.
 
 # %%
 rivals = ("nfw", "burkert", "nfw_lcdm", "population")

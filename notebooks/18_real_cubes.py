@@ -86,8 +86,8 @@ print(fill(galaxy.note or f"{galaxy.name}: {galaxy.source}", 79))
 
 # %% [markdown]
 # If the line above says that the cube could not be obtained, this copy of the book was made without a network connection: run `dmlib fetch ngc2903-cube`, or set `DMLIB_MIRROR` to a folder that
-# contains it. In that case a simulated galaxy replaces it, read from a FITS file like any other, and every caption says so. The statements about NGC 2903
-# in the text then do not apply.
+# contains it. In that case a simulated galaxy replaces it, read from a FITS file like any other, and every caption says so. It is one of the training galaxies, which the network has seen, so that only the steps are then
+# tested, not the network; and the statements about NGC 2903 in the text do not apply.
 #
 # Every telescope writes its cubes in its own way. `read_cube` reads scale, turn and frame of the map with astropy's `WCS`, velocities in the radio, optical and relativistic
 # convention or frequencies with `SpectralCoord`, and Jy/beam, Jy/pixel or kelvin in any spelling; if the file does not give the beam, it must be passed as an argument.
@@ -132,7 +132,7 @@ show(
     caption="Velocities relative to the systemic velocity: measured, of the "
     "fitted rings blurred by the beam, and their difference.",
     alt="Three maps. A disc with one red and one blue half, the same from "
-    "the rings, and a pale difference with patches along arms and bar.",
+    "the rings, and a pale difference with patches.",
     n=1,
     source=galaxy.source,
 )
@@ -163,8 +163,9 @@ show(
     "real_curve",
     caption="Rotation curve from the cube, with published curves of the same "
     "galaxy where available (grey). Below, the tilt of the rings.",
-    alt="Points with errors that rise steeply and stay high; grey curves run "
-    "close to them outside the innermost kiloparsecs.",
+    alt="Points with errors that stay high over most of the disc, and, where "
+    "published curves are available, grey lines; below, two lines of the "
+    "tilt.",
     n=1,
     source=galaxy.source,
 )
@@ -325,7 +326,8 @@ show(
     "real_profiles",
     caption="Dark-matter mass within each radius: mass models (68% intervals; "
     "dotted where extrapolated), and predictions of the members of the "
-    "network's ensemble (thin lines; mean: triangles).",
+    "network's ensemble (thin lines; mean: triangles); black, where it is "
+    "known: the truth.",
     alt="Rising curves of mass against radius on logarithmic axes, bands for "
     "two mass models and a bundle of lines for the network.",
     n=1,

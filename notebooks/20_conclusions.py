@@ -118,7 +118,7 @@ print(f"Conclusions from: {settings.label}.")
 # ```
 #
 # {doc}`17_comparison` gives a fit of the rotation curve the same knowledge of the population as the network has, and judges both on the same galaxies and radii. Of all test views {num}`contest-accepted:.0f` have an accepted rotation curve; for the others only the network has an answer. On real galaxies nobody knows the population so well: with priors from published relations the error within 12 to 18 kpc is
-# {num}`contest-perfect-nfw-lcdm-observed:.1%±` instead of {num}`contest-perfect-population-observed:.1%±`, without any {num}`contest-perfect-nfw-observed:.1%±`, and with the inclination and the masses of stars and gas known {num}`contest-perfect-nfw:.1%±`.
+# {num}`contest-perfect-nfw-lcdm-observed:.1%±` instead of {num}`contest-perfect-population-observed:.1%±`, and without any priors {num}`contest-perfect-nfw-observed:.1%±`, of which {num}`contest-perfect-nfw:.1%±` would remain if the inclination and the masses of stars and gas were known.
 #
 # ### Robustness to the hydrodynamical simulation
 #
@@ -146,7 +146,7 @@ print(f"Conclusions from: {settings.label}.")
 #
 # | What the paper says | What was done | On | Verdict |
 # |---|---|---|---|
-# | to be applied to real galaxies | this copy was made without the cube of NGC 2903, so that a network on HI maps was applied to a cube of a simulated galaxy, as a telescope would deliver it ({doc}`18_real_cubes`) | no real galaxy | none |
+# | to be applied to real galaxies | this copy was made without the cube of NGC 2903, so that a network on HI maps was applied to a cube of one of its own training galaxies, as a telescope would deliver it ({doc}`18_real_cubes`) | no real galaxy | none |
 # :::
 # ```
 #
