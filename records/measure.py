@@ -19,6 +19,7 @@ hand::
     python records/measure.py skirt-data-set PATH
     python records/measure.py orientations PATH
     python records/measure.py fresh-galaxies PATH
+    python records/measure.py training-luck PATH
 
 PATH is the ``output`` folder of a tree with rows of the real TNG100-1 group catalogue, or the published SKIRT image
 ``broadband_6.fits``. For the records of the whole box it is the folder ``tng100_real`` of the mirror (see
@@ -27,7 +28,7 @@ For the contraction it is ``TangoSIDM_L025N376_CDM_haloes.hdf5``, for the other 
 ``tng100_real`` and ``eagle``. For SKIRT's own runs (`skirt_runs`; the executable is on PATH or named in DMLIB_SKIRT) it
 is the ``output`` folder of the embedded universe of profile quick. For NGC 2903, NGC 6946, SPARC and 3D-Barolo (the
 program is found by `dmlib.rotation.barolo`) it is the folder of the mirror that has ``hi_cubes`` and ``sparc``. For the
-data set with images of SKIRT, the orientations and the fresh galaxies (`fresh_galaxies`) it is the folder ``build``
+data set with images of SKIRT, the orientations, the fresh galaxies and the luck of trainings it is the folder ``build``
 with ``embedded-quick``, where data sets and networks are made and kept.
 Chapters read a record with `dmlib.load.record`.
 """
@@ -58,6 +59,7 @@ import orientations
 import skirt_data_set
 import skirt_runs
 import tng100_rows
+import training_luck
 
 from benchmarks import bench_rotation
 from dmlib import __version__
@@ -553,6 +555,17 @@ def record_of(what: str, path: Path, subhalo_id: int, skirt_source: str = "unkno
             **shared,
             "measured": fresh_galaxies.measure(path),
         }
+    if what == "training-luck":
+        return {
+            "id": "training_luck",
+            "statement": "The networks that chapter 19 trains in each universe, trained again with other seeds",
+            "simulation": "embedded universes of this project, profile quick, drawn in memory",
+            "source": "galaxies and networks of chapter 19",
+            "citation": "none: an experiment of this project",
+            "command": "python records/measure.py training-luck PATH",
+            **shared,
+            "measured": training_luck.measure(path),
+        }
     if what == "barolo":
         return {
             "id": "barolo",
@@ -642,6 +655,7 @@ CHOICES = (
     "skirt-data-set",
     "orientations",
     "fresh-galaxies",
+    "training-luck",
     *(f"box-{name.replace('_', '-')}" for name in _BOX),
 )
 
