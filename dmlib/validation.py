@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from astropy import units as u
-from astropy.table import QTable
+from astropy.table import QTable, hstack
 from numpy.typing import ArrayLike
 
 from .bootstrap import resample
@@ -178,10 +178,7 @@ def measure(universe: Universe, ids: Sequence[int]) -> QTable:
         for row in bar(table, label="measuring galaxies", unit="galaxy")
     ]
     units = {"r_light": u.kpc, "age": u.Gyr, "m_hi": u.Msun, "m_h2": u.Msun, "r_hi": u.kpc}
-    for name in rows[0]:
-        values = np.array([row[name] for row in rows])
-        table[name] = values * units[name] if name in units else values
-    return table
+    return hstack([table, QTable(rows=rows, units=units)])
 
 
 _AGE_TABLE = np.geomspace(0.03, 1.0, 400)

@@ -135,10 +135,15 @@ def galaxies(
     `rotations` are those of `dmlib.observe.sky.View`, shape (n, v, 3, 3).
     """
     rows, curves = drawn.subhalos[subhalo_ids], embedded.true_curves(drawn, subhalo_ids, radii)
-    light, gas = (np.stack([column(rows) for column in group.values()], axis=1) for group in (LIGHT, GAS))
     pairs = zip(subhalo_ids, rotations, strict=True)
     near = np.array([[neighbours(drawn, i, one, field) for one in views] for i, views in pairs])
+    light, gas = _columns(LIGHT, rows), _columns(GAS, rows)
     return Galaxies(light, gas, near, curves["v_circ"], curves["v_dark"], np.log(curves["m_dm"]))
+
+
+def _columns(group: Mapping[str, Column], rows: Any) -> np.ndarray:
+    """`LIGHT` or `GAS` of rows of the population, shape (n, f)."""
+    return np.stack([column(rows) for column in group.values()], axis=1)
 
 
 def neighbours(drawn: embedded.Population, subhalo_id: int, rotation: np.ndarray, field: float) -> np.ndarray:
@@ -250,23 +255,18 @@ def measure_sight(dataset: DataSet, drawn: embedded.Population, many: Galaxies) 
     """
     rows = np.concatenate([dataset.rows("train"), dataset.rows("validation")])
     table = dataset.table[rows]
-    group = np.asarray(table["group_id"])
+    group, found = np.asarray(table["group_id"]), np.asarray(table["m_hi"].value) > 0
     subhalos = drawn.subhalos[np.asarray(table["subhalo_id"])]
-    seen = {name: np.stack([*measure(dataset, rows, name).values()], axis=1) for name in ("photometry", "hi")}
-    found = np.asarray(table["m_hi"].value) > 0
     every = np.ones(len(rows), dtype=bool)
-    used = {"photometry": every, "hi": found if found.any() else every}
-    true = {
-        name: np.stack([column(subhalos) for column in group.values()], axis=1)
-        for name, group in (("photometry", LIGHT), ("hi", GAS))
-    }
-    blur = {}
-    for name, numbers in (("photometry", many.light), ("hi", many.gas)):
-        some = used[name]
+    with_hi = found if found.any() else every
+    seen = {name: np.stack([*measure(dataset, rows, name).values()], axis=1) for name in ("photometry", "hi")}
+    true, blur = {}, {}
+    for name, columns, numbers, some in (("photometry", LIGHT, many.light, every), ("hi", GAS, many.gas, with_hi)):
+        true[name] = _columns(columns, subhalos)
         blur[name] = Blur.of(true[name][some] - _read_off(seen[name][some], true[name][some], group[some]), numbers)
     blur["all"] = blur["photometry"].beside(blur["hi"])
-    ln_sine, group = ln_sine_of(table["inclination"])[used["hi"], None], group[used["hi"]]
-    each = [_read_off(seen[name][used["hi"]], ln_sine, group) for name in ("hi", "photometry")]
+    ln_sine, group = ln_sine_of(table["inclination"])[with_hi, None], group[with_hi]
+    each = [_read_off(seen[name][with_hi], ln_sine, group) for name in ("hi", "photometry")]
     sines = {"hi": each[0], "all": _read_off(np.concatenate(each, axis=1), ln_sine, group)}
     order = np.argsort(ln_sine[:, 0])
     paired = {name: (ln_sine[order, 0], estimate[order, 0]) for name, estimate in sines.items()}
