@@ -64,7 +64,7 @@ def test_many_intervals_are_calibrated(name):
 
     Half of the binomial error would be 2.1 per cent if the twenty radii of a curve were one.
     """
-    literature = {"log_m200": MassFunction(11.0, 14.0), "log_c": ConcentrationRelation()}
+    literature = {"log_m200": MassFunction(), "log_c": ConcentrationRelation()}
     priors = Priors(inclination=Normal(60.0, 4.0, 5.0, 90.0), nominal_inclination=60.0, **literature)
     rng, inside = np.random.default_rng(12), []
     for k in range(500):
