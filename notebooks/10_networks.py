@@ -116,7 +116,7 @@ np.set_printoptions(precision=3)
 # | loss | mean square error of $\ln M$ | mean square error of the standardised $\ln M$, radii without particles left out |
 # | augmentation | none | quarter turns and reflections of each view in training |
 # | prediction | of one orientation | mean over the eight orientations |
-# | epochs | up to 200, stopped after 30 without an improvement | reference and `paper`: as the authors; run at `quick`: 12 to 30, for ResNet50 one |
+# | epochs | up to 200, stopped after 30 without an improvement | reference and `paper`: as the authors; run at `quick`: 8 to 30, for ResNet50 one |
 # | learning rate | constant | reference and `paper`: constant; run at `quick`: falls to zero along a cosine |
 # | optimiser | Adam, batches of 32 | reference and `paper`: as the authors; run at `quick`: for B, C and E with weight decay |
 # | arithmetic | single precision | single precision, or bfloat16 for the layers where the processor has it |

@@ -172,7 +172,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     architecture.name: architecture
     for architecture in (
         Architecture(
-            "A", f"{_HERE}.published:talk", "A", "the talk's table, to the letter", 3.5, {"quick": {"epochs": 12}}
+            "A", f"{_HERE}.published:talk", "A", "the talk's table, to the letter", 3.5, {"quick": {"epochs": 8}}
         ),
         Architecture("A_scripts", f"{_HERE}.published:scripts", "A (scripts)", "the authors' scripts", 3.0),
         Architecture(
