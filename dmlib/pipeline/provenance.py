@@ -106,8 +106,9 @@ class Meter:
     seconds : float
         Wall time.
     memory_mb : float
-        Largest memory of this process and all its children [MB = 1e6 bytes], sampled twice a second. Pages that
-        forked workers share are counted once a process, so it is an upper bound.
+        Largest memory of this process and all its children [MB = 1e6 bytes], sampled every two seconds: to look takes
+        some ms each time, and four steps may be watched at once. Pages that forked workers share are counted once a
+        process.
     """
 
     def __init__(self) -> None:
@@ -140,5 +141,5 @@ class Meter:
                 except psutil.Error:
                     continue  # ended between the listing and the look
             self.memory_mb = max(self.memory_mb, total / 1e6)
-            if self._stop.wait(0.5):
+            if self._stop.wait(2.0):
                 return

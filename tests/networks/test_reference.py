@@ -215,7 +215,7 @@ def test_the_command(done, monkeypatch):
 def test_predictions_of_a_run_are_as_before(built):
     """`combine` is used for both."""
     found = read_predictions(built.predictions_path)
-    assert found["tiny/all"].validation is not None
+    assert found["tiny/all"].calibration is not None
     assert len(found.equally(["tiny/all"])["tiny/all"].members_ln) == 2
     assert len(found.equally()["tiny/all"].members_ln) == 1
 
