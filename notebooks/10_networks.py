@@ -339,10 +339,8 @@ for row in symmetry:
 # {num}`net-b-equivariance-trained:.2g` and C by {num}`net-c-equivariance-trained:.2g`, E by {num}`net-e-equivariance-trained:.1g`. Exact symmetry does not mean accuracy: whether E
 # errs less is measured below.
 #
-# :::{note}
-# Two details would break the symmetry of E. A kernel of 3 or 5 pixels with stride 2 needs more padding on one side of an even number of pixels than on the other; E uses 4 × 4 kernels there.
-# And seen from behind, a galaxy has the opposite velocities. This symmetry is exact for HI alone, and E has it if it is given HI only; in the light dust breaks it, which hides the far side more than the near side.
-# :::
+# (A kernel of 3 or 5 pixels with stride 2 would break the symmetry of E, since it needs more padding on one side of an even number of pixels than on the other; E uses 4 × 4 kernels there.
+# There is one more symmetry: seen from behind, a galaxy has the opposite velocities. E has it if it is given HI only; in the light dust breaks it, which hides the far side more than the near side.)
 #
 # Which of the three ways needs the fewest galaxies? E was given a *twin*: the same network with ordinary kernels and as many weights in its convolutions. Both were
 # trained on an eighth, a quarter, half and all of the training galaxies, with the paper's schedule and {num}`orientation-members` members each; the twin with and without augmentation, and with and without averaging. This is a record (`records/orientations.json`), because it takes hours.
@@ -502,8 +500,10 @@ if floor is not None:
         rows=len(floors),
         source=settings.label,
     )
+    print(*floor.numbers, "galaxies:")
     for name, errors in floor.learning.items():
-        print(f"{name:30s}", *errors.round(3), f"({floor.numbers} galaxies)")
+        of = name.removeprefix("floor/").replace("/", ", ")
+        print(f"{of:24s}", *errors.round(3))
 
 # %% [markdown]
 # The printed lines are the mean $|\Delta M/M|$ from 5 to 50 kpc for half and for all of the galaxies that the observer has seen. Where the two agree within the uncertainty in the table, more galaxies would not help.
@@ -899,7 +899,6 @@ for id, value, say in (
     ("spread", same.spread, "Scatter of one member's error by its seed"),
 ):
     record(f"net-repeat-{id}", value, statement=say)
-print(f"rank correlation {same.rank_correlation:.2f}")
 
 # %% [markdown]
 # Of {num}`net-repeat-decided` decided pairs the run orders {num}`net-repeat-alike` alike. Of {num}`net-repeat-of` networks {num}`net-repeat-within` have an error within twice the scatter that seeds explain, {num}`net-repeat-spread:.3f`; an error
@@ -949,7 +948,7 @@ for id, name in parts.items():
     found = whole.better("intermediate", name, best)
     say = f"Mean |dM/M| from 5 to 50 kpc, {name} minus C, whole ensembles"
     record(f"ablation-{id}-less-c", found, statement=say)
-    print(f"{name:22s} against C {verdict(found)}")
+    print(f"{id:16s} against C {verdict(found)}")
 
 # %%
 pair = "boosted/apertures", "baseline/boosted"
@@ -1117,10 +1116,8 @@ for other, found in gains.items():
 #
 # - A and A_scripts are the authors' designs; B, C and E are our own, because those of the paper are not known; ResNet50 has only the necessary adaptations.
 # - From 5 to 50 kpc the mean $|\Delta M/M|$ is {num}`net-a-intermediate:.3f±` for A and {num}`net-c-intermediate:.3f±` for C with {num}`net-compared-members` members each, {num}`net-baseline-boosted-intermediate:.3f±` for boosted trees on catalogue observables, {num}`net-baseline-mean-intermediate:.3f±` for the mean profile.
-# - Uncertainties are bootstraps over galaxies, and methods are compared in pairs, with the same number of members in each ensemble.
 # - The information floor says how much of an error the inputs leave no way to avoid; it is known here because we know how the galaxies were drawn.
 # - The talk's measure is a root mean square; its values for the mass and for its logarithm differ by a factor of about 25.
-# - These numbers are results on TNG only if this copy of the book was made from TNG.
 #
 # ## What's next
 #

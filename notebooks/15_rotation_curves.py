@@ -178,8 +178,8 @@ show(
     "the correction for asymmetric drift (line), and the circular speed of "
     "all the mass in the plane of the disc (black). Below: tilt of the rings.",
     alt="Upper panel: points with error bars that level off near a black "
-    "line; small triangles scatter about them. Lower panel: two lines, inclination "
-    "and change of position angle against radius.",
+    "line; small triangles scatter about them. Lower panel: two lines, "
+    "inclination and change of position angle against radius.",
     n=1,
 )
 
