@@ -121,7 +121,8 @@ def read_cube(
     noise : float, optional
         Of a voxel [Jy/beam], where it cannot be measured, as in a masked cube.
     mask : path, optional
-        FITS file with the same pixels, a cube or a map, positive where there is emission of the galaxy.
+        FITS file with the same pixels, a cube or a map, positive where there is emission of the galaxy. A tight mask is
+        followed; in one that holds noise too, emission is sought.
     cut : CutOut, optional
         What to read; everything by default.
     additive : bool

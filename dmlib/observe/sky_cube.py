@@ -1,9 +1,9 @@
 """Real HI cubes: their noise, what must be removed from them, and the emission of one galaxy.
 
 The noise is measured about the median, on voxels without emission, and per pixel where it varies over the map, as after
-a correction for the primary beam. Baselines and continuum sources are subtracted. A masked cube has no noise left; its
-emission is what is not masked. The emission of the galaxy is one island of the cube; companions and the foreground of
-the Milky Way are named and left out.
+a correction for the primary beam. Baselines and continuum sources are subtracted. A cube that is masked tightly has no
+noise left; its emission is what is not masked. A wider mask, of the cube or of the user, says where to look. The
+emission of the galaxy is one island of the cube; companions and the foreground of the Milky Way are named and left out.
 """
 
 from __future__ import annotations

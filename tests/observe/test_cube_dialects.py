@@ -7,6 +7,7 @@ import gzip
 import numpy as np
 import pytest
 from astropy import units as u
+from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.wcs import WCS
 from scipy import ndimage
@@ -158,6 +159,15 @@ def test_declination_may_come_first(path, seen):
         swapped[f"{name}1"], swapped[f"{name}2"] = header[f"{name}2"], header[f"{name}1"]
     write(path, data.transpose(0, 2, 1), swapped)
     same(path)
+
+
+def test_where_the_map_points_is_known_in_any_frame(path, seen):
+    """The angle by which position angles on an image differ from those on a map in galactic coordinates."""
+    write(path, *seen, CTYPE1="GLON-TAN", CTYPE2="GLAT-TAN")
+    here, above = (SkyCoord(150.0, 20.0 + up, unit="deg", frame="galactic").icrs for up in (0.0, 0.001))
+    assert read_cube(path).north(0.0, 0.0) == pytest.approx(here.position_angle(above).deg, abs=0.05)
+    write(path, *seen)
+    assert np.cos(np.radians(read_cube(path).north(30.0, 20.0))) == pytest.approx(1.0, abs=1e-6)
 
 
 def wavelengths(kind):
