@@ -56,7 +56,6 @@ from dmlib.dataset.read import ln_mass
 from dmlib.evaluation import Scores, bins, derived
 from dmlib.evaluation.posteriors import (
     LEVEL,
-    LEVELS,
     check,
     conformal_factor,
     worst_third,
@@ -410,7 +409,7 @@ show(
 
 # %%
 for kind, found in checks.items():
-    off = np.abs(found.tarp.value - LEVELS)
+    off = np.abs(found.tarp.value - found.levels)
     worst = off.argmax()
     record(
         f"post-tarp-{kind}",
@@ -544,7 +543,7 @@ record(
 # shuffled = rng.permuted(draws["flow"], axis=0)
 # broken = check(truth, shuffled, posteriors.scale, scores.bootstrap)
 # print(broken.coverage.value - checks["flow"].coverage.value)
-# print(broken.tarp.value - LEVELS)
+# print(broken.tarp.value - broken.levels)
 # ```
 # Each radius keeps its distribution, and the correlations are lost. The distance from the truth of all draws becomes nearly the same, and TARP leaves the diagonal.
 # :::

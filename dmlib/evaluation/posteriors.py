@@ -21,6 +21,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
 import h5py
 import numpy as np
@@ -77,6 +78,7 @@ class Check:
     half_width: np.ndarray
     energy: np.ndarray
     tarp: Estimate
+    levels: ClassVar[np.ndarray] = LEVELS
 
 
 def check(

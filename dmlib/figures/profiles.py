@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from ..bootstrap import Estimate
 from ..evaluation.bins import Binned
 from ..evaluation.derived import Band, circular_velocity, shell_density
-from ..evaluation.posteriors import LEVEL, LEVELS, Check
+from ..evaluation.posteriors import LEVEL, Check
 from ..evaluation.scores import EXPECTED, Coverage, Scores
 from . import style
 from .panels import ERROR, RADIUS, curve, grid, picture, radius_axis, row_labels, shade, zero
@@ -320,7 +320,7 @@ def joint(checks: Mapping[str, Check], labels: Mapping[str, str], sharpness: Map
     fig, (left, right) = style.new_figure(1, 2, height=3.7)
     left.plot([0, 1], [0, 1], **style.line("literature", linewidth=1.2))
     for kind, found in checks.items():
-        levels = {"credibility": LEVELS, "coverage": found.tarp}
+        levels = {"credibility": found.levels, "coverage": found.tarp}
         _check(left, f"TARP, {labels[kind]}", kind, levels, labels[kind])
     left.set(xlim=(0, 1), ylim=(0, 1), box_aspect=1, xlabel="credibility of the region")
     left.set_ylabel("share of the views with the truth in it")
