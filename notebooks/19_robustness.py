@@ -52,6 +52,7 @@ import numpy as np
 from astropy.table import Table
 
 from dmlib import load
+from dmlib.bootstrap import Estimate
 from dmlib.evaluation.robustness import numbers
 from dmlib.figures import robustness as figures
 from dmlib.figures import show, show_table
@@ -107,7 +108,13 @@ source = None if own else "embedded universes drawn for this chapter"
 here = {"n": counts["test"]}
 
 # %%
+kept = load.record("training_luck")["measured"]
+luck = {name: again["scatter"] for name, again in kept["quoted"].items()}
 for row in numbers(found, home, region):
+    if row["id"] in luck and isinstance(row["value"], Estimate):
+        # Its error is that of the galaxies alone.
+        row["error"] = np.hypot(row["value"].error, luck[row["id"]])
+        row["value"] = row["value"].value
     record(**row, **here)
 
 # %%
@@ -172,25 +179,40 @@ show(
 # (within 5 kpc {num}`rob-inner-inner-halo:.2f±`), stars and haloes {num}`rob-network-mean-stars-and-haloes:.2f±`.
 # For the fits the same numbers are {num}`rob-rotation-mean-observation:.2f±`, {num}`rob-rotation-mean-gas:.2f±`, {num}`rob-rotation-mean-inner-halo:.2f±` and {num}`rob-rotation-mean-stars-and-haloes:.2f±`.
 #
-# The error bars are those of the test galaxies. They do not contain the luck of the training: with so few training galaxies another seed would give another network, so that a ratio somewhat below or above 1 need not mean anything. How large that luck is for these networks was not measured; the experiment on orientations of
-# {doc}`10_networks` has several trainings of other networks on as few galaxies.
+# Error bars in the figures are those of the test galaxies. They do not contain the luck of the training: with so few training galaxies another seed gives another network. How large that luck is was measured once, by training all networks of this chapter again with other seeds on the same galaxies.
 
 # %%
-kept = load.record("orientations")["measured"]["mean_error_5_to_50_kpc"]
-alone = np.array([points[0]["members"] for points in kept.values()])
-spread = alone.std(axis=1, ddof=1) / alone.mean(axis=1)
+seeds = {
+    "n": len(kept["seeds"]),
+    "universe": "embedded (records/training_luck.json)",
+}
 record(
     "rob-luck",
-    np.sqrt(np.mean(spread**2)),
-    n=kept["E"][0]["galaxies"],
-    universe="embedded (records/orientations.json)",
-    statement="Scatter of the error between trainings of one network, "
-    "relative to the error, r.m.s. over five ways to train",
+    kept["error_at_home"]["relative_scatter_of_one_training"],
+    statement="Scatter of a network's error at home between seeds, relative",
+    **seeds,
+)
+record(
+    "rob-luck-pair",
+    kept["ratio_of_one_pair"]["relative_scatter"],
+    statement="Scatter between seeds of the ratio of errors abroad and at "
+    "home, r.m.s. over pairs of universes, relative",
+    **seeds,
 )
 
+# %%
+for name, again in kept["quoted"].items():
+    record(
+        name.replace("rob-", "rob-seeds-", 1),
+        again["mean"],
+        error=again["scatter"],
+        statement=f"{name}: mean over seeds, and scatter of one seed",
+        **seeds,
+    )
+
 # %% [markdown]
-# There, trained on {num}`rob-luck.n` galaxies, trainings that differ in their seed and in the galaxies that were drawn scatter by {num}`rob-luck:.0%` of their error, so that a ratio of two scatters by some half as much again. Read a single ratio of this chapter with that in mind; a mean over universes contains the luck of several trainings abroad, but one
-# at home.
+# Over {num}`rob-luck.n` seeds the error of a network at home scatters by {num}`rob-luck:.0%`, and the ratio of two, for one pair of universes, by {num}`rob-luck-pair:.0%`: a single ratio of this chapter says little. The mean over universes has less luck, but only one network at home: over the seeds it is
+# {num}`rob-seeds-network-mean-all:.2f±`, with the scatter of one seed as its error. **This scatter is part of the errors that the text and the box of this chapter give for means over universes and for adaptation.**
 #
 # Two caveats about the fits. They measure the tilt of the disc anew only where another telescope observes it (beam and noise); elsewhere it is kept, to save time. And their priors are those of the training universe, so
 # that they too have learned what a halo looks like: what protects them is the part of the answer that comes from the curve.
@@ -278,7 +300,7 @@ for i, j in np.argwhere(found.silent(region=region)):
 
 # %% [markdown]
 # We call an error large where it exceeds the one at home by a quarter and by two standard deviations, and an alarm silent where its area is below 0.65. Of all {num}`rob-pairs` pairs of different universes {num}`rob-large` have a large error,
-# and in {num}`rob-silent` of these the alarm is silent; the lines above name them. In {numref}`fig-robustness-alarm` they are at the lower right. In such a universe a network is wrong and no distance tells: galaxies that are seen through a wider beam, for instance, are smoother, and need not lie further out than those of the training. A classifier that is trained to tell the two universes apart would notice more. But **no alarm on inputs can guard the relation between inputs and target.**
+# and in {num}`rob-silent` of these the alarm is silent; the lines above name them. (Over the seeds the numbers are {num}`rob-seeds-large:.0f±` and {num}`rob-seeds-silent:.0f±`.) In {numref}`fig-robustness-alarm` they are at the lower right. In such a universe a network is wrong and no distance tells: galaxies that are seen through a wider beam, for instance, are smoother, and need not lie further out than those of the training. A classifier that is trained to tell the two universes apart would notice more. But **no alarm on inputs can guard the relation between inputs and target.**
 #
 # ## Adaptation
 #
@@ -304,6 +326,8 @@ show(
 # %% [markdown]
 # On the same galaxies, negative where adaptation helps: against differences of observation (the first two groups of {numref}`fig-robustness-adaptation`) the mixture changes the error by {num}`rob-gain-mixture-observation:+.3f±` and matching by {num}`rob-gain-matched-observation:+.3f±`, where training in the target itself
 # changes it by {num}`rob-gain-target-observation:+.3f±`. Against heavier haloes the mixture changes it by {num}`rob-gain-mixture-haloes:+.3f±`, matching by {num}`rob-gain-matched-haloes:+.3f±`, and training there by {num}`rob-gain-target-haloes:+.3f±`. The box at the head of this chapter says what these numbers decide.
+# The mean over {num}`rob-luck.n` seeds, with the scatter of one, is {num}`rob-seeds-gain-mixture-observation:+.3f±` and {num}`rob-seeds-gain-matched-observation:+.3f±` for mixture and matching against differences of observation, {num}`rob-seeds-gain-mixture-haloes:+.3f±` and {num}`rob-seeds-gain-matched-haloes:+.3f±` against heavier haloes.
+# Trained with other seeds, matching changes the error by {num}`rob-seeds-gain-matched-observation:+.3f±` against differences of observation and by {num}`rob-seeds-gain-matched-haloes:+.3f±` against heavier haloes, the mixture by {num}`rob-seeds-gain-mixture-observation:+.3f±` and {num}`rob-seeds-gain-mixture-haloes:+.3f±` (mean and scatter over {num}`rob-luck.n` seeds).
 #
 # ## Two real simulations, as catalogues
 #

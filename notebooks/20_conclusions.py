@@ -126,7 +126,7 @@ print(f"Conclusions from: {settings.label}.")
 # :claims: other-simulation
 # ```
 #
-# {doc}`19_robustness` changes one thing at a time, with the same {num}`rob-test` test galaxies in all universes. Where the observation differs, the error of the network is {num}`rob-network-mean-observation:.2f±` times that of one trained there; where haloes differ at given stars, {num}`rob-network-mean-stars-and-haloes:.2f±` times. (These networks had {num}`rob-train` training galaxies and one short training each, whose luck the error bars do not contain.)
+# {doc}`19_robustness` changes one thing at a time, with the same {num}`rob-test` test galaxies in all universes. Where the observation differs, the error of the network is {num}`rob-network-mean-observation:.2f±` times that of one trained there; where haloes differ at given stars, {num}`rob-network-mean-stars-and-haloes:.2f±` times. (These networks had {num}`rob-train` training galaxies and one short training each, whose luck is part of these errors: over {num}`rob-luck.n` seeds the mean of all universes is {num}`rob-seeds-network-mean-all:.2f±`, with the scatter of one seed.)
 # Of {num}`rob-large` pairs of universes with a large error the network's own alarm is silent in {num}`rob-silent`.
 # Two **real** simulations differ in their haloes at given stars: a formula of the stellar mass that was fitted to TNG100 is biased by {num}`rob-real-bias-m200-tng-eagle:+.2f±` in the logarithm of the halo mass when it is applied to EAGLE, while within the stellar half-mass radius its bias is {num}`rob-real-bias-rhalf-tng-eagle:+.2f±`.
 #

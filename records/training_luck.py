@@ -22,18 +22,20 @@ from dmlib.settings import Settings
 #: Seeds of the trainings beside that of the book.
 SEEDS = (2, 3, 4, 5)
 
-#: What the chapter quotes of the network, as a function of the product.
+#: Numbers of the chapter that depend on trainings, by their id, as functions of the product.
 QUOTED: dict[str, Callable[[Robustness], float]] = {
-    "mean-all": lambda found: float(found.abroad("network").value),
+    "rob-network-mean-all": lambda found: float(found.abroad("network").value),
     **{
-        f"mean-{kind.replace(' ', '-')}": lambda found, kind=kind: float(found.abroad("network", kinds=(kind,)).value)
+        f"rob-network-mean-{kind.replace(' ', '-')}": lambda found, kind=kind: float(
+            found.abroad("network", kinds=(kind,)).value
+        )
         for kind in KINDS[1:]
     },
-    "inner-inner-halo": lambda found: float(found.abroad("network", "inner", kinds=("inner halo",)).value),
-    "large": lambda found: float(found.large().sum()),
-    "silent": lambda found: float(found.silent().sum()),
+    "rob-inner-inner-halo": lambda found: float(found.abroad("network", "inner", kinds=("inner halo",)).value),
+    "rob-large": lambda found: float(found.large().sum()),
+    "rob-silent": lambda found: float(found.silent().sum()),
     **{
-        f"gain-{way}-{kind}": lambda found, way=way, targets=targets: float(found.gain_over(targets, way).value)
+        f"rob-gain-{way}-{kind}": lambda found, way=way, targets=targets: float(found.gain_over(targets, way).value)
         for way in (*WAYS[1:3], "target")
         for kind, targets in {"observation": TARGETS[:2], "haloes": TARGETS[2:]}.items()
     },

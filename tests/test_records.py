@@ -234,6 +234,17 @@ def test_fresh_galaxies(measure):
         assert np.mean(parts[:3]) == pytest.approx(numbers[f"within-{kind}"]["value"], abs=0.003)
 
 
+def test_luck_of_trainings(measure):
+    """What chapter 19 quotes of other seeds is the mean and the scatter of what was measured, the book's seed first."""
+    measured = load.record("training_luck")["measured"]
+    assert set(measured["quoted"]) == set(measure["training_luck"].QUOTED)
+    for found in measured["quoted"].values():
+        assert len(found["by_seed"]) == len(measured["seeds"])
+        assert found["mean"] == pytest.approx(np.mean(found["by_seed"]))
+        assert found["scatter"] == pytest.approx(np.std(found["by_seed"], ddof=1))
+    assert 0 < measured["error_at_home"]["relative_scatter_of_one_training"] < 0.5
+
+
 def test_errors_of_orientations_contain_the_scatter_of_the_members():
     """No error is below what the members alone make it, and the differences are those of the errors."""
     measured = load.record("orientations")["measured"]
