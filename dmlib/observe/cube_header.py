@@ -36,8 +36,13 @@ _CHANNELS = (0.02, 150.0)
 
 #: Velocity convention by the first letters of the axis.
 _CONVENTIONS = {
-    **{"VRAD": "radio", "VOPT": "optical", "VELO": "relativistic"},
-    **{"WAVE": "optical", "AWAV": "optical", "ZOPT": "optical", "BETA": "relativistic"},
+    "VRAD": "radio",
+    "VOPT": "optical",
+    "WAVE": "optical",
+    "AWAV": "optical",
+    "ZOPT": "optical",
+    "VELO": "relativistic",
+    "BETA": "relativistic",
 }
 
 
