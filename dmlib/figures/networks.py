@@ -19,10 +19,24 @@ from ..evaluation.scores import REGIONS, Scores
 from . import style
 from .panels import ERROR, beside, curve, difference_panels, grid, plain, radius_axis, ticks, zero
 
-#: What the panels of `input_errors` show: sets of inputs and their labels.
+#: Sets of inputs in words.
+INPUTS = {
+    "all": "ugriz and HI",
+    "photometry": "ugriz",
+    "SDSS_URZ": "u, r, z",
+    "SDSS_I": "i",
+    "hi": "HI",
+    "HI_0": "HI, moment 0",
+    "HI_1": "HI, moment 1",
+    "HI_2": "HI, moment 2",
+    "SDSS_URZ_HI_012": "u, r, z and HI",
+    "SDSS_I_HI_012": "i and HI",
+}
+
+#: Those that the panels of `input_errors` show.
 PANELS = {
-    "light, gas, both": {"all": "all", "photometry": "photometry (ugriz)", "hi": "HI, moments 0, 1, 2"},
-    "parts of them": {"SDSS_URZ": "u, r, z", "SDSS_I": "i", "HI_0": "moment 0", "HI_1": "moment 1", "HI_2": "moment 2"},
+    "light, gas, both": ("all", "photometry", "hi"),
+    "parts of them": ("SDSS_URZ", "SDSS_I", "HI_0", "HI_1", "HI_2"),
 }
 
 _BETWEEN = f"{ERROR}, 5 to 50 kpc"
@@ -272,7 +286,7 @@ def input_errors(scores: Scores, architecture: str, floor: Floor | None) -> Figu
     """
     fig, axes = style.new_figure(1, len(PANELS), height=4.4, sharey=True, ylabel=ERROR)
     for k, (ax, (title, sets)) in enumerate(zip(axes, PANELS.items(), strict=True)):
-        for name, label in {**{f"{architecture}/{key}": label for key, label in sets.items()}, **_MEAN}.items():
+        for name, label in {**{f"{architecture}/{key}": INPUTS[key] for key in sets}, **_MEAN}.items():
             found = scores.at_radii(name)
             columns, entry = {"radius": scores.radii * u.kpc, "value": found}, "" if k and name in _MEAN else None
             band = k == 0 and name not in _MEAN
@@ -329,7 +343,7 @@ def regions(scores: Scores, sets: Sequence[str], architecture: str) -> Figure:
         low, high = REGIONS[region]
         ax.set(title=f"{low:.0f} to {high:.0f} kpc", xlim=(0, None))
         ax.grid(axis="y", visible=False)
-    axes[0].set_yticks(list(place.values()), [name.replace("_", " ") for name in place])
+    axes[0].set_yticks(list(place.values()), [INPUTS.get(name, name) for name in place])
     axes[0].invert_yaxis()
     fig.supxlabel(ERROR, fontsize=11)
     fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=3, fontsize=9)
