@@ -405,7 +405,7 @@ for radius in (5.0, 20.0):
 #
 # Without a centre the brightest emission is taken, with the centre of its velocity field; `--centre` names another galaxy of the map. Parts of a cube that is larger than the memory are read with
 # `--velocities 400:700` and `--field 20` (arcmin); `--mask`, `--noise` and `--beam` replace what the file does not tell. Stars come from a table of speeds such as SPARC's (`--stars`), from a mass and a scale length (`--m-star 1e10,2.5`), or
-# from images in g and r, g and i, K, W1 or 3.6 µm (`--image g=G.fits,r=R.fits`), with a mass-to-light ratio of stated source. Without stars the dark mass includes them; it is then called an upper limit, on the page and in the verdict.
+# from images in g and r, g and i, K, W1 or 3.6 µm (`--image g=G.fits,r=R.fits`), with a mass-to-light ratio of stated source, or from one image in any of $ugriz$, J, H and K with yours (`--upsilon`). Without stars the dark mass includes them; it is then called an upper limit, on the page and in the verdict.
 # With `--engine barolo` the rings are those of 3D-Barolo, see {doc}`15_rotation_curves`.
 # The parameters `cube`, `distance` and `centre` of this chapter make the chapter itself of another galaxy.
 #

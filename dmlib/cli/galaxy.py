@@ -52,10 +52,11 @@ def galaxy(
     inclination: Annotated[float | None, _disc(min=0, max=90, help="Keep it fixed, in deg.")] = None,
     engine: Annotated[Literal["rings", "barolo"], _disc(help="Our tilted rings, or those of 3D-Barolo.")] = "rings",
     stars: Annotated[Path | None, _light(help="Table radius, v_disk, v_bulge for M/L = 1, or a file of SPARC.")] = None,
-    upsilon: Annotated[float | None, _light(help="M/L of the disc in --stars; else 0.5.")] = None,
+    upsilon: Annotated[float | None, _light(help="M/L of the disc in --stars (else 0.5) or of one --image.")] = None,
     m_star: Annotated[str | None, _light(metavar="MSUN,KPC", help="Mass and scale length of a disc.")] = None,
     image: Annotated[
-        str | None, _light(metavar="g=FILE,r=FILE", help="Images in g and r, g and i, K, W1 or 3.6.")
+        str | None,
+        _light(metavar="g=FILE,r=FILE", help="Images in g and r, g and i, K, W1, 3.6; or in u to K and --upsilon."),
     ] = None,
     network: Annotated[
         str, typer.Option(help="Ensemble of a built book that is asked for its opinion; none: ask nobody.")
@@ -75,15 +76,18 @@ def galaxy(
 
     place, band = sky_place(centre), _numbers(velocities, "--velocities", 2, ":")
     far = _megaparsec(distance)
-    if sum(way is not None for way in (stars, m_star, image)) > 1 or (upsilon is not None and stars is None):
-        raise DmlibError("stars come from one of --stars (with or without --upsilon), --m-star and --image: give one")
+    if sum(way is not None for way in (stars, m_star, image)) > 1:
+        raise DmlibError("stars come from one of --stars, --m-star and --image: give one")
+    if upsilon is not None and stars is None and image is None:
+        raise DmlibError("--upsilon is the mass-to-light ratio of --stars or of one --image: give one of them")
     known, pictures = _stars(stars, upsilon, m_star, far), _images(image)
     cut = CutOut((band[0], band[1]) if band else None, place, field)
     axes = _numbers(beam, "--beam", 3)
     given: dict[str, Any] = {"beam": tuple(axes) if axes else None, "noise": noise, "mask": mask, "cut": cut}
     target = open_galaxy(cube, far, centre, name=name, stars=known, **given)
     out.mkdir(parents=True, exist_ok=True)
-    found = analyse(target, inclination=inclination, images=pictures, engine=engine, force=force, seed=settings.seed)
+    how: dict[str, Any] = {"inclination": inclination, "images": pictures, "engine": engine, "force": force}
+    found = analyse(target, upsilon=upsilon, seed=settings.seed, **how)
     opinion = opinion_of(settings, found, network)
     said = f"{summary(found)}\nnetwork: {opinion.said}"
     typer.echo(f"{report(found)}\n{said}")

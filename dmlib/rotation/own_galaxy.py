@@ -113,6 +113,7 @@ def analyse(
     *,
     inclination: float | None = None,
     images: Mapping[str, Path] | None = None,
+    upsilon: float | None = None,
     haloes: tuple[str, ...] = HALOES,
     engine: Literal["rings", "barolo"] = "rings",
     force: bool = False,
@@ -127,6 +128,8 @@ def analyse(
         Kept fixed where given [deg].
     images : mapping, optional
         Band -> image on which the stars are weighed, see `dmlib.rotation.own_stars`.
+    upsilon : float, optional
+        Mass-to-light ratio of the one image [Msun/Lsun].
     haloes : tuple of str
         Keys of `dmlib.rotation.halos.HALOS`.
     engine : {"rings", "barolo"}
@@ -182,7 +185,7 @@ def analyse(
     try:
         if images:
             north = galaxy.sky.north(*(offset / galaxy.kpc for offset in curve.centre))
-            stars = stars_from_images(images, found.place, curve, galaxy.distance, north=north)
+            stars = stars_from_images(images, found.place, curve, galaxy.distance, north=north, upsilon=upsilon)
             galaxy = replace(galaxy, stars=stars)
         mass = mass_model(galaxy, curve)
     except GalaxyError as error:

@@ -51,7 +51,7 @@ class Band:
     zero : float
         Flux of magnitude 0 [Jy].
     upsilon : float
-        Stellar mass-to-light ratio [Msun/Lsun]; NaN where only a colour tells it.
+        Stellar mass-to-light ratio [Msun/Lsun]; NaN where only a colour, or the user, tells it.
     source : str
     """
 
@@ -64,9 +64,13 @@ class Band:
 
 #: Bands of images; those of Pan-STARRS count as SDSS's. Infrared ratios are for the initial mass function of Kroupa.
 BANDS = {
+    "u": Band(6.39, "AB", 3631.0),
     "g": Band(5.11, "AB", 3631.0),
     "r": Band(4.65, "AB", 3631.0),
     "i": Band(4.53, "AB", 3631.0),
+    "z": Band(4.50, "AB", 3631.0),
+    "J": Band(3.67, "Vega", 1594.0),
+    "H": Band(3.32, "Vega", 1024.0),
     "K": Band(3.27, "Vega", 666.8, 0.6, "McGaugh & Schombert 2014"),
     "W1": Band(3.26, "Vega", 309.5, 0.5, "McGaugh & Schombert 2014, for 3.6 micron"),
     "3.6": Band(3.26, "Vega", 280.9, 0.5, "McGaugh & Schombert 2014"),
@@ -150,9 +154,15 @@ def stars_from_mass(mass: float, scale: float) -> MassModel:
 
 
 def stars_from_images(
-    paths: Mapping[str, Path], place: tuple[float, float], curve: RotationCurve, distance: float, *, north: float = 0.0
+    paths: Mapping[str, Path],
+    place: tuple[float, float],
+    curve: RotationCurve,
+    distance: float,
+    *,
+    north: float = 0.0,
+    upsilon: float | None = None,
 ) -> MassModel:
-    """Stars weighed on images: in one infrared band, or by a colour (g and r, or g and i).
+    """Stars weighed on images: in one infrared band, by a colour (g and r, or g and i), or with a ratio of the user's.
 
     Parameters
     ----------
@@ -167,6 +177,8 @@ def stars_from_images(
         [Mpc]
     north : float
         Position angle, ICRS, of the direction from which those of the curve are measured [deg].
+    upsilon : float, optional
+        Mass-to-light ratio of the one image, in any of the bands [Msun/Lsun].
 
     Raises
     ------
@@ -176,11 +188,16 @@ def stars_from_images(
         When the image shows too little light.
     """
     pair = next((pair for pair in COLOURS if set(pair) <= set(paths)), None)
-    single = next((band for band in paths if band in BANDS and np.isfinite(BANDS[band].upsilon)), None)
+    ratios = {band: (known.upsilon, known.source) for band, known in BANDS.items() if np.isfinite(known.upsilon)}
+    if upsilon is not None:
+        if len(paths) != 1 or not 0 < upsilon < np.inf:
+            raise DmlibError(f"a mass-to-light ratio is positive and of one image, not {upsilon:g} of {len(paths)}")
+        ratios = dict.fromkeys(paths, (upsilon, "as given"))
+    single = next((band for band in paths if band in ratios), None)
     if pair is None and single is None:
         raise DmlibError(
-            f"images in {', '.join(paths)} tell no stellar mass: give g and r, g and i, or one of "
-            f"{', '.join(band for band, known in BANDS.items() if np.isfinite(known.upsilon))}"
+            f"images in {', '.join(paths)} tell no stellar mass: give g and r, g and i, or one of {', '.join(ratios)}; "
+            "or one image and --upsilon, its mass-to-light ratio"
         )
     bands: tuple[str, ...] = (single,) if single is not None else pair or ()
     kpc = distance * 1e3 * np.radians(1.0 / 3600.0)
@@ -189,8 +206,8 @@ def stars_from_images(
     light = np.stack([_light(Path(paths[band]), band, place, grid, kpc) for band in bands], axis=-1)
     radius, means = baryons.ring_means(light, grid, tilt)
     if single is not None:
-        known = BANDS[single]
-        density, said = known.upsilon * means[0], f"mass-to-light ratio {known.upsilon:g} in {single} ({known.source})"
+        ratio, source = ratios[single]
+        density, said = ratio * means[0], f"mass-to-light ratio {ratio:g} in {single} ({source})"
     else:
         first, second = (np.maximum(values, 1e-9) for values in means)
         if bands == ("g", "i"):

@@ -288,6 +288,20 @@ def test_stars_of_an_infrared_image(tmp_path):
     assert "0.5 in W1" in stars.note
 
 
+def test_stars_of_any_band_with_a_ratio_of_the_users(tmp_path):
+    suns = {"u": 6.39, "z": 4.50, "J": 3.67, "H": 3.32}  # Willmer 2018
+    for band, sun in suns.items():
+        path = {band: disc_image(tmp_path / f"{band}.fits", sun, 1e10, 2.5, upsilon=0.8)}
+        stars = stars_from_images(path, (150.0, 20.0), a_curve(), DISTANCE, upsilon=0.8)
+        assert stars.m_disk + stars.m_bulge == pytest.approx(1e10, rel=0.08)
+        assert f"0.8 in {band} (as given)" in stars.note
+        with pytest.raises(DmlibError, match="tell no stellar mass"):
+            stars_from_images(path, (150.0, 20.0), a_curve(), DISTANCE)
+    for wrong in ({"upsilon": -1.0}, {"upsilon": np.inf}):
+        with pytest.raises(DmlibError, match="positive"):
+            stars_from_images(path, (150.0, 20.0), a_curve(), DISTANCE, **wrong)
+
+
 def test_stars_of_a_colour(tmp_path):
     paths = {band: disc_image(tmp_path / f"{band}.fits", sun, 1e10, 2.5) for band, sun in (("g", 5.11), ("r", 4.65))}
     stars = stars_from_images(paths, (150.0, 20.0), a_curve(), DISTANCE)
@@ -403,17 +417,11 @@ def test_a_centre_off_the_map_is_refused(tmp_path, centre):
         (("--distance", "9Mpc", "--m-star", "1e10,-1"), "of a galaxy, as 1e10,2.5"),
         (("--distance", "9Mpc", "--m-star", "10.3,2.5"), "of a galaxy, as 1e10,2.5"),  # a logarithm
         (("--distance", "9Mpc", "--image", "g"), "--image takes BAND=FILE"),
-        (("--distance", "9Mpc", "--image", "z=z.fits"), "there is no band 'z'"),
+        (("--distance", "9Mpc", "--image", "V=v.fits"), "there is no band 'V'"),
         (("--distance", "9Mpc", "--image", "g=g.fits"), "g.fits is no file"),
         (("--distance", "9Mpc", "--m-star", "1e10,2", "--image", "K=k.fits"), "give one"),
         (("--distance", "9Mpc", "--m-star", "1e10,2", "--upsilon", "0.4"), "give one"),
-        (
-            (
-                "--distance",
-                "9Mpc",
-            ),
-            "none.fits is no file",
-        ),
+        (("--distance", "9Mpc"), "none.fits is no file"),
     ],
 )
 def test_options_are_checked_before_the_work(tmp_path, options, sentence):
