@@ -57,9 +57,7 @@ def one_document(html: Path) -> str:
     for sheet in (*(html / "_static").glob("mystnb.*.css"), html / "_static" / "sphinx-design.min.css"):
         if sheet.is_file() and not head.find("link", href=re.compile(re.escape(sheet.name))):
             head.append(BeautifulSoup(f'<link rel="stylesheet" href="_static/{sheet.name}"/>', "html.parser"))
-    head.append(
-        BeautifulSoup("<style>article { break-after: page; } @page { size: A4; margin: 14mm; }</style>", "html.parser")
-    )
+    head.append(BeautifulSoup("<style>article { break-after: page; }</style>", "html.parser"))
     body = "\n".join(map(str, articles))
     return f'<!DOCTYPE html><html lang="en" data-theme="light">{head}<body><main>{body}</main></body></html>'
 
