@@ -193,9 +193,10 @@ def map_parallel(
                 "stand under 'if __name__ == \"__main__\":'. What is finished is kept."
             ) from error
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
             for child in multiprocessing.active_children():
                 child.terminate()  # Ctrl-C reaches them too, but a signal to this process alone does not
+            # Its thread has ended then: Python, on leaving, would wake it through a pipe that it may just be closing.
+            pool.shutdown(wait=True, cancel_futures=True)
             raise
 
 

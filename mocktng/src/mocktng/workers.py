@@ -61,9 +61,9 @@ def map_in_processes(
                 future.result()
                 yield
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
             for child in multiprocessing.active_children():
                 child.terminate()
+            pool.shutdown(wait=True, cancel_futures=True)  # or Python, on leaving, would wake a thread that is ending
             raise
 
 
