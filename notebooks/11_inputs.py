@@ -344,11 +344,12 @@ for id, method in judged.items():
 # | the paper | below 0.2 | below 0.3 | – |
 # | $\Delta_\mathrm{MSE}$, largest from 5 to 50 kpc | {num}`inputs-all-delta:.3f±` | {num}`inputs-photometry-delta:.3f±` | {num}`inputs-hi-delta:.3f±` |
 # | the same, A of the talk instead of C | {num}`inputs-talk-delta:.3f±` | – | – |
-# | the same, whole ensemble of C | {num}`inputs-all-ensemble-delta:.3f±` | – | – |
+# | the same, all members of C | {num}`inputs-all-ensemble-delta:.3f±` | – | – |
 # | $\Delta_\mathrm{MSE}$, 5 to 50 kpc together, whole ensemble | {num}`inputs-all-delta-mean:.3f±` | {num}`inputs-photometry-delta-mean:.3f±` | – |
 # | mean of $(\Delta M/M)^2$, largest, whole ensemble | {num}`inputs-all-square:.3f±` | {num}`inputs-photometry-square:.3f±` | – |
 # :::
 #
+# The rows of C agree where every set of inputs has equally many members, as in the reference trainings.
 # Squaring the error makes the claim far easier to meet, and applying it to $\ln M$ would make it trivial: {doc}`10_networks` gives the factor. The book's {doc}`table of claims </claims>` gives each reading its own verdict, on the whole ensemble and beside the information floor in the same measure; its tally counts the strictest.
 #
 # *"Mean absolute error always below about 0.25 with photometry and spectroscopy, for galaxies of $10^{11}$ to $10^{13}\,M_\odot$."* We take the mass to be $M_{200}$ of the group, and "always" to mean all 20 radii.

@@ -32,7 +32,7 @@
 # 4. compare a cusp with a core by their evidence, and recognise when a curve does not decide;
 # 5. reproduce two published relations of rotating galaxies.
 #
-# Reading takes about 20 minutes. Running takes two to five minutes for all of SPARC the first time, seconds afterwards.
+# Reading takes about 20 minutes. Running takes one to five minutes for all of SPARC the first time, seconds afterwards.
 
 # %% [markdown]
 # ```{found}
