@@ -41,7 +41,8 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
@@ -467,11 +468,124 @@ def open_tree(path: Path) -> Universe:
     return open_universe(Settings(universe="files", base_path=str(path)))
 
 
+@dataclass(frozen=True)
+class Kind:
+    """What a record of the files in PATH says of itself, and what measures it.
+
+    Parameters
+    ----------
+    statement, simulation, source, citation : str
+    measure : callable
+        PATH to the measured numbers.
+    files : tuple of str
+        Names of the files in PATH that were measured, empty for PATH itself: their checksums are kept.
+    id : str
+        Name of the record, where it is not that of the command.
+    """
+
+    statement: str
+    simulation: str
+    source: str
+    citation: str
+    measure: Callable[[Path], dict]
+    files: tuple[str, ...] = ()
+    id: str = ""
+
+
+_OBSERVED = "none: an observation"
+_QUICK = "the embedded universe of this project, profile quick"
+_OURS = "none: an experiment of this project"
+
+#: Records of files: name in the command -> what they are.
+_KINDS = {
+    "contraction": Kind(
+        "Dark matter of haloes of a hydrodynamical simulation beside the contraction of Cautun+2020",
+        "SWIFT-EAGLE, 25 Mpc, cold dark matter",
+        "haloes with at least 1e10 Msun of stars of TangoSIDM_L025N376_CDM_haloes.hdf5",
+        "Correa et al. 2024; Schaye et al. 2015, MNRAS 446, 521",
+        measure_contraction,
+        files=("",),
+        id="eagle_contraction",
+    ),
+    "ngc2903": Kind(
+        "Rotation curve and haloes of NGC 2903 from its WHISP cube, beside SPARC's curve",
+        _OBSERVED,
+        "WHISP cube of NGC 2903 as distributed with pyFAT; stars and the curve to compare with of SPARC",
+        "van der Hulst et al. 2001; Lelli et al. 2016, AJ 152, 157",
+        measure_ngc2903,
+        files=(NGC2903_CUBE,),
+    ),
+    "ngc6946": Kind(
+        "Rotation curve of NGC 6946 from a WSRT cube of another dialect, beside SPARC's curve",
+        _OBSERVED,
+        "WSRT cube of NGC 6946 as distributed with the Kapteyn package; stars and curve of SPARC",
+        "Boomsma et al. 2008, A&A 490, 555; Lelli et al. 2016, AJ 152, 157",
+        measure_ngc6946,
+        files=(NGC6946_CUBE,),
+    ),
+    "barolo": Kind(
+        "Rotation curves of our rings and of 3D-Barolo from the same cubes",
+        "none: analytic discs, and an observation",
+        "exponential discs of benchmarks/bench_rotation.py; WHISP cube of NGC 2903 beside SPARC's curve",
+        "Di Teodoro & Fraternali 2015, MNRAS 451, 3021; van der Hulst et al. 2001",
+        measure_barolo,
+        files=(NGC2903_CUBE,),
+    ),
+    "sparc": Kind(
+        "Outer slope and halo of NGC 6503, and the relations of the galaxies of SPARC",
+        "none: observations",
+        "SPARC: mass models (Rotmod_LTG) and Table 1",
+        "Lelli et al. 2016, AJ 152, 157",
+        measure_sparc,
+        files=("sparc/SPARC_Lelli2016c.mrt",),
+    ),
+    "other-simulation": Kind(
+        "Formulas of integrated properties of galaxies, fitted to one simulation, applied to another",
+        "TNG100-1, EAGLE Ref-L0100N1504 and SWIFT-EAGLE (25 Mpc)",
+        f"{tng100_rows.SOURCE}; {eagle_rows.SOURCE}",
+        f"{_TNG}; {tng100_rows.CITATION}; {eagle_rows.CITATION}",
+        measure_other_simulation,
+        files=(f"tng100_real/{tng100_rows.CENTRALS}", *(f"eagle/{name}" for name in eagle_rows.FILES)),
+    ),
+    "skirt-data-set": Kind(
+        "Networks trained on images of SKIRT 9 and on particle light of the same 40 true centrals",
+        _QUICK,
+        "40 true centrals of embedded-quick, not TNG, evenly in rank of stellar mass, with self-contained tables; "
+        "SKIRT built from {skirt_source}",
+        "Camps & Baes 2020; Rodriguez-Gomez et al. 2019",
+        skirt_data_set.measure,
+    ),
+    "orientations": Kind(
+        "An equivariant network, its ordinary twin, augmentation and averaging, by number of galaxies",
+        _QUICK,
+        "data set and galaxies of the reference trainings",
+        f"{_OURS}; the network after Cohen & Welling 2016",
+        orientations.measure,
+    ),
+    "fresh-galaxies": Kind(
+        "Coverage of the posteriors on galaxies of another seed, by radius and by kind of galaxy",
+        f"{_QUICK}, seeds 1 (networks) and 2 (galaxies)",
+        "networks of a run of the book, and a data set of another seed",
+        _OURS,
+        fresh_galaxies.measure,
+    ),
+    "training-luck": Kind(
+        "The networks that chapter 19 trains in each universe, trained again with other seeds",
+        "embedded universes of this project, profile quick, drawn in memory",
+        "galaxies and networks of chapter 19",
+        _OURS,
+        training_luck.measure,
+    ),
+}
+
+
 def record_of(what: str, path: Path, subhalo_id: int, skirt_source: str = "unknown source") -> dict:
     """Measure one record, with its source, citation and the command that repeats it."""
     shared = {"date": datetime.date.today().isoformat(), "dmlib": __version__}
     if what.startswith("box-"):
         return record_of_box(what.removeprefix("box-").replace("-", "_"), path, shared)
+    if what in _KINDS:
+        return record_of_files(what, path, shared, skirt_source)
     if what == "image":
         measured = measure_image(path)
         return {
@@ -485,123 +599,6 @@ def record_of(what: str, path: Path, subhalo_id: int, skirt_source: str = "unkno
             "command": f"python records/measure.py image PATH --subhalo-id {subhalo_id}",
             **shared,
             "measured": measured,
-        }
-    if what == "contraction":
-        return {
-            "id": "eagle_contraction",
-            "statement": "Dark matter of haloes of a hydrodynamical simulation beside the contraction of Cautun+2020",
-            "simulation": "SWIFT-EAGLE, 25 Mpc, cold dark matter",
-            "source": "haloes with at least 1e10 Msun of stars of TangoSIDM_L025N376_CDM_haloes.hdf5",
-            "citation": "Correa et al. 2024; Schaye et al. 2015, MNRAS 446, 521",
-            "sha256": sha256(path),
-            "command": "python records/measure.py contraction PATH",
-            **shared,
-            "measured": measure_contraction(path),
-        }
-    if what == "ngc2903":
-        return {
-            "id": "ngc2903",
-            "statement": "Rotation curve and haloes of NGC 2903 from its WHISP cube, beside SPARC's curve",
-            "simulation": "none: an observation",
-            "source": "WHISP cube of NGC 2903 as distributed with pyFAT; stars and the curve to compare with of SPARC",
-            "citation": "van der Hulst et al. 2001; Lelli et al. 2016, AJ 152, 157",
-            "sha256": sha256(path / NGC2903_CUBE),
-            "command": "python records/measure.py ngc2903 PATH",
-            **shared,
-            "measured": measure_ngc2903(path),
-        }
-    if what == "ngc6946":
-        return {
-            "id": "ngc6946",
-            "statement": "Rotation curve of NGC 6946 from a WSRT cube of another dialect, beside SPARC's curve",
-            "simulation": "none: an observation",
-            "source": "WSRT cube of NGC 6946 as distributed with the Kapteyn package; stars and curve of SPARC",
-            "citation": "Boomsma et al. 2008, A&A 490, 555; Lelli et al. 2016, AJ 152, 157",
-            "sha256": sha256(path / NGC6946_CUBE),
-            "command": "python records/measure.py ngc6946 PATH",
-            **shared,
-            "measured": measure_ngc6946(path),
-        }
-    if what == "skirt-data-set":
-        return {
-            "id": "skirt_data_set",
-            "statement": "Networks trained on images of SKIRT 9 and on particle light of the same 40 true centrals",
-            "simulation": "the embedded universe of this project, profile quick",
-            "source": skirt_source,
-            "citation": "Camps & Baes 2020; Rodriguez-Gomez et al. 2019",
-            "command": "python records/measure.py skirt-data-set PATH",
-            **shared,
-            "measured": skirt_data_set.measure(path),
-        }
-    if what == "orientations":
-        return {
-            "id": "orientations",
-            "statement": "An equivariant network, its ordinary twin, augmentation and averaging, by number of galaxies",
-            "simulation": "the embedded universe of this project, profile quick",
-            "source": "data set and galaxies of the reference trainings",
-            "citation": "none: an experiment of this project; the network after Cohen & Welling 2016",
-            "command": "python records/measure.py orientations PATH",
-            **shared,
-            "measured": orientations.measure(path),
-        }
-    if what == "fresh-galaxies":
-        return {
-            "id": "fresh_galaxies",
-            "statement": "Coverage of the posteriors on galaxies of another seed, by radius and by kind of galaxy",
-            "simulation": "the embedded universe of this project, profile quick, seeds 1 (networks) and 2 (galaxies)",
-            "source": "networks of a run of the book, and a data set of another seed",
-            "citation": "none: an experiment of this project",
-            "command": "python records/measure.py fresh-galaxies PATH",
-            **shared,
-            "measured": fresh_galaxies.measure(path),
-        }
-    if what == "training-luck":
-        return {
-            "id": "training_luck",
-            "statement": "The networks that chapter 19 trains in each universe, trained again with other seeds",
-            "simulation": "embedded universes of this project, profile quick, drawn in memory",
-            "source": "galaxies and networks of chapter 19",
-            "citation": "none: an experiment of this project",
-            "command": "python records/measure.py training-luck PATH",
-            **shared,
-            "measured": training_luck.measure(path),
-        }
-    if what == "barolo":
-        return {
-            "id": "barolo",
-            "statement": "Rotation curves of our rings and of 3D-Barolo from the same cubes",
-            "simulation": "none: analytic discs, and an observation",
-            "source": "exponential discs of benchmarks/bench_rotation.py; WHISP cube of NGC 2903 beside SPARC's curve",
-            "citation": "Di Teodoro & Fraternali 2015, MNRAS 451, 3021; van der Hulst et al. 2001",
-            "sha256": sha256(path / NGC2903_CUBE),
-            "command": "python records/measure.py barolo PATH",
-            **shared,
-            "measured": measure_barolo(path),
-        }
-    if what == "sparc":
-        return {
-            "id": "sparc",
-            "statement": "Outer slope and halo of NGC 6503, and the relations of the galaxies of SPARC",
-            "simulation": "none: observations",
-            "source": "SPARC: mass models (Rotmod_LTG) and Table 1",
-            "citation": "Lelli et al. 2016, AJ 152, 157",
-            "sha256": sha256(path / "sparc" / "SPARC_Lelli2016c.mrt"),
-            "command": "python records/measure.py sparc PATH",
-            **shared,
-            "measured": measure_sparc(path),
-        }
-    if what == "other-simulation":
-        named = [path / "tng100_real" / tng100_rows.CENTRALS, *(path / "eagle" / name for name in eagle_rows.FILES)]
-        return {
-            "id": "other_simulation",
-            "statement": "Formulas of integrated properties of galaxies, fitted to one simulation, applied to another",
-            "simulation": "TNG100-1, EAGLE Ref-L0100N1504 and SWIFT-EAGLE (25 Mpc)",
-            "source": f"{tng100_rows.SOURCE}; {eagle_rows.SOURCE}",
-            "citation": f"{_TNG}; {tng100_rows.CITATION}; {eagle_rows.CITATION}",
-            "command": "python records/measure.py other-simulation PATH",
-            **shared,
-            "measured": measure_other_simulation(path),
-            "sha256": {each.name: sha256(each) for each in named},
         }
     universe = open_tree(path) if what != "skirt" else FilesUniverse(path, simulation="embedded")
     header = universe.header
@@ -640,24 +637,25 @@ def record_of(what: str, path: Path, subhalo_id: int, skirt_source: str = "unkno
     }
 
 
+def record_of_files(what: str, path: Path, shared: dict, skirt_source: str) -> dict:
+    """One of the records of `_KINDS`."""
+    kind = _KINDS[what]
+    files = {Path(name).name: sha256(path / name) for name in kind.files}
+    return {
+        "id": kind.id or what.replace("-", "_"),
+        "statement": kind.statement,
+        "simulation": kind.simulation,
+        "source": kind.source.format(skirt_source=skirt_source),
+        "citation": kind.citation,
+        **({"sha256": files if len(files) > 1 else next(iter(files.values()))} if files else {}),
+        "command": f"python records/measure.py {what} PATH",
+        **shared,
+        "measured": kind.measure(path),
+    }
+
+
 #: What can be measured.
-CHOICES = (
-    "selection",
-    "colours",
-    "image",
-    "contraction",
-    "skirt",
-    "other-simulation",
-    "ngc2903",
-    "ngc6946",
-    "sparc",
-    "barolo",
-    "skirt-data-set",
-    "orientations",
-    "fresh-galaxies",
-    "training-luck",
-    *(f"box-{name.replace('_', '-')}" for name in _BOX),
-)
+CHOICES = ("selection", "colours", "image", "skirt", *_KINDS, *(f"box-{name.replace('_', '-')}" for name in _BOX))
 
 
 def main(arguments: list[str] | None = None) -> int:
