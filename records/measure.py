@@ -20,6 +20,7 @@ hand::
     python records/measure.py orientations PATH
     python records/measure.py fresh-galaxies PATH
     python records/measure.py training-luck PATH
+    python records/measure.py embedded-at-fixed-mass PATH
 
 PATH is the ``output`` folder of a tree with rows of the real TNG100-1 group catalogue, or the published SKIRT image
 ``broadband_6.fits``. For the records of the whole box it is the folder ``tng100_real`` of the mirror (see
@@ -29,7 +30,8 @@ For the contraction it is ``TangoSIDM_L025N376_CDM_haloes.hdf5``, for the other 
 is the ``output`` folder of the embedded universe of profile quick. For NGC 2903, NGC 6946, SPARC and 3D-Barolo (the
 program is found by `dmlib.rotation.barolo`) it is the folder of the mirror that has ``hi_cubes`` and ``sparc``. For the
 data set with images of SKIRT, the orientations, the fresh galaxies and the luck of trainings it is the folder ``build``
-with ``embedded-quick``, where data sets and networks are made and kept.
+with ``embedded-quick``, where data sets and networks are made and kept. For the embedded universe at fixed mass it is
+the folder ``output`` of what ``mocktng write`` wrote, as the source of that record says.
 Chapters read a record with `dmlib.load.record`.
 """
 
@@ -91,7 +93,7 @@ from dmlib.sample import select
 from dmlib.settings import PROFILES, Settings
 from dmlib.units import PART_TYPE
 from dmlib.universe import FilesUniverse, Universe, open_universe
-from mocktng import relations, structure, tng100
+from mocktng import drawing, relations, structure, tng100
 from mocktng.units import G
 
 _TNG = "Nelson et al. 2019, Computational Astrophysics and Cosmology 6, 2 (the IllustrisTNG data release)"
@@ -179,6 +181,23 @@ def measure_at_fixed_mass(table: QTable) -> dict:
     # Of the real centrals only those of massive groups have it: no fair sample at a given stellar mass.
     table["m_dm_2rhalf"][np.asarray(table["is_central"])] = np.nan
     return {"bins": list(MASS_BINS), "rows": rows_of(at_fixed_mass(table))}
+
+
+def measure_embedded_at_fixed_mass(path: Path) -> dict:
+    """The same of an embedded universe, and means of what was drawn, by which a test sees that it is drawn so still."""
+    universe = FilesUniverse(path, simulation="mocktng")
+    return measure_at_fixed_mass(catalogue_table(universe)) | {
+        "universe_identity": universe.header.identity,
+        "drawn": drawn_means(),
+    }
+
+
+def drawn_means() -> dict[str, float]:
+    """Means of log10 of properties of the galaxies of the record ``embedded_at_fixed_mass`` as mocktng draws them."""
+    rows = drawing.draw(**_MANY).subhalos
+    return {
+        name: float(np.log10(rows[name][rows[name] > 0]).mean()) for name in ("m200", "c200", "m_star", "r_half", "sfr")
+    }
 
 
 def measure_integrated(table: QTable) -> dict:
@@ -492,6 +511,9 @@ class Kind:
     id: str = ""
 
 
+#: The population of the record ``embedded_at_fixed_mass``: particle masses [Msun] of profile quick, another seed.
+_MANY = {"n_galaxies": 3500, "seed": 2, "m_dm": PROFILES["quick"].m_dm, "m_baryon": PROFILES["quick"].m_baryon}
+
 _OBSERVED = "none: an observation"
 _QUICK = "the embedded universe of this project, profile quick"
 _OURS = "none: an experiment of this project"
@@ -575,6 +597,14 @@ _KINDS = {
         "galaxies and networks of chapter 19",
         _OURS,
         training_luck.measure,
+    ),
+    "embedded-at-fixed-mass": Kind(
+        "Medians and scatters of galaxies' properties at fixed stellar mass, of more galaxies than the book has",
+        "an embedded universe of this project, with the particle masses of profile quick",
+        f"mocktng write FOLDER --galaxies {_MANY['n_galaxies']} --seed {_MANY['seed']} "
+        f"--particle-mass {_MANY['m_dm']:g} {_MANY['m_baryon']:g}",
+        _OURS,
+        measure_embedded_at_fixed_mass,
     ),
 }
 

@@ -115,7 +115,8 @@ from dmlib.settings import Settings
 settings = Settings.model_validate_json(sys.argv[1])
 pages = sorted(settings.notebooks_dir.glob("[0-9]*.ipynb"))
 assert not any("failed" in page.name for page in pages)
-write_text(settings.pages_dir / "index.html", f"{len(pages)} chapters")
+folder = settings.build / "preview" if sys.argv[2:] else settings.pages_dir
+write_text(folder / "index.html", f"{len(pages)} chapters")
 """,
     "book/index.md": "# Toy\n",
     "requirements.lock": "toy==1\n",

@@ -1,9 +1,10 @@
 """From executed notebooks to pages: stage them, build them with Jupyter Book, and replace the old pages.
 
 ``python book/_ext/pages.py SETTINGS`` builds the book of some settings, given as JSON; ``dmlib book`` and ``dmlib run``
-call it so. Nothing is executed here. The stage copies ``book/``, the executed notebooks, the figures and
-``results.json`` into ``build/<universe>-<profile>/book_source``; a figure shown by `dmlib.figures.show` becomes a MyST
-figure with number, caption and alternative text. A failed notebook or a warning of the builder stops the book.
+call it so. With the name of a chapter it builds the page of that chapter alone. Nothing is executed here. The stage
+copies ``book/``, the executed notebooks, the figures and ``results.json`` into
+``build/<universe>-<profile>/book_source``; a figure shown by `dmlib.figures.show` becomes a MyST figure with number,
+caption and alternative text. A failed notebook or a warning of the builder stops the book.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from dmlib import results
 from dmlib.environment import of_the_system
 from dmlib.errors import DmlibError
 from dmlib.files import write_text
+from dmlib.pipeline.steps import PREVIEW
 from dmlib.settings import Settings, repository_root
 from dmlib.workers import choose_workers
 
@@ -79,18 +81,50 @@ def build(settings: Settings, *, root: Path | None = None, out: Path | None = No
     return out / "index.html"
 
 
-def stage(settings: Settings, *, root: Path | None = None) -> Path:
+def preview(settings: Settings, chapter: str, *, root: Path | None = None) -> Path:
+    """Build the page of one chapter alone, to be read while the others run; links to other pages are plain text.
+
+    Parameters
+    ----------
+    settings, root
+        As of `build`.
+    chapter : str
+        Name of its notebook.
+
+    Returns
+    -------
+    Path
+        ``build/<universe>-<profile>/preview/index.html``, which a run removes when it has built the book.
+
+    Raises
+    ------
+    BookError
+        When the notebook was not executed, or failed, or the builder failed.
+    """
+    work = settings.build / f".{PREVIEW}"
+    shutil.rmtree(work, ignore_errors=True)
+    html = _jupyter_book(stage(settings, root=root, alone=chapter, into=work / "source"), work, strict=False)
+    _replace(html, settings.build / PREVIEW)
+    shutil.rmtree(work, ignore_errors=True)
+    return settings.build / PREVIEW / "index.html"
+
+
+def stage(settings: Settings, *, root: Path | None = None, alone: str = "", into: Path | None = None) -> Path:
     """Put pages, notebooks, figures and numbers together for the builder.
 
     Parameters
     ----------
     settings, root
         As of `build`.
+    alone : str
+        Name of the only chapter; by default the whole book.
+    into : Path, optional
+        Where; default ``build/<universe>-<profile>/book_source``.
 
     Returns
     -------
     Path
-        ``build/<universe>-<profile>/book_source``.
+        `into`.
 
     Raises
     ------
@@ -101,7 +135,7 @@ def stage(settings: Settings, *, root: Path | None = None) -> Path:
     book = root / "book"
     if not (book / "_toc.yml").is_file():
         raise BookError(f"there is no book/_toc.yml in {root.name}: run in the repository, or check it out whole")
-    source = settings.build / "book_source"
+    source = into or settings.build / "book_source"
     shutil.rmtree(source, ignore_errors=True)
     shutil.copytree(
         book,
@@ -115,6 +149,9 @@ def stage(settings: Settings, *, root: Path | None = None) -> Path:
         (source / folder).mkdir(exist_ok=True)
     figures: dict[str, dict] = {}
     contents = table_of_contents(root)
+    listed = [chapter["file"] for part in contents.get("parts", ()) for chapter in part["chapters"]]
+    if alone:
+        contents = {"format": contents["format"], "root": f"notebooks/{alone}"}
     write_text(source / "_toc.yml", yaml.safe_dump(contents, sort_keys=False))
     site = _configure(source / "_config.yml")
     shutil.copy2(root / "CHANGELOG.md", source / "changelog.md")
@@ -125,7 +162,6 @@ def stage(settings: Settings, *, root: Path | None = None) -> Path:
         chapter.file: chapter for part in load_outline(root / "book" / "outline.yml") for chapter in part.chapters
     }
     times = {step["name"]: step["seconds"] for step in run["steps"]}
-    listed = [chapter["file"] for part in contents.get("parts", ()) for chapter in part["chapters"]]
     numbered = [page for page in listed if page.startswith("notebooks/")]
     for page in sorted(page for page in pages_of_toc(source / "_toc.yml") if page.startswith("notebooks/")):
         stem = Path(page).name
@@ -222,9 +258,11 @@ def _read_executed(path: Path) -> NotebookNode:
     return notebook
 
 
-def _jupyter_book(source: Path, work: Path) -> Path:
+def _jupyter_book(source: Path, work: Path, *, strict: bool = True) -> Path:
     command = [sys.executable, "-c", _BUILDER.format(jobs=choose_workers(1e9, at_most=4)), "build", str(source)]
-    command += ["--path-output", str(work), "--warningiserror", "--keep-going", "--nitpick", "--quiet"]
+    command += ["--path-output", str(work), "--quiet"]
+    if strict:
+        command += ["--warningiserror", "--keep-going", "--nitpick"]
     # The builder needs no secrets.
     environment = {key: value for key, value in os.environ.items() if not key.endswith("API_KEY")}
     environment |= {"PYTHONDONTWRITEBYTECODE": "1", "NO_COLOR": "1"}
@@ -233,6 +271,7 @@ def _jupyter_book(source: Path, work: Path) -> Path:
     html = work / "_build" / "html"
     found = _COMPLAINT.finditer(log.replace(f"{source}/", ""))
     complaints = list(dict.fromkeys(": ".join(filter(None, (match["place"], match["message"]))) for match in found))
+    complaints = complaints if strict else []
     write_text(source.parent / "book.log", log)
     if done.returncode or complaints or not (html / "index.html").is_file():
         first = [*complaints, *log.strip().splitlines()[-1:], "the builder said nothing"][0]
@@ -256,9 +295,13 @@ def _replace(html: Path, out: Path) -> None:
 
 
 def main() -> int:
-    """Build the book of the settings in the first argument; an error is one sentence on stderr and exit code 1."""
+    """Build the book of the settings in the first argument, or the page of the chapter in the second alone.
+
+    An error is one sentence on stderr and exit code 1.
+    """
+    settings, *chapter = sys.argv[1:]
     try:
-        build(Settings.model_validate_json(sys.argv[1]))
+        (preview if chapter else build)(Settings.model_validate_json(settings), *chapter)
     except (DmlibError, OSError) as error:
         print(of_the_system(error) if isinstance(error, OSError) else error, file=sys.stderr)
         return 1

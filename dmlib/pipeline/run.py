@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from datetime import UTC, datetime
 from functools import partial
 from itertools import groupby
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from filelock import FileLock, Timeout
@@ -144,15 +146,19 @@ def run(
             stop.unlink(missing_ok=True)
         work = _Work(settings, parameters or {}, heads, forced, stop, tell, chains(todo, times))
         first = next((step.name for step in todo if step.kind == "notebook"), "")
+        early = None
         for outcome in work.outcomes(todo, journal):
             journal.add(outcome)
             left.pop(outcome.step.name, None)
             if outcome.state == "ran":
                 seconds = ledger.record_of(outcome.step.name, journal.places)["seconds"]
                 tell(f"{heads[outcome.step.name]}: done in {seconds:.1f} s; {_left(left, times)}")
-                if outcome.step.name == first:
-                    done = settings.notebooks_dir / f"{first}.ipynb"
-                    tell(f"to read meanwhile, as chapters end: {done}")
+                if outcome.step.name == first and book and len(left) > 1:
+                    Thread(target=_preview, args=(settings, first, tell), daemon=True).start()
+        if early:
+            early.join()
+        if (steps.BOOK, "ran") in {(outcome.step.name, outcome.state) for outcome in journal.outcomes}:
+            shutil.rmtree(settings.build / steps.PREVIEW, ignore_errors=True)
         listed = [step.name for step in todo]
         journal.outcomes.sort(key=lambda outcome: listed.index(outcome.step.name))
         failures = [outcome.message for outcome in journal.outcomes if outcome.state == "failed"]
@@ -188,6 +194,16 @@ def build_book(settings: Settings, tell: Tell = print) -> None:
         journal.add(outcome)
     if outcome.state == "failed":
         raise StepError(outcome.message)
+
+
+def _preview(settings: Settings, chapter: str, tell: Tell) -> None:
+    """Build the page of one chapter, and say where it is: a reader gets something to read early."""
+    try:
+        (folder,) = steps.build_pages(settings, chapter)
+    except StepError as error:
+        tell(f"the page of {chapter} alone could not be built: {error}")
+    else:
+        tell(f"to read meanwhile: {folder / 'index.html'}; other chapters, as they end, in {settings.notebooks_dir}")
 
 
 def _check_place(settings: Settings, *, book: bool) -> None:

@@ -31,6 +31,9 @@ from .products import BESIDE, EMBEDDED_ONLY, PRODUCTS, Product
 
 BOOK = "book"
 
+#: Folder of the first page to read, in that of the outputs.
+PREVIEW = "preview"
+
 #: Settings that notebooks take as parameters; the others are the same for all readers unless a notebook declares them.
 SHARED_PARAMETERS = ("universe", "profile", "seed", "base_path")
 
@@ -227,22 +230,35 @@ def book_step(settings: Settings, chapters: list[str]) -> Step:
     scripts = sorted((root / "book" / "_ext").glob("*.py"))
     modules = closure({name for path in scripts for name in imports_of_source(path.read_text(encoding="utf-8"))})
 
-    def act() -> list[Path]:
-        command = [sys.executable, str(root / "book" / "_ext" / "pages.py"), settings.model_dump_json()]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise StepError(done.stderr.strip() or "the pages could not be built")
-        return [settings.pages_dir]
-
     return Step(
         name=BOOK,
         kind="book",
-        action=act,
+        action=lambda: build_pages(settings),
         needs=tuple(chapters),
         files=(*sorted(sources), *modules.values()),
         parameters=_parameters(settings, ("selection",)),
         lock=BOOK,
     )
+
+
+def build_pages(settings: Settings, *chapter: str) -> list[Path]:
+    """Build the book, or the page of one chapter alone, in a process of its own.
+
+    Returns
+    -------
+    list of Path
+        The folder of the pages.
+
+    Raises
+    ------
+    StepError
+        When the pages could not be built.
+    """
+    command = [sys.executable, str(repository_root() / "book" / "_ext" / "pages.py"), settings.model_dump_json()]
+    done = subprocess.run([*command, *chapter], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise StepError(done.stderr.strip() or "the pages could not be built")
+    return [settings.build / PREVIEW if chapter else settings.pages_dir]
 
 
 def notebook_parameters(settings: Settings, path: Path, given: dict[str, Any]) -> dict[str, Any]:

@@ -65,6 +65,15 @@ def pages(run_with_a_new_chapter):
     return builder.build(settings, root=root).parent
 
 
+def test_a_chapter_alone(run):
+    settings, root = run
+    name = first_notebook(settings).stem
+    page = builder.preview(settings, name, root=root)
+    assert soup(page.parent / "notebooks" / f"{name}.html").find("h1")
+    assert [*(page.parent / "notebooks").glob("*.html")] == [page.parent / "notebooks" / f"{name}.html"]
+    assert not (root / "book" / "_build").exists() and not (settings.build / "book_source").exists()
+
+
 def soup(path: Path) -> BeautifulSoup:
     return BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
 

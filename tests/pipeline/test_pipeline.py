@@ -60,6 +60,14 @@ class TestFirstRun:
         assert (built.root / "book/_build/html/index.html").read_text() == "2 chapters"
         assert [row["id"] for row in json.loads((built.build / "results.json").read_text())] == ["first.sum"]
 
+    def test_the_first_chapter_can_be_read_before_the_others_end(self, built, tmp_path):
+        early = ToyRepository(tmp_path / "early")
+        early.edit("notebooks/02_second.py", 'print("no products used")', 'raise RuntimeError("broken")')
+        said = early.run("--keep-going", code=1)
+        assert f"to read meanwhile: {early.build / 'preview' / 'index.html'}" in said
+        assert (early.build / "preview" / "index.html").read_text() == "1 chapters"
+        assert not (built.build / "preview").exists()  # the whole book replaces it
+
     def test_account_of_the_run(self, built):
         account = built.account()
         assert account["universe"] == "embedded" and account["profile"] == "smoke" and account["seed"] == 1
