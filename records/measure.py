@@ -186,7 +186,9 @@ def measure_at_fixed_mass(table: QTable) -> dict:
 def measure_embedded_at_fixed_mass(path: Path) -> dict:
     """The same of an embedded universe, and means of what was drawn, by which a test sees that it is drawn so still."""
     universe = FilesUniverse(path, simulation="mocktng")
-    return measure_at_fixed_mass(catalogue_table(universe)) | {
+    table = catalogue_table(universe)
+    return measure_at_fixed_mass(table) | {
+        "galaxies": int((table["is_central"] & table["forms_stars"]).sum()),
         "universe_identity": universe.header.identity,
         "drawn": drawn_means(),
     }

@@ -258,3 +258,9 @@ def test_errors_of_orientations_contain_the_scatter_of_the_members():
                 less = members - np.array(e["members"])
                 assert point["less_E"]["error"] > less.std(ddof=1) / np.sqrt(len(less))
                 assert point["less_E"]["value"] == pytest.approx(point["error"]["value"] - e["error"]["value"])
+
+
+def test_the_embedded_universe_is_still_drawn_as_when_it_was_measured(measure):
+    kept = load.record("embedded_at_fixed_mass")["measured"]
+    assert measure["drawn_means"]() == pytest.approx(kept["drawn"], rel=1e-9)
+    assert kept["galaxies"] > 2000

@@ -250,6 +250,36 @@ def tally(comparison: Table, kind: str = "central") -> dict[str, dict[str, int]]
     }
 
 
+def differing(comparison: Table, kind: str = "central") -> Table:
+    """The medians and scatters of the quantities in `JUDGED` that do not agree.
+
+    Parameters
+    ----------
+    comparison, kind
+        As those of `tally`.
+
+    Returns
+    -------
+    Table
+        ``quantity`` (in words), ``of`` (median or scatter), ``log M*`` (the bin), ``embedded``, ``real`` (the first and
+        the other universe), ``difference``, ``error``: of medians in dex or mag, of scatters their ratio less 1.
+    """
+    rows = []
+    for row in comparison:
+        if row["kind"] != kind or row["quantity"] not in JUDGED:
+            continue
+        differences = {
+            "median": (row["difference"], row["difference_error"]),
+            "scatter": (row["ratio"] - 1.0, row["ratio_error"]),
+        }
+        for what, found in differences.items():
+            if str(row[f"{what}_agrees"]) == "no":
+                mass = f"{row['low']:g} to {row['high']:g}"
+                rows.append((_WORDS[row["quantity"]], what, mass, row[what], row[f"{what}_other"], *found))
+    names = ("quantity", "of", "log M*", "embedded", "real", "difference", "error")
+    return Table(rows=rows or None, names=names)
+
+
 def agrees(deviation: float, error: float, tolerance: float) -> str:
     """``yes`` or ``no`` where the deviation and its error lie within or beyond the tolerance, else ``undecided``."""
     if abs(deviation) + error <= tolerance:
@@ -271,11 +301,18 @@ def _values(table: Table, name: str) -> np.ndarray | None:
 
 
 #: What is predicted: column -> how figures and tables name it.
-TARGETS: Mapping[str, str] = {
+TARGETS: dict[str, str] = {
     "m_dm_rhalf": "dark matter within the stellar half-mass radius",
     "m_dm_2rhalf": "dark matter within twice that radius",
     "m_dm": "all dark matter bound to the galaxy",
     "v_max": "largest circular speed",
+}
+
+_WORDS = TARGETS | {
+    "r_half": "stellar half-mass radius",
+    "sfr": "star formation rate",
+    "m_gas": "bound gas",
+    "g_r": "colour g - r",
 }
 
 _LIGHT = ("mag_r", "U - B", "B - V", "V - K", "g - r", "r - i", "i - z", "r_half")

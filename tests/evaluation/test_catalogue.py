@@ -11,10 +11,12 @@ from dmlib import load
 from dmlib.evaluation.catalogue import (
     MASS_BINS,
     QUANTITIES,
+    TARGETS,
     agrees,
     at_fixed_mass,
     catalogue_table,
     compare_at_fixed_mass,
+    differing,
 )
 
 
@@ -75,6 +77,11 @@ def test_a_shift_and_a_wider_scatter_are_found():
     assert set(found["median_agrees"]) == {"no"} == set(found["scatter_agrees"])
     colours = rows(compare_at_fixed_mass(first, second), quantity="g_r")
     assert "no" not in colours["median_agrees"]
+    listed = differing(compare_at_fixed_mass(first, second))
+    assert set(listed["quantity"]) == {TARGETS["m_dm"]} and set(listed["of"]) == {"median", "scatter"}
+    assert len(listed) == 2 * len(found)
+    assert listed["difference"][listed["of"] == "scatter"] == pytest.approx(np.full(len(found), 1.0), abs=0.4)
+    assert len(differing(compare_at_fixed_mass(second, second))) == 0
 
 
 def test_a_record_stands_for_the_table_that_it_was_measured_on():
