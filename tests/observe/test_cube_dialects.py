@@ -16,10 +16,11 @@ from dmlib.observe.cube import SURFACE_DENSITY
 from dmlib.observe.cube_fits import CubeError, CutOut, read_cube
 from dmlib.observe.cube_pixels import unit_of
 from dmlib.observe.sky_cube import galaxy_emission
-from sky_disc import HI, SkyDisc, write
+from sky_disc import HI, SkyDisc, header_of, write
 
 STEP = 5.0 / 3600.0
 DISC = SkyDisc(v_sys=4741.8, r_max=50.0, scale=15.0, clouds=8000)
+DISC_HEADER = header_of((12, 40, 40), 5.0, (15.0, 15.0, 0.0), "VRAD", 4700.0, 10.0)
 
 
 @pytest.fixture(scope="module")
@@ -295,6 +296,32 @@ def table(
     columns = [fits.Column(name, "1E", of, array=v) for name, of, v in zip(names, units, values, strict=False)]
     beams = fits.BinTableHDU.from_columns(columns, name="BEAMS")
     fits.HDUList([fits.PrimaryHDU(data, header), beams, *more]).writeto(path, overwrite=True)
+
+
+def beams(path, *rows):
+    """Position angle and axes of a cube whose channels have these beams in turn [arcsec, deg]."""
+    data, header = np.random.default_rng(2).normal(0, 1e-3, (12, 40, 40)).astype("f4"), DISC_HEADER.copy()
+    columns = np.array([rows[k % len(rows)] for k in range(len(data))]).T
+    names = zip(("BMAJ", "BMIN", "BPA"), ("arcsec", "arcsec", "deg"), columns, strict=True)
+    table = fits.BinTableHDU.from_columns([fits.Column(name, "1E", unit, array=v) for name, unit, v in names])
+    fits.HDUList([fits.PrimaryHDU(data, header), table]).writeto(path, overwrite=True)
+    found = read_cube(path).beam
+    return found.major, found.minor, found.position_angle
+
+
+def test_position_angles_of_beams_are_not_directions(path):
+    """A beam at 179 deg and one at 1 deg have the mean 0, and not 90."""
+    major, minor, angle = beams(path, (18.0, 10.0, 179.0), (18.0, 10.0, 1.0))
+    assert (major, minor) == pytest.approx((18.0, 10.0)) and abs(angle) < 0.1
+
+
+def test_channels_without_a_beam_do_not_count(path):
+    wanted = (18.0, 10.0, 30.0)
+    assert beams(path, wanted, (0.0, 0.0, 0.0), (np.nan,) * 3) == pytest.approx(wanted, abs=1e-4)
+    with pytest.raises(CubeError, match="has no beam: give it: --beam"):
+        beams(path, (0.0, 0.0, 0.0))
+    with pytest.raises(CubeError, match=r"cannot be right .Minor axis greater"):
+        beams(path, wanted, (10.0, 18.0, 30.0))
 
 
 SOURCES = fits.BinTableHDU.from_columns([fits.Column("BMAJ", "1E", "arcsec", array=[99.0])], name="SOURCES")
