@@ -16,27 +16,32 @@ import numpy as np
 from astropy import units as u
 from astropy.io import fits
 from astropy.table import QTable
+from scipy import ndimage
 
 from ..errors import DmlibError, GalaxyError
 from ..files import atomic_path, write_text
 from ..observe.cube_header import LIGHT
+from ..observe.sky_companion import without_companions
 from ..observe.sky_cube import Emission
 from ..units import HUBBLE
 from .barolo import fit_barolo, needs_barolo
-from .curve import Reason, Rejection, RotationCurve, rejection, sentences
+from .curve import MAX_REPLACED, Reason, Rejection, RotationCurve, rejection, sentences
 from .fit import Fit, fit
 from .halos import HALOS
 from .massmodel import MassModel
 from .own_stars import stars_from_images
 from .realcube import RealGalaxy, mass_model, priors_for
 from .rings import fit_rings, model_field
-from .velocity_field import VelocityField
+from .velocity_field import Tilt, VelocityField
 
 #: Halo models that are fitted.
 HALOES = ("nfw", "burkert")
 
 #: Standard deviation of the middle of the emission as a centre, and distance at which a given one is doubted [beams].
 FREE_CENTRE, WRONG_CENTRE = 2.0, 1.0
+
+#: Times that gas of companions is sought, each about the centre of the rings without it.
+ROUNDS = 3
 
 #: Redshift beyond which angular and luminosity distance differ by more than the errors of either.
 FAR = 0.015
@@ -163,14 +168,17 @@ def analyse(
         maps = galaxy.field().about(galaxy.centre_kpc)
         found = replace(found, maps=maps, notes=notes + emission.notes)
         curve, said = _rings(galaxy, maps, inclination)
+        galaxy, curve, merged, more = _alone(galaxy, curve, inclination)
+        emission, maps, said = galaxy.emission, galaxy.field().about(galaxy.centre_kpc), said + more
+        found = replace(found, galaxy=galaxy, maps=maps)
         if engine == "barolo":
             how: dict[str, Any] = {"distance": galaxy.distance, "mask": emission.mask}
-            curve = fit_barolo(galaxy.sky, curve, stretch=galaxy.sky.stretch(curve.v_sys), **how)
+            curve = fit_barolo(emission.sky, curve, stretch=galaxy.sky.stretch(curve.v_sys), **how)
             said += ("rings of 3D-Barolo, from our centre and radii; its errors take the two sides from our rings",)
     except GalaxyError as error:
         return replace(found, reasons=(rejection(error),))
     # What is wrong with the data comes first: it may be the cause of what is wrong with the rings.
-    reasons = _cut_off(emission) + curve.reasons
+    reasons = _cut_off(emission) + curve.reasons + merged
     hubble = LIGHT * (z := galaxy.sky.redshift(curve.v_sys)) / (100.0 * HUBBLE)
     if hubble > LOCAL and not 0.4 < galaxy.distance / hubble < 2.5:
         said += (f"the distance given is {galaxy.distance:g} Mpc, and the redshift tells {hubble:.0f} Mpc: check it",)
@@ -214,6 +222,32 @@ def _rings(galaxy: RealGalaxy, maps: VelocityField, inclination: float | None) -
     if off > WRONG_CENTRE and free.residual < 0.9 * fixed.residual:
         return free, (f"the given centre is {off:.1f} beams from that of the velocity field, which is taken",)
     return fixed, ()
+
+
+def _alone(
+    galaxy: RealGalaxy, curve: RotationCurve, inclination: float | None
+) -> tuple[RealGalaxy, RotationCurve, tuple[Rejection, ...], tuple[str, ...]]:
+    """The galaxy without gas of companions, its rings, whether too much of it was theirs, and what is said of it."""
+    first, island, apart = (galaxy, curve), galaxy.emission, None
+    for _ in range(ROUNDS):
+        west, north = (offset / galaxy.kpc for offset in curve.centre)
+        found = without_companions(island, (west, north), curve.v_sys)
+        if found is None or (apart is not None and np.array_equal(found.replaced, apart.replaced)):
+            break
+        apart, galaxy = found, replace(galaxy, alone=found.emission)
+        maps = galaxy.field().about(galaxy.centre_kpc)
+        curve, _ = _rings(galaxy, maps, inclination)
+    if apart is None:
+        return *first, (), ()
+    x, y = maps.mesh()
+    turned = np.degrees(np.unwrap(np.radians(curve.position_angle)))
+    place = Tilt(*curve.centre, curve.radius, curve.inclination, turned).deproject(x, y)
+    ring = np.where(maps.seen, np.rint(place.radius / curve.radius[0]), 0)
+    share = ndimage.mean(apart.replaced, ring, np.arange(1, len(curve) + 1))
+    covered = float(apart.replaced[ring > 0].mean())
+    if covered > MAX_REPLACED:  # too much of the disc is a copy of its other end
+        return *first, (Rejection(Reason.COMPANION, covered),), (apart.note,)
+    return galaxy, replace(curve, replaced=share), (), (apart.note,)
 
 
 def _cut_off(emission: Emission) -> tuple[Rejection, ...]:

@@ -58,6 +58,8 @@ class RealGalaxy:
         What is missing and why; "" where nothing is.
     subhalo_id : int or None
         Of a simulated galaxy.
+    alone : Emission or None
+        Its emission without that of companions in the same island, where they were separated.
     """
 
     name: str
@@ -69,6 +71,7 @@ class RealGalaxy:
     stars: MassModel | None
     note: str = ""
     subhalo_id: int | None = None
+    alone: Emission | None = None
 
     @property
     def kpc(self) -> float:
@@ -90,7 +93,7 @@ class RealGalaxy:
         GalaxyError
             When there is none.
         """
-        return galaxy_emission(self.sky, self.centre)
+        return self.alone or galaxy_emission(self.sky, self.centre)
 
     def field(self) -> VelocityField:
         """Maps of the galaxy's emission for fitting rings; differences of velocities are those in the galaxy."""
