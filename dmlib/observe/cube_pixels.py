@@ -39,8 +39,16 @@ _WORDS = {
     **{word: "m" for word in ("m", "metre", "meter", "metres", "meters")},
     **{word: "s" for word in ("s", "sec", "second", "seconds")},
     **{"jy": "Jy", "jansky": "Jy", "ujy": "uJy", "hz": "Hz", "khz": "kHz", "ghz": "GHz", "km": "km", "rad": "rad"},
+    **{"hertz": "Hz", "millijy": "mJy", "millijansky": "mJy", "microjy": "uJy"},
     **{"arcsec": "arcsec", "arcseconds": "arcsec", "arcmin": "arcmin", "deg": "deg", "sr": "sr"},
 }
+
+#: Cards of a beam, by the arcsec that they count.
+_BEAM_CARDS = (
+    (3600.0, ("BMAJ", "BMIN", "BPA")),
+    (1.0, ("BMMAJ", "BMMIN", "BMPA")),
+    (1.0, ("CLBMMAJ", "CLBMMIN", "CLBMPA")),
+)
 
 #: Beams in histories: of AIPS and CASA, and of Miriad.
 _NUMBER = r"[\s=:]+([-+]?\d*\.?\d+(?:[ED][-+]?\d+)?)"
@@ -62,6 +70,8 @@ def unit_of(text: str) -> u.UnitBase:
     ``Jy beam^-1``, ``JY/BEAM``, ``K (Tmb)``, ``km.s-1`` are read; ``MJY/BEAM`` may be milli or mega, and is not.
     """
     text = re.sub(r"\([^()]*[A-Za-z][^()]*\)", "", str(text)).strip("[] ")
+    if text.upper().replace(".", "") == "WU":
+        return u.Unit(5.0 * u.mJy / u.beam)  # Westerbork unit, of GIPSY
     text = re.sub(r"(?<![A-Za-z])(k?m)s(?=\s*\^?\*{0,2}-1)", r"\1 s", text)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", u.UnitsWarning)
@@ -104,8 +114,13 @@ def number_of(name: str, header: fits.Header, key: str) -> float | int:
     return number
 
 
+def given(header: fits.Header, key: str) -> bool:
+    """Whether a card is there and not empty."""
+    return str(header.get(key, "") if header.get(key) is not None else "").strip() != ""
+
+
 def beam_of(
-    name: str, file: fits.HDUList, header: fits.Header, given: tuple[float, float, float] | None, **how: float
+    name: str, file: fits.HDUList, header: fits.Header, known: tuple[float, float, float] | None, **how: float
 ) -> Beam:
     """The beam of a cube: as given, from its table of beams, from BMAJ, or from the history of AIPS, CASA or Miriad.
 
@@ -116,7 +131,7 @@ def beam_of(
     file : HDUList
     header : Header
         Of the cube.
-    given : (float, float, float) or None
+    known : (float, float, float) or None
         Axes [arcsec] and position angle [deg] instead of those of the file.
     **how : float
         ``pixel`` and ``side``: of a pixel, and of the map [arcsec].
@@ -126,16 +141,17 @@ def beam_of(
     CubeError
         When there is none, when it is impossible, or when it varies from channel to channel.
     """
-    if given is not None:
-        return _plausible(name, "--beam", *given, **how)
+    if known is not None:
+        return _plausible(name, "--beam", *known, **how)
     for hdu in reversed(file):
         if isinstance(hdu, fits.BinTableHDU) and (beams := _table_of_beams(name, hdu)) is not None:
             return _plausible(name, "its table of beams", *_one_beam(name, beams), **how)
     for one in (header, file[0].header):
-        if "BMAJ" in one:
-            keys = ("BMAJ", "BMIN", "BPA")
-            major, minor, angle = (float(number_of(name, one, k)) if one.get(k) is not None else 0.0 for k in keys)
-            return _plausible(name, "BMAJ", 3600 * major, 3600 * (minor or major), angle, **how)
+        # The standard's cards are in degrees, those of GIPSY in arcsec.
+        for scale, keys in _BEAM_CARDS:
+            if keys[0] in one:
+                major, minor, angle = (float(number_of(name, one, k)) if given(one, k) else 0.0 for k in keys)
+                return _plausible(name, keys[0], scale * major, scale * (minor or major), angle, **how)
     said = "\n".join(str(line) for one in (header, file[0].header) for line in one.get("HISTORY", []))
     # `radio_beam.Beam.from_fits_history` reads AIPS's line only with a blank on either side of every number and with
     # BPA, takes a beam in arcsec (CONVL) for one in degrees, prefers CASA's even to a later one, and knows no Miriad.
