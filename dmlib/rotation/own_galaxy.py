@@ -31,7 +31,7 @@ from .halos import HALOS
 from .massmodel import MassModel
 from .own_stars import stars_from_images
 from .realcube import RealGalaxy, mass_model, priors_for
-from .rings import fit_rings, model_field
+from .rings import NONCIRCULAR, fit_rings, model_field
 from .velocity_field import Tilt, VelocityField
 
 #: Halo models that are fitted.
@@ -40,8 +40,9 @@ HALOES = ("nfw", "burkert")
 #: Standard deviation of the middle of the emission as a centre, and distance at which a given one is doubted [beams].
 FREE_CENTRE, WRONG_CENTRE = 2.0, 1.0
 
-#: Times that gas of companions is sought, each about the centre of the rings without it.
-ROUNDS = 3
+#: Times that gas of companions is sought, each about the centre of the rings without it, and change of the centre
+#: [beams], and of the systemic velocity relative to usual streaming, at which it is found.
+ROUNDS, SETTLED = 8, 0.05
 
 #: Redshift beyond which angular and luminosity distance differ by more than the errors of either.
 FAR = 0.015
@@ -178,7 +179,9 @@ def analyse(
     except GalaxyError as error:
         return replace(found, reasons=(rejection(error),))
     # What is wrong with the data comes first: it may be the cause of what is wrong with the rings.
-    reasons = _cut_off(emission) + curve.reasons + merged
+    cause = (Reason.LOPSIDED, Reason.COMPANION)
+    disc = sorted(curve.reasons + merged, key=lambda one: not merged or one.reason not in cause)
+    reasons = (*_cut_off(emission), *disc)
     hubble = LIGHT * (z := galaxy.sky.redshift(curve.v_sys)) / (100.0 * HUBBLE)
     if hubble > LOCAL and not 0.4 < galaxy.distance / hubble < 2.5:
         said += (f"the distance given is {galaxy.distance:g} Mpc, and the redshift tells {hubble:.0f} Mpc: check it",)
@@ -228,15 +231,17 @@ def _alone(
     galaxy: RealGalaxy, curve: RotationCurve, inclination: float | None
 ) -> tuple[RealGalaxy, RotationCurve, tuple[Rejection, ...], tuple[str, ...]]:
     """The galaxy without gas of companions, its rings, whether too much of it was theirs, and what is said of it."""
-    first, island, apart = (galaxy, curve), galaxy.emission, None
+    first, island, apart, moved = (galaxy, curve), galaxy.emission, None, np.inf
     for _ in range(ROUNDS):
         west, north = (offset / galaxy.kpc for offset in curve.centre)
         found = without_companions(island, (west, north), curve.v_sys)
-        if found is None or (apart is not None and np.array_equal(found.replaced, apart.replaced)):
+        if found is None or moved < SETTLED:
             break
-        apart, galaxy = found, replace(galaxy, alone=found.emission)
+        apart, before, galaxy = found, curve, replace(galaxy, alone=found.emission)
         maps = galaxy.field().about(galaxy.centre_kpc)
         curve, _ = _rings(galaxy, maps, inclination)
+        moved = float(np.hypot(*np.subtract(curve.centre, before.centre)) / curve.beam)
+        moved = max(moved, abs(curve.v_sys - before.v_sys) / NONCIRCULAR)
     if apart is None:
         return *first, (), ()
     x, y = maps.mesh()
