@@ -25,7 +25,7 @@ from ..observe.sky_companion import without_companions
 from ..observe.sky_cube import Emission
 from ..units import HUBBLE
 from .barolo import fit_barolo, needs_barolo
-from .curve import MAX_REPLACED, Reason, Rejection, RotationCurve, rejection, sentences
+from .curve import MAX_REPLACED, Reason, RejectedGalaxyError, Rejection, RotationCurve, rejection, sentences
 from .fit import Fit, fit
 from .halos import HALOS
 from .massmodel import MassModel
@@ -43,6 +43,9 @@ FREE_CENTRE, WRONG_CENTRE = 2.0, 1.0
 #: Times that gas of companions is sought, each about the centre of the rings without it, and change of the centre
 #: [beams], and of the systemic velocity relative to usual streaming, at which it is found.
 ROUNDS, SETTLED = 8, 0.05
+
+#: Largest inclination that may be given [deg]: that of an edge-on disc would fill its rings with one line of sight.
+MOST_TILTED = 88.0
 
 #: Redshift beyond which angular and luminosity distance differ by more than the errors of either.
 FAR = 0.015
@@ -214,6 +217,9 @@ def analyse(
 
 def _rings(galaxy: RealGalaxy, maps: VelocityField, inclination: float | None) -> tuple[RotationCurve, tuple[str, ...]]:
     """The rings about the centre that is given, if the velocities agree with it; else about their own."""
+    if inclination is not None and not 0 < inclination <= MOST_TILTED:
+        reason = Reason.EDGE_ON if inclination else Reason.FACE_ON
+        raise RejectedGalaxyError(f"at an inclination of {inclination:g} deg, as given, there are no rings", reason)
     x, y = maps.mesh()
     # The mean place of the pixels with emission, which bright arms and lopsided gas hardly move.
     middle = float(x[maps.seen].mean()), float(y[maps.seen].mean())
@@ -345,7 +351,10 @@ def verdict(found: Analysis) -> dict[str, Any]:
         "distance_mpc": galaxy.distance,
         "cube": read_as(found),
         "accepted": found.accepted,
-        "reasons": [{"reason": r.reason, "value": r.value, "sentence": str(r)} for r in found.reasons],
+        "reasons": [
+            {"reason": r.reason, "value": r.value if np.isfinite(r.value) else None, "sentence": str(r)}
+            for r in found.reasons
+        ],
         "notes": list(found.notes),
         "m_hi_msun": found.m_hi,
         "flux_jy_kms": found.galaxy.emission.flux if found.maps is not None else None,

@@ -265,6 +265,22 @@ def test_no_halo_without_an_accepted_curve_unless_forced(tmp_path):
     assert not forced.accepted and set(forced.fits) == {"nfw"}
 
 
+@pytest.mark.parametrize(("inclination", "reason"), [(90.0, Reason.EDGE_ON), (0.0, Reason.FACE_ON)])
+def test_a_given_inclination_at_which_there_are_no_rings(tmp_path, inclination, reason):
+    disc = SkyDisc(r_max=70.0, scale=18.0, clouds=20000)
+    sky = read_cube(write_cube(tmp_path / "cube.fits", *disc.cube(size=44, channels=41)))
+    found = analyse(RealGalaxy("disc", "cube.fits", sky, DISTANCE, None, {}, None), inclination=inclination)
+    assert reasons(found) == {reason} and found.curve is None and found.maps is not None
+    json.dumps(verdict(found), allow_nan=False)
+
+
+def test_noise_above_all_emission(tmp_path):
+    data, header = SkyDisc(r_max=70.0, scale=18.0, clouds=20000).cube(size=44, channels=41)
+    sky = read_cube(write_cube(tmp_path / "cube.fits", data, header), noise=1e3)
+    found = analyse(RealGalaxy("disc", "cube.fits", sky, DISTANCE, None, {}, None))
+    assert reasons(found) == {Reason.NO_HI}
+
+
 def test_an_empty_cube_has_a_verdict(tmp_path):
     data, header = SkyDisc(clouds=10, flux=1e-6).cube(size=40, channels=31)
     sky = read_cube(write_cube(tmp_path / "cube.fits", data, header))
