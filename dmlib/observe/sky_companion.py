@@ -7,7 +7,7 @@ or lies in front of it. Its lines of sight are replaced by those at the other en
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from scipy import ndimage
@@ -27,25 +27,7 @@ _SHARE = 0.005
 _IN_LINE = 0.1
 
 
-@dataclass(frozen=True)
-class Separated:
-    """A galaxy without the gas of its companions.
-
-    Parameters
-    ----------
-    emission : Emission
-        With the gas at the other end of the disc where companions were.
-    replaced : ndarray of bool, shape (y, x)
-        These lines of sight.
-    note : str
-    """
-
-    emission: Emission
-    replaced: np.ndarray
-    note: str
-
-
-def without_companions(emission: Emission, centre: tuple[float, float], v_sys: float) -> Separated | None:
+def without_companions(emission: Emission, centre: tuple[float, float], v_sys: float) -> Emission | None:
     """The emission of a galaxy without gas that has no counterpart at the other end of the disc.
 
     Parameters
@@ -58,8 +40,9 @@ def without_companions(emission: Emission, centre: tuple[float, float], v_sys: f
 
     Returns
     -------
-    Separated or None
-        None where all gas has a counterpart, and where foreground hides what would be one.
+    Emission or None
+        With the gas at the other end of the disc where companions were (`replaced`), and a note on them; None where all
+        gas has a counterpart, and where foreground hides what would be one.
     """
     sky = emission.sky
     if emission.hidden:
@@ -95,9 +78,14 @@ def without_companions(emission: Emission, centre: tuple[float, float], v_sys: f
         "counterpart at the other end of the disc: it is taken for that of another galaxy, and the gas of that end for "
         "the galaxy's"
     )
-    centroid = middle_of(new, np.where(mask, np.maximum(new.data, 0.0), 0.0))[:2]
-    left = replace(emission, sky=new, mask=mask, centroid=centroid)
-    return Separated(left, replaced & emission.mask.any(axis=0), note)
+    return replace(
+        emission,
+        sky=new,
+        mask=mask,
+        centroid=middle_of(new, np.where(mask, np.maximum(new.data, 0.0), 0.0))[:2],
+        notes=(*emission.notes, note),
+        replaced=replaced & emission.mask.any(axis=0),
+    )
 
 
 def _reflected(values: np.ndarray, centre: tuple[float, ...] | list[float], beyond: float) -> np.ndarray:

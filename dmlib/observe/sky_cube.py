@@ -306,6 +306,8 @@ class Emission:
         Channels within or next to the galaxy's in which foreground hides emission, and those within that are blank.
     notes : tuple of str
         What else is in the cube.
+    replaced : ndarray of bool, shape (y, x), or None
+        Lines of sight in which `dmlib.observe.sky_companion` replaced the gas of another galaxy; None where none was.
     """
 
     sky: SkyCube
@@ -316,6 +318,7 @@ class Emission:
     hidden: int
     gaps: int
     notes: tuple[str, ...]
+    replaced: np.ndarray | None = None
 
     @property
     def flux(self) -> float:

@@ -243,12 +243,12 @@ def _alone(
         found = without_companions(island, (west, north), curve.v_sys)
         if found is None or moved < SETTLED:
             break
-        apart, before, galaxy = found, curve, replace(galaxy, alone=found.emission)
+        apart, before, galaxy = found, curve, replace(galaxy, alone=found)
         maps = galaxy.field().about(galaxy.centre_kpc)
         curve, _ = _rings(galaxy, maps, inclination)
         moved = float(np.hypot(*np.subtract(curve.centre, before.centre)) / curve.beam)
         moved = max(moved, abs(curve.v_sys - before.v_sys) / NONCIRCULAR)
-    if apart is None:
+    if apart is None or apart.replaced is None:
         return *first, (), ()
     x, y = maps.mesh()
     turned = np.degrees(np.unwrap(np.radians(curve.position_angle)))
@@ -257,8 +257,8 @@ def _alone(
     share = ndimage.mean(apart.replaced, ring, np.arange(1, len(curve) + 1))
     covered = float(apart.replaced[ring > 0].mean())
     if covered > MAX_REPLACED:  # too much of the disc is a copy of its other end
-        return *first, (Rejection(Reason.COMPANION, covered),), (apart.note,)
-    return galaxy, replace(curve, replaced=share), (), (apart.note,)
+        return *first, (Rejection(Reason.COMPANION, covered),), apart.notes[-1:]
+    return galaxy, replace(curve, replaced=share), (), apart.notes[-1:]
 
 
 def _cut_off(emission: Emission) -> tuple[Rejection, ...]:
