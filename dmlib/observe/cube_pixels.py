@@ -69,7 +69,7 @@ def unit_of(text: str) -> u.UnitBase:
 
     ``Jy beam^-1``, ``JY/BEAM``, ``K (Tmb)``, ``km.s-1`` are read; ``MJY/BEAM`` may be milli or mega, and is not.
     """
-    text = re.sub(r"\([^()]*[A-Za-z][^()]*\)", "", str(text)).strip("[] ")
+    text = re.sub(r"\([^()]*[A-Za-z][^()]*\)", "", str(text)).strip("[]'\" ")
     if text.upper().replace(".", "") == "WU":
         return u.Unit(5.0 * u.mJy / u.beam)  # Westerbork unit, of GIPSY
     text = re.sub(r"(?<![A-Za-z])(k?m)s(?=\s*\^?\*{0,2}-1)", r"\1 s", text)
@@ -143,8 +143,11 @@ def beam_of(
     """
     if known is not None:
         return _plausible(name, "--beam", *known, **how)
+    # A catalogue of sources may have columns of these names too.
+    sure = not any("BMAJ" in one for one in (header, file[0].header))
     for hdu in reversed(file):
-        if isinstance(hdu, fits.BinTableHDU) and (beams := _table_of_beams(name, hdu)) is not None:
+        named = sure or hdu.name.strip() in ("BEAMS", "AIPS CG")
+        if isinstance(hdu, fits.BinTableHDU) and named and (beams := _table_of_beams(name, hdu)) is not None:
             return _plausible(name, "its table of beams", *_one_beam(name, beams), **how)
     for one in (header, file[0].header):
         # The standard's cards are in degrees, those of GIPSY in arcsec.

@@ -7,6 +7,7 @@ import gzip
 
 import numpy as np
 import pytest
+from astropy.coordinates import FK4, SkyCoord
 from astropy.io import fits
 
 from dmlib.observe.cube_fits import CubeError, read_cube
@@ -195,6 +196,7 @@ FRAME, UNSURE, UNIT = "frame of the velocities", "radio or optical", "m/s is tak
         ("VRAD", {"BUNIT": "Jy/arcsec^2"}, scaled(1 / 254.97), []),
         ("VRAD", {"BUNIT": "Jy arcsec-2"}, scaled(1 / 254.97), []),
         ("VRAD", {"BUNIT": "Jy/sr"}, scaled(206264.806**2 / 254.97), []),
+        ("VRAD", {"BUNIT": "'JY/BEAM'"}, None, []),
         ("VRAD", {"BUNIT": "JY/PIXEL"}, scaled(25 / 254.97), []),
         # Axes and frames
         ("VRAD", {"CTYPE1": "RA--SIN", "CTYPE2": "DEC-SIN"}, None, []),
@@ -312,6 +314,22 @@ def with_beams(name, rows, card=True, units=("arcsec", "arcsec", "deg"), more=()
 def test_cubes_in_files_of_all_kinds(path, cubes, form):
     form(*cubes["FREQ"]).writeto(path)
     same(path)
+
+
+def test_a_catalogue_in_the_file_is_no_table_of_beams(path, cubes):
+    columns = [fits.Column(name, "1E", "deg", array=[0.1, 0.2]) for name in ("BMAJ", "BMIN", "BPA")]
+    catalogue = fits.BinTableHDU.from_columns(columns, name="SOURCES")
+    fits.HDUList([fits.PrimaryHDU(*cubes["VRAD"]), catalogue]).writeto(path)
+    same(path)
+
+
+@pytest.mark.parametrize(
+    "cards", [{"EPOCH": 1950.0}, {"EQUINOX": "B1950.0"}, {"RADESYS": "FK4"}, {"RADECSYS": "B1950"}]
+)
+def test_places_of_old_equinoxes(path, cubes, cards):
+    write(path, *cubes["VRAD"], **{"RADESYS": None} | cards)
+    place = SkyCoord(150.0, 20.0, unit="deg", frame=FK4(equinox="B1950"))
+    assert np.hypot(*read_cube(path).offset_of(place)) < 0.1
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, bz2.compress])
