@@ -330,6 +330,8 @@ def caption(found: Analysis, predicted: np.ndarray | None = None) -> str:
             "right: dark mass within each radius with 68% bands, dotted where the curve does not reach"
             + (" (grey: no stars subtracted, an upper limit)." if found.without_stars is not None else ".")
         )
+    if found.galaxy.alone is not None:
+        words.append("Dotted: where gas of another galaxy was replaced by that at the other end of the disc.")
     if found.upper_limit:
         words.append("No stars were given: the halo takes their place, and its mass is an upper limit.")
     if predicted is not None and len(predicted):
@@ -391,6 +393,9 @@ def _maps(axes: np.ndarray, found: Analysis) -> None:
         for ax in axes[:2]:
             _ellipse(ax, middle, 2 * reach, minor, curve.position_angle[-1], fill=False, color="#222222", lw=0.7)
         axes[0].plot(*middle, "+", color="white", markersize=6)
+    if found.galaxy.alone is not None and found.galaxy.alone.replaced is not None:
+        for ax in axes[:2]:
+            ax.contour(x, y, found.galaxy.alone.replaced, [0.5], colors="#222222", linewidths=0.9, linestyles="dotted")
     seen = maps.seen
     columns = {"west": x[seen] * u.kpc, "north": y[seen] * u.kpc, "velocity": maps.velocity[seen] * KMS}
     style.plotted(

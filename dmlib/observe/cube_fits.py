@@ -3,6 +3,9 @@
 Radio astronomers' cubes differ in all that the FITS standard leaves open. `read_cube` brings a file to one form, with
 rising velocities [km/s], Jy/beam, North up and East to the left, or refuses it and says why. What the header says is
 read in `dmlib.observe.cube_header`; noise, masks and emission are sought in `dmlib.observe.sky_cube`.
+
+`spectral-cube` is not used: it takes headers from the same `WCS`, so that all that is not standard in them, noise and
+islands would be left to us all the same, and it brings dask and a reader of CASA's tables.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from ..files import atomic_path
 from . import open_fits
 from .cube import Beam, Cube, HICube
 from .cube_header import HI_FREQUENCY, Described, describe
-from .cube_pixels import Box, CubeError, Orientation, beam_of, is_turned, plausible_beam, scale_of, to_jansky, unit_of
+from .cube_pixels import Box, CubeError, Orientation, beam_of, is_turned, scale_of, to_jansky
 from .sky_cube import SkyCube, cleaned
 
 #: Brightness temperature that no median voxel of an HI cube has, with gas of some 100 K and noise below 1e4 K [K].
@@ -150,8 +153,7 @@ def read_cube(
         _check_size(path, header, box)
         matrix, pixel = scale_of(path.name, described.sky, [0.5 * (part.start + part.stop - 1) for part in box[:2]])
         side = pixel * max(int(header[f"NAXIS{axis}"]) for axis in described.axes[:2])
-        how: dict[str, Any] = {"pixel": pixel, "side": side}
-        found = plausible_beam(path.name, "--beam", *beam, **how) if beam else _beam(path, file, header, **how)
+        found = beam_of(path.name, file, header, beam, pixel=pixel, side=side)
         bring = Orientation(described.axes, described.sky, box, matrix, pixel)
         raw = bring.read(hdu, header)
     raw, notes = _without_blanks(raw)
@@ -167,11 +169,12 @@ def read_cube(
     frequency = float(np.median(described.frequencies[box[2]]))
     unit = str(header.get("BUNIT", ""))
     data *= to_jansky(path.name, unit, found, pixel, frequency)
-    _check_brightness(path, unit, data, found, frequency)
+    _check_brightness(path, unit, data, found.jtok_equiv(frequency * u.Hz))
     if not np.any(np.nan_to_num(data)):
         raise CubeError(f"{path.name} is blank everywhere: fetch it again")
-    if found.minor < pixel:
-        notes.append(f"the beam ({found.minor:.3g} arcsec) is narrower than a pixel ({pixel:.3g} arcsec)")
+    known = Beam(found.major.to_value(u.arcsec), found.minor.to_value(u.arcsec), found.pa.to_value(u.deg))
+    if known.minor < pixel:
+        notes.append(f"the beam ({known.minor:.3g} arcsec) is narrower than a pixel ({pixel:.3g} arcsec)")
     if bring.turn:
         notes.append(f"the map was turned by {bring.turn:.1f} deg to have North up")
     given = None
@@ -184,7 +187,7 @@ def read_cube(
             valid=np.ones(data.shape[1:], dtype=bool),
             velocities=velocities,
             pixel=pixel,
-            beam=found,
+            beam=known,
             wcs=bring.wcs,
             notes=(*described.notes, *notes),
             convention=described.convention,
@@ -301,31 +304,11 @@ def _without_blanks(data: np.ndarray) -> tuple[np.ndarray, list[str]]:
     return out, notes
 
 
-def _check_brightness(path: Path, unit: str, data: np.ndarray, beam: Beam, frequency: float) -> None:
+def _check_brightness(path: Path, unit: str, data: np.ndarray, kelvin: u.Equivalency) -> None:
     """Refuse a typical brightness that neither gas nor noise has, as of mJy taken for MJy."""
     seen = np.abs(data[np.isfinite(data) & (data != 0)][::7])
-    kelvin = u.brightness_temperature(frequency * u.Hz, beam.area * u.arcsec**2)
     if seen.size and (bright := float((np.median(seen) * u.Jy).to_value(u.K, kelvin))) > MAX_BRIGHTNESS:
         raise CubeError(f"{path.name} would be {bright:.1g} K bright in '{unit}' (BUNIT): correct the unit")
-
-
-def _beam(path: Path, file: fits.HDUList, header: fits.Header, *, pixel: float, side: float) -> Beam:
-    """The beam of a file: of its table of beams, of its headers, of their history."""
-    table = None
-    for hdu in file:
-        if not isinstance(hdu, fits.BinTableHDU) or hdu.data is None:
-            continue
-        columns = {column.name.upper(): column for column in hdu.columns}
-        if {"BMAJ", "BMIN"} <= set(columns):
-            table = np.zeros((len(hdu.data), 3))
-            for k, (name, unit) in enumerate({"BMAJ": u.arcsec, "BMIN": u.arcsec, "BPA": u.deg}.items()):
-                if name in columns:
-                    column = columns[name]
-                    given = unit_of(column.unit) if column.unit else unit
-                    if not given.is_equivalent(unit):
-                        raise CubeError(f"{path.name}: its table of beams has {name} in '{column.unit}': correct it")
-                    table[:, k] = hdu.data[column.name] * given.to(unit)
-    return beam_of(path.name, [header, file[0].header], table, pixel, side)
 
 
 def _read_mask(path: Path, bring: Orientation, header: fits.Header) -> np.ndarray:

@@ -20,7 +20,7 @@ from astropy.io import fits
 from astropy.wcs import WCS, WCSSUB_LATITUDE, WCSSUB_LONGITUDE, FITSFixedWarning
 from astropy.wcs.utils import wcs_to_celestial_frame
 
-from .cube_pixels import CubeError, number_of, unit_of
+from .cube_pixels import CubeError, given, number_of, unit_of
 
 #: Rest frequency of the line [Hz]
 HI_FREQUENCY = 1.420405751e9
@@ -128,6 +128,8 @@ def _cards(name: str, header: fits.Header) -> tuple[fits.Header, list[str]]:
         r"|VELREF|NAXIS|REST(FRQ|FREQ|WAV)|FREQ0"
     )
     for key in dict.fromkeys(header.keys()):
+        if not given(header, key):
+            continue
         if key in ("EQUINOX", "EPOCH") and re.fullmatch(r"[JB]\d+(\.\d*)?", str(header[key]).strip().upper()):
             out[key] = float(str(header[key]).strip()[1:])
         elif numeric.fullmatch(key):
@@ -137,22 +139,24 @@ def _cards(name: str, header: fits.Header) -> tuple[fits.Header, list[str]]:
         elif re.fullmatch(r"CTYPE\d+", key):
             out[key] = _axis_name(str(header[key]))
             ending = str(header[key]).strip().upper().rpartition("-")[2]
-            if ending in _FRAMES and not out[key].endswith(ending) and "SPECSYS" not in header:
+            if ending in _FRAMES and not out[key].endswith(ending) and not given(header, "SPECSYS"):
                 out["SPECSYS"] = _FRAMES[ending]
-        elif key in ("RADESYS", "RADECSYS", "SPECSYS"):
+        elif key in ("RADESYS", "RADECSYS"):
             out[key] = str(header[key]).strip().upper()
+        elif key == "SPECSYS" or (re.fullmatch(r"SPECSYS\d", key) and not given(header, "SPECSYS")):  # of CARACal
+            frame = str(header[key]).strip().upper()
+            out["SPECSYS"] = _FRAMES.get(frame, frame[:8])
     if "RADECSYS" in out:
         out.setdefault("RADESYS", out.pop("RADECSYS"))
     if "RADESYS" in out:
-        out["RADESYS"] = {"J2000": "FK5", "B1950": "FK4"}.get(out["RADESYS"], out["RADESYS"])
+        out["RADESYS"] = {"J2000": "FK5", "B1950": "FK4"}.get(out["RADESYS"].removesuffix(".0"), out["RADESYS"])
     for axis in range(1, n + 1):
-        given = str(header.get(f"CUNIT{axis}", "")).strip()
-        if not given:
+        if not given(header, f"CUNIT{axis}"):
             continue
-        unit = unit_of(given)
+        unit = unit_of(text := str(header[f"CUNIT{axis}"]).strip())
         if isinstance(unit, u.UnrecognizedUnit):
             if int(header[f"NAXIS{axis}"]) > 1:
-                raise CubeError(f"{name}: its axis {axis} is in '{given}': set CUNIT{axis} to a unit of astropy")
+                raise CubeError(f"{name}: its axis {axis} is in '{text}': set CUNIT{axis} to a unit of astropy")
             continue
         out[f"CUNIT{axis}"] = unit.to_string("fits")
     # A CD matrix with rows for the sky alone leaves the width of the channels to CDELT.
@@ -174,10 +178,10 @@ _FRAMES = {"LSR": "LSRK", "LSRK": "LSRK", "HEL": "BARYCENT", "BAR": "BARYCENT", 
 def _axis_name(text: str) -> str:
     """A CTYPE as the standard spells it; the frame in the name of a spectral axis is left to SPECSYS."""
     text = text.strip().upper()
-    if text in ("RA", "DEC", "GLON", "GLAT"):
-        return f"{text:-<5}TAN"  # without a projection: a small field on the tangent plane
+    if place := re.fullmatch(r"(RA|DEC|GLON|GLAT)(?:-+(\w{3}))?", text):
+        return f"{place[1]:-<5}{place[2] or 'TAN'}"  # without a projection: a small field on the tangent plane
     kind, _, ending = text.partition("-")
-    kind = {"VELOCITY": "VELO", "FREQUENCY": "FREQ"}.get(kind, kind)
+    kind = {"VELOCITY": "VELO", "VEL": "VELO", "FREQUENCY": "FREQ"}.get(kind, kind)
     if kind not in ("FREQ", "VELO", "VRAD", "VOPT", "FELO"):
         return text
     # AIPS's names, which wcslib translates with the convention that they imply, and algorithms as F2W.
@@ -307,9 +311,9 @@ def _velocities(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            given = SpectralCoord(values, doppler_rest=rest, doppler_convention=convention)
-            frequency = given.to_value(u.Hz)
-            velocities = given.to_value(u.km / u.s)
+            channels = SpectralCoord(values, doppler_rest=rest, doppler_convention=convention)
+            frequency = channels.to_value(u.Hz)
+            velocities = channels.to_value(u.km / u.s)
     except (u.UnitsError, ValueError) as error:
         raise CubeError(f"{name}: channels in '{values.unit}' (CTYPE{axis} = {kind}): set CUNIT{axis}") from error
     with np.errstate(divide="ignore", invalid="ignore"):

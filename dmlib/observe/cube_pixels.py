@@ -1,15 +1,15 @@
 """The pixels of HI cubes: their unit, their beam, and their orientation on the sky.
 
 Units and beams are read from headers, tables and histories in the spellings of every program; the pixels are brought to
-one orientation, North up, West to the right, velocities first.
+one orientation, North up, West to the right, velocities first. The beams, their areas and the scale of brightness are
+those of `radio_beam`; what it does not read, or takes for something else, is brought to its form here.
 """
 
 from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from astropy import units as u
@@ -18,7 +18,9 @@ from astropy.wcs import WCS
 from scipy import ndimage
 
 from ..errors import DmlibError
-from .cube import Beam
+
+if TYPE_CHECKING:
+    from radio_beam import Beam, Beams
 
 #: Axes that a beam may have [arcsec].
 _BEAMS = (0.05, 3600.0)
@@ -37,8 +39,16 @@ _WORDS = {
     **{word: "m" for word in ("m", "metre", "meter", "metres", "meters")},
     **{word: "s" for word in ("s", "sec", "second", "seconds")},
     **{"jy": "Jy", "jansky": "Jy", "ujy": "uJy", "hz": "Hz", "khz": "kHz", "ghz": "GHz", "km": "km", "rad": "rad"},
+    **{"hertz": "Hz", "millijy": "mJy", "millijansky": "mJy", "microjy": "uJy"},
     **{"arcsec": "arcsec", "arcseconds": "arcsec", "arcmin": "arcmin", "deg": "deg", "sr": "sr"},
 }
+
+#: Cards of a beam, by the arcsec that they count.
+_BEAM_CARDS = (
+    (3600.0, ("BMAJ", "BMIN", "BPA")),
+    (1.0, ("BMMAJ", "BMMIN", "BMPA")),
+    (1.0, ("CLBMMAJ", "CLBMMIN", "CLBMPA")),
+)
 
 #: Beams in histories: of AIPS and CASA, and of Miriad.
 _NUMBER = r"[\s=:]+([-+]?\d*\.?\d+(?:[ED][-+]?\d+)?)"
@@ -59,7 +69,9 @@ def unit_of(text: str) -> u.UnitBase:
 
     ``Jy beam^-1``, ``JY/BEAM``, ``K (Tmb)``, ``km.s-1`` are read; ``MJY/BEAM`` may be milli or mega, and is not.
     """
-    text = re.sub(r"\([^()]*[A-Za-z][^()]*\)", "", str(text)).strip("[] ")
+    text = re.sub(r"\([^()]*[A-Za-z][^()]*\)", "", str(text)).strip("[]'\" ")
+    if text.upper().replace(".", "") == "WU":
+        return u.Unit(5.0 * u.mJy / u.beam)  # Westerbork unit, of GIPSY
     text = re.sub(r"(?<![A-Za-z])(k?m)s(?=\s*\^?\*{0,2}-1)", r"\1 s", text)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", u.UnitsWarning)
@@ -102,67 +114,107 @@ def number_of(name: str, header: fits.Header, key: str) -> float | int:
     return number
 
 
-def beam_of(name: str, headers: Iterable[fits.Header], table: np.ndarray | None, pixel: float, side: float) -> Beam:
-    """The beam of a cube [arcsec], from BMAJ, from a table of beams, or from the history of AIPS, CASA or Miriad.
+def given(header: fits.Header, key: str) -> bool:
+    """Whether a card is there and not empty."""
+    return str(header.get(key, "") if header.get(key) is not None else "").strip() != ""
+
+
+def beam_of(
+    name: str, file: fits.HDUList, header: fits.Header, known: tuple[float, float, float] | None, **how: float
+) -> Beam:
+    """The beam of a cube: as given, from its table of beams, from BMAJ, or from the history of AIPS, CASA or Miriad.
 
     Parameters
     ----------
     name : str
         Of the file, for errors.
-    headers : iterable of Header
-        Of the cube and, where that is an extension, of the file.
-    table : ndarray, shape (n, 3), or None
-        Beams of the channels: axes [arcsec] and position angle [deg].
-    pixel, side : float
-        Of a pixel, and of the map [arcsec].
+    file : HDUList
+    header : Header
+        Of the cube.
+    known : (float, float, float) or None
+        Axes [arcsec] and position angle [deg] instead of those of the file.
+    **how : float
+        ``pixel`` and ``side``: of a pixel, and of the map [arcsec].
 
     Raises
     ------
     CubeError
         When there is none, when it is impossible, or when it varies from channel to channel.
     """
-    headers = list(headers)
-    if table is not None and len(table):
-        used = table[np.isfinite(table).all(axis=1) & (table[:, 0] > 0)]
-        if not len(used):
-            raise CubeError(f"{name}: its table of beams has no beam: {_GIVE}")
-        spread = np.ptp(used[:, :2], axis=0) / np.median(used[:, :2], axis=0)
-        # An elliptical beam that turns: the parts of its axes along North and East.
-        long, short = np.median(used[:, :2], axis=0)
-        turn = np.exp(2j * np.radians(used[:, 2])) * (1 - short / long)
-        if spread.max() > _SAME_BEAM or max(np.ptp(turn.real), np.ptp(turn.imag)) > 2 * _SAME_BEAM:
-            low, high = used.min(axis=0), used.max(axis=0)
-            raise CubeError(
-                f"{name}: its beam varies from {low[0]:.3g} to {high[0]:.3g} arcsec, at {low[2]:.0f} to {high[2]:.0f} "
-                "deg: convolve it to a common beam"
-            )
-        angle = float(np.degrees(np.angle(turn.sum() or 1.0)) / 2)
-        return plausible_beam(name, "its table of beams", long, short, angle, pixel=pixel, side=side)
-    for header in headers:
-        if "BMAJ" not in header:
-            continue
-        major, minor, angle = (
-            float(number_of(name, header, key)) if header.get(key) is not None and key in header else np.nan
-            for key in ("BMAJ", "BMIN", "BPA")
-        )
-        minor, angle = (major if np.isnan(minor) or minor == 0 else minor), (0.0 if np.isnan(angle) else angle)
-        return plausible_beam(name, "BMAJ", 3600 * major, 3600 * minor, angle, pixel=pixel, side=side)
-    said = "\n".join(str(line) for header in headers for line in header.get("HISTORY", []))
-    last = max(
-        [*_CLEAN_BEAM.finditer(said), *_MIRIAD_BEAM.finditer(said)], key=lambda match: match.start(), default=None
-    )
-    if last is None:
+    if known is not None:
+        return _plausible(name, "--beam", *known, **how)
+    # A catalogue of sources may have columns of these names too.
+    sure = not any("BMAJ" in one for one in (header, file[0].header))
+    for hdu in reversed(file):
+        named = sure or hdu.name.strip() in ("BEAMS", "AIPS CG")
+        if isinstance(hdu, fits.BinTableHDU) and named and (beams := _table_of_beams(name, hdu)) is not None:
+            return _plausible(name, "its table of beams", *_one_beam(name, beams), **how)
+    for one in (header, file[0].header):
+        # The standard's cards are in degrees, those of GIPSY in arcsec.
+        for scale, keys in _BEAM_CARDS:
+            if keys[0] in one:
+                major, minor, angle = (float(number_of(name, one, k)) if given(one, k) else 0.0 for k in keys)
+                return _plausible(name, keys[0], scale * major, scale * (minor or major), angle, **how)
+    said = "\n".join(str(line) for one in (header, file[0].header) for line in one.get("HISTORY", []))
+    # `radio_beam.Beam.from_fits_history` reads AIPS's line only with a blank on either side of every number and with
+    # BPA, takes a beam in arcsec (CONVL) for one in degrees, prefers CASA's even to a later one, and knows no Miriad.
+    found = max([*_CLEAN_BEAM.finditer(said), *_MIRIAD_BEAM.finditer(said)], key=lambda at: at.start(), default=None)
+    if found is None:
         raise CubeError(f"{name} does not give its beam: {_GIVE}")
-    major, minor, angle = (float(value.upper().replace("D", "E")) if value else 0.0 for value in last.groups())
+    major, minor, angle = (float(value.upper().replace("D", "E")) if value else 0.0 for value in found.groups())
     # AIPS writes the beam of CLEAN in degrees, and what the user asked of it in arcsec.
-    scale = 3600.0 if last.re is _CLEAN_BEAM and major < 0.1 else 1.0
-    return plausible_beam(name, "its history", scale * major, scale * minor, angle, pixel=pixel, side=side)
+    scale = 3600.0 if found.re is _CLEAN_BEAM and major < 0.1 else 1.0
+    return _plausible(name, "its history", scale * major, scale * minor, angle, **how)
 
 
-def plausible_beam(
-    name: str, where: str, major: float, minor: float, angle: float, *, pixel: float, side: float
-) -> Beam:
+def _table_of_beams(name: str, table: fits.BinTableHDU) -> Beams | None:
+    """The beams of the channels, in a table as CASA and AIPS write it; None where it is another table."""
+    from radio_beam import Beams
+
+    # `Beams.from_fits_bintable` needs names in capitals, the column BPA, and units as astropy spells them.
+    columns = {column.name.upper(): column for column in table.columns}
+    if table.data is None or not {"BMAJ", "BMIN"} <= set(columns):
+        return None
+    values = []
+    for key, unit in (("BMAJ", u.arcsec), ("BMIN", u.arcsec), ("BPA", u.deg)):
+        if (column := columns.get(key)) is None:
+            values.append(np.zeros(len(table.data)) * unit)
+            continue
+        given = unit_of(column.unit) if column.unit else unit
+        if not given.is_equivalent(unit):
+            raise CubeError(f"{name}: its table of beams has {key} in '{column.unit}': correct it")
+        values.append(table.data[column.name] * given)
+    try:
+        beams = Beams(*values)
+    except ValueError as error:
+        raise CubeError(f"{name}: its table of beams cannot be right ({str(error).strip('.')}): {_GIVE}") from error
+    if not beams.isfinite.any():
+        raise CubeError(f"{name}: its table of beams has no beam: {_GIVE}")
+    return beams[beams.isfinite]  # a channel without data has none
+
+
+def _one_beam(name: str, beams: Beams) -> tuple[float, float, float]:
+    """The beam of all channels [arcsec, deg], if they have the same."""
+    axes = np.stack([beams.major.to_value(u.arcsec), beams.minor.to_value(u.arcsec)], axis=1)
+    long, short = np.median(axes, axis=0)
+    # An elliptical beam that turns: the parts of its axes along North and East. `Beams.average_beam` takes position
+    # angles for directions, so that 179 and 1 deg give 90.
+    turn = np.exp(2j * beams.pa.to_value(u.rad)) * (1 - short / long)
+    spread = np.ptp(axes, axis=0) / (long, short)
+    if spread.max() > _SAME_BEAM or max(np.ptp(turn.real), np.ptp(turn.imag)) > 2 * _SAME_BEAM:
+        (low, _), (high, _) = axes.min(axis=0), axes.max(axis=0)
+        first, last = beams.pa.to_value(u.deg).min(), beams.pa.to_value(u.deg).max()
+        raise CubeError(
+            f"{name}: its beam varies from {low:.3g} to {high:.3g} arcsec, at {first:.0f} to {last:.0f} deg: convolve "
+            "it to a common beam"
+        )
+    return float(long), float(short), float(np.degrees(np.angle(turn.sum() or 1.0)) / 2)
+
+
+def _plausible(name: str, where: str, major: float, minor: float, angle: float, *, pixel: float, side: float) -> Beam:
     """A beam [arcsec, deg] that a map can have; `where` it was read is named in the error."""
+    from radio_beam import Beam
+
     if not (_BEAMS[0] <= minor <= major * 1.001 and major <= min(_BEAMS[1], side) and np.isfinite(angle)):
         hint = ""
         if where == "BMAJ" and _BEAMS[0] <= major / 3600 <= side:
@@ -173,7 +225,7 @@ def plausible_beam(
         )
     if major < 0.3 * pixel:
         raise CubeError(f"{name}: {where} gives a beam of {major:.3g} arcsec, far below a pixel ({pixel:.3g}): {_GIVE}")
-    return Beam(float(major), float(minor), float(angle))
+    return Beam(max(major, minor) * u.arcsec, minor * u.arcsec, angle * u.deg)
 
 
 def to_jansky(name: str, text: str, beam: Beam, pixel: float, frequency: float) -> float:
@@ -185,24 +237,19 @@ def to_jansky(name: str, text: str, beam: Beam, pixel: float, frequency: float) 
         Of the file, for errors.
     text : str
         The card BUNIT.
-    beam : Beam
-        [arcsec]
+    beam : radio_beam.Beam
     pixel : float
         [arcsec]
     frequency : float
         Of the line as observed [Hz].
     """
-    unit, area = unit_of(text), beam.area * u.arcsec**2
-    for known, factor in (
-        (u.Jy / u.beam, 1.0),
-        (u.Jy / u.pix, beam.area / pixel**2),
-        (u.Jy / u.sr, area.to_value(u.sr)),
-    ):
-        if unit.is_equivalent(known):
-            return float(unit.to(known)) * factor
-    if unit.is_equivalent(u.K):
-        return float(unit.to(u.Jy, equivalencies=u.brightness_temperature(frequency * u.Hz, area)))
-    raise CubeError(f"{name} is in '{text}' (BUNIT): Jy/beam or K is needed; set BUNIT if it is that")
+    unit, wanted = unit_of(text), u.Jy / u.beam
+    if unit.is_equivalent(per_pixel := u.Jy / u.pix):
+        return float(unit.to(per_pixel) * (beam.sr / (pixel * u.arcsec) ** 2).to_value(u.one))
+    try:
+        return float(unit.to(wanted, equivalencies=beam.beamarea_equiv + beam.jtok_equiv(frequency * u.Hz)))
+    except ValueError:
+        raise CubeError(f"{name} is in '{text}' (BUNIT): Jy/beam or K is needed; set BUNIT if it is that") from None
 
 
 #: Turn of a map against North that is neglected [deg].

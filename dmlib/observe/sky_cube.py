@@ -306,6 +306,8 @@ class Emission:
         Channels within or next to the galaxy's in which foreground hides emission, and those within that are blank.
     notes : tuple of str
         What else is in the cube.
+    replaced : ndarray of bool, shape (y, x), or None
+        Lines of sight in which `dmlib.observe.sky_companion` replaced the gas of another galaxy; None where none was.
     """
 
     sky: SkyCube
@@ -316,6 +318,7 @@ class Emission:
     hidden: int
     gaps: int
     notes: tuple[str, ...]
+    replaced: np.ndarray | None = None
 
     @property
     def flux(self) -> float:
@@ -369,8 +372,6 @@ def galaxy_emission(sky: SkyCube, centre: tuple[float, float] | None = None) -> 
         best = chosen
     mask = islands == best
     weight = np.where(mask, np.maximum(sky.data, 0.0), 0.0)
-    total = weight.sum(axis=0)
-    centroid = (float(np.average(x, weights=total)), float(np.average(y, weights=total)))
     for number in numbers[np.argsort(flux)[::-1]]:
         share = flux[number - 1] / flux[best - 1]
         if number != best and share > 0.03 and len(notes) < 6:
@@ -381,19 +382,28 @@ def galaxy_emission(sky: SkyCube, centre: tuple[float, float] | None = None) -> 
     there = (sky.data != 0).any(axis=(1, 2))
     ends = np.flatnonzero(mask.any(axis=(1, 2)))[[0, -1]]
     gaps = 0 if sky.masked else int(np.count_nonzero(~there[ends[0] : ends[1]]))
-    return Emission(sky, mask, centroid, *_cut_off(sky, mask, total), lost, gaps, tuple(notes))
+    return Emission(
+        sky, mask, middle_of(sky, weight)[:2], *_cut_off(sky, mask, weight.sum(axis=0)), lost, gaps, tuple(notes)
+    )
 
 
 def _companion(sky: SkyCube, mask: np.ndarray, share: float) -> str:
     """Words on an island that is not the galaxy."""
-    weight = np.where(mask, np.maximum(sky.data, 0.0), 0.0)
+    west, north, speed = middle_of(sky, np.where(mask, np.maximum(sky.data, 0.0), 0.0))
+    where = f"with {share:.0%} of the galaxy's flux, {place_in_map(west, north)}"
+    return f"other emission at {speed:.0f} km/s {where}, is left out"
+
+
+def middle_of(sky: SkyCube, weight: np.ndarray) -> tuple[float, float, float]:
+    """Mean offset West and North of the middle of the map [arcsec], and velocity [km/s], of weights per voxel."""
     west, north = (float(np.average(axis, weights=weight.sum(axis=0))) for axis in _offsets(sky))
-    speed = float(np.average(sky.velocities, weights=weight.sum(axis=(1, 2))))
+    return west, north, float(np.average(sky.velocities, weights=weight.sum(axis=(1, 2))))
+
+
+def place_in_map(west: float, north: float) -> str:
+    """Words for an offset from the middle of the map [arcsec]."""
     along, across = "N" if north > 0 else "S", "W" if west > 0 else "E"
-    return (
-        f"other emission at {speed:.0f} km/s with {share:.0%} of the galaxy's flux, {abs(north):.0f} arcsec {along} "
-        f"and {abs(west):.0f} arcsec {across} of the middle of the map, is left out"
-    )
+    return f"{abs(north):.0f} arcsec {along} and {abs(west):.0f} arcsec {across} of the middle of the map"
 
 
 def _offsets(sky: SkyCube) -> tuple[np.ndarray, np.ndarray]:

@@ -34,6 +34,9 @@ MAX_RESIDUAL = 0.15
 #: Largest change of the position angle from the inner to the outer disc [deg].
 MAX_WARP = 40.0
 
+#: Largest fraction of a ring, and of a disc, over which gas of another galaxy lies.
+MAX_REPLACED = 0.2
+
 #: Fewest rings without a flag.
 MIN_RINGS = 3
 
@@ -89,6 +92,11 @@ class Reason(StrEnum):
         "disturbed",
         "no orderly rotation",
         f"velocities scatter by {{:.0%}} of the projected speed, more than {MAX_RESIDUAL:.0%}",
+    )
+    COMPANION = (
+        "companion",
+        "merged with another galaxy",
+        f"gas of another galaxy lies over {{:.0%}} of the disc, more than {MAX_REPLACED:.0%}",
     )
     WARPED = "warped", "warped", f"position angle turns by {{:.0f}} deg, more than {MAX_WARP:g}"
     FEW_RINGS = "few_rings", "too few good rings", f"{{:.0f}} good rings, fewer than {MIN_RINGS}"
@@ -173,6 +181,8 @@ class RotationCurve:
         Robust standard deviation of the velocities about the rings [km/s].
     asymmetry : float
         Median difference between the speeds of the two sides, relative to the speed.
+    replaced : ndarray or None
+        Fraction of the ring where gas of another galaxy was replaced by that of the other side; None where none was.
     """
 
     galaxy: str
@@ -192,6 +202,7 @@ class RotationCurve:
     coverage: np.ndarray
     residual: float = float("nan")
     asymmetry: float = float("nan")
+    replaced: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.radius)
@@ -244,7 +255,8 @@ class RotationCurve:
     def flags(self) -> tuple[str, ...]:
         """Why each ring should not be used, "" for good rings.
 
-        ``"within the beam"``, ``"little emission"``, ``"edge"``, ``"uncertain"`` or ``"sides differ"``. A ring with
+        ``"within the beam"``, ``"little emission"``, ``"companion"``, ``"edge"``, ``"uncertain"`` or ``"sides
+        differ"``. A ring with
         less than 0.3 of the emission of the last one inside lies beyond the edge of the disc, filled by the beam alone.
         The disc ends within the ring before it where the emission falls there faster than in the rings inside.
         """
@@ -255,6 +267,7 @@ class RotationCurve:
         checks = {
             "within the beam": self.radius < 0.75 * self.beam,
             "little emission": self.coverage < 0.5,
+            "companion": np.zeros(len(self), dtype=bool) if self.replaced is None else self.replaced > MAX_REPLACED,
             "edge": beyond | ends,
             "uncertain": ~((v > 0) & np.isfinite(self.v_err)) | (self.v_err > 0.15 * v),
             "sides differ": ~(np.abs(self.v_approaching - self.v_receding) <= 0.4 * v),

@@ -16,27 +16,36 @@ import numpy as np
 from astropy import units as u
 from astropy.io import fits
 from astropy.table import QTable
+from scipy import ndimage
 
 from ..errors import DmlibError, GalaxyError
 from ..files import atomic_path, write_text
 from ..observe.cube_header import LIGHT
+from ..observe.sky_companion import without_companions
 from ..observe.sky_cube import Emission
 from ..units import HUBBLE
 from .barolo import fit_barolo, needs_barolo
-from .curve import Reason, Rejection, RotationCurve, rejection, sentences
+from .curve import MAX_REPLACED, Reason, RejectedGalaxyError, Rejection, RotationCurve, rejection, sentences
 from .fit import Fit, fit
 from .halos import HALOS
 from .massmodel import MassModel
 from .own_stars import stars_from_images
 from .realcube import RealGalaxy, mass_model, priors_for
-from .rings import fit_rings, model_field
-from .velocity_field import VelocityField
+from .rings import NONCIRCULAR, fit_rings, model_field
+from .velocity_field import Tilt, VelocityField
 
 #: Halo models that are fitted.
 HALOES = ("nfw", "burkert")
 
 #: Standard deviation of the middle of the emission as a centre, and distance at which a given one is doubted [beams].
 FREE_CENTRE, WRONG_CENTRE = 2.0, 1.0
+
+#: Times that gas of companions is sought, each about the centre of the rings without it, and change of the centre
+#: [beams], and of the systemic velocity relative to usual streaming, at which it is found.
+ROUNDS, SETTLED = 8, 0.05
+
+#: Largest inclination that may be given [deg]: that of an edge-on disc would fill its rings with one line of sight.
+MOST_TILTED = 88.0
 
 #: Redshift beyond which angular and luminosity distance differ by more than the errors of either.
 FAR = 0.015
@@ -163,14 +172,19 @@ def analyse(
         maps = galaxy.field().about(galaxy.centre_kpc)
         found = replace(found, maps=maps, notes=notes + emission.notes)
         curve, said = _rings(galaxy, maps, inclination)
+        galaxy, curve, merged, more = _alone(galaxy, curve, inclination)
+        emission, maps, said = galaxy.emission, galaxy.field().about(galaxy.centre_kpc), said + more
+        found = replace(found, galaxy=galaxy, maps=maps)
         if engine == "barolo":
             how: dict[str, Any] = {"distance": galaxy.distance, "mask": emission.mask}
-            curve = fit_barolo(galaxy.sky, curve, stretch=galaxy.sky.stretch(curve.v_sys), **how)
+            curve = fit_barolo(emission.sky, curve, stretch=galaxy.sky.stretch(curve.v_sys), **how)
             said += ("rings of 3D-Barolo, from our centre and radii; its errors take the two sides from our rings",)
     except GalaxyError as error:
         return replace(found, reasons=(rejection(error),))
     # What is wrong with the data comes first: it may be the cause of what is wrong with the rings.
-    reasons = _cut_off(emission) + curve.reasons
+    cause = (Reason.LOPSIDED, Reason.COMPANION)
+    disc = sorted(curve.reasons + merged, key=lambda one: not merged or one.reason not in cause)
+    reasons = (*_cut_off(emission), *disc)
     hubble = LIGHT * (z := galaxy.sky.redshift(curve.v_sys)) / (100.0 * HUBBLE)
     if hubble > LOCAL and not 0.4 < galaxy.distance / hubble < 2.5:
         said += (f"the distance given is {galaxy.distance:g} Mpc, and the redshift tells {hubble:.0f} Mpc: check it",)
@@ -203,6 +217,9 @@ def analyse(
 
 def _rings(galaxy: RealGalaxy, maps: VelocityField, inclination: float | None) -> tuple[RotationCurve, tuple[str, ...]]:
     """The rings about the centre that is given, if the velocities agree with it; else about their own."""
+    if inclination is not None and not 0 < inclination <= MOST_TILTED:
+        reason = Reason.EDGE_ON if inclination else Reason.FACE_ON
+        raise RejectedGalaxyError(f"at an inclination of {inclination:g} deg, as given, there are no rings", reason)
     x, y = maps.mesh()
     # The mean place of the pixels with emission, which bright arms and lopsided gas hardly move.
     middle = float(x[maps.seen].mean()), float(y[maps.seen].mean())
@@ -214,6 +231,34 @@ def _rings(galaxy: RealGalaxy, maps: VelocityField, inclination: float | None) -
     if off > WRONG_CENTRE and free.residual < 0.9 * fixed.residual:
         return free, (f"the given centre is {off:.1f} beams from that of the velocity field, which is taken",)
     return fixed, ()
+
+
+def _alone(
+    galaxy: RealGalaxy, curve: RotationCurve, inclination: float | None
+) -> tuple[RealGalaxy, RotationCurve, tuple[Rejection, ...], tuple[str, ...]]:
+    """The galaxy without gas of companions, its rings, whether too much of it was theirs, and what is said of it."""
+    first, island, apart, moved = (galaxy, curve), galaxy.emission, None, np.inf
+    for _ in range(ROUNDS):
+        west, north = (offset / galaxy.kpc for offset in curve.centre)
+        found = without_companions(island, (west, north), curve.v_sys)
+        if found is None or moved < SETTLED:
+            break
+        apart, before, galaxy = found, curve, replace(galaxy, alone=found)
+        maps = galaxy.field().about(galaxy.centre_kpc)
+        curve, _ = _rings(galaxy, maps, inclination)
+        moved = float(np.hypot(*np.subtract(curve.centre, before.centre)) / curve.beam)
+        moved = max(moved, abs(curve.v_sys - before.v_sys) / NONCIRCULAR)
+    if apart is None or apart.replaced is None:
+        return *first, (), ()
+    x, y = maps.mesh()
+    turned = np.degrees(np.unwrap(np.radians(curve.position_angle)))
+    place = Tilt(*curve.centre, curve.radius, curve.inclination, turned).deproject(x, y)
+    ring = np.where(maps.seen, np.rint(place.radius / curve.radius[0]), 0)
+    share = ndimage.mean(apart.replaced, ring, np.arange(1, len(curve) + 1))
+    covered = float(apart.replaced[ring > 0].mean())
+    if covered > MAX_REPLACED:  # too much of the disc is a copy of its other end
+        return *first, (Rejection(Reason.COMPANION, covered),), apart.notes[-1:]
+    return galaxy, replace(curve, replaced=share), (), apart.notes[-1:]
 
 
 def _cut_off(emission: Emission) -> tuple[Rejection, ...]:
@@ -306,7 +351,10 @@ def verdict(found: Analysis) -> dict[str, Any]:
         "distance_mpc": galaxy.distance,
         "cube": read_as(found),
         "accepted": found.accepted,
-        "reasons": [{"reason": r.reason, "value": r.value, "sentence": str(r)} for r in found.reasons],
+        "reasons": [
+            {"reason": r.reason, "value": r.value if np.isfinite(r.value) else None, "sentence": str(r)}
+            for r in found.reasons
+        ],
         "notes": list(found.notes),
         "m_hi_msun": found.m_hi,
         "flux_jy_kms": found.galaxy.emission.flux if found.maps is not None else None,

@@ -22,7 +22,7 @@ from ..observe.cube import Beam
 from ..observe.cube_fits import read_cube, write_fits
 from ..observe.sky_cube import Emission, SkyCube, galaxy_emission
 from .baryons import gas_speed
-from .curve import MIN_RINGS, RotationCurve
+from .curve import MIN_RINGS, Reason, RejectedGalaxyError, RotationCurve
 from .massmodel import MassModel, speeds_of
 from .measure import choose_view, measure_view
 from .priors import Priors, observed_priors
@@ -58,6 +58,8 @@ class RealGalaxy:
         What is missing and why; "" where nothing is.
     subhalo_id : int or None
         Of a simulated galaxy.
+    alone : Emission or None
+        Its emission without that of companions in the same island, where they were separated.
     """
 
     name: str
@@ -69,6 +71,7 @@ class RealGalaxy:
     stars: MassModel | None
     note: str = ""
     subhalo_id: int | None = None
+    alone: Emission | None = None
 
     @property
     def kpc(self) -> float:
@@ -90,11 +93,19 @@ class RealGalaxy:
         GalaxyError
             When there is none.
         """
-        return galaxy_emission(self.sky, self.centre)
+        return self.alone or galaxy_emission(self.sky, self.centre)
 
     def field(self) -> VelocityField:
-        """Maps of the galaxy's emission for fitting rings; differences of velocities are those in the galaxy."""
+        """Maps of the galaxy's emission for fitting rings; differences of velocities are those in the galaxy.
+
+        Raises
+        ------
+        GalaxyError
+            When no line of sight is above the noise.
+        """
         surface_density, velocity, dispersion = self.emission.moments()
+        if not np.isfinite(velocity).any():
+            raise RejectedGalaxyError(f"{self.name} has no HI emission above the noise", Reason.NO_HI)
         beam, middle = self.sky.beam, float(np.nanmedian(velocity))
         stretch = self.sky.stretch(middle)
         return VelocityField(

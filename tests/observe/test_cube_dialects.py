@@ -10,16 +10,15 @@ from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.wcs import WCS
-from scipy import ndimage
 
 from dmlib.observe.cube import SURFACE_DENSITY
 from dmlib.observe.cube_fits import CubeError, CutOut, read_cube
 from dmlib.observe.cube_pixels import unit_of
 from dmlib.observe.sky_cube import galaxy_emission
-from sky_disc import HI, SkyDisc, write
+from sky_checks import DISC, STEP, history, same, stokes_third, turned
+from sky_disc import HI, SkyDisc, header_of, write
 
-STEP = 5.0 / 3600.0
-DISC = SkyDisc(v_sys=4741.8, r_max=50.0, scale=15.0, clouds=8000)
+DISC_HEADER = header_of((12, 40, 40), 5.0, (15.0, 15.0, 0.0), "VRAD", 4700.0, 10.0)
 
 
 @pytest.fixture(scope="module")
@@ -30,60 +29,6 @@ def seen():
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / "cube.fits"
-
-
-def measured(path, **how):
-    """Cube, flux [Jy km/s], offset of the brightest receding gas (West, North) in units of its distance."""
-    sky = read_cube(path, **how)
-    found = galaxy_emission(sky, (0.0, 0.0))
-    west, north = np.average(receding(found), axis=0)
-    return sky, found.flux, np.degrees(np.arctan2(-west, north)) % 360.0
-
-
-def receding(found):
-    """Offsets of the voxels of the fastest quarter of the receding gas."""
-    sky = found.sky
-    channel, y, x = np.nonzero(found.mask & (sky.data > 0))
-    fast = sky.velocities[channel] > np.quantile(sky.velocities[channel], 0.85)
-    ny, nx = sky.data.shape[1:]
-    return np.stack([x[fast] - (nx - 1) / 2, y[fast] - (ny - 1) / 2], axis=1)
-
-
-def same(path, *, flux=40.0, v=4741.8, notes=(), **how):
-    """Check that a file gives the disc: scale, turn, flux, velocity; and what the notes say."""
-    sky, found, angle = measured(path, **how)
-    assert sky.pixel == pytest.approx(5.0, rel=1e-3) and sky.beam.major == pytest.approx(15.0, rel=0.02)
-    assert found == pytest.approx(flux, rel=0.04)
-    assert sky.velocities.mean() == pytest.approx(v, abs=1.0)
-    assert abs((angle - DISC.angle + 180.0) % 360.0 - 180.0) < 6.0
-    said = "; ".join(sky.notes)
-    assert all(word in said for word in notes) and bool(sky.notes) == bool(notes), sky.notes
-    return sky
-
-
-def turned(angle, form):
-    """A change that turns the picture, with cards that turn it back."""
-    a = np.radians(angle)
-    matrix = STEP * np.array([[-np.cos(a), -np.sin(a)], [-np.sin(a), np.cos(a)]])
-    old = STEP * np.diag([-1.0, 1.0])
-
-    def change(data, header):
-        back = np.linalg.inv(old) @ matrix
-        middle = (np.array(data.shape[2:0:-1]) - 1) / 2
-        how = {"offset": (middle - back @ middle)[::-1], "order": 3, "mode": "mirror"}
-        data = np.array([ndimage.affine_transform(one, back[::-1, ::-1], **how) for one in data])
-        if form == "CROTA":
-            header["CROTA2"] = angle
-        else:
-            values = matrix if form == "CD" else matrix / np.diag(old)[:, None]
-            for i in range(2):
-                for j in range(2):
-                    header[f"{form}{i + 1}_{j + 1}"] = values[i, j]
-            if form == "CD":
-                del header["CDELT1"], header["CDELT2"]
-        return data, header
-
-    return change
 
 
 @pytest.mark.parametrize("form", ["CROTA", "PC", "CD"])
@@ -297,6 +242,32 @@ def table(
     fits.HDUList([fits.PrimaryHDU(data, header), beams, *more]).writeto(path, overwrite=True)
 
 
+def beams(path, *rows):
+    """Position angle and axes of a cube whose channels have these beams in turn [arcsec, deg]."""
+    data, header = np.random.default_rng(2).normal(0, 1e-3, (12, 40, 40)).astype("f4"), DISC_HEADER.copy()
+    columns = np.array([rows[k % len(rows)] for k in range(len(data))]).T
+    names = zip(("BMAJ", "BMIN", "BPA"), ("arcsec", "arcsec", "deg"), columns, strict=True)
+    table = fits.BinTableHDU.from_columns([fits.Column(name, "1E", unit, array=v) for name, unit, v in names])
+    fits.HDUList([fits.PrimaryHDU(data, header), table]).writeto(path, overwrite=True)
+    found = read_cube(path).beam
+    return found.major, found.minor, found.position_angle
+
+
+def test_position_angles_of_beams_are_not_directions(path):
+    """A beam at 179 deg and one at 1 deg have the mean 0, and not 90."""
+    major, minor, angle = beams(path, (18.0, 10.0, 179.0), (18.0, 10.0, 1.0))
+    assert (major, minor) == pytest.approx((18.0, 10.0)) and abs(angle) < 0.1
+
+
+def test_channels_without_a_beam_do_not_count(path):
+    wanted = (18.0, 10.0, 30.0)
+    assert beams(path, wanted, (0.0, 0.0, 0.0), (np.nan,) * 3) == pytest.approx(wanted, abs=1e-4)
+    with pytest.raises(CubeError, match="has no beam: give it: --beam"):
+        beams(path, (0.0, 0.0, 0.0))
+    with pytest.raises(CubeError, match=r"cannot be right .Minor axis greater"):
+        beams(path, wanted, (10.0, 18.0, 30.0))
+
+
 SOURCES = fits.BinTableHDU.from_columns([fits.Column("BMAJ", "1E", "arcsec", array=[99.0])], name="SOURCES")
 
 
@@ -312,17 +283,6 @@ def test_a_table_of_beams(path, seen, how):
     same(path)
 
 
-def history(*lines):
-    def change(data, header):
-        for key in ("BMAJ", "BMIN", "BPA"):
-            del header[key]
-        for line in lines:
-            header["HISTORY"] = line
-        return data, header
-
-    return change
-
-
 @pytest.mark.parametrize(
     "lines",
     [
@@ -336,15 +296,6 @@ def history(*lines):
 def test_the_last_beam_of_the_history_counts(path, seen, lines):
     write(path, *seen, history(*lines))
     same(path)
-
-
-def stokes_third(data, header):
-    new = header.copy()
-    for name in ("CTYPE", "CUNIT", "CRVAL", "CRPIX", "CDELT"):
-        new[f"{name}4"] = header[f"{name}3"]
-    del new["CUNIT3"]
-    new.update({"CTYPE3": "STOKES", "CRVAL3": 1.0, "CRPIX3": 1.0, "CDELT3": 1.0})
-    return data[:, None], new
 
 
 def test_where_the_cube_is_in_the_file(path, seen):

@@ -157,9 +157,55 @@ def test_a_wrong_distance_and_a_merged_companion_are_told(tmp_path):
     near = SkyDisc(v_sys=1560.0, centre=(-110.0, 100.0), r_max=50.0, flux=12.0, angle=150.0, clouds=20000)
     found = measure(tmp_path, SkyDisc(others=[near]), size=100)
     said = "; ".join(found.notes)
-    assert "beams from the centre: it is lopsided" in said and "redshift" not in said
+    assert "has no counterpart at the other end of the disc" in said and "redshift" not in said
+    assert found.accepted and np.abs(errors(found.curve)).max() < 0.05
     far = analyse(replace(found.galaxy, distance=0.05), haloes=())
     assert "the redshift tells 22 Mpc" in "; ".join(far.notes)
+
+
+def merged(flux, far, towards, dv, r_max, **disc):
+    """A disc with a companion at a distance in radii of the disc, of a flux relative to its own."""
+    a, r = np.radians(towards), 120.0 * far
+    other = {"v_sys": 1500.0 + dv, "centre": (-r * np.sin(a), r * np.cos(a)), "r_max": r_max, "scale": r_max / 3}
+    near = SkyDisc(**other, flux=40.0 * flux, v_flat=90.0, inclination=50.0, angle=110.0, clouds=20000, seed=5)
+    return SkyDisc(**disc, others=[near]), int(2 * max(170.0, r + r_max + 20.0) / 5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("inclination", "towards", "flux", "far", "dv"),
+    [
+        (45.0, 40.0, 0.05, 1.0, -100.0),
+        (60.0, 85.0, 0.1, 0.75, 50.0),
+        (75.0, 10.0, 0.3, 0.75, -100.0),
+        (60.0, 40.0, 0.3, 1.25, 50.0),
+        (45.0, 85.0, 0.6, 0.5, -100.0),
+        (75.0, 85.0, 0.6, 0.5, 50.0),
+        (60.0, 10.0, 0.6, 2.0, 200.0),
+    ],
+)
+def test_a_companion_spoils_no_ring_that_counts(tmp_path, inclination, towards, flux, far, dv):
+    """Touching the disc, in front of it, or apart: every good ring is right, or the galaxy is refused for it."""
+    disc, size = merged(flux, far, towards, dv, 40.0, inclination=inclination, angle=40.0)
+    found = measure(tmp_path, disc, size=size)
+    right_or_refused(found, inclination, {Reason.COMPANION, Reason.LOPSIDED})
+    if found.accepted:
+        assert found.galaxy.emission.flux == pytest.approx(40.0, rel=0.12)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("disc", [SkyDisc(), SkyDisc(lopsided=0.2, inclination=45.0), SkyDisc(centre=(120.0, 0.0))])
+def test_a_galaxy_alone_has_no_companion(tmp_path, disc):
+    """Sides that differ, and gas cut off by the edge of the map, are the galaxy's own."""
+    found = measure(tmp_path, disc, disc.centre)
+    assert found.galaxy.alone is None and "companion" not in found.curve.flags
+
+
+def test_too_much_gas_of_another_galaxy_is_a_reason(tmp_path):
+    disc, size = merged(0.9, 0.35, 85.0, -60.0, 70.0)
+    found = measure(tmp_path, disc, size=size)
+    assert reasons(found) & {Reason.COMPANION}, found.reasons
+    assert "gas of another galaxy lies over" in "; ".join(map(str, found.reasons))
 
 
 @pytest.fixture(scope="module")
@@ -217,6 +263,22 @@ def test_no_halo_without_an_accepted_curve_unless_forced(tmp_path):
     page(found, summary(found)).savefig(tmp_path / "page.pdf")
     forced = analyse(galaxy, haloes=("nfw",), force=True)
     assert not forced.accepted and set(forced.fits) == {"nfw"}
+
+
+@pytest.mark.parametrize(("inclination", "reason"), [(90.0, Reason.EDGE_ON), (0.0, Reason.FACE_ON)])
+def test_a_given_inclination_at_which_there_are_no_rings(tmp_path, inclination, reason):
+    disc = SkyDisc(r_max=70.0, scale=18.0, clouds=20000)
+    sky = read_cube(write_cube(tmp_path / "cube.fits", *disc.cube(size=44, channels=41)))
+    found = analyse(RealGalaxy("disc", "cube.fits", sky, DISTANCE, None, {}, None), inclination=inclination)
+    assert reasons(found) == {reason} and found.curve is None and found.maps is not None
+    json.dumps(verdict(found), allow_nan=False)
+
+
+def test_noise_above_all_emission(tmp_path):
+    data, header = SkyDisc(r_max=70.0, scale=18.0, clouds=20000).cube(size=44, channels=41)
+    sky = read_cube(write_cube(tmp_path / "cube.fits", data, header), noise=1e3)
+    found = analyse(RealGalaxy("disc", "cube.fits", sky, DISTANCE, None, {}, None))
+    assert reasons(found) == {Reason.NO_HI}
 
 
 def test_an_empty_cube_has_a_verdict(tmp_path):
