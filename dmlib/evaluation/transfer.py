@@ -21,7 +21,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from ..baselines import Task, boosted, finite_ln
+from ..baselines import Task, boosted, choose_boosting, finite_ln
 from ..dataset.read import ln_mass
 from ..files import atomic_path
 from ..networks.adaptation import train, train_matched, views
@@ -55,8 +55,8 @@ SCHEDULES = {
 #: Draws of a fit: fewer than in the benchmark, since each galaxy is fitted with the priors of every universe.
 SAMPLING = Importance(first=2000, each=800, rounds=6, last=2000, attempts=3, draws=500, wanted=100.0)
 
-#: Memory that a worker with Keras, and one without, may need [bytes].
-MEMORY, _LITTLE = 2.0e9, 6e8
+#: Memory that a worker with Keras may need [bytes].
+MEMORY = 2.0e9
 
 #: Principal components in which distances are measured, and the neighbour to which.
 COMPONENTS, NEIGHBOUR = 10, 5
@@ -113,12 +113,13 @@ def build(settings: Settings, *, workers: int | None = None) -> None:
             alarms["latent"][lesson.universe] = result["alarm"]
         else:
             adapted[lesson.way][TARGETS.index(observed.names[lesson.universe])] = result["m_dm"]
-    # The few galaxies of profile ``smoke`` are done before processes for them have started.
-    few = 1 if settings.profile == "smoke" else workers
-    for k, result in _trees(settings, small, few):
+    for k, result in _trees(settings, small):
         found["boosted"][k], sigma["boosted"][k] = result["m_dm"], result["sigma_ln"]
         alarms["observables"][k] = result["alarm"]
-    found["rotation"], sigma["rotation"], trust = _rotation(settings, small, workers)
+    # The few galaxies of profile ``smoke`` are done before processes for them have started.
+    found["rotation"], sigma["rotation"], trust = _rotation(
+        settings, small, 1 if settings.profile == "smoke" else workers
+    )
     with atomic_path(path) as temporary, h5py.File(temporary, "w") as handle:
         handle.attrs.update({"data": "embedded universes, drawn in memory", "profile": settings.profile})
         handle.attrs["seed"], handle.attrs["trust"] = settings.seed, trust
@@ -228,23 +229,29 @@ def isolation(training: np.ndarray, others: Sequence[np.ndarray] | np.ndarray) -
     )
 
 
-def _trees(settings: Settings, observed: Observed, workers: int | None) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
-    """Boosted trees of every universe."""
-    universes = range(len(observed.names))
-    work = partial(_grow, settings, observed)
-    done = map_parallel(work, universes, memory=_LITTLE, workers=workers, what="grew trees")
-    yield from bar(done, total=len(universes), label="boosted trees", unit="universe")
-
-
-def _grow(settings: Settings, observed: Observed, k: int) -> tuple[int, dict[str, np.ndarray]]:
+def _trees(settings: Settings, observed: Observed) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
+    """Boosted trees of every universe: grown in less time than processes take to start."""
     training, check, tests = (observed.rows(split) for split in ("train", "validation", "test"))
-    x, truth = observed.observables, observed.truth[k]
-    asked = np.concatenate([x[k, check], *x[:, tests]])
-    ln_m = boosted(Task(x[k, training], finite_ln(truth[training]), training, asked, settings.seed))
-    known, rest = ln_m[: len(check)], ln_m[len(check) :].reshape(len(x), len(tests), -1)
-    floor, _ = calibrate(known[None], ln_mass(truth[check]))
-    alarm = isolation(x[k, training], [some[tests] for some in x])
-    return k, {"m_dm": np.exp(rest), "sigma_ln": np.broadcast_to(floor, rest.shape), "alarm": alarm}
+    x = observed.observables
+    tasks = [
+        Task(
+            x[k, training],
+            finite_ln(truth[training]),
+            training,
+            np.concatenate([x[k, check], *x[:, tests]]),
+            settings.seed,
+        )
+        for k, truth in enumerate(observed.truth)
+    ]
+    # As the networks' schedule, leaves and number of trees are the same in all universes, which then differ in their
+    # galaxies alone; the fiducial one chooses.
+    choice = choose_boosting(tasks[0])
+    for k, task in enumerate(bar(tasks, label="boosted trees", unit="universe")):
+        ln_m = boosted(task, choice)
+        known, rest = ln_m[: len(check)], ln_m[len(check) :].reshape(len(x), len(tests), -1)
+        floor, _ = calibrate(known[None], ln_mass(observed.truth[k, check]))
+        alarm = isolation(task.x, [some[tests] for some in x])
+        yield k, {"m_dm": np.exp(rest), "sigma_ln": np.broadcast_to(floor, rest.shape), "alarm": alarm}
 
 
 def _rotation(settings: Settings, observed: Observed, workers: int | None) -> tuple[np.ndarray, np.ndarray, float]:

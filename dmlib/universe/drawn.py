@@ -29,8 +29,8 @@ class GroupUniverse(Universe):
     def __init__(self, drawn: Any, group_id: int):
         self.place = f"group {group_id} in memory"
         self.group_id, self.first = group_id, int(drawn.groups["first_sub"][group_id])
-        self.stored, lengths, self.rows = embedded.group_in_memory(drawn, group_id)
-        self.rows = {**self.rows, "SubhaloGrNr": np.full(len(lengths), group_id, dtype=np.int32)}
+        self.drawn, self._rows = drawn, dict[int, dict[str, np.ndarray]]()
+        self.stored, lengths = embedded.group_in_memory(drawn, group_id)
         self.ends = np.concatenate([np.zeros((1, lengths.shape[1]), int), np.cumsum(lengths, axis=0)])
         self.header = Header(
             simulation="embedded",
@@ -46,8 +46,20 @@ class GroupUniverse(Universe):
     def _columns(self, kind: Kind, fields: list[str], rows: np.ndarray | None) -> dict[str, np.ndarray]:
         if kind != "Subhalo" or rows is None:
             raise UniverseError(f"{self.place} has rows of its own subhaloes only.")
-        here = np.array([self._place_of(int(row)) for row in rows])
-        return {name: self.rows[name][here] for name in fields}
+        found = [self._row(self._place_of(int(row))) for row in rows]
+        return {name: np.stack([row[name] for row in found]) for name in fields}
+
+    def _row(self, k: int) -> dict[str, np.ndarray]:
+        """What is needed of the catalogue's row of the k-th subhalo; it is measured once."""
+        if k not in self._rows:
+            own = {number: self._slice(k, number, list(arrays)) for number, arrays in self.stored.items()}
+            row = embedded.locate(self.drawn, self.group_id, own)
+            self._rows[k] = row | {"SubhaloGrNr": np.array(self.group_id, dtype=np.int32)}
+        return self._rows[k]
+
+    def _slice(self, k: int, number: int, fields: list[str]) -> dict[str, np.ndarray]:
+        part = slice(self.ends[k, number], self.ends[k + 1, number])
+        return {name: self.stored[number][name][part] for name in fields}
 
     def _particles(
         self, kind: Kind, object_id: int, part_type: str, fields: list[str]
