@@ -265,8 +265,17 @@ def draw(n_galaxies: int, seed: int, m_dm: float, m_baryon: float) -> Population
     return _population(n_galaxies, seed, "fiducial", m_dm, m_baryon)
 
 
-def group_in_memory(drawn: Population, group_id: int) -> tuple[dict[int, dict[str, np.ndarray]], np.ndarray]:
+def group_in_memory(
+    drawn: Population, group_id: int, *, stars: bool = True
+) -> tuple[dict[int, dict[str, np.ndarray]], np.ndarray]:
     """Particles of one group, as they would be written.
+
+    Parameters
+    ----------
+    drawn : Population
+    group_id : int
+    stars : bool
+        Whether stars and wind are made; the other particles do not depend on it.
 
     Returns
     -------
@@ -275,7 +284,7 @@ def group_in_memory(drawn: Population, group_id: int) -> tuple[dict[int, dict[st
     lengths : ndarray of int, shape (subhaloes, 6)
         Particles of each subhalo by type.
     """
-    made = group_particles.make_group(drawn, group_id)
+    made = group_particles.make_group(drawn, group_id, stars=stars)
     centre, m200 = _centre(drawn, group_id), float(drawn.groups["m200"][group_id]) / MASS
     particles = {
         part_type: storage.complete(part_type, fields, centre, group_id, m200)

@@ -28,7 +28,8 @@ from ..networks.adaptation import train, train_matched, views
 from ..networks.plan import Schedule
 from ..networks.predictions import calibrate
 from ..rotation.benchmark import model_of
-from ..rotation.fit import Fit, Importance, fit_many
+from ..rotation.fit import MEMORY as FIT_MEMORY
+from ..rotation.fit import Fit, Importance, attempt, fit_many
 from ..rotation.massmodel import MassModel
 from ..rotation.population import Population, learn_from, regimes, stretch
 from ..settings import RADII_KPC, Settings
@@ -97,7 +98,9 @@ def build(settings: Settings, *, workers: int | None = None) -> None:
         When no galaxy can be observed, or a worker was stopped.
     """
     path = settings.robustness_path
-    observed, blocks = observe_all(settings, path, workers)
+    # The few galaxies of profile ``smoke`` are done before processes for them have started.
+    few = 1 if settings.profile == "smoke" else workers
+    observed, blocks = observe_all(settings, path, few)
     np.save(blocks.folder / "inputs.npy", observed.inputs)
     small = replace(observed, inputs=np.empty(0))
     tests = observed.rows("test")
@@ -116,10 +119,7 @@ def build(settings: Settings, *, workers: int | None = None) -> None:
     for k, result in _trees(settings, small):
         found["boosted"][k], sigma["boosted"][k] = result["m_dm"], result["sigma_ln"]
         alarms["observables"][k] = result["alarm"]
-    # The few galaxies of profile ``smoke`` are done before processes for them have started.
-    found["rotation"], sigma["rotation"], trust = _rotation(
-        settings, small, 1 if settings.profile == "smoke" else workers
-    )
+    found["rotation"], sigma["rotation"], trust = _rotation(settings, small, few)
     with atomic_path(path) as temporary, h5py.File(temporary, "w") as handle:
         handle.attrs.update({"data": "embedded universes, drawn in memory", "profile": settings.profile})
         handle.attrs["seed"], handle.attrs["trust"] = settings.seed, trust
@@ -278,17 +278,36 @@ def _rotation(settings: Settings, observed: Observed, workers: int | None) -> tu
     trust = 1.0 / max(narrow, 1.0) ** 2
     shape = (len(universes), len(universes), len(tests), len(RADII_KPC))
     mass, sigma = np.full(shape, np.nan), np.full(shape, np.nan)
+    known = [replace(one, trust=trust) for one in known]
     tasks = [
-        ((k, j, i), partial(_fit, model_of(columns[j], int(row)), replace(known[k], trust=trust), settings.seed + i))
+        ((j, i), model_of(columns[j], int(row)), settings.seed + i)
         for j in universes
         for i, row in enumerate(tests)
         if observed.accepted[j, row]
-        for k in universes
     ]
-    for outcome in fit_many(tasks, label="fits with priors of all universes", workers=workers):
-        if outcome.fit is not None:
-            mass[outcome.key], sigma[outcome.key] = outcome.fit.m_dm, outcome.fit.sigma_ln
+    done = map_parallel(partial(_fits, known), tasks, memory=FIT_MEMORY, workers=workers, what="fitted rotation curves")
+    for (j, i), fits in bar(done, total=len(tasks), label="fits with priors of all universes", unit="curve"):
+        for k, found in enumerate(fits):
+            if found is not None:
+                mass[k, j, i], sigma[k, j, i] = found
     return mass, sigma, trust
+
+
+def _fits(
+    known: Sequence[Population], task: tuple[tuple[int, int], MassModel, int]
+) -> tuple[tuple[int, int], list[tuple[np.ndarray, np.ndarray] | None]]:
+    """Mass and error of one curve with the priors of every universe, None without a fit.
+
+    The posteriors lie near each other: the search for each begins where it ended for the one before.
+    """
+    key, model, seed = task
+    fits: list[tuple[np.ndarray, np.ndarray] | None] = []
+    last: Fit | None = None
+    for population in known:
+        outcome = attempt((key, partial(_fit, model, population, seed, last)))
+        last = outcome.fit or last
+        fits.append(None if outcome.fit is None else (outcome.fit.m_dm, outcome.fit.sigma_ln))
+    return key, fits
 
 
 def _population(observed: Observed, k: int) -> Population:
@@ -310,6 +329,6 @@ def _columns(observed: Observed, k: int) -> dict[str, Any]:
     }
 
 
-def _fit(model: MassModel, population: Population, seed: int) -> Fit:
+def _fit(model: MassModel, population: Population, seed: int, start: Fit | None = None) -> Fit:
     complete = population.complete(model)
-    return population.fit(complete, population.priors(complete), sampling=SAMPLING, seed=seed)
+    return population.fit(complete, population.priors(complete), sampling=SAMPLING, seed=seed, start=start)

@@ -24,13 +24,23 @@ class GroupUniverse(Universe):
     drawn : Population
         Of `dmlib.embedded`; numbers of groups and subhaloes are its rows.
     group_id : int
+    stars_of : GroupUniverse, optional
+        The same group of a population with other physics (`dmlib.embedded.vary`) whose stars and wind are taken, with
+        their velocities: by default they are drawn anew, and differ as two draws from one distribution do.
     """
 
-    def __init__(self, drawn: Any, group_id: int):
+    def __init__(self, drawn: Any, group_id: int, stars_of: GroupUniverse | None = None):
         self.place = f"group {group_id} in memory"
         self.group_id, self.first = group_id, int(drawn.groups["first_sub"][group_id])
         self.drawn, self._rows = drawn, dict[int, dict[str, np.ndarray]]()
-        self.stored, lengths = embedded.group_in_memory(drawn, group_id)
+        self.stored, lengths = embedded.group_in_memory(drawn, group_id, stars=stars_of is None)
+        if stars_of is not None:
+            number = PART_TYPE["stars"]
+            lengths[:, number] = np.diff(stars_of.ends[:, number])
+            if number in stars_of.stored:
+                # The deepest particle is the centre; the potential that these stars have is not that of this group.
+                stars = stars_of.stored[number]
+                self.stored[number] = stars | {"Potential": np.zeros_like(stars["Potential"])}
         self.ends = np.concatenate([np.zeros((1, lengths.shape[1]), int), np.cumsum(lengths, axis=0)])
         self.header = Header(
             simulation="embedded",

@@ -237,7 +237,7 @@ class Dust:
         return column * _ATOMS, np.divide(metals, column, out=np.zeros_like(metals), where=column > 0)
 
     def _absorbers(self, galaxy: Galaxy) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Position, support radius and (neutral hydrogen, its metals) of the cells that absorb, the same in all views."""
+        """Position, support radius and (neutral hydrogen, its metals) of the cells that absorb, in all views."""
         gas = galaxy.gas
         if not self._last or self._last[0][0] is not gas:
             galaxy.require_finite("gas", ("Coordinates", *self.fields))
