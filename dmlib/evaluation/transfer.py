@@ -24,7 +24,6 @@ from sklearn.preprocessing import StandardScaler
 from ..baselines import Task, boosted, choose_boosting, finite_ln
 from ..dataset.read import ln_mass
 from ..files import atomic_path
-from ..networks.adaptation import train, train_matched, views
 from ..networks.plan import Schedule
 from ..networks.predictions import calibrate
 from ..rotation.benchmark import model_of
@@ -166,8 +165,9 @@ def _learn(
     settings: Settings, observed: Observed, path: Path, task: tuple[int, Lesson]
 ) -> tuple[int, dict[str, np.ndarray]]:
     """One lesson: the network's answers for the test galaxies of all universes, its errors, and its distances."""
-    import keras
+    import keras  # here: to import it takes longer than all fits of a worker with profile ``smoke``
 
+    from ..networks.adaptation import train, train_matched, views
     from ..networks.fit import Standard
 
     keras.utils.clear_session(free_memory=False)  # one process makes many networks, too small to collect each
