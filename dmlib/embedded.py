@@ -266,9 +266,16 @@ def draw(n_galaxies: int, seed: int, m_dm: float, m_baryon: float) -> Population
 
 
 def group_in_memory(
-    drawn: Population, group_id: int
-) -> tuple[dict[int, dict[str, np.ndarray]], np.ndarray, dict[str, np.ndarray]]:
-    """Particles and catalogue rows of one group, as they would be written.
+    drawn: Population, group_id: int, *, stars: bool = True
+) -> tuple[dict[int, dict[str, np.ndarray]], np.ndarray]:
+    """Particles of one group, as they would be written.
+
+    Parameters
+    ----------
+    drawn : Population
+    group_id : int
+    stars : bool
+        Whether stars and wind are made; the other particles do not depend on it.
 
     Returns
     -------
@@ -276,19 +283,37 @@ def group_in_memory(
         Part type -> stored fields under their TNG names, subhalo after subhalo, in TNG's code units.
     lengths : ndarray of int, shape (subhaloes, 6)
         Particles of each subhalo by type.
-    subhalos : dict of ndarray
-        Catalogue columns of its subhaloes as stored.
     """
-    row = drawn.groups[group_id]
-    centre = row["position"] / LENGTH
-    made = group_particles.make_group(drawn, group_id)
+    made = group_particles.make_group(drawn, group_id, stars=stars)
+    centre, m200 = _centre(drawn, group_id), float(drawn.groups["m200"][group_id]) / MASS
     particles = {
-        part_type: storage.complete(part_type, fields, centre, group_id, float(row["m200"]) / MASS)
+        part_type: storage.complete(part_type, fields, centre, group_id, m200)
         for part_type, fields in made.particles.items()
     }
-    lengths = np.asarray(made.lengths)
-    # The softening enters the photometric radii alone, which nobody reads here.
-    return particles, lengths, catalogue.measure(particles, lengths, centre, drawn.m_dm / MASS, softening=1.0)[1]
+    return particles, np.asarray(made.lengths)
+
+
+def locate(drawn: Population, group_id: int, particles: dict[int, dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Position, velocity and half-mass radii of a subhalo as the catalogue would hold them, from its own particles.
+
+    Parameters
+    ----------
+    drawn : Population
+    group_id : int
+    particles : dict
+        Part type -> fields as `group_in_memory` gives them, of this subhalo.
+
+    Returns
+    -------
+    dict of ndarray
+        ``SubhaloPos``, ``SubhaloVel`` and ``SubhaloHalfmassRadType``.
+    """
+    return catalogue.locate(particles, _centre(drawn, group_id), drawn.m_dm / MASS)
+
+
+def _centre(drawn: Population, group_id: int) -> np.ndarray:
+    """Centre of a group [ckpc/h]."""
+    return drawn.groups["position"][group_id] / LENGTH
 
 
 def serve(settings: Settings, options: list[str]) -> int:

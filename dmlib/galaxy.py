@@ -282,8 +282,11 @@ def load_galaxy(
 
 def _require_finite(whose: str, name: ComponentName, arrays: Mapping[str, np.ndarray]) -> None:
     for key, values in arrays.items():
-        fine = np.isfinite(values) & (values > 0 if key in _POSITIVE else True)
-        if bad := np.count_nonzero(~fine):
+        fine = np.isfinite(values)
+        if key in _POSITIVE:
+            fine &= values > 0
+        if not fine.all():
+            bad = np.count_nonzero(~fine)
             what = f"{'star' if name == 'stars' else name} field {key}"
             wrong = "finite and positive" if key in _POSITIVE else "finite"
             raise GalaxyError(f"{whose}: {what} holds {bad} values that are not {wrong}; the file is damaged")

@@ -84,12 +84,12 @@ settings = Settings(
 # | | 0.2 dex more scatter | of the halo mass at given stars, which shows in nothing but the rotation |
 # :::
 #
-# All of them contain **the same galaxies**: the same stars, the same lines of sight, the same particle seeds. Two universes are therefore compared galaxy by galaxy, and most of the scatter cancels. How large the differences are is
+# All of them contain **the same galaxies**: the same star particles, the same lines of sight, the same noise of the telescope, and the same seeds for the particles of gas and dark matter. Two universes are therefore compared galaxy by galaxy, and most of the scatter cancels. How large the differences are is
 # our choice, made before the first result: about as large as those between simulations. The last figure of this chapter shows by how much TNG and EAGLE differ in halo mass at given stars.
 #
 # To fit into minutes the experiment is small: true centrals in groups below $10^{13}\,M_\odot$ only, one view of each, drawn and observed in memory with the particle masses of profile `quick`.
 # Its errors must not be compared with those of {doc}`10_networks`, which has more galaxies, three views of each, and satellites.
-# The next line does all of it: it draws and observes the universes; in each it trains a network C (one member, a short training), grows boosted trees, and learns the priors of the rotation-curve fit; and it applies each of them everywhere.
+# The next line does all of it: it draws and observes the universes; in each it trains a network C (one member, a short training), grows boosted trees, and learns the priors of the rotation-curve fit; and it applies each of them everywhere. As the network has one schedule in all universes, the trees have one size and number in all, chosen by cross-validation in the fiducial one.
 
 # %%
 found = load.robustness(settings)
@@ -179,13 +179,19 @@ show(
 # (within 5 kpc {num}`rob-inner-inner-halo:.2f±`), stars and haloes {num}`rob-network-mean-stars-and-haloes:.2f±`.
 # For the fits the same numbers are {num}`rob-rotation-mean-observation:.2f±`, {num}`rob-rotation-mean-gas:.2f±`, {num}`rob-rotation-mean-inner-halo:.2f±` and {num}`rob-rotation-mean-stars-and-haloes:.2f±`.
 #
-# Error bars in the figures are those of the test galaxies. They do not contain the luck of the training: with so few training galaxies another seed gives another network. How large that luck is was measured once, by training all networks of this chapter again with other seeds on the same galaxies.
+# Error bars in the figures and in the table are those of the test galaxies. They do not contain the luck of the training: with so few training galaxies another seed gives another network. How large that luck is was measured once, in the same experiment with {num}`rob-luck-train` training galaxies in each universe, by training all networks again with other seeds on the same galaxies. With more galaxies the luck is somewhat smaller.
 
 # %%
 seeds = {
     "n": len(kept["seeds"]),
     "universe": "embedded (records/training_luck.json)",
 }
+record(
+    "rob-luck-train",
+    kept["galaxies"]["train"],
+    statement="Training galaxies of a universe where the luck was measured",
+    **seeds,
+)
 record(
     "rob-luck",
     kept["error_at_home"]["relative_scatter_of_one_training"],
@@ -247,7 +253,8 @@ show(
 rows = figures.rows_of(found, "network", home)
 show_table(
     Table(rows),
-    caption="The network trained in the fiducial universe, in all others.",
+    caption="The network trained in the fiducial universe, in all others. "
+    "Errors are those of the test galaxies, without the luck of the training.",
     rows=len(rows),
     source=source or settings.label,
 )

@@ -114,14 +114,20 @@ def linear(task: Task) -> np.ndarray:
     return _fit_linear(task.x, task.y, task.group).predict(task.test)
 
 
-def boosted(task: Task) -> np.ndarray:
+def boosted(task: Task, choice: tuple[str, int, int] | None = None) -> np.ndarray:
     """Gradient-boosted trees on the observables, shape (m, r).
 
     Trees predict the leading principal components of ln M, starting from the mean or from the linear formula. Start,
     leaves and the number of trees are those with the smallest cross-validated error; zero trees are allowed, so the
     linear formula itself is among the candidates.
+
+    Parameters
+    ----------
+    task : Task
+    choice : tuple, optional
+        Start, leaves and number of trees; default `choose_boosting`, which takes nearly all of the time.
     """
-    start, leaves, trees = choose_boosting(task)
+    start, leaves, trees = choice or choose_boosting(task)
     predict, training = _start(start, task.x, task.y, task.group)
     predicted = predict(task.test)
     if trees == 0:

@@ -21,14 +21,14 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from ..baselines import Task, boosted, finite_ln
+from ..baselines import Task, boosted, choose_boosting, finite_ln
 from ..dataset.read import ln_mass
 from ..files import atomic_path
-from ..networks.adaptation import train, train_matched, views
 from ..networks.plan import Schedule
 from ..networks.predictions import calibrate
 from ..rotation.benchmark import model_of
-from ..rotation.fit import Fit, Importance, fit_many
+from ..rotation.fit import MEMORY as FIT_MEMORY
+from ..rotation.fit import Fit, Importance, attempt, fit_many
 from ..rotation.massmodel import MassModel
 from ..rotation.population import Population, learn_from, regimes, stretch
 from ..settings import RADII_KPC, Settings
@@ -55,8 +55,8 @@ SCHEDULES = {
 #: Draws of a fit: fewer than in the benchmark, since each galaxy is fitted with the priors of every universe.
 SAMPLING = Importance(first=2000, each=800, rounds=6, last=2000, attempts=3, draws=500, wanted=100.0)
 
-#: Memory that a worker with Keras, and one without, may need [bytes].
-MEMORY, _LITTLE = 2.0e9, 6e8
+#: Memory that a worker with Keras may need [bytes].
+MEMORY = 2.0e9
 
 #: Principal components in which distances are measured, and the neighbour to which.
 COMPONENTS, NEIGHBOUR = 10, 5
@@ -97,7 +97,9 @@ def build(settings: Settings, *, workers: int | None = None) -> None:
         When no galaxy can be observed, or a worker was stopped.
     """
     path = settings.robustness_path
-    observed, blocks = observe_all(settings, path, workers)
+    # The few galaxies of profile ``smoke`` are done before processes for them have started.
+    few = 1 if settings.profile == "smoke" else workers
+    observed, blocks = observe_all(settings, path, few)
     np.save(blocks.folder / "inputs.npy", observed.inputs)
     small = replace(observed, inputs=np.empty(0))
     tests = observed.rows("test")
@@ -113,12 +115,10 @@ def build(settings: Settings, *, workers: int | None = None) -> None:
             alarms["latent"][lesson.universe] = result["alarm"]
         else:
             adapted[lesson.way][TARGETS.index(observed.names[lesson.universe])] = result["m_dm"]
-    # The few galaxies of profile ``smoke`` are done before processes for them have started.
-    few = 1 if settings.profile == "smoke" else workers
-    for k, result in _trees(settings, small, few):
+    for k, result in _trees(settings, small):
         found["boosted"][k], sigma["boosted"][k] = result["m_dm"], result["sigma_ln"]
         alarms["observables"][k] = result["alarm"]
-    found["rotation"], sigma["rotation"], trust = _rotation(settings, small, workers)
+    found["rotation"], sigma["rotation"], trust = _rotation(settings, small, few)
     with atomic_path(path) as temporary, h5py.File(temporary, "w") as handle:
         handle.attrs.update({"data": "embedded universes, drawn in memory", "profile": settings.profile})
         handle.attrs["seed"], handle.attrs["trust"] = settings.seed, trust
@@ -165,8 +165,9 @@ def _learn(
     settings: Settings, observed: Observed, path: Path, task: tuple[int, Lesson]
 ) -> tuple[int, dict[str, np.ndarray]]:
     """One lesson: the network's answers for the test galaxies of all universes, its errors, and its distances."""
-    import keras
+    import keras  # here: to import it takes longer than all fits of a worker with profile ``smoke``
 
+    from ..networks.adaptation import train, train_matched, views
     from ..networks.fit import Standard
 
     keras.utils.clear_session(free_memory=False)  # one process makes many networks, too small to collect each
@@ -228,23 +229,29 @@ def isolation(training: np.ndarray, others: Sequence[np.ndarray] | np.ndarray) -
     )
 
 
-def _trees(settings: Settings, observed: Observed, workers: int | None) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
-    """Boosted trees of every universe."""
-    universes = range(len(observed.names))
-    work = partial(_grow, settings, observed)
-    done = map_parallel(work, universes, memory=_LITTLE, workers=workers, what="grew trees")
-    yield from bar(done, total=len(universes), label="boosted trees", unit="universe")
-
-
-def _grow(settings: Settings, observed: Observed, k: int) -> tuple[int, dict[str, np.ndarray]]:
+def _trees(settings: Settings, observed: Observed) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
+    """Boosted trees of every universe: grown in less time than processes take to start."""
     training, check, tests = (observed.rows(split) for split in ("train", "validation", "test"))
-    x, truth = observed.observables, observed.truth[k]
-    asked = np.concatenate([x[k, check], *x[:, tests]])
-    ln_m = boosted(Task(x[k, training], finite_ln(truth[training]), training, asked, settings.seed))
-    known, rest = ln_m[: len(check)], ln_m[len(check) :].reshape(len(x), len(tests), -1)
-    floor, _ = calibrate(known[None], ln_mass(truth[check]))
-    alarm = isolation(x[k, training], [some[tests] for some in x])
-    return k, {"m_dm": np.exp(rest), "sigma_ln": np.broadcast_to(floor, rest.shape), "alarm": alarm}
+    x = observed.observables
+    tasks = [
+        Task(
+            x[k, training],
+            finite_ln(truth[training]),
+            training,
+            np.concatenate([x[k, check], *x[:, tests]]),
+            settings.seed,
+        )
+        for k, truth in enumerate(observed.truth)
+    ]
+    # As the networks' schedule, leaves and number of trees are the same in all universes, which then differ in their
+    # galaxies alone; the fiducial one chooses.
+    choice = choose_boosting(tasks[0])
+    for k, task in enumerate(bar(tasks, label="boosted trees", unit="universe")):
+        ln_m = boosted(task, choice)
+        known, rest = ln_m[: len(check)], ln_m[len(check) :].reshape(len(x), len(tests), -1)
+        floor, _ = calibrate(known[None], ln_mass(observed.truth[k, check]))
+        alarm = isolation(task.x, [some[tests] for some in x])
+        yield k, {"m_dm": np.exp(rest), "sigma_ln": np.broadcast_to(floor, rest.shape), "alarm": alarm}
 
 
 def _rotation(settings: Settings, observed: Observed, workers: int | None) -> tuple[np.ndarray, np.ndarray, float]:
@@ -271,17 +278,36 @@ def _rotation(settings: Settings, observed: Observed, workers: int | None) -> tu
     trust = 1.0 / max(narrow, 1.0) ** 2
     shape = (len(universes), len(universes), len(tests), len(RADII_KPC))
     mass, sigma = np.full(shape, np.nan), np.full(shape, np.nan)
+    known = [replace(one, trust=trust) for one in known]
     tasks = [
-        ((k, j, i), partial(_fit, model_of(columns[j], int(row)), replace(known[k], trust=trust), settings.seed + i))
+        ((j, i), model_of(columns[j], int(row)), settings.seed + i)
         for j in universes
         for i, row in enumerate(tests)
         if observed.accepted[j, row]
-        for k in universes
     ]
-    for outcome in fit_many(tasks, label="fits with priors of all universes", workers=workers):
-        if outcome.fit is not None:
-            mass[outcome.key], sigma[outcome.key] = outcome.fit.m_dm, outcome.fit.sigma_ln
+    done = map_parallel(partial(_fits, known), tasks, memory=FIT_MEMORY, workers=workers, what="fitted rotation curves")
+    for (j, i), fits in bar(done, total=len(tasks), label="fits with priors of all universes", unit="curve"):
+        for k, found in enumerate(fits):
+            if found is not None:
+                mass[k, j, i], sigma[k, j, i] = found
     return mass, sigma, trust
+
+
+def _fits(
+    known: Sequence[Population], task: tuple[tuple[int, int], MassModel, int]
+) -> tuple[tuple[int, int], list[tuple[np.ndarray, np.ndarray] | None]]:
+    """Mass and error of one curve with the priors of every universe, None without a fit.
+
+    The posteriors lie near each other: the search for each begins where it ended for the one before.
+    """
+    key, model, seed = task
+    fits: list[tuple[np.ndarray, np.ndarray] | None] = []
+    last: Fit | None = None
+    for population in known:
+        outcome = attempt((key, partial(_fit, model, population, seed, last)))
+        last = outcome.fit or last
+        fits.append(None if outcome.fit is None else (outcome.fit.m_dm, outcome.fit.sigma_ln))
+    return key, fits
 
 
 def _population(observed: Observed, k: int) -> Population:
@@ -303,6 +329,6 @@ def _columns(observed: Observed, k: int) -> dict[str, Any]:
     }
 
 
-def _fit(model: MassModel, population: Population, seed: int) -> Fit:
+def _fit(model: MassModel, population: Population, seed: int, start: Fit | None = None) -> Fit:
     complete = population.complete(model)
-    return population.fit(complete, population.priors(complete), sampling=SAMPLING, seed=seed)
+    return population.fit(complete, population.priors(complete), sampling=SAMPLING, seed=seed, start=start)

@@ -1,8 +1,8 @@
 """Small universes that differ from the fiducial one in one respect each, drawn and observed in memory.
 
-All of them hold the same galaxies, with the same stars, seen along the same lines of sight: what differs between two
-universes is only what their names say. An error that grows from one to the other is therefore due to that difference,
-and its uncertainty is that of a paired comparison.
+All of them hold the same galaxies, with the same star particles, seen along the same lines of sight: what differs
+between two universes is only what their names say. An error that grows from one to the other is therefore due to that
+difference, and its uncertainty is that of a paired comparison.
 
 The galaxies are true centrals in groups below `LARGEST_GROUP` that pass the paper's selection, with one line of sight
 each; satellites, for which the host matters more than the galaxy, are left out.
@@ -40,7 +40,7 @@ from ..universe.drawn import GroupUniverse
 from ..workers import Blocks, in_blocks, map_parallel
 
 #: Galaxies of each universe; those that cannot be observed in one of them are left out of all.
-SIZES = {"smoke": 16, "quick": 120, "paper": 450}
+SIZES = {"smoke": 16, "quick": 150, "paper": 450}
 
 #: Galaxies are drawn until there are this many times as many that pass the selection.
 _RESERVE = 1.6
@@ -284,7 +284,8 @@ def _observe(settings: Settings, splits: Mapping[int, int], subhalo_id: int) -> 
         physics, recipe = variation.physics, variation.recipe
         if physics not in universes:
             drawn = _varied(settings, physics)
-            universes[physics] = GroupUniverse(drawn, int(drawn.subhalos["group_id"][subhalo_id]))
+            group_id = int(drawn.subhalos["group_id"][subhalo_id])
+            universes[physics] = GroupUniverse(drawn, group_id, stars_of=universes.get("fiducial"))
             galaxy = load_galaxy(universes[physics], subhalo_id, scope="group", velocities=False)
             found = galaxy.enclosed_masses()
             enclosed[physics] = np.stack([found[part] for part in ("dm", "stars", "gas")])

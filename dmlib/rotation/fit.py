@@ -175,12 +175,22 @@ _DEFENSIVE = 0.1
 _ENOUGH = 150.0
 
 
-def weigh(target: Likelihood, how: Importance, seed: int) -> tuple[np.ndarray, dict[str, Any]]:
-    """Draws of equal weight in z, shape (draws, d), and fields of `Fit`."""
+def weigh(
+    target: Likelihood, how: Importance, seed: int, start: np.ndarray | None = None
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """Draws of equal weight in z, shape (draws, d), and fields of `Fit`.
+
+    With draws of a similar posterior as `start`, the search begins from a proposal that is fitted to them.
+    """
     rng = np.random.default_rng(seed)
-    z = rng.normal(size=(how.first, len(target.names)))
-    log_w = target.log_likelihood(z)
+    if start is None:
+        z = rng.normal(size=(how.first, len(target.names)))
+        log_w = target.log_likelihood(z)
+    else:
+        z, log_w = _round(target, Mixture(start), how.each, rng)
     for _ in range(how.rounds):
+        if start is not None and effective(log_w) > 0.2 * how.each:
+            break
         chosen, power = _flattened(z, log_w, rng)
         z, log_w = _round(target, Mixture(chosen), how.each, rng)
         if power == 1.0 and effective(log_w) > 0.2 * how.each:
@@ -274,6 +284,8 @@ class Fit:
     galaxy, halo : str
     names : tuple of str
         Free parameters.
+    z : ndarray, shape (draws, len(names))
+        Draws of the free parameters as standard normal variables of their priors.
     values : dict of ndarray, shape (draws,)
         Draws of all parameters including the fixed ones, of equal weight.
     quantiles : ndarray, shape (5, 20)
@@ -299,6 +311,7 @@ class Fit:
     galaxy: str
     halo: str
     names: tuple[str, ...]
+    z: np.ndarray
     values: dict[str, np.ndarray]
     quantiles: np.ndarray
     radii: np.ndarray
@@ -339,6 +352,7 @@ def fit(
     *,
     seed: int = 1,
     sampling: Importance | None = None,
+    start: Fit | None = None,
 ) -> Fit:
     """Fit a halo model to a rotation curve.
 
@@ -352,6 +366,8 @@ def fit(
     seed : int
     sampling : Importance, optional
         Numbers of draws.
+    start : Fit, optional
+        Of the same curve with slightly other priors: half of the work is to find where the posterior lies.
 
     Raises
     ------
@@ -361,7 +377,7 @@ def fit(
         When there is no such halo model.
     """
     target = Likelihood(model, halos.halo_model(halo), priors or Priors())
-    draws, diagnostics = weigh(target, sampling or Importance(), seed)
+    draws, diagnostics = weigh(target, sampling or Importance(), seed, None if start is None else start.z)
     radii, values = RADII_KPC, target.parameters(draws)
     masses = target.haloes(values).m_enclosed(radii)
     speeds, dark = target.speeds(values)
@@ -371,6 +387,7 @@ def fit(
         galaxy=model.galaxy,
         halo=target.halo.name,
         names=target.names,
+        z=draws,
         values=values,
         quantiles=np.quantile(masses, _QUANTILES, axis=0),
         radii=radii,

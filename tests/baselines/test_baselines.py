@@ -129,6 +129,13 @@ def test_boosted_is_hardly_worse_than_linear_where_the_rule_is_linear(few_trees)
     assert error(baselines.boosted(task), truth) < 1.3 * error(baselines.linear(task), truth)
 
 
+def test_a_choice_can_be_given(few_trees):
+    task, _ = a_task(curved=True)
+    choice = baselines.choose_boosting(task)
+    np.testing.assert_array_equal(baselines.boosted(task, choice), baselines.boosted(task))
+    np.testing.assert_array_equal(baselines.boosted(task, ("linear", 3, 0)), baselines.linear(task))
+
+
 def test_shuffled_targets_give_the_error_of_the_mean(few_trees):
     task, truth = a_task()
     galaxies = np.random.default_rng(1).permutation(len(task.y) // 3)

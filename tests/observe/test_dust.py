@@ -42,6 +42,12 @@ def test_column_follows_the_view():
     assert n_h[0] == 0.0
 
 
+def test_another_galaxy_has_other_gas():
+    lights, model = stars([[0.0, 0.0, -3.0]]), Dust()
+    (one,), (twice,) = (model.columns(galaxy(lights, slab(mass=mass)), box_view(7))[0] for mass in (4e8, 8e8))
+    assert twice == pytest.approx(2.0 * one)
+
+
 def test_kernels_keep_the_mass_of_the_gas():
     rng = np.random.default_rng(4)
     cells = np.column_stack([rng.uniform(-3, 3, (50, 2)), np.full(50, 1.0)])

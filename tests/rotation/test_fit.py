@@ -179,6 +179,21 @@ def test_what_cannot_be_fitted_is_refused(curve):
     assert outcome.fit is None and "2 measured radii" in str(outcome.rejection)
 
 
+def test_a_search_that_begins_nearby_finds_the_same_with_less_work(curve, monkeypatch):
+    sizes: list[int] = []
+    likelihood = Likelihood.log_likelihood
+    monkeypatch.setattr(Likelihood, "log_likelihood", lambda self, z: sizes.append(len(z)) or likelihood(self, z))
+    near, priors = known(log_m200=Normal(12.1, 0.3)), known(log_m200=Normal(12.0, 0.3))
+    alone = fit(curve[0], "nfw", priors, seed=2)
+    work = sum(sizes)
+    begun = fit(curve[0], "nfw", near, seed=1)
+    sizes.clear()
+    after = fit(curve[0], "nfw", priors, seed=2, start=begun)
+    assert sum(sizes) < 0.8 * work and after.converged
+    np.testing.assert_allclose(np.log(after.m_dm / alone.m_dm), 0.0, atol=0.15 * alone.sigma_ln.max())
+    assert after.log_evidence == pytest.approx(alone.log_evidence, abs=0.1)
+
+
 def test_number_of_processes_changes_nothing(curve):
     tasks = [(k, partial(fit, curve[0], "nfw", known(), seed=k)) for k in range(2)]
     alone, together = (sorted(fit_many(tasks, workers=n), key=lambda o: o.key) for n in (1, 2))

@@ -35,3 +35,20 @@ def test_other_groups_are_refused(smoke_universe):
         load_galaxy(memory, outside)
     with pytest.raises(UniverseError, match="no particles of group 4"):
         memory.particles(4, "dm", ["Coordinates"], "group")
+
+
+def test_a_group_with_other_physics_can_have_the_same_stars(smoke_universe):
+    drawn = embedded.population(smoke_universe)
+    other = embedded.vary(drawn, "uncontracted")
+    small = np.flatnonzero((drawn.groups["n_subs"] == 2) & (drawn.groups["m200"] < 1e13))[0]
+    subhalo_id = int(drawn.groups["first_sub"][small])
+    fiducial = GroupUniverse(drawn, small)
+    own, twin = GroupUniverse(other, small), GroupUniverse(other, small, stars_of=fiducial)
+    a, b, c = (load_galaxy(universe, subhalo_id, scope="group") for universe in (fiducial, own, twin))
+    for name in ("stars", "wind"):
+        np.testing.assert_array_equal(getattr(c, name).position + c.centre, getattr(a, name).position + a.centre)
+    assert not np.array_equal(b.stars.position, a.stars.position)
+    for name in ("dm", "gas"):  # as those of a group that has stars of its own
+        np.testing.assert_array_equal(getattr(c, name).position, getattr(b, name).position)
+    np.testing.assert_array_equal(c.centre, b.centre)
+    np.testing.assert_array_equal(np.diff(twin.ends, axis=0)[:, 4], np.diff(fiducial.ends, axis=0)[:, 4])

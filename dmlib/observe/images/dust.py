@@ -35,7 +35,7 @@ acts as a sheet at the depth of its centre.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -43,7 +43,7 @@ from astropy import constants
 from astropy import units as u
 from numba import njit
 
-from ...galaxy import Galaxy
+from ...galaxy import Component, Galaxy
 from ...units import COSMOLOGY, Z_SUN
 from ..hydrogen import HYDROGEN_FIELDS, SPLINE_DISPERSION, SPLINE_FWHM, cell_fwhm, hydrogen
 from ..sky import View
@@ -200,6 +200,9 @@ class Dust:
     geometry: Literal["internal", "screen"] = "internal"
     birth_clouds: bool = True
     pixel_size: float = 0.5
+    _last: list[tuple[Component, tuple[np.ndarray, np.ndarray, np.ndarray]]] = field(
+        default_factory=list, init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         if self.geometry not in ("internal", "screen"):
@@ -225,21 +228,28 @@ class Dust:
         GalaxyError
             When a gas field holds values that are not finite.
         """
-        gas = galaxy.gas
-        if len(gas) == 0:
+        if len(galaxy.gas) == 0:
             return np.zeros(len(galaxy.stars)), np.zeros(len(galaxy.stars))
-        galaxy.require_finite("gas", ("Coordinates", *self.fields))
-        neutral = hydrogen(gas.fields).m_neutral
-        # Skip the hot halo: most of the cells, each over many pixels, but a thousandth of the neutral gas.
-        falling = np.sort(neutral)[::-1]
-        least = falling[np.searchsorted(np.cumsum(falling), 0.999 * falling.sum())] if neutral.any() else np.inf
-        seen = neutral >= least
-        weights = np.stack([neutral, neutral * gas.extra["GFM_Metallicity"]], axis=1)[seen]
-        support = cell_fwhm(gas.mass[seen], gas.extra["Density"][seen]) / SPLINE_FWHM
+        position, support, weights = self._absorbers(galaxy)
         column, metals = columns_in_front(
-            view.project(galaxy.stars.position), view.project(gas.position[seen]), support, weights, self.pixel_size
+            view.project(galaxy.stars.position), view.project(position), support, weights, self.pixel_size
         ).T
         return column * _ATOMS, np.divide(metals, column, out=np.zeros_like(metals), where=column > 0)
+
+    def _absorbers(self, galaxy: Galaxy) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Position, support radius and (neutral hydrogen, its metals) of the cells that absorb, in all views."""
+        gas = galaxy.gas
+        if not self._last or self._last[0][0] is not gas:
+            galaxy.require_finite("gas", ("Coordinates", *self.fields))
+            neutral = hydrogen(gas.fields).m_neutral
+            # Skip the hot halo: most of the cells, each over many pixels, but a thousandth of the neutral gas.
+            falling = np.sort(neutral)[::-1]
+            least = falling[np.searchsorted(np.cumsum(falling), 0.999 * falling.sum())] if neutral.any() else np.inf
+            seen = neutral >= least
+            weights = np.stack([neutral, neutral * gas.extra["GFM_Metallicity"]], axis=1)[seen]
+            support = cell_fwhm(gas.mass[seen], gas.extra["Density"][seen]) / SPLINE_FWHM
+            self._last[:] = [(gas, (gas.position[seen], support, weights))]
+        return self._last[0][1]
 
     def optical_depth(self, n_h: np.ndarray, metallicity: np.ndarray, bands: tuple[str, ...] = UGRIZ) -> np.ndarray:
         """Optical depth of the resolved dust, scattering included, shape (n, band).

@@ -86,12 +86,14 @@ class ParticleLight:
     def image(self, galaxy: Galaxy, view: View, grid: SkyGrid) -> np.ndarray:
         """Image of one galaxy, shape (y, x, band) in `unit`; see `dmlib.observe.images.ImageSource.image`."""
         # Stars beyond the field, of a group most of them, would need dust over its whole extent.
-        if len(galaxy.stars):
-            across = np.abs(view.project(galaxy.stars.position)[:, :2]).max(axis=1)
+        place = view.project(galaxy.stars.position)[:, :2]
+        if len(place):
+            across = np.abs(place).max(axis=1)
             outside = across - galaxy.stars.extra["StellarHsml"] > 0.5 * grid.pixels * grid.pixel_size
             galaxy = replace(galaxy, stars=galaxy.stars.where(~outside))  # keeps damaged stars, which must be named
+            place = place[~outside]
         light = self.luminosities(galaxy, view)
-        x, y, _ = view.project(galaxy.stars.position).T
+        x, y = place.T
         image = project(x, y, galaxy.stars.extra["StellarHsml"], light, grid)
         if self.unit == "maggies/pixel":
             return image * maggies_per_lsun(self.bands)

@@ -200,31 +200,29 @@ def measure_subhalo(members: Members, lengths: np.ndarray, centre: np.ndarray, s
     deepest = int(np.argmin(m.potential))
     total = m.mass.sum()
     cm = m.mass @ m.position / total
-    bulk = m.mass @ m.velocity / total
     arm = m.position - cm
-    speed = m.velocity - bulk + HUBBLE_FLOW * arm
     from_centre = m.position - m.position[deepest]
     radius = np.sqrt(square(from_centre))
     order = np.argsort(radius)
-    r, mass, kind = radius[order], m.mass[order], m.kind[order]
+    r, mass = radius[order], m.mass[order]
     enclosed = np.cumsum(mass)
     curve = enclosed[6:] / np.maximum(r[6:], 1e-6)
     peak = 6 + int(np.argmax(curve)) if curve.size else 0
-    half_type = np.array([half_mass_radius(r[kind == t], mass[kind == t]) for t in range(N_TYPES)])
+    measured = _position_and_size(m, centre, r, mass, m.kind[order])
+    bulk, half_type = measured["SubhaloVel"], measured["SubhaloHalfmassRadType"]
+    speed = m.velocity - bulk + HUBBLE_FLOW * arm
     energy = m.potential + 0.5 * square(m.velocity - bulk) + m.energy
     row: dict[str, object] = {
         "SubhaloLen": lengths.sum(),
         "SubhaloLenType": lengths,
         "SubhaloIDMostbound": m.ids[int(np.argmin(energy))],
-        "SubhaloPos": _in_box(m.position[deepest] + centre),
+        **measured,
         "SubhaloCM": _in_box(cm + centre),
-        "SubhaloVel": bulk,
         "SubhaloSpin": angular_momentum(arm, speed, m.mass) / total,
         "SubhaloVelDisp": np.sqrt(m.mass @ square(speed) / (3.0 * total)),
         "SubhaloMass": total,
         "SubhaloMassType": _by_kind(m, m.mass),
         "SubhaloHalfmassRad": half_mass_radius(r, mass),
-        "SubhaloHalfmassRadType": half_type,
         "SubhaloVmax": np.sqrt(G_CODE * curve.max()) if curve.size else 0.0,
         "SubhaloVmaxRad": r[peak] if curve.size else 0.0,
         "SubhaloSFR": m.sfr.sum(dtype=np.float64),
@@ -254,6 +252,41 @@ def measure_subhalo(members: Members, lengths: np.ndarray, centre: np.ndarray, s
             from_centre[stars], m.mass[stars], magnitudes[:, 3], softening
         )
     return row
+
+
+def _position_and_size(
+    m: Members, centre: np.ndarray, r: np.ndarray, mass: np.ndarray, kind: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Where a subhalo is, how it moves, how large its parts are; radius, mass and type in order of ascending radius."""
+    return {
+        "SubhaloPos": _in_box(m.position[int(np.argmin(m.potential))] + centre),
+        "SubhaloVel": m.mass @ m.velocity / m.mass.sum(),
+        "SubhaloHalfmassRadType": np.array([half_mass_radius(r[kind == t], mass[kind == t]) for t in range(N_TYPES)]),
+    }
+
+
+def locate(particles: dict[int, dict[str, np.ndarray]], centre: np.ndarray, m_dm: float) -> dict[str, np.ndarray]:
+    """SubhaloPos, SubhaloVel and SubhaloHalfmassRadType of one subhalo, as `measure` finds them, at less cost.
+
+    Parameters
+    ----------
+    particles : dict
+        Part type -> data sets as stored, of this subhalo alone.
+    centre : ndarray, shape (3,)
+        Of its group [ckpc/h].
+    m_dm : float
+        [1e10 Msun/h]
+
+    Returns
+    -------
+    dict of ndarray
+        As stored in the catalogue.
+    """
+    m = gather(particles, centre, m_dm)
+    radius = np.sqrt(square(m.position - m.position[int(np.argmin(m.potential))]))
+    order = np.argsort(radius)
+    found = _position_and_size(m, centre, radius[order], m.mass[order], m.kind[order])
+    return {name: values.astype(SUBHALO_FIELDS[name][0]) for name, values in found.items()}
 
 
 def _set_metals(row: dict[str, object], name: str, means: tuple[float, np.ndarray]) -> None:

@@ -91,13 +91,15 @@ def build_model(row: np.void, m_dm: float) -> tuple[MassModel, ColdDisc]:
     return MassModel({"dm": dark, **parts, "gas": disc.enclosed, "hot": hot}, speed2), disc
 
 
-def make_group(population: Population, group_id: int) -> GroupParticles:
+def make_group(population: Population, group_id: int, *, stars: bool = True) -> GroupParticles:
     """Make the particles of one group.
 
     Parameters
     ----------
     population : Population
     group_id : int
+    stars : bool
+        Whether to make stars and wind. The other particles are the same without them.
 
     Returns
     -------
@@ -114,7 +116,7 @@ def make_group(population: Population, group_id: int) -> GroupParticles:
         model, disc = build_model(row, population.m_dm)
         tide = _depth_in_host(host, model, row) if host is not None else 0.0
         host = host or model
-        pieces.append(_subhalo(rng, population, group, row, model, disc, tide))
+        pieces.append(_subhalo(rng, population, group, row, model, disc, tide, stars))
         for kind, arrays in pieces[rank].items():
             lengths[rank, kind] = len(arrays["Coordinates"])
     rng = np.random.default_rng([population.seed, 2, int(group_id)])
@@ -176,6 +178,7 @@ def _subhalo(
     model: MassModel,
     disc: ColdDisc,
     tide: float,
+    with_stars: bool,
 ) -> dict[int, Arrays]:
     """All particles of one subhalo, by type, in code units."""
     frame = _Frame(model, row["offset"], group["velocity"] + row["velocity_offset"], tide, population.m_dm)
@@ -185,10 +188,11 @@ def _subhalo(
         out[1] = frame.fields(*sample_halo(rng, row, model, n_dm))
     if n_gas:
         out[0] = _gas_fields(frame, _gas(rng, row, disc, model, n_gas))
+    # Last, so that without them the random numbers of the others are the same.
     blocks = []
-    if n_star:
+    if n_star and with_stars:
         blocks.append(_star_fields(frame, stars.sample_stars(rng, row, model, disc, n_star)))
-    if row["n_wind"]:
+    if row["n_wind"] and with_stars:
         blocks.append(_wind_fields(rng, frame, row, model, population.m_baryon))
     if blocks:
         out[4] = {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
