@@ -52,26 +52,21 @@ def orient(images: np.ndarray, element: int) -> np.ndarray:
     return np.rot90(images, element & 3, axes=(-3, -2))
 
 
-def orient_each(images: np.ndarray, elements: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
-    """Turn each image by its own element.
+def turned_pixels(side: int) -> np.ndarray:
+    """Numbers of the pixels of an image, row by row, in the order of each of the eight turned images.
 
     Parameters
     ----------
-    images : ndarray, shape (n, y, x, channel)
-    elements : ndarray of int, shape (m,)
-    rows : ndarray of int, shape (m,), optional
-        Which images; default all.
+    side : int
+        Of the image [pixel].
+
+    Returns
+    -------
+    ndarray of int, shape (8, side**2)
+        ``pixels[turned_pixels(side)[element]]`` is what `orient` makes of an image's ``pixels``, shape (side**2, ...).
     """
-    rows = np.arange(len(images)) if rows is None else rows
-    n, side, _, channels = images.shape
-    # Image by image with the numbers of its pixels: turned views of many images are copied ten times as slowly.
     numbers = np.arange(side * side).reshape(side, side, 1)
-    turned = [orient(numbers, element).ravel() for element in range(N_ORIENTATIONS)]
-    pixels = images.reshape(n, side * side, channels)
-    out = np.empty((len(rows), side * side, channels), dtype=images.dtype)
-    for place, (row, element) in enumerate(zip(rows.tolist(), elements.tolist(), strict=True)):
-        np.take(pixels[row], turned[element], axis=0, out=out[place], mode="clip")
-    return out.reshape(-1, side, side, channels)
+    return np.stack([orient(numbers, element).ravel() for element in range(N_ORIENTATIONS)])
 
 
 def mean_over_orientations(predict: Callable[[np.ndarray], np.ndarray], images: np.ndarray) -> np.ndarray:
