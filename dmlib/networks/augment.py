@@ -69,7 +69,7 @@ def turned_pixels(side: int) -> np.ndarray:
     return np.stack([orient(numbers, element).ravel() for element in range(N_ORIENTATIONS)])
 
 
-def mean_over_orientations(predict: Callable[[np.ndarray], np.ndarray], images: np.ndarray) -> np.ndarray:
+def mean_over_orientations(predict: Callable[..., np.ndarray], images: np.ndarray, *same: np.ndarray) -> np.ndarray:
     """Mean of a prediction over the eight orientations of its input, so that it is the same for all of them.
 
     Parameters
@@ -78,12 +78,15 @@ def mean_over_orientations(predict: Callable[[np.ndarray], np.ndarray], images: 
         Images, shape (n, y, x, channel), to an array of shape (n, k). It is called with all orientations of a few
         images, always the same number, so that a compiled function is compiled for one shape.
     images : ndarray, shape (n, y, x, channel)
+    *same : ndarray, shape (n, ...)
+        Further arguments of `predict`, which are the same for all orientations of an image.
     """
     size, found = min(AT_ONCE, len(images)), []
     for start in range(0, len(images), AT_ONCE):
         # The last images are repeated to fill the last batch.
-        some = images[np.minimum(np.arange(start, start + size), len(images) - 1)]
-        turned = np.concatenate([orient(some, element) for element in range(N_ORIENTATIONS)])
-        each = np.asarray(predict(turned), dtype=float).reshape(N_ORIENTATIONS, size, -1)
+        some = np.minimum(np.arange(start, start + size), len(images) - 1)
+        turned = np.concatenate([orient(images[some], element) for element in range(N_ORIENTATIONS)])
+        repeated = (np.concatenate([each[some]] * N_ORIENTATIONS) for each in same)
+        each = np.asarray(predict(turned, *repeated), dtype=float).reshape(N_ORIENTATIONS, size, -1)
         found.append(each.mean(axis=0)[: len(images) - start])
     return np.concatenate(found)

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ from keras import ops
 from ..settings import RADII_KPC
 from ..workers import Blocks
 from . import NetworkError
-from .augment import N_ORIENTATIONS, turned_pixels
+from .augment import AT_ONCE, N_ORIENTATIONS, mean_over_orientations, turned_pixels
 from .profile import NUMBERS, Profile, with_profile
 
 if TYPE_CHECKING:
@@ -426,11 +427,11 @@ def answers(model: keras.Model, batches: Iterable[list[Any]]) -> np.ndarray:
     return np.concatenate([ops.convert_to_numpy(model.predict_on_batch(some)) for some in batches]).astype(np.float32)
 
 
-class Turned:
-    """A network's output for images in all orientations, as `mean_over_orientations` asks for it.
+class Averaged:
+    """A network's mean output over the orientations of its input.
 
-    What is the same for all orientations is computed once, see `split`. The model is not run eagerly: many batches of
-    one shape follow, and a graph computes them in two thirds of the time.
+    What is the same for all orientations is computed once, see `split`. For many images a graph is traced, which
+    computes them in two thirds of the time; for a few that would take longer than the images.
 
     Parameters
     ----------
@@ -439,14 +440,13 @@ class Turned:
 
     def __init__(self, model: keras.Model):
         self._once, rest = split(model)
-        self._rest = rest if self._once else keras.Model(model.inputs, model.outputs[0])
+        self._many, self._few = keras.Model(rest.inputs, rest.outputs[0]), eager(rest)
 
-    def __call__(self, turned: np.ndarray) -> np.ndarray:
-        """Output for `turned`, shape (8 n, y, x, channel): one orientation of all images after the other."""
-        if not self._once:
-            return predict(self._rest, turned)
-        same = predict(self._once, turned[: len(turned) // N_ORIENTATIONS])
-        return predict(self._rest, turned, np.concatenate([same] * N_ORIENTATIONS))
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """Mean output for images, shape (n, y, x, channel)."""
+        same = [predict(eager(self._once), images)] if self._once else []
+        few = traces() and len(images) < _FEW_STEPS * AT_ONCE
+        return mean_over_orientations(partial(predict, self._few if few else self._many), images, *same)
 
 
 def make_deterministic(seed: int) -> None:
@@ -545,17 +545,13 @@ def _state(model: keras.Model, optimizer: keras.Optimizer) -> list[Any]:
     return [*model.variables, *optimizer.variables]
 
 
-def _save(
-    path: Path, model: keras.Model, optimizer: keras.Optimizer, history: History, best: list[np.ndarray]
-) -> None:
+def _save(path: Path, model: keras.Model, optimizer: keras.Optimizer, history: History, best: list[np.ndarray]) -> None:
     arrays = {f"state{k}": ops.convert_to_numpy(v) for k, v in enumerate(_state(model, optimizer))}
     arrays |= {f"best{k}": weight for k, weight in enumerate(best)}
     Blocks(path.parent).write(path.name, history=np.array(json.dumps(history)), **arrays)
 
 
-def _restore(
-    path: Path, model: keras.Model, optimizer: keras.Optimizer
-) -> tuple[History, list[np.ndarray]] | None:
+def _restore(path: Path, model: keras.Model, optimizer: keras.Optimizer) -> tuple[History, list[np.ndarray]] | None:
     """History and best weights, with the model's state set; None if there is no complete checkpoint."""
     stored = Blocks(path.parent).read(path.name)
     if stored is None:
