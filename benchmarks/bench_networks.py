@@ -15,7 +15,6 @@ import os
 import subprocess
 import sys
 import time
-from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -32,7 +31,6 @@ def measure(name: str) -> None:
     import psutil
 
     from dmlib.networks import fit
-    from dmlib.networks.augment import mean_over_orientations
     from dmlib.networks.models import multiplications
     from dmlib.networks.plan import Schedule, architecture
 
@@ -63,9 +61,9 @@ def measure(name: str) -> None:
 
     model, history = fit.fit(entry, CHANNELS, views, few, schedule, seed=1, told=told)
     ours = (n / min(history["seconds"][1:]), n / min(spent[1:3]))
-    few_inputs = inputs[: max(16, n // 8)]
-    several = partial(mean_over_orientations, fit.Turned(model))
-    several(few_inputs[:16])
+    few_inputs = inputs[: max(128, n // 8)]
+    several = fit.Averaged(model)
+    several(few_inputs)
     predicting = clocked(lambda: several(few_inputs), len(few_inputs))
     macs = multiplications(model)
     share = 100.0 * 3.0 * macs * ours[1] / peak()

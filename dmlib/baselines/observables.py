@@ -207,15 +207,17 @@ def axis_ratio(light: np.ndarray, x: np.ndarray, y: np.ndarray, reach: np.ndarra
     """
     positive = np.maximum(light, 0.0)
     ratio, angle = np.ones(len(light)), np.zeros(len(light))
+    products = np.stack([x * x, y * y, x * y])
+    moments = np.stack([np.ones(len(x)), x, y, *products], axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         for _ in range(4):
-            along = np.cos(angle)[:, None] * x + np.sin(angle)[:, None] * y
-            across = -np.sin(angle)[:, None] * x + np.cos(angle)[:, None] * y
-            inside = along**2 + (across / np.maximum(ratio, 0.1)[:, None]) ** 2 < reach[:, None] ** 2
-            weight = np.where(inside, positive, 0.0)
-            weight /= weight.sum(axis=1, keepdims=True)
-            dx, dy = x - (weight @ x)[:, None], y - (weight @ y)[:, None]
-            xx, yy, xy = ((weight * product).sum(axis=1) for product in (dx * dx, dy * dy, dx * dy))
+            # The ellipse as a quadratic form: all images need the same products of coordinates.
+            cosine, sine, stretch = np.cos(angle), np.sin(angle), np.maximum(ratio, 0.1) ** -2
+            form = [cosine**2 + sine**2 * stretch, sine**2 + cosine**2 * stretch, 2.0 * cosine * sine * (1.0 - stretch)]
+            weight = np.where(np.stack(form, axis=1) @ products < reach[:, None] ** 2, positive, 0.0)
+            total, *about = (weight @ moments).T
+            mx, my, xx, yy, xy = (moment / total for moment in about)
+            xx, yy, xy = xx - mx**2, yy - my**2, xy - mx * my
             root = np.hypot(xx - yy, 2.0 * xy)
             ratio = np.sqrt(np.maximum(xx + yy - root, 0.0) / (xx + yy + root))
             angle = 0.5 * np.arctan2(2.0 * xy, xx - yy)

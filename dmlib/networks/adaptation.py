@@ -17,8 +17,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from .augment import mean_over_orientations
-from .fit import Head, Standard, Turned, Views, eager, fit, masked_mse, network, predict
+from .fit import Averaged, Head, Standard, Views, eager, fit, masked_mse, network, predict
 from .plan import Architecture, Schedule, architecture
 
 #: Architecture that is trained, and the name of its last linear layer.
@@ -47,11 +46,11 @@ class Trained:
 
     def predict_ln(self, inputs: np.ndarray) -> np.ndarray:
         """ln(M_DM / Msun), mean over the eight orientations of the views, shape (n, 20)."""
-        return self.standard.unscale(mean_over_orientations(self._turned, inputs))
+        return self.standard.unscale(self._averaged(inputs))
 
     @cached_property
-    def _turned(self) -> Turned:
-        return Turned(self.model)
+    def _averaged(self) -> Averaged:
+        return Averaged(self.model)
 
     def latent(self, inputs: np.ndarray) -> np.ndarray:
         """What the last linear layer is computed from, shape (n, feature): the network's own description of a view."""

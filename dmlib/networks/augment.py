@@ -52,29 +52,24 @@ def orient(images: np.ndarray, element: int) -> np.ndarray:
     return np.rot90(images, element & 3, axes=(-3, -2))
 
 
-def orient_each(images: np.ndarray, elements: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
-    """Turn each image by its own element.
+def turned_pixels(side: int) -> np.ndarray:
+    """Numbers of the pixels of an image, row by row, in the order of each of the eight turned images.
 
     Parameters
     ----------
-    images : ndarray, shape (n, y, x, channel)
-    elements : ndarray of int, shape (m,)
-    rows : ndarray of int, shape (m,), optional
-        Which images; default all.
+    side : int
+        Of the image [pixel].
+
+    Returns
+    -------
+    ndarray of int, shape (8, side**2)
+        ``pixels[turned_pixels(side)[element]]`` is what `orient` makes of an image's ``pixels``, shape (side**2, ...).
     """
-    rows = np.arange(len(images)) if rows is None else rows
-    n, side, _, channels = images.shape
-    # Image by image with the numbers of its pixels: turned views of many images are copied ten times as slowly.
     numbers = np.arange(side * side).reshape(side, side, 1)
-    turned = [orient(numbers, element).ravel() for element in range(N_ORIENTATIONS)]
-    pixels = images.reshape(n, side * side, channels)
-    out = np.empty((len(rows), side * side, channels), dtype=images.dtype)
-    for place, (row, element) in enumerate(zip(rows.tolist(), elements.tolist(), strict=True)):
-        np.take(pixels[row], turned[element], axis=0, out=out[place], mode="clip")
-    return out.reshape(-1, side, side, channels)
+    return np.stack([orient(numbers, element).ravel() for element in range(N_ORIENTATIONS)])
 
 
-def mean_over_orientations(predict: Callable[[np.ndarray], np.ndarray], images: np.ndarray) -> np.ndarray:
+def mean_over_orientations(predict: Callable[..., np.ndarray], images: np.ndarray, *same: np.ndarray) -> np.ndarray:
     """Mean of a prediction over the eight orientations of its input, so that it is the same for all of them.
 
     Parameters
@@ -83,12 +78,15 @@ def mean_over_orientations(predict: Callable[[np.ndarray], np.ndarray], images: 
         Images, shape (n, y, x, channel), to an array of shape (n, k). It is called with all orientations of a few
         images, always the same number, so that a compiled function is compiled for one shape.
     images : ndarray, shape (n, y, x, channel)
+    *same : ndarray, shape (n, ...)
+        Further arguments of `predict`, which are the same for all orientations of an image.
     """
     size, found = min(AT_ONCE, len(images)), []
     for start in range(0, len(images), AT_ONCE):
         # The last images are repeated to fill the last batch.
-        some = images[np.minimum(np.arange(start, start + size), len(images) - 1)]
-        turned = np.concatenate([orient(some, element) for element in range(N_ORIENTATIONS)])
-        each = np.asarray(predict(turned), dtype=float).reshape(N_ORIENTATIONS, size, -1)
+        some = np.minimum(np.arange(start, start + size), len(images) - 1)
+        turned = np.concatenate([orient(images[some], element) for element in range(N_ORIENTATIONS)])
+        repeated = (np.concatenate([each[some]] * N_ORIENTATIONS) for each in same)
+        each = np.asarray(predict(turned, *repeated), dtype=float).reshape(N_ORIENTATIONS, size, -1)
         found.append(each.mean(axis=0)[: len(images) - start])
     return np.concatenate(found)

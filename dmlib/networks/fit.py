@@ -13,9 +13,10 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ from keras import ops
 from ..settings import RADII_KPC
 from ..workers import Blocks
 from . import NetworkError
-from .augment import N_ORIENTATIONS, orient_each
+from .augment import AT_ONCE, N_ORIENTATIONS, mean_over_orientations, turned_pixels
 from .profile import NUMBERS, Profile, with_profile
 
 if TYPE_CHECKING:
@@ -35,11 +36,14 @@ if TYPE_CHECKING:
 #: Minimum time between two checkpoints [s].
 CHECKPOINT_SECONDS = 15.0
 
-#: Inputs that are prepared at a time [bytes].
-CHUNK = 256e6
-
-#: Steps of a training below which to trace its graph takes longer than the graph saves.
+#: Steps of a training, or predictions of a batch, below which to trace a graph takes longer than the graph saves.
 _FEW_STEPS = 8
+
+#: Steps of a training below which to trace a graph of several steps takes longer than it saves.
+_SHORT = 100
+
+#: Views predicted at a time.
+_BATCH = 128
 
 #: Of each epoch: loss and validation loss (of the standardised target), learning rate and wall time [s].
 History = dict[str, list[float]]
@@ -172,13 +176,19 @@ def fit(
         whole = head.build(architecture, channels, train)
     once, model = split(whole)
     extra, held = ([predict(eager(once), views.inputs)] if once else [] for views in (train, validation))
+    asked = [*in_batches(validation.inputs, *held)]
     adapt(whole, train.inputs, once and (once.output, extra[0]))
     steps = -(-len(train.inputs) // schedule.batch)
-    compile_model(model, schedule.learning_rate, schedule.weight_decay, steps, head.loss)
-    model.run_eagerly = traces() and schedule.epochs * steps < _FEW_STEPS
+    total = schedule.epochs * steps
+    trainer = on_views(model, train.inputs)
+    compile_model(
+        trainer, schedule.learning_rate, schedule.weight_decay, 1 if total < _SHORT else min(8, steps), head.loss
+    )
+    trainer.run_eagerly = traces() and total < _FEW_STEPS
+    model.run_eagerly = traces() and schedule.epochs * len(asked) < _FEW_STEPS
     history: History = {key: [] for key in ("loss", "val_loss", "learning_rate", "seconds")}
     best = [np.array(weight) for weight in whole.get_weights()]
-    restored = _restore(checkpoint, model) if checkpoint else None
+    restored = _restore(checkpoint, model, trainer.optimizer) if checkpoint else None
     if restored:
         history, best = restored
         told(len(history["loss"]))
@@ -187,9 +197,9 @@ def fit(
     while not _is_finished(history, schedule):
         epoch, start = len(history["loss"]), time.monotonic()
         rate = learning_rate(schedule, epoch)
-        model.optimizer.learning_rate.assign(rate)
-        loss = _one_epoch(model, train, extra, counts, schedule, seed, epoch)
-        each = head.loss(validation.targets, predict(model, validation.inputs, *held))
+        trainer.optimizer.learning_rate.assign(rate)
+        loss = _one_epoch(trainer, train.targets, extra, counts, schedule, seed, epoch)
+        each = head.loss(validation.targets, answers(model, asked))
         val_loss = float(np.mean(ops.convert_to_numpy(each), dtype=float))
         if not (np.isfinite(loss) and np.isfinite(val_loss)):
             raise NetworkError(
@@ -202,13 +212,14 @@ def fit(
             best = [np.array(weight) for weight in whole.get_weights()]
         told(1)
         if checkpoint and time.monotonic() - saved >= CHECKPOINT_SECONDS:
-            _save(checkpoint, model, history, best)
+            _save(checkpoint, model, trainer.optimizer, history, best)
             saved = time.monotonic()
     told(schedule.epochs - len(history["loss"]))
-    with precision("float32"):
-        final = head.build(architecture, channels, train)
-    final.set_weights(best)
-    return final, history
+    if once or training_precision() != "float32":  # parts of a network cannot be saved as a whole
+        with precision("float32"):
+            whole = head.build(architecture, channels, train)
+    whole.set_weights(best)
+    return whole, history
 
 
 def network(architecture: Architecture, channels: tuple[str, ...], train: Views) -> keras.Model:
@@ -245,10 +256,80 @@ class Head:
 def compile_model(
     model: keras.Model, rate: float, weight_decay: float = 0.0, steps: int = 1, loss: Callable = masked_mse
 ) -> None:
-    """Compile a network for training, with at most 8 steps per call of the backend."""
-    adam = keras.optimizers.AdamW(rate, weight_decay=weight_decay) if weight_decay else keras.optimizers.Adam(rate)
-    model.compile(adam, loss=loss, jit_compile=compiles(), steps_per_execution=min(8, max(1, steps)))
+    """Compile a network for training, with a number of steps per call of the backend."""
+    adam = Adam(rate, weight_decay=weight_decay or None)
+    model.compile(adam, loss=loss, jit_compile=compiles(), steps_per_execution=steps)
     model.optimizer.build(model.trainable_variables)
+
+
+class Adam(keras.optimizers.Adam):
+    """Keras's optimiser, in which TensorFlow updates a weight by one operation of its own, of the same formula.
+
+    To trace the twenty of Keras for each weight takes as long as the other half of a graph of ResNet50, and to compute
+    them a tenth of a training.
+    """
+
+    def update_step(self, gradient, variable, learning_rate):
+        """Update one weight and its two moments."""
+        if keras.backend.backend() != "tensorflow":
+            super().update_step(gradient, variable, learning_rate)
+            return
+        from tensorflow import raw_ops
+
+        place = self._get_variable_index(variable)
+        step = ops.cast(self.iterations + 1, "float32")
+        raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=self._momentums[place].value.handle,
+            v=self._velocities[place].value.handle,
+            beta1_power=ops.power(self.beta_1, step),
+            beta2_power=ops.power(self.beta_2, step),
+            lr=ops.cast(learning_rate, "float32"),
+            beta1=self.beta_1,
+            beta2=self.beta_2,
+            epsilon=self.epsilon,
+            grad=gradient,
+        )
+
+
+class Oriented(keras.layers.Layer):
+    """Some of the images that the layer keeps, by their numbers, each turned by its own element of D4.
+
+    Only numbers are handed over for a step: to turn and to copy images elsewhere took a third of the training of C.
+
+    Parameters
+    ----------
+    images : ndarray of float32, shape (n, y, x, channel)
+    """
+
+    def __init__(self, images: np.ndarray):
+        super().__init__(dtype="float32")
+        self._side, self._channels = images.shape[1], images.shape[3]
+        self._turned = turned_pixels(self._side).astype(np.int32)
+        pixels = images.reshape(-1, self._channels)
+        self._pixels = self.add_weight(
+            shape=pixels.shape, initializer=lambda shape, dtype: ops.convert_to_tensor(pixels, dtype), trainable=False
+        )
+
+    def call(self, rows, elements):
+        """Images, shape (m, y, x, channel), of the rows and elements, shape (m,)."""
+        places = rows[:, None] * self._side**2 + ops.take(self._turned, elements, axis=0)
+        return ops.reshape(ops.take(self._pixels, places, axis=0), (-1, self._side, self._side, self._channels))
+
+
+def on_views(model: keras.Model, images: np.ndarray) -> keras.Model:
+    """The same network, with the same weights, from numbers of images and of their orientations instead of images.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Of images, and of further inputs, see `split`.
+    images : ndarray, shape (n, y, x, channel)
+    """
+    rows, elements = keras.Input((), dtype="int32"), keras.Input((), dtype="int32")
+    extra = [keras.Input(each.shape[1:]) for each in model.inputs[1:]]
+    image = Oriented(images)(rows, elements)
+    return keras.Model([rows, elements, *extra], model([image, *extra] if extra else image))
 
 
 def adapt(model: keras.Model, images: np.ndarray, known: tuple[keras.KerasTensor, np.ndarray] | None = None) -> None:
@@ -320,7 +401,7 @@ def galaxy_counts(galaxy: np.ndarray, bagging: str, seed: int) -> np.ndarray:
     return np.bincount(drawn, minlength=len(distinct))[which]
 
 
-def predict(model: keras.Model, inputs: np.ndarray, *extra: np.ndarray, batch: int = 128) -> np.ndarray:
+def predict(model: keras.Model, inputs: np.ndarray, *extra: np.ndarray) -> np.ndarray:
     """Output of a network in inference mode, for a trained one the standardised ln M, shape (n, 20).
 
     Parameters
@@ -329,20 +410,28 @@ def predict(model: keras.Model, inputs: np.ndarray, *extra: np.ndarray, batch: i
     inputs : ndarray, shape (n, y, x, channel)
     *extra : ndarray, shape (n, ...)
         Further inputs, see `split`.
-    batch : int
     """
-    parts = []
-    for start in range(0, len(inputs), batch):
-        some = [np.ascontiguousarray(each[start : start + batch]) for each in (inputs, *extra)]
-        parts.append(ops.convert_to_numpy(model.predict_on_batch(some)))
-    return np.concatenate(parts).astype(np.float32)
+    return answers(model, in_batches(inputs, *extra))
 
 
-class Turned:
-    """A network's output for images in all orientations, as `mean_over_orientations` asks for it.
+def in_batches(*inputs: np.ndarray) -> Iterator[list[Any]]:
+    """Inputs of equal length in batches of the backend's arrays; as equal as they can be, since any shape is traced."""
+    number = -(-len(inputs[0]) // _BATCH)
+    size = -(-len(inputs[0]) // number)
+    for start in range(0, len(inputs[0]), size):
+        yield [ops.convert_to_tensor(each[start : start + size]) for each in inputs]
 
-    What is the same for all orientations is computed once, see `split`. The model is not run eagerly: many batches of
-    one shape follow, and a graph computes them in two thirds of the time.
+
+def answers(model: keras.Model, batches: Iterable[list[Any]]) -> np.ndarray:
+    """Output of a network for batches, as `predict`."""
+    return np.concatenate([ops.convert_to_numpy(model.predict_on_batch(some)) for some in batches]).astype(np.float32)
+
+
+class Averaged:
+    """A network's mean output over the orientations of its input.
+
+    What is the same for all orientations is computed once, see `split`. For many images a graph is traced, which
+    computes them in two thirds of the time; for a few that would take longer than the images.
 
     Parameters
     ----------
@@ -351,23 +440,26 @@ class Turned:
 
     def __init__(self, model: keras.Model):
         self._once, rest = split(model)
-        self._rest = rest if self._once else keras.Model(model.inputs, model.outputs[0])
+        self._many, self._few = keras.Model(rest.inputs, rest.outputs[0]), eager(rest)
 
-    def __call__(self, turned: np.ndarray) -> np.ndarray:
-        """Output for `turned`, shape (8 n, y, x, channel): one orientation of all images after the other."""
-        if not self._once:
-            return predict(self._rest, turned)
-        same = predict(self._once, turned[: len(turned) // N_ORIENTATIONS])
-        return predict(self._rest, turned, np.concatenate([same] * N_ORIENTATIONS))
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """Mean output for images, shape (n, y, x, channel)."""
+        same = [predict(eager(self._once), images)] if self._once else []
+        few = traces() and len(images) < _FEW_STEPS * AT_ONCE
+        return mean_over_orientations(partial(predict, self._few if few else self._many), images, *same)
 
 
 def make_deterministic(seed: int) -> None:
-    """Seed every generator, and restrict TensorFlow to deterministic operations."""
+    """Seed every generator, and restrict TensorFlow to deterministic operations.
+
+    Its graphs are computed as they are traced: to improve them takes longer than an improved graph saves in a training.
+    """
     keras.utils.set_random_seed(seed)
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
         tf.config.experimental.enable_op_determinism()
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": traces()})
 
 
 def has_accelerator() -> bool:
@@ -415,8 +507,8 @@ def precision(name: str) -> Iterator[None]:
 
 
 def _one_epoch(
-    model: keras.Model,
-    train: Views,
+    trainer: keras.Model,
+    targets: np.ndarray,
     extra: list[np.ndarray],
     counts: np.ndarray,
     schedule: Schedule,
@@ -428,18 +520,12 @@ def _one_epoch(
     if len(rows) > 1 and len(rows) % schedule.batch == 1:
         rows = rows[:-1]  # batch normalisation is undefined for one view
     elements = rng.integers(N_ORIENTATIONS, size=len(rows)) if schedule.augment else np.zeros(len(rows), dtype=int)
-    # Whole batches, as many as fit into the chunk.
-    size = max(1, int(CHUNK / (4 * np.prod(train.inputs.shape[1:]))) // schedule.batch) * schedule.batch
-    total = 0.0
-    for start in range(0, len(rows), size):
-        chosen = rows[start : start + size]
-        x = [orient_each(train.inputs, elements[start : start + size], chosen), *(some[chosen] for some in extra)]
-        log = model.fit(**_in_batches(x, train.targets[chosen], schedule.batch), shuffle=False, verbose=0)
-        total += log.history["loss"][0] * len(chosen)
-    return total / len(rows)
+    x = [rows.astype(np.int32), elements.astype(np.int32), *(some[rows] for some in extra)]
+    log = trainer.fit(**_for_fit(x, targets[rows], schedule.batch), shuffle=False, verbose=0)
+    return log.history["loss"][0]
 
 
-def _in_batches(inputs: list[np.ndarray], targets: np.ndarray, size: int) -> dict[str, Any]:
+def _for_fit(inputs: list[np.ndarray], targets: np.ndarray, size: int) -> dict[str, Any]:
     """Arguments of ``Model.fit``. Of arrays it makes a data set of TensorFlow by tracing functions: 70 ms an epoch."""
     if keras.backend.backend() != "tensorflow":
         return {"x": inputs, "y": targets, "batch_size": size}
@@ -454,22 +540,22 @@ def _is_finished(history: History, schedule: Schedule) -> bool:
     return done >= schedule.epochs or bool(stopped)
 
 
-def _state(model: keras.Model) -> list[Any]:
+def _state(model: keras.Model, optimizer: keras.Optimizer) -> list[Any]:
     """Every variable on which the next step depends: weights, running means, the optimiser's, and dropout's seeds."""
-    return [*model.variables, *model.optimizer.variables]
+    return [*model.variables, *optimizer.variables]
 
 
-def _save(path: Path, model: keras.Model, history: History, best: list[np.ndarray]) -> None:
-    arrays = {f"state{k}": ops.convert_to_numpy(v) for k, v in enumerate(_state(model))}
+def _save(path: Path, model: keras.Model, optimizer: keras.Optimizer, history: History, best: list[np.ndarray]) -> None:
+    arrays = {f"state{k}": ops.convert_to_numpy(v) for k, v in enumerate(_state(model, optimizer))}
     arrays |= {f"best{k}": weight for k, weight in enumerate(best)}
     Blocks(path.parent).write(path.name, history=np.array(json.dumps(history)), **arrays)
 
 
-def _restore(path: Path, model: keras.Model) -> tuple[History, list[np.ndarray]] | None:
+def _restore(path: Path, model: keras.Model, optimizer: keras.Optimizer) -> tuple[History, list[np.ndarray]] | None:
     """History and best weights, with the model's state set; None if there is no complete checkpoint."""
     stored = Blocks(path.parent).read(path.name)
     if stored is None:
         return None
-    for k, variable in enumerate(_state(model)):
+    for k, variable in enumerate(_state(model, optimizer)):
         variable.assign(stored[f"state{k}"])
     return json.loads(str(stored["history"])), [stored[f"best{k}"] for k in range(len(model.get_weights()))]

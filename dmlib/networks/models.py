@@ -15,13 +15,13 @@ from pydantic import BaseModel, ConfigDict
 
 from ..dataset.read import DataSet, ln_mass
 from . import NetworkError
-from .augment import N_ORIENTATIONS, mean_over_orientations, orient
+from .augment import N_ORIENTATIONS, orient
 from .plan import ARCHITECTURES, architecture
 
 if TYPE_CHECKING:
     import keras
 
-    from .fit import Turned
+    from .fit import Averaged
 
 
 class Card(BaseModel):
@@ -166,13 +166,13 @@ class Network:
         images = np.asarray(inputs, dtype=np.float32)
         if architecture(card.architecture).symmetric:
             return predict(self.model, images).astype(float)
-        return mean_over_orientations(self._turned, images)
+        return self._averaged(images)
 
     @cached_property
-    def _turned(self) -> Turned:
-        from .fit import Turned
+    def _averaged(self) -> Averaged:
+        from .fit import Averaged
 
-        return Turned(self.model)
+        return Averaged(self.model)
 
     def check_dataset(self, dataset: DataSet) -> None:
         """Refuse a data set of another universe than the one that the network was trained on.

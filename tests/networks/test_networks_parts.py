@@ -7,7 +7,7 @@ import pytest
 
 from dmlib.dataset.read import INPUT_SETS
 from dmlib.networks import NetworkError, augment
-from dmlib.networks.augment import N_ORIENTATIONS, mean_over_orientations, orient, orient_each
+from dmlib.networks.augment import N_ORIENTATIONS, mean_over_orientations, orient, turned_pixels
 from dmlib.networks.models import in_convolutions, multiplications
 from dmlib.networks.plan import ARCHITECTURES, Schedule, architecture, plan
 from dmlib.networks.predictions import calibrate, correlation, sigma_ln
@@ -77,9 +77,34 @@ def test_architectures_that_cannot_be_built_are_errors():
 def test_the_eight_orientations_are_eight():
     picture = np.arange(9.0).reshape(1, 3, 3, 1)
     assert len({orient(picture, k).tobytes() for k in range(N_ORIENTATIONS)}) == N_ORIENTATIONS
-    each = orient_each(np.repeat(picture, 8, axis=0), np.arange(8))
-    for k in range(8):
-        np.testing.assert_array_equal(each[k], orient(picture[0], k))
+    for k, pixels in enumerate(turned_pixels(3)):
+        np.testing.assert_array_equal(picture.ravel()[pixels], orient(picture[0], k).ravel())
+
+
+def test_images_are_kept_where_the_network_computes(keras, fit):
+    """A batch is made there of numbers: of the right images, each in its orientation, and it is no weight."""
+    images = np.random.default_rng(1).random((5, 4, 4, 2), dtype=np.float32)
+    image = keras.Input((4, 4, 2))
+    model = keras.Model(image, keras.layers.Flatten()(image))
+    rows, elements = np.array([4, 0, 4, 2, 1], dtype=np.int32), np.array([7, 0, 2, 5, 1], dtype=np.int32)
+    found = fit.on_views(model, images).predict_on_batch([rows, elements])
+    expected = [orient(images[row], element).ravel() for row, element in zip(rows, elements, strict=True)]
+    np.testing.assert_array_equal(found, expected)
+    assert not model.weights
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+def test_weights_are_updated_as_keras_does(keras, fit, decay):
+    rng, found = np.random.default_rng(1), []
+    x, y = rng.normal(size=(8, 3)).astype(np.float32), rng.normal(size=(8, 2)).astype(np.float32)
+    for optimiser in (fit.Adam(1e-2, weight_decay=decay or None), keras.optimizers.AdamW(1e-2, weight_decay=decay)):
+        keras.utils.set_random_seed(1)
+        model = keras.Sequential([keras.layers.Dense(5, activation="tanh"), keras.layers.Dense(2)])
+        model.compile(optimiser, loss="mse", jit_compile=False)
+        model.fit(x, y, epochs=30, batch_size=4, shuffle=False, verbose=0)
+        found.append(model.get_weights())
+    for ours, theirs in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=2e-4, atol=2e-5)
 
 
 def test_turning_moves_velocities_and_keeps_their_sign():
