@@ -116,7 +116,7 @@ def number_of(name: str, header: fits.Header, key: str) -> float | int:
 
 def given(header: fits.Header, key: str) -> bool:
     """Whether a card is there and not empty."""
-    return str(header.get(key, "") if header.get(key) is not None else "").strip() != ""
+    return header.get(key) is not None and str(header[key]).strip() != ""
 
 
 def beam_of(
@@ -180,10 +180,10 @@ def _table_of_beams(name: str, table: fits.BinTableHDU) -> Beams | None:
         if (column := columns.get(key)) is None:
             values.append(np.zeros(len(table.data)) * unit)
             continue
-        given = unit_of(column.unit) if column.unit else unit
-        if not given.is_equivalent(unit):
+        stated = unit_of(column.unit) if column.unit else unit
+        if not stated.is_equivalent(unit):
             raise CubeError(f"{name}: its table of beams has {key} in '{column.unit}': correct it")
-        values.append(table.data[column.name] * given)
+        values.append(table.data[column.name] * stated)
     try:
         beams = Beams(*values)
     except ValueError as error:

@@ -21,7 +21,7 @@ _NEAR_KMS, _NEAR_BEAMS = 25.0, 0.5
 _BRIGHTER = 3.0
 
 #: Flux of a clump without counterpart relative to the galaxy's, from which on it is another galaxy's.
-_SHARE = 0.005
+_SHARE = 0.0025
 
 #: Flux of such clumps in a line of sight relative to the whole, from which on the line is replaced.
 _IN_LINE = 0.1
@@ -47,7 +47,7 @@ def without_companions(emission: Emission, centre: tuple[float, float], v_sys: f
     sky = emission.sky
     if emission.hidden:
         return None
-    data = np.where(emission.mask, np.maximum(sky.data, 0.0), 0.0)
+    data = np.where(emission.mask, np.maximum(sky.data, 0.0), 0.0).astype(np.float32)  # of cubes as large as the memory
     middle = [(n - 1) / 2 + offset / sky.pixel for n, offset in zip(data.shape[1:], reversed(centre), strict=True)]
     channel = float(np.interp(v_sys, sky.velocities, np.arange(len(data))))
     # Where the other end was not observed there may be a counterpart.
@@ -57,7 +57,7 @@ def without_companions(emission: Emission, centre: tuple[float, float], v_sys: f
     near = ndimage.maximum_filter(other, [2 * n + 1 for n in (reach[0], reach[1], reach[1])])
     alone = (data > _BRIGHTER * near) & (data > 3.0 * sky.noise)
     clumps, n = ndimage.label(ndimage.binary_opening(alone, np.ones((2, 2, 2))))
-    total, numbers = data.sum(), np.arange(1, n + 1)
+    total, numbers = data.sum(dtype=float), np.arange(1, n + 1)
     flux = ndimage.sum_labels(data, clumps, numbers)
     large = np.isin(clumps, numbers[flux > _SHARE * total])
     if not large.any():
@@ -68,9 +68,8 @@ def without_companions(emission: Emission, centre: tuple[float, float], v_sys: f
     # Nor is the gas of a companion a counterpart.
     kept = np.isfinite(other) & ~_reflected(replaced, middle, False)
     mirrored = _reflected(emission.mask, (channel, *middle), False) & kept
-    values = np.where(mirrored, np.where(kept, _reflected(sky.data, (channel, *middle), 0.0), 0.0), 0.0)
     mask = np.where(replaced, mirrored, emission.mask)
-    new = replace(sky, data=np.where(replaced, values, sky.data))
+    new = replace(sky, data=np.where(replaced, _reflected(sky.data, (channel, *middle), 0.0), sky.data))
     weight = np.where(large, data, 0.0)
     west, north, speed = middle_of(sky, weight)
     note = (

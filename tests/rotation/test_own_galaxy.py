@@ -153,6 +153,7 @@ def test_rings_beyond_the_edge_stay_there():
     assert not curve.good[8:].any() and curve.good[:7].all() and curve.beams_across == pytest.approx(20.0)
 
 
+@pytest.mark.slow
 def test_a_wrong_distance_and_a_merged_companion_are_told(tmp_path):
     near = SkyDisc(v_sys=1560.0, centre=(-110.0, 100.0), r_max=50.0, flux=12.0, angle=150.0, clouds=20000)
     found = measure(tmp_path, SkyDisc(others=[near]), size=100)
@@ -201,6 +202,7 @@ def test_a_galaxy_alone_has_no_companion(tmp_path, disc):
     assert found.galaxy.alone is None and "companion" not in found.curve.flags
 
 
+@pytest.mark.slow
 def test_too_much_gas_of_another_galaxy_is_a_reason(tmp_path):
     disc, size = merged(0.9, 0.35, 85.0, -60.0, 70.0)
     found = measure(tmp_path, disc, size=size)
