@@ -19,6 +19,7 @@ def test_a_group_in_memory_is_that_of_the_tree(smoke_universe):
     for scope in ("subhalo", "group"):
         a, b = (load_galaxy(universe, subhalo_id, scope=scope) for universe in (tree, memory))
         np.testing.assert_allclose(a.centre, b.centre, rtol=1e-12)
+        assert b.r_half_star == pytest.approx(a.r_half_star, rel=1e-6)
         for name in ("dm", "stars", "gas", "wind"):
             one, other = getattr(a, name), getattr(b, name)
             np.testing.assert_allclose(one.position, other.position, rtol=0, atol=1e-6)
