@@ -179,7 +179,7 @@ show(
 # (within 5 kpc {num}`rob-inner-inner-halo:.2f±`), stars and haloes {num}`rob-network-mean-stars-and-haloes:.2f±`.
 # For the fits the same numbers are {num}`rob-rotation-mean-observation:.2f±`, {num}`rob-rotation-mean-gas:.2f±`, {num}`rob-rotation-mean-inner-halo:.2f±` and {num}`rob-rotation-mean-stars-and-haloes:.2f±`.
 #
-# Error bars in the figures and in the table are those of the test galaxies. They do not contain the luck of the training: with so few training galaxies another seed gives another network. How large that luck is was measured once, in the same experiment with {num}`rob-luck-train` training galaxies in each universe, by training all networks again with other seeds on the same galaxies. With more galaxies the luck is somewhat smaller.
+# Error bars in the figures and in the table are those of the test galaxies. They do not contain the luck of the training: with so few training galaxies another seed gives another network. How large that luck is was measured once, at profile `quick` with {num}`rob-luck-train` training galaxies in each universe, by training all networks again with other seeds on the same galaxies.
 
 # %%
 seeds = {
