@@ -275,7 +275,7 @@ def group_in_memory(
     drawn : Population
     group_id : int
     stars : bool
-        Whether stars and wind are made; the other particles do not depend on it.
+        Whether stars and wind are made, see `mocktng.group_particles.make_group`.
 
     Returns
     -------

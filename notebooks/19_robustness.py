@@ -179,7 +179,7 @@ show(
 # (within 5 kpc {num}`rob-inner-inner-halo:.2f±`), stars and haloes {num}`rob-network-mean-stars-and-haloes:.2f±`.
 # For the fits the same numbers are {num}`rob-rotation-mean-observation:.2f±`, {num}`rob-rotation-mean-gas:.2f±`, {num}`rob-rotation-mean-inner-halo:.2f±` and {num}`rob-rotation-mean-stars-and-haloes:.2f±`.
 #
-# Error bars in the figures and in the table are those of the test galaxies. They do not contain the luck of the training: with so few training galaxies another seed gives another network. How large that luck is was measured once, in the same experiment with {num}`rob-luck-train` training galaxies in each universe, by training all networks again with other seeds on the same galaxies. With more galaxies the luck is somewhat smaller.
+# Error bars in the figures and in the table are those of the test galaxies. They do not contain the luck of the training: with so few training galaxies another seed gives another network. How large that luck is was measured once, at profile `quick` with {num}`rob-luck-train` training galaxies in each universe, by training all networks again with other seeds on the same galaxies.
 
 # %%
 seeds = {
@@ -334,7 +334,6 @@ show(
 # On the same galaxies, negative where adaptation helps: against differences of observation (the first two groups of {numref}`fig-robustness-adaptation`) the mixture changes the error by {num}`rob-gain-mixture-observation:+.3f±` and matching by {num}`rob-gain-matched-observation:+.3f±`, where training in the target itself
 # changes it by {num}`rob-gain-target-observation:+.3f±`. Against heavier haloes the mixture changes it by {num}`rob-gain-mixture-haloes:+.3f±`, matching by {num}`rob-gain-matched-haloes:+.3f±`, and training there by {num}`rob-gain-target-haloes:+.3f±`. The box at the head of this chapter says what these numbers decide.
 # The mean over {num}`rob-luck.n` seeds, with the scatter of one, is {num}`rob-seeds-gain-mixture-observation:+.3f±` and {num}`rob-seeds-gain-matched-observation:+.3f±` for mixture and matching against differences of observation, {num}`rob-seeds-gain-mixture-haloes:+.3f±` and {num}`rob-seeds-gain-matched-haloes:+.3f±` against heavier haloes.
-# Trained with other seeds, matching changes the error by {num}`rob-seeds-gain-matched-observation:+.3f±` against differences of observation and by {num}`rob-seeds-gain-matched-haloes:+.3f±` against heavier haloes, the mixture by {num}`rob-seeds-gain-mixture-observation:+.3f±` and {num}`rob-seeds-gain-mixture-haloes:+.3f±` (mean and scatter over {num}`rob-luck.n` seeds).
 #
 # ## Two real simulations, as catalogues
 #

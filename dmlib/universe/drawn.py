@@ -41,7 +41,7 @@ class GroupUniverse(Universe):
                 # The deepest particle is the centre; the potential that these stars have is not that of this group.
                 stars = stars_of.stored[number]
                 self.stored[number] = stars | {"Potential": np.zeros_like(stars["Potential"])}
-        self.ends = np.concatenate([np.zeros((1, lengths.shape[1]), int), np.cumsum(lengths, axis=0)])
+        self.ends: np.ndarray = np.concatenate([np.zeros((1, lengths.shape[1]), int), np.cumsum(lengths, axis=0)])
         self.header = Header(
             simulation="embedded",
             snapshot=99,

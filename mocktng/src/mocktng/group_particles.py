@@ -99,7 +99,8 @@ def make_group(population: Population, group_id: int, *, stars: bool = True) -> 
     population : Population
     group_id : int
     stars : bool
-        Whether to make stars and wind. The other particles are the same without them.
+        Whether to make stars and wind. The other particles are the same without them, but for the one that marks the
+        centre of a subhalo without a black hole.
 
     Returns
     -------
