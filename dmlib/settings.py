@@ -149,7 +149,7 @@ class Settings(BaseModel):
 
     universe: str = "embedded"
     profile: ProfileName = "quick"
-    seed: int = 1
+    seed: int = Field(1, ge=0)
     base_path: str = ""
     simulation: str = "TNG100-1"
     snapshot: int = Field(default_factory=lambda: _from_environment("snapshot", 99), validate_default=True)

@@ -433,7 +433,9 @@ show(
 
 # %% [markdown]
 # Read {numref}`fig-real-page` from above: do the rings follow the measured velocities, and do the two sides agree? Only then does the lower half mean anything, and it is drawn only then. A curve is accepted when its inclination lies between 30 and 80 degrees and the disc cannot be
-# edge-on within the errors (its minor axis spans at least 2.5 beams), when at least four beams lie across it, its sides agree, and neither the edge of the map nor foreground of the Milky Way cuts it off. Each reason for a refusal has a name in `verdict.json`. No halo is fitted to a curve that is not accepted, unless `--force` asks for it.
+# edge-on within the errors (its minor axis spans at least 2.5 beams), when at least four beams lie across it, its sides agree, and neither the edge of the map nor foreground of the Milky Way cuts it off.
+# Gas that has no counterpart at the other end of the disc is taken for that of another galaxy and replaced by the gas of that end; rings of which it covers more than a fifth are drawn open and not fitted.
+# Each reason for a refusal has a name in `verdict.json`. No halo is fitted to a curve that is not accepted, unless `--force` asks for it.
 #
 # Not every reader has the cube of NGC 2903. What this code measured on it is kept in a record of the repository, and printed here.
 
