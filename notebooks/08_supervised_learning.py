@@ -738,7 +738,7 @@ for what, words in counts.items():
 
 # %% [markdown]
 # Of the medians of {numref}`fig-integrated-fixed-mass` (dark matter, radius, star formation rate, gas, $V_\mathrm{max}$ and colour) {num}`fixed-mass-median-yes` agree within 0.05 dex, {num}`fixed-mass-median-no` do not, and {num}`fixed-mass-median-undecided` cannot be decided within their errors.
-# Of the scatters {num}`fixed-mass-scatter-yes` agree within 15 per cent, {num}`fixed-mass-scatter-no` do not, and {num}`fixed-mass-scatter-undecided` are undecided.
+# Of the scatters {num}`fixed-mass-scatter-yes` agree within 15 per cent; beyond that limit: {num}`fixed-mass-scatter-no`, undecided: {num}`fixed-mass-scatter-undecided`.
 #
 # Galaxies of one run are too few for most of the scatters. The same generator was therefore measured once on five times as many, with the particle masses of profile `quick` and another seed.
 

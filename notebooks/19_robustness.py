@@ -243,8 +243,8 @@ show(
 
 # %% [markdown]
 # In {numref}`fig-robustness-bias` compare the row and the column of the heavier haloes with their neighbours: a method that has learned light haloes finds less where they are heavy, and the other way round. A whole population is then wrong in the same direction,
-# and averaging over many galaxies does not help. The network trained in the fiducial universe is biased by {num}`rob-bias-network-fiducial:+.2f±` stated standard deviations at home already, where few galaxies teach it and fewer test it, by {num}`rob-bias-network-heavy-haloes:+.2f±` in heavier haloes, and by
-# {num}`rob-bias-network-uncontracted:+.2f±` in uncontracted ones. It is the change from home that the other universe makes; where it cancels a bias at home, the error abroad comes out smaller than at home.
+# and averaging over many galaxies does not help. The network trained in the fiducial universe has a bias of {num}`rob-bias-network-fiducial:+.2f±` stated standard deviations at home, of {num}`rob-bias-network-heavy-haloes:+.2f±` in heavier haloes, and of
+# {num}`rob-bias-network-uncontracted:+.2f±` in uncontracted ones. What the other universe does is the change from home; where it cancels a bias at home, the error abroad comes out smaller than at home.
 # One stated standard deviation contains the truth in {num}`rob-cover-network-fiducial:.0%±` of the cases at home (0.68 would be right), in heavier haloes in {num}`rob-cover-network-heavy-haloes:.0%±`, and in uncontracted ones in {num}`rob-cover-network-uncontracted:.0%±`.
 #
 # The numbers of the row of the network, as a table:

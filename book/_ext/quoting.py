@@ -69,6 +69,8 @@ def place(row: Mapping) -> str:
     if universe == "embedded":
         return "the embedded universe" + (f" (profile {profile})" if profile else "")
     name, _, more = _BRACKETS.sub(r", \1", _RECORD.sub("(a record)", universe)).partition(", ")
+    if name == "embedded":
+        name = "the embedded universe"
     if name in _REAL:
         more = ", ".join(filter(None, ("SPARC" if name == "SPARC" else "", more)))
         name = _REAL[name]

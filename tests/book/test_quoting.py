@@ -38,6 +38,7 @@ def test_places():
     assert of("embedded") == "the embedded universe"
     assert of("TNG100-1", "paper") == "real TNG100 (profile paper)"
     assert of("TNG100-1, 60 groups (records/selection.json)") == "real TNG100 (60 groups, a record)"
+    assert of("embedded (records/a.json)") == "the embedded universe (a record)"
     assert of("SPARC") == "real galaxies (SPARC)"
     assert of("none (arithmetic)") == "arithmetic"
 
