@@ -769,10 +769,10 @@ differing = catalogue.differing(sharper)
 show_table(
     differing,
     {"real": ".3f", "embedded": ".3f", "difference": ".3f", "error": ".3f"},
-    caption="Where centrals of the embedded universe differ from those of the "
-    "real TNG100 at fixed stellar mass: medians by more than 0.05 dex, scatters "
-    "by more than 15 per cent (their difference is given in this unit, of "
-    "ratios).",
+    caption="Where centrals of the embedded universe differ from those of "
+    "the real TNG100 at fixed stellar mass: medians by more than 0.05 dex, "
+    "scatters by more than 15 per cent (their difference is that of the ratio "
+    "from 1).",
     rows=len(differing),
     source="records: embedded universe, and real TNG100",
 )

@@ -146,7 +146,7 @@ def beam_of(
     # A catalogue of sources may have columns of these names too.
     sure = not any("BMAJ" in one for one in (header, file[0].header))
     for hdu in reversed(file):
-        named = sure or hdu.name.strip() in ("BEAMS", "AIPS CG")
+        named = sure or hdu.name.strip() in ("", "BEAMS", "AIPS CG")
         if isinstance(hdu, fits.BinTableHDU) and named and (beams := _table_of_beams(name, hdu)) is not None:
             return _plausible(name, "its table of beams", *_one_beam(name, beams), **how)
     for one in (header, file[0].header):

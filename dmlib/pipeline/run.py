@@ -157,7 +157,7 @@ def run(
                     Thread(target=_preview, args=(settings, first, tell), daemon=True).start()
         if early:
             early.join()
-        if (steps.BOOK, "ran") in {(outcome.step.name, outcome.state) for outcome in journal.outcomes}:
+        if any(one.step.name == steps.BOOK and one.state in ("ran", "up to date") for one in journal.outcomes):
             shutil.rmtree(settings.build / steps.PREVIEW, ignore_errors=True)
         listed = [step.name for step in todo]
         journal.outcomes.sort(key=lambda outcome: listed.index(outcome.step.name))

@@ -36,11 +36,14 @@ def toy(built, tmp_path) -> ToyRepository:
 
 
 def outputs(repository: ToyRepository) -> dict[str, bytes]:
-    """Every output but the account of the run, the log of the toy and the pipeline's records."""
+    """Every output but the account of the run, the log of the toy and the pipeline's records.
+
+    Nor the early page, which may still be made for a run that was killed.
+    """
     return {
         str(path.relative_to(repository.build)): path.read_bytes()
         for path in sorted(repository.build.rglob("*"))
-        if path.is_file() and path.name not in ("run.json", "log.txt") and ".state" not in path.parts
+        if path.is_file() and path.name not in ("run.json", "log.txt") and not {".state", "preview"} & {*path.parts}
     }
 
 
