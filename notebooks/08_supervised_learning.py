@@ -740,7 +740,7 @@ for what, words in counts.items():
 # Of the medians of {numref}`fig-integrated-fixed-mass` (dark matter, radius, star formation rate, gas, $V_\mathrm{max}$ and colour) {num}`fixed-mass-median-yes` agree within 0.05 dex, {num}`fixed-mass-median-no` do not, and {num}`fixed-mass-median-undecided` cannot be decided within their errors.
 # Of the scatters {num}`fixed-mass-scatter-yes` agree within 15 per cent; beyond that limit: {num}`fixed-mass-scatter-no`, undecided: {num}`fixed-mass-scatter-undecided`.
 #
-# Galaxies of one run are too few for most of the scatters. The same generator was therefore measured once on five times as many, with the particle masses of profile `quick` and another seed.
+# Galaxies of one run are too few for most of the scatters. The same generator was therefore measured once on many more, with the particle masses of profile `quick` and another seed.
 
 # %%
 many = load.record("embedded_at_fixed_mass")["measured"]
@@ -778,8 +778,8 @@ show_table(
 )
 
 # %% [markdown]
-# With {num}`fixed-mass-many-n` centrals {num}`fixed-mass-many-median-yes` of {num}`fixed-mass-many-median-yes.n` medians agree, {num}`fixed-mass-many-median-no` do not and {num}`fixed-mass-many-median-undecided` are undecided; of the scatters {num}`fixed-mass-many-scatter-yes`, {num}`fixed-mass-many-scatter-no` and {num}`fixed-mass-many-scatter-undecided`.
-# The table lists those that do not. Particles eight times as massive as those of TNG100 add noise to the scatter of speeds and colours.
+# With {num}`fixed-mass-many-n` centrals {num}`fixed-mass-many-median-yes` of {num}`fixed-mass-many-median-yes.n` medians agree, {num}`fixed-mass-many-median-no` do not and {num}`fixed-mass-many-median-undecided` are undecided; of the scatters {num}`fixed-mass-many-scatter-yes` agree, {num}`fixed-mass-many-scatter-no` do not and {num}`fixed-mass-many-scatter-undecided` are undecided.
+# The table lists those that do not. Their particles, more massive than those of TNG100, add noise to the scatter of speeds and colours.
 #
 # The share of centrals that form stars (lower right) is larger in the embedded universe, where four in five groups without a galaxy of the selection were left out ({doc}`02_embedded_universe`).
 # Where they differ, a number of this book that depends on them is a number about the embedded universe only; the same chapter says what is not matched.
