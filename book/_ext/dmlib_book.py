@@ -15,6 +15,7 @@ import yaml
 from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
@@ -457,10 +458,16 @@ def _load(app: Sphinx) -> None:
         app.extensions[name].parallel_read_safe = True
 
 
+def _deal(app: Sphinx, environment: BuildEnvironment, pages: list[str]) -> None:
+    """Deal the pages out to the processes that read them: in a row, one of them would have all of the API's."""
+    pages[:] = [page for k in range(app.parallel) for page in pages[k :: app.parallel]]
+
+
 def setup(app: Sphinx) -> dict:
     """Register roles and directives."""
     register_plugin("sphinxcontrib.bibtex.style.referencing", "author_year_round", AuthorYear)
     app.connect("builder-inited", _load)
+    app.connect("env-before-read-docs", _deal)
     app.add_role("num", NumberRole())
     app.add_directive("claims-table", ClaimsTable)
     app.add_directive("claims-tally", ClaimsTally)

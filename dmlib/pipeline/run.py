@@ -146,7 +146,7 @@ def run(
             stop.unlink(missing_ok=True)
         work = _Work(settings, parameters or {}, heads, forced, stop, tell, chains(todo, times))
         first = next((step.name for step in todo if step.kind == "notebook"), "")
-        early = None
+        early: Thread | None = None
         for outcome in work.outcomes(todo, journal):
             journal.add(outcome)
             left.pop(outcome.step.name, None)
@@ -154,7 +154,8 @@ def run(
                 seconds = ledger.record_of(outcome.step.name, journal.places)["seconds"]
                 tell(f"{heads[outcome.step.name]}: done in {seconds:.1f} s; {_left(left, times)}")
                 if outcome.step.name == first and book and len(left) > 1:
-                    Thread(target=_preview, args=(settings, first, tell), daemon=True).start()
+                    early = Thread(target=_preview, args=(settings, first, tell), daemon=True)
+                    early.start()
         if early:
             early.join()
         if any(one.step.name == steps.BOOK and one.state in ("ran", "up to date") for one in journal.outcomes):
