@@ -13,6 +13,7 @@ LAB       ?=
 
 # The environment is that of the lock file, whatever else this shell can import or tells pip.
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONWARNINGS PYTHONOPTIMIZE
+unexport UV_NO_BINARY UV_CONSTRAINT UV_OVERRIDE UV_EXCLUDE_NEWER
 unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT PIP_CONSTRAINT PIP_NO_DEPS PIP_NO_BINARY PIP_REQUIRE_VIRTUALENV
 export PYTHONNOUSERSITE := 1
 
@@ -51,7 +52,7 @@ $(READY): requirements.lock pyproject.toml mocktng/pyproject.toml $(MOVED)
 	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > $(VENV)/uv.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $(VENV)/uv.lock
 	@# From the index that pip would take, which uv does not know.
-	UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$$($(BIN)/python -m pip config get global.index-url 2>/dev/null || echo $${PIP_INDEX_URL:-https://pypi.org/simple})}" \
+	UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$($(BIN)/python -m pip config get global.index-url 2>/dev/null || echo https://pypi.org/simple)}}" \
 		$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock || \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements.lock
 	@# On all cores, which pip does not. Not the tests of packages, some of which hold what is not Python for a purpose.

@@ -460,7 +460,8 @@ def _load(app: Sphinx) -> None:
 
 def _deal(app: Sphinx, environment: BuildEnvironment, pages: list[str]) -> None:
     """Deal the pages out to the processes that read them: in a row, one of them would have all of the API's."""
-    pages[:] = [page for k in range(app.parallel) for page in pages[k :: app.parallel]]
+    processes = max(1, app.parallel)
+    pages[:] = [page for k in range(processes) for page in pages[k::processes]]
 
 
 def setup(app: Sphinx) -> dict:

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -16,6 +17,7 @@ from bs4 import BeautifulSoup
 
 import chapters
 import claims
+import dmlib_book
 import page_checks
 import pages as builder
 from dmlib.figures import METADATA_KEY
@@ -585,3 +587,10 @@ def test_pages_are_light(pages):
         paths += [*icons, *(formulae if any("mathjax" in address for address in loaded) else ())]
         assert sum(path.stat().st_size for path in [*paths, pages / f"{name}.html"]) < most
         assert all(tag.get("loading") == "lazy" and tag.get("height") for tag in page.select("figure img"))
+
+
+@pytest.mark.parametrize(("processes", "order"), [(0, "abcde"), (1, "abcde"), (2, "acebd")])
+def test_every_page_is_dealt_to_a_process(processes, order):
+    pages = list("abcde")
+    dmlib_book._deal(SimpleNamespace(parallel=processes), None, pages)
+    assert "".join(pages) == order
