@@ -8,14 +8,16 @@ Inside dmlib lengths are physical kpc, masses Msun, velocities km/s, times Gyr, 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 from astropy import constants
 from astropy import units as u
-from astropy.cosmology import FlatLambdaCDM
 
-#: astropy's Planck15 has Om0 = 0.3075; TNG ran with 0.3089.
-COSMOLOGY = FlatLambdaCDM(H0=67.74, Om0=0.3089, Ob0=0.0486, name="TNG")
+if TYPE_CHECKING:
+    from astropy.cosmology import FlatLambdaCDM
+
 HUBBLE = 0.6774
 BOX_TNG100 = 75000.0  # ckpc/h
 
@@ -27,6 +29,15 @@ Z_SUN = 0.0127
 
 #: Column of the ...Type arrays and number of the PartType group
 PART_TYPE = {"gas": 0, "dm": 1, "stars": 4, "bh": 5}
+
+
+@cache
+def cosmology() -> FlatLambdaCDM:
+    """The cosmology of TNG; astropy's Planck15 has Om0 = 0.3075 instead of 0.3089."""
+    # Imported on demand: it takes as long as a quarter of all else that a chapter imports.
+    from astropy.cosmology import FlatLambdaCDM
+
+    return FlatLambdaCDM(H0=67.74, Om0=0.3089, Ob0=0.0486, name="TNG")
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 from astropy import units as u
@@ -21,7 +22,7 @@ from .embedded import relations
 from .errors import GalaxyError
 from .galaxy import ComponentName, Galaxy, angular_momentum, load_galaxy
 from .observe.hydrogen import HYDROGEN_FIELDS, hydrogen
-from .units import COSMOLOGY, Z_SUN
+from .units import Z_SUN, cosmology
 from .universe import Universe
 from .workers import bar
 
@@ -182,12 +183,16 @@ def measure(universe: Universe, ids: Sequence[int]) -> QTable:
 
 
 _AGE_TABLE = np.geomspace(0.03, 1.0, 400)
-_LOOKBACK = COSMOLOGY.lookback_time(1.0 / _AGE_TABLE - 1.0).to_value(u.Gyr)
 
 
 def stellar_ages(formation_time: np.ndarray) -> np.ndarray:
     """Ages [Gyr] at z = 0 from the scale factors of birth."""
-    return np.interp(formation_time, _AGE_TABLE, _LOOKBACK)
+    return np.interp(formation_time, _AGE_TABLE, _lookback())
+
+
+@cache
+def _lookback() -> np.ndarray:
+    return cosmology().lookback_time(1.0 / _AGE_TABLE - 1.0).to_value(u.Gyr)
 
 
 def _from_particles(galaxy: Galaxy, r200: float, r_half: float) -> dict[str, float]:

@@ -17,8 +17,8 @@ def test_both_packages_have_the_same_constants():
         assert getattr(theirs, name) == getattr(units, name), name
     code = units.CodeUnits()
     assert (theirs.LENGTH, theirs.MASS, theirs.DENSITY) == (code.length, code.mass, code.density)
-    assert (theirs.OMEGA_M, theirs.OMEGA_B) == (units.COSMOLOGY.Om0, units.COSMOLOGY.Ob0)
-    assert units.COSMOLOGY.H0.to_value("1/Gyr") == theirs.H0_PER_GYR
+    assert (theirs.OMEGA_M, theirs.OMEGA_B) == (units.cosmology().Om0, units.cosmology().Ob0)
+    assert units.cosmology().H0.to_value("1/Gyr") == theirs.H0_PER_GYR
 
 
 def test_description_states_the_need_and_the_state(smoke_universe, tmp_path):

@@ -15,7 +15,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -181,6 +181,8 @@ def fit(
     steps = -(-len(train.inputs) // schedule.batch)
     total = schedule.epochs * steps
     trainer = on_views(model, train.inputs)
+    # The trainer has a copy of the images: of these one is kept, for their shape, and the memory of the others is freed.
+    train = replace(train, inputs=train.inputs[:1].copy())
     compile_model(
         trainer, schedule.learning_rate, schedule.weight_decay, 1 if total < _SHORT else min(8, steps), head.loss
     )

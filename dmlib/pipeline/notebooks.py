@@ -140,8 +140,10 @@ def _read(path: Path):
 def _run(notebook, output: Path, folder: Path, settings: Settings, parameters: dict[str, Any], written: Path) -> None:
     import papermill
     from nbclient.exceptions import DeadKernelError
+    from papermill.engines import papermill_engines
     from papermill.exceptions import PapermillExecutionError
 
+    papermill_engines.register("saved-once", _saved_once())
     fault: Exception
     for attempt in range(1, STARTS + 1):
         try:
@@ -149,6 +151,7 @@ def _run(notebook, output: Path, folder: Path, settings: Settings, parameters: d
                 notebook,
                 output,
                 parameters=parameters,
+                engine_name="saved-once",
                 kernel_name="python3",
                 kernel_manager_class=_kernel_manager(settings, written),
                 progress_bar=False if quiet() else {"desc": output.stem.removeprefix(".running-"), "leave": False},
@@ -176,6 +179,25 @@ def _run(notebook, output: Path, folder: Path, settings: Settings, parameters: d
             raise _NotebookFault(
                 f"before its first cell: no kernel started in {STARTS} attempts ({_short(str(fault))})"
             )
+
+
+def _saved_once() -> type:
+    """Papermill's engine, which saves the copy before and after each cell, all its pictures each time.
+
+    This one saves it when the notebook starts and when it ends, in whichever way.
+    """
+    from papermill.engines import NBClientEngine
+
+    class SavedOnce(NBClientEngine):
+        @classmethod
+        def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **options: Any) -> None:
+            output, nb_man.output_path = nb_man.output_path, None
+            try:
+                super().execute_managed_notebook(nb_man, kernel_name, **options)
+            finally:
+                nb_man.output_path = output
+
+    return SavedOnce
 
 
 def _kernel_manager(settings: Settings, written: Path) -> type:

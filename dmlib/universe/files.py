@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -176,6 +176,11 @@ class FilesUniverse(Universe):
         return counts
 
     # -- particles -----------------------------------------------------------------------------------------------
+
+    def prepare(self, group_ids: Iterable[int]) -> None:
+        """Check once, before this universe is sent to workers with every block, that its files belong together."""
+        if self.has_particles:
+            self._check_belonging()
 
     def _particles(
         self, kind: Kind, object_id: int, part_type: str, fields: list[str]

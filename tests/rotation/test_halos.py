@@ -23,11 +23,11 @@ from dmlib.rotation.priors import (
     log_concentration,
     log_stellar_mass,
 )
-from dmlib.units import COSMOLOGY, HUBBLE
+from dmlib.units import HUBBLE, cosmology
 from mock_curves import mock_curve, mock_galaxy
 from mocktng.structure import contract
 
-RHO_CRIT = COSMOLOGY.critical_density0.to_value("Msun / kpc3")
+RHO_CRIT = cosmology().critical_density0.to_value("Msun / kpc3")
 
 RADII = np.geomspace(0.05, 300.0, 25)
 LOG_M = np.array([10.3, 11.8, 13.1])

@@ -18,7 +18,7 @@ import numpy as np
 from astropy import units as u
 
 from ...galaxy import ComponentName, Galaxy
-from ...units import COSMOLOGY
+from ...units import cosmology
 from ..sky import SkyGrid, View
 
 
@@ -170,13 +170,13 @@ def maggies_per_lsun(bands: tuple[str, ...] = UGRIZ) -> np.ndarray:
 
     The band is taken in the rest frame: there is no K-correction, whose size at z = 0.05 is 0.05 to 0.2 mag.
     """
-    modulus = COSMOLOGY.distmod(REDSHIFT).to_value(u.mag)
+    modulus = cosmology().distmod(REDSHIFT).to_value(u.mag)
     return 10.0 ** (-0.4 * (per_band("m_sun", bands) + modulus))
 
 
 def kpc_per_arcsec() -> float:
     """Proper kpc that one arcsecond spans at `REDSHIFT`."""
-    return float(COSMOLOGY.kpc_proper_per_arcmin(REDSHIFT).to_value(u.kpc / u.arcmin)) / 60.0
+    return float(cosmology().kpc_proper_per_arcmin(REDSHIFT).to_value(u.kpc / u.arcmin)) / 60.0
 
 
 def to_maggies(image: np.ndarray, pixel_area: float, bands: tuple[str, ...] = UGRIZ) -> np.ndarray:

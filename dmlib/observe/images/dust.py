@@ -44,7 +44,7 @@ from astropy import units as u
 from numba import njit
 
 from ...galaxy import Component, Galaxy
-from ...units import COSMOLOGY, Z_SUN
+from ...units import Z_SUN, cosmology
 from ..hydrogen import HYDROGEN_FIELDS, SPLINE_DISPERSION, SPLINE_FWHM, cell_fwhm, hydrogen
 from ..sky import View
 from . import UGRIZ, per_band
@@ -96,8 +96,8 @@ def scattering_factor(wavelength: np.ndarray) -> np.ndarray:
 
 def age(scale_factor: np.ndarray) -> np.ndarray:
     """Age today [Gyr] of what was born at a scale factor, flat LCDM without radiation, shape of the input."""
-    om = COSMOLOGY.Om0
-    rate = 1.5 * np.sqrt(1.0 - om) * COSMOLOGY.H0.to_value("1/Gyr")
+    om = cosmology().Om0
+    rate = 1.5 * np.sqrt(1.0 - om) * cosmology().H0.to_value("1/Gyr")
     born = np.arcsinh(np.sqrt((1.0 - om) / om) * np.asarray(scale_factor, dtype=float) ** 1.5)
     return (np.arcsinh(np.sqrt((1.0 - om) / om)) - born) / rate
 

@@ -48,7 +48,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ...errors import DmlibError
 from ...files import write_text
-from ...units import COSMOLOGY
+from ...units import cosmology
 from ..images import REDSHIFT, UGRIZ
 from ..sky import SkyGrid, View
 
@@ -144,7 +144,7 @@ class SkirtSettings(BaseModel):
         are those of `dmlib.observe.images.maggies_per_lsun`, and the brightness per solid angle is not dimmed by
         (1 + z)^4. What an image holds is flux per pixel, to which this makes no difference.
         """
-        kind = COSMOLOGY.luminosity_distance if self.frame == "rest" else COSMOLOGY.angular_diameter_distance
+        kind = cosmology().luminosity_distance if self.frame == "rest" else cosmology().angular_diameter_distance
         return float(kind(self.redshift).to_value(u.Mpc))
 
 
@@ -203,8 +203,8 @@ def write_parameter_file(
     levels = np.ceil(np.log2(max(np.ptp(domain, axis=1).max() / values["cell"], 1.0)))
     values |= {
         "mode": "ExtinctionOnly" if "gas" in holds else "NoMedium",
-        "h": float(COSMOLOGY.h),
-        "omega_m": float(COSMOLOGY.Om0),
+        "h": float(cosmology().h),
+        "omega_m": float(cosmology().Om0),
         "shortest": shortest,
         "longest": longest,
         "distance": settings.distance if settings.frame == "rest" else 0.0,
