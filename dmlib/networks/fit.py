@@ -181,7 +181,7 @@ def fit(
     steps = -(-len(train.inputs) // schedule.batch)
     total = schedule.epochs * steps
     trainer = on_views(model, train.inputs)
-    # The trainer has a copy of the images: of these one is kept, for their shape, and the memory of the others is freed.
+    # The trainer has a copy of the images: here one is kept, for their shape, and the memory of the others is freed.
     train = replace(train, inputs=train.inputs[:1].copy())
     compile_model(
         trainer, schedule.learning_rate, schedule.weight_decay, 1 if total < _SHORT else min(8, steps), head.loss

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats.qmc import Sobol
 
 from .structure import RADIUS, MassModel, interpolate
 from .units import G
@@ -22,6 +21,8 @@ def even_points(rng: np.random.Generator, n: int) -> np.ndarray:
     """
     if n == 0:
         return np.empty((0, 3))
+    from scipy.stats.qmc import Sobol  # see `galaxies.age_of_colour`
+
     return Sobol(3, rng=rng).random_base2(max(int(n - 1).bit_length(), 1))[:n]
 
 

@@ -11,7 +11,6 @@ All functions fill columns of the structured array `s` of subhaloes (`population
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import beta
 
 from . import haloes, relations, tng100
 from .photometry import BANDS, magnitudes, remaining_fraction
@@ -245,6 +244,9 @@ def age_of_colour(s: Rows, g_r: np.ndarray) -> np.ndarray:
     The colour determines the age to about 1.5 Gyr only: where stars form, an old galaxy is as blue as a young one. Of
     the ages with about the right colour the nearest to the usual one is taken: 6.6 Gyr, quenched 9.2, at 10^10.5 Msun.
     """
+    # Here, since it takes half as long as all else to import, and few of those who import this draw galaxies.
+    from scipy.stats import beta
+
     ages = np.linspace(2.5, 12.5, 41)
     middle = np.linspace(RECENT, OLDEST, 41)
     middle = 0.5 * (middle[1:] + middle[:-1])
