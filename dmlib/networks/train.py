@@ -5,6 +5,7 @@ Also the check that precedes any training: can a network overfit a single batch?
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import multiprocessing
@@ -238,6 +239,7 @@ def train_member(job: Job, told: Callable[[int], object] = lambda epochs: None) 
         checkpoint=job.checkpoint,
         told=told,
     )
+    gc.collect()  # the state of the optimiser, for the file is made in memory
     best = fit.best_epoch(history)
     drawn = fit.galaxy_counts(galaxy[job.rows], entry.schedule.bagging, job.seed)
     about = ("made_from", "universe_identity", "data", "profile")
