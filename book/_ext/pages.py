@@ -34,12 +34,15 @@ from dmlib.workers import choose_workers
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-#: Jupyter Book's command, which has no option for the number of Sphinx's processes.
+#: Jupyter Book's command, which has no option for the number of Sphinx's processes. Without the collection of cycles
+#: among the millions of nodes of the pages it takes two thirds of the time, and 15% more memory.
 _BUILDER = """
+import gc
 from functools import partial
 from jupyter_book import sphinx
 from jupyter_book.cli.main import main
 
+gc.disable()
 sphinx.build_sphinx = partial(sphinx.build_sphinx, jobs={jobs})
 main()
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import pickle
 import shutil
 import threading
 from contextlib import contextmanager
@@ -94,6 +95,20 @@ def test_the_snapshot_of_another_embedded_universe_is_refused(smoke_universe, tm
     shutil.copytree(other.universe_dir / "output" / "snapdir_099", output / "snapdir_099")
     with pytest.raises(UniverseError, match="do not belong together"):
         open_universe(settings).particles(0, "stars", ["Masses"])
+
+
+def test_a_prepared_universe_is_sent_to_workers_as_checked(tree, monkeypatch):
+    universe = FilesUniverse(tree)
+    universe.prepare([0])
+    sent = pickle.dumps(universe)
+    monkeypatch.setattr(FilesUniverse, "_check_offsets", lambda self: pytest.fail("checked again"))
+    assert len(pickle.loads(sent).particles(0, "stars", ["Masses"])["Masses"])
+
+
+def test_a_mixed_tree_is_refused_before_workers_start(tree):
+    change(offsets(tree), "Subhalo/SnapByType", lambda values: values + np.where(np.arange(6) == 1, 700, 0))
+    with pytest.raises(UniverseError, match="do not belong to"):
+        FilesUniverse(tree).prepare([0])
 
 
 @pytest.mark.parametrize("name", ["Subhalo/SnapByType", "Group/SnapByType", "FileOffsets/SnapByType"])
