@@ -212,7 +212,7 @@ def load_galaxy(
     components: Collection[ComponentName] = COMPONENTS,
     *,
     scope: Scope = "subhalo",
-    velocities: bool = True,
+    velocities: bool | Collection[ComponentName] = True,
     extra: Mapping[ComponentName, Sequence[str]] | None = None,
 ) -> Galaxy:
     """Read one galaxy's particles.
@@ -225,8 +225,8 @@ def load_galaxy(
         Components to read; the others are left empty. Callers that need only light and gas can skip the dark matter.
     scope : {"subhalo", "group"}
         The particles bound to the subhalo, or those of its whole FoF group.
-    velocities : bool
-        False halves the reading where masses and positions are enough, as for mass profiles.
+    velocities : bool or collection of str
+        Whether velocities are read, or of which components. Without them reading takes half of the time.
     extra : mapping, optional
         Further TNG fields by component, for example ``{"gas": ["Density"]}``.
 
@@ -248,15 +248,16 @@ def load_galaxy(
     bulk = row["SubhaloVel"][0].to_value(u.km / u.s)
     group_id = int(row["SubhaloGrNr"][0])
     object_id = int(subhalo_id) if scope == "subhalo" else group_id
-    base = _BASE_FIELDS if velocities else ("Coordinates", "Masses")
+    moving = (COMPONENTS if velocities else ()) if isinstance(velocities, bool) else velocities
     read = dict.fromkeys((*COMPONENTS, "wind"), _EMPTY)
     for name in components:
         further = [key for key in (extra or {}).get(name, ()) if key not in _BASE_FIELDS]
         also = ["GFM_StellarFormationTime"] if name == "stars" else []
+        base = _BASE_FIELDS if name in moving else ("Coordinates", "Masses")
         arrays = universe.particles(object_id, name, list(dict.fromkeys([*base, *further, *also])), scope)
         whole = Component(
             position=wrap(arrays["Coordinates"] - centre, universe.header.units.box_kpc),
-            velocity=arrays["Velocities"].astype(float) - bulk if velocities else np.zeros((0, 3)),
+            velocity=arrays["Velocities"].astype(float) - bulk if name in moving else np.zeros((0, 3)),
             mass=arrays["Masses"].astype(float),
             extra={key: arrays[key] for key in further},
         )

@@ -175,11 +175,15 @@ def measure(universe: Universe, ids: Sequence[int]) -> QTable:
     table["r_half"] = catalogue["SubhaloHalfmassRadType"][:, 4]
     table["z_gas"], table["z_star"] = np.where(sfr.value > 0, z_gas, np.nan), z_star
     rows = [
-        _from_particles(load_galaxy(universe, row["subhalo_id"], extra=_FIELDS), row["r200"].value, row["r_half"].value)
+        _from_particles(_load(universe, row["subhalo_id"]), row["r200"].value, row["r_half"].value)
         for row in bar(table, label="measuring galaxies", unit="galaxy")
     ]
     units = {"r_light": u.kpc, "age": u.Gyr, "m_hi": u.Msun, "m_h2": u.Msun, "r_hi": u.kpc}
     return hstack([table, QTable(rows=rows, units=units)])
+
+
+def _load(universe: Universe, subhalo_id: int) -> Galaxy:
+    return load_galaxy(universe, subhalo_id, velocities=("gas", "stars"), extra=_FIELDS)
 
 
 _AGE_TABLE = np.geomspace(0.03, 1.0, 400)
@@ -269,7 +273,7 @@ def rotation(universe: Universe, subhalo_id: int) -> Rotation:
     GalaxyError
         When the galaxy has no HI radius.
     """
-    galaxy = load_galaxy(universe, subhalo_id, extra=_FIELDS)
+    galaxy = _load(universe, subhalo_id)
     m_hi = hydrogen(galaxy.gas.fields).m_hi
     axis = hi_axis(galaxy, m_hi)
     across = _across(galaxy.gas.position, axis)

@@ -5,7 +5,6 @@ Bars are live in a terminal or a notebook, and silent in CI, in logs and when `d
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import multiprocessing
 import os
@@ -293,8 +292,6 @@ def _interrupts_later() -> Iterator[None]:
 
 def _start(initializer: Callable[..., object] | None, initargs: tuple) -> None:
     end_with_parent()
-    # Python looks for cycles so often that the import of TensorFlow takes a quarter longer.
-    gc.set_threshold(50_000, 10, 10)
     if initializer is not None:
         initializer(*initargs)
 

@@ -163,6 +163,12 @@ def test_without_velocities_profiles_still_work(universe):
     np.testing.assert_array_equal(found.enclosed_masses()["dm"], expected["dm"])
 
 
+def test_velocities_are_read_of_the_named_components_only(universe):
+    found, whole = load_galaxy(universe, 0, velocities=["stars"]), load_galaxy(universe, 0)
+    np.testing.assert_array_equal(found.stars.velocity, whole.stars.velocity)
+    assert len(whole.dm.velocity) and len(found.dm.velocity) == len(found.gas.velocity) == 0
+
+
 def test_no_gas(universe):
     found = load_galaxy(universe, 3)
     assert len(found.gas) == 0

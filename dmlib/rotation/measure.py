@@ -98,7 +98,7 @@ def measure_view(
         if knowledge == "perfect":
             inclination, angle = _true_tilt(dataset, row)
             curve = fit_rings(field, geometry="fixed", inclination=inclination, position_angle=angle)
-            galaxy = load_galaxy(observer.universe, subhalo_id, components=("stars", "gas"))
+            galaxy = load_galaxy(observer.universe, subhalo_id, ("stars", "gas"), velocities=False)
             model = model_from_particles(curve, galaxy, observer.gas(subhalo_id).spin_axis())
         else:
             curve = fit_rings(field) if like is None else _fit_like(field, like)
@@ -181,7 +181,8 @@ def truth_of(observer: Observer, subhalo_id: int, radii: np.ndarray) -> dict[str
     dict
         ``stars`` and ``gas`` by direct sum, ``dm`` as for a sphere with the enclosed mass, and ``total``.
     """
-    galaxy, axis = load_galaxy(observer.universe, subhalo_id), observer.gas(subhalo_id).spin_axis()
+    galaxy = load_galaxy(observer.universe, subhalo_id, velocities=False)
+    axis = observer.gas(subhalo_id).spin_axis()
     stars, gas, wind = (particle_speeds(part, axis, radii) for part in (galaxy.stars, galaxy.gas, galaxy.wind))
     gas = signed_root(signed_square(gas) + signed_square(wind))
     dm = np.sqrt(G * galaxy.dm.enclosed_mass(radii) / radii)

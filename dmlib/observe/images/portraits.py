@@ -82,7 +82,7 @@ def portrait(universe: Universe, subhalo_id: int, n: int = 160) -> Portrait:
     GalaxyError
         When the galaxy has too few stars for an axis.
     """
-    galaxy = load_galaxy(universe, subhalo_id, extra=_FIELDS)
+    galaxy = load_galaxy(universe, subhalo_id, ("stars", "gas"), extra=_FIELDS)
     m_hi = hydrogen(galaxy.gas.fields).m_hi
     order = np.argsort(galaxy.gas.radius)
     cumulative = np.cumsum(m_hi[order])
@@ -190,7 +190,7 @@ def dusty_magnitudes(
     """
 
     def measure(subhalo_id: int) -> tuple:
-        galaxy = load_galaxy(universe, subhalo_id, ("stars", "gas"), extra=light.fields)
+        galaxy = load_galaxy(universe, subhalo_id, ("stars", "gas"), velocities=["stars"], extra=light.fields)
         (view,) = lines_of_sight(subhalo_id, galaxy.spin_axis(), 1, seed=seed, mode=mode)
         bare = absolute_magnitude(star_luminosities(galaxy, light.bands).sum(axis=0), light.bands)
         dusty = absolute_magnitude(light.luminosities(galaxy, view).sum(axis=0), light.bands)
