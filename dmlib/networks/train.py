@@ -38,7 +38,7 @@ MEMORY = 2.0e9
 #: Modules whose code sets the result of a training, by head.
 _HEADS = {"profile": ("dmlib.networks.fit",), "normal": ("dmlib.networks.fit", "dmlib.networks.posterior")}
 
-#: Architectures that cost more are not checked by `overfit`.
+#: Architectures that cost more are not checked by `overfit`, and are trained first.
 _CHEAP = 10.0
 
 
@@ -114,7 +114,7 @@ def build(settings: Settings, *, entries: list[Entry] | None = None, workers: in
     dataset = read_dataset(settings.dataset_path)
     jobs = make_jobs(settings, dataset, entries)
     _remove_others(settings.models_dir, jobs)
-    train_jobs(sorted(jobs, key=expected_time, reverse=True), dataset, workers=workers)
+    train_jobs(sorted(jobs, key=urgency, reverse=True), dataset, workers=workers)
     write_text(settings.models_dir / "index.json", json.dumps(make_index(jobs), indent=1) + "\n")
 
 
@@ -345,9 +345,10 @@ def _remove_others(folder: Path, jobs: list[Job]) -> None:
             path.unlink()
 
 
-def expected_time(job: Job) -> float:
-    """Expected time of a training in arbitrary units, so that the longest start first."""
-    return architecture(job.entry.architecture).cost * job.entry.schedule.epochs * len(job.rows)
+def urgency(job: Job) -> tuple[bool, float]:
+    """Large: early. Networks that need much memory go first, in a process that holds nothing else; then the longest."""
+    cost = architecture(job.entry.architecture).cost
+    return cost > _CHEAP, cost * job.entry.schedule.epochs * len(job.rows)
 
 
 #: Queue through which the bar hears of epochs from this process.
