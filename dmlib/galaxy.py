@@ -226,7 +226,7 @@ def load_galaxy(
     scope : {"subhalo", "group"}
         The particles bound to the subhalo, or those of its whole FoF group.
     velocities : bool or collection of str
-        Whether velocities are read, or of which components. Without them reading takes half of the time.
+        Whether velocities are read, or of which components. Without them there is a third less to read.
     extra : mapping, optional
         Further TNG fields by component, for example ``{"gas": ["Density"]}``.
 

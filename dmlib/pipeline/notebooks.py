@@ -182,9 +182,9 @@ def _run(notebook, output: Path, folder: Path, settings: Settings, parameters: d
 
 
 def _saved_once() -> type:
-    """Papermill's engine, which saves the copy before and after each cell, all its pictures each time.
+    """Papermill's engine without its saves before and after each cell, which write all pictures so far each time.
 
-    This one saves it when the notebook starts and when it ends, in whichever way.
+    The copy is saved when the notebook starts and when it ends, in whichever way.
     """
     from papermill.engines import NBClientEngine
 
