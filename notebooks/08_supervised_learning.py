@@ -780,7 +780,7 @@ show_table(
 # %% [markdown]
 # With {num}`fixed-mass-many-n` centrals {num}`fixed-mass-many-median-yes` of {num}`fixed-mass-many-median-yes.n` medians agree, {num}`fixed-mass-many-median-no` do not and {num}`fixed-mass-many-median-undecided` are undecided; of the scatters {num}`fixed-mass-many-scatter-yes` agree, {num}`fixed-mass-many-scatter-no` do not and {num}`fixed-mass-many-scatter-undecided` are undecided.
 # The table lists those that do not. Particles more massive than those of TNG100 add noise to the scatter of speeds and colours.
-# Besides, they are drawn without the softening of gravity that keeps the centres of real TNG100 galaxies smooth: in some galaxies the largest circular speed is that of a few particles at the very centre.
+# Besides, the particles are drawn without the softening of gravity that keeps the centres of real TNG100 galaxies smooth: in some galaxies the largest circular speed is that of a few particles at the very centre.
 #
 # The share of centrals that form stars (lower right) is larger in the embedded universe, where four in five groups without a galaxy of the selection were left out ({doc}`02_embedded_universe`).
 # Where they differ, a number of this book that depends on them is a number about the embedded universe only; the same chapter says what is not matched.

@@ -83,6 +83,18 @@ def test_an_interrupted_notebook_does_not_pass_for_an_executed_one(monkeypatch, 
     assert sorted(item.name for item in settings.notebooks_dir.iterdir()) == ["01_first.failed.ipynb"]
 
 
+def test_a_notebook_is_not_saved_with_every_cell_and_whole_when_one_fails(monkeypatch, settings, path):
+    saves = []
+    write = papermill.engines.write_ipynb
+    monkeypatch.setattr(papermill.engines, "write_ipynb", lambda nb, to: (saves.append(to), write(nb, to)))
+    path.write_text(TEXT + "".join(f"# %%\n{k} + 40\n" for k in range(5)) + "# %%\n1 / 0\n", encoding="utf-8")
+    with pytest.raises(StepError, match="ZeroDivisionError"):
+        notebooks.execute(path, settings, {"seed": 2})
+    assert len(saves) == 2
+    kept = nbformat.read(settings.notebooks_dir / "01_first.failed.ipynb", as_version=4)
+    assert "'44'" in str(kept.cells)
+
+
 def test_parameters_are_literals_of_any_plain_kind(path):
     path.write_text(
         HEADER + '# %% [markdown]\n# # Title\n\n# %% tags=["hide-input", "parameters"]\n'

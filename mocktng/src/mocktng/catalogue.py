@@ -210,7 +210,7 @@ def measure_subhalo(members: Members, lengths: np.ndarray, centre: np.ndarray, s
     v_max, r_max = (np.sqrt(G_CODE * curve.max()), r[peak]) if curve.size else (0.0, 0.0)
     measured = _position_and_size(m, centre, r, mass, m.kind[order])
     half_mass = half_mass_radius(r, mass)
-    del order, r, mass, enclosed, curve  # a fifth of a gigabyte for the largest group of profile quick
+    del order, r, mass, enclosed, curve  # a quarter of a gigabyte for the largest group of profile quick
     arm = m.position - cm
     bulk, half_type = measured["SubhaloVel"], measured["SubhaloHalfmassRadType"]
     speed = m.velocity - bulk + HUBBLE_FLOW * arm
