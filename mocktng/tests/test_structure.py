@@ -11,20 +11,28 @@ from mocktng.discs import drift_speed
 from mocktng.spheroids import Anisotropy, directions, radial_dispersion, spheroid_velocities, spin_up
 from mocktng.structure import (
     RADIUS,
+    SPHEROID_END,
+    SPHEROID_HALF,
+    SPHEROID_SHARE,
     MassModel,
     beta_mass,
     contract,
     core,
     disc_speed_squared,
-    hernquist_share,
     interpolate,
     nfw_mass,
     radii_of_mass,
     ring_masses,
+    spheroid_share,
     taper,
     truncate,
 )
 from mocktng.units import G
+
+
+def hernquist_share(r, scale):
+    """Hernquist (1990): a sphere of which potential and dispersion are known."""
+    return (r / (r + scale)) ** 2
 
 
 def hernquist_model(mass=1e12, scale=10.0) -> MassModel:
@@ -91,6 +99,14 @@ def test_disc_speed_is_freemans_for_a_thin_disc_and_less_for_a_thick_one(thickne
     if thickness > 0.1:
         assert (ratio < 1.005).all()
         assert ratio[0] < ratio[-1]
+
+
+def test_spheroid_of_stars_has_a_core_and_its_half_mass_radius():
+    mass = spheroid_share(RADIUS, 1.0)
+    slope = np.gradient(np.log(mass), np.log(RADIUS))
+    assert slope[within(0.03, 0.04)] == pytest.approx(3.0, abs=0.12)  # constant density
+    assert spheroid_share(SPHEROID_END, 1.0) == pytest.approx(SPHEROID_SHARE, abs=1e-3)
+    assert spheroid_share(SPHEROID_HALF, 1.0) == pytest.approx(0.5 * SPHEROID_SHARE, rel=2e-3)
 
 
 def test_potential_is_hernquists():

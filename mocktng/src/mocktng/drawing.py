@@ -21,7 +21,7 @@ from . import galaxies, relations, tng100
 from .haloes import EDGE
 from .population import GROUP_COLUMNS, SUBHALO_COLUMNS, Population, Rows, blank_rows, passes
 from .relations import nfw_shape
-from .structure import COSMIC_BARYON_FRACTION
+from .structure import COSMIC_BARYON_FRACTION, SPHEROID_HALF
 from .units import BOX_KPC, G
 
 #: Share of the groups without a galaxy of the selection that are left out.
@@ -207,9 +207,9 @@ def _fragments(rng: np.random.Generator, s: Rows, n_galaxies: int) -> Rows:
     f["axis_ratios"] = 1.0
     f["halo_axes"] = np.eye(3)
     f["r_half"] = rng.uniform(0.8, 1.4, n)
-    f["r_star_halo"] = 2.0 * f["r_half"]
+    f["r_star_halo"] = galaxies.STELLAR_HALO_SIZE * f["r_half"] / SPHEROID_HALF
     f["bulge_fraction"] = 1.0
-    f["r_bulge"] = f["r_half"] / (1.0 + np.sqrt(2.0))
+    f["r_bulge"] = f["r_half"] / SPHEROID_HALF
     f["r_disc"] = f["r_half"]
     f["h_disc"] = 0.3 * f["r_disc"]
     f["spin_axis"] = host["spin_axis"]

@@ -11,12 +11,13 @@ All functions fill columns of the structured array `s` of subhaloes (`population
 from __future__ import annotations
 
 import numpy as np
+from scipy.special import erf
 
 from . import haloes, relations, tng100
 from .photometry import BANDS, magnitudes, remaining_fraction
 from .population import Rows
 from .relations import COLD_HYDROGEN, SCATTER
-from .structure import COSMIC_BARYON_FRACTION
+from .structure import COSMIC_BARYON_FRACTION, SPHEROID_HALF, SPHEROID_SHARE, spheroid_share
 from .units import OLDEST, RECENT
 
 #: Largest fraction of the bound gas that can be cold gas (our choice).
@@ -24,6 +25,14 @@ COLD_LIMIT = 0.8
 
 #: Mass of a cell of hot gas in units of the target: near the limit of refinement, two, to save particles (our choice).
 HOT_CELL = 1.9
+
+#: Half-mass radius of a bulge without a size of its own [kpc]: twice the softening length of TNG100's stars, within
+#: which gravity is too weak to hold a cusp. Without it one galaxy in six would turn fastest within 2 kpc, and next to
+#: none does in TNG100 (our choice).
+SOFTENED = 1.5
+
+#: Half-mass radius of the stellar halo in half-mass radii of all stars (our choice).
+STELLAR_HALO_SIZE = 4.5
 
 #: Specific star-formation rate below which a galaxy counts as quenched [1/yr].
 QUENCHED_BELOW = 1e-11
@@ -145,18 +154,19 @@ def draw_structure(rng: np.random.Generator, s: Rows, found: dict[str, np.ndarra
     """Bulge, disc and stellar halo, orientation, and the dark halo.
 
     The bulge is what the kinematic disc leaves. Its half-mass radius is our choice: a quarter of the galaxy's for a
-    small bulge, the galaxy's where there is no disc. The scale length of the disc follows from the half-mass radius.
+    small bulge, the galaxy's where there is no disc, and with `SOFTENED` added in quadrature at most the galaxy's. The
+    scale length of the disc follows from the half-mass radius. The stellar halo is as massive as the stars of TNG100
+    beyond two half-mass radii suggest.
     The spin of the halo is log-normal about 0.035 with 0.22 dex (Bullock et al. 2001); its rank correlation with size
     is 0.4 (our choice; Rodriguez-Gomez et al. 2022 find a correlation in TNG100).
     """
     n = s.size
     log_m = np.log10(s["m_star"])
-    s["halo_star_fraction"] = np.clip(0.04 * 10 ** (0.4 * (log_m - 10.5)) * dex(rng, 0.25, n), 0.005, 0.30)
+    s["halo_star_fraction"] = np.clip(0.08 * 10 ** (log_m - 10.5) * dex(rng, 0.25, n), 0.005, 0.30)
     s["bulge_fraction"] = np.clip(s["bulge_fraction"] - s["halo_star_fraction"], 0.03, 0.97 - s["halo_star_fraction"])
     relative = 0.25 + 0.75 * np.clip((s["bulge_fraction"] - 0.3) / 0.6, 0.0, 1.0) ** 2
-    # Spheroids end at 40 scale radii (`stars.components`): half of the mass is within 2.23 of them, not 2.41.
-    s["r_bulge"] = relative * s["r_half"] / 2.23
-    s["r_star_halo"] = 2.0 * s["r_half"]
+    s["r_bulge"] = np.minimum(np.hypot(relative * s["r_half"], SOFTENED), s["r_half"]) / SPHEROID_HALF
+    s["r_star_halo"] = STELLAR_HALO_SIZE * s["r_half"] / SPHEROID_HALF
     s["r_disc"] = disc_scale_length(s["r_half"], s["r_bulge"], s["bulge_fraction"], s["halo_star_fraction"])
     s["h_disc"] = s["r_disc"] * np.clip(rng.normal(0.14, 0.03, n), 0.07, 0.25) * np.where(s["quenched"], 1.5, 1.0)
     s["spin_axis"] = directions(rng, n)
@@ -194,11 +204,13 @@ def disc_scale_length(
 ) -> np.ndarray:
     """Scale length [kpc] of the thin exponential disc that puts half of all stars within `r_half`.
 
-    The other stars are a Hernquist bulge and a Hernquist halo of scale radius 2 `r_half`. Found by bisection. The
-    arguments are arrays of equal length: two radii [kpc] and two mass fractions.
+    The other stars are a bulge of scale radius `r_bulge` and a halo. Found by bisection. The arguments are arrays of
+    equal length: two radii [kpc] and two mass fractions.
     """
-    others = bulge_fraction * (r_half / (r_half + r_bulge)) ** 2 / 0.952 + halo_fraction / 9.0 / 0.93
-    wanted = np.clip((0.5 - others) / (1.0 - bulge_fraction - halo_fraction), 0.02, 0.98)
+    others = bulge_fraction * spheroid_share(r_half, r_bulge) + halo_fraction * spheroid_share(
+        1.0, STELLAR_HALO_SIZE / SPHEROID_HALF
+    )
+    wanted = np.clip((0.5 - others / SPHEROID_SHARE) / (1.0 - bulge_fraction - halo_fraction), 0.02, 0.98)
     low, high = np.full_like(r_half, 0.02), np.full_like(r_half, 50.0)
     for _ in range(50):
         x = 0.5 * (low + high)
@@ -310,7 +322,7 @@ def draw_asymmetries(rng: np.random.Generator, s: Rows, gas_half: np.ndarray) ->
 
 
 def hole_radius(s: Rows, gas_half: np.ndarray) -> np.ndarray:
-    """Radius [kpc] of the hole, 1 - exp(-(R/hole)^2), that leaves `gas_half` [Msun] within the half-mass radius.
+    """Radius [kpc] of the hole, 1 - exp(-(R/hole)^4), that leaves `gas_half` [Msun] within the half-mass radius.
 
     Without a hole cold gas would be an exponential disc of 0.35 r_hi. A hole is at most three half-mass radii and 0.7
     of the HI radius; smaller than a tenth of the half-mass radius it is none.
@@ -318,7 +330,7 @@ def hole_radius(s: Rows, gas_half: np.ndarray) -> np.ndarray:
     x = s["r_half"] / np.maximum(0.35 * s["r_hi"], 1e-3)
     expected = (s["m_hi"] + s["m_h2"]) / COLD_HYDROGEN * (1.0 - (1.0 + x) * np.exp(-x))
     size = np.geomspace(0.05, 3.0, 100)
-    left = 1.0 - size**2 * (1.0 - np.exp(-1.0 / size**2))
+    left = 1.0 - 0.5 * np.sqrt(np.pi) * size**2 * erf(size**-2)
     wanted = np.interp(gas_half / np.maximum(expected, 1.0), left[::-1], size[::-1])
     hole = np.minimum(wanted * s["r_half"], 0.7 * s["r_hi"])
     return np.where(hole > 0.1 * s["r_half"], hole, 0.0)

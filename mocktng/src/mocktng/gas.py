@@ -124,7 +124,7 @@ def design_cold_disc(row: np.void, other_density: np.ndarray) -> ColdDisc:
     x_hydrogen = interstellar.hydrogen_fraction(row["z_gas"])
     h2_scale = row["r_disc"] if row["r_disc"] > 0 else 0.2 * row["r_hi"]
     h2 = row["m_h2"] * np.exp(-RADIUS / h2_scale) / (2 * np.pi * h2_scale**2)
-    filled = 1 - np.exp(-((RADIUS / row["hole_radius"]) ** 2)) if row["hole_radius"] > 0 else 1.0
+    filled = 1 - np.exp(-((RADIUS / row["hole_radius"]) ** 4)) if row["hole_radius"] > 0 else 1.0
     goal_mass, goal_radius = float(row["m_hi"]), float(row["r_hi"])
 
     def layer(hydrogen: np.ndarray, stretch: float) -> tuple[ColdDisc, np.ndarray]:

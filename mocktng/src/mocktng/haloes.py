@@ -12,11 +12,13 @@ import numpy as np
 from . import relations, tng100
 from .population import Rows
 from .relations import nfw_shape
-from .structure import COSMIC_BARYON_FRACTION, contraction, hernquist_share
+from .structure import COSMIC_BARYON_FRACTION, SPHEROID_SHARE, contraction, spheroid_share
 from .units import G
 
 #: Edge of the bound matter of a central in units of r200.
 EDGE = 1.3
+#: Gas of an atomic disc over that of its HI: part of it is ionised (median of the discs that `gas` designs).
+IONISED = 1.25
 #: Range of the strength of the contraction: 0 is none, 1 the mean of Cautun et al. (2020).
 STRENGTHS = (0.0, 2.2)
 
@@ -88,14 +90,16 @@ def _fit(s: Rows, v_max: np.ndarray, m_dm_half: np.ndarray) -> Rows:
 def enclosed_baryons(s: Rows, radius: np.ndarray) -> np.ndarray:
     """Stars and gas within `radius` (n, k) [kpc] of galaxies whose hot gas has constant circular speed [Msun]."""
     bulge, halo = (s[name][:, None] for name in ("bulge_fraction", "halo_star_fraction"))
-    stars = bulge * np.minimum(hernquist_share(radius, s["r_bulge"][:, None]) / 0.952, 1.0)
-    stars = stars + halo * hernquist_share(radius, s["r_star_halo"][:, None])
-    stars = stars + (1 - bulge - halo) * _exponential(radius, s["r_disc"])
-    cold = (s["m_hi"] + s["m_h2"]) / relations.COLD_HYDROGEN
-    gas = cold[:, None] * _exponential(radius, np.maximum(0.35 * s["r_hi"], 0.1))
+    stars = (1 - bulge - halo) * _exponential(radius, s["r_disc"])
+    for share, size in ((bulge, "r_bulge"), (halo, "r_star_halo")):
+        stars = stars + share * np.minimum(spheroid_share(radius, s[size][:, None]) / SPHEROID_SHARE, 1.0)
+    atomic, molecular = (s[name] / relations.COLD_HYDROGEN for name in ("m_hi", "m_h2"))
+    gas = IONISED * atomic[:, None] * _exponential(radius, np.maximum(0.35 * s["r_hi"], 0.1))
+    gas += molecular[:, None] * _exponential(radius, s["r_disc"])
+    hot_mass = np.maximum(s["m_hot"] - (IONISED - 1) * atomic, 0.0)
     r200 = relations.r200_of(s["m_dm"] / (1 - COSMIC_BARYON_FRACTION))[:, None]
     hot = np.clip((radius - 0.05 * r200) / ((EDGE - 0.05) * r200), 0.0, 1.0)
-    return s["m_star"][:, None] * stars + gas + s["m_hot"][:, None] * hot
+    return s["m_star"][:, None] * stars + gas + hot_mass[:, None] * hot
 
 
 def _exponential(radius: np.ndarray, scale: np.ndarray) -> np.ndarray:

@@ -13,11 +13,12 @@ from .photometry import magnitudes, remaining_fraction
 from .spheroids import Anisotropy, directions, radial_dispersion, spheroid_velocities, spin_up
 from .structure import (
     RADIUS,
+    SPHEROID_END,
     MassModel,
-    hernquist_share,
     interpolate,
     radii_of_mass,
     ring_masses,
+    spheroid_share,
     surface_density,
     taper,
 )
@@ -27,11 +28,11 @@ from .units import H0_PER_GYR, OLDEST, OMEGA_M, RECENT, G
 def components(row: np.void) -> dict[str, np.ndarray]:
     """Stellar mass within `RADIUS` of disc, bulge and accreted halo [Msun]."""
     m_star, bulge, halo = (float(row[name]) for name in ("m_star", "bulge_fraction", "halo_star_fraction"))
-    edge = max(float(row["r_trunc"]), 5 * float(row["r_bulge"]))
+    edge = max(float(row["r_trunc"]), 8 * float(row["r_bulge"]))
     out = {}
     for name, share, size in (("bulge", bulge, "r_bulge"), ("stellar_halo", halo, "r_star_halo")):
         scale = max(float(row[size]), 0.05)
-        shells = np.diff(hernquist_share(RADIUS, scale), prepend=0.0) * taper(RADIUS / min(edge, 40 * scale))
+        shells = np.diff(spheroid_share(RADIUS, scale), prepend=0.0) * taper(RADIUS / min(edge, SPHEROID_END * scale))
         out[name] = share * m_star * np.cumsum(shells) / shells.sum()
     surface = discs.disc_profile((1 - (bulge + halo)) * m_star, max(float(row["r_disc"]), 0.05))
     out["disc"] = np.cumsum(ring_masses(surface))
@@ -76,7 +77,9 @@ def _assign_ages(
     n = len(radius)
     m_initial = row["m_star"] / max(n, 1) / remaining_fraction(row["age"])
     cradle = (part == 0) & ~in_bar
-    n_young = min(int(rng.poisson(row["sfr"] * RECENT * 1e9 / m_initial)), int(cradle.sum()))
+    # Evenly spread in number and age: young stars give most of the light, and with particles heavier than those of
+    # TNG100 independent draws would scatter the colours of small galaxies more than there.
+    n_young = min(int(row["sfr"] * RECENT * 1e9 / m_initial + rng.random()), int(cradle.sum()))
     # Weighted draw without replacement (Efraimidis & Spirakis 2006): the largest of ln u / weight.
     per_star = star_formation(row, disc) / np.maximum(surface_density(model.enclosed["disc"]), 1e-30)
     weight = np.where(cradle, np.maximum(interpolate(radius, per_star), 1e-30), 1e-300)
@@ -85,7 +88,7 @@ def _assign_ages(
     old[chosen] = False
 
     age = np.empty(n)
-    age[chosen] = RECENT * rng.random(n_young)
+    age[chosen] = RECENT * rng.permutation((np.arange(n_young) + rng.random(n_young)) / max(n_young, 1))
     values = _old_ages(rng, row, n_young, n - n_young)
     trend = row["age_gradient"] * np.minimum(np.where(part == 1, 0.0, radius), 4 * row["r_half"])
     trend = (trend + np.choose(part, [0.0, 2.0, 3.0]) + in_bar)[old]

@@ -47,10 +47,20 @@ def nfw_mass(r: ArrayLike, m200: float, r200: float, c200: float) -> np.ndarray:
     return m200 * nfw_shape(np.asarray(r) * (c200 / r200)) / nfw_shape(c200)
 
 
-def hernquist_share(r: ArrayLike, scale: ArrayLike) -> np.ndarray:
-    """Share of the mass of a Hernquist (1990) sphere within `r`; `scale` [kpc] is 0.414 of its half-mass radius."""
+#: Spheroids of stars end at this number of scale radii; `SPHEROID_SHARE` of the infinite sphere lies within.
+SPHEROID_END, SPHEROID_SHARE = 60.0, 0.952
+#: Half-mass radius of a spheroid that ends there, in scale radii.
+SPHEROID_HALF = 3.56
+
+
+def spheroid_share(r: ArrayLike, scale: ArrayLike) -> np.ndarray:
+    """Share of the mass of an infinite spheroid of stars of scale radius `scale` within `r` [kpc].
+
+    Dehnen (1993, MNRAS 265, 250) with gamma = 0: a constant density in the middle, as softened gravity leaves it, and
+    r^-4 outside.
+    """
     r = np.asarray(r)
-    return (r / (r + scale)) ** 2
+    return (r / (r + scale)) ** 3
 
 
 def beta_mass(r: np.ndarray, mass: float, core: float, edge: float) -> np.ndarray:
