@@ -22,13 +22,14 @@ from mocktng import relations as relations
 from mocktng.drawing import vary as vary
 from mocktng.files import MockError
 from mocktng.group_particles import build_model
+from mocktng.plan import make_plan
 from mocktng.population import Population, Rows
 from mocktng.population import examples as examples
 from mocktng.spheroids import halo_mass
 from mocktng.structure import RADIUS, interpolate
 from mocktng.units import LENGTH, MASS
-from mocktng.workers import choose_workers as unlimited_workers
 
+from .environment import memory as memory_left
 from .errors import UniverseError
 from .settings import Criteria, Settings
 from .units import G
@@ -37,7 +38,7 @@ from .workers import SCHEDULER, bar, choose_workers, map_parallel
 #: Seeds of populations that are drawn beside the one that is written lie this far from its own and from each other.
 _SEED_STEP = 1_000_003
 
-#: Memory of a worker of mocktng [bytes], and the most workers. mocktng does not know the limits of a container.
+#: Memory of a worker of mocktng [bytes], and the most workers.
 _WORKERS = (0.7e9, 8)
 
 
@@ -72,9 +73,6 @@ def build(settings: Settings, workers: int | None = None) -> None:
         When the disk is too small or a worker was killed.
     """
     folder = settings.universe_dir
-    allowed = choose_workers(*_WORKERS)
-    if workers is None and (os.environ.get("DMLIB_WORKERS") or allowed < unlimited_workers(*_WORKERS)):
-        workers = allowed  # otherwise mocktng chooses: it has no worker beside this process for a small universe
     apply = partial(map_parallel, memory=_WORKERS[0], what="wrote the universe") if os.environ.get(SCHEDULER) else None
     if folder.is_dir() and not (folder / "complete.json").is_file():
         shutil.rmtree(folder)  # mocktng replaces only what it wrote; everything in the build folder is ours
@@ -86,7 +84,12 @@ def build(settings: Settings, workers: int | None = None) -> None:
             shown.update(done - shown.n)
 
         try:
-            blocks.write(folder, **_parameters(settings), workers=workers, progress=progress, apply=apply)
+            plan = make_plan(**_parameters(settings))
+            if workers is None:
+                workers = choose_workers(*_WORKERS)
+                if not os.environ.get("DMLIB_WORKERS"):  # mocktng does not know the limits of a container
+                    workers = blocks.suitable_workers(plan, workers, memory_left()[1])
+            blocks.write_tree(folder, plan, workers, progress, apply)
         except MockError as error:
             raise UniverseError(f"{error} (DMLIB_BUILD names another folder for outputs.)") from error
 

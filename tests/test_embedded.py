@@ -7,9 +7,11 @@ import pytest
 
 from dmlib import embedded, units
 from dmlib.errors import UniverseError
+from dmlib.pipeline import run
 from dmlib.settings import Settings
 from mocktng import units as theirs
 from mocktng.files import MockError
+from mocktng.plan import make_plan
 
 
 def test_both_packages_have_the_same_constants():
@@ -42,10 +44,30 @@ def test_disturbed_galaxies_are_those_of_the_population(smoke_universe):
     np.testing.assert_array_equal(found, planned != "")
 
 
+@pytest.mark.parametrize("profile", ["smoke", "quick", "paper"])
+def test_a_run_begins_only_where_the_universe_can_be_written(profile, tmp_path):
+    need = make_plan(**embedded._parameters(Settings(profile=profile, build_root=str(tmp_path)))).need(1)
+    disk, memory = run._NEEDS[profile]
+    assert need.disk <= disk and need.memory <= memory
+
+
+def test_the_limit_of_a_container_counts_when_the_universe_is_written(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr("mocktng.blocks.write_tree", lambda folder, plan, workers, *_: asked.append(workers))
+    monkeypatch.setattr(embedded, "choose_workers", lambda *_: 4)
+    monkeypatch.delenv("DMLIB_WORKERS", raising=False)
+    settings = Settings(profile="quick", build_root=str(tmp_path))
+    for left in (64e9, 7e9, 1e9):
+        monkeypatch.setattr(embedded, "memory_left", lambda left=left: (64e9, left))
+        embedded.build(settings)
+    most, fewer, one = asked
+    assert most == 4 and 1 < fewer < 4 and one == 1
+
+
 def test_errors_are_those_of_dmlib(tmp_path, monkeypatch):
     def refuse(*_, **__):
         raise MockError("the disk is full.")
 
-    monkeypatch.setattr("mocktng.blocks.write", refuse)
+    monkeypatch.setattr("mocktng.blocks.write_tree", refuse)
     with pytest.raises(UniverseError, match="DMLIB_BUILD"):
         embedded.build(Settings(profile="smoke", build_root=str(tmp_path)))

@@ -33,8 +33,11 @@ Tell = Callable[[str], None]
 #: What a chapter and the process that executes it need [bytes].
 _MEMORY = 2.2e9
 
-#: What the outputs of a profile need on the disk, and the least memory with which it runs [bytes].
-_NEEDS = {"smoke": (0.25e9, 2.4e9), "quick": (2.5e9, 2.4e9), "paper": (24e9, 6e9)}
+#: What the outputs of a profile need on the disk, and the least memory with which its universe is written [bytes].
+_NEEDS = {"smoke": (0.25e9, 2.4e9), "quick": (2.5e9, 3.3e9), "paper": (40e9, 21e9)}
+
+#: The least memory where the universe is there [bytes].
+_WITHOUT_UNIVERSE = {"smoke": 2.4e9, "quick": 2.4e9, "paper": 6e9}
 
 
 @dataclass(frozen=True)
@@ -136,9 +139,11 @@ def run(
         left = {now.step.name: now.step.beside for now in before if now.reasons or now.step.name in forced}
         if left:
             disk, least_memory = _NEEDS[settings.profile]
-            # A run on TNG writes no universe, which is most of it.
-            share = 1.0 if settings.source.written_here else 0.2
-            check_machine(settings.build, disk=share * disk, least_memory=least_memory)
+            if not settings.source.written_here:  # the universe is most of it
+                disk *= 0.2
+            if "universe" not in left:
+                least_memory = _WITHOUT_UNIVERSE[settings.profile]
+            check_machine(settings.build, disk=disk, least_memory=least_memory)
         tell(_left(left, times))
         heads = {step.name: f"[{number}/{len(todo)}] {step.name}" for number, step in enumerate(todo, start=1)}
         stop = None if keep_going else journal.places.build / ".state" / ".stop"

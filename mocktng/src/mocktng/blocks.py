@@ -221,15 +221,15 @@ def write_tree(
         raise MockError(f"{staging.name} is being written: put the statements of a script under {_GUARD}.")
     _refuse_to_overwrite(folder)
     if workers is None:
-        workers = 1 if plan.need(1).seconds <= _WORTH_WORKERS else _workers(plan)
+        workers = suitable_workers(plan)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    _check_disk(plan, folder, workers)
     stamp = staging.with_name(f"{staging.name}.identity")
     with locked(f"{staging}.lock"):
         if Tree(folder).is_whole(plan.identity):  # another process wrote it meanwhile
             return
         if staging.exists() and not (stamp.is_file() and stamp.read_text(encoding="utf-8") == plan.identity):
             shutil.rmtree(staging)
+        _check_disk(plan, folder, workers)
         write_text(stamp, plan.identity)
         if not Tree(staging).marker.is_file():
             _make_blocks(plan, staging, workers, progress or (lambda done, total: None), apply)
@@ -262,10 +262,22 @@ def _check_disk(plan: Plan, folder: Path, workers: int) -> None:
         )
 
 
-def _workers(plan: Plan) -> int:
-    """As many processes as there are cores, and memory for the largest groups."""
-    at_most = choose_workers(_WORKER_MEMORY, _MOST_WORKERS)
-    return next((n for n in range(at_most, 1, -1) if plan.need(n).memory < available_memory()), 1)
+def suitable_workers(plan: Plan, at_most: int | None = None, memory: float | None = None) -> int:
+    """Number of processes that write a universe: one for a small one, else as many as have room for the largest groups.
+
+    Parameters
+    ----------
+    plan : Plan
+    at_most : int, optional
+        Default: the cores that this process may use, eight at most.
+    memory : float, optional
+        Free memory [bytes]; default: that of the machine. A caller who knows the limit of a container gives it.
+    """
+    if plan.need(1).seconds <= _WORTH_WORKERS:
+        return 1
+    at_most = at_most or choose_workers(_WORKER_MEMORY, _MOST_WORKERS)
+    memory = available_memory() if memory is None else memory
+    return next((n for n in range(at_most, 1, -1) if plan.need(n).memory < memory), 1)
 
 
 def _table(facts: dict[str, Any]) -> dict[str, Any]:
@@ -354,7 +366,7 @@ def estimate(**parameters: Any) -> dict[str, Any]:
         As `describe`, with ``need`` in words, and planned particle numbers.
     """
     plan = make_plan(**parameters)
-    need = plan.need(_workers(plan))
+    need = plan.need(suitable_workers(plan))
     return _table(plan.facts() | {"particles": {str(t): n for t, n in need.particles.items()}}) | {"need": str(need)}
 
 
