@@ -24,7 +24,15 @@ import numpy as np
 #: Wall and processor times differ from run to run.
 TIMES = ("seconds", "time")
 
-PRODUCTS = ("targets.hdf5", "dataset.hdf5", "predictions.hdf5", "rotation/benchmark.hdf5")
+PRODUCTS = (
+    "targets.hdf5",
+    "dataset.hdf5",
+    "predictions.hdf5",
+    "posteriors.hdf5",
+    "floor.hdf5",
+    "robustness.hdf5",
+    "rotation/benchmark.hdf5",
+)
 
 Numbers = dict[str, np.ndarray]
 
@@ -40,8 +48,10 @@ def results(build: Path) -> Numbers:
 
 
 def hdf5(path: Path) -> Numbers:
-    """Numeric data sets of an HDF5 file."""
+    """Numeric data sets of an HDF5 file; none where it is missing, as the floor of a run on TNG."""
     found: Numbers = {}
+    if not path.is_file():
+        return found
 
     def visit(name: str, item: h5py.HLObject) -> None:
         if isinstance(item, h5py.Dataset) and item.dtype.kind in "iufb":
@@ -68,7 +78,9 @@ def weights(folder: Path) -> Numbers:
 
 
 def plotted(path: Path) -> Numbers:
-    """Numbers of a figure's CSV file, column by column."""
+    """Numbers of a figure's CSV file, column by column; none where it is missing."""
+    if not path.is_file():
+        return {}
     with path.open(encoding="utf-8", newline="") as handle:
         rows = list(csv.reader(line for line in handle if not line.startswith("#")))
     found: dict[str, list[float]] = {}
@@ -87,9 +99,8 @@ def pairs(old: Path, new: Path) -> Iterator[tuple[str, Numbers, Numbers]]:
     for name in PRODUCTS:
         yield name, hdf5(old / name), hdf5(new / name)
     yield "models", weights(old / "models"), weights(new / "models")
-    for path in sorted((old / "figures").glob("*.csv")):
-        other = new / "figures" / path.name
-        yield f"figures/{path.name}", plotted(path), plotted(other) if other.is_file() else {}
+    for name in sorted({path.name for build in (old, new) for path in (build / "figures").glob("*.csv")}):
+        yield f"figures/{name}", plotted(old / "figures" / name), plotted(new / "figures" / name)
 
 
 def difference(old: np.ndarray, new: np.ndarray) -> float:
@@ -99,7 +110,8 @@ def difference(old: np.ndarray, new: np.ndarray) -> float:
     if old.size == 0:
         return 0.0
     old, new = old.astype(float), new.astype(float)
-    if not np.array_equal(np.isnan(old), np.isnan(new)):
+    odd = ~np.isfinite(old) | ~np.isfinite(new)
+    if not np.array_equal(old[odd], new[odd], equal_nan=True):
         return np.inf
     scale = np.maximum(np.abs(old), np.abs(new))
     finite = scale[np.isfinite(scale)]

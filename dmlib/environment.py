@@ -18,6 +18,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from multiprocessing.util import Finalize
 from pathlib import Path
@@ -385,7 +386,10 @@ def check_machine(folder: Path, *, disk: float, least_memory: float) -> None:
             f"this machine or container has {readable(total)} of memory, and a process of the book needs "
             f"{readable(least_memory)}: give it more."
         )
-    there = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    there = 0
+    for path in folder.rglob("*"):
+        with suppress(FileNotFoundError):  # another process may be writing there
+            there += path.stat().st_size if path.is_file() else 0
     free = shutil.disk_usage(folder).free
     if disk - there > free:
         raise DmlibError(

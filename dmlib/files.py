@@ -44,7 +44,9 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".partial-{os.getpid()}-{path.name}")
     for stale in path.parent.glob(f".partial-*-{path.name}"):
-        stale.unlink(missing_ok=True)
+        _, number, name = stale.name.split("-", 2)
+        if name == path.name and not _runs(int(number)):
+            stale.unlink(missing_ok=True)
     UNFINISHED.add(temporary)
     try:
         yield temporary
@@ -87,6 +89,19 @@ def store(place: h5py.Group, name: str, values: ArrayLike, unit: str = "") -> No
     place[name] = values
     if unit:
         place[name].attrs["unit"] = unit
+
+
+def _runs(process: int) -> bool:
+    """Whether there is a process of this number, which may be writing a file at this moment."""
+    if os.name == "nt" or process == os.getpid():  # Windows would end it
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def write_text(path: str | Path, text: str) -> None:

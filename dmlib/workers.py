@@ -169,7 +169,7 @@ def map_parallel(
     if workers < 2 and not (apart and items):
         yield from map(function, items)
         return
-    context = multiprocessing.get_context("spawn")
+    context, others = multiprocessing.get_context("spawn"), set(multiprocessing.active_children())
     with (
         worker_environment(**environment or {}),
         ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=(initializer, initargs)) as pool,
@@ -193,7 +193,7 @@ def map_parallel(
                 "stand under 'if __name__ == \"__main__\":'. What is finished is kept."
             ) from error
         except BaseException:
-            for child in multiprocessing.active_children():
+            for child in set(multiprocessing.active_children()) - others:
                 child.terminate()  # Ctrl-C reaches them too, but a signal to this process alone does not
             # Its thread has ended then: Python, on leaving, would wake it through a pipe that it may just be closing.
             pool.shutdown(wait=True, cancel_futures=True)

@@ -701,7 +701,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     try:
         record = record_of(given.what, given.path, given.subhalo_id, given.skirt_source)
-    except DmlibError as error:
+    except (DmlibError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
     out = given.out or Path(__file__).parent / f"{record['id']}.json"

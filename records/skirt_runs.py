@@ -21,7 +21,6 @@ from __future__ import annotations
 import base64
 import re
 import resource
-import shutil
 import tempfile
 import zlib
 from pathlib import Path
@@ -108,15 +107,15 @@ def model_dimmings(galaxy: Galaxy, views: list[View], settings: SkirtSettings) -
 
 def run(galaxy: Galaxy, views: list[View], settings: SkirtSettings) -> tuple[np.ndarray, dict]:
     """Images of SKIRT [maggies per pixel], shape (view, y, x, band), and what the run was."""
-    folder = Path(tempfile.mkdtemp(prefix="dmlib-skirt-"))
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    written = export(galaxy, views, GRID, settings, folder)
-    images = run_folder(folder, threads=1, timeout=3600)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    log = next((folder / OUT).glob("*_log.txt")).read_text(encoding="utf-8", errors="replace")
+    with tempfile.TemporaryDirectory(prefix="dmlib-skirt-") as name:
+        folder = Path(name)
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        written = export(galaxy, views, GRID, settings, folder)
+        images = run_folder(folder, threads=1, timeout=3600)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        log = next((folder / OUT).glob("*_log.txt")).read_text(encoding="utf-8", errors="replace")
     cells = re.search(r"TOTAL *: *(\d+)", log)
     version = re.search(r"SKIRT v(\S+)", log)
-    shutil.rmtree(folder)
     about = {
         "packets": float(f"{written.settings.packets:.3g}"),
         "cell_kpc": round(float(written.settings.cell), 3),

@@ -33,6 +33,18 @@ def test_every_command_explains_itself_with_an_example(command):
     assert f"For example: dmlib {command}" in " ".join(said.output.split())
 
 
+def test_nohup_keeps_a_run_alive_when_the_terminal_closes():
+    code = (
+        "import signal, sys\nsignal.signal(signal.SIGHUP, {0})\nfrom dmlib import cli\n"
+        "cli.app = lambda: print(signal.getsignal(signal.SIGHUP) is signal.SIG_IGN)\ncli.main()"
+    )
+    said = [
+        subprocess.run([sys.executable, "-c", code.format(f"signal.{how}")], capture_output=True, text=True, check=True)
+        for how in ("SIG_IGN", "SIG_DFL")
+    ]
+    assert [one.stdout.strip() for one in said] == ["True", "False"]
+
+
 def test_help_loads_nothing_heavy():
     code = "import sys, dmlib.cli; print([m for m in ('numpy', 'astropy', 'papermill') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -90,6 +102,17 @@ def test_the_funnel_on_real_rows(shared_data, tmp_path, centrals, counts):
     assert done.returncode == 0, done.stderr
     assert tuple(int(line.split()[-1]) for line in done.stdout.strip().splitlines()[-4:]) == counts
     assert out.is_file()
+
+
+def test_options_of_select_change_only_what_they_name(shared_data, tmp_path):
+    """The criteria of a reader's own, in DMLIB_SELECTION, hold where no option says otherwise."""
+    base = shared_data / "tng100_catalogue_subset" / "output"
+    own = '{"centrals": "true", "m_star_min": 2e10}'
+    arguments = ("select", "--universe", "files", "--base-path", str(base), "--out", str(tmp_path / "sample.ecsv"))
+    kept, changed = (
+        int(dmlib(*arguments, *more, DMLIB_SELECTION=own).stdout.split()[-1]) for more in ((), ("--centrals", "paper"))
+    )
+    assert kept < 27 and kept < changed < 55
 
 
 def test_a_tree_that_is_not_one(tmp_path):

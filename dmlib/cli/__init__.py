@@ -38,7 +38,8 @@ app.add_typer(skirt, name="skirt")
 def main() -> None:
     """Run the command; an error that a user can mend is one sentence on stderr and exit code 1, with no traceback."""
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup has SIGHUP ignored
+            signal.signal(number, _interrupt)
     try:
         environment.settle()
         environment.check_checkout()

@@ -19,13 +19,17 @@ def select(
     settings: Settings,
     out: Annotated[Path, typer.Option("--out", help="Table to write, FILE.ecsv.")],
     centrals: Annotated[
-        Literal["paper", "true", "any"],
-        typer.Option(help="paper: SubhaloParent = 0. true: first subhalo of its group (GroupFirstSub). any: all."),
-    ] = "paper",
+        Literal["paper", "true", "any"] | None,
+        typer.Option(
+            help="paper: SubhaloParent = 0, the default. true: first subhalo of its group (GroupFirstSub). any: all."
+        ),
+    ] = None,
     aperture: Annotated[
-        Literal["all", "2rhalf"],
-        typer.Option(help="Stars that count: all bound ones, or within twice the stellar half-mass radius."),
-    ] = "all",
+        Literal["all", "2rhalf"] | None,
+        typer.Option(
+            help="Stars that count: all bound ones, the default, or those within twice the stellar half-mass radius."
+        ),
+    ] = None,
 ) -> None:
     """Select galaxies as the paper does, print how many each cut leaves, and write the table.
 
@@ -34,7 +38,8 @@ def select(
     from .. import load
     from ..sample import select_to_file
 
-    criteria = settings.selection.model_copy(update={"centrals": centrals, "aperture": aperture})
+    given = {"centrals": centrals, "aperture": aperture}
+    criteria = settings.selection.model_copy(update={name: value for name, value in given.items() if value})
     funnel = select_to_file(load.universe(settings), out, criteria, settings.sample)
     typer.echo(str(funnel))
     tell(f"written: {out}")

@@ -108,7 +108,8 @@ def reference(
     ] = None,
     plan: Annotated[bool, typer.Option("--plan", help="Train nothing; say what is left.")] = False,
     verify: Annotated[
-        bool, typer.Option("--verify", help="Train a recorded member again, of --only or the cheapest, and compare.")
+        bool,
+        typer.Option("--verify", help="Train recorded members again, one of each --only or the cheapest, and compare."),
     ] = False,
     record: Annotated[
         bool, typer.Option("--record", help="Train nothing; write records/reference from what is trained.")
@@ -124,6 +125,8 @@ def reference(
 
     if record and (verify or only):
         raise DmlibError("--record is of all ensembles: give it without --verify and --only")
+    if plan and verify:
+        raise DmlibError("--plan trains nothing and --verify trains: give one of them")
     if partial and not record:
         raise DmlibError("--partial goes with --record")
     entries = trainings.reference_plan(only or ())
@@ -132,9 +135,11 @@ def reference(
     dataset = load.dataset(settings)
     if verify:
         names = [entry.name for entry in entries] if only else [""]
-        checked = trainings.verify(settings, names[0])
-        typer.echo(str(checked))
-        raise typer.Exit(0 if checked.passed else 1)
+        checked = []
+        for name in names:
+            checked.append(trainings.verify(settings, name))
+            typer.echo(str(checked[-1]))
+        raise typer.Exit(0 if all(one.passed for one in checked) else 1)
     jobs = trainings.reference_jobs(settings, dataset, entries)
     if record:
         place = trainings.write_record(settings, jobs, partial=partial)

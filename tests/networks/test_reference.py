@@ -209,6 +209,9 @@ def test_the_command(done, monkeypatch):
     assert "all 4 members are trained" in said("--plan").output
     assert "written" in said("--record").output
     assert "agrees with the record" in said("--verify").output
+    named = sorted({entry.name for entry in PLAN})
+    asked = [part for name in named for part in ("--only", name)]
+    assert said("--verify", *asked).output.count("agrees with the record") == len(named)
     assert "--partial goes with --record" in str(said("--partial").exception)
 
 

@@ -272,6 +272,9 @@ class OwnSkirt:
             images = run_folder(folder, executable=self.executable, threads=self.threads, timeout=self.timeout)
         except (SkirtError, GalaxyError) as error:
             raise type(error)(f"{str(error).rstrip('.')}; the files of this run are kept in {folder}.") from error
+        except BaseException:  # interrupted, or the disk is full
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
         shutil.rmtree(folder)
         return images
 

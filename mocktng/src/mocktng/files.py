@@ -39,12 +39,27 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".partial-{os.getpid()}-{path.name}")
     for stale in path.parent.glob(f".partial-*-{path.name}"):
-        stale.unlink(missing_ok=True)
+        _, number, name = stale.name.split("-", 2)
+        if name == path.name and not _runs(int(number)):
+            stale.unlink(missing_ok=True)
     try:
         yield temporary
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _runs(process: int) -> bool:
+    """Whether there is a process of this number, which may be writing a file at this moment."""
+    if os.name == "nt" or process == os.getpid():  # Windows would end it
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def write_text(path: str | Path, text: str) -> None:

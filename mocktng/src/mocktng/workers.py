@@ -49,7 +49,7 @@ def map_in_processes(
     BrokenProcessPool
         When a worker was killed.
     """
-    context = multiprocessing.get_context("spawn")
+    context, others = multiprocessing.get_context("spawn"), set(multiprocessing.active_children())
     with (
         _environment(dict.fromkeys(_THREAD_VARIABLES, "1") | environment),
         ProcessPoolExecutor(workers, mp_context=context, initializer=_start) as pool,
@@ -61,7 +61,7 @@ def map_in_processes(
                 future.result()
                 yield
         except BaseException:
-            for child in multiprocessing.active_children():
+            for child in set(multiprocessing.active_children()) - others:
                 child.terminate()
             pool.shutdown(wait=True, cancel_futures=True)  # or Python, on leaving, would wake a thread that is ending
             raise
