@@ -2,7 +2,7 @@
 
 The *plain loop* is the obvious first program: for every view read the galaxy, give all its gas cells to MARTINI, and
 project its stars. *dmlib* reads a galaxy once for its views, leaves out cells without HI, caps the widest kernels, and
-makes the cube by `dmlib.observe.deposit`; tests/test_observe_cube.py holds it equal to MARTINI's for equal cells. Both
+makes the cube by `dmlib.observe.deposit`; tests/observe/test_cube.py holds it equal to MARTINI's for equal cells. Both
 run in one process on the same galaxies, after everything is compiled.
 
 Run with ``python benchmarks/bench_dataset.py [PROFILE]``; the profile is ``smoke`` without it. The universe is written

@@ -24,7 +24,7 @@ from dmlib.observe.moments import moment_maps
 from dmlib.observe.sky import SkyGrid, lines_of_sight
 
 #: HI-bearing cells of a galaxy of the profile `quick` (median some 1,000), and as many halo cells.
-N_DISC = N_HALO = 2000
+N_DISC = 2000
 SPIN = np.array([0.3, -0.8, 0.5])
 
 

@@ -81,7 +81,7 @@ def record(
     id : str
         Name by which the text quotes it: lower case, digits, ``_``, ``-``, ``.``; unique in the book.
     value : int, float, Quantity or Estimate
-        Finite. A Quantity is converted to `unit`, or gives its own unit; an `Estimate` of `dmlib.evaluation` gives its
+        Finite. A Quantity is converted to `unit`, or gives its own unit; a `dmlib.bootstrap.Estimate` gives its
         own error.
     chapter : str
         ``introduction``, ``embedded_universe``, ``selection``, ``targets``, ...

@@ -1,4 +1,4 @@
-"""environment.yml, for conda users, asks for the same packages and bounds as pyproject.toml."""
+"""environment.yml asks for the same packages and bounds as pyproject.toml; every variable is explained."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import tomllib
 import pytest
 import yaml
 
-from dmlib.environment import PYTHONS
+from dmlib.environment import PYTHONS, repository_root
 
 #: Extras that conda users do not get: the developers' tools, and what is optional, come with `pip install -e .[dev]`.
 LEFT_OUT = {"dev", "jax", "barolo", "cluster"}
@@ -84,3 +84,16 @@ def test_only_conda_forge(repository):
     """No mixture of channels, whose binaries do not fit each other."""
     channels = yaml.safe_load((repository / "environment.yml").read_text())["channels"]
     assert channels == ["conda-forge", "nodefaults"]
+
+
+def test_every_variable_that_dmlib_reads_is_explained():
+    """Those that its processes hand to each other apart."""
+    among_processes = {"DMLIB_PRIVATE", "DMLIB_WRITTEN"}
+    root = repository_root()
+    read = {
+        name
+        for path in (root / "dmlib").rglob("*.py")
+        for name in re.findall(r"\bDMLIB_[A-Z_]+[A-Z]", path.read_text())
+    }
+    pages = "".join(path.read_text() for path in [*(root / "book").glob("*.md"), root / "README.md"])
+    assert not {name for name in read - among_processes if name not in pages}

@@ -59,7 +59,7 @@ def galaxy(
         _light(metavar="g=FILE,r=FILE", help="Images in g and r, g and i, K, W1, 3.6; or in u to K and --upsilon."),
     ] = None,
     network: Annotated[
-        str, typer.Option(help="Ensemble of a built book that is asked for its opinion; none: ask nobody.")
+        str, typer.Option(help="Ensemble of a built book that predicts the profile too; none: no network.")
     ] = "C/hi",
     force: Annotated[bool, typer.Option("--force", help="Fit haloes even if the curve is not accepted.")] = False,
 ) -> None:

@@ -244,7 +244,7 @@ class RotationCurve:
         """Minor axis of the measured disc in beams."""
         if not self.beam > 0:
             return float("inf")
-        return float(2.0 * self.radius[-1] / self.beam * np.cos(np.radians(self.mean_inclination)))
+        return float(self.beams_across * np.cos(np.radians(self.mean_inclination)))
 
     @cached_property
     def v_circ(self) -> np.ndarray:
@@ -255,8 +255,7 @@ class RotationCurve:
     def flags(self) -> tuple[str, ...]:
         """Why each ring should not be used, "" for good rings.
 
-        ``"within the beam"``, ``"little emission"``, ``"companion"``, ``"edge"``, ``"uncertain"`` or ``"sides
-        differ"``. A ring with
+        One of "within the beam", "little emission", "companion", "edge", "uncertain" and "sides differ". A ring with
         less than 0.3 of the emission of the last one inside lies beyond the edge of the disc, filled by the beam alone.
         The disc ends within the ring before it where the emission falls there faster than in the rings inside.
         """

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mocktng import drawing, galaxies, haloes, relations, tng100
+from mocktng.discs import even_points
 from mocktng.group_particles import build_model
 from mocktng.population import SUBHALO_COLUMNS, census, examples, passes
 from mocktng.stars import components
@@ -348,3 +349,17 @@ def test_examples_are_what_they_are_called(population):
     assert s["bar_strength"][chosen["barred spiral"]] > 0.3
     assert s["disturbed"][chosen["disturbed"]] != ""
     assert s["quenched"][chosen["quenched"]] and not s["quenched"][chosen["spiral"]]
+
+
+@pytest.mark.parametrize("n_galaxies", [1, 2, 3, 5])
+def test_a_few_galaxies_are_a_universe_too(n_galaxies):
+    for seed in range(4):
+        groups = drawing.draw(n_galaxies, seed, m_dm=1e9, m_baryon=2e8).groups
+        assert np.isfinite(groups["position"]).all()
+
+
+def test_no_even_point_is_on_the_edge(monkeypatch):
+    """A scrambled sequence may hold an exact 0, at which a quantile of the height is infinite."""
+    monkeypatch.setattr("scipy.stats.qmc.Sobol.random_base2", lambda self, m: np.zeros((2**m, 3)))
+    points = even_points(np.random.default_rng(1), 4)
+    assert points.shape == (4, 3) and (0.0 < points).all() and (points < 2.0**-30).all()

@@ -190,7 +190,10 @@ def test_need_is_stated_before_anything_is_written():
     assert table["dark-matter particles"] > 3e8
 
 
-@pytest.mark.parametrize("wrong", [{"physics": "new"}, {"n_galaxies": 0}, {"m_dm": -1.0}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"physics": "new"}, {"n_galaxies": 0}, {"m_dm": -1.0}, {"n_galaxies": 2.5}, {"seed": -1}, {"snapshot": 1000}],
+)
 def test_parameters_out_of_range(tmp_path, wrong):
     with pytest.raises(MockError):
         mocktng.write(tmp_path / "universe", **wrong)

@@ -5,8 +5,7 @@ result of a simulation, and every file says so.
 
 >>> import mocktng
 >>> mocktng.write("universe", n_galaxies=40, seed=1)
->>> mocktng.describe("universe")["subhaloes"]
-131
+>>> mocktng.describe("universe")
 >>> with mocktng.TngServer("universe/output") as server:
 ...     print(server.url, server.key)
 """

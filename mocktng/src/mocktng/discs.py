@@ -23,7 +23,8 @@ def even_points(rng: np.random.Generator, n: int) -> np.ndarray:
         return np.empty((0, 3))
     from scipy.stats.qmc import Sobol  # see `galaxies.age_of_colour`
 
-    return Sobol(3, rng=rng).random_base2(max(int(n - 1).bit_length(), 1))[:n]
+    points = Sobol(3, rng=rng).random_base2(max(int(n - 1).bit_length(), 1))[:n]
+    return np.maximum(points, 2.0**-31)  # multiples of 2^-30; at 0 a height drawn with them would be infinite
 
 
 def plane_axes(spin_axis: ArrayLike) -> np.ndarray:

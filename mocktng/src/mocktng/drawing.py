@@ -71,6 +71,8 @@ def draw(
     galaxies.count_particles(s, m_dm, m_baryon)
     groups, s = _catalogue_order(rng, s, n_galaxies, m_dm)
     candidates = s[(s["rank"] == 0) & passes(s) & ~s["quenched"] & (s["disturbed"] == "")]["group_id"]
+    if not candidates.size:  # a few galaxies may all be disturbed
+        candidates = s[s["rank"] == 0]["group_id"]
     groups["position"] = _place_in_box(rng, groups["r200"], across=candidates[candidates.size // 3])
     return Population(seed, physics, m_dm, m_baryon, groups, s, without)
 

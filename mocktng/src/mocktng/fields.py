@@ -152,7 +152,7 @@ PARTICLE_FIELDS: dict[int, tuple[Field, ...]] = {
         Field("Masses", _PARTICLE_MASS),
         Field("BH_Mass", _PARTICLE_MASS),
         Field("BH_Mdot", _ACCRETION),
-        Field("BH_MdotBondi", _ACCRETION, constant=0.0),
+        Field("BH_MdotBondi", _ACCRETION),
         Field("BH_MdotEddington", _ACCRETION),
         Field("BH_Hsml", _POSITION, constant=0.0),
         Field("BH_Density", _DENSITY, constant=0.0),
@@ -160,9 +160,10 @@ PARTICLE_FIELDS: dict[int, tuple[Field, ...]] = {
         Field("BH_BPressure", _BH_PRESSURE, constant=0.0),
         Field("BH_U", _ENERGY, constant=0.0),
         Field("BH_Progs", dtype="i4", constant=1.0),
-        Field("BH_HostHaloMass", _PARTICLE_MASS, constant=0.0),
+        Field("BH_HostHaloMass", _PARTICLE_MASS),
         *(Field(f"BH_CumEgyInjection_{mode}", _BH_ENERGY, constant=0.0) for mode in ("QM", "RM")),
-        *(Field(f"BH_CumMassGrowth_{mode}", _PARTICLE_MASS, constant=0.0) for mode in ("QM", "RM")),
+        Field("BH_CumMassGrowth_QM", _PARTICLE_MASS),
+        Field("BH_CumMassGrowth_RM", _PARTICLE_MASS, constant=0.0),
     ),
 }
 

@@ -247,6 +247,11 @@ def make_plan(
     for what, value in (("n_galaxies", n_galaxies), ("m_dm", m_dm), ("m_baryon", m_baryon)):
         if not value > 0:
             raise MockError(f"{what} is {value:g}: give a number above 0.")
+    for what, whole in (("n_galaxies", n_galaxies), ("seed", seed), ("snapshot", snapshot)):
+        if whole < 0 or whole != int(whole):
+            raise MockError(f"{what} is {whole}: give a whole number, 0 or more.")
+    if snapshot > 999:
+        raise MockError(f"snapshot is {snapshot}: names of files have three digits for it.")
     population = draw(n_galaxies, seed, physics, m_dm=m_dm, m_baryon=m_baryon, without=without)
     return plan_of(population, make_group, name=name, snapshot=snapshot, n_galaxies=n_galaxies)
 

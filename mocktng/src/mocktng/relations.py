@@ -191,7 +191,7 @@ GALLAZZI = np.array(
 def stellar_metallicity(m_star: ArrayLike) -> np.ndarray:
     """Median metal mass fraction of the stars: Gallazzi et al. (2005), table 2 (solar 0.02).
 
-    Their 16-84 per cent range (0.2 to 0.5 dex) includes measurement errors; we draw with 0.12 dex.
+    Their 16-84 per cent range (0.2 to 0.5 dex) includes measurement errors.
     """
     return 0.02 * 10 ** np.interp(np.log10(m_star), GALLAZZI[0], GALLAZZI[1])
 
