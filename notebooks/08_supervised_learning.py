@@ -486,7 +486,7 @@ for name, (value, error) in exam.items():
 #
 # A network could use what these numbers do not contain: the *rotation*, which measures the mass within each radius ({doc}`01_introduction`), and the shape of the disc.
 # We could compute more columns from the images by hand.
-# A convolutional network learns them instead: its first layers turn an image into a hundred or so numbers, its last layer is the linear
+# A convolutional network learns them instead: its first layers turn an image into a list of numbers, its last layer is the linear
 # formula of this chapter, and *all* weights are found by gradient descent.
 #
 # ## What integrated light tells
