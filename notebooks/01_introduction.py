@@ -122,7 +122,8 @@ show(
 # {numref}`fig-intro-rotation-curve` shows the whole problem.
 # Follow the points out to many scale lengths of the stellar disc (upper axis), where hardly any starlight is left: they rise, and then
 # they stay high. In NGC 6503 they stay constant to the last point: its curve is **flat**.
-# The dashed grey curve is what stars and gas alone would give. It explains much of the centre, but not what lies further out.
+# The dashed grey curve is what stars and gas alone would give. It comes closest to the points in the inner part, and falls short of
+# them further out.
 #
 # ## Decomposing the curve
 #
@@ -145,6 +146,8 @@ show(
 # %%
 beyond = 3 * example.r_disk
 slope, slope_error, visible_slope, n_outer = outer_slope(example, beyond)
+far = example.radius[-max(3, n_outer // 2)]
+far_slope, far_error, far_visible, n_far = outer_slope(example, 0.999 * far)
 print(f"measured: {slope:+.3f} ± {slope_error:.3f}")
 print(f"stars and gas alone: {visible_slope:+.2f}")
 
@@ -179,11 +182,32 @@ record(
     figure="intro_rotation_curve",
 )
 
+# %%
+of = f"{of}, outer half of these radii"
+record(
+    "intro-slope-far",
+    far_slope,
+    error=far_error,
+    n=n_far,
+    statement=f"Slope {of}, measured",
+    figure="intro_rotation_curve",
+)
+record(
+    "intro-slope-far-visible",
+    far_visible,
+    n=n_far,
+    statement=f"Slope {of}, of stars and gas alone",
+    figure="intro_rotation_curve",
+)
+
 # %% [markdown]
 # Beyond three scale lengths the measured slope is {num}`intro-slope:.3f±`.
 # The curve of stars and gas alone has a slope of {num}`intro-slope-visible:.2f`.
 # Far outside all matter it would be Kepler's $-1/2$; here the gas disc extends further.
-# The error is the formal error of the fit. It treats the points as independent, which they are not: neighbouring points share a telescope
+# A curve that first rises and then falls also has a slope near zero on the whole, and is not flat.
+# We therefore look at the outer half of these radii alone: there the measured slope is {num}`intro-slope-far:.2f±`, that of stars and gas
+# {num}`intro-slope-far-visible:.2f`.
+# The error is the formal error of the fit, which takes the curve for a straight line in the logarithms. It also treats the points as independent, which they are not: neighbouring points share a telescope
 # beam or, in a simulation, gas that moves together. The true error is larger.
 #
 # ## How much is missing
@@ -244,6 +268,13 @@ record(
 )
 
 # %%
+record(
+    "intro-speed-visible",
+    example.v_visible()[-1],
+    unit="km/s",
+    statement="Speed that stars and gas alone would give there",
+    **at_end,
+)
 of = f"Ratio of needed to seen mass {where}"
 record("intro-ratio", ratio[-1], error=ratio_error[-1], statement=of, **at_end)
 record("intro-ratio-low", low, statement=f"{of}, heaviest stars", **at_end)
@@ -251,7 +282,7 @@ record("intro-ratio-high", high, statement=f"{of}, lightest stars", **at_end)
 
 # %% [markdown]
 # Within {num}`intro-radius:.1f`, where the gas still moves at {num}`intro-speed:.0f±`, the orbits need {num}`intro-mass:.1e±`.
-# That is {num}`intro-ratio:.1f±` times what stars and gas provide.
+# That is {num}`intro-ratio:.2f±` times what stars and gas provide; these alone would make the gas move at {num}`intro-speed-visible:.0f`.
 # This error comes from the speed at that radius alone.
 # In a real galaxy the uncertain mass of the stars matters as much: the ratio is {num}`intro-ratio-low:.1f` if the disc is as heavy as it
 # can be, and {num}`intro-ratio-high:.1f` if it is as light as has been suggested.
@@ -426,7 +457,7 @@ record(
 # ## Summary
 #
 # - Speeds give masses: $M(<R) = V^2R/G$. A flat curve means a mass that grows in proportion to the radius.
-# - Stars and gas explain much of the centre of a galaxy, but fall short by a factor of several further out; the missing mass is called dark matter.
+# - Stars and gas come closest to what the orbits need in the inner part of a galaxy, and fall short by a factor of several further out; the missing mass is called dark matter.
 # - In the inner parts the largest uncertainty is the mass of the stars, not the speed.
 # - Light and dark mass are related, with scatter. The paper learns that relation from whole images and HI maps.
 #

@@ -256,8 +256,8 @@ record(
 # A rotation curve probes the inner halo, so it will find haloes more concentrated than those of a simulation without baryons.
 #
 # Does the contraction of Cautun et al. describe simulated galaxies, or only our own?
-# We have applied it to haloes of another hydrodynamical simulation, EAGLE {cite}`Schaye2015`: an uncontracted halo of the usual concentration for its mass, contracted by
-# the stars and the gas that the simulation has there, beside the dark matter that the simulation has (a record, `records/eagle_contraction.json`).
+# We have applied it to haloes of another hydrodynamical simulation, a run of SWIFT-EAGLE {cite}`Correa2024`, the successor of EAGLE {cite}`Schaye2015`: an uncontracted halo
+# of the usual concentration for its mass, contracted by the stars and the gas that the simulation has there, beside the dark matter that the simulation has (a record, `records/eagle_contraction.json`).
 
 # %%
 eagle = Table(load.record("eagle_contraction")["measured"]["rows"])
@@ -265,19 +265,19 @@ formats = {name: "+.2f" for name in ("uncontracted", "contracted")}
 show_table(
     eagle["radius", "uncontracted", "contracted"],
     formats,
-    caption="Enclosed dark mass of EAGLE over that of the model, without "
-    "and with contraction, in dex; radius in kpc.",
+    caption="Enclosed dark mass of SWIFT-EAGLE over that of the model, "
+    "without and with contraction, in dex; radius in kpc.",
     rows=10,
-    source="EAGLE, records/eagle_contraction.json",
+    source="SWIFT-EAGLE, records/eagle_contraction.json",
 )
 
 # %%
 record_eagle = recorder(
     settings,
     chapter="embedded_universe",
-    universe="EAGLE (records/eagle_contraction.json)",
+    universe="SWIFT-EAGLE (records/eagle_contraction.json)",
 )
-for row in eagle[np.isin(eagle["radius"], [5, 50])]:
+for row in eagle[np.isin(eagle["radius"], [2, 5, 50])]:
     for name in ("uncontracted", "contracted"):
         record_eagle(
             f"eagle.{name}.{row['radius']:.0f}",
@@ -285,16 +285,19 @@ for row in eagle[np.isin(eagle["radius"], [5, 50])]:
             error=row[f"{name}_scatter"],
             unit="dex",
             n=row["n"],
-            statement="log of EAGLE's dark matter over that of an "
+            statement="log of SWIFT-EAGLE's dark matter over that of an "
             f"{name} halo, {row['radius']:.0f} kpc (error: scatter)",
         )
 
 # %% [markdown]
-# The numbers are medians of $\log_{10}$ of EAGLE's dark matter over the model's, within each radius, for {num}`eagle.contracted.5.n` galaxies above
+# The numbers are medians of $\log_{10}$ of SWIFT-EAGLE's dark matter over the model's, within each radius, for {num}`eagle.contracted.5.n` galaxies above
 # $10^{10}\,M_\odot$ of stars.
-# At 5 kpc the halo without contraction has too little dark matter, by {num}`eagle.uncontracted.5:.2f`; contracted, it lacks {num}`eagle.contracted.5:.2f`.
-# So the mean relation describes these galaxies too, with a scatter of {num}`eagle.contracted.5.error:.2f` from galaxy to galaxy. (At the smallest radii of the table the
-# contracted halo has too much.)
+# At 5 kpc the halo without contraction has too little dark matter, by {num}`eagle.uncontracted.5:.2f`; contracted, it lacks {num}`eagle.contracted.5:.2f`, with a scatter of
+# {num}`eagle.contracted.5.error:.2f` from galaxy to galaxy.
+# There the mean relation describes these galaxies too.
+# At 2 kpc it contracts the halo too much: the offset is {num}`eagle.uncontracted.2:+.2f` without and {num}`eagle.contracted.2:+.2f` with contraction.
+# Far out, where haloes have lost baryons, it predicts a slight expansion that these galaxies do not show: at 50 kpc the offset is
+# {num}`eagle.uncontracted.50:+.2f` without and {num}`eagle.contracted.50:+.2f` with it.
 #
 # ## Gas
 #
@@ -326,14 +329,17 @@ show(
 # %% [markdown]
 # In {numref}`fig-embedded-gas` the HI fraction at a given stellar mass spreads over two orders of magnitude, as in the survey, because star-forming and
 # quenched galaxies differ.
-# At a given star-formation rate the spread is {num}`embedded.hi_at_ssfr.scatter:.2f`, with an offset of {num}`embedded.hi_at_ssfr.offset:.2f±`.
-# Part of that offset is deliberate: the survey's medians for quenched galaxies are at its detection limit, half of our quenched galaxies were drawn below it,
+# At a given star-formation rate the spread is {num}`embedded.hi_at_ssfr.scatter:.2f`, with an offset of {num}`embedded.hi_at_ssfr.offset:+.2f±`.
+# Two choices lower it: the survey's medians for quenched galaxies are at its detection limit, and half of our quenched galaxies were drawn below it;
 # and no galaxy has more cold gas than the bound gas of TNG100 allows.
+# At a given stellar mass the HI lies {num}`embedded.hi_mass.offset:+.2f±` from the survey's median.
+# It follows the star formation, which lies {num}`embedded.sequence.offset:+.2f±` from the observed sequence (above), and was not adjusted to the HI that is
+# observed at a given stellar mass.
 #
 # The size of the HI disc is almost fixed by its mass, both here (scatter {num}`embedded.hi_size.scatter:.2f`) and in real galaxies ({cite:t}`Wang2016` find 0.06 dex).
 # For a network this means that the HI extent on the sky gives its mass, but nothing beyond what its flux gives already.
 #
-# TNG itself differs here: it contains about twice the neutral gas that is observed at z = 0 {cite}`Diemer2019HI`.
+# TNG itself contains about twice the neutral gas that is observed at z = 0 {cite}`Diemer2019HI`.
 #
 # ## Does the gas trace the mass?
 #

@@ -446,7 +446,8 @@ for number, found in box["talk"].items():
 # Subhalo 108013 is number {num}`tng100-rank-108013` of its group (the central is number 0), and the central alone binds {num}`tng100-host-108013:.1e`;
 # subhalo 60744 is number {num}`tng100-rank-60744` of a group whose central binds {num}`tng100-host-60744:.1e`.
 # Both hosts are clusters of galaxies.
-# The target of the paper's method for these two galaxies is at large radii the dark matter of the cluster, not of the galaxy ({doc}`12_profiles`).
+# The target of the paper's method for these two galaxies therefore also counts the dark matter of the cluster within 100 kpc of them ({doc}`12_profiles`).
+# How much that is depends on their distance from the cluster's centre, which the record does not hold.
 #
 # The book keeps the paper's criterion, marks each galaxy as central or not (`is_true_central`), and gives results for both where they differ.
 #

@@ -64,6 +64,7 @@ from dmlib.targets import (
     baseline_errors,
     count_noise,
     group_over_subhalo,
+    ln_mass,
     ln_profile,
 )
 from dmlib.universe.release import RUNS, dm_particle_mass
@@ -165,9 +166,9 @@ show(
     "line per galaxy, coloured by stellar mass. Mean and spread are those of "
     "$\\ln M$.",
     alt="Enclosed dark-matter mass against radius, both logarithmic, one "
-    "line for each galaxy. All lines rise steadily, roughly in parallel; "
-    "galaxies with more stars lie higher. The mean and the spread about it "
-    "are overlaid.",
+    "line for each galaxy. All lines rise steadily, and many cross each "
+    "other; galaxies with more stars lie higher. The mean and the spread "
+    "about it are overlaid.",
     n=len(targets),
 )
 
@@ -183,10 +184,17 @@ ln_star, ln_dark = np.log(targets.m_star), np.log(targets.m_dm[:, -1])
 r = np.corrcoef(ln_star, ln_dark)[0, 1]
 of = "Correlation of ln M_DM(<100 kpc) with ln M_star"
 record("targets-r-star", r, statement=of, **of_all)
+ln_inner = ln_mass(targets.m_dm[:, 0])
+both = np.isfinite(ln_inner)
+r = np.corrcoef(ln_inner[both], ln_dark[both])[0, 1]
+of = "Correlation of ln M_DM(<1 kpc) with ln M_DM(<100 kpc)"
+record("targets-r-ends", r, statement=of, **of_all)
 
 # %% [markdown]
 # From 1 to 100 kpc the median mass grows from {num}`targets-inner:.1e` to {num}`targets-outer:.1e` ({numref}`fig-target-profiles`).
-# The lines are nearly parallel: galaxies differ mostly in *how much* dark matter they have and less in its dependence on radius.
+# If galaxies differed only in *how much* dark matter they have, the lines would be parallel. They are not: they form a bundle that is narrowest at
+# {num}`baseline-best-radius:.0f`, and a galaxy with much dark matter within 1 kpc need not have much within 100 kpc (the correlation of the two logarithms is
+# {num}`targets-r-ends:.2f`).
 # The dark mass also correlates with the stellar mass, with a coefficient of {num}`targets-r-star:.2f` (in logarithms, within 100 kpc).
 # A network can therefore do well just by weighing the stars.
 # Later chapters must show whether it does more.

@@ -218,7 +218,7 @@ record(
 )
 
 # %% [markdown]
-# {numref}`fig-photometry-bands` shows one galaxy five times: stars younger than some hundred million years dominate u, while all stars ever formed contribute to z.
+# {numref}`fig-photometry-bands` shows one galaxy five times: stars younger than a few hundred million years dominate u, while all stars ever formed contribute to z.
 # The spots in u are single particles: at this resolution one particle represents a whole region of star formation, or more than one region of a real galaxy.
 # (SKIRT pipelines replace each young particle by smaller populations; we do not.)
 # On a field that contains every particle, the image reproduces the particles' light to {num}`light-lost:.0e`; the common field of the data set, 128 kpc
@@ -412,10 +412,20 @@ for band, step in zip(images.UGRIZ, steps.T, strict=True):
         unit="mag",
         statement=f"Mean dimming in {band} from face-on to edge-on",
     )
+reddening = steps[:, 1] - steps[:, 4]
+record(
+    "reddening-turned",
+    np.mean(reddening),
+    error=np.std(reddening, ddof=1) / np.sqrt(len(reddening)),
+    n=len(reddening),
+    unit="mag",
+    statement="Mean reddening in g - z from face-on to edge-on",
+)
 
 # %% [markdown]
-# They lose {num}`dimming-turned-g:.2f±` in g and {num}`dimming-turned-z:.2f±` in z.
-# For spirals in the SDSS, the statistics over many inclinations give 0.6 and 0.3 mag {cite}`Masters2010`, so the dimming in the model has the right size.
+# They lose {num}`dimming-turned-g:.2f±` in g and {num}`dimming-turned-z:.2f±` in z, and redden by {num}`reddening-turned:.2f±` in g − z.
+# For spirals in the SDSS, the statistics over many inclinations give 0.6 in g and 0.3 mag in z {cite}`Masters2010`, a reddening of 0.3.
+# The sentence below {numref}`fig-photometry-attenuation` compares the two.
 # For a network, dust both hides and reveals: an image without dust would show the stellar mass more clearly than a real image does.
 #
 # ## Are the colours right?
@@ -513,7 +523,8 @@ record(
 # The catalogue contains the light of each subhalo, so no particles are needed.
 # For 60 real groups of TNG100-1 (`records/colours_tng100_subset.json`) the offsets without dust are {num}`colour-tng:.2f` and
 # {num}`colour-tng-quiet:.2f`, from the blue and the red sequence.
-# In star-forming galaxies, starlight alone is therefore too blue in TNG as well; the missing ingredient is dust.
+# In star-forming galaxies, starlight alone is therefore too blue in TNG as well, and dust, which makes it redder, is missing in both.
+# Where the offsets of the two without dust differ, it is this universe, or the choice of the 60 groups, that differs from TNG, and not the dust.
 #
 # Do not trust the last tenth of a magnitude: our u is a Johnson U, which agrees with the SDSS u to 0.1 mag (`tests/observe`), and
 # the observed magnitudes are measured in apertures.
@@ -702,7 +713,8 @@ show(
 #
 # which can exceed 1 face-on.
 # This gives {num}`skirt-runs-escape-face:.2f` face-on, {num}`skirt-runs-escape-flat:.2f` at 50 degrees, where SKIRT has {num}`skirt-runs-skirt-flat:.2f`,
-# and {num}`skirt-runs-escape-edge:.2f` edge-on, where SKIRT has {num}`skirt-runs-skirt-edge:.2f` and our model {num}`skirt-runs-model-edge:.2f`.
+# and {num}`skirt-runs-escape-edge:.2f` edge-on, where SKIRT has {num}`skirt-runs-skirt-edge:.2f` and our model {num}`skirt-runs-model-edge:.2f`; with
+# SKIRT's dust and without birth clouds the column model gives {num}`skirt-runs-same-edge:.2f` edge-on.
 # Birth clouds and the amount of dust are assumptions, which SKIRT does not test; the neglect of light scattered towards the observer is an error of
 # our model, {num}`skirt-runs-scattered:.2f` in g face-on.
 # We keep the model as it was published and compared with the SDSS {cite}`Nelson2018`.

@@ -229,9 +229,18 @@ for name in features:
 # Is a straight line the right formula? A polynomial can bend, more so with higher degree.
 # We fit polynomials of several degrees to the same {num}`learning-few` galaxies, and then predict others.
 # We exclude the galaxies of the test set and use only one galaxy per group, so that the other galaxies are independent.
+# Where the sample has the central of a group, it is this one, so that few satellites remain: {num}`learning-satellites` of {num}`learning-satellites.n` galaxies.
+# The dark matter around a satellite is harder to infer from its stars, because a part of it was stripped or belongs to the host.
+# Errors from here to the learning curves must therefore not be compared with those of {numref}`fig-learning-task`, where all satellites take part.
 
 # %%
 rows = learning.one_per_group(galaxies)
+record(
+    "learning-satellites",
+    int((~galaxies.is_central[rows]).sum()),
+    n=len(rows),
+    statement="Satellites among the galaxies of the experiments",
+)
 x, y = galaxies.column("m_star")[rows], galaxies.ln_m_dm[rows, k]
 few, rest = learning.draw(len(rows), n_few, 1, seed)[0]
 record(
@@ -355,7 +364,7 @@ record("learning-best-step", best_step, statement="Best stopping step", **here)
 # With the right penalty the error of the high-degree polynomial on other galaxies is {num}`learning-penalty-least:.2f`, and
 # {num}`learning-stopping-least:.2f` when it is stopped after {num}`learning-best-step` steps, compared with {num}`learning-high-unseen:.2g` without
 # restraint and {num}`learning-best-unseen:.2f` for the best degree.
-# What matters is therefore not how many weights a formula has, but how freely it may use them.
+# How freely a formula may use its weights matters, then, and not only how many it has.
 #
 # A network that is trained for long behaves as in the right panel: the training loss keeps falling, while the validation loss reaches a minimum and rises.
 # The paper trains for at most 200 epochs, stops when the validation loss has not improved for 30, and keeps the weights of the best epoch.
@@ -477,7 +486,7 @@ for name, (value, error) in exam.items():
 #
 # A network could use what these numbers do not contain: the *rotation*, which measures the mass within each radius ({doc}`01_introduction`), and the shape of the disc.
 # We could compute more columns from the images by hand.
-# A convolutional network learns them instead: its first layers turn an image into some hundred numbers, its last layer is the linear
+# A convolutional network learns them instead: its first layers turn an image into a list of numbers, its last layer is the linear
 # formula of this chapter, and *all* weights are found by gradient descent.
 #
 # ## What integrated light tells
@@ -562,6 +571,7 @@ quoted = {
     "mdm-rh": ("m_dm_rhalf", "M*, r_half"),
     "mdm-none": ("m_dm", "nothing"),
     "mdm-mass": ("m_dm", "M*"),
+    "mdm-size": ("m_dm", "M*, r_half"),
     "mdm-colour": ("m_dm", "M*, r_half, g - r"),
     "mdm": ("m_dm", light),
     "mdm-leak": ("m_dm", "+ all bound gas (a leak)"),
@@ -604,7 +614,7 @@ for kind, count in real["measured"]["galaxies"].items():
 # First the real TNG100, the squares of {numref}`fig-integrated-light`, with {num}`tng100-used-centrals` centrals.
 #
 # - **Within $r_{1/2}$.** Stellar mass alone predicts the dark mass to {num}`tng100-mdm-rh-mass-error:.0%±`, with the radius to {num}`tng100-mdm-rh-error:.1%±`. Much of this is geometry: a larger sphere contains more of everything.
-# - **All bound dark matter.** Without any input the error is {num}`tng100-mdm-none-error:.0%±`, with stellar mass {num}`tng100-mdm-mass-error:.1%±`, and with all magnitudes, colours and the radius {num}`tng100-mdm-error:.1%±`; one colour, $g-r$, brings little of that ({num}`tng100-mdm-colour-error:.1%±`), and morphology {cite}`Jagvaral2022,HuertasCompany2019` nothing more ({num}`tng100-mdm-morphology-error:.1%±`). The magnitudes of the catalogue have neither dust nor noise.
+# - **All bound dark matter.** Without any input the error is {num}`tng100-mdm-none-error:.0%±`, with stellar mass {num}`tng100-mdm-mass-error:.1%±`, with the radius too {num}`tng100-mdm-size-error:.1%±`, and with all magnitudes, colours and the radius {num}`tng100-mdm-error:.1%±`; one colour, $g-r$, brings little of that ({num}`tng100-mdm-colour-error:.1%±`), and morphology {cite}`Jagvaral2022,HuertasCompany2019` nothing more ({num}`tng100-mdm-morphology-error:.1%±`). The magnitudes of the catalogue have neither dust nor noise.
 # - **$V_\mathrm{max}$** is predicted to {num}`tng100-vmax-error:.1%±`.
 # - **A leak.** The last row adds the gas that is bound to the galaxy, and the error of the total falls to {num}`tng100-mdm-leak-error:.1%±`. No telescope measures that gas, and *bound* means bound by the halo that is to be predicted: an input can give the answer away without anybody having intended it.
 # - **Satellites** of massive groups ({num}`tng100-used-satellites`; open symbols) have lost an unknown part of their haloes: the error of all their dark matter is {num}`tng100-mdm-satellites-error:.0%±`, within $2\,r_{1/2}$ it is {num}`tng100-mdm-2rh-satellites-error:.1%±` (centrals of such groups {num}`tng100-mdm-2rh-error:.1%±`).
@@ -616,7 +626,7 @@ for kind, count in real["measured"]["galaxies"].items():
 # ### Is the embedded universe as hard?
 #
 # The rest of this book trains networks in the embedded universe.
-# If its dark matter were easier or harder to guess than that of TNG100, their errors would mean little for TNG100.
+# If its dark matter is easier or harder to guess than that of TNG100, their errors are not those that they would have there.
 # We compare the two, regression by regression.
 
 # %%
@@ -644,6 +654,8 @@ record("integrated-compared", len(central), statement=say)
 # %% [markdown]
 # Of {num}`integrated-compared` errors {num}`integrated-equal` agree within 15 per cent, uncertainty included.
 # For the dark matter within $r_{1/2}$ the error is {num}`integrated-mdm-rh-ratio:.2f±` times that of the real TNG100, for all bound dark matter {num}`integrated-mdm-ratio:.2f±` times, and for $V_\mathrm{max}$ {num}`integrated-vmax-ratio:.2f±` times.
+# A ratio above 1 means that a formula that is given the same numbers errs more in this universe than in TNG100, a ratio below 1 that it errs less.
+# The errors of the networks in this book must therefore not be read as errors for TNG100.
 #
 # The number of galaxies to learn from differs too; learning curves show what it does.
 
@@ -664,7 +676,7 @@ show(
     "and radius, right from magnitudes, colours and radius. Median and "
     "middle 68 per cent over draws of the galaxies.",
     alt="Two panels with two falling curves each, which become flat with "
-    "some hundred galaxies.",
+    "a few hundred galaxies.",
     n=n_here,
 )
 
@@ -780,7 +792,6 @@ show_table(
 # %% [markdown]
 # With {num}`fixed-mass-many-n` centrals {num}`fixed-mass-many-median-yes` of {num}`fixed-mass-many-median-yes.n` medians agree, {num}`fixed-mass-many-median-no` do not and {num}`fixed-mass-many-median-undecided` are undecided; of the scatters {num}`fixed-mass-many-scatter-yes` agree, {num}`fixed-mass-many-scatter-no` do not and {num}`fixed-mass-many-scatter-undecided` are undecided.
 # The table lists those that do not. Particles more massive than those of TNG100 add noise to the scatter of speeds and colours.
-# Besides, the particles are drawn without the softening of gravity that keeps the centres of real TNG100 galaxies smooth: in some galaxies the largest circular speed is that of a few particles at the very centre.
 #
 # The share of centrals that form stars (lower right) is larger in the embedded universe, where four in five groups without a galaxy of the selection were left out ({doc}`02_embedded_universe`).
 # Where they differ, a number of this book that depends on them is a number about the embedded universe only; the same chapter says what is not matched.
@@ -829,7 +840,7 @@ show_table(
 # galaxies rises later and far less.
 # The minima become shallow, and their lowest errors are those of the straight line, or slightly below.
 # Regularisation matters where examples are few for the flexibility.
-# That is the situation of a network with a million weights and some hundred galaxies.
+# That is the situation of a network with a million weights and a few hundred galaxies.
 # :::
 #
 # ## Summary

@@ -469,7 +469,7 @@ exact(
 # After the last convolution {num}`conv-left` × {num}`conv-left` places of the image remain, with 256 features each ({numref}`fig-convolutions-volumes`).
 # *Flatten* writes them in one row, and dense layers, as at the beginning of this chapter, turn them into 20 numbers.
 # The last layer has no activation, because $\ln M$ may have any value.
-# Some hundred galaxies must constrain {num}`conv-total` weights, {num}`conv-dense-part:.0f` of them in dense layers.
+# A few hundred galaxies must constrain {num}`conv-total` weights, {num}`conv-dense-part:.0f` of them in dense layers.
 # Without regularisation the network could simply memorise them ({doc}`08_supervised_learning`), which is why so much of the table is dropout.
 #
 # How far does each layer see? One output of a 5 × 5 kernel depends on 5 pixels per side.
@@ -519,7 +519,11 @@ show(
     "Right: its predictions for the validation views.",
     alt="Left, two curves of error against epoch and a dotted line. Right, "
     "predicted against true cosine of the inclination with a dashed diagonal.",
-    n=dataset.n_galaxies,
+    n=" and ".join(
+        f"{len(np.unique(dataset.table['subhalo_id'][part.rows]))} galaxies "
+        f"for {use}"
+        for part, use in ((train, "training"), (validation, "validation"))
+    ),
 )
 
 # %%

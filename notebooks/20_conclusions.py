@@ -167,7 +167,7 @@ print(f"Conclusions from: {settings.label}.")
 #
 # - **How the paper's networks perform on TNG100.** Its images, HI cubes and weights are not public, and neither are the particles without an account. The embedded universe has TNG's relations between catalogue quantities, as far as they were measured. What an image tells beyond these is decided by how it is drawn.
 # - **Whether the network or the rotation curve is better on the sky.** Both are judged here with motions and noise that we chose.
-# - **Which architecture is best for a million galaxies.** All trainings here have some hundred.
+# - **Which architecture is best for a million galaxies.** All trainings here have a few hundred.
 # - **Whether anything but the training set protects a network.** Ten controlled universes are not all universes. They can show that a difference hurts; they cannot show that it is harmless elsewhere.
 # - **What a verdict at profile `quick` would be at `paper`.** Errors are stated for the galaxies that were used; the finite training is part of the result.
 #

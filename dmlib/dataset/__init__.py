@@ -13,7 +13,7 @@ group: the target is the dark matter *of the group* around each of them, so two 
 if they are neighbours, of their images. The split is made on the whole sample, before anything is observed: a galaxy
 that is set aside later does not move any other.
 
-The split is stratified in stellar mass, and separately for satellites: a random tenth of some hundred galaxies may
+The split is stratified in stellar mass, and separately for satellites: a random tenth of a few hundred galaxies may
 contain no massive galaxy and no satellite, and its errors would be those of another population.
 """
 

@@ -54,6 +54,8 @@ class Galaxies:
     side : ndarray of int, shape (n,)
         Code of the data set's own split, see `dmlib.dataset.SPLITS`.
     group_id : ndarray of int, shape (n,)
+    is_central : ndarray of bool, shape (n,)
+        Whether the galaxy is the first subhalo of its group.
     """
 
     properties: np.ndarray
@@ -61,6 +63,7 @@ class Galaxies:
     radii: np.ndarray
     side: np.ndarray
     group_id: np.ndarray
+    is_central: np.ndarray
 
     @classmethod
     def of(cls, sample: QTable, dataset: DataSet) -> Galaxies:
@@ -81,6 +84,7 @@ class Galaxies:
             radii=dataset.radii,
             side=np.asarray(dataset.table["split"])[first][whole].astype(int),
             group_id=np.asarray(dataset.table["group_id"])[first][whole],
+            is_central=np.asarray(dataset.table["is_true_central"], dtype=bool)[first][whole],
         )
 
     def column(self, name: str) -> np.ndarray:

@@ -5,7 +5,7 @@ and their evidences can be compared: the mass within ``r`` is ``M200 mu(r / r_s)
 dimensionless ``mu(x)``, and some have one more parameter. Masses in Msun, lengths in kpc, speeds in km/s, physical.
 
 A new model is a subclass of `HaloModel`. The functions ``mu`` are compiled here because a fit
-evaluates them some hundred thousand times; plain numpy works too.
+evaluates them a few hundred thousand times; plain numpy works too.
 """
 
 from __future__ import annotations

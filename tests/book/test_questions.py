@@ -33,6 +33,13 @@ def test_every_chapter_has_three():
     assert max(places.count(place) for place in set(places)) < 0.75 * len(places)
 
 
+def test_no_choice_is_torn_at_a_comma():
+    """The choices of a question are all sentences, or none is: what YAML cuts at a comma ends without a full stop."""
+    for questions in load_questions(BOOK / "questions.yml").values():
+        for question in questions:
+            assert len({choice.endswith(".") for choice in question.choices}) == 1, question.choices
+
+
 @pytest.mark.parametrize("fault", ["right: 3", "right: 0", "right: 1, hint: no"])
 def test_a_question_that_cannot_be_asked(tmp_path, fault):
     path = tmp_path / "questions.yml"

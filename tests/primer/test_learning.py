@@ -112,7 +112,8 @@ def test_what_cannot_be_done_is_said():
 
 def galaxies(side, group):
     n = len(side)
-    return learning.Galaxies(np.zeros((n, 4)), np.zeros((n, 20)), np.ones(20), np.array(side), np.array(group))
+    central = np.ones(n, dtype=bool)
+    return learning.Galaxies(np.zeros((n, 4)), np.zeros((n, 20)), np.ones(20), np.array(side), np.array(group), central)
 
 
 def test_experiments_take_one_galaxy_of_a_group_and_none_of_the_test():
