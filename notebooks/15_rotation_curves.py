@@ -484,10 +484,9 @@ errors = columns["error"]
 record(
     "rc-largest",
     100 * errors[np.argmax(np.abs(errors))],
-    unit="%",
     n=n,
     figure="rc_survey",
-    statement="Largest error of the circular speed of an accepted test view",
+    statement="Largest error of an accepted test view [per cent]",
 )
 
 # %% [markdown]
@@ -495,7 +494,7 @@ record(
 # galaxy, is compared with a method that rejects some.
 # For the accepted views the inclination is off by {num}`rc-survey-tilt:+.1f` degrees in the median (scatter {num}`rc-spread-tilt:.1f`) and the circular speed by
 # {num}`rc-survey-error:+.1f` per cent (scatter {num}`rc-spread-error:.1f`). By scatter we mean half of the range of the middle 68 per cent, which says nothing of the tails: the worst accepted
-# view is off by {num}`rc-largest:+.0f`. With the true tilt, {num}`rc-survey-error_same.n` of these views give a curve too (the others have too few good rings with it).
+# view is off by {num}`rc-largest:+.0f` per cent. With the true tilt, {num}`rc-survey-error_same.n` of these views give a curve too (any others have too few good rings with it).
 # On these the error is {num}`rc-survey-error_same:+.1f` per cent (scatter {num}`rc-spread-error_same:.1f`) with the fitted tilt, and {num}`rc-survey-error_perfect:+.1f` per cent (scatter
 # {num}`rc-spread-error_perfect:.1f`) with the true one.
 #

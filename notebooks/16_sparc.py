@@ -221,7 +221,7 @@ nfw, burkert = two.values()
 inside = nfw.measured
 first, last = np.flatnonzero(inside)[[0, -1]]
 width_in, width_out = nfw.sigma_ln[inside].mean(), nfw.sigma_ln[-1]
-parted = np.log(burkert.m_dm / nfw.m_dm)
+parted = burkert.m_dm / nfw.m_dm - 1
 
 # %%
 here = {"n": 1, "figure": "sparc_enclosed"}
@@ -248,15 +248,16 @@ for name, k in (("first", first), ("last", last)):
         f"sparc-models-{name}",
         100 * parted[k],
         unit="%",
-        statement=f"ln M of Burkert minus NFW at the {name} measured of the "
-        f"twenty radii, {model.galaxy}",
+        statement=f"Dark mass of Burkert over NFW minus 1, {name} measured "
+        f"of the twenty radii, {model.galaxy}",
         **here,
     )
 record(
     "sparc-models-outside",
     100 * parted[-1],
     unit="%",
-    statement=f"ln M of Burkert minus NFW within 100 kpc, {model.galaxy}",
+    statement="Dark mass of Burkert over NFW minus 1, within 100 kpc, "
+    f"{model.galaxy}",
     **here,
 )
 
