@@ -310,7 +310,7 @@ record(
 # {num}`rc-smear-classic:+.0f` and the fit that models the beam by {num}`rc-smear-blurred:+.0f`.
 #
 # Further in, the data hardly constrain the curve. The innermost ring, half a beam from the centre, is off by {num}`rc-smear-inner:+.0f±`. Several effects compete there.
-# The fit lets the speed rise in a straight line from zero at the centre to this ring, below a real curve, which bends, and it continues the rings outside smoothly inwards: both make
+# The fit lets the speed rise in a straight line from zero at the centre to this ring, below a real curve, which is bent, and it continues the rings outside smoothly inwards: both make
 # the ring too fast. Gas at the edge of a central hole does rotate faster than the circular speed (see below). The gas cells of a simulation make the ring too slow: their finite size acts
 # like a second beam, which the fit does not include. Rings closer to the centre than three quarters of a beam are therefore flagged, and no mass model uses them.
 #

@@ -266,7 +266,7 @@ record(
 # and at 100 kpc {num}`sparc-sigma-outside:.0f`.
 # The mass of the Burkert halo differs from that of the NFW halo by {num}`sparc-models-first:+.0f` at the first of the twenty radii that is measured, by
 # {num}`sparc-models-last:+.0f` at the last, and by {num}`sparc-models-outside:+.0f` at 100 kpc.
-# The interval of a single model does not include this difference. Where a curve is measured, another shape can be seen in the residuals; **beyond the last point the shape is an assumption**, and the interval describes how well
+# The interval of a single model does not include this difference. Where a curve is measured, a wrong shape may show in the residuals; **beyond the last point the shape is an assumption**, and the interval describes how well
 # the parameters are known, not whether the shape is right.
 #
 # ## Are the intervals correct?
@@ -442,7 +442,7 @@ record(
 # Where the curve constrains the concentration to within 0.2 dex, it lies {num}`sparc-c-offset:+.2f±` from the relation of haloes in simulations of dark matter alone, with a
 # scatter of {num}`sparc-c-scatter:.2f`, compared with 0.16 dex in those simulations, 0.11 dex for relaxed haloes alone
 # ({numref}`fig-sparc-haloes`). A halo whose dark matter was pulled inwards by stars and gas, as in simulations that have them, is no longer NFW; an NFW halo can follow it only with
-# a higher concentration. An offset from the relation does therefore not show that the haloes formed in another way. A prior based on this relation would pull
+# a higher concentration. An offset from the relation therefore does not show that the haloes formed in another way. A prior based on this relation would pull
 # all galaxies onto it; it is therefore an option here and not the default.
 #
 # ## Two checks against published numbers
