@@ -138,6 +138,8 @@ show_table(
 #
 # The last one is needed because no axisymmetric model follows every arm and bar. Without it, points with tiny errors would make the intervals
 # far too narrow.
+# Of simulated galaxies, distance, inclination and the masses of stars and gas are known and kept fixed, and the speeds are those of the gas itself:
+# their intervals are much narrower than those of real galaxies can be.
 # When we compare models, all have the *same* flat priors on $M_{200}$ and $c$.
 #
 # ## One galaxy, seven haloes
@@ -152,7 +154,13 @@ fits = {name: fit(model, name, belief, seed=seed) for name in HALOS}
 best = max(f.log_evidence for f in fits.values())
 
 # %%
-columns = ("model", "ln evidence, less the best", "χ²", "log M₂₀₀", "log c")
+columns = (
+    "model",
+    "ln evidence, less the best",
+    "χ² per degree of freedom",
+    "log M₂₀₀",
+    "log c",
+)
 rows = []
 for f in fits.values():
     mass, c = (f.interval(name)[2] for name in ("log_m200", "log_c"))
@@ -162,7 +170,8 @@ show_table(
     Table(rows=rows, names=columns),
     dict.fromkeys(columns[1:], ".2f"),
     caption="Fits of all halo models to the curve of one galaxy; M₂₀₀ (in "
-    "solar masses) and c are medians of the posterior.",
+    "solar masses) and c are medians of the posterior, and χ², with the "
+    "errors of the speeds alone, is that of the best draw.",
     rows=9,
     source=source,
 )
@@ -197,20 +206,22 @@ show(
     caption="Dark-matter mass within the twenty radii of the book. Grey: the "
     "measured range of the curve; outside it the model extrapolates.",
     alt="Left, enclosed dark-matter mass rising with radius for two models, "
-    "close together in a grey range. Right, the same divided by the median "
-    "of the first: narrow bands in the grey range, opening to both sides.",
+    "and a grey range of radii. Right, the same divided by the median of the "
+    "first: its band lies about 1, and that of the second leaves it.",
     n=f"{len(model.radius)} measured radii",
     source=survey.source,
 )
 
 # %% [markdown]
-# Read {numref}`fig-sparc-enclosed` from the grey range outwards: inside it, the width of the bands reflects the quality of the curve.
+# Read {numref}`fig-sparc-enclosed` from the grey range outwards: inside it, the width of each band reflects the quality of the curve. Compare it with the distance
+# between the two bands.
 
 # %%
 nfw, burkert = two.values()
-inside, last = nfw.measured, np.flatnonzero(nfw.measured)[-1]
+inside = nfw.measured
+first, last = np.flatnonzero(inside)[[0, -1]]
 width_in, width_out = nfw.sigma_ln[inside].mean(), nfw.sigma_ln[-1]
-parted = np.log(burkert.m_dm / nfw.m_dm)
+parted = burkert.m_dm / nfw.m_dm - 1
 
 # %%
 here = {"n": 1, "figure": "sparc_enclosed"}
@@ -232,27 +243,30 @@ record(
 )
 
 # %%
-record(
-    "sparc-models-last",
-    100 * parted[last],
-    unit="%",
-    statement=f"ln M of Burkert minus NFW at the last measured of the twenty "
-    f"radii, {model.galaxy}",
-    **here,
-)
+for name, k in (("first", first), ("last", last)):
+    record(
+        f"sparc-models-{name}",
+        100 * parted[k],
+        unit="%",
+        statement=f"Dark mass of Burkert over NFW minus 1, {name} measured "
+        f"of the twenty radii, {model.galaxy}",
+        **here,
+    )
 record(
     "sparc-models-outside",
     100 * parted[-1],
     unit="%",
-    statement=f"ln M of Burkert minus NFW within 100 kpc, {model.galaxy}",
+    statement="Dark mass of Burkert over NFW minus 1, within 100 kpc, "
+    f"{model.galaxy}",
     **here,
 )
 
 # %% [markdown]
 # Within the measured range the interval of the NFW halo is {num}`sparc-sigma-inside:.0f` of the mass (half of the 68 per cent range of $\ln M$),
 # and at 100 kpc {num}`sparc-sigma-outside:.0f`.
-# But the models differ by {num}`sparc-models-last:.0f` at the last measured radius and by {num}`sparc-models-outside:.0f` at 100 kpc.
-# The interval of a single model does not include this difference: **beyond the last point the shape is an assumption**, and the interval describes how well
+# The mass of the Burkert halo differs from that of the NFW halo by {num}`sparc-models-first:+.0f` at the first of the twenty radii that is measured, by
+# {num}`sparc-models-last:+.0f` at the last, and by {num}`sparc-models-outside:+.0f` at 100 kpc.
+# The interval of a single model does not include this difference. Where a curve is measured, a wrong shape may show in the residuals; **beyond the last point the shape is an assumption**, and the interval describes how well
 # the parameters are known, not whether the shape is right.
 #
 # ## Are the intervals correct?
@@ -334,6 +348,19 @@ for name, share in shares.items():
     )
 
 # %%
+# A galaxy prefers one of the two or none, so that the shares are not
+# independent: if both are as frequent, the difference of their numbers has
+# the variance of their sum.
+core, cusp = shares["core"], shares["cusp"]
+record(
+    "sparc-core-less-cusp",
+    100 * (core - cusp),
+    error=100 * np.sqrt((core + cusp) / usable.sum()),
+    unit="%",
+    statement="Galaxies whose evidence prefers a core minus those whose "
+    "evidence prefers a cusp (error: if both are equally frequent)",
+    **here,
+)
 record(
     "sparc-core-fits",
     100 * fits_better,
@@ -369,8 +396,9 @@ show(
     figures.haloes(fitted, haloes),
     settings,
     "sparc_haloes",
-    caption="NFW haloes with flat priors. Lines: concentrations of simulated "
-    "haloes, and stellar masses from abundance matching, with their scatter.",
+    caption="NFW haloes with flat priors. Lines: concentrations in simulations "
+    "of dark matter alone, and stellar masses from abundance matching, with "
+    "their scatter.",
     alt="Left, concentration against halo mass with long error bars about a "
     "gently falling line. Right, stellar mass against halo mass following a "
     "steep curve.",
@@ -396,8 +424,8 @@ record(
     error=1.25 * offset[tight].std() / np.sqrt(tight.sum()),
     unit="dex",
     n=int(tight.sum()),
-    statement="Median of log c minus that of simulated haloes, NFW, flat "
-    f"priors, {which}",
+    statement="Median of log c minus that of haloes in simulations of dark "
+    f"matter alone, NFW, flat priors, {which}",
     figure="sparc_haloes",
 )
 record(
@@ -405,14 +433,16 @@ record(
     offset[tight].std(ddof=1),
     unit="dex",
     n=int(tight.sum()),
-    statement="Scatter of log c about that of simulated haloes, same galaxies",
+    statement="Scatter of log c about that of haloes in simulations of dark "
+    "matter alone, same galaxies",
     figure="sparc_haloes",
 )
 
 # %% [markdown]
-# Where the curve constrains the concentration to within 0.2 dex, it lies {num}`sparc-c-offset:+.2f±` from the relation of simulated haloes, with a
-# scatter of {num}`sparc-c-scatter:.2f`, compared with 0.16 dex in simulations, 0.11 dex for relaxed haloes alone
-# ({numref}`fig-sparc-haloes`). A prior based on this relation would pull
+# Where the curve constrains the concentration to within 0.2 dex, it lies {num}`sparc-c-offset:+.2f±` from the relation of haloes in simulations of dark matter alone, with a
+# scatter of {num}`sparc-c-scatter:.2f`, compared with 0.16 dex in those simulations, 0.11 dex for relaxed haloes alone
+# ({numref}`fig-sparc-haloes`). A halo whose dark matter was pulled inwards by stars and gas, as in simulations that have them, is no longer NFW; an NFW halo can follow it only with
+# a higher concentration. An offset from the relation therefore does not show that the haloes formed in another way. A prior based on this relation would pull
 # all galaxies onto it; it is therefore an option here and not the default.
 #
 # ## Two checks against published numbers
@@ -446,7 +476,8 @@ show(
 )
 
 # %% [markdown]
-# In the left panel of {numref}`fig-sparc-relations` the points depart from the dashed line towards small accelerations; in SPARC they do so at the same value in all galaxies.
+# In the left panel of {numref}`fig-sparc-relations` the dashed line is where no dark matter is needed. In SPARC the points leave it at the same acceleration in all galaxies.
+# See whether the points shown here do, and whether the fitted function follows them everywhere.
 
 # %%
 here = {"figure": "sparc_relations"}
@@ -459,15 +490,19 @@ record(
     statement="Acceleration scale of the radial acceleration relation",
     **here,
 )
-record(
-    "sparc-rar-scatter",
-    scale.values["scatter"],
-    error=scale.errors["scatter"],
-    unit="dex",
-    n=scale.n,
-    statement="Scatter about the radial acceleration relation",
-    **here,
-)
+for name, what in (
+    ("scatter", "Scatter about the radial acceleration relation"),
+    ("slope", "Slope of log g_obs less the relation against log g_bar"),
+):
+    record(
+        f"sparc-rar-{name}",
+        scale.values[name],
+        error=scale.errors[name],
+        unit="dex",
+        n=scale.n,
+        statement=what,
+        **here,
+    )
 
 # %%
 record(
@@ -510,7 +545,8 @@ for name, key in (("acceleration", "scale"), ("tully_fisher", "slope")):
 # :::
 #
 # The published values are for SPARC. If the captions of this copy name another source, the last column describes simulated galaxies,
-# and no agreement is expected.
+# and no agreement is expected. The residuals about the fitted function change by {num}`sparc-rar-slope:+.3f±` for a factor of ten in $g_\mathrm{bar}$; where this differs from
+# zero, the function is not that of these galaxies, and its scale means little.
 # Our errors are from a bootstrap over galaxies. {cite:t}`Lelli2019` use a separate mass-to-light ratio for bulges; our masses for the Tully-Fisher
 # relation use 0.5 for all stars.
 
@@ -543,7 +579,8 @@ for name, key in (("acceleration", "scale"), ("tully_fisher", "slope")):
 # ## Summary
 #
 # - A mass model consists of a rotation curve, a halo shape, and priors on everything else that affects the curve.
-# - Within the measured radii the enclosed mass depends little on the halo model; beyond them each model extrapolates according to its shape.
+# - The interval of one halo model does not include the choice of the model: at the first measured radius two models differ by {num}`sparc-models-first:+.0f` in mass, at the
+#   last by {num}`sparc-models-last:+.0f`, and at 100 kpc, where each extrapolates according to its shape, by {num}`sparc-models-outside:+.0f`.
 # - Evidence compares shapes. For many galaxies the curve does not decide between cusp and core.
 # - On SPARC the same code reproduces the published relations (the record above).
 #

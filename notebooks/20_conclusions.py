@@ -153,7 +153,15 @@ print(f"Conclusions from: {settings.label}.")
 # Of the views that the network was trained on, {num}`real-beyond:.1f` lie further from their mean than this galaxy.
 #
 # ```{recorded} real-ratio-20
-# Its dark mass near 5 kpc is {num}`real-ratio-5:.2f` times that of a mass model of its rotation curve, near 20 kpc {num}`real-ratio-20:.2f` times. The network was trained on the universe of this copy; where the two disagree, one galaxy does not tell which is wrong.
+# Its dark mass near 5 kpc is {num}`real-ratio-5:.2f` times that of a mass model of its rotation curve, near 20 kpc {num}`real-ratio-20:.2f` times. The network was trained on the universe of this copy.
+# ```
+#
+# ```{recorded} real-true-20
+# The galaxy is simulated: near 20 kpc the mass model has {num}`real-true-20:.2f` times its true dark mass.
+# ```
+#
+# ```{not-recorded} real-true-20
+# Where network and mass model disagree, one real galaxy does not tell which is wrong.
 # ```
 #
 # ## The scripts

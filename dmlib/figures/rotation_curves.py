@@ -187,8 +187,10 @@ def survey(table: QTable) -> Figure:
     look = style.points("truth", marker="+")
     right.plot(true[kept], 100 * errors["error_perfect"][kept], label="accepted, tilt given", **look)
     right.axhline(0, **style.line("baseline"))
-    right.set(ylabel="error of the circular speed [%]", ylim=(-50, 60))
-    right.legend(loc="upper right")
+    shown = 100 * np.array([errors["error"], errors["error_perfect"]])[:, kept]
+    low, high = (1.1 * float(edge) for edge in (np.nanmin(shown, initial=-45.0), np.nanmax(shown, initial=54.0)))
+    right.set(ylabel="error of the circular speed [%]", ylim=(low, high))  # an accepted view is never left out
+    right.legend(loc="best")
     style.plotted(fig, "views", inclination=true * u.deg, fitted=fitted * u.deg, **errors, reason=table["reason"])
     return fig
 

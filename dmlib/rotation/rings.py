@@ -86,7 +86,9 @@ def fit_rings(
     Returns
     -------
     RotationCurve
-        With the reasons for which it is rejected, if any.
+        With the reasons for which it is rejected, if any. The ring at half a beam, which is flagged, comes out too
+        fast where a curve bends inside one beam: the model rises linearly from the centre to it, and continues the
+        rings outside smoothly inwards.
 
     Raises
     ------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -90,6 +92,17 @@ def test_the_beam_lowers_the_inner_speeds_and_the_model_undoes_it():
         np.abs(better.v_rot[inner] / truth - 1).mean()
         < 0.5 * np.abs(plain.v_rot[: len(better)][inner] / truth - 1).mean()
     )
+
+
+@pytest.mark.parametrize("turn", [0.3, 4.0])
+def test_a_ring_within_the_beam_comes_out_too_fast_and_is_flagged(turn):
+    """Both for a curve that is flat from the centre on and for one that bends within the beam; further out none is."""
+    speed = partial(rotation_speed, r_turn=turn)
+    seen = cube(57.0, HISettings(beam=30.0, noise=0.0), gas=disc(curve=speed, fwhm=0.5, thickness=0.02))
+    curve = fit_rings(velocity_field(seen), geometry="fixed", inclination=57.0, position_angle=ANGLE)
+    off = curve.v_rot / speed(curve.radius) - 1
+    assert curve.flags[0] == "within the beam" and "within the beam" not in curve.flags[1:]
+    assert off[0] > 0.04 and np.abs(off[1:6]).max() < 0.04
 
 
 def test_centre_and_systemic_velocity_are_fitted(monkeypatch):

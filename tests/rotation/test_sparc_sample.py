@@ -42,6 +42,7 @@ def test_acceleration_relation_is_the_published_one(sparc):
     found = acceleration_scale(points, seed=1, draws=20)
     assert found.values["scale"] == pytest.approx(1.20e-10, abs=0.1e-10)
     assert found.values["scatter"] == pytest.approx(0.13, abs=0.01)
+    assert abs(found.values["slope"]) < 0.04  # the function has the shape of the points
     assert 0 < found.errors["scale"] < 0.3e-10
 
 
@@ -60,6 +61,15 @@ def test_a_scale_that_was_put_in_comes_back(sparc):
     found = acceleration_scale(exact, seed=1, draws=2)
     assert found.values["scale"] == pytest.approx(3e-10, rel=1e-3)
     assert found.values["scatter"] < 1e-4
+    assert abs(found.values["slope"]) < 1e-4
+
+
+def test_a_relation_of_another_shape_is_seen_in_the_slope(sparc):
+    """Orbits that need the same multiple of the visible acceleration everywhere do not follow the function."""
+    points = accelerations(sparc)
+    constant = Accelerations(points.g_bar, 3.0 * points.g_bar, points.galaxy)
+    found = acceleration_scale(constant, seed=1, draws=20)
+    assert found.values["slope"] > 0.1 and found.values["slope"] > 4 * found.errors["slope"]
 
 
 def test_some_of_sparc_has_the_example(sparc, shared_data, monkeypatch):
