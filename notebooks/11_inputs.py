@@ -233,12 +233,35 @@ for name, others in figures.PLAIN.items():
         say = f"Mean |dM/M| from 5 to 50 kpc on {name}, {network} minus {kind}"
         record(id, found, statement=say)
         print(f"{network} on {name:10s} against {kind:14s} {verdict(found)}")
+record(
+    "inputs-all-less-boosted-outer",
+    scores.better("outer", f"{network}/all", "baseline/boosted"),
+    statement="Mean |dM/M| from 50 to 100 kpc on all inputs, "
+    f"{network} minus boosted trees",
+)
+
+# %%
+for id, first, second in (
+    ("colours", "photometry", "SDSS_I"),
+    ("velocity-less-column", "HI_1", "HI_0"),
+    ("velocity-less-dispersion", "HI_1", "HI_2"),
+):
+    record(
+        f"inputs-{id}",
+        scores.better(
+            "intermediate", f"{network}/{first}", f"{network}/{second}"
+        ),
+        figure="inputs_regions",
+        statement=f"Mean |dM/M| from 5 to 50 kpc, {network} on {first} minus "
+        f"{network} on {second}",
+    )
 
 # %% [markdown]
 # In {numref}`fig-inputs-regions` a network is better than the regressions where the filled marker lies to the left of both hollow ones. From 5 to 50 kpc it differs from the boosted trees by {num}`inputs-photometry-less-boosted:+.3f±` on photometry, by {num}`inputs-hi-less-boosted:+.3f±` on HI and by {num}`inputs-all-less-boosted:+.3f±` on
 # all inputs (negative: the network is better).
 #
-# The rows show one more thing. With three bands the error from 5 to 50 kpc is {num}`inputs-sdss_urz-intermediate:.3f±`, with one {num}`inputs-sdss_i-intermediate:.3f±`. For single moments, the column density gives {num}`inputs-hi_0-intermediate:.3f±`, the velocity {num}`inputs-hi_1-intermediate:.3f±` and
+# The rows also show what colours bring, and which moment tells most. With five bands the error from 5 to 50 kpc is {num}`inputs-photometry-intermediate:.3f±`, with three {num}`inputs-sdss_urz-intermediate:.3f±`, with one {num}`inputs-sdss_i-intermediate:.3f±`; on the same galaxies five bands differ from one by {num}`inputs-colours:+.3f±`.
+# For single moments, the column density gives {num}`inputs-hi_0-intermediate:.3f±`, the velocity {num}`inputs-hi_1-intermediate:.3f±` and
 # the dispersion {num}`inputs-hi_2-intermediate:.3f±`. The blank region of each map also shows the size of the gas disc, and the size alone correlates with the mass.
 #
 # ## How much of it could be known?
@@ -281,13 +304,14 @@ if floor is not None:
         shares,
         {"open": ".2f"},
         caption="Fraction of the variance of each property that the "
-        "observables leave open.",
+        "catalogue quantities leave open.",
         rows=len(names),
         source=settings.label,
     )
 
 # %% [markdown]
-# The table says how well the ideal observer knows each property of stars from the images, and of the gas from the HI maps: the fraction of its variance that observables leave open (0: known exactly; 1: not at all).
+# The table says how well the ideal observer knows each property of stars and gas from the catalogue quantities measured on images and maps: the fraction of its variance that they leave open (0: known exactly; 1: not at all). What shows in the pixels only, as a bar or
+# a warp does, hardly changes these quantities, and counts as unknown.
 #
 # ## The paper's claims
 #
