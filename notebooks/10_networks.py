@@ -733,6 +733,11 @@ for other in ("linear", "boosted"):
         record(id, found, statement=say)
         print(f"{label} against {other}: {verdict(found)}", end="; ")
 
+# %% [markdown]
+# In {numref}`fig-networks-against` a network is better where its band lies below zero. From 5 to 50 kpc C differs from the boosted trees by {num}`net-c-less-boosted:+.3f±` and from
+# the linear formula by {num}`net-c-less-linear:+.3f±`; A by {num}`net-a-less-boosted:+.3f±` and {num}`net-a-less-linear:+.3f±`. (Negative: the network is better. The cell above
+# printed which differences exceed twice their uncertainty.) **A network that does not beat a formula based on a dozen catalogue numbers has not shown that it reads more from the pixels than these numbers tell**, however well it does against a random draw.
+
 # %%
 far = {n: scores.better("outer", n, opponent) for n in nets}
 record(
@@ -751,9 +756,7 @@ for id, sign in (("worse", 1), ("better", -1)):
 record("net-outer-of", len(nets), statement="Networks beside the trees")
 
 # %% [markdown]
-# In {numref}`fig-networks-against` a network is better where its band lies below zero. From 5 to 50 kpc C differs from the boosted trees by {num}`net-c-less-boosted:+.3f±` and from
-# the linear formula by {num}`net-c-less-linear:+.3f±`; A by {num}`net-a-less-boosted:+.3f±` and {num}`net-a-less-linear:+.3f±`. (Negative: the network is better. The cell above
-# printed which differences exceed twice their uncertainty.) From 50 to 100 kpc C differs from the trees by {num}`net-c-less-boosted-outer:+.3f±`; of the {num}`net-outer-of` networks {num}`net-outer-better` are better there than the trees and {num}`net-outer-worse` are worse, by two standard deviations. **A network that does not beat a formula based on a dozen catalogue numbers has not shown that it reads more from the pixels than these numbers tell**, however well it does against a random draw.
+# From 50 to 100 kpc C differs from the trees by {num}`net-c-less-boosted-outer:+.3f±`; of the {num}`net-outer-of` networks {num}`net-outer-better` are better there than the trees and {num}`net-outer-worse` are worse, by two standard deviations.
 #
 # ## Which network is best, and at which cost?
 #
@@ -950,6 +953,9 @@ for id, value, say in (
 ):
     record(f"net-repeat-{id}", value, statement=say)
 
+# %% [markdown]
+# Some networks the run hardly trains. We call a network *cut short* if it was given less than half of the epochs that any member of the reference needed.
+
 # %%
 given, needed = (
     {n: [m[key] for m in some[n]["members"]] for n in nets}
@@ -966,17 +972,14 @@ print("cut short:", *cut)
 
 # %%
 for id, value, say in (
-    (
-        "cut",
-        len(cut),
-        "Networks that this run trains for less than half of "
-        "the epochs that any member of the reference needed",
-    ),
+    ("cut", len(cut), "Networks that this run cuts short"),
     ("least", min(map(max, given.values())), "Fewest epochs in this run"),
     ("most", max(map(max, given.values())), "Most epochs in this run"),
     ("whole", len(decided), "Decided pairs without a network cut short"),
 ):
     record(f"net-repeat-{id}", value, statement=say)
+
+# %%
 if decided:
     record(
         "net-repeat-whole-alike",
@@ -985,8 +988,8 @@ if decided:
     )
 
 # %% [markdown]
-# Of {num}`net-repeat-decided` decided pairs the run orders {num}`net-repeat-alike` alike. It trains for {num}`net-repeat-least` to {num}`net-repeat-most` epochs, and {num}`net-repeat-cut` of {num}`net-repeat-of` networks for less than half of those after which the fastest member of the reference was at its best.
-# Such a network may come last for that reason alone. Between two of the others {num}`net-repeat-whole` pairs are decided.
+# Of {num}`net-repeat-decided` decided pairs the run orders {num}`net-repeat-alike` alike. It trains for {num}`net-repeat-least` to {num}`net-repeat-most` epochs and cuts {num}`net-repeat-cut` of {num}`net-repeat-of` networks short; such a network may come last for that reason alone.
+# Between two of the others {num}`net-repeat-whole` pairs are decided.
 #
 # ```{recorded} net-repeat-whole-alike
 # Of these the run orders {num}`net-repeat-whole-alike` alike.
@@ -1150,13 +1153,6 @@ record(
     statement="Mean square error of ln M of C over that of the mean "
     "training profile, at the radius where this is largest",
 )
-for name in ("B", "E"):
-    record(
-        f"net-unexplained-{name.lower()}",
-        final.worst_ratio("all", f"{name}/all", "baseline/mean"),
-        n=scores.n_galaxies,
-        statement=f"The same for {name}",
-    )
 if floor is not None:
     record(
         "floor-all-observed-unexplained",
@@ -1173,6 +1169,13 @@ record(
 for other, found in gains.items():
     say = f"Mean square error of ln M over all radii, {other} baseline over C"
     record(f"net-gain-{other}", found, statement=say)
+
+# %%
+for name in ("B", "E"):
+    found = final.worst_ratio("all", f"{name}/all", "baseline/mean")
+    say = f"Mean square error of ln M of {name} over that of the mean training"
+    say += " profile, at the radius where this is largest"
+    record(f"net-unexplained-{name.lower()}", found, statement=say)
 
 # %% [markdown]
 # At its worst radius C leaves {num}`net-unexplained:.2f±` of the variance unexplained; the other two of our own designs, B and E, leave {num}`net-unexplained-b:.2f±` and {num}`net-unexplained-e:.2f±` at theirs. Over all radii its mean square error is {num}`net-gain-mean:.1f±` times below that of the mean training profile, and {num}`net-gain-random:.1f±` times below that of the random
