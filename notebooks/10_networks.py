@@ -745,6 +745,8 @@ record(
     far[best],
     statement="Mean |dM/M| from 50 to 100 kpc, C minus boosted",
 )
+
+# %%
 for id, sign in (("worse", 1), ("better", -1)):
     record(
         f"net-outer-{id}",
@@ -961,14 +963,18 @@ given, needed = (
     {n: [m[key] for m in some[n]["members"]] for n in nets}
     for some, key in ((run_index, "epochs_run"), (index, "best_epoch"))
 )
+
+# %%
 cut = [n for n in nets if max(given[n]) < 0.5 * min(needed[n])]
 rest = [n for n in ranked if n not in cut]
+print("cut short:", *cut)
+
+# %%
 decided = [
     pair
     for pair in combinations(rest, 2)
     if pairs.verdict(*pair) != "undecided"
 ]
-print("cut short:", *cut)
 
 # %%
 for id, value, say in (
