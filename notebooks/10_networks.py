@@ -978,7 +978,7 @@ decided = [
 
 # %%
 for id, value, say in (
-    ("cut", len(cut), "Networks that this run cuts short"),
+    ("cut", len(cut), "Networks given less than half the epochs needed"),
     ("least", min(map(max, given.values())), "Fewest epochs in this run"),
     ("most", max(map(max, given.values())), "Most epochs in this run"),
     ("whole", len(decided), "Decided pairs without a network cut short"),
