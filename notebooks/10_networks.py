@@ -50,6 +50,7 @@ n_batch = 32  # views in that batch (paper: 32)
 
 # %%
 from functools import partial
+from itertools import combinations
 
 import numpy as np
 from astropy.table import Table
@@ -169,7 +170,7 @@ record(
 # %% [markdown]
 # *Multiplications* counts those of one forward pass for one image; training takes three times as many. *Seconds* is the time to train one member on one core. Of the weights of A, {num}`net-a-convolutional:.0f` are in its convolutions, most of them in the third, whose kernels
 # combine 128 maps into 256. (E uses each weight in eight orientations, and so multiplies more often than its weights suggest.) The first dense layer, which is connected to every pixel of the last maps, has most of the rest; its number of weights grows with the area of the images, and
-# pooling, as in B, C and E, avoids this.
+# pooling, as in B, C and E, avoids this. (A has {num}`net-a-parameters` weights here and {num}`conv-total` in {doc}`09_convolutions`, because its last layer gives nine numbers instead of the 20 of the talk.)
 #
 # The layers of A are drawn in {numref}`fig-convolutions-volumes`. Those of our own designs follow: each box is a layer, with its activation, dropout and normalisation, and on its right stands the size of its output.
 
@@ -190,7 +191,7 @@ show(
 )
 
 # %% [markdown]
-# B ({numref}`fig-networks-architecture-b`) keeps pixels almost to the end, and then forgets their places.
+# B ({numref}`fig-networks-architecture-b`) works on maps up to its last convolution, and then averages over position.
 
 # %%
 show(
@@ -229,7 +230,7 @@ show(
 )
 
 # %% [markdown]
-# E ({numref}`fig-networks-architecture-e`) forgets the orientation first and the pixels next.
+# E ({numref}`fig-networks-architecture-e`) first takes the largest response over orientations, then averages in rings.
 #
 # ## Before training: overfitting one batch
 #
@@ -317,7 +318,8 @@ show_table(
     Table(rows=symmetry),
     formats,
     caption="Equivariance error with random weights and after training, "
-    "and the error of the masses.",
+    "and the error of the masses: networks of this run, first member, not of "
+    "the reference.",
     rows=len(symmetry),
     source=settings.label,
 )
@@ -332,11 +334,19 @@ for row in symmetry:
             statement=f"Equivariance error of {row['name']}, {when}, in "
             "standard deviations of ln M, validation galaxies",
         )
+    record(
+        f"net-{row['name'].lower()}-orientations-error",
+        row["error"],
+        n=row["galaxies"],
+        statement=f"R.m.s. error of ln M of {row['name']} as trained in this "
+        "run, mean over orientations, in standard deviations, validation",
+    )
 
 # %% [markdown]
 # *Error* is the r.m.s. error of the average over orientations, in the same units. With random weights the output of A changes by {num}`net-a-equivariance-untrained:.2g` when the image is turned, that
 # of E by {num}`net-e-equivariance-untrained:.1g`, which is rounding. After training with augmentation the output of A changes by {num}`net-a-equivariance-trained:.2g`, B by
-# {num}`net-b-equivariance-trained:.2g` and C by {num}`net-c-equivariance-trained:.2g`, E by {num}`net-e-equivariance-trained:.1g`. Exact symmetry does not mean accuracy: whether E
+# {num}`net-b-equivariance-trained:.2g` and C by {num}`net-c-equivariance-trained:.2g`, E by {num}`net-e-equivariance-trained:.1g`. A network that has hardly learned anything hardly changes with anything, so a small change counts only beside a small error,
+# which is 1 for the mean profile: in this run A has {num}`net-a-orientations-error:.2f`, B {num}`net-b-orientations-error:.2f`, C {num}`net-c-orientations-error:.2f` and E {num}`net-e-orientations-error:.2f`. Exact symmetry does not mean accuracy: whether E
 # errs less is measured below.
 #
 # (A kernel of 3 or 5 pixels with stride 2 would break the symmetry of E, since it needs more padding on one side of an even number of pixels than on the other; E uses 4 × 4 kernels there.
@@ -371,7 +381,8 @@ show(
     "against the number of training galaxies: network E, and the same "
     "network without the group, with and without augmentation in training "
     "and averaging over orientations in prediction. Bars: bootstrap over "
-    "galaxies and scatter of the members; points are set a little aside.",
+    "galaxies and scatter of the members; points are offset horizontally "
+    "for clarity.",
     alt="Five falling lines with bars against the number of galaxies on a "
     "logarithmic axis.",
     n=kept["test_galaxies"],
@@ -453,7 +464,7 @@ print(
 # - *noise-free*, the true ones: of the stars their mass, size, bulge, star formation, age, metallicity, disc, bar and arms; of the gas its mass, size and turbulence, and the circular
 #   speed out to the HI radius; of both, also the share of stars and gas in that speed;
 # - *as observed*, what can be read off the images and maps of the data set. How well each number can be read off is measured, by regressing it on the observables above, and the
-#   corresponding error is added; speeds are averaged over the beam, scatter by 3 per cent, and have the error of the measured inclination.
+#   corresponding error is added (what only the pixels show is lost); speeds are averaged over the beam, scatter by 3 per cent, and have the error of the measured inclination.
 #
 # Both also see the other galaxies of the group that lie in the field of view: their mass and their projected distance, but not how deep they lie along the line of sight, which no image shows. For a satellite this is what matters most
 # beyond some 30 kpc, where its target contains the matter of its host.
@@ -552,7 +563,7 @@ show(
 )
 
 # %% [markdown]
-# Read {numref}`fig-networks-errors` from below: what lies under the dashed black line nobody can know from these images and maps, as far as the ideal observer tells; what lies between that
+# Read {numref}`fig-networks-errors` from below: what lies under the dashed black line the ideal observer cannot know from the catalogue quantities measured on these images and maps; what lies between that
 # line and a network is what the network misses; the grey lines are what needs no network. Where a method lies below the dashed line, the floor is no floor: there the observer's regression is not the best,
 # or the images show something that is not among the numbers that the observer is given.
 
@@ -574,13 +585,31 @@ for region in ("inner", "intermediate", "outer"):
     found = whole.over(region, best)
     say = f"Mean |dM/M| over {region} radii, this run's whole ensemble of C"
     record(f"net-c-ensemble-{region}", found, statement=say)
-if floor is not None:
+for region in ("inner", "intermediate", "outer") if ideal else ():
+    found = final.ratio(region, best, "floor/all/observed", "relative")
     record(
-        "net-c-over-floor",
-        final.ratio("intermediate", best, "floor/all/observed", "relative"),
-        statement="Mean |dM/M| from 5 to 50 kpc of the ensemble of C over "
-        "the information floor as observed",
+        "net-c-over-floor" + f"-{region}" * (region != "intermediate"),
+        found,
+        statement=f"Mean |dM/M| over {region} radii of the whole ensemble of "
+        "C over the information floor as observed",
     )
+
+# %%
+if ideal:
+    pair = "floor/all/noise-free", "floor/all/observed"
+    excess = scores.difference(*pair, "relative2")
+    decided = excess.value > 2 * excess.error
+    for id, count, say in (
+        ("above", np.sum(excess.value > 0), ""),
+        ("above-decided", np.sum(decided), ", by two standard deviations"),
+    ):
+        record(
+            f"floor-{id}",
+            count,
+            figure="networks_errors",
+            statement="Radii at which Delta_MSE of the floor without noise "
+            f"is larger than that of the floor as observed{say}",
+        )
 
 # %% [markdown]
 # The next table averages over three ranges of radii. Those from 5 to 50 kpc we call *intermediate* (the talk does not define them). It has C three times: with as many members as the other networks, as the front page and {doc}`11_inputs` quote it, and as this run trained it.
@@ -644,19 +673,23 @@ show_table(
 # %%
 if ideal and not central.all():
     some = Scores.of(predictions, where=~central, also=ideal, seed=seed)
-    pair = "floor/all/observed", "baseline/boosted"
-    record(
-        "floor-less-boosted-satellites",
-        some.better("outer", *pair),
-        n=some.n_galaxies,
-        statement="Mean |dM/M| from 50 to 100 kpc of satellites, information "
-        "floor as observed minus boosted trees",
-    )
+    for id, *pair in (
+        ("floor-less-boosted", "floor/all/observed", "baseline/boosted"),
+        ("floor-noise", "floor/all/noise-free", "floor/all/observed"),
+    ):
+        record(
+            f"{id}-satellites",
+            some.better("outer", *pair),
+            n=some.n_galaxies,
+            statement="Mean |dM/M| from 50 to 100 kpc of satellites, "
+            f"{' minus '.join(pair)}",
+        )
 
 # %% [markdown]
 # ```{recorded} floor-less-boosted-satellites
 # From 50 to 100 kpc the floor of the satellites differs from the error of the boosted trees by {num}`floor-less-boosted-satellites:+.3f±` on {num}`floor-less-boosted-satellites.n` test galaxies (negative: the floor is lower). What the observer is told of the neighbours was
 # added after an earlier version, without them, had larger errors there than the trees; how much to tell was chosen without the test galaxies.
+# The floor without noise differs from that as observed by {num}`floor-noise-satellites:+.3f±`. To know more cannot hurt an observer, but it can hurt a regression: a positive difference is due to the few galaxies, or to a regression that is not the best.
 # ```
 
 # %% [markdown]
@@ -704,6 +737,28 @@ for other in ("linear", "boosted"):
 # In {numref}`fig-networks-against` a network is better where its band lies below zero. From 5 to 50 kpc C differs from the boosted trees by {num}`net-c-less-boosted:+.3f±` and from
 # the linear formula by {num}`net-c-less-linear:+.3f±`; A by {num}`net-a-less-boosted:+.3f±` and {num}`net-a-less-linear:+.3f±`. (Negative: the network is better. The cell above
 # printed which differences exceed twice their uncertainty.) **A network that does not beat a formula based on a dozen catalogue numbers has not shown that it reads more from the pixels than these numbers tell**, however well it does against a random draw.
+
+# %%
+far = {n: scores.better("outer", n, opponent) for n in nets}
+record(
+    "net-c-less-boosted-outer",
+    far[best],
+    statement="Mean |dM/M| from 50 to 100 kpc, C minus boosted",
+)
+
+# %%
+for id, sign in (("worse", 1), ("better", -1)):
+    record(
+        f"net-outer-{id}",
+        sum(sign * e.value > 2 * e.error for e in far.values()),
+        figure="networks_against",
+        statement=f"Networks with a {id} mean |dM/M| from 50 to 100 kpc than "
+        "boosted trees, by two standard deviations",
+    )
+record("net-outer-of", len(nets), statement="Networks beside the trees")
+
+# %% [markdown]
+# From 50 to 100 kpc C differs from the trees by {num}`net-c-less-boosted-outer:+.3f±`; of the {num}`net-outer-of` networks {num}`net-outer-better` are better there than the trees and {num}`net-outer-worse` are worse, by two standard deviations.
 #
 # ## Which network is best, and at which cost?
 #
@@ -901,7 +956,56 @@ for id, value, say in (
     record(f"net-repeat-{id}", value, statement=say)
 
 # %% [markdown]
-# Of {num}`net-repeat-decided` decided pairs the run orders {num}`net-repeat-alike` alike. Of {num}`net-repeat-of` networks {num}`net-repeat-within` have an error within twice the scatter that seeds explain, {num}`net-repeat-spread:.3f`; an error
+# Some networks the run hardly trains. We call a network *cut short* if it was given less than half of the epochs that any member of the reference needed.
+
+# %%
+given, needed = (
+    {n: [m[key] for m in some[n]["members"]] for n in nets}
+    for some, key in ((run_index, "epochs_run"), (index, "best_epoch"))
+)
+
+# %%
+cut = [n for n in nets if max(given[n]) < 0.5 * min(needed[n])]
+rest = [n for n in ranked if n not in cut]
+print("cut short:", *cut)
+
+# %%
+decided = [
+    pair
+    for pair in combinations(rest, 2)
+    if pairs.verdict(*pair) != "undecided"
+]
+
+# %%
+for id, value, say in (
+    ("cut", len(cut), "Networks given less than half the epochs needed"),
+    ("least", min(map(max, given.values())), "Fewest epochs in this run"),
+    ("most", max(map(max, given.values())), "Most epochs in this run"),
+    ("whole", len(decided), "Decided pairs without a network cut short"),
+):
+    record(f"net-repeat-{id}", value, statement=say)
+
+# %%
+if decided:
+    record(
+        "net-repeat-whole-alike",
+        sum(again.differences[pair].value < 0 for pair in decided),
+        statement="Those of them that this run orders alike",
+    )
+
+# %% [markdown]
+# Of {num}`net-repeat-decided` decided pairs the run orders {num}`net-repeat-alike` alike. It trains for {num}`net-repeat-least` to {num}`net-repeat-most` epochs and cuts {num}`net-repeat-cut` of {num}`net-repeat-of` networks short; such a network may come last for that reason alone.
+# Between two of the others {num}`net-repeat-whole` pairs are decided.
+#
+# ```{recorded} net-repeat-whole-alike
+# Of these the run orders {num}`net-repeat-whole-alike` alike.
+# ```
+#
+# ```{not-recorded} net-repeat-whole-alike
+# So this agreement is no confirmation.
+# ```
+#
+# Of {num}`net-repeat-of` networks {num}`net-repeat-within` have an error within twice the scatter that seeds explain, {num}`net-repeat-spread:.3f`; an error
 # outside of it suggests that the run did not train that network to the end.
 #
 # ### Seeds
@@ -1034,7 +1138,7 @@ record(
 #
 # ## The paper's claims
 #
-# *"The dark-matter profile is reconstructed with high performance throughout the galaxy."* To make this a testable statement, we require that at **every** radius the best network explain at least half of the
+# *"The dark-matter profile is reconstructed with high performance throughout the galaxy."* To make this a testable statement, we require that at **every** radius C, the network that this book uses throughout, explain at least half of the
 # variance of $\ln M$: its mean square error must be at most half of the mean profile's, even at the worst radius.
 #
 # *The follow-up:* a mean square error *"about three times below its value under the training distribution"*. The value under the training distribution may be that of the mean profile or that of a random draw from it, which is twice as large. We use the first, which is the stricter criterion.
@@ -1072,8 +1176,15 @@ for other, found in gains.items():
     say = f"Mean square error of ln M over all radii, {other} baseline over C"
     record(f"net-gain-{other}", found, statement=say)
 
+# %%
+for name in ("B", "E"):
+    found = final.worst_ratio("all", f"{name}/all", "baseline/mean")
+    say = f"Mean square error of ln M of {name} over that of the mean training"
+    say += " profile, at the radius where this is largest"
+    record(f"net-unexplained-{name.lower()}", found, statement=say)
+
 # %% [markdown]
-# At its worst radius C leaves {num}`net-unexplained:.2f±` of the variance unexplained. Over all radii its mean square error is {num}`net-gain-mean:.1f±` times below that of the mean training profile, and {num}`net-gain-random:.1f±` times below that of the random
+# At its worst radius C leaves {num}`net-unexplained:.2f±` of the variance unexplained; the other two of our own designs, B and E, leave {num}`net-unexplained-b:.2f±` and {num}`net-unexplained-e:.2f±` at theirs. Over all radii its mean square error is {num}`net-gain-mean:.1f±` times below that of the mean training profile, and {num}`net-gain-random:.1f±` times below that of the random
 # draw. For E, which is equivariant as the network of the follow-up is, the first factor is {num}`net-gain-e:.1f±`. The next chapter, which trains with fewer inputs, tests the claims on intermediate radii.
 #
 # ## Exercises

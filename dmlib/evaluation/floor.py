@@ -176,7 +176,9 @@ def quadratic(x: np.ndarray, y: np.ndarray, test: np.ndarray) -> tuple[np.ndarra
     """Ridge regression on features, their squares and products, with its error for each galaxy left out.
 
     The penalty, and the weight of squares and products beside the features, are those of the smallest error of
-    galaxies left out, for each column of y.
+    galaxies left out, for each column of y. Squares and products are drawn towards their mean where a row of `test` has
+    a larger leverage than any of `x`. Such a galaxy lies within the range of each feature, but is unlike all that were
+    learned from, and products extrapolate wildly: a single one can make most of the error of an observer without noise.
 
     Parameters
     ----------
@@ -197,15 +199,18 @@ def quadratic(x: np.ndarray, y: np.ndarray, test: np.ndarray) -> tuple[np.ndarra
         scaled = every * scale
         values, vectors = np.linalg.eigh(scaled.T @ scaled)
         turned, ahead = scaled @ vectors, (other * scale) @ vectors
-        projected, squares = turned.T @ (y - mean), turned**2
+        projected, squares, further = turned.T @ (y - mean), turned**2, ahead**2
+        linear, products = np.split(other * scale, [x.shape[1]], axis=1)
         for penalty in _PENALTIES:
             shrunk = 1.0 / (np.maximum(values, 0.0) + penalty)
-            leverage = squares @ shrunk + 1.0 / len(x)
-            misses = (y - mean - turned @ (shrunk[:, None] * projected)) / (1.0 - leverage)[:, None]
+            leverage, beyond = squares @ shrunk, further @ shrunk
+            misses = (y - mean - turned @ (shrunk[:, None] * projected)) / (1.0 - leverage - 1.0 / len(x))[:, None]
             error = (misses**2).mean(axis=0)
             best = error < least
             least[best], left[:, best] = error[best], misses[:, best]
-            predicted[:, best] = (mean + ahead @ (shrunk[:, None] * projected))[:, best]
+            slopes, curvatures = np.split(vectors @ (shrunk[:, None] * projected[:, best]), [x.shape[1]])
+            inside = np.sqrt(leverage.max() / np.maximum(beyond, leverage.max()))[:, None]
+            predicted[:, best] = mean[best] + linear @ slopes + inside * (products @ curvatures)
     return left, predicted
 
 

@@ -12,7 +12,7 @@ from astropy.table import QTable
 from dmlib import embedded
 from dmlib.evaluation import floor as module
 from dmlib.evaluation import observers
-from dmlib.evaluation.floor import learn, read_floor
+from dmlib.evaluation.floor import learn, quadratic, read_floor
 from dmlib.evaluation.observers import GAS, LIGHT, Blur, Task, galaxies, neighbours, noise_free
 from dmlib.galaxy import load_galaxy
 from dmlib.observe.sky import lines_of_sight
@@ -58,6 +58,20 @@ def test_a_formula_with_squares_is_learned_beyond_the_curve():
     found = learn(Task(x[:600], start[:600], near[:600]), y[:600], Task(x[600:], start[600:], near[600:, :1]))
     # Beyond the range of the training galaxies nothing is extrapolated, which costs the few outermost of them.
     assert np.sqrt(np.mean((found - y[600:]) ** 2)) < 0.1 * np.std(y - start)
+
+
+def test_squares_do_not_run_away_for_a_galaxy_unlike_all_that_were_learned_from():
+    """Two numbers that go together in all galaxies but one, which lies within the range of both."""
+    rng = np.random.default_rng(8)
+    along, apart = rng.standard_normal(400), 0.1 * rng.standard_normal(400)
+    x = np.stack([along + apart, along - apart], axis=1)
+    y = np.stack([100.0 * apart**2, along], axis=1) + 0.05 * rng.standard_normal((400, 2))
+    odd = np.array([[x[:, 0].max(), x[:, 1].min()]])
+    left, found = quadratic(x, y, odd)
+    assert ((left**2).mean(axis=0) < 0.3 * y.var(axis=0)).all()  # the squares are learned
+    assert 25.0 * (odd[0, 0] - odd[0, 1]) ** 2 > 20.0 * y[:, 0].max()  # and would run away
+    assert found[0, 0] < 1.5 * y[:, 0].max()
+    assert abs(found[0, 1] - odd.mean()) < 0.5  # what is linear is left as it is
 
 
 def test_a_neighbour_in_one_view_of_two_is_learned_from():

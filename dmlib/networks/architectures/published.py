@@ -9,7 +9,7 @@ from keras import layers
 
 
 def talk(channels: Sequence[str], pixels: int, outputs: int) -> keras.Model:
-    """The table of the talk, to the letter.
+    """The table of the talk, with any number of outputs: the table has 20.
 
     The table gives neither the padding, for which we take 'same' as in the scripts, nor the stride of the pooling, for
     which we take its size.
