@@ -152,7 +152,7 @@ record("profiles-scatter", spread, statement=f"Half width of middle 68% {say}")
 #
 # ## Two galaxies
 #
-# The talk shows two galaxies of TNG100, subhaloes 108013 and 60744, one easy and one hard. Both are satellites in clusters, whose dark matter dominates the target at large radii ({doc}`03_simulation_and_selection`). We show those if this copy of the book was made from TNG and they are among the test galaxies. Otherwise two other galaxies replace them, chosen by a rule fixed beforehand: we rank all test galaxies
+# The talk shows two galaxies of TNG100, subhaloes 108013 and 60744. Both are satellites in clusters, whose dark matter dominates the target at large radii ({doc}`03_simulation_and_selection`). We show those if this copy of the book was made from TNG and they are among the test galaxies. Otherwise two other galaxies replace them, chosen by a rule fixed beforehand: we rank all test galaxies
 # by their mean $|\Delta M/M|$ from 5 to 50 kpc, take those at 20 and at 90 per cent, and of their three views the middle one. (The rule uses the true masses of test galaxies. That is acceptable for an illustration, and for nothing else.)
 
 # %%
