@@ -160,8 +160,8 @@ def test_the_floor_stands_beside_a_verdict_on_the_embedded_universe():
     ("ours", "floor", "error", "said"),
     [
         (0.30, 0.25, 0.02, "does not meet the criterion"),
-        (0.30, 0.21, 0.02, "hardly room"),
-        (0.30, 0.19, 0.02, "hardly room"),
+        (0.30, 0.21, 0.02, "within its error"),
+        (0.30, 0.19, 0.02, "within its error"),
         (0.30, 0.10, 0.02, ""),
         (0.21, 0.25, 0.02, "does not meet the criterion"),  # our number is undecided
         (0.10, 0.25, 0.02, ""),
