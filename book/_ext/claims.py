@@ -365,7 +365,7 @@ def floor_in_words(row: Row) -> str:
     if kind == "not-met":
         return "The floor itself does not meet the criterion: hardly any network could in this universe"
     if kind == "undecided":
-        return "The floor itself is within its error of the bound: the criterion can hardly be met in this universe"
+        return "The floor itself is within its error of the bound: whether any network could meet it here is open"
     return ""
 
 
