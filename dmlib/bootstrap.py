@@ -191,6 +191,11 @@ class Bootstrap:
         """
         return _estimate(self._means(values, first) / self._means(values, second))
 
+    def ratio_difference(self, first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.ndarray]) -> Estimate:
+        """A ratio of two means minus another, draw by draw; each given by the two arrays of `ratio`."""
+        one, other = (self._means(above, None) / self._means(below, None) for above, below in (first, second))
+        return _estimate(one - other)
+
     def quantile(self, values: np.ndarray, share: float, where: np.ndarray | None = None) -> Estimate:
         """Quantile over views, for example the median with share 0.5; arguments as `mean`."""
         return _estimate(self._quantiles(values, share, where))

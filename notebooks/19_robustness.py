@@ -110,6 +110,9 @@ here = {"n": counts["test"]}
 # %%
 kept = load.record("training_luck")["measured"]
 luck = {name: again["scatter"] for name, again in kept["quoted"].items()}
+# Measured for all galaxies; it stands in for that of a part of them.
+luck["rob-network-mean-accepted"] = luck["rob-network-mean-all"]
+luck["rob-network-less-rotation"] = luck["rob-network-mean-all"]
 for row in numbers(found, home, region):
     if row["id"] in luck and isinstance(row["value"], Estimate):
         # Its error is that of the galaxies alone.
@@ -175,7 +178,7 @@ show(
 
 # %% [markdown]
 # Averaged over the other universes, a network trained in the fiducial one errs {num}`rob-network-mean-all:.2f±` times as much as one trained at home. The trees err {num}`rob-boosted-mean-all:.2f±` times
-# and the rotation-curve fits {num}`rob-rotation-mean-all:.2f±` times as much. By kind, for the network: observation {num}`rob-network-mean-observation:.2f±`, gas {num}`rob-network-mean-gas:.2f±`, inner halo {num}`rob-network-mean-inner-halo:.2f±`
+# and the rotation-curve fits, on the galaxies that have an accepted curve, {num}`rob-rotation-mean-all:.2f±` times as much; on the same galaxies the network's number is {num}`rob-network-mean-accepted:.2f±`, and the difference {num}`rob-network-less-rotation:+.2f±`. By kind, for the network: observation {num}`rob-network-mean-observation:.2f±`, gas {num}`rob-network-mean-gas:.2f±`, inner halo {num}`rob-network-mean-inner-halo:.2f±`
 # (within 5 kpc {num}`rob-inner-inner-halo:.2f±`), stars and haloes {num}`rob-network-mean-stars-and-haloes:.2f±`.
 # For the fits the same numbers are {num}`rob-rotation-mean-observation:.2f±`, {num}`rob-rotation-mean-gas:.2f±`, {num}`rob-rotation-mean-inner-halo:.2f±` and {num}`rob-rotation-mean-stars-and-haloes:.2f±`.
 #
@@ -218,7 +221,8 @@ for name, again in kept["quoted"].items():
 
 # %% [markdown]
 # Over {num}`rob-luck.n` seeds the error of a network at home scatters by {num}`rob-luck:.0%`, and the ratio of two, for one pair of universes, by {num}`rob-luck-pair:.0%`: a single ratio of this chapter says little. The mean over universes has less luck, but only one network at home: over the seeds it is
-# {num}`rob-seeds-network-mean-all:.2f±`, with the scatter of one seed as its error. **This scatter is part of the errors that the text and the box of this chapter give for means over universes and for adaptation.**
+# {num}`rob-seeds-network-mean-all:.2f±`, with the scatter of one seed as its error. By kind the means over the seeds are {num}`rob-seeds-network-mean-observation:.2f±` (observation), {num}`rob-seeds-network-mean-gas:.2f±` (gas), {num}`rob-seeds-network-mean-inner-halo:.2f±` (inner halo) and {num}`rob-seeds-network-mean-stars-and-haloes:.2f±` (stars and haloes).
+# A ratio below 1 means that the network trained at home is the poorer one, not that the other universe is easy. **This scatter of one seed is part of the errors that the text and the box of this chapter give for means over universes and for adaptation.**
 #
 # Two caveats about the fits. They measure the tilt of the disc anew only where another telescope observes it (beam and noise); elsewhere it is kept, to save time. And their priors are those of the training universe, so
 # that they too have learned what a halo looks like: what protects them is the part of the answer that comes from the curve.
@@ -307,7 +311,7 @@ for i, j in np.argwhere(found.silent(region=region)):
 
 # %% [markdown]
 # We call an error large where it exceeds the one at home by a quarter and by two standard deviations, and an alarm silent where its area is below 0.65. Of all {num}`rob-pairs` pairs of different universes {num}`rob-large` have a large error,
-# and in {num}`rob-silent` of these the alarm is silent; the lines above name them. (Over the seeds the numbers are {num}`rob-seeds-large:.0f±` and {num}`rob-seeds-silent:.0f±`.) In {numref}`fig-robustness-alarm` they are at the lower right. In such a universe a network is wrong and no distance tells: galaxies that are seen through a wider beam, for instance, are smoother, and need not lie further out than those of the training. A classifier that is trained to tell the two universes apart would notice more. But **no alarm on inputs can guard the relation between inputs and target.**
+# and in {num}`rob-silent` of these the alarm is silent; the lines above name them. (Over the seeds the numbers are {num}`rob-seeds-large:.0f±` and {num}`rob-seeds-silent:.0f±`.) {numref}`fig-robustness-alarm` has only the pairs whose network was trained in the fiducial universe; those with a large error and a silent alarm are at its lower right. In such a universe a network is wrong and no distance tells: galaxies that are seen through a wider beam, for instance, are smoother, and need not lie further out than those of the training. A classifier that is trained to tell the two universes apart would notice more. But **no alarm on inputs can guard the relation between inputs and target.**
 #
 # ## Adaptation
 #
@@ -419,7 +423,7 @@ for name, pair in pairs.items():
 # %% [markdown]
 # ## Summary
 #
-# - Universes that differ in one respect each, with the same galaxies in all: a network trained in the fiducial one errs {num}`rob-network-mean-all:.2f±` times as much abroad as one trained at home, trees {num}`rob-boosted-mean-all:.2f±` times, fits of rotation curves {num}`rob-rotation-mean-all:.2f±` times.
+# - Universes that differ in one respect each, with the same galaxies in all: a network trained in the fiducial one errs {num}`rob-network-mean-all:.2f±` times as much abroad as one trained at home, trees {num}`rob-boosted-mean-all:.2f±` times, fits of rotation curves {num}`rob-rotation-mean-all:.2f±` times (the network on the same galaxies {num}`rob-network-mean-accepted:.2f±` times).
 # - Of the {num}`rob-large` pairs of universes in which the network's error is large, its alarm is silent in {num}`rob-silent`.
 # - Matching changes the error by {num}`rob-gain-matched-observation:+.3f±` against differences of observation and by {num}`rob-gain-matched-haloes:+.3f±` against heavier haloes.
 # - Between two real simulations halo masses differ at given stellar mass: a formula of TNG100 is off by {num}`rob-real-bias-m200-tng-eagle:+.2f±` in $\ln M_{200}$ of EAGLE.

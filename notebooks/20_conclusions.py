@@ -100,7 +100,7 @@ print(f"Conclusions from: {settings.label}.")
 # :claims: no-assumption
 # ```
 #
-# As a statement on the code it is true: twenty masses come out, and no halo model is in between. As a statement on results it needs a test: are the errors the same where a fit would have to assume something? The first row compares galaxies with disturbed and with regular gas, the second satellites and centrals, at the same inclinations ({doc}`17_comparison`).
+# As a statement on the code it is true: twenty masses come out, and no halo model is in between. As a statement on results it needs a test: are the errors the same where a fit would have to assume something? The first row compares galaxies with disturbed and with regular gas, the second satellites and centrals, at the same inclinations ({doc}`17_comparison`). A ratio below 1 would be no advantage of disturbed gas, for which we know no reason: these galaxies are few, and are matched in inclination only.
 # What a network does assume is its training set. In universes whose haloes differ in their inner parts from those of its training, by their contraction or by a core, a network errs {num}`rob-inner-inner-halo:.2f±` times as much within 5 kpc as one that was trained there, and {num}`rob-network-mean-inner-halo:.2f±` times from 5 to 50 kpc ({doc}`19_robustness`). Where such a ratio exceeds 1, the shape of the profile is not assumed but learned.
 #
 # ### Further claims of the slides, the abstract and the follow-up
@@ -117,7 +117,7 @@ print(f"Conclusions from: {settings.label}.")
 # :claims: rotation-curves
 # ```
 #
-# {doc}`17_comparison` gives a fit of the rotation curve the same knowledge of the population as the network has, and judges both on the same galaxies and radii. Of all test views {num}`contest-accepted:.0f` have an accepted rotation curve; for the others only the network has an answer. On real galaxies nobody knows the population so well: with priors from published relations the error within 12 to 18 kpc is
+# {doc}`17_comparison` lets a fit of the rotation curve learn from the galaxies that the network was trained on, and judges both on the same galaxies and radii. Of all test views {num}`contest-accepted:.0f` have an accepted rotation curve; for the others only the network has an answer. On real galaxies nobody knows the population so well: with priors from published relations the error within 12 to 18 kpc is
 # {num}`contest-perfect-nfw-lcdm-observed:.1%±` instead of {num}`contest-perfect-population-observed:.1%±`, and without any priors {num}`contest-perfect-nfw-observed:.1%±`, of which {num}`contest-perfect-nfw:.1%±` would remain if the inclination and the masses of stars and gas were known.
 #
 # ### Robustness to the hydrodynamical simulation
@@ -126,7 +126,7 @@ print(f"Conclusions from: {settings.label}.")
 # :claims: other-simulation
 # ```
 #
-# {doc}`19_robustness` changes one thing at a time, with the same {num}`rob-test` test galaxies in all universes. Where the observation differs, the error of the network is {num}`rob-network-mean-observation:.2f±` times that of one trained there; where haloes differ at given stars, {num}`rob-network-mean-stars-and-haloes:.2f±` times. (These networks had {num}`rob-train` training galaxies and one short training each, whose luck is part of these errors: over {num}`rob-luck.n` seeds the mean of all universes is {num}`rob-seeds-network-mean-all:.2f±`, with the scatter of one seed.)
+# {doc}`19_robustness` changes one thing at a time, with the same {num}`rob-test` test galaxies in all universes. Where the observation differs, the error of the network is {num}`rob-network-mean-observation:.2f±` times that of one trained there; where haloes differ at given stars, {num}`rob-network-mean-stars-and-haloes:.2f±` times. (These networks had {num}`rob-train` training galaxies and one short training each, whose luck is part of these errors: over {num}`rob-luck.n` seeds the mean of all universes is {num}`rob-seeds-network-mean-all:.2f±`, of those observed in another way {num}`rob-seeds-network-mean-observation:.2f±` and of those with other haloes {num}`rob-seeds-network-mean-stars-and-haloes:.2f±`, with the scatter of one seed.)
 # Of {num}`rob-large` pairs of universes with a large error the network's own alarm is silent in {num}`rob-silent`.
 # Two **real** simulations differ in their haloes at given stars: a formula of the stellar mass that was fitted to TNG100 is biased by {num}`rob-real-bias-m200-tng-eagle:+.2f±` in the logarithm of the halo mass when it is applied to EAGLE, while within the stellar half-mass radius its bias is {num}`rob-real-bias-rhalf-tng-eagle:+.2f±`.
 #

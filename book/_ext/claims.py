@@ -356,6 +356,19 @@ def margin(criterion: str, value: float, error: float | None) -> float | None:
     return min(abs(value - bound) for bound in _bounds(criterion)) / error if error else None
 
 
+def floor_in_words(row: Row) -> str:
+    """What the information floor says of a verdict; empty where the criterion is met, or where the floor meets it."""
+    criterion, floor = row.reading.criterion, row.floor
+    if criterion is None or floor is None or row.kind == "met":
+        return ""
+    kind = judge(criterion, floor["value"], floor["error"])
+    if kind == "not-met":
+        return "The floor itself does not meet the criterion: hardly any network could in this universe"
+    if kind == "undecided":
+        return "The floor itself is within its error of the bound: whether any network could meet it here is open"
+    return ""
+
+
 def evaluate(claim: Claim, results: Mapping[str, dict], chapters: Container[str]) -> Row:
     """Give a claim its verdict, and each of its further readings its own.
 

@@ -237,6 +237,8 @@ class ClaimsTable(_Claims):
             details.append(f"criterion: {claims.criterion_in_words(row.reading.criterion)}{far}")
         if row.result and row.result["n"] is not None and "short" not in self.options:
             details.append(f"n = {row.result['n']}")
+        if "short" not in self.options:
+            details.append(claims.floor_in_words(row))
         if "short" not in self.options and first:
             details += [row.claim.why] * (row.kind != "met")
             changed = row.claim.criterion_changed

@@ -33,7 +33,7 @@ from ..rotation.fit import fit_many
 from ..rotation.population import REGIMES, SAMPLING, VARIANTS, stretch, stretched
 from ..rotation.priors import ProfilePrior
 from .bins import Binned, binned, in_groups, properties
-from .scores import Scores, coverage, row_mean, verdict
+from .scores import REGIONS, Scores, row_mean, verdict
 
 
 @dataclass(frozen=True)
@@ -311,6 +311,19 @@ def count_reasons(match: MethodComparison) -> dict[str, int]:
     return dict(counts.most_common())
 
 
+def _intervals(entry: Entry, *, stated: bool = False) -> np.ndarray | None:
+    """Quantiles of a fit, stretched or as the posterior states them, or one and two standard deviations of a network.
+
+    Shape (n, 5, 20); None for a method that states no errors.
+    """
+    if entry.quantiles is not None:
+        return entry.stated if stated else entry.quantiles
+    if entry.sigma_ln is None:
+        return None
+    deviations = np.arange(-2.0, 3.0)[:, None]
+    return entry.m_dm[:, None] * np.exp(deviations * entry.sigma_ln[:, None])
+
+
 def _inside(truth: np.ndarray, quantiles: np.ndarray) -> dict[int, np.ndarray]:
     """Whether the truth lies within the 68 and the 95 per cent interval, shape (n, 20); NaN where there is no fit."""
     hits = {share: (quantiles[:, k] < truth) & (truth < quantiles[:, 4 - k]) for share, k in ((68, 1), (95, 0))}
@@ -318,23 +331,27 @@ def _inside(truth: np.ndarray, quantiles: np.ndarray) -> dict[int, np.ndarray]:
 
 
 def coverage_in(match: MethodComparison, name: str, where: np.ndarray, place: str, *, stated: bool = False) -> Estimate:
-    """Share of views and radii of a regime whose truth lies within the 68 per cent interval of a fit.
+    """Share of views and radii of a regime whose truth lies within the 68 per cent interval of a method.
 
     Parameters
     ----------
     match : MethodComparison
     name : str
-        Of a fit.
+        Of a fit, or of a network with calibrated errors.
     where : ndarray of bool, shape (n,)
     place : str
         Of `dmlib.rotation.population.REGIMES`.
     stated : bool
-        The interval of the posterior, not the stretched one.
+        The interval of a fit's posterior, not the stretched one.
+
+    Raises
+    ------
+    DmlibError
+        When the method states no errors.
     """
-    entry = match.entries[name]
-    quantiles = entry.stated if stated else entry.quantiles
+    quantiles = _intervals(match.entries[name], stated=stated)
     if quantiles is None:
-        raise DmlibError(f"'{name}' is not a fit: it states no intervals.")
+        raise DmlibError(f"'{name}' states no errors, and so no intervals.")
     hits = _inside(match.truth, quantiles)[68]
     return match.scores(where).bootstrap.mean(row_mean(np.where(match.places[place], hits, np.nan)[where]))
 
@@ -362,12 +379,9 @@ def coverages(match: MethodComparison, names: Iterable[str], where: np.ndarray) 
     """
     out, truth, draws = {}, match.truth[where], match.scores(where).bootstrap
     for name in names:
-        entry = match.entries[name]
-        if entry.quantiles is not None:
-            out[name] = {share: draws.mean(hit) for share, hit in _inside(truth, entry.quantiles[where]).items()}
-        elif entry.sigma_ln is not None:
-            found = coverage(truth, entry.m_dm[where], entry.sigma_ln[where], draws)
-            out[name] = {68: found.within[1], 95: found.within[2]}
+        quantiles = _intervals(match.entries[name])
+        if quantiles is not None:
+            out[name] = {share: draws.mean(hit) for share, hit in _inside(truth, quantiles[where]).items()}
     return out
 
 
@@ -401,7 +415,14 @@ _PLACES = {"": ("all", "over all radii"), **{name: (name, words) for name, words
 _PLACES["inside"] = ("inside-beam", REGIMES["inside"])
 
 #: Beginnings of ids that stand for all accepted views, not for a group of them.
-_ALL_VIEWS = ("winner", "contest-hybrid-over-network", "contest-hybrid-over-curve", "contest-talk-over-curve")
+_ALL_VIEWS = (
+    "winner",
+    "contest-hybrid-over-network",
+    "contest-hybrid-over-prior",
+    "contest-hybrid-over-curve",
+    "contest-talk-over-curve",
+    "contest-boosted-over-curve",
+)
 
 
 def spans(radii: np.ndarray, won: np.ndarray, names: tuple[str, str]) -> list[tuple[str, str]]:
@@ -638,19 +659,20 @@ def ratio_rows(
 def coverage_rows(
     match: MethodComparison, names: Iterable[str], where: np.ndarray, n: Mapping[str, int], figure: str
 ) -> Iterator[Row]:
-    """Coverage of the 68 per cent intervals, ``contest-cover-<method>-<regime>``, and ``-stated`` before stretching."""
+    """Coverage of 68 per cent intervals, ``contest-cover-<method>-<regime>``, and of a posterior's own, ``-stated``."""
+    fitted = {False: "stretched on validation galaxies", True: "as the posterior states it"}
     for name in names:
+        fit = match.entries[name].quantiles is not None
         for place, words in REGIMES.items():
-            for stated in (False, True):
+            for stated, how in (fitted if fit else {False: "calibrated on galaxies of its own"}).items():
                 share = 100.0 * coverage_in(match, name, where, place, stated=stated)
-                how = "as the posterior states it" if stated else "stretched on validation galaxies"
                 statement = f"Truth within the 68 per cent interval {words}, {match.entries[name].title}, {how}"
                 row = {"id": f"contest-cover-{short(name)}-{place}" + "-stated" * stated, "value": share, "unit": "%"}
                 yield row | {"n": n[place], "statement": statement, "figure": figure}
 
 
 def matched_rows(
-    match: MethodComparison, names: Mapping[str, str], groups: Mapping[str, tuple], by: np.ndarray
+    match: MethodComparison, names: Mapping[str, str], groups: Mapping[str, tuple], by: np.ndarray, region: str = "all"
 ) -> Iterator[Row]:
     """Error on some views over that on others which are seen alike, ``no-assumption-<group>-<suffix>``.
 
@@ -663,16 +685,38 @@ def matched_rows(
         Name -> views, views that they are compared with, and both in words.
     by : ndarray, shape (n,)
         The property that is matched.
+    region : str
+        Radii whose mean error counts, of `dmlib.evaluation.scores.REGIONS`.
     """
-    draws = match.scores().bootstrap
+    scores, (low, high) = match.scores(), REGIONS[region]
+    draws, columns = scores.bootstrap, scores.columns(region)
+    over = "over all radii" if columns.all() else f"over {low:g} to {high:g} kpc"
     for group, (rare, rest, words) in groups.items():
         for suffix, name in names.items():
-            error = match.over(name)
+            error = row_mean(np.where(columns, scores.views(name), np.nan))
             fitted = np.isfinite(error)
             found = draws.ratio_between(error, *matched(rare & fitted, rest & fitted, by))
-            statement = f"Mean |dM/M| over all radii, {words}, at matched inclination, {match.entries[name].title}"
+            statement = f"Mean |dM/M| {over}, {words}, at matched inclination, {match.entries[name].title}"
             n = match.scores(rare & fitted).n_galaxies
             yield {"id": f"no-assumption-{group}-{suffix}", "value": found, "n": n, "statement": statement}
+
+
+def resolution_rows(
+    match: MethodComparison, names: Iterable[str], few: np.ndarray, many: np.ndarray, figure: str
+) -> Iterator[Row]:
+    """Error where measured on discs with many beams over that on discs with few, ``contest-beams-<method>``.
+
+    Where there is no view of either kind, as in a test set of a few galaxies, all radii of all views count, and n is 0.
+    """
+    draws = match.scores().bootstrap
+    for name in names:
+        error, groups = match.over(name, "measured"), (many, few)
+        n = min(match.scores(group & np.isfinite(error)).n_galaxies for group in groups)
+        if not n:
+            error, groups = match.over(name), 2 * (np.ones(len(match), dtype=bool),)
+        statement = f"Mean |dM/M| where measured, discs of many beams over those of few, {match.entries[name].title}"
+        row = {"id": f"contest-beams-{short(name)}", "value": draws.ratio_between(error, *groups), "n": n}
+        yield row | {"statement": statement, "figure": figure}
 
 
 def perfect_rows(

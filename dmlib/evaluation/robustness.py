@@ -103,7 +103,13 @@ class Robustness:
         return self._square(self.bootstrap.ratio(above, below))
 
     def abroad(
-        self, method: str, region: str = "intermediate", *, kinds: Sequence[str] = KINDS[1:], home: str = "fiducial"
+        self,
+        method: str,
+        region: str = "intermediate",
+        *,
+        kinds: Sequence[str] = KINDS[1:],
+        home: str = "fiducial",
+        like: str | None = None,
     ) -> Estimate:
         """Mean error of a method trained in one universe in the others of some kinds, over its error if trained there.
 
@@ -114,13 +120,31 @@ class Robustness:
             Of `dmlib.evaluation.universes.KINDS`.
         home : str
             Universe of the training.
+        like : str, optional
+            Another method: in each universe only the galaxies that it answers for count, too.
         """
+        return self.bootstrap.ratio(*map(row_mean, self._abroad(method, region, kinds, home, like)))
+
+    def abroad_less(self, first: str, second: str, region: str = "intermediate", *, home: str = "fiducial") -> Estimate:
+        """The ratio `abroad` of one method minus that of another, on the galaxies that both answer for."""
+        there, native = self._abroad(first, region, KINDS[1:], home, second)
+        others = self._abroad(second, region, KINDS[1:], home, first)
+        return self.bootstrap.ratio_difference(
+            (row_mean(there), row_mean(native)), (row_mean(others[0]), row_mean(others[1]))
+        )
+
+    def _abroad(
+        self, method: str, region: str, kinds: Sequence[str], home: str, like: str | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Errors in the other universes, and if trained there, shape (n, others); NaN where either is missing."""
         k = self.place(home)
         others = [j for j, name in enumerate(self.names) if VARIATIONS[name].kind in kinds and j != k]
         values = self._relative(method, region)
         there, native = values[k, others].T, np.stack([values[j, j] for j in others], axis=1)
         both = np.isfinite(there) & np.isfinite(native)
-        return self.bootstrap.ratio(*(row_mean(np.where(both, some, np.nan)) for some in (there, native)))
+        if like is not None:
+            both &= np.isfinite(self._abroad(like, region, kinds, home)[0])
+        return np.where(both, there, np.nan), np.where(both, native, np.nan)
 
     def bias(self, method: str, region: str = "intermediate") -> Estimate:
         """Mean of ln(predicted / true) in units of the stated error, shape (v, v)."""
@@ -234,6 +258,12 @@ def numbers(found: Robustness, home: str = "fiducial", region: str = "intermedia
     k = found.place(home)
     for method in found.masses:
         yield from _numbers_of(found, method, k, region)
+    fitted = found.abroad("network", region, home=home, like="rotation")
+    words = "Mean error of the network abroad over that at home, galaxies with an accepted rotation curve"
+    yield {"id": "rob-network-mean-accepted", "value": fitted, "statement": words}
+    less = found.abroad_less("network", "rotation", region, home=home)
+    words += ", less the same of the fits of rotation curves"
+    yield {"id": "rob-network-less-rotation", "value": less, "statement": words}
     for kind, name in (("inner halo", "inner-halo"), ("stars and haloes", "stars-and-haloes")):
         ratio = found.abroad("network", "inner", kinds=(kind,), home=home)
         words = f"Mean error of the network within 5 kpc in other universes ({kind}), over that at home"

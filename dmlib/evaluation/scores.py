@@ -297,13 +297,16 @@ class Coverage:
     stretch : Estimate
         Root mean square over all views and radii of the deviation of the truth in units of the stated sigma: the
         factor by which sigma is too small.
+    inside : dict of ndarray, shape (n, r)
+        1 and 2 -> whether the truth lies within that many sigma, 0 or 1.
     pit : ndarray, shape (n, r)
-        Between 0 and 1; NaN where a mass is zero or sigma is not positive.
+        Between 0 and 1; it and `inside` are NaN where a mass is zero or sigma is not positive.
     """
 
     within: dict[int, Estimate]
     overall: dict[int, Estimate]
     stretch: Estimate
+    inside: dict[int, np.ndarray]
     pit: np.ndarray
 
 
@@ -329,6 +332,7 @@ def coverage(truth: np.ndarray, predicted: np.ndarray, sigma_ln: np.ndarray, boo
         # First the mean over the radii of a view, so that radii without mass are left out.
         overall={k: bootstrap.mean(row_mean(values)) for k, values in inside.items()},
         stretch=bootstrap.root_mean(row_mean(z**2)),
+        inside=inside,
         pit=pit,
     )
 

@@ -148,7 +148,7 @@ def sanity(thumbnails: Sequence[tuple[str, np.ndarray]], curves: Pairs, referenc
         ax.set(xlabel="layers made random [%]", title=title, ylim=(-0.3, 1.05))
         zero(ax, color="#444444", linewidth=0.7)
     left.set_ylabel("with the trained network's map")
-    right.legend(loc="upper right", fontsize=8.5)
+    fig.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=len(curves), fontsize=9)
     return fig
 
 
@@ -210,7 +210,7 @@ def hidden(edges: np.ndarray, lost: Mapping[str, Sequence[Estimate]], radii: Seq
             curve(ax, f"{name}, {radius:.1f} kpc", columns, look, label=rf"$M(<{radius:.1f}$ kpc)", bars=True)
             ax.hlines(one.value, edges[:-1], edges[1:], color=style.COLOURS[role], linewidth=0.8)
         ax.set(xlabel="radius in the image [kpc]", title=f"hidden behind: {name}", xlim=(0, edges[-1]), ylim=(0, None))
-        ax.legend(loc="upper right", fontsize=8.5)
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=len(radii), fontsize=9)
     return fig
 
 
@@ -263,7 +263,7 @@ def kinds(radii: np.ndarray, by_slope: Arrays, by_occlusion: Arrays) -> Figure:
             columns = {"output_radius": radii * u.kpc, "value": value}
             curve(ax, f"{title}, {name}", columns, _GROUPS[name], label=name, marker="o", markersize=3.2)
         radius_axis(ax, label=_OUTPUT, ylabel=label, title=title, ylim=(0, None))
-    axes[0].legend(loc="best")
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=len(by_slope), fontsize=9)
     return fig
 
 

@@ -398,8 +398,19 @@ SPREAD_VIEWS = 900
 #: Views whose slopes for all outputs are held at a time.
 VIEWS = 32
 
-#: Edges of rings on the sky [kpc], as fine as pixels of 2 kpc allow at the centre; the image's corners are left out.
+#: Edges of rings on the sky [kpc], as fine as pixels of 2 kpc allow at the centre; see `ring_edges`.
 RING_EDGES = np.array([0.0, 2.0, 4.0, 6.0, 8.5, 12.0, 16.5, 22.0, 29.0, 38.0, 50.0, 64.0])
+
+
+def ring_edges(grid: SkyGrid) -> np.ndarray:
+    """Edges of the rings of an image [kpc], from its centre to half its side, shape (ring + 1,).
+
+    A ring further out would consist of the image's corners only, so that they are left out. The last ring is at least
+    half as wide as in `RING_EDGES`; where less of it is in the image, it is joined to its neighbour.
+    """
+    half = 0.5 * grid.field_of_view
+    middle = 0.5 * (RING_EDGES[1:] + RING_EDGES[:-1])
+    return np.append(RING_EDGES[:-1][middle <= half], half)
 
 
 class Sensitivity:
@@ -429,6 +440,8 @@ class Sensitivity:
         Typical difference between galaxies in each pixel, see `typical_spread`.
     mean : ndarray, shape (y, x, channel)
         Mean image of the training views in all orientations, for `hide_rings`.
+    edges : ndarray, shape (ring + 1,)
+        Of the rings [kpc], see `ring_edges`.
     rings : ndarray, shape (n, all outputs, ring, channel)
         Sum of the absolute slopes, each times the `spread` of its pixel, in rings about the centre, see `by_ring`.
     plain_rings : ndarray, shape (n, all outputs, ring)
@@ -453,6 +466,7 @@ class Sensitivity:
     def __init__(self, net: Network, dataset: DataSet, radii: Sequence[float], *, n_views: int | None = None) -> None:
         net.check_dataset(dataset)
         self.net, self.dataset = net, dataset
+        self.edges = ring_edges(dataset.input_grid)
         self.rows = dataset.rows("test")[:n_views]
         self.inputs = dataset.inputs(self.rows, net.channels)
         self.outputs = [int(np.abs(dataset.radii - radius).argmin()) for radius in radii]
@@ -473,14 +487,15 @@ class Sensitivity:
 
     def _measure(self, every: Saliency) -> None:
         """Sum the slopes of all outputs over rings, some views at a time: all of them would need gigabytes."""
+        in_rings = partial(by_ring, grid=self.dataset.input_grid, edges=self.edges)
         spread, found = self.spread.astype(np.float32), []
         for start in range(0, len(self.inputs), VIEWS):
             slopes = every.gradient(self.inputs[start : start + VIEWS])
             compared = slopes[:, self.outputs]
             size = np.abs(slopes, out=slopes)
-            plain = by_ring(size.sum(axis=-1), self.dataset.input_grid)
+            plain = in_rings(size.sum(axis=-1))
             size *= spread
-            rings = np.stack([by_ring(size[..., c], self.dataset.input_grid) for c in range(size.shape[-1])], axis=-1)
+            rings = np.stack([in_rings(size[..., c]) for c in range(size.shape[-1])], axis=-1)
             found.append((compared, rings, plain, size.sum(axis=(2, 3))))
         self.slopes, self.rings, self.plain_rings, total = map(np.concatenate, zip(*found, strict=True))
         self.total = total.mean(axis=0)
@@ -499,7 +514,7 @@ class Sensitivity:
             What is put in its place: the `mean` image, `empty_sky`, or the ring of other galaxies, see `strangers`.
         """
         grid = self.dataset.input_grid
-        change = occlude(self.net.model, self.inputs, grid, fill=fill, edges=RING_EDGES)
+        change = occlude(self.net.model, self.inputs, grid, fill=fill, edges=self.edges)
         return (change * self.net.std).transpose(0, 2, 1)
 
     def exchange_groups(self, seed: int) -> dict[str, np.ndarray]:
@@ -655,13 +670,13 @@ def relative_to_mean(matrix: np.ndarray) -> np.ndarray:
     return matrix / matrix.mean(axis=0)
 
 
-def by_ring(maps: np.ndarray, grid: SkyGrid, edges: np.ndarray = RING_EDGES) -> np.ndarray:
+def by_ring(maps: np.ndarray, grid: SkyGrid, edges: np.ndarray) -> np.ndarray:
     """Sum of absolute maps, shape (..., y, x), in rings, shape (..., ring)."""
     weights = ring_weights(grid.pixels, edges / (0.5 * grid.field_of_view))
     return np.abs(maps).reshape(*maps.shape[:-2], -1) @ weights
 
 
-def median_radius(rings: np.ndarray, edges: np.ndarray = RING_EDGES) -> np.ndarray:
+def median_radius(rings: np.ndarray, edges: np.ndarray) -> np.ndarray:
     """Radius [kpc] that holds half of the sum over rings, interpolated in radius.
 
     Parameters
@@ -684,7 +699,7 @@ def median_radius(rings: np.ndarray, edges: np.ndarray = RING_EDGES) -> np.ndarr
 def half_radii(sensitivity: Sensitivity, group: str | None = None) -> np.ndarray:
     """`median_radius` of the weighted slopes of one kind of input (default all), shape (n, all outputs)."""
     chosen = sensitivity.groups[group] if group else slice(None)
-    return median_radius(sensitivity.rings[..., chosen].sum(axis=-1))
+    return median_radius(sensitivity.rings[..., chosen].sum(axis=-1), sensitivity.edges)
 
 
 def rank_correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:

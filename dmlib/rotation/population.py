@@ -1,9 +1,10 @@
 """What a population of galaxies tells of the halo behind a disc: priors learned from the training galaxies.
 
-A network sees thousands of galaxies with their dark matter before it sees the test galaxies. A fit that compares fairly
-with it may know as much: which haloes belong to a stellar mass, and with which scatter; how strongly they are
-contracted; by how much the photometric stellar mass is off; and how much gas does not shine at 21 cm. Centrals and
-satellites are not told apart, because the networks are not told either.
+A network sees hundreds of galaxies with their dark matter before it sees the test galaxies. A fit that compares fairly
+with it may learn from the same galaxies: which haloes belong to a stellar mass, and with which scatter; how strongly
+they are contracted; by how much the photometric stellar mass is off; and how much gas does not shine at 21 cm. Centrals
+and satellites are not told apart, because the networks are not told either. Colour, size and HI mass, which a network
+may use as well, have no part in these priors.
 
 The module also has what the benchmark does with that knowledge: the ways in which it fits haloes (`VARIANTS`), and the
 factors by which intervals of fits are stretched until they cover what they state on the validation views.

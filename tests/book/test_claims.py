@@ -156,6 +156,25 @@ def test_the_floor_stands_beside_a_verdict_on_the_embedded_universe():
     assert verdict(floored, result(0.3, universe="TNG100-1")).floor is None
 
 
+@pytest.mark.parametrize(
+    ("ours", "floor", "error", "said"),
+    [
+        (0.30, 0.25, 0.02, "does not meet the criterion"),
+        (0.30, 0.21, 0.02, "within its error"),
+        (0.30, 0.19, 0.02, "within its error"),
+        (0.30, 0.10, 0.02, ""),
+        (0.21, 0.25, 0.02, "does not meet the criterion"),  # our number is undecided
+        (0.10, 0.25, 0.02, ""),
+    ],
+)
+def test_where_the_floor_itself_misses_the_criterion_a_verdict_says_so(ours, floor, error, said):
+    floored = claim(result="r", criterion="<= 0.2", floor="f")
+    words = claims.floor_in_words(verdict(floored, result(ours, 0.02) | result(floor, error, id="f")))
+    assert bool(words) == bool(said) and said in words
+    without = claim(result="r", criterion="<= 0.2")
+    assert claims.floor_in_words(verdict(without, result(ours, 0.02))) == ""
+
+
 def test_a_tally_counts_each_claim_of_its_table_once():
     numbers = (
         result(0.1) | result(0.3, id="bad") | result(0.19, 0.05, id="close") | result(7, id="real", universe="TNG100-1")

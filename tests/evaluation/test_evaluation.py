@@ -131,6 +131,7 @@ def honest(stretch: float, n: int = 600, seed: int = 4):
 def test_honest_uncertainties_cover():
     found, bootstrap = honest(1.0)
     for k, share in EXPECTED.items():
+        assert np.mean(found.inside[k]) == pytest.approx(found.overall[k].value)
         assert abs(found.overall[k].value - share) < 4 * found.overall[k].error
     assert found.stretch.value == pytest.approx(1.0, abs=0.05)
     histogram = pit_histogram(found.pit, bootstrap)
@@ -148,7 +149,7 @@ def test_too_small_uncertainties_are_found_out():
 
 def test_no_stated_uncertainty_is_not_covered_by_accident():
     found = coverage(TRUTH, PREDICTED, np.zeros_like(TRUTH), Bootstrap(np.array([1, 2]), draws=10))
-    assert np.isnan(found.pit).all() and np.isnan(found.overall[1].value)
+    assert np.isnan(found.pit).all() and np.isnan(found.inside[1]).all() and np.isnan(found.overall[1].value)
 
 
 def test_bins_hold_their_means_and_rare_kinds_are_left_out():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -65,6 +67,26 @@ def test_only_what_differs_costs_accuracy(found):
     assert bias[home, heavy] == pytest.approx(bias[home, home] - 0.4 / 0.1)
     assert found.abroad("network", kinds=("observation",)).value == pytest.approx(1.0)
     assert found.abroad("network", kinds=("stars and haloes",)).value > 1.5
+
+
+def test_two_methods_are_compared_abroad_on_the_galaxies_of_both():
+    """A network that is twice as bad abroad where a curve is accepted, and as good elsewhere."""
+    found = made_up(heavier=0.0)
+    home, accepted = found.place("fiducial"), found.accepted[0]
+    network = found.masses["network"].copy()
+    away = np.arange(len(found.names)) != home
+    truth = np.broadcast_to(found.truth[None], network.shape)
+    twice = truth + 2.0 * (network - truth)
+    network[home] = np.where((away[:, None] & accepted)[..., None], twice[home], network[home])
+    masses = dict(found.masses) | {"network": network}
+    masses["rotation"] = np.where(found.accepted[None, ..., None], found.masses["rotation"], np.nan)
+    changed = replace(found, masses=masses)
+    assert 1.2 < changed.abroad("network").value < 1.8
+    assert changed.abroad("network", like="rotation").value == pytest.approx(2.0)
+    assert changed.abroad("rotation").value == pytest.approx(1.0)
+    less = changed.abroad_less("network", "rotation")
+    assert less.value == pytest.approx(1.0) and less.error == pytest.approx(0.0, abs=1e-9)
+    assert changed.abroad_less("rotation", "network").value == pytest.approx(-1.0)
 
 
 def test_coverage_falls_where_the_bias_is_not_in_the_stated_error(found):

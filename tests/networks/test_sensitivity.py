@@ -48,9 +48,10 @@ def test_sums_in_rings_are_those_of_all_slopes_however_many_are_held_at_a_time(s
     weighted, grid = np.abs(slopes) * question.spread, question.dataset.input_grid
     np.testing.assert_allclose(question.slopes, slopes, rtol=1e-5, atol=1e-9)
     np.testing.assert_allclose(question.total, weighted.sum(axis=(2, 3)).mean(axis=0), rtol=1e-4)
-    np.testing.assert_allclose(question.plain_rings, saliency.by_ring(np.abs(slopes).sum(axis=-1), grid), rtol=1e-4)
+    plain = saliency.by_ring(np.abs(slopes).sum(axis=-1), grid, question.edges)
+    np.testing.assert_allclose(question.plain_rings, plain, rtol=1e-4)
     for channel in range(2):
-        rings = saliency.by_ring(weighted[..., channel], grid)
+        rings = saliency.by_ring(weighted[..., channel], grid, question.edges)
         np.testing.assert_allclose(question.rings[..., channel], rings, rtol=1e-4)
 
 
@@ -60,11 +61,36 @@ def test_hiding_a_ring_that_an_output_does_not_use_changes_nothing(saliency):
     for fill in (question.mean, np.zeros(2)):
         change = np.abs(question.hide_rings(fill))
         radius = np.hypot(*question.dataset.input_grid.mesh())
-        edges = saliency.RING_EDGES
-        for k, (low, high) in enumerate(pairwise(edges)):
+        for k, (low, high) in enumerate(pairwise(question.edges)):
             ring = (radius >= low) & (radius < high)
             assert (change[:, 0, k].max() > 1e-4) == bool((ring & inside).any())
             assert (change[:, 1, k].max() > 1e-4) == bool((ring & ~inside).any())
+
+
+@pytest.mark.parametrize(
+    ("half", "last"),
+    [
+        (48.0, [29.0, 38.0, 48.0]),  # the input of profile quick
+        (64.0, [38.0, 50.0, 64.0]),  # the whole field of view
+        (12.0, [6.0, 8.5, 12.0]),
+        (40.0, [22.0, 29.0, 40.0]),  # 2 kpc of a ring that is 12 kpc wide are no ring of their own
+    ],
+)
+def test_rings_end_at_half_the_side_of_the_image_and_are_whole(saliency, half, last):
+    grid = SkyGrid(2.0 * half, 96)
+    edges = saliency.ring_edges(grid)
+    assert edges[0] == 0.0 and edges[-3:].tolist() == last and np.all(np.diff(edges) > 0)
+    area = saliency.by_ring(np.ones((1, 96, 96)), grid, edges)[0] * grid.pixel_area
+    np.testing.assert_allclose(area, np.pi * np.diff(edges**2), rtol=0.02)
+
+
+def test_the_corners_of_the_image_belong_to_no_ring(saliency):
+    question = toy(saliency, convolutional(branch=True), 2)
+    corners = np.hypot(*question.dataset.input_grid.mesh()) >= 12.0
+    filled = np.where(corners[..., None], 7.0, question.inputs)
+    assert corners.any() and np.abs(filled - question.inputs).max() > 1.0
+    np.testing.assert_array_equal(question.hide_rings(filled), 0.0)
+    assert np.all(np.abs(question.hide_rings(np.full(2, 7.0))).max(axis=(0, 1)) > 1e-4)
 
 
 def test_the_mean_image_is_the_same_from_all_sides(saliency):
@@ -106,8 +132,9 @@ def test_half_radii_tell_an_inner_from_an_outer_output(saliency):
     ratio, _, low = median_ratio(half[:, 1], half[:, 0], question.galaxy, seed=1)
     assert 1.5 < low < ratio
     change = question.hide_rings(question.strangers(1))
-    assert change.shape == (24, 2, len(saliency.RING_EDGES) - 1)
-    assert np.all(saliency.median_radius(np.abs(change))[:, 0] < saliency.median_radius(np.abs(change))[:, 1])
+    assert change.shape == (24, 2, len(question.edges) - 1)
+    inner, outer = saliency.median_radius(np.abs(change), question.edges).T
+    assert np.all(inner < outer)
 
 
 def test_stacks_leave_out_views_without_hi_and_share_out_the_rest(saliency):

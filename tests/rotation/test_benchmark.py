@@ -311,8 +311,9 @@ def test_rows_to_record_are_finite_and_named(built):
     rows = [
         *comparison.error_rows(match, errors, numbers, "one"),
         *comparison.ratio_rows(match, "C/all", "population", groups, None),
-        *comparison.coverage_rows(match, ["population"], yes, numbers, "one"),
+        *comparison.coverage_rows(match, ["population", "C/all"], yes, numbers, "one"),
         *comparison.matched_rows(match, {"ratio": "C/all"}, alike, np.arange(6.0)),
+        *comparison.matched_rows(match, {"ratio-inner": "C/all"}, alike, np.arange(6.0), "inner"),
         *comparison.perfect_rows(match, ["nfw"], match.judged(match.perfect), (5.0, 20.0), "one"),
     ]
     found = {row["id"]: row for row in rows}
@@ -324,3 +325,41 @@ def test_rows_to_record_are_finite_and_named(built):
     assert found["winner-nobody-all"]["n"] == 0 and "nobody" in found["winner-nobody-all"]["statement"]
     assert {"winner-inside-beam", "winner-beyond", "no-assumption-disturbed-ratio", "contest-perfect-nfw"} <= set(found)
     assert found["contest-cover-population-measured-stated"]["unit"] == "%"
+    # The network errs by half of the standard deviation that it states; nothing of it is stretched.
+    assert found["contest-cover-network-beyond"]["value"].value == 100
+    assert "contest-cover-network-beyond-stated" not in found
+    assert "1 to 5 kpc" in found["no-assumption-disturbed-ratio-inner"]["statement"]
+    assert "all radii" in found["no-assumption-disturbed-ratio"]["statement"]
+
+
+def test_errors_of_two_groups_are_compared_over_the_radii_asked_for(built):
+    """A network that errs by 5 per cent, on one group within 5 kpc by 10."""
+    network = predictions(built, 1.05)
+    some = np.array([False, False, True, True, False, False])
+    mass = network["C/all"].m_dm * np.where(some[:, None] & (built.radii < 5.0), 1.1 / 1.05, 1.0)
+    changed = replace(network, groups={"C/all": replace(network["C/all"], m_dm=mass)})
+    match = comparison.assemble(built, changed, "C", {"C/all": "network"})
+    groups = {"g": (some, ~some, "some over others")}
+    for region, ratio in (("inner", 2.0), ("intermediate", 1.0)):
+        (row,) = comparison.matched_rows(match, {"r": "C/all"}, groups, np.ones(6), region)
+        assert row["value"].value == pytest.approx(ratio)
+
+
+def test_discs_of_many_beams_are_compared_with_those_of_few(built):
+    network = predictions(built, 1.05)
+    few, many = (np.isin(np.arange(6), rows) for rows in ([2], [3]))
+    mass = network["C/all"].m_dm * np.where(many[:, None], 1.1 / 1.05, 1.0)
+    changed = replace(network, groups={"C/all": replace(network["C/all"], m_dm=mass)})
+    match = comparison.assemble(built, changed, "C", {"C/all": "network"})
+    (row,) = comparison.resolution_rows(match, ["C/all"], few, many, "one")
+    assert row["id"] == "contest-beams-network" and row["n"] == 1
+    assert row["value"].value == pytest.approx(2.0)
+    (row,) = comparison.resolution_rows(match, ["C/all"], few, np.zeros(6, dtype=bool), "one")
+    assert row["n"] == 0 and row["value"].value == 1.0 and np.isfinite(row["value"].error)
+
+
+def test_a_method_without_errors_has_no_coverage(built):
+    match = comparison.assemble(built, predictions(built, 1.05), "C", {"C/all": "network"}, ideal=built.truth)
+    assert "floor" not in comparison.coverages(match, ("floor", "C/all"), match.accepted)
+    with pytest.raises(DmlibError, match="'floor' states no errors"):
+        comparison.coverage_in(match, "floor", match.accepted, "beyond")
