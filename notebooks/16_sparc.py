@@ -396,9 +396,9 @@ show(
     figures.haloes(fitted, haloes),
     settings,
     "sparc_haloes",
-    caption="NFW haloes with flat priors. Lines: concentrations in simulations "
-    "of dark matter alone, and stellar masses from abundance matching, with "
-    "their scatter.",
+    caption="NFW haloes with flat priors. Lines: concentrations in "
+    "simulations of dark matter alone, and stellar masses from abundance "
+    "matching, with their scatter.",
     alt="Left, concentration against halo mass with long error bars about a "
     "gently falling line. Right, stellar mass against halo mass following a "
     "steep curve.",

@@ -331,11 +331,13 @@ print("inside" if placed.inside else "OUTSIDE", "the training distribution")
 
 # %%
 predicted, reason = predict_galaxy(load.models(settings), network, maps.stack)
+print(reason or f"members of {network}: {len(predicted)}")
+
+# %%
 truth = None
 if galaxy.subhalo_id is not None:
     ids = np.asarray(dataset.table["subhalo_id"])
     truth = dataset.dm_profile[np.argmax(ids == galaxy.subhalo_id)]
-print(reason or f"members of {network}: {len(predicted)}")
 
 # %%
 show(
@@ -353,55 +355,24 @@ show(
 )
 
 # %%
-ratio = np.full(len(dataset.radii), np.nan)
+masses, compared = {"truth": truth}, []
 if fits and len(predicted):
-    ratio = predicted.mean(axis=0) - np.log(fits["nfw"].m_dm)
-for radius in (5.0, 20.0):
-    k = int(np.argmin(np.abs(dataset.radii - radius)))
-    if np.isfinite(ratio[k]):
-        record(
-            f"real-ratio-{radius:.0f}",
-            np.exp(ratio[k]),
-            figure="real_profiles",
-            statement=f"Network over NFW mass model, dark mass {of} at the "
-            f"target radius nearest {radius:g} kpc",
-        )
-
-# %%
-known = truth is not None and np.isfinite(ratio).all()
-masses = {}
-if known:
-    masses["true"] = "NFW mass model", fits["nfw"].m_dm
-    masses["network-true"] = "Network", np.exp(predicted.mean(axis=0))
-for name, (which, m_dm) in masses.items():
+    masses["network"] = np.exp(predicted.mean(axis=0))
+    masses["NFW mass model"] = fits["nfw"].m_dm
+    compared = [("real-ratio", "network", "NFW mass model")]
+    if truth is not None:
+        compared.append(("real-true", "NFW mass model", "truth"))
+        compared.append(("real-network-true", "network", "truth"))
+for id, one, other in compared:
     for radius in (5.0, 20.0):
         k = int(np.argmin(np.abs(dataset.radii - radius)))
         record(
-            f"real-{name}-{radius:.0f}",
-            m_dm[k] / truth[k],
+            f"{id}-{radius:.0f}",
+            masses[one][k] / masses[other][k],
             figure="real_profiles",
-            statement=f"{which} over truth, dark mass {of} at the target "
+            statement=f"{one} over {other}, dark mass {of} at the target "
             f"radius nearest {radius:g} kpc",
         )
-
-# %%
-if known:
-    parts = truth_of(observer, galaxy.subhalo_id, mass.radius)
-    of_rings = {"n": len(mass.radius)}
-    record(
-        "real-speed",
-        100 * np.median(mass.v_obs / parts["total"] - 1),
-        unit="%",
-        statement=f"Error of the circular speed {of}, median (n: rings)",
-        **of_rings,
-    )
-    record(
-        "real-stars",
-        np.median(mass.v_stars() / parts["stars"]),
-        statement=f"Speed of the stars {of} over the true one, median "
-        "(n: rings)",
-        **of_rings,
-    )
 
 # %% [markdown]
 # ```{recorded} real-ratio-20
@@ -411,7 +382,26 @@ if known:
 # ```{not-recorded} real-ratio-20
 # In this copy there is either no mass model, because the curve was not accepted, or no network to compare it with.
 # ```
-#
+
+# %%
+if truth is not None and compared:
+    parts = truth_of(observer, galaxy.subhalo_id, mass.radius)
+    record(
+        "real-speed",
+        100 * np.median(mass.v_obs / parts["total"] - 1),
+        unit="%",
+        statement=f"Error of the circular speed {of}, median (n: rings)",
+        n=len(mass.radius),
+    )
+    record(
+        "real-stars",
+        np.median(mass.v_stars() / parts["stars"]),
+        statement=f"Speed of the stars {of} over the true one, median "
+        "(n: rings)",
+        n=len(mass.radius),
+    )
+
+# %% [markdown]
 # ```{recorded} real-true-20
 # The galaxy is simulated, and its dark mass known. The mass model has {num}`real-true-5:.2f` times as much near 5 kpc and {num}`real-true-20:.2f` times near 20 kpc, the network
 # {num}`real-network-true-5:.2f` and {num}`real-network-true-20:.2f` times. Two errors of the mass model can be named: its circular speeds are off by {num}`real-speed:+.0f` in the median, and
