@@ -43,16 +43,18 @@ def test_readers_find_the_planned_hi(universe):
 
 
 def test_gas_turns_at_the_circular_speed_where_it_is_quiet(universe):
+    """Without a hole, at whose edge the pressure rises outwards and lets the gas turn faster."""
     ratios = []
-    for group_id in centrals(universe, quiet_discs, n=12):
+    for group_id in centrals(universe, lambda rows: quiet_discs(rows) & (rows["hole_radius"] == 0), n=24):
         galaxy = Central(universe, group_id)
         radius, speed, hi = gas_in_plane(galaxy)
         for low, high in ((0.3, 0.5), (0.5, 0.8)):
             there = (radius > low * galaxy.row["r_hi"]) & (radius < high * galaxy.row["r_hi"]) & (hi > 0.3 * hi.max())
             expected = interpolate(radius[there], galaxy.model.v_circ)
             ratios.append(np.average(speed[there], weights=hi[there]) / expected.mean())
-    # Each galaxy departs by its own few per cent (IMBALANCE); in the mean only pressure support is left.
-    assert np.median(ratios) == pytest.approx(0.985, abs=0.02)
+    # Each galaxy departs by its own few per cent (IMBALANCE), so that the median has an error of 0.01; in the mean only
+    # pressure support is left.
+    assert np.median(ratios) == pytest.approx(0.985, abs=0.025)
     assert 0.01 < np.std(ratios) < 0.05
     assert np.abs(np.array(ratios) - 1).max() < 0.12
 
