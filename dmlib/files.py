@@ -44,8 +44,11 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".partial-{os.getpid()}-{path.name}")
     for stale in path.parent.glob(f".partial-*-{path.name}"):
+        import psutil
+
         _, number, name = stale.name.split("-", 2)
-        if name == path.name and not _runs(int(number)):
+        # A living process may be writing it at this moment.
+        if name == path.name and (int(number) == os.getpid() or not psutil.pid_exists(int(number))):
             stale.unlink(missing_ok=True)
     UNFINISHED.add(temporary)
     try:
@@ -89,19 +92,6 @@ def store(place: h5py.Group, name: str, values: ArrayLike, unit: str = "") -> No
     place[name] = values
     if unit:
         place[name].attrs["unit"] = unit
-
-
-def _runs(process: int) -> bool:
-    """Whether there is a process of this number, which may be writing a file at this moment."""
-    if os.name == "nt" or process == os.getpid():  # Windows would end it
-        return False
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
 
 
 def write_text(path: str | Path, text: str) -> None:

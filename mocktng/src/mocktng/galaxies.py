@@ -155,8 +155,8 @@ def draw_structure(rng: np.random.Generator, s: Rows, found: dict[str, np.ndarra
 
     The bulge is what the kinematic disc leaves. Its half-mass radius is our choice: a quarter of the galaxy's for a
     small bulge, the galaxy's where there is no disc, and with `SOFTENED` added in quadrature at most the galaxy's. The
-    scale length of the disc follows from the half-mass radius. The stellar halo is as massive as the stars of TNG100
-    beyond two half-mass radii suggest.
+    scale length of the disc follows from the half-mass radius. The share of the stellar halo is our choice; TNG100 has
+    still more stars beyond two half-mass radii.
     The spin of the halo is log-normal about 0.035 with 0.22 dex (Bullock et al. 2001); its rank correlation with size
     is 0.4 (our choice; Rodriguez-Gomez et al. 2022 find a correlation in TNG100).
     """

@@ -77,8 +77,8 @@ def _assign_ages(
     n = len(radius)
     m_initial = row["m_star"] / max(n, 1) / remaining_fraction(row["age"])
     cradle = (part == 0) & ~in_bar
-    # Evenly spread in number and age: young stars give most of the light, and with particles heavier than those of
-    # TNG100 independent draws would scatter the colours of small galaxies more than there.
+    # Evenly spread in number and age: young stars give much of the blue light, and with particles heavier than those
+    # of TNG100 independent draws would scatter the colours of small galaxies more than there.
     n_young = min(int(row["sfr"] * RECENT * 1e9 / m_initial + rng.random()), int(cradle.sum()))
     # Weighted draw without replacement (Efraimidis & Spirakis 2006): the largest of ln u / weight.
     per_star = star_formation(row, disc) / np.maximum(surface_density(model.enclosed["disc"]), 1e-30)
