@@ -80,7 +80,7 @@ record = recorder(settings, chapter="rotation_curves")
 # Today's standard way to find dark matter in a galaxy was introduced in {doc}`01_introduction`: measure the rotation speed of the gas, subtract the contribution of
 # the visible matter, and attribute the rest to dark matter. There the rotation curve was given. Here we measure one.
 #
-# We take a view from the training side of the data set, because test galaxies must not be used for development. Among the views that are
+# We take a view from the training side of the data set, because test galaxies must not be used for development. Among the views of true centrals in the middle third by stellar mass that are
 # neither face-on nor edge-on, we choose one that is richer in HI than three quarters of the others.
 
 # %%

@@ -136,9 +136,10 @@ def _true_tilt(dataset: DataSet, row: int) -> tuple[float, float]:
 
 
 def choose_view(dataset: DataSet, subhalo_id: int = -1, inclinations: tuple[float, float] = (50.0, 65.0)) -> int:
-    """Row of an example: of the training galaxies in a range of inclinations, one that is rich in HI.
+    """Row of an example: of the training centrals of middle mass, in a range of inclinations, one that is rich in HI.
 
-    It is richer than three quarters of them; the richest would extend over the edge of the field.
+    Its stellar mass lies in the middle third, as the central galaxy of a cluster is no typical disc, and it is richer
+    in HI than three quarters of these views; the richest would extend over the edge of the field.
 
     Parameters
     ----------
@@ -153,11 +154,17 @@ def choose_view(dataset: DataSet, subhalo_id: int = -1, inclinations: tuple[floa
     GalaxyError
         When the data set has no such galaxy.
     """
-    table, rows = dataset.table, dataset.rows("train")
+    table = dataset.table
     if subhalo_id >= 0:
         rows = np.flatnonzero(np.asarray(table["subhalo_id"]) == subhalo_id)
         if len(rows) == 0:
             raise GalaxyError(f"{dataset.path} has no subhalo {subhalo_id}: choose one of its galaxies")
+    else:
+        rows = dataset.rows("train")
+        rows = rows[np.asarray(table["is_true_central"][rows])]
+        m_star = table["m_star"][rows].to_value(u.Msun)
+        low, high = np.quantile(m_star, [1 / 3, 2 / 3])
+        rows = rows[(m_star >= low) & (m_star <= high)]
     angle = table["inclination"][rows].to_value(u.deg)
     low, high = inclinations
     outside = np.maximum(0.0, np.maximum(low - angle, angle - high))
