@@ -31,6 +31,8 @@ QUOTED: dict[str, Callable[[Robustness], float]] = {
         )
         for kind in KINDS[1:]
     },
+    "rob-network-mean-accepted": lambda found: float(found.abroad("network", like="rotation").value),
+    "rob-network-less-rotation": lambda found: float(found.abroad_less("network", "rotation").value),
     "rob-inner-inner-halo": lambda found: float(found.abroad("network", "inner", kinds=("inner halo",)).value),
     "rob-large": lambda found: float(found.large().sum()),
     "rob-silent": lambda found: float(found.silent().sum()),
