@@ -110,9 +110,6 @@ here = {"n": counts["test"]}
 # %%
 kept = load.record("training_luck")["measured"]
 luck = {name: again["scatter"] for name, again in kept["quoted"].items()}
-# Measured for all galaxies; it stands in for that of a part of them.
-luck["rob-network-mean-accepted"] = luck["rob-network-mean-all"]
-luck["rob-network-less-rotation"] = luck["rob-network-mean-all"]
 for row in numbers(found, home, region):
     if row["id"] in luck and isinstance(row["value"], Estimate):
         # Its error is that of the galaxies alone.
