@@ -76,7 +76,7 @@ check: lint ## Style, types, layers and the fast tests
 	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile -m "not slow and not pipeline"
 
 test: $(READY) ## All tests
-	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile --no-loadscope-reorder --durations 25
 
 bench: $(READY) ## Measure speed: ratios within one run
 	$(BIN)/python -m benchmarks
