@@ -58,7 +58,7 @@ from astropy.table import Table
 from dmlib import load
 from dmlib.bootstrap import Estimate
 from dmlib.evaluation import Scores, delta_mse, verdict
-from dmlib.evaluation.method_comparison import pairs_of, repeat
+from dmlib.evaluation.pairs import pairs_of, repeat
 from dmlib.figures import convolutions as drawings
 from dmlib.figures import networks as figures
 from dmlib.figures import show, show_table

@@ -56,7 +56,7 @@ from astropy.table import Table
 from dmlib import load
 from dmlib.evaluation import Scores, verdict
 from dmlib.evaluation.bins import properties
-from dmlib.evaluation.method_comparison import pairs_of, repeat
+from dmlib.evaluation.pairs import pairs_of, repeat
 from dmlib.figures import networks as figures
 from dmlib.figures import show, show_table
 from dmlib.networks.plan import BEST_VALUE, INPUTS

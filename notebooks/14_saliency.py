@@ -63,7 +63,8 @@ from dmlib import load
 from dmlib.bootstrap import Bootstrap, median_of_views, median_ratio
 from dmlib.figures import saliency as figures
 from dmlib.figures import show
-from dmlib.networks import saliency
+from dmlib.networks import saliency, sensitivity
+from dmlib.networks import saliency_measures as measures
 from dmlib.networks.models import read_network
 from dmlib.results import recorder
 from dmlib.settings import Settings
@@ -90,11 +91,13 @@ record = recorder(settings, chapter="saliency")
 # %%
 dataset = load.dataset(settings)
 net = read_network(load.models(settings), network)
-main = saliency.Sensitivity(net, dataset, (r_inner, r_outer), n_views=n_views)
+main = sensitivity.Sensitivity(
+    net, dataset, (r_inner, r_outer), n_views=n_views
+)
 radii, outputs = main.radii, main.outputs
 other = read_network(load.models(settings), compared)
 own, theirs = (name.partition("/")[0] for name in (network, compared))
-talk = saliency.Sensitivity(
+talk = sensitivity.Sensitivity(
     other, dataset, (r_inner, r_outer), n_views=n_views
 )
 print(f"slopes (view, output, y, x, channel): {main.slopes.shape}")
@@ -171,19 +174,19 @@ for name, pair in lost.items():
 
 # %%
 half = {
-    f"{own}, slope × difference": saliency.half_radii(main),
+    f"{own}, slope × difference": sensitivity.half_radii(main),
     **{
-        f"{own}, {name} in a ring": saliency.median_radius(change, main.edges)
+        f"{own}, {name} in a ring": measures.median_radius(change, main.edges)
         for name, change in hidden.items()
     },
-    f"{theirs}, slope × difference": saliency.half_radii(talk),
+    f"{theirs}, slope × difference": sensitivity.half_radii(talk),
 }
-by_kind = {name: saliency.half_radii(main, name) for name in main.groups}
+by_kind = {name: sensitivity.half_radii(main, name) for name in main.groups}
 
 # %%
 rings = main.hide_rings(main.strangers(seed))
 more = {
-    f"{own}, {name}": saliency.median_radius(change, main.edges)
+    f"{own}, {name}": measures.median_radius(change, main.edges)
     for name, change in (
         ("plain slope", main.plain_rings),
         ("another galaxy's ring", np.abs(rings)),
@@ -266,8 +269,8 @@ record("saliency-half-outer", value[1], error=error[1], **here)
 # Now all twenty outputs against all radii of the image. We sum the absolute slopes in rings about the centre. If a network inferred the mass within $R$ from the image within $R$, the diagonal would light up. Beside the slopes we show occlusion by the same ring of another galaxy: a large, realistic change, whereas a gradient describes infinitesimal ones.
 
 # %%
-by_slope = saliency.shares(main.rings.sum(axis=-1)).mean(axis=0)
-by_occlusion = saliency.shares(np.sqrt((rings**2).mean(axis=0)))
+by_slope = measures.shares(main.rings.sum(axis=-1)).mean(axis=0)
+by_occlusion = measures.shares(np.sqrt((rings**2).mean(axis=0)))
 
 # %%
 matrices = {
@@ -275,7 +278,7 @@ matrices = {
     "another galaxy's ring": by_occlusion,
 }
 medians = {
-    name: saliency.median_radius(m, main.edges) for name, m in matrices.items()
+    name: measures.median_radius(m, main.edges) for name, m in matrices.items()
 }
 
 # %%
@@ -294,8 +297,8 @@ show(
 )
 
 # %%
-specific = [saliency.relative_to_mean(m) for m in (by_slope, by_occlusion)]
-agreement = saliency.rank_correlation(*(m[None] for m in specific))[0]
+specific = [measures.relative_to_mean(m) for m in (by_slope, by_occlusion)]
+agreement = measures.rank_correlation(*(m[None] for m in specific))[0]
 record(
     "saliency-agreement",
     agreement,
@@ -312,8 +315,8 @@ record(
 # Single maps are noisy. Discs have all orientations and sizes, so before averaging we rotate each map until the receding side of the major axis points to the right, and scale it to the radius at which the HI falls to $1\,M_\odot\,\mathrm{pc}^{-2}$ {cite}`Wang2016`. Slopes are weighted by the typical difference in their pixel.
 
 # %%
-stack = saliency.stack(main)
-ratios = saliency.axis_ratio(stack["velocity"])
+stack = sensitivity.stack(main)
+ratios = measures.axis_ratio(stack["velocity"])
 
 # %%
 show(
@@ -435,7 +438,7 @@ record(
 # Each method gives one map per channel. As in the authors' scripts, we combine them into one: we take the largest absolute value over the channels of each pixel, and divide by the maximum of the map.
 
 # %% tags=["hide-input"]
-maps = saliency.four_methods(
+maps = sensitivity.four_methods(
     main, n_close, draws=n_smooth, steps=n_steps, seed=seed
 )
 one_view = {name: m[one] for name, m in maps.items()}
@@ -464,7 +467,7 @@ show(
 
 # %% tags=["hide-input"]
 alike = {
-    name: saliency.rank_correlation(maps["gradient"], m).mean()
+    name: measures.rank_correlation(maps["gradient"], m).mean()
     for name, m in maps.items()
 }
 n_few = len(np.unique(main.galaxy[:n_close]))
@@ -513,8 +516,8 @@ record(
 # Integrated gradients promise *completeness*: the contributions sum to $y(x)-y(x_0)$. This theorem holds for differentiable functions and an exact integral; our integral has {num}`saliency-steps` steps, and a network may be discontinuous. So we measure it.
 
 # %% tags=["hide-input"]
-gap = saliency.missed(main, n_close, steps=n_steps)
-gap_empty = saliency.missed(main, n_close, steps=n_steps, empty=True)
+gap = sensitivity.missed(main, n_close, steps=n_steps)
+gap_empty = sensitivity.missed(main, n_close, steps=n_steps, empty=True)
 
 # %% tags=["hide-input"]
 here = {"unit": "%", "n": n_few}
@@ -536,13 +539,13 @@ record(
 
 # %% tags=["hide-input"]
 walks = {
-    own: saliency.randomised(main, n_close, seed=seed),
-    theirs: saliency.randomised(talk, n_close, seed=seed),
+    own: sensitivity.randomised(main, n_close, seed=seed),
+    theirs: sensitivity.randomised(talk, n_close, seed=seed),
 }
 
 # %% tags=["hide-input"]
 curves = {
-    f"{name}, {radius:.1f} kpc": saliency.likeness([m[:, k] for _, m in steps])
+    f"{name}, {radius:.1f} kpc": measures.likeness([m[:, k] for _, m in steps])
     for name, steps in walks.items()
     for k, radius in enumerate(radii)
 }
@@ -553,8 +556,8 @@ curves = {
 # %% tags=["hide-input"]
 learned = {name: steps[0][1] for name, steps in walks.items()}
 moved = np.roll(learned[own], dataset.recipe.n_views, axis=0)
-two = saliency.rank_correlation(learned[own], learned[theirs]).mean()
-unlike = saliency.rank_correlation(learned[own], moved).mean()
+two = measures.rank_correlation(learned[own], learned[theirs]).mean()
+unlike = measures.rank_correlation(learned[own], moved).mean()
 
 # %% tags=["hide-input"]
 steps = walks[own]
@@ -642,8 +645,8 @@ record("saliency-strangers", unlike, statement=f"{text}, two galaxies", **here)
 # how["where"] = saliency.lit(few, net.channels)
 # for noise in (0.02, 0.1, 0.5):
 #     smooth = method.smooth_gradient(few, noise=noise, **how)
-#     smooth = saliency.largest(smooth)
-#     print(noise, saliency.rank_correlation(maps["gradient"], smooth).mean())
+#     smooth = measures.largest(smooth)
+#     print(noise, measures.rank_correlation(maps["gradient"], smooth).mean())
 # ```
 # The larger the noise, the less the map depends on this galaxy: with half of a channel's range, the copies no longer look like galaxies, and the mean includes slopes in a regime where the network was not trained. The recommended range, 0.1 to 0.2, is a compromise.
 # :::

@@ -58,9 +58,9 @@ import numpy as np
 from astropy.table import Table
 
 from dmlib import load
-from dmlib.evaluation import method_comparison
+from dmlib.evaluation import comparison_rows, method_comparison
 from dmlib.evaluation.bins import properties
-from dmlib.evaluation.method_comparison import combine
+from dmlib.evaluation.hybrid import combine
 from dmlib.figures import comparison as figures
 from dmlib.figures import show, show_table
 from dmlib.networks.models import read_ensemble
@@ -435,7 +435,7 @@ show(
 
 # %%
 here = "comparison_regimes"
-for row in method_comparison.error_rows(match, by_regime, sizes, here):
+for row in comparison_rows.error_rows(match, by_regime, sizes, here):
     record(**row)
 
 # %%
@@ -450,7 +450,7 @@ duels = {
 
 # %%
 for prefix, pair in duels.items():
-    for row in method_comparison.ratio_rows(match, *pair, {prefix: yes}, here):
+    for row in comparison_rows.ratio_rows(match, *pair, {prefix: yes}, here):
         record(**row)
 
 # %% [markdown]
@@ -513,13 +513,13 @@ resolution = {
 }
 
 # %%
-for row in method_comparison.ratio_rows(
+for row in comparison_rows.ratio_rows(
     match, best_network, opponent, resolution, "comparison_beams"
 ):
     record(**row)
 
 # %%
-for row in method_comparison.resolution_rows(
+for row in comparison_rows.resolution_rows(
     match, (opponent, best_network), *resolution.values(), "comparison_beams"
 ):
     record(**row)
@@ -570,7 +570,7 @@ for label, k in (("inside", 6), ("middle", where)):
     )
 
 # %%
-for row in method_comparison.perfect_rows(
+for row in comparison_rows.perfect_rows(
     match, rivals, both, (12.0, 18.0), "comparison_knowledge"
 ):
     record(**row)
@@ -627,7 +627,7 @@ show(
 # underestimates its uncertainty. Where it is above, the method overestimates it. The network states nearly the same error for every galaxy, and the calibration galaxies that set it, whether or not they have an accepted curve, may have other errors ({doc}`12_profiles`).
 
 # %%
-for row in method_comparison.coverage_rows(
+for row in comparison_rows.coverage_rows(
     match,
     [*rivals, *hybrids, best_network],
     yes,
@@ -737,12 +737,12 @@ tested = {
 
 # %%
 methods = {"ratio": best_network, "curve": opponent}
-for row in method_comparison.matched_rows(
+for row in comparison_rows.matched_rows(
     match, methods, tested, traits["inclination"]
 ):
     record(**row)
 for region in ("inner", "intermediate"):
-    for row in method_comparison.matched_rows(
+    for row in comparison_rows.matched_rows(
         match,
         {f"ratio-{region}": best_network},
         tested,
@@ -760,7 +760,7 @@ kinds = {
 }
 
 # %%
-for row in method_comparison.ratio_rows(
+for row in comparison_rows.ratio_rows(
     match, best_network, opponent, kinds, None
 ):
     record(**row)

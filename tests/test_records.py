@@ -77,7 +77,7 @@ def test_pictures_of_a_record_are_those_that_were_packed(measure):
 
 def test_image_of_the_real_file(shared_data, measure):
     kept = load.record("skirt_tng100_subhalo_6")["measured"]
-    measured = measure["measure_image"](shared_data / "tng_skirt" / "TNG100-1_099_broadband_6.fits")
+    measured = measure["light"].measure_image(shared_data / "tng_skirt" / "TNG100-1_099_broadband_6.fits")
     assert measured.pop("flux_change") < 1e-12 and kept.pop("flux_change") < 1e-12
     assert measured == kept
 
@@ -184,7 +184,7 @@ def test_a_missing_record_is_named():
 
 def test_rotation_of_ngc2903(shared_data, measure):
     kept = load.record("ngc2903")["measured"]
-    measured = json.loads(json.dumps(measure["measure_ngc2903"](shared_data)))
+    measured = json.loads(json.dumps(measure["rotation_curves"].measure_ngc2903(shared_data)))
     for name, angle in (("inclination_deg", 0.1), ("v_sys_kms", 0.5), ("good", 0)):
         assert measured["verdict"]["rings"][name] == pytest.approx(kept["verdict"]["rings"][name], abs=angle)
     assert (
@@ -196,10 +196,10 @@ def test_rotation_of_ngc2903(shared_data, measure):
 
 
 def test_rotation_of_ngc6946(shared_data, measure):
-    if not (shared_data / measure["NGC6946_CUBE"]).is_file():
+    if not (shared_data / measure["rotation_curves"].NGC6946_CUBE).is_file():
         pytest.skip("the cube of NGC 6946 is not here: dmlib fetch ngc6946-cube")
     kept = load.record("ngc6946")["measured"]
-    measured = json.loads(json.dumps(measure["measure_ngc6946"](shared_data)))
+    measured = json.loads(json.dumps(measure["rotation_curves"].measure_ngc6946(shared_data)))
     for way, found in kept.items():
         assert measured[way]["sparc"]["median"] == pytest.approx(found["sparc"]["median"], abs=0.01)
         reasons = [[one["reason"] for one in each["verdict"]["reasons"]] for each in (found, measured[way])]
@@ -208,7 +208,7 @@ def test_rotation_of_ngc6946(shared_data, measure):
 
 
 def test_sparc(shared_data, measure):
-    kept, measured = load.record("sparc")["measured"], measure["measure_sparc"](shared_data)
+    kept, measured = load.record("sparc")["measured"], measure["rotation_curves"].measure_sparc(shared_data)
     for name in ("slope", "slope_err", "slope_visible", "last_speed_kms", "discrepancy"):
         assert measured["ngc6503"][name] == pytest.approx(kept["ngc6503"][name], rel=1e-6)
     assert abs(kept["ngc6503"]["slope"]) < 0.05 and kept["ngc6503"]["slope_visible"] < -0.2
@@ -262,5 +262,5 @@ def test_errors_of_orientations_contain_the_scatter_of_the_members():
 
 def test_the_embedded_universe_is_still_drawn_as_when_it_was_measured(measure):
     kept = load.record("embedded_at_fixed_mass")["measured"]
-    assert measure["drawn_means"]() == pytest.approx(kept["drawn"], rel=1e-9)
+    assert measure["integrated_properties"].drawn_means() == pytest.approx(kept["drawn"], rel=1e-9)
     assert kept["galaxies"] > 2000

@@ -1,104 +1,27 @@
 """Networks, rotation curves and baselines on the same views: which method has the smaller error at which radius.
 
-Or where along the curve, at which resolution, and for which groups of views; also all pairs of networks and baselines,
-and whether another run ranks them alike.
-
-A `Hybrid` is a network and a rotation curve together: the network's prediction is the prior of the fit. The network
-knows the population and the whole image; the curve knows this galaxy's mass where it is measured. The prior is normal
-in ln M_DM at all radii, with the network's calibrated errors and the correlation of its errors between radii on the
-calibration galaxies; without the correlation twenty radii would count as twenty independent measurements. The
-population has no other part in the fit, because the network has learned it. With a network that sees images only, light
-and velocities are used once each. A network with HI maps has already seen the velocities that the curve is made of,
-which then count twice. Intervals are stretched on validation galaxies, like those of all fits.
+Or where along the curve, at which resolution, and for which groups of views; and what their intervals cover.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from functools import partial
-from itertools import combinations, groupby, pairwise, permutations
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import groupby, pairwise
 
 import numpy as np
 
 from ..bootstrap import Bootstrap, Estimate
 from ..dataset.read import DataSet
 from ..errors import DmlibError
-from ..networks.predictions import Prediction, Predictions
+from ..networks.predictions import Predictions
 from ..rotation.benchmark import Benchmark
 from ..rotation.curve import Reason
-from ..rotation.fit import fit_many
-from ..rotation.population import REGIMES, SAMPLING, VARIANTS, stretch, stretched
-from ..rotation.priors import ProfilePrior
+from ..rotation.population import REGIMES, VARIANTS, stretch, stretched
 from .bins import Binned, binned, in_groups, properties
-from .scores import REGIONS, Scores, row_mean, verdict
-
-
-@dataclass(frozen=True)
-class Hybrid:
-    """Fits whose prior is a network's prediction.
-
-    Parameters
-    ----------
-    title : str
-    test, validation : ndarray, shape (n, 5, 20)
-        2.5, 16, 50, 84 and 97.5 per cent of M_DM(<R) [Msun]; NaN where there is no curve.
-    """
-
-    title: str
-    test: np.ndarray
-    validation: np.ndarray
-
-
-#: Sampler of fits that a network's answer keeps close together: fewer draws than those of the others are worth as much.
-_SAMPLING = replace(SAMPLING, each=600, last=2000)
-
-
-def combine(benchmark: Benchmark, network: Prediction, title: str, *, seed: int = 1) -> Hybrid:
-    """Fit all views that have a rotation curve.
-
-    Parameters
-    ----------
-    benchmark : Benchmark
-        Of the test views, with its validation views.
-    network : Prediction
-        Of an ensemble for the same views.
-    title : str
-    seed : int
-
-    Raises
-    ------
-    DmlibError
-        When the network has no calibrated errors, or predicts other views.
-    """
-    known, validation = network.validation, benchmark.validation
-    if known is None or validation is None or network.sigma_ln is None:
-        raise DmlibError(f"{network.name} has no prediction for the validation galaxies: remove it and run again.")
-    place = {int(row): k for k, row in enumerate(known.rows)}
-    if not place.keys() >= set(validation.rows.tolist()):
-        raise DmlibError(f"{benchmark.path.name} and {network.name} do not have the same validation views.")
-    same = [place[row] for row in validation.rows.tolist()]
-    correlation = np.asarray(network.attributes["calibration_correlation"])
-    parts = {
-        "test": (benchmark, network.ln_m_dm, network.sigma_ln),
-        "validation": (validation, known.ln_m[same], known.sigma_ln[same]),
-    }
-    tasks, found = [], {}
-    for part, (views, ln_m, sigma) in parts.items():
-        found[part] = np.full((len(views), 5, len(views.radii)), np.nan)
-        for k in np.flatnonzero(np.isfinite(views["nfw"].m_dm).all(axis=1)):
-            model = benchmark.population.complete(views.model(int(k)))
-            told = ProfilePrior(ln_m[k], correlation * np.outer(sigma[k], sigma[k]))
-            priors = benchmark.population.told(model, told)
-            make = partial(benchmark.population.fit, model, priors, sampling=_SAMPLING, seed=seed + int(k))
-            tasks.append(((part, k), make))
-    for outcome in fit_many(tasks, label="network and curve"):
-        part, k = outcome.key
-        if outcome.fit is not None:
-            found[part][k] = outcome.fit.quantiles
-    return Hybrid(title, found["test"], found["validation"])
+from .hybrid import Hybrid
+from .scores import Scores, row_mean
 
 
 @dataclass(frozen=True)
@@ -283,25 +206,6 @@ def assemble(
     )
 
 
-@dataclass(frozen=True)
-class Bias:
-    """An error against a property of galaxies.
-
-    Parameters
-    ----------
-    trait : ndarray, shape (v,)
-        The property of each view used.
-    ln_ratio : dict of ndarray, shape (v,)
-        Method -> ln(predicted / true) of each.
-    means : dict of Binned
-        Method -> mean in bins; empty where there are too few galaxies.
-    """
-
-    trait: np.ndarray
-    ln_ratio: dict[str, np.ndarray]
-    means: dict[str, Binned]
-
-
 def count_reasons(match: MethodComparison) -> dict[str, int]:
     """Number of rejected views by label of the reason; a view with several reasons counts for each."""
     counts: Counter[str] = Counter()
@@ -309,6 +213,103 @@ def count_reasons(match: MethodComparison) -> dict[str, int]:
         if not accepted:
             counts.update({reason.label for reason in reasons or (Reason.OTHER,)})
     return dict(counts.most_common())
+
+
+def error_table(match: MethodComparison, names: Iterable[str], where: np.ndarray, columns: list[int]) -> list[tuple]:
+    """Rows of a table: title, then mean |dM/M| at some radii in per cent."""
+    scores = match.scores(where)
+    return [(match.entries[name].title, *(100 * scores.at_radii(name).value[columns])) for name in names]
+
+
+def errors_by_regime(
+    match: MethodComparison, names: Iterable[str], where: np.ndarray
+) -> tuple[dict[str, dict[str, Estimate]], dict[str, int]]:
+    """Mean |dM/M| in each regime, regime -> method -> estimate, and the galaxies of each regime."""
+    found, numbers = {}, {}
+    for place in REGIMES:
+        some = {name: duel(match, name, name, where, place) for name in names}
+        found[place] = {name: error for name, (error, _, _) in some.items()}
+        numbers[place] = min(n for _, _, n in some.values())
+    return found, numbers
+
+
+def spans(radii: np.ndarray, won: np.ndarray, names: tuple[str, str]) -> list[tuple[str, str]]:
+    """Ranges of radii with the same verdict, for a table: ``("1 to 3.4 kpc", "C/all")``."""
+    words = {-1: names[0], 1: names[1], 0: "undecided"}
+    out = []
+    for sign, group in groupby(range(len(radii)), key=lambda k: int(won[k])):
+        rows = list(group)
+        low, high = radii[rows[0]], radii[rows[-1]]
+        out.append((f"{low:.3g} kpc" if len(rows) == 1 else f"{low:.3g} to {high:.3g} kpc", words[sign]))
+    return out
+
+
+def duel(
+    match: MethodComparison, first: str, second: str, where: np.ndarray, place: str = ""
+) -> tuple[Estimate, Estimate, int]:
+    """Mean |dM/M| of a method over the radii of one regime, or over all, its ratio to another's, and the galaxies.
+
+    On the views that both can answer for; the ratio is taken draw by draw.
+
+    A test set of four galaxies, as in profile ``smoke``, may have no such view; then all radii of all views count, so
+    that there is something to show, and n is 0.
+    """
+    above, below = match.over(first, place), match.over(second, place)
+    used = where & np.isfinite(above) & np.isfinite(below)
+    n = match.scores(used).n_galaxies
+    if not n:
+        above, below = match.over(first), match.over(second)
+        used = np.isfinite(above) & np.isfinite(below)
+    draws = match.scores(used).bootstrap
+    return draws.mean(above[used]), draws.ratio(above[used], below[used]), n
+
+
+def against_beams(
+    match: MethodComparison, names: Iterable[str], edges: tuple[float, ...], place: str
+) -> dict[str, Binned]:
+    """Mean |dM/M| of methods in bins of the number of beams across the disc.
+
+    Views that are rejected only because they are small for the beam are included. Bins with too few galaxies are left
+    out.
+    """
+    where, draws, out = match.resolved_or_not, match.scores().bootstrap, {}
+    for name in names:
+        error = match.over(name, place)
+        known = where & np.isfinite(error)
+        bins = {f"{a:g} to {b:g}": known & (match.beams >= a) & (match.beams < b) for a, b in pairwise(edges)}
+        out[name] = in_groups(error, bins, draws, match.beams)
+    return out
+
+
+def matched(first: np.ndarray, second: np.ndarray, by: np.ndarray, bins: int = 6) -> tuple[np.ndarray, np.ndarray]:
+    """Weights of two groups of views that give them the same distribution of a property.
+
+    Parameters
+    ----------
+    first, second : ndarray of bool, shape (n,)
+    by : ndarray, shape (n,)
+        The property, for example the inclination.
+    bins : int
+        With equal numbers of the views of the first group.
+
+    Returns
+    -------
+    ndarray, shape (n,) each
+        The first group's are 1, the second's such that its number in each bin is that of the first; both are 0 in bins
+        in which either has no view. All 1 where no bin has both, as in a test set of a few galaxies.
+    """
+    if not first.any():
+        return np.ones(len(by)), np.ones(len(by))
+    edges = np.quantile(by[first], np.linspace(0.0, 1.0, bins + 1))
+    number = np.digitize(by, edges[1:-1])
+    inside = (by >= edges[0]) & (by <= edges[-1])
+    counts = [np.bincount(number[group & inside], minlength=bins) for group in (first, second)]
+    shared = inside & (np.minimum(*counts) > 0)[number]
+    if not shared.any():
+        return np.ones(len(by)), np.ones(len(by))
+    return (first & shared).astype(float), np.where(
+        second & shared, (counts[0] / np.maximum(counts[1], 1))[number], 0.0
+    )
 
 
 def _intervals(entry: Entry, *, stated: bool = False) -> np.ndarray | None:
@@ -385,6 +386,25 @@ def coverages(match: MethodComparison, names: Iterable[str], where: np.ndarray) 
     return out
 
 
+@dataclass(frozen=True)
+class Bias:
+    """An error against a property of galaxies.
+
+    Parameters
+    ----------
+    trait : ndarray, shape (v,)
+        The property of each view used.
+    ln_ratio : dict of ndarray, shape (v,)
+        Method -> ln(predicted / true) of each.
+    means : dict of Binned
+        Method -> mean in bins; empty where there are too few galaxies.
+    """
+
+    trait: np.ndarray
+    ln_ratio: dict[str, np.ndarray]
+    means: dict[str, Binned]
+
+
 def biases(
     match: MethodComparison, dataset: DataSet, names: Iterable[str], where: np.ndarray, column: int
 ) -> dict[str, Bias]:
@@ -402,337 +422,3 @@ def biases(
         means = {name: binned(error, chosen, 4, scores.bootstrap) for name, error in values.items()}
         out[what] = Bias(trait[where], {name: error[where] for name, error in values.items()}, means)
     return out
-
-
-def error_table(match: MethodComparison, names: Iterable[str], where: np.ndarray, columns: list[int]) -> list[tuple]:
-    """Rows of a table: title, then mean |dM/M| at some radii in per cent."""
-    scores = match.scores(where)
-    return [(match.entries[name].title, *(100 * scores.at_radii(name).value[columns])) for name in names]
-
-
-#: Regime, or all radii, -> end of an id, and words.
-_PLACES = {"": ("all", "over all radii"), **{name: (name, words) for name, words in REGIMES.items()}}
-_PLACES["inside"] = ("inside-beam", REGIMES["inside"])
-
-#: Beginnings of ids that stand for all accepted views, not for a group of them.
-_ALL_VIEWS = (
-    "winner",
-    "contest-hybrid-over-network",
-    "contest-hybrid-over-prior",
-    "contest-hybrid-over-curve",
-    "contest-talk-over-curve",
-    "contest-boosted-over-curve",
-)
-
-
-def spans(radii: np.ndarray, won: np.ndarray, names: tuple[str, str]) -> list[tuple[str, str]]:
-    """Ranges of radii with the same verdict, for a table: ``("1 to 3.4 kpc", "C/all")``."""
-    words = {-1: names[0], 1: names[1], 0: "undecided"}
-    out = []
-    for sign, group in groupby(range(len(radii)), key=lambda k: int(won[k])):
-        rows = list(group)
-        low, high = radii[rows[0]], radii[rows[-1]]
-        out.append((f"{low:.3g} kpc" if len(rows) == 1 else f"{low:.3g} to {high:.3g} kpc", words[sign]))
-    return out
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """Every pair of some methods on the same galaxies.
-
-    Parameters
-    ----------
-    names : tuple of str
-        Methods, the one with the smallest error first.
-    errors : dict of Estimate
-        Method -> mean |dM/M|.
-    differences : dict of Estimate
-        (first, second) -> mean |dM/M| of the first minus that of the second, draw by draw; both orders.
-    """
-
-    names: tuple[str, ...]
-    errors: dict[str, Estimate]
-    differences: dict[tuple[str, str], Estimate]
-
-    def verdict(self, first: str, second: str) -> str:
-        """The first beside the second, see `dmlib.evaluation.scores.verdict`."""
-        return verdict(self.differences[first, second])
-
-    def tied(self, among: Container[str] | None = None) -> tuple[str, ...]:
-        """Methods, of all or of those `among`, that cannot be told apart from the one with the smallest error."""
-        best, *others = (name for name in self.names if among is None or name in among)
-        return tuple(name for name in others if self.verdict(best, name) == "undecided")
-
-    def table(self, titles: Mapping[str, str], about: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """One row for each method, with a column for each other: the difference in per cent, and the verdict.
-
-        Parameters
-        ----------
-        titles : mapping
-            Method -> title.
-        about : mapping
-            Method -> what precedes the differences, for example ``members`` and ``parameters``.
-        """
-        rows = []
-        for first in self.names:
-            error = self.errors[first]
-            row = {"method": titles[first], **about.get(first, {}), "error": _percent(error, sign="")}
-            for second in self.names:
-                same = first == second
-                cell = "" if same else f"{_percent(self.differences[first, second])} {self.verdict(first, second)}"
-                row[f"less {titles[second]}"] = cell
-            rows.append(row)
-        return rows
-
-
-def pairs_of(scores: Scores, names: Iterable[str], region: str = "intermediate") -> Pairs:
-    """Compare every pair of methods over a region, see `dmlib.evaluation.scores.REGIONS`."""
-    errors = {name: scores.over(region, name) for name in names}
-    ranked = tuple(sorted(errors, key=lambda name: float(errors[name].value)))
-    found = {(first, second): scores.better(region, first, second) for first, second in permutations(ranked, 2)}
-    return Pairs(ranked, errors, found)
-
-
-@dataclass(frozen=True)
-class Repeat:
-    """Another run of the same methods beside the one from which conclusions are drawn.
-
-    Parameters
-    ----------
-    decided, alike : int
-        Pairs of methods that the first run decides, and those among them that the other puts in the same order.
-    rank_correlation : float
-        Spearman's, of the errors of the methods.
-    shifts : dict of float
-        Method -> mean |dM/M| of the other run's first member minus the mean over the first run's members.
-    spread : float
-        Standard deviation of such a shift if the two differed by their seeds only: from the scatter of the members of
-        the first run about the mean of their ensemble, all ensembles together.
-    """
-
-    decided: int
-    alike: int
-    rank_correlation: float
-    shifts: dict[str, float]
-    spread: float
-
-    @property
-    def within(self) -> int:
-        """Number of methods whose shift is at most twice what seeds explain."""
-        return sum(abs(shift) <= 2.0 * self.spread for shift in self.shifts.values())
-
-
-def repeat(pairs: Pairs, other: Pairs, members: Mapping[str, np.ndarray], others: Mapping[str, np.ndarray]) -> Repeat:
-    """Whether another run repeats a comparison.
-
-    Parameters
-    ----------
-    pairs, other : Pairs
-        Of the run from which conclusions are drawn, and of the other.
-    members, others : mapping of ndarray, shape (member,)
-        Ensemble -> error of each member in either run, see `Scores.of_members`.
-    """
-    first = [(a, b) for a, b in combinations(pairs.names, 2) if pairs.verdict(a, b) != "undecided"]
-    # In `pairs` the first of each has the smaller error.
-    alike = sum(float(other.differences[a, b].value) < 0 for a, b in first)
-    ranks = np.array([[run.names.index(name) for name in pairs.names] for run in (pairs, other)], dtype=float)
-    correlation = np.corrcoef(ranks)[0, 1] if len(pairs.names) > 1 else np.nan
-    several = {name: errors for name, errors in members.items() if len(errors) > 1}
-    free = sum(len(errors) - 1 for errors in several.values())
-    variance = sum(float(np.sum((e - e.mean()) ** 2)) for e in several.values()) / max(free, 1)
-    fewest = min((len(errors) for errors in members.values()), default=1)
-    shifts = {name: float(others[name][0] - errors.mean()) for name, errors in members.items()}
-    return Repeat(len(first), alike, float(correlation), shifts, float(np.sqrt(variance * (1.0 + 1.0 / fewest))))
-
-
-def _percent(found: Estimate, sign: str = "+") -> str:
-    return f"{100 * float(found.value):{sign}.1f} ± {100 * float(found.error):.1f}"
-
-
-def duel(
-    match: MethodComparison, first: str, second: str, where: np.ndarray, place: str = ""
-) -> tuple[Estimate, Estimate, int]:
-    """Mean |dM/M| of a method over the radii of one regime, or over all, its ratio to another's, and the galaxies.
-
-    On the views that both can answer for; the ratio is taken draw by draw.
-
-    A test set of four galaxies, as in profile ``smoke``, may have no such view; then all radii of all views count, so
-    that there is something to show, and n is 0.
-    """
-    above, below = match.over(first, place), match.over(second, place)
-    used = where & np.isfinite(above) & np.isfinite(below)
-    n = match.scores(used).n_galaxies
-    if not n:
-        above, below = match.over(first), match.over(second)
-        used = np.isfinite(above) & np.isfinite(below)
-    draws = match.scores(used).bootstrap
-    return draws.mean(above[used]), draws.ratio(above[used], below[used]), n
-
-
-def against_beams(
-    match: MethodComparison, names: Iterable[str], edges: tuple[float, ...], place: str
-) -> dict[str, Binned]:
-    """Mean |dM/M| of methods in bins of the number of beams across the disc.
-
-    Views that are rejected only because they are small for the beam are included. Bins with too few galaxies are left
-    out.
-    """
-    where, draws, out = match.resolved_or_not, match.scores().bootstrap, {}
-    for name in names:
-        error = match.over(name, place)
-        known = where & np.isfinite(error)
-        bins = {f"{a:g} to {b:g}": known & (match.beams >= a) & (match.beams < b) for a, b in pairwise(edges)}
-        out[name] = in_groups(error, bins, draws, match.beams)
-    return out
-
-
-def matched(first: np.ndarray, second: np.ndarray, by: np.ndarray, bins: int = 6) -> tuple[np.ndarray, np.ndarray]:
-    """Weights of two groups of views that give them the same distribution of a property.
-
-    Parameters
-    ----------
-    first, second : ndarray of bool, shape (n,)
-    by : ndarray, shape (n,)
-        The property, for example the inclination.
-    bins : int
-        With equal numbers of the views of the first group.
-
-    Returns
-    -------
-    ndarray, shape (n,) each
-        The first group's are 1, the second's such that its number in each bin is that of the first; both are 0 in bins
-        in which either has no view. All 1 where no bin has both, as in a test set of a few galaxies.
-    """
-    if not first.any():
-        return np.ones(len(by)), np.ones(len(by))
-    edges = np.quantile(by[first], np.linspace(0.0, 1.0, bins + 1))
-    number = np.digitize(by, edges[1:-1])
-    inside = (by >= edges[0]) & (by <= edges[-1])
-    counts = [np.bincount(number[group & inside], minlength=bins) for group in (first, second)]
-    shared = inside & (np.minimum(*counts) > 0)[number]
-    if not shared.any():
-        return np.ones(len(by)), np.ones(len(by))
-    return (first & shared).astype(float), np.where(
-        second & shared, (counts[0] / np.maximum(counts[1], 1))[number], 0.0
-    )
-
-
-#: A number to record: keyword arguments of a `dmlib.results.recorder`.
-Row = dict[str, Any]
-
-
-def errors_by_regime(
-    match: MethodComparison, names: Iterable[str], where: np.ndarray
-) -> tuple[dict[str, dict[str, Estimate]], dict[str, int]]:
-    """Mean |dM/M| in each regime, regime -> method -> estimate, and the galaxies of each regime."""
-    found, numbers = {}, {}
-    for place in REGIMES:
-        some = {name: duel(match, name, name, where, place) for name in names}
-        found[place] = {name: error for name, (error, _, _) in some.items()}
-        numbers[place] = min(n for _, _, n in some.values())
-    return found, numbers
-
-
-def error_rows(
-    match: MethodComparison, found: Mapping[str, Mapping[str, Estimate]], n: Mapping[str, int], figure: str
-) -> Iterator[Row]:
-    """The numbers of `errors_by_regime`, ``contest-<method>-<regime>``."""
-    for place, errors in found.items():
-        for name, one in errors.items():
-            statement = f"Mean |dM/M| {REGIMES[place]}, {match.entries[name].title}, accepted views"
-            id = f"contest-{short(name)}-{place}"
-            yield {"id": id, "value": one, "n": n[place], "statement": statement, "figure": figure}
-
-
-def ratio_rows(
-    match: MethodComparison, first: str, second: str, groups: Mapping[str, np.ndarray], figure: str | None
-) -> Iterator[Row]:
-    """Error of one method over that of another, ``<group>-<regime>`` for each group of views and regime."""
-    for prefix, where in groups.items():
-        for place, (suffix, words) in _PLACES.items():
-            _, ratio, n = duel(match, first, second, where, place)
-            titles = f"{match.entries[first].title} over {match.entries[second].title}"
-            statement = f"Mean |dM/M| {words}, {titles}" + ("" if prefix in _ALL_VIEWS else f", views: {prefix}")
-            yield {"id": f"{prefix}-{suffix}", "value": ratio, "n": n, "statement": statement, "figure": figure}
-
-
-def coverage_rows(
-    match: MethodComparison, names: Iterable[str], where: np.ndarray, n: Mapping[str, int], figure: str
-) -> Iterator[Row]:
-    """Coverage of 68 per cent intervals, ``contest-cover-<method>-<regime>``, and of a posterior's own, ``-stated``."""
-    fitted = {False: "stretched on validation galaxies", True: "as the posterior states it"}
-    for name in names:
-        fit = match.entries[name].quantiles is not None
-        for place, words in REGIMES.items():
-            for stated, how in (fitted if fit else {False: "calibrated on galaxies of its own"}).items():
-                share = 100.0 * coverage_in(match, name, where, place, stated=stated)
-                statement = f"Truth within the 68 per cent interval {words}, {match.entries[name].title}, {how}"
-                row = {"id": f"contest-cover-{short(name)}-{place}" + "-stated" * stated, "value": share, "unit": "%"}
-                yield row | {"n": n[place], "statement": statement, "figure": figure}
-
-
-def matched_rows(
-    match: MethodComparison, names: Mapping[str, str], groups: Mapping[str, tuple], by: np.ndarray, region: str = "all"
-) -> Iterator[Row]:
-    """Error on some views over that on others which are seen alike, ``no-assumption-<group>-<suffix>``.
-
-    Parameters
-    ----------
-    match : MethodComparison
-    names : mapping
-        Suffix -> method.
-    groups : mapping
-        Name -> views, views that they are compared with, and both in words.
-    by : ndarray, shape (n,)
-        The property that is matched.
-    region : str
-        Radii whose mean error counts, of `dmlib.evaluation.scores.REGIONS`.
-    """
-    scores, (low, high) = match.scores(), REGIONS[region]
-    draws, columns = scores.bootstrap, scores.columns(region)
-    over = "over all radii" if columns.all() else f"over {low:g} to {high:g} kpc"
-    for group, (rare, rest, words) in groups.items():
-        for suffix, name in names.items():
-            error = row_mean(np.where(columns, scores.views(name), np.nan))
-            fitted = np.isfinite(error)
-            found = draws.ratio_between(error, *matched(rare & fitted, rest & fitted, by))
-            statement = f"Mean |dM/M| {over}, {words}, at matched inclination, {match.entries[name].title}"
-            n = match.scores(rare & fitted).n_galaxies
-            yield {"id": f"no-assumption-{group}-{suffix}", "value": found, "n": n, "statement": statement}
-
-
-def resolution_rows(
-    match: MethodComparison, names: Iterable[str], few: np.ndarray, many: np.ndarray, figure: str
-) -> Iterator[Row]:
-    """Error where measured on discs with many beams over that on discs with few, ``contest-beams-<method>``.
-
-    Where there is no view of either kind, as in a test set of a few galaxies, all radii of all views count, and n is 0.
-    """
-    draws = match.scores().bootstrap
-    for name in names:
-        error, groups = match.over(name, "measured"), (many, few)
-        n = min(match.scores(group & np.isfinite(error)).n_galaxies for group in groups)
-        if not n:
-            error, groups = match.over(name), 2 * (np.ones(len(match), dtype=bool),)
-        statement = f"Mean |dM/M| where measured, discs of many beams over those of few, {match.entries[name].title}"
-        row = {"id": f"contest-beams-{short(name)}", "value": draws.ratio_between(error, *groups), "n": n}
-        yield row | {"statement": statement, "figure": figure}
-
-
-def perfect_rows(
-    match: MethodComparison, names: Iterable[str], where: np.ndarray, radii: tuple[float, float], figure: str
-) -> Iterator[Row]:
-    """Error within a range of radii with geometry and baryons known, ``contest-perfect-<method>``; and as observed."""
-    columns = (match.radii >= radii[0]) & (match.radii <= radii[1])
-    scores = match.scores(where)
-    for name in names:
-        for suffix, of in (("", f"{name}_perfect"), ("-observed", name)):
-            error = scores.bootstrap.mean(row_mean(np.where(columns, scores.views(of), np.nan)))
-            statement = f"Mean |dM/M| within {radii[0]:g} to {radii[1]:g} kpc, {match.entries[of].title}"
-            row = {"id": f"contest-perfect-{short(name)}{suffix}", "value": error, "n": scores.n_galaxies}
-            yield row | {"statement": statement, "figure": figure}
-
-
-def short(name: str) -> str:
-    """Part of an id that stands for a method: the network with all inputs is ``network``."""
-    return "network" if name.endswith("/all") else name.split("/")[-1].replace("_", "-")

@@ -14,7 +14,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from ..bootstrap import Estimate
 from ..evaluation.floor import Floor
-from ..evaluation.method_comparison import Pairs
+from ..evaluation.pairs import Pairs
 from ..evaluation.scores import REGIONS, Scores
 from . import style
 from .panels import ERROR, beside, curve, difference_panels, grid, plain, radius_axis, ticks, zero

@@ -11,7 +11,9 @@
 - `predictions`: what networks and regressions predict for the test galaxies; builds and reads "predictions".
 - `reference`: trainings with the paper's schedule, the same for all architectures (`dmlib reference`); what is
   committed of them, and reading it in place of a run's own predictions.
-- `saliency`: how predictions change with each pixel, or when a part is hidden; averages of maps.
+- `saliency`: how predictions change with each pixel, or when a part is hidden.
+- `saliency_measures`: what is measured on maps of these changes.
+- `sensitivity`: on what the predictions for the test views depend.
 - `opinion`: the prediction for a galaxy of one's own, and whether it resembles those of the training.
 """
 

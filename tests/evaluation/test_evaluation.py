@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dmlib.bootstrap import Bootstrap, Estimate, resample
+from dmlib.bootstrap import Bootstrap, Estimate, median_of_views, median_ratio, resample
 from dmlib.evaluation.bins import binned, in_groups
 from dmlib.evaluation.derived import bands, circular_velocity, draw_profiles, rising, roughness, shell_density
 from dmlib.evaluation.scores import (
@@ -256,3 +256,22 @@ def test_ensembles_are_compared_with_equal_members():
     assert equal["baseline/mean"] is groups["baseline/mean"]
     scores = Scores.of(equal, also={"floor": np.full((4, 20), 1.1e10)})
     assert scores.over("all", "floor").value == pytest.approx(0.1)
+
+
+def test_bootstrap_of_a_ratio_draws_galaxies():
+    rng = np.random.default_rng(3)
+    galaxy = np.repeat(np.arange(60), 3)
+    ratio = np.repeat(rng.normal(1.5, 0.2, 60), 3)
+    value, error, low = median_ratio(ratio, np.ones(180), galaxy, seed=1)
+    assert value == pytest.approx(1.5, abs=0.1)
+    assert error == pytest.approx(1.25 * 0.2 / np.sqrt(60), rel=0.5)
+    assert value - 3 * error < low < value
+
+
+def test_error_of_a_median_counts_galaxies_not_views():
+    rng = np.random.default_rng(6)
+    galaxy = np.repeat(np.arange(80), 3)
+    values = np.repeat(rng.normal(10.0, 2.0, (80, 2)), 3, axis=0)
+    middle, error = median_of_views(values, galaxy, seed=1)
+    np.testing.assert_allclose(middle, 10.0, atol=1.0)
+    np.testing.assert_allclose(error, 1.25 * 2.0 / np.sqrt(80), rtol=0.5)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dmlib.evaluation import Scores
-from dmlib.evaluation.method_comparison import pairs_of, repeat
+from dmlib.evaluation.pairs import pairs_of, repeat
 from dmlib.settings import RADII_KPC
 
 TRUTH = 1e11 * RADII_KPC * np.ones((300, 1))

@@ -29,6 +29,8 @@ profile = _module("dmlib.networks.profile")
 c = _module("dmlib.networks.architectures.c")
 e = _module("dmlib.networks.architectures.e")
 saliency = _module("dmlib.networks.saliency")
+saliency_measures = _module("dmlib.networks.saliency_measures")
+sensitivity = _module("dmlib.networks.sensitivity")
 
 #: The module of an architecture, as somebody would write it who adds one.
 TINY = '''

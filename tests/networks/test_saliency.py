@@ -1,4 +1,4 @@
-"""Saliency on networks whose slopes are known, and what is made of the maps."""
+"""Saliency of networks whose slopes are known."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dmlib.bootstrap import median_of_views, median_ratio
 from dmlib.observe.sky import SkyGrid
 from saliency_networks import SHAPE, central, convolutional, linear
 
@@ -106,15 +105,15 @@ def test_gradcam_of_mean_pooling_is_the_weighted_sum_of_the_maps(keras, saliency
     assert found.shape == (5, 2, *SHAPE[:2])
 
 
-def test_a_network_that_uses_the_centre_only_is_recognised(saliency, images):
+def test_a_network_that_uses_the_centre_only_is_recognised(saliency, saliency_measures, images):
     model, inside = central()
     found = saliency.Saliency(model, [0, 1]).gradient(images)
     size = np.abs(found).sum(axis=(0, -1))
     assert np.all(size[0][~inside] == 0) and np.all(size[0][inside] > 0)
     assert np.all(size[1][inside] == 0) and np.all(size[1][~inside] > 0)
     edges = np.array([0.0, 4.0, 8.0, 12.0])
-    rings = saliency.by_ring(found.sum(axis=-1), GRID, edges)
-    radius = saliency.median_radius(rings, edges)
+    rings = saliency_measures.by_ring(found.sum(axis=-1), GRID, edges)
+    radius = saliency_measures.median_radius(rings, edges)
     assert np.all(radius[:, 0] < 4.5) and np.all(radius[:, 1] > 6.0)
     change = saliency.occlude(model, images, GRID, fill=np.zeros(2), edges=edges)
     assert np.abs(change[:, 2, 0]).max() == 0 and np.abs(change[:, 0, 0]).min() > 0
@@ -129,7 +128,7 @@ def test_occlusion_of_a_linear_network_is_the_sum_of_its_weights(saliency, image
     np.testing.assert_allclose(change[:, 0], expected, rtol=1e-3, atol=1e-4)
 
 
-def test_random_weights_destroy_the_map_of_a_network_that_learned_something(saliency, images):
+def test_random_weights_destroy_the_map_of_a_network_that_learned_something(saliency, saliency_measures, images):
     """The weights of the learned network are smooth on the sky, those of a random one are not."""
     y, x = np.indices(SHAPE[:2]) - (SHAPE[0] - 1) / 2
     model, _ = linear()
@@ -139,10 +138,10 @@ def test_random_weights_destroy_the_map_of_a_network_that_learned_something(sali
     steps = list(saliency.cascade(model, seed=1))
     assert len(steps) == 1
     random = saliency.Saliency(steps[0][1], [0]).gradient(images).sum(axis=-1)[:, 0]
-    assert np.abs(saliency.rank_correlation(learned, random)).max() < 0.3
-    assert saliency.similarity(learned, random).max() < 0.3
-    np.testing.assert_allclose(saliency.rank_correlation(learned, 3 * learned), 1.0)
-    np.testing.assert_allclose(saliency.similarity(learned, 3 * learned), 1.0)
+    assert np.abs(saliency_measures.rank_correlation(learned, random)).max() < 0.3
+    assert saliency_measures.similarity(learned, random).max() < 0.3
+    np.testing.assert_allclose(saliency_measures.rank_correlation(learned, 3 * learned), 1.0)
+    np.testing.assert_allclose(saliency_measures.similarity(learned, 3 * learned), 1.0)
 
 
 def test_the_cascade_goes_from_the_output_down_and_leaves_the_model_alone(saliency, images):
@@ -169,26 +168,6 @@ def test_slopes_along_the_cascade_are_those_of_its_networks(saliency, images):
     ]
 
 
-def test_channels_are_told_apart_by_what_they_show(saliency):
-    assert saliency.kinds(("g", "moment0", "r", "moment1")) == {
-        "starlight": [0, 2],
-        "HI column": [1],
-        "velocity": [3],
-    }
-
-
-def test_typical_spread_is_that_of_most_views_whichever_way_they_are_turned(saliency):
-    rng = np.random.default_rng(7)
-    inputs = np.zeros((400, 4, 4, 2))
-    inputs[:, 0, 1, 0] = rng.normal(1.0, 0.5, 400)
-    inputs[:8, ..., 1] = 100.0  # rare companions
-    spread = saliency.typical_spread(inputs)
-    ring = np.zeros((4, 4), bool)
-    ring[[0, 0, 1, 1, 2, 2, 3, 3], [1, 2, 0, 3, 0, 3, 1, 2]] = True
-    np.testing.assert_allclose(spread[ring, 0], 0.5 / np.sqrt(8), rtol=0.15)
-    assert np.all(spread[~ring, 0] == 0) and np.all(spread[..., 1] == 0)
-
-
 def test_baselines_of_a_sky(saliency):
     channels = ("g", "moment0", "moment1")
     image = np.zeros((1, 2, 2, 3), "float32")
@@ -202,55 +181,6 @@ def test_baselines_of_a_sky(saliency):
     assert not saliency.lit(image, channels)[..., 0].any()
     assert saliency.lit(image + 0.1, channels)[..., 0].all()
     np.testing.assert_array_equal(saliency.lit(image[..., 2:], ("moment1",))[0, ..., 0], [[False, True], [True, False]])
-
-
-@pytest.mark.parametrize("angle", [0.0, 37.0, 90.0, 200.0])
-def test_aligned_discs_have_their_receding_side_on_the_right(saliency, angle):
-    grid = SkyGrid(128.0, 64)
-    x, y = grid.mesh()
-    direction = -np.sin(np.radians(angle)), np.cos(np.radians(angle))
-    along = direction[0] * x + direction[1] * y
-    across = direction[0] * y - direction[1] * x
-    blob = np.exp(-0.5 * (((along - 20.0) / 6.0) ** 2 + (across / 3.0) ** 2))
-    out = saliency.align(blob[None], grid, np.array([angle]), np.array([20.0]), reach=2.0, pixels=64)[0]
-    row, column = np.unravel_index(out.argmax(), out.shape)
-    steps = (np.arange(64) + 0.5) / 64 * 4 - 2
-    assert steps[column] == pytest.approx(1.0, abs=0.07) and steps[row] == pytest.approx(0.0, abs=0.07)
-
-
-def test_alignment_scales_to_the_radius(saliency):
-    grid = SkyGrid(128.0, 64)
-    x, y = grid.mesh()
-    for length in (12.0, 24.0):
-        ring = np.exp(-0.5 * ((np.hypot(x, y) - length) / 2.0) ** 2)
-        out = saliency.align(ring[None], grid, np.zeros(1), np.array([length]), reach=1.5, pixels=60)[0]
-        steps = (np.arange(60) + 0.5) / 60 * 3 - 1.5
-        assert abs(steps[out[30].argmax()]) == pytest.approx(1.0, abs=0.1)
-
-
-def test_rings_share_pixels_out_and_give_half_radii(saliency):
-    grid = SkyGrid(40.0, 20)
-    edges = np.array([0.0, 5.0, 10.0, 20.0])
-    rings = saliency.by_ring(np.ones((1, 20, 20)), grid, edges)[0]
-    np.testing.assert_allclose(rings * grid.pixel_area, np.pi * np.diff(edges**2), rtol=0.01)
-    np.testing.assert_allclose(saliency.median_radius(np.array([[1.0, 1.0, 0.0], [0.0, 0.0, 2.0]]), edges), [5.0, 15.0])
-    assert np.isnan(saliency.median_radius(np.zeros(3), edges))
-
-
-def test_shares_weigh_each_map_the_same(saliency):
-    maps = np.random.default_rng(1).standard_normal((4, 3, 5, 5))
-    np.testing.assert_allclose(saliency.shares(maps, (-2, -1)).sum(axis=(-2, -1)), 1.0)
-    assert np.all(saliency.shares(np.zeros((1, 2, 2))) == 0)
-
-
-def test_bootstrap_of_a_ratio_draws_galaxies(saliency):
-    rng = np.random.default_rng(3)
-    galaxy = np.repeat(np.arange(60), 3)
-    ratio = np.repeat(rng.normal(1.5, 0.2, 60), 3)
-    value, error, low = median_ratio(ratio, np.ones(180), galaxy, seed=1)
-    assert value == pytest.approx(1.5, abs=0.1)
-    assert error == pytest.approx(1.25 * 0.2 / np.sqrt(60), rel=0.5)
-    assert value - 3 * error < low < value
 
 
 def test_misuse_is_an_error(keras, saliency, images):
@@ -299,20 +229,3 @@ np.savez({str(tmp_path / "found.npz")!r}, gradient=saliency.Saliency(model, [0, 
     np.testing.assert_allclose(found["cam"], saliency.Saliency(model, [1]).grad_cam(images), rtol=1e-3, atol=1e-6)
     integrated = saliency.Saliency(model, [0]).integrated_gradient(images, baseline=0.0, steps=4)
     np.testing.assert_allclose(found["integrated"], integrated, rtol=1e-3, atol=1e-6)
-
-
-def test_likeness_along_a_cascade_begins_with_one(saliency):
-    maps = np.random.default_rng(4).random((3, 8, 8))
-    ranks, likeness = saliency.likeness([maps, maps, np.random.default_rng(5).random((3, 8, 8))])
-    np.testing.assert_allclose(ranks[:2], 1.0)
-    np.testing.assert_allclose(likeness[:2], 1.0)
-    assert abs(ranks[2]) < 0.4 and likeness[2] < 0.4
-
-
-def test_error_of_a_median_counts_galaxies_not_views(saliency):
-    rng = np.random.default_rng(6)
-    galaxy = np.repeat(np.arange(80), 3)
-    values = np.repeat(rng.normal(10.0, 2.0, (80, 2)), 3, axis=0)
-    middle, error = median_of_views(values, galaxy, seed=1)
-    np.testing.assert_allclose(middle, 10.0, atol=1.0)
-    np.testing.assert_allclose(error, 1.25 * 2.0 / np.sqrt(80), rtol=0.5)

@@ -12,8 +12,9 @@ import pytest
 
 from dmlib.bootstrap import Estimate
 from dmlib.errors import DmlibError, GalaxyError
+from dmlib.evaluation import comparison_rows
 from dmlib.evaluation import method_comparison as comparison
-from dmlib.evaluation.method_comparison import combine
+from dmlib.evaluation.hybrid import combine
 from dmlib.networks.predictions import Known, Prediction, Predictions
 from dmlib.rotation import benchmark as builder
 from dmlib.rotation import population
@@ -309,12 +310,12 @@ def test_rows_to_record_are_finite_and_named(built):
     groups = {"winner": yes, "winner-nobody": np.zeros(6, dtype=bool)}
     alike = {"disturbed": (yes, ~yes, "some over others")}
     rows = [
-        *comparison.error_rows(match, errors, numbers, "one"),
-        *comparison.ratio_rows(match, "C/all", "population", groups, None),
-        *comparison.coverage_rows(match, ["population", "C/all"], yes, numbers, "one"),
-        *comparison.matched_rows(match, {"ratio": "C/all"}, alike, np.arange(6.0)),
-        *comparison.matched_rows(match, {"ratio-inner": "C/all"}, alike, np.arange(6.0), "inner"),
-        *comparison.perfect_rows(match, ["nfw"], match.judged(match.perfect), (5.0, 20.0), "one"),
+        *comparison_rows.error_rows(match, errors, numbers, "one"),
+        *comparison_rows.ratio_rows(match, "C/all", "population", groups, None),
+        *comparison_rows.coverage_rows(match, ["population", "C/all"], yes, numbers, "one"),
+        *comparison_rows.matched_rows(match, {"ratio": "C/all"}, alike, np.arange(6.0)),
+        *comparison_rows.matched_rows(match, {"ratio-inner": "C/all"}, alike, np.arange(6.0), "inner"),
+        *comparison_rows.perfect_rows(match, ["nfw"], match.judged(match.perfect), (5.0, 20.0), "one"),
     ]
     found = {row["id"]: row for row in rows}
     assert len(found) == len(rows) and all(np.isfinite([row["value"].value, row["value"].error]).all() for row in rows)
@@ -341,7 +342,7 @@ def test_errors_of_two_groups_are_compared_over_the_radii_asked_for(built):
     match = comparison.assemble(built, changed, "C", {"C/all": "network"})
     groups = {"g": (some, ~some, "some over others")}
     for region, ratio in (("inner", 2.0), ("intermediate", 1.0)):
-        (row,) = comparison.matched_rows(match, {"r": "C/all"}, groups, np.ones(6), region)
+        (row,) = comparison_rows.matched_rows(match, {"r": "C/all"}, groups, np.ones(6), region)
         assert row["value"].value == pytest.approx(ratio)
 
 
@@ -351,10 +352,10 @@ def test_discs_of_many_beams_are_compared_with_those_of_few(built):
     mass = network["C/all"].m_dm * np.where(many[:, None], 1.1 / 1.05, 1.0)
     changed = replace(network, groups={"C/all": replace(network["C/all"], m_dm=mass)})
     match = comparison.assemble(built, changed, "C", {"C/all": "network"})
-    (row,) = comparison.resolution_rows(match, ["C/all"], few, many, "one")
+    (row,) = comparison_rows.resolution_rows(match, ["C/all"], few, many, "one")
     assert row["id"] == "contest-beams-network" and row["n"] == 1
     assert row["value"].value == pytest.approx(2.0)
-    (row,) = comparison.resolution_rows(match, ["C/all"], few, np.zeros(6, dtype=bool), "one")
+    (row,) = comparison_rows.resolution_rows(match, ["C/all"], few, np.zeros(6, dtype=bool), "one")
     assert row["n"] == 0 and row["value"].value == 1.0 and np.isfinite(row["value"].error)
 
 
