@@ -88,17 +88,17 @@ def degrade(
     covered = ndimage.map_coordinates(sky.valid.astype(float), points, order=1, cval=0.0) > 0.5
     share = float(covered.mean())
     if share < 0.999:
-        notes.append(f"the real cube covers {share:.0%} of the field of view; the rest is taken as empty")
+        notes.append(f"the cube covers {share:.0%} of the field of view; the rest is taken as empty")
     band = (np.ptp(moved) + step - settings.channel_width) / 2
     seen = np.abs(settings.velocities - moved.mean()) <= band + 1e-3 * step
     if not seen.all():
-        notes.append(f"the real cube has {seen.sum()} of {settings.n_channels} channels; the rest is taken as empty")
+        notes.append(f"the cube has {seen.sum()} of {settings.n_channels} channels; the rest is taken as empty")
     # Msun/pc^2 per km/s -> Jy/beam
     data = data * settings.channel_width / HICube.of(data, grid, settings, -1, 0).surface_density
     there = data[seen][:, covered]
     noise = float(1.4826 * np.median(np.abs(there[there < 0]))) if np.any(there < 0) else 0.0
     if noise > 1.1 * settings.noise:
-        notes.append(f"the real cube is {noise / settings.noise:.1f} times as noisy as the data set")
+        notes.append(f"the cube is {noise / settings.noise:.1f} times as noisy as the data set")
         settings = settings.model_copy(update={"noise": noise})
     added = _noise(data.shape, np.sqrt(max(0.0, settings.noise**2 - noise**2)), grid, settings, seed)
     # Where the real cube has no data there is the full noise of the data set, and no emission.

@@ -258,13 +258,15 @@ def mass_model(galaxy: RealGalaxy, curve: RotationCurve) -> MassModel | None:
     MassModel or None
         None where fewer than three rings are good. Without SPARC it has no stars.
     """
-    if galaxy.source is None:
-        return galaxy.stars
     known = galaxy.stars
-    if known is None:  # the cube alone
+    if known is None:
+        if galaxy.source is None:  # simulated, and its stars could not be weighed
+            return None
+        # The cube alone.
         none = np.zeros(2)
         known = MassModel(galaxy.name, galaxy.source, 1.0, np.array([0.0, 1e6]), none, none, none, none, none)
-    good = curve.good & (curve.radius <= known.radius[-1])
+    # Speeds due to the stars are interpolated, never continued.
+    good = curve.good & (curve.radius >= known.radius[0]) & (curve.radius <= known.radius[-1])
     if good.sum() < MIN_RINGS:
         return None
     radius = curve.radius[good]

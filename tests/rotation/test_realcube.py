@@ -50,7 +50,16 @@ def test_without_the_cube_a_simulated_galaxy_is_shown(opened, monkeypatch):
     galaxy = realcube.load_real(opened.dataset, opened.observer)
     assert galaxy.source is None and "no network" in galaxy.note
     assert galaxy.field().seen.any()
-    assert realcube.mass_model(galaxy, None) is galaxy.stars
+    curve = fit_rings(galaxy.field(), centre=galaxy.centre_kpc)
+    known = galaxy.stars
+    inside = curve.good & (curve.radius >= known.radius[0]) & (curve.radius <= known.radius[-1])
+    assert inside.sum() >= 3
+    # Of the curve that was fitted to the file, not of the one that weighed the stars.
+    model = realcube.mass_model(galaxy, curve)
+    np.testing.assert_array_equal(model.radius, curve.radius[inside])
+    np.testing.assert_array_equal(model.v_obs, curve.v_circ[inside])
+    np.testing.assert_allclose(model.v_disk, np.interp(model.radius, known.radius, known.v_disk))
+    assert realcube.mass_model(realcube.replace(galaxy, stars=None), curve) is None
 
 
 def test_a_tirific_model_is_read(tmp_path):
