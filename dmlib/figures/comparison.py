@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -49,6 +49,14 @@ def _error_axes(ax: Axes, label: str) -> None:
     ticks(ax.yaxis, (0.05, 0.1, 0.2, 0.5, 1, 2, 5))
 
 
+def _fit_errors(axes: Iterable[Axes], room: float) -> None:
+    """Limit axes of errors that share their scale to what is drawn, with room above for the legend (a factor)."""
+    drawn = [ax.dataLim for ax in axes]
+    lowest, highest = min(limits.ymin for limits in drawn), max(limits.ymax for limits in drawn)
+    for ax in axes:
+        ax.set_ylim(max(0.9 * lowest, 0.03), room * highest)
+
+
 def funnel(contest: MethodComparison, counts: Mapping[str, int]) -> Figure:
     """Views that the rotation-curve method accepts, and the reasons for which it rejects the others.
 
@@ -92,8 +100,7 @@ def errors(contest: MethodComparison, panels: Mapping[str, Sequence[str]], where
         column[0].set_title(title)
         column[0].legend(loc="upper center", fontsize=7.5)
     row_labels(axes, (r"mean $|\Delta M / M|$", r"$\Delta_\mathrm{MSE}$ (root mean square)"))
-    low, high = axes[0, 0].get_ylim()
-    axes[0, 0].set_ylim(max(low, 0.03), 2.2 * high)
+    _fit_errors(axes.flat, 3.5)
     return fig
 
 
@@ -107,8 +114,7 @@ def key(contest: MethodComparison, names: Sequence[str], where: np.ndarray) -> F
         _band(ax, contest, name, contest.scores(where).at_radii(name), name, measure="mean |dM/M|")
     _error_axes(ax, RADIUS)
     ax.set_ylabel(ERROR)
-    low, high = ax.get_ylim()
-    ax.set_ylim(max(low, 0.03), 1.8 * high)
+    _fit_errors([ax], 1.9)
     ax.legend(loc="upper right", ncols=2)
     return fig
 
@@ -209,7 +215,7 @@ def knowledge(contest: MethodComparison, pairs: Sequence[tuple[str, str]], where
         ax.set_title(contest.entries[pair[0]].title)
         labels = ["known" if name.endswith("_perfect") else "observed" for name in pair]
         ax.legend(ax.lines, labels, title="geometry and baryons", fontsize=8.5, title_fontsize=8.5)
-    panels[0].set_ylim(bottom=0.02)
+    _fit_errors(panels, 1.8)
     return fig
 
 
