@@ -719,31 +719,29 @@ show(
 # In {numref}`fig-comparison-biases` a constant offset from zero is a global bias; a slope is a dependence on that property. To measure the dependence we divide the views at the median of each property.
 
 # %%
-rows, decided = [], 0
-for what, one in bias.items():
-    for name in pair:
-        slope = upper_less_lower(
-            one.ln_ratio[name], one.trait, match.scores(yes).bootstrap
-        )
-        decided += int(abs(slope.value) > 2 * slope.error)
-        rows.append(
-            {
-                "property": what,
-                "method": match.entries[name].title,
-                "upper less lower half": f"{slope.value:+.3f} ± "
-                f"{slope.error:.3f}",
-            }
-        )
+draws, rows = match.scores(yes).bootstrap, []
+slopes = {
+    (what, name): upper_less_lower(one.ln_ratio[name], one.trait, draws)
+    for what, one in bias.items()
+    for name in pair
+}
+decided = sum(abs(one.value) > 2 * one.error for one in slopes.values())
 record(
     "contest-biases-decided",
-    decided,
+    int(decided),
     n=n_yes,
     figure="comparison_biases",
-    statement="Of the nine differences of the mean ln ratio between halves "
+    statement="Of nine differences of the mean ln ratio between the halves "
     "of a property, those beyond two standard deviations",
 )
+
+# %%
+for (what, name), slope in slopes.items():
+    title, value = match.entries[name].title, f"{slope.value:+.3f}"
+    difference = f"{value} ± {slope.error:.3f}"
+    rows.append((what, title, difference))
 show_table(
-    Table(rows),
+    Table(rows=rows, names=("property", "method", "upper less lower half")),
     caption="Mean of $\\ln(M_\\mathrm{predicted}/M_\\mathrm{true})$ where a "
     "property is above its median, less the mean where it is below.",
     rows=len(rows),

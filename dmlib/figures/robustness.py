@@ -40,7 +40,7 @@ def train_test(found: Robustness, region: str = "intermediate") -> Figure:
         error, ratio = found.errors(method, region), found.ratio(method, region)
         columns = {"error": error.value, "error_error": error.error, "ratio": ratio.value, "ratio_error": ratio.error}
         matrices[method] = ratio.value, 100.0 * error.value, columns
-    fig, bar = _matrices(found, matrices, "{:.0f}", LogNorm(0.6, 1.0 / 0.6), style.SIGNED + "_r", label)
+    fig, bar = _matrices(found, matrices, "{:.0f}", LogNorm(0.6, 1.0 / 0.6), style.SIGNED + "_r", label, extend="both")
     bar.set_ticks([0.6, 0.8, 1.0, 1.25, 1.67], labels=["0.6", "0.8", "1", "1.25", "1.67"])
     bar.minorticks_off()
     return fig
@@ -99,7 +99,7 @@ def roc(found: Robustness, home: str = "fiducial") -> Figure:
         for number, j in enumerate(others):
             kind = KINDS.index(VARIATIONS[found.names[j]].kind)
             false, true = roc_curve(found.alarms[alarm][k, k], found.alarms[alarm][k, j])
-            heard = max(found.areas(name).value[k, j] for name in titles) >= SILENT
+            heard = areas.value[k, j] >= SILENT
             look = {"color": colours[number], "linestyle": lines[kind], "linewidth": 2.0 if heard else 1.0}
             look["alpha"] = 1.0 if heard else 0.55
             columns = {"false_alarms": false, "true_alarms": true, "area": areas.value[k, j]}
@@ -122,8 +122,12 @@ def alarm_and_error(found: Robustness, home: str = "fiducial", region: str = "in
     universes, look = [found.titles[j] for j in others], style.points("C", markersize=6, elinewidth=1.0)
     ax.errorbar(ratio.value, areas.value, xerr=ratio.error, yerr=areas.error, **look)
     style.plotted(fig, "network", universe=universes, ratio=ratio.value, area=areas.value)
+    placed: list[tuple[float, float]] = []
     for number, (name, x, y) in enumerate(zip(universes, ratio.value, areas.value, strict=True), start=1):
-        beside(ax, str(number), (x, y), (4, 4), fontsize=9, fontweight="bold")
+        # Numbers of points that nearly coincide would cover each other.
+        crowded = any(abs(np.log(x / a)) < 0.04 and abs(y - b) < 0.02 for a, b in placed)
+        beside(ax, str(number), (x, y), (4, -12) if crowded else (4, 4), fontsize=9, fontweight="bold")
+        placed.append((x, y))
         ax.plot([], [], linestyle="none", marker=f"${number}$", markersize=8, color=style.COLOURS["total"], label=name)
     fig.legend(loc="outside right upper", fontsize=9)
     zero(ax, SILENT, linestyle="--")
