@@ -223,7 +223,7 @@ def test_sparc(shared_data, measure):
 def test_fresh_galaxies(measure):
     """What chapter 13 quotes is what was measured: shares of 68 per cent intervals, by thirds and at radii."""
     measured = load.record("fresh_galaxies")["measured"]
-    assert measured["galaxies"] == 700 and measured["views"] == 2100
+    assert measured["views"] == 3 * measured["galaxies"] > 2000
     for name in ("numbers", "rows"):
         assert measured[name] == json.loads(json.dumps(getattr(measure["fresh_galaxies"], f"{name}_of")(measured)))
     numbers = measured["numbers"]
