@@ -63,7 +63,7 @@ import numpy as np
 from astropy.table import Table
 
 from dmlib import load
-from dmlib.evaluation import catalogue
+from dmlib.evaluation import catalogue, fixed_mass, integrated_light
 from dmlib.figures import learning as figures
 from dmlib.figures import show, show_table
 from dmlib.primer import learning
@@ -515,12 +515,12 @@ print(real["measured"]["galaxies"])
 
 # %%
 table = catalogue.catalogue_table(load.universe(settings))
-used = [name for name in catalogue.INPUTS if "morphology" not in name]
+used = [name for name in integrated_light.INPUTS if "morphology" not in name]
 n_here = int((table["is_central"] & table["forms_stars"]).sum())
 tng, here = "real TNG100", "this book's universe"
 errors = {
     tng: Table(real["measured"]["rows"]),
-    here: catalogue.regressions(
+    here: integrated_light.regressions(
         table, inputs=used, methods=("ridge",), seed=seed
     ),
 }
@@ -535,7 +535,7 @@ formula = {
 
 # %%
 show(
-    figures.light_tells(formula, list(catalogue.INPUTS)),
+    figures.light_tells(formula, list(integrated_light.INPUTS)),
     settings,
     "integrated_light",
     caption="Mean error of predictions by a quadratic formula from more and "
@@ -583,9 +583,9 @@ shown = {"figure": "integrated_light"}
 for id, (target, inputs) in quoted.items():
     say = f"Mean |dM/M| of {catalogue.TARGETS[target]} from {inputs}: "
     say += "centrals, quadratic formula"
-    found = catalogue.error_of(errors[tng], target, inputs)
+    found = integrated_light.error_of(errors[tng], target, inputs)
     record_real(f"tng100-{id}-error", found, statement=say, **shown)
-    found = catalogue.error_of(errors[here], target, inputs)
+    found = integrated_light.error_of(errors[here], target, inputs)
     record(f"integrated-{id}-error", found, statement=say, n=n_here, **shown)
 
 # %%
@@ -600,7 +600,7 @@ for id, target, inputs, which in (
     ("mdm-2rh-many", "m_dm_2rhalf", "+ kinematic morphology", central),
     ("mdm-2rh-satellites", "m_dm_2rhalf", "M*, r_half", satellite),
 ):
-    found = catalogue.error_of(errors[tng], target, inputs, **which)
+    found = integrated_light.error_of(errors[tng], target, inputs, **which)
     what = ", ".join([inputs, *which.values()])
     say = f"Mean |dM/M| of {catalogue.TARGETS[target]} from {what}"
     record_real(f"tng100-{id}-error", found, statement=say, **shown)
@@ -630,7 +630,7 @@ for kind, count in real["measured"]["galaxies"].items():
 # We compare the two, regression by regression.
 
 # %%
-both = catalogue.compare_errors(errors[here], errors[tng])
+both = integrated_light.compare_errors(errors[here], errors[tng])
 central = both[both["kind"] == "central"]
 
 # %%
@@ -662,8 +662,8 @@ record("integrated-compared", len(central), statement=say)
 # %%
 curves = {}
 kept = Table(real["measured"]["curves"])
-for target, inputs in catalogue.CURVES:
-    ours = catalogue.learning_curve(table, target, inputs, seed=seed)
+for target, inputs in integrated_light.CURVES:
+    ours = integrated_light.learning_curve(table, target, inputs, seed=seed)
     curves[target] = {tng: kept[kept["target"] == target], here: ours}
 
 # %%
@@ -713,10 +713,10 @@ record("integrated-equal-n", ours["n"], statement=say)
 # We compare median and scatter in five bins.
 
 # %%
-ours = catalogue.at_fixed_mass(table, seed=seed)
+ours = fixed_mass.at_fixed_mass(table, seed=seed)
 box = load.record("tng100_at_fixed_mass")["measured"]["rows"]
 fixed = {tng: Table(box), here: ours}
-matched = catalogue.compare_at_fixed_mass(fixed[here], fixed[tng])
+matched = fixed_mass.compare_at_fixed_mass(fixed[here], fixed[tng])
 
 # %%
 show(
@@ -735,7 +735,7 @@ show(
 )
 
 # %%
-counts = catalogue.tally(matched)
+counts = fixed_mass.tally(matched)
 for what, words in counts.items():
     for word, count in words.items():
         say = (
@@ -756,10 +756,10 @@ for what, words in counts.items():
 
 # %%
 many = load.record("embedded_at_fixed_mass")["measured"]
-sharper = catalogue.compare_at_fixed_mass(Table(many["rows"]), fixed[tng])
+sharper = fixed_mass.compare_at_fixed_mass(Table(many["rows"]), fixed[tng])
 words = ("yes", "no", "undecided")
 made = {"universe": "embedded (records/embedded_at_fixed_mass.json)"}
-for what, counts in catalogue.tally(sharper).items():
+for what, counts in fixed_mass.tally(sharper).items():
     for word in words:
         record(
             f"fixed-mass-many-{what}-{word}",
@@ -777,7 +777,7 @@ record(
 )
 
 # %%
-differing = catalogue.differing(sharper)
+differing = fixed_mass.differing(sharper)
 show_table(
     differing,
     {"real": ".3f", "embedded": ".3f", "difference": ".3f", "error": ".3f"},

@@ -69,7 +69,7 @@ from dmlib.networks.models import (
     symmetry_rows,
 )
 from dmlib.networks.plan import ARCHITECTURES, BEST_VALUE
-from dmlib.networks.reference import MEMBERS
+from dmlib.networks.reference_training import MEMBERS
 from dmlib.networks.train import one_batch, overfit
 from dmlib.primer import layers
 from dmlib.results import recorder

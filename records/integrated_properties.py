@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 from astropy.table import QTable, Table, vstack
 
-from dmlib.evaluation import catalogue
-from dmlib.evaluation.catalogue import MASS_BINS, at_fixed_mass, catalogue_table, kinds
+from dmlib.evaluation import integrated_light
+from dmlib.evaluation.catalogue import catalogue_table, kinds
+from dmlib.evaluation.fixed_mass import MASS_BINS, at_fixed_mass
 from dmlib.settings import PROFILES
 from dmlib.universe import FilesUniverse
 from mocktng import drawing
@@ -24,7 +25,7 @@ WRITE = (
 
 
 def measure_at_fixed_mass(table: QTable) -> dict:
-    """Medians and scatters of galaxies' properties in bins of stellar mass, see `at_fixed_mass`."""
+    """Medians and scatters of galaxies' properties in bins of stellar mass, see `dmlib.evaluation.fixed_mass`."""
     table = table.copy()
     # Of the real centrals only those of massive groups have it: no fair sample at a given stellar mass.
     table["m_dm_2rhalf"][np.asarray(table["is_central"])] = np.nan
@@ -51,10 +52,10 @@ def drawn_means() -> dict[str, float]:
 
 
 def measure_integrated(table: QTable) -> dict:
-    """Errors of regressions of the dark mass on integrated observables, see `dmlib.evaluation.catalogue`."""
-    curves = vstack([catalogue.learning_curve(table, *task) for task in catalogue.CURVES])
+    """Errors of regressions of the dark mass on integrated observables, see `dmlib.evaluation.integrated_light`."""
+    curves = vstack([integrated_light.learning_curve(table, *task) for task in integrated_light.CURVES])
     counts = {kind: int((members & table["forms_stars"]).sum()) for kind, members in kinds(table).items()}
-    return {"galaxies": counts, "rows": rows_of(catalogue.regressions(table)), "curves": rows_of(curves)}
+    return {"galaxies": counts, "rows": rows_of(integrated_light.regressions(table)), "curves": rows_of(curves)}
 
 
 def rows_of(table: Table) -> list[dict]:

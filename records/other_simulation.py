@@ -13,7 +13,7 @@ from integrated_properties import rows_of
 from threadpoolctl import threadpool_limits
 
 from dmlib.bootstrap import Bootstrap
-from dmlib.evaluation import catalogue
+from dmlib.evaluation import integrated_light
 from dmlib.evaluation.scores import per_view
 
 #: Range of stellar mass in which all stars of a galaxy, which TNG lists, lie within 30 kpc, where EAGLE counts them.
@@ -81,9 +81,9 @@ def across(samples: Mapping[str, Sample]) -> Table:
     rows = []
     for train, (x, y, group) in samples.items():
         with threadpool_limits(1):
-            fitted = catalogue.model("ridge", x.shape[1]).fit(x, y)
+            fitted = integrated_light.model("ridge", x.shape[1]).fit(x, y)
         for test, (asked, truth, groups) in samples.items():
-            found = catalogue.predict(x, y, group, "ridge") if test == train else fitted.predict(asked)
+            found = integrated_light.predict(x, y, group, "ridge") if test == train else fitted.predict(asked)
             draw = Bootstrap(groups, 400, 1)
             relative = draw.mean(per_view(np.exp(truth), np.exp(found), "relative"))
             bias = draw.mean(found - truth)

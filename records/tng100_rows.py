@@ -15,6 +15,7 @@ from astropy.table import QTable, Table, vstack
 
 from dmlib.errors import FetchError
 from dmlib.evaluation.catalogue import MAGNITUDES
+from dmlib.evaluation.integrated_light import MORPHOLOGY
 from dmlib.settings import Criteria
 from dmlib.units import CodeUnits
 
@@ -33,9 +34,6 @@ CITATION = (
     "arXiv:2105.02237 (McWilliamsCenter/gal_decomp_paper); morphology: arXiv:1903.07625 (copy in "
     "MicheleDelliVeneri/ALMASim)"
 )
-
-#: Columns of the centrals that only they have: numbers of the kinematic decomposition and of the morphology.
-MORPHOLOGY = ("f_disk_2d", "f_disk_1d_2comp_1", "bulge_r_1_2", "disk_r_1_2", "bulge_index", "P_Late", "P_S0", "P_Sab")
 
 
 def read(folder: Path, name: str) -> Table:

@@ -11,7 +11,7 @@ from astropy.table import Table
 
 from dmlib import load
 from dmlib.errors import DmlibError
-from dmlib.evaluation.catalogue import error_of, regressions
+from dmlib.evaluation.integrated_light import error_of, regressions
 from dmlib.observe.skirt.source import unpack
 from dmlib.published_script_bugs import selection_readings
 from dmlib.universe.files import FilesUniverse

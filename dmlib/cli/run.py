@@ -121,7 +121,8 @@ def reference(
     For example: dmlib reference, or dmlib reference --only C, or dmlib reference --record
     """
     from .. import load
-    from ..networks import reference as trainings
+    from ..networks import reference_training as trainings
+    from ..networks.reference import write_record
 
     if record and (verify or only):
         raise DmlibError("--record is of all ensembles: give it without --verify and --only")
@@ -142,7 +143,7 @@ def reference(
         raise typer.Exit(0 if all(one.passed for one in checked) else 1)
     jobs = trainings.reference_jobs(settings, dataset, entries)
     if record:
-        place = trainings.write_record(settings, jobs, partial=partial)
+        place = write_record(settings, jobs, partial=partial)
         tell(f"written: {shown(place)}")
     elif plan:
         typer.echo(str(trainings.left(settings, jobs)))

@@ -35,7 +35,7 @@ _ALL_VIEWS = (
 def error_rows(
     match: MethodComparison, found: Mapping[str, Mapping[str, Estimate]], n: Mapping[str, int], figure: str
 ) -> Iterator[Row]:
-    """The numbers of `errors_by_regime`, ``contest-<method>-<regime>``."""
+    """The numbers of `dmlib.evaluation.method_comparison.errors_by_regime`, ``contest-<method>-<regime>``."""
     for place, errors in found.items():
         for name, one in errors.items():
             statement = f"Mean |dM/M| {REGIMES[place]}, {match.entries[name].title}, accepted views"

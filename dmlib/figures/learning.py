@@ -240,7 +240,7 @@ def light_tells(tables: Mapping[str, Table], inputs: Sequence[str]) -> Figure:
     Parameters
     ----------
     tables : mapping
-        Name of a universe -> errors as `dmlib.evaluation.catalogue.regressions` gives them; at most two.
+        Name of a universe -> errors as `dmlib.evaluation.integrated_light.regressions` gives them; at most two.
     inputs : sequence of str
         Sets of inputs, from the top.
 
@@ -303,7 +303,7 @@ def at_fixed_mass(tables: Mapping[str, Table], kind: str = "central") -> Figure:
     Parameters
     ----------
     tables : mapping
-        Name of a universe -> as `dmlib.evaluation.catalogue.at_fixed_mass` gives it; at most two.
+        Name of a universe -> as `dmlib.evaluation.fixed_mass.at_fixed_mass` gives it; at most two.
     kind : {"central", "satellite"}
 
     To see: where symbols of both universes lie on each other their medians agree, where bars are equally long their

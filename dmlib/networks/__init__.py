@@ -9,8 +9,8 @@
 - `train`: all trainings of a profile in parallel; builds the product "models".
 - `models`: reading and applying trained networks.
 - `predictions`: what networks and regressions predict for the test galaxies; builds and reads "predictions".
-- `reference`: trainings with the paper's schedule, the same for all architectures (`dmlib reference`); what is
-  committed of them, and reading it in place of a run's own predictions.
+- `reference_training`: trainings with the paper's schedule, the same for all architectures (`dmlib reference`).
+- `reference`: what is committed of them, and reading it in place of a run's own predictions.
 - `saliency`: how predictions change with each pixel, or when a part is hidden.
 - `saliency_measures`: what is measured on maps of these changes.
 - `sensitivity`: on what the predictions for the test views depend.

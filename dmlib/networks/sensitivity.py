@@ -69,7 +69,8 @@ class Sensitivity:
     edges : ndarray, shape (ring + 1,)
         Of the rings [kpc], see `ring_edges`.
     rings : ndarray, shape (n, all outputs, ring, channel)
-        Sum of the absolute slopes, each times the `spread` of its pixel, in rings about the centre, see `by_ring`.
+        Sum of the absolute slopes, each times the `spread` of its pixel, in rings about the centre, see
+        `dmlib.networks.saliency_measures.by_ring`.
     plain_rings : ndarray, shape (n, all outputs, ring)
         The same of the absolute slopes alone, over all channels.
     total : ndarray, shape (all outputs, channel)
@@ -86,7 +87,7 @@ class Sensitivity:
     NetworkError
         When network and data set do not belong together.
     SaliencyError
-        See `Saliency`.
+        See `dmlib.networks.saliency.Saliency`.
     """
 
     def __init__(self, net: Network, dataset: DataSet, radii: Sequence[float], *, n_views: int | None = None) -> None:
@@ -137,7 +138,8 @@ class Sensitivity:
         Parameters
         ----------
         fill : ndarray
-            What is put in its place: the `mean` image, `empty_sky`, or the ring of other galaxies, see `strangers`.
+            What is put in its place: the `mean` image, `dmlib.networks.saliency.empty_sky`, or the ring of
+            other galaxies, see `strangers`.
         """
         grid = self.dataset.input_grid
         change = occlude(self.net.model, self.inputs, grid, fill=fill, edges=self.edges)
@@ -190,7 +192,7 @@ def _mean_of_orientations(image: np.ndarray) -> np.ndarray:
 
 
 def half_radii(sensitivity: Sensitivity, group: str | None = None) -> np.ndarray:
-    """`median_radius` of the weighted slopes of one kind of input (default all), shape (n, all outputs)."""
+    """Radius [kpc] with half of the weighted slopes of one kind of input (default all), shape (n, all outputs)."""
     chosen = sensitivity.groups[group] if group else slice(None)
     return median_radius(sensitivity.rings[..., chosen].sum(axis=-1), sensitivity.edges)
 
@@ -210,7 +212,7 @@ def stack(sensitivity: Sensitivity) -> dict[str, np.ndarray]:
 
 
 def four_methods(sensitivity: Sensitivity, n: int, *, draws: int, steps: int, seed: int) -> dict[str, np.ndarray]:
-    """Maps of the first `n` views by four methods, see `largest`; shape (n, outputs, y, x) each."""
+    """Maps of the first `n` views by four methods, largest value over the channels; shape (n, outputs, y, x) each."""
     few, channels = sensitivity.inputs[:n], sensitivity.net.channels
     maps = sensitivity.of_outputs
     return {
@@ -237,7 +239,7 @@ def randomised(sensitivity: Sensitivity, n: int, *, seed: int) -> list[tuple[str
     Returns
     -------
     list of (layer, maps)
-        Maps of shape (n, outputs, y, x), see `largest`.
+        Maps of shape (n, outputs, y, x), see `dmlib.networks.saliency_measures.largest`.
     """
     learned = largest(sensitivity.slopes[:n])
     steps = sensitivity.of_outputs.cascade_gradients(sensitivity.inputs[:n], seed=seed, every=2)

@@ -8,16 +8,8 @@ from astropy import units as u
 from astropy.table import QTable, Table
 
 from dmlib import load
-from dmlib.evaluation.catalogue import (
-    MASS_BINS,
-    QUANTITIES,
-    TARGETS,
-    agrees,
-    at_fixed_mass,
-    catalogue_table,
-    compare_at_fixed_mass,
-    differing,
-)
+from dmlib.evaluation.catalogue import TARGETS, agrees, catalogue_table
+from dmlib.evaluation.fixed_mass import MASS_BINS, QUANTITIES, at_fixed_mass, compare_at_fixed_mass, differing
 
 
 def toy(n: int = 4000, *, scatter: float = 0.1, shift: float = 0.0, seed: int = 1, steep: float = 1.3) -> QTable:

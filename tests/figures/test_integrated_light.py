@@ -6,7 +6,8 @@ import pytest
 from astropy.table import Table
 
 from dmlib import load
-from dmlib.evaluation.catalogue import INPUTS, TARGETS, regressions
+from dmlib.evaluation.catalogue import TARGETS
+from dmlib.evaluation.integrated_light import INPUTS, regressions
 from dmlib.figures import learning as figures
 from dmlib.figures import style
 

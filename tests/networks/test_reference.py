@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from dmlib import cli, load
 from dmlib.dataset.read import ln_mass, read_dataset
 from dmlib.networks import NetworkError, reference, train
+from dmlib.networks import reference_training as trainings
 from dmlib.networks.plan import Entry, Schedule
 from dmlib.networks.predictions import Predictions, read_predictions
 from dmlib.pipeline.steps import _loads
@@ -30,8 +31,8 @@ def done(tmp_path_factory, tiny, fit):
     settings = Settings(profile="smoke", build_root=str(tmp_path_factory.mktemp("reference")))
     write_dataset(settings)
     told: list[str] = []
-    reference.train_reference(settings, PLAN, workers=1, tell=told.append)
-    jobs = reference.reference_jobs(settings, read_dataset(settings.dataset_path), PLAN)
+    trainings.train_reference(settings, PLAN, workers=1, tell=told.append)
+    jobs = trainings.reference_jobs(settings, read_dataset(settings.dataset_path), PLAN)
     return settings, jobs, told, reference.write_record(settings, jobs, place=settings.build / "record")
 
 
@@ -46,15 +47,15 @@ def own(settings) -> Predictions:
 
 
 def test_the_plan_treats_all_architectures_alike():
-    every = reference.reference_plan()
+    every = trainings.reference_plan()
     assert {dataclasses.replace(entry.schedule, members=0) for entry in every} == {
         dataclasses.replace(Schedule(), members=0)
     }
     assert {e.schedule.members for e in every if e.architecture != "ResNet50"} == {3}
-    assert [e.name for e in reference.reference_plan(["A"])] == ["A/all"]
-    assert len(reference.reference_plan(["C"])) == 10 and len(reference.reference_plan(["C/hi", "B"])) == 2
+    assert [e.name for e in trainings.reference_plan(["A"])] == ["A/all"]
+    assert len(trainings.reference_plan(["C"])) == 10 and len(trainings.reference_plan(["C/hi", "B"])) == 2
     with pytest.raises(NetworkError, match="no reference training 'D'"):
-        reference.reference_plan(["D"])
+        trainings.reference_plan(["D"])
 
 
 def test_first_members_come_first_and_what_is_left_is_told(done):
@@ -81,13 +82,13 @@ def test_a_killed_training_goes_on_and_gives_the_same(done, tmp_path, fit, monke
 
     monkeypatch.setattr(train, "train_member", stop)
     with pytest.raises(KeyboardInterrupt):
-        reference.train_reference(settings, PLAN[:1], workers=1, tell=lambda line: None)
+        trainings.train_reference(settings, PLAN[:1], workers=1, tell=lambda line: None)
     monkeypatch.setattr(train, "train_member", plain)
-    jobs = reference.reference_jobs(settings, read_dataset(settings.dataset_path), PLAN[:1])
-    assert reference._epochs_before(jobs[0]) >= 1 and not jobs[0].is_finished
-    reference.train_reference(settings, PLAN[:1], workers=1, tell=lambda line: None)
+    jobs = trainings.reference_jobs(settings, read_dataset(settings.dataset_path), PLAN[:1])
+    assert trainings._epochs_before(jobs[0]) >= 1 and not jobs[0].is_finished
+    trainings.train_reference(settings, PLAN[:1], workers=1, tell=lambda line: None)
     for member in range(2):
-        both = [reference.folder(s) / f"tiny/all/member{member}.history.json" for s in (settings, whole)]
+        both = [trainings.folder(s) / f"tiny/all/member{member}.history.json" for s in (settings, whole)]
         first, second = (json.loads(path.read_text())["val_loss"] for path in both)
         assert first == second
 
@@ -159,7 +160,7 @@ def test_other_content_is_named(done, tmp_path):
 def test_what_is_missing_is_refused_unless_partial(done, tmp_path):
     settings, jobs, _, _ = done
     more = [*PLAN, dataclasses.replace(PLAN[0], name="tiny/photometry", inputs="photometry")]
-    jobs = reference.reference_jobs(settings, read_dataset(settings.dataset_path), more)
+    jobs = trainings.reference_jobs(settings, read_dataset(settings.dataset_path), more)
     with pytest.raises(NetworkError, match=r"2 of 6 reference trainings are missing \(tiny/photometry 0"):
         reference.write_record(settings, jobs, place=tmp_path)
     reference.write_record(settings, jobs, partial=True, place=tmp_path)
@@ -178,7 +179,7 @@ def test_a_damaged_record_is_an_error(done, tmp_path):
 
 def test_verification_passes_and_fails_for_a_changed_record(done, tmp_path):
     settings, _, _, place = done
-    found = reference.verify(settings, "tiny/all", 1, place)
+    found = trainings.verify(settings, "tiny/all", 1, place)
     assert found.passed and found.difference <= reference.STEP < found.tolerance
     # One member's predictions are 20% too large, in a record that is otherwise whole.
     spoilt = shutil.copytree(place, tmp_path / "record")
@@ -189,16 +190,16 @@ def test_verification_passes_and_fails_for_a_changed_record(done, tmp_path):
     about = json.loads((spoilt / "about.json").read_text())
     about["sha256"] = reference.sha256(spoilt / "predictions.hdf5")
     (spoilt / "about.json").write_text(json.dumps(about))
-    found = reference.verify(settings, "tiny/all", 1, spoilt)
+    found = trainings.verify(settings, "tiny/all", 1, spoilt)
     assert not found.passed and "DIFFERS from the record" in str(found)
-    assert reference.verify(settings, "tiny/all", 1, place).passed
+    assert trainings.verify(settings, "tiny/all", 1, place).passed
     with pytest.raises(NetworkError, match="no member 5"):
-        reference.verify(settings, "tiny/all", 5, place)
+        trainings.verify(settings, "tiny/all", 5, place)
 
 
 def test_the_command(done, monkeypatch):
     settings, _, _, place = done
-    monkeypatch.setattr(reference, "reference_plan", lambda only: PLAN)
+    monkeypatch.setattr(trainings, "reference_plan", lambda only: PLAN)
     monkeypatch.setattr(load, "dataset", lambda given: read_dataset(given.dataset_path))
     monkeypatch.setattr(reference, "_place", lambda: place)
     monkeypatch.setenv("DMLIB_BUILD", str(settings.build.parent))

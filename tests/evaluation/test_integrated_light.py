@@ -8,8 +8,9 @@ from astropy import units as u
 from astropy.table import QTable, Table
 
 from dmlib.errors import DmlibError
-from dmlib.evaluation import catalogue
-from dmlib.evaluation.catalogue import INPUTS, METHODS, TARGETS
+from dmlib.evaluation import integrated_light
+from dmlib.evaluation.catalogue import TARGETS
+from dmlib.evaluation.integrated_light import INPUTS, METHODS
 
 
 def toy(n: int = 600, *, scatter: float = 0.1, seed: int = 1) -> QTable:
@@ -35,14 +36,16 @@ def toy(n: int = 600, *, scatter: float = 0.1, seed: int = 1) -> QTable:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_planted_relation_is_recovered(method):
-    found = catalogue.regressions(toy(), methods=(method,), draws=50)
-    errors = {name: catalogue.error_of(found, "m_dm_rhalf", name, method=method) for name in ("M*", "M*, r_half")}
+    found = integrated_light.regressions(toy(), methods=(method,), draws=50)
+    errors = {
+        name: integrated_light.error_of(found, "m_dm_rhalf", name, method=method) for name in ("M*", "M*, r_half")
+    }
     least = np.abs(np.exp(0.1 * np.random.default_rng(0).normal(size=100_000)) - 1.0).mean()
     best = errors["M*, r_half"]
     assert least - 4.0 * best.error < best.value < (1.15 if method == "ridge" else 2.0) * least
     # Without the radius its scatter remains, which is six times larger.
     assert errors["M*"].value > 4.0 * least
-    assert catalogue.error_of(found, "m_dm_rhalf", "nothing").value > errors["M*"].value
+    assert integrated_light.error_of(found, "m_dm_rhalf", "nothing").value > errors["M*"].value
 
 
 def test_a_number_that_is_the_same_in_a_group_cannot_be_learned():
@@ -51,36 +54,36 @@ def test_a_number_that_is_the_same_in_a_group_cannot_be_learned():
     group = np.repeat(np.arange(100), 6)
     x, y = rng.normal(size=100)[group][:, None], rng.normal(size=100)[group]
     for method in METHODS:
-        predicted = catalogue.predict(x, y, group, method, seed=1)
+        predicted = integrated_light.predict(x, y, group, method, seed=1)
         assert np.std(predicted - y) > 0.95 * np.std(y)
     # As though every galaxy were a group of its own, trees recognise the others of the group.
-    leaking = catalogue.predict(x, y, np.arange(len(y)), "trees", seed=1)
+    leaking = integrated_light.predict(x, y, np.arange(len(y)), "trees", seed=1)
     assert np.std(leaking - y) < 0.8 * np.std(y)
 
 
 def test_inputs_are_logarithms_colours_and_shares():
     table = QTable({"m_star": [1e10, 1e11] * u.Msun, "mag_g": [-20.0, -21.0] * u.mag, "mag_r": [-20.5, -21.7] * u.mag})
     table["m_gas"], table["P_Late"] = [0.0, 1e9] * u.Msun, [0.2, 0.9]
-    x = catalogue.features(table, ("m_star", "g - r", "mag_r", "m_gas", "P_Late"))
+    x = integrated_light.features(table, ("m_star", "g - r", "mag_r", "m_gas", "P_Late"))
     assert x == pytest.approx(np.array([[10.0, 0.5, -20.5, 7.0, 0.2], [11.0, 0.7, -21.7, 9.0, 0.9]]))
-    assert catalogue.available(table, ("m_star", "g - r")) and not catalogue.available(table, ("U - B",))
+    assert integrated_light.available(table, ("m_star", "g - r")) and not integrated_light.available(table, ("U - B",))
 
 
 def test_what_cannot_be_regressed_is_left_out():
     table = toy(60)
     table["m_dm_rhalf"][0] = 0.0 * u.Msun
     table["m_dm"][1] = 1e6 * u.Msun  # hardly any dark matter at all
-    found = catalogue.regressions(table, methods=("ridge",), draws=20)
+    found = integrated_light.regressions(table, methods=("ridge",), draws=20)
     assert set(found["inputs"]) == {"nothing", "M*", "M*, r_half"} < set(INPUTS)
     assert {row["target"]: row["n"] for row in found} == {"m_dm_rhalf": 58, "m_dm": 59}
     assert set(found["target"]) <= set(TARGETS)
     with pytest.raises(DmlibError, match="at least"):
-        catalogue.error_of(found, "v_max", "M*")
-    assert len(catalogue.regressions(table[:5])) == 0
+        integrated_light.error_of(found, "v_max", "M*")
+    assert len(integrated_light.regressions(table[:5])) == 0
 
 
 def test_learning_curve_falls_to_the_scatter():
-    curve = catalogue.learning_curve(toy(1200), "m_dm_rhalf", "M*, r_half", repeats=8)
+    curve = integrated_light.learning_curve(toy(1200), "m_dm_rhalf", "M*, r_half", repeats=8)
     assert curve["n"].tolist() == [25, 50, 100, 200, 400, 800]
     assert curve["relative"][0] > 1.1 * curve["relative"][-1] and curve["relative"][-1] == pytest.approx(0.08, rel=0.1)
     assert np.all(curve["low"] <= curve["relative"]) and np.all(curve["relative"] <= curve["high"])
@@ -96,7 +99,7 @@ def test_two_universes_are_compared_error_by_error():
     )
     second = first[:1].copy()
     second["relative"], second["relative_error"] = 0.2, 0.002
-    found = catalogue.compare_errors(first, second)
+    found = integrated_light.compare_errors(first, second)
     assert len(found) == 1 and found["ratio"][0] == pytest.approx(1.5) and found["agrees"][0] == "no"
     assert found["ratio_error"][0] == pytest.approx(1.5 * np.hypot(0.01, 0.01))
-    assert catalogue.compare_errors(first, first)["agrees"].tolist() == ["yes", "undecided"]
+    assert integrated_light.compare_errors(first, first)["agrees"].tolist() == ["yes", "undecided"]
