@@ -628,8 +628,8 @@ record("saliency-strangers", unlike, statement=f"{text}, two galaxies", **here)
 # layer = saliency.last_map(other.model)
 # print(layer.name, layer.output.shape)
 # ```
-# After three convolutions of stride 2 and two poolings an image of 48 pixels has shrunk to 2 × 2. Grad-CAM of that layer has four numbers, and the rest of the map is interpolation. The `layer` argument selects an earlier convolution; alternatively, the architecture would
-# need fewer strides before its dense layers, or images with more pixels.
+# After three convolutions of stride 2 and two poolings an image of 48 pixels has shrunk to 2 × 2. Grad-CAM of that layer has four numbers, and the rest of the map is interpolation. The architecture would need
+# fewer strides before its dense layers, or images with more pixels.
 # :::
 #
 # :::{admonition} Exercise
