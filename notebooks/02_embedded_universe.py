@@ -432,7 +432,7 @@ for name, curves in (("quiet", calm), ("disturbed", rough)):
 # %% [markdown]
 # In {numref}`fig-embedded-agreement` the band of the quiet galaxies is narrow and close to one, while that of the disturbed ones is wide at small radii.
 # In quiet galaxies the ratio is {num}`embedded.rotation.quiet:.3f±`, where the error is the scatter from galaxy to galaxy.
-# Two effects shift it in opposite directions: in its plane a disc pulls more strongly than a sphere of the same mass, which raises the speed; turbulence
+# Two effects shift it in opposite directions: beyond its innermost scale length a disc pulls more strongly, in its plane, than a sphere of the same mass, which raises the speed; turbulence
 # and pressure support part of the gas, which lowers it, most of all in the centre.
 # Ring by ring, a quiet galaxy departs from the circular speed by a fraction {num}`embedded.departure.quiet:.2f`, a disturbed one typically by
 # {num}`embedded.departure.disturbed:.2f`.
