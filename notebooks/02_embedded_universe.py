@@ -471,6 +471,23 @@ show(
 )
 
 # %%
+for name, mask in (("forming", ~quenched), ("quenched", quenched)):
+    record(
+        f"embedded.f_dm.{name}",
+        np.median(f_dm[mask]),
+        error=f_dm[mask].std(),
+        n=int(mask.sum()),
+        statement="Median dark-matter fraction within the stellar half-mass "
+        f"radius, {name} centrals (error: scatter)",
+        figure="embedded_dark_fraction",
+    )
+
+# %% [markdown]
+# Star-forming galaxies have a dark fraction of {num}`embedded.f_dm.forming:.2f±`, quenched ones of {num}`embedded.f_dm.quenched:.2f±` (errors are the scatter).
+# In TNG the medians are lowest, but nowhere below 0.5, for galaxies like the Milky Way, whose haloes turn most of their gas into stars {cite}`Lovell2018`.
+# Look for that minimum in the black line of {numref}`fig-embedded-dark-fraction`.
+
+# %%
 log_mass, medians = validation.median_dark_fraction(table)
 lowest = np.argmin(medians)
 of = "dark-matter fraction within the stellar half-mass radius"
@@ -489,22 +506,8 @@ record(
     **here,
 )
 
-# %%
-for name, mask in (("forming", ~quenched), ("quenched", quenched)):
-    record(
-        f"embedded.f_dm.{name}",
-        np.median(f_dm[mask]),
-        error=f_dm[mask].std(),
-        n=int(mask.sum()),
-        statement="Median dark-matter fraction within the stellar half-mass "
-        f"radius, {name} centrals (error: scatter)",
-        figure="embedded_dark_fraction",
-    )
-
 # %% [markdown]
-# Star-forming galaxies have a dark fraction of {num}`embedded.f_dm.forming:.2f±`, quenched ones of {num}`embedded.f_dm.quenched:.2f±` (errors are the scatter).
-# In TNG the medians are lowest, but nowhere below 0.5, for galaxies like the Milky Way, whose haloes turn most of their gas into stars {cite}`Lovell2018`.
-# The black line of {numref}`fig-embedded-dark-fraction` has its minimum, {num}`embedded.f_dm.lowest:.2f`, at {num}`embedded.f_dm.lowest-mass:.1e`.
+# The black line has its minimum, {num}`embedded.f_dm.lowest:.2f`, at {num}`embedded.f_dm.lowest-mass:.1e`.
 #
 # One more number, for the list that follows: baryons are drawn at a given stellar mass, and nothing keeps their share of a halo below the cosmic one.
 
