@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 from astropy import units as u
@@ -67,6 +68,26 @@ def centrals(universe: Universe, m_star_min: float = 3e9, at_most: int | None = 
     mass = universe.subhalos(["SubhaloMassType"], ids)["SubhaloMassType"][:, 4]
     ids = ids[mass.to_value(u.Msun) >= m_star_min]
     return ids[np.linspace(0, len(ids) - 1, min(at_most or len(ids), len(ids))).astype(int)]
+
+
+def median_dark_fraction(table: QTable) -> tuple[np.ndarray, np.ndarray]:
+    """Median dark-matter fraction within the stellar half-mass radius, in seven bins of equally many galaxies.
+
+    Parameters
+    ----------
+    table : QTable
+        As `measure` gives it.
+
+    Returns
+    -------
+    log_m_star : ndarray, shape (7,)
+        Middle of each bin of log10 stellar mass [Msun].
+    median : ndarray, shape (7,)
+    """
+    x, y = np.log10(table["m_star"].to_value(u.Msun)), np.asarray(table["f_dm"])
+    edges = np.percentile(x, np.linspace(0, 100, 8))
+    medians = [np.median(y[(x >= low) & (x <= high)]) for low, high in pairwise(edges)]
+    return 0.5 * (edges[1:] + edges[:-1]), np.array(medians)
 
 
 def hi_axis(galaxy: Galaxy, m_hi: np.ndarray) -> np.ndarray:

@@ -142,6 +142,8 @@ show(
 #
 # How flat is flat? We fit $\ln V$ against $\ln R$ beyond three scale lengths, for the points and for the visible matter.
 # A flat curve has a slope of 0; beyond the edge of a finite mass the slope is $-1/2$.
+# A curve that first rises and then falls also has a slope near zero on the whole, and is not flat; we therefore fit the outer half of these radii as well,
+# and call a curve nearly flat if both slopes are within 0.1 of zero.
 
 # %%
 beyond = 3 * example.r_disk
@@ -204,9 +206,7 @@ record(
 # Beyond three scale lengths the measured slope is {num}`intro-slope:.3f±`.
 # The curve of stars and gas alone has a slope of {num}`intro-slope-visible:.2f`.
 # Far outside all matter it would be Kepler's $-1/2$; here the gas disc extends further.
-# A curve that first rises and then falls also has a slope near zero on the whole, and is not flat.
-# We therefore look at the outer half of these radii alone: there the measured slope is {num}`intro-slope-far:.2f±`, that of stars and gas
-# {num}`intro-slope-far-visible:.2f`.
+# In the outer half of these radii the measured slope is {num}`intro-slope-far:.2f±`, that of stars and gas {num}`intro-slope-far-visible:.2f`.
 # The error is the formal error of the fit, which takes the curve for a straight line in the logarithms. It also treats the points as independent, which they are not: neighbouring points share a telescope
 # beam or, in a simulation, gas that moves together. The true error is larger.
 #
@@ -214,8 +214,8 @@ record(
 #
 # Equation {eq}`eq-enclosed-mass` turns the same points into masses.
 # It assumes a spherical mass distribution, and so does this book whenever it says "mass within $R$".
-# In its own plane a disc pulls more strongly than a sphere with the same mass within that radius: for a thin exponential disc the speed is
-# up to 15 per cent higher, and the inferred mass up to a third.
+# Beyond its innermost scale length a disc pulls more strongly, in its own plane, than a sphere with the same mass within that radius: for a thin exponential
+# disc the speed is up to 15 per cent higher, and the inferred mass up to a third.
 # Where the halo dominates, the excess is small.
 # The *ratio* of needed to seen mass is a ratio of two accelerations at the same place, and does not depend on the shape.
 
@@ -227,8 +227,8 @@ show(
     caption="Above: mass within each radius: needed by the orbits, seen, and "
     "missing. Below: ratio of needed to seen mass. Bands, where drawn: the "
     "range allowed by the uncertain mass of the stars.",
-    alt="Upper panel: enclosed mass against radius; the needed mass keeps "
-    "growing with radius, and in the outer part the missing mass lies well "
+    alt="Upper panel: enclosed mass against radius; the needed mass grows to "
+    "the last radii, and in the outer part the missing mass lies well "
     "above the seen mass. Lower panel: the ratio of needed to seen mass.",
     n=f"{len(example.radius)} measured radii",
     source=example.source,
@@ -237,31 +237,40 @@ show(
 # %% [markdown]
 # In the upper panel of {numref}`fig-intro-enclosed-mass`, look for the radius from which on the missing mass exceeds the seen mass. (In a
 # galaxy with much dark matter that may be the innermost point.)
-# Further out the needed mass keeps growing; the thin dashed line shows the growth in proportion to $R$ that a flat curve implies.
+# Further out the needed mass grows; the thin dashed line shows the growth in proportion to $R$ that a flat curve implies.
+#
+# A mass within $R$ cannot fall as $R$ grows.
+# If the needed mass falls at the last points, a speed there is too low by its error, or the gas does not move on circles about this mass, which the error
+# of the speed does not contain.
+# We therefore read it off where it is largest.
 
 # %%
 needed, needed_error = example.m_dynamical()
+last = needed.argmax()
 ratio, ratio_error = example.discrepancy()
 lightest, heaviest = example.upsilon_range
-low, high = (example.discrepancy(u)[0][-1] for u in (heaviest, lightest))
+low, high = (example.discrepancy(u)[0][last] for u in (heaviest, lightest))
 
 # %%
 at_end = {"figure": "intro_enclosed_mass"}
-speed, speed_error = example.v_obs[-1], example.v_err[-1]
-end, where = example.radius[-1], "within the last measured radius"
-record("intro-radius", end, unit="kpc", statement="Last radius", **at_end)
+speed, speed_error = example.v_obs[last], example.v_err[last]
+where = "within the radius where it is largest"
+of = "Radius where the needed mass is largest"
+radius, end = example.radius[last], example.radius[-1]
+record("intro-radius", radius, unit="kpc", statement=of, **at_end)
+record("intro-end", end, unit="kpc", statement="Last radius", **at_end)
 record(
     "intro-speed",
     speed,
     error=speed_error,
     unit="km/s",
-    statement="Rotation speed at the last measured radius",
+    statement="Rotation speed where the needed mass is largest",
     **at_end,
 )
 record(
     "intro-mass",
-    needed[-1],
-    error=needed_error[-1],
+    needed[last],
+    error=needed_error[last],
     unit="Msun",
     statement=f"Mass that the orbits need {where}",
     **at_end,
@@ -270,18 +279,25 @@ record(
 # %%
 record(
     "intro-speed-visible",
-    example.v_visible()[-1],
+    example.v_visible()[last],
     unit="km/s",
     statement="Speed that stars and gas alone would give there",
     **at_end,
 )
-of = f"Ratio of needed to seen mass {where}"
-record("intro-ratio", ratio[-1], error=ratio_error[-1], statement=of, **at_end)
+of = "Ratio of needed to seen mass where the needed mass is largest"
+record(
+    "intro-ratio",
+    ratio[last],
+    error=ratio_error[last],
+    statement=of,
+    **at_end,
+)
 record("intro-ratio-low", low, statement=f"{of}, heaviest stars", **at_end)
 record("intro-ratio-high", high, statement=f"{of}, lightest stars", **at_end)
 
 # %% [markdown]
-# Within {num}`intro-radius:.1f`, where the gas still moves at {num}`intro-speed:.0f±`, the orbits need {num}`intro-mass:.1e±`.
+# The needed mass is largest at {num}`intro-radius:.1f`; the last measured radius is {num}`intro-end:.1f`.
+# Within {num}`intro-radius:.1f`, where the gas still moves at {num}`intro-speed:.0f±`, the orbits need {num}`intro-mass:.2e±`.
 # That is {num}`intro-ratio:.2f±` times what stars and gas provide; these alone would make the gas move at {num}`intro-speed-visible:.0f`.
 # This error comes from the speed at that radius alone.
 # In a real galaxy the uncertain mass of the stars matters as much: the ratio is {num}`intro-ratio-low:.1f` if the disc is as heavy as it
@@ -320,9 +336,10 @@ show(
     caption="Dark mass against light; the colour is the rotation speed. "
     "Dotted: the mean, the best guess without any information. Line and "
     "band: the best straight line and the scatter about it.",
-    alt="Dark mass against luminosity, both logarithmic. Brighter galaxies "
-    "have more dark mass, with a wide scatter about a straight line; at one "
-    "luminosity the faster rotators lie higher.",
+    alt="Dark mass against luminosity (in a simulated universe, stellar mass),"
+    " both logarithmic. Brighter galaxies have more dark mass, with a wide "
+    "scatter about a straight line; at one luminosity the faster rotators "
+    "lie higher.",
     n=len(population),
     source=population.meta["source"],
 )
@@ -331,6 +348,8 @@ show(
 # Without any information about a galaxy, the best guess of its dark mass is the mean of all others (dotted line of
 # {numref}`fig-intro-light-and-dark`).
 # With the luminosity, the best guess is close to the straight line.
+# (In a simulated universe the axis is the stellar mass, and satellites, whose haloes are stripped, lie far below the other galaxies. They pull the line below the
+# massive ones.)
 
 # %%
 of_all = {"universe": population.meta["source"], "n": relation.n}
@@ -380,7 +399,7 @@ record(
 # it was trained on.
 # This book tests their conclusions one by one: the profile is recovered well at all radii and best at intermediate ones (mean
 # square error below 0.2 with all information, below 0.3 with images alone), and the mean absolute error is always below about
-# 0.25 when both images and HI are given.
+# 0.25 when both images and HI are given, for galaxies of $10^{11}$ to $10^{13}\,M_\odot$.
 # A follow-up with networks that respect rotations of the image does better than the standard ones {cite}`deLosRios2025`.
 #
 # The authors announced as future work a comparison of the networks with the method of this chapter on the same galaxies.

@@ -59,8 +59,9 @@ from dmlib import embedded, load, validation
 from dmlib.figures import embedded_universe as figures
 from dmlib.figures import show, show_table
 from dmlib.observe.images.portraits import portrait
-from dmlib.results import recorder
+from dmlib.results import ARITHMETIC, recorder
 from dmlib.settings import Settings
+from dmlib.units import cosmology
 
 settings = Settings(
     universe=universe, profile=profile, seed=seed, base_path=base_path
@@ -107,6 +108,7 @@ show_table(
 # colours, the gas, the black hole, the kinematic disc, the largest circular speed, and the dark matter and the gas within the stellar half-mass radius.
 # We measured quantiles and rank correlations of all of these on real TNG100 galaxies {cite}`Nelson2019`, separately for those that form stars and those
 # that do not, and for centrals and satellites; the universe has these numbers, and no row of the catalogue.
+# {doc}`08_supervised_learning` draws the medians and scatters of both universes at fixed stellar mass, and counts those that agree.
 # Satellites are as numerous as in TNG100, in groups of up to $2\times10^{14}\,M_\odot$.
 #
 # What the catalogue does not list follows published relations *with their scatter*: HI at a given star-formation rate {cite}`Catinella2018`,
@@ -149,8 +151,9 @@ show(
     alt="Rows of pictures: a spiral, a barred spiral, a warped disc, a "
     "disturbed galaxy and a quenched one. The first have thin discs and "
     "extended hydrogen, with velocities from blue to red across the disc, "
-    "twisted in the warped galaxy and irregular in the disturbed one; the "
-    "quenched galaxy is yellow and smooth with little hydrogen.",
+    "along a bent line in the warped galaxy, and irregular or reversed in the "
+    "disturbed one; the quenched galaxy is yellow, with few blue knots and "
+    "little hydrogen.",
     n=len(pictures),
     source=elsewhere,
 )
@@ -158,7 +161,7 @@ show(
 # %% [markdown]
 # {numref}`fig-embedded-gallery` shows what a network will be given to look at.
 # Star-forming galaxies have blue knots where particles are young, and HI that extends far beyond the light.
-# In the velocity fields, follow the line where blue turns to red: it is straight in a quiet disc and bent in a warped one.
+# In the velocity fields, follow the line from the bluest to the reddest points: it is straight in a quiet disc and bent in a warped one.
 # In the disturbed galaxy the gas does not follow the stars.
 #
 # ## Haloes and stars
@@ -399,7 +402,8 @@ show(
     "embedded_agreement",
     caption="Speed of the HI over the circular speed, ring by ring, against "
     "radius over the HI radius. Lines are medians, bands contain 68 per cent "
-    "of the galaxies, points are single galaxies.",
+    "of the galaxies, points are single galaxies. The vertical axis ends "
+    "above the lowest values of the disturbed galaxies.",
     alt="Ratio of gas speed to circular speed against radius over HI radius. "
     "The quiet galaxies form a narrow band at one; the disturbed ones have a "
     "wide band that extends far below one, mostly at small radii.",
@@ -432,7 +436,7 @@ for name, curves in (("quiet", calm), ("disturbed", rough)):
 # %% [markdown]
 # In {numref}`fig-embedded-agreement` the band of the quiet galaxies is narrow and close to one, while that of the disturbed ones is wide at small radii.
 # In quiet galaxies the ratio is {num}`embedded.rotation.quiet:.3f±`, where the error is the scatter from galaxy to galaxy.
-# Two effects shift it in opposite directions: in its plane a disc pulls more strongly than a sphere of the same mass, which raises the speed; turbulence
+# Two effects shift it in opposite directions: beyond its innermost scale length a disc pulls more strongly, in its plane, than a sphere of the same mass, which raises the speed; turbulence
 # and pressure support part of the gas, which lowers it, most of all in the centre.
 # Ring by ring, a quiet galaxy departs from the circular speed by a fraction {num}`embedded.departure.quiet:.2f`, a disturbed one typically by
 # {num}`embedded.departure.disturbed:.2f`.
@@ -480,9 +484,63 @@ for name, mask in (("forming", ~quenched), ("quenched", quenched)):
 
 # %% [markdown]
 # Star-forming galaxies have a dark fraction of {num}`embedded.f_dm.forming:.2f±`, quenched ones of {num}`embedded.f_dm.quenched:.2f±` (errors are the scatter).
-# In TNG the medians are lowest for galaxies like the Milky Way, whose haloes turn most of their gas into stars {cite}`Lovell2018`; look for that
-# minimum in the black line of {numref}`fig-embedded-dark-fraction`.
+# In TNG the medians are lowest, but nowhere below 0.5, for galaxies like the Milky Way, whose haloes turn most of their gas into stars {cite}`Lovell2018`.
+# Look for that minimum in the black line of {numref}`fig-embedded-dark-fraction`.
+
+# %%
+log_mass, medians = validation.median_dark_fraction(table)
+lowest = np.argmin(medians)
+of = "dark-matter fraction within the stellar half-mass radius"
+here = {"n": len(table), "figure": "embedded_dark_fraction"}
+record(
+    "embedded.f_dm.lowest",
+    medians[lowest],
+    statement=f"Lowest median {of} in bins of stellar mass",
+    **here,
+)
+record(
+    "embedded.f_dm.lowest-mass",
+    10 ** log_mass[lowest],
+    unit="Msun",
+    statement=f"Stellar mass where the median {of} is lowest",
+    **here,
+)
+
+# %% [markdown]
+# The black line has its minimum, {num}`embedded.f_dm.lowest:.2f`, at {num}`embedded.f_dm.lowest-mass:.1e`.
 #
+# One more number, for the list that follows: baryons are drawn at a given stellar mass, and nothing keeps their share of a halo below the cosmic one.
+
+# %%
+parts = tree.subhalos(["SubhaloMassType"], everyone)["SubhaloMassType"]
+bound = parts.sum(axis=1)
+share = (1 - parts[:, 1] / bound).value
+cosmic = cosmology().Ob0 / cosmology().Om0
+heavy = np.argsort(bound)[-10:]
+
+# %%
+of = "centrals that bind more baryons than the cosmic share"
+for name, some in (("all", share), ("heavy", share[heavy])):
+    record(
+        f"embedded.baryons.{name}",
+        int((some > cosmic).sum()),
+        n=len(some),
+        statement=f"Number of {of}, {name}",
+    )
+record(
+    "embedded.baryons.largest",
+    share.max(),
+    n=len(share),
+    statement="Largest share of baryons in the bound mass of a central",
+)
+record(
+    "embedded.baryons.cosmic",
+    cosmic,
+    statement="Cosmic share of baryons in the matter",
+    universe=ARITHMETIC,
+)
+
+# %% [markdown]
 # ## Limitations
 #
 # - It is **not a simulation**. Nothing evolved. No galaxy has merged and no gas has cooled; anything not in a relation above is absent.
@@ -496,6 +554,8 @@ for name, mask in (("forming", ~quenched), ("quenched", quenched)):
 #   0.6). How much HI adds to photometry depends on it.
 # - Its galaxies are **in equilibrium**, except for the disturbed minority; the rotation-curve method has an easier task here than in TNG.
 # - Within the stellar half-mass radius its massive galaxies have **too much gas**: the black holes of TNG100 empty their centres more thoroughly.
+# - {num}`embedded.baryons.all` of {num}`embedded.baryons.all.n` centrals bind **more baryons than the cosmic share** of {num}`embedded.baryons.cosmic:.3f`, up to
+#   {num}`embedded.baryons.largest:.3f`; so do {num}`embedded.baryons.heavy` of the ten most massive.
 # - The experiments with SKIRT ({doc}`05_photometry_with_skirt`), with orientations ({doc}`10_networks`), with galaxies of another seed ({doc}`13_posteriors`) and with the luck of trainings
 #   ({doc}`19_robustness`) are **records of this universe as it was drawn before 30 November 2026**, when its stars had cusps in the centres of galaxies. Each compares within itself.
 #

@@ -93,10 +93,10 @@ settings = Settings(
 # %% [markdown]
 # ## A piece of the Universe in a box
 #
-# **IllustrisTNG** follows a cube of the Universe from redshift $z=127$ to today.
+# **IllustrisTNG** is a set of three simulations, TNG50, TNG100 and TNG300, each of which follows a cube of the Universe from redshift $z=127$ to today.
 # It computes gravity for all matter and gas dynamics with magnetic fields for the gas, and uses recipes for processes too small to be resolved: star
 # formation, supernovae, and the growth of black holes {cite}`Pillepich2018,Nelson2018,Springel2018`.
-# The paper uses **TNG100**, which starts with $1820^3$ particles of dark matter and as many gas cells.
+# The paper uses **TNG100**, the middle one in size, which starts with $1820^3$ particles of dark matter and as many gas cells.
 # The box is periodic: opposite faces of the cube are the same place, and a galaxy that leaves on the right re-enters on the left.
 #
 # Lengths in the files are *comoving* and in units of kpc$/h$, with the Hubble constant $H_0 = 100\,h$ km/s/Mpc and $h = 0.6774$ {cite}`Planck2016`;
@@ -349,6 +349,7 @@ record("here-selected-centrals", here["selected_centrals"], statement=of)
 # Only a satellite of a satellite has another number.
 #
 # The definition of *central* is stored with the groups: `GroupFirstSub` is the index of a group's first subhalo.
+# All other subhaloes count as satellites here, the fragments with `SubhaloFlag` = 0 too, which {doc}`02_embedded_universe` lists apart.
 
 # %%
 counted = selection_readings(tree)
@@ -459,8 +460,8 @@ for number, found in box["talk"].items():
 
 # %%
 limit = mass_limit_as_published(m_star_min)
-_, funnel_limit = select(tree, Criteria(m_star_min=limit, sfr_min=sfr_min))
-counts = funnel_limit.counts
+shifted = criteria.model_copy(update={"m_star_min": limit})
+counts = select(tree, shifted)[1].counts
 print(f"above {limit:.3g} Msun: {counts['mass']} galaxies")
 print(f"and by the whole table: {counts['flag']}")
 
@@ -495,6 +496,10 @@ record(
 lost = 100 * (1 - counts["flag"] / funnel.counts["flag"])
 of = "Fraction of the selected galaxies lost by the wrong limit"
 record("lost-h", lost, unit="%", n=len(table), statement=of)
+in_range = funnel.counts["mass"]
+lost = 100 * (1 - counts["mass"] / in_range)
+of = "Fraction of the galaxies in the mass range lost by the wrong limit"
+record("lost-h-mass", lost, unit="%", n=in_range, statement=of)
 above = measured["mass_limit"]
 lost = 100 * (1 - above["divided_by_h"] / above["right"])
 of = "Fraction of galaxies above 1e10 Msun lost by the wrong limit"
@@ -502,8 +507,9 @@ record_real("real-lost-h", lost, unit="%", n=above["right"], statement=of)
 
 # %% [markdown]
 # The wrong limit is {num}`limit-h:.2e`, the dashed line of {numref}`fig-mass-sfr`.
-# On the real rows it loses {num}`real-lost-h:.0f` of the galaxies above $10^{10}\,M_\odot$; in the universe of this copy it loses {num}`lost-h:.0f` of
-# the selected ones, all at the low-mass end where galaxies are most numerous.
+# On the real rows it loses {num}`real-lost-h:.0f` of the galaxies above $10^{10}\,M_\odot$; they contain no low-mass centrals.
+# In the universe of this copy it loses {num}`lost-h-mass:.0f` of the galaxies in the mass range and {num}`lost-h:.0f` of the selected ones, all at the low-mass end
+# where galaxies are most numerous.
 # We cannot know whether the published sample was cut there: the script is one of several, and the paper's table says $10^{10}$.
 #
 # The figure shows two more things.

@@ -106,7 +106,7 @@ record = recorder(settings, chapter="photometry")
 # - the light of **newborn stars**, still inside clouds that are smaller than any cell;
 # - **the amount of dust** and the type of grains: the amount is usually a fixed fraction of the metals in cold gas.
 #
-# The first is known to a few hundredths of a magnitude; the second comes from models of such clouds.
+# The first depends on the model of stellar populations, the second on a model of such clouds.
 # The third is the least certain: the simulation does not follow grains, so one number for all galaxies, adjusted by hand until statistics look right,
 # sets how dusty the images are.
 # A network trained on such images is trained on that number too.
@@ -424,7 +424,8 @@ record(
 
 # %% [markdown]
 # They lose {num}`dimming-turned-g:.2f±` in g and {num}`dimming-turned-z:.2f±` in z, and redden by {num}`reddening-turned:.2f±` in g − z.
-# For spirals in the SDSS, the statistics over many inclinations give 0.6 in g and 0.3 mag in z {cite}`Masters2010`, a reddening of 0.3.
+# For spirals in the SDSS, the statistics over many inclinations give a reddening of 0.3 mag between g and z {cite}`Masters2010`; if z is dimmed by 0.3 mag, as
+# its authors estimate, g is dimmed by 0.6.
 # The sentence below {numref}`fig-photometry-attenuation` compares the two.
 # For a network, dust both hides and reveals: an image without dust would show the stellar mass more clearly than a real image does.
 #
@@ -694,7 +695,8 @@ show(
 
 # %% [markdown]
 # Without dust SKIRT and particle light agree to {num}`skirt-runs-flux:.2f`.
-# With dust they differ most face-on ({numref}`fig-photometry-skirt-runs`).
+# With dust they differ most face-on: {numref}`fig-photometry-skirt-runs` shows one of these galaxies by SKIRT, {numref}`fig-photometry-dust` another one by the
+# column model.
 # There the column model dims the {num}`skirt-runs-galaxies` galaxies by {num}`skirt-runs-model-face:.2f` in g on average, and SKIRT by
 # {num}`skirt-runs-skirt-face:.2f`: with its dust a face-on disc can be brighter than without.
 # The difference has three parts, which appear one after the other when the model is changed in steps:
@@ -792,8 +794,8 @@ show(
     "the pictures.",
     alt="Two composite pictures, sharp and noisy, of the same inclined "
     "galaxy, and a graph of surface brightness against radius in which the "
-    "survey's points follow the ideal line beyond the noise of a pixel, and "
-    "scatter at the faint end.",
+    "survey's points lie on the ideal line in the bright part and fall below "
+    "it further out, by more and more.",
     n=1,
 )
 
@@ -869,13 +871,15 @@ show(
 # for geometry in ("internal", "screen"):
 #     source = ParticleLight(dust=Dust(geometry=geometry))
 #     dimming = whole(source, edge_on) - bare
-#     print(geometry, dimming[2].round(2), (dimming[1] - dimming[2]).round(2))
+#     reddening = dimming[1] - dimming[2]
+#     print(geometry, dimming[2], reddening, reddening / dimming[2])
 # ```
-# A screen dims each star by $e^{-\tau}$ and reddens it in proportion.
-# In a mixture the light that escapes comes from the front, down to an optical depth of about one at any wavelength: for thick dust $(1-e^{-\tau})/\tau
-# \to 1/\tau$, and the colour saturates.
-# Behind a thick screen nothing is seen at all, so the galaxy's light is dominated by the stars with little dust in front; this mixture over the
-# *galaxy* then keeps its colour blue.
+# The screen dims and reddens more, but for the same dimming the mixture reddens more.
+# A screen dims each star by $e^{-\tau}$ and reddens it in proportion. Edge-on, the stars in the midplane vanish altogether behind it, and those that remain have
+# little dust in front and are hardly reddened.
+# A mixture loses colour as well: its light comes from the front, down to an optical depth of about one at any wavelength, and for thick dust
+# $(1-e^{-\tau})/\tau \to 1/\tau$. But it hides no star completely.
+# Face-on, where the dust is thin, the two redden alike for the same dimming (compare with `birth_clouds=False`: the clouds of young stars redden too).
 # :::
 #
 # ## Summary

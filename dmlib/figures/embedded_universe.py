@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 
 import numpy as np
 from astropy import units as u
@@ -16,7 +15,7 @@ from matplotlib.legend import Legend
 from matplotlib.ticker import MaxNLocator
 
 from ..observe.images.portraits import Portrait
-from ..validation import Comparison, Rotation
+from ..validation import Comparison, Rotation, median_dark_fraction
 from . import style
 from .panels import DENSITY, KMS, curve, grid, note, picture, rows_over_bars, scale_bar, shade
 
@@ -185,9 +184,8 @@ def dark_fraction(table: QTable, quenched: np.ndarray) -> Figure:
     fig, ax = style.new_figure(height=3.9)
     x, y = np.log10(table["m_star"].to_value(u.Msun)), np.asarray(table["f_dm"])
     _cloud(ax, quenched, 4.2, "", log_m_star=x, f_dm=y)
-    edges = np.percentile(x, np.linspace(0, 100, 8))
-    medians = [np.median(y[(x >= low) & (x <= high)]) for low, high in pairwise(edges)]
-    curve(ax, "median", {"log_m_star": 0.5 * (edges[1:] + edges[:-1]), "f_dm": medians}, "total", linewidth=2.2)
+    log_m_star, medians = median_dark_fraction(table)
+    curve(ax, "median", {"log_m_star": log_m_star, "f_dm": medians}, "total", linewidth=2.2)
     ax.axhspan(0.5, 1.0, color=style.COLOURS["tng"], alpha=0.10, linewidth=0, label="medians of TNG")
     ax.set(xlabel=_LOG_STARS, ylabel=r"$M_{\rm DM}/M$ within $r_{1/2}$", ylim=(0, 1.22))
     ax.set_xlim(*np.percentile(x, [0.2, 99.8]) + np.array([-0.05, 0.05]))

@@ -19,7 +19,7 @@ from matplotlib.ticker import MultipleLocator
 from ..observe.cube import HICube
 from ..observe.images import UGRIZ, surface_magnitude
 from ..observe.images.portraits import divider, sequence
-from ..observe.moments import GlobalProfile, MomentMaps
+from ..observe.moments import GlobalProfile, MomentMaps, brightest_channel
 from ..observe.sky import SkyGrid
 from . import style
 from .panels import DENSITY, KMS, Arrays, Pairs, curve, grid, note, picture, positive, rows_over_bars, scale_bar
@@ -326,8 +326,8 @@ def position_velocity(
 ) -> Figure:
     """Position-velocity diagram along the major axis, with the circular velocity of the enclosed mass.
 
-    To see: the emission follows the curve in the outer disc; in the centre the beam smears the steep curve into a wide
-    range of velocities.
+    To see: the emission has the shape of the curve in the outer disc, and lies within it; in the centre the beam smears
+    the steep curve into a wide range of velocities.
     """
     fig, ax = style.new_figure(height=4.2)
     half, step = cube.settings.channel_width / 2, cube.grid.pixel_size / 2
@@ -344,9 +344,9 @@ def position_velocity(
     ax.set(ylabel=r"velocity [km s$^{-1}$]", ylim=1.5 * np.max(speed) * np.array([-1, 1]))
     ax.legend(loc="lower right")
     fig.colorbar(shown, ax=ax, label=f"m{cube.unit}", pad=0.02)
-    seen = diagram.max(axis=0) > 5 * cube.settings.noise
-    brightest = cube.velocities[diagram.argmax(axis=0)[seen]]
-    style.plotted(fig, "brightest channel", offset=offsets[seen] * u.kpc, velocity=brightest * KMS)
+    brightest = brightest_channel(cube, diagram)
+    seen = np.isfinite(brightest)
+    style.plotted(fig, "brightest channel", offset=offsets[seen] * u.kpc, velocity=brightest[seen] * KMS)
     return fig
 
 

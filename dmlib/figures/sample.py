@@ -185,9 +185,9 @@ def scopes(targets: Targets) -> Figure:
     """
     fig, ax = style.new_figure(height=4.0)
     ratio = group_over_subhalo(targets)
-    # Satellites are few and drawn on top.
     central = targets.is_true_central
-    for kind, mask, role in (("central", central, "dark_matter"), ("satellite", ~central, "stars")):
+    # Centrals stay close to one: drawn first, they would be hidden under the satellites.
+    for kind, mask, role in (("satellite", ~central, "stars"), ("central", central, "dark_matter")):
         look = style.line(role, linestyle="-", linewidth=0.8, alpha=0.5)
         for k, row in enumerate(np.flatnonzero(mask)):
             columns = {"radius": targets.radii * u.kpc, "group_over_subhalo": ratio[row]}

@@ -64,7 +64,7 @@ def rotation_curve(model: MassModel) -> Figure:
 def enclosed_mass(model: MassModel) -> Figure:
     """Mass within each radius: dynamical, visible and missing; and the ratio of dynamical to visible mass.
 
-    To see: the two curves of the upper panel separate in the outer disc, where the dynamical mass keeps growing in
+    To see: the two curves of the upper panel separate in the outer disc, where the dynamical mass grows about in
     proportion to the radius; the lower panel shows the ratio.
     """
     fig, (top, bottom) = style.new_figure(2, 1, height=6.2, sharex=True, height_ratios=[2.1, 1])

@@ -105,8 +105,9 @@ class HISettings(BaseModel):
     At 70 Mpc the beam of 15 arcsec is 5.1 kpc wide, 2.5 pixels of the `quick` grid: the resolution of WHISP (van der
     Hulst et al. 2001: 12-30 arcsec at some tens of Mpc) or of MeerKAT's MIGHTEE (Maddox et al. 2021: 12 arcsec at some
     hundred Mpc), not of THINGS (Walter et al. 2008: 0.1-0.5 kpc), for which both the gas cells and the pixels are too
-    coarse. A noise of 0.3 mJy/beam in 10 km/s is 1.5e19 atoms/cm^2 (0.12 Msun/pc^2) per channel, as in the deeper of
-    these surveys: the edge of an HI disc, 1 Msun/pc^2, is seen at several times the noise.
+    coarse. A noise of 0.3 mJy/beam in 10 km/s is 1.5e19 atoms/cm^2 (0.12 Msun/pc^2) per channel, between WHISP (9e19 in
+    10 km/s at its full resolution, by the survey's pages) and MIGHTEE (a few 1e18; Heywood et al. 2024): the edge of an
+    HI disc, 1 Msun/pc^2, is seen at several times the noise.
 
     Parameters
     ----------

@@ -246,6 +246,24 @@ def position_velocity(cube: HICube, position_angle: float) -> tuple[np.ndarray, 
     return offsets, np.array(slices)
 
 
+def brightest_channel(cube: HICube, diagram: np.ndarray) -> np.ndarray:
+    """Velocity of the brightest channel at each offset of a position-velocity diagram.
+
+    Parameters
+    ----------
+    cube : HICube
+    diagram : ndarray, shape (n_channels, n)
+        See `position_velocity`.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        [km/s]; NaN where no channel exceeds five times the noise of the cube.
+    """
+    seen = diagram.max(axis=0) > 5 * cube.settings.noise
+    return np.where(seen, cube.velocities[diagram.argmax(axis=0)], np.nan)
+
+
 def channel_maps(cube: HICube, n: int) -> tuple[np.ndarray, np.ndarray]:
     """Channels at even steps through the line, out to half the width of the global profile at 20% on either side.
 

@@ -11,6 +11,7 @@ from dmlib.observe.cube import ATOMS_PER_CM2, HISettings
 from dmlib.observe.deposit import observe, observe_with_martini
 from dmlib.observe.moments import (
     BLANK,
+    brightest_channel,
     channel_maps,
     find_emission,
     global_profile,
@@ -139,10 +140,12 @@ def test_position_velocity_diagram_rises_towards_the_receding_side(observed):
     _, cube, _ = observed
     offsets, diagram = position_velocity(cube, view().position_angle)
     assert diagram.shape == (101, 64)
+    brightest = brightest_channel(cube, diagram)
     for offset, sign in ((16.0, 1.0), (-16.0, -1.0)):
-        column = diagram[:, np.abs(offsets - offset).argmin()]
-        peak = cube.velocities[column.argmax()]
+        peak = brightest[np.abs(offsets - offset).argmin()]
         assert peak == pytest.approx(sign * rotation_speed(16.0) * np.sin(np.radians(60.0)), abs=15.0)
+    diagram[:, :3] = 4.9 * cube.settings.noise
+    assert np.isnan(brightest_channel(cube, diagram)[:3]).all()
 
 
 def test_channel_maps(observed):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from astropy import units as u
+from astropy.table import QTable
 
 from dmlib import embedded
 from dmlib.errors import GalaxyError
@@ -14,6 +16,7 @@ from dmlib.validation import (
     compare,
     hi_radius,
     measure,
+    median_dark_fraction,
     nfw_concentration,
     rotation,
     scaling_relations,
@@ -54,6 +57,14 @@ def test_hi_radius_of_thin_or_little_gas_is_not_a_number():
     assert np.isnan(hi_radius(10 * rng.gamma(2.0, size=1000), np.full(1000, 1.0)))
     assert np.isnan(hi_radius(rng.random(20), np.full(20, 1e7)))
     assert np.isnan(hi_radius(rng.random(20), np.zeros(20)))
+
+
+def test_median_dark_fraction_of_bins_of_equally_many_galaxies():
+    log_mass = np.linspace(10.0, 11.4, 71)
+    table = QTable({"m_star": 10**log_mass * u.Msun, "f_dm": 1 - 0.5 * (log_mass - 10.0)})
+    middle, median = median_dark_fraction(table)
+    assert np.allclose(middle, np.arange(10.1, 11.4, 0.2))
+    assert np.allclose(median, 1 - 0.5 * (middle - 10.0))
 
 
 def test_weighted_median():
