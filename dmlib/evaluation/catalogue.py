@@ -12,7 +12,7 @@ A galaxy is always predicted by a formula that was fitted without its FoF group;
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -55,8 +55,9 @@ FEWEST_IN_BIN, FEWEST = 10, 20
 #: Satellites are compared in groups above this mass [Msun]: of smaller groups there are no real rows.
 M200_HOSTS = 4e12
 
-#: Those by which a universe is judged.
-JUDGED = ("m_dm", "m_dm_rhalf", "r_half", "sfr", "m_gas", "v_max", "g_r")
+#: Those by which a universe is judged, and those of them that the embedded universe was set out to match.
+JUDGED = ("m_dm", "m_dm_rhalf", "r_half", "sfr", "m_gas", "m_gas_rhalf", "v_max", "g_r")
+SET_OUT = ("m_dm", "r_half", "sfr", "m_gas", "v_max")
 
 #: Largest deviation that counts as agreement: of a median [dex, mag, or share], and of a scatter (relative).
 TOLERANCE = {"difference": 0.05, "ratio": 0.15}
@@ -228,26 +229,34 @@ def _paired(first: Table, second: Table, keys: Sequence[str]) -> Iterable[tuple[
     return ((a, b) for a, b in rows if b is not None)
 
 
-def tally(comparison: Table, kind: str = "central") -> dict[str, dict[str, int]]:
-    """How many medians and scatters of the quantities in `JUDGED` agree.
+def tally(comparison: Table, kind: str = "central", quantities: Container[str] = JUDGED) -> dict[str, dict[str, int]]:
+    """How many medians and scatters agree.
 
     Parameters
     ----------
     comparison : Table
         As `compare_at_fixed_mass` gives it.
     kind : {"central", "satellite"}
+    quantities : container of str
+        Those that are counted.
 
     Returns
     -------
     dict
         ``median`` and ``scatter`` -> number of ``yes``, ``no`` and ``undecided``, over quantities and bins.
     """
-    rows = [row for row in comparison if row["kind"] == kind and row["quantity"] in JUDGED]
+    rows = [row for row in comparison if row["kind"] == kind and row["quantity"] in quantities]
     words = ("yes", "no", "undecided")
     return {
         what: {word: sum(str(row[f"{what}_agrees"]) == word for row in rows) for word in words}
         for what in ("median", "scatter")
     }
+
+
+def beyond(comparison: Table, sigmas: float = 2.0, kind: str = "central") -> int:
+    """How many medians of the quantities in `JUDGED` differ by more than that many standard deviations."""
+    rows = [row for row in comparison if row["kind"] == kind and row["quantity"] in JUDGED]
+    return sum(abs(row["difference"]) > sigmas * row["difference_error"] for row in rows)
 
 
 def differing(comparison: Table, kind: str = "central") -> Table:
@@ -281,7 +290,10 @@ def differing(comparison: Table, kind: str = "central") -> Table:
 
 
 def agrees(deviation: float, error: float, tolerance: float) -> str:
-    """``yes`` or ``no`` where the deviation and its error lie within or beyond the tolerance, else ``undecided``."""
+    """``yes`` or ``no`` where the deviation and its error lie within or beyond the tolerance, else ``undecided``.
+
+    By one standard deviation, that is: of many comparisons one in six or so is called wrongly.
+    """
     if abs(deviation) + error <= tolerance:
         return "yes"
     return "no" if abs(deviation) - error > tolerance else "undecided"
@@ -312,6 +324,7 @@ _WORDS = TARGETS | {
     "r_half": "stellar half-mass radius",
     "sfr": "star formation rate",
     "m_gas": "bound gas",
+    "m_gas_rhalf": "gas within the stellar half-mass radius",
     "g_r": "colour g - r",
 }
 
