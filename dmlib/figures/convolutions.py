@@ -110,7 +110,7 @@ def gradient_check(steps: np.ndarray, worst: np.ndarray) -> Figure:
     curve(ax, "disagreement", {"step": steps, "relative": worst}, "prediction", marker="o")
     ax.set(xscale="log", yscale="log", xlabel="change of a weight in the difference quotient")
     note(ax, 0.04, 0.25, "rounding errors\ndominate", color=style.COLOURS["literature"])
-    note(ax, 0.97, 0.5, "hinges move\nacross pixels", ha="right", color=style.COLOURS["literature"])
+    note(ax, 0.985, 0.5, "hinges move\nacross data", ha="right", color=style.COLOURS["literature"])
     return fig
 
 
