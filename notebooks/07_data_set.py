@@ -347,8 +347,8 @@ show(
     "and the thin lines the middle 68 per cent. Right: distribution of the "
     "mass within 100 kpc.",
     alt="Left, four lines near one across most radii, with ranges of about "
-    "two thirds to one and a half that widen beyond 50 kpc. Right, four rising step curves close "
-    "to each other.",
+    "two thirds to one and a half that widen beyond 50 kpc. Right, four "
+    "rising step curves close to each other.",
     n=dataset.n_galaxies,
 )
 
@@ -407,6 +407,14 @@ for name in (*REGRESSORS, "mean"):
             **here,
         )
 
+# %% [markdown]
+# Consider the left panel of {numref}`fig-dataset-leak`.
+# If every view is trained on, the nearest neighbour makes no error at all: it finds the same view again.
+# That is what a test on training galaxies measures.
+# Split by view, its error is {num}`leak-nearest-view:.2f±` on average over the radii, because it often finds the same galaxy from another direction.
+# Split by group, its error is {num}`leak-nearest-group:.2f±`, against {num}`leak-mean-group:.2f±` of the mean profile.
+# How much of its apparent skill was memory?
+
 # %%
 left = {
     way: errors[way, "mean"].mean() - errors[way, "nearest neighbour"].mean()
@@ -422,11 +430,6 @@ for way in ("script", "view"):
     )
 
 # %% [markdown]
-# Consider the left panel of {numref}`fig-dataset-leak`.
-# If every view is trained on, the nearest neighbour makes no error at all: it finds the same view again.
-# That is what a test on training galaxies measures.
-# Split by view, its error is {num}`leak-nearest-view:.2f±` on average over the radii, because it often finds the same galaxy from another direction.
-# Split by group, its error is {num}`leak-nearest-group:.2f±`, against {num}`leak-mean-group:.2f±` of the mean profile.
 # Of the skill that the split by view suggested {num}`leak-memory-view:.0%` was memory, of that in the scripts' way {num}`leak-memory-script:.0%`.
 #
 # The linear formula cannot memorise much, and so gains little: {num}`leak-ridge-script:.2f±`, {num}`leak-ridge-view:.2f±` and {num}`leak-ridge-group:.2f±`.
