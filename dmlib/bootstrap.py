@@ -109,6 +109,11 @@ class Estimate:
         with np.errstate(invalid="ignore"):
             return np.where(np.abs(self.value) > sigmas * self.error, np.sign(self.value), 0).astype(int)
 
+    def with_error(self, error: np.ndarray | float) -> Estimate:
+        """With a further independent error in quadrature, on either side of the value."""
+        low, high = (np.hypot(self.value - end, error) for end in (self.low, self.high))
+        return Estimate(self.value, np.hypot(self.error, error), self.value - low, self.value + high)
+
     def __getitem__(self, key: Any) -> Estimate:
         """Those of some of the numbers."""
         return Estimate(*(part[key] for part in astuple(self)))

@@ -553,7 +553,8 @@ record(
 # - The HI of its galaxies is that of **real galaxies at their star-formation rate**, with a link to the bound gas that is our choice (a rank correlation of
 #   0.6). How much HI adds to photometry depends on it.
 # - Its galaxies are **in equilibrium**, except for the disturbed minority; the rotation-curve method has an easier task here than in TNG.
-# - Within the stellar half-mass radius its massive galaxies have **too much gas**: the black holes of TNG100 empty their centres more thoroughly.
+# - Within the stellar half-mass radius its massive galaxies have **too much gas**, up to {num}`fixed-mass-many-inner-gas:.1f±` times as much as those of TNG100 at the same stellar mass: the black holes of TNG100 empty their centres more thoroughly.
+# - Its **colours** differ from those of TNG100 by {num}`fixed-mass-many-colour:+.3f±` in $g-r$ at the same stellar mass ({doc}`08_supervised_learning`).
 # - {num}`embedded.baryons.all` of {num}`embedded.baryons.all.n` centrals bind **more baryons than the cosmic share** of {num}`embedded.baryons.cosmic:.3f`, up to
 #   {num}`embedded.baryons.largest:.3f`; so do {num}`embedded.baryons.heavy` of the ten most massive.
 # - The experiments with SKIRT ({doc}`05_photometry_with_skirt`), with orientations ({doc}`10_networks`), with galaxies of another seed ({doc}`13_posteriors`) and with the luck of trainings

@@ -191,9 +191,9 @@ show(
     caption="Relative difference between the gradient by backpropagation and "
     "by changing one weight at a time, for all weights of a network of three "
     "layers, against the size of the change.",
-    alt="A V-shaped curve on logarithmic axes: the difference falls as the "
+    alt="A curve on logarithmic axes: the difference falls steadily as the "
     "change grows from tiny values, reaches a minimum far below one "
-    "millionth, and rises again for large changes.",
+    "millionth, and jumps up again for large changes.",
     n=1,
 )
 
@@ -208,6 +208,7 @@ record("conv-n-weights", len(slopes), statement="Weights of that network")
 
 # %% [markdown]
 # The {num}`conv-n-weights` slopes agree to {num}`conv-gradient:.0e` of their size ({numref}`fig-convolutions-gradient`).
+# For tiny changes the rounding of numbers dominates; a large change moves the corner of some hinge across one of the data, where the loss has a kink, and the agreement ends at once.
 # Keras, TensorFlow and JAX compute the gradient for every type of layer, and we use them from here on.
 # {doc}`14_saliency` follows the gradient one step further back, beyond the first layer into the *pixels*: how would the prediction change if this pixel did?
 #
@@ -218,6 +219,7 @@ record("conv-n-weights", len(slopes), statement="Weights of that network")
 # a spiral arm at every place separately.
 # A **convolution** layer looks at a small window, with the same few weights at every place.
 # These weights are a *kernel*, and the result of applying the kernel to an image is a *feature map*.
+# (Mathematically it is a cross-correlation: the kernel is not flipped, which matters little where its weights are learned.)
 # We show this by hand, on a corner of a velocity map:
 
 # %%
@@ -357,7 +359,7 @@ show(
 # In use nothing is dropped.
 #
 # **Batch normalisation** {cite}`Ioffe2015` does to each feature map what we did to the input in {doc}`08_supervised_learning`: it shifts and scales the
-# map to mean 0 and standard deviation 1 over the galaxies of the batch, and then by two learned numbers.
+# map to mean 0 and standard deviation 1 over all its pixels and the galaxies of the batch, and then by two learned numbers.
 # In use there is no batch, and running averages from training replace it.
 
 # %%

@@ -202,6 +202,4 @@ def _with_seeds(found: Estimate, members: np.ndarray) -> dict[str, float]:
     of one; three members tell it to about a half.
     """
     seeds = float(members.std(ddof=1) / np.sqrt(len(members)))
-    wider = float(np.hypot(found.error, seeds) / found.error)
-    ends = {key: float(found.value + wider * (getattr(found, key) - found.value)) for key in ("low", "high")}
-    return {"value": float(found.value), "error": wider * float(found.error)} | ends
+    return {key: float(number) for key, number in vars(found.with_error(seeds)).items()}

@@ -57,6 +57,7 @@ VERDICTS: dict[Kind, str] = {
 }
 
 _OPERATORS = {"<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operator.gt, "==": operator.eq}
+_SIGNS = {"<=": "≤", ">=": "≥", "==": "="}
 _NUMBER = r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?"
 _COMPARE = re.compile(rf"(<=|>=|<|>|==)\s*({_NUMBER})")
 _WITHIN = re.compile(rf"({_NUMBER})\s+within\s+({_NUMBER})\s*(%?)")
@@ -164,7 +165,7 @@ class Claim(Reading):
         What the verdict is a verdict on: the universe of this copy of the book, real TNG100, real galaxies, or the
         authors' scripts. A number measured on other data does not judge the claim.
     why : str
-        Why the two differ, or why nothing is measured, as far as we know (MyST).
+        What one should know beside the verdict: why the two differ, as far as we know, or what the number hides (MyST).
     criterion_changed : str
         Date, old and new criterion, and the reason, if measure or criterion were changed after results had been seen.
     readings : list of Reading
@@ -356,6 +357,17 @@ def margin(criterion: str, value: float, error: float | None) -> float | None:
     return min(abs(value - bound) for bound in _bounds(criterion)) / error if error else None
 
 
+def margin_in_words(criterion: str, value: float, error: float | None) -> str:
+    """``(2.1 σ away)``, how far a number is from its criterion; empty without an error.
+
+    One that rounds to 1.0 without reaching it, so that the verdict is undecided, is said to be less.
+    """
+    away = margin(criterion, value, error)
+    if away is None:
+        return ""
+    return "(just under 1 σ away)" if away < 1 <= round(away, 1) else f"({away:.1f} σ away)"
+
+
 def floor_in_words(row: Row) -> str:
     """What the information floor says of a verdict; empty where the criterion is met, or where the floor meets it."""
     criterion, floor = row.reading.criterion, row.floor
@@ -363,9 +375,11 @@ def floor_in_words(row: Row) -> str:
         return ""
     kind = judge(criterion, floor["value"], floor["error"])
     if kind == "not-met":
-        return "The floor itself does not meet the criterion: hardly any network could in this universe"
+        return (
+            "The floor itself does not meet the criterion: out of reach for whoever knows its catalogue quantities only"
+        )
     if kind == "undecided":
-        return "The floor itself is within its error of the bound: whether any network could meet it here is open"
+        return "The floor itself is within its error of the bound"
     return ""
 
 
@@ -448,12 +462,27 @@ def tally_in_words(counted: Mapping[str, Counter[Kind]]) -> str:
     return " ".join(lines)
 
 
-def criterion_in_words(criterion: str) -> str:
-    """Write a criterion for readers: ``≤ 0.25``, ``0.683 ± 0.05``."""
-    text = re.sub(r"\s*within\s*", " ± ", criterion.strip()).replace("-", "−")
-    for typed, sign in (("<=", "≤"), (">=", "≥"), ("==", "=")):
-        text = text.replace(typed, sign)
-    return text
+def criterion_in_words(criterion: str, unit: str = "", format: str = "") -> str:
+    """Write a criterion for readers: ``≤ 0.25``, ``0.683 ± 0.05``, ``≤ 1%``.
+
+    Parameters
+    ----------
+    criterion : str
+    unit, format : str
+        Of the number that it judges: where that is shown in per cent, so are the bounds.
+    """
+
+    def written(number: str) -> str:
+        if format.endswith("%"):
+            return f"{100 * float(number):g}%"
+        return f"{number}%" if unit == "%" else number
+
+    if match := _WITHIN.fullmatch(criterion.strip()):
+        text = f"{written(match[1])} ± {match[2] + '%' if match[3] else written(match[2])}"
+    else:
+        typed, number = re.split(r"(?<=[<>=])(?!=)\s*", criterion.strip())
+        text = f"{_SIGNS.get(typed, typed)} {written(number)}"
+    return text.replace("-", "−")
 
 
 def _validated(path: str | Path, adapter: TypeAdapter[T]) -> T:

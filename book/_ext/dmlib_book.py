@@ -232,17 +232,16 @@ class ClaimsTable(_Claims):
         details = [row.where]
         first = row.reading is row.claim
         if row.reading.criterion and row.result:
-            away = claims.margin(row.reading.criterion, row.result["value"], row.result["error"])
-            far = "" if away is None else f" ({away:.1f} σ away)"
-            details.append(f"criterion: {claims.criterion_in_words(row.reading.criterion)}{far}")
+            bound = claims.criterion_in_words(row.reading.criterion, row.result["unit"], row.reading.format)
+            far = claims.margin_in_words(row.reading.criterion, row.result["value"], row.result["error"])
+            details.append(f"criterion: {bound} {far}".strip())
         if row.result and row.result["n"] is not None and "short" not in self.options:
             details.append(f"n = {row.result['n']}")
         if "short" not in self.options:
             details.append(claims.floor_in_words(row))
         if "short" not in self.options and first:
-            details += [row.claim.why] * (row.kind != "met")
             changed = row.claim.criterion_changed
-            details += [f"Criterion changed after results were seen: {changed}"] if changed else []
+            details += [row.claim.why, f"Criterion changed after results were seen: {changed}" if changed else ""]
         for detail in filter(None, details):
             cell += [nodes.Text(" "), nodes.inline("", "", *self.inline(detail), classes=["detail"])]
         return cell

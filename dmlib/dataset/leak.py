@@ -102,9 +102,11 @@ def _predict(x: np.ndarray, y: np.ndarray, x_test: np.ndarray) -> dict[str, np.n
     return {**predictions, "mean": np.broadcast_to(mean, (len(x_test), y.shape[1]))}
 
 
-def demonstrate(dataset: DataSet, *, seed: int, repeats: int = 20) -> dict[tuple[str, str], np.ndarray]:
-    """`compare` on the views of the data set that are not for the test."""
+def demonstrate(
+    dataset: DataSet, *, seed: int, repeats: int = 20, inputs: str = "all"
+) -> dict[tuple[str, str], np.ndarray]:
+    """`compare` on the views of the data set that are not for the test, with `inputs` as of `DataSet.channels`."""
     rows = np.setdiff1d(dataset.rows(), dataset.rows("test"))
-    features = np.concatenate([ring_features(dataset.inputs(some)) for some in np.array_split(rows, 8)])
+    features = np.concatenate([ring_features(dataset.inputs(some, inputs)) for some in np.array_split(rows, 8)])
     group = np.asarray(dataset.table["group_id"])[rows]
     return compare(features, ln_mass(dataset.dm_profile[rows]), group, seed=seed, repeats=repeats)

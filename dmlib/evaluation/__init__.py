@@ -5,6 +5,7 @@ alike.
 """
 
 from ..bootstrap import Bootstrap as Bootstrap
+from .scores import EXPECTED as EXPECTED
 from .scores import Scores as Scores
 from .scores import delta_mse as delta_mse
 from .scores import per_view as per_view

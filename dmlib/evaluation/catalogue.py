@@ -113,7 +113,10 @@ def paired(first: Table, second: Table, keys: Sequence[str]) -> Iterable[tuple[R
 
 
 def agrees(deviation: float, error: float, tolerance: float) -> str:
-    """``yes`` or ``no`` where the deviation and its error lie within or beyond the tolerance, else ``undecided``."""
+    """``yes`` or ``no`` where the deviation and its error lie within or beyond the tolerance, else ``undecided``.
+
+    By one standard deviation, that is: of many comparisons one in six or so is called wrongly.
+    """
     if abs(deviation) + error <= tolerance:
         return "yes"
     return "no" if abs(deviation) - error > tolerance else "undecided"

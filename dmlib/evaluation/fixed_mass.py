@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from itertools import pairwise
 
 import numpy as np
@@ -21,13 +22,15 @@ QUANTITIES = ("m_dm", "m_dm_rhalf", "m_dm_2rhalf", "r_half", "sfr", "m_gas", "m_
 #: Fewest galaxies in a bin of stellar mass.
 FEWEST_IN_BIN = 10
 
-#: Those by which a universe is judged.
-JUDGED = ("m_dm", "m_dm_rhalf", "r_half", "sfr", "m_gas", "v_max", "g_r")
+#: Those by which a universe is judged, and those of them that the embedded universe was set out to match.
+JUDGED = ("m_dm", "m_dm_rhalf", "r_half", "sfr", "m_gas", "m_gas_rhalf", "v_max", "g_r")
+SET_OUT = ("m_dm", "r_half", "sfr", "m_gas", "v_max")
 
 _WORDS = TARGETS | {
     "r_half": "stellar half-mass radius",
     "sfr": "star formation rate",
     "m_gas": "bound gas",
+    "m_gas_rhalf": "gas within the stellar half-mass radius",
     "g_r": "colour g - r",
 }
 
@@ -126,26 +129,34 @@ def compare_at_fixed_mass(table: Table, other: Table) -> Table:
     return Table(rows=rows or None, names=names)
 
 
-def tally(comparison: Table, kind: str = "central") -> dict[str, dict[str, int]]:
-    """How many medians and scatters of the quantities in `JUDGED` agree.
+def tally(comparison: Table, kind: str = "central", quantities: Container[str] = JUDGED) -> dict[str, dict[str, int]]:
+    """How many medians and scatters agree.
 
     Parameters
     ----------
     comparison : Table
         As `compare_at_fixed_mass` gives it.
     kind : {"central", "satellite"}
+    quantities : container of str
+        Those that are counted.
 
     Returns
     -------
     dict
         ``median`` and ``scatter`` -> number of ``yes``, ``no`` and ``undecided``, over quantities and bins.
     """
-    rows = [row for row in comparison if row["kind"] == kind and row["quantity"] in JUDGED]
+    rows = [row for row in comparison if row["kind"] == kind and row["quantity"] in quantities]
     words = ("yes", "no", "undecided")
     return {
         what: {word: sum(str(row[f"{what}_agrees"]) == word for row in rows) for word in words}
         for what in ("median", "scatter")
     }
+
+
+def beyond(comparison: Table, sigmas: float = 2.0, kind: str = "central") -> int:
+    """How many medians of the quantities in `JUDGED` differ by more than that many standard deviations."""
+    rows = [row for row in comparison if row["kind"] == kind and row["quantity"] in JUDGED]
+    return sum(abs(row["difference"]) > sigmas * row["difference_error"] for row in rows)
 
 
 def differing(comparison: Table, kind: str = "central") -> Table:

@@ -13,7 +13,7 @@ factor of 1.3 in the mass is one per cent in ln(M / Msun), and that percentage d
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
@@ -111,6 +111,11 @@ Masses = Mapping[str, np.ndarray]
 class Scores:
     """Errors of several predictions of the same views.
 
+    The error of a network depends on the luck of its training: on its seed, and on the galaxies drawn for a member.
+    That of the mean of n members is taken to scatter by 1 / sqrt(n) of the relative scatter of one, which is pooled
+    over all ensembles of `trainings`. Differences and ratios contain it, beside the scatter between galaxies; members
+    of two ensembles are taken as independent, even where both have seen the same drawn galaxies.
+
     Parameters
     ----------
     radii : ndarray, shape (r,)
@@ -122,6 +127,11 @@ class Scores:
     subhalo_id : ndarray of int, shape (n,)
     draws, seed : int
         Of the bootstrap.
+    members : mapping of int
+        Name of an ensemble -> number of its members.
+    trainings : mapping of ndarray
+        Name of an ensemble with several members -> what each predicts, shape (member, n, r) [Msun]. Without any, errors
+        are those of the galaxies only.
     """
 
     radii: np.ndarray
@@ -130,10 +140,18 @@ class Scores:
     subhalo_id: np.ndarray
     draws: int = 1000
     seed: int = 1
+    members: Mapping[str, int] = field(default_factory=dict)
+    trainings: Masses = field(default_factory=dict)
 
     @classmethod
     def of(
-        cls, predictions: Predictions, *, where: np.ndarray | None = None, also: Masses | None = None, seed: int = 1
+        cls,
+        predictions: Predictions,
+        *,
+        where: np.ndarray | None = None,
+        also: Masses | None = None,
+        seed: int = 1,
+        trainings: Predictions | None = None,
     ) -> Scores:
         """Scores of all methods in a file of predictions.
 
@@ -145,11 +163,27 @@ class Scores:
         also : mapping of ndarray, optional
             Further methods, name -> prediction for all views, shape (n, r) [Msun].
         seed : int
+        trainings : Predictions, optional
+            The same views with all members of every ensemble, of whose scatter differences and ratios take account.
         """
         some = slice(None) if where is None else np.asarray(where, dtype=bool)
         every = {name: found.m_dm for name, found in predictions.groups.items()} | dict(also or {})
         masses = {name: mass[some] for name, mass in every.items()}
-        return cls(predictions.radii, predictions.truth[some], masses, predictions.subhalo_id[some], seed=seed)
+        ensembles = {name: found.members_ln for name, found in predictions.groups.items()}
+        trained = {name: found.members_ln for name, found in (trainings.groups if trainings else {}).items()}
+        return cls(
+            predictions.radii,
+            predictions.truth[some],
+            masses,
+            predictions.subhalo_id[some],
+            seed=seed,
+            members={name: len(several) for name, several in ensembles.items() if several is not None},
+            trainings={
+                name: np.exp(several[:, some])
+                for name, several in trained.items()
+                if several is not None and len(several) > 1
+            },
+        )
 
     @cached_property
     def bootstrap(self) -> Bootstrap:
@@ -192,17 +226,35 @@ class Scores:
 
     def difference(self, first: str, second: str, measure: str = "relative") -> Estimate:
         """Mean error of `first` minus that of `second` at each radius, on the same galaxies, draw by draw."""
-        return self.bootstrap.difference(self.views(first, measure), self.views(second, measure))
+        pair = {name: self.views(name, measure) for name in (first, second)}
+        lucks = [self._luck(name, measure) * np.nanmean(pair[name], axis=0) for name in (first, second)]
+        return self.bootstrap.difference(pair[first], pair[second]).with_error(np.hypot(*lucks))
 
     def better(self, region: str, first: str, second: str, measure: str = "relative") -> Estimate:
         """Mean error of `first` minus that of `second` on the same galaxies: negative where the first is better."""
-        return self.bootstrap.difference(
-            self._row_mean(first, measure, region), self._row_mean(second, measure, region)
-        )
+        pair = {name: self._row_mean(name, measure, region) for name in (first, second)}
+        lucks = [self._luck(name, measure, region) * np.nanmean(pair[name]) for name in (first, second)]
+        return self.bootstrap.difference(pair[first], pair[second]).with_error(np.hypot(*lucks))
+
+    def training_scatter(self, measure: str = "relative", region: str | None = None) -> np.ndarray:
+        """Relative scatter of the mean error of one training, at each radius or over a region, shape (r,) or ().
+
+        Pooled over `trainings`, about the mean of each ensemble; zero where no ensemble has several members.
+        """
+        columns = slice(None) if region is None else self.columns(region)
+        squares, free = np.zeros(np.shape(self.radii) if region is None else ()), 0
+        for members in self.trainings.values():
+            views = [per_view(self.truth, mass, measure)[:, columns] for mass in members]
+            errors = np.array([np.nanmean(some if region is None else row_mean(some), axis=0) for some in views])
+            squares = squares + np.sum((errors / errors.mean(axis=0) - 1.0) ** 2, axis=0)
+            free += len(members) - 1
+        return np.sqrt(squares / max(free, 1))
 
     def ratio(self, region: str, first: str, second: str, measure: str = "ln_ratio2") -> Estimate:
         """Mean error of `first` over that of `second`, draw by draw."""
-        return self.bootstrap.ratio(self._row_mean(first, measure, region), self._row_mean(second, measure, region))
+        found = self.bootstrap.ratio(self._row_mean(first, measure, region), self._row_mean(second, measure, region))
+        lucks = [self._luck(name, measure, region) for name in (first, second)]
+        return found.with_error(found.value * np.hypot(*lucks))
 
     def worst_ratio(self, region: str, first: str, second: str, measure: str = "ln_ratio2") -> Estimate:
         """The ratio of the mean errors at the radius of a region where it is largest in each draw."""
@@ -263,6 +315,11 @@ class Scores:
         rows = np.flatnonzero(self.subhalo_id == subhalo_id)
         error = np.nanmean(self.views(name)[rows][:, self.columns("intermediate")], axis=1)
         return int(rows[np.argsort(error)[len(rows) // 2]])
+
+    def _luck(self, name: str, measure: str, region: str | None = None) -> np.ndarray:
+        """The same of the mean of a method's members, zero for one that is not an ensemble."""
+        n = self.members.get(name)
+        return self.training_scatter(measure, region) / np.sqrt(n) if n else np.zeros(())
 
     def _row_mean(self, name: str, measure: str, region: str) -> np.ndarray:
         return row_mean(self.views(name, measure)[:, self.columns(region)])

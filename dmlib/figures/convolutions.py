@@ -110,7 +110,7 @@ def gradient_check(steps: np.ndarray, worst: np.ndarray) -> Figure:
     curve(ax, "disagreement", {"step": steps, "relative": worst}, "prediction", marker="o")
     ax.set(xscale="log", yscale="log", xlabel="change of a weight in the difference quotient")
     note(ax, 0.04, 0.25, "rounding errors\ndominate", color=style.COLOURS["literature"])
-    note(ax, 0.97, 0.5, "hinges move\nacross pixels", ha="right", color=style.COLOURS["literature"])
+    note(ax, 0.985, 0.5, "hinges move\nacross data", ha="right", color=style.COLOURS["literature"])
     return fig
 
 
@@ -332,10 +332,8 @@ def tiny(trained: Trained, validation: Pictures) -> Figure:
     right.plot([0, 1], [0, 1], **style.line("literature", linewidth=1.2))
     look = style.points("prediction", marker="o", alpha=0.55, markersize=4)
     curve(right, "answers", {"true": validation.cosine, "predicted": trained.predicted}, look)
-    right.set(xlabel=r"true $\cos i$", ylabel=r"predicted $\cos i$", title="validation views")
+    right.set(xlabel=r"true $\cos i$ (0: edge-on, 1: face-on)", ylabel=r"predicted $\cos i$", title="validation views")
     right.set(xlim=(-0.02, 1.02), box_aspect=1)
-    note(right, 0.02, 0.94, "edge-on", color=style.COLOURS["literature"])
-    note(right, 0.98, 0.03, "face-on", ha="right", color=style.COLOURS["literature"])
     return fig
 
 

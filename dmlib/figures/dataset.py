@@ -110,6 +110,10 @@ def targets(dataset: DataSet) -> Figure:
     return fig
 
 
+#: Least height shown of the distribution of a channel, over its highest bin.
+_LEAST_DENSITY = 1e-4
+
+
 def channels(dataset: DataSet, inputs: np.ndarray) -> Figure:
     """Distribution of the normalised inputs in each channel, over pixels with signal.
 
@@ -117,17 +121,25 @@ def channels(dataset: DataSet, inputs: np.ndarray) -> Figure:
     galaxies.
     """
     names = (*dataset.bands, *HI_CHANNELS)
-    fig, _, panels = grid(len(names), 4, 1.75, sharey=True)
+    fig, axes, panels = grid(len(names), 4, 1.85, sharey=True, extra=0.2)
     seen = inputs[..., len(dataset.bands)] > -2.0
     for ax, name, values in zip(panels, names, np.moveaxis(inputs, -1, 0), strict=True):
         hi = name in HI_CHANNELS
         count, edges = np.histogram(values[seen] if hi else values[values > 0.05], bins=60)
         centre, density = 0.5 * (edges[1:] + edges[:-1]), count / max(count.max(), 1)
-        ax.fill_between(centre, density, 1e-4, step="mid", color=style.COLOURS["gas" if hi else "stars"], alpha=0.85)
-        ax.set(yscale="log", ylim=(1e-4, 2.0))
+        ax.fill_between(
+            centre, density, _LEAST_DENSITY, step="mid", color=style.COLOURS["gas" if hi else "stars"], alpha=0.85
+        )
+        drawn = centre[density > _LEAST_DENSITY]
+        margin = 0.03 * np.ptp(drawn)
+        ax.set(yscale="log", ylim=(_LEAST_DENSITY, 2.0), yticks=[1.0, 1e-2, 1e-4])
+        ax.set_xlim(drawn.min() - margin, drawn.max() + margin)
         ax.set_title(name.replace("moment", "moment "), fontsize=10)
-        ax.tick_params(axis="y", which="both", length=0, labelleft=False)
         style.plotted(fig, name, value=centre, pixels=count)
+    for ax in axes[:, 0]:
+        ax.set_ylabel("pixels / most", fontsize=10)
+    for ax in axes[-1]:
+        ax.set_xlabel("value", fontsize=10)
     return fig
 
 

@@ -228,6 +228,7 @@ _QUANTITIES = {
     "r_half": r"log $r_{1/2}$",
     "sfr": r"log SFR",
     "m_gas": r"log $M_\mathrm{gas}$, bound",
+    "m_gas_rhalf": r"log $M_\mathrm{gas}(<r_{1/2})$",
     "v_max": r"log $V_\mathrm{max}$",
     "g_r": r"$g - r$ [mag]",
     "forming": "star-forming share",
@@ -309,7 +310,7 @@ def at_fixed_mass(tables: Mapping[str, Table], kind: str = "central") -> Figure:
     To see: where symbols of both universes lie on each other their medians agree, where bars are equally long their
     scatters do.
     """
-    fig, _, panels = grid(len(_QUANTITIES), 4, 2.5, extra=0.5)
+    fig, _, panels = grid(len(_QUANTITIES), 3, 2.5, extra=0.5)
     for ax, (quantity, title) in zip(panels, _QUANTITIES.items(), strict=True):
         for role, shift, (name, table) in zip(("tng", "embedded"), (-0.03, 0.03), tables.items(), strict=False):
             rows = [row for row in table if (row["quantity"], row["kind"]) == (quantity, kind)]

@@ -138,10 +138,11 @@ def errors(scores: Scores, names: Mapping[str, str], counting: np.ndarray, floor
     for ax, (measure, root, title) in zip(axes, panels, strict=True):
         for name, label in names.items():
             found = scores.at_radii(name, measure, root=root)
-            if name == "baseline/random" and root:
-                style.plotted(fig, f"{label}, not drawn", delta_mse=found.value)
-                continue
             columns = {"radius": radius, "value": found, "measure": measure}
+            if name == "baseline/random":
+                # Twice as far up as all others, which its scale would press together.
+                style.plotted(fig, f"{label}, not drawn", **columns)
+                continue
             curve(ax, label, columns, style.method(name), band=name.startswith("C/"))
         for kind in ("observed", "noise-free"):
             _floor(ax, floor, "all", kind, "floor", f"floor, {kind}", root=root)
@@ -167,10 +168,9 @@ def against(scores: Scores, names: Mapping[str, str], opponent: str, words: str)
     To see: a network is better where its band lies wholly below zero. The bands are narrower than the difference of two
     bands in the figure before, because the same galaxies are difficult for both.
     """
-    other = scores.views(opponent)
     found = {}
     for name, label in names.items():
-        difference = scores.bootstrap.difference(scores.views(name), other)
+        difference = scores.difference(name, opponent)
         found[label] = difference, difference.sign() != 0, style.line(style.method(name))
     ylabel = rf"$|\Delta M/M|$, network less {words}"
     return difference_panels(scores.radii, found, "network better", f"{words} better", ylabel)[0]
@@ -365,7 +365,7 @@ def gains(scores: Scores, pairs: Mapping[str, tuple[str, str]]) -> Figure:
     fig, ax = style.new_figure(height=3.6)
     zero(ax)
     for label, (first, second) in pairs.items():
-        found = scores.bootstrap.difference(scores.views(first), scores.views(second))
+        found = scores.difference(first, second)
         columns = {"radius": scores.radii * u.kpc, "difference": found}
         curve(ax, label, columns, style.method(second, "inputs"), band=True)
     radius_axis(ax, ylabel=r"change of mean $|\Delta M/M|$")

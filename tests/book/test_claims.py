@@ -84,6 +84,14 @@ def test_a_criterion_in_words():
     assert claims.criterion_in_words("-2 within 1%") == "−2 ± 1%"
 
 
+def test_a_criterion_of_a_number_in_per_cent_is_in_per_cent():
+    assert claims.criterion_in_words("<= 0.01", format=".0%") == "≤ 1%"
+    assert claims.criterion_in_words("<= 0.5", unit="%", format=".0f") == "≤ 0.5%"
+    assert claims.criterion_in_words("0 within 1", unit="%") == "0% ± 1%"
+    assert claims.criterion_in_words("0.683 within 0.05", format=".0%") == "68.3% ± 5%"
+    assert claims.criterion_in_words("7.5e6 within 1%", unit="Msun", format=".2e") == "7.5e6 ± 1%"
+
+
 def test_verdicts():
     measured = {"result": "r", "criterion": "<= 0.2"}
     assert verdict(claim(), {}, ()).kind == "unmeasured" and "not in this copy" in verdict(claim(), {}, ()).where
@@ -261,3 +269,19 @@ def test_the_margin_of_a_verdict_is_the_distance_from_its_nearest_bound():
     assert claims.margin("<= 1.25", 1.19, 0.04) == pytest.approx(1.5)
     assert claims.margin("0.683 within 0.05", 0.763, 0.01) == pytest.approx(3.0)
     assert claims.margin("== 0", 0.0, None) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "words"),
+    [
+        (0.25, 0.02, "(2.5 σ away)"),
+        (0.18, 0.0201, "(just under 1 σ away)"),
+        (0.18, 0.02, "(1.0 σ away)"),
+        (0.22, 0.05, "(0.4 σ away)"),
+        (0.22, None, ""),
+    ],
+)
+def test_a_margin_in_words_never_contradicts_its_verdict(value, error, words):
+    row = verdict(claim(result="r", criterion="<= 0.2"), result(value, error=error))
+    assert claims.margin_in_words("<= 0.2", value, error) == words
+    assert (row.kind == "undecided") is ("just under" in words or "0.4" in words)

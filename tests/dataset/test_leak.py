@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dmlib.dataset.leak import compare, ring_features
+from dmlib.dataset.leak import compare, demonstrate, ring_features
+from dmlib.dataset.read import ln_mass, read_dataset
+from dmlib.settings import Settings
+from network_toys import write_dataset
 
 
 def test_rings_are_blind_to_how_a_view_is_turned():
@@ -34,6 +37,18 @@ def test_fingerprints_without_knowledge_help_only_where_there_is_a_leak():
     assert errors["group", "nearest neighbour"] == pytest.approx(np.sqrt(2), rel=0.15)
     assert errors["group", "mean"] == pytest.approx(1.0, rel=0.1)
     assert errors["script", "ridge"] < errors["group", "ridge"]
+
+
+def test_it_is_shown_for_the_inputs_that_are_asked_for_and_without_the_test_galaxies(tmp_path):
+    dataset = read_dataset(write_dataset(Settings(profile="smoke", build_root=str(tmp_path))))
+    rows = np.setdiff1d(dataset.rows(), dataset.rows("test"))
+    group, y = np.asarray(dataset.table["group_id"])[rows], ln_mass(dataset.dm_profile[rows])
+    for inputs in ("all", "hi"):
+        expected = compare(ring_features(dataset.inputs(rows, inputs)), y, group, seed=1, repeats=2)
+        for key, errors in demonstrate(dataset, seed=1, repeats=2, inputs=inputs).items():
+            np.testing.assert_allclose(errors, expected[key], rtol=1e-6)
+    ridge = [demonstrate(dataset, seed=1, repeats=2, inputs=inputs)["group", "ridge"] for inputs in ("all", "hi")]
+    assert not np.allclose(*ridge)
 
 
 def test_missing_targets_are_left_out():

@@ -9,7 +9,17 @@ from astropy.table import QTable, Table
 
 from dmlib import load
 from dmlib.evaluation.catalogue import TARGETS, agrees, catalogue_table
-from dmlib.evaluation.fixed_mass import MASS_BINS, QUANTITIES, at_fixed_mass, compare_at_fixed_mass, differing
+from dmlib.evaluation.fixed_mass import (
+    JUDGED,
+    MASS_BINS,
+    QUANTITIES,
+    SET_OUT,
+    at_fixed_mass,
+    beyond,
+    compare_at_fixed_mass,
+    differing,
+    tally,
+)
 
 
 def toy(n: int = 4000, *, scatter: float = 0.1, shift: float = 0.0, seed: int = 1, steep: float = 1.3) -> QTable:
@@ -74,6 +84,19 @@ def test_a_shift_and_a_wider_scatter_are_found():
     assert len(listed) == 2 * len(found)
     assert listed["difference"][listed["of"] == "scatter"] == pytest.approx(np.full(len(found), 1.0), abs=0.4)
     assert len(differing(compare_at_fixed_mass(second, second))) == 0
+
+
+def test_medians_are_tallied_for_some_quantities_and_counted_beyond_their_error():
+    first, second = toy(8000, shift=0.2, seed=2), toy(8000)
+    found = compare_at_fixed_mass(first, second)
+    bins = len(rows(found, quantity="m_dm", kind="central"))
+    assert tally(found)["median"]["no"] == bins == tally(found, quantities=("m_dm",))["median"]["no"]
+    assert tally(found, quantities=("g_r",))["median"]["no"] == 0
+    assert set(SET_OUT) < set(JUDGED) <= set(QUANTITIES)
+    # A shift is beyond its error however small the tolerance makes it look.
+    small = compare_at_fixed_mass(toy(8000, shift=0.03, seed=2), toy(8000))
+    assert tally(small)["median"]["no"] == 0 and beyond(small) >= bins - 1
+    assert beyond(compare_at_fixed_mass(second, second)) == 0
 
 
 def test_a_record_stands_for_the_table_that_it_was_measured_on():

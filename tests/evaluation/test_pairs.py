@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -35,6 +37,50 @@ def test_every_pair_has_the_difference_that_was_put_in():
     assert found.tied() == (found.names[1],)
     # Among some methods the best of them counts, whatever is better still.
     assert found.tied({"a", "b"}) == () and found.tied({"a", "c"}) == (found.names[1],)
+
+
+def trained(found: Scores, members: int, **ensembles: list[float]) -> Scores:
+    """The same, with ensembles whose members have given multiples of the |dM/M| of the method of their name."""
+    trainings = {
+        name: TRUTH + np.multiply.outer(factors, found.masses[name] - TRUTH) for name, factors in ensembles.items()
+    }
+    return replace(found, members=dict.fromkeys(ensembles, members), trainings=trainings)
+
+
+def test_the_luck_of_trainings_is_in_the_error_of_a_pair():
+    bare = scores(net=0.150, other=0.153, trees=0.156)
+    # About their means, 1 and 1.1: squares of 0.04 twice, and of 0.1 / 1.1 twice; three degrees of freedom.
+    found = trained(bare, 4, net=[0.96, 1.0, 1.04], other=[1.0, 1.2])
+    one = np.sqrt((2 * 0.04**2 + 2 * (0.1 / 1.1) ** 2) / 3)
+    np.testing.assert_allclose(found.training_scatter("relative", "intermediate"), one, rtol=0.02)
+    np.testing.assert_allclose(found.training_scatter(), one, rtol=0.02)
+    before, after = (pairs_of(some, ["net", "other", "trees"]) for some in (bare, found))
+    for pair, networks in (
+        (("net", "trees"), [0.150]),
+        (("net", "other"), [0.150, 0.153]),
+        (("trees", "other"), [0.153]),
+    ):
+        galaxies, both = before.differences[pair], after.differences[pair]
+        luck = np.sqrt(sum((one * error) ** 2 for error in networks) / 4)
+        assert both.value == galaxies.value and both.error == pytest.approx(np.hypot(galaxies.error, luck), rel=0.02)
+        assert both.high - both.value == pytest.approx(np.hypot(galaxies.high - galaxies.value, luck), rel=0.02)
+    # A pair that the galaxies decide is undecided where another training could turn it.
+    assert before.verdict("net", "trees") == "better" and after.verdict("net", "trees") == "undecided"
+    # The same at each radius and in ratios, where the relative scatter counts.
+    at, ratio = found.difference("net", "trees"), found.ratio("intermediate", "net", "trees", "relative")
+    assert (at.error > 0.9 * one * 0.150 / 2).all() and (bare.difference("net", "trees").error < 0.001).all()
+    assert ratio.error == pytest.approx(ratio.value * one / 2, rel=0.1)
+    # Errors of one method, and of pairs without a network, are those of the galaxies.
+    assert after.errors["net"] == before.errors["net"]
+    alone = trained(bare, 4, net=[0.9, 1.1]).better("all", "other", "trees")
+    assert alone.error == bare.better("all", "other", "trees").error
+
+
+def test_without_a_second_member_the_luck_is_unknown_and_left_out():
+    bare = scores(net=0.15, trees=0.16)
+    one = replace(bare, members={"net": 1})
+    assert one.training_scatter("relative", "all") == 0
+    assert one.better("all", "net", "trees").error == bare.better("all", "net", "trees").error
 
 
 def test_the_table_has_costs_differences_and_verdicts():

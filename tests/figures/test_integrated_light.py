@@ -41,4 +41,4 @@ def test_curves_and_medians(kept):
     curves = {"m_dm": {"TNG100": kept["curves"][kept["curves"]["target"] == "m_dm"]}}
     assert list(series(figures.galaxies_needed(curves)).values()) == [7]
     drawn = series(figures.at_fixed_mass({"TNG100": kept["fixed"], "here": kept["fixed"][:0]}))
-    assert len(drawn) == 8 and set(drawn.values()) == {5}
+    assert len(drawn) == 9 and set(drawn.values()) == {5}
