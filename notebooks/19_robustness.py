@@ -118,15 +118,14 @@ for row in numbers(found, home, region):
     if again is not None and isinstance(row["value"], Estimate):
         # The error of a single training contains its luck, that of the mean
         # over seeds what is left of it.
-        galaxies = row["value"].error
         record(
             row["id"].replace("rob-", "rob-mean-", 1),
             again["mean"],
-            error=np.hypot(galaxies, again["error_of_mean"]),
+            error=np.hypot(again["error_of_galaxies"], again["error_of_mean"]),
             statement=f"{row['statement']}; mean over seeds of the training",
             **seeds,
         )
-        row["error"] = np.hypot(galaxies, again["scatter"])
+        row["error"] = np.hypot(row["value"].error, again["scatter"])
         row["value"] = row["value"].value
     record(**row, **here)
 

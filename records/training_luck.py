@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dmlib.bootstrap import Estimate
 from dmlib.evaluation.robustness import Robustness, read_robustness
 from dmlib.evaluation.transfer import SCHEDULES, TARGETS, WAYS, _networks
 from dmlib.evaluation.universes import KINDS, observe_all
@@ -23,21 +24,19 @@ from dmlib.settings import Settings
 SEEDS = (2, 3, 4, 5)
 
 #: Numbers of the chapter that depend on trainings, by their id, as functions of the product.
-QUOTED: dict[str, Callable[[Robustness], float]] = {
-    "rob-network-mean-all": lambda found: float(found.abroad("network").value),
+QUOTED: dict[str, Callable[[Robustness], Estimate | float]] = {
+    "rob-network-mean-all": lambda found: found.abroad("network"),
     **{
-        f"rob-network-mean-{kind.replace(' ', '-')}": lambda found, kind=kind: float(
-            found.abroad("network", kinds=(kind,)).value
-        )
+        f"rob-network-mean-{kind.replace(' ', '-')}": lambda found, kind=kind: found.abroad("network", kinds=(kind,))
         for kind in KINDS[1:]
     },
-    "rob-network-mean-accepted": lambda found: float(found.abroad("network", like="rotation").value),
-    "rob-network-less-rotation": lambda found: float(found.abroad_less("network", "rotation").value),
-    "rob-inner-inner-halo": lambda found: float(found.abroad("network", "inner", kinds=("inner halo",)).value),
+    "rob-network-mean-accepted": lambda found: found.abroad("network", like="rotation"),
+    "rob-network-less-rotation": lambda found: found.abroad_less("network", "rotation"),
+    "rob-inner-inner-halo": lambda found: found.abroad("network", "inner", kinds=("inner halo",)),
     "rob-large": lambda found: float(found.large().sum()),
     "rob-silent": lambda found: float(found.silent().sum()),
     **{
-        f"rob-gain-{way}-{kind}": lambda found, way=way, targets=targets: float(found.gain_over(targets, way).value)
+        f"rob-gain-{way}-{kind}": lambda found, way=way, targets=targets: found.gain_over(targets, way)
         for way in (*WAYS[1:3], "target")
         for kind, targets in {"observation": TARGETS[:2], "haloes": TARGETS[2:]}.items()
     },
@@ -96,15 +95,22 @@ def trained_again(settings: Settings, book: Robustness) -> Iterator[Robustness]:
         blocks.remove()
 
 
-def _over_seeds(values: list[float]) -> dict:
-    """Mean over seeds, its error, and the scatter of one seed."""
-    scatter = float(np.std(values, ddof=1))
+def _over_seeds(found: list[Estimate] | list[float]) -> dict:
+    """Mean over seeds, its error, and the scatter of one seed; the error from the choice of galaxies, which is common.
+
+    The last is that of the first training, the book's.
+    """
+    galaxies = {}
+    if isinstance(found[0], Estimate):
+        galaxies = {"error_of_galaxies": float(found[0].error)}
+        found = [float(one.value) for one in found]
+    scatter = float(np.std(found, ddof=1))
     return {
-        "by_seed": values,
-        "mean": float(np.mean(values)),
-        "error_of_mean": scatter / len(values) ** 0.5,
+        "by_seed": found,
+        "mean": float(np.mean(found)),
+        "error_of_mean": scatter / len(found) ** 0.5,
         "scatter": scatter,
-    }
+    } | galaxies
 
 
 def _scatter(relative: np.ndarray) -> float:
