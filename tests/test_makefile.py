@@ -100,6 +100,22 @@ def test_a_python_that_will_not_do_is_refused_first(checkout, tmp_path, pretend,
     )
 
 
+def test_a_clone_by_a_git_that_changes_ends_of_lines(repository, tmp_path):
+    """As git for Windows does; make and bash under WSL would not take them."""
+    some = ("Makefile", ".binder/postBuild", ".ci/run", "dmlib/errors.py", "book/_static/picture.png")
+    git = ["git", "-c", "user.name=x", "-c", "user.email=x", "-c", "core.autocrlf=true"]
+    for attributes in (True, False):
+        source, clone = tmp_path / f"source {attributes}", tmp_path / f"clone {attributes}"
+        for name in (*some, *([".gitattributes"] if attributes else [])):
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(repository / name, source / name)
+        for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "x"]):
+            subprocess.run([*git, "-C", str(source), *command], check=True, capture_output=True)
+        subprocess.run([*git, "clone", "-q", str(source), str(clone)], check=True)
+        same = all((clone / name).read_bytes() == (repository / name).read_bytes() for name in some)
+        assert same is attributes  # without the file it bites
+
+
 def test_what_a_shell_exports_does_not_reach_the_environment(checkout):
     (checkout / "Makefile").write_text((checkout / "Makefile").read_text() + "\nshow:\n\t@env\n")
     hostile = {name: "x" for name in ("PYTHONPATH", "PYTHONSTARTUP", "PIP_USER", "PIP_TARGET")}
