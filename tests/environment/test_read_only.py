@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
+from dmlib.cli import run
 from toy_repository import ToyRepository
+
+
+def test_notebooks_that_cannot_be_paired_open_all_the_same(monkeypatch, capsys):
+    """``make lab`` begins with this command, on a hub whose checkout is only read too."""
+    monkeypatch.setattr(os, "access", lambda path, how: Path(path).name != "notebooks")
+    monkeypatch.setattr("jupytext.cli.jupytext", lambda arguments: pytest.fail("a notebook would be written"))
+    run.notebooks()
+    assert "notebooks cannot be written" in capsys.readouterr().err
 
 
 @pytest.mark.slow
