@@ -387,7 +387,7 @@ def check_imports() -> None:
     packages, standard = (Path(sysconfig.get_path(name)) for name in ("purelib", "stdlib"))
     own = {str(packages.resolve()), os.path.realpath(sysconfig.get_path("scripts"))}
     before = itertools.takewhile(lambda folder: folder != str(standard), sys.path)
-    for folder in dict.fromkeys(map(os.path.realpath, [*before, repository_root() / "notebooks"])):
+    for folder in dict.fromkeys(map(os.path.realpath, [*before, str(repository_root() / "notebooks")])):
         for found in sorted(Path(folder).iterdir()) if folder not in own and os.path.isdir(folder) else ():
             name = found.name.partition(".")[0]
             module = found.suffix in (".py", ".so", ".pyd") or (found / "__init__.py").is_file()

@@ -116,9 +116,24 @@ def test_a_clone_by_a_git_that_changes_ends_of_lines(repository, tmp_path):
         assert same is attributes  # without the file it bites
 
 
+def test_a_pip_that_is_told_to_install_elsewhere(checkout, tmp_path):
+    """By a pip.conf, which is read in the end; what a variable overrides is overridden."""
+    (tmp_path / "pip.conf").write_text("[install]\ntarget = /somewhere\n")
+    (checkout / ".venv" / ".installed").unlink()
+    (checkout / ".venv" / "pyvenv.cfg").unlink()
+    command = ["make", ".venv/.installed", f"PYTHON={sys.executable}"]
+    env = os.environ | {"PIP_CONFIG_FILE": str(tmp_path / "pip.conf")}
+    done = subprocess.run(command, cwd=checkout, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode and "install.target='/somewhere'" in done.stdout
+    assert "pip's configuration, above, puts packages elsewhere" in done.stderr
+    lines = [line for line in made(checkout) if "-m pip install" in line]
+    assert len(lines) == 3
+    assert all("PIP_USER=0 PIP_CONSTRAINT=/dev/null PIP_NO_BINARY=:none: PIP_REQUIRE_HASHES=0" in x for x in lines)
+
+
 def test_what_a_shell_exports_does_not_reach_the_environment(checkout):
     (checkout / "Makefile").write_text((checkout / "Makefile").read_text() + "\nshow:\n\t@env\n")
-    hostile = {name: "x" for name in ("PYTHONPATH", "PYTHONSTARTUP", "PIP_USER", "PIP_TARGET")}
+    hostile = {name: "x" for name in ("PYTHONPATH", "PYTHONSTARTUP", "PIP_PREFIX", "PIP_TARGET")}
     command = ["make", "--silent", "show"]
     done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=True, env=os.environ | hostile)
     assert not any(line.startswith(tuple(f"{name}=" for name in hostile)) for line in done.stdout.splitlines())
