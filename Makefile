@@ -88,7 +88,8 @@ bench: $(READY) ## Measure speed: ratios within one run
 
 lab: $(READY) ## JupyterLab on the notebooks (each paired .py opens as a notebook; LAB="--allow-root" passes options)
 	$(BIN)/python -m dmlib notebooks
-	$(BIN)/python -m jupyterlab --notebook-dir notebooks $(LAB)
+	@# Start-up files of the user (from numpy import *) would change what chapters compute.
+	IPYTHONDIR="$(CURDIR)/$(VENV)/ipython" $(BIN)/python -m jupyterlab --notebook-dir notebooks $(LAB)
 
 lock: ## Renew requirements.lock from pyproject.toml (needs uv on the PATH; UPGRADE=--upgrade for newer versions)
 	uv pip compile pyproject.toml --universal --generate-hashes --python-version 3.11 --extra dev --extra interactive \

@@ -35,6 +35,25 @@ def test_jupyterlab_gets_its_options(repository):
     assert done.stdout.rstrip().endswith("jupyterlab --notebook-dir notebooks --allow-root --port 9999")
 
 
+@pytest.mark.slow
+def test_start_up_files_of_the_user_do_not_reach_notebooks(repository, tmp_path):
+    """The Makefile's own line, with a kernel in JupyterLab's place."""
+    (tmp_path / ".ipython" / "profile_default" / "startup").mkdir(parents=True)
+    (tmp_path / ".ipython" / "profile_default" / "startup" / "00.py").write_text("sum = max\n")
+    ask = [sys.executable, "-m", "jupyter", "run", "--kernel=python3"]
+    env = {name: value for name, value in os.environ.items() if name not in ("IPYTHONDIR", "DMLIB_PRIVATE")}
+    command = ["make", "-n", "--no-print-directory", "lab"]
+    done = subprocess.run(command, cwd=repository, env=env, capture_output=True, text=True, check=True)
+    name, value = done.stdout.splitlines()[-1].partition(" .venv")[0].split("=", 1)
+    said = []
+    for more in ({}, {name: str(tmp_path / value.strip('"').rpartition("/")[2])}):
+        env |= {"HOME": str(tmp_path), **more}
+        done = subprocess.run(ask, input="print(sum([1, 2]))", env=env, capture_output=True, text=True, check=True)
+        said.append(done.stdout.strip())
+    assert name == "IPYTHONDIR" and value == f'"{repository}/.venv/ipython"'
+    assert said == ["2", "3"]  # it bites without
+
+
 @pytest.fixture
 def checkout(repository, tmp_path) -> Path:
     """What the Makefile needs, and an environment that was made here."""
