@@ -59,6 +59,10 @@ _LIMITS = {
 #: Files that a process opens at once, at most.
 _OPEN_FILES = 256
 
+#: Variables with a path, those of a program first.
+_PROGRAMS = ("DMLIB_SKIRT", "DMLIB_BAROLO")
+_PATHS = (*_PROGRAMS, "DMLIB_BUILD", "DMLIB_DATA", "DMLIB_MIRROR")
+
 #: Names the private folder, for child processes.
 _FOLDER = "DMLIB_PRIVATE"
 
@@ -171,6 +175,11 @@ def of_children() -> dict[str, str]:
 def settle() -> None:
     """Keep the user's configuration away from this process, a command, and its children."""
     change_variables(changes())
+    for name in _PATHS:
+        value = os.environ.get(name, "")
+        # Chapters run in another folder. A bare program is looked for on the PATH, and ~ is the same home anywhere.
+        if value and not value.startswith("~") and (os.sep in value or name not in _PROGRAMS):
+            os.environ[name] = os.path.abspath(value)
     # Files that their own owner may not read cannot be outputs.
     os.umask(os.umask(0o022) & 0o077)
     _, most = limits = resource.getrlimit(resource.RLIMIT_NOFILE)
