@@ -4,12 +4,13 @@ import os
 import signal
 import sys
 
-from .environment import check_imports
+from .environment import begin_again, check_imports
 from .errors import DmlibError
 
 
 def main() -> None:
     """Run the command; Ctrl-C ends it silently, at whatever moment, with the usual code."""
+    begin_again()
     _open_standard_streams()
     try:
         check_imports()  # before packages that other packages of the user may replace

@@ -32,9 +32,13 @@ from .errors import DmlibError
 #: Python versions for which all packages exist: the first, and the first too new; pyproject.toml has the same.
 PYTHONS = ((3, 11), (3, 14))
 
+#: Variables that Python reads when it starts, and whose flags it hands on to workers: with PYTHONOPTIMIZE=2 TensorFlow
+#: cannot be imported, with PYTHONWARNINGS=error any warning of a package ends a step.
+_FLAGS = ("PYTHONDEVMODE", "PYTHONINSPECT", "PYTHONOPTIMIZE", "PYTHONVERBOSE", "PYTHONWARNINGS")
+
 #: Variables that change results or break packages. Those that say where things are stay: proxies, mirrors, devices.
 _DROPPED = (
-    *("PYTHONSTARTUP", "PYTHONWARNINGS", "PYTHONOPTIMIZE", "PYTHONDEVMODE", "PYTHONINSPECT", "MPLBACKEND"),
+    *(*_FLAGS, "PYTHONSTARTUP", "MPLBACKEND"),
     *("SOURCE_DATE_EPOCH", "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "JUPYTER_CONFIG_PATH", "DOCUTILSCONFIG"),
 )
 
@@ -185,6 +189,13 @@ def settle() -> None:
     _, most = limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     if 0 <= limits[0] < _OPEN_FILES:  # as far as this user may; no limit is a negative number
         resource.setrlimit(resource.RLIMIT_NOFILE, (_OPEN_FILES if most < 0 else min(_OPEN_FILES, most), most))
+
+
+def begin_again() -> None:
+    """Replace this process, a command, by one without the variables that Python reads when it starts; else return."""
+    if any(os.environ.get(name) for name in _FLAGS):
+        env = {name: value for name, value in os.environ.items() if name not in _FLAGS}
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], env)
 
 
 def change_variables(values: Mapping[str, str | None]) -> None:

@@ -311,6 +311,26 @@ def test_variables_of_packages_go_and_those_of_the_machine_stay(monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("how", [["-c", "{code}"], ["{file}"], ["-m", "command"]])
+def test_flags_of_python_reach_neither_a_command_nor_its_workers(tmp_path, how):
+    """The variables are read before dmlib can drop them, and workers inherit flags, not variables."""
+    show = "import sys; print(sys.flags.optimize, sys.flags.dev_mode, sys.warnoptions, flush=True)"
+    code = (
+        "import multiprocessing, sys\nfrom dmlib import __main__ as m, cli\n"
+        f"def ask():\n    show = {show!r}; exec(show); print(sys.argv[-1], flush=True)\n"
+        "    p = multiprocessing.get_context('spawn').Process(target=exec, args=(show,)); p.start(); p.join()\n"
+        "if __name__ == '__main__':\n    cli.main = ask; m.main()"
+    )
+    (tmp_path / "command.py").write_text(code)
+    command = [part.format(code=code, file=tmp_path / "command.py") for part in how]
+    env = os.environ | {"PYTHONOPTIMIZE": "2", "PYTHONWARNINGS": "error", "PYTHONDEVMODE": "1"}
+    done = subprocess.run(
+        [sys.executable, *command, "an argument"], cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "0 False []\nan argument\n0 False []\n", done.stderr
+
+
+@pytest.mark.slow
 def test_a_file_driver_that_the_user_chose_does_not_reach_hdf5(tmp_path):
     write = "import h5py; h5py.File('a.hdf5', 'w').close(); import os; print(os.path.isfile('a.hdf5'))"
     env = os.environ | {"HDF5_DRIVER": "split"}
