@@ -35,11 +35,20 @@ help: ## This list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 define CHECK
-import platform, sys
+import platform, sys, sysconfig
+if platform.system() == "Windows":
+    sys.exit("this is Python for Windows: work in WSL, see the README")
 if not (3, 11) <= sys.version_info < (3, 14):
     sys.exit("Python 3.11, 3.12 or 3.13 is needed (TensorFlow exists for no other), this is %s: name one with make PYTHON=python3.12" % platform.python_version())
 if platform.system() == "Darwin" and platform.machine() == "x86_64":
     sys.exit("TensorFlow exists no longer for Macs with Intel processors: use the container, see the README")
+if platform.python_implementation() != "CPython" or sysconfig.get_config_var("Py_GIL_DISABLED"):
+    sys.exit("TensorFlow exists for the usual CPython only, this is %s: name one with make PYTHON=python3.12" % sys.version.replace("\n", " "))
+if platform.system() == "Linux" and platform.machine() not in ("x86_64", "aarch64"):
+    sys.exit("TensorFlow exists for x86-64 and aarch64, this machine is %s" % platform.machine())
+libc, release = platform.libc_ver()
+if platform.system() == "Linux" and (libc != "glibc" or tuple(map(int, release.split(".")[:2])) < (2, 28)):
+    sys.exit("the packages need glibc 2.28 or later (not Alpine, not CentOS 7), this is %s %s: use the container, see the README" % (libc or "another C library", release))
 try:
     import ensurepip, venv
 except ImportError:

@@ -9,13 +9,11 @@ user's own is guarded where it matters: by `plain_keras`, by `dmlib.figures.styl
 from __future__ import annotations
 
 import errno
-import fcntl
 import importlib.util
 import itertools
 import multiprocessing
 import os
 import platform
-import resource
 import shutil
 import socket
 import sys
@@ -28,6 +26,12 @@ from multiprocessing.util import Finalize
 from pathlib import Path
 
 from .errors import DmlibError
+
+try:
+    import fcntl
+    import resource
+except ImportError:  # before a package that exists for Windows as well
+    raise ImportError("dmlib runs on Linux and macOS, and on Windows in WSL: see the README", name="dmlib") from None
 
 #: Python versions for which all packages exist: the first, and the first too new; pyproject.toml has the same.
 PYTHONS = ((3, 11), (3, 14))

@@ -102,6 +102,20 @@ def test_an_environment_whose_python_is_gone_is_made_anew(checkout):
         ("sys.version_info = (3, 14, 0)", "Python 3.11, 3.12 or 3.13 is needed"),
         ("platform.system = lambda: 'Darwin'; platform.machine = lambda: 'x86_64'", "Macs with Intel processors"),
         ("sys.modules['ensurepip'] = None", "install python3-venv"),
+        ("platform.system = lambda: 'Windows'", "this is Python for Windows: work in WSL"),
+        ("platform.python_implementation = lambda: 'PyPy'", "the usual CPython only, this is 3."),
+        ("import sysconfig; sysconfig.get_config_var = lambda name: 1", "the usual CPython only, this is 3."),
+        ("platform.system = lambda: 'Linux'; platform.machine = lambda: 'ppc64le'", "this machine is ppc64le"),
+        (
+            "platform.system = lambda: 'Linux'; platform.machine = lambda: 'x86_64'; "
+            "platform.libc_ver = lambda: ('', '')",
+            "(not Alpine, not CentOS 7), this is another C library",
+        ),
+        (
+            "platform.system = lambda: 'Linux'; platform.machine = lambda: 'x86_64'; "
+            "platform.libc_ver = lambda: ('glibc', '2.17')",
+            "need glibc 2.28 or later (not Alpine, not CentOS 7), this is glibc 2.17",
+        ),
     ],
 )
 def test_a_python_that_will_not_do_is_refused_first(checkout, tmp_path, pretend, sentence):

@@ -326,6 +326,13 @@ def test_a_notebook_opened_with_the_environment_of_another_checkout(other_checko
 
 
 @pytest.mark.slow
+def test_windows_without_wsl():
+    code = "import sys; sys.modules['fcntl'] = None; import runpy; runpy.run_module('dmlib', run_name='__main__')"
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode and "dmlib runs on Linux and macOS, and on Windows in WSL" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.slow
 def test_a_python_without_dmlib(tmp_path):
     """In a checkout the package is found, and its version is not: nothing was installed."""
     command = [sys.executable, "-S", "-m", "dmlib", "status"]
