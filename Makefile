@@ -14,12 +14,15 @@ LAB       ?=
 # The environment is that of the lock file, whatever else this shell can import or tells pip.
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONWARNINGS PYTHONOPTIMIZE
 unexport UV_NO_BINARY UV_CONSTRAINT UV_OVERRIDE UV_EXCLUDE_NEWER
-unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT PIP_CONSTRAINT PIP_NO_DEPS PIP_NO_BINARY PIP_REQUIRE_VIRTUALENV
+unexport PIP_TARGET PIP_PREFIX PIP_ROOT PIP_NO_DEPS PIP_REQUIRE_VIRTUALENV
 export PYTHONNOUSERSITE := 1
 
 VENV := .venv
 BIN  := $(VENV)/bin
 READY := $(VENV)/.installed
+# Stronger than what a pip.conf says; of this, the index, certificates and proxies count. UV's would name another index.
+PIP := PIP_USER=0 PIP_CONSTRAINT=/dev/null PIP_NO_BINARY=:none: PIP_REQUIRE_HASHES=0 \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check
 # An environment belongs to its checkout: Python wrote into it where it was made. One that was copied or moved is made anew.
 MOVED := $(shell grep -qsF " $(CURDIR)/$(VENV)" $(VENV)/pyvenv.cfg && $(BIN)/python -c "" 2>/dev/null || echo moved)
 OF := --universe $(UNIVERSE) --profile $(PROFILE) $(if $(BASE_PATH),--base-path "$(BASE_PATH)") \
@@ -32,11 +35,20 @@ help: ## This list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 define CHECK
-import platform, sys
+import platform, sys, sysconfig
+if platform.system() == "Windows":
+    sys.exit("this is Python for Windows: work in WSL, see the README")
 if not (3, 11) <= sys.version_info < (3, 14):
     sys.exit("Python 3.11, 3.12 or 3.13 is needed (TensorFlow exists for no other), this is %s: name one with make PYTHON=python3.12" % platform.python_version())
 if platform.system() == "Darwin" and platform.machine() == "x86_64":
     sys.exit("TensorFlow exists no longer for Macs with Intel processors: use the container, see the README")
+if platform.python_implementation() != "CPython" or sysconfig.get_config_var("Py_GIL_DISABLED"):
+    sys.exit("TensorFlow exists for the usual CPython only, this is %s: name one with make PYTHON=python3.12" % sys.version.replace("\n", " "))
+if platform.system() == "Linux" and platform.machine() not in ("x86_64", "aarch64"):
+    sys.exit("TensorFlow exists for x86-64 and aarch64, this machine is %s" % platform.machine())
+libc, release = platform.libc_ver()
+if platform.system() == "Linux" and (libc != "glibc" or tuple(map(int, release.split(".")[:2])) < (2, 28)):
+    sys.exit("the packages need glibc 2.28 or later (not Alpine, not CentOS 7), this is %s %s: use the container, see the README" % (libc or "another C library", release))
 try:
     import ensurepip, venv
 except ImportError:
@@ -50,14 +62,16 @@ $(READY): requirements.lock pyproject.toml mocktng/pyproject.toml $(MOVED)
 	$(PYTHON) -m venv $(if $(MOVED),--clear) $(VENV)
 	@# uv, itself from the lock file, needs a third of pip's time. Where it cannot install, pip does.
 	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > $(VENV)/uv.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $(VENV)/uv.lock
+	@if $(BIN)/python -m pip config list | grep -E "^[^:]*\.(target|prefix|root)="; then \
+		echo "pip's configuration, above, puts packages elsewhere: remove that line from it" >&2; exit 1; fi
+	$(PIP) --no-deps --require-hashes -r $(VENV)/uv.lock
 	@# From the index that pip would take, which uv does not know.
 	UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$($(BIN)/python -m pip config get global.index-url 2>/dev/null || echo https://pypi.org/simple)}}" \
-		$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock || \
-		$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements.lock
+		UV_NO_CONFIG=1 $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock || \
+		$(PIP) --no-compile --require-hashes -r requirements.lock
 	@# On all cores, which pip does not. Not the tests of packages, some of which hold what is not Python for a purpose.
 	@$(BIN)/python -m compileall -q -j 0 -x '/tests?/' $(VENV)/lib
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e ./mocktng -e .
+	$(PIP) --no-deps --no-build-isolation -e ./mocktng -e .
 	@touch $@
 
 book: $(READY) ## Run every chapter and build the book (PROFILE=smoke|quick|paper UNIVERSE=embedded|files|api BASE_PATH=... SIMULATION=...)
@@ -83,7 +97,8 @@ bench: $(READY) ## Measure speed: ratios within one run
 
 lab: $(READY) ## JupyterLab on the notebooks (each paired .py opens as a notebook; LAB="--allow-root" passes options)
 	$(BIN)/python -m dmlib notebooks
-	$(BIN)/python -m jupyterlab --notebook-dir notebooks $(LAB)
+	@# Start-up files of the user (from numpy import *) would change what chapters compute.
+	IPYTHONDIR="$(CURDIR)/$(VENV)/ipython" $(BIN)/python -m jupyterlab --notebook-dir notebooks $(LAB)
 
 lock: ## Renew requirements.lock from pyproject.toml (needs uv on the PATH; UPGRADE=--upgrade for newer versions)
 	uv pip compile pyproject.toml --universal --generate-hashes --python-version 3.11 --extra dev --extra interactive \

@@ -9,13 +9,15 @@ user's own is guarded where it matters: by `plain_keras`, by `dmlib.figures.styl
 from __future__ import annotations
 
 import errno
-import fcntl
 import importlib.util
+import itertools
 import multiprocessing
 import os
 import platform
 import shutil
+import socket
 import sys
+import sysconfig
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
@@ -25,15 +27,49 @@ from pathlib import Path
 
 from .errors import DmlibError
 
+try:
+    import fcntl
+    import resource
+except ImportError:  # before a package that exists for Windows as well
+    raise ImportError("dmlib runs on Linux and macOS, and on Windows in WSL: see the README", name="dmlib") from None
+
 #: Python versions for which all packages exist: the first, and the first too new; pyproject.toml has the same.
 PYTHONS = ((3, 11), (3, 14))
 
+#: Variables that Python reads when it starts, and whose flags it hands on to workers: with PYTHONOPTIMIZE=2 TensorFlow
+#: cannot be imported, with PYTHONWARNINGS=error any warning of a package ends a step.
+_FLAGS = ("PYTHONDEVMODE", "PYTHONINSPECT", "PYTHONOPTIMIZE", "PYTHONVERBOSE", "PYTHONWARNINGS")
+
 #: Variables that change results or break packages. Those that say where things are stay: proxies, mirrors, devices.
 _DROPPED = (
-    *("PYTHONSTARTUP", "PYTHONWARNINGS", "PYTHONOPTIMIZE", "PYTHONDEVMODE", "PYTHONINSPECT", "MPLBACKEND"),
-    *("NUMBA_DISABLE_JIT", "JAX_ENABLE_X64", "TF_ENABLE_ONEDNN_OPTS", "TF_USE_LEGACY_KERAS", "SOURCE_DATE_EPOCH"),
-    *("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "JUPYTER_CONFIG_PATH", "DOCUTILSCONFIG"),
+    *(*_FLAGS, "PYTHONSTARTUP", "MPLBACKEND"),
+    *("SOURCE_DATE_EPOCH", "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "JUPYTER_CONFIG_PATH", "DOCUTILSCONFIG"),
 )
+
+#: So are all that begin with these (HDF5_DRIVER=split, TF_XLA_FLAGS, NUMBA_DISABLE_JIT, ...), except those which say
+#: what machine this is: its devices, processor, threads, locks and folders.
+_DROPPED_PREFIXES = ("HDF5_", "JAX_", "KERAS_", "NUMBA_", "ONEDNN_", "TF_")
+_KEPT = (
+    *("HDF5_PLUGIN_PATH", "HDF5_USE_FILE_LOCKING", "JAX_COMPILATION_CACHE_DIR", "JAX_PLATFORMS", "KERAS_BACKEND"),
+    *("NUMBA_CACHE_DIR", "NUMBA_CPU_FEATURES", "NUMBA_CPU_NAME", "NUMBA_NUM_THREADS", "ONEDNN_MAX_CPU_ISA"),
+    *("TF_CPP_MIN_LOG_LEVEL", "TF_FORCE_GPU_ALLOW_GROWTH", "TF_GPU_ALLOCATOR"),
+    *("TF_NUM_INTEROP_THREADS", "TF_NUM_INTRAOP_THREADS"),
+)
+
+#: What the system says when the disk, or what a process may use of it, is full, and the mend.
+_LIMITS = {
+    errno.ENOSPC: "no space is left on the disk: free some, or set DMLIB_BUILD to a folder on a larger one",
+    errno.EDQUOT: "your share of the disk is used up: free some, or set DMLIB_BUILD to a folder on another one",
+    errno.EFBIG: "a file may not become as large as it must: raise the limit (ulimit -f)",
+    errno.EMFILE: "a process may not open as many files as it must: raise the limit (ulimit -n)",
+}
+
+#: Files that a process opens at once, at most.
+_OPEN_FILES = 256
+
+#: Variables with a path, those of a program first.
+_PROGRAMS = ("DMLIB_SKIRT", "DMLIB_BAROLO")
+_PATHS = (*_PROGRAMS, "DMLIB_BUILD", "DMLIB_DATA", "DMLIB_MIRROR")
 
 #: Names the private folder, for child processes.
 _FOLDER = "DMLIB_PRIVATE"
@@ -67,14 +103,24 @@ def repository_root() -> Path:
 def outputs_root() -> Path:
     """Folder of all outputs: ``$DMLIB_BUILD``, else ``build`` in the repository."""
     given = os.environ.get("DMLIB_BUILD", "")
-    return Path(given).expanduser().resolve() if given else repository_root() / "build"
+    try:
+        return Path(given).expanduser().resolve() if given else repository_root() / "build"
+    except RuntimeError as error:
+        raise DmlibError(f"DMLIB_BUILD is '{given}', and there is no such home: name a folder.") from error
+
+
+def of_a_limit(error: Exception) -> str:
+    """An error that says that the disk or a limit of the system is reached, as a sentence with the mend; else nothing.
+
+    HDF5 puts what the system says into the text of errors of its own.
+    """
+    return next((sentence for number, sentence in _LIMITS.items() if os.strerror(number) in str(error)), "")
 
 
 def of_the_system(error: OSError) -> str:
     """An error of the operating system, most often about a file, as a sentence with the mend."""
-    if error.errno == errno.ENOSPC or "No space left" in str(error):
-        # HDF5 puts the system's number into its text only.
-        return "no space is left on the disk: free some, or set DMLIB_BUILD to a folder on a larger one"
+    if limit := of_a_limit(error):
+        return limit
     if error.filename is None:
         return f"{type(error).__name__}: {error}"
     what = (error.strerror or type(error).__name__).lower()
@@ -97,7 +143,10 @@ def private_folder() -> Path:
     inherited = Path(os.environ.get(_FOLDER) or os.devnull)
     if inherited.is_dir():
         return inherited
-    folder = Path(tempfile.mkdtemp(prefix="dmlib-"))
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="dmlib-"))
+    except OSError as error:
+        raise DmlibError(f"no temporary folder can be written ({error}): set TMPDIR to one that can.") from error
     Finalize(None, shutil.rmtree, args=(folder, True), exitpriority=1)  # not in a forked process
     (folder / "matplotlibrc").touch()
     for name in ("home", "astropy", "ipython", "jupyter", "keras"):
@@ -110,9 +159,9 @@ def changes() -> dict[str, str | None]:
     """Variables that keep the user's configuration away; None for those that must not be there."""
     folder, packages = private_folder(), [str(found.parent) for found in map(_used, ("dmlib", "mocktng")) if found]
     path = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry and entry not in packages]
-    keras = [name for name in os.environ if name.startswith("KERAS_") and name != "KERAS_BACKEND"]
+    dropped = [name for name in os.environ if name.startswith(_DROPPED_PREFIXES) and name not in _KEPT]
     return {
-        **dict.fromkeys((*_DROPPED, *keras)),
+        **dict.fromkeys((*_DROPPED, *dropped)),
         "KERAS_HOME": str(folder / "keras"),
         "MATPLOTLIBRC": str(folder / "matplotlibrc"),
         "ASTROPY_CONFIG_DIR": str(folder / "astropy"),
@@ -134,8 +183,23 @@ def of_children() -> dict[str, str]:
 def settle() -> None:
     """Keep the user's configuration away from this process, a command, and its children."""
     change_variables(changes())
+    for name in _PATHS:
+        value = os.environ.get(name, "")
+        # Chapters run in another folder. A bare program is looked for on the PATH, and ~ is the same home anywhere.
+        if value and not value.startswith("~") and (os.sep in value or name not in _PROGRAMS):
+            os.environ[name] = os.path.abspath(value)
     # Files that their own owner may not read cannot be outputs.
     os.umask(os.umask(0o022) & 0o077)
+    _, most = limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if 0 <= limits[0] < _OPEN_FILES:  # as far as this user may; no limit is a negative number
+        resource.setrlimit(resource.RLIMIT_NOFILE, (_OPEN_FILES if most < 0 else min(_OPEN_FILES, most), most))
+
+
+def begin_again() -> None:
+    """Replace this process, a command, by one without the variables that Python reads when it starts; else return."""
+    if any(os.environ.get(name) for name in _FLAGS):
+        env = {name: value for name, value in os.environ.items() if name not in _FLAGS}
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], env)
 
 
 def change_variables(values: Mapping[str, str | None]) -> None:
@@ -335,6 +399,31 @@ def _used(package: str) -> Path | None:
     return Path(spec.origin).resolve().parent if spec is not None and spec.origin else None
 
 
+def check_imports() -> None:
+    """Refuse a module that would be imported instead of Python's own or that of the environment.
+
+    It is looked for in folders of ``PYTHONPATH``, in the working directory, and beside the notebooks.
+
+    Raises
+    ------
+    DmlibError
+    """
+    packages, standard = (Path(sysconfig.get_path(name)) for name in ("purelib", "stdlib"))
+    own = {str(packages.resolve()), os.path.realpath(sysconfig.get_path("scripts"))}
+    before = itertools.takewhile(lambda folder: folder != str(standard), sys.path)
+    for folder in dict.fromkeys(map(os.path.realpath, [*before, str(repository_root() / "notebooks")])):
+        for found in sorted(Path(folder).iterdir()) if folder not in own and os.path.isdir(folder) else ():
+            name = found.name.partition(".")[0]
+            module = found.suffix in (".py", ".so", ".pyd") or (found / "__init__.py").is_file()
+            known = any((packages / other).exists() for other in (name, f"{name}.py"))
+            if module and name not in ("dmlib", "mocktng") and (known or name in sys.stdlib_module_names):
+                listed = map(os.path.realpath, filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)))
+                raise DmlibError(
+                    f"{found} would be imported instead of the {name} of this environment: "
+                    f"{'unset PYTHONPATH' if folder in listed else 'give it another name'}."
+                )
+
+
 def check_folder(folder: Path) -> None:
     """Refuse a build folder that cannot be written, or whose disk has no locks.
 
@@ -358,7 +447,7 @@ def check_folder(folder: Path) -> None:
 
 
 def check_machine(folder: Path, *, disk: float, least_memory: float) -> None:
-    """Refuse what would fail halfway: a backend that is missing, no shared locks, too little disk or memory.
+    """Refuse what would fail halfway: a backend that is missing, no shared locks, too little disk, memory or files.
 
     Parameters
     ----------
@@ -373,6 +462,17 @@ def check_machine(folder: Path, *, disk: float, least_memory: float) -> None:
     """
     check_platform()
     backend()
+    precision = os.environ.get("DMLIB_PRECISION")
+    if precision not in (None, "", "float32", "mixed_bfloat16"):
+        raise DmlibError(f"DMLIB_PRECISION is '{precision}': set it to float32 or mixed_bfloat16, or unset it.")
+    try:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            socket.create_connection(server.getsockname(), timeout=10).close()
+    except OSError as error:
+        raise DmlibError(
+            f"chapters run in processes that are reached over 127.0.0.1, which does not answer ({error.strerror}): "
+            "switch on this machine's or container's loopback network."
+        ) from error
     try:
         multiprocessing.get_context("spawn").Lock()
     except OSError as error:
@@ -385,6 +485,17 @@ def check_machine(folder: Path, *, disk: float, least_memory: float) -> None:
         raise DmlibError(
             f"this machine or container has {readable(total)} of memory, and a process of the book needs "
             f"{readable(least_memory)}: give it more."
+        )
+    address, files = (resource.getrlimit(number)[0] for number in (resource.RLIMIT_AS, resource.RLIMIT_NOFILE))
+    if 0 <= address < 1.5 * least_memory:  # TensorFlow reserves more than it uses
+        raise DmlibError(
+            f"a process may address {readable(address)} of memory, and one of the book needs "
+            f"{readable(1.5 * least_memory)}: raise the limit (ulimit -v)."
+        )
+    if 0 <= files < _OPEN_FILES:
+        raise DmlibError(
+            f"a process may open {files} files at once, and one of the book needs {_OPEN_FILES}: raise the limit "
+            "(ulimit -n)."
         )
     there = 0
     for path in folder.rglob("*"):

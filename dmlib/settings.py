@@ -14,7 +14,8 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from .environment import outputs_root, repository_root
+from .environment import check_checkout, outputs_root, repository_root
+from .errors import DmlibError
 from .sources import SOURCES, Source, simulation_label, simulation_of_path
 
 ProfileName = Literal["smoke", "quick", "paper"]
@@ -113,6 +114,15 @@ def _from_environment(name: str, default: Any) -> Any:
     return os.environ.get(ENVIRONMENT[name]) or default
 
 
+def _selection() -> Any:
+    given = _from_environment("selection", "{}")
+    try:
+        return json.loads(given)
+    except ValueError as error:
+        mend = """write it as JSON, for example '{"m_star_min": 2e10}', or unset it."""
+        raise DmlibError(f"{ENVIRONMENT['selection']} is '{given}': {mend}") from error
+
+
 def _output(name: str, doc: str) -> property:
     """Property of the settings: an output's place in the build folder."""
     return property(lambda settings: settings.build / name, doc=doc)
@@ -154,11 +164,15 @@ class Settings(BaseModel):
     simulation: str = "TNG100-1"
     snapshot: int = Field(default_factory=lambda: _from_environment("snapshot", 99), validate_default=True)
     sample: int = Field(default_factory=lambda: _from_environment("sample", 0), validate_default=True, ge=0)
-    selection: Criteria = Field(
-        default_factory=lambda: json.loads(_from_environment("selection", "{}")), validate_default=True
-    )
+    selection: Criteria = Field(default_factory=_selection, validate_default=True)
     physics: PhysicsName = "fiducial"
     build_root: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _code_of_this_checkout(cls, given: Any) -> Any:
+        check_checkout()  # a notebook may be opened with the environment of another
+        return given
 
     @model_validator(mode="before")
     @classmethod

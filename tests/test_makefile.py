@@ -35,6 +35,25 @@ def test_jupyterlab_gets_its_options(repository):
     assert done.stdout.rstrip().endswith("jupyterlab --notebook-dir notebooks --allow-root --port 9999")
 
 
+@pytest.mark.slow
+def test_start_up_files_of_the_user_do_not_reach_notebooks(repository, tmp_path):
+    """The Makefile's own line, with a kernel in JupyterLab's place."""
+    (tmp_path / ".ipython" / "profile_default" / "startup").mkdir(parents=True)
+    (tmp_path / ".ipython" / "profile_default" / "startup" / "00.py").write_text("sum = max\n")
+    ask = [sys.executable, "-m", "jupyter", "run", "--kernel=python3"]
+    env = {name: value for name, value in os.environ.items() if name not in ("IPYTHONDIR", "DMLIB_PRIVATE")}
+    command = ["make", "-n", "--no-print-directory", "lab"]
+    done = subprocess.run(command, cwd=repository, env=env, capture_output=True, text=True, check=True)
+    name, value = done.stdout.splitlines()[-1].partition(" .venv")[0].split("=", 1)
+    said = []
+    for more in ({}, {name: str(tmp_path / value.strip('"').rpartition("/")[2])}):
+        env |= {"HOME": str(tmp_path), **more}
+        done = subprocess.run(ask, input="print(sum([1, 2]))", env=env, capture_output=True, text=True, check=True)
+        said.append(done.stdout.strip())
+    assert name == "IPYTHONDIR" and value == f'"{repository}/.venv/ipython"'
+    assert said == ["2", "3"]  # it bites without
+
+
 @pytest.fixture
 def checkout(repository, tmp_path) -> Path:
     """What the Makefile needs, and an environment that was made here."""
@@ -83,6 +102,20 @@ def test_an_environment_whose_python_is_gone_is_made_anew(checkout):
         ("sys.version_info = (3, 14, 0)", "Python 3.11, 3.12 or 3.13 is needed"),
         ("platform.system = lambda: 'Darwin'; platform.machine = lambda: 'x86_64'", "Macs with Intel processors"),
         ("sys.modules['ensurepip'] = None", "install python3-venv"),
+        ("platform.system = lambda: 'Windows'", "this is Python for Windows: work in WSL"),
+        ("platform.python_implementation = lambda: 'PyPy'", "the usual CPython only, this is 3."),
+        ("import sysconfig; sysconfig.get_config_var = lambda name: 1", "the usual CPython only, this is 3."),
+        ("platform.system = lambda: 'Linux'; platform.machine = lambda: 'ppc64le'", "this machine is ppc64le"),
+        (
+            "platform.system = lambda: 'Linux'; platform.machine = lambda: 'x86_64'; "
+            "platform.libc_ver = lambda: ('', '')",
+            "(not Alpine, not CentOS 7), this is another C library",
+        ),
+        (
+            "platform.system = lambda: 'Linux'; platform.machine = lambda: 'x86_64'; "
+            "platform.libc_ver = lambda: ('glibc', '2.17')",
+            "need glibc 2.28 or later (not Alpine, not CentOS 7), this is glibc 2.17",
+        ),
     ],
 )
 def test_a_python_that_will_not_do_is_refused_first(checkout, tmp_path, pretend, sentence):
@@ -100,9 +133,40 @@ def test_a_python_that_will_not_do_is_refused_first(checkout, tmp_path, pretend,
     )
 
 
+def test_a_clone_by_a_git_that_changes_ends_of_lines(repository, tmp_path):
+    """As git for Windows does; make and bash under WSL would not take them."""
+    some = ("Makefile", ".binder/postBuild", ".ci/run", "dmlib/errors.py", "book/_static/picture.png")
+    git = ["git", "-c", "user.name=x", "-c", "user.email=x", "-c", "core.autocrlf=true"]
+    for attributes in (True, False):
+        source, clone = tmp_path / f"source {attributes}", tmp_path / f"clone {attributes}"
+        for name in (*some, *([".gitattributes"] if attributes else [])):
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(repository / name, source / name)
+        for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "x"]):
+            subprocess.run([*git, "-C", str(source), *command], check=True, capture_output=True)
+        subprocess.run([*git, "clone", "-q", str(source), str(clone)], check=True)
+        same = all((clone / name).read_bytes() == (repository / name).read_bytes() for name in some)
+        assert same is attributes  # without the file it bites
+
+
+def test_a_pip_that_is_told_to_install_elsewhere(checkout, tmp_path):
+    """By a pip.conf, which is read in the end; what a variable overrides is overridden."""
+    (tmp_path / "pip.conf").write_text("[install]\ntarget = /somewhere\n")
+    (checkout / ".venv" / ".installed").unlink()
+    (checkout / ".venv" / "pyvenv.cfg").unlink()
+    command = ["make", ".venv/.installed", f"PYTHON={sys.executable}"]
+    env = os.environ | {"PIP_CONFIG_FILE": str(tmp_path / "pip.conf")}
+    done = subprocess.run(command, cwd=checkout, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode and "install.target='/somewhere'" in done.stdout
+    assert "pip's configuration, above, puts packages elsewhere" in done.stderr
+    lines = [line for line in made(checkout) if "-m pip install" in line]
+    assert len(lines) == 3
+    assert all("PIP_USER=0 PIP_CONSTRAINT=/dev/null PIP_NO_BINARY=:none: PIP_REQUIRE_HASHES=0" in x for x in lines)
+
+
 def test_what_a_shell_exports_does_not_reach_the_environment(checkout):
     (checkout / "Makefile").write_text((checkout / "Makefile").read_text() + "\nshow:\n\t@env\n")
-    hostile = {name: "x" for name in ("PYTHONPATH", "PYTHONSTARTUP", "PIP_USER", "PIP_TARGET")}
+    hostile = {name: "x" for name in ("PYTHONPATH", "PYTHONSTARTUP", "PIP_PREFIX", "PIP_TARGET")}
     command = ["make", "--silent", "show"]
     done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=True, env=os.environ | hostile)
     assert not any(line.startswith(tuple(f"{name}=" for name in hostile)) for line in done.stdout.splitlines())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -102,7 +102,15 @@ def make_settings(**choices: Any) -> Settings:
     try:
         return Settings(**{name: value for name, value in choices.items() if value is not None})
     except ValidationError as error:
-        raise DmlibError("; ".join(str(e["msg"]).removeprefix("Value error, ") for e in error.errors())) from None
+        raise DmlibError("; ".join(_fault(found, choices) for found in error.errors())) from None
+
+
+def _fault(found: Mapping[str, Any], choices: Mapping[str, Any]) -> str:
+    """What pydantic found, with the variable where the value comes from one."""
+    from ..settings import ENVIRONMENT
+
+    name, text = str(next(iter(found["loc"]), "")), str(found["msg"]).removeprefix("Value error, ")
+    return f"{ENVIRONMENT[name]}: {text}" if name in ENVIRONMENT and choices.get(name) is None else text
 
 
 def parameters_of(given: list[str] | None) -> dict[str, Any]:

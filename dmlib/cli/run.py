@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -91,6 +92,9 @@ def notebooks() -> None:
     paths = discover(repository_root())
     if not paths:
         raise DmlibError("there are no notebooks/NN_name.py here: run this inside the checkout")
+    if not os.access(paths[0].parent, os.W_OK):
+        tell(f"{paths[0].parent} cannot be written: its notebooks open in JupyterLab all the same, and keep no changes")
+        return
     for path in paths:
         jupytext.cli.jupytext(["--quiet", "--sync", str(path)])
         tell(f"{path.stem}.ipynb")

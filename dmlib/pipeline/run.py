@@ -19,7 +19,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from .. import results
-from ..environment import check_folder, check_machine, of_the_system
+from ..environment import check_folder, check_machine, of_a_limit, of_the_system
 from ..errors import DmlibError, StepError
 from ..files import write_text
 from ..settings import Settings, repository_root
@@ -144,6 +144,7 @@ def run(
             if "universe" not in left:
                 least_memory = _WITHOUT_UNIVERSE[settings.profile]
             check_machine(settings.build, disk=disk, least_memory=least_memory)
+            choose_workers(_MEMORY)  # refuses what is no number
         tell(_left(left, times))
         heads = {step.name: f"[{number}/{len(todo)}] {step.name}" for number, step in enumerate(todo, start=1)}
         stop = None if keep_going else journal.places.build / ".state" / ".stop"
@@ -397,8 +398,9 @@ def _sentence(step: Step, error: Exception) -> str:
     text = " ".join(str(error).split())
     if isinstance(error, DmlibError):
         return text if step.kind != "product" else f"{step.name}: {text}"
-    if isinstance(error, OSError):
-        return f"{step.name} failed: {of_the_system(error)} (DMLIB_DEBUG=1 shows where)"
+    if isinstance(error, OSError) or of_a_limit(error):
+        told = of_the_system(error) if isinstance(error, OSError) else of_a_limit(error)
+        return f"{step.name} failed: {told} (DMLIB_DEBUG=1 shows where)"
     return f"{step.name} failed: {type(error).__name__}: {text} (DMLIB_DEBUG=1 shows where)"
 
 

@@ -7,6 +7,8 @@ import fcntl
 import multiprocessing
 import os
 import platform
+import resource
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -16,8 +18,11 @@ import pytest
 
 from dmlib import environment, workers
 from dmlib.errors import DmlibError
+from dmlib.pipeline import provenance
 
 GB = 1e9
+
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -184,6 +189,100 @@ def test_a_mac_with_an_intel_processor(monkeypatch):
     environment.check_platform()
 
 
+def test_no_loopback_network(tmp_path, monkeypatch):
+    def connect(address, timeout):
+        raise OSError(errno.ENETUNREACH, "Network is unreachable")
+
+    monkeypatch.setattr(socket, "create_connection", connect)
+    said = refused(environment.check_machine, tmp_path, disk=0, least_memory=0)
+    assert "127.0.0.1, which does not answer (Network is unreachable)" in said and "loopback" in said
+
+
+@pytest.mark.parametrize(
+    ("number", "limit", "sentence"),
+    [
+        (resource.RLIMIT_NOFILE, 64, "a process may open 64 files at once, and one of the book needs 256"),
+        (resource.RLIMIT_AS, int(3 * GB), "a process may address 3 GB of memory, and one of the book needs 3.6 GB"),
+    ],
+)
+def test_limits_of_a_process(tmp_path, monkeypatch, number, limit, sentence):
+    real = resource.getrlimit
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (limit, limit) if which == number else real(which))
+    said = refused(environment.check_machine, tmp_path, disk=0, least_memory=2.4 * GB)
+    assert sentence in said and "ulimit" in said
+
+
+def test_files_are_opened_as_far_as_the_user_may(tmp_path):
+    code = (
+        "import resource, sys; from dmlib import environment\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (64, int(sys.argv[1])))\n"
+        "environment.settle(); print(resource.getrlimit(resource.RLIMIT_NOFILE))"
+    )
+    for most, wanted in ((1000, "(256, 1000)"), (100, "(100, 100)")):
+        done = subprocess.run([sys.executable, "-c", code, str(most)], capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == wanted
+
+
+@pytest.mark.parametrize(
+    ("number", "mend"), [(errno.ENOSPC, "DMLIB_BUILD"), (errno.EDQUOT, "your share"), (errno.EFBIG, "ulimit -f")]
+)
+def test_a_full_disk_by_whatever_name(number, mend):
+    """HDF5 raises a RuntimeError when it finds out on closing a file."""
+    system = OSError(number, os.strerror(number), "/x/universe.hdf5")
+    assert mend in environment.of_the_system(system)
+    text = (
+        f"Can't decrement id ref count (file write failed: errno = {number}, error message = '{os.strerror(number)}')"
+    )
+    assert environment.of_a_limit(RuntimeError(text)) == environment.of_the_system(system)
+    assert environment.of_a_limit(RuntimeError("another")) == ""
+
+
+def test_no_temporary_folder(tmp_path, monkeypatch):
+    def gettempdir():
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr(environment.tempfile, "gettempdir", gettempdir)
+    monkeypatch.delenv("DMLIB_PRIVATE", raising=False)
+    assert "set TMPDIR" in refused(environment.private_folder.__wrapped__)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("DMLIB_PRECISION", "float8", "DMLIB_PRECISION is 'float8': set it to float32 or mixed_bfloat16"),
+        ("DMLIB_WORKERS", "many", "DMLIB_WORKERS is 'many': set it to a number of processes"),
+        ("DMLIB_SELECTION", "{", "DMLIB_SELECTION is '{': write it as JSON, for example "),
+        ("DMLIB_SELECTION", "[1]", "DMLIB_SELECTION: Input should be a valid dictionary"),
+        ("DMLIB_SNAPSHOT", "last", "DMLIB_SNAPSHOT: Input should be a valid integer"),
+        ("DMLIB_SAMPLE", "-1", "DMLIB_SAMPLE: Input should be greater than or equal to 0"),
+        ("DMLIB_BUILD", "~nobody-of-this-name/x", "DMLIB_BUILD is '~nobody-of-this-name/x', and there is no such home"),
+    ],
+)
+@pytest.mark.slow
+def test_a_variable_of_no_sense_is_named_before_anything_runs(tmp_path, name, value, sentence):
+    env = os.environ | {"DMLIB_BUILD": str(tmp_path), name: value}
+    command = [sys.executable, "-m", "dmlib", "run", "--profile", "smoke", "--only", "universe"]
+    done = subprocess.run(command, env=env, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and done.stderr.startswith(f"dmlib: {sentence}") and done.stderr.count("\n") == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_no_fault_and_get_no_file(tmp_path, closed):
+    """A file that is opened next must not have the number of standard error, to which libraries write."""
+    code = (
+        "import os, sys; sys.argv = ['dmlib', '--help']; from dmlib import __main__ as m, cli\n"
+        "def ask():\n"
+        "    print('out'); print('err', file=sys.stderr)\n"
+        "    with open(os.environ['SAID'], 'w') as file: file.write(str(file.fileno() > 2))\n"
+        "cli.main = ask; m.main()"
+    )
+    env = os.environ | {"SAID": str(tmp_path / "said"), "CODE": code}
+    command = ["sh", "-c", f'exec "$0" -c "$CODE" {closed}', sys.executable]
+    assert subprocess.run(command, env=env, capture_output=True, text=True, check=False).returncode == 0
+    assert (tmp_path / "said").read_text() == "True"
+
+
 # -- the environment and its checkout ----------------------------------------------------------------------------------
 
 
@@ -215,6 +314,45 @@ def test_every_command_refuses_the_code_of_another_checkout(other_checkout, argu
     assert done.returncode == 1 and done.stderr.count("\n") == 1
     assert "but dmlib is imported from" in done.stderr
     assert not (other_checkout / "build").exists()
+
+
+@pytest.mark.slow
+def test_a_notebook_opened_with_the_environment_of_another_checkout(other_checkout):
+    code = "from dmlib.settings import Settings; Settings(profile='smoke')"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=other_checkout / "notebooks", capture_output=True, text=True, check=False
+    )
+    assert "DmlibError: this is the checkout" in done.stderr and "but dmlib is imported from" in done.stderr
+
+
+@pytest.mark.slow
+def test_windows_without_wsl():
+    code = "import sys; sys.modules['fcntl'] = None; import runpy; runpy.run_module('dmlib', run_name='__main__')"
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode and "dmlib runs on Linux and macOS, and on Windows in WSL" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.slow
+def test_a_python_without_dmlib(tmp_path):
+    """In a checkout the package is found, and its version is not: nothing was installed."""
+    command = [sys.executable, "-S", "-m", "dmlib", "status"]
+    env = os.environ | {"PYTHONPATH": ""}
+    done = subprocess.run(command, cwd=REPOSITORY, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert f"dmlib is not installed for {sys.executable}: `make` in the checkout" in done.stderr
+
+
+def test_the_commit_of_a_checkout_that_another_user_owns(tmp_path, monkeypatch):
+    """As on a shared machine; git by itself refuses to look."""
+    for command in (
+        ("init", "-q"),
+        ("-c", "user.name=x", "-c", "user.email=x", "commit", "-q", "--allow-empty", "-mx"),
+    ):
+        subprocess.run(["git", "-C", str(tmp_path), *command], check=True)
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    refused = subprocess.run(["git", "-C", str(tmp_path), "rev-parse", "HEAD"], capture_output=True, check=False)
+    commit, dirty = provenance.git_state(tmp_path)
+    assert refused.returncode and commit and len(commit) == 40 and dirty is False
 
 
 @pytest.mark.slow

@@ -20,7 +20,7 @@ import pytest
 import requests
 
 from dmlib import environment
-from dmlib.errors import FetchError
+from dmlib.errors import DmlibError, FetchError
 from dmlib.manifest.download import Downloader, _Session
 from dmlib.pipeline import notebooks
 from dmlib.settings import Settings
@@ -294,6 +294,94 @@ def test_certificates_and_proxies_of_the_environment_count(monkeypatch, tmp_path
     monkeypatch.delenv("NO_PROXY", raising=False)
     found = _Session().merge_environment_settings("https://one.invalid", {}, None, None, None)
     assert found["verify"] == str(tmp_path) and found["proxies"]["https"] == "http://proxy.example:3128"
+
+
+# -- variables ---------------------------------------------------------------------------------------------------------
+
+
+def test_variables_of_packages_go_and_those_of_the_machine_stay(monkeypatch):
+    dropped = ("HDF5_DRIVER", "JAX_ENABLE_X64", "KERAS_FLOATX", "NUMBA_DISABLE_JIT", "ONEDNN_DEFAULT_FPMATH_MODE")
+    dropped += ("TF_XLA_FLAGS", "TF_ENABLE_ONEDNN_OPTS", "TF_FUNCTION_JIT_COMPILE_DEFAULT", "TF_CONFIG")
+    kept = ("HDF5_USE_FILE_LOCKING", "JAX_PLATFORMS", "NUMBA_NUM_THREADS", "TF_FORCE_GPU_ALLOW_GROWTH", "XLA_FLAGS")
+    kept += ("CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "OPENBLAS_CORETYPE", "https_proxy", "DMLIB_MIRROR")
+    for name in (*dropped, *kept):
+        monkeypatch.setenv(name, "x")
+    children = environment.of_children()
+    assert not children.keys() & set(dropped) and {children[name] for name in kept} == {"x"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [["-c", "{code}"], ["{file}"], ["-m", "command"]])
+def test_flags_of_python_reach_neither_a_command_nor_its_workers(tmp_path, how):
+    """The variables are read before dmlib can drop them, and workers inherit flags, not variables."""
+    show = "import sys; print(sys.flags.optimize, sys.flags.dev_mode, sys.warnoptions, flush=True)"
+    code = (
+        "import multiprocessing, sys\nfrom dmlib import __main__ as m, cli\n"
+        f"def ask():\n    show = {show!r}; exec(show); print(sys.argv[-1], flush=True)\n"
+        "    p = multiprocessing.get_context('spawn').Process(target=exec, args=(show,)); p.start(); p.join()\n"
+        "if __name__ == '__main__':\n    cli.main = ask; m.main()"
+    )
+    (tmp_path / "command.py").write_text(code)
+    command = [part.format(code=code, file=tmp_path / "command.py") for part in how]
+    env = os.environ | {"PYTHONOPTIMIZE": "2", "PYTHONWARNINGS": "error", "PYTHONDEVMODE": "1"}
+    done = subprocess.run(
+        [sys.executable, *command, "an argument"], cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "0 False []\nan argument\n0 False []\n", done.stderr
+
+
+@pytest.mark.slow
+def test_a_file_driver_that_the_user_chose_does_not_reach_hdf5(tmp_path):
+    write = "import h5py; h5py.File('a.hdf5', 'w').close(); import os; print(os.path.isfile('a.hdf5'))"
+    env = os.environ | {"HDF5_DRIVER": "split"}
+    assert python(f"from dmlib import environment; environment.settle(); {write}", env, tmp_path) == "True"
+    (tmp_path / "a.hdf5").unlink()
+    assert python(write, env, tmp_path) == "False"  # it bites: two files of other names
+
+
+# -- modules of the same name ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("module", ["yaml.py", "numpy/__init__.py", "statistics.py"])
+@pytest.mark.parametrize("place", ["PYTHONPATH", "working directory"])
+def test_a_module_that_hides_one_of_the_environment_is_refused(tmp_path, module, place):
+    path = tmp_path / "mine" / module
+    path.parent.mkdir(parents=True)
+    path.write_text("from math import *\n")
+    here, there = (path.parents[len(Path(module).parts) - 1], tmp_path) if place != "PYTHONPATH" else (tmp_path,) * 2
+    env = dict(os.environ)
+    if place == "PYTHONPATH":
+        env["PYTHONPATH"] = os.pathsep.join([str(tmp_path / "mine"), env.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, "-m", "dmlib", "status"], cwd=here, env=env, capture_output=True, text=True, check=False
+    )
+    name = Path(module).parts[0]
+    mend = "unset PYTHONPATH" if place == "PYTHONPATH" else "give it another name"
+    wanted = f"{there / 'mine' / name} would be imported instead of the {Path(name).stem} of this environment: {mend}."
+    assert done.returncode == 1 and done.stderr == f"dmlib: {wanted}\n"
+
+
+def test_other_modules_of_the_user_are_none_of_our_business(tmp_path, monkeypatch):
+    for name in ("mine.py", "test.py", "notes.txt", "numpy/data.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    monkeypatch.setattr(sys, "path", [str(tmp_path), "", "/none", *sys.path])
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    environment.check_imports()
+    (tmp_path / "numpy" / "__init__.py").touch()
+    with pytest.raises(DmlibError, match="numpy would be imported instead of the numpy of this environment"):
+        environment.check_imports()
+
+
+def test_a_scratch_file_beside_the_notebooks_is_named(tmp_path, monkeypatch):
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "data_manifest.yaml").touch()
+    (tmp_path / "notebooks" / "random.py").touch()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DmlibError, match=r"notebooks/random\.py would be imported .*: give it another name"):
+        environment.check_imports()
 
 
 # -- the home ----------------------------------------------------------------------------------------------------------

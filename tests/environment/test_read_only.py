@@ -2,9 +2,57 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
+from dmlib.cli import run
 from toy_repository import ToyRepository
+
+
+def test_notebooks_that_cannot_be_paired_open_all_the_same(monkeypatch, capsys):
+    """``make lab`` begins with this command, on a hub whose checkout is only read too."""
+    monkeypatch.setattr(os, "access", lambda path, how: Path(path).name != "notebooks")
+    monkeypatch.setattr("jupytext.cli.jupytext", lambda arguments: pytest.fail("a notebook would be written"))
+    run.notebooks()
+    assert "notebooks cannot be written" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_relative_folder_is_one_folder_for_the_run_and_its_chapters(tmp_path):
+    """Chapters run in notebooks/, where a relative path would be another folder: made twice, and figures lost."""
+    toy = ToyRepository(tmp_path / "toy")
+    said = toy.run(DMLIB_BUILD="out")
+    assert "the book is out/html/index.html" in said
+    assert (toy.root / "out" / "embedded-smoke" / "figures" / "first.csv").is_file()
+    assert not (toy.root / "notebooks" / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "wanted"),
+    [
+        ("DMLIB_MIRROR", "copies", "{here}/copies"),
+        ("DMLIB_DATA", "../data", "{above}/data"),
+        ("DMLIB_SKIRT", "./skirt", "{here}/skirt"),
+        ("DMLIB_SKIRT", "skirt", "skirt"),
+        ("DMLIB_BUILD", "~/out", "~/out"),
+        ("DMLIB_BUILD", "/out", "/out"),
+    ],
+)
+def test_relative_paths_in_variables(tmp_path, name, value, wanted):
+    code = f"import os; from dmlib import environment; environment.settle(); print(os.environ['{name}'])"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=os.environ | {name: value},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == wanted.format(here=tmp_path, above=tmp_path.parent)
 
 
 @pytest.mark.slow
