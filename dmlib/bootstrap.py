@@ -202,8 +202,11 @@ class Bootstrap:
 
     def scatter(self, values: np.ndarray, where: np.ndarray | None = None) -> Estimate:
         """Half of the range of the middle 68 per cent, a standard deviation that is robust to outliers."""
-        high, low = (self._quantiles(values, share, where) for share in (0.8413, 0.1587))
-        return _estimate(0.5 * (high - low))
+        return _estimate(self._scatters(values, where))
+
+    def scatter_difference(self, first: np.ndarray, second: np.ndarray) -> Estimate:
+        """`scatter` of `first` minus that of `second`, draw by draw."""
+        return _estimate(self._scatters(first, None) - self._scatters(second, None))
 
     def extreme(self, values: np.ndarray, columns: np.ndarray | slice = slice(None)) -> Estimate:
         """Largest of the means at some radii, `values` of shape (n, r), in each draw."""
@@ -231,6 +234,10 @@ class Bootstrap:
         with np.errstate(invalid="ignore", divide="ignore"):
             # A draw may contain no galaxy of a rare kind; it is then left out.
             return (weights @ np.where(good, values, 0.0)) / (weights @ good.astype(float))
+
+    def _scatters(self, values: np.ndarray, where: np.ndarray | None) -> np.ndarray:
+        high, low = (self._quantiles(values, share, where) for share in (0.8413, 0.1587))
+        return 0.5 * (high - low)
 
     def _quantiles(self, values: np.ndarray, share: float, where: np.ndarray | None) -> np.ndarray:
         values = np.asarray(values, dtype=float)

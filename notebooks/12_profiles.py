@@ -395,7 +395,7 @@ both = {"network": error, "boosted trees": plain}
 # %%
 labels = {
     "inclination": "inclination [deg]",
-    "log m_star": r"log$_{10}$ stellar mass",
+    "log m_star": r"log$_{10}$ stellar mass [M$_\odot$]",
     "log gas fraction": r"log$_{10}$ HI over stars",
     "asymmetry hi": "asymmetry of the HI",
 }

@@ -269,7 +269,7 @@ def coverage(radii: np.ndarray, checks: Mapping[str, Check], labels: Mapping[str
         ranks = {"rank": 0.5 * (edges[1:] + edges[:-1]), "density": found.histogram}
         _check(right, f"ranks, {labels[kind]}", kind, ranks)
     radius_axis(left, ylim=(0.3, 1.0), ylabel="truth within the 68% interval")
-    left.legend(loc="lower left", fontsize=9)
+    fig.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=len(checks))
     right.axhline(1.0, **style.line("literature", linewidth=1.2))
     right.set(xlabel="share of the draws below the truth", xlim=(0, 1), ylim=(0, None), ylabel="density")
     return fig
