@@ -147,6 +147,10 @@ class Bootstrap:
         counts = rng.multinomial(len(galaxies), np.full(len(galaxies), 1.0 / len(galaxies)), size=self.draws)
         return np.concatenate([np.ones((1, len(member))), counts[:, member]])
 
+    def of(self, statistic: Callable[[np.ndarray], np.ndarray | float]) -> Estimate:
+        """Any statistic of the views with weights, shape (n,): how often each of them is in a draw."""
+        return _estimate(np.array([statistic(weights) for weights in self.weights]))
+
     def mean(self, values: np.ndarray, where: np.ndarray | None = None) -> Estimate:
         """Mean over views of `values`, shape (n,) or (n, r); NaN is left out.
 

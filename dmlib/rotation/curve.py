@@ -35,8 +35,8 @@ MAX_RESIDUAL = 0.15
 MAX_WARP = 40.0
 
 #: Largest distance of the kinematic centre from that of the galaxy's light [beams]; rings further from it belong to
-#: another galaxy. Of 810 training views with rings (two of each training galaxy, profile ``quick``), half of the 485 that
-#: pass the other cuts lie within 0.1, 99 per cent within 0.5, and the furthest, whose speeds are right, at 1.5.
+#: another galaxy. Of 810 training views with rings (two of each training galaxy, profile ``quick``), half of the 485
+#: that pass the other cuts lie within 0.1, 99 per cent within 0.51, and the furthest at 1.5.
 MAX_OFF_CENTRE = 2.0
 
 #: Largest fraction of a ring, and of a disc, over which gas of another galaxy lies.
