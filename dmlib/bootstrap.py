@@ -166,6 +166,10 @@ class Bootstrap:
         """Root of the mean over views; arguments as `mean`."""
         return _estimate(np.sqrt(self._means(squares, where)))
 
+    def root_mean_difference(self, first: np.ndarray, second: np.ndarray) -> Estimate:
+        """`root_mean` of some squares minus that of others, on the same galaxies."""
+        return _estimate(np.sqrt(self._means(first, None)) - np.sqrt(self._means(second, None)))
+
     def ratio(self, above: np.ndarray, below: np.ndarray, where: np.ndarray | None = None) -> Estimate:
         """Mean of `above` over the mean of `below`, draw by draw; arguments as `mean`."""
         return _estimate(self._means(above, where) / self._means(below, where))

@@ -84,14 +84,12 @@ record = partial(record, n=scores.n_galaxies)
 name = f"{BEST_VALUE}/all"
 ours, truth, radii = predictions[name], predictions.truth, predictions.radii
 linked = ours.attributes["calibration_correlation"]
-record(
-    "profiles-members",
-    len(ours.members_ln),
-    n=None,
-    statement="Networks in the ensemble C of this run",
-)
 wanted = np.array(some_radii.split(), dtype=float)
 columns = np.abs(np.log(radii[:, None] / wanted)).argmin(axis=0)
+
+# %%
+members, say = len(ours.members_ln), "Networks in the ensemble C of this run"
+record("profiles-members", members, n=None, statement=say)
 
 # %% [markdown]
 # ## Predicted against true masses
@@ -170,6 +168,8 @@ two = scores.choose_two(name, talk=talk)
 rows = {
     title: scores.typical_view(name, number) for title, number in two.items()
 }
+
+# %%
 ids, each = scores.of_galaxies(name)
 
 # %%
@@ -399,6 +399,8 @@ ids = np.asarray(dataset.table["subhalo_id"])[known.rows]
 held = np.abs(wrong[:, parts["outer"]]) < known.sigma_ln[:, parts["outer"]]
 kinds = {"all": np.ones_like(satellite), "centrals": ~satellite}
 kinds["satellites"] = satellite
+
+# %%
 if min(len(np.unique(ids[k])) for k in kinds.values()) >= bins.FEWEST:
     for kind, of in kinds.items():
         record(
@@ -430,7 +432,8 @@ if min(len(np.unique(ids[k])) for k in kinds.values()) >= bins.FEWEST:
 # %%
 kind = bins.properties(dataset, predictions.rows)
 error = np.nanmean(scores.views(name)[:, inside], axis=1)
-plain = np.nanmean(scores.views("baseline/boosted")[:, inside], axis=1)
+trees = "baseline/boosted"
+plain = np.nanmean(scores.views(trees)[:, inside], axis=1)
 both = {"network": error, "boosted trees": plain}
 
 # %%
@@ -481,11 +484,10 @@ for id, key in (
 # Three views of one galaxy have the same true profile. If their errors agree, something about the galaxy misled the network, and more views would not help. If their errors differ, they depend on the line of sight, and averaging views would help.
 
 # %%
+ratios = {"network": ratio, "boosted": scores.views(trees, "ln_ratio")}
 shares = {
-    label: bins.share_of_views(
-        scores.views(other, "ln_ratio"), scores.bootstrap
-    )
-    for label, other in (("network", name), ("boosted", "baseline/boosted"))
+    label: bins.share_of_views(values, scores.bootstrap)
+    for label, values in ratios.items()
 }
 
 # %%
