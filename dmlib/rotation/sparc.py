@@ -335,9 +335,9 @@ class CurveSample:
         return len(self.models)
 
     def index(self, galaxy: str) -> int:
-        """Index of a galaxy by its SPARC name; where it is not in the sample, of that with the median stellar mass."""
+        """Index of a galaxy by its SPARC name; where it is not in the sample, of one of median stellar mass."""
         found = np.flatnonzero(np.asarray(self.table["galaxy"]) == galaxy)
-        middle = np.argsort(self.table["m_star"])[(len(self) - 1) // 2]
+        middle = np.argsort(self.table["m_star"])[len(self) // 2]
         return int(found[0] if len(found) else middle)
 
 
