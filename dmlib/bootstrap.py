@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
+from astropy.stats import binom_conf_interval
 
 _STREAM = 0x626F6F74  # a random stream of its own
 
@@ -36,6 +37,17 @@ def resample(statistic: Callable[[np.ndarray], Result], n: int, *, seed: int, dr
     """
     rng = np.random.default_rng(seed)
     return [statistic(rng.integers(0, n, n)) for _ in range(draws)]
+
+
+def share_of(where: np.ndarray) -> tuple[float, float]:
+    """Share of the objects of which something is true, and its error.
+
+    The error is the distance of the further edge of Wilson's 68 per cent interval: it is not zero where the statement
+    is true of none, or of all.
+    """
+    count, n = int(np.count_nonzero(where)), len(where)
+    edges = binom_conf_interval(count, n, interval="wilson")
+    return count / n, float(np.abs(edges - count / n).max())
 
 
 def median_ratio(top: np.ndarray, bottom: np.ndarray, group: np.ndarray, *, seed: int) -> tuple[float, float, float]:

@@ -99,8 +99,12 @@ true_i, of = tilt["inclination"], "of the chosen galaxy"
 cube = observer.cube(chosen, view)
 field = velocity_field(cube)
 print(f"{field.galaxy}: {cube.data.shape} voxels")
+stars = np.log10(dataset.table["m_star"][row].to_value(u.Msun))
+record("rc-stars-mass", stars, n=1, statement=f"log10 M* {of} [Msun]")
 
 # %% [markdown]
+# It is a disc whose stellar mass is $10^x$ solar masses with $x =$ {num}`rc-stars-mass:.1f`.
+#
 # The velocity of a line of sight can be defined in several ways: the intensity-weighted mean (moment 1), the peak of a Gauss-Hermite series, which describes a skewed
 # line {cite}`vanderMarel1993,deBlok2008`, or, for discs close to edge-on, the edge of the line's envelope {cite}`Sofue2001`. We use moment 1. It is not the best
 # estimate of the speed *on* the line of sight, but it is an average weighted by the emission, on which the beam acts in a known way; this will allow us to correct for the beam.

@@ -54,22 +54,19 @@ from dataclasses import replace
 from textwrap import fill
 
 import numpy as np
+from astropy import units as u
 from astropy.table import Table
 
 from dmlib import load
+from dmlib.bootstrap import share_of
 from dmlib.figures import show, show_table
 from dmlib.figures import sparc as figures
 from dmlib.results import recorder
+from dmlib.rotation import sparc_analysis as relations
 from dmlib.rotation.fit import fit
 from dmlib.rotation.halos import HALOS
 from dmlib.rotation.priors import Uniform, log_concentration
 from dmlib.rotation.sparc import load_curves
-from dmlib.rotation.sparc_analysis import (
-    acceleration_scale,
-    accelerations,
-    fit_curves,
-    tully_fisher,
-)
 from dmlib.settings import Settings
 
 settings = Settings(
@@ -93,6 +90,15 @@ print(fill(survey.reason or f"{len(survey)} rotation curves: {source}", 79))
 record = recorder(settings, chapter="sparc", universe=survey.source)
 example = survey.index(galaxy)
 model, belief = survey.models[example], survey.priors[example]
+stars = np.log10(survey.table["m_star"][example].to_value(u.Msun))
+say = f"of {model.galaxy}, the example"
+record("sparc-example-stars", stars, n=1, statement=f"log10 M* {say} [Msun]")
+outer = np.median(model.v_obs[len(model.radius) // 2 :])
+say = f"Speed {say}, median of the outer half of the curve"
+record("sparc-example-speed", outer, unit="km/s", n=1, statement=say)
+
+# %% [markdown]
+# The example that we follow first, {numref}`fig-sparc-decomposition`, has a stellar mass of $10^x$ solar masses with $x =$ {num}`sparc-example-stars:.1f`, and rotates at {num}`sparc-example-speed:.0f`. Without SPARC it is a galaxy of median stellar mass.
 
 # %% [markdown]
 # ## Halo models
@@ -290,7 +296,9 @@ record(
 fitted = survey
 if profile == "smoke":
     fitted = load_curves(sample, simulation, n_smoke, always=galaxy)
-haloes = fit_curves(fitted, settings.build / "survey_fits.npz", seed=seed)
+haloes = relations.fit_curves(
+    fitted, settings.build / "survey_fits.npz", seed=seed
+)
 n = len(fitted)
 
 # %%
@@ -298,11 +306,11 @@ ln_b, settled = haloes.log_bayes, haloes.settled
 seconds = np.nanmedian([haloes[h]["seconds"] for h in haloes.columns])
 usable = np.isfinite(ln_b)
 shares = {
-    "core": np.mean(ln_b[usable] > decisive),
-    "cusp": np.mean(ln_b[usable] < -decisive),
-    "open": np.mean(np.abs(ln_b[usable]) <= decisive),
+    "core": ln_b[usable] > decisive,
+    "cusp": ln_b[usable] < -decisive,
+    "open": np.abs(ln_b[usable]) <= decisive,
 }
-fits_better = np.mean(haloes.log_ratio[usable] > 0)
+fits_better = share_of(haloes.log_ratio[usable] > 0)
 for reason in list(haloes.reasons.values())[:5]:
     print(reason)
 
@@ -343,11 +351,11 @@ record(
 )
 
 # %%
-for name, share in shares.items():
-    error = np.sqrt(share * (1 - share) / usable.sum())
+for name, chosen in shares.items():
+    value, error = share_of(chosen)
     record(
         f"sparc-{name}",
-        100 * share,
+        100 * value,
         error=100 * error,
         unit="%",
         statement=f"Galaxies whose evidence says: {name}, Burkert to NFW",
@@ -358,7 +366,7 @@ for name, share in shares.items():
 # A galaxy prefers one of the two or none, so that the shares are not
 # independent: if both are as frequent, the difference of their numbers has
 # the variance of their sum.
-core, cusp = shares["core"], shares["cusp"]
+core, cusp = shares["core"].mean(), shares["cusp"].mean()
 record(
     "sparc-core-less-cusp",
     100 * (core - cusp),
@@ -370,8 +378,8 @@ record(
 )
 record(
     "sparc-core-fits",
-    100 * fits_better,
-    error=100 * np.sqrt(fits_better * (1 - fits_better) / usable.sum()),
+    100 * fits_better[0],
+    error=100 * fits_better[1],
     unit="%",
     statement="Galaxies whose best fit is better with Burkert than with NFW",
     **here,
@@ -462,9 +470,9 @@ record(
 # The **baryonic Tully-Fisher relation** {cite}`Lelli2019` relates the mass of stars and gas to the speed of the flat part.
 
 # %%
-points = accelerations(survey)
-scale = acceleration_scale(points, seed=seed)
-line = tully_fisher(survey, seed=seed)
+points = relations.accelerations(survey)
+scale = relations.acceleration_scale(points, seed=seed)
+line = relations.tully_fisher(survey, seed=seed)
 
 # %%
 show(
@@ -512,6 +520,18 @@ for name, what in (
     )
 
 # %%
+angle, error = line.values["angle"], line.errors["angle"]
+if angle + 2 * error > 90:
+    record(
+        "sparc-btfr-angle",
+        angle,
+        error=error,
+        unit="deg",
+        n=line.n,
+        statement="Angle of the line of the baryonic Tully-Fisher relation",
+    )
+
+# %%
 record(
     "sparc-btfr-slope",
     line.values["slope"],
@@ -554,6 +574,11 @@ for name, key in (("acceleration", "scale"), ("tully_fisher", "slope")):
 # The published values are for SPARC. If the captions of this copy name another source, the last column describes simulated galaxies,
 # and no agreement is expected. The residuals about the fitted function change by {num}`sparc-rar-slope:+.3f±` for a factor of ten in $g_\mathrm{bar}$; where this differs from
 # zero, the function is not that of these galaxies, and its scale means little.
+#
+# ```{recorded} sparc-btfr-angle
+# The slope of the Tully-Fisher relation is hardly measured on these {num}`sparc-btfr-angle.n` galaxies: the angle of the line is {num}`sparc-btfr-angle:.0f±`, and 90 would be a vertical line.
+# ```
+#
 # Our errors are from a bootstrap over galaxies. {cite:t}`Lelli2019` use a separate mass-to-light ratio for bulges; our masses for the Tully-Fisher
 # relation use 0.5 for all stars.
 

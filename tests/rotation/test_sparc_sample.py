@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from astropy import units as u
@@ -52,6 +54,15 @@ def test_tully_fisher_relation_is_the_published_one(sparc):
     assert found.values["slope"] == pytest.approx(3.85, abs=0.18)
     assert found.values["scatter"] == pytest.approx(np.log10(1.06), abs=0.012)
     assert 0.03 < found.errors["slope"] < 0.3
+
+
+def test_of_few_galaxies_the_slope_keeps_an_error_that_means_something(sparc):
+    """Some samples of twelve galaxies of nearly one speed have a vertical line, whose slope has no limit."""
+    v = sparc.table["v_flat"].value
+    alike = sparc.table["good"] & (v > 150) & (v < 200)
+    found = tully_fisher(replace(sparc, table=sparc.table[np.flatnonzero(alike)[:12]]), seed=1, draws=100)
+    assert found.n == 12 and 1.0 < found.errors["slope"] < 10 * abs(found.values["slope"])
+    assert found.values["slope"] == pytest.approx(np.tan(np.radians(found.values["angle"])))
 
 
 def test_a_scale_that_was_put_in_comes_back(sparc):
