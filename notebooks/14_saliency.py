@@ -698,7 +698,7 @@ record("saliency-strangers", unlike, statement=f"{text}, two galaxies", **here)
 # - Saliency is the slope of an output with respect to each pixel; four ways to compute it agree only in part, because they answer different questions.
 # - Integrated gradients add up to within {num}`saliency-gap-faint:.1f±` from a careful baseline, and miss {num}`saliency-gap-empty:.0f±` from an empty sky.
 # - With random weights the maps keep a rank correlation of {num}`saliency-rank-net:.2f` with the learned ones: this part reflects the outline and the architecture, not what was learned.
-# - Half of the saliency lies within {num}`saliency-half-inner:.1f` for the mass within the small radius and within {num}`saliency-half-outer:.1f` for the large one; ratio {num}`saliency-ratio-slope:.2f±`.
+# - Half of the saliency lies within {num}`saliency-half-inner:.1f` for the mass within the small radius and within {num}`saliency-half-outer:.1f` for the large one; ratio {num}`saliency-ratio-slope:.2f±` (networks with random weights: {num}`saliency-ratio-random:.2f±`).
 # - Hiding rings, without any derivative, gives a ratio of {num}`saliency-ratio-mean:.2f±` behind the mean image and {num}`saliency-ratio-empty:.2f±` behind an empty sky.
 #
 # ## What's next

@@ -164,7 +164,7 @@ record(
 )
 
 # %% [markdown]
-# The fit finds an inclination of {num}`rc-inclination:.1f±`; the truth is {num}`rc-inclination-true:.1f`. The stated error is that of the fit of rings; [the survey below](#where-the-method-fails) tells how far it can be trusted. The right panel of
+# The fit finds an inclination of {num}`rc-inclination:.1f±`; the truth is {num}`rc-inclination-true:.1f`. The stated error is that of the fit of rings; the survey at the end of this chapter tells how far it can be trusted. The right panel of
 # {numref}`fig-rc-velocity-field` shows the motions that rings cannot describe, with a scatter of {num}`rc-residual:.1f`: streaming along arms and bar, turbulence, noise.
 #
 # The inclination is the most critical step. It enters as $1/\sin i$: at 60 degrees an error of 3 degrees changes the speed by 3 per cent and the
