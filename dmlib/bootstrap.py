@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
+from astropy.stats import binom_conf_interval
 
 _STREAM = 0x626F6F74  # a random stream of its own
 
@@ -36,6 +37,17 @@ def resample(statistic: Callable[[np.ndarray], Result], n: int, *, seed: int, dr
     """
     rng = np.random.default_rng(seed)
     return [statistic(rng.integers(0, n, n)) for _ in range(draws)]
+
+
+def share_of(where: np.ndarray) -> tuple[float, float]:
+    """Share of the objects of which something is true, and its error.
+
+    The error is the distance of the further edge of Wilson's 68 per cent interval: it is not zero where the statement
+    is true of none, or of all.
+    """
+    count, n = int(np.count_nonzero(where)), len(where)
+    edges = binom_conf_interval(count, n, interval="wilson")
+    return count / n, float(np.abs(edges - count / n).max())
 
 
 def median_ratio(top: np.ndarray, bottom: np.ndarray, group: np.ndarray, *, seed: int) -> tuple[float, float, float]:
@@ -152,6 +164,10 @@ class Bootstrap:
         counts = rng.multinomial(len(galaxies), np.full(len(galaxies), 1.0 / len(galaxies)), size=self.draws)
         return np.concatenate([np.ones((1, len(member))), counts[:, member]])
 
+    def of(self, statistic: Callable[[np.ndarray], np.ndarray | float]) -> Estimate:
+        """Any statistic of the views with weights, shape (n,): how often each of them is in a draw."""
+        return _estimate(np.array([statistic(weights) for weights in self.weights]))
+
     def mean(self, values: np.ndarray, where: np.ndarray | None = None) -> Estimate:
         """Mean over views of `values`, shape (n,) or (n, r); NaN is left out.
 
@@ -166,6 +182,10 @@ class Bootstrap:
     def root_mean(self, squares: np.ndarray, where: np.ndarray | None = None) -> Estimate:
         """Root of the mean over views; arguments as `mean`."""
         return _estimate(np.sqrt(self._means(squares, where)))
+
+    def root_mean_difference(self, first: np.ndarray, second: np.ndarray) -> Estimate:
+        """`root_mean` of some squares minus that of others, on the same galaxies."""
+        return _estimate(np.sqrt(self._means(first, None)) - np.sqrt(self._means(second, None)))
 
     def ratio(self, above: np.ndarray, below: np.ndarray, where: np.ndarray | None = None) -> Estimate:
         """Mean of `above` over the mean of `below`, draw by draw; arguments as `mean`."""
@@ -207,8 +227,11 @@ class Bootstrap:
 
     def scatter(self, values: np.ndarray, where: np.ndarray | None = None) -> Estimate:
         """Half of the range of the middle 68 per cent, a standard deviation that is robust to outliers."""
-        high, low = (self._quantiles(values, share, where) for share in (0.8413, 0.1587))
-        return _estimate(0.5 * (high - low))
+        return _estimate(self._scatters(values, where))
+
+    def scatter_difference(self, first: np.ndarray, second: np.ndarray) -> Estimate:
+        """`scatter` of `first` minus that of `second`, draw by draw."""
+        return _estimate(self._scatters(first, None) - self._scatters(second, None))
 
     def extreme(self, values: np.ndarray, columns: np.ndarray | slice = slice(None)) -> Estimate:
         """Largest of the means at some radii, `values` of shape (n, r), in each draw."""
@@ -236,6 +259,10 @@ class Bootstrap:
         with np.errstate(invalid="ignore", divide="ignore"):
             # A draw may contain no galaxy of a rare kind; it is then left out.
             return (weights @ np.where(good, values, 0.0)) / (weights @ good.astype(float))
+
+    def _scatters(self, values: np.ndarray, where: np.ndarray | None) -> np.ndarray:
+        high, low = (self._quantiles(values, share, where) for share in (0.8413, 0.1587))
+        return 0.5 * (high - low)
 
     def _quantiles(self, values: np.ndarray, share: float, where: np.ndarray | None) -> np.ndarray:
         values = np.asarray(values, dtype=float)

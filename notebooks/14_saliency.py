@@ -55,6 +55,7 @@ n_views = 210  # maximum number of test views
 n_close = 24  # number of these views for the costly methods
 n_smooth = 24  # noisy copies of SmoothGrad
 n_steps = 64  # steps of integrated gradients
+n_random = 5  # networks with random weights in place of the trained one
 
 # %%
 import numpy as np
@@ -164,9 +165,14 @@ for name, pair in lost.items():
             figure="saliency_hidden",
             statement=f"Largest mean |change of ln M| by one ring, {name}",
         )
+        for end, edge in zip(
+            ("from", "to"), main.edges[k : k + 2], strict=True
+        ):
+            say = f"That ring, {end}"
+            record(f"{id}-{end}", edge, unit="kpc", statement=say)
 
 # %% [markdown]
-# Where the two series of {numref}`fig-saliency-hidden` have the same shape, the network takes both masses from the same pixels. The ring that matters most changes the mass within the small radius by {num}`saliency-hidden-mean-inner:.3f±` and the mass within the large radius by {num}`saliency-hidden-mean-outer:.3f±` in $\ln M$ when it is hidden behind the mean image, and by {num}`saliency-hidden-empty-inner:.3f±` and {num}`saliency-hidden-empty-outer:.3f±` behind an empty sky. Neither is neutral: the mean image is not empty far out, so that behind it a small galaxy gains light and gas in its outer rings; and a hole in a galaxy is something that the network has never seen.
+# Where the two series of {numref}`fig-saliency-hidden` have the same shape, the network takes both masses from the same pixels. The ring that matters most changes the mass within the small radius by {num}`saliency-hidden-mean-inner:.3f±` and the mass within the large radius by {num}`saliency-hidden-mean-outer:.3f±` in $\ln M$ when it is hidden behind the mean image, and by {num}`saliency-hidden-empty-inner:.3f±` and {num}`saliency-hidden-empty-outer:.3f±` behind an empty sky. For the mass within the small radius this is, behind the mean image, the ring from {num}`saliency-hidden-mean-inner-from:.0f` to {num}`saliency-hidden-mean-inner-to:.0f`, and behind an empty sky that from {num}`saliency-hidden-empty-inner-from:.0f` to {num}`saliency-hidden-empty-inner-to:.0f`. Neither fill is neutral: the mean image is not empty far out, so that behind it a small galaxy gains light and gas in its outer rings; and a hole in a galaxy is something that the network has never seen.
 #
 # ### The verdict
 #
@@ -192,6 +198,15 @@ more = {
         ("another galaxy's ring", np.abs(rings)),
     )
 }
+
+# %%
+drawn = [
+    sensitivity.random_half_radii(main, seed=seed + k)[:, ::-1]
+    for k in range(n_random)
+]
+nothing_learned = [
+    median_ratio(*radii_of.T, main.galaxy, seed=seed)[0] for radii_of in drawn
+]
 
 # %%
 ways, kinds = (
@@ -232,6 +247,14 @@ for id, (name, found) in zip(names, ratios.items(), strict=True):
     (value, error, low), said = found, f"{text}, {name}"
     record(f"saliency-ratio-{id}", value, error=error, statement=said, **here)
     record(f"saliency-low-{id}", low, statement=f"{said}, 95% above", **here)
+record(
+    "saliency-ratio-random",
+    np.mean(nothing_learned),
+    error=np.std(nothing_learned, ddof=1),
+    n=n_random,
+    statement=f"{text}, slope times difference, networks with random weights: "
+    "mean and scatter (n: networks)",
+)
 least = min(low for _, _, low in list(ratios.values())[:3])
 value, error = (v[outputs] for v in ways[f"{own}, slope × difference"])
 said = f"{text}, 95% above, by the least favourable of three methods"
@@ -252,12 +275,13 @@ record("saliency-half-outer", value[1], error=error[1], **here)
 # | rings hidden behind an empty sky | {num}`saliency-ratio-empty:.2f±` | {num}`saliency-low-empty:.2f` |
 # | *not part of the criterion:* plain slope | {num}`saliency-ratio-plain:.2f±` | {num}`saliency-low-plain:.2f` |
 # | rings exchanged with another galaxy's | {num}`saliency-ratio-occlusion:.2f±` | {num}`saliency-low-occlusion:.2f` |
+# | slope times typical difference, all layers random (mean and scatter of {num}`saliency-ratio-random.n` networks) | {num}`saliency-ratio-random:.2f±` | |
 # | slope times typical difference, network A | {num}`saliency-ratio-compared:.3f±` | {num}`saliency-low-compared:.3f` |
 # :::
 #
 # The smallest of the three lower bounds that count is {num}`saliency-low-least:.2f`, where the criterion asks for 1.1; the verdict is in {doc}`the table of claims </claims>`. By the kind of input the ratio is {num}`saliency-ratio-starlight:.2f±` in the starlight, {num}`saliency-ratio-hi:.2f±` in the HI column, {num}`saliency-ratio-velocity:.2f±` in the velocity and {num}`saliency-ratio-dispersion:.2f±` in the dispersion.
 #
-# A ratio of 1 would mean that the network uses the same extent of the image for both. If it inferred each mass from the image inside the same radius, the ratio would be that of the radii, {num}`saliency-factor:.1f`.
+# A ratio of 1 would mean that the network uses the same extent of the image for both. A network with random weights has learned nothing; what its ratio differs from 1 by is due to the architecture, so that a ratio of the trained network counts as learned only as far as it differs from that. If it inferred each mass from the image inside the same radius, the ratio would be that of the radii, {num}`saliency-factor:.1f`.
 #
 # Look at each kind of input separately before you draw a conclusion from a single number. The ratio for all channels together also mixes them: where the weight shifts from gas to light between two outputs, the radius shifts with it, even if the radius in each kind stays the same.
 #
@@ -297,26 +321,28 @@ show(
 )
 
 # %%
-specific = [measures.relative_to_mean(m) for m in (by_slope, by_occlusion)]
-agreement = measures.rank_correlation(*(m[None] for m in specific))[0]
 record(
     "saliency-agreement",
-    agreement,
+    sensitivity.agreement(
+        main.rings.sum(axis=-1), rings, main.galaxy, seed=seed
+    ),
     n=main.n,
     statement="Ranks, slope and occlusion matrices, mean ring taken out",
     figure="saliency_matrix",
 )
 
 # %% [markdown]
-# Do both methods agree on what is *specific* to each output? With the mean over outputs divided out of each ring, the rank correlation of the two matrices is {num}`saliency-agreement:.2f` ({numref}`fig-saliency-matrix`).
+# Do both methods agree on what is *specific* to each output? With the mean over outputs divided out of each ring, the rank correlation of the two matrices is {num}`saliency-agreement:.2f±` ({numref}`fig-saliency-matrix`).
 #
 # ### Stacked maps
 #
 # Single maps are noisy. Discs have all orientations and sizes, so before averaging we rotate each map until the receding side of the major axis points to the right, and scale it to the radius at which the HI falls to $1\,M_\odot\,\mathrm{pc}^{-2}$ {cite}`Wang2016`. Slopes are weighted by the typical difference in their pixel.
 
 # %%
-stack = sensitivity.stack(main)
-ratios = measures.axis_ratio(stack["velocity"])
+with_disc, maps = sensitivity.aligned(main)
+stack = {name: m.mean(axis=0) for name, m in maps.items()}
+axes = measures.along_axes(maps["velocity"])
+ratios = Bootstrap(with_disc, seed=seed).ratio(*axes)
 
 # %%
 show(
@@ -341,8 +367,8 @@ record("saliency-axis-inner", ratios[0], statement=f"{text}, 6 kpc", **here)
 record("saliency-axis-outer", ratios[1], statement=f"{text}, 48 kpc", **here)
 
 # %% [markdown]
-# In the velocity map the rotation of a disc shows along its major axis: on the minor axis gas moves across the line of sight. The stacked saliency of the velocity is {num}`saliency-axis-inner:.2f` times as large along the major as along the minor axis for the mass within the small radius, and
-# {num}`saliency-axis-outer:.2f` times for the large radius ({numref}`fig-saliency-stacked`; strips of the same width). An inclined disc is also shorter along its minor axis, so part of this is geometry, not kinematics.
+# In the velocity map the rotation of a disc shows along its major axis: on the minor axis gas moves across the line of sight. The stacked saliency of the velocity is {num}`saliency-axis-inner:.2f±` times as large along the major as along the minor axis for the mass within the small radius, and
+# {num}`saliency-axis-outer:.2f±` times for the large radius ({numref}`fig-saliency-stacked`; strips of the same width). An inclined disc is also shorter along its minor axis, so part of this is geometry, not kinematics.
 #
 # ### Starlight or gas?
 #
@@ -352,7 +378,8 @@ record("saliency-axis-outer", ratios[1], statement=f"{text}, 48 kpc", **here)
 total = main.total
 groups = main.groups.items()
 share = {name: total[:, k].sum(-1) / total.sum(-1) for name, k in groups}
-exchanged = main.exchange_groups(seed)
+squares = {k: v**2 for k, v in main.exchange_groups(seed).items()}
+exchanged = {name: galaxies.root_mean(s) for name, s in squares.items()}
 
 # %%
 show(
@@ -370,15 +397,29 @@ show(
 
 # %%
 here = {"figure": "saliency_kinds", "n": main.n}
-for name, values in exchanged.items():
-    id = f"saliency-exchange-{name.split()[0].lower()}"
-    text = f"Change of ln M with another galaxy's {name}"
-    record(f"{id}-inner", values[outputs[0]], statement=text, **here)
-    record(f"{id}-outer", values[outputs[1]], statement=text, **here)
+for name in exchanged:
+    id, text = name.split()[0].lower(), f"with another galaxy's {name}"
+    for which, k in zip(("inner", "outer"), outputs, strict=True):
+        found, said = exchanged[name][k], f"Change of ln M {text}"
+        record(
+            f"saliency-exchange-{id}-{which}", found, statement=said, **here
+        )
+        light, other_kind = squares["starlight"][:, k], squares[name][:, k]
+        less = galaxies.root_mean_difference(light, other_kind)
+        said = (
+            f"Change of ln M with another galaxy's starlight less that {text}"
+        )
+        if id != "starlight":
+            record(
+                f"saliency-light-less-{id}-{which}",
+                less,
+                statement=said,
+                **here,
+            )
 
 # %% [markdown]
-# With the starlight of another galaxy the prediction changes by {num}`saliency-exchange-starlight-inner:.2f` in $\ln M$ at the small radius and by {num}`saliency-exchange-starlight-outer:.2f` at the large one; with the velocities of another galaxy by
-# {num}`saliency-exchange-velocity-inner:.2f` and {num}`saliency-exchange-velocity-outer:.2f`, and with its HI column by {num}`saliency-exchange-hi-inner:.2f` and {num}`saliency-exchange-hi-outer:.2f` ({numref}`fig-saliency-kinds`). How much each kind of input *improves* the prediction is another question, because one may replace
+# With the starlight of another galaxy the prediction changes by {num}`saliency-exchange-starlight-inner:.2f±` in $\ln M$ at the small radius and by {num}`saliency-exchange-starlight-outer:.2f±` at the large one; with the velocities of another galaxy by
+# {num}`saliency-exchange-velocity-inner:.2f±` and {num}`saliency-exchange-velocity-outer:.2f±`, and with its HI column by {num}`saliency-exchange-hi-inner:.2f±` and {num}`saliency-exchange-hi-outer:.2f±` ({numref}`fig-saliency-kinds`). How much each kind of input *improves* the prediction is another question, because one may replace
 # another; training without it answers that question ({doc}`11_inputs`).
 #
 # ### What does not follow
@@ -516,8 +557,9 @@ record(
 # Integrated gradients promise *completeness*: the contributions sum to $y(x)-y(x_0)$. This theorem holds for differentiable functions and an exact integral; our integral has {num}`saliency-steps` steps, and a network may be discontinuous. So we measure it.
 
 # %% tags=["hide-input"]
-gap = sensitivity.missed(main, n_close, steps=n_steps)
-gap_empty = sensitivity.missed(main, n_close, steps=n_steps, empty=True)
+how = {"steps": n_steps, "seed": seed}
+gap = sensitivity.missed(main, n_close, **how)
+gap_empty = sensitivity.missed(main, n_close, **how, empty=True)
 
 # %% tags=["hide-input"]
 here = {"unit": "%", "n": n_few}
@@ -529,7 +571,7 @@ record(
 )
 
 # %% [markdown]
-# From our baseline the contributions miss {num}`saliency-gap-faint:.1f` of the difference (median). From an *empty* sky, with blank HI maps, they miss {num}`saliency-gap-empty:.0f`. A network that distinguishes blank pixels from others, as C does by design, changes its answer discontinuously when a pixel first contains HI,
+# From our baseline the contributions miss {num}`saliency-gap-faint:.1f±` of the difference (median). From an *empty* sky, with blank HI maps, they miss {num}`saliency-gap-empty:.0f±`. A network that distinguishes blank pixels from others, as C does by design, changes its answer discontinuously when a pixel first contains HI,
 # and no slope along the path includes this jump. Where the second number is the larger, this is the reason. The first gap is a numerical error of the integral: a network that takes logarithms changes fastest where the signal is close to zero, and a finite number of steps cannot resolve this. **Do not assume completeness: compute it.**
 #
 # ### Second check: does the map depend on what the network has learned?
@@ -654,9 +696,9 @@ record("saliency-strangers", unlike, statement=f"{text}, two galaxies", **here)
 # ## Summary
 #
 # - Saliency is the slope of an output with respect to each pixel; four ways to compute it agree only in part, because they answer different questions.
-# - Integrated gradients add up to within {num}`saliency-gap-faint:.1f` from a careful baseline, and miss {num}`saliency-gap-empty:.0f` from an empty sky.
+# - Integrated gradients add up to within {num}`saliency-gap-faint:.1f±` from a careful baseline, and miss {num}`saliency-gap-empty:.0f±` from an empty sky.
 # - With random weights the maps keep a rank correlation of {num}`saliency-rank-net:.2f` with the learned ones: this part reflects the outline and the architecture, not what was learned.
-# - Half of the saliency lies within {num}`saliency-half-inner:.1f` for the mass within the small radius and within {num}`saliency-half-outer:.1f` for the large one; ratio {num}`saliency-ratio-slope:.2f±`.
+# - Half of the saliency lies within {num}`saliency-half-inner:.1f` for the mass within the small radius and within {num}`saliency-half-outer:.1f` for the large one; ratio {num}`saliency-ratio-slope:.2f±` (networks with random weights: {num}`saliency-ratio-random:.2f±`).
 # - Hiding rings, without any derivative, gives a ratio of {num}`saliency-ratio-mean:.2f±` behind the mean image and {num}`saliency-ratio-empty:.2f±` behind an empty sky.
 #
 # ## What's next

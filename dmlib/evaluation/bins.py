@@ -147,28 +147,36 @@ def upper_less_lower(values: np.ndarray, by: np.ndarray, bootstrap: Bootstrap) -
     return bootstrap.contrast(values, by > middle, by <= middle)
 
 
-def share_of_views(values: np.ndarray, subhalo_id: np.ndarray) -> np.ndarray:
+def share_of_views(values: np.ndarray, bootstrap: Bootstrap, over: np.ndarray | None = None) -> Estimate:
     """Fraction of the variance of an error between the views of one galaxy; the rest is between galaxies.
 
     Parameters
     ----------
     values : ndarray, shape (n, r)
-    subhalo_id : ndarray of int, shape (n,)
+    bootstrap : Bootstrap
+        Of the same n views.
+    over : ndarray of bool, shape (r,), optional
+        Radii over which the fraction is averaged.
 
     Returns
     -------
-    ndarray, shape (r,)
+    Estimate, shape (r,), or one number for `over`
         0 when all views of a galaxy have the same error (due to the galaxy), 1 when they have nothing in common (due to
         the view). From a one-way analysis of variance.
     """
-    ids, member, count = np.unique(subhalo_id, return_inverse=True, return_counts=True)
-    sums = np.zeros((len(ids), values.shape[1]))
-    np.add.at(sums, member, values)
-    means = sums / count[:, None]
-    within = ((values - means[member]) ** 2).sum(axis=0) / max(len(values) - len(ids), 1)
-    among = (count[:, None] * (means - values.mean(axis=0)) ** 2).sum(axis=0) / max(len(ids) - 1, 1)
-    galaxies = np.maximum(among - within, 0.0) / count.mean()
-    return within / (within + galaxies)
+    ids, member = np.unique(bootstrap.subhalo_id, return_inverse=True)
+    alone = np.eye(len(ids))[member].T
+    means = alone @ values / alone.sum(axis=1, keepdims=True)
+
+    def share(weights: np.ndarray) -> np.ndarray:
+        views, galaxies = weights.sum(), (weights / alone.sum(axis=1)[member]).sum()
+        within = weights @ (values - means[member]) ** 2 / max(views - galaxies, 1)
+        middle = weights @ values / views
+        among = weights @ (means[member] - middle) ** 2 / max(galaxies - 1, 1)
+        found = within / (within + np.maximum(among - within, 0.0) / (views / galaxies))
+        return found if over is None else np.nanmean(found[over])
+
+    return bootstrap.of(share)
 
 
 def groups_of_views(kind: Arrays, subhalo_id: np.ndarray, disturbed: np.ndarray | None = None) -> dict[str, Arrays]:

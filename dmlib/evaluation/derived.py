@@ -29,7 +29,7 @@ class Band:
     value : ndarray, shape (k,)
         Of the predicted profile.
     low, high : ndarray, shape (k,)
-        16th and 84th percentile over the draws.
+        Of the middle 68 per cent.
     """
 
     radius: np.ndarray

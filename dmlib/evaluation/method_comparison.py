@@ -412,7 +412,7 @@ def biases(
     traits, scores = properties(dataset, match.rows), match.scores()
     shown = {
         "inclination [deg]": traits["inclination"],
-        "log HI / stars": traits["log gas fraction"],
+        r"log$_{10}$ HI over stars": traits["log gas fraction"],
         "asymmetry of the HI": traits["asymmetry hi"],
     }
     values = {name: np.where(where, scores.views(name, "ln_ratio")[:, column], np.nan) for name in names}

@@ -107,7 +107,7 @@ def single(galaxies: Mapping[str, tuple[np.ndarray, Mapping[str, Band], np.ndarr
     Parameters
     ----------
     galaxies : mapping
-        Title -> true masses (r,), predicted bands, masses of the ensemble's members (k, r).
+        Title -> true masses (r,), predicted bands, masses of the members (k, r) of the ensemble that predicts the mass.
     radii : ndarray
         [kpc]
 
@@ -208,14 +208,14 @@ def failures(panels: Mapping[str, Mapping[str, Binned]], groups: Mapping[str, Ma
     return fig
 
 
-def share_of_views(radii: np.ndarray, shares: Mapping[str, np.ndarray]) -> Figure:
+def share_of_views(radii: np.ndarray, shares: Mapping[str, Estimate]) -> Figure:
     """Share of the variance of an error that lies between the views of one galaxy.
 
     To see: near 0 the error depends on the galaxy, and its views err alike; near 1 it depends on the view.
     """
     fig, ax = style.new_figure(height=3.0)
     for k, (label, share) in enumerate(shares.items()):
-        curve(ax, label, {"radius": radii * u.kpc, "share": share}, "baseline/boosted" if k else "C")
+        curve(ax, label, {"radius": radii * u.kpc, "share": share}, "baseline/boosted" if k else "C", band=True)
     radius_axis(ax, ylim=(0, 1), ylabel="share between views")
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     ax.legend(loc="best")
@@ -269,7 +269,7 @@ def coverage(radii: np.ndarray, checks: Mapping[str, Check], labels: Mapping[str
         ranks = {"rank": 0.5 * (edges[1:] + edges[:-1]), "density": found.histogram}
         _check(right, f"ranks, {labels[kind]}", kind, ranks)
     radius_axis(left, ylim=(0.3, 1.0), ylabel="truth within the 68% interval")
-    left.legend(loc="lower left", fontsize=9)
+    fig.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=len(checks))
     right.axhline(1.0, **style.line("literature", linewidth=1.2))
     right.set(xlabel="share of the draws below the truth", xlim=(0, 1), ylim=(0, None), ylabel="density")
     return fig

@@ -163,7 +163,9 @@ def baryons(model: MassModel, truth: Mapping[str, np.ndarray]) -> Figure:
         columns = {"radius": model.radius * u.kpc, "speed": speed * KMS, "true": truth[key] * KMS}
         draw(ax, name, columns, style.points(role, marker=marker), bars=error)
         ax.plot(model.radius, truth[key], **style.line(role, linewidth=1.3))
-    ax.set(xlabel=RADIUS, ylabel=_SPEED, ylim=(0, None), xlim=(0, None))
+    if min(model.v_gas.min(), model.v_dark().min(initial=0.0, where=np.isfinite(model.v_dark()))) >= 0:
+        ax.set(ylim=(0, None))  # else gas pulls outwards somewhere, or the visible parts are faster than the measured
+    ax.set(xlabel=RADIUS, ylabel=_SPEED, xlim=(0, None))
     ax.legend(ncols=4, loc="upper center", bbox_to_anchor=(0.5, 1.12), frameon=False)
     return fig
 

@@ -242,7 +242,7 @@ def reach(radii: np.ndarray, ways: Pairs, kinds: Pairs, marked: Sequence[float])
     return fig
 
 
-def kinds(radii: np.ndarray, by_slope: Arrays, by_occlusion: Arrays) -> Figure:
+def kinds(radii: np.ndarray, by_slope: Arrays, by_occlusion: Mapping[str, Estimate]) -> Figure:
     """Dependence of the prediction at each radius on each kind of input, by gradients and by occlusion.
 
     Parameters
@@ -250,7 +250,7 @@ def kinds(radii: np.ndarray, by_slope: Arrays, by_occlusion: Arrays) -> Figure:
     by_slope : mapping
         Group -> share, shape (output,).
     by_occlusion : mapping
-        Group -> root mean square change of ln M when it is another galaxy's, shape (output,).
+        Group -> root mean square change of ln M when it is another galaxy's, Estimate of shape (output,).
 
     To see: where the prediction relies on starlight and where on the gas, and whether both methods agree.
     """
@@ -261,7 +261,8 @@ def kinds(radii: np.ndarray, by_slope: Arrays, by_occlusion: Arrays) -> Figure:
     ):
         for name, value in values.items():
             columns = {"output_radius": radii * u.kpc, "value": value}
-            curve(ax, f"{title}, {name}", columns, _GROUPS[name], label=name, marker="o", markersize=3.2)
+            band = isinstance(value, Estimate)
+            curve(ax, f"{title}, {name}", columns, _GROUPS[name], label=name, marker="o", markersize=3.2, band=band)
         radius_axis(ax, label=_OUTPUT, ylabel=label, title=title, ylim=(0, None))
     fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=len(by_slope), fontsize=9)
     return fig

@@ -93,11 +93,11 @@ def align(
     return out
 
 
-def axis_ratio(maps: np.ndarray, strip: int = 4) -> np.ndarray:
-    """Sum in a strip along the horizontal axis over that along the vertical one, of maps (k, y, x); shape (k,)."""
+def along_axes(maps: np.ndarray, strip: int = 4) -> tuple[np.ndarray, np.ndarray]:
+    """Sums in a strip along the horizontal axis and along the vertical one, of maps (..., y, x); shape (...) each."""
     middle = maps.shape[-1] // 2
     band = slice(middle - strip, middle + strip)
-    return maps[:, band].sum(axis=(1, 2)) / maps[:, :, band].sum(axis=(1, 2))
+    return maps[..., band, :].sum(axis=(-2, -1)), maps[..., band].sum(axis=(-2, -1))
 
 
 def rank_correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:

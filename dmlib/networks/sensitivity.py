@@ -10,13 +10,14 @@ from functools import partial
 
 import numpy as np
 
+from ..bootstrap import Bootstrap, Estimate
 from ..dataset.read import DataSet
 from ..embedded import relations
 from ..observe.sky import SkyGrid, central_part
 from .augment import N_ORIENTATIONS, orient
 from .models import Network
-from .saliency import Saliency, empty_sky, faint_sky, lit, occlude, predicted
-from .saliency_measures import align, by_ring, largest, median_radius, shares
+from .saliency import Saliency, cascade, empty_sky, faint_sky, lit, occlude, predicted
+from .saliency_measures import align, by_ring, largest, median_radius, rank_correlation, relative_to_mean, shares
 
 #: Maximum number of training views from which the spread of a pixel is measured (each in eight orientations).
 SPREAD_VIEWS = 900
@@ -146,14 +147,13 @@ class Sensitivity:
         return (change * self.net.std).transpose(0, 2, 1)
 
     def exchange_groups(self, seed: int) -> dict[str, np.ndarray]:
-        """R.m.s. change of each output when one kind of input is another galaxy's, name -> shape (all outputs,)."""
+        """Change of each output when one kind of input is another galaxy's, name -> shape (n, all outputs)."""
         other, before = self.strangers(seed), predicted(self.net.model, self.inputs)
         changes = {}
         for name, k in self.groups.items():
             altered = self.inputs.copy()
             altered[..., k] = other[..., k]
-            change = (predicted(self.net.model, altered) - before) * self.net.std
-            changes[name] = np.sqrt((change**2).mean(axis=0))
+            changes[name] = (predicted(self.net.model, altered) - before) * self.net.std
         return changes
 
     def strangers(self, seed: int) -> np.ndarray:
@@ -197,18 +197,61 @@ def half_radii(sensitivity: Sensitivity, group: str | None = None) -> np.ndarray
     return median_radius(sensitivity.rings[..., chosen].sum(axis=-1), sensitivity.edges)
 
 
-def stack(sensitivity: Sensitivity) -> dict[str, np.ndarray]:
-    """Weighted slopes by kind of input, aligned with the HI disc, mean share over views; (outputs, y, x) each."""
+def aligned(sensitivity: Sensitivity) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Weighted slopes by kind of input, aligned with the HI disc, as shares of their sum.
+
+    Returns
+    -------
+    galaxy : ndarray of int, shape (n,)
+        Of the views that have a disc of HI.
+    maps : dict
+        Kind of input -> maps, shape (n, outputs, y, x).
+    """
     table = sensitivity.dataset.table[sensitivity.rows]
     angle, m_hi = table["position_angle"].to_value("deg"), table["m_hi"].to_value("Msun")
     size = np.where(m_hi > 0, relations.hi_radius(np.maximum(m_hi, 1.0)), 0.0)
     good = np.isfinite(angle) & (size > 3.0)
     weighted = np.abs(sensitivity.slopes[good]) * sensitivity.spread.astype(np.float32)
-    stacks = {}
+    maps = {}
     for name, k in sensitivity.groups.items():
         turned = align(weighted[..., k].sum(axis=-1), sensitivity.dataset.input_grid, angle[good], size[good])
-        stacks[name] = shares(turned, axis=(-2, -1)).mean(axis=0)
-    return stacks
+        maps[name] = shares(turned, axis=(-2, -1))
+    return sensitivity.galaxy[good], maps
+
+
+def random_half_radii(sensitivity: Sensitivity, *, seed: int) -> np.ndarray:
+    """`half_radii` of the outputs that are compared, of a network of this architecture with random weights, (n, k).
+
+    What it shows of an image is due to the architecture and to the galaxies, and nothing of it was learned.
+    """
+    net, grid = sensitivity.net, sensitivity.dataset.input_grid
+    *_, (_, untrained) = cascade(net.model, seed=seed)
+    slopes = Saliency(untrained, sensitivity.outputs, net.std).gradient(sensitivity.inputs)
+    size = (np.abs(slopes) * sensitivity.spread.astype(np.float32)).sum(axis=-1)
+    return median_radius(by_ring(size, grid, sensitivity.edges), sensitivity.edges)
+
+
+def agreement(first: np.ndarray, second: np.ndarray, galaxy: np.ndarray, *, seed: int) -> Estimate:
+    """Rank correlation of two measures of what is specific to each output, see `relative_to_mean`.
+
+    Parameters
+    ----------
+    first : ndarray, shape (n, output, ring)
+        Sizes of slopes; each view counts with their shares.
+    second : ndarray, shape (n, output, ring)
+        Changes of the outputs, of which the root mean square over views is taken.
+    galaxy : ndarray of int, shape (n,)
+        Galaxies are resampled, not views.
+    seed : int
+    """
+    parts, squares = shares(first), second**2
+
+    def correlation(weights: np.ndarray) -> float:
+        means = (np.average(values, axis=0, weights=weights) for values in (parts, squares))
+        matrices = [relative_to_mean(m) for m in (next(means), np.sqrt(next(means)))]
+        return float(rank_correlation(*(m[None] for m in matrices))[0])
+
+    return Bootstrap(galaxy, draws=300, seed=seed).of(correlation)
 
 
 def four_methods(sensitivity: Sensitivity, n: int, *, draws: int, steps: int, seed: int) -> dict[str, np.ndarray]:
@@ -223,12 +266,13 @@ def four_methods(sensitivity: Sensitivity, n: int, *, draws: int, steps: int, se
     }
 
 
-def missed(sensitivity: Sensitivity, n: int, *, steps: int, empty: bool = False) -> float:
+def missed(sensitivity: Sensitivity, n: int, *, steps: int, seed: int, empty: bool = False) -> Estimate:
     """Median of `Saliency.incompleteness` over `n` views and the outputs, from the faint sky or the empty one."""
     few, channels, maps = sensitivity.inputs[:n], sensitivity.net.channels, sensitivity.of_outputs
     base = empty_sky(channels) if empty else faint_sky(few, channels)
     parts = maps.integrated_gradient(few, baseline=base, steps=steps)
-    return float(np.median(maps.incompleteness(few, parts, baseline=base)))
+    gaps = maps.incompleteness(few, parts, baseline=base)
+    return Bootstrap(np.repeat(sensitivity.galaxy[:n], gaps.shape[1]), seed=seed).quantile(gaps.ravel(), 0.5)
 
 
 def randomised(sensitivity: Sensitivity, n: int, *, seed: int) -> list[tuple[str, np.ndarray]]:

@@ -34,6 +34,11 @@ MAX_RESIDUAL = 0.15
 #: Largest change of the position angle from the inner to the outer disc [deg].
 MAX_WARP = 40.0
 
+#: Largest distance of the kinematic centre from that of the galaxy's light [beams]; rings further from it belong to
+#: another galaxy. Of 810 training views with rings (two of each training galaxy, profile ``quick``), half of the 485
+#: that pass the other cuts lie within 0.1, 99 per cent within 0.51, and the furthest at 1.5.
+MAX_OFF_CENTRE = 2.0
+
 #: Largest fraction of a ring, and of a disc, over which gas of another galaxy lies.
 MAX_REPLACED = 0.2
 
@@ -47,6 +52,7 @@ LIMITS = {
     "difference of the two sides, median": f"at most {MAX_ASYMMETRY:.0%} of the speed",
     "scatter of velocities about the rings": f"at most {MAX_RESIDUAL:.0%} of the projected speed",
     "change of the position angle": f"at most {MAX_WARP:g} deg",
+    "kinematic centre from that of the light": f"at most {MAX_OFF_CENTRE:g} beams, where the latter is known",
     "rings without a flag": f"at least {MIN_RINGS}",
 }
 
@@ -97,6 +103,11 @@ class Reason(StrEnum):
         "companion",
         "merged with another galaxy",
         f"gas of another galaxy lies over {{:.0%}} of the disc, more than {MAX_REPLACED:.0%}",
+    )
+    OFF_CENTRE = (
+        "off_centre",
+        "not centred on the galaxy",
+        f"the rings' centre is {{:.1f}} beams from that of the light, more than {MAX_OFF_CENTRE:g}",
     )
     WARPED = "warped", "warped", f"position angle turns by {{:.0f}} deg, more than {MAX_WARP:g}"
     FEW_RINGS = "few_rings", "too few good rings", f"{{:.0f}} good rings, fewer than {MIN_RINGS}"
@@ -170,7 +181,7 @@ class RotationCurve:
     inclination_err : float
         Standard deviation of the disc's inclination [deg].
     centre : (float, float)
-        West and North of the centre of the map [kpc].
+        Kinematic centre, West and North of the centre of the map [kpc].
     v_sys : float
         Relative to the zero of the velocities [km/s].
     beam : float
@@ -183,6 +194,8 @@ class RotationCurve:
         Median difference between the speeds of the two sides, relative to the speed.
     replaced : ndarray or None
         Fraction of the ring where gas of another galaxy was replaced by that of the other side; None where none was.
+    optical_centre : (float, float) or None
+        Centre of the galaxy's light, West and North of the centre of the map [kpc]; None where it is not known.
     """
 
     galaxy: str
@@ -203,6 +216,7 @@ class RotationCurve:
     residual: float = float("nan")
     asymmetry: float = float("nan")
     replaced: np.ndarray | None = None
+    optical_centre: tuple[float, float] | None = None
 
     def __len__(self) -> int:
         return len(self.radius)
@@ -245,6 +259,13 @@ class RotationCurve:
         if not self.beam > 0:
             return float("inf")
         return float(self.beams_across * np.cos(np.radians(self.mean_inclination)))
+
+    @property
+    def off_centre(self) -> float:
+        """Distance of the kinematic centre from that of the light in beams; NaN where the latter is not known."""
+        if self.optical_centre is None or not self.beam > 0:
+            return float("nan")
+        return math.dist(self.centre, self.optical_centre) / self.beam
 
     @cached_property
     def v_circ(self) -> np.ndarray:
@@ -289,6 +310,7 @@ class RotationCurve:
             (Reason.LOPSIDED, self.asymmetry > MAX_ASYMMETRY, self.asymmetry),
             (Reason.DISTURBED, not self.residual < MAX_RESIDUAL * projected, scatter),
             (Reason.WARPED, turn > MAX_WARP, turn),
+            (Reason.OFF_CENTRE, self.off_centre > MAX_OFF_CENTRE, self.off_centre),
             (Reason.FEW_RINGS, good < MIN_RINGS, good),
         )
         found = [Rejection(reason, float(value)) for reason, fails, value in checks if fails]

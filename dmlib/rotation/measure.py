@@ -115,7 +115,7 @@ def _fit_like(field: VelocityField, like: RotationCurve) -> RotationCurve:
     """Rings with the tilt of another curve, which the fit found to an error of its own."""
     inclination, angle = like.mean_inclination, float(np.median(like.position_angle))
     curve = fit_rings(field, geometry="fixed", inclination=inclination, position_angle=angle, centre=like.centre)
-    return replace(curve, inclination_err=like.inclination_err)
+    return replace(curve, inclination_err=like.inclination_err, optical_centre=like.optical_centre)
 
 
 def _row_of(dataset: DataSet, subhalo_id: int, view: int) -> int:

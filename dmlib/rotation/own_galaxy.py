@@ -37,8 +37,8 @@ from .velocity_field import Tilt, VelocityField
 #: Halo models that are fitted.
 HALOES = ("nfw", "burkert")
 
-#: Standard deviation of the middle of the emission as a centre, and distance at which a given one is doubted [beams].
-FREE_CENTRE, WRONG_CENTRE = 2.0, 1.0
+#: Distance from the centre of the velocity field at which a given centre is doubted [beams].
+WRONG_CENTRE = 1.0
 
 #: Times that gas of companions is sought, each about the centre of the rings without it, and change of the centre
 #: [beams], and of the systemic velocity relative to usual streaming, at which it is found.
@@ -220,15 +220,12 @@ def _rings(galaxy: RealGalaxy, maps: VelocityField, inclination: float | None) -
     if inclination is not None and not 0 < inclination <= MOST_TILTED:
         reason = Reason.EDGE_ON if inclination else Reason.FACE_ON
         raise RejectedGalaxyError(f"at an inclination of {inclination:g} deg, as given, there are no rings", reason)
-    x, y = maps.mesh()
-    # The mean place of the pixels with emission, which bright arms and lopsided gas hardly move.
-    middle = float(x[maps.seen].mean()), float(y[maps.seen].mean())
-    free = fit_rings(maps, centre=middle, centre_error=FREE_CENTRE, inclination=inclination)
+    free = fit_rings(maps, centre=None, inclination=inclination)
     if galaxy.centre is None:
         return free, ("no centre was given: that of the velocity field is taken",)
     fixed = fit_rings(maps, centre=galaxy.centre_kpc, inclination=inclination)
-    off = float(np.hypot(*np.subtract(free.centre, galaxy.centre_kpc))) / maps.beam.fwhm
-    if off > WRONG_CENTRE and free.residual < 0.9 * fixed.residual:
+    free = replace(free, optical_centre=galaxy.centre_kpc)
+    if (off := free.off_centre) > WRONG_CENTRE and free.residual < 0.9 * fixed.residual:
         return free, (f"the given centre is {off:.1f} beams from that of the velocity field, which is taken",)
     return fixed, ()
 

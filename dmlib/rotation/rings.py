@@ -42,8 +42,8 @@ NODES = 4
 #: Standard deviations of the change of inclination and of position angle from node to node [deg].
 STIFFNESS = (3.0, 6.0)
 
-#: Standard deviation of the given centre, in beams.
-CENTRE_ERROR = 0.25
+#: Standard deviation of the galaxy's centre where it is given, and of the middle of the emission as a centre, in beams.
+CENTRE_ERROR, FREE_CENTRE = 0.25, 2.0
 
 #: Scatter of velocities that rings cannot follow, streaming and turbulence [km/s].
 NONCIRCULAR = 8.0
@@ -63,8 +63,7 @@ def fit_rings(
     deblur: bool = True,
     inclination: float | None = None,
     position_angle: float | None = None,
-    centre: tuple[float, float] = (0.0, 0.0),
-    centre_error: float = CENTRE_ERROR,
+    centre: tuple[float, float] | None = (0.0, 0.0),
 ) -> RotationCurve:
     """Fit rings to a velocity field.
 
@@ -78,10 +77,9 @@ def fit_rings(
         Whether the model is blurred by the beam; False gives the classic fit.
     inclination, position_angle : float, optional
         Kept fixed where given; required for ``geometry="fixed"`` [deg].
-    centre : (float, float)
-        Of the galaxy, West and North of the map's centre, for example from an image [kpc].
-    centre_error : float
-        Its standard deviation in beams.
+    centre : (float, float) or None
+        Of the galaxy's light, West and North of the map's centre [kpc]. None where it is not known: the search for the
+        kinematic centre then begins at the middle of the emission, and goes further from it.
 
     Returns
     -------
@@ -99,9 +97,16 @@ def fit_rings(
     """
     if geometry == "fixed" and (inclination is None or position_angle is None):
         raise ValueError(f"{field.galaxy}: a fixed geometry needs an inclination and a position angle")
-    search = _Search(field.about(centre), deblur, centre, (inclination, position_angle), centre_error)
+    start, error = (_middle(field), FREE_CENTRE) if centre is None else (centre, CENTRE_ERROR)
+    search = _Search(field.about(start), deblur, start, (inclination, position_angle), error)
     tilt, inclination_err = search.geometry(geometry)
-    return search.curve(tilt, inclination_err)
+    return replace(search.curve(tilt, inclination_err), optical_centre=centre)
+
+
+def _middle(field: VelocityField) -> tuple[float, float]:
+    """Mean place of the pixels with emission [kpc], which bright arms and lopsided gas hardly move."""
+    x, y = field.mesh()
+    return float(x[field.seen].mean()), float(y[field.seen].mean())
 
 
 def model_field(curve: RotationCurve, field: VelocityField) -> np.ndarray:

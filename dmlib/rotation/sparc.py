@@ -335,9 +335,10 @@ class CurveSample:
         return len(self.models)
 
     def index(self, galaxy: str) -> int:
-        """Index of a galaxy by its SPARC name; 0 where it is not in the sample."""
+        """Index of a galaxy by its SPARC name; where it is not in the sample, of one of median stellar mass."""
         found = np.flatnonzero(np.asarray(self.table["galaxy"]) == galaxy)
-        return int(found[0]) if len(found) else 0
+        middle = np.argsort(self.table["m_star"])[len(self) // 2]
+        return int(found[0] if len(found) else middle)
 
 
 def load_curves(sample: QTable, universe: Universe, most: int = 0, *, always: str = "NGC6503") -> CurveSample:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -161,7 +161,9 @@ def tully_fisher(curves: CurveSample, *, seed: int, draws: int = 200) -> Scaling
     Returns
     -------
     Scaling
-        ``slope``, ``intercept`` (log10 of the mass [Msun] at 1 km/s) and ``scatter`` (orthogonal [dex]).
+        ``slope``, ``intercept`` (log10 of the mass [Msun] at 1 km/s), ``scatter`` (orthogonal [dex]) and ``angle`` of
+        the line, 90 where it is vertical [deg]. The error of the slope is that of the angle, propagated: in samples of
+        few galaxies the line may become vertical, and the slope grow without limit.
     """
     table = curves.table[curves.table["good"] & np.isfinite(curves.table["v_flat"])]
     v, v_err = (table[name].to_value(u.km / u.s) for name in ("v_flat", "v_flat_err"))
@@ -183,9 +185,12 @@ def tully_fisher(curves: CurveSample, *, seed: int, draws: int = 200) -> Scaling
         found = minimize(cost, [y[rows].mean(), np.arctan(3.8), -1.5], method="Nelder-Mead", options={"maxiter": 2000})
         level, angle, log_scatter = found.x
         slope = float(np.tan(angle))
-        return {"slope": slope, "intercept": float(level - slope * pivot), "scatter": float(10.0**log_scatter)}
+        found = {"slope": slope, "intercept": level - slope * pivot, "scatter": 10.0**log_scatter}
+        return {**found, "angle": np.degrees(angle) % 180.0}
 
-    return Scaling.measure(fit, len(x), seed, draws)
+    found = Scaling.measure(fit, len(x), seed, draws)
+    slope = np.radians(found.errors["angle"]) * (1.0 + found.values["slope"] ** 2)
+    return replace(found, errors={**found.errors, "slope": float(slope)})
 
 
 @dataclass(frozen=True)

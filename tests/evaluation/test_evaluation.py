@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dmlib.bootstrap import Bootstrap, Estimate, median_of_views, median_ratio, resample
+from dmlib.bootstrap import Bootstrap, Estimate, median_of_views, median_ratio, resample, share_of
 from dmlib.evaluation.bins import binned, in_groups
 from dmlib.evaluation.derived import bands, circular_velocity, draw_profiles, rising, roughness, shell_density
 from dmlib.evaluation.scores import (
@@ -275,3 +275,33 @@ def test_error_of_a_median_counts_galaxies_not_views():
     middle, error = median_of_views(values, galaxy, seed=1)
     np.testing.assert_allclose(middle, 10.0, atol=1.0)
     np.testing.assert_allclose(error, 1.25 * 2.0 / np.sqrt(80), rtol=0.5)
+
+
+def test_the_difference_of_two_scatters_has_the_error_of_views_that_are_drawn_together():
+    rng = np.random.default_rng(5)
+    common = rng.normal(0.0, 3.0, 400)
+    one, other = common + rng.normal(0.0, 0.3, 400), common + rng.normal(0.0, 0.3, 400)
+    bootstrap = Bootstrap(np.arange(400), draws=200)
+    found = bootstrap.scatter_difference(one, other)
+    assert found.value == pytest.approx(bootstrap.scatter(one).value - bootstrap.scatter(other).value)
+    assert 0 < found.error < 0.6 * np.hypot(bootstrap.scatter(one).error, bootstrap.scatter(other).error)
+
+
+def test_root_means_and_any_statistic_of_weighted_views():
+    rng = np.random.default_rng(6)
+    values, ids = rng.normal(0.0, [1.0, 2.0], (300, 2)), np.repeat(np.arange(100), 3)
+    bootstrap = Bootstrap(ids, draws=100)
+    less = bootstrap.root_mean_difference(values[:, 1] ** 2, values[:, 0] ** 2)
+    assert less.value == pytest.approx(1.0, abs=0.2) and 0.02 < less.error < 0.2
+    mean, again = bootstrap.mean(values), bootstrap.of(lambda weights: weights @ values / weights.sum())
+    np.testing.assert_allclose(again.value, mean.value)
+    np.testing.assert_allclose(again.error, mean.error)
+
+
+def test_a_share_of_none_or_of_all_has_an_error():
+    """Wilson's interval: 1 / (n + 1) wide where the statement is true of none."""
+    value, error = share_of(np.zeros(12, dtype=bool))
+    assert value == 0.0 and error == pytest.approx(1 / 13, rel=1e-4)
+    assert share_of(np.ones(12, dtype=bool)) == pytest.approx((1.0, 1 / 13), rel=1e-4)
+    value, error = share_of(np.arange(1000) < 300)
+    assert value == 0.3 and error == pytest.approx(np.sqrt(0.3 * 0.7 / 1000), rel=0.03)

@@ -69,7 +69,10 @@ def test_views_or_galaxies_are_told_apart():
     ids = np.repeat(np.arange(3000), 3)
     galaxy, view = np.repeat(rng.standard_normal((3000, 1)), 3, axis=0), rng.standard_normal((9000, 1))
     for values, share in ((galaxy, 0.0), (view, 1.0), (galaxy + view, 0.5)):
-        assert bins.share_of_views(values, ids)[0] == pytest.approx(share, abs=0.05)
+        found = bins.share_of_views(values, Bootstrap(ids, draws=50))
+        assert found.value[0] == pytest.approx(share, abs=0.05)
+        again = bins.share_of_views(values[:900], Bootstrap(ids[:900], draws=200), np.array([True]))
+        assert again.error == pytest.approx(0.03 if share == 0.5 else 0.0, abs=0.02)
 
 
 def test_two_galaxies_are_chosen_by_rank():

@@ -60,8 +60,9 @@ def test_likeness_along_a_cascade_begins_with_one(saliency_measures):
 def test_along_an_axis(saliency_measures):
     maps = np.zeros((1, 20, 20))
     maps[0, 8:12] = 2.0
-    assert saliency_measures.axis_ratio(maps)[0] > 2.0
-    assert saliency_measures.axis_ratio(np.swapaxes(maps, 1, 2))[0] < 0.5
+    along, across = saliency_measures.along_axes(maps)
+    assert along[0] > 2.0 * across[0]
+    np.testing.assert_allclose(saliency_measures.along_axes(np.swapaxes(maps, 1, 2)), [across, along])
 
 
 def test_what_is_particular_to_an_output(saliency_measures):

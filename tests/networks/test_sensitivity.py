@@ -122,7 +122,8 @@ def test_exchanging_an_unused_kind_of_input_changes_nothing(sensitivity):
     kernel.reshape(*SHAPE, 3)[..., 1, :] = 0.0
     model.set_weights([kernel, constants])
     changes = toy(sensitivity, model, 3).exchange_groups(1)
-    assert np.all(changes["HI column"] < 1e-5) and np.all(changes["starlight"] > 1.0)
+    assert changes["starlight"].shape == (24, 3)
+    assert np.all(np.abs(changes["HI column"]) < 1e-5) and np.all(np.sqrt((changes["starlight"] ** 2).mean(axis=0)) > 1)
 
 
 def test_half_radii_tell_an_inner_from_an_outer_output(saliency_measures, sensitivity):
@@ -140,11 +141,29 @@ def test_half_radii_tell_an_inner_from_an_outer_output(saliency_measures, sensit
 
 
 def test_stacks_leave_out_views_without_hi_and_share_out_the_rest(sensitivity):
-    stack = sensitivity.stack(toy(sensitivity, central()[0], 2))
-    assert list(stack) == ["starlight", "HI column"]
-    for maps in stack.values():
-        assert maps.shape == (2, 48, 48)
-        assert np.all(maps.sum(axis=(1, 2)) <= 1.0 + 1e-6) and np.all(maps.sum(axis=(1, 2)) > 0.5)
+    galaxy, found = sensitivity.aligned(toy(sensitivity, central()[0], 2))
+    assert list(found) == ["starlight", "HI column"] and galaxy.tolist() == np.repeat(np.arange(1, 8), 3).tolist()
+    for maps in found.values():
+        assert maps.shape == (21, 2, 48, 48)
+        np.testing.assert_allclose(maps.sum(axis=(-2, -1)), 1.0, rtol=1e-5)
+
+
+def test_without_training_both_outputs_look_at_the_same_part_of_the_image(sensitivity):
+    question = toy(sensitivity, convolutional(branch=True), 2)
+    inner, outer = sensitivity.random_half_radii(question, seed=3).T
+    assert inner.shape == (24,) and not np.allclose(inner, sensitivity.half_radii(question)[:, 0])
+    assert abs(np.median(outer / inner) - 1) < 0.2
+
+
+def test_measures_agree_where_they_are_specific_to_the_same_rings(sensitivity):
+    rng = np.random.default_rng(2)
+    pattern, other = rng.random((5, 6)) + 0.2, rng.random((5, 6)) + 0.2
+    noise = rng.normal(1.0, 0.1, (24, 1, 1))
+    galaxy = np.repeat(np.arange(8), 3)
+    same = sensitivity.agreement(pattern * noise, -pattern * noise, galaxy, seed=1)
+    assert same.value == pytest.approx(1.0, abs=0.02) and same.error < 0.02
+    apart = sensitivity.agreement(pattern * noise, other * noise + rng.normal(0, 0.2, (24, 5, 6)), galaxy, seed=1)
+    assert apart.value < 0.7 and apart.error > 0.005
 
 
 def test_the_typical_view_is_inclined_and_has_gas(sensitivity):

@@ -85,7 +85,9 @@ def test_edge_on_discs_are_never_taken_for_inclined_ones(tmp_path, inclination, 
 def test_a_centre_that_is_missing_or_wrong_is_found(tmp_path, centre):
     disc = SkyDisc(centre=(60.0, -30.0))
     found = measure(tmp_path, disc, centre, size=96)
-    assert found.accepted and np.abs(errors(found.curve)).max() < 0.05
+    # So far from the given centre it may be another galaxy: the curve is measured, and not accepted.
+    assert reasons(found) == (set() if centre in [None, (60.0, -30.0)] else {Reason.OFF_CENTRE})
+    assert np.abs(errors(found.curve)).max() < 0.05
     assert np.hypot(*(np.array(found.curve.centre) / KPC - (60.0, -30.0))) < 5.0
     said = "; ".join(found.notes)
     assert ("no centre was given" in said) == (centre is None)

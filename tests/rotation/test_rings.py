@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -221,3 +222,23 @@ def test_tilted_coordinates():
     np.testing.assert_allclose(place.radius, [10.0, 10.0])
     np.testing.assert_allclose(place.cosine, [1.0, 0.0], atol=1e-12)
     np.testing.assert_allclose(hats(np.array([0.0, 2.5, 99.0]), 2.0, 3).T @ np.arange(4.0), [0.0, 1.25, 3.0])
+
+
+def shifted(west):
+    """A disc beside the middle of the field [kpc], where no gas is."""
+    gas = disc(n=30000)
+    away = rotation_to(SPIN, 60.0, ANGLE).T @ np.array([west, 0.0, 0.0])
+    return HIGas(1, gas.positions + away, gas.velocities, *_rest(gas))
+
+
+def test_rings_about_another_galaxy_are_rejected():
+    field = velocity_field(cube(60.0, gas=shifted(18.0)))
+    known = fit_rings(field, centre=(0.0, 0.0))
+    free = fit_rings(field, centre=None)
+    assert free.accepted and np.isnan(free.off_centre) and np.hypot(free.centre[0] - 18.0, free.centre[1]) < 0.5
+    told = replace(free, optical_centre=(0.0, 0.0))
+    (why,) = told.reasons
+    assert why.reason is Reason.OFF_CENTRE and why.value == pytest.approx(18.0 / free.beam, abs=0.2)
+    assert f"{why.value:.1f} beams from that of the light" in str(why)
+    assert replace(told, optical_centre=(18.0, 0.0)).accepted
+    assert known.optical_centre == (0.0, 0.0)
