@@ -136,7 +136,8 @@ record(
 
 # %%
 field = galaxy.field()
-curve = fit_rings(field, centre=galaxy.centre_kpc)
+known = galaxy.centre is not None
+curve = fit_rings(field, centre=galaxy.centre_kpc if known else None)
 model = model_field(curve, field)
 print(f"accepted: {curve.accepted} {sentences(curve.reasons)}")
 
