@@ -43,7 +43,7 @@ _FLAGS = ("PYTHONDEVMODE", "PYTHONINSPECT", "PYTHONOPTIMIZE", "PYTHONVERBOSE", "
 #: Variables that change results or break packages. Those that say where things are stay: proxies, mirrors, devices.
 _DROPPED = (
     *(*_FLAGS, "PYTHONSTARTUP", "MPLBACKEND"),
-    *("SOURCE_DATE_EPOCH", "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "JUPYTER_CONFIG_PATH", "DOCUTILSCONFIG"),
+    *("SOURCE_DATE_EPOCH", "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "JUPYTER_CONFIG_PATH"),
 )
 
 #: So are all that begin with these (HDF5_DRIVER=split, TF_XLA_FLAGS, NUMBA_DISABLE_JIT, ...), except those which say
@@ -168,6 +168,7 @@ def changes() -> dict[str, str | None]:
         "IPYTHONDIR": str(folder / "ipython"),
         **{f"JUPYTER_{name}_DIR": str(folder / "jupyter") for name in ("CONFIG", "DATA", "RUNTIME")},
         "NETRC": os.devnull,
+        "DOCUTILSCONFIG": os.devnull,  # instead of ~/.docutils, which changes pages
         # Kernels and the builder of the pages import what this process has imported, wherever it was found.
         "PYTHONPATH": os.pathsep.join([*packages, *path]),
     }

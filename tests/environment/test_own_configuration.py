@@ -55,6 +55,7 @@ def hostile(tmp_path) -> dict[str, str]:
         ".config/astropy/astropy.cfg": "max_lines = 1\nmax_width = 1\n[units]\nenabled_units = nonsense\n",
         ".ipython/profile_default/startup/00-numpy.py": STARTUP,
         ".ipython/profile_default/ipython_config.py": IPYTHON,
+        ".docutils": "[html writers]\ninitial_header_level: 4\n[html4css1 writer]\ninitial_header_level: 4\n",
         ".netrc": "default login somebody password secret\n",
         ".pythonrc.py": "from numpy import *\nsum = max\n",
         "jupytext.toml": JUPYTEXT,
@@ -153,6 +154,20 @@ def test_figures_are_the_same(hostile):
     # In the home, and in the working directory, where matplotlib looks first.
     for folder in (None, Path(hostile["HOME"]) / "modules"):
         assert python(FIGURE, hostile, folder) == wanted.replace("False", "True")
+
+
+# -- pages -------------------------------------------------------------------------------------------------------------
+
+
+def test_pages_are_the_same(hostile):
+    """Sphinx reads the home's file of docutils too: headings were of another level."""
+    page = (
+        "from docutils.core import publish_parts\n"
+        "print(publish_parts('One\\n===\\n\\nTwo\\n===\\n', writer_name='html4')['body'])"
+    )
+    settled = f"from dmlib import environment; environment.settle()\n{page}"
+    assert "<h1>One</h1>" in python(settled, hostile)
+    assert "<h4>One</h4>" in python(page, hostile)  # it bites
 
 
 # -- executed notebooks ------------------------------------------------------------------------------------------------
