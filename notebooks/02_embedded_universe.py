@@ -557,7 +557,6 @@ record(
 # - Its **colours** differ from those of TNG100 by {num}`fixed-mass-many-colour:+.3f±` in $g-r$ at the same stellar mass ({doc}`08_supervised_learning`).
 # - {num}`embedded.baryons.all` of {num}`embedded.baryons.all.n` centrals bind **more baryons than the cosmic share** of {num}`embedded.baryons.cosmic:.3f`, up to
 #   {num}`embedded.baryons.largest:.3f`; so do {num}`embedded.baryons.heavy` of the ten most massive.
-# - The experiment with orientations ({doc}`10_networks`) is a **record of this universe as it was drawn before 30 November 2026**, when its stars had cusps in the centres of galaxies. It compares within itself.
 #
 # Its purpose: every line of code, every figure and every error measure of this book runs on it, with a known truth.
 #
