@@ -612,7 +612,7 @@ for name, key in (("acceleration", "scale"), ("tully_fisher", "slope")):
 # - A mass model consists of a rotation curve, a halo shape, and priors on everything else that affects the curve.
 # - The interval of one halo model does not include the choice of the model: at the first measured radius two models differ by {num}`sparc-models-first:+.0f` in mass, at the
 #   last by {num}`sparc-models-last:+.0f`, and at 100 kpc, where each extrapolates according to its shape, by {num}`sparc-models-outside:+.0f`.
-# - Evidence compares shapes. For many galaxies the curve does not decide between cusp and core.
+# - Evidence compares shapes. For {num}`sparc-open:.0f±` of these galaxies the curve does not decide between cusp and core.
 # - On SPARC the same code reproduces the published relations (the record above).
 #
 # ## What's next
