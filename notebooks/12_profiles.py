@@ -233,7 +233,7 @@ show(
     caption="Two galaxies. Top: enclosed mass, predicted by C with its stated "
     "uncertainty (shading); thin lines, members of the ensemble. Below: "
     "circular velocity and local density of the dark matter, median and "
-    "middle 68 per cent of the profiles that the flow of chapter 13 draws. "
+    "middle 68 per cent of the profiles that the flow draws. "
     "Points: truth.",
     alt="Two columns of three panels each. In each panel a line with a "
     "shaded band and black points for the truth.",
