@@ -739,7 +739,7 @@ record(
 for (what, name), slope in slopes.items():
     title, value = match.entries[name].title, f"{slope.value:+.3f}"
     difference = f"{value} ± {slope.error:.3f}"
-    rows.append((what, title, difference))
+    rows.append((what.replace("$_{10}$", ""), title, difference))
 show_table(
     Table(rows=rows, names=("property", "method", "upper less lower half")),
     caption="Mean of $\\ln(M_\\mathrm{predicted}/M_\\mathrm{true})$ where a "
