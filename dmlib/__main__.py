@@ -10,9 +10,9 @@ from .errors import DmlibError
 
 def main() -> None:
     """Run the command; Ctrl-C ends it silently, at whatever moment, with the usual code."""
-    begin_again()
-    _open_standard_streams()
     try:
+        begin_again()
+        _open_standard_streams()
         check_imports()  # before packages that other packages of the user may replace
         from .cli import main as command
 

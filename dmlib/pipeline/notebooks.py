@@ -221,7 +221,9 @@ def _kernel_manager(settings: Settings, written: Path) -> type:
         def kernel_spec(self) -> KernelSpec:
             # What the kernel says of itself, on Ctrl-C above all, would stand between the lines of the run. Errors of
             # cells do not come this way.
-            return KernelSpec(**get_kernel_dict(extra_arguments=["--log-level=50"]) | {"env": environment})
+            # An interrupted kernel may end within a callback, and would log a traceback of its event loop.
+            quiet = "--Application.logging_config={'loggers': {'tornado': {'level': 'CRITICAL'}}}"
+            return KernelSpec(**get_kernel_dict(extra_arguments=["--log-level=50", quiet]) | {"env": environment})
 
     return ThisPython
 
