@@ -37,6 +37,25 @@ def test_resnet50():
     assert parameters == 23_534_592 + 64 * 7 * 7 + 2049 * 20
 
 
+@pytest.mark.parametrize("shape", [(6, 5, 4, 3), (6, 5, 4, 8, 3), (6, 3)], ids=["images", "over the group", "vectors"])
+def test_normalisation_is_that_of_keras(keras, shape):
+    """Output, gradients and running statistics, in training and after it."""
+    from dmlib.networks.architectures.norm import BatchNormalization
+
+    rng = np.random.default_rng(1)
+    x, wanted = (rng.normal(3.0, 2.0, shape).astype(np.float32) for _ in range(2))
+    found = []
+    for kind in (BatchNormalization, keras.layers.BatchNormalization):
+        model = keras.Sequential([keras.Input(shape[1:]), kind(momentum=0.7)])
+        model.compile(keras.optimizers.SGD(0.5), loss="mse")
+        for _ in range(3):
+            model.train_on_batch(x, wanted)
+        found.append([*model.get_weights(), model.predict(x, verbose=0)])
+    for ours, theirs in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=2e-5, atol=2e-5)
+    assert np.abs(found[0][0] - 1.0).max() > 0.1, "the scales have not been trained"
+
+
 def test_a_is_the_talks_table(keras):
     """Layer by layer, as the back-up slide has it."""
     model = architecture("A").build(CHANNELS, 64)

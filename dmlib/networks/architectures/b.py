@@ -12,6 +12,8 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
+from .norm import BatchNormalization
+
 
 def build(channels: Sequence[str], pixels: int, outputs: int) -> keras.Model:
     """A stem of stride 2, four residual blocks, averages and maxima over the sky, two dense layers."""
@@ -36,4 +38,4 @@ def _residual(x: keras.KerasTensor, filters: int, stride: int) -> keras.KerasTen
 
 def _convolve(x: keras.KerasTensor, filters: int, kernel: int, stride: int) -> keras.KerasTensor:
     x = layers.Conv2D(filters, kernel, strides=stride, padding="same", use_bias=False)(x)
-    return layers.BatchNormalization(momentum=0.95)(x)
+    return BatchNormalization(momentum=0.95)(x)

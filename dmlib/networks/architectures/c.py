@@ -17,6 +17,7 @@ import numpy as np
 from keras import layers, ops
 
 from ...observe.moments import BLANK
+from .norm import BatchNormalization
 
 #: Edges of the rings as fractions of half the image's side; the last ring holds the corners.
 EDGES = (0.0, 0.15, 0.3, 0.5, 1.42)
@@ -83,7 +84,7 @@ def _end(image: keras.KerasTensor, parts: list[keras.KerasTensor], outputs: int,
 
 def _convolve(x: keras.KerasTensor, filters: int, kernel: int, stride: int) -> keras.KerasTensor:
     x = layers.Conv2D(filters, kernel, strides=stride, padding="same", use_bias=False)(x)
-    return layers.Activation("relu")(layers.BatchNormalization(momentum=0.95)(x))
+    return layers.Activation("relu")(BatchNormalization(momentum=0.95)(x))
 
 
 def ring_weights(pixels: int, edges: Sequence[float] | np.ndarray, *, fine: int = 8) -> np.ndarray:

@@ -30,6 +30,7 @@ from ...observe.moments import BLANK
 from .. import NetworkError
 from ..augment import N_ORIENTATIONS, orient
 from .c import RingMeans, stems
+from .norm import BatchNormalization
 
 #: Convolutions of stride 2; the image's side must be a multiple of 2**HALVINGS, and is padded with blank pixels if not.
 HALVINGS = 3
@@ -68,7 +69,7 @@ def build(channels: Sequence[str], pixels: int, outputs: int) -> keras.Model:
 def _convolve(x: keras.KerasTensor, filters: int, kernel: int, stride: int) -> keras.KerasTensor:
     """Convolution, and statistics over the batch, the pixels and the group: one mean a feature."""
     x = GroupConvolution(filters, kernel, stride)(x)
-    return layers.Activation("relu")(layers.BatchNormalization(momentum=0.95)(x))
+    return layers.Activation("relu")(BatchNormalization(momentum=0.95)(x))
 
 
 def quotients() -> np.ndarray:

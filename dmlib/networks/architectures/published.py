@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
+from .norm import BatchNormalization
+
 
 def talk(channels: Sequence[str], pixels: int, outputs: int) -> keras.Model:
     """The table of the talk, with any number of outputs: the table has 20.
@@ -18,7 +20,7 @@ def talk(channels: Sequence[str], pixels: int, outputs: int) -> keras.Model:
     for filters in (64, 128):
         x = _block(x, filters, dropout=0.5)
     x = layers.Conv2D(256, 5, strides=2, padding="same", activation="relu")(x)
-    x = layers.BatchNormalization()(x)
+    x = BatchNormalization()(x)
     return keras.Model(image, _head(x, outputs, dropout=0.5), name="A")
 
 
@@ -37,22 +39,29 @@ def resnet50(channels: Sequence[str], pixels: int, outputs: int) -> keras.Model:
     follow within about ten batches instead of about a hundred, so that they match the weights of a short training too.
     """
     image = keras.Input((pixels, pixels, len(channels)), name="image")
-    trunk = keras.applications.ResNet50(include_top=False, weights=None, input_tensor=image, pooling="avg")
-    for layer in trunk.layers:
-        if isinstance(layer, layers.BatchNormalization):
-            layer.momentum = 0.9
-    return keras.Model(image, layers.Dense(outputs, dtype="float32", name="ln_m_dm")(trunk.output), name="ResNet50")
+    original = keras.applications.ResNet50(include_top=False, weights=None, input_tensor=image, pooling="avg")
+    trunk = keras.models.clone_model(original, clone_function=_resnet50_layer)
+    trunk.set_weights(original.get_weights())
+    x = layers.Dense(outputs, dtype="float32", name="ln_m_dm")(trunk.output)
+    return keras.Model(trunk.input, x, name="ResNet50")
+
+
+def _resnet50_layer(layer: keras.Layer) -> keras.Layer:
+    """The same layer, with normalisation by `BatchNormalization`."""
+    if isinstance(layer, layers.BatchNormalization):
+        return BatchNormalization.from_config(layer.get_config() | {"momentum": 0.9})
+    return layer.__class__.from_config(layer.get_config())
 
 
 def _block(x: keras.KerasTensor, filters: int, dropout: float) -> keras.KerasTensor:
     x = layers.Conv2D(filters, 5, strides=2, padding="same", activation="relu")(x)
     x = layers.MaxPooling2D(2, padding="same")(x)
-    return layers.BatchNormalization()(layers.Dropout(dropout)(x))
+    return BatchNormalization()(layers.Dropout(dropout)(x))
 
 
 def _head(x: keras.KerasTensor, outputs: int, dropout: float) -> keras.KerasTensor:
     x = layers.Flatten()(x)
     for units in (256, 128, 64):
         x = layers.Dense(units, activation="relu")(x)
-        x = layers.BatchNormalization()(layers.Dropout(dropout)(x))
+        x = BatchNormalization()(layers.Dropout(dropout)(x))
     return layers.Dense(outputs, dtype="float32", name="ln_m_dm")(x)
