@@ -440,7 +440,7 @@ class FilesUniverse(Universe):
 
 
 def _catalogue_mend(fields: Sequence[str], known: Collection[str]) -> str:
-    if "SubhaloFlag" in set(fields) - set(known):
+    if "SubhaloFlag" in fields and "SubhaloFlag" not in known:
         return "Illustris and runs of dark matter have none; select with -p cosmological=false there"
     return "copy or download the catalogue with that field"
 
