@@ -329,25 +329,33 @@ def enclosed_mass(
     radii = np.asarray(radii, dtype=float)
     if np.any(np.diff(radii) <= 0) or radii[0] < 0:
         raise ValueError("radii must be positive and increasing")
-    squared = _squared_distance(np.asarray(position, dtype=float).reshape(-1, 3), centre, box)
+    inside, squared = _within(np.asarray(position, dtype=float).reshape(-1, 3), centre, box, radii[-1] ** 2)
     mass = np.asarray(mass, dtype=float)
     if mass.ndim == 0 or (mass.size and mass.min() == mass.max()):
         # Equal masses are counted: twenty comparisons of whole arrays cost less than one search per particle.
         return np.array([np.count_nonzero(squared <= radius**2) for radius in radii]) * mass.reshape(-1)[0]
-    inside = squared <= radii[-1] ** 2
-    first = np.searchsorted(radii**2, squared[inside], side="left")
+    first = np.searchsorted(radii**2, squared, side="left")
     return np.cumsum(np.bincount(first, weights=mass[inside], minlength=len(radii)))
 
 
-def _squared_distance(position: np.ndarray, centre: np.ndarray | None, box: float | None) -> np.ndarray:
-    """Squared distances [kpc^2], shape (N,). Column by column, which is faster than rows of three."""
-    squared = np.zeros(len(position))
+def _within(
+    position: np.ndarray, centre: np.ndarray | None, box: float | None, reach2: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of the positions within a squared distance, and their squared distances [kpc^2], shapes (n,).
+
+    Axis after axis, because most particles of a large group are too far along the first.
+    """
+    inside, squared = np.arange(len(position)), np.zeros(len(position))
     for axis in range(3):
-        offset = position[:, axis] if centre is None else position[:, axis] - centre[axis]
+        offset = position[inside, axis] if axis else position[:, axis]
+        if centre is not None:
+            offset = offset - centre[axis]
         if box is not None:
             offset = wrap(offset, box)
-        squared += offset * offset
-    return squared
+        squared = squared + offset * offset
+        near = squared <= reach2
+        inside, squared = inside[near], squared[near]
+    return inside, squared
 
 
 def rotation_to_z(axis: np.ndarray) -> np.ndarray:

@@ -234,8 +234,9 @@ def _measure(universe: Universe, sample: QTable) -> dict[str, np.ndarray]:
         host = None
         for subhalo_id in sample["subhalo_id"][sample["group_id"] == group_id].tolist():
             try:
-                own = load_galaxy(universe, subhalo_id, scope="subhalo", velocities=False)
+                # The group first: its subhaloes' particles are among its own, and are not read again.
                 host = host or load_galaxy(universe, subhalo_id, scope="group", velocities=False)
+                own = load_galaxy(universe, subhalo_id, scope="subhalo", velocities=False)
                 profiles[subhalo_id] = np.stack([_profiles(host, own.centre, box), _profiles(own, own.centre, box)])
             except GalaxyError as error:
                 # A file that cannot be read is no property of a galaxy, and stops everything (UniverseError).

@@ -19,7 +19,7 @@ from dmlib.galaxy import (
     rotation_to_z,
 )
 from dmlib.settings import RADII_KPC
-from dmlib.units import G
+from dmlib.units import G, wrap
 from dmlib.universe import FilesUniverse
 from tiny_tng import BOX, M_DM, H, TinyGroup, TinySubhalo, dm, gas, stars, toy_groups, write_tree
 
@@ -90,6 +90,28 @@ def test_enclosed_mass_equals_the_definition(position, seed):
     found = enclosed_mass(position, mass)
     np.testing.assert_allclose(found, definition, rtol=1e-12)
     assert np.all(np.diff(found) >= 0)
+
+
+@settings(deadline=None, max_examples=60)
+@given(position=positions, centre=hnp.arrays(float, 3, elements=st.floats(-200, 200, width=32)))
+def test_enclosed_mass_about_another_centre_in_a_periodic_box(position, centre):
+    box, mass = 320.0, np.arange(1.0, len(position) + 1)
+    shifts = box * np.array(np.meshgrid(*[[-2, -1, 0, 1, 2]] * 3)).reshape(3, -1, 1).transpose(2, 1, 0)
+    distance = np.linalg.norm(position[:, None] - centre + shifts, axis=2).min(axis=1)
+    clear = np.abs(distance[:, None] - RADII_KPC).min(initial=np.inf) > 1e-9
+    if clear:
+        definition = [mass[distance <= radius].sum() for radius in RADII_KPC]
+        np.testing.assert_array_equal(enclosed_mass(position, mass, centre=centre, box=box), definition)
+
+
+def test_wrap_gives_a_new_array_of_the_same_numbers_whether_or_not_others_lie_across_the_edge():
+    box, near = 75000.0, np.array([-37500.0, -0.3, -0.0, 0.0, 0.1, 37500.0])
+    far = np.append(near, [37500.1, -75000.0])
+    np.testing.assert_array_equal(wrap(far, box)[:6], wrap(near, box))
+    np.testing.assert_array_equal(np.signbit(wrap(far, box)[:6]), np.signbit(wrap(near, box)))
+    np.testing.assert_allclose(wrap(far, box)[6:], [-37499.9, 0.0])
+    assert not np.shares_memory(wrap(near, box), near)
+    assert wrap(np.zeros((0, 3)), box).shape == (0, 3)
 
 
 def test_particle_on_a_radius_is_inside_and_equal_masses_may_be_one_number():

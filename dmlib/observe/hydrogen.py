@@ -252,10 +252,10 @@ class HIGas:
         total = parts.m_hi.sum()
         if not total > 0:
             raise GalaxyError(f"{galaxy.name} has {len(gas)} gas cells but no HI")
-        order = np.argsort(parts.m_hi)
-        lost = np.searchsorted(np.cumsum(parts.m_hi[order]), settings.negligible * total)
-        # Back to the order of the file, so that floating-point sums do not depend on how cells rank by mass.
-        keep = np.sort(order[lost:])
+        rising = np.sort(parts.m_hi)
+        lost = np.searchsorted(np.cumsum(rising), settings.negligible * total)
+        # In the order of the file, so that floating-point sums do not depend on how cells rank by mass.
+        keep = np.flatnonzero(parts.m_hi >= rising[lost])
         m_hi = parts.m_hi[keep]
         return cls(
             galaxy.subhalo_id,

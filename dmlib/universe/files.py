@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from .release import (
     SNAPSHOT_ATTRIBUTES,
     compare_headers,
     open_hdf5,
+    particle_totals,
     refuse_subbox,
     suggestion,
     trouble_of_offsets,
@@ -39,8 +41,34 @@ _FINGERPRINT_FIELDS = (
 #: of which the offsets are.
 _MANY_ROWS, _FEW, _MANY_GROUPS = 2000, 3, 200
 
+#: Particles that are read at least where one object after the other is asked for: some groups of a small universe.
+_AHEAD = 2**17
+
+#: Particles of one type are kept up to this size [bytes].
+_KEPT = 2**28
+
 #: Attributes that the header of a catalogue file must have.
 _CATALOGUE_ATTRIBUTES = (*SHARED_ATTRIBUTES, "NumFiles", "Ngroups_Total", "Nsubgroups_Total")
+
+
+@dataclass(frozen=True)
+class _Span:
+    """Consecutive particles of one type, kept as long as the files that hold them stay as they were.
+
+    Parameters
+    ----------
+    first, end : int
+        Within all particles of the type.
+    files : tuple
+        Size and time of each file that holds some of them.
+    arrays : dict of ndarray
+        Fields as stored, read-only.
+    """
+
+    first: int
+    end: int
+    files: tuple
+    arrays: dict[str, np.ndarray]
 
 
 def find_output(base_path: str | Path, snapshot: int) -> Path:
@@ -110,6 +138,7 @@ class FilesUniverse(Universe):
         self.snapshot = snapshot
         self._belongs = False
         self._subsets: dict[tuple[int, Kind], dict] = {}
+        self._spans: dict[int, _Span] = {}
         self._particle_names: dict[int, tuple[Path, frozenset[str]]] = {}
         raw = self._read_attributes(self._catalogue_chunk(0), _CATALOGUE_ATTRIBUTES)
         snapshot_chunk = self._snapshot_chunk(0)
@@ -206,21 +235,60 @@ class FilesUniverse(Universe):
         return count, arrays
 
     def _load(self, number: int, fields: list[str], subset: dict) -> dict[str, np.ndarray]:
+        """Particles of one object, as slices of those that were read together.
+
+        Each call of illustris_python opens two files, reads their headers and unpacks whole HDF5 chunks, and a group is
+        asked for once for each of its galaxies, and its subhaloes after it. So what was read last is kept, and where
+        one object after the other is asked for, more is read at once.
+        """
+        first, starts = int(subset["offsetType"][number]), subset["snapOffsets"][number]
+        count, span = int(subset["lenType"][number]), self._spans.pop(number, None)
+        end = first + count
+        kept = span is not None and span.first <= first and end <= span.end
+        if span is None or not kept or span.files != self._files(starts, span.first, span.end):
+            if span is not None and span.first <= first <= span.end + _AHEAD:
+                # To the end of a file at most: the next may be damaged, and nobody asked for it.
+                stops = np.append(starts[1:], self._totals[number])
+                end = max(end, min(first + _AHEAD, int(stops[np.searchsorted(stops, end)])))
+            span = _Span(first, end, self._files(starts, first, end), {})
+        missing = [field for field in fields if field not in span.arrays]
+        if missing:
+            offsets, length = np.array(subset["offsetType"]), np.array(subset["lenType"])
+            offsets[number], length[number] = span.first, span.end - span.first
+            span.arrays.update(self._read(number, missing, {**subset, "offsetType": offsets, "lenType": length}))
+        if sum(values.nbytes for values in span.arrays.values()) <= _KEPT:
+            self._spans[number] = span
+        return {field: span.arrays[field][first - span.first :][:count] for field in fields}
+
+    def _read(self, number: int, fields: list[str], subset: dict) -> dict[str, np.ndarray]:
         """Particles by illustris_python; tried twice, for it opens the files without patience."""
         load = partial(il.snapshot.loadSubset, str(self.base_path), self.snapshot, number, fields, subset, sq=False)
         try:
-            return load()
+            found = load()
         except Exception:  # of any kind where the files do not fit together: illustris_python raises bare ones
             for i in range(self.n_snapshot_chunks):
                 with open_hdf5(self._snapshot_chunk(i)):
                     pass  # the first that does not open raises
-        try:
-            return load()
-        except Exception as error:
-            raise UniverseError(
-                f"{self._snapshot_chunk(0).parent} cannot be read ({type(error).__name__}: {error}): a file is "
-                f"damaged, or not of the snapshot of {self._offsets_path.name}; copy both again."
-            ) from error
+            try:
+                found = load()
+            except Exception as error:
+                raise UniverseError(
+                    f"{self._snapshot_chunk(0).parent} cannot be read ({type(error).__name__}: {error}): a file is "
+                    f"damaged, or not of the snapshot of {self._offsets_path.name}; copy both again."
+                ) from error
+        for field in fields:
+            found[field].setflags(write=False)
+        return {field: found[field] for field in fields}
+
+    def _files(self, starts: np.ndarray, first: int, end: int) -> tuple:
+        """Size and time of the snapshot files that hold particles `first` to `end`; the files begin at `starts`."""
+        held = range(int(np.searchsorted(starts, first, side="right")) - 1, int(np.searchsorted(starts, end)))
+        states = [os.stat(path) if path.is_file() else None for path in map(self._snapshot_chunk, held)]
+        return tuple(state and (state.st_size, state.st_mtime_ns) for state in states)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without particles: a universe is sent to workers with every block."""
+        return {**self.__dict__, "_spans": {}}
 
     def _masses_of_particles(self, table: np.ndarray) -> np.ndarray:
         """MassTable with the mass of the first dark-matter particle, where the table has none and particles have."""
@@ -258,6 +326,11 @@ class FilesUniverse(Universe):
         """Number of snapshot files, from the header of the first one."""
         name = "NumFilesPerSnapshot"
         return int(self._read_attributes(self._snapshot_chunk(0), (name,))[name])
+
+    @cached_property
+    def _totals(self) -> np.ndarray:
+        """Particles of each type in the whole snapshot."""
+        return particle_totals(self._read_attributes(self._snapshot_chunk(0), ("NumPart_Total",)))
 
     def _particle_fields(self, number: int) -> tuple[Path, frozenset[str]]:
         """First snapshot file with particles of a type, and the fields it stores for them."""
@@ -367,7 +440,7 @@ class FilesUniverse(Universe):
 
 
 def _catalogue_mend(fields: Sequence[str], known: Collection[str]) -> str:
-    if "SubhaloFlag" in set(fields) - set(known):
+    if "SubhaloFlag" in fields and "SubhaloFlag" not in known:
         return "Illustris and runs of dark matter have none; select with -p cosmological=false there"
     return "copy or download the catalogue with that field"
 

@@ -332,7 +332,7 @@ def compare_headers(path: Path, own: Mapping[str, Any], other_path: Path, other:
         )
 
 
-def _total(header: Mapping[str, Any]) -> np.ndarray:
+def particle_totals(header: Mapping[str, Any]) -> np.ndarray:
     """Particles of each type in a snapshot; the header has 32 bits of each number in one attribute."""
     low = np.asarray(header["NumPart_Total"], dtype=np.int64)
     return low + (np.asarray(header.get("NumPart_Total_HighWord", np.zeros(6)), dtype=np.int64) << 32)
@@ -390,7 +390,7 @@ def trouble_of_offsets(
         start = handle["Group/SnapByType"][groups] if len(groups) else np.zeros((0, 6), np.int64)
         some, place = np.unique(first_sub, return_inverse=True)
         begin = handle["Subhalo/SnapByType"][some][place] if own.any() else start
-    kinds, total = list(PART_TYPE.values()), _total(headers[0])
+    kinds, total = list(PART_TYPE.values()), particle_totals(headers[0])
     by_offsets = first[-1] + np.asarray(headers[-1]["NumPart_ThisFile"], dtype=np.int64)
     n_files = int(headers[0]["NumFilesPerSnapshot"])
     if len(first) != n_files:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from pathlib import Path
 
 import h5py
@@ -376,3 +377,23 @@ def test_chunks_that_are_packed_here_are_read_by_hdf5(tmp_path, n):
             writer._write_field(file, field, values, n)
             assert np.array_equal(file[field.name][()], values)
             assert (file[field.name].compression, file[field.name].shuffle) == ("gzip", True)
+
+
+def test_of_packed_bytes_those_that_do_not_shrink_are_stored():
+    rng, zeros = np.random.default_rng(1), bytes(200_000)
+    noise = rng.bytes(200_000)
+    for parts in ([(zeros, True), (noise, False), (zeros, True)], [(noise, False)], [(zeros, True)]):
+        packed = writer._deflate(parts)
+        assert zlib.decompress(packed) == b"".join(content for content, _ in parts)
+        assert (noise[:65535] in packed) == ((noise, False) in parts)
+        assert len(packed) < 1.01 * sum(len(content) for content, shrink in parts if not shrink) + 2000
+    assert writer._runs([True, True, False, True]) == [(0, 2, True), (2, 3, False), (3, 4, True)]
+
+
+def test_packed_files_are_no_larger_than_those_of_hdf5(tree, tmp_path):
+    with h5py.File(tree.snapshot_chunk(0)) as file, h5py.File(tmp_path / "again.hdf5", "w") as again:
+        names = [f"PartType{t}/{f}" for t in (0, 1) for f in ("Coordinates", "Velocities", "Potential")]
+        for name in names:
+            again.create_dataset(name, data=file[name][()], chunks=file[name].chunks, **writer._PACKING)
+        ours, theirs = (sum(some[name].id.get_storage_size() for name in names) for some in (file, again))
+    assert ours < 1.1 * theirs

@@ -152,3 +152,10 @@ def test_a_dusty_disc_is_redder_and_fainter_edge_on():
         magnitude[inclination] = -2.5 * np.log10(image.sum(axis=(0, 1)))
     assert magnitude[90.0][2] > magnitude[60.0][2] > magnitude[0.0][2]
     assert (magnitude[90.0][1] - magnitude[90.0][3]) > (magnitude[0.0][1] - magnitude[0.0][3])
+
+
+@pytest.mark.parametrize("n", [1, 2, 3000])
+def test_cells_and_stars_at_one_depth_keep_their_order(n):
+    depth = np.random.default_rng(n).standard_normal(n) ** 5
+    for values in (depth, np.round(depth, 1), np.append(depth, [1e6, -1e6]), np.zeros(n)):
+        np.testing.assert_array_equal(dust._falling(values), np.argsort(-values, kind="stable"))

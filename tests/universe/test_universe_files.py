@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pickle
 import shutil
 
 import h5py
+import illustris_python as il
 import numpy as np
 import pytest
 from astropy import units as u
@@ -97,6 +99,81 @@ def test_particles_are_the_same_however_the_files_are_cut(tmp_path, chunks):
             expected = subhalo.particles.get(number, {"Coordinates": np.zeros((0, 3))})["Coordinates"]
             np.testing.assert_allclose(got["Coordinates"], expected / H)
             assert len(got["Masses"]) == len(expected)
+
+
+@pytest.fixture
+def reads(monkeypatch):
+    """Number of particles of each call of illustris_python."""
+    counts, load = [], il.snapshot.loadSubset
+
+    def counted(*args, **kwargs):
+        found = load(*args, **kwargs)
+        counts.append(int(found["count"]))
+        return found
+
+    monkeypatch.setattr(il.snapshot, "loadSubset", counted)
+    return counts
+
+
+def test_a_subhalo_is_a_part_of_its_group_that_was_read(tree, reads):
+    universe = FilesUniverse(tree)
+    universe.prepare([])
+    group = universe.particles(0, "dm", ["Coordinates"], "group")["Coordinates"]
+    reads.clear()
+    for subhalo_id, first, end in ((0, 0, 3000), (1, 3000, 3400), (2, 3400, 3430)):
+        own = universe.particles(subhalo_id, "dm", ["Coordinates"])["Coordinates"]
+        np.testing.assert_array_equal(own, group[first:end])
+    np.testing.assert_array_equal(universe.particles(0, "dm", ["Coordinates"], "group")["Coordinates"], group)
+    assert reads == []
+    universe.particles(1, "dm", ["Coordinates", "Velocities"])
+    assert reads == [3630]  # the field that was missing, of the whole group
+
+
+def test_groups_one_after_the_other_are_read_together_up_to_the_end_of_a_file(tmp_path, reads):
+    bare = [TinyGroup([TinySubhalo(np.full(3, 100.0 * i), {1: dm(np.full((50, 3), 100.0 * i))})]) for i in range(1, 21)]
+    tree = write_tree(tmp_path, bare, snapshot_chunks=2)
+    universe = FilesUniverse(tree)
+    universe.prepare([])
+    reads.clear()
+    for i in range(20):
+        got = universe.particles(i, "dm", ["Coordinates"], "group")["Coordinates"]
+        np.testing.assert_allclose(got, np.full((50, 3), 100.0 * (i + 1) / H))
+    assert len(reads) < 6
+    assert sum(reads) == 20 * 50
+
+
+def test_what_was_read_is_read_again_when_the_file_has_changed(tree, reads):
+    universe = FilesUniverse(tree)
+    before = universe.particles(0, "gas", ["Masses"], "group")["Masses"]
+    kept = universe.particles(0, "gas", ["Masses"], "group")["Masses"]
+    np.testing.assert_array_equal(kept, before)
+    for path in sorted((tree / "snapdir_099").glob("*.hdf5")):
+        with edit(path) as handle:
+            if "PartType0" in handle:
+                handle["PartType0/Masses"][...] *= 2
+    np.testing.assert_array_equal(universe.particles(0, "gas", ["Masses"], "group")["Masses"], 2 * before)
+    np.testing.assert_array_equal(universe.particles(0, "gas", ["Masses"])["Masses"], 2 * before[:300])
+    for path in sorted((tree / "snapdir_099").glob("*.hdf5")):
+        path.unlink()
+    with pytest.raises(UniverseError, match="is missing"):
+        universe.particles(0, "gas", ["Masses"])
+
+
+def test_what_is_kept_is_small_cannot_be_changed_and_is_not_sent(tree, reads, monkeypatch):
+    universe = FilesUniverse(tree)
+    universe.prepare([])
+    stored = universe._particles("Group", 0, "dm", ["Coordinates"])[1]["Coordinates"]
+    with pytest.raises(ValueError, match="read-only"):
+        stored += 1
+    assert len(pickle.dumps(universe)) < stored.nbytes / 10
+    copy = pickle.loads(pickle.dumps(universe))
+    reads.clear()
+    np.testing.assert_array_equal(copy._particles("Group", 0, "dm", ["Coordinates"])[1]["Coordinates"], stored)
+    assert reads == [3630]
+    monkeypatch.setattr("dmlib.universe.files._KEPT", 1000)
+    for _ in range(2):
+        universe.particles(0, "dm", ["Velocities"], "group")
+    assert reads == [3630, 3630, 3630]
 
 
 def test_group_scope_has_satellites_and_fuzz(tree):

@@ -130,13 +130,25 @@ def columns_in_front(
     half = min(np.abs(stars[:, :2]).max(), np.abs(gas[:, :2]).max() + support.max()) + 2.0 * pixel_size
     n = 2 * int(np.ceil(half / pixel_size))
     depth = np.concatenate([gas[:, 2], stars[:, 2]])
-    order = np.argsort(-depth, kind="stable")
+    order = _falling(depth)
     scaled_gas = gas[:, :2] / pixel_size + n / 2
     scaled_stars = stars[:, :2] / pixel_size + n / 2
     # A cell is a product of two parabolas with the dispersion of the spline, half width over sqrt(5).
     half_width = np.sqrt(5.0) * SPLINE_DISPERSION * support / pixel_size
     _sweep(out, order, scaled_stars, scaled_gas, half_width, np.ascontiguousarray(weights), n)
     return out / pixel_size**2
+
+
+def _falling(depth: np.ndarray) -> np.ndarray:
+    """Order of falling depths, equal ones in the order in which they come: ``argsort(-depth, kind="stable")``.
+
+    Two sorts are faster than that one: of 16-bit steps by radix, and of what is then in order but for its steps.
+    """
+    height = -depth
+    lowest, span = height.min(), np.ptp(height)
+    steps = ((height - lowest) * (65535 / span if span > 0 else 0.0)).astype(np.uint16)
+    nearly = np.argsort(steps, kind="stable")
+    return nearly[np.argsort(height[nearly], kind="stable")]
 
 
 @njit(cache=True)

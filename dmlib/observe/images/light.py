@@ -88,7 +88,7 @@ class ParticleLight:
         # Stars beyond the field, of a group most of them, would need dust over its whole extent.
         place = view.project(galaxy.stars.position)[:, :2]
         if len(place):
-            across = np.abs(place).max(axis=1)
+            across = np.maximum(np.abs(place[:, 0]), np.abs(place[:, 1]))
             outside = across - galaxy.stars.extra["StellarHsml"] > 0.5 * grid.pixels * grid.pixel_size
             galaxy = replace(galaxy, stars=galaxy.stars.where(~outside))  # keeps damaged stars, which must be named
             place = place[~outside]

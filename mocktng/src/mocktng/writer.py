@@ -5,6 +5,7 @@ Files are identical bytes each time: data sets carry no time stamps, and nothing
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from .files import atomic_path
 from .layout import Attributes, Tree, catalogue_header, common_header, snapshot_header
 
 _PACKING: dict[str, Any] = {"shuffle": True, "compression": "gzip", "compression_opts": 1}
+_SHRINK = 0.65  # bytes of one significance are compressed where those of the first chunk shrink to this share
 _ROWS = 16384  # rows of an HDF5 chunk, which a reader of one galaxy decompresses at least
 
 
@@ -44,14 +46,41 @@ def _write_field(group: h5py.Group, field: Field, values: np.ndarray | None, n: 
 
 
 def _pack(dataset: h5py.Dataset, values: np.ndarray) -> None:
-    """Write a data set as HDF5's own filters of `_PACKING` would, with a compressor that takes a fifth of the time."""
+    """Write a data set for HDF5's own filters of `_PACKING`, with a compressor that takes a fifth of the time.
+
+    The shuffle filter puts the bytes of one significance together. Those of a mantissa shrink by little and take most
+    of the time of reading, so they are stored as they are: files of the same size are read in four fifths of the time.
+    """
     rows, itemsize = dataset.chunks[0], values.dtype.itemsize
+    runs: list[tuple[int, int, bool]] = []
     for start in range(0, len(values), rows):
         piece = np.zeros((rows, *values.shape[1:]), values.dtype)  # HDF5 stores whole chunks
         piece[: len(values) - start] = values[start : start + rows]
         shuffled = np.ascontiguousarray(piece.view(np.uint8).reshape(-1, itemsize).T)
-        packed = isal_zlib.compress(shuffled, _PACKING["compression_opts"])
+        runs = runs or _runs([len(isal_zlib.compress(plane, 1)) <= _SHRINK * plane.nbytes for plane in shuffled])
+        packed = _deflate([(shuffled[first:end].tobytes(), shrink) for first, end, shrink in runs])
         dataset.id.write_direct_chunk((start,) + (0,) * (values.ndim - 1), packed)
+
+
+def _runs(flags: Sequence[bool]) -> list[tuple[int, int, bool]]:
+    """Begin, end and value of the runs of equal flags."""
+    edges = [i for i in range(len(flags)) if i == 0 or flags[i] != flags[i - 1]]
+    return [(first, end, flags[first]) for first, end in zip(edges, [*edges[1:], len(flags)], strict=True)]
+
+
+def _deflate(parts: Sequence[tuple[bytes, bool]]) -> bytes:
+    """A zlib stream (RFC 1950) of some bytes, of which those flagged are compressed and the others stored."""
+    out, check = [b"\x78\x01"], 1
+    for content, shrink in parts:
+        check = isal_zlib.adler32(content, check)
+        if shrink:
+            packer = isal_zlib.compressobj(_PACKING["compression_opts"], isal_zlib.DEFLATED, -15)
+            out += [packer.compress(content), packer.flush(isal_zlib.Z_FULL_FLUSH)]
+            continue
+        for start in range(0, len(content), 65535):  # the longest stored block (RFC 1951, 3.2.4)
+            block = content[start : start + 65535]
+            out += [struct.pack("<BHH", 0, len(block), len(block) ^ 0xFFFF), block]
+    return b"".join([*out, struct.pack("<BHH", 1, 0, 0xFFFF), struct.pack(">I", check)])
 
 
 def write_snapshot_chunk(
