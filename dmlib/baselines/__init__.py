@@ -25,7 +25,7 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from ..dataset.read import DataSet
-from .observables import Inputs, measure
+from .observables import Inputs, joined, measure
 
 #: Strengths of the ridge penalty that are tried, for observables of unit variance.
 PENALTIES = tuple(np.geomspace(0.1, 1000.0, 17))
@@ -71,7 +71,7 @@ class Task:
     seed: int = 1
 
 
-def make_task(dataset: DataSet, rows: np.ndarray, seed: int = 1, *, inputs: Inputs = "all") -> Task:
+def make_tasks(dataset: DataSet, rows: np.ndarray, seed: int = 1) -> dict[Inputs, Task]:
     """Measure the observables of the training views and of some other views of a data set.
 
     Parameters
@@ -80,13 +80,22 @@ def make_task(dataset: DataSet, rows: np.ndarray, seed: int = 1, *, inputs: Inpu
     rows : ndarray of int, shape (m,)
         Views to be predicted.
     seed : int
-    inputs : {"all", "photometry", "hi"}
+
+    Returns
+    -------
+    dict of Task
+        One for each set of inputs.
     """
     train = dataset.rows("train")
-    found = measure(dataset, np.concatenate([train, rows]), inputs)
-    values = np.stack(list(found.values()), axis=1)
-    group = np.asarray(dataset.table["group_id"])[train]
-    return Task(values[: len(train)], finite_ln(dataset.dm_profile[train]), group, values[len(train) :], seed)
+    views = np.concatenate([train, rows])
+    light, gas = measure(dataset, views, "photometry"), measure(dataset, views, "hi")
+    found: dict[Inputs, dict[str, np.ndarray]] = {"all": joined(light, gas), "photometry": light, "hi": gas}
+    y, group = finite_ln(dataset.dm_profile[train]), np.asarray(dataset.table["group_id"])[train]
+    tasks = {}
+    for inputs, columns in found.items():
+        values = np.stack(list(columns.values()), axis=1)
+        tasks[inputs] = Task(values[: len(train)], y, group, values[len(train) :], seed)
+    return tasks
 
 
 def finite_ln(mass: np.ndarray) -> np.ndarray:

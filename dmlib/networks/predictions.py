@@ -50,8 +50,8 @@ _KNOWN = ("calibration", "validation")
 #: needed for the calibration: those whose prediction becomes the prior of a rotation-curve fit.
 _PRIORS = tuple(f"{BEST_VALUE}/{inputs}" for inputs in ("photometry", "all"))
 
-#: What the regressions are made from.
-_Set = Literal["all", "photometry", "hi", "apertures"]
+#: What the regressions are made from: catalogue-like observables, or the moments that C measures.
+_Features = Literal["observables", "apertures"]
 
 #: Memory that one worker may need [bytes], and ensembles below which processes take longer to start than they save.
 MEMORY, _WORTH_WORKERS = 2.0e9, 6
@@ -213,7 +213,7 @@ def build(settings: Settings, *, workers: int | None = None) -> None:
     index = read_index(settings.models_dir)
     # The longest first: trees, and networks with many parameters.
     ensembles = sorted(index, key=lambda name: index[name]["parameters"], reverse=True)
-    tasks = [*(("regressions", inputs) for inputs in get_args(_Set)), *(("ensemble", name) for name in ensembles)]
+    tasks = [*(("regressions", kind) for kind in get_args(_Features)), *(("ensemble", name) for name in ensembles)]
     if len(ensembles) < _WORTH_WORKERS:
         workers = 1
     pool = partial(map_parallel, memory=MEMORY, workers=workers, what="predicted", environment=single_thread())
@@ -317,38 +317,40 @@ def _calibrated_on(dataset: DataSet) -> str:
     return "calibration" if len(galaxies) >= FEWEST else "validation"
 
 
-def predict_baselines(dataset: DataSet, rows: np.ndarray, seed: int, inputs: _Set) -> Iterator[Prediction]:
-    """Predictions from one set of inputs without a network, see `dmlib.baselines`.
+def predict_baselines(dataset: DataSet, rows: np.ndarray, seed: int, features: _Features) -> Iterator[Prediction]:
+    """Predictions without a network, see `dmlib.baselines`.
 
     Yields
     ------
     Prediction
-        From all inputs ``baseline/<name>`` of each baseline, and ``linear/learning_curve/<n>`` of the linear one for
-        the galaxies of the networks' learning curve; from fewer inputs ``linear/photometry``, ``boosted/hi`` and so on
-        of the regressions, and those of `aperture_task`.
+        From observables of all inputs ``baseline/<name>`` of each baseline, and ``linear/learning_curve/<n>`` of the
+        linear one for the galaxies of the networks' learning curve; from those of fewer inputs ``linear/photometry``,
+        ``boosted/hi`` and so on of the regressions; and the same of `aperture_task`.
     """
-    from ..baselines import BASELINES, REGRESSIONS, linear, make_task
+    from ..baselines import BASELINES, REGRESSIONS, linear, make_tasks
 
     galaxy = np.asarray(dataset.table["subhalo_id"])[dataset.rows("train")]
-    if inputs == "apertures":
-        task = aperture_task(dataset, rows, seed)
+    tasks: Mapping[str, Task]
+    if features == "apertures":
+        tasks = {"apertures": aperture_task(dataset, rows, seed)}
     else:
-        task = make_task(dataset, rows, seed, inputs=inputs)
-    about = {"galaxies": len(np.unique(galaxy)), "inputs": "all" if inputs == "apertures" else inputs}
-    for name in BASELINES if inputs == "all" else REGRESSIONS:
-        start = time.perf_counter()
-        mass = np.exp(BASELINES[name](task))
-        seconds = {"seconds": time.perf_counter() - start}
-        yield Prediction(
-            f"baseline/{name}" if inputs == "all" else f"{name}/{inputs}", mass, attributes=about | seconds
-        )
-    for share in SHARES if inputs == "all" else ():
-        some = share_of(galaxy, share, seed)
-        n = len(np.unique(galaxy[some]))
-        if n >= 4:
-            fewer = replace(task, x=task.x[some], y=task.y[some], group=task.group[some])
-            attributes = about | {"galaxies": n, "seconds": np.nan}
-            yield Prediction(f"linear/learning_curve/{n}", np.exp(linear(fewer)), attributes=attributes)
+        tasks = make_tasks(dataset, rows, seed)
+    for inputs, task in tasks.items():
+        about = {"galaxies": len(np.unique(galaxy)), "inputs": "all" if inputs == "apertures" else inputs}
+        for name in BASELINES if inputs == "all" else REGRESSIONS:
+            start = time.perf_counter()
+            mass = np.exp(BASELINES[name](task))
+            seconds = {"seconds": time.perf_counter() - start}
+            yield Prediction(
+                f"baseline/{name}" if inputs == "all" else f"{name}/{inputs}", mass, attributes=about | seconds
+            )
+        for share in SHARES if inputs == "all" else ():
+            some = share_of(galaxy, share, seed)
+            n = len(np.unique(galaxy[some]))
+            if n >= 4:
+                fewer = replace(task, x=task.x[some], y=task.y[some], group=task.group[some])
+                attributes = about | {"galaxies": n, "seconds": np.nan}
+                yield Prediction(f"linear/learning_curve/{n}", np.exp(linear(fewer)), attributes=attributes)
 
 
 def aperture_task(dataset: DataSet, rows: np.ndarray, seed: int) -> Task:
