@@ -146,7 +146,7 @@ def test_a_choice_can_be_given(few_trees):
     task, _ = a_task(curved=True)
     choice = baselines.choose_boosting(task)
     np.testing.assert_array_equal(baselines.boosted(task, choice), baselines.boosted(task))
-    np.testing.assert_array_equal(baselines.boosted(task, ("linear", 3, 0)), baselines.linear(task))
+    np.testing.assert_array_equal(baselines.boosted(task, ("linear", 0)), baselines.linear(task))
 
 
 def test_shuffled_targets_give_the_error_of_the_mean(few_trees):
