@@ -199,10 +199,11 @@ def _fit_linear(x: np.ndarray, y: np.ndarray, group: np.ndarray) -> Pipeline:
         seen, unseen = scale.transform(x[fit]), scale.transform(x[held])
         # `Ridge` for every penalty, from one decomposition.
         centre, mean = seen.mean(axis=0), y[fit].mean(axis=0)
-        left, values, right = np.linalg.svd(seen - centre, full_matrices=False)
-        ahead, known = (unseen - centre) @ right.T, left.T @ (y[fit] - mean)
+        seen, unseen = seen - centre, unseen - centre
+        values, axes = np.linalg.eigh(seen.T @ seen)
+        ahead, known = unseen @ axes, axes.T @ (seen.T @ (y[fit] - mean))
         for k, penalty in enumerate(PENALTIES):
-            predicted = mean + ahead @ ((values / (values**2 + penalty))[:, None] * known)
+            predicted = mean + ahead @ (known / (values + penalty)[:, None])
             errors[k] += ((predicted - y[held]) ** 2).sum()
     return make_pipeline(_scale(), Ridge(PENALTIES[errors.argmin()])).fit(x, y)
 
