@@ -46,9 +46,9 @@ FEWEST = 3
 #: Parts of the split for which predictions are kept besides the test.
 _KNOWN = ("calibration", "validation")
 
-#: Ensembles that predict the validation views, half of all views outside the training, even where they are not
-#: needed for the calibration: those whose prediction becomes the prior of a rotation-curve fit.
-_PRIORS = tuple(f"{BEST_VALUE}/{inputs}" for inputs in ("photometry", "all"))
+#: Ensembles with calibrated errors: their prediction is the prior of rotation-curve fits, and chapters test their
+#: errors. They predict the calibration and the validation views too, three times as many as there are test views.
+_CALIBRATED = tuple(f"{BEST_VALUE}/{inputs}" for inputs in ("photometry", "all"))
 
 #: What the regressions are made from: catalogue-like observables, or the moments that C measures.
 _Features = Literal["observables", "apertures"]
@@ -86,7 +86,7 @@ class Prediction:
     m_dm : ndarray, shape (n, 20)
         M_DM(<R) [Msun]; of an ensemble exp of the mean of ln M.
     sigma_ln : ndarray, shape (n, 20), or None
-        Standard deviation of ln M, calibrated on the calibration galaxies.
+        Standard deviation of ln M, calibrated on the calibration galaxies, of those ensembles that predict them.
     members_ln : ndarray, shape (member, n, 20), or None
         ln(M / Msun) of each member of an ensemble.
     attributes : dict
@@ -254,7 +254,7 @@ def _predict(settings: Settings, task: tuple[str, Any]) -> tuple[tuple[str, Any]
 
 
 def predict_ensemble(folder: Path, dataset: DataSet, rows: np.ndarray, name: str, entry: dict[str, Any]) -> Prediction:
-    """Mean and calibrated error of an ensemble.
+    """Mean of an ensemble, and its calibrated error where chapters use that.
 
     Parameters
     ----------
@@ -275,7 +275,7 @@ def predict_ensemble(folder: Path, dataset: DataSet, rows: np.ndarray, name: str
         inputs = dataset.inputs(some, networks[0].channels, keep=True)
         return np.stack([network.predict_ln(inputs) for network in networks])
 
-    parts = _KNOWN if name in _PRIORS else (_calibrated_on(dataset),)
+    parts = _KNOWN if name in _CALIBRATED else ()
     found = {part: members_ln(some) for part in parts if len(some := dataset.rows(part))}
     return combine(name, entry, dataset, found, members_ln(rows))
 
@@ -283,7 +283,7 @@ def predict_ensemble(folder: Path, dataset: DataSet, rows: np.ndarray, name: str
 def combine(
     name: str, entry: dict[str, Any], dataset: DataSet, found: Mapping[str, np.ndarray], test: np.ndarray
 ) -> Prediction:
-    """Mean and calibrated error of an ensemble from what its members predict.
+    """Mean and, where calibration views were predicted, calibrated error of an ensemble from what its members predict.
 
     Parameters
     ----------
@@ -294,13 +294,16 @@ def combine(
     test : ndarray, shape (member, n, 20)
         The same for the test views.
     """
+    attributes = {key: entry[key] for key in ("architecture", "inputs", "galaxies", "parameters")}
+    attributes["seconds"] = sum(member["seconds"] for member in entry["members"])
+    m_dm, calibrated_on = np.exp(test.mean(axis=0)), _calibrated_on(dataset)
+    if calibrated_on not in found:
+        return Prediction(name, m_dm, None, test, attributes)
     parts = {part: dataset.rows(part) for part in found}
-    calibrated_on = _calibrated_on(dataset)
     truth = ln_mass(dataset.dm_profile[parts[calibrated_on]])
     floor, factor = calibrate(found[calibrated_on], truth)
     errors = found[calibrated_on].mean(axis=0) - truth
-    attributes = {key: entry[key] for key in ("architecture", "inputs", "galaxies", "parameters")} | {
-        "seconds": sum(member["seconds"] for member in entry["members"]),
+    attributes |= {
         "sigma_floor": floor,
         "sigma_factor": factor,
         "calibrated_on": calibrated_on,
@@ -308,7 +311,7 @@ def combine(
         "calibration_correlation": correlation(errors),
     }
     known = {part: Known(parts[part], some.mean(axis=0), sigma_ln(some, floor, factor)) for part, some in found.items()}
-    return Prediction(name, np.exp(test.mean(axis=0)), sigma_ln(test, floor, factor), test, attributes, **known)
+    return Prediction(name, m_dm, sigma_ln(test, floor, factor), test, attributes, **known)
 
 
 def _calibrated_on(dataset: DataSet) -> str:
