@@ -271,9 +271,15 @@ def predict_ensemble(folder: Path, dataset: DataSet, rows: np.ndarray, name: str
     networks = read_ensemble(folder, name)
     networks[0].check_dataset(dataset)
 
+    model, weights = networks[0].model, [network.model.get_weights() for network in networks]
+
     def members_ln(some: np.ndarray) -> np.ndarray:
-        inputs = dataset.inputs(some, networks[0].channels, keep=True)
-        return np.stack([network.predict_ln(inputs) for network in networks])
+        inputs, found = dataset.inputs(some, networks[0].channels, keep=True), []
+        for own in weights:
+            # Members differ by their weights alone: to trace a graph for each takes as long as a hundred views.
+            model.set_weights(own)
+            found.append(networks[0].predict_ln(inputs))
+        return np.stack(found)
 
     parts = _KNOWN if name in _CALIBRATED else ()
     found = {part: members_ln(some) for part in parts if len(some := dataset.rows(part))}
