@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
@@ -50,8 +50,8 @@ _KNOWN = ("calibration", "validation")
 #: errors. They predict the calibration and the validation views too, three times as many as there are test views.
 _CALIBRATED = tuple(f"{BEST_VALUE}/{inputs}" for inputs in ("photometry", "all"))
 
-#: What the regressions are made from: catalogue-like observables, or the moments that C measures.
-_Features = Literal["observables", "apertures"]
+#: What stands for the regressions among the names of ensembles.
+_REGRESSIONS = "regressions"
 
 #: Memory that one worker may need [bytes], and ensembles below which processes take longer to start than they save.
 MEMORY, _WORTH_WORKERS = 2.0e9, 6
@@ -211,14 +211,12 @@ def build(settings: Settings, *, workers: int | None = None) -> None:
     dataset = read_dataset(settings.dataset_path)
     rows = dataset.rows("test")
     index = read_index(settings.models_dir)
-    # The longest first: trees, and networks with many parameters.
+    # The longest first: regressions, for which one process imports what grows trees, and networks of many parameters.
     ensembles = sorted(index, key=lambda name: index[name]["parameters"], reverse=True)
-    tasks = [*(("regressions", kind) for kind in get_args(_Features)), *(("ensemble", name) for name in ensembles)]
     if len(ensembles) < _WORTH_WORKERS:
         workers = 1
     pool = partial(map_parallel, memory=MEMORY, workers=workers, what="predicted", environment=single_thread())
-    done = dict(pool(partial(_predict, settings), tasks))
-    order = [*(("ensemble", name) for name in index), *(task for task in tasks if task[0] == "regressions")]
+    done = dict(pool(partial(_predict, settings), [_REGRESSIONS, *ensembles]))
     names = []
     with atomic_path(settings.predictions_path) as temporary, h5py.File(temporary, "w") as handle:
         handle.attrs.update({"data": settings.label, "made_from": dataset.made_from, "split": "test"})
@@ -227,7 +225,7 @@ def build(settings: Settings, *, workers: int | None = None) -> None:
         columns = {column: np.asarray(dataset.table[column])[rows] for column in ("subhalo_id", "view")}
         for column, values in {"rows": rows, **columns}.items():
             handle[column] = values
-        for found in (found for task in order for found in done[task]):
+        for found in (found for name in (*index, _REGRESSIONS) for found in done[name]):
             group = handle.create_group(found.name)
             store(group, "m_dm", found.m_dm, "Msun")
             arrays = {"sigma_ln": found.sigma_ln, "members_ln": found.members_ln, **columns}
@@ -241,16 +239,16 @@ def build(settings: Settings, *, workers: int | None = None) -> None:
         handle.attrs["order"] = names
 
 
-def _predict(settings: Settings, task: tuple[str, Any]) -> tuple[tuple[str, Any], list[Prediction]]:
-    """The predictions of one ensemble, or of the regressions from one set of inputs."""
+def _predict(settings: Settings, name: str) -> tuple[str, list[Prediction]]:
+    """The predictions of one ensemble, or of the regressions."""
     from .models import read_index
 
-    dataset, (kind, name) = read_dataset(settings.dataset_path), task
+    dataset = read_dataset(settings.dataset_path)
     rows = dataset.rows("test")
-    if kind == "regressions":
-        return task, list(predict_baselines(dataset, rows, settings.seed, name))
+    if name == _REGRESSIONS:
+        return name, list(predict_baselines(dataset, rows, settings.seed))
     entry = read_index(settings.models_dir)[name]
-    return task, [predict_ensemble(settings.models_dir, dataset, rows, name, entry)]
+    return name, [predict_ensemble(settings.models_dir, dataset, rows, name, entry)]
 
 
 def predict_ensemble(folder: Path, dataset: DataSet, rows: np.ndarray, name: str, entry: dict[str, Any]) -> Prediction:
@@ -326,7 +324,7 @@ def _calibrated_on(dataset: DataSet) -> str:
     return "calibration" if len(galaxies) >= FEWEST else "validation"
 
 
-def predict_baselines(dataset: DataSet, rows: np.ndarray, seed: int, features: _Features) -> Iterator[Prediction]:
+def predict_baselines(dataset: DataSet, rows: np.ndarray, seed: int) -> Iterator[Prediction]:
     """Predictions without a network, see `dmlib.baselines`.
 
     Yields
@@ -339,12 +337,8 @@ def predict_baselines(dataset: DataSet, rows: np.ndarray, seed: int, features: _
     from ..baselines import BASELINES, REGRESSIONS, linear, make_tasks
 
     galaxy = np.asarray(dataset.table["subhalo_id"])[dataset.rows("train")]
-    tasks: Mapping[str, Task]
-    if features == "apertures":
-        tasks = {"apertures": aperture_task(dataset, rows, seed)}
-    else:
-        tasks = make_tasks(dataset, rows, seed)
-    for inputs, task in tasks.items():
+    tasks = [*make_tasks(dataset, rows, seed).items(), ("apertures", aperture_task(dataset, rows, seed))]
+    for inputs, task in tasks:
         about = {"galaxies": len(np.unique(galaxy)), "inputs": "all" if inputs == "apertures" else inputs}
         for name in BASELINES if inputs == "all" else REGRESSIONS:
             start = time.perf_counter()
