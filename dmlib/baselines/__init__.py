@@ -3,8 +3,8 @@
 Two do not depend on the galaxy: the mean training profile, and the authors' random draw. Two are regressions of ln M at
 the 20 radii on catalogue-like observables (`dmlib.baselines.observables`): a linear formula and boosted trees. Penalty,
 start and number of trees are chosen by cross-validation over training galaxies, with FoF groups kept together. Leaves,
-learning rate and folds were set by hand for speed, knowing the test errors, which can only favour these baselines. Networks use the validation galaxies to decide when to stop, the regressions do not, which is a
-slight disadvantage.
+learning rate and folds were set by hand for speed, knowing the test errors, which can only favour these baselines.
+Networks use the validation galaxies to decide when to stop, the regressions do not, which is a slight disadvantage.
 """
 
 from __future__ import annotations
