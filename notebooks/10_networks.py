@@ -466,7 +466,7 @@ print(
 #
 # The more demanding question is whether a network is needed. An astronomer would measure catalogue quantities: fluxes, colours, half-light radii, the axis ratio of the image and
 # the inclination that it implies, HI mass and size, width of the HI line. On these we train a **linear** formula (ridge regression) and **boosted trees**, on the same training galaxies.
-# The strength of the penalty and the size and number of the trees are chosen by cross-validation among them. The learning rate of the trees and the number of folds were set by hand, for
+# The strength of the penalty and the number of the trees are chosen by cross-validation among them. The size and the learning rate of the trees and the number of folds were set by hand, for
 # speed, with the test errors in view; that can only favour the baselines.
 #
 # ## How small could the error be?

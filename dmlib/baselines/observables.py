@@ -8,6 +8,7 @@ as it would on the sky. Lengths are assumed to be known, as they are for the net
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import Literal
 
@@ -27,6 +28,9 @@ EDGE_ON = 0.2
 
 #: Smallest sine of an inclination by which a line width is divided; widths of face-on discs would diverge.
 SIN_FLOOR = 0.25
+
+#: How names of speeds end that are divided by the sine of the inclination.
+_DEPROJECTED = " / sin i"
 
 #: Views measured at a time: bounds the memory.
 _CHUNK = 256
@@ -53,16 +57,21 @@ def measure(dataset: DataSet, rows: np.ndarray, inputs: Inputs = "all") -> dict[
         Name -> ndarray, shape (n,). ``ln`` quantities are natural logarithms, so that a power law is a linear formula.
         NaN where there is nothing to measure, as for the HI of a view in which none is detected.
     """
+    if inputs == "all":
+        return joined(measure(dataset, rows, "photometry"), measure(dataset, rows, "hi"))
     chunks = []
     for start in range(0, len(rows), _CHUNK):
         some = rows[start : start + _CHUNK]
-        found: dict[str, np.ndarray] = {}
-        if inputs != "hi":
-            found |= of_light(dataset.images(some), dataset.bands, dataset.grid)
-        if inputs != "photometry":
-            found |= of_hydrogen(dataset.hi(some), dataset.grid, found.get("ln sin i"))
-        chunks.append(found)
+        if inputs == "photometry":
+            chunks.append(of_light(dataset.images(some), dataset.bands, dataset.grid))
+        else:
+            chunks.append(of_hydrogen(dataset.hi(some), dataset.grid))
     return {name: np.concatenate([found[name] for found in chunks]) for name in chunks[0]}
+
+
+def joined(light: Mapping[str, np.ndarray], gas: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Observables of all inputs from those of the light alone and of the HI alone: the light tells the inclination."""
+    return {**light, **gas, **_deprojected(gas, light["ln sin i"])}
 
 
 def of_light(images: np.ndarray, bands: tuple[str, ...], grid: SkyGrid) -> dict[str, np.ndarray]:
@@ -143,15 +152,13 @@ def of_hydrogen(maps: np.ndarray, grid: SkyGrid, ln_sin_i: np.ndarray | None = N
         ln_sin_i = np.log(sine_of_inclination(ratio))
     line = line_profile(mass, flat[..., 1], flat[..., 2])
     for level, name in ((0.5, "w50"), (0.2, "w20")):
-        width = line_width(line, level)
-        out[f"ln {name}"] = _ln(width)
-        out[f"ln {name} / sin i"] = _ln(width) - ln_sin_i
+        out[f"ln {name}"] = out[f"ln {name}{_DEPROJECTED}"] = _ln(line_width(line, level))
     weight = mass / np.where(empty, 1.0, total)[:, None]
     velocity, dispersion = (np.nan_to_num(flat[..., k], nan=0.0) for k in (1, 2))
     mean = (weight * velocity).sum(axis=1)
     spread = np.sqrt((weight * (velocity - mean[:, None]) ** 2).sum(axis=1))
-    out["ln v_rms"] = _ln(spread)
-    out["ln v_rms / sin i"] = _ln(spread) - ln_sin_i
+    out["ln v_rms"] = out[f"ln v_rms{_DEPROJECTED}"] = _ln(spread)
+    out |= _deprojected(out, ln_sin_i)
     near = radius[None, :] < r50[:, None]
     for name, part in (("inner", near), ("outer", ~near)):
         share = np.where(part, weight, 0.0)
@@ -160,6 +167,12 @@ def of_hydrogen(maps: np.ndarray, grid: SkyGrid, ln_sin_i: np.ndarray | None = N
     out = {name: np.where(empty, np.nan, value) for name, value in out.items()}
     out["no hi"] = empty.astype(float)
     return out
+
+
+def _deprojected(gas: Mapping[str, np.ndarray], ln_sin_i: np.ndarray) -> dict[str, np.ndarray]:
+    """Speeds divided by sin i, from those along the line of sight."""
+    names = [name for name in gas if name.endswith(_DEPROJECTED)]
+    return {name: gas[name.removesuffix(_DEPROJECTED)] - ln_sin_i for name in names}
 
 
 def growth_radii(light: np.ndarray, radius: np.ndarray, shares: tuple[float, ...]) -> list[np.ndarray]:

@@ -166,7 +166,7 @@ class DataSet:
         inputs : str or sequence of str
             See `channels`.
         keep : bool
-            Read all views, once a process, and keep them in memory where they fit: for one network after the other.
+            Read each view once a process, and keep it in memory where all fit: for one network after the other.
 
         Returns
         -------
@@ -175,8 +175,7 @@ class DataSet:
         """
         names = self.channels(inputs)
         if keep and 4.0 * len(self) * self.input_grid.pixels**2 * len(self.channels("all")) <= _KEPT:
-            kept = _all_inputs(self.path, self.path.stat().st_mtime_ns)
-            return np.stack([kept[name][np.asarray(rows, dtype=int)] for name in names], axis=-1)
+            return self._kept_inputs(np.asarray(rows, dtype=int), names)
         parts: dict[str, np.ndarray] = {}
         if set(names) & set(self.bands):
             seen = central_part(self.images(rows), self.input_grid.pixels)
@@ -186,6 +185,16 @@ class DataSet:
             maps = normalise_hi(central_part(self.hi(rows), self.input_grid.pixels))
             parts |= dict(zip(HI_CHANNELS, np.moveaxis(maps, -1, 0), strict=True))
         return np.stack([parts[name] for name in names], axis=-1)
+
+    def _kept_inputs(self, rows: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
+        every, pixels = self.channels("all"), self.input_grid.pixels
+        kept, known = _room(self.path, self.path.stat().st_mtime_ns, (len(self), pixels, pixels, len(every)))
+        missing = np.unique(rows[~known[rows]])
+        for start in range(0, len(missing), _CHUNK):
+            some = missing[start : start + _CHUNK]
+            kept[some] = self.inputs(some)
+            known[some] = True
+        return kept[rows] if names == every else kept[rows].take([every.index(name) for name in names], axis=-1)
 
     def _read(self, name: str, rows: np.ndarray | Sequence[int]) -> np.ndarray:
         rows = np.asarray(rows, dtype=int)
@@ -201,16 +210,9 @@ class DataSet:
 
 
 @lru_cache(maxsize=1)
-def _all_inputs(path: Path, changed: int) -> dict[str, np.ndarray]:
-    """Normalised inputs of all views, channel -> (N, y, x), of a file as it was at a time."""
-    dataset = read_dataset(path)
-    pixels, names = dataset.input_grid.pixels, dataset.channels("all")
-    kept = {name: np.empty((len(dataset), pixels, pixels), dtype=np.float32) for name in names}
-    for start in range(0, len(dataset), _CHUNK):
-        rows = np.arange(start, min(start + _CHUNK, len(dataset)))
-        for name, values in zip(names, np.moveaxis(dataset.inputs(rows), -1, 0), strict=True):
-            kept[name][rows] = values
-    return kept
+def _room(path: Path, changed: int, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """For the inputs of a file as it was at a time, all channels, and whether each view has been read."""
+    return np.empty(shape, dtype=np.float32), np.zeros(shape[0], dtype=bool)
 
 
 def read_dataset(path: str | Path) -> DataSet:

@@ -27,6 +27,7 @@ import h5py
 import numpy as np
 
 from ..bootstrap import Bootstrap, Estimate
+from ..dataset import SPLITS
 from ..dataset.read import DataSet, ln_mass, read_dataset
 from ..files import atomic_path, open_product
 from ..networks.models import Network, read_ensemble
@@ -334,8 +335,8 @@ def build(settings: Settings) -> None:
     calibration, test = rows_of_calibration(dataset, networks), dataset.rows("test")
     members = trained_members(networks, dataset, settings.seed)
     for member in members:
-        member.look("calibration", dataset, calibration)
-        member.look("test", dataset, test)
+        member.look("calibration", calibration)
+        member.look("test", test)
     bootstrap = Bootstrap(galaxy[calibration])
     with atomic_path(settings.posteriors_path) as temporary, h5py.File(temporary, "w") as handle:
         handle.attrs.update({"data": settings.label, "made_from": dataset.made_from})
@@ -402,16 +403,22 @@ class _Member:
         from ..networks import posterior
         from ..networks.fit import Standard
 
-        self._network, self._draws = network, draws
+        self._draws = draws
         self._standard = Standard(np.array(network.card.mean), network.std)
         self._layer = network.model.get_layer("profile")
+        self._every = np.empty((len(dataset), posterior.N_NORMAL))  # of the normal distribution of each view
+        for part in SPLITS:
+            rows = dataset.rows(part)
+            if len(rows):
+                inputs = dataset.inputs(rows, network.channels, keep=True)
+                self._every[rows] = network.outputs(inputs)[:, len(dataset.radii) :]
         self._numbers: dict[str, np.ndarray] = {}
         self._e: dict[tuple[str, str], np.ndarray] = {}
         self._rng = np.random.default_rng([seed, _STREAM])
         e, context, ln_det = {}, {}, {}
         for part in ("train", "validation"):
             rows = dataset.rows(part)
-            numbers = self._read(dataset, rows)
+            numbers = self._every[rows]
             z = posterior.coefficients(self._layer, self._standard.scale(ln_mass(dataset.dm_profile[rows])))
             e[part], ln_det[part] = (np.asarray(found) for found in posterior.whiten(z, numbers))
             context[part] = posterior.context_of(numbers)
@@ -421,15 +428,11 @@ class _Member:
         narrowing = float(np.mean(ln_det["validation"]))
         self.costs = {"normal": float(np.mean(normal)) - narrowing, "flow": cost - narrowing}
 
-    def _read(self, dataset: DataSet, rows: np.ndarray) -> np.ndarray:
-        inputs = dataset.inputs(rows, self._network.channels, keep=True)
-        return self._network.outputs(inputs)[:, len(dataset.radii) :]
-
-    def look(self, part: str, dataset: DataSet, rows: np.ndarray) -> None:
+    def look(self, part: str, rows: np.ndarray) -> None:
         """Draw for some views, which `part` names from now on."""
         from ..networks import posterior
 
-        numbers = self._numbers[part] = self._read(dataset, rows)
+        numbers = self._numbers[part] = self._every[rows]
         self._e["normal", part] = self._rng.standard_normal((self._draws, len(rows), posterior.NUMBERS))
         self._e["flow", part] = self._flow.sample(posterior.context_of(numbers), self._draws, self._rng)
 

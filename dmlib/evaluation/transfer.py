@@ -243,7 +243,7 @@ def _trees(settings: Settings, observed: Observed) -> Iterator[tuple[int, dict[s
         )
         for k, truth in enumerate(observed.truth)
     ]
-    # As the networks' schedule, leaves and number of trees are the same in all universes, which then differ in their
+    # As the networks' schedule, start and number of trees are the same in all universes, which then differ in their
     # galaxies alone; the fiducial one chooses.
     choice = choose_boosting(tasks[0])
     for k, task in enumerate(bar(tasks, label="boosted trees", unit="universe")):

@@ -42,8 +42,9 @@ _FEW_STEPS = 8
 #: Steps of a training below which to trace a graph of several steps takes longer than it saves.
 _SHORT = 100
 
-#: Views predicted at a time: twice as many gain 2% of the time, and take ResNet50 300 MB more.
-_BATCH = 64
+#: Views predicted at a time: twice as many gain 2% of the time, and take ResNet50 300 MB more. Of what is computed once
+#: for each view the calls take longer than 64 views.
+_BATCH, _BATCH_ONCE = 64, 256
 
 #: Of each epoch: loss and validation loss (of the standardised target), learning rate and wall time [s].
 History = dict[str, list[float]]
@@ -403,7 +404,7 @@ def galaxy_counts(galaxy: np.ndarray, bagging: str, seed: int) -> np.ndarray:
     return np.bincount(drawn, minlength=len(distinct))[which]
 
 
-def predict(model: keras.Model, inputs: np.ndarray, *extra: np.ndarray) -> np.ndarray:
+def predict(model: keras.Model, inputs: np.ndarray, *extra: np.ndarray, size: int = _BATCH) -> np.ndarray:
     """Output of a network in inference mode, for a trained one the standardised ln M, shape (n, 20).
 
     Parameters
@@ -412,13 +413,15 @@ def predict(model: keras.Model, inputs: np.ndarray, *extra: np.ndarray) -> np.nd
     inputs : ndarray, shape (n, y, x, channel)
     *extra : ndarray, shape (n, ...)
         Further inputs, see `split`.
+    size : int
+        Views at a time, at most.
     """
-    return answers(model, in_batches(inputs, *extra))
+    return answers(model, in_batches(inputs, *extra, size=size))
 
 
-def in_batches(*inputs: np.ndarray) -> Iterator[list[Any]]:
+def in_batches(*inputs: np.ndarray, size: int = _BATCH) -> Iterator[list[Any]]:
     """Inputs of equal length in batches of the backend's arrays; as equal as they can be, since any shape is traced."""
-    number = -(-len(inputs[0]) // _BATCH)
+    number = -(-len(inputs[0]) // size)
     size = -(-len(inputs[0]) // number)
     for start in range(0, len(inputs[0]), size):
         yield [ops.convert_to_tensor(each[start : start + size]) for each in inputs]
@@ -446,7 +449,7 @@ class Averaged:
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Mean output for images, shape (n, y, x, channel)."""
-        same = [predict(eager(self._once), images)] if self._once else []
+        same = [predict(eager(self._once), images, size=_BATCH_ONCE)] if self._once else []
         few = traces() and len(images) < _FEW_STEPS * AT_ONCE
         return mean_over_orientations(partial(predict, self._few if few else self._many), images, *same)
 

@@ -146,12 +146,14 @@ class Flow:
         x, ln_det = e, 0.0
         for k in range(COUPLINGS):
             stay, move = self._halves(k)
-            self.conditioners.append(self._conditioner(len(stay), len(move)))
-            moved = self.conditioners[-1]([ops.take(x, stay, axis=1), context])
-            ln_scale, shift = moved[:, : len(move)], moved[:, len(move) :]
-            back = np.argsort(np.concatenate([stay, move]))
-            new = ops.take(x, move, axis=1) * ops.exp(ln_scale) + shift
-            x = ops.take(ops.concatenate([ops.take(x, stay, axis=1), new], axis=1), back, axis=1)
+            kept, changed = x[:, stay], x[:, move]
+            size = changed.shape[1]
+            self.conditioners.append(self._conditioner(kept.shape[1], size))
+            moved = self.conditioners[-1]([kept, context])
+            ln_scale, shift = moved[:, :size], moved[:, size:]
+            places = np.arange(NUMBERS)
+            back = np.argsort(np.concatenate([places[stay], places[move]]))
+            x = ops.take(ops.concatenate([kept, changed * ops.exp(ln_scale) + shift], axis=1), back, axis=1)
             ln_det = ln_det + ops.sum(ln_scale, axis=1)
         power = 0.5 * (FREEDOM + NUMBERS)
         constant = gammaln(0.5 * FREEDOM) - gammaln(power) + 0.5 * NUMBERS * np.log(np.pi * FREEDOM)
@@ -159,8 +161,8 @@ class Flow:
         self.density = keras.Model([e, context], cost)
 
     @staticmethod
-    def _halves(k: int) -> tuple[np.ndarray, np.ndarray]:
-        first, second = np.arange(0, NUMBERS, 2), np.arange(1, NUMBERS, 2)
+    def _halves(k: int) -> tuple[slice, slice]:
+        first, second = slice(0, None, 2), slice(1, None, 2)
         return (first, second) if k % 2 else (second, first)
 
     @staticmethod
@@ -179,6 +181,8 @@ class Flow:
         self.density.compile(
             keras.optimizers.AdamW(2e-3, weight_decay=0.02), loss=lambda none, cost: cost, jit_compile=False
         )
+        # Otherwise TensorFlow traces the step twice, which takes as long as its epochs.
+        self.density.optimizer.build(self.density.trainable_variables)
         keras.utils.set_random_seed(seed)
         stop = keras.callbacks.EarlyStopping(patience=patience, restore_best_weights=True)
         nothing, held = np.zeros(len(e)), ([held_e, held_context], np.zeros(len(held_e)))
@@ -203,7 +207,8 @@ class Flow:
         for k in reversed(range(COUPLINGS)):
             stay, move = self._halves(k)
             moved = ops.convert_to_numpy(self.conditioners[k].predict_on_batch([np.float32(x[:, stay]), repeated]))
-            x[:, move] = (x[:, move] - moved[:, len(move) :]) * np.exp(-moved[:, : len(move)])
+            size = moved.shape[1] // 2
+            x[:, move] = (x[:, move] - moved[:, size:]) * np.exp(-moved[:, :size])
         return x.reshape(draws, n, NUMBERS)
 
 

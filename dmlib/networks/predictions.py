@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
@@ -46,12 +46,12 @@ FEWEST = 3
 #: Parts of the split for which predictions are kept besides the test.
 _KNOWN = ("calibration", "validation")
 
-#: Ensembles that predict the validation views, half of all views outside the training, even where they are not
-#: needed for the calibration: those whose prediction becomes the prior of a rotation-curve fit.
-_PRIORS = tuple(f"{BEST_VALUE}/{inputs}" for inputs in ("photometry", "all"))
+#: Ensembles with calibrated errors: their prediction is the prior of rotation-curve fits, and chapters test their
+#: errors. They predict the calibration and the validation views too, three times as many as there are test views.
+_CALIBRATED = tuple(f"{BEST_VALUE}/{inputs}" for inputs in ("photometry", "all"))
 
-#: What the regressions are made from.
-_Set = Literal["all", "photometry", "hi", "apertures"]
+#: What stands for the regressions among the names of ensembles.
+_REGRESSIONS = "regressions"
 
 #: Memory that one worker may need [bytes], and ensembles below which processes take longer to start than they save.
 MEMORY, _WORTH_WORKERS = 2.0e9, 6
@@ -86,7 +86,7 @@ class Prediction:
     m_dm : ndarray, shape (n, 20)
         M_DM(<R) [Msun]; of an ensemble exp of the mean of ln M.
     sigma_ln : ndarray, shape (n, 20), or None
-        Standard deviation of ln M, calibrated on the calibration galaxies.
+        Standard deviation of ln M, calibrated on the calibration galaxies, of those ensembles that predict them.
     members_ln : ndarray, shape (member, n, 20), or None
         ln(M / Msun) of each member of an ensemble.
     attributes : dict
@@ -211,14 +211,12 @@ def build(settings: Settings, *, workers: int | None = None) -> None:
     dataset = read_dataset(settings.dataset_path)
     rows = dataset.rows("test")
     index = read_index(settings.models_dir)
-    # The longest first: trees, and networks with many parameters.
+    # The longest first: regressions, for which one process imports what grows trees, and networks of many parameters.
     ensembles = sorted(index, key=lambda name: index[name]["parameters"], reverse=True)
-    tasks = [*(("regressions", inputs) for inputs in get_args(_Set)), *(("ensemble", name) for name in ensembles)]
     if len(ensembles) < _WORTH_WORKERS:
         workers = 1
     pool = partial(map_parallel, memory=MEMORY, workers=workers, what="predicted", environment=single_thread())
-    done = dict(pool(partial(_predict, settings), tasks))
-    order = [*(("ensemble", name) for name in index), *(task for task in tasks if task[0] == "regressions")]
+    done = dict(pool(partial(_predict, settings), [_REGRESSIONS, *ensembles]))
     names = []
     with atomic_path(settings.predictions_path) as temporary, h5py.File(temporary, "w") as handle:
         handle.attrs.update({"data": settings.label, "made_from": dataset.made_from, "split": "test"})
@@ -227,7 +225,7 @@ def build(settings: Settings, *, workers: int | None = None) -> None:
         columns = {column: np.asarray(dataset.table[column])[rows] for column in ("subhalo_id", "view")}
         for column, values in {"rows": rows, **columns}.items():
             handle[column] = values
-        for found in (found for task in order for found in done[task]):
+        for found in (found for name in (*index, _REGRESSIONS) for found in done[name]):
             group = handle.create_group(found.name)
             store(group, "m_dm", found.m_dm, "Msun")
             arrays = {"sigma_ln": found.sigma_ln, "members_ln": found.members_ln, **columns}
@@ -241,20 +239,20 @@ def build(settings: Settings, *, workers: int | None = None) -> None:
         handle.attrs["order"] = names
 
 
-def _predict(settings: Settings, task: tuple[str, Any]) -> tuple[tuple[str, Any], list[Prediction]]:
-    """The predictions of one ensemble, or of the regressions from one set of inputs."""
+def _predict(settings: Settings, name: str) -> tuple[str, list[Prediction]]:
+    """The predictions of one ensemble, or of the regressions."""
     from .models import read_index
 
-    dataset, (kind, name) = read_dataset(settings.dataset_path), task
+    dataset = read_dataset(settings.dataset_path)
     rows = dataset.rows("test")
-    if kind == "regressions":
-        return task, list(predict_baselines(dataset, rows, settings.seed, name))
+    if name == _REGRESSIONS:
+        return name, list(predict_baselines(dataset, rows, settings.seed))
     entry = read_index(settings.models_dir)[name]
-    return task, [predict_ensemble(settings.models_dir, dataset, rows, name, entry)]
+    return name, [predict_ensemble(settings.models_dir, dataset, rows, name, entry)]
 
 
 def predict_ensemble(folder: Path, dataset: DataSet, rows: np.ndarray, name: str, entry: dict[str, Any]) -> Prediction:
-    """Mean and calibrated error of an ensemble.
+    """Mean of an ensemble, and its calibrated error where chapters use that.
 
     Parameters
     ----------
@@ -271,11 +269,17 @@ def predict_ensemble(folder: Path, dataset: DataSet, rows: np.ndarray, name: str
     networks = read_ensemble(folder, name)
     networks[0].check_dataset(dataset)
 
-    def members_ln(some: np.ndarray) -> np.ndarray:
-        inputs = dataset.inputs(some, networks[0].channels, keep=True)
-        return np.stack([network.predict_ln(inputs) for network in networks])
+    model, weights = networks[0].model, [network.model.get_weights() for network in networks]
 
-    parts = _KNOWN if name in _PRIORS else (_calibrated_on(dataset),)
+    def members_ln(some: np.ndarray) -> np.ndarray:
+        inputs, found = dataset.inputs(some, networks[0].channels, keep=True), []
+        for own in weights:
+            # Members differ by their weights alone: to trace a graph for each takes as long as a hundred views.
+            model.set_weights(own)
+            found.append(networks[0].predict_ln(inputs))
+        return np.stack(found)
+
+    parts = _KNOWN if name in _CALIBRATED else ()
     found = {part: members_ln(some) for part in parts if len(some := dataset.rows(part))}
     return combine(name, entry, dataset, found, members_ln(rows))
 
@@ -283,7 +287,7 @@ def predict_ensemble(folder: Path, dataset: DataSet, rows: np.ndarray, name: str
 def combine(
     name: str, entry: dict[str, Any], dataset: DataSet, found: Mapping[str, np.ndarray], test: np.ndarray
 ) -> Prediction:
-    """Mean and calibrated error of an ensemble from what its members predict.
+    """Mean and, where calibration views were predicted, calibrated error of an ensemble from what its members predict.
 
     Parameters
     ----------
@@ -294,13 +298,16 @@ def combine(
     test : ndarray, shape (member, n, 20)
         The same for the test views.
     """
+    attributes = {key: entry[key] for key in ("architecture", "inputs", "galaxies", "parameters")}
+    attributes["seconds"] = sum(member["seconds"] for member in entry["members"])
+    m_dm, calibrated_on = np.exp(test.mean(axis=0)), _calibrated_on(dataset)
+    if calibrated_on not in found:
+        return Prediction(name, m_dm, None, test, attributes)
     parts = {part: dataset.rows(part) for part in found}
-    calibrated_on = _calibrated_on(dataset)
     truth = ln_mass(dataset.dm_profile[parts[calibrated_on]])
     floor, factor = calibrate(found[calibrated_on], truth)
     errors = found[calibrated_on].mean(axis=0) - truth
-    attributes = {key: entry[key] for key in ("architecture", "inputs", "galaxies", "parameters")} | {
-        "seconds": sum(member["seconds"] for member in entry["members"]),
+    attributes |= {
         "sigma_floor": floor,
         "sigma_factor": factor,
         "calibrated_on": calibrated_on,
@@ -308,7 +315,7 @@ def combine(
         "calibration_correlation": correlation(errors),
     }
     known = {part: Known(parts[part], some.mean(axis=0), sigma_ln(some, floor, factor)) for part, some in found.items()}
-    return Prediction(name, np.exp(test.mean(axis=0)), sigma_ln(test, floor, factor), test, attributes, **known)
+    return Prediction(name, m_dm, sigma_ln(test, floor, factor), test, attributes, **known)
 
 
 def _calibrated_on(dataset: DataSet) -> str:
@@ -317,38 +324,36 @@ def _calibrated_on(dataset: DataSet) -> str:
     return "calibration" if len(galaxies) >= FEWEST else "validation"
 
 
-def predict_baselines(dataset: DataSet, rows: np.ndarray, seed: int, inputs: _Set) -> Iterator[Prediction]:
-    """Predictions from one set of inputs without a network, see `dmlib.baselines`.
+def predict_baselines(dataset: DataSet, rows: np.ndarray, seed: int) -> Iterator[Prediction]:
+    """Predictions without a network, see `dmlib.baselines`.
 
     Yields
     ------
     Prediction
-        From all inputs ``baseline/<name>`` of each baseline, and ``linear/learning_curve/<n>`` of the linear one for
-        the galaxies of the networks' learning curve; from fewer inputs ``linear/photometry``, ``boosted/hi`` and so on
-        of the regressions, and those of `aperture_task`.
+        From observables of all inputs ``baseline/<name>`` of each baseline, and ``linear/learning_curve/<n>`` of the
+        linear one for the galaxies of the networks' learning curve; from those of fewer inputs ``linear/photometry``,
+        ``boosted/hi`` and so on of the regressions; and the same of `aperture_task`.
     """
-    from ..baselines import BASELINES, REGRESSIONS, linear, make_task
+    from ..baselines import BASELINES, REGRESSIONS, linear, make_tasks
 
     galaxy = np.asarray(dataset.table["subhalo_id"])[dataset.rows("train")]
-    if inputs == "apertures":
-        task = aperture_task(dataset, rows, seed)
-    else:
-        task = make_task(dataset, rows, seed, inputs=inputs)
-    about = {"galaxies": len(np.unique(galaxy)), "inputs": "all" if inputs == "apertures" else inputs}
-    for name in BASELINES if inputs == "all" else REGRESSIONS:
-        start = time.perf_counter()
-        mass = np.exp(BASELINES[name](task))
-        seconds = {"seconds": time.perf_counter() - start}
-        yield Prediction(
-            f"baseline/{name}" if inputs == "all" else f"{name}/{inputs}", mass, attributes=about | seconds
-        )
-    for share in SHARES if inputs == "all" else ():
-        some = share_of(galaxy, share, seed)
-        n = len(np.unique(galaxy[some]))
-        if n >= 4:
-            fewer = replace(task, x=task.x[some], y=task.y[some], group=task.group[some])
-            attributes = about | {"galaxies": n, "seconds": np.nan}
-            yield Prediction(f"linear/learning_curve/{n}", np.exp(linear(fewer)), attributes=attributes)
+    tasks = [*make_tasks(dataset, rows, seed).items(), ("apertures", aperture_task(dataset, rows, seed))]
+    for inputs, task in tasks:
+        about = {"galaxies": len(np.unique(galaxy)), "inputs": "all" if inputs == "apertures" else inputs}
+        for name in BASELINES if inputs == "all" else REGRESSIONS:
+            start = time.perf_counter()
+            mass = np.exp(BASELINES[name](task))
+            seconds = {"seconds": time.perf_counter() - start}
+            yield Prediction(
+                f"baseline/{name}" if inputs == "all" else f"{name}/{inputs}", mass, attributes=about | seconds
+            )
+        for share in SHARES if inputs == "all" else ():
+            some = share_of(galaxy, share, seed)
+            n = len(np.unique(galaxy[some]))
+            if n >= 4:
+                fewer = replace(task, x=task.x[some], y=task.y[some], group=task.group[some])
+                attributes = about | {"galaxies": n, "seconds": np.nan}
+                yield Prediction(f"linear/learning_curve/{n}", np.exp(linear(fewer)), attributes=attributes)
 
 
 def aperture_task(dataset: DataSet, rows: np.ndarray, seed: int) -> Task:

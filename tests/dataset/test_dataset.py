@@ -21,7 +21,7 @@ from dataset_tree import copy_tree, few_galaxies, overwrite, particles_of, remov
 from dmlib import targets as target_module
 from dmlib.dataset import SPLITS, straddling
 from dmlib.dataset.build import build
-from dmlib.dataset.read import HI_CHANNELS, INPUT_SETS, ln_mass, read_dataset
+from dmlib.dataset.read import HI_CHANNELS, INPUT_SETS, DataSet, ln_mass, read_dataset
 from dmlib.dataset.views import DatasetError, Observer, Recipe
 from dmlib.errors import UniverseError
 from dmlib.observe.images.sdss import normalise
@@ -316,6 +316,15 @@ class TestReading:
             dataset.channels(["i", "y"])
         with pytest.raises(DatasetError, match="has no input"):
             dataset.channels([])
+
+    def test_views_that_are_kept_are_read_once(self, reference, monkeypatch):
+        dataset, images, read = read_dataset(reference), DataSet.images, []
+        whole, every = dataset.inputs(dataset.rows()), dataset.channels("all")
+        monkeypatch.setattr(DataSet, "images", lambda self, rows: read.extend(rows) or images(self, rows))
+        for rows, inputs in (([3, 1], "all"), ([1, 5, 3, 3], "HI_1"), ([5, 0], ["r", "moment0"])):
+            columns = [every.index(name) for name in dataset.channels(inputs)]
+            np.testing.assert_array_equal(dataset.inputs(rows, inputs, keep=True), whole[rows][..., columns])
+        assert sorted(read) == [0, 1, 3, 5]
 
     def test_a_set_of_inputs_is_one_row(self, reference, monkeypatch):
         monkeypatch.setitem(INPUT_SETS, "toy", ("bands", "moment1"))

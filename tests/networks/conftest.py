@@ -72,6 +72,7 @@ def built(tmp_path_factory, tiny) -> Settings:
     write_dataset(settings)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(predictions, "predict_baselines", lambda *_: iter(()))  # they have tests of their own
+        patch.setattr(predictions, "_CALIBRATED", ("tiny/all",))
         train.build(settings, entries=ENTRIES, workers=1)
         predictions.build(settings)
     return settings

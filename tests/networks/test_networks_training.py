@@ -202,14 +202,15 @@ def test_predictions(built):
     np.testing.assert_allclose(one.members_ln, members, rtol=1e-5)
     np.testing.assert_allclose(one.m_dm, np.exp(members.mean(axis=0)), rtol=1e-4)
     assert one.sigma_ln.shape == (12, 20) and (one.sigma_ln > 0).all()
-    assert len(one.calibration.rows) == len(dataset.rows("calibration")) and one.validation is None
     assert one.attributes["calibrated_on"] == "calibration"
+    other = found["tiny/hi"]  # nobody asks for its errors
+    assert (other.sigma_ln, other.calibration, other.validation) == (None, None, None)
     with pytest.raises(NetworkError, match="D/all"):
         found["D/all"]
 
 
-def test_the_prior_of_a_fit_also_predicts_the_validation_views(built, monkeypatch):
-    monkeypatch.setattr(predictions, "_PRIORS", ("tiny/all",))
+def test_an_ensemble_with_errors_also_predicts_the_calibration_and_the_validation_views(built, monkeypatch):
+    monkeypatch.setattr(predictions, "_CALIBRATED", ("tiny/all",))
     dataset, name = read_dataset(built.dataset_path), "tiny/all"
     entry = models.read_index(built.models_dir)[name]
     one = predictions.predict_ensemble(built.models_dir, dataset, dataset.rows("test"), name, entry)
@@ -225,7 +226,8 @@ def test_the_prior_of_a_fit_also_predicts_the_validation_views(built, monkeypatc
         assert ours == (part == "calibration")
 
 
-def test_few_calibration_galaxies_are_replaced_by_those_for_validation(built, tmp_path):
+def test_few_calibration_galaxies_are_replaced_by_those_for_validation(built, tmp_path, monkeypatch):
+    monkeypatch.setattr(predictions, "_CALIBRATED", ("tiny/all",))
     few = Settings(profile="smoke", build_root=str(tmp_path))
     write_dataset(few)
     with h5py.File(few.dataset_path, "r+") as handle:
@@ -235,8 +237,10 @@ def test_few_calibration_galaxies_are_replaced_by_those_for_validation(built, tm
     dataset, name = read_dataset(few.dataset_path), "tiny/all"
     entry = models.read_index(built.models_dir)[name]
     found = predictions.predict_ensemble(built.models_dir, dataset, dataset.rows("test"), name, entry)
-    assert found.attributes["calibrated_on"] == "validation" and found.calibration is None
-    assert len(found.validation.rows) == len(dataset.rows("validation"))
+    assert found.attributes["calibrated_on"] == "validation"
+    known = np.log(np.where(dataset.dm_profile > 0, dataset.dm_profile, np.nan))[found.validation.rows]
+    error = np.sqrt(np.nanmean((found.validation.ln_m - known) ** 2, axis=0))
+    np.testing.assert_allclose(found.attributes["calibration_rms_ln"], error)
 
 
 def test_the_test_galaxies_have_no_part_in_the_error(built, tmp_path, monkeypatch):
@@ -249,12 +253,13 @@ def test_the_test_galaxies_have_no_part_in_the_error(built, tmp_path, monkeypatc
         handle["dm_profile"][...] = mass
     other.models_dir.symlink_to(built.models_dir)
     monkeypatch.setattr(predictions, "predict_baselines", lambda *_: iter(()))
+    monkeypatch.setattr(predictions, "_CALIBRATED", ("tiny/all",))
     predictions.build(other)
     before, after = (predictions.read_predictions(settings.predictions_path) for settings in (built, other))
     assert not np.allclose(before.truth, after.truth)
     for name in before.groups:
         np.testing.assert_array_equal(before[name].m_dm, after[name].m_dm)
-        np.testing.assert_array_equal(before[name].sigma_ln, after[name].sigma_ln)
+    np.testing.assert_array_equal(before["tiny/all"].sigma_ln, after["tiny/all"].sigma_ln)
 
 
 def test_reading_predictions_and_plans_does_not_import_keras(built, repository):
