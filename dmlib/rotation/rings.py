@@ -193,6 +193,12 @@ class _Linear:
         return moved + (change @ flat).reshape(moved.shape), bent + change @ self.rough.T
 
 
+@lru_cache(maxsize=64)
+def _bends(n: int, columns: int) -> np.ndarray:
+    """Second differences of the first n of some values, shape (n - 2, columns)."""
+    return np.diff(np.eye(n, columns), 2, axis=0)
+
+
 class _Search:
     """The fit of one galaxy: data cut to the emission and weighted, and the model for any geometry."""
 
@@ -330,8 +336,7 @@ class _Search:
 
         def slopes(p: np.ndarray) -> np.ndarray:
             tilt, *both = models(p.tobytes())
-            fixed = [stiff(p + one) - stiff(p) for one in np.eye(len(p))]
-            return np.concatenate([self._slopes(tilt, free, *both), np.array(fixed)], axis=1).T
+            return np.concatenate([self._slopes(tilt, free, *both), constant], axis=1).T
 
         free = np.repeat([True, not fixed_i, not fixed_angle], [2, nodes, nodes])
         guess = [start.x, start.y, *([] if fixed_i else angles[0]), *([] if fixed_angle else angles[1])]
@@ -340,6 +345,7 @@ class _Search:
             low[2 : 2 + nodes], high[2 : 2 + nodes] = 3.0, 88.0
         p0 = np.clip(guess, low + 0.1, high - 0.1)
         scale = [self.centre_error] * 2 + [5.0] * (len(p0) - 2)
+        constant = np.array([stiff(p0 + one) - stiff(p0) for one in np.eye(len(p0))])
         found = least_squares(
             residuals, p0, slopes, bounds=(low, high), x_scale=scale, ftol=1e-3, xtol=1e-3, max_nfev=12
         )
@@ -430,7 +436,7 @@ class _Search:
     def _rough_speeds(self, sin_i: np.ndarray, columns: int) -> np.ndarray:
         """Second differences of curves over `SMOOTH` times their typical speed, (..., y, x) -> (..., r, columns)."""
         typical = np.maximum(30.0, self.spread / np.maximum(np.median(sin_i, axis=(-2, -1)), 0.3))
-        return np.diff(np.eye(self.rings, columns), 2, axis=0) / (SMOOTH * typical[..., None, None])
+        return _bends(self.rings, columns) / (SMOOTH * typical[..., None, None])
 
     def _densities(self, tilt: Tilt) -> _Linear:
         """Model of moment 0; its values are the emission at ``0, step, ...``."""
@@ -445,7 +451,7 @@ class _Search:
     def _rough_densities(self, level: np.ndarray) -> np.ndarray:
         """Second differences of the emission in units of its scatter about a `level`, (..., k) -> (..., k - 2, k)."""
         scatter = CLUMPY * np.maximum(level[..., 1:-1], 0.01 * level.max(axis=-1, keepdims=True))
-        return np.diff(np.eye(level.shape[-1]), 2, axis=0) / scatter[..., None]
+        return _bends(level.shape[-1], level.shape[-1]) / scatter[..., None]
 
     def curve(self, tilt: Tilt, inclination_err: float) -> RotationCurve:
         """The rotation curve for the geometry found."""

@@ -126,7 +126,10 @@ def hats(radius: np.ndarray, step: float, n: int) -> np.ndarray:
     """
     place = np.minimum(radius / step, float(n))
     k = np.arange(n + 1).reshape(-1, *([1] * np.ndim(radius)))
-    return np.maximum(0.0, 1.0 - np.abs(place[None] - k))
+    away = place[None] - k
+    np.abs(away, out=away)
+    np.subtract(1.0, away, out=away)
+    return np.maximum(away, 0.0, out=away)
 
 
 @dataclass(frozen=True)
