@@ -159,7 +159,7 @@ class Observed:
     masses : ndarray, shape (v, n, 3, 20)
         Dark matter, stars and gas of the group within `RADII_KPC` [Msun].
     photometric, hydrogen : ndarray, shapes (v, n) and (v, n, 20)
-        See `dmlib.rotation.population.seen`.
+        See `dmlib.rotation.population.seen`; of training galaxies, from which priors are learned, NaN of the others.
     curve, numbers, tilt : ndarray, shapes (v, n, 6, MOST_RINGS), (v, n, 4) and (v, n, 2)
         Mass models, see `_observe` for which galaxies, as in `dmlib.rotation.benchmark`; the tilt is the fitted
         inclination and its error [deg]. NaN without a rotation curve.
@@ -295,7 +295,7 @@ def _observe(settings: Settings, splits: Mapping[int, int], subhalo_id: int) -> 
         views, masses = observer.views(subhalo_id, known), enclosed[physics]
         light[seen], hydrogen[heard] = views["images"], {part: views[part] for part in ("hi", "m_hi")}
         dataset = _dataset(observer, subhalo_id, views, masses[0])
-        row: dict[str, Any] = _described(dataset) | {"masses": masses}
+        row: dict[str, Any] = _described(dataset, split == SPLITS["train"]) | {"masses": masses}
         model, accepted = None, False
         if split == SPLITS["test"] or (split != SPLITS["train"] and name == "fiducial"):
             view = measure_view(dataset, observer, subhalo_id, 0, like=None if variation.new_tilt else like)
@@ -307,10 +307,12 @@ def _observe(settings: Settings, splits: Mapping[int, int], subhalo_id: int) -> 
     return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
 
 
-def _described(dataset: MemoryDataSet) -> dict[str, np.ndarray]:
-    """What networks, trees and the population of the rotation curves take of a galaxy."""
+def _described(dataset: MemoryDataSet, learned_from: bool) -> dict[str, np.ndarray]:
+    """What networks, trees and, for training, the population of the rotation curves take of a galaxy."""
     row = np.array([0])
-    photometric, hydrogen = seen(dataset, row)
+    photometric, hydrogen = np.full(1, np.nan), np.full((1, len(RADII_KPC)), np.nan)
+    if learned_from:
+        photometric, hydrogen = seen(dataset, row)
     return {
         "inputs": dataset.inputs(row)[0],
         "observables": np.array([values[0] for values in measure(dataset, row).values()]),

@@ -26,7 +26,7 @@ from ..targets import read_targets
 from ..universe import open_universe
 from ..workers import Blocks, complete, map_parallel
 from .curve import Reason, Rejection, sentences
-from .fit import attempt, fit_many
+from .fit import Outcome, attempt, fit_many
 from .massmodel import MASSES_KNOWN, MassModel
 from .measure import Knowledge, ViewMeasurement, measure_view
 from .population import VARIANTS, Population, Variant, learn, regimes, stretch
@@ -224,6 +224,9 @@ _NO_FIT: dict[str, Any] = {
     "reasons": "",
 }
 
+#: Those of them that a fit gives.
+_FITTED = ("seconds", "quantiles", "measured", "converged")
+
 #: Columns and numbers of a mass model that are kept.
 CURVE = ("radius", "v_obs", "v_err", "v_gas", "v_disk", "v_bulge")
 NUMBERS = ("r_disk", "m_disk", "m_bulge", "r_half")
@@ -295,7 +298,8 @@ def _calibrate(
     """Trust curves as far as the validation views, those after the first `tests`, show, and fit with that trust.
 
     Curves have errors that their fits do not know (motions that are not circular, the beam, correlated rings), so that
-    intervals are too narrow and the curve outweighs what is known of the population.
+    intervals are too narrow and the curve outweighs what is known of the population. All views to which an NFW halo was
+    fitted are fitted, those of the test for the first time.
     """
     q, known = columns["population/quantiles"], np.arange(len(columns["rows"])) >= tests
     places = regimes(columns["curve"][:, 0, 0], columns["last_radius"])
@@ -303,14 +307,16 @@ def _calibrate(
     population = replace(population, trust=1.0 / max(narrow, 1.0) ** 2)
     exact = columns | {name: columns[_EXACT + name] for name in columns_of(None)}
     tasks = []
-    for name, models in (("population", columns), ("population_perfect", exact)):
+    for name, same, models in (("population", "nfw", columns), ("population_perfect", "nfw_perfect", exact)):
         again = partial(VARIANTS[name].fit, population=population)
-        rows = np.flatnonzero(np.isfinite(columns[f"{name}/quantiles"]).all(axis=(1, 2))).tolist()
+        rows = np.flatnonzero(np.isfinite(columns[f"{same}/quantiles"]).all(axis=(1, 2))).tolist()
         tasks += [((name, k), partial(again, model_of(models, k), seed=seed + k)) for k in rows]
     for outcome in fit_many(tasks, label="fits with calibrated trust", workers=workers):
-        if outcome.fit is not None:
-            name, k = outcome.key
-            columns[f"{name}/quantiles"][k] = outcome.fit.quantiles
+        name, k = outcome.key
+        if outcome.fit is None:
+            raise DmlibError(f"another halo was fitted to the same curve, but not that of {name}: {outcome.rejection}.")
+        for key, value in _fitted(outcome).items():
+            columns[f"{name}/{key}"][k] = value
     return population
 
 
@@ -340,14 +346,17 @@ def _measure(
 ) -> int:
     """Measure and fit all views of one galaxy, and store the results; failures are stored with their reason."""
     subhalo_id, views = int(galaxy[0]), galaxy[1]
-    perfect = PERFECT_VIEWS if subhalo_id in tests else ()
-    found = [_view(settings, population, subhalo_id, view, view in perfect) for view in views]
+    found = [_view(settings, population, subhalo_id, view, subhalo_id in tests) for view in views]
     blocks.write(galaxy[0], **{name: np.array([one[name] for one in found]) for name in found[0]})
     return len(views)
 
 
-def _view(settings: Settings, population: Population, subhalo_id: int, view: int, perfect: bool) -> dict[str, Any]:
-    """All columns of one view, also of the variants of perfect knowledge if asked for."""
+def _view(settings: Settings, population: Population, subhalo_id: int, view: int, test: bool) -> dict[str, Any]:
+    """All columns of one view, for the test also of the variants of perfect knowledge.
+
+    With the population's priors only validation views are fitted, from which the trust in curves follows; those of the
+    test are fitted once it is known, see `_calibrate`.
+    """
     dataset, observer = _opened(settings)
     row: dict[str, Any] = {"subhalo_id": subhalo_id, "view": view, **dict.fromkeys(_VIEW, np.nan)}
     row |= columns_of(None) | {_EXACT + name: none for name, none in columns_of(None).items()}
@@ -358,7 +367,7 @@ def _view(settings: Settings, population: Population, subhalo_id: int, view: int
         for name in VARIANTS:
             row |= {f"{name}/reason": str(error), f"{name}/reasons": Reason.OTHER.value, f"{name}/tried": True}
         return row
-    levels: tuple[Knowledge, ...] = ("observed", "perfect") if perfect else ("observed",)
+    levels: tuple[Knowledge, ...] = ("observed", "perfect") if test and view in PERFECT_VIEWS else ("observed",)
     for knowledge in levels:
         begin = time.process_time()
         found = measure_view(dataset, observer, subhalo_id, view, knowledge=knowledge, cube=cube)
@@ -373,9 +382,17 @@ def _view(settings: Settings, population: Population, subhalo_id: int, view: int
             row |= {_EXACT + name: values for name, values in columns_of(found.model).items()}
         for number, (name, variant) in enumerate(VARIANTS.items()):
             if variant.knowledge == knowledge:
-                fitted = _fit(found, variant, population, [settings.seed, subhalo_id, view, number])
+                if not (test and variant.priors_from == "training"):
+                    fitted = _fit(found, variant, population, [settings.seed, subhalo_id, view, number])
+                else:  # what a view is rejected for does not depend on the halo
+                    fitted = {key: value for key, value in fitted.items() if key not in _FITTED}
                 row |= {f"{name}/{key}": value for key, value in fitted.items()}
     return row
+
+
+def _fitted(outcome: Outcome) -> dict[str, Any]:
+    """What a fit adds to the columns of a variant."""
+    return {"seconds": outcome.seconds} | {key: getattr(outcome.fit, key) for key in _FITTED[1:]}
 
 
 def _fit(found: ViewMeasurement, variant: Variant, population: Population, seeds: list[int]) -> dict[str, Any]:
@@ -388,6 +405,5 @@ def _fit(found: ViewMeasurement, variant: Variant, population: Population, seeds
         if outcome.rejection is not None:
             reasons = (*reasons, outcome.rejection)
         else:
-            out |= {"seconds": outcome.seconds, "accepted": found.accepted}
-            out |= {key: getattr(outcome.fit, key) for key in ("quantiles", "measured", "converged")}
+            out |= {"accepted": found.accepted} | _fitted(outcome)
     return {**out, "reason": sentences(reasons), "reasons": " ".join(dict.fromkeys(one.reason for one in reasons))}

@@ -15,8 +15,8 @@ constrains the inclination where velocities hardly do, as in the first guess of 
 
 from __future__ import annotations
 
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from typing import Literal
 
 import numpy as np
@@ -132,17 +132,71 @@ def model_field(curve: RotationCurve, field: VelocityField) -> np.ndarray:
     return out
 
 
-#: Values of a linear fit, shape (k,), and their covariance, shape (k, k).
-_Solution = tuple[np.ndarray, np.ndarray]
+@dataclass(frozen=True)
+class _Linear:
+    """A map that is linear in some values, fitted to data by weighted least squares with a penalty on roughness.
+
+    Parameters
+    ----------
+    columns : ndarray, shape (k, y, x)
+        The map per unit of each value.
+    weight, fitted : ndarray, shape (y, x)
+        Of the data, and the best map.
+    rough : ndarray, shape (r, k)
+        Roughness per unit of each value.
+    values : ndarray, shape (k,)
+    covariance : ndarray, shape (k, k)
+    """
+
+    columns: np.ndarray
+    weight: np.ndarray
+    rough: np.ndarray
+    values: np.ndarray
+    covariance: np.ndarray
+    fitted: np.ndarray
+
+    @classmethod
+    def solve(cls, columns: np.ndarray, data: np.ndarray, weight: np.ndarray, rough: np.ndarray) -> _Linear:
+        """Find the values."""
+        flat = columns.reshape(len(columns), -1)
+        weighted = flat * weight.ravel()
+        normal = weighted @ weighted.T + rough.T @ rough
+        normal[np.diag_indices_from(normal)] += 1e-12 * np.trace(normal) / len(normal) + 1e-30
+        covariance = np.linalg.inv(normal)
+        values = covariance @ (weighted @ (data * weight).ravel())
+        return cls(columns, weight, rough, values, covariance, (values @ flat).reshape(data.shape))
+
+    @property
+    def penalty(self) -> np.ndarray:
+        """Roughness of the values, shape (r,)."""
+        return self.rough @ self.values
+
+    def slopes(self, moved: np.ndarray, pulled: np.ndarray, rough: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """How the best map, (p, y, x), and its roughness, (p, r), change with p parameters of the columns.
+
+        The values change as well: what keeps the gradient of the least squares at zero follows from how it moves
+        (Golub & Pereyra 1973).
+
+        Parameters
+        ----------
+        moved : ndarray, shape (p, y, x)
+            Change of the map for the same values.
+        pulled : ndarray, shape (p, k)
+            Change of the columns, times the weighted residuals ``weight^2 (data - fitted)``.
+        rough : ndarray, shape (p, r, k)
+            Change of `rough`.
+        """
+        flat, bent = self.columns.reshape(len(self.columns), -1), rough @ self.values
+        right = pulled - (moved * self.weight**2).reshape(len(moved), -1) @ flat.T
+        right = right - bent @ self.rough - np.einsum("prk,r->pk", rough, self.penalty)
+        change = right @ self.covariance
+        return moved + (change @ flat).reshape(moved.shape), bent + change @ self.rough.T
 
 
-def _solve(columns: np.ndarray, data: np.ndarray, weight: np.ndarray, rough: np.ndarray) -> _Solution:
-    """Weighted linear least squares with a penalty on roughness."""
-    weighted = columns * weight
-    normal = weighted @ weighted.T + rough.T @ rough
-    normal[np.diag_indices_from(normal)] += 1e-12 * np.trace(normal) / len(normal) + 1e-30
-    covariance = np.linalg.inv(normal)
-    return covariance @ (weighted @ (data * weight)), covariance
+@lru_cache(maxsize=64)
+def _bends(n: int, columns: int) -> np.ndarray:
+    """Second differences of the first n of some values, shape (n - 2, columns)."""
+    return np.diff(np.eye(n, columns), 2, axis=0)
 
 
 class _Search:
@@ -252,8 +306,7 @@ class _Search:
 
     def _leave_out(self, tilt: Tilt) -> None:
         """Give zero weight to velocities far from the rings, which belong to something else in the field."""
-        fitted, _, _ = self._speeds(tilt, self.weight)
-        off = np.where(self.seen, self.velocity - fitted, np.nan)
+        off = np.where(self.seen, self.velocity - self._speeds(tilt, self.weight).fitted, np.nan)
         self.weight = np.where(np.abs(off) > 4.0 * max(_robust(off[self.seen]), NONCIRCULAR), 0.0, self.weight)
 
     def _search(self, start: Tilt, nodes: int) -> tuple[Tilt, float]:
@@ -267,25 +320,39 @@ class _Search:
             inclination = angles[0] if fixed_i else p[2 : 2 + nodes]
             return Tilt(p[0], p[1], radii, inclination, angles[1] if fixed_angle else p[-nodes:])
 
-        def residuals(p: np.ndarray) -> np.ndarray:
+        def stiff(p: np.ndarray) -> np.ndarray:
             tilt = unpack(p)
             bends = np.diff(tilt.inclination) / spread_i, np.diff(tilt.position_angle) / spread_angle
-            return np.concatenate([self._residuals(tilt), (p[:2] - self.centre) / self.centre_error, *bends])
+            return np.concatenate([(p[:2] - self.centre) / self.centre_error, *bends])
 
+        @lru_cache(maxsize=1)  # the derivatives are asked for where the residuals have just been
+        def models(key: bytes) -> tuple[Tilt, _Linear, _Linear]:
+            tilt = unpack(np.frombuffer(key))
+            return tilt, self._speeds(tilt, self.weight), self._densities(tilt)
+
+        def residuals(p: np.ndarray) -> np.ndarray:
+            _, *both = models(p.tobytes())
+            return np.concatenate([self._off(*both), stiff(p)])
+
+        def slopes(p: np.ndarray) -> np.ndarray:
+            tilt, *both = models(p.tobytes())
+            return np.concatenate([self._slopes(tilt, free, *both), constant], axis=1).T
+
+        free = np.repeat([True, not fixed_i, not fixed_angle], [2, nodes, nodes])
         guess = [start.x, start.y, *([] if fixed_i else angles[0]), *([] if fixed_angle else angles[1])]
         low, high = np.full(len(guess), -np.inf), np.full(len(guess), np.inf)
         if not fixed_i:
             low[2 : 2 + nodes], high[2 : 2 + nodes] = 3.0, 88.0
         p0 = np.clip(guess, low + 0.1, high - 0.1)
         scale = [self.centre_error] * 2 + [5.0] * (len(p0) - 2)
+        constant = np.array([stiff(p0 + one) - stiff(p0) for one in np.eye(len(p0))])
         found = least_squares(
-            residuals, p0, bounds=(low, high), x_scale=scale, diff_step=1e-3, ftol=1e-3, xtol=1e-3, max_nfev=12
+            residuals, p0, slopes, bounds=(low, high), x_scale=scale, ftol=1e-3, xtol=1e-3, max_nfev=12
         )
         tilt = unpack(found.x)
         if fixed_i:
             return tilt, 0.0
-        data = residuals(found.x)
-        worse = max(1.0, float(np.sum(data**2)) * self.per_beam / max(1, 2 * int(self.seen.sum())))
+        worse = max(1.0, float(np.sum(found.fun**2)) * self.per_beam / max(1, 2 * int(self.seen.sum())))
         covariance = np.linalg.pinv(found.jac.T @ found.jac) * worse
         mean = np.zeros(len(p0))
         mean[2 : 2 + nodes] = 1.0 / nodes
@@ -293,11 +360,58 @@ class _Search:
 
     def _residuals(self, tilt: Tilt) -> np.ndarray:
         """Weighted differences between both maps and their best models, and the penalties on roughness."""
-        fitted, penalty, _ = self._speeds(tilt, self.weight)
-        fitted0, penalty0, _ = self._densities(tilt)
-        velocity = ((fitted - self.velocity) * self.weight)[self.seen]
-        density = ((fitted0 - self.sigma0) * self.weight0).ravel()
-        return np.concatenate([velocity, penalty, density, penalty0])
+        return self._off(self._speeds(tilt, self.weight), self._densities(tilt))
+
+    def _off(self, speeds: _Linear, densities: _Linear) -> np.ndarray:
+        velocity = ((speeds.fitted - self.velocity) * self.weight)[self.seen]
+        density = ((densities.fitted - self.sigma0) * self.weight0).ravel()
+        return np.concatenate([velocity, speeds.penalty, density, densities.penalty])
+
+    def _slopes(self, tilt: Tilt, free: np.ndarray, speeds: _Linear, densities: _Linear) -> np.ndarray:
+        """Change of `_off` with the free ones of the parameters of `Tilt.slopes`, shape (p, residuals).
+
+        A map is blurred once for each parameter, and not once for each of its rings as in a difference of `_off`: what
+        the rings contribute to the change of their values is found by blurring the residuals instead.
+        """
+        n, shape, size = self.rings, self.seen.shape, self.seen.size
+        pull = self.weight**2 * (self.velocity - speeds.fitted)
+        if self.deblur:
+            pull = self.source * self.smear(self._over_source(pull))
+        residuals = self.weight0**2 * (self.sigma0 - densities.fitted)
+        common = self.smear(np.stack([residuals, self.sigma0, np.ones(shape)])).reshape(3, size).T
+        # Values at 0, step, ..., (n + 1) step: the speed rises from zero and then stays; the disc ends.
+        v, s = np.append(0.0, speeds.values[[*range(n), n - 1]]), np.append(densities.values, 0.0)
+        # The basis has kinks, but its sums over many pixels hardly: differences over a small step.
+        place, slopes = self.place(tilt), tilt.slopes(self.x, self.y)
+        step = np.where(np.arange(len(free)) < 2, 0.01 * self.centre_error, 0.05)[free]
+        change = np.append(0.0, step)[:, None, None]
+        radius, cosine, sin_i = (
+            now + change * np.concatenate([[np.zeros(shape)], slope[free]])
+            for now, slope in zip(vars(place).values(), vars(slopes).values(), strict=True)
+        )
+        basis = hats(radius, self.step, n + 1).reshape(n + 2, -1, size).swapaxes(0, 1)
+        turned = (sin_i * cosine).reshape(-1, size)
+        pulled, pulled0 = basis @ (pull.ravel() * turned)[..., None], basis @ common
+        last = pulled[:, n:].sum(axis=1)
+        # As in `_densities`, where no pixel lies the level is that of the whole map.
+        level = (pulled0[:, :-1, 1] + 1e-12 * self.sigma0.mean()) / (pulled0[:, :-1, 2] + 1e-12)
+        moved, moved0, pulled, pulled0, rough, rough0 = (
+            (values[1:] - values[0]) / step.reshape(-1, *([1] * (values.ndim - 1)))
+            for values in (
+                (v @ basis * turned).reshape(-1, *shape),
+                (s @ basis).reshape(-1, *shape),
+                np.concatenate([pulled[:, 1:n, 0], last, np.zeros_like(last)], axis=1),
+                pulled0[:, :-1, 0],
+                self._rough_speeds(sin_i, n + 1),
+                self._rough_densities(level),
+            )
+        )
+        if self.deblur:
+            moved = self._over_source(self.smear(moved * self.source))
+        fitted, penalty = speeds.slopes(moved, pulled, rough)
+        fitted0, penalty0 = densities.slopes(self.smear(moved0), pulled0, rough0)
+        density = (fitted0 * self.weight0).reshape(len(step), size)
+        return np.concatenate([(fitted * self.weight)[:, self.seen], penalty, density, penalty0], axis=1)
 
     def columns(self, tilt: Tilt) -> np.ndarray:
         """Velocity in every pixel per km/s of each ring's speed, shape (rings, y, x)."""
@@ -311,58 +425,58 @@ class _Search:
         """A blurred map, weighted by the emission, over the blurred emission."""
         return blurred / np.maximum(self.blurred_source, 1e-9 * self.blurred_source.max())
 
-    def _speeds(
-        self, tilt: Tilt, weight: np.ndarray, v_sys: float | None = None
-    ) -> tuple[np.ndarray, np.ndarray, _Solution]:
-        """Model velocities (y, x), the curve's roughness, and (values, covariance) of ``[V_1 .. V_n, V_sys]``."""
-        place, basis = self.place(tilt), self.columns(tilt)
-        columns = basis if v_sys is not None else np.concatenate([basis, np.ones((1, *basis.shape[1:]))])
-        data = self.velocity - (v_sys or 0.0)
-        use = weight > 0
-        a, b, w = columns[:, use], data[use], weight[use]
-        typical = max(30.0, self.spread / np.clip(np.median(place.sin_i), 0.3, None))
-        rough = np.diff(np.eye(self.rings, len(columns)), 2, axis=0) / (SMOOTH * typical)
-        values, covariance = _solve(a, b, w, rough)
-        fitted = np.tensordot(values, columns, axes=1) + (v_sys or 0.0)
-        return fitted, rough @ values, (values, covariance)
+    def _speeds(self, tilt: Tilt, weight: np.ndarray, v_sys: float | None = None) -> _Linear:
+        """Model of the velocities; its values are ``[V_1 .. V_n, V_sys]``, or those of the rings if V_sys is given."""
+        columns = self.columns(tilt)
+        if v_sys is None:
+            columns = np.concatenate([columns, np.ones((1, *columns.shape[1:]))])
+        data, rough = self.velocity - (v_sys or 0.0), self._rough_speeds(self.place(tilt).sin_i, len(columns))
+        return _Linear.solve(columns, data, weight, rough)
 
-    def _densities(self, tilt: Tilt) -> tuple[np.ndarray, np.ndarray, _Solution]:
-        """Model of moment 0 (y, x), its roughness, and (values, covariance) of the emission at ``0, step, ...``."""
+    def _rough_speeds(self, sin_i: np.ndarray, columns: int) -> np.ndarray:
+        """Second differences of curves over `SMOOTH` times their typical speed, (..., y, x) -> (..., r, columns)."""
+        typical = np.maximum(30.0, self.spread / np.maximum(np.median(sin_i, axis=(-2, -1)), 0.3))
+        return _bends(self.rings, columns) / (SMOOTH * typical[..., None, None])
+
+    def _densities(self, tilt: Tilt) -> _Linear:
+        """Model of moment 0; its values are the emission at ``0, step, ...``."""
         place = self.place(tilt)
         basis = hats(place.radius, self.step, self.rings + 1)
-        basis[-1] = 0.0  # the disc ends one step beyond the last ring
-        basis = self.smear(basis[:-1])
+        basis = self.smear(basis[:-1])  # the disc ends one step beyond the last ring
         flat = basis.reshape(len(basis), -1)
         share = np.maximum(flat, 1e-12)
         level = (share * self.sigma0.ravel()).sum(axis=1) / share.sum(axis=1)
-        rough = np.diff(np.eye(self.rings + 1), 2, axis=0)
-        rough /= CLUMPY * np.maximum(level[1:-1], 0.01 * level.max())[:, None]
-        values, covariance = _solve(flat, self.sigma0.ravel(), self.weight0.ravel(), rough)
-        return np.tensordot(values, basis, axes=1), rough @ values, (values, covariance)
+        return _Linear.solve(basis, self.sigma0, self.weight0, self._rough_densities(level))
+
+    def _rough_densities(self, level: np.ndarray) -> np.ndarray:
+        """Second differences of the emission in units of its scatter about a `level`, (..., k) -> (..., k - 2, k)."""
+        scatter = CLUMPY * np.maximum(level[..., 1:-1], 0.01 * level.max(axis=-1, keepdims=True))
+        return _bends(level.shape[-1], level.shape[-1]) / scatter[..., None]
 
     def curve(self, tilt: Tilt, inclination_err: float) -> RotationCurve:
         """The rotation curve for the geometry found."""
         n = self.rings
-        fitted, _, (values, covariance) = self._speeds(tilt, self.weight)
-        speeds, v_sys = values[:n], float(values[n])
+        model = self._speeds(tilt, self.weight)
+        fitted, speeds, v_sys = model.fitted, model.values[:n], float(model.values[n])
         if np.median(speeds) < 0:  # the search began on the wrong side
             return self.curve(replace(tilt, position_angle=tilt.position_angle + 180.0), inclination_err)
         off, used = self.velocity - fitted, self.weight > 0
         worse = max(0.05, self.per_beam * (1.4826 * float(np.median(np.abs(off * self.weight)[used]))) ** 2)
-        formal = np.sqrt(np.diag(covariance)[:n] * worse)
+        formal = np.sqrt(np.diag(model.covariance)[:n] * worse)
         place = self.place(tilt)
         sides = []
         for side in (place.cosine < 0, place.cosine > 0):
             if np.count_nonzero(self.weight * side) < 3:
                 sides.append(np.full(n, np.nan))
                 continue
-            _, _, (one, cov) = self._speeds(tilt, self.weight * side, v_sys)
+            one = self._speeds(tilt, self.weight * side, v_sys)
             # A speed that the data of this side do not constrain comes from the smoothing alone.
-            sides.append(np.where(np.diag(cov) * worse < (0.3 * np.maximum(np.abs(one), 30.0)) ** 2, one, np.nan))
+            known = np.diag(one.covariance) * worse < (0.3 * np.maximum(np.abs(one.values), 30.0)) ** 2
+            sides.append(np.where(known, one.values, np.nan))
         radius = np.arange(1, n + 1) * self.step
         apart = np.where(np.isfinite(sides[0] - sides[1]), sides[0] - sides[1], 0.0)
         v_err = np.hypot(formal, 0.25 * apart)
-        density = np.maximum(self._densities(tilt)[2][0][1:], 0.0)
+        density = np.maximum(self._densities(tilt).values[1:], 0.0)
         inclination, angle = tilt.at(radius)
         wide = radius >= self.field.beam.fwhm
         # Half of a difference between the sides goes into the systemic velocity, unless the minor axis tells.

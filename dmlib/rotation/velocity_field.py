@@ -56,11 +56,40 @@ class Tilt:
         radius = np.hypot(x, y)
         for _ in range(1 if len(self.nodes) == 1 else _ROUNDS):
             inclination, angle = (np.radians(values) for values in self.at(radius))
-            along = -np.sin(angle) * x + np.cos(angle) * y  # East is -x
-            across = (np.cos(angle) * x + np.sin(angle) * y) / np.cos(inclination)
+            sine, cosine = np.sin(angle), np.cos(angle)
+            along = -sine * x + cosine * y  # East is -x
+            across = (cosine * x + sine * y) / np.cos(inclination)
             radius = np.hypot(along, across)
         cosine = np.divide(along, radius, out=np.zeros_like(radius), where=radius > 0)
         return Deprojected(radius, cosine, np.sin(inclination))
+
+    def slopes(self, x: np.ndarray, y: np.ndarray) -> Deprojected:
+        """Change of `deproject` with x, y, each inclination and each position angle, shape (2 + 2 m, ...).
+
+        Per kpc and per degree. The angles themselves change with the radius of a warp, as they do there.
+        """
+        x, y, m = x - self.x, y - self.y, len(self.nodes)
+        radius = np.hypot(x, y)
+        d_radius = np.zeros((2 + 2 * m, *radius.shape))
+        d_radius[:2] = -np.stack([x, y]) / np.maximum(radius, 1e-9)
+        bends = [np.diff(v) / np.diff(self.nodes) for v in (self.inclination, self.position_angle)]
+        for _ in range(1 if m == 1 else _ROUNDS):
+            piece = np.searchsorted(self.nodes, radius)
+            lean, turn = (np.concatenate([[0.0], bend, [0.0]])[piece] * d_radius for bend in bends)
+            shares = np.array([np.interp(radius, self.nodes, one) for one in np.eye(m)])
+            lean[2 : 2 + m] += shares
+            turn[2 + m :] += shares
+            lean, turn = np.radians(lean), np.radians(turn)
+            inclination, angle = (np.radians(values) for values in self.at(radius))
+            sine, cosine, sin_i, cos_i = np.sin(angle), np.cos(angle), np.sin(inclination), np.cos(inclination)
+            along, across = -sine * x + cosine * y, (cosine * x + sine * y) / cos_i
+            d_along = -across * cos_i * turn
+            d_across = along / cos_i * turn + across * sin_i / cos_i * lean
+            d_along[:2] += sine, -cosine
+            d_across[:2] -= cosine / cos_i, sine / cos_i
+            radius = np.maximum(np.hypot(along, across), 1e-9)
+            d_radius = (along * d_along + across * d_across) / radius
+        return Deprojected(d_radius, (d_along - along / radius * d_radius) / radius, cos_i * lean)
 
 
 @dataclass(frozen=True)
@@ -97,7 +126,10 @@ def hats(radius: np.ndarray, step: float, n: int) -> np.ndarray:
     """
     place = np.minimum(radius / step, float(n))
     k = np.arange(n + 1).reshape(-1, *([1] * np.ndim(radius)))
-    return np.maximum(0.0, 1.0 - np.abs(place[None] - k))
+    away = place[None] - k
+    np.abs(away, out=away)
+    np.subtract(1.0, away, out=away)
+    return np.maximum(away, 0.0, out=away)
 
 
 @dataclass(frozen=True)

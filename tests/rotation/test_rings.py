@@ -15,7 +15,7 @@ from dmlib.observe.cube import Beam, HISettings, Smear
 from dmlib.observe.hydrogen import HIGas
 from dmlib.observe.sky import rotation_to
 from dmlib.rotation.curve import Reason, circular_speed
-from dmlib.rotation.rings import fit_rings
+from dmlib.rotation.rings import _Search, fit_rings
 from dmlib.rotation.velocity_field import Tilt, hats, velocity_field
 
 
@@ -214,6 +214,47 @@ def test_smear_is_a_convolution_with_the_beam():
     across = np.cos(np.radians(30)) * x + np.sin(np.radians(30)) * y
     for axis, width in ((along, 12.0), (across, 6.0)):
         assert abs(np.sum(blurred * axis**2) / (width**2 / (8 * np.log(2))) - 1) < 0.02
+
+
+def test_matrices_of_a_round_beam_convolve_as_fourier_transforms_do():
+    maps, smear = np.random.default_rng(1).random((3, 41, 30)), Smear(Beam(5.0, 5.0, over_pixels=True), (41, 30), 2.0)
+    assert smear._factors is not None
+    fast, smear._factors = smear(maps), None
+    np.testing.assert_allclose(fast, smear(maps), atol=1e-14)
+
+
+WARP = np.array([0.4, -0.3, 60.0, 63.0, 61.0, 58.0, 100.0, 104.0, 109.0, 107.0])
+
+
+def tilt_of(p):
+    """Of x, y, inclinations and position angles."""
+    nodes = np.linspace(5.0, 20.0, 4) if len(p) == 10 else np.zeros(1)
+    return Tilt(p[0], p[1], nodes, *np.split(p[2:], 2))
+
+
+@pytest.mark.parametrize("p", [WARP, np.array([0.4, -0.3, 50.0, 200.0])], ids=["warp", "flat"])
+def test_slopes_of_tilted_coordinates(p):
+    x, y = np.meshgrid(np.arange(-25.0, 26.0), np.arange(-24.0, 25.0))
+    slopes = vars(tilt_of(p).slopes(x, y))
+    for k, step in enumerate(1e-6 * np.eye(len(p))):
+        above, below = (vars(tilt_of(p + sign * step).deproject(x, y)) for sign in (1, -1))
+        for name, slope in slopes.items():
+            numerical = (above[name] - below[name]) / 2e-6
+            assert np.quantile(np.abs(slope[k] - numerical), 0.99) < 1e-6 * max(1.0, np.abs(numerical).max()), (k, name)
+
+
+@pytest.mark.parametrize("deblur", [True, False])
+def test_slopes_of_the_residuals_of_both_maps(deblur):
+    search = _Search(velocity_field(cube(60.0)), deblur, (0.0, 0.0))
+    p = WARP.copy()
+    p[6:] += ANGLE - p[6:].mean()
+    search.rings = search._reach(tilt_of(p))
+    both = search._speeds(tilt_of(p), search.weight), search._densities(tilt_of(p))
+    slopes = search._slopes(tilt_of(p), np.ones(10, dtype=bool), *both)
+    for slope, step in zip(slopes, np.diag([0.05] * 2 + [0.05] * 8), strict=True):
+        numerical = (search._residuals(tilt_of(p + step)) - search._residuals(tilt_of(p - step))) / 0.1
+        # The basis has kinks: pixels that cross one within a step differ.
+        assert np.linalg.norm(slope - numerical) < 0.03 * np.linalg.norm(numerical)
 
 
 def test_tilted_coordinates():
