@@ -158,17 +158,13 @@ titles = {
 }
 
 # %%
-told_by = {"hybrid": "photometry", "hybrid_all": "all"}
-names_of = {"photometry": "images", "all": "all"}
-hybrids = {
-    name: combine(
-        benchmark,
-        predictions[f"{network}/{inputs}"],
-        f"hybrid, prior of {network}, {names_of[inputs]}",
-        seed=seed,
-    )
+told_by = {"photometry": "images", "all": "all"}
+networks = {
+    f"hybrid, prior of {network}, {inputs}": predictions[f"{network}/{name}"]
     for name, inputs in told_by.items()
 }
+fitted = combine(benchmark, networks, seed=seed)
+hybrids = dict(zip(("hybrid", "hybrid_all"), fitted.values(), strict=True))
 
 # %%
 floor = load.floor(settings)

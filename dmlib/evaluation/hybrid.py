@@ -10,15 +10,17 @@ which then count twice. Intervals are stretched on validation galaxies, like tho
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from ..errors import DmlibError
 from ..networks.predictions import Prediction
 from ..rotation.benchmark import Benchmark
-from ..rotation.fit import fit_many
+from ..rotation.fit import Task, fit_many
 from ..rotation.population import SAMPLING
 from ..rotation.priors import ProfilePrior
 
@@ -43,23 +45,51 @@ class Hybrid:
 _SAMPLING = replace(SAMPLING, each=600, last=2000)
 
 
-def combine(benchmark: Benchmark, network: Prediction, title: str, *, seed: int = 1) -> Hybrid:
-    """Fit all views that have a rotation curve.
+def combine(benchmark: Benchmark, networks: Mapping[str, Prediction], *, seed: int = 1) -> dict[str, Hybrid]:
+    """Fit all views that have a rotation curve, with each network's prediction as the prior.
 
     Parameters
     ----------
     benchmark : Benchmark
         Of the test views, with its validation views.
-    network : Prediction
-        Of an ensemble for the same views.
-    title : str
+    networks : mapping
+        Title -> prediction of an ensemble for the same views.
     seed : int
+
+    Returns
+    -------
+    dict
+        Title -> fits.
 
     Raises
     ------
     DmlibError
-        When the network has no calibrated errors, or predicts other views.
+        When a network has no calibrated errors, or predicts other views.
     """
+    tasks: list[Task] = []
+    found: dict[str, Hybrid] = {}
+    for title, network in networks.items():
+        parts = _parts(benchmark, network)
+        empty = {part: np.full((len(views), 5, len(views.radii)), np.nan) for part, (views, *_) in parts.items()}
+        found[title] = Hybrid(title, **empty)
+        correlation = np.asarray(network.attributes["calibration_correlation"])
+        for part, (views, ln_m, sigma) in parts.items():
+            for k in np.flatnonzero(np.isfinite(views["nfw"].m_dm).all(axis=1)):
+                model = benchmark.population.complete(views.model(int(k)))
+                told = ProfilePrior(ln_m[k], correlation * np.outer(sigma[k], sigma[k]))
+                priors = benchmark.population.told(model, told)
+                make = partial(benchmark.population.fit, model, priors, sampling=_SAMPLING, seed=seed + int(k))
+                tasks.append(((title, part, k), make))
+    # All at once: to start workers takes as long as dozens of fits.
+    for outcome in fit_many(tasks, label="network and curve"):
+        title, part, k = outcome.key
+        if outcome.fit is not None:
+            getattr(found[title], part)[k] = outcome.fit.quantiles
+    return found
+
+
+def _parts(benchmark: Benchmark, network: Prediction) -> dict[str, tuple[Any, np.ndarray, np.ndarray]]:
+    """Curves of the test and of the validation views, and what the network says of them: ln M and its errors."""
     known, validation = network.validation, benchmark.validation
     if known is None or validation is None or network.sigma_ln is None:
         raise DmlibError(f"{network.name} has no prediction for the validation galaxies: remove it and run again.")
@@ -67,22 +97,7 @@ def combine(benchmark: Benchmark, network: Prediction, title: str, *, seed: int 
     if not place.keys() >= set(validation.rows.tolist()):
         raise DmlibError(f"{benchmark.path.name} and {network.name} do not have the same validation views.")
     same = [place[row] for row in validation.rows.tolist()]
-    correlation = np.asarray(network.attributes["calibration_correlation"])
-    parts = {
+    return {
         "test": (benchmark, network.ln_m_dm, network.sigma_ln),
         "validation": (validation, known.ln_m[same], known.sigma_ln[same]),
     }
-    tasks, found = [], {}
-    for part, (views, ln_m, sigma) in parts.items():
-        found[part] = np.full((len(views), 5, len(views.radii)), np.nan)
-        for k in np.flatnonzero(np.isfinite(views["nfw"].m_dm).all(axis=1)):
-            model = benchmark.population.complete(views.model(int(k)))
-            told = ProfilePrior(ln_m[k], correlation * np.outer(sigma[k], sigma[k]))
-            priors = benchmark.population.told(model, told)
-            make = partial(benchmark.population.fit, model, priors, sampling=_SAMPLING, seed=seed + int(k))
-            tasks.append(((part, k), make))
-    for outcome in fit_many(tasks, label="network and curve"):
-        part, k = outcome.key
-        if outcome.fit is not None:
-            found[part][k] = outcome.fit.quantiles
-    return Hybrid(title, found["test"], found["validation"])

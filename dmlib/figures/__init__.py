@@ -91,7 +91,8 @@ def _lay_out(fig: Figure) -> None:
     fig.dpi = rcParams["savefig.dpi"]
     engine.execute(fig)
     fig.dpi = dpi
-    fig.set_layout_engine("none")
+    # With "none" in its place, matplotlib would draw each file once more before, in vain.
+    fig.set_layout_engine(None)
 
 
 def _data_line(settings: Settings, n: int | str | None, source: str | None) -> str:

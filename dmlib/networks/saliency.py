@@ -11,7 +11,7 @@ Inputs are normalised, shape (n, y, x, channel).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -35,7 +35,8 @@ FAINT = -1.0
 #: Asinh magnitude above which a pixel of a band counts as lit: a quarter of the softening in surface brightness.
 LIGHT = 0.05
 
-Slopes = Callable[[np.ndarray], np.ndarray]
+#: From an array (n, ...), indices of k outputs, and the network whose weights are used, to the slopes (n, k, ...).
+Slopes = Callable[[np.ndarray, Sequence[int], keras.Model], np.ndarray]
 
 
 class SaliencyError(DmlibError):
@@ -63,10 +64,24 @@ class Saliency:
     outputs: Sequence[int]
     scale: np.ndarray | float = 1.0
 
-    def gradient(self, inputs: np.ndarray) -> np.ndarray:
-        """Slope with respect to every pixel, the saliency of the talk, shape (n, k, y, x, channel)."""
+    def gradient(self, inputs: np.ndarray, weights_of: keras.Model | None = None) -> np.ndarray:
+        """Slope with respect to every pixel, the saliency of the talk, shape (n, k, y, x, channel).
+
+        Parameters
+        ----------
+        inputs : ndarray, shape (n, y, x, channel)
+        weights_of : keras.Model, optional
+            Another network of the same architecture whose weights are used. To trace a network takes longer than to
+            differentiate a few hundred images.
+        """
         inputs = self._checked(inputs)
-        return self._scaled(self._slopes(inputs))
+        return self._scaled(self._slopes(inputs, self.outputs, weights_of or self.model))
+
+    def of(self, outputs: Sequence[int]) -> Saliency:
+        """Saliency of other outputs of the same network, which is not traced again."""
+        other = replace(self, outputs=outputs)
+        other.__dict__["_slopes"] = self._slopes
+        return other
 
     def smooth_gradient(
         self, inputs: np.ndarray, *, noise: float = 0.1, draws: int, seed: int, where: np.ndarray | None = None
@@ -93,7 +108,7 @@ class Saliency:
         total = np.zeros((len(inputs), len(self.outputs), *inputs.shape[1:]))
         for _ in bar(range(draws), label="SmoothGrad", unit="copy"):
             noisy = inputs + spread * touched * rng.standard_normal(inputs.shape, dtype=np.float32)
-            total += self._slopes(np.maximum(noisy, darkest))
+            total += self._slopes(np.maximum(noisy, darkest), self.outputs, self.model)
         return self._scaled(total / draws)
 
     def integrated_gradient(self, inputs: np.ndarray, *, baseline: np.ndarray | float, steps: int) -> np.ndarray:
@@ -121,7 +136,8 @@ class Saliency:
         total = np.zeros((len(inputs), len(self.outputs), *inputs.shape[1:]))
         ends = np.linspace(0.0, 1.0, steps + 1, dtype=np.float32) ** 3
         for near, far in bar(pairwise(ends), total=steps, label="integrated gradients", unit="step"):
-            total += (far - near) * self._slopes(base + 0.5 * (near + far) * (inputs - base))
+            place = base + 0.5 * (near + far) * (inputs - base)
+            total += (far - near) * self._slopes(place, self.outputs, self.model)
         return self._scaled(total * (inputs - base)[:, None])
 
     def incompleteness(self, inputs: np.ndarray, parts: np.ndarray, *, baseline: np.ndarray | float) -> np.ndarray:
@@ -162,7 +178,7 @@ class Saliency:
         for start in range(0, len(inputs), BATCH):
             images = inputs[start : start + BATCH]
             maps = predicted(features, images)
-            slopes = differentiate(head(images), self.model.output_shape[-1], self.outputs)(maps)
+            slopes = differentiate(head(images), self.model.output_shape[-1])(maps, self.outputs, self.model)
             found.append(np.einsum("nkc,nyxc->nkyx", slopes.mean(axis=(2, 3)), maps))
         return enlarge(self._scaled(np.concatenate(found)), inputs.shape[1:3])
 
@@ -178,12 +194,9 @@ class Saliency:
         """
         inputs = self._checked(inputs)
         left = sum(bool(layer.weights) for layer in self.model.layers)
-        slopes = None
         for number, (name, mixed) in enumerate(cascade(self.model, seed=seed)):
-            if slopes is None or keras.backend.backend() == "jax":  # code compiled by JAX keeps the old weights
-                slopes = Saliency(mixed, self.outputs)._slopes
             if number % every == 0 or number == left - 1:
-                yield name, slopes(inputs)
+                yield name, self._slopes(inputs, self.outputs, mixed)
 
     @property
     def _factors(self) -> np.ndarray:
@@ -192,7 +205,11 @@ class Saliency:
     @cached_property
     def _slopes(self) -> Slopes:
         model = self.model
-        return differentiate(lambda x: model(x, training=False), model.output_shape[-1], self.outputs)
+
+        def function(x: Any, variables: Any) -> Any:
+            return model.stateless_call(*variables, x, training=False)[0]
+
+        return differentiate(function, model.output_shape[-1])
 
     def _checked(self, inputs: np.ndarray) -> np.ndarray:
         name, wanted, n = self.model.name, tuple(self.model.input_shape[1:]), self.model.output_shape[-1]
@@ -291,20 +308,20 @@ def enlarge(maps: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     return ops.convert_to_numpy(resized).reshape(n, k, *shape)
 
 
-def differentiate(function: Callable, n_outputs: int, outputs: Sequence[int]) -> Slopes:
-    """Derivative of some outputs of `function` with respect to its argument.
+def differentiate(function: Callable[[Any, Any], Any], n_outputs: int) -> Slopes:
+    """Derivative of outputs of `function` with respect to its first argument.
 
     Parameters
     ----------
     function : callable
-        From a tensor (n, ...) to a tensor (n, n_outputs) of the backend; rows must not depend on each other.
+        From a tensor (n, ...) of the backend, and the trainable and other variables of a network, to a tensor
+        (n, n_outputs); rows must not depend on each other.
     n_outputs : int
-    outputs : sequence of int
 
     Returns
     -------
-    callable
-        From an array (n, ...) to the slopes, shape (n, k, ...), float32.
+    Slopes
+        The slopes are float32.
 
     Raises
     ------
@@ -312,30 +329,36 @@ def differentiate(function: Callable, n_outputs: int, outputs: Sequence[int]) ->
         On another backend than TensorFlow and JAX.
     """
     backend = keras.backend.backend()
-    chosen = np.eye(n_outputs, dtype=np.float32)[list(outputs)]
-    compute: Callable[[Any, Any], Any]
+    rows = np.eye(n_outputs, dtype=np.float32)
+    compute: Callable[[Any, Any, Any], Any]
     if backend == "tensorflow":
         import tensorflow as tf
 
-        @tf.function(reduce_retracing=True)
-        def compute(x, weights):
-            with tf.GradientTape() as tape:
+        @tf.function
+        def compute(x, weights, variables):
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(x)
-                value = tf.reduce_sum(tf.cast(function(x), tf.float32) * weights)
+                value = tf.reduce_sum(tf.cast(function(x, variables), tf.float32) * weights)
             return tape.gradient(value, x, unconnected_gradients="zero")
 
     elif backend == "jax":
         import jax
 
-        compute = jax.jit(jax.grad(lambda x, weights: (function(x).astype("float32") * weights).sum()))
+        compute = jax.jit(
+            jax.grad(lambda x, weights, variables: (function(x, variables).astype("float32") * weights).sum())
+        )
     else:
         raise SaliencyError(f"saliency needs Keras on tensorflow or jax, not on {backend}: set KERAS_BACKEND.")
 
-    def slopes(x: np.ndarray) -> np.ndarray:
-        found = []
+    def slopes(x: np.ndarray, outputs: Sequence[int], weights_of: keras.Model) -> np.ndarray:
+        kinds = (weights_of.trainable_variables, weights_of.non_trainable_variables)
+        variables = [[ops.convert_to_tensor(one.value) for one in some] for some in kinds]
+        chosen, found = [ops.convert_to_tensor(rows[k]) for k in outputs], []
+        if backend == "tensorflow":  # traced once for any number of images
+            compute.get_concrete_function(tf.TensorSpec((None, *x.shape[1:]), tf.float32), chosen[0], variables)
         for start in range(0, len(x), BATCH):
             part = ops.convert_to_tensor(np.ascontiguousarray(x[start : start + BATCH], dtype=np.float32))
-            found.append(np.stack([np.asarray(compute(part, ops.convert_to_tensor(row))) for row in chosen], axis=1))
+            found.append(np.stack([np.asarray(compute(part, row, variables)) for row in chosen], axis=1))
         return np.concatenate(found)
 
     return slopes
@@ -380,5 +403,5 @@ def _head(model: keras.Model, layer: keras.layers.Layer) -> Callable[[np.ndarray
         alone = keras.Model(layer.output, model.output)
     except ValueError:  # a branch bypasses the layer, so that the images are needed too
         both = keras.Model([model.input, layer.output], model.output)
-        return lambda images: lambda maps: both([ops.convert_to_tensor(images), maps], training=False)
-    return lambda images: lambda maps: alone(maps, training=False)
+        return lambda images: lambda maps, _: both([ops.convert_to_tensor(images), maps], training=False)
+    return lambda images: lambda maps, _: alone(maps, training=False)

@@ -98,15 +98,17 @@ class Sensitivity:
         self.rows = dataset.rows("test")[:n_views]
         self.inputs = dataset.inputs(self.rows, net.channels)
         self.outputs = [int(np.abs(dataset.radii - radius).argmin()) for radius in radii]
-        self.of_outputs = Saliency(net.model, self.outputs, net.std)
+        every = Saliency(net.model, range(len(dataset.radii)), net.std)
+        self.of_outputs = every.of(self.outputs)
         train = dataset.rows("train")
         some = dataset.inputs(train[:: -(-len(train) // SPREAD_VIEWS)], net.channels)
         self.spread = typical_spread(some)
         self.mean = _mean_of_orientations(some.mean(axis=0))
-        self._measure(Saliency(net.model, range(len(dataset.radii)), net.std))
+        self._measure(every)
         self.groups = kinds(net.channels)
         self.galaxy = np.asarray(dataset.table["subhalo_id"])[self.rows]
         self.n = len(np.unique(self.galaxy))
+        self._integrated: dict[tuple[int, int, bool], tuple[np.ndarray, np.ndarray]] = {}
 
     @property
     def radii(self) -> np.ndarray:
@@ -160,6 +162,18 @@ class Sensitivity:
         """A view of another galaxy for each view, shape of the inputs."""
         rng = np.random.default_rng(seed)
         return self.inputs[[rng.choice(np.flatnonzero(self.galaxy != one)) for one in self.galaxy]]
+
+    def integrated(self, n: int, *, steps: int, empty: bool = False) -> tuple[np.ndarray, np.ndarray]:
+        """Integrated gradients of the first `n` views from the faint sky or the empty one, and that sky.
+
+        They are the costliest of all maps, and are kept.
+        """
+        key = (n, steps, empty)
+        if key not in self._integrated:
+            few, channels = self.inputs[:n], self.net.channels
+            base = empty_sky(channels) if empty else faint_sky(few, channels)
+            self._integrated[key] = self.of_outputs.integrated_gradient(few, baseline=base, steps=steps), base
+        return self._integrated[key]
 
     def typical(self, among: int | None = None) -> int:
         """Index of a view with much HI and an inclination near 55 degrees, among the first ones."""
@@ -226,7 +240,7 @@ def random_half_radii(sensitivity: Sensitivity, *, seed: int) -> np.ndarray:
     """
     net, grid = sensitivity.net, sensitivity.dataset.input_grid
     *_, (_, untrained) = cascade(net.model, seed=seed)
-    slopes = Saliency(untrained, sensitivity.outputs, net.std).gradient(sensitivity.inputs)
+    slopes = sensitivity.of_outputs.gradient(sensitivity.inputs, weights_of=untrained)
     size = (np.abs(slopes) * sensitivity.spread.astype(np.float32)).sum(axis=-1)
     return median_radius(by_ring(size, grid, sensitivity.edges), sensitivity.edges)
 
@@ -261,17 +275,15 @@ def four_methods(sensitivity: Sensitivity, n: int, *, draws: int, steps: int, se
     return {
         "gradient": largest(sensitivity.slopes[:n]),
         "SmoothGrad": largest(maps.smooth_gradient(few, draws=draws, seed=seed, where=lit(few, channels))),
-        "integrated": largest(maps.integrated_gradient(few, baseline=faint_sky(few, channels), steps=steps)),
+        "integrated": largest(sensitivity.integrated(n, steps=steps)[0]),
         "Grad-CAM": np.abs(maps.grad_cam(few)),
     }
 
 
 def missed(sensitivity: Sensitivity, n: int, *, steps: int, seed: int, empty: bool = False) -> Estimate:
     """Median of `Saliency.incompleteness` over `n` views and the outputs, from the faint sky or the empty one."""
-    few, channels, maps = sensitivity.inputs[:n], sensitivity.net.channels, sensitivity.of_outputs
-    base = empty_sky(channels) if empty else faint_sky(few, channels)
-    parts = maps.integrated_gradient(few, baseline=base, steps=steps)
-    gaps = maps.incompleteness(few, parts, baseline=base)
+    parts, base = sensitivity.integrated(n, steps=steps, empty=empty)
+    gaps = sensitivity.of_outputs.incompleteness(sensitivity.inputs[:n], parts, baseline=base)
     return Bootstrap(np.repeat(sensitivity.galaxy[:n], gaps.shape[1]), seed=seed).quantile(gaps.ravel(), 0.5)
 
 

@@ -23,6 +23,7 @@ from mocktng.structure import (
     nfw_mass,
     radii_of_mass,
     ring_masses,
+    share_within,
     spheroid_share,
     taper,
     truncate,
@@ -168,6 +169,14 @@ def test_sampled_mass_follows_the_table():
     for radius in (1.0, 5.0, 20.0, 100.0):
         expected = n * np.interp(radius, RADIUS, m_dm) / m_dm[-1]
         assert abs(np.sum(r < radius) - expected) < 4 * np.sqrt(expected) + 1
+
+
+def test_the_share_within_a_radius_says_on_which_side_a_particle_is_drawn():
+    m_dm, radii = nfw_mass(RADIUS, 1e12, 200.0, 8.0), np.array([0.01, 1.0, 5.0, 20.0, 100.0])
+    fraction = np.random.default_rng(1).random(20000)
+    r = radii_of_mass(m_dm, fraction)
+    for radius, share in zip(radii, share_within(m_dm, radii), strict=True):
+        np.testing.assert_array_equal(fraction <= share, r <= radius)
 
 
 def test_directions_have_the_ellipsoids_shape():

@@ -40,6 +40,15 @@ def test_a_figure_is_saved_three_times_and_always_the_same(settings):
     assert b"CreationDate" not in contents[0]["squares.pdf"]
 
 
+def test_a_figure_is_drawn_once_for_each_picture(settings, monkeypatch):
+    """Matplotlib draws a figure that has a layout engine twice; what it drew first is not used."""
+    drawn, fig = [], figure()
+    (curve,) = fig.axes[0].lines
+    monkeypatch.setattr(curve, "draw", lambda renderer: drawn.append(type(renderer).__name__))
+    show(fig, settings, "squares", caption="Squares.", alt="A parabola.")
+    assert len(drawn) == 2
+
+
 def test_an_estimate_is_drawn_and_recorded_with_its_error():
     fig, ax = style.new_figure()
     found = Estimate(np.array([2.0, 4.0]), np.array([0.1, 0.2]), np.array([1.0, 3.0]), np.array([3.0, 5.0]))

@@ -228,7 +228,8 @@ def test_verdicts():
 def test_the_hybrid_lies_between_curve_and_network(built):
     """A network that is right to a tenth narrows what the curve leaves open; views without a curve have none."""
     network = predictions(built, 1.05)["C/all"]
-    found = combine(built, network, "both")
+    found, again = combine(built, {"both": network, "again": network}).values()
+    assert (found.title, again.title) == ("both", "again") and np.array_equal(found.test, again.test, equal_nan=True)
     assert np.isnan(found.test[:2]).all() and np.isfinite(found.test[2:]).all() and np.isfinite(found.validation).all()
     alone, rows = built["nfw"], slice(2, None)
     width = 0.5 * np.log(found.test[rows, 3] / found.test[rows, 1])
@@ -237,7 +238,7 @@ def test_the_hybrid_lies_between_curve_and_network(built):
     match = comparison.assemble(built, predictions(built, 1.05), "C", {"C/all": "network"}, {"hybrid": found})
     assert list(match.of("hybrid")) == ["hybrid"]
     with pytest.raises(DmlibError, match="validation"):
-        combine(built, replace(network, validation=None), "both")
+        combine(built, {"both": replace(network, validation=None)})
 
 
 def test_regimes_share_the_radii_of_a_curve(built):

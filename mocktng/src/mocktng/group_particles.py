@@ -27,7 +27,7 @@ from .structure import (
     disc_speed_squared,
     interpolate,
     places,
-    radii_of_mass,
+    share_within,
     shell_density,
     surface_density,
 )
@@ -153,11 +153,12 @@ def realise(population: Population, subhalo: int, radii: np.ndarray, times: int,
     row = population.subhalos[subhalo]
     model, _ = build_model(row, population.m_dm)
     n = round(float(model.enclosed["dm"][-1]) / m_dm)
+    within = share_within(model.enclosed["dm"], radii)
     out = np.empty((times, len(radii)))
     for i in range(times):
+        # Of each particle only the share of the mass within its radius is drawn, which says on which side it lies.
         uniform = np.random.default_rng([population.seed, 3, subhalo, i]).random(n)
-        drawn = radii_of_mass(model.enclosed["dm"], uniform)
-        out[i] = np.histogram(drawn, np.concatenate([[0.0], radii]))[0].cumsum()
+        out[i] = [np.count_nonzero(uniform <= share) for share in within]
     return out * m_dm
 
 

@@ -288,7 +288,18 @@ def radii_of_mass(enclosed: np.ndarray, fraction: np.ndarray) -> np.ndarray:
     """Radii [kpc] within which the given fractions (0 to 1) of a tabulated mass lie: inverse-transform sampling."""
     if np.size(fraction) == 0:
         return np.zeros(0)
+    cumulative, radii = _cumulative(enclosed)
+    return np.interp(fraction, cumulative, radii)
+
+
+def share_within(enclosed: np.ndarray, r: np.ndarray) -> np.ndarray:
+    """Fractions (0 to 1) of a tabulated mass within the radii `r` [kpc]: the inverse of `radii_of_mass`."""
+    cumulative, radii = _cumulative(enclosed)
+    return np.interp(r, radii, cumulative)
+
+
+def _cumulative(enclosed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Fraction of a tabulated mass, strictly increasing from 0, and the radius that holds it [kpc]."""
     cumulative = np.concatenate([[0.0], enclosed / enclosed[-1]])
     keep = np.concatenate([[True], np.diff(cumulative) > 0])
-    radii = np.concatenate([[0.0], RADIUS])[keep]
-    return np.interp(fraction, cumulative[keep], radii)
+    return cumulative[keep], np.concatenate([[0.0], RADIUS])[keep]
