@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 import pytest
 
-from dmlib.baselines import LEAVES, boosted, linear
+from dmlib import baselines
+from dmlib.baselines import BASELINES, REGRESSIONS
 from dmlib.dataset.read import read_dataset
 from dmlib.networks import predictions
 from dmlib.networks.augment import N_ORIENTATIONS, orient
@@ -39,7 +38,8 @@ def test_ablations_are_trained_as_c_is_and_are_no_architectures_of_the_book(prof
         assert entries[f"{name}/all"].inputs == "all"
 
 
-def test_a_regression_on_the_moments_finds_the_mass_of_painted_galaxies(tmp_path):
+def test_a_regression_on_the_moments_finds_the_mass_of_painted_galaxies(tmp_path, monkeypatch):
+    monkeypatch.setattr(baselines, "_TREES", 20)
     settings = Settings(profile="smoke", build_root=str(tmp_path))
     write_dataset(settings, 40)
     dataset = read_dataset(settings.dataset_path)
@@ -47,10 +47,8 @@ def test_a_regression_on_the_moments_finds_the_mass_of_painted_galaxies(tmp_path
     task = predictions.aperture_task(dataset, rows, seed=1)
     truth = np.log(dataset.dm_profile[rows][:, 1:])
     scatter = np.std(truth - truth.mean(axis=0))
-    # Trees alone, without a search of the best ones, which is another test's and would take all of the time.
-    few_trees = partial(boosted, choice=("mean", min(LEAVES), 60))
-    for regression in (linear, few_trees):
-        assert np.sqrt(np.mean((regression(task)[:, 1:] - truth) ** 2)) < 0.5 * scatter
+    for name in REGRESSIONS:
+        assert np.sqrt(np.mean((BASELINES[name](task)[:, 1:] - truth) ** 2)) < 0.5 * scatter
 
 
 def test_the_moments_do_not_depend_on_the_orientation(tmp_path, monkeypatch):
