@@ -25,6 +25,9 @@ INFRASTRUCTURE = (
     *("dmlib.pipeline", "dmlib.settings", "dmlib.sources", "dmlib.workers"),
 )
 
+#: Nodes of a syntax tree that hold statements; expressions, which are most of the nodes, hold none.
+_HOLDERS = (ast.stmt, ast.excepthandler, ast.match_case)
+
 Read = tuple[int, int]
 
 #: What a source file imports from `PACKAGES` when it is imported, and in functions when these are called; names as
@@ -69,9 +72,13 @@ def closure(names: Iterable[str]) -> dict[str, Path]:
     """
     found: dict[str, Path] = {}
     entire: set[str] = set()
+    met: set[tuple[str, bool]] = set()
     todo = [(name, True) for name in names]
     while todo:
         name, whole = todo.pop()
+        if (name, whole) in met:  # before the file system is asked
+            continue
+        met.add((name, whole))
         resolved = _resolve(name)
         if resolved is None:
             continue
@@ -184,11 +191,17 @@ def _read(path: Path, version: Read) -> tuple[list[Statement], str]:
     """Import statements of a source file, and the hash of its code."""
     tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
     statements = list(_statements(tree))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            # A string that stands alone documents what is above it.
-            node.body[:] = [part for part in node.body if not _is_text(part)] or [ast.Pass()]
+    _drop_texts(tree)
     return statements, hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+
+
+def _drop_texts(node: ast.AST) -> None:
+    """Remove the strings that stand alone in modules, classes and functions: they document what is above them."""
+    if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+        node.body[:] = [part for part in node.body if not _is_text(part)] or [ast.Pass()]
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, _HOLDERS):
+            _drop_texts(child)
 
 
 def _is_text(node: ast.AST) -> bool:
@@ -203,7 +216,7 @@ def _statements(node: ast.AST, in_function: bool = False) -> Iterator[Statement]
         elif isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
             for statement in child.orelse:
                 yield from _statements(ast.Module([statement], []), in_function)
-        elif isinstance(child, ast.stmt | ast.excepthandler | ast.match_case):  # nothing else holds statements
+        elif isinstance(child, _HOLDERS):
             yield from _statements(child, in_function or isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef))
 
 

@@ -234,6 +234,15 @@ def settle_home() -> None:
     os.environ.setdefault("LOGNAME", "dmlib")
 
 
+def plain_jsonschema() -> None:
+    """Let jsonschema, which nbformat imports, start without its grammar of internationalised addresses.
+
+    To compile the grammar (package ``rfc3987_syntax``) takes a second of CPU time in each process that reads notebooks,
+    and no schema of notebooks asks for such an address. jsonschema does without where the package is not installed.
+    """
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # None: an import fails
+
+
 def _usable(folder: Path) -> bool:
     """Whether a folder can be written, or made."""
     there = next((place for place in (folder, *folder.absolute().parents) if place.exists()), folder)

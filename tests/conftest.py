@@ -7,10 +7,17 @@ import shutil
 from pathlib import Path
 
 import pytest
+from threadpoolctl import threadpool_limits
 
 from dmlib.settings import Settings
+from dmlib.workers import ONE_THREAD
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+
+# Files of tests run side by side: more processes and threads than one for each would only wait for each other, and
+# processes import all packages once more. Tests that are about several processes ask for them.
+os.environ.update({"DMLIB_WORKERS": "1", **ONE_THREAD})
+threadpool_limits(1)  # of libraries that are loaded already
 
 #: Fixtures that take long to make or that load TensorFlow: a test that uses one of them, however indirectly, is slow.
 SLOW_FIXTURES = {"smoke_universe", "small_universe", "keras", "built", "toy"}

@@ -51,6 +51,28 @@ def test_help_loads_nothing_heavy():
     assert done.stdout.strip() == "[]"
 
 
+def test_status_loads_neither_units_nor_what_executes_notebooks():
+    code = (
+        "import sys, dmlib.pipeline.run; print([m for m in ('astropy', 'nbformat', 'papermill') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_notebooks_are_validated_without_the_grammar_that_takes_a_second():
+    code = (
+        "import sys, dmlib, nbformat\n"
+        "print('lark' in sys.modules)\n"
+        "notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell('1')])\n"
+        "nbformat.validate(notebook)\n"
+        "notebook.cells[0]['outputs'] = 'none'\n"
+        "try:\n    nbformat.validate(notebook)\n"
+        "except nbformat.ValidationError:\n    print('refused')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "refused"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

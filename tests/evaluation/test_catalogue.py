@@ -73,13 +73,14 @@ def test_only_satellites_of_massive_groups_and_galaxies_that_form_stars_count():
 
 def test_a_shift_and_a_wider_scatter_are_found():
     first, second = toy(8000, shift=0.2, scatter=0.2, seed=2), toy(8000)
-    found = rows(compare_at_fixed_mass(first, second), quantity="m_dm", kind="central")
+    compared = compare_at_fixed_mass(first, second)
+    found = rows(compared, quantity="m_dm", kind="central")
     assert found["difference"] == pytest.approx(np.full(len(found), 0.2), abs=0.03)
     assert found["ratio"] == pytest.approx(np.full(len(found), 2.0), rel=0.2)
     assert set(found["median_agrees"]) == {"no"} == set(found["scatter_agrees"])
-    colours = rows(compare_at_fixed_mass(first, second), quantity="g_r")
+    colours = rows(compared, quantity="g_r")
     assert "no" not in colours["median_agrees"]
-    listed = differing(compare_at_fixed_mass(first, second))
+    listed = differing(compared)
     assert set(listed["quantity"]) == {TARGETS["m_dm"]} and set(listed["of"]) == {"median", "scatter"}
     assert len(listed) == 2 * len(found)
     assert listed["difference"][listed["of"] == "scatter"] == pytest.approx(np.full(len(found), 1.0), abs=0.4)

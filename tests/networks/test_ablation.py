@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from dmlib import baselines
 from dmlib.baselines import BASELINES, REGRESSIONS
 from dmlib.dataset.read import read_dataset
 from dmlib.networks import predictions
@@ -37,7 +38,8 @@ def test_ablations_are_trained_as_c_is_and_are_no_architectures_of_the_book(prof
         assert entries[f"{name}/all"].inputs == "all"
 
 
-def test_a_regression_on_the_moments_finds_the_mass_of_painted_galaxies(tmp_path):
+def test_a_regression_on_the_moments_finds_the_mass_of_painted_galaxies(tmp_path, monkeypatch):
+    monkeypatch.setattr(baselines, "_TREES", 20)
     settings = Settings(profile="smoke", build_root=str(tmp_path))
     write_dataset(settings, 40)
     dataset = read_dataset(settings.dataset_path)
