@@ -61,10 +61,10 @@ def test_overdensity_of_an_isothermal_sphere():
     speed = 180.0
     radius = np.linspace(0.01, 400.0, 100_000)
     mass = np.full(len(radius), speed**2 * 0.004 / G_CODE)
-    found_mass, found_radius = overdensity_sphere(radius, mass, 200.0)
+    found_mass, found_radius = overdensity_sphere(radius, np.cumsum(mass), 200.0)
     assert found_radius == pytest.approx(speed / (10 * 0.1), rel=1e-3)
     assert found_mass == pytest.approx(speed**2 * found_radius / G_CODE, rel=1e-3)
-    assert overdensity_sphere(radius, 1e-12 * mass, 200.0) == (0.0, 0.0)
+    assert overdensity_sphere(radius, 1e-12 * np.cumsum(mass), 200.0) == (0.0, 0.0)
 
 
 def test_photometric_radius_of_a_plummer_sphere(rng):

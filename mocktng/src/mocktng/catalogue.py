@@ -328,8 +328,9 @@ def measure_group(members: Members, lengths: np.ndarray, centre: np.ndarray, pos
     }
     row["GroupGasMetallicity"], row["GroupGasMetalFractions"] = _metal_means(m, m.mass, m.kind == 0)
     row["GroupStarMetallicity"], row["GroupStarMetalFractions"] = _metal_means(m, m.mass, m.kind == 4)
+    r, enclosed = radius[order], np.cumsum(m.mass[order])
     for name, overdensity in OVERDENSITY.items():
-        row[f"Group_M_{name}"], row[f"Group_R_{name}"] = overdensity_sphere(radius[order], m.mass[order], overdensity)
+        row[f"Group_M_{name}"], row[f"Group_R_{name}"] = overdensity_sphere(r, enclosed, overdensity)
     return row
 
 

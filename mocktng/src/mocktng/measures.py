@@ -40,20 +40,19 @@ def half_mass_radius(radius: np.ndarray, mass: np.ndarray) -> float:
     return float(0.5 * (radius[i - 1] + radius[i])) if i else 0.0
 
 
-def overdensity_sphere(radius: np.ndarray, mass: np.ndarray, overdensity: float) -> tuple[float, float]:
+def overdensity_sphere(radius: np.ndarray, enclosed: np.ndarray, overdensity: float) -> tuple[float, float]:
     """Mass and radius of the outermost sphere whose mean density is `overdensity` times the critical density.
 
     Parameters
     ----------
-    radius, mass : ndarray
-        In order of ascending radius [ckpc/h, 1e10 Msun/h].
+    radius, enclosed : ndarray
+        In order of ascending radius, and the mass of all particles up to each [ckpc/h, 1e10 Msun/h].
 
     Returns
     -------
     mass, radius : float
         Consistent to rounding; 0 and 0 when no sphere is that dense.
     """
-    enclosed = np.cumsum(mass)
     threshold = 4.0 / 3.0 * np.pi * overdensity * RHO_CRIT_CODE
     dense = np.flatnonzero(enclosed >= threshold * radius**3)
     if not dense.size:
