@@ -294,7 +294,7 @@ def rotation(universe: Universe, subhalo_id: int) -> Rotation:
     GalaxyError
         When the galaxy has no HI radius.
     """
-    galaxy = _load(universe, subhalo_id)
+    galaxy = load_galaxy(universe, subhalo_id, velocities=["gas"], extra={"gas": HYDROGEN_FIELDS})
     m_hi = hydrogen(galaxy.gas.fields).m_hi
     axis = hi_axis(galaxy, m_hi)
     across = _across(galaxy.gas.position, axis)

@@ -330,7 +330,7 @@ def differentiate(function: Callable[[Any, Any], Any], n_outputs: int) -> Slopes
     """
     backend = keras.backend.backend()
     rows = np.eye(n_outputs, dtype=np.float32)
-    compute: Callable[[Any, Any, Any], Any]
+    compute: Any
     if backend == "tensorflow":
         import tensorflow as tf
 

@@ -156,6 +156,18 @@ def test_the_cascade_goes_from_the_output_down_and_leaves_the_model_alone(salien
     assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), before, strict=True))
 
 
+def test_a_network_is_traced_once(saliency, images, monkeypatch):
+    """For any number of images and any outputs, and for all networks of the cascade."""
+    model = convolutional()
+    traced, call = [], model.stateless_call
+    monkeypatch.setattr(model, "stateless_call", lambda *args, **kw: traced.append(1) or call(*args, **kw))
+    every = saliency.Saliency(model, [0, 1])
+    every.gradient(images)
+    every.of([1]).gradient(images[:1])
+    list(every.of([0]).cascade_gradients(images, seed=1))
+    assert len(traced) == 1
+
+
 def test_slopes_along_the_cascade_are_those_of_its_networks(saliency, images):
     model = convolutional(branch=True)
     found = list(saliency.Saliency(model, [1]).cascade_gradients(images, seed=4))
