@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -151,7 +152,7 @@ def ring_means(light: np.ndarray, grid: SkyGrid, tilt: Tilt) -> tuple[np.ndarray
     ring = np.where(np.isfinite(flat).all(axis=1), np.digitize(radii, edges), 0)
     order, ends = np.argsort(ring, kind="stable"), np.cumsum(np.bincount(ring, minlength=len(edges) + 1))
     rows = []
-    for begin, end in zip(ends[:-2], ends[1:-1], strict=True):
+    for begin, end in pairwise(ends[:-1]):  # what lies beyond the last edge or is blank has no ring
         if end - begin < 2:
             continue
         here = order[begin:end]
