@@ -185,10 +185,6 @@ class Importance:
 #: Share of the draws of a proposal that come from the prior.
 _DEFENSIVE = 0.1
 
-#: Share of the draws of a round that they must be worth for the search to end. More rounds gain little: where they have
-#: not come to more yet, the posterior has a form that no three Student distributions follow well.
-_GOOD = 0.1
-
 #: Effective draws to which a proposal is fitted, by a flattened posterior where there are fewer.
 _ENOUGH = 150.0
 
@@ -207,13 +203,14 @@ def weigh(
     else:
         z, log_w = _round(target, Mixture(start), how.each, rng)
     for _ in range(how.rounds):
-        if start is not None and effective(log_w) > _GOOD * how.each:
+        if start is not None and effective(log_w) > 0.2 * how.each:
             break
-        z, log_w = _round(target, Mixture(_flattened(z, log_w, rng)), how.each, rng)
-        if effective(log_w) > _GOOD * how.each:
+        chosen, power = _flattened(z, log_w, rng)
+        z, log_w = _round(target, Mixture(chosen), how.each, rng)
+        if power == 1.0 and effective(log_w) > 0.2 * how.each:
             break
     for attempt in range(1, how.attempts + 1):
-        z, log_w = _round(target, Mixture(_flattened(z, log_w, rng)), attempt * how.last, rng)
+        z, log_w = _round(target, Mixture(_flattened(z, log_w, rng)[0]), attempt * how.last, rng)
         worth = effective(log_w)
         if worth >= how.wanted:
             break
@@ -238,13 +235,13 @@ def effective(log_w: np.ndarray) -> float:
     return float(weight.sum() ** 2 / np.sum(weight**2))
 
 
-def _flattened(z: np.ndarray, log_w: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Draws to fit a proposal to, with weights to a power that leaves enough of them."""
+def _flattened(z: np.ndarray, log_w: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, float]:
+    """Draws to fit a proposal to, and the power of the weights that leaves enough of them."""
     for power in np.geomspace(1.0, 1e-4, 25):
         if effective(power * log_w) >= _ENOUGH:
             break
     weight = np.exp(power * (log_w - log_w.max()))
-    return z[rng.choice(len(z), 1000, p=weight / weight.sum())]
+    return z[rng.choice(len(z), 1000, p=weight / weight.sum())], float(power)
 
 
 def _round(target: Likelihood, proposal: Mixture, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
