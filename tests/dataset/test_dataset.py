@@ -41,7 +41,9 @@ def small(smoke_universe, tmp_path_factory):
     """Settings of a few galaxies with their targets, products taken as they lie."""
     settings = copy_tree(smoke_universe, tmp_path_factory.mktemp("dataset"))
     few_galaxies(settings, N_GALAXIES)
-    target_module.build(settings)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DMLIB_WORKERS", "2")  # galaxies are handed to processes
+        target_module.build(settings)
     return settings
 
 

@@ -211,6 +211,7 @@ def test_more_knowledge_is_a_smaller_error(tmp_path, monkeypatch):
     views = Views(settings)
     monkeypatch.setattr(module, "read_dataset", lambda path: views)
     monkeypatch.setattr(observers, "measure", views.measure)
+    monkeypatch.setenv("DMLIB_WORKERS", "2")  # galaxies of several populations are drawn side by side
     module.build(settings)
     found = read_floor(settings.floor_path)
     error = {name: float(found.scores().over("intermediate", name).value) for name in found.masses}
