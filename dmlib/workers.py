@@ -17,7 +17,7 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -292,8 +292,19 @@ def _interrupts_later() -> Iterator[None]:
 
 def _start(initializer: Callable[..., object] | None, initargs: tuple) -> None:
     end_with_parent()
+    _compute_in_batch()
     if initializer is not None:
         initializer(*initargs)
+
+
+def _compute_in_batch() -> None:
+    """Tell Linux that this process computes and answers nobody, so that none of its threads interrupts another.
+
+    A training is two threads in turn. Two of them on two cores otherwise leave a fifth of the time of both unused.
+    """
+    if hasattr(os, "sched_setscheduler") and os.sched_getscheduler(0) == os.SCHED_OTHER:
+        with suppress(PermissionError):  # where a container forbids it, it only takes longer
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 def digest_of(*parts: Any) -> str:

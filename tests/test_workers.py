@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from dmlib.errors import DmlibError
-from dmlib.workers import choose_workers, worker_environment
+from dmlib.workers import choose_workers, map_parallel, worker_environment
 
 
 def test_the_variable_decides(monkeypatch):
@@ -38,3 +41,19 @@ def test_the_environment_of_workers_is_taken_back(monkeypatch):
         assert os.environ["DMLIB_TOLD"] == "yes"
     assert os.environ["OMP_NUM_THREADS"] == "7"
     assert "NUMBA_NUM_THREADS" not in os.environ and "DMLIB_TOLD" not in os.environ
+
+
+def _policy(_: int) -> int:
+    return os.sched_getscheduler(0)
+
+
+@pytest.mark.skipif(not hasattr(os, "SCHED_BATCH"), reason="a policy of Linux")
+def test_workers_compute_in_batch_unless_the_user_chose_otherwise():
+    assert set(map_parallel(_policy, [1, 2], memory=1.0, workers=2, what="asked")) == {os.SCHED_BATCH}
+    code = "from test_workers import _policy; from dmlib.workers import map_parallel\n"
+    code += (
+        "if __name__ == '__main__': print(*map_parallel(_policy, [1], memory=1.0, workers=1, apart=True, what='asked'))"
+    )
+    command = ["chrt", "--idle", "0", sys.executable, "-c", code]
+    found = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True)
+    assert found.stdout.split() == [str(os.SCHED_IDLE)]
