@@ -43,7 +43,8 @@ class Product:
         return getattr(settings, self.path)
 
 
-# name, builder, path, reader, needs, uses, packages; in the order of the flow: a product may use those above it.
+# name, builder, path, reader, needs, uses, packages. A product may use those above it. They are made in this order, last
+# those for which most chapters wait: these chapters, side by side, then keep all cores busy to the end.
 _IMAGE = ("pixels", "field_of_view", "input_pixels")
 _PARTICLES = ("n_galaxies", "m_dm", "m_baryon")
 _GALAXIES = ("universe", "sample", "targets")
@@ -61,10 +62,10 @@ _TABLE = (
     ("sample", "dmlib.sample:build", "sample_path", "dmlib.sample", ("universe",), ("selection",)),
     ("targets", "dmlib.targets:build", "targets_path", "dmlib.targets", ("universe", "sample"), ("radii",)),
     ("dataset", "dmlib.dataset.build:build", "dataset_path", "dmlib.dataset.read", _GALAXIES, (*_IMAGE, "radii")),
-    ("models", f"{_NETS}.train:build", "models_dir", f"{_NETS}.models", ("dataset",), _IMAGE, _NAMED),
-    ("predictions", f"{_NETS}.predictions:build", "predictions_path", f"{_NETS}.predictions", ("dataset", "models")),
     ("rotation", f"{_ROT}:build", "benchmark_path", _ROT, ("universe", "targets", "dataset"), ("radii",)),
     ("robustness", f"{_ROBUST[0]}:build", "robustness_path", _ROBUST[1], (), ("radii",), _NAMED),
+    ("models", f"{_NETS}.train:build", "models_dir", f"{_NETS}.models", ("dataset",), _IMAGE, _NAMED),
+    ("predictions", f"{_NETS}.predictions:build", "predictions_path", f"{_NETS}.predictions", ("dataset", "models")),
     ("posteriors", f"{_POSTERIORS}:build", "posteriors_path", _POSTERIORS, ("dataset", "models")),
     ("floor", f"{_FLOOR}:build", "floor_path", _FLOOR, ("dataset",), (*_PARTICLES, "selection")),
 )
