@@ -43,8 +43,8 @@ class Product:
         return getattr(settings, self.path)
 
 
-# name, builder, path, reader, needs, uses, packages. A product may use those above it. They are made in this order, last
-# those for which most chapters wait: these chapters, side by side, then keep all cores busy to the end.
+# name, builder, path, reader, needs, uses, packages. A product may use those above it. They are made in this order,
+# last those for which most chapters wait: these chapters, side by side, then keep all cores busy to the end.
 _IMAGE = ("pixels", "field_of_view", "input_pixels")
 _PARTICLES = ("n_galaxies", "m_dm", "m_baryon")
 _GALAXIES = ("universe", "sample", "targets")
