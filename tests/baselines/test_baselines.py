@@ -107,7 +107,7 @@ def test_a_view_without_hi_has_no_numbers_but_says_so():
 @pytest.fixture
 def few_trees(monkeypatch):
     """Enough for a rule of two observables, at half the time."""
-    monkeypatch.setattr(baselines, "_TREES", 40)
+    monkeypatch.setattr(baselines, "_SIZES", ((3, 40), (8, 40)))
 
 
 def a_task(n: int = 120, seed: int = 3, noise: float = 0.05, curved: bool = False) -> tuple[Task, np.ndarray]:

@@ -39,7 +39,7 @@ def test_ablations_are_trained_as_c_is_and_are_no_architectures_of_the_book(prof
 
 
 def test_a_regression_on_the_moments_finds_the_mass_of_painted_galaxies(tmp_path, monkeypatch):
-    monkeypatch.setattr(baselines, "_TREES", 20)
+    monkeypatch.setattr(baselines, "_SIZES", ((3, 20), (8, 20)))
     settings = Settings(profile="smoke", build_root=str(tmp_path))
     write_dataset(settings, 40)
     dataset = read_dataset(settings.dataset_path)
