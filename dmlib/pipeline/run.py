@@ -431,7 +431,10 @@ def _alone(settings: Settings, tell: Tell) -> Iterator[None]:
 # Which step begins next. Nothing that the steps make depends on it, nor the order in which it is shown.
 
 #: Seconds that steps take at profile quick on a core, for a first run; the last is for all that are not named.
-SECONDS = {"posteriors": 80, "floor": 45, "02_embedded_universe": 40, "10_networks": 40, "14_saliency": 40, "": 20}
+SECONDS = {
+    **{"posteriors": 45, "floor": 50, "02_embedded_universe": 35},
+    **{"10_networks": 40, "14_saliency": 50, "17_comparison": 55, "": 20},
+}
 
 
 def chains(todo: list[Step], times: Mapping[str, float]) -> dict[str, float]:
