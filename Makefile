@@ -69,8 +69,10 @@ $(READY): requirements.lock pyproject.toml mocktng/pyproject.toml $(MOVED)
 	UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$($(BIN)/python -m pip config get global.index-url 2>/dev/null || echo https://pypi.org/simple)}}" \
 		UV_NO_CONFIG=1 $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock || \
 		$(PIP) --no-compile --require-hashes -r requirements.lock
-	@# On all cores, which pip does not. Not the tests of packages, some of which hold what is not Python for a purpose.
-	@$(BIN)/python -m compileall -q -j 0 -x '/tests?/' $(VENV)/lib
+	@# On all cores, which pip does not. Not the tests of packages, some of which hold what is not Python for a purpose. Our
+	@# own modules too: where PYTHONDONTWRITEBYTECODE is set, each of a hundred processes would compile them.
+	@$(BIN)/python -m compileall -q -j 0 -x '/(tests?|pip|setuptools|mypyc?)/' $(VENV)/lib
+	@$(BIN)/python -m compileall -q -j 0 dmlib mocktng/src
 	$(PIP) --no-deps --no-build-isolation -e ./mocktng -e .
 	@touch $@
 
