@@ -4,7 +4,7 @@ import sys
 import time
 from importlib.metadata import PackageNotFoundError, version
 
-from .environment import plain_jsonschema, settle_home
+from .environment import settle_home
 
 #: When this process began to load dmlib [ns since the epoch]: a module edited later may be in memory in its old form.
 LOADED_NS = time.time_ns()
@@ -19,4 +19,3 @@ except PackageNotFoundError:
     ) from None
 
 settle_home()  # before any package looks for files of the user
-plain_jsonschema()

@@ -234,13 +234,20 @@ def settle_home() -> None:
     os.environ.setdefault("LOGNAME", "dmlib")
 
 
-def plain_jsonschema() -> None:
-    """Let jsonschema, which nbformat imports, start without its grammar of internationalised addresses.
+def import_jsonschema() -> None:
+    """Import jsonschema, which nbformat needs, without its grammar of internationalised addresses.
 
     To compile the grammar (package ``rfc3987_syntax``) takes a second of CPU time in each process that reads notebooks,
     and no schema of notebooks asks for such an address. jsonschema does without where the package is not installed.
     """
-    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # None: an import fails
+    grammar = "rfc3987_syntax"
+    if grammar in sys.modules:
+        return
+    sys.modules[grammar] = None  # type: ignore[assignment]  # an import fails
+    try:
+        import jsonschema  # noqa: F401
+    finally:
+        del sys.modules[grammar]
 
 
 def _usable(folder: Path) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..environment import import_jsonschema
 from ..errors import DmlibError
 from .options import COMMON, BookOption, ParametersOption, parameters_of, print_table, shown, tell, with_settings
 
@@ -84,6 +85,7 @@ def notebooks() -> None:
 
     For example: dmlib notebooks, then jupyter lab notebooks
     """
+    import_jsonschema()
     import jupytext.cli
 
     from ..pipeline.notebooks import discover

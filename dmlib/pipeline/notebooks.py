@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ..environment import of_children
+from ..environment import import_jsonschema, of_children
 from ..errors import StepError
 from ..files import UNFINISHED, WRITTEN, atomic_path
 from ..manifest.download import known_keys
@@ -89,6 +89,7 @@ def execute(path: Path, settings: Settings, parameters: dict[str, Any]) -> list[
     StepError
         One sentence that names the notebook, the cell, the error and the executed copy.
     """
+    import_jsonschema()
     import nbformat
 
     done = settings.notebooks_dir / f"{path.stem}.ipynb"
@@ -130,6 +131,7 @@ class _NotebookFault(Exception):
 
 
 def _read(path: Path):
+    import_jsonschema()
     import jupytext
 
     notebook = jupytext.read(path)
