@@ -137,7 +137,7 @@ def _galaxies(rng: np.random.Generator, n_galaxies: int, physics: str) -> tuple[
     galaxies.draw_structure(rng, s, found)
     galaxies.change_physics(rng, s, physics)
     galaxies.draw_populations(rng, s, found)
-    galaxies.draw_asymmetries(rng, s, found["m_gas_half"])
+    galaxies.draw_asymmetries(rng, s)
     fits = m_host[s["group_id"]] <= LARGEST_GROUP
     return s[fits], found["distance"][fits]
 

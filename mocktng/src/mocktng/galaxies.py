@@ -11,7 +11,6 @@ All functions fill columns of the structured array `s` of subhaloes (`population
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import erf
 
 from . import haloes, relations, tng100
 from .photometry import BANDS, magnitudes, remaining_fraction
@@ -30,6 +29,12 @@ HOT_CELL = 1.9
 #: which gravity is too weak to hold a cusp. Without it one galaxy in six would turn fastest within 2 kpc, and next to
 #: none does in TNG100 (our choice).
 SOFTENED = 1.5
+
+#: Range of the core radius of the hot gas in units of r200 (our choice).
+HOT_CORES = (0.02, 0.30)
+
+#: Least mean surface density of HI in a ring about an emptied centre [Msun/kpc^2] (our choice).
+RING_DENSITY = 1.5e6
 
 #: Half-mass radius of the stellar halo in half-mass radii of all stars (our choice).
 STELLAR_HALO_SIZE = 4.5
@@ -150,8 +155,33 @@ def draw_gas(rng: np.random.Generator, s: Rows, found: dict[str, np.ndarray]) ->
     s["gas_dispersion"] = np.clip(rng.normal(9.0, 1.5, n) + 2.5 * np.log10(1.0 + s["sfr"]), 6.0, 20.0)
 
 
+def empty_centre(s: Rows, gas_half: np.ndarray) -> None:
+    """Leave `gas_half` [Msun] of gas within the half-mass radius; fills ``hole_radius`` and ``hot_core``.
+
+    The hole in the cold gas, 1 - exp(-(R/hole)^4), is at most three half-mass radii and 0.8 of the HI radius; smaller
+    than a tenth of the half-mass radius it is none. The HI of a quenched galaxy that the relation of sizes would put
+    there lies in a wider and thinner ring instead, as long as that has `RING_DENSITY`. What the cold gas lacks the hot
+    gas adds, with a core radius within `HOT_CORES`.
+    """
+    half, size = s["r_half"][:, None], np.geomspace(0.05, 3.0, 100)
+    left, widest = haloes.left_by_hole(1.0 / size), np.sqrt(2.0 * s["m_hi"] / (np.pi * RING_DENSITY))
+    for _ in range(2):  # in a wider disc less gas is in the way
+        expected = haloes.enclosed_cold_gas(s, half, holes=False)[:, 0]
+        hole = np.interp(gas_half / np.maximum(expected, 1.0), left[::-1], size[::-1]) * s["r_half"]
+        wide = np.maximum(np.minimum(hole / 0.8, widest), s["r_hi"])
+        s["r_hi"] = np.where(s["quenched"], wide, s["r_hi"])
+    hole = np.minimum(hole, 0.8 * s["r_hi"])
+    s["hole_radius"] = np.where(hole > 0.1 * s["r_half"], hole, 0.0)
+
+    r200 = haloes.r200_of_dark(s["m_dm"])
+    cores = np.geomspace(*HOT_CORES, 60)
+    share = haloes.hot_share(half / r200[:, None], cores)
+    wanted = (gas_half - haloes.enclosed_cold_gas(s, half)[:, 0]) / np.maximum(s["m_hot"], 1.0)
+    s["hot_core"] = cores[np.argmin(np.abs(share - wanted[:, None]), axis=1)] * r200
+
+
 def draw_structure(rng: np.random.Generator, s: Rows, found: dict[str, np.ndarray]) -> None:
-    """Bulge, disc and stellar halo, orientation, and the dark halo.
+    """Bulge, disc and stellar halo, orientation, the centre of the gas, and the dark halo.
 
     The bulge is what the kinematic disc leaves. Its half-mass radius is our choice: a quarter of the galaxy's for a
     small bulge, the galaxy's where there is no disc, and with `SOFTENED` added in quadrature at most the galaxy's. The
@@ -159,6 +189,8 @@ def draw_structure(rng: np.random.Generator, s: Rows, found: dict[str, np.ndarra
     still more stars beyond two half-mass radii.
     The spin of the halo is log-normal about 0.035 with 0.22 dex (Bullock et al. 2001); its rank correlation with size
     is 0.4 (our choice; Rodriguez-Gomez et al. 2022 find a correlation in TNG100).
+    The gas within the stellar half-mass radius is that of the catalogue, as far as that is possible (`empty_centre`):
+    in TNG100 massive black holes have emptied many centres (Weinberger et al. 2018; Diemer et al. 2019).
     """
     n = s.size
     log_m = np.log10(s["m_star"])
@@ -176,6 +208,7 @@ def draw_structure(rng: np.random.Generator, s: Rows, found: dict[str, np.ndarra
     s["axis_ratios"][:, 1] = s["axis_ratios"][:, 0] * np.clip(rng.normal(0.85, 0.08, n), 0.60, 1.0)
     spin = 0.4 * found["size_score"] + np.sqrt(1 - 0.4**2) * rng.standard_normal(n)
     s["halo_spin"] = 0.035 * 10 ** (0.22 * spin)
+    empty_centre(s, found["m_gas_half"])
     haloes.fit(s, found["v_max"], found["m_dm_half"])
 
 
@@ -286,16 +319,13 @@ def age_of_colour(s: Rows, g_r: np.ndarray) -> np.ndarray:
     return ages[np.argmin(cost, axis=1)]
 
 
-def draw_asymmetries(rng: np.random.Generator, s: Rows, gas_half: np.ndarray) -> None:
-    """Bars, arms, rings, clumps, holes, warps, lopsided and disturbed discs, with frequencies near the observed ones.
+def draw_asymmetries(rng: np.random.Generator, s: Rows) -> None:
+    """Bars, arms, rings, clumps, warps, lopsided and disturbed discs, with frequencies near the observed ones.
 
     Half of the discs have a bar (Eskridge et al. 2000), a fifth a ring (Buta & Combes 1996), half of the HI discs a
     warp (Garcia-Ruiz et al. 2002), and a third are lopsided by more than 0.2 (Zaritsky & Rix 1997; Bournaud et al.
-    2005). Gas is clumped into complexes: between a tenth and a half of it (our choice). Central holes in
-    the HI are as large as the gas within the stellar half-mass radius, `gas_half` (n,) [Msun], requires
-    (`hole_radius`); in TNG100 massive black holes have emptied the centres of many galaxies (Weinberger et al. 2018;
-    Diemer et al. 2019). One central in eight and
-    one satellite in four is disturbed (our choice).
+    2005). Gas is clumped into complexes: between a tenth and a half of it (our choice). One central in eight and one
+    satellite in four is disturbed (our choice).
     """
     n = s.size
     disc = s["bulge_fraction"] < 0.55
@@ -310,7 +340,6 @@ def draw_asymmetries(rng: np.random.Generator, s: Rows, gas_half: np.ndarray) ->
     s["ring_radius"] = s["r_disc"] * rng.uniform(1.0, 3.0, n)
     s["ring_amplitude"] = np.where(disc & (rng.random(n) < 0.2), rng.uniform(0.1, 0.35, n), 0.0)
     s["clumpiness"] = rng.uniform(0.1, 0.5, n)
-    s["hole_radius"] = hole_radius(s, gas_half)
     s["warp_radius"] = 3.2 * s["r_disc"] * rng.uniform(0.8, 1.3, n)
     s["warp_amplitude"] = np.where(rng.random(n) < 0.5, np.abs(rng.normal(0.0, 12.0, n)), 0.0)
     s["warp_node"] = rng.uniform(0.0, 2 * np.pi, n)
@@ -319,21 +348,6 @@ def draw_asymmetries(rng: np.random.Generator, s: Rows, gas_half: np.ndarray) ->
     kinds = np.array(DISTURBANCES)[rng.integers(0, len(DISTURBANCES), n)]
     share = np.where(s["kind"] == "satellite", 1.0 / 4.0, 1.0 / 8.0)
     s["disturbed"] = np.where(rng.random(n) < share, kinds, "")
-
-
-def hole_radius(s: Rows, gas_half: np.ndarray) -> np.ndarray:
-    """Radius [kpc] of the hole, 1 - exp(-(R/hole)^4), that leaves `gas_half` [Msun] within the half-mass radius.
-
-    Without a hole cold gas would be an exponential disc of 0.35 r_hi. A hole is at most three half-mass radii and 0.7
-    of the HI radius; smaller than a tenth of the half-mass radius it is none.
-    """
-    x = s["r_half"] / np.maximum(0.35 * s["r_hi"], 1e-3)
-    expected = (s["m_hi"] + s["m_h2"]) / COLD_HYDROGEN * (1.0 - (1.0 + x) * np.exp(-x))
-    size = np.geomspace(0.05, 3.0, 100)
-    left = 1.0 - 0.5 * np.sqrt(np.pi) * size**2 * erf(size**-2)
-    wanted = np.interp(gas_half / np.maximum(expected, 1.0), left[::-1], size[::-1])
-    hole = np.minimum(wanted * s["r_half"], 0.7 * s["r_hi"])
-    return np.where(hole > 0.1 * s["r_half"], hole, 0.0)
 
 
 def leave_out(s: Rows, features: tuple[str, ...]) -> None:

@@ -82,9 +82,7 @@ def build_model(row: np.void, m_dm: float) -> tuple[MassModel, ColdDisc]:
     if disc.mass > 1.33 * planned:
         disc = replace(disc, surface_density=disc.surface_density * (1.33 * planned / disc.mass))
     m_hot = max(planned - disc.mass, min(0.3 * row["m_hot"], 1.33 * planned - disc.mass), 0.0)
-    # What empties the centre of cold gas also thins the hot gas there.
-    core = 0.20 if row["hole_radius"] > row["r_half"] else 0.04
-    hot = beta_mass(RADIUS, m_hot, max(core * float(row["r200"]), 0.5), float(row["r_trunc"]))
+    hot = beta_mass(RADIUS, m_hot, max(float(row["hot_core"]), 0.5), float(row["r_trunc"]))
     dark = halo_mass(row, stellar + disc.enclosed + hot, row["n_dm"] * m_dm)
     speed2 = disc_speed_squared(np.diff(parts["disc"], prepend=0.0), max(float(row["h_disc"]), 0.02))
     speed2 = speed2 + disc_speed_squared(np.diff(disc.enclosed, prepend=0.0), disc.height)

@@ -63,6 +63,7 @@ SUBHALO_COLUMNS = {
     "m_h2": ("f8", (), "molecular hydrogen [Msun]"),
     "r_hi": ("f8", (), "radius of 1 Msun/pc^2 of HI, face-on [kpc]"),
     "m_hot": ("f8", (), "ionised gas within r_trunc [Msun]"),
+    "hot_core": ("f8", (), "core radius of the ionised gas [kpc]"),
     "z_gas": ("f8", (), "metal mass fraction of the gas at r_half"),
     "z_gas_gradient": ("f8", (), "[dex/kpc], negative: metal-rich centre"),
     "z_star": ("f8", (), "mean metal mass fraction of the stars"),
