@@ -120,12 +120,15 @@ show_table(
 # The numbers are then turned into particles.
 # The baryons contract the dark halo as they settle in it {cite}`Cautun2020`. How concentrated a halo was before, and how strongly it contracted, is what the
 # circular speed and the inner dark matter of that galaxy require.
+# (Correlations pair by pair do not know that nothing in a galaxy rotates faster than its largest circular speed. Where size, inner dark matter and largest
+# speed exclude each other, in one galaxy in four, the inner dark matter gives way.)
 # Particles are drawn independently from the resulting profiles; velocities follow from the gravity of *all* components together, through the Jeans equations
 # for the dark matter and the stars, and through the balance of gravity, rotation and pressure for the gas.
 #
-# Last comes what a smooth disc lacks: bars, spiral arms, rings, complexes of gas, central holes in the HI of galaxies with massive black holes, warps,
+# Last comes what a smooth disc lacks: bars, spiral arms, rings, complexes of gas, central holes in the cold gas, warps,
 # lopsided discs, and a minority of disturbed galaxies.
-# Their frequencies are near those observed where these are known, and our choice where not.
+# Their frequencies are near those observed where these are known, and our choice where not. A hole is as large as the gas within the stellar half-mass
+# radius requires; the HI of a quenched galaxy can then lie in a wide, thin ring.
 # Each can be switched off (`mocktng write --without holes`), so its effect on any result of this book can be measured.
 #
 # ## Look first
