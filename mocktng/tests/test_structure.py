@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.integrate import cumulative_simpson
 from scipy.special import i0, i1, k0, k1
 
 from mocktng import discs, gas, interstellar
@@ -27,6 +28,7 @@ from mocktng.structure import (
     spheroid_share,
     taper,
     truncate,
+    up_to,
 )
 from mocktng.units import G
 
@@ -51,7 +53,7 @@ def test_nfw_mass_is_m200_at_r200():
 
 
 def test_beta_mass_ends_at_its_total_and_has_a_core():
-    mass = beta_mass(RADIUS, 1e11, 10.0, 300.0)
+    mass = beta_mass(1e11, 10.0, 300.0)
     assert mass[-1] == pytest.approx(1e11)
     slope = np.gradient(np.log(mass), np.log(RADIUS))
     assert slope[within(0.1, 1)] == pytest.approx(3.0, abs=0.02)
@@ -91,7 +93,7 @@ def test_truncation_keeps_the_inside_and_the_total():
 def test_disc_speed_is_freemans_for_a_thin_disc_and_less_for_a_thick_one(thickness, tolerance):
     mass, scale = 5e10, 3.0
     surface = np.exp(-RADIUS / scale) * mass / (2 * np.pi * scale**2)
-    v2 = disc_speed_squared(ring_masses(surface), thickness)
+    v2 = disc_speed_squared((ring_masses(surface), thickness))
     r = RADIUS[within(0.5, 60)]
     y = r / (2 * scale)
     freeman = 2 * G * mass / scale * y**2 * (i0(y) * k0(y) - i1(y) * k1(y))
@@ -100,6 +102,22 @@ def test_disc_speed_is_freemans_for_a_thin_disc_and_less_for_a_thick_one(thickne
     if thickness > 0.1:
         assert (ratio < 1.005).all()
         assert ratio[0] < ratio[-1]
+
+
+def test_the_speeds_of_discs_add_in_square_and_a_ring_pulls_as_a_point_from_afar():
+    ring, thin = np.where(RADIUS == RADIUS[120], 1e10, 0.0), np.full_like(RADIUS, 0.05)
+    inner, outer = (ring, 0.3), (np.roll(ring, 60), thin)
+    both = disc_speed_squared(inner, outer)
+    assert both == pytest.approx(disc_speed_squared(inner) + disc_speed_squared(outer), abs=1e-9)
+    far = RADIUS > 50 * RADIUS[180]
+    assert both[far] == pytest.approx(2e10 * G / RADIUS[far], rel=2e-3)
+    assert (disc_speed_squared(outer)[RADIUS < 0.9 * RADIUS[180]] < 0).all()  # within a ring the pull is outward
+    assert disc_speed_squared((np.zeros_like(RADIUS), 0.3)) == pytest.approx(0.0)
+
+
+def test_integral_from_the_start_of_the_grid_is_simpsons():
+    density = np.exp(-RADIUS / 10) * RADIUS**2
+    assert up_to(density) == pytest.approx(cumulative_simpson(density, x=np.log(RADIUS), initial=0.0), rel=1e-9)
 
 
 def test_spheroid_of_stars_has_a_core_and_its_half_mass_radius():

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
 from . import discs, interstellar
-from .structure import RADIUS, MassModel, beyond, interpolate, radii_of_mass, ring_masses, shell_density
+from .structure import RADIUS, MassModel, beyond, disc_mass, interpolate, radii_of_mass, ring_masses, shell_density
 from .units import G
 
 _PER_PC2 = 1e6  # Msun/kpc^2 in Msun/pc^2
@@ -51,7 +51,7 @@ class ColdDisc:
     @property
     def mass(self) -> float:
         """Total mass, with helium and metals [Msun]."""
-        return float(ring_masses(self.surface_density).sum())
+        return disc_mass(self.surface_density)
 
     @property
     def enclosed(self) -> np.ndarray:
@@ -68,23 +68,23 @@ def hi_profile(mass: float, r_hi: float) -> np.ndarray:
     """
     low, high = np.log(1.05), np.log(140.0)
     for scale in (0.2, 0.12, 0.06):
-        outer = np.exp(np.clip(-(RADIUS / r_hi - 1) / scale, -60, 60))
+        outer_2 = np.exp(np.clip(2 * (RADIUS / r_hi - 1) / scale, -120, 120))  # the exponential to the power of -2
 
-        def profile(log_level: float, outer: np.ndarray = outer) -> np.ndarray:
-            level = np.exp(log_level)
+        def profile(log_level: float, outer_2: np.ndarray = outer_2) -> np.ndarray:
             # 1/sqrt(a^-2 + level^-2) is 1 at r_hi when the exponential is scaled by 1/sqrt(1 - level^-2)
-            return _PER_PC2 / np.sqrt(level**-2 + (1 - level**-2) * outer**-2)
+            level_2 = np.exp(-2 * log_level)
+            return _PER_PC2 / np.sqrt(level_2 + (1 - level_2) * outer_2)
 
         @cache  # the ends of the interval are asked for again
-        def total(log_level: float, profile: Callable = profile) -> float:
-            return ring_masses(profile(log_level)).sum()
+        def surplus(log_level: float, profile: Callable = profile) -> float:
+            return disc_mass(profile(log_level)) / mass - 1
 
-        if total(low) < mass:
+        if surplus(low) < 0:
             break
-    if not total(low) < mass < total(high):
-        edge = profile(low if total(low) >= mass else high)
-        return edge * (mass / ring_masses(edge).sum())
-    return profile(brentq(lambda log_level: total(log_level) / mass - 1, low, high, xtol=1e-3))
+    if not surplus(low) < 0 < surplus(high):
+        edge = profile(low if surplus(low) >= 0 else high)
+        return edge * (mass / disc_mass(edge))
+    return profile(brentq(surplus, low, high, xtol=1e-3))
 
 
 def hydrostatic_height(sigma2: np.ndarray, gas_surface: np.ndarray, other_density: np.ndarray) -> np.ndarray:
@@ -93,8 +93,8 @@ def hydrostatic_height(sigma2: np.ndarray, gas_surface: np.ndarray, other_densit
     sigma^2 = 2 pi G h^2 (Sigma_gas / 2 h + rho_other), Spitzer's (1942) layer with other mass added, and
     `MIN_HEIGHT` added in quadrature.
     """
-    a, b = 2 * np.pi * G * other_density, np.pi * G * gas_surface
-    height = 2 * sigma2 / (b + np.sqrt(b**2 + 4 * a * sigma2) + 1e-30)
+    own, other = 0.5 * np.pi * G * gas_surface, 2 * np.pi * G * other_density
+    height = sigma2 / (own + np.sqrt(own**2 + other * sigma2))
     return np.sqrt(np.minimum(height, 5.0) ** 2 + MIN_HEIGHT**2)
 
 
@@ -117,51 +117,54 @@ def design_cold_disc(row: np.void, other_density: np.ndarray) -> ColdDisc:
     ColdDisc
         Of zero mass where the row has no HI.
     """
-    turbulence2 = np.full_like(RADIUS, float(row["gas_dispersion"]) ** 2)
-    if row["m_hi"] <= 0 or row["r_hi"] <= 0:
-        return ColdDisc(np.zeros_like(RADIUS), np.full_like(RADIUS, MIN_HEIGHT), turbulence2)
+    turbulence2, m_hi, r_hi = float(row["gas_dispersion"]) ** 2, float(row["m_hi"]), float(row["r_hi"])
+    if m_hi <= 0 or r_hi <= 0:
+        return ColdDisc(*(np.full_like(RADIUS, value) for value in (0.0, MIN_HEIGHT, turbulence2)))
     log_n, atomic_share, neutral_share, thermal2 = interstellar.layer_table(bool(row["sfr"] > 0))
-    x_hydrogen = interstellar.hydrogen_fraction(row["z_gas"])
-    h2_scale = row["r_disc"] if row["r_disc"] > 0 else 0.2 * row["r_hi"]
+    neutral_and_thermal2 = neutral_share + 1j * thermal2  # complex, to look both up at once
+    x_hydrogen = float(interstellar.hydrogen_fraction(row["z_gas"]))
+    half_per_cm3 = 0.5 * float(interstellar.hydrogen_density(1.0, x_hydrogen))  # in the middle of a layer, gas / 2 h
+    h2_scale = row["r_disc"] if row["r_disc"] > 0 else 0.2 * r_hi
     h2 = row["m_h2"] * np.exp(-RADIUS / h2_scale) / (2 * np.pi * h2_scale**2)
-    filled = 1 - np.exp(-((RADIUS / row["hole_radius"]) ** 4)) if row["hole_radius"] > 0 else 1.0
-    goal_mass, goal_radius = float(row["m_hi"]), float(row["r_hi"])
+    filled = -np.expm1(-((RADIUS / row["hole_radius"]) ** 4)) if row["hole_radius"] > 0 else 1.0
+    goal_mass, goal_radius, low, high = m_hi, r_hi, np.log(0.5), np.log(2.5)
 
-    def layer(hydrogen: np.ndarray, stretch: float) -> tuple[ColdDisc, np.ndarray]:
-        gas, sigma2 = hydrogen / x_hydrogen, turbulence2 + 8.2**2
+    def layer(hydrogen: np.ndarray, log_stretch: ArrayLike) -> tuple[np.ndarray, ...]:
+        """Surface density, height and squared dispersion as in `ColdDisc`, and the surface density of HI."""
+        neutral, stretch = hydrogen / x_hydrogen, np.exp(log_stretch)
+        gas, sigma2 = neutral, np.full_like(hydrogen, turbulence2 + 8.2**2)
         for _ in range(4):
             height = stretch * hydrostatic_height(sigma2, gas, other_density)
-            n = np.log10(np.maximum(interstellar.hydrogen_density(gas / (2 * height), x_hydrogen), 1e-6))
+            n = np.log10(half_per_cm3 * gas / height)
             # Where the background ionises most of the gas the disc ends; otherwise it would need ten times the gas.
-            gas = hydrogen / x_hydrogen / np.maximum(np.interp(n, log_n, neutral_share), 0.4)
-            sigma2 = turbulence2 + np.interp(n, log_n, thermal2)
-        return ColdDisc(gas, height, sigma2), gas * x_hydrogen * np.interp(n, log_n, atomic_share)
+            found = np.interp(n, log_n, neutral_and_thermal2)
+            gas, sigma2 = neutral / np.maximum(found.real, 0.4), turbulence2 + found.imag
+        return gas, height, sigma2, gas * x_hydrogen * np.interp(n, log_n, atomic_share)
 
     for _ in range(5):
         hydrogen = (hi_profile(goal_mass, goal_radius) + h2) * filled
+        # Both ends of the interval at once, which is faster than one after the other.
+        ends = layer(hydrogen, [[low], [high]])
+        tried = {log_stretch: tuple(part[i] for part in ends) for i, log_stretch in enumerate((low, high))}
 
-        @cache  # the ends of the interval and the solution are asked for again
-        def stretched(log_stretch: float, hydrogen: np.ndarray = hydrogen) -> tuple[ColdDisc, np.ndarray, float]:
-            disc, atomic = layer(hydrogen, np.exp(log_stretch))
-            return disc, atomic, ring_masses(atomic).sum() / row["m_hi"] - 1
+        def surplus(log_stretch: float, hydrogen: np.ndarray = hydrogen, tried: dict[float, tuple] = tried) -> float:
+            if log_stretch not in tried:
+                tried[log_stretch] = layer(hydrogen, log_stretch)
+            return disc_mass(tried[log_stretch][-1]) / m_hi - 1
 
-        def surplus(log_stretch: float, stretched: Callable = stretched) -> float:
-            return stretched(log_stretch)[2]
-
-        low, high = np.log(0.5), np.log(2.5)
         if surplus(low) * surplus(high) < 0:
             best = brentq(surplus, low, high, xtol=3e-3)
         else:
             best = low if surplus(low) > 0 else high
-        disc, atomic, _ = stretched(best)
-        wanted = np.clip(row["m_hi"] / ring_masses(atomic).sum(), 0.5, 2.0)
+        *design, atomic = tried[best]
+        wanted = min(max(m_hi / disc_mass(atomic), 0.5), 2.0)
         goal_mass *= wanted
         # Hydrogen planned as molecular but not dense enough for it counts as atomic: distribute less of it.
         h2 *= min(wanted, 1.0)
         dense = np.flatnonzero(atomic > _PER_PC2)
         if dense.size:
-            goal_radius *= np.clip(row["r_hi"] / RADIUS[dense[-1]], 0.7, 1.4)
-    return disc
+            goal_radius *= min(max(r_hi / RADIUS[dense[-1]], 0.7), 1.4)
+    return ColdDisc(*design)
 
 
 def cold_cells(

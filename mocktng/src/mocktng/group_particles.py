@@ -27,6 +27,7 @@ from .structure import (
     disc_speed_squared,
     interpolate,
     places,
+    ring_masses,
     share_within,
     shell_density,
     surface_density,
@@ -82,10 +83,12 @@ def build_model(row: np.void, m_dm: float) -> tuple[MassModel, ColdDisc]:
     if disc.mass > 1.33 * planned:
         disc = replace(disc, surface_density=disc.surface_density * (1.33 * planned / disc.mass))
     m_hot = max(planned - disc.mass, min(0.3 * row["m_hot"], 1.33 * planned - disc.mass), 0.0)
-    hot = beta_mass(RADIUS, m_hot, max(float(row["hot_core"]), 0.5), float(row["r_trunc"]))
+    hot = beta_mass(m_hot, max(float(row["hot_core"]), 0.5), float(row["r_trunc"]))
     dark = halo_mass(row, stellar + disc.enclosed + hot, row["n_dm"] * m_dm)
-    speed2 = disc_speed_squared(np.diff(parts["disc"], prepend=0.0), max(float(row["h_disc"]), 0.02))
-    speed2 = speed2 + disc_speed_squared(np.diff(disc.enclosed, prepend=0.0), disc.height)
+    speed2 = disc_speed_squared(
+        (np.diff(parts["disc"], prepend=0.0), max(float(row["h_disc"]), 0.02)),
+        (ring_masses(disc.surface_density), disc.height),
+    )
     return MassModel({"dm": dark, **parts, "gas": disc.enclosed, "hot": hot}, speed2), disc
 
 
