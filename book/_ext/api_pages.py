@@ -12,10 +12,12 @@ import os
 import pkgutil
 import re
 from pathlib import Path
+from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.config import Config
+from sphinx.domains.python import PythonDomain
 from sphinx.ext.autodoc import ClassDocumenter
 from sphinx.ext.autodoc.type_comment import update_annotations_using_type_comments
 from sphinx.pycode.parser import Parser
@@ -53,6 +55,22 @@ def plain_marks(app: Sphinx, what: str, name: str, of: object, options: object, 
         parts = re.split(r"(`+[^`]+`+)", line)
         parts[::2] = [re.sub(r"\||(?<=\w)_(?=\W|$)", r"\\\g<0>", part) for part in parts[::2]]
         lines[number] = "".join(parts)
+
+
+class NearestObject(PythonDomain):
+    """Python's names, of which an ambiguous one means the object nearest to the text: of its module, of its package.
+
+    Sphinx takes that which was read first, and so another one each time when several processes read.
+    """
+
+    def find_obj(self, env: Any, modname: str, *sought: Any) -> list[tuple[str, Any]]:
+        """Find objects of a name, the nearest first."""
+        here = (modname or "").split(".")
+
+        def farness(match: tuple[str, Any]) -> tuple[list[bool], str]:
+            return [part != ours for part, ours in zip(match[0].split("."), here, strict=False)], match[0]
+
+        return sorted(super().find_obj(env, modname, *sought), key=farness)
 
 
 def rooms(package: str) -> dict[str, list[str]]:
@@ -100,6 +118,7 @@ def _skip_what_no_page_shows(app: Sphinx) -> None:
 def setup(app: Sphinx) -> dict:
     """Register the setting ``api_packages`` and what writes the pages."""
     _skip_what_no_page_shows(app)
+    app.add_domain(NearestObject, override=True)
     app.add_config_value("api_packages", [], "env", list)
     app.connect("config-inited", write_pages, priority=100)
     app.connect("autodoc-process-docstring", plain_marks, priority=900)

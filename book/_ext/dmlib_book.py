@@ -474,13 +474,11 @@ def _deal(app: Sphinx, environment: BuildEnvironment, pages: list[str]) -> None:
 
 
 def _order(app: Sphinx, environment: BuildEnvironment) -> None:
-    """Sort what the processes found: else it depended on which of them ended first to what an ambiguous name is linked.
+    """Sort the lists of sources, which come in the order in which the processes end.
 
-    Of two objects of a name it is the first one. Of two lists of sources it is the last one, so a page without a list
-    of its own leads to the bibliography, which is listed after those of the chapters.
+    A page that has none leads to the last of them, the bibliography's.
     """
-    python, cite = environment.domaindata["py"], environment.domaindata["cite"]
-    python["objects"] = dict(sorted(python["objects"].items()))
+    cite = environment.domaindata["cite"]
     cite["bibliographies"] = dict(sorted(cite["bibliographies"].items(), reverse=True))
 
 
