@@ -8,9 +8,11 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import ClassVar
 
+import pybtex.plugin
 import yaml
 from docutils import nodes
 from docutils.parsers.rst import directives
@@ -19,6 +21,7 @@ from sphinx.environment import BuildEnvironment
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
+from sphinx.util.parallel import make_chunks
 from sphinxcontrib.bibtex.plugin import register_plugin
 from sphinxcontrib.bibtex.style.referencing import BracketStyle
 from sphinxcontrib.bibtex.style.referencing.author_year import AuthorYearReferenceStyle
@@ -460,16 +463,33 @@ def _load(app: Sphinx) -> None:
 
 
 def _deal(app: Sphinx, environment: BuildEnvironment, pages: list[str]) -> None:
-    """Deal the pages out to the processes that read them: in a row, one of them would have all of the API's."""
+    """Deal out the pages of the API, which take most of the time, so that each process begins with as much of them.
+
+    Sphinx cuts the list into parts of equal length; a process that is done takes one of those that are left.
+    """
     processes = max(1, app.parallel)
-    pages[:] = [page for k in range(processes) for page in pages[k::processes]]
+    pages.sort(key=lambda page: (not page.startswith("api/"), -Path(environment.doc2path(page)).stat().st_size))
+    first = processes * len(next(iter(make_chunks(pages, processes)), ()))
+    pages[:first] = [page for k in range(processes) for page in pages[k:first:processes]]
+
+
+def _order(app: Sphinx, environment: BuildEnvironment) -> None:
+    """Sort the lists of sources, which come in the order in which the processes end.
+
+    A page that has none leads to the last of them, the bibliography's.
+    """
+    cite = environment.domaindata["cite"]
+    cite["bibliographies"] = dict(sorted(cite["bibliographies"].items(), reverse=True))
 
 
 def setup(app: Sphinx) -> dict:
     """Register roles and directives."""
     register_plugin("sphinxcontrib.bibtex.style.referencing", "author_year_round", AuthorYear)
+    # Asked for the same plugin at each citation, pybtex would search all packages of the environment for it.
+    pybtex.plugin.entry_points = cache(pybtex.plugin.entry_points)
     app.connect("builder-inited", _load)
     app.connect("env-before-read-docs", _deal)
+    app.connect("env-updated", _order, priority=100)  # before the lists of sources are used
     app.add_role("num", NumberRole())
     app.add_directive("claims-table", ClaimsTable)
     app.add_directive("claims-tally", ClaimsTally)

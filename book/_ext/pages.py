@@ -18,13 +18,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import nbformat
 import yaml
 
 from chapters import BookError, retitle, stage_notebook
 from claims import Chapter, load_outline, pages_of_toc, table_of_contents
 from dmlib import results
-from dmlib.environment import of_the_system
+from dmlib.environment import import_jsonschema, of_the_system
 from dmlib.errors import DmlibError
 from dmlib.files import write_text
 from dmlib.pipeline.steps import PREVIEW
@@ -39,6 +38,8 @@ if TYPE_CHECKING:
 _BUILDER = """
 import gc
 from functools import partial
+from dmlib.environment import import_jsonschema
+import_jsonschema()
 from jupyter_book import sphinx
 from jupyter_book.cli.main import main
 
@@ -134,6 +135,9 @@ def stage(settings: Settings, *, root: Path | None = None, alone: str = "", into
     BookError
         As of `build`.
     """
+    import_jsonschema()
+    import nbformat
+
     root = root or repository_root()
     book = root / "book"
     if not (book / "_toc.yml").is_file():
@@ -240,6 +244,9 @@ def _account(settings: Settings) -> dict[str, Any]:
 
 
 def _read_executed(path: Path) -> NotebookNode:
+    import_jsonschema()
+    import nbformat
+
     if not path.is_file():
         raise BookError(f"notebook {path.stem} has not been executed: run `dmlib run --only {path.stem}`")
     try:

@@ -188,7 +188,7 @@ def _keep_icons(static: Path, names: set[str]) -> None:
     # Style sheets name a sign by its number, or hold it as it is.
     numbers = {int(code, 16) for code in re.findall(r'"\\(f[0-9a-f]{3})', drawn)}
     kept.populate(unicodes=numbers | {ord(sign) for sign in drawn if "\ue000" <= sign <= "\uf8ff"})
-    font = TTFont(fonts / "fa-solid-900.ttf")
+    font = TTFont(fonts / "fa-solid-900.ttf", recalcTimestamp=False)
     kept.subset(font)
     font.flavor = "woff"
     font.save(fonts / "fa-solid-900.woff")

@@ -589,8 +589,29 @@ def test_pages_are_light(pages):
         assert all(tag.get("loading") == "lazy" and tag.get("height") for tag in page.select("figure img"))
 
 
-@pytest.mark.parametrize(("processes", "order"), [(0, "abcde"), (1, "abcde"), (2, "acebd")])
-def test_every_page_is_dealt_to_a_process(processes, order):
-    pages = list("abcde")
-    dmlib_book._deal(SimpleNamespace(parallel=processes), None, pages)
-    assert "".join(pages) == order
+@pytest.mark.parametrize(
+    ("processes", "order"),
+    [(0, "54321fg"), (1, "54321fg"), (2, "53142fg"), (9, "54321fg")],
+)
+def test_processes_begin_with_equal_shares_of_the_api(processes, order, tmp_path):
+    """Seven pages for two processes: each begins with three, and one is left."""
+    (tmp_path / "api").mkdir()
+    sizes = {"api/1": 1, "api/2": 2, "api/3": 3, "api/4": 4, "api/5": 5, "g": 8, "f": 9}
+    for page, size in sizes.items():
+        (tmp_path / page).write_text("x" * size)
+    environment = SimpleNamespace(doc2path=lambda page: str(tmp_path / page))
+    dmlib_book._deal(SimpleNamespace(parallel=processes), environment, pages := list(sizes))
+    assert "".join(pages).replace("api/", "") == order
+
+
+def test_no_page_is_dealt_where_there_is_none():
+    dmlib_book._deal(SimpleNamespace(parallel=2), SimpleNamespace(), pages := [])
+    assert pages == []
+
+
+@pytest.mark.parametrize("turn", [list, reversed])
+def test_citations_do_not_depend_on_which_process_ended_first(turn):
+    pages = ["bibliography", "notebooks/01_introduction", "notebooks/20_conclusions"]
+    found = {"cite": {"bibliographies": {(page, "id"): page for page in turn(pages)}}}
+    dmlib_book._order(None, SimpleNamespace(domaindata=found))
+    assert list(found["cite"]["bibliographies"].values()) == pages[::-1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 from docutils import nodes
@@ -67,3 +68,18 @@ def test_a_slip_in_a_docstring_stops_the_book_only_when_asked_to(strict, reposit
     assert done.returncode == int(strict), done.stderr
     assert ("docstring of slipped.part" in done.stderr) == strict
     assert (tmp_path / "html/api/slipped.html").is_file()
+
+
+@pytest.mark.parametrize("turn", [list, reversed])
+def test_an_ambiguous_name_means_the_nearest_object(turn, plain_marks):
+    names = ["a.near.Task", "a.far.Task", "b.Task"]
+    domain = object.__new__(plain_marks.NearestObject)
+    domain.data = {"objects": {name: SimpleNamespace(objtype="class") for name in turn(names)}}
+    domain.object_types, domain._type2role, domain._role2type = plain_marks.PythonDomain.object_types, {}, {}
+    for module, nearest in {
+        "a.near.other": "a.near.Task",
+        "a": "a.far.Task",
+        "b": "b.Task",
+        None: "a.far.Task",
+    }.items():
+        assert domain.find_obj(None, module, None, "Task", None, 1)[0][0] == nearest
