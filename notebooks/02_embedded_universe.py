@@ -556,7 +556,7 @@ record(
 # - The HI of its galaxies is that of **real galaxies at their star-formation rate**, with a link to the bound gas that is our choice (a rank correlation of
 #   0.6). How much HI adds to photometry depends on it.
 # - Its galaxies are **in equilibrium**, except for the disturbed minority; the rotation-curve method has an easier task here than in TNG.
-# - Within the stellar half-mass radius its massive galaxies have **too much gas**, up to {num}`fixed-mass-many-inner-gas:.1f±` times as much as those of TNG100 at the same stellar mass: the black holes of TNG100 empty their centres more thoroughly.
+# - The **gas within the stellar half-mass radius** varies too little between its massive galaxies: the black holes of TNG100 leave many of them next to none there, and a cold disc with a hole always some. In the median it is {num}`fixed-mass-many-inner-gas:.1f±` times that of TNG100 at the stellar mass where it is farthest off ({doc}`08_supervised_learning`).
 # - Its **colours** differ from those of TNG100 by {num}`fixed-mass-many-colour:+.3f±` in $g-r$ at the same stellar mass ({doc}`08_supervised_learning`).
 # - {num}`embedded.baryons.all` of {num}`embedded.baryons.all.n` centrals bind **more baryons than the cosmic share** of {num}`embedded.baryons.cosmic:.3f`, up to
 #   {num}`embedded.baryons.largest:.3f`; so do {num}`embedded.baryons.heavy` of the ten most massive.

@@ -892,8 +892,8 @@ for id, some, about in (("", matched, {}), ("-many", sharper, made)):
     )
 
 # %% [markdown]
-# In $g-r$ the galaxies of the embedded universe differ from those of TNG100 by {num}`fixed-mass-many-colour:+.3f±` in the mean of the bins. Of the gas within $r_{1/2}$ they have up to {num}`fixed-mass-many-inner-gas:.1f±` times as much, in the massive galaxies that the black holes of TNG100 empty. What the row *+ SFR, gas within $r_{1/2}$* of {numref}`fig-integrated-light` says
-# of massive galaxies is therefore about the embedded universe only.
+# In $g-r$ the galaxies of the embedded universe differ from those of TNG100 by {num}`fixed-mass-many-colour:+.3f±` in the mean of the bins. The gas within $r_{1/2}$ is {num}`fixed-mass-many-inner-gas:.1f±` times that of TNG100 in the median at the stellar mass where it is farthest off. In massive galaxies it scatters less than there: the black holes of TNG100 leave many of them next to none.
+# What the row *+ SFR, gas within $r_{1/2}$* of {numref}`fig-integrated-light` says of massive galaxies is therefore about the embedded universe only.
 #
 # The share of centrals that form stars (lower right) is larger in the embedded universe, where four in five groups without a galaxy of the selection were left out ({doc}`02_embedded_universe`).
 # Where they differ, a number of this book that depends on them is a number about the embedded universe only; the same chapter says what is not matched.
