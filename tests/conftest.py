@@ -6,6 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
+import hypothesis
 import pytest
 from threadpoolctl import threadpool_limits
 
@@ -18,6 +19,10 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 # processes import all packages once more. Tests that are about several processes ask for them.
 os.environ.update({"DMLIB_WORKERS": "1", **ONE_THREAD})
 threadpool_limits(1)  # of libraries that are loaded already
+
+# No test fails by the clock: on a loaded machine any example can take long.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 #: Fixtures that take long to make or that load TensorFlow: a test that uses one of them, however indirectly, is slow.
 SLOW_FIXTURES = {"smoke_universe", "small_universe", "keras", "built", "toy"}

@@ -81,7 +81,7 @@ positions = hnp.arrays(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(position=positions, seed=st.integers(0, 100))
 def test_enclosed_mass_equals_the_definition(position, seed):
     mass = np.random.default_rng(seed).uniform(0.5, 2.0, len(position))
@@ -92,7 +92,7 @@ def test_enclosed_mass_equals_the_definition(position, seed):
     assert np.all(np.diff(found) >= 0)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(position=positions, centre=hnp.arrays(float, 3, elements=st.floats(-200, 200, width=32)))
 def test_enclosed_mass_about_another_centre_in_a_periodic_box(position, centre):
     box, mass = 320.0, np.arange(1.0, len(position) + 1)

@@ -6,11 +6,16 @@ import os
 import shutil
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 import mocktng
 from mocktng.drawing import draw
 from mocktng.population import Population
+
+# No test fails by the clock: on a loaded machine any example can take long.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ def test_shares_of_many_galaxies():
     assert [int((split == side).sum()) for side in SPLITS.values()] == [600, 200, 100, 100]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.integers(0, 30), min_size=1, max_size=120), st.integers(0, 5))
 def test_no_group_is_on_two_sides(groups, seed):
     split = assign(np.array(groups), seed=seed)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from astropy import units as u
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dmlib.embedded import photometry
@@ -37,13 +37,11 @@ def one(x, y, size, grid=GRID):
     return project(np.array([x]), np.array([y]), np.array([size]), np.ones((1, 1)), grid)[..., 0]
 
 
-@settings(deadline=None)
 @given(st.floats(-9, 9), st.floats(-9, 9), st.floats(0, 6.9))
 def test_all_flux_of_a_particle_inside_is_in_the_image(x, y, size):
     assert one(x, y, size).sum() == pytest.approx(1.0, abs=1e-12)
 
 
-@settings(deadline=None)
 @given(st.floats(-20, 20), st.floats(-20, 20), st.floats(0, 30))
 def test_over_the_edge_there_is_what_falls_inside(x, y, size):
     wide = SkyGrid(96.0, 48)

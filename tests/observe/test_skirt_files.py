@@ -32,7 +32,7 @@ def measured(wavelength, luminosity, band):
     return -2.5 * np.log10(mean * pivot2 / C / AB)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(st.floats(-25, 10), min_size=5, max_size=5))
 def test_a_spectrum_has_the_magnitudes_that_it_is_made_from(magnitudes):
     wavelength, luminosity = tables.spectrum(np.array(magnitudes))

@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -44,7 +44,6 @@ def test_the_transform_is_that_of_skirts_documentation():
         np.testing.assert_allclose(seen[up], [0, 1, 0], atol=1e-12)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 10**6), st.integers(0, 10**6))
 def test_instruments_see_what_the_views_project(subhalo_id, seed):
     positions = np.array([[9.0, 0.0, 0.0], [0.0, 5.0, 0.0], [0.0, 0.0, 2.5], [1.0, -2.0, 3.0]])
