@@ -43,7 +43,7 @@ def measure(build_root: Path) -> dict:
     members = posteriors.trained_members(networks, book, settings.seed)
     for member in members:
         for part, (dataset, rows) in parts.items():
-            member.look(part, dataset, rows)
+            member.look(part, rows, None if dataset is book else dataset)
     found: dict = {"galaxies": fresh.n_galaxies, "views": len(fresh)}
     for kind in posteriors.KINDS:
         factors = {}

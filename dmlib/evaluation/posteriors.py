@@ -404,14 +404,14 @@ class _Member:
         from ..networks.fit import Standard
 
         self._draws = draws
+        self._network = network
         self._standard = Standard(np.array(network.card.mean), network.std)
         self._layer = network.model.get_layer("profile")
         self._every = np.empty((len(dataset), posterior.N_NORMAL))  # of the normal distribution of each view
         for part in SPLITS:
             rows = dataset.rows(part)
             if len(rows):
-                inputs = dataset.inputs(rows, network.channels, keep=True)
-                self._every[rows] = network.outputs(inputs)[:, len(dataset.radii) :]
+                self._every[rows] = self._stated(dataset, rows)
         self._numbers: dict[str, np.ndarray] = {}
         self._e: dict[tuple[str, str], np.ndarray] = {}
         self._rng = np.random.default_rng([seed, _STREAM])
@@ -428,11 +428,16 @@ class _Member:
         narrowing = float(np.mean(ln_det["validation"]))
         self.costs = {"normal": float(np.mean(normal)) - narrowing, "flow": cost - narrowing}
 
-    def look(self, part: str, rows: np.ndarray) -> None:
-        """Draw for some views, which `part` names from now on."""
+    def _stated(self, dataset: DataSet, rows: np.ndarray) -> np.ndarray:
+        """Numbers of the normal distribution of each view, shape (n, `posterior.N_NORMAL`)."""
+        return self._network.outputs(dataset.inputs(rows, self._network.channels, keep=True))[:, len(dataset.radii) :]
+
+    def look(self, part: str, rows: np.ndarray, other: DataSet | None = None) -> None:
+        """Draw for some views, of the data set or of an `other`, which `part` names from now on."""
         from ..networks import posterior
 
-        numbers = self._numbers[part] = self._every[rows]
+        numbers = self._every[rows] if other is None else self._stated(other, rows)
+        self._numbers[part] = numbers
         self._e["normal", part] = self._rng.standard_normal((self._draws, len(rows), posterior.NUMBERS))
         self._e["flow", part] = self._flow.sample(posterior.context_of(numbers), self._draws, self._rng)
 

@@ -24,7 +24,7 @@ from ..dataset.read import DataSet, ln_mass, read_dataset
 from ..environment import keras_defaults
 from ..files import atomic_path, write_text
 from ..settings import Settings
-from ..workers import bar, map_parallel, single_thread
+from ..workers import KEPT_MEMORY, bar, map_parallel, single_thread
 from . import NetworkError
 from .models import Card, read_card
 from .plan import ARCHITECTURES, Entry, architecture, plan, share_of
@@ -143,13 +143,15 @@ def train_jobs(
     if todo and fit.has_accelerator():
         workers = workers or 1  # right here: this process may hold the accelerator's memory already
     apart = workers is None
+    # Arrays above 128 MiB go back to the system: a process that kept them had 3.2 GB after its last training.
+    environment = single_thread() | dict.fromkeys(KEPT_MEMORY, str(2**27))
     news = multiprocessing.get_context("spawn").SimpleQueue()
     with bar(total=sum(job.entry.schedule.epochs for job in todo), label="networks", unit="epoch") as progress:
         listener = threading.Thread(target=lambda: [progress.update(n) for n in iter(news.get, None)], daemon=True)
         listener.start()
         _hear_through(news)
         pool = partial(map_parallel, _train, todo, memory=memory, workers=workers, what="trained networks", apart=apart)
-        for stem in pool(initializer=_hear_through, initargs=(news,), environment=single_thread()):
+        for stem in pool(initializer=_hear_through, initargs=(news,), environment=environment):
             ended(stem)
         news.put(None)
         listener.join()
