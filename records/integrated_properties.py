@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from astropy.table import QTable, Table, vstack
@@ -15,7 +16,12 @@ from dmlib.universe import FilesUniverse
 from mocktng import drawing
 
 #: The population of the record ``embedded_at_fixed_mass``: particle masses [Msun] of profile quick, another seed.
-_MANY = {"n_galaxies": 3500, "seed": 2, "m_dm": PROFILES["quick"].m_dm, "m_baryon": PROFILES["quick"].m_baryon}
+_MANY: dict[str, Any] = {
+    "n_galaxies": 3500,
+    "seed": 2,
+    "m_dm": PROFILES["quick"].m_dm,
+    "m_baryon": PROFILES["quick"].m_baryon,
+}
 
 #: The command that writes it.
 WRITE = (

@@ -244,7 +244,7 @@ _KINDS = {
 
 def record_of(what: str, path: Path, subhalo_id: int, skirt_source: str = "unknown source") -> dict:
     """Measure one record, with its source, citation and the command that repeats it."""
-    shared = {"date": datetime.date.today().isoformat(), "dmlib": __version__}
+    shared: dict = {"date": datetime.date.today().isoformat(), "dmlib": __version__}
     if what.startswith("box-"):
         return record_of_box(what.removeprefix("box-").replace("-", "_"), path, shared)
     if what in _KINDS:

@@ -140,8 +140,10 @@ def measure(build_root: Path, workers: int | None = None) -> dict:
     ]
     dataset = read_dataset(settings.dataset_path)
     memory = MEMORY + 8.0 * len(dataset) * dataset.input_grid.pixels**2 * len(dataset.channels("all"))
-    how = {"memory": memory, "workers": workers, "what": "trained networks", "environment": single_thread()}
-    for name in map_parallel(_train, todo, **how):
+    done = map_parallel(
+        _train, todo, memory=memory, workers=workers, what="trained networks", environment=single_thread()
+    )
+    for name in done:
         print("trained", name, flush=True)
     return _compare(dataset, folder)
 

@@ -42,6 +42,8 @@ def measure(folder: Path) -> dict:
         first of which turns the bound dark matter of the others into M200c.
     """
     centrals = tng100_rows.read(folder / "tng100_real", tng100_rows.CENTRALS)
+    bound: np.ndarray
+    m200: np.ndarray
     bound, m200 = (np.ma.filled(np.ma.asarray(centrals[name], float), np.nan) for name in ("Mdm", "M200c"))
     ratio = np.log10(m200 / bound)
     median, spread, both = float(np.nanmedian(ratio)), float(np.nanstd(ratio)), int(np.isfinite(ratio).sum())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -27,12 +28,16 @@ NGC2903_CUBE = "hi_cubes/NGC2903_WSRT_WHISP_pyFAT.fits"
 
 NGC6946_CUBE = "hi_cubes/NGC6946_WSRT_kapteyn.fits"
 
+#: What fits the rings.
+_ENGINES: tuple[Literal["rings", "barolo"], ...] = ("rings", "barolo")
+
 
 def measure_ngc2903(mirror: Path) -> dict:
     """Rotation curve and haloes of NGC 2903 from its WHISP cube, beside SPARC's curve."""
     galaxy, published = _beside_sparc(mirror, NGC2903_CUBE, "NGC 2903", 6.6)
     found = analyse(galaxy)
     curve = found.curve
+    assert curve is not None
     rings = {"radius_kpc": curve.radius, "v_rot_kms": curve.v_rot, "v_err_kms": curve.v_err}
     return {
         "verdict": verdict(found),
@@ -49,6 +54,7 @@ def measure_ngc6946(mirror: Path) -> dict:
     out = {}
     for name, inclination in (("fitted", None), ("inclination_of_sparc", tilt)):
         found = analyse(galaxy, inclination=inclination, haloes=())
+        assert found.curve is not None
         out[name] = {"verdict": verdict(found), "sparc": _against(found.curve, published)}
     return out
 
@@ -62,7 +68,7 @@ def measure_barolo(mirror: Path) -> dict:
     for inclination in (40.0, 50.0, 60.0, 75.0):
         cube = bench_rotation.cube_at(inclination)
         ours = fit_rings(velocity_field(cube))
-        for engine, curve in (("rings", ours), ("barolo", fit_barolo(cube, ours))):
+        for engine, curve in zip(_ENGINES, (ours, fit_barolo(cube, ours)), strict=True):
             outer = (
                 curve.good & (curve.radius > 2 * curve.beam) & (curve.radius < bench_rotation.END - 0.5 * curve.beam)
             )
@@ -71,13 +77,14 @@ def measure_barolo(mirror: Path) -> dict:
             discs.append(row | {"rings": int(outer.sum()), **_off(off)})
     galaxy, published = _beside_sparc(mirror, NGC2903_CUBE, "NGC 2903", 6.6)
     real = []
-    for engine in ("rings", "barolo"):
-        curve = analyse(galaxy, haloes=(), engine=engine).curve
-        row = {"engine": engine, "inclination_deg": curve.mean_inclination, "v_sys_kms": curve.v_sys}
-        real.append(row | _against(curve, published))
+    for engine in _ENGINES:
+        found = analyse(galaxy, haloes=(), engine=engine).curve
+        assert found is not None
+        row = {"engine": engine, "inclination_deg": found.mean_inclination, "v_sys_kms": found.v_sys}
+        real.append(row | _against(found, published))
     version = subprocess.run([needs_barolo(), "-v"], capture_output=True, text=True, check=False).stdout
-    found = re.search(r"version (\S+)", version)
-    return {"program": f"3D-Barolo {found[1] if found else 'unknown version'}", "discs": discs, "ngc2903": real}
+    number = re.search(r"version (\S+)", version)
+    return {"program": f"3D-Barolo {number[1] if number else 'unknown version'}", "discs": discs, "ngc2903": real}
 
 
 def measure_sparc(mirror: Path) -> dict:

@@ -51,7 +51,7 @@ def measure(build_root: Path) -> dict:
     """Errors of networks on images of either kind, and how the images differ; `build_root` holds ``embedded-quick``."""
     sets = made(Settings(build_root=str(build_root)))
     both = [np.asarray(sets[kind].table["subhalo_id"]) for kind in KINDS]
-    common = np.intersect1d(*both)
+    common = np.intersect1d(both[0], both[1])
     rows = {kind: np.flatnonzero(np.isin(ids, common)) for kind, ids in zip(KINDS, both, strict=True)}
     parts = {
         kind: {split: np.intersect1d(rows[kind], sets[kind].rows(split)) for split in ("train", "validation", "test")}

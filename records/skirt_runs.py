@@ -116,6 +116,7 @@ def run(galaxy: Galaxy, views: list[View], settings: SkirtSettings) -> tuple[np.
         log = next((folder / OUT).glob("*_log.txt")).read_text(encoding="utf-8", errors="replace")
     cells = re.search(r"TOTAL *: *(\d+)", log)
     version = re.search(r"SKIRT v(\S+)", log)
+    assert written.settings.cell is not None
     about = {
         "packets": float(f"{written.settings.packets:.3g}"),
         "cell_kpc": round(float(written.settings.cell), 3),

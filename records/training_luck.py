@@ -8,8 +8,9 @@ that each galaxy is taken from, and nothing else. The folder ``build`` holds ``e
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ SEEDS = (2, 3, 4, 5)
 QUOTED: dict[str, Callable[[Robustness], Estimate | float]] = {
     "rob-network-mean-all": lambda found: found.abroad("network"),
     **{
-        f"rob-network-mean-{kind.replace(' ', '-')}": lambda found, kind=kind: found.abroad("network", kinds=(kind,))
+        f"rob-network-mean-{kind.replace(' ', '-')}": partial(Robustness.abroad, method="network", kinds=(kind,))
         for kind in KINDS[1:]
     },
     "rob-network-mean-accepted": lambda found: found.abroad("network", like="rotation"),
@@ -36,7 +37,7 @@ QUOTED: dict[str, Callable[[Robustness], Estimate | float]] = {
     "rob-large": lambda found: float(found.large().sum()),
     "rob-silent": lambda found: float(found.silent().sum()),
     **{
-        f"rob-gain-{way}-{kind}": lambda found, way=way, targets=targets: found.gain_over(targets, way)
+        f"rob-gain-{way}-{kind}": partial(Robustness.gain_over, targets=targets, way=way)
         for way in (*WAYS[1:3], "target")
         for kind, targets in {"observation": TARGETS[:2], "haloes": TARGETS[2:]}.items()
     },
@@ -95,20 +96,18 @@ def trained_again(settings: Settings, book: Robustness) -> Iterator[Robustness]:
         blocks.remove()
 
 
-def _over_seeds(found: list[Estimate] | list[float]) -> dict:
+def _over_seeds(found: Sequence[Estimate | float]) -> dict:
     """Mean over seeds, its error, and the scatter of one seed; the error from the choice of galaxies, which is common.
 
     The last is that of the first training, the book's.
     """
-    galaxies = {}
-    if isinstance(found[0], Estimate):
-        galaxies = {"error_of_galaxies": float(found[0].error)}
-        found = [float(one.value) for one in found]
-    scatter = float(np.std(found, ddof=1))
+    galaxies = {"error_of_galaxies": float(found[0].error)} if isinstance(found[0], Estimate) else {}
+    values = [float(one.value) if isinstance(one, Estimate) else one for one in found]
+    scatter = float(np.std(values, ddof=1))
     return {
-        "by_seed": found,
-        "mean": float(np.mean(found)),
-        "error_of_mean": scatter / len(found) ** 0.5,
+        "by_seed": values,
+        "mean": float(np.mean(values)),
+        "error_of_mean": scatter / len(values) ** 0.5,
         "scatter": scatter,
     } | galaxies
 
