@@ -55,7 +55,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         yield temporary
         os.replace(temporary, path)
         if os.environ.get(WRITTEN):
-            with open(os.environ[WRITTEN], "a", encoding="utf-8") as written:
+            # Never created here: a kernel that outlives its run by a moment would leave the list behind.
+            with open(os.open(os.environ[WRITTEN], os.O_WRONLY | os.O_APPEND), "a", encoding="utf-8") as written:
                 written.write(f"{path.resolve()}\n")
     finally:
         temporary.unlink(missing_ok=True)

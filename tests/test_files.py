@@ -28,6 +28,19 @@ def test_what_another_process_is_writing_stays(package, tmp_path):
     assert not living.exists() and (tmp_path / "table.txt").read_text() == "2"
 
 
+def test_list_of_written_files_is_added_to_but_never_made(tmp_path, monkeypatch):
+    """A kernel that outlives its run by a moment would leave it behind."""
+    written = tmp_path / "list.written"
+    monkeypatch.setenv(files.WRITTEN, str(written))
+    with pytest.raises(FileNotFoundError, match="list.written"):
+        files.write_text(tmp_path / "late.txt", "1")
+    assert not written.exists()
+    written.touch()
+    for name in ("one.txt", "two.txt"):
+        files.write_text(tmp_path / name, "1")
+    assert written.read_text().splitlines() == [str((tmp_path / name).resolve()) for name in ("one.txt", "two.txt")]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [

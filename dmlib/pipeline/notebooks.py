@@ -97,9 +97,9 @@ def execute(path: Path, settings: Settings, parameters: dict[str, Any]) -> list[
     running = settings.notebooks_dir / f".running-{path.stem}.ipynb"
     written = running.with_suffix(".written")
     settings.notebooks_dir.mkdir(parents=True, exist_ok=True)
-    written.write_text("", encoding="utf-8")
     fault, ended = None, False
     UNFINISHED.update((running, written))
+    written.write_text("", encoding="utf-8")
     try:
         _run(_read(path), running, path.parent, settings, parameters, written)
         ended = True

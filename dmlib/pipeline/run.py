@@ -323,10 +323,13 @@ class _Work:
                     yield (outcome := Outcome(step, *self.one(step)))
                     if outcome.state == "failed" and self.stop:
                         return
-            # A process of its own only has a use where there is one beside it.
-            places = choose_workers(_MEMORY) if any(step.beside for step in together.values()) else 1
+            # A process of its own has a use where there is one beside it, and for a chapter: interrupted in this one,
+            # the loop that waits for the kernel prints a traceback as often as not.
+            chapters = any(step.beside for step in together.values())
+            places = choose_workers(_MEMORY) if chapters else 1
             names = sorted(together, key=lambda name: together[name].beside)
             work = partial(map_parallel, self.apart, names, memory=_MEMORY, workers=places, what="made steps")
+            work = partial(work, apart=chapters)
             # Bars of several processes would overwrite each other.
             then = partial(following, together, self.chains, places)
             for name, state, message in work(environment={"DMLIB_QUIET": "1"}, local=True, following=then):
