@@ -32,7 +32,7 @@ def test_list_of_written_files_is_added_to_but_never_made(tmp_path, monkeypatch)
     """A kernel that outlives its run by a moment would leave it behind."""
     written = tmp_path / "list.written"
     monkeypatch.setenv(files.WRITTEN, str(written))
-    with pytest.raises(FileNotFoundError, match="list.written"):
+    with pytest.raises(FileNotFoundError, match=r"list\.written"):
         files.write_text(tmp_path / "late.txt", "1")
     assert not written.exists()
     written.touch()
