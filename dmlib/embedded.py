@@ -13,9 +13,9 @@ from importlib import import_module
 from typing import Any
 
 import numpy as np
-from astropy.table import Table
+from astropy.table import Table, vstack
 
-from mocktng import blocks, catalogue, drawing, group_particles, stars, storage
+from mocktng import blocks, catalogue, drawing, group_particles, stars, storage, tng100
 from mocktng import photometry as photometry
 from mocktng import population as populations
 from mocktng import relations as relations
@@ -266,6 +266,41 @@ def realise(
 def draw(n_galaxies: int, seed: int, m_dm: float, m_baryon: float) -> Population:
     """A population of its own, with the fiducial physics; `n_galaxies` are planned to pass the paper's selection."""
     return _population(n_galaxies, seed, "fiducial", m_dm, m_baryon)
+
+
+def drawn_centrals(n: int, seed: int = 1, criteria: Criteria | None = None) -> Table:
+    """Centrals that form stars, as drawn from the relations of TNG100, before haloes and particles are made of them.
+
+    Parameters
+    ----------
+    n : int
+    seed : int
+    criteria : Criteria, optional
+        Range of stellar mass and limit of the star formation rate; the paper's when omitted.
+
+    Returns
+    -------
+    Table
+        n rows with columns as in `dmlib.evaluation.catalogue.catalogue_table`: ``group_id`` (one each),
+        ``is_central``, ``forms_stars``, ``m_star``, ``m_dm``, ``m_gas``, ``m_dm_rhalf``, ``m_gas_rhalf``, ``m200``
+        (NaN) [Msun], ``r_half`` [kpc], ``sfr`` [Msun/yr], ``v_max`` [km/s], and ``mag_g`` and ``mag_r``, of which the
+        difference counts, not their values [mag].
+    """
+    criteria, rng, parts, found = criteria or Criteria(), np.random.default_rng([seed, 6]), [], 0
+    while found < n:
+        m_star = tng100.central_stellar_masses(rng, 4 * n)
+        m_star = m_star[(m_star >= criteria.m_star_min) & (m_star <= criteria.m_star_max)]
+        m_star = m_star[tng100.forms_stars(rng, m_star)]
+        values, _ = tng100.draw(rng, "centrals", m_star, np.ones(m_star.size, bool))
+        some = Table({"m_star": m_star, **values})
+        parts.append(some[some["sfr"] >= criteria.sfr_min])
+        found += len(parts[-1])
+    table = vstack(parts)[:n]
+    table.rename_columns(["m_dm_half", "m_gas_half", "g_r"], ["m_dm_rhalf", "m_gas_rhalf", "mag_g"])
+    table["mag_r"], table["m200"] = 0.0, np.nan
+    table["is_central"] = table["forms_stars"] = True
+    table["group_id"] = np.arange(n)
+    return table
 
 
 def group_in_memory(

@@ -62,7 +62,7 @@ from textwrap import fill
 import numpy as np
 from astropy.table import Table
 
-from dmlib import load
+from dmlib import embedded, load
 from dmlib.evaluation import catalogue, fixed_mass, integrated_light
 from dmlib.figures import learning as figures
 from dmlib.figures import show, show_table
@@ -705,9 +705,9 @@ show(
     "integrated_curve",
     caption="Error of the quadratic formula on other galaxies against the "
     "number of central galaxies that it is fitted to; left from stellar mass "
-    "and radius, right from magnitudes, colours and radius. Median and "
-    "middle 68 per cent over draws of the galaxies.",
-    alt="Two panels with two falling curves each, which become flat with "
+    "and radius, in the other panels from magnitudes, colours and radius. "
+    "Median and middle 68 per cent over draws of the galaxies.",
+    alt="Three panels with two falling curves each, which become flat with "
     "a few hundred galaxies.",
     n=n_here,
 )
@@ -726,7 +726,11 @@ for k, label in ((3, "few"), (-1, "many")):
     record_real(f"tng100-{label}", row["n"], statement=say)
 
 # %%
-for id, target in (("mdm-rh", "m_dm_rhalf"), ("mdm", "m_dm")):
+for id, target in (
+    ("mdm-rh", "m_dm_rhalf"),
+    ("mdm", "m_dm"),
+    ("vmax", "v_max"),
+):
     ours, theirs = curves[target][here][-1], curves[target][tng]
     (row,) = theirs[theirs["n"] == ours["n"]]
     ratio = ours["relative"] / row["relative"]
@@ -739,7 +743,80 @@ say = "Galaxies to learn from in both universes"
 record("integrated-equal-n", ours["n"], statement=say)
 
 # %% [markdown]
-# With {num}`integrated-equal-n` galaxies to learn from in both, the error in this book's universe is {num}`integrated-mdm-rh-ratio-equal:.2f` times that in the real TNG100 within $r_{1/2}$, and {num}`integrated-mdm-ratio-equal:.2f` times for all bound dark matter.
+# With {num}`integrated-equal-n` galaxies to learn from in both, the error in this book's universe is {num}`integrated-mdm-rh-ratio-equal:.2f` times that in the real TNG100 within $r_{1/2}$, {num}`integrated-mdm-ratio-equal:.2f` times for all bound dark matter, and {num}`integrated-vmax-ratio-equal:.2f` times for $V_\mathrm{max}$.
+#
+# ### Where the difference comes from
+#
+# The galaxies of the embedded universe were drawn from relations that were fitted to TNG100: how every property is distributed at fixed stellar mass, and how the ranks of each two are correlated ({doc}`02_embedded_universe`).
+# Haloes were then fitted to what was drawn, and particles made of them. To see which of these steps loses what, we repeat the regressions on the numbers as drawn, once with as many galaxies as the real box has and once with as many as this universe has.
+
+# %%
+lost = integrated_light.where_lost(
+    errors[here], errors[tng], embedded.drawn_centrals
+)
+factors = ("whole", "draw", "number", "rest")
+shown_names = {
+    "whole": "this universe / TNG100",
+    "draw": "drawn / TNG100",
+    "number": "fewer / as many",
+    "rest": "this universe / drawn",
+}
+show_table(
+    Table(
+        {
+            "target": [catalogue.TARGETS[name] for name in lost["target"]],
+            **{
+                label: [
+                    f"{row[part]:.2f} ± {row[f'{part}_error']:.2f}"
+                    for row in lost
+                ]
+                for part, label in shown_names.items()
+            },
+        }
+    ),
+    caption="Ratio of the errors of a quadratic formula of stellar mass, "
+    "radius and colour for centrals, in this universe over the real TNG100, "
+    "and the three factors of which it is the product: the numbers as drawn "
+    "over the real rows; as many drawn galaxies as this universe has over as "
+    "many as the real box has; this universe over as many drawn galaxies.",
+    source="a record of TNG100, and this run",
+)
+
+# %%
+words = {
+    "whole": "this universe over real TNG100",
+    "draw": "as drawn over real TNG100",
+    "number": "as drawn, as many galaxies as here over as many as there",
+    "rest": "this universe over equally many galaxies as drawn",
+}
+for id, target in (("mdm-rh", "m_dm_rhalf"), ("vmax", "v_max")):
+    (row,) = lost[lost["target"] == target]
+    for part in factors:
+        say = f"Error of {catalogue.TARGETS[target]} from M*, r_half and "
+        record(
+            f"integrated-{id}-{part}",
+            row[part],
+            error=row[f"{part}_error"],
+            n=n_here,
+            statement=f"{say}g - r: {words[part]}",
+        )
+
+# %%
+inner = table[table["is_central"] & table["forms_stars"]]["m_dm_rhalf"]
+particles = inner.value / load.universe(settings).header.m_dm
+record(
+    "integrated-mdm-rh-noise",
+    100 * np.median(1 / np.sqrt(particles[particles > 0])),
+    unit="%",
+    n=n_here,
+    statement="Poisson noise of the dark matter within the stellar half-mass "
+    "radius, median of centrals",
+)
+
+# %% [markdown]
+# From stellar mass, radius and colour $V_\mathrm{max}$ is predicted with {num}`integrated-vmax-whole:.2f±` times the error of TNG100. The draw accounts for a factor of {num}`integrated-vmax-draw:.2f±`: two ranks and their correlation do not keep the *shape* in which $V_\mathrm{max}$ depends on the radius, and what a draw blurs no formula can use. The smaller number of galaxies makes {num}`integrated-vmax-number:.2f±`, and all that follows on the draw {num}`integrated-vmax-rest:.2f±`.
+# For the dark matter within $r_{1/2}$ the draw accounts for {num}`integrated-mdm-rh-draw:.2f±`, and what follows on it for {num}`integrated-mdm-rh-rest:.2f±`: among this is the noise of few particles, {num}`integrated-mdm-rh-noise:.1f` per cent in the median galaxy, and that a halo cannot have every pair of $V_\mathrm{max}$ and inner dark matter that is drawn.
+# With all magnitudes the ratios are larger (above), since real magnitudes also tell of age and metallicity, and since a formula with more weights suffers more from few galaxies ({numref}`fig-integrated-curve`).
 #
 # Finally, do galaxies of the two universes look alike at a given stellar mass?
 # We compare median and scatter in five bins.

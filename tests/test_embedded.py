@@ -8,7 +8,7 @@ import pytest
 from dmlib import embedded, units
 from dmlib.errors import UniverseError
 from dmlib.pipeline import run
-from dmlib.settings import Settings
+from dmlib.settings import Criteria, Settings
 from mocktng import units as theirs
 from mocktng.files import MockError
 from mocktng.plan import make_plan
@@ -71,3 +71,20 @@ def test_errors_are_those_of_dmlib(tmp_path, monkeypatch):
     monkeypatch.setattr("mocktng.blocks.write_tree", refuse)
     with pytest.raises(UniverseError, match="DMLIB_BUILD"):
         embedded.build(Settings(profile="smoke", build_root=str(tmp_path)))
+
+
+def test_drawn_centrals_are_those_of_the_relations():
+    """In number, selection and correlation; the same rows for the same seed."""
+    table = embedded.drawn_centrals(1500, 3)
+    criteria = Criteria()
+    assert len(table) == 1500 and table["is_central"].all() and len(set(table["group_id"])) == 1500
+    assert table["m_star"].min() >= criteria.m_star_min and table["m_star"].max() <= criteria.m_star_max
+    assert table["sfr"].min() >= criteria.sfr_min
+    again = embedded.drawn_centrals(1500, 3)
+    assert (again["v_max"] == table["v_max"]).all()
+    assert (embedded.drawn_centrals(1500, 4)["v_max"] != table["v_max"]).any()
+    speed, radius, mass = (np.log10(table[name]) for name in ("v_max", "r_half", "m_star"))
+    some = np.abs(mass - 10.25) < 0.05  # at about the same mass, smaller galaxies turn faster
+    assert np.corrcoef(speed[some], radius[some])[0, 1] < -0.4
+    for name in ("m_dm", "m_gas", "m_dm_rhalf", "m_gas_rhalf", "mag_g", "mag_r"):
+        assert np.isfinite(table[name]).all()

@@ -8,7 +8,7 @@ A galaxy is always predicted by a formula that was fitted without its FoF group;
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 from astropy.table import Table
@@ -51,7 +51,11 @@ METHODS = ("ridge", "trees")
 SIZES = (25, 50, 100, 200, 400, 800, 1600)
 
 #: Learning curves that the book shows: target and inputs.
-CURVES = (("m_dm_rhalf", "M*, r_half"), ("m_dm", "magnitudes, colours, r_half"))
+CURVES = (
+    ("m_dm_rhalf", "M*, r_half"),
+    ("m_dm", "magnitudes, colours, r_half"),
+    ("v_max", "magnitudes, colours, r_half"),
+)
 
 #: Fewest galaxies of a regression.
 FEWEST = 20
@@ -226,12 +230,74 @@ def compare_errors(table: Table, other: Table) -> Table:
     keys = ("kind", "target", "inputs", "method")
     rows = []
     for a, b in paired(table, other, keys):
-        ratio = float(a["relative"] / b["relative"])
-        error = ratio * float(np.hypot(*(row["relative_error"] / row["relative"] for row in (a, b))))
+        ratio, error = _ratio(*((float(row["relative"]), float(row["relative_error"])) for row in (a, b)))
         numbers = (value for row in (a, b) for value in (row["n"], row["relative"], row["relative_error"]))
         rows.append((*(a[key] for key in keys), *numbers, ratio, error, agrees(ratio - 1.0, error, TOLERANCE["ratio"])))
     names = ("n", "relative", "error", "n_other", "relative_other", "error_other", "ratio", "ratio_error", "agrees")
     return Table(rows=rows or None, names=(*keys, *names))
+
+
+def where_lost(
+    errors: Table,
+    other: Table,
+    draw: Callable[[int, int], Table],
+    inputs: Iterable[str] = ("M*, r_half, g - r",),
+    *,
+    repeats: int = 8,
+) -> Table:
+    """Split the ratio of errors in two universes by what lies between them: the draw, the number of galaxies, the rest.
+
+    The galaxies of one universe are drawn from relations of the other. Regressions on what is drawn, before any
+    particle is made of it, tell which part of the ratio is the relations' own.
+
+    Parameters
+    ----------
+    errors : Table
+        Of the universe that was drawn, as `regressions` gives them.
+    other : Table
+        Of that from which the relations come.
+    draw : callable
+        ``draw(n, seed)``: n centrals as drawn, with the columns that the regressions need.
+    inputs : iterable of str
+        Keys of `INPUTS`.
+    repeats : int
+        Draws over which a mean is taken.
+
+    Returns
+    -------
+    Table
+        One row a target and set of inputs of the centrals that all three have: ``target``, ``inputs``, ``whole``, the
+        ratio of the mean abs(dM/M), first over other, and its factors: ``draw``, drawn over other with equally many
+        galaxies; ``number``, as many as the first has over as many as the other has, both drawn; ``rest``, the first
+        over equally many drawn. Of each its error, ``whole_error`` and so on.
+    """
+    inputs = tuple(inputs)
+    compared = [row for row in compare_errors(errors, other) if row["kind"] == "central" and row["method"] != "trees"]
+    numbers = {int(row[name]) for row in compared for name in ("n", "n_other")}
+    drawn: dict[tuple, list[float]] = {}
+    for n in sorted(numbers):
+        for seed in range(repeats):
+            found = regressions(draw(n, seed), inputs=inputs, methods=("ridge",), draws=2)
+            for row in found[found["kind"] == "central"]:
+                drawn.setdefault((row["target"], row["inputs"], n), []).append(float(row["relative"]))
+    rows = []
+    for row in compared:
+        key = row["target"], row["inputs"]
+        few, many = (drawn.get((*key, int(row[name])), []) for name in ("n", "n_other"))
+        if not few or not many:
+            continue
+        first, last = ((float(row[f"relative{x}"]), float(row[f"error{x}"])) for x in ("", "_other"))
+        between = [(float(np.mean(x)), float(np.std(x, ddof=1) / np.sqrt(len(x)))) for x in (few, many)]
+        pairs = (first, last), (between[1], last), (between[0], between[1]), (first, between[0])
+        rows.append((*key, *(number for pair in pairs for number in _ratio(*pair))))
+    parts = ("whole", "draw", "number", "rest")
+    return Table(rows=rows or None, names=("target", "inputs", *(x + y for x in parts for y in ("", "_error"))))
+
+
+def _ratio(above: tuple[float, float], below: tuple[float, float]) -> tuple[float, float]:
+    """Ratio of two numbers with independent errors, and its error."""
+    ratio = above[0] / below[0]
+    return ratio, ratio * float(np.hypot(above[1] / above[0], below[1] / below[0]))
 
 
 def learning_curve(table: Table, target: str, inputs: str, *, repeats: int = 20, seed: int = 1) -> Table:

@@ -293,7 +293,8 @@ def galaxies_needed(curves: Mapping[str, Mapping[str, Table]]) -> Figure:
             look = style.line(role, marker=style.LOOKS[role].marker, markersize=5)
             curve(ax, f"{_TARGETS[target]}: {name}", columns, look, label=name, band=True)
         ax.set(xscale="log", title=_TARGETS[target], xlabel="galaxies to learn from", ylabel=ERROR, ylim=(0, None))
-        ticks(ax.xaxis, sorted({n for table in of.values() for n in table["n"].tolist()}))
+        # Every second number: in three panels there is no room for all.
+        ticks(ax.xaxis, sorted({n for table in of.values() for n in table["n"].tolist()})[::2])
     panels[0].legend(loc="lower left")
     return fig
 

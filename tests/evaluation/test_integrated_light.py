@@ -103,3 +103,26 @@ def test_two_universes_are_compared_error_by_error():
     assert len(found) == 1 and found["ratio"][0] == pytest.approx(1.5) and found["agrees"][0] == "no"
     assert found["ratio_error"][0] == pytest.approx(1.5 * np.hypot(0.01, 0.01))
     assert integrated_light.compare_errors(first, first)["agrees"].tolist() == ["yes", "undecided"]
+
+
+def test_ratio_of_two_universes_is_split_into_its_factors():
+    """A draw that scatters as the first: the ratio is the draw's. One that scatters as the other: it is the rest."""
+    first, other = (
+        integrated_light.regressions(toy(n, scatter=scatter, seed=seed), methods=("ridge",), draws=100)
+        for n, scatter, seed in ((300, 0.2, 2), (1200, 0.1, 3))
+    )
+    for scatter, whose in ((0.2, "draw"), (0.1, "rest")):
+        lost = integrated_light.where_lost(
+            first,
+            other,
+            lambda n, seed, scatter=scatter: toy(n, scatter=scatter, seed=100 + seed),
+            inputs=("M*", "M*, r_half"),
+            repeats=4,
+        )
+        assert set(lost["inputs"]) == {"M*", "M*, r_half"}
+        (row,) = lost[(lost["target"] == "m_dm_rhalf") & (lost["inputs"] == "M*, r_half")]
+        assert row["whole"] == pytest.approx(row["draw"] * row["number"] * row["rest"])
+        expected = {"draw": 1.0, "rest": 1.0} | {whose: 2.0}
+        for name, value in expected.items():
+            assert abs(row[name] - value) < 4.0 * row[f"{name}_error"] < 0.6, (whose, name)
+        assert 1.0 < row["number"] < 1.15
