@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.integrate import cumulative_simpson
+from scipy.integrate import cumulative_simpson, quad
 from scipy.special import i0, i1, k0, k1
 
-from mocktng import discs, gas, interstellar
+from mocktng import discs, gas, haloes, interstellar
 from mocktng.discs import drift_speed
 from mocktng.spheroids import Anisotropy, directions, radial_dispersion, spheroid_velocities, spin_up
 from mocktng.structure import (
@@ -312,3 +312,18 @@ def test_pressure_law_is_leroys():
     energy = interstellar.specific_energy(1e4, weight)
     n_h = 1.7 * 0.76 * weight
     assert interstellar.molecular_ratio(n_h, energy, 1.0) == pytest.approx(1.0, rel=1e-3)
+
+
+def test_what_a_hole_leaves_of_a_disc():
+    """By its formula, against the integral of a surface density that falls as R^-1/2 with and without the hole."""
+    for x in (0.3, 0.8, 1.0, 1.7, 4.0):
+        left, whole = quad(lambda r: -np.sqrt(r) * np.expm1(-(r**4)), 0.0, x)[0], quad(np.sqrt, 0.0, x)[0]
+        assert haloes.left_by_hole(np.array(x)) == pytest.approx(left / whole, rel=1e-6)
+    shares = haloes.left_by_hole(np.geomspace(0.05, 50.0, 40))
+    assert (np.diff(shares) > 0).all() and shares[0] < 1e-4 and shares[-1] > 0.99
+
+
+def test_hot_gas_lies_within_the_edge_of_the_halo():
+    cores = np.array([0.02, 0.1, 0.3])
+    assert haloes.hot_share(np.array(haloes.EDGE), cores) == pytest.approx(1.0)
+    assert haloes.hot_share(np.array(0.1), cores).tolist() == sorted(haloes.hot_share(np.array(0.1), cores))[::-1]
