@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.stats import rankdata
 
 from ..bootstrap import Bootstrap, Estimate
 from ..errors import DmlibError
@@ -224,12 +223,6 @@ class Robustness:
         return Estimate(*(np.reshape(part, (v, v)) for part in astuple(found)))
 
 
-def roc_area(own: np.ndarray, other: np.ndarray) -> float:
-    """Area under the ROC curve: probability that a value of `other` exceeds one of `own`, ties counted half."""
-    ranks = rankdata(np.concatenate([own, other]))
-    return float((ranks[len(own) :].sum() - 0.5 * len(other) * (len(other) + 1)) / (len(own) * len(other)))
-
-
 def roc_curve(own: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """False and true alarms, as shares of `own` and of `other`, for thresholds from the highest to the lowest."""
     thresholds = np.concatenate([[np.inf], np.sort(np.concatenate([own, other]))[::-1]])
@@ -237,7 +230,10 @@ def roc_curve(own: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 def area_of(own: np.ndarray, other: np.ndarray, galaxy: np.ndarray) -> Estimate:
-    """`roc_area` with its error from a bootstrap over galaxies, which are the same in both universes."""
+    """Area under the ROC curve: probability that a value of `other` exceeds one of `own`, ties counted half.
+
+    Its error is from a bootstrap over galaxies, which are the same in both universes.
+    """
     counts = Bootstrap(galaxy, 200, 1).weights
     above = (other > own[:, None]) + 0.5 * (other == own[:, None])
     areas = ((counts @ above) * counts).sum(axis=1) / counts.sum(axis=1) ** 2
