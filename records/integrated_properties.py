@@ -17,7 +17,7 @@ from mocktng import drawing
 
 #: The population of the record ``embedded_at_fixed_mass``: particle masses [Msun] of profile quick, another seed.
 _MANY: dict[str, Any] = {
-    "n_galaxies": 3500,
+    "n_galaxies": 10000,
     "seed": 2,
     "m_dm": PROFILES["quick"].m_dm,
     "m_baryon": PROFILES["quick"].m_baryon,
