@@ -147,7 +147,8 @@ def collect(settings: Settings) -> list[dict]:
         When two chapters recorded the same id; names both.
     """
     rows: dict[str, dict] = {}
-    for path in sorted((settings.build / "results").glob("*.json")):
+    # Chapters run side by side: a name with a dot is a file that one of them is just writing.
+    for path in sorted((settings.build / "results").glob("[!.]*.json")):
         for row in _read(path):
             if rows.setdefault(row["id"], row) is not row:
                 both = f"{rows[row['id']]['chapter']} and {row['chapter']}"

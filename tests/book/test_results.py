@@ -9,6 +9,7 @@ import pytest
 from astropy import units as u
 
 from dmlib import results
+from dmlib.files import atomic_path
 from dmlib.results import ResultsError
 from dmlib.settings import Settings
 
@@ -92,6 +93,16 @@ def test_two_chapters_cannot_record_the_same_id(settings):
     record(settings, chapter="two")
     with pytest.raises(ResultsError, match="one and two"):
         results.collect(settings)
+
+
+def test_a_file_that_another_chapter_is_just_writing_does_not_count(settings):
+    row = record(settings)
+    path = results.chapter_path(settings, "one")
+    with atomic_path(path) as partial:
+        partial.write_text(path.read_text())
+        assert results.collect(settings) == [row]
+        partial.write_text('[{"id": 1')
+        assert results.collect(settings) == [row]
 
 
 def test_a_damaged_file_is_one_sentence(settings):
