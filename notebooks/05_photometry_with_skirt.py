@@ -288,7 +288,7 @@ show(
     settings,
     "photometry_dust",
     caption="The galaxy of {numref}`fig-photometry-bands` without dust and "
-    "with dust, and the dimming in r, face-on and edge-on; white where there "
+    "with dust, and the dimming in r, face-on and edge-on; grey where there "
     "is no light to dim.",
     alt="Two rows of three pictures. Face-on the galaxy hardly changes with "
     "dust; edge-on its thin bright disc turns from bluish white to orange. "
@@ -686,7 +686,8 @@ show(
     settings,
     "photometry_skirt_runs",
     caption="A galaxy of the embedded universe through SKIRT, without and "
-    "with dust, and the dimming by dust in r (a record).",
+    "with dust, and the dimming by dust in r (a record); grey where there is "
+    "no light to dim. The grains are the noise of counted photon packets.",
     alt="Two rows of three grainy images: a disc galaxy face-on, hardly "
     "changed by dust, and edge-on, where dust dims the thin bright disc.",
     n=1,

@@ -484,7 +484,7 @@ for id, key in (
 # Three views of one galaxy have the same true profile. If their errors agree, something about the galaxy misled the network, and more views would not help. If their errors differ, they depend on the line of sight, and averaging views would help.
 
 # %%
-ratios = {"network": ratio, "boosted": scores.views(trees, "ln_ratio")}
+ratios = {"network": ratio, "boosted trees": scores.views(trees, "ln_ratio")}
 shares = {
     label: bins.share_of_views(values, scores.bootstrap)
     for label, values in ratios.items()

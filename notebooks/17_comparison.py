@@ -703,7 +703,8 @@ show(
     "comparison_biases",
     caption="Logarithmic error against inclination, gas fraction and "
     "asymmetry of the HI. Dots: views, of which the outermost few per cent "
-    "are cut off; circles: means in bins with five or more galaxies.",
+    "are cut off; circles: means in bins with five or more galaxies; bars: "
+    "bootstrap over galaxies.",
     alt="Three panels of logarithmic error, against inclination, gas "
     "fraction and asymmetry: dots for views of two rotation-curve variants "
     "and the network, scattered about zero, and lines of means with error "
