@@ -274,8 +274,9 @@ show(
     "dataset_examples",
     caption="Views of the data set, one per row, from the least to the most "
     "massive galaxy (log stellar mass and inclination on the left): five "
-    "bands, HI column, velocity (blue approaches), dispersion, and the target "
-    "from 1 to 100 kpc within the range of all galaxies (shaded).",
+    "bands, HI column, velocity (blue approaches), dispersion, and the "
+    "target, dark mass against radius from 1 to 100 kpc on logarithmic axes, "
+    "with the middle 96 per cent of all views (shaded).",
     alt="Eight rows of nine small panels on the networks' field of view. In "
     "each row the same disc appears in five bands, in HI, and as a velocity "
     "field with a blue and a red half. The HI extends beyond the stars. The "

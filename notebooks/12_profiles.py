@@ -230,8 +230,9 @@ show(
     figures.single(galaxies, radii),
     settings,
     "profiles_single",
-    caption="Two galaxies. Top: enclosed mass, predicted by C with its stated "
-    "uncertainty (shading); thin lines, members of the ensemble. Below: "
+    caption="Two galaxies. Top: enclosed mass over radius, predicted by C "
+    "with its stated uncertainty (shading, one standard deviation); thin "
+    "lines, members of the ensemble. Below: "
     "circular velocity and local density of the dark matter, median and "
     "middle 68 per cent of the profiles that the flow draws. "
     "Points: truth.",

@@ -98,7 +98,7 @@ def hinges(
     left.set(xlabel="position [kpc]", ylabel="velocity [km s$^{-1}$]", title="the sum")
     left.legend(loc="upper left", fontsize=8.5, handlelength=1.3, borderpad=0.1)
     most = 2.6 * np.abs(y).max() * scales[1]
-    middle.set(xlabel="position [kpc]", title="its parts", ylim=(-most, most))
+    middle.set(xlabel="position [kpc]", ylabel="contribution [km s$^{-1}$]", title="its parts", ylim=(-most, most))
     style.plotted(fig, "data", position=x * scales[0] * u.kpc, velocity=y * scales[1] * KMS)
     return fig
 
