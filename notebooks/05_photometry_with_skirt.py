@@ -166,7 +166,7 @@ grid, close = SkyGrid.of(settings), SkyGrid(60.0, 120)
 
 # %% [markdown]
 # Every source of images has the same method, `image(galaxy, view, grid)`, and states its bands and its unit: here the surface brightness in solar
-# luminosities per kpc$^2$, which does not depend on the distance.
+# luminosities per kpc², which does not depend on the distance.
 
 # %%
 image = stars_only.image(galaxy, inclined, close)
@@ -829,7 +829,7 @@ record(
 #
 # $$x = \operatorname{asinh}(I/2b)\,/\ln 10 ,$$
 #
-# which are logarithmic where the galaxy is bright and linear where it is fainter than $b$, the noise of the SDSS averaged over (2 kpc)$^2$.
+# which are logarithmic where the galaxy is bright and linear where it is fainter than $b$, the noise of the SDSS averaged over (2 kpc)².
 # The five constants
 # $b$ are fixed in advance and the same for all galaxies: nothing is scaled to a sample, and a bright galaxy stays bright.
 

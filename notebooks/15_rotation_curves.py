@@ -403,7 +403,7 @@ record(
 
 # %%
 measured = measure_view(dataset, observer, chosen, view)
-print(f"accepted: {measured.accepted}; {sentences(measured.reasons)}")
+print(f"accepted: {measured.accepted} {sentences(measured.reasons)}")
 
 # %%
 model = measured.model

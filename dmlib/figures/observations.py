@@ -91,7 +91,7 @@ def gallery(images: Sequence[np.ndarray], labels: Sequence[str], sky: SkyGrid) -
     fig, axes, panels = grid(len(images), 4, 2.0)
     for ax, image, label in zip(panels, images, labels, strict=True):
         picture(ax, composite(image), extent=sky.extent)
-        note(ax, 0.04, 0.95, label, va="top", color="white", fontsize=8.5)
+        note(ax, 0.04, 0.95, label, va="top", color="white", fontsize=8.5, path_effects=outlined("white"))
         _record_row(fig, label, surface_magnitude(image)[..., 2], sky)
     scale_bar(axes[0, 0], sky.field_of_view / 2)
     return fig
