@@ -94,6 +94,9 @@ settings = Settings(
 sample, simulation = load.sample(settings), load.universe(settings)
 example = load_example(sample, simulation, galaxy)
 source = f"{example.galaxy} from {example.source}"
+light, heavy = example.upsilon_range
+bands = "Bands: the range allowed by the uncertain mass of the stars."
+bands = bands if light < heavy else "The mass of the stars is known."
 print(fill(example.note or source, 79))
 
 # %% [markdown]
@@ -109,8 +112,7 @@ show(
     settings,
     "intro_rotation_curve",
     caption="Rotation curve (points), and the speeds that stars, gas and the "
-    "missing mass would give on their own. Bands, where drawn: the range "
-    "allowed by the uncertain mass of the stars.",
+    f"missing mass would give on their own. {bands}",
     alt="Rotation speed against radius. The points rise steeply and stay "
     "high to the last radius; the curve of stars and gas peaks in the inner "
     "part and falls; the curve of the dark matter dominates the outer part.",
@@ -225,8 +227,7 @@ show(
     settings,
     "intro_enclosed_mass",
     caption="Above: mass within each radius: needed by the orbits, seen, and "
-    "missing. Below: ratio of needed to seen mass. Bands, where drawn: the "
-    "range allowed by the uncertain mass of the stars.",
+    f"missing. Below: ratio of needed to seen mass. {bands}",
     alt="Upper panel: enclosed mass against radius; the needed mass grows to "
     "the last radii, and in the outer part the missing mass lies well "
     "above the seen mass. Lower panel: the ratio of needed to seen mass.",

@@ -223,9 +223,9 @@ show(
     caption="Haloes and stars of central galaxies compared with published "
     "relations, in reading order: {cite:t}`Moster2013`, {cite:t}`Diemer2019`, "
     "{cite:t}`vanderWel2014` (one line per type), {cite:t}`Saintonge2022` "
-    "(star-forming only), {cite:t}`Gallazzi2005` (two panels). Grey band: the "
-    "published scatter, where given. Offset and scatter in dex.",
-    alt="Six panels of points with a dashed median and a grey band: stellar "
+    "(star-forming only), {cite:t}`Gallazzi2005` (two panels). Offset and "
+    "scatter in dex.",
+    alt="Six panels of points with a dashed median: stellar "
     "mass against halo mass, concentration against halo mass, size, "
     "star-formation rate, stellar metallicity and age against stellar mass. "
     "The points scatter about the dashed lines; massive haloes have more "
@@ -396,6 +396,7 @@ show(
 # %% [markdown]
 # In the quiet galaxies of {numref}`fig-embedded-rotation` the points follow the line, with deviations of some per cent and larger ones in the centre: their
 # velocities were computed from that mass, and then perturbed, because no real disc is in perfect balance.
+# A ring in the central hole of a gas disc holds a few stray cells only; their mean speed, which may be near zero, says nothing about the mass.
 # The next figure combines all galaxies, with the radius in units of the HI radius.
 
 # %%

@@ -166,7 +166,7 @@ grid, close = SkyGrid.of(settings), SkyGrid(60.0, 120)
 
 # %% [markdown]
 # Every source of images has the same method, `image(galaxy, view, grid)`, and states its bands and its unit: here the surface brightness in solar
-# luminosities per kpc$^2$, which does not depend on the distance.
+# luminosities per kpc², which does not depend on the distance.
 
 # %%
 image = stars_only.image(galaxy, inclined, close)
@@ -288,7 +288,7 @@ show(
     settings,
     "photometry_dust",
     caption="The galaxy of {numref}`fig-photometry-bands` without dust and "
-    "with dust, and the dimming in r, face-on and edge-on; white where there "
+    "with dust, and the dimming in r, face-on and edge-on; grey where there "
     "is no light to dim.",
     alt="Two rows of three pictures. Face-on the galaxy hardly changes with "
     "dust; edge-on its thin bright disc turns from bluish white to orange. "
@@ -686,7 +686,8 @@ show(
     settings,
     "photometry_skirt_runs",
     caption="A galaxy of the embedded universe through SKIRT, without and "
-    "with dust, and the dimming by dust in r (a record).",
+    "with dust, and the dimming by dust in r (a record); grey where there is "
+    "no light to dim. The grains are the noise of counted photon packets.",
     alt="Two rows of three grainy images: a disc galaxy face-on, hardly "
     "changed by dust, and edge-on, where dust dims the thin bright disc.",
     n=1,
@@ -828,7 +829,7 @@ record(
 #
 # $$x = \operatorname{asinh}(I/2b)\,/\ln 10 ,$$
 #
-# which are logarithmic where the galaxy is bright and linear where it is fainter than $b$, the noise of the SDSS averaged over (2 kpc)$^2$.
+# which are logarithmic where the galaxy is bright and linear where it is fainter than $b$, the noise of the SDSS averaged over (2 kpc)².
 # The five constants
 # $b$ are fixed in advance and the same for all galaxies: nothing is scaled to a sample, and a bright galaxy stays bright.
 

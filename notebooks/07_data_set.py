@@ -232,8 +232,11 @@ show(
     settings,
     "dataset_channels",
     caption="Values of the eight channels in the training views: number of "
-    "pixels over that in the highest bin, on a logarithmic scale; images "
-    "where brighter than 0.05, maps where HI was found.",
+    "pixels over that in the highest bin, on a logarithmic scale. Values "
+    "are those that a network reads, without units: asinh magnitudes over "
+    "ln 10 in the bands (where above 0.05), and, where HI was found, the "
+    r"logarithm of the column [$M_\odot\,\mathrm{pc}^{-2}$], the velocity "
+    "over 200 km/s and the dispersion over 50 km/s.",
     alt="Eight histograms with logarithmic height. The five bands fall from "
     "zero to about three. Moment 0 is a broad hump between minus one and "
     "two, moment 1 is symmetric about zero, moment 2 peaks below one half "
@@ -271,8 +274,9 @@ show(
     "dataset_examples",
     caption="Views of the data set, one per row, from the least to the most "
     "massive galaxy (log stellar mass and inclination on the left): five "
-    "bands, HI column, velocity (blue approaches), dispersion, and the target "
-    "from 1 to 100 kpc within the range of all galaxies (shaded).",
+    "bands, HI column, velocity (blue approaches), dispersion, and the "
+    "target, dark mass against radius from 1 to 100 kpc on logarithmic axes, "
+    "with the middle 96 per cent of all views (shaded).",
     alt="Eight rows of nine small panels on the networks' field of view. In "
     "each row the same disc appears in five bands, in HI, and as a velocity "
     "field with a blue and a red half. The HI extends beyond the stars. The "

@@ -230,8 +230,9 @@ show(
     figures.single(galaxies, radii),
     settings,
     "profiles_single",
-    caption="Two galaxies. Top: enclosed mass, predicted by C with its stated "
-    "uncertainty (shading); thin lines, members of the ensemble. Below: "
+    caption="Two galaxies. Top: enclosed mass over radius, predicted by C "
+    "with its stated uncertainty (shading, one standard deviation); thin "
+    "lines, members of the ensemble. Below: "
     "circular velocity and local density of the dark matter, median and "
     "middle 68 per cent of the profiles that the flow draws. "
     "Points: truth.",
@@ -484,7 +485,7 @@ for id, key in (
 # Three views of one galaxy have the same true profile. If their errors agree, something about the galaxy misled the network, and more views would not help. If their errors differ, they depend on the line of sight, and averaging views would help.
 
 # %%
-ratios = {"network": ratio, "boosted": scores.views(trees, "ln_ratio")}
+ratios = {"network": ratio, "boosted trees": scores.views(trees, "ln_ratio")}
 shares = {
     label: bins.share_of_views(values, scores.bootstrap)
     for label, values in ratios.items()

@@ -103,7 +103,7 @@ stars = np.log10(dataset.table["m_star"][row].to_value(u.Msun))
 record("rc-stars-mass", stars, n=1, statement=f"log10 M* {of} [Msun]")
 
 # %% [markdown]
-# It is a disc whose stellar mass is $10^x$ solar masses with $x =$ {num}`rc-stars-mass:.1f`.
+# It is a disc with a stellar mass of $\log_{10}(M_\star/M_\odot) =$ {num}`rc-stars-mass:.1f`.
 #
 # The velocity of a line of sight can be defined in several ways: the intensity-weighted mean (moment 1), the peak of a Gauss-Hermite series, which describes a skewed
 # line {cite}`vanderMarel1993,deBlok2008`, or, for discs close to edge-on, the edge of the line's envelope {cite}`Sofue2001`. We use moment 1. It is not the best
@@ -403,7 +403,7 @@ record(
 
 # %%
 measured = measure_view(dataset, observer, chosen, view)
-print(f"accepted: {measured.accepted}; {sentences(measured.reasons)}")
+print(f"accepted: {measured.accepted} {sentences(measured.reasons)}")
 
 # %%
 model = measured.model

@@ -98,7 +98,7 @@ say = f"Speed {say}, median of the outer half of the curve"
 record("sparc-example-speed", outer, unit="km/s", n=1, statement=say)
 
 # %% [markdown]
-# The example that we follow first, {numref}`fig-sparc-decomposition`, has a stellar mass of $10^x$ solar masses with $x =$ {num}`sparc-example-stars:.1f`, and rotates at {num}`sparc-example-speed:.0f`. Without SPARC it is a galaxy of median stellar mass.
+# The example that we follow first, {numref}`fig-sparc-decomposition`, has a stellar mass of $\log_{10}(M_\star/M_\odot) =$ {num}`sparc-example-stars:.1f`, and rotates at {num}`sparc-example-speed:.0f`. Without SPARC it is a galaxy of median stellar mass.
 
 # %% [markdown]
 # ## Halo models
@@ -411,7 +411,8 @@ show(
     figures.haloes(fitted, haloes),
     settings,
     "sparc_haloes",
-    caption="NFW haloes with flat priors. Lines: concentrations in "
+    caption="NFW haloes with flat priors, one point a galaxy: median and 68 "
+    "per cent interval. Lines: concentrations in "
     "simulations of dark matter alone, and stellar masses from abundance "
     "matching, with their scatter.",
     alt="Left, concentration against halo mass with long error bars about a "
@@ -479,8 +480,11 @@ show(
     figures.relations(survey, points, scale, line),
     settings,
     "sparc_relations",
-    caption="Left: radial acceleration relation. Right: baryonic "
-    "Tully-Fisher relation.",
+    caption="Left: radial acceleration relation, one point a ring: the "
+    "acceleration that the orbits need against that which stars and gas "
+    "cause. Right: baryonic Tully-Fisher relation, one point a galaxy, with "
+    "errors: the mass of stars and gas against the speed of the flat part "
+    "of the curve. Lines: fits; dashed: equality.",
     alt="Left, a narrow cloud of points bending away upwards from the "
     "diagonal at low accelerations, with a curve through it. Right, baryonic "
     "mass against flat speed, points with error bars along a steep straight "

@@ -255,10 +255,11 @@ show(
     "comparison_key",
     caption="Mean relative error of the enclosed dark-matter mass, on the "
     "views with an accepted rotation curve: fits of rotation curves that "
-    "know nothing of other galaxies and that have learned from the network's "
-    "training galaxies, boosted trees on observables, and the network on "
-    "images and HI maps; black, where there is one, the information floor. "
-    "Bands: bootstrap over galaxies, 68 per cent.",
+    "know nothing of other galaxies (NFW) and that have learned from the "
+    "network's training galaxies (population), boosted trees on observables, "
+    "and the network on images and HI maps (all); black, where there is one, "
+    "the information floor, an estimate from above of the least possible "
+    "error. Bands: bootstrap over galaxies, 68 per cent.",
     alt="Error against radius on logarithmic axes in one panel, a line with "
     "a band for each method, and a black one for the information floor.",
     n=n_yes,
@@ -279,7 +280,11 @@ show(
     settings,
     "comparison_errors",
     caption="Error of the enclosed dark-matter mass on the views with an "
-    "accepted rotation curve. Bands: bootstrap over galaxies, 68 per cent.",
+    "accepted rotation curve. Left: variants of the rotation-curve method; "
+    "middle: networks, by their inputs, and baselines; right: methods that "
+    "learned from the same galaxies, and the information floor. Above: mean "
+    "relative error; below: root mean square, the measure of the talk. "
+    "Bands: bootstrap over galaxies, 68 per cent.",
     alt="Six panels of error against radius on logarithmic axes. Left, "
     "four variants of the rotation-curve method; middle, networks and "
     "baselines; right, the fit that knows the population, the network and "
@@ -703,7 +708,8 @@ show(
     "comparison_biases",
     caption="Logarithmic error against inclination, gas fraction and "
     "asymmetry of the HI. Dots: views, of which the outermost few per cent "
-    "are cut off; circles: means in bins with five or more galaxies.",
+    "are cut off; circles: means in bins with five or more galaxies; bars: "
+    "bootstrap over galaxies.",
     alt="Three panels of logarithmic error, against inclination, gas "
     "fraction and asymmetry: dots for views of two rotation-curve variants "
     "and the network, scattered about zero, and lines of means with error "

@@ -64,7 +64,7 @@ from dmlib.observe.moments import MomentMaps, integrated_flux, moment_maps
 from dmlib.results import recorder
 from dmlib.rotation.curve import sentences
 from dmlib.rotation.fit import fit
-from dmlib.rotation.measure import truth_of
+from dmlib.rotation.measure import choose_view, truth_of
 from dmlib.rotation.realcube import load_real, mass_model, priors_for
 from dmlib.rotation.rings import fit_rings, model_field
 from dmlib.settings import Settings
@@ -96,7 +96,7 @@ print(fill(galaxy.note or f"{galaxy.name}: {galaxy.source}", 79))
 # What cannot be told, such as another line than HI, a beam that varies, or `MJY/BEAM`, it refuses in a sentence that names the card.
 
 # %%
-sky = galaxy.sky
+sky, simulated = galaxy.sky, galaxy.subhalo_id is not None
 record = recorder(settings, chapter="real_cubes", universe=galaxy.source)
 surface_density, _, _ = galaxy.emission.moments()  # companions left out
 pixel = 1e3 * galaxy.kpc * sky.pixel  # [pc]
@@ -122,11 +122,31 @@ record(
 )
 record(
     "real-simulated",
-    int(galaxy.subhalo_id is not None),
+    int(simulated),
     statement="Whether the galaxy is simulated and its dark mass known (1)",
 )
 
+# %%
+row = dataset.table[choose_view(dataset)] if simulated else None
+
+# %%
+if simulated:
+    for name, unit, what in (
+        ("m_star", "Msun", "Stellar mass"),
+        ("sfr", "Msun / yr", "Star formation rate"),
+        ("m200", "Msun", "M200 of the group"),
+        ("inclination", "deg", "True inclination"),
+    ):
+        value, id = row[name].to_value(unit), name.replace("_", "-")
+        statement = f"{what} {of}"
+        record(f"real-own-{id}", value, unit=unit, n=1, statement=statement)
+
 # %% [markdown]
+# ```{recorded} real-own-m-star
+# The galaxy is simulated: the central of a group with $M_{200} =$ {num}`real-own-m200:.2e`, with {num}`real-own-m-star:.2e` of stars, which forms {num}`real-own-sfr:.1f` and is seen at an inclination of
+# {num}`real-own-inclination:.0f`. It is the galaxy and the view that {doc}`15_rotation_curves` follows.
+# ```
+#
 # At {num}`real-distance:.1f` the beam is {num}`real-beam:.1f` wide; the channels are {num}`real-channel:.1f` wide. The flux of the galaxy's own line corresponds to {num}`real-m-hi:.2e` of HI, that of
 # all emission in the cube, with companions if there are any, to {num}`real-m-hi-field:.2e`.
 #
@@ -146,8 +166,9 @@ show(
     figures.velocity_field(field, model, curve),
     settings,
     "real_velocity_field",
-    caption="Velocities relative to the systemic velocity: measured, of the "
-    "fitted rings blurred by the beam, and their difference.",
+    caption="Velocities relative to the systemic velocity: measured, with "
+    "every second ring drawn; of the fitted rings, blurred by the beam (grey, "
+    "lower left); and the difference, on a narrower scale.",
     alt="Three maps. A disc with one red and one blue half, the same from "
     "the rings, and a pale difference with patches.",
     n=1,
@@ -174,12 +195,17 @@ record("real-v-sys", curve.v_sys, unit="km/s", statement=f"V_sys {of}")
 # In the difference map of {numref}`fig-real-velocity-field` look at the centre: where there is a bar, as in NGC 2903, gas streams along it, which rings cannot describe.
 
 # %%
+published = "; grey: published curves" if galaxy.references else ""
+
+# %%
 show(
     figures.curve(curve, references=galaxy.references),
     settings,
     "real_curve",
-    caption="Rotation curve from the cube, with published curves of the same "
-    "galaxy where available (grey). Below, the tilt of the rings.",
+    caption="Above: rotation curve from the whole disc (circles, with errors; "
+    "open where flagged), from either side alone (triangles), and after the "
+    f"correction for asymmetric drift (line){published}. Below: tilt of the "
+    "rings.",
     alt="Points with errors that stay high over most of the disc, and, where "
     "published curves are available, grey lines; below, two lines of the "
     "tilt.",
@@ -259,7 +285,9 @@ maps = moment_maps(moved)
 print("\n".join(moved.notes) or "like the survey in every respect")
 
 # %%
+ids = np.asarray(dataset.table["subhalo_id"])
 train = dataset.rows("train")
+train = train[ids[train] != galaxy.subhalo_id]  # another galaxy
 nearest = np.abs(np.log(dataset.table["m_hi"][train].value / maps.m_hi + 1e-9))
 twin = train[np.argmin(nearest)]
 stack = dataset.hi([twin])[0].astype(float)
@@ -272,9 +300,9 @@ show(
     figures.as_survey(maps, other),
     settings,
     "real_as_survey",
-    caption="Above, the galaxy as input to the network; below, the training "
-    "view that is nearest in the HI mass of the whole field, companions "
-    "included, from the universe of these settings.",
+    caption="Above, the galaxy as input to the network; below, of the "
+    "training views of other galaxies the one that is nearest in the HI mass "
+    "of the whole field, companions included.",
     alt="Two rows of three small maps, column of HI, velocity and "
     "dispersion. Both rows show a blurred disc with one red and one blue "
     "half.",
@@ -284,7 +312,7 @@ show(
 
 # %% [markdown]
 # Differences that a person can see in {numref}`fig-real-as-survey`, a network can detect as well: arms, bars, the sharpness of an edge. We therefore test **whether this galaxy is similar to the
-# training galaxies**. Seven numbers describe the maps of each view: the logarithms of the summed surface density ("HI mass"), of the number of pixels with HI ("area"), of the width of the velocities from 5 to 95 per cent [km/s] and of the 95th percentile of the surface density ("peak density"); the share of the HI in the brightest tenth of its pixels ("concentration"); the median dispersion [km/s]; and the fraction of the enclosing circle that has HI ("filling"). The Mahalanobis distance measures how far the galaxy lies from the mean of the training views, in
+# training galaxies**. Seven numbers describe the maps of each view: the logarithms of the surface density, summed over the pixels, which is proportional to the HI mass, of the number of pixels with HI ("area"), of the width of the velocities from 5 to 95 per cent ("velocity width") and of the 95th percentile of the surface density ("peak density"); the share of the HI in the densest tenth of its pixels; the median dispersion; and the share of the enclosing circle that is filled with HI. The Mahalanobis distance measures how far the galaxy lies from the mean of the training views, in
 # units of their scatter and with correlations taken into account; the distance to the fifth nearest neighbour is also sensitive to gaps in the distribution.
 
 # %%
@@ -293,8 +321,9 @@ show(
     figures.placement(placed),
     settings,
     "real_placement",
-    caption="Seven properties of the HI maps: training views (histograms) "
-    "and this galaxy (lines).",
+    caption="Seven properties of the HI maps, logarithms to base 10: numbers "
+    "of training views (histograms, each on its own scale) and this galaxy "
+    "(lines).",
     alt="Seven histograms, each with a vertical line for the galaxy.",
     n=f"{len(placed.train)} training views",
     source=f"{settings.label}; line: {galaxy.source or galaxy.name}",
@@ -337,8 +366,7 @@ print(reason or f"members of {network}: {len(predicted)}")
 
 # %%
 truth = None
-if galaxy.subhalo_id is not None:
-    ids = np.asarray(dataset.table["subhalo_id"])
+if simulated:
     truth = dataset.dm_profile[np.argmax(ids == galaxy.subhalo_id)]
 
 # %%
@@ -413,7 +441,7 @@ if truth is not None and compared:
 # %% [markdown]
 # ```{recorded} real-true-20
 # The galaxy is simulated, and its dark mass known. The mass model has {num}`real-true-5:.2f` times as much near 5 kpc and {num}`real-true-20:.2f` times near 20 kpc, the network
-# {num}`real-network-true-5:.2f` and {num}`real-network-true-20:.2f` times. Three errors of the mass model can be told apart: its circular speeds are off by {num}`real-speed:+.0f` in the median; the speed due to its stars,
+# {num}`real-network-true-5:.2f` and {num}`real-network-true-20:.2f` times. Three errors of the mass model can be told apart: its circular speeds are off by {num}`real-speed:+.1f` in the median; the speed due to its stars,
 # whose mass comes from colours, is {num}`real-stars:.2f` times the true one; and that due to its gas, of which only the HI is seen, {num}`real-gas:.2f` times ({doc}`15_rotation_curves`). The rest is the assumed shape of the halo.
 # ```
 #

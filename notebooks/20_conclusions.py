@@ -153,7 +153,7 @@ print(f"Conclusions from: {settings.label}.")
 # Of the views that the network was trained on, {num}`real-beyond:.1f` lie further from their mean than this galaxy.
 #
 # ```{recorded} real-ratio-20
-# Its dark mass near 5 kpc is {num}`real-ratio-5:.2f` times that of a mass model of its rotation curve, near 20 kpc {num}`real-ratio-20:.2f` times. The network was trained on the universe of this copy.
+# The dark mass that the network predicts for it near 5 kpc is {num}`real-ratio-5:.2f` times that of a mass model of its rotation curve, near 20 kpc {num}`real-ratio-20:.2f` times. The network was trained on the universe of this copy.
 # ```
 #
 # ```{recorded} real-true-20

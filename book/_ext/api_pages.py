@@ -57,6 +57,15 @@ def plain_marks(app: Sphinx, what: str, name: str, of: object, options: object, 
         lines[number] = "".join(parts)
 
 
+def whole_sentence(app: Sphinx, what: str, name: str, of: object, options: object, lines: list[str]) -> None:
+    """Keep napoleon from showing what stands before a colon in a constant's first line as its type.
+
+    It reads ``x : what x is`` in that line, which we never write; an empty comment before it ends the search.
+    """
+    if what in ("attribute", "data", "property") and lines and ":" in lines[0]:
+        lines[:0] = ["..", ""]
+
+
 class NearestObject(PythonDomain):
     """Python's names, of which an ambiguous one means the object nearest to the text: of its module, of its package.
 
@@ -121,6 +130,7 @@ def setup(app: Sphinx) -> dict:
     app.add_domain(NearestObject, override=True)
     app.add_config_value("api_packages", [], "env", list)
     app.connect("config-inited", write_pages, priority=100)
+    app.connect("autodoc-process-docstring", whole_sentence, priority=100)  # before napoleon
     app.connect("autodoc-process-docstring", plain_marks, priority=900)
     if not os.environ.get(STRICT):
         for handler in logging.getLogger("sphinx").handlers:

@@ -30,9 +30,8 @@ MATHJAX_PARTS = (MATHJAX, *(f"{part}.js" for part in MATHJAX_LOADS), "output/cht
 
 #: Scripts that the theme loads into each page (2 MB): icons, which its style sheet draws as well, and the search, which
 #: has a page of its own.
-_UNUSED = re.compile(
-    r"[ \t]*<script[^>]*/?(?:fontawesome|searchtools|language_data|searchindex)\.js[^>]*></script>[ \t]*\n?"
-)
+_ICONS = re.compile(r"[ \t]*<script[^>]*/?fontawesome\.js[^>]*></script>[ \t]*\n?")
+_SEARCH = re.compile(r"[ \t]*<script[^>]*/?(?:searchtools|language_data|searchindex)\.js[^>]*></script>[ \t]*\n?")
 
 #: Style sheets and scripts that the builder puts into each page, and what a page has that needs them.
 _ONLY_WITH = (
@@ -149,8 +148,9 @@ def _finish(app: Sphinx, exception: Exception | None) -> None:
             continue
         page = path.read_text(encoding="utf-8")
         icons |= set(_ICON_NAME.findall(page))
+        page = _ICONS.sub("", page)  # it also writes names into the switch of colours that differ from its label
         if path.name != "search.html":
-            page = _UNUSED.sub("", page)
+            page = _SEARCH.sub("", page)
             for asset, user in _ONLY_WITH:
                 page = page if user.search(page) else asset.sub("", page)
         for wrong, right in _LAYOUT:

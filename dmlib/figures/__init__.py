@@ -23,6 +23,10 @@ __all__ = ["show", "show_table", "style"]
 METADATA_KEY = "dmlib"
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+#: The sign of a negative number; what stands between digits or letters is none.
+_MINUS = re.compile(r"(?<![\w.-])-(?=\.?\d)")
+
 # Without dates and versions, the same numbers give the same file.
 _PNG = {"Software": None}
 _PDF = {"CreationDate": None, "Creator": None, "Producer": None}
@@ -170,7 +174,8 @@ def table_cells(table: Table, formats: Mapping[str, str] | None = None, *, rows:
     units = {name: short[name].info.unit for name in short.colnames}
     head = [name + (f" [{unit}]" if unit else "") for name, unit in units.items()]
     head = [title.replace("solMass", "M☉").replace("Msun", "M☉") for title in head]
-    return [head, *map(list, zip(*(short[name].info.iter_str_vals() for name in short.colnames), strict=True))]
+    columns = ([_MINUS.sub("\N{MINUS SIGN}", text) for text in short[name].info.iter_str_vals()] for name in units)
+    return [head, *map(list, zip(*columns, strict=True))]
 
 
 def _table_html(cells: list[list[str]], caption: str) -> str:

@@ -14,7 +14,10 @@ from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch, Rectangl
 from ..primer import layers
 from ..primer.layers import Pictures, Step, Trained
 from . import style
-from .panels import KMS, beside, curve, note, picture, plain, titles, two_rows
+from .panels import KMS, beside, curve, note, outlined, picture, plain, titles, two_rows
+
+#: Colours that are too light for words, and what stands for them there.
+_INK = {"alternative": "#22759B"}
 
 _ARROW: dict[str, Any] = {"arrowstyle": "-|>", "mutation_scale": 11, "color": "#555555", "linewidth": 1.3}
 
@@ -95,7 +98,7 @@ def hinges(
     left.set(xlabel="position [kpc]", ylabel="velocity [km s$^{-1}$]", title="the sum")
     left.legend(loc="upper left", fontsize=8.5, handlelength=1.3, borderpad=0.1)
     most = 2.6 * np.abs(y).max() * scales[1]
-    middle.set(xlabel="position [kpc]", title="its parts", ylim=(-most, most))
+    middle.set(xlabel="position [kpc]", ylabel="contribution [km s$^{-1}$]", title="its parts", ylim=(-most, most))
     style.plotted(fig, "data", position=x * scales[0] * u.kpc, velocity=y * scales[1] * KMS)
     return fig
 
@@ -230,7 +233,7 @@ def volumes(traced: Sequence[Step], image: np.ndarray, channels: int) -> Figure:
         ax.add_patch(FancyArrowPatch((x - 0.27, 0), (x - 0.02, 0), arrowstyle="-|>", mutation_scale=8, color="#777777"))
         centres.append(x + deep / 2)
         lower = len(centres) % 2 == 0 and len(t.shape) == 3
-        ax.text(centres[-1], -1.0 - 0.42 * lower, words, ha="center", va="top", fontsize=8.5, color=colour, zorder=4)
+        ax.text(centres[-1], -1.0 - 0.42 * lower, words, ha="center", va="top", fontsize=8.5, color="#444444", zorder=4)
         style.plotted(fig, t.words, shape="x".join(map(str, t.shape)), weights=t.weights, field=t.field)
         x += deep
     for words, role, k, y in (
@@ -239,7 +242,8 @@ def volumes(traced: Sequence[Step], image: np.ndarray, channels: int) -> Figure:
         ("dense", "dark_matter", -3, 0.95),
         (r"$\ln M_i$", "prediction", -1, 0.28),
     ):
-        ax.text(centres[k], y, words, ha="center", color=style.COLOURS[role], fontweight="bold", fontsize=9.5)
+        ink = _INK.get(role, style.COLOURS[role])
+        ax.text(centres[k], y, words, ha="center", color=ink, fontweight="bold", fontsize=9.5)
     ax.set(xlim=(-0.1, x + 0.2), ylim=(-1.85, 1.15), aspect="equal")
     ax.axis("off")
     return fig
@@ -303,11 +307,13 @@ def receptive(traced: Sequence[Step], image: np.ndarray, field_of_view: float) -
         side = t.field * pixel
         left.add_patch(Rectangle((-side / 2, -side / 2), side, side, fill=False, edgecolor=colour, linewidth=2))
         right.barh(number, side, color=colour, height=0.6)
-        beside(right, f"{t.field} px = {side:.0f} kpc", (side, number), (4, 0), va="center", fontsize=9.5)
+        words = f"{t.field} px = {side:.0f} kpc"
+        beside(right, words, (side, number), (4, 0), va="center", fontsize=9.5, path_effects=outlined("black"))
         style.plotted(fig, t.words, field=t.field, side=side * u.kpc)
     last = chosen[-1].field * pixel
     widest = max(half, last / 2) * 1.04
-    left.set(xlim=(-widest, widest), ylim=(-widest, widest), xlabel="kpc", ylabel="kpc", title="on the sky")
+    left.set(xlim=(-widest, widest), ylim=(-widest, widest), title="on the sky")
+    left.set(xlabel="offset from the centre [kpc]", ylabel="offset [kpc]")
     left.grid(visible=False)
     right.set_yticks(range(len(chosen)), [f"{t.kind} {i // 2 + 1}" for i, t in enumerate(chosen)])
     right.invert_yaxis()

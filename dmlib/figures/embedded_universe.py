@@ -17,7 +17,7 @@ from matplotlib.ticker import MaxNLocator
 from ..observe.images.portraits import Portrait
 from ..validation import Comparison, Rotation, median_dark_fraction
 from . import style
-from .panels import DENSITY, KMS, curve, grid, note, picture, rows_over_bars, scale_bar, shade
+from .panels import DENSITY, KMS, curve, grid, note, picture, rows_over_bars, scale_bar, shade, signed
 
 _LOG_STARS = r"log $M_\star$ [M$_\odot$]"
 
@@ -101,11 +101,6 @@ def _readable(legend: Legend) -> None:
         handle.set(alpha=1.0, markersize=7.0)
 
 
-def _signed(value: float) -> str:
-    """Write two decimals with a sign, a true minus, and no sign on zero."""
-    return "0.00" if abs(value) < 0.005 else f"{value:+.2f}".replace("-", "\u2212")
-
-
 def _relation(ax: Axes, c: Comparison) -> None:
     title, x_label, y_label = _LABELS[c.name]
     _cloud(ax, c.quenched, 3.8, f"{c.name}, ", x=c.x, y=c.y, published=c.expected)
@@ -122,7 +117,7 @@ def _relation(ax: Axes, c: Comparison) -> None:
     ax.set(title=title, xlabel=x_label, ylabel=y_label, ylim=(low - margin, high + 3.2 * margin))
     ax.set_xlim(left - side, right + side)
     ax.xaxis.set_major_locator(MaxNLocator(5))
-    words = f"offset {_signed(c.offset)}, scatter {c.scatter:.2f}\nn = {c.n}"
+    words = f"offset {signed(c.offset, 2)}, scatter {c.scatter:.2f}\nn = {c.n}"
     note(ax, 0.03, 0.97, words, va="top", fontsize=9.5, color="#444444")
 
 

@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ..primer import learning
 from . import style
-from .panels import ERROR, LOG_ERROR, Arrays, Pairs, beside, curve, grid, note, plain, radius_axis, ticks
+from .panels import ERROR, LOG_ERROR, Arrays, Pairs, beside, curve, grid, note, plain, radius_axis, thousands, ticks
 
 #: Values of what is varied, and the errors at each.
 Sweep = tuple[np.ndarray, learning.Errors]
@@ -44,9 +44,9 @@ def task(x: np.ndarray, y: np.ndarray, radius: float) -> Figure:
     slopes = np.array([*np.linspace(-0.6 * slope, 2.6 * slope, 121), 0.0, slope])
     losses = np.mean((y.mean() + slopes[:, None] * (x - x.mean()) - y) ** 2, axis=1)
     curve(right, "loss", {"slope": slopes[:-2], "mean_squared_error": losses[:-2]}, "total")
-    for k, role, words in ((-2, "literature", "mean"), (-1, "prediction", "best line")):
+    for k, role, words, by in ((-2, "literature", "mean", (9, 7)), (-1, "prediction", "best line", (-26, -17))):
         right.plot(slopes[k], losses[k], zorder=4, **style.points(role, marker="o", markersize=8))
-        beside(right, words, (slopes[k], losses[k]), (9, 7), color=style.COLOURS[role], fontweight="bold")
+        beside(right, words, (slopes[k], losses[k]), by, color=style.COLOURS[role], fontweight="bold")
     right.set(xlabel="slope of the line", ylabel="mean squared error", ylim=(0, None))
     right.set_title("the loss as the line turns")
     return fig
@@ -124,7 +124,7 @@ def fits(x: np.ndarray, y: np.ndarray, split: learning.Split, curves: Mapping[st
         ax.set(title=title, ylim=(y.min() - 0.25, y.max() + 0.75))
         ax.set_xlabel(_LOG_MASS, fontsize=9.5)
         for k, (name, error, colour) in enumerate((("fitted to", seen, _SEEN), ("others", unseen, _UNSEEN))):
-            text = f"{name}: {error:.2f}" if error < 100 else f"{name}: {error:.0e}"
+            text = f"{name}: {error:.2f}" if error < 100 else f"{name}: ≈{thousands(float(f'{error:.0e}'))}"
             note(ax, 0.04, 0.96 - 0.09 * k, text, va="top", color=colour, fontweight="bold", fontsize=9.5)
     for name, rows in (("fitted to", train), ("others", rest)):
         style.plotted(fig, name, log_m_star=x[rows], ln_m_dm=y[rows])
@@ -212,7 +212,8 @@ def _both(ax: Axes, x: np.ndarray, seen: np.ndarray, unseen: np.ndarray, name: s
     ax.set(ylabel=LOG_ERROR, ylim=(0.55 * np.median(seen, axis=0).min(), 40 * error.min()))
     best = (x[error.argmin()], error.min())
     ax.plot(*best, "o", markersize=11, markerfacecolor="none", markeredgecolor=_UNSEEN, markeredgewidth=1.6)
-    beside(ax, "best for\nothers", best, (0, 12), ha="center", color=_UNSEEN, fontsize=9)
+    # To the right of the circle, and above: the curve comes down from the left.
+    beside(ax, "best for\nothers", best, (7, 12), color=_UNSEEN, fontsize=9)
 
 
 #: What the panels are called.

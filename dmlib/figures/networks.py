@@ -17,7 +17,7 @@ from ..evaluation.floor import Floor
 from ..evaluation.pairs import Pairs
 from ..evaluation.scores import REGIONS, Scores
 from . import style
-from .panels import ERROR, beside, curve, difference_panels, grid, plain, radius_axis, ticks, zero
+from .panels import ERROR, beside, curve, difference_panels, grid, plain, radius_axis, signed, ticks, zero
 
 #: Sets of inputs in words.
 INPUTS = {
@@ -192,7 +192,7 @@ def pairs(found: Pairs, titles: Mapping[str, str]) -> Figure:
                 continue
             difference, verdict = found.differences[first, second], found.verdict(first, second)
             ax.add_patch(Rectangle((k - 0.5, i - 0.5), 1, 1, facecolor=shade[verdict], edgecolor="#cccccc"))
-            words = f"{100 * difference.value:+.1f}\n±{100 * difference.error:.1f}"
+            words = f"{signed(100 * float(difference.value))}\n±{100 * difference.error:.1f}"
             ax.text(k, i, words, ha="center", va="center", fontsize=8.5)
             series = f"{titles[first]} less {titles[second]}"
             style.plotted(fig, series, difference=difference, verdict=verdict)

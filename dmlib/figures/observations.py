@@ -22,7 +22,20 @@ from ..observe.images.portraits import divider, sequence
 from ..observe.moments import GlobalProfile, MomentMaps, brightest_channel
 from ..observe.sky import SkyGrid
 from . import style
-from .panels import DENSITY, KMS, Arrays, Pairs, curve, grid, note, picture, positive, rows_over_bars, scale_bar
+from .panels import (
+    DENSITY,
+    KMS,
+    Arrays,
+    Pairs,
+    curve,
+    grid,
+    note,
+    outlined,
+    picture,
+    positive,
+    rows_over_bars,
+    scale_bar,
+)
 
 #: Weights of i, r, g as red, green, blue; brightness at which colours begin to be compressed [nanomaggies/arcsec^2].
 _WEIGHTS, _STRETCH, _SOFTENING = (0.8, 1.0, 1.3), 0.35, 8.0
@@ -78,7 +91,7 @@ def gallery(images: Sequence[np.ndarray], labels: Sequence[str], sky: SkyGrid) -
     fig, axes, panels = grid(len(images), 4, 2.0)
     for ax, image, label in zip(panels, images, labels, strict=True):
         picture(ax, composite(image), extent=sky.extent)
-        note(ax, 0.04, 0.95, label, va="top", color="white", fontsize=8.5)
+        note(ax, 0.04, 0.95, label, va="top", color="white", fontsize=8.5, path_effects=outlined("white"))
         _record_row(fig, label, surface_magnitude(image)[..., 2], sky)
     scale_bar(axes[0, 0], sky.field_of_view / 2)
     return fig
@@ -274,7 +287,7 @@ def channels(cube: HICube, velocities: np.ndarray, maps: np.ndarray, half_width:
         ax.contour(1e3 * image, [3e3 * cube.settings.noise], colors="white", linewidths=0.7, extent=extent)
         shown = picture(ax, 1e3 * image, style.DENSITY, -0.1 * peak, peak, half=half_width, extent=extent)
         words = f"{velocity:+.0f} km s$^{{-1}}$".replace("-", "\N{MINUS SIGN}", 1)
-        note(ax, 0.04, 0.95, words, va="top", color="white", fontsize=9.5)
+        note(ax, 0.04, 0.95, words, va="top", color="white", fontsize=9.5, path_effects=outlined("white"))
         flux = image.sum() * cube.pixel**2 / cube.area
         style.plotted(fig, "flux of the channels shown", velocity=velocity * KMS, flux=flux * u.Jy)
     if cube.settings.beam:

@@ -9,8 +9,10 @@ import numpy as np
 from astropy import units as u
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
+from matplotlib.patheffects import AbstractPathEffect, withStroke
 from matplotlib.ticker import NullFormatter
 
 from ..bootstrap import Estimate
@@ -309,13 +311,26 @@ def beside(ax: Axes, words: str, at: tuple[float, float], by: tuple[float, float
 def scale_bar(ax: Axes, half: float, length: float = 10.0, colour: str = "white", *, corner: float = 0.88) -> None:
     """Draw a bar of some length [kpc] in the lower left corner of a map of half side `half` [kpc]."""
     left, low = -corner * half, -(corner - 0.02) * half
-    ax.plot([left, left + length], [low, low], color=colour, linewidth=2.4, solid_capstyle="butt")
-    ax.text(left, low + 0.05 * half, f"{length:g} kpc", color=colour, fontsize=9)
+    look: dict[str, Any] = {"color": colour, "path_effects": outlined(colour)}
+    ax.plot([left, left + length], [low, low], linewidth=2.4, solid_capstyle="butt", **look)
+    ax.text(left, low + 0.05 * half, f"{length:g} kpc", fontsize=9, **look)
 
 
-def thousands(number: int) -> str:
-    """Write a number with thin spaces between groups of three digits."""
-    return f"{number:,}".replace(",", "\u202f")
+def outlined(colour: str) -> list[AbstractPathEffect]:
+    """Effect that keeps words of a light or dark colour legible on any picture: an outline of the other kind."""
+    dark = sum(to_rgb(colour)) < 1.5
+    return [withStroke(linewidth=4.0, foreground="white" if dark else "black", alpha=0.75)]
+
+
+def thousands(number: float) -> str:
+    """Write a number without decimals, with thin spaces between groups of three digits."""
+    return f"{number:,.0f}".replace(",", "\u202f")
+
+
+def signed(number: float, decimals: int = 1) -> str:
+    """Write a number with its sign and some decimals; zero has no sign."""
+    rounded = round(float(number), decimals)
+    return f"{rounded:+.{decimals}f}".replace("-", "\N{MINUS SIGN}") if rounded else f"{0:.{decimals}f}"
 
 
 def positive(values: np.ndarray) -> np.ndarray:

@@ -44,7 +44,7 @@ def true_against_predicted(
         ax.xaxis.set_major_locator(MaxNLocator(3))
         ax.yaxis.set_major_locator(MaxNLocator(3))
     fig.supxlabel(r"log$_{10}$ true mass [M$_\odot$]", fontsize=11)
-    fig.supylabel(r"predicted", fontsize=11)
+    fig.supylabel(r"log$_{10}$ predicted mass [M$_\odot$]", fontsize=11)
     return fig
 
 
@@ -239,6 +239,7 @@ def draws(radii: np.ndarray, galaxies: Mapping[str, tuple[np.ndarray, np.ndarray
     To see: every draw is a possible galaxy, smooth and rising in mass; their scatter is the uncertainty.
     """
     fig, _, panels = grid(len(galaxies), len(galaxies), 3.3, sharey=True)
+    highest = 0.0
     for ax, (title, (truth, drawn)) in zip(panels, galaxies.items(), strict=True):
         speeds = circular_velocity(radii, drawn)
         for k, one in enumerate(speeds[:_SHOWN]):
@@ -248,8 +249,9 @@ def draws(radii: np.ndarray, galaxies: Mapping[str, tuple[np.ndarray, np.ndarray
         curve(ax, f"{title}, median", columns, "posterior/flow", label="median and 68%", band=(low, high))
         columns = {"radius": radii * u.kpc, "speed": circular_velocity(radii, truth) * u.km / u.s}
         curve(ax, f"{title}, truth", columns, style.points("truth", markersize=4), label="truth")
-        radius_axis(ax, title=title, ylim=(0, None))
-    panels[0].set_ylabel("circular velocity of dark matter [km/s]")
+        highest = max(highest, float(speeds[:_SHOWN].max()))
+        radius_axis(ax, title=title)
+    panels[0].set(ylabel="circular velocity of dark matter [km/s]", ylim=(0, 1.03 * highest))
     panels[0].legend(loc="lower right")
     return fig
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from ..bootstrap import Estimate
 from ..evaluation.robustness import SHOWN, SILENT, Robustness, roc_curve
 from ..evaluation.universes import KINDS, VARIATIONS
 from . import style
-from .panels import ERROR, beside, curve, grid, ticks, zero
+from .panels import ERROR, beside, curve, grid, signed, ticks, zero
 
 #: Titles and looks of the methods.
 METHODS = {"network": "network C", "boosted": "boosted trees", "rotation": "rotation-curve fit"}
@@ -40,7 +40,9 @@ def train_test(found: Robustness, region: str = "intermediate") -> Figure:
         error, ratio = found.errors(method, region), found.ratio(method, region)
         columns = {"error": error.value, "error_error": error.error, "ratio": ratio.value, "ratio_error": ratio.error}
         matrices[method] = ratio.value, 100.0 * error.value, columns
-    fig, bar = _matrices(found, matrices, "{:.0f}", LogNorm(0.6, 1.0 / 0.6), style.SIGNED + "_r", label, extend="both")
+    fig, bar = _matrices(
+        found, matrices, "{:.0f}".format, LogNorm(0.6, 1.0 / 0.6), style.SIGNED + "_r", label, extend="both"
+    )
     bar.set_ticks([0.6, 0.8, 1.0, 1.25, 1.67], labels=["0.6", "0.8", "1", "1.25", "1.67"])
     bar.minorticks_off()
     return fig
@@ -54,7 +56,7 @@ def biases(found: Robustness, region: str = "intermediate") -> Figure:
     label = r"mean of $\ln(M_\mathrm{predicted}/M_\mathrm{true})$ in units of the stated error"
     found_of = {method: found.bias(method, region) for method in METHODS}
     matrices = {m: (b.value, b.value, {"bias": b.value, "bias_error": b.error}) for m, b in found_of.items()}
-    return _matrices(found, matrices, "{:+.1f}", Normalize(-2.0, 2.0), style.VELOCITY, label, extend="both")[0]
+    return _matrices(found, matrices, signed, Normalize(-2.0, 2.0), style.VELOCITY, label, extend="both")[0]
 
 
 def from_fiducial(found: Robustness) -> Figure:
@@ -122,13 +124,17 @@ def alarm_and_error(found: Robustness, home: str = "fiducial", region: str = "in
     universes, look = [found.titles[j] for j in others], style.points("C", markersize=6, elinewidth=1.0)
     ax.errorbar(ratio.value, areas.value, xerr=ratio.error, yerr=areas.error, **look)
     style.plotted(fig, "network", universe=universes, ratio=ratio.value, area=areas.value)
-    placed: list[tuple[float, float]] = []
-    for number, (name, x, y) in enumerate(zip(universes, ratio.value, areas.value, strict=True), start=1):
-        # Numbers of points that nearly coincide would cover each other.
-        crowded = any(abs(np.log(x / a)) < 0.04 and abs(y - b) < 0.02 for a, b in placed)
-        beside(ax, str(number), (x, y), (4, -12) if crowded else (4, 4), fontsize=9, fontweight="bold")
-        placed.append((x, y))
+    for number, name in enumerate(universes, start=1):
         ax.plot([], [], linestyle="none", marker=f"${number}$", markersize=8, color=style.COLOURS["total"], label=name)
+    # From above: numbers of points that nearly coincide would cover each other, so that each takes a free side.
+    sides = ((4, 4), (-11, 4), (4, -13), (-11, -13))
+    placed: list[tuple[float, float, tuple[int, int]]] = []
+    for j in np.argsort(-areas.value):
+        x, y = ratio.value[j], areas.value[j]
+        taken = {side for a, b, side in placed if abs(np.log(x / a)) < 0.04 and abs(y - b) < 0.035}
+        side = next((side for side in sides if side not in taken), sides[0])
+        beside(ax, str(j + 1), (x, y), side, fontsize=9, fontweight="bold")
+        placed.append((x, y, side))
     fig.legend(loc="outside right upper", fontsize=9)
     zero(ax, SILENT, linestyle="--")
     ax.axvline(1.0, color=style.COLOURS["total"], linewidth=1.0)
@@ -187,17 +193,23 @@ def real_rows(table: Table, targets: Mapping[str, str]) -> Figure:
         ax.set_yticks(range(len(pairs)), [f"{train}\n→ {test}" for train, test in pairs], fontsize=9)
         ax.set_ylim(len(pairs) - 0.5, -0.5)
         ax.set_title(title, fontsize=10)
-        ax.set_xlabel("bias of ln")
+        ax.set_xlabel("mean ln(predicted/true)", fontsize=9.5)
     fig.legend(*panels[0].get_legend_handles_labels(), loc="outside upper left", ncols=2)
     return fig
 
 
 def _matrices(
-    found: Robustness, matrices: Mapping[str, tuple], how: str, norm: Normalize, cmap: str, label: str, **bar: Any
+    found: Robustness,
+    matrices: Mapping[str, tuple],
+    how: Callable[[float], str],
+    norm: Normalize,
+    cmap: str,
+    label: str,
+    **bar: Any,
 ) -> tuple[Figure, Colorbar]:
     """A matrix for each method, of coloured cells with numbers, with lines between the kinds of universes.
 
-    `matrices` has colours, numbers and what is recorded. Also returns the colour bar.
+    `matrices` has colours, numbers and what is recorded; `how` writes a number. Also returns the colour bar.
     """
     fig, axes = style.new_figure(len(METHODS), 1, height=12.0, width=style.WIDE, sharex=True)
     train, test = np.repeat(found.titles, len(found.names)), np.tile(found.titles, len(found.names))
@@ -209,7 +221,7 @@ def _matrices(
             if np.isfinite(number):
                 place = float(norm(colours[i, j])) if np.isfinite(colours[i, j]) else 0.5
                 ink = "white" if abs(place - 0.5) > 0.35 else "black"
-                ax.text(j, i, how.format(number), ha="center", va="center", fontsize=8, color=ink)
+                ax.text(j, i, how(number), ha="center", va="center", fontsize=8, color=ink)
         ax.set_xticks(names, found.titles, rotation=40, ha="right", fontsize=8.5)
         ax.set_yticks(names, found.titles, fontsize=8.5)
         ax.set(ylabel="trained in", title=title)

@@ -96,7 +96,7 @@ def curve(
     for (name, (r, speed)), dash in zip((references or {}).items(), ("-", style.SHORT, ":"), strict=False):
         columns = {"radius": r * u.kpc, "speed": speed * KMS}
         draw(top, name, columns, "literature", linewidth=1.5, linestyle=dash)
-    draw_rings(top, found, "with asymmetric drift")
+    draw_rings(top, found, "corrected for asymmetric drift")
     highest = max(1.0, *found.v_rot[good], *([] if truth is None else truth))
     top.set(ylabel=_SPEED, ylim=(0, 1.2 * highest))
     top.legend(ncols=2, loc="lower right")
@@ -257,18 +257,31 @@ def draw_masses(
         draw(ax, "network, mean", columns, style.points("prediction"), label=network)
 
 
+#: What the numbers that describe the maps are, with their units, in the order of `FEATURES`.
+_FEATURE_LABELS = (
+    "log summed density\n[M$_\\odot$ pc$^{-2}$ × pixels]",
+    "log area\n[pixels]",
+    "share of the HI in\nthe densest 10%",
+    "log velocity width\n[km s$^{-1}$]",
+    "dispersion\n[km s$^{-1}$]",
+    "log peak density\n[M$_\\odot$ pc$^{-2}$]",
+    "filled share\nof the circle",
+)
+
+
 def placement(where: Placement) -> Figure:
     """Features of the galaxy's maps (line) among those of the training views (histograms).
 
     To see: each feature alone may look ordinary while the combination does not; the two distances test the
     combination.
     """
-    fig, _, panels = grid(len(FEATURES), 4, 2.1)
-    for ax, name, values, own in zip(panels, FEATURES, where.train.T, where.one, strict=True):
+    fig, _, panels = grid(len(FEATURES), 4, 2.35, ylabel="training views")
+    for ax, name, label, values, own in zip(panels, FEATURES, _FEATURE_LABELS, where.train.T, where.one, strict=True):
         bins = list(np.linspace(min(values.min(), own), max(values.max(), own) + 1e-9, 25))
         counts, edges, _ = ax.hist(values, bins=bins, color=style.COLOURS["embedded"], alpha=0.6)
         ax.axvline(own, color=style.COLOURS["accent"])
-        ax.set(xlabel=name, yticks=[])
+        ax.set(yticks=[])
+        ax.set_xlabel(label, fontsize=9)
         style.plotted(fig, name, left=edges[:-1], count=counts, galaxy=float(own))
     return fig
 

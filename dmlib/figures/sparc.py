@@ -242,13 +242,15 @@ def haloes(survey: CurveSample, fits: SampleFits) -> Figure:
     left.errorbar(m[1], c[1], yerr=[c[1] - c[0], c[2] - c[1]], **look)
     right.errorbar(m[1], m_star, **look)
     grid = np.linspace(9, 14, 100)
+    span = max(1e9, 0.5 * m[0].min(initial=1e14)), min(1e14, 2 * m[2].max(initial=1e9))
     expected = ((left, log_concentration, CONCENTRATION_SCATTER), (right, log_stellar_mass, STELLAR_SCATTER))
     for ax, relation, half in expected:
         line = relation(grid)
-        ax.set(xscale="log", yscale="log", xlim=(1e9, 1e14), xlabel=r"halo mass $M_{200}$ [M$_\odot$]")
+        ax.set(xscale="log", yscale="log", xlim=span, xlabel=r"halo mass $M_{200}$ [M$_\odot$]")
         ax.plot(10**grid, 10**line, **style.line("prediction"), zorder=6)
         shade(ax, 10**grid, 10 ** (line - half), 10 ** (line + half), "prediction", zorder=5)
-    left.set(ylabel="concentration $c_{200}$", ylim=(0.9, 110), title="Dutton & Macciò 2014")
+    least, most = max(0.9, 0.5 * c[0].min(initial=110)), min(110, 2 * c[2].max(initial=0.9))
+    left.set(ylabel="concentration $c_{200}$", ylim=(least, most), title="Dutton & Macciò 2014")
     right.set(ylabel=STELLAR_MASS, ylim=(0.5 * m_star.min(), 3 * m_star.max()), title="Moster et al. 2013")
     masses = {"m200": m[1] * u.M_sun, "m200_low": m[0] * u.M_sun, "m200_high": m[2] * u.M_sun}
     columns = masses | {"c200": c[1], "c200_low": c[0], "c200_high": c[2], "m_star": m_star * u.M_sun}

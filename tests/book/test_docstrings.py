@@ -47,6 +47,13 @@ def test_docstrings_can_be_set(repository, plain_marks):
     assert not faults, "\n".join(faults)
 
 
+def test_words_before_a_colon_are_not_the_type_of_a_constant(plain_marks):
+    lines = ["Galaxies of a block: the most that a killed run loses."]
+    plain_marks.whole_sentence(None, "data", "", None, None, lines)
+    shown = NumpyDocstring(lines, Config(), what="data", name="BLOCK").lines()
+    assert lines[-1] in shown and not any("type" in line for line in shown)
+
+
 @pytest.mark.parametrize("strict", [False, True])
 def test_a_slip_in_a_docstring_stops_the_book_only_when_asked_to(strict, repository, tmp_path, monkeypatch):
     """Sphinx counts the warnings that make it fail: one that is hidden must not be counted."""

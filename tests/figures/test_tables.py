@@ -22,6 +22,12 @@ def test_numbers_are_rounded_and_units_stand_after_the_names(table):
     assert not table["m"].info.format
 
 
+def test_a_negative_number_has_a_minus_and_other_words_keep_their_hyphens():
+    table = QTable({"d": ["-0.5 ± .1", "1-5 kpc"], "x": [-0.25, 1e-7], "date": ["2026-11-30", "near -2.6"]})
+    rows = [["−0.5 ± .1", "−0.25", "2026-11-30"], ["1-5 kpc", "1e-07", "near −2.6"]]
+    assert table_cells(table)[1:] == rows
+
+
 def test_a_format_for_no_column_is_an_error(table):
     with pytest.raises(KeyError):
         table_cells(table, {"mass": ".2e"})
