@@ -355,7 +355,7 @@ for row in symmetry:
 # There is one more symmetry: seen from behind, a galaxy has the opposite velocities. E has it if it is given HI only; in the light dust breaks it, which hides the far side more than the near side.)
 #
 # Which of the three ways needs the fewest galaxies? E was given a *twin*: the same network with ordinary kernels and as many weights in its convolutions. Both were
-# trained on an eighth, a quarter, half and all of the training galaxies, with the paper's schedule and {num}`orientation-members` members each; the twin with and without augmentation, and with and without averaging. This is a record (`records/orientations.json`), because it takes hours. It was made on an earlier version of the embedded universe, whose training set had one galaxy more; the networks in it are compared with each other only.
+# trained on an eighth, a quarter, half and all of the training galaxies, with the paper's schedule and {num}`orientation-members` members each; the twin with and without augmentation, and with and without averaging. This is a record (`records/orientations.json`), because it takes hours.
 
 # %%
 kept = load.record("orientations")["measured"]
@@ -388,7 +388,7 @@ show(
     alt="Five falling lines with bars against the number of galaxies on a "
     "logarithmic axis.",
     n=kept["test_galaxies"],
-    source="an earlier embedded universe (records/orientations.json)",
+    source="the embedded universe (records/orientations.json)",
 )
 
 # %%
