@@ -754,26 +754,21 @@ record("integrated-equal-n", ours["n"], statement=say)
 lost = integrated_light.where_lost(
     errors[here], errors[tng], embedded.drawn_centrals
 )
-factors = ("whole", "draw", "number", "rest")
-shown_names = {
+factors = {
     "whole": "this universe / TNG100",
     "draw": "drawn / TNG100",
     "number": "fewer / as many",
     "rest": "this universe / drawn",
 }
+ratios = Table({"target": [catalogue.TARGETS[t] for t in lost["target"]]})
+for part, label in factors.items():
+    ratios[label] = [
+        f"{row[part]:.2f} ± {row[f'{part}_error']:.2f}" for row in lost
+    ]
+
+# %%
 show_table(
-    Table(
-        {
-            "target": [catalogue.TARGETS[name] for name in lost["target"]],
-            **{
-                label: [
-                    f"{row[part]:.2f} ± {row[f'{part}_error']:.2f}"
-                    for row in lost
-                ]
-                for part, label in shown_names.items()
-            },
-        }
-    ),
+    ratios,
     caption="Ratio of the errors of a quadratic formula of stellar mass, "
     "radius and colour for centrals, in this universe over the real TNG100, "
     "and the three factors of which it is the product: the numbers as drawn "
