@@ -266,7 +266,7 @@ def light_tells(tables: Mapping[str, Table], inputs: Sequence[str]) -> Figure:
                 ax.errorbar(x, y, xerr=error, label=label, markerfacecolor=face, elinewidth=1.2, **look)
                 columns = {"inputs": [inputs[i] for i in shown], "mean_relative_error": x, "error": error}
                 style.plotted(fig, f"{title}: {label}", **columns, n=[row["n"] for row in found])
-        ax.set(xscale="log", title=title, xlabel=ERROR)
+        ax.set(xscale="log", title=title, xlabel=_error_of(target))
         ax.set_yticks(range(len(inputs)), [words.replace("r_half", r"$r_{1/2}$") for words in inputs])
         ax.set_ylim(len(inputs) - 0.4, -0.6)
         low, high = ax.get_xlim()
@@ -274,6 +274,11 @@ def light_tells(tables: Mapping[str, Table], inputs: Sequence[str]) -> Figure:
     handles = max((ax.get_legend_handles_labels() for ax in panels), key=lambda pair: len(pair[1]))
     fig.legend(*handles, loc="outside upper left", ncols=2)
     return fig
+
+
+def _error_of(target: str) -> str:
+    """Name of the axis of a mean relative error, that of a speed where the target is one."""
+    return ERROR.replace("M/M", "V/V") if target == "v_max" else ERROR
 
 
 def galaxies_needed(curves: Mapping[str, Mapping[str, Table]]) -> Figure:
@@ -293,7 +298,8 @@ def galaxies_needed(curves: Mapping[str, Mapping[str, Table]]) -> Figure:
             columns = {key: np.asarray(table[column]) for key, column in numbers.items()}
             look = style.line(role, marker=style.LOOKS[role].marker, markersize=5)
             curve(ax, f"{_TARGETS[target]}: {name}", columns, look, label=name, band=True)
-        ax.set(xscale="log", title=_TARGETS[target], xlabel="galaxies to learn from", ylabel=ERROR, ylim=(0, None))
+        ax.set(xscale="log", title=_TARGETS[target], xlabel="galaxies to learn from")
+        ax.set(ylabel=_error_of(target), ylim=(0, None))
         # Every second number: in three panels there is no room for all.
         ticks(ax.xaxis, sorted({n for table in of.values() for n in table["n"].tolist()})[::2])
     panels[0].legend(loc="lower left")

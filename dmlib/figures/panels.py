@@ -206,7 +206,7 @@ def difference_panels(
             ax.plot(radii[rows], value[rows], "o", color=colour, markerfacecolor=face, markersize=4.5)
         style.plotted(fig, title, radius=radii * u.kpc, difference=difference, decided=sure)
         radius_axis(ax, label="")
-        ax.set_title(title.replace(", ", ",\n"), color=colour, fontsize=10)
+        ax.set_title(title.replace(", ", ",\n"), fontsize=10)
     for ax in panels[-3:]:
         ax.tick_params(labelbottom=True)
     fig.supxlabel(RADIUS, fontsize="medium")
