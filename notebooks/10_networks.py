@@ -32,7 +32,7 @@
 # 4. attach an uncertainty to an error, and compare two methods on the same galaxies;
 # 5. judge a network against strong baselines, and tell whether more galaxies would help more than more layers.
 #
-# Reading takes about 25 minutes. The first run trains all networks of the book, which takes up to a quarter of an hour at profile `quick`; after that the chapter takes about a minute.
+# Reading takes about 25 minutes. The first run trains all networks of the book, which takes two to four minutes on two cores at profile `quick`; after that the chapter takes about a minute.
 
 # %% [markdown]
 # ```{found}
