@@ -369,7 +369,7 @@ show_table(
     caption="Share in the 68 per cent interval, over all radii, in thirds of "
     "the views of galaxies of another seed.",
     rows=len(kept["rows"]),
-    source=f"the {source}",
+    source="embedded universe, a record (records/fresh_galaxies.json)",
 )
 
 # %% [markdown]
