@@ -27,6 +27,10 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*")
 #: The sign of a negative number; what stands between digits or letters is none.
 _MINUS = re.compile(r"(?<![\w.-])-(?=\.?\d)")
 
+#: A number with an exponent that stands alone; within a word it may be code.
+_POWER = re.compile(r"(?<!\S)(-?\d+(?:\.\d+)?)e([+-]?\d+)(?!\S)")
+_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
 # Without dates and versions, the same numbers give the same file.
 _PNG = {"Software": None}
 _PDF = {"CreationDate": None, "Creator": None, "Producer": None}
@@ -174,8 +178,15 @@ def table_cells(table: Table, formats: Mapping[str, str] | None = None, *, rows:
     units = {name: short[name].info.unit for name in short.colnames}
     head = [name + (f" [{unit}]" if unit else "") for name, unit in units.items()]
     head = [title.replace("solMass", "M☉").replace("Msun", "M☉") for title in head]
-    columns = ([_MINUS.sub("\N{MINUS SIGN}", text) for text in short[name].info.iter_str_vals()] for name in units)
+    columns = ([_number_for_readers(text) for text in short[name].info.iter_str_vals()] for name in units)
     return [head, *map(list, zip(*columns, strict=True))]
+
+
+def _number_for_readers(text: str) -> str:
+    """Write the numbers of a cell with a minus sign and powers of ten, in spaces at which no line breaks."""
+    space = "\N{NARROW NO-BREAK SPACE}"
+    text = _POWER.sub(lambda m: f"{m[1]}{space}×{space}10{str(int(m[2])).translate(_SUPERSCRIPT)}", text)
+    return _MINUS.sub("\N{MINUS SIGN}", text)
 
 
 def _table_html(cells: list[list[str]], caption: str) -> str:

@@ -18,13 +18,14 @@ def table():
 def test_numbers_are_rounded_and_units_stand_after_the_names(table):
     head, *rows = table_cells(table, {"m": ".2e", "pair": ".1f"}, rows=2)
     assert head == ["id", "m [M☉]", "pair"]
-    assert rows == [["0", "1.23e+10", "0.1 .. 0.1"], ["1", "1.23e+10", "0.1 .. 0.1"]]
+    power = "1.23\u202f×\u202f10¹⁰"
+    assert rows == [["0", power, "0.1 .. 0.1"], ["1", power, "0.1 .. 0.1"]]
     assert not table["m"].info.format
 
 
 def test_a_negative_number_has_a_minus_and_other_words_keep_their_hyphens():
     table = QTable({"d": ["-0.5 ± .1", "1-5 kpc"], "x": [-0.25, 1e-7], "date": ["2026-11-30", "near -2.6"]})
-    rows = [["−0.5 ± .1", "−0.25", "2026-11-30"], ["1-5 kpc", "1e-07", "near −2.6"]]
+    rows = [["−0.5 ± .1", "−0.25", "2026-11-30"], ["1-5 kpc", "1\u202f×\u202f10⁻⁷", "near −2.6"]]
     assert table_cells(table)[1:] == rows
 
 
