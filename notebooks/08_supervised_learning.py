@@ -811,7 +811,7 @@ record(
 # %% [markdown]
 # From stellar mass, radius and colour $V_\mathrm{max}$ is predicted with {num}`integrated-vmax-whole:.2f±` times the error of TNG100. The draw accounts for a factor of {num}`integrated-vmax-draw:.2f±`: two ranks and their correlation do not keep the *shape* in which $V_\mathrm{max}$ depends on the radius, and what a draw blurs no formula can use. The smaller number of galaxies makes {num}`integrated-vmax-number:.2f±`, and all that follows on the draw {num}`integrated-vmax-rest:.2f±`.
 # For the dark matter within $r_{1/2}$ the draw accounts for {num}`integrated-mdm-rh-draw:.2f±`, and what follows on it for {num}`integrated-mdm-rh-rest:.2f±`. Among the reasons are the noise of few particles, {num}`integrated-mdm-rh-noise:.1f` in the median galaxy, and that a halo cannot have every pair of $V_\mathrm{max}$ and inner dark matter that is drawn.
-# With all magnitudes the ratios of all bound dark matter ({num}`integrated-mdm-ratio:.2f±`) and of $V_\mathrm{max}$ ({num}`integrated-vmax-ratio:.2f±`) are larger than those in the first column, since real magnitudes also tell of age and metallicity, and since a formula with more weights suffers more from few galaxies ({numref}`fig-integrated-curve`).
+# With all magnitudes the ratios of all bound dark matter ({num}`integrated-mdm-ratio:.2f±`) and of $V_\mathrm{max}$ ({num}`integrated-vmax-ratio:.2f±`) are not those of the first column: a formula with more weights suffers more from few galaxies ({numref}`fig-integrated-curve`), and of the colours only two were drawn as they are in TNG100.
 #
 # Finally, do galaxies of the two universes look alike at a given stellar mass?
 # We compare median and scatter in five bins.
