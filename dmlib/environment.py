@@ -38,7 +38,10 @@ PYTHONS = ((3, 11), (3, 14))
 
 #: Variables that Python reads when it starts, and whose flags it hands on to workers: with PYTHONOPTIMIZE=2 TensorFlow
 #: cannot be imported, with PYTHONWARNINGS=error any warning of a package ends a step.
-_FLAGS = ("PYTHONDEVMODE", "PYTHONINSPECT", "PYTHONOPTIMIZE", "PYTHONVERBOSE", "PYTHONWARNINGS")
+_FLAGS = (
+    *("PYTHONDEVMODE", "PYTHONINSPECT", "PYTHONOPTIMIZE", "PYTHONPROFILEIMPORTTIME", "PYTHONVERBOSE"),
+    "PYTHONWARNINGS",
+)
 
 #: Variables that change results or break packages. Those that say where things are stay: proxies, mirrors, devices.
 _DROPPED = (
@@ -222,11 +225,11 @@ def settle_home() -> None:
             del os.environ[name]
     try:
         home = Path.home()
-        if home.is_dir() and os.access(home, os.W_OK | os.X_OK):
+        if os.path.isdir(home) and os.access(home, os.W_OK | os.X_OK):
             return
     except RuntimeError:  # a user whom the system does not know
         home = Path(os.devnull)
-    if (home / ".config").is_dir():
+    if os.path.isdir(home / ".config"):  # Path.is_dir() raises where a folder above may not be searched
         os.environ.setdefault("XDG_CONFIG_HOME", str(home / ".config"))
     os.environ.setdefault("DMLIB_DATA", str(outputs_root() / "downloads"))
     temporary = str(private_folder() / "home")
@@ -252,8 +255,8 @@ def import_jsonschema() -> None:
 
 def _usable(folder: Path) -> bool:
     """Whether a folder can be written, or made."""
-    there = next((place for place in (folder, *folder.absolute().parents) if place.exists()), folder)
-    return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
+    there = next((place for place in (folder, *folder.absolute().parents) if os.path.exists(place)), folder)
+    return os.path.isdir(there) and os.access(there, os.W_OK | os.X_OK)
 
 
 def backend() -> str:
@@ -429,15 +432,17 @@ def check_imports() -> None:
     own = {str(packages.resolve()), os.path.realpath(sysconfig.get_path("scripts"))}
     before = itertools.takewhile(lambda folder: folder != str(standard), sys.path)
     for folder in dict.fromkeys(map(os.path.realpath, [*before, str(repository_root() / "notebooks")])):
-        for found in sorted(Path(folder).iterdir()) if folder not in own and os.path.isdir(folder) else ():
+        # Python imports nothing from a folder that it may not list and search.
+        listed = os.path.isdir(folder) and os.access(folder, os.R_OK | os.X_OK)
+        for found in sorted(Path(folder).iterdir()) if listed and folder not in own else ():
             name = found.name.partition(".")[0]
             module = found.suffix in (".py", ".so", ".pyd") or (found / "__init__.py").is_file()
             known = any((packages / other).exists() for other in (name, f"{name}.py"))
             if module and name not in ("dmlib", "mocktng") and (known or name in sys.stdlib_module_names):
-                listed = map(os.path.realpath, filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)))
+                named = map(os.path.realpath, filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)))
                 raise DmlibError(
                     f"{found} would be imported instead of the {name} of this environment: "
-                    f"{'unset PYTHONPATH' if folder in listed else 'give it another name'}."
+                    f"{'unset PYTHONPATH' if folder in named else 'give it another name'}."
                 )
 
 

@@ -258,9 +258,11 @@ def learning_curve(n: Sequence[int], curves: Mapping[str, tuple], levels: Mappin
     """
     fig, ax = style.new_figure(height=3.5)
     for k, (label, (name, found)) in enumerate(curves.items()):
+        error = Estimate.joined(found)
+        look = style.line(name, marker=style.LOOKS[name].marker)
         # A little aside, so that bars do not cover each other.
-        columns = {"galaxies": np.array(n) * 1.02**k, "mean_relative": Estimate.joined(found)}
-        curve(ax, label, columns, name, bars=True, marker=style.LOOKS[name].marker)
+        ax.errorbar(np.array(n) * 1.02**k, error.value, error.error, label=label, **look)
+        style.plotted(fig, label, galaxies=n, mean_relative=error)
     for label, (name, level) in (levels or {}).items():
         ax.axhline(float(level.value), label=label, **style.line(style.method(name)))
         style.plotted(fig, label, mean_relative=level.value)

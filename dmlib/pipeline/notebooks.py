@@ -151,7 +151,7 @@ def _run(notebook, output: Path, folder: Path, settings: Settings, parameters: d
         try:
             papermill.execute_notebook(
                 notebook,
-                output,
+                _literal(output),
                 parameters=parameters,
                 engine_name="saved-once",
                 kernel_name="python3",
@@ -181,6 +181,11 @@ def _run(notebook, output: Path, folder: Path, settings: Settings, parameters: d
             raise _NotebookFault(
                 f"before its first cell: no kernel started in {STARTS} attempts ({_short(str(fault))})"
             )
+
+
+def _literal(path: Path) -> str:
+    """A path as papermill takes it, which reads braces as names of parameters."""
+    return str(path).replace("{", "{{").replace("}", "}}")
 
 
 def _saved_once() -> type:
@@ -218,6 +223,11 @@ def _kernel_manager(settings: Settings, written: Path) -> type:
     class ThisPython(AsyncKernelManager):
         async def start_kernel(self, **options: Any) -> None:
             await super().start_kernel(**options | {"env": of_children()})
+            UNFINISHED.add(Path(self.connection_file))  # a process that is ended from outside does not clear it away
+
+        def cleanup_connection_file(self) -> None:
+            super().cleanup_connection_file()
+            UNFINISHED.discard(Path(self.connection_file))
 
         @property
         def kernel_spec(self) -> KernelSpec:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from dmlib import environment
 from dmlib.cli import run
 from toy_repository import ToyRepository
 
@@ -69,3 +70,21 @@ def test_nothing_is_written_into_the_checkout(tmp_path):
     assert toy.ran(toy.run(**elsewhere)) == []
     page.unlink()
     assert toy.ran(toy.run(**elsewhere)) == ["book"]
+
+
+def test_a_folder_that_may_not_be_searched_counts_as_none(tmp_path, monkeypatch):
+    """``Path.is_dir`` raises below such a folder, as below /root after ``sudo -u`` without -H."""
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0)
+    for name in ("HOME", "MPLCONFIGDIR", "XDG_CONFIG_HOME", "DMLIB_DATA", "LOGNAME"):
+        monkeypatch.setenv(name, str(closed / "x"))
+    monkeypatch.syspath_prepend(str(closed))
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)  # root may search any folder
+    try:
+        environment.check_imports()
+        environment.settle_home()
+        assert not os.environ["HOME"].startswith(str(closed))
+    finally:
+        os.seteuid(user)

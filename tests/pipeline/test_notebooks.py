@@ -8,6 +8,7 @@ from pathlib import Path
 import nbformat
 import papermill
 import pytest
+from papermill.parameterize import parameterize_path
 
 from dmlib.errors import StepError
 from dmlib.pipeline import notebooks
@@ -153,3 +154,8 @@ def test_folders_of_this_machine_are_not_named(tmp_path, path):
     assert sys.prefix not in lines[0] and lines[0].endswith("/lib/python/astropy/lupton_rgb.py:645: RuntimeWarning")
     assert lines[1] == "<cell>:1: RuntimeWarning"
     assert lines[2] == f"BASE_PATH/groups_099 and build/files-smoke/sample.ecsv, but {tree}-2 is another"
+
+
+@pytest.mark.parametrize("path", ["/a/b.ipynb", "/a{x}/{}/y}{/b.ipynb"])
+def test_braces_in_a_path_name_no_parameters(path):
+    assert parameterize_path(notebooks._literal(Path(path)), {}) == path
