@@ -21,8 +21,9 @@ import numpy as np
 
 from dmlib.embedded import relations
 from dmlib.rotation.baryons import signed_square
-from dmlib.rotation.fit import Likelihood, fit, fit_many
+from dmlib.rotation.fit import fit, fit_many
 from dmlib.rotation.halos import halo_model
+from dmlib.rotation.likelihood import Likelihood
 from dmlib.rotation.massmodel import MassModel
 from dmlib.rotation.priors import Priors, known, sparc_priors
 from dmlib.rotation.sparc import from_sparc, open_sparc

@@ -699,8 +699,9 @@ for target, inputs in integrated_light.CURVES:
     curves[target] = {tng: kept[kept["target"] == target], here: ours}
 
 # %%
+paneled = {name: of for name, of in curves.items() if name != "m_dm_2rhalf"}
 show(
-    figures.galaxies_needed(curves),
+    figures.galaxies_needed(paneled),
     settings,
     "integrated_curve",
     caption="Error of the quadratic formula on other galaxies against the "
@@ -741,6 +742,28 @@ for id, target in (
 # %%
 say = "Galaxies to learn from in both universes"
 record("integrated-equal-n", ours["n"], statement=say)
+
+# %%
+twice, theirs = catalogue.TARGETS["m_dm_2rhalf"], curves["m_dm_2rhalf"][tng]
+for row in central[central["target"] == "m_dm_2rhalf"]:
+    if row["inputs"] == light:
+        used = 0.9 * row["n"]  # of ten parts one is predicted
+        few = np.interp(np.log(used), np.log(theirs["n"]), theirs["relative"])
+        say = f"Error of {twice} from {light}: embedded over real TNG100"
+        record(
+            "integrated-mdm-2rh-ratio",
+            row["ratio"],
+            error=row["ratio_error"],
+            statement=say,
+            n=row["n"],
+        )
+        record(
+            "integrated-mdm-2rh-ratio-equal",
+            row["relative"] / few,
+            error=row["error"] / few,
+            statement=f"{say}, with equally many galaxies to learn from",
+            n=row["n"],
+        )
 
 # %% [markdown]
 # With {num}`integrated-equal-n` galaxies to learn from in both, the error in this book's universe is {num}`integrated-mdm-rh-ratio-equal:.2f` times that in the real TNG100 within $r_{1/2}$, {num}`integrated-mdm-ratio-equal:.2f` times for all bound dark matter, and {num}`integrated-vmax-ratio-equal:.2f` times for $V_\mathrm{max}$.

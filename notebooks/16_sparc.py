@@ -284,8 +284,9 @@ record(
 #
 # ## Are the intervals correct?
 #
-# If a curve really comes from the model, a 68 per cent interval should contain the truth in 68 per cent of the cases. The tests draw 200
-# curves from the priors, add noise, fit each, and count; the fraction must lie within 5 per cent of 68. This shows that the *sampler* is correct.
+# If a curve really comes from the model, a 68 per cent interval should contain the truth in 68 per cent of the cases. The tests draw 320
+# curves from the priors, add noise, fit each, and count; the fraction must lie within 5 per cent of 68. This shows that the *sampler* is correct
+# ({doc}`17_comparison` gives the fractions for each kind of fit).
 # Whether real haloes have one of these shapes is another question; {doc}`17_comparison` tests this where the truth is known.
 #
 # ## All galaxies: cusp or core?

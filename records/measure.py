@@ -20,6 +20,7 @@ hand::
     python records/measure.py orientations PATH
     python records/measure.py fresh-galaxies PATH
     python records/measure.py training-luck PATH
+    python records/measure.py fit-coverage PATH
     python records/measure.py embedded-at-fixed-mass PATH
 
 PATH is the ``output`` folder of a tree with rows of the real TNG100-1 group catalogue, or the published SKIRT image
@@ -29,9 +30,9 @@ For the contraction it is ``TangoSIDM_L025N376_CDM_haloes.hdf5``, for the other 
 ``tng100_real`` and ``eagle``. For SKIRT's own runs (`skirt_runs`; the executable is on PATH or named in DMLIB_SKIRT) it
 is the ``output`` folder of the embedded universe of profile quick. For NGC 2903, NGC 6946, SPARC and 3D-Barolo (the
 program is found by `dmlib.rotation.barolo`) it is the folder of the mirror that has ``hi_cubes`` and ``sparc``. For the
-data set with images of SKIRT, the orientations, the fresh galaxies and the luck of trainings it is the folder ``build``
-with ``embedded-quick``, where data sets and networks are made and kept. For the embedded universe at fixed mass it is
-the folder ``output`` of what ``mocktng write`` wrote, as the source of that record says.
+data set with images of SKIRT, the orientations, the fresh galaxies, the luck of trainings and the coverage of fits it
+is the folder ``build`` with ``embedded-quick``, where data sets and networks are made and kept. For the embedded
+universe at fixed mass it is the folder ``output`` of what ``mocktng write`` wrote, as the source of that record says.
 Chapters read a record with `dmlib.load.record`.
 """
 
@@ -50,6 +51,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import contraction
 import eagle_rows
+import fit_coverage
 import fresh_galaxies
 import integrated_properties
 import light
@@ -231,6 +233,13 @@ _KINDS = {
         "galaxies and networks of chapter 19",
         _OURS,
         training_luck.measure,
+    ),
+    "fit-coverage": Kind(
+        "Coverage of fits to rotation curves drawn from their own model, on the test galaxies of the book",
+        _QUICK,
+        "mass models of the test views with an accepted curve; speeds drawn from the priors of each kind of fit",
+        _OURS,
+        fit_coverage.measure,
     ),
     "embedded-at-fixed-mass": Kind(
         "Medians and scatters of galaxies' properties at fixed stellar mass, of more galaxies than the book has",

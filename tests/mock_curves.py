@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
-from dmlib.rotation.fit import Likelihood
 from dmlib.rotation.halos import halo_model
+from dmlib.rotation.likelihood import Likelihood
 from dmlib.rotation.massmodel import MassModel
 from dmlib.rotation.population import Population
 from dmlib.rotation.priors import Priors, Regression
-from dmlib.settings import RADII_KPC
 
 
 def mock_galaxy(points: int = 14, reach: float = 18.0, v_err: float = 5.0) -> MassModel:
@@ -62,11 +59,7 @@ def mock_curve(model: MassModel, halo: str, priors: Priors, rng: np.random.Gener
     m_dm : ndarray, shape (20,)
         [Msun]
     """
-    target = Likelihood(replace(model, v_obs=np.zeros_like(model.radius)), halo_model(halo), priors)
-    values = target.parameters(rng.normal(size=(1, len(target.names))))
-    speed = target.speeds(values)[0][0]
-    noise = np.hypot(model.v_err, 10.0 ** values["log_jitter"][0]) * rng.normal(size=len(speed))
-    return replace(model, v_obs=speed + noise), target.haloes(values).m_enclosed(RADII_KPC)[0]
+    return Likelihood(model, halo_model(halo), priors).draw(rng)
 
 
 def mock_population() -> Population:

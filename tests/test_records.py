@@ -49,6 +49,17 @@ def test_numbers_of_the_selection():
     assert [counts["true"][k] for k in ("central", "flag")] == [27, 27]
 
 
+def test_fits_cover_curves_that_are_drawn_from_their_own_model():
+    """Each kind of fit, with the sampler of the benchmark: 68 +- 5 per cent within the 68 per cent intervals."""
+    fits = load.record("fit_coverage")["measured"]["fits"]
+    assert set(fits) == {"nfw", "burkert", "nfw_lcdm", "population", "hybrid"}
+    for name, found in fits.items():
+        assert found["curves"] == 320 and found["not_fitted"] == 0, name
+        for place, share in found["within_68"].items():
+            assert abs(share["share"] - 0.68) < 0.05, (name, place)
+        assert abs(found["within_95"]["all"]["share"] - 0.95) < 0.03, name
+
+
 def test_skirts_own_runs(measure):
     """Without dust SKIRT's flux is the particle light's within 1 per cent; the numbers of the chapter are its means."""
     measured = load.record("skirt_own_runs")["measured"]

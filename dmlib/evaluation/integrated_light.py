@@ -50,11 +50,12 @@ METHODS = ("ridge", "trees")
 #: Numbers of galaxies to learn from in a learning curve.
 SIZES = (25, 50, 100, 200, 400, 800, 1600)
 
-#: Learning curves that the book shows: target and inputs.
+#: Learning curves: target and inputs. That within twice the half-mass radius has few galaxies and no panel.
 CURVES = (
     ("m_dm_rhalf", "M*, r_half"),
     ("m_dm", "magnitudes, colours, r_half"),
     ("v_max", "magnitudes, colours, r_half"),
+    ("m_dm_2rhalf", "magnitudes, colours, r_half"),
 )
 
 #: Fewest galaxies of a regression.

@@ -122,6 +122,8 @@ def test_positions_lie_in_the_box_and_one_selected_galaxy_is_cut_by_its_faces(po
 
 
 def test_groups_do_not_touch(population):
+    """Friends-of-friends groups are separate by definition. In TNG their spheres of R200 may overlap, which is not made
+    here; a group with matter within 100 kpc of a galaxy, the largest radius of the targets, would be linked to it."""
     g = population.groups
     for i in range(1, len(g)):
         gap = g["position"][:i] - g["position"][i]

@@ -10,8 +10,9 @@ import pytest
 from scipy.stats import norm
 
 from dmlib.errors import DmlibError, GalaxyError
-from dmlib.rotation.fit import Importance, Likelihood, fit, fit_many
+from dmlib.rotation.fit import Importance, fit, fit_many
 from dmlib.rotation.halos import halo_model
+from dmlib.rotation.likelihood import Likelihood
 from dmlib.rotation.priors import (
     ConcentrationRelation,
     MassFunction,
@@ -56,6 +57,19 @@ def test_intervals_are_calibrated():
 def test_weighted_draws_that_are_worth_little_are_not_converged(curve):
     found = fit(curve[0], "nfw", FULL, sampling=Importance(first=300, each=200, rounds=1, last=300, attempts=1))
     assert not found.converged and "worth" in found.trouble
+
+
+def test_curves_are_drawn_from_priors_that_join_parameters(curve):
+    """Drawn masses have the mean and the scatter that a prior on the profile says; too few draws are refused."""
+    wide = known(log_m200=Uniform(11.0, 13.0), log_c=Uniform(0.5, 1.5))
+    middle = np.log(curve[1])
+    told = replace(wide, profile=ProfilePrior(middle, 0.1**2 * (0.9 + 0.1 * np.eye(20))))
+    target, rng = Likelihood(curve[0], halo_model("nfw"), told), np.random.default_rng(5)
+    drawn = np.log([target.draw(rng, among=3000)[1] for _ in range(200)])
+    assert np.abs(drawn.mean(axis=0) - middle).max() < 0.03
+    assert drawn.std(axis=0) == pytest.approx(np.full(20, 0.09), abs=0.03)
+    with pytest.raises(DmlibError, match="draw among more"):
+        target.draw(rng, among=20)
 
 
 @pytest.mark.slow
