@@ -18,7 +18,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from dmlib.errors import DmlibError
-from quoting import place
+from quoting import place, with_power
 
 T = TypeVar("T")
 
@@ -475,7 +475,7 @@ def criterion_in_words(criterion: str, unit: str = "", format: str = "") -> str:
     def written(number: str) -> str:
         if format.endswith("%"):
             return f"{100 * float(number):g}%"
-        return f"{number}%" if unit == "%" else number
+        return f"{number}%" if unit == "%" else with_power(number)
 
     if match := _WITHIN.fullmatch(criterion.strip()):
         text = f"{written(match[1])} ± {match[2] + '%' if match[3] else written(match[2])}"

@@ -139,6 +139,12 @@ def _at_least(error: str) -> str:
     return f"<{error[:last]}1{error[last + 1 :]}"
 
 
+def with_power(number: str) -> str:
+    """Write ``7.5e6`` as ``7.5 × 10⁶``, and a number without exponent as it is."""
+    mantissa, e, exponent = number.partition("e")
+    return f"{mantissa} × 10{str(int(exponent)).translate(_SUPERSCRIPT)}" if e else number
+
+
 def _format(value: float, format_spec: str) -> str:
     whole = float(value).is_integer() and (isinstance(value, int) or abs(value) < 1e6)
     if whole and not format_spec:
@@ -149,7 +155,7 @@ def _format(value: float, format_spec: str) -> str:
     if e and int(exponent) == 0:
         out = mantissa if value else "0"
     elif e:
-        out = f"{mantissa} × 10{str(int(exponent)).translate(_SUPERSCRIPT)}"
+        out = with_power(out)
     if out.startswith("-"):
         out = out.replace("-", "−") if re.search("[1-9]", out) else out[1:]
     return out

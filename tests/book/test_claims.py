@@ -89,7 +89,7 @@ def test_a_criterion_of_a_number_in_per_cent_is_in_per_cent():
     assert claims.criterion_in_words("<= 0.5", unit="%", format=".0f") == "≤ 0.5%"
     assert claims.criterion_in_words("0 within 1", unit="%") == "0% ± 1%"
     assert claims.criterion_in_words("0.683 within 0.05", format=".0%") == "68.3% ± 5%"
-    assert claims.criterion_in_words("7.5e6 within 1%", unit="Msun", format=".2e") == "7.5e6 ± 1%"
+    assert claims.criterion_in_words("7.5e6 within 1%", unit="Msun", format=".2e") == "7.5 × 10⁶ ± 1%"
 
 
 def test_verdicts():
