@@ -77,6 +77,10 @@ predictions = load.predictions(settings)
 scores = Scores.of(predictions, seed=seed)
 record = partial(record, n=scores.n_galaxies)
 
+# %%
+floor = load.floor(settings)
+ideal = None if floor is None else floor.scores(seed=seed)
+
 # %% [markdown]
 # This chapter is about C, our ring network with aperture moments, on all inputs, as this run trained it, an ensemble of {num}`profiles-members` networks. ({doc}`10_networks`, {doc}`11_inputs` and the conclusions take reference trainings where these exist, with ensembles of another size, so that their errors of C differ a little from those given here.) The galaxies are those of the test set, which were not used in training.
 
@@ -130,16 +134,18 @@ for k, slope in zip((0, 3), (slopes[0], slopes[-1]), strict=True):
 
 # %%
 show(
-    figures.residuals(scores, name, columns),
+    figures.residuals(scores, name, columns, ideal),
     settings,
     "profiles_residuals",
     caption="Logarithm of predicted over true mass. Left: distributions at "
     "four radii, darker outwards; values beyond the panel are in the "
     "outermost bins. Right: median and middle 68 per cent at each radius, "
-    "of the network and of the mean training profile.",
+    "of the network and of the mean training profile; between the dashed "
+    "lines, where there are any, the middle 68 per cent of the information "
+    "floor, see {doc}`/notebooks/10_networks`.",
     alt="Left, four outlines of distributions around zero. Right, two lines "
-    "near zero with bands, a wide one for the mean profile and a "
-    "narrower one for the network.",
+    "near zero with bands, a wide one for the mean profile and a narrower "
+    "one for the network, and two dashed lines of the information floor.",
     n=scores.n_galaxies,
 )
 
@@ -424,7 +430,7 @@ if min(len(np.unique(ids[k])) for k in kinds.values()) >= bins.FEWEST:
 #
 # ## Where predictions fail
 #
-# Which galaxies are hard? We bin the errors by properties of the galaxy and of the view, for the network and for the boosted trees of {doc}`10_networks`. Where both errors rise, the galaxies themselves are hard.
+# Which galaxies are hard? We bin the errors by properties of the galaxy and of the view, for the network and for the boosted trees of {doc}`10_networks`. Where both errors rise, the galaxies themselves are hard; where the information floor rises with them, because images and maps tell less of such galaxies.
 #
 # - **Inclination**: face-on, the rotation is not visible; edge-on, the beam mixes the near and the far side, and dust obscures the disc.
 # - **Mass** and **gas content**: small and gas-poor galaxies have little HI to trace the rotation.
@@ -435,7 +441,12 @@ kind = bins.properties(dataset, predictions.rows)
 error = np.nanmean(scores.views(name)[:, inside], axis=1)
 trees = "baseline/boosted"
 plain = np.nanmean(scores.views(trees)[:, inside], axis=1)
-both = {"network": error, "boosted trees": plain}
+compared = {"network": error, "boosted trees": plain}
+
+# %%
+if ideal is not None:
+    least = ideal.views("floor/all/observed")[:, inside]
+    compared["floor, observed"] = np.nanmean(least, axis=1)
 
 # %%
 labels = {
@@ -444,9 +455,9 @@ labels = {
     "log gas fraction": r"log$_{10}$ HI over stars",
     "asymmetry hi": "asymmetry of the HI",
 }
-panels = bins.panels(both, kind, labels, n_bins, scores.bootstrap)
+panels = bins.panels(compared, kind, labels, n_bins, scores.bootstrap)
 kinds = bins.groups_of_views(kind, scores.subhalo_id, load.disturbed(settings))
-groups = bins.group_panels(both, kinds, scores.bootstrap)
+groups = bins.group_panels(compared, kinds, scores.bootstrap)
 
 # %%
 show(
@@ -456,10 +467,12 @@ show(
     caption="Mean $|\\Delta M/M|$ from 5 to 50 kpc in bins with equal "
     "numbers of views, and for types of galaxies with their number. Bars: "
     "one standard deviation from the bootstrap over galaxies. Bins with "
-    "fewer than five galaxies are left out.",
+    "fewer than five galaxies are left out. Hollow, where there is one: the "
+    "information floor of the same views, see {doc}`/notebooks/10_networks`.",
     alt="Panels of error against inclination, stellar mass, gas content "
     "and asymmetry, and for centrals and satellites, with one line for the "
-    "network and one for boosted trees.",
+    "network, one for boosted trees and a dashed one for the information "
+    "floor.",
     n=scores.n_galaxies,
 )
 

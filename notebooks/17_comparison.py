@@ -60,6 +60,7 @@ from astropy.table import Table
 from dmlib import load
 from dmlib.evaluation import comparison_rows, method_comparison
 from dmlib.evaluation.bins import properties, upper_less_lower
+from dmlib.evaluation.floor import KINDS
 from dmlib.evaluation.hybrid import combine
 from dmlib.figures import comparison as figures
 from dmlib.figures import show, show_table
@@ -168,11 +169,12 @@ hybrids = dict(zip(("hybrid", "hybrid_all"), fitted.values(), strict=True))
 
 # %%
 floor = load.floor(settings)
-ideal = None if floor is None else floor.masses["floor/all/observed"]
+masses = {} if floor is None else floor.masses
+ideal = {kind: masses[f"floor/all/{kind}"] for kind in KINDS if masses}
 match = method_comparison.assemble(
     benchmark, predictions, network, titles, hybrids, ideal, seed
 )
-bound = () if ideal is None else ("floor",)
+bound = ("floor",) if ideal else ()
 
 # %%
 yes = match.judged()
@@ -447,6 +449,7 @@ duels = {
     "contest-hybrid-over-curve": ("hybrid", opponent),
     "contest-talk-over-curve": (talk_network, opponent),
     "contest-boosted-over-curve": ("baseline/boosted", opponent),
+    **{f"contest-{name}-over-curve": (name, opponent) for name in bound},
 }
 
 # %%
@@ -484,7 +487,7 @@ for prefix, pair in duels.items():
 
 # %%
 edges = (1.0, 4.0, 6.0, 8.0, 10.0, 12.0, 16.0, 30.0)
-compared = ("population", best_network, "hybrid")
+compared = ("population", best_network, "hybrid", *bound)
 resolved = {
     place: method_comparison.against_beams(match, compared, edges, place)
     for place in REGIMES
@@ -497,10 +500,12 @@ show(
     "comparison_beams",
     caption="Mean relative error against the number of beams across the HI "
     "disc, also of views that are rejected only because they have too few. "
+    "Black, where there is one: the information floor of the same views, an "
+    "estimate from above, so that methods may lie below it. "
     "Bars: bootstrap over galaxies; bins with five galaxies or more.",
-    alt="Three panels, one for each regime of radii, with three lines of the "
+    alt="Three panels, one for each regime of radii, with lines of the "
     "error against the number of beams: the fit with the population's "
-    "priors, the network and the hybrid.",
+    "priors, the network, the hybrid and, in black, the information floor.",
     n=len(np.unique(match.subhalo_id[match.resolved_or_not])),
 )
 
@@ -544,9 +549,12 @@ show(
     "comparison_knowledge",
     caption="Error of the rotation-curve method as observed, and with "
     "inclination, position angle and the gravity of stars and gas taken from "
-    "the simulation, on the same views.",
+    "the simulation, on the same views. Black, where there is one: the "
+    "information floor of these views, as observed, and dotted that without "
+    "noise, of an observer who knows the speeds exactly as well.",
     alt="Four panels, one for each variant. In each, error against radius "
-    "as a line for the observed case and a dotted line for the known case.",
+    "as a line for the observed case and a dotted line for the known case, "
+    "and two black lines for the information floor.",
     n=n_both,
 )
 

@@ -29,6 +29,7 @@ _ALL_VIEWS = (
     "contest-hybrid-over-curve",
     "contest-talk-over-curve",
     "contest-boosted-over-curve",
+    "contest-floor-over-curve",
 )
 
 

@@ -23,6 +23,13 @@ from .bins import Binned, binned, in_groups, properties
 from .hybrid import Hybrid
 from .scores import Scores, row_mean
 
+#: Name and title of the information floor among the methods, by what the observer knows: the one without noise knows
+#: geometry and baryons, as the fits do whose names end alike.
+FLOORS = {
+    "observed": ("floor", "information floor, as observed"),
+    "noise-free": ("floor_perfect", "information floor, noise-free"),
+}
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -143,7 +150,7 @@ def assemble(
     network: str,
     titles: dict[str, str],
     hybrids: Mapping[str, Hybrid] | None = None,
-    ideal: np.ndarray | None = None,
+    ideal: Mapping[str, np.ndarray] | None = None,
     seed: int = 1,
 ) -> MethodComparison:
     """Combine the benchmark and the predictions; stretch the intervals of the fits as the validation views demand.
@@ -158,8 +165,8 @@ def assemble(
         Name in `predictions` -> title, of the networks and baselines to include.
     hybrids : mapping of Hybrid, optional
         Name -> fits with a network's prediction as their prior.
-    ideal : ndarray, shape (n, 20), optional
-        What an ideal observer predicts (the information floor) [Msun], the entry ``floor``.
+    ideal : mapping of ndarray, shape (n, 20), optional
+        What ideal observers predict (the information floor) [Msun], by key of `FLOORS`.
     seed : int
         Of the bootstrap.
 
@@ -188,8 +195,9 @@ def assemble(
         found = predictions[name]
         family = "network" if name.startswith(f"{network}/") else "baseline"
         entries[name] = Entry(name, title, family, found.m_dm, found.sigma_ln)
-    if ideal is not None:
-        entries["floor"] = Entry("floor", "information floor, as observed", "floor", ideal, None)
+    for kind, (name, title) in FLOORS.items():
+        if ideal and kind in ideal:
+            entries[name] = Entry(name, title, "floor", ideal[kind], None)
     first, perfect = benchmark["nfw"], benchmark["nfw_perfect"]
     return MethodComparison(
         truth=predictions.truth,

@@ -46,7 +46,7 @@ def _band(
 
 def _error_axes(ax: Axes, label: str) -> None:
     radius_axis(ax, label=label, yscale="log")
-    ticks(ax.yaxis, (0.05, 0.1, 0.2, 0.5, 1, 2, 5))
+    ticks(ax.yaxis, (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5))
 
 
 def _fit_errors(axes: Iterable[Axes], room: float) -> None:
@@ -54,7 +54,7 @@ def _fit_errors(axes: Iterable[Axes], room: float) -> None:
     drawn = [ax.dataLim for ax in axes]
     lowest, highest = min(limits.ymin for limits in drawn), max(limits.ymax for limits in drawn)
     for ax in axes:
-        ax.set_ylim(max(0.9 * lowest, 0.03), room * highest)
+        ax.set_ylim(max(0.9 * lowest, 0.02), room * highest)
 
 
 def funnel(contest: MethodComparison, counts: Mapping[str, int]) -> Figure:
@@ -150,7 +150,8 @@ def regimes(contest: MethodComparison, found: Mapping[str, Mapping[str, Estimate
 def beams(contest: MethodComparison, found: Mapping[str, Mapping[str, Binned]]) -> Figure:
     """Mean error of methods against the number of beams across the disc, for each regime of radii.
 
-    To see: with few beams across the disc there is little to fit, and the methods that know the population win.
+    To see: with few beams across the disc there is little to fit, and the methods that know the population win; whether
+    the information floor, too, depends on the beams.
     """
     fig, axes = style.new_figure(1, len(found), height=3.6, sharey=True, ylabel=r"mean $|\Delta M / M|$")
     for ax, (place, methods) in zip(axes, found.items(), strict=True):
@@ -205,17 +206,21 @@ def knowledge(contest: MethodComparison, pairs: Sequence[tuple[str, str]], where
     """Error of the rotation-curve method as observed, and with geometry and baryons known, on the same views.
 
     To see: the distance between a line and its dotted counterpart is due to inclination, stars and gas; what remains
-    below the dotted line is due to the speeds, the assumption of circular motion, and the shape of the halo.
+    below the dotted line is due to the speeds, the assumption of circular motion, and the shape of the halo. Where
+    there is an information floor, it stands in each panel.
     """
     fig, _, panels = grid(len(pairs), 2, 2.9, sharey=True, ylabel=r"mean $|\Delta M / M|$")
     for ax, pair in zip(panels, pairs, strict=True):
-        for name in pair:
-            _band(ax, contest, name, contest.scores(where).at_radii(name), name)
+        floors = contest.of("floor")
+        for name in (*pair, *floors):
+            series = f"{pair[0]}, {name}" if name in floors else name
+            _band(ax, contest, name, contest.scores(where).at_radii(name), series)
         _error_axes(ax, RADIUS)
         ax.set_title(contest.entries[pair[0]].title)
         labels = ["known" if name.endswith("_perfect") else "observed" for name in pair]
-        ax.legend(ax.lines, labels, title="geometry and baryons", fontsize=8.5, title_fontsize=8.5)
-    _fit_errors(panels, 1.8)
+        labels += [floor.title.removeprefix("information ") for floor in floors.values()]
+        ax.legend(ax.lines, labels, title="geometry and baryons", fontsize=8.5, title_fontsize=8.5, ncols=2)
+    _fit_errors(panels, 4.5)
     return fig
 
 

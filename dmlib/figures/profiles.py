@@ -48,12 +48,22 @@ def true_against_predicted(
     return fig
 
 
-def residuals(scores: Scores, name: str, columns: Sequence[int]) -> Figure:
+def residuals(scores: Scores, name: str, columns: Sequence[int], floor: Scores | None = None) -> Figure:
     """Distribution of ln(predicted / true) at several radii, and its median and width at all radii.
 
     To see: left, whether the distributions are centred on zero, and whether their wings are wider than those of a
     normal distribution; right, the median (bias) and the central 68 per cent, beside those of the mean training
-    profile.
+    profile, and between the lines of the information floor those of an ideal observer.
+
+    Parameters
+    ----------
+    scores : Scores
+    name : str
+        Method.
+    columns : sequence of int
+        Radii on the left.
+    floor : Scores, optional
+        What ideal observers predict for the same views, see `dmlib.evaluation.floor.Floor.scores`.
     """
     fig, (left, right) = style.new_figure(1, 2, height=3.7)
     ratio, mean = scores.views(name, "ln_ratio"), scores.views("baseline/mean", "ln_ratio")
@@ -69,14 +79,24 @@ def residuals(scores: Scores, name: str, columns: Sequence[int]) -> Figure:
         curve(left, f"{scores.radii[k]:.3g} kpc", numbers, color=tone, linewidth=1.7)
     left.axvline(0.0, color=style.COLOURS["truth"], linewidth=1.0)
     left.set(xlabel=r"ln(predicted / true)", ylabel="density", title="at some radii")
-    for values, look, label in ((mean, "baseline/mean", "mean training profile"), (ratio, "C", "network")):
+    shown = [(mean, "baseline/mean", "mean training profile"), (ratio, "C", "network")]
+    if floor is not None:
+        shown.append((floor.views("floor/all/observed", "ln_ratio"), "floor", "floor, observed"))
+    for values, look, label in shown:
         low, centre, high = (scores.bootstrap.quantile(values, share) for share in (0.1587, 0.5, 0.8413))
         numbers = {"median": centre.value, "error": centre.error, "low": low.value, "high": high.value}
-        curve(right, f"{label}, all radii", {"radius": scores.radii * u.kpc, **numbers}, look, label=label, band=True)
+        found = {"radius": scores.radii * u.kpc, **numbers}
+        if look != "floor":
+            curve(right, f"{label}, all radii", found, look, label=label, band=True)
+            continue
+        # A third band would hide the other two: of this one only the edges are drawn.
+        style.plotted(fig, f"{label}, all radii", **found)
+        for edge, entry in ((low, label), (high, None)):
+            right.plot(scores.radii, edge.value, label=entry, **style.line(look, linestyle=style.DASHED))
     zero(right)
     radius_axis(right, title="median and middle 68%")
-    for ax in (left, right):
-        ax.legend(loc="upper right")
+    left.legend(loc="upper right")
+    right.legend(loc="lower left")
     return fig
 
 
@@ -176,21 +196,25 @@ def failures(panels: Mapping[str, Mapping[str, Binned]], groups: Mapping[str, Ma
     Parameters
     ----------
     panels : mapping
-        Label of the horizontal axis -> method -> error in bins.
+        Label of the horizontal axis -> method -> error in bins. The methods are the network, a regression and, where
+        there is one, the information floor, in this order.
     groups : mapping
         Title -> method -> error of kinds of galaxies.
 
     To see: where a curve rises, galaxies of that kind are more difficult; where those of network and regression rise
-    together, the galaxies are the reason and not the method.
+    together, the galaxies are the reason and not the method; where that of the information floor rises too, the inputs
+    tell less of such galaxies.
     """
     everything = [*panels.items(), *groups.items()]
     fig, _, cells = grid(len(everything), min(3, len(everything)), 2.6, sharey=True, ylabel=ERROR)
     for ax, (title, methods) in zip(cells, everything, strict=True):
         grouped = title in groups
         for k, (label, found) in enumerate(methods.items()):
-            name = "baseline/boosted" if k else "C"
-            x = np.arange(len(found.labels)) + 0.12 * (k - 0.5) if grouped else found.centres
+            name = ("C", "baseline/boosted", "floor")[k]
+            x = np.arange(len(found.labels)) + 0.12 * (k - 0.5 * (len(methods) - 1)) if grouped else found.centres
             look = style.points(name, linestyle="none" if grouped else style.LOOKS[name].line)
+            if name == "floor":  # hollow, since the trees are nearly as black
+                look |= {"markerfacecolor": "white"} | ({} if grouped else {"linestyle": style.DASHED})
             ax.errorbar(x, found.estimate.value, found.estimate.error, label=label, **look)
             columns = {"bin": found.labels, "galaxies": found.n_galaxies, "mean_relative": found.estimate}
             style.plotted(fig, f"{title}, {label}", **columns)
@@ -204,7 +228,7 @@ def failures(panels: Mapping[str, Mapping[str, Binned]], groups: Mapping[str, Ma
             ax.set(xticks=[])
     # At the end: the panels share this axis, and a limit set early would not grow with the later ones.
     cells[0].set_ylim(bottom=0)
-    fig.legend(*cells[0].get_legend_handles_labels(), loc="outside upper right", ncols=2)
+    fig.legend(*cells[0].get_legend_handles_labels(), loc="outside upper right", ncols=3)
     return fig
 
 

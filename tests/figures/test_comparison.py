@@ -56,6 +56,28 @@ def test_knowledge_and_duel(match):
     np.testing.assert_allclose(drawn["less nfw"]["difference"], difference.value)
 
 
+def test_the_floor_stands_in_each_panel_of_knowledge_and_beams(match):
+    """Of the same views; the observer without noise is drawn as the fits that know geometry and baryons."""
+    floors = {
+        name: Entry(name, title, "floor", match.truth * factor, None)
+        for (name, title), factor in zip(method_comparison.FLOORS.values(), (1.05, 1.02), strict=True)
+    }
+    bounded = MethodComparison(**{**vars(match), "entries": match.entries | floors})
+    fig = comparison.knowledge(bounded, 2 * [("nfw", "nfw_perfect")], match.accepted)
+    for name, error in (("nfw, floor", 0.05), ("nfw, floor_perfect", 0.02)):
+        drawn = [rows["value"] for series, rows in style.recorded(fig) if series == name]
+        assert len(drawn) == 2
+        np.testing.assert_allclose(drawn, error)
+    labels = [text.get_text() for text in fig.axes[0].get_legend().get_texts()]
+    assert labels == ["observed", "known", "floor, as observed", "floor, noise-free"]
+    assert [line.is_dashed() for line in fig.axes[0].lines] == [False, True, False, True]
+    resolved = {
+        place: method_comparison.against_beams(bounded, ["nfw", "floor"], (1.0, 9.0), place)
+        for place in ("measured", "beyond")
+    }
+    assert {"measured, nfw", "measured, floor"} <= set(series(comparison.beams(bounded, resolved)))
+
+
 def test_regimes_and_beams(match):
     found = {
         place: {name: match.scores(match.accepted).bootstrap.mean(match.over(name, place)[match.accepted])}

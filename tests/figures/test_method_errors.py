@@ -8,7 +8,7 @@ import pytest
 from dmlib.evaluation import Bootstrap, Scores, bins, derived
 from dmlib.evaluation.floor import Floor
 from dmlib.evaluation.scores import GOOD, HARD, OF_THE_TALK
-from dmlib.figures import networks, profiles
+from dmlib.figures import networks, profiles, style
 from dmlib.figures.style import csv_text
 
 
@@ -52,6 +52,19 @@ def test_the_floor_is_drawn_where_there_is_one():
     some = np.arange(len(scores.truth)) < 30
     assert ideal(scores).scores(where=some).n_galaxies == 10
     assert "floor" not in csv_text(networks.errors(scores, names, np.full(20, 0.01), None))
+
+
+def test_residuals_have_the_width_of_the_floor_beside_that_of_the_network():
+    """Observers who err by 5 per cent always: both edges of the middle 68 per cent lie there."""
+    scores = architectures()
+    mean = np.broadcast_to(np.exp(np.log(scores.truth).mean(axis=0)), scores.truth.shape)
+    whole = Scores(scores.radii, scores.truth, {**scores.masses, "baseline/mean": mean}, scores.subhalo_id, draws=50)
+    bounded = dict(style.recorded(profiles.residuals(whole, "C/all", [3, 9], ideal(whole).scores())))
+    alone = dict(style.recorded(profiles.residuals(whole, "C/all", [3, 9])))
+    edges = bounded["floor, observed, all radii"]
+    for name in ("low", "median", "high"):
+        np.testing.assert_allclose(edges[name], np.log(1.05))
+    assert set(bounded) - set(alone) == {"floor, observed, all radii"}
 
 
 def test_counting_noise_is_poisson():
@@ -138,3 +151,7 @@ def test_what_is_binned_is_drawn_and_an_empty_panel_says_so():
     figure = profiles.failures(panels, groups)
     assert any("too few" in text.get_text() for ax in figure.axes for text in ax.texts)
     assert csv_text(figure).count('"i, network"') == 2
+    # The floor is a third method where there is one.
+    values["floor, observed"] = np.full(40, 0.1)
+    panels = bins.panels(values, kind, {"inclination": "i"}, 2, bootstrap)
+    assert csv_text(profiles.failures(panels, {})).count('"i, floor, observed"') == 2

@@ -315,7 +315,7 @@ def test_matched_groups_have_the_same_distribution():
 def test_rows_to_record_are_finite_and_named(built):
     """Also where a test set is so small that a group is empty: then n is 0."""
     titles = {"C/all": "network"}
-    match = comparison.assemble(built, predictions(built, 1.05), "C", titles, ideal=1.02 * built.truth)
+    match = comparison.assemble(built, predictions(built, 1.05), "C", titles, ideal={"observed": 1.02 * built.truth})
     yes, names = match.judged(), ("nfw", "population", "C/all", "floor")
     errors, numbers = comparison.errors_by_regime(match, names, yes)
     groups = {"winner": yes, "winner-nobody": np.zeros(6, dtype=bool)}
@@ -371,7 +371,9 @@ def test_discs_of_many_beams_are_compared_with_those_of_few(built):
 
 
 def test_a_method_without_errors_has_no_coverage(built):
-    match = comparison.assemble(built, predictions(built, 1.05), "C", {"C/all": "network"}, ideal=built.truth)
+    match = comparison.assemble(
+        built, predictions(built, 1.05), "C", {"C/all": "network"}, ideal={"observed": built.truth}
+    )
     assert "floor" not in comparison.coverages(match, ("floor", "C/all"), match.accepted)
     with pytest.raises(DmlibError, match="'floor' states no errors"):
         comparison.coverage_in(match, "floor", match.accepted, "beyond")
