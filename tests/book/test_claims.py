@@ -9,6 +9,7 @@ import yaml
 
 import claims
 from claims import Claim, ClaimsError
+from dmlib.settings import repository_root
 
 
 def claim(**kw):
@@ -162,6 +163,15 @@ def test_the_floor_stands_beside_a_verdict_on_the_embedded_universe():
         verdict(floored, result(0.3))
     # Nobody knows the floor of a real simulation.
     assert verdict(floored, result(0.3, universe="TNG100-1")).floor is None
+
+
+def test_every_verdict_on_this_universe_has_its_floor_or_says_why_not():
+    book = repository_root() / "book"
+    chapters = {chapter.id for part in claims.load_outline(book / "outline.yml") for chapter in part.chapters}
+    for found in claims.load_claims(book / "claims.yml", chapters):
+        if (found.table, found.data) == ("paper", "universe"):
+            floored = all(reading.floor for reading in (found, *found.readings))
+            assert floored or "information floor" in found.why, f"{found.id} is silent about the information floor"
 
 
 @pytest.mark.parametrize(

@@ -323,6 +323,7 @@ def test_rows_to_record_are_finite_and_named(built):
     rows = [
         *comparison_rows.error_rows(match, errors, numbers, "one"),
         *comparison_rows.ratio_rows(match, "C/all", "population", groups, None),
+        *comparison_rows.ratio_rows(match, "floor", "population", {"contest-floor-over-curve": yes}, None),
         *comparison_rows.coverage_rows(match, ["population", "C/all"], yes, numbers, "one"),
         *comparison_rows.matched_rows(match, {"ratio": "C/all"}, alike, np.arange(6.0)),
         *comparison_rows.matched_rows(match, {"ratio-inner": "C/all"}, alike, np.arange(6.0), "inner"),
@@ -334,6 +335,10 @@ def test_rows_to_record_are_finite_and_named(built):
     assert found["contest-floor-beyond"]["value"].value == pytest.approx(0.02)
     ratio = found["winner-measured"]["value"].value * found["contest-population-measured"]["value"].value
     assert ratio == pytest.approx(0.05) and found["winner-measured"]["n"] == 2
+    # The floor in the measure of the claim: over the same fit, on the same views.
+    least = found["contest-floor-over-curve-measured"]
+    assert least["value"].value == pytest.approx(0.4 * found["winner-measured"]["value"].value)
+    assert least["n"] == 2 and "views:" not in least["statement"]
     assert found["winner-nobody-all"]["n"] == 0 and "nobody" in found["winner-nobody-all"]["statement"]
     assert {"winner-inside-beam", "winner-beyond", "no-assumption-disturbed-ratio", "contest-perfect-nfw"} <= set(found)
     assert found["contest-cover-population-measured-stated"]["unit"] == "%"
