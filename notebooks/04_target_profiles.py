@@ -458,7 +458,8 @@ show(
     "target_baselines",
     caption="Root mean square error of $\\ln M$ of two predictors that look "
     "at no galaxy, with bootstrap errors over galaxies (bands), and the "
-    "particle noise of the targets.",
+    "particle noise of the targets. The information floor, of an observer "
+    "who looks at each galaxy, is in {doc}`/notebooks/10_networks`.",
     alt="Error of ln M against radius for the random draw, the mean profile "
     "and the particle noise. The random draw has the largest error, the mean "
     "profile a smaller one; the noise falls steeply from the inner radius.",

@@ -387,7 +387,8 @@ show(
     "dataset_leak",
     caption="Root mean square error of $\\ln M$ of two simple regressors, for "
     "three ways to split, and of the mean profile. Bands: standard "
-    "deviation over splits.",
+    "deviation over splits. The information floor is that of the test "
+    "galaxies of one split, and is in {doc}`/notebooks/10_networks`.",
     alt="Two panels of error against radius. For the nearest neighbour the "
     "error is zero when all views are trained on, intermediate when split by "
     "view, and largest when split by group, there above that of the mean "

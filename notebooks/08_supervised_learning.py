@@ -467,7 +467,9 @@ show(
     "learning_exam",
     caption="Error of $\\ln M_\\mathrm{DM}(<R)$ on the test galaxies against "
     "radius: mean profile of the training galaxies, and linear formulas of "
-    "catalogue properties. Bands: standard error (bootstrap over galaxies).",
+    "catalogue properties. Bands: standard error (bootstrap over galaxies). "
+    "The information floor is that of images and HI maps, not of these "
+    "properties, and is in {doc}`/notebooks/10_networks`.",
     alt="Three curves against radius. The mean profile is highest, especially "
     "at large radii; the formulas of the stellar mass and of four properties "
     "lie below it.",
@@ -577,7 +579,9 @@ show(
     "open: satellites of groups above $4\\times10^{12}\\,M_\\odot$; within "
     "$2\\,r_{1/2}$ the centrals, too, are those of such groups. Squares: real "
     "TNG100, a record; circles: the universe of this book. Cross-validated "
-    "by group; bars: standard error (bootstrap over groups).",
+    "by group; bars: standard error (bootstrap over groups). Nobody knows the "
+    "information floor of real TNG100, and that of this universe "
+    "({doc}`/notebooks/10_networks`) is of other targets.",
     alt="Four panels of errors on a logarithmic axis against sets of inputs. "
     "For the dark matter within the half-mass radius the error falls "
     "steeply when the radius is added to the stellar mass; for all bound "

@@ -1192,7 +1192,9 @@ show(
     settings,
     "networks_learning_curve",
     caption="Mean $|\\Delta M/M|$ of the test galaxies from 5 to 50 kpc "
-    "against the number of training galaxies.",
+    "against the number of training galaxies. Horizontal lines: the mean "
+    "training profile and, where there is one, the information floor as "
+    "observed.",
     alt="Two falling lines with bars, a network and a linear formula, "
     "against the number of galaxies on a logarithmic axis, below the "
     "horizontal line of the mean profile.",

@@ -427,7 +427,8 @@ show(
     "comparison_regimes",
     caption="Mean relative error of the enclosed dark mass, by where the "
     "radius lies along the curve of each view; views with an accepted "
-    "rotation curve; bars: bootstrap over galaxies.",
+    "rotation curve; bars: bootstrap over galaxies. The last row, where there "
+    "is one, is the information floor.",
     alt="Three panels with one row for each method: points with error bars "
     "of the mean relative error on a logarithmic axis.",
     n=n_yes,

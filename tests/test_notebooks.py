@@ -229,6 +229,36 @@ def test_numbers_of_claims_and_boxes_are_recorded_somewhere(recorded):
             assert recorded(id), f"the box of {chapter} needs {id}, recorded nowhere"
 
 
+#: Figures of errors, or of ratios of errors. Captions of differences of two methods need no floor: it is the same for
+#: both.
+OF_ERRORS = {
+    "04_target_profiles": {"target_baselines"},
+    "07_data_set": {"dataset_leak"},
+    "08_supervised_learning": {"learning_exam", "integrated_light"},
+    "10_networks": {"networks_errors", "networks_orientations", "networks_cost", "networks_learning_curve"},
+    "11_inputs": {"inputs_errors", "inputs_regions"},
+    "12_profiles": {"profiles_residuals", "profiles_failures"},
+    "17_comparison": {f"comparison_{end}" for end in ("key", "errors", "regimes", "beams", "knowledge")},
+    "19_robustness": {
+        f"robustness_{end}" for end in ("matrix", "from_fiducial", "bias", "alarm", "adaptation", "real")
+    },
+}
+
+
+def test_captions_of_errors_name_the_information_floor(path, notebook):
+    """Where it is drawn, or why it is not."""
+    wanted = OF_ERRORS.get(path.stem, set())
+    shown = {
+        call.args[2].value: ast.unparse(next(keyword.value for keyword in call.keywords if keyword.arg == "caption"))
+        for cell in code(notebook)
+        for call in ast.walk(ast.parse(cell.source))
+        if isinstance(call, ast.Call) and ast.unparse(call.func) == "show"
+    }
+    assert wanted <= shown.keys()
+    silent = {name for name in wanted if "information floor" not in shown[name]}
+    assert not silent, f"captions that do not name the information floor: {', '.join(sorted(silent))}"
+
+
 def test_chapters_record_under_their_own_id(path, notebook):
     chapters = set(
         re.findall(r"""chapter["']?\s*[=:]\s*["']([a-z_]+)["']""", "\n".join(c.source for c in code(notebook)))
