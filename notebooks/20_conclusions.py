@@ -117,7 +117,7 @@ print(f"Conclusions from: {settings.label}.")
 # :claims: rotation-curves
 # ```
 #
-# {doc}`17_comparison` lets a fit of the rotation curve learn from the galaxies that the network was trained on, and judges both on the same galaxies and radii. Of all test views {num}`contest-accepted:.0f` have an accepted rotation curve; for the others only the network has an answer. On real galaxies nobody knows the population so well: with priors from published relations the error within 12 to 18 kpc is
+# {doc}`17_comparison` lets a fit of the rotation curve learn from the galaxies that the network was trained on, and judges both on the same galaxies and radii. Of all test views {num}`contest-accepted:.0f` have an accepted rotation curve; for the others only the network has an answer. On real galaxies nobody knows the population so well: with priors from published relations the error within 11 to 19 kpc is
 # {num}`contest-perfect-nfw-lcdm-observed:.1%±` instead of {num}`contest-perfect-population-observed:.1%±`, and without any priors {num}`contest-perfect-nfw-observed:.1%±`, of which {num}`contest-perfect-nfw:.1%±` would remain if the inclination and the masses of stars and gas were known.
 #
 # ### Robustness to the hydrodynamical simulation

@@ -21,6 +21,7 @@ hand::
     python records/measure.py fresh-galaxies PATH
     python records/measure.py training-luck PATH
     python records/measure.py fit-coverage PATH
+    python records/measure.py known-geometry PATH
     python records/measure.py embedded-at-fixed-mass PATH
 
 PATH is the ``output`` folder of a tree with rows of the real TNG100-1 group catalogue, or the published SKIRT image
@@ -54,6 +55,7 @@ import eagle_rows
 import fit_coverage
 import fresh_galaxies
 import integrated_properties
+import known_geometry
 import light
 import orientations
 import other_simulation
@@ -240,6 +242,13 @@ _KINDS = {
         "mass models of the test views with an accepted curve; speeds drawn from the priors of each kind of fit",
         _OURS,
         fit_coverage.measure,
+    ),
+    "known-geometry": Kind(
+        "The fit with the population's priors, geometry and baryons known, and with the inclination free about the true one",
+        _QUICK,
+        "test views that are accepted with and without perfect knowledge",
+        _OURS,
+        known_geometry.measure,
     ),
     "embedded-at-fixed-mass": Kind(
         "Medians and scatters of galaxies' properties at fixed stellar mass, of more galaxies than the book has",
