@@ -244,7 +244,7 @@ _KINDS = {
         fit_coverage.measure,
     ),
     "known-geometry": Kind(
-        "The fit with the population's priors, geometry and baryons known, and with the inclination free about the true one",
+        "Fits with the population's priors, geometry and baryons known, with the inclination fixed and free",
         _QUICK,
         "test views that are accepted with and without perfect knowledge",
         _OURS,
