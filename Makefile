@@ -95,6 +95,9 @@ test: $(READY) ## All tests
 	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile --no-loadscope-reorder --durations 25
 
 bench: $(READY) ## Measure speed: ratios within one run
+	@# Two samplers that only this compares with. Nothing is changed that is there already.
+	@$(BIN)/python -c "import dynesty, emcee" 2>/dev/null || $(PIP) --no-build-isolation -e '.[bench]' || \
+		echo "emcee and dynesty could not be installed: without them" >&2
 	$(BIN)/python -m benchmarks
 
 lab: $(READY) ## JupyterLab on the notebooks (each paired .py opens as a notebook; LAB="--allow-root" passes options)
