@@ -152,7 +152,7 @@ def private_folder() -> Path:
         raise DmlibError(f"no temporary folder can be written ({error}): set TMPDIR to one that can.") from error
     Finalize(None, shutil.rmtree, args=(folder, True), exitpriority=1)  # not in a forked process
     (folder / "matplotlibrc").touch()
-    for name in ("home", "astropy", "ipython", "jupyter", "keras"):
+    for name in ("home", "astropy", "ipython", "jupyter", "keras", "matplotlib"):
         (folder / name).mkdir()
     os.environ[_FOLDER] = str(folder)
     return folder
@@ -167,6 +167,8 @@ def changes() -> dict[str, str | None]:
         **dict.fromkeys((*_DROPPED, *dropped)),
         "KERAS_HOME": str(folder / "keras"),
         "MATPLOTLIBRC": str(folder / "matplotlibrc"),
+        # Its list of fonts, which is made anew in 0.3 s, once a run: that of the user may name other files, or none.
+        "MPLCONFIGDIR": str(folder / "matplotlib"),
         "ASTROPY_CONFIG_DIR": str(folder / "astropy"),
         "IPYTHONDIR": str(folder / "ipython"),
         **{f"JUPYTER_{name}_DIR": str(folder / "jupyter") for name in ("CONFIG", "DATA", "RUNTIME")},
