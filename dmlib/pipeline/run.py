@@ -36,6 +36,10 @@ _MEMORY = 2.2e9
 #: What the outputs of a profile need on the disk, and the least memory with which its universe is written [bytes].
 _NEEDS = {"smoke": (0.25e9, 2.4e9), "quick": (2.5e9, 3.3e9), "paper": (40e9, 21e9)}
 
+#: The largest file of a profile [bytes], and the longest work of one of its processes [s]: that of a worker that trains
+#: networks, on a fast processor.
+_LIMITS = {"smoke": (100e6, 60.0), "quick": (300e6, 180.0), "paper": (2e9, 4 * 3600.0)}
+
 #: The least memory where the universe is there [bytes].
 _WITHOUT_UNIVERSE = {"smoke": 2.4e9, "quick": 2.4e9, "paper": 6e9}
 
@@ -143,7 +147,8 @@ def run(
                 disk *= 0.2
             if "universe" not in left:
                 least_memory = _WITHOUT_UNIVERSE[settings.profile]
-            check_machine(settings.build, disk=disk, least_memory=least_memory)
+            file, seconds = _LIMITS[settings.profile]
+            check_machine(settings.build, disk=disk, least_memory=least_memory, file=file, seconds=seconds)
             choose_workers(_MEMORY)  # refuses what is no number
         tell(_left(left, times))
         heads = {step.name: f"[{number}/{len(todo)}] {step.name}" for number, step in enumerate(todo, start=1)}
