@@ -278,11 +278,11 @@ def rank_numbers(found: Mapping[str, Ranks], labels: Mapping[str, str]) -> Itera
         for what in ("mean", "spread"):
             third, off, error, chance = ranks.furthest(what)
             say = f"Largest deviation of the {what} of the ranks from uniform in a third by inclination, mass or gas, "
-            say, id = say + labels[kind], f"post-rank-{what}"
+            say += labels[kind]
             n = ranks.n_galaxies[third]
-            yield {"id": f"{id}-{kind}", "value": off, "error": error, "n": n, "statement": say}
+            yield {"id": f"post-rank-{what}-{kind}", "value": off, "error": error, "n": n, "statement": say}
             say += ", 95th percentile if all were right"
-            yield {"id": f"{id}-chance-{kind}", "value": chance, "statement": say}
+            yield {"id": f"post-rank-{what}-chance-{kind}", "value": chance, "statement": say}
 
 
 def ranks_by_third(pit: np.ndarray, by: np.ndarray, bootstrap: Bootstrap, bins: int = 5) -> list[Estimate]:
