@@ -274,6 +274,15 @@ record(
 # change when the sky is rotated. (A reflection reverses the sense of rotation, which carries no information on the mass.)
 
 # %%
+choices = "records/training_choices.json"
+kept = load.record("training_choices")["measured"]
+for name, number in kept["numbers"]["precision"].items():
+    record(f"precision-{name}", universe=f"embedded ({choices})", **number)
+
+# %% [markdown]
+# Numbers of half the length (bfloat16) are used in training where the hardware has matrix instructions for them. On a core without them, A trains {num}`precision-a-speed:.2f±` times as fast as in float32 and C {num}`precision-c-speed:.2f±` times; the errors of the validation galaxies change by {num}`precision-a-less:+.4f±` and {num}`precision-c-less:+.4f±` (`records/training_choices.json`, several seeds). So there it pays for some networks only, and float32 is taken for all.
+
+# %%
 histories = {
     name: reference.histories[f"{name}/all"]
     if is_reference
