@@ -32,7 +32,7 @@ For the contraction it is ``TangoSIDM_L025N376_CDM_haloes.hdf5``, for the other 
 ``tng100_real`` and ``eagle``. For SKIRT's own runs (`skirt_runs`; the executable is on PATH or named in DMLIB_SKIRT) it
 is the ``output`` folder of the embedded universe of profile quick. For NGC 2903, NGC 6946, SPARC and 3D-Barolo (the
 program is found by `dmlib.rotation.barolo`) it is the folder of the mirror that has ``hi_cubes`` and ``sparc``. For the
-data set with images of SKIRT, the orientations, the fresh galaxies, the luck of trainings and their choices, and fits
+data set with images of SKIRT, the orientations, the fresh galaxies, the luck and the choices of trainings, and fits
 it is the folder ``build`` with ``embedded-quick``, where data sets and networks are made and kept. For the embedded
 universe at fixed mass it is the folder ``output`` of what ``mocktng write`` wrote, as the source of that record says.
 Chapters read a record with `dmlib.load.record`.
