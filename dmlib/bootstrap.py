@@ -189,9 +189,7 @@ class Bootstrap:
 
     def ratio(self, above: np.ndarray, below: np.ndarray, where: np.ndarray | None = None) -> Estimate:
         """Mean of `above` over the mean of `below`, draw by draw; arguments as `mean`."""
-        with np.errstate(invalid="ignore", divide="ignore"):
-            # As in `_means`: a draw may contain none of a rare kind.
-            return _estimate(self._means(above, where) / self._means(below, where))
+        return _estimate(self._means(above, where) / self._means(below, where))
 
     def difference(self, first: np.ndarray, second: np.ndarray, where: np.ndarray | None = None) -> Estimate:
         """Mean of `first` minus the mean of `second`, on the same galaxies; arguments as `mean`."""
