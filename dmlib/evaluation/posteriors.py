@@ -288,7 +288,9 @@ def rank_numbers(found: Mapping[str, Ranks], labels: Mapping[str, str]) -> Itera
 def ranks_by_third(pit: np.ndarray, by: np.ndarray, bootstrap: Bootstrap, bins: int = 5) -> list[Estimate]:
     """Density of the ranks over all radii in each third of the views by a property, 1 in each bin if uniform."""
     third = thirds(by)
-    return [pit_histogram(np.where(third[:, None] == k, pit, np.nan), bootstrap, bins) for k in range(3)]
+    with np.errstate(invalid="ignore"):
+        # A draw may contain no galaxy of a third; it is then left out.
+        return [pit_histogram(np.where(third[:, None] == k, pit, np.nan), bootstrap, bins) for k in range(3)]
 
 
 def energy_score(truth: np.ndarray, draws: np.ndarray, scale: np.ndarray) -> np.ndarray:

@@ -181,3 +181,10 @@ def test_density_of_ranks_by_third(case):
     lowest, _, highest = checks.ranks_by_third(pit, by, bootstrap)
     assert np.mean(lowest.value) == pytest.approx(1.0) and np.abs((lowest.value - 1) / lowest.error).max() < 4
     assert highest.value[-1] > 2 and highest.value[0] < 0.3
+
+
+def test_a_third_of_one_galaxy_is_missing_in_some_draws_and_that_is_no_warning(recwarn):
+    pit = np.random.default_rng(4).random((3, R))
+    found = checks.ranks_by_third(pit, np.arange(3.0), Bootstrap(np.arange(3), draws=50))
+    assert all(np.isfinite(one.value).all() and np.mean(one.value) == pytest.approx(1.0) for one in found)
+    assert not recwarn.list
