@@ -12,7 +12,9 @@ JOBS      ?= 2
 LAB       ?=
 
 # The environment is that of the lock file, whatever else this shell can import or tells pip.
-unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONWARNINGS PYTHONOPTIMIZE
+# Of Python's variables, which change what it does or, with a wrong value, keep it from starting, these may stay.
+$(foreach name,$(filter-out PYTHON PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX PYTHONUNBUFFERED,$(filter PYTHON%,$(.VARIABLES))),\
+	$(eval unexport $(name)))
 unexport UV_NO_BINARY UV_CONSTRAINT UV_OVERRIDE UV_EXCLUDE_NEWER
 unexport PIP_TARGET PIP_PREFIX PIP_ROOT PIP_NO_DEPS PIP_REQUIRE_VIRTUALENV
 export PYTHONNOUSERSITE := 1
@@ -24,7 +26,7 @@ READY := $(VENV)/.installed
 PIP := PIP_USER=0 PIP_CONSTRAINT=/dev/null PIP_NO_BINARY=:none: PIP_REQUIRE_HASHES=0 \
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check
 # An environment belongs to its checkout: Python wrote into it where it was made. One that was copied or moved is made anew.
-MOVED := $(shell grep -qsF " $(CURDIR)/$(VENV)" $(VENV)/pyvenv.cfg && $(BIN)/python -c "" 2>/dev/null || echo moved)
+MOVED := $(shell grep -qsF " $(CURDIR)/$(VENV)" $(VENV)/pyvenv.cfg && $(BIN)/python -I -c "" 2>/dev/null || echo moved)
 OF := --universe $(UNIVERSE) --profile $(PROFILE) $(if $(BASE_PATH),--base-path "$(BASE_PATH)") \
 	$(if $(SIMULATION),--simulation $(SIMULATION)) $(if $(SNAPSHOT),--snapshot $(SNAPSHOT))
 
@@ -58,6 +60,11 @@ export CHECK
 
 # The lock file has hashes of everything, for every platform; the two packages of the project are installed editable.
 $(READY): requirements.lock pyproject.toml mocktng/pyproject.toml $(MOVED)
+	@if [ -e $(VENV) ] && ! [ -w $(VENV) ]; then \
+		echo "$(CURDIR)/$(VENV) belongs to another user and must be made anew: its Python," \
+			"$$(sed -n 's/^executable = //p' $(VENV)/pyvenv.cfg), cannot be run by $$(id -un 2>/dev/null || id -u), or the lock" \
+			"file is newer. Its owner runs make, if need be with a Python that all may run (make PYTHON=/usr/bin/python3);" \
+			"or work in a clone of your own." >&2; exit 1; fi
 	@$(PYTHON) -c "$$CHECK"
 	$(PYTHON) -m venv $(if $(MOVED),--clear) $(VENV)
 	@# uv, itself from the lock file, needs a third of pip's time. Where it cannot install, pip does.
@@ -95,6 +102,9 @@ test: $(READY) ## All tests
 	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile --no-loadscope-reorder --durations 25
 
 bench: $(READY) ## Measure speed: ratios within one run
+	@# Two samplers that only this compares with. Nothing is changed that is there already.
+	@$(BIN)/python -c "import dynesty, emcee" 2>/dev/null || $(PIP) --no-build-isolation -e '.[bench]' || \
+		echo "emcee and dynesty could not be installed: without them" >&2
 	$(BIN)/python -m benchmarks
 
 lab: $(READY) ## JupyterLab on the notebooks (each paired .py opens as a notebook; LAB="--allow-root" passes options)

@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 
-from .environment import begin_again, check_imports
+from .environment import begin_again, check_imports, check_interpreter
 from .errors import DmlibError
 
 
@@ -13,6 +13,7 @@ def main() -> None:
     try:
         begin_again()
         _open_standard_streams()
+        check_interpreter()
         check_imports()  # before packages that other packages of the user may replace
         from .cli import main as command
 

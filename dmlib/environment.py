@@ -19,6 +19,7 @@ import socket
 import sys
 import sysconfig
 import tempfile
+import warnings
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
@@ -69,6 +70,9 @@ _LIMITS = {
 
 #: Files that a process opens at once, at most.
 _OPEN_FILES = 256
+
+#: Limits that a user may raise to the hard ones, and is not asked to: open files, processor time, size of a file.
+_RAISED = {resource.RLIMIT_NOFILE: _OPEN_FILES, resource.RLIMIT_CPU: None, resource.RLIMIT_FSIZE: None}
 
 #: Variables with a path, those of a program first.
 _PROGRAMS = ("DMLIB_SKIRT", "DMLIB_BAROLO")
@@ -152,7 +156,7 @@ def private_folder() -> Path:
         raise DmlibError(f"no temporary folder can be written ({error}): set TMPDIR to one that can.") from error
     Finalize(None, shutil.rmtree, args=(folder, True), exitpriority=1)  # not in a forked process
     (folder / "matplotlibrc").touch()
-    for name in ("home", "astropy", "ipython", "jupyter", "keras"):
+    for name in ("home", "astropy", "ipython", "jupyter", "keras", "matplotlib"):
         (folder / name).mkdir()
     os.environ[_FOLDER] = str(folder)
     return folder
@@ -167,6 +171,8 @@ def changes() -> dict[str, str | None]:
         **dict.fromkeys((*_DROPPED, *dropped)),
         "KERAS_HOME": str(folder / "keras"),
         "MATPLOTLIBRC": str(folder / "matplotlibrc"),
+        # Its list of fonts, which is made anew in 0.3 s, once a run: that of the user may name other files, or none.
+        "MPLCONFIGDIR": str(folder / "matplotlib"),
         "ASTROPY_CONFIG_DIR": str(folder / "astropy"),
         "IPYTHONDIR": str(folder / "ipython"),
         **{f"JUPYTER_{name}_DIR": str(folder / "jupyter") for name in ("CONFIG", "DATA", "RUNTIME")},
@@ -194,9 +200,11 @@ def settle() -> None:
             os.environ[name] = os.path.abspath(value)
     # Files that their own owner may not read cannot be outputs.
     os.umask(os.umask(0o022) & 0o077)
-    _, most = limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if 0 <= limits[0] < _OPEN_FILES:  # as far as this user may; no limit is a negative number
-        resource.setrlimit(resource.RLIMIT_NOFILE, (_OPEN_FILES if most < 0 else min(_OPEN_FILES, most), most))
+    for number, wanted in _RAISED.items():
+        now, most = resource.getrlimit(number)
+        if now >= 0 and (wanted is None or now < wanted):  # as far as this user may; no limit is a negative number
+            enough = most if wanted is None or 0 <= most < wanted else wanted
+            resource.setrlimit(number, (enough, most))
 
 
 def begin_again() -> None:
@@ -468,8 +476,28 @@ def check_folder(folder: Path) -> None:
         raise DmlibError(f"{folder}: outputs cannot be written there ({reason}): {named} for them.") from error
 
 
-def check_machine(folder: Path, *, disk: float, least_memory: float) -> None:
-    """Refuse what would fail halfway: a backend that is missing, no shared locks, too little disk, memory or files.
+def check_interpreter() -> None:
+    """Refuse a Python in which warnings are errors; to be called before packages are imported, which give some.
+
+    `begin_again` drops the variable that may ask for it. Kernels and workers would inherit the rest: an option of the
+    command, or a module that Python imports when it starts.
+
+    Raises
+    ------
+    DmlibError
+    """
+    if not any(action == "error" for action, *_ in warnings.filters):
+        return
+    found = (getattr(sys.modules.get(name), "__file__", None) for name in ("usercustomize", "sitecustomize"))
+    by = next((path for path in found if path and not sys.warnoptions), "")
+    raise DmlibError(
+        "warnings are errors in this Python, and packages of the book give some: "
+        + (f"{by} has Python do so, remove it." if by else "leave out the option -W of Python.")
+    )
+
+
+def check_machine(folder: Path, *, disk: float, least_memory: float, file: float = 0.0, seconds: float = 0.0) -> None:
+    """Refuse what would fail halfway: a backend that is missing, no shared locks, too little of what a limit gives.
 
     Parameters
     ----------
@@ -477,6 +505,8 @@ def check_machine(folder: Path, *, disk: float, least_memory: float) -> None:
         Of the outputs.
     disk, least_memory : float
         What all outputs of the folder need, and what its largest process needs [bytes].
+    file, seconds : float
+        The largest file [bytes], and the longest work of a process [s of a processor].
 
     Raises
     ------
@@ -518,6 +548,17 @@ def check_machine(folder: Path, *, disk: float, least_memory: float) -> None:
         raise DmlibError(
             f"a process may open {files} files at once, and one of the book needs {_OPEN_FILES}: raise the limit "
             "(ulimit -n)."
+        )
+    largest, longest = (resource.getrlimit(number)[0] for number in (resource.RLIMIT_FSIZE, resource.RLIMIT_CPU))
+    if 0 <= largest < file:
+        raise DmlibError(
+            f"a file may become as large as {readable(largest)}, and one of the outputs needs {readable(file)}: raise "
+            "the limit (ulimit -f)."
+        )
+    if 0 <= longest < seconds:
+        raise DmlibError(
+            f"a process may use {longest} s of a processor, and one of the book needs {seconds:g}: raise the limit "
+            "(ulimit -t)."
         )
     there = 0
     for path in folder.rglob("*"):

@@ -53,9 +53,9 @@ class Profile:
     field_of_view : float
         Side of images and HI maps [kpc]; argued in `dmlib.observe.sky`.
     input_pixels : int
-        Pixels a side, in the middle of images and maps, that networks see. At 96 of 128 kpc the validation errors of
-        A, B and C (one training each) are about those of the full field, at 54 to 66% of the cost; ``paper`` keeps the
-        authors' number of pixels.
+        Pixels a side, in the middle of images and maps, that networks see: 96 of 128 kpc, which costs less, with
+        validation errors that were measured (``records/training_choices.json``); ``paper`` keeps the authors' number of
+        pixels.
     """
 
     name: str

@@ -20,6 +20,8 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing import util
+from multiprocessing.synchronize import SemLock
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar
@@ -470,6 +472,7 @@ def end_with_parent() -> None:
     def leave(*_: object) -> None:
         for path in tuple(UNFINISHED):
             path.unlink(missing_ok=True)
+        _remove_locks()
         os._exit(1)
 
     def wait() -> None:
@@ -485,6 +488,23 @@ def end_with_parent() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, leave)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
+def _remove_locks() -> None:
+    """Remove the locks that this process shares with workers of its own, as it would if it ended of itself.
+
+    Python keeps account of them, and in the end would name them as leaked on the screen. The workers go first: one that
+    is just starting would look for its locks, and print a traceback.
+    """
+    workers = multiprocessing.active_children()
+    for worker in workers:
+        worker.terminate()
+    for worker in workers:
+        worker.join(5)
+    for entry in list(util._finalizer_registry.values()):  # type: ignore[attr-defined]
+        if getattr(entry, "_callback", None) is SemLock._cleanup:  # type: ignore[attr-defined]
+            with suppress(Exception):
+                entry()
 
 
 def quiet() -> bool:

@@ -75,8 +75,8 @@ print(f"Conclusions from: {settings.label}.")
 # :claims: intermediate-all
 # ```
 #
-# The slides do not say what the error is relative to, nor whether the mean square is of the mass or of its logarithm, nor which radii are intermediate. We take 5 to 50 kpc and give each reading its own verdict, the strictest first. From 5 to 50 kpc the mean absolute error of the ensemble is {num}`inputs-all-intermediate:.1%±`;
-# the difference to boosted trees on the same galaxies is {num}`inputs-all-less-boosted:+.1%±` (negative where the network is better, {doc}`11_inputs`). A network should be compared with such trees, not with zero.
+# The slides do not say what the error is relative to, nor whether the mean square is of the mass or of its logarithm, nor which radii are intermediate. We take 5 to 50 kpc and give each reading its own verdict, the strictest first. From 5 to 50 kpc the mean absolute error of the ensemble is {num}`inputs-all-intermediate:.1%±`, that of A, the architecture of the talk, {num}`net-a-intermediate:.1%±` ({doc}`10_networks`);
+# the difference of the ensemble to boosted trees on the same galaxies is {num}`inputs-all-less-boosted:+.1%±` (negative where the network is better, {doc}`11_inputs`). A network should be compared with such trees, not with zero.
 #
 # ### Conclusion 3: even without spectroscopy the error is below 0.3 at intermediate radii
 #
@@ -100,7 +100,7 @@ print(f"Conclusions from: {settings.label}.")
 # :claims: no-assumption
 # ```
 #
-# As a statement on the code it is true: twenty masses come out, and no halo model is in between. As a statement on results it needs a test: are the errors the same where a fit would have to assume something? The first row compares galaxies with disturbed and with regular gas, the second satellites and centrals, at the same inclinations ({doc}`17_comparison`). A ratio below 1 would be no advantage of disturbed gas, for which we know no reason: these galaxies are few, and are matched in inclination only.
+# As a statement on the code it is true: twenty masses come out, and no halo model is in between. As a statement on results it needs a test: are the errors the same where a fit would have to assume something? The rows compare galaxies with disturbed and with regular gas, and satellites and centrals, at the same inclinations, for our ring network C and for A, the architecture of the talk ({doc}`17_comparison`). A ratio below 1 would be no advantage of disturbed gas, for which we know no reason: these galaxies are few, and are matched in inclination only.
 # What a network does assume is its training set. In universes whose haloes differ in their inner parts from those of its training, by their contraction or by a core, a network errs {num}`rob-inner-inner-halo:.2f±` times as much within 5 kpc as one that was trained there, and {num}`rob-network-mean-inner-halo:.2f±` times from 5 to 50 kpc ({doc}`19_robustness`). Where such a ratio exceeds 1, the shape of the profile is not assumed but learned.
 #
 # ### Further claims of the slides, the abstract and the follow-up
@@ -108,6 +108,8 @@ print(f"Conclusions from: {settings.label}.")
 # ```{claims-table} paper
 # :claims: uncertainty saliency equivariant
 # ```
+#
+# The factor over the mean profile is {num}`net-gain-mean:.1f±` for C and {num}`net-gain-a:.1f±` for A, the architecture of the talk ({doc}`10_networks`).
 #
 # ## Its future work
 #
@@ -117,7 +119,7 @@ print(f"Conclusions from: {settings.label}.")
 # :claims: rotation-curves
 # ```
 #
-# {doc}`17_comparison` lets a fit of the rotation curve learn from the galaxies that the network was trained on, and judges both on the same galaxies and radii. Of all test views {num}`contest-accepted:.0f` have an accepted rotation curve; for the others only the network has an answer. On real galaxies nobody knows the population so well: with priors from published relations the error within 12 to 18 kpc is
+# {doc}`17_comparison` lets a fit of the rotation curve learn from the galaxies that the network was trained on, and judges both on the same galaxies and radii. Of all test views {num}`contest-accepted:.0f` have an accepted rotation curve; for the others only the network has an answer. On real galaxies nobody knows the population so well: with priors from published relations the error within 11 to 19 kpc is
 # {num}`contest-perfect-nfw-lcdm-observed:.1%±` instead of {num}`contest-perfect-population-observed:.1%±`, and without any priors {num}`contest-perfect-nfw-observed:.1%±`, of which {num}`contest-perfect-nfw:.1%±` would remain if the inclination and the masses of stars and gas were known.
 #
 # ### Robustness to the hydrodynamical simulation

@@ -21,6 +21,8 @@ hand::
     python records/measure.py fresh-galaxies PATH
     python records/measure.py training-luck PATH
     python records/measure.py fit-coverage PATH
+    python records/measure.py known-geometry PATH
+    python records/measure.py training-choices PATH
     python records/measure.py embedded-at-fixed-mass PATH
 
 PATH is the ``output`` folder of a tree with rows of the real TNG100-1 group catalogue, or the published SKIRT image
@@ -30,8 +32,8 @@ For the contraction it is ``TangoSIDM_L025N376_CDM_haloes.hdf5``, for the other 
 ``tng100_real`` and ``eagle``. For SKIRT's own runs (`skirt_runs`; the executable is on PATH or named in DMLIB_SKIRT) it
 is the ``output`` folder of the embedded universe of profile quick. For NGC 2903, NGC 6946, SPARC and 3D-Barolo (the
 program is found by `dmlib.rotation.barolo`) it is the folder of the mirror that has ``hi_cubes`` and ``sparc``. For the
-data set with images of SKIRT, the orientations, the fresh galaxies, the luck of trainings and the coverage of fits it
-is the folder ``build`` with ``embedded-quick``, where data sets and networks are made and kept. For the embedded
+data set with images of SKIRT, the orientations, the fresh galaxies, the luck and the choices of trainings, and fits
+it is the folder ``build`` with ``embedded-quick``, where data sets and networks are made and kept. For the embedded
 universe at fixed mass it is the folder ``output`` of what ``mocktng write`` wrote, as the source of that record says.
 Chapters read a record with `dmlib.load.record`.
 """
@@ -54,6 +56,7 @@ import eagle_rows
 import fit_coverage
 import fresh_galaxies
 import integrated_properties
+import known_geometry
 import light
 import orientations
 import other_simulation
@@ -61,6 +64,7 @@ import rotation_curves
 import skirt_data_set
 import skirt_runs
 import tng100_rows
+import training_choices
 import training_luck
 
 from dmlib import __version__
@@ -240,6 +244,20 @@ _KINDS = {
         "mass models of the test views with an accepted curve; speeds drawn from the priors of each kind of fit",
         _OURS,
         fit_coverage.measure,
+    ),
+    "known-geometry": Kind(
+        "Fits with the population's priors, geometry and baryons known, with the inclination fixed and free",
+        _QUICK,
+        "test views that are accepted with and without perfect knowledge",
+        _OURS,
+        known_geometry.measure,
+    ),
+    "training-choices": Kind(
+        "Errors of A and C by how much of the field they see, and by the precision in which they are trained",
+        _QUICK,
+        "data set of the book",
+        _OURS,
+        training_choices.measure,
     ),
     "embedded-at-fixed-mass": Kind(
         "Medians and scatters of galaxies' properties at fixed stellar mass, of more galaxies than the book has",

@@ -40,6 +40,7 @@ SLOW_PLACES = (
     "tests/rotation/test_fit.py",
     "tests/rotation/test_rings.py",
     "tests/test_cli.py",
+    "tests/test_cluster.py",
     "tests/observe/test_skirt_run.py",
     "tests/universe/test_api_",
     "mocktng/tests/test_write.py",

@@ -94,6 +94,23 @@ def remove_gas(settings: Settings, subhalo_id: int, group_id: int) -> None:
             row -= here
 
 
+def content(path: Path) -> dict[str, bytes]:
+    """Every array and every attribute of a file."""
+    found = {}
+
+    def visit(name, item) -> None:
+        if isinstance(item, h5py.Dataset):
+            found[name] = (
+                (item.dtype.str + str(item[()].tolist())).encode() if item.dtype == object else item[()].tobytes()
+            )
+        found.update({f"{name}@{key}": str(value).encode() for key, value in item.attrs.items()})
+
+    with h5py.File(path) as handle:
+        handle.visititems(visit)
+        found.update({f"@{key}": str(value).encode() for key, value in handle.attrs.items()})
+    return found
+
+
 def main(build_root: str, workers: int) -> None:
     """Build the data set with one galaxy per block; a process to kill."""
     settings = Settings(profile="smoke", build_root=build_root)

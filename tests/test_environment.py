@@ -11,7 +11,7 @@ import yaml
 from dmlib.environment import PYTHONS, repository_root
 
 #: Extras that conda users do not get: the developers' tools, and what is optional, come with `pip install -e .[dev]`.
-LEFT_OUT = {"dev", "jax", "barolo", "cluster"}
+LEFT_OUT = {"dev", "jax", "barolo", "bench", "cluster"}
 
 #: Names under which the issue's required packages are installed.
 REQUIRED = {

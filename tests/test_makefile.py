@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,8 @@ def made(checkout: Path, **variables: str) -> list[str]:
 
 def test_an_environment_that_was_made_here_stays(checkout):
     assert len(made(checkout)) == 1
+    # Not even where Python could not start with these.
+    assert len(made(checkout, PYTHONHASHSEED="abc", PYTHONHOME="/nonexistent", PYTHONUTF8="maybe")) == 1
 
 
 def test_an_environment_that_was_copied_or_moved_is_made_anew(checkout):
@@ -93,6 +96,27 @@ def test_an_environment_whose_python_is_gone_is_made_anew(checkout):
     (checkout / ".venv" / "bin" / "python").unlink()
     (checkout / ".venv" / "bin" / "python").symlink_to("/usr/bin/python0")
     assert "python3 -m venv --clear .venv" in made(checkout)
+
+
+def test_an_environment_of_another_user_whose_python_cannot_be_run(checkout):
+    """As when uv put that Python into the home of its user; to make it anew would end in "Permission denied"."""
+    python = checkout / ".venv" / "bin" / "python"
+    python.unlink()
+    python.symlink_to("/root/hidden/bin/python3")
+    with (checkout / ".venv" / "pyvenv.cfg").open("a") as file:
+        file.write("executable = /root/hidden/bin/python3\n")
+    command = ["make", "status"]
+    with tempfile.TemporaryDirectory() as folder:  # one that another user may enter, unlike pytest's
+        os.chmod(folder, 0o755)
+        place = shutil.copytree(checkout, Path(folder) / "checkout", symlinks=True)
+        config = place / ".venv" / "pyvenv.cfg"
+        config.write_text(config.read_text().replace(str(checkout), str(place)))
+        (place / ".venv").chmod(0o555)
+        nobody = {"user": 65534} if os.geteuid() == 0 else {}
+        done = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False, **nobody)
+        (place / ".venv").chmod(0o755)
+    assert done.returncode and done.stdout == ""
+    assert "belongs to another user and must be made anew: its Python, /root/hidden/bin/python3, cannot" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -166,7 +190,8 @@ def test_a_pip_that_is_told_to_install_elsewhere(checkout, tmp_path):
 
 def test_what_a_shell_exports_does_not_reach_the_environment(checkout):
     (checkout / "Makefile").write_text((checkout / "Makefile").read_text() + "\nshow:\n\t@env\n")
-    hostile = {name: "x" for name in ("PYTHONPATH", "PYTHONSTARTUP", "PIP_PREFIX", "PIP_TARGET")}
+    names = ("PYTHONPATH", "PYTHONSTARTUP", "PYTHONHASHSEED", "PYTHONMALLOC", "PIP_PREFIX", "PIP_TARGET")
+    hostile = dict.fromkeys(names, "x")
     command = ["make", "--silent", "show"]
     done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=True, env=os.environ | hostile)
     assert not any(line.startswith(tuple(f"{name}=" for name in hostile)) for line in done.stdout.splitlines())

@@ -187,8 +187,8 @@ def recorded():
     known: set[str] = set()
     patterns: list[re.Pattern] = []
     sources = [cell.source for path in NOTEBOOKS for cell in code(jupytext.read(path))]
-    # Chapters 17 and 19 record rows that these modules make.
-    for module in ("comparison_rows.py", "robustness.py"):
+    # Chapters 13, 17 and 19 record rows that these modules make.
+    for module in ("posteriors.py", "comparison_rows.py", "robustness.py"):
         sources.append((ROOT / "dmlib" / "evaluation" / module).read_text(encoding="utf-8"))
     for source in sources:
         for node in ast.walk(ast.parse(source)):

@@ -14,6 +14,7 @@ from dmlib.errors import DmlibError
 from dmlib.evaluation.integrated_light import error_of, regressions
 from dmlib.observe.skirt.source import unpack
 from dmlib.published_script_bugs import selection_readings
+from dmlib.settings import Settings
 from dmlib.universe.files import FilesUniverse
 
 
@@ -271,6 +272,30 @@ def test_errors_of_orientations_contain_the_scatter_of_the_members():
                 less = members - np.array(e["members"])
                 assert point["less_E"]["error"] > less.std(ddof=1) / np.sqrt(len(less))
                 assert point["less_E"]["value"] == pytest.approx(point["error"]["value"] - e["error"]["value"])
+
+
+def test_training_choices(measure):
+    """What chapters 7 and 10 quote is what was measured, and differences are paired by seed."""
+    measured = load.record("training_choices")["measured"]
+    for name in ("numbers", "rows"):
+        assert measured[name] == json.loads(json.dumps(getattr(measure["training_choices"], f"{name}_of")(measured)))
+    for name, points in measured["field"].items():
+        (book,) = (point for point in points if "less_book" not in point)
+        assert book["pixels"] == Settings().sizes.input_pixels
+        assert [point["kpc"] for point in points] == [128, 96, 64]
+        shares = [point["hi_not_blank"] for point in points]
+        assert 0 < shares[0] < shares[1] < shares[2] < 1
+        short = measured["precision"][name]["mixed_bfloat16"]
+        assert measured["precision"][name]["float32"]["by_seed"] == book["by_seed"]
+        others = [(point, point["less_book"]) for point in points if point is not book]
+        for point, less in [*others, (short, short["less_float32"])]:
+            by_seed = np.subtract(point["by_seed"], book["by_seed"])
+            assert len(by_seed) == len(measured["seeds"]) >= 3
+            assert less["value"] == pytest.approx(by_seed.mean())
+            assert less["error"] > by_seed.std(ddof=1) / np.sqrt(len(by_seed))
+    # Chapter 10 says that bfloat16 pays for some networks only.
+    quoted = measured["numbers"]["precision"]
+    assert quoted["a-speed"]["value"] > 1 > quoted["c-speed"]["value"]
 
 
 def test_the_embedded_universe_is_still_drawn_as_when_it_was_measured(measure):

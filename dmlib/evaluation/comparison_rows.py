@@ -9,7 +9,7 @@ import numpy as np
 
 from ..bootstrap import Estimate
 from ..rotation.population import REGIMES
-from .method_comparison import MethodComparison, coverage_in, duel, matched
+from .method_comparison import MethodComparison, coverage_in, duel, duel_difference, matched
 from .scores import REGIONS, row_mean
 
 #: A number to record: keyword arguments of a `dmlib.results.recorder`.
@@ -47,13 +47,24 @@ def error_rows(
 def ratio_rows(
     match: MethodComparison, first: str, second: str, groups: Mapping[str, np.ndarray], figure: str | None
 ) -> Iterator[Row]:
-    """Error of one method over that of another, ``<group>-<regime>`` for each group of views and regime."""
+    """Error of one method over that of another, ``<group>-<regime>`` for each regime and each group of views."""
     for prefix, where in groups.items():
         for place, (suffix, words) in _PLACES.items():
             _, ratio, n = duel(match, first, second, where, place)
             titles = f"{match.entries[first].title} over {match.entries[second].title}"
             statement = f"Mean |dM/M| {words}, {titles}" + ("" if prefix in _ALL_VIEWS else f", views: {prefix}")
             yield {"id": f"{prefix}-{suffix}", "value": ratio, "n": n, "statement": statement, "figure": figure}
+
+
+def ratio_difference_rows(
+    match: MethodComparison, first: str, second: str, prefix: str, groups: tuple[np.ndarray, np.ndarray], words: str
+) -> Iterator[Row]:
+    """A ratio of `ratio_rows` on some views less that on others, ``<prefix>-<regime>``; the groups in words."""
+    for place, (suffix, where) in _PLACES.items():
+        found, n = duel_difference(match, first, second, groups, place)
+        titles = f"{match.entries[first].title} over {match.entries[second].title}"
+        statement = f"Mean |dM/M| {where}, {titles}, {words}"
+        yield {"id": f"{prefix}-{suffix}", "value": found, "n": n, "statement": statement, "figure": None}
 
 
 def coverage_rows(

@@ -257,19 +257,45 @@ def duel(
 ) -> tuple[Estimate, Estimate, int]:
     """Mean |dM/M| of a method over the radii of one regime, or over all, its ratio to another's, and the galaxies.
 
-    On the views that both can answer for; the ratio is taken draw by draw.
+    On the views that both can answer for; `where` chooses them, or weights them as `matched` does. The ratio is taken
+    draw by draw.
 
     A test set of four galaxies, as in profile ``smoke``, may have no such view; then all radii of all views count, so
     that there is something to show, and n is 0.
     """
     above, below = match.over(first, place), match.over(second, place)
-    used = where & np.isfinite(above) & np.isfinite(below)
+    used = (where > 0) & np.isfinite(above) & np.isfinite(below)
     n = match.scores(used).n_galaxies
     if not n:
-        above, below = match.over(first), match.over(second)
+        above, below, where = match.over(first), match.over(second), np.ones(len(match))
         used = np.isfinite(above) & np.isfinite(below)
     draws = match.scores(used).bootstrap
-    return draws.mean(above[used]), draws.ratio(above[used], below[used]), n
+    return draws.mean(above[used], where[used]), draws.ratio(above[used], below[used], where[used]), n
+
+
+def duel_difference(
+    match: MethodComparison, first: str, second: str, groups: tuple[np.ndarray, np.ndarray], place: str = ""
+) -> tuple[Estimate, int]:
+    """Error of a method over that of another on some views, less the same on others; and the galaxies of the fewer.
+
+    Parameters
+    ----------
+    match : MethodComparison
+    first, second : str
+    groups : (ndarray, ndarray), shape (n,) each
+        Views, or their weights, as `matched` gives them.
+    place : str
+        Of `dmlib.rotation.population.REGIMES`, or all radii; as for `duel`, all of all views where a group has none.
+    """
+    above, below = match.over(first, place), match.over(second, place)
+    known = np.isfinite(above) & np.isfinite(below)
+    n = min(match.scores(known & (group > 0)).n_galaxies for group in groups)
+    if not n:
+        above, below = match.over(first), match.over(second)
+        known, groups = np.isfinite(above) & np.isfinite(below), 2 * (np.ones(len(match)),)
+    # The ratio of two means over the same views is that of two sums: weights may go into the values.
+    one, other = ((np.where(known, above * w, np.nan), np.where(known, below * w, np.nan)) for w in groups)
+    return match.scores().bootstrap.ratio_difference(one, other), n
 
 
 def against_beams(

@@ -122,5 +122,60 @@ def repeat(pairs: Pairs, other: Pairs, members: Mapping[str, np.ndarray], others
     return Repeat(len(first), alike, float(correlation), shifts, float(np.sqrt(variance * (1.0 + 1.0 / fewest))))
 
 
+#: Ensembles as `dmlib.networks.models.read_index` gives them.
+Index = Mapping[str, Mapping[str, Any]]
+
+
+def cut_short(index: Index, others: Index, names: Iterable[str]) -> tuple[str, ...]:
+    """Ensembles whose training in another run ended before it had learned as much as any in the first.
+
+    Their smallest validation loss in the other run is larger than that of every member in the first.
+
+    Parameters
+    ----------
+    index, others : mapping
+        Of the run from which conclusions are drawn, and of the other.
+    names : iterable of str
+    """
+    losses = {
+        name: [[member["best_val_loss"] for member in run[name]["members"]] for run in (index, others)]
+        for name in names
+    }
+    return tuple(name for name, (first, other) in losses.items() if min(other) > max(first))
+
+
+def repeat_rows(
+    pairs: Pairs, other: Pairs, same: Repeat, index: Index, others: Index, titles: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """One row for each network: epochs and error in either run, their difference, and whether it was cut short.
+
+    Parameters
+    ----------
+    pairs, other : Pairs
+    same : Repeat
+        Of these two.
+    index, others : mapping
+        As for `cut_short`.
+    titles : mapping
+        Network -> title.
+    """
+    short, rows = cut_short(index, others, titles), []
+    for name in (name for name in pairs.names if name in titles):
+        best = sorted(member["best_epoch"] for member in index[name]["members"])
+        rows.append(
+            {
+                "network": titles[name],
+                "epochs": max(member["epochs_run"] for member in others[name]["members"]),
+                "best after": f"{best[0]} to {best[-1]}" if best[0] < best[-1] else f"{best[0]}",
+                "cut short": "yes" if name in short else "no",
+                "reference": float(pairs.errors[name].value),
+                "this run": float(other.errors[name].value),
+                "difference": same.shifts[name],
+                "over scatter": same.shifts[name] / same.spread if same.spread else np.nan,
+            }
+        )
+    return rows
+
+
 def _percent(found: Estimate, sign: str = "+") -> str:
     return f"{100 * float(found.value):{sign}.1f} ± {100 * float(found.error):.1f}"

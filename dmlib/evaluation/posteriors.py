@@ -17,11 +17,11 @@ of whole galaxies.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import h5py
 import numpy as np
@@ -169,7 +169,7 @@ def worst_third(
     calibration : float
         As for `check`.
     """
-    member = np.stack([thirds(values) == k for values in properties for k in range(3)], axis=1)
+    member = _in_thirds(properties)
     share = np.where(member, np.nanmean(inside(pit, LEVEL), axis=1)[:, None], np.nan)
     found = bootstrap.mean(share)
     off = np.abs(found.value - LEVEL)
@@ -177,6 +177,120 @@ def worst_third(
     chance = bootstrap.largest_by_chance(share, common=calibration)
     n_galaxies = len(np.unique(bootstrap.subhalo_id[member[:, worst]]))
     return WorstThird(float(off[worst]), float(found.error[worst]), chance, n_galaxies)
+
+
+def _in_thirds(properties: Sequence[np.ndarray]) -> np.ndarray:
+    """Whether each view is in each third by each property, shape (n, 3 * number of properties)."""
+    return np.stack([thirds(values) == k for values in properties for k in range(3)], axis=1)
+
+
+#: Change of the spread of the ranks with the coverage of 68% intervals, where the width of a normal distribution is
+#: slightly wrong: the derivatives by ln(width) are 6 / (pi sqrt(3)) and, at 0.994 standard deviations, 0.484.
+_SPREAD_OVER_COVERAGE = 2.28
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """How the ranks of the truth (PIT) are distributed over all radii, in the thirds of views by some properties.
+
+    Parameters
+    ----------
+    mean : Estimate, shape (k,)
+        0.5 for uniform ranks; more where the posterior lies too low.
+    spread : Estimate, shape (k,)
+        Mean of 12 (PIT - 1/2)^2: 1 for uniform ranks; more where the posterior is too narrow or in the wrong place.
+    chance_mean, chance_spread : float
+        Largest deviation of any third in 95 per cent of samples, if the ranks are uniform in all.
+    n_galaxies : tuple of int, length k
+    """
+
+    mean: Estimate
+    spread: Estimate
+    chance_mean: float
+    chance_spread: float
+    n_galaxies: tuple[int, ...]
+
+    def furthest(self, what: str) -> tuple[int, float, float, float]:
+        """The third that is furthest from uniform, in the ``mean`` or the ``spread``.
+
+        Returns
+        -------
+        third : int
+        off, error : float
+            Deviation, without sign, and the standard deviation.
+        chance : float
+            See the parameters.
+        """
+        found, uniform = getattr(self, what), {"mean": 0.5, "spread": 1.0}[what]
+        off = np.abs(found.value - uniform)
+        third = int(np.nanargmax(off))
+        return third, float(off[third]), float(found.error[third]), getattr(self, f"chance_{what}")
+
+
+def ranks_in_thirds(
+    pit: np.ndarray, properties: Sequence[np.ndarray], bootstrap: Bootstrap, calibration: float = 0.0
+) -> Ranks:
+    """Mean and spread of the ranks, over all radii, in thirds of the views by each of some properties.
+
+    Ranks of one galaxy at neighbouring radii and in its views are alike: errors are from draws of whole galaxies.
+
+    Parameters
+    ----------
+    pit, properties, bootstrap, calibration
+        As those of `worst_third`; thirds are in the order of the properties, the lowest first.
+    """
+    member = _in_thirds(properties)
+    each = {"mean": np.nanmean(pit, axis=1), "spread": np.nanmean(12.0 * (pit - 0.5) ** 2, axis=1)}
+    values = {what: np.where(member, one[:, None], np.nan) for what, one in each.items()}
+    return Ranks(
+        mean=bootstrap.mean(values["mean"]),
+        spread=bootstrap.mean(values["spread"]),
+        chance_mean=bootstrap.largest_by_chance(values["mean"]),
+        chance_spread=bootstrap.largest_by_chance(values["spread"], common=_SPREAD_OVER_COVERAGE * calibration),
+        n_galaxies=tuple(len(np.unique(bootstrap.subhalo_id[of])) for of in member.T),
+    )
+
+
+def rank_rows(found: Mapping[str, Ranks], properties: Iterable[str]) -> list[dict[str, Any]]:
+    """The table of some posteriors' ranks: a row for each third by each property.
+
+    Parameters
+    ----------
+    found : mapping
+        Kind of posterior -> ranks.
+    properties : iterable of str
+        Their names, in the order of the thirds.
+    """
+    thirds_of = [f"{name}, {third}" for name in properties for third in ("lowest", "middle", "highest")]
+    rows: list[dict[str, Any]] = []
+    for k, name in enumerate(thirds_of):
+        row: dict[str, Any] = {"third by": name, "galaxies": next(iter(found.values())).n_galaxies[k]}
+        for kind, ranks in found.items():
+            for what, of in (("mean", ranks.mean), ("spread", ranks.spread)):
+                row[f"{what}, {kind}"] = f"{of.value[k]:.2f} ± {of.error[k]:.2f}"
+        rows.append(row)
+    return rows
+
+
+def rank_numbers(found: Mapping[str, Ranks], labels: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """Largest deviations from uniform ranks as rows to record, ``post-rank-mean-<kind>`` and ``...-chance-<kind>``."""
+    for kind, ranks in found.items():
+        for what in ("mean", "spread"):
+            third, off, error, chance = ranks.furthest(what)
+            say = f"Largest deviation of the {what} of the ranks from uniform in a third by inclination, mass or gas, "
+            say += labels[kind]
+            n = ranks.n_galaxies[third]
+            yield {"id": f"post-rank-{what}-{kind}", "value": off, "error": error, "n": n, "statement": say}
+            say += ", 95th percentile if all were right"
+            yield {"id": f"post-rank-{what}-chance-{kind}", "value": chance, "statement": say}
+
+
+def ranks_by_third(pit: np.ndarray, by: np.ndarray, bootstrap: Bootstrap, bins: int = 5) -> list[Estimate]:
+    """Density of the ranks over all radii in each third of the views by a property, 1 in each bin if uniform."""
+    third = thirds(by)
+    with np.errstate(invalid="ignore"):
+        # A draw may contain no galaxy of a third; it is then left out.
+        return [pit_histogram(np.where(third[:, None] == k, pit, np.nan), bootstrap, bins) for k in range(3)]
 
 
 def energy_score(truth: np.ndarray, draws: np.ndarray, scale: np.ndarray) -> np.ndarray:

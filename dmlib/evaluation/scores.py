@@ -396,7 +396,7 @@ def coverage(truth: np.ndarray, predicted: np.ndarray, sigma_ln: np.ndarray, boo
 
 def pit_histogram(pit: np.ndarray, bootstrap: Bootstrap, bins: int = 10) -> Estimate:
     """Density of the PIT in equal bins, 1 everywhere for calibrated uncertainties; value and error of shape (bins,)."""
-    number = np.minimum((pit * bins).astype(int, casting="unsafe"), bins - 1)
+    number = np.minimum((np.nan_to_num(pit) * bins).astype(int), bins - 1)
     number = np.where(np.isfinite(pit), number, -1)
     shares = np.stack([(number == k).sum(axis=1) for k in range(bins)], axis=1)
     total = np.repeat((number >= 0).sum(axis=1)[:, None], bins, axis=1)

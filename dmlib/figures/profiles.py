@@ -330,6 +330,30 @@ def groups(panels: Mapping[str, Mapping[str, Binned]], labels: Mapping[str, str]
     return fig
 
 
+def ranks(panels: Mapping[str, Sequence[Estimate]]) -> Figure:
+    """Density of the ranks of the truth in thirds of some properties, the lowest first; over all radii.
+
+    To see: a U shape in one third comes from intervals that are too narrow for it, a hump from wide ones, a slope from
+    a bias.
+    """
+    fig, _, cells = grid(len(panels), len(panels), 3.3, sharey=True)
+    tones = colormaps["viridis"](np.linspace(0.85, 0.0, 3))
+    for ax, (title, found) in zip(cells, panels.items(), strict=True):
+        ax.axhline(1.0, **style.line("literature", linewidth=1.2))
+        for k, (one, tone, name) in enumerate(zip(found, tones, ("lowest", "middle", "highest"), strict=True)):
+            edges = np.linspace(0.0, 1.0, len(one.value) + 1)
+            place = 0.5 * (edges[1:] + edges[:-1]) + 0.025 * (k - 1)
+            look = {"color": tone, "marker": "osD"[k], "markersize": 4, "linewidth": 1.2}
+            curve(ax, f"{title}, {name}", {"rank": place, "density": one}, look, label=f"{name} third", bars=True)
+        ax.set(title=title, xlim=(0, 1), xticks=(0, 0.5, 1))
+    # At the end: the panels share this axis.
+    cells[0].set_ylim(bottom=0)
+    fig.supxlabel("share of the draws below the truth", fontsize="medium")
+    cells[0].set_ylabel("density")
+    fig.legend(*cells[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    return fig
+
+
 def joint(checks: Mapping[str, Check], labels: Mapping[str, str], sharpness: Mapping[str, Binned]) -> Figure:
     """TARP of whole profiles, and the errors found against the width stated.
 

@@ -18,6 +18,7 @@ import matplotlib
 import numpy as np
 import yaml
 from astropy import units as u
+from matplotlib import font_manager
 from matplotlib.figure import Figure
 
 from ..bootstrap import Estimate
@@ -81,6 +82,20 @@ _STYLE = matplotlib.rc_params_from_file(Path(__file__).parent / "book.mplstyle",
 #: What every figure begins with: matplotlib's own defaults, not a user's matplotlibrc, and the book's style. A session
 #: keeps its backend.
 _DEFAULTS = {name: value for name, value in matplotlib.rcParamsDefault.items() if "backend" not in name}
+
+
+def _take_own_fonts() -> None:
+    """Let names of fonts that come with matplotlib mean these, whatever the user's list of fonts says."""
+    files = sorted((Path(matplotlib.get_data_path()) / "fonts" / "ttf").glob("*.ttf"))
+    manager = font_manager.fontManager
+    others, manager.ttflist = manager.ttflist, []
+    for path in files:
+        manager.addfont(path)
+    own = {font.name for font in manager.ttflist}
+    manager.ttflist += [font for font in others if font.name not in own]
+
+
+_take_own_fonts()
 
 
 def new_figure(

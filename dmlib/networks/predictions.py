@@ -46,9 +46,10 @@ FEWEST = 3
 #: Parts of the split for which predictions are kept besides the test.
 _KNOWN = ("calibration", "validation")
 
-#: Ensembles with calibrated errors: their prediction is the prior of rotation-curve fits, and chapters test their
-#: errors. They predict the calibration and the validation views too, three times as many as there are test views.
-_CALIBRATED = tuple(f"{BEST_VALUE}/{inputs}" for inputs in ("photometry", "all"))
+#: Ensembles with calibrated errors: those of one network are the prior of rotation-curve fits, and chapters test their
+#: errors beside those of A, the architecture of the talk. They predict the calibration and the validation views too,
+#: three times as many as there are test views.
+_CALIBRATED = (*(f"{BEST_VALUE}/{inputs}" for inputs in ("photometry", "all")), "A/all")
 
 #: What stands for the regressions among the names of ensembles.
 _REGRESSIONS = "regressions"

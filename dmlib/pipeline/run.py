@@ -36,6 +36,10 @@ _MEMORY = 2.2e9
 #: What the outputs of a profile need on the disk, and the least memory with which its universe is written [bytes].
 _NEEDS = {"smoke": (0.25e9, 2.4e9), "quick": (2.5e9, 3.3e9), "paper": (40e9, 21e9)}
 
+#: The largest file of a profile [bytes], and the longest work of one of its processes [s]: that of a worker that trains
+#: networks, on a fast processor.
+_LIMITS = {"smoke": (100e6, 60.0), "quick": (300e6, 180.0), "paper": (2e9, 4 * 3600.0)}
+
 #: The least memory where the universe is there [bytes].
 _WITHOUT_UNIVERSE = {"smoke": 2.4e9, "quick": 2.4e9, "paper": 6e9}
 
@@ -143,9 +147,10 @@ def run(
                 disk *= 0.2
             if "universe" not in left:
                 least_memory = _WITHOUT_UNIVERSE[settings.profile]
-            check_machine(settings.build, disk=disk, least_memory=least_memory)
+            file, seconds = _LIMITS[settings.profile]
+            check_machine(settings.build, disk=disk, least_memory=least_memory, file=file, seconds=seconds)
             choose_workers(_MEMORY)  # refuses what is no number
-        tell(_left(left, times))
+        tell(_left(left, times, settings.profile))
         heads = {step.name: f"[{number}/{len(todo)}] {step.name}" for number, step in enumerate(todo, start=1)}
         stop = None if keep_going else journal.places.build / ".state" / ".stop"
         if stop:
@@ -157,8 +162,8 @@ def run(
             journal.add(outcome)
             left.pop(outcome.step.name, None)
             if outcome.state == "ran":
-                seconds = ledger.record_of(outcome.step.name, journal.places)["seconds"]
-                tell(f"{heads[outcome.step.name]}: done in {seconds:.1f} s; {_left(left, times)}")
+                times[outcome.step.name] = seconds = ledger.record_of(outcome.step.name, journal.places)["seconds"]
+                tell(f"{heads[outcome.step.name]}: done in {seconds:.1f} s; {_left(left, times, settings.profile)}")
                 if outcome.step.name == first and book and len(left) > 1:
                     early = Thread(target=_preview, args=(settings, first, tell), daemon=True)
                     early.start()
@@ -280,17 +285,31 @@ class _Journal:
             return None  # the step that needs it says what is wrong with it
 
 
-def _left(steps: dict[str, bool], times: dict[str, float]) -> str:
-    """How many steps are left, and for how long, by whether each runs beside others and its last time [s]."""
+def _left(steps: dict[str, bool], times: Mapping[str, float], profile: str) -> str:
+    """How many steps are left, and for how long.
+
+    Parameters
+    ----------
+    steps : dict of bool
+        Those that are left, by whether each runs beside others.
+    times : mapping
+        Time of each step's last run, in this run too [s]. They tell how fast this machine is, and thereby the time of
+        steps that never ran.
+    profile : str
+    """
     count = f"{len(steps)} step{'s' * (len(steps) != 1)} left"
-    known = [name for name in steps if name in times]
+    usual = SECONDS | (_SMOKE if profile == "smoke" else {})
+    basis = sum(usual.get(name, usual[""]) for name in times)
+    pace = sum(times.values()) / basis if basis >= _BASIS else 0.0
+    known = {name: times.get(name, pace * usual.get(name, usual[""])) for name in steps if name in times or pace}
     if not known:
         return f"{count}, no earlier run tells for how long" if steps else count
-    together = [times[name] for name in known if steps[name]]
+    together = [known[name] for name in known if steps[name]]
     beside = max(1, min(len(together), choose_workers(_MEMORY)))
-    others = sum(times[name] for name in known) - sum(together)
+    others = sum(known.values()) - sum(together)
     minutes = max(1, round((others + max([sum(together) / beside, *together])) / 60))
-    return f"{count}, {'about' if len(known) == len(steps) else 'at least'} {minutes} min by the times of the last run"
+    by = "the last run" if times.keys() >= steps.keys() else "the steps that have run"
+    return f"{count}, {'about' if len(known) == len(steps) else 'at least'} {minutes} min by the times of {by}"
 
 
 @dataclass(frozen=True)
@@ -433,11 +452,19 @@ def _alone(settings: Settings, tell: Tell) -> Iterator[None]:
 
 # Which step begins next. Nothing that the steps make depends on it, nor the order in which it is shown.
 
-#: Seconds that steps take at profile quick on a core, for a first run; the last is for all that are not named.
+#: Seconds that steps take at profile quick on two cores, for a first run; the last is for all that are not named.
 SECONDS = {
+    **{"universe": 60, "sample": 1, "targets": 18, "dataset": 80, "rotation": 60, "models": 120},
+    **{"robustness": 110, "20_conclusions": 1},
     **{"posteriors": 45, "floor": 50, "02_embedded_universe": 35},
     **{"10_networks": 40, "14_saliency": 50, "17_comparison": 55, "": 20},
 }
+
+#: Those of profile smoke, where they differ.
+_SMOKE = {"universe": 5, "targets": 1, "dataset": 20, "models": 35}
+
+#: Of these seconds, so many must have been worked through before they tell how fast a machine is.
+_BASIS = 60
 
 
 def chains(todo: list[Step], times: Mapping[str, float]) -> dict[str, float]:

@@ -195,7 +195,7 @@ def test_the_two_tables_of_claims_and_their_tallies(pages):
     assert heads == [["Claim", "Paper", "Here", "Floor", "Verdict"], ["Check", "Intended", "Here", "Verdict"]]
     first, second, reading = paper.tbody.find_all("tr")[:3]
     assert first.find_all("td")[3].find("abbr", class_="num") and not second.find_all("td")[3].find("abbr")
-    assert "not met" in second.get_text() and "criterion: ≥ 2e11" in second.get_text()
+    assert "not met" in second.get_text() and "criterion: ≥ 2 × 10¹¹" in second.get_text()
     assert "Read instead as: a toy" in reading.get_text() and reading.find(class_="verdict-met")
     assert "Criterion changed after results were seen: 20" in paper.get_text()
     for name in ("claims", "index"):

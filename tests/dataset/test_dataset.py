@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -17,7 +15,7 @@ import psutil
 import pytest
 from pydantic import ValidationError
 
-from dataset_tree import copy_tree, few_galaxies, overwrite, particles_of, remove_gas, unlink
+from dataset_tree import content, copy_tree, few_galaxies, overwrite, particles_of, remove_gas, unlink
 from dmlib import targets as target_module
 from dmlib.dataset import SPLITS, straddling
 from dmlib.dataset.build import build
@@ -61,44 +59,6 @@ def mine(small, tmp_path):
     for path in (small.sample_path, small.targets_path):
         (settings.build / path.name).write_bytes(path.read_bytes())
     return settings
-
-
-def start(what: str, *arguments: str) -> subprocess.Popen:
-    """Begin a process of dask."""
-    command = [sys.executable, "-m", f"distributed.cli.dask_{what}", *arguments]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-
-def wait_for(condition, seconds: float = 120.0) -> None:
-    """Wait until a condition holds; a slow machine gets its time."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "nothing happened"
-        time.sleep(0.02)
-
-
-def lose(worker: subprocess.Popen, build_folder: Path) -> None:
-    """Kill a worker when the first blocks of the data set are there."""
-    wait_for(lambda: len(list(build_folder.glob(".dataset.blocks-*/*.npz"))) >= 2)
-    worker.kill()
-    worker.wait()
-
-
-def content(path: Path) -> dict[str, bytes]:
-    """Every array and every attribute of a file."""
-    found = {}
-
-    def visit(name, item) -> None:
-        if isinstance(item, h5py.Dataset):
-            found[name] = (
-                (item.dtype.str + str(item[()].tolist())).encode() if item.dtype == object else item[()].tobytes()
-            )
-        found.update({f"{name}@{key}": str(value).encode() for key, value in item.attrs.items()})
-
-    with h5py.File(path) as handle:
-        handle.visititems(visit)
-        found.update({f"@{key}": str(value).encode() for key, value in handle.attrs.items()})
-    return found
 
 
 class TestContract:
@@ -163,28 +123,6 @@ class TestContract:
 
 
 class TestSameWhoeverMakesIt:
-    @pytest.mark.slow
-    def test_a_cluster_that_loses_a_worker(self, mine, reference, tmp_path, monkeypatch):
-        """A scheduler and two workers, processes of their own that talk over TCP; one is killed in the middle."""
-        pytest.importorskip("distributed")
-        file = tmp_path / "scheduler.json"
-        common = ["--scheduler-file", str(file), "--no-dashboard"]
-        scheduler = start("scheduler", "--host", "127.0.0.1", "--port", "0", *common)
-        workers = [start("worker", "--nthreads", "1", "--no-nanny", *common) for _ in range(2)]
-        try:
-            wait_for(lambda: file.is_file() and file.stat().st_size)
-            monkeypatch.setenv("DMLIB_SCHEDULER", json.loads(file.read_text())["address"])
-            lost = threading.Thread(target=lose, args=(workers[0], mine.build))
-            lost.start()
-            build(mine, block_size=1)
-            lost.join()
-            assert workers[0].poll() is not None and workers[1].poll() is None
-        finally:
-            for process in (*workers, scheduler):
-                process.kill()
-                process.wait()
-        assert content(mine.dataset_path) == content(reference)
-
     def test_killed(self, mine, reference):
         """Two processes begin, with other blocks than the reference, and one ends."""
         script = Path(__file__).parents[1] / "dataset_tree.py"

@@ -110,6 +110,44 @@ def test_control_c_at_any_moment_prints_no_traceback(tmp_path):
         assert process.returncode == 128 + signal.SIGINT, moment
 
 
+NESTED = """
+import sys, time
+from dmlib.__main__ import main
+from dmlib.workers import map_parallel
+
+def work(number):
+    if number == 0:
+        print("begun", flush=True)
+    time.sleep(60)
+
+def divide(number):
+    return len(list(map_parallel(work, [number, 1], memory=1.0, workers=2)))
+
+if __name__ == "__main__":
+    import dmlib.cli
+    dmlib.cli.app = lambda: list(map_parallel(divide, [0], memory=1.0, workers=1, apart=True))
+    main()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_worker_with_workers_of_its_own_leaves_no_lock(tmp_path, number):
+    """A step runs in a process, and its work in further ones; Python names on the screen what such a process left."""
+    (tmp_path / "nested.py").write_text(NESTED)
+    process = subprocess.Popen(
+        [sys.executable, "nested.py"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=hear_interrupts,
+    )
+    assert process.stdout is not None and process.stdout.readline() == "begun\n"
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGINT and err == ""
+
+
 def test_a_single_worker_can_be_a_child(tmp_path):
     code = (
         "import os\nfrom dmlib.workers import map_parallel\n\ndef where(x):\n    return os.getpid()\n\n"

@@ -202,14 +202,49 @@ def test_no_loopback_network(tmp_path, monkeypatch):
     ("number", "limit", "sentence"),
     [
         (resource.RLIMIT_NOFILE, 64, "a process may open 64 files at once, and one of the book needs 256"),
+        (resource.RLIMIT_FSIZE, 10**8, "a file may become as large as 100 MB, and one of the outputs needs 300 MB"),
+        (resource.RLIMIT_CPU, 60, "a process may use 60 s of a processor, and one of the book needs 180"),
         (resource.RLIMIT_AS, int(3 * GB), "a process may address 3 GB of memory, and one of the book needs 3.6 GB"),
     ],
 )
 def test_limits_of_a_process(tmp_path, monkeypatch, number, limit, sentence):
     real = resource.getrlimit
     monkeypatch.setattr(resource, "getrlimit", lambda which: (limit, limit) if which == number else real(which))
-    said = refused(environment.check_machine, tmp_path, disk=0, least_memory=2.4 * GB)
+    said = refused(environment.check_machine, tmp_path, disk=0, least_memory=2.4 * GB, file=3e8, seconds=180)
     assert sentence in said and "ulimit" in said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("limit", "sentence"), [("-t 50", "(ulimit -t)"), ("-f 20000", "(ulimit -f)")])
+def test_a_run_under_a_hard_limit_does_not_begin(tmp_path, limit, sentence):
+    env = os.environ | {"DMLIB_BUILD": str(tmp_path)}
+    run = f"ulimit {limit}; exec {sys.executable} -m dmlib run --profile smoke --only universe"
+    done = subprocess.run(["bash", "-c", run], env=env, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and sentence in done.stderr and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["CPU", "FSIZE"])
+def test_soft_limits_are_raised_as_far_as_the_user_may(name):
+    code = (
+        f"import resource; from dmlib import environment; one = resource.RLIMIT_{name}\n"
+        "resource.setrlimit(one, (10**6, 10**7)); environment.settle(); print(resource.getrlimit(one))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "(10000000, 10000000)"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["option", "module"])
+def test_a_python_whose_warnings_are_errors(tmp_path, how):
+    """No kernel would start."""
+    (tmp_path / "sitecustomize.py").write_text("import warnings; warnings.simplefilter('error')\n")
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    more, option = ({}, ["-W", "error"]) if how == "option" else ({"PYTHONPATH": path}, [])
+    command = [sys.executable, *option, "-m", "dmlib", "status"]
+    done = subprocess.run(command, cwd=REPOSITORY, env=os.environ | more, capture_output=True, text=True, check=False)
+    named = "leave out the option -W" if how == "option" else f"{tmp_path}/sitecustomize.py has Python do so"
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert "warnings are errors in this Python" in done.stderr and named in done.stderr
 
 
 def test_files_are_opened_as_far_as_the_user_may(tmp_path):

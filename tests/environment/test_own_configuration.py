@@ -146,6 +146,30 @@ print(before[0], digest.hexdigest())
 """
 
 
+def alter_fonts(home: str, env: dict[str, str]) -> None:
+    """Give the list of fonts that matplotlib keeps in a home other files for its own fonts."""
+    python("import matplotlib.font_manager", env | {"HOME": home})
+    (path,) = (Path(home) / ".cache" / "matplotlib").glob("fontlist-*.json")
+    kept = json.loads(path.read_text())
+    for font in kept["ttflist"]:
+        if font["name"] == "DejaVu Sans":
+            font["fname"] = font["fname"].replace("DejaVuSans", "DejaVuSerif")
+    path.write_text(json.dumps(kept))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the list is in another folder")
+def test_figures_have_the_fonts_of_matplotlib(hostile):
+    plain = {**hostile, "HOME": str(Path(hostile["HOME"]).parent), "XDG_CACHE_HOME": "", "MPLBACKEND": "agg"}
+    wanted = python(FIGURE, plain)
+    alter_fonts(plain["HOME"], plain)
+    ask = "from matplotlib.font_manager import findfont; print(findfont('DejaVu Sans'))"
+    assert python(ask, plain).endswith("DejaVuSerif.ttf")  # it bites
+    assert python(FIGURE, plain) == wanted  # in a notebook of the user's own, which reads the list
+    settled = "from dmlib import environment; environment.settle()\n"
+    assert python(settled + ask, plain).endswith("DejaVuSans.ttf")  # in a run, which does not
+
+
 @pytest.mark.slow
 def test_figures_are_the_same(hostile):
     plain = {**hostile, "HOME": str(Path(hostile["HOME"]).parent), "MPLBACKEND": "agg"}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dmlib.evaluation import Scores
-from dmlib.evaluation.pairs import pairs_of, repeat
+from dmlib.evaluation.pairs import cut_short, pairs_of, repeat, repeat_rows
 from dmlib.settings import RADII_KPC
 
 TRUTH = 1e11 * RADII_KPC * np.ones((300, 1))
@@ -104,3 +104,41 @@ def test_a_run_repeats_itself_and_not_its_reverse():
     found = repeat(first, other, members, shifted)
     assert (found.decided, found.alike, found.within) == (3, 0, 0)
     assert found.rank_correlation == pytest.approx(-1.0) and found.shifts["a"] == pytest.approx(0.09)
+
+
+def index(**losses):
+    """Ensembles whose members had a validation loss, and were best after some epoch, of twenty."""
+    return {
+        name: {
+            "members": [
+                {"best_val_loss": loss, "best_epoch": 10 + k, "epochs_run": 20} for k, loss in enumerate(of_members)
+            ]
+        }
+        for name, of_members in losses.items()
+    }
+
+
+def test_a_network_is_cut_short_if_it_learned_less_than_any_member_of_the_reference():
+    reference = index(a=[0.40, 0.42], b=[0.40, 0.42], c=[0.40], d=[0.40])
+    run = index(a=[0.43], b=[0.45, 0.41], c=[0.40], d=[0.30])
+    assert cut_short(reference, run, "abcd") == ("a",)
+    assert cut_short(reference, reference, "abcd") == ()
+
+
+def test_the_table_beside_the_reference_has_epochs_errors_and_what_seeds_explain():
+    first, other = (pairs_of(scores(a=a, b=0.15, plain=0.3), ["a", "b", "plain"]) for a in (0.10, 0.14))
+    members = {"a": np.array([0.09, 0.11]), "b": np.array([0.15])}
+    run = {"a": np.array([0.14]), "b": np.array([0.15])}
+    same = repeat(first, other, members, run)
+    rows = repeat_rows(first, other, same, index(a=[0.4, 0.4], b=[0.4]), index(a=[0.5], b=[0.3]), {"a": "A", "b": "B"})
+    assert [row["network"] for row in rows] == ["A", "B"]
+    assert [row["cut short"] for row in rows] == ["yes", "no"]
+    assert [(row["epochs"], row["best after"]) for row in rows] == [(20, "10 to 11"), (20, "10")]
+    assert rows[0]["reference"] == pytest.approx(0.10, abs=0.005)
+    assert rows[0]["this run"] == pytest.approx(0.14, abs=0.005)
+    assert rows[0]["difference"] == pytest.approx(0.04)
+    assert rows[0]["over scatter"] == pytest.approx(0.04 / same.spread) and rows[1]["over scatter"] == 0
+    # One member each: nothing tells what seeds explain.
+    alone = repeat(first, other, run, run)
+    (row,) = repeat_rows(first, other, alone, index(a=[0.4]), index(a=[0.4]), {"a": "A"})
+    assert np.isnan(row["over scatter"])

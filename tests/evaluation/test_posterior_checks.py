@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from dmlib.bootstrap import Bootstrap
 from dmlib.evaluation import posteriors as checks
@@ -125,3 +126,65 @@ def test_the_worst_third_is_found_and_judged_by_chance(case):
     # The luck of the galaxies that set the factor is common to all thirds.
     wider = checks.worst_third(pit, [other.astype(float)], bootstrap, 0.1)
     assert wider.chance > 0.1 + 0.5 * right.chance
+
+
+def test_ranks_in_thirds_find_a_bias_and_a_width_that_belong_to_one_kind_of_galaxy(case):
+    truth, mean, root, bootstrap = case
+    by = bootstrap.subhalo_id.astype(float)
+    other = np.random.default_rng(8).permutation(N)[bootstrap.subhalo_id].astype(float)
+    draws = draw(mean, root)
+    right = checks.ranks_in_thirds(checks.rank_of_truth(truth, draws), [by, other], bootstrap)
+    assert right.n_galaxies == (N // 3,) * 6
+    for what, uniform in (("mean", 0.5), ("spread", 1.0)):
+        found = getattr(right, what)
+        assert np.abs((found.value - uniform) / found.error).max() < 4
+        third, off, error, chance = right.furthest(what)
+        assert off == pytest.approx(abs(found.value[third] - uniform)) and error == found.error[third]
+        assert 1.5 * error < chance < 4 * error
+    rows = checks.rank_rows({"flow": right, "normal": right}, ("mass", "gas"))
+    assert [row["third by"] for row in rows][2:4] == ["mass, highest", "gas, lowest"] and rows[0]["galaxies"] == N // 3
+    assert rows[4]["mean, normal"] == f"{right.mean.value[4]:.2f} ± {right.mean.error[4]:.2f}"
+    assert rows[4]["spread, flow"] == f"{right.spread.value[4]:.2f} ± {right.spread.error[4]:.2f}"
+    numbers = {row["id"]: row for row in checks.rank_numbers({"flow": right}, {"flow": "the flow"})}
+    assert len(numbers) == 4 and numbers["post-rank-spread-flow"]["value"] == right.furthest("spread")[1]
+    assert numbers["post-rank-mean-chance-flow"]["value"] == right.chance_mean
+    # Of half the width, the spread of a normal distribution's ranks is (6 / pi) arcsin(x / (1 + x)), x = 4.
+    wrong = (by >= 2 * N // 3)[:, None]
+    narrow = checks.rank_of_truth(truth, mean + np.where(wrong, 0.5, 1.0) * (draws - mean))
+    found = checks.ranks_in_thirds(narrow, [other, by], bootstrap)
+    third, off, error, chance = found.furthest("spread")
+    assert third == 5 and off == pytest.approx(6 / np.pi * np.arcsin(0.8) - 1, abs=4 * error) and off > 2 * chance
+    shifted = checks.rank_of_truth(truth, draws - 0.1 * wrong)
+    found = checks.ranks_in_thirds(shifted, [other, by], bootstrap)
+    third, off, _, chance = found.furthest("mean")
+    assert third == 5 and found.mean.value[5] > 0.6 and off > chance
+    # The luck of the galaxies that set the width is in the spread of all thirds, and in no mean.
+    wider = checks.ranks_in_thirds(narrow, [other, by], bootstrap, 0.1)
+    assert wider.chance_spread > found.chance_spread + 0.2 and wider.chance_mean == pytest.approx(
+        checks.ranks_in_thirds(narrow, [other, by], bootstrap).chance_mean
+    )
+
+
+def test_a_slightly_wrong_width_moves_coverage_and_spread_of_the_ranks_together():
+    z = np.random.default_rng(2).standard_normal(400000)
+    pits = [norm.cdf(width * z)[:, None] for width in (0.98, 1.02)]
+    coverage = np.diff([checks.inside(pit, checks.LEVEL).mean() for pit in pits])
+    spread = np.diff([(12 * (pit - 0.5) ** 2).mean() for pit in pits])
+    assert -spread / coverage == pytest.approx(checks._SPREAD_OVER_COVERAGE, rel=0.05)
+
+
+def test_density_of_ranks_by_third(case):
+    truth, mean, root, bootstrap = case
+    by = bootstrap.subhalo_id.astype(float)
+    wrong = (by >= 2 * N // 3)[:, None]
+    pit = checks.rank_of_truth(truth, draw(mean, root) - 0.3 * wrong)
+    lowest, _, highest = checks.ranks_by_third(pit, by, bootstrap)
+    assert np.mean(lowest.value) == pytest.approx(1.0) and np.abs((lowest.value - 1) / lowest.error).max() < 4
+    assert highest.value[-1] > 2 and highest.value[0] < 0.3
+
+
+def test_a_third_of_one_galaxy_is_missing_in_some_draws_and_that_is_no_warning(recwarn):
+    pit = np.random.default_rng(4).random((3, R))
+    found = checks.ranks_by_third(pit, np.arange(3.0), Bootstrap(np.arange(3), draws=50))
+    assert all(np.isfinite(one.value).all() and np.mean(one.value) == pytest.approx(1.0) for one in found)
+    assert not recwarn.list

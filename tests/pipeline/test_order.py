@@ -3,7 +3,7 @@
 import pytest
 
 from dmlib.pipeline.ledger import Step
-from dmlib.pipeline.run import chains, following
+from dmlib.pipeline.run import SECONDS, _left, chains, following
 
 
 def step(name, *needs, beside=True):
@@ -75,3 +75,16 @@ def test_others_wait_for_the_first_chapter_only_where_it_can_begin_soon():
     assert following(steps, length | {"a": 1.0}, 2, ["1", "2"], []) == "1"
     far = {**steps, "b": step("b", "a", beside=False), "1": step("1", "b")}
     assert following(far, length | {"a": 1.0, "b": 1.0}, 2, ["b", "1", "2"], ["a"]) == "2"
+
+
+def test_steps_that_never_ran_are_estimated_by_those_that_have(monkeypatch):
+    """As after an interruption of the first run, on a machine that is twice as slow as that of the table."""
+    monkeypatch.setenv("DMLIB_WORKERS", "2")
+    done, left = ("universe", "targets", "dataset"), {"models": False, "14_saliency": True, "17_comparison": True}
+    seconds = {name: 2.0 * SECONDS[name] for name in (*done, *left)}
+    whole = round((seconds["models"] + seconds["17_comparison"]) / 60)
+    times = {name: seconds[name] for name in done}
+    assert _left(left, times, "quick") == f"3 steps left, about {whole} min by the times of the steps that have run"
+    assert _left(left, seconds, "quick") == f"3 steps left, about {whole} min by the times of the last run"
+    assert _left(left, {"targets": 36.0}, "quick") == "3 steps left, no earlier run tells for how long"  # too little
+    assert _left({}, times, "quick") == "0 steps left"

@@ -312,6 +312,26 @@ def test_matched_groups_have_the_same_distribution():
     assert weights[0].sum() == pytest.approx(weights[1].sum())
 
 
+def test_a_duel_with_weights_is_that_of_repeated_views(built):
+    """The network errs by 5 per cent on one accepted view and by 10 on the other, which counts three times."""
+    network = predictions(built, 1.05)
+    first, second = 2, 3  # of two galaxies, accepted
+    mass = network["C/all"].m_dm * np.where(np.arange(6)[:, None] == second, 1.1 / 1.05, 1.0)
+    changed = replace(network, groups={"C/all": replace(network["C/all"], m_dm=mass)})
+    match = comparison.assemble(built, changed, "C", {"C/all": "network"})
+    weights = np.zeros(6)
+    weights[[first, second]] = 1.0, 3.0
+    error, ratio, _ = comparison.duel(match, "C/all", "nfw", weights)
+    assert error.value == pytest.approx((0.05 + 3 * 0.10) / 4)
+    other = match.over("nfw")
+    assert ratio.value == pytest.approx((0.05 + 3 * 0.10) / (other[first] + 3 * other[second]))
+    alone = (np.arange(6) == first).astype(float)
+    found, n = comparison.duel_difference(match, "C/all", "nfw", (weights, alone))
+    assert found.value == pytest.approx(ratio.value - 0.05 / other[first]) and n == 1
+    same, _ = comparison.duel_difference(match, "C/all", "nfw", (weights, weights))
+    assert same.value == 0 and same.error == 0
+
+
 def test_rows_to_record_are_finite_and_named(built):
     """Also where a test set is so small that a group is empty: then n is 0."""
     titles = {"C/all": "network"}
@@ -324,6 +344,7 @@ def test_rows_to_record_are_finite_and_named(built):
         *comparison_rows.error_rows(match, errors, numbers, "one"),
         *comparison_rows.ratio_rows(match, "C/all", "population", groups, None),
         *comparison_rows.ratio_rows(match, "floor", "population", {"contest-floor-over-curve": yes}, None),
+        *comparison_rows.ratio_difference_rows(match, "C/all", "population", "less", (yes, ~yes), "some less others"),
         *comparison_rows.coverage_rows(match, ["population", "C/all"], yes, numbers, "one"),
         *comparison_rows.matched_rows(match, {"ratio": "C/all"}, alike, np.arange(6.0)),
         *comparison_rows.matched_rows(match, {"ratio-inner": "C/all"}, alike, np.arange(6.0), "inner"),

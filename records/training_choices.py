@@ -1,0 +1,246 @@
+"""Two choices of profile ``quick``, by what they do to the errors of the validation galaxies.
+
+How much of the field do networks see? The same views are trained on in full, 128 kpc wide, and with their margins cut
+off, as the profile does at 96 kpc. And does it pay to train in bfloat16? Both are asked of A and of C, with the
+profile's schedule and several seeds. The folder ``build`` holds ``embedded-quick``, the book.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from dmlib.bootstrap import Bootstrap, Estimate
+from dmlib.dataset.read import DataSet, ln_mass, read_dataset
+from dmlib.evaluation.scores import REGIONS, per_view
+from dmlib.networks import fit
+from dmlib.networks.augment import mean_over_orientations
+from dmlib.networks.plan import architecture
+from dmlib.networks.train import MEMORY
+from dmlib.observe.sky import central_part
+from dmlib.settings import Settings
+from dmlib.workers import Blocks, map_parallel, single_thread, worker_environment
+
+ARCHITECTURES = ("A", "C")
+SEEDS = (1, 2, 3, 4, 5)
+
+#: Epochs of the trainings that are timed.
+TIMED = 5
+
+#: Pixels a side that networks see, of the 64 of the data set (2 kpc each): 128, 96 and 64 kpc.
+PIXELS = (64, 48, 32)
+
+Precision = Literal["float32", "mixed_bfloat16"]
+
+
+@dataclass(frozen=True)
+class _Training:
+    """One network."""
+
+    settings: Settings
+    folder: Path
+    architecture: str
+    pixels: int
+    precision: Precision
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Of its file."""
+        return f"{self.architecture}-{self.pixels}-{self.precision}-{self.seed}"
+
+
+def _fit(how: _Training, told: Callable[[int], object] = lambda epochs: None, **changes: Any) -> np.ndarray:
+    """Train a network, and predict ln M of the validation views, shape (n, 20)."""
+    whole = read_dataset(how.settings.dataset_path)
+    dataset = replace(whole, input_grid=whole.grid.central(how.pixels))
+    galaxy, ln_m = np.asarray(dataset.table["subhalo_id"]), ln_mass(dataset.dm_profile)
+    rows = dataset.rows("train")
+    standard = fit.Standard.of(ln_m[rows])
+    training, validation = (
+        fit.Views(dataset.inputs(some), standard.scale(ln_m[some]), galaxy[some], standard)
+        for some in (rows, dataset.rows("validation"))
+    )
+    of, channels = architecture(how.architecture), dataset.channels("all")
+    schedule = replace(of.schedule("quick"), **changes)
+    with worker_environment(DMLIB_PRECISION=how.precision):
+        model, _ = fit.fit(of, channels, training, validation, schedule, how.seed, name=how.name, told=told)
+    return standard.unscale(mean_over_orientations(partial(fit.predict, model), validation.inputs))
+
+
+def _train(how: _Training) -> str:
+    """Train a network, and keep what it predicts for the validation views."""
+    blocks = Blocks(how.folder)
+    if blocks.read(how.name) is None:
+        blocks.write(how.name, ln_m=_fit(how))
+    return how.name
+
+
+def _time(how: _Training) -> str:
+    """Train a network for a few epochs, and keep the processor time of the fastest: others may use the machine."""
+    blocks, name = Blocks(how.folder), f"time-{how.name}"
+    if blocks.read(name) is None:
+        clock = [time.process_time()]
+        _fit(how, lambda epochs: clock.append(time.process_time()), epochs=TIMED)
+        # Before the first epoch ends its graph is traced.
+        blocks.write(name, seconds=np.min(np.diff(clock)[1:TIMED]))
+    return name
+
+
+def todo(settings: Settings, folder: Path) -> list[_Training]:
+    """All trainings, seed by seed."""
+    asked: list[tuple[int, Precision]] = [(pixels, "float32") for pixels in PIXELS]
+    asked.append((settings.sizes.input_pixels, "mixed_bfloat16"))
+    return [
+        _Training(settings, folder, name, pixels, precision, seed)
+        for seed in SEEDS
+        for name in ARCHITECTURES
+        for pixels, precision in asked
+    ]
+
+
+def measure(build_root: Path) -> dict:
+    """Errors of the validation galaxies and speed of the trainings, with differences seed by seed."""
+    settings = Settings(build_root=str(build_root))
+    folder = settings.build / "reference" / "training-choices"
+    folder.mkdir(parents=True, exist_ok=True)
+    # One after the other, in a process of one thread, so that none disturbs the time of another.
+    pool = partial(map_parallel, memory=MEMORY, workers=1, what="trained networks", apart=True)
+    for work in (_train, _time):
+        for name in pool(work, todo(settings, folder), environment=single_thread()):
+            print("done", name, flush=True)
+    return compare(read_dataset(settings.dataset_path), settings, folder)
+
+
+def compare(dataset: DataSet, settings: Settings, folder: Path) -> dict:
+    """The record, from what the trainings left in a folder."""
+    rows = dataset.rows("validation")
+    truth, bootstrap = dataset.dm_profile[rows], Bootstrap(np.asarray(dataset.table["subhalo_id"])[rows], seed=1)
+    low, high = REGIONS["intermediate"]
+    inside = (dataset.radii >= low) & (dataset.radii <= high)
+    blocks = Blocks(folder)
+    stored = {
+        one: {**(blocks.read(one.name) or {}), **(blocks.read(f"time-{one.name}") or {})}
+        for one in todo(settings, folder)
+    }
+    views = len(dataset.rows("train"))
+
+    def of_all_seeds(name: str, pixels: int, precision: Precision = "float32") -> tuple[np.ndarray, dict]:
+        """Error of each view with each seed, and what the record says of them."""
+        found = [stored[_Training(settings, folder, name, pixels, precision, seed)] for seed in SEEDS]
+        errors = np.stack([per_view(truth, np.exp(one["ln_m"]), "relative")[:, inside].mean(axis=1) for one in found])
+        return errors, {
+            "error": _with_seeds(bootstrap.mean(errors.mean(axis=0)), errors.mean(axis=1)),
+            "by_seed": errors.mean(axis=1).tolist(),
+            "views_per_second": [views / float(one["seconds"]) for one in found],
+        }
+
+    def beside(errors: np.ndarray, standard: np.ndarray) -> dict[str, float]:
+        less = bootstrap.difference(errors.mean(axis=0), standard.mean(axis=0))
+        return _with_seeds(less, errors.mean(axis=1) - standard.mean(axis=1))
+
+    seen = settings.sizes.input_pixels
+    fields: dict[str, list[dict]] = {}
+    precisions: dict[str, dict[str, dict]] = {}
+    for name in ARCHITECTURES:
+        standard, about = of_all_seeds(name, seen)
+        for grid in map(dataset.grid.central, PIXELS):
+            errors, row = of_all_seeds(name, grid.pixels)
+            row |= {"kpc": grid.field_of_view, "pixels": grid.pixels}
+            row["hi_not_blank"] = _share_with_hi(dataset, grid.pixels)
+            book = grid.pixels == seen
+            fields.setdefault(name, []).append(row if book else row | {"less_book": beside(errors, standard)})
+        errors, short = of_all_seeds(name, seen, "mixed_bfloat16")
+        speed = np.divide(short["views_per_second"], about["views_per_second"])
+        short["speed_over_float32"] = {
+            "value": float(speed.mean()),
+            "error": float(speed.std(ddof=1) / np.sqrt(len(speed))),
+        }
+        precisions[name] = {"float32": about, "mixed_bfloat16": short | {"less_float32": beside(errors, standard)}}
+    found = {
+        "validation_galaxies": bootstrap.n_galaxies,
+        "views": len(rows),
+        "seeds": list(SEEDS),
+        "schedule": "profile quick",
+        "errors": "galaxies (bootstrap) and seeds (their scatter), added in quadrature",
+        "speed": "views trained on in a second of the processor, with the validation after each epoch, seed by seed",
+        "field": fields,
+        "precision": precisions,
+    }
+    return found | {"numbers": numbers_of(found), "rows": rows_of(found)}
+
+
+def numbers_of(found: dict) -> dict[str, dict[str, dict]]:
+    """What the chapters quote: of chapter 7 ``field-...``, of chapter 10 ``precision-...``."""
+    n, error = found["validation_galaxies"], "Mean |dM/M| of the validation galaxies from 5 to 50 kpc"
+    field: dict[str, dict] = {
+        "seeds": {"value": len(found["seeds"]), "statement": "Trainings of each network on each field"}
+    }
+    for name, points in found["field"].items():
+        seen = next(point for point in points if "less_book" not in point)
+        for point in points:
+            kind = f"{point['kpc']:g}"
+            where = f"{kind} kpc"
+            say = f"Share of the HI maps' pixels with HI, {where}"
+            field[f"hi-{kind}"] = {"value": point["hi_not_blank"], "statement": say}
+            if point is seen:
+                continue
+            id, less = f"{name.lower()}-{kind}", f"{name} on {where} less on the field of the book"
+            field[id] = _part(point["less_book"]) | {"n": n, "statement": f"{error}, {less}"}
+            lower = sum(a < b for a, b in zip(point["by_seed"], seen["by_seed"], strict=True))
+            field[f"{id}-lower"] = {"value": lower, "statement": f"Seeds with a negative difference: {error}, {less}"}
+            say = f"Time to train {name} on {where} over that on the field of the book"
+            field[f"{id}-cost"] = {"value": _speed(seen) / _speed(point), "statement": say}
+    precision = {}
+    for name, ways in found["precision"].items():
+        short, id = ways["mixed_bfloat16"], name.lower()
+        say = f"Speed of the training of {name} in mixed bfloat16 over that in float32, one core without AMX"
+        precision[f"{id}-speed"] = short["speed_over_float32"] | {"statement": say}
+        say = f"{error}, {name} trained in mixed bfloat16 less in float32"
+        precision[f"{id}-less"] = _part(short["less_float32"]) | {"n": n, "statement": say}
+    return {"field": field, "precision": precision}
+
+
+def rows_of(found: dict) -> list[dict]:
+    """The table of chapter 7."""
+    rows = []
+    for name, points in found["field"].items():
+        for point in points:
+            less = point.get("less_book")
+            rows.append(
+                {
+                    "network": name,
+                    "side [kpc]": f"{point['kpc']:g}",
+                    "with HI": f"{point['hi_not_blank']:.0%}",
+                    "error": "{value:.3f} ± {error:.3f}".format(**point["error"]),
+                    "less the book's": "{value:+.3f} ± {error:.3f}".format(**less) if less else "",
+                    "views a second": f"{_speed(point):.0f}",
+                }
+            )
+    return rows
+
+
+def _speed(point: dict) -> float:
+    return float(np.median(point["views_per_second"]))
+
+
+def _part(estimate: dict) -> dict[str, float]:
+    return {key: estimate[key] for key in ("value", "error")}
+
+
+def _share_with_hi(dataset: DataSet, pixels: int) -> float:
+    """Share of the pixels of the middle of the training views' HI maps that are not blank."""
+    maps = central_part(dataset.hi(dataset.rows("train"))[..., :1], pixels)
+    return float(np.isfinite(maps).mean())
+
+
+def _with_seeds(found: Estimate, seeds: np.ndarray) -> dict[str, float]:
+    """With the error of the mean over seeds beside that of the galaxies."""
+    both = found.with_error(float(seeds.std(ddof=1) / np.sqrt(len(seeds))))
+    return {key: float(number) for key, number in vars(both).items()}
