@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -49,12 +49,15 @@ def _error_axes(ax: Axes, label: str) -> None:
     ticks(ax.yaxis, (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5))
 
 
-def _fit_errors(axes: Iterable[Axes], room: float) -> None:
-    """Limit axes of errors that share their scale to what is drawn, with room above for the legend (a factor)."""
+def _fit_errors(axes: Sequence[Axes], room: float, least: float = 0.03) -> None:
+    """Limit axes of errors that share their scale to what is drawn, with room above for the legend (a factor).
+
+    The axes begin at `least` or above.
+    """
     drawn = [ax.dataLim for ax in axes]
     lowest, highest = min(limits.ymin for limits in drawn), max(limits.ymax for limits in drawn)
     for ax in axes:
-        ax.set_ylim(max(0.9 * lowest, 0.02), room * highest)
+        ax.set_ylim(max(0.9 * lowest, least), room * highest)
 
 
 def funnel(contest: MethodComparison, counts: Mapping[str, int]) -> Figure:
@@ -100,7 +103,7 @@ def errors(contest: MethodComparison, panels: Mapping[str, Sequence[str]], where
         column[0].set_title(title)
         column[0].legend(loc="upper center", fontsize=7.5)
     row_labels(axes, (r"mean $|\Delta M / M|$", r"$\Delta_\mathrm{MSE}$ (root mean square)"))
-    _fit_errors(axes.flat, 3.5)
+    _fit_errors(list(axes.flat), 3.5)
     return fig
 
 
@@ -220,7 +223,7 @@ def knowledge(contest: MethodComparison, pairs: Sequence[tuple[str, str]], where
         labels = ["known" if name.endswith("_perfect") else "observed" for name in pair]
         labels += [floor.title.removeprefix("information ") for floor in floors.values()]
         ax.legend(ax.lines, labels, title="geometry and baryons", fontsize=8.5, title_fontsize=8.5, ncols=2)
-    _fit_errors(panels, 4.5)
+    _fit_errors(panels, 4.5, least=0.02 if floors else 0.03)
     return fig
 
 

@@ -40,6 +40,9 @@ def test_errors_are_those_of_the_comparison(match):
     scores = match.scores(match.accepted)
     np.testing.assert_allclose(rows[0]["value"], scores.at_radii("nfw").value)
     np.testing.assert_allclose(rows[1]["value"], scores.at_radii("nfw", "relative2", root=True).value)
+    # The axes end where the curves do, with room for the legend, not at their ticks.
+    lowest = min(ax.dataLim.ymin for ax in fig.axes)
+    assert all(ax.get_ylim()[0] == pytest.approx(max(0.9 * lowest, 0.03)) for ax in fig.axes)
 
 
 def test_funnel_counts(match):
