@@ -218,8 +218,7 @@ class Bootstrap:
 
     def ratio_difference(self, first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.ndarray]) -> Estimate:
         """A ratio of two means minus another, draw by draw; each given by the two arrays of `ratio`."""
-        with np.errstate(invalid="ignore", divide="ignore"):  # a draw may contain no galaxy of a rare kind
-            one, other = (self._means(above, None) / self._means(below, None) for above, below in (first, second))
+        one, other = (self._means(above, None) / self._means(below, None) for above, below in (first, second))
         return _estimate(one - other)
 
     def quantile(self, values: np.ndarray, share: float, where: np.ndarray | None = None) -> Estimate:

@@ -295,7 +295,8 @@ def duel_difference(
         known, groups = np.isfinite(above) & np.isfinite(below), 2 * (np.ones(len(match)),)
     # The ratio of two means over the same views is that of two sums: weights may go into the values.
     one, other = ((np.where(known, above * w, np.nan), np.where(known, below * w, np.nan)) for w in groups)
-    return match.scores().bootstrap.ratio_difference(one, other), n
+    with np.errstate(invalid="ignore"):  # a draw of galaxies may contain none of a rare kind
+        return match.scores().bootstrap.ratio_difference(one, other), n
 
 
 def against_beams(
