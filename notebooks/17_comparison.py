@@ -844,6 +844,7 @@ methods = {
     "ratio": best_network,
     "talk": talk_network,
     "curve": opponent,
+    **dict(zip(bound, bound, strict=True)),
 }
 for row in comparison_rows.matched_rows(
     match, methods, tested, traits["inclination"]
@@ -874,6 +875,12 @@ for row in comparison_rows.ratio_rows(
     match, best_network, opponent, kinds, None
 ):
     record(**row)
+for name in bound:
+    least = dict(zip(("floor-disturbed", "floor-regular"), alike, strict=True))
+    for row in comparison_rows.ratio_rows(match, name, opponent, least, None):
+        record(**row)
+
+# %%
 for row in comparison_rows.ratio_difference_rows(
     match,
     best_network,
