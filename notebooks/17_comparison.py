@@ -864,6 +864,8 @@ for region in ("inner", "intermediate"):
 alike = method_comparison.matched(
     yes & upset, yes & ~upset, traits["inclination"]
 )
+
+# %%
 kinds = {
     "winner-centrals": yes & ~satellite,
     "winner-satellites": yes & satellite,
@@ -875,6 +877,8 @@ for row in comparison_rows.ratio_rows(
     match, best_network, opponent, kinds, None
 ):
     record(**row)
+
+# %%
 for name in bound:
     least = dict(zip(("floor-disturbed", "floor-regular"), alike, strict=True))
     for row in comparison_rows.ratio_rows(match, name, opponent, least, None):
