@@ -468,7 +468,7 @@ print(
 # replacement, with all their views, a thousand times, and take the scatter of the result {cite}`Efron1979`. All methods use the same resampled galaxies, so that two methods are compared on the same galaxies.
 #
 # A network would also err a little more or less with another seed, or with other galaxies drawn for its training. Where a network is compared with anything, the uncertainty of the difference or ratio contains this scatter too, added in quadrature. We take that of the mean of $n$ members to be
-# $1/\sqrt n$ of the scatter of one, which the members of all ensembles tell together. The error of a single method is given with the uncertainty of the galaxies only.
+# $1/\sqrt n$ of the scatter of one, which the members of all ensembles tell together. The error of a single method, and the share of the variance left unexplained at the worst radius, are given with the uncertainty of the galaxies only.
 #
 # ```{recorded} net-training-scatter
 # From 5 to 50 kpc the error of one member scatters by {num}`net-training-scatter:.1f` of its value.

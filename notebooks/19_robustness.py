@@ -90,7 +90,7 @@ settings = Settings(
 # To fit into minutes the experiment is small: true centrals in groups below $10^{13}\,M_\odot$ only, one view of each, drawn and observed in memory with the particle masses of profile `quick`.
 # Its errors must not be compared with those of {doc}`10_networks`, which has more galaxies, three views of each, and satellites.
 # The information floor of that chapter belongs to those galaxies and would have to be made anew for each universe. Here the same method trained in the universe of the test stands in its place, although it bounds nothing.
-# The next line does all of it: it draws and observes the universes; in each it trains a network C (one member, a short training), grows boosted trees, and learns the priors of the rotation-curve fit; and it applies each of them everywhere. As the network has one schedule in all universes, the trees have one size and number in all, chosen by cross-validation in the fiducial one.
+# The next line does all of it: it draws and observes the universes; in each it trains C, our ring network ({doc}`10_networks`; one member, a short training), grows boosted trees, and learns the priors of the rotation-curve fit; and it applies each of them everywhere. As the network has one schedule in all universes, the trees have one size and number in all, chosen by cross-validation in the fiducial one. A, the architecture of the talk, is not trained in all universes, which would take several times as long, so that what follows is known of C alone.
 
 # %%
 found = load.robustness(settings)

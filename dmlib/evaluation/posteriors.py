@@ -446,7 +446,7 @@ def build(settings: Settings) -> None:
     dataset = read_dataset(settings.dataset_path)
     galaxy, ln_m = np.asarray(dataset.table["subhalo_id"]), ln_mass(dataset.dm_profile)
     networks = read_ensemble(settings.models_dir, POSTERIOR)
-    calibration, test = rows_of_calibration(dataset, networks), dataset.rows("test")
+    calibration, test = rows_of_calibration(dataset), dataset.rows("test")
     members = trained_members(networks, dataset, settings.seed)
     for member in members:
         member.look("calibration", calibration)
@@ -465,11 +465,14 @@ def build(settings: Settings) -> None:
             handle[f"draws/{kind}"].attrs.update({"factor": factor, "calibration": error, "cost": cost})
 
 
-def rows_of_calibration(dataset: DataSet, networks: list[Network]) -> np.ndarray:
-    """Rows of the galaxies that set the factors."""
+def rows_of_calibration(dataset: DataSet) -> np.ndarray:
+    """Rows of the galaxies that set the factors, and had no part in training or choosing any network.
+
+    Where these are fewer than `FEWEST`, as at profile ``smoke``, the validation galaxies are used as well, by which the
+    epoch of a network is chosen.
+    """
     galaxies = len(np.unique(dataset.table["subhalo_id"][dataset.rows("calibration")]))
-    alone = galaxies >= FEWEST and any(network.card.schedule["patience"] for network in networks)
-    parts = ("calibration",) if alone else ("calibration", "validation")
+    parts = ("calibration",) if galaxies >= FEWEST else ("calibration", "validation")
     return np.concatenate([dataset.rows(part) for part in parts])
 
 

@@ -317,9 +317,10 @@ def groups(panels: Mapping[str, Mapping[str, Binned]], labels: Mapping[str, str]
         ax.axhspan(LEVEL - 0.04, LEVEL + 0.04, color="#DDDDDD", linewidth=0)
         for k, (kind, found) in enumerate(kinds.items()):
             place = np.arange(len(found.labels)) + 0.12 * (k - 0.5 * (len(kinds) - 1))
-            columns = {"third": place, "share": found.estimate}
             marks = style.points(f"posterior/{kind}", marker="osD^"[k % 4], markersize=5)
-            curve(ax, f"{title}, {labels[kind]}", columns, marks, label=labels[kind], bars=True)
+            # A little aside, so that bars do not cover each other.
+            ax.errorbar(place, found.estimate.value, found.estimate.error, label=labels[kind], **marks)
+            style.plotted(fig, f"{title}, {labels[kind]}", third=np.array(found.labels), share=found.estimate)
         names = next(iter(kinds.values())).labels
         # In two lines, so that a label does not run into the next.
         ax.set_xticks(range(len(names)), [name.replace(" to ", "\nto ") for name in names], fontsize=9)
@@ -342,9 +343,11 @@ def ranks(panels: Mapping[str, Sequence[Estimate]]) -> Figure:
         ax.axhline(1.0, **style.line("literature", linewidth=1.2))
         for k, (one, tone, name) in enumerate(zip(found, tones, ("lowest", "middle", "highest"), strict=True)):
             edges = np.linspace(0.0, 1.0, len(one.value) + 1)
-            place = 0.5 * (edges[1:] + edges[:-1]) + 0.025 * (k - 1)
+            middle = 0.5 * (edges[1:] + edges[:-1])
             look = {"color": tone, "marker": "osD"[k], "markersize": 4, "linewidth": 1.2}
-            curve(ax, f"{title}, {name}", {"rank": place, "density": one}, look, label=f"{name} third", bars=True)
+            # A little aside, so that bars do not cover each other.
+            ax.errorbar(middle + 0.025 * (k - 1), one.value, one.error, label=f"{name} third", **look)
+            style.plotted(fig, f"{title}, {name}", rank=middle, density=one)
         ax.set(title=title, xlim=(0, 1), xticks=(0, 0.5, 1))
     # At the end: the panels share this axis.
     cells[0].set_ylim(bottom=0)

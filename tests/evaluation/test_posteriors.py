@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partialmethod
-from types import SimpleNamespace
 from typing import ClassVar
 
 import h5py
@@ -85,8 +84,8 @@ def test_the_factor_makes_the_intervals_hold_their_share():
     assert posteriors.best_factor(truth, lambda factor: factor * e) == pytest.approx(1 / 0.6, rel=0.12)
 
 
-@pytest.mark.parametrize(("patience", "galaxies", "parts"), [(None, 9, 2), (30, 9, 1), (30, 1, 2)])
-def test_validation_galaxies_set_the_factor_where_they_stopped_no_network(patience, galaxies, parts):
+@pytest.mark.parametrize(("galaxies", "parts"), [(9, 1), (1, 2)])
+def test_validation_galaxies_set_the_factor_only_where_others_are_too_few(galaxies, parts):
     class Views:
         table: ClassVar = {"subhalo_id": np.repeat(np.arange(2 * galaxies), 3)}
 
@@ -94,8 +93,7 @@ def test_validation_galaxies_set_the_factor_where_they_stopped_no_network(patien
             first = {"calibration": 0, "validation": 3 * galaxies}[split]
             return np.arange(first, first + 3 * galaxies)
 
-    network = SimpleNamespace(card=SimpleNamespace(schedule={"patience": patience}))
-    assert len(posteriors.rows_of_calibration(Views(), [network])) == parts * 3 * galaxies
+    assert len(posteriors.rows_of_calibration(Views())) == parts * 3 * galaxies
 
 
 def test_a_damaged_file_is_named(tmp_path):
