@@ -10,6 +10,7 @@ hand::
     python records/measure.py box-at-fixed-mass PATH
     python records/measure.py box-integrated PATH
     python records/measure.py contraction PATH
+    python records/measure.py concentration PATH
     python records/measure.py skirt PATH
     python records/measure.py other-simulation PATH
     python records/measure.py ngc2903 PATH
@@ -168,6 +169,15 @@ _KINDS = {
         contraction.measure,
         files=("",),
         id="eagle_contraction",
+    ),
+    "concentration": Kind(
+        "Concentration of haloes with full physics against their mass, and its scatter",
+        "TNG100-1",
+        f"published fits in {tng100_rows.CONCENTRATION}",
+        "Anbajagane et al. 2022, MNRAS 509, 3441",
+        tng100_rows.measure_concentration,
+        files=(tng100_rows.CONCENTRATION,),
+        id="tng100_concentration",
     ),
     "ngc2903": Kind(
         "Rotation curve and haloes of NGC 2903 from its WHISP cube, beside SPARC's curve",

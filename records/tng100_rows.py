@@ -36,6 +36,20 @@ CITATION = (
 )
 
 
+#: Means and scatters of c200c against M200c, run with full physics.
+CONCENTRATION = "KLLR_Params_TNG100_c200c_z0p00.txt"
+
+
+def measure_concentration(folder: Path) -> dict:
+    """Mean log10 c200c of haloes of the full-physics run against their mass, and its scatter [dex], at a few masses."""
+    table = np.loadtxt(folder / CONCENTRATION)
+    nodes, log_m = np.arange(11.4, 13.8, 0.3), np.log10(table[:, 0])
+    # Columns: mass, mean and its six limits, slope and its six, scatter of ln c.
+    rows = {"log_m200": nodes, "log_c": np.interp(nodes, log_m, np.log10(table[:, 1]))}
+    rows["scatter"] = np.interp(nodes, log_m, table[:, 15]) / np.log(10)
+    return {name: np.round(values, 4).tolist() for name, values in rows.items()}
+
+
 def read(folder: Path, name: str) -> Table:
     """One file of the folder; FetchError when it is missing."""
     if not (folder / name).is_file():
