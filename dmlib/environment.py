@@ -477,7 +477,10 @@ def check_folder(folder: Path) -> None:
 
 
 def check_interpreter() -> None:
-    """Refuse a Python in which warnings are errors; to be called before packages are imported, which give some.
+    """Refuse a Python that this user may not start again, or in which warnings are errors.
+
+    To be called before packages are imported, which give warnings. Kernels and workers are started by the path of the
+    interpreter, which a process that has changed its user may have been started from without the right to.
 
     `begin_again` drops the variable that may ask for it. Kernels and workers would inherit the rest: an option of the
     command, or a module that Python imports when it starts.
@@ -486,6 +489,11 @@ def check_interpreter() -> None:
     ------
     DmlibError
     """
+    if sys.executable and not os.access(sys.executable, os.X_OK):
+        raise DmlibError(
+            f"{os.path.realpath(sys.executable)}, the Python of this environment, may not be run by this user: let the "
+            "owner make the environment with another, `make PYTHON=/usr/bin/python3`, or clone the repository."
+        )
     if not any(action == "error" for action, *_ in warnings.filters):
         return
     found = (getattr(sys.modules.get(name), "__file__", None) for name in ("usercustomize", "sitecustomize"))

@@ -367,6 +367,15 @@ def test_windows_without_wsl():
     assert done.returncode and "dmlib runs on Linux and macOS, and on Windows in WSL" in done.stderr.splitlines()[-1]
 
 
+def test_a_python_that_another_user_keeps_to_himself(tmp_path, monkeypatch):
+    """A process whose user was changed after it was started may not start its interpreter again."""
+    python = tmp_path / "python3"
+    python.touch(mode=0o644)
+    monkeypatch.setattr(sys, "executable", str(python))
+    with pytest.raises(DmlibError, match=r"python3, the Python of this environment, may not be run by this user"):
+        environment.check_interpreter()
+
+
 @pytest.mark.slow
 def test_a_python_without_dmlib(tmp_path):
     """In a checkout the package is found, and its version is not: nothing was installed."""
