@@ -1160,25 +1160,28 @@ for id, name in parts.items():
 # %%
 bare = [parts["no-convolutions"], parts["no-apertures"]]
 less = [whole.better("intermediate", name, best) for name in bare]
-for id, count, say in (
-    ("of", len(bare), "Branches of C that were left out in turn"),
-    (
-        "lower",
-        sum(e.value < 0 for e in less),
-        "Those without which C errs less",
-    ),
-    (
-        "helpful",
-        [verdict(e) for e in less].count("worse"),
-        "Those without which C errs more by two standard deviations",
-    ),
-    (
-        "harmful",
-        [verdict(e) for e in less].count("better"),
-        "Those without which C errs less by two standard deviations",
-    ),
-):
-    record(f"ablation-branches-{id}", count, statement=f"{say}, 5 to 50 kpc")
+verdicts = [verdict(found) for found in less]
+say = "Branches of C that were left out in turn"
+record("ablation-branches-of", len(bare), statement=say)
+
+# %%
+record(
+    "ablation-branches-lower",
+    sum(found.value < 0 for found in less),
+    statement="Branches of C without which it errs less from 5 to 50 kpc",
+)
+record(
+    "ablation-branches-helpful",
+    verdicts.count("worse"),
+    statement="Branches of C without which it errs more from 5 to 50 kpc, by "
+    "two standard deviations",
+)
+record(
+    "ablation-branches-harmful",
+    verdicts.count("better"),
+    statement="Branches of C without which it errs less from 5 to 50 kpc, by "
+    "two standard deviations",
+)
 
 # %%
 for other in ("A", "B"):
