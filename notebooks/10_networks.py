@@ -1111,6 +1111,40 @@ if decided:
 # Of {num}`net-repeat-of` networks {num}`net-repeat-within` differ by at most {num}`net-repeat-twice:.3f`, twice the scatter of {num}`net-repeat-spread:.3f` that seeds and drawn galaxies alone would make between one member of the run and the mean of the reference's; of the {num}`net-repeat-whole-of` that are not cut short {num}`net-repeat-whole-within`. A larger difference
 # suggests that the run did not train that network to the end.
 #
+# Is that the price of haste? Profile `quick` once trained these networks for more epochs, which were cut to save time. A record (`records/training_choices.json`) has both numbers of epochs with the same seeds and, apart from that, today's schedule, whose learning rate falls to zero at the last epoch, be it early or late.
+
+# %%
+kept = load.record("training_choices")["measured"]
+fewer = kept["numbers"]["epochs"]
+for name, number in fewer.items():
+    record(f"epochs-{name}", universe=f"embedded ({choices})", **number)
+if fewer["worse"]["value"]:
+    record("epochs-lost", universe=f"embedded ({choices})", **fewer["worse"])
+
+# %%
+show_table(
+    Table(rows=kept["epochs_rows"]),
+    caption="Networks with the epochs that profile `quick` spent once and "
+    "with those of today: mean $|\\Delta M/M|$ of the validation galaxies "
+    "from 5 to 50 kpc with today's, less that with the earlier number, paired "
+    "by galaxy and seed (errors: galaxies and seeds; better or worse by two "
+    "standard deviations); smallest validation loss and processor time [s], "
+    "means of the seeds, before and now.",
+    rows=len(kept["epochs_rows"]),
+    source=f"the embedded universe ({choices})",
+)
+
+# %% [markdown]
+# On the validation galaxies A errs {num}`epochs-a-less:+.3f±` more with today's epochs than with the earlier ones, A_scripts {num}`epochs-a_scripts-less:+.3f±`, B {num}`epochs-b-less:+.3f±`, E {num}`epochs-e-less:+.3f±` and ResNet50 {num}`epochs-resnet50-less:+.3f±` (negative: less). Of these {num}`epochs-of` networks {num}`epochs-worse` err more by two standard deviations and {num}`epochs-better` less, for {num}`epochs-cost:.2f` times the processor time; the largest difference is {num}`epochs-largest:+.3f±`. Of the validation losses, {num}`epochs-loss` are larger today with every seed (training for longer also chooses from more epochs).
+#
+# ```{recorded} epochs-lost
+# So for {num}`epochs-lost` of them the time was saved at the expense of accuracy.
+# ```
+#
+# ```{not-recorded} epochs-lost
+# So no network is shown to have lost accuracy; the seeds are few, and a loss smaller than these errors would not be seen.
+# ```
+#
 # ### Seeds
 #
 # How much of the differences above is due to chance? Members of an ensemble differ in their seeds and, in the reference and at profile `paper`, in the galaxies drawn for training.

@@ -171,9 +171,8 @@ def measure_epochs(build_root: Path, others: dict) -> dict:
     pool = partial(map_parallel, memory=MEMORY, workers=2, what="trained networks")
     for name in pool(_train_for, todo_for(settings, folder), environment=single_thread()):
         print("done", name, flush=True)
-    found = {key: part for key, part in others.items() if key not in (EPOCHS, "numbers", "rows")}
-    found[EPOCHS] = compare_epochs(read_dataset(settings.dataset_path), settings, folder)
-    return found | {"numbers": numbers_of(found), "rows": rows_of(found)}
+    found = others | {EPOCHS: compare_epochs(read_dataset(settings.dataset_path), settings, folder)}
+    return found | {"numbers": numbers_of(found), "rows": rows_of(found), "epochs_rows": epochs_rows_of(found)}
 
 
 def _place(build_root: Path) -> tuple[Settings, Path]:
@@ -318,11 +317,14 @@ def _numbers_of_epochs(parts: dict[str, dict], n: int, error: str) -> dict[str, 
     verdicts = [verdict(Estimate(**part["less_earlier"])) for part in parts.values()]
     largest = max(parts, key=lambda name: parts[name]["less_earlier"]["value"])
     cost = [sum(np.mean(part[when]["seconds"]) for part in parts.values()) for when in ("today", "earlier")]
+    # Not a criterion: losses were seen when this was added.
+    lower = [np.all(np.less(part["earlier"]["loss"], part["today"]["loss"])) for part in parts.values()]
     less = "with today's number of epochs less with the earlier"
-    numbers = {
+    numbers: dict[str, dict[str, Any]] = {
         "of": {"value": len(parts), "statement": "Networks that profile quick trains for fewer epochs than once"},
         "worse": {"value": verdicts.count("worse"), "statement": f"Those with a larger error: {error}, {less}"},
         "better": {"value": verdicts.count("better"), "statement": f"Those with a smaller error: {error}, {less}"},
+        "loss": {"value": int(sum(lower)), "statement": "Those with a larger validation loss today, with every seed"},
         "largest": _part(parts[largest]["less_earlier"]) | {"statement": f"{error}, {less}: largest, of {largest}"},
         "cost": {"value": float(cost[0] / cost[1]), "statement": "Processor time of these trainings over the earlier"},
     }
@@ -331,10 +333,10 @@ def _numbers_of_epochs(parts: dict[str, dict], n: int, error: str) -> dict[str, 
     return {id: number | {"n": n} for id, number in numbers.items()}
 
 
-def rows_of_epochs(parts: dict[str, dict]) -> list[dict]:
-    """The table of chapter 10, with ``parts`` of the record."""
+def epochs_rows_of(found: dict) -> list[dict]:
+    """The table of chapter 10."""
     rows = []
-    for name, part in parts.items():
+    for name, part in found[EPOCHS].items():
         now, before, less = part["today"], part["earlier"], part["less_earlier"]
         rows.append(
             {
