@@ -1251,7 +1251,7 @@ record(
 # The trees on C's apertures differ from those on the catalogue's observables by {num}`ablation-boosted-less-observables:+.3f±`: this is the gain from better features alone.
 # Of the {num}`ablation-branches-of` branches of the network, {num}`ablation-branches-helpful` are shown to help and {num}`ablation-branches-harmful` to harm (C errs more, or less, without them by more than two standard deviations); nominally C errs less without {num}`ablation-branches-lower` of them. A branch that is not shown to help may still be redundant rather than useless: the other one may carry the same information.
 #
-# C without apertures is a convolutional network with pooling in rings. In this run, with equal numbers of members, it differs from A by {num}`ablation-no-apertures-less-a:+.3f±` and from B by {num}`ablation-no-apertures-less-b:+.3f±` (negative: it errs less); the run may have cut A or B short, see the section before.
+# C without apertures is a convolutional network with pooling in rings. In this run, with equal numbers of members, it differs from A by {num}`ablation-no-apertures-less-a:+.3f±` and from B by {num}`ablation-no-apertures-less-b:+.3f±` (negative: it errs less); the run may have cut A or B short, as the section on the short run tells.
 
 # %% [markdown]
 # ## More galaxies, or more layers?
