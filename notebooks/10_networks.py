@@ -64,6 +64,7 @@ from dmlib.figures import networks as figures
 from dmlib.figures import show, show_table
 from dmlib.networks.models import (
     architecture_rows,
+    cost_of,
     read_histories,
     read_index,
     symmetry_rows,
@@ -72,10 +73,11 @@ from dmlib.networks.plan import ARCHITECTURES, BEST_VALUE
 from dmlib.networks.reference_training import MEMBERS
 from dmlib.networks.train import one_batch, overfit
 from dmlib.primer import layers
+
+# %%
 from dmlib.results import recorder
 from dmlib.settings import Settings
 
-# %%
 settings = Settings(
     universe=universe, profile=profile, seed=seed, base_path=base_path
 )
@@ -170,7 +172,7 @@ record(
 )
 
 # %% [markdown]
-# *Multiplications* counts those of one forward pass for one image; training takes three times as many. *Seconds* is the time to train one member on one core. Of the weights of A, {num}`net-a-convolutional:.0f` are in its convolutions, most of them in the third, whose kernels
+# *Multiplications* counts those of one forward pass for one image; training takes three times as many. *Seconds* is the time to train one member on one core; in the reference, whose members were trained beside other work for hours, it is the number of epochs times the duration of an undisturbed epoch (the smallest tenth percentile of any member of that network). Of the weights of A, {num}`net-a-convolutional:.0f` are in its convolutions, most of them in the third, whose kernels
 # combine 128 maps into 256. (E uses each weight in eight orientations, and so multiplies more often than its weights suggest.) The first dense layer, which is connected to every pixel of the last maps, has most of the rest; its number of weights grows with the area of the images, and
 # pooling, as in B, C and E, avoids this. (A has {num}`net-a-parameters` weights here and {num}`conv-total` in {doc}`09_convolutions`, because its last layer gives nine numbers instead of the 20 of the talk.)
 #
@@ -848,12 +850,15 @@ record("net-outer-of", len(nets), statement="Networks beside the trees")
 #
 # ## Which network is best, and at which cost?
 #
-# Accuracy costs training time and parameters.
+# Accuracy costs training time and parameters. Only the members that are compared are counted here.
 
 # %%
+equal = predictions.equally(nets_compared)
+n_compared = len(equal[best].members_ln)
+paid = [row | cost_of(index[f"{row['name']}/all"], n_compared) for row in rows]
 ends = {
     row["name"]: scores.over("intermediate", f"{row['name']}/all")
-    for row in rows
+    for row in paid
 }
 plain = {
     name: scores.over("intermediate", name)
@@ -862,7 +867,7 @@ plain = {
 
 # %%
 show(
-    figures.cost(rows, ends, plain),
+    figures.cost(paid, ends, plain),
     settings,
     "networks_cost",
     caption="Mean $|\\Delta M/M|$ from 5 to 50 kpc against the training "
@@ -877,7 +882,7 @@ show(
 )
 
 # %%
-for row in rows:
+for row in paid:
     id, say = f"net-{row['name'].lower()}", f"one member of {row['name']}"
     record(
         f"{id}-seconds", row["seconds"], unit="s", statement=f"Time of {say}"
@@ -895,16 +900,14 @@ compared = [*nets, "baseline/boosted", "baseline/linear", "baseline/mean"]
 pairs = pairs_of(scores, compared)
 
 # %%
-equal = predictions.equally(nets_compared)
 costs = {
     f"{row['name']}/all": {
-        "members": len(scores_members),
+        "members": row["members"],
         "epochs": row["epochs"],
         "parameters": f"{row['parameters']:,}",
         "seconds": f"{row['seconds']:.0f}",
     }
-    for row in rows
-    for scores_members in [equal[f"{row['name']}/all"].members_ln]
+    for row in paid
 }
 blank = dict.fromkeys(("members", "epochs", "parameters", "seconds"), "")
 costs = {name: costs.get(name, blank) for name in compared}
@@ -915,7 +918,8 @@ ahead = f"less {names[pairs.names[0]]}"
 show_table(
     ordered["method", "error", ahead, *blank],
     caption="Methods in the order of their error from 5 to 50 kpc, in per "
-    "cent, with the difference from the first and what one member costs.",
+    "cent, with the difference from the first and what one member costs: "
+    "epochs, the most, and seconds, the mean of the members compared.",
     rows=len(compared),
     source=settings.label,
 )
@@ -977,7 +981,7 @@ record(
     figure="networks_pairs",
     statement=f"{say}, ResNet50 minus the best other network",
 )
-seconds = {f"{row['name']}/all": row["seconds"] for row in rows}
+seconds = {f"{row['name']}/all": row["seconds"] for row in paid}
 record(
     "net-resnet50-cost",
     seconds["ResNet50/all"] / seconds[others[0]],
@@ -1107,6 +1111,40 @@ if decided:
 # Of {num}`net-repeat-of` networks {num}`net-repeat-within` differ by at most {num}`net-repeat-twice:.3f`, twice the scatter of {num}`net-repeat-spread:.3f` that seeds and drawn galaxies alone would make between one member of the run and the mean of the reference's; of the {num}`net-repeat-whole-of` that are not cut short {num}`net-repeat-whole-within`. A larger difference
 # suggests that the run did not train that network to the end.
 #
+# Is that the price of haste? Profile `quick` once trained these networks for more epochs, which were cut to save time. A record (`records/training_choices.json`) has both numbers of epochs with the same seeds and, apart from that, today's schedule, whose learning rate falls to zero at the last epoch, be it early or late.
+
+# %%
+kept = load.record("training_choices")["measured"]
+fewer = kept["numbers"]["epochs"]
+for name, number in fewer.items():
+    record(f"epochs-{name}", universe=f"embedded ({choices})", **number)
+if fewer["worse"]["value"]:
+    record("epochs-lost", universe=f"embedded ({choices})", **fewer["worse"])
+
+# %%
+show_table(
+    Table(rows=kept["epochs_rows"]),
+    caption="Networks with the epochs that profile `quick` spent once and "
+    "with those of today: mean $|\\Delta M/M|$ of the validation galaxies "
+    "from 5 to 50 kpc with today's, less that with the earlier number, paired "
+    "by galaxy and seed (errors: galaxies and seeds; better or worse by two "
+    "standard deviations); smallest validation loss and processor time [s], "
+    "means of the seeds, before and now.",
+    rows=len(kept["epochs_rows"]),
+    source=f"the embedded universe ({choices})",
+)
+
+# %% [markdown]
+# On the validation galaxies A errs {num}`epochs-a-less:+.3f±` more with today's epochs than with the earlier ones, A_scripts {num}`epochs-a_scripts-less:+.3f±`, B {num}`epochs-b-less:+.3f±`, E {num}`epochs-e-less:+.3f±` and ResNet50 {num}`epochs-resnet50-less:+.3f±` (negative: less). Of these {num}`epochs-of` networks {num}`epochs-worse` err more by two standard deviations and {num}`epochs-better` less, for {num}`epochs-cost:.2f` times the processor time; the largest difference is {num}`epochs-largest:+.3f±`. Of the validation losses, {num}`epochs-loss` are larger today with every seed (training for longer also chooses from more epochs).
+#
+# ```{recorded} epochs-lost
+# So for {num}`epochs-lost` of them the time was saved at the expense of accuracy.
+# ```
+#
+# ```{not-recorded} epochs-lost
+# So no network is shown to have lost accuracy; the seeds are few, and a loss smaller than these errors would not be seen.
+# ```
+#
 # ### Seeds
 #
 # How much of the differences above is due to chance? Members of an ensemble differ in their seeds and, in the reference and at profile `paper`, in the galaxies drawn for training.
@@ -1154,6 +1192,41 @@ for id, name in parts.items():
     print(f"{id:16s} against C {verdict(found)}")
 
 # %%
+bare = [parts["no-convolutions"], parts["no-apertures"]]
+less = [whole.better("intermediate", name, best) for name in bare]
+verdicts = [verdict(found) for found in less]
+say = "Branches of C that were left out in turn"
+record("ablation-branches-of", len(bare), statement=say)
+
+# %%
+record(
+    "ablation-branches-lower",
+    sum(found.value < 0 for found in less),
+    statement="Branches of C without which it errs less from 5 to 50 kpc",
+)
+record(
+    "ablation-branches-helpful",
+    verdicts.count("worse"),
+    statement="Branches of C without which it errs more from 5 to 50 kpc, by "
+    "two standard deviations",
+)
+record(
+    "ablation-branches-harmful",
+    verdicts.count("better"),
+    statement="Branches of C without which it errs less from 5 to 50 kpc, by "
+    "two standard deviations",
+)
+
+# %%
+for other in ("A", "B"):
+    record(
+        f"ablation-no-apertures-less-{other.lower()}",
+        run.better("intermediate", parts["no-apertures"], f"{other}/all"),
+        statement="Mean |dM/M| from 5 to 50 kpc, C without apertures minus "
+        f"{other}, this run, equal members",
+    )
+
+# %%
 pair = "boosted/apertures", "baseline/boosted"
 record(
     "ablation-boosted-less-observables",
@@ -1176,7 +1249,9 @@ record(
 #
 # The last column is the paired difference on the same galaxies, positive where C errs less: what the convolutions bring, what the apertures bring, and whether the network brings anything beyond its apertures.
 # The trees on C's apertures differ from those on the catalogue's observables by {num}`ablation-boosted-less-observables:+.3f±`: this is the gain from better features alone.
-# The branch of convolutions was designed as an addition to the apertures and ends in a narrow layer with strong dropout, so C without apertures is not the best convolutional network; A and B are better judges of those.
+# Of the {num}`ablation-branches-of` branches of the network, {num}`ablation-branches-helpful` are shown to help and {num}`ablation-branches-harmful` to harm (C errs more, or less, without them by more than two standard deviations); nominally C errs less without {num}`ablation-branches-lower` of them. A branch that is not shown to help may still be redundant rather than useless: the other one may carry the same information.
+#
+# C without apertures is a convolutional network with pooling in rings. In this run, with equal numbers of members, it differs from A by {num}`ablation-no-apertures-less-a:+.3f±` and from B by {num}`ablation-no-apertures-less-b:+.3f±` (negative: it errs less); the run may have cut A or B short, as the section on the short run tells.
 
 # %% [markdown]
 # ## More galaxies, or more layers?

@@ -24,6 +24,7 @@ hand::
     python records/measure.py fit-coverage PATH
     python records/measure.py known-geometry PATH
     python records/measure.py training-choices PATH
+    python records/measure.py training-choices PATH --only epochs
     python records/measure.py embedded-at-fixed-mass PATH
 
 PATH is the ``output`` folder of a tree with rows of the real TNG100-1 group catalogue, or the published SKIRT image
@@ -36,6 +37,7 @@ program is found by `dmlib.rotation.barolo`) it is the folder of the mirror that
 data set with images of SKIRT, the orientations, the fresh galaxies, the luck and the choices of trainings, and fits
 it is the folder ``build`` with ``embedded-quick``, where data sets and networks are made and kept. For the embedded
 universe at fixed mass it is the folder ``output`` of what ``mocktng write`` wrote, as the source of that record says.
+With ``--only`` one part of a record is measured, and the others stay as they are recorded.
 Chapters read a record with `dmlib.load.record`.
 """
 
@@ -68,7 +70,7 @@ import tng100_rows
 import training_choices
 import training_luck
 
-from dmlib import __version__
+from dmlib import __version__, load
 from dmlib.errors import DmlibError
 from dmlib.evaluation.catalogue import catalogue_table
 from dmlib.files import sha256, write_text
@@ -263,7 +265,8 @@ _KINDS = {
         known_geometry.measure,
     ),
     "training-choices": Kind(
-        "Errors of A and C by how much of the field they see, and by the precision in which they are trained",
+        "Errors of A and C by how much of the field they see, and by the precision in which they are trained; of all "
+        "networks but C by the number of epochs",
         _QUICK,
         "data set of the book",
         _OURS,
@@ -279,13 +282,13 @@ _KINDS = {
 }
 
 
-def record_of(what: str, path: Path, subhalo_id: int, skirt_source: str = "unknown source") -> dict:
+def record_of(what: str, path: Path, subhalo_id: int, skirt_source: str = "unknown source", only: str = "") -> dict:
     """Measure one record, with its source, citation and the command that repeats it."""
     shared: dict = {"date": datetime.date.today().isoformat(), "dmlib": __version__}
     if what.startswith("box-"):
         return record_of_box(what.removeprefix("box-").replace("-", "_"), path, shared)
     if what in _KINDS:
-        return record_of_files(what, path, shared, skirt_source)
+        return record_of_files(what, path, shared, skirt_source, only)
     if what == "image":
         measured = light.measure_image(path)
         return {
@@ -337,12 +340,13 @@ def record_of(what: str, path: Path, subhalo_id: int, skirt_source: str = "unkno
     }
 
 
-def record_of_files(what: str, path: Path, shared: dict, skirt_source: str) -> dict:
-    """One of the records of `_KINDS`."""
+def record_of_files(what: str, path: Path, shared: dict, skirt_source: str, only: str = "") -> dict:
+    """One of the records of `_KINDS`, or with only a part of it measured again, see `_PARTS`."""
     kind = _KINDS[what]
+    id = kind.id or what.replace("-", "_")
     files = {Path(name).name: sha256(path / name) for name in kind.files}
     return {
-        "id": kind.id or what.replace("-", "_"),
+        "id": id,
         "statement": kind.statement,
         "simulation": kind.simulation,
         "source": kind.source.format(skirt_source=skirt_source),
@@ -350,9 +354,14 @@ def record_of_files(what: str, path: Path, shared: dict, skirt_source: str) -> d
         **({"sha256": files if len(files) > 1 else next(iter(files.values()))} if files else {}),
         "command": f"python records/measure.py {what} PATH",
         **shared,
-        "measured": kind.measure(path),
+        "measured": _PARTS[what, only](path, load.record(id)["measured"]) if only else kind.measure(path),
     }
 
+
+#: Parts of records that can be measured alone: record and part -> PATH and the measured numbers to all of them anew.
+_PARTS: dict[tuple[str, str], Callable[[Path, dict], dict]] = {
+    ("training-choices", training_choices.EPOCHS): training_choices.measure_epochs
+}
 
 #: What can be measured.
 CHOICES = ("selection", "colours", "image", "skirt", *_KINDS, *(f"box-{name.replace('_', '-')}" for name in _BOX))
@@ -365,10 +374,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("path", type=Path, help="an output folder with a group catalogue, or a published image")
     parser.add_argument("--subhalo-id", type=int, default=6, help="subhalo of the image")
     parser.add_argument("--skirt-source", default="unknown source", help="what SKIRT was built from")
+    parser.add_argument("--only", default="", help="part of the record to measure; the others stay as recorded")
     parser.add_argument("--out", type=Path, help="file to write; default records/<id>.json")
     given = parser.parse_args(arguments)
+    if given.only and (given.what, given.only) not in _PARTS:
+        parser.error(f"--only measures {', '.join(f'{part} of {what}' for what, part in _PARTS)}")
     try:
-        record = record_of(given.what, given.path, given.subhalo_id, given.skirt_source)
+        record = record_of(given.what, given.path, given.subhalo_id, given.skirt_source, given.only)
     except (DmlibError, OSError) as error:
         print(error, file=sys.stderr)
         return 1

@@ -12,6 +12,7 @@ from astropy.table import Table
 from dmlib import load
 from dmlib.errors import DmlibError
 from dmlib.evaluation.integrated_light import error_of, regressions
+from dmlib.networks.plan import ARCHITECTURES
 from dmlib.observe.skirt.source import unpack
 from dmlib.published_script_bugs import selection_readings
 from dmlib.settings import Settings
@@ -277,7 +278,7 @@ def test_errors_of_orientations_contain_the_scatter_of_the_members():
 def test_training_choices(measure):
     """What chapters 7 and 10 quote is what was measured, and differences are paired by seed."""
     measured = load.record("training_choices")["measured"]
-    for name in ("numbers", "rows"):
+    for name in ("numbers", "rows", "epochs_rows"):
         assert measured[name] == json.loads(json.dumps(getattr(measure["training_choices"], f"{name}_of")(measured)))
     for name, points in measured["field"].items():
         (book,) = (point for point in points if "less_book" not in point)
@@ -293,6 +294,21 @@ def test_training_choices(measure):
             assert len(by_seed) == len(measured["seeds"]) >= 3
             assert less["value"] == pytest.approx(by_seed.mean())
             assert less["error"] > by_seed.std(ddof=1) / np.sqrt(len(by_seed))
+    earlier = measure["training_choices"].EARLIER
+    assert list(measured["epochs"]) == list(earlier)
+    for name, part in measured["epochs"].items():
+        now, before = part["today"], part["earlier"]
+        # Fewer epochs, those of the profile and those of once, which train for less long.
+        assert (before["epochs"], tuple(part["seeds"])) == earlier[name]
+        assert now["epochs"] == ARCHITECTURES[name].schedule("quick").epochs < before["epochs"]
+        assert np.mean(now["seconds"]) < np.mean(before["seconds"])
+        by_seed = np.subtract(now["by_seed"], before["by_seed"])
+        assert len(by_seed) == len(now["loss"]) == len(part["seeds"]) >= 2
+        assert part["less_earlier"]["value"] == pytest.approx(by_seed.mean())
+        assert part["less_earlier"]["error"] > by_seed.std(ddof=1) / np.sqrt(len(by_seed))
+    # The same trainings as those on the field of the book: the data set is the same.
+    a = next(point for point in measured["field"]["A"] if "less_book" not in point)
+    assert measured["epochs"]["A"]["today"]["by_seed"] == pytest.approx(a["by_seed"][:3], rel=0.02)
     # Chapter 10 says that bfloat16 pays for some networks only.
     quoted = measured["numbers"]["precision"]
     assert quoted["a-speed"]["value"] > 1 > quoted["c-speed"]["value"]

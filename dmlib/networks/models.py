@@ -284,13 +284,31 @@ def architecture_rows(index: dict[str, Any], dataset: DataSet) -> list[dict[str,
     rows = []
     for name, entry in ARCHITECTURES.items():
         trained = index[f"{name}/all"]
-        members = trained["members"]
         model = entry.build(dataset.channels("all"), dataset.input_grid.pixels, NUMBERS)
         row = {"name": name, "origin": entry.origin, "parameters": trained["parameters"]}
         row |= {"in convolutions": in_convolutions(model), "multiplications": multiplications(model)}
-        row |= {"members": len(members), "epochs": max(member["epochs_run"] for member in members)}
-        rows.append(row | {"seconds": float(np.mean([member["seconds"] for member in members]))})
+        rows.append(row | cost_of(trained))
     return rows
+
+
+def cost_of(trained: dict[str, Any], members: int | None = None) -> dict[str, Any]:
+    """What the training of one member costs.
+
+    Parameters
+    ----------
+    trained : dict
+        An ensemble of `read_index`.
+    members : int, optional
+        Take the first so many members, as `dmlib.networks.predictions.Predictions.equally` does.
+
+    Returns
+    -------
+    dict
+        ``members`` taken, ``epochs`` (maximum run), ``seconds`` (wall time, mean).
+    """
+    some = trained["members"][:members]
+    seconds = float(np.mean([member["seconds"] for member in some]))
+    return {"members": len(some), "epochs": max(member["epochs_run"] for member in some), "seconds": seconds}
 
 
 def in_convolutions(model: keras.Model) -> float:

@@ -50,7 +50,8 @@ class Record:
     Parameters
     ----------
     about : dict
-        ``profile``, ``seed``, ``data``, ``date``, ``ensembles``, ...
+        ``profile``, ``seed``, ``data``, ``date``, ``ensembles``, ... The seconds of a member are its epochs times what
+        an epoch of its ensemble takes, see `seconds_an_epoch`.
     members : dict
         Ensemble -> number of the member -> part of the data set -> ln(M / Msun), shape (n, 20).
     histories : dict
@@ -258,9 +259,20 @@ def read_record(place: Path | None = None) -> Record:
                     members.setdefault(name, {})[member] = parts
                     history = zip(_COLUMNS, group["history"][()].astype(float).tolist(), strict=True)
                     histories.setdefault(name, []).append(dict(history))
+                epoch = seconds_an_epoch(histories[name])
+                for one in entry["members"]:
+                    one["seconds"] = one["epochs_run"] * epoch
     except (OSError, KeyError, ValueError) as error:
         raise NetworkError(f"{place} is not a complete record ({error}): restore it from git.") from error
     return Record(about, members, histories, views, radii)
+
+
+def seconds_an_epoch(histories: list[dict[str, list[float]]]) -> float:
+    """Time of one epoch of an ensemble, whose members were trained beside other work, and some of them throughout.
+
+    The smallest of the members' tenth percentiles: all of them have the same images and the same network.
+    """
+    return min(float(np.quantile(history["seconds"], 0.1)) for history in histories)
 
 
 def held_out(dataset: DataSet) -> Iterator[tuple[str, np.ndarray]]:
