@@ -593,6 +593,7 @@ record(
 # - Its galaxies are **in equilibrium**, except for the disturbed minority; the rotation-curve method has an easier task here than in TNG.
 # - The **gas within the stellar half-mass radius** varies too little between its massive galaxies: the black holes of TNG100 leave many of them next to none there, and a cold disc with a hole always some. In the median it is {num}`fixed-mass-many-inner-gas:.1f±` times that of TNG100 at the stellar mass where it is farthest off ({doc}`08_supervised_learning`).
 # - Its **colours** differ from those of TNG100 by {num}`fixed-mass-many-colour:+.3f±` in $g-r$ at the same stellar mass ({doc}`08_supervised_learning`).
+# - Its **light tells less of the halo**. Magnitudes and colours, added to stellar mass and radius, lower the error of all bound dark matter from {num}`tng100-mdm-size-error:.1%` to {num}`tng100-mdm-known:.1%` in TNG100, and from {num}`integrated-mdm-size-error:.1%±` to {num}`integrated-mdm-known:.1%±` here; and the stellar mass can be read from light to {num}`integrated-mstar-known:.1%±` here, to {num}`tng100-mstar-known:.1%` there ({doc}`08_supervised_learning`). What a network gains from photometry here is therefore not what it would gain in TNG.
 # - {num}`embedded.baryons.all` of {num}`embedded.baryons.all.n` centrals bind **more baryons than the cosmic share** of {num}`embedded.baryons.cosmic:.3f`, up to
 #   {num}`embedded.baryons.largest:.3f`; so do {num}`embedded.baryons.heavy` of the ten most massive.
 #

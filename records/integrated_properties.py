@@ -61,7 +61,14 @@ def measure_integrated(table: QTable) -> dict:
     """Errors of regressions of the dark mass on integrated observables, see `dmlib.evaluation.integrated_light`."""
     curves = vstack([integrated_light.learning_curve(table, *task) for task in integrated_light.CURVES])
     counts = {kind: int((members & table["forms_stars"]).sum()) for kind, members in kinds(table).items()}
-    return {"galaxies": counts, "rows": rows_of(integrated_light.regressions(table)), "curves": rows_of(curves)}
+    spread = integrated_light.spread_of_hosts(table)
+    return {
+        "galaxies": counts,
+        "rows": rows_of(integrated_light.regressions(table)),
+        "curves": rows_of(curves),
+        "beyond_mass": rows_of(integrated_light.beyond_mass(table)),
+        "spread_of_hosts": {"value": round(float(spread.value), 4), "error": round(float(spread.error), 4)},
+    }
 
 
 def rows_of(table: Table) -> list[dict]:

@@ -11,7 +11,7 @@ from astropy.table import Table
 
 from dmlib import load
 from dmlib.errors import DmlibError
-from dmlib.evaluation.integrated_light import error_of, regressions
+from dmlib.evaluation.integrated_light import CURVES, error_of, regressions
 from dmlib.networks.plan import ARCHITECTURES
 from dmlib.observe.skirt.source import unpack
 from dmlib.published_script_bugs import selection_readings
@@ -137,6 +137,17 @@ def test_regressions_of_the_real_rows(shared_data, measure):
         assert row["n"] == old["n"]
         assert [row["relative"], row["rms"]] == pytest.approx([old["relative"], old["rms"]], abs=1e-3)
     assert kept["galaxies"]["central"] == load.record("tng100_selection")["measured"]["box"]["selected_centrals"]
+
+
+def test_light_tells_more_than_the_stellar_mass_in_real_tng():
+    """What chapter 8 builds on, and the learning curves with which it compares universes of unequal numbers."""
+    kept = load.record("tng100_integrated")["measured"]
+    known = {(row["target"], row["inputs"]): row["relative"] for row in kept["beyond_mass"]}
+    assert known["m_star", "light"] == pytest.approx(0.034, abs=0.002)
+    for target in ("m_dm_rhalf", "m_dm", "v_max"):
+        assert known[target, "M* and light"] < 0.9 * error_of(Table(kept["rows"]), target, "M*, r_half").value
+    assert {(row["kind"], row["target"], row["inputs"]) for row in kept["curves"]} == set(CURVES)
+    assert 0.3 < kept["spread_of_hosts"]["value"] < 0.4
 
 
 def test_what_a_network_must_beat():

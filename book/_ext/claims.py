@@ -170,6 +170,9 @@ class Claim(Reading):
         Date, old and new criterion, and the reason, if measure or criterion were changed after results had been seen.
     readings : list of Reading
         Other readings of the claim. The tally counts the first.
+    floor_bounds : bool
+        Whether the floors of all readings bound their numbers. A ratio of errors of two kinds of galaxies has an ideal
+        observer's ratio beside it, which no network need stay above: it is shown, and not said to be out of reach.
     optional : bool
         Whether the number needs data that a reader may not have; without them the row says so.
     """
@@ -184,6 +187,7 @@ class Claim(Reading):
     why: str = ""
     criterion_changed: str = ""
     readings: tuple[Reading, ...] = ()
+    floor_bounds: bool = True
     optional: bool = False
 
 
@@ -369,9 +373,12 @@ def margin_in_words(criterion: str, value: float, error: float | None) -> str:
 
 
 def floor_in_words(row: Row) -> str:
-    """What the information floor says of a verdict; empty where the criterion is met, or where the floor meets it."""
+    """What the information floor says of a verdict; empty where the criterion is met, or where the floor meets it.
+
+    Empty too where the floor does not bound the number.
+    """
     criterion, floor = row.reading.criterion, row.floor
-    if criterion is None or floor is None or row.kind == "met":
+    if criterion is None or floor is None or row.kind == "met" or not row.claim.floor_bounds:
         return ""
     kind = judge(criterion, floor["value"], floor["error"])
     if kind == "not-met":

@@ -25,6 +25,7 @@ _PLACES = {
 _ALL_VIEWS = (
     "winner",
     "contest-hybrid-over-network",
+    "contest-hybrid-all-over-network",
     "contest-hybrid-over-prior",
     "contest-hybrid-over-curve",
     "contest-talk-over-curve",

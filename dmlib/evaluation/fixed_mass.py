@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -99,7 +99,8 @@ def compare_at_fixed_mass(table: Table, other: Table) -> Table:
     Table
         One row a kind, quantity and bin that both have: ``kind``, ``quantity``, ``low``, ``high``, ``n``, ``n_other``,
         ``median``, ``median_other``, ``difference`` (first minus other) and its error, ``scatter``, ``scatter_other``,
-        ``ratio`` (first over other) and its error, ``median_agrees`` and ``scatter_agrees``, see
+        ``ratio`` (first over other) and its error, the errors of medians and scatters (``median_error``,
+        ``median_error_other`` and so on), ``median_agrees`` and ``scatter_agrees``, see
         `dmlib.evaluation.catalogue.agrees`.
     """
     first, second = (some if "median" in some.colnames else at_fixed_mass(some) for some in (table, other))
@@ -117,6 +118,7 @@ def compare_at_fixed_mass(table: Table, other: Table) -> Table:
                 *(a[key] for key in keys),
                 *(a["n"], b["n"], a["median"], b["median"], difference, off),
                 *(a["scatter"], b["scatter"], ratio, ratio_off),
+                *(row[name] for name in ("median_error", "scatter_error") for row in (a, b)),
                 agrees(difference, off, TOLERANCE["difference"]),
                 "" if share else agrees(ratio - 1.0, ratio_off, TOLERANCE["ratio"]),
             )
@@ -124,7 +126,9 @@ def compare_at_fixed_mass(table: Table, other: Table) -> Table:
     names = (
         *keys,
         *("n", "n_other", "median", "median_other", "difference", "difference_error"),
-        *("scatter", "scatter_other", "ratio", "ratio_error", "median_agrees", "scatter_agrees"),
+        *("scatter", "scatter_other", "ratio", "ratio_error"),
+        *("median_error", "median_error_other", "scatter_error", "scatter_error_other"),
+        *("median_agrees", "scatter_agrees"),
     )
     return Table(rows=rows or None, names=names)
 
@@ -157,6 +161,44 @@ def beyond(comparison: Table, sigmas: float = 2.0, kind: str = "central") -> int
     """How many medians of the quantities in `JUDGED` differ by more than that many standard deviations."""
     rows = [row for row in comparison if row["kind"] == kind and row["quantity"] in JUDGED]
     return sum(abs(row["difference"]) > sigmas * row["difference_error"] for row in rows)
+
+
+def side_by_side(
+    comparison: Table, what: str = "median", kind: str = "central", quantities: Sequence[str] = SET_OUT
+) -> Table:
+    """Medians or scatters of two universes beside each other, in short.
+
+    Parameters
+    ----------
+    comparison : Table
+        As `compare_at_fixed_mass` gives it.
+    what : {"median", "scatter"}
+    kind : {"central", "satellite"}
+    quantities : sequence of str
+        In this order.
+
+    Returns
+    -------
+    Table
+        ``quantity`` (in words), ``log M*`` (the bin), ``real`` and ``embedded`` (the other and the first universe),
+        ``difference`` (of scatters ``ratio``), each as ``0.12 ± 0.03``, and ``verdict``: agrees, differs or undecided.
+    """
+    verdicts = {"yes": "agrees", "no": "differs", "undecided": "undecided"}
+    last = "difference" if what == "median" else "ratio"
+    rows = []
+    for quantity in quantities:
+        for row in comparison[(comparison["kind"] == kind) & (comparison["quantity"] == quantity)]:
+            numbers = [
+                f"{row[name]:.3f} ± {row[error]:.3f}"
+                for name, error in (
+                    (f"{what}_other", f"{what}_error_other"),
+                    (what, f"{what}_error"),
+                    (last, f"{last}_error"),
+                )
+            ]
+            mass = f"{row['low']:g} to {row['high']:g}"
+            rows.append((_WORDS[quantity], mass, *numbers, verdicts[str(row[f"{what}_agrees"])]))
+    return Table(rows=rows or None, names=("quantity", "log M*", "real", "embedded", last, "verdict"))
 
 
 def differing(comparison: Table, kind: str = "central") -> Table:

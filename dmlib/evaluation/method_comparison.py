@@ -224,9 +224,22 @@ def count_reasons(match: MethodComparison) -> dict[str, int]:
 
 
 def error_table(match: MethodComparison, names: Iterable[str], where: np.ndarray, columns: list[int]) -> list[tuple]:
-    """Rows of a table: title, then mean |dM/M| at some radii in per cent."""
+    """Rows of a table: title, then mean |dM/M| at some radii in per cent, each as ``12.3 ± 0.9``."""
     scores = match.scores(where)
-    return [(match.entries[name].title, *(100 * scores.at_radii(name).value[columns])) for name in names]
+    return [(match.entries[name].title, *_in_per_cent(scores.at_radii(name)[columns])) for name in names]
+
+
+def regime_table(match: MethodComparison, found: Mapping[str, Mapping[str, Estimate]]) -> list[tuple]:
+    """Rows of a table of `errors_by_regime`: title, then mean |dM/M| in each regime in per cent, as ``12.3 ± 0.9``."""
+    names = next(iter(found.values()))
+    return [
+        (match.entries[name].title, *_in_per_cent(Estimate.joined(errors[name] for errors in found.values())))
+        for name in names
+    ]
+
+
+def _in_per_cent(errors: Estimate) -> list[str]:
+    return [f"{100 * value:.1f} ± {100 * error:.1f}" for value, error in zip(errors.value, errors.error, strict=True)]
 
 
 def errors_by_regime(

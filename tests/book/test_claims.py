@@ -193,6 +193,21 @@ def test_where_the_floor_itself_misses_the_criterion_a_verdict_says_so(ours, flo
     assert claims.floor_in_words(verdict(without, result(ours, 0.02))) == ""
 
 
+def test_a_floor_that_does_not_bound_is_shown_and_not_said_to_be_out_of_reach():
+    numbers = result(0.30, 0.02) | result(0.25, 0.02, id="f")
+    reading = {"reading": "x", "result": "r", "criterion": "<= 0.2", "floor": "f"}
+    row = verdict(claim(result="r", criterion="<= 0.2", floor="f", floor_bounds=False, readings=[reading]), numbers)
+    for one in (row, *row.others):
+        assert one.floor["value"] == 0.25 and one.kind == "not-met" and claims.floor_in_words(one) == ""
+
+
+def test_floors_of_ratios_of_two_kinds_bound_nothing():
+    book = repository_root() / "book"
+    chapters = {chapter.id for part in claims.load_outline(book / "outline.yml") for chapter in part.chapters}
+    loose = [one.id for one in claims.load_claims(book / "claims.yml", chapters) if not one.floor_bounds]
+    assert loose == ["no-assumption"]
+
+
 def test_a_tally_counts_each_claim_of_its_table_once():
     numbers = (
         result(0.1) | result(0.3, id="bad") | result(0.19, 0.05, id="close") | result(7, id="real", universe="TNG100-1")

@@ -18,6 +18,7 @@ from dmlib.evaluation.fixed_mass import (
     beyond,
     compare_at_fixed_mass,
     differing,
+    side_by_side,
     tally,
 )
 
@@ -85,6 +86,22 @@ def test_a_shift_and_a_wider_scatter_are_found():
     assert len(listed) == 2 * len(found)
     assert listed["difference"][listed["of"] == "scatter"] == pytest.approx(np.full(len(found), 1.0), abs=0.4)
     assert len(differing(compare_at_fixed_mass(second, second))) == 0
+
+
+def test_universes_are_put_side_by_side_quantity_by_quantity():
+    first, second = toy(8000, shift=0.2, scatter=0.2, seed=2), toy(8000)
+    compared = compare_at_fixed_mass(first, second)
+    rows_of = rows(compared, quantity="m_dm", kind="central")
+    for what, last in (("median", "difference"), ("scatter", "ratio")):
+        table = side_by_side(compared, what)
+        assert table.colnames == ["quantity", "log M*", "real", "embedded", last, "verdict"]
+        assert len(table) == len(rows_of) and set(table["verdict"]) == {"differs"}
+        one, row = table[0], rows_of[0]
+        assert one["log M*"] == f"{row['low']:g} to {row['high']:g}"
+        assert one["embedded"] == f"{row[what]:.3f} ± {row[f'{what}_error']:.3f}"
+        assert one["real"] == f"{row[f'{what}_other']:.3f} ± {row[f'{what}_error_other']:.3f}"
+        assert one[last].startswith(f"{row[last]:.3f}")
+    assert side_by_side(compared, quantities=("sfr",)).colnames == side_by_side(compared).colnames
 
 
 def test_medians_are_tallied_for_some_quantities_and_counted_beyond_their_error():

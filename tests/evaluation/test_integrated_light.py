@@ -83,10 +83,53 @@ def test_what_cannot_be_regressed_is_left_out():
 
 
 def test_learning_curve_falls_to_the_scatter():
-    curve = integrated_light.learning_curve(toy(1200), "m_dm_rhalf", "M*, r_half", repeats=8)
+    curve = integrated_light.learning_curve(toy(1200), "central", "m_dm_rhalf", "M*, r_half", repeats=8)
     assert curve["n"].tolist() == [25, 50, 100, 200, 400, 800]
     assert curve["relative"][0] > 1.1 * curve["relative"][-1] and curve["relative"][-1] == pytest.approx(0.08, rel=0.1)
     assert np.all(curve["low"] <= curve["relative"]) and np.all(curve["relative"] <= curve["high"])
+
+
+def with_light(table: QTable, *, halo_in_colour: float = 0.0) -> QTable:
+    """A toy whose magnitudes give the stellar mass away to 5%, and one colour a part of what the mass does not tell."""
+    rng = np.random.default_rng(7)
+    log_m, n = np.log10(table["m_star"].value), len(table)
+    hidden = np.log(table["m_dm_rhalf"].value)
+    hidden -= np.polyval(np.polyfit(log_m, hidden, 2), log_m)
+    for band in "UBVKgriz":
+        table[f"mag_{band}"] = (-2.5 * log_m + 0.05 * rng.normal(size=n)) * u.mag
+    table["mag_K"] = table["mag_K"] + halo_in_colour * hidden * u.mag
+    return table
+
+
+def test_light_tells_more_than_the_mass_only_where_a_colour_knows_of_the_halo():
+    table = toy()
+    table["v_max"] = np.full(len(table), 200.0) * u.km / u.s
+    table["r_half"] = np.full(len(table), 4.0) * u.kpc
+    blind, seeing = (
+        integrated_light.beyond_mass(with_light(table.copy(), halo_in_colour=strength), draws=20) for strength in (0, 1)
+    )
+    assert blind["target"].tolist() == ["m_star", "m_dm_rhalf", "m_dm", "v_max"]  # no gas in this table
+    assert set(blind["kind"]) == {"central"} and set(blind["n"]) == {600}
+    stars, dark = blind[0]["relative"], blind[1]["relative"]
+    assert 0.0 < stars < 0.05
+    assert dark == pytest.approx(np.mean(integrated_light.regressions(table, inputs=("M*",))["relative"][:1]), rel=0.15)
+    assert seeing[1]["relative"] < 0.6 * dark
+
+
+def test_spread_of_hosts_is_that_of_massive_groups():
+    table = toy(400)
+    table["m_dm_2rhalf"] = table["m_dm_rhalf"]
+    with pytest.raises(DmlibError, match="fewer"):
+        integrated_light.spread_of_hosts(table)
+    table["m200"] = np.where(np.arange(400) < 200, 1e13, 1e14) * u.Msun
+    found = integrated_light.spread_of_hosts(table, draws=50)
+    assert found.value == pytest.approx(0.5) and 0.0 <= found.error < 0.05
+
+
+def test_a_ratio_with_equally_many_galaxies_is_read_off_the_learning_curve():
+    curve = Table({"n": [50, 200], "relative": [0.4, 0.2]})
+    ratio, error = integrated_light.over_equally_many({"n": 111.11, "relative": 0.6, "error": 0.06}, curve)
+    assert ratio == pytest.approx(2.0, abs=0.01) and error == pytest.approx(0.2, abs=0.01)
 
 
 def test_two_universes_are_compared_error_by_error():
@@ -102,7 +145,11 @@ def test_two_universes_are_compared_error_by_error():
     found = integrated_light.compare_errors(first, second)
     assert len(found) == 1 and found["ratio"][0] == pytest.approx(1.5) and found["agrees"][0] == "no"
     assert found["ratio_error"][0] == pytest.approx(1.5 * np.hypot(0.01, 0.01))
-    assert integrated_light.compare_errors(first, first)["agrees"].tolist() == ["yes", "undecided"]
+    same = integrated_light.compare_errors(first, first)
+    assert same["agrees"].tolist() == ["yes", "undecided"]
+    grids = [integrated_light.grid_of_ratios(some) for some in (found, same)]
+    assert [grid[TARGETS["m_dm"]].tolist() for grid in grids] == [["1.50 ± 0.02 *"], ["1.00 ± 0.01", "1.00 ± 0.28 ?"]]
+    assert grids[1]["inputs"].tolist() == ["M*", "nothing"] and len(grids[1].colnames) == 2
 
 
 def test_ratio_of_two_universes_is_split_into_its_factors():

@@ -338,6 +338,11 @@ def test_rows_to_record_are_finite_and_named(built):
     match = comparison.assemble(built, predictions(built, 1.05), "C", titles, ideal={"observed": 1.02 * built.truth})
     yes, names = match.judged(), ("nfw", "population", "C/all", "floor")
     errors, numbers = comparison.errors_by_regime(match, names, yes)
+    listed = comparison.error_table(match, ["C/all", "floor"], yes, [0, 19])
+    assert listed == [("network", "5.0 ± 0.0", "5.0 ± 0.0"), (match.entries["floor"].title, "2.0 ± 0.0", "2.0 ± 0.0")]
+    by_regime = {row[0]: row[1:] for row in comparison.regime_table(match, errors)}
+    assert list(by_regime) == [match.entries[name].title for name in names]
+    assert by_regime["network"] == 3 * ("5.0 ± 0.0",)
     groups = {"winner": yes, "winner-nobody": np.zeros(6, dtype=bool)}
     alike = {"disturbed": (yes, ~yes, "some over others")}
     rows = [
