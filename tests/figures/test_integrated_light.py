@@ -38,7 +38,9 @@ def test_errors_of_one_universe_and_of_none(kept):
 
 
 def test_curves_and_medians(kept):
-    curves = {"m_dm": {"TNG100": kept["curves"][kept["curves"]["target"] == "m_dm"]}}
+    some = kept["curves"]
+    some = some[(some["target"] == "m_dm") & (some["kind"] == "central")]
+    curves = {"m_dm": {"TNG100": some}}
     assert list(series(figures.galaxies_needed(curves)).values()) == [7]
     drawn = series(figures.at_fixed_mass({"TNG100": kept["fixed"], "here": kept["fixed"][:0]}))
     assert len(drawn) == 9 and set(drawn.values()) == {5}
