@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -59,14 +59,12 @@ def curves(most: int) -> list[tuple[MassModel, Priors]]:
 
 
 def drawn(rng: np.random.Generator, points: int = 14) -> MassModel:
-    """A gas disc in an NFW halo with parameters from the prior, measured at 14 radii to 5 km/s."""
+    """A gas disc in an NFW halo with parameters from the prior, measured at 14 radii to 5 km/s or worse."""
     radius, none = np.linspace(1.3, 18.0, points), np.zeros(points)
     x = radius / 6.0
     gas = 48.0 * np.sqrt(x**2 / (1 + 0.45 * x**2) ** 1.5)
     model = MassModel("drawn", None, 2.5, radius, none, none + 5.0, gas, none, none)
-    target = Likelihood(model, halo_model("nfw"), known())
-    speed = target.speeds(target.parameters(rng.normal(size=(1, len(target.names)))))[0][0]
-    return replace(model, v_obs=speed + 5.0 * rng.normal(size=points))
+    return Likelihood(model, halo_model("nfw"), known()).draw(rng)[0]
 
 
 def plain_log_posterior(z: np.ndarray, model: MassModel, priors: Priors, names: tuple[str, ...]) -> float:
@@ -82,7 +80,7 @@ def plain_log_posterior(z: np.ndarray, model: MassModel, priors: Priors, names: 
     bulge = 10 ** values.get("log_upsilon_bulge", math.log10(model.upsilon_bulge))
     visible = signed_square(model.v_gas) + disk * signed_square(model.v_disk) + bulge * signed_square(model.v_bulge)
     speed = np.sqrt(np.maximum(G * mass / radius + stretch * visible, 0))
-    if "inclination" in values:
+    if priors.inclination is not None:
         nominal = math.sin(math.radians(priors.nominal_inclination))
         speed = speed * math.sin(math.radians(values["inclination"])) / nominal
     variance = model.v_err**2 + 10 ** (2 * values["log_jitter"])
