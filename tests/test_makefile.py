@@ -113,7 +113,8 @@ def test_an_environment_of_another_user_whose_python_cannot_be_run(checkout):
         config.write_text(config.read_text().replace(str(checkout), str(place)))
         (place / ".venv").chmod(0o555)
         nobody = {"user": 65534} if os.geteuid() == 0 else {}
-        done = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False, **nobody)
+        bare = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+        done = subprocess.run(command, cwd=place, env=bare, capture_output=True, text=True, check=False, **nobody)
         (place / ".venv").chmod(0o755)
     assert done.returncode and done.stdout == ""
     assert "belongs to another user and must be made anew: its Python, /root/hidden/bin/python3, cannot" in done.stderr
