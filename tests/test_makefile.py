@@ -102,9 +102,9 @@ def test_an_environment_of_another_user_whose_python_cannot_be_run(checkout):
     """As when uv put that Python into the home of its user; to make it anew would end in "Permission denied"."""
     python = checkout / ".venv" / "bin" / "python"
     python.unlink()
-    python.symlink_to("/root/hidden/bin/python3")
+    python.symlink_to("/hidden/bin/python3")
     with (checkout / ".venv" / "pyvenv.cfg").open("a") as file:
-        file.write("executable = /root/hidden/bin/python3\n")
+        file.write("executable = /hidden/bin/python3\n")
     command = ["make", "status"]
     with tempfile.TemporaryDirectory() as folder:  # one that another user may enter, unlike pytest's
         os.chmod(folder, 0o755)
@@ -117,7 +117,7 @@ def test_an_environment_of_another_user_whose_python_cannot_be_run(checkout):
         done = subprocess.run(command, cwd=place, env=bare, capture_output=True, text=True, check=False, **nobody)
         (place / ".venv").chmod(0o755)
     assert done.returncode and done.stdout == ""
-    assert "belongs to another user and must be made anew: its Python, /root/hidden/bin/python3, cannot" in done.stderr
+    assert "belongs to another user and must be made anew: its Python, /hidden/bin/python3, cannot" in done.stderr
 
 
 @pytest.mark.parametrize(
